@@ -1,0 +1,210 @@
+"""The only maker of boto3 clients: credentials, limits, retries, and a count of calls.
+
+What leaves here is plain data or one of `errors.AwsError` (the call failed) and
+`errors.TargetError` (no call can succeed: no credentials, no Region). Requests and replies are never
+logged: they hold parameter values.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from opskit.config import Target, aws_region
+from opskit.errors import AwsError, TargetError
+from opskit.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    import boto3
+
+CONNECT_TIMEOUT_S = 5
+"""A TCP connect to a regional endpoint takes one round trip; 5 s covers a lost packet and its repeat."""
+READ_TIMEOUT_S = 20
+"""The slowest describe of a large account stays below; the whole run has its own limit."""
+MAX_ATTEMPTS = 5
+"""With botocore's growing, jittered waits these are about 8 s in the middle of a throttling storm."""
+
+log = logging.getLogger("opskit.aws")
+
+CREDENTIAL_CODES = {
+    "ExpiredToken": "expired",
+    "ExpiredTokenException": "expired",
+    "RequestExpired": "expired",
+    "InvalidClientTokenId": "not known to AWS",
+    "UnrecognizedClientException": "not known to AWS",
+    "AuthFailure": "refused",
+    "SignatureDoesNotMatch": "refused (wrong secret key, or this clock is wrong)",
+    "InvalidSignatureException": "refused (wrong secret key, or this clock is wrong)",
+}
+IAM_PREFIX = {"elbv2": "elasticloadbalancing"}
+"""Where the IAM name of a service is not the client's."""
+
+
+class Aws:
+    """Clients of one Region and one identity, shared by all readers and their threads."""
+
+    def __init__(self, target: Target, progress: Progress | None = None) -> None:
+        self._target = target
+        self._progress = progress or Silent()
+        self._session: boto3.Session | None = None
+        self._clients: dict[str, Client] = {}
+        # Making a client changes the session, which is not safe from two threads at once.
+        self._lock = threading.Lock()
+        self._calls = 0
+        self._in_thread = threading.local()
+
+    @property
+    def calls(self) -> int:
+        """How many calls have been made so far, retries not counted."""
+        return self._calls
+
+    @property
+    def calls_in_thread(self) -> int:
+        """How many calls the present thread has made, one after the other."""
+        return getattr(self._in_thread, "count", 0)
+
+    @property
+    def region(self) -> str:
+        """The Region that calls go to."""
+        return str(self._make_session().region_name)
+
+    def client(self, service: str) -> Client:
+        """The client of a service, made once."""
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = Client(self, service, self._make_client(service))
+            return self._clients[service]
+
+    def count(self) -> None:
+        """Count one call of the present thread."""
+        with self._lock:
+            self._calls += 1
+        self._in_thread.count = self.calls_in_thread + 1
+
+    def _make_session(self) -> boto3.Session:
+        if self._session is None:
+            import boto3
+            from botocore.exceptions import BotoCoreError, ProfileNotFound
+
+            try:
+                session = boto3.Session(
+                    profile_name=self._target.profile, region_name=aws_region(self._target)
+                )
+            except ProfileNotFound as error:
+                raise TargetError(f"{error}", "aws configure list-profiles   lists those there are") from None
+            except BotoCoreError as error:
+                raise TargetError(f"the AWS configuration cannot be used: {error}") from None
+            if not session.region_name:
+                raise TargetError(
+                    "no AWS Region: neither --region nor AWS_REGION nor the profile names one",
+                    "opskit ... --region us-east-1",
+                )
+            self._session = session
+        return self._session
+
+    def _make_client(self, service: str) -> Any:
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
+
+        session = self._make_session()
+        try:
+            if session.get_credentials() is None:
+                raise no_credentials()
+            client = session.client(
+                service,  # type: ignore[call-overload]
+                config=Config(
+                    connect_timeout=CONNECT_TIMEOUT_S,
+                    read_timeout=READ_TIMEOUT_S,
+                    retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
+                    user_agent_extra="opskit",
+                    max_pool_connections=16,
+                ),
+            )
+        except BotoCoreError as error:
+            raise credentials_unusable(error) from None
+        client.meta.events.register(f"needs-retry.{service}", self._note_retry)
+        return client
+
+    def _note_retry(self, attempts: int, operation: Any, response: Any, **_: Any) -> None:
+        """Say on the terminal that AWS makes us wait, from the second failed attempt on."""
+        if attempts < 2 or response is None:
+            return
+        code = response[1].get("Error", {}).get("Code", "")
+        if "hrottl" in code or code == "RequestLimitExceeded":
+            self._progress.note(f"AWS throttles {operation.name} ({code}); waiting, attempt {attempts}")
+
+
+class Client:
+    """A boto3 client whose calls are counted and whose errors are ours."""
+
+    def __init__(self, aws: Aws, service: str, client: Any) -> None:
+        self._aws = aws
+        self._service = service
+        self._client = client
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        method = getattr(self._client, operation)
+        permission = permission_of(self._service, self._client.meta.method_to_api_mapping[operation])
+
+        def call(**arguments: Any) -> Any:
+            self._aws.count()
+            started = time.monotonic()
+            try:
+                return method(**arguments)
+            except Exception as error:
+                raise translate(permission, error) from None
+            finally:
+                log.debug("%s %.0f ms", permission, 1000 * (time.monotonic() - started))
+
+        return call
+
+
+def permission_of(service: str, operation: str) -> str:
+    """The IAM action of an operation, such as `rds:DescribeDBInstances`."""
+    return f"{IAM_PREFIX.get(service, service)}:{operation}"
+
+
+def translate(permission: str, error: Exception) -> Exception:
+    """Botocore's error as one of ours.
+
+    The message of an AWS error names principals, actions and resources, never parameter values.
+    """
+    from botocore import exceptions
+
+    if isinstance(error, exceptions.ClientError):
+        answer = error.response.get("Error", {})
+        code, message = str(answer.get("Code", "")), str(answer.get("Message", ""))
+        if code in CREDENTIAL_CODES:
+            return TargetError(
+                f"your AWS credentials are {CREDENTIAL_CODES[code]} ({code}, answering {permission})",
+                "aws sts get-caller-identity   shows who you are; sign in again, for example: aws sso login",
+            )
+        return AwsError(permission, code, message)
+    if isinstance(error, (exceptions.NoCredentialsError, exceptions.PartialCredentialsError)):
+        return no_credentials()
+    if isinstance(error, (exceptions.CredentialRetrievalError, exceptions.SSOError)):
+        return credentials_unusable(error)
+    if isinstance(error, (exceptions.ReadTimeoutError, exceptions.ConnectTimeoutError)):
+        return AwsError(permission, "Timeout", "AWS did not answer in time")
+    if isinstance(error, exceptions.BotoCoreError):
+        return AwsError(permission, "Unreachable", type(error).__name__)
+    return error
+
+
+def no_credentials() -> TargetError:
+    """Nobody is signed in."""
+    return TargetError(
+        "no AWS credentials: neither the environment nor a profile nor a role gives any",
+        "aws configure sso   or set AWS_PROFILE; aws sts get-caller-identity   shows who you are",
+    )
+
+
+def credentials_unusable(error: Exception) -> TargetError:
+    """There are credentials, but they cannot be loaded."""
+    return TargetError(
+        f"your AWS credentials cannot be used ({type(error).__name__})",
+        "aws sts get-caller-identity   shows who you are; sign in again, for example: aws sso login",
+    )

@@ -1,0 +1,148 @@
+"""What a check answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+LAYERS = (
+    "identity",
+    "parameters",
+    "iam",
+    "database",
+    "dns",
+    "network",
+    "tcp",
+    "tls",
+    "auth",
+    "app",
+    "hygiene",
+)
+"""The layers in causal order: a folder here, a command under `diagnose`, a word in the JSON."""
+
+
+class Status(StrEnum):
+    """How a check ends."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    WARN = "warn"
+    SKIP = "skip"
+    UNKNOWN = "unknown"
+
+
+class Basis(StrEnum):
+    """How a piece of evidence is known."""
+
+    OBSERVED = "observed"
+    DERIVED = "derived"
+    REPORTED = "reported"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One thing that speaks for the verdict: seen by a probe, derived from rules, or told by AWS."""
+
+    text: str
+    basis: Basis
+
+
+def observed(text: str) -> Evidence:
+    """Seen by a probe."""
+    return Evidence(text, Basis.OBSERVED)
+
+
+def derived(text: str) -> Evidence:
+    """Follows from rules and settings."""
+    return Evidence(text, Basis.DERIVED)
+
+
+def reported(text: str) -> Evidence:
+    """AWS says so."""
+    return Evidence(text, Basis.REPORTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """How to mend it.
+
+    Attributes:
+        does: what the commands change, in a few words ("adds one rule, removes none").
+        commands: complete, to be pasted in this order.
+        note: what to know before pasting; what is *not* the fix.
+    """
+
+    does: str
+    commands: tuple[str, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A check's verdict.
+
+    Attributes:
+        summary: one sentence that says what is, with names and ids.
+        missing: for `unknown`: the permissions or probes that were not there.
+    """
+
+    status: Status
+    summary: str
+    evidence: tuple[Evidence, ...] = ()
+    fix: Fix | None = None
+    missing: tuple[str, ...] = ()
+
+
+def passed(summary: str, *evidence: Evidence) -> Finding:
+    """It is as it should be."""
+    return Finding(Status.PASS, summary, evidence)
+
+
+def failed(summary: str, *evidence: Evidence, fix: Fix | None = None) -> Finding:
+    """It is not, and that breaks something."""
+    return Finding(Status.FAIL, summary, evidence, fix)
+
+
+def warned(summary: str, *evidence: Evidence, fix: Fix | None = None) -> Finding:
+    """It works, but should not stay so."""
+    return Finding(Status.WARN, summary, evidence, fix)
+
+
+def skipped(why: str) -> Finding:
+    """The question does not arise."""
+    return Finding(Status.SKIP, why)
+
+
+def undecided(why: str, *missing: str) -> Finding:
+    """It could not be judged."""
+    return Finding(Status.UNKNOWN, why, missing=missing)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check of the catalogue.
+
+    Attributes:
+        title: the good state, from the first line of the check's page.
+        page: the whole page that `opskit explain CODE` prints.
+        explains: codes and layers whose failure this one's failure would explain.
+        is_essential: without an answer the app's way to the database is not judged.
+    """
+
+    code: str
+    layer: str
+    title: str
+    page: str
+    judge: Callable[..., Finding]
+    explains: tuple[str, ...]
+    is_essential: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A check with its verdict, and the code of the failure that caused it, if one did."""
+
+    check: Check
+    finding: Finding
+    caused_by: str | None = None

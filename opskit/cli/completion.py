@@ -1,0 +1,29 @@
+"""`opskit completion`."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+RC_FILES = {
+    "bash": 'eval "$(opskit completion bash)"   in ~/.bashrc',
+    "zsh": 'eval "$(opskit completion zsh)"   in ~/.zshrc',
+    "fish": "opskit completion fish > ~/.config/fish/completions/opskit.fish",
+}
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(list(RC_FILES)))
+def completion(shell: str) -> None:
+    """Print the completion script for bash, zsh or fish.
+
+    \b
+    Examples:
+      eval "$(opskit completion bash)"
+      opskit completion fish > ~/.config/fish/completions/opskit.fish
+    """
+    from opskit.cli.main import cli
+
+    found = get_completion_class(shell)
+    assert found is not None  # noqa: S101  the choice above lists only what click has
+    click.echo(found(cli, {}, "opskit", "_OPSKIT_COMPLETE").source())

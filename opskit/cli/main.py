@@ -1,0 +1,114 @@
+"""The command tree: names, help lines and where each command is loaded from."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from opskit.errors import ExitStatus, OpskitError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "diagnose": ("opskit.cli.diagnose:diagnose", "Find out why the app cannot reach its database."),
+    "explain": ("opskit.cli.explain:explain", "Say what a finding's code means, offline."),
+    "runbook": ("opskit.cli.runbook:runbook", "List and show the runbooks."),
+    "init": ("opskit.cli.init:init", "Write a commented opskit.toml from what discovery finds."),
+    "demo": ("opskit.cli.demo:demo", "Watch a fault being found and mended, without an AWS account."),
+    "sandbox": ("opskit.cli.sandbox:sandbox", "A small AWS on this machine, to break and to learn."),
+    "completion": ("opskit.cli.completion:completion", "Print the completion script of a shell."),
+    "schema": ("opskit.cli.schema:schema", "Print the JSON Schema of `diagnose --output json`."),
+    "version": ("opskit.cli.version:version", "Print the version of opskit and of what it stands on."),
+}
+"""Name -> (dotted path, help line). Nothing is imported before it is used."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are run, not when they are listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of the table: most used first."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command; None when there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)  # noqa: S101  the table above is ours
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with the nearest name for a mistyped one."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            near = difflib.get_close_matches(name, COMMANDS, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            ctx.fail(f"No such command '{name}'.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table, importing none of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit status: 0 healthy or done, 1 a failure was found, 2 usage, 3 something essential "
+    "could not be judged, 4 no target or no credentials, 130 interrupted.",
+)
+@click.version_option(package_name="opskit", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Find out in seconds why an app on AWS cannot reach its database, and prove the repair.
+
+    \b
+    Examples:
+      opskit diagnose db --prefix /linkbox
+      opskit explain NET001
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line to its end.
+
+    Returns:
+        The exit status. Everything that can be said of a failure has been written to stderr.
+    """
+    try:
+        status = cli.main(list(arguments), prog_name="opskit", standalone_mode=False)
+        return status if isinstance(status, int) else int(ExitStatus.HEALTHY)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return int(ExitStatus.USAGE)
+    except OpskitError as error:
+        say_error(error)
+        return int(error.exit_status)
+    except (KeyboardInterrupt, click.Abort):
+        print("opskit: interrupted; nothing was changed", file=sys.stderr)
+        return int(ExitStatus.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader has gone (`| head`): end quietly, also in the interpreter's own last flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitStatus.HEALTHY)
+    except Exception as error:  # a bug of ours: say so, show no values
+        from opskit.cli.bug import report
+
+        report(error)
+        return int(ExitStatus.NOT_JUDGED)
+
+
+def say_error(error: OpskitError) -> None:
+    """Write an error's sentence and next step to stderr."""
+    print(f"opskit: {error.sentence}", file=sys.stderr)
+    for line in error.next_step.splitlines():
+        print(f"        {line}", file=sys.stderr)

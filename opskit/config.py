@@ -1,0 +1,177 @@
+"""Flags, environment and opskit.toml become one frozen Target; where each value came from is kept."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from opskit.errors import TargetError, UsageError
+
+FILE_NAME = "opskit.toml"
+FILE_VERSION = 1
+PURPOSES = ("endpoint", "username", "password", "database")
+"""What the four parameters are for, in the order in which they are shown."""
+DEFAULT_SUFFIX = {
+    "endpoint": "db-endpoint",
+    "username": "db-username",
+    "password": "db-password",
+    "database": "db-name",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Which app and which database are meant, as far as anybody has said.
+
+    Attributes:
+        parameters: purpose (`PURPOSES`) -> full name of the SSM parameter.
+        origins: field -> where its value came from, for `--verbose`.
+    """
+
+    name: str
+    parameters: Mapping[str, str]
+    prefix: str | None = None
+    region: str | None = None
+    profile: str | None = None
+    db_instance: str | None = None
+    instance: str | None = None
+    container: str | None = None
+    health_url: str | None = None
+    dns_server: str | None = None
+    via: str = "auto"
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+
+SETTINGS = (
+    "prefix",
+    "region",
+    "profile",
+    "db_instance",
+    "instance",
+    "container",
+    "health_url",
+    "dns_server",
+    "via",
+    *(f"parameter_{purpose}" for purpose in PURPOSES),
+)
+"""What a flag, OPSKIT_<NAME> and a target in opskit.toml may set, under one name each."""
+
+
+def load(flags: Mapping[str, str | None], environment: Mapping[str, str], start: Path) -> Target:
+    """Decide the target: flags before environment before opskit.toml.
+
+    Args:
+        flags: setting -> value; `target` names a target of opskit.toml.
+        environment: the process environment.
+        start: the directory from which opskit.toml is searched upward.
+
+    Raises:
+        UsageError: opskit.toml is malformed, or names unknown settings or targets.
+        TargetError: nobody has said which parameters are meant.
+    """
+    chosen = flags.get("target") or environment.get("OPSKIT_TARGET")
+    path = find_file(start)
+    table, table_name = _read_target(path, chosen) if path else ({}, None)
+    if chosen and path is None:
+        raise UsageError(
+            f"there is no {FILE_NAME} here or above that could define the target '{chosen}'",
+            "opskit init --prefix /NAME   writes one",
+        )
+    values, origins = {}, {}
+    for setting in SETTINGS:
+        sources = (
+            (flags.get(setting), f"--{setting.replace('_', '-')}"),
+            (environment.get(f"OPSKIT_{setting.upper()}"), f"OPSKIT_{setting.upper()}"),
+            (table.get(setting), f"{path} [targets.{table_name}]"),
+        )
+        for value, origin in sources:
+            if value:
+                values[setting], origins[setting] = value, origin
+                break
+    return _build(values, origins, table_name)
+
+
+def find_file(start: Path) -> Path | None:
+    """The nearest opskit.toml in `start` or a directory above it."""
+    for directory in (start, *start.parents):
+        if (directory / FILE_NAME).is_file():
+            return directory / FILE_NAME
+    return None
+
+
+def _build(values: dict[str, str], origins: dict[str, str], table_name: str | None) -> Target:
+    prefix = values.get("prefix")
+    if prefix is not None:
+        prefix = "/" + prefix.strip("/")
+        if prefix == "/" or any(c.isspace() for c in prefix):
+            raise UsageError(f"--prefix '{values['prefix']}' is not a parameter path like /linkbox")
+    names = {}
+    for purpose in PURPOSES:
+        name = values.get(f"parameter_{purpose}")
+        if name is None and prefix is not None:
+            name = f"{prefix}/{DEFAULT_SUFFIX[purpose]}"
+        if name is not None:
+            names[purpose] = name
+    if len(names) < len(PURPOSES):
+        absent = ", ".join(p for p in PURPOSES if p not in names)
+        raise TargetError(
+            f"no target: nobody has said which SSM parameters hold the database's {absent}",
+            "opskit diagnose db --prefix /linkbox   or write an opskit.toml with: opskit init",
+        )
+    known = {f.name for f in fields(Target)} - {"name", "parameters", "origins", "prefix"}
+    return Target(
+        name=table_name or (prefix or names["endpoint"].rsplit("/", 1)[0] or "target").strip("/"),
+        parameters=names,
+        prefix=prefix,
+        origins=origins,
+        **{key: value for key, value in values.items() if key in known},  # type: ignore[arg-type]
+    )
+
+
+def _read_target(path: Path, chosen: str | None) -> tuple[dict[str, str], str | None]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not valid TOML: {error}") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    _refuse_unknown(document, ("version", "default", "targets"), str(path))
+    if document.get("version") != FILE_VERSION:
+        raise UsageError(f"{path} must say `version = {FILE_VERSION}`")
+    targets = document.get("targets", {})
+    if not isinstance(targets, dict) or not all(isinstance(t, dict) for t in targets.values()):
+        raise UsageError(f"{path}: targets are written as tables, [targets.NAME]")
+    name = chosen or document.get("default")
+    if name is None:
+        # One target needs no name; of several none is picked silently.
+        if len(targets) != 1:
+            return {}, None
+        name = next(iter(targets))
+    if name not in targets:
+        raise UsageError(
+            f"{path} defines no target '{name}'",
+            f"targets there: {', '.join(sorted(targets)) or 'none'}",
+        )
+    table = targets[name]
+    _refuse_unknown(table, SETTINGS, f"{path} [targets.{name}]")
+    for key, value in table.items():
+        if not isinstance(value, str):
+            raise UsageError(f"{path} [targets.{name}]: {key} must be a text in quotes")
+    return table, name
+
+
+def _refuse_unknown(table: Mapping[str, object], allowed: tuple[str, ...], where: str) -> None:
+    for key in table:
+        if key not in allowed:
+            near = difflib.get_close_matches(key, allowed, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            raise UsageError(f"{where}: unknown setting '{key}'{hint}", f"known: {', '.join(allowed)}")
+
+
+def aws_region(target: Target, environment: Mapping[str, str] = os.environ) -> str | None:
+    """The Region that was said: the target's, else AWS_REGION, else AWS_DEFAULT_REGION."""
+    return target.region or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")

@@ -1,0 +1,118 @@
+"""What can go wrong for a user: one sentence, the next step, and an exit status.
+
+    OpskitError
+    ├── UsageError          2  an option, an environment variable or opskit.toml is wrong
+    ├── TargetError         4  the target or the credentials cannot be had
+    ├── Incomplete          3  something essential could not be judged or done, nothing is broken by it
+    └── TransportError         a road to the instance
+        ├── Refused            it has surely not run
+        └── Lost               it may have run; nobody repeats it without looking first
+
+A traceback is never what a user sees; a bug in opskit itself is reported as one (`report_bug`).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitStatus(IntEnum):
+    """The exit statuses of every opskit command, the same in every output format."""
+
+    HEALTHY = 0
+    FAULT = 1
+    USAGE = 2
+    NOT_JUDGED = 3
+    NO_TARGET = 4
+    INTERRUPTED = 130
+
+
+EXIT_STATUS_MEANING: dict[ExitStatus, str] = {
+    ExitStatus.HEALTHY: "healthy, or done (warnings allowed)",
+    ExitStatus.FAULT: "a failure was found",
+    ExitStatus.USAGE: "wrong usage or configuration",
+    ExitStatus.NOT_JUDGED: "nothing failed, but something essential could not be judged",
+    ExitStatus.NO_TARGET: "the target or the credentials could not be resolved",
+    ExitStatus.INTERRUPTED: "interrupted (Ctrl-C)",
+}
+
+
+class OpskitError(Exception):
+    """An end that a user understands.
+
+    Args:
+        sentence: what happened, to what, in one sentence with the real names.
+        next_step: what to try; empty when there is nothing to say.
+    """
+
+    exit_status: ExitStatus = ExitStatus.NOT_JUDGED
+
+    def __init__(self, sentence: str, next_step: str = "") -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.next_step = next_step
+
+
+class UsageError(OpskitError):
+    """An option, an environment variable or opskit.toml is wrong."""
+
+    exit_status = ExitStatus.USAGE
+
+
+class TargetError(OpskitError):
+    """The target or the credentials cannot be had."""
+
+    exit_status = ExitStatus.NO_TARGET
+
+
+class Incomplete(OpskitError):
+    """Something essential could not be judged or done."""
+
+    exit_status = ExitStatus.NOT_JUDGED
+
+
+class TransportError(OpskitError):
+    """A road to the instance cannot be gone.
+
+    Args:
+        missing: the permission or the condition that would open the road, such as
+            `ssm:SendCommand`; empty when it is not known.
+    """
+
+    def __init__(self, sentence: str, next_step: str = "", missing: str = "") -> None:
+        super().__init__(sentence, next_step)
+        self.missing = missing
+
+
+class Refused(TransportError):
+    """The command has surely not run."""
+
+
+class Lost(TransportError):
+    """The command may have run; it is not repeated without looking first."""
+
+
+class AwsError(Exception):
+    """AWS answered a call with an error, or did not answer it.
+
+    It becomes an unknown fact, not an end of the run.
+
+    Attributes:
+        code: AWS's error code (`AccessDenied`), or `Unreachable`/`Timeout` when nothing answered.
+        permission: the permission that the call needs, such as `rds:DescribeDBInstances`.
+    """
+
+    def __init__(self, permission: str, code: str, message: str) -> None:
+        super().__init__(f"{permission}: {code}: {message}")
+        self.permission = permission
+        self.code = code
+        self.message = message
+
+    @property
+    def is_denied(self) -> bool:
+        """Whether a right is missing, as opposed to something else being wrong."""
+        return self.code in DENIED_CODES
+
+
+DENIED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+"""JSON services, query services and EC2 each have their own word."""

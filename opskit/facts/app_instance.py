@@ -1,0 +1,85 @@
+"""Which EC2 instance runs the app: found from the database's side, never picked silently."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tabulate import tabulate
+
+from opskit.config import Target
+from opskit.errors import TargetError
+from opskit.facts.database import Database
+from opskit.facts.instances import Instance, Instances
+from opskit.facts.interface import Fact, Known, NotThere
+from opskit.facts.security_groups import SecurityGroups, admits
+
+
+@dataclass(frozen=True, slots=True)
+class AppInstance:
+    """The instance that is judged, and how it was found."""
+
+    instance: Instance
+    chosen_because: str
+
+
+def choose(
+    target: Target, instances: Instances, database: Database, groups: Fact[SecurityGroups]
+) -> AppInstance:
+    """Find the instance that runs the app.
+
+    Two hints are put together: the database's groups admit it, and its name, tags or profile carry
+    the target's name. The second is needed because the first is just what may be broken.
+
+    Raises:
+        TargetError: the named instance does not exist, or several fit.
+        NotThere: none fits.
+    """
+    if target.instance:
+        return _named(target.instance, instances)
+    running = [i for i in instances.all if i.state == "running"]
+    words = [w for w in (target.prefix or target.name).lower().split("/") if w]
+    admitted = [i for i in running if isinstance(groups, Known) and _admitted(i, database, groups.value)]
+    named = [i for i in running if all(word in i.words for word in words)]
+    both = [i for i in named if i in admitted]
+    for candidates, why in (
+        (both, f"it carries the name {target.name} and the database admits its groups"),
+        (named, f"it carries the name {target.name}"),
+        (admitted, "the database's security groups admit it"),
+    ):
+        if len(candidates) == 1:
+            return AppInstance(candidates[0], why)
+        if candidates:
+            raise _several(candidates, target)
+    raise NotThere(
+        f"no running instance in {database.instance.vpc_id} carries the name {target.name} or is "
+        "admitted by the database",
+        "--instance ID",
+    )
+
+
+def _named(instance_id: str, instances: Instances) -> AppInstance:
+    for instance in instances.all:
+        if instance_id in (instance.instance_id, instance.name):
+            return AppInstance(instance, "it was named")
+    raise TargetError(
+        f"there is no instance '{instance_id}' in the database's VPC",
+        "instances there:\n" + _table(instances.all),
+    )
+
+
+def _admitted(instance: Instance, database: Database, groups: SecurityGroups) -> bool:
+    rules = groups.ingress_of(database.instance.security_group_ids)
+    return admits(rules, database.port, instance.group_ids, instance.address) is True
+
+
+def _several(candidates: list[Instance], target: Target) -> TargetError:
+    return TargetError(
+        f"{len(candidates)} instances may run {target.name}; say which one is meant with --instance",
+        _table(candidates),
+    )
+
+
+def _table(instances: Iterable[Instance]) -> str:
+    rows = [(i.instance_id, i.name, i.address, i.state) for i in instances]
+    return tabulate(rows, headers=("instance", "name", "address", "state"), tablefmt="plain")

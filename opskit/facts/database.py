@@ -1,0 +1,104 @@
+"""Which of the account's databases is meant: the one that the endpoint parameter names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from opskit.config import Target
+from opskit.errors import TargetError
+from opskit.facts.interface import Fact, Known, NotThere, Unknown
+from opskit.facts.parameters import Parameters
+from opskit.facts.rds import DbClusters, DbInstance, DbInstances
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """The database that is judged.
+
+    Attributes:
+        instance: the DB instance; for a cluster its writer.
+        host, port: where a client should connect: the instance's endpoint or the cluster's.
+        chosen_because: how it was found, as a clause for `--verbose` and for findings.
+    """
+
+    instance: DbInstance
+    host: str | None
+    port: int
+    chosen_because: str
+
+
+def choose(
+    target: Target, instances: DbInstances, clusters: Fact[DbClusters], parameters: Fact[Parameters]
+) -> Database:
+    """Find the database by name, by the endpoint parameter, or by database and user name.
+
+    The last way is for an endpoint parameter that is missing or stale; it is taken only if exactly
+    one database fits.
+
+    Raises:
+        TargetError: the named database does not exist, or none or several fit.
+        NotThere: nothing is known that could tell.
+    """
+    if target.db_instance:
+        return _named(target.db_instance, instances)
+    if isinstance(parameters, Unknown):
+        raise NotThere(f"the endpoint parameter is not known: {parameters.reason}", *parameters.missing)
+    host = parameters.value.host
+    by_endpoint = _by_endpoint(host, instances, clusters) if host else None
+    if by_endpoint:
+        return by_endpoint
+    return _by_names(target, parameters.value, instances.all)
+
+
+def _named(identifier: str, instances: DbInstances) -> Database:
+    for instance in instances.all:
+        if instance.identifier == identifier:
+            return Database(instance, instance.host, instance.port, "it was named")
+    names = ", ".join(sorted(i.identifier for i in instances.all)) or "none"
+    raise TargetError(
+        f"there is no RDS instance '{identifier}' in this account and Region",
+        f"instances there: {names}",
+    )
+
+
+def _by_endpoint(host: str, instances: DbInstances, clusters: Fact[DbClusters]) -> Database | None:
+    for instance in instances.all:
+        if instance.host and instance.host.lower() == host:
+            return Database(instance, instance.host, instance.port, "the endpoint parameter names it")
+    if isinstance(clusters, Known):
+        for cluster in clusters.value.all:
+            names = (cluster.endpoint, cluster.reader_endpoint, *cluster.custom_endpoints)
+            writer = next((i for i in instances.all if i.identifier == cluster.writer_id), None)
+            if writer and host in (n.lower() for n in names if n):
+                why = f"the endpoint parameter names cluster {cluster.identifier}"
+                return Database(writer, host, cluster.port or writer.port, why)
+    return None
+
+
+def _by_names(target: Target, parameters: Parameters, instances: Iterable[DbInstance]) -> Database:
+    name, user = parameters.value("database"), parameters.value("username")
+    fitting = [
+        i
+        for i in instances
+        if (name is None or i.database_name == name)
+        and (user is None or i.master_username == user)
+        and (name is not None or user is not None)
+    ]
+    if len(fitting) == 1:
+        why = f"it alone has {_pair(name, user)}"
+        return Database(fitting[0], fitting[0].host, fitting[0].port, why)
+    endpoint = target.parameters["endpoint"]
+    said = parameters.value("endpoint")
+    what = f"{endpoint} says {said}, which does not exist here" if said else f"{endpoint} was not read"
+    listed = ", ".join(sorted(i.identifier for i in instances)) or "none"
+    raise TargetError(
+        f"no RDS instance belongs to {target.name}: {what}",
+        f"Is it another Region? Try --region, or name the database: --db-instance ID\n"
+        f"instances here: {listed}",
+    )
+
+
+def _pair(name: str | None, user: str | None) -> str:
+    said = (f"database {name}" if name else "", f"master user {user}" if user else "")
+    return " and ".join(part for part in said if part)

@@ -1,0 +1,113 @@
+"""What the operator's resolver says of the database's name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from opskit.config import Target
+from opskit.errors import UsageError
+from opskit.facts.database import Database
+from opskit.facts.interface import Fact, Known, NotThere
+from opskit.facts.parameters import Parameters, is_address
+
+if TYPE_CHECKING:
+    from dns.resolver import Resolver
+
+LIFETIME_S = 2.0
+"""A resolver answers in milliseconds, through a forwarder and a lost packet within 2 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorDns:
+    """An answer as seen from here.
+
+    Attributes:
+        rcode: NOERROR, NXDOMAIN, SERVFAIL, REFUSED, or TIMEOUT when no resolver answered.
+        chain: the names of the CNAME chain, the asked one first.
+    """
+
+    name: str
+    rcode: str
+    chain: tuple[str, ...]
+    addresses: tuple[str, ...]
+    servers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The name (or address) that the app is told to connect to, and its port."""
+
+    name: str
+    port: int
+    source: str
+
+    @property
+    def is_address(self) -> bool:
+        """Whether it is written as an IP address."""
+        return is_address(self.name)
+
+
+def choose_host(database: Fact[Database], parameters: Fact[Parameters]) -> Host:
+    """What the endpoint parameter says; without it, the database's own endpoint."""
+    known = database.value if isinstance(database, Known) else None
+    if isinstance(parameters, Known) and parameters.value.host:
+        endpoint = parameters.value.get("endpoint")
+        port = parameters.value.port or (known.port if known else None)
+        if endpoint and port:
+            return Host(parameters.value.host, port, endpoint.name)
+    if known and known.host:
+        return Host(known.host, known.port, known.instance.identifier)
+    raise NotThere("no host is known: neither the endpoint parameter nor the database was read")
+
+
+def read(target: Target, host: Host) -> OperatorDns:
+    """Ask for the host's address, as this machine would or as `--dns-server` says."""
+    if host.is_address:
+        return OperatorDns(host.name, "NOERROR", (host.name,), (host.name,), ())
+    import dns.exception
+    import dns.resolver
+
+    resolver = _resolver(target.dns_server)
+    servers = tuple(str(server) for server in resolver.nameservers)
+    try:
+        answer = resolver.resolve(host.name + ".", "A", lifetime=LIFETIME_S, raise_on_no_answer=False)
+    except dns.resolver.NXDOMAIN:
+        return OperatorDns(host.name, "NXDOMAIN", (host.name,), (), servers)
+    except dns.resolver.NoNameservers as error:
+        rcode = "REFUSED" if "REFUSED" in str(error) else "SERVFAIL"
+        return OperatorDns(host.name, rcode, (host.name,), (), servers)
+    except dns.exception.Timeout:
+        return OperatorDns(host.name, "TIMEOUT", (host.name,), (), servers)
+    chain = [host.name]
+    for rrset in answer.response.answer:
+        chain += [str(item.target).rstrip(".") for item in rrset if hasattr(item, "target")]
+    addresses = tuple(item.address for item in answer) if answer.rrset else ()
+    return OperatorDns(host.name, "NOERROR", tuple(chain), addresses, servers)
+
+
+def _resolver(server: str | None) -> Resolver:
+    import dns.resolver
+
+    if server is None:
+        try:
+            return dns.resolver.Resolver()
+        except dns.resolver.NoResolverConfiguration:
+            raise NotThere("this machine names no resolver", "--dns-server ADDRESS") from None
+    address, port = _server_address(server)
+    resolver = dns.resolver.Resolver(configure=False)
+    resolver.nameservers, resolver.port = [address], port
+    return resolver
+
+
+def _server_address(server: str) -> tuple[str, int]:
+    """Address and port of `ADDRESS[:PORT]`, `[V6]:PORT` included."""
+    address, port = server, "53"
+    if server.startswith("["):
+        address, _, rest = server[1:].partition("]")
+        port = rest.lstrip(":") or "53"
+    elif server.count(":") == 1:
+        address, _, port = server.partition(":")
+    if not is_address(address) or not port.isdigit():
+        raise UsageError(f"--dns-server '{server}' is not ADDRESS or ADDRESS:PORT")
+    return address, int(port)

@@ -1,0 +1,251 @@
+"""Runs the readers: each as soon as its inputs are there, all that can at once.
+
+No rounds are written down anywhere: a reader's signature names its inputs, and the rounds fall out.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from opskit.errors import AwsError, OpskitError
+from opskit.facts import (
+    agent,
+    app_instance,
+    database,
+    dns,
+    identity,
+    instance_role,
+    instances,
+    key,
+    login,
+    parameter_metadata,
+    parameters,
+    probe,
+    rds,
+    security_groups,
+    simulation,
+    subnets,
+    target_health,
+    tls_setting,
+    vpc,
+)
+from opskit.facts.interface import CLIENTS, Fact, Known, NotThere, Unknown, inputs_of, outputs_of
+from opskit.facts.parameters import Credential
+from opskit.facts.snapshot import Snapshot
+
+Reader = Callable[..., Any]
+
+SOURCES: tuple[Reader, ...] = (
+    agent.read,
+    app_instance.choose,
+    database.choose,
+    dns.choose_host,
+    dns.read,
+    identity.read,
+    instance_role.read,
+    instances.read,
+    instances.read_target_groups,
+    key.read,
+    login.read,
+    parameter_metadata.read,
+    parameters.read,
+    probe.read,
+    rds.read_clusters,
+    rds.read_instances,
+    security_groups.read,
+    simulation.read,
+    subnets.read,
+    subnets.read_acls,
+    target_health.read,
+    tls_setting.read,
+    vpc.read,
+    vpc.read_dns,
+)
+"""Every reader of facts; a new source is a file and a line here."""
+
+PRIVATE: frozenset[type] = frozenset({Credential})
+"""Fact types that hold a secret: handed to readers that ask, never part of a snapshot."""
+
+LIVE = frozenset({probe.read, login.read})
+"""Probes, which are not AWS rounds."""
+
+
+class Clients(Protocol):
+    """Where clients come from, and how their calls are counted."""
+
+    @property
+    def calls(self) -> int:
+        """All calls so far."""
+
+    @property
+    def calls_in_thread(self) -> int:
+        """The present thread's calls, one after the other."""
+
+    def client(self, service: str) -> Any:
+        """The client of a service."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    reader: Reader
+    facts: Mapping[type, Fact[Any]]
+    serial_calls: int
+    fatal: OpskitError | None = None
+
+
+def needed_for(wanted: Iterable[type]) -> set[Reader]:
+    """The readers that must run to know the wanted facts, directly and through their inputs."""
+    by_output = {kind: reader for reader in SOURCES for kind in outputs_of(reader)}
+    readers: set[Reader] = set()
+    todo = list(wanted)
+    while todo:
+        reader = by_output.get(todo.pop())
+        if reader is not None and reader not in readers:
+            readers.add(reader)
+            todo += [item.type for item in inputs_of(reader)]
+    return readers
+
+
+def gather(
+    wanted: Iterable[type],
+    clients: Clients,
+    given: Iterable[object],
+    *,
+    deadline_s: float,
+    on_wait: Callable[[str], None] = lambda _: None,
+) -> Snapshot:
+    """Read the wanted facts and all that they need.
+
+    Args:
+        given: values that readers may ask for by their type: the target, the run's key, the road.
+        deadline_s: seconds from now; what is not there by then is unknown.
+        on_wait: told what is being waited for.
+
+    Raises:
+        OpskitError: no reader can do its work: no credentials, no Region, an ambiguous target.
+    """
+    run = _Run(clients, needed_for(wanted), given)
+    limit = time.monotonic() + deadline_s
+    run.start_ready()
+    while run.running:
+        on_wait(run.waiting_for)
+        try:
+            outcome = run.done.get(timeout=max(0.0, limit - time.monotonic()))
+        except queue.Empty:
+            run.give_up(f"no answer within {deadline_s:.0f} s (--timeout)")
+            break
+        if outcome.fatal is not None:
+            raise outcome.fatal
+        run.accept(outcome)
+        run.start_ready()
+    public = {kind: fact for kind, fact in run.facts.items() if kind not in PRIVATE}
+    rounds = max((d for r, d in run.depths.items() if r not in LIVE), default=0)
+    return Snapshot(public, clients.calls, rounds)
+
+
+class _Run:
+    """The state of one gathering: what is known, what runs, what waits."""
+
+    def __init__(self, clients: Clients, readers: set[Reader], given: Iterable[object]) -> None:
+        self._clients = clients
+        now = datetime.now(UTC)
+        self.facts: dict[type, Fact[Any]] = {type(g): Known(g, "given", now) for g in given}
+        self._waiting = set(readers)
+        self.running: set[Reader] = set()
+        self.done: queue.Queue[_Outcome] = queue.Queue()
+        self.depths: dict[Reader, int] = {}
+        self._depth_of: dict[type, int] = {}
+
+    @property
+    def waiting_for(self) -> str:
+        """What runs now, in words, the live probes first."""
+        names = sorted({_subject(r) for r in self.running})
+        return ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
+
+    def start_ready(self) -> None:
+        """Start every reader whose inputs are decided; pass unknown inputs on without running."""
+        progress = True
+        while progress:
+            progress = False
+            for reader in [r for r in self._waiting if self._is_ready(r)]:
+                self._waiting.discard(reader)
+                unknown = self._first_unknown(reader)
+                if unknown is not None:
+                    self.facts.update(dict.fromkeys(outputs_of(reader), unknown))
+                    progress = True
+                else:
+                    self._start(reader)
+
+    def accept(self, outcome: _Outcome) -> None:
+        """Take a reader's facts."""
+        self.running.discard(outcome.reader)
+        self.facts.update(outcome.facts)
+        before = max((self._depth_of.get(i.type, 0) for i in inputs_of(outcome.reader)), default=0)
+        self.depths[outcome.reader] = before + outcome.serial_calls
+        for kind in outcome.facts:
+            self._depth_of[kind] = self.depths[outcome.reader]
+
+    def give_up(self, reason: str) -> None:
+        """Mark everything that is not there yet as unknown."""
+        for reader in self.running | self._waiting:
+            self.facts.update(dict.fromkeys(outputs_of(reader), Unknown(reason)))
+
+    def _is_ready(self, reader: Reader) -> bool:
+        return all(i.type in self.facts or i.type in CLIENTS for i in inputs_of(reader))
+
+    def _first_unknown(self, reader: Reader) -> Unknown | None:
+        for item in inputs_of(reader):
+            fact = self.facts.get(item.type)
+            if isinstance(fact, Unknown) and not item.tolerant:
+                return fact
+        return None
+
+    def _start(self, reader: Reader) -> None:
+        self.running.add(reader)
+        # Daemon threads, so that Ctrl-C does not wait for a read that hangs.
+        threading.Thread(target=self._work, args=(reader,), daemon=True).start()
+
+    def _work(self, reader: Reader) -> None:
+        before = self._clients.calls_in_thread
+        kinds = outputs_of(reader)
+        fatal: OpskitError | None = None
+        facts: dict[type, Fact[Any]] = {}
+        try:
+            value = reader(**{i.name: self._argument(i.type, i.tolerant) for i in inputs_of(reader)})
+            values = value if len(kinds) > 1 else (value,)
+            now = datetime.now(UTC)
+            facts = {k: Known(v, _subject(reader), now) for k, v in zip(kinds, values, strict=True)}
+        except NotThere as end:
+            facts = dict.fromkeys(kinds, end.unknown)
+        except AwsError as error:
+            facts = dict.fromkeys(kinds, unknown_from(error))
+        except OpskitError as error:
+            fatal = error
+        except Exception as error:  # noqa: BLE001  a bug of ours loses this fact only
+            facts = dict.fromkeys(kinds, Unknown(f"a bug in opskit: {type(error).__name__} in {_subject(reader)}"))
+        self.done.put(_Outcome(reader, facts, self._clients.calls_in_thread - before, fatal))
+
+    def _argument(self, kind: type, tolerant: bool) -> Any:
+        if kind in CLIENTS:
+            return self._clients.client(CLIENTS[kind])
+        fact = self.facts[kind]
+        return fact if tolerant or isinstance(fact, Unknown) else fact.value
+
+
+def unknown_from(error: AwsError) -> Unknown:
+    """What an AWS error makes of a fact: who may not, or what did not answer."""
+    if error.is_denied:
+        return Unknown(f"you may not call {error.permission}", (error.permission,))
+    if "hrottl" in error.code or error.code == "RequestLimitExceeded":
+        return Unknown(f"AWS throttled {error.permission} ({error.code})", ("a later try",))
+    return Unknown(f"{error.permission} failed: {error.code} {error.message[:200]}".strip())
+
+
+def _subject(reader: Reader) -> str:
+    return reader.__module__.rsplit(".", 1)[-1].replace("_", " ")

@@ -1,0 +1,36 @@
+"""Who is asking, and whether this machine's clock agrees with AWS's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from opskit.facts.interface import Sts
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The operator as AWS sees it.
+
+    Attributes:
+        clock_ahead_s: by how many seconds this machine's clock is ahead of AWS's; None when the
+            reply carried no time.
+    """
+
+    account: str
+    arn: str
+    clock_ahead_s: float | None
+
+
+def read(sts: Sts) -> Identity:
+    """Ask who we are: the one call that needs no permission."""
+    reply = sts.get_caller_identity()
+    return Identity(str(reply["Account"]), str(reply["Arn"]), _clock_ahead_s(reply))
+
+
+def _clock_ahead_s(reply: object) -> float | None:
+    headers = reply.get("ResponseMetadata", {}).get("HTTPHeaders", {}) if isinstance(reply, dict) else {}
+    if "date" not in headers:
+        return None
+    return (datetime.now(UTC) - parsedate_to_datetime(headers["date"])).total_seconds()

@@ -1,0 +1,114 @@
+"""The EC2 instances of the database's VPC, and the load balancer's target groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from opskit.facts.database import Database
+from opskit.facts.interface import Ec2, Elbv2, pages
+from opskit.facts.subnets import name_of
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An EC2 instance.
+
+    Attributes:
+        group_ids: of all its interfaces together.
+        profile_arn: of the instance profile; None when it has none.
+        metadata_tokens: `required` when only IMDSv2 answers.
+        words: its name, tags and profile, lower case: what a prefix is looked for in.
+    """
+
+    instance_id: str
+    name: str
+    state: str
+    address: str | None
+    subnet_id: str | None
+    group_ids: tuple[str, ...]
+    profile_arn: str | None
+    metadata_tokens: str
+    metadata_hop_limit: int
+    words: str
+
+    @property
+    def label(self) -> str:
+        """Name first, id in brackets."""
+        return f"{self.name} ({self.instance_id})" if self.name else self.instance_id
+
+
+@dataclass(frozen=True, slots=True)
+class Instances:
+    """All instances of the VPC that are not terminated."""
+
+    all: tuple[Instance, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetGroup:
+    """A target group: where the load balancer sends requests and how it asks for health."""
+
+    arn: str
+    name: str
+    port: int | None
+    health_path: str | None
+    health_protocol: str
+    vpc_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TargetGroups:
+    """All target groups of the account and Region."""
+
+    all: tuple[TargetGroup, ...]
+
+
+def read(ec2: Ec2, database: Database) -> Instances:
+    """Describe every instance of the VPC."""
+    filters = [
+        {"Name": "vpc-id", "Values": [database.instance.vpc_id]},
+        {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]},
+    ]
+    found = pages(ec2.describe_instances, "Reservations", Filters=filters, MaxResults=1000)
+    return Instances(tuple(_instance(raw) for r in found for raw in r["Instances"]))
+
+
+def read_target_groups(elbv2: Elbv2) -> TargetGroups:
+    """Describe every target group."""
+    found = pages(elbv2.describe_target_groups, "TargetGroups", token="NextMarker")  # noqa: S106
+    return TargetGroups(
+        tuple(
+            TargetGroup(
+                g["TargetGroupArn"],
+                g["TargetGroupName"],
+                g.get("Port"),
+                g.get("HealthCheckPath"),
+                g.get("HealthCheckProtocol", "HTTP"),
+                g.get("VpcId"),
+            )
+            for g in found
+        )
+    )
+
+
+def _instance(raw: Mapping[str, Any]) -> Instance:
+    groups = [g["GroupId"] for g in raw.get("SecurityGroups", ())]
+    for interface in raw.get("NetworkInterfaces", ()):
+        groups += [g["GroupId"] for g in interface.get("Groups", ()) if g["GroupId"] not in groups]
+    profile = (raw.get("IamInstanceProfile") or {}).get("Arn")
+    options = raw.get("MetadataOptions") or {}
+    tags = " ".join(str(t["Value"]) for t in raw.get("Tags", ()))
+    return Instance(
+        instance_id=raw["InstanceId"],
+        name=name_of(raw),
+        state=raw["State"]["Name"],
+        address=raw.get("PrivateIpAddress"),
+        subnet_id=raw.get("SubnetId"),
+        group_ids=tuple(groups),
+        profile_arn=profile,
+        metadata_tokens=options.get("HttpTokens", ""),
+        metadata_hop_limit=int(options.get("HttpPutResponseHopLimit") or 1),
+        words=f"{tags} {profile or ''}".lower(),
+    )

@@ -1,0 +1,157 @@
+"""What a fact is, what readers are handed, and how a signature declares its inputs."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, Union
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Known(Generic[T_co]):
+    """A fact that was read. "There is none" is a known value too."""
+
+    value: T_co
+    source: str
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A fact that could not be read.
+
+    Attributes:
+        reason: one clause: who could not read what, and why.
+        missing: the permissions or conditions that would make it known.
+    """
+
+    reason: str
+    missing: tuple[str, ...] = ()
+
+
+Fact: TypeAlias = Union[Known[T], Unknown]
+
+
+class NotThere(Exception):  # noqa: N818  it is not an error: the reader says why there is no answer
+    """Raised by a reader that cannot answer although nothing went wrong in a call."""
+
+    def __init__(self, reason: str, *missing: str) -> None:
+        super().__init__(reason)
+        self.unknown = Unknown(reason, missing)
+
+
+class AwsClient(Protocol):
+    """Any AWS client: operations by their names in snake case, replies as AWS documents them."""
+
+    def __getattr__(self, operation: str) -> Callable[..., Mapping[str, Any]]:
+        """The operation."""
+
+
+class Sts(AwsClient, Protocol):
+    """Security Token Service."""
+
+
+class Ssm(AwsClient, Protocol):
+    """Systems Manager."""
+
+
+class Rds(AwsClient, Protocol):
+    """Relational Database Service."""
+
+
+class Ec2(AwsClient, Protocol):
+    """Elastic Compute Cloud and its networks."""
+
+
+class Iam(AwsClient, Protocol):
+    """Identity and Access Management."""
+
+
+class Kms(AwsClient, Protocol):
+    """Key Management Service."""
+
+
+class Elbv2(AwsClient, Protocol):
+    """Elastic Load Balancing, version 2."""
+
+
+CLIENTS: dict[type, str] = {
+    Sts: "sts",
+    Ssm: "ssm",
+    Rds: "rds",
+    Ec2: "ec2",
+    Iam: "iam",
+    Kms: "kms",
+    Elbv2: "elbv2",
+}
+"""Protocol -> the name by which its client is made."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunKey:
+    """The key of this run's fingerprints: random, never used again."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One parameter of a reader or a check.
+
+    Attributes:
+        tolerant: declared as `Fact[X]`: it takes the unknown too. Otherwise it is only called when
+            the fact is known.
+    """
+
+    name: str
+    type: type
+    tolerant: bool
+
+
+@lru_cache(maxsize=None)
+def inputs_of(function: Callable[..., object]) -> tuple[Input, ...]:
+    """The inputs that a function's signature declares."""
+    hints = typing.get_type_hints(function)
+    names = inspect.signature(function).parameters
+    return tuple(_input(name, hints[name]) for name in names)
+
+
+@lru_cache(maxsize=None)
+def outputs_of(reader: Callable[..., object]) -> tuple[type, ...]:
+    """The fact types that a reader's signature promises: one, or those of a tuple."""
+    hint = typing.get_type_hints(reader)["return"]
+    if typing.get_origin(hint) is tuple:
+        return typing.get_args(hint)
+    return (hint,)
+
+
+def _input(name: str, hint: Any) -> Input:
+    if typing.get_origin(hint) in (Union, types.UnionType):
+        known = next(arm for arm in typing.get_args(hint) if typing.get_origin(arm) is Known)
+        return Input(name, typing.get_args(known)[0], tolerant=True)
+    return Input(name, hint, tolerant=False)
+
+
+def pages(
+    call: Callable[..., Mapping[str, Any]], key: str, *, token: str = "NextToken", **arguments: Any
+) -> Iterator[Mapping[str, Any]]:
+    """All items under `key` of a paged operation, 100 pages at the most.
+
+    Args:
+        token: the name under which the reply gives, and the request takes, the next page; RDS and
+            IAM say `Marker`.
+    """
+    for _ in range(100):
+        reply = call(**arguments)
+        yield from reply.get(key, ())
+        if not reply.get(token):
+            return
+        arguments[token] = reply[token]

@@ -1,0 +1,39 @@
+"""The KMS key under which the password is encrypted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from opskit.config import Target
+from opskit.facts.interface import Kms, NotThere
+from opskit.facts.parameter_metadata import ParameterMetadata
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key's state. `state` is one of KMS's words: Enabled, Disabled, PendingDeletion, ..."""
+
+    arn: str
+    key_id: str
+    named_as: str
+    state: str
+    is_aws_managed: bool
+    deleted_at: datetime | None
+
+
+def read(kms: Kms, metadata: ParameterMetadata, target: Target) -> Key:
+    """Describe the password's key."""
+    name = target.parameters["password"]
+    key_id = metadata.key_id(name)
+    if key_id is None:
+        raise NotThere(f"{name} is not encrypted, or does not exist")
+    found = kms.describe_key(KeyId=key_id)["KeyMetadata"]
+    return Key(
+        arn=found["Arn"],
+        key_id=found["KeyId"],
+        named_as=key_id,
+        state=found["KeyState"],
+        is_aws_managed=found.get("KeyManager") == "AWS" or key_id == "alias/aws/ssm",
+        deleted_at=found.get("DeletionDate"),
+    )

@@ -1,0 +1,42 @@
+"""Which key encrypts each parameter, and who wrote it: what GetParameters does not say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from opskit.config import Target
+from opskit.facts.interface import Ssm, pages
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """One parameter's metadata. `key_id` is an id, an ARN or an alias, as AWS stored it."""
+
+    name: str
+    kind: str
+    key_id: str | None
+    modified_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterMetadata:
+    """The metadata of those of the four parameters that exist."""
+
+    found: tuple[Metadata, ...]
+
+    def key_id(self, name: str) -> str | None:
+        """The key of a parameter; None when it has none or does not exist."""
+        return next((m.key_id for m in self.found if m.name == name), None)
+
+
+def read(ssm: Ssm, target: Target) -> ParameterMetadata:
+    """Describe the four by name."""
+    names = sorted(set(target.parameters.values()))
+    filters = [{"Key": "Name", "Option": "Equals", "Values": names}]
+    found = pages(ssm.describe_parameters, "Parameters", ParameterFilters=filters)
+    return ParameterMetadata(
+        tuple(
+            Metadata(p["Name"], p["Type"], p.get("KeyId"), str(p.get("LastModifiedUser", "")))
+            for p in found
+        )
+    )

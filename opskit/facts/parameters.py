@@ -1,0 +1,196 @@
+"""The four SSM parameters: what they say, and what is wrong with their form.
+
+The password's value leaves this reader only as a `Credential`, which the snapshot drops.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from opskit.config import Target
+from opskit.errors import AwsError
+from opskit.facts.interface import NotThere, RunKey, Ssm
+from opskit.secret import Secret
+
+DECRYPTION_CODES = ("InvalidKeyId", "KMSInvalidStateException", "DisabledException")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter that was read.
+
+    Attributes:
+        purpose: endpoint, username, password or database.
+        value: its value without blanks at the ends; None for the password.
+        fingerprint: of the exact value, under the run's key.
+        blemishes: what is wrong with the value's form, in words ("a trailing newline").
+    """
+
+    name: str
+    arn: str
+    purpose: str
+    kind: str
+    version: int
+    modified_at: datetime | None
+    value: str | None
+    fingerprint: str
+    blemishes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A parameter that could not be read, and what AWS said.
+
+    Attributes:
+        exists: whether a read without decryption succeeded; None when that was refused as well.
+        permission: the action that was refused or failed.
+    """
+
+    name: str
+    purpose: str
+    code: str
+    message: str
+    permission: str
+    exists: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What the operator can read of the four parameters."""
+
+    found: tuple[Parameter, ...]
+    missing: tuple[tuple[str, str], ...]
+    """(purpose, name) of those that do not exist."""
+    refused: tuple[Refusal, ...]
+
+    def get(self, purpose: str) -> Parameter | None:
+        """The parameter of a purpose, if it was read."""
+        return next((p for p in self.found if p.purpose == purpose), None)
+
+    def value(self, purpose: str) -> str | None:
+        """The value of a purpose, if it was read."""
+        parameter = self.get(purpose)
+        return parameter.value if parameter else None
+
+    @property
+    def host(self) -> str | None:
+        """The host that the endpoint parameter names, without a port."""
+        return split_endpoint(self.value("endpoint") or "")[0] or None
+
+    @property
+    def port(self) -> int | None:
+        """The port that the endpoint parameter names, if it names one."""
+        return split_endpoint(self.value("endpoint") or "")[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """The password as read: private, never part of a snapshot."""
+
+    password: Secret
+
+
+def read(ssm: Ssm, target: Target, key: RunKey) -> tuple[Parameters, Credential]:
+    """Read all four in one call; one by one when AWS refuses the batch or does not know a name.
+
+    A batch fails as a whole for one undecryptable member, and a throttled one was reported to call
+    every name invalid (aws/aws-sdk-go-v2#552): so neither is believed without asking again.
+    """
+    purposes = {name: purpose for purpose, name in target.parameters.items()}
+    try:
+        reply = ssm.get_parameters(Names=sorted(purposes), WithDecryption=True)
+        raw, again = list(reply["Parameters"]), list(reply.get("InvalidParameters", ()))
+    except AwsError:
+        raw, again = [], sorted(purposes)
+    missing: list[tuple[str, str]] = []
+    refused: list[Refusal] = []
+    with ThreadPoolExecutor(4) as pool:
+        for name, answer in zip(again, pool.map(lambda n: _read_one(ssm, n), again), strict=True):
+            if isinstance(answer, AwsError) and answer.code == "ParameterNotFound":
+                missing.append((purposes[name], name))
+            elif isinstance(answer, AwsError):
+                refused.append(_refusal(ssm, name, purposes[name], answer))
+            else:
+                raw.append(answer)
+    if len(missing) == len(purposes):
+        raise NotThere(f"none of the parameters exists: {', '.join(name for _, name in missing)}")
+    found = tuple(sorted((_parameter(r, purposes, key) for r in raw), key=lambda p: p.purpose))
+    password = next((str(r["Value"]) for r in raw if purposes[r["Name"]] == "password"), "")
+    parameters = Parameters(found, tuple(sorted(missing)), tuple(sorted(refused, key=lambda r: r.name)))
+    return parameters, Credential(Secret(password))
+
+
+def split_endpoint(value: str) -> tuple[str, int | None]:
+    """Host and port of an endpoint parameter: `host`, `host:port`, or a URL's."""
+    rest = value.split("://", 1)[-1].rsplit("@", 1)[-1].split("/", 1)[0]
+    if rest.startswith("["):
+        host, _, tail = rest[1:].partition("]")
+        port = tail.lstrip(":")
+    elif rest.count(":") > 1:
+        host, port = rest, ""
+    else:
+        host, _, port = rest.partition(":")
+    return host.lower(), int(port) if port.isdigit() else None
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is written as an IP address."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _read_one(ssm: Ssm, name: str) -> Mapping[str, Any] | AwsError:
+    try:
+        answer: Mapping[str, Any] = ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]
+    except AwsError as error:
+        return error
+    return answer
+
+
+def _refusal(ssm: Ssm, name: str, purpose: str, error: AwsError) -> Refusal:
+    exists: bool | None = None
+    try:
+        ssm.get_parameter(Name=name, WithDecryption=False)
+        exists = True
+    except AwsError as second:
+        exists = False if second.code == "ParameterNotFound" else None
+    about_key = error.code in DECRYPTION_CODES or "kms:Decrypt" in error.message
+    permission = "kms:Decrypt" if about_key else error.permission
+    return Refusal(name, purpose, error.code, error.message[:400], permission, exists)
+
+
+def _parameter(raw: Mapping[str, Any], purposes: Mapping[str, str], key: RunKey) -> Parameter:
+    secret, purpose = Secret(str(raw["Value"])), purposes[raw["Name"]]
+    return Parameter(
+        name=raw["Name"],
+        arn=str(raw.get("ARN", "")),
+        purpose=purpose,
+        kind=str(raw["Type"]),
+        version=int(raw["Version"]),
+        modified_at=raw.get("LastModifiedDate"),
+        value=None if purpose == "password" else secret.reveal().strip(),
+        fingerprint=secret.fingerprint(key.text),
+        blemishes=_blemishes(secret),
+    )
+
+
+def _blemishes(secret: Secret) -> tuple[str, ...]:
+    """What breaks a login without being visible: the class of the flaw, never the value."""
+    value, found = secret.reveal(), []
+    if value.endswith("\n"):
+        found.append("a trailing newline")
+    elif value != value.rstrip():
+        found.append("a blank at the end")
+    if value != value.lstrip():
+        found.append("a blank at the beginning")
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+        found.append("quotes around it")
+    return tuple(found)

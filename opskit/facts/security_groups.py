@@ -1,0 +1,134 @@
+"""The security groups of the database's VPC."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from opskit.facts.database import Database
+from opskit.facts.interface import Ec2, NotThere, pages
+
+ALL_PROTOCOLS = "-1"
+TCP = ("tcp", "6")
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """One entry of a group: protocol and ports, and everybody it admits.
+
+    Attributes:
+        protocol: `tcp`, `udp`, `icmp`, `icmpv6`, a number as text, or `-1` for everything.
+        from_port, to_port: None when the protocol has no ports.
+    """
+
+    protocol: str
+    from_port: int | None
+    to_port: int | None
+    group_ids: tuple[str, ...]
+    cidrs: tuple[str, ...]
+    prefix_list_ids: tuple[str, ...]
+
+    def covers(self, port: int) -> bool:
+        """Whether the entry is about TCP on `port`. `-1` is every protocol and ignores ports."""
+        if self.protocol == ALL_PROTOCOLS:
+            return True
+        if self.protocol not in TCP:
+            return False
+        if self.from_port is None or self.to_port is None:
+            return True
+        return self.from_port <= port <= self.to_port
+
+    def names(self, group_ids: Iterable[str], address: str | None) -> bool | None:
+        """Whether the entry names a peer, by one of its groups or by its address.
+
+        Returns:
+            None when that depends on a prefix list, which is not read here.
+        """
+        if any(group in self.group_ids for group in group_ids):
+            return True
+        if address and any(_holds(cidr, address) for cidr in self.cidrs):
+            return True
+        return None if self.prefix_list_ids else False
+
+
+def admits(
+    permissions: Iterable[Permission], port: int, group_ids: Iterable[str], address: str | None
+) -> bool | None:
+    """Whether any entry admits TCP between the peer and `port`; None when it depends.
+
+    Source: Amazon VPC User Guide, security group rules.
+    """
+    groups = tuple(group_ids)
+    verdicts = [p.names(groups, address) for p in permissions if p.covers(port)]
+    if True in verdicts:
+        return True
+    return None if None in verdicts else False
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityGroup:
+    """A security group with its rules."""
+
+    group_id: str
+    name: str
+    ingress: tuple[Permission, ...]
+    egress: tuple[Permission, ...]
+
+    @property
+    def label(self) -> str:
+        """Name first, id in brackets."""
+        return f"{self.name} ({self.group_id})"
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityGroups:
+    """All groups of the VPC, by id."""
+
+    by_id: Mapping[str, SecurityGroup]
+
+    def ingress_of(self, group_ids: Iterable[str]) -> list[Permission]:
+        """All ingress entries of several groups: they are joined."""
+        return [p for g in group_ids if g in self.by_id for p in self.by_id[g].ingress]
+
+    def label(self, group_id: str) -> str:
+        """A group's label, also of one that is not known here."""
+        return self.by_id[group_id].label if group_id in self.by_id else group_id
+
+
+def read(ec2: Ec2, database: Database) -> SecurityGroups:
+    """Describe every group of the VPC in one call: rules name other groups, which need their names."""
+    if not database.instance.vpc_id:
+        raise NotThere(f"{database.instance.identifier} is in no VPC")
+    filters = [{"Name": "vpc-id", "Values": [database.instance.vpc_id]}]
+    found = pages(ec2.describe_security_groups, "SecurityGroups", Filters=filters, MaxResults=1000)
+    return SecurityGroups({g["GroupId"]: _group(g) for g in found})
+
+
+def _group(raw: Mapping[str, Any]) -> SecurityGroup:
+    return SecurityGroup(
+        raw["GroupId"],
+        raw.get("GroupName", ""),
+        tuple(_permission(p) for p in raw.get("IpPermissions", ())),
+        tuple(_permission(p) for p in raw.get("IpPermissionsEgress", ())),
+    )
+
+
+def _permission(raw: Mapping[str, Any]) -> Permission:
+    return Permission(
+        protocol=str(raw["IpProtocol"]),
+        from_port=raw.get("FromPort"),
+        to_port=raw.get("ToPort"),
+        group_ids=tuple(p["GroupId"] for p in raw.get("UserIdGroupPairs", ()) if "GroupId" in p),
+        cidrs=tuple(
+            [r["CidrIp"] for r in raw.get("IpRanges", ())]
+            + [r["CidrIpv6"] for r in raw.get("Ipv6Ranges", ())]
+        ),
+        prefix_list_ids=tuple(p["PrefixListId"] for p in raw.get("PrefixListIds", ())),
+    )
+
+
+def _holds(cidr: str, address: str) -> bool:
+    wanted, network = ipaddress.ip_address(address), ipaddress.ip_network(cidr, strict=False)
+    return wanted.version == network.version and wanted in network

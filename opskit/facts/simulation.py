@@ -1,0 +1,106 @@
+"""What IAM's own simulator says of the instance role's rights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from opskit.config import Target
+from opskit.facts.identity import Identity
+from opskit.facts.instance_role import InstanceRole
+from opskit.facts.interface import Fact, Iam, Known, NotThere
+from opskit.facts.key import Key
+from opskit.facts.region import Region
+
+READ = ("ssm:GetParameter", "ssm:GetParameters")
+DECRYPT = "kms:Decrypt"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One answer: `allowed`, `explicitDeny` or `implicitDeny`.
+
+    Attributes:
+        is_conditional: a context value was missing, so the answer is not certain.
+        stopped_by: `permissions boundary` or `organization` when that is what denies.
+    """
+
+    action: str
+    resource: str
+    decision: str
+    is_conditional: bool
+    stopped_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """The simulator's answers. It knows no key policies of a role (IAM API reference)."""
+
+    decisions: tuple[Decision, ...]
+
+    def find(self, action: str, resource: str) -> Decision | None:
+        """The answer for an action on a resource."""
+        return next((d for d in self.decisions if (d.action, d.resource) == (action, resource)), None)
+
+
+def read(
+    iam: Iam, role: InstanceRole, identity: Identity, region: Region, key: Fact[Key], target: Target
+) -> Simulation:
+    """Ask for every action on every resource in one call."""
+    if role.role_arn is None:
+        raise NotThere("the instance has no role")
+    arns = [parameter_arn(region, identity, name) for name in target.parameters.values()]
+    context = [_entry("kms:ViaService", f"ssm.{region.name}.amazonaws.com")]
+    actions, resources = list(READ), list(arns)
+    if isinstance(key, Known) and not key.value.is_aws_managed:
+        password = parameter_arn(region, identity, target.parameters["password"])
+        actions.append(DECRYPT)
+        resources.append(key.value.arn)
+        context.append(_entry("kms:EncryptionContext:PARAMETER_ARN", password))
+    reply = iam.simulate_principal_policy(
+        PolicySourceArn=role.role_arn,
+        ActionNames=actions,
+        ResourceArns=resources,
+        ContextEntries=context,
+        MaxItems=1000,
+    )
+    return Simulation(tuple(d for result in reply["EvaluationResults"] for d in _decisions(result)))
+
+
+def parameter_arn(region: Region, identity: Identity, name: str) -> str:
+    """The ARN of a parameter: one slash before the path, whether or not the name begins with one."""
+    path = name.lstrip("/")
+    return f"arn:{region.partition}:ssm:{region.name}:{identity.account}:parameter/{path}"
+
+
+def _entry(name: str, value: str) -> Mapping[str, object]:
+    return {"ContextKeyName": name, "ContextKeyType": "string", "ContextKeyValues": [value]}
+
+
+def _decisions(result: Mapping[str, Any]) -> list[Decision]:
+    per_resource = result.get("ResourceSpecificResults") or [
+        {
+            **result,
+            "EvalResourceName": result.get("EvalResourceName", "*"),
+            "EvalResourceDecision": result["EvalDecision"],
+        }
+    ]
+    return [
+        Decision(
+            action=result["EvalActionName"],
+            resource=r["EvalResourceName"],
+            decision=r["EvalResourceDecision"],
+            is_conditional=bool(r.get("MissingContextValues")),
+            stopped_by=_ceiling(r) or _ceiling(result),
+        )
+        for r in per_resource
+    ]
+
+
+def _ceiling(result: Mapping[str, Any]) -> str | None:
+    boundary = result.get("PermissionsBoundaryDecisionDetail") or {}
+    if boundary.get("AllowedByPermissionsBoundary") is False:
+        return "permissions boundary"
+    organization = result.get("OrganizationsDecisionDetail") or {}
+    return "organization" if organization.get("AllowedByOrganizations") is False else None

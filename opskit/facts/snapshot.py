@@ -1,0 +1,34 @@
+"""What was found out, as one immutable value that judgement reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from opskit.facts.interface import Fact, Unknown
+
+NOT_READ = Unknown("it was not asked for")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Facts by their type. Types marked private are never in it.
+
+    Attributes:
+        calls: how many AWS calls were made.
+        rounds: the longest chain of calls that waited for one another, before the instance probe.
+    """
+
+    facts: Mapping[type, Fact[Any]] = field(default_factory=dict)
+    calls: int = 0
+    rounds: int = 0
+
+    def get(self, kind: type) -> Fact[Any]:
+        """The fact of a type: known, or why it is not."""
+        return self.facts.get(kind, NOT_READ)
+
+    def value(self, kind: type) -> Any:
+        """The value of a fact; None when it is unknown."""
+        fact = self.get(kind)
+        return None if isinstance(fact, Unknown) else fact.value

@@ -1,0 +1,127 @@
+"""The subnets of the database's VPC and the network ACL of each."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from opskit.facts.database import Database
+from opskit.facts.interface import Ec2, pages
+
+
+@dataclass(frozen=True, slots=True)
+class Subnet:
+    """A subnet."""
+
+    subnet_id: str
+    name: str
+    cidr: str
+    zone: str
+
+    @property
+    def label(self) -> str:
+        """Name first, id in brackets."""
+        return f"{self.name} ({self.subnet_id})" if self.name else self.subnet_id
+
+
+@dataclass(frozen=True, slots=True)
+class Subnets:
+    """All subnets of the VPC."""
+
+    all: tuple[Subnet, ...]
+
+    def of_address(self, address: str) -> Subnet | None:
+        """The subnet that holds an address."""
+        wanted = ipaddress.ip_address(address)
+        return next((s for s in self.all if wanted in ipaddress.ip_network(s.cidr)), None)
+
+    def get(self, subnet_id: str) -> Subnet | None:
+        """The subnet of an id."""
+        return next((s for s in self.all if s.subnet_id == subnet_id), None)
+
+
+@dataclass(frozen=True, slots=True)
+class AclEntry:
+    """One entry of a network ACL.
+
+    Attributes:
+        protocol: a number as text (`6` is TCP), or `-1` for everything.
+        ports: first and last port; None for all.
+    """
+
+    number: int
+    is_egress: bool
+    allows: bool
+    protocol: str
+    cidr: str
+    ports: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkAcl:
+    """A network ACL; entries by number, lowest first."""
+
+    acl_id: str
+    name: str
+    subnet_ids: tuple[str, ...]
+    entries: tuple[AclEntry, ...]
+
+    @property
+    def label(self) -> str:
+        """Name first, id in brackets."""
+        return f"{self.name} ({self.acl_id})" if self.name else self.acl_id
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkAcls:
+    """All network ACLs of the VPC."""
+
+    all: tuple[NetworkAcl, ...]
+
+    def of_subnet(self, subnet_id: str) -> NetworkAcl | None:
+        """The one ACL of a subnet."""
+        return next((a for a in self.all if subnet_id in a.subnet_ids), None)
+
+
+def read(ec2: Ec2, database: Database) -> Subnets:
+    """Describe every subnet of the VPC."""
+    filters = [{"Name": "vpc-id", "Values": [database.instance.vpc_id]}]
+    found = pages(ec2.describe_subnets, "Subnets", Filters=filters)
+    return Subnets(
+        tuple(
+            Subnet(s["SubnetId"], name_of(s), s["CidrBlock"], s.get("AvailabilityZone", ""))
+            for s in found
+        )
+    )
+
+
+def read_acls(ec2: Ec2, database: Database) -> NetworkAcls:
+    """Describe every network ACL of the VPC."""
+    filters = [{"Name": "vpc-id", "Values": [database.instance.vpc_id]}]
+    found = pages(ec2.describe_network_acls, "NetworkAcls", Filters=filters)
+    return NetworkAcls(tuple(_acl(raw) for raw in found))
+
+
+def name_of(raw: Mapping[str, Any]) -> str:
+    """The Name tag of an EC2 object; empty when it has none."""
+    return next((str(t["Value"]) for t in raw.get("Tags", ()) if t["Key"] == "Name"), "")
+
+
+def _acl(raw: Mapping[str, Any]) -> NetworkAcl:
+    entries = sorted((_entry(e) for e in raw.get("Entries", ())), key=lambda e: e.number)
+    subnets = tuple(a["SubnetId"] for a in raw.get("Associations", ()) if "SubnetId" in a)
+    return NetworkAcl(raw["NetworkAclId"], name_of(raw), subnets, tuple(entries))
+
+
+def _entry(raw: Mapping[str, Any]) -> AclEntry:
+    ports = raw.get("PortRange")
+    return AclEntry(
+        number=int(raw["RuleNumber"]),
+        is_egress=bool(raw["Egress"]),
+        allows=raw["RuleAction"] == "allow",
+        protocol=str(raw["Protocol"]),
+        cidr=raw.get("CidrBlock") or raw.get("Ipv6CidrBlock", ""),
+        ports=(int(ports["From"]), int(ports["To"])) if ports else None,
+    )

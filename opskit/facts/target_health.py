@@ -1,0 +1,51 @@
+"""What the load balancer says of the app instance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.database import Database
+from opskit.facts.instances import TargetGroup, TargetGroups
+from opskit.facts.interface import Elbv2
+
+MOST_GROUPS = 10
+"""One call a group: more groups than this in one VPC would cost more time than the answer is worth."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetHealth:
+    """The instance in one target group: ELB's state, reason and description."""
+
+    group: TargetGroup
+    state: str
+    reason: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class TargetHealths:
+    """The instance in every target group of its VPC that holds it."""
+
+    all: tuple[TargetHealth, ...]
+
+
+def read(elbv2: Elbv2, groups: TargetGroups, app: AppInstance, database: Database) -> TargetHealths:
+    """Ask the target groups of the VPC about the instance, those with its name first."""
+    here = [g for g in groups.all if g.vpc_id == database.instance.vpc_id]
+    here.sort(key=lambda g: not any(word in app.instance.words for word in g.name.lower().split("-")))
+    found = []
+    for group in here[:MOST_GROUPS]:
+        reply = elbv2.describe_target_health(TargetGroupArn=group.arn)
+        for target in reply["TargetHealthDescriptions"]:
+            if target["Target"]["Id"] in (app.instance.instance_id, app.instance.address):
+                health = target["TargetHealth"]
+                found.append(
+                    TargetHealth(
+                        group,
+                        health["State"],
+                        health.get("Reason", ""),
+                        health.get("Description", ""),
+                    )
+                )
+    return TargetHealths(tuple(found))

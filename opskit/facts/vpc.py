@@ -1,0 +1,49 @@
+"""The VPC of the database: its address ranges, and whether it answers DNS."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+from opskit.facts.database import Database
+from opskit.facts.interface import Ec2, NotThere
+
+
+@dataclass(frozen=True, slots=True)
+class Vpc:
+    """A VPC's address ranges."""
+
+    vpc_id: str
+    cidrs: tuple[str, ...]
+
+    def holds(self, address: str) -> bool:
+        """Whether an address is one of the VPC's."""
+        wanted = ipaddress.ip_address(address)
+        return any(wanted in ipaddress.ip_network(cidr) for cidr in self.cidrs)
+
+
+@dataclass(frozen=True, slots=True)
+class VpcDns:
+    """The VPC's two DNS attributes."""
+
+    is_supported: bool
+    gives_hostnames: bool
+
+
+def read(ec2: Ec2, database: Database) -> Vpc:
+    """Describe the VPC."""
+    found = ec2.describe_vpcs(VpcIds=[database.instance.vpc_id])["Vpcs"]
+    if not found:
+        raise NotThere(f"VPC {database.instance.vpc_id} does not exist")
+    blocks = [b["CidrBlock"] for b in found[0].get("CidrBlockAssociationSet", ())]
+    return Vpc(found[0]["VpcId"], tuple(blocks or [found[0]["CidrBlock"]]))
+
+
+def read_dns(ec2: Ec2, database: Database) -> VpcDns:
+    """Ask for the two attributes; AWS answers one a call."""
+    vpc = database.instance.vpc_id
+    support = ec2.describe_vpc_attribute(VpcId=vpc, Attribute="enableDnsSupport")
+    names = ec2.describe_vpc_attribute(VpcId=vpc, Attribute="enableDnsHostnames")
+    return VpcDns(
+        bool(support["EnableDnsSupport"]["Value"]), bool(names["EnableDnsHostnames"]["Value"])
+    )

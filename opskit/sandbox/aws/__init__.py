@@ -1,0 +1,1 @@
+"""The emulated AWS: moto, and what moto lacks or does otherwise than AWS."""

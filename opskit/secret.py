@@ -1,0 +1,58 @@
+"""A string that does not show itself, and the short fingerprint by which two of them are compared."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Never
+
+FINGERPRINT_LENGTH = 6
+"""Hex digits of a fingerprint: 24 bits. Two different values look alike once in 16 million times;
+whoever finds key and fingerprint in a command history learns too little to guess a password by."""
+
+
+class Secret:
+    """Holds a value that must never reach an output, a log, a repr or a pickle.
+
+    The value is reached only through `reveal`, so that every use can be found by that name.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The value itself, for the one call that needs it."""
+        return self._value
+
+    def fingerprint(self, key: str) -> str:
+        """What stands for the value under `key`, a random text made for one run."""
+        return fingerprint(key, self._value)
+
+    def __repr__(self) -> str:
+        return "Secret(...)"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._value.encode(), other._value.encode())
+
+    __hash__ = None  # type: ignore[assignment]  # a hash would let it become a key that is printed
+
+    def __reduce__(self) -> Never:
+        raise TypeError("a secret is not pickled")
+
+
+def fingerprint(key: str, value: str) -> str:
+    """The first digits of SHA-256 over key and value: what `printf '%s%s' | sha256sum` gives too.
+
+    So an instance with nothing but `sh` can make the same one. The cut makes it useless for
+    extending or guessing the value.
+    """
+    return hashlib.sha256((key + value).encode()).hexdigest()[:FINGERPRINT_LENGTH]
