@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from opskit.engine import UnknownEngine
 from opskit.errors import AwsError, OpskitError
 from opskit.facts import (
     agent,
     app_instance,
+    certificate,
     database,
     dns,
     identity,
@@ -26,8 +28,10 @@ from opskit.facts import (
     login,
     parameter_metadata,
     parameters,
+    private_zones,
     probe,
     rds,
+    road,
     security_groups,
     simulation,
     subnets,
@@ -44,6 +48,7 @@ Reader = Callable[..., Any]
 SOURCES: tuple[Reader, ...] = (
     agent.read,
     app_instance.choose,
+    certificate.read,
     database.choose,
     dns.choose_host,
     dns.read,
@@ -53,11 +58,14 @@ SOURCES: tuple[Reader, ...] = (
     instances.read_target_groups,
     key.read,
     login.read,
+    login.read_direct,
     parameter_metadata.read,
     parameters.read,
+    private_zones.read,
     probe.read,
     rds.read_clusters,
     rds.read_instances,
+    road.choose,
     security_groups.read,
     simulation.read,
     subnets.read,
@@ -72,7 +80,7 @@ SOURCES: tuple[Reader, ...] = (
 PRIVATE: frozenset[type] = frozenset({Credential})
 """Fact types that hold a secret: handed to readers that ask, never part of a snapshot."""
 
-LIVE = frozenset({probe.read, login.read})
+LIVE = frozenset({certificate.read, probe.read, login.read, login.read_direct, dns.read})
 """Probes, which are not AWS rounds."""
 
 
@@ -223,6 +231,8 @@ class _Run:
             facts = {k: Known(v, _subject(reader), now) for k, v in zip(kinds, values, strict=True)}
         except NotThere as end:
             facts = dict.fromkeys(kinds, end.unknown)
+        except UnknownEngine as error:
+            facts = dict.fromkeys(kinds, Unknown(f"opskit does not speak the engine {error} yet"))
         except AwsError as error:
             facts = dict.fromkeys(kinds, unknown_from(error))
         except OpskitError as error:

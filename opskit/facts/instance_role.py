@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from opskit.config import Target
 from opskit.facts.app_instance import AppInstance
-from opskit.facts.interface import Iam
+from opskit.facts.interface import Iam, pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,18 +15,24 @@ class InstanceRole:
 
     Attributes:
         boundary_arn: the role's permissions boundary.
+        candidates: without a profile, the names of profiles that carry the target's name.
     """
 
     profile_name: str | None
     role_name: str | None
     role_arn: str | None
     boundary_arn: str | None
+    candidates: tuple[str, ...] = ()
 
 
-def read(iam: Iam, app: AppInstance) -> InstanceRole:
+def read(iam: Iam, app: AppInstance, target: Target) -> InstanceRole:
     """Follow the instance's profile to its role."""
     if app.instance.profile_arn is None:
-        return InstanceRole(None, None, None, None)
+        found = pages(iam.list_instance_profiles, "InstanceProfiles", token="Marker")  # noqa: S106
+        names = [p["InstanceProfileName"] for p in found if p["Roles"]]
+        words = [w for w in (target.prefix or target.name).lower().split("/") if w]
+        fitting = tuple(n for n in names if all(word in n.lower() for word in words))
+        return InstanceRole(None, None, None, None, fitting)
     name = app.instance.profile_arn.rsplit("/", 1)[-1]
     roles = iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Roles"]
     if not roles:

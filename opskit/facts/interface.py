@@ -83,6 +83,10 @@ class Elbv2(AwsClient, Protocol):
     """Elastic Load Balancing, version 2."""
 
 
+class Route53(AwsClient, Protocol):
+    """Route 53."""
+
+
 CLIENTS: dict[type, str] = {
     Sts: "sts",
     Ssm: "ssm",
@@ -91,6 +95,7 @@ CLIENTS: dict[type, str] = {
     Iam: "iam",
     Kms: "kms",
     Elbv2: "elbv2",
+    Route53: "route53",
 }
 """Protocol -> the name by which its client is made."""
 

@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Any
 
 from opskit.config import Target
-from opskit.errors import AwsError
-from opskit.facts.interface import NotThere, RunKey, Ssm
+from opskit.errors import AwsError, TargetError
+from opskit.facts.interface import RunKey, Ssm
 from opskit.secret import Secret
 
 DECRYPTION_CODES = ("InvalidKeyId", "KMSInvalidStateException", "DisabledException")
@@ -118,7 +118,10 @@ def read(ssm: Ssm, target: Target, key: RunKey) -> tuple[Parameters, Credential]
             else:
                 raw.append(answer)
     if len(missing) == len(purposes):
-        raise NotThere(f"none of the parameters exists: {', '.join(name for _, name in missing)}")
+        raise TargetError(
+            f"none of the parameters of {target.name} exists here: {', '.join(purposes)}",
+            "Is it another prefix, Region or account? Try --prefix, --region or --profile.",
+        )
     found = tuple(sorted((_parameter(r, purposes, key) for r in raw), key=lambda p: p.purpose))
     password = next((str(r["Value"]) for r in raw if purposes[r["Name"]] == "password"), "")
     parameters = Parameters(found, tuple(sorted(missing)), tuple(sorted(refused, key=lambda r: r.name)))

@@ -1,0 +1,28 @@
+"""The database admits this address, user and database name.
+
+Means: no pg_hba line fits although TLS is used; on RDS that happens to odd roles and databases only.
+Found by: the server's first answer over TLS, before any password.
+Looks alike: a client without TLS (TLS001): its message ends in `no encryption`.
+Fix: the right user or database name in the parameters.
+Not the fix: forced TLS switched off.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.interface import Finding, failed, observed, passed, undecided
+from opskit.facts.probe import InstanceProbe
+
+explains = ("AUT001", "AUT002", "AUT003", "app")
+
+
+def check(probe: InstanceProbe) -> Finding:
+    """Judge the answer over TLS."""
+    answer = probe.greeting.with_tls
+    if answer is None:
+        return undecided("the server gave no answer over TLS", "a TLS handshake on the instance")
+    if answer.admits or not answer.sqlstate.startswith("28"):
+        return passed(f"the server asks for a password ({answer.method or answer.sqlstate})")
+    return failed(
+        f"the server turns the app away before any password: {answer.message}",
+        observed("its first answer over TLS, seen from the instance"),
+    )

@@ -1,0 +1,93 @@
+"""Every code that opskit can say: the one place where codes are given out.
+
+A code is never used for anything else again; a retired one keeps its line.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from functools import lru_cache
+
+from opskit.checks.interface import LAYERS, Check
+
+CODES: dict[str, str] = {
+    "IDN001": "identity.clock",
+    "PAR001": "parameters.exist",
+    "PAR002": "parameters.readable",
+    "PAR003": "parameters.key_usable",
+    "PAR004": "parameters.endpoint_current",
+    "PAR005": "parameters.port_agrees",
+    "PAR006": "parameters.values_clean",
+    "PAR007": "parameters.name_not_address",
+    "IAM001": "iam.profile",
+    "IAM002": "iam.may_read",
+    "IAM003": "iam.may_decrypt",
+    "IAM004": "iam.own_role",
+    "RDS001": "database.available",
+    "RDS002": "database.storage",
+    "RDS003": "database.managed_secret",
+    "RDS004": "database.settings_applied",
+    "DNS001": "dns.resolves",
+    "DNS002": "dns.private_address",
+    "DNS003": "dns.views_agree",
+    "NET001": "network.ingress_admits_somebody",
+    "NET002": "network.ingress_admits_app",
+    "NET003": "network.ingress_admits_port",
+    "NET004": "network.acls_pass",
+    "NET005": "network.egress_allows",
+    "TCP001": "tcp.answers",
+    "TCP002": "tcp.not_refused",
+    "TLS001": "tls.app_uses_tls",
+    "TLS002": "tls.certificate_valid",
+    "TLS003": "tls.name_matches",
+    "AUT001": "auth.password_right",
+    "AUT002": "auth.role_and_database",
+    "AUT003": "auth.slots_free",
+    "AUT004": "auth.address_admitted",
+    "APP001": "app.runs",
+    "APP002": "app.environment_current",
+    "APP003": "app.healthy",
+    "APP004": "app.settings_agree",
+    "HYG001": "hygiene.not_public",
+    "HYG002": "hygiene.not_open_to_all",
+    "HYG003": "hygiene.two_zones",
+    "HYG004": "hygiene.backups",
+    "HYG005": "hygiene.encrypted",
+    "HYG006": "hygiene.password_is_secure",
+    "HYG007": "hygiene.tls_verified",
+}
+"""Code -> module under `checks`, in causal order."""
+
+RETIRED: dict[str, str] = {}
+"""Code -> what replaced it, in a sentence."""
+
+HEADINGS = ("Means:", "Found by:", "Looks alike:", "Fix:", "Not the fix:")
+"""What every page has."""
+
+
+@lru_cache(maxsize=None)
+def check_of(code: str) -> Check:
+    """The check of a code."""
+    module = importlib.import_module(f"opskit.checks.{CODES[code]}")
+    page = inspect.cleandoc(module.__doc__ or "")
+    return Check(
+        code=code,
+        layer=CODES[code].split(".")[0],
+        title=page.split("\n", 1)[0].rstrip("."),
+        page=page,
+        judge=module.check,
+        explains=getattr(module, "explains", ()),
+        is_essential=getattr(module, "is_essential", False),
+    )
+
+
+def all_checks() -> tuple[Check, ...]:
+    """Every check, in causal order."""
+    return tuple(check_of(code) for code in CODES)
+
+
+def checks_of_layer(layer: str) -> tuple[Check, ...]:
+    """The checks of one layer."""
+    assert layer in LAYERS  # noqa: S101  names come from the command tree
+    return tuple(check_of(code) for code, module in CODES.items() if module.split(".")[0] == layer)

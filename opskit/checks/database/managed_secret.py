@@ -1,0 +1,36 @@
+"""Nobody but the parameter's writer changes the master password.
+
+Means: RDS manages this master password in Secrets Manager and changes it every seven days by
+default, so a copy in SSM goes stale.
+Found by: MasterUserSecret in rds:DescribeDBInstances.
+Looks alike: a password that somebody changed by hand.
+Fix: let the app read the secret, or give it a role of its own.
+Not the fix: copying the new value by hand, which lasts a week.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.interface import Finding, failed, passed, reported, warned
+from opskit.facts.database import Database
+from opskit.facts.interface import Fact, Known
+from opskit.facts.login import Login
+from opskit.facts.parameters import Parameters
+
+explains = ("auth", "app")
+
+
+def check(database: Database, parameters: Fact[Parameters], login: Fact[Login]) -> Finding:
+    """Judge whether the parameter's user is the managed one."""
+    instance = database.instance
+    if instance.managed_secret_arn is None:
+        return passed(f"the master password of {instance.identifier} is not managed by RDS")
+    user = parameters.value.value("username") if isinstance(parameters, Known) else None
+    if user is not None and user != instance.master_username:
+        return passed(f"{user} is not the master user, whose password RDS manages")
+    text = (
+        f"RDS manages the password of {instance.master_username} in {instance.managed_secret_arn} and "
+        "changes it by itself, so the SSM parameter goes stale"
+    )
+    if isinstance(login, Known) and login.value.is_wrong_password:
+        return failed(text, reported("rds:DescribeDBInstances names a MasterUserSecret"))
+    return warned(text, reported("rds:DescribeDBInstances names a MasterUserSecret"))

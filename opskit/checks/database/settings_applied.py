@@ -1,0 +1,31 @@
+"""The database runs with the settings its parameter group shows.
+
+Means: a group's values are not the running values while a reboot is pending.
+Found by: ParameterApplyStatus and PendingModifiedValues.
+Looks alike: a setting that has no effect.
+Fix: reboot in a window.
+Not the fix: setting it once more.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.interface import Finding, Fix, passed, reported, warned
+from opskit.checks.remedy import aws
+from opskit.facts.database import Database
+
+
+def check(database: Database) -> Finding:
+    """Name what is pending."""
+    instance = database.instance
+    waiting = [f"{name} ({status})" for name, status in instance.parameter_groups if status not in ("in-sync", "")]
+    if instance.pending:
+        waiting.append("pending: " + ", ".join(instance.pending))
+    if not waiting:
+        return passed(f"no change of {instance.identifier} is pending")
+    needs_reboot = any("pending-reboot" in text for text in waiting)
+    reboot = aws("rds", "reboot-db-instance", db_instance_identifier=instance.identifier)
+    return warned(
+        f"{instance.identifier} does not run with all its settings yet: {'; '.join(waiting)}",
+        reported("rds:DescribeDBInstances"),
+        fix=Fix("reboots the database: every connection is cut", (reboot,)) if needs_reboot else None,
+    )

@@ -1,0 +1,43 @@
+"""The database has storage left.
+
+Means: at the threshold RDS shuts the engine down to protect it.
+Found by: the instance's status `storage-full`.
+Looks alike: a crashed engine; events 0221 and 0007 tell.
+Fix: more storage; the change is accepted in this state.
+Not the fix: a reboot.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.interface import Finding, Fix, failed, passed, reported
+from opskit.checks.remedy import aws
+from opskit.facts.database import Database
+
+explains = ("tcp", "tls", "auth", "app")
+
+GROWTH = 1.2
+"""RDS wants at least 10 % more; 20 % leaves some time to find what filled it."""
+
+
+def check(database: Database) -> Finding:
+    """Judge the status."""
+    instance = database.instance
+    if instance.status != "storage-full":
+        return passed(f"{instance.identifier} is not out of storage")
+    size = int((instance.allocated_gib or 20) * GROWTH) + 1
+    return failed(
+        f"{instance.identifier} is out of storage ({instance.allocated_gib} GiB allocated)",
+        reported("rds:DescribeDBInstances says storage-full"),
+        fix=Fix(
+            f"raises the storage to {size} GiB, which cannot be taken back",
+            (
+                aws(
+                    "rds",
+                    "modify-db-instance",
+                    db_instance_identifier=instance.identifier,
+                    allocated_storage=size,
+                    apply_immediately=True,
+                ),
+            ),
+        ),
+    )

@@ -1,0 +1,110 @@
+"""The database's name resolves to a private address on the instance.
+
+Means: traffic leaves the VPC by its public side: rules that name security groups do not match it,
+and a private subnet has no way there at all.
+Found by: the address that the instance gets, against the VPC's ranges.
+Looks alike: a security group drop; both end in a time-out.
+Fix: let the VPC's DNS answer with the private address: both DNS attributes on, and no public access.
+Not the fix: opening the security group for the NAT gateway's address.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+from opskit.checks.interface import (
+    Evidence,
+    Finding,
+    Fix,
+    failed,
+    observed,
+    passed,
+    reported,
+    skipped,
+    undecided,
+)
+from opskit.checks.remedy import aws
+from opskit.facts.database import Database
+from opskit.facts.dns import Host, OperatorDns
+from opskit.facts.interface import Fact, Known
+from opskit.facts.probe import InstanceProbe
+from opskit.facts.vpc import Vpc, VpcDns
+
+explains = ("network", "tcp", "tls", "auth", "app", "DNS003")
+
+
+def check(
+    host: Host,
+    database: Database,
+    probe: Fact[InstanceProbe],
+    dns: Fact[OperatorDns],
+    vpc: Fact[Vpc],
+    vpc_dns: Fact[VpcDns],
+) -> Finding:
+    """Judge the addresses, the instance's own view first."""
+    if host.is_address:
+        return skipped("the endpoint parameter holds an address")
+    addresses, seen_by = _addresses(host, probe, dns)
+    if not addresses:
+        return undecided("no address is known", "an answer of the instance's resolver")
+    public = [a for a in addresses if not _is_private(a, vpc)]
+    if not public:
+        return passed(f"{', '.join(addresses)} is private", observed(f"seen {seen_by}"))
+    commands = []
+    if isinstance(vpc_dns, Known) and not vpc_dns.value.gives_hostnames:
+        commands.append(
+            aws(
+                "ec2",
+                "modify-vpc-attribute",
+                vpc_id=database.instance.vpc_id,
+                enable_dns_hostnames={"Value": True},
+            )
+        )
+    if database.instance.is_public:
+        commands.append(
+            aws(
+                "rds",
+                "modify-db-instance",
+                db_instance_identifier=database.instance.identifier,
+                no_publicly_accessible=True,
+                apply_immediately=True,
+            )
+        )
+    why = "publicly accessible" if database.instance.is_public else "not public by RDS's own word"
+    return failed(
+        f"{host.name} resolves to the public address {', '.join(public)} {seen_by}",
+        observed(f"resolved {seen_by}"),
+        reported(f"{database.instance.identifier} is {why}"),
+        *_attributes(vpc_dns),
+        fix=Fix("lets the name resolve privately again", tuple(commands)) if commands else None,
+    )
+
+
+def _addresses(
+    host: Host, probe: Fact[InstanceProbe], dns: Fact[OperatorDns]
+) -> tuple[tuple[str, ...], str]:
+    if isinstance(probe, Known) and probe.value.addresses_of(host.name):
+        return probe.value.addresses_of(host.name), "on the instance"
+    # Outside the VPC a public instance has a public address, and that is right.
+    if isinstance(dns, Known) and all(ipaddress.ip_address(a).is_private for a in dns.value.addresses):
+        return dns.value.addresses, "by your resolver"
+    return (), ""
+
+
+def _is_private(address: str, vpc: Fact[Vpc]) -> bool:
+    if isinstance(vpc, Known) and vpc.value.holds(address):
+        return True
+    return ipaddress.ip_address(address).is_private and not _is_documentation(address)
+
+
+def _is_documentation(address: str) -> bool:
+    """Whether Python calls an address private that is only reserved (RFC 5737): not a VPC's."""
+    reserved = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")
+    return any(ipaddress.ip_address(address) in ipaddress.ip_network(r) for r in reserved)
+
+
+def _attributes(vpc_dns: Fact[VpcDns]) -> tuple[Evidence, ...]:
+    if not isinstance(vpc_dns, Known):
+        return ()
+    names = "on" if vpc_dns.value.gives_hostnames else "off"
+    return (reported(f"the VPC's enableDnsHostnames is {names}"),)

@@ -1,0 +1,107 @@
+"""The database's name resolves on the instance.
+
+Means: the app does not even get an address to connect to.
+Found by: resolving the name on the instance as programs there do; without the instance, by your
+own resolver.
+Looks alike: a resolver that does not answer is not a name that does not exist: the first is
+SERVFAIL or a time-out, the second NXDOMAIN.
+Fix: depends on which of the two it is; for NXDOMAIN look for a private hosted zone that shadows
+the name, for silence at the VPC's enableDnsSupport.
+Not the fix: an entry in /etc/hosts: the address changes at the next failover.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.interface import (
+    Evidence,
+    Finding,
+    Fix,
+    failed,
+    observed,
+    passed,
+    reported,
+    undecided,
+)
+from opskit.checks.remedy import aws
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.dns import Host, OperatorDns
+from opskit.facts.interface import Fact, Known, Unknown
+from opskit.facts.private_zones import PrivateZone, PrivateZones
+from opskit.facts.probe import InstanceProbe
+from opskit.facts.vpc import Vpc, VpcDns
+
+explains = ("tcp", "tls", "auth", "app", "DNS002", "DNS003")
+is_essential = True
+
+
+def check(
+    host: Host,
+    probe: Fact[InstanceProbe],
+    dns: Fact[OperatorDns],
+    vpc_dns: Fact[VpcDns],
+    zones: Fact[PrivateZones],
+) -> Finding:
+    """Judge the instance's view, or the operator's where that is all there is."""
+    if host.is_address:
+        return passed(f"{host.name} is an address and needs no resolver")
+    here = _own_view(dns)
+    if isinstance(probe, Known) and probe.value.resolution(host.name) is not None:
+        seen = probe.value.resolution(host.name)
+        assert seen is not None  # noqa: S101  just looked at; mypy cannot tell
+        if seen.addresses:
+            addresses = ", ".join(seen.addresses)
+            return passed(
+                f"{host.name} is {addresses} on the instance",
+                observed(f"the instance resolves it to {addresses}"),
+                *here,
+            )
+        return _does_not(host, f"on the instance: {seen.error}", vpc_dns, zones, here)
+    reason = probe.reason if isinstance(probe, Unknown) else "the instance could not resolve names"
+    missing = probe.missing if isinstance(probe, Unknown) else ("the instance's own view",)
+    if isinstance(dns, Known) and dns.value.addresses:
+        return passed(f"{host.name} is {', '.join(dns.value.addresses)} for your resolver", *here)
+    if isinstance(dns, Known) and dns.value.rcode == "NXDOMAIN":
+        return _does_not(host, "for your resolver: NXDOMAIN", vpc_dns, zones, here)
+    return undecided(reason, *missing)
+
+
+def _does_not(
+    host: Host,
+    where: str,
+    vpc_dns: Fact[VpcDns],
+    zones: Fact[PrivateZones],
+    here: tuple[Evidence, ...],
+) -> Finding:
+    evidence: list[Evidence] = [observed(f"{host.name} {where}"), *here]
+    cause, fix = "", None
+    if isinstance(vpc_dns, Known) and not vpc_dns.value.is_supported:
+        cause = ": the VPC's own resolver is switched off (enableDnsSupport)"
+        evidence.append(reported("ec2:DescribeVpcAttribute says enableDnsSupport false"))
+    if isinstance(zones, Known) and zones.value.covering:
+        zone = zones.value.covering[0]
+        cause = f": the private hosted zone {zone.name} ({zone.zone_id}) shadows it in this VPC"
+        evidence.append(reported(f"route53:ListHostedZonesByVPC lists {zone.name} for the VPC"))
+        fix = _take_away(zone, zones.value)
+    return failed(f"{host.name} does not resolve {where}{cause}", *evidence, fix=fix)
+
+
+def _take_away(zone: PrivateZone, zones: PrivateZones) -> Fix | None:
+    """The zone's end in this VPC; none that would destroy records."""
+    if zone.vpcs > 1:
+        vpc = f"VPCRegion={zones.region},VPCId={zones.vpc_id}"
+        command = aws(
+            "route53", "disassociate-vpc-from-hosted-zone", hosted_zone_id=zone.zone_id, vpc=vpc
+        )
+        return Fix("takes the zone away from this VPC, keeps its records", (command,))
+    if zone.is_empty:
+        command = aws("route53", "delete-hosted-zone", id=zone.zone_id)
+        return Fix("deletes the zone, which holds no records and serves no other VPC", (command,))
+    return None
+
+
+def _own_view(dns: Fact[OperatorDns]) -> tuple[Evidence, ...]:
+    if not isinstance(dns, Known):
+        return ()
+    answer = ", ".join(dns.value.addresses) or dns.value.rcode
+    chain = " -> ".join(dns.value.chain)
+    return (observed(f"your resolver says {answer} for {chain}"),)

@@ -1,0 +1,39 @@
+"""The database is backed up for at least a week.
+
+Means: without automatic backups there is no point in time to go back to.
+Found by: BackupRetentionPeriod in rds:DescribeDBInstances.
+Looks alike: manual snapshots, which this does not count.
+Fix: a retention of seven days or more.
+Not the fix: a snapshot by hand.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.interface import Finding, Fix, passed, reported, warned
+from opskit.checks.remedy import aws
+from opskit.facts.database import Database
+
+ENOUGH_DAYS = 7
+"""What was broken on a Friday is noticed on Monday, and mended with some days to spare."""
+
+
+def check(database: Database) -> Finding:
+    """Judge the retention."""
+    name, days = database.instance.identifier, database.instance.backup_days
+    if days >= ENOUGH_DAYS:
+        return passed(f"backups of {name} are kept {days} days")
+    what = f"are kept {days} days only" if days else "are switched off"
+    command = aws(
+        "rds",
+        "modify-db-instance",
+        db_instance_identifier=name,
+        backup_retention_period=ENOUGH_DAYS,
+        apply_immediately=True,
+    )
+    # From 0 to more RDS may interrupt for a moment (RDS User Guide, modifying).
+    note = "Switching backups on can interrupt the database for a moment." if days == 0 else ""
+    return warned(
+        f"backups of {name} {what}",
+        reported("rds:DescribeDBInstances"),
+        fix=Fix(f"keeps backups {ENOUGH_DAYS} days", (command,), note),
+    )

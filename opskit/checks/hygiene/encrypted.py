@@ -1,0 +1,21 @@
+"""The database's storage is encrypted.
+
+Means: disks, snapshots and backups can be read by whoever gets them.
+Found by: StorageEncrypted in rds:DescribeDBInstances.
+Looks alike: TLS, which protects the way, not the disk.
+Fix: copy a snapshot with a key and restore it; the setting cannot be changed in place.
+Not the fix: encrypting columns in the app.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.interface import Finding, passed, warned
+from opskit.facts.database import Database
+
+
+def check(database: Database) -> Finding:
+    """Judge the setting."""
+    name = database.instance.identifier
+    if database.instance.is_encrypted:
+        return passed(f"the storage of {name} is encrypted")
+    return warned(f"the storage of {name} is not encrypted")

@@ -1,0 +1,52 @@
+"""The endpoint parameter holds a name, not an address.
+
+Means: RDS moves its address at every failover and maintenance; a fixed one works until then.
+Found by: the parameter's value, and what the database's name resolves to today.
+Looks alike: a security group's drop: both end in a time-out.
+Fix: write the endpoint's name and restart the app.
+Not the fix: today's address.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.remedy import restart_commands
+from opskit.checks.interface import Finding, Fix, failed, observed, passed, skipped, warned
+from opskit.checks.remedy import put_parameter
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.database import Database
+from opskit.facts.interface import Fact, Known
+from opskit.facts.parameters import Parameters, is_address
+from opskit.facts.probe import InstanceProbe
+
+explains = ("network", "tcp", "tls", "auth", "app")
+
+
+def check(
+    parameters: Parameters,
+    database: Database,
+    app: Fact[AppInstance],
+    probe: Fact[InstanceProbe],
+) -> Finding:
+    """Judge the address by whether it is still the database's."""
+    endpoint, host = parameters.get("endpoint"), parameters.host
+    if endpoint is None or host is None:
+        return skipped("the endpoint parameter was not read")
+    if not is_address(host):
+        return passed(f"{endpoint.name} holds a name")
+    today = probe.value.addresses_of(database.host or "") if isinstance(probe, Known) else ()
+    commands = (
+        (put_parameter(endpoint.name, endpoint.kind, database.host), *restart_commands(app, probe))
+        if database.host
+        else ()
+    )
+    fix = Fix("writes the name and restarts the app", commands)
+    if today and host not in today:
+        return failed(
+            f"{endpoint.name} holds the address {host}, which is no longer "
+            f"{database.instance.identifier}'s: that is {', '.join(today)}",
+            observed(f"on the instance {database.host} resolves to {', '.join(today)}"),
+            fix=fix,
+        )
+    return warned(
+        f"{endpoint.name} holds the address {host}; at the next failover it will be wrong", fix=fix
+    )

@@ -1,0 +1,49 @@
+"""The endpoint parameter names no other port than the database's.
+
+Means: the app connects to a port on which nothing listens, or which the security groups drop.
+Found by: comparing `host:port` in the parameter with the port that RDS says.
+Looks alike: a security group that admits another port (NET003): there the parameter is right.
+Fix: write the endpoint without the wrong port and restart the app.
+Not the fix: opening the wrong port in the security group.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.remedy import restart_commands
+from opskit.checks.interface import Finding, Fix, failed, passed, reported, skipped
+from opskit.checks.remedy import put_parameter
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.database import Database
+from opskit.facts.interface import Fact
+from opskit.facts.parameters import Parameters
+from opskit.facts.probe import InstanceProbe
+
+explains = ("tcp", "tls", "auth", "app")
+
+
+def check(
+    parameters: Parameters,
+    database: Database,
+    app: Fact[AppInstance],
+    probe: Fact[InstanceProbe],
+) -> Finding:
+    """Compare the two ports."""
+    endpoint = parameters.get("endpoint")
+    if endpoint is None:
+        return skipped("the endpoint parameter was not read")
+    if parameters.port is None:
+        return passed(f"{endpoint.name} names no port, so the default {database.port} is used")
+    if parameters.port == database.port:
+        return passed(f"{endpoint.name} names port {database.port}, as RDS does")
+    return failed(
+        f"{endpoint.name} names port {parameters.port}, but {database.instance.identifier} listens "
+        f"on {database.port}",
+        reported(f"RDS says {database.host}:{database.port}"),
+        fix=Fix(
+            "writes the endpoint with the right port and restarts the app",
+            (
+                put_parameter(endpoint.name, endpoint.kind, f"{parameters.host}:{database.port}"),
+                *restart_commands(app, probe),
+            ),
+        ),
+    )

@@ -1,0 +1,24 @@
+"""You may read the four parameters.
+
+Means: opskit cannot compare them with the database. It says nothing about the app: the instance
+reads them under its own role.
+Found by: ssm:GetParameters under your own credentials.
+Looks alike: a disabled key, which has a code of its own (PAR003).
+Fix: ask for ssm:GetParameters on these names and kms:Decrypt on their key.
+Not the fix: copying the password to where you can read it.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.interface import Finding, passed, undecided
+from opskit.facts.parameters import Parameters
+
+
+def check(parameters: Parameters) -> Finding:
+    """Name what was refused, and which right was missing."""
+    if not parameters.refused:
+        return passed(f"{len(parameters.found)} parameters are readable by you")
+    names = ", ".join(r.name for r in parameters.refused)
+    missing = tuple(sorted({f"{r.permission} on {r.name}" for r in parameters.refused}))
+    codes = ", ".join(sorted({r.code for r in parameters.refused}))
+    return undecided(f"you could not read {names} ({codes})", *missing)

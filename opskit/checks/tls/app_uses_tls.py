@@ -1,0 +1,86 @@
+"""The app encrypts its connection where the database requires it.
+
+Means: the server turns every plain connection away: `no pg_hba.conf entry ... no encryption`.
+Found by: the server's answers with and without TLS, and the app's own sslmode. No password is
+sent for that.
+Looks alike: with sslmode=prefer a wrong password (AUT001) ends in the same words; the first line
+of the message tells.
+Fix: let the client use TLS: sslmode=verify-full with the RDS bundle.
+Not the fix: rds.force_ssl=0, nor rejectUnauthorized: false.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+from opskit.checks.interface import (
+    Evidence,
+    Finding,
+    Fix,
+    failed,
+    observed,
+    passed,
+    reported,
+    skipped,
+    undecided,
+)
+from opskit.checks.remedy import on_instance, recreate
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.interface import Fact, Known
+from opskit.facts.probe import InstanceProbe
+from opskit.facts.tls_setting import TlsSetting
+from opskit.instance.probe import Container, Setting
+
+explains = ("auth", "app")
+
+PLAIN = ("disable", "allow")
+"""The sslmodes that begin without TLS."""
+
+
+def check(probe: InstanceProbe, setting: Fact[TlsSetting], app: AppInstance) -> Finding:
+    """Compare what the server demands with what the app does."""
+    required = probe.greeting.requires_tls
+    forced = setting.value.is_forced if isinstance(setting, Known) else None
+    if required is None and forced is None:
+        return undecided("whether TLS is required was not learnt", "the server's answer")
+    if required is False:
+        return skipped("the database also admits clients without TLS")
+    server: list[Evidence] = []
+    if probe.greeting.without_tls is not None:
+        server.append(observed(f"without TLS the server says: {probe.greeting.without_tls.message}"))
+    if isinstance(setting, Known):
+        value = f"{setting.value.parameter}={setting.value.value}"
+        server.append(reported(f"{setting.value.group} has {value} ({setting.value.apply_status})"))
+    for container in probe.containers:
+        mode = container.setting("sslmode")
+        if mode is not None and mode.value in PLAIN:
+            said = probe.attempt_of(container.name)
+            if said is not None and not said.succeeded:
+                server.insert(0, observed(f"a login as {container.name} does it: {said.message}"))
+            return failed(
+                f"{container.name} connects without TLS ({mode.variable}: sslmode={mode.value}), "
+                "which the database does not admit",
+                *server,
+                fix=_fix(container, mode, app),
+            )
+    version = probe.greeting.tls_version
+    return passed(f"TLS is required and offered{f' ({version})' if version else ''}", *server)
+
+
+def _fix(container: Container, mode: Setting, app: AppInstance) -> Fix | None:
+    """Edit the file that defines the mode, and create the container anew."""
+    wanted = "verify-full" if container.setting("sslrootcert") else "require"
+    note = (
+        "The bundle that the container names is used to verify the server."
+        if wanted == "verify-full"
+        else "It names no CA bundle, so `require` encrypts without verifying; add the RDS bundle next."
+    )
+    if not (mode.file and container.project_directory):
+        return None
+    edit = f"s/^{mode.variable}=.*/{mode.variable}={wanted}/"
+    command = f"sed -i {shlex.quote(edit)} {shlex.quote(mode.file)} && {recreate(container)}"
+    return Fix(
+        f"sets {mode.variable}={wanted} in {mode.file} and creates the container anew",
+        (on_instance(app.instance.instance_id, command),),
+        note,
+    )

@@ -1,0 +1,59 @@
+"""The server's certificate is in date.
+
+Means: every client that verifies turns away.
+Found by: the certificate that the server shows; without it RDS's CertificateDetails.ValidTill, which
+is the server certificate's end, not the CA's.
+Looks alike: an old bundle in the client (TLS003): libpq has one text for both.
+Fix: let RDS renew it: apply the pending maintenance, or change the CA.
+Not the fix: a client that does not verify.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from opskit.checks.interface import (
+    Finding,
+    Fix,
+    failed,
+    observed,
+    passed,
+    reported,
+    undecided,
+    warned,
+)
+from opskit.checks.remedy import aws
+from opskit.facts.certificate import Certificate
+from opskit.facts.database import Database
+from opskit.facts.interface import Fact, Known
+
+explains = ("auth", "app")
+
+SOON = timedelta(days=30)
+
+
+def check(database: Database, certificate: Fact[Certificate]) -> Finding:
+    """Judge the dates."""
+    ends, basis = database.instance.certificate_valid_till, reported("rds:DescribeDBInstances says so")
+    if isinstance(certificate, Known):
+        ends, basis = certificate.value.not_after, observed("the server shows this certificate")
+    if ends is None:
+        return undecided("the certificate was not seen", "a TLS handshake with the server")
+    now, name = datetime.now(UTC), database.instance.identifier
+    fix = Fix(
+        "renews the server's certificate by applying its CA anew",
+        (
+            aws(
+                "rds",
+                "modify-db-instance",
+                db_instance_identifier=name,
+                ca_certificate_identifier=database.instance.ca_identifier or "rds-ca-rsa2048-g1",
+                apply_immediately=True,
+            ),
+        ),
+    )
+    if ends < now:
+        return failed(f"the certificate of {name} expired on {ends:%Y-%m-%d}", basis, fix=fix)
+    if ends < now + SOON:
+        return warned(f"the certificate of {name} expires on {ends:%Y-%m-%d}", basis, fix=fix)
+    return passed(f"server certificate until {ends:%Y-%m-%d}", basis)

@@ -1,0 +1,158 @@
+"""`opskit diagnose`: the whole chain, or one layer of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shlex
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from opskit.cli.options import make_target, target_options
+from opskit.errors import OpskitError
+
+if TYPE_CHECKING:
+    from opskit.config import Target
+    from opskit.report.interface import Style
+
+LAYER_HELP = {
+    "db": "The whole chain from the parameters to the app.",
+    "parameters": "The four SSM parameters: there, readable, clean, in step with RDS.",
+    "iam": "The instance's profile and role: may it read and decrypt?",
+    "database": "The RDS instance: available, storage, pending settings.",
+    "dns": "The database's name, for you and on the instance.",
+    "network": "Security groups and network ACLs between app and database.",
+    "tcp": "The database's port, from the instance.",
+    "tls": "Forced TLS, the server's certificate, the app's mode.",
+    "auth": "A login with the parameters' values.",
+    "app": "The app's container, its settings and its health.",
+    "hygiene": "What works but should not stay so.",
+}
+"""Name of the command -> its help line; every name but `db` is a layer."""
+
+
+@click.group()
+def diagnose() -> None:
+    """Find out why the app cannot reach its database.
+
+    It only reads: AWS, and one command on the app's instance by Run Command.
+
+    \b
+    Examples:
+      opskit diagnose db --prefix /linkbox
+      opskit diagnose network --prefix /linkbox --output json
+    """
+
+
+def _command(name: str) -> click.Command:
+    def command(**options: Any) -> int:
+        return _run(name, options)
+
+    command.__doc__ = f"""{LAYER_HELP[name]}
+
+    \b
+    Examples:
+      opskit diagnose {name} --prefix /linkbox
+      opskit diagnose {name} --target production --verbose
+    """
+    for option in reversed(
+        (
+            click.option("--output", type=click.Choice(["text", "json"]), help="Form of the result."),
+            click.option("--quiet", "-q", is_flag=True, help="Verdict, cause and fix only."),
+            click.option("--verbose", "-v", is_flag=True, help="Every check with its evidence."),
+            click.option("--debug", is_flag=True, help="Also every AWS call, on stderr."),
+            click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto"),
+            click.option("--no-color", is_flag=True, help="The same as --color never."),
+            click.option("--timeout", type=click.FloatRange(1, 600), default=60, help="Seconds in all."),
+            click.option(
+                "--fail-on",
+                type=click.Choice(["fail", "warning"]),
+                default="fail",
+                help="Whether warnings alone give exit status 1.",
+            ),
+        )
+    ):
+        command = option(command)
+    return click.command(name, short_help=LAYER_HELP[name])(target_options(command))
+
+
+for _name in LAYER_HELP:
+    diagnose.add_command(_command(_name))
+
+
+def _run(name: str, options: dict[str, Any]) -> int:
+    try:
+        return _diagnose(name, options)
+    except OpskitError as error:
+        if options["output"] != "json":
+            raise
+        # Whoever reads JSON gets JSON, also at the end of a run that could not begin.
+        answer = {
+            "schema": "opskit.error/1",
+            "error": error.sentence,
+            "next_step": error.next_step,
+            "exit_code": int(error.exit_status),
+        }
+        click.echo(json.dumps(answer, indent=2))
+        return int(error.exit_status)
+    except KeyboardInterrupt:
+        if options["output"] == "json":
+            answer = {"schema": "opskit.error/1", "error": "interrupted", "next_step": "", "exit_code": 130}
+            click.echo(json.dumps(answer, indent=2))
+        raise
+
+
+def _diagnose(name: str, options: dict[str, Any]) -> int:
+    from opskit.aws import Aws
+    from opskit.checks.catalogue import all_checks, checks_of_layer
+    from opskit.cli.terminal import Spinner
+    from opskit.diagnosis import diagnose as run
+    from opskit.report.interface import Style
+
+    target = make_target(options)
+    if options["debug"]:
+        logging.basicConfig(stream=sys.stderr, format="%(message)s")
+        logging.getLogger("opskit").setLevel(logging.DEBUG)
+    checks = all_checks() if name == "db" else checks_of_layer(name)
+    with Spinner(quiet=options["quiet"]) as spinner:
+        aws = Aws(target, spinner)
+        found = run(
+            target, aws, aws.region, checks, timeout_s=options["timeout"], on_wait=spinner.update
+        )
+    if options["verbose"]:
+        _say_origins(target)
+    style = _style(name, options, Style)
+    if options["output"] == "json":
+        from opskit.report.json import render
+    else:
+        from opskit.report.text import render
+    click.echo(render(found, style), color=True)
+    warned = any(j.finding.status == "warn" for j in found.judged)
+    if options["fail_on"] == "warning" and warned and found.exit_status == 0:
+        return 1
+    return int(found.exit_status)
+
+
+def _style(name: str, options: dict[str, Any], make: type[Style]) -> Style:
+    from opskit.cli.terminal import shows_unicode, wants_color, width_of
+
+    color = "never" if options["no_color"] else options["color"]
+    typed = [f"opskit diagnose {name}"]
+    for flag in ("prefix", "target", "region", "profile", "db_instance", "instance", "container"):
+        if options[flag]:
+            typed.append(f"--{flag.replace('_', '-')} {shlex.quote(options[flag])}")
+    return make(
+        color=wants_color(sys.stdout, color),
+        unicode=shows_unicode(sys.stdout),
+        width=width_of(sys.stdout),
+        detail=0 if options["quiet"] else 2 if options["verbose"] or options["debug"] else 1,
+        command=" ".join(typed),
+    )
+
+
+def _say_origins(target: Target) -> None:
+    for setting, origin in sorted(target.origins.items()):
+        value = getattr(target, setting, None) or target.parameters.get(setting.removeprefix("parameter_"))
+        print(f"opskit: {setting} = {value} (from {origin})", file=sys.stderr)

@@ -1,0 +1,43 @@
+"""Options that several commands share, and the target that they make."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from opskit.config import PURPOSES, Target, load
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+TARGET_OPTIONS = (
+    click.option("--prefix", metavar="PATH", help="Path of the four parameters, such as /linkbox."),
+    click.option("--target", metavar="NAME", help="A target of opskit.toml."),
+    click.option("--region", metavar="REGION", help="AWS Region."),
+    click.option("--profile", metavar="NAME", help="Profile of the AWS configuration."),
+    click.option("--db-instance", metavar="ID", help="RDS instance, if the endpoint does not tell."),
+    click.option("--instance", metavar="ID", help="EC2 instance of the app, if several may run it."),
+    click.option("--container", metavar="NAME", help="The app's container on the instance."),
+    click.option("--health-url", metavar="URL", help="The app's health path, as seen on the instance."),
+    click.option("--dns-server", metavar="ADDRESS[:PORT]", help="Your resolver, with split DNS."),
+    click.option("--via", metavar="ROAD", help="Road to the instance: auto, run-command, local, none."),
+    *(
+        click.option(f"--parameter-{purpose}", metavar="NAME", help=f"Parameter of the {purpose}.")
+        for purpose in PURPOSES
+    ),
+)
+
+
+def target_options(function: F) -> F:
+    """Add the options that say what is meant."""
+    for option in reversed(TARGET_OPTIONS):
+        function = option(function)
+    return function
+
+
+def make_target(flags: dict[str, str | None]) -> Target:
+    """The target that flags, environment and opskit.toml make."""
+    return load(flags, os.environ, Path.cwd())

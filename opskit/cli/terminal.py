@@ -1,0 +1,79 @@
+"""What the terminal can show, and the progress line on it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import sys
+import threading
+import time
+from typing import TextIO
+
+FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+FRAME_S = 0.1
+
+
+def wants_color(stream: TextIO, choice: str) -> bool:
+    """Whether a stream gets colour: `--color`, NO_COLOR, CLICOLOR_FORCE, TERM and the terminal."""
+    if choice != "auto":
+        return choice == "always"
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    if os.environ.get("CLICOLOR_FORCE", "0") not in ("", "0"):
+        return True
+    return stream.isatty()
+
+
+def shows_unicode(stream: TextIO) -> bool:
+    """Whether marks and dots beyond ASCII can be written."""
+    return (stream.encoding or "").lower().replace("-", "").startswith("utf")
+
+
+def width_of(stream: TextIO) -> int:
+    """Columns to write to: the terminal's, 100 at the most, and 100 where there is none."""
+    return min(100, shutil.get_terminal_size((100, 24)).columns) if stream.isatty() else 100
+
+
+class Spinner:
+    """One line on stderr that says what is being waited for; nothing when that is no terminal."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._live = sys.stderr.isatty() and not quiet and not os.environ.get("CI")
+        self._live = self._live and os.environ.get("TERM") != "dumb"
+        self._quiet = quiet
+        self._text = ""
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Spinner:
+        if self._live:
+            self._thread = threading.Thread(target=self._turn, daemon=True)
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join(timeout=1)
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()
+
+    def update(self, text: str) -> None:
+        """Say what is being waited for now."""
+        self._text = text
+
+    def note(self, text: str) -> None:
+        """Say something that stays, such as a wait after throttling."""
+        if not self._quiet:
+            clear = "\r\033[K" if self._live else ""
+            print(f"{clear}opskit: {text}", file=sys.stderr)
+
+    def _turn(self) -> None:
+        started = time.monotonic()
+        for frame in itertools.cycle(FRAMES if shows_unicode(sys.stderr) else "|/-\\"):
+            seconds = time.monotonic() - started
+            sys.stderr.write(f"\r\033[K{frame} {self._text[:70]}  {seconds:.0f} s")
+            sys.stderr.flush()
+            if self._over.wait(FRAME_S):
+                return

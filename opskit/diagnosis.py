@@ -1,0 +1,196 @@
+"""Gather, judge, and find what caused what."""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from opskit.checks.interface import Check, Fix, Finding, Judged, Status, undecided
+from opskit.config import Target
+from opskit.errors import ExitStatus
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.database import Database
+from opskit.facts.gather import Clients, gather
+from opskit.facts.identity import Identity
+from opskit.facts.interface import RunKey, Unknown, inputs_of
+from opskit.facts.probe import InstanceProbe
+from opskit.facts.region import Region
+from opskit.facts.snapshot import Snapshot
+
+DEADLINE_S = 60.0
+"""Nobody waits longer for a diagnosis; what is not there by then is unknown."""
+
+
+class Verdict(StrEnum):
+    """The one word."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    BROKEN = "broken"
+    UNDETERMINED = "undetermined"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the diagnosis was made, for the first line and for the JSON."""
+
+    name: str
+    region: str
+    account: str | None
+    operator: str | None
+    instance: str | None
+    instance_name: str | None
+    database: str | None
+    via: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Everything that a report says."""
+
+    place: Place
+    judged: tuple[Judged, ...]
+    verdict: Verdict
+    calls: int
+    rounds: int
+    seconds: float
+
+    @property
+    def root_causes(self) -> tuple[Judged, ...]:
+        """The failures that no other failure explains."""
+        return tuple(j for j in self.judged if j.finding.status is Status.FAIL and not j.caused_by)
+
+    @property
+    def exit_status(self) -> ExitStatus:
+        """The status that says the verdict to a program."""
+        if self.verdict in (Verdict.BROKEN, Verdict.DEGRADED):
+            return ExitStatus.FAULT
+        return ExitStatus.NOT_JUDGED if self.verdict is Verdict.UNDETERMINED else ExitStatus.HEALTHY
+
+
+def diagnose(
+    target: Target,
+    clients: Clients,
+    region: str,
+    checks: Sequence[Check],
+    *,
+    timeout_s: float = DEADLINE_S,
+    on_wait: Callable[[str], None] = lambda _: None,
+) -> Diagnosis:
+    """Read what the checks need, judge, and order causes.
+
+    Args:
+        checks: in causal order.
+        timeout_s: for the whole run.
+        on_wait: told what is being waited for.
+
+    Raises:
+        OpskitError: nothing can be judged: no credentials, no such target.
+    """
+    started = time.monotonic()
+    wanted = {i.type for check in checks for i in inputs_of(check.judge)} | {Identity}
+    given = (target, Region(region), RunKey(secrets.token_hex(8)))
+    snapshot = gather(wanted, clients, given, deadline_s=timeout_s, on_wait=on_wait)
+    judged = order_causes([Judged(c, complete(judge(c, snapshot), target)) for c in checks])
+    return Diagnosis(
+        place_of(target, region, snapshot),
+        judged,
+        verdict_of(judged),
+        snapshot.calls,
+        snapshot.rounds,
+        time.monotonic() - started,
+    )
+
+
+def judge(check: Check, snapshot: Snapshot) -> Finding:
+    """Run one check; without its facts, or with a bug of ours, the answer is unknown."""
+    arguments: dict[str, Any] = {}
+    for item in inputs_of(check.judge):
+        fact = snapshot.get(item.type)
+        if item.tolerant:
+            arguments[item.name] = fact
+        elif isinstance(fact, Unknown):
+            return undecided(fact.reason, *fact.missing)
+        else:
+            arguments[item.name] = fact.value
+    try:
+        return check.judge(**arguments)
+    except Exception as error:  # noqa: BLE001  a bug of ours never looks like the target's fault
+        return undecided(f"a bug in opskit: {type(error).__name__} in {check.code}")
+
+
+def order_causes(judged: Iterable[Judged]) -> tuple[Judged, ...]:
+    """Say of every failure and every unanswered question which failure explains it.
+
+    A failure explains what it says it explains; of several that explain one another the first in
+    causal order counts.
+    """
+    all_judged = list(judged)
+    fails = [j for j in all_judged if j.finding.status is Status.FAIL]
+    roots: list[Judged] = []
+    for one in fails:
+        if not any(_explains(root, one) for root in fails if root is not one and not _explains(one, root)):
+            roots.append(one)
+    return tuple(_with_cause(j, roots, fails) for j in all_judged)
+
+
+def verdict_of(judged: Sequence[Judged]) -> Verdict:
+    """One word: broken if a failure stops the app, degraded if it works all the same."""
+    fails = [j for j in judged if j.finding.status is Status.FAIL]
+    if fails:
+        works = any(j.check.code == "APP003" and j.finding.status is Status.PASS for j in judged)
+        return Verdict.DEGRADED if works else Verdict.BROKEN
+    if any(j.finding.status is Status.UNKNOWN and j.check.is_essential for j in judged):
+        return Verdict.UNDETERMINED
+    if judged and all(j.finding.status in (Status.UNKNOWN, Status.SKIP) for j in judged) and any(
+        j.finding.status is Status.UNKNOWN for j in judged
+    ):
+        return Verdict.UNDETERMINED
+    return Verdict.HEALTHY
+
+
+def complete(finding: Finding, target: Target) -> Finding:
+    """Name the Region and profile in the commands to paste, where flags or opskit.toml chose them."""
+    options = ""
+    if target.region:
+        options += f" --region {shlex.quote(target.region)}"
+    if target.profile:
+        options += f" --profile {shlex.quote(target.profile)}"
+    if not finding.fix or not options:
+        return finding
+    commands = tuple(command.replace("aws ", f"aws{options} ") for command in finding.fix.commands)
+    return replace(finding, fix=Fix(finding.fix.does, commands, finding.fix.note))
+
+
+def place_of(target: Target, region: str, snapshot: Snapshot) -> Place:
+    """Where this was, as far as it is known."""
+    identity: Identity | None = snapshot.value(Identity)
+    app: AppInstance | None = snapshot.value(AppInstance)
+    database: Database | None = snapshot.value(Database)
+    probe: InstanceProbe | None = snapshot.value(InstanceProbe)
+    return Place(
+        name=target.name,
+        region=region,
+        account=identity.account if identity else None,
+        operator=identity.arn if identity else None,
+        instance=app.instance.instance_id if app else None,
+        instance_name=app.instance.name if app else None,
+        database=database.instance.identifier if database else None,
+        via=probe.road if probe else None,
+    )
+
+
+def _explains(cause: Judged, other: Judged) -> bool:
+    return other.check.code in cause.check.explains or other.check.layer in cause.check.explains
+
+
+def _with_cause(one: Judged, roots: Sequence[Judged], fails: Sequence[Judged]) -> Judged:
+    if one in roots or one.finding.status not in (Status.FAIL, Status.UNKNOWN):
+        return one
+    cause = next((f for f in (*roots, *fails) if f is not one and _explains(f, one)), None)
+    return replace(one, caused_by=cause.check.code) if cause else one

@@ -1,0 +1,177 @@
+"""A PostgreSQL login with nothing but Python's library, run on the instance by the probe.
+
+It is sent as text, so it keeps to Python 3.6 and imports nothing of opskit. It proves that a
+password is right and leaves; it sends no password in clear text without TLS.
+Sources: PostgreSQL frontend/backend protocol; RFC 5802 and RFC 7677 (SCRAM-SHA-256).
+"""
+
+import base64
+import hashlib
+import hmac
+import os
+import socket
+import ssl
+import struct
+import time
+
+
+class ServerError(Exception):
+    """The server said no."""
+
+    def __init__(self, sqlstate, message):
+        Exception.__init__(self, message)
+        self.sqlstate = sqlstate
+        self.message = message
+
+
+def login(host, address, port, user, password, database, sslmode, ca_file, timeout_s):
+    """Log in as a client with this `sslmode` would.
+
+    Returns:
+        A dict: ok, sqlstate, message, ms, tls.
+    """
+    started = time.time()
+    result = {"ok": False, "sqlstate": "", "message": "", "tls": ""}
+    connection = None
+    try:
+        connection, result["tls"] = _open(host, address, port, sslmode, ca_file, timeout_s)
+        _authenticate(connection, user, password, database, bool(result["tls"]))
+        result["ok"] = True
+    except ServerError as error:
+        result["sqlstate"], result["message"] = error.sqlstate, error.message
+    except socket.timeout:
+        result["message"] = "timeout expired"
+    except ssl.SSLError as error:
+        result["message"] = "SSL error: " + str(getattr(error, "verify_message", "") or error.reason)
+    except ssl.CertificateError as error:
+        result["message"] = "SSL error: certificate " + str(error)
+    except OSError as error:
+        result["message"] = os.strerror(error.errno) if error.errno else type(error).__name__
+    finally:
+        if connection is not None:
+            connection.close()
+    result["ms"] = int(1000 * (time.time() - started))
+    return result
+
+
+def _open(host, address, port, sslmode, ca_file, timeout_s):
+    connection = socket.create_connection((address, port), timeout_s)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if sslmode == "disable":
+        return connection, ""
+    connection.sendall(struct.pack("!ii", 8, 80877103))
+    if connection.recv(1) != b"S":
+        if sslmode in ("allow", "prefer"):
+            return connection, ""
+        raise ServerError("", "server does not support SSL, but SSL was required")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if sslmode in ("verify-ca", "verify-full"):
+        if not ca_file:
+            raise ServerError("", "root certificate file is not named")
+        context.load_verify_locations(ca_file)
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.check_hostname = sslmode == "verify-full"
+    wrapped = context.wrap_socket(connection, server_hostname=host)
+    return wrapped, wrapped.version()
+
+
+def _authenticate(connection, user, password, database, encrypted):
+    parameters = "user\0%s\0database\0%s\0application_name\0opskit\0\0" % (user, database)
+    body = struct.pack("!i", 196608) + parameters.encode("utf-8")
+    connection.sendall(struct.pack("!i", len(body) + 4) + body)
+    scram = None
+    for _ in range(100):
+        kind, payload = _message(connection)
+        if kind == b"E":
+            raise _error(payload)
+        if kind == b"Z":
+            connection.sendall(b"X" + struct.pack("!i", 4))
+            return
+        if kind != b"R":
+            continue
+        code, rest = struct.unpack("!i", payload[:4])[0], payload[4:]
+        if code == 3:
+            if not encrypted:
+                raise ServerError("", "the server asks for the password in clear text without TLS")
+            _send_password(connection, password.encode("utf-8"))
+        elif code == 5:
+            inner = hashlib.md5(password.encode("utf-8") + user.encode("utf-8")).hexdigest()
+            outer = hashlib.md5(inner.encode("ascii") + rest[:4]).hexdigest()
+            _send_password(connection, b"md5" + outer.encode("ascii"))
+        elif code == 10:
+            scram = _Scram(password)
+            first = scram.first()
+            name = b"SCRAM-SHA-256\0"
+            _send(connection, name + struct.pack("!i", len(first)) + first)
+        elif code == 11:
+            _send(connection, scram.final(rest))
+        elif code == 12 and not scram.verify(rest):
+            raise ServerError("", "the server does not know the password's verifier")
+    raise ServerError("", "the server did not finish the login")
+
+
+class _Scram:
+    def __init__(self, password):
+        self._password = password.encode("utf-8")
+        self._nonce = base64.b64encode(os.urandom(18)).decode("ascii")
+        self._bare = "n=,r=" + self._nonce
+        self._signature = b""
+
+    def first(self):
+        return ("n,," + self._bare).encode("ascii")
+
+    def final(self, challenge):
+        text = challenge.decode("ascii")
+        fields = dict(part.split("=", 1) for part in text.split(","))
+        if not fields["r"].startswith(self._nonce):
+            raise ServerError("", "the server answered another client's nonce")
+        salt, rounds = base64.b64decode(fields["s"]), int(fields["i"])
+        salted = hashlib.pbkdf2_hmac("sha256", self._password, salt, rounds)
+        client_key = _hmac(salted, b"Client Key")
+        without_proof = "c=biws,r=" + fields["r"]
+        message = (self._bare + "," + text + "," + without_proof).encode("ascii")
+        signature = _hmac(hashlib.sha256(client_key).digest(), message)
+        proof = bytes(a ^ b for a, b in zip(client_key, signature))
+        self._signature = _hmac(_hmac(salted, b"Server Key"), message)
+        return (without_proof + ",p=" + base64.b64encode(proof).decode("ascii")).encode("ascii")
+
+    def verify(self, answer):
+        fields = dict(part.split("=", 1) for part in answer.decode("ascii").split(","))
+        return hmac.compare_digest(base64.b64decode(fields.get("v", "")), self._signature)
+
+
+def _hmac(key, message):
+    return hmac.new(key, message, hashlib.sha256).digest()
+
+
+def _send(connection, payload):
+    connection.sendall(b"p" + struct.pack("!i", len(payload) + 4) + payload)
+
+
+def _send_password(connection, password):
+    _send(connection, password + b"\0")
+
+
+def _message(connection):
+    head = _exactly(connection, 5)
+    length = struct.unpack("!i", head[1:])[0] - 4
+    if not 0 <= length <= 1000000:
+        raise ServerError("", "the answer is not PostgreSQL's")
+    return head[:1], _exactly(connection, length)
+
+
+def _exactly(connection, count):
+    data = b""
+    while len(data) < count:
+        piece = connection.recv(count - len(data))
+        if not piece:
+            raise ServerError("", "server closed the connection unexpectedly")
+        data += piece
+    return data
+
+
+def _error(payload):
+    fields = dict((part[:1], part[1:].decode("utf-8", "replace")) for part in payload.split(b"\0") if part)
+    return ServerError(fields.get(b"C", ""), fields.get(b"M", ""))

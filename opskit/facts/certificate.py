@@ -1,0 +1,53 @@
+"""The certificate that the server shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from opskit.facts.interface import NotThere
+from opskit.facts.probe import InstanceProbe
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A server certificate's dates and names."""
+
+    subject: str
+    issuer: str
+    names: tuple[str, ...]
+    not_before: datetime
+    not_after: datetime
+
+    def names_host(self, host: str) -> bool:
+        """Whether it was made for a host, wildcards of one label included."""
+        wanted = host.lower()
+        return any(
+            name.lower() == wanted
+            or (name.startswith("*.") and wanted.split(".", 1)[-1] == name[2:].lower())
+            for name in self.names
+        )
+
+
+def read(probe: InstanceProbe) -> Certificate:
+    """Read the first certificate of the chain that the probe brought."""
+    if not probe.greeting.certificates:
+        raise NotThere("the server showed no certificate", "a TLS handshake with the server")
+    from cryptography import x509
+
+    try:
+        found = x509.load_der_x509_certificate(probe.greeting.certificates[0])
+    except ValueError:
+        raise NotThere("the server's certificate cannot be read") from None
+    try:
+        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        dns_names = tuple(names.get_values_for_type(x509.DNSName))
+    except x509.ExtensionNotFound:
+        dns_names = ()
+    return Certificate(
+        found.subject.rfc4514_string(),
+        found.issuer.rfc4514_string(),
+        dns_names,
+        found.not_valid_before_utc,
+        found.not_valid_after_utc,
+    )

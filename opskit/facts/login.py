@@ -1,0 +1,113 @@
+"""A login with the parameters' credential: from here where the database can be reached, else as the
+instance did it."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+
+from opskit import engine
+from opskit.engine.interface import LoginFailure
+from opskit.facts.database import Database
+from opskit.facts.dns import Host, OperatorDns
+from opskit.facts.interface import Fact, Known, NotThere, Unknown
+from opskit.facts.parameters import Credential, Parameters
+from opskit.facts.probe import InstanceProbe
+
+REACH_S = 0.7
+"""A private database answers a laptop within one round trip or, mostly, never."""
+LOGIN_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """How the login ended, and where it was tried from."""
+
+    succeeded: bool
+    failure: LoginFailure | None
+    message: str
+    milliseconds: float
+    tls_version: str
+    tried_from: str
+    user: str
+
+    @property
+    def is_wrong_password(self) -> bool:
+        """Whether the server refused the password."""
+        return self.failure is LoginFailure.PASSWORD
+
+
+@dataclass(frozen=True, slots=True)
+class DirectLogin:
+    """The login from this machine; None when the database cannot be reached from here."""
+
+    login: Login | None
+
+
+def read_direct(
+    dns: OperatorDns,
+    host: Host,
+    database: Database,
+    parameters: Parameters,
+    credential: Credential,
+) -> DirectLogin:
+    """Log in from here, if a connection to the database can be opened from here at all."""
+    address = next(iter(dns.addresses), None)
+    user, name = parameters.value("username"), parameters.value("database")
+    if not (address and user and name and credential.password.reveal()):
+        return DirectLogin(None)
+    try:
+        socket.create_connection((address, host.port), timeout=REACH_S).close()
+    except OSError:
+        return DirectLogin(None)
+    spoken = engine.for_rds_engine(database.instance.engine)
+    done = spoken.login(
+        host=host.name,
+        address=address,
+        port=host.port,
+        user=user,
+        password=credential.password,
+        database=name,
+        ca_file=None,
+        timeout_s=LOGIN_S,
+    )
+    return DirectLogin(
+        Login(
+            done.succeeded,
+            done.failure,
+            done.message,
+            done.milliseconds,
+            done.tls_version,
+            "this machine",
+            user,
+        )
+    )
+
+
+def read(
+    database: Database,
+    parameters: Fact[Parameters],
+    probe: Fact[InstanceProbe],
+    direct: Fact[DirectLogin],
+) -> Login:
+    """The login from here if there was one, else the instance's."""
+    if isinstance(direct, Known) and direct.value.login:
+        return direct.value.login
+    if isinstance(probe, Unknown):
+        raise NotThere(f"no login was tried: {probe.reason}", *probe.missing)
+    attempt = probe.value.attempt
+    if attempt is None:
+        why = probe.value.why_not("login") or "the instance did not try"
+        raise NotThere(f"no login was tried: {why}", "a login from the instance")
+    spoken = engine.for_rds_engine(database.instance.engine)
+    failure = None if attempt.succeeded else spoken.classify(attempt.message, attempt.sqlstate)
+    user = parameters.value.value("username") if isinstance(parameters, Known) else None
+    return Login(
+        attempt.succeeded,
+        failure,
+        attempt.message,
+        attempt.milliseconds,
+        attempt.tls_version,
+        "the instance",
+        user or "the parameter's user",
+    )

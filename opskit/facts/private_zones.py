@@ -1,0 +1,60 @@
+"""The private hosted zones that answer inside the database's VPC, where they cover its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from opskit.facts.database import Database
+from opskit.facts.dns import Host
+from opskit.facts.interface import Route53
+from opskit.facts.region import Region
+
+OWN_RECORDS = 2
+"""Every zone has its NS and its SOA record set."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateZone:
+    """A private zone that covers the host's name.
+
+    Attributes:
+        vpcs: how many VPCs it is associated with; the last one cannot be taken away.
+    """
+
+    zone_id: str
+    name: str
+    vpcs: int
+    is_empty: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateZones:
+    """Those of the VPC's private zones that cover the host's name, the longest first."""
+
+    vpc_id: str
+    region: str
+    covering: tuple[PrivateZone, ...]
+
+
+def read(route53: Route53, host: Host, database: Database, region: Region) -> PrivateZones:
+    """List the VPC's zones and look closer at those that end the host's name."""
+    vpc_id = database.instance.vpc_id
+    reply = route53.list_hosted_zones_by_vpc(VPCId=vpc_id, VPCRegion=region.name)
+    covering = [z for z in reply["HostedZoneSummaries"] if _covers(z["Name"], host.name)]
+    covering.sort(key=lambda z: -len(z["Name"]))
+    zones = []
+    for summary in covering:
+        found = route53.get_hosted_zone(Id=summary["HostedZoneId"])
+        zones.append(
+            PrivateZone(
+                summary["HostedZoneId"],
+                summary["Name"].rstrip("."),
+                len(found.get("VPCs", ())),
+                int(found["HostedZone"].get("ResourceRecordSetCount", 0)) <= OWN_RECORDS,
+            )
+        )
+    return PrivateZones(vpc_id, region.name, tuple(zones))
+
+
+def _covers(zone: str, host: str) -> bool:
+    return f".{host.lower()}.".endswith(f".{zone.lower().rstrip('.')}.")

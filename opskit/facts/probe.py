@@ -1,0 +1,200 @@
+"""What the instance answered to the one command that asks everything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from opskit import engine
+from opskit.config import Target
+from opskit.engine.interface import Conversation, Engine, Greeting
+from opskit.errors import TransportError
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.database import Database
+from opskit.facts.dns import Host
+from opskit.facts.instances import TargetGroups
+from opskit.facts.interface import Fact, Known, NotThere, RunKey
+from opskit.facts.parameters import Parameters
+from opskit.facts.region import Region
+from opskit.facts.road import RoadChoice
+from opskit.instance.probe import (
+    Attempt,
+    Connection,
+    Container,
+    Health,
+    ProbeRequest,
+    ProbeResult,
+    Read,
+    Resolution,
+    parse,
+    script,
+)
+
+PROBE_LIMIT_S = 25
+"""The probe ends itself after 12 s; a slow agent may need as long again to start it."""
+CA_FILES = "/etc/rds/global-bundle.pem"
+"""Where an image commonly keeps the RDS bundle; used only if it is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceProbe:
+    """The instance's answers, with the server's bytes already read by the engine."""
+
+    result: ProbeResult
+    greeting: Greeting
+    password_name: str
+    road: str
+
+    @property
+    def reads(self) -> tuple[Read, ...]:
+        """The instance's own reads of the parameters."""
+        return self.result.reads
+
+    @property
+    def read_password(self) -> bool:
+        """Whether the instance could read and decrypt the password."""
+        return any(r.name == self.password_name and r.fingerprint for r in self.reads)
+
+    @property
+    def caller_arn(self) -> str:
+        """Who the instance is for AWS; empty when that is not known."""
+        return self.result.caller_arn
+
+    @property
+    def caller_error(self) -> str:
+        """Why it is not known."""
+        return self.result.caller_error
+
+    @property
+    def containers(self) -> tuple[Container, ...]:
+        """The containers that have to do with a database."""
+        return self.result.containers
+
+    @property
+    def health(self) -> Health | None:
+        """The app's own word; None when it was not asked."""
+        return self.result.health
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The login with the parameters' values."""
+        return next((a for a in self.result.attempts if a.who == "parameters"), None)
+
+    def attempt_of(self, container: str) -> Attempt | None:
+        """The login as a container's app would do it."""
+        return next((a for a in self.result.attempts if a.who == f"container:{container}"), None)
+
+    def resolution(self, name: str) -> Resolution | None:
+        """How the instance resolves a name."""
+        return next((r for r in self.result.resolutions if r.name == name), None)
+
+    def addresses_of(self, name: str) -> tuple[str, ...]:
+        """A name's addresses on the instance; empty when it does not resolve or was not asked."""
+        found = self.resolution(name)
+        return found.addresses if found else ()
+
+    def connection(self, port: int) -> Connection | None:
+        """The connect to a port, that of the app's own host first."""
+        return next((c for c in self.result.connections if c.port == port), None)
+
+    def why_not(self, what: str) -> str:
+        """Why something could not be asked; empty when it could."""
+        return next((why for topic, why in self.result.cannot if topic.startswith(what)), "")
+
+
+def request(
+    target: Target,
+    key: RunKey,
+    region: Region,
+    host: Fact[Host],
+    database: Fact[Database],
+    parameters: Fact[Parameters],
+    groups: Fact[TargetGroups],
+    app: AppInstance,
+) -> ProbeRequest:
+    """Decide what to ask: the name and port that the app is told, and those that RDS names."""
+    known = database.value if isinstance(database, Known) else None
+    places: list[tuple[str, int]] = []
+    if isinstance(host, Known):
+        places.append((host.value.name, host.value.port))
+    if known and known.host:
+        places.append((known.host, known.port))
+    places = list(dict.fromkeys(places))
+    spoken = _engine_of(known)
+    return ProbeRequest(
+        key=key.text,
+        region=region.name,
+        names=tuple(dict.fromkeys(name for name, _ in places)),
+        peers=tuple(places),
+        talk_to=places[0] if places else None,
+        conversations=_conversations(spoken, known, parameters),
+        parameters=target.parameters,
+        container=target.container,
+        health_url=_health_url(target, groups, app),
+        login_to=places[0] if places else None,
+        login_source=spoken.instance_login_source() if spoken else "",
+        ca_file=CA_FILES,
+    )
+
+
+def read(
+    target: Target,
+    key: RunKey,
+    region: Region,
+    road: RoadChoice,
+    host: Fact[Host],
+    database: Fact[Database],
+    parameters: Fact[Parameters],
+    groups: Fact[TargetGroups],
+    app: AppInstance,
+) -> InstanceProbe:
+    """Run the one command on the instance and read its answers."""
+    if road.road is None:
+        raise NotThere(road.why_none, "a road to the instance (--via)")
+    asked = request(target, key, region, host, database, parameters, groups, app)
+    try:
+        done = road.road.run(script(asked), timeout_s=PROBE_LIMIT_S)
+    except TransportError as error:
+        raise NotThere(error.sentence, *([error.missing] if error.missing else [])) from None
+    result = parse(done.stdout)
+    if not result.tools and not result.is_complete:
+        raise NotThere(f"the probe on {app.instance.label} gave no answer (exit {done.exit_status})")
+    known = database.value if isinstance(database, Known) else None
+    spoken = _engine_of(known)
+    greeting = (
+        spoken.greeting(result.heard) if spoken else Greeting(None, None, "", (), None, None)
+    )
+    return InstanceProbe(result, greeting, target.parameters["password"], road.road.name)
+
+
+def _engine_of(database: Database | None) -> Engine | None:
+    try:
+        return engine.for_rds_engine(database.instance.engine if database else "postgres")
+    except engine.UnknownEngine:
+        return None
+
+
+def _conversations(
+    spoken: Engine | None, database: Database | None, parameters: Fact[Parameters]
+) -> tuple[Conversation, ...]:
+    if spoken is None:
+        return ()
+    values: Mapping[str, str | None] = {}
+    if isinstance(parameters, Known):
+        values = {p: parameters.value.value(p) for p in ("username", "database")}
+    user = values.get("username") or (database.instance.master_username if database else "postgres")
+    name = values.get("database") or (database.instance.database_name if database else None) or user
+    return spoken.conversations(user, name)
+
+
+def _health_url(target: Target, groups: Fact[TargetGroups], app: AppInstance) -> str | None:
+    """What was said; else the load balancer's own question, asked on the instance."""
+    if target.health_url:
+        return target.health_url
+    if not isinstance(groups, Known):
+        return None
+    words = app.instance.words
+    for group in groups.value.all:
+        if group.port and group.health_path and any(w in words for w in group.name.lower().split("-")):
+            return f"http://127.0.0.1:{group.port}{group.health_path}"
+    return None

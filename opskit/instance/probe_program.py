@@ -1,0 +1,505 @@
+"""The instance probe where Python is there: asks everything at once and prints one line an answer.
+
+It is sent as text after the engine's login source, so it keeps to Python 3.6 and the standard
+library. It reads and changes nothing. Passwords stay in this process: an answer holds a
+fingerprint, and whatever is printed is searched for them first.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+METADATA = "http://169.254.169.254/latest/"
+TOOLS = ("sh", "bash", "python3", "aws", "docker", "podman", "openssl", "curl", "psql", "nc")
+LIMIT_S = 12
+CONNECT_S = 3
+URL = re.compile(r"^(postgres|postgresql|mysql|mariadb)(\+[a-z0-9]+)?://", re.I)
+VARIABLES = {
+    "host": ("PGHOST", "DB_HOST", "DATABASE_HOST", "POSTGRES_HOST", "RDS_HOSTNAME"),
+    "port": ("PGPORT", "DB_PORT", "DATABASE_PORT", "POSTGRES_PORT", "RDS_PORT"),
+    "user": ("PGUSER", "DB_USER", "DB_USERNAME", "DATABASE_USER", "POSTGRES_USER", "RDS_USERNAME"),
+    "password": ("PGPASSWORD", "DB_PASSWORD", "DATABASE_PASSWORD", "POSTGRES_PASSWORD", "RDS_PASSWORD"),
+    "database": ("PGDATABASE", "DB_NAME", "DB_DATABASE", "DATABASE_NAME", "POSTGRES_DB", "RDS_DB_NAME"),
+    "sslmode": ("PGSSLMODE", "DB_SSLMODE", "DATABASE_SSLMODE", "DB_SSL_MODE"),
+    "sslrootcert": ("PGSSLROOTCERT", "DB_SSLROOTCERT"),
+}
+
+
+class Probe:
+    """One run: the request, the answers, and the secrets that no answer may hold."""
+
+    def __init__(self, request):
+        self.request = request
+        self.lines = []
+        self.secrets = set()
+        self.values = {}
+        self.reads_done = threading.Event()
+        self.containers = []
+        self.lock = threading.Lock()
+
+    def say(self, *fields):
+        """Keep a line; it is printed when everything has been asked."""
+        with self.lock:
+            self.lines.append([str(f) for f in fields])
+
+    def secret(self, value):
+        """Remember a value that must not be printed, and give its fingerprint."""
+        with self.lock:
+            if len(value.strip()) >= 4:
+                for form in (value, value.strip(), urllib.parse.quote(value.strip(), safe="")):
+                    self.secrets.add(form)
+        return hashlib.sha256((self.request["key"] + value).encode("utf-8")).hexdigest()[:6]
+
+    def clean(self, text):
+        """A field without secrets, tabs and control characters."""
+        for value in sorted(self.secrets, key=len, reverse=True):
+            text = text.replace(value, "<secret>")
+        return re.sub(r"[\x00-\x1f\x7f]+", " ", text)
+
+    def print_all(self):
+        """Print every line and the end mark."""
+        with self.lock:
+            for line in self.lines:
+                sys.stdout.write("\t".join(self.clean(f) for f in line) + "\n")
+        sys.stdout.write("end\n")
+        sys.stdout.flush()
+
+
+def ms_since(started):
+    """Milliseconds with one digit."""
+    return round(1000 * (time.time() - started), 1)
+
+
+def ask_machine(probe):
+    """What this machine has, and what time it thinks it is."""
+    for tool in TOOLS:
+        if shutil.which(tool):
+            probe.say("tool", tool)
+    probe.say("clock", int(time.time()))
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        probe.say("ports", *f.read().split())
+    with open("/etc/resolv.conf") as f:
+        for line in f:
+            if line.startswith("nameserver"):
+                probe.say("resolver", line.split()[1])
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE"):
+        if os.environ.get(name):
+            probe.say("other-credentials", "variable " + name)
+    if os.path.exists(os.path.expanduser("~/.aws/credentials")):
+        probe.say("other-credentials", os.path.expanduser("~/.aws/credentials"))
+
+
+def ask_name(probe, name):
+    """Resolve a name as programs here do."""
+    try:
+        found = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
+        probe.say("name", name, ",".join(sorted(set(item[4][0] for item in found))), "")
+    except socket.gaierror as error:
+        words = {
+            socket.EAI_NONAME: "the name does not exist",
+            socket.EAI_AGAIN: "the resolver did not answer",
+            getattr(socket, "EAI_NODATA", -5): "the name has no address",
+        }
+        probe.say("name", name, "", words.get(error.errno, "error %s" % error.errno))
+
+
+def ask_tcp(probe, host, port):
+    """Connect, and say how it ended and how long it took."""
+    started = time.time()
+    try:
+        address = socket.gethostbyname(host)
+    except OSError:
+        probe.say("tcp", host, "", port, "unresolved", 0, "")
+        return
+    outcome, local = "connected", ""
+    connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    connection.settimeout(CONNECT_S)
+    started = time.time()
+    try:
+        connection.connect((address, port))
+        local = connection.getsockname()[0]
+    except socket.timeout:
+        outcome = "timeout"
+    except ConnectionRefusedError:
+        outcome = "refused"
+    except OSError as error:
+        outcome = os.strerror(error.errno) if error.errno else type(error).__name__
+    finally:
+        connection.close()
+    probe.say("tcp", host, address, port, outcome, ms_since(started), local)
+
+
+def ask_talk(probe, talk):
+    """Hold one conversation: what to send was decided elsewhere, what came back is judged there."""
+    pieces, version, chain, error = [], "", [], ""
+    connection = None
+    try:
+        connection = socket.create_connection((talk["host"], talk["port"]), CONNECT_S)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for action, data, count in talk["steps"]:
+            if action == "send":
+                connection.sendall(base64.b64decode(data))
+            elif action == "read":
+                pieces.append(connection.recv(count))
+            elif pieces and pieces[-1] == base64.b64decode(data):
+                connection, version, chain = start_tls(connection, talk["host"])
+            else:
+                break
+    except socket.timeout:
+        error = "timeout"
+    except OSError as problem:
+        error = os.strerror(problem.errno) if problem.errno else type(problem).__name__
+    finally:
+        if connection is not None:
+            connection.close()
+    probe.say("talk", talk["name"], error, version, b64_list(pieces), b64_list(chain))
+
+
+def start_tls(connection, host):
+    """TLS without verification: the certificate is judged by who asked."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    wrapped = context.wrap_socket(connection, server_hostname=host)
+    chain = [wrapped.getpeercert(True)]
+    return wrapped, wrapped.version(), chain
+
+
+def b64_list(pieces):
+    """Several byte strings as one field."""
+    return ",".join(base64.b64encode(p).decode("ascii") for p in pieces)
+
+
+def metadata(path, token):
+    """One answer of the instance metadata service."""
+    request = urllib.request.Request(METADATA + path)
+    if token:
+        request.add_header("X-aws-ec2-metadata-token", token)
+    return urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=1).read().decode()
+
+
+def role_credentials():
+    """The credentials of the instance's role, by IMDSv2."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    request = urllib.request.Request(METADATA + "api/token", method="PUT")
+    request.add_header("X-aws-ec2-metadata-token-ttl-seconds", "60")
+    token = opener.open(request, timeout=1).read().decode()
+    role = metadata("meta-data/iam/security-credentials/", token).split("\n")[0]
+    return json.loads(metadata("meta-data/iam/security-credentials/" + role, token))
+
+
+def aws_call(service, region, credentials, headers, body, path="/"):
+    """One signed POST (Signature Version 4); the reply's text."""
+    default = "https://%s.%s.amazonaws.com%s" % (service, region, ".cn" if region[:3] == "cn-" else "")
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_" + service.upper()) or os.environ.get("AWS_ENDPOINT_URL")
+    url = urllib.parse.urlsplit(endpoint or default)
+    now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    signed = dict(headers, host=url.netloc)
+    signed["x-amz-date"] = now
+    signed["x-amz-security-token"] = credentials["Token"]
+    names = sorted(signed)
+    canonical = "POST\n%s\n\n%s\n\n%s\n%s" % (
+        path,
+        "\n".join("%s:%s" % (n, signed[n]) for n in names),
+        ";".join(names),
+        hashlib.sha256(body).hexdigest(),
+    )
+    scope = "%s/%s/%s/aws4_request" % (now[:8], region, service)
+    text = "AWS4-HMAC-SHA256\n%s\n%s\n%s" % (now, scope, hashlib.sha256(canonical.encode()).hexdigest())
+    key = ("AWS4" + credentials["SecretAccessKey"]).encode()
+    for part in scope.split("/"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    signature = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    signed["Authorization"] = "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s" % (
+        credentials["AccessKeyId"],
+        scope,
+        ";".join(names),
+        signature,
+    )
+    request = urllib.request.Request(url.geturl().rstrip("/") + path, body, signed)
+    return urllib.request.urlopen(request, timeout=5).read().decode("utf-8")
+
+
+def ask_aws(probe):
+    """Who the instance is for AWS, and what it may read, under its own role."""
+    try:
+        credentials = role_credentials()
+        credentials["Token"]
+    except Exception as error:
+        code = getattr(error, "code", "")
+        probe.say("caller", "", "no credentials from the instance metadata (%s)" % (code or type(error).__name__))
+        for name in probe.request["parameters"].values():
+            probe.say("read", name, "", "NoCredentials", "the instance has no role credentials")
+        probe.reads_done.set()
+        return
+    jobs = [threading.Thread(target=ask_caller, args=(probe, credentials), daemon=True)]
+    for purpose, name in sorted(probe.request["parameters"].items()):
+        jobs.append(threading.Thread(target=ask_parameter, args=(probe, purpose, name, credentials), daemon=True))
+    run_all(jobs, 7)
+    probe.reads_done.set()
+
+
+def ask_caller(probe, credentials):
+    """The identity behind the credentials."""
+    headers = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
+    body = b"Action=GetCallerIdentity&Version=2011-06-15"
+    try:
+        reply = aws_call("sts", probe.request["region"], credentials, headers, body)
+        probe.say("caller", re.search("<Arn>(.*?)</Arn>", reply).group(1), "")
+    except Exception as error:
+        probe.say("caller", "", "sts:GetCallerIdentity failed (%s)" % type(error).__name__)
+
+
+def ask_parameter(probe, purpose, name, credentials):
+    """Read one parameter with decryption, and keep only its fingerprint."""
+    headers = {"content-type": "application/x-amz-json-1.1", "x-amz-target": "AmazonSSM.GetParameter"}
+    body = json.dumps({"Name": name, "WithDecryption": True}).encode()
+    try:
+        value = json.loads(aws_call("ssm", probe.request["region"], credentials, headers, body))["Parameter"]["Value"]
+    except urllib.error.HTTPError as error:
+        try:
+            answer = json.loads(error.read().decode("utf-8"))
+        except ValueError:
+            answer = {}
+        code = str(answer.get("__type", error.code)).split("#")[-1]
+        probe.say("read", name, "", code, str(answer.get("message", answer.get("Message", "")))[:400])
+    except Exception as error:
+        probe.say("read", name, "", "Unreachable", "ssm did not answer (%s)" % type(error).__name__)
+    else:
+        if purpose != "password":
+            probe.values[purpose] = value
+            digest = hashlib.sha256((probe.request["key"] + value).encode("utf-8")).hexdigest()[:6]
+            probe.say("read", name, digest, "", "")
+        else:
+            probe.values[purpose] = value
+            probe.say("read", name, probe.secret(value), "", "")
+
+
+def ask_containers(probe):
+    """The containers of this machine, and what database their app was told to use."""
+    engine = shutil.which("docker") or shutil.which("podman")
+    if engine is None:
+        probe.say("cannot", "containers", "neither docker nor podman is on this machine")
+        return
+    try:
+        ids = output([engine, "ps", "-aq"]).split()
+        described = json.loads(output([engine, "inspect"] + ids)) if ids else []
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        probe.say("cannot", "containers", "%s failed (%s)" % (os.path.basename(engine), type(error).__name__))
+        return
+    probe.say("asked", "containers")
+    for raw in described:
+        name = raw["Name"].lstrip("/")
+        wanted = probe.request["container"]
+        if wanted and wanted != name:
+            continue
+        found = settings_of(probe, raw)
+        if not (wanted or found):
+            continue
+        state, config = raw["State"], raw["Config"]
+        labels = config.get("Labels") or {}
+        probe.say(
+            "container",
+            name,
+            state.get("Status", ""),
+            state.get("StartedAt", ""),
+            raw.get("RestartCount", 0),
+            (raw.get("HostConfig") or {}).get("NetworkMode", ""),
+            labels.get("com.docker.compose.project.working_dir", ""),
+            labels.get("com.docker.compose.service", ""),
+        )
+        for source, field, value, variable, path in found:
+            shown = value if field != "password" else probe.secret(value)
+            probe.say("setting", name, source, field, shown, variable, path)
+        probe.containers.append((name, dict((f, v) for _, f, v, _, _ in found)))
+
+
+def output(command):
+    """A command's standard output; nobody is waited for longer than three seconds."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=3, check=True)
+    return done.stdout.decode("utf-8", "replace")
+
+
+def settings_of(probe, raw):
+    """(source, field, value, variable, file) of a container: what its process has outweighs its
+    configuration, and what only the process has was fetched when it started."""
+    configured = dict(pair.split("=", 1) for pair in raw["Config"].get("Env") or [] if "=" in pair)
+    running = {}
+    pid = raw["State"].get("Pid")
+    if pid:
+        try:
+            with open("/proc/%d/environ" % pid, "rb") as f:
+                text = f.read().decode("utf-8", "replace")
+            running = dict(pair.split("=", 1) for pair in text.split("\0") if "=" in pair)
+        except OSError:
+            pass
+    directory = (raw["Config"].get("Labels") or {}).get("com.docker.compose.project.working_dir", "")
+    found = {}
+    for source, environment in (("config", configured), ("process", running)):
+        for field, (value, variable) in database_settings(environment).items():
+            if source == "process" and configured.get(variable) == environment.get(variable):
+                continue
+            found[field] = (source, field, value, variable, defining_file(directory, variable))
+    return sorted(found.values())
+
+
+def database_settings(environment):
+    """field -> (value, variable): single variables, completed by a database URL."""
+    found = {}
+    for variable in sorted(environment):
+        if not URL.match(environment[variable]):
+            continue
+        try:
+            url = urllib.parse.urlsplit(environment[variable])
+            query = urllib.parse.parse_qs(url.query)
+            parts = {
+                "host": url.hostname,
+                "port": url.port and str(url.port),
+                "user": url.username and urllib.parse.unquote(url.username),
+                "password": url.password and urllib.parse.unquote(url.password),
+                "database": url.path.lstrip("/"),
+                "sslmode": (query.get("sslmode") or [""])[0],
+                "sslrootcert": (query.get("sslrootcert") or [""])[0],
+            }
+        except ValueError:
+            continue
+        for field, value in parts.items():
+            if value:
+                found.setdefault(field, (value, variable))
+    for field, names in VARIABLES.items():
+        for name in names:
+            if environment.get(name) and field not in found:
+                found[field] = (environment[name], name)
+    return found
+
+
+def defining_file(directory, variable):
+    """The compose project's `.env`, if it defines the variable."""
+    path = os.path.join(directory, ".env")
+    try:
+        with open(path) as f:
+            if directory and any(line.split("=", 1)[0].strip() == variable for line in f):
+                return path
+    except (OSError, UnicodeDecodeError):
+        pass
+    return ""
+
+
+def ask_health(probe, url):
+    """The app's own word."""
+    started = time.time()
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        reply = opener.open(url, timeout=6)
+        status, body = reply.getcode(), reply.read(2000)
+    except urllib.error.HTTPError as error:
+        status, body = error.code, error.read(2000)
+    except Exception as error:
+        reason = getattr(error, "reason", error)
+        number = getattr(reason, "errno", None)
+        probe.say("health", url, "", ms_since(started), os.strerror(number) if number else type(reason).__name__)
+        return
+    probe.say("health", url, status, ms_since(started), body.decode("utf-8", "replace"))
+
+
+def ask_logins(probe):
+    """Log in with the parameters' values, and with the container's own where they differ."""
+    aim = probe.request["login"]
+    if not aim:
+        return
+    probe.reads_done.wait(7)
+    values = dict(probe.values)
+    if not all(values.get(p) for p in ("username", "password", "database")):
+        probe.say("cannot", "login", "the instance could not read user, password and database name")
+        return
+    mode = "verify-full" if aim["ca_file"] and os.path.exists(aim["ca_file"]) else "require"
+    tell_login(probe, "parameters", aim["host"], aim["port"], values["username"], values["password"],
+               values["database"], mode, aim["ca_file"])
+
+
+def ask_container_logins(probe):
+    """Log in exactly as each container's app would."""
+    for name, own in probe.containers:
+        if all(own.get(f) for f in ("host", "user", "password", "database")):
+            tell_login(probe, "container:" + name, own["host"], int(own.get("port") or 5432), own["user"],
+                       own["password"], own["database"], own.get("sslmode") or "prefer",
+                       own.get("sslrootcert", ""))
+
+
+def tell_login(probe, who, host, port, user, password, database, mode, ca_file):
+    """One login, and what came of it."""
+    try:
+        address = socket.gethostbyname(host)
+    except OSError:
+        probe.say("login", who, "no", "", "could not translate host name", 0, "", mode)
+        return
+    ca_file = ca_file if ca_file and os.path.exists(ca_file) else ""
+    if mode.startswith("verify") and not ca_file:
+        mode = "require"
+    done = login(host, address, port, user, password, database, mode, ca_file, CONNECT_S)  # noqa: F821
+    word = "yes" if done["ok"] else "no"
+    probe.say("login", who, word, done["sqlstate"], done["message"], done["ms"], done["tls"], mode)
+
+
+def containers_then_logins(probe):
+    """The containers first: their settings say how their apps log in."""
+    ask_containers(probe)
+    ask_container_logins(probe)
+
+
+def guarded(probe, what, function, *arguments):
+    """A job that loses only itself; of what went wrong only the kind is told."""
+
+    def job():
+        try:
+            function(probe, *arguments)
+        except Exception as error:
+            probe.say("cannot", what, "%s" % type(error).__name__)
+
+    return threading.Thread(target=job, daemon=True)
+
+
+def run_all(jobs, limit_s):
+    """Start all, and wait for them no longer than the limit."""
+    end = time.time() + limit_s
+    for job in jobs:
+        job.start()
+    for job in jobs:
+        job.join(max(0, end - time.time()))
+    return all(not job.is_alive() for job in jobs)
+
+
+def main(text):
+    """Ask everything at once."""
+    request = json.loads(text)
+    probe = Probe(request)
+    probe.say("opskit-probe", 1, "python")
+    jobs = [guarded(probe, "machine", ask_machine), guarded(probe, "aws", ask_aws)]
+    jobs += [guarded(probe, "name " + n, ask_name, n) for n in request["names"]]
+    jobs += [guarded(probe, "tcp", ask_tcp, h, p) for h, p in request["peers"]]
+    jobs += [guarded(probe, "talk " + t["name"], ask_talk, t) for t in request["talks"]]
+    jobs += [guarded(probe, "containers", containers_then_logins), guarded(probe, "login", ask_logins)]
+    if request["health_url"]:
+        jobs.append(guarded(probe, "health", ask_health, request["health_url"]))
+    if not run_all(jobs, LIMIT_S):
+        probe.say("cannot", "everything", "the probe's own limit of %d s was reached" % LIMIT_S)
+    probe.print_all()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
+    sys.stdout.flush()
+    os._exit(0)

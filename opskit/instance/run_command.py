@@ -1,0 +1,131 @@
+"""Run Command: Systems Manager runs a script on the instance, without a session or a plugin.
+
+Source: Systems Manager API Reference, SendCommand, GetCommandInvocation and CancelCommand.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from opskit.errors import AwsError, Lost, Refused, TransportError
+from opskit.instance.interface import CommandResult
+
+DOCUMENT = "AWS-RunShellScript"
+MOST_OUTPUT = 24_000
+"""Characters of standard output that GetCommandInvocation gives."""
+NOT_THERE_FOR_S = 5.0
+"""For some moments after SendCommand the invocation does not exist yet (boto/boto3#2701)."""
+FIRST_POLL_S, LONGEST_POLL_S = 0.05, 1.0
+START_WITHIN_S = 30
+"""The least that the service takes: a command that has not started by then never does."""
+
+ENDED = frozenset(
+    "Success Failed Cancelled TimedOut DeliveryTimedOut ExecutionTimedOut Undeliverable "
+    "Terminated InvalidPlatform AccessDenied".split()
+)
+NEVER_RAN = frozenset({"DeliveryTimedOut", "Undeliverable", "InvalidPlatform", "AccessDenied"})
+
+
+class Ssm(Protocol):
+    """The operations of Systems Manager that are used here."""
+
+    def __getattr__(self, operation: str) -> Callable[..., Mapping[str, Any]]:
+        """The operation."""
+
+
+class RunCommand:
+    """The road through SendCommand."""
+
+    name = "run-command"
+
+    def __init__(self, ssm: Ssm, instance_id: str, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._ssm = ssm
+        self._instance_id = instance_id
+        self._sleep = sleep
+
+    def run(self, script: str, *, timeout_s: float) -> CommandResult:
+        """Send the script, wait for its end, and cancel it when the time is over."""
+        command_id = self._send(script, timeout_s)
+        try:
+            reply = self._wait(command_id, timeout_s)
+        except (AwsError, KeyboardInterrupt, Lost):
+            self._cancel(command_id)
+            raise
+        details = reply.get("StatusDetails", reply["Status"]).replace(" ", "")
+        if details in NEVER_RAN:
+            raise Refused(
+                f"Systems Manager could not run the command on {self._instance_id} ({details})",
+                missing=f"a working agent on {self._instance_id}",
+            )
+        if details in ("Cancelled", "TimedOut", "ExecutionTimedOut", "Terminated"):
+            raise Lost(f"the command on {self._instance_id} was ended ({details})")
+        stdout = reply.get("StandardOutputContent", "")
+        return CommandResult(
+            int(reply.get("ResponseCode", -1)),
+            stdout,
+            reply.get("StandardErrorContent", ""),
+            len(stdout) >= MOST_OUTPUT,
+        )
+
+    def _send(self, script: str, timeout_s: float) -> str:
+        try:
+            reply = self._ssm.send_command(
+                InstanceIds=[self._instance_id],
+                DocumentName=DOCUMENT,
+                Comment="opskit: reads, changes nothing",
+                TimeoutSeconds=START_WITHIN_S,
+                Parameters={
+                    "commands": script.split("\n"),
+                    "executionTimeout": [str(max(5, int(timeout_s)))],
+                },
+            )
+        except AwsError as error:
+            raise _refusal(error, self._instance_id) from None
+        return str(reply["Command"]["CommandId"])
+
+    def _wait(self, command_id: str, timeout_s: float) -> Mapping[str, Any]:
+        started, pause = time.monotonic(), FIRST_POLL_S
+        while True:
+            self._sleep(pause)
+            waited = time.monotonic() - started
+            try:
+                reply = self._ssm.get_command_invocation(
+                    CommandId=command_id, InstanceId=self._instance_id
+                )
+            except AwsError as error:
+                if error.code != "InvocationDoesNotExist" or waited > NOT_THERE_FOR_S:
+                    raise Lost(
+                        f"the command's result cannot be read: {error.permission}: {error.code}",
+                        missing=error.permission,
+                    ) from None
+            else:
+                if reply["Status"] in ENDED:
+                    return reply
+            if waited > timeout_s:
+                raise Lost(f"the command on {self._instance_id} did not end within {timeout_s:.0f} s")
+            pause = min(LONGEST_POLL_S, pause * 1.4)
+
+    def _cancel(self, command_id: str) -> None:
+        try:
+            self._ssm.cancel_command(CommandId=command_id, InstanceIds=[self._instance_id])
+        except AwsError:
+            # It ends by its own executionTimeout.
+            return
+
+
+def _refusal(error: AwsError, instance_id: str) -> TransportError:
+    if error.is_denied:
+        return Refused(
+            "you may not run commands on the instance (ssm:SendCommand)",
+            missing=f"ssm:SendCommand on {instance_id} and on document {DOCUMENT}",
+        )
+    if error.code == "InvalidInstanceId":
+        return Refused(
+            f"Systems Manager cannot reach {instance_id}: its agent is offline or not registered",
+            "aws ssm describe-instance-information --filters "
+            f"Key=InstanceIds,Values={instance_id}   shows its last ping",
+            missing=f"an online SSM agent on {instance_id}",
+        )
+    return Refused(f"ssm:SendCommand failed: {error.code} {error.message[:200]}")

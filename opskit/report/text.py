@@ -1,0 +1,197 @@
+"""The diagnosis for a person at 3 a.m.: one line a layer, the cause, the fix, what to do next."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator
+
+from opskit.checks.interface import LAYERS, Judged, Status
+from opskit.diagnosis import Diagnosis, Verdict
+from opskit.report.interface import Style
+from opskit.runbook.catalogue import for_code
+
+MARKS = {
+    Status.PASS: ("✓", "ok", "32"),
+    Status.FAIL: ("✗", "FAULT", "31;1"),
+    Status.WARN: ("!", "warn", "33"),
+    Status.SKIP: ("-", "skip", "2"),
+    Status.UNKNOWN: ("?", "unknown", "35"),
+}
+"""Status -> mark, word where marks cannot be shown, colour. Colour carries nothing alone."""
+WORST_FIRST = (Status.FAIL, Status.UNKNOWN, Status.WARN, Status.PASS, Status.SKIP)
+
+
+def render(diagnosis: Diagnosis, style: Style) -> str:
+    """The whole text; commands to paste begin at a line's start after two blanks and never wrap."""
+    parts: list[str] = []
+    if style.detail > 0:
+        parts += [_head(diagnosis, style), "", *_layers(diagnosis, style)]
+    if style.detail > 1:
+        parts += ["", *_every_check(diagnosis, style)]
+    for cause in diagnosis.root_causes:
+        parts += ["", *_cause(cause, style)]
+    parts += ["", *_ending(diagnosis, style)]
+    text = "\n".join(parts).strip("\n")
+    return text if style.unicode else _ascii(text)
+
+
+def _head(diagnosis: Diagnosis, style: Style) -> str:
+    place = diagnosis.place
+    parts = [place.name, place.region, f"account {place.account or 'unknown'}"]
+    if place.instance:
+        via = f" via {place.via}" if place.via else ""
+        parts.append(f"from {place.instance} ({place.instance_name or 'no name'}){via}")
+    return _bold(" · ".join(parts), style)
+
+
+def _layers(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
+    rows = []
+    roots = {j.check.code: j.check.layer for j in diagnosis.root_causes}
+    for layer in LAYERS:
+        judged = [j for j in diagnosis.judged if j.check.layer == layer]
+        if not judged or (layer == "identity" and all(_is_fine(j) for j in judged)):
+            continue
+        worst = min(judged, key=lambda j: (WORST_FIRST.index(j.finding.status), bool(j.caused_by)))
+        rows.append((f"  {layer}", _mark(worst, style), _layer_text(judged, worst, roots)))
+    room = max(40, style.width - 18)
+    yield from _aligned(rows, room)
+
+
+def _aligned(rows: list[tuple[str, str, str]], room: int) -> Iterator[str]:
+    for layer, mark, text in rows:
+        first, *rest = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
+        yield f"{layer:<13} {mark} {first}"
+        for line in rest:
+            yield f"{'':<13}   {line}"
+
+
+def _layer_text(judged: list[Judged], worst: Judged, roots: dict[str, str]) -> str:
+    status = worst.finding.status
+    if status is Status.PASS:
+        return _best_sentence(judged)
+    if worst.caused_by and status is Status.UNKNOWN:
+        return f"not reached (because of {roots.get(worst.caused_by, worst.caused_by)})"
+    if worst.caused_by:
+        return f"{worst.finding.summary} (because of {roots.get(worst.caused_by, worst.caused_by)})"
+    if status is Status.WARN:
+        return " · ".join(j.finding.summary for j in judged if j.finding.status is Status.WARN)
+    if status is Status.UNKNOWN:
+        missing = f"; needs {', '.join(worst.finding.missing)}" if worst.finding.missing else ""
+        return f"not judged: {worst.finding.summary}{missing}"
+    return worst.finding.summary
+
+
+def _best_sentence(judged: list[Judged]) -> str:
+    """What is, in a line: the sentences of the first checks that passed, as far as they go."""
+    said = [j.finding.summary for j in judged if j.finding.status is Status.PASS]
+    return " · ".join(said[:2])
+
+
+def _cause(cause: Judged, style: Style) -> Iterator[str]:
+    finding, check = cause.finding, cause.check
+    yield _color(f"ROOT CAUSE  {check.code}  {finding.summary}.", "31;1", style)
+    for evidence in finding.evidence:
+        yield from _wrapped(f"{evidence.basis}: {evidence.text}", "  ", style)
+    if finding.fix is not None and finding.fix.commands:
+        yield ""
+        yield _bold(f"FIX  {finding.fix.does}", style)
+        for command in finding.fix.commands:
+            yield f"  {command}"
+        if finding.fix.note:
+            yield from _wrapped(finding.fix.note, "  ", style)
+    else:
+        yield ""
+        yield from _wrapped(_page_line(check.page, "Fix:"), "", style, bold=True)
+    yield ""
+    runbook = for_code(check.code)
+    more = f"opskit explain {check.code}"
+    if runbook is not None:
+        more += f" · opskit runbook show {runbook.name}"
+    yield f"THEN  {style.command}        MORE  {more}"
+
+
+def _page_line(page: str, heading: str) -> str:
+    """One paragraph of a check's page."""
+    found: list[str] = []
+    for line in page.splitlines():
+        if line.startswith(heading):
+            found = [f"FIX  {line.removeprefix(heading).strip()}"]
+        elif found and line and not line.split(" ")[0].endswith(":") and not line.startswith("Not the"):
+            found.append(line)
+        elif found:
+            break
+    return " ".join(found)
+
+
+def _every_check(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
+    for one in diagnosis.judged:
+        because = f" (because of {one.caused_by})" if one.caused_by else ""
+        yield f"  {one.check.code}  {_mark(one, style)} {one.finding.summary}{because}"
+        for evidence in one.finding.evidence:
+            yield from _wrapped(f"{evidence.basis}: {evidence.text}", "            ", style)
+        for missing in one.finding.missing:
+            yield f"            missing: {missing}"
+
+
+def _ending(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
+    by_status = {s: sum(j.finding.status is s for j in diagnosis.judged) for s in Status}
+    unknown, warnings = by_status[Status.UNKNOWN], by_status[Status.WARN]
+    if diagnosis.verdict is Verdict.HEALTHY:
+        note = f" · {warnings} {'warning' if warnings == 1 else 'warnings'}" if warnings else ""
+        yield _color(f"  {_glyph(Status.PASS, style)} {by_status[Status.PASS]} checks passed{note}", "32", style)
+    if diagnosis.verdict is Verdict.UNDETERMINED:
+        yield _bold("Nothing failed, but something essential could not be judged:", style)
+        for one in diagnosis.judged:
+            if one.finding.status is Status.UNKNOWN and one.check.is_essential:
+                needs = f" (needs {', '.join(one.finding.missing)})" if one.finding.missing else ""
+                yield from _wrapped(f"{one.check.code} {one.finding.summary}{needs}", "  ", style)
+    if diagnosis.verdict is Verdict.DEGRADED:
+        yield "  The app still answers; it will not after its next start."
+    calls = f"{diagnosis.calls} AWS calls in {diagnosis.rounds} rounds"
+    counted = f"{len(diagnosis.judged)} checks · {calls} · {diagnosis.seconds:.1f} s"
+    not_judged = f" · {unknown} not judged" if unknown else ""
+    yield _dim(f"{counted}{not_judged}        exit {int(diagnosis.exit_status)}", style)
+
+
+def _is_fine(judged: Judged) -> bool:
+    return judged.finding.status in (Status.PASS, Status.SKIP)
+
+
+def _mark(judged: Judged, style: Style) -> str:
+    status = judged.finding.status
+    if judged.caused_by:
+        return _dim(_glyph(status, style), style)
+    return _color(_glyph(status, style), MARKS[status][2], style)
+
+
+def _glyph(status: Status, style: Style) -> str:
+    mark, word, _ = MARKS[status]
+    return mark if style.unicode else f"{word:<7}"
+
+
+def _wrapped(text: str, indent: str, style: Style, *, bold: bool = False) -> Iterable[str]:
+    lines = textwrap.wrap(
+        text,
+        style.width,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [_bold(line, style) for line in lines] if bold else lines
+
+
+def _color(text: str, code: str, style: Style) -> str:
+    return f"\033[{code}m{text}\033[0m" if style.color else text
+
+
+def _bold(text: str, style: Style) -> str:
+    return _color(text, "1", style)
+
+
+def _dim(text: str, style: Style) -> str:
+    return _color(text, "2", style)
+
+
+def _ascii(text: str) -> str:
+    return text.replace("·", "-").replace("→", "->").encode("ascii", "replace").decode()
