@@ -1,0 +1,181 @@
+"""`opskit sandbox`."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from opskit.errors import Incomplete, UsageError
+
+if TYPE_CHECKING:
+    from opskit.sandbox.client import Running
+
+NAME = click.option("--name", metavar="NAME", help="Which sandbox, if there are several.")
+LATENCY = click.option(
+    "--latency-ms", type=click.IntRange(0, 10_000), default=0, help="Delay of every AWS call."
+)
+PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+
+
+@click.group()
+def sandbox() -> None:
+    """A small AWS on this machine: LinkBox with a real database behind real packet filters.
+
+    \b
+    Examples:
+      opskit sandbox run -- opskit diagnose db --prefix /linkbox
+      opskit sandbox up && opskit sandbox break ingress-removed && opskit sandbox shell
+    """
+
+
+def _client():  # type: ignore[no-untyped-def]  # noqa: ANN202
+    try:
+        from opskit.sandbox import client
+    except ImportError as error:
+        raise Incomplete(
+            f"the sandbox needs a package that is not installed ({error.name})",
+            "pip install 'opskit[sandbox]'",
+        ) from None
+    return client
+
+
+@sandbox.command(context_settings=PASS_ON)
+@LATENCY
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def run(latency_ms: int, command: tuple[str, ...]) -> int:
+    """Start a sandbox, run COMMAND in it as the operator, end it; give COMMAND's exit status.
+
+    \b
+    Examples:
+      opskit sandbox run -- opskit diagnose db --prefix /linkbox
+      opskit sandbox run --latency-ms 50 -- sh
+    """
+    with _client().temporary(latency_ms) as running:
+        return _execute(running, command)
+
+
+@sandbox.command()
+@LATENCY
+@click.option("--json", "as_json", is_flag=True, help="Say what it is as one JSON object.")
+@NAME
+def up(latency_ms: int, as_json: bool, name: str | None) -> None:
+    """Start a sandbox in the background."""
+    client = _client()
+    running = client.up(name or client.DEFAULT_NAME, latency_ms)
+    if as_json:
+        shown = {"schema": "opskit.sandbox/1", "name": running.name, "ids": running.ids}
+        click.echo(json.dumps(shown, indent=2))
+        return
+    click.echo(f"sandbox '{running.name}' is up: LinkBox on instance {running.ids['instance']}")
+    click.echo("opskit sandbox exec -- opskit diagnose db --prefix /linkbox", err=True)
+
+
+@sandbox.command("exec", context_settings=PASS_ON)
+@NAME
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def exec_(name: str | None, command: tuple[str, ...]) -> int:
+    """Run COMMAND in the running sandbox as the operator."""
+    return _execute(_client().get(name), command)
+
+
+@sandbox.command()
+@NAME
+@click.option("--on", type=click.Choice(["ops", "instance", "db"]), default="ops", show_default=True)
+def shell(name: str | None, on: str) -> int:
+    """Open a shell on one of the machines."""
+    running = _client().get(name)
+    host = {"instance": "app"}.get(on, on)
+    if host == "app":
+        from pathlib import Path
+
+        from opskit.sandbox import instance, world
+
+        api = f"http://{world.RESOLVER_ADDRESS}:{world.API_PORT}"
+        environment = instance.environment(Path(running.directory) / "instance", api)
+        environment |= {"TERM": os.environ.get("TERM", "dumb"), "PS1": "instance# "}
+        words = [f"{key}={value}" for key, value in environment.items()]
+        return _execute(running, ["/usr/bin/env", "-i", *words, "sh"], host)
+    return _execute(running, [os.environ.get("SHELL", "sh")], host)
+
+
+@sandbox.command()
+@NAME
+def down(name: str | None) -> None:
+    """End the sandbox; nothing of it is left."""
+    client = _client()
+    running = client.get(name)
+    client.down(running)
+    click.echo(f"sandbox '{running.name}' is gone")
+
+
+@sandbox.command()
+@NAME
+def status(name: str | None) -> None:
+    """Say what is up and what is broken."""
+    client = _client()
+    running = client.get(name)
+    answer = client.order(running, "status")
+    broken = ", ".join(answer["broken"]) or "nothing"
+    click.echo(f"sandbox '{running.name}' is up; broken: {broken}; /health {answer['health']}")
+
+
+@sandbox.command()
+def faults() -> None:
+    """List the mistakes that can be made."""
+    _client()
+    from tabulate import tabulate
+
+    from opskit.sandbox.faults import FAULTS
+
+    rows = [(f.name, f.code, f.summary) for f in FAULTS.values()]
+    click.echo(tabulate(rows, headers=("fault", "is found as", "what somebody did"), tablefmt="plain"))
+
+
+@sandbox.command("break")
+@NAME
+@click.argument("names", nargs=-1, required=True)
+def break_(name: str | None, names: tuple[str, ...]) -> None:
+    """Make one or several mistakes."""
+    _order(name, "break", names)
+
+
+@sandbox.command()
+@NAME
+@click.argument("names", nargs=-1)
+def repair(name: str | None, names: tuple[str, ...]) -> None:
+    """Take mistakes back; without a name all of them."""
+    _order(name, "repair", names)
+
+
+def _order(name: str | None, word: str, names: Sequence[str]) -> None:
+    client = _client()
+    from opskit.sandbox.faults import FAULTS
+
+    for fault in names:
+        if fault not in FAULTS:
+            near = difflib.get_close_matches(fault, FAULTS, n=1)
+            hint = f"Did you mean '{near[0]}'?" if near else "opskit sandbox faults   lists them"
+            raise UsageError(f"there is no fault '{fault}'", hint)
+    answer = client.order(client.get(name), word, names)
+    click.echo(f"broken now: {', '.join(answer['broken']) or 'nothing'}")
+
+
+def _execute(running: Running, command: Sequence[str], host: str = "ops") -> int:
+    """Run a command inside with our own streams, and give its exit status."""
+    process = subprocess.Popen(running.command(command, host), env=running.environment())
+    # Ctrl-C is the command's: it gets it from the terminal too, and we end with it.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        status = process.wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    sys.stdout.flush()
+    return status if status >= 0 else 128 - status

@@ -1,0 +1,214 @@
+"""The emulated AWS as one WSGI application: who calls, whether they may, what goes wrong, and then
+moto or what stands in for it."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+
+from opskit.sandbox import world
+from opskit.sandbox.aws import conduct, identity, ssm
+from opskit.sandbox.aws.conduct import Conduct
+from opskit.sandbox.aws.identity import Principal
+
+JSON_SERVICES = ("ssm", "kms", "secretsmanager", "logs", "ecs")
+UNCHECKED = {"sts"}
+"""sts:GetCallerIdentity is allowed whatever the policies say."""
+CHANGES_PACKETS = re.compile(
+    "Authorize|Revoke|NetworkAcl|Route|ModifyNetworkInterface|ModifyInstance|PrefixList|ModifyDBInstance|SecurityGroup"
+)
+READS_ONLY = re.compile("^(Describe|Get|List|Simulate)")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call to a service."""
+
+    access_key: str
+    service: str
+    action: str
+    body: bytes
+    path: str
+
+    @property
+    def protocol(self) -> str:
+        """How the service writes errors."""
+        if self.service in JSON_SERVICES:
+            return "json"
+        return "ec2" if self.service == "ec2" else "query"
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The request of a JSON service."""
+        return json.loads(self.body or b"{}") if self.protocol == "json" else {}
+
+    @property
+    def resources(self) -> list[str]:
+        """What the call is about, where IAM's answer depends on it."""
+        if self.service == "ssm":
+            fields = self.fields
+            names = fields.get("Names") or ([fields["Name"]] if "Name" in fields else [])
+            if "Path" in fields:
+                names = [fields["Path"]]
+            return [n if n.startswith("arn:") else ssm.arn_of(n) for n in names] or ["*"]
+        return ["*"]
+
+
+class Front:
+    """The application.
+
+    Args:
+        agent: Systems Manager's way to the instance.
+        network_changed: told after a call that may have changed packets' ways.
+    """
+
+    def __init__(self, agent: ssm.Agent, network_changed: Callable[[], None], latency_s: float) -> None:
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._agent = agent
+        self._network_changed = network_changed
+        self.conduct = Conduct(latency_s)
+        # moto has no locks of its own (two racing overwrites can lose one).
+        self._lock = threading.Lock()
+
+    def __call__(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+        """Answer one request."""
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = io.BytesIO(body)
+        if environ["PATH_INFO"] == "/_sandbox/injections" and environ["REQUEST_METHOD"] == "PUT":
+            return self._set_injections(body, start)
+        call = read_call(environ, body)
+        if call.access_key == identity.OWN_KEY:
+            return self._ask_moto(environ, start)
+        self.conduct.calls.append((time.time(), call.service, call.action))
+        time.sleep(self.conduct.latency_s)
+        injected = self.conduct.take(call.service, call.action)
+        if injected is not None and injected.kind == "slow":
+            time.sleep(injected.seconds)
+        elif injected is not None and injected.kind != "lost":
+            return _fail(start, call, injected.kind)
+        answer = self._answer(call, environ, start)
+        if injected is not None and injected.kind == "lost":
+            list(answer)
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            return []
+        return answer
+
+    def _answer(self, call: Call, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+        principal = identity.who(call.access_key)
+        if principal is None:
+            return _refuse(start, call, conduct.UNKNOWN_KEY_CODES, "The security token included in the request is invalid.", 403)
+        denied = self._denied(principal, call)
+        if denied is not None:
+            return _refuse(start, call, conduct.DENIED_CODES, denied, 400 if call.protocol == "json" else 403)
+        if call.service == "ssm":
+            special = self._agent.answer(call.action, call.fields)
+            special = special or ssm.refuse_decryption(principal, call.action, call.fields)
+            if special is not None:
+                return _json(start, *special)
+        reply = self._ask_moto(environ, start, ssm.disguise if call.service == "ssm" else None, call)
+        if CHANGES_PACKETS.search(call.action) and not READS_ONLY.match(call.action):
+            self._network_changed()
+        return reply
+
+    def _denied(self, principal: Principal, call: Call) -> str | None:
+        """AWS's sentence when IAM says no; None when it says yes."""
+        if call.service in UNCHECKED:
+            return None
+        service = {"elasticloadbalancing": "elasticloadbalancing"}.get(call.service, call.service)
+        action = f"{service}:{call.action}"
+        for resource in call.resources:
+            said = identity.decision(principal, action, resource, {"aws:RequestedRegion": world.REGION})
+            if not said.is_allowed:
+                return (
+                    f"User: {principal.arn} is not authorized to perform: {action} on resource: "
+                    f"{resource} {said.reason(action)}"
+                )
+        return None
+
+    def _ask_moto(
+        self,
+        environ: dict[str, Any],
+        start: Any,
+        change: Callable[[str, Any, bytes], bytes] | None = None,
+        call: Call | None = None,
+    ) -> Iterable[bytes]:
+        kept: list[Any] = []
+
+        def keep(status: str, headers: list[tuple[str, str]], info: Any = None) -> None:
+            kept[:] = [status, headers]
+
+        with self._lock:
+            data = b"".join(self._moto(environ, keep))
+        status, headers = kept
+        if change is not None and call is not None and status.startswith("200"):
+            data = change(call.action, call.fields, data)
+            headers = [(k, v) for k, v in headers if k.lower() != "content-length"]
+            headers.append(("Content-Length", str(len(data))))
+        start(status, headers)
+        return [data]
+
+    def _set_injections(self, body: bytes, start: Any) -> list[bytes]:
+        try:
+            self.conduct.replace(json.loads(body))
+        except (ValueError, TypeError) as error:
+            return _json(start, 400, {"message": str(error)})
+        return _json(start, 200, {})
+
+
+def read_call(environ: dict[str, Any], body: bytes) -> Call:
+    """Who calls which action of which service, from the signature and the request."""
+    found = re.search(r"Credential=([^/]+)/\d+/[^/]+/([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
+    key, service = found.groups() if found else ("", "")
+    target = environ.get("HTTP_X_AMZ_TARGET", "")
+    if target:
+        action = target.rsplit(".", 1)[-1]
+    elif b"Action=" in body:
+        action = parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
+    else:
+        action = _rest_action(environ["REQUEST_METHOD"], environ["PATH_INFO"])
+    return Call(key, service, action, body, environ["PATH_INFO"])
+
+
+def _rest_action(method: str, path: str) -> str:
+    """Route 53's operations that are used here, from method and path."""
+    if "hostedzonesbyvpc" in path:
+        return "ListHostedZonesByVPC"
+    if path.rstrip("/").endswith("hostedzone"):
+        return "CreateHostedZone" if method == "POST" else "ListHostedZones"
+    if "rrset" in path:
+        return "ChangeResourceRecordSets" if method == "POST" else "ListResourceRecordSets"
+    if "disassociatevpc" in path:
+        return "DisassociateVPCFromHostedZone"
+    return "DeleteHostedZone" if method == "DELETE" else "GetHostedZone"
+
+
+def _fail(start: Any, call: Call, kind: str) -> list[bytes]:
+    if kind == "throttle":
+        return _refuse(start, call, conduct.THROTTLE_CODES, "Rate exceeded", 400)
+    if kind == "expired":
+        return _refuse(start, call, conduct.EXPIRED_CODES, "The security token included in the request is expired", 403)
+    codes = dict.fromkeys(("json", "query", "ec2"), "InternalFailure")
+    return _refuse(start, call, codes, "We encountered an internal error.", 500)
+
+
+def _refuse(start: Any, call: Call, codes: dict[str, str], message: str, status: int) -> list[bytes]:
+    kind, data = conduct.error_body(call.protocol, codes[call.protocol], message)
+    start(f"{status} Refused", [("Content-Type", kind), ("Content-Length", str(len(data)))])
+    return [data]
+
+
+def _json(start: Any, status: int, answer: Any) -> list[bytes]:
+    data = json.dumps(answer, default=str).encode()
+    headers = [("Content-Type", "application/x-amz-json-1.1"), ("Content-Length", str(len(data)))]
+    start(f"{status} OK", headers)
+    return [data]

@@ -1,0 +1,60 @@
+"""IAM's simulator, which moto lacks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opskit.sandbox.aws import identity
+from opskit.sandbox.aws.evaluate import Decision, decide
+from opskit.sandbox.aws.identity import Principal
+
+
+def install() -> None:
+    """Add SimulatePrincipalPolicy to moto's IAM."""
+    from moto.iam.responses import IamResponse
+
+    IamResponse.simulate_principal_policy = _simulate  # type: ignore[attr-defined]
+
+
+def _simulate(self: Any) -> Any:
+    from moto.core.responses import ActionResult
+
+    kind, _, name = self._get_param("PolicySourceArn").rsplit(":", 1)[1].partition("/")
+    principal = Principal("", kind, name.rsplit("/", 1)[-1])
+    policies, boundary = identity.policies_of(principal)
+    context = {
+        e["ContextKeyName"]: (e.get("ContextKeyValues") or [""])[0]
+        for e in self._get_param("ContextEntries", [])
+    }
+    resources = self._get_param("ResourceArns", []) or ["*"]
+    results = []
+    for action in self._get_param("ActionNames"):
+        per_resource = []
+        for resource in resources:
+            said = decide(policies, boundary, action, resource, context)
+            per_resource.append(_result(resource, said, boundary is not None))
+        words = {r["EvalResourceDecision"] for r in per_resource}
+        results.append(
+            {
+                "EvalActionName": action,
+                "EvalResourceName": "*",
+                "EvalDecision": words.pop() if len(words) == 1 else "implicitDeny",
+                "MatchedStatements": [],
+                "MissingContextValues": [],
+                "ResourceSpecificResults": per_resource,
+            }
+        )
+    return ActionResult({"EvaluationResults": results, "IsTruncated": False})
+
+
+def _result(resource: str, said: Decision, has_boundary: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "EvalResourceName": resource,
+        "EvalResourceDecision": said.word,
+        "MatchedStatements": [],
+        "MissingContextValues": [],
+    }
+    if has_boundary:
+        allowed = said.policy_type != "permissions boundary"
+        found["PermissionsBoundaryDecisionDetail"] = {"AllowedByPermissionsBoundary": allowed}
+    return found

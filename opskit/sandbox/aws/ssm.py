@@ -1,0 +1,227 @@
+"""Systems Manager where moto only pretends: commands run, keys count, agents are online or not."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from opskit.sandbox import world
+from opskit.sandbox.aws import identity
+from opskit.sandbox.aws.identity import Principal
+from opskit.sandbox.world import Completed
+
+MOST_STDOUT, MOST_STDERR = 24_000, 8_000
+NOT_THERE_S = 0.02
+"""For so long after SendCommand its invocation does not exist: AWS needs up to seconds."""
+READS = ("GetParameter", "GetParameters", "GetParametersByPath")
+
+Answer = tuple[int, Mapping[str, Any]]
+Run = Callable[[str, float], Completed]
+
+
+def error(code: str, message: str = "", status: int = 400) -> Answer:
+    """An error in the form of the JSON services."""
+    return status, {"__type": code, "message": message}
+
+
+class Agent:
+    """The Systems Manager side of the one instance that has an agent."""
+
+    def __init__(self, run: Run, instance: Callable[[], Any]) -> None:
+        self._run = run
+        self._instance = instance
+        self._commands: dict[str, dict[str, Any]] = {}
+
+    def answer(self, operation: str, body: Mapping[str, Any]) -> Answer | None:
+        """The answer to an operation that is ours; None for all others."""
+        method = {
+            "SendCommand": self._send,
+            "GetCommandInvocation": self._invocation,
+            "CancelCommand": self._cancel,
+            "DescribeInstanceInformation": self._information,
+            "GetConnectionStatus": self._connection,
+        }.get(operation)
+        return method(body) if method else None
+
+    def is_online(self, instance_id: str) -> bool:
+        """Whether the agent answers: it needs a running instance and a role that lets it."""
+        instance = self._instance()
+        if instance is None or instance.id != instance_id or instance.state != "running":
+            return False
+        role = role_of(instance)
+        if role is None:
+            return False
+        return identity.decision(role, "ssmmessages:OpenControlChannel", "*", {}).is_allowed
+
+    def _send(self, body: Mapping[str, Any]) -> Answer:
+        ids = body.get("InstanceIds", [])
+        if not ids or not all(self.is_online(i) for i in ids):
+            text = f"Instances [[{', '.join(ids)}]] not in a valid state for account {world.ACCOUNT}"
+            return error("InvalidInstanceId", text)
+        if body["DocumentName"] != "AWS-RunShellScript":
+            return error("InvalidDocument", f"Document {body['DocumentName']} does not exist")
+        command_id = str(uuid.uuid4())
+        record = {
+            "CommandId": command_id,
+            "InstanceId": ids[0],
+            "DocumentName": body["DocumentName"],
+            "Comment": body.get("Comment", ""),
+            "Parameters": body.get("Parameters", {}),
+            "Status": "InProgress",
+            "since": time.monotonic(),
+        }
+        self._commands[command_id] = record
+        threading.Thread(target=self._execute, args=(record,), daemon=True).start()
+        shown = {k: v for k, v in record.items() if k not in ("since", "InstanceId")}
+        return 200, {"Command": {**shown, "InstanceIds": ids, "Status": "Pending"}}
+
+    def _execute(self, record: dict[str, Any]) -> None:
+        script = "\n".join(record["Parameters"].get("commands", []))
+        limit = float(record["Parameters"].get("executionTimeout", ["3600"])[0])
+        done = self._run(script, limit)
+        stderr = done.stderr.decode("utf-8", "replace")
+        if done.exit_status not in (0, 124):
+            stderr += f"\nfailed to run commands: exit status {done.exit_status}"
+        record["Output"] = (done.stdout.decode("utf-8", "replace")[:MOST_STDOUT], stderr[:MOST_STDERR])
+        record["ResponseCode"] = done.exit_status
+        record["Status"] = {0: "Success", 124: "TimedOut"}.get(done.exit_status, "Failed")
+
+    def _invocation(self, body: Mapping[str, Any]) -> Answer:
+        record = self._commands.get(body["CommandId"])
+        if record is None or time.monotonic() - record["since"] < NOT_THERE_S:
+            return error("InvocationDoesNotExist")
+        stdout, stderr = record.get("Output", ("", ""))
+        details = "ExecutionTimedOut" if record["Status"] == "TimedOut" else record["Status"]
+        return 200, {
+            "CommandId": record["CommandId"],
+            "InstanceId": record["InstanceId"],
+            "DocumentName": record["DocumentName"],
+            "Status": record["Status"],
+            "StatusDetails": details,
+            "ResponseCode": record.get("ResponseCode", -1),
+            "StandardOutputContent": stdout,
+            "StandardErrorContent": stderr,
+        }
+
+    def _cancel(self, body: Mapping[str, Any]) -> Answer:
+        return (200, {}) if body["CommandId"] in self._commands else error("InvalidCommandId")
+
+    def _information(self, body: Mapping[str, Any]) -> Answer:
+        instance = self._instance()
+        wanted = [v for f in body.get("Filters", []) if f["Key"] == "InstanceIds" for v in f["Values"]]
+        if instance is None or (wanted and instance.id not in wanted):
+            return 200, {"InstanceInformationList": []}
+        online = self.is_online(instance.id)
+        return 200, {
+            "InstanceInformationList": [
+                {
+                    "InstanceId": instance.id,
+                    "PingStatus": "Online" if online else "ConnectionLost",
+                    "LastPingDateTime": time.time() - (5 if online else 900),
+                    "AgentVersion": "3.3.987.0",
+                    "PlatformType": "Linux",
+                    "ResourceType": "EC2Instance",
+                }
+            ]
+        }
+
+    def _connection(self, body: Mapping[str, Any]) -> Answer:
+        online = self.is_online(body["Target"])
+        return 200, {"Target": body["Target"], "Status": "connected" if online else "notconnected"}
+
+
+def role_of(instance: Any) -> Principal | None:
+    """The role that an instance's profile gives it."""
+    from moto.ec2.models import ec2_backends
+
+    backend = ec2_backends[world.ACCOUNT][world.REGION]
+    for association in backend.iam_instance_profile_associations.values():
+        if association.instance.id == instance.id:
+            roles = association.iam_instance_profile.roles
+            if roles:
+                name, session = roles[0].name, instance.id
+                arn = f"arn:aws:sts::{world.ACCOUNT}:assumed-role/{name}/{session}"
+                return Principal(arn, "role", name)
+    return None
+
+
+def refuse_decryption(principal: Principal | None, operation: str, body: Mapping[str, Any]) -> Answer | None:
+    """What the keys of the asked parameters have against this read; None if nothing.
+
+    Parameter Store asks KMS with the parameter's ARN as encryption context; AWS wraps KMS's error
+    into its own (texts as reported in hashicorp/terraform-provider-aws#42849 and #27352).
+    """
+    if operation not in READS or not body.get("WithDecryption"):
+        return None
+    for parameter in _asked(body):
+        if parameter.parameter_type != "SecureString":
+            continue
+        key = key_of(parameter.keyid)
+        if key is None or parameter.keyid == "alias/aws/ssm":
+            continue
+        tail = "(Service: AWSKMS; Status Code: 400; Error Code: {}; Request ID: " + str(uuid.uuid4()) + ")"
+        if key.key_state == "Disabled":
+            return error("InvalidKeyId", f"{key.arn} is disabled. {tail.format('DisabledException')}")
+        if key.key_state != "Enabled":
+            text = f"{key.arn} is pending deletion. {tail.format('KMSInvalidStateException')}"
+            return error("InvalidKeyId", text)
+        if principal is not None:
+            context = {
+                "kms:ViaService": f"ssm.{world.REGION}.amazonaws.com",
+                "kms:CallerAccount": world.ACCOUNT,
+                "kms:EncryptionContext:PARAMETER_ARN": arn_of(parameter.name),
+            }
+            said = identity.decrypt_decision(principal, key, context)
+            if not said.is_allowed:
+                text = (
+                    f"User: {principal.arn} is not authorized to perform: kms:Decrypt on resource: "
+                    f"{key.arn} {said.reason('kms:Decrypt')} {tail.format('AccessDeniedException')}"
+                )
+                return error("AccessDeniedException", text)
+    return None
+
+
+def disguise(operation: str, body: Mapping[str, Any], reply: bytes) -> bytes:
+    """Put ciphertext where moto shows an undecrypted value as `kms:KEY:` and the plain text."""
+    if operation not in (*READS, "GetParameterHistory") or body.get("WithDecryption"):
+        return reply
+    document = json.loads(reply)
+    found = document.get("Parameters", [document.get("Parameter", {})])
+    for parameter in found:
+        if parameter.get("Type") == "SecureString":
+            noise = hashlib.shake_256(parameter["Value"].encode()).digest(150)
+            parameter["Value"] = "AQ" + base64.b64encode(noise).decode()
+    return json.dumps(document).encode()
+
+
+def arn_of(name: str) -> str:
+    """A parameter's ARN."""
+    return f"arn:aws:ssm:{world.REGION}:{world.ACCOUNT}:parameter/{name.lstrip('/')}"
+
+
+def key_of(key_id: str) -> Any:
+    """The KMS key of an id, ARN or alias; None when there is none."""
+    from moto.kms.models import kms_backends
+
+    backend = kms_backends[world.ACCOUNT][world.REGION]
+    try:
+        return backend.keys.get(backend.any_id_to_key_id(key_id))
+    except Exception:
+        return None
+
+
+def _asked(body: Mapping[str, Any]) -> list[Any]:
+    from moto.ssm.models import ssm_backends
+
+    backend = ssm_backends[world.ACCOUNT][world.REGION]
+    names = body.get("Names") or ([body["Name"]] if "Name" in body else [])
+    found = [backend._parameters[n][-1] for n in names if n in backend._parameters]
+    if "Path" in body:
+        found = [p[-1] for n, p in backend._parameters.items() if n.startswith(body["Path"])]
+    return found

@@ -1,0 +1,249 @@
+"""Starts, finds, enters and ends sandboxes, from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from opskit.errors import Incomplete, UsageError
+from opskit.sandbox import box, world
+
+UP_WITHIN_S = 45
+"""Some three seconds are usual; a machine that is busy with other work may need ten times that."""
+DEFAULT_NAME = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A sandbox that is up.
+
+    Attributes:
+        pid: of the process that ends everything when it ends.
+        first_pid: of the box's first process, as seen from outside.
+        hosts: machine -> PID of its holder, as seen in the box.
+    """
+
+    name: str
+    directory: str
+    pid: int
+    first_pid: int
+    hosts: Mapping[str, int]
+    ids: Mapping[str, str]
+    project: str
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its process still runs."""
+        try:
+            stat = Path(f"/proc/{self.first_pid}/stat").read_text()
+        except OSError:
+            return False
+        return stat.rsplit(")", 1)[1].split()[0] not in "ZX"
+
+    def command(self, argv: Sequence[str], host: str = "ops") -> list[str]:
+        """The command that runs another on one of its machines."""
+        return box.enter(self.first_pid, self.hosts[host], argv, str(Path.cwd()))
+
+    def environment(self) -> dict[str, str]:
+        """What the operator's programs get: an account, a Region, and no proxy."""
+        venv = str(Path(sys.executable).parent)
+        environment = box.clean_environment(os.environ)
+        environment |= {
+            "PATH": f"{venv}:{environment['PATH']}",
+            "AWS_ENDPOINT_URL": f"http://{world.OPERATOR_GATEWAY}:{world.API_PORT}",
+            "AWS_ACCESS_KEY_ID": "AKIAOPERATORONCALL00",
+            "AWS_SECRET_ACCESS_KEY": "operator-of-the-sandbox",
+            "AWS_REGION": world.REGION,
+            "AWS_DEFAULT_REGION": world.REGION,
+            "AWS_CONFIG_FILE": "/dev/null",
+            "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+            "AWS_PAGER": "",
+            "NO_PROXY": "*",
+            "OPSKIT_SANDBOX": self.name,
+        }
+        return environment
+
+
+def state_directory() -> Path:
+    """Where the running sandboxes are written down."""
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
+    return Path(base) / "opskit/sandbox"
+
+
+@contextlib.contextmanager
+def temporary(latency_ms: int) -> Iterator[Running]:
+    """A sandbox for as long as the block lasts, also if this process is killed."""
+    ours, theirs = os.pipe()
+    running = None
+    try:
+        name = f"run-{os.getpid()}"
+        running = _start(name, latency_ms, lifeline=ours)
+        os.close(ours)
+        _write(running)
+        yield running
+    finally:
+        os.close(theirs)
+        if running is not None:
+            _wait_gone(running)
+            forget(running)
+
+
+def up(name: str, latency_ms: int) -> Running:
+    """Start a sandbox that stays until `down`.
+
+    Raises:
+        UsageError: one of that name is up.
+    """
+    present = find(name)
+    if present is not None:
+        raise UsageError(f"the sandbox '{name}' is up already", "opskit sandbox down   ends it")
+    running = _start(name, latency_ms, lifeline=None)
+    _write(running)
+    return running
+
+
+def find(name: str) -> Running | None:
+    """The sandbox of a name; one that has died is cleared away."""
+    path = state_directory() / f"{name}.json"
+    try:
+        running = Running(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    if running.is_alive:
+        return running
+    forget(running)
+    return None
+
+
+def get(name: str | None) -> Running:
+    """The sandbox that is meant: the named one, the one we are in, or the only one.
+
+    Raises:
+        UsageError: there is none.
+    """
+    wanted = name or os.environ.get("OPSKIT_SANDBOX") or DEFAULT_NAME
+    running = find(wanted)
+    if running is None:
+        raise UsageError(f"no sandbox '{wanted}' is up", "opskit sandbox up   starts one")
+    return running
+
+
+def order(running: Running, word: str, names: Sequence[str] = ()) -> dict[str, Any]:
+    """Give a running sandbox an order, and wait until it is carried out."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(60)
+        connection.connect(str(Path(running.directory) / "control"))
+        connection.sendall(json.dumps({"order": word, "names": list(names)}).encode() + b"\n")
+        with connection.makefile() as replies:
+            answer: dict[str, Any] = json.loads(replies.readline())
+    if "error" in answer:
+        raise Incomplete(f"the sandbox could not do that: {answer['error']}")
+    return answer
+
+
+def down(running: Running) -> None:
+    """End a sandbox and everything in it."""
+    with contextlib.suppress(OSError):
+        order(running, "down")
+    _wait_gone(running)
+    forget(running)
+
+
+def forget(running: Running) -> None:
+    """Clear away the files of a sandbox that has ended."""
+    shutil.rmtree(running.directory, ignore_errors=True)
+    (state_directory() / f"{running.name}.json").unlink(missing_ok=True)
+
+
+def _start(name: str, latency_ms: int, lifeline: int | None) -> Running:
+    why = box.why_impossible()
+    if why is not None:
+        raise Incomplete(
+            f"the sandbox cannot run here: {why}",
+            "On Debian: sudo apt-get install iproute2 nftables util-linux",
+        )
+    directory = Path(tempfile.mkdtemp(prefix="opskit-sandbox-"))
+    command = [*box.unshare(), "sh", "-c", '"$@" & wait $!', "sh", sys.executable]
+    command += ["-m", "opskit.sandbox.daemon", str(directory), str(latency_ms)]
+    command += [str(lifeline)] if lifeline is not None else []
+    with (directory / "daemon.log").open("ab") as log:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            pass_fds=[lifeline] if lifeline is not None else [],
+            env=_daemon_environment(),
+            start_new_session=True,
+        )
+    try:
+        answer = _first_line(process)
+    except BaseException:
+        process.kill()
+        process.wait()
+        shutil.rmtree(directory, ignore_errors=True)
+        raise
+    first = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
+    return Running(
+        name, str(directory), process.pid, first, answer["hosts"], answer["ids"], answer["project"]
+    )
+
+
+def _first_line(process: subprocess.Popen[bytes]) -> dict[str, Any]:
+    """What the daemon says when it is up."""
+    import select
+
+    assert process.stdout is not None
+    ready, _, _ = select.select([process.stdout], [], [], UP_WITHIN_S)
+    line = process.stdout.readline() if ready else b""
+    if not line:
+        raise Incomplete(f"the sandbox did not come up within {UP_WITHIN_S} s")
+    answer: dict[str, Any] = json.loads(line)
+    if "error" in answer:
+        raise Incomplete(f"the sandbox did not come up: {answer['error']}")
+    return answer
+
+
+def _daemon_environment() -> dict[str, str]:
+    environment = box.clean_environment(os.environ)
+    source = str(Path(__file__).resolve().parents[2])
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (source, environment.get("PYTHONPATH"))))
+    environment["NO_PROXY"] = "*"
+    environment["AWS_CONFIG_FILE"] = environment["AWS_SHARED_CREDENTIALS_FILE"] = "/dev/null"
+    environment["AWS_EC2_METADATA_DISABLED"] = "true"
+    if "OPSKIT_SANDBOX_PG_BIN" in os.environ:
+        environment["OPSKIT_SANDBOX_PG_BIN"] = os.environ["OPSKIT_SANDBOX_PG_BIN"]
+    return environment
+
+
+def _write(running: Running) -> None:
+    directory = state_directory()
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = directory / f"{running.name}.json"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(asdict(running)), encoding="utf-8")
+
+
+def _wait_gone(running: Running, limit_s: float = 5) -> None:
+    """Wait until the box has ended; after the limit end the process that we started ourselves."""
+    limit = time.monotonic() + limit_s
+    while running.is_alive:
+        if time.monotonic() > limit:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(running.first_pid, signal.SIGKILL)
+            limit = time.monotonic() + limit_s
+        time.sleep(0.01)
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(running.pid, 0)

@@ -1,0 +1,292 @@
+"""The process that holds a whole sandbox: first process of its own namespaces, or a plain one.
+
+Started by `client`; it prints one line of JSON when everything is up, serves a control socket, and
+ends when it is told to or when whoever waits for it is gone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socketserver
+import subprocess
+import sys
+import threading
+import time
+import traceback
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from opskit.sandbox import box, instance, linkbox, rules, world
+from opskit.sandbox.faults import FAULTS, Hands
+from opskit.sandbox.postgres import Postgres, new_password
+from opskit.sandbox.world import Completed
+
+HEALTHY_WITHIN_S = 15
+HEALTH_EVERY_S = 0.7
+
+
+class Sandbox:
+    """Everything that is up, and how to break it."""
+
+    def __init__(self, directory: Path, latency_s: float) -> None:
+        self.directory = directory
+        self.root = directory / "instance"
+        self.root.mkdir()
+        # A checkout below /srv would vanish from the instance's sight, and its programs with it.
+        own = sys.prefix.startswith("/srv/") or str(Path(__file__)).startswith("/srv/")
+        usable = Path("/srv").is_dir() and not own
+        self.project = Path(world.PROJECT_DIRECTORY) if usable else self.root / "srv/linkbox"
+        self.latency_s = latency_s
+        self.api_url = f"http://{world.RESOLVER_ADDRESS}:{world.API_PORT}"
+        self.hosts: dict[str, box.Host] = {}
+        self.broken: list[str] = []
+        self.ids: linkbox.Ids | None = None
+        self.health = 0
+        self.password = new_password()
+
+    def start(self) -> None:
+        """Bring everything up, what can be at once."""
+        (self.root / "srv").mkdir()
+        self.hosts = box.build(self.directory, self.root, self.project)
+        place = self.hosts["db"].command
+        self.postgres = Postgres(self.directory / "pg", place, world.DATABASE_ADDRESS, world.DATABASE_PORT)
+        preparing = Background(self._prepare_database)
+        self._serve_aws()
+        preparing.result()
+        self.ids = linkbox.seed(self.client, self.password)
+        self.network_changed()
+        self.start_app()
+
+    def start_app(self) -> None:
+        """Create the app's container and wait until it is healthy."""
+        self.hands().recreate_app()
+        threading.Thread(target=self._watch_health, daemon=True).start()
+        limit = time.monotonic() + HEALTHY_WITHIN_S
+        while self.health != 200:
+            if time.monotonic() > limit:
+                log = (self.root / "var" / f"{world.CONTAINER}.log").read_text()
+                raise RuntimeError(f"the app did not become healthy: {log[-400:]}")
+            time.sleep(0.02)
+
+    def client(self, service: str) -> Any:
+        """A client of the sandbox's own, made once."""
+        from opskit.sandbox.aws.identity import OWN_KEY
+
+        if service not in self._clients:
+            self._clients[service] = self._session.client(
+                service,
+                region_name=world.REGION,
+                endpoint_url=f"http://127.0.0.1:{world.API_PORT}",
+                aws_access_key_id=OWN_KEY,
+                aws_secret_access_key="sandbox",  # noqa: S106
+            )
+        return self._clients[service]
+
+    def run_on_instance(self, script: str, limit_s: float) -> Completed:
+        """Run a script on the instance as its agent would."""
+        process = subprocess.Popen(
+            self.hosts["app"].command(["sh", "-s"]),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=instance.environment(self.root, self.api_url),
+            # The instance's own PATH does not have it.
+            executable=self._nsenter,
+            start_new_session=True,
+        )
+        try:
+            stdout, stderr = process.communicate(script.encode(), timeout=limit_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            stdout, stderr = process.communicate()
+            return Completed(124, stdout, stderr)
+        return Completed(process.returncode, stdout, stderr)
+
+    def network_changed(self) -> None:
+        """Let the packets follow what the API holds now."""
+        if self.ids is None:
+            return
+        box.load_rules(rules.compile_rules(self.client))
+
+    def hands(self) -> Hands:
+        """A person's hands."""
+        assert self.ids is not None
+        return Hands(
+            client=self.client,
+            sql=self.postgres.execute,
+            set_password=self.postgres.set_password,
+            shell=lambda script: self.run_on_instance(script, 30),
+            ids=self.ids,
+            project=str(self.project),
+        )
+
+    def break_(self, name: str) -> None:
+        """Make a mistake."""
+        FAULTS[name].inject(self.hands())
+        self.broken.append(name)
+        self.network_changed()
+
+    def repair(self, name: str) -> None:
+        """Take a mistake back."""
+        FAULTS[name].repair(self.hands())
+        self.broken = [b for b in self.broken if b != name]
+        self.network_changed()
+
+    def _prepare_database(self) -> None:
+        self.postgres.prepare()
+        instance.prepare(self.root, self.project, ca_pem=self.postgres.ca_pem, extra={})
+        self.postgres.start()
+        self.postgres.create(world.DATABASE_USER, self.password, world.DATABASE_NAME)
+
+    def _serve_aws(self) -> None:
+        import shutil
+
+        import boto3
+        from moto.moto_server.werkzeug_app import MotoRequestHandler
+        from werkzeug.serving import make_server
+
+        from opskit.sandbox import names
+        from opskit.sandbox.aws import elbv2, front, iam, metadata, rds, ssm
+        from opskit.sandbox.aws.names import resolve
+
+        self._nsenter = shutil.which("nsenter") or "/usr/bin/nsenter"
+        self._session, self._clients = boto3.Session(), dict[str, Any]()
+        rds.install(rds.Control(self.postgres), self.postgres)
+        iam.install()
+        elbv2.install(lambda: self.health)
+        agent = ssm.Agent(self.run_on_instance, self._emulated_instance)
+        application = front.Front(agent, self.network_changed, self.latency_s)
+        for address, port, wsgi in (
+            ("0.0.0.0", world.API_PORT, application),
+            (world.METADATA_ADDRESS, 80, metadata.Metadata(self._emulated_instance)),
+        ):
+            server = make_server(address, port, wsgi, threaded=True, request_handler=quiet(MotoRequestHandler))
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+        names.serve(world.RESOLVER_ADDRESS, 53, lambda name: resolve(name, inside=True))
+        names.serve(world.OPERATOR_GATEWAY, 53, lambda name: resolve(name, inside=False))
+
+    def _emulated_instance(self) -> Any:
+        from moto.ec2.models import ec2_backends
+
+        backend = ec2_backends[world.ACCOUNT][world.REGION]
+        for reservation in backend.reservations.values():
+            for one in reservation.instances:
+                if one.private_ip == world.INSTANCE_ADDRESS:
+                    return one
+        return None
+
+    def _watch_health(self) -> None:
+        url = f"http://{world.INSTANCE_ADDRESS}:{world.APP_PORT}/health"
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        while True:
+            try:
+                with opener.open(url, timeout=3) as reply:
+                    self.health = reply.status
+            except urllib.error.HTTPError as error:
+                self.health = error.code
+            except OSError:
+                self.health = 0
+            time.sleep(HEALTH_EVERY_S if self.health == 200 else 0.05 if not self.broken else HEALTH_EVERY_S)
+
+
+class Background:
+    """A function that runs beside us; its error comes out where the result is asked for."""
+
+    def __init__(self, function: Callable[[], None]) -> None:
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, args=(function,), daemon=True)
+        self._thread.start()
+
+    def result(self) -> None:
+        """Wait for the end."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _run(self, function: Callable[[], None]) -> None:
+        try:
+            function()
+        except BaseException as error:
+            self._error = error
+
+
+def quiet(handler: type) -> type:
+    """A request handler that keeps connections open and logs nothing."""
+
+    class Quiet(handler):  # type: ignore[misc]
+        protocol_version = "HTTP/1.1"
+        # Replies are small and many: without it each waits for a delayed acknowledgement.
+        disable_nagle_algorithm = True
+
+        def log_request(self, *_: object) -> None:
+            """Log nothing: requests hold parameters."""
+
+        def log(self, *_: object) -> None:
+            """Log nothing."""
+
+    return Quiet
+
+
+def serve_control(sandbox: Sandbox, path: Path) -> None:
+    """Take orders, a line of JSON each, on a socket that only its owner can open."""
+
+    class Order(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            order = json.loads(self.rfile.readline())
+            try:
+                answer = obey(sandbox, order)
+            except Exception as error:  # noqa: BLE001
+                answer = {"error": f"{type(error).__name__}: {error}"[:500]}
+            self.wfile.write(json.dumps(answer).encode() + b"\n")
+
+    server = socketserver.ThreadingUnixStreamServer(str(path), Order)
+    path.chmod(0o600)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
+def obey(sandbox: Sandbox, order: dict[str, Any]) -> dict[str, Any]:
+    """Carry out one order."""
+    word = order["order"]
+    if word == "break":
+        for name in order["names"]:
+            sandbox.break_(name)
+    elif word == "repair":
+        for name in order["names"] or list(sandbox.broken):
+            sandbox.repair(name)
+    elif word == "down":
+        threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
+    return {"broken": sandbox.broken, "health": sandbox.health}
+
+
+def main() -> None:
+    """Start, say so, and stay until the end."""
+    directory, latency_ms = Path(sys.argv[1]), int(sys.argv[2])
+    lifeline = int(sys.argv[3]) if len(sys.argv) > 3 else None
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sandbox = Sandbox(directory, latency_ms / 1000)
+    try:
+        sandbox.start()
+        serve_control(sandbox, directory / "control")
+    except BaseException as error:  # noqa: BLE001
+        traceback.print_exc(file=sys.stderr)
+        print(json.dumps({"error": f"{type(error).__name__}: {error}"[:500]}), flush=True)
+        os._exit(1)
+    pids = {name: host.pid for name, host in sandbox.hosts.items()}
+    ids = {name: getattr(sandbox.ids, name) for name in linkbox.Ids.__slots__}
+    print(json.dumps({"hosts": pids, "ids": ids, "project": str(sandbox.project)}), flush=True)
+    if lifeline is None:
+        threading.Event().wait()
+    else:
+        # Readable at its end only: whoever holds the other end is gone.
+        os.read(lifeline, 1)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

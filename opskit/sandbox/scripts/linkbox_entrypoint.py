@@ -1,0 +1,59 @@
+"""LinkBox's entry point: fetches its settings from Parameter Store, then becomes the app.
+
+What it fetches stands in the app's environment only, not in the container's configuration.
+"""
+
+import os
+import sys
+import time
+import urllib.parse
+
+TRIES = 3
+
+
+def main():
+    """Fetch, and run the app; without settings it still serves, and says why it is not healthy."""
+    environment = dict(os.environ)
+    error = ""
+    for attempt in range(TRIES):
+        try:
+            environment.update(fetch(environment["PARAMETER_PREFIX"]))
+            error = ""
+            break
+        except Exception as problem:
+            error = "settings: " + str(problem).split("\n", 1)[0][:300]
+            print("linkbox: " + error, flush=True)
+            time.sleep(0.1 * (attempt + 1))
+    if error:
+        environment["LINKBOX_ERROR"] = error
+    app = os.path.join(os.path.dirname(os.path.abspath(__file__)), "linkbox_app.py")
+    os.execve(sys.executable, [sys.executable, app], environment)
+
+
+def fetch(prefix):
+    """The database settings, under the credentials of the instance's role."""
+    import boto3
+    from botocore.config import Config
+
+    limits = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 1})
+    ssm = boto3.client("ssm", region_name=os.environ["AWS_REGION"], config=limits)
+    names = {key: "%s/db-%s" % (prefix, key) for key in ("endpoint", "username", "password", "name")}
+    reply = ssm.get_parameters(Names=sorted(names.values()), WithDecryption=True)
+    if reply["InvalidParameters"]:
+        raise LookupError("parameters do not exist: " + ", ".join(reply["InvalidParameters"]))
+    values = {one["Name"]: one["Value"] for one in reply["Parameters"]}
+    host, _, port = values[names["endpoint"]].partition(":")
+    user, password = values[names["username"]], values[names["password"]]
+    database, port = values[names["name"]], port or os.environ.get("DATABASE_PORT", "5432")
+    login = "%s:%s" % (urllib.parse.quote(user, safe=""), urllib.parse.quote(password, safe=""))
+    return {
+        "PGHOST": host,
+        "PGPORT": port,
+        "PGUSER": user,
+        "PGPASSWORD": password,
+        "PGDATABASE": database,
+        "DATABASE_URL": "postgresql://%s@%s:%s/%s" % (login, host, port, database),
+    }
+
+
+main()

@@ -1,0 +1,38 @@
+"""The names and addresses of LinkBox, the environment that the sandbox imitates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+REGION = "us-east-1"
+ACCOUNT = "123456789012"
+VPC_CIDR = "10.0.0.0/16"
+INSTANCE_ADDRESS = "10.0.2.45"
+DATABASE_ADDRESS = "10.0.5.10"
+DATABASE_PUBLIC_ADDRESS = "203.0.113.25"
+"""From TEST-NET-3 (RFC 5737): nobody has it, and nothing in the box leads there."""
+OPERATOR_ADDRESS = "172.31.99.2"
+OPERATOR_GATEWAY = "172.31.99.1"
+RESOLVER_ADDRESS = "10.0.0.2"
+"""VPC base plus two, as in every VPC. The API is served there too, for the instance."""
+METADATA_ADDRESS = "169.254.169.254"
+API_PORT = 4566
+DATABASE_IDENTIFIER = "linkbox-db"
+DATABASE_PORT = 5432
+DATABASE_NAME = "linkbox"
+DATABASE_USER = "linkbox"
+HOST_SUFFIX = "c123xyz.us-east-1.rds.amazonaws.com"
+DATABASE_HOST = f"{DATABASE_IDENTIFIER}.{HOST_SUFFIX}"
+CONTAINER = "linkbox-backend"
+APP_PORT = 3000
+PROJECT_DIRECTORY = "/srv/linkbox"
+"""Where LinkBox's compose project lies, as seen on the instance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A command's end; `exit_status` is 124 when the time limit ended it."""
+
+    exit_status: int
+    stdout: bytes
+    stderr: bytes
