@@ -94,7 +94,9 @@ class Aws:
                     profile_name=self._target.profile, region_name=aws_region(self._target)
                 )
             except ProfileNotFound as error:
-                raise TargetError(f"{error}", "aws configure list-profiles   lists those there are") from None
+                raise TargetError(
+                    f"{error}", "aws configure list-profiles   lists those there are"
+                ) from None
             except BotoCoreError as error:
                 raise TargetError(f"the AWS configuration cannot be used: {error}") from None
             if not session.region_name:
@@ -134,7 +136,9 @@ class Aws:
             return
         code = response[1].get("Error", {}).get("Code", "")
         if "hrottl" in code or code == "RequestLimitExceeded":
-            self._progress.note(f"AWS throttles {operation.name} ({code}); waiting, attempt {attempts}")
+            self._progress.note(
+                f"AWS throttles {operation.name} ({code}); waiting, attempt {attempts}"
+            )
 
 
 class Client:
@@ -147,7 +151,9 @@ class Client:
 
     def __getattr__(self, operation: str) -> Callable[..., Any]:
         method = getattr(self._client, operation)
-        permission = permission_of(self._service, self._client.meta.method_to_api_mapping[operation])
+        permission = permission_of(
+            self._service, self._client.meta.method_to_api_mapping[operation]
+        )
 
         def call(**arguments: Any) -> Any:
             self._aws.count()

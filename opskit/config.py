@@ -169,7 +169,9 @@ def _refuse_unknown(table: Mapping[str, object], allowed: tuple[str, ...], where
         if key not in allowed:
             near = difflib.get_close_matches(key, allowed, n=1)
             hint = f"; did you mean '{near[0]}'?" if near else ""
-            raise UsageError(f"{where}: unknown setting '{key}'{hint}", f"known: {', '.join(allowed)}")
+            raise UsageError(
+                f"{where}: unknown setting '{key}'{hint}", f"known: {', '.join(allowed)}"
+            )
 
 
 def aws_region(target: Target, environment: Mapping[str, str] = os.environ) -> str | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from opskit.checks.interface import Check, Fix, Finding, Judged, Status, undecided
+from opskit.checks.interface import Check, Finding, Fix, Judged, Status, undecided
 from opskit.config import Target
 from opskit.errors import ExitStatus
 from opskit.facts.app_instance import AppInstance
@@ -120,7 +120,7 @@ def judge(check: Check, snapshot: Snapshot) -> Finding:
             arguments[item.name] = fact.value
     try:
         return check.judge(**arguments)
-    except Exception as error:  # noqa: BLE001  a bug of ours never looks like the target's fault
+    except Exception as error:
         return undecided(f"a bug in opskit: {type(error).__name__} in {check.code}")
 
 
@@ -134,7 +134,9 @@ def order_causes(judged: Iterable[Judged]) -> tuple[Judged, ...]:
     fails = [j for j in all_judged if j.finding.status is Status.FAIL]
     roots: list[Judged] = []
     for one in fails:
-        if not any(_explains(root, one) for root in fails if root is not one and not _explains(one, root)):
+        if not any(
+            _explains(root, one) for root in fails if root is not one and not _explains(one, root)
+        ):
             roots.append(one)
     return tuple(_with_cause(j, roots, fails) for j in all_judged)
 
@@ -147,8 +149,10 @@ def verdict_of(judged: Sequence[Judged]) -> Verdict:
         return Verdict.DEGRADED if works else Verdict.BROKEN
     if any(j.finding.status is Status.UNKNOWN and j.check.is_essential for j in judged):
         return Verdict.UNDETERMINED
-    if judged and all(j.finding.status in (Status.UNKNOWN, Status.SKIP) for j in judged) and any(
-        j.finding.status is Status.UNKNOWN for j in judged
+    if (
+        judged
+        and all(j.finding.status in (Status.UNKNOWN, Status.SKIP) for j in judged)
+        and any(j.finding.status is Status.UNKNOWN for j in judged)
     ):
         return Verdict.UNDETERMINED
     return Verdict.HEALTHY

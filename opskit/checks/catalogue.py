@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from functools import lru_cache
+from functools import cache
 
 from opskit.checks.interface import LAYERS, Check
 
@@ -66,7 +66,7 @@ HEADINGS = ("Means:", "Found by:", "Looks alike:", "Fix:", "Not the fix:")
 """What every page has."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def check_of(code: str) -> Check:
     """The check of a code."""
     module = importlib.import_module(f"opskit.checks.{CODES[code]}")

@@ -67,7 +67,16 @@ def restart_commands(app: Fact[AppInstance], probe: Fact[InstanceProbe]) -> tupl
     return (on_instance(app.value.instance.instance_id, command),)
 
 
+def restart_if_unhealthy(app: Fact[AppInstance], probe: Fact[InstanceProbe]) -> tuple[str, ...]:
+    """The restart of an app that says it is not healthy: it may have started without settings."""
+    if isinstance(probe, Known) and probe.value.health and probe.value.health.status != 200:
+        return restart_commands(app, probe)
+    return ()
+
+
 def recreate(container: Container) -> str:
     """Create a compose service's container anew."""
     directory, service = shlex.quote(container.project_directory), shlex.quote(container.service)
-    return f"docker compose --project-directory {directory} up -d --force-recreate {service}".rstrip()
+    return (
+        f"docker compose --project-directory {directory} up -d --force-recreate {service}".rstrip()
+    )

@@ -9,8 +9,16 @@ import traceback
 
 def report(error: Exception) -> None:
     """Name the kind of error and the place in opskit; values might be secrets and stay away."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if f"{os.sep}opskit{os.sep}" in f.filename]
-    place = f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else "unknown place"
+    frames = [
+        f
+        for f in traceback.extract_tb(error.__traceback__)
+        if f"{os.sep}opskit{os.sep}" in f.filename
+    ]
+    place = (
+        f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}"
+        if frames
+        else "unknown place"
+    )
     print(
         f"opskit: a bug in opskit itself ({type(error).__name__} at {place}); this says nothing "
         "about your system.",

@@ -59,13 +59,17 @@ def _command(name: str) -> click.Command:
     """
     for option in reversed(
         (
-            click.option("--output", type=click.Choice(["text", "json"]), help="Form of the result."),
+            click.option(
+                "--output", type=click.Choice(["text", "json"]), help="Form of the result."
+            ),
             click.option("--quiet", "-q", is_flag=True, help="Verdict, cause and fix only."),
             click.option("--verbose", "-v", is_flag=True, help="Every check with its evidence."),
             click.option("--debug", is_flag=True, help="Also every AWS call, on stderr."),
             click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto"),
             click.option("--no-color", is_flag=True, help="The same as --color never."),
-            click.option("--timeout", type=click.FloatRange(1, 600), default=60, help="Seconds in all."),
+            click.option(
+                "--timeout", type=click.FloatRange(1, 600), default=60, help="Seconds in all."
+            ),
             click.option(
                 "--fail-on",
                 type=click.Choice(["fail", "warning"]),
@@ -99,7 +103,12 @@ def _run(name: str, options: dict[str, Any]) -> int:
         return int(error.exit_status)
     except KeyboardInterrupt:
         if options["output"] == "json":
-            answer = {"schema": "opskit.error/1", "error": "interrupted", "next_step": "", "exit_code": 130}
+            answer = {
+                "schema": "opskit.error/1",
+                "error": "interrupted",
+                "next_step": "",
+                "exit_code": 130,
+            }
             click.echo(json.dumps(answer, indent=2))
         raise
 
@@ -154,5 +163,7 @@ def _style(name: str, options: dict[str, Any], make: type[Style]) -> Style:
 
 def _say_origins(target: Target) -> None:
     for setting, origin in sorted(target.origins.items()):
-        value = getattr(target, setting, None) or target.parameters.get(setting.removeprefix("parameter_"))
+        value = getattr(target, setting, None) or target.parameters.get(
+            setting.removeprefix("parameter_")
+        )
         print(f"opskit: {setting} = {value} (from {origin})", file=sys.stderr)

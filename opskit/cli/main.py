@@ -17,11 +17,20 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("opskit.cli.explain:explain", "Say what a finding's code means, offline."),
     "runbook": ("opskit.cli.runbook:runbook", "List and show the runbooks."),
     "init": ("opskit.cli.init:init", "Write a commented opskit.toml from what discovery finds."),
-    "demo": ("opskit.cli.demo:demo", "Watch a fault being found and mended, without an AWS account."),
-    "sandbox": ("opskit.cli.sandbox:sandbox", "A small AWS on this machine, to break and to learn."),
+    "demo": (
+        "opskit.cli.demo:demo",
+        "Watch a fault being found and mended, without an AWS account.",
+    ),
+    "sandbox": (
+        "opskit.cli.sandbox:sandbox",
+        "A small AWS on this machine, to break and to learn.",
+    ),
     "completion": ("opskit.cli.completion:completion", "Print the completion script of a shell."),
     "schema": ("opskit.cli.schema:schema", "Print the JSON Schema of `diagnose --output json`."),
-    "version": ("opskit.cli.version:version", "Print the version of opskit and of what it stands on."),
+    "version": (
+        "opskit.cli.version:version",
+        "Print the version of opskit and of what it stands on.",
+    ),
 }
 """Name -> (dotted path, help line). Nothing is imported before it is used."""
 

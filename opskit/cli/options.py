@@ -18,12 +18,20 @@ TARGET_OPTIONS = (
     click.option("--target", metavar="NAME", help="A target of opskit.toml."),
     click.option("--region", metavar="REGION", help="AWS Region."),
     click.option("--profile", metavar="NAME", help="Profile of the AWS configuration."),
-    click.option("--db-instance", metavar="ID", help="RDS instance, if the endpoint does not tell."),
-    click.option("--instance", metavar="ID", help="EC2 instance of the app, if several may run it."),
+    click.option(
+        "--db-instance", metavar="ID", help="RDS instance, if the endpoint does not tell."
+    ),
+    click.option(
+        "--instance", metavar="ID", help="EC2 instance of the app, if several may run it."
+    ),
     click.option("--container", metavar="NAME", help="The app's container on the instance."),
-    click.option("--health-url", metavar="URL", help="The app's health path, as seen on the instance."),
+    click.option(
+        "--health-url", metavar="URL", help="The app's health path, as seen on the instance."
+    ),
     click.option("--dns-server", metavar="ADDRESS[:PORT]", help="Your resolver, with split DNS."),
-    click.option("--via", metavar="ROAD", help="Road to the instance: auto, run-command, local, none."),
+    click.option(
+        "--via", metavar="ROAD", help="Road to the instance: auto, run-command, local, none."
+    ),
     *(
         click.option(f"--parameter-{purpose}", metavar="NAME", help=f"Parameter of the {purpose}.")
         for purpose in PURPOSES

@@ -36,7 +36,7 @@ def sandbox() -> None:
     """
 
 
-def _client():  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _client():  # type: ignore[no-untyped-def]
     try:
         from opskit.sandbox import client
     except ImportError as error:
@@ -88,7 +88,9 @@ def exec_(name: str | None, command: tuple[str, ...]) -> int:
 
 @sandbox.command()
 @NAME
-@click.option("--on", type=click.Choice(["ops", "instance", "db"]), default="ops", show_default=True)
+@click.option(
+    "--on", type=click.Choice(["ops", "instance", "db"]), default="ops", show_default=True
+)
 def shell(name: str | None, on: str) -> int:
     """Open a shell on one of the machines."""
     running = _client().get(name)
@@ -136,7 +138,9 @@ def faults() -> None:
     from opskit.sandbox.faults import FAULTS
 
     rows = [(f.name, f.code, f.summary) for f in FAULTS.values()]
-    click.echo(tabulate(rows, headers=("fault", "is found as", "what somebody did"), tablefmt="plain"))
+    click.echo(
+        tabulate(rows, headers=("fault", "is found as", "what somebody did"), tablefmt="plain")
+    )
 
 
 @sandbox.command("break")

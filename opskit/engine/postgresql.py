@@ -173,7 +173,9 @@ def parse_answer(reply: bytes) -> ServerAnswer | None:
         return ServerAnswer(True, method)
     if len(reply) > 5 and reply[:1] == b"E":
         fields = {
-            chr(part[0]): part[1:].decode("utf-8", "replace") for part in reply[5:].split(b"\0") if part
+            chr(part[0]): part[1:].decode("utf-8", "replace")
+            for part in reply[5:].split(b"\0")
+            if part
         }
         return ServerAnswer(False, "", fields.get("C", ""), fields.get("M", ""))
     return None

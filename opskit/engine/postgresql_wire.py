@@ -39,10 +39,12 @@ def login(host, address, port, user, password, database, sslmode, ca_file, timeo
         result["ok"] = True
     except ServerError as error:
         result["sqlstate"], result["message"] = error.sqlstate, error.message
-    except socket.timeout:
+    except TimeoutError:
         result["message"] = "timeout expired"
     except ssl.SSLError as error:
-        result["message"] = "SSL error: " + str(getattr(error, "verify_message", "") or error.reason)
+        result["message"] = "SSL error: " + str(
+            getattr(error, "verify_message", "") or error.reason
+        )
     except ssl.CertificateError as error:
         result["message"] = "SSL error: certificate " + str(error)
     except OSError as error:
@@ -173,5 +175,7 @@ def _exactly(connection, count):
 
 
 def _error(payload):
-    fields = dict((part[:1], part[1:].decode("utf-8", "replace")) for part in payload.split(b"\0") if part)
+    fields = dict(
+        (part[:1], part[1:].decode("utf-8", "replace")) for part in payload.split(b"\0") if part
+    )
     return ServerError(fields.get(b"C", ""), fields.get(b"M", ""))

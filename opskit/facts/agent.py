@@ -29,4 +29,6 @@ def read(ssm: Ssm, app: AppInstance) -> Agent:
     found = ssm.describe_instance_information(Filters=filters)["InstanceInformationList"]
     if not found:
         return Agent(None, None, "")
-    return Agent(found[0]["PingStatus"], found[0].get("LastPingDateTime"), found[0].get("AgentVersion", ""))
+    return Agent(
+        found[0]["PingStatus"], found[0].get("LastPingDateTime"), found[0].get("AgentVersion", "")
+    )

@@ -39,7 +39,9 @@ def choose(
         return _named(target.instance, instances)
     running = [i for i in instances.all if i.state == "running"]
     words = [w for w in (target.prefix or target.name).lower().split("/") if w]
-    admitted = [i for i in running if isinstance(groups, Known) and _admitted(i, database, groups.value)]
+    admitted = [
+        i for i in running if isinstance(groups, Known) and _admitted(i, database, groups.value)
+    ]
     named = [i for i in running if all(word in i.words for word in words)]
     both = [i for i in named if i in admitted]
     for candidates, why in (

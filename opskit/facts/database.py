@@ -43,7 +43,9 @@ def choose(
     if target.db_instance:
         return _named(target.db_instance, instances)
     if isinstance(parameters, Unknown):
-        raise NotThere(f"the endpoint parameter is not known: {parameters.reason}", *parameters.missing)
+        raise NotThere(
+            f"the endpoint parameter is not known: {parameters.reason}", *parameters.missing
+        )
     host = parameters.value.host
     by_endpoint = _by_endpoint(host, instances, clusters) if host else None
     if by_endpoint:
@@ -65,7 +67,9 @@ def _named(identifier: str, instances: DbInstances) -> Database:
 def _by_endpoint(host: str, instances: DbInstances, clusters: Fact[DbClusters]) -> Database | None:
     for instance in instances.all:
         if instance.host and instance.host.lower() == host:
-            return Database(instance, instance.host, instance.port, "the endpoint parameter names it")
+            return Database(
+                instance, instance.host, instance.port, "the endpoint parameter names it"
+            )
     if isinstance(clusters, Known):
         for cluster in clusters.value.all:
             names = (cluster.endpoint, cluster.reader_endpoint, *cluster.custom_endpoints)
@@ -90,7 +94,9 @@ def _by_names(target: Target, parameters: Parameters, instances: Iterable[DbInst
         return Database(fitting[0], fitting[0].host, fitting[0].port, why)
     endpoint = target.parameters["endpoint"]
     said = parameters.value("endpoint")
-    what = f"{endpoint} says {said}, which does not exist here" if said else f"{endpoint} was not read"
+    what = (
+        f"{endpoint} says {said}, which does not exist here" if said else f"{endpoint} was not read"
+    )
     listed = ", ".join(sorted(i.identifier for i in instances)) or "none"
     raise TargetError(
         f"no RDS instance belongs to {target.name}: {what}",

@@ -71,7 +71,9 @@ def read(target: Target, host: Host) -> OperatorDns:
     resolver = _resolver(target.dns_server)
     servers = tuple(str(server) for server in resolver.nameservers)
     try:
-        answer = resolver.resolve(host.name + ".", "A", lifetime=LIFETIME_S, raise_on_no_answer=False)
+        answer = resolver.resolve(
+            host.name + ".", "A", lifetime=LIFETIME_S, raise_on_no_answer=False
+        )
     except dns.resolver.NXDOMAIN:
         return OperatorDns(host.name, "NXDOMAIN", (host.name,), (), servers)
     except dns.resolver.NoNameservers as error:

@@ -225,7 +225,9 @@ class _Run:
         fatal: OpskitError | None = None
         facts: dict[type, Fact[Any]] = {}
         try:
-            value = reader(**{i.name: self._argument(i.type, i.tolerant) for i in inputs_of(reader)})
+            value = reader(
+                **{i.name: self._argument(i.type, i.tolerant) for i in inputs_of(reader)}
+            )
             values = value if len(kinds) > 1 else (value,)
             now = datetime.now(UTC)
             facts = {k: Known(v, _subject(reader), now) for k, v in zip(kinds, values, strict=True)}
@@ -237,8 +239,10 @@ class _Run:
             facts = dict.fromkeys(kinds, unknown_from(error))
         except OpskitError as error:
             fatal = error
-        except Exception as error:  # noqa: BLE001  a bug of ours loses this fact only
-            facts = dict.fromkeys(kinds, Unknown(f"a bug in opskit: {type(error).__name__} in {_subject(reader)}"))
+        except Exception as error:
+            facts = dict.fromkeys(
+                kinds, Unknown(f"a bug in opskit: {type(error).__name__} in {_subject(reader)}")
+            )
         self.done.put(_Outcome(reader, facts, self._clients.calls_in_thread - before, fatal))
 
     def _argument(self, kind: type, tolerant: bool) -> Any:

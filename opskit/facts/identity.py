@@ -30,7 +30,9 @@ def read(sts: Sts) -> Identity:
 
 
 def _clock_ahead_s(reply: object) -> float | None:
-    headers = reply.get("ResponseMetadata", {}).get("HTTPHeaders", {}) if isinstance(reply, dict) else {}
+    headers = (
+        reply.get("ResponseMetadata", {}).get("HTTPHeaders", {}) if isinstance(reply, dict) else {}
+    )
     if "date" not in headers:
         return None
     return (datetime.now(UTC) - parsedate_to_datetime(headers["date"])).total_seconds()

@@ -8,7 +8,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import cache
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar, Union
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ class Unknown:
     missing: tuple[str, ...] = ()
 
 
-Fact: TypeAlias = Union[Known[T], Unknown]
+Fact: TypeAlias = Known[T] | Unknown
 
 
 class NotThere(Exception):  # noqa: N818  it is not an error: the reader says why there is no answer
@@ -121,7 +121,7 @@ class Input:
     tolerant: bool
 
 
-@lru_cache(maxsize=None)
+@cache
 def inputs_of(function: Callable[..., object]) -> tuple[Input, ...]:
     """The inputs that a function's signature declares."""
     hints = typing.get_type_hints(function)
@@ -129,7 +129,7 @@ def inputs_of(function: Callable[..., object]) -> tuple[Input, ...]:
     return tuple(_input(name, hints[name]) for name in names)
 
 
-@lru_cache(maxsize=None)
+@cache
 def outputs_of(reader: Callable[..., object]) -> tuple[type, ...]:
     """The fact types that a reader's signature promises: one, or those of a tuple."""
     hint = typing.get_type_hints(reader)["return"]

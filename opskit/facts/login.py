@@ -1,5 +1,6 @@
 """A login with the parameters' credential: from here where the database can be reached, else as the
-instance did it."""
+instance did it.
+"""
 
 from __future__ import annotations
 

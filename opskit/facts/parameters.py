@@ -124,7 +124,9 @@ def read(ssm: Ssm, target: Target, key: RunKey) -> tuple[Parameters, Credential]
         )
     found = tuple(sorted((_parameter(r, purposes, key) for r in raw), key=lambda p: p.purpose))
     password = next((str(r["Value"]) for r in raw if purposes[r["Name"]] == "password"), "")
-    parameters = Parameters(found, tuple(sorted(missing)), tuple(sorted(refused, key=lambda r: r.name)))
+    parameters = Parameters(
+        found, tuple(sorted(missing)), tuple(sorted(refused, key=lambda r: r.name))
+    )
     return parameters, Credential(Secret(password))
 
 

@@ -158,12 +158,12 @@ def read(
         raise NotThere(error.sentence, *([error.missing] if error.missing else [])) from None
     result = parse(done.stdout)
     if not result.tools and not result.is_complete:
-        raise NotThere(f"the probe on {app.instance.label} gave no answer (exit {done.exit_status})")
+        raise NotThere(
+            f"the probe on {app.instance.label} gave no answer (exit {done.exit_status})"
+        )
     known = database.value if isinstance(database, Known) else None
     spoken = _engine_of(known)
-    greeting = (
-        spoken.greeting(result.heard) if spoken else Greeting(None, None, "", (), None, None)
-    )
+    greeting = spoken.greeting(result.heard) if spoken else Greeting(None, None, "", (), None, None)
     return InstanceProbe(result, greeting, target.parameters["password"], road.road.name)
 
 
@@ -195,6 +195,10 @@ def _health_url(target: Target, groups: Fact[TargetGroups], app: AppInstance) ->
         return None
     words = app.instance.words
     for group in groups.value.all:
-        if group.port and group.health_path and any(w in words for w in group.name.lower().split("-")):
+        if (
+            group.port
+            and group.health_path
+            and any(w in words for w in group.name.lower().split("-"))
+        ):
             return f"http://127.0.0.1:{group.port}{group.health_path}"
     return None

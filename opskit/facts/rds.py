@@ -140,5 +140,7 @@ def _cluster(raw: Mapping[str, Any]) -> DbCluster:
         reader_endpoint=raw.get("ReaderEndpoint"),
         custom_endpoints=tuple(raw.get("CustomEndpoints", ())),
         port=raw.get("Port"),
-        writer_id=next((m["DBInstanceIdentifier"] for m in members if m.get("IsClusterWriter")), None),
+        writer_id=next(
+            (m["DBInstanceIdentifier"] for m in members if m.get("IsClusterWriter")), None
+        ),
     )

@@ -41,7 +41,9 @@ class Simulation:
 
     def find(self, action: str, resource: str) -> Decision | None:
         """The answer for an action on a resource."""
-        return next((d for d in self.decisions if (d.action, d.resource) == (action, resource)), None)
+        return next(
+            (d for d in self.decisions if (d.action, d.resource) == (action, resource)), None
+        )
 
 
 def read(

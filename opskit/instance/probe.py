@@ -246,7 +246,11 @@ def parse(stdout: str) -> ProbeResult:
 def _for_python(request: ProbeRequest) -> dict[str, object]:
     login = None
     if request.login_to:
-        login = {"host": request.login_to[0], "port": request.login_to[1], "ca_file": request.ca_file}
+        login = {
+            "host": request.login_to[0],
+            "port": request.login_to[1],
+            "ca_file": request.ca_file,
+        }
     talks = []
     if request.talk_to:
         host, port = request.talk_to

@@ -26,13 +26,27 @@ METADATA = "http://169.254.169.254/latest/"
 TOOLS = ("sh", "bash", "python3", "aws", "docker", "podman", "openssl", "curl", "psql", "nc")
 LIMIT_S = 12
 CONNECT_S = 3
+HEALTH_S = 5
 URL = re.compile(r"^(postgres|postgresql|mysql|mariadb)(\+[a-z0-9]+)?://", re.I)
 VARIABLES = {
     "host": ("PGHOST", "DB_HOST", "DATABASE_HOST", "POSTGRES_HOST", "RDS_HOSTNAME"),
     "port": ("PGPORT", "DB_PORT", "DATABASE_PORT", "POSTGRES_PORT", "RDS_PORT"),
     "user": ("PGUSER", "DB_USER", "DB_USERNAME", "DATABASE_USER", "POSTGRES_USER", "RDS_USERNAME"),
-    "password": ("PGPASSWORD", "DB_PASSWORD", "DATABASE_PASSWORD", "POSTGRES_PASSWORD", "RDS_PASSWORD"),
-    "database": ("PGDATABASE", "DB_NAME", "DB_DATABASE", "DATABASE_NAME", "POSTGRES_DB", "RDS_DB_NAME"),
+    "password": (
+        "PGPASSWORD",
+        "DB_PASSWORD",
+        "DATABASE_PASSWORD",
+        "POSTGRES_PASSWORD",
+        "RDS_PASSWORD",
+    ),
+    "database": (
+        "PGDATABASE",
+        "DB_NAME",
+        "DB_DATABASE",
+        "DATABASE_NAME",
+        "POSTGRES_DB",
+        "RDS_DB_NAME",
+    ),
     "sslmode": ("PGSSLMODE", "DB_SSLMODE", "DATABASE_SSLMODE", "DB_SSL_MODE"),
     "sslrootcert": ("PGSSLROOTCERT", "DB_SSLROOTCERT"),
 }
@@ -131,7 +145,7 @@ def ask_tcp(probe, host, port):
     try:
         connection.connect((address, port))
         local = connection.getsockname()[0]
-    except socket.timeout:
+    except TimeoutError:
         outcome = "timeout"
     except ConnectionRefusedError:
         outcome = "refused"
@@ -158,7 +172,7 @@ def ask_talk(probe, talk):
                 connection, version, chain = start_tls(connection, talk["host"])
             else:
                 break
-    except socket.timeout:
+    except TimeoutError:
         error = "timeout"
     except OSError as problem:
         error = os.strerror(problem.errno) if problem.errno else type(problem).__name__
@@ -188,7 +202,12 @@ def metadata(path, token):
     request = urllib.request.Request(METADATA + path)
     if token:
         request.add_header("X-aws-ec2-metadata-token", token)
-    return urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=1).read().decode()
+    return (
+        urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        .open(request, timeout=1)
+        .read()
+        .decode()
+    )
 
 
 def role_credentials():
@@ -203,8 +222,14 @@ def role_credentials():
 
 def aws_call(service, region, credentials, headers, body, path="/"):
     """One signed POST (Signature Version 4); the reply's text."""
-    default = "https://%s.%s.amazonaws.com%s" % (service, region, ".cn" if region[:3] == "cn-" else "")
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_" + service.upper()) or os.environ.get("AWS_ENDPOINT_URL")
+    default = "https://%s.%s.amazonaws.com%s" % (
+        service,
+        region,
+        ".cn" if region[:3] == "cn-" else "",
+    )
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_" + service.upper()) or os.environ.get(
+        "AWS_ENDPOINT_URL"
+    )
     url = urllib.parse.urlsplit(endpoint or default)
     now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     signed = dict(headers, host=url.netloc)
@@ -218,16 +243,23 @@ def aws_call(service, region, credentials, headers, body, path="/"):
         hashlib.sha256(body).hexdigest(),
     )
     scope = "%s/%s/%s/aws4_request" % (now[:8], region, service)
-    text = "AWS4-HMAC-SHA256\n%s\n%s\n%s" % (now, scope, hashlib.sha256(canonical.encode()).hexdigest())
+    text = "AWS4-HMAC-SHA256\n%s\n%s\n%s" % (
+        now,
+        scope,
+        hashlib.sha256(canonical.encode()).hexdigest(),
+    )
     key = ("AWS4" + credentials["SecretAccessKey"]).encode()
     for part in scope.split("/"):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
     signature = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
-    signed["Authorization"] = "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s" % (
-        credentials["AccessKeyId"],
-        scope,
-        ";".join(names),
-        signature,
+    signed["Authorization"] = (
+        "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s"
+        % (
+            credentials["AccessKeyId"],
+            scope,
+            ";".join(names),
+            signature,
+        )
     )
     request = urllib.request.Request(url.geturl().rstrip("/") + path, body, signed)
     return urllib.request.urlopen(request, timeout=5).read().decode("utf-8")
@@ -240,14 +272,22 @@ def ask_aws(probe):
         credentials["Token"]
     except Exception as error:
         code = getattr(error, "code", "")
-        probe.say("caller", "", "no credentials from the instance metadata (%s)" % (code or type(error).__name__))
+        probe.say(
+            "caller",
+            "",
+            "no credentials from the instance metadata (%s)" % (code or type(error).__name__),
+        )
         for name in probe.request["parameters"].values():
             probe.say("read", name, "", "NoCredentials", "the instance has no role credentials")
         probe.reads_done.set()
         return
     jobs = [threading.Thread(target=ask_caller, args=(probe, credentials), daemon=True)]
     for purpose, name in sorted(probe.request["parameters"].items()):
-        jobs.append(threading.Thread(target=ask_parameter, args=(probe, purpose, name, credentials), daemon=True))
+        jobs.append(
+            threading.Thread(
+                target=ask_parameter, args=(probe, purpose, name, credentials), daemon=True
+            )
+        )
     run_all(jobs, 7)
     probe.reads_done.set()
 
@@ -265,17 +305,24 @@ def ask_caller(probe, credentials):
 
 def ask_parameter(probe, purpose, name, credentials):
     """Read one parameter with decryption, and keep only its fingerprint."""
-    headers = {"content-type": "application/x-amz-json-1.1", "x-amz-target": "AmazonSSM.GetParameter"}
+    headers = {
+        "content-type": "application/x-amz-json-1.1",
+        "x-amz-target": "AmazonSSM.GetParameter",
+    }
     body = json.dumps({"Name": name, "WithDecryption": True}).encode()
     try:
-        value = json.loads(aws_call("ssm", probe.request["region"], credentials, headers, body))["Parameter"]["Value"]
+        value = json.loads(aws_call("ssm", probe.request["region"], credentials, headers, body))[
+            "Parameter"
+        ]["Value"]
     except urllib.error.HTTPError as error:
         try:
             answer = json.loads(error.read().decode("utf-8"))
         except ValueError:
             answer = {}
         code = str(answer.get("__type", error.code)).split("#")[-1]
-        probe.say("read", name, "", code, str(answer.get("message", answer.get("Message", "")))[:400])
+        probe.say(
+            "read", name, "", code, str(answer.get("message", answer.get("Message", "")))[:400]
+        )
     except Exception as error:
         probe.say("read", name, "", "Unreachable", "ssm did not answer (%s)" % type(error).__name__)
     else:
@@ -298,7 +345,11 @@ def ask_containers(probe):
         ids = output([engine, "ps", "-aq"]).split()
         described = json.loads(output([engine, "inspect"] + ids)) if ids else []
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        probe.say("cannot", "containers", "%s failed (%s)" % (os.path.basename(engine), type(error).__name__))
+        probe.say(
+            "cannot",
+            "containers",
+            "%s failed (%s)" % (os.path.basename(engine), type(error).__name__),
+        )
         return
     probe.say("asked", "containers")
     for raw in described:
@@ -329,13 +380,16 @@ def ask_containers(probe):
 
 def output(command):
     """A command's standard output; nobody is waited for longer than three seconds."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=3, check=True)
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=3, check=True
+    )
     return done.stdout.decode("utf-8", "replace")
 
 
 def settings_of(probe, raw):
     """(source, field, value, variable, file) of a container: what its process has outweighs its
-    configuration, and what only the process has was fetched when it started."""
+    configuration, and what only the process has was fetched when it started.
+    """
     configured = dict(pair.split("=", 1) for pair in raw["Config"].get("Env") or [] if "=" in pair)
     running = {}
     pid = raw["State"].get("Pid")
@@ -346,7 +400,9 @@ def settings_of(probe, raw):
             running = dict(pair.split("=", 1) for pair in text.split("\0") if "=" in pair)
         except OSError:
             pass
-    directory = (raw["Config"].get("Labels") or {}).get("com.docker.compose.project.working_dir", "")
+    directory = (raw["Config"].get("Labels") or {}).get(
+        "com.docker.compose.project.working_dir", ""
+    )
     found = {}
     for source, environment in (("config", configured), ("process", running)):
         for field, (value, variable) in database_settings(environment).items():
@@ -357,7 +413,7 @@ def settings_of(probe, raw):
 
 
 def database_settings(environment):
-    """field -> (value, variable): single variables, completed by a database URL."""
+    """Field -> (value, variable): single variables, completed by a database URL."""
     found = {}
     for variable in sorted(environment):
         if not URL.match(environment[variable]):
@@ -403,14 +459,20 @@ def ask_health(probe, url):
     started = time.time()
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        reply = opener.open(url, timeout=6)
+        reply = opener.open(url, timeout=HEALTH_S)
         status, body = reply.getcode(), reply.read(2000)
     except urllib.error.HTTPError as error:
         status, body = error.code, error.read(2000)
     except Exception as error:
         reason = getattr(error, "reason", error)
         number = getattr(reason, "errno", None)
-        probe.say("health", url, "", ms_since(started), os.strerror(number) if number else type(reason).__name__)
+        probe.say(
+            "health",
+            url,
+            "",
+            ms_since(started),
+            os.strerror(number) if number else type(reason).__name__,
+        )
         return
     probe.say("health", url, status, ms_since(started), body.decode("utf-8", "replace"))
 
@@ -426,17 +488,34 @@ def ask_logins(probe):
         probe.say("cannot", "login", "the instance could not read user, password and database name")
         return
     mode = "verify-full" if aim["ca_file"] and os.path.exists(aim["ca_file"]) else "require"
-    tell_login(probe, "parameters", aim["host"], aim["port"], values["username"], values["password"],
-               values["database"], mode, aim["ca_file"])
+    tell_login(
+        probe,
+        "parameters",
+        aim["host"],
+        aim["port"],
+        values["username"],
+        values["password"],
+        values["database"],
+        mode,
+        aim["ca_file"],
+    )
 
 
 def ask_container_logins(probe):
     """Log in exactly as each container's app would."""
     for name, own in probe.containers:
         if all(own.get(f) for f in ("host", "user", "password", "database")):
-            tell_login(probe, "container:" + name, own["host"], int(own.get("port") or 5432), own["user"],
-                       own["password"], own["database"], own.get("sslmode") or "prefer",
-                       own.get("sslrootcert", ""))
+            tell_login(
+                probe,
+                "container:" + name,
+                own["host"],
+                int(own.get("port") or 5432),
+                own["user"],
+                own["password"],
+                own["database"],
+                own.get("sslmode") or "prefer",
+                own.get("sslrootcert", ""),
+            )
 
 
 def tell_login(probe, who, host, port, user, password, database, mode, ca_file):
@@ -491,7 +570,10 @@ def main(text):
     jobs += [guarded(probe, "name " + n, ask_name, n) for n in request["names"]]
     jobs += [guarded(probe, "tcp", ask_tcp, h, p) for h, p in request["peers"]]
     jobs += [guarded(probe, "talk " + t["name"], ask_talk, t) for t in request["talks"]]
-    jobs += [guarded(probe, "containers", containers_then_logins), guarded(probe, "login", ask_logins)]
+    jobs += [
+        guarded(probe, "containers", containers_then_logins),
+        guarded(probe, "login", ask_logins),
+    ]
     if request["health_url"]:
         jobs.append(guarded(probe, "health", ask_health, request["health_url"]))
     if not run_all(jobs, LIMIT_S):

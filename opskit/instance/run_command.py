@@ -22,8 +22,18 @@ START_WITHIN_S = 30
 """The least that the service takes: a command that has not started by then never does."""
 
 ENDED = frozenset(
-    "Success Failed Cancelled TimedOut DeliveryTimedOut ExecutionTimedOut Undeliverable "
-    "Terminated InvalidPlatform AccessDenied".split()
+    [
+        "Success",
+        "Failed",
+        "Cancelled",
+        "TimedOut",
+        "DeliveryTimedOut",
+        "ExecutionTimedOut",
+        "Undeliverable",
+        "Terminated",
+        "InvalidPlatform",
+        "AccessDenied",
+    ]
 )
 NEVER_RAN = frozenset({"DeliveryTimedOut", "Undeliverable", "InvalidPlatform", "AccessDenied"})
 
@@ -40,7 +50,9 @@ class RunCommand:
 
     name = "run-command"
 
-    def __init__(self, ssm: Ssm, instance_id: str, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, ssm: Ssm, instance_id: str, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self._ssm = ssm
         self._instance_id = instance_id
         self._sleep = sleep
@@ -104,7 +116,9 @@ class RunCommand:
                 if reply["Status"] in ENDED:
                     return reply
             if waited > timeout_s:
-                raise Lost(f"the command on {self._instance_id} did not end within {timeout_s:.0f} s")
+                raise Lost(
+                    f"the command on {self._instance_id} did not end within {timeout_s:.0f} s"
+                )
             pause = min(LONGEST_POLL_S, pause * 1.4)
 
     def _cancel(self, command_id: str) -> None:

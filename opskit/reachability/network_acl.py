@@ -48,7 +48,9 @@ def first_drop(
     edges = {first_port, last_port + 1}
     for entry in entries:
         if entry.ports:
-            edges |= {p for p in (entry.ports[0], entry.ports[1] + 1) if first_port < p <= last_port}
+            edges |= {
+                p for p in (entry.ports[0], entry.ports[1] + 1) if first_port < p <= last_port
+            }
     cuts = sorted(edges)
     pieces = [(a, b - 1, _decide(entries, a)) for a, b in zip(cuts, cuts[1:], strict=False)]
     denied = [piece for piece in pieces if piece[2] is None or not piece[2].allows]

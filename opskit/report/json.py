@@ -52,7 +52,9 @@ def _check(judged: Judged) -> dict[str, Any]:
         "status": str(finding.status),
         "summary": finding.summary,
         "evidence": [{"text": e.text, "basis": str(e.basis)} for e in finding.evidence],
-        "fix": [{"does": fix.does, "command": c, "note": fix.note} for c in fix.commands] if fix else [],
+        "fix": [{"does": fix.does, "command": c, "note": fix.note} for c in fix.commands]
+        if fix
+        else [],
         "missing": list(finding.missing),
         "caused_by": judged.caused_by,
         "runbook": runbook.name if runbook else None,

@@ -59,7 +59,9 @@ def _layers(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
 
 def _aligned(rows: list[tuple[str, str, str]], room: int) -> Iterator[str]:
     for layer, mark, text in rows:
-        first, *rest = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
+        first, *rest = textwrap.wrap(
+            text, room, break_long_words=False, break_on_hyphens=False
+        ) or [""]
         yield f"{layer:<13} {mark} {first}"
         for line in rest:
             yield f"{'':<13}   {line}"
@@ -116,7 +118,12 @@ def _page_line(page: str, heading: str) -> str:
     for line in page.splitlines():
         if line.startswith(heading):
             found = [f"FIX  {line.removeprefix(heading).strip()}"]
-        elif found and line and not line.split(" ")[0].endswith(":") and not line.startswith("Not the"):
+        elif (
+            found
+            and line
+            and not line.split(" ")[0].endswith(":")
+            and not line.startswith("Not the")
+        ):
             found.append(line)
         elif found:
             break
@@ -138,7 +145,11 @@ def _ending(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
     unknown, warnings = by_status[Status.UNKNOWN], by_status[Status.WARN]
     if diagnosis.verdict is Verdict.HEALTHY:
         note = f" · {warnings} {'warning' if warnings == 1 else 'warnings'}" if warnings else ""
-        yield _color(f"  {_glyph(Status.PASS, style)} {by_status[Status.PASS]} checks passed{note}", "32", style)
+        yield _color(
+            f"  {_glyph(Status.PASS, style)} {by_status[Status.PASS]} checks passed{note}",
+            "32",
+            style,
+        )
     if diagnosis.verdict is Verdict.UNDETERMINED:
         yield _bold("Nothing failed, but something essential could not be judged:", style)
         for one in diagnosis.judged:

@@ -32,7 +32,9 @@ def why_impossible() -> str | None:
     path = f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}"
     missing = [tool for tool in TOOLS if shutil.which(tool, path=path) is None]
     if missing:
-        return f"{', '.join(missing)} not installed (Debian packages iproute2, nftables, util-linux)"
+        return (
+            f"{', '.join(missing)} not installed (Debian packages iproute2, nftables, util-linux)"
+        )
     tried = subprocess.run(
         [*unshare(), "sh", "-c", "ip link set lo up && nft list ruleset"],
         env={**os.environ, "PATH": path},

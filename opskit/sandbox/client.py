@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -61,7 +62,7 @@ class Running:
         venv = str(Path(sys.executable).parent)
         environment = box.clean_environment(os.environ)
         environment |= {
-            "PATH": f"{venv}:{environment['PATH']}",
+            "PATH": f"{self.directory}/bin:{venv}:{environment['PATH']}",
             "AWS_ENDPOINT_URL": f"http://{world.OPERATOR_GATEWAY}:{world.API_PORT}",
             "AWS_ACCESS_KEY_ID": "AKIAOPERATORONCALL00",
             "AWS_SECRET_ACCESS_KEY": "operator-of-the-sandbox",
@@ -188,6 +189,7 @@ def _start(name: str, latency_ms: int, lifeline: int | None) -> Running:
             env=_daemon_environment(),
             start_new_session=True,
         )
+    _write_aws_command(directory / "bin")
     try:
         answer = _first_line(process)
     except BaseException:
@@ -199,6 +201,17 @@ def _start(name: str, latency_ms: int, lifeline: int | None) -> Running:
     return Running(
         name, str(directory), process.pid, first, answer["hosts"], answer["ids"], answer["project"]
     )
+
+
+def _write_aws_command(directory: Path) -> None:
+    """The operator's `aws`: version 1 forgets AWS_ENDPOINT_URL for RDS in us-east-1, where it
+    replaces the endpoint by one for old certificates, unless the URL is given as an option.
+    """
+    directory.mkdir()
+    python = shlex.quote(sys.executable)
+    line = f'exec {python} -m awscli --endpoint-url "$AWS_ENDPOINT_URL" "$@"'
+    (directory / "aws").write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
+    (directory / "aws").chmod(0o755)
 
 
 def _first_line(process: subprocess.Popen[bytes]) -> dict[str, Any]:
@@ -219,7 +232,9 @@ def _first_line(process: subprocess.Popen[bytes]) -> dict[str, Any]:
 def _daemon_environment() -> dict[str, str]:
     environment = box.clean_environment(os.environ)
     source = str(Path(__file__).resolve().parents[2])
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (source, environment.get("PYTHONPATH"))))
+    environment["PYTHONPATH"] = os.pathsep.join(
+        filter(None, (source, environment.get("PYTHONPATH")))
+    )
     environment["NO_PROXY"] = "*"
     environment["AWS_CONFIG_FILE"] = environment["AWS_SHARED_CREDENTIALS_FILE"] = "/dev/null"
     environment["AWS_EC2_METADATA_DISABLED"] = "true"

@@ -54,7 +54,9 @@ class Sandbox:
         (self.root / "srv").mkdir()
         self.hosts = box.build(self.directory, self.root, self.project)
         place = self.hosts["db"].command
-        self.postgres = Postgres(self.directory / "pg", place, world.DATABASE_ADDRESS, world.DATABASE_PORT)
+        self.postgres = Postgres(
+            self.directory / "pg", place, world.DATABASE_ADDRESS, world.DATABASE_PORT
+        )
         preparing = Background(self._prepare_database)
         self._serve_aws()
         preparing.result()
@@ -83,7 +85,7 @@ class Sandbox:
                 region_name=world.REGION,
                 endpoint_url=f"http://127.0.0.1:{world.API_PORT}",
                 aws_access_key_id=OWN_KEY,
-                aws_secret_access_key="sandbox",  # noqa: S106
+                aws_secret_access_key="sandbox",
             )
         return self._clients[service]
 
@@ -165,7 +167,9 @@ class Sandbox:
             ("0.0.0.0", world.API_PORT, application),
             (world.METADATA_ADDRESS, 80, metadata.Metadata(self._emulated_instance)),
         ):
-            server = make_server(address, port, wsgi, threaded=True, request_handler=quiet(MotoRequestHandler))
+            server = make_server(
+                address, port, wsgi, threaded=True, request_handler=quiet(MotoRequestHandler)
+            )
             threading.Thread(target=server.serve_forever, daemon=True).start()
         names.serve(world.RESOLVER_ADDRESS, 53, lambda name: resolve(name, inside=True))
         names.serve(world.OPERATOR_GATEWAY, 53, lambda name: resolve(name, inside=False))
@@ -191,7 +195,13 @@ class Sandbox:
                 self.health = error.code
             except OSError:
                 self.health = 0
-            time.sleep(HEALTH_EVERY_S if self.health == 200 else 0.05 if not self.broken else HEALTH_EVERY_S)
+            time.sleep(
+                HEALTH_EVERY_S
+                if self.health == 200
+                else 0.05
+                if not self.broken
+                else HEALTH_EVERY_S
+            )
 
 
 class Background:
@@ -240,7 +250,7 @@ def serve_control(sandbox: Sandbox, path: Path) -> None:
             order = json.loads(self.rfile.readline())
             try:
                 answer = obey(sandbox, order)
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 answer = {"error": f"{type(error).__name__}: {error}"[:500]}
             self.wfile.write(json.dumps(answer).encode() + b"\n")
 
@@ -273,7 +283,7 @@ def main() -> None:
     try:
         sandbox.start()
         serve_control(sandbox, directory / "control")
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:
         traceback.print_exc(file=sys.stderr)
         print(json.dumps({"error": f"{type(error).__name__}: {error}"[:500]}), flush=True)
         os._exit(1)

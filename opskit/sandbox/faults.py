@@ -114,7 +114,9 @@ def _ingress(*wanted: tuple[str, int]) -> Deed:
 
     def deed(h: Hands) -> None:
         ec2, group = h.client("ec2"), h.ids.database_group
-        present = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]["IpPermissions"]
+        present = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0][
+            "IpPermissions"
+        ]
         if present:
             ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=present)
         rules = [_rule(getattr(h.ids, field), port) for field, port in wanted]

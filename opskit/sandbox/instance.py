@@ -12,11 +12,62 @@ from pathlib import Path
 from opskit.sandbox import world
 from opskit.sandbox.box import SYSTEM_PATH
 
-ORDINARY_TOOLS = (
-    "awk base64 basename bash cat chmod cp curl cut date dd dirname echo env expr false find getent "
-    "grep head hostname id ip kill ls mkdir mktemp mv od openssl printf ps pwd readlink rm sed sh sha256sum "
-    "sleep sort stat tail tee test timeout touch tr true uname uniq wc wget whoami xargs"
-).split()
+ORDINARY_TOOLS = [
+    "awk",
+    "base64",
+    "basename",
+    "bash",
+    "cat",
+    "chmod",
+    "cp",
+    "curl",
+    "cut",
+    "date",
+    "dd",
+    "dirname",
+    "echo",
+    "env",
+    "expr",
+    "false",
+    "find",
+    "getent",
+    "grep",
+    "head",
+    "hostname",
+    "id",
+    "ip",
+    "kill",
+    "ls",
+    "mkdir",
+    "mktemp",
+    "mv",
+    "od",
+    "openssl",
+    "printf",
+    "ps",
+    "pwd",
+    "readlink",
+    "rm",
+    "sed",
+    "sh",
+    "sha256sum",
+    "sleep",
+    "sort",
+    "stat",
+    "tail",
+    "tee",
+    "test",
+    "timeout",
+    "touch",
+    "tr",
+    "true",
+    "uname",
+    "uniq",
+    "wc",
+    "wget",
+    "whoami",
+    "xargs",
+]
 SCRIPTS = Path(__file__).parent / "scripts"
 
 
@@ -79,5 +130,7 @@ def _make_tools(directory: Path) -> None:
         "aws": "-m awscli",
         "docker": shlex.quote(str(SCRIPTS / "docker.py")),
     }.items():
-        (directory / name).write_text(f'#!/bin/sh\nexec {python} {arguments} "$@"\n', encoding="utf-8")
+        (directory / name).write_text(
+            f'#!/bin/sh\nexec {python} {arguments} "$@"\n', encoding="utf-8"
+        )
         (directory / name).chmod(0o755)

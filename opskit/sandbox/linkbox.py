@@ -113,8 +113,12 @@ def _acls(ec2: Any, vpc: str, subnets: dict[str, str]) -> dict[str, str]:
         (100, True, "10.0.2.0/24", *EPHEMERAL),
         (110, True, "10.0.3.0/24", *EPHEMERAL),
     ]
-    present = ec2.describe_network_acls(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["NetworkAcls"]
-    old = {a["SubnetId"]: a["NetworkAclAssociationId"] for acl in present for a in acl["Associations"]}
+    present = ec2.describe_network_acls(Filters=[{"Name": "vpc-id", "Values": [vpc]}])[
+        "NetworkAcls"
+    ]
+    old = {
+        a["SubnetId"]: a["NetworkAclAssociationId"] for acl in present for a in acl["Associations"]
+    }
     found = {}
     for tier, entries in (("app", app_side), ("db", db_side)):
         acl = ec2.create_network_acl(VpcId=vpc)["NetworkAcl"]["NetworkAclId"]
@@ -161,7 +165,12 @@ def read_policy(key: str) -> dict[str, Any]:
         "Version": "2012-10-17",
         "Statement": [
             {"Sid": "ReadLinkbox", "Effect": "Allow", "Action": reads, "Resource": parameters},
-            {"Sid": "DecryptLinkbox", "Effect": "Allow", "Action": "kms:Decrypt", "Resource": key_arn},
+            {
+                "Sid": "DecryptLinkbox",
+                "Effect": "Allow",
+                "Action": "kms:Decrypt",
+                "Resource": key_arn,
+            },
         ],
     }
 
@@ -180,7 +189,11 @@ def _roles(iam: Any, key: str) -> None:
     agent = {
         "Version": "2012-10-17",
         "Statement": [
-            {"Effect": "Allow", "Action": ["ssmmessages:*", "ec2messages:*", "ssm:UpdateInstanceInformation"], "Resource": "*"}
+            {
+                "Effect": "Allow",
+                "Action": ["ssmmessages:*", "ec2messages:*", "ssm:UpdateInstanceInformation"],
+                "Resource": "*",
+            }
         ],
     }
     everything = {

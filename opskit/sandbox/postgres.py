@@ -118,7 +118,9 @@ class Postgres:
         """Change a role's password, without leaving it in the server's log."""
         from psycopg import sql
 
-        change = sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(password))
+        change = sql.SQL("alter role {} password {}").format(
+            sql.Identifier(role), sql.Literal(password)
+        )
         with self._connect() as connection:
             connection.execute("set log_statement = 'none'")
             connection.execute(change)
@@ -139,7 +141,11 @@ class Postgres:
         import psycopg
 
         return psycopg.connect(
-            host=str(self._directory), port=self.port, user="postgres", dbname="postgres", autocommit=True
+            host=str(self._directory),
+            port=self.port,
+            user="postgres",
+            dbname="postgres",
+            autocommit=True,
         )
 
     def _write_hba(self) -> None:

@@ -44,7 +44,8 @@ def compile_rules(client: Callable[[str], Client]) -> str:
         chains += [_acl_chain(f"nacl_{name}_{way}", acl, way) for way in ("out", "in")]
         own_groups = [g for g in groups if g["GroupId"] in carried.get(address, ())]
         chains += [
-            _group_chain(f"sg_{name}_{way}", own_groups, way, carried, lists) for way in ("out", "in")
+            _group_chain(f"sg_{name}_{way}", own_groups, way, carried, lists)
+            for way in ("out", "in")
         ]
     return _file(names, chains)
 
@@ -84,13 +85,19 @@ def _acl_chain(name: str, acl: Mapping[str, Any], way: str) -> str:
             continue
         peer = f"ip {'daddr' if way == 'out' else 'saddr'} {entry['CidrBlock']}"
         ports = entry.get("PortRange")
-        what = _protocol(str(entry["Protocol"]), ports["From"] if ports else None, ports and ports["To"])
+        what = _protocol(
+            str(entry["Protocol"]), ports["From"] if ports else None, ports and ports["To"]
+        )
         lines.append(f"{peer} {what} {'return' if entry['RuleAction'] == 'allow' else 'drop'}")
     return "\n".join([f"chain {name} {{", *lines, "drop", "}"])
 
 
 def _group_chain(
-    name: str, groups: Rows, way: str, carried: Mapping[str, list[str]], lists: Mapping[str, list[str]]
+    name: str,
+    groups: Rows,
+    way: str,
+    carried: Mapping[str, list[str]],
+    lists: Mapping[str, list[str]],
 ) -> str:
     lines = []
     field = "daddr" if way == "out" else "saddr"
@@ -119,6 +126,8 @@ def _prefix_lists(ec2: Client) -> dict[str, list[str]]:
     found = {}
     for one in ec2.describe_managed_prefix_lists()["PrefixLists"]:
         if one.get("OwnerId") != "AWS":
-            entries = ec2.get_managed_prefix_list_entries(PrefixListId=one["PrefixListId"])["Entries"]
+            entries = ec2.get_managed_prefix_list_entries(PrefixListId=one["PrefixListId"])[
+                "Entries"
+            ]
             found[one["PrefixListId"]] = [e["Cidr"] for e in entries]
     return found

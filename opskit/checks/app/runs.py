@@ -25,7 +25,11 @@ def check(target: Target, app: AppInstance, probe: InstanceProbe) -> Finding:
     if not probe.result.asked_containers:
         return skipped(f"containers were not asked: {probe.why_not('containers') or 'no engine'}")
     if not probe.containers:
-        what = f"container {target.container}" if target.container else "container with database settings"
+        what = (
+            f"container {target.container}"
+            if target.container
+            else "container with database settings"
+        )
         return undecided(f"no {what} is on {app.instance.label}", "--container NAME")
     down = [c for c in probe.containers if c.status != "running"]
     if not down:

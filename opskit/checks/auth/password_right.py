@@ -14,7 +14,16 @@ from __future__ import annotations
 
 import shlex
 
-from opskit.checks.interface import Evidence, Finding, Fix, failed, observed, passed, reported, undecided
+from opskit.checks.interface import (
+    Evidence,
+    Finding,
+    Fix,
+    failed,
+    observed,
+    passed,
+    reported,
+    undecided,
+)
 from opskit.checks.remedy import restart_commands
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
@@ -68,21 +77,13 @@ def check(
 
 
 def _reset(parameter: str, identifier: str) -> str:
-    """Through a pipe: the password is in no argument of a command and on no screen.
-
-    `--cli-input-json file:///dev/stdin` takes the whole request; the quoting is done by `--query`,
-    which prints the value as JSON.
-    """
-    name = shlex.quote(parameter)
-    wait = f"aws rds wait db-instance-available --db-instance-identifier {shlex.quote(identifier)}"
-    wrap = (
-        'printf \'{"DBInstanceIdentifier":"%s","ApplyImmediately":true,"MasterUserPassword":%s}\' '
-        f'{shlex.quote(identifier)} "$(cat)"'
-    )
+    """Through a pipe: the password is in no argument of a command and on no screen."""
+    name, instance = shlex.quote(parameter), shlex.quote(identifier)
     return (
-        f"aws ssm get-parameter --name {name} --with-decryption --query Parameter.Value --output json"
-        f" | {{ {wrap}; }}"
-        " | aws rds modify-db-instance --cli-input-json file:///dev/stdin"
-        " --query DBInstance.DBInstanceStatus"
-        f" && sleep 5 && {wait}"
+        f"aws ssm get-parameter --name {name} --with-decryption --query Parameter.Value --output text"
+        " | tr -d '\\n'"
+        f" | aws rds modify-db-instance --db-instance-identifier {instance} --apply-immediately"
+        " --master-user-password file:///dev/stdin --query DBInstance.DBInstanceStatus"
+        # The status may still say `available` just after the call.
+        f" && sleep 5 && aws rds wait db-instance-available --db-instance-identifier {instance}"
     )

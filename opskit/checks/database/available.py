@@ -12,7 +12,16 @@ from __future__ import annotations
 
 import shlex
 
-from opskit.checks.interface import Evidence, Finding, Fix, failed, passed, reported, undecided, warned
+from opskit.checks.interface import (
+    Evidence,
+    Finding,
+    Fix,
+    failed,
+    passed,
+    reported,
+    undecided,
+    warned,
+)
 from opskit.facts.database import Database
 from opskit.facts.rds import DbInstance
 
@@ -20,15 +29,46 @@ explains = ("dns", "tcp", "tls", "auth", "app")
 is_essential = True
 
 WORKING = frozenset(
-    "available backing-up configuring-enhanced-monitoring configuring-log-exports "
-    "storage-optimization storage-initialization delete-precheck modifying maintenance "
-    "configuring-iam-database-auth resetting-master-credentials".split()
+    [
+        "available",
+        "backing-up",
+        "configuring-enhanced-monitoring",
+        "configuring-log-exports",
+        "storage-optimization",
+        "storage-initialization",
+        "delete-precheck",
+        "modifying",
+        "maintenance",
+        "configuring-iam-database-auth",
+        "resetting-master-credentials",
+    ]
 )
-PASSING = frozenset("renaming rebooting upgrading starting moving-to-vpc converting-to-vpc creating".split())
+PASSING = frozenset(
+    [
+        "renaming",
+        "rebooting",
+        "upgrading",
+        "starting",
+        "moving-to-vpc",
+        "converting-to-vpc",
+        "creating",
+    ]
+)
 BROKEN = frozenset(
-    "stopping stopped deleting failed restore-error incompatible-parameters incompatible-network "
-    "incompatible-option-group incompatible-restore insufficient-capacity "
-    "inaccessible-encryption-credentials inaccessible-encryption-credentials-recoverable".split()
+    [
+        "stopping",
+        "stopped",
+        "deleting",
+        "failed",
+        "restore-error",
+        "incompatible-parameters",
+        "incompatible-network",
+        "incompatible-option-group",
+        "incompatible-restore",
+        "insufficient-capacity",
+        "inaccessible-encryption-credentials",
+        "inaccessible-encryption-credentials-recoverable",
+    ]
 )
 """Source: Amazon RDS User Guide, viewing DB instance status. The list grows: an unknown word is
 unknown, not broken."""
@@ -45,7 +85,9 @@ def check(database: Database) -> Finding:
         return warned(f"{label} is {instance.status}; logins fail until it is available", said)
     if instance.status not in BROKEN:
         return undecided(f"{label} is in a state opskit does not know: {instance.status}")
-    return failed(f"{label} is {instance.status}", said, *_restart_time(instance), fix=_fix(instance))
+    return failed(
+        f"{label} is {instance.status}", said, *_restart_time(instance), fix=_fix(instance)
+    )
 
 
 def _restart_time(instance: DbInstance) -> tuple[Evidence, ...]:
@@ -55,7 +97,11 @@ def _restart_time(instance: DbInstance) -> tuple[Evidence, ...]:
 
 
 def _fix(instance: DbInstance) -> Fix | None:
-    if instance.status not in ("stopped", "stopping", "inaccessible-encryption-credentials-recoverable"):
+    if instance.status not in (
+        "stopped",
+        "stopping",
+        "inaccessible-encryption-credentials-recoverable",
+    ):
         return None
     identifier = shlex.quote(instance.identifier)
     commands = [
@@ -63,5 +109,7 @@ def _fix(instance: DbInstance) -> Fix | None:
         f"aws rds wait db-instance-available --db-instance-identifier {identifier}",
     ]
     if instance.status == "stopping":
-        commands.insert(0, f"aws rds wait db-instance-stopped --db-instance-identifier {identifier}")
+        commands.insert(
+            0, f"aws rds wait db-instance-stopped --db-instance-identifier {identifier}"
+        )
     return Fix("starts the instance, which takes some minutes", tuple(commands))

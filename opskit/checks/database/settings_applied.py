@@ -17,7 +17,11 @@ from opskit.facts.database import Database
 def check(database: Database) -> Finding:
     """Name what is pending."""
     instance = database.instance
-    waiting = [f"{name} ({status})" for name, status in instance.parameter_groups if status not in ("in-sync", "")]
+    waiting = [
+        f"{name} ({status})"
+        for name, status in instance.parameter_groups
+        if status not in ("in-sync", "")
+    ]
     if instance.pending:
         waiting.append("pending: " + ", ".join(instance.pending))
     if not waiting:
@@ -27,5 +31,7 @@ def check(database: Database) -> Finding:
     return warned(
         f"{instance.identifier} does not run with all its settings yet: {'; '.join(waiting)}",
         reported("rds:DescribeDBInstances"),
-        fix=Fix("reboots the database: every connection is cut", (reboot,)) if needs_reboot else None,
+        fix=Fix("reboots the database: every connection is cut", (reboot,))
+        if needs_reboot
+        else None,
     )

@@ -86,7 +86,9 @@ def _addresses(
     if isinstance(probe, Known) and probe.value.addresses_of(host.name):
         return probe.value.addresses_of(host.name), "on the instance"
     # Outside the VPC a public instance has a public address, and that is right.
-    if isinstance(dns, Known) and all(ipaddress.ip_address(a).is_private for a in dns.value.addresses):
+    if isinstance(dns, Known) and all(
+        ipaddress.ip_address(a).is_private for a in dns.value.addresses
+    ):
         return dns.value.addresses, "by your resolver"
     return (), ""
 

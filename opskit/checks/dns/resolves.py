@@ -23,12 +23,11 @@ from opskit.checks.interface import (
     undecided,
 )
 from opskit.checks.remedy import aws
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.dns import Host, OperatorDns
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.private_zones import PrivateZone, PrivateZones
 from opskit.facts.probe import InstanceProbe
-from opskit.facts.vpc import Vpc, VpcDns
+from opskit.facts.vpc import VpcDns
 
 explains = ("tcp", "tls", "auth", "app", "DNS002", "DNS003")
 is_essential = True

@@ -23,7 +23,9 @@ def check(database: Database, groups: SecurityGroups) -> Finding:
         for rule in groups.ingress_of([group_id]):
             wide = [c for c in rule.cidrs if c in EVERYBODY]
             if wide and rule.covers(database.port):
-                ports = {} if rule.from_port is None else {"port": f"{rule.from_port}-{rule.to_port}"}
+                ports = (
+                    {} if rule.from_port is None else {"port": f"{rule.from_port}-{rule.to_port}"}
+                )
                 revoke = aws(
                     "ec2",
                     "revoke-security-group-ingress",

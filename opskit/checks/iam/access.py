@@ -24,7 +24,8 @@ def attempts_denied(probe: Fact[InstanceProbe], action: str) -> list[tuple[str, 
     return [
         (read.name, read.message)
         for read in probe.value.reads
-        if read.code in DENIED and (action in read.message or (action != "kms:Decrypt" and "kms:" not in read.message))
+        if read.code in DENIED
+        and (action in read.message or (action != "kms:Decrypt" and "kms:" not in read.message))
     ]
 
 
@@ -38,17 +39,25 @@ def simulated(simulation: Fact[Simulation], action: str, arns: Iterable[str]) ->
 
 def denial_evidence(denied: list[tuple[str, str]], refused: list[Decision]) -> tuple[Evidence, ...]:
     """The refusals, the observed first."""
-    seen = [observed(f"the instance's own read of {name}: {message}") for name, message in denied[:2]]
+    seen = [
+        observed(f"the instance's own read of {name}: {message}") for name, message in denied[:2]
+    ]
     said = [
         derived(f"the IAM simulator says {d.decision} for {d.action} on {d.resource}")
         for d in refused[:2]
     ]
     ceilings = {d.stopped_by for d in refused if d.stopped_by}
-    return (*seen, *said, *(reported(f"the {c} denies it, not the role's policy") for c in ceilings))
+    return (
+        *seen,
+        *said,
+        *(reported(f"the {c} denies it, not the role's policy") for c in ceilings),
+    )
 
 
-def grant(role: InstanceRole, name: str, statement: dict[str, object]) -> Fix | None:
-    """The smallest inline policy that gives the role what it lacks."""
+def grant(
+    role: InstanceRole, name: str, statement: dict[str, object], restart: tuple[str, ...]
+) -> Fix | None:
+    """The smallest inline policy that gives the role what it lacks, and then `restart`."""
     if role.role_name is None:
         return None
     document = {"Version": "2012-10-17", "Statement": [statement]}
@@ -62,6 +71,7 @@ def grant(role: InstanceRole, name: str, statement: dict[str, object]) -> Fix | 
                 policy_name=name,
                 policy_document=document,
             ),
+            *restart,
         ),
         "A new policy needs some seconds until it is in force everywhere.",
     )

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from opskit.checks.iam.access import attempts_denied, denial_evidence, grant, is_explicit, simulated
 from opskit.checks.interface import Finding, failed, observed, passed, reported, skipped, undecided
+from opskit.checks.remedy import restart_if_unhealthy
+from opskit.facts.app_instance import AppInstance
 from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.key import Key
@@ -30,6 +32,7 @@ def check(
     key: Fact[Key],
     simulation: Fact[Simulation],
     probe: Fact[InstanceProbe],
+    app: Fact[AppInstance],
 ) -> Finding:
     """Weigh the attempt and the simulation."""
     if role.role_name is None:
@@ -39,7 +42,9 @@ def check(
         return passed(f"{role.role_name} decrypts the password", observed("the instance did it"))
     if isinstance(key, Unknown):
         if denied:
-            return failed(f"{role.role_name} may not decrypt the password", *denial_evidence(denied, []))
+            return failed(
+                f"{role.role_name} may not decrypt the password", *denial_evidence(denied, [])
+            )
         return undecided(key.reason, *key.missing)
     if key.value.is_aws_managed and not denied:
         return skipped(f"{key.value.named_as} is AWS's own key: ssm:GetParameter is enough")
@@ -57,7 +62,9 @@ def check(
         f"{role.role_name} may not decrypt with {key.value.named_as} ({key.value.key_id})"
         + (": something denies it explicitly" if explicit else ""),
         *denial_evidence(denied, refused),
-        fix=None if explicit else grant(role, "decrypt-parameters", allow),
+        fix=None
+        if explicit
+        else grant(role, "decrypt-parameters", allow, restart_if_unhealthy(app, probe)),
     )
 
 
@@ -67,6 +74,8 @@ def _no_refusal(role: InstanceRole, key: Key, simulation: Fact[Simulation]) -> F
     if isinstance(simulation, Known):
         return passed(
             f"{role.role_name} may decrypt with {key.named_as}",
-            reported("the IAM simulator allows it; it knows no key policy, and the instance was not asked"),
+            reported(
+                "the IAM simulator allows it; it knows no key policy, and the instance was not asked"
+            ),
         )
     return undecided(simulation.reason, *simulation.missing)

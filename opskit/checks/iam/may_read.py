@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from opskit.checks.iam.access import attempts_denied, denial_evidence, grant, is_explicit, simulated
 from opskit.checks.interface import Finding, failed, observed, passed, reported, undecided
+from opskit.checks.remedy import restart_if_unhealthy
 from opskit.config import Target
+from opskit.facts.app_instance import AppInstance
 from opskit.facts.identity import Identity
 from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Fact, Known, Unknown
@@ -31,6 +33,7 @@ def check(
     role: InstanceRole,
     simulation: Fact[Simulation],
     probe: Fact[InstanceProbe],
+    app: Fact[AppInstance],
 ) -> Finding:
     """Weigh the attempt and the simulation."""
     if role.role_name is None:
@@ -47,13 +50,19 @@ def check(
             )
         return _nobody_knows(simulation, probe)
     names = ", ".join(dict.fromkeys([n for n, _ in denied] or [d.resource for d in refused]))
-    allow = {"Effect": "Allow", "Action": [*READ, "ssm:GetParametersByPath"], "Resource": _resources(arns)}
+    allow = {
+        "Effect": "Allow",
+        "Action": [*READ, "ssm:GetParametersByPath"],
+        "Resource": _resources(arns),
+    }
     explicit = is_explicit(denied, refused)
     return failed(
         f"{role.role_name} may not read {names}"
         + (": something denies it explicitly" if explicit else ""),
         *denial_evidence(denied, refused),
-        fix=None if explicit else grant(role, "read-parameters", allow),
+        fix=None
+        if explicit
+        else grant(role, "read-parameters", allow, restart_if_unhealthy(app, probe)),
     )
 
 

@@ -20,7 +20,9 @@ def check(role: InstanceRole, probe: InstanceProbe) -> Finding:
     if role.role_name is None:
         return skipped("the instance has no role")
     if not probe.caller_arn:
-        return undecided(f"the instance could not say who it is ({probe.caller_error or 'no answer'})")
+        return undecided(
+            f"the instance could not say who it is ({probe.caller_error or 'no answer'})"
+        )
     if f":assumed-role/{role.role_name}/" in probe.caller_arn:
         return passed(f"the instance acts as {role.role_name}", observed(probe.caller_arn))
     return warned(

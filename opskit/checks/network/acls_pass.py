@@ -126,7 +126,9 @@ def _drops(
     return found
 
 
-def _drop(acl: NetworkAcl | None, is_egress: bool, peer: str, ports: tuple[int, int]) -> Drop | None:
+def _drop(
+    acl: NetworkAcl | None, is_egress: bool, peer: str, ports: tuple[int, int]
+) -> Drop | None:
     if acl is None:
         return None
     return first_drop(acl, is_egress=is_egress, peer=peer, first_port=ports[0], last_port=ports[1])
@@ -148,7 +150,9 @@ def _blocked(
     if outcome is not None:
         rules.append(observed(f"on the instance: {outcome.words}"))
         if outcome.is_connected and not all(p.drop.is_partial for p in passages):
-            return warned(f"{said}; yet the instance connected, so something is not known here", *rules)
+            return warned(
+                f"{said}; yet the instance connected, so something is not known here", *rules
+            )
     if all(p.drop.is_partial for p in passages):
         said += f" for ports {first.drop.ports[0]}-{first.drop.ports[1]}, so some connections fail"
     return failed(said, *rules, fix=_fix(passages))

@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from opskit.checks.interface import Evidence, Finding, Fix, derived, observed, passed, skipped, undecided, warned
+from opskit.checks.interface import (
+    Evidence,
+    Finding,
+    Fix,
+    derived,
+    observed,
+    passed,
+    skipped,
+    undecided,
+    warned,
+)
 from opskit.checks.remedy import aws
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
@@ -75,7 +85,9 @@ def classify(case: Case) -> Ingress:
 def judged_elsewhere(case: Case, ingress: Ingress) -> Finding:
     """The answer of a check whose class does not apply."""
     if ingress is Ingress.ADMITTED:
-        return passed(f"{case.database_label} admits {case.app.instance.label} on {case.database.port}")
+        return passed(
+            f"{case.database_label} admits {case.app.instance.label} on {case.database.port}"
+        )
     if ingress is Ingress.DEPENDS:
         return undecided(
             f"whether {case.database_label} admits the app depends on a prefix list",

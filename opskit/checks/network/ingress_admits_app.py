@@ -30,4 +30,8 @@ def check(
     if ingress is not Ingress.OTHERS:
         return judged_elsewhere(c, ingress)
     others = c.peers([r for r in c.rules if r.covers(c.database.port)])
-    return verdict(c, f"{c.database_label} admits {c.database.port} from {others} only, not from {c.app_label}", probe)
+    return verdict(
+        c,
+        f"{c.database_label} admits {c.database.port} from {others} only, not from {c.app_label}",
+        probe,
+    )

@@ -30,8 +30,14 @@ def check(
     if ingress is not Ingress.OTHER_PORT:
         return judged_elsewhere(c, ingress)
     ports = ", ".join(_ports(r) for r in c.own_rules)
-    return verdict(c, f"{c.database_label} admits the app on {ports} only, not on {c.database.port}", probe)
+    return verdict(
+        c, f"{c.database_label} admits the app on {ports} only, not on {c.database.port}", probe
+    )
 
 
 def _ports(rule: Permission) -> str:
-    return str(rule.from_port) if rule.from_port == rule.to_port else f"{rule.from_port}-{rule.to_port}"
+    return (
+        str(rule.from_port)
+        if rule.from_port == rule.to_port
+        else f"{rule.from_port}-{rule.to_port}"
+    )

@@ -9,9 +9,8 @@ Not the fix: an entry in /etc/hosts, or a CNAME under the old name: TLS names wo
 
 from __future__ import annotations
 
-from opskit.checks.remedy import restart_commands
 from opskit.checks.interface import Finding, Fix, derived, failed, passed, reported, skipped
-from opskit.checks.remedy import put_parameter
+from opskit.checks.remedy import put_parameter, restart_commands
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.dns import OperatorDns
@@ -44,7 +43,9 @@ def check(
     return failed(
         f"{endpoint.name} says {host}, but {database.instance.identifier} is at {database.host}",
         reported(f"RDS says that {database.instance.identifier} is at {database.host}"),
-        derived(f"{database.instance.identifier} is taken to be meant because {database.chosen_because}"),
+        derived(
+            f"{database.instance.identifier} is taken to be meant because {database.chosen_because}"
+        ),
         fix=Fix(
             "writes the present endpoint and restarts the app",
             (

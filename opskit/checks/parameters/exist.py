@@ -11,16 +11,24 @@ Not the fix: a default value in the app, which hides the next mistake too.
 from __future__ import annotations
 
 from opskit.checks.interface import Finding, Fix, failed, passed, reported
-from opskit.checks.remedy import aws
+from opskit.checks.remedy import aws, restart_if_unhealthy
+from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known
 from opskit.facts.key import Key
 from opskit.facts.parameters import Parameters
+from opskit.facts.probe import InstanceProbe
 
 explains = ("iam", "auth", "app")
 
 
-def check(parameters: Parameters, database: Fact[Database], key: Fact[Key]) -> Finding:
+def check(
+    parameters: Parameters,
+    database: Fact[Database],
+    key: Fact[Key],
+    app: Fact[AppInstance],
+    probe: Fact[InstanceProbe],
+) -> Finding:
     """Name those that are missing."""
     if not parameters.missing:
         names = len(parameters.found) + len(parameters.refused)
@@ -37,7 +45,7 @@ def check(parameters: Parameters, database: Fact[Database], key: Fact[Key]) -> F
         reported(f"its neighbours are there: {present}"),
         fix=Fix(
             "creates what is missing, changes nothing else",
-            commands,
+            (*commands, *restart_if_unhealthy(app, probe)),
             "A password is read from the terminal: type it, then Ctrl-D."
             if any(purpose == "password" for purpose, _ in parameters.missing)
             else "",

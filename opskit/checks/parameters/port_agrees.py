@@ -9,9 +9,8 @@ Not the fix: opening the wrong port in the security group.
 
 from __future__ import annotations
 
-from opskit.checks.remedy import restart_commands
 from opskit.checks.interface import Finding, Fix, failed, passed, reported, skipped
-from opskit.checks.remedy import put_parameter
+from opskit.checks.remedy import put_parameter, restart_commands
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact

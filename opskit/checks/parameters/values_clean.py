@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import shlex
 
-from opskit.checks.remedy import restart_commands
 from opskit.checks.interface import Finding, Fix, failed, passed, reported, warned
-from opskit.checks.remedy import put_parameter
+from opskit.checks.remedy import put_parameter, restart_commands
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.interface import Fact, Known
 from opskit.facts.key import Key
@@ -42,7 +41,10 @@ def check(
     return failed(
         text,
         *(reported(f"{p.name}, version {p.version}, was read and looked at") for p in stained),
-        fix=Fix("puts the same values without it, and restarts the app", commands + restart_commands(app, probe)),
+        fix=Fix(
+            "puts the same values without it, and restarts the app",
+            commands + restart_commands(app, probe),
+        ),
     )
 
 

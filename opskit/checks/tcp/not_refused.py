@@ -31,4 +31,6 @@ def check(host: Host, probe: Fact[InstanceProbe]) -> Finding:
         )
     if found.is_connected:
         return passed(f"a server listens on port {found.port}")
-    return undecided("whether a server listens cannot be seen without an answer", "an answer on the port")
+    return undecided(
+        "whether a server listens cannot be seen without an answer", "an answer on the port"
+    )

@@ -47,7 +47,9 @@ def check(probe: InstanceProbe, setting: Fact[TlsSetting], app: AppInstance) -> 
         return skipped("the database also admits clients without TLS")
     server: list[Evidence] = []
     if probe.greeting.without_tls is not None:
-        server.append(observed(f"without TLS the server says: {probe.greeting.without_tls.message}"))
+        server.append(
+            observed(f"without TLS the server says: {probe.greeting.without_tls.message}")
+        )
     if isinstance(setting, Known):
         value = f"{setting.value.parameter}={setting.value.value}"
         server.append(reported(f"{setting.value.group} has {value} ({setting.value.apply_status})"))

@@ -34,7 +34,10 @@ SOON = timedelta(days=30)
 
 def check(database: Database, certificate: Fact[Certificate]) -> Finding:
     """Judge the dates."""
-    ends, basis = database.instance.certificate_valid_till, reported("rds:DescribeDBInstances says so")
+    ends, basis = (
+        database.instance.certificate_valid_till,
+        reported("rds:DescribeDBInstances says so"),
+    )
     if isinstance(certificate, Known):
         ends, basis = certificate.value.not_after, observed("the server shows this certificate")
     if ends is None:

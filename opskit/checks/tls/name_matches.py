@@ -22,7 +22,9 @@ from opskit.facts.probe import InstanceProbe
 explains = ("auth", "app")
 
 
-def check(certificate: Certificate, host: Host, database: Database, probe: InstanceProbe) -> Finding:
+def check(
+    certificate: Certificate, host: Host, database: Database, probe: InstanceProbe
+) -> Finding:
     """Judge the name, then what the app's own verification says."""
     spoken = engine.for_rds_engine(database.instance.engine)
     for container in probe.containers:

@@ -56,14 +56,22 @@ class Conduct:
             self.injections = [Injection(**row) for row in rows]
 
 
-THROTTLE_CODES = {"json": "ThrottlingException", "query": "Throttling", "ec2": "RequestLimitExceeded"}
+THROTTLE_CODES = {
+    "json": "ThrottlingException",
+    "query": "Throttling",
+    "ec2": "RequestLimitExceeded",
+}
 EXPIRED_CODES = {"json": "ExpiredTokenException", "query": "ExpiredToken", "ec2": "RequestExpired"}
 UNKNOWN_KEY_CODES = {
     "json": "UnrecognizedClientException",
     "query": "InvalidClientTokenId",
     "ec2": "AuthFailure",
 }
-DENIED_CODES = {"json": "AccessDeniedException", "query": "AccessDenied", "ec2": "UnauthorizedOperation"}
+DENIED_CODES = {
+    "json": "AccessDeniedException",
+    "query": "AccessDenied",
+    "ec2": "UnauthorizedOperation",
+}
 """JSON services, query services and EC2 have a word each for the same thing."""
 
 
@@ -73,10 +81,14 @@ def error_body(protocol: str, code: str, message: str) -> tuple[str, bytes]:
     from xml.sax.saxutils import escape
 
     if protocol == "json":
-        return "application/x-amz-json-1.1", json.dumps({"__type": code, "message": message}).encode()
+        return "application/x-amz-json-1.1", json.dumps(
+            {"__type": code, "message": message}
+        ).encode()
     inner = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
     if protocol == "ec2":
-        text = f"<Response><Errors><Error>{inner}</Error></Errors><RequestID>0</RequestID></Response>"
+        text = (
+            f"<Response><Errors><Error>{inner}</Error></Errors><RequestID>0</RequestID></Response>"
+        )
     else:
         text = f"<ErrorResponse><Error><Type>Sender</Type>{inner}</Error><RequestId>0</RequestId></ErrorResponse>"
     return "text/xml", text.encode()

@@ -41,7 +41,11 @@ class Decision:
 
 
 def decide(
-    identity: Iterable[Policy], boundary: Policy | None, action: str, resource: str, context: Context
+    identity: Iterable[Policy],
+    boundary: Policy | None,
+    action: str,
+    resource: str,
+    context: Context,
 ) -> Decision:
     """Evaluate identity policies under a boundary."""
     words = [_effect(policy, action, resource, context) for policy in identity]

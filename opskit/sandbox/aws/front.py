@@ -1,5 +1,6 @@
 """The emulated AWS as one WSGI application: who calls, whether they may, what goes wrong, and then
-moto or what stands in for it."""
+moto or what stands in for it.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +71,9 @@ class Front:
         network_changed: told after a call that may have changed packets' ways.
     """
 
-    def __init__(self, agent: ssm.Agent, network_changed: Callable[[], None], latency_s: float) -> None:
+    def __init__(
+        self, agent: ssm.Agent, network_changed: Callable[[], None], latency_s: float
+    ) -> None:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
         self._moto = DomainDispatcherApplication(create_backend_app)
@@ -106,16 +109,26 @@ class Front:
     def _answer(self, call: Call, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
         principal = identity.who(call.access_key)
         if principal is None:
-            return _refuse(start, call, conduct.UNKNOWN_KEY_CODES, "The security token included in the request is invalid.", 403)
+            return _refuse(
+                start,
+                call,
+                conduct.UNKNOWN_KEY_CODES,
+                "The security token included in the request is invalid.",
+                403,
+            )
         denied = self._denied(principal, call)
         if denied is not None:
-            return _refuse(start, call, conduct.DENIED_CODES, denied, 400 if call.protocol == "json" else 403)
+            return _refuse(
+                start, call, conduct.DENIED_CODES, denied, 400 if call.protocol == "json" else 403
+            )
         if call.service == "ssm":
             special = self._agent.answer(call.action, call.fields)
             special = special or ssm.refuse_decryption(principal, call.action, call.fields)
             if special is not None:
                 return _json(start, *special)
-        reply = self._ask_moto(environ, start, ssm.disguise if call.service == "ssm" else None, call)
+        reply = self._ask_moto(
+            environ, start, ssm.disguise if call.service == "ssm" else None, call
+        )
         if CHANGES_PACKETS.search(call.action) and not READS_ONLY.match(call.action):
             self._network_changed()
         return reply
@@ -127,7 +140,9 @@ class Front:
         service = {"elasticloadbalancing": "elasticloadbalancing"}.get(call.service, call.service)
         action = f"{service}:{call.action}"
         for resource in call.resources:
-            said = identity.decision(principal, action, resource, {"aws:RequestedRegion": world.REGION})
+            said = identity.decision(
+                principal, action, resource, {"aws:RequestedRegion": world.REGION}
+            )
             if not said.is_allowed:
                 return (
                     f"User: {principal.arn} is not authorized to perform: {action} on resource: "
@@ -167,7 +182,9 @@ class Front:
 
 def read_call(environ: dict[str, Any], body: bytes) -> Call:
     """Who calls which action of which service, from the signature and the request."""
-    found = re.search(r"Credential=([^/]+)/\d+/[^/]+/([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
+    found = re.search(
+        r"Credential=([^/]+)/\d+/[^/]+/([^/]+)/", environ.get("HTTP_AUTHORIZATION", "")
+    )
     key, service = found.groups() if found else ("", "")
     target = environ.get("HTTP_X_AMZ_TARGET", "")
     if target:
@@ -196,12 +213,20 @@ def _fail(start: Any, call: Call, kind: str) -> list[bytes]:
     if kind == "throttle":
         return _refuse(start, call, conduct.THROTTLE_CODES, "Rate exceeded", 400)
     if kind == "expired":
-        return _refuse(start, call, conduct.EXPIRED_CODES, "The security token included in the request is expired", 403)
+        return _refuse(
+            start,
+            call,
+            conduct.EXPIRED_CODES,
+            "The security token included in the request is expired",
+            403,
+        )
     codes = dict.fromkeys(("json", "query", "ec2"), "InternalFailure")
     return _refuse(start, call, codes, "We encountered an internal error.", 500)
 
 
-def _refuse(start: Any, call: Call, codes: dict[str, str], message: str, status: int) -> list[bytes]:
+def _refuse(
+    start: Any, call: Call, codes: dict[str, str], message: str, status: int
+) -> list[bytes]:
     kind, data = conduct.error_body(call.protocol, codes[call.protocol], message)
     start(f"{status} Refused", [("Content-Type", kind), ("Content-Length", str(len(data)))])
     return [data]

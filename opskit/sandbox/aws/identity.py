@@ -52,7 +52,11 @@ def who(access_key: str) -> Principal | None:
 def policies_of(principal: Principal) -> tuple[list[Policy], Policy | None]:
     """Identity policies and permissions boundary of a user or role."""
     backend = iam()
-    entity = backend.users[principal.name] if principal.kind == "user" else backend.get_role(principal.name)
+    entity = (
+        backend.users[principal.name]
+        if principal.kind == "user"
+        else backend.get_role(principal.name)
+    )
     inline = entity.policies.values() if isinstance(entity.policies, dict) else entity.policies
     documents = [_document(p) for p in inline]
     documents += [_document(p.document) for p in entity.managed_policies.values()]
@@ -77,7 +81,9 @@ def decrypt_decision(principal: Principal, key: Any, context: Context) -> Decisi
 
 
 def _document(raw: Any) -> Policy:
-    text = raw.get("policy_document", raw) if isinstance(raw, dict) and "Statement" not in raw else raw
+    text = (
+        raw.get("policy_document", raw) if isinstance(raw, dict) and "Statement" not in raw else raw
+    )
     if isinstance(text, dict):
         return text
     parsed: Policy = json.loads(unquote(text) if text.startswith("%7B") else text)

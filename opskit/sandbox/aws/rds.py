@@ -42,7 +42,9 @@ class Control:
             if instance.manage_master_user_password:
                 text = "You can't specify MasterUserPassword for an instance with ManageMasterUserPassword."
                 raise RDSClientError("InvalidParameterCombination", text)
-            if not 8 <= len(password) <= 128 or any(c in FORBIDDEN or not " " < c < "\x7f" for c in password):
+            if not 8 <= len(password) <= 128 or any(
+                c in FORBIDDEN or not " " < c < "\x7f" for c in password
+            ):
                 text = "The parameter MasterUserPassword is not a valid password."
                 raise RDSClientError("InvalidParameterValue", text)
             instance.pending_modified_values = {"MasterUserPassword": "****"}
@@ -125,7 +127,9 @@ def install(control: Control, postgres: Postgres) -> None:
 def _wrap_modify(backend: Any, control: Control) -> None:
     plain = backend.modify_db_instance
 
-    def modify_db_instance(self: Any, db_instance_identifier: str, db_kwargs: dict[str, Any]) -> Any:
+    def modify_db_instance(
+        self: Any, db_instance_identifier: str, db_kwargs: dict[str, Any]
+    ) -> Any:
         settings = dict(db_kwargs)
         instance = self.describe_db_instances(db_instance_identifier)[0]
         after = control.before_modify(instance, settings) if control.is_ours(instance) else None

@@ -62,7 +62,9 @@ class Agent:
     def _send(self, body: Mapping[str, Any]) -> Answer:
         ids = body.get("InstanceIds", [])
         if not ids or not all(self.is_online(i) for i in ids):
-            text = f"Instances [[{', '.join(ids)}]] not in a valid state for account {world.ACCOUNT}"
+            text = (
+                f"Instances [[{', '.join(ids)}]] not in a valid state for account {world.ACCOUNT}"
+            )
             return error("InvalidInstanceId", text)
         if body["DocumentName"] != "AWS-RunShellScript":
             return error("InvalidDocument", f"Document {body['DocumentName']} does not exist")
@@ -88,7 +90,10 @@ class Agent:
         stderr = done.stderr.decode("utf-8", "replace")
         if done.exit_status not in (0, 124):
             stderr += f"\nfailed to run commands: exit status {done.exit_status}"
-        record["Output"] = (done.stdout.decode("utf-8", "replace")[:MOST_STDOUT], stderr[:MOST_STDERR])
+        record["Output"] = (
+            done.stdout.decode("utf-8", "replace")[:MOST_STDOUT],
+            stderr[:MOST_STDERR],
+        )
         record["ResponseCode"] = done.exit_status
         record["Status"] = {0: "Success", 124: "TimedOut"}.get(done.exit_status, "Failed")
 
@@ -114,7 +119,9 @@ class Agent:
 
     def _information(self, body: Mapping[str, Any]) -> Answer:
         instance = self._instance()
-        wanted = [v for f in body.get("Filters", []) if f["Key"] == "InstanceIds" for v in f["Values"]]
+        wanted = [
+            v for f in body.get("Filters", []) if f["Key"] == "InstanceIds" for v in f["Values"]
+        ]
         if instance is None or (wanted and instance.id not in wanted):
             return 200, {"InstanceInformationList": []}
         online = self.is_online(instance.id)
@@ -151,7 +158,9 @@ def role_of(instance: Any) -> Principal | None:
     return None
 
 
-def refuse_decryption(principal: Principal | None, operation: str, body: Mapping[str, Any]) -> Answer | None:
+def refuse_decryption(
+    principal: Principal | None, operation: str, body: Mapping[str, Any]
+) -> Answer | None:
     """What the keys of the asked parameters have against this read; None if nothing.
 
     Parameter Store asks KMS with the parameter's ARN as encryption context; AWS wraps KMS's error
@@ -165,9 +174,15 @@ def refuse_decryption(principal: Principal | None, operation: str, body: Mapping
         key = key_of(parameter.keyid)
         if key is None or parameter.keyid == "alias/aws/ssm":
             continue
-        tail = "(Service: AWSKMS; Status Code: 400; Error Code: {}; Request ID: " + str(uuid.uuid4()) + ")"
+        tail = (
+            "(Service: AWSKMS; Status Code: 400; Error Code: {}; Request ID: "
+            + str(uuid.uuid4())
+            + ")"
+        )
         if key.key_state == "Disabled":
-            return error("InvalidKeyId", f"{key.arn} is disabled. {tail.format('DisabledException')}")
+            return error(
+                "InvalidKeyId", f"{key.arn} is disabled. {tail.format('DisabledException')}"
+            )
         if key.key_state != "Enabled":
             text = f"{key.arn} is pending deletion. {tail.format('KMSInvalidStateException')}"
             return error("InvalidKeyId", text)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 STATE = os.environ["LINKBOX_CONTAINERS"]
 ENTRYPOINT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "linkbox_entrypoint.py")
@@ -116,7 +116,12 @@ def ps(containers, rest):
         print("%-14s%-24s%-12s%s" % ("CONTAINER ID", "IMAGE", "STATUS", "NAMES"))
     for one in shown:
         status = "Up" if is_alive(one) else "Exited"
-        fields = {"ID": one["Id"][:12], "Names": one["Name"], "Image": one["Image"], "Status": status}
+        fields = {
+            "ID": one["Id"][:12],
+            "Names": one["Name"],
+            "Image": one["Image"],
+            "Status": status,
+        }
         if form:
             print(re.sub(r"\{\{ *\.(\w+) *\}\}", lambda m: fields.get(m.group(1), ""), form))
         else:
@@ -173,7 +178,7 @@ def run_process(one):
             close_fds=True,
         )
     one["Pid"] = process.pid
-    one["StartedAt"] = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    one["StartedAt"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def end_process(one):

@@ -6,29 +6,33 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-IDLE_S = 1.0
-"""A pooled connection that was idle for longer is closed: so faults show within seconds."""
+LIFE_S = 1.5
+"""A pooled connection that is older is replaced: so faults show within seconds."""
+SILENT_MS = 2000
+"""A connection whose packets are not acknowledged for so long is given up."""
 
 lock = threading.Lock()
 pooled = None
-used_at = 0.0
+opened_at = 0.0
 
 
 def ask_database():
     """One real question over the pooled connection; the driver's first words if that fails."""
-    global pooled, used_at
+    global pooled, opened_at
     import psycopg
 
     with lock:
         try:
-            if pooled is None or time.monotonic() - used_at > IDLE_S:
+            if pooled is None or time.monotonic() - opened_at > LIFE_S:
                 if pooled is not None:
                     pooled.close()
                 pooled = None
                 # Settings come from the environment, as libpq reads it.
-                pooled = psycopg.connect(connect_timeout=2, autocommit=True)
+                pooled = psycopg.connect(
+                    connect_timeout=2, tcp_user_timeout=SILENT_MS, autocommit=True
+                )
+                opened_at = time.monotonic()
             pooled.execute("select 1")
-            used_at = time.monotonic()
         except psycopg.Error as error:
             pooled = None
             return str(error).strip().split("\n")[0][:300]
@@ -56,6 +60,8 @@ class Handler(BaseHTTPRequestHandler):
         print("linkbox: " + arguments[0] % arguments[1:], flush=True)
 
 
-server = ThreadingHTTPServer((os.environ.get("LISTEN", "0.0.0.0"), int(os.environ["PORT"])), Handler)
+server = ThreadingHTTPServer(
+    (os.environ.get("LISTEN", "0.0.0.0"), int(os.environ["PORT"])), Handler
+)
 server.daemon_threads = True
 server.serve_forever()

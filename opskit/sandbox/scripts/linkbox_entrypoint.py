@@ -37,7 +37,9 @@ def fetch(prefix):
 
     limits = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 1})
     ssm = boto3.client("ssm", region_name=os.environ["AWS_REGION"], config=limits)
-    names = {key: "%s/db-%s" % (prefix, key) for key in ("endpoint", "username", "password", "name")}
+    names = {
+        key: "%s/db-%s" % (prefix, key) for key in ("endpoint", "username", "password", "name")
+    }
     reply = ssm.get_parameters(Names=sorted(names.values()), WithDecryption=True)
     if reply["InvalidParameters"]:
         raise LookupError("parameters do not exist: " + ", ".join(reply["InvalidParameters"]))
