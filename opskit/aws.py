@@ -116,7 +116,7 @@ class Aws:
             if session.get_credentials() is None:
                 raise no_credentials()
             client = session.client(
-                service,  # type: ignore[call-overload]
+                service,
                 config=Config(
                     connect_timeout=CONNECT_TIMEOUT_S,
                     read_timeout=READ_TIMEOUT_S,

@@ -128,7 +128,7 @@ def _build(values: dict[str, str], origins: dict[str, str], table_name: str | No
         parameters=names,
         prefix=prefix,
         origins=origins,
-        **{key: value for key, value in values.items() if key in known},  # type: ignore[arg-type]
+        **{key: value for key, value in values.items() if key in known},
     )
 
 

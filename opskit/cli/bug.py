@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from pathlib import Path
 
 
 def report(error: Exception) -> None:
@@ -14,11 +15,7 @@ def report(error: Exception) -> None:
         for f in traceback.extract_tb(error.__traceback__)
         if f"{os.sep}opskit{os.sep}" in f.filename
     ]
-    place = (
-        f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}"
-        if frames
-        else "unknown place"
-    )
+    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown place"
     print(
         f"opskit: a bug in opskit itself ({type(error).__name__} at {place}); this says nothing "
         "about your system.",

@@ -146,6 +146,7 @@ def _diagnose(name: str, options: dict[str, Any]) -> int:
 
 def _style(name: str, options: dict[str, Any], make: type[Style]) -> Style:
     from opskit.cli.terminal import shows_unicode, wants_color, width_of
+    from opskit.runbook.catalogue import all_runbooks
 
     color = "never" if options["no_color"] else options["color"]
     typed = [f"opskit diagnose {name}"]
@@ -158,6 +159,7 @@ def _style(name: str, options: dict[str, Any], make: type[Style]) -> Style:
         width=width_of(sys.stdout),
         detail=0 if options["quiet"] else 2 if options["verbose"] or options["debug"] else 1,
         command=" ".join(typed),
+        runbooks={code: book.name for book in all_runbooks() for code in book.codes},
     )
 
 

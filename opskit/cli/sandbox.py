@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import click
@@ -36,7 +37,7 @@ def sandbox() -> None:
     """
 
 
-def _client():  # type: ignore[no-untyped-def]
+def _client() -> ModuleType:
     try:
         from opskit.sandbox import client
     except ImportError as error:

@@ -18,7 +18,7 @@ ENGINES: dict[str, str] = {
 """RDS's name of an engine -> module; a new engine is a file and a line here."""
 
 
-class UnknownEngine(Exception):  # noqa: N818  it states a limit of ours, not a mistake
+class UnknownEngine(Exception):
     """RDS names an engine that opskit does not speak yet."""
 
 

@@ -49,7 +49,7 @@ class Heard:
 class LoginFailure(StrEnum):
     """Why a login did not succeed, by what the server or the client library said."""
 
-    PASSWORD = "password"  # noqa: S105
+    PASSWORD = "password"
     TLS_REQUIRED = "TLS required"
     NOT_ADMITTED = "address, user or database not admitted"
     DATABASE_MISSING = "database missing"

@@ -28,7 +28,7 @@ class InstanceRole:
 def read(iam: Iam, app: AppInstance, target: Target) -> InstanceRole:
     """Follow the instance's profile to its role."""
     if app.instance.profile_arn is None:
-        found = pages(iam.list_instance_profiles, "InstanceProfiles", token="Marker")  # noqa: S106
+        found = pages(iam.list_instance_profiles, "InstanceProfiles", token="Marker")
         names = [p["InstanceProfileName"] for p in found if p["Roles"]]
         words = [w for w in (target.prefix or target.name).lower().split("/") if w]
         fitting = tuple(n for n in names if all(word in n.lower() for word in words))

@@ -77,7 +77,7 @@ def read(ec2: Ec2, database: Database) -> Instances:
 
 def read_target_groups(elbv2: Elbv2) -> TargetGroups:
     """Describe every target group."""
-    found = pages(elbv2.describe_target_groups, "TargetGroups", token="NextMarker")  # noqa: S106
+    found = pages(elbv2.describe_target_groups, "TargetGroups", token="NextMarker")
     return TargetGroups(
         tuple(
             TargetGroup(

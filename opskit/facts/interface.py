@@ -40,7 +40,7 @@ class Unknown:
 Fact: TypeAlias = Known[T] | Unknown
 
 
-class NotThere(Exception):  # noqa: N818  it is not an error: the reader says why there is no answer
+class NotThere(Exception):
     """Raised by a reader that cannot answer although nothing went wrong in a call."""
 
     def __init__(self, reason: str, *missing: str) -> None:

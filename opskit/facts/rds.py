@@ -84,13 +84,13 @@ class DbClusters:
 
 def read_instances(rds: Rds) -> DbInstances:
     """List every DB instance: one call for up to 100, and no need to know the endpoint first."""
-    found = pages(rds.describe_db_instances, "DBInstances", token="Marker")  # noqa: S106
+    found = pages(rds.describe_db_instances, "DBInstances", token="Marker")
     return DbInstances(tuple(_instance(raw) for raw in found))
 
 
 def read_clusters(rds: Rds) -> DbClusters:
     """List every cluster."""
-    found = pages(rds.describe_db_clusters, "DBClusters", token="Marker")  # noqa: S106
+    found = pages(rds.describe_db_clusters, "DBClusters", token="Marker")
     return DbClusters(tuple(_cluster(raw) for raw in found))
 
 

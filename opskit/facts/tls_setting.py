@@ -38,7 +38,7 @@ def read(rds: Rds, database: Database) -> TlsSetting:
     found = pages(
         rds.describe_db_parameters,
         "Parameters",
-        token="Marker",  # noqa: S106
+        token="Marker",
         DBParameterGroupName=group,
         Filters=[{"Name": "parameter-name", "Values": [name]}],
     )

@@ -282,7 +282,7 @@ def _talk_lines(request: ProbeRequest) -> Iterator[str]:
         return
     peer = f"{_plain(request.talk_to[0])}:{request.talk_to[1]}"
     for conversation in request.conversations:
-        escaped = "".join("\\%03o" % byte for byte in conversation.steps[0].data)
+        escaped = "".join(f"\\{byte:03o}" for byte in conversation.steps[0].data)
         yield f"{conversation.name} {peer} {escaped}"
 
 

@@ -357,7 +357,7 @@ def ask_containers(probe):
         wanted = probe.request["container"]
         if wanted and wanted != name:
             continue
-        found = settings_of(probe, raw)
+        found = settings_of(raw)
         if not (wanted or found):
             continue
         state, config = raw["State"], raw["Config"]
@@ -386,7 +386,7 @@ def output(command):
     return done.stdout.decode("utf-8", "replace")
 
 
-def settings_of(probe, raw):
+def settings_of(raw):
     """(source, field, value, variable, file) of a container: what its process has outweighs its
     configuration, and what only the process has was fetched when it started.
     """

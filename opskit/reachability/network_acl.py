@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from itertools import pairwise
 
 from opskit.facts.subnets import AclEntry, NetworkAcl
 
@@ -52,12 +53,12 @@ def first_drop(
                 p for p in (entry.ports[0], entry.ports[1] + 1) if first_port < p <= last_port
             }
     cuts = sorted(edges)
-    pieces = [(a, b - 1, _decide(entries, a)) for a, b in zip(cuts, cuts[1:], strict=False)]
+    pieces = [(a, b - 1, _decide(entries, a)) for a, b in pairwise(cuts)]
     denied = [piece for piece in pieces if piece[2] is None or not piece[2].allows]
     if not denied:
         return None
-    start, end, entry = denied[0]
-    return Drop(acl, is_egress, (start, end), len(denied) < len(pieces), entry)
+    start, end, deciding = denied[0]
+    return Drop(acl, is_egress, (start, end), len(denied) < len(pieces), deciding)
 
 
 def _fits(entry: AclEntry, is_egress: bool, peer: str) -> bool:

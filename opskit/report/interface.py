@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +14,7 @@ class Style:
         width: columns; commands to be copied are never wrapped to it.
         detail: 0 quiet (verdict, cause and fix), 1 usual, 2 every check with its evidence.
         command: what the user typed, to be repeated as the way to verify.
+        runbooks: code -> name of the runbook that treats it.
     """
 
     color: bool = False
@@ -20,3 +22,4 @@ class Style:
     width: int = 100
     detail: int = 1
     command: str = "opskit diagnose db"
+    runbooks: Mapping[str, str] = field(default_factory=dict)

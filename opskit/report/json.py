@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import importlib.resources
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from opskit.checks.interface import Judged
 from opskit.diagnosis import Diagnosis
 from opskit.report.interface import Style
-from opskit.runbook.catalogue import for_code
 
 SCHEMA = "opskit.diagnosis/1"
 
 
 def render(diagnosis: Diagnosis, style: Style) -> str:
     """One object, keys in a fixed order."""
-    return json.dumps(document(diagnosis), indent=2, ensure_ascii=not style.unicode)
+    return json.dumps(document(diagnosis, style.runbooks), indent=2, ensure_ascii=not style.unicode)
 
 
-def document(diagnosis: Diagnosis) -> dict[str, Any]:
+def document(diagnosis: Diagnosis, runbooks: Mapping[str, str]) -> dict[str, Any]:
     """The object that is written."""
     return {
         "schema": SCHEMA,
@@ -28,8 +28,8 @@ def document(diagnosis: Diagnosis) -> dict[str, Any]:
         "target": asdict(diagnosis.place),
         "verdict": str(diagnosis.verdict),
         "exit_code": int(diagnosis.exit_status),
-        "root_causes": [_check(j) for j in diagnosis.root_causes],
-        "checks": [_check(j) for j in diagnosis.judged],
+        "root_causes": [_check(j, runbooks) for j in diagnosis.root_causes],
+        "checks": [_check(j, runbooks) for j in diagnosis.judged],
         "aws": {"calls": diagnosis.calls, "rounds": diagnosis.rounds},
         "seconds": round(diagnosis.seconds, 3),
     }
@@ -41,10 +41,9 @@ def schema() -> str:
     return (package / "diagnosis.schema.json").read_text(encoding="utf-8")
 
 
-def _check(judged: Judged) -> dict[str, Any]:
+def _check(judged: Judged, runbooks: Mapping[str, str]) -> dict[str, Any]:
     finding = judged.finding
     fix = finding.fix
-    runbook = for_code(judged.check.code)
     return {
         "code": judged.check.code,
         "layer": judged.check.layer,
@@ -57,5 +56,5 @@ def _check(judged: Judged) -> dict[str, Any]:
         else [],
         "missing": list(finding.missing),
         "caused_by": judged.caused_by,
-        "runbook": runbook.name if runbook else None,
+        "runbook": runbooks.get(judged.check.code),
     }

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from opskit.checks.interface import LAYERS, Judged, Status
 from opskit.diagnosis import Diagnosis, Verdict
 from opskit.report.interface import Style
-from opskit.runbook.catalogue import for_code
 
 MARKS = {
     Status.PASS: ("✓", "ok", "32"),
@@ -105,10 +104,9 @@ def _cause(cause: Judged, style: Style) -> Iterator[str]:
         yield ""
         yield from _wrapped(_page_line(check.page, "Fix:"), "", style, bold=True)
     yield ""
-    runbook = for_code(check.code)
     more = f"opskit explain {check.code}"
-    if runbook is not None:
-        more += f" · opskit runbook show {runbook.name}"
+    if check.code in style.runbooks:
+        more += f" · opskit runbook show {style.runbooks[check.code]}"
     yield f"THEN  {style.command}        MORE  {more}"
 
 

@@ -111,8 +111,8 @@ def _make_host(name: str) -> Host:
         stdin=subprocess.DEVNULL,
     )
     # The process is a host of its own only once it has left our namespace.
-    ours, limit = os.readlink("/proc/self/ns/net"), time.monotonic() + 5
-    while os.readlink(f"/proc/{holder.pid}/ns/net") == ours or not _runs_sleep(holder.pid):
+    ours, limit = Path("/proc/self/ns/net").readlink(), time.monotonic() + 5
+    while Path(f"/proc/{holder.pid}/ns/net").readlink() == ours or not _runs_sleep(holder.pid):
         if time.monotonic() > limit or holder.poll() is not None:
             raise RuntimeError(f"the namespaces of {name} did not come up")
         time.sleep(0.002)

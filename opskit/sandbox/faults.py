@@ -210,6 +210,13 @@ def _mode(mode: str) -> Deed:
     return deed
 
 
+def _docker(word: str) -> Deed:
+    def deed(h: Hands) -> None:
+        h.shell(f"docker {word} {world.CONTAINER}")
+
+    return deed
+
+
 def _password_changed(h: Hands) -> None:
     h.set_password(world.DATABASE_USER, new_password())
     h.restart_app()
@@ -276,8 +283,8 @@ _ALL = (
     Fault("password-mismatch-prefer", "the same, with an app that uses sslmode=prefer", "AUT001",
           _changed_with_prefer, _back_from_prefer),
     Fault("container-stopped", "somebody stopped the app's container", "APP001",
-          lambda h: h.shell(f"docker stop {world.CONTAINER}") and None,
-          lambda h: h.shell(f"docker start {world.CONTAINER}") and None),
+          _docker("stop"),
+          _docker("start")),
     Fault("stale-environment", "the password was rotated, the app was not restarted", "APP002",
           _rotated_without_restart, Hands.restart_app),
 )  # fmt: skip

@@ -33,10 +33,9 @@ def compile_rules(client: Callable[[str], Client]) -> str:
     for instance in instances:
         carried[instance["PrivateIpAddress"]] = [g["GroupId"] for g in instance["SecurityGroups"]]
     for database in databases:
-        if database.get("Endpoint", {}).get("Address", "").endswith(world.HOST_SUFFIX):
-            if database["DBName"] == world.DATABASE_NAME:
-                own = [g["VpcSecurityGroupId"] for g in database["VpcSecurityGroups"]]
-                carried[world.DATABASE_ADDRESS] = own
+        if database["DBName"] == world.DATABASE_NAME:
+            own = [g["VpcSecurityGroupId"] for g in database["VpcSecurityGroups"]]
+            carried[world.DATABASE_ADDRESS] = own
     names = {"app": world.INSTANCE_ADDRESS, "db": world.DATABASE_ADDRESS}
     chains = []
     for name, address in names.items():

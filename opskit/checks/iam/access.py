@@ -5,7 +5,7 @@ The instance's own attempt outweighs the simulator, and the simulator a guess.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from opskit.checks.interface import Evidence, Fix, derived, observed, reported
 from opskit.checks.remedy import aws
@@ -55,7 +55,7 @@ def denial_evidence(denied: list[tuple[str, str]], refused: list[Decision]) -> t
 
 
 def grant(
-    role: InstanceRole, name: str, statement: dict[str, object], restart: tuple[str, ...]
+    role: InstanceRole, name: str, statement: Mapping[str, object], restart: tuple[str, ...]
 ) -> Fix | None:
     """The smallest inline policy that gives the role what it lacks, and then `restart`."""
     if role.role_name is None:

@@ -76,7 +76,7 @@ def check(
             elsewhere.append((there, passage))
     now = [p for s, p in elsewhere if today is None or s == today]
     if now and (today is not None or len({s for s, _ in elsewhere}) == len(possible)):
-        return _blocked(now, app, database, probe)
+        return _blocked(now, database, probe)
     if elsewhere:
         there, passage = elsewhere[0]
         return warned(
@@ -134,9 +134,7 @@ def _drop(
     return first_drop(acl, is_egress=is_egress, peer=peer, first_port=ports[0], last_port=ports[1])
 
 
-def _blocked(
-    passages: list[Passage], app: AppInstance, database: Database, probe: Fact[InstanceProbe]
-) -> Finding:
+def _blocked(passages: list[Passage], database: Database, probe: Fact[InstanceProbe]) -> Finding:
     first = passages[0]
     outcome = probe.value.connection(database.port) if isinstance(probe, Known) else None
     said = f"{first.drop.acl.label} drops {first.words}: {first.drop.decided_by}"

@@ -90,5 +90,6 @@ def error_body(protocol: str, code: str, message: str) -> tuple[str, bytes]:
             f"<Response><Errors><Error>{inner}</Error></Errors><RequestID>0</RequestID></Response>"
         )
     else:
-        text = f"<ErrorResponse><Error><Type>Sender</Type>{inner}</Error><RequestId>0</RequestId></ErrorResponse>"
+        error = f"<Error><Type>Sender</Type>{inner}</Error>"
+        text = f"<ErrorResponse>{error}<RequestId>0</RequestId></ErrorResponse>"
     return "text/xml", text.encode()

@@ -30,4 +30,4 @@ def install(health: Callable[[], int]) -> None:
             for r in rows
         ]
 
-    ELBv2Backend.describe_target_health = describe_target_health  # type: ignore[method-assign]
+    ELBv2Backend.describe_target_health = describe_target_health

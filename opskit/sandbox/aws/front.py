@@ -159,7 +159,7 @@ class Front:
     ) -> Iterable[bytes]:
         kept: list[Any] = []
 
-        def keep(status: str, headers: list[tuple[str, str]], info: Any = None) -> None:
+        def keep(status: str, headers: list[tuple[str, str]], _: Any = None) -> None:
             kept[:] = [status, headers]
 
         with self._lock:

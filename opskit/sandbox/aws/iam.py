@@ -13,7 +13,7 @@ def install() -> None:
     """Add SimulatePrincipalPolicy to moto's IAM."""
     from moto.iam.responses import IamResponse
 
-    IamResponse.simulate_principal_policy = _simulate  # type: ignore[attr-defined]
+    IamResponse.simulate_principal_policy = _simulate
 
 
 def _simulate(self: Any) -> Any:

@@ -107,17 +107,15 @@ def install(control: Control, postgres: Postgres) -> None:
     from moto.rds.models import DBInstance, RDSBackend
     from moto.rds.responses import RDSResponse
 
-    DBInstance.address = property(  # type: ignore[method-assign,assignment]
-        lambda self: f"{self.db_instance_identifier}.{world.HOST_SUFFIX}"
-    )
-    DBInstance.certificate_details = property(  # type: ignore[attr-defined]
-        lambda self: {
+    DBInstance.address = property(lambda self: f"{self.db_instance_identifier}.{world.HOST_SUFFIX}")
+    DBInstance.certificate_details = property(
+        lambda _: {
             "CAIdentifier": "rds-ca-rsa2048-g1",
             "ValidTill": postgres.certificate_ends,
         }
     )
     DBInstance.ca_certificate_identifier = "rds-ca-rsa2048-g1"
-    DBInstance.pending_modified_values = {}  # type: ignore[attr-defined]
+    DBInstance.pending_modified_values = {}
     _wrap_modify(RDSBackend, control)
     _wrap_states(RDSBackend, control)
     _wrap_group(RDSBackend, control)

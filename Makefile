@@ -1,0 +1,42 @@
+# Every target makes its own virtual environment and installs what it needs into it.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed-
+
+.PHONY: help demo test test-all lint bench system clean
+
+help:
+	@echo "make demo    watch a fault being found and mended, without an AWS account"
+	@echo "make test    run the tests"
+	@echo "make lint    ruff, mypy, import rules"
+	@echo "make bench   print how fast it is, as ratios"
+
+demo: $(STAMP)sandbox system
+	@$(BIN)/opskit demo
+
+test: $(STAMP)dev system
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+test-all: test
+
+lint: $(STAMP)dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --config setup.cfg
+
+bench: $(STAMP)dev system
+	$(BIN)/python -m tests.bench
+
+# The sandbox's packets need iproute2 and nftables. Root gets them installed; others are told.
+system:
+	@sh .ci/system-packages
+
+$(STAMP)%: setup.cfg setup.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
