@@ -198,3 +198,24 @@ def _with_cause(one: Judged, roots: Sequence[Judged], fails: Sequence[Judged]) -
         return one
     cause = next((f for f in (*roots, *fails) if f is not one and _explains(f, one)), None)
     return replace(one, caused_by=cause.check.code) if cause else one
+
+
+def discover(
+    target: Target, clients: Clients, region: str, timeout_s: float = DEADLINE_S
+) -> tuple[tuple[str, str | None, str], ...]:
+    """What can be found out about a target: (setting, value or None, how it was found or why not)."""
+    given = (target, Region(region), RunKey(secrets.token_hex(8)))
+    snapshot = gather((Database, AppInstance), clients, given, deadline_s=timeout_s)
+    found: list[tuple[str, str | None, str]] = []
+    for setting, kind in (("db_instance", Database), ("instance", AppInstance)):
+        fact = snapshot.get(kind)
+        if isinstance(fact, Unknown):
+            found.append((setting, None, fact.reason))
+        elif isinstance(fact.value, Database):
+            found.append((setting, fact.value.instance.identifier, fact.value.chosen_because))
+        else:
+            instance = fact.value.instance
+            found.append(
+                (setting, instance.instance_id, f"{instance.name}: {fact.value.chosen_because}")
+            )
+    return tuple(found)

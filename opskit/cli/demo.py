@@ -1,0 +1,98 @@
+"""`opskit demo`: the main job, end to end, in the sandbox."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from opskit.errors import Incomplete
+
+if TYPE_CHECKING:
+    from opskit.sandbox.client import Running
+
+DIAGNOSE = ("opskit", "diagnose", "db", "--prefix", "/linkbox")
+HEALED_WITHIN_S = 20
+
+
+@click.command()
+@click.option("--fault", default="ingress-wrong-group", show_default=True, help="What to break.")
+def demo(fault: str) -> int:
+    """Start a small AWS, break it, find the fault, paste the printed fix, and prove the repair.
+
+    \b
+    Examples:
+      opskit demo
+      opskit demo --fault password-mismatch
+    """
+    try:
+        from opskit.sandbox import client
+        from opskit.sandbox.faults import FAULTS
+    except ImportError as error:
+        raise Incomplete(
+            f"the demo needs a package that is not installed ({error.name})",
+            "pip install 'opskit[sandbox]'",
+        ) from None
+    if fault not in FAULTS:
+        raise click.UsageError(f"there is no fault '{fault}'; opskit sandbox faults   lists them")
+    _say("a small AWS starts: LinkBox, a real PostgreSQL behind real packet filters")
+    with client.temporary(0) as running:
+        _say("1  everything is well")
+        _expect(0, _show(running, DIAGNOSE))
+        _say(f"2  {FAULTS[fault].summary}")
+        client.order(running, "break", [fault])
+        time.sleep(1)
+        _say("3  the phone rings")
+        _expect(1, _show(running, DIAGNOSE))
+        _say("4  the fix, pasted as printed")
+        for command in _fix(running):
+            _expect(0, _show(running, ("sh", "-c", command), shown=command))
+        _say("5  is it mended?")
+        _wait_healed(running)
+        _expect(0, _show(running, DIAGNOSE))
+    _say("the sandbox is gone; nothing is left.  Next: opskit sandbox up, break, shell")
+    return 0
+
+
+def _say(text: str) -> None:
+    click.echo(click.style(f"\n── {text}", bold=True))
+    sys.stdout.flush()
+
+
+def _show(running: Running, command: tuple[str, ...], shown: str = "") -> int:
+    """Run a command as the operator, in sight."""
+    click.echo(f"$ {shown or ' '.join(command)}")
+    sys.stdout.flush()
+    return subprocess.call(running.command(command), env=running.environment())
+
+
+def _fix(running: Running) -> list[str]:
+    found = _quietly(running)
+    return [fix["command"] for cause in found["root_causes"] for fix in cause["fix"]]
+
+
+def _quietly(running: Running) -> dict[str, list[dict[str, list[dict[str, str]]]]]:
+    done = subprocess.run(
+        running.command([*DIAGNOSE, "--output", "json"]),
+        env=running.environment(),
+        capture_output=True,
+        check=False,
+    )
+    answer: dict[str, list[dict[str, list[dict[str, str]]]]] = json.loads(done.stdout)
+    return answer
+
+
+def _wait_healed(running: Running) -> None:
+    """Apps and load balancers notice a moment later."""
+    limit = time.monotonic() + HEALED_WITHIN_S
+    while _quietly(running)["root_causes"] and time.monotonic() < limit:
+        time.sleep(0.5)
+
+
+def _expect(wanted: int, status: int) -> None:
+    if status != wanted:
+        raise Incomplete(f"the demo expected exit status {wanted} and got {status}")

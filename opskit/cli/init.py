@@ -1,0 +1,71 @@
+"""`opskit init`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from opskit.cli.options import make_target, target_options
+from opskit.errors import UsageError
+
+
+@click.command()
+@target_options
+@click.option("--force", is_flag=True, help="Overwrite a file that is there.")
+@click.option("--stdout", "to_stdout", is_flag=True, help="Print it instead of writing it.")
+def init(force: bool, to_stdout: bool, **flags: Any) -> None:
+    """Write a commented opskit.toml from what discovery finds.
+
+    \b
+    Examples:
+      opskit init --prefix /linkbox
+      opskit init --prefix /linkbox --region eu-west-1 --stdout
+    """
+    from opskit.aws import Aws
+    from opskit.cli.terminal import Spinner
+    from opskit.config import FILE_NAME
+    from opskit.diagnosis import discover
+
+    path = Path.cwd() / FILE_NAME
+    if path.exists() and not (force or to_stdout):
+        raise UsageError(
+            f"{path} is there already", "--force overwrites it, --stdout prints instead"
+        )
+    target = make_target(flags)
+    with Spinner(quiet=False) as spinner:
+        aws = Aws(target, spinner)
+        found = discover(target, aws, aws.region)
+    lines = [
+        "# Targets of opskit: what each command is about. Flags and OPSKIT_* variables outweigh it.",
+        "# It holds no secret; keep it beside the app's code.",
+        "version = 1",
+        f"default = {json.dumps(target.name)}",
+        "",
+        f"[targets.{json.dumps(target.name)}]",
+    ]
+    if target.prefix:
+        lines.append(f"prefix = {json.dumps(target.prefix)}")
+    for purpose, name in target.parameters.items():
+        lines.append(f"# parameter_{purpose} = {json.dumps(name)}")
+    lines.append(f"region = {json.dumps(aws.region)}")
+    if target.profile:
+        lines.append(f"profile = {json.dumps(target.profile)}")
+    for key, value, why in found:
+        if value is None:
+            lines.append(f"# {key}: {why}")
+        else:
+            lines += [f"# {why}", f"{key} = {json.dumps(value)}"]
+    lines += [
+        "# More that can be said: container, health_url, dns_server, via (auto, run-command, local, none)",
+    ]
+    text = "\n".join(lines) + "\n"
+    if to_stdout:
+        click.echo(text, nl=False)
+        return
+    path.write_text(text, encoding="utf-8")
+    print(f"wrote {path}", file=sys.stderr)
+    print("opskit diagnose db", file=sys.stderr)
