@@ -35,4 +35,9 @@ def _clock_ahead_s(reply: object) -> float | None:
     )
     if "date" not in headers:
         return None
-    return (datetime.now(UTC) - parsedate_to_datetime(headers["date"])).total_seconds()
+    try:
+        there = parsedate_to_datetime(headers["date"])
+    except ValueError:
+        return None
+    # A proxy may add a second date, which parses as a time without a zone.
+    return (datetime.now(UTC) - there).total_seconds() if there.tzinfo else None

@@ -39,20 +39,22 @@ def _head(diagnosis: Diagnosis, style: Style) -> str:
     parts = [place.name, place.region, f"account {place.account or 'unknown'}"]
     if place.instance:
         via = f" via {place.via}" if place.via else ""
-        parts.append(f"from {place.instance} ({place.instance_name or 'no name'}){via}")
-    return _bold(" · ".join(parts), style)
+        name = place.instance_name or "the app's instance"
+        parts.append(f"from {name} ({place.instance}){via}")
+    lines = _wrapped(" · ".join(parts), "", style)
+    return "\n".join(_bold(line, style) for line in lines)
 
 
 def _layers(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
     rows = []
+    room = max(40, style.width - 18)
     roots = {j.check.code: j.check.layer for j in diagnosis.root_causes}
     for layer in LAYERS:
         judged = [j for j in diagnosis.judged if j.check.layer == layer]
         if not judged or (layer == "identity" and all(_is_fine(j) for j in judged)):
             continue
         worst = min(judged, key=lambda j: (WORST_FIRST.index(j.finding.status), bool(j.caused_by)))
-        rows.append((f"  {layer}", _mark(worst, style), _layer_text(judged, worst, roots)))
-    room = max(40, style.width - 18)
+        rows.append((f"  {layer}", _mark(worst, style), _layer_text(judged, worst, roots, room)))
     yield from _aligned(rows, room)
 
 
@@ -66,10 +68,10 @@ def _aligned(rows: list[tuple[str, str, str]], room: int) -> Iterator[str]:
             yield f"{'':<13}   {line}"
 
 
-def _layer_text(judged: list[Judged], worst: Judged, roots: dict[str, str]) -> str:
+def _layer_text(judged: list[Judged], worst: Judged, roots: dict[str, str], room: int) -> str:
     status = worst.finding.status
     if status is Status.PASS:
-        return _best_sentence(judged)
+        return _best_sentence(judged, room)
     if worst.caused_by and status is Status.UNKNOWN:
         return f"not reached (because of {roots.get(worst.caused_by, worst.caused_by)})"
     if worst.caused_by:
@@ -82,15 +84,21 @@ def _layer_text(judged: list[Judged], worst: Judged, roots: dict[str, str]) -> s
     return worst.finding.summary
 
 
-def _best_sentence(judged: list[Judged]) -> str:
-    """What is, in a line: the sentences of the first checks that passed, as far as they go."""
-    said = [j.finding.summary for j in judged if j.finding.status is Status.PASS]
-    return " · ".join(said[:2])
+def _best_sentence(judged: list[Judged], room: int) -> str:
+    """What is, in a line: the sentences of the checks that passed, as many as fit."""
+    passed = [j.finding.summary for j in judged if j.finding.status is Status.PASS]
+    text, *more = dict.fromkeys(passed)
+    for sentence in more:
+        if len(text) + len(sentence) + 3 > room:
+            break
+        text += f" · {sentence}"
+    return text
 
 
 def _cause(cause: Judged, style: Style) -> Iterator[str]:
     finding, check = cause.finding, cause.check
-    yield _color(f"ROOT CAUSE  {check.code}  {finding.summary}.", "31;1", style)
+    for line in _wrapped(f"ROOT CAUSE  {check.code}  {finding.summary}.", "", style):
+        yield _color(line, "31;1", style)
     for evidence in finding.evidence:
         yield from _wrapped(f"{evidence.basis}: {evidence.text}", "  ", style)
     if finding.fix is not None and finding.fix.commands:

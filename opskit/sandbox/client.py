@@ -24,6 +24,8 @@ from opskit.sandbox import box, world
 UP_WITHIN_S = 45
 """Some three seconds are usual; a machine that is busy with other work may need ten times that."""
 DEFAULT_NAME = "default"
+_started: list[subprocess.Popen[bytes]] = []
+"""Those of this process, kept so that Python does not warn of a child that is still there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,7 @@ def _start(name: str, latency_ms: int, lifeline: int | None) -> Running:
             env=_daemon_environment(),
             start_new_session=True,
         )
+    _started.append(process)
     _write_aws_command(directory / "bin")
     try:
         answer = _first_line(process)
@@ -221,6 +224,7 @@ def _first_line(process: subprocess.Popen[bytes]) -> dict[str, Any]:
     assert process.stdout is not None
     ready, _, _ = select.select([process.stdout], [], [], UP_WITHIN_S)
     line = process.stdout.readline() if ready else b""
+    process.stdout.close()
     if not line:
         raise Incomplete(f"the sandbox did not come up within {UP_WITHIN_S} s")
     answer: dict[str, Any] = json.loads(line)
@@ -260,5 +264,6 @@ def _wait_gone(running: Running, limit_s: float = 5) -> None:
                 os.kill(running.first_pid, signal.SIGKILL)
             limit = time.monotonic() + limit_s
         time.sleep(0.01)
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(running.pid, 0)
+    for process in _started:
+        if process.pid == running.pid:
+            process.wait(limit_s)

@@ -28,7 +28,7 @@ def check(host: Host, probe: Fact[InstanceProbe]) -> Finding:
         why = probe.value.why_not("tcp") or "the name was not resolved there"
         return undecided(f"no connection was tried: {why}", "an address on the instance")
     if found.is_connected:
-        took = f" in {found.milliseconds:.0f} ms" if found.milliseconds is not None else ""
+        took = f" in {max(1, found.milliseconds):.0f} ms" if found.milliseconds is not None else ""
         return passed(
             f"{found.address or host.name}:{found.port} accepts the instance{took}",
             observed(f"from {found.local_address or 'the instance'}"),

@@ -121,6 +121,8 @@ class Front:
             return _refuse(
                 start, call, conduct.DENIED_CODES, denied, 400 if call.protocol == "json" else 403
             )
+        if call.action == "GetCallerIdentity" and principal.kind == "user":
+            return _say_who(start, principal)
         if call.service == "ssm":
             special = self._agent.answer(call.action, call.fields)
             special = special or ssm.refuse_decryption(principal, call.action, call.fields)
@@ -230,6 +232,17 @@ def _refuse(
     kind, data = conduct.error_body(call.protocol, codes[call.protocol], message)
     start(f"{status} Refused", [("Content-Type", kind), ("Content-Length", str(len(data)))])
     return [data]
+
+
+def _say_who(start: Any, principal: Principal) -> list[bytes]:
+    """The operator's identity: moto knows only keys that it has made itself."""
+    fields = (
+        f"<Arn>{principal.arn}</Arn><UserId>AIDAONCALL</UserId><Account>{world.ACCOUNT}</Account>"
+    )
+    name = "GetCallerIdentity"
+    text = f"<{name}Response><{name}Result>{fields}</{name}Result></{name}Response>"
+    start("200 OK", [("Content-Type", "text/xml"), ("Content-Length", str(len(text)))])
+    return [text.encode()]
 
 
 def _json(start: Any, status: int, answer: Any) -> list[bytes]:

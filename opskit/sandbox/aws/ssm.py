@@ -17,6 +17,7 @@ from opskit.sandbox.aws.identity import Principal
 from opskit.sandbox.world import Completed
 
 MOST_STDOUT, MOST_STDERR = 24_000, 8_000
+MOST_LISTED = 2_500
 NOT_THERE_S = 0.02
 """For so long after SendCommand its invocation does not exist: AWS needs up to seconds."""
 READS = ("GetParameter", "GetParameters", "GetParametersByPath")
@@ -43,6 +44,8 @@ class Agent:
         method = {
             "SendCommand": self._send,
             "GetCommandInvocation": self._invocation,
+            "ListCommands": self._list,
+            "ListCommandInvocations": self._list_invocations,
             "CancelCommand": self._cancel,
             "DescribeInstanceInformation": self._information,
             "GetConnectionStatus": self._connection,
@@ -113,6 +116,26 @@ class Agent:
             "StandardOutputContent": stdout,
             "StandardErrorContent": stderr,
         }
+
+    def _list(self, _: Mapping[str, Any]) -> Answer:
+        names = ("CommandId", "DocumentName", "Comment", "Parameters", "Status")
+        rows = [{n: record[n] for n in names} for record in self._commands.values()]
+        return 200, {"Commands": rows}
+
+    def _list_invocations(self, body: Mapping[str, Any]) -> Answer:
+        wanted = [
+            r for r in self._commands.values() if body.get("CommandId") in (None, r["CommandId"])
+        ]
+        rows = [
+            {
+                "CommandId": r["CommandId"],
+                "InstanceId": r["InstanceId"],
+                "Status": r["Status"],
+                "CommandPlugins": [{"Output": r.get("Output", ("", ""))[0][:MOST_LISTED]}],
+            }
+            for r in wanted
+        ]
+        return 200, {"CommandInvocations": rows}
 
     def _cancel(self, body: Mapping[str, Any]) -> Answer:
         return (200, {}) if body["CommandId"] in self._commands else error("InvalidCommandId")

@@ -1,0 +1,111 @@
+"""What all tests share: a guard against stray packets, and one sandbox a worker."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from opskit.sandbox import client
+from opskit.sandbox.client import Running
+
+
+class StrayPacket(AssertionError):
+    """A test tried to send a packet out of this machine."""
+
+
+_connect = socket.socket.connect
+
+
+def _guarded(self: socket.socket, address: Any) -> None:
+    if self.family in (socket.AF_INET, socket.AF_INET6):
+        host = ipaddress.ip_address(address[0] if address[0] != "localhost" else "127.0.0.1")
+        if not host.is_loopback:
+            raise StrayPacket(f"a test tried to reach {host}: only loopback is allowed out here")
+    _connect(self, address)
+
+
+@pytest.fixture(autouse=True)
+def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that runs in the tests' own process reaches further than this machine."""
+    monkeypatch.setattr(socket.socket, "connect", _guarded)
+
+
+@dataclass
+class Operator:
+    """Somebody on call, inside the sandbox."""
+
+    running: Running
+
+    def run(
+        self, *command: str, timeout: float = 60, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command as the operator, inside its own network."""
+        return subprocess.run(
+            self.running.command(command),
+            env={**self.running.environment(), **environment},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def diagnose(self, *options: str, layer: str = "db") -> tuple[dict[str, Any], int]:
+        """The JSON of a diagnosis and its exit status."""
+        command = [
+            "opskit",
+            "diagnose",
+            layer,
+            "--prefix",
+            "/linkbox",
+            "--output",
+            "json",
+            *options,
+        ]
+        done = self.run(*command)
+        assert "Traceback" not in done.stderr, done.stderr
+        return json.loads(done.stdout), done.returncode
+
+    def wait_for(self, status: int, limit_s: float = 20) -> tuple[dict[str, Any], int]:
+        """Diagnose until the exit status is there: apps notice a moment later."""
+        limit = time.monotonic() + limit_s
+        while True:
+            found, seen = self.diagnose()
+            if seen == status or time.monotonic() > limit:
+                return found, seen
+            time.sleep(0.3)
+
+    def inject(self, *rows: dict[str, Any]) -> None:
+        """Let AWS go wrong in these ways, and no others."""
+        program = (
+            "import sys, urllib.request as u; r = u.Request(sys.argv[1] + '/_sandbox/injections',"
+            "sys.argv[2].encode(), method='PUT'); u.urlopen(r)"
+        )
+        url = self.running.environment()["AWS_ENDPOINT_URL"]
+        done = self.run("python", "-c", program, url, json.dumps(rows))
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="session")
+def shared_sandbox() -> Iterator[Operator]:
+    """One sandbox for all tests of this worker; whoever breaks something repairs it."""
+    os.environ.pop("OPSKIT_SANDBOX", None)
+    with client.temporary(0) as running:
+        yield Operator(running)
+
+
+@pytest.fixture
+def operator(shared_sandbox: Operator) -> Iterator[Operator]:
+    """The shared sandbox, whole before and after the test."""
+    yield shared_sandbox
+    shared_sandbox.inject()
+    if client.order(shared_sandbox.running, "status")["broken"]:
+        client.order(shared_sandbox.running, "repair")

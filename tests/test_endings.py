@@ -1,0 +1,140 @@
+"""Whatever goes wrong ends in one clear sentence and a documented status."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from opskit.errors import ExitStatus
+from tests.conftest import Operator
+
+DIAGNOSE = ("opskit", "diagnose", "db")
+
+
+def ended(done: subprocess.CompletedProcess[str], status: ExitStatus, *words: str) -> None:
+    assert done.returncode == status, (done.stdout, done.stderr)
+    assert "Traceback" not in done.stdout + done.stderr
+    for word in words:
+        assert word in done.stderr, done.stderr
+
+
+def test_unknown_prefix(operator: Operator) -> None:
+    done = operator.run(*DIAGNOSE, "--prefix", "/nowhere")
+    ended(done, ExitStatus.NO_TARGET, "/nowhere/db-endpoint", "--region")
+
+
+def test_wrong_region(operator: Operator) -> None:
+    done = operator.run(*DIAGNOSE, "--prefix", "/linkbox", "--region", "eu-west-1")
+    ended(done, ExitStatus.NO_TARGET, "/linkbox/db-endpoint")
+
+
+def test_unknown_instance(operator: Operator) -> None:
+    done = operator.run(*DIAGNOSE, "--prefix", "/linkbox", "--instance", "i-0123")
+    ended(done, ExitStatus.NO_TARGET, "i-0123", "linkbox-backend-1")
+
+
+def test_unknown_database(operator: Operator) -> None:
+    done = operator.run(*DIAGNOSE, "--prefix", "/linkbox", "--db-instance", "nope")
+    ended(done, ExitStatus.NO_TARGET, "nope", "linkbox-db")
+
+
+def test_unknown_credentials(operator: Operator) -> None:
+    done = operator.run(*DIAGNOSE, "--prefix", "/linkbox", AWS_ACCESS_KEY_ID="AKIANOBODY0000000000")
+    ended(done, ExitStatus.NO_TARGET, "credentials are not known to AWS")
+
+
+def test_expired_credentials(operator: Operator) -> None:
+    operator.inject({"kind": "expired"})
+    done = operator.run(*DIAGNOSE, "--prefix", "/linkbox")
+    ended(done, ExitStatus.NO_TARGET, "credentials are expired")
+
+
+def test_missing_credentials(operator: Operator) -> None:
+    done = operator.run(
+        *DIAGNOSE, "--prefix", "/linkbox", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="",
+        AWS_EC2_METADATA_DISABLED="true",
+    )  # fmt: skip
+    ended(done, ExitStatus.NO_TARGET, "no AWS credentials")
+
+
+def test_json_is_json_at_a_bad_ending_too(operator: Operator) -> None:
+    done = operator.run(*DIAGNOSE, "--prefix", "/nowhere", "--output", "json")
+    assert json.loads(done.stdout)["exit_code"] == done.returncode == ExitStatus.NO_TARGET
+
+
+def test_some_throttling_is_waited_for(operator: Operator) -> None:
+    operator.wait_for(0)
+    operator.inject({"kind": "throttle", "service": "rds", "times": 2})
+    found, status = operator.diagnose()
+    assert status == 0, found
+
+
+def test_a_throttling_storm_is_not_a_fault(operator: Operator) -> None:
+    operator.inject({"kind": "throttle"})
+    started = time.monotonic()
+    done = operator.run(*DIAGNOSE, "--prefix", "/linkbox", "--timeout", "20")
+    assert time.monotonic() - started < 40
+    assert done.returncode in (ExitStatus.NOT_JUDGED, ExitStatus.NO_TARGET), done.stdout
+    assert "throttle" in (done.stdout + done.stderr).lower()
+    assert "Traceback" not in done.stderr
+
+
+def test_a_server_error_of_one_service_loses_only_its_facts(operator: Operator) -> None:
+    operator.wait_for(0)
+    operator.inject({"kind": "error", "service": "elasticloadbalancing"})
+    found, status = operator.diagnose()
+    assert status == 0, found["root_causes"]
+
+
+def test_missing_rights_are_unknown_and_named(operator: Operator) -> None:
+    operator.wait_for(0)
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": "*", "Resource": "*"},
+            {"Effect": "Deny", "Action": ["ssm:SendCommand", "iam:Simulate*"], "Resource": "*"},
+        ],
+    }
+    name = ("--user-name", "oncall", "--policy-name", "less")
+    put = operator.run(
+        "aws", "iam", "put-user-policy", *name, "--policy-document", json.dumps(policy)
+    )
+    assert put.returncode == 0, put.stderr
+    try:
+        found, status = operator.diagnose()
+    finally:
+        operator.run("aws", "iam", "delete-user-policy", *name)
+    assert status == ExitStatus.NOT_JUDGED
+    assert found["root_causes"] == []
+    tcp = next(c for c in found["checks"] if c["code"] == "TCP001")
+    assert tcp["status"] == "unknown"
+    assert any("ssm:SendCommand" in m for m in tcp["missing"])
+
+
+@pytest.mark.parametrize("after_s", [0.15, 0.6, 1.0])
+def test_ctrl_c_at_any_time(operator: Operator, after_s: float) -> None:
+    process = subprocess.Popen(
+        operator.running.command([*DIAGNOSE, "--prefix", "/linkbox", "--output", "json"]),
+        env=operator.running.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    time.sleep(after_s)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert "Traceback" not in err
+    # It may have been done already; otherwise it says that it was interrupted.
+    assert process.returncode in (ExitStatus.INTERRUPTED, ExitStatus.HEALTHY, -signal.SIGINT)
+
+
+def test_closed_pipe_ends_quietly(operator: Operator) -> None:
+    done = operator.run("sh", "-c", "opskit explain | head -1")
+    assert "Traceback" not in done.stderr
+    assert done.stderr == ""

@@ -1,0 +1,91 @@
+"""No password of the run appears anywhere: output, logs, process list, command history."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+from opskit.sandbox import client
+from tests.conftest import Operator
+
+MARKS = ("opskit diagnose", "opskit.instance", "postgresql_wire", "aws ssm")
+
+
+def password_of(operator: Operator) -> str:
+    done = operator.run(
+        *("aws", "ssm", "get-parameter", "--name", "/linkbox/db-password", "--with-decryption"),
+        *("--query", "Parameter.Value", "--output", "text"),
+    )
+    return done.stdout.strip()
+
+
+def read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+class Watch(threading.Thread):
+    """Reads the process list over and over, and keeps what it must not hold."""
+
+    def __init__(self, secret: str) -> None:
+        super().__init__(daemon=True)
+        self.secret, self.found, self.rounds = secret, [], 0
+        self.over = threading.Event()
+
+    def run(self) -> None:
+        while not self.over.wait(0.01):
+            self.rounds += 1
+            for process in Path("/proc").glob("[0-9]*"):
+                line = read(process / "cmdline").replace("\0", " ")
+                if self.secret in line:
+                    self.found.append(line)
+                # The app has it in its environment, as apps do; we never have.
+                if any(mark in line for mark in MARKS) and self.secret in read(process / "environ"):
+                    self.found.append(f"environment of {line}")
+
+
+def test_no_password_leaves(operator: Operator) -> None:
+    operator.wait_for(0)
+    client.order(operator.running, "break", ["stale-environment"])
+    secret = password_of(operator)
+    assert len(secret) > 20
+    watch = Watch(secret)
+    watch.start()
+    said = ""
+    for options in (["--verbose", "--debug"], ["--output", "json"]):
+        done = operator.run("opskit", "diagnose", "db", "--prefix", "/linkbox", *options)
+        said += done.stdout + done.stderr
+    watch.over.set()
+    watch.join()
+    assert watch.rounds > 5
+    assert watch.found == []
+    assert secret not in said
+    assert "/linkbox/db-password" in said
+
+    history = operator.run("aws", "ssm", "list-commands").stdout
+    outputs = operator.run("aws", "ssm", "list-command-invocations", "--details").stdout
+    assert len(json.loads(history)["Commands"]) >= 2
+    assert "opskit-probe" in outputs
+    assert secret not in history + outputs
+
+    directory = Path(operator.running.directory)
+    for log in [
+        directory / "daemon.log",
+        directory / "pg/postgres.log",
+        *directory.glob("instance/var/*.log"),
+    ]:
+        assert secret not in read(log), log
+
+
+def test_no_password_in_a_probe_that_fails(operator: Operator) -> None:
+    operator.wait_for(0)
+    client.order(operator.running, "break", ["password-mismatch"])
+    secret = password_of(operator)
+    done = operator.run(
+        "opskit", "diagnose", "auth", "--prefix", "/linkbox", "--verbose", "--debug"
+    )
+    assert done.returncode == 1
+    assert secret not in done.stdout + done.stderr
