@@ -1,0 +1,70 @@
+"""A runbook's text as steps and blocks, and what is wrong with its form."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from opskit.runbook.catalogue import Runbook
+
+KINDS = ("sh read", "sh change", "text output")
+"""What a fenced block is: changes nothing, changes something, is only shown."""
+NEEDED = ("Decide first", "Fix", "Verify", "What is not the fix", "Afterwards")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced block, with the heading it stands under."""
+
+    heading: str
+    kind: str
+    text: str
+
+
+def blocks(text: str) -> tuple[Block, ...]:
+    """All fenced blocks in their order."""
+    found: list[Block] = []
+    heading, kind, lines = "", "", list[str]()
+    for line in text.splitlines():
+        if line.startswith("```") and not kind:
+            kind, lines = line.removeprefix("```").strip() or "none", []
+        elif line == "```":
+            found.append(Block(heading, kind, "\n".join(lines)))
+            kind = ""
+        elif kind:
+            lines.append(line)
+        elif line.startswith("## "):
+            heading = line.removeprefix("## ")
+    return tuple(found)
+
+
+def headings(text: str) -> tuple[str, ...]:
+    """All second-level headings in their order."""
+    return tuple(re.findall(r"^## (.+)$", text, re.MULTILINE))
+
+
+def anchor(heading: str) -> str:
+    """The name under which a heading is linked to, as web hosts make it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def lint(runbook: Runbook) -> list[str]:
+    """What keeps a person or a program from following the runbook."""
+    wrong = [f"no heading '{name}'" for name in NEEDED if name not in headings(runbook.text)]
+    for block in blocks(runbook.text):
+        if block.kind not in KINDS:
+            wrong.append(f"block under '{block.heading}' is marked '{block.kind}'")
+        if block.kind == "sh change" and ("0.0.0.0/0" in block.text or "force_ssl" in block.text):
+            wrong.append(f"block under '{block.heading}' turns a safety off")
+    anchors = {anchor(h) for h in headings(runbook.text)}
+    for link in re.findall(r"\]\(#([^)]+)\)", runbook.text):
+        if link not in anchors:
+            wrong.append(f"link to #{link}, which does not exist")
+    for heading in headings(runbook.text):
+        if heading.startswith("Step ") and not _section(runbook.text, heading).count("\nExpect: "):
+            wrong.append(f"'{heading}' does not say what to expect")
+    return wrong
+
+
+def _section(text: str, heading: str) -> str:
+    return text.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]

@@ -1,0 +1,84 @@
+"""The rules of the house that nobody has to remember."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from opskit.checks.catalogue import CODES, HEADINGS, RETIRED, all_checks
+from opskit.checks.interface import LAYERS
+from opskit.facts.gather import PRIVATE, SOURCES, needed_for
+from opskit.facts.interface import CLIENTS, inputs_of, outputs_of
+
+ROOT = Path(__file__).parent.parent
+GIVEN = {"Target", "Region", "RunKey"}
+
+
+@pytest.mark.parametrize("check", all_checks(), ids=lambda c: c.code)
+def test_check_has_a_page_and_known_inputs(check: object) -> None:
+    assert check.layer in LAYERS  # type: ignore[attr-defined]
+    assert [h for h in HEADINGS if f"\n{h}" not in check.page] == []  # type: ignore[attr-defined]
+    known = {kind for reader in SOURCES for kind in outputs_of(reader)}
+    for item in inputs_of(check.judge):  # type: ignore[attr-defined]
+        assert item.type in known or item.type.__name__ in GIVEN, item
+        assert item.type not in PRIVATE, "a check is handed a secret"
+    for name in check.explains:  # type: ignore[attr-defined]
+        assert name in LAYERS or name in CODES, name
+
+
+def test_codes_sort_in_causal_order_and_none_is_reused() -> None:
+    layers = [LAYERS.index(module.split(".")[0]) for module in CODES.values()]
+    assert layers == sorted(layers)
+    assert not set(CODES) & set(RETIRED)
+    assert len(set(CODES.values())) == len(CODES)
+
+
+def test_every_check_file_is_in_the_catalogue() -> None:
+    shared = {"network/ingress.py", "iam/access.py"}
+    files = {
+        str(p.relative_to(ROOT / "opskit/checks"))
+        for p in (ROOT / "opskit/checks").glob("*/*.py")
+        if p.name != "__init__.py"
+    }
+    assert files - shared == {m.replace(".", "/") + ".py" for m in CODES.values()}
+
+
+def test_every_reader_gets_what_it_asks_for() -> None:
+    known = {kind for reader in SOURCES for kind in outputs_of(reader)}
+    for reader in SOURCES:
+        for item in inputs_of(reader):
+            assert item.type in known or item.type in CLIENTS or item.type.__name__ in GIVEN
+    assert needed_for(known) == set(SOURCES)
+
+
+def test_no_public_fact_holds_a_secret() -> None:
+    for reader in SOURCES:
+        for kind in outputs_of(reader):
+            fields = getattr(kind, "__dataclass_fields__", {})
+            held = [f for f in fields.values() if "Secret" in str(f.type)]
+            assert not held or kind in PRIVATE, kind
+
+
+def test_nothing_outside_the_sandbox_speaks_of_it() -> None:
+    allowed = {"cli/main.py", "cli/sandbox.py", "cli/demo.py"}
+    for path in (ROOT / "opskit").rglob("*.py"):
+        name = str(path.relative_to(ROOT / "opskit"))
+        if not name.startswith("sandbox/") and name not in allowed:
+            assert not re.search(r"sandbox|moto\b", path.read_text(), re.IGNORECASE), name
+
+
+def test_printing_and_sizes() -> None:
+    for path in (ROOT / "opskit").rglob("*.py"):
+        name = str(path.relative_to(ROOT / "opskit"))
+        tree = ast.parse(path.read_text())
+        assert ast.get_docstring(tree), f"{name} does not say what it is for"
+        if name.startswith(("cli/", "sandbox/")) or name == "instance/probe_program.py":
+            continue
+        calls = [
+            n for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
+        ]
+        assert not [c for c in calls if c.func.id == "print"], f"{name} prints"  # type: ignore[attr-defined]
+        assert len(path.read_text().splitlines()) <= 450, name
