@@ -106,7 +106,7 @@ class Sandbox:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             stdout, stderr = process.communicate()
-            return Completed(124, stdout, stderr)
+            return Completed(-1, stdout, stderr, timed_out=True)
         return Completed(process.returncode, stdout, stderr)
 
     def network_changed(self) -> None:

@@ -31,8 +31,9 @@ PROJECT_DIRECTORY = "/srv/linkbox"
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """A command's end; `exit_status` is 124 when the time limit ended it."""
+    """A command's end, by itself or because its time was over."""
 
     exit_status: int
     stdout: bytes
     stderr: bytes
+    timed_out: bool = False

@@ -91,14 +91,15 @@ class Agent:
         limit = float(record["Parameters"].get("executionTimeout", ["3600"])[0])
         done = self._run(script, limit)
         stderr = done.stderr.decode("utf-8", "replace")
-        if done.exit_status not in (0, 124):
+        if done.exit_status != 0 and not done.timed_out:
             stderr += f"\nfailed to run commands: exit status {done.exit_status}"
         record["Output"] = (
             done.stdout.decode("utf-8", "replace")[:MOST_STDOUT],
             stderr[:MOST_STDERR],
         )
         record["ResponseCode"] = done.exit_status
-        record["Status"] = {0: "Success", 124: "TimedOut"}.get(done.exit_status, "Failed")
+        ended = "Success" if done.exit_status == 0 else "Failed"
+        record["Status"] = "TimedOut" if done.timed_out else ended
 
     def _invocation(self, body: Mapping[str, Any]) -> Answer:
         record = self._commands.get(body["CommandId"])

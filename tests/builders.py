@@ -1,0 +1,219 @@
+"""A healthy LinkBox as facts, for tests that replace one thing in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from opskit.config import Target
+from opskit.engine.interface import Greeting, ServerAnswer
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.certificate import Certificate
+from opskit.facts.database import Database
+from opskit.facts.dns import Host, OperatorDns
+from opskit.facts.identity import Identity
+from opskit.facts.instance_role import InstanceRole
+from opskit.facts.instances import Instance
+from opskit.facts.interface import Fact, Known, Unknown
+from opskit.facts.key import Key
+from opskit.facts.login import Login
+from opskit.facts.parameters import Parameter, Parameters
+from opskit.facts.private_zones import PrivateZones
+from opskit.facts.probe import InstanceProbe
+from opskit.facts.rds import DbInstance, DbSubnet
+from opskit.facts.region import Region
+from opskit.facts.security_groups import Permission, SecurityGroup, SecurityGroups
+from opskit.facts.simulation import Simulation
+from opskit.facts.snapshot import Snapshot
+from opskit.facts.subnets import AclEntry, NetworkAcl, NetworkAcls, Subnet, Subnets
+from opskit.facts.target_health import TargetHealths
+from opskit.facts.tls_setting import TlsSetting
+from opskit.facts.vpc import Vpc, VpcDns
+from opskit.instance.probe import (
+    Attempt,
+    Connection,
+    Container,
+    Health,
+    ProbeResult,
+    Read,
+    Resolution,
+    Setting,
+)
+
+NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+HOST = "linkbox-db.c123xyz.us-east-1.rds.amazonaws.com"
+NAMES = {
+    "endpoint": "/linkbox/db-endpoint",
+    "username": "/linkbox/db-username",
+    "password": "/linkbox/db-password",
+    "database": "/linkbox/db-name",
+}
+VALUES = {"endpoint": HOST, "username": "linkbox", "password": None, "database": "linkbox"}
+
+
+def known(value: Any) -> Known[Any]:
+    return Known(value, "test", NOW)
+
+
+def rule(
+    port: int, *groups: str, cidrs: tuple[str, ...] = (), protocol: str = "tcp", **more: Any
+) -> Permission:
+    return Permission(protocol, port, port, groups, cidrs, more.get("lists", ()))
+
+
+ALL_OUT = Permission("-1", None, None, (), ("0.0.0.0/0",), ())
+
+
+def parameter(purpose: str, **changes: Any) -> Parameter:
+    kind = "SecureString" if purpose == "password" else "String"
+    name = NAMES[purpose]
+    arn = f"arn:aws:ssm:us-east-1:123456789012:parameter{name}"
+    made = Parameter(name, arn, purpose, kind, 1, NOW, VALUES[purpose], "aaaaaa", ())
+    return replace(made, **changes)
+
+
+def parameters(**changes: Parameter | None) -> Parameters:
+    found = [changes.get(p, parameter(p)) for p in NAMES]
+    missing = tuple((p, NAMES[p]) for p in NAMES if p in changes and changes[p] is None)
+    return Parameters(tuple(p for p in found if p), missing, ())
+
+
+def db_instance(**changes: Any) -> DbInstance:
+    made = DbInstance(
+        "linkbox-db", "db-ABC", "postgres", "17.4", "available", HOST, 5432, "linkbox", "linkbox",
+        "vpc-1", (DbSubnet("subnet-db-a", "a"), DbSubnet("subnet-db-b", "b")), "a", ("sg-db",),
+        (("linkbox-postgres17", "in-sync"),), False, True, True, 7, "rds-ca-rsa2048-g1",
+        datetime.now(UTC) + timedelta(days=300), None, (), None, 20, None,
+    )  # fmt: skip
+    return replace(made, **changes)
+
+
+def database(**changes: Any) -> Database:
+    instance = db_instance(**changes)
+    return Database(instance, instance.host, instance.port, "the endpoint parameter names it")
+
+
+def groups(
+    ingress: tuple[Permission, ...], egress: tuple[Permission, ...] = (ALL_OUT,)
+) -> SecurityGroups:
+    return SecurityGroups(
+        {
+            "sg-db": SecurityGroup("sg-db", "database-sg", ingress, (ALL_OUT,)),
+            "sg-web": SecurityGroup("sg-web", "web-sg", (), egress),
+            "sg-alb": SecurityGroup("sg-alb", "alb-public-sg", (), (ALL_OUT,)),
+        }
+    )
+
+
+def container(**changes: Any) -> Container:
+    settings = (
+        Setting("process", "host", HOST, "PGHOST", ""),
+        Setting("process", "password", "aaaaaa", "PGPASSWORD", ""),
+        Setting("config", "sslmode", "verify-full", "PGSSLMODE", "/srv/linkbox/.env"),
+        Setting("config", "sslrootcert", "/srv/linkbox/rds-bundle.pem", "PGSSLROOTCERT", ""),
+    )
+    made = Container(
+        "linkbox-backend", "running", "2026-01-01T00:00:00Z", "0", "host", "/srv/linkbox",
+        "linkbox-backend", settings,
+    )  # fmt: skip
+    return replace(made, **changes)
+
+
+def connection(outcome: str = "connected") -> Connection:
+    return Connection(HOST, "10.0.5.10", 5432, outcome, 0.4, "10.0.2.45")
+
+
+def probe(greeting: Greeting | None = None, **changes: Any) -> InstanceProbe:
+    made = ProbeResult(
+        is_complete=True,
+        with_python=True,
+        tools=("sh", "python3"),
+        ephemeral_ports=(32768, 60999),
+        resolutions=(Resolution(HOST, ("10.0.5.10",), ""),),
+        connections=(connection(),),
+        caller_arn="arn:aws:sts::123456789012:assumed-role/app-role/i-1",
+        reads=tuple(Read(name, "aaaaaa", "", "") for name in NAMES.values()),
+        asked_containers=True,
+        containers=(container(),),
+        health=Health("http://127.0.0.1:3000/health", 200, 3.0, ""),
+        attempts=(Attempt("parameters", True, "", "", 8.0, "TLSv1.3", "require"),),
+    )
+    plain = ServerAnswer(False, "", "28000", 'no pg_hba.conf entry for host "a", no encryption')
+    usual = Greeting(True, True, "TLSv1.3", (), ServerAnswer(True, "SCRAM-SHA-256"), plain)
+    return InstanceProbe(
+        replace(made, **changes), greeting or usual, NAMES["password"], "run-command"
+    )
+
+
+def acl(tier: str, subnets: tuple[str, ...], *entries: AclEntry) -> NetworkAcl:
+    return NetworkAcl(
+        f"acl-{tier}", f"{tier}-acl", subnets, tuple(sorted(entries, key=lambda e: e.number))
+    )
+
+
+def entry(
+    number: int, way: str, cidr: str, ports: tuple[int, int] | None, verb: str = "allow"
+) -> AclEntry:
+    return AclEntry(number, way == "out", verb == "allow", "6" if ports else "-1", cidr, ports)
+
+
+def acls(app: NetworkAcl | None = None, db: NetworkAcl | None = None) -> NetworkAcls:
+    allow = (entry(100, "in", "0.0.0.0/0", None), entry(100, "out", "0.0.0.0/0", None))
+    return NetworkAcls(
+        (
+            app or acl("app", ("subnet-app",), *allow),
+            db or acl("db", ("subnet-db-a", "subnet-db-b"), *allow),
+        )
+    )
+
+
+def linkbox() -> dict[type, Fact[Any]]:
+    """Every fact that a check may ask for, healthy."""
+    instance = Instance(
+        "i-1", "linkbox-backend-1", "running", "10.0.2.45", "subnet-app", ("sg-web",),
+        "arn:aws:iam::123456789012:instance-profile/p", "required", 2, "linkbox",
+    )  # fmt: skip
+    certificate = Certificate(
+        "CN=x", "CN=rds", (HOST,), NOW, datetime.now(UTC) + timedelta(days=300)
+    )
+    subnets = (
+        Subnet("subnet-app", "app-a", "10.0.2.0/24", "a"),
+        Subnet("subnet-db-a", "db-a", "10.0.5.0/24", "a"),
+        Subnet("subnet-db-b", "db-b", "10.0.6.0/24", "b"),
+    )
+    values = (
+        Target("linkbox", NAMES, "/linkbox"),
+        Region("us-east-1"),
+        Identity("123456789012", "arn:aws:iam::123456789012:user/oncall", 0.3),
+        parameters(),
+        Key(
+            "arn:aws:kms:us-east-1:123456789012:key/k", "k", "alias/linkbox", "Enabled", False, None
+        ),
+        database(),
+        AppInstance(instance, "it carries the name linkbox"),
+        InstanceRole("p", "app-role", "arn:aws:iam::123456789012:role/app-role", None),
+        Simulation(()),
+        Host(HOST, 5432, NAMES["endpoint"]),
+        OperatorDns(HOST, "NOERROR", (HOST,), ("10.0.5.10",), ("10.0.0.2",)),
+        PrivateZones("vpc-1", "us-east-1", ()),
+        Vpc("vpc-1", ("10.0.0.0/16",)),
+        VpcDns(True, True),
+        groups((rule(5432, "sg-web"),)),
+        Subnets(subnets),
+        acls(),
+        TlsSetting("linkbox-postgres17", "rds.force_ssl", "1", "in-sync"),
+        probe(),
+        certificate,
+        Login(True, None, "", 8.0, "TLSv1.3", "the instance", "linkbox"),
+        TargetHealths(()),
+    )
+    return {type(value): known(value) for value in values}
+
+
+def snapshot(*replaced: Any, unknown: tuple[type, ...] = ()) -> Snapshot:
+    """The healthy snapshot with some facts replaced, or unknown."""
+    facts = linkbox()
+    facts.update({type(value): known(value) for value in replaced})
+    facts.update({kind: Unknown("you may not call x:Y", ("x:Y",)) for kind in unknown})
+    return Snapshot(facts)

@@ -1,0 +1,192 @@
+"""One table: what is replaced in a healthy LinkBox, and how each check then ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from opskit.checks.catalogue import CODES, all_checks, check_of
+from opskit.checks.interface import Status
+from opskit.diagnosis import judge
+from opskit.engine.interface import LoginFailure
+from opskit.facts.certificate import Certificate
+from opskit.facts.dns import Host, OperatorDns
+from opskit.facts.identity import Identity
+from opskit.facts.instance_role import InstanceRole
+from opskit.facts.key import Key
+from opskit.facts.login import Login
+from opskit.facts.parameters import Parameters, Refusal
+from opskit.facts.private_zones import PrivateZone, PrivateZones
+from opskit.facts.probe import InstanceProbe
+from opskit.facts.simulation import Decision, Simulation
+from opskit.facts.vpc import VpcDns
+from opskit.instance.probe import Attempt, Health, Read, Resolution, Setting
+from tests import builders as b
+
+FAIL, WARN, PASS, SKIP, UNKNOWN = Status.FAIL, Status.WARN, Status.PASS, Status.SKIP, Status.UNKNOWN
+KEY = Key("arn:aws:kms:us-east-1:1:key/k", "k", "alias/linkbox", "Disabled", False, None)
+ALL_IN = b.entry(100, "in", "0.0.0.0/0", None)
+ALL_OUT = b.entry(100, "out", "0.0.0.0/0", None)
+BOTH = ("subnet-db-a", "subnet-db-b")
+NARROW = b.acl("db", BOTH, ALL_IN, b.entry(90, "out", "10.0.2.0/24", (1024, 40000)))
+DENY_FIRST = b.acl(
+    "db", BOTH, b.entry(50, "in", "10.0.2.0/24", (5432, 5432), "deny"), ALL_IN, ALL_OUT
+)
+SECOND_ONLY = b.NetworkAcls(
+    (
+        b.acl("app", ("subnet-app",), ALL_IN, ALL_OUT),
+        b.acl("db", ("subnet-db-a",), ALL_IN, ALL_OUT),
+        b.acl("db-b", ("subnet-db-b",), ALL_IN),
+    )
+)
+GONE = b.connection("timeout")
+
+
+def login(failure: LoginFailure, message: str = "no") -> Login:
+    return Login(False, failure, message, 1.0, "", "the instance", "linkbox")
+
+
+def reads(code: str, message: str) -> tuple[Read, ...]:
+    return tuple(Read(name, "", code, message) for name in b.NAMES.values())
+
+
+def settings(**values: str) -> tuple[Any, ...]:
+    made = tuple(Setting("process", n, v, n.upper(), "") for n, v in values.items())
+    return (b.container(settings=made),)
+
+
+CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
+    ("IDN001", WARN, (Identity("1", "a", -200.0),)),
+    ("IDN001", SKIP, (Identity("1", "a", None),)),
+    ("PAR001", FAIL, (b.parameters(database=None),)),
+    ("PAR001", FAIL, (b.parameters(password=None),)),
+    ("PAR002", UNKNOWN, (Parameters((), (), (Refusal("/a", "password", "AccessDeniedException", "no", "ssm:GetParameter", None),)),)),
+    ("PAR003", FAIL, (KEY,)),
+    ("PAR003", FAIL, (replace(KEY, state="PendingDeletion", deleted_at=b.NOW),)),
+    ("PAR004", FAIL, (b.parameters(endpoint=b.parameter("endpoint", value="old.x")),
+                      OperatorDns("old.x", "NXDOMAIN", ("old.x",), (), ()))),
+    ("PAR004", PASS, (b.parameters(endpoint=b.parameter("endpoint", value="db.internal")),
+                      OperatorDns("db.internal", "NOERROR", ("db.internal", b.HOST), ("10.0.5.10",), ()))),
+    ("PAR004", SKIP, (b.parameters(endpoint=b.parameter("endpoint", value="10.0.5.10")),)),
+    ("PAR005", FAIL, (b.parameters(endpoint=b.parameter("endpoint", value=f"{b.HOST}:5433")),)),
+    ("PAR005", PASS, (b.parameters(endpoint=b.parameter("endpoint", value=f"{b.HOST}:5432")),)),
+    ("PAR006", FAIL, (b.parameters(password=b.parameter("password", blemishes=("a trailing newline",))), login(LoginFailure.PASSWORD))),
+    ("PAR006", WARN, (b.parameters(password=b.parameter("password", blemishes=("a trailing newline",))),)),
+    ("PAR007", WARN, (b.parameters(endpoint=b.parameter("endpoint", value="10.0.5.10")),)),
+    ("PAR007", FAIL, (b.parameters(endpoint=b.parameter("endpoint", value="10.0.5.99")),)),
+    ("IAM001", FAIL, (InstanceRole("p", None, None, None),)),
+    ("IAM002", FAIL, (b.probe(reads=reads("AccessDeniedException", "not authorized to perform: ssm:GetParameter")),)),
+    ("IAM002", UNKNOWN, (b.probe(reads=reads("Unreachable", "no answer")),)),
+    ("IAM003", FAIL, (b.probe(reads=reads("AccessDeniedException", "not authorized to perform: kms:Decrypt on")),)),
+    ("IAM003", SKIP, (b.probe(reads=()), replace(KEY, is_aws_managed=True, state="Enabled"))),
+    ("IAM003", FAIL, (b.probe(reads=()), replace(KEY, state="Enabled"),
+                      Simulation((Decision("kms:Decrypt", KEY.arn, "implicitDeny", False, None),)))),
+    ("IAM003", PASS, (b.probe(reads=()), replace(KEY, state="Enabled"),
+                      Simulation((Decision("kms:Decrypt", KEY.arn, "implicitDeny", True, None),)))),
+    ("IAM004", WARN, (b.probe(caller_arn="arn:aws:iam::1:user/somebody"),)),
+    ("RDS001", FAIL, (b.database(status="stopped"),)),
+    ("RDS001", WARN, (b.database(status="rebooting"),)),
+    ("RDS001", UNKNOWN, (b.database(status="something-new"),)),
+    ("RDS001", PASS, (b.database(status="backing-up"),)),
+    ("RDS002", FAIL, (b.database(status="storage-full"),)),
+    ("RDS003", WARN, (b.database(managed_secret_arn="arn:s"),)),
+    ("RDS003", FAIL, (b.database(managed_secret_arn="arn:s"), login(LoginFailure.PASSWORD))),
+    ("RDS003", PASS, (b.database(managed_secret_arn="arn:s", master_username="admin"),)),
+    ("RDS004", WARN, (b.database(parameter_groups=(("g", "pending-reboot"),)),)),
+    ("DNS001", FAIL, (b.probe(resolutions=(Resolution(b.HOST, (), "the name does not exist"),)),)),
+    ("DNS002", FAIL, (b.probe(resolutions=(Resolution(b.HOST, ("203.0.113.25",), ""),)), VpcDns(True, False))),
+    ("DNS002", SKIP, (Host("10.0.5.10", 5432, "x"),)),
+    ("DNS003", WARN, (OperatorDns(b.HOST, "NXDOMAIN", (b.HOST,), (), ()),)),
+    ("NET001", FAIL, (b.groups(()),)),
+    ("NET001", WARN, (b.groups(()), b.probe())),
+    ("NET002", FAIL, (b.groups((b.rule(5432, "sg-alb"),)),)),
+    ("NET003", FAIL, (b.groups((b.rule(3306, "sg-web"),)),)),
+    ("NET001", SKIP, (b.groups((b.rule(3306, "sg-web"),)),)),
+    ("NET002", PASS, (b.groups((b.rule(5432, cidrs=("10.0.2.0/24",)),)),)),
+    ("NET002", PASS, (b.groups((b.rule(0, "sg-web", protocol="-1"),)),)),
+    ("NET002", UNKNOWN, (b.groups((b.rule(5432, lists=("pl-1",)),)),)),
+    ("NET002", FAIL, (b.groups((b.rule(5432, cidrs=("10.0.3.0/24",)),)),)),
+    ("NET004", FAIL, (b.acls(db=DENY_FIRST), b.probe(connections=(GONE,)))),
+    ("NET004", FAIL, (b.acls(db=NARROW), b.probe(connections=(GONE,)))),
+    ("NET004", WARN, (SECOND_ONLY,)),
+    ("NET005", FAIL, (b.groups((b.rule(5432, "sg-web"),), egress=()),)),
+    ("NET005", PASS, (b.groups((b.rule(5432, "sg-web"),), egress=(b.rule(5432, "sg-db"),)),)),
+    ("TCP001", FAIL, (b.probe(connections=(GONE,)),)),
+    ("TCP001", SKIP, (b.probe(connections=(b.connection("refused"),)),)),
+    ("TCP001", UNKNOWN, (b.probe(connections=()),)),
+    ("TCP002", FAIL, (b.probe(connections=(b.connection("refused"),)),)),
+    ("TLS001", FAIL, (b.probe(containers=settings(sslmode="disable")),)),
+    ("TLS002", WARN, (Certificate("s", "i", (b.HOST,), b.NOW, datetime.now(UTC) + timedelta(days=9)),)),
+    ("TLS002", FAIL, (Certificate("s", "i", (b.HOST,), b.NOW, b.NOW - timedelta(days=999)),)),
+    ("TLS003", WARN, (Certificate("s", "i", ("other.host",), b.NOW, b.NOW),)),
+    ("TLS003", FAIL, (b.probe(attempts=(Attempt("container:linkbox-backend", False, "", "SSL error: certificate verify failed", 1, "", "verify-full"),)),)),
+    ("AUT001", FAIL, (login(LoginFailure.PASSWORD),)),
+    ("AUT001", UNKNOWN, (login(LoginFailure.OTHER),)),
+    ("AUT002", FAIL, (login(LoginFailure.DATABASE_MISSING),)),
+    ("AUT003", FAIL, (login(LoginFailure.SLOTS),)),
+    ("APP001", FAIL, (b.probe(containers=(b.container(status="exited"),)),)),
+    ("APP001", UNKNOWN, (b.probe(containers=()),)),
+    ("APP001", SKIP, (b.probe(asked_containers=False, containers=()),)),
+    ("APP002", FAIL, (b.probe(containers=settings(password="bbbbbb")),)),
+    ("APP003", FAIL, (b.probe(health=Health("http://x/health", 503, 2.0, "no")),)),
+    ("APP003", SKIP, (b.probe(health=None),)),
+    ("APP004", FAIL, (b.probe(containers=settings(host="other.host")),)),
+    ("HYG001", WARN, (b.database(is_public=True),)),
+    ("HYG002", WARN, (b.groups((b.rule(5432, "sg-web"), b.rule(5432, cidrs=("0.0.0.0/0",)))),)),
+    ("HYG003", WARN, (b.database(is_multi_az=False),)),
+    ("HYG004", WARN, (b.database(backup_days=1),)),
+    ("HYG005", WARN, (b.database(is_encrypted=False),)),
+    ("HYG006", WARN, (b.parameters(password=b.parameter("password", kind="String")),)),
+    ("HYG007", WARN, (b.probe(containers=settings(sslmode="require")),)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("code", list(CODES))
+def test_a_healthy_linkbox_passes(code: str) -> None:
+    finding = judge(check_of(code), b.snapshot())
+    assert finding.status in (PASS, SKIP), finding
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "replaced"), CASES, ids=[f"{i}-{c}-{s}" for i, (c, s, _) in enumerate(CASES)]
+)
+def test_case(code: str, status: Status, replaced: tuple[Any, ...]) -> None:
+    if (
+        code.startswith("NET00")
+        and status is FAIL
+        and not any(isinstance(r, InstanceProbe) for r in replaced)
+    ):
+        replaced = (*replaced, b.probe(connections=(GONE,)))
+    finding = judge(check_of(code), b.snapshot(*replaced))
+    assert finding.status is status, finding
+    assert "None" not in finding.summary
+    if finding.fix:
+        assert all("None" not in c and "<" not in c for c in finding.fix.commands), finding.fix
+        assert "0.0.0.0/0" not in " ".join(finding.fix.commands) or code == "HYG002"
+
+
+def test_every_code_that_can_fail_or_warn_is_provoked() -> None:
+    provoked = {code for code, status, _ in CASES if status in (FAIL, WARN, UNKNOWN)}
+    assert set(CODES) - provoked <= {"AUT004"}
+
+
+@pytest.mark.parametrize("check", all_checks(), ids=lambda c: c.code)
+def test_without_any_fact_nothing_passes(check: Any) -> None:
+    finding = judge(check, b.snapshot(unknown=tuple(b.linkbox())))
+    assert finding.status in (UNKNOWN, SKIP), finding
+    if finding.status is UNKNOWN:
+        assert finding.missing, "an unknown names what is missing"
+
+
+def test_a_shadowing_zone_is_named_and_taken_away() -> None:
+    zone = PrivateZones("vpc-1", "us-east-1", (PrivateZone("Z1", "rds.amazonaws.com", 2, False),))
+    gone = b.probe(resolutions=(Resolution(b.HOST, (), "the name does not exist"),))
+    finding = judge(check_of("DNS001"), b.snapshot(zone, gone))
+    assert "Z1" in finding.summary
+    assert finding.fix is not None
+    assert "disassociate-vpc-from-hosted-zone" in finding.fix.commands[0]
+    alone = PrivateZones("vpc-1", "us-east-1", (PrivateZone("Z1", "rds.amazonaws.com", 1, False),))
+    assert judge(check_of("DNS001"), b.snapshot(alone, gone)).fix is None, "it holds records"
