@@ -12,6 +12,7 @@ from opskit.facts.interface import Ec2, NotThere, pages
 
 ALL_PROTOCOLS = "-1"
 TCP = ("tcp", "6")
+EVERYBODY = "0.0.0.0/0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Permission:
         """
         if any(group in self.group_ids for group in group_ids):
             return True
-        if address and any(_holds(cidr, address) for cidr in self.cidrs):
+        if EVERYBODY in self.cidrs or (address and any(_holds(c, address) for c in self.cidrs)):
             return True
         return None if self.prefix_list_ids else False
 

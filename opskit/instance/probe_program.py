@@ -22,7 +22,9 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-METADATA = "http://169.254.169.254/latest/"
+METADATA = (os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or "http://169.254.169.254").rstrip(
+    "/"
+) + "/latest/"
 TOOLS = ("sh", "bash", "python3", "aws", "docker", "podman", "openssl", "curl", "psql", "nc")
 LIMIT_S = 12
 CONNECT_S = 3

@@ -47,6 +47,7 @@ class Sandbox:
         self.broken: list[str] = []
         self.ids: linkbox.Ids | None = None
         self.health = 0
+        self.complaint = "it did not answer"
         self.password = new_password()
 
     def start(self) -> None:
@@ -71,8 +72,7 @@ class Sandbox:
         limit = time.monotonic() + HEALTHY_WITHIN_S
         while self.health != 200:
             if time.monotonic() > limit:
-                log = (self.root / "var" / f"{world.CONTAINER}.log").read_text()
-                raise RuntimeError(f"the app did not become healthy: {log[-400:]}")
+                raise RuntimeError(f"the app did not become healthy: {self.complaint}")
             time.sleep(0.02)
 
     def client(self, service: str) -> Any:
@@ -193,8 +193,9 @@ class Sandbox:
                     self.health = reply.status
             except urllib.error.HTTPError as error:
                 self.health = error.code
-            except OSError:
-                self.health = 0
+                self.complaint = error.read().decode("utf-8", "replace")
+            except OSError as error:
+                self.health, self.complaint = 0, str(error)
             time.sleep(
                 HEALTH_EVERY_S
                 if self.health == 200

@@ -164,6 +164,8 @@ def dig(value, path):
 def run_process(one):
     environment = dict(pair.split("=", 1) for pair in one["Env"])
     environment["PATH"] = os.environ["PATH"]
+    # Engines set it; without it libpq would look into the home of whoever uid 0 is outside.
+    environment["HOME"] = os.path.dirname(STATE)
     for name in ("AWS_ENDPOINT_URL", "LINKBOX_CONTAINERS"):
         if name in os.environ:
             environment[name] = os.environ[name]

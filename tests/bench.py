@@ -1,0 +1,84 @@
+"""How fast it is, as ratios measured in one run: `make bench`."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from opskit.sandbox import client
+from opskit.sandbox.client import Running
+
+RUNS = 5
+BY_HAND = (
+    "aws ec2 describe-security-groups",
+    "aws ssm get-parameter --name /linkbox/db-endpoint",
+    "aws ssm get-parameter --name /linkbox/db-username",
+    "aws ssm get-parameter --name /linkbox/db-password --with-decryption",
+    "aws rds describe-db-instances",
+)
+DIAGNOSE = ("opskit", "diagnose", "db", "--prefix", "/linkbox", "--output", "json")
+
+
+def median_s(work: Callable[[], object], runs: int = RUNS) -> float:
+    """The median of some runs, after one that does not count."""
+    work()
+    times = []
+    for _ in range(runs):
+        started = time.monotonic()
+        work()
+        times.append(time.monotonic() - started)
+    return statistics.median(times)
+
+
+def inside(running: Running, *command: str) -> Callable[[], bytes]:
+    """Runs a command as the operator."""
+
+    def work() -> bytes:
+        done = subprocess.run(
+            running.command(command), env=running.environment(), capture_output=True, check=True
+        )
+        return done.stdout
+
+    return work
+
+
+def main() -> None:
+    """Measure and print."""
+    python = sys.executable
+    opskit = str(Path(python).parent / "opskit")
+    helped = median_s(lambda: subprocess.run([opskit, "--help"], capture_output=True, check=True))
+    bare = median_s(lambda: subprocess.run([python, "-c", "import click"], check=True))
+    print(
+        f"opskit --help               {helped * 1000:5.0f} ms   {helped / bare:4.2f} x bare `import click` (aim: under 2.5)"
+    )
+    started = time.monotonic()
+    with client.temporary(0):
+        up = time.monotonic() - started
+    print(f"sandbox up                  {up:5.1f} s    (aim: under 5)")
+    for latency_ms in (0, 50):
+        with client.temporary(latency_ms) as running:
+            diagnosis = inside(running, *DIAGNOSE)
+            ours = median_s(diagnosis)
+            by_hand = median_s(inside(running, "sh", "-c", " && ".join(BY_HAND)), runs=3)
+            found = json.loads(diagnosis())
+        rounds = found["aws"]["rounds"]
+        print(
+            f"diagnose db at {latency_ms:2} ms a call  {ours:5.2f} s    {ours / by_hand:4.2f} x five aws commands (aim: under 1)"
+        )
+        print(
+            f"                            {found['aws']['calls']} calls in {rounds} rounds before the probe (aim: at most 5)"
+        )
+        if latency_ms:
+            floor = rounds * latency_ms / 1000
+            print(
+                f"                            {ours / floor:4.1f} x rounds times latency ({floor:.2f} s)"
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from opskit import engine
+from opskit.engine.interface import Heard, LoginFailure
+from opskit.engine.postgresql import ENGINE, parse_answer
+from opskit.secret import Secret
+
+
+def error(code: str, message: str) -> bytes:
+    body = f"SFATAL\0C{code}\0M{message}\0\0".encode()
+    return b"E" + struct.pack("!i", len(body) + 4) + body
+
+
+SASL = b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0"
+ASKS = b"R" + struct.pack("!ii", 8 + len(SASL), 10) + SASL
+PLAIN_REFUSED = error(
+    "28000", 'no pg_hba.conf entry for host "a", user "u", database "d", no encryption'
+)
+
+
+def test_the_bytes_are_those_of_the_protocol() -> None:
+    tls, plain = ENGINE.conversations("u", "d")
+    assert tls.steps[0].data.hex() == "0000000804d2162f"
+    start = plain.steps[0].data
+    assert struct.unpack("!i", start[:4])[0] == len(start)
+    assert start[4:] == bytes.fromhex("00030000") + b"user\0u\0database\0d\0\0"
+    assert tls.steps[3].data == start
+
+
+def heard(tls: tuple[bytes, ...], plain: tuple[bytes, ...]) -> dict[str, Heard]:
+    return {"tls": Heard("tls", tls, "TLSv1.3"), "plain": Heard("plain", plain)}
+
+
+@pytest.mark.parametrize(
+    ("tls", "plain", "required", "is_engine"),
+    [
+        ((b"S", ASKS), (PLAIN_REFUSED,), True, True),
+        ((b"S", ASKS), (ASKS,), False, True),
+        ((b"N",), (ASKS,), False, True),
+        ((b"S", error("57P03", "starting up")), (error("57P03", "starting up"),), None, True),
+        ((b"H",), (b"HTTP/1.1 400",), None, False),
+        ((), (), None, None),
+    ],
+)
+def test_greeting(
+    tls: tuple[bytes, ...], plain: tuple[bytes, ...], required: object, is_engine: object
+) -> None:
+    greeting = ENGINE.greeting(heard(tls, plain))
+    assert greeting.requires_tls is required
+    assert greeting.is_engine is is_engine
+
+
+@pytest.mark.parametrize("junk", [b"", b"R", b"E\0\0", b"R\0\0\0\x08\0\0", b"\xff" * 40])
+def test_junk_is_no_answer(junk: bytes) -> None:
+    answer = parse_answer(junk)
+    assert answer is None or not answer.admits
+
+
+@pytest.mark.parametrize(
+    ("message", "failure"),
+    [
+        (
+            'password authentication failed for user "u"\nno pg_hba.conf entry for host "a", no encryption',
+            LoginFailure.PASSWORD,
+        ),
+        (
+            'no pg_hba.conf entry for host "a", user "u", database "d", no encryption',
+            LoginFailure.TLS_REQUIRED,
+        ),
+        (
+            'no pg_hba.conf entry for host "a", user "u", database "d", SSL off',
+            LoginFailure.TLS_REQUIRED,
+        ),
+        (
+            'no pg_hba.conf entry for host "a", user "u", database "d", SSL encryption',
+            LoginFailure.NOT_ADMITTED,
+        ),
+        ('database "d" does not exist', LoginFailure.DATABASE_MISSING),
+        (
+            "remaining connection slots are reserved for roles with the SUPERUSER attribute",
+            LoginFailure.SLOTS,
+        ),
+        ("the database system is starting up", LoginFailure.NOT_READY),
+        ("SSL error: certificate verify failed", LoginFailure.CERTIFICATE),
+        ("Connection refused", LoginFailure.REFUSED),
+        ("connection timeout expired", LoginFailure.NO_ANSWER),
+        ("something new", LoginFailure.OTHER),
+    ],
+)
+def test_the_first_line_decides(message: str, failure: LoginFailure) -> None:
+    assert ENGINE.classify(message) is failure
+
+
+def test_a_failed_login_shows_no_password() -> None:
+    done = ENGINE.login(
+        host="localhost", address="127.0.0.1", port=1, user="u", password=Secret("hunter2hunter2"),
+        database="d", ca_file=None, timeout_s=2,
+    )  # fmt: skip
+    assert not done.succeeded
+    assert done.failure is LoginFailure.REFUSED
+    assert "hunter2" not in repr(done)
+
+
+def test_an_engine_that_is_not_spoken() -> None:
+    assert engine.for_rds_engine("aurora-postgresql").default_port == 5432
+    with pytest.raises(engine.UnknownEngine):
+        engine.for_rds_engine("oracle-ee")

@@ -1,0 +1,77 @@
+"""The text for people, as whole files; `OPSKIT_GOLDEN=renew pytest tests/report` renews them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from opskit.checks.catalogue import all_checks
+from opskit.checks.interface import Judged
+from opskit.diagnosis import Diagnosis, Place, judge, order_causes, verdict_of
+from opskit.facts.snapshot import Snapshot
+from opskit.report.interface import Style
+from opskit.report.text import render
+from tests import builders as b
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+PLACE = Place(
+    "linkbox",
+    "us-east-1",
+    "123456789012",
+    "arn:x",
+    "i-1",
+    "linkbox-backend-1",
+    "linkbox-db",
+    "run-command",
+)
+GONE = b.probe(connections=(b.connection("timeout"),), attempts=(), health=None)
+COMMAND = "opskit diagnose db --prefix /linkbox"
+RUNBOOKS = {"NET002": "could-not-connect"}
+
+
+def diagnosis(snapshot: Snapshot) -> Diagnosis:
+    judged = order_causes(Judged(c, judge(c, snapshot)) for c in all_checks())
+    return Diagnosis(PLACE, judged, verdict_of(judged), 24, 4, 1.23)
+
+
+CASES = {
+    "healthy": (b.snapshot(), Style()),
+    "broken": (b.snapshot(b.groups((b.rule(5432, "sg-alb"),)), GONE), Style()),
+    "broken-narrow": (b.snapshot(b.groups((b.rule(5432, "sg-alb"),)), GONE), Style(width=60)),
+    "broken-colour": (b.snapshot(b.groups((b.rule(5432, "sg-alb"),)), GONE), Style(color=True)),
+    "broken-ascii": (b.snapshot(b.groups((b.rule(5432, "sg-alb"),)), GONE), Style(unicode=False)),
+    "broken-quiet": (b.snapshot(b.groups((b.rule(5432, "sg-alb"),)), GONE), Style(detail=0)),
+    "undetermined": (b.snapshot(unknown=(type(GONE),)), Style()),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_golden(name: str) -> None:
+    snapshot, style = CASES[name]
+    style = Style(style.color, style.unicode, style.width, style.detail, COMMAND, RUNBOOKS)
+    # The certificate's end moves with the day.
+    text = "\n".join(
+        line for line in render(diagnosis(snapshot), style).splitlines() if " tls " not in line
+    )
+    path = GOLDEN / f"{name}.txt"
+    if os.environ.get("OPSKIT_GOLDEN") == "renew":
+        path.write_text(text + "\n")
+    assert text + "\n" == path.read_text()
+
+
+def test_lines_to_read_fit_and_commands_are_whole() -> None:
+    snapshot, _ = CASES["broken"]
+    text = render(diagnosis(snapshot), Style(runbooks=RUNBOOKS, command=COMMAND))
+    for line in text.splitlines():
+        assert len(line) <= 100 or line.startswith(("  aws ", "THEN")), line
+    assert (
+        "\n  aws ec2 authorize-security-group-ingress --group-id sg-db --protocol tcp --port 5432 --source-group sg-web\n"
+        in text
+    )
+
+
+def test_nothing_but_ascii_where_the_locale_has_nothing_else() -> None:
+    snapshot, _ = CASES["broken"]
+    assert render(diagnosis(snapshot), Style(unicode=False)).isascii()

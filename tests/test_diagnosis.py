@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from opskit.checks.catalogue import all_checks, check_of
+from opskit.checks.interface import Judged, failed, passed, undecided
+from opskit.config import Target
+from opskit.diagnosis import Verdict, complete, judge, order_causes, verdict_of
+from opskit.errors import AwsError, TargetError
+from opskit.facts.gather import gather
+from opskit.facts.identity import Identity
+from opskit.facts.interface import Unknown
+from opskit.facts.rds import DbInstances
+from tests import builders as b
+
+
+def judged(code: str, finding: Any) -> Judged:
+    return Judged(check_of(code), finding)
+
+
+def test_consequences_point_at_their_cause_and_are_no_causes() -> None:
+    rows = (
+        judged("NET002", failed("closed")),
+        judged("TCP001", failed("no answer")),
+        judged("AUT001", undecided("not reached", "a login")),
+        judged("APP003", failed("503")),
+    )
+    ordered = order_causes(rows)
+    assert [j.caused_by for j in ordered] == [None, "NET002", "NET002", "NET002"]
+
+
+def test_two_independent_faults_are_two_causes() -> None:
+    ordered = order_causes((judged("PAR003", failed("key")), judged("NET001", failed("closed"))))
+    assert [j.caused_by for j in ordered] == [None, None]
+
+
+def test_a_chain_ends_at_its_root() -> None:
+    rows = (
+        judged("TCP001", failed("x")),
+        judged("AUT003", failed("y")),
+        judged("APP003", failed("z")),
+    )
+    assert [j.caused_by for j in order_causes(rows)] == [None, "TCP001", "TCP001"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "verdict"),
+    [
+        ((("NET002", failed("x")),), Verdict.BROKEN),
+        ((("PAR003", failed("x")), ("APP003", passed("ok"))), Verdict.DEGRADED),
+        ((("TCP001", undecided("x", "y")), ("PAR001", passed("x"))), Verdict.UNDETERMINED),
+        ((("PAR002", undecided("x", "y")), ("PAR001", passed("x"))), Verdict.HEALTHY),
+        ((("PAR002", undecided("x", "y")),), Verdict.UNDETERMINED),
+    ],
+)
+def test_verdict(rows: Any, verdict: Verdict) -> None:
+    assert verdict_of([judged(code, finding) for code, finding in rows]) is verdict
+
+
+def test_a_bug_in_a_check_is_ours() -> None:
+    finding = judge(
+        check_of("PAR004"), b.snapshot(b.parameters(endpoint=b.parameter("endpoint", value=7)))
+    )
+    assert "bug in opskit" in finding.summary
+
+
+def test_commands_name_the_region_that_was_chosen() -> None:
+    target = Target("x", b.NAMES, region="eu-west-1", profile="prod")
+    finding = judge(
+        check_of("NET001"),
+        b.snapshot(b.groups(()), b.probe(connections=(b.connection("timeout"),))),
+    )
+    done = complete(finding, target)
+    assert done.fix is not None
+    assert done.fix.commands[0].startswith("aws --region eu-west-1 --profile prod ec2 authorize")
+
+
+class Clients:
+    """Clients of which every call is answered by a function."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer, self._local, self.calls = answer, threading.local(), 0
+
+    @property
+    def calls_in_thread(self) -> int:
+        return getattr(self._local, "n", 0)
+
+    def client(self, service: str) -> Any:
+        outer = self
+
+        class One:
+            def __getattr__(self, operation: str) -> Any:
+                def call(**arguments: Any) -> Any:
+                    outer.calls += 1
+                    outer._local.n = outer.calls_in_thread + 1
+                    return outer.answer(service, operation, arguments)
+
+                return call
+
+        return One()
+
+
+def denied(service: str, operation: str, _: Any) -> Any:
+    raise AwsError(f"{service}:{operation}", "AccessDenied", "no")
+
+
+def test_a_missing_right_is_unknown_and_passed_on() -> None:
+    target = Target("x", b.NAMES)
+    snapshot = gather([DbInstances], Clients(denied), [target], deadline_s=5)
+    fact = snapshot.get(DbInstances)
+    assert isinstance(fact, Unknown)
+    assert fact.missing == ("rds:describe_db_instances",)
+
+
+def test_the_deadline_leaves_unknowns_not_an_error() -> None:
+    def hang(*_: Any) -> Any:
+        time.sleep(3)
+        return {}
+
+    started = time.monotonic()
+    snapshot = gather([Identity], Clients(hang), [Target("x", b.NAMES)], deadline_s=0.2)
+    assert time.monotonic() - started < 2
+    assert "--timeout" in snapshot.get(Identity).reason
+
+
+def test_no_credentials_end_the_run() -> None:
+    def refuse(*_: Any) -> Any:
+        raise TargetError("no AWS credentials")
+
+    with pytest.raises(TargetError):
+        gather([Identity], Clients(refuse), [Target("x", b.NAMES)], deadline_s=5)
+
+
+def test_every_check_is_judged_without_touching_the_snapshot() -> None:
+    snapshot = b.snapshot()
+    before = dict(snapshot.facts)
+    for check in all_checks():
+        judge(check, snapshot)
+    assert snapshot.facts == before
