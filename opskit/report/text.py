@@ -115,7 +115,8 @@ def _cause(cause: Judged, style: Style) -> Iterator[str]:
     more = f"opskit explain {check.code}"
     if check.code in style.runbooks:
         more += f" · opskit runbook show {style.runbooks[check.code]}"
-    yield f"THEN  {style.command}        MORE  {more}"
+    yield f"THEN  {style.command}"
+    yield f"MORE  {more}"
 
 
 def _page_line(page: str, heading: str) -> str:

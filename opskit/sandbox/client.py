@@ -47,8 +47,23 @@ class Running:
     project: str
 
     @property
+    def is_inside(self) -> bool:
+        """Whether we are in it: PIDs then mean something else than outside."""
+        return os.environ.get("OPSKIT_SANDBOX") == self.name
+
+    @property
+    def answers(self) -> bool:
+        """Whether it takes orders; true inside as well as outside."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            try:
+                connection.connect(str(Path(self.directory) / "control"))
+            except OSError:
+                return False
+        return True
+
+    @property
     def is_alive(self) -> bool:
-        """Whether its process still runs."""
+        """Whether its first process still runs, as seen from outside."""
         try:
             stat = Path(f"/proc/{self.first_pid}/stat").read_text()
         except OSError:
@@ -57,6 +72,10 @@ class Running:
 
     def command(self, argv: Sequence[str], host: str = "ops") -> list[str]:
         """The command that runs another on one of its machines."""
+        if self.is_inside and host == "ops":
+            return list(argv)
+        if self.is_inside:
+            return box.Host(host, self.hosts[host]).command(argv)
         return box.enter(self.first_pid, self.hosts[host], argv, str(Path.cwd()))
 
     def environment(self) -> dict[str, str]:
@@ -119,12 +138,12 @@ def up(name: str, latency_ms: int) -> Running:
 
 def find(name: str) -> Running | None:
     """The sandbox of a name; one that has died is cleared away."""
-    path = state_directory() / f"{name}.json"
+    path = _note(name)
     try:
         running = Running(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
-    if running.is_alive:
+    if running.answers:
         return running
     forget(running)
     return None
@@ -167,7 +186,7 @@ def down(running: Running) -> None:
 def forget(running: Running) -> None:
     """Clear away the files of a sandbox that has ended."""
     shutil.rmtree(running.directory, ignore_errors=True)
-    (state_directory() / f"{running.name}.json").unlink(missing_ok=True)
+    _note(running.name).unlink(missing_ok=True)
 
 
 def _start(name: str, latency_ms: int, lifeline: int | None) -> Running:
@@ -180,7 +199,9 @@ def _start(name: str, latency_ms: int, lifeline: int | None) -> Running:
     directory = Path(tempfile.mkdtemp(prefix="opskit-sandbox-"))
     command = [*box.unshare(), "sh", "-c", '"$@" & wait $!', "sh", sys.executable]
     command += ["-m", "opskit.sandbox.daemon", str(directory), str(latency_ms)]
-    command += [str(lifeline)] if lifeline is not None else []
+    if lifeline is not None:
+        # When nobody holds the other end any more, the sandbox clears away its own files.
+        command += [str(lifeline), str(_note(name))]
     with (directory / "daemon.log").open("ab") as log:
         process = subprocess.Popen(
             command,
@@ -233,6 +254,11 @@ def _first_line(process: subprocess.Popen[bytes]) -> dict[str, Any]:
     return answer
 
 
+def _note(name: str) -> Path:
+    """The file that says that a sandbox is up."""
+    return state_directory() / f"{name}.json"
+
+
 def _daemon_environment() -> dict[str, str]:
     environment = box.clean_environment(os.environ)
     source = str(Path(__file__).resolve().parents[2])
@@ -250,7 +276,7 @@ def _daemon_environment() -> dict[str, str]:
 def _write(running: Running) -> None:
     directory = state_directory()
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = directory / f"{running.name}.json"
+    path = _note(running.name)
     path.touch(mode=0o600)
     path.write_text(json.dumps(asdict(running)), encoding="utf-8")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socketserver
 import subprocess
@@ -146,8 +147,6 @@ class Sandbox:
         self.postgres.create(world.DATABASE_USER, self.password, world.DATABASE_NAME)
 
     def _serve_aws(self) -> None:
-        import shutil
-
         import boto3
         from moto.moto_server.werkzeug_app import MotoRequestHandler
         from werkzeug.serving import make_server
@@ -277,7 +276,7 @@ def obey(sandbox: Sandbox, order: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Start, say so, and stay until the end."""
     directory, latency_ms = Path(sys.argv[1]), int(sys.argv[2])
-    lifeline = int(sys.argv[3]) if len(sys.argv) > 3 else None
+    lifeline, note = (int(sys.argv[3]), Path(sys.argv[4])) if len(sys.argv) > 3 else (None, None)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sandbox = Sandbox(directory, latency_ms / 1000)
@@ -291,11 +290,14 @@ def main() -> None:
     pids = {name: host.pid for name, host in sandbox.hosts.items()}
     ids = {name: getattr(sandbox.ids, name) for name in linkbox.Ids.__slots__}
     print(json.dumps({"hosts": pids, "ids": ids, "project": str(sandbox.project)}), flush=True)
-    if lifeline is None:
+    if lifeline is None or note is None:
         threading.Event().wait()
     else:
         # Readable at its end only: whoever holds the other end is gone.
         os.read(lifeline, 1)
+        sandbox.postgres.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+        note.unlink(missing_ok=True)
     os._exit(0)
 
 

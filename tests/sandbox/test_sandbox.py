@@ -81,6 +81,17 @@ def test_packets_follow_a_change_within_a_second(operator: Operator) -> None:
     assert on_instance(operator, CONNECT) == "Success"
 
 
+def test_the_operator_can_break_and_repair_from_inside(operator: Operator) -> None:
+    broken = operator.run("opskit", "sandbox", "break", "container-stopped")
+    assert broken.returncode == 0, broken.stderr
+    assert "container-stopped" in operator.run("opskit", "sandbox", "status").stdout
+    inner = operator.run("opskit", "sandbox", "exec", "--", "aws", "sts", "get-caller-identity")
+    assert "user/oncall" in inner.stdout, inner.stderr
+    assert operator.run("opskit", "sandbox", "repair").returncode == 0
+    _, status = operator.wait_for(0)
+    assert status == 0
+
+
 def test_streams_and_status_pass_through_and_nothing_is_left() -> None:
     done = subprocess.run(
         [*OPSKIT, "sandbox", "run", "--", "sh", "-c", "cat; echo $OPSKIT_SANDBOX >&2; exit 42"],
@@ -112,11 +123,12 @@ def test_nothing_survives_a_kill() -> None:
     process.wait()
     process.stdout.close()
     limit = time.monotonic() + 10
-    while running.is_alive and time.monotonic() < limit:
+    note = client.state_directory() / f"{name}.json"
+    while (running.is_alive or note.exists()) and time.monotonic() < limit:
         time.sleep(0.05)
     assert not running.is_alive
-    assert client.find(name) is None, "a dead sandbox is cleared away when it is looked for"
     assert not Path(running.directory).exists()
+    assert not note.exists()
 
 
 def test_in_the_background_under_a_name_of_its_own(tmp_path: Path) -> None:
