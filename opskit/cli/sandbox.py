@@ -23,6 +23,13 @@ NAME = click.option("--name", metavar="NAME", help="Which sandbox, if there are 
 LATENCY = click.option(
     "--latency-ms", type=click.IntRange(0, 10_000), default=0, help="Delay of every AWS call."
 )
+MODE = click.option(
+    "--mode",
+    type=click.Choice(["auto", "packets", "loopback"]),
+    default="auto",
+    show_default=True,
+    help="Packets really filtered, or everything on 127.0.0.1.",
+)
 PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
@@ -50,8 +57,9 @@ def _client() -> ModuleType:
 
 @sandbox.command(context_settings=PASS_ON)
 @LATENCY
+@MODE
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-def run(latency_ms: int, command: tuple[str, ...]) -> int:
+def run(latency_ms: int, mode: str, command: tuple[str, ...]) -> int:
     """Start a sandbox, run COMMAND in it as the operator, end it; give COMMAND's exit status.
 
     \b
@@ -59,18 +67,19 @@ def run(latency_ms: int, command: tuple[str, ...]) -> int:
       opskit sandbox run -- opskit diagnose db --prefix /linkbox
       opskit sandbox run --latency-ms 50 -- sh
     """
-    with _client().temporary(latency_ms) as running:
+    with _client().temporary(latency_ms, mode) as running:
         return _execute(running, command)
 
 
 @sandbox.command()
 @LATENCY
+@MODE
 @click.option("--json", "as_json", is_flag=True, help="Say what it is as one JSON object.")
 @NAME
-def up(latency_ms: int, as_json: bool, name: str | None) -> None:
+def up(latency_ms: int, mode: str, as_json: bool, name: str | None) -> None:
     """Start a sandbox in the background."""
     client = _client()
-    running = client.up(name or client.DEFAULT_NAME, latency_ms)
+    running = client.up(name or client.DEFAULT_NAME, latency_ms, mode)
     if as_json:
         shown = {"schema": "opskit.sandbox/1", "name": running.name, "ids": running.ids}
         click.echo(json.dumps(shown, indent=2))
@@ -102,6 +111,7 @@ def shell(name: str | None, on: str) -> int:
         from opskit.sandbox import instance, world
 
         api = f"http://{world.RESOLVER_ADDRESS}:{world.API_PORT}"
+        api = running.api_url if running.dns_server else api
         environment = instance.environment(Path(running.directory) / "instance", api)
         environment |= {"TERM": os.environ.get("TERM", "dumb"), "PS1": "instance# "}
         words = [f"{key}={value}" for key, value in environment.items()]

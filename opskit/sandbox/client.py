@@ -20,6 +20,7 @@ from typing import Any
 
 from opskit.errors import Incomplete, UsageError
 from opskit.sandbox import box, world
+from opskit.sandbox.loopback import CANNOT
 
 UP_WITHIN_S = 45
 """Some three seconds are usual; a machine that is busy with other work may need ten times that."""
@@ -45,6 +46,9 @@ class Running:
     hosts: Mapping[str, int]
     ids: Mapping[str, str]
     project: str
+    api_url: str
+    dns_server: str
+    """The operator's resolver, where it is not the machine's own; then there are no namespaces."""
 
     @property
     def is_inside(self) -> bool:
@@ -72,7 +76,7 @@ class Running:
 
     def command(self, argv: Sequence[str], host: str = "ops") -> list[str]:
         """The command that runs another on one of its machines."""
-        if self.is_inside and host == "ops":
+        if self.dns_server or (self.is_inside and host == "ops"):
             return list(argv)
         if self.is_inside:
             return box.Host(host, self.hosts[host]).command(argv)
@@ -84,7 +88,7 @@ class Running:
         environment = box.clean_environment(os.environ)
         environment |= {
             "PATH": f"{self.directory}/bin:{venv}:{environment['PATH']}",
-            "AWS_ENDPOINT_URL": f"http://{world.OPERATOR_GATEWAY}:{world.API_PORT}",
+            "AWS_ENDPOINT_URL": self.api_url,
             "AWS_ACCESS_KEY_ID": "AKIAOPERATORONCALL00",
             "AWS_SECRET_ACCESS_KEY": "operator-of-the-sandbox",
             "AWS_REGION": world.REGION,
@@ -95,6 +99,8 @@ class Running:
             "NO_PROXY": "*",
             "OPSKIT_SANDBOX": self.name,
         }
+        if self.dns_server:
+            environment["OPSKIT_DNS_SERVER"] = self.dns_server
         return environment
 
 
@@ -105,13 +111,13 @@ def state_directory() -> Path:
 
 
 @contextlib.contextmanager
-def temporary(latency_ms: int) -> Iterator[Running]:
+def temporary(latency_ms: int, mode: str = "auto") -> Iterator[Running]:
     """A sandbox for as long as the block lasts, also if this process is killed."""
     ours, theirs = os.pipe()
     running = None
     try:
         name = f"run-{os.getpid()}"
-        running = _start(name, latency_ms, lifeline=ours)
+        running = _start(name, latency_ms, mode, lifeline=ours)
         os.close(ours)
         _write(running)
         yield running
@@ -122,7 +128,7 @@ def temporary(latency_ms: int) -> Iterator[Running]:
             forget(running)
 
 
-def up(name: str, latency_ms: int) -> Running:
+def up(name: str, latency_ms: int, mode: str = "auto") -> Running:
     """Start a sandbox that stays until `down`.
 
     Raises:
@@ -131,7 +137,7 @@ def up(name: str, latency_ms: int) -> Running:
     present = find(name)
     if present is not None:
         raise UsageError(f"the sandbox '{name}' is up already", "opskit sandbox down   ends it")
-    running = _start(name, latency_ms, lifeline=None)
+    running = _start(name, latency_ms, mode, lifeline=None)
     _write(running)
     return running
 
@@ -189,16 +195,28 @@ def forget(running: Running) -> None:
     _note(running.name).unlink(missing_ok=True)
 
 
-def _start(name: str, latency_ms: int, lifeline: int | None) -> Running:
-    why = box.why_impossible()
-    if why is not None:
+def _choose(mode: str) -> str:
+    """Packets where they can be had; else loopback, with a word about what that cannot imitate."""
+    why = box.why_impossible() if mode != "loopback" else "it was asked for"
+    if why is None:
+        return "packets"
+    if mode == "packets":
         raise Incomplete(
-            f"the sandbox cannot run here: {why}",
+            f"packets cannot be filtered here: {why}",
             "On Debian: sudo apt-get install iproute2 nftables util-linux",
         )
+    sys.stderr.write(
+        f"opskit: the sandbox runs on loopback ({why}).\n        It cannot imitate {CANNOT}.\n"
+    )
+    return "loopback"
+
+
+def _start(name: str, latency_ms: int, wanted: str, lifeline: int | None) -> Running:
+    mode = _choose(wanted)
     directory = Path(tempfile.mkdtemp(prefix="opskit-sandbox-"))
-    command = [*box.unshare(), "sh", "-c", '"$@" & wait $!', "sh", sys.executable]
-    command += ["-m", "opskit.sandbox.daemon", str(directory), str(latency_ms)]
+    command = [sys.executable, "-m", "opskit.sandbox.daemon", str(directory), str(latency_ms), mode]
+    if mode == "packets":
+        command = [*box.unshare(), "sh", "-c", '"$@" & wait $!', "sh", *command]
     if lifeline is not None:
         # When nobody holds the other end any more, the sandbox clears away its own files.
         command += [str(lifeline), str(_note(name))]
@@ -221,10 +239,11 @@ def _start(name: str, latency_ms: int, lifeline: int | None) -> Running:
         process.wait()
         shutil.rmtree(directory, ignore_errors=True)
         raise
-    first = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
-    return Running(
-        name, str(directory), process.pid, first, answer["hosts"], answer["ids"], answer["project"]
-    )
+    first = process.pid
+    if mode == "packets":
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+        first = int(children.split()[0])
+    return Running(name, str(directory), process.pid, first, **answer)
 
 
 def _write_aws_command(directory: Path) -> None:
@@ -284,8 +303,11 @@ def _write(running: Running) -> None:
 def _wait_gone(running: Running, limit_s: float = 5) -> None:
     """Wait until the box has ended; after the limit end the process that we started ourselves."""
     limit = time.monotonic() + limit_s
-    while running.is_alive:
+    # Without namespaces a watcher ends what is left, by its files, and removes them last.
+    while running.is_alive or (running.dns_server and Path(running.directory).exists()):
         if time.monotonic() > limit:
+            if not running.is_alive:
+                return
             with contextlib.suppress(ProcessLookupError):
                 os.kill(running.first_pid, signal.SIGKILL)
             limit = time.monotonic() + limit_s

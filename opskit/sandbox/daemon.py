@@ -22,13 +22,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from opskit.sandbox import box, instance, linkbox, rules, world
+from opskit.sandbox import box, instance, linkbox, loopback, rules, world
 from opskit.sandbox.faults import FAULTS, Hands
 from opskit.sandbox.postgres import Postgres, new_password
 from opskit.sandbox.world import Completed
 
 HEALTHY_WITHIN_S = 15
 HEALTH_EVERY_S = 0.7
+NOBODY = 65534
+OPERATOR_API = f"http://{world.OPERATOR_GATEWAY}:{world.API_PORT}"
 
 
 class Sandbox:
@@ -40,10 +42,13 @@ class Sandbox:
         self.root.mkdir()
         # A checkout below /srv would vanish from the instance's sight, and its programs with it.
         own = sys.prefix.startswith("/srv/") or str(Path(__file__)).startswith("/srv/")
-        usable = Path("/srv").is_dir() and not own
+        usable = Path("/srv").is_dir() and not own and not world.IS_LOOPBACK
         self.project = Path(world.PROJECT_DIRECTORY) if usable else self.root / "srv/linkbox"
         self.latency_s = latency_s
-        self.api_url = f"http://{world.RESOLVER_ADDRESS}:{world.API_PORT}"
+        self.address = "127.0.0.1" if world.IS_LOOPBACK else world.RESOLVER_ADDRESS
+        self.api_url = f"http://{self.address}:{world.API_PORT}"
+        self.metadata_url = f"http://127.0.0.1:{loopback.free_port()}" if world.IS_LOOPBACK else ""
+        self.dns_port = loopback.free_port() if world.IS_LOOPBACK else 53
         self.hosts: dict[str, box.Host] = {}
         self.broken: list[str] = []
         self.ids: linkbox.Ids | None = None
@@ -54,10 +59,14 @@ class Sandbox:
     def start(self) -> None:
         """Bring everything up, what can be at once."""
         (self.root / "srv").mkdir()
-        self.hosts = box.build(self.directory, self.root, self.project)
-        place = self.hosts["db"].command
+        if not world.IS_LOOPBACK:
+            self.hosts = box.build(self.directory, self.root, self.project)
         self.postgres = Postgres(
-            self.directory / "pg", place, world.DATABASE_ADDRESS, world.DATABASE_PORT
+            self.directory / "pg",
+            list if world.IS_LOOPBACK else self.hosts["db"].command,
+            world.DATABASE_ADDRESS,
+            world.DATABASE_PORT,
+            NOBODY if world.IS_LOOPBACK and os.geteuid() == 0 else None,
         )
         preparing = Background(self._prepare_database)
         self._serve_aws()
@@ -92,14 +101,15 @@ class Sandbox:
 
     def run_on_instance(self, script: str, limit_s: float) -> Completed:
         """Run a script on the instance as its agent would."""
+        shell = ["sh", "-s"]
         process = subprocess.Popen(
-            self.hosts["app"].command(["sh", "-s"]),
+            shell if world.IS_LOOPBACK else self.hosts["app"].command(shell),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=instance.environment(self.root, self.api_url),
+            env=instance.environment(self.root, self.api_url, self.metadata_url),
             # The instance's own PATH does not have it.
-            executable=self._nsenter,
+            executable="/bin/sh" if world.IS_LOOPBACK else self._nsenter,
             start_new_session=True,
         )
         try:
@@ -112,7 +122,7 @@ class Sandbox:
 
     def network_changed(self) -> None:
         """Let the packets follow what the API holds now."""
-        if self.ids is None:
+        if self.ids is None or world.IS_LOOPBACK:
             return
         box.load_rules(rules.compile_rules(self.client))
 
@@ -130,6 +140,8 @@ class Sandbox:
 
     def break_(self, name: str) -> None:
         """Make a mistake."""
+        if world.IS_LOOPBACK and FAULTS[name].needs_packets:
+            raise ValueError(f"without namespaces {name} cannot be imitated")
         FAULTS[name].inject(self.hands())
         self.broken.append(name)
         self.network_changed()
@@ -142,7 +154,9 @@ class Sandbox:
 
     def _prepare_database(self) -> None:
         self.postgres.prepare()
-        instance.prepare(self.root, self.project, ca_pem=self.postgres.ca_pem, extra={})
+        ports = {"LISTEN": "127.0.0.1", "DATABASE_PORT": str(world.DATABASE_PORT)}
+        extra = ports if world.IS_LOOPBACK else {}
+        instance.prepare(self.root, self.project, ca_pem=self.postgres.ca_pem, extra=extra)
         self.postgres.start()
         self.postgres.create(world.DATABASE_USER, self.password, world.DATABASE_NAME)
 
@@ -163,15 +177,21 @@ class Sandbox:
         agent = ssm.Agent(self.run_on_instance, self._emulated_instance)
         application = front.Front(agent, self.network_changed, self.latency_s)
         for address, port, wsgi in (
-            ("0.0.0.0", world.API_PORT, application),
-            (world.METADATA_ADDRESS, 80, metadata.Metadata(self._emulated_instance)),
+            ("127.0.0.1" if world.IS_LOOPBACK else "0.0.0.0", world.API_PORT, application),
+            (*self._metadata_place(), metadata.Metadata(self._emulated_instance)),
         ):
             server = make_server(
                 address, port, wsgi, threaded=True, request_handler=quiet(MotoRequestHandler)
             )
             threading.Thread(target=server.serve_forever, daemon=True).start()
-        names.serve(world.RESOLVER_ADDRESS, 53, lambda name: resolve(name, inside=True))
-        names.serve(world.OPERATOR_GATEWAY, 53, lambda name: resolve(name, inside=False))
+        names.serve(self.address, self.dns_port, lambda name: resolve(name, inside=True))
+        if not world.IS_LOOPBACK:
+            names.serve(world.OPERATOR_GATEWAY, 53, lambda name: resolve(name, inside=False))
+
+    def _metadata_place(self) -> tuple[str, int]:
+        if world.IS_LOOPBACK:
+            return "127.0.0.1", int(self.metadata_url.rsplit(":", 1)[1])
+        return world.METADATA_ADDRESS, 80
 
     def _emulated_instance(self) -> Any:
         from moto.ec2.models import ec2_backends
@@ -184,7 +204,8 @@ class Sandbox:
         return None
 
     def _watch_health(self) -> None:
-        url = f"http://{world.INSTANCE_ADDRESS}:{world.APP_PORT}/health"
+        address = "127.0.0.1" if world.IS_LOOPBACK else world.INSTANCE_ADDRESS
+        url = f"http://{address}:{world.APP_PORT}/health"
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         while True:
             try:
@@ -275,8 +296,14 @@ def obey(sandbox: Sandbox, order: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Start, say so, and stay until the end."""
-    directory, latency_ms = Path(sys.argv[1]), int(sys.argv[2])
-    lifeline, note = (int(sys.argv[3]), Path(sys.argv[4])) if len(sys.argv) > 3 else (None, None)
+    directory, latency_ms, mode = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    lifeline, note = (int(sys.argv[4]), Path(sys.argv[5])) if len(sys.argv) > 4 else (None, None)
+    if mode == "loopback":
+        world.use_loopback(loopback.free_port)
+        command = [sys.executable, "-m", "opskit.sandbox.loopback", str(directory)]
+        # Its standard input ends when we do.
+        watcher = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+        assert watcher.stdin is not None
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sandbox = Sandbox(directory, latency_ms / 1000)
@@ -289,14 +316,22 @@ def main() -> None:
         os._exit(1)
     pids = {name: host.pid for name, host in sandbox.hosts.items()}
     ids = {name: getattr(sandbox.ids, name) for name in linkbox.Ids.__slots__}
-    print(json.dumps({"hosts": pids, "ids": ids, "project": str(sandbox.project)}), flush=True)
+    answer = {
+        "hosts": pids,
+        "ids": ids,
+        "project": str(sandbox.project),
+        "api_url": sandbox.api_url if world.IS_LOOPBACK else OPERATOR_API,
+        "dns_server": f"127.0.0.1:{sandbox.dns_port}" if world.IS_LOOPBACK else "",
+    }
+    print(json.dumps(answer), flush=True)
     if lifeline is None or note is None:
         threading.Event().wait()
     else:
         # Readable at its end only: whoever holds the other end is gone.
         os.read(lifeline, 1)
-        sandbox.postgres.stop()
-        shutil.rmtree(directory, ignore_errors=True)
+        if not world.IS_LOOPBACK:
+            sandbox.postgres.stop()
+            shutil.rmtree(directory, ignore_errors=True)
         note.unlink(missing_ok=True)
     os._exit(0)
 

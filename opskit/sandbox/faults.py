@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from opskit.sandbox import linkbox, world
@@ -63,6 +63,8 @@ class Fault:
     code: str
     inject: Deed
     repair: Deed
+    needs_packets: bool = False
+    """Whether it shows only where packets are really filtered and names are our own."""
 
 
 def _statement(index: int) -> Deed:
@@ -289,5 +291,8 @@ _ALL = (
           _rotated_without_restart, Hands.restart_app),
 )  # fmt: skip
 
-FAULTS: dict[str, Fault] = {fault.name: fault for fault in _ALL}
+FAULTS: dict[str, Fault] = {
+    fault.name: replace(fault, needs_packets=fault.code.startswith(("NET", "DNS")))
+    for fault in _ALL
+}
 """Every fault by name, in the causal order of what they break."""

@@ -105,9 +105,11 @@ def prepare(root: Path, project: Path, *, ca_pem: bytes, extra: Mapping[str, str
     (here / "compose.yaml").write_text(compose, encoding="utf-8")
 
 
-def environment(root: Path, api_url: str) -> dict[str, str]:
+def environment(root: Path, api_url: str, metadata_url: str = "") -> dict[str, str]:
     """What every command on the instance gets: no credentials, they come from the metadata."""
+    more = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata_url} if metadata_url else {}
     return {
+        **more,
         "PATH": str(root / "bin"),
         "HOME": str(root / "var"),
         "LANG": "C.UTF-8",

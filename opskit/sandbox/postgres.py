@@ -30,13 +30,17 @@ class Postgres:
         directory: its own, short enough for a socket's name.
         place: makes a command run where the server lives.
         address: what it listens on.
+        owner: the user to run as if we are root in a world that has other users.
     """
 
-    def __init__(self, directory: Path, place: Place, address: str, port: int) -> None:
+    def __init__(
+        self, directory: Path, place: Place, address: str, port: int, owner: int | None = None
+    ) -> None:
         self._directory = directory
         self._data = directory / "data"
         self._place = place
         self._address = address
+        self._owner = owner
         self.port = port
         self._process: subprocess.Popen[bytes] | None = None
         self._force_tls = True
@@ -46,6 +50,9 @@ class Postgres:
     def prepare(self) -> None:
         """Make the cluster and its certificates."""
         self._directory.mkdir(parents=True, mode=0o700)
+        if self._owner is not None:
+            self._directory.parent.chmod(0o711)
+            os.chown(self._directory, self._owner, self._owner)
         self._run("initdb", "--no-sync", "--locale=C", "--encoding=UTF8", "-U", "postgres",
                   "-A", "trust", "-D", str(self._data))  # fmt: skip
         import trustme
@@ -76,6 +83,8 @@ class Postgres:
         with (self._data / "postgresql.conf").open("a", encoding="utf-8") as file:
             file.write(text + "\n")
         self._write_hba()
+        if self._owner is not None:
+            os.chown(self._data / "server.pem", self._owner, self._owner)
 
     def start(self) -> None:
         """Start the server and wait until it takes connections."""
@@ -157,6 +166,9 @@ class Postgres:
     def _command(self, tool: str, *arguments: str) -> list[str]:
         # PostgreSQL refuses to run as uid 0, which everybody is in a box.
         wrapper = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
+        if self._owner is not None:
+            ids = (f"--reuid={self._owner}", f"--regid={self._owner}")
+            wrapper = ["setpriv", *ids, "--clear-groups", "--"]
         plain = [str(binaries() / tool), *arguments]
         return self._place([*wrapper, *plain] if os.geteuid() == 0 else plain)
 

@@ -1,7 +1,12 @@
-"""The names and addresses of LinkBox, the environment that the sandbox imitates."""
+"""The names and addresses of LinkBox, the environment that the sandbox imitates.
+
+They are read as `world.NAME` when they are needed: without namespaces the daemon calls
+`use_loopback` first, and some of them are others from then on.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 REGION = "us-east-1"
@@ -27,6 +32,18 @@ CONTAINER = "linkbox-backend"
 APP_PORT = 3000
 PROJECT_DIRECTORY = "/srv/linkbox"
 """Where LinkBox's compose project lies, as seen on the instance."""
+
+IS_LOOPBACK = False
+
+
+def use_loopback(free_port: Callable[[], int]) -> None:
+    """Put every machine on 127.0.0.1, each service on a free port of its own.
+
+    The database's endpoint is then `localhost`, the one name that every machine resolves.
+    """
+    global IS_LOOPBACK, DATABASE_ADDRESS, DATABASE_HOST, DATABASE_PORT, APP_PORT, API_PORT
+    IS_LOOPBACK, DATABASE_ADDRESS, DATABASE_HOST = True, "127.0.0.1", "localhost"
+    DATABASE_PORT, APP_PORT, API_PORT = free_port(), free_port(), free_port()
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,13 @@ def install(control: Control, postgres: Postgres) -> None:
     from moto.rds.models import DBInstance, RDSBackend
     from moto.rds.responses import RDSResponse
 
-    DBInstance.address = property(lambda self: f"{self.db_instance_identifier}.{world.HOST_SUFFIX}")
+    DBInstance.address = property(
+        lambda self: (
+            world.DATABASE_HOST
+            if world.IS_LOOPBACK and control.is_ours(self)
+            else f"{self.db_instance_identifier}.{world.HOST_SUFFIX}"
+        )
+    )
     DBInstance.certificate_details = property(
         lambda _: {
             "CAIdentifier": "rds-ca-rsa2048-g1",

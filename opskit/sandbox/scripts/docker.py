@@ -166,7 +166,7 @@ def run_process(one):
     environment["PATH"] = os.environ["PATH"]
     # Engines set it; without it libpq would look into the home of whoever uid 0 is outside.
     environment["HOME"] = os.path.dirname(STATE)
-    for name in ("AWS_ENDPOINT_URL", "LINKBOX_CONTAINERS"):
+    for name in ("AWS_ENDPOINT_URL", "AWS_EC2_METADATA_SERVICE_ENDPOINT", "LINKBOX_CONTAINERS"):
         if name in os.environ:
             environment[name] = os.environ[name]
     with open(one["Log"], "ab") as log:
