@@ -12,16 +12,19 @@ from typing import Any
 
 from opskit.checks.interface import Check, Finding, Fix, Judged, Status, undecided
 from opskit.config import Target
-from opskit.errors import ExitStatus
+from opskit.errors import ExitStatus, TargetError
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
 from opskit.facts.identity import Identity
 from opskit.facts.interface import RunKey, Unknown, inputs_of
+from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
+from opskit.facts.rds import DbInstances
 from opskit.facts.region import Region
 from opskit.facts.snapshot import Snapshot
 
+UNREACHABLE = "Unreachable"
 DEADLINE_S = 60.0
 """Nobody waits longer for a diagnosis; what is not there by then is unknown."""
 
@@ -96,6 +99,7 @@ def diagnose(
     wanted = {i.type for check in checks for i in inputs_of(check.judge)} | {Identity}
     given = (target, Region(region), RunKey(secrets.token_hex(8)))
     snapshot = gather(wanted, clients, given, deadline_s=timeout_s, on_wait=on_wait)
+    refuse_silence(snapshot, region)
     judged = order_causes([Judged(c, complete(judge(c, snapshot), target)) for c in checks])
     return Diagnosis(
         place_of(target, region, snapshot),
@@ -105,6 +109,25 @@ def diagnose(
         snapshot.rounds,
         time.monotonic() - started,
     )
+
+
+def refuse_silence(snapshot: Snapshot, region: str) -> None:
+    """End with one sentence when AWS answered nothing at all, rather than with forty unknowns.
+
+    Raises:
+        TargetError: no call reached AWS.
+    """
+    asked = [
+        snapshot.facts[kind]
+        for kind in (Identity, DbInstances, Parameters)
+        if kind in snapshot.facts
+    ]
+    silent = [f for f in asked if isinstance(f, Unknown) and UNREACHABLE in f.reason]
+    if asked and len(silent) == len(asked):
+        raise TargetError(
+            f"AWS does not answer in {region}: {silent[0].reason}",
+            "Is this machine online, is the Region right, does it need a proxy (HTTPS_PROXY)?",
+        )
 
 
 def judge(check: Check, snapshot: Snapshot) -> Finding:

