@@ -29,6 +29,8 @@ def test_healthy_linkbox_has_no_fault(operator: Operator) -> None:
 
 @pytest.mark.parametrize("name", sorted(FAULTS))
 def test_fault_is_found_and_healed_as_printed(operator: Operator, name: str) -> None:
+    if FAULTS[name].needs_packets:
+        operator.need_packets()
     operator.wait_for(0)
     client.order(operator.running, "break", [name])
     time.sleep(SETTLES_S)

@@ -9,6 +9,7 @@ from opskit.errors import UsageError
 from opskit.runbook.catalogue import all_runbooks, find, for_code
 from opskit.runbook.parse import Block, blocks, lint
 from opskit.sandbox import client, world
+from opskit.sandbox.faults import FAULTS
 from tests.conftest import Operator
 
 FOLLOWED = (
@@ -52,6 +53,8 @@ def script(chosen: list[Block]) -> str:
 def test_following_it_heals(
     operator: Operator, name: str, fault: str, fixes: tuple[int, ...]
 ) -> None:
+    if FAULTS[fault].needs_packets:
+        operator.need_packets()
     operator.wait_for(0)
     client.order(operator.running, "break", [fault])
     found = blocks(find(name).text)

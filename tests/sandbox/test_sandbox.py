@@ -52,6 +52,7 @@ def test_the_tests_cannot_reach_the_database_from_outside() -> None:
 
 
 def test_the_operator_has_no_way_to_the_database_nor_out(operator: Operator) -> None:
+    operator.need_packets()
     program = (
         "import socket, sys\n"
         "for host in sys.argv[1:]:\n"
@@ -65,6 +66,7 @@ def test_the_operator_has_no_way_to_the_database_nor_out(operator: Operator) -> 
 
 
 def test_packets_follow_a_change_within_a_second(operator: Operator) -> None:
+    operator.need_packets()
     assert on_instance(operator, CONNECT) == "Success"
     client.order(operator.running, "break", ["ingress-removed"])
     assert on_instance(operator, CONNECT) == "Failed"
