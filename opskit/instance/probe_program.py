@@ -190,8 +190,21 @@ def start_tls(connection, host):
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     wrapped = context.wrap_socket(connection, server_hostname=host)
-    chain = [wrapped.getpeercert(True)]
-    return wrapped, wrapped.version(), chain
+    return wrapped, wrapped.version(), certificates_of(wrapped)
+
+
+def certificates_of(connection):
+    """The server's chain where this Python can give it (3.10 and later), else its own certificate."""
+    try:
+        if hasattr(connection, "get_unverified_chain"):
+            return [bytes(der) for der in connection.get_unverified_chain()]
+        import _ssl
+
+        return [
+            c.public_bytes(_ssl.ENCODING_DER) for c in connection._sslobj.get_unverified_chain()
+        ]
+    except Exception:
+        return [connection.getpeercert(True)]
 
 
 def b64_list(pieces):

@@ -169,7 +169,8 @@ def find(name: str) -> Running | None:
         return None
     if running.answers:
         return running
-    forget(running)
+    if not running.is_inside and not running.is_alive:
+        forget(running)
     return None
 
 

@@ -6,6 +6,7 @@ it is an oracle for. Network ACLs stand before connection tracking, groups behin
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -46,13 +47,43 @@ def compile_rules(client: Callable[[str], Client]) -> str:
             _group_chain(f"sg_{name}_{way}", own_groups, way, carried, lists)
             for way in ("out", "in")
         ]
-    return _file(names, chains)
+    return _file(names, chains, _misrouted(ec2.describe_route_tables()["RouteTables"], subnets))
 
 
-def _file(names: Mapping[str, str], chains: Iterable[str]) -> str:
+def _misrouted(tables: Rows, subnets: Rows) -> list[str]:
+    """Drops for a direction whose longest matching route does not stay in the VPC: whatever it
+    names, a black hole or an appliance, the packets do not arrive.
+    """
+    lines = []
+    ends = (world.INSTANCE_ADDRESS, world.DATABASE_ADDRESS)
+    for source, target in (ends, ends[::-1]):
+        subnet, wanted = _subnet_of(source, subnets), ipaddress.ip_address(target)
+        routes = [
+            (ipaddress.ip_network(route["DestinationCidrBlock"]), route)
+            for route in _table_of(subnet, tables)["Routes"]
+            if "DestinationCidrBlock" in route
+        ]
+        matching = [(network.prefixlen, r) for network, r in routes if wanted in network]
+        _, best = max(matching, key=lambda pair: pair[0])
+        if best.get("GatewayId") != "local" or best.get("State") == "blackhole":
+            lines.append(f"ip saddr {source} ip daddr {target} drop")
+    return lines
+
+
+def _table_of(subnet: Mapping[str, Any], tables: Rows) -> Mapping[str, Any]:
+    """The table that a subnet is associated with, else its VPC's main table."""
+    here = [t for t in tables if t["VpcId"] == subnet["VpcId"]]
+    for table in here:
+        if any(a.get("SubnetId") == subnet["SubnetId"] for a in table["Associations"]):
+            return table
+    return next(t for t in here if any(a.get("Main") for a in t["Associations"]))
+
+
+def _file(names: Mapping[str, str], chains: Iterable[str], first: Iterable[str]) -> str:
     app, db = names["app"], names["db"]
     jumps = [
         'iifname "v-ops" drop',
+        *first,
         f"ip saddr {app} jump nacl_app_out",
         f"ip daddr {app} jump nacl_app_in",
         f"ip saddr {db} jump nacl_db_out",
@@ -70,11 +101,17 @@ def _file(names: Mapping[str, str], chains: Iterable[str]) -> str:
 
 
 def _acl_of(address: str, subnets: Rows, acls: Rows) -> Mapping[str, Any]:
-    # Only /24 subnets are seeded: the first three numbers tell.
-    subnet = next(s for s in subnets if s["CidrBlock"].startswith(address.rsplit(".", 1)[0] + "."))
+    subnet = _subnet_of(address, subnets)
     return next(
         a for a in acls if any(x["SubnetId"] == subnet["SubnetId"] for x in a["Associations"])
     )
+
+
+def _subnet_of(address: str, subnets: Rows) -> Mapping[str, Any]:
+    wanted = ipaddress.ip_address(address)
+    ours = [s for s in subnets if wanted in ipaddress.ip_network(s["CidrBlock"])]
+    # moto's default VPC lies elsewhere, in 172.31.0.0/16.
+    return ours[0]
 
 
 def _acl_chain(name: str, acl: Mapping[str, Any], way: str) -> str:

@@ -83,6 +83,25 @@ def test_packets_follow_a_change_within_a_second(operator: Operator) -> None:
     assert on_instance(operator, CONNECT) == "Success"
 
 
+def test_packets_follow_the_route_table(operator: Operator) -> None:
+    operator.need_packets()
+    tables = operator.run(
+        *("aws", "ec2", "describe-route-tables", "--query", "RouteTables[].[RouteTableId,VpcId]"),
+        *("--output", "text"),
+    )
+    vpc = operator.running.ids["vpc"]
+    table = next(line.split()[0] for line in tables.stdout.splitlines() if vpc in line)
+    words = ("--route-table-id", table, "--destination-cidr-block", "10.0.5.0/24")
+    appliance = ("--instance-id", operator.running.ids["instance"])
+    made = operator.run("aws", "ec2", "create-route", *words, *appliance)
+    assert made.returncode == 0, made.stderr
+    try:
+        assert on_instance(operator, CONNECT) == "Failed"
+    finally:
+        operator.run("aws", "ec2", "delete-route", *words)
+    assert on_instance(operator, CONNECT) == "Success"
+
+
 def test_the_operator_can_break_and_repair_from_inside(operator: Operator) -> None:
     broken = operator.run("opskit", "sandbox", "break", "container-stopped")
     assert broken.returncode == 0, broken.stderr
