@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-
 
-.PHONY: help demo test test-all lint bench system clean
+.PHONY: help demo test lint bench system clean
 
 help:
 	@echo "make demo    watch a fault being found and mended, without an AWS account"
@@ -17,8 +17,6 @@ demo: $(STAMP)sandbox system
 
 test: $(STAMP)dev system
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
-
-test-all: test
 
 lint: $(STAMP)dev
 	$(BIN)/ruff format --check .

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -132,6 +133,19 @@ def test_ctrl_c_at_any_time(operator: Operator, after_s: float) -> None:
     assert "Traceback" not in err
     # It may have been done already; otherwise it says that it was interrupted.
     assert process.returncode in (ExitStatus.INTERRUPTED, ExitStatus.HEALTHY, -signal.SIGINT)
+
+
+def test_init_writes_a_file_that_the_next_command_uses(operator: Operator, tmp_path: Path) -> None:
+    operator.wait_for(0)
+    there = f"cd {tmp_path} && opskit init --prefix /linkbox && opskit diagnose db --verbose"
+    done = operator.run("sh", "-c", there)
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    text = (tmp_path / "opskit.toml").read_text()
+    assert 'db_instance = "linkbox-db"' in text
+    assert operator.running.ids["instance"] in text
+    assert "opskit.toml [targets.linkbox]" in done.stderr
+    again = operator.run("sh", "-c", there)
+    ended(again, ExitStatus.USAGE, "--force")
 
 
 def test_closed_pipe_ends_quietly(operator: Operator) -> None:

@@ -32,7 +32,7 @@ from opskit.instance.probe import (
 
 PROBE_LIMIT_S = 25
 """The probe ends itself after 12 s; a slow agent may need as long again to start it."""
-CA_FILES = "/etc/rds/global-bundle.pem"
+CA_FILE = "/etc/rds/global-bundle.pem"
 """Where an image commonly keeps the RDS bundle; used only if it is there."""
 
 
@@ -133,7 +133,7 @@ def request(
         health_url=_health_url(target, groups, app),
         login_to=places[0] if places else None,
         login_source=spoken.instance_login_source() if spoken else "",
-        ca_file=CA_FILES,
+        ca_file=CA_FILE,
     )
 
 

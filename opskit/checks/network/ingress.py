@@ -10,6 +10,7 @@ from opskit.checks.interface import (
     Finding,
     Fix,
     derived,
+    failed,
     observed,
     passed,
     skipped,
@@ -112,8 +113,6 @@ def verdict(case: Case, cause: str, probe: Fact[InstanceProbe]) -> Finding:
     seen: tuple[Evidence, ...] = ()
     if outcome is not None:
         seen = (observed(f"on the instance: {outcome.words}"),)
-    from opskit.checks.interface import failed
-
     return failed(cause, rule, *seen, fix=_fix(case))
 
 
