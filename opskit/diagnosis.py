@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from opskit.checks.derived import derive_all, facts_for
 from opskit.checks.interface import Check, Finding, Fix, Judged, Status, undecided
 from opskit.config import Target
 from opskit.errors import ExitStatus, TargetError
@@ -23,6 +24,9 @@ from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbInstances
 from opskit.facts.region import Region
 from opskit.facts.snapshot import Snapshot
+from opskit.facts.target_health import TargetHealth, TargetHealths
+from opskit.reachability.front import Front
+from opskit.reachability.way import Way
 
 UNREACHABLE = "Unreachable"
 DEADLINE_S = 60.0
@@ -53,12 +57,22 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Ways:
+    """The judged ways to the database, and to the app where a load balancer is before it."""
+
+    way: Way
+    front: Front | None
+    targets: tuple[TargetHealth, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Everything that a report says."""
+    """Everything that a report says; `ways` is None where the network was not judged."""
 
     place: Place
     judged: tuple[Judged, ...]
     verdict: Verdict
+    ways: Ways | None
     calls: int
     rounds: int
     seconds: float
@@ -96,15 +110,17 @@ def diagnose(
         OpskitError: nothing can be judged: no credentials, no such target.
     """
     started = time.monotonic()
-    wanted = {i.type for check in checks for i in inputs_of(check.judge)} | {Identity}
+    wanted = facts_for({i.type for check in checks for i in inputs_of(check.judge)} | {Identity})
     given = (target, Region(region), RunKey(secrets.token_hex(8)))
     snapshot = gather(wanted, clients, given, deadline_s=timeout_s, on_wait=on_wait)
     refuse_silence(snapshot, region)
+    snapshot = derive_all(snapshot)
     judged = order_causes([Judged(c, complete(judge(c, snapshot), target)) for c in checks])
     return Diagnosis(
         place_of(target, region, snapshot),
         judged,
         verdict_of(judged),
+        ways_of(snapshot),
         snapshot.calls,
         snapshot.rounds,
         time.monotonic() - started,
@@ -210,6 +226,14 @@ def place_of(target: Target, region: str, snapshot: Snapshot) -> Place:
         database=database.instance.identifier if database else None,
         via=probe.road if probe else None,
     )
+
+
+def ways_of(snapshot: Snapshot) -> Ways | None:
+    """The ways, if the network was judged."""
+    way, targets = snapshot.value(Way), snapshot.value(TargetHealths)
+    if way is None:
+        return None
+    return Ways(way, snapshot.value(Front), targets.all if targets else ())
 
 
 def _explains(cause: Judged, other: Judged) -> bool:

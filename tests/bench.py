@@ -47,8 +47,35 @@ def inside(running: Running, *command: str) -> Callable[[], bytes]:
     return work
 
 
+def measure_model() -> None:
+    """The path model: against packets, and how large a network it judges in what time."""
+    from tests.reachability import oracle, test_cost, test_oracle
+
+    boxes, wrong, started = 10, 0, time.monotonic()
+    if oracle.why_impossible() is None:
+        for box in range(boxes):
+            cases = oracle.generate(1000 + box, oracle.BOX, with_ipv6=True)
+            doubtful = test_oracle.disagreements(cases, oracle.measure(cases))
+            if doubtful:
+                again = oracle.measure(doubtful, timeout_s=2.5)
+                wrong += len(test_oracle.disagreements(doubtful, again))
+        took, count = time.monotonic() - started, boxes * oracle.BOX
+        print(
+            f"path model against packets  {count} networks in {took:.0f} s: {count / took:.0f} a second, "
+            f"{wrong} disagreements (aim: 0)"
+        )
+    else:
+        print(f"path model against packets  not measured: {oracle.why_impossible()}")
+    for rules in (1_000, 10_000, 100_000):
+        spent = test_cost.milliseconds(rules, 60)
+        print(
+            f"{rules:7} rules in 60 groups  {spent:5.1f} ms   {1000 * spent / rules:.2f} us a rule"
+        )
+
+
 def main() -> None:
     """Measure and print."""
+    measure_model()
     python = sys.executable
     opskit = str(Path(python).parent / "opskit")
     helped = median_s(lambda: subprocess.run([opskit, "--help"], capture_output=True, check=True))

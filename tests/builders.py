@@ -6,28 +6,35 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from opskit.checks.derived import derive_all
 from opskit.config import Target
 from opskit.engine.interface import Greeting, ServerAnswer
 from opskit.facts.app_instance import AppInstance
+from opskit.facts.app_subnets import AppSubnets
+from opskit.facts.balancer import Balancer
 from opskit.facts.certificate import Certificate
 from opskit.facts.database import Database
 from opskit.facts.dns import Host, OperatorDns
 from opskit.facts.identity import Identity
 from opskit.facts.instance_role import InstanceRole
-from opskit.facts.instances import Instance
+from opskit.facts.instances import Instance, TargetGroup
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.key import Key
 from opskit.facts.login import Login
+from opskit.facts.neighbourhood import Peering, Peerings
 from opskit.facts.parameters import Parameter, Parameters
+from opskit.facts.prefix_lists import PrefixLists
 from opskit.facts.private_zones import PrivateZones
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbInstance, DbSubnet
 from opskit.facts.region import Region
+from opskit.facts.routes import Route, RouteTable, RouteTables
+from opskit.facts.rule_ids import RuleIds
 from opskit.facts.security_groups import Permission, SecurityGroup, SecurityGroups
 from opskit.facts.simulation import Simulation
 from opskit.facts.snapshot import Snapshot
 from opskit.facts.subnets import AclEntry, NetworkAcl, NetworkAcls, Subnet, Subnets
-from opskit.facts.target_health import TargetHealths
+from opskit.facts.target_health import TargetHealth, TargetHealths
 from opskit.facts.tls_setting import TlsSetting
 from opskit.facts.vpc import Vpc, VpcDns
 from opskit.instance.probe import (
@@ -62,7 +69,11 @@ def rule(
     return Permission(protocol, port, port, groups, cidrs, more.get("lists", ()))
 
 
+TARGETS = TargetGroup("arn:tg", "linkbox-backend", 3000, "/health", "HTTP", "vpc-1", ("arn:lb",))
 ALL_OUT = Permission("-1", None, None, (), ("0.0.0.0/0",), ())
+
+
+FROM_ALL = (rule(443, cidrs=("0.0.0.0/0",)),)
 
 
 def parameter(purpose: str, **changes: Any) -> Parameter:
@@ -99,9 +110,9 @@ def groups(
 ) -> SecurityGroups:
     return SecurityGroups(
         {
-            "sg-db": SecurityGroup("sg-db", "database-sg", ingress, (ALL_OUT,)),
-            "sg-web": SecurityGroup("sg-web", "web-sg", (), egress),
-            "sg-alb": SecurityGroup("sg-alb", "alb-public-sg", (), (ALL_OUT,)),
+            "sg-db": SecurityGroup("sg-db", "database-sg", "vpc-1", ingress, (ALL_OUT,)),
+            "sg-web": SecurityGroup("sg-web", "web-sg", "vpc-1", (rule(3000, "sg-alb"),), egress),
+            "sg-alb": SecurityGroup("sg-alb", "alb-public-sg", "vpc-1", FROM_ALL, (ALL_OUT,)),
         }
     )
 
@@ -162,9 +173,47 @@ def acls(app: NetworkAcl | None = None, db: NetworkAcl | None = None) -> Network
     allow = (entry(100, "in", "0.0.0.0/0", None), entry(100, "out", "0.0.0.0/0", None))
     return NetworkAcls(
         (
-            app or acl("app", ("subnet-app",), *allow),
+            app or acl("app", ("subnet-app", "subnet-app-b"), *allow),
             db or acl("db", ("subnet-db-a", "subnet-db-b"), *allow),
+            acl("rest", ("subnet-public", "subnet-peer"), *allow),
         )
+    )
+
+
+def table(
+    name: str, *routes: tuple[str, str], subnets: tuple[str, ...] = (), **more: Any
+) -> RouteTable:
+    """A route table; each route is (destination, target), a target that is gone says so."""
+    made = [Route(d, t, "blackhole" if "gone" in t else "active", False) for d, t in routes]
+    vpc, main = more.get("vpc", "vpc-1"), more.get("main", False)
+    return RouteTable(f"rtb-{name}", name, vpc, main, subnets, tuple(made))
+
+
+def tables(*own: RouteTable) -> RouteTables:
+    """The given tables, and the main one of each VPC."""
+    local = ("10.0.0.0/16", "local")
+    mains = [table("main", local, main=True)]
+    mains.append(table("peer", ("10.1.0.0/16", "local"), vpc="vpc-2", main=True))
+    kept = [m for m in mains if not any(t.is_main and t.vpc_id == m.vpc_id for t in own)]
+    return RouteTables((*own, *kept))
+
+
+PEERING = Peering(
+    "pcx-1",
+    "active",
+    (("vpc-1", "123456789012", ("10.0.0.0/16",)), ("vpc-2", "123456789012", ("10.1.0.0/16",))),
+)
+
+
+def peered() -> tuple[Any, ...]:
+    """The database in another VPC, peered with the app's."""
+    return (
+        database(vpc_id="vpc-2", subnets=(DbSubnet("subnet-peer", "a"),)),
+        Peerings((PEERING,)),
+        probe(
+            resolutions=(Resolution(HOST, ("10.1.5.10",), ""),),
+            connections=(connection("timeout"),),
+        ),
     )
 
 
@@ -172,15 +221,18 @@ def linkbox() -> dict[type, Fact[Any]]:
     """Every fact that a check may ask for, healthy."""
     instance = Instance(
         "i-1", "linkbox-backend-1", "running", "10.0.2.45", "subnet-app", ("sg-web",),
-        "arn:aws:iam::123456789012:instance-profile/p", "required", 2, "linkbox",
+        "arn:aws:iam::123456789012:instance-profile/p", "required", 2, "linkbox", "vpc-1",
     )  # fmt: skip
     certificate = Certificate(
         "CN=x", "CN=rds", (HOST,), NOW, datetime.now(UTC) + timedelta(days=300)
     )
     subnets = (
-        Subnet("subnet-app", "app-a", "10.0.2.0/24", "a"),
-        Subnet("subnet-db-a", "db-a", "10.0.5.0/24", "a"),
-        Subnet("subnet-db-b", "db-b", "10.0.6.0/24", "b"),
+        Subnet("subnet-app", "app-a", "10.0.2.0/24", "a", "vpc-1"),
+        Subnet("subnet-app-b", "app-b", "10.0.3.0/24", "b", "vpc-1"),
+        Subnet("subnet-public", "public-a", "10.0.1.0/24", "a", "vpc-1"),
+        Subnet("subnet-db-a", "db-a", "10.0.5.0/24", "a", "vpc-1"),
+        Subnet("subnet-db-b", "db-b", "10.0.6.0/24", "b", "vpc-1"),
+        Subnet("subnet-peer", "peer-a", "10.1.5.0/24", "a", "vpc-2"),
     )
     values = (
         Target("linkbox", NAMES, "/linkbox"),
@@ -206,14 +258,23 @@ def linkbox() -> dict[type, Fact[Any]]:
         probe(),
         certificate,
         Login(True, None, "", 8.0, "TLSv1.3", "the instance", "linkbox"),
-        TargetHealths(()),
-    )
+        TargetHealths((TargetHealth(TARGETS, "healthy", "", ""),)),
+        Peerings(()),
+        tables(),
+        PrefixLists({}),
+        RuleIds({("sg-db", False, "tcp", 5432, 5432, "sg-web"): "sgr-1"}),
+        AppSubnets({"subnet-app-b": "another one runs there"}),
+        Balancer(
+            "linkbox-alb", "application", False, "vpc-1", ("subnet-public",), ("sg-alb",), (443,),
+            TARGETS,
+        ),
+    )  # fmt: skip
     return {type(value): known(value) for value in values}
 
 
 def snapshot(*replaced: Any, unknown: tuple[type, ...] = ()) -> Snapshot:
     """The healthy snapshot with some facts replaced, or unknown."""
-    facts = linkbox()
+    facts = dict(linkbox())
     facts.update({type(value): known(value) for value in replaced})
     facts.update({kind: Unknown("you may not call x:Y", ("x:Y",)) for kind in unknown})
-    return Snapshot(facts)
+    return derive_all(Snapshot(facts))

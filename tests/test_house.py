@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from opskit.checks.catalogue import CODES, HEADINGS, RETIRED, all_checks
+from opskit.checks.derived import DERIVED
 from opskit.checks.interface import LAYERS
 from opskit.facts.gather import PRIVATE, SOURCES, needed_for
 from opskit.facts.interface import CLIENTS, inputs_of, outputs_of
@@ -21,7 +22,7 @@ GIVEN = {"Target", "Region", "RunKey"}
 def test_check_has_a_page_and_known_inputs(check: object) -> None:
     assert check.layer in LAYERS  # type: ignore[attr-defined]
     assert [h for h in HEADINGS if f"\n{h}" not in check.page] == []  # type: ignore[attr-defined]
-    known = {kind for reader in SOURCES for kind in outputs_of(reader)}
+    known = {kind for work in (*SOURCES, *DERIVED) for kind in outputs_of(work)}
     for item in inputs_of(check.judge):  # type: ignore[attr-defined]
         assert item.type in known or item.type.__name__ in GIVEN, item
         assert item.type not in PRIVATE, "a check is handed a secret"
@@ -37,7 +38,7 @@ def test_codes_sort_in_causal_order_and_none_is_reused() -> None:
 
 
 def test_every_check_file_is_in_the_catalogue() -> None:
-    shared = {"network/ingress.py", "iam/access.py"}
+    shared = {"network/passage.py", "network/repair.py", "network/latent.py", "iam/access.py"}
     files = {
         str(p.relative_to(ROOT / "opskit/checks"))
         for p in (ROOT / "opskit/checks").glob("*/*.py")

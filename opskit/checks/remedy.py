@@ -24,7 +24,8 @@ def aws(service: str, operation: str, **options: object) -> str:
         words.append(f"--{name.replace('_', '-')}")
         if value is True:
             continue
-        if isinstance(value, Mapping):
+        is_rows = isinstance(value, list) and any(isinstance(v, Mapping) for v in value)
+        if isinstance(value, Mapping) or is_rows:
             words.append(json.dumps(value, separators=(",", ":")))
         elif isinstance(value, Sequence) and not isinstance(value, str):
             words += [str(v) for v in value]

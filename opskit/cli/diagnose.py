@@ -6,6 +6,7 @@ import json
 import logging
 import shlex
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -46,6 +47,17 @@ def diagnose() -> None:
     """
 
 
+OWN_OPTIONS: dict[str, Callable[[Any], Any]] = {
+    "network": click.option(
+        "--from",
+        "path_from",
+        type=click.Choice(["app", "alb"]),
+        help="Show the way from there, with every checkpoint.",
+    ),
+}
+"""Options that one layer alone has."""
+
+
 def _command(name: str) -> click.Command:
     def command(**options: Any) -> int:
         return _run(name, options)
@@ -79,6 +91,8 @@ def _command(name: str) -> click.Command:
         )
     ):
         command = option(command)
+    if name in OWN_OPTIONS:
+        command = OWN_OPTIONS[name](command)
     return click.command(name, short_help=LAYER_HELP[name])(target_options(command))
 
 
@@ -153,12 +167,15 @@ def _style(name: str, options: dict[str, Any], make: type[Style]) -> Style:
     for flag in ("prefix", "target", "region", "profile", "db_instance", "instance", "container"):
         if options[flag]:
             typed.append(f"--{flag.replace('_', '-')} {shlex.quote(options[flag])}")
+    if options.get("path_from"):
+        typed.append(f"--from {options['path_from']}")
     return make(
         color=wants_color(sys.stdout, color),
         unicode=shows_unicode(sys.stdout),
         width=width_of(sys.stdout),
         detail=0 if options["quiet"] else 2 if options["verbose"] or options["debug"] else 1,
         command=" ".join(typed),
+        path_from=options.get("path_from") or "",
         runbooks={code: book.name for book in all_runbooks() for code in book.codes},
     )
 

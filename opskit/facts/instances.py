@@ -1,4 +1,4 @@
-"""The EC2 instances of the database's VPC, and the load balancer's target groups."""
+"""The EC2 instances near the database, and the load balancer's target groups."""
 
 from __future__ import annotations
 
@@ -6,9 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from opskit.facts.database import Database
 from opskit.facts.interface import Ec2, Elbv2, pages
+from opskit.facts.neighbourhood import Neighbourhood
 from opskit.facts.subnets import name_of
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """A network interface; `index` is its place on the instance, 0 the primary's."""
+
+    interface_id: str
+    index: int
+    address: str
+    ipv6_addresses: tuple[str, ...]
+    subnet_id: str
+    group_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +28,9 @@ class Instance:
     """An EC2 instance.
 
     Attributes:
+        interfaces: the primary one first.
+        vpc_id: of the primary interface.
+        scaling_group: the Auto Scaling group that started it, if one did.
         group_ids: of all its interfaces together.
         profile_arn: of the instance profile; None when it has none.
         metadata_tokens: `required` when only IMDSv2 answers.
@@ -32,6 +47,9 @@ class Instance:
     metadata_tokens: str
     metadata_hop_limit: int
     words: str
+    vpc_id: str = ""
+    interfaces: tuple[Interface, ...] = ()
+    scaling_group: str | None = None
 
     @property
     def label(self) -> str:
@@ -41,7 +59,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Instances:
-    """All instances of the VPC that are not terminated."""
+    """All instances of those VPCs that are not terminated."""
 
     all: tuple[Instance, ...]
 
@@ -56,6 +74,7 @@ class TargetGroup:
     health_path: str | None
     health_protocol: str
     vpc_id: str | None
+    balancer_arns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +84,10 @@ class TargetGroups:
     all: tuple[TargetGroup, ...]
 
 
-def read(ec2: Ec2, database: Database) -> Instances:
-    """Describe every instance of the VPC."""
+def read(ec2: Ec2, neighbourhood: Neighbourhood) -> Instances:
+    """Describe every instance of the database's VPC and its peers."""
     filters = [
-        {"Name": "vpc-id", "Values": [database.instance.vpc_id]},
+        *neighbourhood.filter,
         {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]},
     ]
     found = pages(ec2.describe_instances, "Reservations", Filters=filters, MaxResults=1000)
@@ -87,6 +106,7 @@ def read_target_groups(elbv2: Elbv2) -> TargetGroups:
                 g.get("HealthCheckPath"),
                 g.get("HealthCheckProtocol", "HTTP"),
                 g.get("VpcId"),
+                tuple(g.get("LoadBalancerArns", ())),
             )
             for g in found
         )
@@ -99,7 +119,8 @@ def _instance(raw: Mapping[str, Any]) -> Instance:
         groups += [g["GroupId"] for g in interface.get("Groups", ()) if g["GroupId"] not in groups]
     profile = (raw.get("IamInstanceProfile") or {}).get("Arn")
     options = raw.get("MetadataOptions") or {}
-    tags = " ".join(str(t["Value"]) for t in raw.get("Tags", ()))
+    named = {str(t["Key"]): str(t["Value"]) for t in raw.get("Tags", ())}
+    tags = " ".join(named.values())
     return Instance(
         instance_id=raw["InstanceId"],
         name=name_of(raw),
@@ -111,4 +132,22 @@ def _instance(raw: Mapping[str, Any]) -> Instance:
         metadata_tokens=options.get("HttpTokens", ""),
         metadata_hop_limit=int(options.get("HttpPutResponseHopLimit") or 1),
         words=f"{tags} {profile or ''}".lower(),
+        vpc_id=raw.get("VpcId", ""),
+        interfaces=_interfaces(raw),
+        scaling_group=named.get("aws:autoscaling:groupName"),
     )
+
+
+def _interfaces(raw: Mapping[str, Any]) -> tuple[Interface, ...]:
+    found = [
+        Interface(
+            one.get("NetworkInterfaceId", ""),
+            int((one.get("Attachment") or {}).get("DeviceIndex", position)),
+            one.get("PrivateIpAddress", ""),
+            tuple(a["Ipv6Address"] for a in one.get("Ipv6Addresses", ())),
+            one.get("SubnetId", ""),
+            tuple(g["GroupId"] for g in one.get("Groups", ())),
+        )
+        for position, one in enumerate(raw.get("NetworkInterfaces", ()))
+    ]
+    return tuple(sorted(found, key=lambda i: i.index))

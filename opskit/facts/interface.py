@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import threading
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -87,6 +88,14 @@ class Route53(AwsClient, Protocol):
     """Route 53."""
 
 
+class Autoscaling(AwsClient, Protocol):
+    """EC2 Auto Scaling."""
+
+
+class Organizations(AwsClient, Protocol):
+    """Organizations."""
+
+
 CLIENTS: dict[type, str] = {
     Sts: "sts",
     Ssm: "ssm",
@@ -96,6 +105,8 @@ CLIENTS: dict[type, str] = {
     Kms: "kms",
     Elbv2: "elbv2",
     Route53: "route53",
+    Autoscaling: "autoscaling",
+    Organizations: "organizations",
 }
 """Protocol -> the name by which its client is made."""
 
@@ -160,3 +171,30 @@ def pages(
         if not reply.get(token):
             return
         arguments[token] = reply[token]
+
+
+def at_once(calls: Sequence[Callable[[], T]]) -> list[T]:
+    """The answers of several calls made side by side, in order; they count as one round.
+
+    Raises:
+        Exception: the first error that any of them met.
+    """
+    answers: dict[int, T] = {}
+    errors: list[Exception] = []
+
+    def work(index: int) -> None:
+        try:
+            answers[index] = calls[index]()
+        except Exception as error:
+            errors.append(error)
+
+    others = [threading.Thread(target=work, args=(i,), daemon=True) for i in range(1, len(calls))]
+    for other in others:
+        other.start()
+    if calls:
+        work(0)
+    for other in others:
+        other.join()
+    if errors:
+        raise errors[0]
+    return [answers[i] for i in range(len(calls))]

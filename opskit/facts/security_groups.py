@@ -1,4 +1,4 @@
-"""The security groups of the database's VPC."""
+"""The security groups of the app's and the database's VPC."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from opskit.facts.database import Database
-from opskit.facts.interface import Ec2, NotThere, pages
+from opskit.facts.interface import Ec2, pages
+from opskit.facts.neighbourhood import Neighbourhood
 
 ALL_PROTOCOLS = "-1"
 TCP = ("tcp", "6")
@@ -40,6 +40,26 @@ class Permission:
         if self.from_port is None or self.to_port is None:
             return True
         return self.from_port <= port <= self.to_port
+
+    @property
+    def ports_words(self) -> str:
+        """Protocol and ports in words."""
+        if self.protocol == ALL_PROTOCOLS:
+            return "everything"
+        name = "tcp" if self.is_tcp else self.protocol
+        if self.from_port is None or (self.from_port, self.to_port) == (0, 65535):
+            return f"all {name}"
+        ports = (
+            str(self.from_port)
+            if self.from_port == self.to_port
+            else f"{self.from_port}-{self.to_port}"
+        )
+        return f"{name} {ports}"
+
+    @property
+    def is_tcp(self) -> bool:
+        """Whether the entry is about TCP and nothing else."""
+        return self.protocol in TCP
 
     def names(self, group_ids: Iterable[str], address: str | None) -> bool | None:
         """Whether the entry names a peer, by one of its groups or by its address.
@@ -74,6 +94,7 @@ class SecurityGroup:
 
     group_id: str
     name: str
+    vpc_id: str
     ingress: tuple[Permission, ...]
     egress: tuple[Permission, ...]
 
@@ -85,7 +106,7 @@ class SecurityGroup:
 
 @dataclass(frozen=True, slots=True)
 class SecurityGroups:
-    """All groups of the VPC, by id."""
+    """All groups of the app's and the database's VPC, by id."""
 
     by_id: Mapping[str, SecurityGroup]
 
@@ -93,24 +114,41 @@ class SecurityGroups:
         """All ingress entries of several groups: they are joined."""
         return [p for g in group_ids if g in self.by_id for p in self.by_id[g].ingress]
 
+    def prefix_list_ids_of(self, group_id: str) -> set[str]:
+        """The prefix lists that a group's rules refer to."""
+        group = self.by_id.get(group_id)
+        rules = (*group.ingress, *group.egress) if group else ()
+        return {p for rule in rules for p in rule.prefix_list_ids}
+
+    def labels(self, group_ids: Iterable[str]) -> str:
+        """Several groups' labels in one phrase."""
+        return ", ".join(self.label(g) for g in group_ids)
+
+    def peers_of(self, group_ids: Iterable[str], port: int) -> str:
+        """Whom groups admit on a port, in words."""
+        rules = [r for r in self.ingress_of(group_ids) if r.covers(port)]
+        named = [self.label(g) for r in rules for g in r.group_ids]
+        ranges = [c for r in rules for c in (*r.cidrs, *r.prefix_list_ids)]
+        return ", ".join(dict.fromkeys(named + ranges)) or "nobody"
+
     def label(self, group_id: str) -> str:
         """A group's label, also of one that is not known here."""
         return self.by_id[group_id].label if group_id in self.by_id else group_id
 
 
-def read(ec2: Ec2, database: Database) -> SecurityGroups:
-    """Describe every group of the VPC in one call: rules name other groups, which need their names."""
-    if not database.instance.vpc_id:
-        raise NotThere(f"{database.instance.identifier} is in no VPC")
-    filters = [{"Name": "vpc-id", "Values": [database.instance.vpc_id]}]
-    found = pages(ec2.describe_security_groups, "SecurityGroups", Filters=filters, MaxResults=1000)
-    return SecurityGroups({g["GroupId"]: _group(g) for g in found})
+def read(ec2: Ec2, neighbourhood: Neighbourhood) -> SecurityGroups:
+    """Describe every group in one call: rules name other groups, which need their names."""
+    call = ec2.describe_security_groups
+    found = pages(call, "SecurityGroups", Filters=neighbourhood.filter, MaxResults=1000)
+    return SecurityGroups({g["GroupId"]: group_of(g) for g in found})
 
 
-def _group(raw: Mapping[str, Any]) -> SecurityGroup:
+def group_of(raw: Mapping[str, Any]) -> SecurityGroup:
+    """A group as EC2 describes it."""
     return SecurityGroup(
         raw["GroupId"],
         raw.get("GroupName", ""),
+        raw.get("VpcId", ""),
         tuple(_permission(p) for p in raw.get("IpPermissions", ())),
         tuple(_permission(p) for p in raw.get("IpPermissionsEgress", ())),
     )
@@ -119,8 +157,8 @@ def _group(raw: Mapping[str, Any]) -> SecurityGroup:
 def _permission(raw: Mapping[str, Any]) -> Permission:
     return Permission(
         protocol=str(raw["IpProtocol"]),
-        from_port=raw.get("FromPort"),
-        to_port=raw.get("ToPort"),
+        from_port=_port(raw, "FromPort"),
+        to_port=_port(raw, "ToPort"),
         group_ids=tuple(p["GroupId"] for p in raw.get("UserIdGroupPairs", ()) if "GroupId" in p),
         cidrs=tuple(
             [r["CidrIp"] for r in raw.get("IpRanges", ())]
@@ -128,6 +166,11 @@ def _permission(raw: Mapping[str, Any]) -> Permission:
         ),
         prefix_list_ids=tuple(p["PrefixListId"] for p in raw.get("PrefixListIds", ())),
     )
+
+
+def _port(raw: Mapping[str, Any], name: str) -> int | None:
+    """A port; None for all of them, which EC2 leaves out or writes as -1."""
+    return None if raw.get(name, -1) == -1 else int(raw[name])
 
 
 def _holds(cidr: str, address: str) -> bool:

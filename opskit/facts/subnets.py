@@ -1,4 +1,4 @@
-"""The subnets of the database's VPC and the network ACL of each."""
+"""The subnets of the app's and the database's VPC, and the network ACL of each."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from opskit.facts.database import Database
 from opskit.facts.interface import Ec2, pages
+from opskit.facts.neighbourhood import Neighbourhood
 
 
 @dataclass(frozen=True, slots=True)
 class Subnet:
-    """A subnet."""
+    """A subnet; `ipv6_cidrs` are its ranges of the other family, most often none."""
 
     subnet_id: str
     name: str
     cidr: str
     zone: str
+    vpc_id: str
+    ipv6_cidrs: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -28,14 +30,20 @@ class Subnet:
 
 @dataclass(frozen=True, slots=True)
 class Subnets:
-    """All subnets of the VPC."""
+    """All subnets of those VPCs."""
 
     all: tuple[Subnet, ...]
 
     def of_address(self, address: str) -> Subnet | None:
         """The subnet that holds an address."""
         wanted = ipaddress.ip_address(address)
-        return next((s for s in self.all if wanted in ipaddress.ip_network(s.cidr)), None)
+        found = [
+            s
+            for s in self.all
+            for cidr in (s.cidr, *s.ipv6_cidrs)
+            if wanted in ipaddress.ip_network(cidr)
+        ]
+        return found[0] if found else None
 
     def get(self, subnet_id: str) -> Subnet | None:
         """The subnet of an id."""
@@ -76,7 +84,7 @@ class NetworkAcl:
 
 @dataclass(frozen=True, slots=True)
 class NetworkAcls:
-    """All network ACLs of the VPC."""
+    """All network ACLs of those VPCs."""
 
     all: tuple[NetworkAcl, ...]
 
@@ -85,23 +93,32 @@ class NetworkAcls:
         return next((a for a in self.all if subnet_id in a.subnet_ids), None)
 
 
-def read(ec2: Ec2, database: Database) -> Subnets:
-    """Describe every subnet of the VPC."""
-    filters = [{"Name": "vpc-id", "Values": [database.instance.vpc_id]}]
-    found = pages(ec2.describe_subnets, "Subnets", Filters=filters)
-    return Subnets(
+def read(ec2: Ec2, neighbourhood: Neighbourhood) -> Subnets:
+    """Describe every subnet."""
+    found = pages(ec2.describe_subnets, "Subnets", Filters=neighbourhood.filter)
+    return Subnets(tuple(subnet_of(raw) for raw in found))
+
+
+def read_acls(ec2: Ec2, neighbourhood: Neighbourhood) -> NetworkAcls:
+    """Describe every network ACL."""
+    found = pages(ec2.describe_network_acls, "NetworkAcls", Filters=neighbourhood.filter)
+    return NetworkAcls(tuple(acl_of(raw) for raw in found))
+
+
+def subnet_of(raw: Mapping[str, Any]) -> Subnet:
+    """A subnet as EC2 describes it."""
+    return Subnet(
+        raw["SubnetId"],
+        name_of(raw),
+        raw["CidrBlock"],
+        raw.get("AvailabilityZone", ""),
+        raw.get("VpcId", ""),
         tuple(
-            Subnet(s["SubnetId"], name_of(s), s["CidrBlock"], s.get("AvailabilityZone", ""))
-            for s in found
-        )
+            a["Ipv6CidrBlock"]
+            for a in raw.get("Ipv6CidrBlockAssociationSet", ())
+            if a.get("Ipv6CidrBlockState", {}).get("State", "associated") == "associated"
+        ),
     )
-
-
-def read_acls(ec2: Ec2, database: Database) -> NetworkAcls:
-    """Describe every network ACL of the VPC."""
-    filters = [{"Name": "vpc-id", "Values": [database.instance.vpc_id]}]
-    found = pages(ec2.describe_network_acls, "NetworkAcls", Filters=filters)
-    return NetworkAcls(tuple(_acl(raw) for raw in found))
 
 
 def name_of(raw: Mapping[str, Any]) -> str:
@@ -109,7 +126,8 @@ def name_of(raw: Mapping[str, Any]) -> str:
     return next((str(t["Value"]) for t in raw.get("Tags", ()) if t["Key"] == "Name"), "")
 
 
-def _acl(raw: Mapping[str, Any]) -> NetworkAcl:
+def acl_of(raw: Mapping[str, Any]) -> NetworkAcl:
+    """An ACL as EC2 describes it."""
     entries = sorted((_entry(e) for e in raw.get("Entries", ())), key=lambda e: e.number)
     subnets = tuple(a["SubnetId"] for a in raw.get("Associations", ()) if "SubnetId" in a)
     return NetworkAcl(raw["NetworkAclId"], name_of(raw), subnets, tuple(entries))

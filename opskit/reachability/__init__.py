@@ -1,4 +1,4 @@
-"""The VPC path model: pure functions over security groups and network ACLs.
+"""The VPC path model: pure functions over described networks, exact for a single connection.
 
-First version: what the database's side admits, and which network ACL drops a packet or its reply.
+Nothing here reads AWS, knows a check, or guesses: what is not modelled is unknown.
 """

@@ -2,73 +2,74 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from itertools import pairwise
 
 from opskit.facts.subnets import AclEntry, NetworkAcl
+from opskit.reachability.addresses import Interval, holds
 
-TCP_OR_ALL = ("6", "-1")
+TCP_OR_ALL = ("6", "-1", "tcp")
 FINAL_DENY = 32767
-"""The number under which AWS shows the last `*` entry of every ACL."""
+"""From this number on AWS shows the last `*` entry of an ACL (32767, IPv6 32768)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Drop:
-    """Ports that an ACL does not let through.
+class Piece:
+    """Neighbouring ports that one entry decides; None is the final deny."""
 
-    Attributes:
-        ports: first and last of the ports that are dropped.
-        is_partial: other ports of the asked range pass, so some connections work.
-        entry: the deciding entry; None for the final deny.
-    """
-
-    acl: NetworkAcl
-    is_egress: bool
-    ports: tuple[int, int]
-    is_partial: bool
+    ports: Interval
     entry: AclEntry | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether packets to these ports pass."""
+        return self.entry is not None and self.entry.allows
+
+    @property
+    def is_denied_by_entry(self) -> bool:
+        """Whether somebody wrote an entry that denies them."""
+        return self.entry is not None and not self.entry.allows and self.entry.number < FINAL_DENY
 
     @property
     def decided_by(self) -> str:
         """The deciding entry in words."""
-        if self.entry is None or self.entry.number == FINAL_DENY:
+        if self.entry is None or self.entry.number >= FINAL_DENY:
             return "no entry allows it, the final * denies it"
-        return f"entry {self.entry.number} denies it"
+        return f"entry {self.entry.number} {'allows' if self.entry.allows else 'denies'} it"
 
 
-def first_drop(
-    acl: NetworkAcl, *, is_egress: bool, peer: str, first_port: int, last_port: int
-) -> Drop | None:
-    """The first ports of a range that the ACL denies for TCP with `peer`; None if all pass.
+def decide(acl: NetworkAcl, *, is_egress: bool, peer: str, ports: Interval) -> tuple[Piece, ...]:
+    """Cut the asked TCP ports into pieces, each with the entry that decides it.
 
     Entries are taken in the order of their numbers and the first that fits decides, so the range
     is cut at every entry's edge and each piece is decided by itself.
     """
     entries = [e for e in acl.entries if _fits(e, is_egress, peer)]
-    edges = {first_port, last_port + 1}
+    first, last = ports
+    edges = {first, last + 1}
     for entry in entries:
         if entry.ports:
-            edges |= {
-                p for p in (entry.ports[0], entry.ports[1] + 1) if first_port < p <= last_port
-            }
-    cuts = sorted(edges)
-    pieces = [(a, b - 1, _decide(entries, a)) for a, b in pairwise(cuts)]
-    denied = [piece for piece in pieces if piece[2] is None or not piece[2].allows]
-    if not denied:
-        return None
-    start, end, deciding = denied[0]
-    return Drop(acl, is_egress, (start, end), len(denied) < len(pieces), deciding)
+            edges |= {p for p in (entry.ports[0], entry.ports[1] + 1) if first < p <= last}
+    found: list[Piece] = []
+    for start, end in pairwise(sorted(edges)):
+        entry_here = _first(entries, start)
+        if found and found[-1].entry is entry_here:
+            found[-1] = Piece((found[-1].ports[0], end - 1), entry_here)
+        else:
+            found.append(Piece((start, end - 1), entry_here))
+    return tuple(found)
 
 
 def _fits(entry: AclEntry, is_egress: bool, peer: str) -> bool:
-    if entry.is_egress != is_egress or entry.protocol not in TCP_OR_ALL or not entry.cidr:
-        return False
-    address, network = ipaddress.ip_address(peer), ipaddress.ip_network(entry.cidr, strict=False)
-    return address.version == network.version and address in network
+    return (
+        entry.is_egress == is_egress
+        and entry.protocol in TCP_OR_ALL
+        and bool(entry.cidr)
+        and holds(entry.cidr, peer)
+    )
 
 
-def _decide(entries: list[AclEntry], port: int) -> AclEntry | None:
+def _first(entries: list[AclEntry], port: int) -> AclEntry | None:
     for entry in entries:
         # An entry for all protocols has no ports, whatever it says.
         if entry.protocol == "-1" or not entry.ports or entry.ports[0] <= port <= entry.ports[1]:

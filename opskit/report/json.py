@@ -10,6 +10,7 @@ from typing import Any
 
 from opskit.checks.interface import Judged
 from opskit.diagnosis import Diagnosis
+from opskit.report import path
 from opskit.report.interface import Style
 
 SCHEMA = "opskit.diagnosis/1"
@@ -24,12 +25,13 @@ def document(diagnosis: Diagnosis, runbooks: Mapping[str, str]) -> dict[str, Any
     """The object that is written."""
     return {
         "schema": SCHEMA,
-        "format_version": "1.0",
+        "format_version": "1.1",
         "target": asdict(diagnosis.place),
         "verdict": str(diagnosis.verdict),
         "exit_code": int(diagnosis.exit_status),
         "root_causes": [_check(j, runbooks) for j in diagnosis.root_causes],
         "checks": [_check(j, runbooks) for j in diagnosis.judged],
+        "path": path.document(diagnosis.ways) if diagnosis.ways else None,
         "aws": {"calls": diagnosis.calls, "rounds": diagnosis.rounds},
         "seconds": round(diagnosis.seconds, 3),
     }

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from opskit.checks.interface import LAYERS, Judged, Status
 from opskit.diagnosis import Diagnosis, Verdict
+from opskit.reachability.path import Outcome
+from opskit.report import path
 from opskit.report.interface import Style
 
 MARKS = {
@@ -17,6 +19,12 @@ MARKS = {
     Status.UNKNOWN: ("?", "unknown", "35"),
 }
 """Status -> mark, word where marks cannot be shown, colour. Colour carries nothing alone."""
+OUTCOMES = {
+    Outcome.PASS: Status.PASS,
+    Outcome.PART: Status.WARN,
+    Outcome.UNKNOWN: Status.UNKNOWN,
+    Outcome.DROP: Status.FAIL,
+}
 WORST_FIRST = (Status.FAIL, Status.UNKNOWN, Status.WARN, Status.PASS, Status.SKIP)
 
 
@@ -27,8 +35,12 @@ def render(diagnosis: Diagnosis, style: Style) -> str:
         parts += [_head(diagnosis, style), "", *_layers(diagnosis, style)]
     if style.detail > 1:
         parts += ["", *_every_check(diagnosis, style)]
+    if style.path_from:
+        parts += ["", *_path(diagnosis, style)]
     for cause in diagnosis.root_causes:
-        parts += ["", *_cause(cause, style)]
+        parts += ["", *_cause(cause, "ROOT CAUSE", style)]
+    for warning in _mendable(diagnosis) if style.detail > 0 else ():
+        parts += ["", *_cause(warning, "WARNING", style)]
     parts += ["", *_ending(diagnosis, style)]
     text = "\n".join(parts).strip("\n")
     return text if style.unicode else _ascii(text)
@@ -95,10 +107,35 @@ def _best_sentence(judged: list[Judged], room: int) -> str:
     return text
 
 
-def _cause(cause: Judged, style: Style) -> Iterator[str]:
+def _path(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
+    """The way as a table, one checkpoint a line; long lines are wrapped below their beginning."""
+    if diagnosis.ways is None:
+        yield "The way could not be judged: see what is not judged above."
+        return
+    if style.path_from == "alb" and diagnosis.ways.front is None:
+        yield "No load balancer sends to the app that could be judged; the way begins at the app."
+    for row in path.rows(diagnosis.ways, whole=style.path_from == "alb"):
+        status = OUTCOMES[row.outcome]
+        mark = _color(_glyph(status, style), MARKS[status][2], style)
+        indent = " " * (33 if style.unicode else 39)
+        first, *rest = textwrap.wrap(
+            row.text, max(40, style.width - len(indent)), break_on_hyphens=False
+        )
+        yield f"  {row.name:<28} {mark} {first}"
+        yield from (indent + line for line in rest)
+
+
+def _mendable(diagnosis: Diagnosis) -> Iterator[Judged]:
+    """Warnings that say how they are mended; good housekeeping is only listed."""
+    for one in diagnosis.judged:
+        if one.finding.status is Status.WARN and one.finding.fix and one.check.layer != "hygiene":
+            yield one
+
+
+def _cause(cause: Judged, heading: str, style: Style) -> Iterator[str]:
     finding, check = cause.finding, cause.check
-    for line in _wrapped(f"ROOT CAUSE  {check.code}  {finding.summary}.", "", style):
-        yield _color(line, "31;1", style)
+    for line in _wrapped(f"{heading}  {check.code}  {finding.summary}.", "", style):
+        yield _color(line, "31;1" if finding.status is Status.FAIL else "33;1", style)
     for evidence in finding.evidence:
         yield from _wrapped(f"{evidence.basis}: {evidence.text}", "  ", style)
     if finding.fix is not None and finding.fix.commands:

@@ -6,6 +6,7 @@ touches nothing of the host, and is gone with its first process.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import signal
@@ -18,10 +19,12 @@ from pathlib import Path
 from opskit.sandbox import world
 
 TOOLS = ("unshare", "nsenter", "ip", "nft")
+CLONE_NEWNET = 0x40000000
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 HOSTS = {
     "app": (f"{world.INSTANCE_ADDRESS}/24", "10.0.2.1"),
     "db": (f"{world.DATABASE_ADDRESS}/24", "10.0.5.1"),
+    "alb": (f"{world.BALANCER_ADDRESS}/24", "10.0.1.1"),
     "ops": (f"{world.OPERATOR_ADDRESS}/30", world.OPERATOR_GATEWAY),
 }
 """Host -> its address and its side of the router."""
@@ -90,7 +93,15 @@ def build(directory: Path, instance_root: Path, project: Path) -> dict[str, Host
                 f"link set v-{name} up",
             ]
         )
-        extra = [f"route add {world.METADATA_ADDRESS}/32 via {gateway}"] if name == "app" else []
+        extra = []
+        if name == "app":
+            extra = [
+                f"route add {to} via {gateway}" for to in (world.METADATA_ADDRESS, world.DATA_CIDR)
+            ]
+        if name == "db":
+            # Its second home, should it move: another address of the same machine.
+            extra = [f"addr add {world.DATA_ADDRESS}/24 dev eth0"]
+            _ip([f"addr add {world.DATA_ADDRESS.rsplit('.', 1)[0]}.1/24 dev v-db"])
         _ip(
             [
                 "link set lo up",
@@ -155,6 +166,14 @@ def _mount(host: Host, directory: Path, instance_root: Path | None, project: Pat
         check=True,
         capture_output=True,
     )
+
+
+def join_network(host: Host) -> None:
+    """Put the calling thread, and no other, into a machine's network."""
+    with Path(f"/proc/{host.pid}/ns/net").open() as namespace:
+        # Network namespaces belong to threads; Python has a call for it from 3.12 on.
+        if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), f"cannot enter the network of {host.name}")
 
 
 def load_rules(text: str) -> None:

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from opskit.sandbox import box, instance, linkbox, loopback, rules, world
-from opskit.sandbox.faults import FAULTS, Hands
+from opskit.sandbox.faults import FAULTS
+from opskit.sandbox.faults.interface import Hands
 from opskit.sandbox.postgres import Postgres, new_password
 from opskit.sandbox.world import Completed
 
@@ -64,7 +65,9 @@ class Sandbox:
         self.postgres = Postgres(
             self.directory / "pg",
             list if world.IS_LOOPBACK else self.hosts["db"].command,
-            world.DATABASE_ADDRESS,
+            world.DATABASE_ADDRESS
+            if world.IS_LOOPBACK
+            else f"{world.DATABASE_ADDRESS},{world.DATA_ADDRESS}",
             world.DATABASE_PORT,
             NOBODY if world.IS_LOOPBACK and os.geteuid() == 0 else None,
         )
@@ -166,13 +169,14 @@ class Sandbox:
         from werkzeug.serving import make_server
 
         from opskit.sandbox import names
-        from opskit.sandbox.aws import elbv2, front, iam, metadata, rds, ssm
+        from opskit.sandbox.aws import ec2, elbv2, front, iam, metadata, rds, ssm
         from opskit.sandbox.aws.names import resolve
 
         self._nsenter = shutil.which("nsenter") or "/usr/bin/nsenter"
         self._session, self._clients = boto3.Session(), dict[str, Any]()
         rds.install(rds.Control(self.postgres), self.postgres)
         iam.install()
+        ec2.install()
         elbv2.install(lambda: self.health)
         agent = ssm.Agent(self.run_on_instance, self._emulated_instance)
         application = front.Front(agent, self.network_changed, self.latency_s)
@@ -204,6 +208,9 @@ class Sandbox:
         return None
 
     def _watch_health(self) -> None:
+        """Ask for health as the load balancer does, and from where it is."""
+        if not world.IS_LOOPBACK:
+            box.join_network(self.hosts["alb"])
         address = "127.0.0.1" if world.IS_LOOPBACK else world.INSTANCE_ADDRESS
         url = f"http://{address}:{world.APP_PORT}/health"
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -27,6 +27,10 @@ class Ids:
     app_acl: str
     vpc: str
     key: str
+    app_table: str
+    app_subnet: str
+    second_app_subnet: str
+    second_database_subnet: str
 
 
 def seed(client: Make, password: str) -> Ids:
@@ -38,6 +42,7 @@ def seed(client: Make, password: str) -> Ids:
     subnets = _subnets(ec2, vpc)
     groups = _groups(ec2, vpc)
     acls = _acls(ec2, vpc, subnets)
+    table = _tables(ec2, vpc, subnets)
     key = _key(client("kms"))
     _roles(client("iam"), key)
     instance = _instances(ec2, subnets, groups)
@@ -47,6 +52,7 @@ def seed(client: Make, password: str) -> Ids:
     return Ids(
         instance, groups["web-sg"], groups["database-sg"], groups["alb-public-sg"],
         acls["db"], acls["app"], vpc, key,
+        table, subnets["app-a"], subnets["app-b"], subnets["db-b"],
     )  # fmt: skip
 
 
@@ -91,54 +97,91 @@ def _groups(ec2: Any, vpc: str) -> dict[str, str]:
         rule = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "UserIdGroupPairs": [pair]}
         ec2.authorize_security_group_ingress(GroupId=found[group], IpPermissions=[rule])
     ec2.authorize_security_group_ingress(
-        GroupId=found["alb-public-sg"], IpProtocol="tcp", FromPort=443, ToPort=443, CidrIp=ANYWHERE
+        GroupId=found["alb-public-sg"], IpProtocol="tcp", FromPort=80, ToPort=80, CidrIp=ANYWHERE
     )
     return found
 
 
-def _acls(ec2: Any, vpc: str, subnets: dict[str, str]) -> dict[str, str]:
-    """One ACL a tier, with explicit allows; (number, egress, CIDR, first port, last port)."""
-    port = world.DATABASE_PORT
-    app_side = [
-        (100, False, "10.0.0.0/16", world.APP_PORT, world.APP_PORT),
+AclRow = tuple[int, bool, str, int, int]
+"""Number, whether egress, range, first and last port; every one allows."""
+
+
+def app_acl() -> tuple[AclRow, ...]:
+    """What the ACL of the app's subnets allows; its ports are those of this sandbox."""
+    app, database = world.APP_PORT, world.DATABASE_PORT
+    return (
+        (100, False, "10.0.0.0/16", app, app),
         (110, False, "10.0.5.0/24", *EPHEMERAL),
         (120, False, "10.0.6.0/24", *EPHEMERAL),
-        (100, True, "10.0.5.0/24", port, port),
-        (110, True, "10.0.6.0/24", port, port),
+        (100, True, "10.0.5.0/24", database, database),
+        (110, True, "10.0.6.0/24", database, database),
         (120, True, "10.0.0.0/16", *EPHEMERAL),
-    ]
-    db_side = [
+    )
+
+
+def database_acl() -> tuple[AclRow, ...]:
+    """What the ACL of the database's subnets allows."""
+    port = world.DATABASE_PORT
+    return (
         (100, False, "10.0.2.0/24", port, port),
         (110, False, "10.0.3.0/24", port, port),
         (100, True, "10.0.2.0/24", *EPHEMERAL),
         (110, True, "10.0.3.0/24", *EPHEMERAL),
-    ]
-    present = ec2.describe_network_acls(Filters=[{"Name": "vpc-id", "Values": [vpc]}])[
-        "NetworkAcls"
-    ]
+    )
+
+
+def _acls(ec2: Any, vpc: str, subnets: dict[str, str]) -> dict[str, str]:
+    """One ACL a tier, with explicit allows."""
+    filters = [{"Name": "vpc-id", "Values": [vpc]}]
+    present = ec2.describe_network_acls(Filters=filters)["NetworkAcls"]
     old = {
         a["SubnetId"]: a["NetworkAclAssociationId"] for acl in present for a in acl["Associations"]
     }
     found = {}
-    for tier, entries in (("app", app_side), ("db", db_side)):
+    for tier, entries in (("app", app_acl()), ("db", database_acl())):
         acl = ec2.create_network_acl(VpcId=vpc)["NetworkAcl"]["NetworkAclId"]
         _tag(ec2, acl, f"linkbox-{tier}-acl")
         found[tier] = acl
-        for number, egress, cidr, first, last in entries:
-            ec2.create_network_acl_entry(
-                NetworkAclId=acl,
-                RuleNumber=number,
-                Egress=egress,
-                Protocol="6",
-                RuleAction="allow",
-                CidrBlock=cidr,
-                PortRange={"From": first, "To": last},
-            )
+        write_acl(ec2, acl, entries)
         for zone in ("a", "b"):
             ec2.replace_network_acl_association(
                 AssociationId=old[subnets[f"{tier}-{zone}"]], NetworkAclId=acl
             )
     return found
+
+
+def write_acl(ec2: Any, acl: str, entries: tuple[AclRow, ...]) -> None:
+    """Let an ACL have exactly these entries, and the final deny."""
+    for entry in ec2.describe_network_acls(NetworkAclIds=[acl])["NetworkAcls"][0]["Entries"]:
+        if int(entry["RuleNumber"]) < 32767:
+            ec2.delete_network_acl_entry(
+                NetworkAclId=acl, RuleNumber=entry["RuleNumber"], Egress=entry["Egress"]
+            )
+    for number, egress, cidr, first, last in entries:
+        ec2.create_network_acl_entry(
+            NetworkAclId=acl,
+            RuleNumber=number,
+            Egress=egress,
+            Protocol="6",
+            RuleAction="allow",
+            CidrBlock=cidr,
+            PortRange={"From": first, "To": last},
+        )
+
+
+def _tables(ec2: Any, vpc: str, subnets: dict[str, str]) -> str:
+    """A route table a tier; the public one leads to the internet. Gives the app's."""
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    found = {}
+    for tier in ("public", "app", "db"):
+        table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+        _tag(ec2, table, f"linkbox-{tier}-rt")
+        found[tier] = str(table)
+        for zone in ("a", "b"):
+            ec2.associate_route_table(RouteTableId=table, SubnetId=subnets[f"{tier}-{zone}"])
+    ec2.create_route(RouteTableId=found["public"], DestinationCidrBlock=ANYWHERE, GatewayId=gateway)
+    return found["app"]
 
 
 def _key(kms: Any) -> str:
@@ -287,7 +330,7 @@ def _database(rds: Any, subnets: dict[str, str], groups: dict[str, str], passwor
 def _balancer(
     elbv2: Any, vpc: str, subnets: dict[str, str], groups: dict[str, str], instance: str
 ) -> None:
-    elbv2.create_load_balancer(
+    balancer = elbv2.create_load_balancer(
         Name="linkbox-alb",
         Subnets=[subnets["public-a"], subnets["public-b"]],
         SecurityGroups=[groups["alb-public-sg"]],
@@ -301,6 +344,12 @@ def _balancer(
         TargetType="instance",
     )
     arn = made["TargetGroups"][0]["TargetGroupArn"]
+    elbv2.create_listener(
+        LoadBalancerArn=balancer["LoadBalancers"][0]["LoadBalancerArn"],
+        Protocol="HTTP",
+        Port=80,
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": arn}],
+    )
     elbv2.register_targets(TargetGroupArn=arn, Targets=[{"Id": instance, "Port": world.APP_PORT}])
 
 

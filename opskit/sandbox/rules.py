@@ -17,27 +17,15 @@ Rows = list[Mapping[str, Any]]
 
 
 def compile_rules(client: Callable[[str], Client]) -> str:
-    """Read groups, ACLs and who carries what through the API, and write one nft file."""
+    """Read groups, ACLs, routes and who carries what through the API, and write one nft file."""
     ec2 = client("ec2")
     groups: Rows = ec2.describe_security_groups()["SecurityGroups"]
     acls: Rows = ec2.describe_network_acls()["NetworkAcls"]
     subnets: Rows = ec2.describe_subnets()["Subnets"]
     lists = _prefix_lists(ec2)
-    instances = [
-        i
-        for r in ec2.describe_instances()["Reservations"]
-        for i in r["Instances"]
-        if i["State"]["Name"] == "running"
-    ]
-    databases: Rows = client("rds").describe_db_instances()["DBInstances"]
-    carried: dict[str, list[str]] = {}
-    for instance in instances:
-        carried[instance["PrivateIpAddress"]] = [g["GroupId"] for g in instance["SecurityGroups"]]
-    for database in databases:
-        if database["DBName"] == world.DATABASE_NAME:
-            own = [g["VpcSecurityGroupId"] for g in database["VpcSecurityGroups"]]
-            carried[world.DATABASE_ADDRESS] = own
-    names = {"app": world.INSTANCE_ADDRESS, "db": world.DATABASE_ADDRESS}
+    carried = _carried(client)
+    names = {"app": world.INSTANCE_ADDRESS, "db": _database_address(client, subnets)}
+    names["alb"] = world.BALANCER_ADDRESS
     chains = []
     for name, address in names.items():
         acl = _acl_of(address, subnets, acls)
@@ -47,27 +35,80 @@ def compile_rules(client: Callable[[str], Client]) -> str:
             _group_chain(f"sg_{name}_{way}", own_groups, way, carried, lists)
             for way in ("out", "in")
         ]
-    return _file(names, chains, _misrouted(ec2.describe_route_tables()["RouteTables"], subnets))
+    ways = _Ways(
+        ec2.describe_route_tables()["RouteTables"],
+        ec2.describe_vpc_peering_connections()["VpcPeeringConnections"],
+        subnets,
+    )
+    return _file(names, chains, ways.drops(list(names.values())))
 
 
-def _misrouted(tables: Rows, subnets: Rows) -> list[str]:
-    """Drops for a direction whose longest matching route does not stay in the VPC: whatever it
-    names, a black hole or an appliance, the packets do not arrive.
-    """
-    lines = []
-    ends = (world.INSTANCE_ADDRESS, world.DATABASE_ADDRESS)
-    for source, target in (ends, ends[::-1]):
-        subnet, wanted = _subnet_of(source, subnets), ipaddress.ip_address(target)
-        routes = [
-            (ipaddress.ip_network(route["DestinationCidrBlock"]), route)
-            for route in _table_of(subnet, tables)["Routes"]
-            if "DestinationCidrBlock" in route
+def _database_address(client: Callable[[str], Client], subnets: Rows) -> str:
+    """The database's address: it depends on the VPC of its subnet group."""
+    databases: Rows = client("rds").describe_db_instances()["DBInstances"]
+    ours = next(d for d in databases if d["DBName"] == world.DATABASE_NAME)
+    home = _subnet_of(world.DATABASE_ADDRESS, subnets)["VpcId"]
+    moved = ours["DBSubnetGroup"]["VpcId"] != home
+    return world.DATA_ADDRESS if moved else world.DATABASE_ADDRESS
+
+
+def _carried(client: Callable[[str], Client]) -> dict[str, list[str]]:
+    """The groups of every address."""
+    carried: dict[str, list[str]] = {}
+    for reservation in client("ec2").describe_instances()["Reservations"]:
+        for instance in reservation["Instances"]:
+            if instance["State"]["Name"] == "running":
+                for one in instance["NetworkInterfaces"]:
+                    carried[one["PrivateIpAddress"]] = [g["GroupId"] for g in one["Groups"]]
+    for database in client("rds").describe_db_instances()["DBInstances"]:
+        if database["DBName"] == world.DATABASE_NAME:
+            own = [g["VpcSecurityGroupId"] for g in database["VpcSecurityGroups"]]
+            carried[world.DATABASE_ADDRESS] = carried[world.DATA_ADDRESS] = own
+    for balancer in client("elbv2").describe_load_balancers()["LoadBalancers"]:
+        carried[world.BALANCER_ADDRESS] = balancer["SecurityGroups"]
+    return carried
+
+
+class _Ways:
+    """Which directions the route tables let through."""
+
+    def __init__(self, tables: Rows, peerings: Rows, subnets: Rows) -> None:
+        self._tables = tables
+        self._subnets = subnets
+        self._peered = {
+            p["VpcPeeringConnectionId"] for p in peerings if p["Status"]["Code"] == "active"
+        }
+
+    def drops(self, addresses: list[str]) -> list[str]:
+        """Drops for the directions whose longest matching route does not lead to the other end:
+        whatever it names, a black hole or an appliance, the packets do not arrive.
+        """
+        return [
+            f"ip saddr {source} ip daddr {target} drop"
+            for source in addresses
+            for target in addresses
+            if source != target and not self._leads(source, target)
         ]
-        matching = [(network.prefixlen, r) for network, r in routes if wanted in network]
-        _, best = max(matching, key=lambda pair: pair[0])
-        if best.get("GatewayId") != "local" or best.get("State") == "blackhole":
-            lines.append(f"ip saddr {source} ip daddr {target} drop")
-    return lines
+
+    def _leads(self, source: str, target: str) -> bool:
+        here, there = (_subnet_of(a, self._subnets) for a in (source, target))
+        if here["SubnetId"] == there["SubnetId"]:
+            return True
+        wanted = ipaddress.ip_address(target)
+        matching = [
+            (ipaddress.ip_network(route["DestinationCidrBlock"]).prefixlen, route)
+            for route in _table_of(here, self._tables)["Routes"]
+            if "DestinationCidrBlock" in route
+            and wanted in ipaddress.ip_network(route["DestinationCidrBlock"])
+        ]
+        if not matching:
+            return False
+        best = max(matching, key=lambda pair: pair[0])[1]
+        if best.get("State") == "blackhole":
+            return False
+        if here["VpcId"] == there["VpcId"]:
+            return bool(best.get("GatewayId") == "local")
+        return best.get("VpcPeeringConnectionId") in self._peered
 
 
 def _table_of(subnet: Mapping[str, Any], tables: Rows) -> Mapping[str, Any]:
@@ -80,21 +121,17 @@ def _table_of(subnet: Mapping[str, Any], tables: Rows) -> Mapping[str, Any]:
 
 
 def _file(names: Mapping[str, str], chains: Iterable[str], first: Iterable[str]) -> str:
-    app, db = names["app"], names["db"]
-    jumps = [
-        'iifname "v-ops" drop',
-        *first,
-        f"ip saddr {app} jump nacl_app_out",
-        f"ip daddr {app} jump nacl_app_in",
-        f"ip saddr {db} jump nacl_db_out",
-        f"ip daddr {db} jump nacl_db_in",
-        "ct state established,related accept",
-        f"ip saddr {app} jump sg_app_out",
-        f"ip daddr {db} jump sg_db_in",
-        f"ip saddr {db} jump sg_db_out",
-        f"ip daddr {app} jump sg_app_in",
-        f"ip saddr {{ {app}, {db} }} ip daddr {{ {app}, {db} }} accept",
-    ]
+    every = ", ".join(names.values())
+    jumps = ['iifname "v-ops" drop', *first]
+    for name, address in names.items():
+        jumps += [
+            f"ip saddr {address} jump nacl_{name}_out",
+            f"ip daddr {address} jump nacl_{name}_in",
+        ]
+    jumps.append("ct state established,related accept")
+    for name, address in names.items():
+        jumps += [f"ip saddr {address} jump sg_{name}_out", f"ip daddr {address} jump sg_{name}_in"]
+    jumps.append(f"ip saddr {{ {every} }} ip daddr {{ {every} }} accept")
     head = ["table ip box", "delete table ip box", "table ip box {", *chains, "chain forward {"]
     hook = "type filter hook forward priority 0; policy drop;"
     return "\n".join([*head, hook, *jumps, "}", "}"]) + "\n"

@@ -12,6 +12,8 @@ from opskit.checks.catalogue import CODES, all_checks, check_of
 from opskit.checks.interface import Status
 from opskit.diagnosis import judge
 from opskit.engine.interface import LoginFailure
+from opskit.facts.app_subnets import AppSubnets
+from opskit.facts.balancer import Balancer
 from opskit.facts.certificate import Certificate
 from opskit.facts.dns import Host, OperatorDns
 from opskit.facts.identity import Identity
@@ -19,9 +21,11 @@ from opskit.facts.instance_role import InstanceRole
 from opskit.facts.key import Key
 from opskit.facts.login import Login
 from opskit.facts.parameters import Parameters, Refusal
+from opskit.facts.prefix_lists import PrefixLists
 from opskit.facts.private_zones import PrivateZone, PrivateZones
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.simulation import Decision, Simulation
+from opskit.facts.target_health import TargetHealth, TargetHealths
 from opskit.facts.vpc import VpcDns
 from opskit.instance.probe import Attempt, Health, Read, Resolution, Setting
 from tests import builders as b
@@ -31,13 +35,31 @@ KEY = Key("arn:aws:kms:us-east-1:1:key/k", "k", "alias/linkbox", "Disabled", Fal
 ALL_IN = b.entry(100, "in", "0.0.0.0/0", None)
 ALL_OUT = b.entry(100, "out", "0.0.0.0/0", None)
 BOTH = ("subnet-db-a", "subnet-db-b")
+LOCAL = ("10.0.0.0/16", "local")
+THERE = b.table("app", LOCAL, ("10.1.0.0/16", "pcx-1"), subnets=("subnet-app",))
+BACK = b.table("peer", ("10.1.0.0/16", "local"), ("10.0.0.0/16", "pcx-1"), vpc="vpc-2", main=True)
 NARROW = b.acl("db", BOTH, ALL_IN, b.entry(90, "out", "10.0.2.0/24", (1024, 40000)))
 DENY_FIRST = b.acl(
     "db", BOTH, b.entry(50, "in", "10.0.2.0/24", (5432, 5432), "deny"), ALL_IN, ALL_OUT
 )
-SECOND_ONLY = b.NetworkAcls(
+NO_REPLY = b.acl("db", BOTH, ALL_IN)
+DENY_AT_ONE = b.acl("db", BOTH, b.entry(1, "in", "10.0.2.0/24", None, "deny"), ALL_IN, ALL_OUT)
+OTHER_HOME = b.NetworkAcls(
     (
         b.acl("app", ("subnet-app",), ALL_IN, ALL_OUT),
+        b.acl("app-b", ("subnet-app-b",), ALL_IN),
+        b.acl("rest", ("subnet-public", *BOTH), ALL_IN, ALL_OUT),
+    )
+)
+NO_FRONT = b.groups((b.rule(5432, "sg-web"),))
+NO_FRONT = replace(
+    NO_FRONT,
+    by_id={**NO_FRONT.by_id, "sg-web": replace(NO_FRONT.by_id["sg-web"], ingress=())},
+)
+UNHEALTHY = TargetHealths((TargetHealth(b.TARGETS, "unhealthy", "Target.Timeout", ""),))
+SECOND_ONLY = b.NetworkAcls(
+    (
+        b.acl("app", ("subnet-app", "subnet-app-b", "subnet-public"), ALL_IN, ALL_OUT),
         b.acl("db", ("subnet-db-a",), ALL_IN, ALL_OUT),
         b.acl("db-b", ("subnet-db-b",), ALL_IN),
     )
@@ -102,18 +124,44 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("DNS003", WARN, (OperatorDns(b.HOST, "NXDOMAIN", (b.HOST,), (), ()),)),
     ("NET001", FAIL, (b.groups(()),)),
     ("NET001", WARN, (b.groups(()), b.probe())),
-    ("NET002", FAIL, (b.groups((b.rule(5432, "sg-alb"),)),)),
-    ("NET003", FAIL, (b.groups((b.rule(3306, "sg-web"),)),)),
     ("NET001", SKIP, (b.groups((b.rule(3306, "sg-web"),)),)),
+    ("NET002", FAIL, (b.groups((b.rule(5432, "sg-alb"),)),)),
     ("NET002", PASS, (b.groups((b.rule(5432, cidrs=("10.0.2.0/24",)),)),)),
     ("NET002", PASS, (b.groups((b.rule(0, "sg-web", protocol="-1"),)),)),
-    ("NET002", UNKNOWN, (b.groups((b.rule(5432, lists=("pl-1",)),)),)),
-    ("NET002", FAIL, (b.groups((b.rule(5432, cidrs=("10.0.3.0/24",)),)),)),
-    ("NET004", FAIL, (b.acls(db=DENY_FIRST), b.probe(connections=(GONE,)))),
-    ("NET004", FAIL, (b.acls(db=NARROW), b.probe(connections=(GONE,)))),
-    ("NET004", WARN, (SECOND_ONLY,)),
+    ("NET002", PASS, (b.groups((b.rule(5432, lists=("pl-1",)),)), PrefixLists({"pl-1": ("10.0.2.0/24",)}))),
+    ("NET002", UNKNOWN, (b.groups((b.rule(5432, lists=("pl-1",)),)), b.probe(connections=(GONE,)))),
+    ("NET002", PASS, (b.groups((b.rule(5432, lists=("pl-1",)),)),)),
+    ("NET003", FAIL, (b.groups((b.rule(3306, "sg-web"),)),)),
+    ("NET004", FAIL, (b.acls(db=NO_REPLY),)),
+    ("NET004", SKIP, (b.acls(db=DENY_FIRST),)),
     ("NET005", FAIL, (b.groups((b.rule(5432, "sg-web"),), egress=()),)),
     ("NET005", PASS, (b.groups((b.rule(5432, "sg-web"),), egress=(b.rule(5432, "sg-db"),)),)),
+    ("NET006", FAIL, (b.groups((b.rule(5432, cidrs=("10.0.3.0/24",)),)),)),
+    ("NET006", FAIL, (b.groups((b.rule(5432, lists=("pl-1",)),)), PrefixLists({"pl-1": ("10.9.0.0/16",)}))),
+    ("NET007", FAIL, (b.acls(db=DENY_FIRST),)),
+    ("NET007", FAIL, (b.acls(db=DENY_AT_ONE),)),
+    ("NET008", FAIL, (b.acls(db=NARROW),)),
+    ("NET008", WARN, (b.acls(db=NARROW), b.probe(ephemeral_ports=None))),
+    ("NET008", PASS, (b.acls(db=NARROW), b.probe(ephemeral_ports=(32768, 39999)))),
+    ("NET009", FAIL, (b.tables(b.table("app", LOCAL, ("10.0.5.0/24", "eni-gone"), subnets=("subnet-app",))),)),
+    ("NET009", FAIL, (*b.peered(), b.tables(b.table("app", LOCAL, ("10.1.0.0/16", "pcx-gone"), subnets=("subnet-app",)), BACK))),
+    ("NET009", PASS, (b.tables(b.table("app", LOCAL, ("10.0.0.0/8", "vgw-gone"), subnets=("subnet-app",))),)),
+    ("NET010", FAIL, (*b.peered(), b.tables(BACK))),
+    ("NET010", FAIL, (*b.peered(), b.tables(THERE))),
+    ("NET010", FAIL, (*b.peered(), b.tables(b.table("app", LOCAL, ("0.0.0.0/0", "igw-1"), subnets=("subnet-app",)), BACK))),
+    ("NET010", PASS, (*b.peered(), b.tables(THERE, BACK))),
+    ("NET010", UNKNOWN, (*b.peered(), b.tables(b.table("app", LOCAL, ("10.0.0.0/8", "tgw-1"), subnets=("subnet-app",)), BACK))),
+    ("NET010", PASS, (b.tables(b.table("app", LOCAL, ("10.0.5.0/24", "eni-1"), subnets=("subnet-app",))),)),
+    ("NET011", FAIL, (*b.peered(), b.tables(replace(THERE, subnet_ids=()), BACK))),
+    ("NET012", WARN, (SECOND_ONLY,)),
+    ("NET012", WARN, (b.groups((b.rule(5432, "sg-web"),), egress=(b.rule(5432, cidrs=("10.0.5.10/32",)),)),)),
+    ("NET012", WARN, (b.tables(b.table("db-b", subnets=("subnet-db-b",))),)),
+    ("NET013", WARN, (OTHER_HOME,)),
+    ("NET013", WARN, (b.groups((b.rule(5432, cidrs=("10.0.2.0/24",)),)),)),
+    ("NET013", SKIP, (AppSubnets({}),)),
+    ("NET014", FAIL, (NO_FRONT, UNHEALTHY)),
+    ("NET014", WARN, (NO_FRONT,)),
+    ("NET014", UNKNOWN, (replace(b.linkbox()[Balancer].value, kind="network"),)),
     ("TCP001", FAIL, (b.probe(connections=(GONE,)),)),
     ("TCP001", SKIP, (b.probe(connections=(b.connection("refused"),)),)),
     ("TCP001", UNKNOWN, (b.probe(connections=()),)),
@@ -132,7 +180,9 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("APP001", SKIP, (b.probe(asked_containers=False, containers=()),)),
     ("APP002", FAIL, (b.probe(containers=settings(password="bbbbbb")),)),
     ("APP003", FAIL, (b.probe(health=Health("http://x/health", 503, 2.0, "no")),)),
-    ("APP003", SKIP, (b.probe(health=None),)),
+    ("APP003", SKIP, (b.probe(health=None), TargetHealths(()))),
+    ("APP003", PASS, (b.probe(health=None),)),
+    ("APP003", FAIL, (b.probe(health=None), UNHEALTHY)),
     ("APP004", FAIL, (b.probe(containers=settings(host="other.host")),)),
     ("HYG001", WARN, (b.database(is_public=True),)),
     ("HYG002", WARN, (b.groups((b.rule(5432, "sg-web"), b.rule(5432, cidrs=("0.0.0.0/0",)))),)),
@@ -155,7 +205,7 @@ def test_a_healthy_linkbox_passes(code: str) -> None:
 )
 def test_case(code: str, status: Status, replaced: tuple[Any, ...]) -> None:
     if (
-        code.startswith("NET00")
+        code.startswith("NET0")
         and status is FAIL
         and not any(isinstance(r, InstanceProbe) for r in replaced)
     ):

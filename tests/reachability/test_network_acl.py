@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opskit.facts.subnets import AclEntry
-from opskit.reachability.network_acl import first_drop
+from opskit.reachability.network_acl import decide
 from tests import builders as b
 
 PEER = "10.0.2.45"
@@ -22,7 +22,7 @@ entries = st.builds(
 )
 
 
-def passes(found: list[AclEntry], port: int) -> bool:
+def deciding(found: list[AclEntry], port: int) -> AclEntry | None:
     """The plain reading: lowest number first, the first entry that fits decides, else denied."""
     for entry in sorted(found, key=lambda e: e.number):
         if not entry.is_egress and entry.cidr in ("10.0.2.0/24", "10.0.2.45/32", "0.0.0.0/0"):
@@ -30,19 +30,16 @@ def passes(found: list[AclEntry], port: int) -> bool:
             if entry.protocol in ("6", "-1") and (
                 every or entry.ports[0] <= port <= entry.ports[1]
             ):  # type: ignore[index]
-                return entry.allows
-    return False
+                return entry
+    return None
 
 
 @given(st.lists(entries, max_size=8, unique_by=lambda e: (e.number, e.is_egress)), ports)
-def test_first_drop(found: list[AclEntry], asked: tuple[int, int]) -> None:
+def test_decide(found: list[AclEntry], asked: tuple[int, int]) -> None:
     acl = b.acl("x", ("s",), *found)
-    drop = first_drop(acl, is_egress=False, peer=PEER, first_port=asked[0], last_port=asked[1])
-    truth = [passes(found, port) for port in range(asked[0], asked[1] + 1)]
-    if drop is None:
-        assert all(truth)
-        return
-    first, last = drop.ports
-    assert first == asked[0] + truth.index(False)
-    assert not any(passes(found, port) for port in range(first, last + 1))
-    assert drop.is_partial == any(truth)
+    pieces = decide(acl, is_egress=False, peer=PEER, ports=asked)
+    by_port = {p: piece for piece in pieces for p in range(piece.ports[0], piece.ports[1] + 1)}
+    assert sorted(by_port) == list(range(asked[0], asked[1] + 1))
+    for port, piece in by_port.items():
+        assert piece.entry is deciding(found, port)
+        assert piece.is_open == (piece.entry is not None and piece.entry.allows)

@@ -33,7 +33,7 @@ RUNBOOKS = {"NET002": "could-not-connect"}
 
 def diagnosis(snapshot: Snapshot) -> Diagnosis:
     judged = order_causes(Judged(c, judge(c, snapshot)) for c in all_checks())
-    return Diagnosis(PLACE, judged, verdict_of(judged), 24, 4, 1.23)
+    return Diagnosis(PLACE, judged, verdict_of(judged), None, 24, 4, 1.23)
 
 
 CASES = {

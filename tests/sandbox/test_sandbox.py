@@ -85,13 +85,12 @@ def test_packets_follow_a_change_within_a_second(operator: Operator) -> None:
 
 def test_packets_follow_the_route_table(operator: Operator) -> None:
     operator.need_packets()
-    tables = operator.run(
-        *("aws", "ec2", "describe-route-tables", "--query", "RouteTables[].[RouteTableId,VpcId]"),
-        *("--output", "text"),
+    words = (
+        "--route-table-id",
+        operator.running.ids["app_table"],
+        "--destination-cidr-block",
+        "10.0.5.0/24",
     )
-    vpc = operator.running.ids["vpc"]
-    table = next(line.split()[0] for line in tables.stdout.splitlines() if vpc in line)
-    words = ("--route-table-id", table, "--destination-cidr-block", "10.0.5.0/24")
     appliance = ("--instance-id", operator.running.ids["instance"])
     made = operator.run("aws", "ec2", "create-route", *words, *appliance)
     assert made.returncode == 0, made.stderr

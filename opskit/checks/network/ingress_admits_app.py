@@ -3,7 +3,8 @@
 Means: others can connect, the app cannot: the rule names another group, or the instance lost its own.
 Found by: the groups' rules, and a connection tried from the instance; a security group drops in
 silence, so the client sees a time-out.
-Looks alike: a network ACL's drop (NET004), a stopped database (RDS001), a stale address (PAR007).
+Looks alike: a network ACL's drop (NET004, NET007), a route's (NET009), a stopped database (RDS001),
+a stale address (PAR007).
 Fix: one rule that names the app's group, for the database's port.
 Not the fix: 0.0.0.0/0, a public address, or the whole VPC's range.
 """
@@ -11,27 +12,27 @@ Not the fix: 0.0.0.0/0, a public address, or the whole VPC's range.
 from __future__ import annotations
 
 from opskit.checks.interface import Finding
-from opskit.checks.network.ingress import Case, Ingress, classify, judged_elsewhere, verdict
-from opskit.facts.app_instance import AppInstance
-from opskit.facts.database import Database
+from opskit.checks.network import repair
+from opskit.checks.network.passage import verdict
 from opskit.facts.interface import Fact
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.security_groups import SecurityGroups
+from opskit.reachability.path import Checkpoint, Kind, Path, Reason
+from opskit.reachability.way import Way
 
 explains = ("tcp", "tls", "auth", "app")
 
 
-def check(
-    app: AppInstance, database: Database, groups: SecurityGroups, probe: Fact[InstanceProbe]
-) -> Finding:
-    """Judge the class of the case that is this check's own."""
-    c = Case(app, database, groups)
-    ingress = classify(c)
-    if ingress is not Ingress.OTHERS:
-        return judged_elsewhere(c, ingress)
-    others = c.peers([r for r in c.rules if r.covers(c.database.port)])
+def check(way: Way, groups: SecurityGroups, probe: Fact[InstanceProbe]) -> Finding:
+    """Judge today's way at the database's groups."""
+
+    def say(path: Path, _: Checkpoint) -> str:
+        own, peers = path.destination.group_ids, path.source.group_ids
+        others = groups.peers_of(own, path.port)
+        who = groups.labels(peers)
+        return f"{groups.labels(own)} admits {path.port} from {others} only, not from {who}"
+
+    good = f"{groups.labels(way.today.destination.group_ids)} admits the app on {way.today.port}"
     return verdict(
-        c,
-        f"{c.database_label} admits {c.database.port} from {others} only, not from {c.app_label}",
-        probe,
+        way, probe, (Kind.INGRESS,), (Reason.OTHER_GROUP,), good=good, say=say, mend=repair.ingress
     )

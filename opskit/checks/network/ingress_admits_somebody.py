@@ -3,7 +3,8 @@
 Means: nobody at all can connect; the rule was removed or never made.
 Found by: the groups' rules, and a connection tried from the instance; a security group drops in
 silence, so the client sees a time-out.
-Looks alike: a network ACL's drop (NET004), a stopped database (RDS001), a stale address (PAR007).
+Looks alike: a network ACL's drop (NET004, NET007), a route's (NET009), a stopped database (RDS001),
+a stale address (PAR007).
 Fix: one rule that names the app's group, for the database's port.
 Not the fix: 0.0.0.0/0, a public address, or the whole VPC's range.
 """
@@ -11,22 +12,24 @@ Not the fix: 0.0.0.0/0, a public address, or the whole VPC's range.
 from __future__ import annotations
 
 from opskit.checks.interface import Finding
-from opskit.checks.network.ingress import Case, Ingress, classify, judged_elsewhere, verdict
-from opskit.facts.app_instance import AppInstance
-from opskit.facts.database import Database
+from opskit.checks.network import repair
+from opskit.checks.network.passage import verdict
 from opskit.facts.interface import Fact
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.security_groups import SecurityGroups
+from opskit.reachability.path import Checkpoint, Kind, Path, Reason
+from opskit.reachability.way import Way
 
 explains = ("tcp", "tls", "auth", "app")
 
 
-def check(
-    app: AppInstance, database: Database, groups: SecurityGroups, probe: Fact[InstanceProbe]
-) -> Finding:
-    """Judge the class of the case that is this check's own."""
-    c = Case(app, database, groups)
-    ingress = classify(c)
-    if ingress is not Ingress.NOBODY:
-        return judged_elsewhere(c, ingress)
-    return verdict(c, f"{c.database_label} admits nobody on {c.database.port}", probe)
+def check(way: Way, groups: SecurityGroups, probe: Fact[InstanceProbe]) -> Finding:
+    """Judge today's way at the database's groups."""
+
+    def say(path: Path, _: Checkpoint) -> str:
+        return f"{groups.labels(path.destination.group_ids)} admits nobody on {path.port}"
+
+    good = f"{groups.labels(way.today.destination.group_ids)} admits the app on {way.today.port}"
+    return verdict(
+        way, probe, (Kind.INGRESS,), (Reason.NOBODY,), good=good, say=say, mend=repair.ingress
+    )

@@ -59,10 +59,17 @@ def _database(name: str, *, inside: bool) -> Answer:
         if instance.db_name != world.DATABASE_NAME:
             return "NOERROR", [(name, "A", "10.0.6.77")]
         if not instance.publicly_accessible:
-            return "NOERROR", [(name, "A", world.DATABASE_ADDRESS)]
+            return "NOERROR", [(name, "A", _private_address(instance))]
         # A public instance is an alias of an EC2 name, which is private inside the VPC only if
         # both DNS attributes are on.
         private = inside and _vpc().enable_dns_hostnames
-        address = world.DATABASE_ADDRESS if private else world.DATABASE_PUBLIC_ADDRESS
+        address = _private_address(instance) if private else world.DATABASE_PUBLIC_ADDRESS
         return "NOERROR", [(name, "CNAME", PUBLIC_NAME), (PUBLIC_NAME, "A", address)]
     return "NXDOMAIN", []
+
+
+def _private_address(instance: Any) -> str:
+    """The address in the VPC of the instance's subnet group."""
+    vpc = _vpc()
+    moved = vpc is not None and instance.db_subnet_group.vpc_id != vpc.id
+    return world.DATA_ADDRESS if moved and not world.IS_LOOPBACK else world.DATABASE_ADDRESS

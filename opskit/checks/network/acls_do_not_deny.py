@@ -1,0 +1,39 @@
+"""No entry of a network ACL denies the app's packets or the database's replies.
+
+Means: the first entry that fits decides, so a deny with a lower number takes what a later allow
+would let through.
+Found by: the four passages between the two subnets, entry by entry in the order of their numbers.
+Looks alike: a missing allow (NET004): there the final * denies, and any number will do for the fix.
+Fix: an allow for the other subnet, with a number below that of the deny.
+Not the fix: removing the deny: somebody may have written it against an attack.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.interface import Finding
+from opskit.checks.network import repair
+from opskit.checks.network.passage import ACLS, verdict
+from opskit.facts.interface import Fact
+from opskit.facts.probe import InstanceProbe
+from opskit.reachability.path import Checkpoint, Kind, Path, Reason
+from opskit.reachability.way import Way
+
+explains = ("tcp", "tls", "auth", "app")
+WHOSE = {
+    Kind.ACL_OUT: "the app's packets",
+    Kind.ACL_IN: "the app's packets",
+    Kind.REPLY_ACL_OUT: "the database's replies",
+    Kind.REPLY_ACL_IN: "the database's replies",
+}
+
+
+def check(way: Way, probe: Fact[InstanceProbe]) -> Finding:
+    """Judge the four passages of today's way."""
+
+    def say(_: Path, one: Checkpoint) -> str:
+        numbers = sorted({p.entry.number for p in one.dropped if p.entry})
+        entry = f"entry {numbers[0]}" if numbers else "an entry"
+        return f"{entry} of {one.place} denies {WHOSE[one.kind]} before any allow is reached"
+
+    good = f"the ACLs pass {way.today.port} and the replies between app and database"
+    return verdict(way, probe, ACLS, (Reason.DENY_ENTRY,), good=good, say=say, mend=repair.entries)

@@ -1,0 +1,35 @@
+"""The way stays open when the database moves to another subnet of its group.
+
+Means: all is well today; after a failover, or when AWS replaces the host, the database has an address
+in another subnet, and there an ACL, a route or an address range stands in the way.
+Found by: the same path model as today's way, for every subnet of the DB subnet group and every part
+of it that the rules tell apart.
+Looks alike: nothing yet; after the failover like any silent drop.
+Fix: the same rule for the other subnet, or a rule by group instead of by address.
+Not the fix: pinning the database to one zone.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.interface import Finding, Fix, derived, passed, skipped, warned
+from opskit.checks.network import latent
+from opskit.reachability.path import Outcome
+from opskit.reachability.way import Way
+
+
+def check(way: Way) -> Finding:
+    """Judge the other places; what is broken today already has its own code."""
+    if way.today.outcome is Outcome.DROP:
+        return skipped("the way is not open today")
+    blocked = latent.blocked(way, way.after_move)
+    if not blocked:
+        count = len({e.subnet.subnet_id for e in way.after_move})
+        return passed(f"the way is open to all {count} subnets of the database")
+    first = blocked[0]
+    broken = latent.newly_broken(way, first.path)
+    fix: Fix | None = latent.fix_of(way, first.path, broken)
+    return warned(
+        f"{broken[0].place} would drop the connection {first.why}: {broken[0].decided_by}",
+        derived(first.path.line),
+        fix=fix,
+    )

@@ -1,0 +1,103 @@
+"""What the checks of a judged way share: each speaks of its own reasons and of no others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from opskit.checks.interface import (
+    Evidence,
+    Finding,
+    Fix,
+    derived,
+    failed,
+    observed,
+    passed,
+    skipped,
+    undecided,
+    warned,
+)
+from opskit.facts.interface import Fact, Known
+from opskit.facts.probe import InstanceProbe
+from opskit.instance.probe import Connection
+from opskit.reachability.path import Checkpoint, Kind, Outcome, Path, Reason
+from opskit.reachability.way import Way
+
+ACLS = (Kind.ACL_OUT, Kind.ACL_IN, Kind.REPLY_ACL_OUT, Kind.REPLY_ACL_IN)
+ROUTES = (Kind.ROUTE, Kind.REPLY_ROUTE)
+NEEDS = {
+    Kind.EGRESS: "ec2:GetManagedPrefixListEntries",
+    Kind.INGRESS: "ec2:GetManagedPrefixListEntries",
+    Kind.ROUTE: "ec2:DescribeRouteTables",
+    Kind.REPLY_ROUTE: "ec2:DescribeRouteTables",
+}
+"""What would make an unknown checkpoint known; for an ACL it is ec2:DescribeNetworkAcls."""
+
+Say = Callable[[Path, Checkpoint], str]
+Mend = Callable[[Way, Sequence[Checkpoint]], Fix | None]
+
+
+def verdict(
+    way: Way,
+    probe: Fact[InstanceProbe],
+    kinds: Sequence[Kind],
+    reasons: Sequence[Reason],
+    *,
+    good: str,
+    say: Say,
+    mend: Mend,
+) -> Finding:
+    """Judge today's way under some reasons.
+
+    Args:
+        kinds: the checkpoints that the check looks at.
+        good: what is so when they let everything pass.
+        say: the cause in a sentence, of the first checkpoint that is broken so.
+        mend: the smallest change that opens all of them.
+    """
+    here = [c for c in way.today.checkpoints if c.kind in kinds]
+    broken = [c for c in here if c.reason in reasons]
+    seen = connection(way, probe)
+    if broken:
+        return _broken(way, broken, seen, say(way.today, broken[0]), mend)
+    unknown = [c for c in here if c.outcome is Outcome.UNKNOWN]
+    if unknown and seen is not None and seen.is_connected:
+        return passed(f"the instance connects; {unknown[0].decided_by}", observed(seen.words))
+    if unknown:
+        needs = NEEDS.get(unknown[0].kind, "ec2:DescribeNetworkAcls")
+        if "not modelled" in unknown[0].decided_by:
+            needs = "a connection tried from the instance"
+        return undecided(f"{unknown[0].place}: {unknown[0].decided_by}", needs)
+    if any(c.outcome is Outcome.DROP for c in here):
+        return skipped("that rule is judged under another code")
+    if not here:
+        return skipped("app and database share a subnet, so none is passed")
+    return passed(good, *(derived(f"{c.place}: {c.decided_by}") for c in here))
+
+
+def connection(way: Way, probe: Fact[InstanceProbe]) -> Connection | None:
+    """The instance's own connect to the database's port; None when it was not tried."""
+    return probe.value.connection(way.today.port) if isinstance(probe, Known) else None
+
+
+def rules_of(path: Path, broken: Sequence[Checkpoint]) -> tuple[Evidence, ...]:
+    """The way with its first broken link, and the rules that decide at the others."""
+    others = [c for c in broken if c != path.broken[0]]
+    return derived(path.line), *(derived(f"{c.place}: {c.decided_by}") for c in others)
+
+
+def _broken(
+    way: Way, broken: list[Checkpoint], seen: Connection | None, cause: str, mend: Mend
+) -> Finding:
+    rules = rules_of(way.today, broken)
+    if seen is not None:
+        rules = (*rules, observed(f"on the instance: {seen.words}"))
+    is_total = any(c.outcome is Outcome.DROP for c in broken)
+    if is_total and seen is not None and seen.is_connected:
+        return warned(
+            f"{cause}; yet the instance connected, so a rule or an interface is not known here",
+            *rules,
+        )
+    fix = mend(way, broken)
+    if not is_total and not way.knows_ports:
+        return warned(f"{cause}, if the instance connects from such ports", *rules, fix=fix)
+    return failed(cause, *rules, fix=fix)

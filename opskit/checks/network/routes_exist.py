@@ -1,0 +1,37 @@
+"""The route tables lead to the database and back.
+
+Means: the two ends are in different VPCs, and a table has no route to the other, or one that leads
+elsewhere. Peering needs a route in the tables of both sides, and is not transitive.
+Found by: the tables of both subnets, the longest matching prefix. Ways over a transit gateway, a NAT
+gateway or an appliance are not modelled: they are unknown, unless the instance connects.
+Looks alike: a security group's drop; in another VPC references to groups need an active peering.
+Fix: one route over the peering connection.
+Not the fix: a public address for the database.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.interface import Finding
+from opskit.checks.network import repair
+from opskit.checks.network.passage import ROUTES, verdict
+from opskit.facts.interface import Fact
+from opskit.facts.probe import InstanceProbe
+from opskit.reachability.path import Checkpoint, Kind, Path, Reason
+from opskit.reachability.way import Way
+
+explains = ("tcp", "tls", "auth", "app")
+
+
+def check(way: Way, probe: Fact[InstanceProbe]) -> Finding:
+    """Judge the routes of today's way, there and back."""
+
+    def say(path: Path, one: Checkpoint) -> str:
+        whose = "the database's replies" if one.kind is Kind.REPLY_ROUTE else "the app's packets"
+        there = path.source if one.kind is Kind.REPLY_ROUTE else path.destination
+        table = one.place.removesuffix(" route")
+        return f"{table} leads {whose} nowhere near {there.name}: {one.decided_by}"
+
+    good = "the route tables lead to the database and back"
+    return verdict(
+        way, probe, ROUTES, (Reason.NO_ROUTE,), good=good, say=say, mend=repair.missing_route
+    )

@@ -1,0 +1,33 @@
+"""Every subnet in which the app may run, not only that of the instance that is looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.instances import Instances
+from opskit.facts.interface import Autoscaling
+
+
+@dataclass(frozen=True, slots=True)
+class AppSubnets:
+    """Subnet ids, each with how it is known to be the app's."""
+
+    why_by_id: dict[str, str]
+
+
+def read(autoscaling: Autoscaling, app: AppInstance, instances: Instances) -> AppSubnets:
+    """The Auto Scaling group's subnets, and those of instances with the very same groups."""
+    own = app.instance
+    found = {
+        i.subnet_id: f"{i.label} runs there"
+        for i in instances.all
+        if i.subnet_id and i.state == "running" and i.group_ids == own.group_ids
+    }
+    if own.scaling_group:
+        reply = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[own.scaling_group])
+        for group in reply["AutoScalingGroups"]:
+            for subnet in filter(None, str(group.get("VPCZoneIdentifier", "")).split(",")):
+                found.setdefault(subnet.strip(), f"{own.scaling_group} may start it there")
+    found.pop(own.subnet_id or "", None)
+    return AppSubnets(found)

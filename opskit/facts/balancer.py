@@ -1,0 +1,55 @@
+"""The load balancer in front of the app: its subnets, its groups and its listeners."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from opskit.facts.instances import TargetGroup
+from opskit.facts.interface import Elbv2, NotThere, at_once
+from opskit.facts.target_health import TargetHealths
+
+
+@dataclass(frozen=True, slots=True)
+class Balancer:
+    """A load balancer that sends to the app.
+
+    Attributes:
+        kind: `application`, `network` or `gateway`.
+        is_internal: not reachable from the internet.
+        listener_ports: on which it takes requests.
+        target_group: the group through which it knows the app.
+    """
+
+    name: str
+    kind: str
+    is_internal: bool
+    vpc_id: str
+    subnet_ids: tuple[str, ...]
+    group_ids: tuple[str, ...]
+    listener_ports: tuple[int, ...]
+    target_group: TargetGroup
+
+
+def read(elbv2: Elbv2, targets: TargetHealths) -> Balancer:
+    """Describe the load balancer of the first target group that holds the app and has one."""
+    group = next((t.group for t in targets.all if t.group.balancer_arns), None)
+    if group is None:
+        raise NotThere("no load balancer sends to the app's instance", "a target group with it")
+    arn = group.balancer_arns[0]
+    found, listeners = at_once(
+        [
+            lambda: elbv2.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"],
+            lambda: elbv2.describe_listeners(LoadBalancerArn=arn)["Listeners"],
+        ]
+    )
+    raw = found[0]
+    return Balancer(
+        raw["LoadBalancerName"],
+        raw.get("Type", "application"),
+        raw.get("Scheme") == "internal",
+        raw.get("VpcId", ""),
+        tuple(z["SubnetId"] for z in raw.get("AvailabilityZones", ())),
+        tuple(raw.get("SecurityGroups", ())),
+        tuple(sorted({int(x["Port"]) for x in listeners if x.get("Port")})),
+        group,
+    )

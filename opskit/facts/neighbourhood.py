@@ -1,0 +1,106 @@
+"""The VPCs in which the app may be: the database's own and those peered with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from opskit.facts.database import Database
+from opskit.facts.interface import Ec2, Fact, Known, NotThere, pages
+
+
+@dataclass(frozen=True, slots=True)
+class Peering:
+    """A VPC peering connection.
+
+    Attributes:
+        status: `active`, `pending-acceptance`, `deleted`, ...
+        ends: (VPC, owner's account, address ranges) of the requester and of the accepter.
+    """
+
+    peering_id: str
+    status: str
+    ends: tuple[tuple[str, str, tuple[str, ...]], tuple[str, str, tuple[str, ...]]]
+
+    def joins(self, one: str, other: str) -> bool:
+        """Whether it is between two VPCs."""
+        return {one, other} == {self.ends[0][0], self.ends[1][0]}
+
+    def ranges_of(self, vpc_id: str) -> tuple[str, ...]:
+        """The address ranges of one of its VPCs."""
+        return next((cidrs for vpc, _, cidrs in self.ends if vpc == vpc_id), ())
+
+
+@dataclass(frozen=True, slots=True)
+class Peerings:
+    """All peering connections of the account and Region."""
+
+    all: tuple[Peering, ...]
+
+    def get(self, peering_id: str) -> Peering | None:
+        """The connection of an id."""
+        return next((p for p in self.all if p.peering_id == peering_id), None)
+
+    def between(self, one: str, other: str) -> Peering | None:
+        """The connection of two VPCs, an active one first."""
+        found = [p for p in self.all if p.joins(one, other)]
+        return next((p for p in found if p.status == "active"), found[0] if found else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbourhood:
+    """The database's VPC and the VPCs with an active peering to it."""
+
+    vpc_id: str
+    peered: tuple[str, ...]
+
+    @property
+    def filter(self) -> list[dict[str, Any]]:
+        """The filter that EC2's describe calls take."""
+        return [{"Name": "vpc-id", "Values": [self.vpc_id, *self.peered]}]
+
+
+MOST_PEERED = 20
+"""A hub with more spokes than this is not searched as a whole: EC2 takes 200 filter values, and
+every describe call would return the estate."""
+
+
+def read_peerings(ec2: Ec2) -> Peerings:
+    """Describe every peering connection: few in any account, and no need to know the VPC first."""
+    found = pages(ec2.describe_vpc_peering_connections, "VpcPeeringConnections")
+    return Peerings(tuple(peering_of(raw) for raw in found))
+
+
+def choose(database: Database, peerings: Fact[Peerings]) -> Neighbourhood:
+    """The database's VPC and its active peers; without the right to see peerings only the first."""
+    own = database.instance.vpc_id
+    if not own:
+        raise NotThere(f"{database.instance.identifier} is in no VPC")
+    known = peerings.value.all if isinstance(peerings, Known) else ()
+    peers = {
+        vpc
+        for p in known
+        if p.status == "active" and own in (p.ends[0][0], p.ends[1][0])
+        for vpc, _, _ in p.ends
+        if vpc != own
+    }
+    return Neighbourhood(own, tuple(sorted(peers)[:MOST_PEERED]))
+
+
+def peering_of(raw: Mapping[str, Any]) -> Peering:
+    """A peering connection as EC2 describes it."""
+    requester, accepter = (raw.get(f"{w}VpcInfo", {}) for w in ("Requester", "Accepter"))
+    return Peering(
+        raw["VpcPeeringConnectionId"],
+        raw.get("Status", {}).get("Code", ""),
+        (_end(requester), _end(accepter)),
+    )
+
+
+def _end(raw: Mapping[str, Any]) -> tuple[str, str, tuple[str, ...]]:
+    ranges = [b["CidrBlock"] for b in raw.get("CidrBlockSet", ())]
+    ranges += [b["Ipv6CidrBlock"] for b in raw.get("Ipv6CidrBlockSet", ())]
+    if not ranges and raw.get("CidrBlock"):
+        ranges = [raw["CidrBlock"]]
+    return raw.get("VpcId", ""), raw.get("OwnerId", ""), tuple(ranges)

@@ -1,0 +1,349 @@
+"""One TCP connection through a VPC, checkpoint by checkpoint, there and back.
+
+Source: Amazon VPC User Guide, security groups, network ACLs, route tables, VPC peering.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum, auto
+
+from opskit.facts.neighbourhood import Peerings
+from opskit.facts.prefix_lists import PrefixLists
+from opskit.facts.routes import RouteTable, RouteTables
+from opskit.facts.rule_ids import RuleIds
+from opskit.facts.security_groups import SecurityGroup, SecurityGroups
+from opskit.facts.subnets import NetworkAcl, NetworkAcls, Subnet
+from opskit.reachability import network_acl, route, security_group
+from opskit.reachability.addresses import Interval, intersect, without
+from opskit.reachability.network_acl import Piece
+from opskit.reachability.route import Course
+from opskit.reachability.security_group import Admission, Miss
+
+
+class Kind(StrEnum):
+    """The checkpoints in the order of travel."""
+
+    EGRESS = "security group egress"
+    ACL_OUT = "network ACL out"
+    ROUTE = "route"
+    ACL_IN = "network ACL in"
+    INGRESS = "security group ingress"
+    REPLY_ACL_OUT = "network ACL out, reply"
+    REPLY_ROUTE = "route back"
+    REPLY_ACL_IN = "network ACL in, reply"
+
+
+class Outcome(StrEnum):
+    """What a checkpoint, or a whole path, does with the connection."""
+
+    PASS = "pass"
+    PART = "part"
+    UNKNOWN = "unknown"
+    DROP = "drop"
+
+
+class Reason(Enum):
+    """Why a checkpoint does not simply let everything pass."""
+
+    EGRESS = auto()
+    NOBODY = auto()
+    OTHER_GROUP = auto()
+    OTHER_PORT = auto()
+    OTHER_ADDRESS = auto()
+    NO_ENTRY = auto()
+    DENY_ENTRY = auto()
+    NARROW_REPLY = auto()
+    BLACKHOLE = auto()
+    NO_ROUTE = auto()
+    MAIN_TABLE = auto()
+    NOT_KNOWN = auto()
+
+
+INGRESS_REASONS = {
+    Miss.NO_RULE: Reason.NOBODY,
+    Miss.OTHER_GROUP: Reason.OTHER_GROUP,
+    Miss.OTHER_PORT: Reason.OTHER_PORT,
+    Miss.OTHER_ADDRESS: Reason.OTHER_ADDRESS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end of a connection: an interface, or an address that one may get.
+
+    Attributes:
+        name: as a person calls it, such as `linkbox-backend-1 eth0`.
+        subnet: None for an end outside all VPCs that are known.
+    """
+
+    name: str
+    address: str
+    subnet: Subnet | None
+    group_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Everything that decides; None where it could not be read."""
+
+    groups: SecurityGroups
+    acls: NetworkAcls | None
+    tables: RouteTables | None
+    peerings: Peerings | None = None
+    lists: PrefixLists = field(default_factory=lambda: PrefixLists({}))
+    rule_ids: RuleIds | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """One checkpoint and its word.
+
+    Attributes:
+        place: who decides: groups, an ACL or a route table, name first.
+        decided_by: the rule that decides, or that there is none.
+        dropped: for an ACL: the ports that it drops, with the entries that decide.
+        ids: of what would have to be changed: group, ACL or table.
+    """
+
+    kind: Kind
+    place: str
+    outcome: Outcome
+    decided_by: str
+    reason: Reason | None = None
+    dropped: tuple[Piece, ...] = ()
+    ids: tuple[str, ...] = ()
+    route: route.Decision | None = None
+
+    @property
+    def short(self) -> str:
+        """The place without the ids of what has a name."""
+        return re.sub(r"(\S) \([a-z]+-[0-9a-z]+\)", r"\1", self.place)
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A connection from `source` to `destination`, judged.
+
+    Attributes:
+        client_ports: from which the client may connect.
+        open_ports: those of them from which a connection is made.
+    """
+
+    source: End
+    destination: End
+    port: int
+    client_ports: Interval
+    checkpoints: tuple[Checkpoint, ...]
+    open_ports: tuple[Interval, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        """Whether connections are made: all, some, none, or nobody knows."""
+        outcomes = {c.outcome for c in self.checkpoints}
+        if Outcome.DROP in outcomes or not self.open_ports:
+            return Outcome.DROP
+        if Outcome.UNKNOWN in outcomes:
+            return Outcome.UNKNOWN
+        return Outcome.PART if Outcome.PART in outcomes else Outcome.PASS
+
+    @property
+    def broken(self) -> tuple[Checkpoint, ...]:
+        """The checkpoints that drop something, in the order of travel."""
+        return tuple(c for c in self.checkpoints if c.outcome in (Outcome.DROP, Outcome.PART))
+
+    @property
+    def line(self) -> str:
+        """The way in one line, up to the first broken link, which is marked with an x."""
+        words = [self.source.name]
+        for one in self.checkpoints:
+            if one.outcome in (Outcome.DROP, Outcome.PART):
+                return " -> ".join(words) + f" x {one.short}: {one.decided_by}"
+            words.append(f"{one.short} {'?' if one.outcome is Outcome.UNKNOWN else 'ok'}")
+        return " -> ".join([*words, f"{self.destination.name}:{self.port}"])
+
+
+def trace(
+    network: Network, source: End, destination: End, port: int, client_ports: Interval
+) -> Path:
+    """Judge TCP from `source` to `destination`:`port`, from any of the client's ports."""
+    there = _Leg(network, source, destination)
+    back = _Leg(network, destination, source)
+    same_subnet = source.subnet is not None and source.subnet == destination.subnet
+    asked = (port, port)
+    found = [_egress(there, port)]
+    if not same_subnet:
+        found.append(_acl(there, Kind.ACL_OUT, asked))
+        found.append(_route(there, Kind.ROUTE))
+        found.append(_acl(there, Kind.ACL_IN, asked))
+    found.append(_ingress(there, port))
+    if not same_subnet:
+        found.append(_acl(back, Kind.REPLY_ACL_OUT, client_ports))
+        found.append(_route(back, Kind.REPLY_ROUTE))
+        found.append(_acl(back, Kind.REPLY_ACL_IN, client_ports))
+    checkpoints = tuple(c for c in found if c is not None)
+    open_ports: tuple[Interval, ...] = (client_ports,)
+    for one in checkpoints:
+        if one.kind in (Kind.REPLY_ACL_OUT, Kind.REPLY_ACL_IN) and one.dropped:
+            open_ports = intersect(open_ports, _open(client_ports, one.dropped))
+    return Path(source, destination, port, client_ports, checkpoints, open_ports)
+
+
+@dataclass(frozen=True, slots=True)
+class _Leg:
+    """One direction."""
+
+    network: Network
+    source: End
+    destination: End
+
+    def groups_of(self, end: End) -> tuple[SecurityGroup, ...]:
+        known = self.network.groups.by_id
+        return tuple(known[g] for g in end.group_ids if g in known)
+
+    def referable(self, end: End) -> tuple[str, ...]:
+        """The groups by which rules may mean an end: within one VPC, or over an active peering."""
+        one, other = self.source.subnet, self.destination.subnet
+        if one is None or other is None:
+            return ()
+        if one.vpc_id == other.vpc_id:
+            return end.group_ids
+        peerings = self.network.peerings
+        between = peerings.between(one.vpc_id, other.vpc_id) if peerings else None
+        return end.group_ids if between and between.status == "active" else ()
+
+
+def _egress(leg: _Leg, port: int) -> Checkpoint | None:
+    if leg.source.subnet is None or not leg.source.group_ids:
+        return None
+    said = security_group.admit(
+        leg.groups_of(leg.source),
+        is_egress=True,
+        peer=leg.destination.address,
+        peer_groups=leg.referable(leg.destination),
+        port=port,
+        lists=leg.network.lists.cidrs_of,
+    )
+    return _group_checkpoint(leg, Kind.EGRESS, leg.source, leg.destination, said, port)
+
+
+def _ingress(leg: _Leg, port: int) -> Checkpoint | None:
+    if leg.destination.subnet is None or not leg.destination.group_ids:
+        return None
+    said = security_group.admit(
+        leg.groups_of(leg.destination),
+        is_egress=False,
+        peer=leg.source.address,
+        peer_groups=leg.referable(leg.source),
+        port=port,
+        lists=leg.network.lists.cidrs_of,
+    )
+    return _group_checkpoint(leg, Kind.INGRESS, leg.destination, leg.source, said, port)
+
+
+def _group_checkpoint(
+    leg: _Leg, kind: Kind, own: End, peer: End, said: Admission, port: int
+) -> Checkpoint:
+    groups = leg.network.groups
+    way = "egress" if kind is Kind.EGRESS else "ingress"
+    place = f"{', '.join(groups.label(g) for g in own.group_ids)} {way}"
+    if said.admitted_by is not None:
+        group, rule, peer_word = said.admitted_by
+        ids = leg.network.rule_ids
+        rule_id = ids.find(group.group_id, kind is Kind.EGRESS, rule, peer_word) if ids else None
+        words = f"{f'rule {rule_id}' if rule_id else 'a rule'} of {group.name} allows "
+        words += f"{rule.ports_words} {groups.label(peer_word)}"
+        return Checkpoint(kind, place, Outcome.PASS, words, ids=own.group_ids)
+    missing = (*said.unread, *(g for g in own.group_ids if g not in groups.by_id))
+    if said.miss is None or missing:
+        words = f"depends on {', '.join(missing)}, which could not be read"
+        return Checkpoint(kind, place, Outcome.UNKNOWN, words, Reason.NOT_KNOWN)
+    who = ", ".join(groups.label(g) for g in peer.group_ids) or peer.address
+    verb = "lets out to" if kind is Kind.EGRESS else "admits"
+    words = f"no rule {verb} {who} ({peer.address}) on {port}"
+    reason = Reason.EGRESS if kind is Kind.EGRESS else INGRESS_REASONS[said.miss]
+    return Checkpoint(kind, place, Outcome.DROP, words, reason, ids=own.group_ids)
+
+
+def _acl(leg: _Leg, kind: Kind, ports: Interval) -> Checkpoint | None:
+    """The ACL that packets of this direction pass on their way out of, or into, a subnet."""
+    is_out = kind in (Kind.ACL_OUT, Kind.REPLY_ACL_OUT)
+    subnet = leg.source.subnet if is_out else leg.destination.subnet
+    peer = leg.destination.address if is_out else leg.source.address
+    if subnet is None:
+        return None
+    acl = leg.network.acls.of_subnet(subnet.subnet_id) if leg.network.acls else None
+    way = "out" if is_out else "in"
+    if acl is None:
+        words = f"the ACL of {subnet.label} could not be read"
+        return Checkpoint(
+            kind, f"ACL of {subnet.label} {way}", Outcome.UNKNOWN, words, Reason.NOT_KNOWN
+        )
+    pieces = network_acl.decide(acl, is_egress=is_out, peer=peer, ports=ports)
+    return _acl_checkpoint(kind, acl, f"{acl.label} {way}", pieces, ports)
+
+
+def _acl_checkpoint(
+    kind: Kind, acl: NetworkAcl, place: str, pieces: tuple[Piece, ...], ports: Interval
+) -> Checkpoint:
+    dropped = tuple(p for p in pieces if not p.is_open)
+    if not dropped:
+        words = ", ".join(dict.fromkeys(p.decided_by for p in pieces))
+        return Checkpoint(kind, place, Outcome.PASS, f"{_ports(ports)}: {words}", ids=(acl.acl_id,))
+    said = "; ".join(f"{_ports(p.ports)}: {p.decided_by}" for p in dropped[:3])
+    if len(dropped) < len(pieces):
+        return Checkpoint(
+            kind, place, Outcome.PART, said, Reason.NARROW_REPLY, dropped, (acl.acl_id,)
+        )
+    reason = Reason.DENY_ENTRY if any(p.is_denied_by_entry for p in dropped) else Reason.NO_ENTRY
+    return Checkpoint(kind, place, Outcome.DROP, said, reason, dropped, (acl.acl_id,))
+
+
+def _route(leg: _Leg, kind: Kind) -> Checkpoint | None:
+    """The route that packets of this direction take when they leave their subnet."""
+    here, there = leg.source.subnet, leg.destination.subnet
+    if here is None:
+        return None
+    tables = leg.network.tables
+    table = tables.of_subnet(here.subnet_id, here.vpc_id) if tables else None
+    if tables is None or table is None:
+        words = f"the route table of {here.label} could not be read"
+        return Checkpoint(kind, f"route of {here.label}", Outcome.UNKNOWN, words, Reason.NOT_KNOWN)
+    if there is None:
+        return None
+    said = _decide(leg, table, here, there)
+    place = f"{table.label} route"
+    if said.course is Course.ARRIVES:
+        return Checkpoint(kind, place, Outcome.PASS, said.words, ids=(table.table_id,), route=said)
+    if said.course is Course.NOT_MODELLED:
+        return Checkpoint(kind, place, Outcome.UNKNOWN, said.words, Reason.NOT_KNOWN, route=said)
+    reason = Reason.BLACKHOLE if said.course is Course.BLACKHOLE else Reason.NO_ROUTE
+    own = any(here.subnet_id in t.subnet_ids for t in tables.all)
+    others = [t for t in tables.all if t.vpc_id == here.vpc_id and t is not table]
+    better = [t for t in others if _decide(leg, t, here, there).course is Course.ARRIVES]
+    words = said.words.replace(" to it", f" to {leg.destination.address}")
+    if not own and len(better) == 1:
+        words += f"; {here.label} has no table of its own, {better[0].label} leads there"
+        ids = (table.table_id, better[0].table_id, here.subnet_id)
+        return Checkpoint(kind, place, Outcome.DROP, words, Reason.MAIN_TABLE, ids=ids, route=said)
+    return Checkpoint(kind, place, Outcome.DROP, words, reason, ids=(table.table_id,), route=said)
+
+
+def _decide(leg: _Leg, table: RouteTable, here: Subnet, there: Subnet) -> route.Decision:
+    return route.decide(
+        table,
+        leg.destination.address,
+        from_vpc=here.vpc_id,
+        to_vpc=there.vpc_id,
+        peerings=leg.network.peerings,
+        lists=leg.network.lists.cidrs_of,
+    )
+
+
+def _open(whole: Interval, dropped: tuple[Piece, ...]) -> tuple[Interval, ...]:
+    return without(whole, tuple(p.ports for p in dropped))
+
+
+def _ports(ports: Interval) -> str:
+    return f"port {ports[0]}" if ports[0] == ports[1] else f"ports {ports[0]}-{ports[1]}"

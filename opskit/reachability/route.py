@@ -1,0 +1,122 @@
+"""Where a route table sends a packet. Source: Amazon VPC User Guide, route tables and priority."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from opskit.facts.neighbourhood import Peerings
+from opskit.facts.routes import LOCAL, Route, RouteTable
+from opskit.reachability.addresses import holds, prefix_length
+
+KINDS = {
+    "tgw": "transit gateway", "nat": "NAT gateway", "eni": "network interface (an appliance)",
+    "i": "instance (an appliance)", "vgw": "virtual private gateway", "vpce": "gateway endpoint",
+    "lgw": "local gateway", "cagw": "carrier gateway", "arn": "core network", "igw": "internet gateway",
+    "eigw": "egress-only internet gateway",
+}  # fmt: skip
+
+
+class Course(Enum):
+    """What becomes of a packet at a route table."""
+
+    ARRIVES = auto()
+    BLACKHOLE = auto()
+    NOWHERE = auto()
+    ASTRAY = auto()
+    NOT_MODELLED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The deciding route; None when no route fits."""
+
+    course: Course
+    route: Route | None
+
+    @property
+    def words(self) -> str:
+        """The decision in words."""
+        if self.route is None:
+            return "no route to it"
+        target = self.route.target or "a deleted target"
+        said = f"route {self.route.destination} -> {target}"
+        return {
+            Course.ARRIVES: said,
+            Course.BLACKHOLE: f"{said} is a black hole",
+            Course.NOWHERE: said,
+            Course.ASTRAY: f"{said} does not lead there",
+            Course.NOT_MODELLED: f"{said} ({kind_of(target)}) is not modelled",
+        }[self.course]
+
+
+def decide(
+    table: RouteTable,
+    address: str,
+    *,
+    from_vpc: str,
+    to_vpc: str,
+    peerings: Peerings | None,
+    lists: Mapping[str, tuple[str, ...]],
+) -> Decision:
+    """Find the route for an address: the longest prefix, of two alike the one that was written.
+
+    A black hole is chosen like every other route; packets that it takes are lost.
+    """
+    found: list[tuple[int, bool, Route]] = []
+    for route in table.routes:
+        if route.state == "filtered":
+            continue
+        for cidr in _ranges(route, lists):
+            if holds(cidr, address):
+                found.append((prefix_length(cidr), not route.is_propagated, route))
+    if any(r.destination.startswith("pl-") and r.destination not in lists for r in table.routes):
+        return Decision(Course.NOT_MODELLED, _unread(table, lists))
+    if not found:
+        return Decision(Course.NOWHERE, None)
+    route = max(found, key=lambda f: f[:2])[2]
+    return Decision(_course(route, address, from_vpc, to_vpc, peerings), route)
+
+
+def kind_of(target: str) -> str:
+    """What a target's id says that it is."""
+    return KINDS.get(target.replace(":", "-").split("-", 1)[0], target)
+
+
+def _ranges(route: Route, lists: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    if route.destination.startswith("pl-"):
+        return lists.get(route.destination, ())
+    return (route.destination,) if route.destination else ()
+
+
+def _unread(table: RouteTable, lists: Mapping[str, tuple[str, ...]]) -> Route:
+    return next(
+        r for r in table.routes if r.destination.startswith("pl-") and r.destination not in lists
+    )
+
+
+def _course(
+    route: Route, address: str, from_vpc: str, to_vpc: str, peerings: Peerings | None
+) -> Course:
+    if route.state == "blackhole":
+        return Course.BLACKHOLE
+    if route.target == LOCAL:
+        return Course.ARRIVES if from_vpc == to_vpc else Course.ASTRAY
+    if route.target.startswith("pcx-"):
+        return _over_peering(route.target, from_vpc, to_vpc, peerings)
+    # An internet gateway forwards no packet to a private address.
+    if route.target.startswith(("igw-", "eigw-")) and ipaddress.ip_address(address).is_private:
+        return Course.ASTRAY
+    return Course.NOT_MODELLED
+
+
+def _over_peering(peering_id: str, from_vpc: str, to_vpc: str, peerings: Peerings | None) -> Course:
+    """A peering connection carries packets between its two VPCs only, and only while active."""
+    if peerings is None:
+        return Course.NOT_MODELLED
+    peering = peerings.get(peering_id)
+    if peering is None or peering.status != "active":
+        return Course.BLACKHOLE
+    return Course.ARRIVES if peering.joins(from_vpc, to_vpc) else Course.ASTRAY

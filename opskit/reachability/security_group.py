@@ -1,0 +1,105 @@
+"""Whether security groups let a connection through.
+
+Source: Amazon VPC User Guide, security group rules: the rules of all groups of an interface are
+joined, there are only allows, replies need none, and a group as peer means the private addresses
+of the interfaces that carry it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from opskit.facts.security_groups import Permission, SecurityGroup
+from opskit.reachability.addresses import holds
+
+
+class Miss(Enum):
+    """How the rules miss a peer on a port."""
+
+    NO_RULE = auto()
+    OTHER_GROUP = auto()
+    OTHER_PORT = auto()
+    OTHER_ADDRESS = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What the groups say.
+
+    Attributes:
+        admitted_by: the rule that admits, its group, and what it names the peer by.
+        miss: how the rules miss it; None when they admit it, or when that is not known.
+        unread: the prefix lists on which it depends, where those could not be read.
+    """
+
+    admitted_by: tuple[SecurityGroup, Permission, str] | None = None
+    miss: Miss | None = None
+    unread: tuple[str, ...] = ()
+
+
+def admit(
+    groups: Iterable[SecurityGroup],
+    *,
+    is_egress: bool,
+    peer: str,
+    peer_groups: Iterable[str],
+    port: int,
+    lists: Mapping[str, tuple[str, ...]],
+) -> Admission:
+    """Judge TCP to `port` between the groups' interface and a peer.
+
+    Args:
+        peer: its private address.
+        peer_groups: the groups by which rules may mean it; none where references do not count.
+        lists: address ranges by prefix list; one that is missing could not be read.
+    """
+    carried, unread = frozenset(peer_groups), set()
+    own = tuple(groups)
+    for group in own:
+        for rule in group.egress if is_egress else group.ingress:
+            if rule.covers(port):
+                named, depends = _named(rule, peer, carried, lists)
+                if named:
+                    return Admission((group, rule, named))
+                unread |= depends
+    if unread:
+        return Admission(unread=tuple(sorted(unread)))
+    rules = [r for g in own for r in (g.egress if is_egress else g.ingress)]
+    return Admission(miss=_miss(rules, peer, carried, lists, port))
+
+
+def _named(
+    rule: Permission, peer: str, carried: frozenset[str], lists: Mapping[str, tuple[str, ...]]
+) -> tuple[str, set[str]]:
+    """By what a rule names the peer, and the prefix lists that would have to be known for a no."""
+    for group in rule.group_ids:
+        if group in carried:
+            return group, set()
+    for cidr in rule.cidrs:
+        if holds(cidr, peer):
+            return cidr, set()
+    unread = set()
+    for prefix_list in rule.prefix_list_ids:
+        if prefix_list not in lists:
+            unread.add(prefix_list)
+        elif any(holds(cidr, peer) for cidr in lists[prefix_list]):
+            return prefix_list, set()
+    return "", unread
+
+
+def _miss(
+    rules: list[Permission],
+    peer: str,
+    carried: frozenset[str],
+    lists: Mapping[str, tuple[str, ...]],
+    port: int,
+) -> Miss:
+    names_peer = [r for r in rules if r.is_tcp and _named(r, peer, carried, lists)[0]]
+    if names_peer:
+        return Miss.OTHER_PORT
+    covering = [r for r in rules if r.covers(port)]
+    if any(r.group_ids for r in covering):
+        return Miss.OTHER_GROUP
+    return Miss.OTHER_ADDRESS if covering else Miss.NO_RULE

@@ -1,0 +1,143 @@
+"""Mistakes in parameters, in the database, in DNS and on the instance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from opskit.sandbox import world
+from opskit.sandbox.faults.interface import PREFIX, Deed, Fault, Hands
+from opskit.sandbox.postgres import new_password
+
+
+def _parameter_gone(h: Hands) -> None:
+    h.client("ssm").delete_parameter(Name=PREFIX + "name")
+    h.restart_app()
+
+
+def _putting(name: str, value: Callable[[Hands], str]) -> Deed:
+    def deed(h: Hands) -> None:
+        h.put(name, value(h))
+        h.restart_app()
+
+    return deed
+
+
+def _state(operation: str, word: str) -> Deed:
+    def deed(h: Hands) -> None:
+        import time
+
+        rds, name = h.client("rds"), world.DATABASE_IDENTIFIER
+        present = rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
+        if present["DBInstanceStatus"] != word:
+            getattr(rds, operation)(DBInstanceIdentifier=name)
+        for _ in range(100):
+            present = rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
+            if present["DBInstanceStatus"] == word:
+                return
+            time.sleep(0.1)
+
+    return deed
+
+
+def _shadow(h: Hands) -> None:
+    h.client("route53").create_hosted_zone(
+        Name=world.HOST_SUFFIX,
+        VPC={"VPCRegion": world.REGION, "VPCId": h.ids.vpc},
+        CallerReference=new_password(),
+        HostedZoneConfig={"PrivateZone": True, "Comment": "for the new reporting endpoint"},
+    )
+
+
+def _unshadow(h: Hands) -> None:
+    route53 = h.client("route53")
+    for zone in route53.list_hosted_zones()["HostedZones"]:
+        route53.delete_hosted_zone(Id=zone["Id"])
+
+
+def _public(is_public: bool) -> Deed:
+    def deed(h: Hands) -> None:
+        h.client("rds").modify_db_instance(
+            DBInstanceIdentifier=world.DATABASE_IDENTIFIER,
+            PubliclyAccessible=is_public,
+            ApplyImmediately=True,
+        )
+        h.client("ec2").modify_vpc_attribute(
+            VpcId=h.ids.vpc, EnableDnsHostnames={"Value": not is_public}
+        )
+
+    return deed
+
+
+def _mode(mode: str) -> Deed:
+    def deed(h: Hands) -> None:
+        h.shell(f"sed -i 's/^PGSSLMODE=.*/PGSSLMODE={mode}/' {h.project}/.env")
+        h.recreate_app()
+
+    return deed
+
+
+def _docker(word: str) -> Deed:
+    def deed(h: Hands) -> None:
+        h.shell(f"docker {word} {world.CONTAINER}")
+
+    return deed
+
+
+def _password_changed(h: Hands) -> None:
+    h.set_password(world.DATABASE_USER, new_password())
+    h.restart_app()
+
+
+def _password_back(h: Hands) -> None:
+    h.set_password(world.DATABASE_USER, h.password().strip())
+    h.restart_app()
+
+
+def _changed_with_prefer(h: Hands) -> None:
+    _mode("prefer")(h)
+    _password_changed(h)
+
+
+def _back_from_prefer(h: Hands) -> None:
+    h.set_password(world.DATABASE_USER, h.password().strip())
+    _mode("verify-full")(h)
+
+
+def _rotated_without_restart(h: Hands) -> None:
+    new = new_password()
+    h.set_password(world.DATABASE_USER, new)
+    h.put("password", new)
+
+
+_OLD_HOST = f"linkbox-db-old.{world.HOST_SUFFIX}"
+
+
+FAULTS = (
+    Fault("parameter-missing", "somebody deleted the parameter with the database's name", "PAR001",
+          _parameter_gone, _putting("name", lambda _: world.DATABASE_NAME)),
+    Fault("parameter-drift", "the endpoint parameter still names the old database", "PAR004",
+          _putting("endpoint", lambda _: _OLD_HOST), _putting("endpoint", lambda _: world.DATABASE_HOST)),
+    Fault("parameter-port", "the endpoint parameter was written with port 5433", "PAR005",
+          _putting("endpoint", lambda _: f"{world.DATABASE_HOST}:5433"),
+          _putting("endpoint", lambda _: world.DATABASE_HOST)),
+    Fault("parameter-newline", "the password was stored with `echo`, newline included", "PAR006",
+          _putting("password", lambda h: h.password().strip() + "\n"),
+          _putting("password", lambda h: h.password().strip())),
+    Fault("database-stopped", "somebody stopped the database to save money", "RDS001",
+          _state("stop_db_instance", "stopped"), _state("start_db_instance", "available")),
+    Fault("dns-name-gone", "a new private hosted zone shadows the database's name", "DNS001",
+          _shadow, _unshadow),
+    Fault("dns-public-address", "the database was made public in a VPC without DNS hostnames", "DNS002",
+          _public(True), _public(False)),
+    Fault("tls-not-used", "somebody set PGSSLMODE=disable in the app's .env", "TLS001",
+          _mode("disable"), _mode("verify-full")),
+    Fault("password-mismatch", "somebody changed the password in the database by hand", "AUT001",
+          _password_changed, _password_back),
+    Fault("password-mismatch-prefer", "the same, with an app that uses sslmode=prefer", "AUT001",
+          _changed_with_prefer, _back_from_prefer),
+    Fault("container-stopped", "somebody stopped the app's container", "APP001",
+          _docker("stop"),
+          _docker("start")),
+    Fault("stale-environment", "the password was rotated, the app was not restarted", "APP002",
+          _rotated_without_restart, Hands.restart_app),
+)  # fmt: skip
