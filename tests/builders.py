@@ -20,9 +20,15 @@ from opskit.facts.instance_role import InstanceRole
 from opskit.facts.instances import Instance, TargetGroup
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.key import Key
+from opskit.facts.key_policy import KeyGrants, KeyPolicy
 from opskit.facts.login import Login
 from opskit.facts.neighbourhood import Peering, Peerings
+from opskit.facts.operator_policies import OperatorPolicies
+from opskit.facts.operator_simulation import OperatorNeeds, OperatorSimulation
+from opskit.facts.organization import Organization
 from opskit.facts.parameters import Parameter, Parameters
+from opskit.facts.permissions import PERMISSIONS, On
+from opskit.facts.policies import PolicyText, RolePolicies
 from opskit.facts.prefix_lists import PrefixLists
 from opskit.facts.private_zones import PrivateZones
 from opskit.facts.probe import InstanceProbe
@@ -217,6 +223,59 @@ def peered() -> tuple[Any, ...]:
     )
 
 
+ROLE_ARN = "arn:aws:iam::123456789012:role/app-role"
+KEY_ARN = "arn:aws:kms:us-east-1:123456789012:key/k"
+PARAMETERS = "arn:aws:ssm:us-east-1:123456789012:parameter/linkbox/*"
+READS = {
+    "Sid": "Read",
+    "Effect": "Allow",
+    "Action": ["ssm:GetParameter", "ssm:GetParameters"],
+    "Resource": PARAMETERS,
+}
+DECRYPTS = {"Sid": "Decrypt", "Effect": "Allow", "Action": "kms:Decrypt", "Resource": KEY_ARN}
+
+
+def document(*statements: dict[str, Any]) -> dict[str, Any]:
+    """A policy document."""
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def role_policies(*statements: dict[str, Any], boundary: Any = None) -> RolePolicies:
+    """The role's one inline policy, and perhaps a boundary."""
+    own = PolicyText("app-policy", "", document(*statements), "role app-role")
+    arn = "arn:aws:iam::123456789012:policy/ceiling"
+    ceiling = PolicyText("ceiling", arn, document(boundary)) if boundary else None
+    return RolePolicies((own,), ceiling, "AROA1", {}, NOW)
+
+
+def key_policy(principal: Any, **more: Any) -> KeyPolicy:
+    """The key's policy with one statement."""
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "kms:*", "Resource": "*"}
+    return KeyPolicy(document(statement | more))
+
+
+def refused(action: str, reason: str = "") -> InstanceProbe:
+    """The instance was refused its reads, with a reason as AWS words it."""
+    text = f"User: x is not authorized to perform: {action} on resource: y {reason}"
+    return probe(reads=tuple(Read(n, "", "AccessDeniedException", text) for n in NAMES.values()))
+
+
+NOT_ASKED = probe(reads=())
+"""The instance could not be asked for its reads."""
+
+
+OPERATOR_NEEDS = OperatorNeeds(
+    tuple((p, str(p.on.value)) for p in PERMISSIONS if p.on is On.EVERYTHING)
+)
+
+
+def operator_policies(*statements: dict[str, Any]) -> OperatorPolicies:
+    """The operator as a user with one inline policy."""
+    own = PolicyText("own", "", document(*statements), "user oncall")
+    arn = "arn:aws:iam::123456789012:user/oncall"
+    return OperatorPolicies(arn, "", False, (own,), None, {}, NOW)
+
+
 def linkbox() -> dict[type, Fact[Any]]:
     """Every fact that a check may ask for, healthy."""
     instance = Instance(
@@ -239,12 +298,17 @@ def linkbox() -> dict[type, Fact[Any]]:
         Region("us-east-1"),
         Identity("123456789012", "arn:aws:iam::123456789012:user/oncall", 0.3),
         parameters(),
-        Key(
-            "arn:aws:kms:us-east-1:123456789012:key/k", "k", "alias/linkbox", "Enabled", False, None
-        ),
+        Key(KEY_ARN, "k", "alias/linkbox", "Enabled", False, None),
         database(),
         AppInstance(instance, "it carries the name linkbox"),
-        InstanceRole("p", "app-role", "arn:aws:iam::123456789012:role/app-role", None),
+        InstanceRole("p", "app-role", ROLE_ARN),
+        role_policies(READS, DECRYPTS),
+        Organization((), ()),
+        key_policy({"AWS": "arn:aws:iam::123456789012:root"}),
+        KeyGrants(()),
+        OPERATOR_NEEDS,
+        operator_policies({"Effect": "Allow", "Action": "*", "Resource": "*"}),
+        OperatorSimulation(Simulation(())),
         Simulation(()),
         Host(HOST, 5432, NAMES["endpoint"]),
         OperatorDns(HOST, "NOERROR", (HOST,), ("10.0.5.10",), ("10.0.0.2",)),

@@ -20,10 +20,21 @@ CODES: dict[str, str] = {
     "PAR005": "parameters.port_agrees",
     "PAR006": "parameters.values_clean",
     "PAR007": "parameters.name_not_address",
+    "PAR008": "parameters.key_kept",
     "IAM001": "iam.profile",
     "IAM002": "iam.may_read",
     "IAM003": "iam.may_decrypt",
     "IAM004": "iam.own_role",
+    "IAM005": "iam.names_the_path",
+    "IAM006": "iam.one_slash",
+    "IAM007": "iam.action_called",
+    "IAM008": "iam.region_and_account",
+    "IAM009": "iam.boundary_allows",
+    "IAM010": "iam.nothing_denies",
+    "IAM011": "iam.organization_allows",
+    "IAM012": "iam.key_policy_admits",
+    "IAM013": "iam.conditions_fit",
+    "IAM014": "iam.sources_agree",
     "RDS001": "database.available",
     "RDS002": "database.storage",
     "RDS003": "database.managed_secret",
@@ -65,6 +76,10 @@ CODES: dict[str, str] = {
     "HYG005": "hygiene.encrypted",
     "HYG006": "hygiene.password_is_secure",
     "HYG007": "hygiene.tls_verified",
+    "OPR001": "operator.reads_the_account",
+    "OPR002": "operator.reads_the_parameters",
+    "OPR003": "operator.asks_the_instance",
+    "OPR004": "operator.reads_policies",
 }
 """Code -> module under `checks`, in causal order."""
 
@@ -94,6 +109,11 @@ def check_of(code: str) -> Check:
 def all_checks() -> tuple[Check, ...]:
     """Every check, in causal order."""
     return tuple(check_of(code) for code in CODES)
+
+
+def chain() -> tuple[Check, ...]:
+    """The checks of the app's whole way to its database: all but those of the operator's rights."""
+    return tuple(check for check in all_checks() if check.layer != "operator")
 
 
 def checks_of_layer(layer: str) -> tuple[Check, ...]:

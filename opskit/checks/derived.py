@@ -6,11 +6,20 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from opskit.checks.iam import repair, standing
 from opskit.facts.interface import Fact, Known, NotThere, Unknown, inputs_of, outputs_of
 from opskit.facts.snapshot import Snapshot
+from opskit.policy import access, operator
 from opskit.reachability import front, way
 
-DERIVED: tuple[Callable[..., Any], ...] = (way.derive, front.derive)
+DERIVED: tuple[Callable[..., Any], ...] = (
+    way.derive,
+    front.derive,
+    access.derive,
+    standing.derive,
+    repair.derive,
+    operator.derive,
+)
 """In an order in which each finds its inputs. They are pure: no reader waits for them."""
 
 

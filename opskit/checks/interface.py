@@ -18,6 +18,7 @@ LAYERS = (
     "auth",
     "app",
     "hygiene",
+    "operator",
 )
 """The layers in causal order: a folder here, a command under `diagnose`, a word in the JSON."""
 

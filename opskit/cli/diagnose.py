@@ -30,6 +30,7 @@ LAYER_HELP = {
     "auth": "A login with the parameters' values.",
     "app": "The app's container, its settings and its health.",
     "hygiene": "What works but should not stay so.",
+    "operator": "Your own rights: may you do everything that opskit needs?",
 }
 """Name of the command -> its help line; every name but `db` is a layer."""
 
@@ -48,6 +49,13 @@ def diagnose() -> None:
 
 
 OWN_OPTIONS: dict[str, Callable[[Any], Any]] = {
+    "iam": click.option(
+        "--for",
+        "whose",
+        type=click.Choice(["instance", "operator"]),
+        default="instance",
+        help="Whose rights: the app's instance, or your own.",
+    ),
     "network": click.option(
         "--from",
         "path_from",
@@ -129,7 +137,7 @@ def _run(name: str, options: dict[str, Any]) -> int:
 
 def _diagnose(name: str, options: dict[str, Any]) -> int:
     from opskit.aws import Aws
-    from opskit.checks.catalogue import all_checks, checks_of_layer
+    from opskit.checks.catalogue import chain, checks_of_layer
     from opskit.cli.terminal import Spinner
     from opskit.diagnosis import diagnose as run
     from opskit.report.interface import Style
@@ -138,7 +146,8 @@ def _diagnose(name: str, options: dict[str, Any]) -> int:
     if options["debug"]:
         logging.basicConfig(stream=sys.stderr, format="%(message)s")
         logging.getLogger("opskit").setLevel(logging.DEBUG)
-    checks = all_checks() if name == "db" else checks_of_layer(name)
+    layer = "operator" if options.get("whose") == "operator" else name
+    checks = chain() if name == "db" else checks_of_layer(layer)
     with Spinner(quiet=options["quiet"]) as spinner:
         aws = Aws(target, spinner)
         found = run(
@@ -167,6 +176,8 @@ def _style(name: str, options: dict[str, Any], make: type[Style]) -> Style:
     for flag in ("prefix", "target", "region", "profile", "db_instance", "instance", "container"):
         if options[flag]:
             typed.append(f"--{flag.replace('_', '-')} {shlex.quote(options[flag])}")
+    if options.get("whose") == "operator":
+        typed.append("--for operator")
     if options.get("path_from"):
         typed.append(f"--from {options['path_from']}")
     return make(

@@ -24,13 +24,19 @@ from opskit.facts import (
     database,
     dns,
     identity,
+    instance_profiles,
     instance_role,
     instances,
     key,
+    key_policy,
     login,
     neighbourhood,
+    operator_policies,
+    operator_simulation,
+    organization,
     parameter_metadata,
     parameters,
+    policies,
     prefix_lists,
     private_zones,
     probe,
@@ -61,16 +67,24 @@ SOURCES: tuple[Reader, ...] = (
     dns.choose_host,
     dns.read,
     identity.read,
+    instance_profiles.read,
     instance_role.read,
     instances.read,
     instances.read_target_groups,
     key.read,
+    key_policy.read,
+    key_policy.read_grants,
     login.read,
     login.read_direct,
     neighbourhood.choose,
     neighbourhood.read_peerings,
+    operator_policies.read,
+    operator_simulation.choose,
+    operator_simulation.read,
+    organization.read,
     parameter_metadata.read,
     parameters.read,
+    policies.read,
     prefix_lists.read,
     private_zones.read,
     probe.read,
@@ -271,7 +285,9 @@ def unknown_from(error: AwsError) -> Unknown:
         return Unknown(f"you may not call {error.permission}", (error.permission,))
     if "hrottl" in error.code or error.code == "RequestLimitExceeded":
         return Unknown(f"AWS throttled {error.permission} ({error.code})", ("a later try",))
-    return Unknown(f"{error.permission} failed: {error.code} {error.message[:200]}".strip())
+    # What stands before AWS may answer with a page of its own.
+    message = "" if error.message.lstrip().startswith("<") else error.message[:200]
+    return Unknown(f"{error.permission} failed: {error.code} {message}".strip())
 
 
 def _subject(reader: Reader) -> str:

@@ -96,7 +96,7 @@ def read(ec2: Ec2, neighbourhood: Neighbourhood) -> Instances:
 
 def read_target_groups(elbv2: Elbv2) -> TargetGroups:
     """Describe every target group."""
-    found = pages(elbv2.describe_target_groups, "TargetGroups", token="NextMarker")
+    found = pages(elbv2.describe_target_groups, "TargetGroups", token="NextMarker", asks="Marker")
     return TargetGroups(
         tuple(
             TargetGroup(

@@ -157,20 +157,25 @@ def _input(name: str, hint: Any) -> Input:
 
 
 def pages(
-    call: Callable[..., Mapping[str, Any]], key: str, *, token: str = "NextToken", **arguments: Any
-) -> Iterator[Mapping[str, Any]]:
+    call: Callable[..., Mapping[str, Any]],
+    key: str,
+    *,
+    token: str = "NextToken",
+    asks: str = "",
+    **arguments: Any,
+) -> Iterator[Any]:
     """All items under `key` of a paged operation, 100 pages at the most.
 
     Args:
-        token: the name under which the reply gives, and the request takes, the next page; RDS and
-            IAM say `Marker`.
+        token: the name under which the reply gives the next page; RDS and IAM say `Marker`.
+        asks: the name under which the request takes it, where that is another one.
     """
     for _ in range(100):
         reply = call(**arguments)
         yield from reply.get(key, ())
         if not reply.get(token):
             return
-        arguments[token] = reply[token]
+        arguments[asks or token] = reply[token]
 
 
 def at_once(calls: Sequence[Callable[[], T]]) -> list[T]:

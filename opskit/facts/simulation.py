@@ -67,7 +67,12 @@ def read(
         ContextEntries=context,
         MaxItems=1000,
     )
-    return Simulation(tuple(d for result in reply["EvaluationResults"] for d in _decisions(result)))
+    return Simulation(tuple(decisions_of(reply)))
+
+
+def decisions_of(reply: Mapping[str, Any]) -> list[Decision]:
+    """All answers of a reply, one for each action and resource."""
+    return [d for result in reply["EvaluationResults"] for d in _decisions(result)]
 
 
 def parameter_arn(region: Region, identity: Identity, name: str) -> str:

@@ -14,8 +14,8 @@ class Style:
         width: columns; commands to be copied are never wrapped to it.
         detail: 0 quiet (verdict, cause and fix), 1 usual, 2 every check with its evidence.
         command: what the user typed, to be repeated as the way to verify.
-        path_from: `app` or `alb`: show the way from there with every checkpoint; empty for not.
         runbooks: code -> name of the runbook that treats it.
+        path_from: `app` or `alb`: show the way from there with every checkpoint; empty for not.
     """
 
     color: bool = False
@@ -23,5 +23,5 @@ class Style:
     width: int = 100
     detail: int = 1
     command: str = "opskit diagnose db"
-    path_from: str = ""
     runbooks: Mapping[str, str] = field(default_factory=dict)
+    path_from: str = ""

@@ -169,7 +169,7 @@ class Sandbox:
         from werkzeug.serving import make_server
 
         from opskit.sandbox import names
-        from opskit.sandbox.aws import ec2, elbv2, front, iam, metadata, rds, ssm
+        from opskit.sandbox.aws import ec2, elbv2, front, iam, metadata, organization, rds, ssm
         from opskit.sandbox.aws.names import resolve
 
         self._nsenter = shutil.which("nsenter") or "/usr/bin/nsenter"
@@ -177,6 +177,7 @@ class Sandbox:
         rds.install(rds.Control(self.postgres), self.postgres)
         iam.install()
         ec2.install()
+        organization.install()
         elbv2.install(lambda: self.health)
         agent = ssm.Agent(self.run_on_instance, self._emulated_instance)
         application = front.Front(agent, self.network_changed, self.latency_s)

@@ -187,6 +187,12 @@ def _tables(ec2: Any, vpc: str, subnets: dict[str, str]) -> str:
 def _key(kms: Any) -> str:
     key = str(kms.create_key(Description="LinkBox parameters")["KeyMetadata"]["KeyId"])
     kms.create_alias(AliasName="alias/linkbox", TargetKeyId=key)
+    write_key_policy(kms, key)
+    return key
+
+
+def write_key_policy(kms: Any, key: str) -> None:
+    """The policy that the console gives every key: it leaves access to the account's policies."""
     statement = {
         "Sid": "Enable IAM User Permissions",
         "Effect": "Allow",
@@ -196,7 +202,6 @@ def _key(kms: Any) -> str:
     }
     policy = {"Version": "2012-10-17", "Statement": [statement]}
     kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(policy))
-    return key
 
 
 def read_policy(key: str) -> dict[str, Any]:

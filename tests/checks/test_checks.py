@@ -20,7 +20,11 @@ from opskit.facts.identity import Identity
 from opskit.facts.instance_role import InstanceRole
 from opskit.facts.key import Key
 from opskit.facts.login import Login
+from opskit.facts.operator_simulation import OperatorNeeds
+from opskit.facts.organization import Organization
 from opskit.facts.parameters import Parameters, Refusal
+from opskit.facts.permissions import PERMISSIONS, On
+from opskit.facts.policies import PolicyText
 from opskit.facts.prefix_lists import PrefixLists
 from opskit.facts.private_zones import PrivateZone, PrivateZones
 from opskit.facts.probe import InstanceProbe
@@ -31,7 +35,7 @@ from opskit.instance.probe import Attempt, Health, Read, Resolution, Setting
 from tests import builders as b
 
 FAIL, WARN, PASS, SKIP, UNKNOWN = Status.FAIL, Status.WARN, Status.PASS, Status.SKIP, Status.UNKNOWN
-KEY = Key("arn:aws:kms:us-east-1:1:key/k", "k", "alias/linkbox", "Disabled", False, None)
+KEY = Key(b.KEY_ARN, "k", "alias/linkbox", "Disabled", False, None)
 ALL_IN = b.entry(100, "in", "0.0.0.0/0", None)
 ALL_OUT = b.entry(100, "out", "0.0.0.0/0", None)
 BOTH = ("subnet-db-a", "subnet-db-b")
@@ -67,6 +71,41 @@ SECOND_ONLY = b.NetworkAcls(
 GONE = b.connection("timeout")
 
 
+GET = "ssm:GetParameter"
+NO_SETTINGS = b.probe(
+    containers=(b.container(settings=()),),
+    health=Health("http://x/health", 503, 2.0, "AccessDenied"),
+)
+GUARDRAIL = Organization(
+    (
+        (
+            PolicyText(
+                "guardrail", "p-1", b.document({**b.READS, "Effect": "Deny", "Resource": "*"})
+            ),
+        ),
+    ),
+    ("r-1",),
+)
+
+
+def simulated(word: str, stopped_by: str | None = None) -> Simulation:
+    """The simulator's word on every read."""
+    arns = [b.PARAMETERS.replace("*", name.rsplit("/", 1)[1]) for name in b.NAMES.values()]
+    return Simulation(tuple(Decision(GET, arn, word, False, stopped_by) for arn in arns))
+
+
+def decrypt_simulated(word: str, *, conditional: bool = False) -> Simulation:
+    """The simulator's word on decrypting."""
+    return Simulation((Decision("kms:Decrypt", b.KEY_ARN, word, conditional, None),))
+
+
+ONLY_EC2 = {"Effect": "Allow", "Action": "ec2:*", "Resource": "*"}
+WANTS_ALL = OperatorNeeds(
+    tuple((p, b.KEY_ARN if p.on is On.KEY else b.PARAMETERS[:-1] + "db-name") for p in PERMISSIONS)
+)
+SIMULATOR_ALLOWS = simulated("allowed")
+
+
 def login(failure: LoginFailure, message: str = "no") -> Login:
     return Login(False, failure, message, 1.0, "", "the instance", "linkbox")
 
@@ -87,7 +126,8 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("PAR001", FAIL, (b.parameters(password=None),)),
     ("PAR002", UNKNOWN, (Parameters((), (), (Refusal("/a", "password", "AccessDeniedException", "no", "ssm:GetParameter", None),)),)),
     ("PAR003", FAIL, (KEY,)),
-    ("PAR003", FAIL, (replace(KEY, state="PendingDeletion", deleted_at=b.NOW),)),
+    ("PAR003", SKIP, (replace(KEY, state="PendingDeletion", deleted_at=b.NOW),)),
+    ("PAR008", FAIL, (replace(KEY, state="PendingDeletion", deleted_at=b.NOW),)),
     ("PAR004", FAIL, (b.parameters(endpoint=b.parameter("endpoint", value="old.x")),
                       OperatorDns("old.x", "NXDOMAIN", ("old.x",), (), ()))),
     ("PAR004", PASS, (b.parameters(endpoint=b.parameter("endpoint", value="db.internal")),
@@ -99,15 +139,48 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("PAR006", WARN, (b.parameters(password=b.parameter("password", blemishes=("a trailing newline",))),)),
     ("PAR007", WARN, (b.parameters(endpoint=b.parameter("endpoint", value="10.0.5.10")),)),
     ("PAR007", FAIL, (b.parameters(endpoint=b.parameter("endpoint", value="10.0.5.99")),)),
-    ("IAM001", FAIL, (InstanceRole("p", None, None, None),)),
-    ("IAM002", FAIL, (b.probe(reads=reads("AccessDeniedException", "not authorized to perform: ssm:GetParameter")),)),
-    ("IAM002", UNKNOWN, (b.probe(reads=reads("Unreachable", "no answer")),)),
-    ("IAM003", FAIL, (b.probe(reads=reads("AccessDeniedException", "not authorized to perform: kms:Decrypt on")),)),
-    ("IAM003", SKIP, (b.probe(reads=()), replace(KEY, is_aws_managed=True, state="Enabled"))),
-    ("IAM003", FAIL, (b.probe(reads=()), replace(KEY, state="Enabled"),
-                      Simulation((Decision("kms:Decrypt", KEY.arn, "implicitDeny", False, None),)))),
-    ("IAM003", PASS, (b.probe(reads=()), replace(KEY, state="Enabled"),
-                      Simulation((Decision("kms:Decrypt", KEY.arn, "implicitDeny", True, None),)))),
+    ("IAM001", FAIL, (InstanceRole("p", None, None),)),
+    ("IAM002", FAIL, (b.refused(GET), b.role_policies(b.DECRYPTS))),
+    ("IAM002", FAIL, (b.refused(GET),)),
+    ("IAM002", FAIL, (b.NOT_ASKED, b.role_policies(b.DECRYPTS))),
+    ("IAM002", PASS, (b.NOT_ASKED,)),
+    ("IAM002", PASS, (b.refused("kms:Decrypt"),)),
+    ("IAM002", UNKNOWN, (b.NOT_ASKED, b.role_policies({**b.READS, "Condition": {"StringEquals": {"aws:SourceVpce": "v"}}}))),
+    ("IAM002", UNKNOWN, (b.NOT_ASKED, b.role_policies(b.DECRYPTS), SIMULATOR_ALLOWS)),
+    ("IAM002", FAIL, (b.NOT_ASKED, b.role_policies({**b.READS, "Condition": {"StringEquals": {"aws:SourceVpce": "v"}}}), simulated("implicitDeny"))),
+    ("IAM003", FAIL, (b.refused("kms:Decrypt"), b.role_policies(b.READS))),
+    ("IAM003", FAIL, (b.refused("kms:Decrypt"), b.role_policies(b.READS, {**b.DECRYPTS, "Resource": b.KEY_ARN.replace("key/k", "alias/linkbox")}))),
+    ("IAM003", SKIP, (b.NOT_ASKED, replace(KEY, is_aws_managed=True, state="Enabled"))),
+    ("IAM003", SKIP, (b.NOT_ASKED, replace(KEY, is_aws_managed=True, state="Enabled"), b.role_policies(b.READS))),
+    ("IAM003", FAIL, (b.NOT_ASKED, b.role_policies(b.READS))),
+    ("IAM003", FAIL, (b.NOT_ASKED, b.role_policies(b.READS), decrypt_simulated("implicitDeny"))),
+    ("IAM003", PASS, (b.NOT_ASKED, decrypt_simulated("implicitDeny", conditional=True))),
+    ("IAM005", FAIL, (b.refused(GET), b.role_policies(b.DECRYPTS, {**b.READS, "Resource": b.PARAMETERS[:-2]}))),
+    ("IAM005", FAIL, (b.refused(GET), b.role_policies(b.DECRYPTS, {**b.READS, "Resource": b.PARAMETERS.replace("/linkbox", "/prod/linkbox")}))),
+    ("IAM006", FAIL, (b.refused(GET), b.role_policies(b.DECRYPTS, {**b.READS, "Resource": b.PARAMETERS.replace("parameter/", "parameter//")}))),
+    ("IAM007", FAIL, (b.role_policies(b.DECRYPTS, {**b.READS, "Action": GET}), NO_SETTINGS)),
+    ("IAM007", PASS, (b.role_policies(b.DECRYPTS, {**b.READS, "Action": GET}),)),
+    ("IAM007", PASS, (b.role_policies(b.DECRYPTS, {**b.READS, "Action": "ssm:GetParameters"}), b.refused(GET))),
+    ("IAM002", SKIP, (b.role_policies(b.DECRYPTS, {**b.READS, "Action": "ssm:GetParameters"}), b.refused(GET))),
+    ("IAM008", FAIL, (b.refused(GET), b.role_policies(b.DECRYPTS, {**b.READS, "Resource": b.PARAMETERS.replace("us-east-1", "eu-west-1")}))),
+    ("IAM008", FAIL, (b.refused(GET), b.role_policies(b.DECRYPTS, {**b.READS, "Resource": "arn:aws:ssm:::parameter/linkbox/*"}))),
+    ("IAM009", FAIL, (b.refused(GET), b.role_policies(b.READS, b.DECRYPTS, boundary={**b.READS, "Action": "s3:*"}))),
+    ("IAM009", FAIL, (b.refused(GET), b.role_policies(b.READS, b.DECRYPTS, boundary={**b.READS, "Effect": "Deny", "Resource": "*"}))),
+    ("IAM009", FAIL, (b.refused(GET, "because no permissions boundary allows it"),)),
+    ("IAM010", FAIL, (b.refused(GET), b.role_policies(b.READS, b.DECRYPTS, {**b.READS, "Effect": "Deny", "Resource": "*"}))),
+    ("IAM010", FAIL, (b.refused(GET), b.role_policies(b.READS, b.DECRYPTS, {**b.READS, "Effect": "Deny"}))),
+    ("IAM010", FAIL, (b.refused(GET, "with an explicit deny in a session policy"),)),
+    ("IAM011", FAIL, (b.refused(GET), GUARDRAIL)),
+    ("IAM011", FAIL, (b.refused(GET, "with an explicit deny in a service control policy"),)),
+    ("IAM011", FAIL, (b.NOT_ASKED, b.role_policies(b.READS, b.DECRYPTS), simulated("implicitDeny", "organization"))),
+    ("IAM012", FAIL, (b.refused("kms:Decrypt"), b.key_policy({"AWS": "arn:aws:iam::123456789012:user/x"}))),
+    ("IAM012", FAIL, (b.NOT_ASKED, b.key_policy({"AWS": "arn:aws:iam::123456789012:user/x"}), decrypt_simulated("allowed"))),
+    ("IAM012", PASS, (b.NOT_ASKED, b.key_policy({"AWS": b.ROLE_ARN}), b.role_policies(b.READS))),
+    ("IAM013", FAIL, (b.refused("kms:Decrypt"), b.role_policies(b.READS, {**b.DECRYPTS, "Condition": {"StringEquals": {"kms:EncryptionContext:PARAMETER_ARN": "arn:aws:ssm:x:y:parameter/z"}}}))),
+    ("IAM013", FAIL, (b.refused(GET), b.role_policies(b.DECRYPTS, {**b.READS, "Condition": {"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}}))),
+    ("IAM014", WARN, (b.refused(GET),)),
+    ("IAM014", WARN, (b.role_policies(b.DECRYPTS),)),
+    ("IAM014", WARN, (b.NOT_ASKED, b.role_policies(b.DECRYPTS), SIMULATOR_ALLOWS)),
     ("IAM004", WARN, (b.probe(caller_arn="arn:aws:iam::1:user/somebody"),)),
     ("RDS001", FAIL, (b.database(status="stopped"),)),
     ("RDS001", WARN, (b.database(status="rebooting"),)),
@@ -191,6 +264,13 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("HYG005", WARN, (b.database(is_encrypted=False),)),
     ("HYG006", WARN, (b.parameters(password=b.parameter("password", kind="String")),)),
     ("HYG007", WARN, (b.probe(containers=settings(sslmode="require")),)),
+    ("OPR001", FAIL, (b.operator_policies({"Effect": "Allow", "Action": "rds:*", "Resource": "*"}),)),
+    ("OPR001", UNKNOWN, (b.operator_policies({"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}),)),
+    ("OPR002", SKIP, ()),
+    ("OPR002", FAIL, (WANTS_ALL, b.operator_policies(ONLY_EC2))),
+    ("OPR002", PASS, (WANTS_ALL,)),
+    ("OPR003", FAIL, (b.operator_policies(ONLY_EC2),)),
+    ("OPR004", WARN, (b.operator_policies(ONLY_EC2),)),
 ]  # fmt: skip
 
 

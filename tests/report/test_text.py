@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from opskit.checks.catalogue import all_checks
+from opskit.checks.catalogue import chain
 from opskit.checks.interface import Judged
-from opskit.diagnosis import Diagnosis, Place, judge, order_causes, verdict_of
+from opskit.diagnosis import Diagnosis, Place, judge, order_causes, verdict_of, ways_of
 from opskit.facts.snapshot import Snapshot
 from opskit.report.interface import Style
 from opskit.report.text import render
@@ -32,8 +33,8 @@ RUNBOOKS = {"NET002": "could-not-connect"}
 
 
 def diagnosis(snapshot: Snapshot) -> Diagnosis:
-    judged = order_causes(Judged(c, judge(c, snapshot)) for c in all_checks())
-    return Diagnosis(PLACE, judged, verdict_of(judged), None, 24, 4, 1.23)
+    judged = order_causes(Judged(c, judge(c, snapshot)) for c in chain())
+    return Diagnosis(PLACE, judged, verdict_of(judged), ways_of(snapshot), 24, 4, 1.23)
 
 
 CASES = {
@@ -43,6 +44,8 @@ CASES = {
     "broken-colour": (b.snapshot(b.groups((b.rule(5432, "sg-alb"),)), GONE), Style(color=True)),
     "broken-ascii": (b.snapshot(b.groups((b.rule(5432, "sg-alb"),)), GONE), Style(unicode=False)),
     "broken-quiet": (b.snapshot(b.groups((b.rule(5432, "sg-alb"),)), GONE), Style(detail=0)),
+    "path": (b.snapshot(b.groups((b.rule(5432, "sg-alb"),)), GONE), Style(path_from="alb")),
+    "path-from-app": (b.snapshot(), Style(path_from="app", detail=0)),
     "undetermined": (b.snapshot(unknown=(type(GONE),)), Style()),
 }
 
@@ -50,7 +53,7 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_golden(name: str) -> None:
     snapshot, style = CASES[name]
-    style = Style(style.color, style.unicode, style.width, style.detail, COMMAND, RUNBOOKS)
+    style = replace(style, command=COMMAND, runbooks=RUNBOOKS)
     # The certificate's end moves with the day.
     text = "\n".join(
         line for line in render(diagnosis(snapshot), style).splitlines() if " tls " not in line

@@ -50,7 +50,7 @@ def test_a_key_policy_without_the_role_counts(operator: Operator) -> None:
         aws(operator, *put, json.loads(before)["Policy"])
     assert status != 0
     assert "no resource-based policy allows the kms:Decrypt action" in said
-    assert [c["code"] for c in found["root_causes"]] == ["IAM003"]
+    assert [c["code"] for c in found["root_causes"]] == ["IAM012"]
 
 
 def test_an_unknown_instance_cannot_be_commanded(operator: Operator) -> None:

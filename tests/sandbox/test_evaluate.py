@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from opskit.sandbox.aws.evaluate import decide, decide_with_key
+from opskit.sandbox.aws.evaluate import (
+    Decision,
+    KeyRequest,
+    ceilings,
+    decide,
+    decide_with_key,
+)
+from tests.policy.cases import ACCOUNT, CASES, ROLE, SESSION, Case
 
 ARN = "arn:aws:ssm:us-east-1:123456789012:parameter/linkbox/db-password"
 
@@ -50,35 +57,39 @@ def test_identity_policies(policies: list[Any], boundary: Any, word: str) -> Non
     assert decide(policies, boundary, "ssm:GetParameter", ARN, context).word == word
 
 
-KEY = "arn:aws:kms:us-east-1:123456789012:key/k"
-ROLE = "arn:aws:iam::123456789012:role/app"
-ROOT = "arn:aws:iam::123456789012:root"
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
+def test_documented_outcome(case: Case) -> None:
+    """The same table that opskit's own engine is measured by; what depends is tried both ways."""
+    values = ("vpce-1", "v", "linkbox", None)
+    words = {decided(case, {key: v}) for key in case.unknown for v in values}
+    if case.expected == "depends":
+        assert {"allowed"} < words
+    elif case.expected == "implicitDeny" and words:
+        assert words <= {"implicitDeny", "explicitDeny"}
+    else:
+        assert (words or {decided(case, {})}) == {case.expected}, case.page
 
 
-def key_policy(principal: str, effect: str = "Allow") -> dict[str, Any]:
-    return policy(effect, Action="kms:*", Resource="*", Principal={"AWS": principal})
+def decided(case: Case, more: dict[str, Any]) -> str:
+    """The evaluator's word, with some of the unknown keys given."""
+    given = {
+        "aws:PrincipalArn": ROLE, "aws:PrincipalAccount": ACCOUNT, "aws:PrincipalType": "AssumedRole",
+    }  # fmt: skip
+    context = given | case.context | {k: v for k, v in more.items() if v is not None}
+    asked = (case.action, case.resource, context)
+    own = decide(case.identity, case.boundary, *asked, scps=case.scps)
+    if case.key_policy is None:
+        return own.word
+    ceiling = ceilings(case.boundary, *asked, scps=case.scps)
+    ask = KeyRequest(own, ceiling, ROLE, SESSION, ACCOUNT, *asked, case.boundary is not None)
+    return decide_with_key(ask, case.key_policy, case.grants).word
 
 
-STATEMENT = key_policy(ROOT)["Statement"]
-
-
-@pytest.mark.parametrize(
-    ("may", "document", "word"),
-    [
-        (True, key_policy(ROOT), "allowed"),
-        (False, key_policy(ROOT), "implicitDeny"),
-        (False, key_policy(ROLE), "allowed"),
-        (True, key_policy("arn:aws:iam::123456789012:role/other"), "implicitDeny"),
-        (
-            True,
-            {"Statement": key_policy(ROOT)["Statement"] + key_policy(ROLE, "Deny")["Statement"]},
-            "explicitDeny",
-        ),
-    ],
-)
-def test_key_policies(may: bool, document: Any, word: str) -> None:
-    own = decide(
-        [policy(Action="kms:Decrypt", Resource=KEY)] if may else [], None, "kms:Decrypt", KEY, {}
+def test_messages_name_the_policy_type() -> None:
+    read = "ssm:GetParameter"
+    assert Decision("explicitDeny", "service control policy").reason(read) == (
+        "with an explicit deny in a service control policy"
     )
-    said = decide_with_key(own, document, (ROLE,), "123456789012", "kms:Decrypt", KEY, {})
-    assert said.word == word
+    assert Decision("implicitDeny", "permissions boundary").reason(read) == (
+        "because no permissions boundary allows the ssm:GetParameter action"
+    )

@@ -3,14 +3,15 @@
 Means: nobody can read the password: not you, not the instance. Apps that run go on with what they
 read; the next start fails.
 Found by: kms:DescribeKey, and the error of the read itself.
-Looks alike: a role that may not decrypt (IAM003): there the key is enabled and others can read.
-Fix: enable the key; if it waits for deletion, cancel that first, which leaves it disabled.
+Looks alike: a key that waits for its deletion (PAR008); a role that may not decrypt (IAM003): there
+the key is enabled and others can read.
+Fix: enable the key.
 Not the fix: a new parameter under another key, as long as the old key can be had back.
 """
 
 from __future__ import annotations
 
-from opskit.checks.interface import Finding, Fix, failed, passed, reported, undecided
+from opskit.checks.interface import Finding, Fix, failed, passed, reported, skipped, undecided
 from opskit.checks.remedy import aws, restart_if_unhealthy
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.interface import Fact, Known
@@ -19,6 +20,7 @@ from opskit.facts.parameters import DECRYPTION_CODES, Parameters
 from opskit.facts.probe import InstanceProbe
 
 explains = ("iam", "auth", "app", "PAR002")
+PENDING = "PendingDeletion"
 
 
 def check(
@@ -32,6 +34,8 @@ def check(
     if isinstance(key, Known):
         if key.value.state == "Enabled":
             return passed(f"{key.value.named_as} is enabled")
+        if key.value.state == PENDING:
+            return skipped(f"{key.value.named_as} waits for its deletion, which has its own code")
         restart = restart_if_unhealthy(app, probe)
         return _unusable(key.value, [r.message for r in broken], restart)
     if broken:
@@ -45,20 +49,13 @@ def check(
 
 
 def _unusable(key: Key, messages: list[str], restart: tuple[str, ...]) -> Finding:
-    commands = [aws("kms", "enable-key", key_id=key.key_id)]
-    state = {"Disabled": "is disabled", "PendingDeletion": "waits for its deletion"}.get(
-        key.state, f"is in state {key.state}"
-    )
-    if key.state == "PendingDeletion":
-        commands.insert(0, aws("kms", "cancel-key-deletion", key_id=key.key_id))
-    evidence = [reported(f"kms:DescribeKey says {key.state} of {key.arn}")]
-    if key.deleted_at:
-        evidence.append(
-            reported(f"it will be gone for ever on {key.deleted_at:%Y-%m-%d %H:%M} UTC")
-        )
-    evidence += [reported(message) for message in messages[:1]]
+    state = {"Disabled": "is disabled"}.get(key.state, f"is in state {key.state}")
     return failed(
         f"the key of the password, {key.named_as} ({key.key_id}), {state}, so nobody can decrypt",
-        *evidence,
-        fix=Fix("lets the key decrypt again", (*commands, *restart)),
+        reported(f"kms:DescribeKey says {key.state} of {key.arn}"),
+        *(reported(message) for message in messages[:1]),
+        fix=Fix(
+            "lets the key decrypt again",
+            (aws("kms", "enable-key", key_id=key.key_id), *restart),
+        ),
     )

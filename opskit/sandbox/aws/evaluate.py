@@ -1,18 +1,25 @@
 """May this principal do that? A small evaluator of the sandbox's own.
 
-Source: IAM User Guide, policy evaluation logic; KMS Developer Guide, default key policy. It is
-written apart from opskit's judgement, so that a mistake is not shared.
+Sources: IAM User Guide, policy evaluation logic, condition operators, variables; Organizations User
+Guide, SCP evaluation; KMS Developer Guide, default key policy and grants. It is written apart from
+opskit's judgement, so that a mistake is not shared: everything is known here, and answers are yes
+or no.
 """
 
 from __future__ import annotations
 
+import fnmatch
+import ipaddress
+import operator
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 Policy = Mapping[str, Any]
-Context = Mapping[str, str]
+Context = Mapping[str, Any]
+"""Condition keys, each with a value or a list of values; what is not there is absent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +27,8 @@ class Decision:
     """`allowed`, `explicitDeny` or `implicitDeny`, and what decided.
 
     Attributes:
-        policy_type: as AWS's messages name it: identity-based, resource-based, permissions boundary.
+        policy_type: as AWS's messages name it: identity-based, resource-based, permissions boundary,
+            service control policy.
     """
 
     word: str
@@ -32,10 +40,11 @@ class Decision:
         return self.word == "allowed"
 
     def reason(self, action: str) -> str:
-        """The end of AWS's message."""
+        """The end of AWS's message; an SCP that only fails to allow is called a deny too."""
         article = "a" if self.policy_type[0] not in "aeiou" else "an"
-        noun = self.policy_type if "boundary" in self.policy_type else f"{self.policy_type} policy"
-        if self.word == "explicitDeny":
+        plain = "boundary" in self.policy_type or "control" in self.policy_type
+        noun = self.policy_type if plain else f"{self.policy_type} policy"
+        if self.word == "explicitDeny" or "control" in self.policy_type:
             return f"with an explicit deny in {article} {noun}"
         return f"because no {noun} allows the {action} action"
 
@@ -46,99 +55,269 @@ def decide(
     action: str,
     resource: str,
     context: Context,
+    *,
+    scps: Sequence[Sequence[Policy]] = (),
 ) -> Decision:
-    """Evaluate identity policies under a boundary."""
+    """Evaluate identity policies under a boundary and an organization's policies.
+
+    Args:
+        scps: those of each level from the root to the account; none outside an organization.
+    """
+    ceiling = ceilings(boundary, action, resource, context, scps=scps)
     words = [_effect(policy, action, resource, context) for policy in identity]
-    if "Deny" in words:
-        return Decision("explicitDeny")
-    if boundary is not None:
-        limit = _effect(boundary, action, resource, context)
-        if limit != "Allow":
-            word = "explicitDeny" if limit == "Deny" else "implicitDeny"
-            return Decision(word, "permissions boundary")
-    return Decision("allowed" if "Allow" in words else "implicitDeny")
+    if ceiling.word == "explicitDeny" or "Deny" in words:
+        return ceiling if ceiling.word == "explicitDeny" else Decision("explicitDeny")
+    if "Allow" not in words and ceiling.policy_type != "service control policy":
+        return Decision("implicitDeny")
+    return ceiling
 
 
-def decide_with_key(
-    own: Decision, key_policy: Policy, principals: Iterable[str], account: str, action: str, arn: str,
+def ceilings(
+    boundary: Policy | None,
+    action: str,
+    resource: str,
     context: Context,
-) -> Decision:  # fmt: skip
-    """Put a KMS key policy beside the identity's decision: it must allow, or hand over to IAM."""
-    if own.word == "explicitDeny":
-        return own
-    names = set(principals)
-    root = {account, f"arn:aws:iam::{account}:root"}
-    direct = _effect(key_policy, action, arn, context, names)
-    if direct == "Deny":
+    *,
+    scps: Sequence[Sequence[Policy]] = (),
+) -> Decision:
+    """What boundary and organization say, whatever the identity may: allowed, or who stops it."""
+    levels = [[_effect(p, action, resource, context) for p in level] for level in scps]
+    limit = "Allow" if boundary is None else _effect(boundary, action, resource, context)
+    if any("Deny" in level for level in levels):
+        return Decision("explicitDeny", "service control policy")
+    if limit == "Deny":
+        return Decision("explicitDeny", "permissions boundary")
+    if any("Allow" not in level for level in levels):
+        return Decision("implicitDeny", "service control policy")
+    if limit != "Allow":
+        return Decision("implicitDeny", "permissions boundary")
+    return Decision("allowed")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRequest:
+    """A request to KMS.
+
+    Attributes:
+        own: what the identity's side says, ceilings included.
+        ceiling: what the ceilings alone say.
+        role, session: the caller's two names; the session's is empty for a user.
+        has_boundary: a deny with NotPrincipal takes everybody who has one.
+    """
+
+    own: Decision
+    ceiling: Decision
+    role: str
+    session: str
+    account: str
+    action: str
+    arn: str
+    context: Context
+    has_boundary: bool = False
+
+
+def decide_with_key(ask: KeyRequest, key_policy: Policy, grants: Sequence[Any] = ()) -> Decision:
+    """Put a key policy and its grants beside the identity's decision."""
+    callers = {ask.role, ask.session} - {""}
+    account = {ask.account, f"arn:aws:iam::{ask.account}:root"}
+    if _key_denies(ask, key_policy, callers, account):
         return Decision("explicitDeny", "resource-based")
-    if direct == "Allow" and own.policy_type != "permissions boundary":
+    if ask.own.word == "explicitDeny":
+        return ask.own
+    scp_stops = ask.ceiling.policy_type == "service control policy"
+    boundary_stops = ask.ceiling.policy_type == "permissions boundary"
+    if scp_stops:
+        return ask.ceiling
+    if ask.session and _key_allows(ask, key_policy, {ask.session}):
         return Decision("allowed", "resource-based")
-    if _effect(key_policy, action, arn, context, root) == "Allow":
-        return own
+    if not boundary_stops:
+        granted = any(_grants(grant, ask, callers) for grant in grants)
+        if granted or _key_allows(ask, key_policy, {ask.role, "*"}):
+            return Decision("allowed", "resource-based")
+    if _key_allows(ask, key_policy, account):
+        return ask.own
     return Decision("implicitDeny", "resource-based")
 
 
-def _effect(
-    policy: Policy, action: str, resource: str, context: Context, principals: set[str] | None = None
-) -> str | None:
+def _key_denies(ask: KeyRequest, policy: Policy, callers: set[str], account: set[str]) -> bool:
+    for statement in _list(policy.get("Statement", ())):
+        if statement["Effect"] != "Deny":
+            continue
+        if "NotPrincipal" in statement:
+            listed = set(_principals(statement["NotPrincipal"]))
+            means = ask.has_boundary or not listed & callers
+        else:
+            means = bool(
+                set(_principals(statement.get("Principal", ()))) & (callers | account | {"*"})
+            )
+        if means and _matches(statement, ask.action, ask.arn, ask.context, _version(policy)):
+            return True
+    return False
+
+
+def _key_allows(ask: KeyRequest, policy: Policy, names: set[str]) -> bool:
+    return any(
+        statement["Effect"] == "Allow"
+        and set(_principals(statement.get("Principal", ()))) & names
+        and _matches(statement, ask.action, ask.arn, ask.context, _version(policy))
+        for statement in _list(policy.get("Statement", ()))
+    )
+
+
+def _grants(grant: Mapping[str, Any], ask: KeyRequest, callers: set[str]) -> bool:
+    prefix = "kms:encryptioncontext:"
+    lower = {k.lower(): v for k, v in ask.context.items()}
+    present = {k.removeprefix(prefix): v for k, v in lower.items() if k.startswith(prefix)}
+    constraints = grant.get("Constraints") or {}
+    subset = {k.lower(): v for k, v in constraints.get("EncryptionContextSubset", {}).items()}
+    exact = {k.lower(): v for k, v in constraints.get("EncryptionContextEquals", {}).items()}
+    return (
+        grant["GranteePrincipal"] in callers
+        and ask.action.partition(":")[2] in grant["Operations"]
+        and subset.items() <= present.items()
+        and (not exact or exact == present)
+    )
+
+
+def _principals(listed: Any) -> list[str]:
+    if isinstance(listed, Mapping):
+        return [str(p) for p in _list(listed.get("AWS", ()))]
+    return [str(p) for p in _list(listed)]
+
+
+def _version(policy: Policy) -> str:
+    return str(policy.get("Version", "2008-10-17"))
+
+
+def _effect(policy: Policy, action: str, resource: str, context: Context) -> str | None:
     found = None
     for statement in _list(policy.get("Statement", ())):
-        if principals is not None and not _names(statement, principals):
-            continue
-        if _matches(statement, action, resource, context):
+        if _matches(statement, action, resource, context, _version(policy)):
             if statement["Effect"] == "Deny":
                 return "Deny"
             found = "Allow"
     return found
 
 
-def _names(statement: Mapping[str, Any], principals: set[str]) -> bool:
-    listed = statement.get("Principal", {})
-    if listed == "*":
-        return True
-    wanted = _list(listed.get("AWS", ())) if isinstance(listed, Mapping) else []
-    return "*" in wanted or bool(principals & set(wanted))
+def _matches(
+    statement: Mapping[str, Any], action: str, resource: str, context: Context, version: str
+) -> bool:
+    def any_action(field: str) -> bool:
+        return any(_glob(str(p).lower(), action.lower()) for p in _list(statement[field]))
 
+    def any_resource(field: str) -> bool:
+        patterns = [_fill(str(p), context, version) for p in _list(statement[field])]
+        return any(p is not None and _glob(p, resource) for p in patterns)
 
-def _matches(statement: Mapping[str, Any], action: str, resource: str, context: Context) -> bool:
-    if "NotAction" in statement:
-        if any(_like(p.lower(), action.lower()) for p in _list(statement["NotAction"])):
-            return False
-    elif not any(_like(p.lower(), action.lower()) for p in _list(statement.get("Action", ()))):
+    if any_action("NotAction") if "NotAction" in statement else not any_action("Action"):
         return False
-    if "NotResource" in statement:
-        if any(_like(p, resource) for p in _list(statement["NotResource"])):
-            return False
-    elif not any(_like(p, resource) for p in _list(statement.get("Resource", "*"))):
+    if "NotResource" in statement and any_resource("NotResource"):
+        return False
+    if "Resource" in statement and not any_resource("Resource"):
         return False
     return all(
-        _condition(operator, key, _list(values), context)
-        for operator, pairs in statement.get("Condition", {}).items()
+        _condition(word, key, [_word(v) for v in _list(values)], context, version)
+        for word, pairs in statement.get("Condition", {}).items()
         for key, values in pairs.items()
     )
 
 
-def _condition(operator: str, key: str, values: list[Any], context: Context) -> bool:
-    plain = operator.removesuffix("IfExists").split(":")[-1]
+def _condition(word: str, key: str, wanted: list[str], context: Context, version: str) -> bool:
+    quantifier, _, rest = word.rpartition(":")
+    name = rest.removesuffix("IfExists")
     present = {k.lower(): v for k, v in context.items()}.get(key.lower())
-    if plain == "Null":
-        return (present is None) == (str(values[0]).lower() == "true")
-    negated = "Not" in plain
+    if name == "Null":
+        return (present is None) == (wanted[0].lower() == "true")
+    negated = "Not" in name
     if present is None:
-        return operator.endswith("IfExists") or negated
-    wanted = [str(v) for v in values]
-    if "Like" in plain or plain.startswith("Arn"):
-        hit = any(_like(w, present) for w in wanted)
-    elif plain == "Bool" or "IgnoreCase" in plain:
-        hit = present.lower() in [w.lower() for w in wanted]
-    else:
-        hit = present in wanted
-    return hit != negated
+        if quantifier:
+            return quantifier == "ForAllValues"
+        return rest.endswith("IfExists") or negated
+    test = _test(name.replace("Not", ""))
+    texts = [t for t in (_fill(w, context, version) for w in wanted) if t is not None]
+    hits = [any(test(str(value), text) for text in texts) for value in _list(present)]
+    if quantifier == "ForAnyValue":
+        return any(hit != negated for hit in hits)
+    if quantifier == "ForAllValues" or negated:
+        return all(hit != negated for hit in hits)
+    return any(hits)
 
 
-def _like(pattern: str, text: str) -> bool:
-    expression = "".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern)
-    return re.fullmatch(expression, text, re.DOTALL) is not None
+def _test(name: str) -> Callable[[str, str], bool]:
+    """The comparison of a value with a policy's text, by the operator's name without its `Not`."""
+    if name in ("StringEquals", "BinaryEquals"):
+        return lambda value, text: value == _plain(text)
+    if name in ("StringEqualsIgnoreCase", "Bool"):
+        return lambda value, text: value.lower() == _plain(text).lower()
+    if name == "StringLike":
+        return lambda value, text: _glob(text, value)
+    if name in ("ArnEquals", "ArnLike"):
+        return _arn_like
+    if name == "IpAddress":
+        return _in_network
+    for kind, read in (("Numeric", float), ("Date", _seconds)):
+        if name.startswith(kind):
+            return _comparison(name.removeprefix(kind), read)
+    raise ValueError(f"unknown condition operator {name}")
+
+
+def _comparison(name: str, read: Callable[[str], float]) -> Callable[[str, str], bool]:
+    compare = {
+        "Equals": operator.eq,
+        "LessThan": operator.lt,
+        "LessThanEquals": operator.le,
+        "GreaterThan": operator.gt,
+        "GreaterThanEquals": operator.ge,
+    }[name]
+    return lambda value, text: bool(compare(read(value), read(text)))
+
+
+def _seconds(text: str) -> float:
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    found = datetime.fromisoformat(text)
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def _in_network(value: str, text: str) -> bool:
+    network, address = ipaddress.ip_network(text, strict=False), ipaddress.ip_address(value)
+    return network.version == address.version and address in network
+
+
+def _arn_like(value: str, text: str) -> bool:
+    parts, asked = text.split(":", 5), value.split(":", 5)
+    return len(parts) == len(asked) == 6 and all(map(_glob, parts, asked))
+
+
+def _fill(text: str, context: Context, version: str) -> str | None:
+    """A pattern with its variables filled in, what they bring being literal; None without a value."""
+    if version < "2012" or "${" not in text:
+        return text
+    present = {k.lower(): v for k, v in context.items()}
+    filled = ""
+    for plain, variable in re.findall(r"([^$]*(?:\$(?!\{)[^$]*)*)(\$\{[^}]*\})?", text):
+        filled += plain
+        if not variable:
+            continue
+        name, _, default = variable[2:-1].partition(",")
+        value = name if name in "*?$" else present.get(name.strip().lower(), default.strip(" '"))
+        if not value:
+            return None
+        filled += re.sub(r"([*?\[])", r"[\1]", _list(value)[0])
+    return filled
+
+
+def _plain(text: str) -> str:
+    """The text without the brackets by which `_fill` keeps signs literal."""
+    return re.sub(r"\[([*?\[])\]", r"\1", text)
+
+
+def _glob(pattern: str, text: str) -> bool:
+    return fnmatch.fnmatchcase(text, pattern)
+
+
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _list(value: Any) -> list[Any]:

@@ -20,7 +20,7 @@ from opskit.sandbox.aws import conduct, identity, ssm
 from opskit.sandbox.aws.conduct import Conduct
 from opskit.sandbox.aws.identity import Principal
 
-JSON_SERVICES = ("ssm", "kms", "secretsmanager", "logs", "ecs")
+JSON_SERVICES = ("ssm", "kms", "secretsmanager", "logs", "ecs", "organizations")
 UNCHECKED = {"sts"}
 """sts:GetCallerIdentity is allowed whatever the policies say."""
 CHANGES_PACKETS = re.compile(

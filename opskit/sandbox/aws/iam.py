@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from opskit.sandbox.aws import identity
+from opskit.sandbox.aws import identity, organization
 from opskit.sandbox.aws.evaluate import Decision, decide
 from opskit.sandbox.aws.identity import Principal
 
@@ -22,7 +22,7 @@ def _simulate(self: Any) -> Any:
     kind, _, name = self._get_param("PolicySourceArn").rsplit(":", 1)[1].partition("/")
     principal = Principal("", kind, name.rsplit("/", 1)[-1])
     policies, boundary = identity.policies_of(principal)
-    context = {
+    context = {"aws:PrincipalArn": self._get_param("PolicySourceArn")} | {
         e["ContextKeyName"]: (e.get("ContextKeyValues") or [""])[0]
         for e in self._get_param("ContextEntries", [])
     }
@@ -31,7 +31,7 @@ def _simulate(self: Any) -> Any:
     for action in self._get_param("ActionNames"):
         per_resource = []
         for resource in resources:
-            said = decide(policies, boundary, action, resource, context)
+            said = decide(policies, boundary, action, resource, context, scps=organization.levels())
             per_resource.append(_result(resource, said, boundary is not None))
         words = {r["EvalResourceDecision"] for r in per_resource}
         results.append(
@@ -57,4 +57,6 @@ def _result(resource: str, said: Decision, has_boundary: bool) -> dict[str, Any]
     if has_boundary:
         allowed = said.policy_type != "permissions boundary"
         found["PermissionsBoundaryDecisionDetail"] = {"AllowedByPermissionsBoundary": allowed}
+    by_organization = said.policy_type != "service control policy"
+    found["OrganizationsDecisionDetail"] = {"AllowedByOrganizations": by_organization}
     return found

@@ -8,7 +8,16 @@ from typing import Any
 from urllib.parse import unquote
 
 from opskit.sandbox import world
-from opskit.sandbox.aws.evaluate import Context, Decision, Policy, decide, decide_with_key
+from opskit.sandbox.aws import organization
+from opskit.sandbox.aws.evaluate import (
+    Context,
+    Decision,
+    KeyRequest,
+    Policy,
+    ceilings,
+    decide,
+    decide_with_key,
+)
 
 OWN_KEY = "AKIASANDBOXSANDBOX00"
 """The sandbox's own calls: they are never delayed, refused or denied."""
@@ -59,25 +68,64 @@ def policies_of(principal: Principal) -> tuple[list[Policy], Policy | None]:
     )
     inline = entity.policies.values() if isinstance(entity.policies, dict) else entity.policies
     documents = [_document(p) for p in inline]
-    documents += [_document(p.document) for p in entity.managed_policies.values()]
+    documents += [_default_version(p) for p in entity.managed_policies.values()]
     boundary_arn = getattr(entity, "permissions_boundary_arn", None)
     if not boundary_arn:
         return documents, None
-    return documents, _document(backend.get_policy(boundary_arn).document)
+    return documents, _default_version(backend.get_policy(boundary_arn))
+
+
+def _default_version(policy: Any) -> Policy:
+    """The version of a managed policy that is in force."""
+    versions = policy.versions
+    found = next(v for v in versions if v.version_id == policy.default_version_id)
+    return _document(found.document)
 
 
 def decision(principal: Principal, action: str, resource: str, context: Context) -> Decision:
-    """What IAM says to a principal's call."""
+    """What IAM and the organization say to a principal's call."""
     identity, boundary = policies_of(principal)
-    return decide(identity, boundary, action, resource, context)
+    full = _with_caller(principal, context)
+    return decide(identity, boundary, action, resource, full, scps=organization.levels())
 
 
 def decrypt_decision(principal: Principal, key: Any, context: Context) -> Decision:
-    """What IAM and the key's policy say together to kms:Decrypt."""
-    own = decision(principal, "kms:Decrypt", key.arn, context)
-    names = (principal.arn, principal.entity_arn)
-    policy = _document(key.policy)
-    return decide_with_key(own, policy, names, world.ACCOUNT, "kms:Decrypt", key.arn, context)
+    """What IAM, the organization, the key's policy and its grants say together to kms:Decrypt."""
+    identity, boundary = policies_of(principal)
+    full, action = _with_caller(principal, context), "kms:Decrypt"
+    levels = organization.levels()
+    ask = KeyRequest(
+        own=decide(identity, boundary, action, key.arn, full, scps=levels),
+        ceiling=ceilings(boundary, action, key.arn, full, scps=levels),
+        role=principal.entity_arn,
+        session=principal.arn if principal.kind == "role" else "",
+        account=world.ACCOUNT,
+        action=action,
+        arn=key.arn,
+        context=full,
+        has_boundary=boundary is not None,
+    )
+    grants = [
+        {
+            "GranteePrincipal": g.grantee_principal,
+            "Operations": g.operations,
+            "Constraints": g.constraints,
+        }
+        for g in key.grants.values()
+    ]
+    return decide_with_key(ask, _document(key.policy), grants)
+
+
+def _with_caller(principal: Principal, context: Context) -> Context:
+    """A request's context with what is known of the caller."""
+    return {
+        "aws:PrincipalArn": principal.entity_arn,
+        "aws:PrincipalAccount": world.ACCOUNT,
+        "aws:PrincipalType": "AssumedRole" if principal.kind == "role" else "User",
+        "aws:SecureTransport": "true",
+        "aws:RequestedRegion": world.REGION,
+        **context,
+    }
 
 
 def _document(raw: Any) -> Policy:

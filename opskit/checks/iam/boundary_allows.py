@@ -1,0 +1,37 @@
+"""The role's permissions boundary allows what its policies allow.
+
+Means: the boundary is a ceiling: what it does not allow the role cannot do, whatever its own policies
+say. It grants nothing itself.
+Found by: the boundary evaluated beside the policies, AWS's message, the simulator's boundary detail.
+Looks alike: a missing statement (IAM002); another allow in the role changes nothing here.
+Fix: a new version of the boundary that allows it too; its owner has to agree.
+Not the fix: removing the boundary.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.iam import repair
+from opskit.checks.iam.repair import Bench
+from opskit.checks.iam.standing import Standing
+from opskit.checks.iam.verdict import Broken, verdict
+from opskit.checks.interface import Finding
+from opskit.facts.instance_role import InstanceRole
+from opskit.policy.nearest import Denial
+
+explains = ("auth", "app", "IAM003")
+
+
+def check(standing: Standing, role: InstanceRole, bench: Bench) -> Finding:
+    """Judge the refusals that have this reason."""
+
+    def say(broken: Broken) -> str:
+        return f"{broken.role} may not {broken.what}: {broken.miss.words}"
+
+    return verdict(
+        standing,
+        role,
+        reading=(Denial.BOUNDARY,),
+        decrypting=(Denial.BOUNDARY,),
+        say=say,
+        mend=lambda broken: repair.widen_boundary(bench, broken),
+    )

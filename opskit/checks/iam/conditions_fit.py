@@ -1,0 +1,38 @@
+"""The conditions of the role's statements fit the app's calls.
+
+Means: the statement is the right one, but for a condition that the call does not meet: the encryption
+context of another parameter, another service, an endpoint, a tag.
+Found by: the conditions evaluated with what the call carries: Parameter Store decrypts with the
+parameter's ARN as `kms:EncryptionContext:PARAMETER_ARN`, through `kms:ViaService`.
+Looks alike: a missing statement (IAM002, IAM003).
+Fix: one statement whose condition fits.
+Not the fix: dropping every condition.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.iam import repair
+from opskit.checks.iam.repair import Bench
+from opskit.checks.iam.standing import Standing
+from opskit.checks.iam.verdict import Broken, verdict
+from opskit.checks.interface import Finding
+from opskit.facts.instance_role import InstanceRole
+from opskit.policy.nearest import Denial
+
+explains = ("auth", "app")
+
+
+def check(standing: Standing, role: InstanceRole, bench: Bench) -> Finding:
+    """Judge the refusals that have this reason."""
+
+    def say(broken: Broken) -> str:
+        return f"{broken.role} may not {broken.what}: {broken.miss.words}"
+
+    return verdict(
+        standing,
+        role,
+        reading=(Denial.CONDITION,),
+        decrypting=(Denial.CONDITION,),
+        say=say,
+        mend=lambda broken: repair.grant(bench, broken),
+    )

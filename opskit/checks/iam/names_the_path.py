@@ -1,0 +1,36 @@
+"""The role's statement names the parameters' path.
+
+Means: a statement allows the reading of parameters, of others than these: the path is another, or its
+`/*` is missing.
+Found by: the patterns of the role's allow statements against the ARNs of the parameters.
+Looks alike: a double slash (IAM006), another Region or account (IAM008).
+Fix: one statement for the right path.
+Not the fix: Resource "*".
+"""
+
+from __future__ import annotations
+
+from opskit.checks.iam import repair
+from opskit.checks.iam.repair import Bench
+from opskit.checks.iam.standing import Standing
+from opskit.checks.iam.verdict import Broken, verdict
+from opskit.checks.interface import Finding
+from opskit.facts.instance_role import InstanceRole
+from opskit.policy.nearest import Denial
+
+explains = ("auth", "app", "IAM003")
+
+
+def check(standing: Standing, role: InstanceRole, bench: Bench) -> Finding:
+    """Judge the refusals that have this reason."""
+
+    def say(broken: Broken) -> str:
+        return f"{broken.role} may not {broken.what}: {broken.miss.words}"
+
+    return verdict(
+        standing,
+        role,
+        reading=(Denial.PATH,),
+        say=say,
+        mend=lambda broken: repair.grant(bench, broken),
+    )

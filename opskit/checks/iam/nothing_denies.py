@@ -1,0 +1,36 @@
+"""No policy of the role denies explicitly what the app needs.
+
+Means: an explicit deny wins over every allow, wherever that stands.
+Found by: the role's policies evaluated, AWS's message `with an explicit deny in ...`.
+Looks alike: a missing statement (IAM002); another allow changes nothing here.
+Fix: the deny, narrowed so that it spares these parameters.
+Not the fix: more allows; detaching the whole policy.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.iam import repair
+from opskit.checks.iam.repair import Bench
+from opskit.checks.iam.standing import Standing
+from opskit.checks.iam.verdict import Broken, verdict
+from opskit.checks.interface import Finding
+from opskit.facts.instance_role import InstanceRole
+from opskit.policy.nearest import Denial
+
+explains = ("auth", "app", "IAM003")
+
+
+def check(standing: Standing, role: InstanceRole, bench: Bench) -> Finding:
+    """Judge the refusals that have this reason."""
+
+    def say(broken: Broken) -> str:
+        return f"{broken.role} may not {broken.what}: {broken.miss.words}"
+
+    return verdict(
+        standing,
+        role,
+        reading=(Denial.EXPLICIT,),
+        decrypting=(Denial.EXPLICIT,),
+        say=say,
+        mend=lambda broken: repair.narrow_deny(bench, broken),
+    )

@@ -1,0 +1,36 @@
+"""The role's statement has one slash after `parameter`.
+
+Means: the name begins with a slash, and so does the path in the ARN: `parameter/linkbox/*`. Whoever
+puts the name behind `parameter/` writes two, and the pattern matches nothing.
+Found by: the patterns of the role's allow statements, with the second slash taken away.
+Looks alike: another path (IAM005).
+Fix: one statement with the right ARN.
+Not the fix: renaming the parameters.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.iam import repair
+from opskit.checks.iam.repair import Bench
+from opskit.checks.iam.standing import Standing
+from opskit.checks.iam.verdict import Broken, verdict
+from opskit.checks.interface import Finding
+from opskit.facts.instance_role import InstanceRole
+from opskit.policy.nearest import Denial
+
+explains = ("auth", "app", "IAM003")
+
+
+def check(standing: Standing, role: InstanceRole, bench: Bench) -> Finding:
+    """Judge the refusals that have this reason."""
+
+    def say(broken: Broken) -> str:
+        return f"{broken.role} may not {broken.what}: {broken.miss.words}"
+
+    return verdict(
+        standing,
+        role,
+        reading=(Denial.DOUBLE_SLASH,),
+        say=say,
+        mend=lambda broken: repair.grant(bench, broken),
+    )

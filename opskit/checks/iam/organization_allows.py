@@ -1,0 +1,37 @@
+"""No service control policy of the organization stands in the way.
+
+Means: a policy of the organization denies it, or none allows it, for every principal of the account.
+Found by: AWS's message, the simulator's organization detail, and the policies where they can be read,
+which is so in the management account and those it has delegated to.
+Looks alike: an explicit deny in the role (IAM010).
+Fix: an exception for this role in the policy; the organization's administrators decide.
+Not the fix: anything in the role's own policies; detaching the policy.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.iam import repair
+from opskit.checks.iam.repair import Bench
+from opskit.checks.iam.standing import Standing
+from opskit.checks.iam.verdict import Broken, verdict
+from opskit.checks.interface import Finding
+from opskit.facts.instance_role import InstanceRole
+from opskit.policy.nearest import Denial
+
+explains = ("auth", "app", "IAM003")
+
+
+def check(standing: Standing, role: InstanceRole, bench: Bench) -> Finding:
+    """Judge the refusals that have this reason."""
+
+    def say(broken: Broken) -> str:
+        return f"{broken.role} may not {broken.what}: {broken.miss.words}"
+
+    return verdict(
+        standing,
+        role,
+        reading=(Denial.ORGANIZATION,),
+        decrypting=(Denial.ORGANIZATION,),
+        say=say,
+        mend=lambda broken: repair.exempt(bench, broken),
+    )

@@ -1,0 +1,32 @@
+"""The policies, IAM's simulator and the instance's own attempt say the same.
+
+Means: where they do not, something decides that none of the readable policies shows: the policy of a
+VPC endpoint, a session policy, a resource control policy, or a change that is seconds old.
+Found by: the three sources side by side.
+Looks alike: an ordinary refusal, on which all three agree.
+Fix: read AWS's message: it names the type of the policy that denies; then ask again in a minute.
+Not the fix: believing the simulator: a simulated allow never outweighs an observed refusal.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.iam.standing import Standing
+from opskit.checks.interface import Finding, passed, undecided, warned
+from opskit.facts.instance_role import InstanceRole
+
+
+def check(standing: Standing, role: InstanceRole) -> Finding:
+    """Say who contradicts whom."""
+    if role.role_name is None:
+        return undecided("the instance has no role", "an instance profile")
+    stands = [s for s in (standing.read, standing.decrypt) if s is not None]
+    for stand in stands:
+        if stand.disagreement:
+            return warned(stand.disagreement, *stand.evidence)
+    said = [s for s in stands if s.is_allowed is not None]
+    if not said:
+        missing = tuple(dict.fromkeys(m for s in stands for m in s.missing))
+        return undecided("no source could say anything", *(missing or ("any of the three",)))
+    sources = max(len({e.basis for e in s.evidence}) for s in said)
+    word = {0: "none", 1: "one source", 2: "two sources", 3: "three sources"}[sources]
+    return passed(f"{word} asked of {role.role_name}'s rights, no contradiction")

@@ -1,0 +1,67 @@
+"""What the checks of the role's rights share: each speaks of its own reason and of no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from opskit.checks.iam.standing import Stand, Standing
+from opskit.checks.interface import Finding, Fix, failed, passed, skipped, undecided
+from opskit.facts.instance_role import InstanceRole
+from opskit.policy.nearest import Denial, Miss
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A refusal for the check's own reason.
+
+    Attributes:
+        what: `read the parameters` or `decrypt the password`.
+        is_decrypt: whether it is about the key.
+    """
+
+    role: str
+    what: str
+    is_decrypt: bool
+    miss: Miss
+    stand: Stand
+
+
+Mend = Callable[[Broken], Fix | None]
+
+
+def verdict(
+    standing: Standing,
+    role: InstanceRole,
+    *,
+    reading: tuple[Denial, ...] = (),
+    decrypting: tuple[Denial, ...] = (),
+    say: Callable[[Broken], str],
+    mend: Mend,
+) -> Finding:
+    """Judge both stands under the reasons that the check speaks of.
+
+    Args:
+        reading, decrypting: the reasons for each of the two.
+    """
+    if role.role_name is None:
+        return undecided("the instance has no role", "an instance profile")
+    asked: list[tuple[Stand | None, tuple[Denial, ...], str, bool]] = [
+        (standing.read, reading, "read the parameters", False),
+        (standing.decrypt, decrypting, "decrypt the password", True),
+    ]
+    relevant = [row for row in asked if row[1] and row[0] is not None]
+    for stand, reasons, what, is_decrypt in relevant:
+        if stand is not None and stand.miss is not None and stand.miss.denial in reasons:
+            broken = Broken(role.role_name, what, is_decrypt, stand.miss, stand)
+            return failed(say(broken), *stand.evidence, fix=mend(broken))
+    for stand, _, _, _ in relevant:
+        if stand is not None and stand.is_allowed is None:
+            return undecided(stand.why_unknown, *stand.missing)
+    if any(stand is not None and stand.is_allowed is False for stand, _, _, _ in relevant):
+        return skipped("the refusal is judged under another code")
+    if not relevant:
+        return skipped("AWS's own key needs no statement: ssm:GetParameter is enough")
+    evidence = tuple(e for stand, _, _, _ in relevant if stand for e in stand.evidence)
+    whats = " and ".join(f"may {what}" for _, _, what, _ in relevant)
+    return passed(f"{role.role_name} {whats}", *evidence)

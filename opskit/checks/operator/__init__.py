@@ -1,0 +1,1 @@
+"""Questions of the layer `operator`: the rights of whoever runs opskit, asked for beforehand."""

@@ -1,0 +1,23 @@
+"""You may ask the app's instance by Run Command.
+
+Means: TCP, TLS, the login and the app itself are not tried from where they matter.
+Found by: your own policies, those of your groups, your boundary and the organization's, evaluated;
+and IAM's simulator.
+Looks alike: an agent that is offline: there the right is in place and the command is refused.
+Fix: ssm:SendCommand on this instance and the document AWS-RunShellScript.
+Not the fix: ssm:SendCommand on every instance: it runs anything as root.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.interface import Finding
+from opskit.checks.operator.rights import verdict
+from opskit.facts.permissions import Group
+from opskit.policy.operator import OperatorAccess
+
+explains: tuple[str, ...] = ()
+
+
+def check(access: OperatorAccess) -> Finding:
+    """Judge the rights of this group."""
+    return verdict(access, Group.INSTANCE, is_needed=True)

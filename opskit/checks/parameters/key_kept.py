@@ -1,0 +1,41 @@
+"""The key of the encrypted parameters does not wait for its deletion.
+
+Means: nobody can read the password any more, and when the time is over nobody ever can: the values
+under this key are lost with it.
+Found by: kms:DescribeKey, which tells the day of the deletion.
+Looks alike: a disabled key (PAR003), which does nothing by itself.
+Fix: cancel the deletion, which leaves the key disabled, then enable it.
+Not the fix: a new parameter under another key, as long as this one can be had back.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.interface import Finding, Fix, failed, passed, reported
+from opskit.checks.parameters.key_usable import PENDING
+from opskit.checks.remedy import aws, restart_if_unhealthy
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.interface import Fact
+from opskit.facts.key import Key
+from opskit.facts.probe import InstanceProbe
+
+explains = ("iam", "auth", "app", "PAR002", "PAR003")
+
+
+def check(key: Key, app: Fact[AppInstance], probe: Fact[InstanceProbe]) -> Finding:
+    """Judge the key's state."""
+    if key.state != PENDING:
+        return passed(f"{key.named_as} is not waiting for its deletion")
+    until = f" until {key.deleted_at:%Y-%m-%d %H:%M} UTC" if key.deleted_at else ""
+    return failed(
+        f"the key of the password, {key.named_as} ({key.key_id}), waits for its deletion{until}",
+        reported(f"kms:DescribeKey says {key.state} of {key.arn}"),
+        fix=Fix(
+            "keeps the key and lets it decrypt again",
+            (
+                aws("kms", "cancel-key-deletion", key_id=key.key_id),
+                aws("kms", "enable-key", key_id=key.key_id),
+                *restart_if_unhealthy(app, probe),
+            ),
+            "After that day the values under this key are lost for ever.",
+        ),
+    )

@@ -1,0 +1,78 @@
+"""What the commands need, on which resources, and what IAM's simulator says the operator may."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from opskit.config import Target
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.identity import Identity
+from opskit.facts.interface import Fact, Iam, Known, NotThere, at_once
+from opskit.facts.key import Key
+from opskit.facts.operator_policies import OperatorPolicies
+from opskit.facts.permissions import PERMISSIONS, On, Permission
+from opskit.facts.region import Region
+from opskit.facts.simulation import Simulation, decisions_of, parameter_arn
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorNeeds:
+    """(permission, resource) of everything that the commands need."""
+
+    all: tuple[tuple[Permission, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorSimulation:
+    """The simulator's answers about the operator. It knows no key policies."""
+
+    answers: Simulation
+
+
+def choose(
+    target: Target,
+    region: Region,
+    identity: Identity,
+    key: Fact[Key],
+    app: Fact[AppInstance],
+) -> OperatorNeeds:
+    """Name the resources; a key of AWS's own needs no right, an unknown instance is any."""
+    own = f"arn:{region.partition}"
+    instance = app.value.instance.instance_id if isinstance(app, Known) else "*"
+    resources = {
+        On.EVERYTHING: ["*"],
+        On.PARAMETERS: [
+            parameter_arn(region, identity, name)
+            for name in sorted(set(target.parameters.values()))
+        ],
+        On.KEY: [key.value.arn] if isinstance(key, Known) and not key.value.is_aws_managed else [],
+        On.INSTANCE: [f"{own}:ec2:{region.name}:{identity.account}:instance/{instance}"],
+        On.DOCUMENT: [f"{own}:ssm:{region.name}::document/AWS-RunShellScript"],
+    }
+    return OperatorNeeds(tuple((p, r) for p in PERMISSIONS for r in resources[p.on]))
+
+
+def read(iam: Iam, policies: OperatorPolicies, needs: OperatorNeeds) -> OperatorSimulation:
+    """Ask for all of them: a call for each kind of resource, side by side."""
+    if policies.is_root:
+        raise NotThere("the root user cannot be simulated", "credentials of a user or role")
+    calls: list[Callable[[], Any]] = []
+    for on in On:
+        rows = [(p.action, r) for p, r in needs.all if p.on is on]
+        if rows:
+            actions = list(dict.fromkeys(a for a, _ in rows))
+            calls.append(
+                _asking(iam, policies.arn, actions, list(dict.fromkeys(r for _, r in rows)))
+            )
+    replies = at_once(calls)
+    return OperatorSimulation(
+        Simulation(tuple(d for reply in replies for d in decisions_of(reply)))
+    )
+
+
+def _asking(iam: Iam, arn: str, actions: list[str], resources: list[str]) -> Callable[[], Any]:
+    return lambda: iam.simulate_principal_policy(
+        PolicySourceArn=arn, ActionNames=actions, ResourceArns=resources, MaxItems=1000
+    )

@@ -1,0 +1,83 @@
+"""The service control policies of the account, where they can be read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from opskit.errors import AwsError
+from opskit.facts.identity import Identity
+from opskit.facts.interface import Organizations, at_once, pages
+from opskit.facts.policies import PolicyText
+
+MOST_LEVELS = 7
+"""A root, five organizational units and the account: Organizations allows no more."""
+SCP = "SERVICE_CONTROL_POLICY"
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """The policies of each level from the root to the account.
+
+    Attributes:
+        levels: empty outside an organization, and for its management account, which SCPs leave alone.
+        targets: the id of each level.
+    """
+
+    levels: tuple[tuple[PolicyText, ...], ...]
+    targets: tuple[str, ...]
+
+
+def read(organizations: Organizations, identity: Identity) -> Organization:
+    """Climb from the account to the root, then read each level's policies.
+
+    Most accounts may not: only the management account and those it has delegated to.
+    """
+    master, targets, summaries = "", [identity.account], []
+    try:
+        for _ in range(MOST_LEVELS):
+            calls: list[Callable[[], Any]] = [_listing(organizations, targets[-1])]
+            if not targets[-1].startswith("r-"):
+                calls.append(_parent(organizations, targets[-1]))
+            if not master:
+                calls.append(_master(organizations))
+            found = at_once(calls)
+            summaries.append(found[0])
+            master = master or found[-1]
+            if master == identity.account:
+                return Organization((), ())
+            if targets[-1].startswith("r-"):
+                break
+            targets.append(found[1])
+    except AwsError as error:
+        if error.code == "AWSOrganizationsNotInUseException":
+            return Organization((), ())
+        raise
+    ids = list(dict.fromkeys(i for level in summaries for i in level))
+    texts = dict(zip(ids, at_once([_reading(organizations, i) for i in ids]), strict=True))
+    levels = tuple(tuple(texts[i] for i in level) for level in reversed(summaries))
+    return Organization(levels, tuple(reversed(targets)))
+
+
+def _master(organizations: Organizations) -> Callable[[], str]:
+    return lambda: organizations.describe_organization()["Organization"]["MasterAccountId"]
+
+
+def _parent(organizations: Organizations, target: str) -> Callable[[], str]:
+    return lambda: organizations.list_parents(ChildId=target)["Parents"][0]["Id"]
+
+
+def _listing(organizations: Organizations, target: str) -> Callable[[], list[str]]:
+    call = organizations.list_policies_for_target
+    return lambda: [p["Id"] for p in pages(call, "Policies", TargetId=target, Filter=SCP)]
+
+
+def _reading(organizations: Organizations, policy_id: str) -> Callable[[], PolicyText]:
+    def read_one() -> PolicyText:
+        found = organizations.describe_policy(PolicyId=policy_id)["Policy"]
+        name = found["PolicySummary"]["Name"]
+        return PolicyText(name, policy_id, json.loads(found["Content"]))
+
+    return read_one

@@ -1,0 +1,90 @@
+"""Every right that opskit's commands need, and what is not judged without it.
+
+The one list: the README's policy is compared with it, and so are the calls that really happen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class On(StrEnum):
+    """What a right is needed on."""
+
+    EVERYTHING = "*"
+    PARAMETERS = "the parameters"
+    KEY = "the parameters' key"
+    INSTANCE = "the app's instance"
+    DOCUMENT = "the document AWS-RunShellScript"
+
+
+class Group(StrEnum):
+    """Rights that are given together."""
+
+    ACCOUNT = "read the account"
+    PARAMETERS = "read the parameters"
+    INSTANCE = "ask the instance"
+    POLICIES = "read policies"
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """One right.
+
+    Attributes:
+        without: the layers that are not judged, or not wholly, without it.
+    """
+
+    action: str
+    on: On
+    group: Group
+    without: tuple[str, ...]
+
+
+def _rows(group: Group, on: On, without: tuple[str, ...], *actions: str) -> tuple[Permission, ...]:
+    return tuple(Permission(action, on, group, without) for action in actions)
+
+
+ALL = On.EVERYTHING
+PERMISSIONS: tuple[Permission, ...] = (
+    *_rows(Group.ACCOUNT, ALL, ("database", "network"), "rds:DescribeDBInstances", "rds:DescribeDBClusters"),
+    *_rows(Group.ACCOUNT, ALL, ("tls",), "rds:DescribeDBParameters"),
+    *_rows(
+        Group.ACCOUNT, ALL, ("network",),
+        "ec2:DescribeInstances", "ec2:DescribeSecurityGroups", "ec2:DescribeSecurityGroupRules",
+        "ec2:DescribeSubnets", "ec2:DescribeNetworkAcls", "ec2:DescribeRouteTables",
+        "ec2:DescribeVpcPeeringConnections", "ec2:GetManagedPrefixListEntries",
+        "autoscaling:DescribeAutoScalingGroups", "elasticloadbalancing:DescribeLoadBalancers",
+        "elasticloadbalancing:DescribeListeners",
+    ),
+    *_rows(Group.ACCOUNT, ALL, ("dns",), "ec2:DescribeVpcs", "ec2:DescribeVpcAttribute",
+           "route53:ListHostedZonesByVPC", "route53:GetHostedZone"),
+    *_rows(Group.ACCOUNT, ALL, ("app",), "elasticloadbalancing:DescribeTargetGroups",
+           "elasticloadbalancing:DescribeTargetHealth"),
+    *_rows(Group.ACCOUNT, ALL, ("parameters",), "ssm:DescribeParameters", "kms:DescribeKey"),
+    *_rows(Group.PARAMETERS, On.PARAMETERS, ("parameters", "database"),
+           "ssm:GetParameters", "ssm:GetParameter"),
+    *_rows(Group.PARAMETERS, On.KEY, ("parameters",), "kms:Decrypt"),
+    *_rows(Group.INSTANCE, ALL, ("tcp", "tls", "auth", "app"), "ssm:DescribeInstanceInformation",
+           "ssm:GetCommandInvocation", "ssm:CancelCommand"),
+    *_rows(Group.INSTANCE, On.INSTANCE, ("tcp", "tls", "auth", "app"), "ssm:SendCommand"),
+    *_rows(Group.INSTANCE, On.DOCUMENT, ("tcp", "tls", "auth", "app"), "ssm:SendCommand"),
+    *_rows(
+        Group.POLICIES, ALL, ("iam",),
+        "iam:ListInstanceProfiles", "iam:GetInstanceProfile", "iam:GetRole", "iam:ListRolePolicies",
+        "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:GetPolicy", "iam:GetPolicyVersion",
+        "iam:SimulatePrincipalPolicy", "kms:GetKeyPolicy", "kms:ListGrants",
+    ),
+    *_rows(
+        Group.POLICIES, ALL, ("iam",),
+        "organizations:DescribeOrganization", "organizations:ListParents",
+        "organizations:ListPoliciesForTarget", "organizations:DescribePolicy",
+    ),
+    *_rows(
+        Group.POLICIES, ALL, ("operator",),
+        "iam:GetUser", "iam:ListUserPolicies", "iam:GetUserPolicy", "iam:ListAttachedUserPolicies",
+        "iam:ListGroupsForUser", "iam:ListGroupPolicies", "iam:GetGroupPolicy",
+        "iam:ListAttachedGroupPolicies",
+    ),
+)  # fmt: skip

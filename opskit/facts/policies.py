@@ -1,0 +1,104 @@
+"""The policies that bear on a role or user: its own, its boundary, and its groups'."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from opskit.facts.instance_role import InstanceRole
+from opskit.facts.interface import Iam, NotThere, at_once, pages
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyText:
+    """A policy as it was written.
+
+    Attributes:
+        name: by which it is found in the console.
+        arn: of a managed policy, or the id of an organization's; empty for an inline one.
+        holder: of an inline policy: `role NAME`, `user NAME` or `group NAME`.
+    """
+
+    name: str
+    arn: str
+    document: Mapping[str, Any]
+    holder: str = ""
+
+    @property
+    def is_amazons(self) -> bool:
+        """Whether it is AWS's own, which nobody can change."""
+        return ":iam::aws:policy/" in self.arn
+
+
+@dataclass(frozen=True, slots=True)
+class RolePolicies:
+    """All policies of the instance's role.
+
+    Attributes:
+        unique_id: begins the `aws:userid` of the role's sessions.
+        tags: become `aws:PrincipalTag/...`.
+        read_at: the moment that conditions on the time are judged for.
+    """
+
+    identity: tuple[PolicyText, ...]
+    boundary: PolicyText | None
+    unique_id: str
+    tags: Mapping[str, str]
+    read_at: datetime
+
+
+Call = Callable[[], Any]
+
+
+def read(iam: Iam, role: InstanceRole) -> RolePolicies:
+    """Read the role and the lists of its policies in one round, the policies in the next."""
+    if role.role_name is None:
+        raise NotThere("the instance has no role", "an instance profile")
+    name = role.role_name
+    found, inline, attached = at_once(
+        [
+            lambda: iam.get_role(RoleName=name)["Role"],
+            lambda: list(
+                pages(iam.list_role_policies, "PolicyNames", token="Marker", RoleName=name)
+            ),
+            lambda: list(
+                pages(
+                    iam.list_attached_role_policies,
+                    "AttachedPolicies",
+                    token="Marker",
+                    RoleName=name,
+                )
+            ),
+        ]
+    )
+    boundary = (found.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn")
+    arns = [p["PolicyArn"] for p in attached] + ([boundary] if boundary else [])
+    calls: list[Call] = [lambda n=n: _inline(iam, name, n) for n in inline]  # type: ignore[misc]
+    texts = at_once([*calls, *managed_calls(iam, arns)])
+    own = texts[: len(inline) + len(attached)]
+    tags = {t["Key"]: t["Value"] for t in found.get("Tags", ())}
+    return RolePolicies(
+        tuple(own),
+        texts[-1] if boundary else None,
+        found.get("RoleId", ""),
+        tags,
+        datetime.now(UTC),
+    )
+
+
+def managed_calls(iam: Iam, arns: list[str]) -> list[Call]:
+    """Calls that read managed policies, to be made side by side."""
+    return [lambda arn=arn: _managed(iam, arn) for arn in arns]  # type: ignore[misc]
+
+
+def _inline(iam: Iam, role: str, name: str) -> PolicyText:
+    reply = iam.get_role_policy(RoleName=role, PolicyName=name)
+    return PolicyText(name, "", reply["PolicyDocument"], f"role {role}")
+
+
+def _managed(iam: Iam, arn: str) -> PolicyText:
+    policy = iam.get_policy(PolicyArn=arn)["Policy"]
+    version = iam.get_policy_version(PolicyArn=arn, VersionId=policy["DefaultVersionId"])
+    return PolicyText(policy["PolicyName"], arn, version["PolicyVersion"]["Document"])

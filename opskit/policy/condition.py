@@ -1,0 +1,117 @@
+"""Condition operators.
+
+Source: IAM User Guide, IAM JSON policy elements: condition operators, and multivalued context keys.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from opskit.policy.document import Condition
+from opskit.policy.pattern import Pattern, fill, fits, fits_arn
+from opskit.policy.request import Context, Presence
+from opskit.policy.truth import NO, YES, Truth, depends
+
+ALL, ANY = "forallvalues", "foranyvalue"
+Compare = Callable[[str, Pattern], bool]
+
+
+def holds(condition: Condition, context: Context, *, has_variables: bool) -> Truth:
+    """Whether a condition holds; operators and keys may be written in any case."""
+    quantifier, _, word = condition.operator.lower().rpartition(":")
+    if_exists = word.endswith("ifexists")
+    word = word.removesuffix("ifexists")
+    presence = context.presence(condition.key)
+    if presence is Presence.UNKNOWN:
+        return depends(condition.key)
+    if word == "null":
+        wants_absence = condition.values[0].lower() == "true"
+        return Truth(wants_absence == (presence is Presence.ABSENT))
+    compare, is_negated = _operator(word)
+    if compare is None:
+        return NO
+    if presence is Presence.ABSENT:
+        return Truth(quantifier == ALL or (quantifier != ANY and (if_exists or is_negated)))
+    patterns = [fill(v, context, has_variables=has_variables) for v in condition.values]
+    unknown = frozenset(key for p in patterns for key in p.depends_on)
+    known = [p for p in patterns if not p.depends_on and not p.is_void]
+    fine = [
+        any(compare(value, pattern) for pattern in known) != is_negated
+        for value in context.get(condition.key)
+    ]
+    # A value that is not known could only add a match.
+    settled = all(fine) if is_negated else any(fine)
+    if unknown and settled == is_negated:
+        return Truth(None, unknown)
+    must_all = quantifier == ALL or (is_negated and quantifier != ANY)
+    return YES if (all(fine) if must_all else any(fine)) else NO
+
+
+def _operator(word: str) -> tuple[Compare | None, bool]:
+    """The comparison of an operator, and whether the operator means its opposite."""
+    if word in OPERATORS:
+        return OPERATORS[word], False
+    return OPERATORS.get(word.replace("not", "", 1)), True
+
+
+def _numbers(decide: Callable[[float, float], bool]) -> Compare:
+    def compare(value: str, pattern: Pattern) -> bool:
+        try:
+            return decide(float(value), float(pattern.text))
+        except ValueError:
+            return False
+
+    return compare
+
+
+def _dates(decide: Callable[[datetime, datetime], bool]) -> Compare:
+    def compare(value: str, pattern: Pattern) -> bool:
+        try:
+            return decide(_moment(value), _moment(pattern.text))
+        except (ValueError, OverflowError):
+            return False
+
+    return compare
+
+
+def _moment(text: str) -> datetime:
+    """A W3C date, or seconds since 1970."""
+    try:
+        return datetime.fromtimestamp(float(text), UTC)
+    except ValueError:
+        found = datetime.fromisoformat(text)
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _in_range(value: str, pattern: Pattern) -> bool:
+    try:
+        address = ipaddress.ip_address(value)
+        network = ipaddress.ip_network(pattern.text, strict=False)
+    except ValueError:
+        return False
+    return address.version == network.version and address in network
+
+
+OPERATORS: dict[str, Compare] = {
+    "stringequals": lambda value, p: value == p.text,
+    "stringequalsignorecase": lambda value, p: value.lower() == p.text.lower(),
+    "stringlike": lambda value, p: fits(p, value),
+    "arnequals": lambda value, p: fits_arn(p, value),
+    "arnlike": lambda value, p: fits_arn(p, value),
+    "bool": lambda value, p: value.lower() == p.text.lower(),
+    "binaryequals": lambda value, p: value == p.text,
+    "ipaddress": _in_range,
+    "numericequals": _numbers(lambda a, b: a == b),
+    "numericlessthan": _numbers(lambda a, b: a < b),
+    "numericlessthanequals": _numbers(lambda a, b: a <= b),
+    "numericgreaterthan": _numbers(lambda a, b: a > b),
+    "numericgreaterthanequals": _numbers(lambda a, b: a >= b),
+    "dateequals": _dates(lambda a, b: a == b),
+    "datelessthan": _dates(lambda a, b: a < b),
+    "datelessthanequals": _dates(lambda a, b: a <= b),
+    "dategreaterthan": _dates(lambda a, b: a > b),
+    "dategreaterthanequals": _dates(lambda a, b: a >= b),
+}
+"""Operator in lower case -> comparison; `Not` within a name means the opposite."""

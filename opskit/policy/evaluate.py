@@ -1,0 +1,252 @@
+"""What all policies together say to a request.
+
+Sources: IAM User Guide, policy evaluation logic, permissions boundaries for IAM entities; Organizations
+User Guide, SCP evaluation; KMS Developer Guide, default key policy, grants, troubleshooting key access.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from opskit.policy import statement as one
+from opskit.policy.document import Document, Statement
+from opskit.policy.request import Context, Presence, Request
+from opskit.policy.truth import NO, YES, Truth, depends, every, some
+
+ENCRYPTION_CONTEXT = "kms:EncryptionContext:"
+
+
+class Word(StrEnum):
+    """The decision. Implicit: nothing allows it. Depends: on something that is not known."""
+
+    ALLOWED = "allowed"
+    EXPLICIT_DENY = "explicitDeny"
+    IMPLICIT_DENY = "implicitDeny"
+    DEPENDS = "depends"
+
+
+class Ceiling(StrEnum):
+    """What has to allow beside the identity's own policies."""
+
+    BOUNDARY = "permissions boundary"
+    ORGANIZATION = "service control policy"
+    KEY = "key policy"
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A statement that decided, with its policy."""
+
+    policy: Document
+    statement: Statement
+
+    @property
+    def label(self) -> str:
+        """The statement's name, for a sentence."""
+        return self.policy.label(self.statement)
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """All policies that bear on a principal.
+
+    Attributes:
+        organization: the SCPs of each level from the root to the account; none outside one.
+        key: the policy of the key, for actions of KMS.
+        grants: the key's grants as `ListGrants` returns them; None where they could not be read.
+    """
+
+    identity: tuple[Document, ...] = ()
+    boundary: Document | None = None
+    organization: tuple[tuple[Document, ...], ...] = ()
+    key: Document | None = None
+    grants: tuple[Mapping[str, Any], ...] | None = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer.
+
+    Attributes:
+        by: what allowed or denied; None when nothing did, or a grant.
+        stopped_by: the ceiling that does not allow, when the identity's own policies would.
+        depends_on: what the answer turns on, where it does.
+    """
+
+    word: Word
+    by: Hit | None = None
+    stopped_by: Ceiling | None = None
+    depends_on: tuple[str, ...] = ()
+
+
+def decide(request: Request, policies: Policies) -> Decision:
+    """Evaluate: an explicit deny first, then every ceiling, then whoever may allow."""
+    denies = list(_denies(request, policies))
+    certain = next((hit for hit, truth in denies if truth.value is True), None)
+    if certain is not None:
+        return Decision(Word.EXPLICIT_DENY, certain)
+    allowed = _allowed(request, policies)
+    if allowed.value is False:
+        return Decision(Word.IMPLICIT_DENY, stopped_by=_ceiling(request, policies))
+    doubtful = frozenset(key for _, truth in denies for key in truth.depends_on)
+    if allowed.value is None or doubtful:
+        keys = tuple(sorted(allowed.depends_on | doubtful))
+        hit = next((hit for hit, _ in denies), None) or _allowing(request, policies, None)
+        return Decision(Word.DEPENDS, hit, depends_on=keys)
+    return Decision(Word.ALLOWED, _allowing(request, policies, True))
+
+
+def _denies(request: Request, policies: Policies) -> Iterable[tuple[Hit, Truth]]:
+    """Every statement that denies, or may deny."""
+    everywhere = (
+        *policies.identity,
+        *((policies.boundary,) if policies.boundary else ()),
+        *(p for level in policies.organization for p in level),
+    )
+    for policy in everywhere:
+        yield from _hits(policy, request, allows=False)
+    if policies.key is not None:
+        for statement in policies.key.statements:
+            if not statement.allows:
+                truth = every(
+                    (_denies_caller(statement, request, policies), _speaks(statement, request))
+                )
+                if truth.value is not False:
+                    yield Hit(policies.key, statement), truth
+
+
+def _denies_caller(statement: Statement, request: Request, policies: Policies) -> Truth:
+    # A deny with NotPrincipal takes everybody who has a boundary, listed or not (IAM User Guide).
+    if statement.not_principals and policies.boundary is not None:
+        return YES
+    caller = request.principal
+    everyone = (*caller.names, *(() if statement.not_principals else caller.account_names))
+    return one.names(statement, request, everyone)
+
+
+def _allowed(request: Request, policies: Policies) -> Truth:
+    identity = _any_allow(policies.identity, request)
+    boundary = _any_allow((policies.boundary,), request) if policies.boundary else YES
+    organization = every(_any_allow(level, request) for level in policies.organization)
+    if policies.key is None:
+        return every((identity, boundary, organization))
+    caller = request.principal
+    session = (caller.session_arn,) if caller.session_arn else ()
+    by_role = _key_allows(policies.key, request, (caller.arn,))
+    by_session = _key_allows(policies.key, request, session, everyone=False)
+    delegated = _key_allows(policies.key, request, caller.account_names, everyone=False)
+    granted = _granted(request, policies.grants)
+    return every(
+        (
+            organization,
+            some(
+                (
+                    by_session,
+                    every((by_role, boundary)),
+                    every((granted, boundary)),
+                    every((delegated, identity, boundary)),
+                )
+            ),
+        )
+    )
+
+
+def _key_allows(
+    key: Document, request: Request, principals: tuple[str, ...], *, everyone: bool = True
+) -> Truth:
+    """Whether the key policy allows to one of these names.
+
+    Args:
+        everyone: whether `*` counts; it is counted once, for the role.
+    """
+    return some(
+        every((one.names(s, request, principals, everyone=everyone), _speaks(s, request)))
+        for s in key.statements
+        if s.allows
+    )
+
+
+def _granted(request: Request, grants: Sequence[Mapping[str, Any]] | None) -> Truth:
+    """Whether a grant allows the operation to the caller, in this encryption context."""
+    if grants is None:
+        return depends("kms:ListGrants")
+    operation = request.action.split(":")[-1]
+    return some(
+        _fits_constraints(grant.get("Constraints") or {}, request.context)
+        for grant in grants
+        if operation in grant.get("Operations", ())
+        and grant.get("GranteePrincipal") in request.principal.names
+    )
+
+
+def _fits_constraints(constraints: Mapping[str, Any], context: Context) -> Truth:
+    wanted = constraints.get("EncryptionContextEquals") or constraints.get(
+        "EncryptionContextSubset"
+    )
+    if not wanted:
+        return YES
+    for name, value in wanted.items():
+        key = ENCRYPTION_CONTEXT + name
+        if context.presence(key) is Presence.UNKNOWN:
+            return depends(key)
+        if context.presence(key) is Presence.ABSENT or context.get(key) != (value,):
+            return NO
+    if "EncryptionContextEquals" in constraints:
+        prefix = ENCRYPTION_CONTEXT.lower()
+        present = {key for key in context.values if key.startswith(prefix)}
+        return Truth(present == {(prefix + name.lower()) for name in wanted})
+    return YES
+
+
+def _speaks(statement: Statement, request: Request) -> Truth:
+    return one.speaks_of(statement, request)
+
+
+def _any_allow(policies: Iterable[Document | None], request: Request) -> Truth:
+    return some(
+        _speaks(s, request) for policy in policies if policy for s in policy.statements if s.allows
+    )
+
+
+def _hits(policy: Document, request: Request, *, allows: bool) -> Iterable[tuple[Hit, Truth]]:
+    for statement in policy.statements:
+        if statement.allows is allows:
+            truth = _speaks(statement, request)
+            if truth.value is not False:
+                yield Hit(policy, statement), truth
+
+
+def _ceiling(request: Request, policies: Policies) -> Ceiling | None:
+    """What stops a request that nothing denies: the first ceiling that does not allow it."""
+    if every(_any_allow(level, request) for level in policies.organization).value is False:
+        return Ceiling.ORGANIZATION
+    identity = _any_allow(policies.identity, request).value is not False
+    if policies.key is not None and not _key_lets_in(request, policies):
+        return Ceiling.KEY
+    if policies.boundary and identity and _any_allow((policies.boundary,), request).value is False:
+        return Ceiling.BOUNDARY
+    return None
+
+
+def _key_lets_in(request: Request, policies: Policies) -> bool:
+    """Whether the key's side allows the caller, or leaves it to the account's policies."""
+    assert policies.key is not None  # noqa: S101  asked only of requests to KMS
+    everybody = (*request.principal.names, *request.principal.account_names)
+    return _key_allows(policies.key, request, everybody).value is not False
+
+
+def _allowing(request: Request, policies: Policies, value: bool | None) -> Hit | None:
+    """The statement that allows, or may allow: the identity's own first, then the key's."""
+    for policy in policies.identity:
+        for hit, truth in _hits(policy, request, allows=True):
+            if truth.value is value:
+                return hit
+    if policies.key is not None:
+        everybody = (*request.principal.names, *request.principal.account_names)
+        for statement in policies.key.statements:
+            if statement.allows and one.names(statement, request, everybody).value:
+                return Hit(policies.key, statement)
+    return None

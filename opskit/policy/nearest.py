@@ -1,0 +1,179 @@
+"""Why something is not allowed, as a colleague would say it: what denies, or what nearly allows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from opskit.policy import condition
+from opskit.policy import statement as one
+from opskit.policy.document import Condition, Document, Statement
+from opskit.policy.evaluate import Ceiling, Decision, Hit, Policies, Word
+from opskit.policy.pattern import fill, fits_resource
+from opskit.policy.request import Presence, Request
+
+FIELDS = ("", "partition", "service", "Region", "account")
+"""What the parts of an ARN are called, by their place."""
+
+
+class Denial(Enum):
+    """The reasons for which a request is refused."""
+
+    NO_STATEMENT = auto()
+    PATH = auto()
+    DOUBLE_SLASH = auto()
+    PLACE = auto()
+    ACTION = auto()
+    CONDITION = auto()
+    EXPLICIT = auto()
+    BOUNDARY = auto()
+    ORGANIZATION = auto()
+    KEY_POLICY = auto()
+
+
+NEAREST_FIRST = (
+    Denial.CONDITION, Denial.DOUBLE_SLASH, Denial.PLACE, Denial.PATH, Denial.ACTION,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """The reason with its statement.
+
+    Attributes:
+        hit: the statement that denies, or the nearest miss; None when there is none near.
+        words: a clause that says it, with the deciding text.
+    """
+
+    denial: Denial
+    hit: Hit | None
+    words: str
+
+
+def explain(request: Request, policies: Policies, decision: Decision) -> Miss | None:
+    """The reason for a refusal; None for what is allowed or depends."""
+    if decision.word is Word.EXPLICIT_DENY and decision.by is not None:
+        return _denied(decision.by, policies)
+    if decision.word is not Word.IMPLICIT_DENY:
+        return None
+    if decision.stopped_by is not None:
+        return _stopped(request, policies, decision.stopped_by)
+    return _nearest(request, policies.identity)
+
+
+def _denied(hit: Hit, policies: Policies) -> Miss:
+    words = f"{hit.label} denies it"
+    if hit.policy is policies.boundary:
+        return Miss(Denial.BOUNDARY, hit, f"{words}, which is the permissions boundary")
+    if hit.policy is policies.key:
+        return Miss(Denial.KEY_POLICY, hit, words)
+    if any(hit.policy is p for level in policies.organization for p in level):
+        return Miss(Denial.ORGANIZATION, hit, f"{words}, a service control policy")
+    return Miss(Denial.EXPLICIT, hit, words)
+
+
+def _stopped(request: Request, policies: Policies, by: Ceiling) -> Miss:
+    if by is Ceiling.BOUNDARY and policies.boundary is not None:
+        hit = _nearest(request, (policies.boundary,)).hit
+        words = f"the permissions boundary {policies.boundary.name} does not allow {request.action}"
+        return Miss(Denial.BOUNDARY, hit, words)
+    if by is Ceiling.ORGANIZATION:
+        return Miss(Denial.ORGANIZATION, None, f"no service control policy allows {request.action}")
+    names = ", ".join(request.principal.arn.rsplit("/", 1)[-1:])
+    near = _nearest_of_key(request, policies.key) if policies.key else None
+    words = f"the key policy neither names {names} nor leaves it to the account's policies"
+    return Miss(Denial.KEY_POLICY, near.hit if near else None, near.words if near else words)
+
+
+def _nearest_of_key(request: Request, key: Document) -> Miss | None:
+    """A statement for the caller or its account of which only the condition fails."""
+    everybody = (*request.principal.names, *request.principal.account_names)
+    for found in key.statements:
+        if found.allows and one.names(found, request, everybody).value:
+            miss = _miss(Hit(key, found), request)
+            if miss is not None and miss.denial is Denial.CONDITION:
+                return miss
+    return None
+
+
+def _nearest(request: Request, documents: tuple[Document, ...]) -> Miss:
+    misses = [
+        miss
+        for document in documents
+        for found in document.statements
+        if found.allows and (miss := _miss(Hit(document, found), request))
+    ]
+    if not misses:
+        return Miss(Denial.NO_STATEMENT, None, f"no statement allows {request.action}")
+    return min(misses, key=lambda m: NEAREST_FIRST.index(m.denial))
+
+
+def _miss(hit: Hit, request: Request) -> Miss | None:
+    """How an allow misses the request; None when it is not near."""
+    found = hit.statement
+    acts = one.action(found, request).value
+    fits = one.resource(found, request).value
+    if acts and fits:
+        failing = [c for c in found.conditions if _fails(c, found, request)]
+        return _condition(hit, failing[0], request) if failing else None
+    if acts and not found.not_resources:
+        return _resource(hit, request)
+    if fits and not found.not_actions and (sibling := _sibling(found, request)):
+        called = request.action
+        words = f"{hit.label} allows {sibling}, the app calls {called}"
+        return Miss(Denial.ACTION, hit, words)
+    return None
+
+
+def _sibling(found: Statement, request: Request) -> str:
+    """An allowed action that differs from the asked one by a few letters only."""
+    asked = request.action.lower()
+    return next((a for a in found.actions if a.lower()[:12] == asked[:12] and "*" not in a), "")
+
+
+def _fails(one_condition: Condition, found: Statement, request: Request) -> bool:
+    said = condition.holds(one_condition, request.context, has_variables=found.has_variables)
+    return said.value is False
+
+
+def _condition(hit: Hit, failing: Condition, request: Request) -> Miss:
+    wanted = ", ".join(failing.values)
+    presence = request.context.presence(failing.key)
+    carried = "does not carry it"
+    if presence is Presence.KNOWN:
+        carried = f"carries {', '.join(request.context.get(failing.key))}"
+    words = (
+        f"{hit.label} allows it only where {failing.key} {failing.operator} {wanted}; "
+        f"the call {carried}"
+    )
+    return Miss(Denial.CONDITION, hit, words)
+
+
+def _resource(hit: Hit, request: Request) -> Miss | None:
+    """The nearest of a statement's resource patterns."""
+    found = [_pattern(hit, p, request) for p in hit.statement.resources or ()]
+    near = [m for m in found if m is not None]
+    return min(near, key=lambda m: NEAREST_FIRST.index(m.denial)) if near else None
+
+
+def _pattern(hit: Hit, pattern: str, request: Request) -> Miss | None:
+    def reaches(text: str) -> bool:
+        filled = fill(text, request.context, has_variables=hit.statement.has_variables)
+        return fits_resource(filled, request.resource)
+
+    said = f"{hit.label} allows {pattern}"
+    if "parameter//" in pattern and reaches(pattern.replace("parameter//", "parameter/")):
+        words = f"{said}: a double slash, there is one after `parameter`"
+        return Miss(Denial.DOUBLE_SLASH, hit, words)
+    if reaches(f"{pattern.rstrip('/')}/*"):
+        return Miss(Denial.PATH, hit, f"{said}: `/*` is missing at its end")
+    mine, wanted = pattern.split(":", 5), request.resource.split(":", 5)
+    if len(mine) != len(wanted) or mine[2] != wanted[2]:
+        return None
+    wrong = [i for i in (1, 3, 4) if mine[i] not in (wanted[i], "*")]
+    moved = ":".join(wanted[i] if i in wrong else mine[i] for i in range(len(mine)))
+    if wrong and reaches(moved):
+        names = " and ".join(f"{FIELDS[i]} {mine[i] or '(none)'}" for i in wrong)
+        rights = " and ".join(wanted[i] for i in wrong)
+        return Miss(Denial.PLACE, hit, f"{said}: it names {names}, not {rights}")
+    return Miss(Denial.PATH, hit, f"{said}, which is not {wanted[5]}")

@@ -1,0 +1,133 @@
+"""What whoever runs opskit may do, of all that its commands need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from opskit.facts.identity import Identity
+from opskit.facts.interface import Fact, Known
+from opskit.facts.key_policy import KeyGrants, KeyPolicy
+from opskit.facts.operator_policies import OperatorPolicies
+from opskit.facts.operator_simulation import OperatorNeeds, OperatorSimulation
+from opskit.facts.organization import Organization
+from opskit.facts.permissions import On, Permission
+from opskit.facts.policies import PolicyText
+from opskit.facts.region import Region
+from opskit.policy.access import parsed
+from opskit.policy.evaluate import Decision, Policies, Word, decide
+from opskit.policy.nearest import Miss, explain
+from opskit.policy.request import Context, Principal, Request
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorNeed:
+    """One right: what the policies say, and what the simulator says, where each could be asked."""
+
+    permission: Permission
+    resource: str
+    decision: Decision | None
+    miss: Miss | None
+    simulated: str
+
+    @property
+    def is_allowed(self) -> bool | None:
+        """Whether it is there; None where the two sources do not know or do not agree.
+
+        The simulator knows no key policies, so that a key's own word counts.
+        """
+        by_policies = {
+            Word.ALLOWED: True,
+            Word.EXPLICIT_DENY: False,
+            Word.IMPLICIT_DENY: False,
+        }.get(self.decision.word if self.decision else Word.DEPENDS)
+        by_simulator = None if not self.simulated else self.simulated == "allowed"
+        if by_policies is None or by_simulator is None:
+            return by_simulator if by_policies is None else by_policies
+        if self.permission.on is On.KEY:
+            return by_policies
+        return by_policies if by_policies is by_simulator else None
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorAccess:
+    """Everything that the commands need; `who` is the user or role."""
+
+    who: str
+    needs: tuple[OperatorNeed, ...]
+
+
+def derive(
+    region: Region,
+    identity: Identity,
+    needs: OperatorNeeds,
+    own: Fact[OperatorPolicies],
+    simulation: Fact[OperatorSimulation],
+    organization: Fact[Organization],
+    key_policy: Fact[KeyPolicy],
+    grants: Fact[KeyGrants],
+) -> OperatorAccess:
+    """Evaluate every need, by the policies and by what the simulator said."""
+    found = []
+    for permission, resource in needs.all:
+        decision, miss = None, None
+        if isinstance(own, Known) and not own.value.is_root:
+            key = key_policy if permission.on is On.KEY else None
+            if key is None or isinstance(key, Known):
+                document = key.value if key else None
+                policies = _policies(own.value, organization, document, grants)
+                request = _request(region, identity, own.value, permission.action, resource)
+                decision = decide(request, policies)
+                miss = explain(request, policies, decision)
+        said = ""
+        if isinstance(simulation, Known):
+            answer = simulation.value.answers.find(permission.action, resource)
+            said = answer.decision if answer and not answer.is_conditional else ""
+        is_root = isinstance(own, Known) and own.value.is_root
+        found.append(
+            OperatorNeed(permission, resource, decision, miss, "allowed" if is_root else said)
+        )
+    who = own.value.arn if isinstance(own, Known) else identity.arn
+    return OperatorAccess(who, tuple(found))
+
+
+def _policies(
+    own: OperatorPolicies,
+    organization: Fact[Organization],
+    key: KeyPolicy | None,
+    grants: Fact[KeyGrants],
+) -> Policies:
+    levels = organization.value.levels if isinstance(organization, Known) else ()
+    return Policies(
+        tuple(parsed(p, "identity-based") for p in own.identity),
+        parsed(own.boundary, "permissions boundary") if own.boundary else None,
+        tuple(tuple(parsed(p, "service control policy") for p in level) for level in levels),
+        parsed(PolicyText("the key policy", "", key.document), "key policy") if key else None,
+        grants.value.all if isinstance(grants, Known) else None,
+    )
+
+
+def _request(
+    region: Region, identity: Identity, own: OperatorPolicies, action: str, resource: str
+) -> Request:
+    is_user = ":user/" in own.arn
+    values = {
+        "aws:principalarn": own.arn,
+        "aws:principalaccount": identity.account,
+        "aws:principaltype": "User" if is_user else "AssumedRole",
+        "aws:requestedregion": region.name,
+        "aws:securetransport": "true",
+        "aws:currenttime": own.read_at.isoformat(),
+        "aws:epochtime": str(int(own.read_at.timestamp())),
+        **{f"aws:principaltag/{k.lower()}": v for k, v in own.tags.items()},
+    }
+    if is_user:
+        values["aws:username"] = own.arn.rsplit("/", 1)[-1]
+    if action == "kms:Decrypt":
+        values["kms:viaservice"] = f"ssm.{region.name}.amazonaws.com"
+        values["kms:calleraccount"] = identity.account
+    context = Context(
+        {key: (value,) for key, value in values.items()},
+        others_unknown=True,
+        whole=("aws:principaltag/", "aws:requesttag/"),
+    )
+    return Request(Principal(own.arn, identity.account, own.session_arn), action, resource, context)

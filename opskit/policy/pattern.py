@@ -1,0 +1,131 @@
+"""Patterns with wildcards and policy variables.
+
+Source: IAM User Guide, Resource element (`*` as the last sign of a segment reaches beyond the colon),
+Action element (no matter of case), policy variables and their default values.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from opskit.policy.request import Context, Presence
+
+VARIABLE = re.compile(r"\$\{([^}]*)\}")
+LITERALS = {"*": "*", "?": "?", "$": "$"}
+"""Variables that stand for a character that would mean something else."""
+ARN_PARTS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A pattern with its variables filled in.
+
+    Attributes:
+        parts: (text, whether it is to be taken literally), one after the other.
+        is_void: a variable has no value in this request, so that nothing fits.
+        depends_on: keys of variables whose value is not known.
+    """
+
+    parts: tuple[tuple[str, bool], ...]
+    is_void: bool = False
+    depends_on: frozenset[str] = frozenset()
+
+    @property
+    def text(self) -> str:
+        """The pattern in one piece, for comparison without wildcards."""
+        return "".join(text for text, _ in self.parts)
+
+
+def fill(text: str, context: Context, *, has_variables: bool) -> Pattern:
+    """Put the request's values in place of a pattern's variables."""
+    if not has_variables or "${" not in text:
+        return Pattern(((text, False),))
+    parts: list[tuple[str, bool]] = []
+    unknown, is_void, at = set(), False, 0
+    for found in VARIABLE.finditer(text):
+        parts.append((text[at : found.start()], False))
+        at = found.end()
+        key, _, default = (word.strip() for word in found.group(1).partition(","))
+        if key in LITERALS:
+            parts.append((LITERALS[key], True))
+            continue
+        presence = context.presence(key)
+        if presence is Presence.KNOWN:
+            parts.append((context.get(key)[0], True))
+        elif presence is Presence.UNKNOWN:
+            unknown.add(key)
+        elif default:
+            parts.append((default.strip("'"), True))
+        else:
+            is_void = True
+    parts.append((text[at:], False))
+    return Pattern(tuple(parts), is_void, frozenset(unknown))
+
+
+def fits(pattern: Pattern, text: str) -> bool:
+    """Whether a whole text fits: `*` is any number of characters, `?` exactly one."""
+    return not pattern.is_void and _expression(pattern.parts, False).fullmatch(text) is not None
+
+
+def glob(pattern: str, text: str) -> bool:
+    """The same for a pattern without variables, no matter of case: for names of actions."""
+    return _expression(((pattern, False),), True).fullmatch(text) is not None
+
+
+def fits_resource(pattern: Pattern, arn: str) -> bool:
+    """Whether a resource fits: `*` reaches over a colon only as the last sign of a segment."""
+    if pattern.is_void:
+        return False
+    return _resource_expression(pattern.parts).fullmatch(arn) is not None
+
+
+def fits_arn(pattern: Pattern, arn: str) -> bool:
+    """Whether an ARN fits, each of its six parts by itself: here `*` does not reach over a colon."""
+    if pattern.is_void:
+        return False
+    asked, wanted = arn.split(":", ARN_PARTS - 1), _split(pattern.parts)
+    if len(asked) != ARN_PARTS or len(wanted) != ARN_PARTS:
+        return pattern.text == "*"
+    return all(
+        _expression(part, False).fullmatch(text) is not None
+        for part, text in zip(wanted, asked, strict=True)
+    )
+
+
+def _split(parts: tuple[tuple[str, bool], ...]) -> list[tuple[tuple[str, bool], ...]]:
+    """A pattern cut at its first five colons."""
+    pieces: list[list[tuple[str, bool]]] = [[]]
+    for text, is_literal in parts:
+        rest = text
+        while ":" in rest and len(pieces) < ARN_PARTS:
+            head, _, rest = rest.partition(":")
+            pieces[-1].append((head, is_literal))
+            pieces.append([])
+        pieces[-1].append((rest, is_literal))
+    return [tuple(piece) for piece in pieces]
+
+
+@lru_cache(maxsize=4096)
+def _expression(parts: tuple[tuple[str, bool], ...], ignore_case: bool) -> re.Pattern[str]:
+    text = "".join(re.escape(t) if literal else _translate(t) for t, literal in parts)
+    return re.compile(text, re.DOTALL | (re.IGNORECASE if ignore_case else 0))
+
+
+@lru_cache(maxsize=4096)
+def _resource_expression(parts: tuple[tuple[str, bool], ...]) -> re.Pattern[str]:
+    pieces = []
+    for number, (text, is_literal) in enumerate(parts):
+        is_last = number == len(parts) - 1
+        for at, sign in enumerate(text):
+            ends = text[at + 1 : at + 2] == ":" or (is_last and at == len(text) - 1)
+            if sign == "*" and not is_literal:
+                pieces.append(".*" if ends else "[^:]*")
+            else:
+                pieces.append("." if sign == "?" and not is_literal else re.escape(sign))
+    return re.compile("".join(pieces), re.DOTALL)
+
+
+def _translate(text: str) -> str:
+    return "".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in text)

@@ -1,0 +1,72 @@
+"""Whether one statement speaks of a request."""
+
+from __future__ import annotations
+
+from opskit.policy import condition
+from opskit.policy.document import Statement
+from opskit.policy.pattern import fill, fits_resource, glob
+from opskit.policy.request import Request
+from opskit.policy.truth import NO, YES, Truth, every, negate, some
+
+ACCOUNT_NOT_LISTED = "NotPrincipal without the account"
+"""What a NotPrincipal statement hangs on when it lists the role and not its account: AWS says that
+it then *might* deny the account as a whole."""
+
+
+def speaks_of(statement: Statement, request: Request) -> Truth:
+    """Whether action, resource and conditions fit; principals are `names`' matter."""
+    return every(
+        (
+            action(statement, request),
+            resource(statement, request),
+            conditions(statement, request),
+        )
+    )
+
+
+def action(statement: Statement, request: Request) -> Truth:
+    """Whether the action is meant."""
+    listed = any(glob(pattern, request.action) for pattern in statement.actions)
+    return Truth(listed is not statement.not_actions)
+
+
+def resource(statement: Statement, request: Request) -> Truth:
+    """Whether the resource is meant; a statement of a resource policy may leave it out."""
+    if statement.resources is None:
+        return YES
+    found = some(_resource(text, statement, request) for text in statement.resources)
+    return negate(found) if statement.not_resources else found
+
+
+def conditions(statement: Statement, request: Request) -> Truth:
+    """Whether all conditions hold."""
+    return every(
+        condition.holds(c, request.context, has_variables=statement.has_variables)
+        for c in statement.conditions
+    )
+
+
+def names(
+    statement: Statement, request: Request, principals: tuple[str, ...], *, everyone: bool = True
+) -> Truth:
+    """Whether a resource policy's statement means one of these names of the caller.
+
+    Args:
+        everyone: whether `*` counts, which means everybody.
+    """
+    listed = statement.principals or ()
+    hit = (everyone and "*" in listed) or any(name in listed for name in principals)
+    if not statement.not_principals:
+        return Truth(hit)
+    if not hit:
+        return YES
+    if any(name in listed for name in (*request.principal.account_names, "*")):
+        return NO
+    return Truth(None, frozenset({ACCOUNT_NOT_LISTED}))
+
+
+def _resource(text: str, statement: Statement, request: Request) -> Truth:
+    pattern = fill(text, request.context, has_variables=statement.has_variables)
+    if pattern.depends_on:
+        return Truth(None, pattern.depends_on)
+    return Truth(fits_resource(pattern, request.resource))

@@ -1,0 +1,51 @@
+"""LinkBox's account as a member of an organization, whose management account is another one.
+
+The member may read and change service control policies: the organization has delegated that to it,
+as AWS allows by a resource policy.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from opskit.sandbox import world
+from opskit.sandbox.aws.evaluate import Policy
+
+MANAGEMENT = "210987654321"
+
+
+def install() -> None:
+    """Make the organization, with LinkBox's account in a unit of its own below the root."""
+    from moto.organizations.models import FakeAccount
+
+    backend = _backend()
+    backend.create_organization(world.REGION, FeatureSet="ALL")
+    organization = backend.org
+    organization.master_account_id = MANAGEMENT
+    backend.accounts[0].id = MANAGEMENT
+    unit = backend.create_organizational_unit(ParentId=organization.root_id, Name="workloads")
+    unit_id = unit["OrganizationalUnit"]["Id"]
+    account = FakeAccount(organization, AccountName="linkbox", Email="linkbox@example.com")
+    account.id, account.parent_id = world.ACCOUNT, unit_id
+    backend.accounts.append(account)
+    for target in (unit_id, world.ACCOUNT):
+        backend.attach_policy(PolicyId="p-FullAWSAccess", TargetId=target)
+
+
+def levels() -> list[list[Policy]]:
+    """The service control policies from the root down to the account."""
+    backend = _backend()
+    account = backend.get_account_by_id(world.ACCOUNT)
+    unit = next(u for u in backend.ou if u.id == account.parent_id)
+    root = next(u for u in backend.ou if u.id == backend.org.root_id)
+    return [
+        [json.loads(p.content) for p in one.attached_policies if p.type == "SERVICE_CONTROL_POLICY"]
+        for one in (root, unit, account)
+    ]
+
+
+def _backend() -> Any:
+    from moto.organizations.models import organizations_backends
+
+    return organizations_backends[world.ACCOUNT]["aws"]

@@ -1,0 +1,70 @@
+"""The one list of rights: against the README, against what is really called, and asked for itself."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from opskit.facts.permissions import PERMISSIONS, Group
+from tests.conftest import Operator
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+LISTED = {p.action for p in PERMISSIONS}
+NOT_ASKED_FOR = {"sts:GetCallerIdentity"}
+"""Needs no right."""
+
+
+def test_the_readme_names_every_right_and_no_other() -> None:
+    block = next(b for b in re.findall(r"```json\n(.*?)```", README, re.DOTALL) if "Statement" in b)
+    written = json.loads(block)["Statement"]
+    actions = [s["Action"] for s in written]
+    flat = {a for one in actions for a in (one if isinstance(one, list) else [one])}
+    assert flat == LISTED
+
+
+def test_nothing_is_called_that_is_not_listed(operator: Operator) -> None:
+    operator.wait_for(0)
+    for layer in ("db", "operator"):
+        done = operator.run("opskit", "diagnose", layer, "--prefix", "/linkbox", "--debug")
+        called = set(re.findall(r"^([a-z0-9-]+:[A-Z]\w+) \d+ ms", done.stderr, re.MULTILINE))
+        assert len(called) > 8, done.stderr
+        assert called - NOT_ASKED_FOR <= LISTED
+
+
+def test_an_operator_with_few_rights_is_told_which_are_missing(operator: Operator) -> None:
+    everything = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+    }
+    deny = {
+        "Effect": "Deny",
+        "Action": ["ssm:SendCommand", "organizations:*"],
+        "Resource": "*",
+    }
+    put = ("aws", "iam", "put-user-policy", "--user-name", "oncall", "--policy-name", "everything")
+    narrowed = {**everything, "Statement": [*everything["Statement"], deny]}
+    assert operator.run(*put, "--policy-document", json.dumps(narrowed)).returncode == 0
+    try:
+        done = operator.run(
+            "opskit",
+            "diagnose",
+            "iam",
+            "--for",
+            "operator",
+            "--prefix",
+            "/linkbox",
+            "--output",
+            "json",
+        )
+    finally:
+        operator.run(*put, "--policy-document", json.dumps(everything))
+    found = json.loads(done.stdout)
+    by_code = {c["code"]: c for c in found["checks"]}
+    assert done.returncode == 1
+    assert [c["code"] for c in found["root_causes"]] == ["OPR003"]
+    assert "ssm:SendCommand" in by_code["OPR003"]["summary"]
+    assert "tcp" in by_code["OPR003"]["summary"]
+    assert by_code["OPR004"]["status"] == "warn"
+    assert by_code["OPR001"]["status"] == by_code["OPR002"]["status"] == "pass"
+    assert {p.group for p in PERMISSIONS} == set(Group)
