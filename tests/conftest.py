@@ -88,6 +88,21 @@ class Operator:
                 return found, seen
             time.sleep(0.3)
 
+    def wait_until_healthy(self, limit_s: float = 20) -> None:
+        """Wait until no command runs any more and the load balancer has seen a healthy app since."""
+        limit, seen = time.monotonic() + limit_s, None
+        while True:
+            status = client.order(self.running, "status")
+            if status["commands"] or status["health"] != 200:
+                seen = None
+            elif seen is None:
+                seen = status["health_checks"]
+            # The first check after may have begun before.
+            elif status["health_checks"] >= seen + 2:
+                return
+            assert time.monotonic() < limit, "the app did not become healthy"
+            time.sleep(0.1)
+
     def need_packets(self) -> None:
         """Leave the test out where packets cannot be filtered; in CI that is a failure."""
         if self.running.dns_server:

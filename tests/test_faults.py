@@ -29,7 +29,7 @@ def test_healthy_linkbox_has_no_fault(operator: Operator) -> None:
 def test_fault_is_found_and_healed_as_printed(operator: Operator, name: str) -> None:
     if FAULTS[name].needs_packets:
         operator.need_packets()
-    operator.wait_for(0)
+    operator.wait_until_healthy()
     client.order(operator.running, "break", [name])
     time.sleep(FAULTS[name].shows_after_s)
 

@@ -111,7 +111,7 @@ def changed(operator: Operator, name: str, directory: Path) -> Iterator[None]:
 @pytest.mark.parametrize("name", UNUSUAL)
 def test_no_alarm(operator: Operator, name: str, tmp_path: Path) -> None:
     operator.need_packets()
-    operator.wait_for(0)
+    operator.wait_until_healthy()
     with changed(operator, name, tmp_path):
         found, status = operator.diagnose()
     assert status == 0, found["root_causes"]
@@ -119,4 +119,3 @@ def test_no_alarm(operator: Operator, name: str, tmp_path: Path) -> None:
     warned = [c for c in found["checks"] if c["status"] == "warn" and c["layer"] != "hygiene"]
     assert not warned
     assert client.order(operator.running, "status")["broken"] == []
-    operator.wait_for(0)

@@ -100,6 +100,7 @@ class Running:
             "AWS_CONFIG_FILE": "/dev/null",
             "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
             "AWS_PAGER": "",
+            "AWS_DATA_PATH": f"{self.directory}/models",
             "NO_PROXY": "*",
             "OPSKIT_SANDBOX": self.name,
         }
@@ -251,6 +252,7 @@ def _start(name: str, latency_ms: int, wanted: str, lifeline: int | None) -> Run
         )
     _started.append(process)
     _write_aws_command(directory / "bin")
+    _write_waiters(directory / "models")
     try:
         answer = _first_line(process)
     except BaseException:
@@ -274,6 +276,20 @@ def _write_aws_command(directory: Path) -> None:
     line = f'exec {python} -m awscli --endpoint-url "$AWS_ENDPOINT_URL" "$@"'
     (directory / "aws").write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
     (directory / "aws").chmod(0o755)
+
+
+def _write_waiters(directory: Path) -> None:
+    """`aws rds wait` as it is, but asking every second: nothing takes minutes here."""
+    origin = importlib.util.find_spec("botocore")
+    assert origin is not None
+    assert origin.origin is not None
+    for source in (Path(origin.origin).parent / "data/rds").glob("*/waiters-2.json"):
+        waiters = json.loads(source.read_text(encoding="utf-8"))
+        for waiter in waiters["waiters"].values():
+            waiter["delay"] = 1
+        target = directory / "rds" / source.parent.name
+        target.mkdir(parents=True)
+        (target / "waiters-2.json").write_text(json.dumps(waiters), encoding="utf-8")
 
 
 def _first_line(process: subprocess.Popen[bytes]) -> dict[str, Any]:

@@ -54,6 +54,7 @@ class Sandbox:
         self.broken: list[str] = []
         self.ids: linkbox.Ids | None = None
         self.health = 0
+        self.health_checks = 0
         self.complaint = "it did not answer"
         self.password = new_password()
 
@@ -179,8 +180,8 @@ class Sandbox:
         ec2.install()
         organization.install()
         elbv2.install(lambda: self.health)
-        agent = ssm.Agent(self.run_on_instance, self._emulated_instance)
-        application = front.Front(agent, self.network_changed, self.latency_s)
+        self.agent = ssm.Agent(self.run_on_instance, self._emulated_instance)
+        application = front.Front(self.agent, self.network_changed, self.latency_s)
         for address, port, wsgi in (
             ("127.0.0.1" if world.IS_LOOPBACK else "0.0.0.0", world.API_PORT, application),
             (*self._metadata_place(), metadata.Metadata(self._emulated_instance)),
@@ -224,6 +225,7 @@ class Sandbox:
                 self.complaint = error.read().decode("utf-8", "replace")
             except OSError as error:
                 self.health, self.complaint = 0, str(error)
+            self.health_checks += 1
             time.sleep(
                 HEALTH_EVERY_S
                 if self.health == 200
@@ -299,7 +301,12 @@ def obey(sandbox: Sandbox, order: dict[str, Any]) -> dict[str, Any]:
             sandbox.repair(name)
     elif word == "down":
         threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
-    return {"broken": sandbox.broken, "health": sandbox.health}
+    return {
+        "broken": sandbox.broken,
+        "health": sandbox.health,
+        "health_checks": sandbox.health_checks,
+        "commands": sandbox.agent.running,
+    }
 
 
 def main() -> None:

@@ -123,14 +123,14 @@ def cases(draw: Any) -> Case:
     )  # fmt: skip
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500)
 @given(cases())
 def test_both_say_the_same(case: Case) -> None:
     told = replace(case, unknown=())
     assert str(decide(request_of(told), policies_of(told)).word) == decided(told, {})
 
 
-@settings(max_examples=700, deadline=None)
+@settings(max_examples=300)
 @given(cases().filter(lambda case: bool(case.unknown)))
 def test_what_is_said_holds_for_every_value_of_what_is_not_known(case: Case) -> None:
     said = decide(request_of(case), policies_of(case))

@@ -39,6 +39,11 @@ class Agent:
         self._instance = instance
         self._commands: dict[str, dict[str, Any]] = {}
 
+    @property
+    def running(self) -> int:
+        """How many commands have not ended yet."""
+        return sum(r["Status"] == "InProgress" for r in list(self._commands.values()))
+
     def answer(self, operation: str, body: Mapping[str, Any]) -> Answer | None:
         """The answer to an operation that is ours; None for all others."""
         method = {
