@@ -20,12 +20,13 @@ from opskit.facts.instance_role import InstanceRole
 from opskit.facts.instances import Instance, TargetGroup
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.key import Key
-from opskit.facts.key_policy import KeyGrants, KeyPolicy
+from opskit.facts.key_policy import KeyGrants, KeyPolicy, OperatorGrants
 from opskit.facts.login import Login
 from opskit.facts.neighbourhood import Peering, Peerings
 from opskit.facts.operator_policies import OperatorPolicies
 from opskit.facts.operator_simulation import OperatorNeeds, OperatorSimulation
 from opskit.facts.organization import Organization
+from opskit.facts.parameter_metadata import Metadata, ParameterMetadata
 from opskit.facts.parameters import Parameter, Parameters
 from opskit.facts.permissions import PERMISSIONS, On
 from opskit.facts.policies import PolicyText, RolePolicies
@@ -306,6 +307,8 @@ def linkbox() -> dict[type, Fact[Any]]:
         Organization((), ()),
         key_policy({"AWS": "arn:aws:iam::123456789012:root"}),
         KeyGrants(()),
+        OperatorGrants(()),
+        ParameterMetadata((Metadata(NAMES["password"], "SecureString", "alias/linkbox", ""),)),
         OPERATOR_NEEDS,
         operator_policies({"Effect": "Allow", "Action": "*", "Resource": "*"}),
         OperatorSimulation(Simulation(())),

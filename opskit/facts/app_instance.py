@@ -65,8 +65,8 @@ def _named(instance_id: str, instances: Instances) -> AppInstance:
         if instance_id in (instance.instance_id, instance.name):
             return AppInstance(instance, "it was named")
     raise TargetError(
-        f"there is no instance '{instance_id}' in the database's VPC",
-        "instances there:\n" + _table(instances.all),
+        f"there is no instance '{instance_id}' in this account and Region",
+        "instances near the database:\n" + _table(instances.all),
     )
 
 

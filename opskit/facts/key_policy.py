@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Kms, pages
 from opskit.facts.key import Key
+from opskit.facts.operator_policies import OperatorPolicies
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,14 @@ class KeyPolicy:
 
 @dataclass(frozen=True, slots=True)
 class KeyGrants:
-    """The grants as `ListGrants` returns them."""
+    """The grants to the instance's role, as `ListGrants` returns them."""
+
+    all: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorGrants:
+    """The grants to whoever runs opskit."""
 
     all: tuple[Mapping[str, Any], ...]
 
@@ -31,8 +40,16 @@ def read(kms: Kms, key: Key) -> KeyPolicy:
     return KeyPolicy(json.loads(text))
 
 
-def read_grants(kms: Kms, key: Key) -> KeyGrants:
-    """List the grants."""
-    call = kms.list_grants
-    found = pages(call, "Grants", token="NextMarker", asks="Marker", KeyId=key.arn, Limit=100)
-    return KeyGrants(tuple(found))
+def read_grants(kms: Kms, key: Key, role: InstanceRole) -> KeyGrants:
+    """List the grants to the instance's role: a key may have thousands to others."""
+    return KeyGrants(_grants(kms, key, role.role_arn)) if role.role_arn else KeyGrants(())
+
+
+def read_operator_grants(kms: Kms, key: Key, operator: OperatorPolicies) -> OperatorGrants:
+    """List the grants to whoever runs opskit."""
+    return OperatorGrants(_grants(kms, key, operator.arn))
+
+
+def _grants(kms: Kms, key: Key, grantee: str) -> tuple[Mapping[str, Any], ...]:
+    asked = {"KeyId": key.arn, "GranteePrincipal": grantee, "Limit": 100}
+    return tuple(pages(kms.list_grants, "Grants", token="NextMarker", asks="Marker", **asked))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from opskit.config import Target
 from opskit.facts.database import Database
 from opskit.facts.interface import Ec2, Fact, Known, NotThere, pages
 
@@ -50,7 +51,7 @@ class Peerings:
 
 @dataclass(frozen=True, slots=True)
 class Neighbourhood:
-    """The database's VPC and the VPCs with an active peering to it."""
+    """The database's VPC, and those in which the app may be."""
 
     vpc_id: str
     peered: tuple[str, ...]
@@ -59,6 +60,13 @@ class Neighbourhood:
     def filter(self) -> list[dict[str, Any]]:
         """The filter that EC2's describe calls take."""
         return [{"Name": "vpc-id", "Values": [self.vpc_id, *self.peered]}]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedInstance:
+    """The VPC of the instance that the user named; None when none was named, or it does not exist."""
+
+    vpc_id: str | None
 
 
 MOST_PEERED = 20
@@ -72,8 +80,22 @@ def read_peerings(ec2: Ec2) -> Peerings:
     return Peerings(tuple(peering_of(raw) for raw in found))
 
 
-def choose(database: Database, peerings: Fact[Peerings]) -> Neighbourhood:
-    """The database's VPC and its active peers; without the right to see peerings only the first."""
+def read_named(ec2: Ec2, target: Target) -> NamedInstance:
+    """Look the named instance up wherever it is: it may be connected by other means than peering."""
+    if not target.instance:
+        return NamedInstance(None)
+    by_id = target.instance.startswith("i-")
+    name = "instance-id" if by_id else "tag:Name"
+    filters = [{"Name": name, "Values": [target.instance]}]
+    found = pages(ec2.describe_instances, "Reservations", Filters=filters, MaxResults=100)
+    vpcs = [i.get("VpcId") for r in found for i in r["Instances"]]
+    return NamedInstance(next((v for v in vpcs if v), None))
+
+
+def choose(
+    database: Database, peerings: Fact[Peerings], named: Fact[NamedInstance]
+) -> Neighbourhood:
+    """The database's VPC, its active peers, and the VPC of an instance that was named."""
     own = database.instance.vpc_id
     if not own:
         raise NotThere(f"{database.instance.identifier} is in no VPC")
@@ -85,6 +107,9 @@ def choose(database: Database, peerings: Fact[Peerings]) -> Neighbourhood:
         for vpc, _, _ in p.ends
         if vpc != own
     }
+    home = named.value.vpc_id if isinstance(named, Known) else None
+    if home and home != own:
+        return Neighbourhood(own, tuple(dict.fromkeys((home, *sorted(peers))))[:MOST_PEERED])
     return Neighbourhood(own, tuple(sorted(peers)[:MOST_PEERED]))
 
 

@@ -28,6 +28,10 @@ class ParameterMetadata:
         """The key of a parameter; None when it has none or does not exist."""
         return next((m.key_id for m in self.found if m.name == name), None)
 
+    def is_plain(self, name: str) -> bool:
+        """Whether a parameter exists and is not encrypted."""
+        return any(m.name == name and m.kind != "SecureString" for m in self.found)
+
 
 def read(ssm: Ssm, target: Target) -> ParameterMetadata:
     """Describe the four by name."""

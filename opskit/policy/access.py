@@ -27,6 +27,7 @@ NEVER = frozenset(
     }
 )  # fmt: skip
 """Keys that requests of an instance's role to Parameter Store do not carry."""
+BY_PATH = "ssm:GetParametersByPath"
 WHOLE = ("aws:principaltag/", "aws:requesttag/", "kms:encryptioncontext:")
 
 
@@ -51,7 +52,7 @@ class RoleAccess:
     """What the role's policies say.
 
     Attributes:
-        reads: GetParameter and GetParameters on each parameter.
+        reads: GetParameter and GetParameters on each parameter, GetParametersByPath on their path.
         decrypts: kms:Decrypt for the password; none for AWS's own key, which needs no statement.
         policies: what was evaluated, to be mended.
         unread: what could not be read and might still deny.
@@ -92,6 +93,8 @@ def derive(
     unread = () if isinstance(organization, Known) else ("service control policies",)
     names = sorted(set(target.parameters.values()))
     reads = [asking.read(action, name, policies) for name in names for action in READ]
+    paths = sorted({name.rsplit("/", 1)[0] for name in names} - {""})
+    reads += [asking.read(BY_PATH, path, policies) for path in paths]
     decrypts: list[Need] = []
     if isinstance(key, Known) and not key.value.is_aws_managed:
         if isinstance(key_policy, Known):

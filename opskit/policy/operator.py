@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from opskit.facts.identity import Identity
 from opskit.facts.interface import Fact, Known
-from opskit.facts.key_policy import KeyGrants, KeyPolicy
+from opskit.facts.key_policy import KeyPolicy, OperatorGrants
 from opskit.facts.operator_policies import OperatorPolicies
 from opskit.facts.operator_simulation import OperatorNeeds, OperatorSimulation
 from opskit.facts.organization import Organization
@@ -64,7 +64,7 @@ def derive(
     simulation: Fact[OperatorSimulation],
     organization: Fact[Organization],
     key_policy: Fact[KeyPolicy],
-    grants: Fact[KeyGrants],
+    grants: Fact[OperatorGrants],
 ) -> OperatorAccess:
     """Evaluate every need, by the policies and by what the simulator said."""
     found = []
@@ -94,7 +94,7 @@ def _policies(
     own: OperatorPolicies,
     organization: Fact[Organization],
     key: KeyPolicy | None,
-    grants: Fact[KeyGrants],
+    grants: Fact[OperatorGrants],
 ) -> Policies:
     levels = organization.value.levels if isinstance(organization, Known) else ()
     return Policies(

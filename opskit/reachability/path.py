@@ -202,28 +202,36 @@ class _Leg:
         known = self.network.groups.by_id
         return tuple(known[g] for g in end.group_ids if g in known)
 
-    def referable(self, end: End) -> tuple[str, ...]:
-        """The groups by which rules may mean an end: within one VPC, or over an active peering."""
+    def referable(self, end: End) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The groups by which rules mean an end, and those by which they may.
+
+        References count within one VPC and over an active peering; over other connections it
+        depends on settings that are not modelled.
+        """
         one, other = self.source.subnet, self.destination.subnet
         if one is None or other is None:
-            return ()
+            return (), ()
         if one.vpc_id == other.vpc_id:
-            return end.group_ids
+            return end.group_ids, ()
         peerings = self.network.peerings
         between = peerings.between(one.vpc_id, other.vpc_id) if peerings else None
-        return end.group_ids if between and between.status == "active" else ()
+        if between is not None and between.status == "active":
+            return end.group_ids, ()
+        return (), end.group_ids
 
 
 def _egress(leg: _Leg, port: int) -> Checkpoint | None:
     if leg.source.subnet is None or not leg.source.group_ids:
         return None
+    certain, doubtful = leg.referable(leg.destination)
     said = security_group.admit(
         leg.groups_of(leg.source),
         is_egress=True,
         peer=leg.destination.address,
-        peer_groups=leg.referable(leg.destination),
+        peer_groups=certain,
         port=port,
         lists=leg.network.lists.cidrs_of,
+        doubtful_groups=doubtful,
     )
     return _group_checkpoint(leg, Kind.EGRESS, leg.source, leg.destination, said, port)
 
@@ -231,13 +239,15 @@ def _egress(leg: _Leg, port: int) -> Checkpoint | None:
 def _ingress(leg: _Leg, port: int) -> Checkpoint | None:
     if leg.destination.subnet is None or not leg.destination.group_ids:
         return None
+    certain, doubtful = leg.referable(leg.source)
     said = security_group.admit(
         leg.groups_of(leg.destination),
         is_egress=False,
         peer=leg.source.address,
-        peer_groups=leg.referable(leg.source),
+        peer_groups=certain,
         port=port,
         lists=leg.network.lists.cidrs_of,
+        doubtful_groups=doubtful,
     )
     return _group_checkpoint(leg, Kind.INGRESS, leg.destination, leg.source, said, port)
 
@@ -257,7 +267,7 @@ def _group_checkpoint(
         return Checkpoint(kind, place, Outcome.PASS, words, ids=own.group_ids)
     missing = (*said.unread, *(g for g in own.group_ids if g not in groups.by_id))
     if said.miss is None or missing:
-        words = f"depends on {', '.join(missing)}, which could not be read"
+        words = f"depends on {', '.join(missing)}, which is not known"
         return Checkpoint(kind, place, Outcome.UNKNOWN, words, Reason.NOT_KNOWN)
     who = ", ".join(groups.label(g) for g in peer.group_ids) or peer.address
     verb = "lets out to" if kind is Kind.EGRESS else "admits"

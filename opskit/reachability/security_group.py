@@ -47,6 +47,7 @@ def admit(
     peer_groups: Iterable[str],
     port: int,
     lists: Mapping[str, tuple[str, ...]],
+    doubtful_groups: Iterable[str] = (),
 ) -> Admission:
     """Judge TCP to `port` between the groups' interface and a peer.
 
@@ -54,8 +55,9 @@ def admit(
         peer: its private address.
         peer_groups: the groups by which rules may mean it; none where references do not count.
         lists: address ranges by prefix list; one that is missing could not be read.
+        doubtful_groups: groups by which rules mean it if references count, which is not known.
     """
-    carried, unread = frozenset(peer_groups), set()
+    carried, doubtful, unread = frozenset(peer_groups), frozenset(doubtful_groups), set()
     own = tuple(groups)
     for group in own:
         for rule in group.egress if is_egress else group.ingress:
@@ -64,6 +66,7 @@ def admit(
                 if named:
                     return Admission((group, rule, named))
                 unread |= depends
+                unread |= {f"the reference to {g}" for g in rule.group_ids if g in doubtful}
     if unread:
         return Admission(unread=tuple(sorted(unread)))
     rules = [r for g in own for r in (g.egress if is_egress else g.ingress)]

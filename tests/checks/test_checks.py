@@ -72,10 +72,15 @@ GONE = b.connection("timeout")
 
 
 GET = "ssm:GetParameter"
-NO_SETTINGS = b.probe(
-    containers=(b.container(settings=()),),
-    health=Health("http://x/health", 503, 2.0, "AccessDenied"),
-)
+
+
+def no_settings(says: str) -> InstanceProbe:
+    """An app that runs without settings, and what it says."""
+    health = Health("http://x/health", 503, 2.0, says)
+    return b.probe(containers=(b.container(settings=()),), health=health)
+
+
+NO_SETTINGS = no_settings("AccessDeniedException when calling the GetParameters operation")
 GUARDRAIL = Organization(
     (
         (
@@ -159,7 +164,10 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("IAM005", FAIL, (b.refused(GET), b.role_policies(b.DECRYPTS, {**b.READS, "Resource": b.PARAMETERS.replace("/linkbox", "/prod/linkbox")}))),
     ("IAM006", FAIL, (b.refused(GET), b.role_policies(b.DECRYPTS, {**b.READS, "Resource": b.PARAMETERS.replace("parameter/", "parameter//")}))),
     ("IAM007", FAIL, (b.role_policies(b.DECRYPTS, {**b.READS, "Action": GET}), NO_SETTINGS)),
+    ("IAM007", FAIL, (b.role_policies(b.READS, b.DECRYPTS), no_settings("AccessDenied when calling the GetParametersByPath operation"))),
+    ("IAM007", FAIL, (b.role_policies(b.DECRYPTS, {**b.READS, "Action": "ssm:GetParameters"}), replace(b.refused(GET), result=replace(b.refused(GET).result, containers=(), health=Health("u", 503, 1.0, "AccessDenied GetParameter "))))),
     ("IAM007", PASS, (b.role_policies(b.DECRYPTS, {**b.READS, "Action": GET}),)),
+    ("IAM007", PASS, (b.role_policies(b.DECRYPTS, {**b.READS, "Action": GET}), no_settings("parameters do not exist"))),
     ("IAM007", PASS, (b.role_policies(b.DECRYPTS, {**b.READS, "Action": "ssm:GetParameters"}), b.refused(GET))),
     ("IAM002", SKIP, (b.role_policies(b.DECRYPTS, {**b.READS, "Action": "ssm:GetParameters"}), b.refused(GET))),
     ("IAM008", FAIL, (b.refused(GET), b.role_policies(b.DECRYPTS, {**b.READS, "Resource": b.PARAMETERS.replace("us-east-1", "eu-west-1")}))),

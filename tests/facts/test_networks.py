@@ -11,13 +11,14 @@ from opskit.facts import app_subnets, balancer, neighbourhood, prefix_lists, rou
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.instances import Instances, read
 from opskit.facts.interface import NotThere, Unknown
-from opskit.facts.neighbourhood import Neighbourhood, Peerings
+from opskit.facts.neighbourhood import NamedInstance, Neighbourhood, Peerings
 from opskit.facts.routes import RouteTables
 from opskit.facts.security_groups import group_of
 from opskit.facts.subnets import acl_of, subnet_of
 from opskit.facts.target_health import TargetHealth, TargetHealths
 from tests import builders as b
 
+NOBODY = b.known(NamedInstance(None))
 HERE = Neighbourhood("vpc-1", ("vpc-2",))
 
 
@@ -61,7 +62,7 @@ def test_active_peers_belong_to_the_neighbourhood() -> None:
             peering("active", "vpc-4", "vpc-5"), peering("active", "vpc-6", "vpc-1")]  # fmt: skip
     fake = Fake(describe_vpc_peering_connections={"VpcPeeringConnections": rows})
     found = neighbourhood.read_peerings(fake)
-    near = neighbourhood.choose(b.database(), b.known(found))
+    near = neighbourhood.choose(b.database(), b.known(found), NOBODY)
     assert near == Neighbourhood("vpc-1", ("vpc-2", "vpc-6"))
     assert near.filter == [{"Name": "vpc-id", "Values": ["vpc-1", "vpc-2", "vpc-6"]}]
     one = found.between("vpc-2", "vpc-1")
@@ -72,10 +73,24 @@ def test_active_peers_belong_to_the_neighbourhood() -> None:
 
 
 def test_without_the_right_to_see_peerings_the_own_vpc_is_left() -> None:
-    near = neighbourhood.choose(b.database(), Unknown("no", ("ec2:DescribeVpcPeeringConnections",)))
+    near = neighbourhood.choose(
+        b.database(), Unknown("no", ("ec2:DescribeVpcPeeringConnections",)), NOBODY
+    )
     assert near == Neighbourhood("vpc-1", ())
     with pytest.raises(NotThere, match="no VPC"):
-        neighbourhood.choose(b.database(vpc_id=""), b.known(Peerings(())))
+        neighbourhood.choose(b.database(vpc_id=""), b.known(Peerings(())), NOBODY)
+
+
+@pytest.mark.parametrize(("name", "field"), [("i-9", "instance-id"), ("web-1", "tag:Name")])
+def test_a_named_instance_is_looked_up_wherever_it_is(name: str, field: str) -> None:
+    reply = {"Reservations": [{"Instances": [{"VpcId": "vpc-9"}]}]}
+    fake = Fake(describe_instances=reply)
+    target = b.Target("x", b.NAMES, instance=name)
+    found = neighbourhood.read_named(fake, target)
+    assert fake.asked[0][1]["Filters"] == [{"Name": field, "Values": [name]}]
+    near = neighbourhood.choose(b.database(), b.known(Peerings(())), b.known(found))
+    assert near == Neighbourhood("vpc-1", ("vpc-9",))
+    assert neighbourhood.read_named(Fake(), b.Target("x", b.NAMES)).vpc_id is None
 
 
 def test_route_tables_with_every_kind_of_target() -> None:

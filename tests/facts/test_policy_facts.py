@@ -145,7 +145,10 @@ def test_key_policy_and_grants_page_by_page() -> None:
 
     fake = Fake(get_key_policy={"Policy": json.dumps(DOCUMENT)}, list_grants=grants)
     assert key_policy.read(fake, key).document == DOCUMENT
-    assert [g["GrantId"] for g in key_policy.read_grants(fake, key).all] == ["1", "2"]
+    role = InstanceRole("p", "app", "arn:role")
+    assert [g["GrantId"] for g in key_policy.read_grants(fake, key, role).all] == ["1", "2"]
+    assert all(a["GranteePrincipal"] == "arn:role" for o, a in fake.asked if o == "list_grants")
+    assert key_policy.read_grants(Fake(), key, InstanceRole("p", None, None)).all == ()
 
 
 USER = Fake(

@@ -118,7 +118,7 @@ MUTANTS: dict[str, tuple[object, str, Callable[..., object]]] = {
         ),
     ),
     "the first route that fits decides": (route, "prefix_length", lambda cidr: 0),
-    "a reference to a group never counts": (path._Leg, "referable", lambda self, end: ()),
+    "a reference to a group never counts": (path._Leg, "referable", lambda self, end: ((), ())),
     "the upper port of a rule is not included": (
         Permission, "covers",
         lambda self, port: self.protocol == "-1" or (

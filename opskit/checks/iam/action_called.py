@@ -2,8 +2,8 @@
 
 Means: GetParameter, GetParameters and GetParametersByPath are three permissions; a policy that names
 one of them leaves an app that calls another without its settings.
-Found by: the role's policies for each operation, and an app that runs without a database password.
-An app that is healthy calls what it may; nothing else shows which operation it uses.
+Found by: the role's policies for each operation, and an app that runs without a database password
+and complains of a refusal. An app that is healthy calls what it may.
 Looks alike: no statement at all (IAM002).
 Fix: one statement that allows all three on these parameters.
 Not the fix: ssm:*.
@@ -27,9 +27,12 @@ from opskit.checks.interface import (
 from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Fact, Known
 from opskit.facts.probe import InstanceProbe
+from opskit.facts.simulation import READ
 from opskit.policy.nearest import Denial, Miss
 
 explains = ("auth", "app")
+DENIED = "AccessDenied"
+"""What every AWS SDK calls a refusal; without the word the app lacks its settings for another reason."""
 
 
 def check(
@@ -40,37 +43,47 @@ def check(
         return undecided("the instance has no role", "an instance profile")
     if bench.access is None:
         return undecided("the role's policies could not be read", "iam:GetRolePolicy")
-    miss = _mismatch(standing)
-    if miss is None:
+    refused = _refused(standing)
+    if not refused:
         return skipped("every way to read is allowed, or none")
-    lacks = _lacks_settings(probe)
-    if not lacks:
-        return passed(f"{role.role_name} is allowed what the app calls", derived(miss.words))
+    said = _complaint(probe)
+    miss = next((m for action, m in refused.items() if f"{_operation(action)} " in said), None)
+    if miss is None and DENIED in said:
+        miss = next(iter(refused.values()))
+    if miss is None:
+        words = "; ".join(m.words for m in refused.values())
+        return passed(f"{role.role_name} is allowed what the app calls", derived(words))
     broken = Broken(role.role_name, "read the parameters", False, miss, standing.read)
     return failed(
         f"{role.role_name} is not allowed the operation that the app calls: {miss.words}",
-        observed(lacks),
+        observed(f"the app has no database password and says: {said.strip()}"),
         *standing.read.evidence,
         fix=repair.grant(bench, broken),
     )
 
 
-def _mismatch(standing: Standing) -> Miss | None:
-    """The miss, where one way to read is allowed and another is not."""
+def _refused(standing: Standing) -> dict[str, Miss]:
+    """The refused operations, where another way to read is allowed; the likeliest first."""
     own = standing.read.miss
     if own is not None and own.denial is Denial.ACTION:
-        return own
-    if standing.read.is_allowed is not True or not standing.siblings:
-        return None
-    return standing.siblings[0].miss
+        return {READ[0]: own}
+    if standing.read.is_allowed is not True:
+        return {}
+    found: dict[str, Miss] = {}
+    for need in standing.siblings:
+        if need.miss is not None:
+            found.setdefault(need.action, need.miss)
+    return found
 
 
-def _lacks_settings(probe: Fact[InstanceProbe]) -> str:
-    """How an app shows that it runs without a password; empty when it does not."""
+def _operation(action: str) -> str:
+    return action.split(":")[1]
+
+
+def _complaint(probe: Fact[InstanceProbe]) -> str:
+    """What an app says that runs without a password; empty when it has one or is healthy."""
     if not isinstance(probe, Known) or probe.value.health is None:
         return ""
     health = probe.value.health
     has_password = any(c.setting("password") for c in probe.value.containers)
-    if has_password or health.status == 200:
-        return ""
-    return f"the app has no database password and says: {health.body or health.status}"
+    return "" if has_password or health.status == 200 else f"{health.body} "

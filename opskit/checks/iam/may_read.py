@@ -26,9 +26,8 @@ def check(standing: Standing, role: InstanceRole, bench: Bench) -> Finding:
     """Judge the refusals that have this reason."""
 
     def say(broken: Broken) -> str:
-        names = ", ".join(bench.target.parameters.values())
         why = f": {broken.miss.words}" if broken.miss.words else ""
-        return f"{broken.role} may not read {names}{why}"
+        return f"{broken.role} may not {broken.what}{why}"
 
     return verdict(
         standing,

@@ -9,15 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from opskit.checks.interface import Basis, Evidence, derived, observed, reported
+from opskit.config import Target
 from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Fact, Known, NotThere, Unknown
 from opskit.facts.key import Key
+from opskit.facts.parameter_metadata import ParameterMetadata
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.simulation import DECRYPT, READ, Decision, Simulation
 from opskit.policy.access import Need, RoleAccess
 from opskit.policy.evaluate import Word
 from opskit.policy.nearest import Denial, Miss
 
+ATTEMPT = "an attempt of the instance"
 DENIED = ("AccessDeniedException", "AccessDenied")
 FROM_MESSAGE = (
     ("service control policy", Denial.ORGANIZATION, "a service control policy denies it"),
@@ -35,6 +38,7 @@ class Stand:
     Attributes:
         is_allowed: None when that is not known.
         miss: why not, as far as the policies tell.
+        names: the parameters that are refused.
         evidence: of every source that said something.
         why_unknown: a clause; empty when it is known.
         missing: what would make it known.
@@ -44,6 +48,7 @@ class Stand:
     is_allowed: bool | None
     miss: Miss | None = None
     evidence: tuple[Evidence, ...] = ()
+    names: tuple[str, ...] = ()
     why_unknown: str = ""
     missing: tuple[str, ...] = ()
     disagreement: str = ""
@@ -69,6 +74,8 @@ def derive(
     simulation: Fact[Simulation],
     probe: Fact[InstanceProbe],
     key: Fact[Key],
+    metadata: Fact[ParameterMetadata],
+    target: Target,
 ) -> Standing:
     """Weigh the sources."""
     if role.role_name is None:
@@ -77,6 +84,8 @@ def derive(
     first = tuple(n for n in needs if n.action == READ[0])
     read = _stand(READ[0], first, access, simulation, probe)
     siblings = tuple(n for n in needs if n.action != READ[0] and n.miss is not None)
+    if isinstance(metadata, Known) and metadata.value.is_plain(target.parameters["password"]):
+        return Standing(read, None, siblings)
     if isinstance(key, Known) and key.value.is_aws_managed:
         # Its policy admits every principal of the account, so that only a deny could matter.
         denied = attempts_denied(probe, DECRYPT)
@@ -150,7 +159,8 @@ def _attempted_denied(
         miss = Miss(found[1], None, found[2])
         if any("allow" in w.text for w in words):
             disagreement = f"the instance is refused {action}, although its policies allow it"
-    return Stand(False, miss, (*seen, *words), disagreement=disagreement)
+    names = tuple(sorted({name for name, _ in denied}))
+    return Stand(False, miss, (*seen, *words), names, disagreement=disagreement)
 
 
 def _without_attempt(
@@ -169,23 +179,31 @@ def _without_attempt(
     if refused and miss is not None:
         if simulator_allows and miss.denial is not Denial.KEY_POLICY:
             text = f"IAM's simulator allows it, although {miss.words}"
-            return Stand(None, None, words, text, ("an attempt of the instance",), text)
-        return Stand(False, miss, words)
+            return _contradiction(words, text)
+        return Stand(False, miss, words, tuple(n.name for n in refused))
     if by_simulator:
         if knows_local and not by_simulator[0].stopped_by:
             text = "IAM's simulator refuses it, although the policies that can be read allow it"
-            return Stand(None, None, words, text, ("an attempt of the instance",), text)
+            return _contradiction(words, text)
         return Stand(False, _miss_of(by_simulator[0]), words)
     if simulator_allows or knows_local:
         return Stand(True, None, words)
     keys = sorted({key for n in needs for key in n.decision.depends_on})
     if keys:
         text = f"it depends on {', '.join(keys)}, which is not known here"
-        return Stand(None, None, words, text, ("an attempt of the instance",))
+        return _unknown(words, text, ATTEMPT)
     reasons = [f.reason for f in (access, simulation, probe) if isinstance(f, Unknown)]
     missing = [m for f in (access, simulation, probe) if isinstance(f, Unknown) for m in f.missing]
     text = "; ".join(dict.fromkeys(reasons)) or "nothing could tell"
-    return Stand(None, None, words, text, tuple(dict.fromkeys(missing)))
+    return _unknown(words, text, *dict.fromkeys(missing))
+
+
+def _unknown(words: tuple[Evidence, ...], why: str, *missing: str) -> Stand:
+    return Stand(None, evidence=words, why_unknown=why, missing=missing)
+
+
+def _contradiction(words: tuple[Evidence, ...], text: str) -> Stand:
+    return Stand(None, evidence=words, why_unknown=text, missing=(ATTEMPT,), disagreement=text)
 
 
 def _miss_of(decision: Decision) -> Miss:

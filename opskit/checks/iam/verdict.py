@@ -16,7 +16,7 @@ class Broken:
     """A refusal for the check's own reason.
 
     Attributes:
-        what: `read the parameters` or `decrypt the password`.
+        what: `read /a, /b` or `decrypt the password`.
         is_decrypt: whether it is about the key.
     """
 
@@ -53,6 +53,8 @@ def verdict(
     relevant = [row for row in asked if row[1] and row[0] is not None]
     for stand, reasons, what, is_decrypt in relevant:
         if stand is not None and stand.miss is not None and stand.miss.denial in reasons:
+            if stand.names and not is_decrypt:
+                what = f"read {', '.join(stand.names)}"
             broken = Broken(role.role_name, what, is_decrypt, stand.miss, stand)
             return failed(say(broken), *stand.evidence, fix=mend(broken))
     for stand, _, _, _ in relevant:

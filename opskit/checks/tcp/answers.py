@@ -4,23 +4,26 @@ Means: packets or replies are dropped on the way: AWS drops in silence.
 Found by: a connection from the instance, with a limit of three seconds, in which Linux has sent its
 first packet twice.
 Looks alike: nothing listening is refused at once (TCP002), which proves that the way is open.
-Fix: see the network checks; if they all pass, look at the instance's own firewall.
+Fix: see the network checks; if they all pass, rules and packets contradict each other: look at the
+instance's own firewall, the container's network, a stale address, and rules changed this minute.
 Not the fix: a longer time-out in the app.
 """
 
 from __future__ import annotations
 
-from opskit.checks.interface import Finding, failed, observed, passed, skipped, undecided
+from opskit.checks.interface import Finding, derived, failed, observed, passed, skipped, undecided
 from opskit.facts.dns import Host
-from opskit.facts.interface import Fact, Unknown
+from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.probe import InstanceProbe
+from opskit.reachability.path import Outcome
+from opskit.reachability.way import Way
 
 explains = ("tls", "auth", "app")
 is_essential = True
 
 
-def check(host: Host, probe: Fact[InstanceProbe]) -> Finding:
-    """Judge the connection to the host that the app is told."""
+def check(host: Host, probe: Fact[InstanceProbe], way: Fact[Way]) -> Finding:
+    """Judge the connection to the host that the app is told, beside what the rules would let pass."""
     if isinstance(probe, Unknown):
         return undecided(f"not tried from the instance: {probe.reason}", *probe.missing)
     found = probe.value.connection(host.port)
@@ -35,7 +38,11 @@ def check(host: Host, probe: Fact[InstanceProbe]) -> Finding:
         )
     if found.outcome == "refused":
         return skipped(f"{found.address}:{found.port} refused, which is an answer")
-    return failed(
-        f"{found.words}",
-        observed("tried on the instance; a drop by a security group, an ACL or a route looks so"),
-    )
+    seen = observed("tried on the instance; a drop by a security group, an ACL or a route looks so")
+    if isinstance(way, Known) and way.value.today.outcome is Outcome.PASS:
+        return failed(
+            f"{found.words}, although every group, ACL and route lets it pass",
+            seen,
+            derived(way.value.today.line),
+        )
+    return failed(found.words, seen)
