@@ -14,7 +14,7 @@ from __future__ import annotations
 from opskit.checks.iam import repair
 from opskit.checks.iam.repair import Bench
 from opskit.checks.iam.standing import Standing
-from opskit.checks.iam.verdict import Broken
+from opskit.checks.iam.verdict import Broken, name_of
 from opskit.checks.interface import (
     Finding,
     derived,
@@ -25,9 +25,10 @@ from opskit.checks.interface import (
     undecided,
 )
 from opskit.facts.instance_role import InstanceRole
-from opskit.facts.interface import Fact, Known
+from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.simulation import READ
+from opskit.policy.access import RoleAccess
 from opskit.policy.nearest import Denial, Miss
 
 explains = ("auth", "app")
@@ -36,13 +37,15 @@ DENIED = "AccessDenied"
 
 
 def check(
-    standing: Standing, role: InstanceRole, bench: Bench, probe: Fact[InstanceProbe]
+    standing: Standing,
+    role: Fact[InstanceRole],
+    access: Fact[RoleAccess],
+    bench: Bench,
+    probe: Fact[InstanceProbe],
 ) -> Finding:
     """Judge what is allowed for one operation and not for another."""
-    if role.role_name is None:
-        return undecided("the instance has no role", "an instance profile")
-    if bench.access is None:
-        return undecided("the role's policies could not be read", "iam:GetRolePolicy")
+    if isinstance(access, Unknown):
+        return undecided(access.reason, *access.missing)
     refused = _refused(standing)
     if not refused:
         return skipped("every way to read is allowed, or none")
@@ -52,10 +55,10 @@ def check(
         miss = next(iter(refused.values()))
     if miss is None:
         words = "; ".join(m.words for m in refused.values())
-        return passed(f"{role.role_name} is allowed what the app calls", derived(words))
-    broken = Broken(role.role_name, "read the parameters", False, miss, standing.read)
+        return passed(f"{name_of(role)} is allowed what the app calls", derived(words))
+    broken = Broken(name_of(role), "read the parameters", False, miss, standing.read)
     return failed(
-        f"{role.role_name} is not allowed the operation that the app calls: {miss.words}",
+        f"{name_of(role)} is not allowed the operation that the app calls: {miss.words}",
         observed(f"the app has no database password and says: {said.strip()}"),
         *standing.read.evidence,
         fix=repair.grant(bench, broken),

@@ -19,13 +19,14 @@ from opskit.checks.iam.standing import Standing
 from opskit.checks.iam.verdict import Broken, verdict
 from opskit.checks.interface import Finding
 from opskit.facts.instance_role import InstanceRole
+from opskit.facts.interface import Fact
 from opskit.policy.nearest import Denial
 
 explains = ("auth", "app")
 is_essential = True
 
 
-def check(standing: Standing, role: InstanceRole, bench: Bench) -> Finding:
+def check(standing: Standing, role: Fact[InstanceRole], bench: Bench) -> Finding:
     """Judge the refusals that have this reason."""
 
     def say(broken: Broken) -> str:

@@ -16,12 +16,13 @@ from opskit.checks.iam.standing import Standing
 from opskit.checks.iam.verdict import Broken, verdict
 from opskit.checks.interface import Finding
 from opskit.facts.instance_role import InstanceRole
+from opskit.facts.interface import Fact
 from opskit.policy.nearest import Denial
 
 explains = ("auth", "app", "IAM003")
 
 
-def check(standing: Standing, role: InstanceRole, bench: Bench) -> Finding:
+def check(standing: Standing, role: Fact[InstanceRole], bench: Bench) -> Finding:
     """Judge the refusals that have this reason."""
 
     def say(broken: Broken) -> str:

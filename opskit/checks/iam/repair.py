@@ -35,7 +35,7 @@ class Bench:
     target: Target
     region: Region
     identity: Identity
-    role: InstanceRole
+    role: InstanceRole | None
     key: Key | None
     access: RoleAccess | None
     policies: RolePolicies | None
@@ -71,7 +71,7 @@ def derive(
     target: Target,
     region: Region,
     identity: Identity,
-    role: InstanceRole,
+    role: Fact[InstanceRole],
     key: Fact[Key],
     access: Fact[RoleAccess],
     policies: Fact[RolePolicies],
@@ -83,7 +83,7 @@ def derive(
         target,
         region,
         identity,
-        role,
+        role.value if isinstance(role, Known) else None,
         key.value if isinstance(key, Known) else None,
         access.value if isinstance(access, Known) else None,
         policies.value if isinstance(policies, Known) else None,
@@ -93,7 +93,7 @@ def derive(
 
 def grant(bench: Bench, broken: Broken) -> Fix | None:
     """An inline policy that gives the role what it lacks."""
-    if broken.is_decrypt and bench.key is None:
+    if bench.role is None or (broken.is_decrypt and bench.key is None):
         return None
     name = "decrypt-parameters" if broken.is_decrypt else "read-parameters"
     command = aws(
@@ -155,7 +155,7 @@ def narrow_deny(bench: Bench, broken: Broken) -> Fix | None:
 def exempt(bench: Bench, broken: Broken) -> Fix | None:
     """The service control policy, with an exception for this role alone."""
     hit = broken.miss.hit
-    if hit is None or not hit.policy.arn or bench.role.role_arn is None:
+    if hit is None or not hit.policy.arn or bench.role is None or bench.role.role_arn is None:
         return None
     statement = dict(hit.statement.raw)
     condition = {k: dict(v) for k, v in statement.get("Condition", {}).items()}
@@ -179,7 +179,9 @@ def exempt(bench: Bench, broken: Broken) -> Fix | None:
 def admit_in_key_policy(bench: Bench, broken: Broken) -> Fix | None:
     """The key policy with one more statement, which names the role."""
     key_document = bench.access.policies.key if bench.access else None
-    if key_document is None or bench.key is None or bench.role.role_arn is None:
+    if key_document is None or bench.key is None or bench.role is None:
+        return None
+    if bench.role.role_arn is None:
         return None
     hit = broken.miss.hit
     if hit is not None and not hit.statement.allows:

@@ -11,14 +11,14 @@ Not the fix: believing the simulator: a simulated allow never outweighs an obser
 from __future__ import annotations
 
 from opskit.checks.iam.standing import Standing
+from opskit.checks.iam.verdict import name_of
 from opskit.checks.interface import Finding, passed, undecided, warned
 from opskit.facts.instance_role import InstanceRole
+from opskit.facts.interface import Fact
 
 
-def check(standing: Standing, role: InstanceRole) -> Finding:
+def check(standing: Standing, role: Fact[InstanceRole]) -> Finding:
     """Say who contradicts whom."""
-    if role.role_name is None:
-        return undecided("the instance has no role", "an instance profile")
     stands = [s for s in (standing.read, standing.decrypt) if s is not None]
     for stand in stands:
         if stand.disagreement:
@@ -29,4 +29,4 @@ def check(standing: Standing, role: InstanceRole) -> Finding:
         return undecided("no source could say anything", *(missing or ("any of the three",)))
     sources = max(len({e.basis for e in s.evidence}) for s in said)
     word = {0: "none", 1: "one source", 2: "two sources", 3: "three sources"}[sources]
-    return passed(f"{word} asked of {role.role_name}'s rights, no contradiction")
+    return passed(f"{word} asked of {name_of(role)}'s rights, no contradiction")

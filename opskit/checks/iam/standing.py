@@ -69,7 +69,7 @@ class Standing:
 
 
 def derive(
-    role: InstanceRole,
+    role: Fact[InstanceRole],
     access: Fact[RoleAccess],
     simulation: Fact[Simulation],
     probe: Fact[InstanceProbe],
@@ -78,7 +78,7 @@ def derive(
     target: Target,
 ) -> Standing:
     """Weigh the sources."""
-    if role.role_name is None:
+    if isinstance(role, Known) and role.value.role_name is None:
         raise NotThere("the instance has no role", "an instance profile")
     needs = access.value.reads if isinstance(access, Known) else ()
     first = tuple(n for n in needs if n.action == READ[0])

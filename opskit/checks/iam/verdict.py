@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from opskit.checks.iam.standing import Stand, Standing
 from opskit.checks.interface import Finding, Fix, failed, passed, skipped, undecided
 from opskit.facts.instance_role import InstanceRole
+from opskit.facts.interface import Fact, Known
 from opskit.policy.nearest import Denial, Miss
 
 
@@ -30,9 +31,14 @@ class Broken:
 Mend = Callable[[Broken], Fix | None]
 
 
+def name_of(role: Fact[InstanceRole]) -> str:
+    """The role's name, or what to call it when nobody may look."""
+    return (isinstance(role, Known) and role.value.role_name) or "the instance's role"
+
+
 def verdict(
     standing: Standing,
-    role: InstanceRole,
+    role: Fact[InstanceRole],
     *,
     reading: tuple[Denial, ...] = (),
     decrypting: tuple[Denial, ...] = (),
@@ -44,8 +50,9 @@ def verdict(
     Args:
         reading, decrypting: the reasons for each of the two.
     """
-    if role.role_name is None:
+    if isinstance(role, Known) and role.value.role_name is None:
         return undecided("the instance has no role", "an instance profile")
+    name = name_of(role)
     asked: list[tuple[Stand | None, tuple[Denial, ...], str, bool]] = [
         (standing.read, reading, "read the parameters", False),
         (standing.decrypt, decrypting, "decrypt the password", True),
@@ -55,7 +62,7 @@ def verdict(
         if stand is not None and stand.miss is not None and stand.miss.denial in reasons:
             if stand.names and not is_decrypt:
                 what = f"read {', '.join(stand.names)}"
-            broken = Broken(role.role_name, what, is_decrypt, stand.miss, stand)
+            broken = Broken(name, what, is_decrypt, stand.miss, stand)
             return failed(say(broken), *stand.evidence, fix=mend(broken))
     for stand, _, _, _ in relevant:
         if stand is not None and stand.is_allowed is None:
@@ -66,4 +73,4 @@ def verdict(
         return skipped("AWS's own key needs no statement: ssm:GetParameter is enough")
     evidence = tuple(e for stand, _, _, _ in relevant if stand for e in stand.evidence)
     whats = " and ".join(f"may {what}" for _, _, what, _ in relevant)
-    return passed(f"{role.role_name} {whats}", *evidence)
+    return passed(f"{name} {whats}", *evidence)

@@ -23,7 +23,7 @@ from opskit.checks.interface import (
     warned,
 )
 from opskit.checks.network import repair
-from opskit.checks.network.passage import ACLS
+from opskit.checks.network.passage import ACLS, needs_of
 from opskit.facts.balancer import Balancer
 from opskit.facts.interface import Fact, Known
 from opskit.facts.target_health import TargetHealths
@@ -45,7 +45,8 @@ def check(way: Way, front: Front, balancer: Fact[Balancer], targets: TargetHealt
     blocked = [p for p in front.to_app if p.outcome in (Outcome.DROP, Outcome.PART)]
     if not blocked:
         if unknown:
-            return undecided(unknown[0].line, "ec2:DescribeNetworkAcls")
+            one = next(c for c in unknown[0].checkpoints if c.outcome is Outcome.UNKNOWN)
+            return undecided(f"{one.place}: {one.decided_by}", needs_of(one))
         port = front.to_app[0].port
         return passed(f"{name} reaches the app on {port}", derived(front.to_app[0].line), *states)
     path = blocked[0]

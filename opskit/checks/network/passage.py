@@ -63,15 +63,19 @@ def verdict(
     if unknown and seen is not None and seen.is_connected:
         return passed(f"the instance connects; {unknown[0].decided_by}", observed(seen.words))
     if unknown:
-        needs = NEEDS.get(unknown[0].kind, "ec2:DescribeNetworkAcls")
-        if "not modelled" in unknown[0].decided_by:
-            needs = "a connection tried from the instance"
-        return undecided(f"{unknown[0].place}: {unknown[0].decided_by}", needs)
+        return undecided(f"{unknown[0].place}: {unknown[0].decided_by}", needs_of(unknown[0]))
     if any(c.outcome is Outcome.DROP for c in here):
         return skipped("that rule is judged under another code")
     if not here:
         return skipped("app and database share a subnet, so none is passed")
     return passed(good, *(derived(f"{c.place}: {c.decided_by}") for c in here))
+
+
+def needs_of(unknown: Checkpoint) -> str:
+    """What would make an unknown checkpoint known."""
+    if "not modelled" in unknown.decided_by or "the reference" in unknown.decided_by:
+        return "a connection tried from the instance"
+    return NEEDS.get(unknown.kind, "ec2:DescribeNetworkAcls")
 
 
 def connection(way: Way, probe: Fact[InstanceProbe]) -> Connection | None:

@@ -10,19 +10,30 @@ Not the fix: a new parameter under another key, as long as this one can be had b
 
 from __future__ import annotations
 
-from opskit.checks.interface import Finding, Fix, failed, passed, reported
+from opskit.checks.interface import Finding, Fix, failed, passed, reported, undecided
 from opskit.checks.parameters.key_usable import PENDING
 from opskit.checks.remedy import aws, restart_if_unhealthy
 from opskit.facts.app_instance import AppInstance
-from opskit.facts.interface import Fact
+from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.key import Key
+from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
 
 explains = ("iam", "auth", "app", "PAR002", "PAR003")
 
 
-def check(key: Key, app: Fact[AppInstance], probe: Fact[InstanceProbe]) -> Finding:
-    """Judge the key's state."""
+def check(
+    described: Fact[Key],
+    parameters: Fact[Parameters],
+    app: Fact[AppInstance],
+    probe: Fact[InstanceProbe],
+) -> Finding:
+    """Judge the key's state; a key that decrypts is none that waits."""
+    if isinstance(described, Unknown):
+        if isinstance(parameters, Known) and parameters.value.get("password"):
+            return passed("the password was decrypted, or is not encrypted")
+        return undecided(described.reason, *described.missing)
+    key = described.value
     if key.state != PENDING:
         return passed(f"{key.named_as} is not waiting for its deletion")
     until = f" until {key.deleted_at:%Y-%m-%d %H:%M} UTC" if key.deleted_at else ""
