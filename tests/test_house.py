@@ -42,6 +42,7 @@ def test_every_check_file_is_in_the_catalogue() -> None:
         "network/passage.py",
         "network/repair.py",
         "network/latent.py",
+        "iam/bench.py",
         "iam/standing.py",
         "iam/verdict.py",
         "iam/repair.py",

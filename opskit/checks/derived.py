@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from opskit.checks.iam import repair, standing
+from opskit.checks.iam import bench, standing
 from opskit.facts.interface import Fact, Known, NotThere, Unknown, inputs_of, outputs_of
 from opskit.facts.snapshot import Snapshot
 from opskit.policy import access, operator
@@ -17,7 +17,7 @@ DERIVED: tuple[Callable[..., Any], ...] = (
     front.derive,
     access.derive,
     standing.derive,
-    repair.derive,
+    bench.derive,
     operator.derive,
 )
 """In an order in which each finds its inputs. They are pure: no reader waits for them."""

@@ -36,14 +36,7 @@ def every(parts: Iterable[Truth]) -> Truth:
 
 def some(parts: Iterable[Truth]) -> Truth:
     """Yes as soon as one is yes, no if all are no."""
-    doubtful: frozenset[str] = frozenset()
-    is_doubtful = False
-    for part in parts:
-        if part.value is True:
-            return YES
-        if part.value is None:
-            is_doubtful, doubtful = True, doubtful | part.depends_on
-    return Truth(None, doubtful) if is_doubtful else NO
+    return negate(every(negate(part) for part in parts))
 
 
 def negate(truth: Truth) -> Truth:

@@ -172,12 +172,12 @@ def trace(
     back = _Leg(network, destination, source)
     same_subnet = source.subnet is not None and source.subnet == destination.subnet
     asked = (port, port)
-    found = [_egress(there, port)]
+    found = [_groups(there, Kind.EGRESS, port)]
     if not same_subnet:
         found.append(_acl(there, Kind.ACL_OUT, asked))
         found.append(_route(there, Kind.ROUTE))
         found.append(_acl(there, Kind.ACL_IN, asked))
-    found.append(_ingress(there, port))
+    found.append(_groups(there, Kind.INGRESS, port))
     if not same_subnet:
         found.append(_acl(back, Kind.REPLY_ACL_OUT, client_ports))
         found.append(_route(back, Kind.REPLY_ROUTE))
@@ -220,36 +220,22 @@ class _Leg:
         return (), end.group_ids
 
 
-def _egress(leg: _Leg, port: int) -> Checkpoint | None:
-    if leg.source.subnet is None or not leg.source.group_ids:
+def _groups(leg: _Leg, kind: Kind, port: int) -> Checkpoint | None:
+    """What the groups of one end say: the source's on the way out, the destination's on the way in."""
+    own, peer = (leg.source, leg.destination)[:: 1 if kind is Kind.EGRESS else -1]
+    if own.subnet is None or not own.group_ids:
         return None
-    certain, doubtful = leg.referable(leg.destination)
+    certain, doubtful = leg.referable(peer)
     said = security_group.admit(
-        leg.groups_of(leg.source),
-        is_egress=True,
-        peer=leg.destination.address,
+        leg.groups_of(own),
+        is_egress=kind is Kind.EGRESS,
+        peer=peer.address,
         peer_groups=certain,
         port=port,
         lists=leg.network.lists.cidrs_of,
         doubtful_groups=doubtful,
     )
-    return _group_checkpoint(leg, Kind.EGRESS, leg.source, leg.destination, said, port)
-
-
-def _ingress(leg: _Leg, port: int) -> Checkpoint | None:
-    if leg.destination.subnet is None or not leg.destination.group_ids:
-        return None
-    certain, doubtful = leg.referable(leg.source)
-    said = security_group.admit(
-        leg.groups_of(leg.destination),
-        is_egress=False,
-        peer=leg.source.address,
-        peer_groups=certain,
-        port=port,
-        lists=leg.network.lists.cidrs_of,
-        doubtful_groups=doubtful,
-    )
-    return _group_checkpoint(leg, Kind.INGRESS, leg.destination, leg.source, said, port)
+    return _group_checkpoint(leg, kind, own, peer, said, port)
 
 
 def _group_checkpoint(

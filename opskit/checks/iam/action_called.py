@@ -12,7 +12,7 @@ Not the fix: ssm:*.
 from __future__ import annotations
 
 from opskit.checks.iam import repair
-from opskit.checks.iam.repair import Bench
+from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.standing import Standing
 from opskit.checks.iam.verdict import Broken, name_of
 from opskit.checks.interface import (

@@ -14,9 +14,9 @@ Not the fix: storing the password as a plain String.
 from __future__ import annotations
 
 from opskit.checks.iam import repair
-from opskit.checks.iam.repair import Bench
+from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.standing import Standing
-from opskit.checks.iam.verdict import Broken, verdict
+from opskit.checks.iam.verdict import verdict
 from opskit.checks.interface import Finding
 from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Fact
@@ -28,15 +28,10 @@ is_essential = True
 
 def check(standing: Standing, role: Fact[InstanceRole], bench: Bench) -> Finding:
     """Judge the refusals that have this reason."""
-
-    def say(broken: Broken) -> str:
-        named = f" with {bench.key.named_as} ({bench.key.key_id})" if bench.key else ""
-        why = f": {broken.miss.words}" if broken.miss.words else ""
-        return f"{broken.role} may not decrypt{named}{why}"
-
     return verdict(
         standing,
         role,
+        bench,
         decrypting=(
             Denial.NO_STATEMENT,
             Denial.PATH,
@@ -44,6 +39,5 @@ def check(standing: Standing, role: Fact[InstanceRole], bench: Bench) -> Finding
             Denial.ACTION,
             Denial.DOUBLE_SLASH,
         ),
-        say=say,
-        mend=lambda broken: repair.grant(bench, broken),
+        mend=repair.grant,
     )

@@ -11,9 +11,9 @@ Not the fix: ssm:* or Resource "*".
 from __future__ import annotations
 
 from opskit.checks.iam import repair
-from opskit.checks.iam.repair import Bench
+from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.standing import Standing
-from opskit.checks.iam.verdict import Broken, verdict
+from opskit.checks.iam.verdict import verdict
 from opskit.checks.interface import Finding
 from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Fact
@@ -25,15 +25,10 @@ is_essential = True
 
 def check(standing: Standing, role: Fact[InstanceRole], bench: Bench) -> Finding:
     """Judge the refusals that have this reason."""
-
-    def say(broken: Broken) -> str:
-        why = f": {broken.miss.words}" if broken.miss.words else ""
-        return f"{broken.role} may not {broken.what}{why}"
-
     return verdict(
         standing,
         role,
+        bench,
         reading=(Denial.NO_STATEMENT,),
-        say=say,
-        mend=lambda broken: repair.grant(bench, broken),
+        mend=repair.grant,
     )

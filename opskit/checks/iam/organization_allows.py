@@ -11,9 +11,9 @@ Not the fix: anything in the role's own policies; detaching the policy.
 from __future__ import annotations
 
 from opskit.checks.iam import repair
-from opskit.checks.iam.repair import Bench
+from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.standing import Standing
-from opskit.checks.iam.verdict import Broken, verdict
+from opskit.checks.iam.verdict import verdict
 from opskit.checks.interface import Finding
 from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Fact
@@ -24,15 +24,11 @@ explains = ("auth", "app", "IAM003")
 
 def check(standing: Standing, role: Fact[InstanceRole], bench: Bench) -> Finding:
     """Judge the refusals that have this reason."""
-
-    def say(broken: Broken) -> str:
-        return f"{broken.role} may not {broken.what}: {broken.miss.words}"
-
     return verdict(
         standing,
         role,
+        bench,
         reading=(Denial.ORGANIZATION,),
         decrypting=(Denial.ORGANIZATION,),
-        say=say,
-        mend=lambda broken: repair.exempt(bench, broken),
+        mend=repair.exempt,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.standing import Stand, Standing
 from opskit.checks.interface import Finding, Fix, failed, passed, skipped, undecided
 from opskit.facts.instance_role import InstanceRole
@@ -27,8 +28,14 @@ class Broken:
     miss: Miss
     stand: Stand
 
+    @property
+    def sentence(self) -> str:
+        """The refusal with its reason."""
+        why = f": {self.miss.words}" if self.miss.words else ""
+        return f"{self.role} may not {self.what}{why}"
 
-Mend = Callable[[Broken], Fix | None]
+
+Mend = Callable[[Bench, Broken], Fix | None]
 
 
 def name_of(role: Fact[InstanceRole]) -> str:
@@ -39,10 +46,10 @@ def name_of(role: Fact[InstanceRole]) -> str:
 def verdict(
     standing: Standing,
     role: Fact[InstanceRole],
+    bench: Bench,
     *,
     reading: tuple[Denial, ...] = (),
     decrypting: tuple[Denial, ...] = (),
-    say: Callable[[Broken], str],
     mend: Mend,
 ) -> Finding:
     """Judge both stands under the reasons that the check speaks of.
@@ -62,8 +69,10 @@ def verdict(
         if stand is not None and stand.miss is not None and stand.miss.denial in reasons:
             if stand.names and not is_decrypt:
                 what = f"read {', '.join(stand.names)}"
+            elif bench.key is not None and is_decrypt:
+                what += f" with {bench.key.named_as} ({bench.key.key_id})"
             broken = Broken(name, what, is_decrypt, stand.miss, stand)
-            return failed(say(broken), *stand.evidence, fix=mend(broken))
+            return failed(broken.sentence, *stand.evidence, fix=mend(bench, broken))
     for stand, _, _, _ in relevant:
         if stand is not None and stand.is_allowed is None:
             return undecided(stand.why_unknown, *stand.missing)

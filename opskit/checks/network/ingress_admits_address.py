@@ -13,12 +13,11 @@ Not the fix: 0.0.0.0/0, a public address, or the whole VPC's range.
 from __future__ import annotations
 
 from opskit.checks.interface import Finding
-from opskit.checks.network import repair
-from opskit.checks.network.passage import verdict
+from opskit.checks.network.passage import at_ingress
 from opskit.facts.interface import Fact
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.security_groups import SecurityGroups
-from opskit.reachability.path import Checkpoint, Kind, Path, Reason
+from opskit.reachability.path import Path, Reason
 from opskit.reachability.way import Way
 
 explains = ("tcp", "tls", "auth", "app")
@@ -27,7 +26,7 @@ explains = ("tcp", "tls", "auth", "app")
 def check(way: Way, groups: SecurityGroups, probe: Fact[InstanceProbe]) -> Finding:
     """Judge today's way at the database's groups."""
 
-    def say(path: Path, _: Checkpoint) -> str:
+    def say(path: Path) -> str:
         own = path.destination.group_ids
         ranges = groups.peers_of(own, path.port)
         return (
@@ -35,13 +34,4 @@ def check(way: Way, groups: SecurityGroups, probe: Fact[InstanceProbe]) -> Findi
             f"{path.source.address} of {path.source.name}"
         )
 
-    good = f"{groups.labels(way.today.destination.group_ids)} admits the app on {way.today.port}"
-    return verdict(
-        way,
-        probe,
-        (Kind.INGRESS,),
-        (Reason.OTHER_ADDRESS,),
-        good=good,
-        say=say,
-        mend=repair.ingress,
-    )
+    return at_ingress(way, groups, probe, Reason.OTHER_ADDRESS, say)

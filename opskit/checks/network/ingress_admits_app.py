@@ -12,12 +12,11 @@ Not the fix: 0.0.0.0/0, a public address, or the whole VPC's range.
 from __future__ import annotations
 
 from opskit.checks.interface import Finding
-from opskit.checks.network import repair
-from opskit.checks.network.passage import verdict
+from opskit.checks.network.passage import at_ingress
 from opskit.facts.interface import Fact
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.security_groups import SecurityGroups
-from opskit.reachability.path import Checkpoint, Kind, Path, Reason
+from opskit.reachability.path import Path, Reason
 from opskit.reachability.way import Way
 
 explains = ("tcp", "tls", "auth", "app")
@@ -26,13 +25,10 @@ explains = ("tcp", "tls", "auth", "app")
 def check(way: Way, groups: SecurityGroups, probe: Fact[InstanceProbe]) -> Finding:
     """Judge today's way at the database's groups."""
 
-    def say(path: Path, _: Checkpoint) -> str:
+    def say(path: Path) -> str:
         own, peers = path.destination.group_ids, path.source.group_ids
         others = groups.peers_of(own, path.port)
         who = groups.labels(peers)
         return f"{groups.labels(own)} admits {path.port} from {others} only, not from {who}"
 
-    good = f"{groups.labels(way.today.destination.group_ids)} admits the app on {way.today.port}"
-    return verdict(
-        way, probe, (Kind.INGRESS,), (Reason.OTHER_GROUP,), good=good, say=say, mend=repair.ingress
-    )
+    return at_ingress(way, groups, probe, Reason.OTHER_GROUP, say)

@@ -16,8 +16,10 @@ from opskit.checks.interface import (
     undecided,
     warned,
 )
+from opskit.checks.network import repair
 from opskit.facts.interface import Fact, Known
 from opskit.facts.probe import InstanceProbe
+from opskit.facts.security_groups import SecurityGroups
 from opskit.instance.probe import Connection
 from opskit.reachability.path import Checkpoint, Kind, Outcome, Path, Reason
 from opskit.reachability.way import Way
@@ -69,6 +71,26 @@ def verdict(
     if not here:
         return skipped("app and database share a subnet, so none is passed")
     return passed(good, *(derived(f"{c.place}: {c.decided_by}") for c in here))
+
+
+def at_ingress(
+    way: Way,
+    groups: SecurityGroups,
+    probe: Fact[InstanceProbe],
+    reason: Reason,
+    say: Callable[[Path], str],
+) -> Finding:
+    """Judge today's way at the database's groups, under one reason."""
+    good = f"{groups.labels(way.today.destination.group_ids)} admits the app on {way.today.port}"
+    return verdict(
+        way,
+        probe,
+        (Kind.INGRESS,),
+        (reason,),
+        good=good,
+        say=lambda path, _: say(path),
+        mend=repair.ingress,
+    )
 
 
 def needs_of(unknown: Checkpoint) -> str:
