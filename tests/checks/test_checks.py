@@ -166,6 +166,8 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("IAM007", FAIL, (b.role_policies(b.DECRYPTS, {**b.READS, "Action": GET}), NO_SETTINGS)),
     ("IAM007", FAIL, (b.role_policies(b.READS, b.DECRYPTS), no_settings("AccessDenied when calling the GetParametersByPath operation"))),
     ("IAM007", FAIL, (b.role_policies(b.DECRYPTS, {**b.READS, "Action": "ssm:GetParameters"}), replace(b.refused(GET), result=replace(b.refused(GET).result, containers=(), health=Health("u", 503, 1.0, "AccessDenied GetParameter "))))),
+    ("IAM007", PASS, (b.refused("kms:Decrypt"), b.role_policies(b.READS), no_settings("AccessDenied GetParameters operation: kms:Decrypt"))),
+    ("IAM007", PASS, (b.role_policies(b.READS, b.DECRYPTS), no_settings("AccessDenied"))),
     ("IAM007", PASS, (b.role_policies(b.DECRYPTS, {**b.READS, "Action": GET}),)),
     ("IAM007", PASS, (b.role_policies(b.DECRYPTS, {**b.READS, "Action": GET}), no_settings("parameters do not exist"))),
     ("IAM007", PASS, (b.role_policies(b.DECRYPTS, {**b.READS, "Action": "ssm:GetParameters"}), b.refused(GET))),
