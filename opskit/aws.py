@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
 from opskit.config import Target, aws_region
 from opskit.errors import AwsError, TargetError
@@ -71,12 +72,28 @@ class Aws:
         """The Region that calls go to."""
         return str(self._make_session().region_name)
 
-    def client(self, service: str) -> Client:
+    def client(self, service: str) -> Client | MessageGateway:
         """The client of a service, made once."""
+        if service == "ssmmessages":
+            return MessageGateway(self)
         with self._lock:
             if service not in self._clients:
                 self._clients[service] = Client(self, service, self._make_client(service))
             return self._clients[service]
+
+    def sign(self, url: str, service: str) -> dict[str, str]:
+        """The headers that sign a GET of a URL with the present credentials (Signature Version 4)."""
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+
+        with self._lock:
+            credentials = self._make_session().get_credentials()
+        if credentials is None:
+            raise no_credentials()
+        request = AWSRequest("GET", url)
+        SigV4Auth(credentials.get_frozen_credentials(), service, self.region).add_auth(request)
+        signed = ("Authorization", "X-Amz-Date", "X-Amz-Security-Token")
+        return {name: request.headers[name] for name in signed if name in request.headers}
 
     def count(self) -> None:
         """Count one call of the present thread."""
@@ -139,6 +156,31 @@ class Aws:
             self._progress.note(
                 f"AWS throttles {operation.name} ({code}); waiting, attempt {attempts}"
             )
+
+
+class MessageGateway:
+    """Signs the upgrades to Session Manager's data channels."""
+
+    def __init__(self, aws: Aws) -> None:
+        self._aws = aws
+
+    def upgrade_headers(self, url: str) -> dict[str, str]:
+        """The headers for one upgrade; none for a URL that is signed already.
+
+        The URL may hold characters that botocore would sign as they stand and the service as
+        escaped, so that a copy with an escaped and sorted query is signed; the URL itself is dialled
+        as it was given.
+        """
+        parts = urlsplit(url)
+        query = parse_qsl(parts.query, keep_blank_values=True)
+        if any(name.startswith("X-Amz-") for name, _ in query):
+            return {}
+        strict = "&".join(
+            f"{quote(k, safe='-_.~')}={quote(v, safe='-_.~')}" for k, v in sorted(query)
+        )
+        scheme = "https" if parts.scheme == "wss" else "http"
+        copy = urlunsplit((scheme, parts.netloc, parts.path, strict, ""))
+        return self._aws.sign(copy, "ssmmessages")
 
 
 class Client:

@@ -13,7 +13,7 @@ from typing import Any
 from opskit.checks.derived import derive_all, facts_for
 from opskit.checks.interface import Check, Finding, Fix, Judged, Status, undecided
 from opskit.config import Target
-from opskit.errors import ExitStatus, TargetError
+from opskit.errors import ExitStatus, Incomplete, TargetError
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
@@ -23,8 +23,10 @@ from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbInstances
 from opskit.facts.region import Region
+from opskit.facts.road import RoadChoice
 from opskit.facts.snapshot import Snapshot
 from opskit.facts.target_health import TargetHealth, TargetHealths
+from opskit.instance.interface import Road
 from opskit.reachability.front import Front
 from opskit.reachability.way import Way
 
@@ -245,6 +247,25 @@ def _with_cause(one: Judged, roots: Sequence[Judged], fails: Sequence[Judged]) -
         return one
     cause = next((f for f in (*roots, *fails) if f is not one and _explains(f, one)), None)
     return replace(one, caused_by=cause.check.code) if cause else one
+
+
+def find_road(target: Target, clients: Clients, region: str) -> Road:
+    """The road to the app's instance.
+
+    Raises:
+        Incomplete: the instance cannot be found, or `--via none`.
+    """
+    given = (target, Region(region), RunKey(secrets.token_hex(8)))
+    snapshot = gather((RoadChoice,), clients, given, deadline_s=DEADLINE_S)
+    choice = snapshot.get(RoadChoice)
+    if isinstance(choice, Unknown):
+        raise Incomplete(
+            f"the app's instance is not known: {choice.reason}", "--instance ID names it"
+        )
+    if choice.value.road is None:
+        raise Incomplete(choice.value.why_none)
+    road: Road = choice.value.road
+    return road
 
 
 def discover(

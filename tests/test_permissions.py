@@ -39,7 +39,7 @@ def test_an_operator_with_few_rights_is_told_which_are_missing(operator: Operato
     }
     deny = {
         "Effect": "Deny",
-        "Action": ["ssm:SendCommand", "organizations:*"],
+        "Action": ["ssm:SendCommand", "ssm:StartSession", "organizations:*"],
         "Resource": "*",
     }
     put = ("aws", "iam", "put-user-policy", "--user-name", "oncall", "--policy-name", "everything")

@@ -80,6 +80,7 @@ CODES: dict[str, str] = {
     "OPR002": "operator.reads_the_parameters",
     "OPR003": "operator.asks_the_instance",
     "OPR004": "operator.reads_policies",
+    "OPR005": "operator.starts_sessions",
 }
 """Code -> module under `checks`, in causal order."""
 

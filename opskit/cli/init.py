@@ -60,7 +60,8 @@ def init(force: bool, to_stdout: bool, **flags: Any) -> None:
         else:
             lines += [f"# {why}", f"{key} = {json.dumps(value)}"]
     lines += [
-        "# More that can be said: container, health_url, dns_server, via (auto, run-command, local, none)",
+        "# More that can be said: container, health_url, dns_server,",
+        "# via (auto, run-command, session-manager, local, none)",
     ]
     text = "\n".join(lines) + "\n"
     if to_stdout:

@@ -14,6 +14,7 @@ from opskit.errors import ExitStatus, OpskitError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "diagnose": ("opskit.cli.diagnose:diagnose", "Find out why the app cannot reach its database."),
+    "run": ("opskit.cli.run:run", "Run a command on the app's instance."),
     "explain": ("opskit.cli.explain:explain", "Say what a finding's code means, offline."),
     "runbook": ("opskit.cli.runbook:runbook", "List and show the runbooks."),
     "init": ("opskit.cli.init:init", "Write a commented opskit.toml from what discovery finds."),

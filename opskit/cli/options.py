@@ -30,7 +30,9 @@ TARGET_OPTIONS = (
     ),
     click.option("--dns-server", metavar="ADDRESS[:PORT]", help="Your resolver, with split DNS."),
     click.option(
-        "--via", metavar="ROAD", help="Road to the instance: auto, run-command, local, none."
+        "--via",
+        metavar="ROAD",
+        help="Road to it: auto, run-command, session-manager, local, none.",
     ),
     *(
         click.option(f"--parameter-{purpose}", metavar="NAME", help=f"Parameter of the {purpose}.")

@@ -92,6 +92,13 @@ class Autoscaling(AwsClient, Protocol):
     """EC2 Auto Scaling."""
 
 
+class SsmMessages(Protocol):
+    """Session Manager's message gateway, which is no ordinary service: a WebSocket."""
+
+    def upgrade_headers(self, url: str) -> dict[str, str]:
+        """The signed headers of the upgrade to a data channel."""
+
+
 class Organizations(AwsClient, Protocol):
     """Organizations."""
 
@@ -107,6 +114,7 @@ CLIENTS: dict[type, str] = {
     Route53: "route53",
     Autoscaling: "autoscaling",
     Organizations: "organizations",
+    SsmMessages: "ssmmessages",
 }
 """Protocol -> the name by which its client is made."""
 

@@ -50,6 +50,8 @@ def choose(
         On.KEY: [key.value.arn] if isinstance(key, Known) and not key.value.is_aws_managed else [],
         On.INSTANCE: [f"{own}:ec2:{region.name}:{identity.account}:instance/{instance}"],
         On.DOCUMENT: [f"{own}:ssm:{region.name}::document/AWS-RunShellScript"],
+        On.SESSION_DOCUMENT: [f"{own}:ssm:{region.name}::document/AWS-StartNonInteractiveCommand"],
+        On.SESSIONS: [f"{own}:ssm:{region.name}:{identity.account}:session/*"],
     }
     return OperatorNeeds(tuple((p, r) for p in PERMISSIONS for r in resources[p.on]))
 

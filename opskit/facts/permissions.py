@@ -17,6 +17,8 @@ class On(StrEnum):
     KEY = "the parameters' key"
     INSTANCE = "the app's instance"
     DOCUMENT = "the document AWS-RunShellScript"
+    SESSION_DOCUMENT = "the document AWS-StartNonInteractiveCommand"
+    SESSIONS = "one's own sessions"
 
 
 class Group(StrEnum):
@@ -25,6 +27,7 @@ class Group(StrEnum):
     ACCOUNT = "read the account"
     PARAMETERS = "read the parameters"
     INSTANCE = "ask the instance"
+    SESSIONS = "start sessions"
     POLICIES = "read policies"
 
 
@@ -47,6 +50,8 @@ def _rows(group: Group, on: On, without: tuple[str, ...], *actions: str) -> tupl
 
 
 ALL = On.EVERYTHING
+BEYOND = ("tcp", "tls", "auth", "app")
+"""What only the instance can tell."""
 PERMISSIONS: tuple[Permission, ...] = (
     *_rows(Group.ACCOUNT, ALL, ("database", "network"), "rds:DescribeDBInstances", "rds:DescribeDBClusters"),
     *_rows(Group.ACCOUNT, ALL, ("tls",), "rds:DescribeDBParameters"),
@@ -66,10 +71,14 @@ PERMISSIONS: tuple[Permission, ...] = (
     *_rows(Group.PARAMETERS, On.PARAMETERS, ("parameters", "database"),
            "ssm:GetParameters", "ssm:GetParameter"),
     *_rows(Group.PARAMETERS, On.KEY, ("parameters",), "kms:Decrypt"),
-    *_rows(Group.INSTANCE, ALL, ("tcp", "tls", "auth", "app"), "ssm:DescribeInstanceInformation",
+    *_rows(Group.INSTANCE, ALL, BEYOND, "ssm:DescribeInstanceInformation",
            "ssm:GetCommandInvocation", "ssm:CancelCommand"),
-    *_rows(Group.INSTANCE, On.INSTANCE, ("tcp", "tls", "auth", "app"), "ssm:SendCommand"),
-    *_rows(Group.INSTANCE, On.DOCUMENT, ("tcp", "tls", "auth", "app"), "ssm:SendCommand"),
+    *_rows(Group.INSTANCE, On.INSTANCE, BEYOND, "ssm:SendCommand"),
+    *_rows(Group.INSTANCE, On.DOCUMENT, BEYOND, "ssm:SendCommand"),
+    *_rows(Group.SESSIONS, On.INSTANCE, BEYOND, "ssm:StartSession"),
+    *_rows(Group.SESSIONS, On.SESSION_DOCUMENT, BEYOND, "ssm:StartSession"),
+    *_rows(Group.SESSIONS, On.SESSIONS, BEYOND, "ssm:ResumeSession", "ssm:TerminateSession",
+           "ssmmessages:OpenDataChannel"),
     *_rows(
         Group.POLICIES, ALL, ("iam",),
         "iam:ListInstanceProfiles", "iam:GetInstanceProfile", "iam:GetRole", "iam:ListRolePolicies",

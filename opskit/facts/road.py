@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from opskit.config import Target
 from opskit.errors import UsageError
 from opskit.facts.app_instance import AppInstance
-from opskit.facts.interface import Ssm
+from opskit.facts.interface import Kms, Ssm, SsmMessages
 from opskit.instance import ROADS
 from opskit.instance.interface import Road
 
@@ -22,8 +22,10 @@ class RoadChoice:
     why_none: str = ""
 
 
-def choose(target: Target, ssm: Ssm, app: AppInstance) -> RoadChoice:
-    """The road that `--via` names; `auto` is Run Command, which is audited and needs no plugin."""
+def choose(
+    target: Target, ssm: Ssm, kms: Kms, messages: SsmMessages, app: AppInstance
+) -> RoadChoice:
+    """The road that `--via` names; `auto` tries Run Command first, and a session where it is refused."""
     if target.via not in CHOICES:
         raise UsageError(f"--via '{target.via}' is not one of {', '.join(CHOICES)}")
     if target.via == "none":
@@ -32,6 +34,13 @@ def choose(target: Target, ssm: Ssm, app: AppInstance) -> RoadChoice:
         from opskit.instance.local import Local
 
         return RoadChoice(Local())
+    from opskit.instance.auto import Auto
     from opskit.instance.run_command import RunCommand
+    from opskit.instance.session_manager.commands import SessionManager
 
-    return RoadChoice(RunCommand(ssm, app.instance.instance_id))
+    instance_id = app.instance.instance_id
+    by_command = RunCommand(ssm, instance_id)
+    by_session = SessionManager(ssm, messages, kms, instance_id)
+    if target.via == "auto":
+        return RoadChoice(Auto((by_command, by_session)))
+    return RoadChoice(by_command if target.via == "run-command" else by_session)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 
 from opskit.errors import Lost, Refused
-from opskit.instance.interface import CommandResult
+from opskit.instance.interface import CommandResult, OnOutput, unheard
 
 
 class Local:
@@ -13,7 +13,7 @@ class Local:
 
     name = "local"
 
-    def run(self, script: str, *, timeout_s: float) -> CommandResult:
+    def run(self, script: str, *, timeout_s: float, on_output: OnOutput = unheard) -> CommandResult:
         """Run a script with `sh` here, with the rights of whoever runs opskit."""
         try:
             done = subprocess.run(
@@ -27,6 +27,8 @@ class Local:
             raise Lost(f"the command did not end within {timeout_s:.0f} s") from None
         except OSError as error:
             raise Refused(f"no shell here: {error.strerror}") from None
+        on_output(False, done.stdout)
+        on_output(True, done.stderr)
         return CommandResult(
             done.returncode,
             done.stdout.decode("utf-8", "replace"),

@@ -5,16 +5,18 @@ Source: Systems Manager API Reference, SendCommand, GetCommandInvocation and Can
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from opskit.errors import AwsError, Lost, Refused, TransportError
-from opskit.instance.interface import CommandResult
+from opskit.instance.interface import CommandResult, OnOutput, unheard
 
 DOCUMENT = "AWS-RunShellScript"
 MOST_OUTPUT = 24_000
 """Characters of standard output that GetCommandInvocation gives."""
+AGENTS_LINE = re.compile(r"\n?failed to run commands: exit status \d+\s*$")
 NOT_THERE_FOR_S = 5.0
 """For some moments after SendCommand the invocation does not exist yet (boto/boto3#2701)."""
 FIRST_POLL_S, LONGEST_POLL_S = 0.05, 1.0
@@ -57,7 +59,7 @@ class RunCommand:
         self._instance_id = instance_id
         self._sleep = sleep
 
-    def run(self, script: str, *, timeout_s: float) -> CommandResult:
+    def run(self, script: str, *, timeout_s: float, on_output: OnOutput = unheard) -> CommandResult:
         """Send the script, wait for its end, and cancel it when the time is over."""
         command_id = self._send(script, timeout_s)
         try:
@@ -73,11 +75,15 @@ class RunCommand:
             )
         if details in ("Cancelled", "TimedOut", "ExecutionTimedOut", "Terminated"):
             raise Lost(f"the command on {self._instance_id} was ended ({details})")
-        stdout = reply.get("StandardOutputContent", "")
+        stdout, stderr = (reply.get(f"Standard{s}Content", "") for s in ("Output", "Error"))
+        # The agent adds a line of its own to what a failed command said.
+        stderr = AGENTS_LINE.sub("", stderr)
+        on_output(False, stdout.encode())
+        on_output(True, stderr.encode())
         return CommandResult(
             int(reply.get("ResponseCode", -1)),
             stdout,
-            reply.get("StandardErrorContent", ""),
+            stderr,
             len(stdout) >= MOST_OUTPUT,
         )
 

@@ -18,7 +18,7 @@ import time
 import traceback
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from opskit.sandbox import box, instance, linkbox, loopback, rules, world
 from opskit.sandbox.faults import FAULTS
 from opskit.sandbox.faults.interface import Hands
 from opskit.sandbox.postgres import Postgres, new_password
+from opskit.sandbox.session_manager.gateway import Sessions
 from opskit.sandbox.world import Completed
 
 HEALTHY_WITHIN_S = 15
@@ -105,17 +106,7 @@ class Sandbox:
 
     def run_on_instance(self, script: str, limit_s: float) -> Completed:
         """Run a script on the instance as its agent would."""
-        shell = ["sh", "-s"]
-        process = subprocess.Popen(
-            shell if world.IS_LOOPBACK else self.hosts["app"].command(shell),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=instance.environment(self.root, self.api_url, self.metadata_url),
-            # The instance's own PATH does not have it.
-            executable="/bin/sh" if world.IS_LOOPBACK else self._nsenter,
-            start_new_session=True,
-        )
+        process = self._start_on_instance(["sh", "-s"], with_input=True)
         try:
             stdout, stderr = process.communicate(script.encode(), timeout=limit_s)
         except subprocess.TimeoutExpired:
@@ -123,6 +114,21 @@ class Sandbox:
             stdout, stderr = process.communicate()
             return Completed(-1, stdout, stderr, timed_out=True)
         return Completed(process.returncode, stdout, stderr)
+
+    def _start_on_instance(
+        self, argv: Sequence[str], with_input: bool = False
+    ) -> subprocess.Popen[bytes]:
+        command = list(argv) if world.IS_LOOPBACK else self.hosts["app"].command(argv)
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE if with_input else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=instance.environment(self.root, self.api_url, self.metadata_url),
+            # The instance's own PATH does not have it.
+            executable=shutil.which(command[0]) if world.IS_LOOPBACK else self._nsenter,
+            start_new_session=True,
+        )
 
     def network_changed(self) -> None:
         """Let the packets follow what the API holds now."""
@@ -181,7 +187,14 @@ class Sandbox:
         organization.install()
         elbv2.install(lambda: self.health)
         self.agent = ssm.Agent(self.run_on_instance, self._emulated_instance)
-        application = front.Front(self.agent, self.network_changed, self.latency_s)
+        gateway_host = "127.0.0.1" if world.IS_LOOPBACK else world.OPERATOR_GATEWAY
+        sessions = Sessions(
+            self._start_on_instance,
+            self.agent.is_online,
+            f"ws://{gateway_host}:{world.GATEWAY_PORT}",
+        )
+        sessions.serve("127.0.0.1" if world.IS_LOOPBACK else "0.0.0.0", world.GATEWAY_PORT)
+        application = front.Front(self.agent, sessions, self.network_changed, self.latency_s)
         for address, port, wsgi in (
             ("127.0.0.1" if world.IS_LOOPBACK else "0.0.0.0", world.API_PORT, application),
             (*self._metadata_place(), metadata.Metadata(self._emulated_instance)),

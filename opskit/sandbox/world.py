@@ -26,6 +26,7 @@ RESOLVER_ADDRESS = "10.0.0.2"
 """VPC base plus two, as in every VPC. The API is served there too, for the instance."""
 METADATA_ADDRESS = "169.254.169.254"
 API_PORT = 4566
+GATEWAY_PORT = 4567
 DATABASE_IDENTIFIER = "linkbox-db"
 DATABASE_PORT = 5432
 DATABASE_NAME = "linkbox"
@@ -46,8 +47,10 @@ def use_loopback(free_port: Callable[[], int]) -> None:
     The database's endpoint is then `localhost`, the one name that every machine resolves.
     """
     global IS_LOOPBACK, DATABASE_ADDRESS, DATABASE_HOST, DATABASE_PORT, APP_PORT, API_PORT
+    global GATEWAY_PORT
     IS_LOOPBACK, DATABASE_ADDRESS, DATABASE_HOST = True, "127.0.0.1", "localhost"
     DATABASE_PORT, APP_PORT, API_PORT = free_port(), free_port(), free_port()
+    GATEWAY_PORT = free_port()
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,11 @@ def decrypt_simulated(word: str, *, conditional: bool = False) -> Simulation:
 
 
 ONLY_EC2 = {"Effect": "Allow", "Action": "ec2:*", "Resource": "*"}
+SESSIONS = {
+    "Effect": "Allow",
+    "Action": ["ssm:*Session", "ssmmessages:OpenDataChannel"],
+    "Resource": "*",
+}
 WANTS_ALL = OperatorNeeds(
     tuple((p, b.KEY_ARN if p.on is On.KEY else b.PARAMETERS[:-1] + "db-name") for p in PERMISSIONS)
 )
@@ -280,7 +285,10 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("OPR002", FAIL, (WANTS_ALL, b.operator_policies(ONLY_EC2))),
     ("OPR002", PASS, (WANTS_ALL,)),
     ("OPR003", FAIL, (b.operator_policies(ONLY_EC2),)),
+    ("OPR003", WARN, (WANTS_ALL, b.operator_policies(ONLY_EC2, SESSIONS))),
     ("OPR004", WARN, (b.operator_policies(ONLY_EC2),)),
+    ("OPR005", WARN, (WANTS_ALL, b.operator_policies(ONLY_EC2))),
+    ("OPR005", PASS, (WANTS_ALL, b.operator_policies(SESSIONS))),
 ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-KINDS = ("throttle", "error", "lost", "slow", "expired")
+KINDS = ("throttle", "error", "lost", "slow", "expired", "disorder")
 
 
 @dataclass(slots=True)
@@ -16,6 +16,9 @@ class Injection:
 
     Attributes:
         kind: throttle, error (5xx), lost (applied, but nobody is told), slow, expired (credentials).
+            For a session's connection (`ssmmessages`, `DataChannel`): error refuses the upgrade,
+            expired its token, lost cuts it after some frames, slow delays every frame, disorder
+            doubles and swaps them.
         service, action: `*` for all.
         times: how often; None for as long as it is there.
         seconds: for slow.

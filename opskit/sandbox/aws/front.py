@@ -19,6 +19,7 @@ from opskit.sandbox import world
 from opskit.sandbox.aws import conduct, identity, ssm
 from opskit.sandbox.aws.conduct import Conduct
 from opskit.sandbox.aws.identity import Principal
+from opskit.sandbox.session_manager.gateway import Sessions
 
 JSON_SERVICES = ("ssm", "kms", "secretsmanager", "logs", "ecs", "organizations")
 UNCHECKED = {"sts"}
@@ -54,6 +55,8 @@ class Call:
     @property
     def resources(self) -> list[str]:
         """What the call is about, where IAM's answer depends on it."""
+        if self.service == "ssm" and self.action in ("StartSession", "SendCommand"):
+            return self._machine_and_document()
         if self.service == "ssm":
             fields = self.fields
             names = fields.get("Names") or ([fields["Name"]] if "Name" in fields else [])
@@ -62,24 +65,37 @@ class Call:
             return [n if n.startswith("arn:") else ssm.arn_of(n) for n in names] or ["*"]
         return ["*"]
 
+    def _machine_and_document(self) -> list[str]:
+        """Sessions and commands need a right on both."""
+        fields, where = self.fields, f"{world.REGION}:{world.ACCOUNT}"
+        targets = fields.get("InstanceIds") or [fields.get("Target", "")]
+        document = f"arn:aws:ssm:{world.REGION}::document/{fields.get('DocumentName', '')}"
+        return [*(f"arn:aws:ec2:{where}:instance/{t}" for t in targets), document]
+
 
 class Front:
     """The application.
 
     Args:
         agent: Systems Manager's way to the instance.
+        sessions: Session Manager's sessions.
         network_changed: told after a call that may have changed packets' ways.
     """
 
     def __init__(
-        self, agent: ssm.Agent, network_changed: Callable[[], None], latency_s: float
+        self,
+        agent: ssm.Agent,
+        sessions: Sessions,
+        network_changed: Callable[[], None],
+        latency_s: float,
     ) -> None:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._agent = agent
+        self._sessions = sessions
         self._network_changed = network_changed
-        self.conduct = Conduct(latency_s)
+        self.conduct = sessions.conduct = Conduct(latency_s)
         # moto has no locks of its own (two racing overwrites can lose one).
         self._lock = threading.Lock()
 
@@ -125,6 +141,7 @@ class Front:
             return _say_who(start, principal)
         if call.service == "ssm":
             special = self._agent.answer(call.action, call.fields)
+            special = special or self._sessions.answer(call.action, call.fields, principal.arn)
             special = special or ssm.refuse_decryption(principal, call.action, call.fields)
             if special is not None:
                 return _json(start, *special)

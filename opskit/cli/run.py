@@ -1,0 +1,45 @@
+"""`opskit run`: a command on the app's instance."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import Any
+
+import click
+
+from opskit.cli.options import make_target, target_options
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.option(
+    "--timeout", type=click.FloatRange(1, 3600), default=60, help="Seconds until it is cancelled."
+)
+@target_options
+def run(command: tuple[str, ...], timeout: float, **options: Any) -> int:
+    """Run a command on the app's instance, as root where that is allowed.
+
+    Its output comes out on the same two streams, its exit status becomes opskit's. Never put a
+    secret into the command: AWS keeps a history of commands and sessions.
+
+    \b
+    Examples:
+      opskit run --prefix /linkbox -- docker ps
+      opskit run --prefix /linkbox --via session-manager -- sh -c 'ss -tn | head'
+    """
+    from opskit.aws import Aws
+    from opskit.cli.terminal import Spinner
+    from opskit.diagnosis import find_road
+
+    target = make_target(options)
+    with Spinner(quiet=False) as spinner:
+        aws = Aws(target, spinner)
+        road = find_road(target, aws, aws.region)
+
+    def show(is_error: bool, data: bytes) -> None:
+        stream = sys.stderr if is_error else sys.stdout
+        stream.buffer.write(data)
+        stream.flush()
+
+    return road.run(shlex.join(command), timeout_s=timeout, on_output=show).exit_status

@@ -1,0 +1,60 @@
+"""Encrypted sessions: AES-256-GCM under a key of KMS that both sides fetch."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Callable, Mapping
+
+KEY_BYTES = 64
+NONCE_BYTES = 12
+
+MakeKey = Callable[[str, Mapping[str, str]], tuple[bytes, bytes]]
+"""(KMS key, encryption context) -> (plain key of 64 bytes, the same encrypted): GenerateDataKey."""
+
+
+class Unreadable(ValueError):
+    """A payload was not encrypted with this session's key."""
+
+
+class Cipher:
+    """Both halves of a session's key: the first is the agent's, the second is ours."""
+
+    def __init__(self, key: bytes) -> None:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        self._theirs, self._ours = AESGCM(key[: KEY_BYTES // 2]), AESGCM(key[KEY_BYTES // 2 :])
+
+    def encrypt(self, data: bytes) -> bytes:
+        """A payload for the agent: nonce, ciphertext, tag."""
+        nonce = os.urandom(NONCE_BYTES)
+        return nonce + self._ours.encrypt(nonce, data, None)
+
+    def decrypt(self, data: bytes) -> bytes:
+        """A payload of the agent.
+
+        Raises:
+            Unreadable: another key, or the payload was changed on the way.
+        """
+        from cryptography.exceptions import InvalidTag
+
+        try:
+            return self._theirs.decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], None)
+        except (InvalidTag, ValueError):
+            raise Unreadable("a payload is not encrypted with this session's key") from None
+
+    def answer(self, challenge: bytes) -> bytes:
+        """The answer to the agent's challenge: the same bytes under our own half."""
+        asked = base64.b64decode(json.loads(challenge)["Challenge"])
+        again = base64.b64encode(self.encrypt(self.decrypt(asked))).decode()
+        return json.dumps({"Challenge": again}).encode()
+
+
+def agree(
+    parameters: Mapping[str, str], session_id: str, target: str, make_key: MakeKey
+) -> tuple[Cipher, dict[str, str]]:
+    """Fetch a key for the session, and what the agent needs to fetch the same."""
+    context = {"aws:ssm:SessionId": session_id, "aws:ssm:TargetId": target}
+    plain, encrypted = make_key(parameters["KMSKeyId"], context)
+    return Cipher(plain), {"KMSCipherTextKey": base64.b64encode(encrypted).decode()}

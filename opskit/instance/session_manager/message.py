@@ -1,0 +1,107 @@
+"""The binary messages of the data channel.
+
+A header of 116 bytes, four bytes of length, and the payload; all integers big-endian. What the
+gateway makes itself has a header of 112 bytes, without a payload type, and pads names with NUL.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import uuid
+from dataclasses import dataclass
+from enum import IntEnum
+
+INPUT, OUTPUT, ACKNOWLEDGE = "input_stream_data", "output_stream_data", "acknowledge"
+CLOSED = "channel_closed"
+PAUSE, START = "pause_publication", "start_publication"
+
+HEADER, SHORT_HEADER = 116, 112
+PREFIX = struct.Struct(">I32sIQqQ16s32s")
+"""Header length, type, schema version, created, sequence number, flags, id, digest."""
+MOST_PAYLOAD = 1024
+"""Bytes: both official sides read in pieces of this size, and no larger ones are known to pass."""
+LARGEST_MESSAGE = 1 << 20
+"""A safety limit: nothing near it is ever sent."""
+
+
+class PayloadType(IntEnum):
+    """What a stream message carries."""
+
+    NONE = 0
+    OUTPUT = 1
+    ERROR = 2
+    SIZE = 3
+    PARAMETER = 4
+    HANDSHAKE_REQUEST = 5
+    HANDSHAKE_RESPONSE = 6
+    HANDSHAKE_COMPLETE = 7
+    ENCRYPTION_CHALLENGE = 8
+    ENCRYPTION_ANSWER = 9
+    FLAG = 10
+    STDERR = 11
+    EXIT_CODE = 12
+
+
+class Malformed(ValueError):
+    """A frame is no message of this protocol."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message.
+
+    Attributes:
+        payload_type: a number of `PayloadType`, or one that is not known here; 0 where there is none.
+        created_ms: Unix time in milliseconds, never 0.
+    """
+
+    message_type: str
+    sequence: int
+    payload_type: int
+    payload: bytes
+    message_id: uuid.UUID
+    created_ms: int
+    flags: int = 0
+
+
+def encode(message: Message) -> bytes:
+    """A message as a frame, with the full header."""
+    raw = message.message_id.bytes
+    head = PREFIX.pack(
+        HEADER,
+        message.message_type.encode("ascii").ljust(32),
+        1,
+        message.created_ms,
+        message.sequence,
+        message.flags,
+        # The halves of the id are swapped on the wire.
+        raw[8:] + raw[:8],
+        hashlib.sha256(message.payload).digest(),
+    )
+    return head + struct.pack(">II", message.payload_type, len(message.payload)) + message.payload
+
+
+def decode(frame: bytes) -> Message:
+    """A frame as a message.
+
+    Raises:
+        Malformed: it is cut, its lengths contradict each other, or its payload is damaged.
+    """
+    if not SHORT_HEADER + 4 <= len(frame) <= LARGEST_MESSAGE:
+        raise Malformed(f"a frame of {len(frame)} bytes")
+    header, name, _, created_ms, sequence, flags, raw_id, digest = PREFIX.unpack_from(frame)
+    if not SHORT_HEADER <= header <= len(frame) - 4:
+        raise Malformed(f"a header of {header} bytes in a frame of {len(frame)}")
+    message_type = name.strip(b" \0").decode("ascii", "replace")
+    (length,) = struct.unpack_from(">I", frame, header)
+    payload = frame[header + 4 :]
+    if length != len(payload):
+        raise Malformed(f"a payload of {len(payload)} bytes is said to have {length}")
+    # What the gateway says of publication carries no digest.
+    checked = message_type not in (PAUSE, START) and bool(payload)
+    if checked and hashlib.sha256(payload).digest() != digest:
+        raise Malformed(f"the digest of a {message_type} does not fit its payload")
+    kind = struct.unpack_from(">I", frame, SHORT_HEADER)[0] if header >= HEADER else 0
+    message_id = uuid.UUID(bytes=raw_id[8:] + raw_id[:8])
+    return Message(message_type, sequence, kind, payload, message_id, created_ms, flags)

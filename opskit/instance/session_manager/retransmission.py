@@ -1,0 +1,95 @@
+"""What was sent and not acknowledged yet, and when it is sent again.
+
+Only the oldest message is repeated, as both official sides do it: the agent withholds
+acknowledgements on purpose until it is ready, so that repeating is part of its flow control.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+FIRST_RTO_S, LONGEST_RTO_S = 0.2, 1.0
+GRANULARITY_S = 0.01
+MOST_UNACKNOWLEDGED = 512
+"""Messages: beyond it the sender waits, so that a peer that does not read costs no memory."""
+
+
+@dataclass(slots=True)
+class _Sent:
+    sequence: int
+    frame: bytes
+    at: float
+    tries: int
+
+
+class Outbox:
+    """The unacknowledged messages of one direction.
+
+    Args:
+        give_up_after_s: without any acknowledgement for so long the other side is gone.
+    """
+
+    def __init__(self, give_up_after_s: float) -> None:
+        self._sent: deque[_Sent] = deque()
+        self._smoothed_s, self._deviation_s, self._rto_s = 0.1, 0.0, FIRST_RTO_S
+        self._give_up_after_s = give_up_after_s
+        self._progress_at: float | None = None
+        self.is_paused = False
+
+    def __len__(self) -> int:
+        """How many messages wait for their acknowledgement."""
+        return len(self._sent)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more should be sent for the moment."""
+        return len(self._sent) >= MOST_UNACKNOWLEDGED
+
+    def resume(self, now: float) -> None:
+        """The other side is back: what was silence until now counts no longer."""
+        if self.is_paused:
+            self.is_paused, self._progress_at = False, now
+
+    def add(self, sequence: int, frame: bytes, now: float) -> None:
+        """Remember a message that is sent now for the first time."""
+        if not self._sent:
+            self._progress_at = now
+        self._sent.append(_Sent(sequence, frame, now, 1))
+
+    def acknowledge(self, sequence: int, now: float) -> None:
+        """Forget a message; a number that is not there was acknowledged before."""
+        for index, sent in enumerate(self._sent):
+            if sent.sequence == sequence:
+                if sent.tries == 1:
+                    self._measure(now - sent.at)
+                del self._sent[index]
+                self._progress_at = now
+                return
+
+    def due(self, now: float) -> bytes | None:
+        """The oldest message, if its time has come to be sent again."""
+        if not self._sent or self.is_paused:
+            return None
+        oldest = self._sent[0]
+        if now - oldest.at < self._rto_s:
+            return None
+        oldest.at, oldest.tries = now, oldest.tries + 1
+        return oldest.frame
+
+    def is_lost(self, now: float) -> bool:
+        """Whether nothing was acknowledged for so long that nobody can be there."""
+        if not self._sent or self.is_paused or self._progress_at is None:
+            return False
+        return now - self._progress_at > self._give_up_after_s
+
+    def next_at(self) -> float | None:
+        """When something has to be sent again, at the earliest."""
+        return None if not self._sent or self.is_paused else self._sent[0].at + self._rto_s
+
+    def _measure(self, sample_s: float) -> None:
+        """Jacobson's estimate, as TCP makes it."""
+        self._deviation_s = 0.75 * self._deviation_s + 0.25 * abs(self._smoothed_s - sample_s)
+        self._smoothed_s = 0.875 * self._smoothed_s + 0.125 * sample_s
+        rto_s = self._smoothed_s + max(GRANULARITY_S, 4 * self._deviation_s)
+        self._rto_s = min(LONGEST_RTO_S, rto_s)

@@ -1,0 +1,240 @@
+"""One session: started, carried over as many connections as it takes, and always terminated."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from opskit.errors import AwsError, Lost, Refused, TransportError
+from opskit.instance.session_manager.channel import Channel, Closed, Event
+from opskit.instance.session_manager.encryption import MakeKey
+from opskit.instance.session_manager.message import LARGEST_MESSAGE
+
+OPEN_WITHIN_S = 10
+READY_WITHIN_S = 20.0
+"""The agent itself waits 15 s for the handshake; with nothing after that the way is blocked."""
+PING_EVERY_S = 40
+"""Middleboxes drop connections that are silent for about a minute."""
+RECONNECT_WITHIN_S = 60.0
+"""The gateway closes every connection about once an hour; a new one takes moments."""
+
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
+
+
+class Ssm(Protocol):
+    """The operations of Systems Manager that are used here."""
+
+    def __getattr__(self, operation: str) -> Callable[..., Mapping[str, Any]]:
+        """The operation."""
+
+
+class Gateway(Protocol):
+    """What signs the upgrade to the data channel."""
+
+    def upgrade_headers(self, url: str) -> dict[str, str]:
+        """The headers that prove who asks."""
+
+
+class Session:
+    """A session with an instance.
+
+    Args:
+        parameters: of the document; every value is a list, as the API wants it.
+
+    Raises:
+        Refused: it could not be started, or its connection was refused; nothing has run.
+    """
+
+    def __init__(
+        self,
+        ssm: Ssm,
+        gateway: Gateway,
+        target: str,
+        document: str,
+        parameters: Mapping[str, list[str]],
+        make_key: MakeKey | None = None,
+    ) -> None:
+        self._ssm, self._gateway, self._target = ssm, gateway, target
+        try:
+            reply = ssm.start_session(
+                Target=target, DocumentName=document, Parameters=dict(parameters), Reason="opskit"
+            )
+        except AwsError as error:
+            raise refusal(error, target, document) from None
+        self.session_id = str(reply["SessionId"])
+        self.channel = Channel(self.session_id, target, make_key)
+        self._url = ""
+        self._connection = ExitStack()
+        self._is_proven, self._lost_at, self._pause_s = True, 0.0, FIRST_PAUSE_S
+        try:
+            self._connect(reply)
+        except BaseException:
+            self._terminate()
+            raise
+
+    def __enter__(self) -> Session:
+        """The session itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it, whatever happened."""
+        self.close()
+
+    def send(self, data: bytes) -> None:
+        """Send input."""
+        self.channel.send(data, time.monotonic())
+
+    def events(self, deadline: float) -> Iterator[Event]:
+        """What happens, until the session ends or the time is over.
+
+        Args:
+            deadline: by the monotonic clock.
+
+        Raises:
+            Lost: the session went silent, or could not be resumed.
+        """
+        ready_by = time.monotonic() + READY_WITHIN_S
+        while not self.channel.is_closed:
+            now = time.monotonic()
+            if now >= deadline:
+                return
+            if not self.channel.is_ready and now >= ready_by:
+                host = urlsplit(self._url).hostname
+                raise Lost(
+                    f"the session with {self._target} was started, but nothing came through {host}",
+                    missing="a way to ssmmessages for this machine and for the instance",
+                )
+            yield from self._step(deadline if self.channel.is_ready else min(deadline, ready_by))
+
+    def close(self) -> None:
+        """End the session and its connection."""
+        try:
+            self._connection.close()
+        finally:
+            self._terminate()
+
+    def _step(self, deadline: float) -> list[Event]:
+        """Write what is due, and wait for a frame or for the next thing to do."""
+        from websockets.exceptions import ConnectionClosed
+
+        now = time.monotonic()
+        events = self.channel.tick(now)
+        try:
+            self._write()
+            until = min(deadline, self.channel.next_at() or deadline)
+            got = self._socket.recv(timeout=max(0.0, until - now))
+            if isinstance(got, bytes):
+                self._is_proven = True
+                events += self.channel.receive(got, time.monotonic())
+                self._write()
+        except TimeoutError:
+            return events
+        except ConnectionClosed:
+            return events if self.channel.is_closed else events + self._reconnect(deadline)
+        return events
+
+    def _write(self) -> None:
+        for frame in self.channel.frames():
+            self._socket.send(frame)
+
+    def _connect(self, reply: Mapping[str, Any]) -> None:
+        from websockets.exceptions import InvalidHandshake, InvalidStatus
+        from websockets.sync.client import connect
+
+        self._url = str(reply.get("StreamUrl") or self._url)
+        host = urlsplit(self._url).hostname
+        self._connection.close()
+        try:
+            self._socket = self._connection.enter_context(
+                connect(
+                    self._url,
+                    additional_headers=self._gateway.upgrade_headers(self._url),
+                    open_timeout=OPEN_WITHIN_S,
+                    ping_interval=PING_EVERY_S,
+                    compression=None,
+                    max_size=LARGEST_MESSAGE,
+                    ssl=_tls(self._url),
+                )
+            )
+            self._socket.send(self.channel.opening(str(reply["TokenValue"])))
+        except InvalidStatus as error:
+            status = error.response.status_code
+            raise Refused(
+                f"{host} refused the session's connection (HTTP {status})",
+                missing="ssmmessages:OpenDataChannel on the session",
+            ) from None
+        except (OSError, InvalidHandshake) as error:
+            raise Refused(
+                f"the session's connection to {host} failed: {type(error).__name__}",
+                missing=f"a way to {host} on port 443",
+            ) from None
+
+    def _reconnect(self, deadline: float) -> list[Event]:
+        """Resume over a new connection; an ordinary end looks the same until it is asked for."""
+        if self._is_proven:
+            self._lost_at, self._pause_s, self._is_proven = time.monotonic(), FIRST_PAUSE_S, False
+        limit = min(deadline, self._lost_at + RECONNECT_WITHIN_S)
+        while True:
+            # Also after a connection that was made and brought nothing: it is closed at once.
+            if time.monotonic() + self._pause_s >= limit:
+                raise Lost("the session's connection was lost and could not be resumed in time")
+            time.sleep(self._pause_s * random.uniform(1, 2))  # noqa: S311  jitter
+            self._pause_s = min(LONGEST_PAUSE_S, self._pause_s * 2)
+            try:
+                reply = self._ssm.resume_session(SessionId=self.session_id)
+                if not reply.get("TokenValue"):
+                    self.channel.is_closed = True
+                    return [Closed("")]
+                self._connect(reply)
+            except AwsError as error:
+                if error.code == "DoesNotExistException":
+                    self.channel.is_closed = True
+                    return [Closed("")]
+                continue
+            except TransportError:
+                continue
+            return []
+
+    def _terminate(self) -> None:
+        try:
+            self._ssm.terminate_session(SessionId=self.session_id)
+        except AwsError:
+            # It ends by its own idle time-out.
+            return
+
+
+def refusal(error: AwsError, target: str, document: str) -> TransportError:
+    """Why a session could not be started."""
+    if error.is_denied:
+        return Refused(
+            f"you may not start sessions on {target} (ssm:StartSession)",
+            missing=f"ssm:StartSession on {target} and on document {document}",
+        )
+    if error.code == "TargetNotConnected":
+        return Refused(
+            f"Session Manager cannot reach {target}: its agent is offline or not registered",
+            f"aws ssm get-connection-status --target {target}   asks again",
+            missing=f"an online SSM agent on {target}",
+        )
+    if error.code == "InvalidDocument":
+        return UnknownDocument(f"there is no document {document} here")
+    return Refused(f"ssm:StartSession failed: {error.code} {error.message[:200]}".strip())
+
+
+class UnknownDocument(Refused):
+    """The session's document does not exist; another may."""
+
+
+def _tls(url: str) -> Any:
+    """The TLS settings for a URL; AWS's own variable for a company's authority counts."""
+    import os
+    import ssl
+
+    if not url.startswith("wss:"):
+        return None
+    return ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE"))

@@ -1,0 +1,183 @@
+"""The mark of a command's end, and a session whose service misbehaves."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import threading
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opskit.errors import AwsError, Lost, Refused
+from opskit.instance.auto import Auto
+from opskit.instance.interface import CommandResult
+from opskit.instance.session_manager import session as session_module
+from opskit.instance.session_manager.channel import Stream
+from opskit.instance.session_manager.commands import MOST_OUTPUT, SessionManager, _Heard, wrap
+
+MARKED = b"hello\nworld\n\nopskit-exit:3\n"
+
+
+@given(st.lists(st.integers(1, 9), max_size=len(MARKED)))
+def test_the_mark_is_found_however_the_output_is_cut(cuts: list[int]) -> None:
+    said: list[bytes] = []
+    heard = _Heard(lambda _, data: said.append(data))
+    rest = MARKED
+    for length in [*cuts, len(MARKED)]:
+        heard.take(Stream.ERR, rest[:length])
+        rest = rest[length:]
+    done = heard.result("", "i-1")
+    assert (done.exit_status, done.stderr) == (3, "hello\nworld\n")
+    assert b"".join(said) == b"hello\nworld\n"
+
+
+def test_what_only_looks_like_the_mark_comes_out_at_the_end() -> None:
+    said: list[bytes] = []
+    heard = _Heard(lambda _, data: said.append(data))
+    heard.take(Stream.OUT, b"x\nopskit-exi")
+    assert said == [b"x"]
+    heard.status = 0
+    assert heard.result("", "i-1").stdout == "x\nopskit-exi"
+
+
+def test_output_is_capped_and_says_so() -> None:
+    heard = _Heard(lambda *_: None)
+    heard.take(Stream.OUT, b"x" * (MOST_OUTPUT + 5))
+    heard.status = 0
+    done = heard.result("", "i-1")
+    assert (len(done.stdout), done.is_truncated) == (MOST_OUTPUT, True)
+
+
+def test_a_session_that_ends_early_tells_its_reason() -> None:
+    with pytest.raises(Lost, match="lookup x: no such host"):
+        _Heard(lambda *_: None).result("\n----------ERROR-------\nlookup x: no such host", "i-1")
+
+
+@pytest.mark.parametrize(
+    "script", ["echo 'it''s'; exit 5", 'printf "%s" "$0 \\" $HOME"; exit 5', "false\nexit 5\n"]
+)
+def test_a_wrapped_script_survives_being_split_into_words(script: str) -> None:
+    plain = subprocess.run(["sh", "-c", script], capture_output=True, check=False)
+    done = subprocess.run(shlex.split(wrap(script)), capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (5, plain.stdout)
+    assert done.stderr.endswith(b"\nopskit-exit:5\n")
+
+
+class Ssm:
+    """A service that answers StartSession with what it is given."""
+
+    def __init__(self, start: Any) -> None:
+        self.start, self.asked, self.ended = start, [], []
+
+    def start_session(self, **arguments: Any) -> Any:
+        self.asked.append(arguments)
+        if isinstance(self.start, Exception):
+            raise self.start
+        return self.start
+
+    def terminate_session(self, SessionId: str) -> Any:  # noqa: N803
+        self.ended.append(SessionId)
+        return {}
+
+
+class Unsigned:
+    """A gateway that signs nothing."""
+
+    def upgrade_headers(self, url: str) -> dict[str, str]:
+        return {"X-Url": url}
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "missing"),
+    [
+        ("AccessDeniedException", "may not start sessions", "ssm:StartSession on i-1"),
+        ("TargetNotConnected", "agent is offline", "an online SSM agent"),
+        ("InternalServerError", "InternalServerError", ""),
+    ],
+)
+def test_refusals(code: str, words: str, missing: str) -> None:
+    ssm = Ssm(AwsError("ssm:StartSession", code, ""))
+    with pytest.raises(Refused) as caught:
+        SessionManager(ssm, Unsigned(), ssm, "i-1").run("true", timeout_s=5)
+    assert words in caught.value.sentence
+    assert missing in caught.value.missing
+    assert len(ssm.asked) == 1
+
+
+def test_without_the_usual_document_a_terminal_is_asked_for() -> None:
+    ssm = Ssm(AwsError("ssm:StartSession", "InvalidDocument", ""))
+    with pytest.raises(Refused):
+        SessionManager(ssm, Unsigned(), ssm, "i-1").run("true", timeout_s=5)
+    assert [a["DocumentName"] for a in ssm.asked] == [
+        "AWS-StartNonInteractiveCommand",
+        "AWS-StartInteractiveCommand",
+    ]
+
+
+def test_a_gateway_that_cannot_be_reached_ends_the_session() -> None:
+    reply = {"SessionId": "s-1", "TokenValue": "t", "StreamUrl": "ws://127.0.0.1:9/v1/x"}
+    ssm = Ssm(reply)
+    with pytest.raises(Refused) as caught:
+        SessionManager(ssm, Unsigned(), ssm, "i-1").run("true", timeout_s=5)
+    assert "127.0.0.1" in caught.value.missing
+    assert ssm.ended == ["s-1"]
+
+
+def test_silence_after_the_start_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from websockets.sync.server import serve
+
+    monkeypatch.setattr(session_module, "READY_WITHIN_S", 0.3)
+    with serve(lambda c: time.sleep(2), "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.socket.getsockname()[1]
+        reply = {"SessionId": "s-1", "TokenValue": "t", "StreamUrl": f"ws://127.0.0.1:{port}/x"}
+        ssm = Ssm(reply)
+        with pytest.raises(Lost, match="nothing came through"):
+            SessionManager(ssm, Unsigned(), ssm, "i-1").run("true", timeout_s=5)
+        server.shutdown()
+    assert ssm.ended == ["s-1"]
+
+
+class Road:
+    """A road that ends in a fixed way."""
+
+    def __init__(self, name: str, end: Any) -> None:
+        self.name, self.end, self.runs = name, end, 0
+
+    def run(self, script: str, *, timeout_s: float, on_output: Any = None) -> CommandResult:
+        self.runs += 1
+        if isinstance(self.end, Exception):
+            raise self.end
+        return self.end  # type: ignore[no-any-return]
+
+
+FINE = CommandResult(0, "", "")
+
+
+def test_auto_goes_on_after_a_refusal_and_names_the_road_that_was_taken() -> None:
+    second = Road("b", FINE)
+    auto = Auto((Road("a", Refused("no")), second, Road("c", FINE)))
+    assert auto.run("true", timeout_s=1) is FINE
+    assert auto.name == "b"
+
+
+def test_auto_never_repeats_what_may_have_run() -> None:
+    second = Road("b", FINE)
+    with pytest.raises(Lost):
+        Auto((Road("a", Lost("gone")), second)).run("true", timeout_s=1)
+    assert second.runs == 0
+
+
+def test_auto_tells_every_refusal() -> None:
+    roads = (
+        Road("a", Refused("first", missing="x:A")),
+        Road("b", Refused("second", missing="x:B")),
+    )
+    with pytest.raises(Refused) as caught:
+        Auto(roads).run("true", timeout_s=1)
+    assert caught.value.sentence == "first; second"
+    assert caught.value.missing == "x:A, or x:B"

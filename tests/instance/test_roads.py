@@ -1,0 +1,169 @@
+"""One test, every road: what a command means does not depend on the way that it goes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from opskit.instance import ROADS
+from tests.conftest import Operator
+
+REMOTE = ("run-command", "session-manager", "auto")
+BIG = 20_000
+"""Bytes that every road carries: Run Command shows 24,000 characters."""
+
+
+def run(
+    operator: Operator, via: str, *command: str, timeout: str = "20"
+) -> subprocess.CompletedProcess[str]:
+    """Run a command on the instance over a road."""
+    asked = ("opskit", "run", "--prefix", "/linkbox", "--via", via, "--timeout", timeout, "--")
+    done = operator.run(*asked, *command)
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.mark.parametrize("via", REMOTE)
+@pytest.mark.xdist_group("roads")
+class TestRoad:
+    """Every road."""
+
+    def test_status_and_both_streams(self, operator: Operator, via: str) -> None:
+        done = run(operator, via, "sh", "-c", "echo out; echo err >&2; exit 42")
+        assert (done.returncode, done.stdout, done.stderr) == (42, "out\n", "err\n")
+
+    def test_quoting(self, operator: Operator, via: str) -> None:
+        words = ["it's", 'a "quoted"', "$HOME", "`id`", "a  b", "*", "\\", "ä€", ""]
+        done = run(operator, via, "printf", "[%s]", *words)
+        assert (done.returncode, done.stdout) == (0, "".join(f"[{w}]" for w in words))
+
+    def test_large_output(self, operator: Operator, via: str) -> None:
+        done = run(operator, via, "sh", "-c", f"head -c {BIG} /dev/zero | tr '\\0' x")
+        assert (done.returncode, done.stdout) == (0, "x" * BIG)
+
+    def test_a_command_that_is_not_there(self, operator: Operator, via: str) -> None:
+        done = run(operator, via, "no-such-command")
+        assert done.returncode == 127
+        assert "not found" in done.stderr
+
+    def test_the_time_limit(self, operator: Operator, via: str) -> None:
+        started = time.monotonic()
+        done = run(operator, via, "sleep", "60", timeout="2" if via != "auto" else "5")
+        assert done.returncode == 3
+        assert time.monotonic() - started < 12
+        assert "did not end" in done.stderr or "was ended" in done.stderr
+
+
+def test_every_road_is_tried_here_or_needs_no_instance() -> None:
+    assert set(ROADS) - set(REMOTE) == {"local"}
+
+
+def sessions(operator: Operator, state: str) -> list[dict[str, str]]:
+    """The sessions of the account in a state."""
+    done = operator.run("aws", "ssm", "describe-sessions", "--state", state, "--output", "json")
+    found: list[dict[str, str]] = json.loads(done.stdout)["Sessions"]
+    return found
+
+
+@pytest.mark.xdist_group("roads")
+class TestSession:
+    """What is Session Manager's own."""
+
+    def test_output_comes_while_the_command_runs(self, operator: Operator) -> None:
+        command = ("opskit", "run", "--prefix", "/linkbox", "--via", "session-manager", "--")
+        slow = ("sh", "-c", "for i in 1 2 3 4; do echo $i; sleep 0.4; done")
+        with subprocess.Popen(
+            operator.running.command([*command, *slow]),
+            env=operator.running.environment(),
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            times = [time.monotonic() for _ in iter(process.stdout.readline, "")]
+        assert times[-1] - times[0] > 0.7
+
+    def test_more_than_run_command_shows(self, operator: Operator) -> None:
+        done = run(operator, "session-manager", "sh", "-c", "head -c 900000 /dev/zero | tr '\\0' x")
+        assert len(done.stdout) == 900_000
+
+    def test_no_session_is_left_open(self, operator: Operator) -> None:
+        run(operator, "session-manager", "true")
+        run(operator, "session-manager", "sleep", "30", timeout="1")
+        assert sessions(operator, "Active") == []
+        assert len(sessions(operator, "History")) >= 2
+
+    @pytest.mark.parametrize("kind", ["lost", "disorder", "slow", "expired"])
+    def test_a_bad_connection_loses_nothing(self, operator: Operator, kind: str) -> None:
+        times = 2 if kind in ("lost", "expired") else None
+        operator.inject(
+            {"kind": kind, "service": "ssmmessages", "action": "DataChannel", "times": times, "seconds": 0.03}
+        )  # fmt: skip
+        count = "i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo $i; done; echo end >&2; exit 7"
+        done = run(operator, "session-manager", "sh", "-c", count)
+        assert done.returncode == 7, done.stderr
+        assert done.stdout == "".join(f"{n}\n" for n in range(1, 3001))
+        assert done.stderr == "end\n"
+
+
+EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+
+
+@pytest.fixture
+def without(operator: Operator) -> Iterator[object]:
+    """Take rights from the operator until the end of the test."""
+
+    def put(*statements: object) -> None:
+        document = json.dumps({"Version": "2012-10-17", "Statement": [EVERYTHING, *statements]})
+        command = ("aws", "iam", "put-user-policy", "--user-name", "oncall")
+        done = operator.run(*command, "--policy-name", "everything", "--policy-document", document)
+        assert done.returncode == 0, done.stderr
+
+    yield lambda *actions: put({"Effect": "Deny", "Action": list(actions), "Resource": "*"})
+    put()
+
+
+@pytest.mark.xdist_group("roads")
+class TestRights:
+    """What is done, and said, where a right is missing."""
+
+    def test_a_session_stands_in_for_a_command(self, operator: Operator, without: object) -> None:
+        without("ssm:SendCommand")  # type: ignore[operator]
+        found, status = operator.diagnose()
+        assert status == 0, found["root_causes"]
+        assert found["target"]["via"] == "session-manager"
+
+    def test_without_either_both_reasons_are_told(
+        self, operator: Operator, without: object
+    ) -> None:
+        without("ssm:SendCommand", "ssm:StartSession")  # type: ignore[operator]
+        found, status = operator.diagnose(layer="tcp")
+        assert status == 3
+        missing = " ".join(m for c in found["checks"] for m in c["missing"])
+        assert "ssm:SendCommand" in missing
+        assert "ssm:StartSession" in missing
+
+    def test_a_refused_data_channel_is_named(self, operator: Operator, without: object) -> None:
+        without("ssmmessages:OpenDataChannel")  # type: ignore[operator]
+        done = run(operator, "session-manager", "true")
+        assert done.returncode != 0
+        assert "HTTP 403" in done.stderr
+        assert sessions(operator, "Active") == []
+
+
+@pytest.mark.xdist_group("roads")
+def test_no_secret_is_in_any_session(operator: Operator) -> None:
+    """Parameters of sessions are kept by AWS for years."""
+    password = operator.run(
+        *("aws", "ssm", "get-parameter", "--name", "/linkbox/db-password", "--with-decryption"),
+        *("--query", "Parameter.Value", "--output", "text"),
+    ).stdout.strip()
+    found, status = operator.diagnose("--via", "session-manager", "--debug")
+    assert status == 0
+    assert len(password) > 8
+    assert password not in json.dumps(found)
+    commands = operator.run("aws", "ssm", "list-commands", "--output", "json").stdout
+    assert password not in commands
