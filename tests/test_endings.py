@@ -98,7 +98,11 @@ def test_missing_rights_are_unknown_and_named(operator: Operator) -> None:
         "Version": "2012-10-17",
         "Statement": [
             {"Effect": "Allow", "Action": "*", "Resource": "*"},
-            {"Effect": "Deny", "Action": ["ssm:SendCommand", "iam:Simulate*"], "Resource": "*"},
+            {
+                "Effect": "Deny",
+                "Action": ["ssm:SendCommand", "ssm:StartSession", "iam:Simulate*"],
+                "Resource": "*",
+            },
         ],
     }
     name = ("--user-name", "oncall", "--policy-name", "less")

@@ -15,6 +15,7 @@ from opskit.errors import ExitStatus, OpskitError
 COMMANDS: dict[str, tuple[str, str]] = {
     "diagnose": ("opskit.cli.diagnose:diagnose", "Find out why the app cannot reach its database."),
     "run": ("opskit.cli.run:run", "Run a command on the app's instance."),
+    "tunnel": ("opskit.cli.tunnel:tunnel", "Open a local port to the database."),
     "explain": ("opskit.cli.explain:explain", "Say what a finding's code means, offline."),
     "runbook": ("opskit.cli.runbook:runbook", "List and show the runbooks."),
     "init": ("opskit.cli.init:init", "Write a commented opskit.toml from what discovery finds."),

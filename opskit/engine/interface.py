@@ -116,6 +116,21 @@ class LoginResult:
     tls_version: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ClientSettings:
+    """How the engine's own command line is told where to connect.
+
+    Attributes:
+        environment: variables without any secret.
+        password_variable: names the file that holds the password.
+        example: a command line to paste, without the password.
+    """
+
+    environment: Mapping[str, str]
+    password_variable: str
+    example: str
+
+
 class Engine(Protocol):
     """One database engine."""
 
@@ -146,6 +161,16 @@ class Engine(Protocol):
         timeout_s: float,
     ) -> LoginResult:
         """Log in from here with TLS, ask one question, and leave."""
+
+    def client(
+        self, *, host: str, address: str, port: int, user: str, database: str, ca_file: str | None
+    ) -> ClientSettings:
+        """Settings by which a client keeps the real host name, so that it can verify the server."""
+
+    def password_file(
+        self, *, host: str, port: int, user: str, database: str, password: Secret
+    ) -> Secret:
+        """The content of the file from which a client takes the password."""
 
     def instance_login_source(self) -> str:
         """Python 3.6 source that defines `login(...)` for the probe on the instance."""

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import importlib.resources
 import re
+import shlex
 import struct
 import time
 from collections.abc import Mapping
 
 from opskit.engine.interface import (
+    ClientSettings,
     Conversation,
     Greeting,
     Heard,
@@ -148,6 +150,33 @@ class PostgreSql:
             text = first_line(str(error))
         return LoginResult(False, self.classify(text), text, 1000 * (time.monotonic() - started))
 
+    def client(
+        self, *, host: str, address: str, port: int, user: str, database: str, ca_file: str | None
+    ) -> ClientSettings:
+        """Libpq's variables: the name is for TLS and the password file, the address for the way."""
+        mode = "verify-full" if ca_file else "require"
+        settings = {
+            "host": host,
+            "hostaddr": address,
+            "port": str(port),
+            "user": user,
+            "dbname": database,
+            "sslmode": mode,
+            **({"sslrootcert": ca_file} if ca_file else {}),
+        }
+        names = {"dbname": "database"}
+        variables = {f"PG{names.get(k, k).upper()}": v for k, v in settings.items()}
+        text = " ".join(f"{name}={_quoted(value)}" for name, value in settings.items())
+        return ClientSettings(variables, "PGPASSFILE", f"psql {shlex.quote(text)}")
+
+    def password_file(
+        self, *, host: str, port: int, user: str, database: str, password: Secret
+    ) -> Secret:
+        """One line of a password file; colons and backslashes are escaped."""
+        parts = (host, str(port), database, user, password.reveal())
+        escaped = (part.replace("\\", "\\\\").replace(":", "\\:") for part in parts)
+        return Secret(":".join(escaped) + "\n")
+
     def instance_login_source(self) -> str:
         """The source of `postgresql_wire`, which uses nothing but Python's own library."""
         package = importlib.resources.files("opskit.engine")
@@ -155,6 +184,13 @@ class PostgreSql:
 
 
 ENGINE = PostgreSql()
+
+
+def _quoted(value: str) -> str:
+    """A value of a libpq connection string."""
+    if value and not set(value) & set(" '\\"):
+        return value
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def first_line(text: str) -> str:

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import socketserver
 import subprocess
 import sys
@@ -32,6 +33,7 @@ from opskit.sandbox.world import Completed
 HEALTHY_WITHIN_S = 15
 HEALTH_EVERY_S = 0.7
 NOBODY = 65534
+DIAL_LIMIT_S = 10
 OPERATOR_API = f"http://{world.OPERATOR_GATEWAY}:{world.API_PORT}"
 
 
@@ -130,6 +132,21 @@ class Sandbox:
             start_new_session=True,
         )
 
+    def _dial_from_instance(self, host: str, port: int) -> socket.socket:
+        """Connect as a program of the instance would, in its network and by its names."""
+        from opskit.sandbox.aws.names import resolve
+
+        address = host
+        if not world.IS_LOOPBACK:
+            records = resolve(host, inside=True)[1]
+            address = next((data for _, kind, data in records if kind == "A"), "")
+            if not address:
+                raise OSError(f"lookup {host}: no such host")
+            box.join_network(self.hosts["app"])
+        connection = socket.create_connection((address, port), DIAL_LIMIT_S)
+        connection.settimeout(None)
+        return connection
+
     def network_changed(self) -> None:
         """Let the packets follow what the API holds now."""
         if self.ids is None or world.IS_LOOPBACK:
@@ -190,6 +207,7 @@ class Sandbox:
         gateway_host = "127.0.0.1" if world.IS_LOOPBACK else world.OPERATOR_GATEWAY
         sessions = Sessions(
             self._start_on_instance,
+            self._dial_from_instance,
             self.agent.is_online,
             f"ws://{gateway_host}:{world.GATEWAY_PORT}",
         )

@@ -180,6 +180,11 @@ class Channel:
         self._pump(now)
         return []
 
+    def reconnected(self, now: float) -> None:
+        """Go on over a new connection: what the lost one may have swallowed is sent again."""
+        self._frames.clear()
+        self._frames.extend(self._outbox.again(now))
+
     def frames(self) -> list[bytes]:
         """What has to be written to the connection now, in this order."""
         found = list(self._frames)

@@ -77,6 +77,12 @@ class Outbox:
         oldest.at, oldest.tries = now, oldest.tries + 1
         return oldest.frame
 
+    def again(self, now: float) -> list[bytes]:
+        """Everything that is not acknowledged, in order: for a new connection."""
+        for sent in self._sent:
+            sent.at, sent.tries = now, sent.tries + 1
+        return [sent.frame for sent in self._sent]
+
     def is_lost(self, now: float) -> bool:
         """Whether nothing was acknowledged for so long that nobody can be there."""
         if not self._sent or self.is_paused or self._progress_at is None:

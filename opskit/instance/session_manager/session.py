@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -14,7 +15,7 @@ from opskit.instance.session_manager.channel import Channel, Closed, Event
 from opskit.instance.session_manager.encryption import MakeKey
 from opskit.instance.session_manager.message import LARGEST_MESSAGE
 
-OPEN_WITHIN_S = 10
+OPEN_WITHIN_S, CLOSE_WITHIN_S = 10, 2
 READY_WITHIN_S = 20.0
 """The agent itself waits 15 s for the handshake; with nothing after that the way is blocked."""
 PING_EVERY_S = 40
@@ -111,12 +112,57 @@ class Session:
                 )
             yield from self._step(deadline if self.channel.is_ready else min(deadline, ready_by))
 
+    def read(self, lock: threading.Condition, stop: threading.Event) -> Iterator[Event]:
+        """What happens, for a thread that does nothing but read; another one calls `write`.
+
+        Args:
+            lock: around every use of the channel.
+            stop: ends the reading.
+
+        Raises:
+            Lost: the connection was lost and could not be resumed.
+        """
+        from websockets.exceptions import ConnectionClosed
+
+        while not self.channel.is_closed and not stop.is_set():
+            try:
+                got = self._socket.recv(timeout=1)
+            except TimeoutError:
+                continue
+            except ConnectionClosed:
+                if self.channel.is_closed or stop.is_set():
+                    return
+                events = self._reconnect(time.monotonic() + RECONNECT_WITHIN_S)
+                with lock:
+                    self.channel.reconnected(time.monotonic())
+                yield from events
+                continue
+            if isinstance(got, bytes):
+                self._is_proven = True
+                with lock:
+                    events = self.channel.receive(got, time.monotonic())
+                    lock.notify_all()
+                yield from events
+
+    def write(self, lock: threading.Condition) -> list[Event]:
+        """Write what is due and let time pass. What a lost connection swallows is repeated later."""
+        from websockets.exceptions import ConnectionClosed
+
+        with lock:
+            events = self.channel.tick(time.monotonic())
+            frames = self.channel.frames()
+        try:
+            for frame in frames:
+                self._socket.send(frame)
+        except ConnectionClosed:
+            return events
+        return events
+
     def close(self) -> None:
         """End the session and its connection."""
-        try:
-            self._connection.close()
-        finally:
-            self._terminate()
+        # First the session, so that an agent in the middle of a word stops.
+        self._terminate()
+        self._connection.close()
 
     def _step(self, deadline: float) -> list[Event]:
         """Write what is due, and wait for a frame or for the next thing to do."""
@@ -135,7 +181,9 @@ class Session:
         except TimeoutError:
             return events
         except ConnectionClosed:
-            return events if self.channel.is_closed else events + self._reconnect(deadline)
+            if not self.channel.is_closed:
+                events += self._reconnect(deadline)
+                self.channel.reconnected(time.monotonic())
         return events
 
     def _write(self) -> None:
@@ -155,6 +203,7 @@ class Session:
                     self._url,
                     additional_headers=self._gateway.upgrade_headers(self._url),
                     open_timeout=OPEN_WITHIN_S,
+                    close_timeout=CLOSE_WITHIN_S,
                     ping_interval=PING_EVERY_S,
                     compression=None,
                     max_size=LARGEST_MESSAGE,

@@ -22,15 +22,19 @@ from opskit.sandbox import world
 from opskit.sandbox.aws import identity
 from opskit.sandbox.aws.conduct import Conduct
 from opskit.sandbox.session_manager.agent import AgentSide, pack_closed
+from opskit.sandbox.session_manager.ports import Dial, Ports
 
+REMOTE_HOST = "AWS-StartPortForwardingSessionToRemoteHost"
 TYPES = {
     "AWS-StartNonInteractiveCommand": "NonInteractiveCommands",
     "AWS-StartInteractiveCommand": "InteractiveCommands",
+    REMOTE_HOST: "Port",
 }
 """Document -> the session type that its agent sees."""
 DRAIN_S = 2.0
 """So long an agent waits at its end for what is not acknowledged yet."""
 STEP_S = 0.02
+BUSY_STEP_S, BUSY_FOR_S = 0.001, 1.0
 FRAMES_BEFORE_CUT = 5
 MOST_BACKLOG = 200
 """Messages under way at most: the process is not read faster than the client takes it."""
@@ -62,6 +66,7 @@ class Running:
     status: str = "Connecting"
     side: AgentSide | None = None
     process: subprocess.Popen[bytes] | None = None
+    ports: Ports | None = None
     output: list[tuple[int, bytes]] = field(default_factory=list)
     has_ended: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -97,10 +102,14 @@ class Sessions:
         start: starts a process on the instance.
         is_online: whether the agent of a target answers.
         url: of the gateway, without the path.
+        dial: connects from the instance.
     """
 
-    def __init__(self, start: Start, is_online: Callable[[str], bool], url: str) -> None:
+    def __init__(
+        self, start: Start, dial: Dial, is_online: Callable[[str], bool], url: str
+    ) -> None:
         self._start_process = start
+        self._dial = dial
         self._is_online = is_online
         self._url = url
         self.conduct = Conduct()
@@ -129,7 +138,14 @@ class Sessions:
         """Take data channels in a thread of this process."""
         from websockets.sync.server import serve
 
-        server = serve(self._handle, address, port, process_request=self._admit, compression=None)
+        server = serve(
+            self._handle,
+            address,
+            port,
+            process_request=self._admit,
+            compression=None,
+            close_timeout=0.2,
+        )
         threading.Thread(target=server.serve_forever, daemon=True).start()
 
     def end(self, session: Running) -> None:
@@ -138,6 +154,8 @@ class Sessions:
         process = session.process
         if process is not None and process.poll() is None:
             process.kill()
+        if session.ports is not None:
+            session.ports.is_over = True
 
     def _start(self, body: Mapping[str, Any], owner: str) -> Answer:
         if body.get("DocumentName") not in TYPES:
@@ -215,10 +233,13 @@ class Sessions:
     def _serve_channel(self, link: _Link, session: Running) -> None:
         side = self._side_of(session)
         ended_at: float | None = None
+        active_at = 0.0
         while True:
             now = time.monotonic()
-            if side.is_open and session.process is None and session.status != "Terminated":
+            if side.is_open and session.process is None and session.ports is None:
                 self._run(session)
+            if session.ports is not None and session.ports.is_over:
+                session.has_ended = True
             while session.output and side.backlog < MOST_BACKLOG:
                 side.send(*session.output.pop(0), now)
             side.tick(now)
@@ -228,11 +249,13 @@ class Sessions:
                 ended_at = ended_at or now
                 if side.is_settled or now - ended_at > DRAIN_S:
                     break
+            is_busy = now - active_at < BUSY_FOR_S
             try:
-                frame = link.connection.recv(timeout=STEP_S)
+                frame = link.connection.recv(timeout=BUSY_STEP_S if is_busy else STEP_S)
             except TimeoutError:
                 continue
-            side.receive(frame, time.monotonic())
+            active_at = time.monotonic()
+            side.receive(frame, active_at)
         session.status = "Terminated"
         text = f"\n----------ERROR-------\n{side.failure}" if side.failure else ""
         link.send([pack_closed(text)])
@@ -240,10 +263,30 @@ class Sessions:
     def _side_of(self, session: Running) -> AgentSide:
         """The agent's end, which goes on over a new connection."""
         if session.side is None:
-            session.side = AgentSide(TYPES[session.document], lambda *_: None)
+            take: Callable[[int, bytes], None] = lambda *_: None  # noqa: E731
+            properties = None
+            if session.document == REMOTE_HOST:
+                given = {name: values[0] for name, values in session.parameters.items()}
+                properties = {"type": "LocalPortForwarding", **given}
+                session.ports = Ports(
+                    self._dial, given["host"], int(given["portNumber"]), self._sayer(session)
+                )
+                take = session.ports.take
+            session.side = AgentSide(TYPES[session.document], take, properties=properties)
             session.side.begin(time.monotonic())
-            session.status = "Connected"
+            if session.status == "Connecting":
+                session.status = "Connected"
         return session.side
+
+    def _sayer(self, session: Running) -> Callable[[int, bytes], None]:
+        """Puts payloads into a session's output, at the client's pace."""
+
+        def say(kind: int, data: bytes) -> None:
+            while len(session.output) > MOST_BACKLOG and session.status != "Terminated":
+                time.sleep(BUSY_STEP_S)
+            session.output.append((kind, data))
+
+        return say
 
     def _run(self, session: Running) -> None:
         """Start what the session is for, and collect what it says."""
@@ -263,10 +306,9 @@ class Sessions:
         ).start()
 
     def _read(self, session: Running, kind: int, stream: Any) -> None:
+        say = self._sayer(session)
         while data := stream.read1(1024):
-            while len(session.output) > MOST_BACKLOG and session.status != "Terminated":
-                time.sleep(STEP_S)
-            session.output.append((kind, data))
+            say(kind, data)
 
     def _wait(
         self,

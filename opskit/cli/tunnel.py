@@ -1,0 +1,133 @@
+"""`opskit tunnel`: a local port to the database, through the app's instance."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from opskit.cli.options import make_target, target_options
+from opskit.errors import UsageError
+
+if TYPE_CHECKING:
+    from opskit.instance.session_manager.tunnel import Tunnel
+    from opskit.tunnel import Destination
+
+ADDRESS = "127.0.0.1"
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.option(
+    "--local-port", type=click.IntRange(0, 65535), default=0, help="Port to listen on; 0: any."
+)
+@click.option(
+    "--ca-file", metavar="FILE", help="Bundle to verify the server by, with its real name."
+)
+@target_options
+def tunnel(command: tuple[str, ...], local_port: int, ca_file: str | None, **options: Any) -> int:
+    """Open a local port to the database, or run a client through it.
+
+    The port is on 127.0.0.1 and takes many connections at once, until Ctrl-C. A command gets libpq's
+    variables and the password in a private file, which is gone afterwards.
+
+    \b
+    Examples:
+      opskit tunnel --prefix /linkbox --local-port 15432
+      opskit tunnel --prefix /linkbox -- psql -c 'select 1'
+    """
+    from opskit.aws import Aws
+    from opskit.cli.terminal import Spinner
+    from opskit.instance.session_manager.tunnel import Tunnel
+    from opskit.tunnel import find, open_session
+
+    target = make_target(options)
+    with Spinner(quiet=False) as spinner:
+        aws = Aws(target, spinner)
+        there = find(target, aws, aws.region)
+        session = open_session(there, aws)
+    carried = Tunnel(session, lambda text: print(f"opskit: {text}", file=sys.stderr, flush=True))
+    try:
+        port = _listen(carried, local_port)
+        client = there.engine.client(
+            host=there.host,
+            address=ADDRESS,
+            port=port,
+            user=there.user,
+            database=there.database,
+            ca_file=ca_file,
+        )
+        if command:
+            with _password_file(there, port) as path:
+                named = {client.password_variable: path} if path else {}
+                environment = {**os.environ, **client.environment, **named}
+                return _run(command, environment)
+        print(
+            f"{ADDRESS}:{port} leads to {there.host}:{there.port} through {there.instance_label}; "
+            "Ctrl-C ends it",
+            file=sys.stderr,
+        )
+        print(client.example, flush=True)
+        carried.is_over.wait()
+        print(
+            f"opskit: the tunnel ended: {carried.failure or 'the session is over'}", file=sys.stderr
+        )
+        return 3
+    finally:
+        carried.close()
+
+
+def _listen(carried: Tunnel, local_port: int) -> int:
+    try:
+        return carried.start(local_port)
+    except OSError as error:
+        raise UsageError(
+            f"port {local_port} of this machine cannot be taken: {error.strerror}",
+            "--local-port 0   takes any that is free",
+        ) from None
+
+
+@contextmanager
+def _password_file(there: Destination, port: int) -> Iterator[str]:
+    """A file that only we can read, for as long as the client runs; empty without a password."""
+    if there.password is None:
+        yield ""
+        return
+    content = there.engine.password_file(
+        host=there.host,
+        port=port,
+        user=there.user,
+        database=there.database,
+        password=there.password,
+    )
+    with tempfile.TemporaryDirectory(prefix="opskit-") as directory:
+        path = Path(directory) / "password"
+        path.touch(mode=0o600)
+        path.write_text(content.reveal(), encoding="utf-8")
+        yield str(path)
+
+
+def _run(command: tuple[str, ...], environment: dict[str, str]) -> int:
+    """Run the client; Ctrl-C is its own business while it runs."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with subprocess.Popen(
+            command,
+            env=environment,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        ) as process:
+            status = process.wait()
+    except FileNotFoundError:
+        print(f"opskit: there is no command {command[0]} here", file=sys.stderr)
+        return 127
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return status if status >= 0 else 128 - status

@@ -1,0 +1,88 @@
+"""The agent's end of a port session: smux version 1, and the connections from the instance."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+
+Dial = Callable[[str, int], socket.socket]
+"""Connects from the instance; called in a thread of its own."""
+Say = Callable[[int, bytes], None]
+"""Sends a payload to the client: payload type and bytes; waits while too much is under way."""
+
+OPEN, CLOSE, DATA = 0, 1, 2
+FLAG, UNREACHABLE = 10, struct.pack(">I", 3)
+
+
+def frame(command: int, stream: int, data: bytes = b"") -> bytes:
+    """One frame."""
+    return bytes([1, command]) + struct.pack("<HI", len(data), stream) + data
+
+
+class Ports:
+    """All streams of one session.
+
+    Args:
+        host, port: to which every stream leads.
+    """
+
+    def __init__(self, dial: Dial, host: str, port: int, say: Say) -> None:
+        self._dial = dial
+        self._host, self._port = host, port
+        self._say = say
+        self._rest = b""
+        self._inputs: dict[int, queue.Queue[bytes]] = {}
+        self.is_over = False
+
+    def take(self, kind: int, payload: bytes) -> None:
+        """Take what the client sent."""
+        if kind != 1:
+            self.is_over = self.is_over or payload == struct.pack(">I", 2)
+            return
+        self._rest += payload
+        while len(self._rest) >= 8:
+            command = self._rest[1]
+            length, stream = struct.unpack("<HI", self._rest[2:8])
+            if len(self._rest) < 8 + length:
+                return
+            data, self._rest = self._rest[8 : 8 + length], self._rest[8 + length :]
+            if command == OPEN:
+                self._inputs[stream] = queue.Queue()
+                threading.Thread(target=self._serve, args=(stream,), daemon=True).start()
+            elif command == DATA and stream in self._inputs:
+                self._inputs[stream].put(data)
+            elif command == CLOSE and stream in self._inputs:
+                self._inputs.pop(stream).put(b"")
+
+    def _serve(self, stream: int) -> None:
+        entrance = self._inputs[stream]
+        try:
+            connection = self._dial(self._host, self._port)
+        except OSError:
+            self._say(FLAG, UNREACHABLE)
+            self._say(1, frame(CLOSE, stream))
+            return
+        threading.Thread(target=self._answer, args=(stream, connection), daemon=True).start()
+        try:
+            while data := entrance.get():
+                connection.sendall(data)
+            # The other side reads what was sent before it sees the end.
+            time.sleep(0.05)
+            connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return
+
+    def _answer(self, stream: int, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := connection.recv(1016):
+                if self.is_over:
+                    break
+                self._say(1, frame(DATA, stream, data))
+        connection.close()
+        if self._inputs.pop(stream, None) is not None:
+            self._say(1, frame(CLOSE, stream))

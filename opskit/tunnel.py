@@ -1,0 +1,93 @@
+"""Where a tunnel leads, and as whom: the database, the instance, and the parameters' credential."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from opskit import engine
+from opskit.config import Target
+from opskit.engine.interface import Engine
+from opskit.errors import Incomplete
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.database import Database
+from opskit.facts.gather import Clients, gather
+from opskit.facts.interface import RunKey, Unknown
+from opskit.facts.parameters import Parameters, read
+from opskit.facts.region import Region
+from opskit.instance.session_manager.session import Session
+from opskit.instance.session_manager.tunnel import DOCUMENT
+from opskit.secret import Secret
+
+DEADLINE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """What a tunnel needs to know.
+
+    Attributes:
+        password: None where it could not be read; a client then asks for it.
+    """
+
+    instance_id: str
+    instance_label: str
+    host: str
+    port: int
+    user: str
+    database: str
+    password: Secret | None
+    engine: Engine
+
+
+def find(target: Target, clients: Clients, region: str) -> Destination:
+    """Find instance and database, and read the credential.
+
+    Raises:
+        Incomplete: one of them is not known.
+    """
+    key = RunKey(secrets.token_hex(8))
+    given = (target, Region(region), key)
+    snapshot = gather((AppInstance, Database), clients, given, deadline_s=DEADLINE_S)
+    found: dict[type, Any] = {}
+    for kind in (AppInstance, Database):
+        fact = snapshot.get(kind)
+        if isinstance(fact, Unknown):
+            raise Incomplete(f"a tunnel needs to know where to go: {fact.reason}")
+        found[kind] = fact.value
+    database: Database = found[Database]
+    parameters, credential = read(clients.client("ssm"), target, key)
+    return Destination(
+        found[AppInstance].instance.instance_id,
+        found[AppInstance].instance.label,
+        database.host or "",
+        database.port,
+        parameters.value("username") or database.instance.master_username,
+        _name(parameters, database),
+        credential.password if credential.password.reveal() else None,
+        engine.for_rds_engine(database.instance.engine),
+    )
+
+
+def open_session(destination: Destination, clients: Clients) -> Session:
+    """Start the session that carries the tunnel.
+
+    Raises:
+        Refused: it may not be started, or the agent is not there.
+    """
+    return Session(
+        clients.client("ssm"),
+        clients.client("ssmmessages"),
+        destination.instance_id,
+        DOCUMENT,
+        {
+            "host": [destination.host],
+            "portNumber": [str(destination.port)],
+            "localPortNumber": ["0"],
+        },
+    )
+
+
+def _name(parameters: Parameters, database: Database) -> str:
+    return parameters.value("database") or database.instance.database_name or "postgres"

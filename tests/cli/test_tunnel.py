@@ -1,0 +1,139 @@
+"""`opskit tunnel` in the sandbox: from a machine that cannot reach the database by itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from opskit.sandbox import client
+from tests.conftest import Operator
+
+TUNNEL = ("opskit", "tunnel", "--prefix", "/linkbox")
+ASK = """
+import os, psycopg, sys
+with psycopg.connect("") as connection:
+    row = connection.execute("select current_user, pg_backend_pid() > 0").fetchone()
+    print(row, connection.info.host, connection.pgconn.ssl_in_use)
+path = os.environ["PGPASSFILE"]
+print(oct(os.stat(path).st_mode & 0o777), path)
+print("PGPASSWORD" in os.environ)
+"""
+COPY = """
+import hashlib, psycopg
+with psycopg.connect("") as connection:
+    digest, size = hashlib.sha256(), 0
+    with connection.cursor().copy("copy (select repeat(md5(i::text), 30) from generate_series(1, 4000) i) to stdout") as rows:
+        for piece in rows:
+            digest.update(piece); size += len(piece)
+    print(size)
+"""
+pytestmark = pytest.mark.xdist_group("roads")
+
+
+def through(operator: Operator, program: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run a Python program through a tunnel."""
+    return operator.run(*TUNNEL, *options, "--", sys.executable, "-c", program)
+
+
+@pytest.fixture
+def bundle(operator: Operator, tmp_path: Path) -> str:
+    """The database's authority, as the operator would have downloaded it."""
+    done = operator.run(
+        "opskit",
+        "run",
+        "--prefix",
+        "/linkbox",
+        "--",
+        "cat",
+        f"{operator.running.project}/rds-bundle.pem",
+    )
+    assert "BEGIN CERTIFICATE" in done.stdout
+    path = tmp_path / "bundle.pem"
+    path.write_text(done.stdout)
+    return str(path)
+
+
+def test_a_client_verifies_the_real_name(operator: Operator, bundle: str) -> None:
+    done = through(operator, ASK, "--ca-file", bundle)
+    assert done.returncode == 0, done.stderr
+    row, mode, in_environment = done.stdout.splitlines()
+    assert row.startswith("('linkbox', True)")
+    assert "rds.amazonaws.com True" in row
+    assert mode.startswith("0o600")
+    assert not Path(mode.split()[1]).exists(), "the password's file is gone"
+    assert in_environment == "False"
+
+
+def test_another_authority_is_refused(operator: Operator, tmp_path: Path) -> None:
+    import trustme
+
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(str(other))
+    done = through(operator, ASK, "--ca-file", str(other))
+    assert done.returncode == 1
+    assert "certificate verify failed" in done.stderr
+
+
+def test_a_long_copy_survives_a_cut_connection(operator: Operator) -> None:
+    operator.inject({"kind": "lost", "service": "ssmmessages", "action": "DataChannel", "times": 2})
+    done = through(operator, COPY)
+    assert (done.returncode, done.stdout.strip()) == (0, str(4000 * (30 * 32 + 1))), done.stderr
+
+
+def test_the_status_of_the_client_is_passed_on(operator: Operator) -> None:
+    assert through(operator, "raise SystemExit(42)").returncode == 42
+    missing = operator.run(*TUNNEL, "--", "no-such-client")
+    assert missing.returncode == 127
+    assert "no command no-such-client" in missing.stderr
+
+
+def test_it_stays_open_until_ctrl_c_and_leaves_nothing(operator: Operator) -> None:
+    command = operator.running.command([*TUNNEL, "--local-port", "15432"])
+    with subprocess.Popen(
+        command, env=operator.running.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, start_new_session=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stderr is not None
+        said = process.stdout.readline()
+        assert said.startswith("psql ")
+        assert "hostaddr=127.0.0.1" in said
+        assert "port=15432" in said
+        assert "password" not in said
+        assert "127.0.0.1:15432 leads to" in process.stderr.readline()
+        os.killpg(process.pid, signal.SIGINT)
+        # The commands that enter the sandbox are interrupted too.
+        assert process.wait(10) in (130, -signal.SIGINT)
+        assert "Traceback" not in process.stderr.read()
+    listed = operator.run(
+        "aws", "ssm", "describe-sessions", "--state", "Active", "--output", "json"
+    )
+    assert json.loads(listed.stdout)["Sessions"] == []
+
+
+def test_a_taken_port_is_one_sentence(operator: Operator) -> None:
+    blocker = (
+        "import socket, subprocess, sys; s = socket.create_server(('127.0.0.1', 15433));"
+        "sys.exit(subprocess.run(sys.argv[1:]).returncode)"
+    )
+    done = operator.run(
+        sys.executable, "-c", blocker, *TUNNEL, "--local-port", "15433", "--", "true"
+    )
+    assert done.returncode == 2
+    assert "15433" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_dropping_security_group_is_a_time_out_and_told(operator: Operator) -> None:
+    operator.need_packets()
+    client.order(operator.running, "break", ["ingress-removed"])
+    program = "import psycopg; psycopg.connect('connect_timeout=14')"
+    done = through(operator, program)
+    assert done.returncode == 1
+    assert "could not connect to the database" in done.stderr
