@@ -22,6 +22,7 @@ from opskit.instance.session_manager.channel import (
     Event,
     Flag,
     Notice,
+    Ready,
     Stream,
 )
 from opskit.instance.session_manager.session import Session
@@ -36,6 +37,8 @@ MOST_UNSENT = 256
 MOST_HELD = 4 * 1024 * 1024
 """Bytes that wait for slow local readers; beyond it nothing more is taken from the session."""
 READY_WITHIN_S = 20.0
+SMUX_AFTER = (3, 0, 196, 0)
+"""Agents up to this version carry one stream without frames, and never tell that it was closed."""
 
 
 class Tunnel:
@@ -113,6 +116,11 @@ class Tunnel:
             )
         elif isinstance(event, Notice):
             self._on_problem(event.text)
+        elif isinstance(event, Ready) and not speaks_smux(event.agent_version):
+            self._end(
+                f"the agent on the instance is too old for a tunnel ({event.agent_version}); "
+                f"it needs {'.'.join(map(str, SMUX_AFTER))} or later"
+            )
         elif isinstance(event, Closed):
             self._end(" ".join(event.reason.replace("-", " ").split()))
         if self._session.channel.is_ready:
@@ -202,6 +210,15 @@ class Tunnel:
             for local in self._streams.values():
                 local.close()
             self._lock.notify_all()
+
+
+def speaks_smux(agent_version: str) -> bool:
+    """Whether an agent carries many streams; a version that is no number is none that does."""
+    try:
+        parts = tuple(int(part) for part in agent_version.split("."))
+    except ValueError:
+        return False
+    return len(parts) == len(SMUX_AFTER) and parts > SMUX_AFTER
 
 
 class _Local:

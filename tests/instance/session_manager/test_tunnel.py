@@ -18,7 +18,7 @@ import pytest
 
 from opskit.errors import AwsError
 from opskit.instance.session_manager.session import Session
-from opskit.instance.session_manager.tunnel import DOCUMENT, Tunnel
+from opskit.instance.session_manager.tunnel import DOCUMENT, Tunnel, speaks_smux
 from opskit.sandbox.aws.conduct import Conduct
 from opskit.sandbox.loopback import free_port
 from opskit.sandbox.session_manager.gateway import Sessions
@@ -221,3 +221,12 @@ def test_the_end_of_the_session_is_told_and_closes_everything(
             connection.settimeout(5)
             assert connection.recv(1) == b""
         assert carried.is_over.wait(5)
+
+
+@pytest.mark.parametrize(
+    ("version", "speaks"),
+    [("3.3.987.0", True), ("3.0.222.0", True), ("3.0.196.0", False), ("2.3.50.0", False),
+     ("3.1", False), ("new", False), ("", False)],
+)  # fmt: skip
+def test_only_agents_that_carry_many_streams_are_taken(version: str, speaks: bool) -> None:
+    assert speaks_smux(version) is speaks
