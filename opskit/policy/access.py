@@ -27,6 +27,7 @@ NEVER = frozenset(
     }
 )  # fmt: skip
 """Keys that requests of an instance's role to Parameter Store do not carry."""
+KEY_POLICY = "key policy"
 BY_PATH = "ssm:GetParametersByPath"
 WHOLE = ("aws:principaltag/", "aws:requesttag/", "kms:encryptioncontext:")
 

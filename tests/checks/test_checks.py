@@ -191,6 +191,8 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("IAM012", FAIL, (b.refused("kms:Decrypt"), b.key_policy({"AWS": "arn:aws:iam::123456789012:user/x"}))),
     ("IAM012", FAIL, (b.NOT_ASKED, b.key_policy({"AWS": "arn:aws:iam::123456789012:user/x"}), decrypt_simulated("allowed"))),
     ("IAM012", PASS, (b.NOT_ASKED, b.key_policy({"AWS": b.ROLE_ARN}), b.role_policies(b.READS))),
+    ("IAM003", PASS, (b.NOT_ASKED, b.key_policy({"AWS": b.ROLE_ARN}), b.role_policies(b.READS), decrypt_simulated("implicitDeny"))),
+    ("IAM014", PASS, (b.NOT_ASKED, b.key_policy({"AWS": b.ROLE_ARN}), b.role_policies(b.READS), decrypt_simulated("implicitDeny"))),
     ("IAM013", FAIL, (b.refused("kms:Decrypt"), b.role_policies(b.READS, {**b.DECRYPTS, "Condition": {"StringEquals": {"kms:EncryptionContext:PARAMETER_ARN": "arn:aws:ssm:x:y:parameter/z"}}}))),
     ("IAM013", FAIL, (b.refused(GET), b.role_policies(b.DECRYPTS, {**b.READS, "Condition": {"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}}))),
     ("IAM014", WARN, (b.refused(GET),)),

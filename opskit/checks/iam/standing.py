@@ -16,7 +16,7 @@ from opskit.facts.key import Key
 from opskit.facts.parameter_metadata import ParameterMetadata
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.simulation import DECRYPT, READ, Decision, Simulation
-from opskit.policy.access import Need, RoleAccess
+from opskit.policy.access import KEY_POLICY, Need, RoleAccess
 from opskit.policy.evaluate import Word
 from opskit.policy.nearest import Denial, Miss
 
@@ -181,7 +181,7 @@ def _without_attempt(
             text = f"IAM's simulator allows it, although {miss.words}"
             return _contradiction(words, text)
         return Stand(False, miss, words, tuple(n.name for n in refused))
-    if by_simulator:
+    if by_simulator and not _allowed_by_key(needs):
         if knows_local and not by_simulator[0].stopped_by:
             text = "IAM's simulator refuses it, although the policies that can be read allow it"
             return _contradiction(words, text)
@@ -196,6 +196,15 @@ def _without_attempt(
     missing = [m for f in (access, simulation, probe) if isinstance(f, Unknown) for m in f.missing]
     text = "; ".join(dict.fromkeys(reasons)) or "nothing could tell"
     return _unknown(words, text, *dict.fromkeys(missing))
+
+
+def _allowed_by_key(needs: tuple[Need, ...]) -> bool:
+    """Whether the key's policy or a grant allows by itself, which the simulator cannot see."""
+    return bool(needs) and all(
+        n.decision.word is Word.ALLOWED
+        and (n.decision.by is None or n.decision.by.policy.kind == KEY_POLICY)
+        for n in needs
+    )
 
 
 def _unknown(words: tuple[Evidence, ...], why: str, *missing: str) -> Stand:
