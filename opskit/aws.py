@@ -40,6 +40,8 @@ CREDENTIAL_CODES = {
     "SignatureDoesNotMatch": "refused (wrong secret key, or this clock is wrong)",
     "InvalidSignatureException": "refused (wrong secret key, or this clock is wrong)",
 }
+CLOCK_CODE = "SignatureExpired"
+"""Ours for a request that was refused for its age: it waited on its way, or this clock is wrong."""
 IAM_PREFIX = {"elbv2": "elasticloadbalancing"}
 """Where the IAM name of a service is not the client's."""
 
@@ -80,6 +82,20 @@ class Aws:
             if service not in self._clients:
                 self._clients[service] = Client(self, service, self._make_client(service))
             return self._clients[service]
+
+    def changing(self, service: str, may_send: Callable[[], None]) -> Client:
+        """A client for calls that change something: each leaves this machine once at the most.
+
+        A repeat inside the SDK would make a success look like a refusal: the first attempt is
+        carried out, and the second meets its effect.
+
+        Args:
+            may_send: called at every signing, the last moment before a request leaves; what it
+                raises keeps the request here.
+        """
+        made = self._make_client(service, most_attempts=1)
+        made.meta.events.register(f"before-sign.{service}", lambda **_: may_send())
+        return Client(self, service, made)
 
     def sign(self, url: str, service: str) -> dict[str, str]:
         """The headers that sign a GET of a URL with the present credentials (Signature Version 4)."""
@@ -124,7 +140,7 @@ class Aws:
             self._session = session
         return self._session
 
-    def _make_client(self, service: str) -> Any:
+    def _make_client(self, service: str, most_attempts: int = MAX_ATTEMPTS) -> Any:
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError
 
@@ -137,7 +153,7 @@ class Aws:
                 config=Config(
                     connect_timeout=CONNECT_TIMEOUT_S,
                     read_timeout=READ_TIMEOUT_S,
-                    retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
+                    retries={"mode": "standard", "total_max_attempts": most_attempts},
                     user_agent_extra="opskit",
                     max_pool_connections=16,
                 ),
@@ -225,6 +241,8 @@ def translate(permission: str, error: Exception) -> Exception:
     if isinstance(error, exceptions.ClientError):
         answer = error.response.get("Error", {})
         code, message = str(answer.get("Code", "")), str(answer.get("Message", ""))
+        if "Signature expired" in message or "Signature not yet current" in message:
+            return AwsError(permission, CLOCK_CODE, message)
         if code in CREDENTIAL_CODES:
             return TargetError(
                 f"your AWS credentials are {CREDENTIAL_CODES[code]} ({code}, answering {permission})",

@@ -4,6 +4,7 @@
     ├── UsageError          2  an option, an environment variable or opskit.toml is wrong
     ├── TargetError         4  the target or the credentials cannot be had
     ├── Incomplete          3  something essential could not be judged or done, nothing is broken by it
+    ├── Unfinished          5  something was begun and waits to be resumed; nothing is lost
     └── TransportError         a road to the instance
         ├── Refused            it has surely not run
         └── Lost               it may have run; nobody repeats it without looking first
@@ -24,6 +25,7 @@ class ExitStatus(IntEnum):
     USAGE = 2
     NOT_JUDGED = 3
     NO_TARGET = 4
+    UNFINISHED = 5
     INTERRUPTED = 130
 
 
@@ -33,6 +35,7 @@ EXIT_STATUS_MEANING: dict[ExitStatus, str] = {
     ExitStatus.USAGE: "wrong usage or configuration",
     ExitStatus.NOT_JUDGED: "nothing failed, but something essential could not be judged",
     ExitStatus.NO_TARGET: "the target or the credentials could not be resolved",
+    ExitStatus.UNFINISHED: "begun, not finished, and nothing lost: the next step is printed",
     ExitStatus.INTERRUPTED: "interrupted (Ctrl-C)",
 }
 
@@ -69,6 +72,12 @@ class Incomplete(OpskitError):
     """Something essential could not be judged or done."""
 
     exit_status = ExitStatus.NOT_JUDGED
+
+
+class Unfinished(OpskitError):
+    """Something was begun and waits to be resumed."""
+
+    exit_status = ExitStatus.UNFINISHED
 
 
 class TransportError(OpskitError):
@@ -113,6 +122,27 @@ class AwsError(Exception):
         """Whether a right is missing, as opposed to something else being wrong."""
         return self.code in DENIED_CODES
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the call may have been carried out all the same, now or later."""
+        return self.code in OPEN_CODES or "hrottl" in self.code or self.code.startswith("Internal")
+
 
 DENIED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 """JSON services, query services and EC2 each have their own word."""
+
+OPEN_CODES = frozenset(
+    {
+        "Timeout",
+        "Unreachable",
+        "RequestLimitExceeded",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "ServerError",
+        "500",
+        "502",
+        "503",
+        "504",
+    }
+)
+"""Nothing answered, or something that is not the last word on whether the call was carried out."""

@@ -17,7 +17,7 @@ from opskit.facts.interface import RunKey, Unknown
 from opskit.facts.parameters import Parameters, read
 from opskit.facts.region import Region
 from opskit.instance.session_manager.session import Session
-from opskit.instance.session_manager.tunnel import DOCUMENT
+from opskit.instance.session_manager.tunnel import start_session
 from opskit.secret import Secret
 
 DEADLINE_S = 60.0
@@ -76,17 +76,8 @@ def open_session(destination: Destination, clients: Clients) -> Session:
     Raises:
         Refused: it may not be started, or the agent is not there.
     """
-    return Session(
-        clients.client("ssm"),
-        clients.client("ssmmessages"),
-        destination.instance_id,
-        DOCUMENT,
-        {
-            "host": [destination.host],
-            "portNumber": [str(destination.port)],
-            "localPortNumber": ["0"],
-        },
-    )
+    ssm, gateway = clients.client("ssm"), clients.client("ssmmessages")
+    return start_session(ssm, gateway, destination.instance_id, destination.host, destination.port)
 
 
 def _name(parameters: Parameters, database: Database) -> str:

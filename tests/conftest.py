@@ -111,13 +111,7 @@ class Operator:
 
     def inject(self, *rows: dict[str, Any]) -> None:
         """Let AWS go wrong in these ways, and no others."""
-        program = (
-            "import sys, urllib.request as u; r = u.Request(sys.argv[1] + '/_sandbox/injections',"
-            "sys.argv[2].encode(), method='PUT'); u.urlopen(r)"
-        )
-        url = self.running.environment()["AWS_ENDPOINT_URL"]
-        done = self.run("python", "-c", program, url, json.dumps(rows))
-        assert done.returncode == 0, done.stderr
+        client.order(self.running, "inject", rows=rows)
 
 
 @pytest.fixture(scope="session")

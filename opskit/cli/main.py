@@ -14,6 +14,10 @@ from opskit.errors import ExitStatus, OpskitError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "diagnose": ("opskit.cli.diagnose:diagnose", "Find out why the app cannot reach its database."),
+    "rotate-password": (
+        "opskit.cli.rotate_password:rotate_password",
+        "Give the database user another password, and never lose the one that works.",
+    ),
     "run": ("opskit.cli.run:run", "Run a command on the app's instance."),
     "tunnel": ("opskit.cli.tunnel:tunnel", "Open a local port to the database."),
     "explain": ("opskit.cli.explain:explain", "Say what a finding's code means, offline."),
@@ -74,7 +78,7 @@ class LazyGroup(click.Group):
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit status: 0 healthy or done, 1 a failure was found, 2 usage, 3 something essential "
-    "could not be judged, 4 no target or no credentials, 130 interrupted.",
+    "could not be judged, 4 no target or no credentials, 5 begun and not finished, 130 interrupted.",
 )
 @click.version_option(package_name="opskit", message="%(prog)s %(version)s")
 def cli() -> None:

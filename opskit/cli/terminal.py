@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from typing import TextIO
 
 FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
@@ -44,6 +46,8 @@ class Spinner:
         self._quiet = quiet
         self._text = ""
         self._over = threading.Event()
+        self._free = threading.Event()
+        self._free.set()
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Spinner:
@@ -69,10 +73,36 @@ class Spinner:
             clear = "\r\033[K" if self._live else ""
             print(f"{clear}opskit: {text}", file=sys.stderr)
 
+    def pause(self) -> None:
+        """Clear the line, and leave it to somebody else."""
+        if self._live:
+            self._free.clear()
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()
+
+    def go_on(self) -> None:
+        """Take the line again."""
+        self._free.set()
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """Something is written to another stream of the same terminal."""
+        was_free = self._free.is_set()
+        self.pause()
+        try:
+            yield
+        finally:
+            if was_free:
+                self.go_on()
+
     def _turn(self) -> None:
         started = time.monotonic()
         for frame in itertools.cycle(FRAMES if shows_unicode(sys.stderr) else "|/-\\"):
             seconds = time.monotonic() - started
+            if not self._free.is_set():
+                if self._over.wait(FRAME_S):
+                    return
+                continue
             sys.stderr.write(f"\r\033[K{frame} {self._text[:70]}  {seconds:.0f} s")
             sys.stderr.flush()
             if self._over.wait(FRAME_S):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -117,6 +117,65 @@ class LoginResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Server:
+    """Where a database is reached from here.
+
+    Attributes:
+        host: its real name, by which it is verified; address: what is dialled.
+        ca_file: the bundle to verify it by; None: its certificate is not verified.
+    """
+
+    host: str
+    address: str
+    port: int
+    database: str
+    ca_file: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RoleFacts:
+    """What a role may, as it sees itself.
+
+    Attributes:
+        uses_iam: it logs in with IAM's tokens, so it has no password.
+        valid_until: when its password ends, in the server's words; empty for never.
+        connection_limit: -1 for none.
+        restricts: only members of a special role may change passwords.
+        may_change_own: it is such a member, or there is no such restriction.
+        creates_roles: it may make others.
+        is_replica: the server is read-only.
+        other_exists: the second role is there already; other_sessions: how many it has open.
+        other_differs: settings that the second role does not share.
+    """
+
+    uses_iam: bool
+    valid_until: str
+    connection_limit: int
+    restricts: bool
+    may_change_own: bool
+    creates_roles: bool
+    is_replica: bool
+    other_exists: bool
+    other_sessions: int
+    other_differs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeResult:
+    """How a change of a password by SQL ended.
+
+    Attributes:
+        succeeded: None when nobody knows: the reply to the commit was lost.
+        is_final: trying again makes no sense.
+        message: the server's first line; it never holds a password.
+    """
+
+    succeeded: bool | None
+    is_final: bool = False
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ClientSettings:
     """How the engine's own command line is told where to connect.
 
@@ -149,18 +208,40 @@ class Engine(Protocol):
         """Why a login failed, by the first line of what was said."""
 
     def login(
-        self,
-        *,
-        host: str,
-        address: str,
-        port: int,
-        user: str,
-        password: Secret,
-        database: str,
-        ca_file: str | None,
-        timeout_s: float,
+        self, server: Server, user: str, password: Secret, *, timeout_s: float
     ) -> LoginResult:
         """Log in from here with TLS, ask one question, and leave."""
+
+    def role_facts(
+        self, server: Server, user: str, password: Secret, other: str, *, timeout_s: float
+    ) -> RoleFacts:
+        """What a role says of itself, and of a second one that may take turns with it.
+
+        Raises:
+            Incomplete: it could not be asked.
+        """
+
+    def change_password(
+        self,
+        server: Server,
+        user: str,
+        password: Secret,
+        role: str,
+        new: Secret,
+        *,
+        member_of: str | None,
+        lock: str,
+        still_wanted: Callable[[], bool],
+        limit_s: float,
+    ) -> ChangeResult:
+        """Log in, and give a role another password; what is sent cannot be used to log in.
+
+        Args:
+            member_of: create the role if it is not there, as a member of this one.
+            lock: names what nobody else may change at the same time.
+            still_wanted: asked while the lock is held, just before the change.
+            limit_s: for every wait inside the server; a client that stops in the middle is cut off.
+        """
 
     def client(
         self, *, host: str, address: str, port: int, user: str, database: str, ca_file: str | None

@@ -10,15 +10,19 @@ import re
 import shlex
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from opskit.engine import postgresql_roles
 from opskit.engine.interface import (
+    ChangeResult,
     ClientSettings,
     Conversation,
     Greeting,
     Heard,
     LoginFailure,
     LoginResult,
+    RoleFacts,
+    Server,
     ServerAnswer,
     Step,
 )
@@ -113,42 +117,53 @@ class PostgreSql:
         return LoginFailure.OTHER
 
     def login(
-        self,
-        *,
-        host: str,
-        address: str,
-        port: int,
-        user: str,
-        password: Secret,
-        database: str,
-        ca_file: str | None,
-        timeout_s: float,
+        self, server: Server, user: str, password: Secret, *, timeout_s: float
     ) -> LoginResult:
         """Log in through libpq: `verify-full` with a CA file, else `require`."""
         import psycopg
 
         started = time.monotonic()
         try:
-            with psycopg.connect(
-                host=host,
-                hostaddr=address,
-                port=port,
-                user=user,
-                password=password.reveal(),
-                dbname=database,
-                sslmode="verify-full" if ca_file else "require",
-                sslrootcert=ca_file or "",
-                connect_timeout=max(2, int(timeout_s)),
-                passfile="/dev/null",
-                application_name="opskit",
-            ) as connection:
+            with postgresql_roles.connect(server, user, password, timeout_s) as connection:
                 connection.execute("select 1")
                 version = "TLS" if connection.pgconn.ssl_in_use else ""
                 return LoginResult(True, None, "", 1000 * (time.monotonic() - started), version)
         except psycopg.Error as error:
             # The exception carries the connection and with it the password: only its text goes on.
-            text = first_line(str(error))
+            text = postgresql_roles.first_line(str(error))
         return LoginResult(False, self.classify(text), text, 1000 * (time.monotonic() - started))
+
+    def role_facts(
+        self, server: Server, user: str, password: Secret, other: str, *, timeout_s: float
+    ) -> RoleFacts:
+        """Ask the catalogue."""
+        return postgresql_roles.role_facts(server, user, password, other, timeout_s=timeout_s)
+
+    def change_password(
+        self,
+        server: Server,
+        user: str,
+        password: Secret,
+        role: str,
+        new: Secret,
+        *,
+        member_of: str | None,
+        lock: str,
+        still_wanted: Callable[[], bool],
+        limit_s: float,
+    ) -> ChangeResult:
+        """ALTER ROLE with a SCRAM verifier."""
+        return postgresql_roles.change_password(
+            server,
+            user,
+            password,
+            role,
+            new,
+            member_of=member_of,
+            lock=lock,
+            still_wanted=still_wanted,
+            limit_s=limit_s,
+        )
 
     def client(
         self, *, host: str, address: str, port: int, user: str, database: str, ca_file: str | None
@@ -191,12 +206,6 @@ def _quoted(value: str) -> str:
     if value and not set(value) & set(" '\\"):
         return value
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def first_line(text: str) -> str:
-    """The first line of a driver's message without what libpq puts before it."""
-    line = text.strip().split("\n", 1)[0]
-    return re.sub(r"^(connection failed: )?connection to server at .*? failed: ", "", line).strip()
 
 
 def parse_answer(reply: bytes) -> ServerAnswer | None:

@@ -8,7 +8,7 @@ import socket
 from dataclasses import dataclass
 
 from opskit import engine
-from opskit.engine.interface import LoginFailure
+from opskit.engine.interface import LoginFailure, Server
 from opskit.facts.database import Database
 from opskit.facts.dns import Host, OperatorDns
 from opskit.facts.interface import Fact, Known, NotThere, Unknown
@@ -62,16 +62,8 @@ def read_direct(
     except OSError:
         return DirectLogin(None)
     spoken = engine.for_rds_engine(database.instance.engine)
-    done = spoken.login(
-        host=host.name,
-        address=address,
-        port=host.port,
-        user=user,
-        password=credential.password,
-        database=name,
-        ca_file=None,
-        timeout_s=LOGIN_S,
-    )
+    server = Server(host.name, address, host.port, name, ca_file=None)
+    done = spoken.login(server, user, credential.password, timeout_s=LOGIN_S)
     return DirectLogin(
         Login(
             done.succeeded,

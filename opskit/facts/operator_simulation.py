@@ -8,6 +8,7 @@ from typing import Any
 
 from opskit.config import Target
 from opskit.facts.app_instance import AppInstance
+from opskit.facts.database import Database
 from opskit.facts.identity import Identity
 from opskit.facts.interface import Fact, Iam, Known, NotThere, at_once
 from opskit.facts.key import Key
@@ -37,6 +38,7 @@ def choose(
     identity: Identity,
     key: Fact[Key],
     app: Fact[AppInstance],
+    database: Fact[Database],
 ) -> OperatorNeeds:
     """Name the resources; a key of AWS's own needs no right, an unknown instance is any."""
     own = f"arn:{region.partition}"
@@ -51,6 +53,17 @@ def choose(
         On.INSTANCE: [f"{own}:ec2:{region.name}:{identity.account}:instance/{instance}"],
         On.DOCUMENT: [f"{own}:ssm:{region.name}::document/AWS-RunShellScript"],
         On.SESSION_DOCUMENT: [f"{own}:ssm:{region.name}::document/AWS-StartNonInteractiveCommand"],
+        On.TUNNEL_DOCUMENT: [
+            f"{own}:ssm:{region.name}::document/AWS-StartPortForwardingSessionToRemoteHost"
+        ],
+        On.JOURNAL: [
+            parameter_arn(region, identity, f"/opskit/rotation{target.parameters['password']}")
+        ],
+        On.DATABASE: [
+            f"{own}:rds:{region.name}:{identity.account}:db:{database.value.instance.identifier}"
+        ]
+        if isinstance(database, Known)
+        else [],
         On.SESSIONS: [f"{own}:ssm:{region.name}:{identity.account}:session/*"],
     }
     return OperatorNeeds(tuple((p, r) for p in PERMISSIONS for r in resources[p.on]))

@@ -6,6 +6,7 @@ The password's value leaves this reader only as a `Credential`, which the snapsh
 from __future__ import annotations
 
 import ipaddress
+import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -101,7 +102,9 @@ def read(ssm: Ssm, target: Target, key: RunKey) -> tuple[Parameters, Credential]
     A batch fails as a whole for one undecryptable member, and a throttled one was reported to call
     every name invalid (aws/aws-sdk-go-v2#552): so neither is believed without asking again.
     """
-    purposes = {name: purpose for purpose, name in target.parameters.items()}
+    purposes: dict[str, list[str]] = {}
+    for purpose, name in target.parameters.items():
+        purposes.setdefault(name, []).append(purpose)
     try:
         reply = ssm.get_parameters(Names=sorted(purposes), WithDecryption=True)
         raw, again = list(reply["Parameters"]), list(reply.get("InvalidParameters", ()))
@@ -114,22 +117,40 @@ def read(ssm: Ssm, target: Target, key: RunKey) -> tuple[Parameters, Credential]
     with ThreadPoolExecutor(4) as pool:
         for name, answer in zip(again, pool.map(lambda n: _read_one(ssm, n), again), strict=True):
             if isinstance(answer, AwsError) and answer.code == "ParameterNotFound":
-                missing.append((purposes[name], name))
+                missing.extend((purpose, name) for purpose in purposes[name])
             elif isinstance(answer, AwsError):
-                refused.append(_refusal(ssm, name, purposes[name], answer))
+                refused.append(_refusal(ssm, name, " and ".join(purposes[name]), answer))
             else:
                 raw.append(answer)
-    if len(missing) == len(purposes):
+    if len(missing) == len(target.parameters):
         raise TargetError(
             f"none of the parameters of {target.name} exists here: {', '.join(purposes)}",
             "Is it another prefix, Region or account? Try --prefix, --region or --profile.",
         )
-    found = tuple(sorted((_parameter(r, purposes, key) for r in raw), key=lambda p: p.purpose))
-    password = next((str(r["Value"]) for r in raw if purposes[r["Name"]] == "password"), "")
+    named = [(r, purpose) for r in raw for purpose in purposes[r["Name"]]]
+    read_ones = (_parameter(r, purpose, is_shared(target, purpose), key) for r, purpose in named)
+    found = tuple(sorted(read_ones, key=lambda p: p.purpose))
+    shared = is_shared(target, "password")
+    texts = (str(r["Value"]) for r, purpose in named if purpose == "password")
+    password = next((part(t, "password") if shared else t for t in texts), "") or ""
     parameters = Parameters(
         found, tuple(sorted(missing)), tuple(sorted(refused, key=lambda r: r.name))
     )
     return parameters, Credential(Secret(password))
+
+
+def is_shared(target: Target, purpose: str) -> bool:
+    """Whether one parameter holds this and another value, as JSON: `{"username": ..., ...}`."""
+    return list(target.parameters.values()).count(target.parameters[purpose]) > 1
+
+
+def part(text: str, purpose: str) -> str | None:
+    """One value of a parameter that holds several; None where it is no such JSON."""
+    try:
+        value = json.loads(text)[purpose]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return value if isinstance(value, str) else None
 
 
 def split_endpoint(value: str) -> tuple[str, int | None]:
@@ -174,8 +195,12 @@ def _refusal(ssm: Ssm, name: str, purpose: str, error: AwsError) -> Refusal:
     return Refusal(name, purpose, error.code, error.message[:400], permission, exists)
 
 
-def _parameter(raw: Mapping[str, Any], purposes: Mapping[str, str], key: RunKey) -> Parameter:
-    secret, purpose = Secret(str(raw["Value"])), purposes[raw["Name"]]
+def _parameter(raw: Mapping[str, Any], purpose: str, shared: bool, key: RunKey) -> Parameter:
+    text: str | None = str(raw["Value"])
+    if shared:
+        text = part(str(raw["Value"]), purpose)
+    secret = Secret(text or "")
+    missing = (f"no text under the key {purpose}",) if text is None else ()
     return Parameter(
         name=raw["Name"],
         arn=str(raw.get("ARN", "")),
@@ -185,7 +210,7 @@ def _parameter(raw: Mapping[str, Any], purposes: Mapping[str, str], key: RunKey)
         modified_at=raw.get("LastModifiedDate"),
         value=None if purpose == "password" else secret.reveal().strip(),
         fingerprint=secret.fingerprint(key.text),
-        blemishes=_blemishes(secret),
+        blemishes=missing or _blemishes(secret),
     )
 
 

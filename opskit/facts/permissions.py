@@ -18,7 +18,10 @@ class On(StrEnum):
     INSTANCE = "the app's instance"
     DOCUMENT = "the document AWS-RunShellScript"
     SESSION_DOCUMENT = "the document AWS-StartNonInteractiveCommand"
+    TUNNEL_DOCUMENT = "the document AWS-StartPortForwardingSessionToRemoteHost"
     SESSIONS = "one's own sessions"
+    JOURNAL = "the journal of rotations"
+    DATABASE = "the database"
 
 
 class Group(StrEnum):
@@ -29,6 +32,7 @@ class Group(StrEnum):
     INSTANCE = "ask the instance"
     SESSIONS = "start sessions"
     POLICIES = "read policies"
+    ROTATION = "rotate the password"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ class Permission:
     """One right.
 
     Attributes:
-        without: the layers that are not judged, or not wholly, without it.
+        without: the layers that are not judged, or not wholly, without it; or the command.
     """
 
     action: str
@@ -52,6 +56,7 @@ def _rows(group: Group, on: On, without: tuple[str, ...], *actions: str) -> tupl
 ALL = On.EVERYTHING
 BEYOND = ("tcp", "tls", "auth", "app")
 """What only the instance can tell."""
+ROTATES = ("rotate-password",)
 PERMISSIONS: tuple[Permission, ...] = (
     *_rows(Group.ACCOUNT, ALL, ("database", "network"), "rds:DescribeDBInstances", "rds:DescribeDBClusters"),
     *_rows(Group.ACCOUNT, ALL, ("tls",), "rds:DescribeDBParameters"),
@@ -77,6 +82,7 @@ PERMISSIONS: tuple[Permission, ...] = (
     *_rows(Group.INSTANCE, On.DOCUMENT, BEYOND, "ssm:SendCommand"),
     *_rows(Group.SESSIONS, On.INSTANCE, BEYOND, "ssm:StartSession"),
     *_rows(Group.SESSIONS, On.SESSION_DOCUMENT, BEYOND, "ssm:StartSession"),
+    *_rows(Group.SESSIONS, On.TUNNEL_DOCUMENT, ("auth",), "ssm:StartSession"),
     *_rows(Group.SESSIONS, On.SESSIONS, BEYOND, "ssm:ResumeSession", "ssm:TerminateSession",
            "ssmmessages:OpenDataChannel"),
     *_rows(
@@ -96,4 +102,9 @@ PERMISSIONS: tuple[Permission, ...] = (
         "iam:ListGroupsForUser", "iam:ListGroupPolicies", "iam:GetGroupPolicy",
         "iam:ListAttachedGroupPolicies",
     ),
+    *_rows(Group.ROTATION, On.PARAMETERS, ROTATES, "ssm:PutParameter", "ssm:GetParameterHistory"),
+    *_rows(Group.ROTATION, On.JOURNAL, ROTATES, "ssm:PutParameter", "ssm:GetParameter",
+           "ssm:GetParametersByPath", "ssm:DeleteParameter"),
+    *_rows(Group.ROTATION, On.KEY, ROTATES, "kms:Encrypt"),
+    *_rows(Group.ROTATION, On.DATABASE, ROTATES, "rds:ModifyDBInstance"),
 )  # fmt: skip

@@ -9,6 +9,8 @@ from typing import Any
 
 from opskit.facts.interface import Rds, pages
 
+STACK_TAG = "aws:cloudformation:stack-name"
+
 
 @dataclass(frozen=True, slots=True)
 class DbSubnet:
@@ -27,6 +29,8 @@ class DbInstance:
         parameter_groups: (name, apply status) of each.
         pending: names of the settings that wait to be applied; never their values.
         managed_secret_arn: the Secrets Manager secret of the master user, if RDS manages one.
+        replica_of: the instance that this one follows; it can be written to only there.
+        stack: the CloudFormation stack that declares it.
     """
 
     identifier: str
@@ -54,6 +58,8 @@ class DbInstance:
     cluster_id: str | None
     allocated_gib: int | None
     restarts_at: datetime | None
+    replica_of: str | None = None
+    stack: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,10 @@ class DbCluster:
     """One Aurora or Multi-AZ cluster; its members are DB instances of their own."""
 
     identifier: str
+    resource_id: str
+    status: str
+    pending: tuple[str, ...]
+    managed_secret_arn: str | None
     endpoint: str | None
     reader_endpoint: str | None
     custom_endpoints: tuple[str, ...]
@@ -129,6 +139,8 @@ def _instance(raw: Mapping[str, Any]) -> DbInstance:
         cluster_id=raw.get("DBClusterIdentifier"),
         allocated_gib=raw.get("AllocatedStorage"),
         restarts_at=raw.get("AutomaticRestartTime"),
+        replica_of=raw.get("ReadReplicaSourceDBInstanceIdentifier"),
+        stack=next((t["Value"] for t in raw.get("TagList", ()) if t["Key"] == STACK_TAG), None),
     )
 
 
@@ -136,6 +148,10 @@ def _cluster(raw: Mapping[str, Any]) -> DbCluster:
     members = raw.get("DBClusterMembers", ())
     return DbCluster(
         identifier=raw["DBClusterIdentifier"],
+        resource_id=raw.get("DbClusterResourceId", ""),
+        status=raw.get("Status", ""),
+        pending=tuple(sorted(raw.get("PendingModifiedValues") or {})),
+        managed_secret_arn=(raw.get("MasterUserSecret") or {}).get("SecretArn"),
         endpoint=raw.get("Endpoint"),
         reader_endpoint=raw.get("ReaderEndpoint"),
         custom_endpoints=tuple(raw.get("CustomEndpoints", ())),

@@ -30,17 +30,21 @@ def choose(
         raise UsageError(f"--via '{target.via}' is not one of {', '.join(CHOICES)}")
     if target.via == "none":
         return RoadChoice(None, "the instance was not asked (--via none)")
-    if target.via == "local":
+    return RoadChoice(make_road(target.via, ssm, kms, messages, app.instance.instance_id))
+
+
+def make_road(via: str, ssm: Ssm, kms: Kms, messages: SsmMessages, instance_id: str) -> Road:
+    """The road of a name to an instance."""
+    if via == "local":
         from opskit.instance.local import Local
 
-        return RoadChoice(Local())
+        return Local()
     from opskit.instance.auto import Auto
     from opskit.instance.run_command import RunCommand
     from opskit.instance.session_manager.commands import SessionManager
 
-    instance_id = app.instance.instance_id
     by_command = RunCommand(ssm, instance_id)
     by_session = SessionManager(ssm, messages, kms, instance_id)
-    if target.via == "auto":
-        return RoadChoice(Auto((by_command, by_session)))
-    return RoadChoice(by_command if target.via == "run-command" else by_session)
+    if via == "auto":
+        return Auto((by_command, by_session))
+    return by_command if via == "run-command" else by_session

@@ -52,7 +52,9 @@ def read(
     """Ask for every action on every resource in one call."""
     if role.role_arn is None:
         raise NotThere("the instance has no role")
-    arns = [parameter_arn(region, identity, name) for name in target.parameters.values()]
+    arns = [
+        parameter_arn(region, identity, name) for name in sorted(set(target.parameters.values()))
+    ]
     context = [_entry("kms:ViaService", f"ssm.{region.name}.amazonaws.com")]
     actions, resources = list(READ), list(arns)
     if isinstance(key, Known) and not key.value.is_aws_managed:

@@ -197,7 +197,7 @@ def script(request: ProbeRequest) -> str:
         "NAMES": " ".join(_plain(n) for n in request.names),
         "PEERS": " ".join(f"{_plain(h)}:{p}" for h, p in request.peers),
         "TALKS": "\n".join(_talk_lines(request)),
-        "PARAMETERS": " ".join(_plain(n) for n in sorted(request.parameters.values())),
+        "PARAMETERS": " ".join(_plain(n) for n in sorted(set(request.parameters.values()))),
         "CONTAINER": request.container or "",
         "HEALTH_URL": request.health_url or "",
     }

@@ -329,6 +329,8 @@ def ask_parameter(probe, purpose, name, credentials):
         value = json.loads(aws_call("ssm", probe.request["region"], credentials, headers, body))[
             "Parameter"
         ]["Value"]
+        if list(probe.request["parameters"].values()).count(name) > 1:
+            value = json.loads(value)[purpose]
     except urllib.error.HTTPError as error:
         try:
             answer = json.loads(error.read().decode("utf-8"))
@@ -338,6 +340,8 @@ def ask_parameter(probe, purpose, name, credentials):
         probe.say(
             "read", name, "", code, str(answer.get("message", answer.get("Message", "")))[:400]
         )
+    except (KeyError, ValueError):
+        probe.say("read", name, "", "Malformed", "it holds no JSON with the key %s" % purpose)
     except Exception as error:
         probe.say("read", name, "", "Unreachable", "ssm did not answer (%s)" % type(error).__name__)
     else:

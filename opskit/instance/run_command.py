@@ -92,7 +92,7 @@ class RunCommand:
             reply = self._ssm.send_command(
                 InstanceIds=[self._instance_id],
                 DocumentName=DOCUMENT,
-                Comment="opskit: reads, changes nothing",
+                Comment="opskit",
                 TimeoutSeconds=START_WITHIN_S,
                 Parameters={
                     "commands": script.split("\n"),

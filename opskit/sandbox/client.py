@@ -102,6 +102,9 @@ class Running:
             "AWS_PAGER": "",
             "AWS_DATA_PATH": f"{self.directory}/models",
             "NO_PROXY": "*",
+            # As long as the emulated AWS takes an old signature, and a little more.
+            "OPSKIT_ROTATION_FENCE": "2",
+            "PGSSLROOTCERT": f"{self.directory}/rds-bundle.pem",
             "OPSKIT_SANDBOX": self.name,
         }
         if self.dns_server:
@@ -188,12 +191,15 @@ def get(name: str | None) -> Running:
     return running
 
 
-def order(running: Running, word: str, names: Sequence[str] = ()) -> dict[str, Any]:
+def order(
+    running: Running, word: str, names: Sequence[str] = (), rows: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
     """Give a running sandbox an order, and wait until it is carried out."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(60)
         connection.connect(str(Path(running.directory) / "control"))
-        connection.sendall(json.dumps({"order": word, "names": list(names)}).encode() + b"\n")
+        text = json.dumps({"order": word, "names": list(names), "rows": list(rows)})
+        connection.sendall(text.encode() + b"\n")
         with connection.makefile() as replies:
             answer: dict[str, Any] = json.loads(replies.readline())
     if "error" in answer:

@@ -184,6 +184,7 @@ class Sandbox:
         ports = {"LISTEN": "127.0.0.1", "DATABASE_PORT": str(world.DATABASE_PORT)}
         extra = ports if world.IS_LOOPBACK else {}
         instance.prepare(self.root, self.project, ca_pem=self.postgres.ca_pem, extra=extra)
+        (self.directory / "rds-bundle.pem").write_bytes(self.postgres.ca_pem)
         self.postgres.start()
         self.postgres.create(world.DATABASE_USER, self.password, world.DATABASE_NAME)
 
@@ -212,7 +213,9 @@ class Sandbox:
             f"ws://{gateway_host}:{world.GATEWAY_PORT}",
         )
         sessions.serve("127.0.0.1" if world.IS_LOOPBACK else "0.0.0.0", world.GATEWAY_PORT)
-        application = front.Front(self.agent, sessions, self.network_changed, self.latency_s)
+        application = self.front = front.Front(
+            self.agent, sessions, self.network_changed, self.latency_s
+        )
         for address, port, wsgi in (
             ("127.0.0.1" if world.IS_LOOPBACK else "0.0.0.0", world.API_PORT, application),
             (*self._metadata_place(), metadata.Metadata(self._emulated_instance)),
@@ -330,6 +333,10 @@ def obey(sandbox: Sandbox, order: dict[str, Any]) -> dict[str, Any]:
     elif word == "repair":
         for name in order["names"] or list(sandbox.broken):
             sandbox.repair(name)
+    elif word == "inject":
+        sandbox.front.conduct.replace(order["rows"])
+    elif word == "release":
+        sandbox.front.conduct.release(is_dropped="drop" in order["names"])
     elif word == "down":
         threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
     return {
@@ -337,6 +344,7 @@ def obey(sandbox: Sandbox, order: dict[str, Any]) -> dict[str, Any]:
         "health": sandbox.health,
         "health_checks": sandbox.health_checks,
         "commands": sandbox.agent.running,
+        "held": len(sandbox.front.conduct.held),
     }
 
 

@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from opskit import engine
-from opskit.engine.interface import Heard, LoginFailure
+from opskit.engine.interface import Heard, LoginFailure, Server
 from opskit.engine.postgresql import ENGINE, parse_answer
 from opskit.secret import Secret
 
@@ -96,10 +96,8 @@ def test_the_first_line_decides(message: str, failure: LoginFailure) -> None:
 
 
 def test_a_failed_login_shows_no_password() -> None:
-    done = ENGINE.login(
-        host="localhost", address="127.0.0.1", port=1, user="u", password=Secret("hunter2hunter2"),
-        database="d", ca_file=None, timeout_s=2,
-    )  # fmt: skip
+    nobody = Server("localhost", "127.0.0.1", 1, "d", ca_file=None)
+    done = ENGINE.login(nobody, "u", Secret("hunter2hunter2"), timeout_s=2)
     assert not done.succeeded
     assert done.failure is LoginFailure.REFUSED
     assert "hunter2" not in repr(done)

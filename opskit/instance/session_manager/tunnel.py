@@ -25,7 +25,7 @@ from opskit.instance.session_manager.channel import (
     Ready,
     Stream,
 )
-from opskit.instance.session_manager.session import Session
+from opskit.instance.session_manager.session import Gateway, Session, Ssm
 from opskit.instance.session_manager.smux import MOST_DATA, Broken, Finished, Mux, Received
 
 DOCUMENT = "AWS-StartPortForwardingSessionToRemoteHost"
@@ -39,6 +39,16 @@ MOST_HELD = 4 * 1024 * 1024
 READY_WITHIN_S = 20.0
 SMUX_AFTER = (3, 0, 196, 0)
 """Agents up to this version carry one stream without frames, and never tell that it was closed."""
+
+
+def start_session(ssm: Ssm, gateway: Gateway, instance_id: str, host: str, port: int) -> Session:
+    """Start a session that carries connections from the instance to a host and port.
+
+    Raises:
+        Refused: it may not be started, or the agent is not there.
+    """
+    parameters = {"host": [host], "portNumber": [str(port)], "localPortNumber": ["0"]}
+    return Session(ssm, gateway, instance_id, DOCUMENT, parameters)
 
 
 class Tunnel:

@@ -7,7 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-KINDS = ("throttle", "error", "lost", "slow", "expired", "disorder")
+KINDS = ("throttle", "error", "lost", "slow", "expired", "disorder", "late", "hold", "stale")
+SIGNATURE_LIFE_S = 300.0
+SHORT_LIFE_S = 1.5
+"""What may harm when it arrives late: so short that tests can wait for it."""
+SHORT_LIVED = frozenset({"PutParameter", "ModifyDBInstance", "ModifyDBCluster"})
+CHANGES = SHORT_LIVED | {"LabelParameterVersion", "DeleteParameter"}
+HELD_FOR_S = 60.0
+STAMP = "%Y%m%dT%H%M%SZ"
 
 
 @dataclass(slots=True)
@@ -15,20 +22,65 @@ class Injection:
     """One thing that goes wrong.
 
     Attributes:
-        kind: throttle, error (5xx), lost (applied, but nobody is told), slow, expired (credentials).
+        kind: throttle, error (5xx), lost (applied, but nobody is told), slow, expired (credentials),
+            late (an error at once, and carried out `seconds` later), hold (kept before or after it is
+            carried out, until it is released), stale (reads do not show what is younger).
             For a session's connection (`ssmmessages`, `DataChannel`): error refuses the upgrade,
             expired its token, lost cuts it after some frames, slow delays every frame, disorder
             doubles and swaps them.
-        service, action: `*` for all.
+        service, action: `*` for all; the action `changes` for all that hold a password or a record.
+        name: a piece of the parameter's name; empty for all.
+        skip: how many calls that fit pass first.
         times: how often; None for as long as it is there.
-        seconds: for slow.
+        seconds: for slow, late and stale.
+        after: for hold: it is carried out first.
+        share: of 100 calls that fit, chosen evenly.
     """
 
     kind: str
     service: str = "*"
     action: str = "*"
+    name: str = ""
+    skip: int = 0
     times: int | None = None
     seconds: float = 1.0
+    after: bool = False
+    share: int = 100
+    met: int = 0
+
+    def hits(self, service: str, action: str, name: str) -> bool:
+        """Whether it hits this call; the call is counted."""
+        actions = CHANGES if self.action == "changes" else {"*", action} & {self.action}
+        fits = self.service in ("*", service) and bool({"*", action} & actions)
+        if not fits or self.name not in name or self.times == 0:
+            return False
+        self.met += 1
+        if (
+            self.met <= self.skip
+            or (self.met * self.share) // 100 == ((self.met - 1) * self.share) // 100
+        ):
+            return False
+        if self.times is not None:
+            self.times -= 1
+        return True
+
+
+class Held:
+    """One call that is kept."""
+
+    def __init__(self) -> None:
+        self._released = threading.Event()
+        self._is_dropped = False
+
+    def wait(self) -> bool:
+        """Wait until it is released; whether it goes on."""
+        self._released.wait(HELD_FOR_S)
+        return not self._is_dropped
+
+    def release(self, *, is_dropped: bool) -> None:
+        """Let it go on, or never arrive."""
+        self._is_dropped = is_dropped
+        self._released.set()
 
 
 @dataclass
@@ -38,17 +90,25 @@ class Conduct:
     latency_s: float = 0.0
     injections: list[Injection] = field(default_factory=list)
     calls: list[tuple[float, str, str]] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def take(self, service: str, action: str) -> Injection | None:
+    def take(self, service: str, action: str, name: str = "") -> Injection | None:
         """The injection that hits this call, counted down."""
         with self._lock:
-            for one in self.injections:
-                if one.service in ("*", service) and one.action in ("*", action) and one.times != 0:
-                    if one.times is not None:
-                        one.times -= 1
-                    return one
-        return None
+            return next((one for one in self.injections if one.hits(service, action, name)), None)
+
+    def hold(self) -> bool:
+        """Keep the present call until it is released; whether it goes on."""
+        one = Held()
+        self.held.append(one)
+        return one.wait()
+
+    def release(self, *, is_dropped: bool) -> None:
+        """Release every call that is kept."""
+        held, self.held = self.held, []
+        for one in held:
+            one.release(is_dropped=is_dropped)
 
     def replace(self, rows: list[Mapping[str, Any]]) -> None:
         """Put other injections in force."""
@@ -76,6 +136,29 @@ DENIED_CODES = {
     "ec2": "UnauthorizedOperation",
 }
 """JSON services, query services and EC2 have a word each for the same thing."""
+SIGNATURE_CODES = {
+    "json": "InvalidSignatureException",
+    "query": "SignatureDoesNotMatch",
+    "ec2": "RequestExpired",
+}
+
+
+def too_old(stamp: str, action: str) -> str:
+    """AWS's sentence for a request whose signature is too old, or of the future; else empty."""
+    from datetime import UTC, datetime
+
+    try:
+        signed = datetime.strptime(stamp, STAMP).replace(tzinfo=UTC)
+    except ValueError:
+        return ""
+    now, life = datetime.now(UTC), SHORT_LIFE_S if action in SHORT_LIVED else SIGNATURE_LIFE_S
+    age = (now - signed).total_seconds()
+    said = now.strftime(STAMP)
+    if age > life:
+        return f"Signature expired: {stamp} is now earlier than {said} ({said} - {life:.0f} sec.)"
+    if age < -SIGNATURE_LIFE_S:
+        return f"Signature not yet current: {stamp} is still later than {said} ({said} + 5 min.)"
+    return ""
 
 
 def error_body(protocol: str, code: str, message: str) -> tuple[str, bytes]:

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs
 
 from opskit.sandbox import world
 from opskit.sandbox.aws import conduct, identity, ssm
-from opskit.sandbox.aws.conduct import Conduct
+from opskit.sandbox.aws.conduct import Conduct, Injection
 from opskit.sandbox.aws.identity import Principal
 from opskit.sandbox.session_manager.gateway import Sessions
 
@@ -53,6 +53,12 @@ class Call:
         return json.loads(self.body or b"{}") if self.protocol == "json" else {}
 
     @property
+    def name(self) -> str:
+        """The parameter or path that a call to Systems Manager is about."""
+        fields = self.fields if self.service == "ssm" else {}
+        return str(fields.get("Name") or fields.get("Path") or "")
+
+    @property
     def resources(self) -> list[str]:
         """What the call is about, where IAM's answer depends on it."""
         if self.service == "ssm" and self.action in ("StartSession", "SendCommand"):
@@ -63,6 +69,10 @@ class Call:
             if "Path" in fields:
                 names = [fields["Path"]]
             return [n if n.startswith("arn:") else ssm.arn_of(n) for n in names] or ["*"]
+        if self.action == "ModifyDBInstance":
+            asked = parse_qs(self.body.decode("utf-8", "replace"))
+            name = asked.get("DBInstanceIdentifier", ["*"])[0]
+            return [f"arn:aws:rds:{world.REGION}:{world.ACCOUNT}:db:{name}"]
         return ["*"]
 
     def _machine_and_document(self) -> list[str]:
@@ -103,26 +113,44 @@ class Front:
         """Answer one request."""
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(body)
-        if environ["PATH_INFO"] == "/_sandbox/injections" and environ["REQUEST_METHOD"] == "PUT":
-            return self._set_injections(body, start)
         call = read_call(environ, body)
         if call.access_key == identity.OWN_KEY:
             return self._ask_moto(environ, start)
         self.conduct.calls.append((time.time(), call.service, call.action))
         time.sleep(self.conduct.latency_s)
-        injected = self.conduct.take(call.service, call.action)
-        if injected is not None and injected.kind == "slow":
-            time.sleep(injected.seconds)
-        elif injected is not None and injected.kind != "lost":
-            return _fail(start, call, injected.kind)
-        answer = self._answer(call, environ, start)
-        if injected is not None and injected.kind == "lost":
-            list(answer)
-            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
-            return []
-        return answer
+        injected = self.conduct.take(call.service, call.action, call.name)
+        if injected is not None:
+            return self._go_wrong(injected, call, environ, start)
+        return self._answer(call, environ, start)
 
-    def _answer(self, call: Call, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+    def _go_wrong(
+        self, injected: Injection, call: Call, environ: dict[str, Any], start: Any
+    ) -> Iterable[bytes]:
+        kind = injected.kind
+        if kind in ("throttle", "expired", "error"):
+            return _fail(start, call, kind)
+        if kind == "late":
+            work = threading.Timer(injected.seconds, self._answer, (call, environ, lambda *_: None))
+            work.daemon = True
+            work.start()
+            return _fail(start, call, "error")
+        if kind == "slow":
+            time.sleep(injected.seconds)
+        elif kind == "hold" and not injected.after and not self.conduct.hold():
+            return _hang_up(environ)
+        hidden_s = injected.seconds if kind == "stale" else 0.0
+        answer = list(self._answer(call, environ, start, hidden_s))
+        if kind == "hold" and injected.after:
+            self.conduct.hold()
+        return _hang_up(environ) if kind == "lost" else answer
+
+    def _answer(
+        self, call: Call, environ: dict[str, Any], start: Any, hidden_s: float = 0.0
+    ) -> Iterable[bytes]:
+        """What AWS answers; `hidden_s` is how old a write must be to show in a read."""
+        late = conduct.too_old(environ.get("HTTP_X_AMZ_DATE", ""), call.action)
+        if late:
+            return _refuse(start, call, conduct.SIGNATURE_CODES, late, 403)
         principal = identity.who(call.access_key)
         if principal is None:
             return _refuse(
@@ -145,9 +173,10 @@ class Front:
             special = special or ssm.refuse_decryption(principal, call.action, call.fields)
             if special is not None:
                 return _json(start, *special)
-        reply = self._ask_moto(
-            environ, start, ssm.disguise if call.service == "ssm" else None, call
-        )
+        with ssm.seen_late(hidden_s):
+            reply = self._ask_moto(
+                environ, start, ssm.disguise if call.service == "ssm" else None, call
+            )
         if CHANGES_PACKETS.search(call.action) and not READS_ONLY.match(call.action):
             self._network_changed()
         return reply
@@ -156,8 +185,7 @@ class Front:
         """AWS's sentence when IAM says no; None when it says yes."""
         if call.service in UNCHECKED:
             return None
-        service = {"elasticloadbalancing": "elasticloadbalancing"}.get(call.service, call.service)
-        action = f"{service}:{call.action}"
+        action = f"{call.service}:{call.action}"
         for resource in call.resources:
             said = identity.decision(
                 principal, action, resource, {"aws:RequestedRegion": world.REGION}
@@ -190,13 +218,6 @@ class Front:
             headers.append(("Content-Length", str(len(data))))
         start(status, headers)
         return [data]
-
-    def _set_injections(self, body: bytes, start: Any) -> list[bytes]:
-        try:
-            self.conduct.replace(json.loads(body))
-        except (ValueError, TypeError) as error:
-            return _json(start, 400, {"message": str(error)})
-        return _json(start, 200, {})
 
 
 def read_call(environ: dict[str, Any], body: bytes) -> Call:
@@ -241,6 +262,12 @@ def _fail(start: Any, call: Call, kind: str) -> list[bytes]:
         )
     codes = dict.fromkeys(("json", "query", "ec2"), "InternalFailure")
     return _refuse(start, call, codes, "We encountered an internal error.", 500)
+
+
+def _hang_up(environ: dict[str, Any]) -> list[bytes]:
+    """Close the connection without a word."""
+    environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+    return []
 
 
 def _refuse(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from opskit.sandbox import world
@@ -229,6 +230,28 @@ def refuse_decryption(
                 )
                 return error("AccessDeniedException", text)
     return None
+
+
+@contextlib.contextmanager
+def seen_late(seconds: float) -> Iterator[None]:
+    """For as long as it lasts, writes younger than so many seconds do not show."""
+    if not seconds:
+        yield
+        return
+    from moto.ssm.models import ssm_backends
+
+    backend = ssm_backends[world.ACCOUNT][world.REGION]
+    whole, limit = backend._parameters, time.time() - seconds
+    seen = type(whole)(world.ACCOUNT, world.REGION)
+    for name, versions in list(whole.items()):
+        old = [v for v in versions if v.last_modified_date <= limit]
+        if old:
+            seen[name] = old
+    backend._parameters = seen
+    try:
+        yield
+    finally:
+        backend._parameters = whole
 
 
 def disguise(operation: str, body: Mapping[str, Any], reply: bytes) -> bytes:

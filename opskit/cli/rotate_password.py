@@ -1,0 +1,312 @@
+"""`opskit rotate-password`: the database's password, in one step, and never a lost one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from opskit.cli.options import make_target, target_options
+from opskit.errors import ExitStatus, OpskitError, Unfinished, UsageError
+
+if TYPE_CHECKING:
+    from opskit.cli.rotation_output import Output
+    from opskit.rotation.journal import Record
+    from opskit.rotation.preflight import Plan
+    from opskit.rotation.runner import Ending
+    from opskit.rotation.service import Service
+
+YOUNG_S = 120.0
+"""Somebody may still be at work on a rotation that was touched so recently."""
+OWN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    click.option("--dry-run", is_flag=True, help="Show preflight and plan; change nothing."),
+    click.option("--resume", is_flag=True, help="Go on with the open rotation, forward."),
+    click.option("--rollback", is_flag=True, help="Go back to the old password."),
+    click.option("--status", is_flag=True, help="Say how far the open rotation is."),
+    click.option(
+        "--strategy",
+        type=click.Choice(["auto", "master", "role", "alternating"]),
+        default="auto",
+        help="How the database gets it: by RDS, by SQL, or two roles in turn.",
+    ),
+    click.option(
+        "--restart",
+        multiple=True,
+        metavar="WHAT",
+        help="auto, none, container:NAME, ecs:CLUSTER/SERVICE, asg:NAME; several: one after the other.",
+    ),
+    click.option(
+        "--on-unhealthy",
+        type=click.Choice(["back", "stop"]),
+        default="back",
+        help="When the app is not healthy on the new one.",
+    ),
+    click.option("--password-stdin", is_flag=True, help="Take the new password from stdin."),
+    click.option(
+        "--length", type=click.IntRange(12, 128), default=32, help="Characters of the new one."
+    ),
+    click.option(
+        "--wait", type=click.FloatRange(1, 86400), default=600, help="Seconds without progress."
+    ),
+    click.option(
+        "--no-wait", is_flag=True, help="Refuse where an earlier rotation has to be waited for."
+    ),
+    click.option(
+        "--fence",
+        type=click.FloatRange(1, 86400),
+        help="Seconds after which no late request can arrive [OPSKIT_ROTATION_FENCE, 1200].",
+    ),
+    click.option("--yes", "-y", is_flag=True, help="Do not ask."),
+)
+COMMON_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    click.option(
+        "--ca-file", metavar="FILE", help="Bundle to verify the database by [PGSSLROOTCERT]."
+    ),
+    click.option(
+        "--output", type=click.Choice(["text", "json"]), default="text", help="Form of the result."
+    ),
+    click.option("--debug", is_flag=True, help="Also every AWS call, on stderr."),
+)
+
+
+def _options(*groups: tuple[Callable[[Any], Any], ...]) -> Callable[[Any], Any]:
+    def add(function: Any) -> Any:
+        function = target_options(function)
+        for option in reversed([o for group in groups for o in group]):
+            function = option(function)
+        return function
+
+    return add
+
+
+@click.group("rotate-password", invoke_without_command=True)
+@_options(OWN_OPTIONS, COMMON_OPTIONS)
+@click.pass_context
+def rotate_password(context: click.Context, /, **options: Any) -> int:
+    """Give the app's database user another password: database, parameter, app, verified.
+
+    It can be killed at any moment: both passwords are written down before anything is changed, and
+    --resume or --rollback bring it to an end from any machine.
+
+    \b
+    Examples:
+      opskit rotate-password --prefix /linkbox
+      opskit rotate-password --prefix /linkbox --dry-run
+      opskit rotate-password --prefix /linkbox --status
+      opskit rotate-password --prefix /linkbox --resume
+    """
+    if context.invoked_subcommand is not None:
+        return 0
+    if sum(bool(options[word]) for word in ("resume", "rollback", "status", "dry_run")) > 1:
+        raise UsageError("--resume, --rollback, --status and --dry-run exclude each other")
+    return _with_service(options, _rotate)
+
+
+@rotate_password.command()
+@_options(COMMON_OPTIONS)
+def history(**options: Any) -> int:
+    """List past rotations: when, who, which version, how it ended. No secrets."""
+    return _with_service(options, lambda service, output, _: output.history(service.journal.all()))
+
+
+@rotate_password.command()
+@click.option("--yes", "-y", is_flag=True, help="Write without asking.")
+@_options(COMMON_OPTIONS)
+def repair(**options: Any) -> int:
+    """Parameter and database disagree: find the password that logs in, and offer the smallest repair.
+
+    \b
+    Examples:
+      opskit rotate-password repair --prefix /linkbox
+    """
+    from opskit.cli.rotation_repair import run
+
+    return _with_service(options, run)
+
+
+def _with_service(
+    options: dict[str, Any], work: Callable[[Service, Output, dict[str, Any]], int]
+) -> int:
+    """Prepare, work, and end with one clear sentence whatever happens."""
+    from opskit.aws import Aws
+    from opskit.cli.rotation_output import Output
+    from opskit.cli.terminal import Spinner
+    from opskit.rotation.fence import Fence
+    from opskit.rotation.service import Service
+
+    target = make_target(_with_parents(options))
+    _log(options["debug"])
+    with Spinner(quiet=False) as spinner:
+        output = Output(target, spinner, as_json=options["output"] == "json")
+        try:
+            service = Service(
+                target,
+                Aws(target, spinner),
+                Fence(_fence_s(options)),
+                ca_file=_ca_file(options),
+                wait_s=options.get("wait") or 600,
+                stops_on_unhealthy=options.get("on_unhealthy") == "stop",
+                on_event=output.event,
+            )
+            try:
+                return work(service, output, options)
+            except KeyboardInterrupt:
+                return output.interrupted(service.has_begun)
+            except OpskitError as error:
+                return output.error(error, is_open=service.has_begun)
+            finally:
+                service.close()
+        except OpskitError as error:
+            return output.error(error, is_open=False)
+
+
+def _with_parents(options: dict[str, Any]) -> dict[str, Any]:
+    """Options that were written before the subcommand count as well."""
+    parent = click.get_current_context().parent
+    before = parent.params if parent is not None else {}
+    return {k: before.get(k) if v is None else v for k, v in options.items()}
+
+
+def _log(debug: bool) -> None:
+    """Show our own log if asked for; the SDK's holds passwords and is shown never."""
+    import logging
+
+    if debug:
+        logging.basicConfig(stream=sys.stderr, format="%(message)s")
+        logging.getLogger("opskit").setLevel(logging.DEBUG)
+    for name in ("botocore", "boto3", "urllib3"):
+        logging.getLogger(name).addFilter(lambda _: False)
+        logging.getLogger(name).disabled = True
+
+
+def _fence_s(options: dict[str, Any]) -> float:
+    from opskit.rotation.fence import DEFAULT_S
+
+    said = options.get("fence")
+    if said:
+        return float(said)
+    text = os.environ.get("OPSKIT_ROTATION_FENCE")
+    if not text:
+        return DEFAULT_S
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 1 <= seconds <= 86400:
+        raise UsageError(
+            f"OPSKIT_ROTATION_FENCE='{text}' is not a number of seconds from 1 to 86400"
+        )
+    return seconds
+
+
+def _ca_file(options: dict[str, Any]) -> str | None:
+    path: str | None = options["ca_file"] or os.environ.get("PGSSLROOTCERT")
+    if path and path != "system" and not Path(path).is_file():
+        raise UsageError(f"there is no file {path} to verify the database by", "--ca-file FILE")
+    return path
+
+
+def _rotate(service: Service, output: Output, options: dict[str, Any]) -> int:
+    from opskit.rotation.decide import Direction
+
+    unfinished = service.unfinished()
+    if options["status"]:
+        return output.status(
+            service.situation(unfinished) if unfinished else None, _fence_s(options)
+        )
+    if options["resume"] or options["rollback"]:
+        if unfinished is None:
+            output.say("no rotation is open: there is nothing to go on with")
+            return int(ExitStatus.HEALTHY)
+        _ask_before_joining(unfinished, output, options)
+        direction = Direction.FORWARD if options["resume"] else Direction.BACK
+        return _end(service, output, service.go_on(unfinished, direction), wanted=direction)
+    if unfinished is not None:
+        # Whoever wants a new password is told of the one that is on its way.
+        return output.status(service.situation(unfinished), _fence_s(options))
+    return _begin(service, output, options)
+
+
+def _begin(service: Service, output: Output, options: dict[str, Any]) -> int:
+    from opskit.rotation.decide import Direction
+    from opskit.rotation.preflight import Wishes
+
+    wishes = Wishes(
+        strategy=options["strategy"],
+        restart=options["restart"] or ("auto",),
+        length=options["length"],
+        supplied=_supplied() if options["password_stdin"] else None,
+        ca_file=_ca_file(options),
+    )
+    around = service.look_around(output.waiting)
+    output.waiting("the database")
+    plan = service.plan(around, wishes)
+    output.plan(plan, dry_run=options["dry_run"])
+    if plan.problems:
+        return int(ExitStatus.NOT_JUDGED)
+    if options["dry_run"]:
+        return int(ExitStatus.HEALTHY)
+    if plan.wait_s and options["no_wait"]:
+        raise OpskitError(
+            f"the last rotation was not closed clean, so a late request may arrive for {plan.wait_s:.0f} s "
+            "more, and --no-wait was said"
+        )
+    confirm("Rotate now?", output, options)
+    _wait_for_fence(plan, output)
+    _, ending = service.begin(plan)
+    return _end(service, output, ending, wanted=Direction.FORWARD)
+
+
+def _end(service: Service, output: Output, ending: Ending, wanted: str) -> int:
+    if ending.direction is None:
+        raise Unfinished(f"it stopped: {ending.why}")
+    service.has_begun = False
+    service.prune()
+    output.ending(ending)
+    return int(ExitStatus.HEALTHY if ending.direction == wanted else ExitStatus.FAULT)
+
+
+def _wait_for_fence(plan: Plan, output: Output) -> None:
+    import time
+
+    until = time.monotonic() + plan.wait_s
+    while (left := until - time.monotonic()) > 0:
+        output.waiting(
+            f"the last rotation was not closed clean: a late request of it may arrive for {left:.0f} s",
+            stays=True,
+        )
+        time.sleep(min(1.0, left))
+
+
+def _ask_before_joining(record: Record, output: Output, options: dict[str, Any]) -> None:
+    """Courtesy only: joining is safe at any time."""
+    touched = record.touched_at
+    if touched is not None and record.age_s(touched) < YOUNG_S and not options["yes"]:
+        ago = record.age_s(touched)
+        output.say(f"somebody came to this rotation {ago:.0f} s ago and may still be at work on it")
+        confirm("Go on all the same?", output, options)
+
+
+def confirm(question: str, output: Output, options: dict[str, Any]) -> None:
+    if options["yes"]:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("nobody is there to be asked", "--yes   goes on without asking")
+    with output.paused():
+        if not click.confirm(question, err=True):
+            raise click.exceptions.Exit(int(ExitStatus.INTERRUPTED))
+
+
+def _supplied() -> Any:
+    from opskit.secret import Secret
+
+    if sys.stdin.isatty():
+        return Secret(click.prompt("New password", hide_input=True, err=True))
+    text = sys.stdin.readline().rstrip("\r\n")
+    if not text:
+        raise UsageError("--password-stdin was said, and stdin is empty")
+    return Secret(text)

@@ -1,0 +1,283 @@
+"""What `rotate-password` says: text for people, one JSON object a line for programs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+from tabulate import tabulate
+
+from opskit.cli.terminal import Spinner, shows_unicode
+from opskit.errors import ExitStatus, OpskitError
+from opskit.rotation.decide import Accepts, Direction, Which
+from opskit.rotation.preflight import Plan, name_again
+from opskit.rotation.runner import Ending, Event
+from opskit.rotation.service import Situation, resume_words, rollback_words
+
+if TYPE_CHECKING:
+    from opskit.config import Target
+    from opskit.rotation.journal import Record
+
+MARKS = {True: ("✓", "·", "✗", "!"), False: ("ok", "-", "x", "!")}
+
+
+class Output:
+    """Writes to stdout, and lets the spinner say what is being waited for."""
+
+    def __init__(self, target: Target, spinner: Spinner, *, as_json: bool) -> None:
+        self._target, self._spinner, self._as_json = target, spinner, as_json
+        self._command = f"opskit rotate-password {name_again(target)}".rstrip()
+        self._marks = MARKS[shows_unicode(sys.stdout)]
+        self._said: set[str] = set()
+        self._started = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """A plain sentence."""
+        self._write("note", text)
+
+    def waiting(self, text: str, *, stays: bool = False) -> None:
+        """What is being waited for; what stays is also written once where there is no terminal."""
+        self._spinner.update(text)
+        key = text.split(":", 1)[0]
+        if stays and key not in self._said:
+            self._said.add(key)
+            self._write("wait", text)
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """The line is left to a question."""
+        self._spinner.pause()
+        try:
+            yield
+        finally:
+            self._spinner.go_on()
+
+    def event(self, event: Event) -> None:
+        """Something happened in the rotation."""
+        if event.kind == "wait":
+            self.waiting(event.text, stays=event.name == "hold")
+            return
+        took = {} if event.seconds is None else {"seconds": round(event.seconds, 3)}
+        self._write(event.kind, event.text, name=event.name, **took, **event.details)
+
+    def plan(self, plan: Plan, *, dry_run: bool) -> None:
+        """The plan, its warnings, and what stands against it."""
+        if self._as_json:
+            problems = [{"problem": s, "next_step": n} for s, n in plan.problems]
+            self._json(
+                "plan",
+                plan=dict(plan.lines),
+                warnings=plan.warnings,
+                problems=problems,
+                wait_s=plan.wait_s,
+            )
+            return
+        lines = [
+            click.style("PLAN", bold=True) + ("  (dry run: nothing is changed)" if dry_run else "")
+        ]
+        width = max(len(topic) for topic, _ in plan.lines)
+        lines += [f"  {topic:{width}}  {text}" for topic, text in plan.lines]
+        lines += [f"  {self._marks[3]} {text}" for text in plan.warnings]
+        if plan.wait_s:
+            lines.append(
+                f"  {self._marks[3]} it begins in {plan.wait_s:.0f} s: see --no-wait and --fence"
+            )
+        for sentence, next_step in plan.problems:
+            lines.append(f"  {self._marks[2]} {sentence}")
+            lines += [f"      {line}" for line in next_step.splitlines()]
+        if plan.problems:
+            lines.append("nothing was changed: see the lines marked above")
+        self._print("\n".join(lines))
+
+    def ending(self, ending: Ending) -> None:
+        """How it ended, and what to do next."""
+        went = ending.direction is Direction.FORWARD
+        version = ending.versions[0] if ending.versions else None
+        next_step = f"opskit diagnose db {name_again(self._target)}".rstrip()
+        if self._as_json:
+            self._json(
+                "end",
+                direction=ending.direction,
+                why=ending.why,
+                version=version,
+                window_s=_rounded(ending.window_s),
+                restarts_s=_rounded(ending.restarts_s),
+                verified=list(ending.verified),
+                next_step=next_step,
+            )
+            return
+        name = self._target.parameters["password"]
+        word = "rotated" if went else "back on the old password"
+        why = "" if went else f": {ending.why}"
+        lines = ["", click.style(f"DONE  {word}{why}", bold=True)]
+        lines.append(f"  parameter  {name}, version {version}")
+        lines.append(f"  verified   {' · '.join(ending.verified)}")
+        if ending.window_s is not None:
+            lines.append(f"  new logins could fail for {ending.window_s:.2f} s at the most")
+        if ending.restarts_s is not None:
+            lines.append(
+                f"  new connections of running processes could fail for {ending.restarts_s:.1f} s at the most"
+            )
+        lines.append(f"THEN  {next_step}")
+        self._print("\n".join(lines))
+
+    def status(self, situation: Situation | None, fence_s: float) -> int:
+        """How far the open rotation is, and what each way on would do."""
+        if situation is None:
+            self.say("no rotation is open")
+            return int(ExitStatus.HEALTHY)
+        record, opening, sight = situation.record, situation.opening, situation.sight
+        resume, rollback = resume_words(situation), rollback_words(situation, fence_s)
+        name = opening.published[0].name
+        busy = f" ({situation.control})" if sight.is_pending else ""
+        rows = [
+            ("opened", f"{_moment(record.opened_at)} by {opening.by} on {opening.where}"),
+            ("strategy", opening.strategy),
+            ("decided", str(sight.decision or "not yet")),
+            ("database", _accepts(sight.database) + busy),
+            ("parameter", f"{name} holds {_holds(sight.parameter)}"),
+        ]
+        joiners = [e for e in record.entries if e.body.get("kind") == "join"]
+        rows += [
+            ("joined", f"{_moment(e.at)} by {e.body.get('by')} on {e.body.get('where')}")
+            for e in joiners
+        ]
+        ways = [(f"{self._command} --resume", resume), (f"{self._command} --rollback", rollback)]
+        urgent = _is_urgent(sight.database, sight.parameter)
+        if self._as_json:
+            self._json(
+                "open",
+                number=record.number,
+                urgent=urgent,
+                **dict(rows[:5]),
+                resume=resume,
+                rollback=rollback,
+            )
+            return int(ExitStatus.UNFINISHED)
+        lines = [
+            click.style(f"OPEN  rotation {record.number} of {name} is not finished", bold=True)
+        ]
+        lines += [f"  {topic:9}  {text}" for topic, text in rows]
+        if urgent:
+            lines.append(
+                f"  {self._marks[3]} new processes cannot log in now: go on at once, either way"
+            )
+        for command, words in ways:
+            lines += [f"  {command}", f"      {words}"]
+        self._print("\n".join(lines))
+        return int(ExitStatus.UNFINISHED)
+
+    def history(self, records: Sequence[Record]) -> int:
+        """Past rotations, newest first."""
+        rows = []
+        for record in reversed(records):
+            close = record.close
+            body = close.body if close else {}
+            rows.append(
+                {
+                    "number": record.number,
+                    "opened": _moment(record.opened_at),
+                    "by": body.get("by", ""),
+                    "strategy": body.get("strategy", ""),
+                    "ended": str(record.decision) if close else "open",
+                    "version": (body.get("versions") or [""])[0],
+                    "window_s": _rounded(body.get("window_s")),
+                }
+            )
+        if self._as_json:
+            for row in rows:
+                self._json("rotation", **row)
+        elif rows:
+            self._print(tabulate(rows, headers="keys", tablefmt="plain"))
+        else:
+            self.say(f"{self._target.parameters['password']} was never rotated by opskit")
+        return int(ExitStatus.HEALTHY)
+
+    def interrupted(self, is_open: bool) -> int:
+        """Ctrl-C: what stands open, and the command that goes on."""
+        if is_open:
+            self._say_open("interrupted")
+        else:
+            self._error("interrupted; nothing was changed")
+        return int(ExitStatus.INTERRUPTED)
+
+    def error(self, error: OpskitError, *, is_open: bool) -> int:
+        """An end that was not reached."""
+        status = ExitStatus.UNFINISHED if is_open else error.exit_status
+        if is_open:
+            self._say_open(error.sentence)
+        else:
+            self._error(error.sentence, error.next_step)
+        return int(status)
+
+    def _say_open(self, why: str) -> None:
+        self._error(
+            f"{why}; the rotation stands open and nothing is lost",
+            f"{self._command} --status     shows how far it is\n"
+            f"{self._command} --resume     goes on\n"
+            f"{self._command} --rollback   goes back",
+        )
+
+    def _error(self, sentence: str, next_step: str = "") -> None:
+        if self._as_json:
+            self._json("error", error=sentence, next_step=next_step)
+            return
+        self._spinner.pause()
+        print(f"opskit: {sentence}", file=sys.stderr)
+        for line in next_step.splitlines():
+            print(f"        {line}", file=sys.stderr)
+
+    def _write(self, kind: str, text: str, **more: Any) -> None:
+        if self._as_json:
+            self._json(kind, text=text, **more)
+            return
+        mark = self._marks[0 if more.get("outcome") in (None, "applied") else 3]
+        at = f"{time.monotonic() - self._started:6.1f} s  "
+        self._print(f"{at}{mark} {text}" if kind == "step" else f"{at}{self._marks[1]} {text}")
+
+    def _json(self, kind: str, **fields: Any) -> None:
+        row = {"schema": "opskit.rotation/1", "event": kind, **fields}
+        self._print(json.dumps(row, default=str))
+
+    def _print(self, text: str) -> None:
+        with self._spinner.aside():
+            click.echo(text)
+            sys.stdout.flush()
+
+
+def _is_urgent(database: Accepts, parameter: Which) -> bool:
+    """Whether what the parameter holds does not log in."""
+    known = (Accepts.NEW, Accepts.OLD)
+    return database in known and str(database) != str(parameter)
+
+
+def _accepts(database: Accepts) -> str:
+    return {
+        Accepts.NEW: "accepts the new password",
+        Accepts.OLD: "accepts the old password",
+        Accepts.OTHER: "accepts an earlier password: somebody else has changed it",
+        Accepts.NONE: "accepts no password that is known",
+        Accepts.UNJUDGED: "could not be asked",
+    }[database]
+
+
+def _holds(parameter: Which) -> str:
+    return {
+        Which.NEW: "the new password",
+        Which.OLD: "the old password",
+        Which.MIXED: "one half of each",
+        Which.OTHER: "another password: somebody else has written it",
+    }[parameter]
+
+
+def _moment(at: Any) -> str:
+    return at.strftime("%Y-%m-%d %H:%M:%S %Z").strip() if at is not None else "?"
+
+
+def _rounded(seconds: Any) -> float | None:
+    return None if seconds is None else round(float(seconds), 3)

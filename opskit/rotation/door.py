@@ -1,0 +1,113 @@
+"""The way to the database for logins: from here, else through the app's instance."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+from opskit.engine.interface import Engine, LoginFailure, LoginResult, Server
+from opskit.errors import Incomplete, TransportError
+from opskit.instance.session_manager.session import Session
+from opskit.instance.session_manager.tunnel import Tunnel
+from opskit.rotation.interface import Login
+
+REACH_S = 1.0
+"""A private database answers a laptop within one round trip or, mostly, never."""
+LOGIN_S = 5.0
+REOPEN_AFTER_S = 2.0
+"""A way that could not be opened is not tried again at once."""
+LOOPBACK = "127.0.0.1"
+
+
+class Door:
+    """Opens the way at the first use, and again when it is lost.
+
+    Args:
+        start_session: starts a session that carries connections to the database; None: no instance.
+        through: the instance's name, for sentences.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        host: str,
+        port: int,
+        database: str,
+        ca_file: str | None,
+        start_session: Callable[[], Session] | None,
+        through: str,
+    ) -> None:
+        self.engine = engine
+        self._host, self._port, self._database = host, port, database
+        self._ca_file, self._start_session, self._through = ca_file, start_session, through
+        self._lock = threading.Lock()
+        self._direct: str | None = None
+        self._is_shut_here = False
+        self._tunnel: Tunnel | None = None
+        self._tunnel_port = 0
+        self._failed: tuple[float, str] | None = None
+
+    @property
+    def words(self) -> str:
+        """Which way is used."""
+        return "from this machine" if self._direct else f"through {self._through}"
+
+    def try_login(self, login: Login) -> LoginResult:
+        """Log in and leave. A way that cannot be opened gives a result that judges nothing."""
+        try:
+            server = self.server()
+        except (TransportError, Incomplete) as error:
+            return LoginResult(False, LoginFailure.NO_ANSWER, error.sentence, 0.0)
+        return self.engine.login(server, login.user, login.password, timeout_s=LOGIN_S)
+
+    def server(self) -> Server:
+        """Where to connect from here.
+
+        Raises:
+            TransportError: no session can be had.
+            Incomplete: the database cannot be reached from here, and there is no instance.
+        """
+        with self._lock:
+            address, port = self._way()
+        return Server(self._host, address, port, self._database, self._ca_file)
+
+    def close(self) -> None:
+        """End the session, if there is one."""
+        if self._tunnel is not None:
+            self._tunnel.close()
+
+    def _way(self) -> tuple[str, int]:
+        if self._direct is None and not self._is_shut_here:
+            self._direct = self._reach()
+            self._is_shut_here = self._direct is None
+        if self._direct is not None:
+            return self._direct, self._port
+        if self._tunnel is None or self._tunnel.is_over.is_set():
+            self._open_tunnel()
+        return LOOPBACK, self._tunnel_port
+
+    def _reach(self) -> str | None:
+        """The address at which the database answers this machine."""
+        with contextlib.suppress(OSError):
+            connection = socket.create_connection((self._host, self._port), REACH_S)
+            with connection:
+                return str(connection.getpeername()[0])
+        return None
+
+    def _open_tunnel(self) -> None:
+        if self._failed and time.monotonic() - self._failed[0] < REOPEN_AFTER_S:
+            raise Incomplete(self._failed[1])
+        if self._start_session is None:
+            raise Incomplete(
+                f"{self._host} cannot be reached from this machine, and no instance leads to it"
+            )
+        try:
+            tunnel = Tunnel(self._start_session(), lambda _: None)
+            self._tunnel_port = tunnel.start(0)
+        except TransportError as error:
+            self._failed = (time.monotonic(), error.sentence)
+            raise
+        self._tunnel = tunnel

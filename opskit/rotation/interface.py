@@ -1,0 +1,128 @@
+"""The words that all parts of a rotation share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from opskit.rotation.decide import Outcome
+from opskit.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A user and a password."""
+
+    user: str
+    password: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One parameter that a rotation writes: the password's, and where users alternate the user's.
+
+    Attributes:
+        kind, key_id, tier, pattern: as the parameter has them, to be written again.
+        old, new: its whole text before and after.
+        old_version: the version that held `old`.
+        labels: those of that version; they move along.
+    """
+
+    name: str
+    kind: str
+    key_id: str | None
+    tier: str
+    old: Secret
+    new: Secret
+    old_version: int
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a rotation is about: written down before anything is changed, and never altered.
+
+    Whoever resumes it needs nothing else.
+
+    Attributes:
+        run: random id of the process that opened it; by, where: its identity and machine.
+        old, new: what the database accepts before and after.
+        published: the parameters that are written, in this order forward.
+        resource: the DB instance's or cluster's own id, which a namesake does not have.
+        instance: of the app, through which the database is reached; None: directly only.
+        batches: what is restarted, one after the other; see `restart`.
+        was_healthy: the app, before.
+    """
+
+    run: str
+    by: str
+    where: str
+    tool: str
+    strategy: str
+    old: Login
+    new: Login
+    published: tuple[Published, ...]
+    engine: str
+    host: str
+    port: int
+    database: str
+    db_instance: str
+    cluster: str | None
+    resource: str
+    instance: str | None
+    batches: tuple[str, ...]
+    was_healthy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What the database's control plane says of itself."""
+
+    is_pending: bool
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """How a change ended, and why in words that hold no secret."""
+
+    outcome: Outcome
+    why: str = ""
+
+
+class Accounts(Protocol):
+    """Where clients come from."""
+
+    @property
+    def region(self) -> str:
+        """The Region that calls go to."""
+
+    @property
+    def calls(self) -> int:
+        """All calls so far."""
+
+    @property
+    def calls_in_thread(self) -> int:
+        """The present thread's calls."""
+
+    def client(self, service: str) -> Any:
+        """A client that reads, with retries."""
+
+    def changing(self, service: str, may_send: Callable[[], None]) -> Any:
+        """A client whose every call leaves once at the most, if `may_send` lets it."""
+
+
+class Strategy(Protocol):
+    """A way to change what the database accepts."""
+
+    resets: bool
+    """It needs no login of its own."""
+    is_synchronous: bool
+    """A change that was accepted is in force."""
+
+    def control(self) -> Control:
+        """Whether the database is busy or has something unapplied."""
+
+    def change(self, to: Login) -> Changed:
+        """Let the database accept this login from now on."""

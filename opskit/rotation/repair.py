@@ -1,0 +1,76 @@
+"""Parameter and database disagree, and no rotation is open: what the smallest repair is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from opskit.engine.interface import LoginFailure
+from opskit.errors import Incomplete
+from opskit.rotation.door import Door
+from opskit.rotation.interface import Login
+
+MOST_TRIES = 20
+"""Each costs a failed login in the database's log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What is wrong, and the one write that mends it.
+
+    Attributes:
+        is_sound: the parameter's present value logs in.
+        tried: where the passwords are kept that do not.
+        login: what will log in afterwards.
+        proposal: the write in words; None when there is none that opskit can make.
+        writes_parameter: the parameter is written; otherwise the master password is set.
+        advice: what a person can do where opskit cannot.
+    """
+
+    parameter: str
+    user: str
+    is_sound: bool
+    tried: tuple[str, ...]
+    login: Login
+    proposal: str | None
+    writes_parameter: bool
+    advice: str
+
+
+def propose(
+    door: Door,
+    known: Sequence[tuple[str, Login]],
+    parameter: str,
+    database: str,
+    *,
+    is_master: bool,
+) -> Repair:
+    """Try every known password once, and choose.
+
+    Args:
+        known: where it is kept, and the login; the parameter's present value first.
+        is_master: RDS can set the password without knowing the present one.
+
+    Raises:
+        Incomplete: a login could not be judged; a closed port is not a wrong password.
+    """
+    tried: list[str] = []
+    held = known[0][1]
+    for index, (where, login) in enumerate(known[:MOST_TRIES]):
+        done = door.try_login(login)
+        if done.succeeded and index == 0:
+            return Repair(parameter, held.user, True, (), held, None, True, "")
+        if done.succeeded:
+            text = f"write {where} to {parameter}: it logs in, and the database stays as it is"
+            return Repair(parameter, held.user, False, tuple(tried), login, text, True, "")
+        if done.failure is not LoginFailure.PASSWORD:
+            raise Incomplete(f"no login could be judged {door.words}: {done.message}")
+        tried.append(where)
+    if is_master:
+        text = f"give {held.user} of {database} the password that {parameter} holds, through RDS"
+        return Repair(parameter, held.user, False, tuple(tried), held, text, False, "")
+    advice = (
+        f"an administrator has to give {held.user} the password that {parameter} holds; in psql:\n"
+        f"\\password {held.user}"
+    )
+    return Repair(parameter, held.user, False, tuple(tried), held, None, False, advice)

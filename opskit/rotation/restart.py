@@ -1,0 +1,203 @@
+"""Makes the app read its credential anew: one batch after the other, healthy before the next."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from opskit.errors import AwsError, TransportError
+from opskit.facts.interface import AwsClient
+from opskit.instance.interface import Road
+from opskit.instance.probe import Health, ProbeRequest, parse, script
+
+COMMAND_LIMIT_S = 120.0
+PROBE_LIMIT_S = 25.0
+HEALTHY_WITHIN_S = 60.0
+DEPLOYED_WITHIN_S = 900.0
+"""A service of some tasks with slow health checks needs minutes."""
+POLL_S = 0.5
+SLOW_POLL_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What is restarted at once.
+
+    Attributes:
+        kind: container or ecs.
+        name: of the container or the service; where: its instance or its cluster.
+        command: what restarts a container, as typed on its instance.
+        health_url: as seen on the instance; empty: a container that runs counts as healthy.
+    """
+
+    kind: str
+    name: str
+    where: str
+    command: str = ""
+    health_url: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name} on {self.where}"
+
+
+def write(batch: Batch) -> str:
+    """A batch as the journal keeps it."""
+    return "\t".join((batch.kind, batch.name, batch.where, batch.command, batch.health_url))
+
+
+def read(text: str) -> Batch:
+    """A batch from the journal."""
+    return Batch(*text.split("\t"))
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """How a restart ended. `why` is empty when the app is healthy.
+
+    Attributes:
+        is_about_login: what the app says is about its login, or cannot be understood.
+    """
+
+    is_healthy: bool
+    why: str = ""
+    is_about_login: bool = True
+
+
+class Restarter(Protocol):
+    """Restarts one kind of thing."""
+
+    def restart(self, batch: Batch) -> Restarted:
+        """Restart and wait until it is healthy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Containers:
+    """Containers on instances, over the road to each.
+
+    Attributes:
+        roads: instance id -> the road to it.
+        about_login: whether what the app says may be about its login.
+    """
+
+    roads: Callable[[str], Road]
+    region: str
+    about_login: Callable[[str], bool]
+    sleep: Callable[[float], None] = time.sleep
+
+    def restart(self, batch: Batch) -> Restarted:
+        """Run the command, and ask for health until it is there."""
+        road = self.roads(batch.where)
+        try:
+            done = road.run(batch.command, timeout_s=COMMAND_LIMIT_S)
+        except TransportError as error:
+            return Restarted(False, error.sentence, is_about_login=False)
+        if done.exit_status != 0:
+            said = (done.stderr or done.stdout).strip().split("\n")[-1][:200]
+            return Restarted(
+                False, f"{batch.command}: exit {done.exit_status}: {said}", is_about_login=False
+            )
+        return self._wait(batch, road)
+
+    def _wait(self, batch: Batch, road: Road) -> Restarted:
+        limit = time.monotonic() + HEALTHY_WITHIN_S
+        while True:
+            why, text = self._complaint(batch, road)
+            if not why:
+                return Restarted(True)
+            if time.monotonic() > limit:
+                return Restarted(False, why, self.about_login(text))
+            self.sleep(POLL_S)
+
+    def _complaint(self, batch: Batch, road: Road) -> tuple[str, str]:
+        """What is wrong, and what the app says of it; empty when nothing is."""
+        asked = ProbeRequest(
+            key="",
+            region=self.region,
+            names=(),
+            peers=(),
+            talk_to=None,
+            conversations=(),
+            parameters={},
+            container=batch.name,
+            health_url=batch.health_url or None,
+            login_to=None,
+            login_source="",
+        )
+        try:
+            found = parse(road.run(script(asked), timeout_s=PROBE_LIMIT_S).stdout)
+        except TransportError as error:
+            return error.sentence, ""
+        running = next((c for c in found.containers if c.name == batch.name), None)
+        if running is None or running.status != "running":
+            return f"{batch.name} is {running.status if running else 'not there'}", ""
+        if not batch.health_url:
+            return "", ""
+        return unhealthy(found.health)
+
+
+def unhealthy(health: Health | None) -> tuple[str, str]:
+    """What is wrong with an app, and its own words; empty when nothing is."""
+    if health is None:
+        return "the app's health could not be asked", ""
+    if health.status is not None and 200 <= health.status < 400:
+        return "", ""
+    answer = f"answers {health.status}" if health.status else "does not answer"
+    return f"{health.url} {answer}: {health.body}", health.body
+
+
+@dataclass(frozen=True, slots=True)
+class EcsServices:
+    """Services of ECS: a new deployment of the same tasks, which ECS rolls out in its own batches."""
+
+    ecs: AwsClient
+    sleep: Callable[[float], None] = time.sleep
+
+    def restart(self, batch: Batch) -> Restarted:
+        """Force a deployment, and wait until it is the only one and complete."""
+        try:
+            self.ecs.update_service(
+                cluster=batch.where, service=batch.name, forceNewDeployment=True
+            )
+            limit = time.monotonic() + DEPLOYED_WITHIN_S
+            while True:
+                reply = self.ecs.describe_services(cluster=batch.where, services=[batch.name])
+                why, is_over = _rollout(reply)
+                if is_over or time.monotonic() > limit:
+                    return Restarted(not why, why)
+                self.sleep(SLOW_POLL_S)
+        except AwsError as error:
+            return Restarted(False, f"{error.permission}: {error.code}", is_about_login=False)
+
+
+def _rollout(reply: Mapping[str, object]) -> tuple[str, bool]:
+    """Why a service is not yet deployed (empty when it is), and whether that is final."""
+    services = reply.get("services")
+    if not isinstance(services, list) or not services:
+        return "the service is not there", True
+    found = services[0]
+    deployments: list[Mapping[str, Any]] = found["deployments"]
+    primary = next((d for d in deployments if d.get("status") == "PRIMARY"), {})
+    if primary.get("rolloutState") == "FAILED":
+        return f"the deployment failed: {primary.get('rolloutStateReason', '')}", True
+    counts = f"{found.get('runningCount')} of {found.get('desiredCount')} tasks run"
+    is_done = (
+        len(deployments) == 1
+        and primary.get("rolloutState", "COMPLETED") == "COMPLETED"
+        and found.get("runningCount") == found.get("desiredCount")
+    )
+    return ("", True) if is_done else (f"the deployment is not complete: {counts}", False)
+
+
+def container_command(name: str, project_directory: str, service: str, *, is_fixed: bool) -> str:
+    """What makes a container read its settings anew.
+
+    Args:
+        is_fixed: its settings were given when it was created, and stay over a restart.
+    """
+    if is_fixed and project_directory:
+        where = f"--project-directory {shlex.quote(project_directory)}"
+        return f"docker compose {where} up -d --force-recreate {shlex.quote(service)}".rstrip()
+    return f"docker restart {shlex.quote(name)}"

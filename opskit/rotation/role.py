@@ -1,0 +1,67 @@
+"""A role's password, changed by SQL: in force at once, and fenced by a lock in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from opskit.errors import AwsError, Incomplete, TransportError
+from opskit.rotation.decide import Outcome
+from opskit.rotation.door import Door
+from opskit.rotation.interface import Changed, Control, Login, Opening
+
+
+class Role:
+    """ALTER ROLE, by the role itself or by whoever is admitted to do it.
+
+    Args:
+        logins: who may change it, in the order in which they are tried.
+        still_wanted: reads the journal, while the lock is held.
+        limit_s: for every wait inside the server.
+        partner: the role of which a new one becomes a member; None: none is made.
+    """
+
+    resets = False
+    is_synchronous = True
+
+    def __init__(
+        self,
+        door: Door,
+        opening: Opening,
+        logins: Callable[[Login], Sequence[Login]],
+        still_wanted: Callable[[Login], bool],
+        limit_s: float,
+        partner: str | None = None,
+    ) -> None:
+        self._door, self._opening, self._logins = door, opening, logins
+        self._still_wanted, self._limit_s, self._partner = still_wanted, limit_s, partner
+
+    def control(self) -> Control:
+        """SQL is applied when it is accepted."""
+        return Control(False, "")
+
+    def change(self, to: Login) -> Changed:
+        """Change it as the first who can."""
+        why, is_final = "nobody is known who could", True
+        for login in self._logins(to):
+            try:
+                done = self._door.engine.change_password(
+                    self._door.server(),
+                    login.user,
+                    login.password,
+                    to.user,
+                    to.password,
+                    member_of=self._partner,
+                    lock=f"opskit {self._opening.published[0].name}",
+                    still_wanted=lambda: self._still_wanted(to),
+                    limit_s=self._limit_s,
+                )
+            except (TransportError, Incomplete) as error:
+                return Changed(Outcome.MISSED, error.sentence)
+            except AwsError as error:
+                return Changed(Outcome.MISSED, f"{error.permission}: {error.code}")
+            if done.succeeded:
+                return Changed(Outcome.APPLIED)
+            why, is_final = f"as {login.user}: {done.message}", is_final and done.is_final
+            if done.succeeded is None:
+                return Changed(Outcome.UNKNOWN, why)
+        return Changed(Outcome.REFUSED if is_final else Outcome.MISSED, why)

@@ -1,0 +1,502 @@
+"""One process at work on one rotation: look, decide, act, learn, and look again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from opskit.engine.interface import LoginFailure
+from opskit.errors import AwsError, OpskitError
+from opskit.facts.interface import at_once
+from opskit.rotation.decide import (
+    Accepts,
+    Action,
+    Direction,
+    Kind,
+    Outcome,
+    Runner,
+    Sight,
+    Which,
+    decide,
+    learn,
+)
+from opskit.rotation.door import Door
+from opskit.rotation.fence import Fence, TooOld
+from opskit.rotation.interface import Changed, Control, Login, Opening, Strategy
+from opskit.rotation.journal import Journal, Record
+from opskit.rotation.parameter import Parameters, Seen
+from opskit.rotation.restart import Batch, Restarted
+
+POLL_S = 0.5
+"""New processes fail from the moment the database applies the change until this notices it."""
+SLOW_POLL_S = 5.0
+LONGEST_PAUSE_S = 8.0
+PUBLISH_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that a person or a program may want to know.
+
+    Attributes:
+        kind: step, wait or note.
+        name: of the step, such as `publish`.
+        seconds: how long the step took.
+        details: more for programs; never a secret.
+    """
+
+    kind: str
+    name: str
+    text: str
+    seconds: float | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended.
+
+    Attributes:
+        direction: None: it stands open.
+        why: it stands open, or went back.
+        versions: of the parameters.
+        window_s: how long at the most new logins with the parameters' values could fail.
+        restarts_s: how long at the most a running app's new connections could fail; None: not known.
+        verified: what was seen to work with what the parameters hold.
+    """
+
+    direction: Direction | None
+    why: str
+    versions: tuple[int, ...]
+    window_s: float | None
+    restarts_s: float | None
+    verified: tuple[str, ...]
+
+
+class Verifier(Protocol):
+    """Asks the place where the app runs."""
+
+    def __call__(self) -> tuple[bool | None, str]:
+        """Whether the parameters' values log in from there; None: it cannot be asked, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything that a runner touches.
+
+    Attributes:
+        others: further passwords that the database may accept: the parameter's history and earlier
+            rotations, newest first. Asked for only when neither of the two logs in.
+        restart: restarts one batch.
+        ask_instance: logs in from where the app runs.
+    """
+
+    journal: Journal
+    parameters: Parameters
+    strategy: Strategy
+    door: Door
+    fence: Fence
+    others: Callable[[], Sequence[Login]]
+    restart: Callable[[Batch], Restarted]
+    ask_instance: Verifier
+    on_event: Callable[[Event], None]
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+
+
+class Rotation:
+    """A run of one rotation to its end, or to where it has to stop.
+
+    Args:
+        wait_s: the longest time without progress, the fence not counted.
+        stops_on_unhealthy: keep both passwords and ask, whatever the app complains about.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        number: int,
+        opening: Opening,
+        batches: Sequence[Batch],
+        me: Runner,
+        *,
+        who: Mapping[str, str],
+        wait_s: float,
+    ) -> None:
+        self._world, self._number, self._opening = world, number, opening
+        self._batches, self.me, self._who, self._wait_s = tuple(batches), me, dict(who), wait_s
+        self._record: Record | None = None
+        self._seen: Seen | None = None
+        self._control = Control(False, "")
+        self._sent_at: float | None = None
+        self._quiet_since: float | None = None
+        self._publish_tries = 0
+        self._verified: dict[Which, list[str]] = {}
+        self._why = ""
+        self._window = Window()
+
+    @property
+    def control_words(self) -> str:
+        """What the database's control plane said at the last look."""
+        return self._control.words
+
+    def run(self) -> Ending:
+        """Go on until it is closed, or nothing more can be done.
+
+        Raises:
+            OpskitError: it cannot go on; the rotation stays as it is.
+        """
+        idle_since, pause = self._world.clock(), POLL_S
+        while True:
+            sight, trouble = self._try_to_look()
+            if sight is None:
+                action, outcome = Action(Kind.WAIT, why=trouble), Outcome.MISSED
+            else:
+                action = self._decide(sight)
+                if action.kind in (Kind.STOP, Kind.FINISHED):
+                    return self._ending(action)
+                outcome = self._act(action)
+            self.me = learn(self.me, action, outcome)
+            if outcome is Outcome.APPLIED and action.kind not in (Kind.WAIT, Kind.HOLD):
+                idle_since, pause = self._world.clock(), POLL_S
+                continue
+            if action.kind is Kind.HOLD:
+                idle_since = self._world.clock()
+            elif self._world.clock() - idle_since > self._wait_s:
+                why = action.why or f"{action.kind} did not succeed: {self._why}"
+                return self._ending(Action(Kind.STOP, why=f"{why} (for {self._wait_s:.0f} s)"))
+            if action.kind not in (Kind.WAIT, Kind.HOLD) and outcome is not Outcome.EXISTS:
+                pause = min(LONGEST_PAUSE_S, 2 * pause)
+            self._world.sleep(pause if action.kind is not Kind.HOLD else self._hold_pause())
+
+    def look(self) -> Sight:
+        """See how things stand: facts first, what was decided last.
+
+        Raises:
+            AwsError, OpskitError: something could not be read.
+        """
+        world = self._world
+        looked_at = world.clock()
+        reads: list[Callable[[], Any]] = [
+            world.parameters.read,
+            world.strategy.control,
+            self._accepts,
+        ]
+        seen: Seen
+        control: Control
+        database: Accepts
+        seen, control, database = at_once(reads)
+        self._seen, self._control = seen, control
+        now = world.clock()
+        self._window.saw(database, seen.which, looked_at, now)
+        if control.is_pending:
+            self._quiet_since = None
+        elif self._quiet_since is None:
+            self._quiet_since = now
+        quiet_since = max(self._quiet_since or now, self._sent_at or 0.0)
+        is_settled = world.strategy.is_synchronous or (
+            self._quiet_since is not None and now - quiet_since >= world.fence.hold_down_s
+        )
+        world.fence.looked()
+        record = self._record = world.journal.read(self._number)
+        decision = record.get("decision")
+        if self._takes_turns and (record.decision or self.me.wants) is Direction.BACK:
+            # The other user's password is no obstacle: the present one's was never touched.
+            database = Accepts.OLD if database is Accepts.NEW else database
+        return Sight(
+            decision=record.decision,
+            is_closed=record.close is not None,
+            has_joiners=record.has_joiners,
+            database=database,
+            is_pending=control.is_pending,
+            is_settled=is_settled,
+            parameter=seen.which,
+            was_published=any(
+                version != one.old_version
+                for version, one in zip(seen.versions, self._opening.published, strict=True)
+            ),
+            fence_is_over=decision is not None
+            and record.age_s(decision.at) > world.fence.seconds + 1,
+        )
+
+    @property
+    def _takes_turns(self) -> bool:
+        """Whether two users alternate."""
+        return self._opening.old.user != self._opening.new.user
+
+    def _decide(self, sight: Sight) -> Action:
+        restarts, resets = bool(self._batches), self._world.strategy.resets
+        return decide(sight, self.me, restarts=restarts, resets=resets)
+
+    def _try_to_look(self) -> tuple[Sight | None, str]:
+        """A look, or why there was none."""
+        try:
+            return self.look(), ""
+        except AwsError as error:
+            if not error.is_open:
+                raise OpskitError(
+                    f"it cannot be seen how far the rotation is: {error.permission}: {error.code}"
+                ) from None
+            return None, f"{error.permission} failed: {error.code}"
+
+    def _accepts(self) -> Accepts:
+        """Which password logs in: the two of this rotation, then all others that are known."""
+        opening = self._opening
+        for accepts, login in ((Accepts.NEW, opening.new), (Accepts.OLD, opening.old)):
+            found = self._try(accepts, login)
+            if found is not None:
+                return found
+        for login in self._world.others():
+            found = self._try(Accepts.OTHER, login)
+            if found is not None:
+                return found
+        return Accepts.NONE
+
+    def _try(self, accepts: Accepts, login: Login) -> Accepts | None:
+        """One candidate; None when the database says that its password is wrong."""
+        done = self._world.door.try_login(login)
+        if done.succeeded:
+            return accepts
+        if done.failure is LoginFailure.PASSWORD:
+            return None
+        self._why = done.message
+        return Accepts.UNJUDGED
+
+    def _act(self, action: Action) -> Outcome:
+        started = self._world.clock()
+        try:
+            outcome = self._do(action)
+        except TooOld:
+            # Nothing has left this machine.
+            return Outcome.MISSED
+        except AwsError as error:
+            self._why = f"{error.permission}: {error.code}: {error.message[:200]}"
+            if not error.is_open and action.kind in (Kind.JOIN, Kind.DECIDE, Kind.CLOSE):
+                raise OpskitError(f"the journal cannot be written: {self._why}") from None
+            return Outcome.MISSED
+        if action.kind not in (Kind.WAIT, Kind.HOLD):
+            self._tell(action, outcome, self._world.clock() - started)
+        return outcome
+
+    def _do(self, action: Action) -> Outcome:
+        kind, direction = action.kind, action.direction
+        assert self._record is not None  # noqa: S101  every look reads it
+        if kind in (Kind.WAIT, Kind.HOLD):
+            self._say_wait(action)
+            return Outcome.APPLIED
+        if kind is Kind.JOIN:
+            body = {"kind": "join", **self._who}
+            return self._write(f"slot-{self._record.free_slot}", body)
+        if kind is Kind.CHANGE:
+            return self._change(action.to or Which.NEW)
+        if kind is Kind.PUBLISH:
+            return self._publish(action.to or Which.NEW)
+        if kind is Kind.RESTART:
+            return self._restart(action.to or Which.NEW)
+        if kind is Kind.DECIDE and direction is not None:
+            self._why = action.why
+            return self._write("decision", {"direction": direction, "why": action.why, **self._who})
+        return self._close(action)
+
+    def _change(self, to: Which) -> Outcome:
+        self._window.changes(self._world.clock())
+        login = self._opening.new if to is Which.NEW else self._opening.old
+        done = self._world.strategy.change(login)
+        self._sent_at = self._world.clock()
+        return self._heard(done)
+
+    def _publish(self, to: Which) -> Outcome:
+        outcome = self._heard(self._world.parameters.publish(to))
+        if outcome is Outcome.APPLIED:
+            self._window.published(self._world.clock())
+        if outcome is Outcome.REFUSED:
+            # A right that was just given may need a moment; after that the database has to go back.
+            self._publish_tries += 1
+            if self._publish_tries < PUBLISH_TRIES:
+                return Outcome.MISSED
+        return outcome
+
+    def _restart(self, to: Which) -> Outcome:
+        for batch in self._batches:
+            self._world.on_event(Event("wait", "restart", f"restarting {batch}"))
+            done = self._world.restart(batch)
+            if not done.is_healthy:
+                self._why = done.why
+                if not done.is_about_login or not self._opening.was_healthy:
+                    # It has another cause; going back would not mend it.
+                    self.me = replace(self.me, stops_on_unhealthy=True)
+                return Outcome.UNHEALTHY
+        self._window.restarted(self._world.clock())
+        self._verified.setdefault(to, []).append("the app is healthy")
+        return Outcome.APPLIED
+
+    def _close(self, action: Action) -> Outcome:
+        assert action.direction is not None  # noqa: S101  both kinds of closing have one
+        held = Which.NEW if action.direction is Direction.FORWARD else Which.OLD
+        works, why = self._world.ask_instance()
+        if works is False:
+            self._why = f"from the instance: {why}"
+            return Outcome.MISSED
+        place = f"login {self._world.door.words}"
+        verified = [*self._verified.get(held, []), place]
+        verified.append("login from the instance" if works else f"not from the instance: {why}")
+        self._verified[held] = verified
+        # The check took a while: this look is the final one.
+        if self._decide(self.look()) != action:
+            return Outcome.MISSED
+        body = {
+            "direction": action.direction,
+            "strategy": self._opening.strategy,
+            "verified": verified,
+            "versions": list(self._seen.versions) if self._seen else [],
+            "window_s": self._window.seconds,
+            **self._who,
+        }
+        if action.kind is Kind.CLOSE_CLEAN:
+            return self._write("slot-2", {"kind": "close", **body})
+        return self._write("done", body)
+
+    def _write(self, name: str, body: Mapping[str, Any]) -> Outcome:
+        return self._world.journal.write(self._number, name, body)
+
+    def _heard(self, done: Changed) -> Outcome:
+        if done.why:
+            self._why = done.why
+        return done.outcome
+
+    def _hold_pause(self) -> float:
+        return min(SLOW_POLL_S, max(POLL_S, self._world.fence.seconds / 20))
+
+    def _say_wait(self, action: Action) -> None:
+        text = action.why
+        decision = self._record.get("decision") if self._record else None
+        if action.kind is Kind.HOLD and decision is not None and self._record is not None:
+            left = self._world.fence.seconds + 1 - self._record.age_s(decision.at)
+            text = (
+                "the app is well; a late request may still arrive, so this is closed in "
+                f"{max(0.0, left):.0f} s"
+            )
+        elif self._control.is_pending:
+            text = f"{text} ({self._control.words})"
+        self._world.on_event(Event("wait", str(action.kind), text))
+
+    def _tell(self, action: Action, outcome: Outcome, seconds: float) -> None:
+        text = _words(action, outcome, self._opening, self._why)
+        versions = {"versions": list(self._seen.versions)} if self._seen else {}
+        details = {"outcome": str(outcome), **versions}
+        self._world.on_event(Event("step", str(action.kind), text, seconds, details))
+
+    def _ending(self, action: Action) -> Ending:
+        record = self._record
+        versions = self._seen.versions if self._seen else ()
+        if action.kind is Kind.STOP:
+            why = (
+                f"{action.why}: {self._why}"
+                if self._why and self._why not in action.why
+                else action.why
+            )
+            return Ending(None, why, versions, self._window.seconds, self._window.restarts_s, ())
+        close = record.close if record else None
+        direction = Direction(close.body["direction"]) if close else Direction.FORWARD
+        decision = record.get("decision") if record else None
+        why = str(decision.body.get("why", "")) if decision else ""
+        held = Which.NEW if direction is Direction.FORWARD else Which.OLD
+        verified = tuple(self._verified.get(held, ()))
+        if not verified and close is not None:
+            verified = tuple(close.body.get("verified", ()))
+        return Ending(
+            direction, why, versions, self._window.seconds, self._window.restarts_s, verified
+        )
+
+
+@dataclass
+class Window:
+    """For how long new logins with the parameters' values could fail: an upper bound, from looks.
+
+    Attributes:
+        seconds: None when this run saw no such time, or not its beginning.
+        restarts_s: until the app ran on what logs in.
+    """
+
+    seconds: float | None = None
+    restarts_s: float | None = None
+    _sound_at: float | None = None
+    _is_open: bool = False
+    _began: float | None = None
+
+    def saw(self, database: Accepts, parameter: Which, began: float, now: float) -> None:
+        """A look that began at a time showed what logs in and what the parameters hold."""
+        if str(database) == str(parameter):
+            self._shut(now)
+            self._sound_at = began
+        elif database in (Accepts.NEW, Accepts.OLD) and not self._is_open:
+            self._is_open = True
+            self._began = self._began if self._began is not None else self._sound_at
+
+    def changes(self, now: float) -> None:
+        """A change is about to be sent."""
+        if not self._is_open:
+            self._sound_at = now
+
+    def published(self, now: float) -> None:
+        """The parameters hold what logs in."""
+        self._shut(now)
+
+    def restarted(self, now: float) -> None:
+        """The app runs on it."""
+        if self._began is not None:
+            self.restarts_s = now - self._began
+
+    def _shut(self, now: float) -> None:
+        if self._is_open and self._sound_at is not None:
+            self.seconds = (self.seconds or 0.0) + now - self._sound_at
+        self._is_open = False
+
+
+DONE_WORDS = {
+    Kind.JOIN: "joined the open rotation",
+    Kind.CHANGE: "{user} has its {to} password",
+    Kind.PUBLISH: "{parameter} holds the {to} password",
+    Kind.RESTART: "the app runs on the {to} password",
+    Kind.DECIDE: "decided: {direction}",
+    Kind.CLOSE_CLEAN: "closed: {direction}",
+    Kind.CLOSE: "closed: {direction}",
+}
+DOING_WORDS = {
+    Kind.JOIN: "joining the open rotation",
+    Kind.CHANGE: "giving {user} its {to} password",
+    Kind.PUBLISH: "writing the {to} password to {parameter}",
+    Kind.RESTART: "restarting the app",
+    Kind.DECIDE: "deciding: {direction}",
+    Kind.CLOSE_CLEAN: "closing",
+    Kind.CLOSE: "closing",
+}
+OUTCOME_WORDS = {
+    Outcome.REFUSED: "refused",
+    Outcome.MISSED: "not done yet",
+    Outcome.UNKNOWN: "no clear answer; looking",
+    Outcome.EXISTS: "somebody else was first; looking",
+    Outcome.UNHEALTHY: "not healthy",
+}
+
+
+def _words(action: Action, outcome: Outcome, opening: Opening, why: str) -> str:
+    """A step in words."""
+    login = opening.new if action.to is Which.NEW else opening.old
+    values = {
+        "user": login.user,
+        "to": action.to,
+        "parameter": opening.published[-1].name,
+        "direction": action.direction,
+    }
+    if outcome is Outcome.APPLIED:
+        accepted = action.kind is Kind.CHANGE and opening.strategy == "master"
+        words = (
+            "RDS has accepted the {to} password of {user}" if accepted else DONE_WORDS[action.kind]
+        )
+        text = words.format(**values)
+        return f"{text}: {action.why}" if action.why else text
+    text = f"{DOING_WORDS[action.kind].format(**values)}: {OUTCOME_WORDS[outcome]}"
+    return f"{text} ({why})" if why else text

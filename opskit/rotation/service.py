@@ -1,0 +1,429 @@
+"""Rotations of one target: what is planned, begun, gone on with, and told of them."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from opskit import engine
+from opskit.config import Target
+from opskit.engine.interface import Engine, LoginFailure
+from opskit.errors import AwsError, Incomplete, TransportError
+from opskit.facts import identity
+from opskit.facts.interface import Known, pages
+from opskit.facts.parameters import is_shared, part
+from opskit.facts.road import make_road
+from opskit.instance.interface import Road
+from opskit.instance.probe import ProbeRequest, parse, script
+from opskit.instance.session_manager.session import Session
+from opskit.instance.session_manager.tunnel import start_session
+from opskit.rotation.decide import Accepts, Direction, Outcome, Runner, Sight, Which
+from opskit.rotation.door import Door
+from opskit.rotation.fence import Fence
+from opskit.rotation.interface import Accounts, Login, Opening, Strategy
+from opskit.rotation.journal import Journal, Record
+from opskit.rotation.master import Master
+from opskit.rotation.parameter import Parameters
+from opskit.rotation.preflight import Plan, Surroundings, Wishes, look_around, make_plan
+from opskit.rotation.repair import Repair, propose
+from opskit.rotation.restart import Batch, Containers, EcsServices, Restarted, read
+from opskit.rotation.role import Role
+from opskit.rotation.runner import Ending, Event, Rotation, World
+from opskit.secret import Secret
+
+PROBE_LIMIT_S = 25.0
+OPEN_TRIES = 5
+REPAIR_POLL_S = 0.5
+MOST_HISTORY = 20
+"""Earlier passwords that are tried: each costs a failed login."""
+BELONGS_TO_LOGIN = frozenset({LoginFailure.PASSWORD, LoginFailure.OTHER, LoginFailure.ROLE_REFUSED})
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """How far an open rotation is."""
+
+    record: Record
+    opening: Opening
+    sight: Sight
+    control: str
+
+
+class Service:
+    """Everything about the rotations of one target's password.
+
+    Args:
+        ca_file: the bundle to verify the database by.
+        wait_s: the longest time without progress.
+        stops_on_unhealthy: keep both passwords and ask when the app does not become healthy.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        aws: Accounts,
+        fence: Fence,
+        *,
+        ca_file: str | None,
+        wait_s: float,
+        stops_on_unhealthy: bool,
+        on_event: Callable[[Event], None],
+    ) -> None:
+        self._target, self._aws, self._fence = target, aws, fence
+        self._ca_file, self._wait_s = ca_file, wait_s
+        self._stops_on_unhealthy, self._on_event = stops_on_unhealthy, on_event
+        self._ssm = aws.client("ssm")
+        self._changing = aws.changing("ssm", fence.check)
+        self.journal = Journal(self._ssm, self._changing, target.parameters["password"])
+        self._doors: dict[tuple[object, ...], Door] = {}
+        self.has_begun = False
+        """Whether a rotation may stand open because of us."""
+
+    def close(self) -> None:
+        """End what was opened on the way."""
+        for door in self._doors.values():
+            door.close()
+
+    def unfinished(self) -> Record | None:
+        """The rotation that stands open, if one does."""
+        record = self.journal.latest()
+        return record if record.number and record.close is None else None
+
+    def look_around(self, on_wait: Callable[[str], None]) -> Surroundings:
+        """Read what a plan needs."""
+        return look_around(self._target, self._aws, self._aws.region, on_wait)
+
+    def plan(self, around: Surroundings, wishes: Wishes) -> Plan:
+        """Judge, and say what would be done."""
+        door = self._door_of(around)
+        return make_plan(
+            around, wishes, door, self.journal, self._fence.seconds, self._group_members
+        )
+
+    def begin(self, plan: Plan) -> tuple[int, Ending]:
+        """Open the rotation, and go forward.
+
+        Raises:
+            Incomplete: somebody else has just opened one.
+        """
+        opening = plan.opening
+        assert opening is not None  # noqa: S101  a plan with problems is not begun
+        number, outcome = plan.number, Outcome.UNKNOWN
+        is_entitled, self.has_begun = True, True
+        for _ in range(OPEN_TRIES):
+            self._fence.looked()
+            outcome = self.journal.open(number, opening, plan.key_id)
+            if outcome is not Outcome.UNKNOWN:
+                break
+            is_entitled = False
+        if outcome is not Outcome.APPLIED:
+            self.has_begun = outcome is Outcome.UNKNOWN
+            raise Incomplete(
+                "somebody else has just begun a rotation"
+                if outcome is Outcome.EXISTS
+                else "AWS did not say whether the rotation was opened",
+                "opskit rotate-password --status   shows it",
+            )
+        who = {"run": opening.run, "by": opening.by, "where": opening.where}
+        # After a lost reply it goes on as anybody else who joins.
+        me = Runner(
+            Direction.FORWARD, opened=is_entitled, stops_on_unhealthy=self._stops_on_unhealthy
+        )
+        text = f"both passwords are kept in {self.journal.path}/{number}/open"
+        self._on_event(Event("step", "open", text))
+        return number, self._rotation(number, opening, me, who).run()
+
+    def go_on(self, record: Record, direction: Direction) -> Ending:
+        """Join an open rotation and bring it to its end."""
+        opening = self._opening(record)
+        self.has_begun = True
+        caller = identity.read(self._aws.client("sts"))
+        who = {"run": secrets.token_hex(8), "by": caller.arn, "where": socket.gethostname()}
+        me = Runner(direction, stops_on_unhealthy=self._stops_on_unhealthy)
+        return self._rotation(record.number, opening, me, who).run()
+
+    def situation(self, record: Record) -> Situation:
+        """How far an open rotation is, without touching it."""
+        opening = self._opening(record)
+        rotation = self._rotation(record.number, opening, Runner(Direction.FORWARD), {})
+        sight = rotation.look()
+        return Situation(record, opening, sight, rotation.control_words)
+
+    def repair(self, around: Surroundings) -> Repair:
+        """Which known password logs in, and what follows from that."""
+        name = self._target.parameters["password"]
+        present = (f"{name}, its present value", Login(around.user, around.password))
+        known = _without_repeats([present, *self.known_logins(around.user)])
+        is_master = around.user == around.database.master_username and around.cluster is None
+        identifier = around.database.identifier
+        return propose(self._door_of(around), known, name, identifier, is_master=is_master)
+
+    def carry_out(self, repair: Repair, around: Surroundings) -> None:
+        """Make the one write, and log in with what the parameter holds then.
+
+        Raises:
+            Incomplete: it was refused, or did not help.
+        """
+        password, row = repair.login.password, around.row
+        key = {"KeyId": row["KeyId"]} if row.get("KeyId") else {}
+        self._fence.looked()
+        try:
+            if repair.writes_parameter:
+                self._changing.put_parameter(
+                    Name=repair.parameter,
+                    Value=password.reveal(),
+                    Type=row["Type"],
+                    Overwrite=True,
+                    **key,
+                )
+            else:
+                self._aws.changing("rds", self._fence.check).modify_db_instance(
+                    DBInstanceIdentifier=around.database.identifier,
+                    MasterUserPassword=password.reveal(),
+                    ApplyImmediately=False,
+                )
+        except AwsError as error:
+            raise Incomplete(
+                f"the repair was not carried out: {error.permission}: {error.code}",
+                "opskit rotate-password repair   looks again",
+            ) from None
+        door, limit = self._door_of(around), time.monotonic() + self._wait_s
+        while not door.try_login(repair.login).succeeded:
+            if time.monotonic() > limit:
+                raise Incomplete(f"{repair.parameter} still does not log in as {repair.user}")
+            time.sleep(REPAIR_POLL_S)
+
+    def prune(self) -> list[int]:
+        """Delete what is old enough; a right that is missing for it is no failure."""
+        self._fence.looked()
+        return self.journal.prune()
+
+    def known_logins(self, user: str) -> list[tuple[str, Login]]:
+        """Every password that is written down for a user, newest first, and where."""
+        name = self._target.parameters["password"]
+        found: list[tuple[str, Login]] = []
+        versions = list(
+            pages(self._ssm.get_parameter_history, "Parameters", Name=name, WithDecryption=True)
+        )
+        for version in sorted(versions, key=lambda v: -int(v["Version"]))[:MOST_HISTORY]:
+            login = self._parse(user, str(version["Value"]))
+            if login is not None:
+                found.append((f"{name}, version {version['Version']}", login))
+        for record in reversed(self.journal.all()):
+            if record.opened_at is None:
+                continue
+            opening = self.journal.opening(record.number)
+            for word, login in (("new", opening.new), ("old", opening.old)):
+                if login.user == user:
+                    found.append((f"{self.journal.path}/{record.number}/open ({word})", login))
+        return _without_repeats(found)
+
+    def _parse(self, user: str, text: str) -> Login | None:
+        """What a value of the password parameter says of a user; None when it is about another."""
+        if not is_shared(self._target, "password"):
+            return Login(user, Secret(text))
+        password = part(text, "password")
+        return (
+            Login(user, Secret(password)) if part(text, "username") == user and password else None
+        )
+
+    def _opening(self, record: Record) -> Opening:
+        try:
+            return self.journal.opening(record.number)
+        except AwsError as error:
+            raise Incomplete(
+                f"the open rotation {record.number} cannot be read: {error.permission}: {error.code}",
+                f"it needs ssm:GetParameter on {self.journal.path}/* and kms:Decrypt on its key",
+            ) from None
+
+    def _rotation(
+        self, number: int, opening: Opening, me: Runner, who: Mapping[str, str]
+    ) -> Rotation:
+        spoken = engine.for_rds_engine(opening.engine)
+        door = self._door(
+            spoken, opening.host, opening.port, opening.database,
+            opening.instance, opening.instance or "",
+        )  # fmt: skip
+        world = World(
+            journal=self.journal,
+            parameters=Parameters(self._ssm, self._changing, opening.published),
+            strategy=self._strategy(number, opening, door),
+            door=door,
+            fence=self._fence,
+            others=self._others(opening),
+            restart=self._restart(spoken),
+            ask_instance=lambda: self._ask_instance(opening, spoken),
+            on_event=self._on_event,
+        )
+        batches = [read(text) for text in opening.batches]
+        return Rotation(world, number, opening, batches, me, who=who, wait_s=self._wait_s)
+
+    def _strategy(self, number: int, opening: Opening, door: Door) -> Strategy:
+        if opening.strategy == "master":
+            changing = self._aws.changing("rds", self._fence.check)
+            return Master(self._aws.client("rds"), changing, opening)
+        takes_turns = opening.old.user != opening.new.user
+
+        def logins(to: Login) -> Sequence[Login]:
+            if not takes_turns:
+                return [opening.old if to is opening.new else opening.new]
+            own = [login for _, login in self.known_logins(to.user)]
+            return [opening.old, *own]
+
+        def still_wanted(to: Login) -> bool:
+            self._fence.looked()
+            record = self.journal.read(number)
+            direction = Direction.FORWARD if to is opening.new else Direction.BACK
+            if record.close is not None:
+                return False
+            return record.decision is direction or (
+                record.decision is None and direction is Direction.FORWARD
+            )
+
+        partner = opening.old.user if takes_turns else None
+        return Role(door, opening, logins, still_wanted, self._fence.hold_down_s, partner)
+
+    def _others(self, opening: Opening) -> Callable[[], Sequence[Login]]:
+        kept: list[Login] = []
+
+        def others() -> Sequence[Login]:
+            if not kept:
+                known = self.known_logins(opening.old.user)
+                ours = (opening.old.password, opening.new.password)
+                kept.extend(login for _, login in known if login.password not in ours)
+            return kept
+
+        return others
+
+    def _restart(self, spoken: Engine) -> Callable[[Batch], Restarted]:
+        containers = Containers(
+            self._road,
+            self._aws.region,
+            lambda text: spoken.classify(text) in BELONGS_TO_LOGIN,
+        )
+
+        def restart(batch: Batch) -> Restarted:
+            if batch.kind == "ecs":
+                return EcsServices(self._aws.client("ecs")).restart(batch)
+            return containers.restart(batch)
+
+        return restart
+
+    def _ask_instance(self, opening: Opening, spoken: Engine) -> tuple[bool | None, str]:
+        """Let the instance read the parameters by itself, and log in with what they hold."""
+        if opening.instance is None or self._target.via == "none":
+            return None, "no instance was asked"
+        asked = ProbeRequest(
+            key=secrets.token_hex(8),
+            region=self._aws.region,
+            names=(),
+            peers=(),
+            talk_to=None,
+            conversations=(),
+            parameters=self._target.parameters,
+            container=self._target.container or "-",
+            health_url=None,
+            login_to=(opening.host, opening.port),
+            login_source=spoken.instance_login_source(),
+        )
+        try:
+            done = self._road(opening.instance).run(script(asked), timeout_s=PROBE_LIMIT_S)
+        except TransportError as error:
+            return None, error.sentence
+        found = parse(done.stdout)
+        attempt = next((a for a in found.attempts if a.who == "parameters"), None)
+        if attempt is None:
+            why = next((why for topic, why in found.cannot if topic.startswith("login")), "")
+            return None, why or "it did not try"
+        if attempt.succeeded:
+            return True, ""
+        wrong = spoken.classify(attempt.message, attempt.sqlstate) is LoginFailure.PASSWORD
+        return (False if wrong else None), attempt.message
+
+    def _road(self, instance_id: str) -> Road:
+        clients = (self._aws.client(name) for name in ("ssm", "kms", "ssmmessages"))
+        ssm, kms, messages = clients
+        return make_road(self._target.via, ssm, kms, messages, instance_id)
+
+    def _door_of(self, around: Surroundings) -> Door:
+        app = around.app.value.instance if isinstance(around.app, Known) else None
+        return self._door(
+            around.spoken, around.host, around.port, around.name,
+            app.instance_id if app else None, app.label if app else "",
+        )  # fmt: skip
+
+    def _door(
+        self, spoken: Engine, host: str, port: int, database: str, instance: str | None, label: str
+    ) -> Door:
+        """The way to a database; one for all who ask for the same."""
+
+        def start() -> Session:
+            assert instance is not None  # noqa: S101  there is no such function without one
+            gateway = self._aws.client("ssmmessages")
+            return start_session(self._ssm, gateway, instance, host, port)
+
+        key = (host, port, database, instance)
+        if key not in self._doors:
+            starter = start if instance and self._target.via != "none" else None
+            self._doors[key] = Door(spoken, host, port, database, self._ca_file, starter, label)
+        return self._doors[key]
+
+    def _group_members(self, name: str) -> Sequence[str]:
+        """The instances in service of an Auto Scaling group."""
+        client = self._aws.client("autoscaling")
+        groups = client.describe_auto_scaling_groups(AutoScalingGroupNames=[name])
+        found = groups["AutoScalingGroups"]
+        if not found:
+            raise Incomplete(f"there is no Auto Scaling group {name}")
+        return [
+            i["InstanceId"] for i in found[0]["Instances"] if i["LifecycleState"] == "InService"
+        ]
+
+
+def _without_repeats(found: Sequence[tuple[str, Login]]) -> list[tuple[str, Login]]:
+    """Each password once, where it was found first."""
+    kept: list[tuple[str, Login]] = []
+    for where, login in found:
+        if all(login.password != other.password for _, other in kept):
+            kept.append((where, login))
+    return kept
+
+
+def resume_words(situation: Situation) -> str:
+    """What `--resume` would do now."""
+    sight, opening = situation.sight, situation.opening
+    name, user = opening.published[0].name, opening.new.user
+    if sight.decision is Direction.BACK:
+        return "goes on going back, which was decided"
+    if sight.decision is Direction.FORWARD:
+        return "checks everything once more and closes it"
+    if sight.is_pending:
+        return f"waits until {situation.control.split(' is ')[0]} is available, and goes on"
+    if sight.database is Accepts.NEW and sight.parameter is Which.NEW:
+        return f"restarts the app on the new password of {user}, and closes"
+    if sight.database is Accepts.NEW:
+        return f"writes the new password to {name}, restarts the app, and closes"
+    return f"gives {user} the new password, writes it to {name}, restarts the app, and closes"
+
+
+def rollback_words(situation: Situation, fence_s: float) -> str:
+    """What `--rollback` would do now."""
+    sight, opening = situation.sight, situation.opening
+    if sight.decision is Direction.FORWARD:
+        return "is too late: forward was decided; another rotation can bring the old password back"
+    closes = f"and closes after {_duration(fence_s)}"
+    if sight.database is Accepts.OLD and sight.parameter is Which.OLD:
+        return f"decides to go back; nothing has to be undone; {closes}"
+    parts = []
+    if sight.database is not Accepts.OLD:
+        parts.append(f"gives {opening.old.user} its old password again")
+    if sight.was_published:
+        parts.append(f"writes it back to {opening.published[0].name}, restarts the app")
+    return f"{', '.join(parts)}, {closes}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

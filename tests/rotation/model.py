@@ -1,0 +1,530 @@
+"""Every interleaving of runners, network, database and kills, around the real `decide` and `learn`.
+
+Explored breadth first, so a violation comes with a shortest path. What a runner does next is not
+written here: it is asked of the code that is shipped.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import NamedTuple
+
+from opskit.rotation.decide import (
+    Accepts,
+    Action,
+    Direction,
+    Kind,
+    Outcome,
+    Runner,
+    Sight,
+    Which,
+    decide,
+    learn,
+)
+
+
+class Rotation(NamedTuple):
+    """One rotation's records."""
+
+    new: str
+    old: str
+    decision: Direction | None = None
+    closed: Direction | None = None
+    is_joined: bool = False
+    is_clean: bool = False
+
+
+class Request(NamedTuple):
+    """What may be under way: `mod` and `put` with a value, and the journal's creates."""
+
+    kind: str
+    value: str
+    number: int
+    direction: str
+
+
+class Actor(NamedTuple):
+    """One process: idle, opening, run, dead, finished, stuck."""
+
+    state: str
+    number: int = 0
+    me: Runner | None = None
+    action: Action | None = None
+
+
+class State(NamedTuple):
+    """The whole world. `held` and `accepted` are what parameter and database ever held."""
+
+    database: str
+    queue: tuple[str, ...]
+    parameter: str
+    held: frozenset[str]
+    accepted: frozenset[str]
+    log: tuple[Rotation, ...]
+    network: tuple[Request, ...]
+    actors: tuple[Actor, ...]
+    kills: int
+    delays: int
+    restarts: int
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What holds in the explored world, and which rules of the protocol are switched off.
+
+    Attributes:
+        busy: what a database does with a change while it applies one: reject, queue, sync.
+        shows_late: an accepted change does not show for a while.
+    """
+
+    rotations: int = 2
+    busy: str = "reject"
+    shows_late: bool = False
+    can_be_ill: bool = True
+    can_refuse: bool = True
+    fence: bool = True
+    fence_before_next: bool = True
+    register: bool = True
+    probes: bool = True
+    undoes: bool = True
+    keeps_records: bool = True
+    single_attempts: bool = True
+    hold_down: bool = True
+    unknown_is_unclean: bool = True
+    join_is_unclean: bool = True
+
+
+STILL = frozenset({"idle", "dead", "finished", "stuck"})
+SENDS = frozenset({Kind.CHANGE, Kind.PUBLISH})
+Step = tuple[str, State]
+
+
+@cache
+def _decide(sight: Sight, me: Runner, rules: Rules) -> Action:
+    """The real decision, with the switched-off rules taken from it."""
+    if not rules.register:
+        sight = replace(sight, decision=me.wants)
+    if not rules.undoes and sight.decision is Direction.BACK and (me.opened or me.joined):
+        return Action(Kind.CLOSE, direction=Direction.BACK) if not sight.is_closed else decide(
+            sight, me, restarts=True, resets=True
+        )  # fmt: skip
+    if not rules.probes and me.sent is Which.NEW and sight.database is Accepts.OLD:
+        sight = replace(sight, database=Accepts.NEW)
+    return decide(sight, me, restarts=True, resets=True)
+
+
+@cache
+def _learn(me: Runner, action: Action, outcome: Outcome, rules: Rules) -> Runner:
+    found = learn(me, action, outcome)
+    if not rules.unknown_is_unclean:
+        found = replace(found, is_clean=True)
+    # Who sent it last matters only where accepted changes do not show at once.
+    return found if rules.shows_late or not rules.probes else replace(found, sent=None)
+
+
+def arrive(state: State, request: Request, rules: Rules) -> tuple[State, str]:
+    """The world after a request has arrived, and the answer."""
+    kind, value, number = request.kind, request.value, request.number
+    if kind == "mod":
+        if rules.busy == "sync":
+            accepted = state.accepted | {value}
+            return state._replace(database=value, accepted=accepted), "ok"
+        if state.queue and (rules.busy == "reject" or len(state.queue) > 1):
+            return state, "busy"
+        return state._replace(queue=(*state.queue, value)), "ok"
+    if kind == "put":
+        return state._replace(parameter=value, held=state.held | {value}), "ok"
+    if kind == "open":
+        is_next = len(state.log) == number - 1 and (not state.log or state.log[-1].closed)
+        if not is_next:
+            return state, "exists"
+        return state._replace(log=(*state.log, Rotation(value, request.direction))), "ok"
+    record = state.log[number - 1]
+    if kind == "decide":
+        if record.decision and rules.register:
+            return state, "exists"
+        return _with(state, number, record._replace(decision=Direction(value))), "ok"
+    if kind == "join":
+        if record.closed:
+            return state, "exists"
+        return _with(state, number, record._replace(is_joined=True)), "ok"
+    if record.closed or (kind == "close clean" and record.is_joined and rules.join_is_unclean):
+        return state, "exists"
+    is_clean = kind == "close clean"
+    return _with(state, number, record._replace(closed=Direction(value), is_clean=is_clean)), "ok"
+
+
+def _with(state: State, number: int, record: Rotation) -> State:
+    return state._replace(log=(*state.log[: number - 1], record, *state.log[number:]))
+
+
+def fenced(state: State, index: int, number: int, direction: str) -> bool:
+    """What waiting for the fence achieves: nothing of another direction can still arrive."""
+    if any(r.kind in ("mod", "put") and (r.number, r.direction) != (number, direction)
+           for r in state.network):  # fmt: skip
+        return False
+    return not any(
+        other != index
+        and actor.state == "run"
+        and actor.action is not None
+        and actor.action.kind in SENDS
+        and (actor.number, _direction(actor.action)) != (number, direction)
+        for other, actor in enumerate(state.actors)
+    )
+
+
+def _direction(action: Action) -> str:
+    return "forward" if action.to is Which.NEW else "back"
+
+
+def see(state: State, index: int, number: int, rules: Rules) -> Sight:
+    """One look."""
+    record = state.log[number - 1]
+    database = {record.new: Accepts.NEW, record.old: Accepts.OLD}.get(state.database, Accepts.OTHER)
+    shown = {record.new: Which.NEW, record.old: Which.OLD}.get(state.parameter, Which.OTHER)
+    return Sight(
+        decision=record.decision or record.closed,
+        is_closed=record.closed is not None,
+        has_joiners=record.is_joined and rules.join_is_unclean,
+        database=database,
+        is_pending=bool(state.queue) and not rules.shows_late,
+        is_settled=not (state.queue and rules.hold_down),
+        parameter=shown,
+        was_published=record.new in state.held,
+        fence_is_over=not rules.fence or fenced(state, index, number, "back"),
+    )
+
+
+def steps(state: State, rules: Rules, lone: bool = False) -> Iterator[Step]:
+    """Everything that can happen next."""
+    if state.queue:
+        value, *rest = state.queue
+        after = state._replace(database=value, accepted=state.accepted | {value}, queue=tuple(rest))
+        yield f"the database applies {value}", after
+    for place, request in enumerate(state.network):
+        if place and state.network[place - 1] == request:
+            continue
+        rest_of = state._replace(network=state.network[:place] + state.network[place + 1 :])
+        after, answer = arrive(rest_of, request, rules)
+        yield f"late: {' '.join(map(str, request))} ({answer})", after
+        yield f"expired: {' '.join(map(str, request))}", rest_of
+    for index, actor in enumerate(state.actors):
+        yield from _actor_steps(state, index, actor, rules, lone)
+
+
+def _actor_steps(
+    state: State, index: int, actor: Actor, rules: Rules, lone: bool
+) -> Iterator[Step]:
+    def put(new: Actor, base: State = state) -> State:
+        actors = (*base.actors[:index], new, *base.actors[index + 1 :])
+        return base._replace(actors=actors)
+
+    name = "abc"[index]
+    if actor.state == "idle" or (actor.state == "dead" and state.restarts):
+        base = state if actor.state == "idle" else state._replace(restarts=state.restarts - 1)
+        yield from _start(base, index, name, rules, lone, put)
+        return
+    if actor.state not in ("run", "opening"):
+        return
+    if state.kills:
+        yield f"{name} killed", put(Actor("dead"), state._replace(kills=state.kills - 1))
+    if actor.state == "opening":
+        assert actor.me is not None
+        new = f"{actor.number}{name}"
+        request = Request("open", new, actor.number, state.parameter)
+        begin = Actor("run", actor.number, replace(actor.me, opened=True))
+        yield from _send(state, request, rules, put, lambda o: (
+            begin if o is Outcome.APPLIED else Actor("idle")))  # fmt: skip
+        return
+    me, action = actor.me, actor.action
+    assert me is not None
+    if action is None:
+        action = _decide(see(state, index, actor.number, rules), me, rules)
+        if action.kind is Kind.FINISHED:
+            yield f"{name} finished", put(Actor("finished"))
+        elif action.kind is Kind.STOP:
+            yield f"{name} stops: {action.why}", put(Actor("stuck"))
+        elif action.kind not in (Kind.WAIT, Kind.HOLD):
+            yield f"{name} looks: {_words(action)}", put(actor._replace(action=action))
+        return
+    yield f"{name} finds its look too old", put(actor._replace(action=None))
+    if action.kind is Kind.RESTART:
+        ends = [Outcome.APPLIED, *([Outcome.UNHEALTHY] if rules.can_be_ill else [])]
+        for outcome in ends:
+            learnt = _learn(me, action, outcome, rules)
+            yield f"{name} {_words(action)}: {outcome}", put(actor._replace(me=learnt, action=None))
+        return
+    yield from _send(
+        state, _request(state, actor.number, action), rules, put,
+        lambda o: actor._replace(me=_learn(me, action, o, rules), action=None),
+    )  # fmt: skip
+
+
+def _start(
+    state: State,
+    index: int,
+    name: str,
+    rules: Rules,
+    lone: bool,
+    put: Callable[[Actor, State], State],
+) -> Iterator[Step]:
+    last = state.log[-1] if state.log else None
+    if last is not None and last.closed is None:
+        for wants in Direction:
+            yield f"{name} joins, {wants}", put(Actor("run", len(state.log), Runner(wants)), state)
+        return
+    number, is_sound = len(state.log) + 1, state.parameter == state.database and not state.queue
+    if lone or number > rules.rotations:
+        if not state.queue:
+            yield (
+                f"{name} has nothing to do",
+                put(Actor("finished" if is_sound else "stuck"), state),
+            )
+        return
+    may_open = (
+        last is None
+        or last.is_clean
+        or not rules.fence
+        or not rules.fence_before_next
+        or fenced(state, index, number, "forward")
+    )
+    if is_sound and may_open:
+        yield (
+            f"{name} opens {number}",
+            put(Actor("opening", number, Runner(Direction.FORWARD)), state),
+        )
+
+
+def _request(state: State, number: int, action: Action) -> Request:
+    record = state.log[number - 1]
+    if action.kind in SENDS:
+        value = record.new if action.to is Which.NEW else record.old
+        return Request(
+            "mod" if action.kind is Kind.CHANGE else "put", value, number, _direction(action)
+        )
+    return Request(str(action.kind), str(action.direction or ""), number, "")
+
+
+def _send(
+    state: State,
+    request: Request,
+    rules: Rules,
+    put: Callable[[Actor, State], State],
+    after: Callable[[Outcome], Actor],
+) -> Iterator[Step]:
+    """Every way in which a call can end."""
+    words = " ".join(str(part) for part in request if part != "")
+    arrived, answer = arrive(state, request, rules)
+    unknown = after(Outcome.UNKNOWN)
+    if answer == "busy":
+        yield f"{words}: busy", put(unknown, state)
+    elif answer == "exists":
+        yield f"{words}: exists", put(after(Outcome.EXISTS), arrived)
+    else:
+        yield f"{words}: ok", put(after(Outcome.APPLIED), arrived)
+        yield f"{words}: carried out, reply lost", put(unknown, arrived)
+        if not rules.single_attempts and request.kind in ("mod", "put") and state.delays:
+            twice = arrived._replace(
+                network=tuple(sorted((*arrived.network, request))), delays=state.delays - 1
+            )
+            yield f"{words}: ok, and a repeat is under way", put(after(Outcome.APPLIED), twice)
+    yield f"{words}: never arrived", put(unknown, state)
+    if rules.can_refuse and request.kind in ("mod", "put") and request.direction == "forward":
+        yield f"{words}: refused", put(after(Outcome.REFUSED), state)
+    if state.delays:
+        later = state._replace(
+            network=tuple(sorted((*state.network, request))), delays=state.delays - 1
+        )
+        yield f"{words}: still under way, timed out", put(unknown, later)
+        if state.kills:
+            dead = later._replace(kills=state.kills - 1)
+            yield f"{words}: still under way, killed", put(Actor("dead"), dead)
+
+
+def _words(action: Action) -> str:
+    return " ".join(str(w) for w in (action.kind, action.to or action.direction or ""))
+
+
+def violations(state: State, rules: Rules) -> Iterator[str]:
+    """The invariants that do not hold."""
+    known = set(state.held)
+    for record in state.log:
+        if rules.keeps_records or record.closed is None:
+            known |= {record.new, record.old}
+    under_way = {r.value for r in state.network if r.kind == "mod"}
+    if not {state.database, *state.queue, *under_way} <= known:
+        yield "I1"
+    if state.parameter not in state.accepted:
+        yield "I2"
+    busy = any(a.state == "run" for a in state.actors)
+    closed = bool(state.log) and state.log[-1].closed is not None
+    if (
+        closed
+        and not busy
+        and not state.network
+        and not state.queue
+        and state.parameter != state.database
+    ):
+        yield "I4"
+    for record in state.log:
+        if record.closed and record.decision and record.closed is not record.decision:
+            yield "I5"
+
+
+@dataclass
+class Explored:
+    """What was found.
+
+    Attributes:
+        parents: state -> the state before it, and the step.
+        broken: invariant -> the first state in which it does not hold, and in how many.
+        endings: how the rotations of closed logs ended, such as `forward back`.
+    """
+
+    parents: dict[State, Step | None]
+    broken: dict[str, tuple[State, int]]
+    endings: Counter[str]
+
+    def path(self, state: State) -> list[str]:
+        """The steps that lead to a state."""
+        found: list[str] = []
+        before = self.parents[state]
+        while before is not None:
+            found.append(before[0])
+            before = self.parents[before[1]]
+        return found[::-1]
+
+
+def explore(
+    rules: Rules, runners: int, kills: int, delays: int, restarts: int, until: str = ""
+) -> Explored:
+    """Every state that can be reached, or those up to the first that breaks an invariant."""
+    first = State(
+        "0", (), "0", frozenset("0"), frozenset("0"), (), (),
+        tuple(Actor("idle") for _ in range(runners)), kills, delays, restarts,
+    )  # fmt: skip
+    parents: dict[State, Step | None] = {first: None}
+    queue, broken, endings = deque([first]), dict[str, tuple[State, int]](), Counter[str]()
+    while queue and until not in broken:
+        state = queue.popleft()
+        for label, after in steps(state, rules):
+            if after in parents:
+                continue
+            parents[after] = (label, state)
+            queue.append(after)
+            for name in violations(after, rules):
+                kept, count = broken.get(name, (after, 0))
+                broken[name] = (kept, count + 1)
+            if after.log and after.log[-1].closed:
+                endings[" ".join(str(r.closed) for r in after.log)] += 1
+    return Explored(parents, broken, endings)
+
+
+def resumes(explored: Explored, rules: Rules) -> tuple[int, list[State]]:
+    """From every state in which nobody runs, one fresh undisturbed runner: (how many, those from
+    which something else than a good end can be reached)."""
+    roots: dict[State, State] = {}
+    for state in explored.parents:
+        if all(a.state in STILL for a in state.actors):
+            alone = state._replace(actors=(Actor("idle"),), kills=0, delays=0, restarts=0)
+            roots.setdefault(alone, state)
+    todo, after = list(roots), dict[State, list[State]]()
+    while todo:
+        state = todo.pop()
+        if state in after:
+            continue
+        after[state] = [n for _, n in steps(state, rules, lone=True)]
+        todo += [n for n in after[state] if n not in after]
+    before: dict[State, list[State]] = {}
+    for state, following in after.items():
+        for one in following:
+            before.setdefault(one, []).append(state)
+    good = _backwards(
+        [s for s, following in after.items() if not following and _is_good(s)], before
+    )
+    bad = _backwards([s for s in after if s not in good], before)
+    return len(roots), [roots[r] for r in roots if r in bad]
+
+
+def _is_good(state: State) -> bool:
+    """P = D, nothing under way, nothing open but what was created late with nothing changed."""
+    if state.queue or state.network or state.parameter != state.database:
+        return False
+    last = state.log[-1] if state.log else None
+    is_orphan = last is not None and last.decision is None and state.database == last.old
+    is_over = last is None or last.closed is not None or is_orphan
+    return state.actors[0].state == "finished" and is_over
+
+
+def _backwards(found: list[State], before: dict[State, list[State]]) -> set[State]:
+    seen, todo = set(found), list(found)
+    while todo:
+        for one in before.get(todo.pop(), ()):
+            if one not in seen:
+                seen.add(one)
+                todo.append(one)
+    return seen
+
+
+Naive = tuple[str, str, str, frozenset[str], tuple[int, ...], int]
+"""Database, pending, parameter, what the database ever accepted, everybody's place, kills left."""
+
+
+def naive(order: tuple[str, ...], people: int, kills: int) -> dict[str, list[str]]:
+    """The usual runbook, in an order of `put`, `mod` and `wait`: invariant -> a shortest path to its
+    violation. Everybody has a password of their own, and stops at the end."""
+    first: Naive = ("0", "", "0", frozenset("0"), (0,) * people, kills)
+    parents: dict[Naive, tuple[str, Naive] | None] = {first: None}
+    queue, found = deque([first]), dict[str, list[str]]()
+
+    def path(state: Naive) -> list[str]:
+        steps_back, before = [], parents[state]
+        while before is not None:
+            steps_back.append(before[0])
+            before = parents[before[1]]
+        return steps_back[::-1]
+
+    while queue:
+        state = queue.popleft()
+        database, pending, parameter, accepted, places, left = state
+        dead = len(order)
+        known = {parameter, "0"}
+        if database not in known:
+            # The only copy is in a process's memory, and then in none.
+            found.setdefault("I1 while it runs", path(state))
+            if all(p >= dead for p in places):
+                found.setdefault("I1", path(state))
+        if parameter not in accepted:
+            found.setdefault("I2", path(state))
+        if not pending and all(p >= dead for p in places) and parameter != database:
+            found.setdefault("I4", path(state))
+        following: list[tuple[str, Naive]] = []
+        if pending:
+            after = (pending, "", parameter, accepted | {pending}, places, left)
+            following.append((f"the database applies {pending}", after))
+        for who, place in enumerate(places):
+            if place >= dead:
+                continue
+            value = "abc"[who]
+            moved = (*places[:who], place + 1, *places[who + 1 :])
+            gone = (*places[:who], dead + 1, *places[who + 1 :])
+            if left:
+                killed = (database, pending, parameter, accepted, gone, left - 1)
+                following.append((f"{value} killed", killed))
+            if order[place] == "put":
+                after = (database, pending, value, accepted, moved, left)
+                following.append((f"{value} puts", after))
+            elif order[place] == "mod" and not pending:
+                after = (database, value, parameter, accepted, moved, left)
+                following.append((f"{value} modifies", after))
+            elif order[place] == "wait" and not pending and database == value:
+                after = (database, pending, parameter, accepted, moved, left)
+                following.append((f"{value} logs in", after))
+        for label, after in following:
+            if after not in parents:
+                parents[after] = (label, state)
+                queue.append(after)
+    return found

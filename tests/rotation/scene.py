@@ -1,0 +1,164 @@
+"""What the tests of rotations share: a process that can be killed at any call, and the verdict."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from opskit.sandbox import client, world
+from tests.conftest import Operator
+
+ROTATE = ("opskit", "rotate-password", "--prefix", "/linkbox")
+LIMIT_S = 90.0
+LOGIN = """
+import json, sys, boto3, psycopg
+ssm = boto3.client("ssm", region_name="us-east-1", endpoint_url=sys.argv[1])
+names = ["/linkbox/db-" + n for n in ("endpoint", "username", "password", "name")]
+found = {p["Name"]: p for p in ssm.get_parameters(Names=names, WithDecryption=True)["Parameters"]}
+host, user, password, name = (found[n]["Value"] for n in names)
+rds = boto3.client("rds", region_name="us-east-1", endpoint_url=sys.argv[1])
+databases = rds.describe_db_instances()["DBInstances"]
+port = next(d["Endpoint"]["Port"] for d in databases if d["DBName"] == name)
+said = ""
+try:
+    psycopg.connect(host=host.partition(":")[0], port=port, user=user, password=password,
+                    dbname=name, sslmode="require", connect_timeout=5).close()
+except psycopg.Error as error:
+    said = str(error).split("\\n")[0]
+print(json.dumps({"error": said, "version": found[names[2]]["Version"], "user": user}))
+"""
+"""On the instance: reads the parameters, and logs in with them."""
+
+
+@dataclass
+class Run:
+    """One opskit process."""
+
+    process: subprocess.Popen[str]
+    output: str = ""
+
+    def kill(self) -> None:
+        """SIGKILL to it, and to what entered the namespaces for it."""
+        self.signal(signal.SIGKILL)
+        self.wait()
+
+    def signal(self, number: int) -> None:
+        """A signal to all of it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+
+    def wait(self, limit_s: float = LIMIT_S) -> int:
+        """Its exit status."""
+        try:
+            self.output += self.process.communicate(timeout=limit_s)[0]
+        except subprocess.TimeoutExpired:
+            self.signal(signal.SIGKILL)
+            self.output += self.process.communicate()[0]
+            raise AssertionError(f"it did not end within {limit_s:.0f} s: {self.output}") from None
+        assert "Traceback" not in self.output, self.output
+        return self.process.returncode
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self.process.poll() is None
+
+
+@dataclass
+class Scene:
+    """A sandbox in which a password is rotated."""
+
+    operator: Operator
+
+    def start(self, *options: str, **environment: str) -> Run:
+        """Start a rotation, as the operator."""
+        command = self.operator.running.command([*ROTATE, *options])
+        process = subprocess.Popen(
+            command,
+            env={**self.operator.running.environment(), **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        return Run(process)
+
+    def rotate(self, *options: str, **environment: str) -> tuple[int, str]:
+        """A rotation to its end: exit status and output."""
+        run = self.start("--yes", *options, **environment)
+        status = run.wait()
+        return status, run.output
+
+    def order(
+        self, word: str, *names: str, rows: tuple[dict[str, Any], ...] = ()
+    ) -> dict[str, Any]:
+        """An order to the sandbox."""
+        return client.order(self.operator.running, word, names, rows)
+
+    def wait_held(self, run: Run, limit_s: float = 60.0) -> bool:
+        """Wait until a call is held; False when the process ends without one."""
+        limit = time.monotonic() + limit_s
+        while time.monotonic() < limit:
+            if self.order("status")["held"]:
+                return True
+            if not run.is_running:
+                return False
+            time.sleep(0.01)
+        raise AssertionError(f"nothing was held, and nothing ended: {run.output}")
+
+    @contextlib.contextmanager
+    def injected(self, *rows: dict[str, Any]) -> Iterator[None]:
+        """Let AWS go wrong for a while."""
+        self.order("inject", rows=rows)
+        try:
+            yield
+        finally:
+            self.order("inject")
+            self.order("release", "drop")
+
+    def login(self) -> dict[str, Any]:
+        """From the instance, with what the parameters hold: the error, or an empty one."""
+        running = self.operator.running
+        url = (
+            running.api_url
+            if running.dns_server
+            else f"http://{world.RESOLVER_ADDRESS}:{world.API_PORT}"
+        )
+        done = subprocess.run(
+            running.command(["python", "-c", LOGIN, url], host="app"),
+            env=running.environment(),
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def is_open(self) -> bool:
+        """Whether a rotation stands open."""
+        status, output = self.rotate("--status")
+        assert status in (0, 5), output
+        return status == 5
+
+    def verdict(self) -> list[str]:
+        """What is wrong now; empty when all is as it should be after a rotation."""
+        wrong = []
+        said = self.login()["error"]
+        if said:
+            wrong.append(f"LOST: the parameters' password does not log in: {said}")
+        if self.is_open():
+            wrong.append("a rotation stands open")
+        with contextlib.suppress(AssertionError):
+            self.operator.wait_until_healthy(limit_s=8)
+            return wrong
+        return [*wrong, "the app is not healthy"]

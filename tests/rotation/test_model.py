@@ -1,0 +1,107 @@
+"""The protocol explored: its invariants hold, and each of its rules is needed."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.rotation.model import Rules, explore, naive, resumes
+
+ONE = (1, 1, 1, 1)
+"""One runner at a time; one kill, one late request, one restart."""
+ORDERS_OF_TWO = {"forward forward", "forward back", "back forward", "back back"}
+
+
+def check(rules: Rules, size: tuple[int, int, int, int], endings: set[str]) -> None:
+    explored = explore(rules, *size)
+    roots, bad = resumes(explored, rules)
+    counted = {ending: explored.endings[ending] for ending in sorted(endings)}
+    print(f"{rules}: {len(explored.parents)} states, {roots} resting, endings {counted}")
+    assert {name: explored.path(state) for name, (state, _) in explored.broken.items()} == {}
+    assert not bad, f"from {len(bad)} of {roots}: {explored.path(bad[0])}"
+    assert roots > 20
+    assert all(counted.values()), f"a check that reaches nothing passes everything: {counted}"
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        Rules(),
+        Rules(busy="sync"),
+        Rules(busy="queue"),
+        Rules(shows_late=True),
+        Rules(shows_late=True, busy="queue"),
+    ],
+    ids=["rds refuses while busy", "sql", "rds queues", "shows late", "shows late and queues"],
+)
+def test_one_runner_at_a_time(rules: Rules) -> None:
+    check(rules, ONE, {"forward", "back", *ORDERS_OF_TWO})
+
+
+def test_many_kills_and_late_requests() -> None:
+    check(Rules(rotations=1), (1, 2, 2, 2), {"forward", "back"})
+
+
+def test_two_runners_at_once() -> None:
+    check(Rules(can_be_ill=False), (2, 0, 0, 0), {"forward", "back", *ORDERS_OF_TWO})
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("rules", "size"),
+    [
+        (Rules(rotations=1), (2, 0, 1, 0)),
+        (Rules(rotations=1, busy="sync"), (2, 1, 0, 1)),
+        (Rules(shows_late=True, can_be_ill=False), (2, 1, 0, 1)),
+    ],
+    ids=["a late request", "sql and a kill", "shows late and a kill, two rotations"],
+)
+def test_two_runners_and_trouble(rules: Rules, size: tuple[int, int, int, int]) -> None:
+    ends = ORDERS_OF_TWO if rules.rotations == 2 else set()
+    check(rules, size, {"forward", "back", *ends})
+
+
+@pytest.mark.parametrize(
+    ("name", "rules", "size", "broken"),
+    [
+        ("no fence", Rules(rotations=1, fence=False), ONE, "I4"),
+        ("no fence before the next rotation", Rules(fence_before_next=False), ONE, "I4"),
+        ("no decision register", Rules(rotations=1, register=False), (2, 0, 0, 0), "I4"),
+        ("the journal is believed", Rules(rotations=1, probes=False), ONE, "I2"),
+        ("rollback only closes", Rules(rotations=1, undoes=False), ONE, "I4"),
+        ("records deleted, no fence", Rules(rotations=1, keeps_records=False, fence=False), ONE, "I1"),
+        (
+            "repeats inside the SDK, no fence before the next",
+            Rules(single_attempts=False, fence_before_next=False),
+            ONE,
+            "I4",
+        ),
+        ("no hold-down", Rules(rotations=1, shows_late=True, hold_down=False), ONE, "I4"),
+        ("clean although an answer was unknown", Rules(unknown_is_unclean=False), ONE, "I4"),
+        ("clean although somebody joined", Rules(join_is_unclean=False), (2, 0, 0, 0), "I4"),
+    ],
+)  # fmt: skip
+def test_every_rule_is_needed(
+    name: str, rules: Rules, size: tuple[int, int, int, int], broken: str
+) -> None:
+    """Without it the explorer still finds the counterexample."""
+    explored = explore(rules, *size, until=broken)
+    assert broken in explored.broken, f"{name}: nothing found in {len(explored.parents)} states"
+    path = explored.path(explored.broken[broken][0])
+    print(f"{name}: {broken}: {' | '.join(path)}")
+    assert 3 < len(path) < 60
+
+
+@pytest.mark.parametrize(
+    ("order", "people", "kills", "broken"),
+    [
+        (("put", "mod"), 1, 1, {"I2", "I4"}),
+        (("put", "mod"), 2, 0, {"I2", "I4"}),
+        (("mod", "put"), 1, 1, {"I1", "I2"}),
+        (("mod", "wait", "put"), 1, 1, {"I1"}),
+        (("mod", "wait", "put"), 2, 0, {"I1 while it runs", "I4"}),
+    ],
+)
+def test_the_usual_runbooks_lose_passwords(
+    order: tuple[str, ...], people: int, kills: int, broken: set[str]
+) -> None:
+    assert broken <= set(naive(order, people, kills))
