@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from opskit.cli.options import make_target, target_options
-from opskit.errors import ExitStatus, OpskitError, Unfinished, UsageError
+from opskit.errors import (
+    AwsError,
+    ExitStatus,
+    Incomplete,
+    OpskitError,
+    Unfinished,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from opskit.cli.rotation_output import Output
@@ -34,6 +41,12 @@ OWN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="How the database gets it: by RDS, by SQL, or two roles in turn.",
     ),
     click.option(
+        "--admin-parameter",
+        metavar="NAME",
+        default="",
+        help="Parameter with an administrator's login as JSON; makes the second role.",
+    ),
+    click.option(
         "--restart",
         multiple=True,
         metavar="WHAT",
@@ -44,6 +57,12 @@ OWN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         type=click.Choice(["back", "stop"]),
         default="back",
         help="When the app is not healthy on the new one.",
+    ),
+    click.option(
+        "--healthy-within",
+        type=click.FloatRange(1, 3600),
+        default=60,
+        help="Seconds in which a restarted batch has to become healthy.",
     ),
     click.option("--password-stdin", is_flag=True, help="Take the new password from stdin."),
     click.option(
@@ -128,6 +147,34 @@ def repair(**options: Any) -> int:
     return _with_service(options, run)
 
 
+@rotate_password.command()
+@click.argument("name")
+@click.option("--yes", "-y", is_flag=True, help="Create it without asking.")
+@_options(COMMON_OPTIONS)
+def combine(**options: Any) -> int:
+    """Create the parameter NAME with user name and password together, as JSON.
+
+    Two parameters cannot be changed at one moment; one can. With it --strategy alternating has no
+    moment in which a new login fails.
+
+    \b
+    Examples:
+      opskit rotate-password combine /linkbox/db-credentials --prefix /linkbox
+    """
+    return _with_service(options, _combine)
+
+
+def _combine(service: Service, output: Output, options: dict[str, Any]) -> int:
+    name = options["name"]
+    around = service.look_around(output.waiting)
+    output.say(f'{name} will hold {{"username": "{around.user}", "password": "..."}}')
+    confirm("Create it?", output, options)
+    service.combine(around, name)
+    output.say(f"{name} is there. Let the app read it in place of the two; then name it twice:")
+    output.say(f"opskit.toml: parameter_username = parameter_password = {name!r}")
+    return int(ExitStatus.HEALTHY)
+
+
 def _with_service(
     options: dict[str, Any], work: Callable[[Service, Output, dict[str, Any]], int]
 ) -> int:
@@ -149,6 +196,7 @@ def _with_service(
                 Fence(_fence_s(options)),
                 ca_file=_ca_file(options),
                 wait_s=options.get("wait") or 600,
+                healthy_within_s=options.get("healthy_within") or 60,
                 stops_on_unhealthy=options.get("on_unhealthy") == "stop",
                 on_event=output.event,
             )
@@ -158,6 +206,9 @@ def _with_service(
                 return output.interrupted(service.has_begun)
             except OpskitError as error:
                 return output.error(error, is_open=service.has_begun)
+            except AwsError as error:
+                said = Incomplete(f"{error.permission} failed: {error.code} {error.message[:200]}")
+                return output.error(said, is_open=service.has_begun)
             finally:
                 service.close()
         except OpskitError as error:
@@ -241,6 +292,7 @@ def _begin(service: Service, output: Output, options: dict[str, Any]) -> int:
         length=options["length"],
         supplied=_supplied() if options["password_stdin"] else None,
         ca_file=_ca_file(options),
+        admin_parameter=options["admin_parameter"],
     )
     around = service.look_around(output.waiting)
     output.waiting("the database")

@@ -17,7 +17,7 @@ from opskit.errors import ExitStatus, OpskitError
 from opskit.rotation.decide import Accepts, Direction, Which
 from opskit.rotation.preflight import Plan, name_again
 from opskit.rotation.runner import Ending, Event
-from opskit.rotation.service import Situation, resume_words, rollback_words
+from opskit.rotation.service import Situation, is_urgent, resume_words, rollback_words
 
 if TYPE_CHECKING:
     from opskit.config import Target
@@ -148,7 +148,7 @@ class Output:
             for e in joiners
         ]
         ways = [(f"{self._command} --resume", resume), (f"{self._command} --rollback", rollback)]
-        urgent = _is_urgent(sight.database, sight.parameter)
+        urgent = is_urgent(situation)
         if self._as_json:
             self._json(
                 "open",
@@ -248,12 +248,6 @@ class Output:
         with self._spinner.aside():
             click.echo(text)
             sys.stdout.flush()
-
-
-def _is_urgent(database: Accepts, parameter: Which) -> bool:
-    """Whether what the parameter holds does not log in."""
-    known = (Accepts.NEW, Accepts.OLD)
-    return database in known and str(database) != str(parameter)
 
 
 def _accepts(database: Accepts) -> str:

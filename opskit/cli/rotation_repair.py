@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 def run(service: Service, output: Output, options: dict[str, Any]) -> int:
     """Find what logs in, say it, and write it to where it is missing."""
-    if service.unfinished() is not None:
+    unfinished = service.unfinished()
+    if unfinished is not None and not service.is_overwritten(unfinished):
         raise Unfinished(
             "a rotation is open: going on with it is the repair",
             "opskit rotate-password --status   shows how far it is",

@@ -142,7 +142,6 @@ class RoleFacts:
         connection_limit: -1 for none.
         restricts: only members of a special role may change passwords.
         may_change_own: it is such a member, or there is no such restriction.
-        creates_roles: it may make others.
         is_replica: the server is read-only.
         other_exists: the second role is there already; other_sessions: how many it has open.
         other_differs: settings that the second role does not share.
@@ -153,7 +152,6 @@ class RoleFacts:
     connection_limit: int
     restricts: bool
     may_change_own: bool
-    creates_roles: bool
     is_replica: bool
     other_exists: bool
     other_sessions: int

@@ -21,7 +21,7 @@ ABOUT_THE_ROLE = """
 with special as (
   select m.rolname from pg_roles m
   where m.rolname in ('rds_iam', 'rds_password') and pg_has_role(current_user, m.oid, 'member'))
-select coalesce(r.rolvaliduntil::text, ''), r.rolconnlimit, r.rolcreaterole, pg_is_in_recovery(),
+select coalesce(r.rolvaliduntil::text, ''), r.rolconnlimit, pg_is_in_recovery(),
   coalesce(current_setting('rds.restrict_password_commands', true), 'off') in ('on', '1'),
   exists (select from special where rolname = 'rds_iam'),
   exists (select from special where rolname = 'rds_password'),
@@ -31,8 +31,9 @@ select coalesce(r.rolvaliduntil::text, ''), r.rolconnlimit, r.rolcreaterole, pg_
     where c <> all (coalesce((select rolconfig from pg_roles where rolname = %(other)s), '{}'))), '{}')
 from pg_roles r where r.rolname = current_user
 """
-RETRY = frozenset({"55P03", "57014", "57P01", "57P03", "53300", "XX000", "40001", "40P01"})
-"""SQLSTATEs that say nothing against another try: a lock not had, a time-out, a server that stops."""
+FINAL = ("0A", "22", "23", "28", "42")
+"""Classes of SQLSTATEs after which another try makes no sense: not supported, bad data, not admitted,
+not permitted. All others come from waiting, from load, or from a server that stops."""
 
 
 def connect(
@@ -76,14 +77,13 @@ def role_facts(
     except psycopg.Error as error:
         raise Incomplete(f"the role {user} could not be asked: {first_line(str(error))}") from None
     assert row is not None  # noqa: S101  everybody has a row of their own
-    until, limit, creates, replica, restricts, iam, member, exists, sessions, differs = row
+    until, limit, replica, restricts, iam, member, exists, sessions, differs = row
     return RoleFacts(
         uses_iam=iam,
         valid_until="" if until == "infinity" else until,
         connection_limit=limit,
         restricts=restricts,
         may_change_own=member or not restricts,
-        creates_roles=creates,
         is_replica=replica,
         other_exists=exists,
         other_sessions=sessions,
@@ -137,7 +137,7 @@ def change_password(
         if is_committing:
             return ChangeResult(None, message=message)
         # Without a state nothing was answered: the connection was not made, or was lost before.
-        return ChangeResult(False, bool(state) and state not in RETRY, message)
+        return ChangeResult(False, state.startswith(FINAL), message)
     return ChangeResult(True)
 
 

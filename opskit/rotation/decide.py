@@ -11,6 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+OVERWRITTEN = (
+    "somebody else has written the parameter; "
+    "rotate-password repair writes back what logs in, and --resume goes on"
+)
+
 
 class Direction(StrEnum):
     """Which way a rotation ends."""
@@ -177,7 +182,7 @@ def _stuck(sight: Sight, direction: Direction, resets: bool) -> Action | None:
     if sight.database is Accepts.UNJUDGED:
         return Action(Kind.WAIT, why="no login can be judged")
     if sight.parameter is Which.OTHER:
-        return Action(Kind.STOP, why="somebody else has written the parameter")
+        return Action(Kind.STOP, why=OVERWRITTEN)
     if sight.database is Accepts.OTHER:
         return Action(Kind.STOP, why="somebody else has changed the database's password")
     if sight.database is Accepts.NONE and not resets:

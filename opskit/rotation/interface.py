@@ -53,6 +53,7 @@ class Opening:
         instance: of the app, through which the database is reached; None: directly only.
         batches: what is restarted, one after the other; see `restart`.
         was_healthy: the app, before.
+        admin_parameter: holds an administrator's login; empty for none.
     """
 
     run: str
@@ -73,6 +74,12 @@ class Opening:
     instance: str | None
     batches: tuple[str, ...]
     was_healthy: bool
+    admin_parameter: str = ""
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether two users alternate."""
+        return self.old.user != self.new.user
 
 
 @dataclass(frozen=True, slots=True)

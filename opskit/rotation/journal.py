@@ -9,7 +9,8 @@ close), `decision`, and `done`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -27,6 +28,9 @@ KEPT_ROTATIONS = 10
 KEPT_FOR = timedelta(days=30)
 FIRST_SLOT = 2
 EXISTS = "ParameterAlreadyExists"
+STALE_FOR_S = 10.0
+"""So long a read may lag behind a write that was acknowledged."""
+PAUSE_S = 0.2
 MOST_BYTES = 4096
 """Of a standard parameter."""
 
@@ -119,7 +123,14 @@ class Journal:
         parameter: the password parameter's name, which names the journal too.
     """
 
-    def __init__(self, reading: Ssm, changing: Ssm, parameter: str) -> None:
+    def __init__(
+        self,
+        reading: Ssm,
+        changing: Ssm,
+        parameter: str,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._sleep = sleep
         self._reading = reading
         self._changing = changing
         self.path = f"{ROOT}/{parameter.lstrip('/')}"
@@ -197,8 +208,16 @@ class Journal:
 
     def _holds(self, path: str, text: str) -> bool:
         """Whether the record that stands there is the one that we tried to write."""
-        reply = self._reading.get_parameter(Name=path, WithDecryption=True)
-        return bool(reply["Parameter"]["Value"] == text)
+        limit = time.monotonic() + STALE_FOR_S
+        while True:
+            try:
+                reply = self._reading.get_parameter(Name=path, WithDecryption=True)
+                return bool(reply["Parameter"]["Value"] == text)
+            except AwsError as error:
+                # It is there, and a read that lags behind does not show it yet.
+                if error.code != "ParameterNotFound" or time.monotonic() > limit:
+                    raise
+            self._sleep(PAUSE_S)
 
     def _take(self, path: str) -> None:
         for raw in self._listed(path):

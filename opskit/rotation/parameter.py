@@ -10,10 +10,7 @@ from opskit.errors import AwsError
 from opskit.facts.interface import Ssm
 from opskit.rotation.decide import Outcome, Which
 from opskit.rotation.interface import Changed, Published
-
-STALE_FOR_S = 10.0
-"""So long a read may lag behind a write that was acknowledged."""
-PAUSE_S = 0.2
+from opskit.rotation.journal import PAUSE_S, STALE_FOR_S
 
 
 @dataclass(frozen=True, slots=True)

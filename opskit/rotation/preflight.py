@@ -58,6 +58,7 @@ class Wishes:
     Attributes:
         restart: `auto`, `none`, or what to restart, in order.
         supplied: a password that was brought; None: one is made.
+        admin_parameter: holds an administrator's user name and password as JSON; empty for none.
     """
 
     strategy: str = "auto"
@@ -65,6 +66,7 @@ class Wishes:
     length: int = passwords.DEFAULT_LENGTH
     supplied: Secret | None = None
     ca_file: str | None = None
+    admin_parameter: str = ""
 
 
 @dataclass
@@ -207,10 +209,12 @@ def make_plan(
     journal: Journal,
     fence_s: float,
     group_members: Callable[[str], Sequence[str]],
+    is_known: Callable[[str], bool],
 ) -> Plan:
     """Judge, and say what would be done.
 
     Args:
+        is_known: whether any password of a user is written down.
         group_members: name of an Auto Scaling group -> ids of its instances in service.
     """
     plan = Plan()
@@ -223,13 +227,16 @@ def make_plan(
     _check_login(around, old, door, plan)
     new = _new_login(around, wishes, strategy, plan)
     if not plan.problems:
-        _check_role(around, strategy, old, new, door, plan)
+        helper = "administrator" if wishes.admin_parameter else ""
+        if not helper and new.user != old.user and is_known(new.user):
+            helper = new.user
+        _check_role(around, strategy, old, new, door, helper, plan)
     _check_parameter(around, plan)
     _check_rights(around, plan)
     _plan_restart(around, wishes, plan, group_members)
     _describe(around, wishes, strategy, new, door, journal, plan)
     if not plan.problems:
-        plan.opening = _opening(around, strategy, old, new, plan)
+        plan.opening = _opening(around, strategy, old, new, plan, wishes)
     return plan
 
 
@@ -347,8 +354,19 @@ def _new_login(around: Surroundings, wishes: Wishes, strategy: str, plan: Plan) 
 
 
 def _check_role(
-    around: Surroundings, strategy: str, old: Login, new: Login, door: Door, plan: Plan
+    around: Surroundings,
+    strategy: str,
+    old: Login,
+    new: Login,
+    door: Door,
+    helper: str,
+    plan: Plan,
 ) -> None:
+    """What the role may, by its own word.
+
+    Args:
+        helper: who can give the second role its password: empty when nobody is known.
+    """
     other = new.user if new.user != old.user else ""
     found = around.spoken.role_facts(
         door.server(), old.user, old.password, other, timeout_s=ROLE_LIMIT_S
@@ -377,15 +395,21 @@ def _check_role(
             f"{old.user} may have {found.connection_limit} connections only; a login to verify may be refused"
         )
     if other:
-        _check_partner(old, other, found, plan)
+        _check_partner(old, other, found, helper, plan)
 
 
-def _check_partner(old: Login, other: str, found: RoleFacts, plan: Plan) -> None:
-    if not found.other_exists and not found.creates_roles:
+def _check_partner(old: Login, other: str, found: RoleFacts, helper: str, plan: Plan) -> None:
+    if not found.other_exists and helper != "administrator":
         plan.refuse(
-            f"the second role {other} is not there, and {old.user} may not create it",
-            f"as an administrator: create role {other} login in role {old.user.removesuffix(CLONE)} "
-            f"password '...'; grant {other} to {old.user} with admin option",
+            f"the second role {other} is not there, and {old.user} cannot make a member of itself",
+            "--admin-parameter NAME   names a parameter with an administrator's login: "
+            '{"username": ..., "password": ...}',
+        )
+    elif not helper:
+        plan.refuse(
+            f"no password of {other} is known, so it cannot change it",
+            "--admin-parameter NAME   names a parameter with an administrator's login: "
+            '{"username": ..., "password": ...}',
         )
     if found.other_sessions:
         plan.refuse(
@@ -483,6 +507,7 @@ def _opening(
     old: Login,
     new: Login,
     plan: Plan,
+    wishes: Wishes,
 ) -> Opening:
     plan.key_id = around.row.get("KeyId")
     app = around.app.value.instance.instance_id if isinstance(around.app, Known) else None
@@ -492,6 +517,7 @@ def _opening(
         where=socket.gethostname(),
         tool=__version__,
         strategy=strategy,
+        admin_parameter=wishes.admin_parameter,
         old=old,
         new=new,
         published=_published(around, old, new),

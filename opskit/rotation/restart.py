@@ -85,6 +85,7 @@ class Containers:
     roads: Callable[[str], Road]
     region: str
     about_login: Callable[[str], bool]
+    healthy_within_s: float = HEALTHY_WITHIN_S
     sleep: Callable[[float], None] = time.sleep
 
     def restart(self, batch: Batch) -> Restarted:
@@ -102,7 +103,7 @@ class Containers:
         return self._wait(batch, road)
 
     def _wait(self, batch: Batch, road: Road) -> Restarted:
-        limit = time.monotonic() + HEALTHY_WITHIN_S
+        limit = time.monotonic() + self.healthy_within_s
         while True:
             why, text = self._complaint(batch, road)
             if not why:

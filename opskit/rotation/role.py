@@ -17,10 +17,10 @@ class Role:
         logins: who may change it, in the order in which they are tried.
         still_wanted: reads the journal, while the lock is held.
         limit_s: for every wait inside the server.
+        resets: one of them is an administrator, who needs none of the passwords.
         partner: the role of which a new one becomes a member; None: none is made.
     """
 
-    resets = False
     is_synchronous = True
 
     def __init__(
@@ -30,8 +30,11 @@ class Role:
         logins: Callable[[Login], Sequence[Login]],
         still_wanted: Callable[[Login], bool],
         limit_s: float,
-        partner: str | None = None,
+        *,
+        resets: bool,
+        partner: str | None,
     ) -> None:
+        self.resets = resets
         self._door, self._opening, self._logins = door, opening, logins
         self._still_wanted, self._limit_s, self._partner = still_wanted, limit_s, partner
 
@@ -41,7 +44,8 @@ class Role:
 
     def change(self, to: Login) -> Changed:
         """Change it as the first who can."""
-        why, is_final = "nobody is known who could", True
+        reasons: list[str] = []
+        is_final = True
         for login in self._logins(to):
             try:
                 done = self._door.engine.change_password(
@@ -61,7 +65,9 @@ class Role:
                 return Changed(Outcome.MISSED, f"{error.permission}: {error.code}")
             if done.succeeded:
                 return Changed(Outcome.APPLIED)
-            why, is_final = f"as {login.user}: {done.message}", is_final and done.is_final
+            reasons.append(f"as {login.user}: {done.message}")
+            is_final = is_final and done.is_final
             if done.succeeded is None:
-                return Changed(Outcome.UNKNOWN, why)
+                return Changed(Outcome.UNKNOWN, reasons[-1])
+        why = "; ".join(dict.fromkeys(reasons)) or "nobody is known who could"
         return Changed(Outcome.REFUSED if is_final else Outcome.MISSED, why)

@@ -190,7 +190,8 @@ class Rotation:
         seen, control, database = at_once(reads)
         self._seen, self._control = seen, control
         now = world.clock()
-        self._window.saw(database, seen.which, looked_at, now)
+        if not self._opening.takes_turns:
+            self._window.saw(database, seen.which, looked_at, now)
         if control.is_pending:
             self._quiet_since = None
         elif self._quiet_since is None:
@@ -202,7 +203,7 @@ class Rotation:
         world.fence.looked()
         record = self._record = world.journal.read(self._number)
         decision = record.get("decision")
-        if self._takes_turns and (record.decision or self.me.wants) is Direction.BACK:
+        if self._opening.takes_turns and (record.decision or self.me.wants) is Direction.BACK:
             # The other user's password is no obstacle: the present one's was never touched.
             database = Accepts.OLD if database is Accepts.NEW else database
         return Sight(
@@ -220,11 +221,6 @@ class Rotation:
             fence_is_over=decision is not None
             and record.age_s(decision.at) > world.fence.seconds + 1,
         )
-
-    @property
-    def _takes_turns(self) -> bool:
-        """Whether two users alternate."""
-        return self._opening.old.user != self._opening.new.user
 
     def _decide(self, sight: Sight) -> Action:
         restarts, resets = bool(self._batches), self._world.strategy.resets
@@ -308,8 +304,13 @@ class Rotation:
         return self._heard(done)
 
     def _publish(self, to: Which) -> Outcome:
+        began = self._world.clock()
         outcome = self._heard(self._world.parameters.publish(to))
-        if outcome is Outcome.APPLIED:
+        if outcome is Outcome.APPLIED and self._opening.takes_turns:
+            # Both users log in all the time; only two parameters can be read as one half of each.
+            is_one = len(self._opening.published) == 1
+            self._window.seconds = 0.0 if is_one else self._world.clock() - began
+        elif outcome is Outcome.APPLIED:
             self._window.published(self._world.clock())
         if outcome is Outcome.REFUSED:
             # A right that was just given may need a moment; after that the database has to go back.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import socket
 import time
@@ -58,6 +59,7 @@ class Service:
     Args:
         ca_file: the bundle to verify the database by.
         wait_s: the longest time without progress.
+        healthy_within_s: so long a restarted batch has to become healthy.
         stops_on_unhealthy: keep both passwords and ask when the app does not become healthy.
     """
 
@@ -69,11 +71,13 @@ class Service:
         *,
         ca_file: str | None,
         wait_s: float,
+        healthy_within_s: float,
         stops_on_unhealthy: bool,
         on_event: Callable[[Event], None],
     ) -> None:
         self._target, self._aws, self._fence = target, aws, fence
         self._ca_file, self._wait_s = ca_file, wait_s
+        self._healthy_within_s = healthy_within_s
         self._stops_on_unhealthy, self._on_event = stops_on_unhealthy, on_event
         self._ssm = aws.client("ssm")
         self._changing = aws.changing("ssm", fence.check)
@@ -100,7 +104,13 @@ class Service:
         """Judge, and say what would be done."""
         door = self._door_of(around)
         return make_plan(
-            around, wishes, door, self.journal, self._fence.seconds, self._group_members
+            around,
+            wishes,
+            door,
+            self.journal,
+            self._fence.seconds,
+            self._group_members,
+            lambda user: bool(self._logins_of(user)),
         )
 
     def begin(self, plan: Plan) -> tuple[int, Ending]:
@@ -144,6 +154,11 @@ class Service:
         who = {"run": secrets.token_hex(8), "by": caller.arn, "where": socket.gethostname()}
         me = Runner(direction, stops_on_unhealthy=self._stops_on_unhealthy)
         return self._rotation(record.number, opening, me, who).run()
+
+    def is_overwritten(self, record: Record) -> bool:
+        """Whether somebody else has written the parameters of an open rotation."""
+        published = self._opening(record).published
+        return Parameters(self._ssm, self._changing, published).read().which is Which.OTHER
 
     def situation(self, record: Record) -> Situation:
         """How far an open rotation is, without touching it."""
@@ -196,6 +211,24 @@ class Service:
                 raise Incomplete(f"{repair.parameter} still does not log in as {repair.user}")
             time.sleep(REPAIR_POLL_S)
 
+    def combine(self, around: Surroundings, name: str) -> None:
+        """Create a parameter that holds user name and password together.
+
+        Raises:
+            Incomplete: it is there already, or may not be created.
+        """
+        key = {"KeyId": around.row["KeyId"]} if around.row.get("KeyId") else {}
+        both = {"username": around.user, "password": around.password.reveal()}
+        self._fence.looked()
+        try:
+            self._changing.put_parameter(
+                Name=name, Value=json.dumps(both), Type="SecureString", Overwrite=False, **key
+            )
+        except AwsError as error:
+            raise Incomplete(
+                f"{name} was not created: {error.permission}: {error.code}: {error.message[:200]}"
+            ) from None
+
     def prune(self) -> list[int]:
         """Delete what is old enough; a right that is missing for it is no failure."""
         self._fence.looked()
@@ -212,13 +245,7 @@ class Service:
             login = self._parse(user, str(version["Value"]))
             if login is not None:
                 found.append((f"{name}, version {version['Version']}", login))
-        for record in reversed(self.journal.all()):
-            if record.opened_at is None:
-                continue
-            opening = self.journal.opening(record.number)
-            for word, login in (("new", opening.new), ("old", opening.old)):
-                if login.user == user:
-                    found.append((f"{self.journal.path}/{record.number}/open ({word})", login))
+        found += [(f"the journal {self.journal.path}", one) for one in self._logins_of(user)]
         return _without_repeats(found)
 
     def _parse(self, user: str, text: str) -> Login | None:
@@ -265,13 +292,12 @@ class Service:
         if opening.strategy == "master":
             changing = self._aws.changing("rds", self._fence.check)
             return Master(self._aws.client("rds"), changing, opening)
-        takes_turns = opening.old.user != opening.new.user
 
         def logins(to: Login) -> Sequence[Login]:
-            if not takes_turns:
-                return [opening.old if to is opening.new else opening.new]
-            own = [login for _, login in self.known_logins(to.user)]
-            return [opening.old, *own]
+            admin = self._administrator(opening)
+            if not opening.takes_turns:
+                return [opening.old if to is opening.new else opening.new, *admin]
+            return [*admin, *self._logins_of(to.user)]
 
         def still_wanted(to: Login) -> bool:
             self._fence.looked()
@@ -283,8 +309,42 @@ class Service:
                 record.decision is None and direction is Direction.FORWARD
             )
 
-        partner = opening.old.user if takes_turns else None
-        return Role(door, opening, logins, still_wanted, self._fence.hold_down_s, partner)
+        return Role(
+            door,
+            opening,
+            logins,
+            still_wanted,
+            self._fence.hold_down_s,
+            resets=bool(opening.admin_parameter),
+            partner=opening.old.user if opening.takes_turns else None,
+        )
+
+    def _logins_of(self, user: str) -> list[Login]:
+        """What rotations have written down for a user, newest first."""
+        found: list[Login] = []
+        for record in reversed(self.journal.all()):
+            if record.opened_at is not None:
+                opening = self.journal.opening(record.number)
+                found += [one for one in (opening.new, opening.old) if one.user == user]
+        return found
+
+    def _administrator(self, opening: Opening) -> list[Login]:
+        """The login that the named parameter holds; none where none was named.
+
+        Raises:
+            AwsError: it cannot be read.
+        """
+        if not opening.admin_parameter:
+            return []
+        reply = self._ssm.get_parameter(Name=opening.admin_parameter, WithDecryption=True)
+        text = str(reply["Parameter"]["Value"])
+        user, password = part(text, "username"), part(text, "password")
+        if user is None or password is None:
+            raise Incomplete(
+                f"{opening.admin_parameter} does not hold an administrator's login",
+                'it is JSON: {"username": ..., "password": ...}',
+            )
+        return [Login(user, Secret(password))]
 
     def _others(self, opening: Opening) -> Callable[[], Sequence[Login]]:
         kept: list[Login] = []
@@ -303,6 +363,7 @@ class Service:
             self._road,
             self._aws.region,
             lambda text: spoken.classify(text) in BELONGS_TO_LOGIN,
+            self._healthy_within_s,
         )
 
         def restart(batch: Batch) -> Restarted:
@@ -392,6 +453,14 @@ def _without_repeats(found: Sequence[tuple[str, Login]]) -> list[tuple[str, Logi
     return kept
 
 
+def is_urgent(situation: Situation) -> bool:
+    """Whether what the parameters hold does not log in now."""
+    database, parameter = situation.sight.database, situation.sight.parameter
+    if situation.opening.takes_turns:
+        return parameter is Which.MIXED
+    return database in (Accepts.NEW, Accepts.OLD) and str(database) != str(parameter)
+
+
 def resume_words(situation: Situation) -> str:
     """What `--resume` would do now."""
     sight, opening = situation.sight, situation.opening
@@ -415,10 +484,11 @@ def rollback_words(situation: Situation, fence_s: float) -> str:
     if sight.decision is Direction.FORWARD:
         return "is too late: forward was decided; another rotation can bring the old password back"
     closes = f"and closes after {_duration(fence_s)}"
-    if sight.database is Accepts.OLD and sight.parameter is Which.OLD:
+    is_untouched = sight.database is Accepts.OLD or opening.takes_turns
+    if is_untouched and sight.parameter is Which.OLD:
         return f"decides to go back; nothing has to be undone; {closes}"
     parts = []
-    if sight.database is not Accepts.OLD:
+    if sight.database is not Accepts.OLD and not opening.takes_turns:
         parts.append(f"gives {opening.old.user} its old password again")
     if sight.was_published:
         parts.append(f"writes it back to {opening.published[0].name}, restarts the app")

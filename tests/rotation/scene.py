@@ -54,6 +54,13 @@ class Run:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)
 
+    def go_on(self) -> None:
+        """Let it run after a SIGSTOP, until what entered the namespaces for it runs as well: that one
+        stops itself when it sees its child stopped."""
+        for _ in range(20):
+            self.signal(signal.SIGCONT)
+            time.sleep(0.05)
+
     def wait(self, limit_s: float = LIMIT_S) -> int:
         """Its exit status."""
         try:
@@ -77,18 +84,22 @@ class Scene:
 
     operator: Operator
 
-    def start(self, *options: str, **environment: str) -> Run:
+    def start(self, *options: str, stdin: str = "", **environment: str) -> Run:
         """Start a rotation, as the operator."""
         command = self.operator.running.command([*ROTATE, *options])
         process = subprocess.Popen(
             command,
             env={**self.operator.running.environment(), **environment},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
         )
+        assert process.stdin is not None
+        process.stdin.write(stdin)
+        process.stdin.close()
+        process.stdin = None
         return Run(process)
 
     def rotate(self, *options: str, **environment: str) -> tuple[int, str]:

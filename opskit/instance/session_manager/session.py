@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from opskit.errors import AwsError, Lost, Refused, TransportError
+from opskit.errors import AwsError, Lost, Refused, TargetError, TransportError
 from opskit.instance.session_manager.channel import Channel, Closed, Event
 from opskit.instance.session_manager.encryption import MakeKey
 from opskit.instance.session_manager.message import LARGEST_MESSAGE
@@ -252,7 +252,7 @@ class Session:
     def _terminate(self) -> None:
         try:
             self._ssm.terminate_session(SessionId=self.session_id)
-        except AwsError:
+        except (AwsError, TargetError):
             # It ends by its own idle time-out.
             return
 

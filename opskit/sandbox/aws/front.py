@@ -173,10 +173,8 @@ class Front:
             special = special or ssm.refuse_decryption(principal, call.action, call.fields)
             if special is not None:
                 return _json(start, *special)
-        with ssm.seen_late(hidden_s):
-            reply = self._ask_moto(
-                environ, start, ssm.disguise if call.service == "ssm" else None, call
-            )
+        change = ssm.disguise if call.service == "ssm" else None
+        reply = self._ask_moto(environ, start, change, call, hidden_s)
         if CHANGES_PACKETS.search(call.action) and not READS_ONLY.match(call.action):
             self._network_changed()
         return reply
@@ -203,13 +201,14 @@ class Front:
         start: Any,
         change: Callable[[str, Any, bytes], bytes] | None = None,
         call: Call | None = None,
+        hidden_s: float = 0.0,
     ) -> Iterable[bytes]:
         kept: list[Any] = []
 
         def keep(status: str, headers: list[tuple[str, str]], _: Any = None) -> None:
             kept[:] = [status, headers]
 
-        with self._lock:
+        with self._lock, ssm.seen_late(hidden_s):
             data = b"".join(self._moto(environ, keep))
         status, headers = kept
         if change is not None and call is not None and status.startswith("200"):

@@ -47,7 +47,6 @@ class Control:
             ):
                 text = "The parameter MasterUserPassword is not a valid password."
                 raise RDSClientError("InvalidParameterValue", text)
-            instance.pending_modified_values = {"MasterUserPassword": "****"}
             return lambda: self._later(self._reset_password, instance, password)
         settings.pop("db_port_number")
         return lambda: self._later(self._move, instance, int(str(port)))
@@ -77,6 +76,7 @@ class Control:
 
     def _reset_password(self, instance: Any, password: str) -> None:
         time.sleep(SHOWS_AFTER_S)
+        instance.pending_modified_values = {"MasterUserPassword": "****"}
         instance.status = "resetting-master-credentials"
         time.sleep(APPLIES_AFTER_S)
         self._postgres.set_password(instance.master_username, password)

@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from opskit.sandbox import world
@@ -241,7 +242,9 @@ def seen_late(seconds: float) -> Iterator[None]:
     from moto.ssm.models import ssm_backends
 
     backend = ssm_backends[world.ACCOUNT][world.REGION]
-    whole, limit = backend._parameters, time.time() - seconds
+    # Without a zone, and UTC.
+    whole = backend._parameters
+    limit = datetime.now(UTC).replace(tzinfo=None) - timedelta(seconds=seconds)
     seen = type(whole)(world.ACCOUNT, world.REGION)
     for name, versions in list(whole.items()):
         old = [v for v in versions if v.last_modified_date <= limit]

@@ -3,6 +3,7 @@
 What it fetches stands in the app's environment only, not in the container's configuration.
 """
 
+import json
 import os
 import sys
 import time
@@ -40,12 +41,18 @@ def fetch(prefix):
     names = {
         key: "%s/db-%s" % (prefix, key) for key in ("endpoint", "username", "password", "name")
     }
-    reply = ssm.get_parameters(Names=sorted(names.values()), WithDecryption=True)
+    both = os.environ.get("CREDENTIALS_PARAMETER")
+    if both:
+        names["username"] = names["password"] = both
+    reply = ssm.get_parameters(Names=sorted(set(names.values())), WithDecryption=True)
     if reply["InvalidParameters"]:
         raise LookupError("parameters do not exist: " + ", ".join(reply["InvalidParameters"]))
     values = {one["Name"]: one["Value"] for one in reply["Parameters"]}
     host, _, port = values[names["endpoint"]].partition(":")
     user, password = values[names["username"]], values[names["password"]]
+    if both:
+        pair = json.loads(values[both])
+        user, password = pair["username"], pair["password"]
     database, port = values[names["name"]], port or os.environ.get("DATABASE_PORT", "5432")
     login = "%s:%s" % (urllib.parse.quote(user, safe=""), urllib.parse.quote(password, safe=""))
     return {

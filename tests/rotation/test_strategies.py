@@ -1,0 +1,318 @@
+"""Roles of their own, two in turn, and how long logins really failed meanwhile."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from opskit.sandbox import client, world
+from tests.conftest import Operator
+from tests.rotation.scene import Scene
+from tests.rotation.test_crashes import held
+
+FIRST = "First-password-of-the-app-1"
+ADMIN = "/administrators/linkbox"
+PAIR = "/linkbox/db-credentials"
+AS_PAIR = ("--parameter-username", PAIR, "--parameter-password", PAIR)
+SQL = """
+import sys, psycopg
+host, password, text = sys.stdin.read().split("\\n", 2)
+with psycopg.connect(host=host, port=sys.argv[1], user="linkbox", password=password, dbname="linkbox",
+                     sslmode="require", autocommit=True) as connection:
+    cursor = connection.execute(text)
+    print(cursor.fetchall() if cursor.description else "")
+"""
+CLIENT = """
+import json, sys, threading, time, boto3, psycopg
+from concurrent.futures import ThreadPoolExecutor
+from botocore.config import Config
+url, host, port, names = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4].split(",")
+config = Config(max_pool_connections=8)
+ssm = boto3.client("ssm", region_name="us-east-1", endpoint_url=url, config=config)
+tries, failures, over = [0], [], threading.Event()
+
+def once(started):
+    texts = [ssm.get_parameter(Name=n, WithDecryption=True)["Parameter"]["Value"] for n in names]
+    pair = json.loads(texts[0]) if len(texts) == 1 else dict(zip(("username", "password"), texts))
+    try:
+        psycopg.connect(host=host, port=port, user=pair["username"], password=pair["password"],
+                        dbname="linkbox", sslmode="require", connect_timeout=5).close()
+    except psycopg.Error as error:
+        failures.append((started, str(error).strip().split("FATAL: ")[-1]))
+    tries[0] += 1
+
+threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
+with ThreadPoolExecutor(4) as pool:
+    print("ready", flush=True)
+    while not over.is_set():
+        pool.submit(once, time.monotonic())
+        time.sleep(0.02)
+print(json.dumps({"tries": tries[0], "failures": sorted(failures)}))
+"""
+"""An app that opens a new connection every 20 ms, and reads Parameter Store each time."""
+
+
+@dataclass
+class Watched:
+    """What that app saw."""
+
+    tries: int
+    failures: list[tuple[float, str]]
+
+    @property
+    def seconds(self) -> float:
+        """From the first failed login to the last."""
+        return self.failures[-1][0] - self.failures[0][0] if self.failures else 0.0
+
+
+@dataclass
+class Place:
+    """A sandbox of its own, in which the app uses a role of its own."""
+
+    scene: Scene
+
+    def on_instance(self, program: str, *arguments: str) -> subprocess.Popen[str]:
+        """A Python program in the instance's network."""
+        running = self.scene.operator.running
+        return subprocess.Popen(
+            running.command(["python", "-c", program, *arguments], host="app"),
+            env=running.environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @property
+    def database(self) -> tuple[str, str]:
+        """Host and port, as the instance reaches it."""
+        rows = json.loads(self.aws("rds", "describe-db-instances", "--output", "json"))
+        found = next(r for r in rows["DBInstances"] if r["DBName"] == world.DATABASE_NAME)
+        return found["Endpoint"]["Address"], str(found["Endpoint"]["Port"])
+
+    def sql(self, text: str, password: str) -> str:
+        """Run SQL as the master user."""
+        host, port = self.database
+        process = self.on_instance(SQL, port)
+        out, error = process.communicate(f"{host}\n{password}\n{text}", timeout=30)
+        assert process.returncode == 0, error
+        return out.strip()
+
+    def aws(self, *words: str) -> str:
+        """An `aws` command."""
+        done = self.scene.operator.run("aws", *words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def value(self, name: str) -> str:
+        """What a parameter holds."""
+        words = ("--with-decryption", "--query", "Parameter.Value", "--output", "text")
+        return self.aws("ssm", "get-parameter", "--name", name, *words).strip()
+
+    def put(self, name: str, value: str, kind: str) -> None:
+        """Write a parameter."""
+        self.aws(
+            "ssm", "put-parameter", "--name", name, "--type", kind, "--overwrite", "--value", value
+        )
+
+    def shell(self, script: str) -> str:
+        """A script on the instance."""
+        done = self.scene.operator.run(
+            "opskit", "run", "--prefix", "/linkbox", "--", "sh", "-c", script
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    @contextmanager
+    def watch(self, *names: str) -> Iterator[Watched]:
+        """Let the app of the 20 milliseconds run meanwhile."""
+        running = self.scene.operator.running
+        url = (
+            running.api_url
+            if running.dns_server
+            else f"http://{world.RESOLVER_ADDRESS}:{world.API_PORT}"
+        )
+        with self.on_instance(CLIENT, url, *self.database, ",".join(names)) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            saw = Watched(0, [])
+            try:
+                yield saw
+            finally:
+                out, error = process.communicate("", timeout=30)
+                assert process.returncode == 0, error
+                found = json.loads(out)
+                saw.tries, saw.failures = found["tries"], found["failures"]
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Place]:
+    with client.temporary(0) as running:
+        found = Place(Scene(Operator(running)))
+        master = found.value("/linkbox/db-password")
+        found.put(ADMIN, json.dumps({"username": "linkbox", "password": master}), "SecureString")
+        found.sql(f"create role linkbox_app login password '{FIRST}'", master)
+        found.put("/linkbox/db-username", "linkbox_app", "String")
+        found.put("/linkbox/db-password", FIRST, "SecureString")
+        found.shell("docker restart linkbox-backend")
+        found.scene.operator.wait_until_healthy()
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def tidy(place: Place) -> Iterator[None]:
+    """Nothing goes wrong, and nothing is open, before the next test."""
+    yield
+    place.scene.order("inject")
+    place.scene.order("release", "drop")
+
+
+def inside(place: Place) -> dict[str, object]:
+    """Holds the read of the journal that a runner makes while it holds the lock in the database: the
+    second of its rotation, after that of its first look."""
+    done = place.scene.operator.run(
+        *("opskit", "rotate-password", "history", "--prefix", "/linkbox", "--output", "json")
+    )
+    newest = json.loads((done.stdout.splitlines() or ["{}"])[0])
+    number = newest.get("number", 0) + 1
+    path = f"/opskit/rotation/linkbox/db-password/{number}"
+    kind = {"kind": "hold", "action": "GetParametersByPath", "name": path}
+    return {**kind, "skip": 1, "times": 1, "after": True}
+
+
+def end(output: str) -> dict[str, object]:
+    """The last event of a run with `--output json`."""
+    found: dict[str, object] = json.loads(output.splitlines()[-1])
+    assert found["event"] == "end", output
+    return found
+
+
+def test_a_role_changes_its_own(place: Place) -> None:
+    with place.watch("/linkbox/db-username", "/linkbox/db-password") as saw:
+        status, output = place.scene.rotate("--output", "json")
+    assert status == 0, output
+    window = float(str(end(output)["window_s"]))
+    print(
+        f"role: {len(saw.failures)} of {saw.tries} logins failed within {saw.seconds:.3f} s; reported {window:.3f} s"
+    )
+    assert saw.tries > 50
+    # A login that began before may fail a little after, and the other way round.
+    assert saw.seconds <= window + 0.1
+    assert window < 2
+    assert place.scene.verdict() == []
+
+
+@pytest.mark.parametrize("way", ["--resume", "--rollback"])
+def test_killed_in_the_middle_of_the_transaction(place: Place, way: str) -> None:
+    """The lock is held, and the journal is being read."""
+    place.scene.order("inject", rows=(inside(place),))
+    run = place.scene.start("--yes")
+    assert place.scene.wait_held(run), run.output
+    run.kill()
+    place.scene.order("inject")
+    place.scene.order("release", "apply")
+    status, output = place.scene.rotate(way)
+    assert status == 0, output
+    assert place.scene.verdict() == []
+
+
+def test_paused_in_the_middle_of_the_transaction(place: Place) -> None:
+    """The server ends its session, and the next one goes on."""
+    place.scene.order("inject", rows=(inside(place),))
+    run = place.scene.start("--yes")
+    assert place.scene.wait_held(run), run.output
+    run.signal(signal.SIGSTOP)
+    place.scene.order("inject")
+    place.scene.order("release", "apply")
+    status, output = place.scene.rotate("--rollback")
+    assert status == 0, output
+    run.go_on()
+    assert run.wait() == 1, run.output
+    assert place.scene.verdict() == []
+
+
+def test_role_put_killed(place: Place) -> None:
+    """Between database and parameter."""
+    place.scene.order("inject", rows=(held(1, "before"),))
+    run = place.scene.start("--yes")
+    assert place.scene.wait_held(run), run.output
+    run.kill()
+    place.scene.order("inject")
+    place.scene.order("release", "drop")
+    assert place.scene.login()["error"], "this is the state in which new processes fail"
+    status, output = place.scene.rotate("--resume")
+    assert status == 0, output
+    assert place.scene.verdict() == []
+
+
+def test_two_parameters_have_a_window_that_is_reported(place: Place) -> None:
+    status, output = place.scene.rotate("--strategy", "alternating")
+    assert status == 3, output
+    assert "--admin-parameter" in output, "somebody has to make the second role"
+    options = ("--strategy", "alternating", "--admin-parameter", ADMIN, "--output", "json")
+    with place.watch("/linkbox/db-username", "/linkbox/db-password") as saw:
+        status, output = place.scene.rotate(*options)
+    assert status == 0, output
+    assert "combine" in output.splitlines()[0], "one parameter with both is offered"
+    window = float(str(end(output)["window_s"]))
+    print(
+        f"alternating, two parameters: {len(saw.failures)} of {saw.tries} failed; reported {window:.3f} s"
+    )
+    assert 0 < window < 1
+    assert saw.seconds <= window + 0.1
+    assert place.value("/linkbox/db-username") == "linkbox_app_clone"
+    assert place.scene.verdict() == []
+
+
+def test_one_parameter_has_none(place: Place) -> None:
+    """Two app instances are restarted one after the other, and no login ever fails; twice, so that
+    both users have their turn, and once more back from the middle."""
+    combine = ("opskit", "rotate-password", "combine", PAIR, "--prefix", "/linkbox", "--yes")
+    done = place.scene.operator.run(*combine)
+    assert done.returncode == 0, done.stdout + done.stderr
+    second = world.APP_PORT + 1
+    place.shell(
+        f"cd {place.scene.operator.running.project} && echo CREDENTIALS_PARAMETER={PAIR} >>.env && "
+        f"sed 's/^PORT=.*/PORT={second}/' .env >.env2 && "
+        "sed -n '2,$p' compose.yaml | sed 's/linkbox-backend/linkbox-second/; s/env_file: .env/env_file: .env2/;"
+        " s/container_name: linkbox-backend/container_name: linkbox-second/' >>compose.yaml && "
+        "docker compose up -d --force-recreate"
+    )
+    place.scene.operator.wait_until_healthy()
+    batches = (
+        "--restart", "container:linkbox-backend",
+        "--restart", f"container:linkbox-second=http://127.0.0.1:{second}/health",
+    )  # fmt: skip
+    users = [json.loads(place.value(PAIR))["username"]]
+    # Its journal is a new one, and knows no password of the user whose turn it is.
+    for options in (("--admin-parameter", ADMIN), (), ("killed",)):
+        words = ("--strategy", "alternating", *AS_PAIR, *batches)
+        words += options if "killed" not in options else ()
+        with place.watch(PAIR) as saw:
+            if "killed" in options:
+                place.scene.order("inject", rows=(held(2, "before"),))
+                run = place.scene.start("--yes", *words)
+                assert place.scene.wait_held(run), run.output
+                run.kill()
+                place.scene.order("inject")
+                place.scene.order("release", "drop")
+                words = ("--rollback", *AS_PAIR)
+            status, output = place.scene.rotate(*words)
+        assert status == 0, output
+        assert saw.tries > 50
+        assert saw.failures == [], f"{len(saw.failures)} of {saw.tries}"
+        users.append(json.loads(place.value(PAIR))["username"])
+        print(
+            f"alternating, one parameter: 0 of {saw.tries} logins failed; {users[-2]} -> {users[-1]}"
+        )
+        place.scene.operator.wait_until_healthy()
+    assert users[0] != users[1]
+    assert users[0] == users[2] == users[3]
+    found, status = place.scene.operator.diagnose(*AS_PAIR)
+    assert status == 0, found["root_causes"]

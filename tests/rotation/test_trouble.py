@@ -1,0 +1,350 @@
+"""What else goes wrong: two people at once, throttling, expired credentials, foreign writes, Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from opskit.sandbox import client
+from tests.conftest import Operator
+from tests.rotation.scene import Scene
+from tests.rotation.test_crashes import held
+
+PASSWORD = "/linkbox/db-password"
+ALLOW = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+
+
+@pytest.fixture
+def scene(operator: Operator) -> Iterator[Scene]:
+    """A healthy app and no open rotation, before and after."""
+    operator.wait_until_healthy()
+    found = Scene(operator)
+    yield found
+    found.order("inject")
+    found.order("release", "drop")
+    if found.is_open():
+        found.rotate("--rollback")
+
+
+def put(scene: Scene, value: str) -> None:
+    """Somebody writes the parameter by hand."""
+    words = ("--name", PASSWORD, "--type", "SecureString", "--overwrite", "--value", value)
+    done = scene.operator.run("aws", "ssm", "put-parameter", *words)
+    assert done.returncode == 0, done.stderr
+
+
+def set_rights(scene: Scene, *statements: dict[str, object]) -> None:
+    """What the operator may."""
+    document = json.dumps({"Version": "2012-10-17", "Statement": [ALLOW, *statements]})
+    done = scene.operator.run(
+        *("aws", "iam", "put-user-policy", "--user-name", "oncall", "--policy-name", "everything"),
+        *("--policy-document", document),
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def paused_after(scene: Scene, calls: int) -> object:
+    """A rotation whose n-th reply is on its way."""
+    scene.order("inject", rows=(held(calls - 1, "after"),))
+    run = scene.start("--yes")
+    assert scene.wait_held(run), run.output
+    scene.order("inject")
+    return run
+
+
+def test_two_at_the_same_instant(scene: Scene) -> None:
+    before = scene.login()["version"]
+    runs = [scene.start("--yes"), scene.start("--yes")]
+    statuses = [run.wait() for run in runs]
+    said = [run.output for run in runs]
+    assert 0 in statuses, said
+    loser = said[1 - statuses.index(0)]
+    assert "just begun" in loser or "is not finished" in loser or statuses == [0, 0], said
+    assert scene.verdict() == []
+    rotations = statuses.count(0)
+    assert scene.login()["version"] == before + rotations, "one new password for each that won"
+
+
+@pytest.mark.parametrize("calls", [1, 2, pytest.param(3, marks=pytest.mark.full)])
+def test_paused_while_somebody_goes_back(scene: Scene, calls: int) -> None:
+    """The paused one finds the decision, and ends in its direction."""
+    before = scene.login()["version"]
+    run = paused_after(scene, calls)
+    run.signal(signal.SIGSTOP)
+    scene.order("release", "apply")
+    status, output = scene.rotate("--rollback")
+    assert status == 0, output
+    run.go_on()
+    assert run.wait() == 1, run.output
+    assert "back on the old password" in run.output
+    assert scene.verdict() == []
+    assert scene.login()["version"] == before + (2 if calls == 3 else 0)
+
+
+@pytest.mark.full
+def test_paused_while_somebody_goes_on(scene: Scene) -> None:
+    run = paused_after(scene, 2)
+    run.signal(signal.SIGSTOP)
+    scene.order("release", "apply")
+    status, output = scene.rotate("--resume")
+    assert status == 0, output
+    run.go_on()
+    assert run.wait() == 0, run.output
+    assert scene.verdict() == []
+
+
+def test_forward_and_back_at_once(scene: Scene) -> None:
+    run = paused_after(scene, 3)
+    run.kill()
+    scene.order("release", "apply")
+    runs = [scene.start("--yes", "--resume"), scene.start("--yes", "--rollback")]
+    statuses = sorted(run.wait() for run in runs)
+    assert statuses == [0, 1], [run.output for run in runs]
+    ends = {re.search(r"DONE  (\w+)", run.output).group(1) for run in runs}  # type: ignore[union-attr]
+    assert len(ends) == 1, "one decision, and both follow it"
+    assert scene.verdict() == []
+
+
+def test_a_plain_run_says_the_two_choices(scene: Scene) -> None:
+    """Killed between database and parameter: the most urgent state."""
+    scene.order("inject", rows=(held(2, "before"),))
+    run = scene.start("--yes")
+    assert scene.wait_held(run)
+    run.kill()
+    scene.order("inject")
+    scene.order("release", "drop")
+    status, output = scene.rotate()
+    assert status == 5
+    assert "new processes cannot log in now" in output
+    assert "--resume --prefix" in output or "--prefix /linkbox --resume" in output
+    assert f"writes the new password to {PASSWORD}" in output
+    assert "gives linkbox its old password again" in output
+    assert "DONE" not in output
+    status, output = scene.rotate("--resume")
+    assert status == 0, output
+    assert scene.verdict() == []
+
+
+@pytest.mark.parametrize("kind", ["throttle", "error"])
+def test_a_storm(scene: Scene, kind: str) -> None:
+    """Three of ten calls fail: it looks again before every repeat, and comes to the end."""
+    with scene.injected({"kind": kind, "action": "changes", "share": 30}):
+        status, output = scene.rotate()
+    assert status == 0, output
+    assert scene.verdict() == []
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kind", ["throttle", "error", "lost"])
+def test_an_outage(scene: Scene, kind: str) -> None:
+    """It gives up with the rotation open, and says how to go on."""
+    run = paused_after(scene, 1)
+    scene.order("inject", rows=({"kind": kind, "action": "changes"},))
+    scene.order("release", "apply")
+    run.kill()
+    status, output = scene.rotate("--resume", "--wait", "3")
+    assert status == 5, output
+    assert "--resume" in output
+    scene.order("inject")
+    assert scene.rotate("--resume")[0] == 0
+    assert scene.verdict() == []
+
+
+@pytest.mark.parametrize("calls", [1, pytest.param(2, marks=pytest.mark.full)])
+def test_credentials_that_expire(scene: Scene, calls: int) -> None:
+    run = paused_after(scene, calls)
+    scene.order("inject", rows=({"kind": "expired"},))
+    scene.order("release", "apply")
+    assert run.wait() == 5, run.output
+    assert "stands open and nothing is lost" in run.output
+    assert "expired" in run.output
+    scene.order("inject")
+    status, output = scene.rotate("--resume")
+    assert status == 0, output
+    assert scene.verdict() == []
+
+
+def test_somebody_writes_the_parameter_meanwhile(scene: Scene) -> None:
+    run = paused_after(scene, 2)
+    put(scene, "written-by-somebody-else-1A")
+    scene.order("release", "apply")
+    assert run.wait() == 5, run.output
+    assert "somebody else has written the parameter" in run.output
+    done = scene.operator.run(
+        "opskit", "rotate-password", "repair", "--prefix", "/linkbox", "--yes"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    status, output = scene.rotate("--resume")
+    assert status == 0, output
+    assert scene.verdict() == []
+
+
+def test_the_parameter_cannot_be_written(scene: Scene) -> None:
+    """The database has changed already: it goes back."""
+    before = scene.login()["version"]
+    run = paused_after(scene, 2)
+    deny = {
+        "Effect": "Deny",
+        "Action": "ssm:PutParameter",
+        "Resource": f"arn:aws:ssm:*:*:parameter{PASSWORD}",
+    }
+    try:
+        set_rights(scene, deny)
+        scene.order("release", "apply")
+        status = run.wait()
+    finally:
+        set_rights(scene)
+    assert status == 1, run.output
+    assert "the parameter could not take the new password" in run.output
+    assert scene.verdict() == []
+    assert scene.login()["version"] == before
+
+
+def test_a_refused_password_changes_nothing(scene: Scene) -> None:
+    """The emulated RDS refuses an apostrophe, which the published rules allow."""
+    before = scene.login()["version"]
+    run = scene.start("--yes", "--password-stdin", stdin="it's-a-Long-one-1234\n")
+    assert run.wait() == 1, run.output
+    assert "refused the new password" in run.output
+    assert "late request" not in run.output, "a definite answer needs no waiting"
+    assert scene.verdict() == []
+    assert scene.login()["version"] == before
+
+
+def test_an_app_that_does_not_become_healthy(scene: Scene) -> None:
+    """It cannot fetch its settings at its next start; at the one after that it can."""
+    before = scene.login()["version"]
+    run = paused_after(scene, 3)
+    scene.order("inject", rows=({"kind": "error", "action": "GetParameters", "times": 3},))
+    scene.order("release", "apply")
+    assert run.wait() == 1, run.output
+    assert "did not become healthy" in run.output
+    assert scene.verdict() == []
+    assert scene.login()["version"] == before + 2
+
+
+@pytest.mark.parametrize("calls", [1, 3])
+def test_ctrl_c(scene: Scene, calls: int) -> None:
+    run = paused_after(scene, calls)
+    run.signal(signal.SIGINT)
+    scene.order("release", "apply")
+    assert run.wait() in (130, -signal.SIGINT), run.output
+    assert "interrupted; the rotation stands open and nothing is lost" in run.output
+    assert "--resume" in run.output
+    assert scene.rotate("--resume")[0] == 0
+    assert scene.verdict() == []
+
+
+def test_reads_that_lag_behind(scene: Scene) -> None:
+    """Two seconds, and a fence that covers them."""
+    stale = {"kind": "stale", "service": "ssm", "seconds": 2.0}
+    time.sleep(2.1)
+    with scene.injected(*({**stale, "action": a} for a in ("GetParameter", "GetParametersByPath"))):
+        status, output = scene.rotate(OPSKIT_ROTATION_FENCE="10")
+    assert status == 0, output
+    assert scene.verdict() == []
+
+
+def test_a_database_that_is_stopped(scene: Scene) -> None:
+    client.order(scene.operator.running, "break", ["database-stopped"])
+    status, output = scene.rotate()
+    client.order(scene.operator.running, "repair")
+    assert status == 3, output
+    assert "linkbox-db is stop" in output
+    assert "nothing was changed" in output
+
+
+def test_a_database_that_nobody_reaches(scene: Scene) -> None:
+    scene.operator.need_packets()
+    client.order(scene.operator.running, "break", ["ingress-removed"])
+    status, output = scene.rotate()
+    client.order(scene.operator.running, "repair")
+    assert status == 3, output
+    assert "no login to" in output
+    assert "opskit diagnose db" in output
+
+
+def test_rights_that_are_missing_are_named_beforehand(scene: Scene) -> None:
+    deny = {"Effect": "Deny", "Action": "rds:ModifyDBInstance", "Resource": "*"}
+    try:
+        set_rights(scene, deny)
+        status, output = scene.rotate()
+    finally:
+        set_rights(scene)
+    assert status == 3, output
+    assert "you may not rds:ModifyDBInstance" in output
+
+
+def test_a_dry_run_changes_nothing(scene: Scene) -> None:
+    before = scene.login()
+    status, output = scene.rotate("--dry-run")
+    assert status == 0, output
+    assert "PLAN  (dry run" in output
+    assert scene.login() == before
+    assert not scene.is_open()
+
+
+def test_drift_is_repaired_by_one_write(scene: Scene) -> None:
+    put(scene, "drifted-away-long-ago-1A")
+    status, output = scene.rotate()
+    assert status == 3
+    assert "opskit rotate-password repair" in output
+    done = scene.operator.run(
+        "opskit", "rotate-password", "repair", "--prefix", "/linkbox", "--yes"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "drifted" not in done.stdout + done.stderr
+    assert scene.login()["error"] == ""
+    again = scene.operator.run("opskit", "rotate-password", "repair", "--prefix", "/linkbox")
+    assert "nothing to repair" in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        (("--resume", "--rollback"), "exclude each other"),
+        (("--strategy", "role", "--restart", "rocket"), "is none of auto"),
+        (("--restart", "container:nobody"), "has no container nobody"),
+        (("--fence", "0"), "--fence"),
+        (("--ca-file", "/nowhere"), "there is no file /nowhere"),
+        (("--password-stdin",), "stdin is empty"),
+    ],
+)
+def test_wrong_usage_is_one_sentence(
+    operator: Operator, options: tuple[str, ...], part: str
+) -> None:
+    status, output = Scene(operator).rotate(*options)
+    assert status == 2, output
+    assert part in output
+
+
+def test_nobody_to_ask(operator: Operator) -> None:
+    run = Scene(operator).start()
+    assert run.wait() == 2
+    assert "--yes" in run.output
+
+
+def test_json_is_one_event_a_line(scene: Scene) -> None:
+    started = time.monotonic()
+    status, output = scene.rotate("--output", "json")
+    events = [json.loads(line) for line in output.splitlines()]
+    assert status == 0
+    assert [e["name"] for e in events if e["event"] == "step"] == [
+        "open", "change", "publish", "restart", "decide", "close clean",
+    ]  # fmt: skip
+    end = events[-1]
+    assert end["event"] == "end"
+    assert end["direction"] == "forward"
+    assert 0 < end["window_s"] < end["restarts_s"] < time.monotonic() - started
+    done = scene.operator.run(
+        *("opskit", "rotate-password", "history", "--prefix", "/linkbox", "--output", "json")
+    )
+    newest = json.loads(done.stdout.splitlines()[0])
+    assert newest["version"] == end["version"]
+    assert newest["strategy"] == "master"
+    assert newest["ended"] == "forward"
