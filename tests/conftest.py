@@ -23,6 +23,9 @@ settings.register_profile("house", derandomize=True, deadline=None)
 settings.load_profile("house")
 
 
+ROTATIONS = tuple(f"tests/rotation/test_{n}.py" for n in ("crashes", "trouble", "strategies"))
+
+
 class StrayPacket(AssertionError):
     """A test tried to send a packet out of this machine."""
 
@@ -42,6 +45,23 @@ def _guarded(self: socket.socket, address: Any) -> None:
 def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing that runs in the tests' own process reaches further than this machine."""
     monkeypatch.setattr(socket.socket, "connect", _guarded)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """How many rotations were disturbed, and whether a password was lost."""
+    reports = [
+        report
+        for outcome in ("passed", "failed", "error")
+        for report in terminalreporter.stats.get(outcome, [])
+        if report.nodeid.startswith(ROTATIONS) and (report.when == "call" or outcome == "error")
+    ]
+    if reports:
+        failures = [r for r in reports if not r.passed]
+        lost = sum("LOST:" in str(r.longrepr) for r in failures)
+        terminalreporter.write_line(
+            f"rotations disturbed: {len(reports)} scenarios, {len(failures)} failures, "
+            f"{lost} lost passwords"
+        )
 
 
 @dataclass

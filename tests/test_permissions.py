@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from opskit.facts.permissions import PERMISSIONS, Group
+from opskit.sandbox import client
 from tests.conftest import Operator
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
@@ -30,6 +31,36 @@ def test_nothing_is_called_that_is_not_listed(operator: Operator) -> None:
         called = set(re.findall(r"^([a-z0-9-]+:[A-Z]\w+) \d+ ms", done.stderr, re.MULTILINE))
         assert len(called) > 8, done.stderr
         assert called - NOT_ASKED_FOR <= LISTED
+
+
+def readme_policy(operator: Operator) -> str:
+    """The policy that the README prints, with the key's real ARN."""
+    block = next(b for b in re.findall(r"```json\n(.*?)```", README, re.DOTALL) if "Statement" in b)
+    done = operator.run("aws", "kms", "describe-key", "--key-id", "alias/linkbox")
+    key = json.loads(done.stdout)["KeyMetadata"]["Arn"]
+    return block.replace("arn:aws:kms:REGION:ACCOUNT:key/KEY-ID", key)
+
+
+def test_the_readmes_policy_is_enough(operator: Operator) -> None:
+    """For a diagnosis and for a rotation, which goes through all its calls."""
+    operator.wait_until_healthy()
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    put = ("aws", "iam", "put-user-policy", "--user-name", "oncall", "--policy-name", "everything")
+    whole = json.dumps({"Version": "2012-10-17", "Statement": [everything]})
+    assert operator.run(*put, "--policy-document", readme_policy(operator)).returncode == 0
+    try:
+        rights, status = operator.diagnose(layer="operator")
+        rotated = operator.run(
+            "opskit", "rotate-password", "--prefix", "/linkbox", "--yes", "--debug"
+        )
+    finally:
+        # Nobody but root could give the rights back: the sandbox's own hands do it.
+        client.order(operator.running, "rights", [whole])
+    assert status == 0, rights["root_causes"]
+    assert rotated.returncode == 0, rotated.stdout + rotated.stderr
+    called = set(re.findall(r"^([a-z0-9-]+:[A-Z]\w+) \d+ ms", rotated.stderr, re.MULTILINE))
+    assert "rds:ModifyDBInstance" in called
+    assert called - NOT_ASKED_FOR <= LISTED
 
 
 def test_an_operator_with_few_rights_is_told_which_are_missing(operator: Operator) -> None:

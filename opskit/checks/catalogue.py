@@ -81,6 +81,7 @@ CODES: dict[str, str] = {
     "OPR003": "operator.asks_the_instance",
     "OPR004": "operator.reads_policies",
     "OPR005": "operator.starts_sessions",
+    "OPR006": "operator.rotates_password",
 }
 """Code -> module under `checks`, in causal order."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from opskit.sandbox.client import Running
 
 DIAGNOSE = ("opskit", "diagnose", "db", "--prefix", "/linkbox")
+ROTATE = ("opskit", "rotate-password", "--prefix", "/linkbox")
+KILLED_AFTER = "RDS has accepted"
 HEALED_WITHIN_S = 20
 WITHOUT_PACKETS = "password-mismatch"
 
@@ -23,7 +27,8 @@ WITHOUT_PACKETS = "password-mismatch"
 @click.command()
 @click.option("--fault", default="ingress-wrong-group", show_default=True, help="What to break.")
 def demo(fault: str) -> int:
-    """Start a small AWS, break it, find the fault, paste the printed fix, and prove the repair.
+    """Start a small AWS, break it, find the fault, paste the printed fix, and prove the repair; then
+    rotate the password, kill that half-way, and bring it to its end.
 
     \b
     Examples:
@@ -54,6 +59,13 @@ def demo(fault: str) -> int:
         _say("5  is it mended?")
         _wait_healed(running)
         _expect(0, _show(running, DIAGNOSE))
+        _say("6  a new password; the process is killed as soon as RDS has accepted it (SIGKILL)")
+        _kill_half_way(running)
+        _say("7  somebody else looks at it")
+        _expect(5, _show(running, (*ROTATE, "--status")))
+        _say("8  and brings it to its end")
+        _expect(0, _show(running, (*ROTATE, "--resume", "--yes")))
+        _expect(0, _show(running, DIAGNOSE))
     _say("the sandbox is gone; nothing is left.  Next: opskit sandbox up, break, shell")
     return 0
 
@@ -68,6 +80,27 @@ def _show(running: Running, command: tuple[str, ...], shown: str = "") -> int:
     click.echo(f"$ {shown or ' '.join(command)}")
     sys.stdout.flush()
     return subprocess.call(running.command(command), env=running.environment())
+
+
+def _kill_half_way(running: Running) -> None:
+    """Rotate in sight, and kill it with everything that it started."""
+    command = (*ROTATE, "--yes")
+    click.echo(f"$ {' '.join(command)}")
+    with subprocess.Popen(
+        running.command(command),
+        env=running.environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None  # noqa: S101  a pipe was asked for
+        for line in process.stdout:
+            click.echo(line, nl=False)
+            if KILLED_AFTER in line:
+                os.killpg(process.pid, signal.SIGKILL)
+                click.echo("Killed")
+                return
+    raise Incomplete("the rotation in the demo ended before it was killed")
 
 
 def _fix(running: Running) -> list[str]:

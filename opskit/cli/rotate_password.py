@@ -23,7 +23,7 @@ from opskit.errors import (
 if TYPE_CHECKING:
     from opskit.cli.rotation_output import Output
     from opskit.rotation.journal import Record
-    from opskit.rotation.preflight import Plan
+    from opskit.rotation.plan import Plan
     from opskit.rotation.runner import Ending
     from opskit.rotation.service import Service
 
@@ -284,7 +284,7 @@ def _rotate(service: Service, output: Output, options: dict[str, Any]) -> int:
 
 def _begin(service: Service, output: Output, options: dict[str, Any]) -> int:
     from opskit.rotation.decide import Direction
-    from opskit.rotation.preflight import Wishes
+    from opskit.rotation.plan import Wishes
 
     wishes = Wishes(
         strategy=options["strategy"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import textwrap
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 import click
 from tabulate import tabulate
 
-from opskit.cli.terminal import Spinner, shows_unicode
+from opskit.cli.terminal import Spinner, shows_unicode, width_of
 from opskit.errors import ExitStatus, OpskitError
 from opskit.rotation.decide import Accepts, Direction, Which
-from opskit.rotation.preflight import Plan, name_again
+from opskit.rotation.plan import Plan
 from opskit.rotation.runner import Ending, Event
-from opskit.rotation.service import Situation, is_urgent, resume_words, rollback_words
+from opskit.rotation.situation import Situation, is_urgent, resume_words, rollback_words
+from opskit.rotation.surroundings import name_again
 
 if TYPE_CHECKING:
     from opskit.config import Target
@@ -33,6 +35,7 @@ class Output:
         self._target, self._spinner, self._as_json = target, spinner, as_json
         self._command = f"opskit rotate-password {name_again(target)}".rstrip()
         self._marks = MARKS[shows_unicode(sys.stdout)]
+        self._width = width_of(sys.stdout)
         self._said: set[str] = set()
         self._started = time.monotonic()
 
@@ -81,14 +84,14 @@ class Output:
             click.style("PLAN", bold=True) + ("  (dry run: nothing is changed)" if dry_run else "")
         ]
         width = max(len(topic) for topic, _ in plan.lines)
-        lines += [f"  {topic:{width}}  {text}" for topic, text in plan.lines]
-        lines += [f"  {self._marks[3]} {text}" for text in plan.warnings]
+        lines += [self._fit(f"  {topic:{width}}  ", text) for topic, text in plan.lines]
+        lines += [self._fit(f"  {self._marks[3]} ", text) for text in plan.warnings]
         if plan.wait_s:
             lines.append(
                 f"  {self._marks[3]} it begins in {plan.wait_s:.0f} s: see --no-wait and --fence"
             )
         for sentence, next_step in plan.problems:
-            lines.append(f"  {self._marks[2]} {sentence}")
+            lines.append(self._fit(f"  {self._marks[2]} ", sentence))
             lines += [f"      {line}" for line in next_step.splitlines()]
         if plan.problems:
             lines.append("nothing was changed: see the lines marked above")
@@ -116,7 +119,7 @@ class Output:
         why = "" if went else f": {ending.why}"
         lines = ["", click.style(f"DONE  {word}{why}", bold=True)]
         lines.append(f"  parameter  {name}, version {version}")
-        lines.append(f"  verified   {' · '.join(ending.verified)}")
+        lines.append(self._fit("  verified   ", " · ".join(ending.verified)))
         if ending.window_s is not None:
             lines.append(f"  new logins could fail for {ending.window_s:.2f} s at the most")
         if ending.restarts_s is not None:
@@ -162,7 +165,7 @@ class Output:
         lines = [
             click.style(f"OPEN  rotation {record.number} of {name} is not finished", bold=True)
         ]
-        lines += [f"  {topic:9}  {text}" for topic, text in rows]
+        lines += [self._fit(f"  {topic:9}  ", text) for topic, text in rows]
         if urgent:
             lines.append(
                 f"  {self._marks[3]} new processes cannot log in now: go on at once, either way"
@@ -238,7 +241,19 @@ class Output:
             return
         mark = self._marks[0 if more.get("outcome") in (None, "applied") else 3]
         at = f"{time.monotonic() - self._started:6.1f} s  "
-        self._print(f"{at}{mark} {text}" if kind == "step" else f"{at}{self._marks[1]} {text}")
+        self._print(self._fit(f"{at}{mark if kind == 'step' else self._marks[1]} ", text))
+
+    def _fit(self, head: str, text: str) -> str:
+        """A text after its head, within the terminal's width; names and paths stay whole."""
+        rest = " " * len(head)
+        return textwrap.fill(
+            text,
+            self._width,
+            initial_indent=head,
+            subsequent_indent=rest,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
 
     def _json(self, kind: str, **fields: Any) -> None:
         row = {"schema": "opskit.rotation/1", "event": kind, **fields}

@@ -13,7 +13,6 @@ DEFAULT_S = 20 * 60.0
 """Look 30 s, a stale read 1 min, a signature's life 5 min (some services 15), and a margin."""
 LONGEST_LOOK_S = 30.0
 LONGEST_HOLD_DOWN_S = 20.0
-SHORTEST_S = 1.0
 
 
 class TooOld(Exception):

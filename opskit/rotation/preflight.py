@@ -5,201 +5,25 @@ It reads, and changes nothing. What is not known is said; only what is known to 
 
 from __future__ import annotations
 
-import json
-import re
-import secrets
-import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
-from opskit import __version__, engine
-from opskit.checks.derived import derive_all, facts_for
-from opskit.config import Target
-from opskit.engine.interface import Engine, LoginFailure, RoleFacts
-from opskit.errors import AwsError, Incomplete, TargetError, UsageError
-from opskit.facts.app_instance import AppInstance
-from opskit.facts.database import Database
-from opskit.facts.gather import Clients, gather
-from opskit.facts.identity import Identity
-from opskit.facts.interface import Fact, Known, RunKey, Ssm, Unknown, pages
-from opskit.facts.parameters import Parameters, is_shared, part
+from opskit.engine.interface import LoginFailure, RoleFacts
+from opskit.errors import UsageError
+from opskit.facts.interface import Unknown
 from opskit.facts.permissions import Group
-from opskit.facts.probe import InstanceProbe
-from opskit.facts.rds import DbCluster, DbClusters, DbInstance
-from opskit.facts.region import Region
-from opskit.facts.snapshot import Snapshot
-from opskit.policy.operator import OperatorAccess
 from opskit.rotation import batches
 from opskit.rotation import password as passwords
 from opskit.rotation.door import Door
-from opskit.rotation.interface import Login, Opening, Published
+from opskit.rotation.interface import Login
 from opskit.rotation.journal import Journal, Record
 from opskit.rotation.master import QUIET
-from opskit.rotation.restart import Batch, unhealthy, write
-from opskit.secret import Secret
+from opskit.rotation.plan import Plan, Wishes, describe, make_opening
+from opskit.rotation.restart import unhealthy
+from opskit.rotation.surroundings import MOST_VERSIONS, Surroundings, name_again
 
-NEEDED: frozenset[type] = frozenset(
-    {Identity, Parameters, Database, DbClusters, AppInstance, InstanceProbe, OperatorAccess}
-)
-DEADLINE_S = 60.0
 ROLE_LIMIT_S = 10.0
 MOST_DRAWS = 200
-MOST_VERSIONS = 100
-"""Parameter Store keeps so many; it drops the oldest unless that has a label."""
-STRATEGIES = ("auto", "master", "role", "alternating")
 CLONE = "_clone"
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """What was asked for.
-
-    Attributes:
-        restart: `auto`, `none`, or what to restart, in order.
-        supplied: a password that was brought; None: one is made.
-        admin_parameter: holds an administrator's user name and password as JSON; empty for none.
-    """
-
-    strategy: str = "auto"
-    restart: tuple[str, ...] = ("auto",)
-    length: int = passwords.DEFAULT_LENGTH
-    supplied: Secret | None = None
-    ca_file: str | None = None
-    admin_parameter: str = ""
-
-
-@dataclass
-class Plan:
-    """What would be done, and what stands against it.
-
-    Attributes:
-        lines: (topic, text).
-        problems: (sentence, next step); any of them refuses.
-        opening: None when there are problems.
-        wait_s: until the previous rotation's fence is over.
-    """
-
-    lines: list[tuple[str, str]] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    problems: list[tuple[str, str]] = field(default_factory=list)
-    opening: Opening | None = None
-    key_id: str | None = None
-    batches: tuple[Batch, ...] = ()
-    number: int = 0
-    wait_s: float = 0.0
-
-    def refuse(self, sentence: str, next_step: str = "") -> None:
-        """Note what stands against it."""
-        self.problems.append((sentence, next_step))
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the facts say; everything else is worked out from it.
-
-    Attributes:
-        text: the password parameter's exact value; password: what of it is the password.
-        row: the password parameter's description.
-    """
-
-    target: Target
-    identity: Identity
-    parameters: Parameters
-    database: DbInstance
-    cluster: DbCluster | None
-    host: str
-    port: int
-    user: str
-    name: str
-    text: Secret
-    password: Secret
-    row: Any
-    app: Fact[AppInstance]
-    probe: Fact[InstanceProbe]
-    access: Fact[OperatorAccess]
-    spoken: Engine
-
-
-def look_around(
-    target: Target,
-    clients: Clients,
-    region: str,
-    on_wait: Callable[[str], None] = lambda _: None,
-) -> Surroundings:
-    """Read all that a plan needs.
-
-    Raises:
-        OpskitError: what is meant cannot be found, or cannot be rotated at all.
-    """
-    wanted = facts_for(
-        {Identity, Parameters, Database, DbClusters, AppInstance, InstanceProbe, OperatorAccess}
-    )
-    given = (target, Region(region), RunKey(secrets.token_hex(8)))
-    snapshot = derive_all(gather(wanted, clients, given, deadline_s=DEADLINE_S, on_wait=on_wait))
-    parameters: Parameters = _needed(snapshot, Parameters, "the parameters")
-    database: Database = _needed(snapshot, Database, "the database")
-    identity: Identity = _needed(snapshot, Identity, "who you are")
-    instance = database.instance
-    for purpose in ("username", "database"):
-        if not parameters.value(purpose):
-            raise Incomplete(
-                f"{target.parameters[purpose]} was not read, so it is not known whose password this is",
-                "opskit diagnose parameters",
-            )
-    text, row = read_parameter(clients.client("ssm"), target.parameters["password"])
-    shared = is_shared(target, "password")
-    password = Secret((part(text.reveal(), "password") or "") if shared else text.reveal())
-    try:
-        spoken = engine.for_rds_engine(instance.engine)
-    except engine.UnknownEngine as error:
-        raise Incomplete(f"opskit does not speak the engine {error} yet") from None
-    clusters = snapshot.value(DbClusters)
-    cluster = (
-        next((c for c in clusters.all if c.identifier == instance.cluster_id), None)
-        if clusters
-        else None
-    )
-    return Surroundings(
-        target, identity, parameters, instance, cluster, database.host or "", database.port,
-        parameters.value("username") or "", parameters.value("database") or "", text, password, row,
-        snapshot.get(AppInstance), snapshot.get(InstanceProbe), snapshot.get(OperatorAccess), spoken,
-    )  # fmt: skip
-
-
-def _needed(snapshot: Snapshot, kind: type, words: str) -> Any:
-    fact = snapshot.get(kind)
-    if isinstance(fact, Unknown):
-        missing = f"missing: {', '.join(fact.missing)}" if fact.missing else ""
-        raise Incomplete(f"nothing can be rotated without knowing {words}: {fact.reason}", missing)
-    return fact.value
-
-
-def read_parameter(ssm: Ssm, name: str) -> tuple[Secret, Any]:
-    """A parameter's exact value, and its description.
-
-    Raises:
-        TargetError: it is not there.
-        Incomplete: it cannot be read.
-    """
-    try:
-        value = Secret(str(ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]))
-        filters = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
-        rows = list(pages(ssm.describe_parameters, "Parameters", ParameterFilters=filters))
-        versions = list(pages(ssm.get_parameter_history, "Parameters", Name=name))
-    except AwsError as error:
-        if error.code == "ParameterNotFound":
-            raise TargetError(f"there is no parameter {name}") from None
-        raise Incomplete(f"{name} cannot be read: {error.permission}: {error.code}") from None
-    row = dict(rows[0])
-    current = max(int(v["Version"]) for v in versions)
-    row["Version"] = current
-    row["Labels"] = [
-        label for v in versions if int(v["Version"]) == current for label in v.get("Labels", ())
-    ]
-    oldest = min(versions, key=lambda v: int(v["Version"]))
-    row["IsStuck"] = len(versions) >= MOST_VERSIONS and bool(oldest.get("Labels"))
-    return value, row
 
 
 def make_plan(
@@ -234,9 +58,9 @@ def make_plan(
     _check_parameter(around, plan)
     _check_rights(around, plan)
     _plan_restart(around, wishes, plan, group_members)
-    _describe(around, wishes, strategy, new, door, journal, plan)
+    describe(around, wishes, strategy, new, door, journal, plan)
     if not plan.problems:
-        plan.opening = _opening(around, strategy, old, new, plan, wishes)
+        plan.opening = make_opening(around, strategy, old, new, plan, wishes)
     return plan
 
 
@@ -499,130 +323,3 @@ def _plan_restart(
         plan.warnings.append(
             "no health path is known (--health-url): a container that runs counts as healthy"
         )
-
-
-def _opening(
-    around: Surroundings,
-    strategy: str,
-    old: Login,
-    new: Login,
-    plan: Plan,
-    wishes: Wishes,
-) -> Opening:
-    plan.key_id = around.row.get("KeyId")
-    app = around.app.value.instance.instance_id if isinstance(around.app, Known) else None
-    return Opening(
-        run=secrets.token_hex(8),
-        by=around.identity.arn,
-        where=socket.gethostname(),
-        tool=__version__,
-        strategy=strategy,
-        admin_parameter=wishes.admin_parameter,
-        old=old,
-        new=new,
-        published=_published(around, old, new),
-        engine=around.database.engine,
-        host=around.host,
-        port=around.port,
-        database=around.name,
-        db_instance=around.database.identifier,
-        cluster=around.cluster.identifier if around.cluster else None,
-        resource=(around.cluster.resource_id if around.cluster else around.database.resource_id),
-        instance=app,
-        batches=tuple(write(b) for b in plan.batches),
-        was_healthy=any(batch.health_url for batch in plan.batches),
-    )
-
-
-def _published(around: Surroundings, old: Login, new: Login) -> tuple[Published, ...]:
-    """What is written: the password's parameter, and the user's where users alternate."""
-    row, text = around.row, new.password
-    if is_shared(around.target, "password"):
-        whole = {**json.loads(around.text.reveal())}
-        whole |= {"username": new.user, "password": new.password.reveal()}
-        text = Secret(json.dumps(whole))
-    one = Published(
-        name=around.target.parameters["password"],
-        kind=row["Type"],
-        key_id=row.get("KeyId"),
-        tier=row.get("Tier", "Standard"),
-        old=around.text,
-        new=text,
-        old_version=row["Version"],
-        labels=tuple(row["Labels"]),
-    )
-    user = around.parameters.get("username")
-    if old.user == new.user or user is None or user.name == one.name:
-        return (one,)
-    other = Published(
-        name=user.name,
-        kind=user.kind,
-        key_id=None,
-        tier="Standard",
-        old=Secret(old.user),
-        new=Secret(new.user),
-        old_version=user.version,
-    )
-    return (one, other)
-
-
-WINDOW = {
-    "master": "RDS changes it; between that and the parameter new logins fail, for about a second",
-    "role": "the role changes its own; between that and the parameter new logins fail, for some milliseconds",
-    "alternating": "the two roles take turns; both work until the next rotation",
-}
-TWO_PARAMETERS = (
-    "user name and password stand in two parameters: whoever reads between the two writes gets one half "
-    "of each, for some milliseconds. One parameter with both has no such moment: "
-    "opskit rotate-password combine --help"
-)
-
-
-def _describe(
-    around: Surroundings,
-    wishes: Wishes,
-    strategy: str,
-    new: Login,
-    door: Door,
-    journal: Journal,
-    plan: Plan,
-) -> None:
-    row, name = around.row, around.target.parameters["password"]
-    verified = (
-        f"verified by {wishes.ca_file}"
-        if wishes.ca_file
-        else "certificate not verified (--ca-file)"
-    )
-    whose = "the master user" if around.user == around.database.master_username else "a role"
-    where = around.cluster.identifier if around.cluster else around.database.identifier
-    key = f", key {row['KeyId']}" if row.get("KeyId") else ""
-    plan.lines = [
-        ("rotate", f"the password of {around.user}, {whose} of {where}"),
-        ("strategy", f"{strategy}: {WINDOW[strategy]}"),
-        ("parameter", f"{name}: version {row['Version']} → {row['Version'] + 1}{key}"),
-        ("journal", f"{journal.path}/{plan.number}/"),
-        ("login", f"{around.host}:{around.port} {door.words}, TLS, {verified}"),
-    ]
-    if new.user != around.user and not is_shared(around.target, "password"):
-        plan.warnings.append(TWO_PARAMETERS)
-    if new.user != around.user:
-        plan.lines.insert(2, ("user", f"{around.user} → {new.user}"))
-    for batch in plan.batches:
-        health = f", then {batch.health_url}" if batch.health_url else ""
-        plan.lines.append(
-            ("restart", f"{batch}{f': {batch.command}' if batch.command else ''}{health}")
-        )
-    if not plan.batches:
-        plan.lines.append(("restart", "nothing"))
-    plan.lines.append(
-        ("if it fails", "back to the present password, which stays readable in the journal")
-    )
-
-
-def name_again(target: Target) -> str:
-    """The options that name this target again."""
-    origin = target.origins.get("prefix", "")
-    if target.prefix:
-        return f"--prefix {target.prefix}"
-    found = re.search(r"\[targets\.(.+)\]", origin or next(iter(target.origins.values()), ""))
-    return f"--target {found.group(1)}" if found else ""

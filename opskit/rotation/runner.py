@@ -28,6 +28,8 @@ from opskit.rotation.interface import Changed, Control, Login, Opening, Strategy
 from opskit.rotation.journal import Journal, Record
 from opskit.rotation.parameter import Parameters, Seen
 from opskit.rotation.restart import Batch, Restarted
+from opskit.rotation.window import Window
+from opskit.rotation.words import describe
 
 POLL_S = 0.5
 """New processes fail from the moment the database applies the change until this notices it."""
@@ -384,7 +386,7 @@ class Rotation:
         self._world.on_event(Event("wait", str(action.kind), text))
 
     def _tell(self, action: Action, outcome: Outcome, seconds: float) -> None:
-        text = _words(action, outcome, self._opening, self._why)
+        text = describe(action, outcome, self._opening, self._why)
         versions = {"versions": list(self._seen.versions)} if self._seen else {}
         details = {"outcome": str(outcome), **versions}
         self._world.on_event(Event("step", str(action.kind), text, seconds, details))
@@ -410,94 +412,3 @@ class Rotation:
         return Ending(
             direction, why, versions, self._window.seconds, self._window.restarts_s, verified
         )
-
-
-@dataclass
-class Window:
-    """For how long new logins with the parameters' values could fail: an upper bound, from looks.
-
-    Attributes:
-        seconds: None when this run saw no such time, or not its beginning.
-        restarts_s: until the app ran on what logs in.
-    """
-
-    seconds: float | None = None
-    restarts_s: float | None = None
-    _sound_at: float | None = None
-    _is_open: bool = False
-    _began: float | None = None
-
-    def saw(self, database: Accepts, parameter: Which, began: float, now: float) -> None:
-        """A look that began at a time showed what logs in and what the parameters hold."""
-        if str(database) == str(parameter):
-            self._shut(now)
-            self._sound_at = began
-        elif database in (Accepts.NEW, Accepts.OLD) and not self._is_open:
-            self._is_open = True
-            self._began = self._began if self._began is not None else self._sound_at
-
-    def changes(self, now: float) -> None:
-        """A change is about to be sent."""
-        if not self._is_open:
-            self._sound_at = now
-
-    def published(self, now: float) -> None:
-        """The parameters hold what logs in."""
-        self._shut(now)
-
-    def restarted(self, now: float) -> None:
-        """The app runs on it."""
-        if self._began is not None:
-            self.restarts_s = now - self._began
-
-    def _shut(self, now: float) -> None:
-        if self._is_open and self._sound_at is not None:
-            self.seconds = (self.seconds or 0.0) + now - self._sound_at
-        self._is_open = False
-
-
-DONE_WORDS = {
-    Kind.JOIN: "joined the open rotation",
-    Kind.CHANGE: "{user} has its {to} password",
-    Kind.PUBLISH: "{parameter} holds the {to} password",
-    Kind.RESTART: "the app runs on the {to} password",
-    Kind.DECIDE: "decided: {direction}",
-    Kind.CLOSE_CLEAN: "closed: {direction}",
-    Kind.CLOSE: "closed: {direction}",
-}
-DOING_WORDS = {
-    Kind.JOIN: "joining the open rotation",
-    Kind.CHANGE: "giving {user} its {to} password",
-    Kind.PUBLISH: "writing the {to} password to {parameter}",
-    Kind.RESTART: "restarting the app",
-    Kind.DECIDE: "deciding: {direction}",
-    Kind.CLOSE_CLEAN: "closing",
-    Kind.CLOSE: "closing",
-}
-OUTCOME_WORDS = {
-    Outcome.REFUSED: "refused",
-    Outcome.MISSED: "not done yet",
-    Outcome.UNKNOWN: "no clear answer; looking",
-    Outcome.EXISTS: "somebody else was first; looking",
-    Outcome.UNHEALTHY: "not healthy",
-}
-
-
-def _words(action: Action, outcome: Outcome, opening: Opening, why: str) -> str:
-    """A step in words."""
-    login = opening.new if action.to is Which.NEW else opening.old
-    values = {
-        "user": login.user,
-        "to": action.to,
-        "parameter": opening.published[-1].name,
-        "direction": action.direction,
-    }
-    if outcome is Outcome.APPLIED:
-        accepted = action.kind is Kind.CHANGE and opening.strategy == "master"
-        words = (
-            "RDS has accepted the {to} password of {user}" if accepted else DONE_WORDS[action.kind]
-        )
-        text = words.format(**values)
-        return f"{text}: {action.why}" if action.why else text
-    text = f"{DOING_WORDS[action.kind].format(**values)}: {OUTCOME_WORDS[outcome]}"
-    return f"{text} ({why})" if why else text

@@ -7,7 +7,6 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from opskit import engine
 from opskit.config import Target
@@ -21,18 +20,21 @@ from opskit.instance.interface import Road
 from opskit.instance.probe import ProbeRequest, parse, script
 from opskit.instance.session_manager.session import Session
 from opskit.instance.session_manager.tunnel import start_session
-from opskit.rotation.decide import Accepts, Direction, Outcome, Runner, Sight, Which
+from opskit.rotation.decide import Direction, Outcome, Runner, Which
 from opskit.rotation.door import Door
 from opskit.rotation.fence import Fence
 from opskit.rotation.interface import Accounts, Login, Opening, Strategy
 from opskit.rotation.journal import Journal, Record
 from opskit.rotation.master import Master
 from opskit.rotation.parameter import Parameters
-from opskit.rotation.preflight import Plan, Surroundings, Wishes, look_around, make_plan
+from opskit.rotation.plan import Plan, Wishes
+from opskit.rotation.preflight import make_plan
 from opskit.rotation.repair import Repair, propose
 from opskit.rotation.restart import Batch, Containers, EcsServices, Restarted, read
 from opskit.rotation.role import Role
 from opskit.rotation.runner import Ending, Event, Rotation, World
+from opskit.rotation.situation import Situation
+from opskit.rotation.surroundings import Surroundings, look_around
 from opskit.secret import Secret
 
 PROBE_LIMIT_S = 25.0
@@ -41,16 +43,6 @@ REPAIR_POLL_S = 0.5
 MOST_HISTORY = 20
 """Earlier passwords that are tried: each costs a failed login."""
 BELONGS_TO_LOGIN = frozenset({LoginFailure.PASSWORD, LoginFailure.OTHER, LoginFailure.ROLE_REFUSED})
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """How far an open rotation is."""
-
-    record: Record
-    opening: Opening
-    sight: Sight
-    control: str
 
 
 class Service:
@@ -451,49 +443,3 @@ def _without_repeats(found: Sequence[tuple[str, Login]]) -> list[tuple[str, Logi
         if all(login.password != other.password for _, other in kept):
             kept.append((where, login))
     return kept
-
-
-def is_urgent(situation: Situation) -> bool:
-    """Whether what the parameters hold does not log in now."""
-    database, parameter = situation.sight.database, situation.sight.parameter
-    if situation.opening.takes_turns:
-        return parameter is Which.MIXED
-    return database in (Accepts.NEW, Accepts.OLD) and str(database) != str(parameter)
-
-
-def resume_words(situation: Situation) -> str:
-    """What `--resume` would do now."""
-    sight, opening = situation.sight, situation.opening
-    name, user = opening.published[0].name, opening.new.user
-    if sight.decision is Direction.BACK:
-        return "goes on going back, which was decided"
-    if sight.decision is Direction.FORWARD:
-        return "checks everything once more and closes it"
-    if sight.is_pending:
-        return f"waits until {situation.control.split(' is ')[0]} is available, and goes on"
-    if sight.database is Accepts.NEW and sight.parameter is Which.NEW:
-        return f"restarts the app on the new password of {user}, and closes"
-    if sight.database is Accepts.NEW:
-        return f"writes the new password to {name}, restarts the app, and closes"
-    return f"gives {user} the new password, writes it to {name}, restarts the app, and closes"
-
-
-def rollback_words(situation: Situation, fence_s: float) -> str:
-    """What `--rollback` would do now."""
-    sight, opening = situation.sight, situation.opening
-    if sight.decision is Direction.FORWARD:
-        return "is too late: forward was decided; another rotation can bring the old password back"
-    closes = f"and closes after {_duration(fence_s)}"
-    is_untouched = sight.database is Accepts.OLD or opening.takes_turns
-    if is_untouched and sight.parameter is Which.OLD:
-        return f"decides to go back; nothing has to be undone; {closes}"
-    parts = []
-    if sight.database is not Accepts.OLD and not opening.takes_turns:
-        parts.append(f"gives {opening.old.user} its old password again")
-    if sight.was_published:
-        parts.append(f"writes it back to {opening.published[0].name}, restarts the app")
-    return f"{', '.join(parts)}, {closes}"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

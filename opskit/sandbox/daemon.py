@@ -333,6 +333,10 @@ def obey(sandbox: Sandbox, order: dict[str, Any]) -> dict[str, Any]:
     elif word == "repair":
         for name in order["names"] or list(sandbox.broken):
             sandbox.repair(name)
+    elif word == "rights":
+        sandbox.client("iam").put_user_policy(
+            UserName="oncall", PolicyName="everything", PolicyDocument=order["names"][0]
+        )
     elif word == "inject":
         sandbox.front.conduct.replace(order["rows"])
     elif word == "release":

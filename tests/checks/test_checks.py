@@ -291,6 +291,8 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("OPR004", WARN, (b.operator_policies(ONLY_EC2),)),
     ("OPR005", WARN, (WANTS_ALL, b.operator_policies(ONLY_EC2))),
     ("OPR005", PASS, (WANTS_ALL, b.operator_policies(SESSIONS))),
+    ("OPR006", WARN, (WANTS_ALL, b.operator_policies(ONLY_EC2))),
+    ("OPR006", PASS, (WANTS_ALL,)),
 ]  # fmt: skip
 
 

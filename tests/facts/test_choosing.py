@@ -55,7 +55,18 @@ def test_a_named_database_must_exist() -> None:
 
 def test_a_cluster_endpoint_leads_to_its_writer() -> None:
     writer = b.db_instance(identifier="shop-1", host="shop-1.x", database_name=None)
-    cluster = DbCluster("shop", "shop.cluster-1.x", "shop.cluster-ro-1.x", (), 5432, "shop-1")
+    cluster = DbCluster(
+        "shop",
+        "cluster-S",
+        "available",
+        (),
+        None,
+        "shop.cluster-1.x",
+        "shop.cluster-ro-1.x",
+        (),
+        5432,
+        "shop-1",
+    )
     parameters = b.known(b.parameters(endpoint=b.parameter("endpoint", value="shop.cluster-1.x")))
     assert (
         choose(TARGET, DbInstances((writer,)), b.known(DbClusters((cluster,))), parameters)

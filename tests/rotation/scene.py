@@ -121,6 +121,7 @@ class Scene:
             if self.order("status")["held"]:
                 return True
             if not run.is_running:
+                run.wait()
                 return False
             time.sleep(0.01)
         raise AssertionError(f"nothing was held, and nothing ended: {run.output}")

@@ -31,7 +31,7 @@ def test_form(runbook: object) -> None:
 
 
 def test_every_runbook_is_there_and_codes_are_given_once() -> None:
-    assert len(all_runbooks()) == 6
+    assert len(all_runbooks()) == 7
     codes = [code for runbook in all_runbooks() for code in runbook.codes]
     assert len(codes) == len(set(codes))
     assert set(codes) <= set(CODES)

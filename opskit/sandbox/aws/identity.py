@@ -118,7 +118,9 @@ def decrypt_decision(principal: Principal, key: Any, context: Context) -> Decisi
 
 def _with_caller(principal: Principal, context: Context) -> Context:
     """A request's context with what is known of the caller."""
+    named = {"aws:username": principal.name} if principal.kind == "user" else {}
     return {
+        **named,
         "aws:PrincipalArn": principal.entity_arn,
         "aws:PrincipalAccount": world.ACCOUNT,
         "aws:PrincipalType": "AssumedRole" if principal.kind == "role" else "User",

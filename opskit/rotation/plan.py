@@ -1,0 +1,182 @@
+"""What was asked for, what would be done, and what stands against it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+from dataclasses import dataclass, field
+
+from opskit import __version__
+from opskit.facts.interface import Known
+from opskit.facts.parameters import is_shared
+from opskit.rotation import password as passwords
+from opskit.rotation.door import Door
+from opskit.rotation.interface import Login, Opening, Published
+from opskit.rotation.journal import Journal
+from opskit.rotation.restart import Batch, write
+from opskit.rotation.surroundings import Surroundings
+from opskit.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What was asked for.
+
+    Attributes:
+        restart: `auto`, `none`, or what to restart, in order.
+        supplied: a password that was brought; None: one is made.
+        admin_parameter: holds an administrator's user name and password as JSON; empty for none.
+    """
+
+    strategy: str = "auto"
+    restart: tuple[str, ...] = ("auto",)
+    length: int = passwords.DEFAULT_LENGTH
+    supplied: Secret | None = None
+    ca_file: str | None = None
+    admin_parameter: str = ""
+
+
+@dataclass
+class Plan:
+    """What would be done, and what stands against it.
+
+    Attributes:
+        lines: (topic, text).
+        problems: (sentence, next step); any of them refuses.
+        opening: None when there are problems.
+        wait_s: until the previous rotation's fence is over.
+    """
+
+    lines: list[tuple[str, str]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    problems: list[tuple[str, str]] = field(default_factory=list)
+    opening: Opening | None = None
+    key_id: str | None = None
+    batches: tuple[Batch, ...] = ()
+    number: int = 0
+    wait_s: float = 0.0
+
+    def refuse(self, sentence: str, next_step: str = "") -> None:
+        """Note what stands against it."""
+        self.problems.append((sentence, next_step))
+
+
+def make_opening(
+    around: Surroundings,
+    strategy: str,
+    old: Login,
+    new: Login,
+    plan: Plan,
+    wishes: Wishes,
+) -> Opening:
+    """What the journal keeps of the plan."""
+    plan.key_id = around.row.get("KeyId")
+    app = around.app.value.instance.instance_id if isinstance(around.app, Known) else None
+    return Opening(
+        run=secrets.token_hex(8),
+        by=around.identity.arn,
+        where=socket.gethostname(),
+        tool=__version__,
+        strategy=strategy,
+        admin_parameter=wishes.admin_parameter,
+        old=old,
+        new=new,
+        published=_published(around, old, new),
+        engine=around.database.engine,
+        host=around.host,
+        port=around.port,
+        database=around.name,
+        db_instance=around.database.identifier,
+        cluster=around.cluster.identifier if around.cluster else None,
+        resource=(around.cluster.resource_id if around.cluster else around.database.resource_id),
+        instance=app,
+        batches=tuple(write(b) for b in plan.batches),
+        was_healthy=any(batch.health_url for batch in plan.batches),
+    )
+
+
+def _published(around: Surroundings, old: Login, new: Login) -> tuple[Published, ...]:
+    """What is written: the password's parameter, and the user's where users alternate."""
+    row, text = around.row, new.password
+    if is_shared(around.target, "password"):
+        whole = {**json.loads(around.text.reveal())}
+        whole |= {"username": new.user, "password": new.password.reveal()}
+        text = Secret(json.dumps(whole))
+    one = Published(
+        name=around.target.parameters["password"],
+        kind=row["Type"],
+        key_id=row.get("KeyId"),
+        tier=row.get("Tier", "Standard"),
+        old=around.text,
+        new=text,
+        old_version=row["Version"],
+        labels=tuple(row["Labels"]),
+    )
+    user = around.parameters.get("username")
+    if old.user == new.user or user is None or user.name == one.name:
+        return (one,)
+    other = Published(
+        name=user.name,
+        kind=user.kind,
+        key_id=None,
+        tier="Standard",
+        old=Secret(old.user),
+        new=Secret(new.user),
+        old_version=user.version,
+    )
+    return (one, other)
+
+
+WINDOW = {
+    "master": "RDS changes it; between that and the parameter new logins fail, for about a second",
+    "role": "the role changes its own; between that and the parameter new logins fail, for some milliseconds",
+    "alternating": "the two roles take turns; both work until the next rotation",
+}
+TWO_PARAMETERS = (
+    "user name and password stand in two parameters: whoever reads between the two writes gets one half "
+    "of each, for some milliseconds. One parameter with both has no such moment: "
+    "opskit rotate-password combine --help"
+)
+
+
+def describe(
+    around: Surroundings,
+    wishes: Wishes,
+    strategy: str,
+    new: Login,
+    door: Door,
+    journal: Journal,
+    plan: Plan,
+) -> None:
+    """Put the plan into lines."""
+    row, name = around.row, around.target.parameters["password"]
+    verified = (
+        f"verified by {wishes.ca_file}"
+        if wishes.ca_file
+        else "certificate not verified (--ca-file)"
+    )
+    whose = "the master user" if around.user == around.database.master_username else "a role"
+    where = around.cluster.identifier if around.cluster else around.database.identifier
+    key = f", key {row['KeyId']}" if row.get("KeyId") else ""
+    plan.lines = [
+        ("rotate", f"the password of {around.user}, {whose} of {where}"),
+        ("strategy", f"{strategy}: {WINDOW[strategy]}"),
+        ("parameter", f"{name}: version {row['Version']} → {row['Version'] + 1}{key}"),
+        ("journal", f"{journal.path}/{plan.number}/"),
+        ("login", f"{around.host}:{around.port} {door.words}, TLS, {verified}"),
+    ]
+    if new.user != around.user and not is_shared(around.target, "password"):
+        plan.warnings.append(TWO_PARAMETERS)
+    if new.user != around.user:
+        plan.lines.insert(2, ("user", f"{around.user} → {new.user}"))
+    for batch in plan.batches:
+        health = f", then {batch.health_url}" if batch.health_url else ""
+        plan.lines.append(
+            ("restart", f"{batch}{f': {batch.command}' if batch.command else ''}{health}")
+        )
+    if not plan.batches:
+        plan.lines.append(("restart", "nothing"))
+    plan.lines.append(
+        ("if it fails", "back to the present password, which stays readable in the journal")
+    )

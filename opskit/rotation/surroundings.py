@@ -1,0 +1,151 @@
+"""What is so before a rotation: the facts, and the password parameter as it stands."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from opskit import engine
+from opskit.checks.derived import derive_all, facts_for
+from opskit.config import Target
+from opskit.engine.interface import Engine
+from opskit.errors import AwsError, Incomplete, TargetError
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.database import Database
+from opskit.facts.gather import Clients, gather
+from opskit.facts.identity import Identity
+from opskit.facts.interface import Fact, RunKey, Ssm, Unknown, pages
+from opskit.facts.parameters import Parameters, is_shared, part
+from opskit.facts.probe import InstanceProbe
+from opskit.facts.rds import DbCluster, DbClusters, DbInstance
+from opskit.facts.region import Region
+from opskit.facts.snapshot import Snapshot
+from opskit.policy.operator import OperatorAccess
+from opskit.secret import Secret
+
+NEEDED: frozenset[type] = frozenset(
+    {Identity, Parameters, Database, DbClusters, AppInstance, InstanceProbe, OperatorAccess}
+)
+DEADLINE_S = 60.0
+MOST_VERSIONS = 100
+"""Parameter Store keeps so many; it drops the oldest unless that has a label."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the facts say; everything else is worked out from it.
+
+    Attributes:
+        text: the password parameter's exact value; password: what of it is the password.
+        row: the password parameter's description.
+    """
+
+    target: Target
+    identity: Identity
+    parameters: Parameters
+    database: DbInstance
+    cluster: DbCluster | None
+    host: str
+    port: int
+    user: str
+    name: str
+    text: Secret
+    password: Secret
+    row: Any
+    app: Fact[AppInstance]
+    probe: Fact[InstanceProbe]
+    access: Fact[OperatorAccess]
+    spoken: Engine
+
+
+def look_around(
+    target: Target,
+    clients: Clients,
+    region: str,
+    on_wait: Callable[[str], None] = lambda _: None,
+) -> Surroundings:
+    """Read all that a plan needs.
+
+    Raises:
+        OpskitError: what is meant cannot be found, or cannot be rotated at all.
+    """
+    wanted = facts_for(
+        {Identity, Parameters, Database, DbClusters, AppInstance, InstanceProbe, OperatorAccess}
+    )
+    given = (target, Region(region), RunKey(secrets.token_hex(8)))
+    snapshot = derive_all(gather(wanted, clients, given, deadline_s=DEADLINE_S, on_wait=on_wait))
+    parameters: Parameters = _needed(snapshot, Parameters, "the parameters")
+    database: Database = _needed(snapshot, Database, "the database")
+    identity: Identity = _needed(snapshot, Identity, "who you are")
+    instance = database.instance
+    for purpose in ("username", "database"):
+        if not parameters.value(purpose):
+            raise Incomplete(
+                f"{target.parameters[purpose]} was not read, so it is not known whose password this is",
+                "opskit diagnose parameters",
+            )
+    text, row = read_parameter(clients.client("ssm"), target.parameters["password"])
+    shared = is_shared(target, "password")
+    password = Secret((part(text.reveal(), "password") or "") if shared else text.reveal())
+    try:
+        spoken = engine.for_rds_engine(instance.engine)
+    except engine.UnknownEngine as error:
+        raise Incomplete(f"opskit does not speak the engine {error} yet") from None
+    clusters = snapshot.value(DbClusters)
+    cluster = (
+        next((c for c in clusters.all if c.identifier == instance.cluster_id), None)
+        if clusters
+        else None
+    )
+    return Surroundings(
+        target, identity, parameters, instance, cluster, database.host or "", database.port,
+        parameters.value("username") or "", parameters.value("database") or "", text, password, row,
+        snapshot.get(AppInstance), snapshot.get(InstanceProbe), snapshot.get(OperatorAccess), spoken,
+    )  # fmt: skip
+
+
+def _needed(snapshot: Snapshot, kind: type, words: str) -> Any:
+    fact = snapshot.get(kind)
+    if isinstance(fact, Unknown):
+        missing = f"missing: {', '.join(fact.missing)}" if fact.missing else ""
+        raise Incomplete(f"nothing can be rotated without knowing {words}: {fact.reason}", missing)
+    return fact.value
+
+
+def read_parameter(ssm: Ssm, name: str) -> tuple[Secret, Any]:
+    """A parameter's exact value, and its description.
+
+    Raises:
+        TargetError: it is not there.
+        Incomplete: it cannot be read.
+    """
+    try:
+        value = Secret(str(ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]))
+        filters = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
+        rows = list(pages(ssm.describe_parameters, "Parameters", ParameterFilters=filters))
+        versions = list(pages(ssm.get_parameter_history, "Parameters", Name=name))
+    except AwsError as error:
+        if error.code == "ParameterNotFound":
+            raise TargetError(f"there is no parameter {name}") from None
+        raise Incomplete(f"{name} cannot be read: {error.permission}: {error.code}") from None
+    row = dict(rows[0])
+    current = max(int(v["Version"]) for v in versions)
+    row["Version"] = current
+    row["Labels"] = [
+        label for v in versions if int(v["Version"]) == current for label in v.get("Labels", ())
+    ]
+    oldest = min(versions, key=lambda v: int(v["Version"]))
+    row["IsStuck"] = len(versions) >= MOST_VERSIONS and bool(oldest.get("Labels"))
+    return value, row
+
+
+def name_again(target: Target) -> str:
+    """The options that name this target again."""
+    origin = target.origins.get("prefix", "")
+    if target.prefix:
+        return f"--prefix {target.prefix}"
+    found = re.search(r"\[targets\.(.+)\]", origin or next(iter(target.origins.values()), ""))
+    return f"--target {found.group(1)}" if found else ""

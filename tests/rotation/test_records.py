@@ -1,0 +1,296 @@
+"""The journal and the parameters against an emulated Parameter Store, call by call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from opskit.aws import CLOCK_CODE, Aws, translate
+from opskit.config import Target
+from opskit.errors import AwsError, Incomplete
+from opskit.rotation import journal as journals
+from opskit.rotation.decide import Direction, Outcome, Which
+from opskit.rotation.fence import Fence, TooOld
+from opskit.rotation.interface import Login, Opening, Published
+from opskit.rotation.journal import Journal, parse_opening, write_opening
+from opskit.rotation.parameter import Parameters
+from opskit.secret import Secret
+
+NAME = "/linkbox/db-password"
+OLD, NEW = Secret("Old-password-1234"), Secret("New-password-5678")
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+    for name, value in (
+        ("ACCESS_KEY_ID", "AKIA"),
+        ("SECRET_ACCESS_KEY", "s"),
+        ("REGION", "us-east-1"),
+    ):
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        yield Aws(Target("linkbox", {"password": NAME}))
+
+
+@pytest.fixture
+def fence() -> Fence:
+    found = Fence(1200)
+    found.looked()
+    return found
+
+
+@pytest.fixture
+def journal(aws: Aws, fence: Fence) -> Journal:
+    return Journal(aws.client("ssm"), aws.changing("ssm", fence.check), NAME, sleep=lambda _: None)
+
+
+def published(name: str = NAME, **values: Any) -> Published:
+    fields = {"kind": "SecureString", "key_id": None, "tier": "Standard", "old": OLD, "new": NEW}
+    return Published(name, **{**fields, "old_version": 1, **values})
+
+
+def opening(**values: Any) -> Opening:
+    fields = {
+        "run": "r1", "by": "arn:a", "where": "laptop", "tool": "0", "strategy": "master",
+        "old": Login("linkbox", OLD), "new": Login("linkbox", NEW), "published": (published(),),
+        "engine": "postgres", "host": "h", "port": 5432, "database": "d", "db_instance": "db",
+        "cluster": None, "resource": "db-X", "instance": "i-1", "batches": ("a\tb\tc\td\te",),
+        "was_healthy": True,
+    }  # fmt: skip
+    return Opening(**{**fields, **values})
+
+
+def test_an_opening_comes_back_as_it_was_and_shows_no_password() -> None:
+    before = opening(admin_parameter="/x")
+    assert parse_opening(write_opening(before)) == before
+    assert "password-" not in repr(before)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", '{"format": 2}', '{"format": 1, "old": "Old-password"}']
+)
+def test_a_foreign_opening_is_refused_without_being_shown(text: str) -> None:
+    with pytest.raises(Incomplete) as caught:
+        parse_opening(text)
+    assert "Old-password" not in str(caught.value) + caught.value.next_step
+
+
+def test_records_are_created_once(journal: Journal) -> None:
+    assert journal.latest().number == 0
+    assert journal.open(1, opening(), None) is Outcome.APPLIED
+    assert journal.open(1, opening(run="r2"), None) is Outcome.EXISTS
+    forward = {"direction": Direction.FORWARD, "run": "r1"}
+    back = {"direction": Direction.BACK, "run": "r2"}
+    assert journal.write(1, "decision", forward) is Outcome.APPLIED
+    assert journal.write(1, "decision", back) is Outcome.EXISTS
+    record = journal.latest()
+    assert (record.number, record.decision, record.close) == (1, Direction.FORWARD, None)
+    assert journal.opening(1).new.password == NEW
+
+
+def test_ones_own_record_after_a_lost_reply_is_ones_own(journal: Journal) -> None:
+    body = {"direction": Direction.BACK, "run": "r1"}
+    journal.open(1, opening(), None)
+    assert journal.write(1, "decision", body) is Outcome.APPLIED
+    assert journal.write(1, "decision", body) is Outcome.APPLIED
+    assert journal.open(1, opening(), None) is Outcome.APPLIED
+
+
+def test_slots_are_taken_in_order_and_a_clean_close_needs_the_first(journal: Journal) -> None:
+    journal.open(1, opening(), None)
+    assert journal.read(1).free_slot == 2
+    journal.write(1, "slot-2", {"kind": "join", "run": "r2"})
+    record = journal.read(1)
+    assert record.free_slot == 3
+    assert record.has_joiners
+    close = {"kind": "close", "direction": "forward", "run": "r1"}
+    assert journal.write(1, "slot-2", close) is Outcome.EXISTS
+    assert journal.read(1).close is None
+    journal.write(1, "done", {"direction": "forward", "run": "r1"})
+    record = journal.read(1)
+    assert record.close is not None
+    assert not record.is_closed_clean
+
+
+def test_a_clean_close_says_the_direction_too(journal: Journal) -> None:
+    journal.open(1, opening(), None)
+    journal.write(1, "slot-2", {"kind": "close", "direction": "back", "run": "r1"})
+    record = journal.latest()
+    assert record.is_closed_clean
+    assert record.decision is Direction.BACK
+    assert not record.has_joiners
+
+
+def test_what_was_seen_is_not_forgotten(journal: Journal, aws: Aws) -> None:
+    """A stale read hides no record that was read before."""
+    journal.open(1, opening(), None)
+    journal.write(1, "decision", {"direction": "back", "run": "r1"})
+    assert journal.read(1).decision is Direction.BACK
+    aws.client("ssm").delete_parameter(Name=f"{journal.path}/1/decision")  # type: ignore[union-attr]
+    assert journal.read(1).decision is Direction.BACK
+
+
+def test_old_rotations_go_secret_first(
+    journal: Journal, aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 14):
+        journal.open(number, opening(), None)
+        journal.write(number, "decision", {"direction": "forward"})
+        journal.write(number, "done", {"direction": "forward"})
+    assert journal.prune() == [], "they are young"
+    monkeypatch.setattr(journals, "KEPT_FOR", timedelta(seconds=-1))
+    deleted: list[str] = []
+    client = journal._changing  # type: ignore[attr-defined]
+    plain = client.delete_parameter
+    monkeypatch.setattr(
+        client,
+        "delete_parameter",
+        lambda **named: (deleted.append(named["Name"]), plain(**named)),
+        raising=False,
+    )
+    assert journal.prune() == [1, 2, 3]
+    assert [name.rsplit("/", 1)[1] for name in deleted[:3]] == ["open", "decision", "done"]
+    fresh = Journal(aws.client("ssm"), aws.client("ssm"), NAME)
+    assert [r.number for r in fresh.all()] == list(range(4, 14))
+
+
+def test_nothing_is_sent_on_an_old_look(aws: Aws) -> None:
+    """The laptop slept for an hour between look and send."""
+    now = [0.0]
+    fence = Fence(1200, clock=lambda: now[0])
+    changing = aws.changing("ssm", fence.check)
+    with pytest.raises(TooOld):
+        changing.put_parameter(Name="/a", Value="b", Type="String")
+    fence.looked()
+    changing.put_parameter(Name="/a", Value="b", Type="String")
+    now[0] = 3600.0
+    with pytest.raises(TooOld):
+        changing.put_parameter(Name="/a", Value="c", Type="String", Overwrite=True)
+    reply = aws.client("ssm").get_parameter(Name="/a")  # type: ignore[union-attr]
+    assert reply["Parameter"]["Value"] == "b"
+
+
+@pytest.mark.parametrize("seconds", [1, 2, 60, 1200, 86400])
+def test_the_fence_is_longer_than_everything_that_it_waits_for(seconds: float) -> None:
+    fence = Fence(seconds)
+    assert fence.look_s <= 30
+    assert fence.look_s + 0.75 * seconds < seconds
+    assert fence.hold_down_s <= seconds
+
+
+@pytest.mark.parametrize("word", ["Signature expired: ...", "Signature not yet current: ..."])
+def test_an_old_signature_is_a_definite_answer(word: str) -> None:
+    from botocore.exceptions import ClientError
+
+    error = ClientError({"Error": {"Code": "InvalidSignatureException", "Message": word}}, "Put")
+    found = translate("ssm:PutParameter", error)
+    assert isinstance(found, AwsError)
+    assert found.code == CLOCK_CODE
+    assert not found.is_open
+
+
+@pytest.mark.parametrize(
+    ("code", "is_open"),
+    [
+        ("ThrottlingException", True),
+        ("Throttling", True),
+        ("RequestLimitExceeded", True),
+        ("InternalFailure", True),
+        ("InternalServerError", True),
+        ("ServiceUnavailable", True),
+        ("Timeout", True),
+        ("Unreachable", True),
+        ("503", True),
+        ("AccessDenied", False),
+        ("ValidationException", False),
+        ("ParameterAlreadyExists", False),
+        ("InvalidParameterValue", False),
+    ],
+)
+def test_what_is_the_last_word(code: str, is_open: bool) -> None:
+    assert AwsError("a:B", code, "").is_open is is_open
+
+
+class TestParameters:
+    """One parameter or two, with labels or without."""
+
+    def make(self, aws: Aws, fence: Fence, *all_published: Published) -> Parameters:
+        return Parameters(
+            aws.client("ssm"), aws.changing("ssm", fence.check), all_published, sleep=lambda _: None
+        )
+
+    def put(self, aws: Aws, name: str, value: str) -> None:
+        aws.client("ssm").put_parameter(  # type: ignore[union-attr]
+            Name=name, Value=value, Type="SecureString", Overwrite=True
+        )
+
+    def test_forward_and_back(self, aws: Aws, fence: Fence) -> None:
+        self.put(aws, NAME, OLD.reveal())
+        found = self.make(aws, fence, published())
+        assert found.read().which is Which.OLD
+        assert found.publish(Which.NEW).outcome is Outcome.APPLIED
+        assert (found.read().which, found.read().versions) == (Which.NEW, (2,))
+        assert found.publish(Which.NEW).outcome is Outcome.APPLIED
+        assert found.read().versions == (2,), "what is there already is not written again"
+        assert found.publish(Which.OLD).outcome is Outcome.APPLIED
+        assert (found.read().which, found.read().versions) == (Which.OLD, (3,))
+        self.put(aws, NAME, "foreign")
+        assert found.read().which is Which.OTHER
+
+    def test_labels_move_along(self, aws: Aws, fence: Fence) -> None:
+        ssm: Any = aws.client("ssm")
+        self.put(aws, NAME, OLD.reveal())
+        ssm.label_parameter_version(Name=NAME, ParameterVersion=1, Labels=["live"])
+        found = self.make(aws, fence, published(labels=("live",)))
+        self.put(aws, NAME, NEW.reveal())
+        assert found.read().which is Which.MIXED, "whoever reads by label still gets the old one"
+        assert found.publish(Which.NEW).outcome is Outcome.APPLIED
+        assert found.read().which is Which.NEW
+        reply = ssm.get_parameter(Name=f"{NAME}:live", WithDecryption=True)
+        assert reply["Parameter"]["Value"] == NEW.reveal()
+
+    def test_two_that_disagree_are_mixed(self, aws: Aws, fence: Fence) -> None:
+        user = published("/linkbox/db-username", kind="String", old=Secret("a"), new=Secret("b"))
+        self.put(aws, NAME, NEW.reveal())
+        self.put(aws, "/linkbox/db-username", "a")
+        found = self.make(aws, fence, published(), user)
+        assert found.read().which is Which.MIXED
+        assert found.publish(Which.NEW).outcome is Outcome.APPLIED
+        assert found.read().which is Which.NEW
+
+    @pytest.mark.parametrize(
+        ("code", "outcome"),
+        [
+            ("AccessDeniedException", Outcome.REFUSED),
+            ("ParameterPatternMismatchException", Outcome.REFUSED),
+            ("Timeout", Outcome.UNKNOWN),
+            ("ThrottlingException", Outcome.UNKNOWN),
+        ],
+    )
+    def test_how_a_write_ends(self, aws: Aws, code: str, outcome: Outcome) -> None:
+        class Refuses:
+            def put_parameter(self, **_: object) -> None:
+                raise AwsError("ssm:PutParameter", code, "no")
+
+        self.put(aws, NAME, OLD.reveal())
+        found = Parameters(aws.client("ssm"), Refuses(), [published()], sleep=lambda _: None)
+        done = found.publish(Which.NEW)
+        assert done.outcome is outcome
+        assert code in done.why
+
+
+def test_bodies_of_records_hold_no_secret(journal: Journal, aws: Aws) -> None:
+    journal.open(1, opening(), None)
+    journal.write(1, "decision", {"direction": "back", "why": "asked"})
+    reply = aws.client("ssm").get_parameters_by_path(  # type: ignore[union-attr]
+        Path=journal.path, Recursive=True, WithDecryption=False
+    )
+    plain = [p for p in reply["Parameters"] if p["Type"] == "String"]
+    assert len(plain) == 1
+    assert json.loads(plain[0]["Value"]) == {"format": 1, "direction": "back", "why": "asked"}

@@ -1,0 +1,185 @@
+"""Restarts: one batch after the other, each healthy before the next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from opskit.errors import Refused, UsageError
+from opskit.facts.app_instance import AppInstance
+from opskit.instance.interface import CommandResult
+from opskit.rotation import batches
+from opskit.rotation.restart import (
+    Batch,
+    Containers,
+    EcsServices,
+    container_command,
+    read,
+    write,
+)
+from tests import builders as b
+
+URL = "http://127.0.0.1:3000/health"
+BATCH = Batch("container", "web", "i-1", "docker restart web", URL)
+
+
+def lines(status: str, health: str) -> str:
+    container = "\t".join(("container", "web", status, "", "0", "host", "", ""))
+    return f"opskit-probe\t1\tsh\ntool\tsh\nasked\tcontainers\n{container}\nhealth\t{URL}\t{health}\nend\n"
+
+
+class Road:
+    """Answers the restart, and then the probes one after the other."""
+
+    name = "made up"
+
+    def __init__(self, exit_status: int, *probes: str) -> None:
+        self.exit_status, self.probes, self.scripts = exit_status, list(probes), []
+
+    def run(self, script: str, **_: Any) -> CommandResult:
+        self.scripts.append(script)
+        if len(self.scripts) == 1:
+            return CommandResult(self.exit_status, "", "no such container\n")
+        return CommandResult(0, self.probes.pop(0) if len(self.probes) > 1 else self.probes[0], "")
+
+
+def containers(road: Road, within_s: float = 0.05) -> Containers:
+    return Containers(
+        lambda _: road, "us-east-1", lambda text: "password" in text, within_s, lambda _: None
+    )
+
+
+def test_it_waits_until_the_app_is_healthy() -> None:
+    road = Road(
+        0,
+        lines("exited", "\t\trefused"),
+        lines("running", "503\t1\tstarting"),
+        lines("running", "200\t1\tok"),
+    )
+    assert containers(road, 5).restart(BATCH).is_healthy
+    assert road.scripts[0] == "docker restart web"
+    assert len(road.scripts) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "is_about_login"),
+    [("password authentication failed", True), ("disk full", False)],
+)
+def test_an_app_that_stays_ill_says_why(text: str, is_about_login: bool) -> None:
+    done = containers(Road(0, lines("running", f"503\t1\t{text}"))).restart(BATCH)
+    assert not done.is_healthy
+    assert text in done.why
+    assert done.is_about_login is is_about_login
+
+
+def test_a_command_that_fails_is_no_matter_of_logins() -> None:
+    done = containers(Road(1, "")).restart(BATCH)
+    assert not done.is_healthy
+    assert not done.is_about_login
+    assert "no such container" in done.why
+
+
+def test_a_road_that_is_closed_is_no_matter_of_logins() -> None:
+    class Closed(Road):
+        def run(self, script: str, **_: Any) -> CommandResult:
+            raise Refused("the agent is offline")
+
+    done = containers(Closed(0)).restart(BATCH)
+    assert (done.is_healthy, done.is_about_login, done.why) == (
+        False,
+        False,
+        "the agent is offline",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "directory", "is_fixed", "command"),
+    [
+        ("web", "", False, "docker restart web"),
+        ("web", "/srv/app", False, "docker restart web"),
+        (
+            "web",
+            "/srv/my app",
+            True,
+            "docker compose --project-directory '/srv/my app' up -d --force-recreate svc",
+        ),
+        ("we b", "", True, "docker restart 'we b'"),
+    ],
+)
+def test_what_makes_a_container_read_anew(
+    name: str, directory: str, is_fixed: bool, command: str
+) -> None:
+    assert container_command(name, directory, "svc", is_fixed=is_fixed) == command
+
+
+def test_a_batch_comes_back_from_the_journal() -> None:
+    for batch in (BATCH, Batch("ecs", "s", "c")):
+        assert read(write(batch)) == batch
+
+
+class Ecs:
+    """Rolls out in three looks."""
+
+    def __init__(self, *looks: Mapping[str, Any]) -> None:
+        self.looks, self.forced = list(looks), []
+
+    def update_service(self, **arguments: Any) -> None:
+        self.forced.append(arguments)
+
+    def describe_services(self, **_: Any) -> Mapping[str, Any]:
+        return {"services": [self.looks.pop(0)]} if self.looks else {"services": []}
+
+
+def look(deployments: int, running: int, state: str = "COMPLETED") -> dict[str, Any]:
+    rows = [{"status": "PRIMARY", "rolloutState": state, "rolloutStateReason": "tasks fail"}]
+    rows += [{"status": "ACTIVE"}] * (deployments - 1)
+    return {"deployments": rows, "runningCount": running, "desiredCount": 2}
+
+
+def test_a_service_is_deployed_when_one_deployment_is_left() -> None:
+    ecs = Ecs(look(2, 2, "IN_PROGRESS"), look(2, 2), look(1, 1), look(1, 2))
+    assert EcsServices(ecs, sleep=lambda _: None).restart(batches.ecs("ecs:c/s")).is_healthy
+    assert ecs.forced == [{"cluster": "c", "service": "s", "forceNewDeployment": True}]
+
+
+def test_a_deployment_that_fails_or_is_not_there() -> None:
+    done = EcsServices(Ecs(look(2, 1, "FAILED")), sleep=lambda _: None).restart(
+        batches.ecs("ecs:s")
+    )
+    assert "tasks fail" in done.why
+    assert (
+        EcsServices(Ecs(), sleep=lambda _: None).restart(batches.ecs("ecs:s")).why
+        == "the service is not there"
+    )
+
+
+def held() -> str:
+    return b.probe().containers[0].setting("password").value  # type: ignore[union-attr]
+
+
+def choose(*wishes: str, fingerprint: str | None = None) -> list[str]:
+    found = batches.choose(
+        wishes, b.linkbox()[AppInstance].value.instance  ,  b.probe(), held() if fingerprint is None else fingerprint,
+        lambda name: [f"{name}-1", f"{name}-2"],
+    )  # fmt: skip
+    return [f"{x.kind}:{x.name}@{x.where}" for x in found]
+
+
+def test_what_is_restarted() -> None:
+    [auto] = choose("auto")
+    name, where = auto.split(":")[1].split("@")
+    assert choose("auto", fingerprint="other") == []
+    assert choose(f"container:{name}") == [auto]
+    assert choose("asg:group") == [f"container:{name}@group-1", f"container:{name}@group-2"]
+    assert choose("ecs:cluster/service", "auto") == [
+        "ecs:service@cluster",
+        f"container:{name}@{where}",
+    ]
+
+
+@pytest.mark.parametrize("wish", ["rocket", "container:", "asg:", "container:nobody"])
+def test_what_cannot_be_restarted(wish: str) -> None:
+    with pytest.raises(UsageError):
+        choose(wish)
