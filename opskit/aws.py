@@ -95,7 +95,7 @@ class Aws:
         """
         made = self._make_client(service, most_attempts=1)
         made.meta.events.register(f"before-sign.{service}", lambda **_: may_send())
-        return Client(self, service, made)
+        return Client(self, service, made, is_changing=True)
 
     def sign(self, url: str, service: str) -> dict[str, str]:
         """The headers that sign a GET of a URL with the present credentials (Signature Version 4)."""
@@ -202,7 +202,8 @@ class MessageGateway:
 class Client:
     """A boto3 client whose calls are counted and whose errors are ours."""
 
-    def __init__(self, aws: Aws, service: str, client: Any) -> None:
+    def __init__(self, aws: Aws, service: str, client: Any, *, is_changing: bool = False) -> None:
+        self._is_changing = is_changing
         self._aws = aws
         self._service = service
         self._client = client
@@ -219,7 +220,7 @@ class Client:
             try:
                 return method(**arguments)
             except Exception as error:
-                raise translate(permission, error) from None
+                raise translate(permission, error, is_changing=self._is_changing) from None
             finally:
                 log.debug("%s %.0f ms", permission, 1000 * (time.monotonic() - started))
 
@@ -231,10 +232,12 @@ def permission_of(service: str, operation: str) -> str:
     return f"{IAM_PREFIX.get(service, service)}:{operation}"
 
 
-def translate(permission: str, error: Exception) -> Exception:
+def translate(permission: str, error: Exception, *, is_changing: bool = False) -> Exception:
     """Botocore's error as one of ours.
 
-    The message of an AWS error names principals, actions and resources, never parameter values.
+    A read that is refused for its time cannot be helped by repeating it; a change may only have
+    waited too long on its way. The message of an AWS error names principals, actions and resources,
+    never parameter values.
     """
     from botocore import exceptions
 
@@ -242,7 +245,9 @@ def translate(permission: str, error: Exception) -> Exception:
         answer = error.response.get("Error", {})
         code, message = str(answer.get("Code", "")), str(answer.get("Message", ""))
         if "Signature expired" in message or "Signature not yet current" in message:
-            return AwsError(permission, CLOCK_CODE, message)
+            return (
+                AwsError(permission, CLOCK_CODE, message) if is_changing else clock_wrong(message)
+            )
         if code in CREDENTIAL_CODES:
             return TargetError(
                 f"your AWS credentials are {CREDENTIAL_CODES[code]} ({code}, answering {permission})",
@@ -258,6 +263,14 @@ def translate(permission: str, error: Exception) -> Exception:
     if isinstance(error, exceptions.BotoCoreError):
         return AwsError(permission, "Unreachable", type(error).__name__)
     return error
+
+
+def clock_wrong(message: str) -> TargetError:
+    """AWS refuses requests that are minutes old or of the future."""
+    return TargetError(
+        f"AWS refuses your requests for their time, so this machine's clock is wrong ({message[:120]})",
+        "date -u; timedatectl   show the time and whether it is kept; nothing can be asked until it is right",
+    )
 
 
 def no_credentials() -> TargetError:

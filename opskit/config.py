@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import shlex
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -30,6 +31,7 @@ class Target:
     Attributes:
         parameters: purpose (`PURPOSES`) -> full name of the SSM parameter.
         origins: field -> where its value came from, for `--verbose`.
+        table: the target's name in opskit.toml, if it has one.
     """
 
     name: str
@@ -44,6 +46,20 @@ class Target:
     dns_server: str | None = None
     via: str = "auto"
     origins: Mapping[str, str] = field(default_factory=dict)
+    table: str | None = None
+
+    @property
+    def flags(self) -> str:
+        """The options by which the same is named again, ready to paste; the environment stays."""
+        words = ["--target", self.table] if self.table else []
+        for setting, origin in self.origins.items():
+            if origin.startswith("--"):
+                purpose = setting.removeprefix("parameter_")
+                named = self.parameters.get(purpose) if purpose != setting else None
+                words += [origin, str(named or getattr(self, setting, None) or "")]
+        if not words and self.prefix:
+            words = ["--prefix", self.prefix]
+        return shlex.join(words)
 
 
 SETTINGS = (
@@ -122,12 +138,13 @@ def _build(values: dict[str, str], origins: dict[str, str], table_name: str | No
             f"no target: nobody has said which SSM parameters hold the database's {absent}",
             "opskit diagnose db --prefix /linkbox   or write an opskit.toml with: opskit init",
         )
-    known = {f.name for f in fields(Target)} - {"name", "parameters", "origins", "prefix"}
+    known = {f.name for f in fields(Target)} - {"name", "parameters", "origins", "prefix", "table"}
     return Target(
         name=table_name or (prefix or names["endpoint"].rsplit("/", 1)[0] or "target").strip("/"),
         parameters=names,
         prefix=prefix,
         origins=origins,
+        table=table_name,
         **{key: value for key, value in values.items() if key in known},
     )
 

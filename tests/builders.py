@@ -23,6 +23,7 @@ from opskit.facts.key import Key
 from opskit.facts.key_policy import KeyGrants, KeyPolicy, OperatorGrants
 from opskit.facts.login import Login
 from opskit.facts.neighbourhood import Peering, Peerings
+from opskit.facts.open_rotation import OpenRotation
 from opskit.facts.operator_policies import OperatorPolicies
 from opskit.facts.operator_simulation import OperatorNeeds, OperatorSimulation
 from opskit.facts.organization import Organization
@@ -299,6 +300,7 @@ def linkbox() -> dict[type, Fact[Any]]:
         Region("us-east-1"),
         Identity("123456789012", "arn:aws:iam::123456789012:user/oncall", 0.3),
         parameters(),
+        OpenRotation(0),
         Key(KEY_ARN, "k", "alias/linkbox", "Enabled", False, None),
         database(),
         AppInstance(instance, "it carries the name linkbox"),

@@ -21,6 +21,7 @@ CODES: dict[str, str] = {
     "PAR006": "parameters.values_clean",
     "PAR007": "parameters.name_not_address",
     "PAR008": "parameters.key_kept",
+    "PAR009": "parameters.no_rotation_open",
     "IAM001": "iam.profile",
     "IAM002": "iam.may_read",
     "IAM003": "iam.may_decrypt",

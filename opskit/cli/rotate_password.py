@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -314,10 +315,14 @@ def _begin(service: Service, output: Output, options: dict[str, Any]) -> int:
 
 
 def _end(service: Service, output: Output, ending: Ending, wanted: str) -> int:
+    from opskit.rotation.fence import TooOld
+
     if ending.direction is None:
         raise Unfinished(f"it stopped: {ending.why}")
     service.has_begun = False
-    service.prune()
+    # What is old may go another time.
+    with contextlib.suppress(AwsError, OpskitError, TooOld):
+        service.prune()
     output.ending(ending)
     return int(ExitStatus.HEALTHY if ending.direction == wanted else ExitStatus.FAULT)
 
@@ -350,6 +355,7 @@ def confirm(question: str, output: Output, options: dict[str, Any]) -> None:
         raise UsageError("nobody is there to be asked", "--yes   goes on without asking")
     with output.paused():
         if not click.confirm(question, err=True):
+            click.echo("opskit: nothing was changed", err=True)
             raise click.exceptions.Exit(int(ExitStatus.INTERRUPTED))
 
 

@@ -19,7 +19,6 @@ from opskit.rotation.decide import Accepts, Direction, Which
 from opskit.rotation.plan import Plan
 from opskit.rotation.runner import Ending, Event
 from opskit.rotation.situation import Situation, is_urgent, resume_words, rollback_words
-from opskit.rotation.surroundings import name_again
 
 if TYPE_CHECKING:
     from opskit.config import Target
@@ -33,7 +32,7 @@ class Output:
 
     def __init__(self, target: Target, spinner: Spinner, *, as_json: bool) -> None:
         self._target, self._spinner, self._as_json = target, spinner, as_json
-        self._command = f"opskit rotate-password {name_again(target)}".rstrip()
+        self._command = f"opskit rotate-password {target.flags}".rstrip()
         self._marks = MARKS[shows_unicode(sys.stdout)]
         self._width = width_of(sys.stdout)
         self._said: set[str] = set()
@@ -101,7 +100,7 @@ class Output:
         """How it ended, and what to do next."""
         went = ending.direction is Direction.FORWARD
         version = ending.versions[0] if ending.versions else None
-        next_step = f"opskit diagnose db {name_again(self._target)}".rstrip()
+        next_step = f"opskit diagnose db {self._target.flags}".rstrip()
         if self._as_json:
             self._json(
                 "end",

@@ -12,6 +12,7 @@ from opskit.facts.database import Database
 from opskit.facts.identity import Identity
 from opskit.facts.interface import Fact, Iam, Known, NotThere, at_once
 from opskit.facts.key import Key
+from opskit.facts.open_rotation import journal_of
 from opskit.facts.operator_policies import OperatorPolicies
 from opskit.facts.permissions import PERMISSIONS, On, Permission
 from opskit.facts.region import Region
@@ -56,9 +57,7 @@ def choose(
         On.TUNNEL_DOCUMENT: [
             f"{own}:ssm:{region.name}::document/AWS-StartPortForwardingSessionToRemoteHost"
         ],
-        On.JOURNAL: [
-            parameter_arn(region, identity, f"/opskit/rotation{target.parameters['password']}")
-        ],
+        On.JOURNAL: [parameter_arn(region, identity, journal_of(target.parameters["password"]))],
         On.DATABASE: [
             f"{own}:rds:{region.name}:{identity.account}:db:{database.value.instance.identifier}"
         ]

@@ -16,13 +16,14 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from opskit.aws import CLOCK_CODE
 from opskit.errors import AwsError, Incomplete
 from opskit.facts.interface import Ssm
+from opskit.facts.open_rotation import journal_of
 from opskit.rotation.decide import Direction, Outcome
 from opskit.rotation.interface import Login, Opening, Published
 from opskit.secret import Secret
 
-ROOT = "/opskit/rotation"
 FORMAT = 1
 KEPT_ROTATIONS = 10
 KEPT_FOR = timedelta(days=30)
@@ -133,7 +134,7 @@ class Journal:
         self._sleep = sleep
         self._reading = reading
         self._changing = changing
-        self.path = f"{ROOT}/{parameter.lstrip('/')}"
+        self.path = journal_of(parameter)
         self._seen: dict[int, _Seen] = {}
         self._now = datetime.min.replace(tzinfo=UTC)
 
@@ -203,6 +204,8 @@ class Journal:
                 return Outcome.APPLIED if self._holds(path, text) else Outcome.EXISTS
             if error.is_open:
                 return Outcome.UNKNOWN
+            if error.code == CLOCK_CODE:
+                return Outcome.MISSED
             raise
         return Outcome.APPLIED
 
@@ -222,7 +225,8 @@ class Journal:
     def _take(self, path: str) -> None:
         for raw in self._listed(path):
             number, _, name = raw["Name"].removeprefix(self.path + "/").partition("/")
-            if not number.isdigit() or not name:
+            # A parameter below this one has its journal below, too.
+            if not number.isdigit() or not name or "/" in name:
                 continue
             seen = self._seen.setdefault(int(number), _Seen())
             if name == "open":

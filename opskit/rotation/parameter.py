@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from opskit.aws import CLOCK_CODE
 from opskit.errors import AwsError
 from opskit.facts.interface import Ssm
 from opskit.rotation.decide import Outcome, Which
@@ -72,6 +73,8 @@ class Parameters:
                     )
             except AwsError as error:
                 said = f"{error.permission}: {error.code}"
+                if error.code == CLOCK_CODE:
+                    return Changed(Outcome.MISSED, said)
                 if error.is_open:
                     return Changed(Outcome.UNKNOWN, said)
                 return Changed(Outcome.REFUSED, f"{said}: {error.message[:200]}")

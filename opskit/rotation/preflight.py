@@ -19,7 +19,7 @@ from opskit.rotation.journal import Journal, Record
 from opskit.rotation.master import QUIET
 from opskit.rotation.plan import Plan, Wishes, describe, make_opening
 from opskit.rotation.restart import unhealthy
-from opskit.rotation.surroundings import MOST_VERSIONS, Surroundings, name_again
+from opskit.rotation.surroundings import MOST_VERSIONS, Surroundings
 
 ROLE_LIMIT_S = 10.0
 MOST_DRAWS = 200
@@ -132,16 +132,21 @@ def _check_login(around: Surroundings, old: Login, door: Door, plan: Plan) -> No
     if done.succeeded:
         return
     name = around.target.parameters["password"]
-    if done.failure is LoginFailure.PASSWORD:
+    if "PAM authentication failed" in done.message:
+        plan.refuse(
+            f"{old.user} logs in with IAM's tokens (rds_iam): there is no password to rotate",
+            "aws rds generate-db-auth-token   is what such a role logs in with",
+        )
+    elif done.failure is LoginFailure.PASSWORD:
         plan.refuse(
             f"{name}, version {around.row['Version']}, does not log in as {old.user}: parameter and "
             "database disagree already",
-            f"opskit rotate-password repair {name_again(around.target)}",
+            f"opskit rotate-password repair {around.target.flags}",
         )
     else:
         plan.refuse(
             f"no login to {around.host}:{around.port} could be judged {door.words}: {done.message}",
-            f"opskit diagnose db {name_again(around.target)}",
+            f"opskit diagnose db {around.target.flags}",
         )
 
 
@@ -252,7 +257,7 @@ def _check_parameter(around: Surroundings, plan: Plan) -> None:
     if row["Type"] != "SecureString":
         plan.refuse(
             f"{name} is a {row['Type']}: whoever may describe parameters can read it",
-            f"opskit diagnose hygiene {name_again(around.target)}",
+            f"opskit diagnose hygiene {around.target.flags}",
         )
     if row["IsStuck"]:
         plan.refuse(
@@ -272,7 +277,7 @@ def _check_rights(around: Surroundings, plan: Plan) -> None:
     if lacking:
         plan.refuse(
             f"you may not {', '.join(lacking)}",
-            f"opskit diagnose iam --for operator {name_again(around.target)}   prints what is missing",
+            f"opskit diagnose iam --for operator {around.target.flags}   prints what is missing",
         )
     if unknown:
         plan.warnings.append(
@@ -317,7 +322,7 @@ def _plan_restart(
     if why:
         plan.refuse(
             f"the app is not healthy now, so nobody could tell whether the rotation harmed it: {why}",
-            f"opskit diagnose db {name_again(around.target)}",
+            f"opskit diagnose db {around.target.flags}",
         )
     if probe.health is None:
         plan.warnings.append(

@@ -36,6 +36,7 @@ POLL_S = 0.5
 SLOW_POLL_S = 5.0
 LONGEST_PAUSE_S = 8.0
 PUBLISH_TRIES = 3
+WRITES_RECORDS = frozenset({Kind.JOIN, Kind.DECIDE, Kind.CLOSE, Kind.CLOSE_CLEAN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +272,7 @@ class Rotation:
             return Outcome.MISSED
         except AwsError as error:
             self._why = f"{error.permission}: {error.code}: {error.message[:200]}"
-            if not error.is_open and action.kind in (Kind.JOIN, Kind.DECIDE, Kind.CLOSE):
+            if not error.is_open and action.kind in WRITES_RECORDS:
                 raise OpskitError(f"the journal cannot be written: {self._why}") from None
             return Outcome.MISSED
         if action.kind not in (Kind.WAIT, Kind.HOLD):

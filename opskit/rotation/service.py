@@ -118,9 +118,9 @@ class Service:
         for _ in range(OPEN_TRIES):
             self._fence.looked()
             outcome = self.journal.open(number, opening, plan.key_id)
-            if outcome is not Outcome.UNKNOWN:
+            if outcome not in (Outcome.UNKNOWN, Outcome.MISSED):
                 break
-            is_entitled = False
+            is_entitled = is_entitled and outcome is Outcome.MISSED
         if outcome is not Outcome.APPLIED:
             self.has_begun = outcome is Outcome.UNKNOWN
             raise Incomplete(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -140,12 +139,3 @@ def read_parameter(ssm: Ssm, name: str) -> tuple[Secret, Any]:
     oldest = min(versions, key=lambda v: int(v["Version"]))
     row["IsStuck"] = len(versions) >= MOST_VERSIONS and bool(oldest.get("Labels"))
     return value, row
-
-
-def name_again(target: Target) -> str:
-    """The options that name this target again."""
-    origin = target.origins.get("prefix", "")
-    if target.prefix:
-        return f"--prefix {target.prefix}"
-    found = re.search(r"\[targets\.(.+)\]", origin or next(iter(target.origins.values()), ""))
-    return f"--target {found.group(1)}" if found else ""

@@ -343,7 +343,11 @@ def obey(sandbox: Sandbox, order: dict[str, Any]) -> dict[str, Any]:
         sandbox.front.conduct.release(is_dropped="drop" in order["names"])
     elif word == "down":
         threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
+    changes = list(sandbox.front.conduct.changes)
+    if word == "changes":
+        sandbox.front.conduct.changes.clear()
     return {
+        "changes": changes,
         "broken": sandbox.broken,
         "health": sandbox.health,
         "health_checks": sandbox.health_checks,

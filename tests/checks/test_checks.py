@@ -20,6 +20,7 @@ from opskit.facts.identity import Identity
 from opskit.facts.instance_role import InstanceRole
 from opskit.facts.key import Key
 from opskit.facts.login import Login
+from opskit.facts.open_rotation import OpenRotation
 from opskit.facts.operator_simulation import OperatorNeeds
 from opskit.facts.organization import Organization
 from opskit.facts.parameters import Parameters, Refusal
@@ -137,6 +138,9 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("PAR002", UNKNOWN, (Parameters((), (), (Refusal("/a", "password", "AccessDeniedException", "no", "ssm:GetParameter", None),)),)),
     ("PAR003", FAIL, (KEY,)),
     ("PAR003", SKIP, (replace(KEY, state="PendingDeletion", deleted_at=b.NOW),)),
+    ("PAR009", WARN, (OpenRotation(7, b.NOW),)),
+    ("PAR009", FAIL, (OpenRotation(7), login(LoginFailure.PASSWORD))),
+    ("PAR009", WARN, (OpenRotation(7), login(LoginFailure.NO_ANSWER))),
     ("PAR008", FAIL, (replace(KEY, state="PendingDeletion", deleted_at=b.NOW),)),
     ("PAR004", FAIL, (b.parameters(endpoint=b.parameter("endpoint", value="old.x")),
                       OperatorDns("old.x", "NXDOMAIN", ("old.x",), (), ()))),

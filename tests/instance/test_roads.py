@@ -69,6 +69,11 @@ def sessions(operator: Operator, state: str) -> list[dict[str, str]]:
     return found
 
 
+def active(operator: Operator) -> set[str]:
+    """The sessions that stand open; whoever was killed before may have left some behind."""
+    return {row["SessionId"] for row in sessions(operator, "Active")}
+
+
 @pytest.mark.xdist_group("roads")
 class TestSession:
     """What is Session Manager's own."""
@@ -91,9 +96,10 @@ class TestSession:
         assert len(done.stdout) == 900_000
 
     def test_no_session_is_left_open(self, operator: Operator) -> None:
+        before = active(operator)
         run(operator, "session-manager", "true")
         run(operator, "session-manager", "sleep", "30", timeout="1")
-        assert sessions(operator, "Active") == []
+        assert active(operator) <= before
         assert len(sessions(operator, "History")) >= 2
 
     @pytest.mark.parametrize("kind", ["lost", "disorder", "slow", "expired"])
@@ -147,11 +153,12 @@ class TestRights:
         assert "ssm:StartSession" in missing
 
     def test_a_refused_data_channel_is_named(self, operator: Operator, without: object) -> None:
+        before = active(operator)
         without("ssmmessages:OpenDataChannel")  # type: ignore[operator]
         done = run(operator, "session-manager", "true")
         assert done.returncode != 0
         assert "HTTP 403" in done.stderr
-        assert sessions(operator, "Active") == []
+        assert active(operator) <= before
 
 
 @pytest.mark.xdist_group("roads")

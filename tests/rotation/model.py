@@ -6,6 +6,7 @@ written here: it is asked of the code that is shipped.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -421,6 +422,35 @@ def explore(
             if after.log and after.log[-1].closed:
                 endings[" ".join(str(r.closed) for r in after.log)] += 1
     return Explored(parents, broken, endings)
+
+
+ARRIVED = re.compile(
+    r"^(?:late: )?(mod|put|open|join|decide|close clean|close)\b.*(: ok|reply lost|\(ok\)|under way)$"
+)
+CALLED = {"mod": "change", "put": "publish"}
+
+
+def successions(
+    rules: Rules, runners: int, kills: int, delays: int, restarts: int
+) -> set[tuple[str, str]]:
+    """Which call may be carried out right after which, over all runners; at first comes an empty one."""
+    first = State(
+        "0", (), "0", frozenset("0"), frozenset("0"), (), (),
+        tuple(Actor("idle") for _ in range(runners)), kills, delays, restarts,
+    )  # fmt: skip
+    seen, todo, found = {(first, "")}, deque([(first, "")]), set[tuple[str, str]]()
+    while todo:
+        state, last = todo.popleft()
+        for label, after in steps(state, rules):
+            arrived = ARRIVED.match(label)
+            now = last
+            if arrived is not None and "timed out" not in label:
+                now = CALLED.get(arrived.group(1), arrived.group(1))
+                found.add((last, now))
+            if (after, now) not in seen:
+                seen.add((after, now))
+                todo.append((after, now))
+    return found
 
 
 def resumes(explored: Explored, rules: Rules) -> tuple[int, list[State]]:

@@ -12,7 +12,8 @@ from moto import mock_aws
 
 from opskit.aws import CLOCK_CODE, Aws, translate
 from opskit.config import Target
-from opskit.errors import AwsError, Incomplete
+from opskit.errors import AwsError, Incomplete, TargetError
+from opskit.facts import open_rotation
 from opskit.rotation import journal as journals
 from opskit.rotation.decide import Direction, Outcome, Which
 from opskit.rotation.fence import Fence, TooOld
@@ -92,6 +93,22 @@ def test_records_are_created_once(journal: Journal) -> None:
     record = journal.latest()
     assert (record.number, record.decision, record.close) == (1, Direction.FORWARD, None)
     assert journal.opening(1).new.password == NEW
+
+
+def test_the_journal_of_a_parameter_below_is_another(
+    aws: Aws, journal: Journal, fence: Fence
+) -> None:
+    below = Journal(aws.client("ssm"), aws.changing("ssm", fence.check), f"{NAME}/7")
+    below.open(1, opening(), None)
+    assert journal.latest().number == 0
+    target = Target("linkbox", {"password": NAME})
+    assert open_rotation.read(aws.client("ssm"), target).number == 0
+    journal.open(1, opening(), None)
+    assert open_rotation.read(aws.client("ssm"), target).number == 1
+    journal.write(1, "slot-2", {"kind": "join"})
+    assert open_rotation.read(aws.client("ssm"), target).number == 1
+    journal.write(1, "done", {"direction": "forward"})
+    assert open_rotation.read(aws.client("ssm"), target).number == 0
 
 
 def test_ones_own_record_after_a_lost_reply_is_ones_own(journal: Journal) -> None:
@@ -189,10 +206,13 @@ def test_an_old_signature_is_a_definite_answer(word: str) -> None:
     from botocore.exceptions import ClientError
 
     error = ClientError({"Error": {"Code": "InvalidSignatureException", "Message": word}}, "Put")
-    found = translate("ssm:PutParameter", error)
+    found = translate("ssm:PutParameter", error, is_changing=True)
     assert isinstance(found, AwsError)
     assert found.code == CLOCK_CODE
     assert not found.is_open
+    read = translate("ssm:GetParameter", error)
+    assert isinstance(read, TargetError)
+    assert "clock is wrong" in read.sentence
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from opskit.runbook.catalogue import find
 from opskit.runbook.parse import blocks
 from tests.conftest import Operator
@@ -9,6 +11,7 @@ from tests.rotation.scene import Scene
 from tests.rotation.test_crashes import held
 
 
+@pytest.mark.full
 def test_following_it_ends_an_open_rotation_and_rotates(operator: Operator) -> None:
     scene = Scene(operator)
     operator.wait_until_healthy()

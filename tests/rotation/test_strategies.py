@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -151,8 +152,9 @@ class Place:
                 saw.tries, saw.failures = found["tries"], found["failures"]
 
 
-@pytest.fixture(scope="module")
-def place() -> Iterator[Place]:
+@contextmanager
+def new_place() -> Iterator[Place]:
+    """A sandbox in which the app uses a role of its own."""
     with client.temporary(0) as running:
         found = Place(Scene(Operator(running)))
         master = found.value("/linkbox/db-password")
@@ -165,12 +167,27 @@ def place() -> Iterator[Place]:
         yield found
 
 
-@pytest.fixture(autouse=True)
-def tidy(place: Place) -> Iterator[None]:
-    """Nothing goes wrong, and nothing is open, before the next test."""
-    yield
-    place.scene.order("inject")
-    place.scene.order("release", "drop")
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Place]:
+    with new_place() as found:
+        yield found
+
+
+@pytest.fixture
+def place(shared: Place) -> Iterator[Place]:
+    """The app uses its own role, and nothing is open, before and after."""
+    yield shared
+    shared.scene.order("inject")
+    shared.scene.order("release", "drop")
+    if shared.scene.is_open():
+        shared.scene.rotate("--rollback")
+
+
+@pytest.fixture
+def fresh() -> Iterator[Place]:
+    """For whoever leaves the app with another user."""
+    with new_place() as found:
+        yield found
 
 
 def inside(place: Place) -> dict[str, object]:
@@ -208,7 +225,21 @@ def test_a_role_changes_its_own(place: Place) -> None:
     assert place.scene.verdict() == []
 
 
-@pytest.mark.parametrize("way", ["--resume", "--rollback"])
+def test_the_databases_log_holds_a_verifier_only(place: Place) -> None:
+    """It logs every statement, also one that fails."""
+    log = Path(place.scene.operator.running.directory) / "pg/postgres.log"
+    secret = "A-role-Password-for-the-log-1"
+    before = len(log.read_text())
+    run = place.scene.start("--yes", "--password-stdin", stdin=f"{secret}\n")
+    assert run.wait() == 0, run.output
+    assert place.value("/linkbox/db-password") == secret
+    said = log.read_text()[before:]
+    assert 'alter role "linkbox_app" password' in said
+    assert "SCRAM-SHA-256$" in said
+    assert secret not in said
+
+
+@pytest.mark.parametrize("way", ["--resume", pytest.param("--rollback", marks=pytest.mark.full)])
 def test_killed_in_the_middle_of_the_transaction(place: Place, way: str) -> None:
     """The lock is held, and the journal is being read."""
     place.scene.order("inject", rows=(inside(place),))
@@ -222,6 +253,7 @@ def test_killed_in_the_middle_of_the_transaction(place: Place, way: str) -> None
     assert place.scene.verdict() == []
 
 
+@pytest.mark.full
 def test_paused_in_the_middle_of_the_transaction(place: Place) -> None:
     """The server ends its session, and the next one goes on."""
     place.scene.order("inject", rows=(inside(place),))
@@ -237,6 +269,7 @@ def test_paused_in_the_middle_of_the_transaction(place: Place) -> None:
     assert place.scene.verdict() == []
 
 
+@pytest.mark.full
 def test_role_put_killed(place: Place) -> None:
     """Between database and parameter."""
     place.scene.order("inject", rows=(held(1, "before"),))
@@ -251,13 +284,14 @@ def test_role_put_killed(place: Place) -> None:
     assert place.scene.verdict() == []
 
 
-def test_two_parameters_have_a_window_that_is_reported(place: Place) -> None:
-    status, output = place.scene.rotate("--strategy", "alternating")
+@pytest.mark.full
+def test_two_parameters_have_a_window_that_is_reported(fresh: Place) -> None:
+    status, output = fresh.scene.rotate("--strategy", "alternating")
     assert status == 3, output
     assert "--admin-parameter" in output, "somebody has to make the second role"
     options = ("--strategy", "alternating", "--admin-parameter", ADMIN, "--output", "json")
-    with place.watch("/linkbox/db-username", "/linkbox/db-password") as saw:
-        status, output = place.scene.rotate(*options)
+    with fresh.watch("/linkbox/db-username", "/linkbox/db-password") as saw:
+        status, output = fresh.scene.rotate(*options)
     assert status == 0, output
     assert "combine" in output.splitlines()[0], "one parameter with both is offered"
     window = float(str(end(output)["window_s"]))
@@ -266,53 +300,53 @@ def test_two_parameters_have_a_window_that_is_reported(place: Place) -> None:
     )
     assert 0 < window < 1
     assert saw.seconds <= window + 0.1
-    assert place.value("/linkbox/db-username") == "linkbox_app_clone"
-    assert place.scene.verdict() == []
+    assert fresh.value("/linkbox/db-username") == "linkbox_app_clone"
+    assert fresh.scene.verdict() == []
 
 
-def test_one_parameter_has_none(place: Place) -> None:
+def test_one_parameter_has_none(fresh: Place) -> None:
     """Two app instances are restarted one after the other, and no login ever fails; twice, so that
     both users have their turn, and once more back from the middle."""
     combine = ("opskit", "rotate-password", "combine", PAIR, "--prefix", "/linkbox", "--yes")
-    done = place.scene.operator.run(*combine)
+    done = fresh.scene.operator.run(*combine)
     assert done.returncode == 0, done.stdout + done.stderr
     second = world.APP_PORT + 1
-    place.shell(
-        f"cd {place.scene.operator.running.project} && echo CREDENTIALS_PARAMETER={PAIR} >>.env && "
+    fresh.shell(
+        f"cd {fresh.scene.operator.running.project} && echo CREDENTIALS_PARAMETER={PAIR} >>.env && "
         f"sed 's/^PORT=.*/PORT={second}/' .env >.env2 && "
         "sed -n '2,$p' compose.yaml | sed 's/linkbox-backend/linkbox-second/; s/env_file: .env/env_file: .env2/;"
         " s/container_name: linkbox-backend/container_name: linkbox-second/' >>compose.yaml && "
         "docker compose up -d --force-recreate"
     )
-    place.scene.operator.wait_until_healthy()
+    fresh.scene.operator.wait_until_healthy()
     batches = (
         "--restart", "container:linkbox-backend",
         "--restart", f"container:linkbox-second=http://127.0.0.1:{second}/health",
     )  # fmt: skip
-    users = [json.loads(place.value(PAIR))["username"]]
+    users = [json.loads(fresh.value(PAIR))["username"]]
     # Its journal is a new one, and knows no password of the user whose turn it is.
     for options in (("--admin-parameter", ADMIN), (), ("killed",)):
         words = ("--strategy", "alternating", *AS_PAIR, *batches)
         words += options if "killed" not in options else ()
-        with place.watch(PAIR) as saw:
+        with fresh.watch(PAIR) as saw:
             if "killed" in options:
-                place.scene.order("inject", rows=(held(2, "before"),))
-                run = place.scene.start("--yes", *words)
-                assert place.scene.wait_held(run), run.output
+                fresh.scene.order("inject", rows=(held(2, "before"),))
+                run = fresh.scene.start("--yes", *words)
+                assert fresh.scene.wait_held(run), run.output
                 run.kill()
-                place.scene.order("inject")
-                place.scene.order("release", "drop")
+                fresh.scene.order("inject")
+                fresh.scene.order("release", "drop")
                 words = ("--rollback", *AS_PAIR)
-            status, output = place.scene.rotate(*words)
+            status, output = fresh.scene.rotate(*words)
         assert status == 0, output
         assert saw.tries > 50
         assert saw.failures == [], f"{len(saw.failures)} of {saw.tries}"
-        users.append(json.loads(place.value(PAIR))["username"])
+        users.append(json.loads(fresh.value(PAIR))["username"])
         print(
             f"alternating, one parameter: 0 of {saw.tries} logins failed; {users[-2]} -> {users[-1]}"
         )
-        place.scene.operator.wait_until_healthy()
+        fresh.scene.operator.wait_until_healthy()
     assert users[0] != users[1]
     assert users[0] == users[2] == users[3]
-    found, status = place.scene.operator.diagnose(*AS_PAIR)
+    found, status = fresh.scene.operator.diagnose(*AS_PAIR)
     assert status == 0, found["root_causes"]

@@ -12,10 +12,11 @@ import pytest
 
 from opskit.sandbox import client
 from tests.conftest import Operator
-from tests.rotation.scene import Scene
+from tests.rotation.scene import Run, Scene
 from tests.rotation.test_crashes import held
 
 PASSWORD = "/linkbox/db-password"
+FULL = pytest.mark.full
 ALLOW = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 
 
@@ -48,10 +49,10 @@ def set_rights(scene: Scene, *statements: dict[str, object]) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def paused_after(scene: Scene, calls: int) -> object:
+def paused_after(scene: Scene, calls: int, *options: str) -> Run:
     """A rotation whose n-th reply is on its way."""
     scene.order("inject", rows=(held(calls - 1, "after"),))
-    run = scene.start("--yes")
+    run = scene.start("--yes", *options)
     assert scene.wait_held(run), run.output
     scene.order("inject")
     return run
@@ -70,7 +71,7 @@ def test_two_at_the_same_instant(scene: Scene) -> None:
     assert scene.login()["version"] == before + rotations, "one new password for each that won"
 
 
-@pytest.mark.parametrize("calls", [1, 2, pytest.param(3, marks=pytest.mark.full)])
+@pytest.mark.parametrize("calls", [pytest.param(1, marks=FULL), 2, pytest.param(3, marks=FULL)])
 def test_paused_while_somebody_goes_back(scene: Scene, calls: int) -> None:
     """The paused one finds the decision, and ends in its direction."""
     before = scene.login()["version"]
@@ -86,7 +87,7 @@ def test_paused_while_somebody_goes_back(scene: Scene, calls: int) -> None:
     assert scene.login()["version"] == before + (2 if calls == 3 else 0)
 
 
-@pytest.mark.full
+@FULL
 def test_paused_while_somebody_goes_on(scene: Scene) -> None:
     run = paused_after(scene, 2)
     run.signal(signal.SIGSTOP)
@@ -125,12 +126,17 @@ def test_a_plain_run_says_the_two_choices(scene: Scene) -> None:
     assert f"writes the new password to {PASSWORD}" in output
     assert "gives linkbox its old password again" in output
     assert "DONE" not in output
-    status, output = scene.rotate("--resume")
-    assert status == 0, output
+    found, status = scene.operator.diagnose()
+    assert status == 1
+    [cause] = found["root_causes"]
+    assert cause["code"] == "PAR009", cause
+    [fix] = cause["fix"]
+    done = scene.operator.run("sh", "-c", fix["command"])
+    assert done.returncode == 0, done.stdout + done.stderr
     assert scene.verdict() == []
 
 
-@pytest.mark.parametrize("kind", ["throttle", "error"])
+@pytest.mark.parametrize("kind", ["throttle", pytest.param("error", marks=FULL)])
 def test_a_storm(scene: Scene, kind: str) -> None:
     """Three of ten calls fail: it looks again before every repeat, and comes to the end."""
     with scene.injected({"kind": kind, "action": "changes", "share": 30}):
@@ -139,7 +145,7 @@ def test_a_storm(scene: Scene, kind: str) -> None:
     assert scene.verdict() == []
 
 
-@pytest.mark.full
+@FULL
 @pytest.mark.parametrize("kind", ["throttle", "error", "lost"])
 def test_an_outage(scene: Scene, kind: str) -> None:
     """It gives up with the rotation open, and says how to go on."""
@@ -155,7 +161,7 @@ def test_an_outage(scene: Scene, kind: str) -> None:
     assert scene.verdict() == []
 
 
-@pytest.mark.parametrize("calls", [1, pytest.param(2, marks=pytest.mark.full)])
+@pytest.mark.parametrize("calls", [1, pytest.param(2, marks=FULL)])
 def test_credentials_that_expire(scene: Scene, calls: int) -> None:
     run = paused_after(scene, calls)
     scene.order("inject", rows=({"kind": "expired"},))
@@ -216,10 +222,11 @@ def test_a_refused_password_changes_nothing(scene: Scene) -> None:
     assert scene.login()["version"] == before
 
 
+@FULL
 def test_an_app_that_does_not_become_healthy(scene: Scene) -> None:
     """It cannot fetch its settings at its next start; at the one after that it can."""
     before = scene.login()["version"]
-    run = paused_after(scene, 3)
+    run = paused_after(scene, 3, "--healthy-within", "3")
     scene.order("inject", rows=({"kind": "error", "action": "GetParameters", "times": 3},))
     scene.order("release", "apply")
     assert run.wait() == 1, run.output
@@ -228,7 +235,7 @@ def test_an_app_that_does_not_become_healthy(scene: Scene) -> None:
     assert scene.login()["version"] == before + 2
 
 
-@pytest.mark.parametrize("calls", [1, 3])
+@pytest.mark.parametrize("calls", [pytest.param(1, marks=FULL), 3])
 def test_ctrl_c(scene: Scene, calls: int) -> None:
     run = paused_after(scene, calls)
     run.signal(signal.SIGINT)
@@ -240,6 +247,7 @@ def test_ctrl_c(scene: Scene, calls: int) -> None:
     assert scene.verdict() == []
 
 
+@FULL
 def test_reads_that_lag_behind(scene: Scene) -> None:
     """Two seconds, and a fence that covers them."""
     stale = {"kind": "stale", "service": "ssm", "seconds": 2.0}
@@ -259,6 +267,7 @@ def test_a_database_that_is_stopped(scene: Scene) -> None:
     assert "nothing was changed" in output
 
 
+@FULL
 def test_a_database_that_nobody_reaches(scene: Scene) -> None:
     scene.operator.need_packets()
     client.order(scene.operator.running, "break", ["ingress-removed"])

@@ -91,6 +91,8 @@ class Conduct:
     injections: list[Injection] = field(default_factory=list)
     calls: list[tuple[float, str, str]] = field(default_factory=list)
     held: list[Held] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)
+    """Calls that hold a password or a record and were carried out: what each was, never its value."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, service: str, action: str, name: str = "") -> Injection | None:

@@ -59,6 +59,21 @@ class Call:
         return str(fields.get("Name") or fields.get("Path") or "")
 
     @property
+    def change(self) -> str:
+        """What of a rotation this call is; empty when it is none of its steps."""
+        if self.action == "ModifyDBInstance" and b"MasterUserPassword" in self.body:
+            return "change"
+        if self.action != "PutParameter":
+            return ""
+        if not self.name.startswith("/opskit/rotation/"):
+            return "publish"
+        record = self.name.rsplit("/", 1)[-1]
+        if record.startswith("slot-"):
+            closes = json.loads(self.fields["Value"]).get("kind") == "close"
+            return "close clean" if closes else "join"
+        return {"open": "open", "decision": "decide", "done": "close"}.get(record, record)
+
+    @property
     def resources(self) -> list[str]:
         """What the call is about, where IAM's answer depends on it."""
         if self.service == "ssm" and self.action in ("StartSession", "SendCommand"):
@@ -108,6 +123,7 @@ class Front:
         self.conduct = sessions.conduct = Conduct(latency_s)
         # moto has no locks of its own (two racing overwrites can lose one).
         self._lock = threading.Lock()
+        self._last_status = ""
 
     def __call__(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
         """Answer one request."""
@@ -175,6 +191,8 @@ class Front:
                 return _json(start, *special)
         change = ssm.disguise if call.service == "ssm" else None
         reply = self._ask_moto(environ, start, change, call, hidden_s)
+        if call.change and self._last_status.startswith("200"):
+            self.conduct.changes.append(call.change)
         if CHANGES_PACKETS.search(call.action) and not READS_ONLY.match(call.action):
             self._network_changed()
         return reply
@@ -211,6 +229,7 @@ class Front:
         with self._lock, ssm.seen_late(hidden_s):
             data = b"".join(self._moto(environ, keep))
         status, headers = kept
+        self._last_status = status
         if change is not None and call is not None and status.startswith("200"):
             data = change(call.action, call.fields, data)
             headers = [(k, v) for k, v in headers if k.lower() != "content-length"]

@@ -1,0 +1,60 @@
+"""Whether a rotation of the password stands open: the journal, as far as names and open records tell."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from opskit.config import Target
+from opskit.facts.interface import Ssm, pages
+
+ROOT = "/opskit/rotation"
+"""Where the journals of all password parameters are."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRotation:
+    """The newest rotation, if it was not closed; `number` is 0 when none stands open."""
+
+    number: int
+    opened_at: datetime | None = None
+
+
+def journal_of(parameter: str) -> str:
+    """The path of a password parameter's journal."""
+    return f"{ROOT}/{parameter.lstrip('/')}"
+
+
+def read(ssm: Ssm, target: Target) -> OpenRotation:
+    """List the records, undecrypted."""
+    path = journal_of(target.parameters["password"])
+    listed = pages(
+        ssm.get_parameters_by_path, "Parameters", Path=path, Recursive=True, WithDecryption=False
+    )
+    opened: dict[int, datetime | None] = {}
+    closed: set[int] = set()
+    for raw in listed:
+        number, _, name = raw["Name"].removeprefix(path + "/").partition("/")
+        # A parameter below this one has its journal below, too.
+        if not number.isdigit() or "/" in name:
+            continue
+        opened.setdefault(int(number), None)
+        if name == "open":
+            opened[int(number)] = raw.get("LastModifiedDate")
+        elif _closes(name, raw):
+            closed.add(int(number))
+    newest = max(opened, default=0)
+    return OpenRotation(0 if newest in closed else newest, opened.get(newest))
+
+
+def _closes(name: str, raw: Mapping[str, Any]) -> bool:
+    """Whether a record ends its rotation."""
+    if name == "done":
+        return True
+    try:
+        return bool(json.loads(raw["Value"])["kind"] == "close")
+    except (ValueError, KeyError, TypeError):
+        return False

@@ -1,0 +1,94 @@
+"""No password of a rotation appears anywhere, in any form: output, logs, process list, histories."""
+
+from __future__ import annotations
+
+import base64
+import json
+import urllib.parse
+from pathlib import Path
+
+from tests.conftest import Operator
+from tests.rotation.scene import Scene
+from tests.test_leaks import Watch, password_of, read
+
+NEW = "New+password%of=the-leak-test&1"
+"""Changed by every encoding that somebody may think of."""
+
+
+def forms(secret: str) -> set[str]:
+    """A secret as it stands, percent-encoded, in JSON, and in base64 wherever it begins."""
+    packed = {
+        base64.b64encode(b"x" * shift + secret.encode()).decode()[4 : 4 * (len(secret) // 3 - 1)]
+        for shift in range(3)
+    }
+    return {secret, urllib.parse.quote(secret, safe=""), json.dumps(secret)[1:-1], *packed}
+
+
+def logs(operator: Operator) -> dict[Path, str]:
+    """Everything that the sandbox's programs have written down, the database's log included."""
+    directory = Path(operator.running.directory)
+    paths = [directory / "daemon.log", directory / "pg/postgres.log"]
+    return {p: read(p) for p in [*paths, *directory.glob("instance/var/*.log")]}
+
+
+def test_the_forms_are_found() -> None:
+    text = f"url=postgres://u:{urllib.parse.quote(NEW, safe='')}@h {base64.b64encode(('ab' + NEW).encode()).decode()}"
+    assert sum(form in text for form in forms(NEW)) >= 2
+
+
+def test_no_password_of_a_rotation_leaves(operator: Operator) -> None:
+    operator.wait_until_healthy()
+    scene = Scene(operator)
+    secrets = {"old": password_of(operator), "new": NEW}
+    watches = [Watch(secret) for secret in secrets.values()]
+    for watch in watches:
+        watch.start()
+    said = ""
+    run = scene.start("--yes", "--debug", "--password-stdin", stdin=f"{NEW}\n")
+    status = run.wait()
+    said += run.output
+    for options in (("--status",), ("--dry-run", "--output", "json")):
+        said += scene.rotate(*options, "--debug")[1]
+    for sub in ("history", "repair"):
+        done = operator.run("opskit", "rotate-password", sub, "--prefix", "/linkbox", "--debug")
+        said += done.stdout + done.stderr
+    for watch in watches:
+        watch.over.set()
+        watch.join()
+    assert status == 0, run.output
+    assert password_of(operator) == NEW
+    assert all(watch.rounds > 5 for watch in watches)
+    assert [watch.found for watch in watches] == [[], []]
+    history = operator.run("aws", "ssm", "list-commands").stdout
+    history += operator.run("aws", "ssm", "list-command-invocations", "--details").stdout
+    history += operator.run("aws", "ssm", "describe-sessions", "--state", "History").stdout
+    assert "docker restart" in history
+    plain = operator.run(
+        *("aws", "ssm", "get-parameters-by-path", "--path", "/opskit/rotation", "--recursive")
+    ).stdout
+    assert "/open" in plain
+    places = {"output": said, "histories": history, "journal": plain, **logs(operator)}
+    for name, text in places.items():
+        for which, secret in secrets.items():
+            found = [form for form in forms(secret) if form in text]
+            assert not found, f"the {which} password in {name}, as {len(found[0])} characters"
+    # Nothing odd stays for the next test.
+    assert scene.rotate()[0] == 0
+
+
+def test_a_rotation_that_fails_shows_nothing_either(operator: Operator) -> None:
+    """Refused by the database, by AWS, and interrupted: the errors carry no values."""
+    operator.wait_until_healthy()
+    scene = Scene(operator)
+    secret = password_of(operator)
+    refused = "it's-a-Leak+test%password-1"
+    run = scene.start("--yes", "--debug", "--password-stdin", stdin=f"{refused}\n")
+    assert run.wait() == 1, run.output
+    said = run.output
+    for kind in ("error", "throttle"):
+        with scene.injected({"kind": kind, "action": "PutParameter"}):
+            said += scene.rotate("--debug", "--wait", "1")[1]
+    for one in (secret, refused):
+        assert not [form for form in forms(one) if form in said]
+    if scene.is_open():
+        scene.rotate("--rollback")

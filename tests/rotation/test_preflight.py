@@ -1,0 +1,280 @@
+"""What refuses a rotation before it is opened, what is only warned of, and what the plan says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from opskit import engine
+from opskit.checks.derived import derive_all
+from opskit.config import Target
+from opskit.engine.interface import LoginFailure, LoginResult, RoleFacts
+from opskit.errors import UsageError
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.identity import Identity
+from opskit.facts.interface import Unknown
+from opskit.facts.parameters import Parameters
+from opskit.facts.probe import InstanceProbe
+from opskit.facts.rds import DbCluster
+from opskit.instance.probe import Health
+from opskit.policy.operator import OperatorAccess
+from opskit.rotation.journal import Entry, Record
+from opskit.rotation.plan import Plan, Wishes
+from opskit.rotation.preflight import make_plan
+from opskit.rotation.surroundings import Surroundings
+from opskit.secret import Secret
+from tests import builders as b
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ROLE = RoleFacts(False, "", -1, False, True, False, False, 0, ())
+GOOD = LoginResult(True, None, "", 1.0)
+ROW = {
+    "Type": "SecureString", "Version": 3, "Labels": [], "KeyId": "alias/linkbox", "IsStuck": False,
+    "Tier": "Standard",
+}  # fmt: skip
+
+
+class Engine:
+    """PostgreSQL, whose role says what it is told to."""
+
+    def __init__(self, role: RoleFacts) -> None:
+        self._role = role
+
+    def role_facts(self, *_: Any, **__: Any) -> RoleFacts:
+        return self._role
+
+
+class Door:
+    """Logs in as it is told to."""
+
+    words = "through linkbox-backend-1"
+
+    def __init__(self, result: LoginResult) -> None:
+        self._result = result
+
+    def try_login(self, _: object) -> LoginResult:
+        return self._result
+
+    def server(self) -> None:
+        return None
+
+
+class Journal:
+    """Has one latest rotation."""
+
+    path = "/opskit/rotation/linkbox/db-password"
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+
+    def latest(self) -> Record:
+        return self._record
+
+
+def around(role: RoleFacts = ROLE, **changes: Any) -> Surroundings:
+    snapshot = derive_all(b.snapshot())
+    made = Surroundings(
+        target=snapshot.value(Target),
+        identity=snapshot.value(Identity),
+        parameters=snapshot.value(Parameters),
+        database=b.db_instance(),
+        cluster=None,
+        host=b.HOST,
+        port=5432,
+        user="linkbox",
+        name="linkbox",
+        text=Secret("present-Password-1"),
+        password=Secret("present-Password-1"),
+        row=dict(ROW),
+        app=snapshot.get(AppInstance),
+        probe=snapshot.get(InstanceProbe),
+        access=snapshot.get(OperatorAccess),
+        spoken=Engine(role),  # type: ignore[arg-type]
+    )
+    return replace(made, **changes)
+
+
+def plan(
+    found: Surroundings,
+    *,
+    login: LoginResult = GOOD,
+    record: Record | None = None,
+    known: Sequence[str] = (),
+    **wishes: Any,
+) -> Plan:
+    latest = record or Record(0, None, (), NOW)
+    return make_plan(
+        found, Wishes(**wishes), Door(login), Journal(latest), 1200.0,  # type: ignore[arg-type]
+        lambda _: ["i-1", "i-2"], lambda user: user in known,
+    )  # fmt: skip
+
+
+def problems(found: Plan) -> str:
+    return " | ".join(sentence for sentence, _ in found.problems)
+
+
+def test_a_healthy_linkbox_is_rotated() -> None:
+    found = plan(around())
+    assert found.problems == []
+    assert found.opening is not None
+    assert found.opening.strategy == "master"
+    assert found.opening.new.password != found.opening.old.password
+    assert [str(batch) for batch in found.batches] == ["container linkbox-backend on i-1"]
+    assert found.number == 1
+    assert found.wait_s == 0
+    assert "a role of its own" in " ".join(found.warnings)
+    said = " ".join(text for _, text in found.lines)
+    assert found.opening.new.password.reveal() not in said
+    assert "version 3 → 4" in said
+
+
+def test_a_role_of_its_own_needs_no_rds() -> None:
+    found = plan(around(user="app"))
+    assert found.opening is not None
+    assert found.opening.strategy == "role"
+    with pytest.raises(UsageError):
+        plan(around(user="app"), strategy="master")
+
+
+CLUSTER = DbCluster(
+    "shop", "cluster-1", "available", (), None, b.HOST, None, (), 5432, "linkbox-db"
+)
+BROKEN = LoginResult(False, LoginFailure.NO_ANSWER, "timeout expired", 1.0)
+WRONG = LoginResult(False, LoginFailure.PASSWORD, "password authentication failed", 1.0)
+PAM = LoginResult(False, LoginFailure.PASSWORD, 'PAM authentication failed for user "app"', 1.0)
+ILL = b.known(b.probe(health=Health("http://127.0.0.1:3000/health", 503, 1.0, "no")))
+
+
+@pytest.mark.parametrize(
+    ("found", "options", "part"),
+    [
+        (around(database=b.db_instance(status="stopped")), {}, "linkbox-db is stopped"),
+        (around(database=b.db_instance(pending=("DBInstanceClass",))), {}, "DBInstanceClass"),
+        (
+            around(database=b.db_instance(managed_secret_arn="arn:secret")),
+            {},
+            "Secrets Manager manages",
+        ),
+        (
+            around(cluster=replace(CLUSTER, managed_secret_arn="arn:s")),
+            {},
+            "Secrets Manager manages",
+        ),
+        (around(cluster=replace(CLUSTER, status="modifying")), {}, "shop is modifying"),
+        (around(cluster=replace(CLUSTER, pending=("EngineVersion",))), {}, "EngineVersion"),
+        (around(database=b.db_instance(replica_of="primary-db")), {}, "read replica"),
+        (around(), {"login": WRONG}, "disagree already"),
+        (around(), {"login": BROKEN}, "could be judged"),
+        (around(user="app"), {"login": PAM}, "IAM's tokens"),
+        (around(role=replace(ROLE, uses_iam=True), user="app"), {}, "IAM's tokens"),
+        (around(role=replace(ROLE, is_replica=True), user="app"), {}, "read-only"),
+        (
+            around(role=replace(ROLE, restricts=True, may_change_own=False), user="app"),
+            {},
+            "rds_password",
+        ),
+        (around(row={**ROW, "Type": "String"}), {}, "is a String"),
+        (around(row={**ROW, "IsStuck": True}), {}, "100 versions"),
+        (around(row={**ROW, "AllowedPattern": "[0-9]+"}), {}, "AllowedPattern"),
+        (around(), {"supplied": Secret("a/b-c-d-e-f")}, "forbids"),
+        (around(), {"supplied": Secret("present-Password-1")}, "in force already"),
+        (around(probe=ILL), {}, "not healthy now"),
+        (around(probe=Unknown("the agent is offline")), {}, "the agent is offline"),
+        (around(user="app"), {"strategy": "alternating"}, "second role app_clone is not there"),
+        (
+            around(role=replace(ROLE, other_exists=True), user="app_clone"),
+            {"strategy": "alternating"},
+            "no password of app is known",
+        ),
+        (
+            around(role=replace(ROLE, other_exists=True, other_sessions=2), user="app"),
+            {"strategy": "alternating", "known": ["app_clone"]},
+            "2 open session",
+        ),
+    ],
+)
+def test_what_refuses(found: Surroundings, options: dict[str, Any], part: str) -> None:
+    made = plan(found, **options)
+    assert part in problems(made)
+    assert made.opening is None
+    assert "present-Password-1" not in problems(made)
+
+
+@pytest.mark.parametrize(
+    ("found", "options", "part"),
+    [
+        (
+            around(database=b.db_instance(stack="linkbox-prod")),
+            {},
+            "CloudFormation stack linkbox-prod",
+        ),
+        (around(role=replace(ROLE, valid_until="2027-01-01")), {}, "VALID UNTIL"),
+        (around(role=replace(ROLE, connection_limit=1), user="app"), {}, "1 connections only"),
+        (around(access=Unknown("you may not simulate")), {}, "you may not simulate"),
+        (around(), {"restart": ("none",)}, "is not restarted"),
+        (around(), {"supplied": Secret("has%percent-1A")}, "read as something else"),
+        (around(cluster=CLUSTER), {"length": 60}, "41 characters at the most"),
+        (
+            around(
+                role=replace(ROLE, other_exists=True, other_differs=("work_mem=1GB",)), user="app"
+            ),
+            {"strategy": "alternating", "known": ["app_clone"]},
+            "work_mem=1GB",
+        ),
+        (
+            around(user="app"),
+            {"strategy": "alternating", "admin_parameter": "/admin"},
+            "user name and password stand in two parameters",
+        ),
+    ],
+)
+def test_what_is_only_warned_of(found: Surroundings, options: dict[str, Any], part: str) -> None:
+    made = plan(found, **options)
+    assert problems(made) == ""
+    assert part in " ".join(made.warnings)
+
+
+def test_two_users_take_turns() -> None:
+    there = plan(around(user="app"), strategy="alternating", admin_parameter="/admin")
+    assert there.opening is not None
+    assert (there.opening.old.user, there.opening.new.user) == ("app", "app_clone")
+    assert [p.name for p in there.opening.published] == [
+        "/linkbox/db-password",
+        "/linkbox/db-username",
+    ]
+    back = plan(
+        around(role=replace(ROLE, other_exists=True), user="app_clone"),
+        strategy="alternating",
+        known=["app"],
+    )
+    assert back.opening is not None
+    assert back.opening.new.user == "app"
+
+
+@pytest.mark.parametrize(("name", "waits"), [("slot-2", False), ("done", True)])
+def test_only_what_was_not_closed_clean_is_waited_for(name: str, waits: bool) -> None:
+    close = Entry(name, {"kind": "close", "direction": "forward"}, NOW - timedelta(seconds=200))
+    made = plan(around(), record=Record(7, NOW, (close,), NOW))
+    assert made.number == 8
+    assert bool(made.wait_s) is waits
+    assert made.wait_s == (pytest.approx(1001) if waits else 0)
+
+
+def test_a_group_is_restarted_instance_by_instance() -> None:
+    made = plan(around(), restart=("asg:web",))
+    assert [batch.where for batch in made.batches] == ["i-1", "i-2"]
+
+
+def test_a_service_needs_no_instance() -> None:
+    made = plan(around(probe=Unknown("no agent")), restart=("ecs:shop/web",))
+    assert problems(made) == ""
+    assert str(made.batches[0]) == "ecs web on shop"
+
+
+def test_the_engine_that_is_asked_is_the_real_one_elsewhere() -> None:
+    """The made-up one above has the real one's form."""
+    assert hasattr(engine.for_rds_engine("postgres"), "role_facts")
