@@ -309,6 +309,7 @@ def _begin(service: Service, output: Output, options: dict[str, Any]) -> int:
             "more, and --no-wait was said"
         )
     confirm("Rotate now?", output, options)
+    output.begin()
     _wait_for_fence(plan, output)
     _, ending = service.begin(plan)
     return _end(service, output, ending, wanted=Direction.FORWARD)

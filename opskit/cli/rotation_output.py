@@ -38,6 +38,10 @@ class Output:
         self._said: set[str] = set()
         self._started = time.monotonic()
 
+    def begin(self) -> None:
+        """Times count from now on."""
+        self._started = time.monotonic()
+
     def say(self, text: str) -> None:
         """A plain sentence."""
         self._write("note", text)

@@ -78,6 +78,7 @@ SOURCES: tuple[Reader, ...] = (
     key_policy.read_operator_grants,
     login.read,
     login.read_direct,
+    login.read_tunnel,
     neighbourhood.choose,
     neighbourhood.read_named,
     neighbourhood.read_peerings,
@@ -111,7 +112,9 @@ SOURCES: tuple[Reader, ...] = (
 PRIVATE: frozenset[type] = frozenset({Credential})
 """Fact types that hold a secret: handed to readers that ask, never part of a snapshot."""
 
-LIVE = frozenset({certificate.read, probe.read, login.read, login.read_direct, dns.read})
+LIVE = frozenset(
+    {certificate.read, probe.read, login.read, login.read_direct, login.read_tunnel, dns.read}
+)
 """Probes, which are not AWS rounds."""
 
 

@@ -8,12 +8,18 @@ import socket
 from dataclasses import dataclass
 
 from opskit import engine
+from opskit.config import Target
 from opskit.engine.interface import LoginFailure, Server
+from opskit.errors import TransportError
+from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.dns import Host, OperatorDns
-from opskit.facts.interface import Fact, Known, NotThere, Unknown
+from opskit.facts.interface import Fact, Known, NotThere, Ssm, SsmMessages, Unknown
 from opskit.facts.parameters import Credential, Parameters
 from opskit.facts.probe import InstanceProbe
+from opskit.instance.door import Door
+from opskit.instance.session_manager.session import Session
+from opskit.instance.session_manager.tunnel import start_session
 
 REACH_S = 0.7
 """A private database answers a laptop within one round trip or, mostly, never."""
@@ -77,15 +83,76 @@ def read_direct(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class TunnelLogin:
+    """The login from this machine through the instance; None when none was needed or possible."""
+
+    login: Login | None
+
+
+def read_tunnel(
+    ssm: Ssm,
+    messages: SsmMessages,
+    target: Target,
+    app: AppInstance,
+    host: Host,
+    database: Database,
+    parameters: Parameters,
+    credential: Credential,
+    probe: Fact[InstanceProbe],
+    direct: Fact[DirectLogin],
+) -> TunnelLogin:
+    """Log in through a session where neither this machine nor the instance could do it.
+
+    An instance without Python cannot log in by itself; libpq here can, with the connection
+    carried by its agent.
+    """
+    is_done = isinstance(direct, Known) and direct.value.login is not None
+    is_done = is_done or (isinstance(probe, Known) and probe.value.attempt is not None)
+    user, name = parameters.value("username"), parameters.value("database")
+    if is_done or target.via in ("none", "local") or not (user and name):
+        return TunnelLogin(None)
+    if not credential.password.reveal():
+        return TunnelLogin(None)
+    spoken = engine.for_rds_engine(database.instance.engine)
+    instance = app.instance
+
+    def start() -> Session:
+        return start_session(ssm, messages, instance.instance_id, host.name, host.port)
+
+    door = Door(spoken, host.name, host.port, name, None, start, instance.label)
+    try:
+        door.server()
+        done = door.try_login(user, credential.password)
+    except TransportError as error:
+        raise NotThere(error.sentence, *([error.missing] if error.missing else [])) from None
+    finally:
+        door.close()
+    return TunnelLogin(
+        Login(
+            done.succeeded,
+            done.failure,
+            done.message,
+            done.milliseconds,
+            done.tls_version,
+            f"this machine {door.words}",
+            user,
+        )
+    )
+
+
 def read(
     database: Database,
     parameters: Fact[Parameters],
     probe: Fact[InstanceProbe],
     direct: Fact[DirectLogin],
+    tunnel: Fact[TunnelLogin],
 ) -> Login:
-    """The login from here if there was one, else the instance's."""
+    """The login from here if there was one, else the instance's, else that through the instance."""
     if isinstance(direct, Known) and direct.value.login:
         return direct.value.login
+    if isinstance(tunnel, Known) and tunnel.value.login:
+        return tunnel.value.login
     if isinstance(probe, Unknown):
         raise NotThere(f"no login was tried: {probe.reason}", *probe.missing)
     attempt = probe.value.attempt

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import socket
 from dataclasses import dataclass, field
@@ -10,8 +9,8 @@ from dataclasses import dataclass, field
 from opskit import __version__
 from opskit.facts.interface import Known
 from opskit.facts.parameters import is_shared
+from opskit.instance.door import Door
 from opskit.rotation import password as passwords
-from opskit.rotation.door import Door
 from opskit.rotation.interface import Login, Opening, Published
 from opskit.rotation.journal import Journal
 from opskit.rotation.restart import Batch, write
@@ -98,18 +97,14 @@ def make_opening(
 
 def _published(around: Surroundings, old: Login, new: Login) -> tuple[Published, ...]:
     """What is written: the password's parameter, and the user's where users alternate."""
-    row, text = around.row, new.password
-    if is_shared(around.target, "password"):
-        whole = {**json.loads(around.text.reveal())}
-        whole |= {"username": new.user, "password": new.password.reveal()}
-        text = Secret(json.dumps(whole))
+    row = around.row
     one = Published(
         name=around.target.parameters["password"],
         kind=row["Type"],
         key_id=row.get("KeyId"),
         tier=row.get("Tier", "Standard"),
         old=around.text,
-        new=text,
+        new=around.text_with(new),
         old_version=row["Version"],
         labels=tuple(row["Labels"]),
     )

@@ -11,9 +11,9 @@ from opskit.engine.interface import LoginFailure, RoleFacts
 from opskit.errors import UsageError
 from opskit.facts.interface import Unknown
 from opskit.facts.permissions import Group
+from opskit.instance.door import Door
 from opskit.rotation import batches
 from opskit.rotation import password as passwords
-from opskit.rotation.door import Door
 from opskit.rotation.interface import Login
 from opskit.rotation.journal import Journal, Record
 from opskit.rotation.master import QUIET
@@ -128,7 +128,7 @@ def _check_database(around: Surroundings, strategy: str, plan: Plan) -> None:
 
 
 def _check_login(around: Surroundings, old: Login, door: Door, plan: Plan) -> None:
-    done = door.try_login(old)
+    done = door.try_login(old.user, old.password)
     if done.succeeded:
         return
     name = around.target.parameters["password"]

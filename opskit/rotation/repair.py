@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from opskit.engine.interface import LoginFailure
-from opskit.errors import Incomplete
-from opskit.rotation.door import Door
+from opskit.errors import AwsError, Incomplete
+from opskit.facts.interface import Rds, Ssm
+from opskit.instance.door import Door
 from opskit.rotation.interface import Login
+from opskit.rotation.surroundings import Surroundings
 
 MOST_TRIES = 20
 """Each costs a failed login in the database's log."""
+POLL_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ def propose(
     tried: list[str] = []
     held = known[0][1]
     for index, (where, login) in enumerate(known[:MOST_TRIES]):
-        done = door.try_login(login)
+        done = door.try_login(login.user, login.password)
         if done.succeeded and index == 0:
             return Repair(parameter, held.user, True, (), held, None, True, "")
         if done.succeeded:
@@ -74,3 +79,58 @@ def propose(
         f"\\password {held.user}"
     )
     return Repair(parameter, held.user, False, tuple(tried), held, None, False, advice)
+
+
+def carry_out(
+    repair: Repair, around: Surroundings, ssm: Ssm, rds: Rds, door: Door, wait_s: float
+) -> None:
+    """Make the one write, and wait until what the parameter holds logs in.
+
+    Args:
+        ssm, rds: clients; nothing is repeated by either.
+
+    Raises:
+        Incomplete: it was refused, or did not help.
+    """
+    try:
+        if repair.writes_parameter:
+            ssm.put_parameter(
+                Name=repair.parameter,
+                Value=around.text_with(repair.login).reveal(),
+                Type=around.row["Type"],
+                Overwrite=True,
+                **around.key,
+            )
+        else:
+            rds.modify_db_instance(
+                DBInstanceIdentifier=around.database.identifier,
+                MasterUserPassword=repair.login.password.reveal(),
+                ApplyImmediately=False,
+            )
+    except AwsError as error:
+        raise Incomplete(
+            f"the repair was not carried out: {error.permission}: {error.code}",
+            f"opskit rotate-password repair {around.target.flags}   looks again",
+        ) from None
+    limit = time.monotonic() + wait_s
+    while not door.try_login(repair.login.user, repair.login.password).succeeded:
+        if time.monotonic() > limit:
+            raise Incomplete(f"{repair.parameter} still does not log in as {repair.user}")
+        time.sleep(POLL_S)
+
+
+def combine(around: Surroundings, name: str, ssm: Ssm) -> None:
+    """Create a parameter that holds user name and password together.
+
+    Raises:
+        Incomplete: it is there already, or may not be created.
+    """
+    both = {"username": around.user, "password": around.password.reveal()}
+    try:
+        ssm.put_parameter(
+            Name=name, Value=json.dumps(both), Type="SecureString", Overwrite=False, **around.key
+        )
+    except AwsError as error:
+        raise Incomplete(
+            f"{name} was not created: {error.permission}: {error.code}: {error.message[:200]}"
+        ) from None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from opskit.errors import AwsError, Incomplete, TransportError
+from opskit.instance.door import Door
 from opskit.rotation.decide import Outcome
-from opskit.rotation.door import Door
 from opskit.rotation.interface import Changed, Control, Login, Opening
 
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from opskit.engine.interface import LoginFailure
 from opskit.errors import AwsError, OpskitError
 from opskit.facts.interface import at_once
+from opskit.instance.door import Door
 from opskit.rotation.decide import (
     Accepts,
     Action,
@@ -22,7 +23,6 @@ from opskit.rotation.decide import (
     decide,
     learn,
 )
-from opskit.rotation.door import Door
 from opskit.rotation.fence import Fence, TooOld
 from opskit.rotation.interface import Changed, Control, Login, Opening, Strategy
 from opskit.rotation.journal import Journal, Record
@@ -255,7 +255,7 @@ class Rotation:
 
     def _try(self, accepts: Accepts, login: Login) -> Accepts | None:
         """One candidate; None when the database says that its password is wrong."""
-        done = self._world.door.try_login(login)
+        done = self._world.door.try_login(login.user, login.password)
         if done.succeeded:
             return accepts
         if done.failure is LoginFailure.PASSWORD:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import socket
 import time
@@ -16,12 +15,12 @@ from opskit.facts import identity
 from opskit.facts.interface import Known, pages
 from opskit.facts.parameters import is_shared, part
 from opskit.facts.road import make_road
+from opskit.instance.door import Door
 from opskit.instance.interface import Road
 from opskit.instance.probe import ProbeRequest, parse, script
 from opskit.instance.session_manager.session import Session
 from opskit.instance.session_manager.tunnel import start_session
 from opskit.rotation.decide import Direction, Outcome, Runner, Which
-from opskit.rotation.door import Door
 from opskit.rotation.fence import Fence
 from opskit.rotation.interface import Accounts, Login, Opening, Strategy
 from opskit.rotation.journal import Journal, Record
@@ -29,7 +28,7 @@ from opskit.rotation.master import Master
 from opskit.rotation.parameter import Parameters
 from opskit.rotation.plan import Plan, Wishes
 from opskit.rotation.preflight import make_plan
-from opskit.rotation.repair import Repair, propose
+from opskit.rotation.repair import Repair, carry_out, combine, propose
 from opskit.rotation.restart import Batch, Containers, EcsServices, Restarted, read
 from opskit.rotation.role import Role
 from opskit.rotation.runner import Ending, Event, Rotation, World
@@ -39,7 +38,7 @@ from opskit.secret import Secret
 
 PROBE_LIMIT_S = 25.0
 OPEN_TRIES = 5
-REPAIR_POLL_S = 0.5
+OPEN_PAUSE_S = 0.5
 MOST_HISTORY = 20
 """Earlier passwords that are tried: each costs a failed login."""
 BELONGS_TO_LOGIN = frozenset({LoginFailure.PASSWORD, LoginFailure.OTHER, LoginFailure.ROLE_REFUSED})
@@ -115,7 +114,8 @@ class Service:
         assert opening is not None  # noqa: S101  a plan with problems is not begun
         number, outcome = plan.number, Outcome.UNKNOWN
         is_entitled, self.has_begun = True, True
-        for _ in range(OPEN_TRIES):
+        for tried in range(OPEN_TRIES):
+            time.sleep(OPEN_PAUSE_S * tried)
             self._fence.looked()
             outcome = self.journal.open(number, opening, plan.key_id)
             if outcome not in (Outcome.UNKNOWN, Outcome.MISSED):
@@ -174,34 +174,9 @@ class Service:
         Raises:
             Incomplete: it was refused, or did not help.
         """
-        password, row = repair.login.password, around.row
-        key = {"KeyId": row["KeyId"]} if row.get("KeyId") else {}
         self._fence.looked()
-        try:
-            if repair.writes_parameter:
-                self._changing.put_parameter(
-                    Name=repair.parameter,
-                    Value=password.reveal(),
-                    Type=row["Type"],
-                    Overwrite=True,
-                    **key,
-                )
-            else:
-                self._aws.changing("rds", self._fence.check).modify_db_instance(
-                    DBInstanceIdentifier=around.database.identifier,
-                    MasterUserPassword=password.reveal(),
-                    ApplyImmediately=False,
-                )
-        except AwsError as error:
-            raise Incomplete(
-                f"the repair was not carried out: {error.permission}: {error.code}",
-                "opskit rotate-password repair   looks again",
-            ) from None
-        door, limit = self._door_of(around), time.monotonic() + self._wait_s
-        while not door.try_login(repair.login).succeeded:
-            if time.monotonic() > limit:
-                raise Incomplete(f"{repair.parameter} still does not log in as {repair.user}")
-            time.sleep(REPAIR_POLL_S)
+        rds = self._aws.changing("rds", self._fence.check)
+        carry_out(repair, around, self._changing, rds, self._door_of(around), self._wait_s)
 
     def combine(self, around: Surroundings, name: str) -> None:
         """Create a parameter that holds user name and password together.
@@ -209,17 +184,8 @@ class Service:
         Raises:
             Incomplete: it is there already, or may not be created.
         """
-        key = {"KeyId": around.row["KeyId"]} if around.row.get("KeyId") else {}
-        both = {"username": around.user, "password": around.password.reveal()}
         self._fence.looked()
-        try:
-            self._changing.put_parameter(
-                Name=name, Value=json.dumps(both), Type="SecureString", Overwrite=False, **key
-            )
-        except AwsError as error:
-            raise Incomplete(
-                f"{name} was not created: {error.permission}: {error.code}: {error.message[:200]}"
-            ) from None
+        combine(around, name, self._changing)
 
     def prune(self) -> list[int]:
         """Delete what is old enough; a right that is missing for it is no failure."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from opskit.facts.rds import DbCluster, DbClusters, DbInstance
 from opskit.facts.region import Region
 from opskit.facts.snapshot import Snapshot
 from opskit.policy.operator import OperatorAccess
+from opskit.rotation.interface import Login
 from opskit.secret import Secret
 
 NEEDED: frozenset[type] = frozenset(
@@ -58,6 +60,20 @@ class Surroundings:
     probe: Fact[InstanceProbe]
     access: Fact[OperatorAccess]
     spoken: Engine
+
+    @property
+    def key(self) -> dict[str, str]:
+        """The password parameter's key, as an argument."""
+        return {"KeyId": self.row["KeyId"]} if self.row.get("KeyId") else {}
+
+    def text_with(self, login: Login) -> Secret:
+        """What the password parameter's whole value would be with another login."""
+        if not is_shared(self.target, "password"):
+            return login.password
+        whole = {**json.loads(self.text.reveal())}
+        return Secret(
+            json.dumps({**whole, "username": login.user, "password": login.password.reveal()})
+        )
 
 
 def look_around(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -56,7 +57,7 @@ class Door:
     def __init__(self, result: LoginResult) -> None:
         self._result = result
 
-    def try_login(self, _: object) -> LoginResult:
+    def try_login(self, *_: object) -> LoginResult:
         return self._result
 
     def server(self) -> None:
@@ -236,6 +237,23 @@ def test_what_is_only_warned_of(found: Surroundings, options: dict[str, Any], pa
     made = plan(found, **options)
     assert problems(made) == ""
     assert part in " ".join(made.warnings)
+
+
+def test_one_parameter_keeps_what_else_it_holds() -> None:
+    pair = Target("linkbox", {**b.NAMES, "username": "/l/both", "password": "/l/both"}, "/linkbox")
+    text = Secret('{"host": "db", "username": "app", "password": "present-Password-1"}')
+    named = b.parameters(username=b.parameter("username", name="/l/both"))
+    found = around(target=pair, text=text, user="app", parameters=named)
+    made = plan(found, strategy="alternating", admin_parameter="/admin")
+    assert made.opening is not None
+    [published] = made.opening.published
+    written = json.loads(published.new.reveal())
+    assert written == {
+        "host": "db",
+        "username": "app_clone",
+        "password": made.opening.new.password.reveal(),
+    }
+    assert published.old == text
 
 
 def test_two_users_take_turns() -> None:

@@ -190,6 +190,7 @@ def test_somebody_writes_the_parameter_meanwhile(scene: Scene) -> None:
     assert scene.verdict() == []
 
 
+@FULL
 def test_the_parameter_cannot_be_written(scene: Scene) -> None:
     """The database has changed already: it goes back."""
     before = scene.login()["version"]
@@ -276,6 +277,26 @@ def test_a_database_that_nobody_reaches(scene: Scene) -> None:
     assert status == 3, output
     assert "no login to" in output
     assert "opskit diagnose db" in output
+
+
+@FULL
+@pytest.mark.parametrize("calls", [1, 2])
+def test_a_database_that_goes_away_midway(scene: Scene, calls: int) -> None:
+    """Nothing is decided without a login that can be judged; when it is back, it goes on."""
+    scene.operator.need_packets()
+    run = paused_after(scene, calls, "--wait", "4")
+    client.order(scene.operator.running, "break", ["ingress-removed"])
+    scene.order("changes")
+    scene.order("release", "apply")
+    status = run.wait()
+    carried_out = scene.order("changes")["changes"]
+    client.order(scene.operator.running, "repair")
+    assert status == 5, run.output
+    assert carried_out == [], "a runner that cannot judge changes nothing"
+    assert "no login can be judged" in run.output
+    status, output = scene.rotate("--resume")
+    assert status == 0, output
+    assert scene.verdict() == []
 
 
 def test_rights_that_are_missing_are_named_beforehand(scene: Scene) -> None:

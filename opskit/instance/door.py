@@ -12,7 +12,7 @@ from opskit.engine.interface import Engine, LoginFailure, LoginResult, Server
 from opskit.errors import Incomplete, TransportError
 from opskit.instance.session_manager.session import Session
 from opskit.instance.session_manager.tunnel import Tunnel
-from opskit.rotation.interface import Login
+from opskit.secret import Secret
 
 REACH_S = 1.0
 """A private database answers a laptop within one round trip or, mostly, never."""
@@ -55,13 +55,13 @@ class Door:
         """Which way is used."""
         return "from this machine" if self._direct else f"through {self._through}"
 
-    def try_login(self, login: Login) -> LoginResult:
+    def try_login(self, user: str, password: Secret) -> LoginResult:
         """Log in and leave. A way that cannot be opened gives a result that judges nothing."""
         try:
             server = self.server()
         except (TransportError, Incomplete) as error:
             return LoginResult(False, LoginFailure.NO_ANSWER, error.sentence, 0.0)
-        return self.engine.login(server, login.user, login.password, timeout_s=LOGIN_S)
+        return self.engine.login(server, user, password, timeout_s=LOGIN_S)
 
     def server(self) -> Server:
         """Where to connect from here.

@@ -1,0 +1,61 @@
+"""A login where the instance cannot make one itself: from here, through its agent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from opskit.sandbox import client
+from tests.conftest import Operator
+
+
+@contextmanager
+def without_python(operator: Operator) -> Iterator[None]:
+    """An instance whose image has none."""
+    tool = Path(operator.running.directory) / "instance/bin/python3"
+    aside = tool.with_name("python3.aside")
+    tool.rename(aside)
+    try:
+        yield
+    finally:
+        aside.rename(tool)
+
+
+def test_libpq_here_logs_in_through_the_instance(operator: Operator) -> None:
+    operator.wait_for(0)
+    with without_python(operator):
+        found, status = operator.diagnose(layer="auth")
+    [login] = [c for c in found["checks"] if c["code"] == "AUT001"]
+    assert (status, login["status"]) == (0, "pass"), login
+    if not operator.running.dns_server:
+        assert "from this machine through linkbox-backend-1" in login["summary"]
+
+
+def test_a_wrong_password_is_found_that_way_too(operator: Operator) -> None:
+    operator.wait_for(0)
+    client.order(operator.running, "break", ["password-mismatch"])
+    with without_python(operator):
+        found, status = operator.diagnose(layer="auth")
+    assert status == 1
+    assert [c["code"] for c in found["root_causes"]] == ["AUT001"]
+
+
+def test_a_refused_session_leaves_it_unknown(operator: Operator) -> None:
+    """Nothing is guessed."""
+    operator.need_packets()
+    operator.wait_for(0)
+    allow = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    deny = {"Effect": "Deny", "Action": "ssm:StartSession", "Resource": "*"}
+    narrowed, whole = (
+        json.dumps({"Version": "2012-10-17", "Statement": s}) for s in ([allow, deny], [allow])
+    )
+    client.order(operator.running, "rights", [narrowed])
+    try:
+        with without_python(operator):
+            found, status = operator.diagnose(layer="auth")
+    finally:
+        client.order(operator.running, "rights", [whole])
+    [login] = [c for c in found["checks"] if c["code"] == "AUT001"]
+    assert (status, login["status"]) == (3, "unknown"), login
