@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import click
 
-from opskit.errors import ExitStatus, OpskitError
+from opskit.errors import EXIT_STATUS_MEANING, ExitStatus, OpskitError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "diagnose": ("opskit.cli.diagnose:diagnose", "Find out why the app cannot reach its database."),
@@ -77,8 +77,9 @@ class LazyGroup(click.Group):
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit status: 0 healthy or done, 1 a failure was found, 2 usage, 3 something essential "
-    "could not be judged, 4 no target or no credentials, 5 begun and not finished, 130 interrupted.",
+    epilog="Exit status: "
+    + ", ".join(f"{int(status)} {meaning}" for status, meaning in EXIT_STATUS_MEANING.items())
+    + ".",
 )
 @click.version_option(package_name="opskit", message="%(prog)s %(version)s")
 def cli() -> None:

@@ -6,7 +6,7 @@ import shlex
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from opskit.errors import AwsError, TransportError
 from opskit.facts.interface import AwsClient
@@ -64,13 +64,6 @@ class Restarted:
     is_healthy: bool
     why: str = ""
     is_about_login: bool = True
-
-
-class Restarter(Protocol):
-    """Restarts one kind of thing."""
-
-    def restart(self, batch: Batch) -> Restarted:
-        """Restart and wait until it is healthy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,13 @@ class Run:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)
 
+    def abort(self) -> None:
+        """End it, and let it say where it was."""
+        self.signal(signal.SIGABRT)
+        time.sleep(0.5)
+        self.signal(signal.SIGKILL)
+        self.output += self.process.communicate()[0]
+
     def go_on(self) -> None:
         """Let it run after a SIGSTOP, until what entered the namespaces for it runs as well: that one
         stops itself when it sees its child stopped."""
@@ -91,8 +98,7 @@ class Run:
         try:
             self.output += self.process.communicate(timeout=limit_s)[0]
         except subprocess.TimeoutExpired:
-            self.signal(signal.SIGKILL)
-            self.output += self.process.communicate()[0]
+            self.abort()
             raise AssertionError(f"it did not end within {limit_s:.0f} s: {self.output}") from None
         assert "Traceback" not in self.output, self.output
         return self.process.returncode
@@ -114,7 +120,7 @@ class Scene:
         command = self.operator.running.command([*ROTATE, *options])
         process = subprocess.Popen(
             command,
-            env={**self.operator.running.environment(), **environment},
+            env={**self.operator.running.environment(), "PYTHONFAULTHANDLER": "1", **environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -149,7 +155,7 @@ class Scene:
                 run.wait()
                 return False
             time.sleep(0.01)
-        run.kill()
+        run.abort()
         raise AssertionError(f"nothing was held, and nothing ended: {run.output}")
 
     @contextlib.contextmanager
