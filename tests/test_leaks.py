@@ -9,7 +9,7 @@ from pathlib import Path
 from opskit.sandbox import client
 from tests.conftest import Operator
 
-MARKS = ("opskit diagnose", "opskit.instance", "postgresql_wire", "aws ssm")
+MARKS = ("opskit diagnose", "opskit rotate", "opskit.instance", "postgresql_wire", "aws ssm")
 
 
 def password_of(operator: Operator) -> str:
@@ -30,21 +30,25 @@ def read(path: Path) -> str:
 class Watch(threading.Thread):
     """Reads the process list over and over, and keeps what it must not hold."""
 
-    def __init__(self, secret: str) -> None:
+    def __init__(self, *secrets: str) -> None:
         super().__init__(daemon=True)
-        self.secret, self.found, self.rounds = secret, [], 0
+        self.secrets, self.found, self.rounds = secrets, [], 0
         self.over = threading.Event()
 
     def run(self) -> None:
-        while not self.over.wait(0.01):
+        while not self.over.wait(0.03):
             self.rounds += 1
             for process in Path("/proc").glob("[0-9]*"):
                 line = read(process / "cmdline").replace("\0", " ")
-                if self.secret in line:
+                if self.holds(line):
                     self.found.append(line)
                 # The app has it in its environment, as apps do; we never have.
-                if any(mark in line for mark in MARKS) and self.secret in read(process / "environ"):
+                if any(mark in line for mark in MARKS) and self.holds(read(process / "environ")):
                     self.found.append(f"environment of {line}")
+
+    def holds(self, text: str) -> bool:
+        """Whether one of them is in it."""
+        return any(secret in text for secret in self.secrets)
 
 
 def test_no_password_leaves(operator: Operator) -> None:

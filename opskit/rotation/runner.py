@@ -113,8 +113,10 @@ class Rotation:
     """A run of one rotation to its end, or to where it has to stop.
 
     Args:
+        batches: what is restarted, in this order.
+        me: what this runner has done so far.
+        who: goes into every record that it writes.
         wait_s: the longest time without progress, the fence not counted.
-        stops_on_unhealthy: keep both passwords and ask, whatever the app complains about.
     """
 
     def __init__(
@@ -346,7 +348,7 @@ class Rotation:
         place = f"login {self._world.door.words}"
         verified = [*self._verified.get(held, []), place]
         verified.append("login from the instance" if works else f"not from the instance: {why}")
-        self._verified[held] = verified
+        self._verified[held] = verified = list(dict.fromkeys(verified))
         # The check took a while: this look is the final one.
         if self._decide(self.look()) != action:
             return Outcome.MISSED
@@ -379,7 +381,7 @@ class Rotation:
         if action.kind is Kind.HOLD and decision is not None and self._record is not None:
             left = self._world.fence.seconds + 1 - self._record.age_s(decision.at)
             text = (
-                "the app is well; a late request may still arrive, so this is closed in "
+                "database and parameter agree; a late request may still arrive, so this is closed in "
                 f"{max(0.0, left):.0f} s"
             )
         elif self._control.is_pending:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from opskit.sandbox import client
 from tests.conftest import Operator
 
@@ -33,6 +35,7 @@ def test_libpq_here_logs_in_through_the_instance(operator: Operator) -> None:
         assert "from this machine through linkbox-backend-1" in login["summary"]
 
 
+@pytest.mark.full
 def test_a_wrong_password_is_found_that_way_too(operator: Operator) -> None:
     operator.wait_for(0)
     client.order(operator.running, "break", ["password-mismatch"])
@@ -42,6 +45,7 @@ def test_a_wrong_password_is_found_that_way_too(operator: Operator) -> None:
     assert [c["code"] for c in found["root_causes"]] == ["AUT001"]
 
 
+@pytest.mark.full
 def test_a_refused_session_leaves_it_unknown(operator: Operator) -> None:
     """Nothing is guessed."""
     operator.need_packets()

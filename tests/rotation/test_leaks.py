@@ -42,9 +42,8 @@ def test_no_password_of_a_rotation_leaves(operator: Operator) -> None:
     operator.wait_until_healthy()
     scene = Scene(operator)
     secrets = {"old": password_of(operator), "new": NEW}
-    watches = [Watch(secret) for secret in secrets.values()]
-    for watch in watches:
-        watch.start()
+    watch = Watch(*secrets.values())
+    watch.start()
     said = ""
     run = scene.start("--yes", "--debug", "--password-stdin", stdin=f"{NEW}\n")
     status = run.wait()
@@ -53,13 +52,12 @@ def test_no_password_of_a_rotation_leaves(operator: Operator) -> None:
     for sub in ("history", "repair"):
         done = operator.run("opskit", "rotate-password", sub, "--prefix", "/linkbox", "--debug")
         said += done.stdout + done.stderr
-    for watch in watches:
-        watch.over.set()
-        watch.join()
+    watch.over.set()
+    watch.join()
     assert status == 0, run.output
     assert password_of(operator) == NEW
-    assert all(watch.rounds > 5 for watch in watches)
-    assert [watch.found for watch in watches] == [[], []]
+    assert watch.rounds > 5
+    assert watch.found == []
     history = operator.run("aws", "ssm", "list-commands").stdout
     history += operator.run("aws", "ssm", "list-command-invocations", "--details").stdout
     history += operator.run("aws", "ssm", "describe-sessions", "--state", "History").stdout

@@ -71,7 +71,8 @@ def test_two_at_the_same_instant(scene: Scene) -> None:
     assert scene.login()["version"] == before + rotations, "one new password for each that won"
 
 
-@pytest.mark.parametrize("calls", [pytest.param(1, marks=FULL), 2, pytest.param(3, marks=FULL)])
+@FULL
+@pytest.mark.parametrize("calls", [1, 2, 3])
 def test_paused_while_somebody_goes_back(scene: Scene, calls: int) -> None:
     """The paused one finds the decision, and ends in its direction."""
     before = scene.login()["version"]
@@ -99,6 +100,7 @@ def test_paused_while_somebody_goes_on(scene: Scene) -> None:
     assert scene.verdict() == []
 
 
+@FULL
 def test_forward_and_back_at_once(scene: Scene) -> None:
     run = paused_after(scene, 3)
     run.kill()
@@ -161,7 +163,8 @@ def test_an_outage(scene: Scene, kind: str) -> None:
     assert scene.verdict() == []
 
 
-@pytest.mark.parametrize("calls", [1, pytest.param(2, marks=FULL)])
+@FULL
+@pytest.mark.parametrize("calls", [1, 2])
 def test_credentials_that_expire(scene: Scene, calls: int) -> None:
     run = paused_after(scene, calls)
     scene.order("inject", rows=({"kind": "expired"},))
@@ -175,6 +178,7 @@ def test_credentials_that_expire(scene: Scene, calls: int) -> None:
     assert scene.verdict() == []
 
 
+@FULL
 def test_somebody_writes_the_parameter_meanwhile(scene: Scene) -> None:
     run = paused_after(scene, 2)
     put(scene, "written-by-somebody-else-1A")
@@ -236,7 +240,8 @@ def test_an_app_that_does_not_become_healthy(scene: Scene) -> None:
     assert scene.login()["version"] == before + 2
 
 
-@pytest.mark.parametrize("calls", [pytest.param(1, marks=FULL), 3])
+@FULL
+@pytest.mark.parametrize("calls", [1, 3])
 def test_ctrl_c(scene: Scene, calls: int) -> None:
     run = paused_after(scene, calls)
     run.signal(signal.SIGINT)
@@ -319,6 +324,7 @@ def test_a_dry_run_changes_nothing(scene: Scene) -> None:
     assert not scene.is_open()
 
 
+@FULL
 def test_drift_is_repaired_by_one_write(scene: Scene) -> None:
     put(scene, "drifted-away-long-ago-1A")
     status, output = scene.rotate()
