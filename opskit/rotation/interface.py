@@ -54,6 +54,7 @@ class Opening:
         batches: what is restarted, one after the other; see `restart`.
         was_healthy: the app, before.
         admin_parameter: holds an administrator's login; empty for none.
+        readers: hosts that follow the writer, and take the change a moment later.
     """
 
     run: str
@@ -75,6 +76,7 @@ class Opening:
     batches: tuple[str, ...]
     was_healthy: bool
     admin_parameter: str = ""
+    readers: tuple[str, ...] = ()
 
     @property
     def takes_turns(self) -> bool:

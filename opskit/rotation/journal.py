@@ -279,7 +279,8 @@ def parse_opening(text: str) -> Opening:
         for which in ("old", "new"):
             row[which] = Login(row[which]["user"], Secret(row[which]["password"]))
         row["published"] = tuple(_published(p) for p in row["published"])
-        row["batches"] = tuple(row["batches"])
+        for name in ("batches", "readers"):
+            row[name] = tuple(row[name])
         return Opening(**row)
     except (ValueError, KeyError, TypeError, AttributeError):
         # Without the error's own text, which may hold what could not be read.

@@ -79,6 +79,7 @@ def make_opening(
         tool=__version__,
         strategy=strategy,
         admin_parameter=wishes.admin_parameter,
+        readers=around.readers,
         old=old,
         new=new,
         published=_published(around, old, new),

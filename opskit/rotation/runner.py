@@ -94,6 +94,7 @@ class World:
             rotations, newest first. Asked for only when neither of the two logs in.
         restart: restarts one batch.
         ask_instance: logs in from where the app runs.
+        readers: host -> the way to it, of those that take the change later than the writer.
     """
 
     journal: Journal
@@ -105,6 +106,7 @@ class World:
     restart: Callable[[Batch], Restarted]
     ask_instance: Verifier
     on_event: Callable[[Event], None]
+    readers: Mapping[str, Door] = field(default_factory=dict)
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
 
@@ -345,8 +347,12 @@ class Rotation:
         if works is False:
             self._why = f"from the instance: {why}"
             return Outcome.MISSED
+        behind, judged = self._ask_readers(held)
+        if behind:
+            self._why = f"{behind} does not have the {held} password yet"
+            return Outcome.MISSED
         place = f"login {self._world.door.words}"
-        verified = [*self._verified.get(held, []), place]
+        verified = [*self._verified.get(held, []), place, *judged]
         verified.append("login from the instance" if works else f"not from the instance: {why}")
         self._verified[held] = verified = list(dict.fromkeys(verified))
         # The check took a while: this look is the final one.
@@ -363,6 +369,18 @@ class Rotation:
         if action.kind is Kind.CLOSE_CLEAN:
             return self._write("slot-2", {"kind": "close", **body})
         return self._write("done", body)
+
+    def _ask_readers(self, held: Which) -> tuple[str, list[str]]:
+        """The reader that is still behind, and what is to be said of the others."""
+        login = self._opening.new if held is Which.NEW else self._opening.old
+        judged = []
+        for host, door in self._world.readers.items():
+            done = door.try_login(login.user, login.password)
+            if done.failure is LoginFailure.PASSWORD:
+                return host, []
+            word = "login at" if done.succeeded else "not judged:"
+            judged.append(f"{word} {host}")
+        return "", judged
 
     def _write(self, name: str, body: Mapping[str, Any]) -> Outcome:
         return self._world.journal.write(self._number, name, body)

@@ -242,7 +242,14 @@ class Service:
             restart=self._restart(spoken),
             ask_instance=lambda: self._ask_instance(opening, spoken),
             on_event=self._on_event,
-        )
+            readers={
+                host: self._door(
+                    spoken, host, opening.port, opening.database,
+                    opening.instance, opening.instance or "",
+                )
+                for host in opening.readers
+            },
+        )  # fmt: skip
         batches = [read(text) for text in opening.batches]
         return Rotation(world, number, opening, batches, me, who=who, wait_s=self._wait_s)
 

@@ -20,7 +20,7 @@ from opskit.facts.identity import Identity
 from opskit.facts.interface import Fact, RunKey, Ssm, Unknown, pages
 from opskit.facts.parameters import Parameters, is_shared, part
 from opskit.facts.probe import InstanceProbe
-from opskit.facts.rds import DbCluster, DbClusters, DbInstance
+from opskit.facts.rds import DbCluster, DbClusters, DbInstance, DbInstances
 from opskit.facts.region import Region
 from opskit.facts.snapshot import Snapshot
 from opskit.policy.operator import OperatorAccess
@@ -28,7 +28,16 @@ from opskit.rotation.interface import Login
 from opskit.secret import Secret
 
 NEEDED: frozenset[type] = frozenset(
-    {Identity, Parameters, Database, DbClusters, AppInstance, InstanceProbe, OperatorAccess}
+    {
+        Identity,
+        Parameters,
+        Database,
+        DbInstances,
+        DbClusters,
+        AppInstance,
+        InstanceProbe,
+        OperatorAccess,
+    }
 )
 DEADLINE_S = 60.0
 MOST_VERSIONS = 100
@@ -40,6 +49,7 @@ class Surroundings:
     """What the facts say; everything else is worked out from it.
 
     Attributes:
+        readers: hosts of the cluster's other instances.
         text: the password parameter's exact value; password: what of it is the password.
         row: the password parameter's description.
     """
@@ -49,6 +59,7 @@ class Surroundings:
     parameters: Parameters
     database: DbInstance
     cluster: DbCluster | None
+    readers: tuple[str, ...]
     host: str
     port: int
     user: str
@@ -88,7 +99,16 @@ def look_around(
         OpskitError: what is meant cannot be found, or cannot be rotated at all.
     """
     wanted = facts_for(
-        {Identity, Parameters, Database, DbClusters, AppInstance, InstanceProbe, OperatorAccess}
+        {
+            Identity,
+            Parameters,
+            Database,
+            DbInstances,
+            DbClusters,
+            AppInstance,
+            InstanceProbe,
+            OperatorAccess,
+        }
     )
     given = (target, Region(region), RunKey(secrets.token_hex(8)))
     snapshot = derive_all(gather(wanted, clients, given, deadline_s=DEADLINE_S, on_wait=on_wait))
@@ -116,10 +136,23 @@ def look_around(
         else None
     )
     return Surroundings(
-        target, identity, parameters, instance, cluster, database.host or "", database.port,
+        target, identity, parameters, instance, cluster,
+        _readers(snapshot, cluster), database.host or "", database.port,
         parameters.value("username") or "", parameters.value("database") or "", text, password, row,
         snapshot.get(AppInstance), snapshot.get(InstanceProbe), snapshot.get(OperatorAccess), spoken,
     )  # fmt: skip
+
+
+def _readers(snapshot: Snapshot, cluster: DbCluster | None) -> tuple[str, ...]:
+    """The hosts of a cluster's instances but the writer's."""
+    instances = snapshot.value(DbInstances)
+    if cluster is None or instances is None:
+        return ()
+    return tuple(
+        i.host
+        for i in instances.all
+        if i.cluster_id == cluster.identifier and i.identifier != cluster.writer_id and i.host
+    )
 
 
 def _needed(snapshot: Snapshot, kind: type, words: str) -> Any:

@@ -84,6 +84,7 @@ def around(role: RoleFacts = ROLE, **changes: Any) -> Surroundings:
         parameters=snapshot.value(Parameters),
         database=b.db_instance(),
         cluster=None,
+        readers=(),
         host=b.HOST,
         port=5432,
         user="linkbox",

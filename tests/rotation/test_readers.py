@@ -1,0 +1,93 @@
+"""A cluster's readers take a change later than its writer: nothing is closed before they have it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from opskit.engine.interface import LoginFailure, LoginResult
+from opskit.rotation.decide import Direction, Outcome, Runner, Which
+from opskit.rotation.fence import Fence
+from opskit.rotation.interface import Control
+from opskit.rotation.journal import Entry, Record
+from opskit.rotation.parameter import Seen
+from opskit.rotation.runner import Rotation, World
+from opskit.secret import Secret
+from tests.rotation.test_records import NEW, opening
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Door:
+    """Takes the new password after so many logins; never: it cannot be reached."""
+
+    words = "from this machine"
+
+    def __init__(self, behind: int | None = 0) -> None:
+        self.behind = behind
+
+    def try_login(self, _: str, password: Secret) -> LoginResult:
+        if self.behind is None:
+            return LoginResult(False, LoginFailure.NO_ANSWER, "timeout expired", 1.0)
+        self.behind -= 1
+        has = self.behind < 0 and password == NEW
+        return LoginResult(has, None if has else LoginFailure.PASSWORD, "", 1.0)
+
+
+class Journal:
+    """Forward was decided; keeps what is written."""
+
+    def __init__(self) -> None:
+        self.entries = [Entry("decision", {"direction": "forward"}, NOW)]
+
+    def read(self, number: int) -> Record:
+        return Record(number, NOW, tuple(self.entries), NOW)
+
+    def write(self, _: int, name: str, body: dict[str, Any]) -> Outcome:
+        self.entries.append(Entry(name, body, NOW))
+        return Outcome.APPLIED
+
+
+class Parameters:
+    """Hold the new one."""
+
+    def read(self) -> Seen:
+        return Seen(Which.NEW, (2,))
+
+
+class Strategy:
+    """Nothing is pending."""
+
+    resets, is_synchronous = True, False
+
+    def control(self) -> Control:
+        return Control(False, "")
+
+
+def run(**readers: Door) -> tuple[Journal, list[float]]:
+    journal, slept = Journal(), list[float]()
+    made: dict[str, Any] = {
+        "journal": journal, "parameters": Parameters(), "strategy": Strategy(), "door": Door(),
+        "fence": Fence(1200), "others": lambda: [], "restart": lambda _: None,
+        "ask_instance": lambda: (True, ""), "on_event": lambda _: None, "readers": readers,
+        "sleep": slept.append,
+    }  # fmt: skip
+    me = Runner(Direction.FORWARD, opened=True)
+    ending = Rotation(World(**made), 1, opening(), [], me, who={"run": "r1"}, wait_s=60).run()
+    assert ending.direction is Direction.FORWARD
+    return journal, slept
+
+
+def test_it_waits_for_a_reader_that_is_behind() -> None:
+    journal, slept = run(near=Door(), far=Door(behind=2))
+    assert len(slept) == 2
+    verified = journal.entries[-1].body["verified"]
+    assert "login at near" in verified
+    assert "login at far" in verified
+    assert journal.entries[-1].is_close
+
+
+def test_a_reader_that_cannot_be_reached_is_named_and_not_waited_for() -> None:
+    journal, slept = run(away=Door(behind=None))
+    assert slept == []
+    assert "not judged: away" in journal.entries[-1].body["verified"]
