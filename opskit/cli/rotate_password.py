@@ -311,8 +311,7 @@ def _begin(service: Service, output: Output, options: dict[str, Any]) -> int:
     confirm("Rotate now?", output, options)
     output.begin()
     _wait_for_fence(plan, output)
-    _, ending = service.begin(plan)
-    return _end(service, output, ending, wanted=Direction.FORWARD)
+    return _end(service, output, service.begin(plan), wanted=Direction.FORWARD)
 
 
 def _end(service: Service, output: Output, ending: Ending, wanted: str) -> int:

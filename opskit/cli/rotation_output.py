@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from tabulate import tabulate
 
+from opskit.cli.main import say_error
 from opskit.cli.terminal import Spinner, shows_unicode, width_of
 from opskit.errors import ExitStatus, OpskitError
 from opskit.rotation.decide import Accepts, Direction, Which
@@ -234,9 +235,7 @@ class Output:
             self._json("error", error=sentence, next_step=next_step)
             return
         self._spinner.pause()
-        print(f"opskit: {sentence}", file=sys.stderr)
-        for line in next_step.splitlines():
-            print(f"        {line}", file=sys.stderr)
+        say_error(OpskitError(sentence, next_step))
 
     def _write(self, kind: str, text: str, **more: Any) -> None:
         if self._as_json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from opskit.cli.rotate_password import confirm
 from opskit.errors import ExitStatus, Incomplete, Unfinished
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ def run(service: Service, output: Output, options: dict[str, Any]) -> int:
     if repair.proposal is None:
         raise Incomplete(f"no password that is known logs in as {repair.user}", repair.advice)
     output.say(f"the smallest repair: {repair.proposal}")
-    from opskit.cli.rotate_password import confirm
-
     confirm("Do that now?", output, options)
     service.carry_out(repair, around)
     output.say(f"{repair.parameter} logs in as {repair.user}")

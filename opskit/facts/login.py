@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from opskit import engine
 from opskit.config import Target
-from opskit.engine.interface import LoginFailure, Server
+from opskit.engine.interface import LoginFailure, LoginResult, Server
 from opskit.errors import TransportError
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
@@ -70,17 +70,7 @@ def read_direct(
     spoken = engine.for_rds_engine(database.instance.engine)
     server = Server(host.name, address, host.port, name, ca_file=None)
     done = spoken.login(server, user, credential.password, timeout_s=LOGIN_S)
-    return DirectLogin(
-        Login(
-            done.succeeded,
-            done.failure,
-            done.message,
-            done.milliseconds,
-            done.tls_version,
-            "this machine",
-            user,
-        )
-    )
+    return DirectLogin(_told(done, "this machine", user))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,17 +118,7 @@ def read_tunnel(
         raise NotThere(error.sentence, *([error.missing] if error.missing else [])) from None
     finally:
         door.close()
-    return TunnelLogin(
-        Login(
-            done.succeeded,
-            done.failure,
-            done.message,
-            done.milliseconds,
-            done.tls_version,
-            f"this machine {door.words}",
-            user,
-        )
-    )
+    return TunnelLogin(_told(done, f"this machine {door.words}", user))
 
 
 def read(
@@ -170,4 +150,17 @@ def read(
         attempt.tls_version,
         "the instance",
         user or "the parameter's user",
+    )
+
+
+def _told(done: LoginResult, tried_from: str, user: str) -> Login:
+    """A login that this machine made."""
+    return Login(
+        done.succeeded,
+        done.failure,
+        done.message,
+        done.milliseconds,
+        done.tls_version,
+        tried_from,
+        user,
     )

@@ -28,6 +28,17 @@ def journal_of(parameter: str) -> str:
     return f"{ROOT}/{parameter.lstrip('/')}"
 
 
+def record_of(path: str, name: str) -> tuple[int, str]:
+    """Rotation and record of a parameter below a journal's path; 0 when it is none of its records.
+
+    A parameter below this one has its journal below, too.
+    """
+    number, _, record = name.removeprefix(path + "/").partition("/")
+    if not number.isdigit() or not record or "/" in record:
+        return 0, ""
+    return int(number), record
+
+
 def read(ssm: Ssm, target: Target) -> OpenRotation:
     """List the records, undecrypted."""
     path = journal_of(target.parameters["password"])
@@ -37,15 +48,14 @@ def read(ssm: Ssm, target: Target) -> OpenRotation:
     opened: dict[int, datetime | None] = {}
     closed: set[int] = set()
     for raw in listed:
-        number, _, name = raw["Name"].removeprefix(path + "/").partition("/")
-        # A parameter below this one has its journal below, too.
-        if not number.isdigit() or "/" in name:
+        number, name = record_of(path, raw["Name"])
+        if not number:
             continue
-        opened.setdefault(int(number), None)
+        opened.setdefault(number, None)
         if name == "open":
-            opened[int(number)] = raw.get("LastModifiedDate")
+            opened[number] = raw.get("LastModifiedDate")
         elif _closes(name, raw):
-            closed.add(int(number))
+            closed.add(number)
     newest = max(opened, default=0)
     return OpenRotation(0 if newest in closed else newest, opened.get(newest))
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from opskit.aws import CLOCK_CODE
+from opskit.errors import AwsError
 from opskit.rotation.decide import Outcome
 from opskit.secret import Secret
 
@@ -98,6 +100,21 @@ class Changed:
 
     outcome: Outcome
     why: str = ""
+
+    @classmethod
+    def by(cls, error: AwsError) -> Changed:
+        """What AWS's error says of the call that met it."""
+        outcome, said = outcome_of(error), f"{error.permission}: {error.code}"
+        return cls(
+            outcome, f"{said}: {error.message[:200]}" if outcome is Outcome.REFUSED else said
+        )
+
+
+def outcome_of(error: AwsError) -> Outcome:
+    """How a call ended that met an error: whether it was carried out, and whether to try again."""
+    if error.code == CLOCK_CODE:
+        return Outcome.MISSED
+    return Outcome.UNKNOWN if error.is_open else Outcome.REFUSED
 
 
 class Accounts(Protocol):

@@ -16,12 +16,11 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from opskit.aws import CLOCK_CODE
 from opskit.errors import AwsError, Incomplete
 from opskit.facts.interface import Ssm
-from opskit.facts.open_rotation import journal_of
+from opskit.facts.open_rotation import journal_of, record_of
 from opskit.rotation.decide import Direction, Outcome
-from opskit.rotation.interface import Login, Opening, Published
+from opskit.rotation.interface import Login, Opening, Published, outcome_of
 from opskit.secret import Secret
 
 FORMAT = 1
@@ -164,13 +163,14 @@ class Journal:
         reply = self._reading.get_parameter(Name=name, WithDecryption=True)
         return parse_opening(reply["Parameter"]["Value"])
 
-    def open(self, number: int, opening: Opening, key_id: str | None) -> Outcome:
-        """Begin a rotation: only one can."""
+    def open(self, number: int, opening: Opening) -> Outcome:
+        """Begin a rotation, under the password parameter's own key: only one can."""
         text = write_opening(opening)
         if len(text.encode()) > MOST_BYTES:
             raise Incomplete(
                 f"the values of {opening.published[0].name} are too long for a journal record"
             )
+        key_id = opening.published[0].key_id
         key = {"KeyId": key_id} if key_id else {}
         return self._create(number, "open", text, Type="SecureString", **key)
 
@@ -202,11 +202,9 @@ class Journal:
         except AwsError as error:
             if error.code == EXISTS:
                 return Outcome.APPLIED if self._holds(path, text) else Outcome.EXISTS
-            if error.is_open:
-                return Outcome.UNKNOWN
-            if error.code == CLOCK_CODE:
-                return Outcome.MISSED
-            raise
+            if (outcome := outcome_of(error)) is Outcome.REFUSED:
+                raise
+            return outcome
         return Outcome.APPLIED
 
     def _holds(self, path: str, text: str) -> bool:
@@ -224,11 +222,10 @@ class Journal:
 
     def _take(self, path: str) -> None:
         for raw in self._listed(path):
-            number, _, name = raw["Name"].removeprefix(self.path + "/").partition("/")
-            # A parameter below this one has its journal below, too.
-            if not number.isdigit() or not name or "/" in name:
+            number, name = record_of(self.path, raw["Name"])
+            if not number:
                 continue
-            seen = self._seen.setdefault(int(number), _Seen())
+            seen = self._seen.setdefault(number, _Seen())
             if name == "open":
                 seen.opened_at = raw["LastModifiedDate"]
             else:

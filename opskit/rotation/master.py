@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from opskit.aws import CLOCK_CODE
 from opskit.errors import AwsError, Incomplete
 from opskit.facts.interface import Rds
 from opskit.rotation.decide import Outcome
@@ -56,12 +55,9 @@ class Master:
                     ApplyImmediately=False,
                 )
         except AwsError as error:
-            said = f"{error.permission}: {error.code}"
-            if error.code == CLOCK_CODE:
-                return Changed(Outcome.MISSED, said)
-            if error.is_open or error.code.startswith(BUSY):
-                return Changed(Outcome.UNKNOWN, said)
-            return Changed(Outcome.REFUSED, f"{said}: {error.message[:200]}")
+            if error.code.startswith(BUSY):
+                return Changed(Outcome.UNKNOWN, f"{error.permission}: {error.code}")
+            return Changed.by(error)
         return Changed(Outcome.APPLIED)
 
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from opskit.aws import CLOCK_CODE
 from opskit.errors import AwsError
 from opskit.facts.interface import Ssm
 from opskit.rotation.decide import Outcome, Which
@@ -72,12 +71,7 @@ class Parameters:
                         Name=one.name, ParameterVersion=version, Labels=list(one.labels)
                     )
             except AwsError as error:
-                said = f"{error.permission}: {error.code}"
-                if error.code == CLOCK_CODE:
-                    return Changed(Outcome.MISSED, said)
-                if error.is_open:
-                    return Changed(Outcome.UNKNOWN, said)
-                return Changed(Outcome.REFUSED, f"{said}: {error.message[:200]}")
+                return Changed.by(error)
         return Changed(Outcome.APPLIED)
 
     def _put(self, one: Published, text: str) -> int:

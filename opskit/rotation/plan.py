@@ -51,7 +51,6 @@ class Plan:
     warnings: list[str] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)
     opening: Opening | None = None
-    key_id: str | None = None
     batches: tuple[Batch, ...] = ()
     number: int = 0
     wait_s: float = 0.0
@@ -70,7 +69,6 @@ def make_opening(
     wishes: Wishes,
 ) -> Opening:
     """What the journal keeps of the plan."""
-    plan.key_id = around.row.get("KeyId")
     app = around.app.value.instance.instance_id if isinstance(around.app, Known) else None
     return Opening(
         run=secrets.token_hex(8),

@@ -24,6 +24,10 @@ from opskit.rotation.surroundings import MOST_VERSIONS, Surroundings
 ROLE_LIMIT_S = 10.0
 MOST_DRAWS = 200
 CLONE = "_clone"
+BY_ADMINISTRATOR = (
+    "--admin-parameter NAME   names a parameter with an administrator's login: "
+    '{"username": ..., "password": ...}'
+)
 
 
 def make_plan(
@@ -231,14 +235,12 @@ def _check_partner(old: Login, other: str, found: RoleFacts, helper: str, plan: 
     if not found.other_exists and helper != "administrator":
         plan.refuse(
             f"the second role {other} is not there, and {old.user} cannot make a member of itself",
-            "--admin-parameter NAME   names a parameter with an administrator's login: "
-            '{"username": ..., "password": ...}',
+            BY_ADMINISTRATOR,
         )
     elif not helper:
         plan.refuse(
             f"no password of {other} is known, so it cannot change it",
-            "--admin-parameter NAME   names a parameter with an administrator's login: "
-            '{"username": ..., "password": ...}',
+            BY_ADMINISTRATOR,
         )
     if found.other_sessions:
         plan.refuse(

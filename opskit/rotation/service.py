@@ -104,7 +104,7 @@ class Service:
             lambda user: bool(self._logins_of(user)),
         )
 
-    def begin(self, plan: Plan) -> tuple[int, Ending]:
+    def begin(self, plan: Plan) -> Ending:
         """Open the rotation, and go forward.
 
         Raises:
@@ -117,7 +117,7 @@ class Service:
         for tried in range(OPEN_TRIES):
             time.sleep(OPEN_PAUSE_S * tried)
             self._fence.looked()
-            outcome = self.journal.open(number, opening, plan.key_id)
+            outcome = self.journal.open(number, opening)
             if outcome not in (Outcome.UNKNOWN, Outcome.MISSED):
                 break
             is_entitled = is_entitled and outcome is Outcome.MISSED
@@ -136,7 +136,7 @@ class Service:
         )
         text = f"both passwords are kept in {self.journal.path}/{number}/open"
         self._on_event(Event("step", "open", text))
-        return number, self._rotation(number, opening, me, who).run()
+        return self._rotation(number, opening, me, who).run()
 
     def go_on(self, record: Record, direction: Direction) -> Ending:
         """Join an open rotation and bring it to its end."""

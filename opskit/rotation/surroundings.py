@@ -98,18 +98,7 @@ def look_around(
     Raises:
         OpskitError: what is meant cannot be found, or cannot be rotated at all.
     """
-    wanted = facts_for(
-        {
-            Identity,
-            Parameters,
-            Database,
-            DbInstances,
-            DbClusters,
-            AppInstance,
-            InstanceProbe,
-            OperatorAccess,
-        }
-    )
+    wanted = facts_for(NEEDED)
     given = (target, Region(region), RunKey(secrets.token_hex(8)))
     snapshot = derive_all(gather(wanted, clients, given, deadline_s=DEADLINE_S, on_wait=on_wait))
     parameters: Parameters = _needed(snapshot, Parameters, "the parameters")

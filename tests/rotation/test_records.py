@@ -84,8 +84,8 @@ def test_a_foreign_opening_is_refused_without_being_shown(text: str) -> None:
 
 def test_records_are_created_once(journal: Journal) -> None:
     assert journal.latest().number == 0
-    assert journal.open(1, opening(), None) is Outcome.APPLIED
-    assert journal.open(1, opening(run="r2"), None) is Outcome.EXISTS
+    assert journal.open(1, opening()) is Outcome.APPLIED
+    assert journal.open(1, opening(run="r2")) is Outcome.EXISTS
     forward = {"direction": Direction.FORWARD, "run": "r1"}
     back = {"direction": Direction.BACK, "run": "r2"}
     assert journal.write(1, "decision", forward) is Outcome.APPLIED
@@ -99,11 +99,11 @@ def test_the_journal_of_a_parameter_below_is_another(
     aws: Aws, journal: Journal, fence: Fence
 ) -> None:
     below = Journal(aws.client("ssm"), aws.changing("ssm", fence.check), f"{NAME}/7")
-    below.open(1, opening(), None)
+    below.open(1, opening())
     assert journal.latest().number == 0
     target = Target("linkbox", {"password": NAME})
     assert open_rotation.read(aws.client("ssm"), target).number == 0
-    journal.open(1, opening(), None)
+    journal.open(1, opening())
     assert open_rotation.read(aws.client("ssm"), target).number == 1
     journal.write(1, "slot-2", {"kind": "join"})
     assert open_rotation.read(aws.client("ssm"), target).number == 1
@@ -113,14 +113,14 @@ def test_the_journal_of_a_parameter_below_is_another(
 
 def test_ones_own_record_after_a_lost_reply_is_ones_own(journal: Journal) -> None:
     body = {"direction": Direction.BACK, "run": "r1"}
-    journal.open(1, opening(), None)
+    journal.open(1, opening())
     assert journal.write(1, "decision", body) is Outcome.APPLIED
     assert journal.write(1, "decision", body) is Outcome.APPLIED
-    assert journal.open(1, opening(), None) is Outcome.APPLIED
+    assert journal.open(1, opening()) is Outcome.APPLIED
 
 
 def test_slots_are_taken_in_order_and_a_clean_close_needs_the_first(journal: Journal) -> None:
-    journal.open(1, opening(), None)
+    journal.open(1, opening())
     assert journal.read(1).free_slot == 2
     journal.write(1, "slot-2", {"kind": "join", "run": "r2"})
     record = journal.read(1)
@@ -136,7 +136,7 @@ def test_slots_are_taken_in_order_and_a_clean_close_needs_the_first(journal: Jou
 
 
 def test_a_clean_close_says_the_direction_too(journal: Journal) -> None:
-    journal.open(1, opening(), None)
+    journal.open(1, opening())
     journal.write(1, "slot-2", {"kind": "close", "direction": "back", "run": "r1"})
     record = journal.latest()
     assert record.is_closed_clean
@@ -146,7 +146,7 @@ def test_a_clean_close_says_the_direction_too(journal: Journal) -> None:
 
 def test_what_was_seen_is_not_forgotten(journal: Journal, aws: Aws) -> None:
     """A stale read hides no record that was read before."""
-    journal.open(1, opening(), None)
+    journal.open(1, opening())
     journal.write(1, "decision", {"direction": "back", "run": "r1"})
     assert journal.read(1).decision is Direction.BACK
     aws.client("ssm").delete_parameter(Name=f"{journal.path}/1/decision")  # type: ignore[union-attr]
@@ -157,7 +157,7 @@ def test_old_rotations_go_secret_first(
     journal: Journal, aws: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(1, 14):
-        journal.open(number, opening(), None)
+        journal.open(number, opening())
         journal.write(number, "decision", {"direction": "forward"})
         journal.write(number, "done", {"direction": "forward"})
     assert journal.prune() == [], "they are young"
@@ -306,7 +306,7 @@ class TestParameters:
 
 
 def test_bodies_of_records_hold_no_secret(journal: Journal, aws: Aws) -> None:
-    journal.open(1, opening(), None)
+    journal.open(1, opening())
     journal.write(1, "decision", {"direction": "back", "why": "asked"})
     reply = aws.client("ssm").get_parameters_by_path(  # type: ignore[union-attr]
         Path=journal.path, Recursive=True, WithDecryption=False
