@@ -42,6 +42,9 @@ CREDENTIAL_CODES = {
 }
 CLOCK_CODE = "SignatureExpired"
 """Ours for a request that was refused for its age: it waited on its way, or this clock is wrong."""
+SECRET_ARGUMENTS = ("Value", "MasterUserPassword")
+"""Arguments that a service may repeat when it refuses them, such as one that misses a pattern."""
+SDK_LOGGERS = ("boto3", "botocore", "urllib3")
 IAM_PREFIX = {"elbv2": "elasticloadbalancing"}
 """Where the IAM name of a service is not the client's."""
 
@@ -119,6 +122,10 @@ class Aws:
 
     def _make_session(self) -> boto3.Session:
         if self._session is None:
+            # At DEBUG they write whole requests and replies, so parameters' values; their children
+            # have no level of their own.
+            for name in SDK_LOGGERS:
+                logging.getLogger(name).setLevel(logging.CRITICAL)
             import boto3
             from botocore.exceptions import BotoCoreError, ProfileNotFound
 
@@ -220,7 +227,12 @@ class Client:
             try:
                 return method(**arguments)
             except Exception as error:
-                raise translate(permission, error, is_changing=self._is_changing) from None
+                told = translate(permission, error, is_changing=self._is_changing)
+                if isinstance(told, AwsError):
+                    told = told.without(
+                        *(str(arguments.get(name, "")) for name in SECRET_ARGUMENTS)
+                    )
+                raise told from None
             finally:
                 log.debug("%s %.0f ms", permission, 1000 * (time.monotonic() - started))
 
@@ -236,8 +248,8 @@ def translate(permission: str, error: Exception, *, is_changing: bool = False) -
     """Botocore's error as one of ours.
 
     A read that is refused for its time cannot be helped by repeating it; a change may only have
-    waited too long on its way. The message of an AWS error names principals, actions and resources,
-    never parameter values.
+    waited too long on its way. The message of an AWS error names principals, actions and resources;
+    where a validation repeats the value that it refused, `Client` takes it out.
     """
     from botocore import exceptions
 

@@ -117,6 +117,13 @@ class AwsError(Exception):
         self.code = code
         self.message = message
 
+    def without(self, *secrets: str) -> AwsError:
+        """The same error, with every secret that its message repeats taken out."""
+        message = self.message
+        for secret in filter(None, secrets):
+            message = message.replace(secret, "(the value)")
+        return AwsError(self.permission, self.code, message)
+
     @property
     def is_denied(self) -> bool:
         """Whether a right is missing, as opposed to something else being wrong."""

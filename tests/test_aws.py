@@ -1,13 +1,18 @@
-"""Signing the upgrade to a data channel."""
+"""Signing the upgrade to a data channel, and what of a call may be read afterwards."""
 
 from __future__ import annotations
 
+import logging
 import re
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
 
 from opskit.aws import Aws
 from opskit.config import Target
+from opskit.errors import AwsError
 from tests import builders as b
 
 URL = "wss://ssmmessages.us-east-1.amazonaws.com/v1/data-channel/s-1?role=publish_subscribe&cell-number=AA+/B="
@@ -50,3 +55,40 @@ def test_characters_of_the_query_are_signed_escaped(
 
 def test_a_url_that_is_signed_already_is_left_alone(aws: Aws) -> None:
     assert aws.client("ssmmessages").upgrade_headers(URL + "&X-Amz-Signature=abc") == {}
+
+
+SECRET = "A-password-that-nobody-reads-1"
+
+
+def test_the_sdk_writes_no_value_into_its_log(
+    aws: Aws, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would, at DEBUG: the request with what is written, the reply with what is read."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    caplog.set_level(logging.DEBUG)
+    with mock_aws():
+        writing: Any = aws.changing("ssm", lambda: None)
+        writing.put_parameter(Name="/a", Value=SECRET, Type="SecureString")
+        reading: Any = aws.client("ssm")
+        reply = reading.get_parameter(Name="/a", WithDecryption=True)
+    assert reply["Parameter"]["Value"] == SECRET
+    assert "ssm:PutParameter" in caplog.text, "our own log is seen"
+    assert SECRET not in caplog.text
+
+
+def test_an_error_that_repeats_the_value_is_shown_without_it(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a validation does that says what missed its pattern."""
+    writing: Any = aws.changing("ssm", lambda: None)
+
+    def refuse(**_: Any) -> None:
+        text = f"Parameter value, {SECRET}, cannot be validated by allowedPattern: [0-9]+"
+        answer = {"Error": {"Code": "ParameterPatternMismatchException", "Message": text}}
+        raise ClientError(answer, "PutParameter")
+
+    monkeypatch.setattr(writing._client, "put_parameter", refuse)
+    with pytest.raises(AwsError) as caught:
+        writing.put_parameter(Name="/a", Value=SECRET, Type="SecureString")
+    assert SECRET not in str(caught.value) + caught.value.message
+    assert "(the value), cannot be validated by allowedPattern" in caught.value.message

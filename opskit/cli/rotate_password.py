@@ -224,15 +224,12 @@ def _with_parents(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _log(debug: bool) -> None:
-    """Show our own log if asked for; the SDK's holds passwords and is shown never."""
+    """Show our own log if asked for; the SDK's holds passwords, and `aws` silences it."""
     import logging
 
     if debug:
         logging.basicConfig(stream=sys.stderr, format="%(message)s")
         logging.getLogger("opskit").setLevel(logging.DEBUG)
-    for name in ("botocore", "boto3", "urllib3"):
-        logging.getLogger(name).addFilter(lambda _: False)
-        logging.getLogger(name).disabled = True
 
 
 def _fence_s(options: dict[str, Any]) -> float:
