@@ -103,12 +103,14 @@ class Conduct:
     def hold(self) -> bool:
         """Keep the present call until it is released; whether it goes on."""
         one = Held()
-        self.held.append(one)
+        with self._lock:
+            self.held.append(one)
         return one.wait()
 
     def release(self, *, is_dropped: bool) -> None:
         """Release every call that is kept."""
-        held, self.held = self.held, []
+        with self._lock:
+            held, self.held = self.held, []
         for one in held:
             one.release(is_dropped=is_dropped)
 

@@ -123,7 +123,6 @@ class Front:
         self.conduct = sessions.conduct = Conduct(latency_s)
         # moto has no locks of its own (two racing overwrites can lose one).
         self._lock = threading.Lock()
-        self._last_status = ""
 
     def __call__(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
         """Answer one request."""
@@ -191,8 +190,6 @@ class Front:
                 return _json(start, *special)
         change = ssm.disguise if call.service == "ssm" else None
         reply = self._ask_moto(environ, start, change, call, hidden_s)
-        if call.change and self._last_status.startswith("200"):
-            self.conduct.changes.append(call.change)
         if CHANGES_PACKETS.search(call.action) and not READS_ONLY.match(call.action):
             self._network_changed()
         return reply
@@ -229,7 +226,8 @@ class Front:
         with self._lock, ssm.seen_late(hidden_s):
             data = b"".join(self._moto(environ, keep))
         status, headers = kept
-        self._last_status = status
+        if call is not None and call.change and status.startswith("200"):
+            self.conduct.changes.append(call.change)
         if change is not None and call is not None and status.startswith("200"):
             data = change(call.action, call.fields, data)
             headers = [(k, v) for k, v in headers if k.lower() != "content-length"]
