@@ -155,7 +155,7 @@ class Sessions:
         if process is not None and process.poll() is None:
             process.kill()
         if session.ports is not None:
-            session.ports.is_over = True
+            session.ports.end()
 
     def _start(self, body: Mapping[str, Any], owner: str) -> Answer:
         if body.get("DocumentName") not in TYPES:

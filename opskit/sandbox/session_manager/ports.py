@@ -16,7 +16,7 @@ Say = Callable[[int, bytes], None]
 """Sends a payload to the client: payload type and bytes; waits while too much is under way."""
 
 OPEN, CLOSE, DATA = 0, 1, 2
-FLAG, UNREACHABLE = 10, struct.pack(">I", 3)
+FLAG, UNREACHABLE, TERMINATE = 10, struct.pack(">I", 3), struct.pack(">I", 2)
 
 
 def frame(command: int, stream: int, data: bytes = b"") -> bytes:
@@ -39,10 +39,17 @@ class Ports:
         self._inputs: dict[int, queue.Queue[bytes]] = {}
         self.is_over = False
 
+    def end(self) -> None:
+        """Close all streams: a session that ended leaves no connection behind."""
+        self.is_over = True
+        for entrance in list(self._inputs.values()):
+            entrance.put(b"")
+
     def take(self, kind: int, payload: bytes) -> None:
         """Take what the client sent."""
         if kind != 1:
-            self.is_over = self.is_over or payload == struct.pack(">I", 2)
+            if payload == TERMINATE:
+                self.end()
             return
         self._rest += payload
         while len(self._rest) >= 8:
@@ -52,15 +59,14 @@ class Ports:
                 return
             data, self._rest = self._rest[8 : 8 + length], self._rest[8 + length :]
             if command == OPEN:
-                self._inputs[stream] = queue.Queue()
-                threading.Thread(target=self._serve, args=(stream,), daemon=True).start()
+                self._inputs[stream] = entrance = queue.Queue()
+                threading.Thread(target=self._serve, args=(stream, entrance), daemon=True).start()
             elif command == DATA and stream in self._inputs:
                 self._inputs[stream].put(data)
             elif command == CLOSE and stream in self._inputs:
                 self._inputs.pop(stream).put(b"")
 
-    def _serve(self, stream: int) -> None:
-        entrance = self._inputs[stream]
+    def _serve(self, stream: int, entrance: queue.Queue[bytes]) -> None:
         try:
             connection = self._dial(self._host, self._port)
         except OSError:
