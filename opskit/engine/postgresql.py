@@ -124,7 +124,9 @@ class PostgreSql:
 
         started = time.monotonic()
         try:
-            with postgresql_roles.connect(server, user, password, timeout_s) as connection:
+            with postgresql_roles.connected(
+                server, user, password, timeout_s=timeout_s, limit_s=timeout_s
+            ) as connection:
                 connection.execute("select 1")
                 version = "TLS" if connection.pgconn.ssl_in_use else ""
                 return LoginResult(True, None, "", 1000 * (time.monotonic() - started), version)

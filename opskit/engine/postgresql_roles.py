@@ -6,8 +6,12 @@ connection defaults; RDS user guide: restricting password management, IAM databa
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
-from collections.abc import Callable
+import socket
+import threading
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from opskit.engine.interface import ChangeResult, RoleFacts, Server
@@ -31,20 +35,72 @@ select coalesce(r.rolvaliduntil::text, ''), r.rolconnlimit, pg_is_in_recovery(),
     where c <> all (coalesce((select rolconfig from pg_roles where rolname = %(other)s), '{}'))), '{}')
 from pg_roles r where r.rolname = current_user
 """
+WAITS = 3
+"""How often a change may wait for as long as its limit: for the lock, for the word that it is still
+wanted, for the statement."""
 FINAL = ("0A", "22", "23", "28", "42")
 """Classes of SQLSTATEs after which another try makes no sense: not supported, bad data, not admitted,
 not permitted. All others come from waiting, from load, or from a server that stops."""
 
 
-def connect(
-    server: Server, user: str, password: Secret, timeout_s: float
-) -> psycopg.Connection[tuple[Any, ...]]:
-    """Log in with TLS: `verify-full` with a CA file, else `require`; the password is never sent as
-    it stands.
+@contextlib.contextmanager
+def connected(
+    server: Server, user: str, password: Secret, *, timeout_s: float, limit_s: float
+) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+    """A login with TLS and one transaction: `verify-full` with a CA file, else `require`; the
+    password is never sent as it stands.
+
+    Args:
+        timeout_s: for the login.
+        limit_s: for all that follows. A way that swallows an answer would otherwise hold for ever:
+            the server's own time-outs end its work, not our waiting.
 
     Raises:
         psycopg.Error: it carries the connection's settings; only its text may go on.
     """
+    import psycopg
+
+    connection = _connect(server, user, password, timeout_s)
+    with _Limit(connection.pgconn.socket, limit_s) as limit:
+        try:
+            with connection:
+                yield connection
+        except psycopg.OperationalError:
+            if limit.is_over:
+                raise psycopg.OperationalError(f"timeout expired: {limit_s:.0f} s") from None
+            raise
+
+
+class _Limit:
+    """Shuts a connection's socket down when the time is over; whoever waits for it wakes up."""
+
+    def __init__(self, descriptor: int, limit_s: float) -> None:
+        # Our own descriptor of it: the driver's may belong to another connection by then.
+        self._socket = socket.socket(fileno=os.dup(descriptor))
+        self.is_over = False
+        self._timer = threading.Timer(limit_s, self._cut)
+        self._timer.daemon = True
+
+    def __enter__(self) -> _Limit:
+        """From now on the time runs."""
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """The time counts no longer."""
+        self._timer.cancel()
+        self._timer.join()
+        self._socket.close()
+
+    def _cut(self) -> None:
+        self.is_over = True
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+
+def _connect(
+    server: Server, user: str, password: Secret, timeout_s: float
+) -> psycopg.Connection[tuple[Any, ...]]:
     import psycopg
 
     # Older libraries do not know the option, and new ones would otherwise answer whoever asks.
@@ -72,7 +128,9 @@ def role_facts(
     import psycopg
 
     try:
-        with connect(server, user, password, timeout_s) as connection:
+        with connected(
+            server, user, password, timeout_s=timeout_s, limit_s=timeout_s
+        ) as connection:
             row = connection.execute(ABOUT_THE_ROLE, {"other": other}).fetchone()
     except psycopg.Error as error:
         raise Incomplete(f"the role {user} could not be asked: {first_line(str(error))}") from None
@@ -109,7 +167,9 @@ def change_password(
 
     is_committing = False
     try:
-        with connect(server, user, password, limit_s) as connection:
+        with connected(
+            server, user, password, timeout_s=limit_s, limit_s=WAITS * limit_s
+        ) as connection:
             for setting in ("lock", "statement", "idle_in_transaction_session"):
                 limit = f"{1000 * limit_s:.0f}ms"
                 connection.execute(

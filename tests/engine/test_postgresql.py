@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import socket
 import struct
+import threading
+import time
 
+import psycopg
 import pytest
 
 from opskit import engine
+from opskit.engine import postgresql_roles
 from opskit.engine.interface import Heard, LoginFailure, Server
 from opskit.engine.postgresql import ENGINE, parse_answer
 from opskit.secret import Secret
@@ -107,3 +112,33 @@ def test_an_engine_that_is_not_spoken() -> None:
     assert engine.for_rds_engine("aurora-postgresql").default_port == 5432
     with pytest.raises(engine.UnknownEngine):
         engine.for_rds_engine("oracle-ee")
+
+
+def test_an_answer_that_is_swallowed_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A way may be lost in the middle of a question, with the connection still there."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        connection.recv(4096)
+        connection.sendall(b"R" + struct.pack("!ii", 8, 0) + b"Z" + struct.pack("!i", 5) + b"I")
+        while connection.recv(4096):
+            pass
+        connection.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+
+    def connect(server: Server, user: str, *_: object) -> psycopg.Connection:
+        there = {"host": server.host, "port": server.port, "user": user, "sslmode": "disable"}
+        return psycopg.connect(**there, dbname=server.database)
+
+    monkeypatch.setattr(postgresql_roles, "_connect", connect)
+    server = Server("127.0.0.1", "127.0.0.1", listener.getsockname()[1], "d", None)
+    started = time.monotonic()
+    done = ENGINE.login(server, "u", Secret("p"), timeout_s=0.3)
+    assert (done.succeeded, done.failure) == (False, LoginFailure.NO_ANSWER), done
+    assert time.monotonic() - started < 2
+    thread.join(2)
+    assert not thread.is_alive()
+    listener.close()

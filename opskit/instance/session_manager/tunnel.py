@@ -97,7 +97,8 @@ class Tunnel:
     def close(self) -> None:
         """End all connections and the session."""
         if self._listener is not None:
-            self._listener.close()
+            # Closing alone would leave it listening for as long as a thread waits in accept.
+            _shut(self._listener)
         with self._lock:
             for local in self._streams.values():
                 local.close()

@@ -59,7 +59,8 @@ class Ports:
                 return
             data, self._rest = self._rest[8 : 8 + length], self._rest[8 + length :]
             if command == OPEN:
-                self._inputs[stream] = entrance = queue.Queue()
+                entrance: queue.Queue[bytes] = queue.Queue()
+                self._inputs[stream] = entrance
                 threading.Thread(target=self._serve, args=(stream, entrance), daemon=True).start()
             elif command == DATA and stream in self._inputs:
                 self._inputs[stream].put(data)
@@ -90,5 +91,7 @@ class Ports:
                     break
                 self._say(1, frame(DATA, stream, data))
         connection.close()
-        if self._inputs.pop(stream, None) is not None:
+        entrance = self._inputs.pop(stream, None)
+        if entrance is not None:
+            entrance.put(b"")
             self._say(1, frame(CLOSE, stream))
