@@ -92,3 +92,15 @@ def test_printing_and_sizes() -> None:
         ]
         assert not [c for c in calls if c.func.id == "print"], f"{name} prints"  # type: ignore[attr-defined]
         assert len(path.read_text().splitlines()) <= 450, name
+
+
+def test_no_wait_may_be_missed() -> None:
+    """`queue.SimpleQueue.get` of CPython 3.11 and 3.12 waits for ever when its time is over before it
+    begins to wait, and so does the WebSocket library's `recv` with a limit."""
+    for path in sorted((ROOT / "opskit").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute):
+                assert node.attr != "SimpleQueue", path
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                named = {k.arg for k in node.keywords}
+                assert node.func.attr != "recv" or "timeout" not in named, (path, node.lineno)

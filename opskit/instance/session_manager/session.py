@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import random
 import threading
 import time
@@ -22,9 +23,9 @@ PING_EVERY_S = 40
 """Middleboxes drop connections that are silent for about a minute."""
 RECONNECT_WITHIN_S = 60.0
 """The gateway closes every connection about once an hour; a new one takes moments."""
-
-
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
+MOST_WAITING = 64
+"""Frames: beyond it the connection is not read, so that the agent slows down."""
 
 
 class Ssm(Protocol):
@@ -71,6 +72,7 @@ class Session:
         self.channel = Channel(self.session_id, target, make_key)
         self._url = ""
         self._connection = ExitStack()
+        self._incoming: _Frames | None = None
         self._is_proven, self._lost_at, self._pause_s = True, 0.0, FIRST_PAUSE_S
         try:
             self._connect(reply)
@@ -126,9 +128,8 @@ class Session:
 
         while not self.channel.is_closed and not stop.is_set():
             try:
-                got = self._socket.recv(timeout=1)
-            except TimeoutError:
-                continue
+                # Without a limit: whoever sets `stop` closes the session, which ends this too.
+                got = self._socket.recv()
             except ConnectionClosed:
                 if self.channel.is_closed or stop.is_set():
                     return
@@ -173,18 +174,23 @@ class Session:
         try:
             self._write()
             until = min(deadline, self.channel.next_at() or deadline)
-            got = self._socket.recv(timeout=max(0.0, until - now))
+            got = self._frames().take(max(0.0, until - now))
             if isinstance(got, bytes):
                 self._is_proven = True
                 events += self.channel.receive(got, time.monotonic())
                 self._write()
-        except TimeoutError:
-            return events
         except ConnectionClosed:
             if not self.channel.is_closed:
                 events += self._reconnect(deadline)
                 self.channel.reconnected(time.monotonic())
         return events
+
+    def _frames(self) -> _Frames:
+        """The present connection's frames."""
+        if self._incoming is None:
+            self._incoming = _Frames(self._socket)
+            self._connection.callback(self._incoming.stop)
+        return self._incoming
 
     def _write(self) -> None:
         for frame in self.channel.frames():
@@ -197,6 +203,7 @@ class Session:
         self._url = str(reply.get("StreamUrl") or self._url)
         host = urlsplit(self._url).hostname
         self._connection.close()
+        self._incoming = None
         try:
             self._socket = self._connection.enter_context(
                 connect(
@@ -255,6 +262,54 @@ class Session:
         except (AwsError, TargetError):
             # It ends by its own idle time-out.
             return
+
+
+class _Frames:
+    """The frames of one connection, for those who wait for them with a limit.
+
+    `recv` of the library has one too, but waits by `queue.SimpleQueue`, whose `get` waits for ever in
+    Python 3.11 and 3.12 when its time is over before it begins to wait.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._queue: queue.Queue[Any] = queue.Queue(MOST_WAITING)
+        self._is_stopped = threading.Event()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def take(self, timeout_s: float) -> Any:
+        """The next frame; None when none came in time.
+
+        Raises:
+            ConnectionClosed: there are no more.
+        """
+        try:
+            got = self._queue.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+        if isinstance(got, Exception):
+            raise got
+        return got
+
+    def stop(self) -> None:
+        """Nobody takes frames any more."""
+        self._is_stopped.set()
+
+    def _read(self) -> None:
+        from websockets.exceptions import ConnectionClosed
+
+        got: Any = None
+        while not isinstance(got, Exception):
+            try:
+                got = self._connection.recv()
+            except ConnectionClosed as error:
+                got = error
+            while not self._is_stopped.is_set():
+                try:
+                    self._queue.put(got, timeout=1)
+                    break
+                except queue.Full:
+                    continue
 
 
 def refusal(error: AwsError, target: str, document: str) -> TransportError:

@@ -7,6 +7,7 @@ the first message; then it is the agent's side of the channel, all in one proces
 from __future__ import annotations
 
 import json
+import queue
 import re
 import secrets
 import shlex
@@ -34,6 +35,7 @@ TYPES = {
 DRAIN_S = 2.0
 """So long an agent waits at its end for what is not acknowledged yet."""
 STEP_S = 0.02
+OPENING_WITHIN_S = 5.0
 BUSY_STEP_S, BUSY_FOR_S = 0.001, 1.0
 FRAMES_BEFORE_CUT = 5
 MOST_BACKLOG = 200
@@ -75,22 +77,46 @@ class Running:
 class _Link:
     """A connection, and what is wrong with it."""
 
-    def __init__(self, connection: Any, wrong: str, seconds: float) -> None:
+    def __init__(self, connection: Any) -> None:
         self.connection = connection
-        self._wrong = wrong
-        self._seconds = seconds
+        self.wrong = ""
+        self.seconds = 0.0
         self._sent = 0
+        self._frames: queue.Queue[Any] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def take(self, timeout_s: float) -> Any:
+        """The next frame; None when none came in time.
+
+        `recv` has a time-out of its own, which CPython 3.11 and 3.12 may miss and then wait for ever.
+        """
+        try:
+            got = self._frames.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+        if isinstance(got, Exception):
+            raise got
+        return got
+
+    def _read(self) -> None:
+        from websockets.exceptions import ConnectionClosed
+
+        try:
+            while True:
+                self._frames.put(self.connection.recv())
+        except ConnectionClosed as error:
+            self._frames.put(error)
 
     def send(self, frames: list[bytes]) -> None:
         """Write frames, as far as the connection lives."""
-        if self._wrong == "disorder":
+        if self.wrong == "disorder":
             frames = [frame for frame in reversed(frames) for _ in range(2)]
         for frame in frames:
-            if self._wrong == "slow":
-                time.sleep(self._seconds)
+            if self.wrong == "slow":
+                time.sleep(self.seconds)
             self.connection.send(frame)
             self._sent += 1
-            if self._wrong == "lost" and self._sent >= FRAMES_BEFORE_CUT:
+            if self.wrong == "lost" and self._sent >= FRAMES_BEFORE_CUT:
                 # As the gateway does it once an hour, which is not the end of the session.
                 self.connection.close(1000, "Bye")
 
@@ -215,19 +241,20 @@ class Sessions:
         from websockets.exceptions import ConnectionClosed
 
         try:
-            opening = json.loads(connection.recv(timeout=5))
+            link = _Link(connection)
+            opening = json.loads(link.take(OPENING_WITHIN_S) or "")
             session = self._all.get(urlsplit(connection.request.path).path.rsplit("/", 1)[-1])
             if session is None or opening["TokenValue"] != session.token or not session.token:
                 return
             session.token = ""
             injected = self.conduct.take("ssmmessages", "DataChannel")
-            wrong = injected.kind if injected else ""
-            if wrong == "expired":
+            if injected is not None:
+                link.wrong, link.seconds = injected.kind, injected.seconds
+            if link.wrong == "expired":
                 return
-            link = _Link(connection, wrong, injected.seconds if injected else 0)
             with session.lock:
                 self._serve_channel(link, session)
-        except (ConnectionClosed, TimeoutError, ValueError, KeyError):
+        except (ConnectionClosed, ValueError, KeyError):
             return
 
     def _serve_channel(self, link: _Link, session: Running) -> None:
@@ -250,12 +277,10 @@ class Sessions:
                 if side.is_settled or now - ended_at > DRAIN_S:
                     break
             is_busy = now - active_at < BUSY_FOR_S
-            try:
-                frame = link.connection.recv(timeout=BUSY_STEP_S if is_busy else STEP_S)
-            except TimeoutError:
-                continue
-            active_at = time.monotonic()
-            side.receive(frame, active_at)
+            frame = link.take(BUSY_STEP_S if is_busy else STEP_S)
+            if frame is not None:
+                active_at = time.monotonic()
+                side.receive(frame, active_at)
         session.status = "Terminated"
         text = f"\n----------ERROR-------\n{side.failure}" if side.failure else ""
         link.send([pack_closed(text)])
