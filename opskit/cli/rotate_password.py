@@ -185,6 +185,7 @@ def _with_service(
     from opskit.cli.terminal import Spinner
     from opskit.rotation.fence import Fence
     from opskit.rotation.service import Service
+    from opskit.rotation.situation import Standing
 
     target = make_target(_with_parents(options))
     _log(options["debug"])
@@ -204,16 +205,16 @@ def _with_service(
             try:
                 return work(service, output, options)
             except KeyboardInterrupt:
-                return output.interrupted(service.has_begun)
+                return output.interrupted(service.standing)
             except OpskitError as error:
-                return output.error(error, is_open=service.has_begun)
+                return output.error(error, standing=service.standing)
             except AwsError as error:
                 said = Incomplete(f"{error.permission} failed: {error.code} {error.message[:200]}")
-                return output.error(said, is_open=service.has_begun)
+                return output.error(said, standing=service.standing)
             finally:
                 service.close()
         except OpskitError as error:
-            return output.error(error, is_open=False)
+            return output.error(error, standing=Standing.NOTHING)
 
 
 def _with_parents(options: dict[str, Any]) -> dict[str, Any]:
@@ -308,15 +309,17 @@ def _begin(service: Service, output: Output, options: dict[str, Any]) -> int:
     confirm("Rotate now?", output, options)
     output.begin()
     _wait_for_fence(plan, output)
-    return _end(service, output, service.begin(plan), wanted=Direction.FORWARD)
+    ending = service.follow_rds(plan, around) if plan.managed else service.begin(plan)
+    return _end(service, output, ending, wanted=Direction.FORWARD)
 
 
 def _end(service: Service, output: Output, ending: Ending, wanted: str) -> int:
     from opskit.rotation.fence import TooOld
+    from opskit.rotation.situation import Standing
 
     if ending.direction is None:
         raise Unfinished(f"it stopped: {ending.why}")
-    service.has_begun = False
+    service.standing = Standing.NOTHING
     # What is old may go another time.
     with contextlib.suppress(AwsError, OpskitError, TooOld):
         service.prune()

@@ -19,7 +19,7 @@ from opskit.errors import ExitStatus, OpskitError
 from opskit.rotation.decide import Accepts, Direction, Which
 from opskit.rotation.plan import Plan
 from opskit.rotation.runner import Ending, Event
-from opskit.rotation.situation import Situation, is_urgent, resume_words, rollback_words
+from opskit.rotation.situation import Situation, Standing, is_urgent, resume_words, rollback_words
 
 if TYPE_CHECKING:
     from opskit.config import Target
@@ -205,24 +205,32 @@ class Output:
             self.say(f"{self._target.parameters['password']} was never rotated by opskit")
         return int(ExitStatus.HEALTHY)
 
-    def interrupted(self, is_open: bool) -> int:
+    def interrupted(self, standing: Standing) -> int:
         """Ctrl-C: what stands open, and the command that goes on."""
-        if is_open:
-            self._say_open("interrupted")
+        if standing is not Standing.NOTHING:
+            self._say_open("interrupted", standing)
         else:
             self._error("interrupted; nothing was changed")
         return int(ExitStatus.INTERRUPTED)
 
-    def error(self, error: OpskitError, *, is_open: bool) -> int:
+    def error(self, error: OpskitError, *, standing: Standing) -> int:
         """An end that was not reached."""
+        is_open = standing is not Standing.NOTHING
         status = ExitStatus.UNFINISHED if is_open else error.exit_status
         if is_open:
-            self._say_open(error.sentence)
+            self._say_open(error.sentence, standing, error.next_step)
         else:
             self._error(error.sentence, error.next_step)
         return int(status)
 
-    def _say_open(self, why: str) -> None:
+    def _say_open(self, why: str, standing: Standing, next_step: str = "") -> None:
+        if standing is Standing.MANAGED:
+            repair = f"{self._command} repair   writes what the secret holds to the parameter"
+            self._error(
+                f"{why}; RDS keeps the password that works in its secret, so nothing is lost",
+                f"{next_step}\n{repair}".strip(),
+            )
+            return
         self._error(
             f"{why}; the rotation stands open and nothing is lost",
             f"{self._command} --status     shows how far it is\n"

@@ -145,6 +145,10 @@ class RoleFacts:
         is_replica: the server is read-only.
         other_exists: the second role is there already; other_sessions: how many it has open.
         other_differs: settings that the second role does not share.
+        acts_as: the role that it is set to act as (`alter role ... set role`); empty for none.
+        owns: objects that belong to it, in this database and shared ones.
+        default_privileges: it has some for what it will create.
+        other_acts_as, other_owns: the same of the second role.
     """
 
     uses_iam: bool
@@ -156,6 +160,11 @@ class RoleFacts:
     other_exists: bool
     other_sessions: int
     other_differs: tuple[str, ...]
+    acts_as: str = ""
+    owns: int = 0
+    default_privileges: bool = False
+    other_acts_as: str = ""
+    other_owns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

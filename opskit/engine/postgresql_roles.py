@@ -24,16 +24,26 @@ if TYPE_CHECKING:
 ABOUT_THE_ROLE = """
 with special as (
   select m.rolname from pg_roles m
-  where m.rolname in ('rds_iam', 'rds_password') and pg_has_role(current_user, m.oid, 'member'))
+  where m.rolname in ('rds_iam', 'rds_password') and pg_has_role(session_user, m.oid, 'member')),
+about as (
+  select r.rolname, coalesce(r.rolconfig, '{}') as config,
+    coalesce((select split_part(c, '=', 2) from unnest(r.rolconfig) c where c like 'role=%%'), '') as acts_as,
+    (select count(*) from pg_shdepend d
+      where d.refclassid = 'pg_authid'::regclass and d.refobjid = r.oid and d.deptype = 'o') as owns,
+    exists (select from pg_default_acl a where a.defaclrole = r.oid) as defaults
+  from pg_roles r where r.rolname in (session_user, %(other)s)),
+other as (select * from about where rolname = %(other)s)
 select coalesce(r.rolvaliduntil::text, ''), r.rolconnlimit, pg_is_in_recovery(),
   coalesce(current_setting('rds.restrict_password_commands', true), 'off') in ('on', '1'),
   exists (select from special where rolname = 'rds_iam'),
   exists (select from special where rolname = 'rds_password'),
-  exists (select from pg_roles where rolname = %(other)s),
+  exists (select from other),
   (select count(*) from pg_stat_activity where usename = %(other)s),
-  coalesce((select array_agg(c) from unnest(coalesce(r.rolconfig, '{}')) c
-    where c <> all (coalesce((select rolconfig from pg_roles where rolname = %(other)s), '{}'))), '{}')
-from pg_roles r where r.rolname = current_user
+  coalesce((select array_agg(c) from unnest(own.config) c where c not like 'role=%%'
+    and c <> all (coalesce((select config from other), '{}'))), '{}'),
+  own.acts_as, own.owns, own.defaults,
+  coalesce((select acts_as from other), ''), coalesce((select owns from other), 0)
+from pg_roles r join about own on own.rolname = r.rolname where r.rolname = session_user
 """
 WAITS = 3
 """How often a change may wait for as long as its limit: for the lock, for the word that it is still
@@ -135,7 +145,8 @@ def role_facts(
     except psycopg.Error as error:
         raise Incomplete(f"the role {user} could not be asked: {first_line(str(error))}") from None
     assert row is not None  # noqa: S101  everybody has a row of their own
-    until, limit, replica, restricts, iam, member, exists, sessions, differs = row
+    until, limit, replica, restricts, iam, member, exists, sessions, differs, *rest = row
+    acts_as, owns, default_privileges, other_acts_as, other_owns = rest
     return RoleFacts(
         uses_iam=iam,
         valid_until="" if until == "infinity" else until,
@@ -146,6 +157,11 @@ def role_facts(
         other_exists=exists,
         other_sessions=sessions,
         other_differs=tuple(differs),
+        acts_as=acts_as,
+        owns=owns,
+        default_privileges=default_privileges,
+        other_acts_as=other_acts_as,
+        other_owns=other_owns,
     )
 
 
@@ -170,6 +186,8 @@ def change_password(
         with connected(
             server, user, password, timeout_s=limit_s, limit_s=WAITS * limit_s
         ) as connection:
+            # As itself, whatever role it is set to act as: a role may change no password but its own.
+            connection.execute("set role none")
             for setting in ("lock", "statement", "idle_in_transaction_session"):
                 limit = f"{1000 * limit_s:.0f}ms"
                 connection.execute(
@@ -188,6 +206,9 @@ def change_password(
             if member_of is not None and found.fetchone() is None:
                 create = sql.SQL("create role {} login in role {} password {}")
                 connection.execute(create.format(named, sql.Identifier(member_of), value))
+                # What it makes shall belong to the first, as if that had made it.
+                acts = sql.SQL("alter role {} set role = {}")
+                connection.execute(acts.format(named, sql.Literal(member_of)))
             else:
                 connection.execute(sql.SQL("alter role {} password {}").format(named, value))
             is_committing = True

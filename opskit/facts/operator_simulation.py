@@ -44,6 +44,7 @@ def choose(
     """Name the resources; a key of AWS's own needs no right, an unknown instance is any."""
     own = f"arn:{region.partition}"
     instance = app.value.instance.instance_id if isinstance(app, Known) else "*"
+    secret = database.value.instance.managed_secret_arn if isinstance(database, Known) else None
     resources = {
         On.EVERYTHING: ["*"],
         On.PARAMETERS: [
@@ -63,6 +64,7 @@ def choose(
         ]
         if isinstance(database, Known)
         else [],
+        On.MANAGED_SECRET: [secret] if secret else [],
         On.SESSIONS: [f"{own}:ssm:{region.name}:{identity.account}:session/*"],
     }
     return OperatorNeeds(tuple((p, r) for p in PERMISSIONS for r in resources[p.on]))

@@ -22,6 +22,7 @@ class On(StrEnum):
     SESSIONS = "one's own sessions"
     JOURNAL = "the journal of rotations"
     DATABASE = "the database"
+    MANAGED_SECRET = "the secret in which RDS keeps the master password"
 
 
 class Group(StrEnum):
@@ -107,4 +108,8 @@ PERMISSIONS: tuple[Permission, ...] = (
            "ssm:GetParametersByPath", "ssm:DeleteParameter"),
     *_rows(Group.ROTATION, On.KEY, ROTATES, "kms:Encrypt"),
     *_rows(Group.ROTATION, On.DATABASE, ROTATES, "rds:ModifyDBInstance"),
+    *_rows(Group.ROTATION, On.MANAGED_SECRET, ROTATES, "secretsmanager:GetSecretValue",
+           "secretsmanager:RotateSecret"),
+    *_rows(Group.ACCOUNT, ALL, ROTATES, "rds:DescribeDBProxies", "rds:DescribeDBProxyTargets"),
+    *_rows(Group.PARAMETERS, On.PARAMETERS, ROTATES, "ssm:ListTagsForResource"),
 )  # fmt: skip

@@ -43,7 +43,8 @@ class Plan:
     Attributes:
         lines: (topic, text).
         problems: (sentence, next step); any of them refuses.
-        opening: None when there are problems.
+        opening: what the journal keeps; None when there are problems, or RDS manages the password.
+        managed: the secret that RDS is to rotate; empty where opskit makes the password.
         wait_s: until the previous rotation's fence is over.
     """
 
@@ -51,6 +52,7 @@ class Plan:
     warnings: list[str] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)
     opening: Opening | None = None
+    managed: str = ""
     batches: tuple[Batch, ...] = ()
     number: int = 0
     wait_s: float = 0.0
@@ -126,6 +128,8 @@ WINDOW = {
     "master": "RDS changes it; between that and the parameter new logins fail, for about a second",
     "role": "the role changes its own; between that and the parameter new logins fail, for some milliseconds",
     "alternating": "the two roles take turns; both work until the next rotation",
+    "managed": "RDS makes the password and keeps it in Secrets Manager; between that and the parameter "
+    "new logins fail, for about a second",
 }
 TWO_PARAMETERS = (
     "user name and password stand in two parameters: whoever reads between the two writes gets one half "
@@ -157,7 +161,7 @@ def describe(
         ("rotate", f"the password of {around.user}, {whose} of {where}"),
         ("strategy", f"{strategy}: {WINDOW[strategy]}"),
         ("parameter", f"{name}: version {row['Version']} → {row['Version'] + 1}{key}"),
-        ("journal", f"{journal.path}/{plan.number}/"),
+        ("secret", plan.managed) if plan.managed else ("journal", f"{journal.path}/{plan.number}/"),
         ("login", f"{around.host}:{around.port} {door.words}, TLS, {verified}"),
     ]
     if new.user != around.user and not is_shared(around.target, "password"):
@@ -171,6 +175,8 @@ def describe(
         )
     if not plan.batches:
         plan.lines.append(("restart", "nothing"))
-    plan.lines.append(
-        ("if it fails", "back to the present password, which stays readable in the journal")
-    )
+    if plan.managed:
+        after = "forward: the secret holds the password that works, and repair writes it"
+    else:
+        after = "back to the present password, which stays readable in the journal"
+    plan.lines.append(("if it fails", after))

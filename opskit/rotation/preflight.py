@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from opskit.engine.interface import LoginFailure, RoleFacts
+from opskit.engine.interface import LoginFailure
 from opskit.errors import UsageError
 from opskit.facts.interface import Unknown
 from opskit.facts.permissions import Group
@@ -17,6 +17,7 @@ from opskit.rotation import password as passwords
 from opskit.rotation.interface import Login
 from opskit.rotation.journal import Journal, Record
 from opskit.rotation.master import QUIET
+from opskit.rotation.partners import check_elsewhere, check_managed, check_partner
 from opskit.rotation.plan import Plan, Wishes, describe, make_opening
 from opskit.rotation.restart import unhealthy
 from opskit.rotation.surroundings import MOST_VERSIONS, Surroundings
@@ -24,10 +25,6 @@ from opskit.rotation.surroundings import MOST_VERSIONS, Surroundings
 ROLE_LIMIT_S = 10.0
 MOST_DRAWS = 200
 CLONE = "_clone"
-BY_ADMINISTRATOR = (
-    "--admin-parameter NAME   names a parameter with an administrator's login: "
-    '{"username": ..., "password": ...}'
-)
 
 
 def make_plan(
@@ -47,13 +44,17 @@ def make_plan(
     """
     plan = Plan()
     strategy = _strategy(around, wishes, plan)
+    plan.managed = (around.managed_secret_arn or "") if strategy == "managed" else ""
     record = journal.latest()
     plan.number = record.number + 1
     _check_previous(record, fence_s, plan)
     _check_database(around, strategy, plan)
     old = Login(around.user, around.password)
     _check_login(around, old, door, plan)
-    new = _new_login(around, wishes, strategy, plan)
+    new = old if plan.managed else _new_login(around, wishes, strategy, plan)
+    if plan.managed:
+        check_managed(around, wishes, plan)
+    check_elsewhere(around, strategy, new, plan)
     if not plan.problems:
         helper = "administrator" if wishes.admin_parameter else ""
         if not helper and new.user != old.user and is_known(new.user):
@@ -63,13 +64,15 @@ def make_plan(
     _check_rights(around, plan)
     _plan_restart(around, wishes, plan, group_members)
     describe(around, wishes, strategy, new, door, journal, plan)
-    if not plan.problems:
+    if not plan.problems and not plan.managed:
         plan.opening = make_opening(around, strategy, old, new, plan, wishes)
     return plan
 
 
 def _strategy(around: Surroundings, wishes: Wishes, plan: Plan) -> str:
-    is_master = around.user == around.database.master_username
+    is_master = around.is_master
+    if is_master and around.managed_secret_arn and wishes.strategy == "auto":
+        return "managed"
     if wishes.strategy == "master" and not is_master:
         raise UsageError(
             f"{around.user} is not the master user of {around.database.identifier} "
@@ -96,14 +99,11 @@ def _check_previous(record: Record, fence_s: float, plan: Plan) -> None:
 def _check_database(around: Surroundings, strategy: str, plan: Plan) -> None:
     instance, cluster = around.database, around.cluster
     name = cluster.identifier if cluster else instance.identifier
-    secret = (cluster.managed_secret_arn if cluster else None) or instance.managed_secret_arn
-    is_master = around.user == instance.master_username
-    if secret and is_master:
-        kind = "cluster" if cluster else "instance"
+    if around.managed_secret_arn and around.is_master and strategy != "managed":
         plan.refuse(
-            f"Secrets Manager manages the master password of {name} ({secret}): RDS refuses another one",
-            f"aws rds modify-db-{kind} --db-{kind}-identifier {name} --rotate-master-user-password "
-            "--apply-immediately   rotates it; the app has to read that secret",
+            f"Secrets Manager manages the master password of {name} ({around.managed_secret_arn}): RDS "
+            "refuses another one",
+            "without --strategy opskit lets RDS rotate it, and the parameter follows",
         )
     status = cluster.status if cluster else instance.status
     if status not in QUIET:
@@ -112,7 +112,7 @@ def _check_database(around: Surroundings, strategy: str, plan: Plan) -> None:
             f"aws rds wait db-instance-available --db-instance-identifier {instance.identifier}",
         )
     waiting = cluster.pending if cluster else instance.pending
-    if waiting and strategy == "master":
+    if waiting and strategy in ("master", "managed"):
         plan.refuse(
             f"{name} has changes that wait to be applied ({', '.join(waiting)}), which a change of the "
             "password could release",
@@ -122,12 +122,6 @@ def _check_database(around: Surroundings, strategy: str, plan: Plan) -> None:
         plan.refuse(
             f"{instance.identifier} is a read replica; passwords change at its source {instance.replica_of}",
             f"--db-instance {instance.replica_of}",
-        )
-    if instance.stack and strategy == "master":
-        plan.warnings.append(
-            f"CloudFormation stack {instance.stack} declares {instance.identifier}: an update of the stack "
-            "may write its own password over this one. Let it take the password by a dynamic reference "
-            f"({{{{resolve:ssm-secure:{around.target.parameters['password']}}}}}) or leave it out."
         )
 
 
@@ -215,7 +209,7 @@ def _check_role(
             f"the password of {old.user} ends on {found.valid_until} (VALID UNTIL); rotating does "
             "not move that"
         )
-    if strategy == "master":
+    if strategy in ("master", "managed"):
         return
     if not found.may_change_own:
         plan.refuse(
@@ -228,30 +222,7 @@ def _check_role(
             f"{old.user} may have {found.connection_limit} connections only; a login to verify may be refused"
         )
     if other:
-        _check_partner(old, other, found, helper, plan)
-
-
-def _check_partner(old: Login, other: str, found: RoleFacts, helper: str, plan: Plan) -> None:
-    if not found.other_exists and helper != "administrator":
-        plan.refuse(
-            f"the second role {other} is not there, and {old.user} cannot make a member of itself",
-            BY_ADMINISTRATOR,
-        )
-    elif not helper:
-        plan.refuse(
-            f"no password of {other} is known, so it cannot change it",
-            BY_ADMINISTRATOR,
-        )
-    if found.other_sessions:
-        plan.refuse(
-            f"{other} has {found.other_sessions} open session(s): somebody still uses the role whose "
-            "turn it is",
-            "restart what has not been restarted since the last rotation; pg_stat_activity names the clients",
-        )
-    if found.other_exists and found.other_differs:
-        plan.warnings.append(
-            f"{other} does not have these settings of {old.user}: {', '.join(found.other_differs)}"
-        )
+        check_partner(old, other, found, helper, plan)
 
 
 def _check_parameter(around: Surroundings, plan: Plan) -> None:

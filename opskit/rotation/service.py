@@ -12,8 +12,7 @@ from opskit.config import Target
 from opskit.engine.interface import Engine, LoginFailure
 from opskit.errors import AwsError, Incomplete, TransportError
 from opskit.facts import identity
-from opskit.facts.interface import Known, pages
-from opskit.facts.parameters import is_shared, part
+from opskit.facts.interface import Known
 from opskit.facts.road import make_road
 from opskit.instance.door import Door
 from opskit.instance.interface import Road
@@ -24,6 +23,8 @@ from opskit.rotation.decide import Direction, Outcome, Runner, Which
 from opskit.rotation.fence import Fence
 from opskit.rotation.interface import Accounts, Login, Opening, Strategy
 from opskit.rotation.journal import Journal, Record
+from opskit.rotation.known import KnownLogins, without_repeats
+from opskit.rotation.managed import ManagedRotation, ManagedWorld
 from opskit.rotation.master import Master
 from opskit.rotation.parameter import Parameters
 from opskit.rotation.plan import Plan, Wishes
@@ -32,15 +33,12 @@ from opskit.rotation.repair import Repair, carry_out, combine, propose
 from opskit.rotation.restart import Batch, Containers, EcsServices, Restarted, read
 from opskit.rotation.role import Role
 from opskit.rotation.runner import Ending, Event, Rotation, World
-from opskit.rotation.situation import Situation
+from opskit.rotation.situation import Situation, Standing
 from opskit.rotation.surroundings import Surroundings, look_around
-from opskit.secret import Secret
 
 PROBE_LIMIT_S = 25.0
 OPEN_TRIES = 5
 OPEN_PAUSE_S = 0.5
-MOST_HISTORY = 20
-"""Earlier passwords that are tried: each costs a failed login."""
 BELONGS_TO_LOGIN = frozenset({LoginFailure.PASSWORD, LoginFailure.OTHER, LoginFailure.ROLE_REFUSED})
 
 
@@ -73,9 +71,10 @@ class Service:
         self._ssm = aws.client("ssm")
         self._changing = aws.changing("ssm", fence.check)
         self.journal = Journal(self._ssm, self._changing, target.parameters["password"])
+        self._known = KnownLogins(target, aws, self.journal)
         self._doors: dict[tuple[object, ...], Door] = {}
-        self.has_begun = False
-        """Whether a rotation may stand open because of us."""
+        self.standing = Standing.NOTHING
+        """What may stand open because of us."""
 
     def close(self) -> None:
         """End what was opened on the way."""
@@ -101,7 +100,7 @@ class Service:
             self.journal,
             self._fence.seconds,
             self._group_members,
-            lambda user: bool(self._logins_of(user)),
+            lambda user: bool(self._known.of_journal(user)),
         )
 
     def begin(self, plan: Plan) -> Ending:
@@ -113,7 +112,7 @@ class Service:
         opening = plan.opening
         assert opening is not None  # noqa: S101  a plan with problems is not begun
         number, outcome = plan.number, Outcome.UNKNOWN
-        is_entitled, self.has_begun = True, True
+        is_entitled, self.standing = True, Standing.ROTATION
         for tried in range(OPEN_TRIES):
             time.sleep(OPEN_PAUSE_S * tried)
             self._fence.looked()
@@ -122,7 +121,8 @@ class Service:
                 break
             is_entitled = is_entitled and outcome is Outcome.MISSED
         if outcome is not Outcome.APPLIED:
-            self.has_begun = outcome is Outcome.UNKNOWN
+            if outcome is not Outcome.UNKNOWN:
+                self.standing = Standing.NOTHING
             raise Incomplete(
                 "somebody else has just begun a rotation"
                 if outcome is Outcome.EXISTS
@@ -138,10 +138,32 @@ class Service:
         self._on_event(Event("step", "open", text))
         return self._rotation(number, opening, me, who).run()
 
+    def follow_rds(self, plan: Plan, around: Surroundings) -> Ending:
+        """Let RDS rotate the password that it manages, and bring the parameter after it."""
+        rds, secrets = self._aws.client("rds"), self._aws.client("secretsmanager")
+        app = around.app.value.instance.instance_id if isinstance(around.app, Known) else None
+        world = ManagedWorld(
+            rds=rds,
+            changing=self._aws.changing("rds", self._fence.check),
+            secrets=secrets,
+            parameters=lambda one: Parameters(self._ssm, self._changing, (one,)),
+            door=self._door_of(around),
+            fence=self._fence,
+            restart=self._restart(around.spoken),
+            ask_instance=lambda: self._ask_instance(app, around.host, around.port, around.spoken),
+            on_event=self._on_event,
+        )
+        self.standing = Standing.MANAGED
+        try:
+            return ManagedRotation(world, around, plan.managed, plan.batches, self._wait_s).run()
+        except Incomplete:
+            self.standing = Standing.NOTHING
+            raise
+
     def go_on(self, record: Record, direction: Direction) -> Ending:
         """Join an open rotation and bring it to its end."""
         opening = self._opening(record)
-        self.has_begun = True
+        self.standing = Standing.ROTATION
         caller = identity.read(self._aws.client("sts"))
         who = {"run": secrets.token_hex(8), "by": caller.arn, "where": socket.gethostname()}
         me = Runner(direction, stops_on_unhealthy=self._stops_on_unhealthy)
@@ -163,10 +185,13 @@ class Service:
         """Which known password logs in, and what follows from that."""
         name = self._target.parameters["password"]
         present = (f"{name}, its present value", Login(around.user, around.password))
-        known = _without_repeats([present, *self.known_logins(around.user)])
-        is_master = around.user == around.database.master_username and around.cluster is None
+        known = without_repeats(
+            [present, *self._known.managed(around), *self._known.of_parameter(around.user)]
+        )
+        # RDS refuses a password for a user whose password it manages.
+        is_settable = around.is_master and around.cluster is None and not around.managed_secret_arn
         identifier = around.database.identifier
-        return propose(self._door_of(around), known, name, identifier, is_master=is_master)
+        return propose(self._door_of(around), known, name, identifier, is_master=is_settable)
 
     def carry_out(self, repair: Repair, around: Surroundings) -> None:
         """Make the one write, and log in with what the parameter holds then.
@@ -192,29 +217,6 @@ class Service:
         self._fence.looked()
         return self.journal.prune()
 
-    def known_logins(self, user: str) -> list[tuple[str, Login]]:
-        """Every password that is written down for a user, newest first, and where."""
-        name = self._target.parameters["password"]
-        found: list[tuple[str, Login]] = []
-        versions = list(
-            pages(self._ssm.get_parameter_history, "Parameters", Name=name, WithDecryption=True)
-        )
-        for version in sorted(versions, key=lambda v: -int(v["Version"]))[:MOST_HISTORY]:
-            login = self._parse(user, str(version["Value"]))
-            if login is not None:
-                found.append((f"{name}, version {version['Version']}", login))
-        found += [(f"the journal {self.journal.path}", one) for one in self._logins_of(user)]
-        return _without_repeats(found)
-
-    def _parse(self, user: str, text: str) -> Login | None:
-        """What a value of the password parameter says of a user; None when it is about another."""
-        if not is_shared(self._target, "password"):
-            return Login(user, Secret(text))
-        password = part(text, "password")
-        return (
-            Login(user, Secret(password)) if part(text, "username") == user and password else None
-        )
-
     def _opening(self, record: Record) -> Opening:
         try:
             return self.journal.opening(record.number)
@@ -238,9 +240,11 @@ class Service:
             strategy=self._strategy(number, opening, door),
             door=door,
             fence=self._fence,
-            others=self._others(opening),
+            others=self._known.others(opening),
             restart=self._restart(spoken),
-            ask_instance=lambda: self._ask_instance(opening, spoken),
+            ask_instance=lambda: self._ask_instance(
+                opening.instance, opening.host, opening.port, spoken
+            ),
             on_event=self._on_event,
             readers={
                 host: self._door(
@@ -259,10 +263,10 @@ class Service:
             return Master(self._aws.client("rds"), changing, opening)
 
         def logins(to: Login) -> Sequence[Login]:
-            admin = self._administrator(opening)
+            admin = self._known.administrator(opening)
             if not opening.takes_turns:
                 return [opening.old if to is opening.new else opening.new, *admin]
-            return [*admin, *self._logins_of(to.user)]
+            return [*admin, *self._known.of_journal(to.user)]
 
         def still_wanted(to: Login) -> bool:
             self._fence.looked()
@@ -284,45 +288,6 @@ class Service:
             partner=opening.old.user if opening.takes_turns else None,
         )
 
-    def _logins_of(self, user: str) -> list[Login]:
-        """What rotations have written down for a user, newest first."""
-        found: list[Login] = []
-        for record in reversed(self.journal.all()):
-            if record.opened_at is not None:
-                opening = self.journal.opening(record.number)
-                found += [one for one in (opening.new, opening.old) if one.user == user]
-        return found
-
-    def _administrator(self, opening: Opening) -> list[Login]:
-        """The login that the named parameter holds; none where none was named.
-
-        Raises:
-            AwsError: it cannot be read.
-        """
-        if not opening.admin_parameter:
-            return []
-        reply = self._ssm.get_parameter(Name=opening.admin_parameter, WithDecryption=True)
-        text = str(reply["Parameter"]["Value"])
-        user, password = part(text, "username"), part(text, "password")
-        if user is None or password is None:
-            raise Incomplete(
-                f"{opening.admin_parameter} does not hold an administrator's login",
-                'it is JSON: {"username": ..., "password": ...}',
-            )
-        return [Login(user, Secret(password))]
-
-    def _others(self, opening: Opening) -> Callable[[], Sequence[Login]]:
-        kept: list[Login] = []
-
-        def others() -> Sequence[Login]:
-            if not kept:
-                known = self.known_logins(opening.old.user)
-                ours = (opening.old.password, opening.new.password)
-                kept.extend(login for _, login in known if login.password not in ours)
-            return kept
-
-        return others
-
     def _restart(self, spoken: Engine) -> Callable[[Batch], Restarted]:
         containers = Containers(
             self._road,
@@ -338,9 +303,11 @@ class Service:
 
         return restart
 
-    def _ask_instance(self, opening: Opening, spoken: Engine) -> tuple[bool | None, str]:
+    def _ask_instance(
+        self, instance: str | None, host: str, port: int, spoken: Engine
+    ) -> tuple[bool | None, str]:
         """Let the instance read the parameters by itself, and log in with what they hold."""
-        if opening.instance is None or self._target.via == "none":
+        if instance is None or self._target.via == "none":
             return None, "no instance was asked"
         asked = ProbeRequest(
             key=secrets.token_hex(8),
@@ -352,11 +319,11 @@ class Service:
             parameters=self._target.parameters,
             container=self._target.container or "-",
             health_url=None,
-            login_to=(opening.host, opening.port),
+            login_to=(host, port),
             login_source=spoken.instance_login_source(),
         )
         try:
-            done = self._road(opening.instance).run(script(asked), timeout_s=PROBE_LIMIT_S)
+            done = self._road(instance).run(script(asked), timeout_s=PROBE_LIMIT_S)
         except TransportError as error:
             return None, error.sentence
         found = parse(done.stdout)
@@ -407,12 +374,3 @@ class Service:
         return [
             i["InstanceId"] for i in found[0]["Instances"] if i["LifecycleState"] == "InService"
         ]
-
-
-def _without_repeats(found: Sequence[tuple[str, Login]]) -> list[tuple[str, Login]]:
-    """Each password once, where it was found first."""
-    kept: list[tuple[str, Login]] = []
-    for where, login in found:
-        if all(login.password != other.password for _, other in kept):
-            kept.append((where, login))
-    return kept

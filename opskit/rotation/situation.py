@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from opskit.rotation.decide import Accepts, Direction, Sight, Which
 from opskit.rotation.interface import Opening
 from opskit.rotation.journal import Record
+
+
+class Standing(Enum):
+    """What a command leaves open when it ends before its end.
+
+    ROTATION: one that is written down, which --resume and --rollback bring to an end.
+    MANAGED: one that RDS makes; the parameter may be behind the secret.
+    """
+
+    NOTHING = auto()
+    ROTATION = auto()
+    MANAGED = auto()
 
 
 @dataclass(frozen=True, slots=True)

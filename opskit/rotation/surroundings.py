@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from opskit import engine
@@ -17,13 +17,14 @@ from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
 from opskit.facts.identity import Identity
-from opskit.facts.interface import Fact, RunKey, Ssm, Unknown, pages
+from opskit.facts.interface import Fact, RunKey, Ssm, Unknown, at_once, pages
 from opskit.facts.parameters import Parameters, is_shared, part
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbCluster, DbClusters, DbInstance, DbInstances
 from opskit.facts.region import Region
 from opskit.facts.snapshot import Snapshot
 from opskit.policy.operator import OperatorAccess
+from opskit.rotation.elsewhere import Proxy, read_proxies, read_stack
 from opskit.rotation.interface import Login
 from opskit.secret import Secret
 
@@ -52,6 +53,8 @@ class Surroundings:
         readers: hosts of the cluster's other instances.
         text: the password parameter's exact value; password: what of it is the password.
         row: the password parameter's description.
+        proxies: RDS Proxies in front of the database.
+        stacks: parameter -> the CloudFormation stack that declares it; empty for none.
     """
 
     target: Target
@@ -71,6 +74,19 @@ class Surroundings:
     probe: Fact[InstanceProbe]
     access: Fact[OperatorAccess]
     spoken: Engine
+    proxies: tuple[Proxy, ...] | Unknown = ()
+    stacks: Mapping[str, str | Unknown] = field(default_factory=dict)
+
+    @property
+    def managed_secret_arn(self) -> str | None:
+        """The Secrets Manager secret of the master user, if RDS manages one."""
+        of_cluster = self.cluster.managed_secret_arn if self.cluster else None
+        return of_cluster or self.database.managed_secret_arn
+
+    @property
+    def is_master(self) -> bool:
+        """Whether the app uses the master user."""
+        return self.user == self.database.master_username
 
     @property
     def key(self) -> dict[str, str]:
@@ -111,24 +127,34 @@ def look_around(
                 f"{target.parameters[purpose]} was not read, so it is not known whose password this is",
                 "opskit diagnose parameters",
             )
-    text, row = read_parameter(clients.client("ssm"), target.parameters["password"])
-    shared = is_shared(target, "password")
-    password = Secret((part(text.reveal(), "password") or "") if shared else text.reveal())
-    try:
-        spoken = engine.for_rds_engine(instance.engine)
-    except engine.UnknownEngine as error:
-        raise Incomplete(f"opskit does not speak the engine {error} yet") from None
     clusters = snapshot.value(DbClusters)
     cluster = (
         next((c for c in clusters.all if c.identifier == instance.cluster_id), None)
         if clusters
         else None
     )
+    name = target.parameters["password"]
+    ours = [n for n in (instance.identifier, cluster.identifier if cluster else "") if n]
+    written = list(dict.fromkeys((name, target.parameters["username"])))
+    ssm = clients.client("ssm")
+    reads: list[Callable[[], Any]] = [
+        lambda: read_parameter(ssm, name),
+        lambda: read_proxies(clients.client("rds"), clients.client("secretsmanager"), ours),
+        *((lambda n=n: read_stack(ssm, n)) for n in written),
+    ]
+    (text, row), proxies, *stacks = at_once(reads)
+    shared = is_shared(target, "password")
+    password = Secret((part(text.reveal(), "password") or "") if shared else text.reveal())
+    try:
+        spoken = engine.for_rds_engine(instance.engine)
+    except engine.UnknownEngine as error:
+        raise Incomplete(f"opskit does not speak the engine {error} yet") from None
     return Surroundings(
         target, identity, parameters, instance, cluster,
         _readers(snapshot, cluster), database.host or "", database.port,
         parameters.value("username") or "", parameters.value("database") or "", text, password, row,
         snapshot.get(AppInstance), snapshot.get(InstanceProbe), snapshot.get(OperatorAccess), spoken,
+        proxies, dict(zip(written, stacks, strict=True)),
     )  # fmt: skip
 
 

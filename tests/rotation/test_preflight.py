@@ -23,6 +23,7 @@ from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbCluster
 from opskit.instance.probe import Health
 from opskit.policy.operator import OperatorAccess
+from opskit.rotation.elsewhere import Proxy, ProxySecret
 from opskit.rotation.journal import Entry, Record
 from opskit.rotation.plan import Plan, Wishes
 from opskit.rotation.preflight import make_plan
@@ -151,6 +152,17 @@ PAM = LoginResult(False, LoginFailure.PASSWORD, 'PAM authentication failed for u
 ILL = b.known(b.probe(health=Health("http://127.0.0.1:3000/health", 503, 1.0, "no")))
 
 
+def proxy(user: str, *, host: str = "linkbox.proxy-1.example") -> Proxy:
+    return Proxy("linkbox-proxy", host, (ProxySecret("arn:proxy-secret", user),))
+
+
+def clone(**changes: Any) -> RoleFacts:
+    return replace(ROLE, other_exists=True, **changes)
+
+
+TURNS = {"strategy": "alternating", "known": ["app_clone"]}
+
+
 @pytest.mark.parametrize(
     ("found", "options", "part"),
     [
@@ -158,14 +170,27 @@ ILL = b.known(b.probe(health=Health("http://127.0.0.1:3000/health", 503, 1.0, "n
         (around(database=b.db_instance(pending=("DBInstanceClass",))), {}, "DBInstanceClass"),
         (
             around(database=b.db_instance(managed_secret_arn="arn:secret")),
-            {},
+            {"strategy": "master"},
             "Secrets Manager manages",
         ),
         (
             around(cluster=replace(CLUSTER, managed_secret_arn="arn:s")),
-            {},
+            {"strategy": "alternating"},
             "Secrets Manager manages",
         ),
+        (
+            around(database=b.db_instance(managed_secret_arn="arn:secret")),
+            {"supplied": Secret("Brought-Password-1")},
+            "RDS makes the password",
+        ),
+        (around(proxies=(proxy("linkbox"),)), {}, "which opskit does not write"),
+        (around(proxies=(proxy("other", host=b.HOST),)), {}, "no secret for linkbox"),
+        (
+            around(proxies=(proxy("app", host=b.HOST),), user="app"),
+            {"strategy": "alternating", "admin_parameter": "/admin"},
+            "no secret for app_clone",
+        ),
+        (around(proxies=(proxy("", host=b.HOST),)), {}, "may be linkbox's"),
         (around(cluster=replace(CLUSTER, status="modifying")), {}, "shop is modifying"),
         (around(cluster=replace(CLUSTER, pending=("EngineVersion",))), {}, "EngineVersion"),
         (around(database=b.db_instance(replica_of="primary-db")), {}, "read replica"),
@@ -217,6 +242,26 @@ def test_what_refuses(found: Surroundings, options: dict[str, Any], part: str) -
         (around(role=replace(ROLE, valid_until="2027-01-01")), {}, "VALID UNTIL"),
         (around(role=replace(ROLE, connection_limit=1), user="app"), {}, "1 connections only"),
         (around(access=Unknown("you may not simulate")), {}, "you may not simulate"),
+        (around(proxies=(proxy(""),)), {}, "could not be seen as whom"),
+        (around(proxies=Unknown("RDS Proxies could not be listed")), {}, "could not be listed"),
+        (around(stacks={"/linkbox/db-password": "shop"}), {}, "stack shop declares the parameter"),
+        (
+            around(stacks={"/linkbox/db-username": "shop"}, user="app", role=clone()),
+            TURNS,
+            "stack shop declares the parameter /linkbox/db-username",
+        ),
+        (around(stacks={"/linkbox/db-password": Unknown("no right")}), {}, "no right"),
+        (around(user="app", role=clone(owns=7)), TURNS, "app has 7 object(s) of its own"),
+        (
+            around(user="app", role=clone(default_privileges=True)),
+            TURNS,
+            "alter role app_clone set role = 'app'",
+        ),
+        (
+            around(user="app", role=clone(other_owns=3)),
+            TURNS,
+            "app_clone owns 3 object(s)",
+        ),
         (around(), {"restart": ("none",)}, "is not restarted"),
         (around(), {"supplied": Secret("has%percent-1A")}, "read as something else"),
         (around(cluster=CLUSTER), {"length": 60}, "41 characters at the most"),
@@ -238,6 +283,28 @@ def test_what_is_only_warned_of(found: Surroundings, options: dict[str, Any], pa
     made = plan(found, **options)
     assert problems(made) == ""
     assert part in " ".join(made.warnings)
+
+
+@pytest.mark.parametrize(
+    ("user", "role"),
+    [
+        ("app", clone(owns=7, other_acts_as="app")),
+        ("app_clone", clone(owns=7, acts_as="app")),
+        ("app", clone(owns=0, other_owns=0)),
+    ],
+)
+def test_roles_that_act_as_one_need_no_warning(user: str, role: RoleFacts) -> None:
+    known = ["app", "app_clone"]
+    made = plan(around(user=user, role=role), strategy="alternating", known=known)
+    assert problems(made) == ""
+    assert "object" not in " ".join(made.warnings)
+
+
+def test_another_users_parameter_is_no_matter() -> None:
+    """Only what is written is told of, and a proxy of somebody else is none of ours."""
+    made = plan(around(stacks={"/linkbox/db-username": "shop"}, proxies=(proxy("other"),)))
+    assert problems(made) == ""
+    assert "stack" not in " ".join(made.warnings)
 
 
 def test_one_parameter_keeps_what_else_it_holds() -> None:

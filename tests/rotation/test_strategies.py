@@ -23,8 +23,8 @@ PAIR = "/linkbox/db-credentials"
 AS_PAIR = ("--parameter-username", PAIR, "--parameter-password", PAIR)
 SQL = """
 import sys, psycopg
-host, password, text = sys.stdin.read().split("\\n", 2)
-with psycopg.connect(host=host, port=sys.argv[1], user="linkbox", password=password, dbname="linkbox",
+host, user, password, text = sys.stdin.read().split("\\n", 3)
+with psycopg.connect(host=host, port=sys.argv[1], user=user, password=password, dbname="linkbox",
                      sslmode="require", autocommit=True) as connection:
     cursor = connection.execute(text)
     print(cursor.fetchall() if cursor.description else "")
@@ -97,11 +97,11 @@ class Place:
         found = next(r for r in rows["DBInstances"] if r["DBName"] == world.DATABASE_NAME)
         return found["Endpoint"]["Address"], str(found["Endpoint"]["Port"])
 
-    def sql(self, text: str, password: str) -> str:
-        """Run SQL as the master user."""
+    def sql(self, text: str, password: str, user: str = "linkbox") -> str:
+        """Run SQL, as the master user unless somebody else is named."""
         host, port = self.database
         process = self.on_instance(SQL, port)
-        out, error = process.communicate(f"{host}\n{password}\n{text}", timeout=30)
+        out, error = process.communicate(f"{host}\n{user}\n{password}\n{text}", timeout=30)
         assert process.returncode == 0, error
         return out.strip()
 
@@ -347,6 +347,10 @@ def test_one_parameter_has_none(fresh: Place, rotations: int) -> None:
             f"alternating, one parameter: 0 of {saw.tries} logins failed; {users[-2]} -> {users[-1]}"
         )
         fresh.scene.operator.wait_until_healthy()
+        if users[-1].endswith("_clone"):
+            pair = json.loads(fresh.value(PAIR))
+            acts_as = fresh.sql("select current_user::text", pair["password"], pair["username"])
+            assert acts_as == "[('linkbox_app',)]", "what the second makes belongs to the first"
     assert users[0] != users[1]
     assert rotations == 1 or users[0] == users[2] == users[3]
     found, status = fresh.scene.operator.diagnose(*AS_PAIR)

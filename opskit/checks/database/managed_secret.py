@@ -4,22 +4,34 @@ Means: RDS manages this master password in Secrets Manager and changes it every 
 default, so a copy in SSM goes stale.
 Found by: MasterUserSecret in rds:DescribeDBInstances.
 Looks alike: a password that somebody changed by hand.
-Fix: let the app read the secret, or give it a role of its own.
+Fix: `opskit rotate-password repair` writes the secret's value to the parameter; for good: let the app
+read the secret, or give it a role of its own.
 Not the fix: copying the new value by hand, which lasts a week.
 """
 
 from __future__ import annotations
 
-from opskit.checks.interface import Finding, failed, passed, reported, warned
+from opskit.checks.interface import Finding, Fix, failed, observed, passed, reported, warned
+from opskit.checks.remedy import restart_commands
+from opskit.config import Target
+from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known
 from opskit.facts.login import Login
 from opskit.facts.parameters import Parameters
+from opskit.facts.probe import InstanceProbe
 
 explains = ("auth", "app")
 
 
-def check(database: Database, parameters: Fact[Parameters], login: Fact[Login]) -> Finding:
+def check(
+    target: Target,
+    database: Database,
+    parameters: Fact[Parameters],
+    login: Fact[Login],
+    app: Fact[AppInstance],
+    probe: Fact[InstanceProbe],
+) -> Finding:
     """Judge whether the parameter's user is the managed one."""
     instance = database.instance
     if instance.managed_secret_arn is None:
@@ -31,6 +43,17 @@ def check(database: Database, parameters: Fact[Parameters], login: Fact[Login]) 
         f"RDS manages the password of {instance.master_username} in {instance.managed_secret_arn} and "
         "changes it by itself, so the SSM parameter goes stale"
     )
+    evidence = reported("rds:DescribeDBInstances names a MasterUserSecret")
     if isinstance(login, Known) and login.value.is_wrong_password:
-        return failed(text, reported("rds:DescribeDBInstances names a MasterUserSecret"))
-    return warned(text, reported("rds:DescribeDBInstances names a MasterUserSecret"))
+        fix = Fix(
+            "writes what the secret holds to the parameter, which is well until RDS rotates again; for "
+            "good: let the app read the secret, or give it a role of its own",
+            (
+                f"opskit rotate-password repair {target.flags} --yes",
+                *restart_commands(app, probe),
+            ),
+            "Setting another master password is not the fix: RDS refuses it as long as it manages it.",
+        )
+        tried = observed(f"a login from {login.value.tried_from}: {login.value.message}")
+        return failed(text, evidence, tried, fix=fix)
+    return warned(text, evidence)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import secrets
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +17,7 @@ FORBIDDEN = "/\"@'"
 SHOWS_AFTER_S = 0.4
 """AWS's status lags the call; how long is not documented."""
 APPLIES_AFTER_S = 1.0
+SECRET_FOLLOWS_AFTER_S = 0.3
 CHANGES_STATE_S = 0.3
 
 
@@ -33,11 +37,15 @@ class Control:
         from moto.rds.exceptions import InvalidDBInstanceStateError, RDSClientError
 
         password = settings.pop("master_user_password", None)
+        manages = settings.pop("manage_master_user_password", None)
+        rotates = settings.pop("rotate_master_user_password", None)
         port = settings.get("db_port_number")
-        if password is None and port is None:
+        if (password, manages, rotates, port) == (None,) * 4:
             return None
         if instance.status != "available":
             raise InvalidDBInstanceStateError(instance.db_instance_identifier, "modify")
+        if manages or rotates:
+            return self._managed(instance, settings, is_new=bool(manages))
         if password is not None:
             if instance.manage_master_user_password:
                 text = "You can't specify MasterUserPassword for an instance with ManageMasterUserPassword."
@@ -50,6 +58,23 @@ class Control:
             return lambda: self._later(self._reset_password, instance, password)
         settings.pop("db_port_number")
         return lambda: self._later(self._move, instance, int(str(port)))
+
+    def _managed(
+        self, instance: Any, settings: dict[str, Any], *, is_new: bool
+    ) -> Callable[[], None]:
+        """Let the emulated RDS make the password, and keep it in Secrets Manager."""
+        from moto.rds.exceptions import RDSClientError
+        from moto.rds.models import MasterUserSecret
+
+        if is_new:
+            instance.manage_master_user_password = True
+            instance.master_user_secret = MasterUserSecret(instance, None)
+        elif not instance.manage_master_user_password or not settings.get("apply_immediately"):
+            text = "RotateMasterUserPassword needs a managed password and ApplyImmediately."
+            raise RDSClientError("InvalidParameterCombination", text)
+        else:
+            instance.master_user_secret._status = "rotating"
+        return lambda: self._later(self._make_password, instance)
 
     def start(self, instance: Any) -> None:
         """Start the server, showing the state on the way."""
@@ -83,6 +108,27 @@ class Control:
         instance.pending_modified_values = {}
         instance.status = "available"
 
+    def _make_password(self, instance: Any) -> None:
+        """The database first, and a moment later the secret, as who reads it meanwhile notices."""
+        from moto.secretsmanager.exceptions import SecretsManagerClientError
+
+        secret = instance.master_user_secret
+        keeper, arn = secret.secretsmanager, secret.secret.arn
+        time.sleep(SHOWS_AFTER_S)
+        instance.status = "resetting-master-credentials"
+        try:
+            keeper.describe_secret(arn)
+            password = secrets.token_urlsafe(24)
+            text = json.dumps({"username": instance.master_username, "password": password})
+            self._postgres.set_password(instance.master_username, password)
+            time.sleep(SECRET_FOLLOWS_AFTER_S)
+            keeper.put_secret_value(arn, text, "", str(uuid.uuid4()), ["AWSCURRENT"])
+            secret._status = "active"
+        except SecretsManagerClientError:
+            # Somebody has deleted it.
+            secret._status = "impaired"
+        instance.status = "available"
+
     def _move(self, instance: Any, port: int) -> None:
         instance.status = "modifying"
         self._postgres.stop()
@@ -104,7 +150,7 @@ class Control:
 
 def install(control: Control, postgres: Postgres) -> None:
     """Wrap moto's RDS: each wrapper does moto's part and then ours."""
-    from moto.rds.models import DBInstance, RDSBackend
+    from moto.rds.models import DBInstance, MasterUserSecret, RDSBackend
     from moto.rds.responses import RDSResponse
 
     DBInstance.address = property(
@@ -122,6 +168,7 @@ def install(control: Control, postgres: Postgres) -> None:
     )
     DBInstance.ca_certificate_identifier = "rds-ca-rsa2048-g1"
     DBInstance.pending_modified_values = {}
+    MasterUserSecret.secret_status = property(lambda self: self._status)
     _wrap_modify(RDSBackend, control)
     _wrap_states(RDSBackend, control)
     _wrap_group(RDSBackend, control)

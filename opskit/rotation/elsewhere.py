@@ -1,0 +1,97 @@
+"""Where else a credential is written down or declared: RDS Proxy's secrets, CloudFormation's stacks.
+
+Source: RDS user guide, "Setting up database credentials in AWS Secrets Manager for RDS Proxy";
+CloudFormation user guide, resource tags.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from opskit.errors import AwsError
+from opskit.facts.interface import AwsClient, Rds, Ssm, Unknown, pages
+from opskit.facts.rds import STACK_TAG
+
+
+@dataclass(frozen=True, slots=True)
+class ProxySecret:
+    """A secret by which a proxy logs in to its database.
+
+    Attributes:
+        user: as whom; empty when neither the proxy nor the secret may tell.
+    """
+
+    arn: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """An RDS Proxy in front of the database."""
+
+    name: str
+    host: str
+    secrets: tuple[ProxySecret, ...]
+
+    def secret_of(self, user: str) -> ProxySecret | None:
+        """The secret by which it logs in as a user; one that may be it counts as well."""
+        sure = next((s for s in self.secrets if s.user == user), None)
+        return sure or next((s for s in self.secrets if not s.user), None)
+
+
+def read_proxies(
+    rds: Rds, secrets: AwsClient, targets: Sequence[str]
+) -> tuple[Proxy, ...] | Unknown:
+    """The proxies in front of a database.
+
+    Args:
+        targets: identifiers of its instances and of its cluster.
+    """
+    try:
+        rows = list(pages(rds.describe_db_proxies, "DBProxies", token="Marker"))
+        ours = [row for row in rows if _leads_to(rds, row["DBProxyName"], targets)]
+    except AwsError as error:
+        reason = f"RDS Proxies could not be listed: {error.permission}: {error.code}"
+        return Unknown(reason, (error.permission,))
+    return tuple(_proxy(row, secrets) for row in ours)
+
+
+def _leads_to(rds: Rds, name: str, targets: Sequence[str]) -> bool:
+    found = pages(rds.describe_db_proxy_targets, "Targets", token="Marker", DBProxyName=name)
+    return any(
+        row.get("RdsResourceId") in targets or row.get("TrackedClusterId") in targets
+        for row in found
+    )
+
+
+def _proxy(row: Mapping[str, Any], secrets: AwsClient) -> Proxy:
+    arns = {
+        one["SecretArn"]: one.get("UserName") or ""
+        for one in row.get("Auth", ())
+        if one.get("SecretArn")
+    }
+    found = tuple(ProxySecret(arn, user or _user_in(secrets, arn)) for arn, user in arns.items())
+    return Proxy(row["DBProxyName"], str(row.get("Endpoint", "")).lower(), found)
+
+
+def _user_in(secrets: AwsClient, arn: str) -> str:
+    """The user name that a secret holds; its password is not looked at."""
+    try:
+        content = json.loads(str(secrets.get_secret_value(SecretId=arn)["SecretString"]))
+        return str(content.get("username") or "")
+    except (AwsError, ValueError, KeyError, AttributeError):
+        return ""
+
+
+def read_stack(ssm: Ssm, name: str) -> str | Unknown:
+    """The CloudFormation stack that declares a parameter; empty for none."""
+    try:
+        reply = ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)
+    except AwsError as error:
+        reason = f"the tags of {name} could not be read: {error.permission}: {error.code}"
+        return Unknown(reason, (error.permission,))
+    tags = {tag["Key"]: tag["Value"] for tag in reply.get("TagList", ())}
+    return str(tags.get(STACK_TAG, ""))

@@ -1,0 +1,110 @@
+"""Every login that is written down somewhere: the parameter and its history, the journal, RDS's secret."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+
+from opskit.config import Target
+from opskit.errors import Incomplete
+from opskit.facts.interface import pages
+from opskit.facts.parameters import is_shared, part
+from opskit.rotation.interface import Accounts, Login, Opening
+from opskit.rotation.journal import Journal
+from opskit.rotation.managed import read_secret
+from opskit.rotation.surroundings import Surroundings
+from opskit.secret import Secret
+
+MOST_HISTORY = 20
+"""Earlier passwords that are tried: each costs a failed login."""
+
+
+class KnownLogins:
+    """Reads them, for one target."""
+
+    def __init__(self, target: Target, aws: Accounts, journal: Journal) -> None:
+        self._target, self._aws, self._journal = target, aws, journal
+        self._ssm = aws.client("ssm")
+
+    def of_parameter(self, user: str) -> list[tuple[str, Login]]:
+        """Every password that is written down for a user, newest first, and where."""
+        name = self._target.parameters["password"]
+        found: list[tuple[str, Login]] = []
+        versions = list(
+            pages(self._ssm.get_parameter_history, "Parameters", Name=name, WithDecryption=True)
+        )
+        for version in sorted(versions, key=lambda v: -int(v["Version"]))[:MOST_HISTORY]:
+            login = self._parse(user, str(version["Value"]))
+            if login is not None:
+                found.append((f"{name}, version {version['Version']}", login))
+        found += [(f"the journal {self._journal.path}", one) for one in self.of_journal(user)]
+        return without_repeats(found)
+
+    def _parse(self, user: str, text: str) -> Login | None:
+        """What a value of the password parameter says of a user; None when it is about another."""
+        if not is_shared(self._target, "password"):
+            return Login(user, Secret(text))
+        password = part(text, "password")
+        return (
+            Login(user, Secret(password)) if part(text, "username") == user and password else None
+        )
+
+    def of_journal(self, user: str) -> list[Login]:
+        """What rotations have written down for a user, newest first."""
+        found: list[Login] = []
+        for record in reversed(self._journal.all()):
+            if record.opened_at is not None:
+                opening = self._journal.opening(record.number)
+                found += [one for one in (opening.new, opening.old) if one.user == user]
+        return found
+
+    def administrator(self, opening: Opening) -> list[Login]:
+        """The login that the named parameter holds; none where none was named.
+
+        Raises:
+            AwsError: it cannot be read.
+        """
+        if not opening.admin_parameter:
+            return []
+        reply = self._ssm.get_parameter(Name=opening.admin_parameter, WithDecryption=True)
+        text = str(reply["Parameter"]["Value"])
+        user, password = part(text, "username"), part(text, "password")
+        if user is None or password is None:
+            raise Incomplete(
+                f"{opening.admin_parameter} does not hold an administrator's login",
+                'it is JSON: {"username": ..., "password": ...}',
+            )
+        return [Login(user, Secret(password))]
+
+    def others(self, opening: Opening) -> Callable[[], Sequence[Login]]:
+        """Asks once for all passwords of a rotation's user but its own two."""
+        kept: list[Login] = []
+
+        def others() -> Sequence[Login]:
+            if not kept:
+                known = self.of_parameter(opening.old.user)
+                ours = (opening.old.password, opening.new.password)
+                kept.extend(login for _, login in known if login.password not in ours)
+            return kept
+
+        return others
+
+    def managed(self, around: Surroundings) -> list[tuple[str, Login]]:
+        """What the secret holds that RDS keeps for this user, if it may be read."""
+        arn = around.managed_secret_arn
+        if not around.is_master or arn is None:
+            return []
+        with contextlib.suppress(Incomplete):
+            return [
+                (f"the secret {arn}", read_secret(self._aws.client("secretsmanager"), arn).login)
+            ]
+        return []
+
+
+def without_repeats(found: Sequence[tuple[str, Login]]) -> list[tuple[str, Login]]:
+    """Each password once, where it was found first."""
+    kept: list[tuple[str, Login]] = []
+    for where, login in found:
+        if all(login.password != other.password for _, other in kept):
+            kept.append((where, login))
+    return kept
