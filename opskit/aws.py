@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
+from opskit.censor import guard
 from opskit.config import Target, aws_region
 from opskit.errors import AwsError, TargetError
 from opskit.progress import Progress, Silent
@@ -110,7 +111,10 @@ class Aws:
         if credentials is None:
             raise no_credentials()
         request = AWSRequest("GET", url)
-        SigV4Auth(credentials.get_frozen_credentials(), service, self.region).add_auth(request)
+        frozen = credentials.get_frozen_credentials()
+        guard(frozen.secret_key)
+        guard(frozen.token or "")
+        SigV4Auth(frozen, service, self.region).add_auth(request)
         signed = ("Authorization", "X-Amz-Date", "X-Amz-Security-Token")
         return {name: request.headers[name] for name in signed if name in request.headers}
 

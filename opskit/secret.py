@@ -6,6 +6,8 @@ import hashlib
 import hmac
 from typing import Never
 
+from opskit.censor import guard
+
 FINGERPRINT_LENGTH = 6
 """Hex digits of a fingerprint: 24 bits. Two different values look alike once in 16 million times;
 whoever finds key and fingerprint in a command history learns too little to guess a password by."""
@@ -14,13 +16,19 @@ whoever finds key and fingerprint in a command history learns too little to gues
 class Secret:
     """Holds a value that must never reach an output, a log, a repr or a pickle.
 
-    The value is reached only through `reveal`, so that every use can be found by that name.
+    The value is reached only through `reveal`, so that every use can be found by that name; should
+    it be written all the same, `censor` takes it out.
+
+    Args:
+        is_public: it is held like a secret beside others that are, and may be shown: a user's name.
     """
 
     __slots__ = ("_value",)
 
-    def __init__(self, value: str) -> None:
+    def __init__(self, value: str, *, is_public: bool = False) -> None:
         self._value = value
+        if not is_public:
+            guard(value)
 
     def reveal(self) -> str:
         """The value itself, for the one call that needs it."""

@@ -7,9 +7,11 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import TextIO, cast
 
 import click
 
+from opskit.censor import Censored
 from opskit.errors import EXIT_STATUS_MEANING, ExitStatus, OpskitError
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -98,6 +100,15 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit status. Everything that can be said of a failure has been written to stderr.
     """
+    streams = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (cast("TextIO", Censored(stream)) for stream in streams)
+    try:
+        return _run(arguments)
+    finally:
+        sys.stdout, sys.stderr = streams
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         status = cli.main(list(arguments), prog_name="opskit", standalone_mode=False)
         return status if isinstance(status, int) else int(ExitStatus.HEALTHY)

@@ -199,7 +199,7 @@ def _parameter(raw: Mapping[str, Any], purpose: str, shared: bool, key: RunKey) 
     text: str | None = str(raw["Value"])
     if shared:
         text = part(str(raw["Value"]), purpose)
-    secret = Secret(text or "")
+    secret = Secret(text or "", is_public=purpose != "password")
     missing = (f"no text under the key {purpose}",) if text is None else ()
     return Parameter(
         name=raw["Name"],

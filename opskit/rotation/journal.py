@@ -287,7 +287,8 @@ def parse_opening(text: str) -> Opening:
 
 
 def _published(row: dict[str, Any]) -> Published:
-    values = {which: Secret(row[which]) for which in ("old", "new")}
+    is_public = row["kind"] != "SecureString"
+    values = {which: Secret(row[which], is_public=is_public) for which in ("old", "new")}
     return Published(**{**row, **values, "labels": tuple(row["labels"])})
 
 

@@ -117,8 +117,8 @@ def _published(around: Surroundings, old: Login, new: Login) -> tuple[Published,
         kind=user.kind,
         key_id=None,
         tier="Standard",
-        old=Secret(old.user),
-        new=Secret(new.user),
+        old=Secret(old.user, is_public=True),
+        new=Secret(new.user, is_public=True),
         old_version=user.version,
     )
     return (one, other)

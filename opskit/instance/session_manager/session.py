@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from opskit.censor import guard
 from opskit.errors import AwsError, Lost, Refused, TargetError, TransportError
 from opskit.instance.session_manager.channel import Channel, Closed, Event
 from opskit.instance.session_manager.encryption import MakeKey
@@ -217,6 +218,7 @@ class Session:
                     ssl=_tls(self._url),
                 )
             )
+            guard(str(reply["TokenValue"]))
             self._socket.send(self.channel.opening(str(reply["TokenValue"])))
         except InvalidStatus as error:
             status = error.response.status_code

@@ -1,0 +1,105 @@
+"""What was once held as a secret does not leave by any stream, whoever writes it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import logging
+import sys
+import traceback
+from collections.abc import Callable
+from urllib.parse import quote
+
+import click
+import pytest
+
+from opskit import censor
+from opskit.cli import main
+from opskit.secret import Secret
+
+PASSWORD = 'Never "seen", 100 % & ünlike/any/other'
+FORMS = (
+    PASSWORD,
+    quote(PASSWORD, safe=""),
+    json.dumps(PASSWORD)[1:-1],
+    base64.b64encode(PASSWORD.encode()).decode().rstrip("="),
+)
+
+
+@pytest.fixture(autouse=True)
+def nothing_guarded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(censor, "_forms", ())
+
+
+def leak_by_print() -> None:
+    print(f"login as app with {PASSWORD}")
+    print(json.dumps({"password": PASSWORD}), file=sys.stderr)
+
+
+def leak_by_click() -> None:
+    click.echo(f"postgresql://app:{quote(PASSWORD, safe='')}@db")
+    click.echo(click.style(PASSWORD, bold=True), err=True)
+
+
+def leak_by_bytes() -> None:
+    sys.stdout.buffer.write(base64.b64encode(PASSWORD.encode()))
+    sys.stdout.writelines(["a ", PASSWORD])
+
+
+def leak_by_log() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    logger = logging.getLogger("somebody.else")
+    logger.addHandler(handler)
+    logger.error("Making request with %s", {"Value": PASSWORD})
+    logger.removeHandler(handler)
+
+
+def leak_by_traceback() -> None:
+    try:
+        raise ValueError(PASSWORD)
+    except ValueError:
+        traceback.print_exc()
+
+
+@pytest.mark.parametrize(
+    "leak", [leak_by_print, leak_by_click, leak_by_bytes, leak_by_log, leak_by_traceback]
+)
+def test_no_stream_has_it(
+    leak: Callable[[], None], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def command(*_: object, **__: object) -> int:
+        Secret(PASSWORD)
+        leak()
+        return 0
+
+    monkeypatch.setattr(main, "cli", type("Cli", (), {"main": staticmethod(command)}))
+    before = sys.stdout, sys.stderr
+    assert main.run(["whatever"]) == 0
+    assert (sys.stdout, sys.stderr) == before
+    out, err = capfd.readouterr()
+    assert censor.INSTEAD in out + err, "the test reaches the place"
+    for form in FORMS:
+        assert form not in out + err
+
+
+def test_names_and_short_words_stay() -> None:
+    Secret("linkbox_app_clone", is_public=True)
+    Secret("short")
+    text = "linkbox_app_clone is short"
+    assert censor.censor(text) == text
+
+
+def test_a_secret_in_a_secret() -> None:
+    Secret("the-inner-one")
+    Secret('{"password": "the-inner-one"}')
+    assert censor.censor('x {"password": "the-inner-one"} y') == f"x {censor.INSTEAD} y"
+
+
+def test_bytes_that_are_no_text_pass_unchanged() -> None:
+    below = io.BytesIO()
+    stream = censor.Censored(io.TextIOWrapper(below, encoding="utf-8"))
+    every = bytes(range(256))
+    assert stream.buffer.write(every) == 256
+    stream.buffer.flush()
+    assert below.getvalue() == every
