@@ -57,9 +57,14 @@ class Actor(NamedTuple):
 
 
 class State(NamedTuple):
-    """The whole world. `held` and `accepted` are what parameter and database ever held."""
+    """The whole world. `held` and `accepted` are what parameter and database ever held.
 
-    database: str
+    Attributes:
+        database: the login that it accepts of each user; where users take turns there are two.
+        running: the login with which the app was last started.
+    """
+
+    database: tuple[str, ...]
     queue: tuple[str, ...]
     parameter: str
     held: frozenset[str]
@@ -70,6 +75,7 @@ class State(NamedTuple):
     kills: int
     delays: int
     restarts: int
+    running: str = "0"
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,8 @@ class Rules:
     Attributes:
         busy: what a database does with a change while it applies one: reject, queue, sync.
         shows_late: an accepted change does not show for a while.
+        takes_turns: two users in turn, both in one parameter.
+        idle_is_idle: a rotation begins only when no process uses the user whose turn it is.
     """
 
     rotations: int = 2
@@ -96,11 +104,14 @@ class Rules:
     hold_down: bool = True
     unknown_is_unclean: bool = True
     join_is_unclean: bool = True
+    takes_turns: bool = False
+    idle_is_idle: bool = True
 
 
 STILL = frozenset({"idle", "dead", "finished", "stuck"})
 SENDS = frozenset({Kind.CHANGE, Kind.PUBLISH})
 Step = tuple[str, State]
+NEVER_USED = "x1"
 
 
 @cache
@@ -131,8 +142,7 @@ def arrive(state: State, request: Request, rules: Rules) -> tuple[State, str]:
     kind, value, number = request.kind, request.value, request.number
     if kind == "mod":
         if rules.busy == "sync":
-            accepted = state.accepted | {value}
-            return state._replace(database=value, accepted=accepted), "ok"
+            return _apply(state, value, rules), "ok"
         if state.queue and (rules.busy == "reject" or len(state.queue) > 1):
             return state, "busy"
         return state._replace(queue=(*state.queue, value)), "ok"
@@ -156,6 +166,17 @@ def arrive(state: State, request: Request, rules: Rules) -> tuple[State, str]:
         return state, "exists"
     is_clean = kind == "close clean"
     return _with(state, number, record._replace(closed=Direction(value), is_clean=is_clean)), "ok"
+
+
+def user_of(value: str, rules: Rules) -> int:
+    """Whose login it is: where users take turns, its last character says so."""
+    return int(value[-1]) if rules.takes_turns else 0
+
+
+def _apply(state: State, value: str, rules: Rules) -> State:
+    user = user_of(value, rules)
+    database = (*state.database[:user], value, *state.database[user + 1 :])
+    return state._replace(database=database, accepted=state.accepted | {value})
 
 
 def _with(state: State, number: int, record: Rotation) -> State:
@@ -184,7 +205,16 @@ def _direction(action: Action) -> str:
 def see(state: State, index: int, number: int, rules: Rules) -> Sight:
     """One look."""
     record = state.log[number - 1]
-    database = {record.new: Accepts.NEW, record.old: Accepts.OLD}.get(state.database, Accepts.OTHER)
+    database = Accepts.OTHER
+    if record.new in state.database:
+        database = Accepts.NEW
+    elif record.old in state.database:
+        database = Accepts.OLD
+    actor = state.actors[index].me
+    wants = record.decision or (actor.wants if actor else None)
+    if rules.takes_turns and wants is Direction.BACK and database is Accepts.NEW:
+        # As the runner does it: the other user's login is no obstacle.
+        database = Accepts.OLD
     shown = {record.new: Which.NEW, record.old: Which.OLD}.get(state.parameter, Which.OTHER)
     return Sight(
         decision=record.decision or record.closed,
@@ -203,8 +233,10 @@ def steps(state: State, rules: Rules, lone: bool = False) -> Iterator[Step]:
     """Everything that can happen next."""
     if state.queue:
         value, *rest = state.queue
-        after = state._replace(database=value, accepted=state.accepted | {value}, queue=tuple(rest))
+        after = _apply(state, value, rules)._replace(queue=tuple(rest))
         yield f"the database applies {value}", after
+    if rules.takes_turns and state.running != state.parameter:
+        yield "the app starts anew", state._replace(running=state.parameter)
     for place, request in enumerate(state.network):
         if place and state.network[place - 1] == request:
             continue
@@ -234,7 +266,8 @@ def _actor_steps(
         yield f"{name} killed", put(Actor("dead"), state._replace(kills=state.kills - 1))
     if actor.state == "opening":
         assert actor.me is not None
-        new = f"{actor.number}{name}"
+        whose = 1 - user_of(state.parameter, rules) if rules.takes_turns else ""
+        new = f"{actor.number}{name}{whose}"
         request = Request("open", new, actor.number, state.parameter)
         begin = Actor("run", actor.number, replace(actor.me, opened=True))
         yield from _send(state, request, rules, put, lambda o: (
@@ -256,7 +289,9 @@ def _actor_steps(
         ends = [Outcome.APPLIED, *([Outcome.UNHEALTHY] if rules.can_be_ill else [])]
         for outcome in ends:
             learnt = _learn(me, action, outcome, rules)
-            yield f"{name} {_words(action)}: {outcome}", put(actor._replace(me=learnt, action=None))
+            base = state._replace(running=state.parameter) if rules.takes_turns else state
+            label = f"{name} {_words(action)}: {outcome}"
+            yield label, put(actor._replace(me=learnt, action=None), base)
         return
     yield from _send(
         state, _request(state, actor.number, action), rules, put,
@@ -277,7 +312,9 @@ def _start(
         for wants in Direction:
             yield f"{name} joins, {wants}", put(Actor("run", len(state.log), Runner(wants)), state)
         return
-    number, is_sound = len(state.log) + 1, state.parameter == state.database and not state.queue
+    number, is_sound = len(state.log) + 1, _is_sound(state) and not state.queue
+    # Whoever still uses the user whose turn it is keeps the rotation from beginning.
+    is_idle = state.running == state.parameter or not (rules.takes_turns and rules.idle_is_idle)
     if lone or number > rules.rotations:
         if not state.queue:
             yield (
@@ -292,11 +329,16 @@ def _start(
         or not rules.fence_before_next
         or fenced(state, index, number, "forward")
     )
-    if is_sound and may_open:
+    if is_sound and is_idle and may_open:
         yield (
             f"{name} opens {number}",
             put(Actor("opening", number, Runner(Direction.FORWARD)), state),
         )
+
+
+def _is_sound(state: State) -> bool:
+    """A process that starts now can log in."""
+    return state.parameter in state.database
 
 
 def _request(state: State, number: int, action: Action) -> Request:
@@ -356,19 +398,18 @@ def violations(state: State, rules: Rules) -> Iterator[str]:
         if rules.keeps_records or record.closed is None:
             known |= {record.new, record.old}
     under_way = {r.value for r in state.network if r.kind == "mod"}
-    if not {state.database, *state.queue, *under_way} <= known:
+    # Nobody has ever needed the password that a second user had before its first turn.
+    if not {*state.database, *state.queue, *under_way} - {NEVER_USED} <= known:
         yield "I1"
+    if rules.takes_turns and not _is_sound(state):
+        yield "starts"
+    if rules.takes_turns and state.running not in state.database:
+        yield "reconnects"
     if state.parameter not in state.accepted:
         yield "I2"
     busy = any(a.state == "run" for a in state.actors)
     closed = bool(state.log) and state.log[-1].closed is not None
-    if (
-        closed
-        and not busy
-        and not state.network
-        and not state.queue
-        and state.parameter != state.database
-    ):
+    if closed and not busy and not state.network and not state.queue and not _is_sound(state):
         yield "I4"
     for record in state.log:
         if record.closed and record.decision and record.closed is not record.decision:
@@ -399,14 +440,19 @@ class Explored:
         return found[::-1]
 
 
+def _first(rules: Rules, runners: int, kills: int, delays: int, restarts: int) -> State:
+    database = ("0", NEVER_USED) if rules.takes_turns else ("0",)
+    return State(
+        database, (), "0", frozenset("0"), frozenset("0"), (), (),
+        tuple(Actor("idle") for _ in range(runners)), kills, delays, restarts,
+    )  # fmt: skip
+
+
 def explore(
     rules: Rules, runners: int, kills: int, delays: int, restarts: int, until: str = ""
 ) -> Explored:
     """Every state that can be reached, or those up to the first that breaks an invariant."""
-    first = State(
-        "0", (), "0", frozenset("0"), frozenset("0"), (), (),
-        tuple(Actor("idle") for _ in range(runners)), kills, delays, restarts,
-    )  # fmt: skip
+    first = _first(rules, runners, kills, delays, restarts)
     parents: dict[State, Step | None] = {first: None}
     queue, broken, endings = deque([first]), dict[str, tuple[State, int]](), Counter[str]()
     while queue and until not in broken:
@@ -434,10 +480,7 @@ def successions(
     rules: Rules, runners: int, kills: int, delays: int, restarts: int
 ) -> set[tuple[str, str]]:
     """Which call may be carried out right after which, over all runners; at first comes an empty one."""
-    first = State(
-        "0", (), "0", frozenset("0"), frozenset("0"), (), (),
-        tuple(Actor("idle") for _ in range(runners)), kills, delays, restarts,
-    )  # fmt: skip
+    first = _first(rules, runners, kills, delays, restarts)
     seen, todo, found = {(first, "")}, deque([(first, "")]), set[tuple[str, str]]()
     while todo:
         state, last = todo.popleft()
@@ -481,10 +524,10 @@ def resumes(explored: Explored, rules: Rules) -> tuple[int, list[State]]:
 
 def _is_good(state: State) -> bool:
     """P = D, nothing under way, nothing open but what was created late with nothing changed."""
-    if state.queue or state.network or state.parameter != state.database:
+    if state.queue or state.network or not _is_sound(state):
         return False
     last = state.log[-1] if state.log else None
-    is_orphan = last is not None and last.decision is None and state.database == last.old
+    is_orphan = last is not None and last.decision is None and state.parameter == last.old
     is_over = last is None or last.closed is not None or is_orphan
     return state.actors[0].state == "finished" and is_over
 

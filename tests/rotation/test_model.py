@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.rotation.model import Rules, explore, naive, resumes
 
 ONE = (1, 1, 1, 1)
 """One runner at a time; one kill, one late request, one restart."""
+ENDS = ("forward", "back")
 ORDERS_OF_TWO = {"forward forward", "forward back", "back forward", "back back"}
 
 
@@ -52,8 +55,14 @@ def test_two_runners_at_once() -> None:
         (Rules(rotations=1), (2, 0, 1, 0)),
         (Rules(rotations=1, busy="sync"), (2, 1, 0, 1)),
         (Rules(shows_late=True, can_be_ill=False), (2, 1, 0, 1)),
+        (Rules(busy="sync", takes_turns=True, can_be_ill=False), (2, 0, 1, 0)),
     ],
-    ids=["a late request", "sql and a kill", "shows late and a kill, two rotations"],
+    ids=[
+        "a late request",
+        "sql and a kill",
+        "shows late and a kill, two rotations",
+        "users in turn and a late request",
+    ],
 )
 def test_two_runners_and_trouble(rules: Rules, size: tuple[int, int, int, int]) -> None:
     ends = ORDERS_OF_TWO if rules.rotations == 2 else set()
@@ -105,3 +114,41 @@ def test_the_usual_runbooks_lose_passwords(
     order: tuple[str, ...], people: int, kills: int, broken: set[str]
 ) -> None:
     assert broken <= set(naive(order, people, kills))
+
+
+TURNS = Rules(busy="sync", takes_turns=True)
+
+
+def test_two_users_in_turn_have_no_window() -> None:
+    """Whoever starts at any moment can log in, and whoever runs can connect again."""
+    check(TURNS, ONE, {"forward", "back", *ORDERS_OF_TWO})
+
+
+THREE = (1, 2, 1, 2)
+"""One runner at a time that begins three times."""
+
+
+@pytest.mark.full
+def test_two_users_in_turn_three_times() -> None:
+    rules = replace(TURNS, rotations=3, can_be_ill=False)
+    check(rules, THREE, {f"{a} {b} {c}" for a in ENDS for b in ENDS for c in ENDS})
+
+
+@pytest.mark.parametrize(("rotations", "breaks"), [(2, False), (3, True)])
+def test_without_the_fence_the_third_rotation_breaks_it(rotations: int, breaks: bool) -> None:
+    """The first user is used again, and a late request of its last turn changes its password."""
+    rules = replace(
+        TURNS, rotations=rotations, fence_before_next=False, can_be_ill=False, can_refuse=False
+    )
+    explored = explore(rules, *THREE, until="starts")
+    assert ("starts" in explored.broken) is breaks
+    if breaks:
+        path = explored.path(explored.broken["starts"][0])
+        print(" | ".join(path))
+        assert sum(" opens " in step for step in path) == 3
+
+
+def test_a_user_that_is_still_in_use_must_not_have_its_turn() -> None:
+    rules = replace(TURNS, idle_is_idle=False)
+    explored = explore(rules, *ONE, until="reconnects")
+    assert "reconnects" in explored.broken
