@@ -11,6 +11,8 @@ from opskit.sandbox import world
 from opskit.sandbox.aws.ssm import role_of
 
 LIFE_S = 3600
+TASK_PATH = "/v2/credentials/6d9a4f6c-0d8a-4d0a-9c55-1f6b1f0d6b2e"
+"""A task's own; it asks without a token, and nobody else knows the path."""
 Start = Callable[..., Any]
 
 
@@ -24,12 +26,21 @@ class Metadata:
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         """Answer one request."""
         path = environ["PATH_INFO"]
+        if path == TASK_PATH:
+            return self._for_task(start)
         if path == "/latest/api/token" and environ["REQUEST_METHOD"] == "PUT":
             return _reply(start, "sandbox-token")
         if not environ.get("HTTP_X_AWS_EC2_METADATA_TOKEN"):
             return _reply(start, "", "401 Unauthorized")
         text = self._find(path.removeprefix("/latest/"))
         return _reply(start, text) if text is not None else _reply(start, "", "404 Not Found")
+
+    def _for_task(self, start: Start) -> Iterable[bytes]:
+        instance = self._instance()
+        role = role_of(instance) if instance is not None else None
+        if role is None:
+            return _reply(start, "", "404 Not Found")
+        return _reply(start, json.dumps(self._credentials(role.name, instance.id)))
 
     def _find(self, path: str) -> str | None:
         instance = self._instance()
