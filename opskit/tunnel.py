@@ -28,6 +28,7 @@ class Destination:
     """What a tunnel needs to know.
 
     Attributes:
+        instance_id: as Session Manager names it.
         password: None where it could not be read; a client then asks for it.
     """
 
@@ -46,6 +47,7 @@ def find(target: Target, clients: Clients, region: str) -> Destination:
 
     Raises:
         Incomplete: one of them is not known.
+        Refused: the app is an ECS task to which no session can be had.
     """
     key = RunKey(secrets.token_hex(8))
     given = (target, Region(region), key)
@@ -57,9 +59,11 @@ def find(target: Target, clients: Clients, region: str) -> Destination:
             raise Incomplete(f"a tunnel needs to know where to go: {fact.reason}")
         found[kind] = fact.value
     database: Database = found[Database]
+    if found[AppInstance].task:
+        found[AppInstance].task.place.require()
     parameters, credential = read(clients.client("ssm"), target, key)
     return Destination(
-        found[AppInstance].instance.instance_id,
+        found[AppInstance].session_target,
         found[AppInstance].instance.label,
         database.host or "",
         database.port,

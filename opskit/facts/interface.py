@@ -72,6 +72,10 @@ class Ec2(AwsClient, Protocol):
     """Elastic Compute Cloud and its networks."""
 
 
+class Ecs(AwsClient, Protocol):
+    """Elastic Container Service."""
+
+
 class Iam(AwsClient, Protocol):
     """Identity and Access Management."""
 
@@ -108,6 +112,7 @@ CLIENTS: dict[type, str] = {
     Ssm: "ssm",
     Rds: "rds",
     Ec2: "ec2",
+    Ecs: "ecs",
     Iam: "iam",
     Kms: "kms",
     Elbv2: "elbv2",
