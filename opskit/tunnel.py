@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from threading import Event
+from typing import Any, Protocol
 
 from opskit import engine
 from opskit.config import Target
@@ -17,7 +19,7 @@ from opskit.facts.interface import RunKey, Unknown
 from opskit.facts.parameters import Parameters, read
 from opskit.facts.region import Region
 from opskit.instance.session_manager.session import Session
-from opskit.instance.session_manager.tunnel import start_session
+from opskit.instance.session_manager.tunnel import Tunnel, start_session
 from opskit.secret import Secret
 
 DEADLINE_S = 60.0
@@ -72,6 +74,44 @@ def find(target: Target, clients: Clients, region: str) -> Destination:
         credential.password if credential.password.reveal() else None,
         engine.for_rds_engine(database.instance.engine),
     )
+
+
+class Carrier(Protocol):
+    """What holds a local port that leads to the database."""
+
+    failure: str
+    is_over: Event
+
+    def start(self, local_port: int) -> int:
+        """Listen on 127.0.0.1, and say on which port."""
+
+    def close(self) -> None:
+        """End all connections and what carries them."""
+
+
+def carry(
+    destination: Destination,
+    clients: Clients,
+    via: str,
+    on_problem: Callable[[str], None],
+) -> Carrier:
+    """What carries the tunnel: opskit itself, or the official plugin where `--via` names it.
+
+    Raises:
+        Refused: no session may be started, the agent is not there, or the plugin is not.
+    """
+    if via == "plugin":
+        from opskit.instance.session_manager.plugin_tunnel import PluginTunnel
+
+        return PluginTunnel(
+            clients.client("ssm"),
+            clients.client("ssmmessages"),
+            destination.instance_id,
+            destination.host,
+            destination.port,
+            on_problem,
+        )
+    return Tunnel(open_session(destination, clients), on_problem)
 
 
 def open_session(destination: Destination, clients: Clients) -> Session:

@@ -99,6 +99,9 @@ class Autoscaling(AwsClient, Protocol):
 class SsmMessages(Protocol):
     """Session Manager's message gateway, which is no ordinary service: a WebSocket."""
 
+    def caller(self) -> tuple[str, str, str]:
+        """Region, profile and the endpoint of Systems Manager, for programs that ask it by themselves."""
+
     def upgrade_headers(self, url: str) -> dict[str, str]:
         """The signed headers of the upgrade to a data channel."""
 

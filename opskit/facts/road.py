@@ -63,6 +63,10 @@ def make_road(via: str, ssm: Ssm, kms: Kms, messages: SsmMessages, instance_id: 
         from opskit.instance.local import Local
 
         return Local()
+    if via == "plugin":
+        from opskit.instance.session_manager.plugin import Plugin
+
+        return Plugin(ssm, messages, instance_id)
     from opskit.instance.auto import Auto
     from opskit.instance.run_command import RunCommand
     from opskit.instance.session_manager.commands import SessionManager
