@@ -300,6 +300,8 @@ def discover(
             found.append((setting, None, fact.reason))
         elif isinstance(fact.value, Database):
             found.append((setting, fact.value.instance.identifier, fact.value.chosen_because))
+        elif fact.value.task is not None:
+            found.append(("ecs_task", target.ecs_task, f"task {fact.value.task.place.task_id} now"))
         else:
             instance = fact.value.instance
             found.append(

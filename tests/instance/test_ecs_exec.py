@@ -11,6 +11,7 @@ import pytest
 
 from opskit.sandbox import client
 from tests.conftest import Operator
+from tests.test_permissions import readme_policy
 
 TASK = ("--prefix", "/linkbox", "--ecs-task", "linkbox/service:linkbox-backend")
 SERVICE = ("aws", "ecs", "update-service", "--cluster", "linkbox", "--service", "linkbox-backend")
@@ -58,6 +59,7 @@ def test_a_diagnosis_asks_the_task_and_names_it(operator: Operator) -> None:
         assert by_code[code]["status"] == "pass", by_code[code]
     # The credentials are the task's own, and no container engine was asked.
     assert by_code["IAM004"]["status"] == "pass"
+    assert "assumed-role/linkbox-backend-role/6d9a4f6c" in json.dumps(by_code["IAM004"])
     assert by_code["APP002"]["status"] == by_code["APP004"]["status"] == "skip"
     said = json.dumps([c["summary"] for c in found["checks"]])
     assert "the instance" not in said
@@ -158,3 +160,18 @@ def test_a_rotation_says_that_it_cannot_restart_tasks(operator: Operator) -> Non
     done = ask(operator, "opskit", "rotate-password", *TASK, "--dry-run")
     assert done.returncode == 2
     assert "cannot restart ECS tasks" in done.stderr
+
+
+def test_the_readmes_policy_is_enough(operator: Operator, rights: object) -> None:
+    client.order(operator.running, "rights", [readme_policy(operator)])
+    try:
+        ran = ask(operator, "opskit", "run", *TASK, "--", "echo", "here")
+        tunnelled = ask(operator, "opskit", "tunnel", *TASK, "--", "true")
+        found, status = operator.diagnose(*TASK[2:], layer="operator")
+    finally:
+        rights("nothing:*")  # type: ignore[operator]
+    by_code = {c["code"]: c["status"] for c in found["checks"]}
+    assert (ran.stdout, ran.returncode) == ("here\n", 0), ran.stderr
+    assert tunnelled.returncode == 0, tunnelled.stderr
+    assert status == 0, found["root_causes"]
+    assert (by_code["OPR007"], by_code["OPR003"]) == ("pass", "skip")

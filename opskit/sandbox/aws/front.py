@@ -80,6 +80,9 @@ class Call:
             return self._machine_and_document()
         if self.service == "ssm":
             fields = self.fields
+            if "SessionId" in fields:
+                where = f"{world.REGION}:{world.ACCOUNT}"
+                return [f"arn:aws:ssm:{where}:session/{fields['SessionId']}"]
             names = fields.get("Names") or ([fields["Name"]] if "Name" in fields else [])
             if "Path" in fields:
                 names = [fields["Path"]]

@@ -11,7 +11,8 @@ from opskit.sandbox import world
 from opskit.sandbox.aws.ssm import role_of
 
 LIFE_S = 3600
-TASK_PATH = "/v2/credentials/6d9a4f6c-0d8a-4d0a-9c55-1f6b1f0d6b2e"
+TASK_SESSION = "6d9a4f6c0d8a4d0a9c551f6b1f0d6b2e"
+TASK_PATH = f"/v2/credentials/{TASK_SESSION}"
 """A task's own; it asks without a token, and nobody else knows the path."""
 Start = Callable[..., Any]
 
@@ -21,7 +22,7 @@ class Metadata:
 
     def __init__(self, instance: Callable[[], Any]) -> None:
         self._instance = instance
-        self._issued: dict[str, dict[str, str]] = {}
+        self._issued: dict[tuple[str, str], dict[str, str]] = {}
 
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         """Answer one request."""
@@ -40,7 +41,7 @@ class Metadata:
         role = role_of(instance) if instance is not None else None
         if role is None:
             return _reply(start, "", "404 Not Found")
-        return _reply(start, json.dumps(self._credentials(role.name, instance.id)))
+        return _reply(start, json.dumps(self._credentials(role.name, TASK_SESSION)))
 
     def _find(self, path: str) -> str | None:
         instance = self._instance()
@@ -58,7 +59,7 @@ class Metadata:
 
     def _credentials(self, role: str, session: str) -> dict[str, str]:
         """The same for an hour, as on AWS, and new for another role."""
-        if role not in self._issued:
+        if (role, session) not in self._issued:
             from moto.sts.models import sts_backends
 
             arn = f"arn:aws:iam::{world.ACCOUNT}:role/{role}"
@@ -71,7 +72,7 @@ class Metadata:
                 external_id="",
             )
             ends = datetime.now(UTC) + timedelta(seconds=LIFE_S)
-            self._issued[role] = {
+            self._issued[role, session] = {
                 "Code": "Success",
                 "Type": "AWS-HMAC",
                 "AccessKeyId": assumed.access_key_id,
@@ -80,7 +81,7 @@ class Metadata:
                 "LastUpdated": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
                 "Expiration": f"{ends:%Y-%m-%dT%H:%M:%SZ}",
             }
-        return self._issued[role]
+        return self._issued[role, session]
 
 
 def _reply(start: Start, text: str, status: str = "200 OK") -> list[bytes]:
