@@ -13,7 +13,7 @@ from opskit.facts.probe import InstanceProbe
 from opskit.instance.probe import Container
 
 
-def aws(service: str, operation: str, **options: object) -> str:
+def aws(service: str, operation: str, /, **options: object) -> str:
     """An `aws` command line, ready to paste: options in the given order, values quoted.
 
     Args:

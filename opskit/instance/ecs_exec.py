@@ -63,7 +63,7 @@ class TaskPlace:
             raise Refused(
                 f"task {self.task_id} was started without ECS Exec",
                 self._start_anew,
-                missing=f"a task of {self.service or self.cluster} with enableExecuteCommand",
+                missing=f"a task of {self.service or self.cluster} run with --enable-execute-command",
             )
         if self.agent not in ("", "RUNNING"):
             raise self.agent_down()

@@ -13,6 +13,8 @@ from opskit.facts.app_instance import choose
 from opskit.facts.instances import Instances
 from opskit.facts.interface import NotThere, Unknown
 from opskit.instance.ecs_exec import EcsExec
+from opskit.instance.session_manager.commands import Heard
+from opskit.instance.session_manager.framed import Frames
 from tests import builders as b
 
 ID = "0123456789abcdef0123456789abcdef"
@@ -193,3 +195,15 @@ def test_contradictions_are_refused_before_anything_is_asked(
 ) -> None:
     with pytest.raises(OpskitError, match=words):
         load({"prefix": "/x", **flags}, {}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [(b"opskit-cannot-base64\r\n", "has no base64"), (b'exec: "sh": executable file not found\r\n', "has no shell")],
+)  # fmt: skip
+def test_a_container_without_a_shell_is_named(said: bytes, words: str) -> None:
+    heard = Heard(lambda *_: None)
+    frames = Frames(heard)
+    frames.take(said)
+    with pytest.raises(Refused, match=words):
+        EcsExec(Ecs(), Ecs(), Ecs(), Ecs(), read(raw()).place)._result(heard, frames, "")
