@@ -226,8 +226,8 @@ class Sandbox:
             self._dial_from_instance,
             lambda t: tasks.is_online(t) if t.startswith("ecs:") else self.agent.is_online(t),
             f"ws://{gateway_host}:{world.GATEWAY_PORT}",
-            self._start_in_task,
         )
+        sessions.start_in_task = self._start_in_task
         sessions.serve("127.0.0.1" if world.IS_LOOPBACK else "0.0.0.0", world.GATEWAY_PORT)
         application = self.front = front.Front(
             self.agent, sessions, tasks, self.network_changed, self.latency_s

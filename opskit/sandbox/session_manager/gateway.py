@@ -115,26 +115,24 @@ class Sessions:
     """All sessions of the account.
 
     Args:
-        start: starts a process on the instance; in_task: the same in a container, on a terminal.
+        start: starts a process on the instance.
         is_online: whether the agent of a target answers.
         url: of the gateway, without the path.
+
+    Attributes:
+        start_in_task: starts a process in a container, on a terminal; None where there are no tasks.
         dial: connects from the instance.
     """
 
     def __init__(
-        self,
-        start: Start,
-        dial: Dial,
-        is_online: Callable[[str], bool],
-        url: str,
-        in_task: StartOnTerminal,
+        self, start: Start, dial: Dial, is_online: Callable[[str], bool], url: str
     ) -> None:
-        self._start_in_task = in_task
         self._start_process = start
         self._dial = dial
         self._is_online = is_online
         self._url = url
         self.conduct = Conduct()
+        self.start_in_task: StartOnTerminal | None = None
         self._all: dict[str, Running] = {}
 
     def answer(self, operation: str, body: Mapping[str, Any], owner: str) -> Answer | None:
@@ -350,8 +348,9 @@ class Sessions:
         def ended() -> None:
             session.has_ended = True
 
+        assert self.start_in_task is not None
         argv, say = shlex.split(command), self._sayer(session)
-        session.terminal = Terminal(self._start_in_task, argv, say, ended)
+        session.terminal = Terminal(self.start_in_task, argv, say, ended)
         session.process = session.terminal.process
 
     def _read(self, session: Running, kind: int, stream: Any) -> None:
