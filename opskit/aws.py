@@ -78,6 +78,16 @@ class Aws:
         """The Region that calls go to."""
         return str(self._make_session().region_name)
 
+    @property
+    def profile(self) -> str:
+        """The profile that was named; empty where the environment decides."""
+        return self._target.profile or ""
+
+    def endpoint(self, service: str) -> str:
+        """The address to which the calls of a service go."""
+        self.client(service)
+        return str(self._clients[service].endpoint)
+
     def client(self, service: str) -> Client | MessageGateway:
         """The client of a service, made once."""
         if service == "ssmmessages":
@@ -186,10 +196,14 @@ class Aws:
 
 
 class MessageGateway:
-    """Signs the upgrades to Session Manager's data channels."""
+    """What Session Manager's data channels need beside its API: signatures, and whose they are."""
 
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
+
+    def caller(self) -> tuple[str, str, str]:
+        """Region, profile (empty where none was named) and the endpoint of Systems Manager."""
+        return self._aws.region, self._aws.profile, self._aws.endpoint("ssm")
 
     def upgrade_headers(self, url: str) -> dict[str, str]:
         """The headers for one upgrade; none for a URL that is signed already.
@@ -218,6 +232,11 @@ class Client:
         self._aws = aws
         self._service = service
         self._client = client
+
+    @property
+    def endpoint(self) -> str:
+        """The address to which its calls go."""
+        return str(self._client.meta.endpoint_url)
 
     def __getattr__(self, operation: str) -> Callable[..., Any]:
         method = getattr(self._client, operation)

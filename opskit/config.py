@@ -41,6 +41,7 @@ class Target:
     profile: str | None = None
     db_instance: str | None = None
     instance: str | None = None
+    ecs_task: str | None = None
     container: str | None = None
     health_url: str | None = None
     dns_server: str | None = None
@@ -62,12 +63,35 @@ class Target:
         return shlex.join(words)
 
 
+@dataclass(frozen=True, slots=True)
+class TaskName:
+    """An ECS task as somebody names it: by its id, or by the service that runs it."""
+
+    cluster: str
+    task: str
+    service: str
+    container: str
+
+    @property
+    def words(self) -> str:
+        """The same without the container."""
+        return f"{self.cluster}/{self.task or 'service:' + self.service}"
+
+
+TASK_FORM = "CLUSTER/TASK[/CONTAINER] or CLUSTER/service:NAME[/CONTAINER]"
+SERVICE = "service:"
+ECS_EXEC = "ecs-exec"
+TASK_ROADS = ("auto", ECS_EXEC, "none")
+"""What `--via` may say where the app is an ECS task."""
+
+
 SETTINGS = (
     "prefix",
     "region",
     "profile",
     "db_instance",
     "instance",
+    "ecs_task",
     "container",
     "health_url",
     "dns_server",
@@ -111,6 +135,24 @@ def load(flags: Mapping[str, str | None], environment: Mapping[str, str], start:
     return _build(values, origins, table_name)
 
 
+def task_name(text: str) -> TaskName:
+    """Read the name of an ECS task.
+
+    Raises:
+        UsageError: it has another form.
+    """
+    parts = text.split("/")
+    if len(parts) not in (2, 3) or not all(parts) or parts[1] == SERVICE or ":" in parts[0]:
+        raise UsageError(f"--ecs-task '{text}' is not {TASK_FORM}")
+    is_service = parts[1].startswith(SERVICE)
+    return TaskName(
+        parts[0],
+        "" if is_service else parts[1],
+        parts[1].removeprefix(SERVICE) if is_service else "",
+        parts[2] if len(parts) == 3 else "",
+    )
+
+
 def find_file(start: Path) -> Path | None:
     """The nearest opskit.toml in `start` or a directory above it."""
     for directory in (start, *start.parents):
@@ -138,6 +180,7 @@ def _build(values: dict[str, str], origins: dict[str, str], table_name: str | No
             f"no target: nobody has said which SSM parameters hold the database's {absent}",
             "opskit diagnose db --prefix /linkbox   or write an opskit.toml with: opskit init",
         )
+    _check_task(values)
     known = {f.name for f in fields(Target)} - {"name", "parameters", "origins", "prefix", "table"}
     return Target(
         name=table_name or (prefix or names["endpoint"].rsplit("/", 1)[0] or "target").strip("/"),
@@ -147,6 +190,26 @@ def _build(values: dict[str, str], origins: dict[str, str], table_name: str | No
         table=table_name,
         **{key: value for key, value in values.items() if key in known},
     )
+
+
+def _check_task(values: Mapping[str, str]) -> None:
+    """Refuse what contradicts itself before anything is asked."""
+    task, via = values.get("ecs_task"), values.get("via", "auto")
+    if task is None:
+        if via == ECS_EXEC:
+            raise UsageError(
+                f"--via {ECS_EXEC} leads to an ECS task, and none is named",
+                f"--ecs-task {TASK_FORM}",
+            )
+        return
+    task_name(task)
+    if values.get("instance"):
+        raise UsageError("--ecs-task and --instance name two places where the app would run")
+    if via not in TASK_ROADS:
+        raise UsageError(
+            f"--via {via} leads to an EC2 instance, --ecs-task names a task",
+            f"leave --via away, or give one of {', '.join(TASK_ROADS)}",
+        )
 
 
 def _read_target(path: Path, chosen: str | None) -> tuple[dict[str, str], str | None]:

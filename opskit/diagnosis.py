@@ -200,7 +200,9 @@ def verdict_of(judged: Sequence[Judged]) -> Verdict:
 
 
 def complete(finding: Finding, target: Target) -> Finding:
-    """Name the Region and profile in the commands to paste, where flags or opskit.toml chose them."""
+    """Say "task" where the app is one; name Region and profile, where they were chosen, in commands."""
+    if target.ecs_task:
+        finding = _of_task(finding)
     options = ""
     if target.region:
         options += f" --region {shlex.quote(target.region)}"
@@ -210,6 +212,22 @@ def complete(finding: Finding, target: Target) -> Finding:
         return finding
     commands = tuple(command.replace("aws ", f"aws{options} ") for command in finding.fix.commands)
     return replace(finding, fix=Fix(finding.fix.does, commands, finding.fix.note))
+
+
+def _of_task(finding: Finding) -> Finding:
+    """The same sentences where the app is an ECS task: what was asked of an instance was asked there."""
+
+    def say(text: str) -> str:
+        return text.replace("the instance", "the task").replace(
+            "the app's instance", "the app's task"
+        )
+
+    return replace(
+        finding,
+        summary=say(finding.summary),
+        evidence=tuple(replace(e, text=say(e.text)) for e in finding.evidence),
+        missing=tuple(say(m) for m in finding.missing),
+    )
 
 
 def place_of(target: Target, region: str, snapshot: Snapshot) -> Place:
@@ -260,7 +278,8 @@ def find_road(target: Target, clients: Clients, region: str) -> Road:
     choice = snapshot.get(RoadChoice)
     if isinstance(choice, Unknown):
         raise Incomplete(
-            f"the app's instance is not known: {choice.reason}", "--instance ID names it"
+            f"where the app runs is not known: {choice.reason}",
+            "" if target.ecs_task else "--instance ID names it",
         )
     if choice.value.road is None:
         raise Incomplete(choice.value.why_none)
@@ -281,6 +300,8 @@ def discover(
             found.append((setting, None, fact.reason))
         elif isinstance(fact.value, Database):
             found.append((setting, fact.value.instance.identifier, fact.value.chosen_because))
+        elif fact.value.task is not None:
+            found.append(("ecs_task", target.ecs_task, f"task {fact.value.task.place.task_id} now"))
         else:
             instance = fact.value.instance
             found.append(

@@ -15,9 +15,10 @@ from opskit.facts.balancer import Balancer
 from opskit.facts.certificate import Certificate
 from opskit.facts.database import Database
 from opskit.facts.dns import Host, OperatorDns
+from opskit.facts.ecs_task import EcsTask
 from opskit.facts.identity import Identity
 from opskit.facts.instance_role import InstanceRole
-from opskit.facts.instances import Instance, TargetGroup
+from opskit.facts.instances import Instance, Interface, TargetGroup
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.key import Key
 from opskit.facts.key_policy import KeyGrants, KeyPolicy, OperatorGrants
@@ -45,6 +46,7 @@ from opskit.facts.subnets import AclEntry, NetworkAcl, NetworkAcls, Subnet, Subn
 from opskit.facts.target_health import TargetHealth, TargetHealths
 from opskit.facts.tls_setting import TlsSetting
 from opskit.facts.vpc import Vpc, VpcDns
+from opskit.instance.ecs_exec import TaskPlace
 from opskit.instance.probe import (
     Attempt,
     Connection,
@@ -223,6 +225,16 @@ def peered() -> tuple[Any, ...]:
             connections=(connection("timeout"),),
         ),
     )
+
+
+def task() -> AppInstance:
+    """The app as an ECS task, with an instance's network."""
+    place = TaskPlace("prod", "0123", "web", "0123-1", "shop", True, "RUNNING")
+    found: AppInstance = linkbox()[AppInstance].value  # type: ignore[union-attr]
+    definition = "arn:aws:ecs:us-east-1:123456789012:task-definition/shop:3"
+    of_task = EcsTask(place, definition, "", "eni-1", "subnet-app", "10.0.2.45")
+    own = Interface("eni-1", 0, "10.0.2.45", (), "subnet-app", ("sg-web",))
+    return replace(found, instance=replace(found.instance, interfaces=(own,)), task=of_task)
 
 
 ROLE_ARN = "arn:aws:iam::123456789012:role/app-role"

@@ -7,12 +7,13 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from opskit.facts.app_instance import AppInstance
+from opskit.facts.ecs_task import EcsTask
 from opskit.facts.interface import Fact, Known
 from opskit.facts.probe import InstanceProbe
 from opskit.instance.probe import Container
 
 
-def aws(service: str, operation: str, **options: object) -> str:
+def aws(service: str, operation: str, /, **options: object) -> str:
     """An `aws` command line, ready to paste: options in the given order, values quoted.
 
     Args:
@@ -56,6 +57,8 @@ def restart_commands(app: Fact[AppInstance], probe: Fact[InstanceProbe]) -> tupl
     A container that was given its settings when it was created keeps them over a restart, so it
     has to be created anew.
     """
+    if isinstance(app, Known) and app.value.task is not None:
+        return _start_tasks_anew(app.value.task)
     if not isinstance(app, Known) or not isinstance(probe, Known) or not probe.value.containers:
         return ()
     container = probe.value.containers[0]
@@ -66,6 +69,15 @@ def restart_commands(app: Fact[AppInstance], probe: Fact[InstanceProbe]) -> tupl
         return (on_instance(app.value.instance.instance_id, recreate(container)),)
     command = f"docker restart {shlex.quote(container.name)}"
     return (on_instance(app.value.instance.instance_id, command),)
+
+
+def _start_tasks_anew(task: EcsTask) -> tuple[str, ...]:
+    """A deployment of the same definition; a task without a service is run again by whoever ran it."""
+    place = task.place
+    if not place.service:
+        return ()
+    named = {"cluster": place.cluster, "service": place.service}
+    return (aws("ecs", "update-service", **named, force_new_deployment=True),)
 
 
 def restart_if_unhealthy(app: Fact[AppInstance], probe: Fact[InstanceProbe]) -> tuple[str, ...]:

@@ -61,7 +61,8 @@ def init(force: bool, to_stdout: bool, **flags: Any) -> None:
             lines += [f"# {why}", f"{key} = {json.dumps(value)}"]
     lines += [
         "# More that can be said: container, health_url, dns_server,",
-        "# via (auto, run-command, session-manager, local, none)",
+        "# ecs_task (CLUSTER/TASK[/CONTAINER] or CLUSTER/service:NAME), in place of instance,",
+        "# via (auto, run-command, session-manager, plugin, ecs-exec, local, none)",
     ]
     text = "\n".join(lines) + "\n"
     if to_stdout:

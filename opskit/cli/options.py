@@ -24,6 +24,11 @@ TARGET_OPTIONS = (
     click.option(
         "--instance", metavar="ID", help="EC2 instance of the app, if several may run it."
     ),
+    click.option(
+        "--ecs-task",
+        metavar="C/T",
+        help="ECS task of the app: CLUSTER/TASK[/CONTAINER] or CLUSTER/service:NAME.",
+    ),
     click.option("--container", metavar="NAME", help="The app's container on the instance."),
     click.option(
         "--health-url", metavar="URL", help="The app's health path, as seen on the instance."
@@ -32,7 +37,7 @@ TARGET_OPTIONS = (
     click.option(
         "--via",
         metavar="ROAD",
-        help="Road to it: auto, run-command, session-manager, local, none.",
+        help="Road to it: auto, run-command, session-manager, plugin, ecs-exec, local, none.",
     ),
     *(
         click.option(f"--parameter-{purpose}", metavar="NAME", help=f"Parameter of the {purpose}.")

@@ -18,7 +18,7 @@ from opskit.cli.options import make_target, target_options
 )
 @target_options
 def run(command: tuple[str, ...], timeout: float, **options: Any) -> int:
-    """Run a command on the app's instance, as root where that is allowed.
+    """Run a command on the app's instance or in its ECS task, as root where that is allowed.
 
     Its output comes out on the same two streams, its exit status becomes opskit's. Never put a
     secret into the command: AWS keeps a history of commands and sessions.
@@ -27,6 +27,7 @@ def run(command: tuple[str, ...], timeout: float, **options: Any) -> int:
     Examples:
       opskit run --prefix /linkbox -- docker ps
       opskit run --prefix /linkbox --via session-manager -- sh -c 'ss -tn | head'
+      opskit run --prefix /linkbox --ecs-task prod/service:web -- cat /etc/resolv.conf
     """
     from opskit.aws import Aws
     from opskit.cli.terminal import Spinner

@@ -18,8 +18,7 @@ from opskit.cli.options import make_target, target_options
 from opskit.errors import UsageError
 
 if TYPE_CHECKING:
-    from opskit.instance.session_manager.tunnel import Tunnel
-    from opskit.tunnel import Destination
+    from opskit.tunnel import Carrier, Destination
 
 ADDRESS = "127.0.0.1"
 
@@ -46,15 +45,18 @@ def tunnel(command: tuple[str, ...], local_port: int, ca_file: str | None, **opt
     """
     from opskit.aws import Aws
     from opskit.cli.terminal import Spinner
-    from opskit.instance.session_manager.tunnel import Tunnel
-    from opskit.tunnel import find, open_session
+    from opskit.tunnel import carry, find
 
     target = make_target(options)
     with Spinner(quiet=False) as spinner:
         aws = Aws(target, spinner)
         there = find(target, aws, aws.region)
-        session = open_session(there, aws)
-    carried = Tunnel(session, lambda text: print(f"opskit: {text}", file=sys.stderr, flush=True))
+        carried = carry(
+            there,
+            aws,
+            target.via,
+            lambda text: print(f"opskit: {text}", file=sys.stderr, flush=True),
+        )
     try:
         port = _listen(carried, local_port)
         client = there.engine.client(
@@ -85,7 +87,7 @@ def tunnel(command: tuple[str, ...], local_port: int, ca_file: str | None, **opt
         carried.close()
 
 
-def _listen(carried: Tunnel, local_port: int) -> int:
+def _listen(carried: Carrier, local_port: int) -> int:
     try:
         return carried.start(local_port)
     except OSError as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from opskit.facts.app_instance import AppInstance
-from opskit.facts.interface import Ssm
+from opskit.facts.interface import NotThere, Ssm
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,8 @@ class Agent:
 
 def read(ssm: Ssm, app: AppInstance) -> Agent:
     """Describe the instance as a managed node."""
+    if app.task is not None:
+        raise NotThere("an ECS task is no managed node")
     filters = [{"Key": "InstanceIds", "Values": [app.instance.instance_id]}]
     found = ssm.describe_instance_information(Filters=filters)["InstanceInformationList"]
     if not found:

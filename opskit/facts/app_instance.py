@@ -10,23 +10,40 @@ from tabulate import tabulate
 from opskit.config import Target
 from opskit.errors import TargetError
 from opskit.facts.database import Database
-from opskit.facts.instances import Instance, Instances
-from opskit.facts.interface import Fact, Known, NotThere
+from opskit.facts.ecs_task import EcsTask, TaskInterface
+from opskit.facts.instances import Instance, Instances, Interface
+from opskit.facts.interface import Fact, Known, NotThere, Unknown
 from opskit.facts.security_groups import SecurityGroups, admits
 
 
 @dataclass(frozen=True, slots=True)
 class AppInstance:
-    """The instance that is judged, and how it was found."""
+    """The instance that is judged, and how it was found.
+
+    Attributes:
+        instance: where the app is an ECS task, what that has of an instance: its network.
+        task: the task; None where the app runs on an instance.
+    """
 
     instance: Instance
     chosen_because: str
+    task: EcsTask | None = None
+
+    @property
+    def session_target(self) -> str:
+        """The name by which Session Manager knows it."""
+        return self.task.place.target if self.task else self.instance.instance_id
 
 
 def choose(
-    target: Target, instances: Instances, database: Database, groups: Fact[SecurityGroups]
+    target: Target,
+    instances: Instances,
+    database: Database,
+    groups: Fact[SecurityGroups],
+    task: Fact[EcsTask],
+    interface: Fact[TaskInterface],
 ) -> AppInstance:
-    """Find the instance that runs the app.
+    """Find the instance that runs the app, or take the task that was named.
 
     Two hints are put together: the database's groups admit it, and its name, tags or profile carry
     the target's name. The second is needed because the first is just what may be broken.
@@ -35,6 +52,10 @@ def choose(
         TargetError: the named instance does not exist, or several fit.
         NotThere: none fits.
     """
+    if target.ecs_task:
+        if isinstance(task, Unknown):
+            raise NotThere(task.reason, *task.missing)
+        return _of_task(task.value, interface)
     if target.instance:
         return _named(target.instance, instances)
     running = [i for i in instances.all if i.state == "running"]
@@ -58,6 +79,30 @@ def choose(
         "admitted by the database",
         "--instance ID",
     )
+
+
+def _of_task(task: EcsTask, interface: Fact[TaskInterface]) -> AppInstance:
+    """A task seen as an instance; without its interface's groups it has no network to be judged."""
+    place = task.place
+    known = interface.value if isinstance(interface, Known) else None
+    groups = known.group_ids if known else ()
+    name = place.service or task.family
+    own = Interface(task.interface_id, 0, task.address, (), task.subnet_id, groups)
+    instance = Instance(
+        instance_id=place.task_id,
+        name=name,
+        state="running",
+        address=task.address or None,
+        subnet_id=task.subnet_id if known else None,
+        group_ids=groups,
+        profile_arn=None,
+        metadata_tokens="",
+        metadata_hop_limit=1,
+        words=f"{place.cluster} {name} {task.family} {place.container}".lower(),
+        vpc_id=known.vpc_id if known else "",
+        interfaces=(own,) if known else (),
+    )
+    return AppInstance(instance, "it was named", task)
 
 
 def _named(instance_id: str, instances: Instances) -> AppInstance:

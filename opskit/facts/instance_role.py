@@ -6,13 +6,16 @@ from dataclasses import dataclass
 
 from opskit.config import Target
 from opskit.facts.app_instance import AppInstance
+from opskit.facts.ecs_task import TaskRole
 from opskit.facts.instance_profiles import InstanceProfiles
-from opskit.facts.interface import Fact, Iam, Known
+from opskit.facts.interface import Fact, Iam, Known, NotThere
 
 
 @dataclass(frozen=True, slots=True)
 class InstanceRole:
     """The instance's profile and role; `None` means that there is none, which was read.
+
+    A task has a role without a profile.
 
     Attributes:
         candidates: without a profile, the names of profiles that carry the target's name.
@@ -25,9 +28,18 @@ class InstanceRole:
 
 
 def read(
-    iam: Iam, app: AppInstance, target: Target, profiles: Fact[InstanceProfiles]
+    iam: Iam,
+    app: AppInstance,
+    target: Target,
+    profiles: Fact[InstanceProfiles],
+    of_task: Fact[TaskRole],
 ) -> InstanceRole:
     """Follow the instance's profile to its role: in the list, else by a call of its own."""
+    if app.task is not None:
+        if not isinstance(of_task, Known):
+            raise NotThere(of_task.reason, *of_task.missing)
+        role = of_task.value.arn
+        return InstanceRole(None, role.rsplit("/", 1)[-1] if role else None, role)
     known = profiles.value if isinstance(profiles, Known) else None
     arn = app.instance.profile_arn
     if arn is None:

@@ -72,6 +72,10 @@ class Ec2(AwsClient, Protocol):
     """Elastic Compute Cloud and its networks."""
 
 
+class Ecs(AwsClient, Protocol):
+    """Elastic Container Service."""
+
+
 class Iam(AwsClient, Protocol):
     """Identity and Access Management."""
 
@@ -95,6 +99,9 @@ class Autoscaling(AwsClient, Protocol):
 class SsmMessages(Protocol):
     """Session Manager's message gateway, which is no ordinary service: a WebSocket."""
 
+    def caller(self) -> tuple[str, str, str]:
+        """Region, profile and the endpoint of Systems Manager, for programs that ask it by themselves."""
+
     def upgrade_headers(self, url: str) -> dict[str, str]:
         """The signed headers of the upgrade to a data channel."""
 
@@ -108,6 +115,7 @@ CLIENTS: dict[type, str] = {
     Ssm: "ssm",
     Rds: "rds",
     Ec2: "ec2",
+    Ecs: "ecs",
     Iam: "iam",
     Kms: "kms",
     Elbv2: "elbv2",

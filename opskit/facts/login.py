@@ -108,7 +108,7 @@ def read_tunnel(
     instance = app.instance
 
     def start() -> Session:
-        return start_session(ssm, messages, instance.instance_id, host.name, host.port)
+        return start_session(ssm, messages, app.session_target, host.name, host.port)
 
     door = Door(spoken, host.name, host.port, name, None, start, instance.label)
     try:

@@ -6,15 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from opskit.config import Target
+from opskit.config import Target, task_name
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
+from opskit.facts.ecs_task import EcsTask
 from opskit.facts.identity import Identity
 from opskit.facts.interface import Fact, Iam, Known, NotThere, at_once
 from opskit.facts.key import Key
 from opskit.facts.open_rotation import journal_of
 from opskit.facts.operator_policies import OperatorPolicies
-from opskit.facts.permissions import PERMISSIONS, On, Permission
+from opskit.facts.permissions import PERMISSIONS, Group, On, Permission
 from opskit.facts.region import Region
 from opskit.facts.simulation import Simulation, decisions_of, parameter_arn
 
@@ -40,6 +41,7 @@ def choose(
     key: Fact[Key],
     app: Fact[AppInstance],
     database: Fact[Database],
+    task: Fact[EcsTask],
 ) -> OperatorNeeds:
     """Name the resources; a key of AWS's own needs no right, an unknown instance is any."""
     own = f"arn:{region.partition}"
@@ -67,7 +69,32 @@ def choose(
         On.MANAGED_SECRET: [secret] if secret else [],
         On.SESSIONS: [f"{own}:ssm:{region.name}:{identity.account}:session/*"],
     }
-    return OperatorNeeds(tuple((p, r) for p in PERMISSIONS for r in resources[p.on]))
+    ecs = f"{own}:ecs:{region.name}:{identity.account}"
+    resources |= _of_task(target, task, ecs, f"{own}:ssm:{region.name}:{identity.account}")
+    return OperatorNeeds(
+        tuple((p, r) for p in PERMISSIONS if _applies(p, target) for r in resources[p.on])
+    )
+
+
+def _of_task(target: Target, task: Fact[EcsTask], ecs: str, ssm: str) -> dict[On, list[str]]:
+    """What ECS Exec needs its rights on; nothing where the app is no task."""
+    if target.ecs_task is None:
+        return {On.CLUSTER: [], On.TASK: [], On.TASK_SESSIONS: []}
+    cluster = task_name(target.ecs_task).cluster
+    one = task.value.place.task_id if isinstance(task, Known) else "*"
+    return {
+        On.CLUSTER: [f"{ecs}:cluster/{cluster}"],
+        On.TASK: [f"{ecs}:task/{cluster}/{one}"],
+        On.TASK_SESSIONS: [f"{ssm}:session/ecs-execute-command-*"],
+    }
+
+
+def _applies(permission: Permission, target: Target) -> bool:
+    """Whether a right is needed where the app runs: on an instance, or as a task."""
+    if target.ecs_task is None:
+        return permission.group is not Group.TASKS
+    of_instance = permission.on in (On.INSTANCE, On.SESSION_DOCUMENT)
+    return permission.group is not Group.INSTANCE and not of_instance
 
 
 def read(iam: Iam, policies: OperatorPolicies, needs: OperatorNeeds) -> OperatorSimulation:

@@ -20,6 +20,9 @@ class On(StrEnum):
     SESSION_DOCUMENT = "the document AWS-StartNonInteractiveCommand"
     TUNNEL_DOCUMENT = "the document AWS-StartPortForwardingSessionToRemoteHost"
     SESSIONS = "one's own sessions"
+    CLUSTER = "the ECS cluster"
+    TASK = "the ECS task"
+    TASK_SESSIONS = "sessions of ECS Exec"
     JOURNAL = "the journal of rotations"
     DATABASE = "the database"
     MANAGED_SECRET = "the secret in which RDS keeps the master password"
@@ -32,6 +35,7 @@ class Group(StrEnum):
     PARAMETERS = "read the parameters"
     INSTANCE = "ask the instance"
     SESSIONS = "start sessions"
+    TASKS = "ask the task"
     POLICIES = "read policies"
     ROTATION = "rotate the password"
 
@@ -85,6 +89,14 @@ PERMISSIONS: tuple[Permission, ...] = (
     *_rows(Group.SESSIONS, On.SESSION_DOCUMENT, BEYOND, "ssm:StartSession"),
     *_rows(Group.SESSIONS, On.TUNNEL_DOCUMENT, ("auth",), "ssm:StartSession"),
     *_rows(Group.SESSIONS, On.SESSIONS, BEYOND, "ssm:ResumeSession", "ssm:TerminateSession",
+           "ssmmessages:OpenDataChannel"),
+    *_rows(Group.TASKS, ALL, BEYOND, "ecs:ListTasks"),
+    *_rows(Group.TASKS, ALL, ("iam",), "ecs:DescribeTaskDefinition"),
+    *_rows(Group.TASKS, ALL, ("network",), "ec2:DescribeNetworkInterfaces"),
+    *_rows(Group.TASKS, On.CLUSTER, BEYOND, "ecs:ExecuteCommand"),
+    *_rows(Group.TASKS, On.TASK, BEYOND, "ecs:DescribeTasks", "ecs:ExecuteCommand"),
+    *_rows(Group.TASKS, On.TASK, ("auth",), "ssm:StartSession"),
+    *_rows(Group.TASKS, On.TASK_SESSIONS, BEYOND, "ssm:ResumeSession", "ssm:TerminateSession",
            "ssmmessages:OpenDataChannel"),
     *_rows(
         Group.POLICIES, ALL, ("iam",),

@@ -225,8 +225,35 @@ def metadata(path, token):
     )
 
 
+def container_variable(name):
+    """A variable of the container: of this process, else of the container's first one."""
+    if os.environ.get(name):
+        return os.environ[name]
+    try:
+        with open("/proc/1/environ", "rb") as file:
+            pairs = [
+                one.decode("utf-8", "replace").partition("=") for one in file.read().split(b"\0")
+            ]
+    except OSError:
+        return ""
+    return next((value for key, _, value in pairs if key == name), "")
+
+
+def container_credentials_url():
+    """Where ECS gives the credentials of the task's role; empty outside of a task."""
+    path = container_variable("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
+    if path:
+        return "http://169.254.170.2" + path
+    return container_variable("AWS_CONTAINER_CREDENTIALS_FULL_URI")
+
+
 def role_credentials():
-    """The credentials of the instance's role, by IMDSv2."""
+    """The credentials of the instance's role, by IMDSv2; in an ECS task those of its own role."""
+    place = container_credentials_url()
+    if place:
+        request = urllib.request.Request(place)
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        return json.loads(direct.open(request, timeout=2).read().decode())
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     request = urllib.request.Request(METADATA + "api/token", method="PUT")
     request.add_header("X-aws-ec2-metadata-token-ttl-seconds", "60")

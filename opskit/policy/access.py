@@ -83,7 +83,8 @@ def derive(
         NotThere: a policy is not one that IAM would accept.
     """
     if role.role_arn is None or role.role_name is None:
-        raise NotThere("the instance has no role", "an instance profile")
+        what = "task has no task role" if app.task else "instance has no role"
+        raise NotThere(f"the {what}", "a task role" if app.task else "an instance profile")
     asking = _Asking(region, identity, app, role.role_arn, role.role_name, own)
     levels = organization.value.levels if isinstance(organization, Known) else ()
     policies = Policies(
@@ -145,6 +146,16 @@ class _Asking:
         request = Request(self.principal, DECRYPT, key.arn, self._context(more))
         return _need(request, name, policies)
 
+    def _of_instance(self) -> dict[str, str]:
+        """What only the role of an instance carries; a task's session is named by its id too."""
+        if self.app.task is not None:
+            return {}
+        instance = self.app.instance
+        return {
+            "aws:ec2instancesourcevpc": instance.vpc_id,
+            "aws:ec2instancesourceprivateipv4": instance.address or "",
+        }
+
     def _context(self, more: dict[str, str]) -> Context:
         instance = self.app.instance
         values = {
@@ -158,8 +169,7 @@ class _Asking:
             "aws:viaawsservice": "true" if more else "false",
             "aws:currenttime": self.own.read_at.isoformat(),
             "aws:epochtime": str(int(self.own.read_at.timestamp())),
-            "aws:ec2instancesourcevpc": instance.vpc_id,
-            "aws:ec2instancesourceprivateipv4": instance.address or "",
+            **self._of_instance(),
             **{f"aws:principaltag/{k.lower()}": v for k, v in self.own.tags.items()},
             **more,
         }

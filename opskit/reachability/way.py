@@ -83,6 +83,11 @@ def derive(
     )
     ports = probe.value.result.ephemeral_ports if isinstance(probe, Known) else None
     judge = _Judge(network, database, ports or EPHEMERAL)
+    if app.task is not None and not app.instance.interfaces:
+        raise NotThere(
+            f"the network interface of {app.instance.label} is not known, or it has none of its own",
+            "ec2:DescribeNetworkInterfaces",
+        )
     address, there = _today(database, subnets, dns, probe)
     source = source_of(app.instance, subnets, there, _local_address(database, probe))
     today = judge.today(source, address, there)

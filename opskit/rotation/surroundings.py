@@ -12,7 +12,7 @@ from opskit import engine
 from opskit.checks.derived import derive_all, facts_for
 from opskit.config import Target
 from opskit.engine.interface import Engine
-from opskit.errors import AwsError, Incomplete, TargetError
+from opskit.errors import AwsError, Incomplete, TargetError, UsageError
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
@@ -114,6 +114,12 @@ def look_around(
     Raises:
         OpskitError: what is meant cannot be found, or cannot be rotated at all.
     """
+    if target.ecs_task:
+        raise UsageError(
+            "rotate-password restarts containers on EC2 instances; it cannot restart ECS tasks",
+            "with --instance in place of --ecs-task it rotates; then: aws ecs update-service "
+            "--force-new-deployment",
+        )
     wanted = facts_for(NEEDED)
     given = (target, Region(region), RunKey(secrets.token_hex(8)))
     snapshot = derive_all(gather(wanted, clients, given, deadline_s=DEADLINE_S, on_wait=on_wait))

@@ -79,7 +79,7 @@ def build(directory: Path, instance_root: Path, project: Path) -> dict[str, Host
             has something of its own there.
     """
     lines = ["link set lo up"]
-    lines += [f"addr add {a}/32 dev lo" for a in (world.RESOLVER_ADDRESS, world.METADATA_ADDRESS)]
+    lines += [f"addr add {a}/32 dev lo" for a in world.SERVICE_ADDRESSES]
     _ip(lines)
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
     hosts = {name: _make_host(name) for name in HOSTS}
@@ -96,7 +96,8 @@ def build(directory: Path, instance_root: Path, project: Path) -> dict[str, Host
         extra = []
         if name == "app":
             extra = [
-                f"route add {to} via {gateway}" for to in (world.METADATA_ADDRESS, world.DATA_CIDR)
+                f"route add {to} via {gateway}"
+                for to in (world.METADATA_ADDRESS, world.TASK_ADDRESS, world.DATA_CIDR)
             ]
         if name == "db":
             # Its second home, should it move: another address of the same machine.

@@ -132,6 +132,20 @@ class Sandbox:
             start_new_session=True,
         )
 
+    def _start_in_task(self, argv: Sequence[str], terminal: int) -> subprocess.Popen[bytes]:
+        """Start a process as the app's container has it: on a terminal, without the engine."""
+        command = list(argv) if world.IS_LOOPBACK else self.hosts["app"].command(argv)
+        there = instance.environment(self.root, self.api_url, "")
+        return subprocess.Popen(
+            command,
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            env={**there, **instance.of_task(self.root, self.metadata_url)},
+            executable=shutil.which(command[0]) if world.IS_LOOPBACK else self._nsenter,
+            start_new_session=True,
+        )
+
     def _dial_from_instance(self, host: str, port: int) -> socket.socket:
         """Connect as a program of the instance would, in its network and by its names."""
         from opskit.sandbox.aws.names import resolve
@@ -194,7 +208,7 @@ class Sandbox:
         from werkzeug.serving import make_server
 
         from opskit.sandbox import names
-        from opskit.sandbox.aws import ec2, elbv2, front, iam, metadata, organization, rds, ssm
+        from opskit.sandbox.aws import ec2, ecs, elbv2, front, iam, metadata, organization, rds, ssm
         from opskit.sandbox.aws.names import resolve
 
         self._nsenter = shutil.which("nsenter") or "/usr/bin/nsenter"
@@ -206,19 +220,25 @@ class Sandbox:
         elbv2.install(lambda: self.health)
         self.agent = ssm.Agent(self.run_on_instance, self._emulated_instance)
         gateway_host = "127.0.0.1" if world.IS_LOOPBACK else world.OPERATOR_GATEWAY
-        sessions = Sessions(
+        tasks = ecs.Tasks(self._emulated_instance, self.agent.is_online)
+        sessions = tasks.sessions = Sessions(
             self._start_on_instance,
             self._dial_from_instance,
-            self.agent.is_online,
+            lambda t: tasks.is_online(t) if t.startswith("ecs:") else self.agent.is_online(t),
             f"ws://{gateway_host}:{world.GATEWAY_PORT}",
         )
+        sessions.start_in_task = self._start_in_task
         sessions.serve("127.0.0.1" if world.IS_LOOPBACK else "0.0.0.0", world.GATEWAY_PORT)
         application = self.front = front.Front(
-            self.agent, sessions, self.network_changed, self.latency_s
+            self.agent, sessions, tasks, self.network_changed, self.latency_s
         )
+        told: Any = metadata.Metadata(self._emulated_instance)
+        # Without namespaces a task's credentials come from the metadata's port.
+        more = [] if world.IS_LOOPBACK else [(world.TASK_ADDRESS, 80, told)]
         for address, port, wsgi in (
             ("127.0.0.1" if world.IS_LOOPBACK else "0.0.0.0", world.API_PORT, application),
-            (*self._metadata_place(), metadata.Metadata(self._emulated_instance)),
+            (*self._metadata_place(), told),
+            *more,
         ):
             server = make_server(
                 address, port, wsgi, threaded=True, request_handler=quiet(MotoRequestHandler)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from opskit.sandbox import world
+from opskit.sandbox.aws.metadata import TASK_PATH
 from opskit.sandbox.box import SYSTEM_PATH
 
 ORDINARY_TOOLS = [
@@ -83,6 +84,7 @@ def prepare(root: Path, project: Path, *, ca_pem: bytes, extra: Mapping[str, str
     for directory in ("bin", "srv/linkbox", "var"):
         (root / directory).mkdir(parents=True, mode=0o755, exist_ok=True)
     _make_tools(root / "bin")
+    _make_task_tools(root)
     here = root / "srv/linkbox"
     (here / "rds-bundle.pem").write_bytes(ca_pem)
     settings = {
@@ -120,6 +122,16 @@ def environment(root: Path, api_url: str, metadata_url: str = "") -> dict[str, s
     }
 
 
+def of_task(root: Path, metadata_url: str) -> dict[str, str]:
+    """What a container of a task has in place of the instance's."""
+    where = "FULL" if metadata_url else "RELATIVE"
+    return {
+        "PATH": str(root / "task"),
+        f"AWS_CONTAINER_CREDENTIALS_{where}_URI": metadata_url + TASK_PATH,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
 def _make_tools(directory: Path) -> None:
     """The instance's PATH is this directory alone, so that a tool that is taken away is away."""
     for tool in ORDINARY_TOOLS:
@@ -136,3 +148,11 @@ def _make_tools(directory: Path) -> None:
             f'#!/bin/sh\nexec {python} {arguments} "$@"\n', encoding="utf-8"
         )
         (directory / name).chmod(0o755)
+
+
+def _make_task_tools(root: Path) -> None:
+    """A container has what its image has, and no container engine."""
+    (root / "task").mkdir(mode=0o755)
+    for tool in (root / "bin").iterdir():
+        if tool.name != "docker":
+            (root / "task" / tool.name).symlink_to(tool)

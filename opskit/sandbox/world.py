@@ -25,6 +25,9 @@ OPERATOR_GATEWAY = "172.31.99.1"
 RESOLVER_ADDRESS = "10.0.0.2"
 """VPC base plus two, as in every VPC. The API is served there too, for the instance."""
 METADATA_ADDRESS = "169.254.169.254"
+TASK_ADDRESS = "169.254.170.2"
+"""Where an ECS task's credentials are."""
+SERVICE_ADDRESSES = (RESOLVER_ADDRESS, METADATA_ADDRESS, TASK_ADDRESS)
 API_PORT = 4566
 GATEWAY_PORT = 4567
 DATABASE_IDENTIFIER = "linkbox-db"
@@ -35,6 +38,9 @@ HOST_SUFFIX = "c123xyz.us-east-1.rds.amazonaws.com"
 DATABASE_HOST = f"{DATABASE_IDENTIFIER}.{HOST_SUFFIX}"
 CONTAINER = "linkbox-backend"
 APP_PORT = 3000
+CLUSTER = "linkbox"
+SERVICE = "linkbox-backend"
+"""The same app as an ECS service: its task has the app instance's network, role and files."""
 PROJECT_DIRECTORY = "/srv/linkbox"
 """Where LinkBox's compose project lies, as seen on the instance."""
 

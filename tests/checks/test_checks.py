@@ -10,6 +10,7 @@ import pytest
 
 from opskit.checks.catalogue import CODES, all_checks, check_of
 from opskit.checks.interface import Status
+from opskit.checks.remedy import restart_commands
 from opskit.diagnosis import judge
 from opskit.engine.interface import LoginFailure
 from opskit.facts.app_subnets import AppSubnets
@@ -297,6 +298,12 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("OPR005", PASS, (WANTS_ALL, b.operator_policies(SESSIONS))),
     ("OPR006", WARN, (WANTS_ALL, b.operator_policies(ONLY_EC2))),
     ("OPR006", PASS, (WANTS_ALL,)),
+    ("OPR007", FAIL, (WANTS_ALL, b.operator_policies(ONLY_EC2))),
+    ("OPR007", PASS, (WANTS_ALL,)),
+    ("OPR007", SKIP, (b.OperatorNeeds(()),)),
+    ("IAM001", PASS, (b.task(),)),
+    ("IAM001", FAIL, (b.task(), b.InstanceRole(None, None, None))),
+    ("APP001", PASS, (b.task(), b.probe(asked_containers=False, containers=()))),
 ]  # fmt: skip
 
 
@@ -346,3 +353,16 @@ def test_a_shadowing_zone_is_named_and_taken_away() -> None:
     assert "disassociate-vpc-from-hosted-zone" in finding.fix.commands[0]
     alone = PrivateZones("vpc-1", "us-east-1", (PrivateZone("Z1", "rds.amazonaws.com", 1, False),))
     assert judge(check_of("DNS001"), b.snapshot(alone, gone)).fix is None, "it holds records"
+
+
+def test_a_task_without_a_known_interface_leaves_the_network_unknown() -> None:
+    app = b.task()
+    blind = replace(app, instance=replace(app.instance, interfaces=()))
+    found = judge(check_of("NET002"), b.snapshot(blind))
+    assert found.status is UNKNOWN
+    assert "ec2:DescribeNetworkInterfaces" in found.missing
+
+
+def test_a_task_is_mended_by_a_deployment() -> None:
+    command = "aws ecs update-service --cluster prod --service shop --force-new-deployment"
+    assert restart_commands(b.known(b.task()), b.known(b.probe())) == (command,)

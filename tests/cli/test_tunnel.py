@@ -13,6 +13,7 @@ import pytest
 
 from opskit.sandbox import client
 from tests.conftest import Operator
+from tests.instance.session_manager.test_plugin import install
 
 TUNNEL = ("opskit", "tunnel", "--prefix", "/linkbox")
 ASK = """
@@ -68,6 +69,19 @@ def test_a_client_verifies_the_real_name(operator: Operator, bundle: str) -> Non
     assert mode.startswith("0o600")
     assert not Path(mode.split()[1]).exists(), "the password's file is gone"
     assert in_environment == "False"
+
+
+def test_the_official_plugin_carries_it_too(operator: Operator, tmp_path: Path) -> None:
+    before = sessions(operator)
+    path = install(tmp_path, operator.running.environment()["PATH"])
+    program = "import psycopg; print(psycopg.connect('').execute('select 41 + 1').fetchone()[0])"
+    words = (*TUNNEL, "--via", "plugin", "--", sys.executable, "-c", program)
+    done = operator.run(*words, PATH=path)
+    assert (done.returncode, done.stdout.strip()) == (0, "42"), done.stderr
+    assert sessions(operator) <= before
+    without = operator.run(*words)
+    assert without.returncode == 3
+    assert "session-manager-plugin is not installed" in without.stderr
 
 
 def test_another_authority_is_refused(operator: Operator, tmp_path: Path) -> None:

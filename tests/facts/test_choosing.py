@@ -87,9 +87,10 @@ def instance(number: int, name: str, group: str = "sg-web", state: str = "runnin
 
 def find(*instances: Instance, target: Target = TARGET, groups: object = None) -> str:
     known = b.known(b.groups((b.rule(5432, "sg-web"),))) if groups is None else groups
+    task = Unknown("no task")
     return app_instance.choose(
-        target, Instances(instances), b.database(), known
-    ).instance.instance_id  # type: ignore[arg-type]
+        target, Instances(instances), b.database(), known, task, task  # type: ignore[arg-type]
+    ).instance.instance_id  # fmt: skip
 
 
 BATCH = instance(9, "batch-worker", "sg-batch")

@@ -29,6 +29,8 @@ POLICY = {"Policy": {"PolicyName": "managed", "DefaultVersionId": "v3"}}
 VERSION = {"PolicyVersion": {"Document": DOCUMENT}}
 BOUNDARY = {"PermissionsBoundaryArn": "arn:aws:iam::1:policy/ceiling"}
 
+NO_TASK = Unknown("no task")
+
 
 def test_a_roles_inline_managed_and_boundary_policies() -> None:
     role = {
@@ -76,13 +78,15 @@ def test_the_role_comes_from_the_list_of_profiles_or_from_a_call() -> None:
     target = b.linkbox()[b.Target].value  # type: ignore[union-attr]
     listed = instance_profiles.read(Fake(list_instance_profiles={"InstanceProfiles": [PROFILE]}))
     quiet = Fake()
-    assert instance_role.read(quiet, app, target, b.known(listed)).role_name == "app"
+    assert instance_role.read(quiet, app, target, b.known(listed), NO_TASK).role_name == "app"
     assert quiet.asked == []
     asked = Fake(get_instance_profile={"InstanceProfile": PROFILE})
     denied = Unknown("no", ("iam:ListInstanceProfiles",))
-    assert instance_role.read(asked, app, target, denied) == InstanceRole("p", "app", "arn:role")
+    assert instance_role.read(asked, app, target, denied, NO_TASK) == InstanceRole(
+        "p", "app", "arn:role"
+    )
     empty = Fake(get_instance_profile={"InstanceProfile": {**PROFILE, "Roles": []}})
-    assert instance_role.read(empty, app, target, denied).role_name is None
+    assert instance_role.read(empty, app, target, denied, NO_TASK).role_name is None
 
 
 def of(member: str, master: str = "999") -> Fake:

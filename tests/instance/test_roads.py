@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from opskit.instance import ROADS
 from tests.conftest import Operator
+from tests.instance.session_manager.test_plugin import install
 
-REMOTE = ("run-command", "session-manager", "auto")
+REMOTE = ("run-command", "session-manager", "auto", "plugin", "ecs-exec")
+MORE = {"ecs-exec": ("--ecs-task", "linkbox/service:linkbox-backend")}
+"""What a road has to be told beside its name."""
 BIG = 20_000
 """Bytes that every road carries: Run Command shows 24,000 characters."""
 
@@ -21,8 +26,10 @@ def run(
     operator: Operator, via: str, *command: str, timeout: str = "20"
 ) -> subprocess.CompletedProcess[str]:
     """Run a command on the instance over a road."""
-    asked = ("opskit", "run", "--prefix", "/linkbox", "--via", via, "--timeout", timeout, "--")
-    done = operator.run(*asked, *command)
+    named = ("--prefix", "/linkbox", "--via", via, *MORE.get(via, ()), "--timeout", timeout)
+    with tempfile.TemporaryDirectory() as directory:
+        path = install(Path(directory), operator.running.environment()["PATH"])
+        done = operator.run("opskit", "run", *named, "--", *command, PATH=path)
     assert "Traceback" not in done.stderr
     return done
 

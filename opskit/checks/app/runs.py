@@ -11,7 +11,16 @@ from __future__ import annotations
 
 import shlex
 
-from opskit.checks.interface import Finding, Fix, failed, observed, passed, skipped, undecided
+from opskit.checks.interface import (
+    Finding,
+    Fix,
+    failed,
+    observed,
+    passed,
+    reported,
+    skipped,
+    undecided,
+)
 from opskit.checks.remedy import on_instance
 from opskit.config import Target
 from opskit.facts.app_instance import AppInstance
@@ -22,6 +31,11 @@ explains = ("APP002", "APP003", "APP004")
 
 def check(target: Target, app: AppInstance, probe: InstanceProbe) -> Finding:
     """Judge the containers that have to do with a database."""
+    if app.task is not None:
+        return passed(
+            f"{app.task.place.label} runs",
+            reported("ecs:DescribeTasks says that the task is RUNNING"),
+        )
     if not probe.result.asked_containers:
         return skipped(f"containers were not asked: {probe.why_not('containers') or 'no engine'}")
     if not probe.containers:

@@ -1,4 +1,4 @@
-"""The instance has a profile with a role.
+"""The instance has a profile with a role, an ECS task a task role.
 
 Means: programs on the instance get no credentials, so they can read no parameter; Session Manager
 usually goes with it. A process that runs goes on with what it read.
@@ -13,6 +13,7 @@ from __future__ import annotations
 from opskit.checks.interface import Finding, Fix, failed, passed, reported
 from opskit.checks.remedy import aws
 from opskit.facts.app_instance import AppInstance
+from opskit.facts.ecs_task import EcsTask
 from opskit.facts.instance_role import InstanceRole
 
 explains = ("iam", "tcp", "tls", "auth", "app", "dns")
@@ -21,6 +22,8 @@ explains = ("iam", "tcp", "tls", "auth", "app", "dns")
 def check(app: AppInstance, role: InstanceRole) -> Finding:
     """Judge profile and role."""
     instance = app.instance
+    if app.task is not None and role.role_name is None:
+        return _without_role(app.task)
     if role.role_name:
         return passed(f"{instance.label} has role {role.role_name}")
     if instance.profile_arn is None:
@@ -44,4 +47,12 @@ def check(app: AppInstance, role: InstanceRole) -> Finding:
     return failed(
         f"instance profile {role.profile_name} of {instance.label} holds no role",
         reported("iam:GetInstanceProfile shows no role in it"),
+    )
+
+
+def _without_role(task: EcsTask) -> Finding:
+    return failed(
+        f"task definition {task.family} names no task role, so nothing in its containers gets AWS "
+        "credentials",
+        reported("ecs:DescribeTaskDefinition shows no taskRoleArn; the execution role is not it"),
     )

@@ -39,7 +39,7 @@ class SessionManager:
     def run(self, script: str, *, timeout_s: float, on_output: OnOutput = unheard) -> CommandResult:
         """Run a script in a session without a terminal, or with one where that is all there is."""
         command = wrap(script)
-        heard = _Heard(on_output)
+        heard = Heard(on_output)
         try:
             asked = {"command": [command], "separateOutputStream": ["true"]}
             return self._run(NON_INTERACTIVE, asked, timeout_s, heard)
@@ -51,11 +51,12 @@ class SessionManager:
         document: str,
         parameters: Mapping[str, list[str]],
         timeout_s: float,
-        heard: _Heard,
+        heard: Heard,
     ) -> CommandResult:
         deadline = time.monotonic() + timeout_s
+        make_key = key_maker(self._kms)
         with Session(
-            self._ssm, self._gateway, self._instance_id, document, parameters, self._key_maker()
+            self._ssm, self._gateway, self._instance_id, document, parameters, make_key
         ) as session:
             for event in session.events(deadline):
                 if isinstance(event, Data):
@@ -66,30 +67,34 @@ class SessionManager:
                     return heard.result(event.reason, self._instance_id)
         raise Lost(f"the command on {self._instance_id} did not end within {timeout_s:.0f} s")
 
-    def _key_maker(self) -> MakeKey:
-        """Fetches the key of an encrypted session."""
 
-        def make(key_id: str, context: Mapping[str, str]) -> tuple[bytes, bytes]:
-            reply = self._kms.generate_data_key(
-                KeyId=key_id, NumberOfBytes=KEY_BYTES, EncryptionContext=dict(context)
-            )
-            return reply["Plaintext"], reply["CiphertextBlob"]
+def key_maker(kms: Ssm) -> MakeKey:
+    """Fetches the key of an encrypted session."""
 
-        return make
+    def make(key_id: str, context: Mapping[str, str]) -> tuple[bytes, bytes]:
+        reply = kms.generate_data_key(
+            KeyId=key_id, NumberOfBytes=KEY_BYTES, EncryptionContext=dict(context)
+        )
+        return reply["Plaintext"], reply["CiphertextBlob"]
+
+    return make
 
 
 def wrap(script: str) -> str:
     """The script as one command line: as root where sudo allows it, its end marked on stderr."""
     packed = base64.b64encode(script.encode()).decode()
+    return f"sh -c 's=$(echo {packed}|base64 -d); {as_root()}; exit \"$e\"'"
+
+
+def as_root() -> str:
+    """Shell words that run the script in `$s`, and say on stderr how it ended."""
     return (
-        f"sh -c 's=$(echo {packed}|base64 -d); "
         'if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then sudo -n sh -c "$s"; '
-        'else sh -c "$s"; fi; e=$?; '
-        f'printf "\\n{MARK}%s\\n" "$e" >&2; exit "$e"\''
+        f'else sh -c "$s"; fi; e=$?; printf "\\n{MARK}%s\\n" "$e" >&2'
     )
 
 
-class _Heard:
+class Heard:
     """What a command has said so far, without the mark of its end.
 
     Args:

@@ -48,6 +48,7 @@ class Session:
 
     Args:
         parameters: of the document; every value is a list, as the API wants it.
+        started: the answer of another operation that has started it already.
 
     Raises:
         Refused: it could not be started, or its connection was refused; nothing has run.
@@ -61,14 +62,10 @@ class Session:
         document: str,
         parameters: Mapping[str, list[str]],
         make_key: MakeKey | None = None,
+        started: Mapping[str, Any] | None = None,
     ) -> None:
         self._ssm, self._gateway, self._target = ssm, gateway, target
-        try:
-            reply = ssm.start_session(
-                Target=target, DocumentName=document, Parameters=dict(parameters), Reason="opskit"
-            )
-        except AwsError as error:
-            raise refusal(error, target, document) from None
+        reply = started or start(ssm, target, document, parameters)
         self.session_id = str(reply["SessionId"])
         self.channel = Channel(self.session_id, target, make_key)
         self._url = ""
@@ -312,6 +309,22 @@ class _Frames:
                     break
                 except queue.Full:
                     continue
+
+
+def start(
+    ssm: Ssm, target: str, document: str, parameters: Mapping[str, list[str]]
+) -> Mapping[str, Any]:
+    """Start a session: its id, its token and the address of its data channel.
+
+    Raises:
+        Refused: it could not be started.
+    """
+    try:
+        return ssm.start_session(
+            Target=target, DocumentName=document, Parameters=dict(parameters), Reason="opskit"
+        )
+    except AwsError as error:
+        raise refusal(error, target, document) from None
 
 
 def refusal(error: AwsError, target: str, document: str) -> TransportError:

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from opskit.sandbox import world
-from opskit.sandbox.aws import conduct, identity, ssm
+from opskit.sandbox.aws import conduct, ecs, identity, ssm
 from opskit.sandbox.aws.conduct import Conduct, Injection
 from opskit.sandbox.aws.identity import Principal
 from opskit.sandbox.session_manager.gateway import Sessions
@@ -80,10 +80,15 @@ class Call:
             return self._machine_and_document()
         if self.service == "ssm":
             fields = self.fields
+            if "SessionId" in fields:
+                where = f"{world.REGION}:{world.ACCOUNT}"
+                return [f"arn:aws:ssm:{where}:session/{fields['SessionId']}"]
             names = fields.get("Names") or ([fields["Name"]] if "Name" in fields else [])
             if "Path" in fields:
                 names = [fields["Path"]]
             return [n if n.startswith("arn:") else ssm.arn_of(n) for n in names] or ["*"]
+        if self.service == "ecs":
+            return ecs.resources(self.action, self.fields)
         if self.action == "ModifyDBInstance":
             asked = parse_qs(self.body.decode("utf-8", "replace"))
             name = asked.get("DBInstanceIdentifier", ["*"])[0]
@@ -95,7 +100,11 @@ class Call:
         fields, where = self.fields, f"{world.REGION}:{world.ACCOUNT}"
         targets = fields.get("InstanceIds") or [fields.get("Target", "")]
         document = f"arn:aws:ssm:{world.REGION}::document/{fields.get('DocumentName', '')}"
-        return [*(f"arn:aws:ec2:{where}:instance/{t}" for t in targets), document]
+        machines = [
+            ecs.session_resource(t) if t.startswith("ecs:") else f"arn:aws:ec2:{where}:instance/{t}"
+            for t in targets
+        ]
+        return [*machines, document]
 
 
 class Front:
@@ -103,7 +112,7 @@ class Front:
 
     Args:
         agent: Systems Manager's way to the instance.
-        sessions: Session Manager's sessions.
+        sessions: Session Manager's sessions; tasks: those of ECS.
         network_changed: told after a call that may have changed packets' ways.
     """
 
@@ -111,6 +120,7 @@ class Front:
         self,
         agent: ssm.Agent,
         sessions: Sessions,
+        tasks: ecs.Tasks,
         network_changed: Callable[[], None],
         latency_s: float,
     ) -> None:
@@ -119,6 +129,7 @@ class Front:
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._agent = agent
         self._sessions = sessions
+        self._tasks = tasks
         self._network_changed = network_changed
         self.conduct = sessions.conduct = Conduct(latency_s)
         # moto has no locks of its own (two racing overwrites can lose one).
@@ -188,6 +199,10 @@ class Front:
             special = special or ssm.refuse_decryption(principal, call.action, call.fields)
             if special is not None:
                 return _json(start, *special)
+        if call.service == "ecs":
+            told = self._tasks.answer(call.action, call.fields, principal.arn)
+            if told is not None:
+                return _json(start, *told)
         change = ssm.disguise if call.service == "ssm" else None
         reply = self._ask_moto(environ, start, change, call, hidden_s)
         if CHANGES_PACKETS.search(call.action) and not READS_ONLY.match(call.action):

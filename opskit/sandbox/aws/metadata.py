@@ -11,6 +11,9 @@ from opskit.sandbox import world
 from opskit.sandbox.aws.ssm import role_of
 
 LIFE_S = 3600
+TASK_SESSION = "6d9a4f6c0d8a4d0a9c551f6b1f0d6b2e"
+TASK_PATH = f"/v2/credentials/{TASK_SESSION}"
+"""A task's own; it asks without a token, and nobody else knows the path."""
 Start = Callable[..., Any]
 
 
@@ -19,17 +22,26 @@ class Metadata:
 
     def __init__(self, instance: Callable[[], Any]) -> None:
         self._instance = instance
-        self._issued: dict[str, dict[str, str]] = {}
+        self._issued: dict[tuple[str, str], dict[str, str]] = {}
 
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         """Answer one request."""
         path = environ["PATH_INFO"]
+        if path == TASK_PATH:
+            return self._for_task(start)
         if path == "/latest/api/token" and environ["REQUEST_METHOD"] == "PUT":
             return _reply(start, "sandbox-token")
         if not environ.get("HTTP_X_AWS_EC2_METADATA_TOKEN"):
             return _reply(start, "", "401 Unauthorized")
         text = self._find(path.removeprefix("/latest/"))
         return _reply(start, text) if text is not None else _reply(start, "", "404 Not Found")
+
+    def _for_task(self, start: Start) -> Iterable[bytes]:
+        instance = self._instance()
+        role = role_of(instance) if instance is not None else None
+        if role is None:
+            return _reply(start, "", "404 Not Found")
+        return _reply(start, json.dumps(self._credentials(role.name, TASK_SESSION)))
 
     def _find(self, path: str) -> str | None:
         instance = self._instance()
@@ -47,7 +59,7 @@ class Metadata:
 
     def _credentials(self, role: str, session: str) -> dict[str, str]:
         """The same for an hour, as on AWS, and new for another role."""
-        if role not in self._issued:
+        if (role, session) not in self._issued:
             from moto.sts.models import sts_backends
 
             arn = f"arn:aws:iam::{world.ACCOUNT}:role/{role}"
@@ -60,7 +72,7 @@ class Metadata:
                 external_id="",
             )
             ends = datetime.now(UTC) + timedelta(seconds=LIFE_S)
-            self._issued[role] = {
+            self._issued[role, session] = {
                 "Code": "Success",
                 "Type": "AWS-HMAC",
                 "AccessKeyId": assumed.access_key_id,
@@ -69,7 +81,7 @@ class Metadata:
                 "LastUpdated": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
                 "Expiration": f"{ends:%Y-%m-%dT%H:%M:%SZ}",
             }
-        return self._issued[role]
+        return self._issued[role, session]
 
 
 def _reply(start: Start, text: str, status: str = "200 OK") -> list[bytes]:

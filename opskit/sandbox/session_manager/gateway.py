@@ -24,12 +24,17 @@ from opskit.sandbox.aws import identity
 from opskit.sandbox.aws.conduct import Conduct
 from opskit.sandbox.session_manager.agent import AgentSide, pack_closed
 from opskit.sandbox.session_manager.ports import Dial, Ports
+from opskit.sandbox.session_manager.terminal import Start as StartOnTerminal
+from opskit.sandbox.session_manager.terminal import Terminal
 
 REMOTE_HOST = "AWS-StartPortForwardingSessionToRemoteHost"
+ECS_EXEC = "AmazonECS-ExecuteInteractiveCommand"
+"""What ExecuteCommand starts; nobody else may."""
 TYPES = {
     "AWS-StartNonInteractiveCommand": "NonInteractiveCommands",
     "AWS-StartInteractiveCommand": "InteractiveCommands",
     REMOTE_HOST: "Port",
+    ECS_EXEC: "InteractiveCommands",
 }
 """Document -> the session type that its agent sees."""
 DRAIN_S = 2.0
@@ -69,6 +74,7 @@ class Running:
     side: AgentSide | None = None
     process: subprocess.Popen[bytes] | None = None
     ports: Ports | None = None
+    terminal: Terminal | None = None
     output: list[tuple[int, bytes]] = field(default_factory=list)
     has_ended: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -121,6 +127,16 @@ class _Link:
                 self.connection.close(1000, "Bye")
 
 
+def _typing(session: Running) -> Callable[[int, bytes], None]:
+    """Puts what a client types into a session's terminal, once there is one."""
+
+    def take(kind: int, payload: bytes) -> None:
+        if session.terminal is not None:
+            session.terminal.take(kind, payload)
+
+    return take
+
+
 class Sessions:
     """All sessions of the account.
 
@@ -128,6 +144,9 @@ class Sessions:
         start: starts a process on the instance.
         is_online: whether the agent of a target answers.
         url: of the gateway, without the path.
+
+    Attributes:
+        start_in_task: starts a process in a container, on a terminal; None where there are no tasks.
         dial: connects from the instance.
     """
 
@@ -139,6 +158,7 @@ class Sessions:
         self._is_online = is_online
         self._url = url
         self.conduct = Conduct()
+        self.start_in_task: StartOnTerminal | None = None
         self._all: dict[str, Running] = {}
 
     def answer(self, operation: str, body: Mapping[str, Any], owner: str) -> Answer | None:
@@ -184,21 +204,35 @@ class Sessions:
             session.ports.end()
 
     def _start(self, body: Mapping[str, Any], owner: str) -> Answer:
-        if body.get("DocumentName") not in TYPES:
+        if body.get("DocumentName") not in TYPES or body["DocumentName"] == ECS_EXEC:
             return error("InvalidDocument", f"Document {body.get('DocumentName')} does not exist")
         if not self._is_online(body["Target"]):
             return error("TargetNotConnected", f"{body['Target']} is not connected.")
-        name = owner.rsplit("/", 1)[-1]
+        return 200, self.open(
+            body["Target"], body["DocumentName"], body.get("Parameters", {}), owner
+        )
+
+    def open(
+        self, target: str, document: str, parameters: Mapping[str, list[str]], owner: str
+    ) -> dict[str, str]:
+        """Make a session, and what its client has to know."""
+        name = "ecs-execute-command" if document == ECS_EXEC else owner.rsplit("/", 1)[-1]
         session = Running(
             f"{name}-{secrets.token_hex(13)}",
-            body["Target"],
-            body["DocumentName"],
-            body.get("Parameters", {}),
+            target,
+            document,
+            parameters,
             owner,
             secrets.token_urlsafe(24),
         )
         self._all[session.session_id] = session
-        return 200, self._reply(session)
+        return self._reply(session)
+
+    def end_target(self, target: str) -> None:
+        """End all sessions with a target that is no more."""
+        for session in self._all.values():
+            if session.target == target and session.status != "Terminated":
+                self.end(session)
 
     def _reply(self, session: Running) -> dict[str, str]:
         path = f"/v1/data-channel/{session.session_id}?role=publish_subscribe&cell-number=AAEA+/x="
@@ -297,6 +331,8 @@ class Sessions:
                     self._dial, given["host"], int(given["portNumber"]), self._sayer(session)
                 )
                 take = session.ports.take
+            if session.document == ECS_EXEC:
+                take = _typing(session)
             session.side = AgentSide(TYPES[session.document], take, properties=properties)
             session.side.begin(time.monotonic())
             if session.status == "Connecting":
@@ -316,6 +352,9 @@ class Sessions:
     def _run(self, session: Running) -> None:
         """Start what the session is for, and collect what it says."""
         command = session.parameters["command"][0]
+        if session.document == ECS_EXEC:
+            self._run_in_task(session, command)
+            return
         is_interactive = session.document == "AWS-StartInteractiveCommand"
         separate = session.parameters.get("separateOutputStream") == ["true"]
         argv = ["sh", "-c", command] if is_interactive else shlex.split(command)
@@ -329,6 +368,15 @@ class Sessions:
         threading.Thread(
             target=self._wait, args=(session, process, threads, separate), daemon=True
         ).start()
+
+    def _run_in_task(self, session: Running, command: str) -> None:
+        def ended() -> None:
+            session.has_ended = True
+
+        assert self.start_in_task is not None
+        argv, say = shlex.split(command), self._sayer(session)
+        session.terminal = Terminal(self.start_in_task, argv, say, ended)
+        session.process = session.terminal.process
 
     def _read(self, session: Running, kind: int, stream: Any) -> None:
         say = self._sayer(session)

@@ -17,7 +17,7 @@ from opskit.instance.auto import Auto
 from opskit.instance.interface import CommandResult
 from opskit.instance.session_manager import session as session_module
 from opskit.instance.session_manager.channel import Stream
-from opskit.instance.session_manager.commands import MOST_OUTPUT, SessionManager, _Heard, wrap
+from opskit.instance.session_manager.commands import MOST_OUTPUT, Heard, SessionManager, wrap
 
 MARKED = b"hello\nworld\n\nopskit-exit:3\n"
 
@@ -25,7 +25,7 @@ MARKED = b"hello\nworld\n\nopskit-exit:3\n"
 @given(st.lists(st.integers(1, 9), max_size=len(MARKED)))
 def test_the_mark_is_found_however_the_output_is_cut(cuts: list[int]) -> None:
     said: list[bytes] = []
-    heard = _Heard(lambda _, data: said.append(data))
+    heard = Heard(lambda _, data: said.append(data))
     rest = MARKED
     for length in [*cuts, len(MARKED)]:
         heard.take(Stream.ERR, rest[:length])
@@ -37,7 +37,7 @@ def test_the_mark_is_found_however_the_output_is_cut(cuts: list[int]) -> None:
 
 def test_what_only_looks_like_the_mark_comes_out_at_the_end() -> None:
     said: list[bytes] = []
-    heard = _Heard(lambda _, data: said.append(data))
+    heard = Heard(lambda _, data: said.append(data))
     heard.take(Stream.OUT, b"x\nopskit-exi")
     assert said == [b"x"]
     heard.status = 0
@@ -45,7 +45,7 @@ def test_what_only_looks_like_the_mark_comes_out_at_the_end() -> None:
 
 
 def test_output_is_capped_and_says_so() -> None:
-    heard = _Heard(lambda *_: None)
+    heard = Heard(lambda *_: None)
     heard.take(Stream.OUT, b"x" * (MOST_OUTPUT + 5))
     heard.status = 0
     done = heard.result("", "i-1")
@@ -54,7 +54,7 @@ def test_output_is_capped_and_says_so() -> None:
 
 def test_a_session_that_ends_early_tells_its_reason() -> None:
     with pytest.raises(Lost, match="lookup x: no such host"):
-        _Heard(lambda *_: None).result("\n----------ERROR-------\nlookup x: no such host", "i-1")
+        Heard(lambda *_: None).result("\n----------ERROR-------\nlookup x: no such host", "i-1")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,185 @@
+"""The ECS task that runs the app, where the app is a task and not a container on an instance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from opskit.config import Target, TaskName, task_name
+from opskit.errors import AwsError, TargetError
+from opskit.facts.interface import Ec2, Ecs, NotThere, pages
+from opskit.instance.ecs_exec import TaskPlace
+
+GONE = ("ClusterNotFoundException", "ServiceNotFoundException", "InvalidParameterException")
+MOST_LISTED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class EcsTask:
+    """A running task, and the one container of it that is meant.
+
+    Attributes:
+        definition_arn: of its task definition.
+        role_arn: the task role that this one task was given instead of its definition's.
+        interface_id: of its own network interface; empty in the network modes that have none.
+    """
+
+    place: TaskPlace
+    definition_arn: str
+    role_arn: str
+    interface_id: str
+    subnet_id: str
+    address: str
+
+    @property
+    def family(self) -> str:
+        """The task definition's name."""
+        return self.definition_arn.rsplit("/", 1)[-1].partition(":")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskInterface:
+    """The task's network interface; `group_ids` are what security groups it carries."""
+
+    vpc_id: str
+    group_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRole:
+    """The role that the task's programs get; None means that there is none, which was read."""
+
+    arn: str | None
+
+
+def named(target: Target) -> TaskName:
+    """The task that was named."""
+    if target.ecs_task is None:
+        raise NotThere("the app is no ECS task: none was named", "--ecs-task CLUSTER/TASK")
+    return task_name(target.ecs_task)
+
+
+def read(ecs: Ecs, name: TaskName) -> EcsTask:
+    """Find the task and its container.
+
+    Raises:
+        TargetError: it is not there, does not run, or several are meant.
+    """
+    task_id = name.task or _only_task(ecs, name)
+    found = _asked(name, lambda: ecs.describe_tasks(cluster=name.cluster, tasks=[task_id]))
+    if not found.get("tasks"):
+        raise TargetError(
+            f"there is no task {task_id} in cluster {name.cluster}; ECS forgets a task an hour after "
+            "its end",
+            f"aws ecs list-tasks --cluster {name.cluster}",
+        )
+    raw = found["tasks"][0]
+    if raw["lastStatus"] != "RUNNING":
+        why = f": {raw['stoppedReason'][:200]}" if raw.get("stoppedReason") else ""
+        raise TargetError(
+            f"task {task_id} does not run (it is {raw['lastStatus']}){why}",
+            f"aws ecs list-tasks --cluster {name.cluster} --desired-status RUNNING",
+        )
+    return _task(raw, name, _container(raw, name))
+
+
+def read_interface(ec2: Ec2, task: EcsTask) -> TaskInterface:
+    """The security groups of the task's own interface."""
+    if not task.interface_id:
+        raise NotThere(
+            f"task {task.place.task_id} has no network interface of its own: in the network modes bridge "
+            "and host it uses its instance's",
+            "--instance ID for the instance that the task runs on",
+        )
+    found = ec2.describe_network_interfaces(NetworkInterfaceIds=[task.interface_id])
+    raw = found["NetworkInterfaces"][0]
+    return TaskInterface(raw["VpcId"], tuple(g["GroupId"] for g in raw.get("Groups", ())))
+
+
+def read_role(ecs: Ecs, task: EcsTask) -> TaskRole:
+    """The role that the task itself was started with, else its definition's."""
+    if task.role_arn:
+        return TaskRole(task.role_arn)
+    found = ecs.describe_task_definition(taskDefinition=task.definition_arn)["taskDefinition"]
+    return TaskRole(found.get("taskRoleArn"))
+
+
+def _only_task(ecs: Ecs, name: TaskName) -> str:
+    """The one task of a service: several are never chosen from silently."""
+    asked = {"cluster": name.cluster, "serviceName": name.service, "desiredStatus": "RUNNING"}
+    arns = _asked(name, lambda: list(pages(ecs.list_tasks, "taskArns", token="nextToken", **asked)))
+    ids = [str(arn).rsplit("/", 1)[-1] for arn in arns]
+    if not ids:
+        raise TargetError(
+            f"service {name.service} in cluster {name.cluster} runs no task",
+            f"aws ecs describe-services --cluster {name.cluster} --services {name.service} "
+            "--query 'services[].events[:5]'   says why",
+        )
+    if len(ids) > 1:
+        more = f"\nand {len(ids) - MOST_LISTED} more" if len(ids) > MOST_LISTED else ""
+        raise TargetError(
+            f"{len(ids)} tasks of service {name.service} run; say which one is meant",
+            "\n".join(f"--ecs-task {name.cluster}/{i}" for i in ids[:MOST_LISTED]) + more,
+        )
+    return ids[0]
+
+
+def _asked(name: TaskName, call: Callable[[], Any]) -> Any:
+    """The answer, or the sentence for what is not there."""
+    try:
+        return call()
+    except AwsError as error:
+        if error.code not in GONE:
+            raise
+        what = f"service {name.service}" if "ervice" in error.code else f"task {name.task}"
+        said = (
+            f"there is no ECS cluster {name.cluster} here"
+            if error.code == GONE[0]
+            else f"there is no {what} in cluster {name.cluster}: {error.message[:200]}"
+        )
+        raise TargetError(
+            said, "aws ecs list-clusters   and --region say where it may be"
+        ) from None
+
+
+def _container(raw: Mapping[str, Any], name: TaskName) -> Mapping[str, Any]:
+    containers = {c["name"]: c for c in raw.get("containers", ())}
+    if name.container in containers:
+        return dict(containers[name.container])
+    if name.container:
+        raise TargetError(
+            f"{name.words} has no container {name.container}",
+            f"containers there: {', '.join(containers) or 'none'}",
+        )
+    if len(containers) != 1:
+        raise TargetError(
+            f"{name.words} has {len(containers)} containers; say which one is meant",
+            "\n".join(f"--ecs-task {name.words}/{one}" for one in containers),
+        )
+    return dict(next(iter(containers.values())))
+
+
+def _task(raw: Mapping[str, Any], name: TaskName, container: Mapping[str, Any]) -> EcsTask:
+    agents = {a.get("name"): a.get("lastStatus", "") for a in container.get("managedAgents", ())}
+    attached: dict[str, str] = {}
+    for one in raw.get("attachments", ()):
+        if one.get("type") == "ElasticNetworkInterface":
+            attached = {d["name"]: d["value"] for d in one.get("details", ())}
+    service = raw.get("group", "")
+    return EcsTask(
+        TaskPlace(
+            cluster=raw.get("clusterArn", name.cluster).rsplit("/", 1)[-1],
+            task_id=raw["taskArn"].rsplit("/", 1)[-1],
+            container=container["name"],
+            runtime_id=container.get("runtimeId", ""),
+            service=service.removeprefix("service:") if service.startswith("service:") else "",
+            is_enabled=bool(raw.get("enableExecuteCommand")),
+            agent=agents.get("ExecuteCommandAgent", ""),
+        ),
+        definition_arn=raw.get("taskDefinitionArn", ""),
+        role_arn=raw.get("overrides", {}).get("taskRoleArn", ""),
+        interface_id=attached.get("networkInterfaceId", ""),
+        subnet_id=attached.get("subnetId", ""),
+        address=attached.get("privateIPv4Address", ""),
+    )

@@ -1,0 +1,243 @@
+"""ECS with one cluster and one service: its tasks are the app instance seen as a container.
+
+They have its network interface, its role and its files, without its container engine. Tasks, their
+settings and their ends are real as far as DescribeTasks and ExecuteCommand show them.
+
+Source: Amazon ECS API Reference; messages as reported in public issues.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from opskit.sandbox import world
+from opskit.sandbox.aws.ssm import Answer, error, role_of
+from opskit.sandbox.session_manager.gateway import ECS_EXEC, Sessions
+
+OWN = f"arn:aws:ecs:{world.REGION}:{world.ACCOUNT}"
+NOT_ENABLED = (
+    "The execute command failed because execute command was not enabled when the task was run or the "
+    "execute command agent isn’t running. Wait and try again or run a new task with execute command "
+    "enabled and try again."
+)
+
+
+@dataclass
+class Task:
+    """One task."""
+
+    is_enabled: bool
+    containers: tuple[str, ...]
+    group: str
+    task_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    status: str = "RUNNING"
+    reason: str = ""
+    agent: str = "RUNNING"
+
+    @property
+    def arn(self) -> str:
+        """Its ARN."""
+        return f"{OWN}:task/{world.CLUSTER}/{self.task_id}"
+
+    def runtime_id(self, container: str) -> str:
+        """A container's, as Fargate makes them."""
+        return f"{self.task_id}-{1000000000 + sum(container.encode())}"
+
+
+class Tasks:
+    """The operations on tasks.
+
+    Args:
+        instance: the app instance, in moto's form.
+    """
+
+    def __init__(self, instance: Callable[[], Any], is_role_right: Callable[[str], bool]) -> None:
+        self._instance = instance
+        self._is_role_right = is_role_right
+        self._is_enabled = True
+        self._tasks = [self._new()]
+        self.sessions: Sessions | None = None
+
+    def answer(self, operation: str, body: Mapping[str, Any], owner: str) -> Answer | None:
+        """The answer to an operation that is ours; None for all others."""
+        if body.get("cluster", world.CLUSTER).rsplit("/", 1)[-1] != world.CLUSTER:
+            return error("ClusterNotFoundException", "Cluster not found.")
+        if operation == "ExecuteCommand":
+            return self._execute(body, owner)
+        method = {
+            "DescribeTasks": self._describe,
+            "ListTasks": self._list,
+            "DescribeTaskDefinition": self._definition,
+            "UpdateService": self._update,
+            "StopTask": self._stop,
+            "RunTask": self._run,
+        }.get(operation)
+        return method(body) if method else None
+
+    def is_online(self, target: str) -> bool:
+        """Whether a target of Session Manager is a container whose agent is connected."""
+        return any(
+            target == self._target(task, container) and self._is_connected(task)
+            for task in self._tasks
+            for container in task.containers
+        )
+
+    def _target(self, task: Task, container: str) -> str:
+        return f"ecs:{world.CLUSTER}_{task.task_id}_{task.runtime_id(container)}"
+
+    def _is_connected(self, task: Task) -> bool:
+        whole = task.is_enabled and task.status == "RUNNING" and task.agent == "RUNNING"
+        instance = self._instance()
+        return whole and instance is not None and self._is_role_right(instance.id)
+
+    def _new(self) -> Task:
+        return Task(self._is_enabled, (world.CONTAINER,), f"service:{world.SERVICE}")
+
+    def _find(self, name: str) -> Task | None:
+        return next((t for t in self._tasks if t.task_id == name.rsplit("/", 1)[-1]), None)
+
+    def _describe(self, body: Mapping[str, Any]) -> Answer:
+        found = {name: self._find(name) for name in body["tasks"]}
+        failures = [{"arn": n, "reason": "MISSING"} for n, task in found.items() if task is None]
+        rows = [self._row(task) for task in found.values() if task is not None]
+        return 200, {"tasks": rows, "failures": failures}
+
+    def _row(self, task: Task) -> dict[str, Any]:
+        interface = next(iter(self._instance().nics.values()))
+        agent = {"name": "ExecuteCommandAgent", "lastStatus": task.agent}
+        details = {
+            "subnetId": interface.subnet.id,
+            "networkInterfaceId": interface.id,
+            "privateIPv4Address": interface.private_ip_address,
+        }
+        return {
+            "taskArn": task.arn,
+            "clusterArn": f"{OWN}:cluster/{world.CLUSTER}",
+            "taskDefinitionArn": f"{OWN}:task-definition/{world.SERVICE}:7",
+            "launchType": "FARGATE",
+            "lastStatus": task.status,
+            "stoppedReason": task.reason,
+            "enableExecuteCommand": task.is_enabled,
+            "group": task.group,
+            "overrides": {"containerOverrides": []},
+            "attachments": [
+                {
+                    "type": "ElasticNetworkInterface",
+                    "status": "ATTACHED",
+                    "details": [{"name": k, "value": v} for k, v in details.items()],
+                }
+            ],
+            "containers": [
+                {
+                    "name": name,
+                    "runtimeId": task.runtime_id(name),
+                    "lastStatus": task.status,
+                    "managedAgents": [agent] if task.is_enabled else [],
+                }
+                for name in task.containers
+            ],
+        }
+
+    def _list(self, body: Mapping[str, Any]) -> Answer:
+        service = body.get("serviceName", world.SERVICE)
+        if service != world.SERVICE:
+            return error("ServiceNotFoundException", "Service not found.")
+        wanted = body.get("desiredStatus", "RUNNING")
+        rows = [
+            t.arn
+            for t in self._tasks
+            if t.status == wanted and ("serviceName" not in body or t.group == f"service:{service}")
+        ]
+        return 200, {"taskArns": rows}
+
+    def _definition(self, body: Mapping[str, Any]) -> Answer:
+        role = role_of(self._instance())
+        named = {"taskRoleArn": role.entity_arn} if role else {}
+        about = {"family": world.SERVICE, "networkMode": "awsvpc", "revision": 7, **named}
+        return 200, {"taskDefinition": {"taskDefinitionArn": body["taskDefinition"], **about}}
+
+    def _update(self, body: Mapping[str, Any]) -> Answer:
+        """A deployment replaces the service's tasks at once."""
+        self._is_enabled = body.get("enableExecuteCommand", self._is_enabled)
+        of_service = [t for t in self._tasks if t.group == f"service:{world.SERVICE}"]
+        count = int(body.get("desiredCount", sum(t.status == "RUNNING" for t in of_service) or 1))
+        if body.get("forceNewDeployment"):
+            self._end(of_service, "Scaling activity initiated by deployment")
+        running = [t for t in of_service if t.status == "RUNNING"]
+        self._end(running[count:], "Scaling activity initiated by deployment")
+        self._tasks += [self._new() for _ in range(count - len(running))]
+        return 200, {"service": {"serviceName": world.SERVICE, "desiredCount": count}}
+
+    def _stop(self, body: Mapping[str, Any]) -> Answer:
+        task = self._find(body["task"])
+        if task is None:
+            return error("InvalidParameterException", "The referenced task was not found.")
+        self._end([task], body.get("reason", "Task stopped by user"))
+        return 200, {"task": self._row(task)}
+
+    def _run(self, body: Mapping[str, Any]) -> Answer:
+        """A task by itself, with as many containers as are overridden."""
+        named = body.get("overrides", {}).get("containerOverrides", ())
+        containers = tuple(c["name"] for c in named) or (world.CONTAINER,)
+        task = Task(bool(body.get("enableExecuteCommand")), containers, f"family:{world.SERVICE}")
+        if body.get("startedBy") == "agent-stopped":
+            task.agent = "STOPPED"
+        self._tasks.append(task)
+        return 200, {"tasks": [self._row(task)], "failures": []}
+
+    def _end(self, tasks: list[Task], reason: str) -> None:
+        for task in tasks:
+            task.status, task.reason = "STOPPED", reason
+            assert self.sessions is not None
+            for container in task.containers:
+                self.sessions.end_target(self._target(task, container))
+
+    def _execute(self, body: Mapping[str, Any], owner: str) -> Answer:
+        assert self.sessions is not None
+        task = self._find(body["task"])
+        if task is None or task.status != "RUNNING":
+            return error("InvalidParameterException", "The referenced task was not found.")
+        container = body.get("container") or task.containers[0]
+        if container not in task.containers:
+            return error("InvalidParameterException", "The container is not in the task.")
+        if not task.is_enabled or task.agent != "RUNNING":
+            return error("InvalidParameterException", NOT_ENABLED)
+        if not self._is_connected(task):
+            text = "The execute command failed due to an internal error. Try again later."
+            return error("TargetNotConnectedException", text)
+        if not body.get("interactive"):
+            return error(
+                "InvalidParameterException", "Interactive is the only mode supported currently."
+            )
+        session = self.sessions.open(
+            self._target(task, container), ECS_EXEC, {"command": [body["command"]]}, owner
+        )
+        # The one service whose reply spells the names in lower camel case.
+        reply = {f"{k[0].lower()}{k[1:]}": v for k, v in session.items()}
+        return 200, {
+            "clusterArn": f"{OWN}:cluster/{world.CLUSTER}",
+            "taskArn": task.arn,
+            "containerArn": f"{OWN}:container/{world.CLUSTER}/{task.task_id}/{uuid.uuid4()}",
+            "containerName": container,
+            "interactive": True,
+            "session": reply,
+        }
+
+
+def resources(action: str, fields: Mapping[str, Any]) -> list[str]:
+    """What a call is about, where IAM's answer depends on it."""
+    cluster = str(fields.get("cluster", world.CLUSTER)).rsplit("/", 1)[-1]
+    named = [*fields.get("tasks", ()), *([fields["task"]] if "task" in fields else [])]
+    tasks = [f"{OWN}:task/{cluster}/{name.rsplit('/', 1)[-1]}" for name in named]
+    if action == "ExecuteCommand":
+        return [f"{OWN}:cluster/{cluster}", *tasks]
+    return tasks or ["*"]
+
+
+def session_resource(target: str) -> str:
+    """The task that a target of Session Manager is in."""
+    cluster, task_id, _ = target.removeprefix("ecs:").split("_", 2)
+    return f"{OWN}:task/{cluster}/{task_id}"

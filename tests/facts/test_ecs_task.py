@@ -1,0 +1,209 @@
+"""Which task and container are meant, and one sentence for each way in which that is not clear."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from opskit.config import load, task_name
+from opskit.errors import AwsError, OpskitError, Refused, TargetError, UsageError
+from opskit.facts import ecs_task
+from opskit.facts.app_instance import choose
+from opskit.facts.instances import Instances
+from opskit.facts.interface import NotThere, Unknown
+from opskit.instance.ecs_exec import EcsExec
+from opskit.instance.session_manager.commands import Heard
+from opskit.instance.session_manager.framed import Frames
+from tests import builders as b
+
+ID = "0123456789abcdef0123456789abcdef"
+
+
+def raw(**changes: Any) -> dict[str, Any]:
+    """A healthy task as DescribeTasks shows it."""
+    details = {
+        "networkInterfaceId": "eni-1",
+        "subnetId": "subnet-1",
+        "privateIPv4Address": "10.0.2.9",
+    }
+    container = {
+        "name": "web", "runtimeId": f"{ID}-1", "lastStatus": "RUNNING",
+        "managedAgents": [{"name": "ExecuteCommandAgent", "lastStatus": "RUNNING"}],
+    }  # fmt: skip
+    return {
+        "taskArn": f"arn:aws:ecs:us-east-1:1:task/prod/{ID}",
+        "clusterArn": "arn:aws:ecs:us-east-1:1:cluster/prod",
+        "taskDefinitionArn": "arn:aws:ecs:us-east-1:1:task-definition/shop:3",
+        "lastStatus": "RUNNING", "enableExecuteCommand": True, "group": "service:shop",
+        "attachments": [{
+            "type": "ElasticNetworkInterface",
+            "details": [{"name": k, "value": v} for k, v in details.items()],
+        }],
+        "containers": [container],
+        **changes,
+    }  # fmt: skip
+
+
+class Ecs:
+    """A service that knows these tasks."""
+
+    def __init__(self, *tasks: dict[str, Any], error: AwsError | None = None) -> None:
+        self.tasks, self.error = tasks, error
+
+    def list_tasks(self, **_: Any) -> Any:
+        self.fail()
+        return {"taskArns": [t["taskArn"] for t in self.tasks]}
+
+    def describe_tasks(self, **_: Any) -> Any:
+        self.fail()
+        return {"tasks": list(self.tasks)[:1], "failures": []}
+
+    def describe_task_definition(self, **_: Any) -> Any:
+        return {"taskDefinition": {"taskRoleArn": "arn:aws:iam::1:role/path/shop"}}
+
+    def execute_command(self, **_: Any) -> Any:
+        self.fail()
+        raise AssertionError("no session was to be started")
+
+    def fail(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+
+def read(
+    *tasks: dict[str, Any], name: str = f"prod/{ID}", error: AwsError | None = None
+) -> ecs_task.EcsTask:
+    return ecs_task.read(Ecs(*tasks, error=error), task_name(name))
+
+
+def two() -> list[dict[str, Any]]:
+    return [{"name": "web", "runtimeId": "1"}, {"name": "proxy", "runtimeId": "2"}]
+
+
+def test_what_a_task_is() -> None:
+    task = read(raw())
+    assert task.place.target == f"ecs:prod_{ID}_{ID}-1"
+    assert (task.place.service, task.family, task.interface_id) == ("shop", "shop", "eni-1")
+    assert read(raw(), name="prod/service:shop").place.task_id == ID
+    assert read(raw(containers=two()), name=f"prod/{ID}/proxy").place.container == "proxy"
+
+
+@pytest.mark.parametrize("name", ["prod", "prod/", "/x", "a/b/c/d", "prod/service:", "arn:aws:x/y"])
+def test_other_forms_are_usage_errors(name: str) -> None:
+    with pytest.raises(UsageError, match="CLUSTER/TASK"):
+        task_name(name)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "name", "words", "next_step"),
+    [
+        ((), f"prod/{ID}", "there is no task", "list-tasks"),
+        ((), "prod/service:shop", "runs no task", "describe-services"),
+        ((raw(), raw()), "prod/service:shop", "2 tasks of service shop run", f"--ecs-task prod/{ID}"),
+        ((raw(lastStatus="STOPPED", stoppedReason="OutOfMemory"),), f"prod/{ID}", "OutOfMemory", "list-tasks"),
+        ((raw(containers=two()),), f"prod/{ID}", "has 2 containers", f"prod/{ID}/proxy"),
+        ((raw(),), f"prod/{ID}/nope", "no container nope", "web"),
+    ],
+)  # fmt: skip
+def test_what_is_not_clear_is_one_sentence(
+    tasks: tuple[dict[str, Any], ...], name: str, words: str, next_step: str
+) -> None:
+    with pytest.raises(TargetError, match=words) as caught:
+        read(*tasks, name=name)
+    assert next_step in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("ClusterNotFoundException", "no ECS cluster prod"),
+        ("ServiceNotFoundException", "no service shop"),
+        ("InvalidParameterException", "there is no task"),
+    ],
+)
+def test_what_does_not_exist(code: str, words: str) -> None:
+    with pytest.raises(TargetError, match=words):
+        read(name="prod/service:shop", error=AwsError("ecs:ListTasks", code, ""))
+
+
+def test_a_missing_right_is_no_missing_task() -> None:
+    with pytest.raises(AwsError):
+        read(error=AwsError("ecs:DescribeTasks", "AccessDeniedException", ""))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words", "next_step"),
+    [
+        ({"enableExecuteCommand": False}, "started without ECS Exec", "--service shop --enable-execute-command --force-new-deployment"),
+        ({"enableExecuteCommand": False, "group": "family:shop"}, "started without ECS Exec", "run-task"),
+        ({"containers": [{"name": "web", "managedAgents": [{"name": "ExecuteCommandAgent", "lastStatus": "STOPPED"}]}]}, "not connected .*STOPPED", "--force-new-deployment"),
+    ],
+)  # fmt: skip
+def test_no_session_is_asked_for_where_none_can_be(
+    changes: dict[str, Any], words: str, next_step: str
+) -> None:
+    place = read(raw(**changes)).place
+    with pytest.raises(Refused, match=words) as caught:
+        EcsExec(Ecs(), Ecs(), Ecs(), Ecs(), place).run("true", timeout_s=1)
+    assert next_step in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "words"),
+    [
+        ("TargetNotConnectedException", "", "not connected"),
+        ("InvalidParameterException", "… or the execute command agent isn’t running. Wait", "not connected"),
+        ("AccessDeniedException", "", "ecs:ExecuteCommand"),
+        ("ServerException", "oops", "ServerException oops"),
+    ],
+)  # fmt: skip
+def test_what_ecs_says_is_one_sentence(code: str, message: str, words: str) -> None:
+    ecs = Ecs(error=AwsError("ecs:ExecuteCommand", code, message))
+    with pytest.raises(Refused, match=words):
+        EcsExec(ecs, Ecs(), Ecs(), Ecs(), read(raw()).place).run("true", timeout_s=1)
+
+
+def test_the_role_is_the_tasks_own_or_its_definitions() -> None:
+    assert ecs_task.read_role(Ecs(), read(raw())).arn == "arn:aws:iam::1:role/path/shop"
+    own = raw(overrides={"taskRoleArn": "arn:aws:iam::1:role/other"})
+    assert ecs_task.read_role(Ecs(), read(own)).arn == "arn:aws:iam::1:role/other"
+
+
+def test_without_the_interfaces_groups_no_network_is_made_up() -> None:
+    target = b.Target("x", {}, ecs_task="prod/x")
+    denied = Unknown("you may not call ec2:DescribeNetworkInterfaces")
+    seen = choose(target, Instances(()), b.database(), denied, b.known(read(raw())), denied)  # type: ignore[arg-type]
+    assert (seen.instance.subnet_id, seen.instance.interfaces) == (None, ())
+    assert seen.session_target.startswith("ecs:prod_")
+    with pytest.raises(NotThere, match="no network interface of its own"):
+        ecs_task.read_interface(Ecs(), read(raw(attachments=[])))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ({"via": "ecs-exec"}, "none is named"),
+        ({"ecs_task": "a/b", "via": "run-command"}, "leads to an EC2 instance"),
+        ({"ecs_task": "a/b", "via": "plugin"}, "leads to an EC2 instance"),
+        ({"ecs_task": "a/b", "instance": "i-1"}, "two places"),
+        ({"ecs_task": "a"}, "CLUSTER/TASK"),
+    ],
+)
+def test_contradictions_are_refused_before_anything_is_asked(
+    flags: dict[str, str], words: str, tmp_path: Any
+) -> None:
+    with pytest.raises(OpskitError, match=words):
+        load({"prefix": "/x", **flags}, {}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [(b"opskit-cannot-base64\r\n", "has no base64"), (b'exec: "sh": executable file not found\r\n', "has no shell")],
+)  # fmt: skip
+def test_a_container_without_a_shell_is_named(said: bytes, words: str) -> None:
+    heard = Heard(lambda *_: None)
+    frames = Frames(heard)
+    frames.take(said)
+    with pytest.raises(Refused, match=words):
+        EcsExec(Ecs(), Ecs(), Ecs(), Ecs(), read(raw()).place)._result(heard, frames, "")
