@@ -194,7 +194,17 @@ class Sandbox:
         from werkzeug.serving import make_server
 
         from opskit.sandbox import names
-        from opskit.sandbox.aws import ec2, elbv2, front, iam, metadata, organization, rds, ssm
+        from opskit.sandbox.aws import (
+            ec2,
+            elbv2,
+            front,
+            iam,
+            metadata,
+            organization,
+            rds,
+            session_key,
+            ssm,
+        )
         from opskit.sandbox.aws.names import resolve
 
         self._nsenter = shutil.which("nsenter") or "/usr/bin/nsenter"
@@ -204,13 +214,19 @@ class Sandbox:
         ec2.install()
         organization.install()
         elbv2.install(lambda: self.health)
-        self.agent = ssm.Agent(self.run_on_instance, self._emulated_instance)
+        self.agent = ssm.Agent(
+            self.run_on_instance, self._emulated_instance, lambda: instance.agent(self.root)
+        )
         gateway_host = "127.0.0.1" if world.IS_LOOPBACK else world.OPERATOR_GATEWAY
         sessions = Sessions(
             self._start_on_instance,
             self._dial_from_instance,
             self.agent.is_online,
             f"ws://{gateway_host}:{world.GATEWAY_PORT}",
+            version=lambda: instance.agent(self.root)[0],
+            open_key=lambda sealed, context: session_key.decrypt(
+                self._emulated_instance(), sealed, context
+            ),
         )
         sessions.serve("127.0.0.1" if world.IS_LOOPBACK else "0.0.0.0", world.GATEWAY_PORT)
         application = self.front = front.Front(

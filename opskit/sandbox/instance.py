@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -69,6 +70,7 @@ ORDINARY_TOOLS = [
     "xargs",
 ]
 SCRIPTS = Path(__file__).parent / "scripts"
+AGENT_VERSION = "3.3.987.0"
 
 
 def prepare(root: Path, project: Path, *, ca_pem: bytes, extra: Mapping[str, str]) -> None:
@@ -83,6 +85,8 @@ def prepare(root: Path, project: Path, *, ca_pem: bytes, extra: Mapping[str, str
     for directory in ("bin", "srv/linkbox", "var"):
         (root / directory).mkdir(parents=True, mode=0o755, exist_ok=True)
     _make_tools(root / "bin")
+    agent = {"version": AGENT_VERSION, "is_running": True}
+    agent_file(root).write_text(json.dumps(agent), encoding="utf-8")
     here = root / "srv/linkbox"
     (here / "rds-bundle.pem").write_bytes(ca_pem)
     settings = {
@@ -103,6 +107,17 @@ def prepare(root: Path, project: Path, *, ca_pem: bytes, extra: Mapping[str, str
         "    network_mode: host\n"
     )
     (here / "compose.yaml").write_text(compose, encoding="utf-8")
+
+
+def agent_file(root: Path) -> Path:
+    """What the instance's agent is: its version, and whether somebody has stopped it."""
+    return root / "var/amazon-ssm-agent.json"
+
+
+def agent(root: Path) -> tuple[str, bool]:
+    """The agent's version, and whether it runs."""
+    settings = json.loads(agent_file(root).read_text(encoding="utf-8"))
+    return str(settings["version"]), bool(settings["is_running"])
 
 
 def environment(root: Path, api_url: str, metadata_url: str = "") -> dict[str, str]:
@@ -131,6 +146,7 @@ def _make_tools(directory: Path) -> None:
     for name, arguments in {
         "aws": "-m awscli",
         "docker": shlex.quote(str(SCRIPTS / "docker.py")),
+        "systemctl": shlex.quote(str(SCRIPTS / "systemctl.py")),
     }.items():
         (directory / name).write_text(
             f'#!/bin/sh\nexec {python} {arguments} "$@"\n', encoding="utf-8"

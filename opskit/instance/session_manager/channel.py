@@ -191,6 +191,16 @@ class Channel:
         self._frames.clear()
         return found
 
+    @property
+    def has_frames(self) -> bool:
+        """Whether something has to be written now."""
+        return bool(self._frames)
+
+    @property
+    def has_gap(self) -> bool:
+        """Whether something of the agent is missing, of which later messages have come."""
+        return bool(self._early)
+
     def next_at(self) -> float | None:
         """When `tick` has something to do at the earliest."""
         return self._outbox.next_at()

@@ -34,10 +34,19 @@ def error(code: str, message: str = "", status: int = 400) -> Answer:
 
 
 class Agent:
-    """The Systems Manager side of the one instance that has an agent."""
+    """The Systems Manager side of the one instance that has an agent.
 
-    def __init__(self, run: Run, instance: Callable[[], Any]) -> None:
+    Args:
+        run: runs a script on the instance.
+        instance: the emulated instance.
+        installed: the agent's version there, and whether it runs.
+    """
+
+    def __init__(
+        self, run: Run, instance: Callable[[], Any], installed: Callable[[], tuple[str, bool]]
+    ) -> None:
         self._run = run
+        self._installed = installed
         self._instance = instance
         self._commands: dict[str, dict[str, Any]] = {}
 
@@ -63,6 +72,8 @@ class Agent:
         """Whether the agent answers: it needs a running instance and a role that lets it."""
         instance = self._instance()
         if instance is None or instance.id != instance_id or instance.state != "running":
+            return False
+        if not self._installed()[1]:
             return False
         role = role_of(instance)
         if role is None:
@@ -162,7 +173,7 @@ class Agent:
                     "InstanceId": instance.id,
                     "PingStatus": "Online" if online else "ConnectionLost",
                     "LastPingDateTime": time.time() - (5 if online else 900),
-                    "AgentVersion": "3.3.987.0",
+                    "AgentVersion": self._installed()[0],
                     "PlatformType": "Linux",
                     "ResourceType": "EC2Instance",
                 }
@@ -223,7 +234,7 @@ def refuse_decryption(
                 "kms:CallerAccount": world.ACCOUNT,
                 "kms:EncryptionContext:PARAMETER_ARN": arn_of(parameter.name),
             }
-            said = identity.decrypt_decision(principal, key, context)
+            said = identity.key_decision(principal, key, "kms:Decrypt", context)
             if not said.is_allowed:
                 text = (
                     f"User: {principal.arn} is not authorized to perform: kms:Decrypt on resource: "

@@ -19,10 +19,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from opskit.sandbox import world
-from opskit.sandbox.aws import identity
+from opskit.sandbox.aws import identity, session_key
 from opskit.sandbox.aws.conduct import Conduct
-from opskit.sandbox.session_manager.agent import AgentSide, pack_closed
+from opskit.sandbox.session_manager.agent import VERSION, AgentSide, OpenKey, pack_closed
 from opskit.sandbox.session_manager.ports import Dial, Ports
+from opskit.sandbox.session_manager.single import Single
 
 REMOTE_HOST = "AWS-StartPortForwardingSessionToRemoteHost"
 TYPES = {
@@ -66,7 +67,7 @@ class Running:
     status: str = "Connecting"
     side: AgentSide | None = None
     process: subprocess.Popen[bytes] | None = None
-    ports: Ports | None = None
+    ports: Ports | Single | None = None
     output: list[tuple[int, bytes]] = field(default_factory=list)
     has_ended: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -103,15 +104,25 @@ class Sessions:
         is_online: whether the agent of a target answers.
         url: of the gateway, without the path.
         dial: connects from the instance.
+        version: of the agent.
+        open_key: decrypts an encrypted session's key as the instance may.
     """
 
     def __init__(
-        self, start: Start, dial: Dial, is_online: Callable[[str], bool], url: str
+        self,
+        start: Start,
+        dial: Dial,
+        is_online: Callable[[str], bool],
+        url: str,
+        *,
+        version: Callable[[], str] = lambda: VERSION,
+        open_key: Callable[[bytes, Mapping[str, str]], bytes] | None = None,
     ) -> None:
         self._start_process = start
         self._dial = dial
         self._is_online = is_online
         self._url = url
+        self._version, self._open_key = version, open_key
         self.conduct = Conduct()
         self._all: dict[str, Running] = {}
 
@@ -239,6 +250,7 @@ class Sessions:
             if side.is_open and session.process is None and session.ports is None:
                 self._run(session)
             if session.ports is not None and session.ports.is_over:
+                side.failure = side.failure or session.ports.failure
                 session.has_ended = True
             while session.output and side.backlog < MOST_BACKLOG:
                 side.send(*session.output.pop(0), now)
@@ -263,20 +275,40 @@ class Sessions:
     def _side_of(self, session: Running) -> AgentSide:
         """The agent's end, which goes on over a new connection."""
         if session.side is None:
-            take: Callable[[int, bytes], None] = lambda *_: None  # noqa: E731
             properties = None
             if session.document == REMOTE_HOST:
                 given = {name: values[0] for name, values in session.parameters.items()}
                 properties = {"type": "LocalPortForwarding", **given}
-                session.ports = Ports(
-                    self._dial, given["host"], int(given["portNumber"]), self._sayer(session)
-                )
-                take = session.ports.take
-            session.side = AgentSide(TYPES[session.document], take, properties=properties)
+
+            def take(kind: int, payload: bytes) -> None:
+                if session.ports is not None:
+                    session.ports.take(kind, payload)
+
+            session.side = AgentSide(
+                TYPES[session.document],
+                take,
+                properties=properties,
+                key=None if properties else self._key_of(session),
+                accepts=lambda: session.ports is None or session.ports.is_ready,
+                version=self._version(),
+            )
             session.side.begin(time.monotonic())
             if session.status == "Connecting":
                 session.status = "Connected"
         return session.side
+
+    def _key_of(self, session: Running) -> tuple[str, OpenKey] | None:
+        """The preferred key, and how the agent opens what it encrypts; port sessions have none."""
+        key_id, open_key = session_key.preferred_key(), self._open_key
+        if not key_id or open_key is None:
+            return None
+        context = {"aws:ssm:SessionId": session.session_id, "aws:ssm:TargetId": session.target}
+
+        def unseal(sealed: bytes, challenge: str) -> bytes:
+            more = {"aws:ssm:RandomChallenge": challenge} if challenge else {}
+            return open_key(sealed, {**context, **more})
+
+        return key_id, unseal
 
     def _sayer(self, session: Running) -> Callable[[int, bytes], None]:
         """Puts payloads into a session's output, at the client's pace."""
@@ -290,6 +322,12 @@ class Sessions:
 
     def _run(self, session: Running) -> None:
         """Start what the session is for, and collect what it says."""
+        if session.document == REMOTE_HOST:
+            assert session.side is not None
+            make = Single if session.side.has_one_stream else Ports
+            host, port = session.parameters["host"][0], int(session.parameters["portNumber"][0])
+            session.ports = make(self._dial, host, port, self._sayer(session))
+            return
         command = session.parameters["command"][0]
         is_interactive = session.document == "AWS-StartInteractiveCommand"
         separate = session.parameters.get("separateOutputStream") == ["true"]

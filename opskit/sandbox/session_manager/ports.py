@@ -38,6 +38,12 @@ class Ports:
         self._rest = b""
         self._inputs: dict[int, queue.Queue[bytes]] = {}
         self.is_over = False
+        self.failure = ""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether input is taken: always, each stream waits for itself."""
+        return True
 
     def end(self) -> None:
         """Close all streams: a session that ended leaves no connection behind."""
@@ -59,7 +65,8 @@ class Ports:
                 return
             data, self._rest = self._rest[8 : 8 + length], self._rest[8 + length :]
             if command == OPEN:
-                self._inputs[stream] = entrance = queue.Queue()
+                entrance: queue.Queue[bytes] = queue.Queue()
+                self._inputs[stream] = entrance
                 threading.Thread(target=self._serve, args=(stream, entrance), daemon=True).start()
             elif command == DATA and stream in self._inputs:
                 self._inputs[stream].put(data)

@@ -105,7 +105,7 @@ def wired(
     """Both sides over links of the same kind, and the list of what the agent is given."""
     given: list[tuple[int, bytes]] = []
     rng = random.Random(seed)
-    key = ("key-1", lambda _: KEY) if encrypted else None
+    key = ("key-1", lambda *_: KEY) if encrypted else None
     agent = AgentSide(session_type, lambda kind, data: given.append((kind, data)), key=key)
     channel = Channel("s-1", "i-1", (lambda *_: (KEY, b"sealed")) if encrypted else None)
     made = Wired(channel, agent, Link(rng, **link), Link(rng, **link))

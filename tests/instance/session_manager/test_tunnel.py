@@ -21,6 +21,7 @@ from opskit.instance.session_manager.session import Session
 from opskit.instance.session_manager.tunnel import DOCUMENT, Tunnel, speaks_smux
 from opskit.sandbox.aws.conduct import Conduct
 from opskit.sandbox.loopback import free_port
+from opskit.sandbox.session_manager.agent import VERSION
 from opskit.sandbox.session_manager.gateway import Sessions
 
 Serve = Callable[[socket.socket], None]
@@ -77,7 +78,10 @@ def server(serve: Serve) -> Iterator[int]:
 
 @contextmanager
 def tunnel(
-    port: int, monkeypatch: pytest.MonkeyPatch, *injections: dict[str, Any]
+    port: int,
+    monkeypatch: pytest.MonkeyPatch,
+    *injections: dict[str, Any],
+    version: str = VERSION,
 ) -> Iterator[tuple[int, list[str], Tunnel]]:
     """A tunnel to a port of this machine: its local port, what it complained of, and itself."""
     monkeypatch.setattr(Sessions, "_admit", lambda *_: None)
@@ -87,6 +91,7 @@ def tunnel(
         lambda host, there: socket.create_connection((host, there)),
         lambda _: True,
         f"ws://127.0.0.1:{gateway}",
+        version=lambda: version,
     )
     sessions.conduct = Conduct()
     sessions.conduct.replace([{"service": "ssmmessages", **i} for i in injections])
