@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import click
 
+from opskit.cli.stopping import stopping
 from opskit.errors import EXIT_STATUS_MEANING, ExitStatus, OpskitError
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -93,11 +94,16 @@ def cli() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line to its end.
+    """Run one command line to its end, whether it is reached, interrupted or stopped by a signal.
 
     Returns:
         The exit status. Everything that can be said of a failure has been written to stderr.
     """
+    with stopping() as stop:
+        return stop.status(_run(arguments))
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         status = cli.main(list(arguments), prog_name="opskit", standalone_mode=False)
         return status if isinstance(status, int) else int(ExitStatus.HEALTHY)

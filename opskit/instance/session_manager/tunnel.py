@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 from opskit.errors import Lost
+from opskit.instance.run_command import Ssm
 from opskit.instance.session_manager.channel import (
     TERMINATE,
     Closed,
@@ -24,7 +25,7 @@ from opskit.instance.session_manager.channel import (
     Stream,
 )
 from opskit.instance.session_manager.line import Carriage, Line
-from opskit.instance.session_manager.session import Gateway, Session, Ssm
+from opskit.instance.session_manager.session import Gateway, Session
 from opskit.instance.session_manager.single import Single
 from opskit.instance.session_manager.smux import Broken
 from opskit.instance.session_manager.streams import Streams
