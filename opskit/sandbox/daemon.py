@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from opskit.sandbox import box, instance, linkbox, loopback, rules, world
-from opskit.sandbox.faults import FAULTS
+from opskit.sandbox.faults import ALL
 from opskit.sandbox.faults.interface import Hands
 from opskit.sandbox.postgres import Postgres, new_password
 from opskit.sandbox.session_manager.gateway import Sessions
@@ -167,15 +167,15 @@ class Sandbox:
 
     def break_(self, name: str) -> None:
         """Make a mistake."""
-        if world.IS_LOOPBACK and FAULTS[name].needs_packets:
+        if world.IS_LOOPBACK and ALL[name].needs_packets:
             raise ValueError(f"without namespaces {name} cannot be imitated")
-        FAULTS[name].inject(self.hands())
+        ALL[name].inject(self.hands())
         self.broken.append(name)
         self.network_changed()
 
     def repair(self, name: str) -> None:
         """Take a mistake back."""
-        FAULTS[name].repair(self.hands())
+        ALL[name].repair(self.hands())
         self.broken = [b for b in self.broken if b != name]
         self.network_changed()
 

@@ -120,6 +120,12 @@ def agent(root: Path) -> tuple[str, bool]:
     return str(settings["version"]), bool(settings["is_running"])
 
 
+def set_version(version: str) -> str:
+    """The script that puts another version of the agent on the instance."""
+    pattern = f's/"version": "[0-9.]*"/"version": "{version}"/'
+    return f"sed -i '{pattern}' \"$HOME/amazon-ssm-agent.json\""
+
+
 def environment(root: Path, api_url: str, metadata_url: str = "") -> dict[str, str]:
     """What every command on the instance gets: no credentials, they come from the metadata."""
     more = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata_url} if metadata_url else {}

@@ -12,6 +12,7 @@ from opskit.checks.catalogue import CODES, all_checks, check_of
 from opskit.checks.interface import Status
 from opskit.diagnosis import judge
 from opskit.engine.interface import LoginFailure
+from opskit.facts.agent import Agent
 from opskit.facts.app_subnets import AppSubnets
 from opskit.facts.balancer import Balancer
 from opskit.facts.certificate import Certificate
@@ -111,6 +112,7 @@ SESSIONS = {
     "Action": ["ssm:*Session", "ssmmessages:OpenDataChannel"],
     "Resource": "*",
 }
+CONNECTION = {"Effect": "Allow", "Action": "ssm:GetConnectionStatus", "Resource": "*"}
 WANTS_ALL = OperatorNeeds(
     tuple((p, b.KEY_ARN if p.on is On.KEY else b.PARAMETERS[:-1] + "db-name") for p in PERMISSIONS)
 )
@@ -294,9 +296,16 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("OPR003", WARN, (WANTS_ALL, b.operator_policies(ONLY_EC2, SESSIONS))),
     ("OPR004", WARN, (b.operator_policies(ONLY_EC2),)),
     ("OPR005", WARN, (WANTS_ALL, b.operator_policies(ONLY_EC2))),
-    ("OPR005", PASS, (WANTS_ALL, b.operator_policies(SESSIONS))),
+    ("OPR005", WARN, (WANTS_ALL, b.operator_policies(SESSIONS))),
+    ("OPR005", PASS, (WANTS_ALL, b.operator_policies(SESSIONS, CONNECTION))),
     ("OPR006", WARN, (WANTS_ALL, b.operator_policies(ONLY_EC2))),
     ("OPR006", PASS, (WANTS_ALL,)),
+    ("OPR007", FAIL, (Agent("ConnectionLost", b.NOW, "3.3.987.0", takes_sessions=False),)),
+    ("OPR007", FAIL, (Agent("Inactive", None, "3.3.987.0", takes_sessions=False),)),
+    ("OPR007", FAIL, (Agent("Online", b.NOW, "3.3.987.0", takes_sessions=False),)),
+    ("OPR007", FAIL, (Agent(None, None, "", takes_sessions=False),)),
+    ("OPR007", WARN, (Agent("Online", b.NOW, "3.0.196.0", takes_sessions=True),)),
+    ("OPR007", PASS, (Agent("Online", b.NOW, "3.0.222.0", takes_sessions=True),)),
 ]  # fmt: skip
 
 

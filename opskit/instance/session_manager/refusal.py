@@ -14,11 +14,12 @@ from opskit.instance.run_command import Ssm
 TELLS = "opskit diagnose operator   tells which it is: agent, profile or way (OPR007)"
 HANDSHAKE_FAILED = "initiating handshake"
 NO_KEY = "Unable to retrieve data key"
-"""Words of the agent; in both cases it has not begun with what the session is for."""
+TOO_OLD = "is not supported by this version of ssm agent"
+"""Words of the agent; in all cases it has not begun with what the session is for."""
 
 
 class UnknownDocument(Refused):
-    """The session's document does not exist; another may."""
+    """The session's document does not exist, or means nothing to the agent; another may."""
 
 
 def not_started(error: AwsError, target: str, document: str) -> TransportError:
@@ -99,6 +100,8 @@ def not_opened(
         key_error: why we could not fetch the key of an encrypted session.
         reason: the agent's words.
     """
+    if TOO_OLD in reason:
+        return UnknownDocument(f"the agent of {target} is too old for sessions of this kind")
     encrypted = f"sessions with {target} are encrypted with {key_id}"
     if isinstance(key_error, AwsError) and key_error.is_denied:
         return Refused(

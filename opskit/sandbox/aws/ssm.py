@@ -16,10 +16,13 @@ from typing import Any
 from opskit.sandbox import world
 from opskit.sandbox.aws import identity
 from opskit.sandbox.aws.identity import Principal
+from opskit.sandbox.instance import AGENT_VERSION, set_version
 from opskit.sandbox.world import Completed
 
 MOST_STDOUT, MOST_STDERR = 24_000, 8_000
 MOST_LISTED = 2_500
+UPDATE_DOCUMENT = "AWS-UpdateSSMAgent"
+UPDATE = set_version(AGENT_VERSION)
 NOT_THERE_S = 0.02
 """For so long after SendCommand its invocation does not exist: AWS needs up to seconds."""
 READS = ("GetParameter", "GetParameters", "GetParametersByPath")
@@ -69,7 +72,16 @@ class Agent:
         return method(body) if method else None
 
     def is_online(self, instance_id: str) -> bool:
-        """Whether the agent answers: it needs a running instance and a role that lets it."""
+        """Whether sessions can be started: the agent holds a connection to ssmmessages."""
+        return self._may(instance_id, "ssmmessages:OpenControlChannel")
+
+    def takes_commands(self, instance_id: str) -> bool:
+        """Whether commands arrive: over ssmmessages, or as of old over ec2messages."""
+        old = self._may(instance_id, "ec2messages:GetMessages")
+        return old or self.is_online(instance_id)
+
+    def _may(self, instance_id: str, action: str) -> bool:
+        """Whether the agent runs on a running instance, with a role that lets it do something."""
         instance = self._instance()
         if instance is None or instance.id != instance_id or instance.state != "running":
             return False
@@ -78,16 +90,16 @@ class Agent:
         role = role_of(instance)
         if role is None:
             return False
-        return identity.decision(role, "ssmmessages:OpenControlChannel", "*", {}).is_allowed
+        return identity.decision(role, action, "*", {}).is_allowed
 
     def _send(self, body: Mapping[str, Any]) -> Answer:
         ids = body.get("InstanceIds", [])
-        if not ids or not all(self.is_online(i) for i in ids):
+        if not ids or not all(self.takes_commands(i) for i in ids):
             text = (
                 f"Instances [[{', '.join(ids)}]] not in a valid state for account {world.ACCOUNT}"
             )
             return error("InvalidInstanceId", text)
-        if body["DocumentName"] != "AWS-RunShellScript":
+        if body["DocumentName"] not in ("AWS-RunShellScript", UPDATE_DOCUMENT):
             return error("InvalidDocument", f"Document {body['DocumentName']} does not exist")
         command_id = str(uuid.uuid4())
         record = {
@@ -106,6 +118,8 @@ class Agent:
 
     def _execute(self, record: dict[str, Any]) -> None:
         script = "\n".join(record["Parameters"].get("commands", []))
+        if record["DocumentName"] == UPDATE_DOCUMENT:
+            script = UPDATE
         limit = float(record["Parameters"].get("executionTimeout", ["3600"])[0])
         done = self._run(script, limit)
         stderr = done.stderr.decode("utf-8", "replace")
@@ -166,7 +180,7 @@ class Agent:
         ]
         if instance is None or (wanted and instance.id not in wanted):
             return 200, {"InstanceInformationList": []}
-        online = self.is_online(instance.id)
+        online = self._may(instance.id, "ssm:UpdateInstanceInformation")
         return 200, {
             "InstanceInformationList": [
                 {

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from opskit.sandbox import world
 from opskit.sandbox.aws import identity, session_key
 from opskit.sandbox.aws.conduct import Conduct
-from opskit.sandbox.session_manager.agent import VERSION, AgentSide, OpenKey, pack_closed
+from opskit.sandbox.session_manager.agent import VERSION, AgentSide, OpenKey, numbers, pack_closed
 from opskit.sandbox.session_manager.ports import Dial, Ports
 from opskit.sandbox.session_manager.single import Single
 
@@ -32,6 +32,8 @@ TYPES = {
     REMOTE_HOST: "Port",
 }
 """Document -> the session type that its agent sees."""
+NON_INTERACTIVE_FROM = (3, 0, 1124, 0)
+"""Older agents do not know that type of session."""
 DRAIN_S = 2.0
 """So long an agent waits at its end for what is not acknowledged yet."""
 STEP_S = 0.02
@@ -292,7 +294,14 @@ class Sessions:
                 accepts=lambda: session.ports is None or session.ports.is_ready,
                 version=self._version(),
             )
-            session.side.begin(time.monotonic())
+            kind = TYPES[session.document]
+            if kind == "NonInteractiveCommands" and numbers(self._version()) < NON_INTERACTIVE_FROM:
+                session.side.failure = (
+                    f"Plugin with name {kind} is not supported by this version of ssm agent, please "
+                    f"update to latest version. Step name: {kind}"
+                )
+            else:
+                session.side.begin(time.monotonic())
             if session.status == "Connecting":
                 session.status = "Connected"
         return session.side

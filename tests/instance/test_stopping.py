@@ -1,0 +1,81 @@
+"""Whoever is stopped leaves no session behind: every signal, every command that starts one."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import Operator
+from tests.instance.test_roads import active
+
+PREFIX = ("--prefix", "/linkbox")
+BY_SESSION = (*PREFIX, "--via", "session-manager")
+COMMANDS = {
+    "run": ("opskit", "run", *BY_SESSION, "--", "sh", "-c", "echo there; sleep 60"),
+    "tunnel": ("opskit", "tunnel", *PREFIX),
+    "client": (
+        "opskit", "tunnel", *PREFIX, "--",
+        sys.executable, "-uc", "import time; print('there'); time.sleep(60)",
+    ),
+    "diagnose": ("opskit", "diagnose", "db", *BY_SESSION, "--output", "json"),
+}  # fmt: skip
+"""Every one says something on stdout as soon as its session carries something; diagnose does not."""
+DRIVER = """
+import json, signal, subprocess, sys, time
+number, command = int(sys.argv[1]), sys.argv[2:]
+before = {s["SessionId"] for s in json.loads(sys.stdin.read())}
+process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                           stdin=subprocess.DEVNULL)
+if command[1] == "diagnose":
+    import boto3
+    ssm = boto3.client("ssm")
+    limit = time.monotonic() + 20
+    while time.monotonic() < limit:
+        now = {s["SessionId"] for s in ssm.describe_sessions(State="Active")["Sessions"]}
+        if now - before:
+            break
+        time.sleep(0.02)
+    else:
+        sys.exit("no session was started")
+else:
+    process.stdout.read(1)
+process.send_signal(number)
+started = time.monotonic()
+out, err = process.communicate(timeout=20)
+print(json.dumps([process.returncode, time.monotonic() - started, out, err]))
+"""
+"""Sends the signal to opskit alone: what enters the sandbox before it is not to get it."""
+
+
+def stopped(operator: Operator, number: int, *command: str) -> tuple[int, float, str, str]:
+    """How a command ends by a signal: status, seconds until then, what it said from then on."""
+    listed = ("aws", "ssm", "describe-sessions", "--state", "Active", "--query", "Sessions")
+    before = operator.run(*listed, "--output", "json").stdout
+    done = subprocess.run(
+        operator.running.command([sys.executable, "-c", DRIVER, str(number), *command]),
+        env=operator.running.environment(),
+        input=before, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    status, seconds, out, err = json.loads(done.stdout)
+    return status, seconds, out, err
+
+
+@pytest.mark.xdist_group("roads")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_stopped_command_ends_its_session(operator: Operator, name: str, number: int) -> None:
+    if name == "client" and number == signal.SIGINT:
+        pytest.skip("Ctrl-C is the client's own business while it runs")
+    before = active(operator)
+    status, seconds, out, err = stopped(operator, number, *COMMANDS[name])
+    assert status == 128 + number, err
+    assert seconds < 8
+    assert "Traceback" not in err
+    assert active(operator) <= before
+    if name == "diagnose":
+        assert json.loads(out)["exit_code"] == status
