@@ -15,8 +15,8 @@ from opskit.instance.session_manager import single
 from opskit.instance.session_manager.channel import Data
 from opskit.instance.session_manager.single import DISCONNECT, Turns
 from opskit.sandbox.loopback import free_port
+from tests.instance.session_manager.scene import echo, exchange, server, tunnel
 from tests.instance.session_manager.test_channel import Wired, wired
-from tests.instance.session_manager.test_tunnel import echo, exchange, server, tunnel
 
 OLD = "3.0.196.0"
 FLAG = 10
