@@ -65,12 +65,17 @@ def stopped(operator: Operator, number: int, *command: str) -> tuple[int, float,
     return status, seconds, out, err
 
 
-@pytest.mark.xdist_group("roads")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("name", COMMANDS)
+CTRL_C, TERM = signal.SIGINT, signal.SIGTERM
+ENDINGS = [
+    # While a client runs, Ctrl-C is the client's own business.
+    *((name, number) for name in COMMANDS for number in (CTRL_C, TERM) if (name, number) != ("client", CTRL_C)),
+    *(pytest.param(name, signal.SIGHUP, marks=pytest.mark.full) for name in COMMANDS),
+]  # fmt: skip
+
+
+@pytest.mark.xdist_group("road-faults")
+@pytest.mark.parametrize(("name", "number"), ENDINGS)
 def test_a_stopped_command_ends_its_session(operator: Operator, name: str, number: int) -> None:
-    if name == "client" and number == signal.SIGINT:
-        pytest.skip("Ctrl-C is the client's own business while it runs")
     before = active(operator)
     status, seconds, out, err = stopped(operator, number, *COMMANDS[name])
     assert status == 128 + number, err

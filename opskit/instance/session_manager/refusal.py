@@ -11,7 +11,10 @@ from typing import Any
 from opskit.errors import AwsError, OpskitError, Refused, TransportError
 from opskit.instance.run_command import Ssm
 
-TELLS = "opskit diagnose operator   tells which it is: agent, profile or way (OPR007)"
+TELLS = (
+    "opskit diagnose operator   tells more (OPR007): the agent is stopped, or lacks its profile, its "
+    "rights, or a way to the endpoints ssm and ssmmessages"
+)
 HANDSHAKE_FAILED = "initiating handshake"
 NO_KEY = "Unable to retrieve data key"
 TOO_OLD = "is not supported by this version of ssm agent"
@@ -50,7 +53,7 @@ def not_connected(ssm: Ssm, target: str) -> TransportError | None:
     return Refused(
         f"Session Manager cannot reach {target}: {_why(node)}",
         TELLS,
-        missing=f"an online SSM agent on {target}",
+        missing=f"an online SSM agent on {target} (why: opskit diagnose operator, OPR007)",
     )
 
 
@@ -69,19 +72,10 @@ def _why(node: Mapping[str, Any] | None) -> str:
         return "its agent is offline or not registered"
     rows = node["InstanceInformationList"]
     if not rows:
-        return (
-            "it never registered in this account and Region, so it has no instance profile, no agent, "
-            "or no way to the ssm endpoint"
-        )
+        return "it never registered in this account and Region"
     if rows[0]["PingStatus"] == "Online":
-        return (
-            "its agent is online but holds no connection to ssmmessages, so its role lacks "
-            "ssmmessages:OpenControlChannel, there is no way to that endpoint, or it needs a restart"
-        )
-    return (
-        f"its agent is offline, last heard {_ago(rows[0].get('LastPingDateTime'))}: it is stopped, or "
-        "has lost its instance profile or its way to the ssm and ssmmessages endpoints"
-    )
+        return "its agent is online, but holds no connection to ssmmessages"
+    return f"its agent is offline, last heard {_ago(rows[0].get('LastPingDateTime'))}"
 
 
 def _ago(moment: datetime | None) -> str:
