@@ -6,9 +6,11 @@ import json
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
+from opskit.sandbox import client
 from tests.conftest import Operator
 from tests.instance.test_roads import active
 
@@ -84,3 +86,42 @@ def test_a_stopped_command_ends_its_session(operator: Operator, name: str, numbe
     assert active(operator) <= before
     if name == "diagnose":
         assert json.loads(out)["exit_code"] == status
+
+
+WAITING = """
+import signal, subprocess, sys
+process = subprocess.Popen(sys.argv[1:], stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
+sys.stdin.readline()
+process.send_signal(signal.SIGTERM)
+print("sent", flush=True)
+_, err = process.communicate(timeout=20)
+sys.stderr.write(err)
+sys.exit(process.returncode)
+"""
+
+
+@pytest.mark.xdist_group("road-faults")
+def test_a_session_whose_start_was_interrupted_is_ended_too(operator: Operator) -> None:
+    """AWS has started it, and the reply with its name is still under way."""
+    before = active(operator)
+    operator.inject({"kind": "hold", "service": "ssm", "action": "StartSession", "after": True})
+    command = operator.running.command([sys.executable, "-c", WAITING, *COMMANDS["run"]])
+    with subprocess.Popen(
+        command, env=operator.running.environment(), text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        limit = time.monotonic() + 20
+        while not client.order(operator.running, "status")["held"]:
+            assert time.monotonic() < limit, "no session was asked for"
+            time.sleep(0.05)
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "sent\n"
+        assert active(operator) > before, "it is there"
+        client.order(operator.running, "release")
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 143, err
+    assert "Traceback" not in err
+    assert active(operator) <= before

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,10 +44,17 @@ def not_connected(ssm: Ssm, target: str) -> TransportError | None:
     nothing for it.
     """
     filters = [{"Key": "InstanceIds", "Values": [target]}]
-    with ThreadPoolExecutor(2) as pool:
-        asked = pool.submit(_answer, lambda: ssm.get_connection_status(Target=target))
-        told = pool.submit(_answer, lambda: ssm.describe_instance_information(Filters=filters))
-        status, node = asked.result(), told.result()
+    told: list[Mapping[str, Any] | None] = []
+
+    def ask() -> None:
+        told.append(_answer(lambda: ssm.describe_instance_information(Filters=filters)))
+
+    # A daemon thread, so that Ctrl-C does not wait for it.
+    beside = threading.Thread(target=ask, daemon=True)
+    beside.start()
+    status = _answer(lambda: ssm.get_connection_status(Target=target))
+    beside.join()
+    node = told[0] if told else None
     if status is not None and status.get("Status") == "connected":
         return None
     return Refused(

@@ -101,7 +101,8 @@ class Session:
 
     def _abandon(self) -> None:
         """End what the interpreter leaves behind, in whichever thread it was carried."""
-        with contextlib.suppress(OpskitError, AwsError, TimeoutError):
+        # A second Ctrl-C skips it.
+        with contextlib.suppress(OpskitError, AwsError, TimeoutError, KeyboardInterrupt):
             self.session_id = str(self._beginning.result(START_WITHIN_S)["SessionId"])
             self._terminate()
 
