@@ -26,7 +26,9 @@ class ExitStatus(IntEnum):
     NOT_JUDGED = 3
     NO_TARGET = 4
     UNFINISHED = 5
+    HUNG_UP = 129
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 EXIT_STATUS_MEANING: dict[ExitStatus, str] = {
@@ -36,8 +38,22 @@ EXIT_STATUS_MEANING: dict[ExitStatus, str] = {
     ExitStatus.NOT_JUDGED: "nothing failed, but something essential could not be judged",
     ExitStatus.NO_TARGET: "the target or the credentials could not be resolved",
     ExitStatus.UNFINISHED: "begun, not finished, and nothing lost: the next step is printed",
+    ExitStatus.HUNG_UP: "its terminal was closed (SIGHUP)",
     ExitStatus.INTERRUPTED: "interrupted (Ctrl-C)",
+    ExitStatus.TERMINATED: "ended from outside (SIGTERM)",
 }
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal ended the run: everything is left as after Ctrl-C.
+
+    Attributes:
+        exit_status: as shells count it, 128 and the signal's number.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.exit_status = ExitStatus(128 + number)
 
 
 class OpskitError(Exception):

@@ -10,10 +10,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from opskit.sandbox import client
 from opskit.sandbox.client import Running
+from tests.instance.session_manager import figures
 
 RUNS = 5
+TUNNEL_MB = 200
 BY_HAND = (
     "aws ec2 describe-security-groups",
     "aws ssm get-parameter --name /linkbox/db-endpoint",
@@ -73,9 +77,25 @@ def measure_model() -> None:
         )
 
 
+def measure_tunnel() -> None:
+    """A tunnel over a gateway on loopback, agent and client in one process."""
+    with pytest.MonkeyPatch.context() as patch:
+        down, up = (work(TUNNEL_MB, patch) for work in (figures.download, figures.upload))
+        trips = sorted(figures.round_trips(300, patch))
+        grown = figures.slow_reader(10, 256 * 1024, patch) / figures.MEGABYTE
+    print(
+        f"tunnel, {TUNNEL_MB} MB intact       {down:5.1f} MB/s from the database, {up:.1f} MB/s to it (aim: over 5)"
+    )
+    print(
+        f"                            {1000 * trips[150]:5.1f} ms there and back, {1000 * trips[285]:.1f} ms for the slowest twentieth"
+    )
+    print(f"                            {grown:5.1f} MB more for a slow reader (aim: under 64)")
+
+
 def main() -> None:
     """Measure and print."""
     measure_model()
+    measure_tunnel()
     python = sys.executable
     opskit = str(Path(python).parent / "opskit")
     helped = median_s(lambda: subprocess.run([opskit, "--help"], capture_output=True, check=True))

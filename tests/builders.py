@@ -9,6 +9,7 @@ from typing import Any
 from opskit.checks.derived import derive_all
 from opskit.config import Target
 from opskit.engine.interface import Greeting, ServerAnswer
+from opskit.facts.agent import Agent
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.app_subnets import AppSubnets
 from opskit.facts.balancer import Balancer
@@ -316,6 +317,7 @@ def linkbox() -> dict[type, Fact[Any]]:
         Key(KEY_ARN, "k", "alias/linkbox", "Enabled", False, None),
         database(),
         AppInstance(instance, "it carries the name linkbox"),
+        Agent("Online", NOW, "3.3.987.0", takes_sessions=True),
         InstanceRole("p", "app-role", ROLE_ARN),
         role_policies(READS, DECRYPTS),
         Organization((), ()),

@@ -84,6 +84,7 @@ CODES: dict[str, str] = {
     "OPR005": "operator.starts_sessions",
     "OPR006": "operator.rotates_password",
     "OPR007": "operator.asks_the_task",
+    "OPR008": "operator.agent_connected",
 }
 """Code -> module under `checks`, in causal order."""
 

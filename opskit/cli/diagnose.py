@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from opskit.cli.options import make_target, target_options
-from opskit.errors import OpskitError
+from opskit.errors import ExitStatus, OpskitError
 
 if TYPE_CHECKING:
     from opskit.config import Target
@@ -123,13 +123,13 @@ def _run(name: str, options: dict[str, Any]) -> int:
         }
         click.echo(json.dumps(answer, indent=2))
         return int(error.exit_status)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as end:
         if options["output"] == "json":
             answer = {
                 "schema": "opskit.error/1",
                 "error": "interrupted",
                 "next_step": "",
-                "exit_code": 130,
+                "exit_code": int(getattr(end, "exit_status", ExitStatus.INTERRUPTED)),
             }
             click.echo(json.dumps(answer, indent=2))
         raise

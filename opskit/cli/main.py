@@ -12,6 +12,7 @@ from typing import TextIO, cast
 import click
 
 from opskit.censor import Censored
+from opskit.cli.stopping import stopping
 from opskit.errors import EXIT_STATUS_MEANING, ExitStatus, OpskitError
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -95,7 +96,7 @@ def cli() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line to its end.
+    """Run one command line to its end, whether it is reached, interrupted or stopped by a signal.
 
     Returns:
         The exit status. Everything that can be said of a failure has been written to stderr.
@@ -103,7 +104,8 @@ def run(arguments: Sequence[str]) -> int:
     streams = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (cast("TextIO", Censored(stream)) for stream in streams)
     try:
-        return _run(arguments)
+        with stopping() as stop:
+            return stop.status(_run(arguments))
     finally:
         sys.stdout, sys.stderr = streams
 

@@ -142,9 +142,9 @@ def faults() -> None:
     _client()
     from tabulate import tabulate
 
-    from opskit.sandbox.faults import FAULTS
+    from opskit.sandbox.faults import ALL
 
-    rows = [(f.name, f.code, f.summary) for f in FAULTS.values()]
+    rows = [(f.name, f.code or "a session says it", f.summary) for f in ALL.values()]
     click.echo(
         tabulate(rows, headers=("fault", "is found as", "what somebody did"), tablefmt="plain")
     )
@@ -168,11 +168,11 @@ def repair(name: str | None, names: tuple[str, ...]) -> None:
 
 def _order(name: str | None, word: str, names: Sequence[str]) -> None:
     client = _client()
-    from opskit.sandbox.faults import FAULTS
+    from opskit.sandbox.faults import ALL
 
     for fault in names:
-        if fault not in FAULTS:
-            near = difflib.get_close_matches(fault, FAULTS, n=1)
+        if fault not in ALL:
+            near = difflib.get_close_matches(fault, ALL, n=1)
             hint = f"Did you mean '{near[0]}'?" if near else "opskit sandbox faults   lists them"
             raise UsageError(f"there is no fault '{fault}'", hint)
     answer = client.order(client.get(name), word, names)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from opskit.tunnel import Carrier, Destination
 
 ADDRESS = "127.0.0.1"
+CLIENT_ENDS_WITHIN_S = 3
+"""A client that was told to end rolls back and says goodbye; what takes longer is killed."""
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -118,18 +120,32 @@ def _password_file(there: Destination, port: int) -> Iterator[str]:
 
 
 def _run(command: tuple[str, ...], environment: dict[str, str]) -> int:
-    """Run the client; Ctrl-C is its own business while it runs."""
+    """Run the client; Ctrl-C is its own business while it runs, and it ends when we have to."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with subprocess.Popen(
+        process = subprocess.Popen(
             command,
             env=environment,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        ) as process:
-            status = process.wait()
+        )
     except FileNotFoundError:
         print(f"opskit: there is no command {command[0]} here", file=sys.stderr)
         return 127
+    else:
+        status = _wait(process)
     finally:
         signal.signal(signal.SIGINT, before)
     return status if status >= 0 else 128 - status
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int:
+    try:
+        return process.wait()
+    except BaseException:
+        process.terminate()
+        try:
+            process.wait(CLIENT_ENDS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        raise

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from opskit.facts.app_instance import AppInstance
-from opskit.facts.interface import NotThere, Ssm
+from opskit.facts.interface import NotThere, Ssm, at_once
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,21 +16,31 @@ class Agent:
     Attributes:
         ping: Online, ConnectionLost or Inactive; None when the instance never registered in this
             account and Region.
+        takes_sessions: whether it holds a connection to ssmmessages.
     """
 
     ping: str | None
     last_ping_at: datetime | None
     version: str
+    takes_sessions: bool
 
 
 def read(ssm: Ssm, app: AppInstance) -> Agent:
-    """Describe the instance as a managed node."""
+    """Describe the instance as a managed node, and ask for its connection beside it."""
     if app.task is not None:
         raise NotThere("an ECS task is no managed node")
-    filters = [{"Key": "InstanceIds", "Values": [app.instance.instance_id]}]
-    found = ssm.describe_instance_information(Filters=filters)["InstanceInformationList"]
-    if not found:
-        return Agent(None, None, "")
-    return Agent(
-        found[0]["PingStatus"], found[0].get("LastPingDateTime"), found[0].get("AgentVersion", "")
+    target = app.instance.instance_id
+    filters = [{"Key": "InstanceIds", "Values": [target]}]
+    reply, status = at_once(
+        [
+            lambda: ssm.describe_instance_information(Filters=filters),
+            lambda: ssm.get_connection_status(Target=target),
+        ]
     )
+    takes_sessions = status["Status"] == "connected"
+    found = reply["InstanceInformationList"]
+    if not found:
+        return Agent(None, None, "", takes_sessions)
+    one = found[0]
+    version = one.get("AgentVersion", "")
+    return Agent(one["PingStatus"], one.get("LastPingDateTime"), version, takes_sessions)

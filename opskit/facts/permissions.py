@@ -85,6 +85,7 @@ PERMISSIONS: tuple[Permission, ...] = (
            "ssm:GetCommandInvocation", "ssm:CancelCommand"),
     *_rows(Group.INSTANCE, On.INSTANCE, BEYOND, "ssm:SendCommand"),
     *_rows(Group.INSTANCE, On.DOCUMENT, BEYOND, "ssm:SendCommand"),
+    *_rows(Group.SESSIONS, ALL, ("operator",), "ssm:GetConnectionStatus"),
     *_rows(Group.SESSIONS, On.INSTANCE, BEYOND, "ssm:StartSession"),
     *_rows(Group.SESSIONS, On.SESSION_DOCUMENT, BEYOND, "ssm:StartSession"),
     *_rows(Group.SESSIONS, On.TUNNEL_DOCUMENT, ("auth",), "ssm:StartSession"),

@@ -36,4 +36,5 @@ class Auto:
                 self.name = road.name
                 return done
         missing = ", or ".join(dict.fromkeys(e.missing for e in refusals if e.missing))
-        raise Refused("; ".join(e.sentence for e in refusals), missing=missing)
+        next_steps = "\n".join(dict.fromkeys(e.next_step for e in refusals if e.next_step))
+        raise Refused("; ".join(e.sentence for e in refusals), next_steps, missing)

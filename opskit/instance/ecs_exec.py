@@ -15,10 +15,11 @@ from typing import Any
 
 from opskit.errors import AwsError, Lost, Refused, TransportError
 from opskit.instance.interface import CommandResult, OnOutput, unheard
+from opskit.instance.run_command import Ssm
 from opskit.instance.session_manager.channel import Closed, Data
 from opskit.instance.session_manager.commands import Heard, key_maker
 from opskit.instance.session_manager.framed import Frames, command_for_input, input_of
-from opskit.instance.session_manager.session import Gateway, Session, Ssm
+from opskit.instance.session_manager.session import Gateway, Session
 
 DOCUMENT = "ECS Exec"
 

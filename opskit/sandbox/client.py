@@ -260,7 +260,7 @@ def _start(name: str, latency_ms: int, wanted: str, lifeline: int | None) -> Run
     _write_aws_command(directory / "bin")
     _write_waiters(directory / "models")
     try:
-        answer = _first_line(process)
+        answer = _first_line(process, directory / "daemon.log")
     except BaseException:
         process.kill()
         process.wait()
@@ -298,7 +298,7 @@ def _write_waiters(directory: Path) -> None:
         (target / "waiters-2.json").write_text(json.dumps(waiters), encoding="utf-8")
 
 
-def _first_line(process: subprocess.Popen[bytes]) -> dict[str, Any]:
+def _first_line(process: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
     """What the daemon says when it is up."""
     import select
 
@@ -306,6 +306,9 @@ def _first_line(process: subprocess.Popen[bytes]) -> dict[str, Any]:
     ready, _, _ = select.select([process.stdout], [], [], UP_WITHIN_S)
     line = process.stdout.readline() if ready else b""
     process.stdout.close()
+    if not line and ready:
+        last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
+        raise Incomplete(f"the sandbox ended before it was up: {' '.join(last)}")
     if not line:
         raise Incomplete(f"the sandbox did not come up within {UP_WITHIN_S} s")
     answer: dict[str, Any] = json.loads(line)

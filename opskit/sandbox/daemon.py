@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from opskit.sandbox import box, instance, linkbox, loopback, rules, world
-from opskit.sandbox.faults import FAULTS
+from opskit.sandbox.faults import ALL
 from opskit.sandbox.faults.interface import Hands
 from opskit.sandbox.postgres import Postgres, new_password
 from opskit.sandbox.session_manager.gateway import Sessions
@@ -181,15 +181,15 @@ class Sandbox:
 
     def break_(self, name: str) -> None:
         """Make a mistake."""
-        if world.IS_LOOPBACK and FAULTS[name].needs_packets:
+        if world.IS_LOOPBACK and ALL[name].needs_packets:
             raise ValueError(f"without namespaces {name} cannot be imitated")
-        FAULTS[name].inject(self.hands())
+        ALL[name].inject(self.hands())
         self.broken.append(name)
         self.network_changed()
 
     def repair(self, name: str) -> None:
         """Take a mistake back."""
-        FAULTS[name].repair(self.hands())
+        ALL[name].repair(self.hands())
         self.broken = [b for b in self.broken if b != name]
         self.network_changed()
 
@@ -208,7 +208,18 @@ class Sandbox:
         from werkzeug.serving import make_server
 
         from opskit.sandbox import names
-        from opskit.sandbox.aws import ec2, ecs, elbv2, front, iam, metadata, organization, rds, ssm
+        from opskit.sandbox.aws import (
+            ec2,
+            ecs,
+            elbv2,
+            front,
+            iam,
+            metadata,
+            organization,
+            rds,
+            session_key,
+            ssm,
+        )
         from opskit.sandbox.aws.names import resolve
 
         self._nsenter = shutil.which("nsenter") or "/usr/bin/nsenter"
@@ -218,7 +229,9 @@ class Sandbox:
         ec2.install()
         organization.install()
         elbv2.install(lambda: self.health)
-        self.agent = ssm.Agent(self.run_on_instance, self._emulated_instance)
+        self.agent = ssm.Agent(
+            self.run_on_instance, self._emulated_instance, lambda: instance.agent(self.root)
+        )
         gateway_host = "127.0.0.1" if world.IS_LOOPBACK else world.OPERATOR_GATEWAY
         tasks = ecs.Tasks(self._emulated_instance, self.agent.is_online)
         sessions = tasks.sessions = Sessions(
@@ -226,6 +239,10 @@ class Sandbox:
             self._dial_from_instance,
             lambda t: tasks.is_online(t) if t.startswith("ecs:") else self.agent.is_online(t),
             f"ws://{gateway_host}:{world.GATEWAY_PORT}",
+            version=lambda: instance.agent(self.root)[0],
+            open_key=lambda sealed, context: session_key.decrypt(
+                self._emulated_instance(), sealed, context
+            ),
         )
         sessions.start_in_task = self._start_in_task
         sessions.serve("127.0.0.1" if world.IS_LOOPBACK else "0.0.0.0", world.GATEWAY_PORT)

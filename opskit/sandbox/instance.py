@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -10,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from opskit.sandbox import world
-from opskit.sandbox.aws.metadata import TASK_PATH
 from opskit.sandbox.box import SYSTEM_PATH
 
 ORDINARY_TOOLS = [
@@ -70,6 +70,7 @@ ORDINARY_TOOLS = [
     "xargs",
 ]
 SCRIPTS = Path(__file__).parent / "scripts"
+AGENT_VERSION = "3.3.987.0"
 
 
 def prepare(root: Path, project: Path, *, ca_pem: bytes, extra: Mapping[str, str]) -> None:
@@ -85,6 +86,8 @@ def prepare(root: Path, project: Path, *, ca_pem: bytes, extra: Mapping[str, str
         (root / directory).mkdir(parents=True, mode=0o755, exist_ok=True)
     _make_tools(root / "bin")
     _make_task_tools(root)
+    agent = {"version": AGENT_VERSION, "is_running": True}
+    agent_file(root).write_text(json.dumps(agent), encoding="utf-8")
     here = root / "srv/linkbox"
     (here / "rds-bundle.pem").write_bytes(ca_pem)
     settings = {
@@ -107,6 +110,23 @@ def prepare(root: Path, project: Path, *, ca_pem: bytes, extra: Mapping[str, str
     (here / "compose.yaml").write_text(compose, encoding="utf-8")
 
 
+def agent_file(root: Path) -> Path:
+    """What the instance's agent is: its version, and whether somebody has stopped it."""
+    return root / "var/amazon-ssm-agent.json"
+
+
+def agent(root: Path) -> tuple[str, bool]:
+    """The agent's version, and whether it runs."""
+    settings = json.loads(agent_file(root).read_text(encoding="utf-8"))
+    return str(settings["version"]), bool(settings["is_running"])
+
+
+def set_version(version: str) -> str:
+    """The script that puts another version of the agent on the instance."""
+    pattern = f's/"version": "[0-9.]*"/"version": "{version}"/'
+    return f"sed -i '{pattern}' \"$HOME/amazon-ssm-agent.json\""
+
+
 def environment(root: Path, api_url: str, metadata_url: str = "") -> dict[str, str]:
     """What every command on the instance gets: no credentials, they come from the metadata."""
     more = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata_url} if metadata_url else {}
@@ -127,7 +147,7 @@ def of_task(root: Path, metadata_url: str) -> dict[str, str]:
     where = "FULL" if metadata_url else "RELATIVE"
     return {
         "PATH": str(root / "task"),
-        f"AWS_CONTAINER_CREDENTIALS_{where}_URI": metadata_url + TASK_PATH,
+        f"AWS_CONTAINER_CREDENTIALS_{where}_URI": metadata_url + world.TASK_PATH,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
 
@@ -143,6 +163,7 @@ def _make_tools(directory: Path) -> None:
     for name, arguments in {
         "aws": "-m awscli",
         "docker": shlex.quote(str(SCRIPTS / "docker.py")),
+        "systemctl": shlex.quote(str(SCRIPTS / "systemctl.py")),
     }.items():
         (directory / name).write_text(
             f'#!/bin/sh\nexec {python} {arguments} "$@"\n', encoding="utf-8"

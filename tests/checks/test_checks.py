@@ -13,6 +13,7 @@ from opskit.checks.interface import Status
 from opskit.checks.remedy import restart_commands
 from opskit.diagnosis import judge
 from opskit.engine.interface import LoginFailure
+from opskit.facts.agent import Agent
 from opskit.facts.app_subnets import AppSubnets
 from opskit.facts.balancer import Balancer
 from opskit.facts.certificate import Certificate
@@ -112,6 +113,7 @@ SESSIONS = {
     "Action": ["ssm:*Session", "ssmmessages:OpenDataChannel"],
     "Resource": "*",
 }
+CONNECTION = {"Effect": "Allow", "Action": "ssm:GetConnectionStatus", "Resource": "*"}
 WANTS_ALL = OperatorNeeds(
     tuple((p, b.KEY_ARN if p.on is On.KEY else b.PARAMETERS[:-1] + "db-name") for p in PERMISSIONS)
 )
@@ -295,7 +297,8 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("OPR003", WARN, (WANTS_ALL, b.operator_policies(ONLY_EC2, SESSIONS))),
     ("OPR004", WARN, (b.operator_policies(ONLY_EC2),)),
     ("OPR005", WARN, (WANTS_ALL, b.operator_policies(ONLY_EC2))),
-    ("OPR005", PASS, (WANTS_ALL, b.operator_policies(SESSIONS))),
+    ("OPR005", WARN, (WANTS_ALL, b.operator_policies(SESSIONS))),
+    ("OPR005", PASS, (WANTS_ALL, b.operator_policies(SESSIONS, CONNECTION))),
     ("OPR006", WARN, (WANTS_ALL, b.operator_policies(ONLY_EC2))),
     ("OPR006", PASS, (WANTS_ALL,)),
     ("OPR007", FAIL, (WANTS_ALL, b.operator_policies(ONLY_EC2))),
@@ -304,6 +307,12 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("IAM001", PASS, (b.task(),)),
     ("IAM001", FAIL, (b.task(), b.InstanceRole(None, None, None))),
     ("APP001", PASS, (b.task(), b.probe(asked_containers=False, containers=()))),
+    ("OPR008", FAIL, (Agent("ConnectionLost", b.NOW, "3.3.987.0", takes_sessions=False),)),
+    ("OPR008", FAIL, (Agent("Inactive", None, "3.3.987.0", takes_sessions=False),)),
+    ("OPR008", FAIL, (Agent("Online", b.NOW, "3.3.987.0", takes_sessions=False),)),
+    ("OPR008", FAIL, (Agent(None, None, "", takes_sessions=False),)),
+    ("OPR008", WARN, (Agent("Online", b.NOW, "3.0.196.0", takes_sessions=True),)),
+    ("OPR008", PASS, (Agent("Online", b.NOW, "3.0.222.0", takes_sessions=True),)),
 ]  # fmt: skip
 
 

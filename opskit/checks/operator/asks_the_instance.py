@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from opskit.checks.interface import Finding
 from opskit.checks.operator.rights import verdict
-from opskit.facts.permissions import Group
+from opskit.facts.permissions import Group, On
 from opskit.policy.operator import OperatorAccess
 
 explains: tuple[str, ...] = ()
@@ -20,6 +20,7 @@ explains: tuple[str, ...] = ()
 
 def check(access: OperatorAccess) -> Finding:
     """Judge the rights of this group."""
-    # Whoever may start sessions reaches the instance without it.
-    sessions = [n.is_allowed for n in access.needs if n.permission.group is Group.SESSIONS]
+    # Whoever may start sessions reaches the instance without it; asking for their state is not needed.
+    starts = [n for n in access.needs if n.permission.group is Group.SESSIONS]
+    sessions = [n.is_allowed for n in starts if n.permission.on is not On.EVERYTHING]
     return verdict(access, Group.INSTANCE, is_needed=not (sessions and all(sessions)))

@@ -101,6 +101,10 @@ class Channel:
         target: as StartSession was told; encryption is bound to it.
         make_key: fetches the key of an encrypted session; None where that cannot be done.
         clock_ms: the Unix time in milliseconds, which every message carries.
+
+    Attributes:
+        key_id: the KMS key of an encrypted session, as the agent named it; else empty.
+        key_error: why the session's key could not be fetched; the agent then ends the session.
     """
 
     def __init__(
@@ -123,6 +127,8 @@ class Channel:
         self._waiting: deque[tuple[int, bytes]] = deque()
         self._cipher: Cipher | None = None
         self._handshake: Ready | None = None
+        self.key_id = ""
+        self.key_error: Exception | None = None
         self.is_ready = False
         self.is_closed = False
 
@@ -190,6 +196,16 @@ class Channel:
         found = list(self._frames)
         self._frames.clear()
         return found
+
+    @property
+    def has_frames(self) -> bool:
+        """Whether something has to be written now."""
+        return bool(self._frames)
+
+    @property
+    def has_gap(self) -> bool:
+        """Whether something of the agent is missing, of which later messages have come."""
+        return bool(self._early)
 
     def next_at(self) -> float | None:
         """When `tick` has something to do at the earliest."""
@@ -268,12 +284,14 @@ class Channel:
         answer = {"ClientVersion": CLIENT_VERSION, "ProcessedClientActions": done, "Errors": None}
         self._put(PayloadType.HANDSHAKE_RESPONSE, json.dumps(answer).encode(), now)
 
-    def _agree(self, parameters: Mapping[str, str]) -> tuple[int, dict[str, str] | None, str]:
+    def _agree(self, parameters: Mapping[str, str]) -> tuple[int, dict[str, Any] | None, str]:
+        self.key_id = parameters.get("KMSKeyId", "")
         if self._make_key is None:
             return FAILED, None, "no right to fetch the session's key"
         try:
             self._cipher, result = agree(parameters, self._session_id, self._target, self._make_key)
         except Exception as error:
+            self.key_error = error
             # The agent shows the text to whoever reads the session's history.
             return FAILED, None, f"kms:GenerateDataKey failed: {type(error).__name__}"
         return SUCCESS, result, ""

@@ -13,9 +13,11 @@ from collections.abc import Mapping
 
 from opskit.errors import Lost
 from opskit.instance.interface import CommandResult, OnOutput, unheard
+from opskit.instance.run_command import Ssm
 from opskit.instance.session_manager.channel import Closed, Data, ExitCode, Stream
 from opskit.instance.session_manager.encryption import KEY_BYTES, MakeKey
-from opskit.instance.session_manager.session import Gateway, Session, Ssm, UnknownDocument
+from opskit.instance.session_manager.refusal import UnknownDocument, not_opened
+from opskit.instance.session_manager.session import Gateway, Session
 
 NON_INTERACTIVE = "AWS-StartNonInteractiveCommand"
 INTERACTIVE = "AWS-StartInteractiveCommand"
@@ -64,6 +66,10 @@ class SessionManager:
                 elif isinstance(event, ExitCode):
                     heard.status = event.status
                 elif isinstance(event, Closed):
+                    channel, target = session.channel, self._instance_id
+                    unopened = not_opened(target, channel.key_id, channel.key_error, event.reason)
+                    if unopened is not None:
+                        raise unopened
                     return heard.result(event.reason, self._instance_id)
         raise Lost(f"the command on {self._instance_id} did not end within {timeout_s:.0f} s")
 

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 from collections.abc import Callable, Mapping
+from typing import Any
 
 KEY_BYTES = 64
 NONCE_BYTES = 12
@@ -53,8 +54,18 @@ class Cipher:
 
 def agree(
     parameters: Mapping[str, str], session_id: str, target: str, make_key: MakeKey
-) -> tuple[Cipher, dict[str, str]]:
-    """Fetch a key for the session, and what the agent needs to fetch the same."""
+) -> tuple[Cipher, dict[str, Any]]:
+    """Fetch a key for the session, and what the agent needs to fetch the same.
+
+    Agents from 3.3.808.0 on send a random challenge. Acknowledged, it binds the key to this one
+    handshake, since both sides then give it to KMS.
+    """
     context = {"aws:ssm:SessionId": session_id, "aws:ssm:TargetId": target}
+    challenge = parameters.get("Challenge")
+    if challenge:
+        context["aws:ssm:RandomChallenge"] = challenge
     plain, encrypted = make_key(parameters["KMSKeyId"], context)
-    return Cipher(plain), {"KMSCipherTextKey": base64.b64encode(encrypted).decode()}
+    result: dict[str, Any] = {"KMSCipherTextKey": base64.b64encode(encrypted).decode()}
+    if challenge:
+        result["ChallengeAcknowledgement"] = True
+    return Cipher(plain), result

@@ -22,9 +22,11 @@ from typing import Any, Protocol
 
 from opskit.errors import AwsError, Lost, Refused, TargetError
 from opskit.instance.interface import CommandResult, OnOutput, unheard
+from opskit.instance.run_command import Ssm
 from opskit.instance.session_manager.commands import INTERACTIVE, NON_INTERACTIVE, Heard
 from opskit.instance.session_manager.framed import Frames, command
-from opskit.instance.session_manager.session import Ssm, UnknownDocument, start
+from opskit.instance.session_manager.refusal import UnknownDocument
+from opskit.instance.session_manager.session import start
 
 PROGRAM = "session-manager-plugin"
 WHERE = (

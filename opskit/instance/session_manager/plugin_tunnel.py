@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from opskit.errors import Lost
+from opskit.instance.run_command import Ssm
 from opskit.instance.session_manager.plugin import (
     PROGRAM,
     READY_WITHIN_S,
@@ -16,7 +17,6 @@ from opskit.instance.session_manager.plugin import (
     Running,
     find,
 )
-from opskit.instance.session_manager.session import Ssm
 from opskit.instance.session_manager.tunnel import DOCUMENT
 
 OPENED = re.compile(r"Port (\d+) opened for sessionId")

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import queue
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import ExitStack
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from opskit.censor import guard
-from opskit.errors import AwsError, Lost, Refused, TargetError, TransportError
+from opskit.errors import AwsError, Lost, OpskitError, Refused, TargetError, TransportError
+from opskit.instance.run_command import Ssm
 from opskit.instance.session_manager.channel import Channel, Closed, Event
 from opskit.instance.session_manager.encryption import MakeKey
 from opskit.instance.session_manager.message import LARGEST_MESSAGE
+from opskit.instance.session_manager.refusal import TELLS, not_connected, not_started
 
 OPEN_WITHIN_S, CLOSE_WITHIN_S = 10, 2
+START_WITHIN_S = 5.0
+"""So long an interrupted start is waited for, so that it can be taken back."""
 READY_WITHIN_S = 20.0
 """The agent itself waits 15 s for the handshake; with nothing after that the way is blocked."""
 PING_EVERY_S = 40
@@ -27,13 +34,6 @@ RECONNECT_WITHIN_S = 60.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 MOST_WAITING = 64
 """Frames: beyond it the connection is not read, so that the agent slows down."""
-
-
-class Ssm(Protocol):
-    """The operations of Systems Manager that are used here."""
-
-    def __getattr__(self, operation: str) -> Callable[..., Mapping[str, Any]]:
-        """The operation."""
 
 
 class Gateway(Protocol):
@@ -65,7 +65,11 @@ class Session:
         started: Mapping[str, Any] | None = None,
     ) -> None:
         self._ssm, self._gateway, self._target = ssm, gateway, target
-        reply = started or start(ssm, target, document, parameters)
+        self._beginning: Future[Mapping[str, Any]] = Future()
+        atexit.register(self._abandon)
+        if started is not None:
+            self._beginning.set_result(started)
+        reply = started or self._begin(document, parameters)
         self.session_id = str(reply["SessionId"])
         self.channel = Channel(self.session_id, target, make_key)
         self._url = ""
@@ -85,6 +89,29 @@ class Session:
     def __exit__(self, *_: object) -> None:
         """End it, whatever happened."""
         self.close()
+
+    def _begin(self, document: str, parameters: Mapping[str, list[str]]) -> Mapping[str, Any]:
+        """Start it in a thread of its own: an interrupted call would leave a session nobody knows."""
+
+        def work() -> None:
+            try:
+                self._beginning.set_result(start(self._ssm, self._target, document, parameters))
+            except BaseException as error:
+                self._beginning.set_exception(error)
+
+        threading.Thread(target=work, daemon=True).start()
+        try:
+            return self._beginning.result()
+        except (OpskitError, AwsError):
+            atexit.unregister(self._abandon)
+            raise
+
+    def _abandon(self) -> None:
+        """End what the interpreter leaves behind, in whichever thread it was carried."""
+        # A second Ctrl-C skips it.
+        with contextlib.suppress(OpskitError, AwsError, TimeoutError, KeyboardInterrupt):
+            self.session_id = str(self._beginning.result(START_WITHIN_S)["SessionId"])
+            self._terminate()
 
     def send(self, data: bytes) -> None:
         """Send input."""
@@ -256,6 +283,7 @@ class Session:
             return []
 
     def _terminate(self) -> None:
+        atexit.unregister(self._abandon)
         try:
             self._ssm.terminate_session(SessionId=self.session_id)
         except (AwsError, TargetError):
@@ -316,37 +344,27 @@ def start(
 ) -> Mapping[str, Any]:
     """Start a session: its id, its token and the address of its data channel.
 
+    Tried once more where the agent is back by the time that it is asked for.
+
     Raises:
         Refused: it could not be started.
     """
-    try:
-        return ssm.start_session(
-            Target=target, DocumentName=document, Parameters=dict(parameters), Reason="opskit"
-        )
-    except AwsError as error:
-        raise refusal(error, target, document) from None
-
-
-def refusal(error: AwsError, target: str, document: str) -> TransportError:
-    """Why a session could not be started."""
-    if error.is_denied:
-        return Refused(
-            f"you may not start sessions on {target} (ssm:StartSession)",
-            missing=f"ssm:StartSession on {target} and on document {document}",
-        )
-    if error.code == "TargetNotConnected":
-        return Refused(
-            f"Session Manager cannot reach {target}: its agent is offline or not registered",
-            f"aws ssm get-connection-status --target {target}   asks again",
-            missing=f"an online SSM agent on {target}",
-        )
-    if error.code == "InvalidDocument":
-        return UnknownDocument(f"there is no document {document} here")
-    return Refused(f"ssm:StartSession failed: {error.code} {error.message[:200]}".strip())
-
-
-class UnknownDocument(Refused):
-    """The session's document does not exist; another may."""
+    asked = {"Target": target, "DocumentName": document, "Reason": "opskit"}
+    is_back = False
+    while True:
+        try:
+            return ssm.start_session(**asked, Parameters=dict(parameters))
+        except AwsError as error:
+            if error.code != "TargetNotConnected":
+                raise not_started(error, target, document) from None
+        offline = not_connected(ssm, target)
+        if offline is not None or is_back:
+            raise offline or Refused(
+                f"Session Manager says of {target} that it is connected and that it is not",
+                TELLS,
+                missing=f"an online SSM agent on {target}",
+            )
+        is_back = True
 
 
 def _tls(url: str) -> Any:

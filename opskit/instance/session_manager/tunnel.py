@@ -7,14 +7,13 @@ reader that is slow stops the session from taking more, and a sender waits for a
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 
 from opskit.errors import Lost
+from opskit.instance.run_command import Ssm
 from opskit.instance.session_manager.channel import (
     TERMINATE,
     Closed,
@@ -25,17 +24,15 @@ from opskit.instance.session_manager.channel import (
     Ready,
     Stream,
 )
-from opskit.instance.session_manager.session import Gateway, Session, Ssm
-from opskit.instance.session_manager.smux import MOST_DATA, Broken, Finished, Mux, Received
+from opskit.instance.session_manager.line import Carriage, Line, shut
+from opskit.instance.session_manager.session import Gateway, Session
+from opskit.instance.session_manager.single import Single
+from opskit.instance.session_manager.smux import Broken
+from opskit.instance.session_manager.streams import Streams
 
 DOCUMENT = "AWS-StartPortForwardingSessionToRemoteHost"
 UNREACHABLE = 3
 """The agent's flag for a target that refused or did not answer; it does not say for which stream."""
-TICK_S = 0.05
-MOST_UNSENT = 256
-"""Messages on their way to the agent; beyond it local senders wait."""
-MOST_HELD = 4 * 1024 * 1024
-"""Bytes that wait for slow local readers; beyond it nothing more is taken from the session."""
 READY_WITHIN_S = 20.0
 SMUX_AFTER = (3, 0, 196, 0)
 """Agents up to this version carry one stream without frames, and never tell that it was closed."""
@@ -62,12 +59,10 @@ class Tunnel:
     def __init__(self, session: Session, on_problem: Callable[[str], None]) -> None:
         self._session = session
         self._on_problem = on_problem
-        self._mux = Mux()
-        self._lock = threading.Condition()
-        self._streams: dict[int, _Local] = {}
-        self._held = 0
+        self._line = Line(session)
+        self._carriage: Carriage | None = None
         self.failure = ""
-        self.is_over = threading.Event()
+        self.is_over = self._line.is_over
         self._ready = threading.Event()
         self._listener: socket.socket | None = None
 
@@ -85,7 +80,7 @@ class Tunnel:
             OSError: the port is taken.
         """
         listener = socket.create_server(("127.0.0.1", local_port))
-        for work in (self._carry, self._write):
+        for work in (self._read, self._write):
             threading.Thread(target=work, daemon=True).start()
         if not self._ready.wait(READY_WITHIN_S) or self.is_over.is_set():
             listener.close()
@@ -98,129 +93,80 @@ class Tunnel:
         """End all connections and the session."""
         if self._listener is not None:
             # Closing alone would leave it listening for as long as a thread waits in accept.
-            _shut(self._listener)
-        with self._lock:
-            for local in self._streams.values():
-                local.close()
-            if not self.is_over.is_set():
-                self._session.channel.send_flag(TERMINATE, time.monotonic())
+            shut(self._listener)
+        if not self.is_over.is_set():
+            self._line.send_flag(TERMINATE)
         self._end("")
         self._session.close()
 
-    def _carry(self) -> None:
+    def _read(self) -> None:
         """Read frames until the session is over."""
         try:
-            for event in self._session.read(self._lock, self.is_over):
+            for event in self._session.read(self._line.lock, self.is_over):
                 self._take(event)
         except (Lost, Broken, OSError) as error:
             self._end(getattr(error, "sentence", str(error)))
 
+    def _write(self) -> None:
+        """Write what is due, and let time pass."""
+        while not self.is_over.is_set():
+            try:
+                for event in self._line.write_due():
+                    self._take(event)
+            except (Lost, OSError) as error:
+                self._end(getattr(error, "sentence", str(error)))
+            if self._carriage is not None:
+                self._carriage.tick(time.monotonic())
+
     def _take(self, event: Event) -> None:
-        if isinstance(event, Data) and event.stream is Stream.OUT:
-            with self._lock:
-                received = self._mux.receive(event.data)
-            for one in received:
-                self._deliver(one)
+        if isinstance(event, Ready):
+            self._carriage = self._carriage_for(event.agent_version)
+            self._ready.set()
+        elif isinstance(event, Data) and event.stream is Stream.OUT:
+            assert self._carriage is not None  # noqa: S101  Ready comes before all data
+            self._carriage.receive(event.data)
         elif isinstance(event, Flag) and event.number == UNREACHABLE:
             self._on_problem(
                 "the instance could not connect to the database: refused, or no answer"
             )
         elif isinstance(event, Notice):
             self._on_problem(event.text)
-        elif isinstance(event, Ready) and not speaks_smux(event.agent_version):
-            self._end(
-                f"the agent on the instance is too old for a tunnel ({event.agent_version}); "
-                f"it needs {'.'.join(map(str, SMUX_AFTER))} or later"
-            )
         elif isinstance(event, Closed):
-            self._end(" ".join(event.reason.replace("-", " ").split()))
-        if self._session.channel.is_ready:
-            self._ready.set()
+            self._end(self._reason(event))
 
-    def _deliver(self, one: Received | Finished) -> None:
-        local = self._streams.get(one.stream)
-        if local is None:
-            return
-        if isinstance(one, Finished):
-            local.finish()
-            self._close_stream(one.stream)
-            return
-        with self._lock:
-            # Only here the session is held up: the agent notices, and stops reading too.
-            while self._held > MOST_HELD and not self.is_over.is_set():
-                self._lock.wait(1)
-            self._held += len(one.data)
-        local.put(one.data)
+    def _carriage_for(self, agent_version: str) -> Carriage:
+        if speaks_smux(agent_version):
+            return Streams(self._line)
+        self._on_problem(
+            f"the agent on the instance is old ({agent_version or 'no version'}): the tunnel carries "
+            "one connection at a time, is not told when the database closes it, and may lead to the "
+            "instance's own port, since such agents know no remote host; update the agent"
+        )
+        return Single(self._line, self._on_problem)
 
-    def _write(self) -> None:
-        """Write what is due, and let time pass."""
-        while not self.is_over.is_set():
-            with self._lock:
-                self._lock.wait(TICK_S)
-            try:
-                for event in self._session.write(self._lock):
-                    self._take(event)
-            except (Lost, OSError) as error:
-                self._end(getattr(error, "sentence", str(error)))
-            with self._lock:
-                self._lock.notify_all()
+    def _reason(self, event: Closed) -> str:
+        said = " ".join(event.reason.replace("-", " ").split())
+        if not said and isinstance(self._carriage, Single):
+            return "the agent ended the session: it could not connect to the database"
+        return said
 
     def _accept(self) -> None:
         assert self._listener is not None  # noqa: S101  start has made it
+        assert self._carriage is not None  # noqa: S101  it is made before the session is ready
         while True:
             try:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            with self._lock:
-                stream, opening = self._mux.open()
-                local = _Local(connection, self._released)
-                self._streams[stream] = local
-                self._session.channel.send(opening, time.monotonic())
-                self._lock.notify_all()
-            threading.Thread(target=self._send, args=(stream, connection), daemon=True).start()
-
-    def _send(self, stream: int, connection: socket.socket) -> None:
-        """Carry what a local client sends, at the pace of the acknowledgements."""
-        while not self.is_over.is_set():
-            try:
-                data = connection.recv(16 * MOST_DATA)
-            except OSError:
-                data = b""
-            if not data:
-                break
-            with self._lock:
-                while self._session.channel.unsent > MOST_UNSENT and not self.is_over.is_set():
-                    self._lock.wait(1)
-                self._session.channel.send(self._mux.write(stream, data), time.monotonic())
-                self._lock.notify_all()
-        self._close_stream(stream)
-
-    def _close_stream(self, stream: int) -> None:
-        with self._lock:
-            ending = self._mux.close(stream)
-            if ending:
-                self._session.channel.send(ending, time.monotonic())
-            local = self._streams.pop(stream, None)
-            self._lock.notify_all()
-        if local is not None:
-            local.finish()
-
-    def _released(self, count: int) -> None:
-        """A local reader has taken bytes."""
-        with self._lock:
-            self._held -= count
-            self._lock.notify_all()
+            self._carriage.take(connection)
 
     def _end(self, failure: str) -> None:
         self.failure = self.failure or failure
-        self.is_over.set()
+        self._line.end()
         self._ready.set()
-        with self._lock:
-            for local in self._streams.values():
-                local.close()
-            self._lock.notify_all()
+        if self._carriage is not None:
+            self._carriage.end()
 
 
 def speaks_smux(agent_version: str) -> bool:
@@ -230,55 +176,3 @@ def speaks_smux(agent_version: str) -> bool:
     except ValueError:
         return False
     return len(parts) == len(SMUX_AFTER) and parts > SMUX_AFTER
-
-
-class _Local:
-    """One local connection: what came for it, and the thread that gives it away."""
-
-    def __init__(self, connection: socket.socket, released: Callable[[int], None]) -> None:
-        self._connection = connection
-        self._released = released
-        self._pieces: deque[bytes] = deque()
-        self._changed = threading.Condition()
-        self._is_finished = False
-        threading.Thread(target=self._give, daemon=True).start()
-
-    def put(self, data: bytes) -> None:
-        """Take bytes of the peer."""
-        with self._changed:
-            self._pieces.append(data)
-            self._changed.notify()
-
-    def finish(self) -> None:
-        """Close after everything that came was given away."""
-        with self._changed:
-            self._is_finished = True
-            self._changed.notify()
-
-    def close(self) -> None:
-        """Close at once."""
-        self.finish()
-        _shut(self._connection)
-
-    def _give(self) -> None:
-        while True:
-            with self._changed:
-                while not self._pieces and not self._is_finished:
-                    self._changed.wait()
-                pieces, is_last = list(self._pieces), self._is_finished
-                self._pieces.clear()
-            data = b"".join(pieces)
-            try:
-                self._connection.sendall(data)
-            except OSError:
-                is_last = True
-            self._released(len(data))
-            if is_last and not self._pieces:
-                _shut(self._connection)
-                return
-
-
-def _shut(connection: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
-    connection.close()

@@ -214,6 +214,8 @@ class Front:
         if call.service in UNCHECKED:
             return None
         action = f"{call.service}:{call.action}"
+        if action == "kms:GenerateDataKey":
+            return _key_denied(principal, action, call.fields)
         for resource in call.resources:
             said = identity.decision(
                 principal, action, resource, {"aws:RequestedRegion": world.REGION}
@@ -249,6 +251,24 @@ class Front:
             headers.append(("Content-Length", str(len(data))))
         start(status, headers)
         return [data]
+
+
+def _key_denied(principal: Principal, action: str, fields: dict[str, Any]) -> str | None:
+    """The same for the use of a key, whose policy counts as well."""
+    key = ssm.key_of(fields["KeyId"])
+    if key is None:
+        return None
+    context = {
+        f"kms:EncryptionContext:{name}": value
+        for name, value in fields.get("EncryptionContext", {}).items()
+    }
+    said = identity.key_decision(principal, key, action, context)
+    if said.is_allowed:
+        return None
+    return (
+        f"User: {principal.arn} is not authorized to perform: {action} on resource: {key.arn} "
+        f"{said.reason(action)}"
+    )
 
 
 def read_call(environ: dict[str, Any], body: bytes) -> Call:

@@ -89,10 +89,10 @@ def decision(principal: Principal, action: str, resource: str, context: Context)
     return decide(identity, boundary, action, resource, full, scps=organization.levels())
 
 
-def decrypt_decision(principal: Principal, key: Any, context: Context) -> Decision:
-    """What IAM, the organization, the key's policy and its grants say together to kms:Decrypt."""
+def key_decision(principal: Principal, key: Any, action: str, context: Context) -> Decision:
+    """What IAM, the organization, the key's policy and its grants say together to a use of a key."""
     identity, boundary = policies_of(principal)
-    full, action = _with_caller(principal, context), "kms:Decrypt"
+    full = _with_caller(principal, context)
     levels = organization.levels()
     ask = KeyRequest(
         own=decide(identity, boundary, action, key.arn, full, scps=levels),

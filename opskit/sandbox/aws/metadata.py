@@ -11,9 +11,6 @@ from opskit.sandbox import world
 from opskit.sandbox.aws.ssm import role_of
 
 LIFE_S = 3600
-TASK_SESSION = "6d9a4f6c0d8a4d0a9c551f6b1f0d6b2e"
-TASK_PATH = f"/v2/credentials/{TASK_SESSION}"
-"""A task's own; it asks without a token, and nobody else knows the path."""
 Start = Callable[..., Any]
 
 
@@ -27,7 +24,7 @@ class Metadata:
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         """Answer one request."""
         path = environ["PATH_INFO"]
-        if path == TASK_PATH:
+        if path == world.TASK_PATH:
             return self._for_task(start)
         if path == "/latest/api/token" and environ["REQUEST_METHOD"] == "PUT":
             return _reply(start, "sandbox-token")
@@ -41,7 +38,7 @@ class Metadata:
         role = role_of(instance) if instance is not None else None
         if role is None:
             return _reply(start, "", "404 Not Found")
-        return _reply(start, json.dumps(self._credentials(role.name, TASK_SESSION)))
+        return _reply(start, json.dumps(self._credentials(role.name, world.TASK_SESSION)))
 
     def _find(self, path: str) -> str | None:
         instance = self._instance()

@@ -16,10 +16,13 @@ from typing import Any
 from opskit.sandbox import world
 from opskit.sandbox.aws import identity
 from opskit.sandbox.aws.identity import Principal
+from opskit.sandbox.instance import AGENT_VERSION, set_version
 from opskit.sandbox.world import Completed
 
 MOST_STDOUT, MOST_STDERR = 24_000, 8_000
 MOST_LISTED = 2_500
+UPDATE_DOCUMENT = "AWS-UpdateSSMAgent"
+UPDATE = set_version(AGENT_VERSION)
 NOT_THERE_S = 0.02
 """For so long after SendCommand its invocation does not exist: AWS needs up to seconds."""
 READS = ("GetParameter", "GetParameters", "GetParametersByPath")
@@ -34,10 +37,19 @@ def error(code: str, message: str = "", status: int = 400) -> Answer:
 
 
 class Agent:
-    """The Systems Manager side of the one instance that has an agent."""
+    """The Systems Manager side of the one instance that has an agent.
 
-    def __init__(self, run: Run, instance: Callable[[], Any]) -> None:
+    Args:
+        run: runs a script on the instance.
+        instance: the emulated instance.
+        installed: the agent's version there, and whether it runs.
+    """
+
+    def __init__(
+        self, run: Run, instance: Callable[[], Any], installed: Callable[[], tuple[str, bool]]
+    ) -> None:
         self._run = run
+        self._installed = installed
         self._instance = instance
         self._commands: dict[str, dict[str, Any]] = {}
 
@@ -60,23 +72,34 @@ class Agent:
         return method(body) if method else None
 
     def is_online(self, instance_id: str) -> bool:
-        """Whether the agent answers: it needs a running instance and a role that lets it."""
+        """Whether sessions can be started: the agent holds a connection to ssmmessages."""
+        return self._may(instance_id, "ssmmessages:OpenControlChannel")
+
+    def takes_commands(self, instance_id: str) -> bool:
+        """Whether commands arrive: over ssmmessages, or as of old over ec2messages."""
+        old = self._may(instance_id, "ec2messages:GetMessages")
+        return old or self.is_online(instance_id)
+
+    def _may(self, instance_id: str, action: str) -> bool:
+        """Whether the agent runs on a running instance, with a role that lets it do something."""
         instance = self._instance()
         if instance is None or instance.id != instance_id or instance.state != "running":
+            return False
+        if not self._installed()[1]:
             return False
         role = role_of(instance)
         if role is None:
             return False
-        return identity.decision(role, "ssmmessages:OpenControlChannel", "*", {}).is_allowed
+        return identity.decision(role, action, "*", {}).is_allowed
 
     def _send(self, body: Mapping[str, Any]) -> Answer:
         ids = body.get("InstanceIds", [])
-        if not ids or not all(self.is_online(i) for i in ids):
+        if not ids or not all(self.takes_commands(i) for i in ids):
             text = (
                 f"Instances [[{', '.join(ids)}]] not in a valid state for account {world.ACCOUNT}"
             )
             return error("InvalidInstanceId", text)
-        if body["DocumentName"] != "AWS-RunShellScript":
+        if body["DocumentName"] not in ("AWS-RunShellScript", UPDATE_DOCUMENT):
             return error("InvalidDocument", f"Document {body['DocumentName']} does not exist")
         command_id = str(uuid.uuid4())
         record = {
@@ -95,6 +118,8 @@ class Agent:
 
     def _execute(self, record: dict[str, Any]) -> None:
         script = "\n".join(record["Parameters"].get("commands", []))
+        if record["DocumentName"] == UPDATE_DOCUMENT:
+            script = UPDATE
         limit = float(record["Parameters"].get("executionTimeout", ["3600"])[0])
         done = self._run(script, limit)
         stderr = done.stderr.decode("utf-8", "replace")
@@ -155,14 +180,14 @@ class Agent:
         ]
         if instance is None or (wanted and instance.id not in wanted):
             return 200, {"InstanceInformationList": []}
-        online = self.is_online(instance.id)
+        online = self._may(instance.id, "ssm:UpdateInstanceInformation")
         return 200, {
             "InstanceInformationList": [
                 {
                     "InstanceId": instance.id,
                     "PingStatus": "Online" if online else "ConnectionLost",
                     "LastPingDateTime": time.time() - (5 if online else 900),
-                    "AgentVersion": "3.3.987.0",
+                    "AgentVersion": self._installed()[0],
                     "PlatformType": "Linux",
                     "ResourceType": "EC2Instance",
                 }
@@ -223,7 +248,7 @@ def refuse_decryption(
                 "kms:CallerAccount": world.ACCOUNT,
                 "kms:EncryptionContext:PARAMETER_ARN": arn_of(parameter.name),
             }
-            said = identity.decrypt_decision(principal, key, context)
+            said = identity.key_decision(principal, key, "kms:Decrypt", context)
             if not said.is_allowed:
                 text = (
                     f"User: {principal.arn} is not authorized to perform: kms:Decrypt on resource: "

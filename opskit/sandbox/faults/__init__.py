@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from opskit.sandbox.faults import access, moved, network, rest
+from opskit.sandbox.faults import access, moved, network, rest, road
 from opskit.sandbox.faults.interface import Fault
 
 LAYERS = ("PAR", "IAM", "RDS", "DNS", "NET", "TLS", "AUT", "APP")
@@ -20,4 +20,10 @@ FAULTS: dict[str, Fault] = {
         key=lambda fault: (LAYERS.index(fault.code[:3]), fault.code),
     )
 }
-"""Every fault by name."""
+"""Every fault of the app's way to its database, by name."""
+
+ROAD_FAULTS: dict[str, Fault] = {fault.name: fault for fault in road.FAULTS}
+"""Those of the road to the instance: the app works, and `diagnose operator` or the session says why
+the instance cannot be asked."""
+
+ALL: dict[str, Fault] = FAULTS | ROAD_FAULTS

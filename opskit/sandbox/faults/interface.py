@@ -50,7 +50,11 @@ Deed = Callable[[Hands], None]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A mistake: what somebody did, what it is to be found as, and how it is taken back."""
+    """A mistake: what somebody did, what it is to be found as, and how it is taken back.
+
+    Attributes:
+        code: of the finding; empty where only a session that is started can say it.
+    """
 
     name: str
     summary: str

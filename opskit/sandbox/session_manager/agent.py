@@ -18,7 +18,20 @@ from typing import Any
 
 RESEND_S = 0.2
 VERSION = "3.3.987.0"
+CHALLENGES_FROM = (3, 3, 808, 0)
+"""Agents from here on ask for a random challenge in the encryption context."""
+ONE_STREAM_UP_TO = (3, 0, 196, 0)
+ONE_STREAM_CLIENTS = (1, 1, 70)
+"""Older agents, and clients that call themselves older, have port sessions without streams."""
+HANDSHAKE_FAILED = "Encountered error while initiating handshake. "
 Frame = bytes
+OpenKey = Callable[[bytes, str], bytes]
+"""(encrypted key, acknowledged challenge or empty) -> plain key; an error's text is told."""
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """A version as numbers."""
+    return tuple(int(part) for part in version.split("."))
 
 
 def pack(name: str, sequence: int, kind: int, payload: bytes, flags: int = 0) -> Frame:
@@ -61,9 +74,10 @@ class AgentSide:
 
     Args:
         session_type: `NonInteractiveCommands`, `InteractiveCommands`, `Port`, or empty for a shell.
-        key: of an encrypted session: (key id, function from ciphertext and context to the plain key).
+        key: of an encrypted session: the key id, and what opens the key that the client sends.
         on_input: told every payload of the client in order: (payload type, bytes).
         accepts: whether input can be taken now; until then it stays unacknowledged.
+        version: of the agent.
     """
 
     def __init__(
@@ -72,14 +86,17 @@ class AgentSide:
         on_input: Callable[[int, bytes], None],
         *,
         properties: dict[str, Any] | None = None,
-        key: tuple[str, Callable[[bytes], bytes]] | None = None,
+        key: tuple[str, OpenKey] | None = None,
         accepts: Callable[[], bool] = lambda: True,
+        version: str = VERSION,
     ) -> None:
         self._type = session_type
         self._on_input = on_input
         self._properties = properties
         self._key = key
         self._accepts = accepts
+        self._version = version
+        self._asked = ""
         self._sequence = 0
         self._expected = 0
         self._pending: dict[int, tuple[int, bytes]] = {}
@@ -103,9 +120,12 @@ class AgentSide:
             }
         ]
         if self._key is not None:
-            parameters = {"KMSKeyId": self._key[0], "Challenge": "c2FuZGJveA=="}
+            parameters = {"KMSKeyId": self._key[0]}
+            if numbers(self._version) >= CHALLENGES_FROM:
+                self._asked = base64.b64encode(os.urandom(16)).decode()
+                parameters["Challenge"] = self._asked
             actions.append({"ActionType": "KMSEncryption", "ActionParameters": parameters})
-        request = {"AgentVersion": VERSION, "RequestedClientActions": actions}
+        request = {"AgentVersion": self._version, "RequestedClientActions": actions}
         self._send(5, json.dumps(request).encode(), now)
 
     def send(self, kind: int, data: bytes, now: float) -> None:
@@ -151,6 +171,12 @@ class AgentSide:
         return found
 
     @property
+    def has_one_stream(self) -> bool:
+        """Whether a port session goes without streams; known after the handshake."""
+        is_old = numbers(self._version) <= ONE_STREAM_UP_TO
+        return is_old or numbers(self.client_version) < ONE_STREAM_CLIENTS
+
+    @property
     def is_settled(self) -> bool:
         """Whether the client has acknowledged everything."""
         return not self._unacknowledged
@@ -184,7 +210,7 @@ class AgentSide:
         self.client_version = response["ClientVersion"]
         for action in response["ProcessedClientActions"]:
             if action["ActionStatus"] != 1:
-                self.failure = (
+                self.failure = HANDSHAKE_FAILED + (
                     f"{action['ActionType']} failed on client with status "
                     f"{action['ActionStatus']} error: {action['Error']}"
                 )
@@ -194,11 +220,19 @@ class AgentSide:
                 return
         self._complete("", now)
 
-    def _start_encryption(self, result: dict[str, str], now: float) -> None:
+    def _start_encryption(self, result: dict[str, Any], now: float) -> None:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         assert self._key is not None
-        plain = self._key[1](base64.b64decode(result["KMSCipherTextKey"]))
+        acknowledged = self._asked if result.get("ChallengeAcknowledgement") else ""
+        try:
+            plain = self._key[1](base64.b64decode(result["KMSCipherTextKey"]), acknowledged)
+        except Exception as error:
+            self.failure = (
+                f"{HANDSHAKE_FAILED}Fetching data key failed: Unable to retrieve data key, "
+                f"Error when decrypting data key {error}"
+            )
+            return
         theirs, ours = AESGCM(plain[32:]), AESGCM(plain[:32])
         self._ciphers = (ours, theirs)
         self._challenge = os.urandom(64)
@@ -210,7 +244,7 @@ class AgentSide:
         assert self._ciphers is not None
         answer = base64.b64decode(json.loads(payload)["Challenge"])
         if self._ciphers[1].decrypt(answer[:12], answer[12:], None) != self._challenge:
-            self.failure = "the challenge was not answered"
+            self.failure = HANDSHAKE_FAILED + "the challenge was not answered"
             return
         self._complete("This session is encrypted using AWS KMS.", now)
 

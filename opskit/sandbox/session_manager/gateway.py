@@ -20,10 +20,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from opskit.sandbox import world
-from opskit.sandbox.aws import identity
+from opskit.sandbox.aws import identity, session_key
 from opskit.sandbox.aws.conduct import Conduct
-from opskit.sandbox.session_manager.agent import AgentSide, pack_closed
+from opskit.sandbox.session_manager.agent import VERSION, AgentSide, OpenKey, numbers, pack_closed
 from opskit.sandbox.session_manager.ports import Dial, Ports
+from opskit.sandbox.session_manager.single import Single
 from opskit.sandbox.session_manager.terminal import Start as StartOnTerminal
 from opskit.sandbox.session_manager.terminal import Terminal
 
@@ -37,6 +38,8 @@ TYPES = {
     ECS_EXEC: "InteractiveCommands",
 }
 """Document -> the session type that its agent sees."""
+NON_INTERACTIVE_FROM = (3, 0, 1124, 0)
+"""Older agents do not know that type of session."""
 DRAIN_S = 2.0
 """So long an agent waits at its end for what is not acknowledged yet."""
 STEP_S = 0.02
@@ -73,7 +76,7 @@ class Running:
     status: str = "Connecting"
     side: AgentSide | None = None
     process: subprocess.Popen[bytes] | None = None
-    ports: Ports | None = None
+    ports: Ports | Single | None = None
     terminal: Terminal | None = None
     output: list[tuple[int, bytes]] = field(default_factory=list)
     has_ended: bool = False
@@ -127,16 +130,6 @@ class _Link:
                 self.connection.close(1000, "Bye")
 
 
-def _typing(session: Running) -> Callable[[int, bytes], None]:
-    """Puts what a client types into a session's terminal, once there is one."""
-
-    def take(kind: int, payload: bytes) -> None:
-        if session.terminal is not None:
-            session.terminal.take(kind, payload)
-
-    return take
-
-
 class Sessions:
     """All sessions of the account.
 
@@ -148,15 +141,25 @@ class Sessions:
     Attributes:
         start_in_task: starts a process in a container, on a terminal; None where there are no tasks.
         dial: connects from the instance.
+        version: of the agent.
+        open_key: decrypts an encrypted session's key as the instance may.
     """
 
     def __init__(
-        self, start: Start, dial: Dial, is_online: Callable[[str], bool], url: str
+        self,
+        start: Start,
+        dial: Dial,
+        is_online: Callable[[str], bool],
+        url: str,
+        *,
+        version: Callable[[], str] = lambda: VERSION,
+        open_key: Callable[[bytes, Mapping[str, str]], bytes] | None = None,
     ) -> None:
         self._start_process = start
         self._dial = dial
         self._is_online = is_online
         self._url = url
+        self._version, self._open_key = version, open_key
         self.conduct = Conduct()
         self.start_in_task: StartOnTerminal | None = None
         self._all: dict[str, Running] = {}
@@ -300,6 +303,7 @@ class Sessions:
             if side.is_open and session.process is None and session.ports is None:
                 self._run(session)
             if session.ports is not None and session.ports.is_over:
+                side.failure = side.failure or session.ports.failure
                 session.has_ended = True
             while session.output and side.backlog < MOST_BACKLOG:
                 side.send(*session.output.pop(0), now)
@@ -322,22 +326,49 @@ class Sessions:
     def _side_of(self, session: Running) -> AgentSide:
         """The agent's end, which goes on over a new connection."""
         if session.side is None:
-            take: Callable[[int, bytes], None] = lambda *_: None  # noqa: E731
             properties = None
             if session.document == REMOTE_HOST:
                 given = {name: values[0] for name, values in session.parameters.items()}
                 properties = {"type": "LocalPortForwarding", **given}
-                session.ports = Ports(
-                    self._dial, given["host"], int(given["portNumber"]), self._sayer(session)
+
+            def take(kind: int, payload: bytes) -> None:
+                if session.ports is not None:
+                    session.ports.take(kind, payload)
+                elif session.terminal is not None:
+                    session.terminal.take(kind, payload)
+
+            session.side = AgentSide(
+                TYPES[session.document],
+                take,
+                properties=properties,
+                key=None if properties else self._key_of(session),
+                accepts=lambda: session.ports is None or session.ports.is_ready,
+                version=self._version(),
+            )
+            kind = TYPES[session.document]
+            if kind == "NonInteractiveCommands" and numbers(self._version()) < NON_INTERACTIVE_FROM:
+                session.side.failure = (
+                    f"Plugin with name {kind} is not supported by this version of ssm agent, please "
+                    f"update to latest version. Step name: {kind}"
                 )
-                take = session.ports.take
-            if session.document == ECS_EXEC:
-                take = _typing(session)
-            session.side = AgentSide(TYPES[session.document], take, properties=properties)
-            session.side.begin(time.monotonic())
+            else:
+                session.side.begin(time.monotonic())
             if session.status == "Connecting":
                 session.status = "Connected"
         return session.side
+
+    def _key_of(self, session: Running) -> tuple[str, OpenKey] | None:
+        """The preferred key, and how the agent opens what it encrypts; port sessions have none."""
+        key_id, open_key = session_key.preferred_key(), self._open_key
+        if not key_id or open_key is None:
+            return None
+        context = {"aws:ssm:SessionId": session.session_id, "aws:ssm:TargetId": session.target}
+
+        def unseal(sealed: bytes, challenge: str) -> bytes:
+            more = {"aws:ssm:RandomChallenge": challenge} if challenge else {}
+            return open_key(sealed, {**context, **more})
+
+        return key_id, unseal
 
     def _sayer(self, session: Running) -> Callable[[int, bytes], None]:
         """Puts payloads into a session's output, at the client's pace."""
@@ -351,6 +382,12 @@ class Sessions:
 
     def _run(self, session: Running) -> None:
         """Start what the session is for, and collect what it says."""
+        if session.document == REMOTE_HOST:
+            assert session.side is not None
+            make = Single if session.side.has_one_stream else Ports
+            host, port = session.parameters["host"][0], int(session.parameters["portNumber"][0])
+            session.ports = make(self._dial, host, port, self._sayer(session))
+            return
         command = session.parameters["command"][0]
         if session.document == ECS_EXEC:
             self._run_in_task(session, command)

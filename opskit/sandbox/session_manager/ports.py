@@ -38,6 +38,12 @@ class Ports:
         self._rest = b""
         self._inputs: dict[int, queue.Queue[bytes]] = {}
         self.is_over = False
+        self.failure = ""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether input is taken: always, each stream waits for itself."""
+        return True
 
     def end(self) -> None:
         """Close all streams: a session that ended leaves no connection behind."""

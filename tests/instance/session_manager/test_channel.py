@@ -105,7 +105,7 @@ def wired(
     """Both sides over links of the same kind, and the list of what the agent is given."""
     given: list[tuple[int, bytes]] = []
     rng = random.Random(seed)
-    key = ("key-1", lambda _: KEY) if encrypted else None
+    key = ("key-1", lambda *_: KEY) if encrypted else None
     agent = AgentSide(session_type, lambda kind, data: given.append((kind, data)), key=key)
     channel = Channel("s-1", "i-1", (lambda *_: (KEY, b"sealed")) if encrypted else None)
     made = Wired(channel, agent, Link(rng, **link), Link(rng, **link))
@@ -156,6 +156,42 @@ def test_handshake_tells_type_version_and_notice() -> None:
     assert both.events[0] == Ready("Port", {}, "3.3.987.0")
     assert both.events[1] == Notice("This session is encrypted using AWS KMS.")
     assert both.agent.client_version == "1.2.764.0"
+
+
+@pytest.mark.parametrize("challenge", ["YXNrZWQgYnkgdGhlIGFnZW50", ""])
+def test_a_challenge_is_acknowledged_where_the_agent_sent_one(challenge: str) -> None:
+    contexts = []
+
+    def make(key_id: str, context: Any) -> tuple[bytes, bytes]:
+        contexts.append(dict(context))
+        return KEY, b"sealed"
+
+    asked = {"KMSKeyId": "k", **({"Challenge": challenge} if challenge else {})}
+    action = {"ActionType": "KMSEncryption", "ActionParameters": asked}
+    request = {"AgentVersion": "3.3.987.0", "RequestedClientActions": [action]}
+    channel = Channel("s-1", "i-1", make)
+    channel.receive(pack("output_stream_data", 0, 5, json.dumps(request).encode()), 1.0)
+    done = json.loads(channel.frames()[1][120:])["ProcessedClientActions"][0]
+    expected = {"aws:ssm:SessionId": "s-1", "aws:ssm:TargetId": "i-1"}
+    more = {"aws:ssm:RandomChallenge": challenge} if challenge else {}
+    assert contexts == [expected | more]
+    assert done["ActionStatus"] == 1
+    assert done["ActionResult"].get("ChallengeAcknowledgement") == (True if challenge else None)
+
+
+def test_a_key_that_cannot_be_had_is_remembered_and_not_told_in_full() -> None:
+    def make(*_: Any) -> tuple[bytes, bytes]:
+        raise RuntimeError("secret detail")
+
+    asked = {"KMSKeyId": "key-1"}
+    action = {"ActionType": "KMSEncryption", "ActionParameters": asked}
+    channel = Channel("s-1", "i-1", make)
+    request = json.dumps({"RequestedClientActions": [action]}).encode()
+    channel.receive(pack("output_stream_data", 0, 5, request), 1.0)
+    said = channel.frames()[1]
+    assert b'"ActionStatus": 2' in said
+    assert b"secret detail" not in said
+    assert (channel.key_id, str(channel.key_error)) == ("key-1", "secret detail")
 
 
 def test_a_shell_begins_without_a_handshake() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import threading
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -84,6 +86,55 @@ class Ssm:
         return {}
 
 
+class Unconnected(Ssm):
+    """A service that says that the target is not connected, and what it knows of it."""
+
+    def __init__(self, nodes: Any, statuses: tuple[str, ...] = ("notconnected",)) -> None:
+        super().__init__(AwsError("ssm:StartSession", "TargetNotConnected", ""))
+        self.nodes, self.statuses = nodes, list(statuses)
+
+    def get_connection_status(self, Target: str) -> Any:  # noqa: N803
+        return {"Target": Target, "Status": self.statuses.pop(0)}
+
+    def describe_instance_information(self, Filters: Any) -> Any:  # noqa: N803
+        if self.nodes is None:
+            raise AwsError("ssm:DescribeInstanceInformation", "AccessDeniedException", "")
+        return {"InstanceInformationList": self.nodes}
+
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "words"),
+    [
+        (None, "offline or not registered"),
+        ([], "never registered"),
+        ([{"PingStatus": "Online"}], "holds no connection to ssmmessages"),
+        (
+            [{"PingStatus": "ConnectionLost", "LastPingDateTime": LONG_AGO}],
+            r"last heard \d{6,} min ago",
+        ),
+        ([{"PingStatus": "Inactive"}], "last heard at a time that is not known"),
+    ],
+)
+def test_a_target_that_is_not_connected_is_told_with_its_reason(nodes: Any, words: str) -> None:
+    ssm = Unconnected(nodes)
+    with pytest.raises(Refused) as caught:
+        SessionManager(ssm, Unsigned(), ssm, "i-1").run("true", timeout_s=5)
+    assert re.search(words, caught.value.sentence)
+    assert "opskit diagnose operator" in caught.value.next_step
+    assert "an online SSM agent on i-1" in caught.value.missing
+    assert len(ssm.asked) == 1
+
+
+def test_an_agent_that_is_back_is_asked_once_more() -> None:
+    ssm = Unconnected([], ("connected", "connected"))
+    with pytest.raises(Refused, match="that it is connected and that it is not"):
+        SessionManager(ssm, Unsigned(), ssm, "i-1").run("true", timeout_s=5)
+    assert len(ssm.asked) == 2
+
+
 class Unsigned:
     """A gateway that signs nothing."""
 
@@ -95,7 +146,6 @@ class Unsigned:
     ("code", "words", "missing"),
     [
         ("AccessDeniedException", "may not start sessions", "ssm:StartSession on i-1"),
-        ("TargetNotConnected", "agent is offline", "an online SSM agent"),
         ("InternalServerError", "InternalServerError", ""),
     ],
 )

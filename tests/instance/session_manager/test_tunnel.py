@@ -2,123 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import os
 import random
-import resource
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
-from opskit.errors import AwsError
-from opskit.instance.session_manager.session import Session
-from opskit.instance.session_manager.tunnel import DOCUMENT, Tunnel, speaks_smux
-from opskit.sandbox.aws.conduct import Conduct
+from opskit.instance.session_manager import line
+from opskit.instance.session_manager.line import TICK_S
+from opskit.instance.session_manager.tunnel import speaks_smux
 from opskit.sandbox.loopback import free_port
-from opskit.sandbox.session_manager.gateway import Sessions
+from tests.instance.session_manager import figures
+from tests.instance.session_manager.scene import echo, exchange, server, tunnel
 
 Serve = Callable[[socket.socket], None]
 MEGABYTE = 1 << 20
-
-
-class Api:
-    """The API's side of sessions, as a client sees it."""
-
-    def __init__(self, sessions: Sessions) -> None:
-        self._sessions = sessions
-
-    def __getattr__(self, operation: str) -> Any:
-        name = "".join(word.title() for word in operation.split("_"))
-
-        def call(**body: Any) -> Any:
-            status, reply = self._sessions.answer(name, body, "user/oncall")  # type: ignore[misc]
-            if status != 200:
-                raise AwsError(f"ssm:{name}", reply["__type"], "")
-            return reply
-
-        return call
-
-
-class Unsigned:
-    """Nobody checks signatures here."""
-
-    def upgrade_headers(self, url: str) -> dict[str, str]:
-        assert "data-channel" in url
-        return {}
-
-
-@contextmanager
-def server(serve: Serve) -> Iterator[int]:
-    """A TCP server on loopback, a thread for each connection."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-
-    def accept() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                threading.Thread(target=one, args=(connection,), daemon=True).start()
-
-    def one(connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):
-            serve(connection)
-
-    threading.Thread(target=accept, daemon=True).start()
-    try:
-        yield int(listener.getsockname()[1])
-    finally:
-        listener.close()
-
-
-@contextmanager
-def tunnel(
-    port: int, monkeypatch: pytest.MonkeyPatch, *injections: dict[str, Any]
-) -> Iterator[tuple[int, list[str], Tunnel]]:
-    """A tunnel to a port of this machine: its local port, what it complained of, and itself."""
-    monkeypatch.setattr(Sessions, "_admit", lambda *_: None)
-    gateway = free_port()
-    sessions = Sessions(
-        lambda _: pytest.fail("no command runs here"),
-        lambda host, there: socket.create_connection((host, there)),
-        lambda _: True,
-        f"ws://127.0.0.1:{gateway}",
-    )
-    sessions.conduct = Conduct()
-    sessions.conduct.replace([{"service": "ssmmessages", **i} for i in injections])
-    sessions.serve("127.0.0.1", gateway)
-    parameters = {"host": ["127.0.0.1"], "portNumber": [str(port)], "localPortNumber": ["0"]}
-    session = Session(Api(sessions), Unsigned(), "i-1", DOCUMENT, parameters)
-    problems: list[str] = []
-    carried = Tunnel(session, problems.append)
-    try:
-        yield carried.start(0), problems, carried
-    finally:
-        carried.close()
-    # Nothing is left open at the service.
-    assert Api(sessions).describe_sessions(State="Active")["Sessions"] == []
-
-
-def echo(connection: socket.socket) -> None:
-    while data := connection.recv(65536):
-        connection.sendall(data)
-
-
-def exchange(port: int, data: bytes) -> bytes:
-    """What an echo server makes of some bytes."""
-    with socket.create_connection(("127.0.0.1", port), 10) as connection:
-        threading.Thread(target=connection.sendall, args=(data,), daemon=True).start()
-        got = bytearray()
-        connection.settimeout(30)
-        while len(got) < len(data):
-            piece = connection.recv(65536)
-            assert piece, f"closed after {len(got)} of {len(data)} bytes"
-            got += piece
-        return bytes(got)
 
 
 def test_bytes_go_there_and_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,38 +77,47 @@ def test_a_bad_connection_of_the_session_loses_nothing(
         assert exchange(port, data) == data
 
 
-def test_large_transfers_arrive_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    size = 8 * MEGABYTE
-    block = os.urandom(MEGABYTE)
+@pytest.mark.parametrize("megabytes", [10, pytest.param(200, marks=pytest.mark.full)])
+def test_large_transfers_arrive_whole(megabytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures.download(megabytes, monkeypatch)
+
+
+@pytest.mark.parametrize("megabytes", [10, pytest.param(200, marks=pytest.mark.full)])
+def test_large_uploads_arrive_whole(megabytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures.upload(megabytes, monkeypatch)
+
+
+def test_a_reader_that_sleeps_holds_up_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = 0
 
     def pour(connection: socket.socket) -> None:
-        for _ in range(size // MEGABYTE):
-            connection.sendall(block)
+        nonlocal sent
+        while True:
+            sent += connection.send(bytes(65536))
 
-    with server(pour) as there, tunnel(there, monkeypatch) as (port, *_):
-        digest, count = hashlib.sha256(), 0
-        with socket.create_connection(("127.0.0.1", port), 5) as connection:
-            connection.settimeout(30)
-            while data := connection.recv(65536):
-                digest.update(data)
-                count += len(data)
-    assert count == size
-    assert digest.digest() == hashlib.sha256(block * (size // MEGABYTE)).digest()
-
-
-def test_a_slow_reader_costs_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    def pour(connection: socket.socket) -> None:
-        for _ in range(200):
-            connection.sendall(bytes(MEGABYTE))
-
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    monkeypatch.setattr(line, "MOST_HELD", 65536)
     with (
         server(pour) as there,
         tunnel(there, monkeypatch) as (port, *_),
         socket.create_connection(("127.0.0.1", port), 5),
     ):
-        time.sleep(3)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
+        before, limit = -1, time.monotonic() + 15
+        while before != sent and time.monotonic() < limit:
+            before = sent
+            time.sleep(0.4)
+        assert before == sent > 0, "it would go on for ever"
+    # What stands in the buffers of the kernel's sockets, in messages under way and with us.
+    assert sent < figures.MOST_GROWTH
+
+
+@pytest.mark.full
+def test_a_slow_reader_costs_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert figures.slow_reader(20.0, 256 * 1024, monkeypatch) < figures.MOST_GROWTH
+
+
+def test_a_byte_there_and_back_waits_for_no_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wake-up that is lost costs TICK_S; every twentieth may meet a busy machine."""
+    assert sorted(figures.round_trips(60, monkeypatch))[-4] < 0.6 * TICK_S
 
 
 def test_the_end_of_the_session_is_told_and_closes_everything(

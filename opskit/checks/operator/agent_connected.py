@@ -1,0 +1,71 @@
+"""The agent on the app's instance can be reached.
+
+Means: nothing can be run on the instance, or no session can be started with it, so that TCP, TLS, the
+login and the app are not tried from where they matter. The app itself is not touched by it.
+Found by: the instance's registration with Systems Manager, its connection to Session Manager, its
+state, and its profile in EC2.
+Looks alike: a right that the operator lacks: there the agent is online and the call is refused.
+Fix: start the agent again on the instance (`sudo systemctl restart amazon-ssm-agent`), or give it back
+what it lost: its profile, the rights of AmazonSSMManagedInstanceCore, or the way to the endpoints
+ssm, ssmmessages and ec2messages: a NAT gateway or interface endpoints.
+Not the fix: opening port 22 to the internet.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.interface import Evidence, Finding, Fix, failed, passed, reported, warned
+from opskit.checks.remedy import aws
+from opskit.facts.agent import Agent
+from opskit.facts.app_instance import AppInstance
+
+explains: tuple[str, ...] = ()
+
+ONE_STREAM_UP_TO = (3, 0, 196, 0)
+"""Such agents carry one connection at a time, and know no session without a terminal."""
+
+
+def check(app: AppInstance, agent: Agent) -> Finding:
+    """Judge registration and connection."""
+    label = app.instance.label
+    known = (_profile(app), reported(f"the instance is {app.instance.state}"))
+    if agent.takes_sessions:
+        if _is_old(agent.version):
+            return warned(
+                f"the agent of {label} is old ({agent.version}): sessions need a terminal, and a tunnel "
+                "carries one connection at a time",
+                fix=Fix(
+                    "updates the agent",
+                    (
+                        aws(
+                            "ssm",
+                            "send-command",
+                            instance_ids=[app.instance.instance_id],
+                            document_name="AWS-UpdateSSMAgent",
+                        ),
+                    ),
+                    "The agent restarts; the app does not.",
+                ),
+            )
+        return passed(f"the agent of {label} ({agent.version or 'no version'}) takes sessions")
+    if agent.ping is None:
+        return failed(f"{label} never registered with Systems Manager here", *known)
+    if agent.ping == "Online":
+        return failed(
+            f"the agent of {label} is online, yet holds no connection to ssmmessages: its role lacks "
+            "ssmmessages:OpenControlChannel, the endpoint is not reached, or it needs a restart",
+            *known,
+        )
+    heard = f"{agent.last_ping_at:%Y-%m-%d %H:%M} UTC" if agent.last_ping_at else "never"
+    return failed(f"the agent of {label} is offline ({agent.ping}), last heard {heard}", *known)
+
+
+def _profile(app: AppInstance) -> Evidence:
+    arn = app.instance.profile_arn
+    if arn is None:
+        return reported("it has no instance profile: the agent has no credentials (IAM001)")
+    return reported(f"it has profile {arn.rsplit('/', 1)[-1]}: the profile is not what is missing")
+
+
+def _is_old(version: str) -> bool:
+    parts = version.split(".")
+    return all(p.isdigit() for p in parts) and tuple(map(int, parts)) <= ONE_STREAM_UP_TO

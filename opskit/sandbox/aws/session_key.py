@@ -1,0 +1,53 @@
+"""The key of encrypted sessions: the account's preferences, and the agent's way to the plain key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from opskit.sandbox import world
+from opskit.sandbox.aws import identity, ssm
+
+PREFERENCES = "SSM-SessionManagerRunShell"
+"""The document in which an account keeps its preferences for sessions."""
+
+
+class NoKey(Exception):
+    """The agent could not fetch the session's key; the text is what it says."""
+
+
+def preferred_key() -> str:
+    """The KMS key that the preferences name; empty when sessions are not encrypted."""
+    from moto.ssm.models import ssm_backends
+
+    documents = ssm_backends[world.ACCOUNT][world.REGION]._documents.get(PREFERENCES)
+    if not documents:
+        return ""
+    content = json.loads(documents.get_default_version().content)
+    return str(content.get("inputs", {}).get("kmsKeyId", ""))
+
+
+def decrypt(instance: Any, sealed: bytes, context: Mapping[str, str]) -> bytes:
+    """A session's plain key, as the instance's role may have it.
+
+    Raises:
+        NoKey: the role may not, or the context is not the one that it was encrypted with.
+    """
+    from moto.kms.models import kms_backends
+
+    role, key = ssm.role_of(instance), ssm.key_of(preferred_key())
+    if role is None or key is None:
+        raise NoKey("no credentials")
+    conditions = {f"kms:EncryptionContext:{name}": value for name, value in context.items()}
+    said = identity.key_decision(role, key, "kms:Decrypt", conditions)
+    if not said.is_allowed:
+        raise NoKey(
+            f"AccessDeniedException: User: {role.arn} is not authorized to perform: kms:Decrypt on "
+            f"resource: {key.arn} {said.reason('kms:Decrypt')}"
+        )
+    try:
+        plain, _ = kms_backends[world.ACCOUNT][world.REGION].decrypt(sealed, dict(context))
+    except Exception as error:
+        raise NoKey(f"InvalidCiphertextException: {error}") from None
+    return bytes(plain)

@@ -1,0 +1,114 @@
+"""Mistakes that leave the app alone and close the road to its instance, or change what it carries.
+
+What the network does to a session is not here: that is what the order `inject` is for.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from opskit.sandbox import instance
+from opskit.sandbox.aws.session_key import PREFERENCES
+from opskit.sandbox.faults.interface import Deed, Fault, Hands
+
+ROLE, OPERATOR = "linkbox-backend-role", "oncall"
+OLD_AGENT = "3.0.196.0"
+KEY_ALIAS = "alias/linkbox-sessions"
+KEY_POLICY, NO_DATA_KEYS, NO_MESSAGES = "session-key", "no-data-keys", "no-messages"
+
+
+def _agent(word: str) -> Deed:
+    def deed(h: Hands) -> None:
+        h.shell(f"systemctl {word} amazon-ssm-agent")
+
+    return deed
+
+
+def _version(new: str) -> Deed:
+    """An instance from an old image: its agent says so itself."""
+
+    def deed(h: Hands) -> None:
+        h.shell(instance.set_version(new))
+
+    return deed
+
+
+def _document(effect: str, action: str, resource: str) -> str:
+    statement = {"Effect": effect, "Action": action, "Resource": resource}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def _without_messages(h: Hands) -> None:
+    h.client("iam").put_role_policy(
+        RoleName=ROLE,
+        PolicyName=NO_MESSAGES,
+        PolicyDocument=_document("Deny", "ssmmessages:*", "*"),
+    )
+
+
+def _with_messages(h: Hands) -> None:
+    h.client("iam").delete_role_policy(RoleName=ROLE, PolicyName=NO_MESSAGES)
+
+
+def _encrypt(h: Hands) -> str:
+    """Somebody turns on encryption in the account's preferences; gives the key's ARN."""
+    kms = h.client("kms")
+    key: dict[str, Any] = kms.create_key(Description="Session Manager")["KeyMetadata"]
+    kms.create_alias(AliasName=KEY_ALIAS, TargetKeyId=key["KeyId"])
+    content = {
+        "schemaVersion": "1.0",
+        "description": "Preferences for sessions",
+        "sessionType": "Standard_Stream",
+        "inputs": {"kmsKeyId": key["Arn"], "idleSessionTimeout": "20"},
+    }
+    h.client("ssm").create_document(
+        Name=PREFERENCES,
+        Content=json.dumps(content),
+        DocumentType="Session",
+        DocumentFormat="JSON",
+    )
+    return str(key["Arn"])
+
+
+def _encrypted(h: Hands) -> None:
+    document = _document("Allow", "kms:Decrypt", _encrypt(h))
+    h.client("iam").put_role_policy(RoleName=ROLE, PolicyName=KEY_POLICY, PolicyDocument=document)
+
+
+def _encrypted_for_others(h: Hands) -> None:
+    _encrypted(h)
+    document = _document("Deny", "kms:GenerateDataKey", "*")
+    h.client("iam").put_user_policy(
+        UserName=OPERATOR, PolicyName=NO_DATA_KEYS, PolicyDocument=document
+    )
+
+
+def _encrypted_without_role(h: Hands) -> None:
+    _encrypt(h)
+
+
+def _plain(h: Hands) -> None:
+    iam, kms = h.client("iam"), h.client("kms")
+    h.client("ssm").delete_document(Name=PREFERENCES)
+    kms.delete_alias(AliasName=KEY_ALIAS)
+    if KEY_POLICY in iam.list_role_policies(RoleName=ROLE)["PolicyNames"]:
+        iam.delete_role_policy(RoleName=ROLE, PolicyName=KEY_POLICY)
+    if NO_DATA_KEYS in iam.list_user_policies(UserName=OPERATOR)["PolicyNames"]:
+        iam.delete_user_policy(UserName=OPERATOR, PolicyName=NO_DATA_KEYS)
+
+
+FAULTS = (
+    Fault("agent-stopped", "somebody stopped the agent on the instance", "OPR008",
+          _agent("stop"), _agent("start")),
+    Fault("role-lacks-messages", "a hardening policy denies the role ssmmessages", "OPR008",
+          _without_messages, _with_messages),
+    Fault("agent-old", f"the instance's image carries agent {OLD_AGENT}", "OPR008",
+          _version(OLD_AGENT), _version(instance.AGENT_VERSION), status="warn"),
+    Fault("sessions-encrypted", "somebody turned on encryption of sessions, with all rights", "",
+          _encrypted, _plain),
+    Fault("session-key-operator", "the same, and the operator may not use the key", "",
+          _encrypted_for_others, _plain),
+    Fault("session-key-role", "the same, and the instance's role may not use the key", "",
+          _encrypted_without_role, _plain),
+)  # fmt: skip
