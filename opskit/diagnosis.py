@@ -69,7 +69,11 @@ class Ways:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Everything that a report says; `ways` is None where the network was not judged."""
+    """Everything that a report says; `ways` is None where the network was not judged.
+
+    Attributes:
+        notices: what the road to the instance has to say of itself, for the terminal.
+    """
 
     place: Place
     judged: tuple[Judged, ...]
@@ -78,6 +82,7 @@ class Diagnosis:
     calls: int
     rounds: int
     seconds: float
+    notices: tuple[str, ...] = ()
 
     @property
     def root_causes(self) -> tuple[Judged, ...]:
@@ -126,6 +131,7 @@ def diagnose(
         snapshot.calls,
         snapshot.rounds,
         time.monotonic() - started,
+        probe.notices if (probe := snapshot.value(InstanceProbe)) else (),
     )
 
 

@@ -16,8 +16,8 @@ from opskit.facts.gather import Clients, gather
 from opskit.facts.interface import RunKey, Unknown
 from opskit.facts.parameters import Parameters, read
 from opskit.facts.region import Region
-from opskit.instance.session_manager.session import Session
-from opskit.instance.session_manager.tunnel import start_session
+from opskit.facts.road import make_tunnel
+from opskit.instance.interface import OnProblem, Tunnel
 from opskit.secret import Secret
 
 DEADLINE_S = 60.0
@@ -70,14 +70,18 @@ def find(target: Target, clients: Clients, region: str) -> Destination:
     )
 
 
-def open_session(destination: Destination, clients: Clients) -> Session:
-    """Start the session that carries the tunnel.
+def open_tunnel(
+    destination: Destination, target: Target, clients: Clients, on_problem: OnProblem
+) -> Tunnel:
+    """Open the road that carries the tunnel.
 
     Raises:
-        Refused: it may not be started, or the agent is not there.
+        Refused: it cannot be gone.
     """
-    ssm, gateway = clients.client("ssm"), clients.client("ssmmessages")
-    return start_session(ssm, gateway, destination.instance_id, destination.host, destination.port)
+    there = destination
+    return make_tunnel(
+        target, clients.client, there.instance_id, there.host, there.port, on_problem
+    )
 
 
 def _name(parameters: Parameters, database: Database) -> str:

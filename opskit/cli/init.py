@@ -61,7 +61,8 @@ def init(force: bool, to_stdout: bool, **flags: Any) -> None:
             lines += [f"# {why}", f"{key} = {json.dumps(value)}"]
     lines += [
         "# More that can be said: container, health_url, dns_server,",
-        "# via (auto, run-command, session-manager, local, none)",
+        "# via (auto, run-command, session-manager, ssh-session, ssh, local, none);",
+        "# over SSH: ssh_user, ssh_key_file, and for plain SSH ssh_host and ssh_bastion",
     ]
     text = "\n".join(lines) + "\n"
     if to_stdout:

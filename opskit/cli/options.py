@@ -32,7 +32,7 @@ TARGET_OPTIONS = (
     click.option(
         "--via",
         metavar="ROAD",
-        help="Road to it: auto, run-command, session-manager, local, none.",
+        help="Road to it: auto, run-command, session-manager, ssh-session, ssh, local, none.",
     ),
     *(
         click.option(f"--parameter-{purpose}", metavar="NAME", help=f"Parameter of the {purpose}.")

@@ -18,7 +18,7 @@ from opskit.cli.options import make_target, target_options
 from opskit.errors import UsageError
 
 if TYPE_CHECKING:
-    from opskit.instance.session_manager.tunnel import Tunnel
+    from opskit.instance.interface import Tunnel
     from opskit.tunnel import Destination
 
 ADDRESS = "127.0.0.1"
@@ -43,18 +43,20 @@ def tunnel(command: tuple[str, ...], local_port: int, ca_file: str | None, **opt
     Examples:
       opskit tunnel --prefix /linkbox --local-port 15432
       opskit tunnel --prefix /linkbox -- psql -c 'select 1'
+      opskit tunnel --prefix /linkbox --via ssh-session -- psql
     """
     from opskit.aws import Aws
     from opskit.cli.terminal import Spinner
-    from opskit.instance.session_manager.tunnel import Tunnel
-    from opskit.tunnel import find, open_session
+    from opskit.tunnel import find, open_tunnel
+
+    def tell(text: str) -> None:
+        print(f"opskit: {text}", file=sys.stderr, flush=True)
 
     target = make_target(options)
     with Spinner(quiet=False) as spinner:
         aws = Aws(target, spinner)
         there = find(target, aws, aws.region)
-        session = open_session(there, aws)
-    carried = Tunnel(session, lambda text: print(f"opskit: {text}", file=sys.stderr, flush=True))
+        carried = open_tunnel(there, target, aws, tell)
     try:
         port = _listen(carried, local_port)
         client = there.engine.client(

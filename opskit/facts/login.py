@@ -14,12 +14,21 @@ from opskit.errors import TransportError
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.dns import Host, OperatorDns
-from opskit.facts.interface import Fact, Known, NotThere, Ssm, SsmMessages, Unknown
+from opskit.facts.interface import (
+    Ec2,
+    Fact,
+    InstanceConnect,
+    Known,
+    NotThere,
+    Ssm,
+    SsmMessages,
+    Unknown,
+)
 from opskit.facts.parameters import Credential, Parameters
 from opskit.facts.probe import InstanceProbe
+from opskit.facts.road import make_tunnel
 from opskit.instance.door import Door
-from opskit.instance.session_manager.session import Session
-from opskit.instance.session_manager.tunnel import start_session
+from opskit.instance.interface import OnProblem, Tunnel
 
 REACH_S = 0.7
 """A private database answers a laptop within one round trip or, mostly, never."""
@@ -83,6 +92,8 @@ class TunnelLogin:
 def read_tunnel(
     ssm: Ssm,
     messages: SsmMessages,
+    connect: InstanceConnect,
+    ec2: Ec2,
     target: Target,
     app: AppInstance,
     host: Host,
@@ -92,10 +103,10 @@ def read_tunnel(
     probe: Fact[InstanceProbe],
     direct: Fact[DirectLogin],
 ) -> TunnelLogin:
-    """Log in through a session where neither this machine nor the instance could do it.
+    """Log in through the instance where neither this machine nor the instance could do it.
 
     An instance without Python cannot log in by itself; libpq here can, with the connection
-    carried by its agent.
+    carried by the road that `--via` names.
     """
     is_done = isinstance(direct, Known) and direct.value.login is not None
     is_done = is_done or (isinstance(probe, Known) and probe.value.attempt is not None)
@@ -107,10 +118,14 @@ def read_tunnel(
     spoken = engine.for_rds_engine(database.instance.engine)
     instance = app.instance
 
-    def start() -> Session:
-        return start_session(ssm, messages, instance.instance_id, host.name, host.port)
+    clients = {"ssm": ssm, "ssmmessages": messages, "ec2-instance-connect": connect, "ec2": ec2}
 
-    door = Door(spoken, host.name, host.port, name, None, start, instance.label)
+    def open_tunnel(on_problem: OnProblem) -> Tunnel:
+        return make_tunnel(
+            target, clients.__getitem__, instance.instance_id, host.name, host.port, on_problem
+        )
+
+    door = Door(spoken, host.name, host.port, name, None, open_tunnel, instance.label)
     try:
         door.server()
         done = door.try_login(user, credential.password)

@@ -8,6 +8,8 @@ from __future__ import annotations
 ROADS: dict[str, str] = {
     "run-command": "opskit.instance.run_command:RunCommand",
     "session-manager": "opskit.instance.session_manager.commands:SessionManager",
+    "ssh-session": "opskit.instance.ssh.commands:Ssh",
+    "ssh": "opskit.instance.ssh.commands:Ssh",
     "local": "opskit.instance.local:Local",
 }
 """Name for `--via` -> dotted path; imported when first used."""

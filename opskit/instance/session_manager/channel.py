@@ -196,6 +196,11 @@ class Channel:
         return self._outbox.next_at()
 
     @property
+    def has_frames(self) -> bool:
+        """Whether something has to be written now."""
+        return bool(self._frames)
+
+    @property
     def unsent(self) -> int:
         """How many messages wait to be sent or to be acknowledged: what a sender has to slow down for."""
         return len(self._waiting) + len(self._outbox)

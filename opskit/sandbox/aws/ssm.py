@@ -59,10 +59,15 @@ class Agent:
         }.get(operation)
         return method(body) if method else None
 
+    def is_running(self, instance_id: str) -> bool:
+        """Whether it is the instance that has a machine, and runs."""
+        instance = self._instance()
+        return instance is not None and instance.id == instance_id and instance.state == "running"
+
     def is_online(self, instance_id: str) -> bool:
         """Whether the agent answers: it needs a running instance and a role that lets it."""
         instance = self._instance()
-        if instance is None or instance.id != instance_id or instance.state != "running":
+        if not self.is_running(instance_id):
             return False
         role = role_of(instance)
         if role is None:

@@ -22,13 +22,15 @@ from opskit.sandbox import world
 from opskit.sandbox.aws import identity
 from opskit.sandbox.aws.conduct import Conduct
 from opskit.sandbox.session_manager.agent import AgentSide, pack_closed
-from opskit.sandbox.session_manager.ports import Dial, Ports
+from opskit.sandbox.session_manager.ports import Dial, OneStream, Ports
 
 REMOTE_HOST = "AWS-StartPortForwardingSessionToRemoteHost"
+SSH = "AWS-StartSSHSession"
 TYPES = {
     "AWS-StartNonInteractiveCommand": "NonInteractiveCommands",
     "AWS-StartInteractiveCommand": "InteractiveCommands",
     REMOTE_HOST: "Port",
+    SSH: "Port",
 }
 """Document -> the session type that its agent sees."""
 DRAIN_S = 2.0
@@ -66,7 +68,7 @@ class Running:
     status: str = "Connecting"
     side: AgentSide | None = None
     process: subprocess.Popen[bytes] | None = None
-    ports: Ports | None = None
+    ports: Ports | OneStream | None = None
     output: list[tuple[int, bytes]] = field(default_factory=list)
     has_ended: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -236,7 +238,9 @@ class Sessions:
         active_at = 0.0
         while True:
             now = time.monotonic()
-            if side.is_open and session.process is None and session.ports is None:
+            if side.is_open and session.ports is not None:
+                session.ports.begin()
+            elif side.is_open and session.process is None:
                 self._run(session)
             if session.ports is not None and session.ports.is_over:
                 session.has_ended = True
@@ -271,6 +275,11 @@ class Sessions:
                 session.ports = Ports(
                     self._dial, given["host"], int(given["portNumber"]), self._sayer(session)
                 )
+                take = session.ports.take
+            elif session.document == SSH:
+                port = session.parameters.get("portNumber", ["22"])[0]
+                properties = {"portNumber": port}
+                session.ports = OneStream(self._dial, int(port), self._sayer(session))
                 take = session.ports.take
             session.side = AgentSide(TYPES[session.document], take, properties=properties)
             session.side.begin(time.monotonic())

@@ -1,4 +1,4 @@
-"""The agent's end of a port session: smux version 1, and the connections from the instance."""
+"""The agent's end of a port session: smux version 1, or one stream of plain bytes, and what they lead to."""
 
 from __future__ import annotations
 
@@ -24,6 +24,55 @@ def frame(command: int, stream: int, data: bytes = b"") -> bytes:
     return bytes([1, command]) + struct.pack("<HI", len(data), stream) + data
 
 
+class OneStream:
+    """A session of AWS-StartSSHSession: one connection, whose end is the session's.
+
+    A port that refuses ends the session without a word: the reason stays in the agent's log.
+    """
+
+    def __init__(self, dial: Dial, port: int, say: Say) -> None:
+        self._dial, self._port, self._say = dial, port, say
+        self._connection: socket.socket | None = None
+        self._input: queue.Queue[bytes] = queue.Queue()
+        self.is_over = False
+
+    def begin(self) -> None:
+        """Connect: the handshake is complete."""
+        if self._connection is None and not self.is_over:
+            try:
+                self._connection = self._dial("localhost", self._port)
+            except OSError:
+                self.is_over = True
+                return
+            for work in (self._give, self._answer):
+                threading.Thread(target=work, args=(self._connection,), daemon=True).start()
+
+    def end(self) -> None:
+        """Close the connection."""
+        self.is_over = True
+        self._input.put(b"")
+
+    def take(self, kind: int, payload: bytes) -> None:
+        """Take what the client sent."""
+        if kind == 1:
+            self._input.put(payload)
+        elif payload == TERMINATE:
+            self.end()
+
+    def _give(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := self._input.get():
+                connection.sendall(data)
+            connection.shutdown(socket.SHUT_RDWR)
+
+    def _answer(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := connection.recv(1024):
+                self._say(1, data)
+        connection.close()
+        self.end()
+
+
 class Ports:
     """All streams of one session.
 
@@ -38,6 +87,9 @@ class Ports:
         self._rest = b""
         self._inputs: dict[int, queue.Queue[bytes]] = {}
         self.is_over = False
+
+    def begin(self) -> None:
+        """Nothing is connected before the client opens a stream."""
 
     def end(self) -> None:
         """Close all streams: a session that ended leaves no connection behind."""
@@ -59,7 +111,8 @@ class Ports:
                 return
             data, self._rest = self._rest[8 : 8 + length], self._rest[8 + length :]
             if command == OPEN:
-                self._inputs[stream] = entrance = queue.Queue()
+                entrance: queue.Queue[bytes] = queue.Queue()
+                self._inputs[stream] = entrance
                 threading.Thread(target=self._serve, args=(stream, entrance), daemon=True).start()
             elif command == DATA and stream in self._inputs:
                 self._inputs[stream].put(data)
