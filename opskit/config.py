@@ -12,6 +12,8 @@ from pathlib import Path
 
 from opskit.errors import TargetError, UsageError
 
+DEFAULT_SSH_USER = "ec2-user"
+"""Amazon Linux's; Ubuntu's is `ubuntu`."""
 FILE_NAME = "opskit.toml"
 FILE_VERSION = 1
 PURPOSES = ("endpoint", "username", "password", "database")

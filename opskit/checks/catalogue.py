@@ -83,6 +83,7 @@ CODES: dict[str, str] = {
     "OPR004": "operator.reads_policies",
     "OPR005": "operator.starts_sessions",
     "OPR006": "operator.rotates_password",
+    "OPR007": "operator.opens_ssh",
 }
 """Code -> module under `checks`, in causal order."""
 

@@ -19,6 +19,8 @@ class On(StrEnum):
     DOCUMENT = "the document AWS-RunShellScript"
     SESSION_DOCUMENT = "the document AWS-StartNonInteractiveCommand"
     TUNNEL_DOCUMENT = "the document AWS-StartPortForwardingSessionToRemoteHost"
+    SSH_DOCUMENT = "the document AWS-StartSSHSession"
+    SSH_KEY = "the app's instance, for one user of it"
     SESSIONS = "one's own sessions"
     JOURNAL = "the journal of rotations"
     DATABASE = "the database"
@@ -31,6 +33,7 @@ class Group(StrEnum):
     PARAMETERS = "read the parameters"
     INSTANCE = "ask the instance"
     SESSIONS = "start sessions"
+    SSH = "open SSH"
     POLICIES = "read policies"
     ROTATION = "rotate the password"
 
@@ -84,6 +87,12 @@ PERMISSIONS: tuple[Permission, ...] = (
     *_rows(Group.SESSIONS, On.SESSION_DOCUMENT, BEYOND, "ssm:StartSession"),
     *_rows(Group.SESSIONS, On.TUNNEL_DOCUMENT, ("auth",), "ssm:StartSession"),
     *_rows(Group.SESSIONS, On.SESSIONS, BEYOND, "ssm:ResumeSession", "ssm:TerminateSession",
+           "ssmmessages:OpenDataChannel"),
+    *_rows(Group.SSH, On.SSH_DOCUMENT, BEYOND, "ssm:StartSession"),
+    *_rows(Group.SSH, On.SSH_KEY, BEYOND, "ec2-instance-connect:SendSSHPublicKey"),
+    *_rows(Group.SSH, On.INSTANCE, BEYOND, "ssm:StartSession"),
+    *_rows(Group.SSH, ALL, BEYOND, "ec2:GetConsoleOutput"),
+    *_rows(Group.SSH, On.SESSIONS, BEYOND, "ssm:ResumeSession", "ssm:TerminateSession",
            "ssmmessages:OpenDataChannel"),
     *_rows(
         Group.POLICIES, ALL, ("iam",),

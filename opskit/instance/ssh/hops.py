@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from opskit.config import Target
+from opskit.config import DEFAULT_SSH_USER, Target
 from opskit.errors import Refused, UsageError
 
-DEFAULT_USER = "ec2-user"
 PORT = 22
 MOST_HOPS = 5
 DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
@@ -54,7 +53,7 @@ def over_session(target: Target, instance_id: str) -> Hop:
         said.get("hostkeyalias", instance_id),
         instance_id,
         PORT,
-        target.ssh_user or said.get("user") or DEFAULT_USER,
+        target.ssh_user or said.get("user") or DEFAULT_SSH_USER,
         (Path(target.ssh_key_file).expanduser(),) if target.ssh_key_file else (),
         True,
         _known_hosts(said),
@@ -111,7 +110,7 @@ def _hop(
         said.get("hostkeyalias", address),
         address,
         int(found["port"] or said.get("port") or PORT),
-        found["user"] or user or said.get("user") or DEFAULT_USER,
+        found["user"] or user or said.get("user") or DEFAULT_SSH_USER,
         tuple(f.expanduser() for f in files),
         bool(named) or said.get("identitiesonly", "no") == "yes",
         _known_hosts(said),

@@ -85,7 +85,7 @@ def judge(hop: Hop, key: Any, ask_console: Callable[[], Console], *, is_session:
             f"if the host was replaced on purpose: ssh-keygen -R {shlex.quote(hop.known_as)}   "
             "forgets the old key",
         )
-    console = ask_console() if hop.instance_id else Console(frozenset(), "it is no known instance")
+    console = ask_console()
     if key.fingerprint in console.fingerprints:
         return ""
     if console.fingerprints:
@@ -100,7 +100,8 @@ def judge(hop: Hop, key: Any, ask_console: Callable[[], Console], *, is_session:
             "taken for this session only: Session Manager leads to the instance itself"
         )
     raise Refused(
-        f"the host key of {hop.known_as} is not known: {shown}; {console.why_none}",
+        f"the host key of {hop.known_as} is not known: {shown}"
+        + (f"; {console.why_none}" if console.why_none else ""),
         f"compare it with {_source(hop)}; if it is the same: {_adding(hop, key)}",
         missing=f"the host key of {hop.known_as} in known_hosts",
     )
@@ -119,20 +120,33 @@ def known_keys(hop: Hop, shown: Any = None) -> list[Any]:
 
     found: list[Any] = []
     for path in hop.known_hosts:
-        keys = HostKeys()
         try:
-            keys.load(str(path))
-            revoked = [
-                line for line in path.read_text().splitlines() if line.startswith("@revoked")
-            ]
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         except (FileNotFoundError, NotADirectoryError):
             continue
-        except (OSError, ValueError) as error:
-            raise Refused(f"{path} cannot be read: {error}") from None
-        if shown is not None and any(shown.get_base64() in line for line in revoked):
-            raise Refused(f"the host key of {hop.known_as} is marked as revoked in {path}")
+        except OSError as error:
+            raise Refused(f"{path} cannot be read: {error.strerror}") from None
+        keys = HostKeys()
+        for line in lines:
+            if line.startswith("@revoked") and shown and shown.get_base64() in line:
+                raise Refused(f"the host key of {hop.known_as} is marked as revoked in {path}")
+            _add(keys, line.strip())
         found += (keys.lookup(hop.known_as) or {}).values()
     return found
+
+
+def _add(keys: Any, line: str) -> None:
+    """Take one line of known_hosts; the library's own reader ends at the first that it cannot read."""
+    from paramiko.hostkeys import HostKeyEntry, InvalidHostKey
+
+    if not line or line.startswith(("#", "@")):
+        return
+    try:
+        entry = HostKeyEntry.from_line(line)
+    except (InvalidHostKey, ValueError):
+        return
+    for name in entry.hostnames if entry else ():
+        keys.add(name, entry.key.get_name(), entry.key)
 
 
 def _source(hop: Hop) -> str:

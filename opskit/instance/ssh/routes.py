@@ -15,7 +15,8 @@ from opskit.instance.ssh.host_keys import Console, Ec2, read_console
 from opskit.instance.ssh.keys import InstanceConnect, offered, push
 from opskit.instance.ssh.session_stream import SessionStream
 
-NO_CONSOLE = Console(frozenset(), "it is no instance that EC2 could be asked about")
+NO_CONSOLE = Console(frozenset())
+"""A bastion's: which instance it is, if it is one, is not known."""
 
 
 class Route(Protocol):

@@ -20,6 +20,8 @@ TICK_S = 0.05
 MOST_UNSENT = 256
 """Messages on their way to the agent; beyond it the sender waits."""
 MOST_TAKEN = 16 * 1024
+THREADS_END_WITHIN_S = 2.0
+"""They notice within a second that the session is over."""
 
 
 class SessionStream:
@@ -35,8 +37,10 @@ class SessionStream:
         self._lock = threading.Condition()
         self._stop = threading.Event()
         self._reason = ""
-        for work in (self._read, self._write, self._send):
-            threading.Thread(target=work, daemon=True).start()
+        works = (self._read, self._write, self._send)
+        self._threads = [threading.Thread(target=work, daemon=True) for work in works]
+        for thread in self._threads:
+            thread.start()
 
     @property
     def why_over(self) -> str:
@@ -50,6 +54,10 @@ class SessionStream:
         """End the session."""
         self._end("")
         self._session.close()
+        for thread in self._threads:
+            thread.join(THREADS_END_WITHIN_S)
+        self._ours.close()
+        self.socket.close()
 
     def _read(self) -> None:
         try:

@@ -39,6 +39,9 @@ class Keys:
         _make_pair(self._directory / "id_ed25519", "oncall")
         public = (self._directory / "id_ed25519.pub").read_text(encoding="utf-8")
         (self._directory / "authorized_keys").write_text(public, encoding="utf-8")
+        # For the operator: where the bastion is.
+        bastion = f"{world.SSH_USER}@{world.BASTION_ADDRESS}:{world.BASTION_PORT}"
+        (self._directory / "bastion").write_text(f"{bastion}\n", encoding="utf-8")
         (self._directory / "pushed.json").write_text("[]", encoding="utf-8")
 
     def host_key_file(self, name: str) -> Path:

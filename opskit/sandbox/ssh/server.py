@@ -112,18 +112,19 @@ def _run(channel: Any, command: str) -> None:
     for thread in threads:
         thread.join()
     channel.close()
+    _started.remove(process)
 
 
 def _feed(channel: Any, stream: Any) -> None:
-    with contextlib.suppress(OSError):
+    # Also the closing writes: of what the process has not taken.
+    with contextlib.suppress(OSError), stream:
         while data := channel.recv(PIECE):
             stream.write(data)
             stream.flush()
-        stream.close()
 
 
 def _pour(stream: Any, send: Callable[[bytes], None]) -> None:
-    with contextlib.suppress(OSError):
+    with stream, contextlib.suppress(OSError):
         while data := stream.read1(PIECE):
             send(data)
 

@@ -1,0 +1,140 @@
+"""An SSH server of this process, plainly on loopback and at the end of a session."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from opskit.config import Target
+from opskit.errors import AwsError
+from opskit.instance.ssh.routes import OverSession, Plain
+from opskit.sandbox.aws.conduct import Conduct
+from opskit.sandbox.loopback import free_port
+from opskit.sandbox.session_manager.gateway import Sessions
+from opskit.sandbox.ssh import server as sshd
+from opskit.sandbox.ssh.keys import Keys
+from tests.instance.session_manager.test_tunnel import Api, Unsigned
+
+
+@dataclass
+class Aws:
+    """EC2 and EC2 Instance Connect, as clients see them."""
+
+    keys: Keys
+    denied: set[str] = field(default_factory=set)
+    console: str | None = None
+    pushed: list[dict[str, Any]] = field(default_factory=list)
+
+    def send_ssh_public_key(self, **body: Any) -> Any:
+        self._check("ec2-instance-connect:SendSSHPublicKey")
+        self.pushed.append(body)
+        return self.keys.push(body)[1]
+
+    def get_console_output(self, **_: Any) -> Any:
+        self._check("ec2:GetConsoleOutput")
+        return {"Output": self.keys.console() if self.console is None else self.console}
+
+    def describe_instances(self, **_: Any) -> Any:
+        return {"Reservations": [{"Instances": [{"PrivateIpAddress": "127.0.0.1"}]}]}
+
+    def _check(self, action: str) -> None:
+        if action in self.denied:
+            raise AwsError(action, "AccessDeniedException", "no")
+
+
+@dataclass
+class Scene:
+    """Servers and the ways to them."""
+
+    home: Path
+    keys: Keys
+    aws: Aws
+    port: int
+    bastion: int
+    sessions: Sessions
+
+    def target(self, **settings: Any) -> Target:
+        return Target("linkbox", {}, **settings)
+
+    def over_session(self, **settings: Any) -> OverSession:
+        api = Api(self.sessions)
+        return OverSession(self.target(**settings), api, Unsigned(), self.aws, self.aws, "i-1")
+
+    def plain(self, **settings: Any) -> Plain:
+        wanted = {
+            "ssh_host": f"127.0.0.1:{self.port}",
+            "ssh_key_file": str(self.home / "keys/id_ed25519"),
+            **settings,
+        }
+        return Plain(self.target(**wanted), self.aws, "i-1")
+
+    def host_key(self, name: str = "app") -> str:
+        words = (self.home / f"keys/host-{name}.pub").read_text().split()
+        return " ".join(words[:2])
+
+    def know(self, *lines: str) -> None:
+        """Write known_hosts."""
+        (self.home / ".ssh/known_hosts").write_text("".join(f"{line}\n" for line in lines))
+
+    def know_both(self) -> None:
+        self.know(
+            f"[127.0.0.1]:{self.port} {self.host_key()}",
+            f"[127.0.0.1]:{self.bastion} {self.host_key('bastion')}",
+        )
+
+    def open_sessions(self) -> list[Any]:
+        found: list[Any] = Api(self.sessions).describe_sessions(State="Active")["Sessions"]
+        return found
+
+
+@contextmanager
+def _listening(keys: Keys, name: str) -> Iterator[int]:
+    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                arguments = (connection, keys, name, {})
+                threading.Thread(target=sshd._serve, args=arguments, daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield int(listener.getsockname()[1])
+    finally:
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+@pytest.fixture
+def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    """Everything up, an empty home, no agent, and every session ended at the end."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    monkeypatch.setattr(Sessions, "_admit", lambda *_: None)
+    (tmp_path / ".ssh").mkdir()
+    keys = Keys(tmp_path / "keys")
+    keys.make()
+    with _listening(keys, "app") as port, _listening(keys, "bastion") as bastion:
+        gateway = free_port()
+        sessions = Sessions(
+            lambda _: pytest.fail("no command of a session runs here"),
+            lambda _, there: socket.create_connection(
+                ("127.0.0.1", port if there == 22 else there)
+            ),
+            lambda _: True,
+            f"ws://127.0.0.1:{gateway}",
+        )
+        sessions.conduct = Conduct()
+        sessions.serve("127.0.0.1", gateway)
+        found = Scene(tmp_path, keys, Aws(keys), port, bastion, sessions)
+        yield found
+    assert found.open_sessions() == []
