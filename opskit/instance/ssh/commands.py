@@ -14,7 +14,7 @@ from typing import Any
 
 from opskit.errors import Lost, Refused
 from opskit.instance.interface import CommandResult, OnOutput, unheard
-from opskit.instance.ssh.connection import Connection
+from opskit.instance.ssh.connection import Connection, broken
 from opskit.instance.ssh.routes import Route
 
 MOST_OUTPUT = 1_000_000
@@ -73,8 +73,6 @@ class _Running:
     """One command on its channel."""
 
     def __init__(self, connection: Connection, on_output: OnOutput, limit_s: float) -> None:
-        from paramiko import SSHException
-
         self._connection, self._on_output, self._limit_s = connection, on_output, limit_s
         self._kept = {False: bytearray(), True: bytearray()}
         self._held, self._pid = b"", b""
@@ -83,7 +81,7 @@ class _Running:
             self._channel = connection.transport.open_session(timeout=START_WITHIN_S)
             self._channel.settimeout(START_WITHIN_S)
             self._channel.exec_command(starter(limit_s))
-        except (SSHException, EOFError, OSError) as error:
+        except broken() as error:
             raise Refused(
                 f"the SSH server runs no commands for us: {str(error) or type(error).__name__}"
             ) from None
@@ -98,7 +96,7 @@ class _Running:
         try:
             channel.sendall(whole(script).encode())
             channel.shutdown_write()
-        except OSError:
+        except broken():
             raise Lost(f"the connection broke while the command was sent{self._why()}") from None
         ended_at: float | None = None
         while True:
@@ -132,9 +130,7 @@ class _Running:
         if not self._pid:
             return
         kill = f"kill -TERM {int(self._pid)}"
-        from paramiko import SSHException
-
-        with contextlib.suppress(SSHException, EOFError, OSError):
+        with contextlib.suppress(*broken()):
             channel = self._connection.transport.open_session(timeout=CANCEL_WITHIN_S)
             channel.settimeout(CANCEL_WITHIN_S)
             channel.exec_command(f"sh -c '{kill} 2>/dev/null || sudo -n {kill}'")

@@ -53,6 +53,13 @@ class Connection:
         self._below.close()
 
 
+def broken() -> tuple[type[Exception], ...]:
+    """The errors by which paramiko tells that a connection or a channel is gone."""
+    from paramiko import SSHException
+
+    return OSError, EOFError, SSHException
+
+
 def greet(
     stream: Any, hop: Hop, ask_console: Callable[[], Console], *, is_session: bool
 ) -> tuple[Any, str]:
@@ -67,7 +74,7 @@ def greet(
     Raises:
         Refused: no SSH server answers, or its key is not the right one.
     """
-    from paramiko import SSHException, Transport
+    from paramiko import Transport
 
     # It writes errors with tracebacks to a log that, unless somebody listens, is standard error.
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
@@ -79,7 +86,7 @@ def greet(
         _prefer(transport, {key.get_name() for key in known_keys(hop)})
         transport.start_client(timeout=HANDSHAKE_WITHIN_S)
         said = judge(hop, transport.get_remote_server_key(), ask_console, is_session=is_session)
-    except (SSHException, EOFError, OSError) as error:
+    except broken() as error:
         transport.close()
         raise Refused(
             f"no SSH server answers at {hop.known_as} ({_words(error)})",
@@ -101,7 +108,7 @@ def log_in(transport: Any, hop: Hop, keys: Iterable[Any], hint: str) -> None:
     Raises:
         Refused: it takes none, or ends the conversation.
     """
-    from paramiko import AuthenticationException, SSHException
+    from paramiko import AuthenticationException
 
     tried: list[str] = []
     try:
@@ -112,7 +119,7 @@ def log_in(transport: Any, hop: Hop, keys: Iterable[Any], hint: str) -> None:
                     return
             if not transport.is_active():
                 break
-    except (SSHException, EOFError, OSError) as error:
+    except broken() as error:
         raise Refused(
             f"the login as {hop.user} at {hop.known_as} failed ({_words(error)})"
         ) from None
@@ -147,13 +154,11 @@ def dial_through(transport: Any, hop: Hop, over: Hop) -> Any:
     Raises:
         Refused: that one cannot or may not.
     """
-    from paramiko import SSHException
-
     try:
         return transport.open_channel(
             "direct-tcpip", (hop.address, hop.port), ("127.0.0.1", 0), timeout=HANDSHAKE_WITHIN_S
         )
-    except (SSHException, EOFError, OSError) as error:
+    except broken() as error:
         raise Refused(
             f"{over.known_as} does not lead to {hop.address}:{hop.port}: {why_no_channel(error)}",
             missing=f"a way from {over.known_as} to {hop.address} on port {hop.port}",

@@ -12,7 +12,7 @@ import threading
 from typing import Any
 
 from opskit.instance.interface import OnProblem
-from opskit.instance.ssh.connection import Connection, why_no_channel
+from opskit.instance.ssh.connection import Connection, broken, why_no_channel
 
 OPEN_WITHIN_S = 20.0
 """A port whose packets are dropped is told as such; kernels try for two minutes."""
@@ -90,14 +90,13 @@ class SshTunnel:
             back.start()
             _take(connection, channel)
             back.join()
-            channel.close()
+            with contextlib.suppress(*broken()):
+                channel.close()
         with self._lock:
             self._locals.discard(connection)
         connection.close()
 
     def _open(self, connection: socket.socket) -> Any | None:
-        from paramiko import SSHException
-
         try:
             return self._connection.transport.open_channel(
                 "direct-tcpip",
@@ -105,7 +104,7 @@ class SshTunnel:
                 connection.getpeername(),
                 timeout=OPEN_WITHIN_S,
             )
-        except (SSHException, EOFError, OSError) as error:
+        except broken() as error:
             if not self.is_over.is_set() and not self._is_closing:
                 self._on_problem(
                     f"the instance could not connect to the database: {why_no_channel(error)}"
@@ -128,10 +127,10 @@ class SshTunnel:
 
 def _take(connection: socket.socket, channel: Any) -> None:
     """Carry what the local client sends, and its end."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(*broken()):
         while data := connection.recv(PIECE):
             channel.sendall(data)
-    with contextlib.suppress(OSError, EOFError):
+    with contextlib.suppress(*broken()):
         channel.shutdown_write()
 
 
@@ -141,9 +140,10 @@ def _give(channel: Any, connection: socket.socket) -> None:
         while data := channel.recv(PIECE):
             connection.sendall(data)
         connection.shutdown(socket.SHUT_WR)
-    except OSError:
+    except broken():
         # Nobody reads any more: what still comes is thrown away with the channel.
-        channel.close()
+        with contextlib.suppress(*broken()):
+            channel.close()
     with contextlib.suppress(OSError):
         if channel.closed:
             connection.shutdown(socket.SHUT_RDWR)

@@ -24,6 +24,8 @@ from opskit.sandbox.ssh.keys import Keys
 
 DIAL_LIMIT_S = 3
 PIECE = 32_768
+GONE = (OSError, EOFError, paramiko.SSHException)
+"""How the library tells that a client is gone."""
 _started: list[subprocess.Popen[bytes]] = []
 
 
@@ -81,6 +83,8 @@ class Server(paramiko.ServerInterface):  # type: ignore[misc]
             connection = self._dialled.pop(channel.get_id(), None) if channel else None
             if connection is not None:
                 _carry(connection, channel)
+        for connection in self._dialled.values():
+            connection.close()
 
 
 def _run(channel: Any, command: str) -> None:
@@ -106,41 +110,43 @@ def _run(channel: Any, command: str) -> None:
     for thread in threads:
         thread.start()
     status = process.wait()
-    with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+    with contextlib.suppress(*GONE):
         if status >= 0:
             channel.send_exit_status(status)
     for thread in threads:
         thread.join()
-    channel.close()
+    with contextlib.suppress(*GONE):
+        channel.close()
     _started.remove(process)
 
 
 def _feed(channel: Any, stream: Any) -> None:
     # Also the closing writes: of what the process has not taken.
-    with contextlib.suppress(OSError), stream:
+    with contextlib.suppress(*GONE), stream:
         while data := channel.recv(PIECE):
             stream.write(data)
             stream.flush()
 
 
 def _pour(stream: Any, send: Callable[[bytes], None]) -> None:
-    with stream, contextlib.suppress(OSError):
+    with stream, contextlib.suppress(*GONE):
         while data := stream.read1(PIECE):
             send(data)
 
 
 def _carry(connection: socket.socket, channel: Any) -> None:
     def there() -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(*GONE):
             while data := channel.recv(PIECE):
                 connection.sendall(data)
             connection.shutdown(socket.SHUT_WR)
 
     def back() -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(*GONE):
             while data := connection.recv(PIECE):
                 channel.sendall(data)
-        channel.close()
+        with contextlib.suppress(*GONE):
+            channel.close()
         connection.close()
 
     for work in (there, back):
@@ -153,7 +159,7 @@ def _serve(connection: socket.socket, keys: Keys, name: str, elsewhere: dict[str
     transport.add_server_key(paramiko.Ed25519Key(filename=str(keys.host_key_file(name))))
     server = Server(keys, name, elsewhere)
     server.transport = transport
-    with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
+    with contextlib.suppress(*GONE):
         transport.start_server(server=server)
         server.serve()
     transport.close()

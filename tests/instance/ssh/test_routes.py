@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import logging
-import subprocess
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from paramiko import Ed25519Key, HostKeys
 
 from opskit.errors import Refused
 from opskit.instance.ssh.commands import Ssh
 from opskit.instance.ssh.routes import Route
 from opskit.sandbox.ssh import keys as sandbox_keys
-from tests.instance.ssh.scene import Scene, scene  # noqa: F401  a fixture
+from tests.instance.ssh.scene import Scene
 
 OTHER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIirrUIzyHHVQ8zT9Gd0D3dIWrHDCcUFc6rrPCFyv9iV"
 
@@ -28,6 +34,46 @@ def refused(route: Route) -> Refused:
     with pytest.raises(Refused) as caught:
         route.open()
     return caught.value
+
+
+@contextmanager
+def agent(place: Path, key: Ed25519Key) -> Iterator[None]:
+    """An SSH agent with one key. Source: draft-miller-ssh-agent, messages 11 to 14."""
+
+    def text(data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + data
+
+    def answer(asked: bytes) -> bytes:
+        if asked[0] == 11:
+            return b"\x0c" + struct.pack(">I", 1) + text(key.asbytes()) + text(b"mine")
+        (length,) = struct.unpack_from(">I", asked, 1)
+        (size,) = struct.unpack_from(">I", asked, 5 + length)
+        data = asked[9 + length : 9 + length + size]
+        return b"\x0e" + text(key.sign_ssh_data(data).asbytes())
+
+    def serve(connection: socket.socket) -> None:
+        with connection, suppress(OSError, struct.error):
+            while True:
+                (length,) = struct.unpack(">I", connection.recv(4, socket.MSG_WAITALL))
+                connection.sendall(text(answer(connection.recv(length, socket.MSG_WAITALL))))
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(place))
+    listener.listen()
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        place.unlink()
 
 
 class TestSession:
@@ -129,12 +175,7 @@ class TestPlain:
 
     def test_a_hashed_name_is_found(self, scene: Scene) -> None:
         scene.aws.console = ""
-        scene.know(f"[127.0.0.1]:{scene.port} {scene.host_key()}")
-        subprocess.run(
-            ["ssh-keygen", "-q", "-H", "-f", str(scene.home / ".ssh/known_hosts")],
-            check=True, capture_output=True,
-        )  # fmt: skip
-        assert "127.0.0.1" not in (scene.home / ".ssh/known_hosts").read_text()
+        scene.know(f"{HostKeys.hash_host(f'[127.0.0.1]:{scene.port}')} {scene.host_key()}")
         assert says(scene.plain())[1] == "hello\n"
 
     @pytest.mark.parametrize("word", ["changed", "revoked"])
@@ -168,29 +209,35 @@ class TestPlain:
         )
         assert says(scene.plain(ssh_host="app", ssh_key_file=None))[1] == "hello\n"
 
-    def test_the_agent_has_the_key(self, scene: Scene, tmp_path: Path) -> None:
+    def test_the_agent_has_the_key(
+        self, scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         place = tmp_path / "agent"
-        with subprocess.Popen(
-            ["ssh-agent", "-D", "-a", str(place)], stdout=subprocess.PIPE, text=True
-        ) as agent:
-            try:
-                assert agent.stdout is not None
-                agent.stdout.readline()
-                pytest.MonkeyPatch().setenv("SSH_AUTH_SOCK", str(place))
-                subprocess.run(["ssh-add", "-q", str(scene.home / "keys/id_ed25519")], check=True)
-                assert says(scene.plain(ssh_key_file=None))[1] == "hello\n"
-            finally:
-                agent.terminate()
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(place))
+        with agent(place, Ed25519Key(filename=str(scene.home / "keys/id_ed25519"))):
+            assert says(scene.plain(ssh_key_file=None))[1] == "hello\n"
 
-    def test_a_key_with_a_passphrase_is_not_asked_for(self, scene: Scene, tmp_path: Path) -> None:
+    def test_a_key_with_a_passphrase_is_the_agents_business(
+        self, scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        key = serialization.load_ssh_private_key(
+            (scene.home / "keys/id_ed25519").read_bytes(), None
+        )
         locked = tmp_path / "locked"
-        subprocess.run(
-            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret-phrase", "-f", str(locked)],
-            check=True,
+        locked.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.OpenSSH,
+                serialization.BestAvailableEncryption(b"words"),
+            )
         )
         error = refused(scene.plain(ssh_key_file=str(locked)))
         assert "has a passphrase" in error.sentence
         assert "ssh-add" in error.next_step
+        locked.with_name("locked.pub").write_text((scene.home / "keys/id_ed25519.pub").read_text())
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
+        with agent(tmp_path / "agent", Ed25519Key(filename=str(scene.home / "keys/id_ed25519"))):
+            assert says(scene.plain(ssh_key_file=str(locked)))[1] == "hello\n"
 
     def test_a_key_that_is_not_there(self, scene: Scene) -> None:
         assert "there is no key /no/key" in refused(scene.plain(ssh_key_file="/no/key")).sentence
