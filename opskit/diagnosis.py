@@ -19,6 +19,7 @@ from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
 from opskit.facts.identity import Identity
 from opskit.facts.interface import RunKey, Unknown, inputs_of
+from opskit.facts.login import TunnelLogin
 from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbInstances
@@ -131,7 +132,7 @@ def diagnose(
         snapshot.calls,
         snapshot.rounds,
         time.monotonic() - started,
-        probe.notices if (probe := snapshot.value(InstanceProbe)) else (),
+        notices_of(snapshot),
     )
 
 
@@ -234,6 +235,14 @@ def place_of(target: Target, region: str, snapshot: Snapshot) -> Place:
         database=database.instance.identifier if database else None,
         via=probe.road if probe else None,
     )
+
+
+def notices_of(snapshot: Snapshot) -> tuple[str, ...]:
+    """What the roads to the instance had to say of themselves, each once."""
+    probe: InstanceProbe | None = snapshot.value(InstanceProbe)
+    tunnel: TunnelLogin | None = snapshot.value(TunnelLogin)
+    said = (*(probe.notices if probe else ()), *(tunnel.notices if tunnel else ()))
+    return tuple(dict.fromkeys(said))
 
 
 def ways_of(snapshot: Snapshot) -> Ways | None:

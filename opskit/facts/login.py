@@ -84,9 +84,14 @@ def read_direct(
 
 @dataclass(frozen=True, slots=True)
 class TunnelLogin:
-    """The login from this machine through the instance; None when none was needed or possible."""
+    """The login from this machine through the instance; None when none was needed or possible.
+
+    Attributes:
+        notices: what the road had to say of itself.
+    """
 
     login: Login | None
+    notices: tuple[str, ...] = ()
 
 
 def read_tunnel(
@@ -125,7 +130,9 @@ def read_tunnel(
             target, clients.__getitem__, instance.instance_id, host.name, host.port, on_problem
         )
 
-    door = Door(spoken, host.name, host.port, name, None, open_tunnel, instance.label)
+    said: list[str] = []
+    label = instance.label
+    door = Door(spoken, host.name, host.port, name, None, open_tunnel, label, said.append)
     try:
         door.server()
         done = door.try_login(user, credential.password)
@@ -133,7 +140,7 @@ def read_tunnel(
         raise NotThere(error.sentence, *([error.missing] if error.missing else [])) from None
     finally:
         door.close()
-    return TunnelLogin(_told(done, f"this machine {door.words}", user))
+    return TunnelLogin(_told(done, f"this machine {door.words}", user), tuple(said))
 
 
 def read(

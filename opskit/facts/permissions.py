@@ -91,7 +91,7 @@ PERMISSIONS: tuple[Permission, ...] = (
     *_rows(Group.SSH, On.SSH_DOCUMENT, BEYOND, "ssm:StartSession"),
     *_rows(Group.SSH, On.SSH_KEY, BEYOND, "ec2-instance-connect:SendSSHPublicKey"),
     *_rows(Group.SSH, On.INSTANCE, BEYOND, "ssm:StartSession"),
-    *_rows(Group.SSH, ALL, BEYOND, "ec2:GetConsoleOutput"),
+    *_rows(Group.SSH, ALL, ("the host key",), "ec2:GetConsoleOutput"),
     *_rows(Group.SSH, On.SESSIONS, BEYOND, "ssm:ResumeSession", "ssm:TerminateSession",
            "ssmmessages:OpenDataChannel"),
     *_rows(

@@ -28,6 +28,8 @@ class Door:
         open_tunnel: opens the instance's road for connections to the database, told whom to tell of
             what happens to them; None: no instance.
         through: the instance's name, for sentences.
+        on_notice: told what the road says of itself while it is opened, such as a host key that
+            nobody knows.
     """
 
     def __init__(
@@ -39,10 +41,12 @@ class Door:
         ca_file: str | None,
         open_tunnel: Callable[[OnProblem], Tunnel] | None,
         through: str,
+        on_notice: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.engine = engine
         self._host, self._port, self._database = host, port, database
         self._ca_file, self._open_road, self._through = ca_file, open_tunnel, through
+        self._on_notice = on_notice
         self._lock = threading.Lock()
         self._direct: str | None = None
         self._is_shut_here = False
@@ -97,6 +101,11 @@ class Door:
                 return str(connection.getpeername()[0])
         return None
 
+    def _hear(self, text: str) -> None:
+        """A single connection's misfortune is told by the login that failed by it."""
+        if self._tunnel is None or self._tunnel.is_over.is_set():
+            self._on_notice(text)
+
     def _open_tunnel(self) -> None:
         if self._failed and time.monotonic() - self._failed[0] < REOPEN_AFTER_S:
             raise Incomplete(self._failed[1])
@@ -105,7 +114,7 @@ class Door:
                 f"{self._host} cannot be reached from this machine, and no instance leads to it"
             )
         try:
-            tunnel = self._open_road(lambda _: None)
+            tunnel = self._open_road(self._hear)
             try:
                 self._tunnel_port = tunnel.start(0)
             except BaseException:

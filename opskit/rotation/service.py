@@ -73,7 +73,7 @@ class Service:
         self._changing = aws.changing("ssm", fence.check)
         self.journal = Journal(self._ssm, self._changing, target.parameters["password"])
         self._doors: dict[tuple[object, ...], Door] = {}
-        self._app_id = ""
+        self._app_id, self._said = "", set[str]()
         self.has_begun = False
         """Whether a rotation may stand open because of us."""
 
@@ -92,8 +92,14 @@ class Service:
         around = look_around(self._target, self._aws, self._aws.region, on_wait)
         if isinstance(around.probe, Known):
             for notice in around.probe.value.notices:
-                self._on_event(Event("note", "road", notice))
+                self._note(notice)
         return around
+
+    def _note(self, text: str) -> None:
+        """Pass on what a road says of itself, once."""
+        if text not in self._said:
+            self._said.add(text)
+            self._on_event(Event("note", "road", text))
 
     def plan(self, around: Surroundings, wishes: Wishes) -> Plan:
         """Judge, and say what would be done."""
@@ -401,7 +407,9 @@ class Service:
         key = (host, port, database, instance)
         if key not in self._doors:
             opener = open_tunnel if instance and self._target.via != "none" else None
-            self._doors[key] = Door(spoken, host, port, database, self._ca_file, opener, label)
+            self._doors[key] = Door(
+                spoken, host, port, database, self._ca_file, opener, label, self._note
+            )
         return self._doors[key]
 
     def _group_members(self, name: str) -> Sequence[str]:

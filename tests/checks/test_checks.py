@@ -111,8 +111,18 @@ SESSIONS = {
     "Action": ["ssm:*Session", "ssmmessages:OpenDataChannel"],
     "Resource": "*",
 }
+KEY_FOR_US, KEY_FOR_OTHERS = (
+    {
+        "Effect": "Allow",
+        "Action": "ec2-instance-connect:SendSSHPublicKey",
+        "Resource": "*",
+        "Condition": {"StringEquals": {"ec2:osuser": user}},
+    }
+    for user in ("ec2-user", "root")
+)
 WANTS_ALL = OperatorNeeds(
-    tuple((p, b.KEY_ARN if p.on is On.KEY else b.PARAMETERS[:-1] + "db-name") for p in PERMISSIONS)
+    tuple((p, b.KEY_ARN if p.on is On.KEY else b.PARAMETERS[:-1] + "db-name") for p in PERMISSIONS),
+    "ec2-user",
 )
 SIMULATOR_ALLOWS = simulated("allowed")
 
@@ -297,6 +307,11 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("OPR005", PASS, (WANTS_ALL, b.operator_policies(SESSIONS))),
     ("OPR006", WARN, (WANTS_ALL, b.operator_policies(ONLY_EC2))),
     ("OPR006", PASS, (WANTS_ALL,)),
+    ("OPR007", SKIP, ()),
+    ("OPR007", WARN, (WANTS_ALL, b.operator_policies(ONLY_EC2))),
+    ("OPR007", PASS, (WANTS_ALL,)),
+    ("OPR007", PASS, (WANTS_ALL, b.operator_policies(ONLY_EC2, SESSIONS, KEY_FOR_US))),
+    ("OPR007", WARN, (WANTS_ALL, b.operator_policies(ONLY_EC2, SESSIONS, KEY_FOR_OTHERS))),
 ]  # fmt: skip
 
 

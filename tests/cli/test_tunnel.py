@@ -13,6 +13,7 @@ import pytest
 
 from opskit.sandbox import client
 from tests.conftest import Operator
+from tests.test_leaks import Watch
 
 TUNNEL = ("opskit", "tunnel", "--prefix", "/linkbox")
 ASK = """
@@ -68,6 +69,26 @@ def test_a_client_verifies_the_real_name(operator: Operator, bundle: str) -> Non
     assert mode.startswith("0o600")
     assert not Path(mode.split()[1]).exists(), "the password's file is gone"
     assert in_environment == "False"
+
+
+@pytest.mark.parametrize("via", ["ssh-session", "ssh"])
+def test_the_same_over_ssh(operator: Operator, bundle: str, via: str) -> None:
+    password = operator.run(
+        *("aws", "ssm", "get-parameter", "--name", "/linkbox/db-password", "--with-decryption"),
+        *("--query", "Parameter.Value", "--output", "text"),
+    ).stdout.strip()
+    watch = Watch(password, "PRIVATE KEY")
+    watch.start()
+    command = (*TUNNEL, "--via", via, "--ca-file", bundle, "--", sys.executable, "-c", ASK)
+    done = operator.run(*command, **operator.over_ssh(via))
+    watch.over.set()
+    watch.join()
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("('linkbox', True)")
+    assert "rds.amazonaws.com True" in done.stdout or operator.running.dns_server
+    assert done.stderr == ""
+    assert watch.rounds > 3
+    assert watch.found == []
 
 
 def test_another_authority_is_refused(operator: Operator, tmp_path: Path) -> None:

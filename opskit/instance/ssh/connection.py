@@ -142,6 +142,8 @@ def dial(hop: Hop) -> socket.socket:
     except OSError as error:
         raise Refused(
             f"no connection to {hop.address}:{hop.port}: {_words(error)}",
+            "OPSKIT_SSH_BASTION names a host that leads there, OPSKIT_SSH_HOST another address; "
+            "--via ssh-session needs neither",
             missing=f"a way to {hop.address} on port {hop.port}",
         ) from None
     connection.settimeout(None)
