@@ -210,6 +210,28 @@ class TestRights:
         assert active(operator) <= before
 
 
+@pytest.mark.full
+@pytest.mark.xdist_group("roads")
+@pytest.mark.parametrize("via", ["ssh-session", "ssh"])
+def test_a_rotation_goes_the_road_that_was_named(operator: Operator, via: str) -> None:
+    operator.wait_until_healthy()
+    command = (
+        "opskit",
+        "rotate-password",
+        "--prefix",
+        "/linkbox",
+        "--yes",
+        "--via",
+        via,
+        "--debug",
+    )
+    done = operator.run(*command, **operator.over_ssh(via))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "DONE  rotated" in done.stdout
+    assert "ssm:SendCommand" not in done.stderr
+    assert ("ssm:StartSession" in done.stderr) is (via == "ssh-session")
+
+
 @pytest.mark.xdist_group("roads")
 @pytest.mark.parametrize("via", ["session-manager", "ssh-session"])
 def test_no_secret_is_in_any_session(operator: Operator, via: str) -> None:

@@ -63,7 +63,8 @@ def starter(limit_s: float) -> str:
     limit = math.ceil(limit_s) + 1
     return (
         "sh -c 'echo opskit-pid:$$ >&2; t=; "
-        f'if command -v timeout >/dev/null; then t="timeout -k 5 {limit}"; fi; '
+        # Old ones of BusyBox have other options.
+        f'if timeout -k 5 5 true 2>/dev/null; then t="timeout -k 5 {limit}"; fi; '
         'if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then exec sudo -n $t sh -s; fi; '
         "exec $t sh -s'"
     )

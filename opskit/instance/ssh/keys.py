@@ -82,15 +82,15 @@ def offered(hop: Hop) -> Iterator[Any]:
 
 def _load(path: Path, unusable: list[str]) -> Any | None:
     """The key of a file; None where it is not there or cannot be used."""
-    from paramiko import PKey
+    from paramiko import PasswordRequiredException, PKey
 
     if not path.is_file():
         unusable.append(f"there is no key {path}")
         return None
     try:
         return PKey.from_path(path)
-    except TypeError:
-        # What the library says where a passphrase is missing.
+    except (TypeError, PasswordRequiredException):
+        # The first is what newer releases say.
         unusable.append(f"the key {path} has a passphrase, which opskit does not ask for")
     except Exception as error:
         # Its other errors have no parent of their own.
