@@ -12,6 +12,8 @@ from pathlib import Path
 
 from opskit.errors import TargetError, UsageError
 
+DEFAULT_SSH_USER = "ec2-user"
+"""Amazon Linux's; Ubuntu's is `ubuntu`."""
 FILE_NAME = "opskit.toml"
 FILE_VERSION = 1
 PURPOSES = ("endpoint", "username", "password", "database")
@@ -30,6 +32,8 @@ class Target:
 
     Attributes:
         parameters: purpose (`PURPOSES`) -> full name of the SSM parameter.
+        ssh_user, ssh_host, ssh_key_file, ssh_bastion: of the roads over SSH; [USER@]HOST[:PORT] for
+            host and bastion. No flags: they hold for a target, not for a command.
         origins: field -> where its value came from, for `--verbose`.
         table: the target's name in opskit.toml, if it has one.
     """
@@ -46,6 +50,10 @@ class Target:
     health_url: str | None = None
     dns_server: str | None = None
     via: str = "auto"
+    ssh_user: str | None = None
+    ssh_host: str | None = None
+    ssh_key_file: str | None = None
+    ssh_bastion: str | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
     table: str | None = None
 
@@ -96,6 +104,10 @@ SETTINGS = (
     "health_url",
     "dns_server",
     "via",
+    "ssh_user",
+    "ssh_host",
+    "ssh_key_file",
+    "ssh_bastion",
     *(f"parameter_{purpose}" for purpose in PURPOSES),
 )
 """What a flag, OPSKIT_<NAME> and a target in opskit.toml may set, under one name each."""

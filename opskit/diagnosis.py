@@ -19,6 +19,7 @@ from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
 from opskit.facts.identity import Identity
 from opskit.facts.interface import RunKey, Unknown, inputs_of
+from opskit.facts.login import TunnelLogin
 from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbInstances
@@ -69,7 +70,11 @@ class Ways:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Everything that a report says; `ways` is None where the network was not judged."""
+    """Everything that a report says; `ways` is None where the network was not judged.
+
+    Attributes:
+        notices: what the road to the instance has to say of itself, for the terminal.
+    """
 
     place: Place
     judged: tuple[Judged, ...]
@@ -78,6 +83,7 @@ class Diagnosis:
     calls: int
     rounds: int
     seconds: float
+    notices: tuple[str, ...] = ()
 
     @property
     def root_causes(self) -> tuple[Judged, ...]:
@@ -126,6 +132,7 @@ def diagnose(
         snapshot.calls,
         snapshot.rounds,
         time.monotonic() - started,
+        notices_of(snapshot),
     )
 
 
@@ -246,6 +253,14 @@ def place_of(target: Target, region: str, snapshot: Snapshot) -> Place:
         database=database.instance.identifier if database else None,
         via=probe.road if probe else None,
     )
+
+
+def notices_of(snapshot: Snapshot) -> tuple[str, ...]:
+    """What the roads to the instance had to say of themselves, each once."""
+    probe: InstanceProbe | None = snapshot.value(InstanceProbe)
+    tunnel: TunnelLogin | None = snapshot.value(TunnelLogin)
+    said = (*(probe.notices if probe else ()), *(tunnel.notices if tunnel else ()))
+    return tuple(dict.fromkeys(said))
 
 
 def ways_of(snapshot: Snapshot) -> Ways | None:

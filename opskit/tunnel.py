@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Event
-from typing import Any, Protocol
+from typing import Any
 
 from opskit import engine
 from opskit.config import Target
@@ -18,8 +16,8 @@ from opskit.facts.gather import Clients, gather
 from opskit.facts.interface import RunKey, Unknown
 from opskit.facts.parameters import Parameters, read
 from opskit.facts.region import Region
-from opskit.instance.session_manager.session import Session
-from opskit.instance.session_manager.tunnel import Tunnel, start_session
+from opskit.facts.road import make_tunnel
+from opskit.instance.interface import OnProblem, Tunnel
 from opskit.secret import Secret
 
 DEADLINE_S = 60.0
@@ -76,52 +74,18 @@ def find(target: Target, clients: Clients, region: str) -> Destination:
     )
 
 
-class Carrier(Protocol):
-    """What holds a local port that leads to the database."""
-
-    failure: str
-    is_over: Event
-
-    def start(self, local_port: int) -> int:
-        """Listen on 127.0.0.1, and say on which port."""
-
-    def close(self) -> None:
-        """End all connections and what carries them."""
-
-
-def carry(
-    destination: Destination,
-    clients: Clients,
-    via: str,
-    on_problem: Callable[[str], None],
-) -> Carrier:
-    """What carries the tunnel: opskit itself, or the official plugin where `--via` names it.
+def open_tunnel(
+    destination: Destination, target: Target, clients: Clients, on_problem: OnProblem
+) -> Tunnel:
+    """Open the road that carries the tunnel.
 
     Raises:
-        Refused: no session may be started, the agent is not there, or the plugin is not.
+        Refused: it cannot be gone.
     """
-    if via == "plugin":
-        from opskit.instance.session_manager.plugin_tunnel import PluginTunnel
-
-        return PluginTunnel(
-            clients.client("ssm"),
-            clients.client("ssmmessages"),
-            destination.instance_id,
-            destination.host,
-            destination.port,
-            on_problem,
-        )
-    return Tunnel(open_session(destination, clients), on_problem)
-
-
-def open_session(destination: Destination, clients: Clients) -> Session:
-    """Start the session that carries the tunnel.
-
-    Raises:
-        Refused: it may not be started, or the agent is not there.
-    """
-    ssm, gateway = clients.client("ssm"), clients.client("ssmmessages")
-    return start_session(ssm, gateway, destination.instance_id, destination.host, destination.port)
+    there = destination
+    return make_tunnel(
+        target, clients.client, there.instance_id, there.host, there.port, on_problem
+    )
 
 
 def _name(parameters: Parameters, database: Database) -> str:

@@ -31,7 +31,7 @@ from opskit.facts.operator_simulation import OperatorNeeds, OperatorSimulation
 from opskit.facts.organization import Organization
 from opskit.facts.parameter_metadata import Metadata, ParameterMetadata
 from opskit.facts.parameters import Parameter, Parameters
-from opskit.facts.permissions import PERMISSIONS, On
+from opskit.facts.permissions import PERMISSIONS, Group, On
 from opskit.facts.policies import PolicyText, RolePolicies
 from opskit.facts.prefix_lists import PrefixLists
 from opskit.facts.private_zones import PrivateZones
@@ -280,7 +280,11 @@ NOT_ASKED = probe(reads=())
 
 
 OPERATOR_NEEDS = OperatorNeeds(
-    tuple((p, str(p.on.value)) for p in PERMISSIONS if p.on is On.EVERYTHING)
+    tuple(
+        (p, str(p.on.value))
+        for p in PERMISSIONS
+        if p.on is On.EVERYTHING and p.group is not Group.SSH
+    )
 )
 
 

@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -128,6 +129,24 @@ class Operator:
         if self.running.dns_server:
             assert os.environ.get("CI") != "true", "CI must be able to filter packets"
             pytest.skip("packets cannot be filtered on this machine")
+
+    def over_ssh(self, via: str) -> dict[str, str]:
+        """The environment for a road over SSH: a home that knows the bastion, and its key."""
+        ssh = Path(self.running.directory) / "ssh"
+        home = ssh / f"home-{via}"
+        (home / ".ssh").mkdir(parents=True, exist_ok=True)
+        if via != "ssh":
+            return {"HOME": str(home)}
+        place = (ssh / "bastion").read_text().strip()
+        host, _, port = place.partition("@")[2].rpartition(":")
+        name = host if port == "22" else f"[{host}]:{port}"
+        key = " ".join((ssh / "host-bastion.pub").read_text().split()[:2])
+        (home / ".ssh/known_hosts").write_text(f"{name} {key}\n")
+        return {
+            "HOME": str(home),
+            "OPSKIT_SSH_BASTION": place,
+            "OPSKIT_SSH_KEY_FILE": str(ssh / "id_ed25519"),
+        }
 
     def inject(self, *rows: dict[str, Any]) -> None:
         """Let AWS go wrong in these ways, and no others."""

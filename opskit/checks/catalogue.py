@@ -85,6 +85,7 @@ CODES: dict[str, str] = {
     "OPR006": "operator.rotates_password",
     "OPR007": "operator.asks_the_task",
     "OPR008": "operator.agent_connected",
+    "OPR009": "operator.opens_ssh",
 }
 """Code -> module under `checks`, in causal order."""
 

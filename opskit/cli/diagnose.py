@@ -153,6 +153,8 @@ def _diagnose(name: str, options: dict[str, Any]) -> int:
         found = run(
             target, aws, aws.region, checks, timeout_s=options["timeout"], on_wait=spinner.update
         )
+    for notice in found.notices:
+        print(f"opskit: {notice}", file=sys.stderr)
     if options["verbose"]:
         _say_origins(target)
     style = _style(name, options, Style)

@@ -62,7 +62,8 @@ def init(force: bool, to_stdout: bool, **flags: Any) -> None:
     lines += [
         "# More that can be said: container, health_url, dns_server,",
         "# ecs_task (CLUSTER/TASK[/CONTAINER] or CLUSTER/service:NAME), in place of instance,",
-        "# via (auto, run-command, session-manager, plugin, ecs-exec, local, none)",
+        "# via (auto, run-command, session-manager, plugin, ssh-session, ssh, ecs-exec, local, none);",
+        "# over SSH: ssh_user, ssh_key_file, and for plain SSH ssh_host and ssh_bastion",
     ]
     text = "\n".join(lines) + "\n"
     if to_stdout:

@@ -37,7 +37,8 @@ TARGET_OPTIONS = (
     click.option(
         "--via",
         metavar="ROAD",
-        help="Road to it: auto, run-command, session-manager, plugin, ecs-exec, local, none.",
+        help="Road to it: auto, run-command, session-manager, plugin, ssh-session, ssh, ecs-exec, local, "
+        "none.",
     ),
     *(
         click.option(f"--parameter-{purpose}", metavar="NAME", help=f"Parameter of the {purpose}.")

@@ -43,4 +43,7 @@ def run(command: tuple[str, ...], timeout: float, **options: Any) -> int:
         stream.buffer.write(data)
         stream.flush()
 
-    return road.run(shlex.join(command), timeout_s=timeout, on_output=show).exit_status
+    done = road.run(shlex.join(command), timeout_s=timeout, on_output=show)
+    for notice in done.notices:
+        print(f"opskit: {notice}", file=sys.stderr)
+    return done.exit_status

@@ -18,7 +18,8 @@ from opskit.cli.options import make_target, target_options
 from opskit.errors import UsageError
 
 if TYPE_CHECKING:
-    from opskit.tunnel import Carrier, Destination
+    from opskit.instance.interface import Tunnel
+    from opskit.tunnel import Destination
 
 ADDRESS = "127.0.0.1"
 CLIENT_ENDS_WITHIN_S = 3
@@ -44,21 +45,20 @@ def tunnel(command: tuple[str, ...], local_port: int, ca_file: str | None, **opt
     Examples:
       opskit tunnel --prefix /linkbox --local-port 15432
       opskit tunnel --prefix /linkbox -- psql -c 'select 1'
+      opskit tunnel --prefix /linkbox --via ssh-session -- psql
     """
     from opskit.aws import Aws
     from opskit.cli.terminal import Spinner
-    from opskit.tunnel import carry, find
+    from opskit.tunnel import find, open_tunnel
+
+    def tell(text: str) -> None:
+        print(f"opskit: {text}", file=sys.stderr, flush=True)
 
     target = make_target(options)
     with Spinner(quiet=False) as spinner:
         aws = Aws(target, spinner)
         there = find(target, aws, aws.region)
-        carried = carry(
-            there,
-            aws,
-            target.via,
-            lambda text: print(f"opskit: {text}", file=sys.stderr, flush=True),
-        )
+        carried = open_tunnel(there, target, aws, tell)
     try:
         port = _listen(carried, local_port)
         client = there.engine.client(
@@ -89,7 +89,7 @@ def tunnel(command: tuple[str, ...], local_port: int, ca_file: str | None, **opt
         carried.close()
 
 
-def _listen(carried: Carrier, local_port: int) -> int:
+def _listen(carried: Tunnel, local_port: int) -> int:
     try:
         return carried.start(local_port)
     except OSError as error:

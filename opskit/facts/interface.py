@@ -96,6 +96,10 @@ class Autoscaling(AwsClient, Protocol):
     """EC2 Auto Scaling."""
 
 
+class InstanceConnect(AwsClient, Protocol):
+    """EC2 Instance Connect."""
+
+
 class SsmMessages(Protocol):
     """Session Manager's message gateway, which is no ordinary service: a WebSocket."""
 
@@ -121,6 +125,7 @@ CLIENTS: dict[type, str] = {
     Elbv2: "elbv2",
     Route53: "route53",
     Autoscaling: "autoscaling",
+    InstanceConnect: "ec2-instance-connect",
     Organizations: "organizations",
     SsmMessages: "ssmmessages",
 }

@@ -14,12 +14,21 @@ from opskit.errors import TransportError
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.dns import Host, OperatorDns
-from opskit.facts.interface import Fact, Known, NotThere, Ssm, SsmMessages, Unknown
+from opskit.facts.interface import (
+    Ec2,
+    Fact,
+    InstanceConnect,
+    Known,
+    NotThere,
+    Ssm,
+    SsmMessages,
+    Unknown,
+)
 from opskit.facts.parameters import Credential, Parameters
 from opskit.facts.probe import InstanceProbe
+from opskit.facts.road import make_tunnel
 from opskit.instance.door import Door
-from opskit.instance.session_manager.session import Session
-from opskit.instance.session_manager.tunnel import start_session
+from opskit.instance.interface import OnProblem, Tunnel
 
 REACH_S = 0.7
 """A private database answers a laptop within one round trip or, mostly, never."""
@@ -75,14 +84,21 @@ def read_direct(
 
 @dataclass(frozen=True, slots=True)
 class TunnelLogin:
-    """The login from this machine through the instance; None when none was needed or possible."""
+    """The login from this machine through the instance; None when none was needed or possible.
+
+    Attributes:
+        notices: what the road had to say of itself.
+    """
 
     login: Login | None
+    notices: tuple[str, ...] = ()
 
 
 def read_tunnel(
     ssm: Ssm,
     messages: SsmMessages,
+    connect: InstanceConnect,
+    ec2: Ec2,
     target: Target,
     app: AppInstance,
     host: Host,
@@ -92,10 +108,10 @@ def read_tunnel(
     probe: Fact[InstanceProbe],
     direct: Fact[DirectLogin],
 ) -> TunnelLogin:
-    """Log in through a session where neither this machine nor the instance could do it.
+    """Log in through the instance where neither this machine nor the instance could do it.
 
     An instance without Python cannot log in by itself; libpq here can, with the connection
-    carried by its agent.
+    carried by the road that `--via` names.
     """
     is_done = isinstance(direct, Known) and direct.value.login is not None
     is_done = is_done or (isinstance(probe, Known) and probe.value.attempt is not None)
@@ -107,10 +123,16 @@ def read_tunnel(
     spoken = engine.for_rds_engine(database.instance.engine)
     instance = app.instance
 
-    def start() -> Session:
-        return start_session(ssm, messages, app.session_target, host.name, host.port)
+    clients = {"ssm": ssm, "ssmmessages": messages, "ec2-instance-connect": connect, "ec2": ec2}
 
-    door = Door(spoken, host.name, host.port, name, None, start, instance.label)
+    def open_tunnel(on_problem: OnProblem) -> Tunnel:
+        return make_tunnel(
+            target, clients.__getitem__, app.session_target, host.name, host.port, on_problem
+        )
+
+    said: list[str] = []
+    label = instance.label
+    door = Door(spoken, host.name, host.port, name, None, open_tunnel, label, said.append)
     try:
         door.server()
         done = door.try_login(user, credential.password)
@@ -118,7 +140,7 @@ def read_tunnel(
         raise NotThere(error.sentence, *([error.missing] if error.missing else [])) from None
     finally:
         door.close()
-    return TunnelLogin(_told(done, f"this machine {door.words}", user))
+    return TunnelLogin(_told(done, f"this machine {door.words}", user), tuple(said))
 
 
 def read(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from opskit.config import Target, task_name
+from opskit.config import DEFAULT_SSH_USER, Target, task_name
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.ecs_task import EcsTask
@@ -19,12 +19,24 @@ from opskit.facts.permissions import PERMISSIONS, Group, On, Permission
 from opskit.facts.region import Region
 from opskit.facts.simulation import Simulation, decisions_of, parameter_arn
 
+OS_USER = "ec2:osuser"
+"""The condition key of SendSSHPublicKey: the user whose account the key opens."""
+
 
 @dataclass(frozen=True, slots=True)
 class OperatorNeeds:
-    """(permission, resource) of everything that the commands need."""
+    """(permission, resource) of everything that the commands need.
+
+    Attributes:
+        ssh_user: for whom a key would be pushed; empty where that road is not asked for.
+    """
 
     all: tuple[tuple[Permission, str], ...]
+    ssh_user: str = ""
+
+    def context_of(self, permission: Permission) -> dict[str, str]:
+        """The condition keys that a request for it brings."""
+        return {OS_USER: self.ssh_user} if permission.on is On.SSH_KEY else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +72,8 @@ def choose(
         On.TUNNEL_DOCUMENT: [
             f"{own}:ssm:{region.name}::document/AWS-StartPortForwardingSessionToRemoteHost"
         ],
+        On.SSH_DOCUMENT: [f"{own}:ssm:{region.name}::document/AWS-StartSSHSession"],
+        On.SSH_KEY: [f"{own}:ec2:{region.name}:{identity.account}:instance/{instance}"],
         On.JOURNAL: [parameter_arn(region, identity, journal_of(target.parameters["password"]))],
         On.DATABASE: [
             f"{own}:rds:{region.name}:{identity.account}:db:{database.value.instance.identifier}"
@@ -71,8 +85,10 @@ def choose(
     }
     ecs = f"{own}:ecs:{region.name}:{identity.account}"
     resources |= _of_task(target, task, ecs, f"{own}:ssm:{region.name}:{identity.account}")
+    wants_ssh = target.via == "ssh-session"
     return OperatorNeeds(
-        tuple((p, r) for p in PERMISSIONS if _applies(p, target) for r in resources[p.on])
+        tuple((p, r) for p in PERMISSIONS if _applies(p, target) for r in resources[p.on]),
+        (target.ssh_user or DEFAULT_SSH_USER) if wants_ssh else "",
     )
 
 
@@ -90,7 +106,9 @@ def _of_task(target: Target, task: Fact[EcsTask], ecs: str, ssm: str) -> dict[On
 
 
 def _applies(permission: Permission, target: Target) -> bool:
-    """Whether a right is needed where the app runs: on an instance, or as a task."""
+    """Whether a right is needed: on an instance or for a task, and by SSH only where that is said."""
+    if permission.group is Group.SSH and target.via != "ssh-session":
+        return False
     if target.ecs_task is None:
         return permission.group is not Group.TASKS
     of_instance = permission.on in (On.INSTANCE, On.SESSION_DOCUMENT)
@@ -106,16 +124,23 @@ def read(iam: Iam, policies: OperatorPolicies, needs: OperatorNeeds) -> Operator
         rows = [(p.action, r) for p, r in needs.all if p.on is on]
         if rows:
             actions = list(dict.fromkeys(a for a, _ in rows))
-            calls.append(
-                _asking(iam, policies.arn, actions, list(dict.fromkeys(r for _, r in rows)))
-            )
+            resources = list(dict.fromkeys(r for _, r in rows))
+            user = needs.ssh_user if on is On.SSH_KEY else ""
+            calls.append(_asking(iam, policies.arn, actions, resources, user))
     replies = at_once(calls)
     return OperatorSimulation(
         Simulation(tuple(d for reply in replies for d in decisions_of(reply)))
     )
 
 
-def _asking(iam: Iam, arn: str, actions: list[str], resources: list[str]) -> Callable[[], Any]:
+def _asking(
+    iam: Iam, arn: str, actions: list[str], resources: list[str], ssh_user: str
+) -> Callable[[], Any]:
+    entry = {"ContextKeyName": OS_USER, "ContextKeyValues": [ssh_user], "ContextKeyType": "string"}
     return lambda: iam.simulate_principal_policy(
-        PolicySourceArn=arn, ActionNames=actions, ResourceArns=resources, MaxItems=1000
+        PolicySourceArn=arn,
+        ActionNames=actions,
+        ResourceArns=resources,
+        MaxItems=1000,
+        **({"ContextEntries": [entry]} if ssh_user else {}),
     )

@@ -19,6 +19,8 @@ class On(StrEnum):
     DOCUMENT = "the document AWS-RunShellScript"
     SESSION_DOCUMENT = "the document AWS-StartNonInteractiveCommand"
     TUNNEL_DOCUMENT = "the document AWS-StartPortForwardingSessionToRemoteHost"
+    SSH_DOCUMENT = "the document AWS-StartSSHSession"
+    SSH_KEY = "the app's instance, for one user of it"
     SESSIONS = "one's own sessions"
     CLUSTER = "the ECS cluster"
     TASK = "the ECS task"
@@ -36,6 +38,7 @@ class Group(StrEnum):
     INSTANCE = "ask the instance"
     SESSIONS = "start sessions"
     TASKS = "ask the task"
+    SSH = "open SSH"
     POLICIES = "read policies"
     ROTATION = "rotate the password"
 
@@ -98,6 +101,12 @@ PERMISSIONS: tuple[Permission, ...] = (
     *_rows(Group.TASKS, On.TASK, BEYOND, "ecs:DescribeTasks", "ecs:ExecuteCommand"),
     *_rows(Group.TASKS, On.TASK, ("auth",), "ssm:StartSession"),
     *_rows(Group.TASKS, On.TASK_SESSIONS, BEYOND, "ssm:ResumeSession", "ssm:TerminateSession",
+           "ssmmessages:OpenDataChannel"),
+    *_rows(Group.SSH, On.SSH_DOCUMENT, BEYOND, "ssm:StartSession"),
+    *_rows(Group.SSH, On.SSH_KEY, BEYOND, "ec2-instance-connect:SendSSHPublicKey"),
+    *_rows(Group.SSH, On.INSTANCE, BEYOND, "ssm:StartSession"),
+    *_rows(Group.SSH, ALL, ("the host key",), "ec2:GetConsoleOutput"),
+    *_rows(Group.SSH, On.SESSIONS, BEYOND, "ssm:ResumeSession", "ssm:TerminateSession",
            "ssmmessages:OpenDataChannel"),
     *_rows(
         Group.POLICIES, ALL, ("iam",),

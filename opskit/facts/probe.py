@@ -38,12 +38,17 @@ CA_FILE = "/etc/rds/global-bundle.pem"
 
 @dataclass(frozen=True, slots=True)
 class InstanceProbe:
-    """The instance's answers, with the server's bytes already read by the engine."""
+    """The instance's answers, with the server's bytes already read by the engine.
+
+    Attributes:
+        notices: what the road has to say of itself.
+    """
 
     result: ProbeResult
     greeting: Greeting
     password_name: str
     road: str
+    notices: tuple[str, ...] = ()
 
     @property
     def reads(self) -> tuple[Read, ...]:
@@ -164,7 +169,9 @@ def read(
     known = database.value if isinstance(database, Known) else None
     spoken = _engine_of(known)
     greeting = spoken.greeting(result.heard) if spoken else Greeting(None, None, "", (), None, None)
-    return InstanceProbe(result, greeting, target.parameters["password"], road.road.name)
+    return InstanceProbe(
+        result, greeting, target.parameters["password"], road.road.name, done.notices
+    )
 
 
 def _engine_of(database: Database | None) -> Engine | None:

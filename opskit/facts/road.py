@@ -1,18 +1,35 @@
-"""Which way leads to the instance."""
+"""Which way leads to the instance: for commands, and for connections to the database."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from opskit.config import Target
-from opskit.errors import UsageError
+from opskit.errors import Refused, UsageError
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.ecs_task import EcsTask
-from opskit.facts.interface import Ecs, Fact, Kms, Known, NotThere, Ssm, SsmMessages
+from opskit.facts.interface import (
+    Ec2,
+    Ecs,
+    Fact,
+    InstanceConnect,
+    Kms,
+    Known,
+    NotThere,
+    Ssm,
+    SsmMessages,
+)
 from opskit.instance import ROADS
-from opskit.instance.interface import Road
+from opskit.instance.interface import OnProblem, Road, Tunnel
+
+if TYPE_CHECKING:
+    from opskit.instance.ssh.routes import Route
 
 CHOICES = ("auto", *ROADS, "none")
+Client = Callable[[str], Any]
+"""The client of a service, by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +59,12 @@ def choose(
     ssm: Ssm,
     kms: Kms,
     messages: SsmMessages,
+    connect: InstanceConnect,
+    ec2: Ec2,
     app: AppInstance,
     to_task: Fact[TaskRoad],
 ) -> RoadChoice:
-    """The road that `--via` names; `auto` tries Run Command first, and a session where it is refused."""
+    """The road that `--via` names; `auto` tries them in order, until one is not refused."""
     if target.via not in CHOICES:
         raise UsageError(f"--via '{target.via}' is not one of {', '.join(CHOICES)}")
     if target.via == "none":
@@ -54,25 +73,118 @@ def choose(
         if not isinstance(to_task, Known):
             raise NotThere(to_task.reason, *to_task.missing)
         return RoadChoice(to_task.value.road)
-    return RoadChoice(make_road(target.via, ssm, kms, messages, app.instance.instance_id))
+    clients = {
+        "ssm": ssm,
+        "kms": kms,
+        "ssmmessages": messages,
+        "ec2-instance-connect": connect,
+        "ec2": ec2,
+    }
+    return RoadChoice(make_road(target, clients.__getitem__, app.instance.instance_id))
 
 
-def make_road(via: str, ssm: Ssm, kms: Kms, messages: SsmMessages, instance_id: str) -> Road:
-    """The road of a name to an instance."""
-    if via == "local":
+def make_road(target: Target, client: Client, instance_id: str) -> Road:
+    """The road for commands that `--via` names."""
+    made = [_makers(target, client, instance_id)[name] for name in _names(target)]
+    if len(made) == 1:
+        return made[0]()
+    from opskit.instance.auto import Auto
+
+    return Auto([make() for make in made])
+
+
+def make_tunnel(
+    target: Target, client: Client, place: str, host: str, port: int, on_problem: OnProblem
+) -> Tunnel:
+    """Open the road for connections that `--via` names, as far as the database's port.
+
+    Args:
+        place: the instance, or a task as Session Manager names it.
+        host, port: as the instance knows the database.
+        on_problem: told in a sentence what happened to a connection.
+
+    Raises:
+        Refused: it cannot be gone; under `auto` no road can, and every refusal is told.
+    """
+    from opskit.instance.auto import told_together
+
+    refusals: list[Refused] = []
+    for name in _names(target):
+        try:
+            if name in ("ssh-session", "ssh"):
+                from opskit.instance.ssh.tunnel import SshTunnel
+
+                connection = _route(name, target, client, place).open()
+                return SshTunnel(connection, host, port, on_problem)
+            if name == "plugin":
+                from opskit.instance.session_manager.plugin_tunnel import PluginTunnel
+
+                messages = client("ssmmessages")
+                return PluginTunnel(client("ssm"), messages, place, host, port, on_problem)
+            if name == "session-manager" or target.via != "auto":
+                from opskit.instance.session_manager import tunnel
+
+                messages = client("ssmmessages")
+                session = tunnel.start_session(client("ssm"), messages, place, host, port)
+                return tunnel.Tunnel(session, on_problem)
+        except Refused as error:
+            refusals.append(error)
+    raise told_together(refusals)
+
+
+def _names(target: Target) -> tuple[str, ...]:
+    """The roads that are tried, in this order: what is audited and allowed most often comes first."""
+    if target.via != "auto":
+        return (target.via,)
+    has_ssh = bool(target.ssh_host or target.ssh_bastion)
+    return ("run-command", "session-manager", "ssh-session", *(["ssh"] if has_ssh else []))
+
+
+def _makers(target: Target, client: Client, instance_id: str) -> dict[str, Callable[[], Road]]:
+    def local() -> Road:
         from opskit.instance.local import Local
 
         return Local()
-    if via == "plugin":
+
+    def run_command() -> Road:
+        from opskit.instance.run_command import RunCommand
+
+        return RunCommand(client("ssm"), instance_id)
+
+    def session_manager() -> Road:
+        from opskit.instance.session_manager.commands import SessionManager
+
+        return SessionManager(client("ssm"), client("ssmmessages"), client("kms"), instance_id)
+
+    def plugin() -> Road:
         from opskit.instance.session_manager.plugin import Plugin
 
-        return Plugin(ssm, messages, instance_id)
-    from opskit.instance.auto import Auto
-    from opskit.instance.run_command import RunCommand
-    from opskit.instance.session_manager.commands import SessionManager
+        return Plugin(client("ssm"), client("ssmmessages"), instance_id)
 
-    by_command = RunCommand(ssm, instance_id)
-    by_session = SessionManager(ssm, messages, kms, instance_id)
-    if via == "auto":
-        return Auto((by_command, by_session))
-    return by_command if via == "run-command" else by_session
+    def ssh(name: str) -> Callable[[], Road]:
+        def make() -> Road:
+            from opskit.instance.ssh.commands import Ssh
+
+            return Ssh(_route(name, target, client, instance_id))
+
+        return make
+
+    return {
+        "local": local,
+        "run-command": run_command,
+        "session-manager": session_manager,
+        "plugin": plugin,
+        "ssh-session": ssh("ssh-session"),
+        "ssh": ssh("ssh"),
+    }
+
+
+def _route(name: str, target: Target, client: Client, instance_id: str) -> Route:
+    from opskit.instance.ssh.routes import OverSession, Plain
+
+    if name == "ssh":
+        return Plain(target, client("ec2"), instance_id)
+    connect = client("ec2-instance-connect")
+    return OverSession(
+        target, client("ssm"), client("ssmmessages"), connect, client("ec2"), instance_id
+    )

@@ -10,6 +10,8 @@ ROADS: dict[str, str] = {
     "session-manager": "opskit.instance.session_manager.commands:SessionManager",
     "plugin": "opskit.instance.session_manager.plugin:Plugin",
     "ecs-exec": "opskit.instance.ecs_exec:EcsExec",
+    "ssh-session": "opskit.instance.ssh.commands:Ssh",
+    "ssh": "opskit.instance.ssh.commands:Ssh",
     "local": "opskit.instance.local:Local",
 }
 """Name for `--via` -> dotted path; imported when first used."""

@@ -9,7 +9,7 @@ from opskit.instance.interface import CommandResult, OnOutput, Road, unheard
 
 
 class Auto:
-    """Run Command, which is audited and allowed most often; where it is refused, a session.
+    """One road after the other, until one takes the command.
 
     Args:
         roads: in the order in which they are tried.
@@ -35,6 +35,14 @@ class Auto:
             else:
                 self.name = road.name
                 return done
-        missing = ", or ".join(dict.fromkeys(e.missing for e in refusals if e.missing))
-        next_steps = "\n".join(dict.fromkeys(e.next_step for e in refusals if e.next_step))
-        raise Refused("; ".join(e.sentence for e in refusals), next_steps, missing)
+        raise told_together(refusals)
+
+
+def told_together(refusals: Sequence[Refused]) -> Refused:
+    """All refusals as one; a single one as it is."""
+    if len(refusals) == 1:
+        return refusals[0]
+    sentences = dict.fromkeys(e.sentence for e in refusals)
+    missing = dict.fromkeys(e.missing for e in refusals if e.missing)
+    steps = dict.fromkeys(e.next_step for e in refusals if e.next_step)
+    return Refused("; ".join(sentences), "\n".join(steps), ", or ".join(missing))

@@ -10,8 +10,7 @@ from collections.abc import Callable
 
 from opskit.engine.interface import Engine, LoginFailure, LoginResult, Server
 from opskit.errors import Incomplete, TransportError
-from opskit.instance.session_manager.session import Session
-from opskit.instance.session_manager.tunnel import Tunnel
+from opskit.instance.interface import OnProblem, Tunnel
 from opskit.secret import Secret
 
 REACH_S = 1.0
@@ -26,8 +25,11 @@ class Door:
     """Opens the way at the first use, and again when it is lost.
 
     Args:
-        start_session: starts a session that carries connections to the database; None: no instance.
+        open_tunnel: opens the instance's road for connections to the database, told whom to tell of
+            what happens to them; None: no instance.
         through: the instance's name, for sentences.
+        on_notice: told what the road says of itself while it is opened, such as a host key that
+            nobody knows.
     """
 
     def __init__(
@@ -37,12 +39,14 @@ class Door:
         port: int,
         database: str,
         ca_file: str | None,
-        start_session: Callable[[], Session] | None,
+        open_tunnel: Callable[[OnProblem], Tunnel] | None,
         through: str,
+        on_notice: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.engine = engine
         self._host, self._port, self._database = host, port, database
-        self._ca_file, self._start_session, self._through = ca_file, start_session, through
+        self._ca_file, self._open_road, self._through = ca_file, open_tunnel, through
+        self._on_notice = on_notice
         self._lock = threading.Lock()
         self._direct: str | None = None
         self._is_shut_here = False
@@ -67,7 +71,7 @@ class Door:
         """Where to connect from here.
 
         Raises:
-            TransportError: no session can be had.
+            TransportError: no road can be gone.
             Incomplete: the database cannot be reached from here, and there is no instance.
         """
         with self._lock:
@@ -75,7 +79,7 @@ class Door:
         return Server(self._host, address, port, self._database, self._ca_file)
 
     def close(self) -> None:
-        """End the session, if there is one."""
+        """End the tunnel, if there is one."""
         if self._tunnel is not None:
             self._tunnel.close()
 
@@ -97,16 +101,25 @@ class Door:
                 return str(connection.getpeername()[0])
         return None
 
+    def _hear(self, text: str) -> None:
+        """A single connection's misfortune is told by the login that failed by it."""
+        if self._tunnel is None or self._tunnel.is_over.is_set():
+            self._on_notice(text)
+
     def _open_tunnel(self) -> None:
         if self._failed and time.monotonic() - self._failed[0] < REOPEN_AFTER_S:
             raise Incomplete(self._failed[1])
-        if self._start_session is None:
+        if self._open_road is None:
             raise Incomplete(
                 f"{self._host} cannot be reached from this machine, and no instance leads to it"
             )
         try:
-            tunnel = Tunnel(self._start_session(), lambda _: None)
-            self._tunnel_port = tunnel.start(0)
+            tunnel = self._open_road(self._hear)
+            try:
+                self._tunnel_port = tunnel.start(0)
+            except BaseException:
+                tunnel.close()
+                raise
         except TransportError as error:
             self._failed = (time.monotonic(), error.sentence)
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,12 +14,14 @@ class CommandResult:
 
     Attributes:
         stdout, stderr: as text; `is_truncated` says that the road cut the first.
+        notices: what the road has to say of itself, such as a host key that nobody knows.
     """
 
     exit_status: int
     stdout: str
     stderr: str
     is_truncated: bool = False
+    notices: tuple[str, ...] = ()
 
 
 OnOutput = Callable[[bool, bytes], None]
@@ -45,3 +48,36 @@ class Road(Protocol):
             Refused: it has surely not run.
             Lost: it may have run; it is not repeated here.
         """
+
+
+OnProblem = Callable[[str], None]
+"""Told in a sentence what happened to a connection of a tunnel, or on its way."""
+
+
+class Tunnel(Protocol):
+    """A local port that leads to the database, from the moment that its road was opened.
+
+    Attributes:
+        is_over: set when nothing goes through any more.
+        failure: why that is so; empty when it was closed here.
+    """
+
+    is_over: threading.Event
+    failure: str
+
+    def start(self, local_port: int) -> int:
+        """Listen on 127.0.0.1 and carry connections, many at once.
+
+        Args:
+            local_port: 0 for any that is free.
+
+        Returns:
+            the port.
+
+        Raises:
+            Lost: the road did not become ready.
+            OSError: the port is taken.
+        """
+
+    def close(self) -> None:
+        """End all connections and the road."""

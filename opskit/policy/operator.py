@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from opskit.facts.identity import Identity
@@ -21,13 +22,18 @@ from opskit.policy.request import Context, Principal, Request
 
 @dataclass(frozen=True, slots=True)
 class OperatorNeed:
-    """One right: what the policies say, and what the simulator says, where each could be asked."""
+    """One right: what the policies say, and what the simulator says, where each could be asked.
+
+    Attributes:
+        context: the condition keys that the request itself brings, and their values.
+    """
 
     permission: Permission
     resource: str
     decision: Decision | None
     miss: Miss | None
     simulated: str
+    context: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_allowed(self) -> bool | None:
@@ -70,21 +76,34 @@ def derive(
     found = []
     for permission, resource in needs.all:
         decision, miss = None, None
+        brought = needs.context_of(permission)
         if isinstance(own, Known) and not own.value.is_root:
             key = key_policy if permission.on is On.KEY else None
             if key is None or isinstance(key, Known):
                 document = key.value if key else None
                 policies = _policies(own.value, organization, document, grants)
-                request = _request(region, identity, own.value, permission.action, resource)
-                decision = decide(request, policies)
-                miss = explain(request, policies, decision)
+                asked = Request(
+                    Principal(own.value.arn, identity.account, own.value.session_arn),
+                    permission.action,
+                    resource,
+                    _context(region, identity, own.value, permission.action, brought),
+                )
+                decision = decide(asked, policies)
+                miss = explain(asked, policies, decision)
         said = ""
         if isinstance(simulation, Known):
             answer = simulation.value.answers.find(permission.action, resource)
             said = answer.decision if answer and not answer.is_conditional else ""
         is_root = isinstance(own, Known) and own.value.is_root
         found.append(
-            OperatorNeed(permission, resource, decision, miss, "allowed" if is_root else said)
+            OperatorNeed(
+                permission,
+                resource,
+                decision,
+                miss,
+                "allowed" if is_root else said,
+                tuple(brought.items()),
+            )
         )
     who = own.value.arn if isinstance(own, Known) else identity.arn
     return OperatorAccess(who, tuple(found))
@@ -106,9 +125,13 @@ def _policies(
     )
 
 
-def _request(
-    region: Region, identity: Identity, own: OperatorPolicies, action: str, resource: str
-) -> Request:
+def _context(
+    region: Region,
+    identity: Identity,
+    own: OperatorPolicies,
+    action: str,
+    brought: Mapping[str, str],
+) -> Context:
     is_user = ":user/" in own.arn
     values = {
         "aws:principalarn": own.arn,
@@ -118,6 +141,7 @@ def _request(
         "aws:securetransport": "true",
         "aws:currenttime": own.read_at.isoformat(),
         "aws:epochtime": str(int(own.read_at.timestamp())),
+        **brought,
         **{f"aws:principaltag/{k.lower()}": v for k, v in own.tags.items()},
     }
     if is_user:
@@ -125,9 +149,8 @@ def _request(
     if action == "kms:Decrypt":
         values["kms:viaservice"] = f"ssm.{region.name}.amazonaws.com"
         values["kms:calleraccount"] = identity.account
-    context = Context(
+    return Context(
         {key: (value,) for key, value in values.items()},
         others_unknown=True,
         whole=("aws:principaltag/", "aws:requesttag/"),
     )
-    return Request(Principal(own.arn, identity.account, own.session_arn), action, resource, context)

@@ -6,6 +6,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from opskit import engine
 from opskit.config import Target
@@ -13,12 +14,10 @@ from opskit.engine.interface import Engine, LoginFailure
 from opskit.errors import AwsError, Incomplete, TransportError
 from opskit.facts import identity
 from opskit.facts.interface import Known
-from opskit.facts.road import make_road
+from opskit.facts.road import make_road, make_tunnel
 from opskit.instance.door import Door
-from opskit.instance.interface import Road
+from opskit.instance.interface import OnProblem, Road, Tunnel
 from opskit.instance.probe import ProbeRequest, parse, script
-from opskit.instance.session_manager.session import Session
-from opskit.instance.session_manager.tunnel import start_session
 from opskit.rotation.decide import Direction, Outcome, Runner, Which
 from opskit.rotation.fence import Fence
 from opskit.rotation.interface import Accounts, Login, Opening, Strategy
@@ -73,6 +72,7 @@ class Service:
         self.journal = Journal(self._ssm, self._changing, target.parameters["password"])
         self._known = KnownLogins(target, aws, self.journal)
         self._doors: dict[tuple[object, ...], Door] = {}
+        self._app_id, self._said = "", set[str]()
         self.standing = Standing.NOTHING
         """What may stand open because of us."""
 
@@ -88,7 +88,17 @@ class Service:
 
     def look_around(self, on_wait: Callable[[str], None]) -> Surroundings:
         """Read what a plan needs."""
-        return look_around(self._target, self._aws, self._aws.region, on_wait)
+        around = look_around(self._target, self._aws, self._aws.region, on_wait)
+        if isinstance(around.probe, Known):
+            for notice in around.probe.value.notices:
+                self._note(notice)
+        return around
+
+    def _note(self, text: str) -> None:
+        """Pass on what a road says of itself, once."""
+        if text not in self._said:
+            self._said.add(text)
+            self._on_event(Event("note", "road", text))
 
     def plan(self, around: Surroundings, wishes: Wishes) -> Plan:
         """Judge, and say what would be done."""
@@ -337,9 +347,11 @@ class Service:
         return (False if wrong else None), attempt.message
 
     def _road(self, instance_id: str) -> Road:
-        clients = (self._aws.client(name) for name in ("ssm", "kms", "ssmmessages"))
-        ssm, kms, messages = clients
-        return make_road(self._target.via, ssm, kms, messages, instance_id)
+        target = self._target
+        if instance_id != self._app_id and target.ssh_host:
+            # It names one host; another instance is gone to by its own address.
+            target = replace(target, ssh_host=None)
+        return make_road(target, self._aws.client, instance_id)
 
     def _door_of(self, around: Surroundings) -> Door:
         app = around.app.value.instance if isinstance(around.app, Known) else None
@@ -353,15 +365,18 @@ class Service:
     ) -> Door:
         """The way to a database; one for all who ask for the same."""
 
-        def start() -> Session:
+        def open_tunnel(on_problem: OnProblem) -> Tunnel:
             assert instance is not None  # noqa: S101  there is no such function without one
-            gateway = self._aws.client("ssmmessages")
-            return start_session(self._ssm, gateway, instance, host, port)
+            client = self._aws.client
+            return make_tunnel(self._target, client, instance, host, port, on_problem)
 
+        self._app_id = instance or self._app_id
         key = (host, port, database, instance)
         if key not in self._doors:
-            starter = start if instance and self._target.via != "none" else None
-            self._doors[key] = Door(spoken, host, port, database, self._ca_file, starter, label)
+            opener = open_tunnel if instance and self._target.via != "none" else None
+            self._doors[key] = Door(
+                spoken, host, port, database, self._ca_file, opener, label, self._note
+            )
         return self._doors[key]
 
     def _group_members(self, name: str) -> Sequence[str]:

@@ -106,6 +106,8 @@ class Running:
             "OPSKIT_ROTATION_FENCE": "2",
             "PGSSLROOTCERT": f"{self.directory}/rds-bundle.pem",
             "OPSKIT_SANDBOX": self.name,
+            # The operator's key and the bastion's address, for whoever wants to go that way.
+            "SANDBOX_SSH": f"{self.directory}/ssh",
         }
         if self.dns_server:
             environment["OPSKIT_DNS_SERVER"] = self.dns_server

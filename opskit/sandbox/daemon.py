@@ -28,12 +28,15 @@ from opskit.sandbox.faults import ALL
 from opskit.sandbox.faults.interface import Hands
 from opskit.sandbox.postgres import Postgres, new_password
 from opskit.sandbox.session_manager.gateway import Sessions
+from opskit.sandbox.ssh.activation import Activation
+from opskit.sandbox.ssh.keys import Keys
 from opskit.sandbox.world import Completed
 
 HEALTHY_WITHIN_S = 15
 HEALTH_EVERY_S = 0.7
 NOBODY = 65534
 DIAL_LIMIT_S = 10
+SSH_PORT = 22
 OPERATOR_API = f"http://{world.OPERATOR_GATEWAY}:{world.API_PORT}"
 
 
@@ -60,6 +63,7 @@ class Sandbox:
         self.health_checks = 0
         self.complaint = "it did not answer"
         self.password = new_password()
+        self.keys = Keys(directory / "ssh")
 
     def start(self) -> None:
         """Bring everything up, what can be at once."""
@@ -77,6 +81,7 @@ class Sandbox:
         )
         preparing = Background(self._prepare_database)
         self._serve_aws()
+        self._serve_ssh()
         preparing.result()
         self.ids = linkbox.seed(self.client, self.password)
         self.network_changed()
@@ -151,7 +156,12 @@ class Sandbox:
         from opskit.sandbox.aws.names import resolve
 
         address = host
-        if not world.IS_LOOPBACK:
+        if world.IS_LOOPBACK and port == SSH_PORT:
+            port = world.SSH_PORT
+        if not world.IS_LOOPBACK and host == "localhost":
+            address = "127.0.0.1"
+            box.join_network(self.hosts["app"])
+        elif not world.IS_LOOPBACK:
             records = resolve(host, inside=True)[1]
             address = next((data for _, kind, data in records if kind == "A"), "")
             if not address:
@@ -226,7 +236,7 @@ class Sandbox:
         self._session, self._clients = boto3.Session(), dict[str, Any]()
         rds.install(rds.Control(self.postgres), self.postgres)
         iam.install()
-        ec2.install()
+        ec2.install(lambda at: self.keys.console() if at == world.INSTANCE_ADDRESS else "")
         organization.install()
         elbv2.install(lambda: self.health)
         self.agent = ssm.Agent(
@@ -247,7 +257,7 @@ class Sandbox:
         sessions.start_in_task = self._start_in_task
         sessions.serve("127.0.0.1" if world.IS_LOOPBACK else "0.0.0.0", world.GATEWAY_PORT)
         application = self.front = front.Front(
-            self.agent, sessions, tasks, self.network_changed, self.latency_s
+            self.agent, sessions, tasks, self.keys.push, self.network_changed, self.latency_s
         )
         told: Any = metadata.Metadata(self._emulated_instance)
         # Without namespaces a task's credentials come from the metadata's port.
@@ -264,6 +274,32 @@ class Sandbox:
         names.serve(self.address, self.dns_port, lambda name: resolve(name, inside=True))
         if not world.IS_LOOPBACK:
             names.serve(world.OPERATOR_GATEWAY, 53, lambda name: resolve(name, inside=False))
+
+    def _serve_ssh(self) -> None:
+        """An SSH server on the instance, and one on the bastion that leads to it alone."""
+        here = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+        on_instance = instance.environment(self.root, self.api_url, self.metadata_url)
+        python_path = {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+        ssh = f"{world.INSTANCE_ADDRESS}:{SSH_PORT}"
+        self.keys.make()
+        Activation(
+            "app",
+            ("127.0.0.1" if world.IS_LOOPBACK else "0.0.0.0", world.SSH_PORT),
+            self.directory / "ssh",
+            join=lambda: None if world.IS_LOOPBACK else box.join_network(self.hosts["app"]),
+            command=lambda a: list(a) if world.IS_LOOPBACK else self.hosts["app"].command(a),
+            environment={**on_instance, **python_path},
+            elsewhere={},
+        ).start()
+        Activation(
+            "bastion",
+            (world.BASTION_ADDRESS, world.BASTION_PORT),
+            self.directory / "ssh",
+            join=lambda: None,
+            command=list,
+            environment=here,
+            elsewhere={ssh: ("127.0.0.1", world.SSH_PORT)} if world.IS_LOOPBACK else {},
+        ).start()
 
     def _metadata_place(self) -> tuple[str, int]:
         if world.IS_LOOPBACK:

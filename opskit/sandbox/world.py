@@ -39,6 +39,10 @@ DATABASE_NAME = "linkbox"
 DATABASE_USER = "linkbox"
 HOST_SUFFIX = "c123xyz.us-east-1.rds.amazonaws.com"
 DATABASE_HOST = f"{DATABASE_IDENTIFIER}.{HOST_SUFFIX}"
+SSH_PORT, BASTION_PORT = 22, 22
+BASTION_ADDRESS = OPERATOR_GATEWAY
+"""The bastion is the router itself: the operator reaches it, and it reaches the instance."""
+SSH_USER = "ec2-user"
 CONTAINER = "linkbox-backend"
 APP_PORT = 3000
 CLUSTER = "linkbox"
@@ -56,10 +60,11 @@ def use_loopback(free_port: Callable[[], int]) -> None:
     The database's endpoint is then `localhost`, the one name that every machine resolves.
     """
     global IS_LOOPBACK, DATABASE_ADDRESS, DATABASE_HOST, DATABASE_PORT, APP_PORT, API_PORT
-    global GATEWAY_PORT
+    global GATEWAY_PORT, SSH_PORT, BASTION_PORT, BASTION_ADDRESS
     IS_LOOPBACK, DATABASE_ADDRESS, DATABASE_HOST = True, "127.0.0.1", "localhost"
     DATABASE_PORT, APP_PORT, API_PORT = free_port(), free_port(), free_port()
-    GATEWAY_PORT = free_port()
+    GATEWAY_PORT, SSH_PORT, BASTION_PORT = free_port(), free_port(), free_port()
+    BASTION_ADDRESS = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)

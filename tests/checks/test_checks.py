@@ -114,8 +114,18 @@ SESSIONS = {
     "Resource": "*",
 }
 CONNECTION = {"Effect": "Allow", "Action": "ssm:GetConnectionStatus", "Resource": "*"}
+KEY_FOR_US, KEY_FOR_OTHERS = (
+    {
+        "Effect": "Allow",
+        "Action": "ec2-instance-connect:SendSSHPublicKey",
+        "Resource": "*",
+        "Condition": {"StringEquals": {"ec2:osuser": user}},
+    }
+    for user in ("ec2-user", "root")
+)
 WANTS_ALL = OperatorNeeds(
-    tuple((p, b.KEY_ARN if p.on is On.KEY else b.PARAMETERS[:-1] + "db-name") for p in PERMISSIONS)
+    tuple((p, b.KEY_ARN if p.on is On.KEY else b.PARAMETERS[:-1] + "db-name") for p in PERMISSIONS),
+    "ec2-user",
 )
 SIMULATOR_ALLOWS = simulated("allowed")
 
@@ -313,6 +323,11 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("OPR008", FAIL, (Agent(None, None, "", takes_sessions=False),)),
     ("OPR008", WARN, (Agent("Online", b.NOW, "3.0.196.0", takes_sessions=True),)),
     ("OPR008", PASS, (Agent("Online", b.NOW, "3.0.222.0", takes_sessions=True),)),
+    ("OPR009", SKIP, ()),
+    ("OPR009", WARN, (WANTS_ALL, b.operator_policies(ONLY_EC2))),
+    ("OPR009", PASS, (WANTS_ALL,)),
+    ("OPR009", PASS, (WANTS_ALL, b.operator_policies(ONLY_EC2, SESSIONS, KEY_FOR_US))),
+    ("OPR009", WARN, (WANTS_ALL, b.operator_policies(ONLY_EC2, SESSIONS, KEY_FOR_OTHERS))),
 ]  # fmt: skip
 
 

@@ -14,6 +14,7 @@ import pytest
 from opskit.sandbox import client
 from tests.conftest import Operator
 from tests.instance.session_manager.test_plugin import install
+from tests.test_leaks import Watch
 
 TUNNEL = ("opskit", "tunnel", "--prefix", "/linkbox")
 ASK = """
@@ -82,6 +83,26 @@ def test_the_official_plugin_carries_it_too(operator: Operator, tmp_path: Path) 
     without = operator.run(*words)
     assert without.returncode == 3
     assert "session-manager-plugin is not installed" in without.stderr
+
+
+@pytest.mark.parametrize("via", ["ssh-session", "ssh"])
+def test_the_same_over_ssh(operator: Operator, bundle: str, via: str) -> None:
+    password = operator.run(
+        *("aws", "ssm", "get-parameter", "--name", "/linkbox/db-password", "--with-decryption"),
+        *("--query", "Parameter.Value", "--output", "text"),
+    ).stdout.strip()
+    watch = Watch(password, "PRIVATE KEY")
+    watch.start()
+    command = (*TUNNEL, "--via", via, "--ca-file", bundle, "--", sys.executable, "-c", ASK)
+    done = operator.run(*command, **operator.over_ssh(via))
+    watch.over.set()
+    watch.join()
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("('linkbox', True)")
+    assert "rds.amazonaws.com True" in done.stdout or operator.running.dns_server
+    assert done.stderr == ""
+    assert watch.rounds > 3
+    assert watch.found == []
 
 
 def test_another_authority_is_refused(operator: Operator, tmp_path: Path) -> None:

@@ -36,6 +36,20 @@ def test_libpq_here_logs_in_through_the_instance(operator: Operator) -> None:
 
 
 @pytest.mark.full
+def test_over_ssh_too(operator: Operator) -> None:
+    operator.wait_for(0)
+    home = operator.over_ssh("ssh-session")["HOME"]
+    command = ("opskit", "diagnose", "auth", "--prefix", "/linkbox", "--via", "ssh-session")
+    with without_python(operator):
+        done = operator.run(*command, "--debug", "--output", "json", HOME=home)
+    [login] = [c for c in json.loads(done.stdout)["checks"] if c["code"] == "AUT001"]
+    assert (done.returncode, login["status"]) == (0, "pass"), login
+    if not operator.running.dns_server:
+        assert "from this machine through linkbox-backend-1" in login["summary"]
+    assert done.stderr.count("ec2-instance-connect:SendSSHPublicKey") >= 1
+
+
+@pytest.mark.full
 def test_a_wrong_password_is_found_that_way_too(operator: Operator) -> None:
     operator.wait_for(0)
     client.order(operator.running, "break", ["password-mismatch"])

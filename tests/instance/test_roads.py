@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from opskit.instance import ROADS
+from opskit.sandbox import client
 from tests.conftest import Operator
 from tests.instance.session_manager.test_plugin import install
 
-REMOTE = ("run-command", "session-manager", "auto", "plugin", "ecs-exec")
+REMOTE = ("run-command", "session-manager", "ssh-session", "ssh", "auto", "plugin", "ecs-exec")
 MORE = {"ecs-exec": ("--ecs-task", "linkbox/service:linkbox-backend")}
 """What a road has to be told beside its name."""
 BIG = 20_000
@@ -29,7 +30,9 @@ def run(
     named = ("--prefix", "/linkbox", "--via", via, *MORE.get(via, ()), "--timeout", timeout)
     with tempfile.TemporaryDirectory() as directory:
         path = install(Path(directory), operator.running.environment()["PATH"])
-        done = operator.run("opskit", "run", *named, "--", *command, PATH=path)
+        done = operator.run(
+            "opskit", "run", *named, "--", *command, PATH=path, **operator.over_ssh(via)
+        )
     assert "Traceback" not in done.stderr
     return done
 
@@ -149,6 +152,54 @@ class TestRights:
         assert status == 0, found["root_causes"]
         assert found["target"]["via"] == "session-manager"
 
+    def test_ssh_stands_in_for_a_session_that_may_not_be_a_command(
+        self, operator: Operator
+    ) -> None:
+        """Who may start sessions of one document only; the bastion would be the next."""
+        document = "arn:aws:ssm:*:*:document/AWS-Start{}"
+        denied = [document.format(n) for n in ("NonInteractiveCommand", "InteractiveCommand")]
+        statements = [
+            EVERYTHING,
+            {"Effect": "Deny", "Action": "ssm:SendCommand", "Resource": "*"},
+            {"Effect": "Deny", "Action": "ssm:StartSession", "Resource": denied},
+        ]
+        rights = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        client.order(operator.running, "rights", [rights])
+        try:
+            found, status = operator.diagnose()
+        finally:
+            whole = json.dumps({"Version": "2012-10-17", "Statement": [EVERYTHING]})
+            client.order(operator.running, "rights", [whole])
+        assert status == 0, found["root_causes"]
+        assert found["target"]["via"] == "ssh-session"
+
+    def test_a_key_for_another_user_is_refused_by_aws(self, operator: Operator) -> None:
+        statements = [
+            EVERYTHING,
+            {
+                "Effect": "Deny",
+                "Action": "ec2-instance-connect:SendSSHPublicKey",
+                "Resource": "*",
+                "Condition": {"StringNotEquals": {"ec2:osuser": "ubuntu"}},
+            },
+        ]
+        rights = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        client.order(operator.running, "rights", [rights])
+        try:
+            done = run(operator, "ssh-session", "true")
+            asked = operator.run(
+                *("opskit", "diagnose", "operator", "--prefix", "/linkbox"),
+                *("--via", "ssh-session", "--output", "json"),
+            )
+        finally:
+            whole = json.dumps({"Version": "2012-10-17", "Statement": [EVERYTHING]})
+            client.order(operator.running, "rights", [whole])
+        assert done.returncode == 3
+        assert "may not put a key on" in done.stderr
+        [check] = [c for c in json.loads(asked.stdout)["checks"] if c["code"] == "OPR009"]
+        assert check["status"] == "warn"
+        assert "ec2:osuser" in check["fix"][0]["command"]
+
     def test_without_either_both_reasons_are_told(
         self, operator: Operator, without: object
     ) -> None:
@@ -168,14 +219,37 @@ class TestRights:
         assert active(operator) <= before
 
 
+@pytest.mark.full
 @pytest.mark.xdist_group("roads")
-def test_no_secret_is_in_any_session(operator: Operator) -> None:
+@pytest.mark.parametrize("via", ["ssh-session", "ssh"])
+def test_a_rotation_goes_the_road_that_was_named(operator: Operator, via: str) -> None:
+    operator.wait_until_healthy()
+    command = (
+        "opskit",
+        "rotate-password",
+        "--prefix",
+        "/linkbox",
+        "--yes",
+        "--via",
+        via,
+        "--debug",
+    )
+    done = operator.run(*command, **operator.over_ssh(via))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "DONE  rotated" in done.stdout
+    assert "ssm:SendCommand" not in done.stderr
+    assert ("ssm:StartSession" in done.stderr) is (via == "ssh-session")
+
+
+@pytest.mark.xdist_group("roads")
+@pytest.mark.parametrize("via", ["session-manager", "ssh-session"])
+def test_no_secret_is_in_any_session(operator: Operator, via: str) -> None:
     """Parameters of sessions are kept by AWS for years."""
     password = operator.run(
         *("aws", "ssm", "get-parameter", "--name", "/linkbox/db-password", "--with-decryption"),
         *("--query", "Parameter.Value", "--output", "text"),
     ).stdout.strip()
-    found, status = operator.diagnose("--via", "session-manager", "--debug")
+    found, status = operator.diagnose("--via", via, "--debug")
     assert status == 0
     assert len(password) > 8
     assert password not in json.dumps(found)

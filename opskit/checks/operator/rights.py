@@ -18,6 +18,7 @@ from opskit.checks.remedy import aws
 from opskit.facts.permissions import Group
 from opskit.policy.operator import OperatorAccess, OperatorNeed
 
+Conditions = tuple[tuple[str, str], ...]
 MOST_NAMED = 6
 """Rights named in the sentence; all of them stand in the fix."""
 
@@ -91,15 +92,20 @@ def _fix(access: OperatorAccess, needs: list[OperatorNeed]) -> Fix | None:
     kind, _, name = access.who.split(":", 5)[5].partition("/")
     if kind not in ("user", "role"):
         return None
-    by_resource: dict[str, list[str]] = {}
+    by_resource: dict[tuple[str, Conditions], list[str]] = {}
     for need in needs:
-        by_resource.setdefault(need.resource, []).append(need.permission.action)
-    rows: dict[tuple[str, ...], list[str]] = {}
-    for resource, actions in by_resource.items():
-        rows.setdefault(tuple(dict.fromkeys(actions)), []).append(resource)
+        by_resource.setdefault((need.resource, need.context), []).append(need.permission.action)
+    rows: dict[tuple[tuple[str, ...], Conditions], list[str]] = {}
+    for (resource, context), actions in by_resource.items():
+        rows.setdefault((tuple(dict.fromkeys(actions)), context), []).append(resource)
     statements = [
-        {"Effect": "Allow", "Action": list(actions), "Resource": resources}
-        for actions, resources in rows.items()
+        {
+            "Effect": "Allow",
+            "Action": list(actions),
+            "Resource": resources,
+            **({"Condition": {"StringEquals": dict(context)}} if context else {}),
+        }
+        for (actions, context), resources in rows.items()
     ]
     document = {"Version": "2012-10-17", "Statement": statements}
     policy = f"opskit-{needs[0].permission.group.split(' ', 1)[1].replace(' ', '-')}"

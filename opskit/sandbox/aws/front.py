@@ -21,7 +21,8 @@ from opskit.sandbox.aws.conduct import Conduct, Injection
 from opskit.sandbox.aws.identity import Principal
 from opskit.sandbox.session_manager.gateway import Sessions
 
-JSON_SERVICES = ("ssm", "kms", "secretsmanager", "logs", "ecs", "organizations")
+INSTANCE_CONNECT = "ec2-instance-connect"
+JSON_SERVICES = ("ssm", "kms", "secretsmanager", "logs", "ecs", "organizations", INSTANCE_CONNECT)
 UNCHECKED = {"sts"}
 """sts:GetCallerIdentity is allowed whatever the policies say."""
 CHANGES_PACKETS = re.compile(
@@ -89,11 +90,20 @@ class Call:
             return [n if n.startswith("arn:") else ssm.arn_of(n) for n in names] or ["*"]
         if self.service == "ecs":
             return ecs.resources(self.action, self.fields)
+        if self.service == INSTANCE_CONNECT:
+            where = f"{world.REGION}:{world.ACCOUNT}"
+            return [f"arn:aws:ec2:{where}:instance/{self.fields.get('InstanceId', '')}"]
         if self.action == "ModifyDBInstance":
             asked = parse_qs(self.body.decode("utf-8", "replace"))
             name = asked.get("DBInstanceIdentifier", ["*"])[0]
             return [f"arn:aws:rds:{world.REGION}:{world.ACCOUNT}:db:{name}"]
         return ["*"]
+
+    @property
+    def context(self) -> dict[str, str]:
+        """The condition keys that the call itself brings."""
+        user = self.fields.get("InstanceOSUser") if self.service == INSTANCE_CONNECT else None
+        return {"aws:RequestedRegion": world.REGION, **({"ec2:osuser": user} if user else {})}
 
     def _machine_and_document(self) -> list[str]:
         """Sessions and commands need a right on both."""
@@ -113,6 +123,7 @@ class Front:
     Args:
         agent: Systems Manager's way to the instance.
         sessions: Session Manager's sessions; tasks: those of ECS.
+        push_key: lets the instance take an SSH key for a minute.
         network_changed: told after a call that may have changed packets' ways.
     """
 
@@ -121,6 +132,7 @@ class Front:
         agent: ssm.Agent,
         sessions: Sessions,
         tasks: ecs.Tasks,
+        push_key: Callable[[dict[str, Any]], ssm.Answer],
         network_changed: Callable[[], None],
         latency_s: float,
     ) -> None:
@@ -130,6 +142,7 @@ class Front:
         self._agent = agent
         self._sessions = sessions
         self._tasks = tasks
+        self._push_key = push_key
         self._network_changed = network_changed
         self.conduct = sessions.conduct = Conduct(latency_s)
         # moto has no locks of its own (two racing overwrites can lose one).
@@ -203,6 +216,10 @@ class Front:
             told = self._tasks.answer(call.action, call.fields, principal.arn)
             if told is not None:
                 return _json(start, *told)
+        if call.service == INSTANCE_CONNECT:
+            if not self._agent.is_running(call.fields.get("InstanceId", "")):
+                return _json(start, *ssm.error("EC2InstanceNotFoundException", "no such instance"))
+            return _json(start, *self._push_key(call.fields))
         change = ssm.disguise if call.service == "ssm" else None
         reply = self._ask_moto(environ, start, change, call, hidden_s)
         if CHANGES_PACKETS.search(call.action) and not READS_ONLY.match(call.action):
@@ -217,9 +234,7 @@ class Front:
         if action == "kms:GenerateDataKey":
             return _key_denied(principal, action, call.fields)
         for resource in call.resources:
-            said = identity.decision(
-                principal, action, resource, {"aws:RequestedRegion": world.REGION}
-            )
+            said = identity.decision(principal, action, resource, call.context)
             if not said.is_allowed:
                 return (
                     f"User: {principal.arn} is not authorized to perform: {action} on resource: "

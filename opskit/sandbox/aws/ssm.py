@@ -71,6 +71,11 @@ class Agent:
         }.get(operation)
         return method(body) if method else None
 
+    def is_running(self, instance_id: str) -> bool:
+        """Whether it is the instance that has a machine, and runs."""
+        instance = self._instance()
+        return instance is not None and instance.id == instance_id and instance.state == "running"
+
     def is_online(self, instance_id: str) -> bool:
         """Whether sessions can be started: the agent holds a connection to ssmmessages."""
         return self._may(instance_id, "ssmmessages:OpenControlChannel")
@@ -83,7 +88,7 @@ class Agent:
     def _may(self, instance_id: str, action: str) -> bool:
         """Whether the agent runs on a running instance, with a role that lets it do something."""
         instance = self._instance()
-        if instance is None or instance.id != instance_id or instance.state != "running":
+        if not self.is_running(instance_id):
             return False
         if not self._installed()[1]:
             return False

@@ -23,7 +23,7 @@ from opskit.sandbox import world
 from opskit.sandbox.aws import identity, session_key
 from opskit.sandbox.aws.conduct import Conduct
 from opskit.sandbox.session_manager.agent import VERSION, AgentSide, OpenKey, numbers, pack_closed
-from opskit.sandbox.session_manager.ports import Dial, Ports
+from opskit.sandbox.session_manager.ports import Dial, OneStream, Ports
 from opskit.sandbox.session_manager.single import Single
 from opskit.sandbox.session_manager.terminal import Start as StartOnTerminal
 from opskit.sandbox.session_manager.terminal import Terminal
@@ -31,11 +31,13 @@ from opskit.sandbox.session_manager.terminal import Terminal
 REMOTE_HOST = "AWS-StartPortForwardingSessionToRemoteHost"
 ECS_EXEC = "AmazonECS-ExecuteInteractiveCommand"
 """What ExecuteCommand starts; nobody else may."""
+SSH = "AWS-StartSSHSession"
 TYPES = {
     "AWS-StartNonInteractiveCommand": "NonInteractiveCommands",
     "AWS-StartInteractiveCommand": "InteractiveCommands",
     REMOTE_HOST: "Port",
     ECS_EXEC: "InteractiveCommands",
+    SSH: "Port",
 }
 """Document -> the session type that its agent sees."""
 NON_INTERACTIVE_FROM = (3, 0, 1124, 0)
@@ -76,7 +78,7 @@ class Running:
     status: str = "Connecting"
     side: AgentSide | None = None
     process: subprocess.Popen[bytes] | None = None
-    ports: Ports | Single | None = None
+    ports: Ports | Single | OneStream | None = None
     terminal: Terminal | None = None
     output: list[tuple[int, bytes]] = field(default_factory=list)
     has_ended: bool = False
@@ -128,6 +130,10 @@ class _Link:
             if self.wrong == "lost" and self._sent >= FRAMES_BEFORE_CUT:
                 # As the gateway does it once an hour, which is not the end of the session.
                 self.connection.close(1000, "Bye")
+
+
+def _ssh_port(session: Running) -> int:
+    return int(session.parameters.get("portNumber", ["22"])[0])
 
 
 class Sessions:
@@ -330,6 +336,8 @@ class Sessions:
             if session.document == REMOTE_HOST:
                 given = {name: values[0] for name, values in session.parameters.items()}
                 properties = {"type": "LocalPortForwarding", **given}
+            elif session.document == SSH:
+                properties = {"portNumber": str(_ssh_port(session))}
 
             def take(kind: int, payload: bytes) -> None:
                 if session.ports is not None:
@@ -382,6 +390,9 @@ class Sessions:
 
     def _run(self, session: Running) -> None:
         """Start what the session is for, and collect what it says."""
+        if session.document == SSH:
+            session.ports = OneStream(self._dial, _ssh_port(session), self._sayer(session))
+            return
         if session.document == REMOTE_HOST:
             assert session.side is not None
             make = Single if session.side.has_one_stream else Ports

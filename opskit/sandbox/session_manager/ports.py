@@ -1,4 +1,4 @@
-"""The agent's end of a port session: smux version 1, and the connections from the instance."""
+"""The agent's end of a port session: smux version 1, or one stream of plain bytes, and what they lead to."""
 
 from __future__ import annotations
 
@@ -22,6 +22,50 @@ FLAG, UNREACHABLE, TERMINATE = 10, struct.pack(">I", 3), struct.pack(">I", 2)
 def frame(command: int, stream: int, data: bytes = b"") -> bytes:
     """One frame."""
     return bytes([1, command]) + struct.pack("<HI", len(data), stream) + data
+
+
+class OneStream:
+    """A session of AWS-StartSSHSession: one connection, whose end is the session's.
+
+    A port that refuses ends the session without a word: the reason stays in the agent's log.
+    """
+
+    def __init__(self, dial: Dial, port: int, say: Say) -> None:
+        self._say = say
+        self._input: queue.Queue[bytes] = queue.Queue()
+        self.is_ready, self.is_over, self.failure = True, False, ""
+        try:
+            connection = dial("localhost", port)
+        except OSError:
+            self.is_over = True
+            return
+        for work in (self._give, self._answer):
+            threading.Thread(target=work, args=(connection,), daemon=True).start()
+
+    def end(self) -> None:
+        """Close the connection."""
+        self.is_over = True
+        self._input.put(b"")
+
+    def take(self, kind: int, payload: bytes) -> None:
+        """Take what the client sent."""
+        if kind == 1:
+            self._input.put(payload)
+        elif payload == TERMINATE:
+            self.end()
+
+    def _give(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := self._input.get():
+                connection.sendall(data)
+            connection.shutdown(socket.SHUT_RDWR)
+
+    def _answer(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := connection.recv(1024):
+                self._say(1, data)
+        connection.close()
+        self.end()
 
 
 class Ports:

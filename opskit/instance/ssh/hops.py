@@ -1,0 +1,142 @@
+"""Which hosts a connection goes over, and as whom: from opskit's settings and ~/.ssh/config."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from opskit.config import DEFAULT_SSH_USER, Target
+from opskit.errors import Refused, UsageError
+
+PORT = 22
+MOST_HOPS = 5
+DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
+PLACE = re.compile(
+    r"(?:(?P<user>[^@]+)@)?(?:\[(?P<bracketed>[^\]]+)\]|(?P<host>[^@:\s]+))(?::(?P<port>\d+))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One host on the way.
+
+    Attributes:
+        name: under which known_hosts has its key.
+        key_files: tried in this order, those that are there.
+        is_only_key: no other key is offered, not even by the agent.
+        known_hosts: files that are searched for its key.
+        instance_id: the EC2 instance that it is; empty where that is not known.
+    """
+
+    name: str
+    address: str
+    port: int
+    user: str
+    key_files: tuple[Path, ...]
+    is_only_key: bool
+    known_hosts: tuple[Path, ...]
+    instance_id: str = ""
+
+    @property
+    def known_as(self) -> str:
+        """The name in the form of known_hosts."""
+        return self.name if self.port == PORT else f"[{self.name}]:{self.port}"
+
+
+def over_session(target: Target, instance_id: str) -> Hop:
+    """The instance at the end of a session; `Host i-*` in ~/.ssh/config counts."""
+    said = _config().lookup(instance_id)
+    return Hop(
+        said.get("hostkeyalias", instance_id),
+        instance_id,
+        PORT,
+        target.ssh_user or said.get("user") or DEFAULT_SSH_USER,
+        (Path(target.ssh_key_file).expanduser(),) if target.ssh_key_file else (),
+        True,
+        _known_hosts(said),
+        instance_id,
+    )
+
+
+def to_instance(target: Target, address: str, instance_id: str) -> tuple[Hop, ...]:
+    """The hosts on the way to the instance, the nearest first, itself last.
+
+    Args:
+        address: where it is, with a port if that is not 22; names of ~/.ssh/config are understood.
+
+    Raises:
+        UsageError: a setting or ~/.ssh/config is wrong.
+        Refused: ~/.ssh/config reaches it in a way that is not gone here.
+    """
+    config = _config()
+    last, jump = _hop(config, target, "ssh_host", address, target.ssh_user, instance_id)
+    before: list[Hop] = []
+    todo = [p.strip() for p in (target.ssh_bastion or jump or "").split(",") if p.strip()]
+    while todo:
+        if len(before) == MOST_HOPS:
+            raise UsageError(f"the way to {address} goes over more than {MOST_HOPS} hosts")
+        # The nearest host is the one that may itself be behind another.
+        hop, jump = _hop(config, target, "ssh_bastion", todo.pop(), None, "")
+        before.insert(0, hop)
+        todo = todo or [p.strip() for p in (jump or "").split(",") if p.strip()]
+    return (*before, last)
+
+
+def _hop(
+    config: Any, target: Target, setting: str, text: str, user: str | None, instance_id: str
+) -> tuple[Hop, str | None]:
+    """A host as it is named, and the jump hosts that ~/.ssh/config puts before it."""
+    found = PLACE.fullmatch(text)
+    if found is None:
+        raise UsageError(f"{setting} '{text}' is not of the form [USER@]HOST[:PORT]")
+    host = found["bracketed"] or found["host"]
+    said = config.lookup(host)
+    if said.get("proxycommand", "none") != "none" and not target.ssh_bastion:
+        raise Refused(
+            f"~/.ssh/config reaches {host} by a ProxyCommand, which opskit does not run",
+            "ssh_bastion in opskit.toml or OPSKIT_SSH_BASTION names a jump host; "
+            "--via ssh-session needs none",
+        )
+    address = said.get("hostname", host)
+    named = target.ssh_key_file
+    files = [Path(named)] if named else [Path(p) for p in said.get("identityfile", ())]
+    if not files:
+        files = [Path("~/.ssh") / name for name in DEFAULT_KEYS]
+    jump = said.get("proxyjump")
+    hop = Hop(
+        said.get("hostkeyalias", address),
+        address,
+        int(found["port"] or said.get("port") or PORT),
+        found["user"] or user or said.get("user") or DEFAULT_SSH_USER,
+        tuple(f.expanduser() for f in files),
+        bool(named) or said.get("identitiesonly", "no") == "yes",
+        _known_hosts(said),
+        instance_id,
+    )
+    return hop, None if jump == "none" else jump
+
+
+def _known_hosts(said: Mapping[str, Any]) -> tuple[Path, ...]:
+    named = str(said.get("userknownhostsfile") or "~/.ssh/known_hosts ~/.ssh/known_hosts2").split()
+    return (*(Path(n).expanduser() for n in named), Path("/etc/ssh/ssh_known_hosts"))
+
+
+def _config() -> Any:
+    """~/.ssh/config; an empty one where there is none.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    from paramiko import SSHConfig
+    from paramiko.ssh_exception import ConfigParseError
+
+    path = Path("~/.ssh/config").expanduser()
+    try:
+        return SSHConfig.from_path(str(path))
+    except FileNotFoundError:
+        return SSHConfig()
+    except (OSError, ConfigParseError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from None

@@ -1,0 +1,76 @@
+"""Starts an SSH server when somebody connects first, as socket activation does: nothing is paid before."""
+
+from __future__ import annotations
+
+import json
+import select
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+
+class Activation:
+    """A port that starts its server.
+
+    Args:
+        join: puts the calling thread into the machine's network.
+        command: makes of a command one that runs on the machine.
+        elsewhere: `host:port` -> the host and port that are dialled instead.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        address: tuple[str, int],
+        directory: Path,
+        *,
+        join: Callable[[], None],
+        command: Callable[[Sequence[str]], list[str]],
+        environment: Mapping[str, str],
+        elsewhere: Mapping[str, tuple[str, int]],
+    ) -> None:
+        self._name, self._address, self._directory = name, address, directory
+        self._join, self._command, self._environment = join, command, environment
+        self._elsewhere = json.dumps(elsewhere)
+        self._is_bound = threading.Event()
+        self._error: OSError | None = None
+
+    def start(self) -> None:
+        """Take connections from now on.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        threading.Thread(target=self._work, daemon=True).start()
+        self._is_bound.wait(5)
+        if self._error is not None:
+            raise self._error
+
+    def _work(self) -> None:
+        try:
+            self._join()
+            listener = socket.create_server(self._address)
+        except OSError as error:
+            self._error = error
+            return
+        finally:
+            self._is_bound.set()
+        select.select([listener], [], [])
+        number = listener.fileno()
+        program = [sys.executable, "-m", "opskit.sandbox.ssh.server", str(number)]
+        command = self._command([*program, str(self._directory), self._name, self._elsewhere])
+        # Its standard input ends when we do.
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            env=dict(self._environment),
+            pass_fds=[number],
+            # The instance's own PATH does not have it.
+            executable=shutil.which(command[0]),
+        )
+        listener.close()
+        process.wait()
