@@ -36,6 +36,7 @@ class Target:
             host and bastion. No flags: they hold for a target, not for a command.
         origins: field -> where its value came from, for `--verbose`.
         table: the target's name in opskit.toml, if it has one.
+        ca_file: the bundle by which clients here verify the database.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Target:
     ssh_host: str | None = None
     ssh_key_file: str | None = None
     ssh_bastion: str | None = None
+    ca_file: str | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
     table: str | None = None
 
@@ -62,7 +64,8 @@ class Target:
         """The options by which the same is named again, ready to paste; the environment stays."""
         words = ["--target", self.table] if self.table else []
         for setting, origin in self.origins.items():
-            if origin.startswith("--"):
+            # Not every command has a bundle.
+            if origin.startswith("--") and setting != "ca_file":
                 purpose = setting.removeprefix("parameter_")
                 named = self.parameters.get(purpose) if purpose != setting else None
                 words += [origin, str(named or getattr(self, setting, None) or "")]
@@ -108,6 +111,7 @@ SETTINGS = (
     "ssh_host",
     "ssh_key_file",
     "ssh_bastion",
+    "ca_file",
     *(f"parameter_{purpose}" for purpose in PURPOSES),
 )
 """What a flag, OPSKIT_<NAME> and a target in opskit.toml may set, under one name each."""

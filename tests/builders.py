@@ -23,7 +23,7 @@ from opskit.facts.instances import Instance, Interface, TargetGroup
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.key import Key
 from opskit.facts.key_policy import KeyGrants, KeyPolicy, OperatorGrants
-from opskit.facts.login import Login
+from opskit.facts.login import ClientLogin, Login
 from opskit.facts.neighbourhood import Peering, Peerings
 from opskit.facts.open_rotation import OpenRotation
 from opskit.facts.operator_policies import OperatorPolicies
@@ -345,6 +345,9 @@ def linkbox() -> dict[type, Fact[Any]]:
         probe(),
         certificate,
         Login(True, None, "", 8.0, "TLSv1.3", "the instance", "linkbox"),
+        ClientLogin(
+            Login(True, None, "", 90.0, "TLS", "this machine through i-1", "linkbox"), None
+        ),
         TargetHealths((TargetHealth(TARGETS, "healthy", "", ""),)),
         Peerings(()),
         tables(),

@@ -66,6 +66,7 @@ CODES: dict[str, str] = {
     "AUT002": "auth.role_and_database",
     "AUT003": "auth.slots_free",
     "AUT004": "auth.address_admitted",
+    "AUT005": "auth.client_verifies",
     "APP001": "app.runs",
     "APP002": "app.environment_current",
     "APP003": "app.healthy",
@@ -109,6 +110,7 @@ def check_of(code: str) -> Check:
         judge=module.check,
         explains=getattr(module, "explains", ()),
         is_essential=getattr(module, "is_essential", False),
+        is_extra=getattr(module, "is_extra", False),
     )
 
 
@@ -118,8 +120,10 @@ def all_checks() -> tuple[Check, ...]:
 
 
 def chain() -> tuple[Check, ...]:
-    """The checks of the app's whole way to its database: all but those of the operator's rights."""
-    return tuple(check for check in all_checks() if check.layer != "operator")
+    """The checks of the app's whole way to its database: all but those of the operator's rights, and
+    those that cost more than they tell about the app.
+    """
+    return tuple(c for c in all_checks() if c.layer != "operator" and not c.is_extra)
 
 
 def checks_of_layer(layer: str) -> tuple[Check, ...]:

@@ -129,6 +129,7 @@ class Check:
         page: the whole page that `opskit explain CODE` prints.
         explains: codes and layers whose failure this one's failure would explain.
         is_essential: without an answer the app's way to the database is not judged.
+        is_extra: made only where its layer is asked for by name.
     """
 
     code: str
@@ -138,6 +139,7 @@ class Check:
     judge: Callable[..., Finding]
     explains: tuple[str, ...]
     is_essential: bool
+    is_extra: bool = False
 
 
 @dataclass(frozen=True, slots=True)

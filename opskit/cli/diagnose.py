@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from opskit.cli.options import make_target, target_options
+from opskit.cli.options import ca_file, make_target, target_options
 from opskit.errors import ExitStatus, OpskitError
 
 if TYPE_CHECKING:
@@ -49,6 +49,11 @@ def diagnose() -> None:
 
 
 OWN_OPTIONS: dict[str, Callable[[Any], Any]] = {
+    "auth": click.option(
+        "--ca-file",
+        metavar="FILE",
+        help="Bundle by which libpq here verifies the server [PGSSLROOTCERT].",
+    ),
     "iam": click.option(
         "--for",
         "whose",
@@ -142,6 +147,8 @@ def _diagnose(name: str, options: dict[str, Any]) -> int:
     from opskit.diagnosis import diagnose as run
     from opskit.report.interface import Style
 
+    if name == "auth":
+        options["ca_file"] = ca_file(options["ca_file"])
     target = make_target(options)
     if options["debug"]:
         logging.basicConfig(stream=sys.stderr, format="%(message)s")

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from opskit.config import PURPOSES, Target, load
+from opskit.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -57,3 +58,15 @@ def target_options(function: F) -> F:
 def make_target(flags: dict[str, str | None]) -> Target:
     """The target that flags, environment and opskit.toml make."""
     return load(flags, os.environ, Path.cwd())
+
+
+def ca_file(said: str | None) -> str | None:
+    """The bundle to verify the database by: what was said, else libpq's own variable.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    path = said or os.environ.get("PGSSLROOTCERT") or None
+    if path and path != "system" and not Path(path).is_file():
+        raise UsageError(f"there is no file {path} to verify the database by", "--ca-file FILE")
+    return path

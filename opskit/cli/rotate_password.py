@@ -6,12 +6,11 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from opskit.cli.options import make_target, target_options
+from opskit.cli.options import ca_file, make_target, target_options
 from opskit.errors import (
     AwsError,
     ExitStatus,
@@ -196,7 +195,7 @@ def _with_service(
                 target,
                 Aws(target, spinner),
                 Fence(_fence_s(options)),
-                ca_file=_ca_file(options),
+                ca_file=ca_file(options["ca_file"]),
                 wait_s=options.get("wait") or 600,
                 healthy_within_s=options.get("healthy_within") or 60,
                 stops_on_unhealthy=options.get("on_unhealthy") == "stop",
@@ -253,13 +252,6 @@ def _fence_s(options: dict[str, Any]) -> float:
     return seconds
 
 
-def _ca_file(options: dict[str, Any]) -> str | None:
-    path: str | None = options["ca_file"] or os.environ.get("PGSSLROOTCERT")
-    if path and path != "system" and not Path(path).is_file():
-        raise UsageError(f"there is no file {path} to verify the database by", "--ca-file FILE")
-    return path
-
-
 def _rotate(service: Service, output: Output, options: dict[str, Any]) -> int:
     from opskit.rotation.decide import Direction
 
@@ -290,7 +282,7 @@ def _begin(service: Service, output: Output, options: dict[str, Any]) -> int:
         restart=options["restart"] or ("auto",),
         length=options["length"],
         supplied=_supplied() if options["password_stdin"] else None,
-        ca_file=_ca_file(options),
+        ca_file=ca_file(options["ca_file"]),
         admin_parameter=options["admin_parameter"],
     )
     around = service.look_around(output.waiting)

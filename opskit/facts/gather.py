@@ -84,6 +84,7 @@ SOURCES: tuple[Reader, ...] = (
     login.read,
     login.read_direct,
     login.read_tunnel,
+    login.read_client,
     neighbourhood.choose,
     neighbourhood.read_named,
     neighbourhood.read_peerings,
@@ -119,7 +120,15 @@ PRIVATE: frozenset[type] = frozenset({Credential})
 """Fact types that hold a secret: handed to readers that ask, never part of a snapshot."""
 
 LIVE = frozenset(
-    {certificate.read, probe.read, login.read, login.read_direct, login.read_tunnel, dns.read}
+    {
+        certificate.read,
+        probe.read,
+        login.read,
+        login.read_direct,
+        login.read_tunnel,
+        login.read_client,
+        dns.read,
+    }
 )
 """Probes, which are not AWS rounds."""
 

@@ -5,6 +5,7 @@ instance did it.
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from opskit import engine
@@ -83,6 +84,41 @@ def read_direct(
 
 
 @dataclass(frozen=True, slots=True)
+class Roads:
+    """The clients that lead a connection from here through the instance."""
+
+    ssm: Ssm
+    messages: SsmMessages
+    connect: InstanceConnect
+    ec2: Ec2
+
+    def door(
+        self,
+        target: Target,
+        app: AppInstance,
+        host: Host,
+        database: Database,
+        name: str,
+        ca_file: str | None,
+        on_notice: Callable[[str], None],
+    ) -> Door:
+        """The way to the database's login, by the road that `--via` names."""
+        clients = {
+            "ssm": self.ssm,
+            "ssmmessages": self.messages,
+            "ec2-instance-connect": self.connect,
+            "ec2": self.ec2,
+        }
+
+        def open_tunnel(on_problem: OnProblem) -> Tunnel:
+            place, client = app.session_target, clients.__getitem__
+            return make_tunnel(target, client, place, host.name, host.port, on_problem)
+
+        spoken, label = engine.for_rds_engine(database.instance.engine), app.instance.label
+        return Door(spoken, host.name, host.port, name, ca_file, open_tunnel, label, on_notice)
+
+
+@dataclass(frozen=True, slots=True)
 class TunnelLogin:
     """The login from this machine through the instance; None when none was needed or possible.
 
@@ -120,19 +156,9 @@ def read_tunnel(
         return TunnelLogin(None)
     if not credential.password.reveal():
         return TunnelLogin(None)
-    spoken = engine.for_rds_engine(database.instance.engine)
-    instance = app.instance
-
-    clients = {"ssm": ssm, "ssmmessages": messages, "ec2-instance-connect": connect, "ec2": ec2}
-
-    def open_tunnel(on_problem: OnProblem) -> Tunnel:
-        return make_tunnel(
-            target, clients.__getitem__, app.session_target, host.name, host.port, on_problem
-        )
-
     said: list[str] = []
-    label = instance.label
-    door = Door(spoken, host.name, host.port, name, None, open_tunnel, label, said.append)
+    roads = Roads(ssm, messages, connect, ec2)
+    door = roads.door(target, app, host, database, name, None, said.append)
     try:
         door.server()
         done = door.try_login(user, credential.password)
@@ -186,3 +212,45 @@ def _told(done: LoginResult, tried_from: str, user: str) -> Login:
         tried_from,
         user,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ClientLogin:
+    """A login by the client library of this machine, as a client that verifies makes it.
+
+    Attributes:
+        verified_by: the bundle by which it verified name and certificate; None: it did not.
+    """
+
+    login: Login
+    verified_by: str | None
+
+
+def read_client(
+    ssm: Ssm,
+    messages: SsmMessages,
+    connect: InstanceConnect,
+    ec2: Ec2,
+    target: Target,
+    app: AppInstance,
+    host: Host,
+    database: Database,
+    parameters: Parameters,
+    credential: Credential,
+) -> ClientLogin:
+    """Log in from here with libpq, which verifies by itself: directly, else through the instance."""
+    user, name = parameters.value("username"), parameters.value("database")
+    if not (user and name and credential.password.reveal()):
+        raise NotThere("there is no whole credential to log in with")
+    if target.via == "none":
+        raise NotThere("no road was to be used (--via none)", "a road to the instance (--via)")
+    roads = Roads(ssm, messages, connect, ec2)
+    door = roads.door(target, app, host, database, name, target.ca_file, lambda _: None)
+    try:
+        door.server()
+        done = door.try_login(user, credential.password)
+    except TransportError as error:
+        raise NotThere(error.sentence, *([error.missing] if error.missing else [])) from None
+    finally:
+        door.close()
+    return ClientLogin(_told(done, f"this machine {door.words}", user), target.ca_file)

@@ -21,7 +21,7 @@ from opskit.facts.dns import Host, OperatorDns
 from opskit.facts.identity import Identity
 from opskit.facts.instance_role import InstanceRole
 from opskit.facts.key import Key
-from opskit.facts.login import Login
+from opskit.facts.login import ClientLogin, Login
 from opskit.facts.open_rotation import OpenRotation
 from opskit.facts.operator_simulation import OperatorNeeds
 from opskit.facts.organization import Organization
@@ -132,6 +132,11 @@ SIMULATOR_ALLOWS = simulated("allowed")
 
 def login(failure: LoginFailure, message: str = "no") -> Login:
     return Login(False, failure, message, 1.0, "", "the instance", "linkbox")
+
+
+def client_login(failure: LoginFailure | None) -> ClientLogin:
+    made = Login(failure is None, failure, "no", 1.0, "TLS", "this machine through i-1", "linkbox")
+    return ClientLogin(made, "bundle.pem")
 
 
 def reads(code: str, message: str) -> tuple[Read, ...]:
@@ -311,6 +316,10 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("OPR005", PASS, (WANTS_ALL, b.operator_policies(SESSIONS, CONNECTION))),
     ("OPR006", WARN, (WANTS_ALL, b.operator_policies(ONLY_EC2))),
     ("OPR006", PASS, (WANTS_ALL,)),
+    ("AUT005", PASS, (client_login(None),)),
+    ("AUT005", FAIL, (client_login(LoginFailure.CERTIFICATE),)),
+    ("AUT005", WARN, (client_login(LoginFailure.NO_ANSWER),)),
+    ("AUT005", UNKNOWN, (client_login(LoginFailure.PASSWORD), login(LoginFailure.PASSWORD))),
     ("OPR007", FAIL, (WANTS_ALL, b.operator_policies(ONLY_EC2))),
     ("OPR007", PASS, (WANTS_ALL,)),
     ("OPR007", SKIP, (b.OperatorNeeds(()),)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,3 +78,40 @@ def test_a_refused_session_leaves_it_unknown(operator: Operator) -> None:
         client.order(operator.running, "rights", [whole])
     [login] = [c for c in found["checks"] if c["code"] == "AUT001"]
     assert (status, login["status"]) == (3, "unknown"), login
+
+
+def judged(operator: Operator, *options: str, **environment: str) -> dict[str, str]:
+    """What `diagnose auth` says of the client here: the check, and the exit status."""
+    words = ("opskit", "diagnose", "auth", "--prefix", "/linkbox", "--output", "json")
+    done = operator.run(*words, *options, **environment)
+    found = json.loads(done.stdout)
+    [check] = [c for c in found["checks"] if c["code"] == "AUT005"]
+    return {**check, "exit": str(done.returncode)}
+
+
+def test_libpq_here_verifies_the_server(operator: Operator, tmp_path: Path) -> None:
+    """By its real name, although the connection leads to a port of this machine."""
+    operator.wait_for(0)
+    bundle = f"{operator.running.directory}/rds-bundle.pem"
+    found = judged(operator, "--ca-file", bundle)
+    assert (found["status"], found["exit"]) == ("pass", "0"), found
+    assert f"verified by {bundle}" in found["summary"]
+    found = judged(operator, PGSSLROOTCERT="")
+    assert (found["status"], found["exit"]) == ("pass", "0"), found
+    assert "nothing verified" in found["summary"]
+    another = tmp_path / "another.pem"
+    subprocess.run(
+        (
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-subj", "/CN=somebody else", "-keyout", "/dev/null", "-out", str(another)),
+        ),
+        check=True,
+        capture_output=True,
+    )
+    found = judged(operator, "--ca-file", str(another))
+    assert (found["status"], found["exit"]) == ("fail", "1"), found
+    done = operator.run(
+        "opskit", "diagnose", "auth", "--prefix", "/linkbox", "--ca-file", "/no/file"
+    )
+    assert done.returncode == 2
+    assert "there is no file /no/file" in done.stderr
