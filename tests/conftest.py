@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -25,6 +26,12 @@ settings.load_profile("house")
 
 
 ROTATIONS = tuple(f"tests/rotation/test_{n}.py" for n in ("crashes", "trouble", "strategies"))
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell gives it to what it starts in the background, and every command under test would inherit
+    # it: Ctrl-C would never come.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class StrayPacket(AssertionError):
