@@ -97,6 +97,17 @@ class Sandbox:
                 raise RuntimeError(f"the app did not become healthy: {self.complaint}")
             time.sleep(0.02)
 
+    def _restart_app(self) -> bool:
+        """Start the app anew as a deployment does; whether it became healthy."""
+        done = self.run_on_instance(f"docker restart {world.CONTAINER}", HEALTHY_WITHIN_S)
+        # A look that was under way says nothing of the new one.
+        before, limit = self.health_checks, time.monotonic() + HEALTHY_WITHIN_S
+        while self.health != 200 or self.health_checks < before + 2:
+            if done.exit_status != 0 or time.monotonic() > limit:
+                return False
+            time.sleep(0.1)
+        return True
+
     def client(self, service: str) -> Any:
         """A client of the sandbox's own, made once."""
         from opskit.sandbox.aws.identity import OWN_KEY
@@ -243,7 +254,7 @@ class Sandbox:
             self.run_on_instance, self._emulated_instance, lambda: instance.agent(self.root)
         )
         gateway_host = "127.0.0.1" if world.IS_LOOPBACK else world.OPERATOR_GATEWAY
-        tasks = ecs.Tasks(self._emulated_instance, self.agent.is_online)
+        tasks = ecs.Tasks(self._emulated_instance, self.agent.is_online, self._restart_app)
         sessions = tasks.sessions = Sessions(
             self._start_on_instance,
             self._dial_from_instance,

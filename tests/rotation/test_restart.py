@@ -20,6 +20,8 @@ from opskit.rotation.restart import (
     write,
 )
 from tests import builders as b
+from tests.conftest import Operator
+from tests.rotation.scene import Scene
 
 URL = "http://127.0.0.1:3000/health"
 BATCH = Batch("container", "web", "i-1", "docker restart web", URL)
@@ -183,3 +185,21 @@ def test_what_is_restarted() -> None:
 def test_what_cannot_be_restarted(wish: str) -> None:
     with pytest.raises(UsageError):
         choose(wish)
+
+
+@pytest.mark.full
+def test_a_service_is_deployed_anew(operator: Operator) -> None:
+    """Its tasks have the new password when the rotation ends, whatever instance they are on."""
+    operator.wait_until_healthy()
+    scene = Scene(operator)
+    status, output = scene.rotate("--restart", "ecs:linkbox/linkbox-backend")
+    assert status == 0, output
+    assert "the app is healthy" in output
+    assert scene.verdict() == []
+    operator.wait_for(0)
+    status, output = scene.rotate("--restart", "ecs:linkbox/nowhere", "--on-unhealthy", "stop")
+    assert status == 5, output
+    assert "not there" in output
+    status, output = scene.rotate("--rollback")
+    assert status == 0, output
+    assert scene.verdict() == []

@@ -8,6 +8,7 @@ Source: Amazon ECS API Reference; messages as reported in public issues.
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -52,11 +53,19 @@ class Tasks:
 
     Args:
         instance: the app instance, in moto's form.
+        start_anew: starts the app anew, and says whether it became healthy.
     """
 
-    def __init__(self, instance: Callable[[], Any], is_role_right: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        instance: Callable[[], Any],
+        is_role_right: Callable[[str], bool],
+        start_anew: Callable[[], bool],
+    ) -> None:
         self._instance = instance
         self._is_role_right = is_role_right
+        self._start_anew = start_anew
+        self._rollout = "COMPLETED"
         self._is_enabled = True
         self._tasks = [self._new()]
         self.sessions: Sessions | None = None
@@ -72,6 +81,7 @@ class Tasks:
             "ListTasks": self._list,
             "DescribeTaskDefinition": self._definition,
             "UpdateService": self._update,
+            "DescribeServices": self._services,
             "StopTask": self._stop,
             "RunTask": self._run,
         }.get(operation)
@@ -160,16 +170,34 @@ class Tasks:
         return 200, {"taskDefinition": {"taskDefinitionArn": body["taskDefinition"], **about}}
 
     def _update(self, body: Mapping[str, Any]) -> Answer:
-        """A deployment replaces the service's tasks at once."""
+        """A deployment replaces the service's tasks at once; the app in them starts a moment later."""
         self._is_enabled = body.get("enableExecuteCommand", self._is_enabled)
         of_service = [t for t in self._tasks if t.group == f"service:{world.SERVICE}"]
         count = int(body.get("desiredCount", sum(t.status == "RUNNING" for t in of_service) or 1))
         if body.get("forceNewDeployment"):
             self._end(of_service, "Scaling activity initiated by deployment")
+            self._rollout = "IN_PROGRESS"
+            threading.Thread(target=self._deploy, daemon=True).start()
         running = [t for t in of_service if t.status == "RUNNING"]
         self._end(running[count:], "Scaling activity initiated by deployment")
         self._tasks += [self._new() for _ in range(count - len(running))]
         return 200, {"service": {"serviceName": world.SERVICE, "desiredCount": count}}
+
+    def _deploy(self) -> None:
+        self._rollout = "COMPLETED" if self._start_anew() else "FAILED"
+
+    def _services(self, body: Mapping[str, Any]) -> Answer:
+        """The one service, and how far its deployment is."""
+        if body["services"] != [world.SERVICE]:
+            return 200, {"services": [], "failures": [{"reason": "MISSING"}]}
+        count = sum(
+            t.group == f"service:{world.SERVICE}" and t.status == "RUNNING" for t in self._tasks
+        )
+        deployments = [{"status": "PRIMARY", "rolloutState": self._rollout}]
+        if self._rollout == "IN_PROGRESS":
+            deployments.append({"status": "ACTIVE", "rolloutState": "COMPLETED"})
+        row = {"serviceName": world.SERVICE, "runningCount": count, "desiredCount": count}
+        return 200, {"services": [{**row, "deployments": deployments}], "failures": []}
 
     def _stop(self, body: Mapping[str, Any]) -> Answer:
         task = self._find(body["task"])
