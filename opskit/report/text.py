@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from opskit.checks.interface import LAYERS, Judged, Status
 from opskit.diagnosis import Diagnosis, Verdict
@@ -61,13 +61,47 @@ def _layers(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
     rows = []
     room = max(40, style.width - 18)
     roots = {j.check.code: j.check.layer for j in diagnosis.root_causes}
+    shared = _shared(diagnosis)
     for layer in LAYERS:
         judged = [j for j in diagnosis.judged if j.check.layer == layer]
         if not judged or (layer == "identity" and all(_is_fine(j) for j in judged)):
             continue
         worst = min(judged, key=lambda j: (WORST_FIRST.index(j.finding.status), bool(j.caused_by)))
-        rows.append((f"  {layer}", _mark(worst, style), _layer_text(judged, worst, roots, room)))
+        text = _layer_text(judged, worst, roots, shared, room)
+        rows.append((f"  {layer}", _mark(worst, style), text))
     yield from _aligned(rows, room)
+
+
+def _shared(diagnosis: Diagnosis) -> dict[tuple[str, ...], list[Judged]]:
+    """What is missing -> what it keeps from being judged, where that is said once, at the end: it is
+    more than one layer, or what the verdict waits for.
+    """
+    found: dict[tuple[str, ...], list[Judged]] = {}
+    for one in diagnosis.judged:
+        if one.finding.status is Status.UNKNOWN and one.finding.missing and not one.caused_by:
+            found.setdefault(one.finding.missing, []).append(one)
+    is_open = diagnosis.verdict is Verdict.UNDETERMINED
+    return {
+        missing: judged
+        for missing, judged in found.items()
+        if len({j.check.layer for j in judged}) > 1
+        or (is_open and any(j.check.is_essential for j in judged))
+    }
+
+
+def _not_judged(judged: Sequence[Judged], style: Style) -> Iterator[str]:
+    """Why some checks could not be judged, and each thing that would do, on a line of its own."""
+    ordered = sorted(judged, key=lambda j: not j.check.is_essential)
+    named = [j.check.code for j in ordered if j.check.is_essential] or [ordered[0].check.code]
+    more = f" and {len(ordered) - len(named)} more" if len(ordered) > len(named) else ""
+    finding = min((j.finding for j in ordered), key=lambda f: len(f.summary))
+    yield from _wrapped(f"{', '.join(named)}{more}: {finding.summary}", "  ", style)
+    word = "needs"
+    for alternatives in finding.missing:
+        for one in alternatives.split(", or "):
+            yield from _wrapped(f"{word:>5} {one}", "    ", style)
+            word = "or"
+        word = "and"
 
 
 def _aligned(rows: list[tuple[str, str, str]], room: int) -> Iterator[str]:
@@ -80,7 +114,13 @@ def _aligned(rows: list[tuple[str, str, str]], room: int) -> Iterator[str]:
             yield f"{'':<13}   {line}"
 
 
-def _layer_text(judged: list[Judged], worst: Judged, roots: dict[str, str], room: int) -> str:
+def _layer_text(
+    judged: list[Judged],
+    worst: Judged,
+    roots: dict[str, str],
+    shared: Collection[tuple[str, ...]],
+    room: int,
+) -> str:
     status = worst.finding.status
     if status is Status.PASS:
         return _best_sentence(judged, room)
@@ -90,6 +130,8 @@ def _layer_text(judged: list[Judged], worst: Judged, roots: dict[str, str], room
         return f"{worst.finding.summary} (because of {roots.get(worst.caused_by, worst.caused_by)})"
     if status is Status.WARN:
         return " · ".join(j.finding.summary for j in judged if j.finding.status is Status.WARN)
+    if status is Status.UNKNOWN and worst.finding.missing in shared:
+        return "not judged: see below"
     if status is Status.UNKNOWN:
         missing = f"; needs {', '.join(worst.finding.missing)}" if worst.finding.missing else ""
         return f"not judged: {worst.finding.summary}{missing}"
@@ -194,12 +236,21 @@ def _ending(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
             "32",
             style,
         )
+    shared = _shared(diagnosis)
     if diagnosis.verdict is Verdict.UNDETERMINED:
         yield _bold("Nothing failed, but something essential could not be judged:", style)
+    elif shared and style.detail > 0:
+        yield _bold("Not judged:", style)
+    if diagnosis.verdict is Verdict.UNDETERMINED or style.detail > 0:
+        for judged in shared.values():
+            yield from _not_judged(judged, style)
+    if diagnosis.verdict is Verdict.UNDETERMINED:
         for one in diagnosis.judged:
-            if one.finding.status is Status.UNKNOWN and one.check.is_essential:
-                needs = f" (needs {', '.join(one.finding.missing)})" if one.finding.missing else ""
-                yield from _wrapped(f"{one.check.code} {one.finding.summary}{needs}", "  ", style)
+            is_told = one.finding.missing in shared
+            if one.finding.status is Status.UNKNOWN and one.check.is_essential and not is_told:
+                yield from _not_judged([one], style)
+        words = style.command.split(" ")
+        yield f"MORE  {' '.join([*words[:2], 'operator', *words[3:]])}   asks what your side lacks"
     if diagnosis.verdict is Verdict.DEGRADED:
         yield "  The app still answers; it will not after its next start."
     calls = f"{diagnosis.calls} AWS calls in {diagnosis.rounds} rounds"
