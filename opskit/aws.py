@@ -37,7 +37,7 @@ CREDENTIAL_CODES = {
     "RequestExpired": "expired",
     "InvalidClientTokenId": "not known to AWS",
     "UnrecognizedClientException": "not known to AWS",
-    "AuthFailure": "refused",
+    "AuthFailure": "not accepted by AWS (an unknown key, or a wrong secret)",
     "SignatureDoesNotMatch": "refused (wrong secret key, or this clock is wrong)",
     "InvalidSignatureException": "refused (wrong secret key, or this clock is wrong)",
 }

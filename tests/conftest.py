@@ -128,7 +128,7 @@ class Operator:
             # The first check after may have begun before.
             elif status["health_checks"] >= seen + 2:
                 return
-            assert time.monotonic() < limit, "the app did not become healthy"
+            assert time.monotonic() < limit, f"the app did not become healthy: {status}"
             time.sleep(0.1)
 
     def need_packets(self) -> None:

@@ -6,6 +6,7 @@ ends when it is told to or when whoever waits for it is gone.
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
@@ -335,14 +336,7 @@ class Sandbox:
         url = f"http://{address}:{world.APP_PORT}/health"
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         while True:
-            try:
-                with opener.open(url, timeout=3) as reply:
-                    self.health = reply.status
-            except urllib.error.HTTPError as error:
-                self.health = error.code
-                self.complaint = error.read().decode("utf-8", "replace")
-            except OSError as error:
-                self.health, self.complaint = 0, str(error)
+            self.health, self.complaint = _ask(opener, url)
             self.health_checks += 1
             time.sleep(
                 HEALTH_EVERY_S
@@ -438,6 +432,23 @@ def obey(sandbox: Sandbox, order: dict[str, Any]) -> dict[str, Any]:
         "commands": sandbox.agent.running,
         "held": len(sandbox.front.conduct.held),
     }
+
+
+def _ask(opener: urllib.request.OpenerDirector, url: str) -> tuple[int, str]:
+    """The status of an answer, and what it says of a failure; 0 where there is none.
+
+    An app that is stopped in the middle of its answer leaves a piece of one.
+    """
+    try:
+        with opener.open(url, timeout=3) as reply:
+            return reply.status, ""
+    except urllib.error.HTTPError as error:
+        try:
+            return error.code, error.read().decode("utf-8", "replace")
+        except (OSError, http.client.HTTPException) as cut:
+            return error.code, str(cut)
+    except (OSError, http.client.HTTPException) as error:
+        return 0, str(error)
 
 
 def main() -> None:
