@@ -66,6 +66,7 @@ def test_a_diagnosis_asks_the_task_and_names_it(operator: Operator) -> None:
     assert "bug in opskit" not in said
 
 
+@pytest.mark.full
 def test_a_broken_group_is_found_from_the_task(operator: Operator) -> None:
     operator.need_packets()
     client.order(operator.running, "break", ["ingress-removed"])
@@ -98,6 +99,7 @@ def test_without_ecs_exec_the_way_on_is_said(operator: Operator) -> None:
     assert ask(operator, "opskit", "run", *TASK, "--", "true").returncode == 0
 
 
+@pytest.mark.full
 def test_of_several_tasks_none_is_picked(operator: Operator) -> None:
     update(operator, "--desired-count", "2")
     try:
@@ -112,6 +114,7 @@ def test_of_several_tasks_none_is_picked(operator: Operator) -> None:
     assert exact.stdout == "here\n"
 
 
+@pytest.mark.full
 def test_a_task_that_ends_ends_its_command(operator: Operator) -> None:
     end = ("aws", "ecs", "stop-task", "--cluster", "linkbox", "--task", task_ids(operator)[0])
     command = operator.running.command(

@@ -70,7 +70,9 @@ def stopped(operator: Operator, number: int, *command: str) -> tuple[int, float,
 CTRL_C, TERM = signal.SIGINT, signal.SIGTERM
 ENDINGS = [
     # While a client runs, Ctrl-C is the client's own business.
-    *((name, number) for name in COMMANDS for number in (CTRL_C, TERM) if (name, number) != ("client", CTRL_C)),
+    *((name, CTRL_C) for name in COMMANDS if name != "client"),
+    *((name, TERM) for name in ("run", "client")),
+    *(pytest.param(name, TERM, marks=pytest.mark.full) for name in COMMANDS if name not in ("run", "client")),
     *(pytest.param(name, signal.SIGHUP, marks=pytest.mark.full) for name in COMMANDS),
 ]  # fmt: skip
 

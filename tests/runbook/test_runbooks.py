@@ -25,8 +25,6 @@ FOLLOWED = (
 """Runbook, fault, and which of the blocks under Fix its decision points lead to."""
 SAMPLE = {
     "ingress-removed",
-    "dns-public-address",
-    "tls-not-used",
     "password-mismatch",
     "key-disabled",
 }
