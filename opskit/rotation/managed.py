@@ -16,8 +16,8 @@ from opskit.errors import AwsError, Incomplete, OpskitError, Unfinished
 from opskit.facts.interface import AwsClient, Rds
 from opskit.instance.door import Door
 from opskit.rotation.decide import Accepts, Direction, Outcome, Which
-from opskit.rotation.fence import Fence
-from opskit.rotation.interface import Login, Published
+from opskit.rotation.fence import Fence, TooOld
+from opskit.rotation.interface import Changed, Login, Published
 from opskit.rotation.master import BUSY
 from opskit.rotation.parameter import Parameters
 from opskit.rotation.restart import Batch, Restarted
@@ -44,6 +44,7 @@ def read_secret(secrets: AwsClient, arn: str) -> Kept:
     """The secret's current value.
 
     Raises:
+        AwsError: AWS does not answer now.
         Incomplete: it cannot be read.
     """
     try:
@@ -51,6 +52,8 @@ def read_secret(secrets: AwsClient, arn: str) -> Kept:
         content = json.loads(str(reply["SecretString"]))
         login = Login(str(content["username"]), Secret(str(content["password"])))
     except AwsError as error:
+        if error.is_open:
+            raise
         raise Incomplete(
             f"the secret {arn} cannot be read: {error.permission}: {error.code}",
             f"it needs secretsmanager:GetSecretValue on {arn}",
@@ -111,8 +114,8 @@ class ManagedRotation:
         """Rotate, publish, restart, verify.
 
         Raises:
-            Incomplete: nothing was changed.
             Unfinished: it was begun, and the parameter may be behind the secret.
+            AwsError, OpskitError: any other: nothing was changed.
         """
         before = read_secret(self._world.secrets, self._arn)
         self._ask_rds()
@@ -161,7 +164,14 @@ class ManagedRotation:
         began = self._world.clock()
         while True:
             looked_at = self._world.clock()
-            kept, status = read_secret(self._world.secrets, self._arn), self._status()
+            try:
+                kept, status = read_secret(self._world.secrets, self._arn), self._status()
+            except AwsError as error:
+                # RDS may have changed the password: giving up would leave the parameter behind.
+                if not error.is_open or looked_at - began > self._wait_s:
+                    raise
+                self._world.sleep(POLL_S)
+                continue
             if status == IMPAIRED:
                 raise Unfinished(
                     f"RDS could not rotate {self._arn}: its SecretStatus is impaired",
@@ -214,7 +224,11 @@ class ManagedRotation:
         parameters = self._world.parameters(one)
         while True:
             self._world.fence.looked()
-            done = parameters.publish(Which.NEW)
+            try:
+                done = parameters.publish(Which.NEW)
+            except TooOld as error:
+                # Nothing has left this machine.
+                done = Changed(Outcome.MISSED, error.sentence)
             if done.outcome is Outcome.APPLIED:
                 break
             if done.outcome is Outcome.REFUSED or self._world.clock() - began > self._wait_s:
@@ -244,7 +258,8 @@ class ManagedRotation:
             now = read_secret(self._world.secrets, self._arn)
             if now.version == kept.version:
                 break
-            kept = now
+            # Published only when the database takes it, like the one before.
+            kept = self._follow(kept)
             self._publish(kept)
             self._restart()
         works, why = self._world.ask_instance()

@@ -13,7 +13,7 @@ import pytest
 from opskit.engine.interface import LoginFailure, LoginResult
 from opskit.errors import AwsError, Incomplete, Unfinished
 from opskit.rotation.decide import Direction
-from opskit.rotation.fence import Fence
+from opskit.rotation.fence import Fence, TooOld
 from opskit.rotation.interface import Published
 from opskit.rotation.managed import ManagedRotation, ManagedWorld
 from opskit.rotation.parameter import Parameters
@@ -136,6 +136,55 @@ def test_a_lost_reply_is_no_refusal() -> None:
     made, _ = rotation(account)
     assert made.run().direction is Direction.FORWARD
     assert account.parameter == "new"
+
+
+def test_a_look_too_old_and_throttling_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RDS has changed the password by then: whoever gives up leaves the app without one."""
+    account = Account()
+    trouble: dict[str, list[Exception]] = {
+        "put_parameter": [TooOld()],
+        "get_secret_value": [AwsError("secretsmanager:GetSecretValue", "ThrottlingException", "")],
+    }
+    for name, errors in trouble.items():
+        whole = getattr(account, name)
+
+        def half(whole: Any = whole, errors: list[Exception] = errors, **asked: Any) -> Any:
+            if account.is_asked and errors:
+                raise errors.pop()
+            return whole(**asked)
+
+        monkeypatch.setattr(account, name, half)
+    made, _ = rotation(account)
+    assert made.run().direction is Direction.FORWARD
+    assert trouble == {"put_parameter": [], "get_secret_value": []}
+    assert account.parameter == "new"
+
+
+def test_nothing_untried_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else lets RDS rotate once more, and the secret is ahead of the database."""
+    account = Account()
+    made, _ = rotation(account)
+    put = account.put_parameter
+    tried = account.try_login
+    published: list[str] = []
+
+    def put_parameter(**asked: Any) -> dict[str, Any]:
+        published.append(asked["Value"])
+        assert account.database == asked["Value"], "a password that does not log in"
+        if account.secret == "new":
+            account.secret, account.version = "newer", account.version + 1
+        return put(**asked)
+
+    def try_login(user: str, password: Any) -> LoginResult:
+        done = tried(user, password)
+        if password.reveal() == "newer":
+            account.database = "newer"
+        return done
+
+    monkeypatch.setattr(account, "put_parameter", put_parameter)
+    monkeypatch.setattr(account, "try_login", try_login)
+    assert made.run().direction is Direction.FORWARD
+    assert published == ["new", "newer"]
 
 
 def test_a_secret_that_never_changes_is_not_waited_for_without_end() -> None:
