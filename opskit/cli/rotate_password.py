@@ -182,6 +182,7 @@ def _with_service(
 ) -> int:
     """Prepare, work, and end with one clear sentence whatever happens."""
     from opskit.aws import Aws
+    from opskit.cli.bug import report
     from opskit.cli.rotation_output import Output
     from opskit.cli.terminal import Spinner
     from opskit.rotation.fence import Fence
@@ -212,6 +213,13 @@ def _with_service(
             except AwsError as error:
                 said = Incomplete(f"{error.permission} failed: {error.code} {error.message[:200]}")
                 return output.error(said, standing=service.standing)
+            except (
+                Exception
+            ) as error:  # a bug of ours, in the middle of what has to be gone on with
+                if service.standing not in (Standing.ROTATION, Standing.MANAGED):
+                    raise
+                report(error)
+                return output.error(Unfinished("it stopped"), standing=service.standing)
             finally:
                 service.close()
         except OpskitError as error:
@@ -272,7 +280,13 @@ def _fence_s(options: dict[str, Any]) -> float:
 
 def _rotate(service: Service, output: Output, options: dict[str, Any]) -> int:
     from opskit.rotation.decide import Direction
+    from opskit.rotation.fence import DEFAULT_S
 
+    if not options["status"] and (options["fence"] or DEFAULT_S) < DEFAULT_S:
+        output.say(
+            f"--fence {options['fence']:g}: whoever else is still at work on a rotation of this password, or "
+            "a request of theirs under way, may undo this one after it is closed"
+        )
     unfinished = service.unfinished()
     if options["status"]:
         return output.status(

@@ -91,6 +91,46 @@ def test_ctrl_c_after_the_end_changes_nothing_of_it(capsys: pytest.CaptureFixtur
     assert "rotated" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("standing", "status"),
+    [(Standing.ROTATION, ExitStatus.UNFINISHED), (Standing.NOTHING, ExitStatus.NOT_JUDGED)],
+)
+def test_a_bug_in_the_middle_names_the_way_on(
+    standing: Standing,
+    status: ExitStatus,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fails(service: Service, *_: object) -> int:
+        service.standing = standing
+        raise KeyError("ours")
+
+    monkeypatch.setattr(rotate_password, "make_target", lambda _: TARGET)
+    monkeypatch.setattr(Service, "__init__", lambda *_, **__: None)
+    monkeypatch.setattr(Service, "close", lambda _: None)
+    monkeypatch.setattr(rotate_password, "_rotate", fails)
+    assert main.run(["rotate-password", "--prefix", "/l"]) == status
+    said = capsys.readouterr().err
+    assert "a bug in opskit itself (KeyError" in said
+    assert ("--resume" in said) is (standing is Standing.ROTATION)
+
+
+@pytest.mark.parametrize(("words", "warns"), [(["--fence", "30"], True), ([], False)])
+def test_a_shorter_fence_says_what_is_risked(
+    words: list[str],
+    warns: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(rotate_password, "make_target", lambda _: TARGET)
+    monkeypatch.setattr(Service, "__init__", lambda *_, **__: None)
+    monkeypatch.setattr(Service, "close", lambda _: None)
+    monkeypatch.setattr(Service, "standing", Standing.NOTHING, raising=False)
+    monkeypatch.setattr(Service, "unfinished", lambda _: None)
+    assert main.run(["rotate-password", "--prefix", "/l", "--resume", *words]) == 0
+    assert ("may undo this one" in capsys.readouterr().out.replace("\n           ", "")) is warns
+
+
 class Accounts:
     """Parameter Store that ends every write in the same way."""
 
