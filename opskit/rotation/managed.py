@@ -120,10 +120,7 @@ class ManagedRotation:
         before = read_secret(self._world.secrets, self._arn)
         self._ask_rds()
         try:
-            kept = self._follow(before)
-            self._publish(kept)
-            self._restart()
-            return self._verify(kept)
+            return self._verify(self._bring(self._follow(before)))
         except Unfinished:
             raise
         except AwsError as error:
@@ -240,28 +237,36 @@ class ManagedRotation:
         text = f"{one.name} holds it: version {self._version}"
         self._tell("step", "publish", text, took)
 
-    def _restart(self) -> None:
+    def _bring(self, kept: Kept) -> Kept:
+        """Publish and restart, and again where somebody else has let RDS rotate meanwhile: the app
+        cannot be healthy on what the secret held before.
+        """
+        for _ in range(MOST_ROUNDS):
+            self._publish(kept)
+            complaint = self._restart()
+            if read_secret(self._world.secrets, self._arn).version == kept.version:
+                if complaint:
+                    raise Unfinished(complaint)
+                return kept
+            kept = self._follow(kept)
+        raise Unfinished(f"the secret {self._arn} changed again in each of {MOST_ROUNDS} rounds")
+
+    def _restart(self) -> str:
+        """Restart every batch; what is wrong with the first that does not become healthy."""
         for batch in self._batches:
             began = self._world.clock()
             self._world.on_event(Event("wait", "restart", f"restarting {batch}"))
             done = self._world.restart(batch)
             if not done.is_healthy:
-                raise Unfinished(f"{batch} did not become healthy: {done.why}")
+                return f"{batch} did not become healthy: {done.why}"
             took = self._world.clock() - began
             self._tell("step", "restart", f"restarted {batch}", took)
         if self._batches:
             self._window.restarted(self._world.clock())
+        return ""
 
     def _verify(self, kept: Kept) -> Ending:
-        """What the secret holds by now is what the parameter holds, and it logs in from the app's place."""
-        for _ in range(MOST_ROUNDS):
-            now = read_secret(self._world.secrets, self._arn)
-            if now.version == kept.version:
-                break
-            # Published only when the database takes it, like the one before.
-            kept = self._follow(kept)
-            self._publish(kept)
-            self._restart()
+        """What the parameter holds logs in, also from the app's place."""
         works, why = self._world.ask_instance()
         if works is False or not self._logs_in(kept.login):
             raise Unfinished(f"what the parameter holds does not log in: {why}")
