@@ -6,17 +6,18 @@ which something does. It knows each in clear, percent-encoded, as JSON and in ba
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 LEAST = 8
 """Shorter values are words that stand everywhere; no database of RDS takes such a password."""
 INSTEAD = "(a secret)"
 _forms: tuple[str, ...] = ()
+_adding = threading.Lock()
 
 
 def guard(value: str) -> None:
     """Let a value never be written from now on."""
-    # Replaced whole, so that other threads read it without a lock.
     global _forms
     if len(value) < LEAST or value in _forms:
         return
@@ -26,8 +27,10 @@ def guard(value: str) -> None:
 
     encoded = base64.b64encode(value.encode("utf-8", "surrogatepass")).decode()
     made = (value, json.dumps(value)[1:-1], quote(value, safe=""), encoded.rstrip("="))
-    # The longest first: one may be a part of another.
-    _forms = tuple(sorted({*_forms, *made}, key=len, reverse=True))
+    # Two threads that read parameters at once must not lose one; replaced whole, it is read without a lock.
+    with _adding:
+        # The longest first: one may be a part of another.
+        _forms = tuple(sorted({*_forms, *made}, key=len, reverse=True))
 
 
 def censor(text: str) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import logging
 import sys
+import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 from urllib.parse import quote
 
 import click
@@ -88,6 +91,24 @@ def test_names_and_short_words_stay() -> None:
     Secret("short")
     text = "linkbox_app_clone is short"
     assert censor.censor(text) == text
+
+
+def test_two_threads_lose_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second comes while the first puts its own in order."""
+    both = threading.Barrier(2)
+
+    def slowly(forms: Iterable[str], **how: Any) -> list[str]:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.2)
+        return sorted(forms, **how)
+
+    monkeypatch.setattr(censor, "sorted", slowly, raising=False)
+    threads = [threading.Thread(target=Secret, args=(f"password-{n}",)) for n in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert "password-" not in censor.censor("password-1 password-2")
 
 
 def test_a_secret_in_a_secret() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from opskit.cli.options import ca_file, make_target, target_options
 from opskit.errors import (
@@ -119,6 +120,7 @@ def rotate_password(context: click.Context, /, **options: Any) -> int:
       opskit rotate-password --prefix /linkbox --resume
     """
     if context.invoked_subcommand is not None:
+        _refuse_others(context, context.invoked_subcommand)
         return 0
     if sum(bool(options[word]) for word in ("resume", "rollback", "status", "dry_run")) > 1:
         raise UsageError("--resume, --rollback, --status and --dry-run exclude each other")
@@ -180,6 +182,7 @@ def _with_service(
 ) -> int:
     """Prepare, work, and end with one clear sentence whatever happens."""
     from opskit.aws import Aws
+    from opskit.cli.bug import report
     from opskit.cli.rotation_output import Output
     from opskit.cli.terminal import Spinner
     from opskit.rotation.fence import Fence
@@ -210,6 +213,13 @@ def _with_service(
             except AwsError as error:
                 said = Incomplete(f"{error.permission} failed: {error.code} {error.message[:200]}")
                 return output.error(said, standing=service.standing)
+            except (
+                Exception
+            ) as error:  # a bug of ours, in the middle of what has to be gone on with
+                if service.standing not in (Standing.ROTATION, Standing.MANAGED):
+                    raise
+                report(error)
+                return output.error(Unfinished("it stopped"), standing=service.standing)
             finally:
                 service.close()
         except OpskitError as error:
@@ -218,9 +228,25 @@ def _with_service(
 
 def _with_parents(options: dict[str, Any]) -> dict[str, Any]:
     """Options that were written before the subcommand count as well."""
-    parent = click.get_current_context().parent
-    before = parent.params if parent is not None else {}
-    return {k: before.get(k) if v is None else v for k, v in options.items()}
+    context = click.get_current_context()
+    parent = context.parent
+    if parent is None:
+        return options
+    said = {k for k in options if _is_said(parent, k) and not _is_said(context, k)}
+    return {k: parent.params[k] if k in said else v for k, v in options.items()}
+
+
+def _is_said(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def _refuse_others(context: click.Context, name: str) -> None:
+    """What only a rotation knows must not be taken for heeded: `--dry-run` before all."""
+    command = rotate_password.get_command(context, name)
+    known = {p.name for p in command.params} if command is not None else set()
+    for option in rotate_password.params:
+        if option.name not in known and _is_said(context, str(option.name)):
+            raise UsageError(f"{option.opts[0]} is about a rotation, and {name} is none")
 
 
 def _log(debug: bool) -> None:
@@ -254,7 +280,13 @@ def _fence_s(options: dict[str, Any]) -> float:
 
 def _rotate(service: Service, output: Output, options: dict[str, Any]) -> int:
     from opskit.rotation.decide import Direction
+    from opskit.rotation.fence import DEFAULT_S
 
+    if not options["status"] and (options["fence"] or DEFAULT_S) < DEFAULT_S:
+        output.say(
+            f"--fence {options['fence']:g}: whoever else is still at work on a rotation of this password, or "
+            "a request of theirs under way, may undo this one after it is closed"
+        )
     unfinished = service.unfinished()
     if options["status"]:
         return output.status(
@@ -306,16 +338,15 @@ def _begin(service: Service, output: Output, options: dict[str, Any]) -> int:
 
 
 def _end(service: Service, output: Output, ending: Ending, wanted: str) -> int:
-    from opskit.rotation.fence import TooOld
     from opskit.rotation.situation import Standing
 
     if ending.direction is None:
         raise Unfinished(f"it stopped: {ending.why}")
-    service.standing = Standing.NOTHING
-    # What is old may go another time.
-    with contextlib.suppress(AwsError, OpskitError, TooOld):
-        service.prune()
     output.ending(ending)
+    service.standing = Standing.NOTHING
+    # What is old may go another time: nothing of this is about what was asked for.
+    with contextlib.suppress(AwsError, OpskitError, KeyboardInterrupt):
+        service.prune()
     return int(ExitStatus.HEALTHY if ending.direction == wanted else ExitStatus.FAULT)
 
 

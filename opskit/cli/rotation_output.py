@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import textwrap
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 from tabulate import tabulate
@@ -207,7 +208,10 @@ class Output:
 
     def interrupted(self, standing: Standing) -> int:
         """Ctrl-C: what stands open, and the command that goes on."""
-        if standing is not Standing.NOTHING:
+        if standing is Standing.REPAIR:
+            again = f"{self._command} repair   looks again"
+            self._error("interrupted; the one write may have been made", again)
+        elif standing is not Standing.NOTHING:
             self._say_open("interrupted", standing)
         else:
             self._error("interrupted; nothing was changed")
@@ -215,7 +219,7 @@ class Output:
 
     def error(self, error: OpskitError, *, standing: Standing) -> int:
         """An end that was not reached."""
-        is_open = standing is not Standing.NOTHING
+        is_open = standing in (Standing.ROTATION, Standing.MANAGED)
         status = ExitStatus.UNFINISHED if is_open else error.exit_status
         if is_open:
             self._say_open(error.sentence, standing, error.next_step)
@@ -242,8 +246,9 @@ class Output:
         if self._as_json:
             self._json("error", error=sentence, next_step=next_step)
             return
-        self._spinner.pause()
-        say_error(OpskitError(sentence, next_step))
+        with _goes_on_alone(sys.stderr):
+            self._spinner.pause()
+            say_error(OpskitError(sentence, next_step))
 
     def _write(self, kind: str, text: str, **more: Any) -> None:
         if self._as_json:
@@ -270,9 +275,18 @@ class Output:
         self._print(json.dumps(row, default=str))
 
     def _print(self, text: str) -> None:
-        with self._spinner.aside():
+        with _goes_on_alone(sys.stdout), self._spinner.aside():
             click.echo(text)
             sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _goes_on_alone(stream: TextIO) -> Iterator[None]:
+    """Whoever reads may go (`| head`): what was begun is brought to its end, which the exit status tells."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _accepts(database: Accepts) -> str:

@@ -9,14 +9,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from opskit.errors import OpskitError
+
 DEFAULT_S = 20 * 60.0
 """Look 30 s, a stale read 1 min, a signature's life 5 min (some services 15), and a margin."""
 LONGEST_LOOK_S = 30.0
 LONGEST_HOLD_DOWN_S = 20.0
 
 
-class TooOld(Exception):
+class TooOld(OpskitError):
     """The look is too old to send anything on it; look again."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this machine slept or waited between looking and sending, so that was not sent",
+            "the same command again looks again",
+        )
 
 
 def boot_clock() -> float:

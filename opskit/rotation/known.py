@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 
 from opskit.config import Target
-from opskit.errors import Incomplete
+from opskit.errors import AwsError, Incomplete
 from opskit.facts.interface import pages
 from opskit.facts.parameters import is_shared, part
 from opskit.rotation.interface import Accounts, Login, Opening
@@ -58,23 +58,38 @@ class KnownLogins:
                 found += [one for one in (opening.new, opening.old) if one.user == user]
         return found
 
-    def administrator(self, opening: Opening) -> list[Login]:
+    def administrator(self, name: str) -> list[Login]:
         """The login that the named parameter holds; none where none was named.
 
         Raises:
             AwsError: it cannot be read.
         """
-        if not opening.admin_parameter:
+        if not name:
             return []
-        reply = self._ssm.get_parameter(Name=opening.admin_parameter, WithDecryption=True)
+        reply = self._ssm.get_parameter(Name=name, WithDecryption=True)
         text = str(reply["Parameter"]["Value"])
         user, password = part(text, "username"), part(text, "password")
         if user is None or password is None:
             raise Incomplete(
-                f"{opening.admin_parameter} does not hold an administrator's login",
+                f"{name} does not hold an administrator's login",
                 'it is JSON: {"username": ..., "password": ...}',
             )
         return [Login(user, Secret(password))]
+
+    def helpers(self, admin_parameter: str, user: str) -> list[Login]:
+        """Who may be able to give a user its password: an administrator, or the user itself.
+
+        Raises:
+            Incomplete: an administrator was named, and its login cannot be read.
+        """
+        try:
+            found = self.administrator(admin_parameter)
+        except AwsError as error:
+            raise Incomplete(
+                f"{admin_parameter} cannot be read: {error.permission}: {error.code}",
+                "--admin-parameter NAME   names a parameter that you may read",
+            ) from None
+        return found or self.of_journal(user)
 
     def others(self, opening: Opening) -> Callable[[], Sequence[Login]]:
         """Asks once for all passwords of a rotation's user but its own two."""

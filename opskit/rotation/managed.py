@@ -16,8 +16,8 @@ from opskit.errors import AwsError, Incomplete, OpskitError, Unfinished
 from opskit.facts.interface import AwsClient, Rds
 from opskit.instance.door import Door
 from opskit.rotation.decide import Accepts, Direction, Outcome, Which
-from opskit.rotation.fence import Fence
-from opskit.rotation.interface import Login, Published
+from opskit.rotation.fence import Fence, TooOld
+from opskit.rotation.interface import Changed, Login, Published
 from opskit.rotation.master import BUSY
 from opskit.rotation.parameter import Parameters
 from opskit.rotation.restart import Batch, Restarted
@@ -44,6 +44,7 @@ def read_secret(secrets: AwsClient, arn: str) -> Kept:
     """The secret's current value.
 
     Raises:
+        AwsError: AWS does not answer now.
         Incomplete: it cannot be read.
     """
     try:
@@ -51,6 +52,8 @@ def read_secret(secrets: AwsClient, arn: str) -> Kept:
         content = json.loads(str(reply["SecretString"]))
         login = Login(str(content["username"]), Secret(str(content["password"])))
     except AwsError as error:
+        if error.is_open:
+            raise
         raise Incomplete(
             f"the secret {arn} cannot be read: {error.permission}: {error.code}",
             f"it needs secretsmanager:GetSecretValue on {arn}",
@@ -111,16 +114,13 @@ class ManagedRotation:
         """Rotate, publish, restart, verify.
 
         Raises:
-            Incomplete: nothing was changed.
             Unfinished: it was begun, and the parameter may be behind the secret.
+            AwsError, OpskitError: any other: nothing was changed.
         """
         before = read_secret(self._world.secrets, self._arn)
         self._ask_rds()
         try:
-            kept = self._follow(before)
-            self._publish(kept)
-            self._restart()
-            return self._verify(kept)
+            return self._verify(self._bring(self._follow(before)))
         except Unfinished:
             raise
         except AwsError as error:
@@ -161,7 +161,14 @@ class ManagedRotation:
         began = self._world.clock()
         while True:
             looked_at = self._world.clock()
-            kept, status = read_secret(self._world.secrets, self._arn), self._status()
+            try:
+                kept, status = read_secret(self._world.secrets, self._arn), self._status()
+            except AwsError as error:
+                # RDS may have changed the password: giving up would leave the parameter behind.
+                if not error.is_open or looked_at - began > self._wait_s:
+                    raise
+                self._world.sleep(POLL_S)
+                continue
             if status == IMPAIRED:
                 raise Unfinished(
                     f"RDS could not rotate {self._arn}: its SecretStatus is impaired",
@@ -214,7 +221,11 @@ class ManagedRotation:
         parameters = self._world.parameters(one)
         while True:
             self._world.fence.looked()
-            done = parameters.publish(Which.NEW)
+            try:
+                done = parameters.publish(Which.NEW)
+            except TooOld as error:
+                # Nothing has left this machine.
+                done = Changed(Outcome.MISSED, error.sentence)
             if done.outcome is Outcome.APPLIED:
                 break
             if done.outcome is Outcome.REFUSED or self._world.clock() - began > self._wait_s:
@@ -226,27 +237,36 @@ class ManagedRotation:
         text = f"{one.name} holds it: version {self._version}"
         self._tell("step", "publish", text, took)
 
-    def _restart(self) -> None:
+    def _bring(self, kept: Kept) -> Kept:
+        """Publish and restart, and again where somebody else has let RDS rotate meanwhile: the app
+        cannot be healthy on what the secret held before.
+        """
+        for _ in range(MOST_ROUNDS):
+            self._publish(kept)
+            complaint = self._restart()
+            if read_secret(self._world.secrets, self._arn).version == kept.version:
+                if complaint:
+                    raise Unfinished(complaint)
+                return kept
+            kept = self._follow(kept)
+        raise Unfinished(f"the secret {self._arn} changed again in each of {MOST_ROUNDS} rounds")
+
+    def _restart(self) -> str:
+        """Restart every batch; what is wrong with the first that does not become healthy."""
         for batch in self._batches:
             began = self._world.clock()
             self._world.on_event(Event("wait", "restart", f"restarting {batch}"))
             done = self._world.restart(batch)
             if not done.is_healthy:
-                raise Unfinished(f"{batch} did not become healthy: {done.why}")
+                return f"{batch} did not become healthy: {done.why}"
             took = self._world.clock() - began
             self._tell("step", "restart", f"restarted {batch}", took)
         if self._batches:
             self._window.restarted(self._world.clock())
+        return ""
 
     def _verify(self, kept: Kept) -> Ending:
-        """What the secret holds by now is what the parameter holds, and it logs in from the app's place."""
-        for _ in range(MOST_ROUNDS):
-            now = read_secret(self._world.secrets, self._arn)
-            if now.version == kept.version:
-                break
-            kept = now
-            self._publish(kept)
-            self._restart()
+        """What the parameter holds logs in, also from the app's place."""
         works, why = self._world.ask_instance()
         if works is False or not self._logs_in(kept.login):
             raise Unfinished(f"what the parameter holds does not log in: {why}")

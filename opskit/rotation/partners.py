@@ -5,8 +5,12 @@ Part of a rotation's preflight: it judges, and changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from opskit.engine.interface import RoleFacts
+from opskit.errors import Incomplete
 from opskit.facts.interface import Unknown
+from opskit.instance.door import Door
 from opskit.rotation.elsewhere import Proxy
 from opskit.rotation.interface import Login
 from opskit.rotation.plan import Plan, Wishes
@@ -16,6 +20,35 @@ BY_ADMINISTRATOR = (
     "--admin-parameter NAME   names a parameter with an administrator's login: "
     '{"username": ..., "password": ...}'
 )
+
+
+def find_helper(
+    admin_parameter: str,
+    user: str,
+    door: Door,
+    helpers: Callable[[str], Sequence[Login]],
+    plan: Plan,
+) -> str:
+    """Who can give a user its password: tried now, or it would be found out halfway.
+
+    Returns:
+        `administrator`, the user itself, or nothing.
+    """
+    try:
+        candidates = helpers(user)
+    except Incomplete as error:
+        plan.refuse(error.sentence, error.next_step)
+        return ""
+    for login in candidates:
+        done = door.try_login(login.user, login.password)
+        if done.succeeded:
+            return "administrator" if admin_parameter else user
+        if admin_parameter:
+            plan.refuse(
+                f"{admin_parameter} does not log in as {login.user}: {done.message}",
+                BY_ADMINISTRATOR,
+            )
+    return ""
 
 
 def check_partner(old: Login, other: str, found: RoleFacts, helper: str, plan: Plan) -> None:
@@ -31,7 +64,7 @@ def check_partner(old: Login, other: str, found: RoleFacts, helper: str, plan: P
         )
     elif not helper:
         plan.refuse(
-            f"no password of {other} is known, so it cannot change it",
+            f"no password of {other} is known that logs in, so it cannot change it",
             BY_ADMINISTRATOR,
         )
     if found.other_sessions:

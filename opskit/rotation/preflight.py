@@ -17,7 +17,7 @@ from opskit.rotation import password as passwords
 from opskit.rotation.interface import Login
 from opskit.rotation.journal import Journal, Record
 from opskit.rotation.master import QUIET
-from opskit.rotation.partners import check_elsewhere, check_managed, check_partner
+from opskit.rotation.partners import check_elsewhere, check_managed, check_partner, find_helper
 from opskit.rotation.plan import Plan, Wishes, describe, make_opening
 from opskit.rotation.restart import unhealthy
 from opskit.rotation.surroundings import MOST_VERSIONS, Surroundings
@@ -34,12 +34,12 @@ def make_plan(
     journal: Journal,
     fence_s: float,
     group_members: Callable[[str], Sequence[str]],
-    is_known: Callable[[str], bool],
+    helpers: Callable[[str], Sequence[Login]],
 ) -> Plan:
     """Judge, and say what would be done.
 
     Args:
-        is_known: whether any password of a user is written down.
+        helpers: who may be able to give a user its password; raises Incomplete.
         group_members: name of an Auto Scaling group -> ids of its instances in service.
     """
     plan = Plan()
@@ -56,9 +56,10 @@ def make_plan(
         check_managed(around, wishes, plan)
     check_elsewhere(around, strategy, new, plan)
     if not plan.problems:
-        helper = "administrator" if wishes.admin_parameter else ""
-        if not helper and new.user != old.user and is_known(new.user):
-            helper = new.user
+        helper = ""
+        if strategy != "master" and (wishes.admin_parameter or new.user != old.user):
+            helper = find_helper(wishes.admin_parameter, new.user, door, helpers, plan)
+    if not plan.problems:
         _check_role(around, strategy, old, new, door, helper, plan)
     _check_parameter(around, plan)
     _check_rights(around, plan)

@@ -36,6 +36,7 @@ POLL_S = 0.5
 SLOW_POLL_S = 5.0
 LONGEST_PAUSE_S = 8.0
 PUBLISH_TRIES = 3
+SLOW_WAY = "AWS answers too slowly for so short a fence (--fence), or this machine slept"
 WRITES_RECORDS = frozenset({Kind.JOIN, Kind.DECIDE, Kind.CLOSE, Kind.CLOSE_CLEAN})
 
 
@@ -133,7 +134,9 @@ class Rotation:
         wait_s: float,
     ) -> None:
         self._world, self._number, self._opening = world, number, opening
-        self._batches, self.me, self._who, self._wait_s = tuple(batches), me, dict(who), wait_s
+        self._batches, self.me, self._who = tuple(batches), me, dict(who)
+        # Whoever waits for less could never close a rotation that went back.
+        self._wait_s = max(wait_s, 1.5 * world.fence.hold_down_s)
         self._record: Record | None = None
         self._seen: Seen | None = None
         self._control = Control(False, "")
@@ -167,7 +170,7 @@ class Rotation:
                 outcome = self._act(action)
             self.me = learn(self.me, action, outcome)
             if outcome is Outcome.APPLIED and action.kind not in (Kind.WAIT, Kind.HOLD):
-                idle_since, pause = self._world.clock(), POLL_S
+                idle_since, pause, self._why = self._world.clock(), POLL_S, ""
                 continue
             if action.kind is Kind.HOLD:
                 idle_since = self._world.clock()
@@ -273,6 +276,9 @@ class Rotation:
             outcome = self._do(action)
         except TooOld:
             # Nothing has left this machine.
+            self._why = (
+                f"{self._world.fence.look_s:.1f} s after a look nothing is sent on it: {SLOW_WAY}"
+            )
             return Outcome.MISSED
         except AwsError as error:
             self._why = f"{error.permission}: {error.code}: {error.message[:200]}"

@@ -11,7 +11,7 @@ from dataclasses import replace
 from opskit import engine
 from opskit.config import Target
 from opskit.engine.interface import Engine, LoginFailure
-from opskit.errors import AwsError, Incomplete, TransportError
+from opskit.errors import AwsError, Incomplete, OpskitError, TransportError, Unfinished
 from opskit.facts import identity
 from opskit.facts.interface import Known
 from opskit.facts.road import make_road, make_tunnel
@@ -19,7 +19,7 @@ from opskit.instance.door import Door
 from opskit.instance.interface import OnProblem, Road, Tunnel
 from opskit.instance.probe import ProbeRequest, parse, script
 from opskit.rotation.decide import Direction, Outcome, Runner, Which
-from opskit.rotation.fence import Fence
+from opskit.rotation.fence import Fence, TooOld
 from opskit.rotation.interface import Accounts, Login, Opening, Strategy
 from opskit.rotation.journal import Journal, Record
 from opskit.rotation.known import KnownLogins, without_repeats
@@ -110,7 +110,7 @@ class Service:
             self.journal,
             self._fence.seconds,
             self._group_members,
-            lambda user: bool(self._known.of_journal(user)),
+            lambda user: self._known.helpers(wishes.admin_parameter, user),
         )
 
     def begin(self, plan: Plan) -> Ending:
@@ -125,8 +125,7 @@ class Service:
         is_entitled, self.standing = True, Standing.ROTATION
         for tried in range(OPEN_TRIES):
             time.sleep(OPEN_PAUSE_S * tried)
-            self._fence.looked()
-            outcome = self.journal.open(number, opening)
+            outcome = self._open(number, opening, is_first=is_entitled)
             if outcome not in (Outcome.UNKNOWN, Outcome.MISSED):
                 break
             is_entitled = is_entitled and outcome is Outcome.MISSED
@@ -148,6 +147,29 @@ class Service:
         self._on_event(Event("step", "open", text))
         return self._rotation(number, opening, me, who).run()
 
+    def _open(self, number: int, opening: Opening, *, is_first: bool) -> Outcome:
+        """Try to open it once.
+
+        Args:
+            is_first: no earlier try can have opened it, so that a refusal leaves nothing behind.
+        """
+        self._fence.looked()
+        try:
+            return self.journal.open(number, opening)
+        except TooOld:
+            return Outcome.MISSED
+        except AwsError as error:
+            if is_first:
+                self.standing = Standing.NOTHING
+            raise Incomplete(
+                f"the journal cannot be written: {error.permission}: {error.code}: {error.message[:200]}",
+                f"opskit diagnose iam --for operator {self._target.flags}   prints what is missing",
+            ) from None
+        except OpskitError:
+            if is_first:
+                self.standing = Standing.NOTHING
+            raise
+
     def follow_rds(self, plan: Plan, around: Surroundings) -> Ending:
         """Let RDS rotate the password that it manages, and bring the parameter after it."""
         rds, secrets = self._aws.client("rds"), self._aws.client("secretsmanager")
@@ -166,7 +188,9 @@ class Service:
         self.standing = Standing.MANAGED
         try:
             return ManagedRotation(world, around, plan.managed, plan.batches, self._wait_s).run()
-        except Incomplete:
+        except Unfinished:
+            raise
+        except (AwsError, OpskitError):
             self.standing = Standing.NOTHING
             raise
 
@@ -209,8 +233,8 @@ class Service:
         Raises:
             Incomplete: it was refused, or did not help.
         """
+        rds, self.standing = self._aws.changing("rds", self._fence.check), Standing.REPAIR
         self._fence.looked()
-        rds = self._aws.changing("rds", self._fence.check)
         carry_out(repair, around, self._changing, rds, self._door_of(around), self._wait_s)
 
     def combine(self, around: Surroundings, name: str) -> None:
@@ -273,7 +297,7 @@ class Service:
             return Master(self._aws.client("rds"), changing, opening)
 
         def logins(to: Login) -> Sequence[Login]:
-            admin = self._known.administrator(opening)
+            admin = self._known.administrator(opening.admin_parameter)
             if not opening.takes_turns:
                 return [opening.old if to is opening.new else opening.new, *admin]
             return [*admin, *self._known.of_journal(to.user)]

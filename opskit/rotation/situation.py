@@ -15,11 +15,13 @@ class Standing(Enum):
 
     ROTATION: one that is written down, which --resume and --rollback bring to an end.
     MANAGED: one that RDS makes; the parameter may be behind the secret.
+    REPAIR: one write, which was made or was not.
     """
 
     NOTHING = auto()
     ROTATION = auto()
     MANAGED = auto()
+    REPAIR = auto()
 
 
 @dataclass(frozen=True, slots=True)

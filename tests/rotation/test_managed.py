@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,11 +13,11 @@ import pytest
 from opskit.engine.interface import LoginFailure, LoginResult
 from opskit.errors import AwsError, Incomplete, Unfinished
 from opskit.rotation.decide import Direction
-from opskit.rotation.fence import Fence
+from opskit.rotation.fence import Fence, TooOld
 from opskit.rotation.interface import Published
 from opskit.rotation.managed import ManagedRotation, ManagedWorld
 from opskit.rotation.parameter import Parameters
-from opskit.rotation.restart import Restarted, read
+from opskit.rotation.restart import Batch, Restarted, read
 from opskit.rotation.runner import Event
 from opskit.sandbox import client
 from tests import builders as b
@@ -76,7 +76,11 @@ class Account:
 
 
 def rotation(
-    account: Account, *, healthy: bool = True, wait_s: float = 20.0
+    account: Account,
+    *,
+    healthy: bool = True,
+    wait_s: float = 20.0,
+    restart: Callable[[Batch], Restarted] | None = None,
 ) -> tuple[ManagedRotation, list[Event]]:
     said: list[Event] = []
     clock = iter(range(10_000))
@@ -92,14 +96,15 @@ def rotation(
         parameters=parameters,
         door=account,  # type: ignore[arg-type]
         fence=fence,
-        restart=lambda batch: Restarted(healthy, "" if healthy else "HTTP 503"),
+        restart=restart or (lambda batch: Restarted(healthy, "" if healthy else "HTTP 503")),
         ask_instance=lambda: (True, ""),
         on_event=said.append,
         sleep=lambda _: None,
         clock=lambda: float(next(clock)),
     )
     found = around(database=MANAGED)
-    batches = [read(text) for text in ("container linkbox-backend i-1",)] if not healthy else []
+    batches = [read(text) for text in ("container\tlinkbox-backend\ti-1",)]
+    batches = batches if restart or not healthy else []
     return ManagedRotation(world, found, ARN, batches, wait_s), said
 
 
@@ -136,6 +141,79 @@ def test_a_lost_reply_is_no_refusal() -> None:
     made, _ = rotation(account)
     assert made.run().direction is Direction.FORWARD
     assert account.parameter == "new"
+
+
+def test_a_look_too_old_and_throttling_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RDS has changed the password by then: whoever gives up leaves the app without one."""
+    account = Account()
+    trouble: dict[str, list[Exception]] = {
+        "put_parameter": [TooOld()],
+        "get_secret_value": [AwsError("secretsmanager:GetSecretValue", "ThrottlingException", "")],
+    }
+    for name, errors in trouble.items():
+        whole = getattr(account, name)
+
+        def half(whole: Any = whole, errors: list[Exception] = errors, **asked: Any) -> Any:
+            if account.is_asked and errors:
+                raise errors.pop()
+            return whole(**asked)
+
+        monkeypatch.setattr(account, name, half)
+    made, _ = rotation(account)
+    assert made.run().direction is Direction.FORWARD
+    assert trouble == {"put_parameter": [], "get_secret_value": []}
+    assert account.parameter == "new"
+
+
+def test_nothing_untried_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else lets RDS rotate once more, and the secret is ahead of the database."""
+    account = Account()
+    made, _ = rotation(account)
+    put = account.put_parameter
+    tried = account.try_login
+    published: list[str] = []
+
+    def put_parameter(**asked: Any) -> dict[str, Any]:
+        published.append(asked["Value"])
+        assert account.database == asked["Value"], "a password that does not log in"
+        if account.secret == "new":
+            account.secret, account.version = "newer", account.version + 1
+        return put(**asked)
+
+    def try_login(user: str, password: Any) -> LoginResult:
+        done = tried(user, password)
+        if password.reveal() == "newer":
+            account.database = "newer"
+        return done
+
+    monkeypatch.setattr(account, "put_parameter", put_parameter)
+    monkeypatch.setattr(account, "try_login", try_login)
+    assert made.run().direction is Direction.FORWARD
+    assert published == ["new", "newer"]
+
+
+def test_another_rotation_while_the_app_is_restarted() -> None:
+    """The app cannot be healthy on what the secret held before; it is on what it holds now."""
+    account = Account()
+
+    def restart(_: Batch) -> Restarted:
+        if account.secret == "new":
+            account.secret = account.database = "newer"
+            account.version += 1
+        is_healthy = account.parameter == account.database
+        return Restarted(is_healthy, "" if is_healthy else "HTTP 503")
+
+    made, _ = rotation(account, restart=restart)
+    assert made.run().direction is Direction.FORWARD
+    assert account.parameter == "newer"
+
+
+def test_an_app_that_is_ill_is_reported() -> None:
+    account = Account()
+    made, _ = rotation(account, healthy=False)
+    with pytest.raises(Unfinished, match="did not become healthy: HTTP 503"):
+        made.run()
+    assert account.parameter == account.database == "new"
 
 
 def test_a_secret_that_never_changes_is_not_waited_for_without_end() -> None:

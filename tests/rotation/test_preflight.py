@@ -14,7 +14,7 @@ from opskit import engine
 from opskit.checks.derived import derive_all
 from opskit.config import Target
 from opskit.engine.interface import LoginFailure, LoginResult, RoleFacts
-from opskit.errors import UsageError
+from opskit.errors import Incomplete, UsageError
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.identity import Identity
 from opskit.facts.interface import Unknown
@@ -24,6 +24,7 @@ from opskit.facts.rds import DbCluster
 from opskit.instance.probe import Health
 from opskit.policy.operator import OperatorAccess
 from opskit.rotation.elsewhere import Proxy, ProxySecret
+from opskit.rotation.interface import Login
 from opskit.rotation.journal import Entry, Record
 from opskit.rotation.plan import Plan, Wishes
 from opskit.rotation.preflight import make_plan
@@ -55,11 +56,11 @@ class Door:
 
     words = "through linkbox-backend-1"
 
-    def __init__(self, result: LoginResult) -> None:
-        self._result = result
+    def __init__(self, result: LoginResult, refused: Sequence[str]) -> None:
+        self._result, self._refused = result, refused
 
-    def try_login(self, *_: object) -> LoginResult:
-        return self._result
+    def try_login(self, user: str, *_: object) -> LoginResult:
+        return WRONG if user in self._refused else self._result
 
     def server(self) -> None:
         return None
@@ -107,12 +108,20 @@ def plan(
     login: LoginResult = GOOD,
     record: Record | None = None,
     known: Sequence[str] = (),
+    refused: Sequence[str] = (),
     **wishes: Any,
 ) -> Plan:
+
+    def helpers(user: str) -> list[Login]:
+        if wishes.get("admin_parameter") == "/nope":
+            raise Incomplete("/nope cannot be read")
+        who = ["admin"] if wishes.get("admin_parameter") else [user] if user in known else []
+        return [Login(one, Secret("some-Password-1")) for one in who]
+
     latest = record or Record(0, None, (), NOW)
     return make_plan(
-        found, Wishes(**wishes), Door(login), Journal(latest), 1200.0,  # type: ignore[arg-type]
-        lambda _: ["i-1", "i-2"], lambda user: user in known,
+        found, Wishes(**wishes), Door(login, refused), Journal(latest), 1200.0,  # type: ignore[arg-type]
+        lambda _: ["i-1", "i-2"], helpers,
     )  # fmt: skip
 
 
@@ -216,6 +225,17 @@ TURNS = {"strategy": "alternating", "known": ["app_clone"]}
             around(role=replace(ROLE, other_exists=True), user="app_clone"),
             {"strategy": "alternating"},
             "no password of app is known",
+        ),
+        (
+            around(role=clone(), user="app"),
+            {**TURNS, "refused": ["app_clone"]},
+            "no password of app_clone is known that logs in",
+        ),
+        (around(user="app"), {"admin_parameter": "/nope"}, "/nope cannot be read"),
+        (
+            around(user="app"),
+            {"admin_parameter": "/admin", "refused": ["admin"]},
+            "/admin does not log in as admin",
         ),
         (
             around(role=replace(ROLE, other_exists=True, other_sessions=2), user="app"),

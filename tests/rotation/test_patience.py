@@ -1,0 +1,77 @@
+"""How long a runner waits, and what it says of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opskit.engine.interface import LoginFailure, LoginResult
+from opskit.rotation.decide import OVERWRITTEN, Direction, Outcome, Runner, Which
+from opskit.rotation.fence import Fence, TooOld
+from opskit.rotation.parameter import Seen
+from opskit.rotation.runner import Ending, Rotation, World
+from opskit.secret import Secret
+from tests.rotation.test_readers import Journal, Strategy
+from tests.rotation.test_records import OLD, opening
+
+
+class Door:
+    """Takes the old password."""
+
+    words = "from this machine"
+
+    def try_login(self, _: str, password: Secret) -> LoginResult:
+        has = password == OLD
+        return LoginResult(has, None if has else LoginFailure.PASSWORD, "", 1.0)
+
+
+class Parameters:
+    """Hold the old one."""
+
+    def read(self) -> Seen:
+        return Seen(Which.OLD, (1,))
+
+
+class Slow(Journal):
+    """Answers so late that nothing is sent on what it said."""
+
+    def write(self, _: int, name: str, body: dict[str, Any]) -> Outcome:
+        raise TooOld
+
+
+def go_back(journal: Journal, wait_s: float, parameters: Parameters | None = None) -> Ending:
+    now = [100.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    journal.entries = [e for e in journal.entries if e.name != "decision"]
+    made: dict[str, Any] = {
+        "journal": journal, "parameters": parameters or Parameters(), "strategy": Strategy(), "door": Door(),
+        "fence": Fence(1200), "others": lambda: [], "restart": lambda _: None,
+        "ask_instance": lambda: (True, ""), "on_event": lambda _: None, "readers": {},
+        "sleep": sleep, "clock": lambda: now[0],
+    }  # fmt: skip
+    me = Runner(Direction.BACK, opened=True)
+    return Rotation(World(**made), 1, opening(), [], me, who={"run": "r1"}, wait_s=wait_s).run()
+
+
+def test_a_short_wait_outlasts_the_hold_down() -> None:
+    """Each run holds it down from its own beginning, so that a shorter one would never close."""
+    assert go_back(Journal(), 5).direction is Direction.BACK
+
+
+def test_a_way_too_slow_for_the_fence_is_named() -> None:
+    ending = go_back(Slow(), 60)
+    assert ending.direction is None
+    assert "--fence" in ending.why
+
+
+def test_what_is_over_is_no_reason_any_more() -> None:
+    """The decision's reason is not that of a stop that comes later."""
+    journal = Journal()
+
+    class Overwritten(Parameters):
+        def read(self) -> Seen:
+            return Seen(Which.OTHER if journal.entries else Which.OLD, (1,))
+
+    assert go_back(journal, 60, Overwritten()).why == OVERWRITTEN
