@@ -108,7 +108,15 @@ class Aws:
                 raises keeps the request here.
         """
         made = self._make_client(service, most_attempts=1)
-        made.meta.events.register(f"before-sign.{service}", lambda **_: may_send())
+
+        def before_sign(**_: Any) -> None:
+            # Fetching new ones may take longer than a permission to send lasts.
+            credentials = self._make_session().get_credentials()
+            if credentials is not None:
+                credentials.get_frozen_credentials()
+            may_send()
+
+        made.meta.events.register(f"before-sign.{service}", before_sign)
         return Client(self, service, made, is_changing=True)
 
     def sign(self, url: str, service: str) -> dict[str, str]:

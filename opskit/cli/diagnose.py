@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from opskit.cli.options import ca_file, make_target, target_options
+from opskit.cli.options import Seconds, ca_file, make_target, target_options
 from opskit.errors import ExitStatus, OpskitError
 
 if TYPE_CHECKING:
@@ -92,9 +92,7 @@ def _command(name: str) -> click.Command:
             click.option("--debug", is_flag=True, help="Also every AWS call, on stderr."),
             click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto"),
             click.option("--no-color", is_flag=True, help="The same as --color never."),
-            click.option(
-                "--timeout", type=click.FloatRange(1, 600), default=60, help="Seconds in all."
-            ),
+            click.option("--timeout", type=Seconds(1, 600), default=60, help="Seconds in all."),
             click.option(
                 "--fail-on",
                 type=click.Choice(["fail", "warning"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,20 @@ import click
 
 from opskit.config import PURPOSES, Target, load
 from opskit.errors import UsageError
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds in a range; what is no number lies in none."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """As click does it, but for NaN, which compares as neither too small nor too large."""
+        found = float(super().convert(value, param, ctx))
+        if math.isnan(found):
+            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
+        return found
+
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from opskit.cli.options import ca_file, make_target, target_options
+from opskit.cli.options import Seconds, ca_file, make_target, target_options
 from opskit.errors import (
     AwsError,
     ExitStatus,
@@ -61,7 +61,7 @@ OWN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     click.option(
         "--healthy-within",
-        type=click.FloatRange(1, 3600),
+        type=Seconds(1, 3600),
         default=60,
         help="Seconds in which a restarted batch has to become healthy.",
     ),
@@ -69,15 +69,13 @@ OWN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--length", type=click.IntRange(12, 128), default=32, help="Characters of the new one."
     ),
-    click.option(
-        "--wait", type=click.FloatRange(1, 86400), default=600, help="Seconds without progress."
-    ),
+    click.option("--wait", type=Seconds(1, 86400), default=600, help="Seconds without progress."),
     click.option(
         "--no-wait", is_flag=True, help="Refuse where an earlier rotation has to be waited for."
     ),
     click.option(
         "--fence",
-        type=click.FloatRange(1, 86400),
+        type=Seconds(1, 86400),
         help="Seconds after which no late request can arrive [OPSKIT_ROTATION_FENCE, 1200].",
     ),
     click.option("--yes", "-y", is_flag=True, help="Do not ask."),
@@ -131,7 +129,11 @@ def rotate_password(context: click.Context, /, **options: Any) -> int:
 @_options(COMMON_OPTIONS)
 def history(**options: Any) -> int:
     """List past rotations: when, who, which version, how it ended. No secrets."""
-    return _with_service(options, lambda service, output, _: output.history(service.journal.all()))
+    return _with_service(options, _history)
+
+
+def _history(service: Service, output: Output, _: dict[str, Any]) -> int:
+    return output.history(service.journal.all(), service.openers())
 
 
 @rotate_password.command()

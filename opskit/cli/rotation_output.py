@@ -8,7 +8,7 @@ import os
 import sys
 import textwrap
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -180,18 +180,24 @@ class Output:
         self._print("\n".join(lines))
         return int(ExitStatus.UNFINISHED)
 
-    def history(self, records: Sequence[Record]) -> int:
-        """Past rotations, newest first."""
+    def history(self, records: Sequence[Record], openers: Mapping[int, tuple[str, str]]) -> int:
+        """Past rotations, newest first.
+
+        Args:
+            openers: number -> who opened it, and its strategy, as far as that may be read.
+        """
         rows = []
         for record in reversed(records):
             close = record.close
             body = close.body if close else {}
+            told = body.get("by", ""), body.get("strategy", "")
+            by, strategy = openers.get(record.number, told)
             rows.append(
                 {
                     "number": record.number,
                     "opened": _moment(record.opened_at),
-                    "by": body.get("by", ""),
-                    "strategy": body.get("strategy", ""),
+                    "by": by,
+                    "strategy": strategy,
                     "ended": str(record.decision) if close else "open",
                     "version": (body.get("versions") or [""])[0],
                     "window_s": _rounded(body.get("window_s")),

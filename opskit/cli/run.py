@@ -8,14 +8,12 @@ from typing import Any
 
 import click
 
-from opskit.cli.options import make_target, target_options
+from opskit.cli.options import Seconds, make_target, target_options
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-@click.option(
-    "--timeout", type=click.FloatRange(1, 3600), default=60, help="Seconds until it is cancelled."
-)
+@click.option("--timeout", type=Seconds(1, 3600), default=60, help="Seconds until it is cancelled.")
 @target_options
 def run(command: tuple[str, ...], timeout: float, **options: Any) -> int:
     """Run a command on the app's instance or in its ECS task, as root where that is allowed.

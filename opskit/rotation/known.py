@@ -91,6 +91,15 @@ class KnownLogins:
             ) from None
         return found or self.of_journal(user)
 
+    def openers(self) -> dict[int, tuple[str, str]]:
+        """Number of a rotation -> who opened it, and its strategy; those that may be read."""
+        found: dict[int, tuple[str, str]] = {}
+        for record in self._journal.all():
+            with contextlib.suppress(AwsError, Incomplete):
+                opening = self._journal.opening(record.number)
+                found[record.number] = (opening.by, opening.strategy)
+        return found
+
     def others(self, opening: Opening) -> Callable[[], Sequence[Login]]:
         """Asks once for all passwords of a rotation's user but its own two."""
         kept: list[Login] = []

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from opskit.errors import AwsError, Incomplete, OpskitError, Unfinished
 from opskit.facts.interface import AwsClient, Rds
@@ -20,6 +20,7 @@ from opskit.rotation.fence import Fence, TooOld
 from opskit.rotation.interface import Changed, Login, Published
 from opskit.rotation.master import BUSY
 from opskit.rotation.parameter import Parameters
+from opskit.rotation.plan import published
 from opskit.rotation.restart import Batch, Restarted
 from opskit.rotation.runner import Ending, Event, Verifier
 from opskit.rotation.surroundings import Surroundings
@@ -207,16 +208,8 @@ class ManagedRotation:
 
     def _publish(self, kept: Kept) -> None:
         began = self._world.clock()
-        row = self._around.row
-        one = Published(
-            name=self._around.target.parameters["password"],
-            kind=row["Type"],
-            key_id=row.get("KeyId"),
-            tier=row.get("Tier", "Standard"),
-            old=self._text,
-            new=self._around.text_with(kept.login),
-            old_version=self._version,
-            labels=tuple(row["Labels"]),
+        one = replace(
+            published(self._around, kept.login), old=self._text, old_version=self._version
         )
         parameters = self._world.parameters(one)
         while True:

@@ -82,7 +82,7 @@ def make_opening(
         readers=around.readers,
         old=old,
         new=new,
-        published=_published(around, old, new),
+        published=_all_published(around, old, new),
         engine=around.database.engine,
         host=around.host,
         port=around.port,
@@ -96,20 +96,24 @@ def make_opening(
     )
 
 
-def _published(around: Surroundings, old: Login, new: Login) -> tuple[Published, ...]:
-    """What is written: the password's parameter, and the user's where users alternate."""
+def published(around: Surroundings, new: Login) -> Published:
+    """The password's parameter, as it is written: with its own key, tier, type and labels."""
     row = around.row
-    one = Published(
+    return Published(
         name=around.target.parameters["password"],
         kind=row["Type"],
         key_id=row.get("KeyId"),
         tier=row.get("Tier", "Standard"),
         old=around.text,
         new=around.text_with(new),
-        old_version=row["Version"],
+        old_version=int(row["Version"]),
         labels=tuple(row["Labels"]),
     )
-    user = around.parameters.get("username")
+
+
+def _all_published(around: Surroundings, old: Login, new: Login) -> tuple[Published, ...]:
+    """What is written: the password's parameter, and the user's where users alternate."""
+    one, user = published(around, new), around.parameters.get("username")
     if old.user == new.user or user is None or user.name == one.name:
         return (one,)
     other = Published(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from opskit.engine.interface import LoginFailure
 from opskit.errors import AwsError, Incomplete
 from opskit.facts.interface import Rds, Ssm
 from opskit.instance.door import Door
-from opskit.rotation.interface import Login
+from opskit.rotation.decide import Outcome
+from opskit.rotation.interface import Changed, Login, Published
+from opskit.rotation.plan import published
 from opskit.rotation.surroundings import Surroundings
 
 MOST_TRIES = 20
@@ -82,36 +84,39 @@ def propose(
 
 
 def carry_out(
-    repair: Repair, around: Surroundings, ssm: Ssm, rds: Rds, door: Door, wait_s: float
+    repair: Repair,
+    around: Surroundings,
+    write: Callable[[Published], Changed],
+    rds: Rds,
+    door: Door,
+    wait_s: float,
 ) -> None:
     """Make the one write, and wait until what the parameter holds logs in.
 
     Args:
-        ssm, rds: clients; nothing is repeated by either.
+        write: writes a parameter, its labels with it.
+        rds: a client that repeats nothing.
 
     Raises:
         Incomplete: it was refused, or did not help.
     """
-    try:
-        if repair.writes_parameter:
-            ssm.put_parameter(
-                Name=repair.parameter,
-                Value=around.text_with(repair.login).reveal(),
-                Type=around.row["Type"],
-                Overwrite=True,
-                **around.key,
-            )
-        else:
+    if repair.writes_parameter:
+        done = write(published(around, repair.login))
+    else:
+        try:
             rds.modify_db_instance(
                 DBInstanceIdentifier=around.database.identifier,
                 MasterUserPassword=repair.login.password.reveal(),
                 ApplyImmediately=False,
             )
-    except AwsError as error:
+            done = Changed(Outcome.APPLIED)
+        except AwsError as error:
+            done = Changed.by(error)
+    if done.outcome is not Outcome.APPLIED:
         raise Incomplete(
-            f"the repair was not carried out: {error.permission}: {error.code}",
+            f"the repair was not carried out: {done.why}",
             f"opskit rotate-password repair {around.target.flags}   looks again",
-        ) from None
+        )
     limit = time.monotonic() + wait_s
     while not door.try_login(repair.login.user, repair.login.password).succeeded:
         if time.monotonic() > limit:

@@ -144,15 +144,20 @@ def unhealthy(health: Health | None) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class EcsServices:
-    """Services of ECS: a new deployment of the same tasks, which ECS rolls out in its own batches."""
+    """Services of ECS: a new deployment of the same tasks, which ECS rolls out in its own batches.
+
+    Attributes:
+        ecs, changing: clients; nothing is repeated by the second.
+    """
 
     ecs: AwsClient
+    changing: AwsClient
     sleep: Callable[[float], None] = time.sleep
 
     def restart(self, batch: Batch) -> Restarted:
         """Force a deployment, and wait until it is the only one and complete."""
         try:
-            self.ecs.update_service(
+            self.changing.update_service(
                 cluster=batch.where, service=batch.name, forceNewDeployment=True
             )
             limit = time.monotonic() + DEPLOYED_WITHIN_S

@@ -20,7 +20,7 @@ from opskit.instance.interface import OnProblem, Road, Tunnel
 from opskit.instance.probe import ProbeRequest, parse, script
 from opskit.rotation.decide import Direction, Outcome, Runner, Which
 from opskit.rotation.fence import Fence, TooOld
-from opskit.rotation.interface import Accounts, Login, Opening, Strategy
+from opskit.rotation.interface import Accounts, Changed, Login, Opening, Published, Strategy
 from opskit.rotation.journal import Journal, Record
 from opskit.rotation.known import KnownLogins, without_repeats
 from opskit.rotation.managed import ManagedRotation, ManagedWorld
@@ -208,6 +208,10 @@ class Service:
         published = self._opening(record).published
         return Parameters(self._ssm, self._changing, published).read().which is Which.OTHER
 
+    def openers(self) -> dict[int, tuple[str, str]]:
+        """Number of a rotation -> who opened it, and its strategy."""
+        return self._known.openers()
+
     def situation(self, record: Record) -> Situation:
         """How far an open rotation is, without touching it."""
         opening = self._opening(record)
@@ -235,7 +239,11 @@ class Service:
         """
         rds, self.standing = self._aws.changing("rds", self._fence.check), Standing.REPAIR
         self._fence.looked()
-        carry_out(repair, around, self._changing, rds, self._door_of(around), self._wait_s)
+
+        def write(one: Published) -> Changed:
+            return Parameters(self._ssm, self._changing, (one,)).publish(Which.NEW)
+
+        carry_out(repair, around, write, rds, self._door_of(around), self._wait_s)
 
     def combine(self, around: Surroundings, name: str) -> None:
         """Create a parameter that holds user name and password together.
@@ -332,7 +340,9 @@ class Service:
 
         def restart(batch: Batch) -> Restarted:
             if batch.kind == "ecs":
-                return EcsServices(self._aws.client("ecs")).restart(batch)
+                self._fence.looked()
+                changing = self._aws.changing("ecs", self._fence.check)
+                return EcsServices(self._aws.client("ecs"), changing).restart(batch)
             return containers.restart(batch)
 
         return restart

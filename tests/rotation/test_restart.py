@@ -142,17 +142,16 @@ def look(deployments: int, running: int, state: str = "COMPLETED") -> dict[str, 
 
 def test_a_service_is_deployed_when_one_deployment_is_left() -> None:
     ecs = Ecs(look(2, 2, "IN_PROGRESS"), look(2, 2), look(1, 1), look(1, 2))
-    assert EcsServices(ecs, sleep=lambda _: None).restart(batches.ecs("ecs:c/s")).is_healthy
+    assert EcsServices(ecs, ecs, sleep=lambda _: None).restart(batches.ecs("ecs:c/s")).is_healthy
     assert ecs.forced == [{"cluster": "c", "service": "s", "forceNewDeployment": True}]
 
 
 def test_a_deployment_that_fails_or_is_not_there() -> None:
-    done = EcsServices(Ecs(look(2, 1, "FAILED")), sleep=lambda _: None).restart(
-        batches.ecs("ecs:s")
-    )
+    failing = Ecs(look(2, 1, "FAILED"))
+    done = EcsServices(failing, failing, sleep=lambda _: None).restart(batches.ecs("ecs:s"))
     assert "tasks fail" in done.why
     assert (
-        EcsServices(Ecs(), sleep=lambda _: None).restart(batches.ecs("ecs:s")).why
+        EcsServices(Ecs(), Ecs(), sleep=lambda _: None).restart(batches.ecs("ecs:s")).why
         == "the service is not there"
     )
 
