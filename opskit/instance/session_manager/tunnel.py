@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from opskit.errors import Lost
+from opskit.errors import Lost, OpskitError
 from opskit.instance.run_command import Ssm
 from opskit.instance.session_manager.channel import (
     TERMINATE,
@@ -104,19 +104,24 @@ class Tunnel:
         try:
             for event in self._session.read(self._line.lock, self.is_over):
                 self._take(event)
-        except (Lost, Broken, OSError) as error:
+        except (OpskitError, Broken, OSError) as error:
             self._end(getattr(error, "sentence", str(error)))
+        finally:
+            # Whatever it was: nobody may wait for a line that nobody reads.
+            self._end("")
 
     def _write(self) -> None:
         """Write what is due, and let time pass."""
-        while not self.is_over.is_set():
-            try:
+        try:
+            while not self.is_over.is_set():
                 for event in self._line.write_due():
                     self._take(event)
-            except (Lost, OSError) as error:
-                self._end(getattr(error, "sentence", str(error)))
-            if self._carriage is not None:
-                self._carriage.tick(time.monotonic())
+                if self._carriage is not None:
+                    self._carriage.tick(time.monotonic())
+        except (Lost, OSError) as error:
+            self._end(getattr(error, "sentence", str(error)))
+        finally:
+            self._end("")
 
     def _take(self, event: Event) -> None:
         if isinstance(event, Ready):

@@ -18,7 +18,7 @@ from opskit.errors import AwsError, Lost, Refused
 from opskit.instance.auto import Auto
 from opskit.instance.interface import CommandResult
 from opskit.instance.session_manager import session as session_module
-from opskit.instance.session_manager.channel import Stream
+from opskit.instance.session_manager.channel import Channel, Stream
 from opskit.instance.session_manager.commands import MOST_OUTPUT, Heard, SessionManager, wrap
 
 MARKED = b"hello\nworld\n\nopskit-exit:3\n"
@@ -187,6 +187,27 @@ def test_silence_after_the_start_is_named(monkeypatch: pytest.MonkeyPatch) -> No
         reply = {"SessionId": "s-1", "TokenValue": "t", "StreamUrl": f"ws://127.0.0.1:{port}/x"}
         ssm = Ssm(reply)
         with pytest.raises(Lost, match="nothing came through"):
+            SessionManager(ssm, Unsigned(), ssm, "i-1").run("true", timeout_s=5)
+        server.shutdown()
+    assert ssm.ended == ["s-1"]
+
+
+def test_a_gateway_that_hangs_up_at_once_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for a token that it does not take: the upgrade is done, and the opening goes nowhere."""
+    from websockets.sync.server import serve
+
+    original = Channel.opening
+
+    def late(self: Channel, token: str) -> str:
+        time.sleep(0.3)
+        return original(self, token)
+
+    monkeypatch.setattr(Channel, "opening", late)
+    with serve(lambda c: c.close(), "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.socket.getsockname()[1]
+        ssm = Ssm({"SessionId": "s-1", "TokenValue": "t", "StreamUrl": f"ws://127.0.0.1:{port}/x"})
+        with pytest.raises(Refused, match=r"connection to 127.* failed: ConnectionClosed"):
             SessionManager(ssm, Unsigned(), ssm, "i-1").run("true", timeout_s=5)
         server.shutdown()
     assert ssm.ended == ["s-1"]

@@ -11,7 +11,9 @@ from collections.abc import Callable
 
 import pytest
 
+from opskit.errors import TargetError
 from opskit.instance.session_manager import line
+from opskit.instance.session_manager.channel import GIVE_UP_AFTER_S, Channel
 from opskit.instance.session_manager.line import TICK_S
 from opskit.instance.session_manager.tunnel import speaks_smux
 from opskit.sandbox.loopback import free_port
@@ -140,3 +142,47 @@ def test_the_end_of_the_session_is_told_and_closes_everything(
 )  # fmt: skip
 def test_only_agents_that_carry_many_streams_are_taken(version: str, speaks: bool) -> None:
     assert speaks_smux(version) is speaks
+
+
+def test_nothing_is_written_to_a_new_connection_before_its_opening(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    openings: list[str] = []
+    original = Channel.opening
+
+    def slow(self: Channel, token: str) -> str:
+        openings.append(token)
+        # What the thread that writes repeats meanwhile must not go first.
+        time.sleep(0.4)
+        return original(self, token)
+
+    monkeypatch.setattr(Channel, "opening", slow)
+    lost = {"kind": "lost", "action": "DataChannel", "times": 1}
+    data = os.urandom(40_000)
+    with server(echo) as there, tunnel(there, monkeypatch, lost) as (port, *_):
+        assert exchange(port, data) == data
+    assert len(openings) == 2
+
+
+def test_a_session_that_cannot_be_resumed_ends_the_tunnel(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The hourly change of connections comes when the credentials of the morning have expired."""
+
+    def refuse(**_: str) -> None:
+        raise TargetError("your AWS credentials are expired")
+
+    with server(echo) as there, tunnel(there, monkeypatch) as (port, _, carried):
+        assert exchange(port, b"x") == b"x"
+        monkeypatch.setattr(carried._session._ssm, "resume_session", refuse, raising=False)
+        carried._session._socket.close()
+        assert carried.is_over.wait(5)
+        assert "your AWS credentials are expired" in carried.failure
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux alone has it")
+def test_bytes_that_nobody_takes_break_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    with server(echo) as there, tunnel(there, monkeypatch) as (_, _problems, carried):
+        under = carried._session._socket.socket
+        limit_ms = under.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+    assert 0 < limit_ms / 1000 < GIVE_UP_AFTER_S
