@@ -186,6 +186,10 @@ class Channel:
         self._pump(now)
         return []
 
+    def excuse(self, now: float) -> None:
+        """Nothing is taken from the connection for the moment: what is silent does not count."""
+        self._outbox.excuse(now)
+
     def reconnected(self, now: float) -> None:
         """Go on over a new connection: what the lost one may have swallowed is sent again."""
         self._frames.clear()

@@ -36,6 +36,8 @@ UNREACHABLE = 3
 READY_WITHIN_S = 20.0
 SMUX_AFTER = (3, 0, 196, 0)
 """Agents up to this version carry one stream without frames, and never tell that it was closed."""
+SILENCE_AFTER = (3, 1, 1511, 0)
+"""Above this version neither side of smux has to hear from the other."""
 
 
 def start_session(ssm: Ssm, gateway: Gateway, instance_id: str, host: str, port: int) -> Session:
@@ -141,7 +143,7 @@ class Tunnel:
 
     def _carriage_for(self, agent_version: str) -> Carriage:
         if speaks_smux(agent_version):
-            return Streams(self._line)
+            return Streams(self._line, wants_life=not _is_above(agent_version, SILENCE_AFTER))
         self._on_problem(
             f"the agent on the instance is old ({agent_version or 'no version'}): the tunnel carries "
             "one connection at a time, is not told when the database closes it, and may lead to the "
@@ -176,8 +178,12 @@ class Tunnel:
 
 def speaks_smux(agent_version: str) -> bool:
     """Whether an agent carries many streams; a version that is no number is none that does."""
+    return _is_above(agent_version, SMUX_AFTER)
+
+
+def _is_above(version: str, limit: tuple[int, ...]) -> bool:
     try:
-        parts = tuple(int(part) for part in agent_version.split("."))
+        parts = tuple(int(part) for part in version.split("."))
     except ValueError:
         return False
-    return len(parts) == len(SMUX_AFTER) and parts > SMUX_AFTER
+    return len(parts) == len(limit) and parts > limit

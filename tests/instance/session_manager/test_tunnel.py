@@ -12,11 +12,12 @@ from collections.abc import Callable
 import pytest
 
 from opskit.errors import TargetError
-from opskit.instance.session_manager import line
+from opskit.instance.session_manager import channel, line, streams
 from opskit.instance.session_manager.channel import GIVE_UP_AFTER_S, Channel
 from opskit.instance.session_manager.line import TICK_S
 from opskit.instance.session_manager.tunnel import speaks_smux
 from opskit.sandbox.loopback import free_port
+from opskit.sandbox.session_manager.ports import Ports
 from tests.instance.session_manager import figures
 from tests.instance.session_manager.scene import echo, exchange, server, tunnel
 
@@ -186,3 +187,52 @@ def test_bytes_that_nobody_takes_break_the_connection(monkeypatch: pytest.Monkey
         under = carried._session._socket.socket
         limit_ms = under.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
     assert 0 < limit_ms / 1000 < GIVE_UP_AFTER_S
+
+
+@pytest.mark.parametrize(("version", "wants"), [("3.1.1511.0", True), ("3.1.1575.0", False)])
+def test_agents_that_end_a_silent_session_hear_something(
+    version: str, wants: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    came: list[bytes] = []
+    monkeypatch.setattr(Ports, "take", lambda _, kind, payload: came.append(payload))
+    monkeypatch.setattr(streams, "ALIVE_EVERY_S", 0.2)
+    with tunnel(free_port(), monkeypatch, version=version):
+        time.sleep(1)
+        assert (bytes.fromhex("0103000000000000") in came) is wants
+        assert len(came) < 8
+
+
+def test_a_connection_that_nobody_reads_does_not_end_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It holds up the session, whose acknowledgements then come late: nobody is lost by that."""
+
+    def pour(connection: socket.socket) -> None:
+        while True:
+            connection.sendall(bytes(65536))
+
+    monkeypatch.setattr(line, "MOST_HELD", 65536)
+    monkeypatch.setattr(channel, "GIVE_UP_AFTER_S", 3.0)
+    with (
+        server(pour) as there,
+        tunnel(there, monkeypatch) as (port, *_, carried),
+        socket.create_connection(("127.0.0.1", port), 5) as sleeper,
+    ):
+        time.sleep(1)
+        with socket.create_connection(("127.0.0.1", port), 5) as other:
+            for _ in range(25):
+                other.sendall(b"x")
+                time.sleep(0.2)
+        assert not carried.is_over.is_set(), carried.failure
+        assert sleeper.recv(1)
+
+
+def test_what_comes_for_a_closed_connection_is_held_no_longer() -> None:
+    ours, theirs = socket.socketpair()
+    released: list[int] = []
+    local = line.Local(ours, released.append)
+    local.finish()
+    assert theirs.recv(1) == b""
+    local.put(b"too late")
+    assert sum(released) == len(b"too late")
+    theirs.close()
