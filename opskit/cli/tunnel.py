@@ -73,7 +73,10 @@ def tunnel(command: tuple[str, ...], local_port: int, ca_file: str | None, **opt
             with _password_file(there, port) as path:
                 named = {client.password_variable: path} if path else {}
                 environment = {**os.environ, **client.environment, **named}
-                return _run(command, environment)
+                status = _run(command, environment)
+            if carried.is_over.is_set():
+                tell(f"the tunnel ended: {carried.failure or 'the session is over'}")
+            return status
         print(
             f"{ADDRESS}:{port} leads to {there.host}:{there.port} through {there.instance_label}; "
             "Ctrl-C ends it",
@@ -131,6 +134,9 @@ def _run(command: tuple[str, ...], environment: dict[str, str]) -> int:
     except FileNotFoundError:
         print(f"opskit: there is no command {command[0]} here", file=sys.stderr)
         return 127
+    except OSError as error:
+        print(f"opskit: {command[0]} cannot be run: {error.strerror}", file=sys.stderr)
+        return 126
     else:
         status = _wait(process)
     finally:

@@ -178,3 +178,25 @@ def test_a_dropping_security_group_is_a_time_out_and_told(operator: Operator) ->
     done = through(operator, program)
     assert done.returncode == 1
     assert "could not connect to the database" in done.stderr
+
+
+def test_what_cannot_be_run_is_said(operator: Operator) -> None:
+    done = operator.run(*TUNNEL, "--", "/etc/passwd")
+    assert (done.returncode, done.stderr) == (
+        126,
+        "opskit: /etc/passwd cannot be run: Permission denied\n",
+    )
+
+
+def test_a_tunnel_that_ended_before_its_client_says_so(operator: Operator) -> None:
+    program = """
+import boto3, sys, time
+ssm = boto3.client("ssm")
+for one in ssm.describe_sessions(State="Active")["Sessions"]:
+    ssm.terminate_session(SessionId=one["SessionId"])
+time.sleep(2)
+sys.exit(7)
+"""
+    done = through(operator, program)
+    assert done.returncode == 7
+    assert "opskit: the tunnel ended" in done.stderr

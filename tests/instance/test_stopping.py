@@ -84,6 +84,8 @@ def test_a_stopped_command_ends_its_session(operator: Operator, name: str, numbe
     assert seconds < 8
     assert "Traceback" not in err
     assert active(operator) <= before
+    if name == "run":
+        assert "nothing was changed" not in err
     if name == "diagnose":
         assert json.loads(out)["exit_code"] == status
 

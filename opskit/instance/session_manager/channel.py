@@ -361,6 +361,15 @@ class Channel:
         self._pump(now)
 
 
+def is_above(version: str, limit: tuple[int, ...]) -> bool:
+    """Whether an agent is newer than a version; one that is no number is not."""
+    try:
+        parts = tuple(int(part) for part in version.split("."))
+    except ValueError:
+        return False
+    return len(parts) == len(limit) and parts > limit
+
+
 def _exit_code(payload: bytes) -> list[Event]:
     word, _, number = payload.decode("ascii", "replace").partition(":")
     try:

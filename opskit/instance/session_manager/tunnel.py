@@ -23,6 +23,7 @@ from opskit.instance.session_manager.channel import (
     Notice,
     Ready,
     Stream,
+    is_above,
 )
 from opskit.instance.session_manager.line import Carriage, Line, shut
 from opskit.instance.session_manager.session import Gateway, Session
@@ -143,7 +144,7 @@ class Tunnel:
 
     def _carriage_for(self, agent_version: str) -> Carriage:
         if speaks_smux(agent_version):
-            return Streams(self._line, wants_life=not _is_above(agent_version, SILENCE_AFTER))
+            return Streams(self._line, wants_life=not is_above(agent_version, SILENCE_AFTER))
         self._on_problem(
             f"the agent on the instance is old ({agent_version or 'no version'}): the tunnel carries "
             "one connection at a time, is not told when the database closes it, and may lead to the "
@@ -178,12 +179,4 @@ class Tunnel:
 
 def speaks_smux(agent_version: str) -> bool:
     """Whether an agent carries many streams; a version that is no number is none that does."""
-    return _is_above(agent_version, SMUX_AFTER)
-
-
-def _is_above(version: str, limit: tuple[int, ...]) -> bool:
-    try:
-        parts = tuple(int(part) for part in version.split("."))
-    except ValueError:
-        return False
-    return len(parts) == len(limit) and parts > limit
+    return is_above(agent_version, SMUX_AFTER)
