@@ -15,6 +15,7 @@ from collections.abc import Callable
 from opskit.errors import Lost, OpskitError
 from opskit.instance.run_command import Ssm
 from opskit.instance.session_manager.channel import (
+    SMUX_AFTER,
     TERMINATE,
     Closed,
     Data,
@@ -35,8 +36,6 @@ DOCUMENT = "AWS-StartPortForwardingSessionToRemoteHost"
 UNREACHABLE = 3
 """The agent's flag for a target that refused or did not answer; it does not say for which stream."""
 READY_WITHIN_S = 20.0
-SMUX_AFTER = (3, 0, 196, 0)
-"""Agents up to this version carry one stream without frames, and never tell that it was closed."""
 SILENCE_AFTER = (3, 1, 1511, 0)
 """Above this version neither side of smux has to hear from the other."""
 

@@ -236,3 +236,14 @@ def test_what_comes_for_a_closed_connection_is_held_no_longer() -> None:
     local.put(b"too late")
     assert sum(released) == len(b"too late")
     theirs.close()
+
+
+def test_both_sides_choose_the_same_form_for_a_version_of_another_kind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with (
+        server(echo) as there,
+        tunnel(there, monkeypatch, version="3.3.987") as (port, problems, _),
+    ):
+        assert exchange(port, b"x" * 3000) == b"x" * 3000
+    assert "one connection at a time" in problems[0]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from opskit.config import Target
-from opskit.errors import OpskitError, UsageError
+from opskit.errors import OpskitError, Refused, UsageError
 from opskit.instance.ssh.hops import over_session, to_instance
 
 CONFIG = """
@@ -102,3 +102,23 @@ def test_a_config_that_cannot_be_read(home: Path) -> None:
     (home / ".ssh/config").write_text("Host\n\tHostName\n\n???")
     with pytest.raises(UsageError, match=r"config cannot be read"):
         places("h")
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ("CanonicalizeHostname yes\nCanonicalDomains x.invalid\nCanonicalizeFallbackLocal no\n",
+         "cannot be applied to"),
+        ("Host *\n  Port abc\n", "the port 'abc'"),
+    ],
+)  # fmt: skip
+def test_a_config_that_cannot_be_followed_is_a_refusal(home: Path, config: str, words: str) -> None:
+    """Under `--via auto` the other roads' refusals are told with it."""
+    (home / ".ssh/config").write_text(config)
+    with pytest.raises(Refused, match=words):
+        places("somewhere")
+
+
+def test_no_proxy_command_is_none(home: Path) -> None:
+    (home / ".ssh/config").write_text("Host *\n  ProxyCommand none\n")
+    assert places("10.0.2.45") == ["ec2-user@10.0.2.45:22"]
