@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from opskit.tunnel import Destination
 
 ADDRESS = "127.0.0.1"
+OF_THE_CLIENT = (signal.SIGINT, signal.SIGQUIT)
+"""Signals of the terminal, Ctrl-C and Ctrl-\\, that would leave the password's file behind."""
 CLIENT_ENDS_WITHIN_S = 3
 """A client that was told to end rolls back and says goodbye; what takes longer is killed."""
 
@@ -123,13 +125,13 @@ def _password_file(there: Destination, port: int) -> Iterator[str]:
 
 
 def _run(command: tuple[str, ...], environment: dict[str, str]) -> int:
-    """Run the client; Ctrl-C is its own business while it runs, and it ends when we have to."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Run the client; the keys that end programs are its own business, and it ends when we have to."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in OF_THE_CLIENT}
     try:
         process = subprocess.Popen(
             command,
             env=environment,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=_with_signals,
         )
     except FileNotFoundError:
         print(f"opskit: there is no command {command[0]} here", file=sys.stderr)
@@ -140,8 +142,14 @@ def _run(command: tuple[str, ...], environment: dict[str, str]) -> int:
     else:
         status = _wait(process)
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return status if status >= 0 else 128 - status
+
+
+def _with_signals() -> None:
+    for number in OF_THE_CLIENT:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:

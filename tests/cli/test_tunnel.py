@@ -200,3 +200,20 @@ sys.exit(7)
     done = through(operator, program)
     assert done.returncode == 7
     assert "opskit: the tunnel ended" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
+def test_the_keys_that_end_programs_leave_no_password(
+    operator: Operator, number: signal.Signals
+) -> None:
+    """The terminal sends them to both; the client decides what they mean."""
+    program = f"""
+import os, signal, time
+print(os.environ["PGPASSFILE"], signal.getsignal({int(number)}) is not signal.SIG_IGN, flush=True)
+os.kill(os.getppid(), {int(number)})
+time.sleep(0.5)
+"""
+    done = through(operator, program)
+    path, is_heard = done.stdout.split()
+    assert (done.returncode, is_heard) == (0, "True"), done.stderr
+    assert not Path(path).exists()
