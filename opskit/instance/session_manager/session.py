@@ -250,7 +250,7 @@ class Session:
                     ssl=_tls(self._url),
                 )
             )
-            _limit_sending(made.socket)
+            limit_sending(made.socket)
             guard(str(reply["TokenValue"]))
             made.send(self.channel.opening(str(reply["TokenValue"])))
             # Not sooner: another thread writes to it, and nothing may come before the opening.
@@ -389,7 +389,7 @@ def start(
         is_back = True
 
 
-def _limit_sending(connection: socket.socket) -> None:
+def limit_sending(connection: socket.socket) -> None:
     """Let bytes that nobody takes break the connection: meanwhile not even a ping could be sent."""
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         with contextlib.suppress(OSError):
