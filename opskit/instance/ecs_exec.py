@@ -105,7 +105,6 @@ class EcsExec:
         deadline = time.monotonic() + timeout_s
         heard = Heard(on_output)
         frames = Frames(heard)
-        started = self._start(timeout_s)
         with Session(
             self._ssm,
             self._gateway,
@@ -113,7 +112,7 @@ class EcsExec:
             DOCUMENT,
             {},
             key_maker(self._kms),
-            started,
+            lambda: self._start(timeout_s),
         ) as session:
             # Kept by the channel until the container has said its first word.
             session.send(input_of(script))

@@ -9,7 +9,7 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from typing import Any, Protocol
@@ -54,7 +54,7 @@ class Session:
 
     Args:
         parameters: of the document; every value is a list, as the API wants it.
-        started: the answer of another operation that has started it already.
+        begin: another operation that starts it, in place of StartSession with the document.
 
     Raises:
         Refused: it could not be started, or its connection was refused; nothing has run.
@@ -68,14 +68,12 @@ class Session:
         document: str,
         parameters: Mapping[str, list[str]],
         make_key: MakeKey | None = None,
-        started: Mapping[str, Any] | None = None,
+        begin: Callable[[], Mapping[str, Any]] | None = None,
     ) -> None:
         self._ssm, self._gateway, self._target = ssm, gateway, target
         self._beginning: Future[Mapping[str, Any]] = Future()
         atexit.register(self._abandon)
-        if started is not None:
-            self._beginning.set_result(started)
-        reply = started or self._begin(document, parameters)
+        reply = self._begin(begin or (lambda: start(ssm, target, document, parameters)))
         self.session_id = str(reply["SessionId"])
         self.channel = Channel(self.session_id, target, make_key)
         self._url = ""
@@ -97,12 +95,12 @@ class Session:
         """End it, whatever happened."""
         self.close()
 
-    def _begin(self, document: str, parameters: Mapping[str, list[str]]) -> Mapping[str, Any]:
+    def _begin(self, begin: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
         """Start it in a thread of its own: an interrupted call would leave a session nobody knows."""
 
         def work() -> None:
             try:
-                self._beginning.set_result(start(self._ssm, self._target, document, parameters))
+                self._beginning.set_result(begin())
             except BaseException as error:
                 self._beginning.set_exception(error)
 
