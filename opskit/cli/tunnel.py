@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from opskit.cli.options import ca_file as checked
 from opskit.cli.options import make_target, target_options
 from opskit.errors import UsageError
 
@@ -56,6 +57,8 @@ def tunnel(command: tuple[str, ...], local_port: int, ca_file: str | None, **opt
     def tell(text: str) -> None:
         print(f"opskit: {text}", file=sys.stderr, flush=True)
 
+    if ca_file:
+        checked(ca_file)
     target = make_target(options)
     with Spinner(quiet=False) as spinner:
         aws = Aws(target, spinner)

@@ -217,3 +217,9 @@ time.sleep(0.5)
     path, is_heard = done.stdout.split()
     assert (done.returncode, is_heard) == (0, "True"), done.stderr
     assert not Path(path).exists()
+
+
+def test_a_bundle_that_is_not_there_is_said_before_anything_is_opened(operator: Operator) -> None:
+    done = operator.run(*TUNNEL, "--ca-file", "/no/such.pem", "--", "true")
+    assert done.returncode == 2
+    assert "there is no file /no/such.pem" in done.stderr
