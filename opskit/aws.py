@@ -123,13 +123,18 @@ class Aws:
         """The headers that sign a GET of a URL with the present credentials (Signature Version 4)."""
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest
+        from botocore.exceptions import BotoCoreError, ClientError
 
-        with self._lock:
-            credentials = self._make_session().get_credentials()
-        if credentials is None:
+        try:
+            with self._lock:
+                credentials = self._make_session().get_credentials()
+            # Where they have expired this fetches new ones, which may fail as any call may.
+            frozen = credentials and credentials.get_frozen_credentials()
+        except (BotoCoreError, ClientError) as error:
+            raise translate("sts:AssumeRole", error) from None
+        if frozen is None:
             raise no_credentials()
         request = AWSRequest("GET", url)
-        frozen = credentials.get_frozen_credentials()
         guard(frozen.secret_key)
         guard(frozen.token or "")
         SigV4Auth(frozen, service, self.region).add_auth(request)

@@ -7,12 +7,12 @@ import re
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, UnauthorizedSSOTokenError
 from moto import mock_aws
 
 from opskit.aws import Aws
 from opskit.config import Target
-from opskit.errors import AwsError
+from opskit.errors import AwsError, TargetError
 from tests import builders as b
 
 URL = "wss://ssmmessages.us-east-1.amazonaws.com/v1/data-channel/s-1?role=publish_subscribe&cell-number=AA+/B="
@@ -55,6 +55,20 @@ def test_characters_of_the_query_are_signed_escaped(
 
 def test_a_url_that_is_signed_already_is_left_alone(aws: Aws) -> None:
     assert aws.client("ssmmessages").upgrade_headers(URL + "&X-Amz-Signature=abc") == {}
+
+
+def test_credentials_that_cannot_be_renewed_are_told_as_such(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An hour later the upgrade of the next connection is what first needs new ones."""
+
+    class Expired:
+        def get_frozen_credentials(self) -> None:
+            raise UnauthorizedSSOTokenError
+
+    monkeypatch.setattr("boto3.Session.get_credentials", lambda _: Expired())
+    with pytest.raises(TargetError, match="credentials cannot be used"):
+        aws.client("ssmmessages").upgrade_headers(URL)
 
 
 SECRET = "A-password-that-nobody-reads-1"

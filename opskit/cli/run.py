@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from opskit.cli.options import Seconds, make_target, target_options
+from opskit.errors import ExitStatus
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -41,7 +42,11 @@ def run(command: tuple[str, ...], timeout: float, **options: Any) -> int:
         stream.buffer.write(data)
         stream.flush()
 
-    done = road.run(shlex.join(command), timeout_s=timeout, on_output=show)
+    try:
+        done = road.run(shlex.join(command), timeout_s=timeout, on_output=show)
+    except KeyboardInterrupt:
+        print("opskit: interrupted; what the command has done until now stays so", file=sys.stderr)
+        return int(ExitStatus.INTERRUPTED)
     for notice in done.notices:
         print(f"opskit: {notice}", file=sys.stderr)
     return done.exit_status

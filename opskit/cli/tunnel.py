@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from opskit.cli.options import ca_file as checked
 from opskit.cli.options import make_target, target_options
 from opskit.errors import UsageError
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from opskit.tunnel import Destination
 
 ADDRESS = "127.0.0.1"
+OF_THE_CLIENT = (signal.SIGINT, signal.SIGQUIT)
+"""Signals of the terminal, Ctrl-C and Ctrl-\\, that would leave the password's file behind."""
 CLIENT_ENDS_WITHIN_S = 3
 """A client that was told to end rolls back and says goodbye; what takes longer is killed."""
 
@@ -54,6 +57,8 @@ def tunnel(command: tuple[str, ...], local_port: int, ca_file: str | None, **opt
     def tell(text: str) -> None:
         print(f"opskit: {text}", file=sys.stderr, flush=True)
 
+    if ca_file:
+        checked(ca_file)
     target = make_target(options)
     with Spinner(quiet=False) as spinner:
         aws = Aws(target, spinner)
@@ -73,7 +78,10 @@ def tunnel(command: tuple[str, ...], local_port: int, ca_file: str | None, **opt
             with _password_file(there, port) as path:
                 named = {client.password_variable: path} if path else {}
                 environment = {**os.environ, **client.environment, **named}
-                return _run(command, environment)
+                status = _run(command, environment)
+            if carried.is_over.is_set():
+                tell(f"the tunnel ended: {carried.failure or 'the session is over'}")
+            return status
         print(
             f"{ADDRESS}:{port} leads to {there.host}:{there.port} through {there.instance_label}; "
             "Ctrl-C ends it",
@@ -120,22 +128,31 @@ def _password_file(there: Destination, port: int) -> Iterator[str]:
 
 
 def _run(command: tuple[str, ...], environment: dict[str, str]) -> int:
-    """Run the client; Ctrl-C is its own business while it runs, and it ends when we have to."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Run the client; the keys that end programs are its own business, and it ends when we have to."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in OF_THE_CLIENT}
     try:
         process = subprocess.Popen(
             command,
             env=environment,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=_with_signals,
         )
     except FileNotFoundError:
         print(f"opskit: there is no command {command[0]} here", file=sys.stderr)
         return 127
+    except OSError as error:
+        print(f"opskit: {command[0]} cannot be run: {error.strerror}", file=sys.stderr)
+        return 126
     else:
         status = _wait(process)
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return status if status >= 0 else 128 - status
+
+
+def _with_signals() -> None:
+    for number in OF_THE_CLIENT:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:

@@ -65,9 +65,7 @@ def choose(
     to_task: Fact[TaskRoad],
 ) -> RoadChoice:
     """The road that `--via` names; `auto` tries them in order, until one is not refused."""
-    if target.via not in CHOICES:
-        raise UsageError(f"--via '{target.via}' is not one of {', '.join(CHOICES)}")
-    if target.via == "none":
+    if _named(target) == "none":
         return RoadChoice(None, "the instance was not asked (--via none)")
     if app.task is not None:
         if not isinstance(to_task, Known):
@@ -105,11 +103,17 @@ def make_tunnel(
 
     Raises:
         Refused: it cannot be gone; under `auto` no road can, and every refusal is told.
+        UsageError: there is no such road.
     """
+    if _named(target) == "none":
+        raise Refused(
+            "no road to the instance was to be used (--via none)", missing="a road (--via)"
+        )
     from opskit.instance.auto import told_together
 
     refusals: list[Refused] = []
-    for name in _names(target):
+    # A task has neither an SSH server nor a key of EC2's.
+    for name in ("session-manager",) if place.startswith("ecs:") else _names(target):
         try:
             if name in ("ssh-session", "ssh"):
                 from opskit.instance.ssh.tunnel import SshTunnel
@@ -132,9 +136,20 @@ def make_tunnel(
     raise told_together(refusals)
 
 
+def _named(target: Target) -> str:
+    """What `--via` says.
+
+    Raises:
+        UsageError: there is no such road.
+    """
+    if target.via not in CHOICES:
+        raise UsageError(f"--via '{target.via}' is not one of {', '.join(CHOICES)}")
+    return target.via
+
+
 def _names(target: Target) -> tuple[str, ...]:
     """The roads that are tried, in this order: what is audited and allowed most often comes first."""
-    if target.via != "auto":
+    if _named(target) != "auto":
         return (target.via,)
     has_ssh = bool(target.ssh_host or target.ssh_bastion)
     return ("run-command", "session-manager", "ssh-session", *(["ssh"] if has_ssh else []))

@@ -19,6 +19,7 @@ from opskit.instance.run_command import Ssm
 from opskit.instance.session_manager.channel import Closed, Data
 from opskit.instance.session_manager.commands import Heard, key_maker
 from opskit.instance.session_manager.framed import Frames, command_for_input, input_of
+from opskit.instance.session_manager.refusal import not_opened
 from opskit.instance.session_manager.session import Gateway, Session
 
 DOCUMENT = "ECS Exec"
@@ -104,7 +105,6 @@ class EcsExec:
         deadline = time.monotonic() + timeout_s
         heard = Heard(on_output)
         frames = Frames(heard)
-        started = self._start()
         with Session(
             self._ssm,
             self._gateway,
@@ -112,7 +112,7 @@ class EcsExec:
             DOCUMENT,
             {},
             key_maker(self._kms),
-            started,
+            lambda: self._start(timeout_s),
         ) as session:
             # Kept by the channel until the container has said its first word.
             session.send(input_of(script))
@@ -121,6 +121,10 @@ class EcsExec:
                     frames.take(event.data)
                 if isinstance(event, Closed) or frames.has_ended or frames.cannot:
                     reason = event.reason if isinstance(event, Closed) else ""
+                    channel, label = session.channel, self._place.label
+                    unopened = not_opened(label, channel.key_id, channel.key_error, reason)
+                    if unopened is not None:
+                        raise unopened
                     return self._result(heard, frames, reason)
         raise Lost(f"the command in {self._place.label} did not end within {timeout_s:.0f} s")
 
@@ -134,7 +138,7 @@ class EcsExec:
                 )
         return heard.result(f"{reason} {frames.spare}", self._place.label)
 
-    def _start(self) -> Mapping[str, Any]:
+    def _start(self, limit_s: float) -> Mapping[str, Any]:
         place = self._place
         try:
             reply = self._ecs.execute_command(
@@ -142,7 +146,7 @@ class EcsExec:
                 task=place.task_id,
                 container=place.container,
                 interactive=True,
-                command=command_for_input(),
+                command=command_for_input(limit_s),
             )["session"]
         except AwsError as error:
             raise refusal(error, place) from None

@@ -178,3 +178,48 @@ def test_a_dropping_security_group_is_a_time_out_and_told(operator: Operator) ->
     done = through(operator, program)
     assert done.returncode == 1
     assert "could not connect to the database" in done.stderr
+
+
+def test_what_cannot_be_run_is_said(operator: Operator) -> None:
+    done = operator.run(*TUNNEL, "--", "/etc/passwd")
+    assert (done.returncode, done.stderr) == (
+        126,
+        "opskit: /etc/passwd cannot be run: Permission denied\n",
+    )
+
+
+def test_a_tunnel_that_ended_before_its_client_says_so(operator: Operator) -> None:
+    program = """
+import boto3, sys, time
+ssm = boto3.client("ssm")
+for one in ssm.describe_sessions(State="Active")["Sessions"]:
+    ssm.terminate_session(SessionId=one["SessionId"])
+time.sleep(2)
+sys.exit(7)
+"""
+    done = through(operator, program)
+    assert done.returncode == 7
+    assert "opskit: the tunnel ended" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
+def test_the_keys_that_end_programs_leave_no_password(
+    operator: Operator, number: signal.Signals
+) -> None:
+    """The terminal sends them to both; the client decides what they mean."""
+    program = f"""
+import os, signal, time
+print(os.environ["PGPASSFILE"], signal.getsignal({int(number)}) is not signal.SIG_IGN, flush=True)
+os.kill(os.getppid(), {int(number)})
+time.sleep(0.5)
+"""
+    done = through(operator, program)
+    path, is_heard = done.stdout.split()
+    assert (done.returncode, is_heard) == (0, "True"), done.stderr
+    assert not Path(path).exists()
+
+
+def test_a_bundle_that_is_not_there_is_said_before_anything_is_opened(operator: Operator) -> None:
+    done = operator.run(*TUNNEL, "--ca-file", "/no/such.pem", "--", "true")
+    assert done.returncode == 2
+    assert "there is no file /no/such.pem" in done.stderr

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from opskit.config import Target
-from opskit.errors import AwsError, Refused
+from opskit.errors import AwsError, OpskitError, Refused, UsageError
 from opskit.facts.road import make_road, make_tunnel
 from opskit.instance.ssh.commands import Ssh
 from opskit.rotation.fence import Fence
@@ -58,6 +58,26 @@ def test_a_tunnel_needs_no_command() -> None:
         make_tunnel(Target("linkbox", {}), lambda _: aws, "i-1", "db", 5432, lambda _: None)
     assert aws.tried == ["AWS-StartPortForwardingSessionToRemoteHost", "AWS-StartSSHSession"]
     assert "AWS-StartSSHSession" in caught.value.missing
+
+
+def test_a_tunnel_to_a_task_tries_no_ssh() -> None:
+    aws = Denied()
+    with pytest.raises(Refused):
+        make_tunnel(Target("linkbox", {}), lambda _: aws, "ecs:c_t_r", "db", 5432, lambda _: None)
+    assert aws.tried == ["AWS-StartPortForwardingSessionToRemoteHost"]
+
+
+@pytest.mark.parametrize(
+    ("via", "error", "words"),
+    [("shh", UsageError, "'shh' is not one of auto, "), ("none", Refused, "--via none")],
+)
+def test_a_tunnel_goes_no_road_that_was_not_named(
+    via: str, error: type[OpskitError], words: str
+) -> None:
+    aws = Denied()
+    with pytest.raises(error, match=words):
+        make_tunnel(Target("x", {}, via=via), lambda _: aws, "i-1", "db", 5432, lambda _: None)
+    assert aws.tried == []
 
 
 @pytest.mark.parametrize(("instance", "host"), [("i-app", "app.example"), ("i-other", None)])

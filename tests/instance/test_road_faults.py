@@ -18,6 +18,7 @@ from tests.conftest import Operator
 pytestmark = pytest.mark.xdist_group("road-faults")
 PREFIX = ("--prefix", "/linkbox")
 BY_SESSION = (*PREFIX, "--via", "session-manager")
+IN_TASK = (*PREFIX, "--ecs-task", "linkbox/service:linkbox-backend")
 ASK = (
     "import psycopg\nwith psycopg.connect('') as c: print(c.execute('select 6 * 7').fetchone()[0])"
 )
@@ -140,9 +141,12 @@ def healed(operator: Operator, code: str) -> bool:
     return False
 
 
-def test_a_refusal_names_the_statement_that_is_missing(operator: Operator) -> None:
+@pytest.mark.parametrize("options", [BY_SESSION, IN_TASK], ids=["instance", "task"])
+def test_a_refusal_names_the_statement_that_is_missing(
+    operator: Operator, options: tuple[str, ...]
+) -> None:
     client.order(operator.running, "break", ["session-key-operator"])
-    said = operator.run("opskit", "run", *BY_SESSION, "--", "true").stderr
+    said = operator.run("opskit", "run", *options, "--", "true").stderr
     statement = json.loads(said[said.index("{") :])
     assert statement["Action"] == "kms:GenerateDataKey"
     assert statement["Resource"].startswith("arn:aws:kms:us-east-1:")

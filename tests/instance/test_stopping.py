@@ -16,6 +16,7 @@ from tests.instance.test_roads import active
 
 PREFIX = ("--prefix", "/linkbox")
 BY_SESSION = (*PREFIX, "--via", "session-manager")
+IN_TASK = (*PREFIX, "--ecs-task", "linkbox/service:linkbox-backend")
 COMMANDS = {
     "run": ("opskit", "run", *BY_SESSION, "--", "sh", "-c", "echo there; sleep 60"),
     "tunnel": ("opskit", "tunnel", *PREFIX),
@@ -86,6 +87,8 @@ def test_a_stopped_command_ends_its_session(operator: Operator, name: str, numbe
     assert seconds < 8
     assert "Traceback" not in err
     assert active(operator) <= before
+    if name == "run":
+        assert "nothing was changed" not in err
     if name == "diagnose":
         assert json.loads(out)["exit_code"] == status
 
@@ -103,11 +106,20 @@ sys.exit(process.returncode)
 
 
 @pytest.mark.xdist_group("road-faults")
-def test_a_session_whose_start_was_interrupted_is_ended_too(operator: Operator) -> None:
+@pytest.mark.parametrize(
+    ("service", "action", "run"),
+    [
+        ("ssm", "StartSession", COMMANDS["run"]),
+        ("ecs", "ExecuteCommand", ("opskit", "run", *IN_TASK, "--", "sleep", "60")),
+    ],
+)
+def test_a_session_whose_start_was_interrupted_is_ended_too(
+    operator: Operator, service: str, action: str, run: tuple[str, ...]
+) -> None:
     """AWS has started it, and the reply with its name is still under way."""
     before = active(operator)
-    operator.inject({"kind": "hold", "service": "ssm", "action": "StartSession", "after": True})
-    command = operator.running.command([sys.executable, "-c", WAITING, *COMMANDS["run"]])
+    operator.inject({"kind": "hold", "service": service, "action": action, "after": True})
+    command = operator.running.command([sys.executable, "-c", WAITING, *run])
     with subprocess.Popen(
         command, env=operator.running.environment(), text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

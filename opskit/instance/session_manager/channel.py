@@ -23,6 +23,10 @@ from opskit.instance.session_manager.retransmission import Outbox
 CLIENT_VERSION = "1.2.764.0"
 """What agents and gateway are told: the first official version that signs its upgrade, above which
 agents neither send keepalives nor ask for an update."""
+SMUX_AFTER = (3, 0, 196, 0)
+"""Agents up to this version carry one stream without frames, and never tell that it was closed."""
+WITHOUT_SMUX = "1.1.61.0"
+"""What other agents are told: whatever their version means to them, they then do the same as we."""
 MOST_EARLY = 10_000
 """Messages kept that came before their turn; what comes beyond it is not acknowledged."""
 GIVE_UP_AFTER_S = 60.0
@@ -186,6 +190,10 @@ class Channel:
         self._pump(now)
         return []
 
+    def excuse(self, now: float) -> None:
+        """Nothing is taken from the connection for the moment: what is silent does not count."""
+        self._outbox.excuse(now)
+
     def reconnected(self, now: float) -> None:
         """Go on over a new connection: what the lost one may have swallowed is sent again."""
         self._frames.clear()
@@ -234,7 +242,11 @@ class Channel:
         """One message in its turn."""
         kind, payload = got.payload_type, got.payload
         if kind == PayloadType.HANDSHAKE_REQUEST:
-            self._answer_handshake(payload, now)
+            try:
+                self._answer_handshake(payload, now)
+            except (ValueError, KeyError, TypeError, AttributeError):
+                self.is_closed = True
+                return [Closed("the agent's handshake is not one of this protocol")]
             return []
         if kind == PayloadType.ENCRYPTION_CHALLENGE:
             return self._answer_challenge(payload, now)
@@ -281,7 +293,11 @@ class Channel:
                 }
             )
         self._handshake = Ready(session_type, properties, request.get("AgentVersion", ""))
-        answer = {"ClientVersion": CLIENT_VERSION, "ProcessedClientActions": done, "Errors": None}
+        carries_one = session_type == "Port" and not is_above(
+            self._handshake.agent_version, SMUX_AFTER
+        )
+        version = WITHOUT_SMUX if carries_one else CLIENT_VERSION
+        answer = {"ClientVersion": version, "ProcessedClientActions": done, "Errors": None}
         self._put(PayloadType.HANDSHAKE_RESPONSE, json.dumps(answer).encode(), now)
 
     def _agree(self, parameters: Mapping[str, str]) -> tuple[int, dict[str, Any] | None, str]:
@@ -355,6 +371,15 @@ class Channel:
             return
         self._outbox.acknowledge(sequence, now)
         self._pump(now)
+
+
+def is_above(version: str, limit: tuple[int, ...]) -> bool:
+    """Whether an agent is newer than a version; one that is no number is not."""
+    try:
+        parts = tuple(int(part) for part in version.split("."))
+    except ValueError:
+        return False
+    return len(parts) == len(limit) and parts > limit
 
 
 def _exit_code(payload: bytes) -> list[Event]:

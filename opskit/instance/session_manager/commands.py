@@ -7,6 +7,7 @@ The command is executed without a shell and without input, so that the script tr
 from __future__ import annotations
 
 import base64
+import math
 import re
 import time
 from collections.abc import Mapping
@@ -14,7 +15,14 @@ from collections.abc import Mapping
 from opskit.errors import Lost
 from opskit.instance.interface import CommandResult, OnOutput, unheard
 from opskit.instance.run_command import Ssm
-from opskit.instance.session_manager.channel import Closed, Data, ExitCode, Stream
+from opskit.instance.session_manager.channel import (
+    Closed,
+    Data,
+    ExitCode,
+    Ready,
+    Stream,
+    is_above,
+)
 from opskit.instance.session_manager.encryption import KEY_BYTES, MakeKey
 from opskit.instance.session_manager.refusal import UnknownDocument, not_opened
 from opskit.instance.session_manager.session import Gateway, Session
@@ -25,6 +33,8 @@ MOST_OUTPUT = 1_000_000
 """Bytes of each stream that are kept: a probe says some thousand."""
 MARK = "opskit-exit:"
 MOST_MARK = 24
+SEPARATE_AFTER = (3, 1, 1510, 0)
+"""Agents above this version keep standard output and error apart."""
 ENDING = re.compile(rb"\nopskit-exit:(-?\d+)\n")
 """The script's own word of its end: agents before 3.1.1511 and terminals tell no exit status."""
 
@@ -40,12 +50,13 @@ class SessionManager:
 
     def run(self, script: str, *, timeout_s: float, on_output: OnOutput = unheard) -> CommandResult:
         """Run a script in a session without a terminal, or with one where that is all there is."""
-        command = wrap(script)
+        command = wrap(script, timeout_s)
         heard = Heard(on_output)
         try:
             asked = {"command": [command], "separateOutputStream": ["true"]}
             return self._run(NON_INTERACTIVE, asked, timeout_s, heard)
         except UnknownDocument:
+            heard.is_terminal = True
             return self._run(INTERACTIVE, {"command": [command]}, timeout_s, heard)
 
     def _run(
@@ -61,7 +72,9 @@ class SessionManager:
             self._ssm, self._gateway, self._instance_id, document, parameters, make_key
         ) as session:
             for event in session.events(deadline):
-                if isinstance(event, Data):
+                if isinstance(event, Ready):
+                    heard.is_separate = is_above(event.agent_version, SEPARATE_AFTER)
+                elif isinstance(event, Data):
                     heard.take(event.stream, event.data)
                 elif isinstance(event, ExitCode):
                     heard.status = event.status
@@ -86,17 +99,24 @@ def key_maker(kms: Ssm) -> MakeKey:
     return make
 
 
-def wrap(script: str) -> str:
+def wrap(script: str, limit_s: float) -> str:
     """The script as one command line: as root where sudo allows it, its end marked on stderr."""
     packed = base64.b64encode(script.encode()).decode()
-    return f"sh -c 's=$(echo {packed}|base64 -d); {as_root()}; exit \"$e\"'"
+    return f"sh -c 's=$(echo {packed}|base64 -d); {as_root(limit_s)}; exit \"$e\"'"
 
 
-def as_root() -> str:
-    """Shell words that run the script in `$s`, and say on stderr how it ended."""
+def as_root(limit_s: float) -> str:
+    """Shell words that run the script in `$s`, and say on stderr how it ended.
+
+    The agent ends a session's first process only, so that what it has started has a limit of its own.
+    It has no input: one that waited for a terminal's would wait for ever.
+    """
+    limit = math.ceil(limit_s) + 1
     return (
-        'if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then sudo -n sh -c "$s"; '
-        f'else sh -c "$s"; fi; e=$?; printf "\\n{MARK}%s\\n" "$e" >&2'
+        # Old ones of BusyBox have other options.
+        f't=; if timeout -k 5 5 true 2>/dev/null; then t="timeout -k 5 {limit}"; fi; '
+        'if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then sudo -n $t sh -c "$s" </dev/null; '
+        f'else $t sh -c "$s" </dev/null; fi; e=$?; printf "\\n{MARK}%s\\n" "$e" >&2'
     )
 
 
@@ -105,25 +125,36 @@ class Heard:
 
     Args:
         on_output: told every piece as soon as it cannot be the beginning of the mark any more.
+
+    Attributes:
+        is_terminal: whether a terminal has made two characters of every end of a line.
+        is_separate: whether the mark, which is on standard error, cannot come on standard output.
     """
 
     def __init__(self, on_output: OnOutput) -> None:
         self._on_output = on_output
         self._kept = {Stream.OUT: bytearray(), Stream.ERR: bytearray()}
         self._held = {Stream.OUT: b"", Stream.ERR: b""}
-        self._is_truncated = False
+        self._is_truncated = self.is_terminal = self.is_separate = False
         self.status: int | None = None
 
     def take(self, stream: Stream, data: bytes) -> None:
         """Take a piece of output."""
-        data = self._held[stream] + data.replace(b"\r\n", b"\n")
+        if stream is Stream.OUT and self.is_separate and not self.is_terminal:
+            self._give(stream, data)
+            return
+        data, half = self._held[stream] + data, b""
+        if self.is_terminal:
+            data = data.replace(b"\r\n", b"\n")
+            half = data[len(data.removesuffix(b"\r")) :]
+            data = data.removesuffix(b"\r")
         marked = ENDING.search(data)
         if marked is not None:
             self.status = int(marked.group(1))
-            data, self._held[stream] = data[: marked.start()] + data[marked.end() :], b""
+            data, self._held[stream] = data[: marked.start()] + data[marked.end() :], half
         else:
             cut = _beginning_of_mark(data)
-            data, self._held[stream] = data[:cut], data[cut:]
+            data, self._held[stream] = data[:cut], data[cut:] + half
         self._give(stream, data)
 
     def result(self, reason: str, instance_id: str) -> CommandResult:

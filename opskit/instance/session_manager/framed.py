@@ -34,18 +34,18 @@ TAKE = (
 )
 
 
-def command(script: str) -> str:
+def command(script: str, limit_s: float) -> str:
     """One command line that holds the script."""
     packed = base64.b64encode(script.encode()).decode()
-    return _line(f"s=$(echo {packed}|base64 -d)")
+    return _line(f"s=$(echo {packed}|base64 -d)", limit_s)
 
 
-def command_for_input() -> str:
+def command_for_input(limit_s: float) -> str:
     """One short command line that reads its script from the terminal (`input_of`).
 
     How long a command ECS takes is not documented; a script of opskit has some 40,000 characters.
     """
-    return _line(TAKE.format(ready=READY, last=LAST_LINE))
+    return _line(TAKE.format(ready=READY, last=LAST_LINE), limit_s)
 
 
 def input_of(script: str) -> bytes:
@@ -55,9 +55,9 @@ def input_of(script: str) -> bytes:
     return "".join(f"{line}\n" for line in (*lines, LAST_LINE)).encode()
 
 
-def _line(script: str) -> str:
+def _line(script: str, limit_s: float) -> str:
     words = {"cannot": CANNOT, "out": OUT, "err": ERR, "end": END}
-    return "sh -c '" + CARRY.format(script=script, run=as_root(), **words) + "'"
+    return "sh -c '" + CARRY.format(script=script, run=as_root(limit_s), **words) + "'"
 
 
 class Frames:
@@ -65,6 +65,7 @@ class Frames:
 
     def __init__(self, heard: Heard) -> None:
         self._heard = heard
+        heard.is_separate = True
         self._rest = b""
         self._stream: Stream | None = None
         self._base64 = b""

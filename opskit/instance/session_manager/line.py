@@ -52,18 +52,25 @@ class Line:
             self._session.channel.send_flag(number, time.monotonic())
             self.lock.notify_all()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether few messages are under way."""
+        return self._session.channel.unsent <= MOST_UNSENT
+
     def wait_for_room(self) -> None:
         """Wait until few messages are under way; the caller holds the lock."""
-        while self._session.channel.unsent > MOST_UNSENT and not self.is_over.is_set():
+        while not self.has_room and not self.is_over.is_set():
             self.lock.wait(1)
 
     def hold(self, count: int) -> None:
         """Count bytes that a local reader is to take; wait while too many are not taken.
 
-        Only here the session is held up: the agent notices, and stops reading too.
+        Only here the session is held up: the agent notices, and stops reading too. Its
+        acknowledgements wait with the rest, so that their absence means nothing.
         """
         with self.lock:
             while self._held > MOST_HELD and not self.is_over.is_set():
+                self._session.channel.excuse(time.monotonic())
                 self.lock.wait(1)
             self._held += count
 
@@ -115,14 +122,18 @@ class Local:
         self._released = released
         self._pieces: deque[bytes] = deque()
         self._changed = threading.Condition()
-        self._is_finished = False
+        self._is_finished = self._is_over = False
         threading.Thread(target=self._give, daemon=True).start()
 
     def put(self, data: bytes) -> None:
         """Take bytes of the peer."""
         with self._changed:
-            self._pieces.append(data)
-            self._changed.notify()
+            if not self._is_over:
+                self._pieces.append(data)
+                self._changed.notify()
+                return
+        # Nobody gives it away any more, and what is held is counted for all connections.
+        self._released(len(data))
 
     def finish(self) -> None:
         """Close after everything that came was given away."""
@@ -148,7 +159,9 @@ class Local:
             except OSError:
                 is_last = True
             self._released(len(data))
-            if is_last and not self._pieces:
+            with self._changed:
+                self._is_over = is_last and not self._pieces
+            if self._is_over:
                 shut(self._connection)
                 return
 

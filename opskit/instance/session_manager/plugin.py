@@ -177,7 +177,7 @@ class Plugin:
     def run(self, script: str, *, timeout_s: float, on_output: OnOutput = unheard) -> CommandResult:
         """Run a script in a session that the plugin holds."""
         path = find()
-        words = {"command": [command(script)]}
+        words = {"command": [command(script, timeout_s)]}
         try:
             asked = {**words, "separateOutputStream": ["true"]}
             return self._run(path, NON_INTERACTIVE, asked, timeout_s, on_output)

@@ -49,7 +49,12 @@ class Outbox:
     def resume(self, now: float) -> None:
         """The other side is back: what was silence until now counts no longer."""
         if self.is_paused:
-            self.is_paused, self._progress_at = False, now
+            self.is_paused = False
+            self.excuse(now)
+
+    def excuse(self, now: float) -> None:
+        """What was silence until now counts no longer."""
+        self._progress_at = now
 
     def add(self, sequence: int, frame: bytes, now: float) -> None:
         """Remember a message that is sent now for the first time."""

@@ -6,9 +6,10 @@ import atexit
 import contextlib
 import queue
 import random
+import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from typing import Any, Protocol
@@ -32,8 +33,13 @@ PING_EVERY_S = 40
 RECONNECT_WITHIN_S = 60.0
 """The gateway closes every connection about once an hour; a new one takes moments."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
+UNSENT_WITHIN_S = 30
+"""A connection that takes no bytes for so long is gone; the kernel alone would wait a quarter of an hour."""
 MOST_WAITING = 64
 """Frames: beyond it the connection is not read, so that the agent slows down."""
+
+
+LOST = "the session's connection was lost"
 
 
 class Gateway(Protocol):
@@ -48,7 +54,7 @@ class Session:
 
     Args:
         parameters: of the document; every value is a list, as the API wants it.
-        started: the answer of another operation that has started it already.
+        begin: another operation that starts it, in place of StartSession with the document.
 
     Raises:
         Refused: it could not be started, or its connection was refused; nothing has run.
@@ -62,19 +68,18 @@ class Session:
         document: str,
         parameters: Mapping[str, list[str]],
         make_key: MakeKey | None = None,
-        started: Mapping[str, Any] | None = None,
+        begin: Callable[[], Mapping[str, Any]] | None = None,
     ) -> None:
         self._ssm, self._gateway, self._target = ssm, gateway, target
         self._beginning: Future[Mapping[str, Any]] = Future()
         atexit.register(self._abandon)
-        if started is not None:
-            self._beginning.set_result(started)
-        reply = started or self._begin(document, parameters)
+        reply = self._begin(begin or (lambda: start(ssm, target, document, parameters)))
         self.session_id = str(reply["SessionId"])
         self.channel = Channel(self.session_id, target, make_key)
         self._url = ""
         self._connection = ExitStack()
         self._incoming: _Frames | None = None
+        self._is_ended = threading.Event()
         self._is_proven, self._lost_at, self._pause_s = True, 0.0, FIRST_PAUSE_S
         try:
             self._connect(reply)
@@ -90,12 +95,12 @@ class Session:
         """End it, whatever happened."""
         self.close()
 
-    def _begin(self, document: str, parameters: Mapping[str, list[str]]) -> Mapping[str, Any]:
+    def _begin(self, begin: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
         """Start it in a thread of its own: an interrupted call would leave a session nobody knows."""
 
         def work() -> None:
             try:
-                self._beginning.set_result(start(self._ssm, self._target, document, parameters))
+                self._beginning.set_result(begin())
             except BaseException as error:
                 self._beginning.set_exception(error)
 
@@ -186,6 +191,7 @@ class Session:
 
     def close(self) -> None:
         """End the session and its connection."""
+        self._is_ended.set()
         # First the session, so that an agent in the middle of a word stops.
         self._terminate()
         self._connection.close()
@@ -222,7 +228,7 @@ class Session:
             self._socket.send(frame)
 
     def _connect(self, reply: Mapping[str, Any]) -> None:
-        from websockets.exceptions import InvalidHandshake, InvalidStatus
+        from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
         from websockets.sync.client import connect
 
         self._url = str(reply.get("StreamUrl") or self._url)
@@ -230,7 +236,7 @@ class Session:
         self._connection.close()
         self._incoming = None
         try:
-            self._socket = self._connection.enter_context(
+            made = self._connection.enter_context(
                 connect(
                     self._url,
                     additional_headers=self._gateway.upgrade_headers(self._url),
@@ -242,15 +248,18 @@ class Session:
                     ssl=_tls(self._url),
                 )
             )
+            limit_sending(made.socket)
             guard(str(reply["TokenValue"]))
-            self._socket.send(self.channel.opening(str(reply["TokenValue"])))
+            made.send(self.channel.opening(str(reply["TokenValue"])))
+            # Not sooner: another thread writes to it, and nothing may come before the opening.
+            self._socket = made
         except InvalidStatus as error:
             status = error.response.status_code
             raise Refused(
                 f"{host} refused the session's connection (HTTP {status})",
                 missing="ssmmessages:OpenDataChannel on the session",
             ) from None
-        except (OSError, InvalidHandshake) as error:
+        except (OSError, InvalidHandshake, ConnectionClosed) as error:
             raise Refused(
                 f"the session's connection to {host} failed: {type(error).__name__}",
                 missing=f"a way to {host} on port 443",
@@ -261,11 +270,13 @@ class Session:
         if self._is_proven:
             self._lost_at, self._pause_s, self._is_proven = time.monotonic(), FIRST_PAUSE_S, False
         limit = min(deadline, self._lost_at + RECONNECT_WITHIN_S)
+        why = ""
         while True:
             # Also after a connection that was made and brought nothing: it is closed at once.
             if time.monotonic() + self._pause_s >= limit:
-                raise Lost("the session's connection was lost and could not be resumed in time")
-            time.sleep(self._pause_s * random.uniform(1, 2))  # noqa: S311  jitter
+                raise Lost(f"{LOST} and could not be resumed in time{why}")
+            if self._is_ended.wait(self._pause_s * random.uniform(1, 2)):  # noqa: S311  jitter
+                return [Closed("")]
             self._pause_s = min(LONGEST_PAUSE_S, self._pause_s * 2)
             try:
                 reply = self._ssm.resume_session(SessionId=self.session_id)
@@ -277,9 +288,18 @@ class Session:
                 if error.code == "DoesNotExistException":
                     self.channel.is_closed = True
                     return [Closed("")]
+                why = f" ({error.permission}: {error.code})"
                 continue
-            except TransportError:
+            except TransportError as error:
+                why = f" ({error.sentence})"
                 continue
+            except TargetError as error:
+                # Most often credentials that have expired: waiting does not help.
+                raise Lost(
+                    f"{LOST} and cannot be resumed: {error.sentence}", error.next_step
+                ) from None
+            if self._is_ended.is_set():
+                self._connection.close()
             return []
 
     def _terminate(self) -> None:
@@ -365,6 +385,14 @@ def start(
                 missing=f"an online SSM agent on {target}",
             )
         is_back = True
+
+
+def limit_sending(connection: socket.socket) -> None:
+    """Let bytes that nobody takes break the connection: meanwhile not even a ping could be sent."""
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        with contextlib.suppress(OSError):
+            milliseconds = 1000 * UNSENT_WITHIN_S
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 
 
 def _tls(url: str) -> Any:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 HEADER = struct.Struct("<BBHI")
 VERSION = 1
 SYN, FIN, PSH, NOP = range(4)
+ALIVE = HEADER.pack(VERSION, NOP, 0, 0)
+"""Means nothing but that we are there."""
 MOST_DATA = 1016
 """Bytes of data in a frame: with its header it is one payload of the channel."""
 

@@ -1,4 +1,7 @@
-"""Many connections over one line: a stream each."""
+"""Many connections over one line: a stream each.
+
+Agents up to 3.1.1511.0 may end the whole session when nothing came for 30 s; a sign of life prevents it.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,22 @@ import socket
 import threading
 
 from opskit.instance.session_manager.line import Line, Local
-from opskit.instance.session_manager.smux import MOST_DATA, Finished, Mux
+from opskit.instance.session_manager.smux import ALIVE, MOST_DATA, Finished, Mux
+
+ALIVE_EVERY_S = 10.0
 
 
 class Streams:
-    """The connections of a session whose agent speaks smux."""
+    """The connections of a session whose agent speaks smux.
 
-    def __init__(self, line: Line) -> None:
+    Args:
+        wants_life: whether the agent wants to hear something also while nobody sends.
+    """
+
+    def __init__(self, line: Line, *, wants_life: bool = False) -> None:
         self._line = line
+        self._wants_life = wants_life
+        self._alive_at = 0.0
         self._mux = Mux()
         self._locals: dict[int, Local] = {}
 
@@ -44,7 +55,10 @@ class Streams:
                 local.put(one.data)
 
     def tick(self, now: float) -> None:
-        """Nothing depends on time here."""
+        """Give a sign of life where the agent wants one and few messages are under way."""
+        if self._wants_life and now - self._alive_at >= ALIVE_EVERY_S and self._line.has_room:
+            self._alive_at = now
+            self._line.send(ALIVE)
 
     def end(self) -> None:
         """Close all local connections."""

@@ -12,9 +12,10 @@ import threading
 import time
 from collections.abc import Callable
 
-from opskit.errors import Lost
+from opskit.errors import Lost, OpskitError
 from opskit.instance.run_command import Ssm
 from opskit.instance.session_manager.channel import (
+    SMUX_AFTER,
     TERMINATE,
     Closed,
     Data,
@@ -23,6 +24,7 @@ from opskit.instance.session_manager.channel import (
     Notice,
     Ready,
     Stream,
+    is_above,
 )
 from opskit.instance.session_manager.line import Carriage, Line, shut
 from opskit.instance.session_manager.session import Gateway, Session
@@ -34,8 +36,8 @@ DOCUMENT = "AWS-StartPortForwardingSessionToRemoteHost"
 UNREACHABLE = 3
 """The agent's flag for a target that refused or did not answer; it does not say for which stream."""
 READY_WITHIN_S = 20.0
-SMUX_AFTER = (3, 0, 196, 0)
-"""Agents up to this version carry one stream without frames, and never tell that it was closed."""
+SILENCE_AFTER = (3, 1, 1511, 0)
+"""Above this version neither side of smux has to hear from the other."""
 
 
 def start_session(ssm: Ssm, gateway: Gateway, instance_id: str, host: str, port: int) -> Session:
@@ -104,19 +106,24 @@ class Tunnel:
         try:
             for event in self._session.read(self._line.lock, self.is_over):
                 self._take(event)
-        except (Lost, Broken, OSError) as error:
+        except (OpskitError, Broken, OSError) as error:
             self._end(getattr(error, "sentence", str(error)))
+        finally:
+            # Whatever it was: nobody may wait for a line that nobody reads.
+            self._end("")
 
     def _write(self) -> None:
         """Write what is due, and let time pass."""
-        while not self.is_over.is_set():
-            try:
+        try:
+            while not self.is_over.is_set():
                 for event in self._line.write_due():
                     self._take(event)
-            except (Lost, OSError) as error:
-                self._end(getattr(error, "sentence", str(error)))
-            if self._carriage is not None:
-                self._carriage.tick(time.monotonic())
+                if self._carriage is not None:
+                    self._carriage.tick(time.monotonic())
+        except (Lost, OSError) as error:
+            self._end(getattr(error, "sentence", str(error)))
+        finally:
+            self._end("")
 
     def _take(self, event: Event) -> None:
         if isinstance(event, Ready):
@@ -136,7 +143,7 @@ class Tunnel:
 
     def _carriage_for(self, agent_version: str) -> Carriage:
         if speaks_smux(agent_version):
-            return Streams(self._line)
+            return Streams(self._line, wants_life=not is_above(agent_version, SILENCE_AFTER))
         self._on_problem(
             f"the agent on the instance is old ({agent_version or 'no version'}): the tunnel carries "
             "one connection at a time, is not told when the database closes it, and may lead to the "
@@ -171,8 +178,4 @@ class Tunnel:
 
 def speaks_smux(agent_version: str) -> bool:
     """Whether an agent carries many streams; a version that is no number is none that does."""
-    try:
-        parts = tuple(int(part) for part in agent_version.split("."))
-    except ValueError:
-        return False
-    return len(parts) == len(SMUX_AFTER) and parts > SMUX_AFTER
+    return is_above(agent_version, SMUX_AFTER)

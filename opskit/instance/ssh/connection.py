@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from opskit.errors import Refused
+from opskit.instance.session_manager.session import limit_sending
 from opskit.instance.ssh.hops import Hop
 from opskit.instance.ssh.host_keys import Console, judge, known_keys
 
@@ -147,6 +148,8 @@ def dial(hop: Hop) -> socket.socket:
             missing=f"a way to {hop.address} on port {hop.port}",
         ) from None
     connection.settimeout(None)
+    # What keeps it alive asks for no answer, so that nothing else would notice that nobody is there.
+    limit_sending(connection)
     return connection
 
 

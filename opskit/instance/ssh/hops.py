@@ -48,7 +48,7 @@ class Hop:
 
 def over_session(target: Target, instance_id: str) -> Hop:
     """The instance at the end of a session; `Host i-*` in ~/.ssh/config counts."""
-    said = _config().lookup(instance_id)
+    said = _said_of(_config(), instance_id)
     return Hop(
         said.get("hostkeyalias", instance_id),
         instance_id,
@@ -93,13 +93,16 @@ def _hop(
     if found is None:
         raise UsageError(f"{setting} '{text}' is not of the form [USER@]HOST[:PORT]")
     host = found["bracketed"] or found["host"]
-    said = config.lookup(host)
-    if said.get("proxycommand", "none") != "none" and not target.ssh_bastion:
+    said = _said_of(config, host)
+    if (said.get("proxycommand") or "none") != "none" and not target.ssh_bastion:
         raise Refused(
             f"~/.ssh/config reaches {host} by a ProxyCommand, which opskit does not run",
             "ssh_bastion in opskit.toml or OPSKIT_SSH_BASTION names a jump host; "
             "--via ssh-session needs none",
         )
+    port = str(found["port"] or said.get("port") or PORT)
+    if not port.isdecimal():
+        raise Refused(f"~/.ssh/config gives {host} the port '{port}'")
     address = said.get("hostname", host)
     named = target.ssh_key_file
     files = [Path(named)] if named else [Path(p) for p in said.get("identityfile", ())]
@@ -109,7 +112,7 @@ def _hop(
     hop = Hop(
         said.get("hostkeyalias", address),
         address,
-        int(found["port"] or said.get("port") or PORT),
+        int(port),
         found["user"] or user or said.get("user") or DEFAULT_SSH_USER,
         tuple(f.expanduser() for f in files),
         bool(named) or said.get("identitiesonly", "no") == "yes",
@@ -122,6 +125,23 @@ def _hop(
 def _known_hosts(said: Mapping[str, Any]) -> tuple[Path, ...]:
     named = str(said.get("userknownhostsfile") or "~/.ssh/known_hosts ~/.ssh/known_hosts2").split()
     return (*(Path(n).expanduser() for n in named), Path("/etc/ssh/ssh_known_hosts"))
+
+
+def _said_of(config: Any, host: str) -> Mapping[str, Any]:
+    """What ~/.ssh/config says of a host.
+
+    Raises:
+        Refused: it cannot be followed, as with a name that CanonicalizeHostname cannot find.
+    """
+    from paramiko import SSHException
+
+    try:
+        said: Mapping[str, Any] = config.lookup(host)
+    except (SSHException, ImportError, OSError) as error:
+        raise Refused(
+            f"~/.ssh/config cannot be applied to {host}: {type(error).__name__} {error}"
+        ) from None
+    return said
 
 
 def _config() -> Any:

@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 
-from opskit.errors import Lost
+from opskit.errors import OpskitError
 from opskit.instance.run_command import Ssm
 from opskit.instance.session_manager.channel import Closed, Data
 from opskit.instance.session_manager.session import Gateway, Session
@@ -68,11 +68,12 @@ class SessionStream:
                 elif isinstance(event, Closed):
                     said = " ".join(event.reason.replace("-", " ").split())
                     self._end(f"the session ended: {said}" if said else "")
-        except Lost as error:
+        except OpskitError as error:
             self._end(error.sentence)
         except OSError:
             self._end("")
-        self._end("")
+        finally:
+            self._end("")
 
     def _write(self) -> None:
         while not self._stop.is_set():

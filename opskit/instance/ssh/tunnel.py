@@ -98,10 +98,15 @@ class SshTunnel:
 
     def _open(self, connection: socket.socket) -> Any | None:
         try:
+            caller = connection.getpeername()
+        except OSError:
+            # It has gone already.
+            return None
+        try:
             return self._connection.transport.open_channel(
                 "direct-tcpip",
                 (self._host, self._port),
-                connection.getpeername(),
+                caller,
                 timeout=OPEN_WITHIN_S,
             )
         except broken() as error:

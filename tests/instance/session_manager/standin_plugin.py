@@ -71,7 +71,7 @@ def connect(answer: dict[str, str], asked: dict[str, object], region: str, profi
     parameters = asked["Parameters"]
     assert isinstance(parameters, dict)
     session = Session(
-        aws.client("ssm"), aws.client("ssmmessages"), str(asked["Target"]), "", {}, None, answer
+        aws.client("ssm"), aws.client("ssmmessages"), str(asked["Target"]), "", {}, None, lambda: answer
     )  # fmt: skip
     if "portNumber" in parameters:
         tunnel = Tunnel(

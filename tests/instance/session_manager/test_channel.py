@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from opskit.instance.session_manager.channel import (
+    CLIENT_VERSION,
     GIVE_UP_AFTER_S,
+    WITHOUT_SMUX,
     Channel,
     Closed,
     Data,
@@ -301,6 +303,32 @@ def test_an_unknown_action_and_a_missing_key_are_said_to_the_agent() -> None:
     channel.receive(pack("output_stream_data", 0, 5, json.dumps(request).encode()), 1.0)
     answer = json.loads(channel.frames()[1][120:])
     assert [a["ActionStatus"] for a in answer["ProcessedClientActions"]] == [1, 3, 2]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"[]", b"no JSON", b'{"RequestedClientActions": [{}]}', b'{"RequestedClientActions": [{"ActionType": "SessionType"}]}'],
+)  # fmt: skip
+def test_a_handshake_that_is_none_ends_the_session(said: bytes) -> None:
+    channel = Channel("s", "i-1")
+    [end] = channel.receive(pack("output_stream_data", 0, 5, said), 1.0)
+    assert isinstance(end, Closed)
+    assert "handshake" in end.reason
+
+
+@pytest.mark.parametrize(
+    ("session_type", "agent", "told"),
+    [("Port", "3.3.987.0", CLIENT_VERSION), ("Port", "3.3.987", WITHOUT_SMUX),
+     ("Port", "next", WITHOUT_SMUX), ("NonInteractiveCommands", "3.3.987", CLIENT_VERSION)],
+)  # fmt: skip
+def test_the_version_that_is_told_makes_the_agent_choose_as_we_do(
+    session_type: str, agent: str, told: str
+) -> None:
+    action = {"ActionType": "SessionType", "ActionParameters": {"SessionType": session_type}}
+    request = json.dumps({"AgentVersion": agent, "RequestedClientActions": [action]}).encode()
+    channel = Channel("s", "i-1")
+    channel.receive(pack("output_stream_data", 0, 5, request), 1.0)
+    assert json.loads(channel.frames()[1][120:])["ClientVersion"] == told
 
 
 def test_a_slow_agent_costs_no_memory_of_frames() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import select
 import shlex
 import subprocess
 import threading
@@ -17,8 +18,9 @@ from hypothesis import strategies as st
 from opskit.errors import AwsError, Lost, Refused
 from opskit.instance.auto import Auto
 from opskit.instance.interface import CommandResult
+from opskit.instance.session_manager import framed
 from opskit.instance.session_manager import session as session_module
-from opskit.instance.session_manager.channel import Stream
+from opskit.instance.session_manager.channel import Channel, Stream
 from opskit.instance.session_manager.commands import MOST_OUTPUT, Heard, SessionManager, wrap
 
 MARKED = b"hello\nworld\n\nopskit-exit:3\n"
@@ -35,6 +37,25 @@ def test_the_mark_is_found_however_the_output_is_cut(cuts: list[int]) -> None:
     done = heard.result("", "i-1")
     assert (done.exit_status, done.stderr) == (3, "hello\nworld\n")
     assert b"".join(said) == b"hello\nworld\n"
+
+
+@given(st.integers(0, len(MARKED) + 4))
+def test_the_ends_of_a_terminals_lines_are_found_however_they_are_cut(cut: int) -> None:
+    said = MARKED.replace(b"\n", b"\r\n")
+    heard = Heard(lambda *_: None)
+    # Encrypted ones begin with a handshake, in which the agent tells its version.
+    heard.is_terminal = heard.is_separate = True
+    heard.take(Stream.OUT, said[:cut])
+    heard.take(Stream.OUT, said[cut:])
+    done = heard.result("", "i-1")
+    assert (done.exit_status, done.stdout) == (3, "hello\nworld\n")
+
+
+def test_without_a_terminal_every_byte_is_the_commands_own() -> None:
+    heard = Heard(lambda *_: None)
+    heard.take(Stream.OUT, b"a\r\nb\r\n")
+    heard.status = 0
+    assert heard.result("", "i-1").stdout == "a\r\nb\r\n"
 
 
 def test_what_only_looks_like_the_mark_comes_out_at_the_end() -> None:
@@ -64,9 +85,32 @@ def test_a_session_that_ends_early_tells_its_reason() -> None:
 )
 def test_a_wrapped_script_survives_being_split_into_words(script: str) -> None:
     plain = subprocess.run(["sh", "-c", script], capture_output=True, check=False)
-    done = subprocess.run(shlex.split(wrap(script)), capture_output=True, check=False)
+    done = subprocess.run(shlex.split(wrap(script, 30)), capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (5, plain.stdout)
     assert done.stderr.endswith(b"\nopskit-exit:5\n")
+
+
+@pytest.mark.parametrize("make", [wrap, framed.command])
+def test_what_an_ended_session_leaves_behind_ends_by_itself(make: Any) -> None:
+    """The agent kills the first process of a session, and no other."""
+    words = shlex.split(make("echo there >&2; echo there; sleep 61", 0.5))
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.kill()
+        # The end of its output is the end of all who hold it.
+        assert select.select([process.stdout], [], [], 10)[0]
+        started = time.monotonic()
+        process.stdout.read()
+        assert time.monotonic() - started < 10
+
+
+def test_a_line_is_whole_as_soon_as_it_came() -> None:
+    said: list[bytes] = []
+    heard = Heard(lambda _, data: said.append(data))
+    heard.is_separate = True
+    heard.take(Stream.OUT, b"a line\n")
+    assert said == [b"a line\n"]
 
 
 class Ssm:
@@ -187,6 +231,27 @@ def test_silence_after_the_start_is_named(monkeypatch: pytest.MonkeyPatch) -> No
         reply = {"SessionId": "s-1", "TokenValue": "t", "StreamUrl": f"ws://127.0.0.1:{port}/x"}
         ssm = Ssm(reply)
         with pytest.raises(Lost, match="nothing came through"):
+            SessionManager(ssm, Unsigned(), ssm, "i-1").run("true", timeout_s=5)
+        server.shutdown()
+    assert ssm.ended == ["s-1"]
+
+
+def test_a_gateway_that_hangs_up_at_once_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for a token that it does not take: the upgrade is done, and the opening goes nowhere."""
+    from websockets.sync.server import serve
+
+    original = Channel.opening
+
+    def late(self: Channel, token: str) -> str:
+        time.sleep(0.3)
+        return original(self, token)
+
+    monkeypatch.setattr(Channel, "opening", late)
+    with serve(lambda c: c.close(), "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.socket.getsockname()[1]
+        ssm = Ssm({"SessionId": "s-1", "TokenValue": "t", "StreamUrl": f"ws://127.0.0.1:{port}/x"})
+        with pytest.raises(Refused, match=r"connection to 127.* failed: ConnectionClosed"):
             SessionManager(ssm, Unsigned(), ssm, "i-1").run("true", timeout_s=5)
         server.shutdown()
     assert ssm.ended == ["s-1"]

@@ -23,7 +23,7 @@ from opskit.instance.session_manager.framed import (
 )
 
 SCRIPT = "echo out; printf 'err\\r\\n\\303\\244' >&2; head -c 5000 /dev/zero | tr '\\0' y; exit 7"
-SAID = subprocess.run(shlex.split(command(SCRIPT)), capture_output=True, check=False).stdout
+SAID = subprocess.run(shlex.split(command(SCRIPT, 30)), capture_output=True, check=False).stdout
 
 
 def decoded(pieces: list[bytes]) -> tuple[int, str, str, str]:
@@ -42,7 +42,7 @@ def test_it_is_the_same_however_it_is_cut(cuts: list[int]) -> None:
         pieces.append(rest[:length])
         rest = rest[length:]
     status, out, err, spare = decoded([*pieces, rest, b"\nExiting session with id x.\n"])
-    assert (status, out, err) == (7, "out\n" + "y" * 5000, "err\nä")
+    assert (status, out, err) == (7, "out\n" + "y" * 5000, "err\r\nä")
     assert "Starting session" in spare
     assert "Exiting session" in spare
 
@@ -60,7 +60,7 @@ def test_through_a_terminal(tools: str, tmp_path: Path) -> None:
             (tmp_path / tool).symlink_to(found)
     own, theirs = os.openpty()
     with subprocess.Popen(
-        shlex.split(command_for_input()), stdin=theirs, stdout=theirs, stderr=theirs,
+        shlex.split(command_for_input(30)), stdin=theirs, stdout=theirs, stderr=theirs,
         env={"PATH": str(tmp_path)}, executable=shutil.which("sh"), start_new_session=True,
     ) as process:  # fmt: skip
         os.close(theirs)
@@ -80,7 +80,7 @@ def test_through_a_terminal(tools: str, tmp_path: Path) -> None:
         os.close(own)
     assert process.returncode == 0
     done = heard.result("", "i-1")
-    assert (done.exit_status, done.stdout, done.stderr) == (7, "out\n" + "y" * 5000, "err\nä")
+    assert (done.exit_status, done.stdout, done.stderr) == (7, "out\n" + "y" * 5000, "err\r\nä")
 
 
 def test_no_line_of_input_is_longer_than_a_terminal_takes() -> None:
@@ -90,12 +90,12 @@ def test_no_line_of_input_is_longer_than_a_terminal_takes() -> None:
 
 
 def test_the_command_that_reads_is_short() -> None:
-    assert len(command_for_input()) < 800
+    assert len(command_for_input(30)) < 800
 
 
 def test_what_is_missing_is_known(tmp_path: Path) -> None:
     without = subprocess.run(
-        shlex.split(command("true")), env={"PATH": str(tmp_path)}, executable="/bin/sh",
+        shlex.split(command("true", 30)), env={"PATH": str(tmp_path)}, executable="/bin/sh",
         capture_output=True, check=False,
     )  # fmt: skip
     frames = Frames(Heard(lambda *_: None))

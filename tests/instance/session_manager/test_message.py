@@ -53,6 +53,14 @@ def test_publication_is_taken_without_a_digest() -> None:
     assert decode(bytes(frame)).message_type == wire.PAUSE
 
 
+@pytest.mark.parametrize("header", [0, 112, 116])
+@pytest.mark.parametrize("length", [112, 114, 116, 120])
+def test_publication_is_taken_whatever_follows_its_name(header: int, length: int) -> None:
+    """How the gateway fills in the rest is not documented."""
+    frame = struct.pack(">I", header) + b"start_publication".ljust(32, b"\0")
+    assert decode(frame.ljust(length, b"\0")).message_type == wire.START
+
+
 @given(st.binary(max_size=300))
 def test_noise_is_never_more_than_malformed(noise: bytes) -> None:
     try:

@@ -11,10 +11,13 @@ from collections.abc import Callable
 
 import pytest
 
-from opskit.instance.session_manager import line
+from opskit.errors import TargetError
+from opskit.instance.session_manager import channel, line, streams
+from opskit.instance.session_manager.channel import GIVE_UP_AFTER_S, Channel
 from opskit.instance.session_manager.line import TICK_S
 from opskit.instance.session_manager.tunnel import speaks_smux
 from opskit.sandbox.loopback import free_port
+from opskit.sandbox.session_manager.ports import Ports
 from tests.instance.session_manager import figures
 from tests.instance.session_manager.scene import echo, exchange, server, tunnel
 
@@ -140,3 +143,107 @@ def test_the_end_of_the_session_is_told_and_closes_everything(
 )  # fmt: skip
 def test_only_agents_that_carry_many_streams_are_taken(version: str, speaks: bool) -> None:
     assert speaks_smux(version) is speaks
+
+
+def test_nothing_is_written_to_a_new_connection_before_its_opening(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    openings: list[str] = []
+    original = Channel.opening
+
+    def slow(self: Channel, token: str) -> str:
+        openings.append(token)
+        # What the thread that writes repeats meanwhile must not go first.
+        time.sleep(0.4)
+        return original(self, token)
+
+    monkeypatch.setattr(Channel, "opening", slow)
+    lost = {"kind": "lost", "action": "DataChannel", "times": 1}
+    data = os.urandom(40_000)
+    with server(echo) as there, tunnel(there, monkeypatch, lost) as (port, *_):
+        assert exchange(port, data) == data
+    assert len(openings) == 2
+
+
+def test_a_session_that_cannot_be_resumed_ends_the_tunnel(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The hourly change of connections comes when the credentials of the morning have expired."""
+
+    def refuse(**_: str) -> None:
+        raise TargetError("your AWS credentials are expired")
+
+    with server(echo) as there, tunnel(there, monkeypatch) as (port, _, carried):
+        assert exchange(port, b"x") == b"x"
+        monkeypatch.setattr(carried._session._ssm, "resume_session", refuse, raising=False)
+        carried._session._socket.close()
+        assert carried.is_over.wait(5)
+        assert "your AWS credentials are expired" in carried.failure
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux alone has it")
+def test_bytes_that_nobody_takes_break_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    with server(echo) as there, tunnel(there, monkeypatch) as (_, _problems, carried):
+        under = carried._session._socket.socket
+        limit_ms = under.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+    assert 0 < limit_ms / 1000 < GIVE_UP_AFTER_S
+
+
+@pytest.mark.parametrize(("version", "wants"), [("3.1.1511.0", True), ("3.1.1575.0", False)])
+def test_agents_that_end_a_silent_session_hear_something(
+    version: str, wants: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    came: list[bytes] = []
+    monkeypatch.setattr(Ports, "take", lambda _, kind, payload: came.append(payload))
+    monkeypatch.setattr(streams, "ALIVE_EVERY_S", 0.2)
+    with tunnel(free_port(), monkeypatch, version=version):
+        time.sleep(1)
+        assert (bytes.fromhex("0103000000000000") in came) is wants
+        assert len(came) < 8
+
+
+def test_a_connection_that_nobody_reads_does_not_end_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It holds up the session, whose acknowledgements then come late: nobody is lost by that."""
+
+    def pour(connection: socket.socket) -> None:
+        while True:
+            connection.sendall(bytes(65536))
+
+    monkeypatch.setattr(line, "MOST_HELD", 65536)
+    monkeypatch.setattr(channel, "GIVE_UP_AFTER_S", 3.0)
+    with (
+        server(pour) as there,
+        tunnel(there, monkeypatch) as (port, *_, carried),
+        socket.create_connection(("127.0.0.1", port), 5) as sleeper,
+    ):
+        time.sleep(1)
+        with socket.create_connection(("127.0.0.1", port), 5) as other:
+            for _ in range(25):
+                other.sendall(b"x")
+                time.sleep(0.2)
+        assert not carried.is_over.is_set(), carried.failure
+        assert sleeper.recv(1)
+
+
+def test_what_comes_for_a_closed_connection_is_held_no_longer() -> None:
+    ours, theirs = socket.socketpair()
+    released: list[int] = []
+    local = line.Local(ours, released.append)
+    local.finish()
+    assert theirs.recv(1) == b""
+    local.put(b"too late")
+    assert sum(released) == len(b"too late")
+    theirs.close()
+
+
+def test_both_sides_choose_the_same_form_for_a_version_of_another_kind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with (
+        server(echo) as there,
+        tunnel(there, monkeypatch, version="3.3.987") as (port, problems, _),
+    ):
+        assert exchange(port, b"x" * 3000) == b"x" * 3000
+    assert "one connection at a time" in problems[0]

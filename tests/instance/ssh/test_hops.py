@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from opskit.config import Target
-from opskit.errors import OpskitError, UsageError
+from opskit.errors import OpskitError, Refused, UsageError
+from opskit.instance.ssh.connection import dial
 from opskit.instance.ssh.hops import over_session, to_instance
 
 CONFIG = """
@@ -102,3 +104,32 @@ def test_a_config_that_cannot_be_read(home: Path) -> None:
     (home / ".ssh/config").write_text("Host\n\tHostName\n\n???")
     with pytest.raises(UsageError, match=r"config cannot be read"):
         places("h")
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ("CanonicalizeHostname yes\nCanonicalDomains x.invalid\nCanonicalizeFallbackLocal no\n",
+         "cannot be applied to"),
+        ("Host *\n  Port abc\n", "the port 'abc'"),
+    ],
+)  # fmt: skip
+def test_a_config_that_cannot_be_followed_is_a_refusal(home: Path, config: str, words: str) -> None:
+    """Under `--via auto` the other roads' refusals are told with it."""
+    (home / ".ssh/config").write_text(config)
+    with pytest.raises(Refused, match=words):
+        places("somewhere")
+
+
+def test_no_proxy_command_is_none(home: Path) -> None:
+    (home / ".ssh/config").write_text("Host *\n  ProxyCommand none\n")
+    assert places("10.0.2.45") == ["ec2-user@10.0.2.45:22"]
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux alone has it")
+def test_a_connection_to_nobody_is_noticed(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as there:
+        [hop] = to_instance(Target("x", {}), f"127.0.0.1:{there.getsockname()[1]}", "i-1")
+        with dial(hop) as connection:
+            limit_ms = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+    assert 0 < limit_ms <= 60_000
