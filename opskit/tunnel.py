@@ -9,7 +9,7 @@ from typing import Any
 from opskit import engine
 from opskit.config import Target
 from opskit.engine.interface import Engine
-from opskit.errors import Incomplete
+from opskit.errors import Incomplete, UsageError
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
@@ -21,6 +21,8 @@ from opskit.instance.interface import OnProblem, Tunnel
 from opskit.secret import Secret
 
 DEADLINE_S = 60.0
+NO_CONNECTIONS = ("run-command", "local")
+"""Roads for commands alone; a login goes through a session where one of them is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +82,15 @@ def open_tunnel(
     """Open the road that carries the tunnel.
 
     Raises:
+        UsageError: the road that was named carries no connections.
         Refused: it cannot be gone.
     """
     there = destination
+    if target.via in NO_CONNECTIONS:
+        raise UsageError(
+            f"--via {target.via} carries commands and no connections",
+            "--via session-manager   does, and so do ssh-session, ssh and plugin",
+        )
     return make_tunnel(
         target, clients.client, there.instance_id, there.host, there.port, on_problem
     )

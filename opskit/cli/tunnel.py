@@ -120,11 +120,30 @@ def _password_file(there: Destination, port: int) -> Iterator[str]:
         database=there.database,
         password=there.password,
     )
-    with tempfile.TemporaryDirectory(prefix="opskit-") as directory:
+    with tempfile.TemporaryDirectory(prefix="opskit-") as directory, _gone_with_us(directory):
         path = Path(directory) / "password"
         path.touch(mode=0o600)
         path.write_text(content.reveal(), encoding="utf-8")
         yield str(path)
+
+
+@contextmanager
+def _gone_with_us(directory: str) -> Iterator[None]:
+    """Let a directory be removed also when we are killed: somebody waits for our end of a pipe."""
+    watcher = subprocess.Popen(
+        ["sh", "-c", 'read _; rm -rf -- "$0"', directory],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # Neither Ctrl-C nor a closed terminal is meant for it.
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        assert watcher.stdin is not None  # noqa: S101  it is a pipe
+        watcher.stdin.close()
+        watcher.wait()
 
 
 def _run(command: tuple[str, ...], environment: dict[str, str]) -> int:

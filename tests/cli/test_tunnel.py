@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -223,3 +224,30 @@ def test_a_bundle_that_is_not_there_is_said_before_anything_is_opened(operator: 
     done = operator.run(*TUNNEL, "--ca-file", "/no/such.pem", "--", "true")
     assert done.returncode == 2
     assert "there is no file /no/such.pem" in done.stderr
+
+
+def test_killed_it_leaves_no_password_file(operator: Operator) -> None:
+    program = "import os, time; print(os.environ['PGPASSFILE'], flush=True); time.sleep(60)"
+    process = subprocess.Popen(
+        operator.running.command([*TUNNEL, "--", sys.executable, "-c", program]),
+        env=operator.running.environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    path = Path(process.stdout.readline().strip())
+    assert path.stat().st_mode & 0o777 == 0o600
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    limit = time.monotonic() + 10
+    while path.parent.exists():
+        assert time.monotonic() < limit, f"{path} is still there"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("via", ["run-command", "local"])
+def test_a_road_without_connections_is_refused(operator: Operator, via: str) -> None:
+    done = operator.run(*TUNNEL, "--via", via, "--", "true")
+    assert done.returncode == 2
+    assert "no connections" in done.stderr

@@ -20,13 +20,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
-from opskit.errors import AwsError, Lost, Refused, TargetError
+from opskit.errors import Lost, Refused
 from opskit.instance.interface import CommandResult, OnOutput, unheard
 from opskit.instance.run_command import Ssm
 from opskit.instance.session_manager.commands import INTERACTIVE, NON_INTERACTIVE, Heard
 from opskit.instance.session_manager.framed import Frames, command
 from opskit.instance.session_manager.refusal import UnknownDocument
-from opskit.instance.session_manager.session import start
+from opskit.instance.session_manager.started import Started, start
 
 PROGRAM = "session-manager-plugin"
 WHERE = (
@@ -102,10 +102,11 @@ class Running:
         request: Mapping[str, Any],
         on_text: Callable[[bytes], None],
     ) -> None:
-        self._ssm, self._on_text = ssm, on_text
+        self._on_text = on_text
         region, profile, endpoint = gateway.caller()
-        reply = start(ssm, request["Target"], request["DocumentName"], request["Parameters"])
-        self._session_id = str(reply["SessionId"])
+        asked = request["Target"], request["DocumentName"], request["Parameters"]
+        self._started = Started(ssm, lambda: start(ssm, *asked))
+        reply = self._started.reply
         self._secrets = (str(reply["TokenValue"]), str(reply["StreamUrl"]))
         names = ("SessionId", "TokenValue", "StreamUrl")
         answer = json.dumps({name: reply[name] for name in names})
@@ -125,14 +126,14 @@ class Running:
                 process_group=0,
             )
         except OSError as error:
-            self._terminate()
+            self._started.end()
             raise Refused(f"{path} could not be started: {error.strerror}", WHERE) from None
         self.is_over = threading.Event()
         threading.Thread(target=self._read, daemon=True).start()
 
     def close(self) -> None:
         """End the session, then the plugin; none of it outlives us."""
-        self._terminate()
+        self._started.end()
         with contextlib.suppress(OSError):
             if self.process.stdin is not None:
                 self.process.stdin.close()
@@ -159,11 +160,6 @@ class Running:
             while data := os.read(stream.fileno(), 65536):
                 self._on_text(data)
         self.is_over.set()
-
-    def _terminate(self) -> None:
-        # Without it the session would end by its own idle time-out.
-        with contextlib.suppress(AwsError, TargetError):
-            self._ssm.terminate_session(SessionId=self._session_id)
 
 
 class Plugin:

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 FIRST_RTO_S, LONGEST_RTO_S = 0.2, 1.0
 GRANULARITY_S = 0.01
+PAUSED_FOR_S = 300.0
+"""The gateway says that the other side is away: it may come back, but not for ever. The official client
+waits as long for a side that says nothing."""
 MOST_UNACKNOWLEDGED = 512
 """Messages: beyond it the sender waits, so that a peer that does not read costs no memory."""
 
@@ -90,9 +93,10 @@ class Outbox:
 
     def is_lost(self, now: float) -> bool:
         """Whether nothing was acknowledged for so long that nobody can be there."""
-        if not self._sent or self.is_paused or self._progress_at is None:
+        if not self._sent or self._progress_at is None:
             return False
-        return now - self._progress_at > self._give_up_after_s
+        limit_s = PAUSED_FOR_S if self.is_paused else self._give_up_after_s
+        return now - self._progress_at > limit_s
 
     def next_at(self) -> float | None:
         """When something has to be sent again, at the earliest."""

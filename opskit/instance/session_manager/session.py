@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import queue
 import random
@@ -10,22 +9,19 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
 from contextlib import ExitStack
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from opskit.censor import guard
-from opskit.errors import AwsError, Lost, OpskitError, Refused, TargetError, TransportError
+from opskit.errors import AwsError, Lost, Refused, TargetError, TransportError
 from opskit.instance.run_command import Ssm
 from opskit.instance.session_manager.channel import Channel, Closed, Event
 from opskit.instance.session_manager.encryption import MakeKey
 from opskit.instance.session_manager.message import LARGEST_MESSAGE
-from opskit.instance.session_manager.refusal import TELLS, not_connected, not_started
+from opskit.instance.session_manager.started import Started, start
 
 OPEN_WITHIN_S, CLOSE_WITHIN_S = 10, 2
-START_WITHIN_S = 5.0
-"""So long an interrupted start is waited for, so that it can be taken back."""
 READY_WITHIN_S = 20.0
 """The agent itself waits 15 s for the handshake; with nothing after that the way is blocked."""
 PING_EVERY_S = 40
@@ -71,9 +67,8 @@ class Session:
         begin: Callable[[], Mapping[str, Any]] | None = None,
     ) -> None:
         self._ssm, self._gateway, self._target = ssm, gateway, target
-        self._beginning: Future[Mapping[str, Any]] = Future()
-        atexit.register(self._abandon)
-        reply = self._begin(begin or (lambda: start(ssm, target, document, parameters)))
+        self._started = Started(ssm, begin or (lambda: start(ssm, target, document, parameters)))
+        reply = self._started.reply
         self.session_id = str(reply["SessionId"])
         self.channel = Channel(self.session_id, target, make_key)
         self._url = ""
@@ -84,7 +79,7 @@ class Session:
         try:
             self._connect(reply)
         except BaseException:
-            self._terminate()
+            self._started.end()
             raise
 
     def __enter__(self) -> Session:
@@ -94,29 +89,6 @@ class Session:
     def __exit__(self, *_: object) -> None:
         """End it, whatever happened."""
         self.close()
-
-    def _begin(self, begin: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
-        """Start it in a thread of its own: an interrupted call would leave a session nobody knows."""
-
-        def work() -> None:
-            try:
-                self._beginning.set_result(begin())
-            except BaseException as error:
-                self._beginning.set_exception(error)
-
-        threading.Thread(target=work, daemon=True).start()
-        try:
-            return self._beginning.result()
-        except (OpskitError, AwsError):
-            atexit.unregister(self._abandon)
-            raise
-
-    def _abandon(self) -> None:
-        """End what the interpreter leaves behind, in whichever thread it was carried."""
-        # A second Ctrl-C skips it.
-        with contextlib.suppress(OpskitError, AwsError, TimeoutError, KeyboardInterrupt):
-            self.session_id = str(self._beginning.result(START_WITHIN_S)["SessionId"])
-            self._terminate()
 
     def send(self, data: bytes) -> None:
         """Send input."""
@@ -193,7 +165,7 @@ class Session:
         """End the session and its connection."""
         self._is_ended.set()
         # First the session, so that an agent in the middle of a word stops.
-        self._terminate()
+        self._started.end()
         self._connection.close()
 
     def _step(self, deadline: float) -> list[Event]:
@@ -254,9 +226,10 @@ class Session:
             # Not sooner: another thread writes to it, and nothing may come before the opening.
             self._socket = made
         except InvalidStatus as error:
-            status = error.response.status_code
+            said = " ".join((error.response.body or b"").decode("utf-8", "replace").split())
+            words = f"HTTP {error.response.status_code} {said[:200]}".strip()
             raise Refused(
-                f"{host} refused the session's connection (HTTP {status})",
+                f"{host} refused the session's connection ({words})",
                 missing="ssmmessages:OpenDataChannel on the session",
             ) from None
         except (OSError, InvalidHandshake, ConnectionClosed) as error:
@@ -271,6 +244,9 @@ class Session:
             self._lost_at, self._pause_s, self._is_proven = time.monotonic(), FIRST_PAUSE_S, False
         limit = min(deadline, self._lost_at + RECONNECT_WITHIN_S)
         why = ""
+        if "X-Amz-Signature=" in self._url:
+            # Signed beforehand, for one connection.
+            raise Lost(f"{LOST}, and its address was good for one only")
         while True:
             # Also after a connection that was made and brought nothing: it is closed at once.
             if time.monotonic() + self._pause_s >= limit:
@@ -301,14 +277,6 @@ class Session:
             if self._is_ended.is_set():
                 self._connection.close()
             return []
-
-    def _terminate(self) -> None:
-        atexit.unregister(self._abandon)
-        try:
-            self._ssm.terminate_session(SessionId=self.session_id)
-        except (AwsError, TargetError):
-            # It ends by its own idle time-out.
-            return
 
 
 class _Frames:
@@ -357,34 +325,6 @@ class _Frames:
                     break
                 except queue.Full:
                     continue
-
-
-def start(
-    ssm: Ssm, target: str, document: str, parameters: Mapping[str, list[str]]
-) -> Mapping[str, Any]:
-    """Start a session: its id, its token and the address of its data channel.
-
-    Tried once more where the agent is back by the time that it is asked for.
-
-    Raises:
-        Refused: it could not be started.
-    """
-    asked = {"Target": target, "DocumentName": document, "Reason": "opskit"}
-    is_back = False
-    while True:
-        try:
-            return ssm.start_session(**asked, Parameters=dict(parameters))
-        except AwsError as error:
-            if error.code != "TargetNotConnected":
-                raise not_started(error, target, document) from None
-        offline = not_connected(ssm, target)
-        if offline is not None or is_back:
-            raise offline or Refused(
-                f"Session Manager says of {target} that it is connected and that it is not",
-                TELLS,
-                missing=f"an online SSM agent on {target}",
-            )
-        is_back = True
 
 
 def limit_sending(connection: socket.socket) -> None:

@@ -130,7 +130,7 @@ def test_the_end_of_the_session_is_told_and_closes_everything(
         with socket.create_connection(("127.0.0.1", port), 5) as connection:
             connection.sendall(b"x")
             assert connection.recv(1) == b"x"
-            carried._session._terminate()
+            carried._session._started.end()
             connection.settimeout(5)
             assert connection.recv(1) == b""
         assert carried.is_over.wait(5)
