@@ -177,10 +177,10 @@ def _stuck(sight: Sight, direction: Direction, resets: bool) -> Action | None:
     is busy: new processes fail until then.
     """
     is_urgent = direction is Direction.FORWARD and sight.database is Accepts.NEW
-    if sight.is_pending and not is_urgent:
-        return Action(Kind.WAIT, why="the database applies a change")
     if sight.database is Accepts.UNJUDGED:
         return Action(Kind.WAIT, why="no login can be judged")
+    if sight.is_pending and not is_urgent:
+        return Action(Kind.WAIT, why="the database applies a change")
     if sight.parameter is Which.OTHER:
         return Action(Kind.STOP, why=OVERWRITTEN)
     if sight.database is Accepts.OTHER:

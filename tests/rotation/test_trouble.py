@@ -298,7 +298,7 @@ def test_a_database_that_goes_away_midway(scene: Scene, calls: int) -> None:
     client.order(scene.operator.running, "repair")
     assert status == 5, run.output
     assert carried_out == [], "a runner that cannot judge changes nothing"
-    assert "no login can be judged" in run.output
+    assert "no login can be judged" in run.output, run.output
     status, output = scene.rotate("--resume")
     assert status == 0, output
     assert scene.verdict() == []
