@@ -7,8 +7,12 @@ import sys
 
 def main() -> None:
     """Run the command named on the command line and exit with its documented status."""
-    from opskit.cli.main import run
-
+    try:
+        from opskit.cli.main import run
+    except KeyboardInterrupt:
+        # Before there is anything that could say it.
+        sys.stderr.write("opskit: interrupted; nothing was changed\n")
+        sys.exit(130)
     sys.exit(run(sys.argv[1:]))
 
 

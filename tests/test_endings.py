@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -127,7 +128,7 @@ def test_missing_rights_are_unknown_and_named(operator: Operator) -> None:
     assert any("ssm:SendCommand" in m for m in tcp["missing"])
 
 
-@pytest.mark.parametrize("after_s", [0.15, 0.6, 1.0])
+@pytest.mark.parametrize("after_s", [0.4, 0.7, 1.1])
 def test_ctrl_c_at_any_time(operator: Operator, after_s: float) -> None:
     process = subprocess.Popen(
         operator.running.command([*DIAGNOSE, "--prefix", "/linkbox", "--output", "json"]),
@@ -162,3 +163,19 @@ def test_closed_pipe_ends_quietly(operator: Operator) -> None:
     done = operator.run("sh", "-c", "opskit explain | head -1")
     assert "Traceback" not in done.stderr
     assert done.stderr == ""
+
+
+def test_ctrl_c_before_anything_is_loaded() -> None:
+    """While the command line itself is imported."""
+    program = (
+        "import sys, importlib.abc\n"
+        "class Slow(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'opskit.cli.main': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Slow())\n"
+        "from opskit.__main__ import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    ended(done, ExitStatus.INTERRUPTED, "interrupted; nothing was changed")
