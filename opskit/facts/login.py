@@ -30,6 +30,7 @@ from opskit.facts.probe import InstanceProbe
 from opskit.facts.road import make_tunnel
 from opskit.instance.door import Door
 from opskit.instance.interface import OnProblem, Tunnel
+from opskit.secret import Secret
 
 REACH_S = 0.7
 """A private database answers a laptop within one round trip or, mostly, never."""
@@ -84,25 +85,43 @@ def read_direct(
 
 
 @dataclass(frozen=True, slots=True)
-class Roads:
-    """The clients that lead a connection from here through the instance."""
+class _Way:
+    """From here to the database, through the instance where it must: by the road that `--via` names."""
 
     ssm: Ssm
     messages: SsmMessages
     connect: InstanceConnect
     ec2: Ec2
+    target: Target
+    app: AppInstance
+    host: Host
+    database: Database
 
-    def door(
+    def log_in(
         self,
-        target: Target,
-        app: AppInstance,
-        host: Host,
-        database: Database,
+        user: str,
         name: str,
+        password: Secret,
         ca_file: str | None,
         on_notice: Callable[[str], None],
-    ) -> Door:
-        """The way to the database's login, by the road that `--via` names."""
+    ) -> Login:
+        """Log in and leave.
+
+        Raises:
+            NotThere: no road can be gone.
+        """
+        door = self._door(name, ca_file, on_notice)
+        try:
+            door.server()
+            done = door.try_login(user, password)
+        except TransportError as error:
+            raise NotThere(error.sentence, *([error.missing] if error.missing else [])) from None
+        finally:
+            door.close()
+        return _told(done, f"this machine {door.words}", user)
+
+    def _door(self, name: str, ca_file: str | None, on_notice: Callable[[str], None]) -> Door:
+        target, app, host = self.target, self.app, self.host
         clients = {
             "ssm": self.ssm,
             "ssmmessages": self.messages,
@@ -114,7 +133,7 @@ class Roads:
             place, client = app.session_target, clients.__getitem__
             return make_tunnel(target, client, place, host.name, host.port, on_problem)
 
-        spoken, label = engine.for_rds_engine(database.instance.engine), app.instance.label
+        spoken, label = engine.for_rds_engine(self.database.instance.engine), app.instance.label
         return Door(spoken, host.name, host.port, name, ca_file, open_tunnel, label, on_notice)
 
 
@@ -157,16 +176,9 @@ def read_tunnel(
     if not credential.password.reveal():
         return TunnelLogin(None)
     said: list[str] = []
-    roads = Roads(ssm, messages, connect, ec2)
-    door = roads.door(target, app, host, database, name, None, said.append)
-    try:
-        door.server()
-        done = door.try_login(user, credential.password)
-    except TransportError as error:
-        raise NotThere(error.sentence, *([error.missing] if error.missing else [])) from None
-    finally:
-        door.close()
-    return TunnelLogin(_told(done, f"this machine {door.words}", user), tuple(said))
+    way = _Way(ssm, messages, connect, ec2, target, app, host, database)
+    login = way.log_in(user, name, credential.password, None, said.append)
+    return TunnelLogin(login, tuple(said))
 
 
 def read(
@@ -244,13 +256,6 @@ def read_client(
         raise NotThere("there is no whole credential to log in with")
     if target.via == "none":
         raise NotThere("no road was to be used (--via none)", "a road to the instance (--via)")
-    roads = Roads(ssm, messages, connect, ec2)
-    door = roads.door(target, app, host, database, name, target.ca_file, lambda _: None)
-    try:
-        door.server()
-        done = door.try_login(user, credential.password)
-    except TransportError as error:
-        raise NotThere(error.sentence, *([error.missing] if error.missing else [])) from None
-    finally:
-        door.close()
-    return ClientLogin(_told(done, f"this machine {door.words}", user), target.ca_file)
+    way = _Way(ssm, messages, connect, ec2, target, app, host, database)
+    login = way.log_in(user, name, credential.password, target.ca_file, lambda _: None)
+    return ClientLogin(login, target.ca_file)
