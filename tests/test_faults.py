@@ -38,6 +38,17 @@ LIKE_ANOTHER = {
     "role-double-slash",
     "encryption-context",
     "boundary-too-low",
+    "nacl-second-app-subnet",
+    "peer-route-back-missing",
+    "role-singular-only",
+    "role-wrong-path",
+    "key-policy-without-role",
+    "organization-denies",
+    "nacl-second-subnet",
+    "role-explicit-deny",
+    "no-instance-profile",
+    "parameter-port",
+    "dns-name-gone",
 }
 """What another fault's test goes through as well but for one check, which has its own test."""
 

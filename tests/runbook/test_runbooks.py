@@ -26,7 +26,6 @@ FOLLOWED = (
 SAMPLE = {
     "ingress-removed",
     "password-mismatch",
-    "key-disabled",
 }
 """One of each runbook in every test run; the others in `make test-all`."""
 
