@@ -19,6 +19,7 @@ import pytest
 
 from opskit import censor
 from opskit.cli import main
+from opskit.instance.session_manager.started import guarded
 from opskit.secret import Secret
 
 PASSWORD = 'Never "seen", 100 % & ünlike/any/other'
@@ -124,3 +125,15 @@ def test_bytes_that_are_no_text_pass_unchanged() -> None:
     assert stream.buffer.write(every) == 256
     stream.buffer.flush()
     assert below.getvalue() == every
+
+
+def test_what_opens_a_data_channel_is_guarded() -> None:
+    reply = {
+        "SessionId": "oncall-1",
+        "TokenValue": "a-token-of-one-use",
+        "StreamUrl": "wss://h/v1/s",
+    }
+    assert guarded(reply) is reply
+    text = " ".join(reply.values())
+    assert censor.censor(text) == f"oncall-1 {censor.INSTEAD} {censor.INSTEAD}"
+    assert guarded({"SessionId": "over"}) == {"SessionId": "over"}

@@ -215,9 +215,8 @@ def _with_service(
             except AwsError as error:
                 said = Incomplete(f"{error.permission} failed: {error.code} {error.message[:200]}")
                 return output.error(said, standing=service.standing)
-            except (
-                Exception
-            ) as error:  # a bug of ours, in the middle of what has to be gone on with
+            except Exception as error:
+                # A bug of ours, in the middle of what has to be gone on with.
                 if service.standing not in (Standing.ROTATION, Standing.MANAGED):
                     raise
                 report(error)

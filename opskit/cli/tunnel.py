@@ -89,9 +89,7 @@ def tunnel(command: tuple[str, ...], local_port: int, ca_file: str | None, **opt
         )
         print(client.example, flush=True)
         carried.is_over.wait()
-        print(
-            f"opskit: the tunnel ended: {carried.failure or 'the session is over'}", file=sys.stderr
-        )
+        tell(f"the tunnel ended: {carried.failure or 'the session is over'}")
         return 3
     finally:
         carried.close()

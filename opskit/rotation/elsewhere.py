@@ -6,13 +6,13 @@ CloudFormation user guide, resource tags.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from opskit.errors import AwsError
 from opskit.facts.interface import AwsClient, Rds, Ssm, Unknown, pages
+from opskit.facts.parameters import part
 from opskit.facts.rds import STACK_TAG
 
 
@@ -80,10 +80,10 @@ def _proxy(row: Mapping[str, Any], secrets: AwsClient) -> Proxy:
 def _user_in(secrets: AwsClient, arn: str) -> str:
     """The user name that a secret holds; its password is not looked at."""
     try:
-        content = json.loads(str(secrets.get_secret_value(SecretId=arn)["SecretString"]))
-        return str(content.get("username") or "")
-    except (AwsError, ValueError, KeyError, AttributeError):
+        text = str(secrets.get_secret_value(SecretId=arn).get("SecretString"))
+    except AwsError:
         return ""
+    return part(text, "username") or ""
 
 
 def read_stack(ssm: Ssm, name: str) -> str | Unknown:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from opskit.aws import CLOCK_CODE
 from opskit.errors import AwsError
+from opskit.facts.parameters import part
 from opskit.rotation.decide import Outcome
 from opskit.secret import Secret
 
@@ -18,6 +19,12 @@ class Login:
 
     user: str
     password: Secret
+
+    @classmethod
+    def parse(cls, text: str) -> Login | None:
+        """The login in a JSON text with a username and a password; None where it is none."""
+        user, password = part(text, "username"), part(text, "password")
+        return None if user is None or password is None else cls(user, Secret(password))
 
 
 @dataclass(frozen=True, slots=True)

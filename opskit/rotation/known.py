@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from opskit.config import Target
 from opskit.errors import AwsError, Incomplete
 from opskit.facts.interface import pages
-from opskit.facts.parameters import is_shared, part
+from opskit.facts.parameters import is_shared
 from opskit.rotation.interface import Accounts, Login, Opening
 from opskit.rotation.journal import Journal
 from opskit.rotation.managed import read_secret
@@ -44,10 +44,9 @@ class KnownLogins:
         """What a value of the password parameter says of a user; None when it is about another."""
         if not is_shared(self._target, "password"):
             return Login(user, Secret(text))
-        password = part(text, "password")
-        return (
-            Login(user, Secret(password)) if part(text, "username") == user and password else None
-        )
+        found = Login.parse(text)
+        is_theirs = found is not None and found.user == user and found.password.reveal()
+        return found if is_theirs else None
 
     def of_journal(self, user: str) -> list[Login]:
         """What rotations have written down for a user, newest first."""
@@ -67,14 +66,13 @@ class KnownLogins:
         if not name:
             return []
         reply = self._ssm.get_parameter(Name=name, WithDecryption=True)
-        text = str(reply["Parameter"]["Value"])
-        user, password = part(text, "username"), part(text, "password")
-        if user is None or password is None:
+        found = Login.parse(str(reply["Parameter"]["Value"]))
+        if found is None:
             raise Incomplete(
                 f"{name} does not hold an administrator's login",
                 'it is JSON: {"username": ..., "password": ...}',
             )
-        return [Login(user, Secret(password))]
+        return [found]
 
     def helpers(self, admin_parameter: str, user: str) -> list[Login]:
         """Who may be able to give a user its password: an administrator, or the user itself.

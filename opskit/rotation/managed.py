@@ -7,7 +7,6 @@ Source: RDS user guide, "Password management with Amazon RDS and AWS Secrets Man
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -25,9 +24,8 @@ from opskit.rotation.restart import Batch, Restarted
 from opskit.rotation.runner import Ending, Event, Verifier
 from opskit.rotation.surroundings import Surroundings
 from opskit.rotation.window import Window
-from opskit.secret import Secret
 
-ACTIVE, IMPAIRED = "active", "impaired"
+IMPAIRED = "impaired"
 POLL_S = 0.5
 MOST_ROUNDS = 5
 """How often the parameter follows a secret that somebody else rotates at the same time."""
@@ -50,8 +48,6 @@ def read_secret(secrets: AwsClient, arn: str) -> Kept:
     """
     try:
         reply = secrets.get_secret_value(SecretId=arn)
-        content = json.loads(str(reply["SecretString"]))
-        login = Login(str(content["username"]), Secret(str(content["password"])))
     except AwsError as error:
         if error.is_open:
             raise
@@ -59,8 +55,9 @@ def read_secret(secrets: AwsClient, arn: str) -> Kept:
             f"the secret {arn} cannot be read: {error.permission}: {error.code}",
             f"it needs secretsmanager:GetSecretValue on {arn}",
         ) from None
-    except (ValueError, KeyError, TypeError):
-        raise Incomplete(f"the secret {arn} does not hold a login as RDS writes it") from None
+    login = Login.parse(str(reply.get("SecretString")))
+    if login is None:
+        raise Incomplete(f"the secret {arn} does not hold a login as RDS writes it")
     return Kept(login, str(reply["VersionId"]))
 
 

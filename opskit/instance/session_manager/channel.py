@@ -94,6 +94,11 @@ class Closed:
 
     reason: str
 
+    @property
+    def words(self) -> str:
+        """The reason in one line."""
+        return in_one_line(self.reason)
+
 
 Event = Ready | Data | ExitCode | Flag | Notice | Closed
 
@@ -371,6 +376,11 @@ class Channel:
             return
         self._outbox.acknowledge(sequence, now)
         self._pump(now)
+
+
+def in_one_line(reason: str) -> str:
+    """A reason without its own line ends, nor the rows of dashes that agents set it off by."""
+    return " ".join(reason.replace("-", " ").split())
 
 
 def is_above(version: str, limit: tuple[int, ...]) -> bool:

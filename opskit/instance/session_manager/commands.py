@@ -7,13 +7,13 @@ The command is executed without a shell and without input, so that the script tr
 from __future__ import annotations
 
 import base64
-import math
 import re
 import time
 from collections.abc import Mapping
 
 from opskit.errors import Lost
 from opskit.instance.interface import CommandResult, OnOutput, unheard
+from opskit.instance.limit import limit_in_t
 from opskit.instance.run_command import Ssm
 from opskit.instance.session_manager.channel import (
     Closed,
@@ -21,6 +21,7 @@ from opskit.instance.session_manager.channel import (
     ExitCode,
     Ready,
     Stream,
+    in_one_line,
     is_above,
 )
 from opskit.instance.session_manager.encryption import KEY_BYTES, MakeKey
@@ -111,10 +112,8 @@ def as_root(limit_s: float) -> str:
     The agent ends a session's first process only, so that what it has started has a limit of its own.
     It has no input: one that waited for a terminal's would wait for ever.
     """
-    limit = math.ceil(limit_s) + 1
     return (
-        # Old ones of BusyBox have other options.
-        f't=; if timeout -k 5 5 true 2>/dev/null; then t="timeout -k 5 {limit}"; fi; '
+        f"{limit_in_t(limit_s)}; "
         'if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then sudo -n $t sh -c "$s" </dev/null; '
         f'else $t sh -c "$s" </dev/null; fi; e=$?; printf "\\n{MARK}%s\\n" "$e" >&2'
     )
@@ -166,7 +165,7 @@ class Heard:
         for stream, held in self._held.items():
             self._give(stream, held)
         if self.status is None:
-            said = " ".join(reason.replace("-", " ").split()) or "no reason was given"
+            said = in_one_line(reason) or "no reason was given"
             raise Lost(f"the session with {instance_id} ended before its command: {said}")
         out, err = (k.decode("utf-8", "replace") for k in self._kept.values())
         return CommandResult(self.status, out, err, self._is_truncated)

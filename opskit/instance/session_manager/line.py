@@ -1,4 +1,4 @@
-"""One port session and what its connections share: its lock, its pace, its end, and local sockets."""
+"""One port session and what it carries shares: its lock, its pace, its end, and local sockets."""
 
 from __future__ import annotations
 

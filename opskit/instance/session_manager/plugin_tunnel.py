@@ -53,18 +53,10 @@ class PluginTunnel:
         self.is_over = threading.Event()
 
     def start(self, local_port: int) -> int:
-        """Start the session and the plugin, and wait until it listens.
-
-        Args:
-            local_port: 0 for any that is free.
-
-        Returns:
-            the port.
+        """Start the session and the plugin, and wait until it listens (`interface.Tunnel`).
 
         Raises:
             Refused: the session could not be started.
-            Lost: the plugin opened no port in time.
-            OSError: the port is taken.
         """
         # The plugin's own word for a taken port comes late, and in its log only.
         with socket.create_server(("127.0.0.1", local_port)):

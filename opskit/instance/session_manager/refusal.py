@@ -10,6 +10,7 @@ from typing import Any
 
 from opskit.errors import AwsError, OpskitError, Refused, TransportError
 from opskit.instance.run_command import Ssm
+from opskit.instance.session_manager.channel import in_one_line
 
 TELLS = (
     "opskit diagnose operator   tells more (OPR008): the agent is stopped, or lacks its profile, its "
@@ -113,7 +114,7 @@ def not_opened(
     if key_error is not None:
         said = getattr(key_error, "sentence", "") or str(key_error) or type(key_error).__name__
         return Refused(f"{encrypted}, which cannot be used: {said[:200]}")
-    said = " ".join(reason.replace("-", " ").split())
+    said = in_one_line(reason)
     if NO_KEY in reason and "AccessDenied" in reason:
         return Refused(
             f"{encrypted}, which the role of {target} may not use (kms:Decrypt)",

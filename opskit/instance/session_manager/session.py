@@ -13,13 +13,12 @@ from contextlib import ExitStack
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from opskit.censor import guard
 from opskit.errors import AwsError, Lost, Refused, TargetError, TransportError
 from opskit.instance.run_command import Ssm
 from opskit.instance.session_manager.channel import Channel, Closed, Event
 from opskit.instance.session_manager.encryption import MakeKey
 from opskit.instance.session_manager.message import LARGEST_MESSAGE
-from opskit.instance.session_manager.started import Started, start
+from opskit.instance.session_manager.started import Started, guarded, start
 
 OPEN_WITHIN_S, CLOSE_WITHIN_S = 10, 2
 READY_WITHIN_S = 20.0
@@ -33,8 +32,6 @@ UNSENT_WITHIN_S = 30
 """A connection that takes no bytes for so long is gone; the kernel alone would wait a quarter of an hour."""
 MOST_WAITING = 64
 """Frames: beyond it the connection is not read, so that the agent slows down."""
-
-
 LOST = "the session's connection was lost"
 
 
@@ -221,7 +218,6 @@ class Session:
                 )
             )
             limit_sending(made.socket)
-            guard(str(reply["TokenValue"]))
             made.send(self.channel.opening(str(reply["TokenValue"])))
             # Not sooner: another thread writes to it, and nothing may come before the opening.
             self._socket = made
@@ -255,7 +251,7 @@ class Session:
                 return [Closed("")]
             self._pause_s = min(LONGEST_PAUSE_S, self._pause_s * 2)
             try:
-                reply = self._ssm.resume_session(SessionId=self.session_id)
+                reply = guarded(self._ssm.resume_session(SessionId=self.session_id))
                 if not reply.get("TokenValue"):
                     self.channel.is_closed = True
                     return [Closed("")]

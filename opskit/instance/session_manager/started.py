@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
+from opskit.censor import guard
 from opskit.errors import AwsError, OpskitError, Refused, TargetError
 from opskit.instance.run_command import Ssm
 from opskit.instance.session_manager.refusal import TELLS, not_connected, not_started
@@ -42,7 +43,7 @@ class Started:
 
         threading.Thread(target=work, daemon=True).start()
         try:
-            self.reply = self._beginning.result()
+            self.reply = guarded(self._beginning.result())
         except (OpskitError, AwsError):
             atexit.unregister(self._abandon)
             raise
@@ -59,6 +60,13 @@ class Started:
         with contextlib.suppress(OpskitError, AwsError, TimeoutError, KeyboardInterrupt):
             self._beginning.result(START_WITHIN_S)
             self.end()
+
+
+def guarded(reply: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The reply, with what opens the data channel never to be written from now on."""
+    for name in ("TokenValue", "StreamUrl"):
+        guard(str(reply.get(name) or ""))
+    return reply
 
 
 def start(

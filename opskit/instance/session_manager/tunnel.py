@@ -69,18 +69,7 @@ class Tunnel:
         self._listener: socket.socket | None = None
 
     def start(self, local_port: int) -> int:
-        """Carry the session from now on, and listen on 127.0.0.1.
-
-        Args:
-            local_port: 0 for any that is free.
-
-        Returns:
-            the port.
-
-        Raises:
-            Lost: the session did not become ready.
-            OSError: the port is taken.
-        """
+        """Carry the session from now on, and listen (`interface.Tunnel`)."""
         listener = socket.create_server(("127.0.0.1", local_port))
         for work in (self._read, self._write):
             threading.Thread(target=work, daemon=True).start()
@@ -152,7 +141,7 @@ class Tunnel:
         return Single(self._line, self._on_problem)
 
     def _reason(self, event: Closed) -> str:
-        said = " ".join(event.reason.replace("-", " ").split())
+        said = event.words
         if not said and isinstance(self._carriage, Single):
             return "the agent ended the session: it could not connect to the database"
         return said

@@ -6,7 +6,6 @@ The instance has a limit of its own, so that a command ends there also when nobo
 from __future__ import annotations
 
 import contextlib
-import math
 import re
 import select
 import time
@@ -14,6 +13,7 @@ from typing import Any
 
 from opskit.errors import Lost, Refused
 from opskit.instance.interface import CommandResult, OnOutput, unheard
+from opskit.instance.limit import limit_in_t
 from opskit.instance.ssh.connection import Connection, broken
 from opskit.instance.ssh.routes import Route
 
@@ -60,11 +60,8 @@ def whole(script: str) -> str:
 
 def starter(limit_s: float) -> str:
     """The command that reads a script and runs it: it says its PID first, and ends by itself."""
-    limit = math.ceil(limit_s) + 1
     return (
-        "sh -c 'echo opskit-pid:$$ >&2; t=; "
-        # Old ones of BusyBox have other options.
-        f'if timeout -k 5 5 true 2>/dev/null; then t="timeout -k 5 {limit}"; fi; '
+        f"sh -c 'echo opskit-pid:$$ >&2; {limit_in_t(limit_s)}; "
         'if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then exec sudo -n $t sh -s; fi; '
         "exec $t sh -s'"
     )

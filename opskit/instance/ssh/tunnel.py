@@ -41,17 +41,7 @@ class SshTunnel:
             on_problem(notice)
 
     def start(self, local_port: int) -> int:
-        """Listen on 127.0.0.1 and carry every connection.
-
-        Args:
-            local_port: 0 for any that is free.
-
-        Returns:
-            the port.
-
-        Raises:
-            OSError: the port is taken.
-        """
+        """Listen, and carry every connection (`interface.Tunnel`)."""
         self._listener = socket.create_server(("127.0.0.1", local_port))
         for work in (self._accept, self._watch):
             threading.Thread(target=work, daemon=True).start()
