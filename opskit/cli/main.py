@@ -11,6 +11,7 @@ from typing import TextIO, cast
 
 import click
 
+from opskit import __version__
 from opskit.censor import Censored
 from opskit.cli.stopping import stopping
 from opskit.errors import EXIT_STATUS_MEANING, ExitStatus, OpskitError
@@ -84,7 +85,7 @@ class LazyGroup(click.Group):
     + ", ".join(f"{int(status)} {meaning}" for status, meaning in EXIT_STATUS_MEANING.items())
     + ".",
 )
-@click.version_option(package_name="opskit", message="%(prog)s %(version)s")
+@click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
     """Find out in seconds why an app on AWS cannot reach its database, and prove the repair.
 

