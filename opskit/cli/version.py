@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import platform
+import sys
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 
 import click
 
 from opskit import __version__
+from opskit.cli.name_conflicts import find_conflicts
 
 STANDS_ON = ("boto3", "botocore", "psycopg", "dnspython", "paramiko", "click")
 
@@ -16,6 +18,8 @@ STANDS_ON = ("boto3", "botocore", "psycopg", "dnspython", "paramiko", "click")
 @click.command()
 def version() -> None:
     """Print the version of opskit, of its formats, and of the libraries it stands on.
+
+    Other software on this machine that is called opskit is reported on stderr.
 
     \b
     Examples:
@@ -29,3 +33,7 @@ def version() -> None:
             click.echo(f"{name} {installed_version(name)}")
         except PackageNotFoundError:
             click.echo(f"{name} missing")
+    for conflict in find_conflicts():
+        print(f"opskit: {conflict.sentence}", file=sys.stderr)
+        if conflict.next_step:
+            print(f"        {conflict.next_step}", file=sys.stderr)
