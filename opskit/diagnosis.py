@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import secrets
-import shlex
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
 
 from opskit.checks.derived import derive_all, facts_for
-from opskit.checks.interface import Check, Finding, Fix, Judged, Status, undecided
+from opskit.checks.interface import Check, Judged, Status
+from opskit.checks.proof import prove
+from opskit.checks.run import run_check
+from opskit.checks.shell import Caller
 from opskit.config import Target
 from opskit.errors import ExitStatus, Incomplete, TargetError
 from opskit.facts.app_instance import AppInstance
@@ -74,6 +75,7 @@ class Diagnosis:
 
     Attributes:
         notices: what the road to the instance has to say of itself, for the terminal.
+        caller: for whom commands are rendered.
     """
 
     place: Place
@@ -84,6 +86,7 @@ class Diagnosis:
     rounds: int
     seconds: float
     notices: tuple[str, ...] = ()
+    caller: Caller = field(default_factory=Caller)
 
     @property
     def root_causes(self) -> tuple[Judged, ...]:
@@ -123,7 +126,9 @@ def diagnose(
     snapshot = gather(wanted, clients, given, deadline_s=timeout_s, on_wait=on_wait)
     refuse_silence(snapshot, region)
     snapshot = derive_all(snapshot)
-    judged = order_causes([Judged(c, complete(judge(c, snapshot), target)) for c in checks])
+    caller = Caller(region, target.profile or "", target.flags)
+    findings = [prove(c, run_check(c, snapshot), snapshot, caller) for c in checks]
+    judged = order_causes([Judged(c, f) for c, f in zip(checks, findings, strict=True)])
     return Diagnosis(
         place_of(target, region, snapshot),
         judged,
@@ -133,6 +138,7 @@ def diagnose(
         snapshot.rounds,
         time.monotonic() - started,
         notices_of(snapshot),
+        caller,
     )
 
 
@@ -153,23 +159,6 @@ def refuse_silence(snapshot: Snapshot, region: str) -> None:
             f"AWS does not answer in {region}: {silent[0].reason}",
             "Is this machine online, is the Region right, does it need a proxy (HTTPS_PROXY)?",
         )
-
-
-def judge(check: Check, snapshot: Snapshot) -> Finding:
-    """Run one check; without its facts, or with a bug of ours, the answer is unknown."""
-    arguments: dict[str, Any] = {}
-    for item in inputs_of(check.judge):
-        fact = snapshot.get(item.type)
-        if item.tolerant:
-            arguments[item.name] = fact
-        elif isinstance(fact, Unknown):
-            return undecided(fact.reason, *fact.missing)
-        else:
-            arguments[item.name] = fact.value
-    try:
-        return check.judge(**arguments)
-    except Exception as error:
-        return undecided(f"a bug in opskit: {type(error).__name__} in {check.code}")
 
 
 def order_causes(judged: Iterable[Judged]) -> tuple[Judged, ...]:
@@ -204,37 +193,6 @@ def verdict_of(judged: Sequence[Judged]) -> Verdict:
     ):
         return Verdict.UNDETERMINED
     return Verdict.HEALTHY
-
-
-def complete(finding: Finding, target: Target) -> Finding:
-    """Say "task" where the app is one; name Region and profile, where they were chosen, in commands."""
-    if target.ecs_task:
-        finding = _of_task(finding)
-    options = ""
-    if target.region:
-        options += f" --region {shlex.quote(target.region)}"
-    if target.profile:
-        options += f" --profile {shlex.quote(target.profile)}"
-    if not finding.fix or not options:
-        return finding
-    commands = tuple(command.replace("aws ", f"aws{options} ") for command in finding.fix.commands)
-    return replace(finding, fix=Fix(finding.fix.does, commands, finding.fix.note))
-
-
-def _of_task(finding: Finding) -> Finding:
-    """The same sentences where the app is an ECS task: what was asked of an instance was asked there."""
-
-    def say(text: str) -> str:
-        return text.replace("the instance", "the task").replace(
-            "the app's instance", "the app's task"
-        )
-
-    return replace(
-        finding,
-        summary=say(finding.summary),
-        evidence=tuple(replace(e, text=say(e.text)) for e in finding.evidence),
-        missing=tuple(say(m) for m in finding.missing),
-    )
 
 
 def place_of(target: Target, region: str, snapshot: Snapshot) -> Place:

@@ -8,8 +8,9 @@ import pytest
 
 from opskit.checks.catalogue import all_checks, check_of
 from opskit.checks.interface import Judged, failed, passed, undecided
+from opskit.checks.run import run_check
 from opskit.config import Target
-from opskit.diagnosis import Verdict, complete, judge, order_causes, verdict_of
+from opskit.diagnosis import Verdict, order_causes, verdict_of
 from opskit.errors import AwsError, TargetError
 from opskit.facts.gather import gather
 from opskit.facts.identity import Identity
@@ -62,21 +63,10 @@ def test_verdict(rows: Any, verdict: Verdict) -> None:
 
 
 def test_a_bug_in_a_check_is_ours() -> None:
-    finding = judge(
+    finding = run_check(
         check_of("PAR004"), b.snapshot(b.parameters(endpoint=b.parameter("endpoint", value=7)))
     )
     assert "bug in opskit" in finding.summary
-
-
-def test_commands_name_the_region_that_was_chosen() -> None:
-    target = Target("x", b.NAMES, region="eu-west-1", profile="prod")
-    finding = judge(
-        check_of("NET001"),
-        b.snapshot(b.groups(()), b.probe(connections=(b.connection("timeout"),))),
-    )
-    done = complete(finding, target)
-    assert done.fix is not None
-    assert done.fix.commands[0].startswith("aws --region eu-west-1 --profile prod ec2 authorize")
 
 
 class Clients:
@@ -139,5 +129,5 @@ def test_every_check_is_judged_without_touching_the_snapshot() -> None:
     snapshot = b.snapshot()
     before = dict(snapshot.facts)
     for check in all_checks():
-        judge(check, snapshot)
+        run_check(check, snapshot)
     assert snapshot.facts == before

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from opskit.checks.fix import Advice, Fix, Remedy
+
 LAYERS = (
     "identity",
     "parameters",
@@ -65,27 +67,14 @@ def reported(text: str) -> Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Fix:
-    """How to mend it.
-
-    Attributes:
-        does: what the commands change, in a few words ("adds one rule, removes none").
-        commands: complete, to be pasted in this order.
-        note: what to know before pasting; what is *not* the fix.
-    """
-
-    does: str
-    commands: tuple[str, ...]
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Finding:
     """A check's verdict.
 
     Attributes:
         summary: one sentence that says what is, with names and ids.
+        fix: commands that end it.
         missing: for `unknown`: the permissions or probes that were not there.
+        advice: what to change where no command is offered, and why none is.
     """
 
     status: Status
@@ -93,6 +82,7 @@ class Finding:
     evidence: tuple[Evidence, ...] = ()
     fix: Fix | None = None
     missing: tuple[str, ...] = ()
+    advice: str = ""
 
 
 def passed(summary: str, *evidence: Evidence) -> Finding:
@@ -100,14 +90,22 @@ def passed(summary: str, *evidence: Evidence) -> Finding:
     return Finding(Status.PASS, summary, evidence)
 
 
-def failed(summary: str, *evidence: Evidence, fix: Fix | None = None) -> Finding:
+def failed(summary: str, *evidence: Evidence, fix: Remedy | None = None) -> Finding:
     """It is not, and that breaks something."""
-    return Finding(Status.FAIL, summary, evidence, fix)
+    return _with_remedy(Status.FAIL, summary, evidence, fix)
 
 
-def warned(summary: str, *evidence: Evidence, fix: Fix | None = None) -> Finding:
+def warned(summary: str, *evidence: Evidence, fix: Remedy | None = None) -> Finding:
     """It works, but should not stay so."""
-    return Finding(Status.WARN, summary, evidence, fix)
+    return _with_remedy(Status.WARN, summary, evidence, fix)
+
+
+def _with_remedy(
+    status: Status, summary: str, evidence: tuple[Evidence, ...], remedy: Remedy | None
+) -> Finding:
+    if isinstance(remedy, Advice):
+        return Finding(status, summary, evidence, advice=remedy.text)
+    return Finding(status, summary, evidence, remedy)
 
 
 def skipped(why: str) -> Finding:

@@ -20,12 +20,15 @@ class Database:
         instance: the DB instance; for a cluster its writer.
         host, port: where a client should connect: the instance's endpoint or the cluster's.
         chosen_because: how it was found, as a clause for `--verbose` and for findings.
+        doubt: why it may not be the app's database, as a sentence without its full stop; empty where
+            more than the parameter under suspicion points to it.
     """
 
     instance: DbInstance
     host: str | None
     port: int
     chosen_because: str
+    doubt: str = ""
 
 
 def choose(

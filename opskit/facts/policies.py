@@ -19,12 +19,14 @@ class PolicyText:
         name: by which it is found in the console.
         arn: of a managed policy, or the id of an organization's; empty for an inline one.
         holder: of an inline policy: `role NAME`, `user NAME` or `group NAME`.
+        version: of a managed policy, the version in force.
     """
 
     name: str
     arn: str
     document: Mapping[str, Any]
     holder: str = ""
+    version: str = ""
 
     @property
     def is_amazons(self) -> bool:
@@ -100,5 +102,6 @@ def _inline(iam: Iam, role: str, name: str) -> PolicyText:
 
 def _managed(iam: Iam, arn: str) -> PolicyText:
     policy = iam.get_policy(PolicyArn=arn)["Policy"]
-    version = iam.get_policy_version(PolicyArn=arn, VersionId=policy["DefaultVersionId"])
-    return PolicyText(policy["PolicyName"], arn, version["PolicyVersion"]["Document"])
+    in_force = policy["DefaultVersionId"]
+    version = iam.get_policy_version(PolicyArn=arn, VersionId=in_force)["PolicyVersion"]
+    return PolicyText(policy["PolicyName"], arn, version["Document"], version=in_force)

@@ -149,12 +149,13 @@ def group_of(raw: Mapping[str, Any]) -> SecurityGroup:
         raw["GroupId"],
         raw.get("GroupName", ""),
         raw.get("VpcId", ""),
-        tuple(_permission(p) for p in raw.get("IpPermissions", ())),
-        tuple(_permission(p) for p in raw.get("IpPermissionsEgress", ())),
+        tuple(permission_of(p) for p in raw.get("IpPermissions", ())),
+        tuple(permission_of(p) for p in raw.get("IpPermissionsEgress", ())),
     )
 
 
-def _permission(raw: Mapping[str, Any]) -> Permission:
+def permission_of(raw: Mapping[str, Any]) -> Permission:
+    """An entry as EC2 describes it, or takes it as `IpPermissions`."""
     return Permission(
         protocol=str(raw["IpProtocol"]),
         from_port=_port(raw, "FromPort"),

@@ -8,7 +8,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from opskit.checks.changes import summary
+from opskit.checks.fix import Fix
 from opskit.checks.interface import Judged
+from opskit.checks.shell import Caller
+from opskit.checks.shell import render as render_command
 from opskit.diagnosis import Diagnosis
 from opskit.report import path
 from opskit.report.interface import Style
@@ -25,12 +29,12 @@ def document(diagnosis: Diagnosis, runbooks: Mapping[str, str]) -> dict[str, Any
     """The object that is written."""
     return {
         "schema": SCHEMA,
-        "format_version": "1.1",
+        "format_version": "1.2",
         "target": asdict(diagnosis.place),
         "verdict": str(diagnosis.verdict),
         "exit_code": int(diagnosis.exit_status),
-        "root_causes": [_check(j, runbooks) for j in diagnosis.root_causes],
-        "checks": [_check(j, runbooks) for j in diagnosis.judged],
+        "root_causes": [_check(j, runbooks, diagnosis.caller) for j in diagnosis.root_causes],
+        "checks": [_check(j, runbooks, diagnosis.caller) for j in diagnosis.judged],
         "path": path.document(diagnosis.ways) if diagnosis.ways else None,
         "aws": {"calls": diagnosis.calls, "rounds": diagnosis.rounds},
         "seconds": round(diagnosis.seconds, 3),
@@ -43,9 +47,8 @@ def schema() -> str:
     return (package / "diagnosis.schema.json").read_text(encoding="utf-8")
 
 
-def _check(judged: Judged, runbooks: Mapping[str, str]) -> dict[str, Any]:
+def _check(judged: Judged, runbooks: Mapping[str, str], caller: Caller) -> dict[str, Any]:
     finding = judged.finding
-    fix = finding.fix
     return {
         "code": judged.check.code,
         "layer": judged.check.layer,
@@ -53,10 +56,22 @@ def _check(judged: Judged, runbooks: Mapping[str, str]) -> dict[str, Any]:
         "status": str(finding.status),
         "summary": finding.summary,
         "evidence": [{"text": e.text, "basis": str(e.basis)} for e in finding.evidence],
-        "fix": [{"does": fix.does, "command": c, "note": fix.note} for c in fix.commands]
-        if fix
-        else [],
+        "fix": _fix(finding.fix, caller) if finding.fix else None,
+        "advice": finding.advice,
         "missing": list(finding.missing),
         "caused_by": judged.caused_by,
         "runbook": runbooks.get(judged.check.code),
+    }
+
+
+def _fix(fix: Fix, caller: Caller) -> dict[str, Any]:
+    return {
+        "does": fix.does or summary(fix.changes),
+        "changes": [asdict(change) for change in fix.changes],
+        "dangers": [str(danger) for danger in fix.dangers],
+        "ask": fix.ask,
+        "caution": fix.caution,
+        "commands": [render_command(c, caller) for c in fix.commands],
+        "undo": [render_command(c, caller) for c in fix.undo],
+        "no_undo": fix.no_undo,
     }

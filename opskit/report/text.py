@@ -5,7 +5,10 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from opskit.checks.changes import summary
+from opskit.checks.fix import Fix
 from opskit.checks.interface import LAYERS, Judged, Status
+from opskit.checks.shell import Caller, chain
 from opskit.diagnosis import Diagnosis, Verdict
 from opskit.reachability.path import Outcome
 from opskit.report import path
@@ -38,9 +41,9 @@ def render(diagnosis: Diagnosis, style: Style) -> str:
     if style.path_from:
         parts += ["", *_path(diagnosis, style)]
     for cause in diagnosis.root_causes:
-        parts += ["", *_cause(cause, "ROOT CAUSE", style)]
+        parts += ["", *_cause(cause, "ROOT CAUSE", diagnosis.caller, style)]
     for warning in _mendable(diagnosis) if style.detail > 0 else ():
-        parts += ["", *_cause(warning, "WARNING", style)]
+        parts += ["", *_cause(warning, "WARNING", diagnosis.caller, style)]
     parts += ["", *_ending(diagnosis, style)]
     text = "\n".join(parts).strip("\n")
     return text if style.unicode else _ascii(text)
@@ -174,22 +177,18 @@ def _mendable(diagnosis: Diagnosis) -> Iterator[Judged]:
             yield one
 
 
-def _cause(cause: Judged, heading: str, style: Style) -> Iterator[str]:
+def _cause(cause: Judged, heading: str, caller: Caller, style: Style) -> Iterator[str]:
     finding, check = cause.finding, cause.check
     for line in _wrapped(f"{heading}  {check.code}  {finding.summary}.", "", style):
         yield _color(line, "31;1" if finding.status is Status.FAIL else "33;1", style)
     for evidence in finding.evidence:
         yield from _wrapped(f"{evidence.basis}: {evidence.text}", "  ", style)
-    if finding.fix is not None and finding.fix.commands:
-        yield ""
-        yield _bold(f"FIX  {finding.fix.does}", style)
-        for command in finding.fix.commands:
-            yield f"  {command}"
-        if finding.fix.note:
-            yield from _wrapped(finding.fix.note, "  ", style)
+    yield ""
+    if finding.fix is not None:
+        yield from _fix(finding.fix, caller, style)
     else:
-        yield ""
-        yield from _wrapped(_page_line(check.page, "Fix:"), "", style, bold=True)
+        nothing = f"No command is offered; opskit explain {check.code} tells what is usual."
+        yield from _wrapped(f"ADVICE  {finding.advice or nothing}", "", style, bold=True)
     yield ""
     more = f"opskit explain {check.code}"
     if check.code in style.runbooks:
@@ -198,22 +197,24 @@ def _cause(cause: Judged, heading: str, style: Style) -> Iterator[str]:
     yield f"MORE  {more}"
 
 
-def _page_line(page: str, heading: str) -> str:
-    """One paragraph of a check's page."""
-    found: list[str] = []
-    for line in page.splitlines():
-        if line.startswith(heading):
-            found = [f"FIX  {line.removeprefix(heading).strip()}"]
-        elif (
-            found
-            and line
-            and not line.split(" ")[0].endswith(":")
-            and not line.startswith("Not the")
-        ):
-            found.append(line)
-        elif found:
-            break
-    return " ".join(found)
+def _fix(fix: Fix, caller: Caller, style: Style) -> Iterator[str]:
+    """What is changed, what to weigh, and only then the commands and how to undo them."""
+    yield from _wrapped(f"FIX  {fix.does or summary(fix.changes)}", "", style, bold=True)
+    for change in fix.changes:
+        yield from _wrapped(f"changes  {change.text}", "  ", style)
+    words = [*fix.dangers, *([fix.ask] if fix.ask else [])]
+    for word in words:
+        yield from _wrapped(f"caution  {word}", "  ", style)
+    if fix.caution:
+        yield from _wrapped(f"note     {fix.caution}", "  ", style)
+    for line in chain(fix.commands, caller).splitlines():
+        yield f"  {line}"
+    if fix.undo:
+        yield "UNDO"
+        for line in chain(fix.undo, caller).splitlines():
+            yield f"  {line}"
+    elif fix.no_undo:
+        yield from _wrapped(f"UNDO  none: {fix.no_undo}", "", style)
 
 
 def _every_check(diagnosis: Diagnosis, style: Style) -> Iterator[str]:

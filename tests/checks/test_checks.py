@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from opskit.checks.catalogue import CODES, all_checks, check_of
-from opskit.checks.interface import Status
-from opskit.checks.remedy import restart_commands
-from opskit.diagnosis import judge
+from opskit.checks.changes import summary
+from opskit.checks.fix import AwsCall
+from opskit.checks.fix_commands import restart_commands
+from opskit.checks.interface import Finding, Status
+from opskit.checks.proof import prove
+from opskit.checks.run import run_check
+from opskit.checks.shell import Caller, render
 from opskit.engine.interface import LoginFailure
 from opskit.facts.agent import Agent
 from opskit.facts.app_subnets import AppSubnets
@@ -342,26 +349,71 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
 
 @pytest.mark.parametrize("code", list(CODES))
 def test_a_healthy_linkbox_passes(code: str) -> None:
-    finding = judge(check_of(code), b.snapshot())
+    finding = run_check(check_of(code), b.snapshot())
     assert finding.status in (PASS, SKIP), finding
 
 
+def keys() -> list[str]:
+    """A name for each case that stays when other cases are added: the code, the status, which one."""
+    seen: dict[str, int] = {}
+    found = []
+    for code, status, _ in CASES:
+        name = f"{code} {status}"
+        seen[name] = seen.get(name, 0) + 1
+        found.append(f"{name} {seen[name]}")
+    return found
+
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "fixes.json"
+CALLER = Caller("us-east-1", "", "--prefix /linkbox")
+
+
+def remedy(finding: Finding) -> dict[str, Any] | None:
+    """A finding's fix or advice as a reader meets it; None where it has neither."""
+    if finding.fix is None:
+        return {"advice": finding.advice} if finding.advice else None
+    fix = finding.fix
+    shown = {
+        "does": fix.does or summary(fix.changes),
+        "changes": [change.text for change in fix.changes],
+        "dangers": [str(danger) for danger in fix.dangers],
+        "ask": fix.ask,
+        "caution": fix.caution,
+        "commands": [render(c, CALLER) for c in fix.commands],
+        "undo": [render(c, CALLER) for c in fix.undo],
+        "no_undo": fix.no_undo,
+        "restarts": list(fix.restarts),
+    }
+    return {name: value for name, value in shown.items() if value}
+
+
 @pytest.mark.parametrize(
-    ("code", "status", "replaced"), CASES, ids=[f"{i}-{c}-{s}" for i, (c, s, _) in enumerate(CASES)]
+    ("key", "code", "status", "replaced"),
+    [(key, *case) for key, case in zip(keys(), CASES, strict=True)],
+    ids=keys(),
 )
-def test_case(code: str, status: Status, replaced: tuple[Any, ...]) -> None:
+def test_case(key: str, code: str, status: Status, replaced: tuple[Any, ...]) -> None:
+    """The status, and the whole fix: `OPSKIT_GOLDEN=renew pytest tests/checks -n 0` renews the fixes."""
     if (
         code.startswith("NET0")
         and status is FAIL
         and not any(isinstance(r, InstanceProbe) for r in replaced)
     ):
         replaced = (*replaced, b.probe(connections=(GONE,)))
-    finding = judge(check_of(code), b.snapshot(*replaced))
+    snapshot, check = b.snapshot(*replaced), check_of(code)
+    finding = prove(check, run_check(check, snapshot), snapshot, CALLER)
     assert finding.status is status, finding
     assert "None" not in finding.summary
-    if finding.fix:
-        assert all("None" not in c and "<" not in c for c in finding.fix.commands), finding.fix
-        assert "0.0.0.0/0" not in " ".join(finding.fix.commands) or code == "HYG002"
+    shown = remedy(finding)
+    if status in (FAIL, WARN):
+        assert shown, "a finding says what to do: commands, or advice"
+    assert "None" not in json.dumps(shown)
+    kept = json.loads(GOLDEN.read_text())
+    if os.environ.get("OPSKIT_GOLDEN") == "renew":
+        kept = {k: v for k, v in (kept | {key: shown}).items() if k in keys() and v}
+        ordered = {k: kept[k] for k in keys() if k in kept}
+        GOLDEN.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n")
+    assert shown == kept.get(key)
 
 
 def test_every_code_that_can_fail_or_warn_is_provoked() -> None:
@@ -371,7 +423,7 @@ def test_every_code_that_can_fail_or_warn_is_provoked() -> None:
 
 @pytest.mark.parametrize("check", all_checks(), ids=lambda c: c.code)
 def test_without_any_fact_nothing_passes(check: Any) -> None:
-    finding = judge(check, b.snapshot(unknown=tuple(b.linkbox())))
+    finding = run_check(check, b.snapshot(unknown=tuple(b.linkbox())))
     assert finding.status in (UNKNOWN, SKIP), finding
     if finding.status is UNKNOWN:
         assert finding.missing, "an unknown names what is missing"
@@ -380,22 +432,23 @@ def test_without_any_fact_nothing_passes(check: Any) -> None:
 def test_a_shadowing_zone_is_named_and_taken_away() -> None:
     zone = PrivateZones("vpc-1", "us-east-1", (PrivateZone("Z1", "rds.amazonaws.com", 2, False),))
     gone = b.probe(resolutions=(Resolution(b.HOST, (), "the name does not exist"),))
-    finding = judge(check_of("DNS001"), b.snapshot(zone, gone))
+    finding = run_check(check_of("DNS001"), b.snapshot(zone, gone))
     assert "Z1" in finding.summary
     assert finding.fix is not None
-    assert "disassociate-vpc-from-hosted-zone" in finding.fix.commands[0]
+    assert finding.fix.commands[0].operation == "DisassociateVPCFromHostedZone"
     alone = PrivateZones("vpc-1", "us-east-1", (PrivateZone("Z1", "rds.amazonaws.com", 1, False),))
-    assert judge(check_of("DNS001"), b.snapshot(alone, gone)).fix is None, "it holds records"
+    assert run_check(check_of("DNS001"), b.snapshot(alone, gone)).fix is None, "it holds records"
 
 
 def test_a_task_without_a_known_interface_leaves_the_network_unknown() -> None:
     app = b.task()
     blind = replace(app, instance=replace(app.instance, interfaces=()))
-    found = judge(check_of("NET002"), b.snapshot(blind))
+    found = run_check(check_of("NET002"), b.snapshot(blind))
     assert found.status is UNKNOWN
     assert "ec2:DescribeNetworkInterfaces" in found.missing
 
 
 def test_a_task_is_mended_by_a_deployment() -> None:
-    command = "aws ecs update-service --cluster prod --service shop --force-new-deployment"
+    asked = {"cluster": "prod", "service": "shop", "forceNewDeployment": True}
+    command = AwsCall("ecs", "UpdateService", asked)
     assert restart_commands(b.known(b.task()), b.known(b.probe())) == (command,)

@@ -10,7 +10,10 @@ import pytest
 
 from opskit.checks.catalogue import chain
 from opskit.checks.interface import Judged
-from opskit.diagnosis import Diagnosis, Place, judge, order_causes, verdict_of, ways_of
+from opskit.checks.proof import prove
+from opskit.checks.run import run_check
+from opskit.checks.shell import Caller
+from opskit.diagnosis import Diagnosis, Place, order_causes, verdict_of, ways_of
 from opskit.facts.snapshot import Snapshot
 from opskit.report.interface import Style
 from opskit.report.text import render
@@ -33,8 +36,13 @@ RUNBOOKS = {"NET002": "could-not-connect"}
 
 
 def diagnosis(snapshot: Snapshot) -> Diagnosis:
-    judged = order_causes(Judged(c, judge(c, snapshot)) for c in chain())
-    return Diagnosis(PLACE, judged, verdict_of(judged), ways_of(snapshot), 24, 4, 1.23)
+    caller = Caller("us-east-1", "", "--prefix /linkbox")
+    judged = order_causes(
+        Judged(c, prove(c, run_check(c, snapshot), snapshot, caller)) for c in chain()
+    )
+    return Diagnosis(
+        PLACE, judged, verdict_of(judged), ways_of(snapshot), 24, 4, 1.23, caller=caller
+    )
 
 
 CASES = {
@@ -68,9 +76,9 @@ def test_lines_to_read_fit_and_commands_are_whole() -> None:
     snapshot, _ = CASES["broken"]
     text = render(diagnosis(snapshot), Style(runbooks=RUNBOOKS, command=COMMAND))
     for line in text.splitlines():
-        assert len(line) <= 100 or line.startswith(("  aws ", "THEN")), line
+        assert len(line) <= 100 or line.startswith(("  AWS_PAGER= aws ", "THEN")), line
     assert (
-        "\n  aws ec2 authorize-security-group-ingress --group-id sg-db --protocol tcp --port 5432 --source-group sg-web\n"
+        "\n  AWS_PAGER= aws --region us-east-1 ec2 authorize-security-group-ingress --group-id sg-db --ip-permissions '[{"
         in text
     )
 

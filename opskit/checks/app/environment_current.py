@@ -11,8 +11,9 @@ Not the fix: the old password back in the database.
 
 from __future__ import annotations
 
-from opskit.checks.interface import Finding, Fix, failed, observed, passed, skipped, warned
-from opskit.checks.remedy import restart_commands
+from opskit.checks.fix import Fix
+from opskit.checks.fix_commands import restart_commands
+from opskit.checks.interface import Finding, failed, observed, passed, skipped, warned
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.interface import Fact, Known
 from opskit.facts.login import Login
@@ -58,7 +59,7 @@ def _stale(
         word = "succeeds" if said.succeeded else f"fails: {said.message}"
         evidence.append(observed(f"a login as {container.name} does it {word}"))
     commands = restart_commands(app, probe)
-    fix = Fix("makes the app fetch its settings anew", commands) if commands else None
+    fix = Fix(commands, "makes the app fetch its settings again") if commands else None
     parameter_works = isinstance(login, Known) and login.value.succeeded
     if said is not None and said.succeeded and not parameter_works:
         return warned(text + "; its own still works", *evidence)

@@ -9,11 +9,9 @@ Not the fix: a restart policy that hides a crash loop.
 
 from __future__ import annotations
 
-import shlex
-
+from opskit.checks.fix import Fix, InstanceCommand
 from opskit.checks.interface import (
     Finding,
-    Fix,
     failed,
     observed,
     passed,
@@ -21,7 +19,6 @@ from opskit.checks.interface import (
     skipped,
     undecided,
 )
-from opskit.checks.remedy import on_instance
 from opskit.config import Target
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.probe import InstanceProbe
@@ -50,9 +47,12 @@ def check(target: Target, app: AppInstance, probe: InstanceProbe) -> Finding:
         names = ", ".join(c.name for c in probe.containers)
         return passed(f"{names} runs", observed(f"on {app.instance.label}"))
     container = down[0]
-    name = shlex.quote(container.name)
+    start, stop = (
+        InstanceCommand(app.instance.instance_id, (("docker", word, container.name),))
+        for word in ("start", "stop")
+    )
     return failed(
         f"{container.name} on {app.instance.label} does not run (it is {container.status})",
         observed(f"the container engine says {container.status}, {container.restarts} restarts"),
-        fix=Fix("starts it", (on_instance(app.instance.instance_id, f"docker start {name}"),)),
+        fix=Fix((start,), "starts it", undo=(stop,)),
     )

@@ -9,8 +9,9 @@ Not the fix: changing the parameters to what an old container has.
 
 from __future__ import annotations
 
-from opskit.checks.interface import Finding, Fix, failed, observed, passed, skipped
-from opskit.checks.remedy import restart_commands
+from opskit.checks.fix import Fix
+from opskit.checks.fix_commands import restart_commands
+from opskit.checks.interface import Finding, failed, observed, passed, skipped
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known
@@ -44,7 +45,7 @@ def check(
             return failed(
                 f"{container.name} uses {'; '.join(other)}",
                 observed(f"its environment, started at {container.started_at[:19]}"),
-                fix=Fix("makes the app fetch its settings anew", commands) if commands else None,
+                fix=Fix(commands, "makes the app fetch its settings again") if commands else None,
             )
     return passed("the app's settings agree with the parameters")
 

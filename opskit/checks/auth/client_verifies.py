@@ -11,16 +11,15 @@ Not the fix: sslmode=require, which verifies nothing.
 
 from __future__ import annotations
 
+from opskit.checks.fix import Fix, LocalCommand, OpskitCommand
 from opskit.checks.interface import (
     Finding,
-    Fix,
     failed,
     observed,
     passed,
     undecided,
     warned,
 )
-from opskit.config import Target
 from opskit.engine.interface import LoginFailure
 from opskit.facts.dns import Host
 from opskit.facts.interface import Fact, Known
@@ -30,7 +29,7 @@ is_extra = True
 BUNDLE = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
 
 
-def check(target: Target, client: ClientLogin, host: Host, login: Fact[Login]) -> Finding:
+def check(client: ClientLogin, host: Host, login: Fact[Login]) -> Finding:
     """Judge the login, and what the instance's own said of the same."""
     done, by = client.login, client.verified_by
     tried = observed(f"a login from {done.tried_from}: {done.message or 'accepted'}")
@@ -39,12 +38,13 @@ def check(target: Target, client: ClientLogin, host: Host, login: Fact[Login]) -
         return passed(f"libpq logs in from {done.tried_from}: {how}", tried)
     if done.failure is LoginFailure.CERTIFICATE:
         fix = Fix(
-            "the present bundle has every authority of RDS",
             (
-                f"curl -fsSLO {BUNDLE}",
-                f"opskit diagnose auth {target.flags} --ca-file global-bundle.pem",
+                LocalCommand(("curl", "-fsSLO", BUNDLE)),
+                OpskitCommand(("diagnose", "auth"), ("--ca-file", "global-bundle.pem")),
             ),
-            "sslmode=require is not the fix: it verifies nothing.",
+            "fetches the present bundle, which has every authority of RDS, and verifies by it",
+            undo=(LocalCommand(("rm", "global-bundle.pem")),),
+            caution="sslmode=require is not the fix: it verifies nothing.",
         )
         return failed(
             f"libpq does not accept the certificate of {host.name} by {by}", tried, fix=fix

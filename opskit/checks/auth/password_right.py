@@ -12,19 +12,17 @@ Not the fix: a hand-typed password in the app's environment, nor forced TLS swit
 
 from __future__ import annotations
 
-import shlex
-
+from opskit.checks.fix import Fix, OpskitCommand
+from opskit.checks.fix_commands import restart_commands
 from opskit.checks.interface import (
     Evidence,
     Finding,
-    Fix,
     failed,
     observed,
     passed,
     reported,
     undecided,
 )
-from opskit.checks.remedy import restart_commands
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known
@@ -62,28 +60,15 @@ def check(
     if password and password.modified_at:
         when = f"{password.modified_at:%Y-%m-%d %H:%M} UTC"
         evidence.append(reported(f"{name} was last written on {when}"))
-    fix = None
-    if password and login.user == database.instance.master_username:
-        fix = Fix(
-            "sets the master password to what the parameter holds; open connections stay",
-            (_reset(name, database.instance.identifier), *restart_commands(app, probe)),
-            "If somebody changed it in the database on purpose, write that value into the parameter instead.",
-        )
+    fix = Fix(
+        (
+            OpskitCommand(("rotate-password", "repair"), ("--yes",)),
+            *restart_commands(app, probe),
+        ),
+        "finds the password that logs in, and writes it where it is missing",
+    )
     return failed(
         f"{database.instance.identifier} refuses the password of {login.user} that {name}{version} holds",
         *evidence,
         fix=fix,
-    )
-
-
-def _reset(parameter: str, identifier: str) -> str:
-    """Through a pipe: the password is in no argument of a command and on no screen."""
-    name, instance = shlex.quote(parameter), shlex.quote(identifier)
-    return (
-        f"aws ssm get-parameter --name {name} --with-decryption --query Parameter.Value --output text"
-        " | tr -d '\\n'"
-        f" | aws rds modify-db-instance --db-instance-identifier {instance} --apply-immediately"
-        " --master-user-password file:///dev/stdin --query DBInstance.DBInstanceStatus"
-        # The status may still say `available` just after the call.
-        f" && sleep 5 && aws rds wait db-instance-available --db-instance-identifier {instance}"
     )

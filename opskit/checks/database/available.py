@@ -10,12 +10,11 @@ Not the fix: restarting the app again and again.
 
 from __future__ import annotations
 
-import shlex
-
+from opskit.checks.fix import Advice, AwsWait, Command, Fix, Remedy
+from opskit.checks.fix_commands import call
 from opskit.checks.interface import (
     Evidence,
     Finding,
-    Fix,
     failed,
     passed,
     reported,
@@ -96,20 +95,46 @@ def _restart_time(instance: DbInstance) -> tuple[Evidence, ...]:
     return (reported(f"RDS will start it by itself at {instance.restarts_at:%Y-%m-%d %H:%M} UTC"),)
 
 
-def _fix(instance: DbInstance) -> Fix | None:
+ADVICE = {
+    "inaccessible-encryption-credentials": (
+        "The key of its storage is gone or not usable, and RDS cannot bring this instance back: restore "
+        "the newest snapshot or point in time under a key that works."
+    ),
+    "incompatible-parameters": (
+        "Its parameter group has a value that the engine does not start with; the instance's events name "
+        "it. Correct the group, then reboot the instance."
+    ),
+    "incompatible-network": (
+        "The subnets of its subnet group have no address left, or are gone: add a subnet, then modify it."
+    ),
+    "incompatible-option-group": "Its option group does not fit the engine; the events name the option.",
+    "incompatible-restore": "It cannot be restored; the events say why. Restore another snapshot.",
+    "restore-error": "The restore failed; the events say why. Restore again from the snapshot.",
+    "insufficient-capacity": "AWS has no capacity for this instance class in the zone: use another one.",
+    "failed": "It cannot be recovered: restore it to a point in time.",
+    "deleting": "It is being deleted: restore it from its final snapshot or an automated backup.",
+}
+"""What to do in a state out of which no single command leads."""
+
+
+def _fix(instance: DbInstance) -> Remedy | None:
     if instance.status not in (
         "stopped",
         "stopping",
         "inaccessible-encryption-credentials-recoverable",
     ):
-        return None
-    identifier = shlex.quote(instance.identifier)
-    commands = [
-        f"aws rds start-db-instance --db-instance-identifier {identifier}",
-        f"aws rds wait db-instance-available --db-instance-identifier {identifier}",
-    ]
+        return Advice(ADVICE[instance.status]) if instance.status in ADVICE else None
+    named = {"DBInstanceIdentifier": instance.identifier}
+    start: tuple[Command, ...] = (
+        call("rds", "StartDBInstance", **named),
+        AwsWait("rds", "db-instance-available", named),
+    )
     if instance.status == "stopping":
-        commands.insert(
-            0, f"aws rds wait db-instance-stopped --db-instance-identifier {identifier}"
-        )
-    return Fix("starts the instance, which takes some minutes", tuple(commands))
+        start = (AwsWait("rds", "db-instance-stopped", named), *start)
+    caution = "Enable the key of its storage first." if "encryption" in instance.status else ""
+    return Fix(
+        start,
+        "starts the instance, which takes some minutes",
+        undo=(call("rds", "StopDBInstance", **named),),
+        caution=caution,
+    )

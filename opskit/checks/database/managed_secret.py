@@ -11,9 +11,9 @@ Not the fix: copying the new value by hand, which lasts a week.
 
 from __future__ import annotations
 
-from opskit.checks.interface import Finding, Fix, failed, observed, passed, reported, warned
-from opskit.checks.remedy import restart_commands
-from opskit.config import Target
+from opskit.checks.fix import Advice, Fix, OpskitCommand
+from opskit.checks.fix_commands import restart_commands
+from opskit.checks.interface import Finding, failed, observed, passed, reported, warned
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known
@@ -25,7 +25,6 @@ explains = ("auth", "app")
 
 
 def check(
-    target: Target,
     database: Database,
     parameters: Fact[Parameters],
     login: Fact[Login],
@@ -46,14 +45,16 @@ def check(
     evidence = reported("rds:DescribeDBInstances names a MasterUserSecret")
     if isinstance(login, Known) and login.value.is_wrong_password:
         fix = Fix(
-            "writes what the secret holds to the parameter, which is well until RDS rotates again; for "
-            "good: let the app read the secret, or give it a role of its own",
             (
-                f"opskit rotate-password repair {target.flags} --yes",
+                OpskitCommand(("rotate-password", "repair"), ("--yes",)),
                 *restart_commands(app, probe),
             ),
-            "Setting another master password is not the fix: RDS refuses it as long as it manages it.",
+            "writes the secret's value to the parameter",
+            no_undo="the parameter's earlier value logs in nowhere",
+            caution="It is right until RDS rotates again; for good: let the app read the secret, or give "
+            "it a role of its own. RDS refuses another master password as long as it manages it.",
         )
         tried = observed(f"a login from {login.value.tried_from}: {login.value.message}")
         return failed(text, evidence, tried, fix=fix)
-    return warned(text, evidence)
+    advice = Advice("Let the app read the secret, or give it a database role of its own.")
+    return warned(text, evidence, fix=advice)

@@ -9,8 +9,9 @@ Not the fix: setting it once more.
 
 from __future__ import annotations
 
-from opskit.checks.interface import Finding, Fix, passed, reported, warned
-from opskit.checks.remedy import aws
+from opskit.checks.fix import Advice, Danger, Fix
+from opskit.checks.fix_commands import call
+from opskit.checks.interface import Finding, passed, reported, warned
 from opskit.facts.database import Database
 
 
@@ -27,11 +28,18 @@ def check(database: Database) -> Finding:
     if not waiting:
         return passed(f"no change of {instance.identifier} is pending")
     needs_reboot = any("pending-reboot" in text for text in waiting)
-    reboot = aws("rds", "reboot-db-instance", db_instance_identifier=instance.identifier)
+    reboot = call("rds", "RebootDBInstance", DBInstanceIdentifier=instance.identifier)
     return warned(
         f"{instance.identifier} does not run with all its settings yet: {'; '.join(waiting)}",
         reported("rds:DescribeDBInstances"),
-        fix=Fix("reboots the database: every connection is cut", (reboot,))
+        fix=Fix(
+            (reboot,),
+            "reboots the database: every connection is cut",
+            no_undo="the settings that are applied by it were chosen before",
+            dangers=(Danger.INTERRUPTS_DATABASE,),
+        )
         if needs_reboot
-        else None,
+        else Advice(
+            "RDS applies it in the maintenance window, or at once with --apply-immediately."
+        ),
     )

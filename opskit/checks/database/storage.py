@@ -9,8 +9,9 @@ Not the fix: a reboot.
 
 from __future__ import annotations
 
-from opskit.checks.interface import Finding, Fix, failed, passed, reported
-from opskit.checks.remedy import aws
+from opskit.checks.fix import Danger, Fix
+from opskit.checks.fix_commands import call
+from opskit.checks.interface import Finding, failed, passed, reported
 from opskit.facts.database import Database
 
 explains = ("tcp", "tls", "auth", "app")
@@ -29,15 +30,17 @@ def check(database: Database) -> Finding:
         f"{instance.identifier} is out of storage ({instance.allocated_gib} GiB allocated)",
         reported("rds:DescribeDBInstances says storage-full"),
         fix=Fix(
-            f"raises the storage to {size} GiB, which cannot be taken back",
             (
-                aws(
+                call(
                     "rds",
-                    "modify-db-instance",
-                    db_instance_identifier=instance.identifier,
-                    allocated_storage=size,
-                    apply_immediately=True,
+                    "ModifyDBInstance",
+                    DBInstanceIdentifier=instance.identifier,
+                    AllocatedStorage=size,
+                    ApplyImmediately=True,
                 ),
             ),
+            f"raises the storage to {size} GiB",
+            no_undo="allocated storage cannot be made smaller",
+            dangers=(Danger.IRREVERSIBLE,),
         ),
     )

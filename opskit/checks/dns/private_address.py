@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import ipaddress
 
+from opskit.checks.fix import Command, Fix
+from opskit.checks.fix_commands import call
 from opskit.checks.interface import (
     Evidence,
     Finding,
-    Fix,
     failed,
     observed,
     passed,
@@ -23,7 +24,6 @@ from opskit.checks.interface import (
     skipped,
     undecided,
 )
-from opskit.checks.remedy import aws
 from opskit.facts.database import Database
 from opskit.facts.dns import Host, OperatorDns
 from opskit.facts.interface import Fact, Known
@@ -50,33 +50,40 @@ def check(
     public = [a for a in addresses if not _is_private(a, vpc)]
     if not public:
         return passed(f"{', '.join(addresses)} is private", observed(f"seen {seen_by}"))
-    commands = []
+    commands: list[Command] = []
+    undo: list[Command] = []
     if isinstance(vpc_dns, Known) and not vpc_dns.value.gives_hostnames:
-        commands.append(
-            aws(
-                "ec2",
-                "modify-vpc-attribute",
-                vpc_id=database.instance.vpc_id,
-                enable_dns_hostnames={"Value": True},
-            )
-        )
+        commands.append(_hostnames(database, is_on=True))
+        undo.append(_hostnames(database, is_on=False))
     if database.instance.is_public:
-        commands.append(
-            aws(
-                "rds",
-                "modify-db-instance",
-                db_instance_identifier=database.instance.identifier,
-                no_publicly_accessible=True,
-                apply_immediately=True,
-            )
-        )
+        commands.append(_public(database, is_public=False))
+        undo.append(_public(database, is_public=True))
     why = "publicly accessible" if database.instance.is_public else "not public by RDS's own word"
     return failed(
         f"{host.name} resolves to the public address {', '.join(public)} {seen_by}",
         observed(f"resolved {seen_by}"),
         reported(f"{database.instance.identifier} is {why}"),
         *_attributes(vpc_dns),
-        fix=Fix("lets the name resolve privately again", tuple(commands)) if commands else None,
+        fix=Fix(
+            tuple(commands), "lets the name resolve privately again", undo=tuple(reversed(undo))
+        )
+        if commands
+        else None,
+    )
+
+
+def _hostnames(database: Database, *, is_on: bool) -> Command:
+    vpc = database.instance.vpc_id
+    return call("ec2", "ModifyVpcAttribute", VpcId=vpc, EnableDnsHostnames={"Value": is_on})
+
+
+def _public(database: Database, *, is_public: bool) -> Command:
+    return call(
+        "rds",
+        "ModifyDBInstance",
+        DBInstanceIdentifier=database.instance.identifier,
+        PubliclyAccessible=is_public,
+        ApplyImmediately=True,
     )
 
 

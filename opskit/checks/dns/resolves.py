@@ -12,17 +12,17 @@ Not the fix: an entry in /etc/hosts: the address changes at the next failover.
 
 from __future__ import annotations
 
+from opskit.checks.fix import Advice, Danger, Fix, Remedy
+from opskit.checks.fix_commands import call
 from opskit.checks.interface import (
     Evidence,
     Finding,
-    Fix,
     failed,
     observed,
     passed,
     reported,
     undecided,
 )
-from opskit.checks.remedy import aws
 from opskit.facts.dns import Host, OperatorDns
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.private_zones import PrivateZone, PrivateZones
@@ -72,7 +72,7 @@ def _does_not(
     here: tuple[Evidence, ...],
 ) -> Finding:
     evidence: list[Evidence] = [observed(f"{host.name} {where}"), *here]
-    cause, fix = "", None
+    cause, fix = "", None  # type: str, Remedy | None
     if isinstance(vpc_dns, Known) and not vpc_dns.value.is_supported:
         cause = ": the VPC's own resolver is switched off (enableDnsSupport)"
         evidence.append(reported("ec2:DescribeVpcAttribute says enableDnsSupport false"))
@@ -84,18 +84,32 @@ def _does_not(
     return failed(f"{host.name} does not resolve {where}{cause}", *evidence, fix=fix)
 
 
-def _take_away(zone: PrivateZone, zones: PrivateZones) -> Fix | None:
+def _take_away(zone: PrivateZone, zones: PrivateZones) -> Remedy:
     """The zone's end in this VPC; none that would destroy records."""
     if zone.vpcs > 1:
-        vpc = f"VPCRegion={zones.region},VPCId={zones.vpc_id}"
-        command = aws(
-            "route53", "disassociate-vpc-from-hosted-zone", hosted_zone_id=zone.zone_id, vpc=vpc
+        asked = {
+            "HostedZoneId": zone.zone_id,
+            "VPC": {"VPCRegion": zones.region, "VPCId": zones.vpc_id},
+        }
+        return Fix(
+            (call("route53", "DisassociateVPCFromHostedZone", **asked),),
+            "takes the zone away from this VPC, keeps its records",
+            undo=(call("route53", "AssociateVPCWithHostedZone", **asked),),
+            ask="The zone's owner put it there for something: other names of it stop to resolve in this VPC",
         )
-        return Fix("takes the zone away from this VPC, keeps its records", (command,))
     if zone.is_empty:
-        command = aws("route53", "delete-hosted-zone", id=zone.zone_id)
-        return Fix("deletes the zone, which holds no records and serves no other VPC", (command,))
-    return None
+        return Fix(
+            (call("route53", "DeleteHostedZone", Id=zone.zone_id),),
+            "deletes the zone, which holds no records and serves no other VPC",
+            no_undo="a zone that is made again gets another id",
+            dangers=(Danger.IRREVERSIBLE,),
+            ask="The zone's owner made it for something: ask before deleting it",
+        )
+    return Advice(
+        f"The zone {zone.name} ({zone.zone_id}) has records and serves this VPC alone: its owner has to add "
+        "this name to it, as a CNAME of the endpoint, or give the zone a longer name. No command is offered, "
+        "since deleting it would take its other names away."
+    )
 
 
 def _own_view(dns: Fact[OperatorDns]) -> tuple[Evidence, ...]:

@@ -9,8 +9,9 @@ Not the fix: a snapshot by hand.
 
 from __future__ import annotations
 
-from opskit.checks.interface import Finding, Fix, passed, reported, warned
-from opskit.checks.remedy import aws
+from opskit.checks.fix import Danger, Fix
+from opskit.checks.fix_commands import call
+from opskit.checks.interface import Finding, passed, reported, warned
 from opskit.facts.database import Database
 
 ENOUGH_DAYS = 7
@@ -23,17 +24,26 @@ def check(database: Database) -> Finding:
     if days >= ENOUGH_DAYS:
         return passed(f"backups of {name} are kept {days} days")
     what = f"are kept {days} days only" if days else "are switched off"
-    command = aws(
-        "rds",
-        "modify-db-instance",
-        db_instance_identifier=name,
-        backup_retention_period=ENOUGH_DAYS,
-        apply_immediately=True,
+    change, undo = (
+        call(
+            "rds",
+            "ModifyDBInstance",
+            DBInstanceIdentifier=name,
+            BackupRetentionPeriod=kept,
+            ApplyImmediately=True,
+        )
+        for kept in (ENOUGH_DAYS, days)
     )
     # From 0 to more RDS may interrupt for a moment (RDS User Guide, modifying).
     note = "Switching backups on can interrupt the database for a moment." if days == 0 else ""
     return warned(
         f"backups of {name} {what}",
         reported("rds:DescribeDBInstances"),
-        fix=Fix(f"keeps backups {ENOUGH_DAYS} days", (command,), note),
+        fix=Fix(
+            (change,),
+            f"keeps backups {ENOUGH_DAYS} days",
+            undo=(undo,),
+            dangers=(Danger.INTERRUPTS_DATABASE,) if days == 0 else (),
+            caution=note,
+        ),
     )

@@ -9,10 +9,11 @@ Not the fix: another port.
 
 from __future__ import annotations
 
-from opskit.checks.interface import Finding, Fix, passed, reported, warned
-from opskit.checks.remedy import aws
+from opskit.checks.fix import Fix
+from opskit.checks.fix_commands import call
+from opskit.checks.interface import Finding, passed, reported, warned
 from opskit.facts.database import Database
-from opskit.facts.security_groups import SecurityGroups
+from opskit.facts.security_groups import Permission, SecurityGroups
 
 EVERYBODY = ("0.0.0.0/0", "::/0")
 
@@ -23,20 +24,27 @@ def check(database: Database, groups: SecurityGroups) -> Finding:
         for rule in groups.ingress_of([group_id]):
             wide = [c for c in rule.cidrs if c in EVERYBODY]
             if wide and rule.covers(database.port):
-                ports = (
-                    {} if rule.from_port is None else {"port": f"{rule.from_port}-{rule.to_port}"}
-                )
-                revoke = aws(
-                    "ec2",
-                    "revoke-security-group-ingress",
-                    group_id=group_id,
-                    protocol=rule.protocol,
-                    **ports,
-                    cidr=wide[0],
-                )
                 return warned(
                     f"{groups.label(group_id)} admits {wide[0]} on {database.port}",
                     reported("ec2:DescribeSecurityGroups"),
-                    fix=Fix("removes the wide rule; add the app's own rule first", (revoke,)),
+                    fix=_fix(group_id, rule, wide[0]),
                 )
     return passed("no rule of the database admits everybody")
+
+
+def _fix(group_id: str, rule: Permission, cidr: str) -> Fix:
+    """Revoke the wide rule; whether the app needs it is seen when the fix is evaluated."""
+    ranges = (
+        {"Ipv6Ranges": [{"CidrIpv6": cidr}]} if ":" in cidr else {"IpRanges": [{"CidrIp": cidr}]}
+    )
+    ports = {} if rule.from_port is None else {"FromPort": rule.from_port, "ToPort": rule.to_port}
+    asked = {
+        "GroupId": group_id,
+        "IpPermissions": [{"IpProtocol": rule.protocol, **ports, **ranges}],
+    }
+    return Fix(
+        (call("ec2", "RevokeSecurityGroupIngress", **asked),),
+        "removes the wide rule",
+        undo=(call("ec2", "AuthorizeSecurityGroupIngress", **asked),),
+        caution="Clients that no other rule admits cannot connect any more.",
+    )

@@ -9,8 +9,9 @@ Not the fix: leaving it on for one laptop; use a Session Manager tunnel.
 
 from __future__ import annotations
 
-from opskit.checks.interface import Finding, Fix, passed, reported, warned
-from opskit.checks.remedy import aws
+from opskit.checks.fix import Fix
+from opskit.checks.fix_commands import call
+from opskit.checks.interface import Finding, passed, reported, warned
 from opskit.facts.database import Database
 
 
@@ -19,15 +20,23 @@ def check(database: Database) -> Finding:
     name = database.instance.identifier
     if not database.instance.is_public:
         return passed(f"{name} has no public address")
-    command = aws(
-        "rds",
-        "modify-db-instance",
-        db_instance_identifier=name,
-        no_publicly_accessible=True,
-        apply_immediately=True,
+    change, undo = (
+        call(
+            "rds",
+            "ModifyDBInstance",
+            DBInstanceIdentifier=name,
+            PubliclyAccessible=is_public,
+            ApplyImmediately=True,
+        )
+        for is_public in (False, True)
     )
     return warned(
         f"{name} has a public address",
         reported("rds:DescribeDBInstances says PubliclyAccessible"),
-        fix=Fix("takes the public address away", (command,)),
+        fix=Fix(
+            (change,),
+            "takes the public address away",
+            undo=(undo,),
+            caution="Clients outside the VPC lose their way to it.",
+        ),
     )

@@ -11,7 +11,7 @@ Not the fix: ssm:*.
 
 from __future__ import annotations
 
-from opskit.checks.iam import repair
+from opskit.checks.iam import fixes
 from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.standing import Standing
 from opskit.checks.iam.verdict import Broken, name_of
@@ -62,7 +62,7 @@ def check(
         f"{name_of(role)} is not allowed the operation that the app calls: {miss.words}",
         observed(f"the app has no database password and says: {said.strip()}"),
         *standing.read.evidence,
-        fix=repair.grant(bench, broken),
+        fix=fixes.grant(bench, broken),
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from opskit.checks.remedy import restart_if_unhealthy
+from opskit.checks.fix import Command
+from opskit.checks.fix_commands import restart_if_unhealthy
 from opskit.config import Target
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.identity import Identity
@@ -30,7 +31,7 @@ class Bench:
     key: Key | None
     access: RoleAccess | None
     policies: RolePolicies | None
-    restart: tuple[str, ...]
+    restart: tuple[Command, ...]
 
     @property
     def parameter_arns(self) -> list[str]:

@@ -10,7 +10,7 @@ Not the fix: removing the boundary.
 
 from __future__ import annotations
 
-from opskit.checks.iam import repair
+from opskit.checks.iam import fixes
 from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.standing import Standing
 from opskit.checks.iam.verdict import verdict
@@ -30,5 +30,5 @@ def check(standing: Standing, role: Fact[InstanceRole], bench: Bench) -> Finding
         bench,
         reading=(Denial.BOUNDARY,),
         decrypting=(Denial.BOUNDARY,),
-        mend=repair.widen_boundary,
+        mend=fixes.widen_boundary,
     )

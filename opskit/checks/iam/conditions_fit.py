@@ -11,7 +11,7 @@ Not the fix: dropping every condition.
 
 from __future__ import annotations
 
-from opskit.checks.iam import repair
+from opskit.checks.iam import fixes
 from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.standing import Standing
 from opskit.checks.iam.verdict import verdict
@@ -31,5 +31,5 @@ def check(standing: Standing, role: Fact[InstanceRole], bench: Bench) -> Finding
         bench,
         reading=(Denial.CONDITION,),
         decrypting=(Denial.CONDITION,),
-        mend=repair.grant,
+        mend=fixes.grant,
     )

@@ -9,7 +9,7 @@ Not the fix: more allows; detaching the whole policy.
 
 from __future__ import annotations
 
-from opskit.checks.iam import repair
+from opskit.checks.iam import fixes
 from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.standing import Standing
 from opskit.checks.iam.verdict import verdict
@@ -29,5 +29,5 @@ def check(standing: Standing, role: Fact[InstanceRole], bench: Bench) -> Finding
         bench,
         reading=(Denial.EXPLICIT,),
         decrypting=(Denial.EXPLICIT,),
-        mend=repair.narrow_deny,
+        mend=fixes.narrow_deny,
     )

@@ -10,8 +10,9 @@ Not the fix: access keys in a file on the instance.
 
 from __future__ import annotations
 
-from opskit.checks.interface import Finding, Fix, failed, passed, reported
-from opskit.checks.remedy import aws
+from opskit.checks.fix import Advice, Fix, Remedy
+from opskit.checks.fix_commands import call
+from opskit.checks.interface import Finding, failed, passed, reported
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.ecs_task import EcsTask
 from opskit.facts.instance_role import InstanceRole
@@ -27,26 +28,41 @@ def check(app: AppInstance, role: InstanceRole) -> Finding:
     if role.role_name:
         return passed(f"{instance.label} has role {role.role_name}")
     if instance.profile_arn is None:
-        commands: tuple[str, ...] = ()
-        if role.candidates:
-            commands = (
-                aws(
-                    "ec2",
-                    "associate-iam-instance-profile",
-                    instance_id=instance.instance_id,
-                    iam_instance_profile=f"Name={role.candidates[0]}",
-                ),
-            )
         fitting = ", ".join(role.candidates) or "none"
         return failed(
             f"{instance.label} has no instance profile, so nothing on it gets AWS credentials",
             reported("ec2:DescribeInstances shows no IamInstanceProfile"),
             reported(f"profiles that carry the target's name: {fitting}"),
-            fix=Fix("attaches the profile", commands) if commands else None,
+            fix=_attach(instance.instance_id, role.candidates),
         )
     return failed(
         f"instance profile {role.profile_name} of {instance.label} holds no role",
         reported("iam:GetInstanceProfile shows no role in it"),
+        fix=Advice(
+            f"Add the app's role to {role.profile_name} (iam:AddRoleToInstanceProfile); which role that is "
+            "cannot be read from here, so no command is offered."
+        ),
+    )
+
+
+def _attach(instance_id: str, candidates: tuple[str, ...]) -> Remedy:
+    """Attach the one profile that carries the target's name."""
+    if len(candidates) != 1:
+        which = f"several fit ({', '.join(candidates)})" if candidates else "none carries its name"
+        return Advice(f"Attach the app's profile with ec2:AssociateIamInstanceProfile: {which}.")
+    profile = {"Name": candidates[0]}
+    return Fix(
+        (
+            call(
+                "ec2",
+                "AssociateIamInstanceProfile",
+                InstanceId=instance_id,
+                IamInstanceProfile=profile,
+            ),
+        ),
+        "attaches the profile",
+        no_undo="the id of the association is known only afterwards: "
+        "ec2:DescribeIamInstanceProfileAssociations names it",
     )
 
 
@@ -55,4 +71,8 @@ def _without_role(task: EcsTask) -> Finding:
         f"task definition {task.family} names no task role, so nothing in its containers gets AWS "
         "credentials",
         reported("ecs:DescribeTaskDefinition shows no taskRoleArn; the execution role is not it"),
+        fix=Advice(
+            f"Register a new revision of {task.family} with taskRoleArn, and update the service to it; which "
+            "role it should be is not known here, so no command is offered."
+        ),
     )

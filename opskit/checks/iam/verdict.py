@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from opskit.checks.fix import Remedy
 from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.standing import Stand, Standing
-from opskit.checks.interface import Finding, Fix, failed, passed, skipped, undecided
+from opskit.checks.interface import Finding, failed, passed, skipped, undecided
 from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Fact, Known
 from opskit.policy.nearest import Denial, Miss
@@ -35,7 +36,7 @@ class Broken:
         return f"{self.role} may not {self.what}{why}"
 
 
-Mend = Callable[[Bench, Broken], Fix | None]
+Mend = Callable[[Bench, Broken], Remedy | None]
 
 
 def name_of(role: Fact[InstanceRole]) -> str:

@@ -10,7 +10,8 @@ Not the fix: new credentials.
 
 from __future__ import annotations
 
-from opskit.checks.interface import Finding, Fix, observed, passed, skipped, warned
+from opskit.checks.fix import Fix, LocalCommand
+from opskit.checks.interface import Finding, observed, passed, skipped, warned
 from opskit.facts.identity import Identity
 
 WARN_FROM_S = 120
@@ -28,5 +29,9 @@ def check(identity: Identity) -> Finding:
     return warned(
         f"this machine's clock is {abs(seconds):.0f} s {word} AWS's; beyond 300 s AWS refuses every call",
         observed("the Date of the reply to sts:GetCallerIdentity"),
-        fix=Fix("sets this machine's clock", ("sudo timedatectl set-ntp true",)),
+        fix=Fix(
+            (LocalCommand(("sudo", "timedatectl", "set-ntp", "true")),),
+            "sets this machine's clock",
+            no_undo="a clock that was wrong is not wanted back",
+        ),
     )

@@ -11,7 +11,7 @@ Not the fix: removing the deny: somebody may have written it against an attack.
 from __future__ import annotations
 
 from opskit.checks.interface import Finding
-from opskit.checks.network import repair
+from opskit.checks.network import fixes
 from opskit.checks.network.passage import ACLS, verdict
 from opskit.facts.interface import Fact
 from opskit.facts.probe import InstanceProbe
@@ -36,4 +36,4 @@ def check(way: Way, probe: Fact[InstanceProbe]) -> Finding:
         return f"{entry} of {one.place} denies {WHOSE[one.kind]} before any allow is reached"
 
     good = f"the ACLs pass {way.today.port} and the replies between app and database"
-    return verdict(way, probe, ACLS, (Reason.DENY_ENTRY,), good=good, say=say, mend=repair.entries)
+    return verdict(way, probe, ACLS, (Reason.DENY_ENTRY,), good=good, say=say, mend=fixes.entries)

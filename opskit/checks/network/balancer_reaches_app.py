@@ -12,9 +12,9 @@ Not the fix: opening the app's port to the internet.
 
 from __future__ import annotations
 
+from opskit.checks.fix import Fix
 from opskit.checks.interface import (
     Finding,
-    Fix,
     derived,
     failed,
     passed,
@@ -22,7 +22,7 @@ from opskit.checks.interface import (
     undecided,
     warned,
 )
-from opskit.checks.network import repair
+from opskit.checks.network import fixes
 from opskit.checks.network.passage import ACLS, needs_of
 from opskit.facts.balancer import Balancer
 from opskit.facts.interface import Fact, Known
@@ -62,7 +62,7 @@ def check(way: Way, front: Front, balancer: Fact[Balancer], targets: TargetHealt
 def _fix(way: Way, path: Path) -> Fix | None:
     acls = [c for c in path.broken if c.kind in ACLS]
     if acls:
-        return repair.entries_of(way.network, path, acls)
+        return fixes.entries_of(way.network, path, acls)
     if any(c.kind is Kind.INGRESS for c in path.broken):
-        return repair.ingress_of(path)
-    return repair.egress_of(path) if path.broken[0].kind is Kind.EGRESS else None
+        return fixes.ingress_of(path)
+    return fixes.egress_of(path) if path.broken[0].kind is Kind.EGRESS else None

@@ -11,7 +11,7 @@ Not the fix: egress to 0.0.0.0/0 on all ports, if it was narrowed on purpose.
 from __future__ import annotations
 
 from opskit.checks.interface import Finding
-from opskit.checks.network import repair
+from opskit.checks.network import fixes
 from opskit.checks.network.passage import verdict
 from opskit.facts.interface import Fact
 from opskit.facts.probe import InstanceProbe
@@ -31,5 +31,5 @@ def check(way: Way, groups: SecurityGroups, probe: Fact[InstanceProbe]) -> Findi
 
     good = f"{groups.labels(way.today.source.group_ids)} lets the app out to the database"
     return verdict(
-        way, probe, (Kind.EGRESS,), (Reason.EGRESS,), good=good, say=say, mend=repair.egress
+        way, probe, (Kind.EGRESS,), (Reason.EGRESS,), good=good, say=say, mend=fixes.egress
     )

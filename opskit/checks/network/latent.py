@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from opskit.checks.interface import Fix
-from opskit.checks.network import repair
+from opskit.checks.fix import Fix
+from opskit.checks.network import fixes
 from opskit.checks.network.passage import ACLS
 from opskit.reachability.path import Checkpoint, Kind, Outcome, Path
 from opskit.reachability.way import Elsewhere, Way
@@ -26,10 +26,10 @@ def fix_of(way: Way, path: Path, broken: Sequence[Checkpoint]) -> Fix | None:
     """The change for the first of several broken checkpoints, or for all where ACLs drop."""
     acls = [c for c in broken if c.kind in ACLS]
     if acls:
-        return repair.entries_of(way.network, path, acls)
+        return fixes.entries_of(way.network, path, acls)
     first = broken[0]
     if first.outcome is not Outcome.DROP:
         return None
     if first.kind is Kind.INGRESS:
-        return repair.ingress_of(path)
-    return repair.egress_of(path) if first.kind is Kind.EGRESS else None
+        return fixes.ingress_of(path)
+    return fixes.egress_of(path) if first.kind is Kind.EGRESS else None

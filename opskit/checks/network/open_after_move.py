@@ -11,7 +11,8 @@ Not the fix: pinning the database to one zone.
 
 from __future__ import annotations
 
-from opskit.checks.interface import Finding, Fix, derived, passed, skipped, warned
+from opskit.checks.fix import Fix
+from opskit.checks.interface import Finding, derived, passed, skipped, warned
 from opskit.checks.network import latent
 from opskit.reachability.path import Outcome
 from opskit.reachability.way import Way

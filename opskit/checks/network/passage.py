@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from opskit.checks.fix import Remedy
 from opskit.checks.interface import (
     Evidence,
     Finding,
-    Fix,
     derived,
     failed,
     observed,
@@ -16,7 +16,7 @@ from opskit.checks.interface import (
     undecided,
     warned,
 )
-from opskit.checks.network import repair
+from opskit.checks.network import fixes
 from opskit.facts.interface import Fact, Known
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.security_groups import SecurityGroups
@@ -35,7 +35,7 @@ NEEDS = {
 """What would make an unknown checkpoint known; for an ACL it is ec2:DescribeNetworkAcls."""
 
 Say = Callable[[Path, Checkpoint], str]
-Mend = Callable[[Way, Sequence[Checkpoint]], Fix | None]
+Mend = Callable[[Way, Sequence[Checkpoint]], Remedy | None]
 
 
 def verdict(
@@ -89,7 +89,7 @@ def at_ingress(
         (reason,),
         good=good,
         say=lambda path, _: say(path),
-        mend=repair.ingress,
+        mend=fixes.ingress,
     )
 
 

@@ -11,7 +11,7 @@ Not the fix: another default route.
 from __future__ import annotations
 
 from opskit.checks.interface import Finding
-from opskit.checks.network import repair
+from opskit.checks.network import fixes
 from opskit.checks.network.passage import ROUTES, verdict
 from opskit.facts.interface import Fact
 from opskit.facts.probe import InstanceProbe
@@ -32,5 +32,5 @@ def check(way: Way, probe: Fact[InstanceProbe]) -> Finding:
 
     good = "the route tables lead to the database and back"
     return verdict(
-        way, probe, ROUTES, (Reason.BLACKHOLE,), good=good, say=say, mend=repair.living_route
+        way, probe, ROUTES, (Reason.BLACKHOLE,), good=good, say=say, mend=fixes.living_route
     )

@@ -12,7 +12,7 @@ Not the fix: a public address for the database.
 from __future__ import annotations
 
 from opskit.checks.interface import Finding
-from opskit.checks.network import repair
+from opskit.checks.network import fixes
 from opskit.checks.network.passage import ROUTES, verdict
 from opskit.facts.interface import Fact
 from opskit.facts.probe import InstanceProbe
@@ -33,5 +33,5 @@ def check(way: Way, probe: Fact[InstanceProbe]) -> Finding:
 
     good = "the route tables lead to the database and back"
     return verdict(
-        way, probe, ROUTES, (Reason.NO_ROUTE,), good=good, say=say, mend=repair.missing_route
+        way, probe, ROUTES, (Reason.NO_ROUTE,), good=good, say=say, mend=fixes.missing_route
     )

@@ -11,7 +11,7 @@ Not the fix: copying routes into the main table, which other subnets follow too.
 from __future__ import annotations
 
 from opskit.checks.interface import Finding
-from opskit.checks.network import repair
+from opskit.checks.network import fixes
 from opskit.checks.network.passage import ROUTES, verdict
 from opskit.facts.interface import Fact
 from opskit.facts.probe import InstanceProbe
@@ -30,5 +30,5 @@ def check(way: Way, probe: Fact[InstanceProbe]) -> Finding:
 
     good = "the route tables lead to the database and back"
     return verdict(
-        way, probe, ROUTES, (Reason.MAIN_TABLE,), good=good, say=say, mend=repair.own_table
+        way, probe, ROUTES, (Reason.MAIN_TABLE,), good=good, say=say, mend=fixes.own_table
     )

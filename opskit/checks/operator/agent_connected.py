@@ -13,8 +13,9 @@ Not the fix: opening port 22 to the internet.
 
 from __future__ import annotations
 
-from opskit.checks.interface import Evidence, Finding, Fix, failed, passed, reported, warned
-from opskit.checks.remedy import aws
+from opskit.checks.fix import Fix
+from opskit.checks.fix_commands import call
+from opskit.checks.interface import Evidence, Finding, failed, passed, reported, warned
 from opskit.facts.agent import Agent
 from opskit.facts.app_instance import AppInstance
 
@@ -34,16 +35,17 @@ def check(app: AppInstance, agent: Agent) -> Finding:
                 f"the agent of {label} is old ({agent.version}): sessions need a terminal, and a tunnel "
                 "carries one connection at a time",
                 fix=Fix(
-                    "updates the agent",
                     (
-                        aws(
+                        call(
                             "ssm",
-                            "send-command",
-                            instance_ids=[app.instance.instance_id],
-                            document_name="AWS-UpdateSSMAgent",
+                            "SendCommand",
+                            InstanceIds=[app.instance.instance_id],
+                            DocumentName="AWS-UpdateSSMAgent",
                         ),
                     ),
-                    "The agent restarts; the app does not.",
+                    "updates the agent",
+                    no_undo="an older agent has to be installed by hand",
+                    caution="The agent restarts; the app does not.",
                 ),
             )
         return passed(f"the agent of {label} ({agent.version or 'no version'}) takes sessions")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from opskit.checks.fix import Fix
+from opskit.checks.fix_commands import call
 from opskit.checks.interface import (
     Evidence,
     Finding,
-    Fix,
     derived,
     failed,
     passed,
@@ -14,7 +15,6 @@ from opskit.checks.interface import (
     undecided,
     warned,
 )
-from opskit.checks.remedy import aws
 from opskit.facts.permissions import Group
 from opskit.policy.operator import OperatorAccess, OperatorNeed
 
@@ -110,12 +110,19 @@ def _fix(access: OperatorAccess, needs: list[OperatorNeed]) -> Fix | None:
     document = {"Version": "2012-10-17", "Statement": statements}
     policy = f"opskit-{needs[0].permission.group.split(' ', 1)[1].replace(' ', '-')}"
     last = name.rsplit("/", 1)[-1]
-    named = {"user_name": last} if kind == "user" else {"role_name": last}
-    command = aws(
-        "iam", f"put-{kind}-policy", **named, policy_name=policy, policy_document=document
-    )
+    named = {"UserName": last} if kind == "user" else {"RoleName": last}
+    operation = f"{kind.capitalize()}Policy"
     return Fix(
+        (
+            call(
+                "iam",
+                f"Put{operation}",
+                **named,
+                PolicyName=policy,
+                PolicyDocument=document,
+            ),
+        ),
         f"gives {kind} {last} the rights that are missing",
-        (command,),
-        "An administrator has to run it. Roles of IAM Identity Center get it in their permission set.",
+        undo=(call("iam", f"Delete{operation}", **named, PolicyName=policy),),
+        ask="An administrator has to run it. Roles of IAM Identity Center get it in their permission set",
     )

@@ -9,8 +9,9 @@ Not the fix: an entry in /etc/hosts, or a CNAME under the old name: TLS names wo
 
 from __future__ import annotations
 
-from opskit.checks.interface import Finding, Fix, derived, failed, passed, reported, skipped
-from opskit.checks.remedy import put_parameter, restart_commands
+from opskit.checks.fix import Fix
+from opskit.checks.fix_commands import put_parameter, restart_commands
+from opskit.checks.interface import Finding, derived, failed, passed, reported, skipped
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.dns import OperatorDns
@@ -47,10 +48,11 @@ def check(
             f"{database.instance.identifier} is taken to be meant because {database.chosen_because}"
         ),
         fix=Fix(
-            "writes the present endpoint and restarts the app",
             (
                 put_parameter(endpoint.name, endpoint.kind, database.host),
                 *restart_commands(app, probe),
             ),
+            "writes the present endpoint and restarts the app",
+            undo=(put_parameter(endpoint.name, endpoint.kind, endpoint.value or ""),),
         ),
     )

@@ -10,9 +10,10 @@ Not the fix: a new parameter under another key, as long as this one can be had b
 
 from __future__ import annotations
 
-from opskit.checks.interface import Finding, Fix, failed, passed, reported, undecided
+from opskit.checks.fix import Fix
+from opskit.checks.fix_commands import call, restart_if_unhealthy
+from opskit.checks.interface import Finding, failed, passed, reported, undecided
 from opskit.checks.parameters.key_usable import PENDING
-from opskit.checks.remedy import aws, restart_if_unhealthy
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.key import Key
@@ -41,12 +42,14 @@ def check(
         f"the key of the password, {key.named_as} ({key.key_id}), waits for its deletion{until}",
         reported(f"kms:DescribeKey says {key.state} of {key.arn}"),
         fix=Fix(
-            "keeps the key and lets it decrypt again",
             (
-                aws("kms", "cancel-key-deletion", key_id=key.key_id),
-                aws("kms", "enable-key", key_id=key.key_id),
+                call("kms", "CancelKeyDeletion", KeyId=key.key_id),
+                call("kms", "EnableKey", KeyId=key.key_id),
                 *restart_if_unhealthy(app, probe),
             ),
-            "After that day the values under this key are lost for ever.",
+            "keeps the key and lets it decrypt again",
+            no_undo="a deletion is scheduled again by whoever wants it",
+            ask="The person who scheduled the deletion meant something by it: say that the key is in use",
+            caution="After that day the values under this key are lost for ever.",
         ),
     )

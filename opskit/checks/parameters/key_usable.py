@@ -11,8 +11,9 @@ Not the fix: a new parameter under another key, as long as the old key can be ha
 
 from __future__ import annotations
 
-from opskit.checks.interface import Finding, Fix, failed, passed, reported, skipped, undecided
-from opskit.checks.remedy import aws, restart_if_unhealthy
+from opskit.checks.fix import Advice, Command, Fix
+from opskit.checks.fix_commands import call, restart_if_unhealthy
+from opskit.checks.interface import Finding, failed, passed, reported, skipped, undecided
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.interface import Fact, Known
 from opskit.facts.key import Key
@@ -42,20 +43,29 @@ def check(
         return failed(
             f"{broken[0].name} cannot be decrypted: {broken[0].message}",
             reported(f"ssm:GetParameter answered {broken[0].code}"),
+            fix=Advice(
+                "kms:DescribeKey on its key would tell which state it is in, and the command."
+            ),
         )
     if parameters.get("password"):
         return passed("the password was decrypted")
     return undecided(key.reason, *key.missing)
 
 
-def _unusable(key: Key, messages: list[str], restart: tuple[str, ...]) -> Finding:
+def _unusable(key: Key, messages: list[str], restart: tuple[Command, ...]) -> Finding:
     state = {"Disabled": "is disabled"}.get(key.state, f"is in state {key.state}")
     return failed(
         f"the key of the password, {key.named_as} ({key.key_id}), {state}, so nobody can decrypt",
         reported(f"kms:DescribeKey says {key.state} of {key.arn}"),
         *(reported(message) for message in messages[:1]),
         fix=Fix(
+            (call("kms", "EnableKey", KeyId=key.key_id), *restart),
             "lets the key decrypt again",
-            (aws("kms", "enable-key", key_id=key.key_id), *restart),
+            undo=(call("kms", "DisableKey", KeyId=key.key_id),),
+            ask="Someone disabled it: ask why before the next occasion",
+        )
+        if key.state == "Disabled"
+        else Advice(
+            f"KMS does not enable a key in state {key.state}; its owner has to bring it back."
         ),
     )

@@ -9,8 +9,9 @@ Not the fix: today's address.
 
 from __future__ import annotations
 
-from opskit.checks.interface import Finding, Fix, failed, observed, passed, skipped, warned
-from opskit.checks.remedy import put_parameter, restart_commands
+from opskit.checks.fix import Fix
+from opskit.checks.fix_commands import put_parameter, restart_commands
+from opskit.checks.interface import Finding, failed, observed, passed, skipped, warned
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known
@@ -38,7 +39,8 @@ def check(
         if database.host
         else ()
     )
-    fix = Fix("writes the name and restarts the app", commands)
+    back = (put_parameter(endpoint.name, endpoint.kind, host),)
+    fix = Fix(commands, "writes the name and restarts the app", undo=back) if commands else None
     if today and host not in today:
         return failed(
             f"{endpoint.name} holds the address {host}, which is no longer "

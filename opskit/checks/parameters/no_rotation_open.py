@@ -13,9 +13,9 @@ Not the fix: one of the two passwords set by hand, or the journal's records dele
 
 from __future__ import annotations
 
+from opskit.checks.fix import Fix, OpskitCommand
 from opskit.checks.interface import (
     Finding,
-    Fix,
     failed,
     observed,
     passed,
@@ -39,9 +39,10 @@ def check(target: Target, rotation: Fact[OpenRotation], login: Fact[Login]) -> F
     if not found.number:
         return passed(f"no rotation of {name} stands open")
     fix = Fix(
+        (OpskitCommand(("rotate-password",), ("--resume", "--yes")),),
         "goes on from where it is; --rollback in its place goes back",
-        (f"opskit rotate-password {target.flags} --resume --yes",),
-        "Setting one of the two passwords by hand is not the fix: it knows both.",
+        no_undo="--rollback in place of --resume leads to the earlier password",
+        caution="Setting one of the two passwords by hand is not the fix: the rotation knows both.",
     )
     when = f", opened {found.opened_at:%Y-%m-%d %H:%M} UTC," if found.opened_at else ""
     text = f"rotation {found.number} of {name}{when} was never finished"

@@ -9,8 +9,9 @@ Not the fix: opening the wrong port in the security group.
 
 from __future__ import annotations
 
-from opskit.checks.interface import Finding, Fix, failed, passed, reported, skipped
-from opskit.checks.remedy import put_parameter, restart_commands
+from opskit.checks.fix import Fix
+from opskit.checks.fix_commands import put_parameter, restart_commands
+from opskit.checks.interface import Finding, failed, passed, reported, skipped
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact
@@ -39,10 +40,11 @@ def check(
         f"on {database.port}",
         reported(f"RDS says {database.host}:{database.port}"),
         fix=Fix(
-            "writes the endpoint with the right port and restarts the app",
             (
                 put_parameter(endpoint.name, endpoint.kind, f"{parameters.host}:{database.port}"),
                 *restart_commands(app, probe),
             ),
+            "writes the endpoint with the right port and restarts the app",
+            undo=(put_parameter(endpoint.name, endpoint.kind, endpoint.value or ""),),
         ),
     )

@@ -9,13 +9,11 @@ Not the fix: a new password, which would be stored by the same command.
 
 from __future__ import annotations
 
-import shlex
-
-from opskit.checks.interface import Finding, Fix, failed, passed, reported, warned
-from opskit.checks.remedy import put_parameter, restart_commands
+from opskit.checks.fix import Command, Fix, OpskitCommand
+from opskit.checks.fix_commands import put_parameter, restart_commands
+from opskit.checks.interface import Finding, failed, passed, reported, warned
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.interface import Fact, Known
-from opskit.facts.key import Key
 from opskit.facts.login import Login
 from opskit.facts.parameters import Parameter, Parameters
 from opskit.facts.probe import InstanceProbe
@@ -25,7 +23,6 @@ explains = ("dns", "auth", "app")
 
 def check(
     parameters: Parameters,
-    key: Fact[Key],
     login: Fact[Login],
     app: Fact[AppInstance],
     probe: Fact[InstanceProbe],
@@ -37,26 +34,20 @@ def check(
     text = "; ".join(f"{p.name} has {' and '.join(p.blemishes)}" for p in stained)
     if isinstance(login, Known) and login.value.succeeded:
         return warned(text + "; the login works all the same", reported("read from SSM"))
-    commands = tuple(_clean(p, key) for p in stained)
     return failed(
         text,
         *(reported(f"{p.name}, version {p.version}, was read and looked at") for p in stained),
         fix=Fix(
+            (
+                *(_clean(p) for p in stained),
+                *restart_commands(app, probe),
+            ),
             "puts the same values without it, and restarts the app",
-            commands + restart_commands(app, probe),
         ),
     )
 
 
-def _clean(parameter: Parameter, key: Fact[Key]) -> str:
+def _clean(parameter: Parameter) -> Command:
     if parameter.value is not None:
         return put_parameter(parameter.name, parameter.kind, parameter.value.strip("\"'"))
-    name = shlex.quote(parameter.name)
-    key_id = f" --key-id {shlex.quote(key.value.named_as)}" if isinstance(key, Known) else ""
-    # Through pipes only: the value is in no argument and on no screen.
-    return (
-        f"aws ssm get-parameter --name {name} --with-decryption --query Parameter.Value --output text"
-        " | tr -d '\\n\\r \"'\"'\"'\\t'"
-        f" | aws ssm put-parameter --name {name} --type {parameter.kind}{key_id} --overwrite"
-        " --value file:///dev/stdin"
-    )
+    return OpskitCommand(("rotate-password", "repair"), ("--yes",))

@@ -11,12 +11,11 @@ Not the fix: rds.force_ssl=0, nor rejectUnauthorized: false.
 
 from __future__ import annotations
 
-import shlex
-
+from opskit.checks.fix import Advice, Fix, InstanceCommand, Remedy
+from opskit.checks.fix_commands import recreate
 from opskit.checks.interface import (
     Evidence,
     Finding,
-    Fix,
     failed,
     observed,
     passed,
@@ -24,7 +23,6 @@ from opskit.checks.interface import (
     skipped,
     undecided,
 )
-from opskit.checks.remedy import on_instance, recreate
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.interface import Fact, Known
 from opskit.facts.probe import InstanceProbe
@@ -69,7 +67,7 @@ def check(probe: InstanceProbe, setting: Fact[TlsSetting], app: AppInstance) -> 
     return passed(f"TLS is required and offered{f' ({version})' if version else ''}", *server)
 
 
-def _fix(container: Container, mode: Setting, app: AppInstance) -> Fix | None:
+def _fix(container: Container, mode: Setting, app: AppInstance) -> Remedy:
     """Edit the file that defines the mode, and create the container anew."""
     wanted = "verify-full" if container.setting("sslrootcert") else "require"
     note = (
@@ -78,11 +76,19 @@ def _fix(container: Container, mode: Setting, app: AppInstance) -> Fix | None:
         else "It names no CA bundle, so `require` encrypts without verifying; add the RDS bundle next."
     )
     if not (mode.file and container.project_directory):
-        return None
-    edit = f"s/^{mode.variable}=.*/{mode.variable}={wanted}/"
-    command = f"sed -i {shlex.quote(edit)} {shlex.quote(mode.file)} && {recreate(container)}"
+        return Advice(
+            f"Set {mode.variable}={wanted} where {container.name} gets its environment, and create it "
+            f"again; that file is not known here, so no command is offered. {note}"
+        )
+    edit, back = (
+        ("sed", "-i", f"s/^{mode.variable}=.*/{mode.variable}={value}/", mode.file)
+        for value in (wanted, mode.value)
+    )
+    instance_id = app.instance.instance_id
     return Fix(
-        f"sets {mode.variable}={wanted} in {mode.file} and creates the container anew",
-        (on_instance(app.instance.instance_id, command),),
-        note,
+        (InstanceCommand(instance_id, (edit, recreate(container))),),
+        f"sets {mode.variable}={wanted} in {mode.file} and creates the container again",
+        undo=(InstanceCommand(instance_id, (back, recreate(container))),),
+        caution=note,
+        restarts=(container.name,),
     )

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from opskit.checks.fix import Danger, Fix
+from opskit.checks.fix_commands import call
 from opskit.checks.interface import (
     Finding,
-    Fix,
     failed,
     observed,
     passed,
@@ -22,7 +23,6 @@ from opskit.checks.interface import (
     undecided,
     warned,
 )
-from opskit.checks.remedy import aws
 from opskit.facts.certificate import Certificate
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known
@@ -44,16 +44,19 @@ def check(database: Database, certificate: Fact[Certificate]) -> Finding:
         return undecided("the certificate was not seen", "a TLS handshake with the server")
     now, name = datetime.now(UTC), database.instance.identifier
     fix = Fix(
-        "renews the server's certificate by applying its CA anew",
         (
-            aws(
+            call(
                 "rds",
-                "modify-db-instance",
-                db_instance_identifier=name,
-                ca_certificate_identifier=database.instance.ca_identifier or "rds-ca-rsa2048-g1",
-                apply_immediately=True,
+                "ModifyDBInstance",
+                DBInstanceIdentifier=name,
+                CACertificateIdentifier=database.instance.ca_identifier or "rds-ca-rsa2048-g1",
+                ApplyImmediately=True,
             ),
         ),
+        "renews the server's certificate by applying its CA again",
+        no_undo="an expired certificate is not wanted back",
+        dangers=(Danger.INTERRUPTS_DATABASE,),
+        caution="Engine versions that cannot rotate a certificate in place restart for it.",
     )
     if ends < now:
         return failed(f"the certificate of {name} expired on {ends:%Y-%m-%d}", basis, fix=fix)

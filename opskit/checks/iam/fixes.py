@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from opskit.checks.fix import AwsCall, Fix
+from opskit.checks.fix_commands import call
 from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.verdict import Broken
-from opskit.checks.interface import Fix
-from opskit.checks.remedy import aws
 from opskit.policy.document import Document
 from opskit.policy.pattern import Pattern, fits_resource
 
@@ -22,18 +21,18 @@ def grant(bench: Bench, broken: Broken) -> Fix | None:
     if bench.role is None or (broken.is_decrypt and bench.key is None):
         return None
     name = "decrypt-parameters" if broken.is_decrypt else "read-parameters"
-    command = aws(
+    command = call(
         "iam",
-        "put-role-policy",
-        role_name=broken.role,
-        policy_name=name,
-        policy_document=_document(bench.statement(is_decrypt=broken.is_decrypt)),
+        "PutRolePolicy",
+        RoleName=broken.role,
+        PolicyName=name,
+        PolicyDocument=_document(bench.statement(is_decrypt=broken.is_decrypt)),
     )
     note = SECONDS
     if broken.miss.hit is not None:
         note = f"Or mend {broken.miss.hit.label}, where it stands. {SECONDS}"
     does = f"adds one inline policy to {broken.role}, removes nothing"
-    return Fix(does, (command, *bench.restart), note)
+    return Fix((command, *bench.restart), does, caution=note)
 
 
 def widen_boundary(bench: Bench, broken: Broken) -> Fix | None:
@@ -51,7 +50,7 @@ def widen_boundary(bench: Bench, broken: Broken) -> Fix | None:
         document = _with(boundary, *rows)
     does = f"makes a new version of the permissions boundary {boundary.name}"
     note = f"The boundary is its owner's safety: ask before changing it. {MOST_VERSIONS}"
-    return Fix(does, (_new_version(boundary.arn, document), *bench.restart), note)
+    return Fix((_new_version(boundary.arn, document), *bench.restart), does, caution=note)
 
 
 def narrow_deny(bench: Bench, broken: Broken) -> Fix | None:
@@ -66,16 +65,16 @@ def narrow_deny(bench: Bench, broken: Broken) -> Fix | None:
     if text.arn:
         command = _new_version(text.arn, document)
     else:
-        command = aws(
+        command = call(
             "iam",
-            "put-role-policy",
-            role_name=broken.role,
-            policy_name=text.name,
-            policy_document=document,
+            "PutRolePolicy",
+            RoleName=broken.role,
+            PolicyName=text.name,
+            PolicyDocument=document,
         )
     does = f"rewrites {text.name} without the deny for these parameters"
     note = "Somebody wrote that deny: ask why before taking it back. Another allow does not help."
-    return Fix(does, (command, *bench.restart), note)
+    return Fix((command, *bench.restart), does, caution=note)
 
 
 def exempt(bench: Bench, broken: Broken) -> Fix | None:
@@ -89,17 +88,12 @@ def exempt(bench: Bench, broken: Broken) -> Fix | None:
     listed = names.get("aws:PrincipalArn", [])
     names["aws:PrincipalArn"] = [*_rows(listed), bench.role.role_arn]
     document = _replaced(hit.policy, hit.statement.raw, {**statement, "Condition": condition})
-    command = aws(
-        "organizations",
-        "update-policy",
-        policy_id=hit.policy.arn,
-        content=json.dumps(document, separators=(",", ":")),
-    )
+    command = call("organizations", "UpdatePolicy", PolicyId=hit.policy.arn, Content=document)
     note = (
         "It has to be run in the management account, or one that it has delegated to, and it is the "
         "organization's decision. Taking the policy away for everybody is not the fix."
     )
-    return Fix(f"exempts {broken.role} from {hit.label}", (command, *bench.restart), note)
+    return Fix((command, *bench.restart), f"exempts {broken.role} from {hit.label}", caution=note)
 
 
 def admit_in_key_policy(bench: Bench, broken: Broken) -> Fix | None:
@@ -118,25 +112,21 @@ def admit_in_key_policy(bench: Bench, broken: Broken) -> Fix | None:
         "Principal": {"AWS": bench.role.role_arn},
         "Resource": "*",
     }
-    command = aws(
+    command = call(
         "kms",
-        "put-key-policy",
-        key_id=bench.key.key_id,
-        policy_name="default",
-        policy=_with(key_document, added),
+        "PutKeyPolicy",
+        KeyId=bench.key.key_id,
+        PolicyName="default",
+        Policy=_with(key_document, added),
     )
     does = f"adds one statement to the policy of {bench.key.named_as}, removes none"
     note = "In a key policy `*` as resource means this key."
-    return Fix(does, (command, *bench.restart), note)
+    return Fix((command, *bench.restart), does, caution=note)
 
 
-def _new_version(arn: str, document: Mapping[str, Any]) -> str:
-    return aws(
-        "iam",
-        "create-policy-version",
-        policy_arn=arn,
-        policy_document=document,
-        set_as_default=True,
+def _new_version(arn: str, document: Mapping[str, Any]) -> AwsCall:
+    return call(
+        "iam", "CreatePolicyVersion", PolicyArn=arn, PolicyDocument=document, SetAsDefault=True
     )
 
 

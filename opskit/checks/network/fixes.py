@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from opskit.checks.interface import Fix
-from opskit.checks.remedy import aws
+from opskit.checks.fix import AwsCall, Fix
+from opskit.checks.fix_commands import call
 from opskit.facts.routes import RouteTable
 from opskit.facts.subnets import NetworkAcl
 from opskit.reachability import route
@@ -31,15 +31,18 @@ def ingress_of(path: Path) -> Fix | None:
     own, peers = path.destination.group_ids, path.source.group_ids
     if not own or not peers:
         return None
-    command = aws(
-        "ec2",
-        "authorize-security-group-ingress",
-        group_id=own[0],
-        protocol="tcp",
-        port=path.port,
-        source_group=peers[0],
+    asked = {"GroupId": own[0], "IpPermissions": [_rule(path.port, peers[0])]}
+    return Fix(
+        (call("ec2", "AuthorizeSecurityGroupIngress", **asked),),
+        undo=(call("ec2", "RevokeSecurityGroupIngress", **asked),),
+        caution=NO_RANGE,
     )
-    return Fix("adds one rule, removes none", (command,), NO_RANGE)
+
+
+def _rule(port: int, group_id: str) -> dict[str, object]:
+    """TCP on one port, for one group as the peer."""
+    pairs = [{"GroupId": group_id}]
+    return {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "UserIdGroupPairs": pairs}
 
 
 def egress(way: Way, _: Sequence[Checkpoint]) -> Fix | None:
@@ -52,14 +55,11 @@ def egress_of(path: Path) -> Fix | None:
     own, peers = path.source.group_ids, path.destination.group_ids
     if not own or not peers:
         return None
-    rule = {
-        "IpProtocol": "tcp",
-        "FromPort": path.port,
-        "ToPort": path.port,
-        "UserIdGroupPairs": [{"GroupId": peers[0]}],
-    }
-    command = aws("ec2", "authorize-security-group-egress", group_id=own[0], ip_permissions=[rule])
-    return Fix("adds one egress rule, removes none", (command,))
+    asked = {"GroupId": own[0], "IpPermissions": [_rule(path.port, peers[0])]}
+    return Fix(
+        (call("ec2", "AuthorizeSecurityGroupEgress", **asked),),
+        undo=(call("ec2", "RevokeSecurityGroupEgress", **asked),),
+    )
 
 
 def entries(way: Way, broken: Sequence[Checkpoint]) -> Fix | None:
@@ -70,16 +70,14 @@ def entries(way: Way, broken: Sequence[Checkpoint]) -> Fix | None:
 def entries_of(network: Network, path: Path, broken: Sequence[Checkpoint]) -> Fix | None:
     """An allow entry for each checkpoint, numbered before the entry that decides there."""
     acls = network.acls.all if network.acls else ()
-    commands: list[str] = []
+    commands: list[AwsCall] = []
     for one in broken:
         acl = next((a for a in acls if a.acl_id in one.ids), None)
         if acl is not None:
             commands += _allow(acl, one, path)
     if not commands:
         return None
-    added = sum("create-network-acl-entry" in c or "replace-network" in c for c in commands)
-    word = "entry" if added == 1 else "entries"
-    return Fix(f"adds {added} {word}, removes none", tuple(commands))
+    return Fix(tuple(commands))
 
 
 def living_route(way: Way, broken: Sequence[Checkpoint]) -> Fix | None:
@@ -100,10 +98,11 @@ def living_route(way: Way, broken: Sequence[Checkpoint]) -> Fix | None:
         lists=way.network.lists.cidrs_of,
     )
     if said.course is Course.ARRIVES:
-        command = aws("ec2", "delete-route", route_table_id=table.table_id, **_to(dead.destination))
         why = f"{said.words} then decides"
         return Fix(
-            "removes the route that leads nowhere", (command,), f"{why[0].upper()}{why[1:]}."
+            (call("ec2", "DeleteRoute", RouteTableId=table.table_id, **_to(dead.destination)),),
+            no_undo="a route cannot be made to a target that is gone",
+            caution=f"{why[0].upper()}{why[1:]}.",
         )
     return _peer_route(way, one, table)
 
@@ -117,15 +116,14 @@ def missing_route(way: Way, broken: Sequence[Checkpoint]) -> Fix | None:
 def own_table(_: Way, broken: Sequence[Checkpoint]) -> Fix | None:
     """Give the subnet the table that leads there."""
     better, subnet = broken[0].ids[1:]
-    command = aws("ec2", "associate-route-table", route_table_id=better, subnet_id=subnet)
     return Fix(
-        "gives the subnet a route table of its own instead of the main one",
-        (command,),
-        f"All of the subnet's traffic follows {better} then; compare the two tables first.",
+        (call("ec2", "AssociateRouteTable", RouteTableId=better, SubnetId=subnet),),
+        no_undo="the id of the association is known only afterwards: ec2:DescribeRouteTables names it",
+        caution=f"All of the subnet's traffic follows {better} then; compare the two tables first.",
     )
 
 
-def _allow(acl: NetworkAcl, one: Checkpoint, path: Path) -> list[str]:
+def _allow(acl: NetworkAcl, one: Checkpoint, path: Path) -> list[AwsCall]:
     is_out = one.kind in (Kind.ACL_OUT, Kind.REPLY_ACL_OUT)
     is_reply = one.kind in (Kind.REPLY_ACL_OUT, Kind.REPLY_ACL_IN)
     # Out of the source's subnet and back into it the peer is the database, else the app.
@@ -133,23 +131,20 @@ def _allow(acl: NetworkAcl, one: Checkpoint, path: Path) -> list[str]:
     first, last = ADVISED if is_reply else (path.port, path.port)
     used = {e.number: e for e in acl.entries if e.is_egress == is_out and e.number < FINAL_DENY}
     deciding = [p.entry.number for p in one.dropped if p.entry and p.entry.number < FINAL_DENY]
-    common: dict[str, object] = {
-        "network_acl_id": acl.acl_id,
-        ("egress" if is_out else "ingress"): True,
-    }
+    common: dict[str, object] = {"NetworkAclId": acl.acl_id, "Egress": is_out}
     allow: dict[str, object] = {
-        "protocol": "tcp",
-        "port_range": f"From={first},To={last}",
+        "Protocol": "6",
+        "PortRange": {"From": first, "To": last},
         **_cidr(peer),
-        "rule_action": "allow",
+        "RuleAction": "allow",
     }
     if not deciding:
         number = min(FINAL_DENY - 1, max(used, default=90) + 10)
-        return [aws("ec2", "create-network-acl-entry", **common, rule_number=number, **allow)]
+        return [call("ec2", "CreateNetworkAclEntry", **common, RuleNumber=number, **allow)]
     lowest = min(deciding)
     free = next((n for n in range(lowest - 1, 0, -1) if n not in used), None)
     if free is not None:
-        return [aws("ec2", "create-network-acl-entry", **common, rule_number=free, **allow)]
+        return [call("ec2", "CreateNetworkAclEntry", **common, RuleNumber=free, **allow)]
     return _make_room(acl, lowest, used, common, allow)
 
 
@@ -159,27 +154,29 @@ def _make_room(
     used: Mapping[int, object],
     common: dict[str, object],
     allow: dict[str, object],
-) -> list[str]:
+) -> list[AwsCall]:
     """Write the deny once more under the next free number, then put the allow in its place."""
-    direction = "egress" in common
+    direction = common["Egress"]
     deny = next(e for e in acl.entries if e.number == lowest and e.is_egress == direction)
     after = next(n for n in range(lowest + 1, FINAL_DENY) if n not in used)
-    ports = {} if deny.ports is None else {"port_range": f"From={deny.ports[0]},To={deny.ports[1]}"}
-    option = "ipv6_cidr_block" if ":" in deny.cidr else "cidr_block"
-    again = {"protocol": deny.protocol, **ports, option: deny.cidr, "rule_action": "deny"}
+    ports = (
+        {} if deny.ports is None else {"PortRange": {"From": deny.ports[0], "To": deny.ports[1]}}
+    )
+    option = "Ipv6CidrBlock" if ":" in deny.cidr else "CidrBlock"
+    again = {"Protocol": deny.protocol, **ports, option: deny.cidr, "RuleAction": "deny"}
     return [
-        aws("ec2", "create-network-acl-entry", **common, rule_number=after, **again),
-        aws("ec2", "replace-network-acl-entry", **common, rule_number=lowest, **allow),
+        call("ec2", "CreateNetworkAclEntry", **common, RuleNumber=after, **again),
+        call("ec2", "ReplaceNetworkAclEntry", **common, RuleNumber=lowest, **allow),
     ]
 
 
 def _cidr(peer: End) -> dict[str, object]:
     """The peer's whole subnet: its interface may get another address in it."""
     if peer.subnet is None:
-        return {"cidr_block": f"{peer.address}/32"}
+        return {"CidrBlock": f"{peer.address}/32"}
     if ":" in peer.address:
-        return {"ipv6_cidr_block": next(iter(peer.subnet.ipv6_cidrs), f"{peer.address}/128")}
-    return {"cidr_block": peer.subnet.cidr}
+        return {"Ipv6CidrBlock": next(iter(peer.subnet.ipv6_cidrs), f"{peer.address}/128")}
+    return {"CidrBlock": peer.subnet.cidr}
 
 
 def _ends(path: Path, one: Checkpoint) -> tuple[End, End]:
@@ -205,19 +202,23 @@ def _peer_route(way: Way, one: Checkpoint, table: RouteTable) -> Fix | None:
     ranges = peering.ranges_of(there.subnet.vpc_id) or (there.subnet.cidr,)
     wanted = next((c for c in ranges if holds(c, there.address)), there.subnet.cidr)
     taken = any(r.destination == wanted for r in table.routes)
-    command = aws(
-        "ec2",
-        "replace-route" if taken else "create-route",
-        route_table_id=table.table_id,
+    asked = {
+        "RouteTableId": table.table_id,
         **_to(wanted),
-        vpc_peering_connection_id=peering.peering_id,
-    )
-    return Fix("changes one route" if taken else "adds one route, removes none", (command,))
+        "VpcPeeringConnectionId": peering.peering_id,
+    }
+    if taken:
+        return Fix(
+            (call("ec2", "ReplaceRoute", **asked),),
+            no_undo="the route led nowhere",
+        )
+    undo = call("ec2", "DeleteRoute", RouteTableId=table.table_id, **_to(wanted))
+    return Fix((call("ec2", "CreateRoute", **asked),), undo=(undo,))
 
 
 def _to(destination: str) -> dict[str, object]:
     if destination.startswith("pl-"):
-        return {"destination_prefix_list_id": destination}
+        return {"DestinationPrefixListId": destination}
     if ":" in destination:
-        return {"destination_ipv6_cidr_block": destination}
-    return {"destination_cidr_block": destination}
+        return {"DestinationIpv6CidrBlock": destination}
+    return {"DestinationCidrBlock": destination}

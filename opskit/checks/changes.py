@@ -1,0 +1,268 @@
+"""What differs between two snapshots, in words: the label of a fix is derived from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from opskit.checks.fix import Change
+from opskit.facts.agent import Agent
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.database import Database
+from opskit.facts.instance_role import InstanceRole
+from opskit.facts.key import Key
+from opskit.facts.key_policy import KeyPolicy
+from opskit.facts.operator_policies import OperatorPolicies
+from opskit.facts.parameters import Parameters
+from opskit.facts.policies import PolicyText, RolePolicies
+from opskit.facts.private_zones import PrivateZones
+from opskit.facts.rds import DbInstance
+from opskit.facts.routes import RouteTables
+from opskit.facts.security_groups import Permission, SecurityGroups
+from opskit.facts.snapshot import Snapshot
+from opskit.facts.subnets import AclEntry, NetworkAcls
+from opskit.facts.vpc import VpcDns
+
+T = TypeVar("T")
+INSTANCE_FIELDS: dict[str, str] = {
+    "status": "status",
+    "is_public": "publicly accessible",
+    "backup_days": "days that backups are kept",
+    "allocated_gib": "allocated storage in GiB",
+    "ca_identifier": "certificate authority",
+    "parameter_groups": "parameter groups",
+    "pending": "pending changes",
+}
+"""Fields of a DB instance that calls change -> how a person calls them."""
+
+
+def changes(before: Snapshot, after: Snapshot) -> tuple[Change, ...]:
+    """Everything that AWS would describe differently, in a fixed order."""
+    found: list[Change] = []
+    for kind, compare in COMPARED.items():
+        old, new = before.value(kind), after.value(kind)
+        if old is not None and new is not None and old != new:
+            groups = before.value(SecurityGroups)
+            label = groups.label if groups is not None else str
+            found += compare(old, new, label)
+    return tuple(found)
+
+
+def summary(found: Iterable[Change]) -> str:
+    """The changes counted: "adds 1, changes none, removes none"."""
+    rows = list(found)
+    added = sum(not c.before for c in rows)
+    removed = sum(not c.after for c in rows)
+    changed = len(rows) - added - removed
+    words = [f"adds {added}"] if added else []
+    words += [f"changes {changed}"] if changed else []
+    words.append(f"removes {removed or 'nothing'}")
+    return ", ".join(words)
+
+
+Label = Callable[[str], str]
+
+
+def _pairs(old: Mapping[Any, T], new: Mapping[Any, T]) -> Iterator[tuple[Any, T | None, T | None]]:
+    for key in {**old, **new}:
+        if old.get(key) != new.get(key):
+            yield key, old.get(key), new.get(key)
+
+
+def _groups(old: SecurityGroups, new: SecurityGroups, label: Label) -> Iterator[Change]:
+    for _, one, other in _pairs(old.by_id, new.by_id):
+        if one is None or other is None:
+            continue
+        for way in ("ingress", "egress"):
+            mine = list(_single_rules(getattr(one, way), label))
+            theirs = list(_single_rules(getattr(other, way), label))
+            subject = f"{one.label} {way} rule"
+            yield from (Change(subject, "", rule) for rule in theirs if rule not in mine)
+            yield from (Change(subject, rule, "") for rule in mine if rule not in theirs)
+
+
+def _single_rules(rules: Iterable[Permission], label: Label) -> Iterator[str]:
+    """Each peer of each entry by itself, as the console shows rules."""
+    for rule in rules:
+        for peer in (*rule.group_ids, *rule.cidrs, *rule.prefix_list_ids):
+            yield f"{rule.ports_words} {label(peer)}"
+
+
+def _acls(old: NetworkAcls, new: NetworkAcls, _: Label) -> Iterator[Change]:
+    before = {(a.label, e.is_egress, e.number): _entry(e) for a in old.all for e in a.entries}
+    after = {(a.label, e.is_egress, e.number): _entry(e) for a in new.all for e in a.entries}
+    for (acl, is_egress, number), one, other in _pairs(before, after):
+        way = "outbound" if is_egress else "inbound"
+        yield Change(f"{acl} {way} entry {number}", one or "", other or "")
+
+
+def _entry(entry: AclEntry) -> str:
+    ports = "all ports" if entry.ports is None else f"ports {entry.ports[0]}-{entry.ports[1]}"
+    if entry.ports is not None and entry.ports[0] == entry.ports[1]:
+        ports = f"port {entry.ports[0]}"
+    protocol = {"6": "tcp ", "17": "udp ", "-1": ""}.get(
+        entry.protocol, f"protocol {entry.protocol} "
+    )
+    return f"{'allow' if entry.allows else 'deny'} {protocol}{ports} {entry.cidr}"
+
+
+def _tables(old: RouteTables, new: RouteTables, _: Label) -> Iterator[Change]:
+    before = {
+        (t.label, r.destination): f"{r.target or 'deleted target'}"
+        for t in old.all
+        for r in t.routes
+    }
+    after = {
+        (t.label, r.destination): f"{r.target or 'deleted target'}"
+        for t in new.all
+        for r in t.routes
+    }
+    for (table, destination), one, other in _pairs(before, after):
+        yield Change(f"{table} route to {destination}", one or "", other or "")
+    mine = {s: t.label for t in old.all for s in t.subnet_ids}
+    theirs = {s: t.label for t in new.all for s in t.subnet_ids}
+    for subnet, one, other in _pairs(mine, theirs):
+        yield Change(f"route table of {subnet}", one or "the main table", other or "the main table")
+
+
+def _app(old: AppInstance, new: AppInstance, label: Label) -> Iterator[Change]:
+    before = {i.interface_id: i.group_ids for i in old.instance.interfaces}
+    after = {i.interface_id: i.group_ids for i in new.instance.interfaces}
+    for interface, one, other in _pairs(before, after):
+        subject = f"security groups of {old.instance.label}, {interface}"
+        yield Change(subject, _labels(one or (), label), _labels(other or (), label))
+
+
+def _labels(group_ids: Iterable[str], label: Label) -> str:
+    return ", ".join(label(g) for g in group_ids)
+
+
+def _database(old: Database, new: Database, label: Label) -> Iterator[Change]:
+    yield from _instance(old.instance, new.instance, label)
+
+
+def _instance(old: DbInstance, new: DbInstance, label: Label) -> Iterator[Change]:
+    if old.identifier != new.identifier:
+        return
+    for field, words in INSTANCE_FIELDS.items():
+        one, other = getattr(old, field), getattr(new, field)
+        if one != other:
+            yield Change(f"{old.identifier}, {words}", _plain(one), _plain(other))
+    if old.security_group_ids != new.security_group_ids:
+        subject = f"security groups of {old.identifier}"
+        yield Change(
+            subject, _labels(old.security_group_ids, label), _labels(new.security_group_ids, label)
+        )
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(" ".join(v) if isinstance(v, tuple) else str(v) for v in value) or "none"
+    return str(value)
+
+
+def _role(old: RolePolicies, new: RolePolicies, _: Label) -> Iterator[Change]:
+    yield from _policies(old.identity, new.identity)
+    if old.boundary and new.boundary:
+        yield from _policies((old.boundary,), (new.boundary,))
+
+
+def _operator(old: OperatorPolicies, new: OperatorPolicies, _: Label) -> Iterator[Change]:
+    yield from _policies(old.identity, new.identity)
+
+
+def _policies(old: Iterable[PolicyText], new: Iterable[PolicyText]) -> Iterator[Change]:
+    before = {(p.arn, p.holder, p.name): p for p in old}
+    after = {(p.arn, p.holder, p.name): p for p in new}
+    for (arn, holder, name), one, other in _pairs(before, after):
+        if one and other and one.document == other.document:
+            continue
+        subject = f"policy {arn}" if arn else f"inline policy {name} of {holder}"
+        yield from _statements(
+            subject, one.document if one else None, other.document if other else None
+        )
+
+
+def _key_policy(old: KeyPolicy, new: KeyPolicy, _: Label) -> Iterator[Change]:
+    yield from _statements("the key policy", old.document, new.document)
+
+
+def _statements(
+    subject: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None
+) -> Iterator[Change]:
+    mine, theirs = _listed(old), _listed(new)
+    for text in theirs:
+        if text not in mine:
+            yield Change(f"{subject}, statement", "", text)
+    for text in mine:
+        if text not in theirs:
+            yield Change(f"{subject}, statement", text, "")
+
+
+def _listed(document: Mapping[str, Any] | None) -> list[str]:
+    if document is None:
+        return []
+    rows = document["Statement"]
+    rows = list(rows) if isinstance(rows, (list, tuple)) else [rows]
+    return [json.dumps(row, separators=(", ", ": "), sort_keys=False) for row in rows]
+
+
+def _parameters(old: Parameters, new: Parameters, _: Label) -> Iterator[Change]:
+    """Values in clear but for the password's, which no snapshot holds."""
+    before = {p.name: p.value or f"version {p.version}" for p in old.found}
+    after = {p.name: p.value or f"version {p.version}" for p in new.found}
+    for name, one, other in _pairs(before, after):
+        yield Change(name, one or "", other or "")
+
+
+def _key(old: Key, new: Key, _: Label) -> Iterator[Change]:
+    yield Change(f"state of key {old.named_as} ({old.key_id})", old.state, new.state)
+
+
+def _vpc_dns(old: VpcDns, new: VpcDns, _: Label) -> Iterator[Change]:
+    for field, words in (
+        ("is_supported", "enableDnsSupport"),
+        ("gives_hostnames", "enableDnsHostnames"),
+    ):
+        one, other = getattr(old, field), getattr(new, field)
+        if one != other:
+            yield Change(f"{words} of the VPC", _plain(one), _plain(other))
+
+
+def _zones(old: PrivateZones, new: PrivateZones, _: Label) -> Iterator[Change]:
+    for zone in old.covering:
+        if zone not in new.covering:
+            yield Change(
+                f"private zone {zone.name} ({zone.zone_id}) in {old.vpc_id}", "answers", ""
+            )
+
+
+def _profile(old: InstanceRole, new: InstanceRole, _: Label) -> Iterator[Change]:
+    if old.profile_name != new.profile_name:
+        yield Change("instance profile", old.profile_name or "", new.profile_name or "")
+
+
+def _agent(old: Agent, _: Agent, __: Label) -> Iterator[Change]:
+    yield Change("the Systems Manager agent", f"version {old.version}", "the latest version")
+
+
+COMPARED: dict[type, Callable[[Any, Any, Label], Iterator[Change]]] = {
+    Parameters: _parameters,
+    RolePolicies: _role,
+    OperatorPolicies: _operator,
+    Key: _key,
+    KeyPolicy: _key_policy,
+    InstanceRole: _profile,
+    Database: _database,
+    AppInstance: _app,
+    SecurityGroups: _groups,
+    NetworkAcls: _acls,
+    RouteTables: _tables,
+    VpcDns: _vpc_dns,
+    PrivateZones: _zones,
+    Agent: _agent,
+}
+"""Facts that calls change -> how two of them are compared."""

@@ -1,0 +1,168 @@
+"""Commands as text for a POSIX shell: dash, bash and zsh, with version 1 and 2 of the AWS CLI."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from opskit.checks.fix import (
+    AwsCall,
+    AwsWait,
+    Command,
+    InstanceCommand,
+    LocalCommand,
+    OpskitCommand,
+)
+
+PLAIN = re.compile(r"[A-Za-z0-9_./:@,+-]+")
+"""Words that no shell reads in another way; `=` and `~` at a word's start mean something to zsh."""
+NO_PAGER = "AWS_PAGER= "
+"""Version 2 of the AWS CLI pages its output by default; version 1 does not know the variable."""
+FETCHED = ("file://", "fileb://", "http://", "https://")
+"""The AWS CLI reads such a value's content from there (version 1 also from the web)."""
+FLAGS = {("CreateNetworkAclEntry", "Egress"), ("ReplaceNetworkAclEntry", "Egress")} | {
+    ("DeleteNetworkAclEntry", "Egress")
+}
+"""Parameters that the AWS CLI offers as `--egress` and `--ingress`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose command line it is.
+
+    Attributes:
+        region: of every AWS command, whatever the shell's own default is.
+        profile: where one was chosen.
+        target: the options that name the same target for opskit, quoted.
+    """
+
+    region: str = ""
+    profile: str = ""
+    target: str = ""
+
+
+class Unprintable(ValueError):
+    """A command holds a character that a terminal would not show."""
+
+
+def quote(word: str) -> str:
+    """One shell word; whatever is not plain stands in single quotes."""
+    if PLAIN.fullmatch(word):
+        return word
+    return "'" + word.replace("'", "'\"'\"'") + "'"
+
+
+def join(words: Sequence[str]) -> str:
+    """Several shell words."""
+    return " ".join(quote(word) for word in words)
+
+
+def render(command: Command, caller: Caller) -> str:
+    """A command's text.
+
+    Raises:
+        Unprintable: a value has a control or other invisible character.
+    """
+    text = _text(command, caller)
+    if not text.isprintable():
+        raise Unprintable(type(command).__name__)
+    return text
+
+
+def chain(commands: Sequence[Command], caller: Caller) -> str:
+    """Several commands as one text, each run only if the one before succeeded.
+
+    Raises:
+        Unprintable: as `render`.
+    """
+    return " &&\n".join(render(command, caller) for command in commands)
+
+
+def _text(command: Command, caller: Caller) -> str:
+    match command:
+        case AwsCall():
+            return NO_PAGER + join(_aws_words(command, caller))
+        case AwsWait():
+            waited = _options(command.parameters, "")
+            return join([*_aws(caller), command.service, "wait", command.waiter, *waited])
+        case InstanceCommand():
+            return _text(_send_command(command), caller)
+        case OpskitCommand():
+            words = ["opskit", *command.words]
+            named = f" {caller.target}" if caller.target else ""
+            options = f" {join(command.options)}" if command.options else ""
+            return f"{join(words)}{named}{options}"
+        case LocalCommand():
+            return join(command.words)
+        case _:
+            assert_never(command)
+
+
+def _aws(caller: Caller) -> list[str]:
+    words = ["aws"]
+    if caller.region:
+        words += ["--region", caller.region]
+    if caller.profile:
+        words += ["--profile", caller.profile]
+    return words
+
+
+def _aws_words(call: AwsCall, caller: Caller) -> list[str]:
+    name = hyphenated(call.operation)
+    return [*_aws(caller), call.service, name, *_options(call.parameters, call.operation)]
+
+
+def _options(parameters: Mapping[str, Any], operation: str) -> list[str]:
+    words: list[str] = []
+    apart: dict[str, str] = {}
+    for name, value in parameters.items():
+        option = f"--{hyphenated(name)}"
+        if (operation, name) in FLAGS:
+            words.append("--egress" if value else "--ingress")
+        elif isinstance(value, bool):
+            words.append(option if value else f"--no-{hyphenated(name)}")
+        elif isinstance(value, str) and value.startswith(FETCHED):
+            apart[name] = value
+        else:
+            words += _option(option, value)
+    if apart:
+        words += ["--cli-input-json", _json(apart)]
+    return words
+
+
+def _option(option: str, value: Any) -> list[str]:
+    if isinstance(value, Mapping):
+        return [option, _json(value)]
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        if any(isinstance(item, Mapping) for item in value):
+            return [option, _json(value)]
+        return [option, *(str(item) for item in value)]
+    text = str(value)
+    # Else the AWS CLI takes it for an option.
+    return [f"{option}={text}"] if text.startswith("-") else [option, text]
+
+
+def _send_command(command: InstanceCommand) -> AwsCall:
+    line = " && ".join(join(program) for program in command.programs)
+    return AwsCall(
+        "ssm",
+        "SendCommand",
+        {
+            "InstanceIds": [command.instance_id],
+            "DocumentName": "AWS-RunShellScript",
+            "Parameters": {"commands": [line]},
+        },
+    )
+
+
+def hyphenated(name: str) -> str:
+    """A name of the API as the AWS CLI writes it: `DBInstanceIdentifier` is `db-instance-identifier`."""
+    words = re.sub(r"(.)([A-Z][a-z]+)", r"\1-\2", name)
+    return re.sub(r"([a-z0-9])([A-Z])", r"\1-\2", words).lower()
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
