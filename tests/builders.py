@@ -14,7 +14,7 @@ from opskit.facts.app_instance import AppInstance
 from opskit.facts.app_subnets import AppSubnets
 from opskit.facts.balancer import Balancer
 from opskit.facts.certificate import Certificate
-from opskit.facts.database import Database
+from opskit.facts.database import Database, DatabaseEvidence
 from opskit.facts.dns import Host, OperatorDns
 from opskit.facts.ecs_task import EcsTask
 from opskit.facts.identity import Identity
@@ -36,7 +36,7 @@ from opskit.facts.policies import PolicyText, RolePolicies
 from opskit.facts.prefix_lists import PrefixLists
 from opskit.facts.private_zones import PrivateZones
 from opskit.facts.probe import InstanceProbe
-from opskit.facts.rds import DbInstance, DbSubnet
+from opskit.facts.rds import DbInstance, DbInstances, DbSubnet
 from opskit.facts.region import Region
 from opskit.facts.routes import Route, RouteTable, RouteTables
 from opskit.facts.rule_ids import RuleIds
@@ -106,7 +106,7 @@ def db_instance(**changes: Any) -> DbInstance:
         "linkbox-db", "db-ABC", "postgres", "17.4", "available", HOST, 5432, "linkbox", "linkbox",
         "vpc-1", (DbSubnet("subnet-db-a", "a"), DbSubnet("subnet-db-b", "b")), "a", ("sg-db",),
         (("linkbox-postgres17", "in-sync"),), False, True, True, 7, "rds-ca-rsa2048-g1",
-        datetime.now(UTC) + timedelta(days=300), None, (), None, 20, None,
+        datetime.now(UTC) + timedelta(days=300), None, (), None, 20, None, words="linkbox-db",
     )  # fmt: skip
     return replace(made, **changes)
 
@@ -320,6 +320,10 @@ def linkbox() -> dict[type, Fact[Any]]:
         OpenRotation(0),
         Key(KEY_ARN, "k", "alias/linkbox", "Enabled", False, None),
         database(),
+        DatabaseEvidence(
+            {"linkbox-db": ("its database name", "its master user", "its name or tags")}
+        ),
+        DbInstances((db_instance(),)),
         AppInstance(instance, "it carries the name linkbox"),
         Agent("Online", NOW, "3.3.987.0", takes_sessions=True),
         InstanceRole("p", "app-role", ROLE_ARN),

@@ -107,6 +107,12 @@ class Operator:
         assert "Traceback" not in done.stderr, done.stderr
         return json.loads(done.stdout), done.returncode
 
+    def paste(self, check: dict[str, Any]) -> None:
+        """Run a finding's fix as it is printed: each command only if the one before succeeded."""
+        script = " &&\n".join(check["fix"]["commands"])
+        done = self.run("sh", "-c", script)
+        assert done.returncode == 0, (script, done.stdout, done.stderr)
+
     def wait_for(self, status: int, limit_s: float = 20) -> tuple[dict[str, Any], int]:
         """Diagnose until the exit status is there: apps notice a moment later."""
         limit = time.monotonic() + limit_s

@@ -22,6 +22,7 @@ CODES: dict[str, str] = {
     "PAR007": "parameters.name_not_address",
     "PAR008": "parameters.key_kept",
     "PAR009": "parameters.no_rotation_open",
+    "PAR010": "parameters.database_confirmed",
     "IAM001": "iam.profile",
     "IAM002": "iam.may_read",
     "IAM003": "iam.may_decrypt",

@@ -50,15 +50,32 @@ def changes(before: Snapshot, after: Snapshot) -> tuple[Change, ...]:
 
 
 def summary(found: Iterable[Change]) -> str:
-    """The changes counted: "adds 1, changes none, removes none"."""
+    """The changes counted by kind: "adds one rule, removes none"."""
     rows = list(found)
-    added = sum(not c.before for c in rows)
-    removed = sum(not c.after for c in rows)
-    changed = len(rows) - added - removed
-    words = [f"adds {added}"] if added else []
-    words += [f"changes {changed}"] if changed else []
-    words.append(f"removes {removed or 'nothing'}")
+    words = [
+        f"{verb} {_counted([c.kind for c in rows if is_meant(c)])}"
+        for verb, is_meant in (
+            ("adds", lambda c: not c.before),
+            ("changes", lambda c: c.before and c.after),
+            ("removes", lambda c: not c.after),
+        )
+        if any(is_meant(c) for c in rows)
+    ]
+    if all(c.after for c in rows):
+        words.append("removes none" if words else "changes nothing that AWS describes")
     return ", ".join(words)
+
+
+def _counted(kinds: list[str]) -> str:
+    """Things counted: "one rule and 2 entries"."""
+    return " and ".join(
+        f"one {kind}" if kinds.count(kind) == 1 else f"{kinds.count(kind)} {_plural(kind)}"
+        for kind in dict.fromkeys(kinds)
+    )
+
+
+def _plural(kind: str) -> str:
+    return f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
 
 
 Label = Callable[[str], str]
@@ -78,8 +95,8 @@ def _groups(old: SecurityGroups, new: SecurityGroups, label: Label) -> Iterator[
             mine = list(_single_rules(getattr(one, way), label))
             theirs = list(_single_rules(getattr(other, way), label))
             subject = f"{one.label} {way} rule"
-            yield from (Change(subject, "", rule) for rule in theirs if rule not in mine)
-            yield from (Change(subject, rule, "") for rule in mine if rule not in theirs)
+            yield from (Change(subject, "", r, "rule") for r in theirs if r not in mine)
+            yield from (Change(subject, r, "", "rule") for r in mine if r not in theirs)
 
 
 def _single_rules(rules: Iterable[Permission], label: Label) -> Iterator[str]:
@@ -94,7 +111,7 @@ def _acls(old: NetworkAcls, new: NetworkAcls, _: Label) -> Iterator[Change]:
     after = {(a.label, e.is_egress, e.number): _entry(e) for a in new.all for e in a.entries}
     for (acl, is_egress, number), one, other in _pairs(before, after):
         way = "outbound" if is_egress else "inbound"
-        yield Change(f"{acl} {way} entry {number}", one or "", other or "")
+        yield Change(f"{acl} {way} entry {number}", one or "", other or "", "entry")
 
 
 def _entry(entry: AclEntry) -> str:
@@ -119,7 +136,7 @@ def _tables(old: RouteTables, new: RouteTables, _: Label) -> Iterator[Change]:
         for r in t.routes
     }
     for (table, destination), one, other in _pairs(before, after):
-        yield Change(f"{table} route to {destination}", one or "", other or "")
+        yield Change(f"{table} route to {destination}", one or "", other or "", "route")
     mine = {s: t.label for t in old.all for s in t.subnet_ids}
     theirs = {s: t.label for t in new.all for s in t.subnet_ids}
     for subnet, one, other in _pairs(mine, theirs):
@@ -196,10 +213,10 @@ def _statements(
     mine, theirs = _listed(old), _listed(new)
     for text in theirs:
         if text not in mine:
-            yield Change(f"{subject}, statement", "", text)
+            yield Change(f"{subject}, statement", "", text, "statement")
     for text in mine:
         if text not in theirs:
-            yield Change(f"{subject}, statement", text, "")
+            yield Change(f"{subject}, statement", text, "", "statement")
 
 
 def _listed(document: Mapping[str, Any] | None) -> list[str]:
@@ -215,7 +232,7 @@ def _parameters(old: Parameters, new: Parameters, _: Label) -> Iterator[Change]:
     before = {p.name: p.value or f"version {p.version}" for p in old.found}
     after = {p.name: p.value or f"version {p.version}" for p in new.found}
     for name, one, other in _pairs(before, after):
-        yield Change(name, one or "", other or "")
+        yield Change(name, one or "", other or "", "parameter")
 
 
 def _key(old: Key, new: Key, _: Label) -> Iterator[Change]:

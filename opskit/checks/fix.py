@@ -84,11 +84,13 @@ class Change:
     Attributes:
         subject: what is changed, name first.
         before, after: its state; empty where it does not exist.
+        kind: what sort of thing it is, in the singular, to be counted.
     """
 
     subject: str
     before: str
     after: str
+    kind: str = "setting"
 
     @property
     def text(self) -> str:

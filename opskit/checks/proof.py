@@ -14,6 +14,7 @@ from opskit.checks.interface import Check, Finding, Status
 from opskit.checks.run import run_check
 from opskit.checks.shell import Caller, Unprintable, chain
 from opskit.facts.database import Database
+from opskit.facts.login import Login
 from opskit.facts.snapshot import Snapshot
 from opskit.facts.subnets import NetworkAcls
 
@@ -123,7 +124,8 @@ def _without(finding: Finding, why: str) -> Finding:
 def _doubt(fix: Fix, snapshot: Snapshot) -> str:
     """Why the database that a fix changes may be another team's; empty when it is certain enough."""
     database: Database | None = snapshot.value(Database)
-    if database is None or not database.doubt:
+    login: Login | None = snapshot.value(Login)
+    if database is None or not database.doubt or (login is not None and login.succeeded):
         return ""
     if not any(_touches(database, command, snapshot) for command in fix.commands):
         return ""

@@ -112,7 +112,30 @@ def _aws(caller: Caller) -> list[str]:
 
 def _aws_words(call: AwsCall, caller: Caller) -> list[str]:
     name = hyphenated(call.operation)
-    return [*_aws(caller), call.service, name, *_options(call.parameters, call.operation)]
+    options = _ingress_options(call) or _options(call.parameters, call.operation)
+    return [*_aws(caller), call.service, name, *options]
+
+
+def _ingress_options(call: AwsCall) -> list[str]:
+    """A rule of one port for one group, in the AWS CLI's own short form; empty for any other call."""
+    if not call.operation.endswith("SecurityGroupIngress"):
+        return []
+    match call.parameters:
+        case {
+            "GroupId": str(group),
+            "IpPermissions": [
+                {
+                    "IpProtocol": str(protocol),
+                    "FromPort": first,
+                    "ToPort": last,
+                    "UserIdGroupPairs": [{"GroupId": str(peer)} as pair],
+                    **others,
+                }
+            ],
+        } if first == last and not others and len(pair) == 1:
+            rule = ["--protocol", protocol, "--port", str(first), "--source-group", peer]
+            return ["--group-id", group, *rule]
+    return []
 
 
 def _options(parameters: Mapping[str, Any], operation: str) -> list[str]:

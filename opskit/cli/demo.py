@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -105,10 +105,11 @@ def _kill_half_way(running: Running) -> None:
 
 def _fix(running: Running) -> list[str]:
     found = _quietly(running)
-    return [fix["command"] for cause in found["root_causes"] for fix in cause["fix"]]
+    causes: list[dict[str, Any]] = found["root_causes"]
+    return [command for cause in causes if cause["fix"] for command in cause["fix"]["commands"]]
 
 
-def _quietly(running: Running) -> dict[str, list[dict[str, list[dict[str, str]]]]]:
+def _quietly(running: Running) -> dict[str, Any]:
     done = subprocess.run(
         running.command([*DIAGNOSE, "--output", "json"]),
         env=running.environment(),

@@ -162,7 +162,7 @@ def _diagnose(name: str, options: dict[str, Any]) -> int:
         print(f"opskit: {notice}", file=sys.stderr)
     if options["verbose"]:
         _say_origins(target)
-    style = _style(name, options, Style)
+    style = _style(name, options, target, Style)
     if options["output"] == "json":
         from opskit.report.json import render
     else:
@@ -174,28 +174,33 @@ def _diagnose(name: str, options: dict[str, Any]) -> int:
     return int(found.exit_status)
 
 
-def _style(name: str, options: dict[str, Any], make: type[Style]) -> Style:
+def _style(name: str, options: dict[str, Any], target: Target, make: type[Style]) -> Style:
     from opskit.cli.terminal import shows_unicode, wants_color, width_of
     from opskit.runbook.catalogue import all_runbooks
 
     color = "never" if options["no_color"] else options["color"]
-    typed = [f"opskit diagnose {name}"]
-    for flag in ("prefix", "target", "region", "profile", "db_instance", "instance", "container"):
-        if options[flag]:
-            typed.append(f"--{flag.replace('_', '-')} {shlex.quote(options[flag])}")
-    if options.get("whose") == "operator":
-        typed.append("--for operator")
-    if options.get("path_from"):
-        typed.append(f"--from {options['path_from']}")
     return make(
         color=wants_color(sys.stdout, color),
         unicode=shows_unicode(sys.stdout),
         width=width_of(sys.stdout),
         detail=0 if options["quiet"] else 2 if options["verbose"] or options["debug"] else 1,
-        command=" ".join(typed),
+        command=_same_again(name, options, target),
+        operator_command=f"opskit diagnose operator {target.flags}",
         path_from=options.get("path_from") or "",
         runbooks={code: book.name for book in all_runbooks() for code in book.codes},
     )
+
+
+def _same_again(name: str, options: dict[str, Any], target: Target) -> str:
+    """The command that diagnoses the same again: the same target by the same options."""
+    words = ["opskit", "diagnose", name, target.flags]
+    if options.get("whose") == "operator":
+        words += ["--for", "operator"]
+    if options.get("path_from"):
+        words += ["--from", options["path_from"]]
+    if name == "auth" and target.ca_file:
+        words += ["--ca-file", shlex.quote(target.ca_file)]
+    return " ".join(words)
 
 
 def _say_origins(target: Target) -> None:

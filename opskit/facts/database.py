@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from opskit.config import Target
 from opskit.errors import TargetError
@@ -31,13 +31,65 @@ class Database:
     doubt: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class DatabaseEvidence:
+    """Which databases the evidence besides the endpoint parameter fits.
+
+    Attributes:
+        by_identifier: identifier -> what fits it, in words; without those that nothing fits.
+        copies: identifier -> other databases with its database name and master user, which are
+            neither its replicas nor members of its cluster.
+    """
+
+    by_identifier: Mapping[str, tuple[str, ...]]
+    copies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def of(self, identifier: str) -> tuple[str, ...]:
+        """What fits a database."""
+        return self.by_identifier.get(identifier, ())
+
+    def better_than(self, identifier: str) -> tuple[str, ...]:
+        """The databases that more evidence fits."""
+        own = len(self.of(identifier))
+        return tuple(i for i, found in self.by_identifier.items() if len(found) > own)
+
+
+def weigh(target: Target, instances: DbInstances, parameters: Parameters) -> DatabaseEvidence:
+    """Compare every database with the parameters but the endpoint, and with the target's name."""
+    name, user = parameters.value("database"), parameters.value("username")
+    words = [w for w in (target.prefix or target.name).lower().split("/") if w]
+    found: dict[str, tuple[str, ...]] = {}
+    twins: list[DbInstance] = []
+    for instance in instances.all:
+        same_name = name is not None and instance.database_name == name
+        same_user = user is not None and instance.master_username == user
+        tagged = bool(words) and all(word in instance.words for word in words)
+        labels = ("its database name", "its master user", "its name or tags")
+        fitting = zip(labels, (same_name, same_user, tagged), strict=True)
+        kept = tuple(label for label, fits in fitting if fits)
+        if kept:
+            found[instance.identifier] = kept
+        if same_name and same_user:
+            twins.append(instance)
+    copies = {t.identifier: tuple(o.identifier for o in twins if _is_copy(t, o)) for t in twins}
+    return DatabaseEvidence(found, {i: others for i, others in copies.items() if others})
+
+
+def _is_copy(one: DbInstance, other: DbInstance) -> bool:
+    """Whether two databases with one name and user are separate ones."""
+    same_cluster = one.cluster_id is not None and one.cluster_id == other.cluster_id
+    replicated = one.identifier == other.replica_of or other.identifier == one.replica_of
+    return one is not other and not same_cluster and not replicated
+
+
 def choose(
     target: Target, instances: DbInstances, clusters: Fact[DbClusters], parameters: Fact[Parameters]
 ) -> Database:
     """Find the database by name, by the endpoint parameter, or by database and user name.
 
     The last way is for an endpoint parameter that is missing or stale; it is taken only if exactly
-    one database fits.
+    one database fits. One that the endpoint alone points to is judged, but carries a doubt: the
+    parameter may be what is wrong.
 
     Raises:
         TargetError: the named database does not exist, or none or several fit.
@@ -52,8 +104,25 @@ def choose(
     host = parameters.value.host
     by_endpoint = _by_endpoint(host, instances, clusters) if host else None
     if by_endpoint:
-        return by_endpoint
+        evidence = weigh(target, instances, parameters.value)
+        return replace(by_endpoint, doubt=_doubt(target, by_endpoint.instance, evidence))
     return _by_names(target, parameters.value, instances.all)
+
+
+def _doubt(target: Target, instance: DbInstance, evidence: DatabaseEvidence) -> str:
+    """Why a database that the endpoint names may be another app's; empty when enough fits it."""
+    endpoint, name = target.parameters["endpoint"], instance.identifier
+    better = evidence.better_than(name)
+    if better:
+        other = better[0]
+        fits = " and ".join(evidence.of(other))
+        return f"{endpoint} names {name}, but {fits} fit {other}"
+    if not evidence.of(name):
+        return (
+            f"only {endpoint} points to {name}: neither its database name nor its master user nor its "
+            f"tags fit {target.name}"
+        )
+    return ""
 
 
 def _named(identifier: str, instances: DbInstances) -> Database:

@@ -66,6 +66,7 @@ SOURCES: tuple[Reader, ...] = (
     balancer.read,
     certificate.read,
     database.choose,
+    database.weigh,
     dns.choose_host,
     dns.read,
     ecs_task.named,

@@ -31,6 +31,7 @@ class DbInstance:
         managed_secret_arn: the Secrets Manager secret of the master user, if RDS manages one.
         replica_of: the instance that this one follows; it can be written to only there.
         stack: the CloudFormation stack that declares it.
+        words: its identifier and the values of its tags, lower case.
     """
 
     identifier: str
@@ -60,6 +61,7 @@ class DbInstance:
     restarts_at: datetime | None
     replica_of: str | None = None
     stack: str | None = None
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,9 @@ def _instance(raw: Mapping[str, Any]) -> DbInstance:
         restarts_at=raw.get("AutomaticRestartTime"),
         replica_of=raw.get("ReadReplicaSourceDBInstanceIdentifier"),
         stack=next((t["Value"] for t in raw.get("TagList", ()) if t["Key"] == STACK_TAG), None),
+        words=" ".join(
+            (raw["DBInstanceIdentifier"], *(str(t["Value"]) for t in raw.get("TagList", ())))
+        ).lower(),
     )
 
 

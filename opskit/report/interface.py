@@ -13,7 +13,8 @@ class Style:
     Attributes:
         width: columns; commands to be copied are never wrapped to it.
         detail: 0 quiet (verdict, cause and fix), 1 usual, 2 every check with its evidence.
-        command: what the user typed, to be repeated as the way to verify.
+        command: diagnoses the same target again, as the way to verify.
+        operator_command: diagnoses the operator's own rights for the same target.
         runbooks: code -> name of the runbook that treats it.
         path_from: `app` or `alb`: show the way from there with every checkpoint; empty for not.
     """
@@ -23,5 +24,6 @@ class Style:
     width: int = 100
     detail: int = 1
     command: str = "opskit diagnose db"
+    operator_command: str = "opskit diagnose operator"
     runbooks: Mapping[str, str] = field(default_factory=dict)
     path_from: str = ""

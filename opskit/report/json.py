@@ -67,7 +67,9 @@ def _check(judged: Judged, runbooks: Mapping[str, str], caller: Caller) -> dict[
 def _fix(fix: Fix, caller: Caller) -> dict[str, Any]:
     return {
         "does": fix.does or summary(fix.changes),
-        "changes": [asdict(change) for change in fix.changes],
+        "changes": [
+            {"subject": c.subject, "before": c.before, "after": c.after} for c in fix.changes
+        ],
         "dangers": [str(danger) for danger in fix.dangers],
         "ask": fix.ask,
         "caution": fix.caution,

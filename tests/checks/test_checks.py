@@ -38,6 +38,7 @@ from opskit.facts.policies import PolicyText
 from opskit.facts.prefix_lists import PrefixLists
 from opskit.facts.private_zones import PrivateZone, PrivateZones
 from opskit.facts.probe import InstanceProbe
+from opskit.facts.rds import DbInstances
 from opskit.facts.simulation import Decision, Simulation
 from opskit.facts.target_health import TargetHealth, TargetHealths
 from opskit.facts.vpc import VpcDns
@@ -155,6 +156,28 @@ def settings(**values: str) -> tuple[Any, ...]:
     return (b.container(settings=made),)
 
 
+def at(host: str) -> Parameters:
+    return b.parameters(endpoint=b.parameter("endpoint", value=host))
+
+
+def asked(host: str) -> OperatorDns:
+    """No answer to the operator's resolver."""
+    return OperatorDns(host, "NXDOMAIN", (host,), (), ())
+
+
+PROXY_HOST = "linkbox.proxy-c123xyz.us-east-1.rds.amazonaws.com"
+OLD_HOST = "linkbox-db-old.c123xyz.us-east-1.rds.amazonaws.com"
+ORDERS_HOST = "orders-db.c123xyz.us-east-1.rds.amazonaws.com"
+ALL_FIT = ("its database name", "its master user", "its name or tags")
+ORDERS = replace(
+    b.database(
+        identifier="orders-db", host=ORDERS_HOST, database_name="orders", master_username="o"
+    ),
+    doubt="/linkbox/db-endpoint names orders-db, but its database name fits linkbox-db",
+)
+TWO_DATABASES = DbInstances((b.db_instance(), ORDERS.instance))
+NOBODY_ANSWERS = login(LoginFailure.NO_ANSWER)
+
 CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("IDN001", WARN, (Identity("1", "a", -200.0),)),
     ("IDN001", SKIP, (Identity("1", "a", None),)),
@@ -167,17 +190,26 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("PAR009", FAIL, (OpenRotation(7), login(LoginFailure.PASSWORD))),
     ("PAR009", WARN, (OpenRotation(7), login(LoginFailure.NO_ANSWER))),
     ("PAR008", FAIL, (replace(KEY, state="PendingDeletion", deleted_at=b.NOW),)),
-    ("PAR004", FAIL, (b.parameters(endpoint=b.parameter("endpoint", value="old.x")),
-                      OperatorDns("old.x", "NXDOMAIN", ("old.x",), (), ()))),
+    ("PAR004", FAIL, (at(OLD_HOST), NOBODY_ANSWERS, asked(OLD_HOST))),
+    ("PAR004", PASS, (at(PROXY_HOST), asked(PROXY_HOST))),
+    ("PAR004", UNKNOWN, (at(PROXY_HOST), asked(PROXY_HOST), login(LoginFailure.PASSWORD))),
+    ("PAR004", UNKNOWN, (at("db.internal"), asked("db.internal"), NOBODY_ANSWERS)),
+    ("PAR004", UNKNOWN, (at(OLD_HOST), asked(OLD_HOST), login(LoginFailure.PASSWORD), b.probe(connections=(replace(b.connection(), host=OLD_HOST),)))),
     ("PAR004", PASS, (b.parameters(endpoint=b.parameter("endpoint", value="db.internal")),
                       OperatorDns("db.internal", "NOERROR", ("db.internal", b.HOST), ("10.0.5.10",), ()))),
     ("PAR004", SKIP, (b.parameters(endpoint=b.parameter("endpoint", value="10.0.5.10")),)),
     ("PAR005", FAIL, (b.parameters(endpoint=b.parameter("endpoint", value=f"{b.HOST}:5433")),)),
     ("PAR005", PASS, (b.parameters(endpoint=b.parameter("endpoint", value=f"{b.HOST}:5432")),)),
+    ("PAR005", SKIP, (at("pooler.internal:6432"),)),
     ("PAR006", FAIL, (b.parameters(password=b.parameter("password", blemishes=("a trailing newline",))), login(LoginFailure.PASSWORD))),
     ("PAR006", WARN, (b.parameters(password=b.parameter("password", blemishes=("a trailing newline",))),)),
     ("PAR007", WARN, (b.parameters(endpoint=b.parameter("endpoint", value="10.0.5.10")),)),
     ("PAR007", FAIL, (b.parameters(endpoint=b.parameter("endpoint", value="10.0.5.99")),)),
+    ("PAR007", WARN, (at("10.0.5.99"), b.probe(connections=(replace(b.connection(), host="10.0.5.99"),)))),
+    ("PAR010", FAIL, (ORDERS, TWO_DATABASES, login(LoginFailure.PASSWORD), at(ORDERS_HOST))),
+    ("PAR010", PASS, (ORDERS, TWO_DATABASES, at(ORDERS_HOST))),
+    ("PAR010", WARN, (replace(ORDERS, doubt="only /linkbox/db-endpoint points to orders-db"), b.DatabaseEvidence({}), NOBODY_ANSWERS)),
+    ("PAR010", WARN, (b.DatabaseEvidence({"linkbox-db": ALL_FIT}, {"linkbox-db": ("linkbox-db-restored",)}),)),
     ("IAM001", FAIL, (InstanceRole("p", None, None),)),
     ("IAM002", FAIL, (b.refused(GET), b.role_policies(b.DECRYPTS))),
     ("IAM002", FAIL, (b.refused(GET),)),

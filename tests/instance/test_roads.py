@@ -198,7 +198,7 @@ class TestRights:
         assert "may not put a key on" in done.stderr
         [check] = [c for c in json.loads(asked.stdout)["checks"] if c["code"] == "OPR009"]
         assert check["status"] == "warn"
-        assert "ec2:osuser" in check["fix"][0]["command"]
+        assert "ec2:osuser" in check["fix"]["commands"][0]
 
     def test_without_either_both_reasons_are_told(
         self, operator: Operator, without: object

@@ -81,7 +81,13 @@ def check(database: Database) -> Finding:
     if instance.status in WORKING or instance.status == "storage-full":
         return passed(f"{label} is {instance.status}", said)
     if instance.status in PASSING:
-        return warned(f"{label} is {instance.status}; logins fail until it is available", said)
+        return warned(
+            f"{label} is {instance.status}; logins fail until it is available",
+            said,
+            fix=Advice(
+                f"Wait: aws rds wait db-instance-available --db-instance-identifier {instance.identifier}"
+            ),
+        )
     if instance.status not in BROKEN:
         return undecided(f"{label} is in a state opskit does not know: {instance.status}")
     return failed(

@@ -30,6 +30,16 @@ from opskit.facts.probe import InstanceProbe
 from opskit.facts.vpc import VpcDns
 
 explains = ("tcp", "tls", "auth", "app", "DNS002", "DNS003")
+RDS_SUFFIXES = (".rds.amazonaws.com", ".rds.amazonaws.com.cn")
+SUPPORT_OFF = (
+    "Set enableDnsSupport of the VPC (ec2:ModifyVpcAttribute) after asking the VPC's owner: with resolvers "
+    "of one's own it may be off on purpose, and then those have to resolve the name."
+)
+NOT_FOUND = (
+    "A name that does not exist is misspelt, or its database was deleted or renamed: compare it with "
+    "rds:DescribeDBInstances. A resolver that does not answer is another fault: look at /etc/resolv.conf "
+    "there, and at the VPC's DHCP options."
+)
 is_essential = True
 
 
@@ -71,17 +81,28 @@ def _does_not(
     zones: Fact[PrivateZones],
     here: tuple[Evidence, ...],
 ) -> Finding:
-    evidence: list[Evidence] = [observed(f"{host.name} {where}"), *here]
-    cause, fix = "", None  # type: str, Remedy | None
-    if isinstance(vpc_dns, Known) and not vpc_dns.value.is_supported:
-        cause = ": the VPC's own resolver is switched off (enableDnsSupport)"
-        evidence.append(reported("ec2:DescribeVpcAttribute says enableDnsSupport false"))
+    cause, seen, remedy = _cause(host, vpc_dns, zones)
+    text = f"{host.name} does not resolve {where}{cause}"
+    return failed(text, observed(f"{host.name} {where}"), *here, *seen, fix=remedy)
+
+
+def _cause(
+    host: Host, vpc_dns: Fact[VpcDns], zones: Fact[PrivateZones]
+) -> tuple[str, tuple[Evidence, ...], Remedy]:
+    """Why the name does not resolve, as a clause; the evidence for it; what to do."""
     if isinstance(zones, Known) and zones.value.covering:
         zone = zones.value.covering[0]
-        cause = f": the private hosted zone {zone.name} ({zone.zone_id}) shadows it in this VPC"
-        evidence.append(reported(f"route53:ListHostedZonesByVPC lists {zone.name} for the VPC"))
-        fix = _take_away(zone, zones.value)
-    return failed(f"{host.name} does not resolve {where}{cause}", *evidence, fix=fix)
+        seen = reported(f"route53:ListHostedZonesByVPC lists {zone.name} for the VPC")
+        label = f"the private hosted zone {zone.name} ({zone.zone_id})"
+        if host.name.endswith(RDS_SUFFIXES):
+            return f": {label} shadows it in this VPC", (seen,), _take_away(zone, zones.value)
+        advice = f"Add {host.name} to {label}, as a CNAME of the database's endpoint, or correct the name."
+        return f": {label} has no record of it", (seen,), Advice(advice)
+    if isinstance(vpc_dns, Known) and not vpc_dns.value.is_supported:
+        cause = ": the VPC's own resolver is switched off (enableDnsSupport)"
+        seen = reported("ec2:DescribeVpcAttribute says enableDnsSupport false")
+        return cause, (seen,), Advice(SUPPORT_OFF)
+    return "", (), Advice(NOT_FOUND)
 
 
 def _take_away(zone: PrivateZone, zones: PrivateZones) -> Remedy:

@@ -10,6 +10,7 @@ Not the fix: an entry in /etc/hosts on either side.
 
 from __future__ import annotations
 
+from opskit.checks.fix import Advice
 from opskit.checks.interface import Finding, observed, passed, skipped, warned
 from opskit.facts.dns import Host, OperatorDns
 from opskit.facts.probe import InstanceProbe
@@ -27,4 +28,8 @@ def check(host: Host, dns: OperatorDns, probe: InstanceProbe) -> Finding:
     return warned(
         f"{host.name} is {theirs} on the instance, but {mine} for your resolver",
         observed(f"your resolvers: {', '.join(dns.servers)}"),
+        fix=Advice(
+            "Judge by the instance's answer. To resolve as it does, use a resolver of the VPC's "
+            "(--dns-server), or run the command there: opskit run."
+        ),
     )

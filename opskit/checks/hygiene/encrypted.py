@@ -9,6 +9,7 @@ Not the fix: encrypting columns in the app.
 
 from __future__ import annotations
 
+from opskit.checks.fix import Advice
 from opskit.checks.interface import Finding, passed, warned
 from opskit.facts.database import Database
 
@@ -18,4 +19,10 @@ def check(database: Database) -> Finding:
     name = database.instance.identifier
     if database.instance.is_encrypted:
         return passed(f"the storage of {name} is encrypted")
-    return warned(f"the storage of {name} is not encrypted")
+    return warned(
+        f"the storage of {name} is not encrypted",
+        fix=Advice(
+            f"It cannot be encrypted in place: copy a snapshot of {name} with a key, restore the copy, and "
+            "point the app to it in a maintenance window."
+        ),
+    )

@@ -9,6 +9,7 @@ Not the fix: more snapshots.
 
 from __future__ import annotations
 
+from opskit.checks.fix import Advice
 from opskit.checks.interface import Finding, passed, skipped, warned
 from opskit.facts.database import Database
 
@@ -20,4 +21,9 @@ def check(database: Database) -> Finding:
         return skipped(f"{instance.identifier} belongs to cluster {instance.cluster_id}")
     if instance.is_multi_az:
         return passed(f"{instance.identifier} has a standby in a second zone")
-    return warned(f"{instance.identifier} lives in a single zone")
+    return warned(
+        f"{instance.identifier} runs in a single zone",
+        fix=Advice(
+            f"Multi-AZ for {instance.identifier} doubles its price, so it is a decision and no command."
+        ),
+    )

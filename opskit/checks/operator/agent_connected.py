@@ -13,7 +13,7 @@ Not the fix: opening port 22 to the internet.
 
 from __future__ import annotations
 
-from opskit.checks.fix import Fix
+from opskit.checks.fix import Advice, Fix
 from opskit.checks.fix_commands import call
 from opskit.checks.interface import Evidence, Finding, failed, passed, reported, warned
 from opskit.facts.agent import Agent
@@ -50,15 +50,33 @@ def check(app: AppInstance, agent: Agent) -> Finding:
             )
         return passed(f"the agent of {label} ({agent.version or 'no version'}) takes sessions")
     if agent.ping is None:
-        return failed(f"{label} never registered with Systems Manager here", *known)
+        return failed(
+            f"{label} never registered with Systems Manager here",
+            *known,
+            fix=Advice(
+                f"Give {label} a profile with AmazonSSMManagedInstanceCore and a way to port 443 of ssm, "
+                "ssmmessages and ec2messages; it registers within minutes after its agent starts."
+            ),
+        )
     if agent.ping == "Online":
         return failed(
             f"the agent of {label} is online, yet holds no connection to ssmmessages: its role lacks "
             "ssmmessages:OpenControlChannel, the endpoint is not reached, or it needs a restart",
             *known,
+            fix=Advice(
+                "Run Command works: `systemctl restart amazon-ssm-agent` on it; then look at its role "
+                "(AmazonSSMManagedInstanceCore) and at port 443 of ssmmessages."
+            ),
         )
     heard = f"{agent.last_ping_at:%Y-%m-%d %H:%M} UTC" if agent.last_ping_at else "never"
-    return failed(f"the agent of {label} is offline ({agent.ping}), last heard {heard}", *known)
+    return failed(
+        f"the agent of {label} is offline ({agent.ping}), last heard {heard}",
+        *known,
+        fix=Advice(
+            f"Look at {label} by the EC2 serial console or SSH: is it out of memory or disk, does it reach "
+            "port 443 of ssm? Then restart amazon-ssm-agent, or reboot the instance."
+        ),
+    )
 
 
 def _profile(app: AppInstance) -> Evidence:

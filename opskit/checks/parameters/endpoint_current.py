@@ -2,30 +2,51 @@
 
 Means: the app connects to a name that is gone or belongs to another database.
 Found by: comparing the parameter with what RDS says, alias names followed.
-Looks alike: a name that does not resolve (DNS001): there the parameter and RDS agree.
+Looks alike: a name that does not resolve (DNS001): there the parameter and RDS agree. The name of an
+RDS Proxy, a load balancer or a record of one's own is not stale.
 Fix: write the present endpoint into the parameter and restart the app.
 Not the fix: an entry in /etc/hosts, or a CNAME under the old name: TLS names would not match.
 """
 
 from __future__ import annotations
 
+import re
+
 from opskit.checks.fix import Fix
 from opskit.checks.fix_commands import put_parameter, restart_commands
-from opskit.checks.interface import Finding, derived, failed, passed, reported, skipped
+from opskit.checks.interface import (
+    Finding,
+    derived,
+    failed,
+    observed,
+    passed,
+    reported,
+    skipped,
+    undecided,
+)
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.dns import OperatorDns
 from opskit.facts.interface import Fact, Known
+from opskit.facts.login import Login
 from opskit.facts.parameters import Parameters, is_address
 from opskit.facts.probe import InstanceProbe
 
 explains = ("dns", "network", "tcp", "tls", "auth", "app")
+
+RDS_SUFFIXES = (".rds.amazonaws.com", ".rds.amazonaws.com.cn")
+RDS_INSTANCE_NAME = re.compile(
+    r"[a-z][a-z0-9-]*\.[a-z0-9]+\.[a-z0-9-]+\.rds\.amazonaws\.com(\.cn)?"
+)
+"""`ID.HASH.REGION.rds.amazonaws.com`; in a cluster's and a proxy's name the second part begins with
+`cluster-` or `proxy-` (RDS User Guide, connecting)."""
 
 
 def check(
     parameters: Parameters,
     database: Database,
     dns: Fact[OperatorDns],
+    login: Fact[Login],
     app: Fact[AppInstance],
     probe: Fact[InstanceProbe],
 ) -> Finding:
@@ -41,6 +62,9 @@ def check(
         return passed(f"{endpoint.name} agrees with {database.instance.identifier}")
     if isinstance(dns, Known) and database.host.lower() in (n.lower() for n in dns.value.chain):
         return passed(f"{endpoint.name} is an alias of {database.host}")
+    standing = _stands_elsewhere(host, database, parameters, login, probe)
+    if standing is not None:
+        return standing
     return failed(
         f"{endpoint.name} says {host}, but {database.instance.identifier} is at {database.host}",
         reported(f"RDS says that {database.instance.identifier} is at {database.host}"),
@@ -56,3 +80,41 @@ def check(
             undo=(put_parameter(endpoint.name, endpoint.kind, endpoint.value or ""),),
         ),
     )
+
+
+def _stands_elsewhere(
+    host: str,
+    database: Database,
+    parameters: Parameters,
+    login: Fact[Login],
+    probe: Fact[InstanceProbe],
+) -> Finding | None:
+    """The finding for a name that is not stale although RDS does not list it; None for one that is.
+
+    An RDS Proxy, a load balancer, PrivateLink and a record of one's own stand before a database under
+    names of their own. Only a name that RDS gives to instances, and that does not answer, is stale.
+    """
+    name = database.instance.identifier
+    if isinstance(login, Known) and login.value.succeeded:
+        return passed(
+            f"{host} is another name for the database: a login as {login.value.user} succeeds there",
+            observed(f"a login from {login.value.tried_from}"),
+        )
+    if not RDS_INSTANCE_NAME.fullmatch(host):
+        kind = (
+            "an RDS Proxy or cluster name"
+            if host.endswith(RDS_SUFFIXES)
+            else "not a name that RDS gives"
+        )
+        return undecided(
+            f"{host} is {kind}; whether it leads to {name} is not judged",
+            "a login that succeeds there",
+        )
+    if isinstance(probe, Known):
+        found = probe.value.connection(parameters.port or database.port)
+        if found is not None and found.host.lower() == host and found.is_connected:
+            return undecided(
+                f"{host} answers on the instance although RDS does not list it",
+                "a login that succeeds there",
+            )
+    return None

@@ -9,7 +9,7 @@ Not the fix: today's address.
 
 from __future__ import annotations
 
-from opskit.checks.fix import Fix
+from opskit.checks.fix import Advice, Fix
 from opskit.checks.fix_commands import put_parameter, restart_commands
 from opskit.checks.interface import Finding, failed, observed, passed, skipped, warned
 from opskit.facts.app_instance import AppInstance
@@ -41,13 +41,32 @@ def check(
     )
     back = (put_parameter(endpoint.name, endpoint.kind, host),)
     fix = Fix(commands, "writes the name and restarts the app", undo=back) if commands else None
-    if today and host not in today:
-        return failed(
-            f"{endpoint.name} holds the address {host}, which is no longer "
-            f"{database.instance.identifier}'s: that is {', '.join(today)}",
-            observed(f"on the instance {database.host} resolves to {', '.join(today)}"),
+    identifier = database.instance.identifier
+    if not today or host in today:
+        return warned(
+            f"{endpoint.name} holds the address {host}; at the next failover it will be wrong",
             fix=fix,
         )
-    return warned(
-        f"{endpoint.name} holds the address {host}; at the next failover it will be wrong", fix=fix
+    others = ", ".join(today)
+    seen = observed(f"on the instance {database.host} resolves to {others}")
+    if _answers(host, parameters.port or database.port, probe):
+        return warned(
+            f"{endpoint.name} holds the address {host}, which answers but is not {identifier}'s: that is "
+            f"{others}",
+            seen,
+            fix=Advice(
+                "It may be a load balancer's: give that a name, and write the name into the parameter. "
+                f"If nothing stands before {identifier}, write {database.host} instead."
+            ),
+        )
+    return failed(
+        f"{endpoint.name} holds the address {host}, which is no longer {identifier}'s: that is {others}",
+        seen,
+        fix=fix,
     )
+
+
+def _answers(host: str, port: int, probe: Fact[InstanceProbe]) -> bool:
+    """Whether the instance connected to the address that the parameter holds."""
+    found = probe.value.connection(port) if isinstance(probe, Known) else None
+    return found is not None and found.host == host and found.is_connected

@@ -33,6 +33,8 @@ def check(
         return skipped("the endpoint parameter was not read")
     if parameters.port is None:
         return passed(f"{endpoint.name} names no port, so the default {database.port} is used")
+    if parameters.host != (database.host or "").lower():
+        return skipped(f"{endpoint.name} holds another name than RDS, so its port is not compared")
     if parameters.port == database.port:
         return passed(f"{endpoint.name} names port {database.port}, as RDS does")
     return failed(

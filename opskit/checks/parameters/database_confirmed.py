@@ -1,0 +1,89 @@
+"""More than the endpoint parameter points to the database.
+
+Means: the endpoint parameter may name another app's database, or an old one beside a restored copy. The
+app then fails there, or works on the wrong data, and a fix would change another team's rules.
+Found by: database name, master user, identifier and tags of every database of the account, against the
+other parameters and the target's name; a login that succeeds confirms the database.
+Looks alike: an endpoint that names no database at all (PAR004).
+Fix: write the endpoint of the database that is meant; --db-instance confirms the one that is named.
+Not the fix: opening the other database to the app, or giving it the app's password.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.fix import Advice, Fix, Remedy
+from opskit.checks.fix_commands import put_parameter, restart_commands
+from opskit.checks.interface import Finding, failed, passed, reported, skipped, warned
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.database import Database, DatabaseEvidence
+from opskit.facts.interface import Fact, Known
+from opskit.facts.login import Login
+from opskit.facts.parameters import Parameter, Parameters
+from opskit.facts.probe import InstanceProbe
+from opskit.facts.rds import DbInstances
+
+explains = ("database", "dns", "network", "tcp", "tls", "auth", "app")
+
+
+def check(
+    database: Database,
+    evidence: DatabaseEvidence,
+    parameters: Parameters,
+    instances: DbInstances,
+    login: Fact[Login],
+    app: Fact[AppInstance],
+    probe: Fact[InstanceProbe],
+) -> Finding:
+    """Weigh the evidence."""
+    name, endpoint = database.instance.identifier, parameters.get("endpoint")
+    if endpoint is None:
+        return skipped("the endpoint parameter was not read")
+    logs_in = isinstance(login, Known) and login.value.succeeded
+    better = evidence.better_than(name)
+    fits = " and ".join(evidence.of(name)) or "nothing else"
+    seen = reported(f"rds:DescribeDBInstances: {fits} of {name} fit")
+    if database.doubt and better and not logs_in:
+        other = next(i for i in instances.all if i.identifier == better[0])
+        return failed(
+            database.doubt,
+            seen,
+            reported(f"of {other.identifier}: {' and '.join(evidence.of(other.identifier))} fit"),
+            fix=_point_to(endpoint, other.host, other.identifier, app, probe),
+        )
+    if database.doubt and not logs_in:
+        advice = (
+            f"If {name} is meant, --db-instance {name} confirms it; else correct {endpoint.name}."
+        )
+        return warned(database.doubt, seen, fix=Advice(advice))
+    copies = evidence.copies.get(name, ())
+    if copies:
+        others = " and ".join(copies)
+        return warned(
+            f"{others} {'has' if len(copies) == 1 else 'have'} the database name and master user of {name} "
+            f"too: {endpoint.name} names {name}",
+            seen,
+            fix=Advice(
+                f"Make sure that {name} and not {others} holds the data that the app should use; if it is a "
+                "restored copy, tag or delete the one that is not used."
+            ),
+        )
+    return passed(f"{fits} of {name} fit the parameters", seen)
+
+
+def _point_to(
+    endpoint: Parameter,
+    host: str | None,
+    identifier: str,
+    app: Fact[AppInstance],
+    probe: Fact[InstanceProbe],
+) -> Remedy:
+    if host is None:
+        return Advice(
+            f"{identifier} has no endpoint yet; --db-instance confirms the one that is meant."
+        )
+    return Fix(
+        (put_parameter(endpoint.name, endpoint.kind, host), *restart_commands(app, probe)),
+        f"points the app to {identifier}",
+        undo=(put_parameter(endpoint.name, endpoint.kind, endpoint.value or ""),),
+        ask=f"Confirm that {identifier} is the app's database, and that it was not moved on purpose",
+    )
