@@ -22,6 +22,7 @@ test: $(STAMP)dev system
 
 # What `make test` leaves out for its length: every call of a rotation killed, two runners in the model.
 test-all: test
+	@sh .ci/system-packages tests
 	$(BIN)/python -m pytest -n 4 --dist loadgroup -m full
 
 lint: $(STAMP)dev

@@ -104,9 +104,9 @@ def _text(command: Command, caller: Caller) -> str:
 def _aws(caller: Caller) -> list[str]:
     words = ["aws"]
     if caller.region:
-        words += ["--region", caller.region]
+        words += _option("--region", caller.region)
     if caller.profile:
-        words += ["--profile", caller.profile]
+        words += _option("--profile", caller.profile)
     return words
 
 
