@@ -321,7 +321,7 @@ def linkbox() -> dict[type, Fact[Any]]:
         Key(KEY_ARN, "k", "alias/linkbox", "Enabled", False, None),
         database(),
         DatabaseEvidence(
-            {"linkbox-db": ("its database name", "its master user", "its name or tags")}
+            {"linkbox-db": ("database name", "master user", "name or tags")}
         ),
         DbInstances((db_instance(),)),
         AppInstance(instance, "it carries the name linkbox"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -67,9 +67,24 @@ def render(command: Command, caller: Caller) -> str:
         Unprintable: a value has a control or other invisible character.
     """
     text = _text(command, caller)
-    if not text.isprintable():
+    if not all(leaf.isprintable() for leaf in (text, *_leaves(command))):
         raise Unprintable(type(command).__name__)
     return text
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    """Every text in a command: JSON would escape what cannot be shown, and so hide it."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (AwsCall, AwsWait)):
+        yield from _leaves(value.parameters)
+    elif isinstance(value, InstanceCommand):
+        yield from _leaves(value.programs)
+    elif isinstance(value, Mapping):
+        yield from _leaves([*value.keys(), *value.values()])
+    elif isinstance(value, Sequence):
+        for item in value:
+            yield from _leaves(item)
 
 
 def chain(commands: Sequence[Command], caller: Caller) -> str:

@@ -48,6 +48,11 @@ class DatabaseEvidence:
         """What fits a database."""
         return self.by_identifier.get(identifier, ())
 
+    def text(self, identifier: str) -> str:
+        """What fits a database, as an enumeration."""
+        *rest, last = self.of(identifier) or ("nothing",)
+        return f"{', '.join(rest)} and {last}" if rest else last
+
     def better_than(self, identifier: str) -> tuple[str, ...]:
         """The databases that more evidence fits."""
         own = len(self.of(identifier))
@@ -64,7 +69,7 @@ def weigh(target: Target, instances: DbInstances, parameters: Parameters) -> Dat
         same_name = name is not None and instance.database_name == name
         same_user = user is not None and instance.master_username == user
         tagged = bool(words) and all(word in instance.words for word in words)
-        labels = ("its database name", "its master user", "its name or tags")
+        labels = ("database name", "master user", "name or tags")
         fitting = zip(labels, (same_name, same_user, tagged), strict=True)
         kept = tuple(label for label, fits in fitting if fits)
         if kept:
@@ -115,8 +120,7 @@ def _doubt(target: Target, instance: DbInstance, evidence: DatabaseEvidence) -> 
     better = evidence.better_than(name)
     if better:
         other = better[0]
-        fits = " and ".join(evidence.of(other))
-        return f"{endpoint} names {name}, but {fits} fit {other}"
+        return f"{endpoint} names {name}, but {other} fits by {evidence.text(other)}"
     if not evidence.of(name):
         return (
             f"only {endpoint} points to {name}: neither its database name nor its master user nor its "

@@ -168,12 +168,12 @@ def asked(host: str) -> OperatorDns:
 PROXY_HOST = "linkbox.proxy-c123xyz.us-east-1.rds.amazonaws.com"
 OLD_HOST = "linkbox-db-old.c123xyz.us-east-1.rds.amazonaws.com"
 ORDERS_HOST = "orders-db.c123xyz.us-east-1.rds.amazonaws.com"
-ALL_FIT = ("its database name", "its master user", "its name or tags")
+ALL_FIT = ("database name", "master user", "name or tags")
 ORDERS = replace(
     b.database(
         identifier="orders-db", host=ORDERS_HOST, database_name="orders", master_username="o"
     ),
-    doubt="/linkbox/db-endpoint names orders-db, but its database name fits linkbox-db",
+    doubt="/linkbox/db-endpoint names orders-db, but linkbox-db fits by database name",
 )
 TWO_DATABASES = DbInstances((b.db_instance(), ORDERS.instance))
 NOBODY_ANSWERS = login(LoginFailure.NO_ANSWER)

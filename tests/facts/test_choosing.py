@@ -12,7 +12,7 @@ from opskit.facts import app_instance, database
 from opskit.facts.instances import Instance, Instances
 from opskit.facts.interface import NotThere, Unknown
 from opskit.facts.parameters import split_endpoint
-from opskit.facts.rds import DbCluster, DbClusters, DbInstances
+from opskit.facts.rds import DbCluster, DbClusters, DbInstance, DbInstances
 from tests import builders as b
 
 TARGET = Target("linkbox", b.NAMES, "/linkbox")
@@ -140,3 +140,49 @@ def test_none_is_not_there_and_stopped_ones_do_not_count() -> None:
 )
 def test_endpoint_forms(value: str, parts: tuple[str, int | None]) -> None:
     assert split_endpoint(value) == parts
+
+
+ORDERS = b.db_instance(
+    identifier="orders-db", host="orders.x", database_name="orders", master_username="orders_admin",
+    words="orders-db team orders",
+)  # fmt: skip
+
+
+def chosen(endpoint: str, *instances: DbInstance, target: Target = TARGET) -> database.Database:
+    parameters = b.known(b.parameters(endpoint=b.parameter("endpoint", value=endpoint)))
+    return database.choose(target, DbInstances(instances), NONE, parameters)
+
+
+def test_another_teams_endpoint_is_doubted() -> None:
+    found = chosen("orders.x", ORDERS, b.db_instance())
+    assert found.instance.identifier == "orders-db"
+    assert "linkbox-db fits by database name, master user and name or tags" in found.doubt
+    alone = chosen("orders.x", ORDERS)
+    assert alone.doubt.startswith("only /linkbox/db-endpoint points to orders-db")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"database_name": None, "master_username": "postgres"},
+        {"database_name": "other", "words": ""},
+        {"master_username": "postgres", "words": ""},
+    ],
+)
+def test_one_more_piece_of_evidence_is_enough(changes: dict[str, str]) -> None:
+    assert chosen(b.HOST, b.db_instance(**changes)).doubt == ""
+
+
+def test_a_database_that_was_named_is_not_doubted() -> None:
+    named = replace(TARGET, db_instance="orders-db")
+    assert chosen("orders.x", ORDERS, b.db_instance(), target=named).doubt == ""
+
+
+def test_a_restored_copy_is_noticed_and_a_replica_is_none() -> None:
+    copy = b.db_instance(identifier="linkbox-db-restored", host="copy.x")
+    replica = b.db_instance(identifier="linkbox-db-replica", host="r.x", replica_of="linkbox-db")
+    instances = DbInstances((b.db_instance(), copy, replica, ORDERS))
+    found = database.weigh(TARGET, instances, b.parameters())
+    assert found.copies["linkbox-db"] == ("linkbox-db-restored",)
+    members = [b.db_instance(identifier=f"shop-{n}", cluster_id="shop") for n in (1, 2)]
+    assert database.weigh(TARGET, DbInstances(tuple(members)), b.parameters()).copies == {}

@@ -40,14 +40,12 @@ def check(
         return skipped("the endpoint parameter was not read")
     logs_in = isinstance(login, Known) and login.value.succeeded
     better = evidence.better_than(name)
-    fits = " and ".join(evidence.of(name)) or "nothing else"
-    seen = reported(f"rds:DescribeDBInstances: {fits} of {name} fit")
+    seen = reported(f"besides the endpoint {name} fits by {evidence.text(name)}")
     if database.doubt and better and not logs_in:
         other = next(i for i in instances.all if i.identifier == better[0])
         return failed(
             database.doubt,
             seen,
-            reported(f"of {other.identifier}: {' and '.join(evidence.of(other.identifier))} fit"),
             fix=_point_to(endpoint, other.host, other.identifier, app, probe),
         )
     if database.doubt and not logs_in:
@@ -67,7 +65,7 @@ def check(
                 "restored copy, tag or delete the one that is not used."
             ),
         )
-    return passed(f"{fits} of {name} fit the parameters", seen)
+    return passed(f"{name} fits by {evidence.text(name)}", seen)
 
 
 def _point_to(

@@ -109,6 +109,32 @@ def _rotated_without_restart(h: Hands) -> None:
     h.put("password", new)
 
 
+def _other_team(h: Hands) -> None:
+    """Another team's database in the same subnets, and its endpoint pasted into LinkBox's parameter."""
+    ec2, rds = h.client("ec2"), h.client("rds")
+    group = ec2.create_security_group(
+        GroupName="orders-db-sg", Description="orders", VpcId=h.ids.vpc
+    )["GroupId"]
+    rds.create_db_instance(
+        DBInstanceIdentifier="orders-db", DBName="orders", Engine="postgres", EngineVersion="17.4",
+        DBInstanceClass="db.t3.micro", AllocatedStorage=20, MasterUsername="orders_admin",
+        MasterUserPassword=new_password(), DBSubnetGroupName="linkbox-db-subnets",
+        VpcSecurityGroupIds=[group], PubliclyAccessible=False,
+    )  # fmt: skip
+    h.put("endpoint", f"orders-db.{world.HOST_SUFFIX}")
+    h.restart_app()
+
+
+def _no_other_team(h: Hands) -> None:
+    ec2, rds = h.client("ec2"), h.client("rds")
+    h.put("endpoint", world.DATABASE_HOST)
+    rds.delete_db_instance(DBInstanceIdentifier="orders-db", SkipFinalSnapshot=True)
+    filters = [{"Name": "group-name", "Values": ["orders-db-sg"]}]
+    for group in ec2.describe_security_groups(Filters=filters)["SecurityGroups"]:
+        ec2.delete_security_group(GroupId=group["GroupId"])
+    h.restart_app()
+
+
 _OLD_HOST = f"linkbox-db-old.{world.HOST_SUFFIX}"
 
 
@@ -117,6 +143,8 @@ FAULTS = (
           _parameter_gone, _putting("name", lambda _: world.DATABASE_NAME)),
     Fault("parameter-drift", "the endpoint parameter still names the old database", "PAR004",
           _putting("endpoint", lambda _: _OLD_HOST), _putting("endpoint", lambda _: world.DATABASE_HOST)),
+    Fault("parameter-other-team", "another team's endpoint was pasted into the parameter", "PAR010",
+          _other_team, _no_other_team, needs_packets=True),
     Fault("parameter-port", "the endpoint parameter was written with port 5433", "PAR005",
           _putting("endpoint", lambda _: f"{world.DATABASE_HOST}:5433"),
           _putting("endpoint", lambda _: world.DATABASE_HOST)),
