@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from opskit.checks.changes import summary
-from opskit.checks.fix import Fix
+from opskit.checks.fix import Command, Fix
 from opskit.checks.interface import LAYERS, Judged, Status
 from opskit.checks.shell import Caller, chain
 from opskit.diagnosis import Diagnosis, Verdict
@@ -207,14 +207,22 @@ def _fix(fix: Fix, caller: Caller, style: Style) -> Iterator[str]:
         yield from _wrapped(f"caution  {word}", "  ", style)
     if fix.caution:
         yield from _wrapped(f"note     {fix.caution}", "  ", style)
-    for line in chain(fix.commands, caller).splitlines():
-        yield f"  {line}"
+    yield from _commands(fix.commands, caller, style)
     if fix.undo:
         yield "UNDO"
-        for line in chain(fix.undo, caller).splitlines():
-            yield f"  {line}"
+        yield from _commands(fix.undo, caller, style)
     elif fix.no_undo:
         yield from _wrapped(f"UNDO  none: {fix.no_undo}", "", style)
+
+
+def _commands(commands: Sequence[Command], caller: Caller, style: Style) -> Iterator[str]:
+    """Commands as they are to be pasted; none that the stream's encoding would alter."""
+    text = chain(commands, caller)
+    if not (style.unicode or text.isascii()):
+        yield "  (it has characters that this terminal cannot show; --output json prints it)"
+        return
+    for line in text.splitlines():
+        yield f"  {line}"
 
 
 def _every_check(diagnosis: Diagnosis, style: Style) -> Iterator[str]:

@@ -87,3 +87,12 @@ def test_lines_to_read_fit_and_commands_are_whole() -> None:
 def test_nothing_but_ascii_where_the_locale_has_nothing_else() -> None:
     snapshot, _ = CASES["broken"]
     assert render(diagnosis(snapshot), Style(unicode=False)).isascii()
+
+
+def test_a_command_is_never_altered_by_what_the_terminal_cannot_show() -> None:
+    found = replace(diagnosis(CASES["broken"][0]), caller=Caller("us-east-1", "bücher"))
+    style = Style(runbooks=RUNBOOKS, command=COMMAND)
+    assert "--profile 'bücher' ec2 authorize" in render(found, style)
+    text = render(found, replace(style, unicode=False))
+    assert "ec2 authorize" not in text
+    assert "this terminal cannot show" in text
