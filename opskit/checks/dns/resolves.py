@@ -23,6 +23,8 @@ from opskit.checks.interface import (
     reported,
     undecided,
 )
+from opskit.config import Target
+from opskit.facts.database import Database
 from opskit.facts.dns import Host, OperatorDns
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.private_zones import PrivateZone, PrivateZones
@@ -32,35 +34,43 @@ from opskit.facts.vpc import VpcDns
 explains = ("tcp", "tls", "auth", "app", "DNS002", "DNS003")
 is_essential = True
 
+NO_NAME = "the name does not exist"
+"""The probe's words for NXDOMAIN."""
+
 
 def check(
+    target: Target,
     host: Host,
     probe: Fact[InstanceProbe],
     dns: Fact[OperatorDns],
     vpc_dns: Fact[VpcDns],
     zones: Fact[PrivateZones],
+    database: Fact[Database],
 ) -> Finding:
-    """Judge the instance's view, or the operator's where that is all there is."""
+    """Judge the workload's view, or the operator's where that is all there is."""
     if host.is_address:
         return passed(f"{host.name} is an address and needs no resolver")
-    here = _own_view(dns)
-    if isinstance(probe, Known) and probe.value.resolution(host.name) is not None:
-        seen = probe.value.resolution(host.name)
-        assert seen is not None  # noqa: S101  just looked at; mypy cannot tell
+    here, noun = _own_view(dns), target.workload_noun
+    seen = probe.value.resolution(host.name) if isinstance(probe, Known) else None
+    if seen is not None:
         if seen.addresses:
             addresses = ", ".join(seen.addresses)
             return passed(
-                f"{host.name} is {addresses} on the instance",
-                observed(f"the instance resolves it to {addresses}"),
+                f"{host.name} is {addresses} on {noun}",
+                observed(f"{noun} resolves it to {addresses}"),
                 *here,
             )
-        return _does_not(host, f"on the instance: {seen.error}", vpc_dns, zones, here)
-    reason = probe.reason if isinstance(probe, Unknown) else "the instance could not resolve names"
-    missing = probe.missing if isinstance(probe, Unknown) else ("the instance's own view",)
+        advice = _by_error(host, seen.error, probe)
+        return _does_not(host, f"on {noun}: {seen.error}", vpc_dns, zones, here, database, advice)
+    reason = probe.reason if isinstance(probe, Unknown) else f"{noun} could not resolve names"
+    missing = probe.missing if isinstance(probe, Unknown) else (f"the name as {noun} sees it",)
     if isinstance(dns, Known) and dns.value.addresses:
         return passed(f"{host.name} is {', '.join(dns.value.addresses)} for your resolver", *here)
     if isinstance(dns, Known) and dns.value.rcode == "NXDOMAIN":
-        return _does_not(host, "for your resolver: NXDOMAIN", vpc_dns, zones, here)
+        advice = _by_error(host, NO_NAME, probe)
+        return _does_not(
+            host, "for your resolver: NXDOMAIN", vpc_dns, zones, here, database, advice
+        )
     return undecided(reason, *missing)
 
 
@@ -70,18 +80,51 @@ def _does_not(
     vpc_dns: Fact[VpcDns],
     zones: Fact[PrivateZones],
     here: tuple[Evidence, ...],
+    database: Fact[Database],
+    advice: Advice,
 ) -> Finding:
     evidence: list[Evidence] = [observed(f"{host.name} {where}"), *here]
-    cause, fix = "", None  # type: str, Remedy | None
+    cause, fix = "", advice  # type: str, Remedy
     if isinstance(vpc_dns, Known) and not vpc_dns.value.is_supported:
         cause = ": the VPC's own resolver is switched off (enableDnsSupport)"
         evidence.append(reported("ec2:DescribeVpcAttribute says enableDnsSupport false"))
+        fix = _switch_on(database.value.instance.vpc_id) if isinstance(database, Known) else advice
     if isinstance(zones, Known) and zones.value.covering:
         zone = zones.value.covering[0]
         cause = f": the private hosted zone {zone.name} ({zone.zone_id}) shadows it in this VPC"
         evidence.append(reported(f"route53:ListHostedZonesByVPC lists {zone.name} for the VPC"))
         fix = _take_away(zone, zones.value)
     return failed(f"{host.name} does not resolve {where}{cause}", *evidence, fix=fix)
+
+
+def _switch_on(vpc_id: str) -> Fix:
+    """The VPC's own resolver."""
+    on, off = (
+        call("ec2", "ModifyVpcAttribute", VpcId=vpc_id, EnableDnsSupport={"Value": is_on})
+        for is_on in (True, False)
+    )
+    return Fix(
+        (on,),
+        "switches the VPC's resolver on",
+        undo=(off,),
+        ask="The VPC's owner switched it off for something: every machine in it gets another resolver",
+    )
+
+
+def _by_error(host: Host, error: str, probe: Fact[InstanceProbe]) -> Advice:
+    """What to look at where no cause is known in AWS: the name itself, or the resolver."""
+    asked = ", ".join(probe.value.result.resolvers) if isinstance(probe, Known) else ""
+    resolvers = f" (it asks {asked})" if asked else ""
+    if error == NO_NAME:
+        return Advice(
+            f"Compare {host.name} in {host.source} with the endpoint that RDS shows: the name of a "
+            f"database that was deleted or renamed is gone. Else the resolver{resolvers} is not the "
+            "VPC's, the second address of its range, and does not know the VPC's names."
+        )
+    return Advice(
+        f"Look at the resolver{resolvers}: the VPC's own is the second address of its range and always "
+        "reachable; another one has to be reachable on port 53, by UDP and TCP."
+    )
 
 
 def _take_away(zone: PrivateZone, zones: PrivateZones) -> Remedy:
