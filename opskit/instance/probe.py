@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from opskit.engine.interface import Conversation, Heard
 
 VERSION = "1"
+BODY = 600
+"""Characters of the app's answer: a driver's message names the cause in its second half."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,7 +390,7 @@ def _setting(row: list[str]) -> Setting:
 
 def _health(row: list[str]) -> Health:
     url, status, took, body = row
-    return Health(url if "://" in url else "", _whole(status), _number(took), body[:200])
+    return Health(url if "://" in url else "", _whole(status), _number(took), body[:BODY])
 
 
 def _attempt(row: list[str]) -> Attempt:

@@ -36,6 +36,8 @@ from opskit.instance.probe import Health
 
 explains: tuple[str, ...] = ()
 
+SHOWN = 200
+"""Characters of the app's answer in the sentence; all of it stands in the evidence."""
 ABOUT_LOGIN = {
     LoginFailure.PASSWORD: "The database refuses its password: compare the user and password that it has "
     "with the parameters'.",
@@ -99,9 +101,10 @@ def check(
         if health.is_good:
             return passed(f"{health.url} answers {health.status}", *balancer)
         answer = f"answers {health.status}" if health.status else "does not answer"
-        body = f": {health.body}" if health.body else ""
+        body = f": {health.body[:SHOWN]}" if health.body else ""
         advice = Advice(f"{_meaning(health, database)} {_log(probe.value, app)}".strip())
-        asked = observed(f"asked on {target.workload_noun}")
+        rest = f": {health.body}" if len(health.body) > SHOWN else ""
+        asked = observed(f"asked on {target.workload_noun}{rest}")
         return failed(f"{health.url} {answer}{body}", asked, *balancer, fix=advice)
     if isinstance(targets, Known) and targets.value.all:
         return _by_balancer(targets.value.all, balancer, target)

@@ -10,7 +10,7 @@ import pytest
 from opskit.checks.interface import Status
 from opskit.facts.certificate import Certificate
 from opskit.facts.target_health import TargetHealth, TargetHealths
-from opskit.instance.probe import Attempt, Health, Setting
+from opskit.instance.probe import Attempt, Health, Setting, parse
 from tests import builders as b
 from tests.checks.app.scene import commands, container, ended, judge, probe
 
@@ -37,6 +37,15 @@ def test_an_unhealthy_app_is_explained_by_its_words(body: str, words: str) -> No
     assert words in found.advice
     assert "`docker logs --tail 50 backend`" in found.advice
     assert "worker" not in found.advice
+
+
+def test_a_long_answer_is_understood_and_shown_whole() -> None:
+    body = f"{'x' * 300} no pg_hba.conf entry for host, no encryption"
+    line = f"health\thttp://x/health\t503\t2.0\t{body}\nend\n"
+    found = judge("APP003", b.probe(health=parse(line).health))
+    assert "connects without TLS" in found.advice
+    assert body not in found.summary
+    assert any(body in e.text for e in found.evidence)
 
 
 def test_the_log_is_that_of_the_container_that_has_the_port() -> None:
