@@ -18,6 +18,8 @@ FILE_NAME = "opskit.toml"
 FILE_VERSION = 1
 PURPOSES = ("endpoint", "username", "password", "database")
 """What the four parameters are for, in the order in which they are shown."""
+ON_INSTANCE, ON_TASK = "the instance", "the task"
+"""What an app runs on, as sentences say it."""
 DEFAULT_SUFFIX = {
     "endpoint": "db-endpoint",
     "username": "db-username",
@@ -58,6 +60,11 @@ class Target:
     ca_file: str | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
     table: str | None = None
+
+    @property
+    def workload_noun(self) -> str:
+        """What the app runs on, for sentences."""
+        return ON_TASK if self.ecs_task else ON_INSTANCE
 
     @property
     def flags(self) -> str:

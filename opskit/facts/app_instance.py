@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tabulate import tabulate
 
-from opskit.config import Target
+from opskit.config import ON_INSTANCE, ON_TASK, Target
 from opskit.errors import TargetError
 from opskit.facts.database import Database
 from opskit.facts.ecs_task import EcsTask, TaskInterface
@@ -28,6 +28,11 @@ class AppInstance:
     instance: Instance
     chosen_because: str
     task: EcsTask | None = None
+
+    @property
+    def workload_noun(self) -> str:
+        """What the app runs on, for sentences."""
+        return ON_TASK if self.task else ON_INSTANCE
 
     @property
     def session_target(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from opskit import engine
-from opskit.config import Target
+from opskit.config import ON_INSTANCE, Target
 from opskit.engine.interface import Conversation, Engine, Greeting
 from opskit.errors import TransportError
 from opskit.facts.app_instance import AppInstance
@@ -42,6 +42,7 @@ class InstanceProbe:
 
     Attributes:
         notices: what the road has to say of itself.
+        workload_noun: what answered, the instance or the task, for sentences.
     """
 
     result: ProbeResult
@@ -49,6 +50,7 @@ class InstanceProbe:
     password_name: str
     road: str
     notices: tuple[str, ...] = ()
+    workload_noun: str = ON_INSTANCE
 
     @property
     def reads(self) -> tuple[Read, ...]:
@@ -74,6 +76,12 @@ class InstanceProbe:
     def containers(self) -> tuple[Container, ...]:
         """The containers that have to do with a database."""
         return self.result.containers
+
+    @property
+    def running(self) -> tuple[Container, ...]:
+        """Those that run, first the one that serves the health URL."""
+        found = [c for c in self.containers if c.is_running]
+        return tuple(sorted(found, key=lambda c: c.serves_health is not True))
 
     @property
     def health(self) -> Health | None:
@@ -155,7 +163,7 @@ def read(
 ) -> InstanceProbe:
     """Run the one command on the instance and read its answers."""
     if road.road is None:
-        raise NotThere(road.why_none, "a road to the instance (--via)")
+        raise NotThere(road.why_none, f"a road to {target.workload_noun} (--via)")
     asked = request(target, key, region, host, database, parameters, groups, app)
     try:
         done = road.road.run(script(asked), timeout_s=PROBE_LIMIT_S)
@@ -170,7 +178,12 @@ def read(
     spoken = _engine_of(known)
     greeting = spoken.greeting(result.heard) if spoken else Greeting(None, None, "", (), None, None)
     return InstanceProbe(
-        result, greeting, target.parameters["password"], road.road.name, done.notices
+        result,
+        greeting,
+        target.parameters["password"],
+        road.road.name,
+        done.notices,
+        target.workload_noun,
     )
 
 

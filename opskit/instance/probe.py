@@ -13,11 +13,12 @@ import json
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from opskit.engine.interface import Conversation, Heard
 
 VERSION = "1"
+BODY = 600
+"""Characters of the app's answer: a driver's message names the cause in its second half."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,8 @@ class Setting:
         name: host, port, user, password, database, sslmode or sslrootcert.
         value: in clear; for the password its fingerprint.
         variable: the environment variable that carries it; file: where that is defined.
+        file_value: its value in that file now, of the password the fingerprint; empty where unknown.
+        is_plain: whether the file has it as a line that is `VARIABLE=value` and no more.
     """
 
     source: str
@@ -113,11 +116,21 @@ class Setting:
     value: str
     variable: str
     file: str
+    file_value: str = ""
+    is_plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container of the instance that has to do with a database."""
+    """A container of the instance that has to do with a database.
+
+    Attributes:
+        exit_code: of its last end; None where the probe did not tell it.
+        finished_at: when it ended last.
+        restart_policy: no, on-failure, always or unless-stopped; empty where the probe did not tell it.
+        created_at: when it was created, which a restart does not change.
+        serves_health: whether the health URL's port is its own; None where that is not known.
+    """
 
     name: str
     status: str
@@ -127,6 +140,17 @@ class Container:
     project_directory: str
     service: str
     settings: tuple[Setting, ...] = ()
+    image: str = ""
+    exit_code: int | None = None
+    finished_at: str = ""
+    restart_policy: str = ""
+    created_at: str = ""
+    serves_health: bool | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process runs."""
+        return self.status == "running"
 
     def setting(self, name: str) -> Setting | None:
         """One of its settings."""
@@ -141,6 +165,11 @@ class Health:
     status: int | None
     milliseconds: float | None
     body: str
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the app calls itself healthy, as a load balancer reads it."""
+        return self.status is not None and 200 <= self.status < 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +192,7 @@ class ProbeResult:
     Attributes:
         is_complete: the end mark arrived; otherwise the output was cut.
         cannot: (what, why) of what could not be asked.
+        serving: containers that have the health URL's port, also those without database settings.
     """
 
     is_complete: bool
@@ -181,6 +211,7 @@ class ProbeResult:
     reads: tuple[Read, ...] = ()
     asked_containers: bool = False
     containers: tuple[Container, ...] = ()
+    serving: tuple[str, ...] = ()
     health: Health | None = None
     attempts: tuple[Attempt, ...] = ()
 
@@ -189,7 +220,8 @@ def script(request: ProbeRequest) -> str:
     """The one command, to be run by `sh`."""
     package = importlib.resources.files("opskit.instance")
     shell = (package / "probe.sh").read_text(encoding="utf-8")
-    program = (package / "probe_program.py").read_text(encoding="utf-8")
+    parts = ("probe_serving.py", "probe_program.py")
+    program = "".join((package / part).read_text(encoding="utf-8") for part in parts)
     variables = {
         "REQUEST": json.dumps(_for_python(request), separators=(",", ":")),
         "KEY": request.key,
@@ -221,6 +253,7 @@ def parse(stdout: str) -> ProbeResult:
     caller = next(iter(rows("caller", 2)), ["", ""])
     ports = next(iter(rows("ports", 2)), ["", ""])
     clock = next(iter(rows("clock", 1)), [""])
+    serves = {name: word == "yes" for name, word in rows("serves", 2)}
     return ProbeResult(
         is_complete="end" in by_topic,
         with_python=mode[1] == "python",
@@ -237,7 +270,8 @@ def parse(stdout: str) -> ProbeResult:
         other_credentials=tuple(row[0] for row in rows("other-credentials", 1)),
         reads=tuple(Read(*row) for row in rows("read", 4)),
         asked_containers="asked" in by_topic,
-        containers=_containers(list(rows("container", 7)), list(rows("setting", 6))),
+        containers=_containers(list(rows("container", 12)), list(rows("setting", 8)), serves),
+        serving=tuple(name for name, is_so in serves.items() if is_so),
         health=next((_health(row) for row in rows("health", 4)), None),
         attempts=tuple(_attempt(row) for row in rows("login", 7)),
     )
@@ -331,22 +365,32 @@ def _heard(row: list[str]) -> Heard:
     return Heard(name, _bytes(pieces), version, _bytes(chain), error)
 
 
-def _containers(rows: list[list[str]], settings: list[list[str]]) -> tuple[Container, ...]:
+def _containers(
+    rows: list[list[str]], settings: list[list[str]], serves: Mapping[str, bool]
+) -> tuple[Container, ...]:
     found = []
-    for name, status, started, restarts, network, directory, service in rows:
+    for name, status, started, restarts, network, directory, service, *end in rows:
+        image, code, finished, policy, created = end
         # What the process has comes after what it was configured with, and outweighs it.
-        own = {s[2]: Setting(*s[1:]) for s in settings if s[0] == name}
+        own = {s[2]: _setting(s) for s in settings if s[0] == name}
         found.append(
             Container(
-                name, status, started, restarts, network, directory, service, tuple(own.values())
+                name, status, started, restarts, network, directory, service,
+                tuple(own.values()), image, _whole(code), finished, policy, created,
+                serves.get(name),
             )
-        )
+        )  # fmt: skip
     return tuple(found)
+
+
+def _setting(row: list[str]) -> Setting:
+    _, source, name, value, variable, file, file_value, form = row
+    return Setting(source, name, value, variable, file, file_value, form == "plain")
 
 
 def _health(row: list[str]) -> Health:
     url, status, took, body = row
-    return Health(url if urlsplit(url).scheme else "", _whole(status), _number(took), body[:200])
+    return Health(url if "://" in url else "", _whole(status), _number(took), body[:BODY])
 
 
 def _attempt(row: list[str]) -> Attempt:

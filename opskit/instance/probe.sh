@@ -120,20 +120,32 @@ settings() { # container source; reads NAME=VALUE lines
     esac
   done
 }
+# Without python only published ports are seen, not who listens on the host's own.
+published() { case " $($engine port "$1" 2>/dev/null | tr '\n' ' ')" in *":$health_port "*) return 0 ;; esac; return 1; }
+health_port=
+case $HEALTH_URL in
+  http://127.* | http://localhost[:/]*) health_port=${HEALTH_URL#http://}; health_port=${health_port%%/*}
+    case $health_port in *:*) health_port=${health_port##*:} ;; *) health_port=80 ;; esac ;;
+esac
 engine=
 if have docker; then engine=docker; elif have podman; then engine=podman; fi
 if [ -n "$engine" ]; then
   say asked containers
   for id in $(limited 4 $engine ps -aq 2>/dev/null); do
     name=$($engine inspect --format '{{.Name}}' "$id" 2>/dev/null); name=${name#/}
+    [ -n "$health_port" ] && published "$id" && say serves "$name" yes
     [ -n "$CONTAINER" ] && [ "$CONTAINER" != "$name" ] && continue
     pid=$($engine inspect --format '{{.State.Pid}}' "$id" 2>/dev/null)
     found=$($engine inspect --format '{{range .Config.Env}}{{println .}}{{end}}' "$id" 2>/dev/null | settings "$name" config
       [ -r "/proc/$pid/environ" ] && have tr && tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | settings "$name" process)
     [ -n "$CONTAINER$found" ] || continue
+    ended=$($engine inspect --format '{{.Config.Image}}|{{.State.ExitCode}}|{{.State.FinishedAt}}|{{.HostConfig.RestartPolicy.Name}}|{{.Created}}' "$id" 2>/dev/null)
+    image=${ended%%|*}; ended=${ended#*|}; code=${ended%%|*}; ended=${ended#*|}
+    finished=${ended%%|*}; ended=${ended#*|}
     say container "$name" "$($engine inspect --format '{{.State.Status}}' "$id" 2>/dev/null)" \
       "$($engine inspect --format '{{.State.StartedAt}}' "$id" 2>/dev/null)" \
-      "$($engine inspect --format '{{.RestartCount}}' "$id" 2>/dev/null)" '' '' ''
+      "$($engine inspect --format '{{.RestartCount}}' "$id" 2>/dev/null)" '' '' '' \
+      "$image" "$code" "$finished" "${ended%%|*}" "${ended#*|}"
     [ -n "$found" ] && printf '%s\n' "$found"
   done
 else say cannot containers 'neither docker nor podman on this machine'; fi

@@ -30,6 +30,7 @@ LIMIT_S = 12
 CONNECT_S = 3
 HEALTH_S = 5
 URL = re.compile(r"^(postgres|postgresql|mysql|mariadb)(\+[a-z0-9]+)?://", re.I)
+DEFINITION = re.compile(r"^\s*(export\s+)?")
 VARIABLES = {
     "host": ("PGHOST", "DB_HOST", "DATABASE_HOST", "POSTGRES_HOST", "RDS_HOSTNAME"),
     "port": ("PGPORT", "DB_PORT", "DATABASE_PORT", "POSTGRES_PORT", "RDS_PORT"),
@@ -320,7 +321,7 @@ def ask_aws(probe):
             "no credentials from the instance metadata (%s)" % (code or type(error).__name__),
         )
         for name in probe.request["parameters"].values():
-            probe.say("read", name, "", "NoCredentials", "the instance has no role credentials")
+            probe.say("read", name, "", "NoCredentials", "there are no credentials of a role")
         probe.reads_done.set()
         return
     jobs = [threading.Thread(target=ask_caller, args=(probe, credentials), daemon=True)]
@@ -382,11 +383,15 @@ def ask_parameter(probe, purpose, name, credentials):
 
 
 def ask_containers(probe):
-    """The containers of this machine, and what database their app was told to use."""
+    """The containers of this machine, and what database their app was told to use.
+
+    Returns:
+        All of them, as the engine describes them.
+    """
     engine = shutil.which("docker") or shutil.which("podman")
     if engine is None:
         probe.say("cannot", "containers", "neither docker nor podman is on this machine")
-        return
+        return []
     try:
         ids = output([engine, "ps", "-aq"]).split()
         described = json.loads(output([engine, "inspect"] + ids)) if ids else []
@@ -396,7 +401,7 @@ def ask_containers(probe):
             "containers",
             "%s failed (%s)" % (os.path.basename(engine), type(error).__name__),
         )
-        return
+        return []
     probe.say("asked", "containers")
     for raw in described:
         name = raw["Name"].lstrip("/")
@@ -417,11 +422,24 @@ def ask_containers(probe):
             (raw.get("HostConfig") or {}).get("NetworkMode", ""),
             labels.get("com.docker.compose.project.working_dir", ""),
             labels.get("com.docker.compose.service", ""),
+            config.get("Image", ""),
+            state.get("ExitCode", ""),
+            state.get("FinishedAt", ""),
+            ((raw.get("HostConfig") or {}).get("RestartPolicy") or {}).get("Name", ""),
+            raw.get("Created", ""),
         )
-        for source, field, value, variable, path in found:
-            shown = value if field != "password" else probe.secret(value)
-            probe.say("setting", name, source, field, shown, variable, path)
-        probe.containers.append((name, dict((f, v) for _, f, v, _, _ in found)))
+        for setting in found:
+            tell_setting(probe, name, *setting)
+        probe.containers.append((name, dict((s[1], s[2]) for s in found)))
+    return described
+
+
+def tell_setting(probe, name, source, field, value, variable, path, defined, is_plain):
+    """One setting; a password as its fingerprint, here and in the file."""
+    if field == "password":
+        value, defined = probe.secret(value), defined and probe.secret(defined)
+    word = "plain" if is_plain else ""
+    probe.say("setting", name, source, field, value, variable, path, defined, word)
 
 
 def output(command):
@@ -433,8 +451,10 @@ def output(command):
 
 
 def settings_of(raw):
-    """(source, field, value, variable, file) of a container: what its process has outweighs its
-    configuration, and what only the process has was fetched when it started.
+    """(source, field, value, variable, file, value there, is plain there) of a container.
+
+    What its process has outweighs its configuration; what only the process has was fetched when it
+    started.
     """
     configured = dict(pair.split("=", 1) for pair in raw["Config"].get("Env") or [] if "=" in pair)
     running = {}
@@ -454,7 +474,7 @@ def settings_of(raw):
         for field, (value, variable) in database_settings(environment).items():
             if source == "process" and configured.get(variable) == environment.get(variable):
                 continue
-            found[field] = (source, field, value, variable, defining_file(directory, variable))
+            found[field] = (source, field, value, variable) + defined_in(directory, variable, field)
     return sorted(found.values())
 
 
@@ -488,16 +508,24 @@ def database_settings(environment):
     return found
 
 
-def defining_file(directory, variable):
-    """The compose project's `.env`, if it defines the variable."""
+def defined_in(directory, variable, field):
+    """The compose project's `.env` if it defines the variable, the field's value in it, and whether
+    the line is no more than `VARIABLE=value`.
+    """
     path = os.path.join(directory, ".env")
     try:
         with open(path) as f:
-            if directory and any(line.split("=", 1)[0].strip() == variable for line in f):
-                return path
+            lines = list(f) if directory else []
     except (OSError, UnicodeDecodeError):
-        pass
-    return ""
+        lines = []
+    found = [line for line in lines if DEFINITION.sub("", line).split("=")[0].strip() == variable]
+    if not found or "=" not in found[-1]:
+        return "", "", False
+    text = found[-1].split("=", 1)[1].strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        text = text[1:-1]
+    value = database_settings({variable: text}).get(field, ("",))[0]
+    return path, value, found[-1].rstrip("\n") == "%s=%s" % (variable, value)
 
 
 def ask_health(probe, url):
@@ -531,7 +559,7 @@ def ask_logins(probe):
     probe.reads_done.wait(7)
     values = dict(probe.values)
     if not all(values.get(p) for p in ("username", "password", "database")):
-        probe.say("cannot", "login", "the instance could not read user, password and database name")
+        probe.say("cannot", "login", "user, password and database name could not be read there")
         return
     mode = "verify-full" if aim["ca_file"] and os.path.exists(aim["ca_file"]) else "require"
     tell_login(
@@ -581,8 +609,11 @@ def tell_login(probe, who, host, port, user, password, database, mode, ca_file):
 
 def containers_then_logins(probe):
     """The containers first: their settings say how their apps log in."""
-    ask_containers(probe)
+    described = ask_containers(probe)
+    serving = guarded(probe, "serving", tell_serving, described)  # noqa: F821
+    serving.start()
     ask_container_logins(probe)
+    serving.join()
 
 
 def guarded(probe, what, function, *arguments):

@@ -3,12 +3,17 @@
 Means: users get errors, or the load balancer takes the instance out.
 Found by: the app's own health path on the instance; without it the load balancer's word.
 Looks alike: a health path that does not ask the database stays green while every page fails.
-Fix: what the app's answer names; opskit shows its first words.
+Fix: what the app's answer names; opskit shows its first words, and whose log to read.
 Not the fix: a health path that always says yes.
 """
 
 from __future__ import annotations
 
+import re
+
+from opskit import engine
+from opskit.checks.containers import app_containers
+from opskit.checks.fix import Advice
 from opskit.checks.interface import (
     Evidence,
     Finding,
@@ -20,35 +25,113 @@ from opskit.checks.interface import (
     undecided,
     warned,
 )
+from opskit.config import Target
+from opskit.engine.interface import LoginFailure
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.probe import InstanceProbe
-from opskit.facts.target_health import TargetHealths
+from opskit.facts.target_health import TargetHealth, TargetHealths
+from opskit.instance.probe import Health
 
 explains: tuple[str, ...] = ()
 
+SHOWN = 200
+"""Characters of the app's answer in the sentence; all of it stands in the evidence."""
+ABOUT_LOGIN = {
+    LoginFailure.PASSWORD: "The database refuses its password: compare the user and password that it has "
+    "with the parameters'.",
+    LoginFailure.TLS_REQUIRED: "It connects without TLS, which the database requires: let its client use "
+    "sslmode=verify-full with the RDS bundle.",
+    LoginFailure.NOT_ADMITTED: "The database does not admit its address, user or database name.",
+    LoginFailure.DATABASE_MISSING: "It asks for a database that does not exist: compare its database name "
+    "with the parameter's.",
+    LoginFailure.ROLE_REFUSED: "Its database user lacks a right: grant it, or let the app use the "
+    "parameters' user.",
+    LoginFailure.SLOTS: "The database has no connection slot free: let its pool open fewer connections.",
+    LoginFailure.NOT_READY: "The database is starting or stopping: ask again in some minutes.",
+    LoginFailure.CERTIFICATE: "Its client does not trust the database's certificate: give it the RDS "
+    "bundle.",
+    LoginFailure.REFUSED: "Nothing listens at the address that it connects to: compare its host and port "
+    "with the parameter's.",
+    LoginFailure.NO_ANSWER: "It gets no answer in time from the address that it connects to.",
+    LoginFailure.NO_NAME: "The name that it connects to does not resolve for it; a container can have "
+    "another resolver than its host.",
+}
+"""What an app's complaint about its login means, and what to do."""
+ABOUT_AWS = (
+    (
+        r"ParameterNotFound|do(es)? not exist.*/|InvalidParameters",
+        "It asks for a parameter that does not exist: compare the path and the Region that it asks with "
+        "the target's.",
+    ),
+    (
+        r"AccessDenied|not authorized to perform",
+        "Its role is refused what it asks of AWS: the message names the action.",
+    ),
+    (
+        r"[Uu]nable to locate credentials|NoCredential|[Cc]ould not load credentials",
+        "It gets no credentials of a role: in a container behind a bridge network the metadata needs a "
+        "hop limit of 2, and it has to have a role.",
+    ),
+)
+"""What an app's complaint about AWS means, and what to do."""
+STATES = {
+    "initial": "The load balancer still makes its first checks: ask again in a minute.",
+    "draining": "The load balancer is taking it out: a deployment or a person deregistered it. Register "
+    "it again if that is not meant.",
+    "unused": "No listener sends requests to the group, or its zone is not enabled at the load balancer: "
+    "add the rule or the zone.",
+    "unavailable": "Health checks are switched off for the group: switch them on.",
+}
+"""A target's state at the load balancer, where that is neither healthy nor unhealthy."""
 
-def check(probe: Fact[InstanceProbe], targets: Fact[TargetHealths]) -> Finding:
+
+def check(
+    target: Target,
+    probe: Fact[InstanceProbe],
+    targets: Fact[TargetHealths],
+    app: Fact[AppInstance],
+    database: Fact[Database],
+) -> Finding:
     """Judge the answer, then the load balancer's word."""
     balancer = _balancer(targets)
     if isinstance(probe, Known) and probe.value.health is not None:
         health = probe.value.health
-        if health.status is not None and 200 <= health.status < 400:
+        if health.is_good:
             return passed(f"{health.url} answers {health.status}", *balancer)
-        what = f"answers {health.status}" if health.status else "does not answer"
-        body = f": {health.body}" if health.body else ""
-        return failed(f"{health.url} {what}{body}", observed("asked on the instance"), *balancer)
+        answer = f"answers {health.status}" if health.status else "does not answer"
+        body = f": {health.body[:SHOWN]}" if health.body else ""
+        advice = Advice(f"{_meaning(health, database)} {_log(probe.value, app)}".strip())
+        rest = f": {health.body}" if len(health.body) > SHOWN else ""
+        asked = observed(f"asked on {target.workload_noun}{rest}")
+        return failed(f"{health.url} {answer}{body}", asked, *balancer, fix=advice)
     if isinstance(targets, Known) and targets.value.all:
-        bad = [t for t in targets.value.all if t.state == "unhealthy"]
-        if bad:
-            text = f"{bad[0].group.name} finds the app unhealthy ({bad[0].reason} {bad[0].description})"
-            return failed(text, *balancer)
-        states = ", ".join(f"{t.group.name} {t.state}" for t in targets.value.all)
-        if all(t.state == "healthy" for t in targets.value.all):
-            return passed(states, *balancer)
-        return warned(states, *balancer)
+        return _by_balancer(targets.value.all, balancer, target)
     if isinstance(probe, Unknown):
         return undecided(probe.reason, *probe.missing)
     return skipped("no health path is known (--health-url)")
+
+
+def _by_balancer(
+    targets: tuple[TargetHealth, ...], balancer: tuple[Evidence, ...], target: Target
+) -> Finding:
+    bad = next((t for t in targets if t.state == "unhealthy"), None)
+    if bad is not None:
+        advice = Advice(
+            f"Let opskit ask the app itself on {target.workload_noun}: --health-url "
+            f"http://127.0.0.1:{bad.group.port or 'PORT'}{bad.group.health_path or '/'}"
+        )
+        text = f"{bad.group.name} finds the app unhealthy ({bad.reason} {bad.description})"
+        return failed(text, *balancer, fix=advice)
+    states = ", ".join(f"{t.group.name} {t.state}" for t in targets)
+    others = dict.fromkeys(t.state for t in targets if t.state != "healthy")
+    if not others:
+        return passed(states, *balancer)
+    unknown = "The load balancer's console says more of this state."
+    return warned(
+        states, *balancer, fix=Advice(" ".join(STATES.get(one, unknown) for one in others))
+    )
 
 
 def _balancer(targets: Fact[TargetHealths]) -> tuple[Evidence, ...]:
@@ -58,3 +141,31 @@ def _balancer(targets: Fact[TargetHealths]) -> tuple[Evidence, ...]:
         reported(f"the load balancer says {t.state} of it in {t.group.name} {t.reason}".strip())
         for t in targets.value.all
     )
+
+
+def _meaning(health: Health, database: Fact[Database]) -> str:
+    """What the app's answer says of the cause; empty where that is not recognized."""
+    if health.status is None:
+        return "The app has to listen at that address and to answer within 5 s; it does not."
+    for pattern, meaning in ABOUT_AWS:
+        if re.search(pattern, health.body):
+            return meaning
+    if not isinstance(database, Known):
+        return ""
+    try:
+        spoken = engine.for_rds_engine(database.value.instance.engine)
+    except engine.UnknownEngine:
+        return ""
+    return ABOUT_LOGIN.get(spoken.classify(health.body), "")
+
+
+def _log(probe: InstanceProbe, app: Fact[AppInstance]) -> str:
+    """Where to read more."""
+    if isinstance(app, Known) and app.value.task is not None:
+        return f"The log of {app.value.task.place.label} says more."
+    names = [c.name for c in app_containers(probe)] or list(probe.result.serving)
+    place = f" on {app.value.instance.label}" if isinstance(app, Known) else ""
+    if not names:
+        return f"The app's own log{place} says more."
+    logs = " and ".join(f"`docker logs --tail 50 {name}`" for name in names)
+    return f"{logs}{place} says more."

@@ -1,15 +1,18 @@
 """The app's container runs.
 
 Means: nothing serves requests, whatever the database does.
-Found by: the container engine on the instance.
-Looks alike: a load balancer that finds no healthy target.
+Found by: the container engine on the instance, and who has the port of the health URL there.
+Looks alike: a load balancer that finds no healthy target; a container that ended beside a running app,
+such as last week's release or a migration, which is no fault.
 Fix: start it; if it stops again, its log says why.
 Not the fix: a restart policy that hides a crash loop.
 """
 
 from __future__ import annotations
 
-from opskit.checks.fix import Fix, InstanceCommand
+from opskit.checks.containers import described, stopped_apps
+from opskit.checks.fix import Advice, Fix, Remedy
+from opskit.checks.fix_commands import docker
 from opskit.checks.interface import (
     Finding,
     failed,
@@ -22,8 +25,11 @@ from opskit.checks.interface import (
 from opskit.config import Target
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.probe import InstanceProbe
+from opskit.instance.probe import Container
 
 explains = ("APP002", "APP003", "APP004")
+
+STARTABLE = ("exited", "created")
 
 
 def check(target: Target, app: AppInstance, probe: InstanceProbe) -> Finding:
@@ -36,23 +42,89 @@ def check(target: Target, app: AppInstance, probe: InstanceProbe) -> Finding:
     if not probe.result.asked_containers:
         return skipped(f"containers were not asked: {probe.why_not('containers') or 'no engine'}")
     if not probe.containers:
-        what = (
+        wanted = (
             f"container {target.container}"
             if target.container
             else "container with database settings"
         )
-        return undecided(f"no {what} is on {app.instance.label}", "--container NAME")
-    down = [c for c in probe.containers if c.status != "running"]
-    if not down:
-        names = ", ".join(c.name for c in probe.containers)
-        return passed(f"{names} runs", observed(f"on {app.instance.label}"))
-    container = down[0]
-    start, stop = (
-        InstanceCommand(app.instance.instance_id, (("docker", word, container.name),))
-        for word in ("start", "stop")
+        return undecided(f"no {wanted} is on {app.instance.label}", "--container NAME")
+    if probe.health is not None and probe.health.is_good:
+        return _runs(app, probe, f"{probe.health.url} answers {probe.health.status}")
+    stopped = probe.containers if target.container and not probe.running else stopped_apps(probe)
+    if stopped:
+        return _stopped(stopped, app)
+    if probe.running or probe.result.serving:
+        return _runs(app, probe, f"on {app.instance.label}")
+    return _only_jobs(app, probe)
+
+
+def _runs(app: AppInstance, probe: InstanceProbe, seen: str) -> Finding:
+    """The app runs; what ended beside it is no fault, and is only named."""
+    names = [c.name for c in probe.running] or list(probe.result.serving)
+    verb = "run" if len(names) > 1 else "runs"
+    beside = [c for c in probe.containers if not c.is_running]
+    return passed(
+        f"{', '.join(names)} {verb}" if names else f"the app answers on {app.instance.label}",
+        observed(seen),
+        *(observed(f"stopped beside it, which is no fault: {described(c)}") for c in beside),
     )
+
+
+def _stopped(stopped: tuple[Container, ...], app: AppInstance) -> Finding:
+    names = ", ".join(c.name for c in stopped)
+    verb, pronoun = ("does", "it is") if len(stopped) == 1 else ("do", "they are")
+    states = " and ".join(dict.fromkeys(c.status for c in stopped))
     return failed(
-        f"{container.name} on {app.instance.label} does not run (it is {container.status})",
-        observed(f"the container engine says {container.status}, {container.restarts} restarts"),
-        fix=Fix((start,), "starts it", undo=(stop,)),
+        f"{names} on {app.instance.label} {verb} not run ({pronoun} {states})",
+        *(
+            observed(f"the container engine says: {described(c)}, {c.restarts} restarts")
+            for c in stopped
+        ),
+        fix=_remedy(stopped[0], app) if len(stopped) == 1 else _which(stopped),
+    )
+
+
+def _remedy(container: Container, app: AppInstance) -> Remedy:
+    """The start of the one container that can be the app."""
+    if container.status == "paused":
+        paused = docker(app, "pause", container)
+        return Fix((docker(app, "unpause", container),), "lets it go on", undo=(paused,))
+    log = f"`docker logs --tail 50 {container.name}`"
+    if container.status not in STARTABLE:
+        return Advice(
+            f"{container.name} is {container.status}: starting it again does not help as long as it ends "
+            f"at once. {log} on {app.instance.label} says why."
+        )
+    return Fix(
+        (docker(app, "start", container),),
+        "starts it",
+        undo=(docker(app, "stop", container),),
+        caution=f"If it ends again, {log} on {app.instance.label} says why.",
+    )
+
+
+def _which(stopped: tuple[Container, ...]) -> Advice:
+    """Of several none is started: it may be an old release."""
+    return Advice(
+        "No command is offered: which of them is the present release is not known, and an old one must "
+        f"not be started: {'; '.join(described(c) for c in stopped)}. Start the right one with "
+        "`docker start NAME`; --container NAME tells which is the app's."
+    )
+
+
+def _only_jobs(app: AppInstance, probe: InstanceProbe) -> Finding:
+    """Nothing runs, and all that ended looks like work that was done."""
+    names = ", ".join(c.name for c in probe.containers)
+    text = f"no container with database settings runs on {app.instance.label}; {names} ended well"
+    if probe.health is None:
+        return undecided(text, "--container NAME")
+    ended = "; ".join(described(c) for c in probe.containers)
+    return failed(
+        text,
+        observed(f"{probe.health.url}: {probe.health.body or 'no good answer'}"),
+        fix=Advice(
+            "No command is offered: exit code 0 without a restart policy is how a migration ends too: "
+            f"{ended}. If one of them is the app, `docker start NAME` starts it, and --container NAME "
+            "tells which it is; else look for the app outside of containers."
+        ),
     )

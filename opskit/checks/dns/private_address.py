@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from opskit.checks.fix import Command, Fix
+from opskit.checks.fix import Advice, Command, Fix, Remedy
 from opskit.checks.fix_commands import call
 from opskit.checks.interface import (
     Evidence,
@@ -24,6 +24,7 @@ from opskit.checks.interface import (
     skipped,
     undecided,
 )
+from opskit.config import Target
 from opskit.facts.database import Database
 from opskit.facts.dns import Host, OperatorDns
 from opskit.facts.interface import Fact, Known
@@ -34,6 +35,7 @@ explains = ("network", "tcp", "tls", "auth", "app", "DNS003")
 
 
 def check(
+    target: Target,
     host: Host,
     database: Database,
     probe: Fact[InstanceProbe],
@@ -44,12 +46,24 @@ def check(
     """Judge the addresses, the instance's own view first."""
     if host.is_address:
         return skipped("the endpoint parameter holds an address")
-    addresses, seen_by = _addresses(host, probe, dns)
+    addresses, seen_by = _addresses(target, host, probe, dns)
     if not addresses:
-        return undecided("no address is known", "an answer of the instance's resolver")
+        return undecided("no address is known", f"the name as {target.workload_noun} sees it")
     public = [a for a in addresses if not _is_private(a, vpc)]
     if not public:
         return passed(f"{', '.join(addresses)} is private", observed(f"seen {seen_by}"))
+    why = "publicly accessible" if database.instance.is_public else "not public by RDS's own word"
+    return failed(
+        f"{host.name} resolves to the public address {', '.join(public)} {seen_by}",
+        observed(f"resolved {seen_by}"),
+        reported(f"{database.instance.identifier} is {why}"),
+        *_attributes(vpc_dns),
+        fix=_fix(host, database, vpc_dns),
+    )
+
+
+def _fix(host: Host, database: Database, vpc_dns: Fact[VpcDns]) -> Remedy:
+    """What lets RDS and the VPC answer with the private address."""
     commands: list[Command] = []
     undo: list[Command] = []
     if isinstance(vpc_dns, Known) and not vpc_dns.value.gives_hostnames:
@@ -58,18 +72,13 @@ def check(
     if database.instance.is_public:
         commands.append(_public(database, is_public=False))
         undo.append(_public(database, is_public=True))
-    why = "publicly accessible" if database.instance.is_public else "not public by RDS's own word"
-    return failed(
-        f"{host.name} resolves to the public address {', '.join(public)} {seen_by}",
-        observed(f"resolved {seen_by}"),
-        reported(f"{database.instance.identifier} is {why}"),
-        *_attributes(vpc_dns),
-        fix=Fix(
-            tuple(commands), "lets the name resolve privately again", undo=tuple(reversed(undo))
+    if not commands:
+        return Advice(
+            f"RDS and the VPC are set to answer privately, so {host.name} is answered by something else: "
+            f"compare it with {database.host}, and look for a resolver that is not the VPC's."
         )
-        if commands
-        else None,
-    )
+    does = "lets the name resolve privately again"
+    return Fix(tuple(commands), does, undo=tuple(reversed(undo)))
 
 
 def _hostnames(database: Database, *, is_on: bool) -> Command:
@@ -88,10 +97,10 @@ def _public(database: Database, *, is_public: bool) -> Command:
 
 
 def _addresses(
-    host: Host, probe: Fact[InstanceProbe], dns: Fact[OperatorDns]
+    target: Target, host: Host, probe: Fact[InstanceProbe], dns: Fact[OperatorDns]
 ) -> tuple[tuple[str, ...], str]:
     if isinstance(probe, Known) and probe.value.addresses_of(host.name):
-        return probe.value.addresses_of(host.name), "on the instance"
+        return probe.value.addresses_of(host.name), f"on {target.workload_noun}"
     # Outside the VPC a public instance has a public address, and that is right.
     if isinstance(dns, Known) and all(
         ipaddress.ip_address(a).is_private for a in dns.value.addresses

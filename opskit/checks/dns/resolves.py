@@ -23,6 +23,8 @@ from opskit.checks.interface import (
     reported,
     undecided,
 )
+from opskit.config import Target
+from opskit.facts.database import Database
 from opskit.facts.dns import Host, OperatorDns
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.private_zones import PrivateZone, PrivateZones
@@ -31,46 +33,45 @@ from opskit.facts.vpc import VpcDns
 
 explains = ("tcp", "tls", "auth", "app", "DNS002", "DNS003")
 RDS_SUFFIXES = (".rds.amazonaws.com", ".rds.amazonaws.com.cn")
-SUPPORT_OFF = (
-    "Set enableDnsSupport of the VPC (ec2:ModifyVpcAttribute) after asking the VPC's owner: with resolvers "
-    "of one's own it may be off on purpose, and then those have to resolve the name."
-)
-NOT_FOUND = (
-    "A name that does not exist is misspelt, or its database was deleted or renamed: compare it with "
-    "rds:DescribeDBInstances. A resolver that does not answer is another fault: look at /etc/resolv.conf "
-    "there, and at the VPC's DHCP options."
-)
 is_essential = True
+
+NO_NAME = "the name does not exist"
+"""The probe's words for NXDOMAIN."""
 
 
 def check(
+    target: Target,
     host: Host,
     probe: Fact[InstanceProbe],
     dns: Fact[OperatorDns],
     vpc_dns: Fact[VpcDns],
     zones: Fact[PrivateZones],
+    database: Fact[Database],
 ) -> Finding:
-    """Judge the instance's view, or the operator's where that is all there is."""
+    """Judge the workload's view, or the operator's where that is all there is."""
     if host.is_address:
         return passed(f"{host.name} is an address and needs no resolver")
-    here = _own_view(dns)
-    if isinstance(probe, Known) and probe.value.resolution(host.name) is not None:
-        seen = probe.value.resolution(host.name)
-        assert seen is not None  # noqa: S101  just looked at; mypy cannot tell
+    here, noun = _own_view(dns), target.workload_noun
+    seen = probe.value.resolution(host.name) if isinstance(probe, Known) else None
+    if seen is not None:
         if seen.addresses:
             addresses = ", ".join(seen.addresses)
             return passed(
-                f"{host.name} is {addresses} on the instance",
-                observed(f"the instance resolves it to {addresses}"),
+                f"{host.name} is {addresses} on {noun}",
+                observed(f"{noun} resolves it to {addresses}"),
                 *here,
             )
-        return _does_not(host, f"on the instance: {seen.error}", vpc_dns, zones, here)
-    reason = probe.reason if isinstance(probe, Unknown) else "the instance could not resolve names"
-    missing = probe.missing if isinstance(probe, Unknown) else ("the instance's own view",)
+        advice = _by_error(host, seen.error, probe)
+        return _does_not(host, f"on {noun}: {seen.error}", vpc_dns, zones, here, database, advice)
+    reason = probe.reason if isinstance(probe, Unknown) else f"{noun} could not resolve names"
+    missing = probe.missing if isinstance(probe, Unknown) else (f"the name as {noun} sees it",)
     if isinstance(dns, Known) and dns.value.addresses:
         return passed(f"{host.name} is {', '.join(dns.value.addresses)} for your resolver", *here)
     if isinstance(dns, Known) and dns.value.rcode == "NXDOMAIN":
-        return _does_not(host, "for your resolver: NXDOMAIN", vpc_dns, zones, here)
+        advice = _by_error(host, NO_NAME, probe)
+        return _does_not(
+            host, "for your resolver: NXDOMAIN", vpc_dns, zones, here, database, advice
+        )
     return undecided(reason, *missing)
 
 
@@ -80,15 +81,17 @@ def _does_not(
     vpc_dns: Fact[VpcDns],
     zones: Fact[PrivateZones],
     here: tuple[Evidence, ...],
+    database: Fact[Database],
+    advice: Advice,
 ) -> Finding:
-    cause, seen, remedy = _cause(host, vpc_dns, zones)
+    cause, seen, remedy = _cause(host, vpc_dns, zones, database)
     text = f"{host.name} does not resolve {where}{cause}"
-    return failed(text, observed(f"{host.name} {where}"), *here, *seen, fix=remedy)
+    return failed(text, observed(f"{host.name} {where}"), *here, *seen, fix=remedy or advice)
 
 
 def _cause(
-    host: Host, vpc_dns: Fact[VpcDns], zones: Fact[PrivateZones]
-) -> tuple[str, tuple[Evidence, ...], Remedy]:
+    host: Host, vpc_dns: Fact[VpcDns], zones: Fact[PrivateZones], database: Fact[Database]
+) -> tuple[str, tuple[Evidence, ...], Remedy | None]:
     """Why the name does not resolve, as a clause; the evidence for it; what to do."""
     if isinstance(zones, Known) and zones.value.covering:
         zone = zones.value.covering[0]
@@ -96,13 +99,44 @@ def _cause(
         label = f"the private hosted zone {zone.name} ({zone.zone_id})"
         if host.name.endswith(RDS_SUFFIXES):
             return f": {label} shadows it in this VPC", (seen,), _take_away(zone, zones.value)
-        advice = f"Add {host.name} to {label}, as a CNAME of the database's endpoint, or correct the name."
-        return f": {label} has no record of it", (seen,), Advice(advice)
+        text = f"Add {host.name} to {label}, as a CNAME of the database's endpoint, or correct the name."
+        return f": {label} has no record of it", (seen,), Advice(text)
     if isinstance(vpc_dns, Known) and not vpc_dns.value.is_supported:
         cause = ": the VPC's own resolver is switched off (enableDnsSupport)"
         seen = reported("ec2:DescribeVpcAttribute says enableDnsSupport false")
-        return cause, (seen,), Advice(SUPPORT_OFF)
-    return "", (), Advice(NOT_FOUND)
+        fix = _switch_on(database.value.instance.vpc_id) if isinstance(database, Known) else None
+        return cause, (seen,), fix
+    return "", (), None
+
+
+def _switch_on(vpc_id: str) -> Fix:
+    """The VPC's own resolver."""
+    on, off = (
+        call("ec2", "ModifyVpcAttribute", VpcId=vpc_id, EnableDnsSupport={"Value": is_on})
+        for is_on in (True, False)
+    )
+    return Fix(
+        (on,),
+        "switches the VPC's resolver on",
+        undo=(off,),
+        ask="The VPC's owner switched it off for something: every machine in it gets another resolver",
+    )
+
+
+def _by_error(host: Host, error: str, probe: Fact[InstanceProbe]) -> Advice:
+    """What to look at where no cause is known in AWS: the name itself, or the resolver."""
+    asked = ", ".join(probe.value.result.resolvers) if isinstance(probe, Known) else ""
+    resolvers = f" (it asks {asked})" if asked else ""
+    if error == NO_NAME:
+        return Advice(
+            f"Compare {host.name} in {host.source} with the endpoint that RDS shows: the name of a "
+            f"database that was deleted or renamed is gone. Else the resolver{resolvers} is not the "
+            "VPC's, the second address of its range, and does not know the VPC's names."
+        )
+    return Advice(
+        f"Look at the resolver{resolvers}: the VPC's own is the second address of its range and always "
+        "reachable; another one has to be reachable on port 53, by UDP and TCP."
+    )
 
 
 def _take_away(zone: PrivateZone, zones: PrivateZones) -> Remedy:

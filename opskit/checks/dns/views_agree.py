@@ -12,24 +12,25 @@ from __future__ import annotations
 
 from opskit.checks.fix import Advice
 from opskit.checks.interface import Finding, observed, passed, skipped, warned
+from opskit.config import Target
 from opskit.facts.dns import Host, OperatorDns
 from opskit.facts.probe import InstanceProbe
 
 
-def check(host: Host, dns: OperatorDns, probe: InstanceProbe) -> Finding:
+def check(target: Target, host: Host, dns: OperatorDns, probe: InstanceProbe) -> Finding:
     """Compare the two answers."""
     if host.is_address:
         return skipped("the endpoint parameter holds an address")
-    there = probe.addresses_of(host.name)
+    noun, there = target.workload_noun, probe.addresses_of(host.name)
     if set(there) == set(dns.addresses):
-        return passed("your resolver and the instance's agree")
+        return passed(f"your resolver and {noun}'s agree")
     mine = ", ".join(dns.addresses) or dns.rcode
     theirs = ", ".join(there) or "nothing"
     return warned(
-        f"{host.name} is {theirs} on the instance, but {mine} for your resolver",
+        f"{host.name} is {theirs} on {noun}, but {mine} for your resolver",
         observed(f"your resolvers: {', '.join(dns.servers)}"),
         fix=Advice(
-            "Judge by the instance's answer. To resolve as it does, use a resolver of the VPC's "
-            "(--dns-server), or run the command there: opskit run."
+            f"Nothing has to be changed for the app: {noun}'s answer counts. To connect from here, go "
+            f"through {noun} (`opskit tunnel`), or let a resolver of the VPC answer for this name."
         ),
     )

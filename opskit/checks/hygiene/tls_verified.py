@@ -10,22 +10,40 @@ Not the fix: rejectUnauthorized: false, whatever the web says.
 
 from __future__ import annotations
 
+from opskit.checks.fix import Advice
+from opskit.checks.fix_commands import RDS_BUNDLE
 from opskit.checks.interface import Finding, observed, passed, skipped, warned
 from opskit.facts.probe import InstanceProbe
+from opskit.instance.probe import Container, Setting
 
 UNVERIFIED = ("prefer", "require", "no-verify")
 
 
 def check(probe: InstanceProbe) -> Finding:
     """Judge the mode of every container."""
-    modes = [(c.name, c.setting("sslmode")) for c in probe.containers]
-    named = [(name, mode) for name, mode in modes if mode is not None]
+    modes = [(c, c.setting("sslmode")) for c in probe.running]
+    named = [(container, mode) for container, mode in modes if mode is not None]
     if not named:
-        return skipped("no container names its sslmode")
-    for name, mode in named:
+        return skipped("no running container names its sslmode")
+    for container, mode in named:
         if mode.value in UNVERIFIED:
             return warned(
-                f"{name} does not verify the server ({mode.variable}: sslmode={mode.value})",
+                f"{container.name} does not verify the server ({mode.variable}: sslmode={mode.value})",
                 observed("its environment"),
+                fix=_verify(container, mode),
             )
     return passed("the app verifies the server's certificate")
+
+
+def _verify(container: Container, mode: Setting) -> Advice:
+    """The mode and the bundle, and where they are set."""
+    bundle, where = container.setting("sslrootcert"), f" in {mode.file}" if mode.file else ""
+    by = (
+        f"it has a bundle already ({bundle.value})"
+        if bundle
+        else f"it needs the RDS bundle in its image ({RDS_BUNDLE}), named by sslrootcert (PGSSLROOTCERT)"
+    )
+    return Advice(
+        f"Set sslmode=verify-full in {mode.variable}{where} and create {container.name} again; {by}. Try it "
+        "on one instance first: it turns away from a name that the certificate does not have."
+    )

@@ -11,6 +11,8 @@ Not the fix: rds.force_ssl=0, nor rejectUnauthorized: false.
 
 from __future__ import annotations
 
+import re
+
 from opskit.checks.fix import Advice, Fix, InstanceCommand, Remedy
 from opskit.checks.fix_commands import recreate
 from opskit.checks.interface import (
@@ -33,6 +35,8 @@ explains = ("auth", "app")
 
 PLAIN = ("disable", "allow")
 """The sslmodes that begin without TLS."""
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+"""A variable's name that means nothing else to sed."""
 
 
 def check(probe: InstanceProbe, setting: Fact[TlsSetting], app: AppInstance) -> Finding:
@@ -51,7 +55,7 @@ def check(probe: InstanceProbe, setting: Fact[TlsSetting], app: AppInstance) -> 
     if isinstance(setting, Known):
         value = f"{setting.value.parameter}={setting.value.value}"
         server.append(reported(f"{setting.value.group} has {value} ({setting.value.apply_status})"))
-    for container in probe.containers:
+    for container in probe.running:
         mode = container.setting("sslmode")
         if mode is not None and mode.value in PLAIN:
             said = probe.attempt_of(container.name)
@@ -68,18 +72,15 @@ def check(probe: InstanceProbe, setting: Fact[TlsSetting], app: AppInstance) -> 
 
 
 def _fix(container: Container, mode: Setting, app: AppInstance) -> Remedy:
-    """Edit the file that defines the mode, and create the container anew."""
+    """Edit the file that defines the mode, and create the container again."""
     wanted = "verify-full" if container.setting("sslrootcert") else "require"
     note = (
         "The bundle that the container names is used to verify the server."
         if wanted == "verify-full"
         else "It names no CA bundle, so `require` encrypts without verifying; add the RDS bundle next."
     )
-    if not (mode.file and container.project_directory):
-        return Advice(
-            f"Set {mode.variable}={wanted} where {container.name} gets its environment, and create it "
-            f"again; that file is not known here, so no command is offered. {note}"
-        )
+    if not _is_editable(mode, container):
+        return Advice(f"{_by_hand(container, mode, wanted)} {note}")
     edit, back = (
         ("sed", "-i", f"s/^{mode.variable}=.*/{mode.variable}={value}/", mode.file)
         for value in (wanted, mode.value)
@@ -91,4 +92,28 @@ def _fix(container: Container, mode: Setting, app: AppInstance) -> Remedy:
         undo=(InstanceCommand(instance_id, (back, recreate(container))),),
         caution=note,
         restarts=(container.name,),
+    )
+
+
+def _is_editable(mode: Setting, container: Container) -> bool:
+    """Whether the mode stands in a known file as a line `VARIABLE=mode` that sed can replace."""
+    is_known = mode.source == "config" and mode.is_plain and mode.file.startswith("/")
+    return bool(is_known and container.project_directory and NAME.fullmatch(mode.variable))
+
+
+def _by_hand(container: Container, mode: Setting, wanted: str) -> str:
+    """What to change where no command is offered, and why none is."""
+    if mode.source == "process":
+        return (
+            f"{container.name}'s program sets {mode.variable} itself when it starts, so no command is "
+            f"offered: let it set sslmode={wanted} there, and restart {container.name}."
+        )
+    if mode.file:
+        return (
+            f"Set sslmode={wanted} in {mode.variable} in {mode.file}, and create {container.name} again; "
+            "its line there is not a plain assignment, so no command is offered."
+        )
+    return (
+        f"Set {mode.variable}={wanted} where {container.name} gets its environment, and create it "
+        "again; that file is not known here, so no command is offered."
     )

@@ -12,12 +12,15 @@ Not the fix: sslmode=require, which verifies nothing, nor rejectUnauthorized: fa
 from __future__ import annotations
 
 from opskit import engine
+from opskit.checks.fix import Advice
+from opskit.checks.fix_commands import RDS_BUNDLE
 from opskit.checks.interface import Finding, failed, observed, passed, skipped, warned
 from opskit.engine.interface import LoginFailure
 from opskit.facts.certificate import Certificate
 from opskit.facts.database import Database
 from opskit.facts.dns import Host
 from opskit.facts.probe import InstanceProbe
+from opskit.instance.probe import Container
 
 explains = ("auth", "app")
 
@@ -27,7 +30,7 @@ def check(
 ) -> Finding:
     """Judge the name, then what the app's own verification says."""
     spoken = engine.for_rds_engine(database.instance.engine)
-    for container in probe.containers:
+    for container in probe.running:
         said = probe.attempt_of(container.name)
         if said is None or said.succeeded:
             continue
@@ -36,6 +39,7 @@ def check(
                 f"{container.name} does not trust the server's certificate: {said.message}",
                 observed(f"a login as {container.name} does it, sslmode={said.sslmode}"),
                 observed(f"the server's certificate was issued by {certificate.issuer}"),
+                fix=_trust(container, certificate, database),
             )
     if host.is_address:
         return skipped("the endpoint parameter holds an address, which no certificate names")
@@ -43,5 +47,31 @@ def check(
         return warned(
             f"the certificate is made for {', '.join(certificate.names)}, not for {host.name}",
             observed("clients with sslmode=verify-full turn away"),
+            fix=_named(host.source, certificate, database),
         )
     return passed(f"the certificate names {host.name}")
+
+
+def _trust(container: Container, certificate: Certificate, database: Database) -> Advice:
+    """The name that the container verifies, or the bundle by which it does."""
+    host, bundle = container.setting("host"), container.setting("sslrootcert")
+    if host is not None and not certificate.names_host(host.value):
+        return _named(f"{host.variable} of {container.name}", certificate, database)
+    if bundle is None:
+        return Advice(
+            f"{container.name} names no CA bundle, so its client verifies by the system's CAs, which RDS's "
+            f"are not among: put {RDS_BUNDLE} into its image, name it with sslrootcert (PGSSLROOTCERT), and "
+            f"create {container.name} again."
+        )
+    where = f", set in {bundle.file}" if bundle.file else ""
+    return Advice(
+        f"{container.name} verifies by {bundle.value} ({bundle.variable}{where}): put the present RDS "
+        f"bundle there ({RDS_BUNDLE}), which has the CA {database.instance.ca_identifier}, and create "
+        f"{container.name} again."
+    )
+
+
+def _named(source: str, certificate: Certificate, database: Database) -> Advice:
+    """The name that the certificate is made for."""
+    names = [n for n in (database.host,) if n and certificate.names_host(n)] or certificate.names
+    return Advice(f"Let {source} hold {' or '.join(names)}, and restart the app.")

@@ -135,6 +135,21 @@ def _no_other_team(h: Hands) -> None:
     h.restart_app()
 
 
+def _worker_not_restarted(h: Hands) -> None:
+    h.shell(
+        f"docker run -d --name {_WORKER} --env-file {h.project}/.env linkbox/backend:1.4.2 worker"
+    )
+    environment = f"/proc/$(docker inspect --format '{{{{.State.Pid}}}}' {_WORKER})/environ"
+    h.shell(f'timeout 10 sh -c "until grep -q PGPASSWORD {environment}; do sleep 0.1; done"')
+    _rotated_without_restart(h)
+    h.restart_app()
+
+
+def _worker_gone(h: Hands) -> None:
+    h.shell(f"docker rm -f {_WORKER}")
+
+
+_WORKER = "linkbox-worker"
 _OLD_HOST = f"linkbox-db-old.{world.HOST_SUFFIX}"
 
 
@@ -168,4 +183,6 @@ FAULTS = (
           _docker("start")),
     Fault("stale-environment", "the password was rotated, the app was not restarted", "APP002",
           _rotated_without_restart, Hands.restart_app),
+    Fault("stale-worker", "the password was rotated, and only the app was restarted, not its worker",
+          "APP002", _worker_not_restarted, _worker_gone),
 )  # fmt: skip

@@ -15,6 +15,9 @@ from datetime import UTC, datetime
 STATE = os.environ["LINKBOX_CONTAINERS"]
 ENTRYPOINT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "linkbox_entrypoint.py")
 STOP_WITHIN_S = 3
+NEVER = "0001-01-01T00:00:00Z"
+OPTIONS = ("--name", "--env-file", "--env", "-e", "--restart", "--network", "--net")
+"""Options of `docker run` that take a value."""
 
 
 def main(arguments):
@@ -23,6 +26,7 @@ def main(arguments):
         return fail("docker: a command is needed")
     command, rest = arguments[0], arguments[1:]
     known = {
+        "run": run,
         "ps": ps,
         "inspect": inspect,
         "restart": restart,
@@ -83,16 +87,21 @@ def described(one):
     return {
         "Id": one["Id"],
         "Name": "/" + one["Name"],
+        "Created": one["Created"],
         "RestartCount": 0,
         "State": {
             "Status": "running" if alive else "exited",
             "Running": alive,
             "Pid": one["Pid"] if alive else 0,
             "StartedAt": one["StartedAt"],
+            "FinishedAt": NEVER if alive else one.get("FinishedAt", NEVER),
             "ExitCode": 0 if alive else one.get("ExitCode", 137),
         },
         "Config": {"Image": one["Image"], "Env": one["Env"], "Labels": one["Labels"]},
-        "HostConfig": {"NetworkMode": "host"},
+        "HostConfig": {
+            "NetworkMode": "host",
+            "RestartPolicy": {"Name": one["Restart"], "MaximumRetryCount": 0},
+        },
         "NetworkSettings": {"Ports": {}},
     }
 
@@ -171,7 +180,7 @@ def run_process(one):
             environment[name] = os.environ[name]
     with open(one["Log"], "ab") as log:
         process = subprocess.Popen(
-            [sys.executable, ENTRYPOINT],
+            [sys.executable, ENTRYPOINT] + one["Command"],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -180,7 +189,12 @@ def run_process(one):
             close_fds=True,
         )
     one["Pid"] = process.pid
-    one["StartedAt"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    one["StartedAt"] = now()
+    return process
+
+
+def now():
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def end_process(one):
@@ -192,7 +206,7 @@ def end_process(one):
         time.sleep(0.02)
     if is_alive(one):
         os.kill(one["Pid"], signal.SIGKILL)
-    one["ExitCode"] = 143
+    one["ExitCode"], one["FinishedAt"] = 143, now()
 
 
 def each(containers, names, action):
@@ -298,9 +312,7 @@ def read_services(directory):
 
 def create(containers, directory, service, settings, force):
     name = settings.get("container_name", service)
-    with open(os.path.join(directory, settings.get("env_file", ".env"))) as f:
-        lines = [line.strip() for line in f]
-    environment = [line for line in lines if "=" in line and not line.startswith("#")]
+    environment = read_environment(os.path.join(directory, settings.get("env_file", ".env")))
     old = containers.get(name)
     if old is not None and old["Env"] == environment and not force:
         if not is_alive(old):
@@ -308,20 +320,62 @@ def create(containers, directory, service, settings, force):
         return
     if old is not None:
         end_process(old)
-    one = {
-        "Id": uuid.uuid4().hex + uuid.uuid4().hex,
-        "Name": name,
-        "Image": settings.get("image", "scratch"),
-        "Env": environment,
-        "Log": os.path.join(os.path.dirname(STATE), shlex.quote(name) + ".log"),
-        "Labels": {
-            "com.docker.compose.project.working_dir": directory,
-            "com.docker.compose.service": service,
-        },
+    one = new(name, settings.get("image", "scratch"), environment, settings.get("restart", "no"))
+    one["Labels"] = {
+        "com.docker.compose.project.working_dir": directory,
+        "com.docker.compose.service": service,
     }
     run_process(one)
     containers[name] = one
     print(" Container %s  Started" % name, file=sys.stderr)
+
+
+def new(name, image, environment, restart):
+    return {
+        "Id": uuid.uuid4().hex + uuid.uuid4().hex,
+        "Name": name,
+        "Image": image,
+        "Env": environment,
+        "Command": [],
+        "Restart": restart,
+        "Created": now(),
+        "Log": os.path.join(os.path.dirname(STATE), shlex.quote(name) + ".log"),
+        "Labels": {},
+    }
+
+
+def run(containers, rest):
+    """`docker run [-d] --name NAME [--env-file FILE] [-e NAME=VALUE] [--restart POLICY] IMAGE [WORD...]`."""
+    given, environment, words = {}, [], list(rest)
+    while words and words[0].startswith("-"):
+        option = words.pop(0)
+        value = words.pop(0) if option in OPTIONS else ""
+        if option == "--env-file":
+            environment += read_environment(value)
+        elif option in ("-e", "--env"):
+            environment.append(value)
+        else:
+            given[option] = value
+    name = given.get("--name") or "unnamed-" + uuid.uuid4().hex[:6]
+    if name in containers or not words:
+        return fail(
+            "docker: Error response from daemon: no image, or a conflict on the name %s." % name
+        )
+    one = new(name, words[0], environment, given.get("--restart", "no"))
+    one["Command"] = words[1:]
+    containers[name] = one
+    process = run_process(one)
+    if "-d" in given:
+        print(one["Id"])
+        return 0
+    one["ExitCode"], one["FinishedAt"] = process.wait(), now()
+    return one["ExitCode"]
+
+
+def read_environment(path):
+    with open(path) as f:
+        lines = [line.strip() for line in f]
+    return [line for line in lines if "=" in line and not line.startswith("#")]
 
 
 if __name__ == "__main__":

@@ -10,6 +10,11 @@ import time
 import urllib.parse
 
 TRIES = 3
+PROGRAMS = {
+    "serve": "linkbox_app.py",
+    "worker": "linkbox_worker.py",
+    "migrate": "linkbox_worker.py",
+}
 
 
 def main():
@@ -27,8 +32,9 @@ def main():
             time.sleep(0.1 * (attempt + 1))
     if error:
         environment["LINKBOX_ERROR"] = error
-    app = os.path.join(os.path.dirname(os.path.abspath(__file__)), "linkbox_app.py")
-    os.execve(sys.executable, [sys.executable, app], environment)
+    program = PROGRAMS[sys.argv[1] if len(sys.argv) > 1 else "serve"]
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), program)
+    os.execve(sys.executable, [sys.executable, path, *sys.argv[1:]], environment)
 
 
 def fetch(prefix):

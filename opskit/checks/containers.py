@@ -1,0 +1,51 @@
+"""Which of the instance's containers are the app's, and which have only ended beside it."""
+
+from __future__ import annotations
+
+from opskit.facts.probe import InstanceProbe
+from opskit.instance.probe import Container
+
+ENDS_BY_ITSELF = ("", "no", "on-failure")
+"""Restart policies under which a container that ended with exit code 0 stays ended."""
+
+
+def app_containers(probe: InstanceProbe) -> tuple[Container, ...]:
+    """The app's: those that serve the health URL; else all that run, and the one that is stopped."""
+    stopped = stopped_apps(probe)
+    serving = tuple(c for c in probe.running if c.serves_health)
+    return serving or (*probe.running, *(stopped if len(stopped) == 1 else ()))
+
+
+def stopped_apps(probe: InstanceProbe) -> tuple[Container, ...]:
+    """Stopped containers that may be the present app; none where a running one may be it."""
+    stopped = [c for c in probe.containers if not c.is_running]
+    # Also a container without database settings, which is not among those, may have the port.
+    if set(probe.result.serving) - {c.name for c in stopped}:
+        return ()
+    if any(c.serves_health is not False for c in probe.running):
+        return ()
+    found = tuple(c for c in stopped if not (is_finished_job(c) or _is_replaced(c, probe.running)))
+    return tuple(c for c in found if c.serves_health) or found
+
+
+def is_finished_job(container: Container) -> bool:
+    """Whether it ended well and is not meant to be started again, such as a migration."""
+    return (
+        container.exit_code == 0
+        and container.restart_policy in ENDS_BY_ITSELF
+        and not container.serves_health
+    )
+
+
+def _is_replaced(container: Container, running: tuple[Container, ...]) -> bool:
+    """Whether one that runs was created after it had ended, as a deployment does."""
+    ended = container.finished_at[:19]
+    return bool(ended) and any(ended < other.created_at[:19] for other in running)
+
+
+def described(container: Container) -> str:
+    """A stopped container as a person tells it from others: name, image, end, exit code."""
+    known = [container.image, f"{container.status} since {container.finished_at[:19]}"]
+    if container.exit_code is not None:
+        known.append(f"exit code {container.exit_code}")
+    return f"{container.name} ({', '.join(k for k in known if k)})"

@@ -1,0 +1,120 @@
+"""Which container has the port of the app's health URL; a part of the probe's program.
+
+It is sent as text before the program, so it keeps to Python 3.6 and the standard library. It reads
+`/proc` and the container engine's description, and changes nothing.
+"""
+
+import os
+import socket
+import urllib.parse
+
+
+def tell_serving(probe, described):
+    """Say of every container whether it has the health URL's port, where that can be told."""
+    try:
+        url = urllib.parse.urlsplit(probe.request["health_url"])
+        port = url.port or (443 if url.scheme == "https" else 80)
+    except ValueError:
+        return
+    if not url.hostname:
+        return
+    is_here, holders = is_own_address(url.hostname), Holders(port)
+    for raw in described:
+        serves = has_port(raw, url.hostname, port, is_here, holders)
+        if serves is not None:
+            probe.say("serves", raw["Name"].lstrip("/"), "yes" if serves else "no")
+
+
+def has_port(raw, host, port, is_here, holders):
+    """Whether a container listens on the port or publishes it; None where that cannot be seen."""
+    config, network = raw.get("HostConfig") or {}, raw.get("NetworkSettings") or {}
+    mode = config.get("NetworkMode", "")
+    if host in [own.get("IPAddress") for own in (network.get("Networks") or {}).values()]:
+        return True
+    if not is_here or mode.startswith("container:"):
+        return None
+    if mode == "host":
+        pid = raw["State"].get("Pid")
+        return holders.has(pid) if pid else None
+    published = network.get("Ports") or config.get("PortBindings") or {}
+    bindings = [one for several in published.values() for one in several or ()]
+    return str(port) in [one.get("HostPort") for one in bindings]
+
+
+def is_own_address(host):
+    """Whether a host is this machine: nothing else can be bound to."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, 0, 0, socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as attempt:
+            attempt.bind(address)
+    except OSError:
+        return False
+    return True
+
+
+class Holders:
+    """The processes of this machine, and which of them hold the listening sockets of a port."""
+
+    def __init__(self, port):
+        self.port = port
+        self.sockets = None
+        self.children = {}
+
+    def has(self, pid):
+        """Whether a process or one below it listens; None where its files may not be seen."""
+        if self.sockets is None:
+            self.sockets, self.children = listening(self.port), process_tree()
+        is_hidden, waiting = False, [pid]
+        while waiting and self.sockets:
+            one = waiting.pop()
+            waiting += self.children.get(one, [])
+            held = open_files(one)
+            if held is None:
+                is_hidden = True
+            elif self.sockets & held:
+                return True
+        return None if is_hidden else False
+
+
+def listening(port):
+    """The listening sockets of a port, as `/proc/PID/fd` names them."""
+    found = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            with open(table) as f:
+                rows = [line.split() for line in f][1:]
+        except OSError:
+            continue
+        for row in rows:
+            if row[3] == "0A" and int(row[1].rsplit(":", 1)[1], 16) == port:
+                found.add("socket:[%s]" % row[9])
+    return found
+
+
+def process_tree():
+    """Process -> those that it started."""
+    children = {}
+    for name in os.listdir("/proc"):
+        try:
+            with open("/proc/%d/stat" % int(name), "rb") as f:
+                parent = int(f.read().rsplit(b")", 1)[1].split()[1])
+        except (OSError, ValueError):
+            continue
+        children.setdefault(parent, []).append(int(name))
+    return children
+
+
+def open_files(pid):
+    """What a process has open; None where that may not be seen."""
+    directory, found = "/proc/%d/fd" % pid, set()
+    try:
+        for name in os.listdir(directory):
+            try:
+                found.add(os.readlink(os.path.join(directory, name)))
+            except FileNotFoundError:
+                continue
+    except PermissionError:
+        return None
+    except OSError:
+        return found
+    return found
