@@ -111,9 +111,16 @@ def _dangers(fix: Fix) -> tuple[Danger, ...]:
     for command in fix.commands:
         if isinstance(command, AwsCall):
             found |= DANGERS.get((command.service, command.operation), set())
-    if fix.restarts or any(isinstance(c, InstanceCommand) for c in fix.commands):
+    if fix.restarts or any(_restarts(c) for c in fix.commands):
         found.add(Danger.RESTARTS_APP)
     return tuple(danger for danger in Danger if danger in found)
+
+
+def _restarts(command: Command) -> bool:
+    """Whether a command ends a container's process and starts it again."""
+    return isinstance(command, InstanceCommand) and any(
+        "restart" in program or "--force-recreate" in program for program in command.programs
+    )
 
 
 def _without(finding: Finding, why: str) -> Finding:

@@ -326,7 +326,7 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("AUT001", UNKNOWN, (login(LoginFailure.OTHER),)),
     ("AUT002", FAIL, (login(LoginFailure.DATABASE_MISSING),)),
     ("AUT003", FAIL, (login(LoginFailure.SLOTS),)),
-    ("APP001", FAIL, (b.probe(containers=(b.container(status="exited"),)),)),
+    ("APP001", FAIL, (b.probe(containers=(b.container(status="exited"),), health=None),)),
     ("APP001", UNKNOWN, (b.probe(containers=()),)),
     ("APP001", SKIP, (b.probe(asked_containers=False, containers=()),)),
     ("APP002", FAIL, (b.probe(containers=settings(password="bbbbbb")),)),

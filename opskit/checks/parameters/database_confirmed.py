@@ -11,8 +11,8 @@ Not the fix: opening the other database to the app, or giving it the app's passw
 
 from __future__ import annotations
 
-from opskit.checks.fix import Advice, Fix, Remedy
-from opskit.checks.fix_commands import put_parameter, restart_commands
+from opskit.checks.fix import Advice, Remedy
+from opskit.checks.fix_commands import write_parameter
 from opskit.checks.interface import Finding, failed, passed, reported, skipped, warned
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database, DatabaseEvidence
@@ -79,9 +79,5 @@ def _point_to(
         return Advice(
             f"{identifier} has no endpoint yet; --db-instance confirms the one that is meant."
         )
-    return Fix(
-        (put_parameter(endpoint.name, endpoint.kind, host), *restart_commands(app, probe)),
-        f"points the app to {identifier}",
-        undo=(put_parameter(endpoint.name, endpoint.kind, endpoint.value or ""),),
-        ask=f"Confirm that {identifier} is the app's database, and that it was not moved on purpose",
-    )
+    ask = f"Confirm that {identifier} is the app's database, and that it was not moved on purpose"
+    return write_parameter(endpoint, host, app, probe, f"points the app to {identifier}", ask=ask)

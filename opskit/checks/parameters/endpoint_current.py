@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import re
 
-from opskit.checks.fix import Fix
-from opskit.checks.fix_commands import put_parameter, restart_commands
+from opskit.checks.fix_commands import write_parameter
 from opskit.checks.interface import (
     Finding,
     derived,
@@ -71,14 +70,7 @@ def check(
         derived(
             f"{database.instance.identifier} is taken to be meant because {database.chosen_because}"
         ),
-        fix=Fix(
-            (
-                put_parameter(endpoint.name, endpoint.kind, database.host),
-                *restart_commands(app, probe),
-            ),
-            "writes the present endpoint and restarts the app",
-            undo=(put_parameter(endpoint.name, endpoint.kind, endpoint.value or ""),),
-        ),
+        fix=write_parameter(endpoint, database.host, app, probe, "writes the present endpoint"),
     )
 
 

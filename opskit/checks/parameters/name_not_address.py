@@ -9,8 +9,8 @@ Not the fix: today's address.
 
 from __future__ import annotations
 
-from opskit.checks.fix import Advice, Fix
-from opskit.checks.fix_commands import put_parameter, restart_commands
+from opskit.checks.fix import Advice
+from opskit.checks.fix_commands import write_parameter
 from opskit.checks.interface import Finding, failed, observed, passed, skipped, warned
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
@@ -34,13 +34,8 @@ def check(
     if not is_address(host):
         return passed(f"{endpoint.name} holds a name")
     today = probe.value.addresses_of(database.host or "") if isinstance(probe, Known) else ()
-    commands = (
-        (put_parameter(endpoint.name, endpoint.kind, database.host), *restart_commands(app, probe))
-        if database.host
-        else ()
-    )
-    back = (put_parameter(endpoint.name, endpoint.kind, host),)
-    fix = Fix(commands, "writes the name and restarts the app", undo=back) if commands else None
+    name = database.host
+    fix = write_parameter(endpoint, name, app, probe, "writes the name") if name else None
     identifier = database.instance.identifier
     if not today or host in today:
         return warned(

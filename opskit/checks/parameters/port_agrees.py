@@ -9,8 +9,7 @@ Not the fix: opening the wrong port in the security group.
 
 from __future__ import annotations
 
-from opskit.checks.fix import Fix
-from opskit.checks.fix_commands import put_parameter, restart_commands
+from opskit.checks.fix_commands import write_parameter
 from opskit.checks.interface import Finding, failed, passed, reported, skipped
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
@@ -41,12 +40,7 @@ def check(
         f"{endpoint.name} names port {parameters.port}, but {database.instance.identifier} listens "
         f"on {database.port}",
         reported(f"RDS says {database.host}:{database.port}"),
-        fix=Fix(
-            (
-                put_parameter(endpoint.name, endpoint.kind, f"{parameters.host}:{database.port}"),
-                *restart_commands(app, probe),
-            ),
-            "writes the endpoint with the right port and restarts the app",
-            undo=(put_parameter(endpoint.name, endpoint.kind, endpoint.value or ""),),
+        fix=write_parameter(
+            endpoint, f"{parameters.host}:{database.port}", app, probe, "writes the right port"
         ),
     )
