@@ -11,6 +11,7 @@ import shlex
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -241,7 +242,7 @@ def _choose(mode: str) -> str:
 
 def _start(name: str, latency_ms: int, wanted: str, lifeline: int | None) -> Running:
     mode = _choose(wanted)
-    directory = Path(tempfile.mkdtemp(prefix="opskit-sandbox-"))
+    directory = Path(tempfile.mkdtemp(prefix="opskit-sandbox-", dir=_base(mode)))
     command = [sys.executable, "-m", "opskit.sandbox.daemon", str(directory), str(latency_ms), mode]
     if mode == "packets":
         command = [*box.unshare(), "sh", "-c", '"$@" & wait $!', "sh", *command]
@@ -273,6 +274,23 @@ def _start(name: str, latency_ms: int, wanted: str, lifeline: int | None) -> Run
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
         first = int(children.split()[0])
     return Running(name, str(directory), process.pid, first, **answer)
+
+
+def _base(mode: str) -> str:
+    """Where temporary directories are; for root without namespaces one that other users may enter.
+
+    PostgreSQL refuses to run as root, and root's own place may be shut to others (as by pam_tmpdir).
+    """
+    usual = tempfile.gettempdir()
+    if mode != "loopback" or os.geteuid() != 0:
+        return usual
+    return next((p for p in (usual, "/tmp", "/var/tmp") if _lets_in(Path(p))), usual)
+
+
+def _lets_in(path: Path) -> bool:
+    """Whether everybody may pass through a directory and all above it."""
+    places = (path.resolve(), *path.resolve().parents)
+    return all(p.is_dir() and p.stat().st_mode & stat.S_IXOTH for p in places)
 
 
 def _write_aws_command(directory: Path) -> None:
