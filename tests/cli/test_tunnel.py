@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from opskit.sandbox import client
-from tests.conftest import Operator
+from tests.conftest import LIMIT_S, Operator
 from tests.instance.session_manager.test_plugin import install
 from tests.test_leaks import Watch
 
@@ -175,7 +175,7 @@ def test_a_taken_port_is_one_sentence(operator: Operator) -> None:
 def test_a_dropping_security_group_is_a_time_out_and_told(operator: Operator) -> None:
     operator.need_packets()
     client.order(operator.running, "break", ["ingress-removed"])
-    program = "import psycopg; psycopg.connect('connect_timeout=14')"
+    program = "import psycopg; psycopg.connect('connect_timeout=60')"
     done = through(operator, program)
     assert done.returncode == 1
     assert "could not connect to the database" in done.stderr
@@ -240,7 +240,7 @@ def test_killed_it_leaves_no_password_file(operator: Operator) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    limit = time.monotonic() + 10
+    limit = time.monotonic() + LIMIT_S
     while path.parent.exists():
         assert time.monotonic() < limit, f"{path} is still there"
         time.sleep(0.05)

@@ -13,7 +13,7 @@ from opskit.errors import Incomplete
 from opskit.sandbox import client, loopback
 from opskit.sandbox.daemon import NOBODY
 from opskit.sandbox.postgres import Postgres, binaries
-from tests.conftest import Operator
+from tests.conftest import LIMIT_S, Operator
 
 
 def of(directory: str) -> list[str]:
@@ -78,7 +78,7 @@ def test_on_loopback(capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(Incomplete, match="without namespaces"):
             client.order(running, "break", ["ingress-removed"])
         assert of(running.directory)
-    limit = time.monotonic() + 60
+    limit = time.monotonic() + LIMIT_S
     while of(running.directory) and time.monotonic() < limit:
         time.sleep(0.05)
     assert of(running.directory) == []
