@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from opskit.cli.tunnel import _run as run_client
 from opskit.sandbox import client
 from tests.conftest import LIMIT_S, Operator
 from tests.instance.session_manager.test_plugin import install
@@ -127,6 +128,20 @@ def test_the_status_of_the_client_is_passed_on(operator: Operator) -> None:
     missing = operator.run(*TUNNEL, "--", "no-such-client")
     assert missing.returncode == 127
     assert "no command no-such-client" in missing.stderr
+
+
+def test_a_path_that_may_not_be_searched_holds_no_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As after `su`, which keeps root's PATH: the error is then that of the directory."""
+    # The kernel refuses to execute a directory with the same error, whoever asks.
+    (tmp_path / "no-such-client").mkdir()
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    assert run_client(("no-such-client",), path) == 127
+    assert "no command no-such-client" in capsys.readouterr().err
+    (tmp_path / "not-executable").touch(mode=0o600)
+    assert run_client(("not-executable",), path) == 126
+    assert "cannot be run: Permission denied" in capsys.readouterr().err
 
 
 def test_it_stays_open_until_ctrl_c_and_leaves_nothing(operator: Operator) -> None:
