@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from opskit.errors import ExitStatus
-from tests.conftest import Operator
+from tests.conftest import LIMIT_S, Operator
 
 DIAGNOSE = ("opskit", "diagnose", "db")
 
@@ -86,7 +86,7 @@ def test_a_throttling_storm_is_not_a_fault(operator: Operator) -> None:
     operator.inject({"kind": "throttle"})
     started = time.monotonic()
     done = operator.run(*DIAGNOSE, "--prefix", "/linkbox", "--timeout", "20")
-    assert time.monotonic() - started < 40
+    assert time.monotonic() - started < 55, "without the option it may take a minute"
     assert done.returncode in (ExitStatus.NOT_JUDGED, ExitStatus.NO_TARGET), done.stdout
     assert "throttle" in (done.stdout + done.stderr).lower()
     assert "Traceback" not in done.stderr
@@ -140,7 +140,7 @@ def test_ctrl_c_at_any_time(operator: Operator, after_s: float) -> None:
     )
     time.sleep(after_s)
     os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=LIMIT_S)
     assert "Traceback" not in err
     # It may have been done already; otherwise it says that it was interrupted.
     assert process.returncode in (ExitStatus.INTERRUPTED, ExitStatus.HEALTHY, -signal.SIGINT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -153,10 +154,10 @@ def _run(command: tuple[str, ...], environment: dict[str, str]) -> int:
             env=environment,
             preexec_fn=_with_signals,
         )
-    except FileNotFoundError:
-        print(f"opskit: there is no command {command[0]} here", file=sys.stderr)
-        return 127
     except OSError as error:
+        if _is_nowhere(command[0], environment, error):
+            print(f"opskit: there is no command {command[0]} here", file=sys.stderr)
+            return 127
         print(f"opskit: {command[0]} cannot be run: {error.strerror}", file=sys.stderr)
         return 126
     else:
@@ -165,6 +166,13 @@ def _run(command: tuple[str, ...], environment: dict[str, str]) -> int:
         for number, handler in before.items():
             signal.signal(number, handler)
     return status if status >= 0 else 128 - status
+
+
+def _is_nowhere(name: str, environment: dict[str, str], error: OSError) -> bool:
+    """Whether there is no such command; a directory of PATH that may not be searched is no answer."""
+    if isinstance(error, FileNotFoundError) or os.sep in name:
+        return isinstance(error, FileNotFoundError)
+    return shutil.which(name, os.F_OK, environment.get("PATH")) is None
 
 
 def _with_signals() -> None:

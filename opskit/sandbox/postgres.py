@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import stat
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -19,9 +20,13 @@ from opskit.sandbox.box import end
 if TYPE_CHECKING:
     import psycopg
 
-START_LIMIT_S = 15
+START_LIMIT_S = 60
 CERTIFICATE_DAYS = 365
 Place = Callable[[Sequence[str]], list[str]]
+
+
+class Failed(RuntimeError):
+    """One of PostgreSQL's programs could not do its work; the text is what it says."""
 
 
 class Postgres:
@@ -42,6 +47,7 @@ class Postgres:
         self._place = place
         self._address = address
         self._owner = owner
+        self._binaries = binaries()
         self.port = port
         self._process: subprocess.Popen[bytes] | None = None
         self._force_tls = True
@@ -54,8 +60,13 @@ class Postgres:
         if self._owner is not None:
             self._directory.parent.chmod(0o711)
             os.chown(self._directory, self._owner, self._owner)
-        self._run("initdb", "--no-sync", "--locale=C", "--encoding=UTF8", "-U", "postgres",
-                  "-A", "trust", "-D", str(self._data))  # fmt: skip
+        try:
+            self._make_cluster()
+        except Failed:
+            if self._owner is None:
+                raise
+            self._bring_within_reach(self._directory.parent / "postgresql")
+            self._make_cluster()
         import trustme
 
         authority = trustme.CA(organization_name="LinkBox sandbox RDS")
@@ -91,14 +102,15 @@ class Postgres:
         """Start the server and wait until it takes connections."""
         if self._process is not None and self._process.poll() is None:
             return
-        log = (self._directory / "postgres.log").open("ab")
-        self._process = subprocess.Popen(
-            self._command("postgres", "-D", str(self._data), "-p", str(self.port)),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=_environment(),
-        )
+        with (self._directory / "postgres.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command("postgres", "-D", str(self._data), "-p", str(self.port)),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=_environment(),
+                cwd=self._directory,
+            )
         limit = time.monotonic() + START_LIMIT_S
         while True:
             try:
@@ -170,17 +182,38 @@ class Postgres:
         if self._owner is not None:
             ids = (f"--reuid={self._owner}", f"--regid={self._owner}")
             wrapper = ["setpriv", *ids, "--clear-groups", "--"]
-        plain = [str(binaries() / tool), *arguments]
+        plain = [str(self._binaries / tool), *arguments]
         return self._place([*wrapper, *plain] if os.geteuid() == 0 else plain)
 
     def _run(self, tool: str, *arguments: str, check: bool = True) -> None:
-        subprocess.run(
+        done = subprocess.run(
             self._command(tool, *arguments),
-            check=check,
+            check=False,
             capture_output=True,
+            text=True,
+            errors="replace",
             env=_environment(),
+            cwd=self._directory,
             stdin=subprocess.DEVNULL,
         )
+        if check and done.returncode != 0:
+            raise Failed(f"{tool} failed: {' '.join(done.stderr.split())[-300:]}")
+
+    def _make_cluster(self) -> None:
+        self._run("initdb", "--no-sync", "--locale=C", "--encoding=UTF8", "-U", "postgres",
+                  "-A", "trust", "-D", str(self._data))  # fmt: skip
+
+    def _bring_within_reach(self, place: Path) -> None:
+        """Copy the programs to where their user can read them.
+
+        They may lie below a home directory, or have been installed under a umask that shuts out others.
+        """
+        shutil.copytree(self._binaries.parent, place, symlinks=True)
+        for path in (place, *place.rglob("*")):
+            if not path.is_symlink():
+                mode = path.stat().st_mode
+                path.chmod(mode | 0o444 | (0o111 if mode & stat.S_IXUSR else 0))
+        self._binaries = place / self._binaries.name
 
 
 def binaries() -> Path:

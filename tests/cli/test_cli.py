@@ -15,6 +15,7 @@ import pytest
 from opskit.checks.catalogue import CODES
 from opskit.cli.main import COMMANDS
 from opskit.cli.terminal import wants_color
+from tests.conftest import LIMIT_S
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,7 +26,7 @@ def opskit(
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "OPSKIT_"))}
     return subprocess.run(
         [sys.executable, "-m", "opskit", *words], cwd=cwd, env={**kept, **environment},
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=LIMIT_S, check=False,
     )  # fmt: skip
 
 

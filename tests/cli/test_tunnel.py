@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from opskit.cli.tunnel import _run as run_client
 from opskit.sandbox import client
-from tests.conftest import Operator
+from tests.conftest import LIMIT_S, Operator
 from tests.instance.session_manager.test_plugin import install
 from tests.test_leaks import Watch
 
@@ -129,6 +130,20 @@ def test_the_status_of_the_client_is_passed_on(operator: Operator) -> None:
     assert "no command no-such-client" in missing.stderr
 
 
+def test_a_path_that_may_not_be_searched_holds_no_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As after `su`, which keeps root's PATH: the error is then that of the directory."""
+    # The kernel refuses to execute a directory with the same error, whoever asks.
+    (tmp_path / "no-such-client").mkdir()
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    assert run_client(("no-such-client",), path) == 127
+    assert "no command no-such-client" in capsys.readouterr().err
+    (tmp_path / "not-executable").touch(mode=0o600)
+    assert run_client(("not-executable",), path) == 126
+    assert "cannot be run: Permission denied" in capsys.readouterr().err
+
+
 def test_it_stays_open_until_ctrl_c_and_leaves_nothing(operator: Operator) -> None:
     before = sessions(operator)
     command = operator.running.command([*TUNNEL, "--local-port", "15432"])
@@ -175,7 +190,7 @@ def test_a_taken_port_is_one_sentence(operator: Operator) -> None:
 def test_a_dropping_security_group_is_a_time_out_and_told(operator: Operator) -> None:
     operator.need_packets()
     client.order(operator.running, "break", ["ingress-removed"])
-    program = "import psycopg; psycopg.connect('connect_timeout=14')"
+    program = "import psycopg; psycopg.connect('connect_timeout=60')"
     done = through(operator, program)
     assert done.returncode == 1
     assert "could not connect to the database" in done.stderr
@@ -240,7 +255,7 @@ def test_killed_it_leaves_no_password_file(operator: Operator) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    limit = time.monotonic() + 10
+    limit = time.monotonic() + LIMIT_S
     while path.parent.exists():
         assert time.monotonic() < limit, f"{path} is still there"
         time.sleep(0.05)

@@ -118,7 +118,7 @@ def test_of_several_tasks_none_is_picked(operator: Operator) -> None:
 def test_a_task_that_ends_ends_its_command(operator: Operator) -> None:
     end = ("aws", "ecs", "stop-task", "--cluster", "linkbox", "--task", task_ids(operator)[0])
     command = operator.running.command(
-        ["opskit", "run", *TASK, "--", "sh", "-c", "echo on; sleep 20"]
+        ["opskit", "run", *TASK, "--", "sh", "-c", "echo on; sleep 200"]
     )
     with subprocess.Popen(
         command, env=operator.running.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -128,7 +128,7 @@ def test_a_task_that_ends_ends_its_command(operator: Operator) -> None:
         while limit and not sessions(operator):
             limit -= 1
         ask(operator, *end)
-        _, error = process.communicate(timeout=15)
+        _, error = process.communicate(timeout=60)
     update(operator, "--desired-count", "1")
     assert process.returncode == 3
     assert "ended before its command" in error

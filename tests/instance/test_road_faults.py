@@ -13,7 +13,7 @@ import pytest
 
 from opskit.sandbox import client
 from opskit.sandbox.faults import ROAD_FAULTS
-from tests.conftest import Operator
+from tests.conftest import LIMIT_S, Operator
 
 pytestmark = pytest.mark.xdist_group("road-faults")
 PREFIX = ("--prefix", "/linkbox")
@@ -133,7 +133,7 @@ def test_a_fault_of_the_road(operator: Operator, name: str) -> None:
 
 def healed(operator: Operator, code: str) -> bool:
     """Whether a finding goes away: commands on the instance need a moment."""
-    limit = time.monotonic() + 10
+    limit = time.monotonic() + LIMIT_S
     while time.monotonic() < limit:
         judged, _ = operator.diagnose(layer="operator")
         if next(c["status"] for c in judged["checks"] if c["code"] == code) == "pass":

@@ -62,9 +62,9 @@ class TestRoad:
 
     def test_the_time_limit(self, operator: Operator, via: str) -> None:
         started = time.monotonic()
-        done = run(operator, via, "sleep", "60", timeout="2" if via != "auto" else "5")
+        done = run(operator, via, "sleep", "600", timeout="2" if via != "auto" else "5")
         assert done.returncode == 3
-        assert time.monotonic() - started < 12
+        assert time.monotonic() - started < 120
         assert "did not end" in done.stderr or "was ended" in done.stderr
 
 
@@ -88,9 +88,11 @@ def active(operator: Operator) -> set[str]:
 class TestSession:
     """What is Session Manager's own."""
 
-    def test_output_comes_while_the_command_runs(self, operator: Operator) -> None:
+    def test_output_comes_while_the_command_runs(self, operator: Operator, tmp_path: Path) -> None:
+        """The command goes on only when its first line was read."""
         command = ("opskit", "run", "--prefix", "/linkbox", "--via", "session-manager", "--")
-        slow = ("sh", "-c", "for i in 1 2 3 4; do echo $i; sleep 0.4; done")
+        was_read = tmp_path / "was-read"
+        slow = ("sh", "-c", f"echo 1; until [ -e {was_read} ]; do sleep 0.05; done; echo 2")
         with subprocess.Popen(
             operator.running.command([*command, *slow]),
             env=operator.running.environment(),
@@ -98,8 +100,9 @@ class TestSession:
             text=True,
         ) as process:
             assert process.stdout is not None
-            times = [time.monotonic() for _ in iter(process.stdout.readline, "")]
-        assert times[-1] - times[0] > 0.7
+            assert process.stdout.readline() == "1\n"
+            was_read.touch()
+            assert process.stdout.read() == "2\n"
 
     def test_more_than_run_command_shows(self, operator: Operator) -> None:
         done = run(operator, "session-manager", "sh", "-c", "head -c 900000 /dev/zero | tr '\\0' x")

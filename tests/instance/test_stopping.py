@@ -11,18 +11,18 @@ import time
 import pytest
 
 from opskit.sandbox import client
-from tests.conftest import Operator
+from tests.conftest import LIMIT_S, Operator
 from tests.instance.test_roads import active
 
 PREFIX = ("--prefix", "/linkbox")
 BY_SESSION = (*PREFIX, "--via", "session-manager")
 IN_TASK = (*PREFIX, "--ecs-task", "linkbox/service:linkbox-backend")
 COMMANDS = {
-    "run": ("opskit", "run", *BY_SESSION, "--", "sh", "-c", "echo there; sleep 60"),
+    "run": ("opskit", "run", *BY_SESSION, "--", "sh", "-c", "echo there; sleep 600"),
     "tunnel": ("opskit", "tunnel", *PREFIX),
     "client": (
         "opskit", "tunnel", *PREFIX, "--",
-        sys.executable, "-uc", "import time; print('there'); time.sleep(60)",
+        sys.executable, "-uc", "import time; print('there'); time.sleep(600)",
     ),
     "diagnose": ("opskit", "diagnose", "db", *BY_SESSION, "--output", "json"),
 }  # fmt: skip
@@ -36,7 +36,7 @@ process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PI
 if command[1] == "diagnose":
     import boto3
     ssm = boto3.client("ssm")
-    limit = time.monotonic() + 20
+    limit = time.monotonic() + 120
     while time.monotonic() < limit:
         now = {s["SessionId"] for s in ssm.describe_sessions(State="Active")["Sessions"]}
         if now - before:
@@ -48,7 +48,7 @@ else:
     process.stdout.read(1)
 process.send_signal(number)
 started = time.monotonic()
-out, err = process.communicate(timeout=20)
+out, err = process.communicate(timeout=120)
 print(json.dumps([process.returncode, time.monotonic() - started, out, err]))
 """
 """Sends the signal to opskit alone: what enters the sandbox before it is not to get it."""
@@ -61,7 +61,7 @@ def stopped(operator: Operator, number: int, *command: str) -> tuple[int, float,
     done = subprocess.run(
         operator.running.command([sys.executable, "-c", DRIVER, str(number), *command]),
         env=operator.running.environment(),
-        input=before, capture_output=True, text=True, timeout=60, check=False,
+        input=before, capture_output=True, text=True, timeout=LIMIT_S, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     status, seconds, out, err = json.loads(done.stdout)
@@ -84,7 +84,7 @@ def test_a_stopped_command_ends_its_session(operator: Operator, name: str, numbe
     before = active(operator)
     status, seconds, out, err = stopped(operator, number, *COMMANDS[name])
     assert status == 128 + number, err
-    assert seconds < 8
+    assert seconds < 40, "by itself it takes a minute and more"
     assert "Traceback" not in err
     assert active(operator) <= before
     if name == "run":
@@ -99,7 +99,7 @@ process = subprocess.Popen(sys.argv[1:], stderr=subprocess.PIPE, text=True, stdi
 sys.stdin.readline()
 process.send_signal(signal.SIGTERM)
 print("sent", flush=True)
-_, err = process.communicate(timeout=20)
+_, err = process.communicate(timeout=120)
 sys.stderr.write(err)
 sys.exit(process.returncode)
 """
@@ -110,7 +110,7 @@ sys.exit(process.returncode)
     ("service", "action", "run"),
     [
         ("ssm", "StartSession", COMMANDS["run"]),
-        ("ecs", "ExecuteCommand", ("opskit", "run", *IN_TASK, "--", "sleep", "60")),
+        ("ecs", "ExecuteCommand", ("opskit", "run", *IN_TASK, "--", "sleep", "600")),
     ],
 )
 def test_a_session_whose_start_was_interrupted_is_ended_too(
@@ -126,7 +126,7 @@ def test_a_session_whose_start_was_interrupted_is_ended_too(
     ) as process:  # fmt: skip
         assert process.stdin is not None
         assert process.stdout is not None
-        limit = time.monotonic() + 20
+        limit = time.monotonic() + LIMIT_S
         while not client.order(operator.running, "status")["held"]:
             assert time.monotonic() < limit, "no session was asked for"
             time.sleep(0.05)
@@ -135,7 +135,7 @@ def test_a_session_whose_start_was_interrupted_is_ended_too(
         assert process.stdout.readline() == "sent\n"
         assert active(operator) > before, "it is there"
         client.order(operator.running, "release")
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=120)
     assert process.returncode == 143, err
     assert "Traceback" not in err
     assert active(operator) <= before

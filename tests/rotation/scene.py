@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from opskit.sandbox import client, world
-from tests.conftest import Operator
+from tests.conftest import LIMIT_S, Operator
 
 ROTATE = ("opskit", "rotate-password", "--prefix", "/linkbox")
-LIMIT_S = 90.0
 HELPER = """
 import json, sys, boto3, psycopg
 clients = [boto3.client(s, region_name="us-east-1", endpoint_url=sys.argv[1]) for s in ("ssm", "rds")]
@@ -33,7 +32,7 @@ def login():
     said = ""
     try:
         psycopg.connect(host=host.partition(":")[0], port=port, user=user, password=password,
-                        dbname=name, sslmode="require", connect_timeout=5).close()
+                        dbname=name, sslmode="require", connect_timeout=30).close()
     except psycopg.Error as error:
         said = str(error).split("\\n")[0]
     return {"error": said, "version": found[NAMES[2]]["Version"], "user": user}
@@ -145,7 +144,7 @@ class Scene:
         """An order to the sandbox."""
         return client.order(self.operator.running, word, names, rows)
 
-    def wait_held(self, run: Run, limit_s: float = 60.0) -> bool:
+    def wait_held(self, run: Run, limit_s: float = LIMIT_S) -> bool:
         """Wait until a call is held; False when the process ends without one."""
         limit = time.monotonic() + limit_s
         while time.monotonic() < limit:
@@ -206,6 +205,6 @@ class Scene:
         if self.is_open():
             wrong.append("a rotation stands open")
         with contextlib.suppress(AssertionError):
-            self.operator.wait_until_healthy(limit_s=8)
+            self.operator.wait_until_healthy()
             return wrong
         return [*wrong, "the app is not healthy"]

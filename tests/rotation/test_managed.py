@@ -21,7 +21,7 @@ from opskit.rotation.restart import Batch, Restarted, read
 from opskit.rotation.runner import Event
 from opskit.sandbox import client
 from tests import builders as b
-from tests.conftest import Operator
+from tests.conftest import LIMIT_S, Operator
 from tests.rotation.scene import Scene
 from tests.rotation.test_crashes import held
 from tests.rotation.test_preflight import around, plan, problems
@@ -248,7 +248,7 @@ def managed() -> Iterator[Scene]:
             scene, "rds", "modify-db-instance", "--db-instance-identifier", "linkbox-db",
             "--manage-master-user-password",
         )  # fmt: skip
-        limit = time.monotonic() + 20
+        limit = time.monotonic() + LIMIT_S
         while "active" not in aws(
             scene, "rds", "describe-db-instances", "--query", "DBInstances[].MasterUserSecret"
         ):

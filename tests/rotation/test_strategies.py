@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from opskit.sandbox import client, world
-from tests.conftest import Operator
+from tests.conftest import LIMIT_S, Operator
 from tests.rotation.scene import Scene
 from tests.rotation.test_crashes import held
 
@@ -38,21 +38,22 @@ config = Config(max_pool_connections=8)
 ssm = boto3.client("ssm", region_name="us-east-1", endpoint_url=url, config=config)
 tries, failures, over = [0], [], threading.Event()
 
-def once(started):
+def once():
+    started = time.monotonic()
     texts = [ssm.get_parameter(Name=n, WithDecryption=True)["Parameter"]["Value"] for n in names]
     pair = json.loads(texts[0]) if len(texts) == 1 else dict(zip(("username", "password"), texts))
     try:
         psycopg.connect(host=host, port=port, user=pair["username"], password=pair["password"],
                         dbname="linkbox", sslmode="require", connect_timeout=5).close()
     except psycopg.Error as error:
-        failures.append((started, str(error).strip().split("FATAL: ")[-1]))
+        failures.append((started, time.monotonic(), str(error).strip().split("FATAL: ")[-1]))
     tries[0] += 1
 
 threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
 with ThreadPoolExecutor(4) as pool:
     print("ready", flush=True)
     while not over.is_set():
-        pool.submit(once, time.monotonic())
+        pool.submit(once)
         time.sleep(0.02)
 print(json.dumps({"tries": tries[0], "failures": sorted(failures)}))
 """
@@ -64,12 +65,14 @@ class Watched:
     """What that app saw."""
 
     tries: int
-    failures: list[tuple[float, str]]
+    failures: list[tuple[float, float, str]]
 
     @property
     def seconds(self) -> float:
-        """From the first failed login to the last."""
-        return self.failures[-1][0] - self.failures[0][0] if self.failures else 0.0
+        """For so long at least logins failed: from the end of the first to the beginning of the last."""
+        if not self.failures:
+            return 0.0
+        return max(0.0, self.failures[-1][0] - min(ended for _, ended, _ in self.failures))
 
 
 @dataclass
@@ -101,7 +104,7 @@ class Place:
         """Run SQL, as the master user unless somebody else is named."""
         host, port = self.database
         process = self.on_instance(SQL, port)
-        out, error = process.communicate(f"{host}\n{user}\n{password}\n{text}", timeout=30)
+        out, error = process.communicate(f"{host}\n{user}\n{password}\n{text}", timeout=LIMIT_S)
         assert process.returncode == 0, error
         return out.strip()
 
@@ -146,7 +149,7 @@ class Place:
             try:
                 yield saw
             finally:
-                out, error = process.communicate("", timeout=30)
+                out, error = process.communicate("", timeout=LIMIT_S)
                 assert process.returncode == 0, error
                 found = json.loads(out)
                 saw.tries, saw.failures = found["tries"], found["failures"]

@@ -69,7 +69,7 @@ def test_following_it_heals(
     reads = [b for b in found if b.kind == "sh read" and b.heading != "Verify"]
     changes = [b for b in found if b.heading == "Fix" and b.kind == "sh change"]
     chosen = [*reads, *(changes[i] for i in fixes)]
-    done = operator.run("sh", "-c", script(chosen), timeout=120)
+    done = operator.run("sh", "-c", script(chosen))
     assert "not found" not in done.stderr, done.stderr
     operator.wait_for(0)
     verify = [b for b in found if b.heading in ("Set up the shell", "Verify")]

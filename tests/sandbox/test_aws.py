@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 
@@ -92,12 +91,10 @@ def test_a_password_applies_later_and_really(operator: Operator) -> None:
     database = json.loads(answer)["DBInstance"]
     assert database["DBInstanceStatus"] == "available"
     assert not database.get("PendingModifiedValues"), "it shows a moment later"
-    time.sleep(2.5)
-    found, status = operator.diagnose(layer="auth")
+    found, status = operator.wait_for(1, layer="auth")
     assert (status, found["root_causes"][0]["code"]) == (1, "AUT001")
     aws(operator, *modify, "--master-user-password", json.loads(plain))
-    time.sleep(2.5)
-    assert operator.diagnose(layer="auth")[1] == 0
+    assert operator.wait_for(0, layer="auth")[1] == 0
 
 
 def test_a_stopped_database_takes_no_password(operator: Operator) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
 from opskit.errors import Incomplete
-from opskit.sandbox import client
-from tests.conftest import Operator
+from opskit.sandbox import client, loopback
+from opskit.sandbox.daemon import NOBODY
+from opskit.sandbox.postgres import Postgres, binaries
+from tests.conftest import LIMIT_S, Operator
 
 
 def of(directory: str) -> list[str]:
@@ -24,6 +27,38 @@ def of(directory: str) -> list[str]:
         if directory.encode() in line and process.name != str(os.getpid()):
             found.append(process.name)
     return found
+
+
+def test_the_database_runs_from_where_only_we_may_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkout in root's home: the server's user, whom root has to choose, may not enter it."""
+    shut = tmp_path / "shut"
+    shut.mkdir(mode=0o700)
+    (shut / "postgresql").symlink_to(binaries().parent)
+    monkeypatch.setenv("OPSKIT_SANDBOX_PG_BIN", str(shut / "postgresql" / binaries().name))
+    owner = NOBODY if os.geteuid() == 0 else None
+    base = client._base("loopback")
+    with tempfile.TemporaryDirectory(prefix="opskit-sandbox-", dir=base) as directory:
+        server = Postgres(Path(directory) / "pg", list, "127.0.0.1", loopback.free_port(), owner)
+        server.prepare()
+        try:
+            server.start()
+            assert server.execute("select 6 * 7") == [(42,)]
+        finally:
+            server.stop()
+
+
+def test_a_place_that_shuts_out_others_is_none_for_a_server_of_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o700)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert client._base("loopback") in ("/tmp", "/var/tmp")
+    assert client._base("packets") == str(tmp_path)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert client._base("loopback") == str(tmp_path)
 
 
 def test_on_loopback(capsys: pytest.CaptureFixture[str]) -> None:
@@ -41,7 +76,7 @@ def test_on_loopback(capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(Incomplete, match="without namespaces"):
             client.order(running, "break", ["ingress-removed"])
         assert of(running.directory)
-    limit = time.monotonic() + 3
+    limit = time.monotonic() + LIMIT_S
     while of(running.directory) and time.monotonic() < limit:
         time.sleep(0.05)
     assert of(running.directory) == []

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from opskit.sandbox import client, world
-from tests.conftest import Operator, StrayPacket
+from tests.conftest import LIMIT_S, Operator, StrayPacket
 
 OPSKIT = [sys.executable, "-m", "opskit"]
 CONNECT = f"timeout 1 bash -c 'exec 3<>/dev/tcp/{world.DATABASE_ADDRESS}/5432'"
@@ -118,7 +118,7 @@ def test_streams_and_status_pass_through_and_nothing_is_left() -> None:
         input="from stdin",
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=LIMIT_S,
         check=False,
     )
     assert (done.stdout, done.returncode) == ("from stdin", 42)
@@ -142,7 +142,7 @@ def test_nothing_survives_a_kill() -> None:
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     process.stdout.close()
-    limit = time.monotonic() + 10
+    limit = time.monotonic() + LIMIT_S
     note = client.state_directory() / f"{name}.json"
     while (running.is_alive or note.exists()) and time.monotonic() < limit:
         time.sleep(0.05)
@@ -158,7 +158,7 @@ def test_in_the_background_under_a_name_of_its_own(tmp_path: Path) -> None:
     def opskit(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*OPSKIT, "sandbox", *words],
-            env=environment, capture_output=True, text=True, timeout=90, check=False,
+            env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False,
         )  # fmt: skip
 
     assert opskit("status").returncode == 2

@@ -165,8 +165,12 @@ class Heard:
         for stream, held in self._held.items():
             self._give(stream, held)
         if self.status is None:
-            said = in_one_line(reason) or "no reason was given"
-            raise Lost(f"the session with {instance_id} ended before its command: {said}")
+            said = in_one_line(reason)
+            raise Lost(
+                f"the session with {instance_id} ended before its command: "
+                f"{said or 'no reason was given'}",
+                missing="" if said else "a later try",
+            )
         out, err = (k.decode("utf-8", "replace") for k in self._kept.values())
         return CommandResult(self.status, out, err, self._is_truncated)
 

@@ -19,6 +19,8 @@ READY, OUT, ERR, END, CANNOT = (
 MOST_LINE = 1000
 """Characters of a line of input: a terminal takes 4096 and drops what is longer."""
 LAST_LINE = "."
+TYPED = ":"
+"""Before every line of input: a terminal that repeats it may do so late, in the middle of the output."""
 MOST_SPARE = 500
 """Characters of what is not ours that are kept: the reason, when there is no end."""
 SHELL_MISSING = ("executable file not found", "no such file or directory")
@@ -30,7 +32,7 @@ CARRY = (
 )
 TAKE = (
     'stty -echo 2>/dev/null; printf "\\n{ready}\\n"; p=; '
-    'while IFS= read -r l && [ "$l" != {last} ]; do p=$p$l; done; s=$(echo "$p"|base64 -d)'
+    'while IFS= read -r l && [ "$l" != {last} ]; do p=$p${{l#{typed}}}; done; s=$(echo "$p"|base64 -d)'
 )
 
 
@@ -45,13 +47,14 @@ def command_for_input(limit_s: float) -> str:
 
     How long a command ECS takes is not documented; a script of opskit has some 40,000 characters.
     """
-    return _line(TAKE.format(ready=READY, last=LAST_LINE), limit_s)
+    return _line(TAKE.format(ready=READY, last=LAST_LINE, typed=TYPED), limit_s)
 
 
 def input_of(script: str) -> bytes:
     """A script as lines of input."""
     packed = base64.b64encode(script.encode()).decode()
-    lines = [packed[at : at + MOST_LINE] for at in range(0, len(packed), MOST_LINE)]
+    size = MOST_LINE - len(TYPED)
+    lines = [TYPED + packed[at : at + size] for at in range(0, len(packed), size)]
     return "".join(f"{line}\n" for line in (*lines, LAST_LINE)).encode()
 
 

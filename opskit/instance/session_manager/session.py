@@ -145,17 +145,11 @@ class Session:
                 yield from events
 
     def write(self, lock: threading.Condition) -> list[Event]:
-        """Write what is due and let time pass. What a lost connection swallows is repeated later."""
-        from websockets.exceptions import ConnectionClosed
-
+        """Write what is due and let time pass."""
         with lock:
             events = self.channel.tick(time.monotonic())
             frames = self.channel.frames()
-        try:
-            for frame in frames:
-                self._socket.send(frame)
-        except ConnectionClosed:
-            return events
+        self._write(frames)
         return events
 
     def close(self) -> None:
@@ -172,13 +166,13 @@ class Session:
         now = time.monotonic()
         events = self.channel.tick(now)
         try:
-            self._write()
+            self._write(self.channel.frames())
             until = min(deadline, self.channel.next_at() or deadline)
             got = self._frames().take(max(0.0, until - now))
             if isinstance(got, bytes):
                 self._is_proven = True
                 events += self.channel.receive(got, time.monotonic())
-                self._write()
+                self._write(self.channel.frames())
         except ConnectionClosed:
             if not self.channel.is_closed:
                 events += self._reconnect(deadline)
@@ -192,9 +186,17 @@ class Session:
             self._connection.callback(self._incoming.stop)
         return self._incoming
 
-    def _write(self) -> None:
-        for frame in self.channel.frames():
-            self._socket.send(frame)
+    def _write(self, frames: list[bytes]) -> None:
+        """Write frames; what a lost connection swallows is repeated later.
+
+        That it is lost is for the reader to find, after all that came before its end: an agent that
+        ends a session says why in the last frame.
+        """
+        from websockets.exceptions import ConnectionClosed
+
+        with contextlib.suppress(ConnectionClosed):
+            for frame in frames:
+                self._socket.send(frame)
 
     def _connect(self, reply: Mapping[str, Any]) -> None:
         from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus

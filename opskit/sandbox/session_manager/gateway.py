@@ -45,7 +45,9 @@ NON_INTERACTIVE_FROM = (3, 0, 1124, 0)
 DRAIN_S = 2.0
 """So long an agent waits at its end for what is not acknowledged yet."""
 STEP_S = 0.02
-OPENING_WITHIN_S = 5.0
+OPENING_WITHIN_S = 30.0
+CLOSE_WITHIN_S = 5.0
+"""A connection that is cut before the client has read it takes the agent's last words with it."""
 BUSY_STEP_S, BUSY_FOR_S = 0.001, 1.0
 FRAMES_BEFORE_CUT = 5
 MOST_BACKLOG = 200
@@ -199,7 +201,7 @@ class Sessions:
             port,
             process_request=self._admit,
             compression=None,
-            close_timeout=0.2,
+            close_timeout=CLOSE_WITHIN_S,
         )
         threading.Thread(target=server.serve_forever, daemon=True).start()
 

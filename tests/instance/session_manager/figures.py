@@ -32,7 +32,7 @@ def download(megabytes: int, monkeypatch: pytest.MonkeyPatch) -> float:
     with (
         server(pour) as there,
         tunnel(there, monkeypatch) as (port, *_),
-        socket.create_connection(("127.0.0.1", port), 5) as connection,
+        socket.create_connection(("127.0.0.1", port), WAIT_S) as connection,
     ):
         started = time.monotonic()
         assert digest_of(connection) == hashlib.sha256(block * megabytes).hexdigest()
@@ -54,7 +54,7 @@ def upload(megabytes: int, monkeypatch: pytest.MonkeyPatch) -> float:
     with (
         server(take) as there,
         tunnel(there, monkeypatch) as (port, *_),
-        socket.create_connection(("127.0.0.1", port), 5) as connection,
+        socket.create_connection(("127.0.0.1", port), WAIT_S) as connection,
     ):
         connection.settimeout(WAIT_S)
         started = time.monotonic()
@@ -86,7 +86,7 @@ def slow_reader(seconds: float, bytes_a_second: int, monkeypatch: pytest.MonkeyP
     with (
         server(pour) as there,
         tunnel(there, monkeypatch) as (port, *_),
-        socket.create_connection(("127.0.0.1", port), 5) as connection,
+        socket.create_connection(("127.0.0.1", port), WAIT_S) as connection,
         growth() as peak,
     ):
         end = time.monotonic() + seconds
@@ -126,7 +126,7 @@ def round_trips(count: int, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     with (
         server(echo) as there,
         tunnel(there, monkeypatch) as (port, *_),
-        socket.create_connection(("127.0.0.1", port), 5) as connection,
+        socket.create_connection(("127.0.0.1", port), WAIT_S) as connection,
     ):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for _ in range(count + 1):

@@ -109,10 +109,10 @@ def echo(connection: socket.socket) -> None:
 
 def exchange(port: int, data: bytes) -> bytes:
     """What an echo server makes of some bytes."""
-    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+    with socket.create_connection(("127.0.0.1", port), 60) as connection:
         threading.Thread(target=connection.sendall, args=(data,), daemon=True).start()
         got = bytearray()
-        connection.settimeout(30)
+        connection.settimeout(60)
         while len(got) < len(data):
             piece = connection.recv(65536)
             assert piece, f"closed after {len(got)} of {len(data)} bytes"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import select
 import shlex
@@ -22,6 +23,7 @@ from opskit.instance.session_manager import framed
 from opskit.instance.session_manager import session as session_module
 from opskit.instance.session_manager.channel import Channel, Stream
 from opskit.instance.session_manager.commands import MOST_OUTPUT, Heard, SessionManager, wrap
+from opskit.sandbox.session_manager.agent import VERSION, pack, pack_closed
 
 MARKED = b"hello\nworld\n\nopskit-exit:3\n"
 
@@ -80,6 +82,12 @@ def test_a_session_that_ends_early_tells_its_reason() -> None:
         Heard(lambda *_: None).result("\n----------ERROR-------\nlookup x: no such host", "i-1")
 
 
+def test_a_session_that_ends_without_a_reason_says_what_may_bring_one() -> None:
+    with pytest.raises(Lost, match="no reason was given") as caught:
+        Heard(lambda *_: None).result("", "i-1")
+    assert caught.value.missing == "a later try"
+
+
 @pytest.mark.parametrize(
     "script", ["echo 'it''s'; exit 5", 'printf "%s" "$0 \\" $HOME"; exit 5', "false\nexit 5\n"]
 )
@@ -93,16 +101,16 @@ def test_a_wrapped_script_survives_being_split_into_words(script: str) -> None:
 @pytest.mark.parametrize("make", [wrap, framed.command])
 def test_what_an_ended_session_leaves_behind_ends_by_itself(make: Any) -> None:
     """The agent kills the first process of a session, and no other."""
-    words = shlex.split(make("echo there >&2; echo there; sleep 61", 0.5))
+    words = shlex.split(make("echo there >&2; echo there; sleep 600", 0.5))
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         process.stdout.readline()
         process.kill()
         # The end of its output is the end of all who hold it.
-        assert select.select([process.stdout], [], [], 10)[0]
+        assert select.select([process.stdout], [], [], 60)[0]
         started = time.monotonic()
         process.stdout.read()
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 60
 
 
 def test_a_line_is_whole_as_soon_as_it_came() -> None:
@@ -117,7 +125,7 @@ class Ssm:
     """A service that answers StartSession with what it is given."""
 
     def __init__(self, start: Any) -> None:
-        self.start, self.asked, self.ended = start, [], []
+        self.start, self.asked, self.ended, self.resumed = start, [], [], []
 
     def start_session(self, **arguments: Any) -> Any:
         self.asked.append(arguments)
@@ -127,6 +135,10 @@ class Ssm:
 
     def terminate_session(self, SessionId: str) -> Any:  # noqa: N803
         self.ended.append(SessionId)
+        return {}
+
+    def resume_session(self, SessionId: str) -> Any:  # noqa: N803
+        self.resumed.append(SessionId)
         return {}
 
 
@@ -225,13 +237,15 @@ def test_silence_after_the_start_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     from websockets.sync.server import serve
 
     monkeypatch.setattr(session_module, "READY_WITHIN_S", 0.3)
-    with serve(lambda c: time.sleep(2), "127.0.0.1", 0) as server:
+    is_over = threading.Event()
+    with serve(lambda _: is_over.wait(60), "127.0.0.1", 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         port = server.socket.getsockname()[1]
         reply = {"SessionId": "s-1", "TokenValue": "t", "StreamUrl": f"ws://127.0.0.1:{port}/x"}
         ssm = Ssm(reply)
         with pytest.raises(Lost, match="nothing came through"):
-            SessionManager(ssm, Unsigned(), ssm, "i-1").run("true", timeout_s=5)
+            SessionManager(ssm, Unsigned(), ssm, "i-1").run("true", timeout_s=60)
+        is_over.set()
         server.shutdown()
     assert ssm.ended == ["s-1"]
 
@@ -240,14 +254,18 @@ def test_a_gateway_that_hangs_up_at_once_is_told(monkeypatch: pytest.MonkeyPatch
     """As for a token that it does not take: the upgrade is done, and the opening goes nowhere."""
     from websockets.sync.server import serve
 
-    original = Channel.opening
+    original, is_closed = Channel.opening, threading.Event()
+
+    def hang_up(connection: Any) -> None:
+        connection.close()
+        is_closed.set()
 
     def late(self: Channel, token: str) -> str:
-        time.sleep(0.3)
+        assert is_closed.wait(60)
         return original(self, token)
 
     monkeypatch.setattr(Channel, "opening", late)
-    with serve(lambda c: c.close(), "127.0.0.1", 0) as server:
+    with serve(hang_up, "127.0.0.1", 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         port = server.socket.getsockname()[1]
         ssm = Ssm({"SessionId": "s-1", "TokenValue": "t", "StreamUrl": f"ws://127.0.0.1:{port}/x"})
@@ -255,6 +273,45 @@ def test_a_gateway_that_hangs_up_at_once_is_told(monkeypatch: pytest.MonkeyPatch
             SessionManager(ssm, Unsigned(), ssm, "i-1").run("true", timeout_s=5)
         server.shutdown()
     assert ssm.ended == ["s-1"]
+
+
+class SlowKms:
+    """A KMS that answers only after the agent has ended the session."""
+
+    def __init__(self) -> None:
+        self.has_ended = threading.Event()
+
+    def generate_data_key(self, **_: Any) -> Any:
+        assert self.has_ended.wait(30)
+        return {"Plaintext": bytes(64), "CiphertextBlob": b"sealed"}
+
+
+def test_the_last_word_of_an_agent_is_read_also_when_nothing_can_be_written_any_more() -> None:
+    """A busy machine answers late: the connection is closed by then, with the reason unread in it."""
+    from websockets.sync.server import serve
+
+    kms, asked_for_it = SlowKms(), {"KMSKeyId": "arn:aws:kms:us-east-1:123456789012:key/k"}
+    actions = [{"ActionType": "KMSEncryption", "ActionParameters": asked_for_it}]
+    request = {"AgentVersion": VERSION, "RequestedClientActions": actions}
+    said = "Fetching data key failed: Unable to retrieve data key, AccessDeniedException: no"
+
+    def agent(connection: Any) -> None:
+        connection.recv()
+        connection.send(pack("output_stream_data", 0, 5, json.dumps(request).encode()))
+        connection.send(pack_closed(f"Encountered error while initiating handshake. {said}"))
+        # It returns when the other side has taken the end in.
+        connection.close()
+        kms.has_ended.set()
+
+    with serve(agent, "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.socket.getsockname()[1]
+        ssm = Ssm({"SessionId": "s-1", "TokenValue": "t", "StreamUrl": f"ws://127.0.0.1:{port}/x"})
+        with pytest.raises(Refused, match="may not use") as caught:
+            SessionManager(ssm, Unsigned(), kms, "i-1").run("true", timeout_s=40)
+        server.shutdown()
+    assert caught.value.missing.startswith("kms:Decrypt on arn:aws:kms:")
+    assert ssm.resumed == []
 
 
 class Road:

@@ -16,6 +16,7 @@ from opskit.errors import Lost
 from opskit.instance.session_manager.commands import Heard
 from opskit.instance.session_manager.framed import (
     MOST_LINE,
+    OUT,
     Frames,
     command,
     command_for_input,
@@ -50,6 +51,14 @@ def test_it_is_the_same_however_it_is_cut(cuts: list[int]) -> None:
 def test_a_stream_that_is_cut_is_no_result() -> None:
     with pytest.raises(Lost):
         decoded([SAID[: len(SAID) // 2]])
+
+
+def test_input_that_is_repeated_late_is_no_output() -> None:
+    """The kernel wakes the reader of a line before it has repeated it."""
+    begun, mark, rest = SAID.partition(f"{OUT}\n".encode())
+    pieces = [begun, mark, input_of("echo " + "z" * 3000), rest]
+    status, out, err, _ = decoded([piece.replace(b"\n", b"\r\n") for piece in pieces])
+    assert (status, out, err) == (7, "out\n" + "y" * 5000, "err\r\nä")
 
 
 @pytest.mark.parametrize("tools", ["sh base64 id sudo stty head tr printf", "sh base64 id head tr"])

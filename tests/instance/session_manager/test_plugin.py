@@ -72,7 +72,7 @@ def road(ssm: Ssm) -> Plugin:
 def test_streams_status_and_no_chatter(ssm: Ssm) -> None:
     heard: list[tuple[bool, bytes]] = []
     done = road(ssm).run(
-        "echo out; printf 'err' >&2; exit 42", timeout_s=20, on_output=lambda *o: heard.append(o)
+        "echo out; printf 'err' >&2; exit 42", timeout_s=60, on_output=lambda *o: heard.append(o)
     )
     assert (done.exit_status, done.stdout, done.stderr) == (42, "out\n", "err")
     assert b"".join(data for is_error, data in heard if not is_error) == b"out\n"
@@ -81,7 +81,7 @@ def test_streams_status_and_no_chatter(ssm: Ssm) -> None:
 
 @pytest.mark.parametrize("code", [0, 3])
 def test_bytes_and_large_output(ssm: Ssm, code: int) -> None:
-    done = road(ssm).run(f"head -c 100000 /dev/zero | tr '\\0' x; exit {code}", timeout_s=20)
+    done = road(ssm).run(f"head -c 100000 /dev/zero | tr '\\0' x; exit {code}", timeout_s=60)
     assert (done.exit_status, done.stdout) == (code, "x" * 100_000)
 
 
@@ -119,8 +119,8 @@ def test_silence_ends_after_the_limit_and_ends_the_session(
     monkeypatch.setattr(plugin_module, "READY_WITHIN_S", 0.6)
     started = time.monotonic()
     with pytest.raises(Lost, match="brought no session"):
-        road(ssm).run("true", timeout_s=20)
-    assert time.monotonic() - started < 8
+        road(ssm).run("true", timeout_s=60)
+    assert time.monotonic() - started < 40
     assert ssm.ended == ["oncall-1"]
 
 
@@ -129,7 +129,7 @@ def test_what_it_says_at_its_end_is_told_without_the_token(
 ) -> None:
     monkeypatch.setenv("STANDIN", "dies")
     with pytest.raises(Lost, match="something is wrong") as caught:
-        road(ssm).run("true", timeout_s=20)
+        road(ssm).run("true", timeout_s=60)
     assert TOKEN not in caught.value.sentence
     assert ssm.ended == ["oncall-1"]
 
@@ -151,6 +151,7 @@ def test_a_tunnel_that_does_not_open_ends(ssm: Ssm, monkeypatch: pytest.MonkeyPa
     with pytest.raises(Lost, match="opened no port"):
         tunnel(ssm).start(0)
     assert ssm.ended == ["oncall-1"]
+    monkeypatch.setattr(plugin_tunnel, "READY_WITHIN_S", 60)
     monkeypatch.setenv("STANDIN", "dies")
     with pytest.raises(Lost, match="something is wrong") as caught:
         tunnel(ssm).start(0)

@@ -59,11 +59,11 @@ def test_others_wait_for_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(single, "WAIT_S", 0.3)
     with server(echo) as there, tunnel(there, monkeypatch, version=OLD) as (port, problems, _):
-        with socket.create_connection(("127.0.0.1", port), 5) as first:
+        with socket.create_connection(("127.0.0.1", port), 60) as first:
             first.sendall(b"x")
             assert first.recv(1) == b"x"
-            with socket.create_connection(("127.0.0.1", port), 5) as second:
-                second.settimeout(5)
+            with socket.create_connection(("127.0.0.1", port), 60) as second:
+                second.settimeout(60)
                 assert second.recv(1) == b""
             first.sendall(b"y")
             assert first.recv(1) == b"y", "the one that was first is not disturbed"
@@ -77,12 +77,12 @@ def test_a_server_that_speaks_first_is_heard_once(monkeypatch: pytest.MonkeyPatc
 
     with server(greet) as there, tunnel(there, monkeypatch, version=OLD) as (port, *_):
         assert exchange(port, b"x" * 6)[:6] == b"hello "
-        with socket.create_connection(("127.0.0.1", port), 5) as second:
+        with socket.create_connection(("127.0.0.1", port), 60) as second:
             second.settimeout(0.7)
             # The agent connects only when something is sent.
             with pytest.raises(TimeoutError):
                 second.recv(1)
-            second.settimeout(5)
+            second.settimeout(60)
             second.sendall(b"x")
             assert second.recv(6) == b"hello "
 
@@ -100,9 +100,9 @@ def test_a_server_that_closes_is_not_told_but_said(monkeypatch: pytest.MonkeyPat
     with (
         server(answer_and_close) as there,
         tunnel(there, monkeypatch, version=OLD) as (port, problems, _),
-        socket.create_connection(("127.0.0.1", port), 5) as connection,
+        socket.create_connection(("127.0.0.1", port), 60) as connection,
     ):
-        connection.settimeout(5)
+        connection.settimeout(60)
         connection.sendall(b"x")
         assert connection.recv(1) == b"X"
         connection.settimeout(0.5)
@@ -110,16 +110,16 @@ def test_a_server_that_closes_is_not_told_but_said(monkeypatch: pytest.MonkeyPat
             connection.recv(1)
         assert len(problems) == 1, "nothing was asked, so that nothing is missing"
         # The agent connects anew, in the middle of a conversation.
-        connection.settimeout(5)
+        connection.settimeout(60)
         connection.sendall(b"y")
         assert connection.recv(1) == b"Y"
     with (
         server(silent) as there,
         tunnel(there, monkeypatch, version=OLD) as (port, problems, carried),
-        socket.create_connection(("127.0.0.1", port), 5) as connection,
+        socket.create_connection(("127.0.0.1", port), 60) as connection,
     ):
         connection.sendall(b"x")
-        limit = time.monotonic() + 5
+        limit = time.monotonic() + 60
         while len(problems) < 2 and time.monotonic() < limit:
             time.sleep(0.02)
         assert "has not answered" in problems[-1]
@@ -128,7 +128,7 @@ def test_a_server_that_closes_is_not_told_but_said(monkeypatch: pytest.MonkeyPat
 
 def test_a_refused_port_ends_the_session_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with tunnel(free_port(), monkeypatch, version=OLD) as (_, _, carried):
-        assert carried.is_over.wait(5)
+        assert carried.is_over.wait(60)
     assert carried.failure == "the agent ended the session: it could not connect to the database"
 
 

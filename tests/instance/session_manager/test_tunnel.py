@@ -14,7 +14,6 @@ import pytest
 from opskit.errors import TargetError
 from opskit.instance.session_manager import channel, line, streams
 from opskit.instance.session_manager.channel import GIVE_UP_AFTER_S, Channel
-from opskit.instance.session_manager.line import TICK_S
 from opskit.instance.session_manager.tunnel import speaks_smux
 from opskit.sandbox.loopback import free_port
 from opskit.sandbox.session_manager.ports import Ports
@@ -41,7 +40,7 @@ def test_many_at_once_and_one_that_dies(monkeypatch: pytest.MonkeyPatch) -> None
         answers.append(exchange(port, data) == data)
 
     with server(echo) as there, tunnel(there, monkeypatch) as (port, _, _carried):
-        dying = socket.create_connection(("127.0.0.1", port), 5)
+        dying = socket.create_connection(("127.0.0.1", port), 60)
         dying.sendall(b"x" * 1000)
         threads = [threading.Thread(target=one, args=(port, n)) for n in range(50)]
         for thread in threads:
@@ -56,15 +55,15 @@ def test_a_server_that_speaks_first_and_closes(monkeypatch: pytest.MonkeyPatch) 
     with (
         server(lambda c: c.sendall(b"go away\n")) as there,
         tunnel(there, monkeypatch) as (port, *_),
-        socket.create_connection(("127.0.0.1", port), 5) as connection,
+        socket.create_connection(("127.0.0.1", port), 60) as connection,
     ):
         assert connection.makefile("rb").read() == b"go away\n"
 
 
 def test_a_refused_port_closes_the_connection_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with tunnel(free_port(), monkeypatch) as (port, problems, carried):
-        with socket.create_connection(("127.0.0.1", port), 5) as connection:
-            connection.settimeout(5)
+        with socket.create_connection(("127.0.0.1", port), 60) as connection:
+            connection.settimeout(60)
             assert connection.recv(10) == b""
         assert "could not connect" in problems[0]
         assert not carried.is_over.is_set(), "the next connection may do better"
@@ -102,10 +101,10 @@ def test_a_reader_that_sleeps_holds_up_the_server(monkeypatch: pytest.MonkeyPatc
     with (
         server(pour) as there,
         tunnel(there, monkeypatch) as (port, *_),
-        socket.create_connection(("127.0.0.1", port), 5),
+        socket.create_connection(("127.0.0.1", port), 60),
     ):
-        before, limit = -1, time.monotonic() + 15
-        while before != sent and time.monotonic() < limit:
+        before, limit = -1, time.monotonic() + 60
+        while (before != sent or not sent) and time.monotonic() < limit:
             before = sent
             time.sleep(0.4)
         assert before == sent > 0, "it would go on for ever"
@@ -119,21 +118,23 @@ def test_a_slow_reader_costs_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_byte_there_and_back_waits_for_no_tick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wake-up that is lost costs TICK_S; every twentieth may meet a busy machine."""
-    assert sorted(figures.round_trips(60, monkeypatch))[-4] < 0.6 * TICK_S
+    """A wake-up that is lost costs a tick, which is longer here than a busy machine takes."""
+    monkeypatch.setattr(line, "TICK_S", 60.0)
+    monkeypatch.setattr(figures, "WAIT_S", 20)
+    assert len(figures.round_trips(60, monkeypatch)) == 60
 
 
 def test_the_end_of_the_session_is_told_and_closes_everything(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with server(echo) as there, tunnel(there, monkeypatch) as (port, _, carried):
-        with socket.create_connection(("127.0.0.1", port), 5) as connection:
+        with socket.create_connection(("127.0.0.1", port), 60) as connection:
             connection.sendall(b"x")
             assert connection.recv(1) == b"x"
             carried._session._started.end()
-            connection.settimeout(5)
+            connection.settimeout(60)
             assert connection.recv(1) == b""
-        assert carried.is_over.wait(5)
+        assert carried.is_over.wait(60)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +178,7 @@ def test_a_session_that_cannot_be_resumed_ends_the_tunnel(
         assert exchange(port, b"x") == b"x"
         monkeypatch.setattr(carried._session._ssm, "resume_session", refuse, raising=False)
         carried._session._socket.close()
-        assert carried.is_over.wait(5)
+        assert carried.is_over.wait(60)
         assert "your AWS credentials are expired" in carried.failure
 
 
@@ -197,9 +198,12 @@ def test_agents_that_end_a_silent_session_hear_something(
     monkeypatch.setattr(Ports, "take", lambda _, kind, payload: came.append(payload))
     monkeypatch.setattr(streams, "ALIVE_EVERY_S", 0.2)
     with tunnel(free_port(), monkeypatch, version=version):
+        started, alive = time.monotonic(), bytes.fromhex("0103000000000000")
         time.sleep(1)
-        assert (bytes.fromhex("0103000000000000") in came) is wants
-        assert len(came) < 8
+        while wants and alive not in came and time.monotonic() < started + 60:
+            time.sleep(0.05)
+        assert (alive in came) is wants
+        assert len(came) <= 3 + (time.monotonic() - started) / streams.ALIVE_EVERY_S
 
 
 def test_a_connection_that_nobody_reads_does_not_end_the_others(
@@ -216,10 +220,10 @@ def test_a_connection_that_nobody_reads_does_not_end_the_others(
     with (
         server(pour) as there,
         tunnel(there, monkeypatch) as (port, *_, carried),
-        socket.create_connection(("127.0.0.1", port), 5) as sleeper,
+        socket.create_connection(("127.0.0.1", port), 60) as sleeper,
     ):
         time.sleep(1)
-        with socket.create_connection(("127.0.0.1", port), 5) as other:
+        with socket.create_connection(("127.0.0.1", port), 60) as other:
             for _ in range(25):
                 other.sendall(b"x")
                 time.sleep(0.2)
