@@ -11,6 +11,9 @@ from typing import Any
 
 LEAST = 8
 """Shorter values are words that stand everywhere; no database of RDS takes such a password."""
+OWN_WORDS = frozenset({"database", "password", "placeholder", "postgres", "postgresql", "username"})
+"""Words of opskit's own sentences and commands: taken out, `opskit rotate-password` could not be pasted,
+and everyone tries them as passwords anyway."""
 INSTEAD = "(a secret)"
 _forms: tuple[str, ...] = ()
 _adding = threading.Lock()
@@ -19,7 +22,7 @@ _adding = threading.Lock()
 def guard(value: str) -> None:
     """Let a value never be written from now on."""
     global _forms
-    if len(value) < LEAST or value in _forms:
+    if len(value) < LEAST or value in OWN_WORDS or value in _forms:
         return
     import base64
     import json

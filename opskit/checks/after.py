@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from opskit.checks.derived import derive_all
-from opskit.checks.fix import AwsCall, Command
+from opskit.checks.fix import AwsCall, Command, OpskitCommand
 from opskit.config import Target
 from opskit.facts import database as databases
 from opskit.facts.agent import Agent
@@ -26,7 +26,7 @@ from opskit.facts.key_policy import KeyPolicy
 from opskit.facts.login import ClientLogin, Login
 from opskit.facts.operator_policies import OperatorPolicies
 from opskit.facts.operator_simulation import OperatorSimulation
-from opskit.facts.parameters import Parameter, Parameters
+from opskit.facts.parameters import Parameter, Parameters, rewritten
 from opskit.facts.policies import PolicyText, RolePolicies
 from opskit.facts.private_zones import PrivateZones
 from opskit.facts.probe import InstanceProbe
@@ -37,9 +37,11 @@ from opskit.facts.simulation import Simulation
 from opskit.facts.snapshot import Snapshot
 from opskit.facts.subnets import AclEntry, NetworkAcl, NetworkAcls
 from opskit.facts.target_health import TargetHealths
+from opskit.facts.value_form import SOUND
 from opskit.facts.vpc import VpcDns
 
 Facts = dict[type, Fact[Any]]
+REPAIR = ("rotate-password", "repair")
 STALE = Unknown("it was observed before the change", ("a new diagnosis",))
 
 
@@ -84,7 +86,10 @@ def apply(
         Refused: AWS would refuse one of them, or what it changes was not read.
     """
     state = State(dict(snapshot.facts), origin)
+    commands = tuple(commands)
     calls = [c for c in commands if isinstance(c, AwsCall)]
+    if calls and any(isinstance(c, OpskitCommand) and c.words == REPAIR for c in commands):
+        _repair_password(state)
     for call in calls:
         effect = EFFECTS.get((call.service, call.operation))
         if effect is None:
@@ -397,19 +402,32 @@ def _put_parameter(state: State, asked: Mapping[str, Any]) -> None:
     absent = [purpose for purpose, missing in known.missing if missing == name]
     if not exists and not absent:
         raise Refused(f"{name} was not read")
-    found = [
-        replace(p, value=value, fingerprint="changed", blemishes=(), version=p.version + 1)
-        if p.name == name
-        else p
-        for p in known.found
+    found = [rewritten(p, value) if p.name == name else p for p in known.found]
+    found += [
+        rewritten(Parameter(name, "", p, asked["Type"], 0, None, value, "", ()), value)
+        for p in absent
     ]
-    found += [Parameter(name, "", p, asked["Type"], 1, None, value, "changed", ()) for p in absent]
     missing = tuple(row for row in known.missing if row[1] != name)
     parameters = replace(
         known, found=tuple(sorted(found, key=lambda p: p.purpose)), missing=missing
     )
     state.set(parameters)
     _choose_again(state)
+
+
+def _repair_password(state: State) -> None:
+    """What `opskit rotate-password repair` does where it succeeds: the parameter logs in afterwards."""
+    known: Parameters = state.value(Parameters)
+    absent = [name for purpose, name in known.missing if purpose == "password"]
+    made = [Parameter(n, "", "password", "SecureString", 0, None, None, "", ()) for n in absent]
+    found = [
+        replace(p, version=p.version + 1, blemishes=(), form=SOUND)
+        if p.purpose == "password"
+        else p
+        for p in (*known.found, *made)
+    ]
+    missing = tuple(row for row in known.missing if row[0] != "password")
+    state.set(replace(known, found=tuple(sorted(found, key=lambda p: p.purpose)), missing=missing))
 
 
 def _choose_again(state: State) -> None:

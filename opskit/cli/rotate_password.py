@@ -137,14 +137,29 @@ def _history(service: Service, output: Output, _: dict[str, Any]) -> int:
 
 
 @rotate_password.command()
-@click.option("--yes", "-y", is_flag=True, help="Write without asking.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--password-stdin", is_flag=True, help="Try the password from stdin, and write it.")
+@click.option(
+    "--new-password",
+    is_flag=True,
+    help="If none logs in: set a generated one through RDS (master user only).",
+)
+@click.option(
+    "--key-id", metavar="KEY", default="", help="KMS key of a parameter that has to be created."
+)
 @_options(COMMON_OPTIONS)
 def repair(**options: Any) -> int:
-    """Parameter and database disagree: find the password that logs in, and offer the smallest repair.
+    """Find the password that logs in, and write it to the parameter.
+
+    For a parameter that the database refuses, or that does not exist. It tries the parameter's value,
+    what the value may be meant to hold (without a stray newline, out of a JSON secret), the managed
+    secret, earlier versions, and the records of rotations. If none logs in, RDS can set the master
+    password to the parameter's value, where that has the form of a password.
 
     \b
     Examples:
       opskit rotate-password repair --prefix /linkbox
+      opskit rotate-password repair --prefix /linkbox --password-stdin
     """
     from opskit.cli.rotation_repair import run
 
@@ -314,7 +329,7 @@ def _begin(service: Service, output: Output, options: dict[str, Any]) -> int:
         strategy=options["strategy"],
         restart=options["restart"] or ("auto",),
         length=options["length"],
-        supplied=_supplied() if options["password_stdin"] else None,
+        supplied=supplied_password("New password") if options["password_stdin"] else None,
         ca_file=ca_file(options["ca_file"]),
         admin_parameter=options["admin_parameter"],
     )
@@ -383,11 +398,12 @@ def confirm(question: str, output: Output, options: dict[str, Any]) -> None:
             raise click.exceptions.Exit(int(ExitStatus.INTERRUPTED))
 
 
-def _supplied() -> Any:
+def supplied_password(prompt: str) -> Any:
+    """A password from stdin, or from a terminal that does not show it."""
     from opskit.secret import Secret
 
     if sys.stdin.isatty():
-        return Secret(click.prompt("New password", hide_input=True, err=True))
+        return Secret(click.prompt(prompt, hide_input=True, err=True))
     text = sys.stdin.readline().rstrip("\r\n")
     if not text:
         raise UsageError("--password-stdin was said, and stdin is empty")

@@ -1,39 +1,76 @@
-"""`opskit rotate-password repair`: one write, proposed, and done when it is wanted."""
+"""`opskit rotate-password repair`: one change, proposed, and made when it is confirmed."""
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
-from opskit.cli.rotate_password import confirm
-from opskit.errors import ExitStatus, Incomplete, Unfinished
+from opskit.cli.rotate_password import confirm, supplied_password
+from opskit.errors import ExitStatus, Incomplete, Unfinished, UsageError
 
 if TYPE_CHECKING:
     from opskit.cli.rotation_output import Output
+    from opskit.rotation.repair import Repair
     from opskit.rotation.service import Service
+    from opskit.rotation.surroundings import Surroundings
 
 
 def run(service: Service, output: Output, options: dict[str, Any]) -> int:
-    """Find what logs in, say it, and write it to where it is missing."""
+    """Find the password that logs in, and write it to where it is missing."""
+    if options["password_stdin"] and options["new_password"]:
+        raise UsageError("--password-stdin and --new-password exclude each other")
+    supplied = supplied_password("Password to try") if options["password_stdin"] else None
     unfinished = service.unfinished()
     if unfinished is not None and not service.is_overwritten(unfinished):
         raise Unfinished(
             "a rotation is open: going on with it is the repair",
             "opskit rotate-password --status   shows how far it is",
         )
-    around = service.look_around(output.waiting)
-    repair = service.repair(around)
+    around = service.look_around(output.waiting, may_be_missing=True)
+    if options["key_id"] and not around.is_missing:
+        raise UsageError("--key-id is for a parameter that has to be created, and this one exists")
+    repair = service.repair(around, supplied, makes_new=options["new_password"])
+    if not repair.proposal and around.is_missing and supplied is None:
+        repair = _ask(service, around, repair, output, options)
     if repair.is_sound:
         output.say(f"{repair.parameter} logs in as {repair.user}: there is nothing to repair")
         return int(ExitStatus.HEALTHY)
-    tried = "; ".join(repair.tried)
-    output.say(
-        f"{repair.parameter} does not log in as {repair.user}. Tried without success: {tried}"
-    )
-    if repair.proposal is None:
-        raise Incomplete(f"no password that is known logs in as {repair.user}", repair.advice)
+    _tell(repair, around, output)
+    if not repair.proposal:
+        raise Incomplete(repair.sentence, repair.advice)
+    if around.is_missing:
+        around, because = service.with_key(around, options["key_id"])
+        key = around.key["KeyId"]
+        output.say(f"{repair.parameter} becomes a SecureString under the key {key}: {because}")
     output.say(f"the smallest repair: {repair.proposal}")
     confirm("Do that now?", output, options)
-    service.carry_out(repair, around)
+    service.apply_repair(repair, around)
     output.say(f"{repair.parameter} logs in as {repair.user}")
-    output.say("restart what still runs on another password; then: opskit diagnose db")
+    output.say("restart what still runs on another password; then:")
+    output.say(f"opskit diagnose db {around.target.flags}".rstrip())
     return int(ExitStatus.HEALTHY)
+
+
+def _tell(repair: Repair, around: Surroundings, output: Output) -> None:
+    """The state, and which passwords do not log in."""
+    state = "does not exist" if around.is_missing else f"does not log in as {repair.user}"
+    tried = f". Tried without success: {'; '.join(repair.tried)}" if repair.tried else ""
+    output.say(f"{repair.parameter} {state}{tried}")
+
+
+def _ask(
+    service: Service,
+    around: Surroundings,
+    repair: Repair,
+    output: Output,
+    options: dict[str, Any],
+) -> Repair:
+    """Ask for the password of a missing parameter where someone is there to be asked."""
+    if options["yes"] or not sys.stdin.isatty():
+        return repair
+    _tell(repair, around, output)
+    with output.paused():
+        supplied = supplied_password(
+            f"Password of {repair.user} (it is tried before it is written)"
+        )
+    return service.repair(around, supplied)

@@ -9,13 +9,14 @@ import ipaddress
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from opskit.config import Target
 from opskit.errors import AwsError, TargetError
 from opskit.facts.interface import RunKey, Ssm
+from opskit.facts.value_form import SOUND, PasswordForm, flaws, form_of
 from opskit.secret import Secret
 
 DECRYPTION_CODES = ("InvalidKeyId", "KMSInvalidStateException", "DisabledException")
@@ -30,6 +31,8 @@ class Parameter:
         value: its value without blanks at the ends; None for the password.
         fingerprint: of the exact value, under the run's key.
         blemishes: what is wrong with the value's form, in words ("a trailing newline").
+        raw: its exact value; None for the password.
+        form: of the password's value; of no meaning for the others.
     """
 
     name: str
@@ -41,6 +44,8 @@ class Parameter:
     value: str | None
     fingerprint: str
     blemishes: tuple[str, ...]
+    raw: str | None = None
+    form: PasswordForm = SOUND
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,10 @@ class Parameters:
         """The value of a purpose, if it was read."""
         parameter = self.get(purpose)
         return parameter.value if parameter else None
+
+    def is_shared(self, parameter: Parameter) -> bool:
+        """Whether the same parameter holds another value as well."""
+        return sum(p.name == parameter.name for p in self.found) > 1
 
     @property
     def host(self) -> str | None:
@@ -132,11 +141,11 @@ def read(ssm: Ssm, target: Target, key: RunKey) -> tuple[Parameters, Credential]
     found = tuple(sorted(read_ones, key=lambda p: p.purpose))
     shared = is_shared(target, "password")
     texts = (str(r["Value"]) for r, purpose in named if purpose == "password")
-    password = next((part(t, "password") if shared else t for t in texts), "") or ""
+    password = Secret(next((part(t, "password") if shared else t for t in texts), "") or "")
     parameters = Parameters(
         found, tuple(sorted(missing)), tuple(sorted(refused, key=lambda r: r.name))
     )
-    return parameters, Credential(Secret(password))
+    return _with_form(parameters, password), Credential(password)
 
 
 def is_shared(target: Target, purpose: str) -> bool:
@@ -148,7 +157,7 @@ def part(text: str, purpose: str) -> str | None:
     """One value of a parameter that holds several; None where it is no such JSON."""
     try:
         value = json.loads(text)[purpose]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return value if isinstance(value, str) else None
 
@@ -210,19 +219,25 @@ def _parameter(raw: Mapping[str, Any], purpose: str, shared: bool, key: RunKey) 
         modified_at=raw.get("LastModifiedDate"),
         value=None if purpose == "password" else secret.reveal().strip(),
         fingerprint=secret.fingerprint(key.text),
-        blemishes=missing or _blemishes(secret),
+        blemishes=missing or flaws(secret.reveal()),
+        raw=None if purpose == "password" else secret.reveal(),
     )
 
 
-def _blemishes(secret: Secret) -> tuple[str, ...]:
-    """What breaks a login without being visible: the class of the flaw, never the value."""
-    value, found = secret.reveal(), []
-    if value.endswith("\n"):
-        found.append("a trailing newline")
-    elif value != value.rstrip():
-        found.append("a blank at the end")
-    if value != value.lstrip():
-        found.append("a blank at the beginning")
-    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
-        found.append("quotes around it")
-    return tuple(found)
+def _with_form(parameters: Parameters, password: Secret) -> Parameters:
+    """The parameters, the password's with its form, in which another user's JSON holds nothing."""
+    form = form_of(password, parameters.value("username") or "")
+    rows = (replace(p, form=form) if p.purpose == "password" else p for p in parameters.found)
+    return replace(parameters, found=tuple(rows))
+
+
+def rewritten(parameter: Parameter, text: str) -> Parameter:
+    """A parameter other than the password's, as it is after a new value was put."""
+    return replace(
+        parameter,
+        value=text.strip(),
+        raw=text,
+        fingerprint="changed",
+        blemishes=flaws(text),
+        version=parameter.version + 1,
+    )

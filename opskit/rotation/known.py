@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from opskit.config import Target
 from opskit.errors import AwsError, Incomplete
 from opskit.facts.interface import pages
 from opskit.facts.parameters import is_shared
+from opskit.facts.value_form import readings
 from opskit.rotation.interface import Accounts, Login, Opening
 from opskit.rotation.journal import Journal
 from opskit.rotation.managed import read_secret
@@ -26,19 +28,49 @@ class KnownLogins:
         self._target, self._aws, self._journal = target, aws, journal
         self._ssm = aws.client("ssm")
 
+    def candidates(self, around: Surroundings) -> list[tuple[str, Login]]:
+        """Every password that may log in, the likeliest first, and where it is kept.
+
+        The managed secret comes before earlier versions: what it holds is in force.
+        """
+        name, user = self._target.parameters["password"], around.user
+        found: list[tuple[str, Login]] = []
+        if not around.is_missing:
+            found.append((f"the present value of {name}", Login(user, around.password)))
+            for reading in readings(around.password, user):
+                found.append((f"the value of {name}, {reading.how}", Login(user, reading.password)))
+        known = without_repeats([*found, *self.managed(around), *self.of_parameter(user)])
+        return [(where, login) for where, login in known if login.password.reveal()]
+
     def of_parameter(self, user: str) -> list[tuple[str, Login]]:
         """Every password that is written down for a user, newest first, and where."""
         name = self._target.parameters["password"]
         found: list[tuple[str, Login]] = []
-        versions = list(
-            pages(self._ssm.get_parameter_history, "Parameters", Name=name, WithDecryption=True)
-        )
-        for version in sorted(versions, key=lambda v: -int(v["Version"]))[:MOST_HISTORY]:
+        for version in sorted(self._history(name), key=lambda v: -int(v["Version"]))[:MOST_HISTORY]:
             login = self._parse(user, str(version["Value"]))
             if login is not None:
                 found.append((f"{name}, version {version['Version']}", login))
         found += [(f"the journal {self._journal.path}", one) for one in self.of_journal(user)]
         return without_repeats(found)
+
+    def _history(self, name: str) -> list[Mapping[str, Any]]:
+        """A parameter's versions; none where it does not exist."""
+        history = self._ssm.get_parameter_history
+        try:
+            return list(pages(history, "Parameters", Name=name, WithDecryption=True))
+        except AwsError as error:
+            if error.code == "ParameterNotFound":
+                return []
+            raise
+
+    def keys(self) -> set[str]:
+        """The key that the newest rotation's record names for the password parameter."""
+        name = self._target.parameters["password"]
+        for record in reversed(self._journal.all()):
+            if record.opened_at is not None:
+                written = self._journal.opening(record.number).published
+                return {p.key_id for p in written if p.name == name and p.key_id}
+        return set()
 
     def _parse(self, user: str, text: str) -> Login | None:
         """What a value of the password parameter says of a user; None when it is about another."""

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from opskit.errors import AwsError, Incomplete
 from opskit.facts.interface import Rds
 from opskit.rotation.decide import Outcome
-from opskit.rotation.interface import Changed, Control, Login, Opening
+from opskit.rotation.interface import Changed, Control, Login
 
 QUIET = frozenset({"available", "storage-optimization"})
 """Statuses in which nothing is under way that a password has to do with."""
 BUSY = ("InvalidDBInstanceState", "InvalidDBClusterState")
 PASSWORD = "MasterUserPassword"
+
+
+class MasterPlace(Protocol):
+    """Where the master user is: its instance or cluster, and the resource id that no namesake has."""
+
+    @property
+    def db_instance(self) -> str:
+        """The instance's identifier."""
+
+    @property
+    def cluster(self) -> str | None:
+        """The cluster's, where there is one."""
+
+    @property
+    def resource(self) -> str:
+        """Its own id; empty where that is not known."""
 
 
 class Master:
@@ -26,7 +42,7 @@ class Master:
     resets = True
     is_synchronous = False
 
-    def __init__(self, reading: Rds, changing: Rds, opening: Opening) -> None:
+    def __init__(self, reading: Rds, changing: Rds, opening: MasterPlace) -> None:
         self._reading, self._changing, self._opening = reading, changing, opening
 
     def control(self) -> Control:
@@ -61,7 +77,7 @@ class Master:
         return Changed(Outcome.APPLIED)
 
 
-def control_of(rds: Rds, opening: Opening) -> Control:
+def control_of(rds: Rds, opening: MasterPlace) -> Control:
     """What RDS says of the database that a rotation is about.
 
     Raises:

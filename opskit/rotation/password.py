@@ -24,6 +24,7 @@ SHORTEST = 12
 SSM_REFERENCE = re.compile(r"\{\{.*\}\}")
 MOST_DRAWS = 1000
 """57 of 100 draws of 32 characters do; of 12 characters some 20."""
+MOST_PATTERN_DRAWS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,15 @@ def generate(length: int = DEFAULT_LENGTH) -> Secret:
         if _is_ours(drawn):
             return Secret(drawn)
     raise AssertionError(f"no password of {length} characters keeps the rules")
+
+
+def generate_fitting(length: int, rules: Rules, pattern: str) -> Secret | None:
+    """Draw a password that a parameter's AllowedPattern admits; None where none was found."""
+    for _ in range(MOST_PATTERN_DRAWS):
+        drawn = generate(min(length, rules.longest))
+        if not problems(drawn, rules, pattern):
+            return drawn
+    return None
 
 
 def _is_ours(text: str) -> bool:

@@ -23,7 +23,6 @@ from opskit.rotation.restart import unhealthy
 from opskit.rotation.surroundings import MOST_VERSIONS, Surroundings
 
 ROLE_LIMIT_S = 10.0
-MOST_DRAWS = 200
 CLONE = "_clone"
 
 
@@ -168,17 +167,15 @@ def _new_login(around: Surroundings, wishes: Wishes, strategy: str, plan: Plan) 
         plan.warnings.append(
             f"{around.database.engine} takes {rules.longest} characters at the most"
         )
-    drawn = passwords.generate(length)
-    for _ in range(MOST_DRAWS):
-        if not passwords.problems(drawn, rules, pattern):
-            return Login(user, drawn)
-        drawn = passwords.generate(length)
+    drawn = passwords.generate_fitting(length, rules, pattern)
+    if drawn is not None:
+        return Login(user, drawn)
     plan.refuse(
         f"no password that opskit makes fits the AllowedPattern {pattern} of "
         f"{around.target.parameters['password']}",
         "bring one: --password-stdin",
     )
-    return Login(user, drawn)
+    return Login(user, around.password)
 
 
 def _check_role(

@@ -1,141 +1,188 @@
-"""Parameter and database disagree, and no rotation is open: what the smallest repair is."""
+"""Parameter and database disagree, and no rotation is open: which change is the smallest repair."""
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from opskit.engine.interface import LoginFailure
-from opskit.errors import AwsError, Incomplete
-from opskit.facts.interface import Rds, Ssm
+from opskit.errors import Incomplete
+from opskit.facts.value_form import JSON_OBJECT, suspicions, unsuitable
 from opskit.instance.door import Door
-from opskit.rotation.decide import Outcome
-from opskit.rotation.interface import Changed, Login, Published
-from opskit.rotation.plan import published
+from opskit.rotation import password as passwords
+from opskit.rotation.interface import Login
+from opskit.rotation.repair_advice import advise
 from opskit.rotation.surroundings import Surroundings
 
 MOST_TRIES = 20
 """Each costs a failed login in the database's log."""
-POLL_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What is wrong, and the one write that mends it.
+    """The state of the password, and the change that repairs it.
 
     Attributes:
         is_sound: the parameter's present value logs in.
         tried: where the passwords are kept that do not.
         login: what will log in afterwards.
-        proposal: the write in words; None when there is none that opskit can make.
-        writes_parameter: the parameter is written; otherwise the master password is set.
-        advice: what a person can do where opskit cannot.
+        proposal: the change in words; empty when there is none that opskit can make.
+        writes_parameter: the parameter is written, or created.
+        sets_master: RDS is asked to set the master password, after that.
+        sentence, advice: where there is no proposal: why not, and what to do next.
     """
 
     parameter: str
     user: str
-    is_sound: bool
-    tried: tuple[str, ...]
     login: Login
-    proposal: str | None
-    writes_parameter: bool
-    advice: str
+    is_sound: bool = False
+    tried: tuple[str, ...] = ()
+    proposal: str = ""
+    writes_parameter: bool = False
+    sets_master: bool = False
+    sentence: str = ""
+    advice: str = ""
 
 
 def propose(
+    around: Surroundings,
     door: Door,
     known: Sequence[tuple[str, Login]],
-    parameter: str,
-    database: str,
-    *,
-    is_master: bool,
+    region: str,
+    new: Login | None = None,
 ) -> Repair:
-    """Try every known password once, and choose.
+    """Try every known password once, and choose the smallest change.
 
     Args:
         known: where it is kept, and the login; the parameter's present value first.
-        is_master: RDS can set the password without knowing the present one.
+        new: to be set through RDS and written where no known password logs in.
 
     Raises:
         Incomplete: a login could not be judged; a closed port is not a wrong password.
     """
-    tried: list[str] = []
-    held = known[0][1]
-    for index, (where, login) in enumerate(known[:MOST_TRIES]):
-        done = door.try_login(login.user, login.password)
-        if done.succeeded and index == 0:
-            return Repair(parameter, held.user, True, (), held, None, True, "")
-        if done.succeeded:
-            text = f"write {where} to {parameter}: it logs in, and the database stays as it is"
-            return Repair(parameter, held.user, False, tuple(tried), login, text, True, "")
-        if done.failure is not LoginFailure.PASSWORD:
-            raise Incomplete(f"no login could be judged {door.words}: {done.message}")
-        tried.append(where)
-    if is_master:
-        text = f"give {held.user} of {database} the password that {parameter} holds, through RDS"
-        return Repair(parameter, held.user, False, tuple(tried), held, text, False, "")
-    advice = (
-        f"an administrator has to give {held.user} the password that {parameter} holds; in psql:\n"
-        f"\\password {held.user}"
+    found, tried = _first_that_logs_in(around, door, known[:MOST_TRIES])
+    if len(known) > MOST_TRIES:
+        tried += (f"{len(known) - MOST_TRIES} more, which are older, were not tried",)
+    if found is not None:
+        return _from_known(around, *found, tried)
+    if new is not None and may_set_master(around):
+        return _renewed(around, new, tried)
+    why_not = "" if around.is_missing else unsuitable(around.password, _rules(around).longest)
+    if may_set_master(around) and not around.is_missing and not why_not:
+        return _reset(around, tried)
+    odd = f"; its value {why_not}, so it is not made a password" if why_not else ""
+    return Repair(
+        _name(around),
+        around.user,
+        Login(around.user, around.password),
+        tried=tried,
+        sentence=f"no password that is known logs in as {around.user}{odd}",
+        advice=advise(around, why_not, region, may_set_master=may_set_master(around)),
     )
-    return Repair(parameter, held.user, False, tuple(tried), held, None, False, advice)
 
 
-def carry_out(
-    repair: Repair,
-    around: Surroundings,
-    write: Callable[[Published], Changed],
-    rds: Rds,
-    door: Door,
-    wait_s: float,
-) -> None:
-    """Make the one write, and wait until what the parameter holds logs in.
+def propose_supplied(around: Surroundings, door: Door, login: Login, region: str) -> Repair:
+    """Try a password that was given, after the parameter's present value; nothing else is proposed."""
+    present = [] if around.is_missing else [(_present(around), Login(around.user, around.password))]
+    known = [*present, ("the password that was given", login)]
+    found, tried = _first_that_logs_in(around, door, known)
+    if found is not None:
+        return _from_known(around, *found, tried)
+    return Repair(
+        _name(around),
+        around.user,
+        login,
+        tried=tried,
+        sentence=f"the password that was given does not log in as {around.user}; nothing was changed",
+        advice=advise(around, "", region, may_set_master=may_set_master(around)),
+    )
 
-    Args:
-        write: writes a parameter, its labels with it.
-        rds: a client that repeats nothing.
+
+def may_set_master(around: Surroundings) -> bool:
+    """Whether RDS sets this user's password; it refuses one that Secrets Manager manages."""
+    return around.is_master and not around.managed_secret_arn
+
+
+def new_login(around: Surroundings) -> Login:
+    """A generated password that the database and the parameter accept.
 
     Raises:
-        Incomplete: it was refused, or did not help.
+        Incomplete: none fits the parameter's AllowedPattern.
     """
-    if repair.writes_parameter:
-        done = write(published(around, repair.login))
-    else:
-        try:
-            rds.modify_db_instance(
-                DBInstanceIdentifier=around.database.identifier,
-                MasterUserPassword=repair.login.password.reveal(),
-                ApplyImmediately=False,
+    pattern = str(around.row.get("AllowedPattern", ""))
+    drawn = passwords.generate_fitting(passwords.DEFAULT_LENGTH, _rules(around), pattern)
+    if drawn is None:
+        raise Incomplete(f"no generated password fits the AllowedPattern {pattern}")
+    return Login(around.user, drawn)
+
+
+def _first_that_logs_in(
+    around: Surroundings, door: Door, known: Sequence[tuple[str, Login]]
+) -> tuple[tuple[str, Login] | None, tuple[str, ...]]:
+    tried: list[str] = []
+    for where, login in known:
+        done = door.try_login(login.user, login.password)
+        if done.succeeded:
+            return (where, login), tuple(tried)
+        if "PAM authentication failed" in done.message:
+            raise Incomplete(
+                f"{login.user} logs in with IAM's tokens (rds_iam): no password is asked for",
+                "aws rds generate-db-auth-token   makes a token; an administrator can revoke rds_iam",
             )
-            done = Changed(Outcome.APPLIED)
-        except AwsError as error:
-            done = Changed.by(error)
-    if done.outcome is not Outcome.APPLIED:
-        raise Incomplete(
-            f"the repair was not carried out: {done.why}",
-            f"opskit rotate-password repair {around.target.flags}   looks again",
-        )
-    limit = time.monotonic() + wait_s
-    while not door.try_login(repair.login.user, repair.login.password).succeeded:
-        if time.monotonic() > limit:
-            raise Incomplete(f"{repair.parameter} still does not log in as {repair.user}")
-        time.sleep(POLL_S)
+        if done.failure is not LoginFailure.PASSWORD:
+            raise Incomplete(
+                f"no login could be judged {door.words}: {done.message}",
+                f"opskit diagnose db {around.target.flags}",
+            )
+        tried.append(where)
+    return None, tuple(tried)
 
 
-def combine(around: Surroundings, name: str, ssm: Ssm) -> None:
-    """Create a parameter that holds user name and password together.
+def _from_known(around: Surroundings, where: str, login: Login, tried: tuple[str, ...]) -> Repair:
+    name = _name(around)
+    if not around.is_missing and login.password == around.password:
+        return Repair(name, around.user, login, is_sound=True, tried=tried)
+    verb = f"create {name} with" if around.is_missing else f"write to {name}"
+    text = f"{verb} {where}: it logs in, and the database stays as it is"
+    if JSON_OBJECT in suspicions(around.password):
+        text += f". {name} is meant to hold the password alone, and an app that reads JSON there needs it"
+        text += " named for user and password both (--parameter-username, --parameter-password)"
+    return Repair(name, around.user, login, tried=tried, proposal=text, writes_parameter=True)
 
-    Raises:
-        Incomplete: it is there already, or may not be created.
-    """
-    both = {"username": around.user, "password": around.password.reveal()}
-    try:
-        ssm.put_parameter(
-            Name=name, Value=json.dumps(both), Type="SecureString", Overwrite=False, **around.key
-        )
-    except AwsError as error:
-        raise Incomplete(
-            f"{name} was not created: {error.permission}: {error.code}: {error.message[:200]}"
-        ) from None
+
+def _renewed(around: Surroundings, new: Login, tried: tuple[str, ...]) -> Repair:
+    name = _name(around)
+    text = (
+        f"write a generated password to {name}, and make it the master password of {_database(around)} "
+        f"through RDS; every other client of {around.user} needs it then"
+    )
+    return Repair(
+        name, around.user, new, tried=tried, proposal=text, writes_parameter=True, sets_master=True
+    )
+
+
+def _reset(around: Surroundings, tried: tuple[str, ...]) -> Repair:
+    name = _name(around)
+    text = (
+        f"make the password that {name} holds the master password of {_database(around)} through RDS; "
+        f"every other client of {around.user} needs it then"
+    )
+    held = Login(around.user, around.password)
+    return Repair(name, around.user, held, tried=tried, proposal=text, sets_master=True)
+
+
+def _rules(around: Surroundings) -> passwords.Rules:
+    in_cluster = around.cluster is not None
+    return passwords.rules_of(around.database.engine, in_cluster=in_cluster)
+
+
+def _database(around: Surroundings) -> str:
+    return around.cluster.identifier if around.cluster else around.database.identifier
+
+
+def _name(around: Surroundings) -> str:
+    return around.target.parameters["password"]
+
+
+def _present(around: Surroundings) -> str:
+    return f"the present value of {_name(around)}"

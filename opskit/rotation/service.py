@@ -20,20 +20,23 @@ from opskit.instance.interface import OnProblem, Road, Tunnel
 from opskit.instance.probe import ProbeRequest, parse, script
 from opskit.rotation.decide import Direction, Outcome, Runner, Which
 from opskit.rotation.fence import Fence, TooOld
-from opskit.rotation.interface import Accounts, Changed, Login, Opening, Published, Strategy
+from opskit.rotation.interface import Accounts, Login, Opening, Strategy
 from opskit.rotation.journal import Journal, Record
-from opskit.rotation.known import KnownLogins, without_repeats
+from opskit.rotation.known import KnownLogins
 from opskit.rotation.managed import ManagedRotation, ManagedWorld
 from opskit.rotation.master import Master
 from opskit.rotation.parameter import Parameters
+from opskit.rotation.parameter_key import KeyChoice, find_key
 from opskit.rotation.plan import Plan, Wishes
 from opskit.rotation.preflight import make_plan
-from opskit.rotation.repair import Repair, carry_out, combine, propose
+from opskit.rotation.repair import Repair, may_set_master, new_login, propose, propose_supplied
+from opskit.rotation.repair_changes import apply_repair, changes_of, combine
 from opskit.rotation.restart import Batch, Containers, EcsServices, Restarted, read
 from opskit.rotation.role import Role
 from opskit.rotation.runner import Ending, Event, Rotation, World
 from opskit.rotation.situation import Situation, Standing
 from opskit.rotation.surroundings import Surroundings, look_around
+from opskit.secret import Secret
 
 PROBE_LIMIT_S = 25.0
 OPEN_TRIES = 5
@@ -86,9 +89,13 @@ class Service:
         record = self.journal.latest()
         return record if record.number and record.close is None else None
 
-    def look_around(self, on_wait: Callable[[str], None]) -> Surroundings:
+    def look_around(
+        self, on_wait: Callable[[str], None], *, may_be_missing: bool = False
+    ) -> Surroundings:
         """Read what a plan needs."""
-        around = look_around(self._target, self._aws, self._aws.region, on_wait)
+        around = look_around(
+            self._target, self._aws, self._aws.region, on_wait, may_be_missing=may_be_missing
+        )
         if isinstance(around.probe, Known):
             for notice in around.probe.value.notices:
                 self._note(notice)
@@ -219,31 +226,44 @@ class Service:
         sight = rotation.look()
         return Situation(record, opening, sight, rotation.control_words)
 
-    def repair(self, around: Surroundings) -> Repair:
-        """Which known password logs in, and what follows from that."""
-        name = self._target.parameters["password"]
-        present = (f"{name}, its present value", Login(around.user, around.password))
-        known = without_repeats(
-            [present, *self._known.managed(around), *self._known.of_parameter(around.user)]
-        )
-        # RDS refuses a password for a user whose password it manages.
-        is_settable = around.is_master and around.cluster is None and not around.managed_secret_arn
-        identifier = around.database.identifier
-        return propose(self._door_of(around), known, name, identifier, is_master=is_settable)
+    def repair(
+        self, around: Surroundings, supplied: Secret | None = None, *, makes_new: bool = False
+    ) -> Repair:
+        """Find the password that logs in, and the change that follows from it.
 
-    def carry_out(self, repair: Repair, around: Surroundings) -> None:
-        """Make the one write, and log in with what the parameter holds then.
+        Args:
+            supplied: a password that was given; then only this is tried, after the present value.
+            makes_new: where no password logs in, a generated one is set through RDS.
+        """
+        door, region = self._door_of(around), self._aws.region
+        if supplied is not None:
+            return propose_supplied(around, door, Login(around.user, supplied), region)
+        new = new_login(around) if makes_new and may_set_master(around) else None
+        return propose(around, door, self._known.candidates(around), region, new)
+
+    def with_key(self, around: Surroundings, key_id: str) -> tuple[Surroundings, str]:
+        """The context with the key under which its missing parameter is created, and why that key.
+
+        Args:
+            key_id: a key that was named; empty to find it.
+        """
+        choice = (
+            KeyChoice(key_id, "it was named")
+            if key_id
+            else find_key(self._target, self._aws, self._known.keys())
+        )
+        return replace(around, row={**around.row, "KeyId": choice.key_id}), choice.because
+
+    def apply_repair(self, repair: Repair, around: Surroundings) -> None:
+        """Make the change, and log in with what the parameter holds then.
 
         Raises:
             Incomplete: it was refused, or did not help.
         """
-        rds, self.standing = self._aws.changing("rds", self._fence.check), Standing.REPAIR
-        self._fence.looked()
-
-        def write(one: Published) -> Changed:
-            return Parameters(self._ssm, self._changing, (one,)).publish(Which.NEW)
-
-        carry_out(repair, around, write, rds, self._door_of(around), self._wait_s)
+        self.standing = Standing.REPAIR
+        changes = changes_of(around, self._aws, self._fence)
+        apply_repair(repair, around, changes, self._door_of(around), self._wait_s)
+        self.standing = Standing.NOTHING
 
     def combine(self, around: Surroundings, name: str) -> None:
         """Create a parameter that holds user name and password together.

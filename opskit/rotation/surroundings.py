@@ -41,6 +41,13 @@ NEEDED: frozenset[type] = frozenset(
     }
 )
 DEADLINE_S = 60.0
+MISSING: Mapping[str, Any] = {
+    "Type": "SecureString",
+    "Version": 0,
+    "Labels": (),
+    "IsStuck": False,
+}
+"""Stands for the description of a password parameter that does not exist."""
 MOST_VERSIONS = 100
 """Parameter Store keeps so many; it drops the oldest unless that has a label."""
 
@@ -89,6 +96,11 @@ class Surroundings:
         return self.user == self.database.master_username
 
     @property
+    def is_missing(self) -> bool:
+        """Whether the password parameter does not exist."""
+        return int(self.row["Version"]) == 0
+
+    @property
     def key(self) -> dict[str, str]:
         """The password parameter's key, as an argument."""
         return {"KeyId": self.row["KeyId"]} if self.row.get("KeyId") else {}
@@ -108,8 +120,13 @@ def look_around(
     clients: Clients,
     region: str,
     on_wait: Callable[[str], None] = lambda _: None,
+    *,
+    may_be_missing: bool = False,
 ) -> Surroundings:
     """Read all that a plan needs.
+
+    Args:
+        may_be_missing: the password parameter need not exist.
 
     Raises:
         OpskitError: what is meant cannot be found, or cannot be rotated at all.
@@ -127,6 +144,11 @@ def look_around(
     database: Database = _needed(snapshot, Database, "the database")
     identity: Identity = _needed(snapshot, Identity, "who you are")
     instance = database.instance
+    if database.doubt:
+        raise Incomplete(
+            f"{database.doubt}; nothing is changed at a database that may not be the app's",
+            f"--db-instance {instance.identifier}   confirms that it is",
+        )
     for purpose in ("username", "database"):
         if not parameters.value(purpose):
             raise Incomplete(
@@ -144,7 +166,7 @@ def look_around(
     written = list(dict.fromkeys((name, target.parameters["username"])))
     ssm = clients.client("ssm")
     reads: list[Callable[[], Any]] = [
-        lambda: read_parameter(ssm, name),
+        lambda: _read_password(ssm, name, may_be_missing=may_be_missing),
         lambda: read_proxies(clients.client("rds"), clients.client("secretsmanager"), ours),
         *((lambda n=n: read_stack(ssm, n)) for n in written),
     ]
@@ -182,6 +204,15 @@ def _needed(snapshot: Snapshot, kind: type, words: str) -> Any:
         missing = f"missing: {', '.join(fact.missing)}" if fact.missing else ""
         raise Incomplete(f"nothing can be rotated without knowing {words}: {fact.reason}", missing)
     return fact.value
+
+
+def _read_password(ssm: Ssm, name: str, *, may_be_missing: bool) -> tuple[Secret, Any]:
+    try:
+        return read_parameter(ssm, name)
+    except TargetError:
+        if may_be_missing:
+            return Secret(""), MISSING
+        raise
 
 
 def read_parameter(ssm: Ssm, name: str) -> tuple[Secret, Any]:

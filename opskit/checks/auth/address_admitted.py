@@ -9,10 +9,16 @@ Not the fix: forced TLS switched off.
 
 from __future__ import annotations
 
+from opskit.checks.fix import Advice
 from opskit.checks.interface import Finding, failed, observed, passed, undecided
 from opskit.facts.probe import InstanceProbe
 
 explains = ("AUT001", "AUT002", "AUT003", "app")
+WHICH_NAME = Advice(
+    "RDS writes pg_hba.conf itself and admits every address over TLS, so the user or the database name "
+    "that the message shows is an odd one: compare both with the parameters of the user and the database, "
+    "and write the right one there. `replication` and `rdsadmin` are names that RDS keeps for itself."
+)
 
 
 def check(probe: InstanceProbe) -> Finding:
@@ -25,4 +31,5 @@ def check(probe: InstanceProbe) -> Finding:
     return failed(
         f"the server turns the app away before any password: {answer.message}",
         observed("its first answer over TLS, seen from the instance"),
+        fix=WHICH_NAME,
     )

@@ -11,7 +11,7 @@ Not the fix: sslmode=require, which verifies nothing.
 
 from __future__ import annotations
 
-from opskit.checks.fix import Fix, LocalCommand, OpskitCommand
+from opskit.checks.fix import Advice, Fix, LocalCommand, OpskitCommand
 from opskit.checks.interface import (
     Finding,
     failed,
@@ -55,6 +55,11 @@ def check(client: ClientLogin, host: Host, login: Fact[Login]) -> Finding:
             f"{done.message}",
             tried,
             observed(f"a login from {login.value.tried_from}"),
+            fix=Advice(
+                f"The app is not concerned: its way, from {login.value.tried_from}, works. Look at what lies "
+                f"between {done.tried_from} and the database: `opskit tunnel` opens a way through the "
+                "instance for clients here."
+            ),
         )
     return undecided(
         f"the login from {done.tried_from} did not get as far as the certificate: {done.message}",

@@ -11,9 +11,10 @@ Not the fix: copying the new value by hand, which lasts a week.
 
 from __future__ import annotations
 
-from opskit.checks.fix import Advice, Fix, OpskitCommand
+from opskit.checks.fix import Advice, Fix
 from opskit.checks.fix_commands import restart_commands
 from opskit.checks.interface import Finding, failed, observed, passed, reported, warned
+from opskit.checks.value_fix import REPAIR
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known
@@ -45,10 +46,7 @@ def check(
     evidence = reported("rds:DescribeDBInstances names a MasterUserSecret")
     if isinstance(login, Known) and login.value.is_wrong_password:
         fix = Fix(
-            (
-                OpskitCommand(("rotate-password", "repair"), ("--yes",)),
-                *restart_commands(app, probe),
-            ),
+            (REPAIR, *restart_commands(app, probe)),
             "writes the secret's value to the parameter",
             no_undo="the parameter's earlier value logs in nowhere",
             caution="It is right until RDS rotates again; for good: let the app read the secret, or give "

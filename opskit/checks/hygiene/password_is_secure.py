@@ -3,12 +3,14 @@
 Means: whoever may read parameters reads the password, without any right on a key.
 Found by: the parameter's type.
 Looks alike: a SecureString under AWS's own key, which is encrypted.
-Fix: create it anew as a SecureString; the type of an existing parameter cannot be changed.
+Fix: a SecureString under another name, which the app reads from then on; the type of an existing
+parameter cannot be changed.
 Not the fix: a secret name.
 """
 
 from __future__ import annotations
 
+from opskit.checks.fix import Advice
 from opskit.checks.interface import Finding, passed, reported, skipped, warned
 from opskit.facts.parameters import Parameters
 
@@ -21,6 +23,12 @@ def check(parameters: Parameters) -> Finding:
     if password.kind == "SecureString":
         return passed(f"{password.name} is a SecureString")
     return warned(
-        f"{password.name} is a {password.kind}, which anybody who reads parameters can read",
+        f"{password.name} is a {password.kind}, so everyone who may read parameters reads it",
         reported("ssm:GetParameters"),
+        fix=Advice(
+            "AWS does not change a parameter's type, and deleting it to create it again loses its history "
+            "and leaves the app without a password meanwhile. Create a SecureString under another name, let "
+            "the app read that one, then delete this one and rotate the password, which others may have "
+            "read: opskit rotate-password."
+        ),
     )

@@ -4,13 +4,14 @@ Means: the app cannot be configured at its next start; until then it may go on w
 Found by: ssm:GetParameters with the four names, and each unknown name asked again by itself.
 Looks alike: another Region or account (both are printed in the first line), another spelling (names
 are case-sensitive and the leading slash counts), a parameter that an expiration policy deleted.
-Fix: put the parameter back; opskit prints the value where RDS itself knows it.
+Fix: put the parameter back; opskit prints the value where RDS itself knows it. A missing password is
+found by `opskit rotate-password repair`, in what it knows or by asking, and is tried by a login first.
 Not the fix: a default value in the app, which hides the next mistake too.
 """
 
 from __future__ import annotations
 
-from opskit.checks.fix import Command, Fix, OpskitCommand
+from opskit.checks.fix import Advice, Command, Fix, OpskitCommand, Remedy
 from opskit.checks.fix_commands import call, restart_if_unhealthy
 from opskit.checks.interface import Finding, failed, passed, reported
 from opskit.facts.app_instance import AppInstance
@@ -36,26 +37,59 @@ def check(
     verb = "does" if len(parameters.missing) == 1 else "do"
     present = ", ".join(p.name for p in parameters.found)
     known = database.value if isinstance(database, Known) else None
-    commands = tuple(_put(purpose, name, known) for purpose, name in parameters.missing)
     return failed(
         f"parameter {names_text} {verb} not exist",
         reported("ssm:GetParameter answered ParameterNotFound for it"),
         reported(f"its neighbours are there: {present}"),
-        fix=Fix(
-            (*commands, *restart_if_unhealthy(app, probe)),
-            "creates what is missing, changes nothing else",
-        ),
+        fix=_creation(parameters, known, restart_if_unhealthy(app, probe)),
     )
 
 
-def _put(purpose: str, name: str, database: Database | None) -> Command:
-    if purpose == "password":
-        return OpskitCommand(("rotate-password", "repair"))
-    value = ""
-    if database is not None:
-        value = {
-            "endpoint": database.host,
-            "username": database.instance.master_username,
-            "database": database.instance.database_name,
-        }[purpose] or ""
-    return call("ssm", "PutParameter", Name=name, Type="String", Value=value)
+def _creation(
+    parameters: Parameters, database: Database | None, restart: tuple[Command, ...]
+) -> Remedy:
+    """Create what is missing, the password last: a login with the others finds it."""
+    public = [(purpose, name) for purpose, name in parameters.missing if purpose != "password"]
+    values = {purpose: _value(purpose, database) for purpose, _ in public}
+    unknown = [name for purpose, name in public if not values[purpose]]
+    if unknown:
+        return Advice(
+            f"RDS does not tell the value of {' and '.join(unknown)}: the app's configuration or whoever set "
+            "up the database knows it. Create it as a String, and diagnose again."
+        )
+    puts = tuple(
+        call("ssm", "PutParameter", Name=name, Type="String", Value=values[purpose])
+        for purpose, name in public
+    )
+    lacks_password = len(public) < len(parameters.missing)
+    password = (OpskitCommand(("rotate-password", "repair")),) if lacks_password else ()
+    return Fix(
+        (*puts, *password, *restart),
+        "creates what is missing, changes nothing else",
+        caution=_caution(values.get("username", ""), lacks_password=lacks_password),
+    )
+
+
+def _caution(master: str, *, lacks_password: bool) -> str:
+    texts = []
+    if master:
+        texts.append(f"{master} is the master user: if the app had a role of its own, put that.")
+    if lacks_password:
+        texts.append(
+            "Where no password that opskit knows logs in, repair asks for it without showing it, and tries "
+            "it before it creates the parameter."
+        )
+    return " ".join(texts)
+
+
+def _value(purpose: str, database: Database | None) -> str:
+    """A public value as RDS knows it; empty where it does not."""
+    if database is None:
+        return ""
+    instance = database.instance
+    known = {
+        "endpoint": database.host,
+        "username": instance.master_username,
+        "database": instance.database_name,
+    }
+    return known[purpose] or ""

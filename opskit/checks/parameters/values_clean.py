@@ -1,22 +1,30 @@
-"""The parameters' values carry no stray newline, blank or quote.
+"""The parameters' values carry no stray newline, blank or quote, and the password is one.
 
-Means: a login with "word plus newline" is a login with another password.
+Means: a login with "word plus newline" is a login with another password; so is one with a whole JSON
+secret, a URL, percent-encoded text or a placeholder.
 Found by: the form of the values; the values themselves are never shown.
 Looks alike: a wrong password (AUT001): the database gives the same answer.
-Fix: put the value again without what was added; write values with `printf %s`, not `echo`.
+Fix: put a public value again without what was added at its ends; `opskit rotate-password repair` finds
+what of the password's value logs in. Write values with `printf %s`, not `echo`.
 Not the fix: a new password, which would be stored by the same command.
 """
 
 from __future__ import annotations
 
-from opskit.checks.fix import Command, Fix, OpskitCommand
-from opskit.checks.fix_commands import put_parameter, restart_commands
+from collections.abc import Sequence
+from dataclasses import replace
+
+from opskit.checks.fix import Advice, Command, Remedy
+from opskit.checks.fix_commands import restart_commands
 from opskit.checks.interface import Finding, failed, passed, reported, warned
+from opskit.checks.value_fix import password_remedy, put_values
 from opskit.facts.app_instance import AppInstance
+from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known
 from opskit.facts.login import Login
 from opskit.facts.parameters import Parameter, Parameters
 from opskit.facts.probe import InstanceProbe
+from opskit.facts.value_form import trimmed
 
 explains = ("dns", "auth", "app")
 
@@ -24,30 +32,63 @@ explains = ("dns", "auth", "app")
 def check(
     parameters: Parameters,
     login: Fact[Login],
+    database: Fact[Database],
     app: Fact[AppInstance],
     probe: Fact[InstanceProbe],
 ) -> Finding:
     """Name the flaw of each value."""
-    stained = [p for p in parameters.found if p.blemishes]
+    tried = login.value if isinstance(login, Known) else None
+    is_refused = tried is not None and tried.is_wrong_password
+    stained = [p for p in parameters.found if _flaws(p, is_refused=is_refused)]
     if not stained:
         return passed("the values carry no stray newline, blank or quote")
-    text = "; ".join(f"{p.name} has {' and '.join(p.blemishes)}" for p in stained)
-    if isinstance(login, Known) and login.value.succeeded:
-        return warned(text + "; the login works all the same", reported("read from SSM"))
-    return failed(
-        text,
-        *(reported(f"{p.name}, version {p.version}, was read and looked at") for p in stained),
-        fix=Fix(
-            (
-                *(_clean(p) for p in stained),
-                *restart_commands(app, probe),
-            ),
-            "puts the same values without it, and restarts the app",
-        ),
+    text = "; ".join(f"{p.name} {_flaws(p, is_refused=is_refused)}" for p in stained)
+    public = [p for p in stained if p.value is not None]
+    password = next((p for p in stained if p.value is None), None)
+    if tried is not None and tried.succeeded:
+        remedy = _of_working(password) if password else _trim(parameters, public, ())
+        return warned(
+            text + "; the login works all the same", reported("read from SSM"), fix=remedy
+        )
+    if password is None:
+        remedy = _trim(parameters, public, restart_commands(app, probe))
+    else:
+        user, message = parameters.value("username") or "its user", tried.message if tried else ""
+        instance = database.value.instance if isinstance(database, Known) else None
+        remedy = password_remedy(user, message, instance, password, app, probe)
+        remedy = _both(_trim(parameters, public, ()), remedy) if public else remedy
+    looked = (reported(f"{p.name}, version {p.version}, was read and looked at") for p in stained)
+    return failed(text, *looked, fix=remedy)
+
+
+def _flaws(parameter: Parameter, *, is_refused: bool) -> str:
+    """What is wrong with a value, as a predicate; its form counts where the database refuses it."""
+    ends = f"has {' and '.join(parameter.blemishes)}" if parameter.blemishes else ""
+    odd = parameter.form.suspicions if is_refused else ()
+    return " and ".join(filter(None, (ends, *odd)))
+
+
+def _of_working(password: Parameter) -> Remedy:
+    return Advice(
+        f"The database accepts the password as {password.name} holds it, so it stays as it is. The next "
+        "`opskit rotate-password` makes one that no shell and no editor changes."
     )
 
 
-def _clean(parameter: Parameter) -> Command:
-    if parameter.value is not None:
-        return put_parameter(parameter.name, parameter.kind, parameter.value.strip("\"'"))
-    return OpskitCommand(("rotate-password", "repair"), ("--yes",))
+def _trim(parameters: Parameters, public: Sequence[Parameter], more: tuple[Command, ...]) -> Remedy:
+    """Put the values without what was found at their ends."""
+    values = [(p, trimmed(p.raw if p.raw is not None else p.value or "")) for p in public]
+    return put_values(parameters, values, "puts the same values without it", more)
+
+
+def _both(public: Remedy, password: Remedy) -> Remedy:
+    """One remedy for both; the password is repaired with values that are right already."""
+    if isinstance(public, Advice) or isinstance(password, Advice):
+        texts = [r.text for r in (public, password) if isinstance(r, Advice)]
+        return Advice(" ".join(texts))
+    return replace(
+        password,
+        commands=(*public.commands, *password.commands),
+        does=f"{public.does}; {password.does}",
+        undo=(),
+    )

@@ -1,0 +1,147 @@
+"""Remedies for a parameter's value: a public one is put, the password's is found by a login."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from opskit.checks.fix import Advice, Command, Fix, OpskitCommand, Remedy
+from opskit.checks.fix_commands import put_parameter, restart_commands
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.interface import Fact, Known
+from opskit.facts.parameters import Parameter, Parameters
+from opskit.facts.probe import InstanceProbe
+from opskit.facts.rds import DbInstance
+from opskit.facts.value_form import JSON_OBJECT
+
+REPAIR = OpskitCommand(("rotate-password", "repair"), ("--yes",))
+BRING_IT = (
+    "Whoever knows the password that the database accepts runs `opskit rotate-password repair "
+    "--password-stdin`: it tries the password by a login and then writes it."
+)
+
+
+def put_values(
+    parameters: Parameters,
+    values: Sequence[tuple[Parameter, str]],
+    does: str,
+    more: tuple[Command, ...] = (),
+    caution: str = "",
+) -> Remedy:
+    """Put public values, then run more commands; advice where a put would destroy something.
+
+    Args:
+        values: each parameter, with the value that it shall hold.
+    """
+    for parameter, _ in values:
+        if parameters.is_shared(parameter):
+            text = f"{parameter.name} also holds other values, so no command is offered that writes it: "
+            return Advice(f"{text}correct its {parameter.purpose} and keep the rest.")
+        if parameter.kind == "SecureString":
+            text = f"{parameter.name} is encrypted, so no command is offered that shows its value: "
+            return Advice(f"{text}write it again with the same key (--key-id).")
+    puts = tuple(put_parameter(p.name, p.kind, value) for p, value in values)
+    earlier = [(p, p.raw if p.raw is not None else p.value or "") for p, _ in values]
+    is_shown = all(text.isprintable() for _, text in earlier)
+    undo = tuple(put_parameter(p.name, p.kind, text) for p, text in earlier) if is_shown else ()
+    why = (
+        "" if is_shown else "the earlier value has an invisible character, and stays in the history"
+    )
+    commands = (*puts, *more)
+    return Fix(commands, does, undo=undo, no_undo=why, caution=caution)
+
+
+def password_remedy(
+    user: str,
+    message: str,
+    instance: DbInstance | None,
+    password: Parameter | None,
+    app: Fact[AppInstance],
+    probe: Fact[InstanceProbe],
+) -> Remedy:
+    """What to do about a password that the database refuses with a message."""
+    if "PAM authentication failed" in message:
+        return Advice(
+            f"{user} is a member of rds_iam and logs in with IAM's tokens (aws rds "
+            "generate-db-auth-token); an administrator can revoke rds_iam from it, and then its password "
+            "counts again."
+        )
+    if password is None:
+        return Advice(
+            "With ssm:GetParameter on the password parameter and kms:Decrypt on its key, `opskit "
+            "rotate-password repair` finds the password that logs in, and writes it."
+        )
+    if JSON_OBJECT in password.form.suspicions and _is_healthy(probe):
+        return Advice(
+            f"The app is healthy, so it seems to read the JSON by itself: name {password.name} for both, "
+            f"--parameter-username {password.name} --parameter-password {password.name}. Writing the "
+            "password alone would break the app."
+        )
+    if _may_help(password, user, instance):
+        return _repair(password, user, instance, restart_commands(app, probe))
+    return Advice(_by_people(password, user, instance))
+
+
+def _is_healthy(probe: Fact[InstanceProbe]) -> bool:
+    health = probe.value.health if isinstance(probe, Known) else None
+    return health is not None and health.status == 200
+
+
+def _is_master(user: str, instance: DbInstance | None) -> bool:
+    return instance is not None and user == instance.master_username
+
+
+def _may_help(password: Parameter, user: str, instance: DbInstance | None) -> bool:
+    """Whether a known password may log in, or RDS can set the one that the parameter holds."""
+    if password.version > 1 or password.form.readings or password.blemishes:
+        return True
+    if not _is_master(user, instance):
+        return False
+    return bool(instance and instance.managed_secret_arn) or not password.form.unsuitable
+
+
+def _repair(
+    password: Parameter, user: str, instance: DbInstance | None, restart: tuple[Command, ...]
+) -> Fix:
+    is_sound = not (password.form.unsuitable or password.blemishes)
+    sets_it = _is_master(user, instance) and is_sound
+    is_managed = instance is not None and instance.managed_secret_arn
+    caution = (
+        f"If no known password logs in, it sets the master password to the one that {password.name} "
+        f"holds; every other client of {user} needs that one then."
+        if sets_it and not is_managed
+        else "If no known password logs in, it changes nothing and says who can help."
+    )
+    return Fix(
+        (REPAIR, *restart),
+        "finds the password that logs in, and writes it where it is missing",
+        no_undo="the value that it replaces logs in nowhere",
+        caution=caution,
+    )
+
+
+def _by_people(password: Parameter, user: str, instance: DbInstance | None) -> str:
+    """The way on where no command can be expected to help."""
+    odd = password.form.unsuitable
+    value = f"The value of {password.name} {odd}, so it is not made a password. " if odd else ""
+    if _is_master(user, instance):
+        return (
+            f"{value}{BRING_IT} If no one knows it: `opskit rotate-password repair --new-password` gives "
+            f"{user} a generated one through RDS, which every other client of {user} needs then too."
+        )
+    held = "a new one" if odd else f"the one that {password.name} holds"
+    return f"{value}{BRING_IT} Otherwise {by_administrator(user, held)}"
+
+
+def by_administrator(user: str, password: str) -> str:
+    """How an administrator finds out why a role cannot log in, and gives it a password."""
+    role = sql_name(user)
+    return (
+        f"an administrator of the database looks, in psql: \\du {role} shows the role, which may not "
+        "exist, may not be allowed to log in, may be a member of rds_iam, or may have a password that was "
+        f"valid until a date in the past; \\password {role} sets {password}."
+    )
+
+
+def sql_name(name: str) -> str:
+    """A name as PostgreSQL's SQL writes it, case and all."""
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,200 @@
+"""The form of a parameter's text, described in words that reveal nothing of it.
+
+A password is often stored in another form than the database accepts: with the newline that `echo`
+adds, in quotes, as a whole JSON secret, percent-encoded, or not yet at all. Sources for what RDS
+accepts: API reference, ModifyDBInstance; RDS user guide, quotas. They contradict each other, so the
+strictest of them counts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from opskit.secret import Secret
+
+SHORTEST, LONGEST = 8, 128
+"""Characters of a master password of PostgreSQL; clusters accept fewer."""
+FORBIDDEN = frozenset("/\"@'")
+"""The API forbids the first three, the quotas page also the apostrophe and blanks."""
+ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
+URL = re.compile(r"(jdbc:)?[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+CIPHERTEXT = re.compile(r"AQ[A-Za-z0-9+/]{98,}={0,2}")
+"""KMS ciphertext in base64: what a SecureString is without decryption."""
+TEMPLATE = re.compile(r"<.*>|\$\{.*\}|\$\(.*\)|\{\{.*\}\}|__.*__|([xX*.?-])\1+", re.DOTALL)
+PLACEHOLDER = re.compile(
+    r"(please)?(change|replace|set|insert)(me|this|it)\w*|placeholder\w*"
+    r"|(your|my|the|some|db|database|postgres|master|secret|initial|temp|temporary|dummy|example|default)*"
+    r"(todo|fixme|dummy|example|password|passwd|secret|tbd|none|null|nil|undefined|initial|temp|temporary"
+    r"|default|empty|unset|unknown|ignored)(value|here)?\d{0,4}"
+)
+"""Of the text in lower case with nothing but its letters and digits."""
+USER_KEYS = ("username", "user")
+JSON_OBJECT = "is a JSON object"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The password that a text may be meant to hold, and how it was taken out of the text."""
+
+    how: str
+    password: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordForm:
+    """The form of a password's text.
+
+    Attributes:
+        suspicions: predicates that say what it is in place of a password ("is a JSON object").
+        unsuitable: why it must not become a master password, as a predicate; empty where it may.
+        readings: how else it can be read, such as "without the quotes around it".
+    """
+
+    suspicions: tuple[str, ...] = ()
+    unsuitable: str = ""
+    readings: tuple[str, ...] = ()
+
+
+SOUND = PasswordForm()
+"""A password with nothing odd about it."""
+
+
+def form_of(text: Secret, user: str) -> PasswordForm:
+    """The form of a password's text; `user` is empty where it is not known."""
+    found = suspicions(text)
+    how = tuple(reading.how for reading in readings(text, user))
+    return PasswordForm(found, unsuitable(text), how)
+
+
+def flaws(text: str) -> tuple[str, ...]:
+    """What breaks a login without being visible: the class of the flaw, never the value."""
+    found = []
+    if text.endswith("\n"):
+        found.append("a trailing newline")
+    elif text != text.rstrip():
+        found.append("a blank at the end")
+    if text != text.lstrip():
+        found.append("a blank at the beginning")
+    if unquoted(text.strip()) != text.strip():
+        found.append("quotes around it")
+    return tuple(found)
+
+
+def trimmed(text: str) -> str:
+    """The text without what `flaws` names; nothing inside is touched."""
+    while flaws(text):
+        text = unquoted(text.strip())
+    return text
+
+
+def unquoted(text: str) -> str:
+    """The text without one pair of quotes, if one surrounds it."""
+    is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
+    return text[1:-1] if is_quoted else text
+
+
+def suspicions(text: Secret) -> tuple[str, ...]:
+    """Predicates that say what a text is in place of a password."""
+    value = trimmed(text.reveal())
+    whole = _json(text.reveal())
+    tests = {
+        JSON_OBJECT: isinstance(whole, dict),
+        "is a JSON array": isinstance(whole, list),
+        "is a URL": URL.match(value),
+        "is an ARN, which names a value elsewhere": value.startswith("arn:aws"),
+        "is ciphertext, as a SecureString is without decryption": CIPHERTEXT.fullmatch(value),
+        "is a placeholder": _is_placeholder(value),
+    }
+    found = [predicate for predicate, holds in tests.items() if holds]
+    if not found and ESCAPE.search(value):
+        found.append("has percent-encoded characters (%XX)")
+    return tuple(found)
+
+
+def unsuitable(text: Secret, longest: int = LONGEST) -> str:
+    """Why a text must not become a master password; empty where nothing speaks against it."""
+    value = text.reveal()
+    if not value:
+        return "is empty"
+    odd = (*suspicions(text), *(f"has {flaw}" for flaw in flaws(value)))
+    if odd:
+        return odd[0]
+    if any(not "!" <= c <= "~" for c in value):
+        return "has a blank or a character that is not printable ASCII"
+    if FORBIDDEN & set(value):
+        return "has a character that RDS does not accept (/, \", @ or ')"
+    if not SHORTEST <= len(value) <= longest:
+        return f"is not {SHORTEST} to {longest} characters long"
+    return ""
+
+
+def readings(text: Secret, user: str) -> list[Reading]:
+    """The passwords that a text may be meant to hold, the least changed first.
+
+    Args:
+        user: a JSON object or URL that names another one holds no password of this one; empty where
+            it is not known.
+    """
+    value = text.reveal()
+    bare = value.rstrip("\r\n")
+    plain = trimmed(value)
+    is_compound = _json(value) is not None or URL.match(plain)
+    ways = (
+        ("without the newline at its end", bare),
+        ("without the blanks at its ends", bare.strip()),
+        ("without the quotes around it", plain),
+        ("its JSON's password member", _of_json(value, user)),
+        ("percent-decoded", "" if is_compound else unquote(plain)),
+        ("its URL's password", _of_url(plain, user)),
+    )
+    found: dict[str, str] = {}
+    for how, password in ways:
+        if password and password != value:
+            found.setdefault(password, how)
+    return [Reading(how, Secret(password)) for password, how in found.items()]
+
+
+def _is_placeholder(value: str) -> bool:
+    letters = re.sub(r"[^a-z0-9]", "", value.lower())
+    return bool(TEMPLATE.fullmatch(value) or PLACEHOLDER.fullmatch(letters))
+
+
+def _json(text: str) -> Mapping[str, Any] | list[Any] | None:
+    """The object or array that a text is in JSON."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, (dict, list)) else None
+
+
+def _of_json(text: str, user: str) -> str:
+    whole = _json(text)
+    if not isinstance(whole, dict):
+        return ""
+    named = next((whole[key] for key in USER_KEYS if whole.get(key)), "")
+    password = whole.get("password")
+    return password if isinstance(password, str) and _is_theirs(named, user) else ""
+
+
+def _of_url(text: str, user: str) -> str:
+    """The password of a URL, between user and host or among its query, as JDBC has it."""
+    if not URL.match(text):
+        return ""
+    try:
+        url = urlsplit(text.removeprefix("jdbc:"))
+        query = parse_qs(url.query)
+    except ValueError:
+        return ""
+    named = unquote(url.username or "") or query.get("user", [""])[0]
+    password = unquote(url.password or "") or query.get("password", [""])[0]
+    return password if _is_theirs(named, user) else ""
+
+
+def _is_theirs(named: object, user: str) -> bool:
+    return not named or not user or named == user

@@ -1,0 +1,56 @@
+"""The next steps after a repair that opskit cannot make: none of them leads back to where it came from."""
+
+from __future__ import annotations
+
+from opskit.checks.fix import Advice
+from opskit.checks.shell import Caller, render
+from opskit.checks.value_fix import by_administrator, put_values
+from opskit.rotation.surroundings import Surroundings
+
+
+def advise(around: Surroundings, why_not: str, region: str, *, may_set_master: bool) -> str:
+    """The next steps, one a line.
+
+    Args:
+        why_not: why the parameter's value is not made a password, as a predicate; empty where it could be.
+    """
+    again = f"opskit rotate-password repair {around.target.flags}"
+    lines = [f"{again} --password-stdin   tries a password that you know, and writes it"]
+    name = around.target.parameters["password"]
+    if may_set_master:
+        lines.append(
+            f"{again} --new-password   gives {around.user} a generated one through RDS, which every other "
+            "client of it needs then"
+        )
+    elif around.is_master:
+        lines.append(
+            f"RDS manages this password: with secretsmanager:GetSecretValue on {around.managed_secret_arn}, "
+            "repair writes it"
+        )
+    elif around.user.lower() == around.database.master_username.lower():
+        lines.append(_right_case(around, region))
+    else:
+        is_held = not (why_not or around.is_missing)
+        lines.append(
+            by_administrator(around.user, f"the one of {name}" if is_held else "a new one")
+        )
+    return "\n".join([*lines, f"opskit diagnose db {around.target.flags}   afterwards"])
+
+
+def advise_after_reset(around: Surroundings) -> str:
+    """The next steps where the password is right by all that is known, and the login still fails."""
+    sets = by_administrator(around.user, "the one that the parameter holds")
+    return f"{sets}\nopskit diagnose db {around.target.flags}   afterwards"
+
+
+def _right_case(around: Surroundings, region: str) -> str:
+    """The parameter names the master user in another case, which is another user."""
+    master, user = around.database.master_username, around.parameters.get("username")
+    why = f"{around.user} differs from the master user {master} in upper and lower case only"
+    if user is None:
+        return why
+    remedy = put_values(around.parameters, [(user, master)], "")
+    if isinstance(remedy, Advice):
+        return f"{why}. {remedy.text}"
+    caller = Caller(region, around.target.profile or "")
+    return f"{render(remedy.commands[0], caller)}   {why}"

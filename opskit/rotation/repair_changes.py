@@ -1,0 +1,154 @@
+"""How a repair is made: each write is sent once, and the login afterwards decides whether it helped."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from opskit.errors import AwsError, Incomplete
+from opskit.facts.interface import Ssm
+from opskit.instance.door import Door
+from opskit.rotation.decide import Outcome, Which
+from opskit.rotation.fence import Fence
+from opskit.rotation.interface import Accounts, Changed, Published, Strategy
+from opskit.rotation.master import Master
+from opskit.rotation.parameter import Parameters
+from opskit.rotation.plan import published
+from opskit.rotation.repair import Repair
+from opskit.rotation.repair_advice import advise_after_reset
+from opskit.rotation.surroundings import Surroundings
+
+POLL_S, LONGEST_POLL_S = 0.5, 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class MasterUser:
+    """The database whose master password RDS is asked to set."""
+
+    db_instance: str
+    cluster: str | None
+    resource: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """How the changes of a repair are sent; nothing is repeated.
+
+    Attributes:
+        create: a parameter that does not exist.
+        write: a parameter that exists, its labels with it.
+        master: RDS's master password.
+        looked: told before each that the state was just read.
+        quiet_s: so long RDS may say that nothing is pending while the password is still refused.
+    """
+
+    create: Callable[[Published], Changed]
+    write: Callable[[Published], Changed]
+    master: Strategy
+    looked: Callable[[], None] = lambda: None
+    quiet_s: float = 0.0
+
+
+def changes_of(around: Surroundings, aws: Accounts, fence: Fence) -> Changes:
+    """The changes of a repair through AWS."""
+    reading, changing = aws.client("ssm"), aws.changing("ssm", fence.check)
+    cluster, instance = around.cluster, around.database
+    place = MasterUser(
+        instance.identifier,
+        cluster.identifier if cluster else None,
+        cluster.resource_id if cluster else instance.resource_id,
+    )
+
+    def create(one: Published) -> Changed:
+        try:
+            create_parameter(around, one.name, one.new.reveal(), changing)
+        except AwsError as error:
+            return Changed.by(error)
+        return Changed(Outcome.APPLIED)
+
+    def write(one: Published) -> Changed:
+        return Parameters(reading, changing, (one,)).publish(Which.NEW)
+
+    master = Master(aws.client("rds"), aws.changing("rds", fence.check), place)
+    return Changes(create, write, master, fence.looked, fence.hold_down_s)
+
+
+def apply_repair(
+    repair: Repair,
+    around: Surroundings,
+    changes: Changes,
+    door: Door,
+    wait_s: float,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """Make the change, and wait until the password logs in.
+
+    The parameter is written before RDS is asked: it holds nothing that logs in, and whoever finds
+    the repair interrupted finds the password there.
+
+    Raises:
+        Incomplete: it was refused, or did not help.
+    """
+    if repair.writes_parameter:
+        one = published(around, repair.login)
+        changes.looked()
+        done = changes.create(one) if around.is_missing else changes.write(one)
+        _require_applied(done, around)
+    if repair.sets_master:
+        changes.looked()
+        _require_applied(changes.master.change(repair.login), around)
+    began = quiet_since = clock()
+    pause_s = POLL_S
+    while not (tried := door.try_login(repair.user, repair.login.password)).succeeded:
+        if repair.sets_master and _is_pending(changes.master):
+            quiet_since = clock()
+        if clock() - quiet_since > changes.quiet_s or clock() - began > wait_s:
+            sentence = f"{repair.user} still cannot log in: {tried.message}"
+            raise Incomplete(sentence, advise_after_reset(around))
+        sleep(pause_s)
+        pause_s = min(2 * pause_s, LONGEST_POLL_S)
+
+
+def create_parameter(around: Surroundings, name: str, text: str, ssm: Ssm) -> None:
+    """Create a SecureString under the key of the password's parameter.
+
+    Raises:
+        AwsError: it exists already, or may not be created.
+    """
+    ssm.put_parameter(Name=name, Value=text, Type="SecureString", Overwrite=False, **around.key)
+
+
+def combine(around: Surroundings, name: str, ssm: Ssm) -> None:
+    """Create a parameter that holds user name and password together.
+
+    Raises:
+        Incomplete: it is there already, or may not be created.
+    """
+    both = {"username": around.user, "password": around.password.reveal()}
+    try:
+        create_parameter(around, name, json.dumps(both), ssm)
+    except AwsError as error:
+        raise Incomplete(
+            f"{name} was not created: {error.permission}: {error.code}: {error.message[:200]}"
+        ) from None
+
+
+def _require_applied(done: Changed, around: Surroundings) -> None:
+    if done.outcome is Outcome.APPLIED:
+        return
+    word = "was refused" if done.outcome is Outcome.REFUSED else "may not have been made"
+    raise Incomplete(
+        f"the change {word}: {done.why}",
+        f"opskit rotate-password repair {around.target.flags}   looks again",
+    )
+
+
+def _is_pending(master: Strategy) -> bool:
+    """Whether RDS is still at work; what it does not say counts as no."""
+    with contextlib.suppress(AwsError):
+        return master.control().is_pending
+    return False

@@ -1,0 +1,389 @@
+"""Which change a repair proposes, how it is made, and the next steps where there is none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from opskit.aws import Aws
+from opskit.config import Target
+from opskit.engine.interface import LoginFailure, LoginResult
+from opskit.errors import AwsError, Incomplete
+from opskit.facts.policies import PolicyText
+from opskit.facts.rds import DbCluster
+from opskit.facts.value_form import readings
+from opskit.rotation.decide import Outcome
+from opskit.rotation.fence import Fence
+from opskit.rotation.interface import Changed, Control, Login
+from opskit.rotation.journal import Journal
+from opskit.rotation.known import KnownLogins
+from opskit.rotation.parameter_key import DEFAULT, choose_key, keys_allowed, keys_beside
+from opskit.rotation.repair import MOST_TRIES, Repair, new_login, propose, propose_supplied
+from opskit.rotation.repair_changes import Changes, apply_repair, changes_of
+from opskit.rotation.surroundings import MISSING, Surroundings, look_around
+from opskit.secret import Secret
+from tests import builders as b
+from tests.rotation.test_preflight import around as context
+from tests.rotation.test_records import opening, published
+
+NAME = "/linkbox/db-password"
+RIGHT = "Lk'9 \"mid q7_T2xy"
+"""Public case p44: only the newline behind it may go."""
+
+
+class Door:
+    """A database that accepts one password of one user."""
+
+    words = "through linkbox-backend-1"
+
+    def __init__(self, accepted: str = "", user: str = "linkbox", message: str = "") -> None:
+        self.accepted, self.user, self.tried = accepted, user, list[str]()
+        self.message = message or "password authentication failed"
+        self.failure = LoginFailure.PASSWORD
+
+    def try_login(self, user: str, password: Secret) -> LoginResult:
+        self.tried.append(password.reveal())
+        if (user, password.reveal()) == (self.user, self.accepted):
+            return LoginResult(True, None, "", 1.0)
+        return LoginResult(False, self.failure, self.message, 1.0)
+
+
+def holding(text: str, **changes: Any) -> Surroundings:
+    return context(text=Secret(text), password=Secret(text), **changes)
+
+
+def missing(**changes: Any) -> Surroundings:
+    return holding("", row=MISSING, **changes)
+
+
+def known(around: Surroundings, *earlier: str) -> list[tuple[str, Login]]:
+    """What `KnownLogins.candidates` gives, without AWS."""
+    user = around.user
+    found = [] if around.is_missing else [("the present value", Login(user, around.password))]
+    found += [(r.how, Login(user, r.password)) for r in readings(around.password, user)]
+    return found + [(f"version {n}", Login(user, Secret(t))) for n, t in enumerate(earlier)]
+
+
+def proposed(around: Surroundings, door: Door, *earlier: str, new: Login | None = None) -> Repair:
+    return propose(around, door, known(around, *earlier), "us-east-1", new)  # type: ignore[arg-type]
+
+
+class TestPropose:
+    """The smallest change."""
+
+    def test_only_the_newline_goes(self) -> None:
+        door = Door(RIGHT)
+        found = proposed(holding(RIGHT + "\n"), door)
+        assert found.login.password.reveal() == RIGHT
+        assert found.writes_parameter
+        assert not found.sets_master
+        assert door.tried == [RIGHT + "\n", RIGHT]
+
+    def test_what_logs_in_stays_whatever_its_form(self) -> None:
+        assert proposed(holding(RIGHT), Door(RIGHT)).is_sound
+        assert proposed(holding("changeme"), Door("changeme")).is_sound
+
+    def test_the_password_of_a_json_secret_is_written_alone(self) -> None:
+        """Public case p13."""
+        text = json.dumps({"username": "linkbox", "password": RIGHT})
+        found = proposed(holding(text), Door(RIGHT))
+        assert found.login.password.reveal() == RIGHT
+        assert "hold the password alone" in found.proposal
+        assert RIGHT not in repr(found)
+
+    def test_a_json_secret_of_another_user_is_not_tried(self) -> None:
+        text = json.dumps({"username": "other", "password": RIGHT})
+        door = Door()
+        found = proposed(holding(text), door)
+        assert RIGHT not in door.tried
+        assert found.proposal == ""
+        assert "is a JSON object" in found.sentence
+
+    @pytest.mark.parametrize(
+        "text",
+        ["changeme-please", "p%40ss-word12", "AQICAH" + "x" * 120, '{"password": "x"}', "a b c d e f",
+         "sla/sh-12345", " blank-12345", "short", "newline-12345\n", "<password>"],
+    )  # fmt: skip
+    def test_nothing_odd_becomes_the_master_password(self, text: str) -> None:
+        """Public case p45 and its kin."""
+        found = proposed(holding(text), Door())
+        assert (found.proposal, found.sets_master) == ("", False)
+        assert "not made a password" in found.sentence
+        assert "--new-password" in found.advice
+        assert text.strip() not in found.sentence + found.advice
+
+    def test_a_sound_value_becomes_the_masters(self) -> None:
+        found = proposed(holding("drifted-away-long-ago-1A"), Door())
+        assert found.sets_master
+        assert not found.writes_parameter
+        assert "every other client of linkbox" in found.proposal
+
+    def test_a_cluster_takes_fewer_characters(self) -> None:
+        cluster = DbCluster("c", "cr", "available", (), None, None, None, (), 5432, "linkbox-db")
+        text = "Xy-1" * 11
+        assert proposed(holding(text), Door()).sets_master
+        assert not proposed(holding(text, cluster=cluster), Door()).sets_master
+        assert proposed(holding(text[:40], cluster=cluster), Door()).sets_master
+
+    def test_a_role_is_never_made_the_masters_matter(self) -> None:
+        """Public case p06: a role that has expired. Nothing leads back to `diagnose` and to here."""
+        found = proposed(holding("good-Password_1", user="reports"), Door(), "Older-Password_1")
+        assert found.proposal == ""
+        assert '\\du "reports"' in found.advice
+        assert "--new-password" not in found.advice
+        assert found.advice.splitlines()[-1].endswith("afterwards")
+
+    def test_a_generated_one_is_not_for_a_role(self) -> None:
+        around = holding("good-Password_1", user="reports")
+        found = proposed(around, Door(), new=Login("reports", Secret("Generated-1234")))
+        assert found.proposal == ""
+
+    def test_a_name_in_another_case_is_named(self) -> None:
+        """Public case p34."""
+        found = proposed(holding("good-Password_1", user="LinkBox"), Door())
+        assert found.proposal == ""
+        assert "upper and lower case only" in found.advice
+        assert "--name /linkbox/db-username" in found.advice
+        assert "--value linkbox " in found.advice
+
+    def test_a_managed_password_is_not_set(self) -> None:
+        managed = replace(b.db_instance(), managed_secret_arn="arn:secret")
+        found = proposed(holding("good-Password_1", database=managed), Door())
+        assert found.proposal == ""
+        assert "secretsmanager:GetSecretValue on arn:secret" in found.advice
+
+    def test_failed_logins_are_limited(self) -> None:
+        door = Door("version-99-Pw")
+        found = proposed(holding("good-Password_1"), door, *(f"version-{n}-Pw" for n in range(99)))
+        assert len(door.tried) == MOST_TRIES
+        assert "80 more, which are older, were not tried" in found.tried
+
+    def test_a_closed_port_is_no_wrong_password(self) -> None:
+        door = Door(message="timeout expired")
+        door.failure = LoginFailure.NO_ANSWER
+        with pytest.raises(Incomplete, match="could be judged"):
+            proposed(holding("good-Password_1"), door)
+
+    def test_tokens_of_iam_are_no_passwords(self) -> None:
+        with pytest.raises(Incomplete, match="rds_iam"):
+            proposed(holding("good-Password_1"), Door(message="PAM authentication failed for user"))
+
+    def test_a_missing_parameter_is_created_with_what_logs_in(self) -> None:
+        found = proposed(missing(), Door("Older-Password_1"), "Older-Password_1")
+        assert found.proposal.startswith(f"create {NAME} with version 0")
+
+    def test_a_missing_parameter_sets_no_empty_password(self) -> None:
+        found = proposed(missing(), Door())
+        assert (found.proposal, found.sets_master) == ("", False)
+        assert "--password-stdin" in found.advice
+
+    def test_a_supplied_password_is_tried_and_nothing_else_done(self) -> None:
+        around, door = holding("good-Password_1"), Door()
+        login = Login("linkbox", Secret("Supplied-12345"))
+        found = propose_supplied(around, door, login, "us-east-1")  # type: ignore[arg-type]
+        assert found.proposal == ""
+        assert "nothing was changed" in found.sentence
+        assert door.tried == ["good-Password_1", "Supplied-12345"]
+        door.accepted = "Supplied-12345"
+        assert propose_supplied(around, door, login, "us-east-1").writes_parameter  # type: ignore[arg-type]
+
+
+class Master:
+    """RDS, which applies a password after some looks, or never."""
+
+    resets, is_synchronous = True, False
+
+    def __init__(self, door: Door, *, after: int = 0, helps: bool = True) -> None:
+        self._door, self._after, self._helps = door, after, helps
+        self.asked: list[str] = []
+
+    def change(self, to: Login) -> Changed:
+        self.asked.append(to.password.reveal())
+        return Changed(Outcome.APPLIED)
+
+    def control(self) -> Control:
+        self._after -= 1
+        if self._after <= 0 and self._helps:
+            self._door.accepted = self.asked[-1]
+        return Control(self._after > 0, "linkbox-db is resetting-master-credentials")
+
+
+def apply(
+    repair: Repair, around: Surroundings, door: Door, master: Master, order: list[str]
+) -> None:
+    clock = iter(range(10_000))
+
+    def write(one: Any) -> Changed:
+        order.append("write")
+        assert not master.asked, "the parameter holds the password before RDS is asked"
+        return Changed(Outcome.APPLIED)
+
+    changes = Changes(write, write, master, lambda: order.append("look"), quiet_s=20.0)
+    apply_repair(
+        repair, around, changes, door, 600.0, lambda _: None, lambda: float(next(clock))  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def test_a_generated_password_is_in_the_parameter_before_rds_is_asked() -> None:
+    around, door, order = holding("changeme1"), Door(), list[str]()
+    found = proposed(around, door, new=new_login(around))
+    assert found.writes_parameter
+    assert found.sets_master
+    master = Master(door, after=4)
+    apply(found, around, door, master, order)
+    assert order == ["look", "write", "look"]
+    assert master.asked == [found.login.password.reveal()]
+
+
+def test_a_password_that_does_not_help_ends_with_the_reason() -> None:
+    """Public case p06: RDS accepts it, and the role has expired."""
+    around, door = holding("good-Password_1"), Door()
+    with pytest.raises(Incomplete, match="still cannot log in") as caught:
+        apply(proposed(around, door), around, door, Master(door, helps=False), [])
+    assert "valid until" in caught.value.next_step
+    assert len(door.tried) < 30
+    assert "good-Password_1" not in caught.value.sentence + caught.value.next_step
+
+
+def test_a_pattern_that_nothing_fits_is_said() -> None:
+    with pytest.raises(Incomplete, match="AllowedPattern"):
+        new_login(holding("changeme1", row={**context().row, "AllowedPattern": "[0-9]{8}"}))
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+    for name, value in (
+        ("ACCESS_KEY_ID", "A"),
+        ("SECRET_ACCESS_KEY", "s"),
+        ("REGION", "us-east-1"),
+    ):
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        yield Aws(Target("linkbox", b.NAMES, "/linkbox"))
+
+
+def put(aws: Aws, text: str, name: str = NAME, **more: Any) -> None:
+    ssm: Any = aws.client("ssm")
+    ssm.put_parameter(Name=name, Value=text, **{"Type": "SecureString", "Overwrite": True, **more})
+
+
+class TestKnown:
+    """Where passwords are kept."""
+
+    def make(self, aws: Aws) -> KnownLogins:
+        fence = Fence(1200)
+        fence.looked()
+        self.journal = Journal(aws.client("ssm"), aws.changing("ssm", fence.check), NAME)  # type: ignore[arg-type]
+        return KnownLogins(Target("linkbox", b.NAMES, "/linkbox"), aws, self.journal)
+
+    def texts(self, found: Sequence[tuple[str, Login]]) -> list[str]:
+        return [login.password.reveal() for _, login in found]
+
+    def test_the_order_is_the_value_its_readings_versions_and_the_journal(self, aws: Aws) -> None:
+        for text in ("First-Password_1", ' "Second-Password_1"', RIGHT + "\n"):
+            put(aws, text)
+        made = self.make(aws)
+        self.journal.open(1, opening())
+        found = made.candidates(holding(RIGHT + "\n"))
+        assert self.texts(found) == [
+            RIGHT + "\n", RIGHT, ' "Second-Password_1"', "First-Password_1",
+            "New-password-5678", "Old-password-1234",
+        ]  # fmt: skip
+        assert RIGHT not in " ".join(where for where, _ in found)
+
+    def test_a_missing_parameter_leaves_the_journal(self, aws: Aws) -> None:
+        made = self.make(aws)
+        assert made.candidates(missing()) == []
+        self.journal.open(1, opening(published=(published(key_id="alias/aws/ssm"),)))
+        assert self.texts(made.candidates(missing())) == ["New-password-5678", "Old-password-1234"]
+        assert made.keys() == {"alias/aws/ssm"}
+
+
+class TestKey:
+    """Under which key a missing parameter is created."""
+
+    def test_the_first_source_that_names_one_counts(self) -> None:
+        assert choose_key([("a", set()), ("b", {"k1"}), ("c", {"k2"})]).key_id == "k1"
+        assert choose_key([("a", {"k1", "k2"}), ("b", {"k2"})]).because == "b"
+        assert choose_key([("a", set())]).key_id == DEFAULT
+        with pytest.raises(Incomplete, match="k1, k2") as caught:
+            choose_key([("a", {"k1", "k2"}), ("b", set())])
+        assert "--key-id" in caught.value.next_step
+
+    def test_parameters_beside_it_tell(self, aws: Aws) -> None:
+        kms: Any = aws.client("kms")
+        key = kms.create_key()["KeyMetadata"]["KeyId"]
+        put(aws, "x", "/linkbox/api-token", KeyId=key)
+        put(aws, "x", "/linkbox/db-username", Type="String")
+        put(aws, "x", "/elsewhere/token")
+        assert keys_beside(aws.client("ssm"), NAME, b.NAMES.values()) == {key}  # type: ignore[arg-type]
+
+    def test_the_roles_policies_tell(self) -> None:
+        other = {**b.DECRYPTS, "Resource": "*"}
+        policies = b.role_policies(b.READS, b.DECRYPTS, other)
+        assert keys_allowed(policies) == {b.KEY_ARN}
+        broken = replace(policies, identity=(PolicyText("p", "", {"Statement": "no"}),))
+        assert keys_allowed(broken) == set()
+
+
+def test_a_parameter_is_written_with_its_key_tier_and_labels(aws: Aws) -> None:
+    ssm: Any = aws.client("ssm")
+    kms: Any = aws.client("kms")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    put(aws, RIGHT + "\n", KeyId=key, Tier="Advanced")
+    ssm.label_parameter_version(Name=NAME, ParameterVersion=1, Labels=["live"])
+    row = {**context().row, "KeyId": key, "Tier": "Advanced", "Version": 1, "Labels": ["live"]}
+    around, door = holding(RIGHT + "\n", row=row), Door(RIGHT)
+    fence = Fence(1200)
+    apply_repair(proposed(around, door), around, changes_of(around, aws, fence), door, 1.0)  # type: ignore[arg-type]
+    held = ssm.get_parameter(Name=f"{NAME}:live", WithDecryption=True)["Parameter"]
+    assert (held["Value"], held["Version"]) == (RIGHT, 2)
+    [described] = ssm.describe_parameters()["Parameters"]
+    assert (described["KeyId"], described["Tier"], described["Type"]) == (
+        key, "Advanced", "SecureString",
+    )  # fmt: skip
+
+
+def test_a_missing_parameter_is_created_under_the_chosen_key(aws: Aws) -> None:
+    ssm: Any = aws.client("ssm")
+    kms: Any = aws.client("kms")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    around, door = missing(), Door(RIGHT)
+    around = replace(around, row={**around.row, "KeyId": key})
+    found = proposed(around, door, RIGHT)
+    apply_repair(found, around, changes_of(around, aws, Fence(1200)), door, 1.0)  # type: ignore[arg-type]
+    assert ssm.get_parameter(Name=NAME, WithDecryption=True)["Parameter"]["Value"] == RIGHT
+    assert ssm.describe_parameters()["Parameters"][0]["KeyId"] == key
+    with pytest.raises(Incomplete, match="refused") as caught:
+        apply_repair(found, around, changes_of(around, aws, Fence(1200)), door, 1.0)  # type: ignore[arg-type]
+    assert RIGHT not in str(caught.value)
+
+
+def test_a_lost_reply_is_not_called_a_refusal() -> None:
+    around, door = holding(RIGHT + "\n"), Door(RIGHT)
+    lost = AwsError("ssm:PutParameter", "Timeout", "")
+    changes = Changes(lambda _: Changed.by(lost), lambda _: Changed.by(lost), Master(door))
+    with pytest.raises(Incomplete, match="may not have been made"):
+        apply_repair(proposed(around, door), around, changes, door, 1.0)  # type: ignore[arg-type]
+
+
+def test_a_doubted_database_is_not_touched(monkeypatch: pytest.MonkeyPatch, aws: Aws) -> None:
+    doubted = replace(
+        b.database(), doubt="linkbox-db only shares its names with the app's database"
+    )
+    monkeypatch.setattr("opskit.rotation.surroundings.gather", lambda *_, **__: b.snapshot(doubted))
+    target = Target("linkbox", b.NAMES, "/linkbox")
+    with pytest.raises(Incomplete, match="only shares its names") as caught:
+        look_around(target, aws, "us-east-1", may_be_missing=True)
+    assert "--db-instance linkbox-db" in caught.value.next_step
+
+
+def test_nothing_of_the_password_is_in_a_repr() -> None:
+    around = holding(RIGHT)
+    assert RIGHT not in repr(proposed(around, Door())) + repr(around)
