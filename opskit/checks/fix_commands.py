@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from opskit.checks.containers import app_containers
-from opskit.checks.fix import AwsCall, Command, Fix, InstanceCommand
+from opskit.checks.fix import AwsCall, Command, InstanceCommand
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.ecs_task import EcsTask
 from opskit.facts.interface import Fact, Known
-from opskit.facts.parameters import Parameter
 from opskit.facts.probe import InstanceProbe
 from opskit.instance.probe import Container
 
@@ -25,27 +24,6 @@ def call(service: str, operation: str, /, **parameters: Any) -> AwsCall:
 def put_parameter(name: str, kind: str, value: str) -> AwsCall:
     """Overwrite a parameter that holds no secret."""
     return call("ssm", "PutParameter", Name=name, Type=kind, Overwrite=True, Value=value)
-
-
-def write_parameter(
-    parameter: Parameter,
-    value: str,
-    app: Fact[AppInstance],
-    probe: Fact[InstanceProbe],
-    does: str,
-    *,
-    ask: str = "",
-) -> Fix:
-    """Write a parameter that holds no secret, and let the app read it."""
-    restart = restart_commands(app, probe)
-    return Fix(
-        (put_parameter(parameter.name, parameter.kind, value), *restart),
-        f"{does} and restarts the app" if restart else does,
-        undo=(put_parameter(parameter.name, parameter.kind, parameter.value or ""),),
-        ask=ask,
-        caution="" if restart else "The app reads it at its next start or deployment.",
-        restarts=restart_names(app, probe),
-    )
 
 
 def docker(app: AppInstance, verb: str, container: Container) -> InstanceCommand:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from opskit.checks.fix import Advice, Command, Fix, OpskitCommand, Remedy
-from opskit.checks.fix_commands import put_parameter, restart_commands
+from opskit.checks.fix_commands import put_parameter, restart_commands, restart_names
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.interface import Fact, Known
 from opskit.facts.parameters import Parameter, Parameters
@@ -48,6 +49,29 @@ def put_values(
     )
     commands = (*puts, *more)
     return Fix(commands, does, undo=undo, no_undo=why, caution=caution)
+
+
+def put_and_restart(
+    parameters: Parameters,
+    change: tuple[Parameter, str],
+    app: Fact[AppInstance],
+    probe: Fact[InstanceProbe],
+    does: str,
+    *,
+    ask: str = "",
+) -> Remedy:
+    """Put one public value, and let the app read it."""
+    restart = restart_commands(app, probe)
+    found = put_values(
+        parameters,
+        [change],
+        f"{does} and restarts the app" if restart else does,
+        restart,
+        "" if restart else "The app reads it at its next start or deployment.",
+    )
+    if isinstance(found, Advice):
+        return found
+    return replace(found, ask=ask, restarts=restart_names(app, probe))
 
 
 def password_remedy(

@@ -41,8 +41,10 @@ from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbInstances
 from opskit.facts.simulation import Decision, Simulation
 from opskit.facts.target_health import TargetHealth, TargetHealths
+from opskit.facts.value_form import form_of
 from opskit.facts.vpc import VpcDns
 from opskit.instance.probe import Attempt, Health, Read, Resolution, Setting
+from opskit.secret import Secret
 from tests import builders as b
 
 FAIL, WARN, PASS, SKIP, UNKNOWN = Status.FAIL, Status.WARN, Status.PASS, Status.SKIP, Status.UNKNOWN
@@ -176,6 +178,19 @@ ORDERS = replace(
     doubt="/linkbox/db-endpoint names orders-db, but linkbox-db fits by database name",
 )
 TWO_DATABASES = DbInstances((b.db_instance(), ORDERS.instance))
+WRONG = login(LoginFailure.PASSWORD)
+ILL = b.probe(health=Health("http://127.0.0.1:3000/health", 503, 3.0, ""))
+
+
+def pw(text: str, **changes: Any) -> Any:
+    """The password parameter with what is known of a value's form."""
+    return b.parameter("password", form=form_of(Secret(text), "linkbox"), **changes)
+
+
+def as_user(name: str) -> Login:
+    return replace(WRONG, user=name)
+
+
 NOBODY_ANSWERS = login(LoginFailure.NO_ANSWER)
 
 CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
@@ -203,6 +218,18 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("PAR005", SKIP, (at("pooler.internal:6432"),)),
     ("PAR006", FAIL, (b.parameters(password=b.parameter("password", blemishes=("a trailing newline",))), login(LoginFailure.PASSWORD))),
     ("PAR006", WARN, (b.parameters(password=b.parameter("password", blemishes=("a trailing newline",))),)),
+    ("AUT001", FAIL, (WRONG, b.parameters(password=pw("changeme1")), ILL)),
+    ("AUT001", FAIL, (WRONG, b.parameters(password=pw("changeme1", version=2)), ILL)),
+    ("AUT001", FAIL, (as_user("reports"), b.parameters(password=pw("good-Pw_123"), username=b.parameter("username", value="reports")), ILL)),
+    ("AUT001", FAIL, (as_user("LinkBox"), b.parameters(username=b.parameter("username", value="LinkBox")), ILL)),
+    ("PAR006", FAIL, (WRONG, b.parameters(password=pw('{"username": "linkbox", "password": "Abc-12345678"}')), ILL)),
+    ("PAR006", PASS, (b.parameters(password=pw("p%40ss-word1")),)),
+    ("PAR006", FAIL, (WRONG, b.parameters(username=b.parameter("username", value='"linkbox"', raw='"linkbox"', blemishes=("quotes around it",))))),
+    ("PAR001", FAIL, (b.parameters(database=None), b.database(database_name=None))),
+    ("PAR001", FAIL, (b.parameters(database=None, username=None, password=None),)),
+    ("AUT002", FAIL, (login(LoginFailure.DATABASE_MISSING), b.parameters(database=b.parameter("database", value="linkbox-db")))),
+    ("AUT002", FAIL, (login(LoginFailure.ROLE_REFUSED, 'role "x" is not permitted to log in'),)),
+    ("AUT003", FAIL, (login(LoginFailure.NOT_READY),)),
     ("PAR007", WARN, (b.parameters(endpoint=b.parameter("endpoint", value="10.0.5.10")),)),
     ("PAR007", FAIL, (b.parameters(endpoint=b.parameter("endpoint", value="10.0.5.99")),)),
     ("PAR007", WARN, (at("10.0.5.99"), b.probe(connections=(replace(b.connection(), host="10.0.5.99"),)))),

@@ -12,8 +12,8 @@ Not the fix: opening the other database to the app, or giving it the app's passw
 from __future__ import annotations
 
 from opskit.checks.fix import Advice, Remedy
-from opskit.checks.fix_commands import write_parameter
 from opskit.checks.interface import Finding, failed, passed, reported, skipped, warned
+from opskit.checks.value_fix import put_and_restart
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database, DatabaseEvidence
 from opskit.facts.interface import Fact, Known
@@ -46,7 +46,7 @@ def check(
         return failed(
             database.doubt,
             seen,
-            fix=_point_to(endpoint, other.host, other.identifier, app, probe),
+            fix=_point_to(parameters, endpoint, other.host, other.identifier, app, probe),
         )
     if database.doubt and not logs_in:
         advice = (
@@ -69,6 +69,7 @@ def check(
 
 
 def _point_to(
+    parameters: Parameters,
     endpoint: Parameter,
     host: str | None,
     identifier: str,
@@ -80,4 +81,5 @@ def _point_to(
             f"{identifier} has no endpoint yet; --db-instance confirms the one that is meant."
         )
     ask = f"Confirm that {identifier} is the app's database, and that it was not moved on purpose"
-    return write_parameter(endpoint, host, app, probe, f"points the app to {identifier}", ask=ask)
+    does = f"points the app to {identifier}"
+    return put_and_restart(parameters, (endpoint, host), app, probe, does, ask=ask)

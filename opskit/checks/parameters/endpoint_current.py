@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 
-from opskit.checks.fix_commands import write_parameter
 from opskit.checks.interface import (
     Finding,
     derived,
@@ -23,6 +22,7 @@ from opskit.checks.interface import (
     skipped,
     undecided,
 )
+from opskit.checks.value_fix import put_and_restart
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.dns import OperatorDns
@@ -70,7 +70,9 @@ def check(
         derived(
             f"{database.instance.identifier} is taken to be meant because {database.chosen_because}"
         ),
-        fix=write_parameter(endpoint, database.host, app, probe, "writes the present endpoint"),
+        fix=put_and_restart(
+            parameters, (endpoint, database.host), app, probe, "writes the present endpoint"
+        ),
     )
 
 

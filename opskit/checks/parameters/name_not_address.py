@@ -10,8 +10,8 @@ Not the fix: today's address.
 from __future__ import annotations
 
 from opskit.checks.fix import Advice
-from opskit.checks.fix_commands import write_parameter
 from opskit.checks.interface import Finding, failed, observed, passed, skipped, warned
+from opskit.checks.value_fix import put_and_restart
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known
@@ -33,9 +33,11 @@ def check(
         return skipped("the endpoint parameter was not read")
     if not is_address(host):
         return passed(f"{endpoint.name} holds a name")
-    today = probe.value.addresses_of(database.host or "") if isinstance(probe, Known) else ()
-    name = database.host
-    fix = write_parameter(endpoint, name, app, probe, "writes the name") if name else None
+    if database.host is None:
+        return skipped(f"{database.instance.identifier} has no endpoint yet")
+    today = probe.value.addresses_of(database.host) if isinstance(probe, Known) else ()
+    change = (endpoint, database.host)
+    fix = put_and_restart(parameters, change, app, probe, "writes the name")
     identifier = database.instance.identifier
     if not today or host in today:
         return warned(

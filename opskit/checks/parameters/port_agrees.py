@@ -9,8 +9,8 @@ Not the fix: opening the wrong port in the security group.
 
 from __future__ import annotations
 
-from opskit.checks.fix_commands import write_parameter
 from opskit.checks.interface import Finding, failed, passed, reported, skipped
+from opskit.checks.value_fix import put_and_restart
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact
@@ -36,11 +36,10 @@ def check(
         return skipped(f"{endpoint.name} holds another name than RDS, so its port is not compared")
     if parameters.port == database.port:
         return passed(f"{endpoint.name} names port {database.port}, as RDS does")
+    right = f"{parameters.host}:{database.port}"
     return failed(
         f"{endpoint.name} names port {parameters.port}, but {database.instance.identifier} listens "
         f"on {database.port}",
         reported(f"RDS says {database.host}:{database.port}"),
-        fix=write_parameter(
-            endpoint, f"{parameters.host}:{database.port}", app, probe, "writes the right port"
-        ),
+        fix=put_and_restart(parameters, (endpoint, right), app, probe, "writes the right port"),
     )
