@@ -301,7 +301,8 @@ def _change_routes(
     tables: RouteTables = state.value(RouteTables)
     table = _table(tables, asked["RouteTableId"])
     destination = _destination(asked)
-    others = tuple(r for r in table.routes if r.destination != destination)
+    # A route that was learnt stands beside a written one.
+    others = tuple(r for r in table.routes if r.destination != destination or r.is_propagated)
     if (len(others) < len(table.routes)) is not must_exist:
         exists = "no route" if must_exist else "a route"
         raise Refused(f"{table.label} has {exists} to {destination}")

@@ -80,41 +80,42 @@ def _candidates(
         if role not in KIN or end.subnet is None:
             continue
         for group in network.groups.by_id.values():
-            if group.vpc_id != end.subnet.vpc_id or group.group_id in end.group_ids:
+            is_here = group.vpc_id == end.subnet.vpc_id and group.name != DEFAULT_GROUP
+            if not is_here or group.group_id in end.group_ids:
                 continue
-            kin = _evidence(context, members, role, end, group, kind)
-            if kin is not None and _opens(network, path, kind, end, group):
-                yield _Candidate(role, end, group, kin)
+            carriers = members.of(group.group_id)
+            if any(m.kind not in KIN[role] for m in carriers):
+                continue
+            if role is Role.APP:
+                is_lost = bool(carriers) or _may_be_the_apps(members, group, kind)
+            else:
+                # Where it has a group of its own, another database's group is none that it lost.
+                is_foreign = bool(carriers) and _has_own_group(context, network, end)
+                is_lost = not is_foreign and not _is_open_to_all(group)
+            if is_lost and _opens(network, path, kind, end, group):
+                yield _Candidate(role, end, group, tuple(m.label for m in carriers))
 
 
-def _evidence(
-    context: FixContext,
-    members: GroupMembers,
-    role: Role,
-    end: End,
-    group: SecurityGroup,
-    kind: Kind,
-) -> tuple[str, ...] | None:
-    """The kin that carry a group, none where nothing does; None where it cannot be the lost one."""
-    if group.name == DEFAULT_GROUP:
-        return None
-    carriers = members.of(group.group_id)
-    if any(m.kind not in KIN[role] for m in carriers):
-        return None
-    is_open_to_all = any(c in EVERYWHERE for rule in group.ingress for c in rule.cidrs)
-    if role is Role.DATABASE:
-        # Where the database has a group of its own, another database's group is none that it lost.
-        foreign = bool(carriers) and _has_own_group(context, end)
-        return None if foreign or is_open_to_all else tuple(m.label for m in carriers)
-    if carriers:
-        return tuple(m.label for m in carriers)
-    # A new group lets everything out: that says nothing of whose it is. Siblings without it neither.
-    weak = kind is Kind.EGRESS or is_open_to_all or not members.knows_balancer
-    return None if weak or members.has(MemberKind.SIBLING) else ()
+def _may_be_the_apps(members: GroupMembers, group: SecurityGroup, kind: Kind) -> bool:
+    """Whether a group that nothing carries may be the app's.
+
+    A new group lets everything out, which says nothing of whose it is; siblings without it say that it is
+    not the app's.
+    """
+    is_named = kind is Kind.INGRESS and not _is_open_to_all(group)
+    return is_named and members.knows_balancer and not members.has(MemberKind.SIBLING)
 
 
-def _has_own_group(context: FixContext, end: End) -> bool:
-    return any(not context.outsiders(g, Role.DATABASE) for g in end.group_ids)
+def _is_open_to_all(group: SecurityGroup) -> bool:
+    return any(c in EVERYWHERE for rule in group.ingress for c in rule.cidrs)
+
+
+def _has_own_group(context: FixContext, network: Network, end: End) -> bool:
+    """Whether an end carries a group that nothing else is known to carry."""
+    own = [network.groups.by_id[g] for g in end.group_ids if g in network.groups.by_id]
+    return any(
+        g.name != DEFAULT_GROUP and not context.outsiders(g.group_id, Role.DATABASE) for g in own
+    )
 
 
 def _opens(network: Network, path: Path, kind: Kind, end: End, group: SecurityGroup) -> bool:
