@@ -124,8 +124,8 @@ def _port_pieces(ranges: Iterable[Interval | None]) -> list[Interval]:
 def _deciding(
     entries: Sequence[AclEntry], addresses: Span, protocol: str, ports: Interval
 ) -> AclEntry | None:
-    """The first entry, in the order of numbers, that holds a whole cell."""
-    for entry in sorted(entries, key=lambda e: e.number):
+    """The first entry that holds a whole cell; entries come in the order of their numbers."""
+    for entry in entries:
         named = _number(entry.protocol)
         if named not in (ALL_PROTOCOLS, protocol) or not contains(span(entry.cidr), addresses):
             continue
