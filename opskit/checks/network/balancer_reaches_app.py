@@ -66,6 +66,8 @@ def check(
     if any(t.state == "healthy" for t in health) and len(blocked) == len(front.to_app):
         return warned(f"{cause}; yet its health checks pass", *evidence, fix=_contradiction(name))
     fix = open_paths(to_app(members), way.network, blocked, lambda p: p.broken)
+    if not isinstance(targets, Known):
+        return warned(f"{cause}; its health checks were not read", *evidence, fix=fix)
     return failed(cause, *evidence, fix=fix)
 
 

@@ -366,9 +366,19 @@ def test_without_its_health_the_paths_decide() -> None:
         shut, by_id={**shut.by_id, "sg-web": replace(shut.by_id["sg-web"], ingress=())}
     )
     finding, _ = judged("NET014", groups, unknown=(TargetHealths,))
-    assert finding.status is Status.FAIL
+    assert finding.status is Status.WARN
+    assert finding.fix is not None
     assert judged("NET014", unknown=(TargetHealths,))[0].status is Status.PASS
     assert judged("NET014", unknown=(Balancer,))[0].status is Status.UNKNOWN
+
+
+def test_rules_that_the_health_checks_contradict_hinder_no_other_fix() -> None:
+    shut = b.groups(())
+    groups = replace(
+        shut, by_id={**shut.by_id, "sg-web": replace(shut.by_id["sg-web"], ingress=())}
+    )
+    assert judged("NET014", groups)[0].status is Status.WARN
+    assert fix_of("NET001", groups).commands
 
 
 def test_combined_fixes_are_undone_backwards_or_not_at_all() -> None:
