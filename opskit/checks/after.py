@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from opskit.checks.derived import derive_all
@@ -20,6 +21,7 @@ from opskit.facts.certificate import Certificate
 from opskit.facts.database import Database
 from opskit.facts.dns import Host, OperatorDns, choose_host
 from opskit.facts.instance_role import InstanceRole
+from opskit.facts.instances import Instances
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.key import Key
 from opskit.facts.key_policy import KeyPolicy
@@ -98,6 +100,18 @@ def apply(
     if calls:
         _drop_observations(state.facts, calls)
     return derive_all(Snapshot(state.facts, snapshot.calls, snapshot.rounds))
+
+
+def apply_to(values: Iterable[object], calls: Iterable[AwsCall]) -> Mapping[type, Any]:
+    """Some facts' values after AWS calls, by their types, without what would follow from them.
+
+    Raises:
+        Refused: as `apply`.
+    """
+    state = State({type(v): Known(v, "planned", datetime.now(UTC)) for v in values})
+    for call in calls:
+        EFFECTS[call.service, call.operation](state, call.parameters)
+    return {kind: state.value(kind) for kind in state.facts}
 
 
 def _drop_observations(facts: Facts, calls: list[AwsCall]) -> None:
@@ -197,11 +211,16 @@ def _revoke_egress(state: State, asked: Mapping[str, Any]) -> None:
     _change_rules(state, asked, is_egress=True, adds=False)
 
 
+MOST_GROUPS = 5
+"""Security groups on one network interface (Amazon VPC User Guide, quotas)."""
+
+
 def _set_interface_groups(state: State, asked: Mapping[str, Any]) -> None:
     app: AppInstance = state.value(AppInstance)
     wanted, groups = asked["NetworkInterfaceId"], tuple(asked["Groups"])
     if wanted not in {i.interface_id for i in app.instance.interfaces}:
         raise Refused(f"{wanted} is no interface of {app.instance.label}")
+    _refuse_groups(state, groups, app.instance.vpc_id)
     interfaces = tuple(
         replace(i, group_ids=groups) if i.interface_id == wanted else i
         for i in app.instance.interfaces
@@ -209,6 +228,21 @@ def _set_interface_groups(state: State, asked: Mapping[str, Any]) -> None:
     carried = tuple(dict.fromkeys(g for i in interfaces for g in i.group_ids))
     instance = replace(app.instance, interfaces=interfaces, group_ids=carried)
     state.set(replace(app, instance=instance))
+    listed = state.facts.get(Instances)
+    if isinstance(listed, Known):
+        same = instance.instance_id
+        rows = tuple(instance if i.instance_id == same else i for i in listed.value.all)
+        state.set(Instances(rows))
+
+
+def _refuse_groups(state: State, group_ids: tuple[str, ...], vpc_id: str) -> None:
+    """Refuse groups that an interface in a VPC cannot carry."""
+    known: SecurityGroups = state.value(SecurityGroups)
+    if not 1 <= len(group_ids) <= MOST_GROUPS:
+        raise Refused(f"an interface carries one to {MOST_GROUPS} security groups")
+    for group in (known.by_id[g] for g in group_ids if g in known.by_id):
+        if group.vpc_id != vpc_id:
+            raise Refused(f"{group.label} belongs to {group.vpc_id}, not to {vpc_id}")
 
 
 # Network ACLs
@@ -267,7 +301,8 @@ def _change_routes(
     tables: RouteTables = state.value(RouteTables)
     table = _table(tables, asked["RouteTableId"])
     destination = _destination(asked)
-    others = tuple(r for r in table.routes if r.destination != destination)
+    # A route that was learnt stands beside a written one.
+    others = tuple(r for r in table.routes if r.destination != destination or r.is_propagated)
     if (len(others) < len(table.routes)) is not must_exist:
         exists = "no route" if must_exist else "a route"
         raise Refused(f"{table.label} has {exists} to {destination}")
@@ -456,7 +491,9 @@ def _modify_instance(state: State, asked: Mapping[str, Any]) -> None:
     if "BackupRetentionPeriod" in asked:
         changes["backup_days"] = asked["BackupRetentionPeriod"]
     if "VpcSecurityGroupIds" in asked:
-        changes["security_group_ids"] = tuple(asked["VpcSecurityGroupIds"])
+        groups = tuple(asked["VpcSecurityGroupIds"])
+        _refuse_groups(state, groups, state.value(Database).instance.vpc_id)
+        changes["security_group_ids"] = groups
     if "AllocatedStorage" in asked:
         changes |= {"allocated_gib": asked["AllocatedStorage"], "status": "available"}
     if "CACertificateIdentifier" in asked:

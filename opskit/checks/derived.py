@@ -10,11 +10,12 @@ from opskit.checks.iam import bench, standing
 from opskit.facts.interface import Fact, Known, NotThere, Unknown, inputs_of, outputs_of
 from opskit.facts.snapshot import Snapshot
 from opskit.policy import access, operator
-from opskit.reachability import front, way
+from opskit.reachability import front, group_members, way
 
 DERIVED: tuple[Callable[..., Any], ...] = (
     way.derive,
     front.derive,
+    group_members.derive,
     access.derive,
     standing.derive,
     bench.derive,

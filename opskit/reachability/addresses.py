@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import pairwise
 
 Span = tuple[int, int, int]
 """IP version, first address, last address."""
@@ -51,7 +53,7 @@ def representatives(cidr: str, cuts: Iterable[str]) -> tuple[str, ...]:
         its_version, start, end = span(other)
         if its_version == version:
             edges |= {edge for edge in (start, end + 1) if low < edge <= last}
-    return tuple(_text(version, edge) for edge in sorted(edges))
+    return tuple(address_text(version, edge) for edge in sorted(edges))
 
 
 def intersect(one: tuple[Interval, ...], other: tuple[Interval, ...]) -> tuple[Interval, ...]:
@@ -72,7 +74,34 @@ def without(whole: Interval, parts: tuple[Interval, ...]) -> tuple[Interval, ...
     return tuple(found)
 
 
-def _text(version: int, number: int) -> str:
+def cut(whole: Iterable[Span], others: Iterable[Span]) -> tuple[Span, ...]:
+    """Ranges cut at the edges of others: whatever compares addresses with all of them treats the
+    addresses of one piece alike.
+    """
+    wanted, cuts = set(whole), {*whole, *others}
+    found: list[Span] = []
+    for version in (4, 6):
+        edges = {e for v, first, last in cuts if v == version for e in (first, last + 1)}
+        for first, after in pairwise(sorted(edges)):
+            if any(v == version and a <= first and after - 1 <= b for v, a, b in wanted):
+                found.append((version, first, after - 1))
+    return tuple(found)
+
+
+def cidrs_of(addresses: Span) -> tuple[str, ...]:
+    """The fewest ranges that make up a span."""
+    version, first, last = addresses
+    kind = ipaddress.IPv4Address if version == 4 else ipaddress.IPv6Address
+    return tuple(str(n) for n in ipaddress.summarize_address_range(kind(first), kind(last)))
+
+
+def contains(outer: Span, inner: Span) -> bool:
+    """Whether a range holds another."""
+    return outer[0] == inner[0] and outer[1] <= inner[1] and inner[2] <= outer[2]
+
+
+def address_text(version: int, number: int) -> str:
+    """An address as it is written."""
     if version == 4:
         return socket.inet_ntop(socket.AF_INET, number.to_bytes(4, "big"))
     return socket.inet_ntop(socket.AF_INET6, number.to_bytes(16, "big"))

@@ -65,19 +65,24 @@ def decide(
 
     A black hole is chosen like every other route; packets that it takes are lost.
     """
-    found: list[tuple[int, bool, Route]] = []
-    for route in table.routes:
-        if route.state == "filtered":
-            continue
-        for cidr in _ranges(route, lists):
-            if holds(cidr, address):
-                found.append((prefix_length(cidr), not route.is_propagated, route))
     if any(r.destination.startswith("pl-") and r.destination not in lists for r in table.routes):
         return Decision(Course.NOT_MODELLED, _unread(table, lists))
-    if not found:
+    route = select(table, address, lists)
+    if route is None:
         return Decision(Course.NOWHERE, None)
-    route = max(found, key=lambda f: f[:2])[2]
     return Decision(_course(route, address, from_vpc, to_vpc, peerings), route)
+
+
+def select(table: RouteTable, address: str, lists: Mapping[str, tuple[str, ...]]) -> Route | None:
+    """The route that decides for an address; None when none fits."""
+    found = [
+        (prefix_length(cidr), not route.is_propagated, route)
+        for route in table.routes
+        if route.state != "filtered"
+        for cidr in ranges_of(route, lists)
+        if holds(cidr, address)
+    ]
+    return max(found, key=lambda f: f[:2])[2] if found else None
 
 
 def kind_of(target: str) -> str:
@@ -85,7 +90,8 @@ def kind_of(target: str) -> str:
     return KINDS.get(target.replace(":", "-").split("-", 1)[0], target)
 
 
-def _ranges(route: Route, lists: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+def ranges_of(route: Route, lists: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The destinations of a route, those of its prefix list one by one."""
     if route.destination.startswith("pl-"):
         return lists.get(route.destination, ())
     return (route.destination,) if route.destination else ()

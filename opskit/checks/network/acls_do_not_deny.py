@@ -4,15 +4,15 @@ Means: the first entry that fits decides, so a deny with a lower number takes wh
 would let through.
 Found by: the four passages between the two subnets, entry by entry in the order of their numbers.
 Looks alike: a missing allow (NET004): there the final * denies, and any number will do for the fix.
-Fix: an allow for the other subnet, with a number below that of the deny.
+Fix: an allow for the other subnet, with a number below that of the deny, once the deny's owner agrees.
 Not the fix: removing the deny: somebody may have written it against an attack.
 """
 
 from __future__ import annotations
 
 from opskit.checks.interface import Finding
-from opskit.checks.network import fixes
-from opskit.checks.network.passage import ACLS, verdict
+from opskit.checks.network.fixes import ACLS
+from opskit.checks.network.passage import verdict
 from opskit.facts.interface import Fact
 from opskit.facts.probe import InstanceProbe
 from opskit.reachability.path import Checkpoint, Kind, Path, Reason
@@ -36,4 +36,4 @@ def check(way: Way, probe: Fact[InstanceProbe]) -> Finding:
         return f"{entry} of {one.place} denies {WHOSE[one.kind]} before any allow is reached"
 
     good = f"the ACLs pass {way.today.port} and the replies between app and database"
-    return verdict(way, probe, ACLS, (Reason.DENY_ENTRY,), good=good, say=say, mend=fixes.entries)
+    return verdict(way, probe, ACLS, (Reason.DENY_ENTRY,), good=good, say=say)

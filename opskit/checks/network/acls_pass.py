@@ -12,8 +12,8 @@ Not the fix: an ACL that allows everything, or moving the subnet to the default 
 from __future__ import annotations
 
 from opskit.checks.interface import Finding
-from opskit.checks.network import fixes
-from opskit.checks.network.passage import ACLS, verdict
+from opskit.checks.network.fixes import ACLS
+from opskit.checks.network.passage import verdict
 from opskit.facts.interface import Fact
 from opskit.facts.probe import InstanceProbe
 from opskit.reachability.path import Checkpoint, Kind, Path, Reason
@@ -35,4 +35,4 @@ def check(way: Way, probe: Fact[InstanceProbe]) -> Finding:
         return f"{one.place} drops {WHOSE[one.kind]}: no entry allows them"
 
     good = f"the ACLs pass {way.today.port} and the replies between app and database"
-    return verdict(way, probe, ACLS, (Reason.NO_ENTRY,), good=good, say=say, mend=fixes.entries)
+    return verdict(way, probe, ACLS, (Reason.NO_ENTRY,), good=good, say=say)

@@ -12,7 +12,7 @@ Not the fix: opening the app's port to the internet.
 
 from __future__ import annotations
 
-from opskit.checks.fix import Fix
+from opskit.checks.fix import Advice
 from opskit.checks.interface import (
     Finding,
     derived,
@@ -22,28 +22,37 @@ from opskit.checks.interface import (
     undecided,
     warned,
 )
-from opskit.checks.network import fixes
-from opskit.checks.network.passage import ACLS, needs_of
+from opskit.checks.network.fix_context import to_app
+from opskit.checks.network.fixes import open_paths
+from opskit.checks.network.passage import needs_of
 from opskit.facts.balancer import Balancer
 from opskit.facts.interface import Fact, Known
 from opskit.facts.target_health import TargetHealths
 from opskit.reachability.front import Front
-from opskit.reachability.path import Kind, Outcome, Path
+from opskit.reachability.group_members import GroupMembers
+from opskit.reachability.path import Outcome
 from opskit.reachability.way import Way
 
 explains = ("APP003",)
 
 
-def check(way: Way, front: Front, balancer: Fact[Balancer], targets: TargetHealths) -> Finding:
-    """Judge the second leg, and weigh it against the target's health."""
+def check(
+    way: Way,
+    front: Front,
+    balancer: Fact[Balancer],
+    targets: Fact[TargetHealths],
+    members: GroupMembers,
+) -> Finding:
+    """Judge the second leg, and weigh it against the target's health where that is known."""
     name = balancer.value.name if isinstance(balancer, Known) else "the load balancer"
+    health = targets.value.all if isinstance(targets, Known) else ()
     states = [
         reported(f"{name} says {t.state} of the target in {t.group.name} {t.reason}".rstrip())
-        for t in targets.all
+        for t in health
     ]
-    unknown = [p for p in front.to_app if p.outcome is Outcome.UNKNOWN]
     blocked = [p for p in front.to_app if p.outcome in (Outcome.DROP, Outcome.PART)]
     if not blocked:
+        unknown = [p for p in front.to_app if p.outcome is Outcome.UNKNOWN]
         if unknown:
             one = next(c for c in unknown[0].checkpoints if c.outcome is Outcome.UNKNOWN)
             return undecided(f"{one.place}: {one.decided_by}", needs_of(one))
@@ -54,15 +63,17 @@ def check(way: Way, front: Front, balancer: Fact[Balancer], targets: TargetHealt
     cause = f"{name} does not reach the app on {path.port}: at {one.place} {one.decided_by}"
     evidence = (derived(path.line), *states)
     # Only the rules say so, and the load balancer's own health checks pass.
-    if any(t.state == "healthy" for t in targets.all) and len(blocked) == len(front.to_app):
-        return warned(f"{cause}; yet its health checks pass", *evidence)
-    return failed(cause, *evidence, fix=_fix(way, path))
+    if any(t.state == "healthy" for t in health) and len(blocked) == len(front.to_app):
+        return warned(f"{cause}; yet its health checks pass", *evidence, fix=_contradiction(name))
+    fix = open_paths(to_app(members), way.network, blocked, lambda p: p.broken)
+    if not isinstance(targets, Known):
+        return warned(f"{cause}; its health checks were not read", *evidence, fix=fix)
+    return failed(cause, *evidence, fix=fix)
 
 
-def _fix(way: Way, path: Path) -> Fix | None:
-    acls = [c for c in path.broken if c.kind in ACLS]
-    if acls:
-        return fixes.entries_of(way.network, path, acls)
-    if any(c.kind is Kind.INGRESS for c in path.broken):
-        return fixes.ingress_of(path)
-    return fixes.egress_of(path) if path.broken[0].kind is Kind.EGRESS else None
+def _contradiction(name: str) -> Advice:
+    return Advice(
+        f"Change nothing yet: {name} reaches the app. Look at whether the target is registered by another "
+        "address or port than judged here, and whether a rule was removed this minute: a connection that is "
+        "open outlives its rule. Then run the diagnosis again."
+    )

@@ -4,25 +4,28 @@ Means: the packet never leaves the instance's interface.
 Found by: the egress rules of the interface's groups; a new group allows everything out, so somebody
 took that away.
 Looks alike: every other silent drop on the way.
-Fix: one egress rule to the database's group on its port.
+Fix: attach the group that the app or the database has lost; else one egress rule to the database's
+group on its port.
 Not the fix: egress to 0.0.0.0/0 on all ports, if it was narrowed on purpose.
 """
 
 from __future__ import annotations
 
 from opskit.checks.interface import Finding
-from opskit.checks.network import fixes
 from opskit.checks.network.passage import verdict
 from opskit.facts.interface import Fact
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.security_groups import SecurityGroups
+from opskit.reachability.group_members import GroupMembers
 from opskit.reachability.path import Checkpoint, Kind, Path, Reason
 from opskit.reachability.way import Way
 
 explains = ("tcp", "tls", "auth", "app")
 
 
-def check(way: Way, groups: SecurityGroups, probe: Fact[InstanceProbe]) -> Finding:
+def check(
+    way: Way, groups: SecurityGroups, probe: Fact[InstanceProbe], members: GroupMembers
+) -> Finding:
     """Judge today's way at the app's groups."""
 
     def say(path: Path, _: Checkpoint) -> str:
@@ -31,5 +34,5 @@ def check(way: Way, groups: SecurityGroups, probe: Fact[InstanceProbe]) -> Findi
 
     good = f"{groups.labels(way.today.source.group_ids)} lets the app out to the database"
     return verdict(
-        way, probe, (Kind.EGRESS,), (Reason.EGRESS,), good=good, say=say, mend=fixes.egress
+        way, probe, (Kind.EGRESS,), (Reason.EGRESS,), good=good, say=say, members=members
     )

@@ -1,224 +1,142 @@
-"""The smallest change that opens a checkpoint, as commands."""
+"""Plans the smallest changes that open paths, one after the other on the state that each leads to.
+
+Two changes planned on the same state may contradict each other, such as two ACL entries under one number;
+here every change is planned on the network as the changes before it leave it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from opskit.checks.fix import AwsCall, Fix
-from opskit.checks.fix_commands import call
-from opskit.facts.routes import RouteTable
-from opskit.facts.subnets import NetworkAcl
-from opskit.reachability import route
-from opskit.reachability.addresses import holds
-from opskit.reachability.network_acl import FINAL_DENY
-from opskit.reachability.path import Checkpoint, End, Kind, Network, Path
-from opskit.reachability.route import Course
-from opskit.reachability.way import Way
+from opskit.checks.after import Refused, apply_to
+from opskit.checks.fix import Advice, AwsCall, Danger, Fix, Remedy
+from opskit.checks.network import acl_fixes, group_fixes, route_fixes
+from opskit.checks.network.fix_context import FixContext, Role
+from opskit.facts.routes import RouteTables
+from opskit.facts.security_groups import SecurityGroups
+from opskit.facts.subnets import NetworkAcls
+from opskit.reachability.path import Checkpoint, End, Kind, Network, Path, trace
 
-ADVISED = (1024, 65535)
-"""What covers every client: NAT gateways, load balancers and other systems use all of it."""
-NO_RANGE = "An address range, or 0.0.0.0/0, is not the fix: it admits more than the app."
+GROUPS = (Kind.EGRESS, Kind.INGRESS)
+ACLS = (Kind.ACL_OUT, Kind.ACL_IN, Kind.REPLY_ACL_OUT, Kind.REPLY_ACL_IN)
+ROUTES = (Kind.ROUTE, Kind.REPLY_ROUTE)
+MOST_STEPS = 16
+"""Changes for one path: it has eight checkpoints, and a route table may hold several dead routes."""
 
+ATTACHING = {
+    "ModifyNetworkInterfaceAttribute": (Role.APP, "Groups"),
+    "ModifyDBInstance": (Role.DATABASE, "VpcSecurityGroupIds"),
+}
+"""Operation -> whose groups it sets, and in which parameter."""
 
-def ingress(way: Way, _: Sequence[Checkpoint]) -> Fix | None:
-    """A rule of the destination's group that names the source's group."""
-    return ingress_of(way.today)
-
-
-def ingress_of(path: Path) -> Fix | None:
-    """The same for any path."""
-    own, peers = path.destination.group_ids, path.source.group_ids
-    if not own or not peers:
-        return None
-    asked = {"GroupId": own[0], "IpPermissions": [_rule(path.port, peers[0])]}
-    return Fix(
-        (call("ec2", "AuthorizeSecurityGroupIngress", **asked),),
-        undo=(call("ec2", "RevokeSecurityGroupIngress", **asked),),
-        caution=NO_RANGE,
-    )
+Select = Callable[[Path], Sequence[Checkpoint]]
+"""The checkpoints of a path that a fix has to open."""
 
 
-def _rule(port: int, group_id: str) -> dict[str, object]:
-    """TCP on one port, for one group as the peer."""
-    pairs = [{"GroupId": group_id}]
-    return {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "UserIdGroupPairs": pairs}
+def open_paths(
+    context: FixContext, network: Network, paths: Iterable[Path], select: Select
+) -> Remedy:
+    """One fix that opens the selected checkpoints of all paths; advice where a change is not offered."""
+    plan = _Plan(context, network)
+    for path in paths:
+        try:
+            advice = plan.open(path, select)
+        except Refused as refusal:
+            advice = Advice(f"No command is offered: AWS would not accept it: {refusal}.")
+        if advice is not None:
+            return advice
+    return combine(plan.fixes)
 
 
-def egress(way: Way, _: Sequence[Checkpoint]) -> Fix | None:
-    """A rule of the source's group that names the destination's group."""
-    return egress_of(way.today)
+class _Plan:
+    """The changes so far, and the network that they lead to."""
 
+    def __init__(self, context: FixContext, network: Network) -> None:
+        self.fixes: list[Fix] = []
+        self._context = context
+        self._network = network
+        self._carried: dict[Role, tuple[str, ...]] = {}
 
-def egress_of(path: Path) -> Fix | None:
-    """The same for any path."""
-    own, peers = path.source.group_ids, path.destination.group_ids
-    if not own or not peers:
-        return None
-    asked = {"GroupId": own[0], "IpPermissions": [_rule(path.port, peers[0])]}
-    return Fix(
-        (call("ec2", "AuthorizeSecurityGroupEgress", **asked),),
-        undo=(call("ec2", "RevokeSecurityGroupEgress", **asked),),
-    )
+    def open(self, path: Path, select: Select) -> Advice | None:
+        """Plan changes until nothing that is selected is left.
 
-
-def entries(way: Way, broken: Sequence[Checkpoint]) -> Fix | None:
-    """Allow entries in the ACLs that drop something today."""
-    return entries_of(way.network, way.today, broken)
-
-
-def entries_of(network: Network, path: Path, broken: Sequence[Checkpoint]) -> Fix | None:
-    """An allow entry for each checkpoint, numbered before the entry that decides there."""
-    acls = network.acls.all if network.acls else ()
-    commands: list[AwsCall] = []
-    for one in broken:
-        acl = next((a for a in acls if a.acl_id in one.ids), None)
-        if acl is not None:
-            commands += _allow(acl, one, path)
-    if not commands:
-        return None
-    return Fix(tuple(commands))
-
-
-def living_route(way: Way, broken: Sequence[Checkpoint]) -> Fix | None:
-    """Take a dead route away where the next best leads there, else point it to the peering."""
-    one = broken[0]
-    here, there = _ends(way.today, one)
-    table = _table(way.network, one.ids[0])
-    if one.route is None or one.route.route is None or table is None:
-        return None
-    dead = one.route.route
-    rest = replace(table, routes=tuple(r for r in table.routes if r != dead))
-    said = route.decide(
-        rest,
-        there.address,
-        from_vpc=here.subnet.vpc_id if here.subnet else "",
-        to_vpc=there.subnet.vpc_id if there.subnet else "",
-        peerings=way.network.peerings,
-        lists=way.network.lists.cidrs_of,
-    )
-    if said.course is Course.ARRIVES:
-        why = f"{said.words} then decides"
-        return Fix(
-            (call("ec2", "DeleteRoute", RouteTableId=table.table_id, **_to(dead.destination)),),
-            no_undo="a route cannot be made to a target that is gone",
-            caution=f"{why[0].upper()}{why[1:]}.",
+        Returns:
+            advice where a change is not offered.
+        """
+        for _ in range(MOST_STEPS):
+            now = self._judge(path)
+            broken = select(now)
+            if not broken:
+                return None
+            remedy = self._change(now, broken[0])
+            if isinstance(remedy, Advice):
+                return remedy
+            self._add(remedy)
+        place, rule = broken[0].place, broken[0].decided_by
+        return Advice(
+            f"No command is offered: more than one rule stands in the way at {place}: {rule}."
         )
-    return _peer_route(way, one, table)
+
+    def _judge(self, path: Path) -> Path:
+        source = self._end(path.source, self._context.source)
+        destination = self._end(path.destination, self._context.destination)
+        return trace(self._network, source, destination, path.port, path.client_ports)
+
+    def _end(self, end: End, role: Role) -> End:
+        return replace(end, group_ids=self._carried.get(role, end.group_ids))
+
+    def _change(self, path: Path, broken: Checkpoint) -> Remedy:
+        if broken.kind in GROUPS:
+            return group_fixes.allow(self._context, self._network, path, broken)
+        if broken.kind in ACLS:
+            return acl_fixes.allow(self._network, path, broken)
+        return route_fixes.lead(self._network, path, broken)
+
+    def _add(self, fix: Fix) -> None:
+        self.fixes.append(fix)
+        attached = _attached(fix)
+        self._carried |= attached
+        if not attached:
+            self._network = after(self._network, fix)
 
 
-def missing_route(way: Way, broken: Sequence[Checkpoint]) -> Fix | None:
-    """A route over the peering connection of the two VPCs."""
-    table = _table(way.network, broken[0].ids[0])
-    return _peer_route(way, broken[0], table) if table else None
+def _attached(fix: Fix) -> dict[Role, tuple[str, ...]]:
+    """The groups that an end carries after a fix, where the fix changes that."""
+    calls = [c for c in fix.commands if isinstance(c, AwsCall)]
+    return {
+        ATTACHING[c.operation][0]: tuple(c.parameters[ATTACHING[c.operation][1]])
+        for c in calls
+        if c.operation in ATTACHING
+    }
 
 
-def own_table(_: Way, broken: Sequence[Checkpoint]) -> Fix | None:
-    """Give the subnet the table that leads there."""
-    better, subnet = broken[0].ids[1:]
+def after(network: Network, fix: Fix) -> Network:
+    """The network after the calls of a fix that changes rules, entries or routes.
+
+    Raises:
+        Refused: AWS would refuse one of them.
+    """
+    values = [v for v in (network.groups, network.acls, network.tables) if v is not None]
+    calls = [c for c in fix.commands if isinstance(c, AwsCall)]
+    changed = apply_to(values, calls)
+    return replace(
+        network,
+        groups=changed[SecurityGroups],
+        acls=changed.get(NetworkAcls),
+        tables=changed.get(RouteTables),
+    )
+
+
+def combine(fixes: Sequence[Fix]) -> Fix:
+    """Several changes as one fix; it is undone in the reverse order, or not at all."""
+    lasting = next((f.no_undo for f in fixes if not f.undo), "")
+    undo = tuple(c for f in reversed(fixes) for c in f.undo)
     return Fix(
-        (call("ec2", "AssociateRouteTable", RouteTableId=better, SubnetId=subnet),),
-        no_undo="the id of the association is known only afterwards: ec2:DescribeRouteTables names it",
-        caution=f"All of the subnet's traffic follows {better} then; compare the two tables first.",
+        tuple(c for f in fixes for c in f.commands),
+        undo=() if lasting else undo,
+        no_undo=lasting,
+        dangers=tuple(d for d in Danger if any(d in f.dangers for f in fixes)),
+        ask="; ".join(dict.fromkeys(f.ask for f in fixes if f.ask)),
+        caution=" ".join(dict.fromkeys(f.caution for f in fixes if f.caution)),
     )
-
-
-def _allow(acl: NetworkAcl, one: Checkpoint, path: Path) -> list[AwsCall]:
-    is_out = one.kind in (Kind.ACL_OUT, Kind.REPLY_ACL_OUT)
-    is_reply = one.kind in (Kind.REPLY_ACL_OUT, Kind.REPLY_ACL_IN)
-    # Out of the source's subnet and back into it the peer is the database, else the app.
-    peer = path.destination if is_out is not is_reply else path.source
-    first, last = ADVISED if is_reply else (path.port, path.port)
-    used = {e.number: e for e in acl.entries if e.is_egress == is_out and e.number < FINAL_DENY}
-    deciding = [p.entry.number for p in one.dropped if p.entry and p.entry.number < FINAL_DENY]
-    common: dict[str, object] = {"NetworkAclId": acl.acl_id, "Egress": is_out}
-    allow: dict[str, object] = {
-        "Protocol": "6",
-        "PortRange": {"From": first, "To": last},
-        **_cidr(peer),
-        "RuleAction": "allow",
-    }
-    if not deciding:
-        number = min(FINAL_DENY - 1, max(used, default=90) + 10)
-        return [call("ec2", "CreateNetworkAclEntry", **common, RuleNumber=number, **allow)]
-    lowest = min(deciding)
-    free = next((n for n in range(lowest - 1, 0, -1) if n not in used), None)
-    if free is not None:
-        return [call("ec2", "CreateNetworkAclEntry", **common, RuleNumber=free, **allow)]
-    return _make_room(acl, lowest, used, common, allow)
-
-
-def _make_room(
-    acl: NetworkAcl,
-    lowest: int,
-    used: Mapping[int, object],
-    common: dict[str, object],
-    allow: dict[str, object],
-) -> list[AwsCall]:
-    """Write the deny once more under the next free number, then put the allow in its place."""
-    direction = common["Egress"]
-    deny = next(e for e in acl.entries if e.number == lowest and e.is_egress == direction)
-    after = next(n for n in range(lowest + 1, FINAL_DENY) if n not in used)
-    ports = (
-        {} if deny.ports is None else {"PortRange": {"From": deny.ports[0], "To": deny.ports[1]}}
-    )
-    option = "Ipv6CidrBlock" if ":" in deny.cidr else "CidrBlock"
-    again = {"Protocol": deny.protocol, **ports, option: deny.cidr, "RuleAction": "deny"}
-    return [
-        call("ec2", "CreateNetworkAclEntry", **common, RuleNumber=after, **again),
-        call("ec2", "ReplaceNetworkAclEntry", **common, RuleNumber=lowest, **allow),
-    ]
-
-
-def _cidr(peer: End) -> dict[str, object]:
-    """The peer's whole subnet: its interface may get another address in it."""
-    if peer.subnet is None:
-        return {"CidrBlock": f"{peer.address}/32"}
-    if ":" in peer.address:
-        return {"Ipv6CidrBlock": next(iter(peer.subnet.ipv6_cidrs), f"{peer.address}/128")}
-    return {"CidrBlock": peer.subnet.cidr}
-
-
-def _ends(path: Path, one: Checkpoint) -> tuple[End, End]:
-    """From where to where the packets of a checkpoint travel."""
-    if one.kind is Kind.REPLY_ROUTE:
-        return path.destination, path.source
-    return path.source, path.destination
-
-
-def _table(network: Network, table_id: str) -> RouteTable | None:
-    tables = network.tables.all if network.tables else ()
-    return next((t for t in tables if t.table_id == table_id), None)
-
-
-def _peer_route(way: Way, one: Checkpoint, table: RouteTable) -> Fix | None:
-    here, there = _ends(way.today, one)
-    peerings = way.network.peerings
-    if here.subnet is None or there.subnet is None or peerings is None:
-        return None
-    peering = peerings.between(here.subnet.vpc_id, there.subnet.vpc_id)
-    if peering is None or peering.status != "active":
-        return None
-    ranges = peering.ranges_of(there.subnet.vpc_id) or (there.subnet.cidr,)
-    wanted = next((c for c in ranges if holds(c, there.address)), there.subnet.cidr)
-    taken = any(r.destination == wanted for r in table.routes)
-    asked = {
-        "RouteTableId": table.table_id,
-        **_to(wanted),
-        "VpcPeeringConnectionId": peering.peering_id,
-    }
-    if taken:
-        return Fix(
-            (call("ec2", "ReplaceRoute", **asked),),
-            no_undo="the route led nowhere",
-        )
-    undo = call("ec2", "DeleteRoute", RouteTableId=table.table_id, **_to(wanted))
-    return Fix((call("ec2", "CreateRoute", **asked),), undo=(undo,))
-
-
-def _to(destination: str) -> dict[str, object]:
-    if destination.startswith("pl-"):
-        return {"DestinationPrefixListId": destination}
-    if ":" in destination:
-        return {"DestinationIpv6CidrBlock": destination}
-    return {"DestinationCidrBlock": destination}

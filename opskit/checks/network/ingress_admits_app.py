@@ -5,7 +5,8 @@ Found by: the groups' rules, and a connection tried from the instance; a securit
 silence, so the client sees a time-out.
 Looks alike: a network ACL's drop (NET004, NET007), a route's (NET009), a stopped database (RDS001),
 a stale address (PAR007).
-Fix: one rule that names the app's group, for the database's port.
+Fix: attach the group that the app or the database has lost; else one rule that names the app's group,
+for the database's port.
 Not the fix: 0.0.0.0/0, a public address, or the whole VPC's range.
 """
 
@@ -16,13 +17,16 @@ from opskit.checks.network.passage import at_ingress
 from opskit.facts.interface import Fact
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.security_groups import SecurityGroups
+from opskit.reachability.group_members import GroupMembers
 from opskit.reachability.path import Path, Reason
 from opskit.reachability.way import Way
 
 explains = ("tcp", "tls", "auth", "app")
 
 
-def check(way: Way, groups: SecurityGroups, probe: Fact[InstanceProbe]) -> Finding:
+def check(
+    way: Way, groups: SecurityGroups, probe: Fact[InstanceProbe], members: GroupMembers
+) -> Finding:
     """Judge today's way at the database's groups."""
 
     def say(path: Path) -> str:
@@ -31,4 +35,4 @@ def check(way: Way, groups: SecurityGroups, probe: Fact[InstanceProbe]) -> Findi
         who = groups.labels(peers)
         return f"{groups.labels(own)} admits {path.port} from {others} only, not from {who}"
 
-    return at_ingress(way, groups, probe, Reason.OTHER_GROUP, say)
+    return at_ingress(way, groups, probe, members, Reason.OTHER_GROUP, say)

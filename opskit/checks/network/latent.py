@@ -1,13 +1,14 @@
-"""What the checks of faults to come share: ways that are not today's, and how they are mended."""
+"""What the checks of faults to come share: paths that are not today's, and how they are fixed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from opskit.checks.fix import Fix
-from opskit.checks.network import fixes
-from opskit.checks.network.passage import ACLS
-from opskit.reachability.path import Checkpoint, Kind, Outcome, Path
+from opskit.checks.fix import Remedy
+from opskit.checks.network.fix_context import to_database
+from opskit.checks.network.fixes import open_paths
+from opskit.reachability.group_members import GroupMembers
+from opskit.reachability.path import Checkpoint, Path
 from opskit.reachability.way import Elsewhere, Way
 
 
@@ -22,14 +23,14 @@ def newly_broken(way: Way, path: Path) -> list[Checkpoint]:
     return [c for c in path.broken if today.get((c.kind, c.place)) is not c.outcome]
 
 
-def fix_of(way: Way, path: Path, broken: Sequence[Checkpoint]) -> Fix | None:
-    """The change for the first of several broken checkpoints, or for all where ACLs drop."""
-    acls = [c for c in broken if c.kind in ACLS]
-    if acls:
-        return fixes.entries_of(way.network, path, acls)
-    first = broken[0]
-    if first.outcome is not Outcome.DROP:
-        return None
-    if first.kind is Kind.INGRESS:
-        return fixes.ingress_of(path)
-    return fixes.egress_of(path) if first.kind is Kind.EGRESS else None
+def fix_of(way: Way, blocked: Sequence[Elsewhere], members: GroupMembers) -> Remedy:
+    """One fix for all blocked paths. Nothing is attached: their ends do not exist yet."""
+    context = to_database(members, may_attach=False)
+    paths = [e.path for e in blocked]
+    return open_paths(context, way.network, paths, lambda path: newly_broken(way, path))
+
+
+def others_blocked(blocked: Sequence[Elsewhere]) -> str:
+    """The other subnets that are blocked, as the end of a sentence; empty when there are none."""
+    labels = list(dict.fromkeys(e.subnet.label for e in blocked))[1:]
+    return f"; the same holds for {', '.join(labels)}" if labels else ""

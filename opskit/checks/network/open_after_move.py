@@ -11,14 +11,14 @@ Not the fix: pinning the database to one zone.
 
 from __future__ import annotations
 
-from opskit.checks.fix import Fix
 from opskit.checks.interface import Finding, derived, passed, skipped, warned
 from opskit.checks.network import latent
+from opskit.reachability.group_members import GroupMembers
 from opskit.reachability.path import Outcome
 from opskit.reachability.way import Way
 
 
-def check(way: Way) -> Finding:
+def check(way: Way, members: GroupMembers) -> Finding:
     """Judge the other places; what is broken today already has its own code."""
     if way.today.outcome is Outcome.DROP:
         return skipped("the way is not open today")
@@ -28,9 +28,9 @@ def check(way: Way) -> Finding:
         return passed(f"the way is open to all {count} subnets of the database")
     first = blocked[0]
     broken = latent.newly_broken(way, first.path)
-    fix: Fix | None = latent.fix_of(way, first.path, broken)
     return warned(
-        f"{broken[0].place} would drop the connection {first.why}: {broken[0].decided_by}",
+        f"{broken[0].place} would drop the connection {first.why}: {broken[0].decided_by}"
+        f"{latent.others_blocked(blocked)}",
         derived(first.path.line),
-        fix=fix,
+        fix=latent.fix_of(way, blocked, members),
     )

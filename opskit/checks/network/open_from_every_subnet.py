@@ -15,11 +15,12 @@ from opskit.checks.interface import Finding, derived, passed, reported, skipped,
 from opskit.checks.network import latent
 from opskit.facts.app_subnets import AppSubnets
 from opskit.facts.interface import Fact, Unknown
+from opskit.reachability.group_members import GroupMembers
 from opskit.reachability.path import Outcome
 from opskit.reachability.way import Way
 
 
-def check(way: Way, subnets: Fact[AppSubnets]) -> Finding:
+def check(way: Way, subnets: Fact[AppSubnets], members: GroupMembers) -> Finding:
     """Judge the other subnets of the app."""
     if isinstance(subnets, Unknown):
         return undecided(subnets.reason, *subnets.missing)
@@ -34,8 +35,8 @@ def check(way: Way, subnets: Fact[AppSubnets]) -> Finding:
     broken = latent.newly_broken(way, first.path)
     return warned(
         f"{broken[0].place} would drop the connection from {first.subnet.label}: "
-        f"{broken[0].decided_by}",
+        f"{broken[0].decided_by}{latent.others_blocked(blocked)}",
         derived(first.path.line),
         reported(first.why),
-        fix=latent.fix_of(way, first.path, broken),
+        fix=latent.fix_of(way, blocked, members),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from opskit.checks.fix import Remedy
+from opskit.checks.fix import Advice, Remedy
 from opskit.checks.interface import (
     Evidence,
     Finding,
@@ -16,16 +16,16 @@ from opskit.checks.interface import (
     undecided,
     warned,
 )
-from opskit.checks.network import fixes
+from opskit.checks.network.fix_context import to_database
+from opskit.checks.network.fixes import open_paths
 from opskit.facts.interface import Fact, Known
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.security_groups import SecurityGroups
 from opskit.instance.probe import Connection
+from opskit.reachability.group_members import GroupMembers
 from opskit.reachability.path import Checkpoint, Kind, Outcome, Path, Reason
 from opskit.reachability.way import Way
 
-ACLS = (Kind.ACL_OUT, Kind.ACL_IN, Kind.REPLY_ACL_OUT, Kind.REPLY_ACL_IN)
-ROUTES = (Kind.ROUTE, Kind.REPLY_ROUTE)
 NEEDS = {
     Kind.EGRESS: "ec2:GetManagedPrefixListEntries",
     Kind.INGRESS: "ec2:GetManagedPrefixListEntries",
@@ -35,7 +35,6 @@ NEEDS = {
 """What would make an unknown checkpoint known; for an ACL it is ec2:DescribeNetworkAcls."""
 
 Say = Callable[[Path, Checkpoint], str]
-Mend = Callable[[Way, Sequence[Checkpoint]], Remedy | None]
 
 
 def verdict(
@@ -46,7 +45,7 @@ def verdict(
     *,
     good: str,
     say: Say,
-    mend: Mend,
+    members: GroupMembers | None = None,
 ) -> Finding:
     """Judge today's way under some reasons.
 
@@ -54,13 +53,24 @@ def verdict(
         kinds: the checkpoints that the check looks at.
         good: what is so when they let everything pass.
         say: the cause in a sentence, of the first checkpoint that is broken so.
-        mend: the smallest change that opens all of them.
+        members: for a fix of security groups: who carries which.
     """
+
+    def broken_of(path: Path) -> list[Checkpoint]:
+        return [c for c in path.checkpoints if c.kind in kinds and c.reason in reasons]
+
     here = [c for c in way.today.checkpoints if c.kind in kinds]
-    broken = [c for c in here if c.reason in reasons]
+    broken = broken_of(way.today)
     seen = connection(way, probe)
     if broken:
-        return _broken(way, broken, seen, say(way.today, broken[0]), mend)
+        context, cause = to_database(members), say(way.today, broken[0])
+        return _broken(
+            way,
+            broken,
+            seen,
+            cause,
+            lambda: open_paths(context, way.network, [way.today], broken_of),
+        )
     unknown = [c for c in here if c.outcome is Outcome.UNKNOWN]
     if unknown and seen is not None and seen.is_connected:
         return passed(f"the instance connects; {unknown[0].decided_by}", observed(seen.words))
@@ -77,6 +87,7 @@ def at_ingress(
     way: Way,
     groups: SecurityGroups,
     probe: Fact[InstanceProbe],
+    members: GroupMembers,
     reason: Reason,
     say: Callable[[Path], str],
 ) -> Finding:
@@ -89,7 +100,7 @@ def at_ingress(
         (reason,),
         good=good,
         say=lambda path, _: say(path),
-        mend=fixes.ingress,
+        members=members,
     )
 
 
@@ -112,7 +123,11 @@ def rules_of(path: Path, broken: Sequence[Checkpoint]) -> tuple[Evidence, ...]:
 
 
 def _broken(
-    way: Way, broken: list[Checkpoint], seen: Connection | None, cause: str, mend: Mend
+    way: Way,
+    broken: list[Checkpoint],
+    seen: Connection | None,
+    cause: str,
+    build_fix: Callable[[], Remedy],
 ) -> Finding:
     rules = rules_of(way.today, broken)
     if seen is not None:
@@ -122,8 +137,19 @@ def _broken(
         return warned(
             f"{cause}; yet the instance connected, so a rule or an interface is not known here",
             *rules,
+            fix=_not_known(seen, broken[0]),
         )
-    fix = mend(way, broken)
+    fix = build_fix()
     if not is_total and not way.knows_ports:
         return warned(f"{cause}, if the instance connects from such ports", *rules, fix=fix)
     return failed(cause, *rules, fix=fix)
+
+
+def _not_known(seen: Connection, broken: Checkpoint) -> Advice:
+    """Advice where a connection contradicts the rules: none of them is changed."""
+    from_where = f" from {seen.local_address}" if seen.local_address else ""
+    return Advice(
+        f"Change nothing yet: the instance reaches {seen.address}:{seen.port}{from_where}. Look at whether "
+        f"{broken.place} was changed this minute, and whether another interface, subnet or proxy carries the "
+        "connection; then run the diagnosis again."
+    )

@@ -12,8 +12,8 @@ Not the fix: a public address for the database.
 from __future__ import annotations
 
 from opskit.checks.interface import Finding
-from opskit.checks.network import fixes
-from opskit.checks.network.passage import ROUTES, verdict
+from opskit.checks.network.fixes import ROUTES
+from opskit.checks.network.passage import verdict
 from opskit.facts.interface import Fact
 from opskit.facts.probe import InstanceProbe
 from opskit.reachability.path import Checkpoint, Kind, Path, Reason
@@ -32,6 +32,4 @@ def check(way: Way, probe: Fact[InstanceProbe]) -> Finding:
         return f"{table} leads {whose} nowhere near {there.name}: {one.decided_by}"
 
     good = "the route tables lead to the database and back"
-    return verdict(
-        way, probe, ROUTES, (Reason.NO_ROUTE,), good=good, say=say, mend=fixes.missing_route
-    )
+    return verdict(way, probe, ROUTES, (Reason.NO_ROUTE,), good=good, say=say)

@@ -11,8 +11,8 @@ Not the fix: copying routes into the main table, which other subnets follow too.
 from __future__ import annotations
 
 from opskit.checks.interface import Finding
-from opskit.checks.network import fixes
-from opskit.checks.network.passage import ROUTES, verdict
+from opskit.checks.network.fixes import ROUTES
+from opskit.checks.network.passage import verdict
 from opskit.facts.interface import Fact
 from opskit.facts.probe import InstanceProbe
 from opskit.reachability.path import Checkpoint, Kind, Path, Reason
@@ -29,6 +29,4 @@ def check(way: Way, probe: Fact[InstanceProbe]) -> Finding:
         return f"the main table decides for {whose}, and it does not lead there: {one.decided_by}"
 
     good = "the route tables lead to the database and back"
-    return verdict(
-        way, probe, ROUTES, (Reason.MAIN_TABLE,), good=good, say=say, mend=fixes.own_table
-    )
+    return verdict(way, probe, ROUTES, (Reason.MAIN_TABLE,), good=good, say=say)

@@ -11,10 +11,12 @@ Not the fix: a longer time-out in the app.
 
 from __future__ import annotations
 
+from opskit.checks.fix import Advice
 from opskit.checks.interface import Finding, derived, failed, observed, passed, skipped, undecided
 from opskit.facts.dns import Host
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.probe import InstanceProbe
+from opskit.instance.probe import Connection
 from opskit.reachability.path import Outcome
 from opskit.reachability.way import Way
 
@@ -44,5 +46,37 @@ def check(host: Host, probe: Fact[InstanceProbe], way: Fact[Way]) -> Finding:
             f"{found.words}, although every group, ACL and route lets it pass",
             seen,
             derived(way.value.today.line),
+            fix=_advice_where_open(host, found, way.value),
         )
-    return failed(found.words, seen)
+    return failed(found.words, seen, fix=_advice(way))
+
+
+def _advice_where_open(host: Host, found: Connection, way: Way) -> Advice:
+    """Where to look when the rules let pass what got no answer."""
+    current = way.today.destination.address
+    if found.address and found.address != current:
+        return Advice(
+            f"The instance tried {found.address}, but the database was found at {current}. Correct what "
+            f"names {found.address} ({host.source}, /etc/hosts, a resolver's cache), then restart the app."
+        )
+    return Advice(
+        "On the instance, look at its own firewall (nft list ruleset, iptables -S OUTPUT), at the network of "
+        "the container, and at conntrack_allowance_exceeded (ethtool -S). If rules were changed this minute, "
+        f"try again: timeout 3 bash -c '</dev/tcp/{found.address}/{found.port}'"
+    )
+
+
+def _advice(way: Fact[Way]) -> Advice:
+    """Where to look when a rule stands in the way, or the rules were not judged."""
+    if isinstance(way, Unknown):
+        return Advice(
+            f"The rules on the path were not judged: {way.reason}. `opskit operator` says which rights are "
+            "missing; check security groups, network ACLs and routes by hand."
+        )
+    today = way.value.today
+    if today.broken:
+        return Advice(f"{today.broken[0].place} stands in the way: see the finding on it.")
+    unknown = next(c for c in today.checkpoints if c.outcome is Outcome.UNKNOWN)
+    return Advice(
+        f"All rules that are known let it pass; look at {unknown.place}, which is not: {unknown.decided_by}."
+    )

@@ -1,0 +1,202 @@
+"""Finds the security group that the app or its database has lost, and attaches it again.
+
+A group counts as lost only where the evidence says so: its rules or its name in the other end's rules
+would let the connection through, and it is carried by the end's siblings or by nothing that is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from opskit.checks.after import MOST_GROUPS
+from opskit.checks.fix import Advice, AwsCall, Danger, Fix, Remedy
+from opskit.checks.fix_commands import call
+from opskit.checks.network.fix_context import DEFAULT_GROUP, FixContext, Role
+from opskit.checks.network.opened_flows import opened_by
+from opskit.facts.instances import Interface
+from opskit.facts.security_groups import SecurityGroup
+from opskit.reachability.group_members import GroupMembers, MemberKind
+from opskit.reachability.path import End, Kind, Network, Outcome, Path, trace
+
+KIN = {
+    Role.APP: {MemberKind.APP, MemberKind.SIBLING},
+    Role.DATABASE: {MemberKind.DATABASE, MemberKind.OTHER_DATABASE},
+}
+"""Role -> whose groups an end of this role would carry too."""
+EVERYWHERE = ("0.0.0.0/0", "::/0")
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A group that would let the connection through if an end carried it.
+
+    Attributes:
+        kin: labels of the members that carry it; none where nothing that is known does.
+    """
+
+    role: Role
+    end: End
+    group: SecurityGroup
+    kin: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        """The attachment in words."""
+        return f"{self.group.label} to {self.end.name}"
+
+
+def attach(context: FixContext, network: Network, path: Path, kind: Kind) -> Remedy | None:
+    """Attach the one group that was lost; None where there is no sign of one."""
+    members = context.members
+    if members is None or not members.is_complete or not context.may_attach:
+        return None
+    found = list(_candidates(context, members, network, path, kind))
+    chosen = [c for c in found if c.kin] or found
+    if not chosen:
+        return None
+    if len(chosen) > 1:
+        listed = ", or ".join(c.words for c in chosen)
+        return Advice(
+            f"No command is offered: several groups would let the connection through. Attach the one that "
+            f"was lost: {listed}."
+        )
+    one = chosen[0]
+    if len(one.end.group_ids) >= MOST_GROUPS:
+        return Advice(
+            f"{one.words} cannot be attached: an interface carries {MOST_GROUPS} groups at most."
+        )
+    caution = opened_by(network.groups, path, one.end, one.group)
+    remedy = _to_app(members, one) if one.role is Role.APP else _to_database(members, one)
+    if isinstance(remedy, Advice):
+        return remedy
+    return replace(remedy, caution=" ".join(filter(None, (caution, remedy.caution))))
+
+
+def _candidates(
+    context: FixContext, members: GroupMembers, network: Network, path: Path, kind: Kind
+) -> Iterator[_Candidate]:
+    for role, end in context.ends(path):
+        if role not in KIN or end.subnet is None:
+            continue
+        for group in network.groups.by_id.values():
+            is_here = group.vpc_id == end.subnet.vpc_id and group.name != DEFAULT_GROUP
+            if not is_here or group.group_id in end.group_ids:
+                continue
+            carriers = members.of(group.group_id)
+            if any(m.kind not in KIN[role] for m in carriers):
+                continue
+            if role is Role.APP:
+                is_lost = bool(carriers) or _may_be_the_apps(members, group, kind)
+            else:
+                # Where it has a group of its own, another database's group is none that it lost.
+                is_foreign = bool(carriers) and _has_own_group(context, network, end)
+                is_lost = not is_foreign and not _is_open_to_all(group)
+            if is_lost and _opens(network, path, kind, end, group):
+                yield _Candidate(role, end, group, tuple(m.label for m in carriers))
+
+
+def _may_be_the_apps(members: GroupMembers, group: SecurityGroup, kind: Kind) -> bool:
+    """Whether a group that nothing carries may be the app's.
+
+    A new group lets everything out, which says nothing of whose it is; siblings without it say that it is
+    not the app's.
+    """
+    is_named = kind is Kind.INGRESS and not _is_open_to_all(group)
+    return is_named and members.knows_balancer and not members.has(MemberKind.SIBLING)
+
+
+def _is_open_to_all(group: SecurityGroup) -> bool:
+    return any(c in EVERYWHERE for rule in group.ingress for c in rule.cidrs)
+
+
+def _has_own_group(context: FixContext, network: Network, end: End) -> bool:
+    """Whether an end carries a group that nothing else is known to carry."""
+    own = [network.groups.by_id[g] for g in end.group_ids if g in network.groups.by_id]
+    return any(
+        g.name != DEFAULT_GROUP and not context.outsiders(g.group_id, Role.DATABASE) for g in own
+    )
+
+
+def _opens(network: Network, path: Path, kind: Kind, end: End, group: SecurityGroup) -> bool:
+    """Whether the connection passes a checkpoint once an end carries a group."""
+    changed = replace(end, group_ids=(*end.group_ids, group.group_id))
+    source = changed if end is path.source else path.source
+    destination = changed if end is path.destination else path.destination
+    judged = trace(network, source, destination, path.port, path.client_ports)
+    return all(c.outcome is Outcome.PASS for c in judged.checkpoints if c.kind is kind)
+
+
+def _to_app(members: GroupMembers, one: _Candidate) -> Remedy:
+    """Attach a group to the interface by which the app connects."""
+    if members.app.task is not None:
+        return Advice(
+            f"Add {one.group.label} to the security groups of the ECS service's network configuration "
+            "(ecs:UpdateService): the interface of a task belongs to ECS."
+        )
+    interface = _interface(members, one.end)
+    if interface is None:
+        return Advice(f"Attach {one.words}: the id of its network interface is not known here.")
+    place = {"NetworkInterfaceId": interface.interface_id}
+    present = list(one.end.group_ids)
+    groups = [*present, one.group.group_id]
+    operation = "ModifyNetworkInterfaceAttribute"
+    return Fix(
+        (call("ec2", operation, **place, Groups=groups),),
+        undo=(call("ec2", operation, **place, Groups=present),),
+        dangers=(Danger.WIDENS_ACCESS,),
+        ask=_ask(one, "app"),
+        caution=_carried(one),
+    )
+
+
+def _interface(members: GroupMembers, end: End) -> Interface | None:
+    return next(
+        (
+            i
+            for i in members.app.instance.interfaces
+            if i.interface_id and end.address in (i.address, *i.ipv6_addresses)
+        ),
+        None,
+    )
+
+
+def _to_database(members: GroupMembers, one: _Candidate) -> Remedy:
+    database = members.database
+    if database.cluster_id is not None:
+        return Advice(
+            f"Attach {one.group.label} to cluster {database.cluster_id} (rds:ModifyDBCluster): its "
+            "instances take their security groups from it."
+        )
+    place = {"DBInstanceIdentifier": database.identifier}
+    present = list(one.end.group_ids)
+    groups = [*present, one.group.group_id]
+    pending = ", ".join(database.pending)
+    interrupts = (Danger.INTERRUPTS_DATABASE,) if pending else ()
+    note = f"Its pending changes are applied at once too: {pending}." if pending else ""
+    return Fix(
+        (_modify(place, groups),),
+        undo=(_modify(place, present),),
+        dangers=(*interrupts, Danger.WIDENS_ACCESS),
+        ask=_ask(one, "database"),
+        caution=" ".join(filter(None, (_carried(one), note))),
+    )
+
+
+def _modify(place: dict[str, str], groups: list[str]) -> AwsCall:
+    return call(
+        "rds", "ModifyDBInstance", **place, VpcSecurityGroupIds=groups, ApplyImmediately=True
+    )
+
+
+def _carried(one: _Candidate) -> str:
+    return f"{one.group.label} is carried by {' and '.join(one.kin)}." if one.kin else ""
+
+
+def _ask(one: _Candidate, whose: str) -> str:
+    if one.kin:
+        return ""
+    return (
+        f"Confirm that {one.group.label} is the {whose}'s own group: no instance, database or load "
+        "balancer that is known here carries it"
+    )

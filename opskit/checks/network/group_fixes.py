@@ -1,0 +1,132 @@
+"""Security group changes: attach the group that an end has lost, else a rule that names the peer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from opskit.checks.after import apply_to
+from opskit.checks.fix import Advice, AwsCall, Danger, Fix, Remedy
+from opskit.checks.fix_commands import call
+from opskit.checks.network.attachments import attach
+from opskit.checks.network.fix_context import DEFAULT_GROUP, FixContext, Role
+from opskit.facts.security_groups import SecurityGroup, SecurityGroups
+from opskit.reachability.path import Checkpoint, End, Kind, Network, Outcome, Path, trace
+
+NO_RANGE = "An address range, or 0.0.0.0/0, is not the fix: it admits more than the app."
+OPERATIONS = {
+    Kind.INGRESS: ("AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress"),
+    Kind.EGRESS: ("AuthorizeSecurityGroupEgress", "RevokeSecurityGroupEgress"),
+}
+
+
+def allow(context: FixContext, network: Network, path: Path, broken: Checkpoint) -> Remedy:
+    """Attach the group that would do; else a rule of the end's own group that names the peer's group."""
+    return attach(context, network, path, broken.kind) or _rule(context, network, path, broken.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """A group of an end, and who carries it besides."""
+
+    group: SecurityGroup
+    outsiders: tuple[str, ...]
+
+    @property
+    def rank(self) -> tuple[bool, bool]:
+        """Lower is better: a group of its own before shared ones, the default group last."""
+        return self.group.name == DEFAULT_GROUP, bool(self.outsiders)
+
+    @property
+    def others(self) -> str:
+        """Who carries it besides, in words; empty when nobody is known to."""
+        if self.group.name == DEFAULT_GROUP:
+            known = ", ".join(self.outsiders)
+            return f"everything without a group of its own{f', such as {known}' if known else ''}"
+        return " and ".join(self.outsiders)
+
+
+def _rule(context: FixContext, network: Network, path: Path, kind: Kind) -> Remedy:
+    (own_role, own_end), (peer_role, peer_end) = context.own_and_peer(path, kind)
+    own = _choice(context, network, own_role, own_end)
+    if own is None or own.group.name == DEFAULT_GROUP:
+        return _no_group(own_end, path, kind)
+    peer = _choice(context, network, peer_role, peer_end)
+    for chosen in (peer, None):
+        fix = _commands(kind, own.group, path.port, _peer(chosen, peer_end))
+        if _opens(network, path, kind, fix):
+            return _labelled(fix, kind, path.port, own, chosen, peer_end)
+    return Advice(
+        f"No command is offered: a rule of {own.group.label} for {peer_end.name} would not decide."
+    )
+
+
+def _choice(context: FixContext, network: Network, role: Role, end: End) -> _Choice | None:
+    """The group of an end that the fewest others carry."""
+    known = [network.groups.by_id[g] for g in end.group_ids if g in network.groups.by_id]
+    found = [_Choice(g, context.outsiders(g.group_id, role)) for g in known]
+    return min(found, key=lambda c: c.rank, default=None)
+
+
+def _peer(chosen: _Choice | None, end: End) -> dict[str, Any]:
+    """The peer of a rule: a group; a single address where references to groups do not count."""
+    if chosen is not None:
+        return {"UserIdGroupPairs": [{"GroupId": chosen.group.group_id}]}
+    if ":" in end.address:
+        return {"Ipv6Ranges": [{"CidrIpv6": f"{end.address}/128"}]}
+    return {"IpRanges": [{"CidrIp": f"{end.address}/32"}]}
+
+
+def _commands(kind: Kind, own: SecurityGroup, port: int, peer: dict[str, Any]) -> Fix:
+    rule = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, **peer}
+    asked = {"GroupId": own.group_id, "IpPermissions": [rule]}
+    does, undoes = OPERATIONS[kind]
+    return Fix(
+        (call("ec2", does, **asked),),
+        undo=(call("ec2", undoes, **asked),),
+        dangers=(Danger.WIDENS_ACCESS,),
+    )
+
+
+def _opens(network: Network, path: Path, kind: Kind, fix: Fix) -> bool:
+    """Whether a rule lets the path through at its checkpoint."""
+    calls = [c for c in fix.commands if isinstance(c, AwsCall)]
+    groups: SecurityGroups = apply_to([network.groups], calls)[SecurityGroups]
+    changed = replace(network, groups=groups)
+    judged = trace(changed, path.source, path.destination, path.port, path.client_ports)
+    return all(c.outcome is Outcome.PASS for c in judged.checkpoints if c.kind is kind)
+
+
+def _labelled(
+    fix: Fix, kind: Kind, port: int, own: _Choice, peer: _Choice | None, peer_end: End
+) -> Fix:
+    """The fix with everything else that its rule concerns."""
+    notes = []
+    if own.others and kind is Kind.INGRESS:
+        notes.append(
+            f"{own.group.label} is carried by {own.others} too, which then take {port} as well."
+        )
+    if own.others and kind is Kind.EGRESS:
+        notes.append(
+            f"{own.group.label} is carried by {own.others} too: the rule lets them out as well."
+        )
+    if peer is not None and peer.others:
+        verb = "may connect" if kind is Kind.INGRESS else "may be connected to"
+        notes.append(
+            f"{peer.group.label} is carried by {peer.others} too, which then {verb} as well."
+        )
+    if peer is None:
+        notes.append(f"References to groups do not count here, so it names {peer_end.address}.")
+    elif kind is Kind.INGRESS:
+        notes.append(NO_RANGE)
+    return replace(fix, caution=" ".join(notes))
+
+
+def _no_group(end: End, path: Path, kind: Kind) -> Advice:
+    """Advice for an end that only carries the VPC's default group."""
+    peer = path.source.name if kind is Kind.INGRESS else path.destination.name
+    way = "from" if kind is Kind.INGRESS else "to"
+    return Advice(
+        f"No command is offered: {end.name} carries only the VPC's default group, which other resources "
+        f"carry too. Attach a group of its own to it, with a rule for tcp {path.port} {way} {peer}."
+    )

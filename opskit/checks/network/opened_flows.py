@@ -1,0 +1,77 @@
+"""Lists every flow that attaching a security group opens besides the wanted one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from opskit.facts.security_groups import Permission, SecurityGroup, SecurityGroups
+from opskit.reachability.difference import rule_changes
+from opskit.reachability.path import End, Path
+
+ITSELF = "itself"
+"""Stands for the interface in rules that mean it by one of its groups."""
+
+
+def opened_by(groups: SecurityGroups, path: Path, end: End, added: SecurityGroup) -> str:
+    """The newly opened flows in one sentence; empty when only the wanted one is."""
+    rows = (*_by_its_rules(groups, path, end, added), *_by_its_name(groups, path, end, added))
+    return f"Opens besides: {'; '.join(dict.fromkeys(rows))}." if rows else ""
+
+
+def _other(path: Path, end: End) -> End:
+    return path.destination if end is path.source else path.source
+
+
+def _by_its_rules(
+    groups: SecurityGroups, path: Path, end: End, added: SecurityGroup
+) -> Iterator[str]:
+    """What the rules of the group let in and out."""
+    carried = [groups.by_id[g] for g in end.group_ids if g in groups.by_id]
+    for way, word in (("ingress", "in, from"), ("egress", "out, to")):
+        is_asked = (way == "egress") is (end is path.source)
+        present = [rule for g in carried for rule in getattr(g, way)]
+        for rule, peer in _single(getattr(added, way)):
+            is_wanted = is_asked and peer in _other(path, end).group_ids and _is_just(rule, path)
+            if not is_wanted and rule_changes(present, [*present, rule]):
+                yield f"{rule.ports_words} {word} {groups.label(peer)}"
+
+
+def _by_its_name(
+    groups: SecurityGroups, path: Path, end: End, added: SecurityGroup
+) -> Iterator[str]:
+    """What the rules of other groups let through because they name the group."""
+    for group in groups.by_id.values():
+        for way, word in (("ingress", "out, to members of"), ("egress", "in, from members of")):
+            rules: tuple[Permission, ...] = getattr(group, way)
+            present = list(_meaning(rules, end.group_ids))
+            is_asked = (way == "ingress") is (end is path.source)
+            is_other = is_asked and group.group_id in _other(path, end).group_ids
+            for rule in _meaning(rules, (added.group_id,)):
+                is_wanted = is_other and _is_just(rule, path)
+                if not is_wanted and rule_changes(present, [*present, rule]):
+                    yield f"{rule.ports_words} {word} {group.label}"
+
+
+def _meaning(rules: Iterable[Permission], group_ids: tuple[str, ...]) -> Iterator[Permission]:
+    """The rules that mean an interface by one of its groups."""
+    for rule in rules:
+        if set(rule.group_ids) & set(group_ids):
+            yield replace(rule, group_ids=(ITSELF,), cidrs=(), prefix_list_ids=())
+
+
+def _single(rules: Iterable[Permission]) -> Iterator[tuple[Permission, str]]:
+    """Each peer of each rule by itself."""
+    for rule in rules:
+        alone = replace(rule, group_ids=(), cidrs=(), prefix_list_ids=())
+        for group in rule.group_ids:
+            yield replace(alone, group_ids=(group,)), group
+        for cidr in rule.cidrs:
+            yield replace(alone, cidrs=(cidr,)), cidr
+        for prefix_list in rule.prefix_list_ids:
+            yield replace(alone, prefix_list_ids=(prefix_list,)), prefix_list
+
+
+def _is_just(rule: Permission, path: Path) -> bool:
+    """Whether a rule is for TCP on the path's port and nothing else."""
+    return rule.is_tcp and rule.from_port == rule.to_port == path.port

@@ -1,0 +1,184 @@
+"""Routes that lead a path to the other end, with every destination that they send elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from opskit.checks.after import apply_to
+from opskit.checks.fix import Advice, AwsCall, Fix, Remedy
+from opskit.checks.fix_commands import call
+from opskit.checks.network.acl_fixes import range_of
+from opskit.facts.neighbourhood import Peering
+from opskit.facts.routes import LOCAL, Route, RouteTable, RouteTables
+from opskit.reachability import route
+from opskit.reachability.addresses import contains, holds, span
+from opskit.reachability.difference import RouteChange, route_changes
+from opskit.reachability.path import Checkpoint, End, Kind, Network, Path, Reason
+from opskit.reachability.route import Course
+
+NO_ROUTE_UNDO = "a route cannot be made to a target that is gone"
+DEAD_ENDS = ("no route", "black hole", "igw-", "eigw-")
+"""Next hops that take no packet to a private address anywhere."""
+NO_ASSOCIATION_UNDO = (
+    "the id of the association is known only afterwards: ec2:DescribeRouteTables names it"
+)
+
+
+def lead(network: Network, path: Path, broken: Checkpoint) -> Remedy:
+    """The change of routes that leads packets of a checkpoint to the other end."""
+    table = _table(network, broken.ids[0])
+    if table is None:
+        return Advice(f"No command is offered: {broken.place} was not read.")
+    if broken.reason is Reason.MAIN_TABLE:
+        return _own_table(network, table, broken)
+    here, there = _ends(path, broken)
+    dead = broken.route.route if broken.route else None
+    if broken.reason is Reason.BLACKHOLE and dead is not None:
+        fix = _without_dead(network, table, dead, here, there)
+        if fix is not None:
+            return fix
+    return _over_peering(network, table, broken, here, there)
+
+
+def _table(network: Network, table_id: str) -> RouteTable | None:
+    tables = network.tables.all if network.tables else ()
+    return next((t for t in tables if t.table_id == table_id), None)
+
+
+def _ends(path: Path, broken: Checkpoint) -> tuple[End, End]:
+    """From where to where the packets of a checkpoint travel."""
+    if broken.kind is Kind.REPLY_ROUTE:
+        return path.destination, path.source
+    return path.source, path.destination
+
+
+def _own_table(network: Network, main: RouteTable, broken: Checkpoint) -> Fix:
+    """Give the subnet the table that leads there."""
+    better, subnet = broken.ids[1:]
+    found = _table(network, better)
+    changes = route_changes(main, found, network.lists.cidrs_of) if found else ()
+    return Fix(
+        (call("ec2", "AssociateRouteTable", RouteTableId=better, SubnetId=subnet),),
+        no_undo=NO_ASSOCIATION_UNDO,
+        caution=f"All traffic of {subnet} follows {better} then. {_listed(changes)}",
+    )
+
+
+def _listed(changes: tuple[RouteChange, ...]) -> str:
+    """Every destination that gets another next hop, as one sentence."""
+    return f"Destinations with another next hop: {'; '.join(c.text for c in changes)}."
+
+
+def _without_dead(
+    network: Network, table: RouteTable, dead: Route, here: End, there: End
+) -> Fix | None:
+    """Delete a dead route where the routes that are left lead there once all dead ones are gone."""
+    rest = replace(table, routes=tuple(r for r in table.routes if r.state != "blackhole"))
+    if dead.state != "blackhole" or dead.is_propagated or not _arrives(network, rest, here, there):
+        return None
+    command = call("ec2", "DeleteRoute", RouteTableId=table.table_id, **_to(dead.destination))
+    changes = route_changes(table, _after(table, command), network.lists.cidrs_of)
+    return Fix(
+        (command,),
+        no_undo=NO_ROUTE_UNDO,
+        caution=_listed(changes),
+    )
+
+
+def _arrives(network: Network, table: RouteTable, here: End, there: End) -> bool:
+    decision = route.decide(
+        table,
+        there.address,
+        from_vpc=here.subnet.vpc_id if here.subnet else "",
+        to_vpc=there.subnet.vpc_id if there.subnet else "",
+        peerings=network.peerings,
+        lists=network.lists.cidrs_of,
+    )
+    return decision.course is Course.ARRIVES
+
+
+def _after(table: RouteTable, command: AwsCall) -> RouteTable:
+    changed: RouteTables = apply_to([RouteTables((table,))], [command])[RouteTables]
+    return changed.all[0]
+
+
+def _over_peering(
+    network: Network, table: RouteTable, broken: Checkpoint, here: End, there: End
+) -> Remedy:
+    """A route over the peering connection of the two VPCs, as wide as it takes no living route away."""
+    peering = _peering(network, here, there)
+    if peering is None or there.subnet is None:
+        return _no_peering(table, broken, here, there)
+    ranges = peering.ranges_of(there.subnet.vpc_id)
+    whole = next((c for c in ranges if holds(c, there.address)), "")
+    present = broken.route.route if broken.route else None
+    wanted, same = range_of(there), present.destination if present else ""
+    candidates = (whole, wanted, "" if same.startswith("pl-") else same)
+    for destination in dict.fromkeys(c for c in candidates if c):
+        fix = _peer_route(table, destination, peering.peering_id)
+        after = _after(table, next(c for c in fix.commands if isinstance(c, AwsCall)))
+        changes = route_changes(table, after, network.lists.cidrs_of)
+        if _arrives(network, after, here, there) and _spares_living(changes, wanted):
+            return replace(fix, caution=_listed(changes))
+    return Advice(
+        f"No command is offered: a route to {peering.peering_id} for {wanted} would not decide in "
+        f"{table.label}, or would take other packets from a living route. Compare them with its owner."
+    )
+
+
+def _peering(network: Network, here: End, there: End) -> Peering | None:
+    """The active peering connection between the VPCs of two ends."""
+    if network.peerings is None or here.subnet is None or there.subnet is None:
+        return None
+    found = network.peerings.between(here.subnet.vpc_id, there.subnet.vpc_id)
+    return found if found is not None and found.status == "active" else None
+
+
+def _peer_route(table: RouteTable, destination: str, peering_id: str) -> Fix:
+    place = {"RouteTableId": table.table_id, **_to(destination)}
+    to_peering = {**place, "VpcPeeringConnectionId": peering_id}
+    present = next(
+        (r for r in table.routes if r.destination == destination and not r.is_propagated), None
+    )
+    if present is None:
+        undo = call("ec2", "DeleteRoute", **place)
+        return Fix((call("ec2", "CreateRoute", **to_peering),), undo=(undo,))
+    replaced = (call("ec2", "ReplaceRoute", **to_peering),)
+    if present.state == "blackhole":
+        return Fix(replaced, no_undo="the route led nowhere")
+    if present.target.startswith("pcx-"):
+        old = {**place, "VpcPeeringConnectionId": present.target}
+        return Fix(replaced, undo=(call("ec2", "ReplaceRoute", **old),))
+    return Fix(
+        replaced, no_undo=f"the route led to {present.target}, which is to be written by hand"
+    )
+
+
+def _spares_living(changes: tuple[RouteChange, ...], wanted: str) -> bool:
+    """Whether no other destination than the wanted one loses a next hop that takes packets there."""
+    others = [c for c in changes if not all(contains(span(wanted), span(r)) for r in c.ranges)]
+    return all(c.old.startswith(DEAD_ENDS) for c in others) and not any(
+        c.old == LOCAL for c in changes
+    )
+
+
+def _no_peering(table: RouteTable, broken: Checkpoint, here: End, there: End) -> Advice:
+    one, other = (e.subnet.vpc_id if e.subnet else e.name for e in (here, there))
+    if one != other:
+        return Advice(
+            f"No command is offered: no active peering connection joins {one} and {other}. Connect them "
+            f"first, then give {table.label} a route to {range_of(there)}."
+        )
+    return Advice(
+        f"No command is offered: in {table.label}, {broken.decided_by}. Within {one} the local route should "
+        "decide: correct the table with its owner."
+    )
+
+
+def _to(destination: str) -> dict[str, Any]:
+    if destination.startswith("pl-"):
+        return {"DestinationPrefixListId": destination}
+    if ":" in destination:
+        return {"DestinationIpv6CidrBlock": destination}
+    return {"DestinationCidrBlock": destination}

@@ -1,0 +1,218 @@
+"""Which flows a change opens or closes: two states compared exactly, packet class by packet class.
+
+Addresses, ports and protocols are cut at every edge that a rule of either state has, so that all packets
+of one cell are decided alike, and one decision a cell is a proof.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from opskit.facts.routes import RouteTable
+from opskit.facts.security_groups import ALL_PROTOCOLS, Permission
+from opskit.facts.subnets import AclEntry, NetworkAcl
+from opskit.reachability import route
+from opskit.reachability.addresses import (
+    Interval,
+    Span,
+    address_text,
+    cidrs_of,
+    contains,
+    cut,
+    span,
+)
+
+ALL_PORTS = (0, 65535)
+WITH_PORTS = ("6", "17")
+NUMBERS = {"tcp": "6", "udp": "17", "icmp": "1", "icmpv6": "58"}
+OTHER = "other"
+"""Stands for every protocol that no rule names."""
+
+
+@dataclass(frozen=True, slots=True)
+class AclChange:
+    """Packets that an ACL decides differently; `old` and `new` are the deciding entries, None the final
+    deny.
+    """
+
+    is_egress: bool
+    addresses: Span
+    protocol: str
+    ports: Interval
+    old: AclEntry | None
+    new: AclEntry | None
+
+    @property
+    def is_opened(self) -> bool:
+        """Whether the packets pass afterwards."""
+        return self.new is not None and self.new.allows
+
+    def is_within(self, *, is_egress: bool, cidr: str, ports: Interval) -> bool:
+        """Whether it opens TCP between a range and some ports, and does nothing else."""
+        return (
+            self.is_opened
+            and self.is_egress is is_egress
+            and self.protocol == "6"
+            and contains(span(cidr), self.addresses)
+            and ports[0] <= self.ports[0]
+            and self.ports[1] <= ports[1]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RuleChange:
+    """Packets that a set of security group rules admits only before or only after.
+
+    Attributes:
+        peer: a group, a prefix list, or a range.
+    """
+
+    peer: str | Span
+    protocol: str
+    ports: Interval
+    is_opened: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RouteChange:
+    """Destinations that a route table sends elsewhere; `old` and `new` are next hops in words."""
+
+    ranges: tuple[str, ...]
+    old: str
+    new: str
+
+    @property
+    def text(self) -> str:
+        """The change in one phrase."""
+        return f"{', '.join(self.ranges)} ({self.old} -> {self.new})"
+
+
+def acl_changes(before: NetworkAcl, after: NetworkAcl) -> tuple[AclChange, ...]:
+    """Every class of packets that passes one of two states of an ACL and not the other."""
+    found: list[AclChange] = []
+    for is_egress in (False, True):
+        old = [e for e in before.entries if e.is_egress is is_egress and e.cidr]
+        new = [e for e in after.entries if e.is_egress is is_egress and e.cidr]
+        touched = set(old) ^ set(new)
+        every = [*old, *touched]
+        protocols = {_number(e.protocol) for e in every} - {ALL_PROTOCOLS} | {"6", "17", "1", OTHER}
+        pieces = _port_pieces(e.ports for e in every)
+        for addresses in cut([span(e.cidr) for e in touched], [span(e.cidr) for e in every]):
+            for protocol in sorted(protocols):
+                for ports in pieces if protocol in WITH_PORTS else [ALL_PORTS]:
+                    pair = [_deciding(es, addresses, protocol, ports) for es in (old, new)]
+                    change = AclChange(is_egress, addresses, protocol, ports, *pair)
+                    if (pair[0] is not None and pair[0].allows) is not change.is_opened:
+                        found.append(change)
+    return tuple(found)
+
+
+def _number(protocol: str) -> str:
+    return NUMBERS.get(protocol, protocol)
+
+
+def _port_pieces(ranges: Iterable[Interval | None]) -> list[Interval]:
+    edges = {ALL_PORTS[0], ALL_PORTS[1] + 1}
+    for ports in ranges:
+        if ports is not None:
+            edges |= {e for e in (ports[0], ports[1] + 1) if ALL_PORTS[0] < e <= ALL_PORTS[1]}
+    return [(first, after - 1) for first, after in pairwise(sorted(edges))]
+
+
+def _deciding(
+    entries: Sequence[AclEntry], addresses: Span, protocol: str, ports: Interval
+) -> AclEntry | None:
+    """The first entry that holds a whole cell; entries come in the order of their numbers."""
+    for entry in entries:
+        named = _number(entry.protocol)
+        if named not in (ALL_PROTOCOLS, protocol) or not contains(span(entry.cidr), addresses):
+            continue
+        has_ports = named in WITH_PORTS and entry.ports is not None
+        if not has_ports or (entry.ports and entry.ports[0] <= ports[0] <= entry.ports[1]):
+            return entry
+    return None
+
+
+def rule_changes(
+    before: Sequence[Permission], after: Sequence[Permission]
+) -> tuple[RuleChange, ...]:
+    """Every peer, protocol and port that one of two sets of rules admits and the other does not."""
+    every = (*before, *after)
+    ranges = [span(c) for r in every for c in r.cidrs]
+    names = {n for r in every for n in (*r.group_ids, *r.prefix_list_ids)}
+    protocols = {_number(r.protocol) for r in every} - {ALL_PROTOCOLS} | {"6", "17", "1", OTHER}
+    pieces = _port_pieces(_ports_of(r) for r in every)
+    found: list[RuleChange] = []
+    peers: tuple[str | Span, ...] = (*sorted(names), *cut(ranges, ranges))
+    for peer in peers:
+        for protocol in sorted(protocols):
+            for ports in pieces if protocol in WITH_PORTS else [ALL_PORTS]:
+                old, new = (_admits(rules, peer, protocol, ports) for rules in (before, after))
+                if old is not new:
+                    found.append(RuleChange(peer, protocol, ports, new))
+    return tuple(found)
+
+
+def _ports_of(rule: Permission) -> Interval | None:
+    if rule.from_port is None or rule.to_port is None:
+        return None
+    return rule.from_port, rule.to_port
+
+
+def _admits(rules: Iterable[Permission], peer: str | Span, protocol: str, ports: Interval) -> bool:
+    return any(_names(r, peer) and _covers(r, protocol, ports) for r in rules)
+
+
+def _names(rule: Permission, peer: str | Span) -> bool:
+    if isinstance(peer, str):
+        return peer in rule.group_ids or peer in rule.prefix_list_ids
+    return any(contains(span(c), peer) for c in rule.cidrs)
+
+
+def _covers(rule: Permission, protocol: str, ports: Interval) -> bool:
+    if rule.protocol == ALL_PROTOCOLS:
+        return True
+    own = _ports_of(rule) if _number(rule.protocol) in WITH_PORTS else None
+    return _number(rule.protocol) == protocol and (
+        own is None or own[0] <= ports[0] <= ports[1] <= own[1]
+    )
+
+
+def route_changes(
+    before: RouteTable, after: RouteTable, lists: Mapping[str, tuple[str, ...]]
+) -> tuple[RouteChange, ...]:
+    """Every destination that gets another next hop, those with the same change together."""
+    tables = (before, after)
+    spans = [span(c) for t in tables for r in t.routes for c in route.ranges_of(r, lists) if c]
+    by_change: dict[tuple[str, str], list[Span]] = {}
+    for piece in cut(spans, spans):
+        address = address_text(piece[0], piece[1])
+        old, new = (_next_hop(t, address, lists) for t in tables)
+        if old != new:
+            by_change.setdefault((old, new), []).append(piece)
+    return tuple(
+        RouteChange(tuple(c for s in _joined(spans) for c in cidrs_of(s)), *pair)
+        for pair, spans in by_change.items()
+    )
+
+
+def _next_hop(table: RouteTable, address: str, lists: Mapping[str, tuple[str, ...]]) -> str:
+    found = route.select(table, address, lists)
+    if found is None:
+        return "no route"
+    if found.state == "blackhole":
+        return f"black hole {found.target}".rstrip()
+    return found.target
+
+
+def _joined(spans: Iterable[Span]) -> list[Span]:
+    """Neighbouring spans as one."""
+    found: list[Span] = []
+    for one in sorted(spans):
+        if found and found[-1][0] == one[0] and found[-1][2] + 1 == one[1]:
+            found[-1] = (one[0], found[-1][1], one[2])
+        else:
+            found.append(one)
+    return found

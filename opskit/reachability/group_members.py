@@ -1,0 +1,134 @@
+"""Who carries which security group: the app, its siblings, databases, a load balancer, others."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from opskit.config import Target
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.balancer import Balancer
+from opskit.facts.database import Database
+from opskit.facts.instances import Instance, Instances
+from opskit.facts.interface import Fact, Known
+from opskit.facts.rds import DbInstance, DbInstances
+from opskit.facts.target_health import TargetHealths
+
+
+class MemberKind(Enum):
+    """What a member of a security group is to the app."""
+
+    APP = auto()
+    SIBLING = auto()
+    OTHER_INSTANCE = auto()
+    DATABASE = auto()
+    OTHER_DATABASE = auto()
+    LOAD_BALANCER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Something that carries security groups; `label` is how a person calls it."""
+
+    kind: MemberKind
+    label: str
+    group_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMembers:
+    """The known members of the security groups around the app and its database.
+
+    Attributes:
+        app, database: the two that are judged.
+        is_complete: instances and databases were read; otherwise absence says nothing.
+        knows_balancer: whether a load balancer sends to the app, and which, was read.
+    """
+
+    app: AppInstance
+    database: DbInstance
+    members: tuple[Member, ...]
+    is_complete: bool
+    knows_balancer: bool
+
+    def of(self, group_id: str) -> tuple[Member, ...]:
+        """The members of a group."""
+        return tuple(m for m in self.members if group_id in m.group_ids)
+
+    def has(self, kind: MemberKind) -> bool:
+        """Whether any member of a kind is known."""
+        return any(m.kind is kind for m in self.members)
+
+
+def derive(
+    app: AppInstance,
+    database: Database,
+    target: Fact[Target],
+    instances: Fact[Instances],
+    databases: Fact[DbInstances],
+    balancer: Fact[Balancer],
+    targets: Fact[TargetHealths],
+) -> GroupMembers:
+    """List every member that is known."""
+    words = _words(target.value) if isinstance(target, Known) else ()
+    known = instances.value.all if isinstance(instances, Known) else ()
+    own = database.instance
+    found = [Member(MemberKind.APP, app.instance.label, app.instance.group_ids)]
+    found += [_instance(app.instance, i, words) for i in known if not _is_same(app.instance, i)]
+    found.append(Member(MemberKind.DATABASE, own.identifier, own.security_group_ids))
+    listed = databases.value.all if isinstance(databases, Known) else ()
+    found += [_database(own, d) for d in listed if d.identifier != own.identifier]
+    if isinstance(balancer, Known):
+        one = balancer.value
+        found.append(Member(MemberKind.LOAD_BALANCER, one.name, one.group_ids))
+    has_none = isinstance(targets, Known) and not any(
+        t.group.balancer_arns for t in targets.value.all
+    )
+    return GroupMembers(
+        app,
+        own,
+        tuple(found),
+        isinstance(instances, Known) and isinstance(databases, Known),
+        isinstance(balancer, Known) or has_none,
+    )
+
+
+def is_sibling(app: Instance, other: Instance, words: tuple[str, ...]) -> bool:
+    """Whether another instance runs the same app: by its Auto Scaling group, its profile or its name.
+
+    A batch worker of the same product carries the product's name too: its name has a word besides
+    that the app's name does not have.
+    """
+    if app.scaling_group and other.scaling_group:
+        return app.scaling_group == other.scaling_group
+    if app.profile_arn and app.profile_arn == other.profile_arn:
+        return True
+    named = bool(words) and all(word in other.words for word in words)
+    return named and _role_words(other, words) <= _role_words(app, words)
+
+
+def _words(target: Target) -> tuple[str, ...]:
+    return tuple(w for w in (target.prefix or target.name).lower().split("/") if w)
+
+
+def _role_words(instance: Instance, words: tuple[str, ...]) -> set[str]:
+    """The words of a name but for numbers and the target's own."""
+    found = set(re.findall(r"[a-z]+", instance.name.lower()))
+    return found - {part for word in words for part in re.findall(r"[a-z]+", word)}
+
+
+def _is_same(app: Instance, other: Instance) -> bool:
+    return app.instance_id == other.instance_id
+
+
+def _instance(app: Instance, other: Instance, words: tuple[str, ...]) -> Member:
+    kind = MemberKind.SIBLING if is_sibling(app, other, words) else MemberKind.OTHER_INSTANCE
+    return Member(kind, other.label, other.group_ids)
+
+
+def _database(own: DbInstance, other: DbInstance) -> Member:
+    """The instances of one cluster share their groups by design."""
+    same = own.cluster_id is not None and own.cluster_id == other.cluster_id
+    kind = MemberKind.DATABASE if same else MemberKind.OTHER_DATABASE
+    return Member(kind, other.identifier, other.security_group_ids)
