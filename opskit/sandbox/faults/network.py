@@ -170,6 +170,35 @@ def _no_appliance(h: Hands) -> None:
         ec2.delete_route(RouteTableId=h.ids.app_table, DestinationCidrBlock="10.0.5.0/24")
 
 
+def _app_groups(name: str) -> Deed:
+    """Give the app's interface one group in place of those that it has."""
+
+    def deed(h: Hands) -> None:
+        ec2 = h.client("ec2")
+        filters = [{"Name": "group-name", "Values": [name]}, {"Name": "vpc-id", "Values": [h.ids.vpc]}]
+        group = ec2.describe_security_groups(Filters=filters)["SecurityGroups"][0]["GroupId"]
+        found = ec2.describe_instances(InstanceIds=[h.ids.instance])["Reservations"][0]
+        interface = found["Instances"][0]["NetworkInterfaces"][0]["NetworkInterfaceId"]
+        ec2.modify_network_interface_attribute(NetworkInterfaceId=interface, Groups=[group])
+
+    return deed
+
+
+def _database_groups(name: str) -> Deed:
+    """Give the database one group, as a restore does that names none."""
+
+    def deed(h: Hands) -> None:
+        filters = [{"Name": "group-name", "Values": [name]}, {"Name": "vpc-id", "Values": [h.ids.vpc]}]
+        found = h.client("ec2").describe_security_groups(Filters=filters)["SecurityGroups"]
+        h.client("rds").modify_db_instance(
+            DBInstanceIdentifier=world.DATABASE_IDENTIFIER,
+            VpcSecurityGroupIds=[found[0]["GroupId"]],
+            ApplyImmediately=True,
+        )
+
+    return deed
+
+
 _ALL_OUT = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
 _HTTPS_OUT = _rule(443, IpRanges=[{"CidrIp": "0.0.0.0/0"}])
 _OTHER_RANGE = _rule(PORT, IpRanges=[{"CidrIp": "10.0.3.0/24"}, {"CidrIp": "10.0.12.0/24"}])
@@ -180,6 +209,10 @@ FAULTS = (
           lambda h: _admit(h), _AS_BUILT),
     Fault("ingress-wrong-group", "the database's rule names the load balancer's group", "NET002",
           _from_group("balancer_group"), _AS_BUILT),
+    Fault("app-group-lost", "the app's interface got the batch workers' group in place of its own", "NET002",
+          _app_groups("batch-sg"), _app_groups("web-sg")),
+    Fault("database-default-group", "the database was restored with the VPC's default group", "NET002",
+          _database_groups("default"), _database_groups("database-sg")),
     Fault("ingress-wrong-port", "the database's rule is for MySQL's port", "NET003",
           _from_group("web_group", 3306), _AS_BUILT),
     Fault("nacl-reply-dropped", "the ACL of the database's subnet lost its allow for replies", "NET004",
