@@ -16,7 +16,7 @@ ROLE = "app-role"
 
 @dataclass
 class Documents:
-    """What IAM and KMS hold.
+    """The state that IAM and KMS hold.
 
     Attributes:
         managed: ARN -> version -> document.

@@ -59,7 +59,7 @@ def _fix(bench: Bench, text: PolicyText, made: Mapping[str, Any]) -> Fix:
 
 
 def _wanted(bench: Bench, denials: Sequence[AccessDenied]) -> list[WantedAccess]:
-    """What the refusals lack and all that the app needs: a ceiling grants nothing by itself."""
+    """The access that is refused and all that the app needs: a ceiling grants nothing by itself."""
     found = common.wanted_of(denials)
     return [*found, *(need for need in bench.needs if need not in found)]
 

@@ -49,7 +49,7 @@ PLACES = "the policy of a VPC endpoint, a session policy, a resource control pol
 
 
 def advise(bench: Bench, denials: Sequence[AccessDenied]) -> Advice:
-    """What to do, by the type of policy that the message names, else by the reason."""
+    """The next step, by the type of policy that the message names, else by the reason."""
     denial = denials[0]
     do, why = UNREADABLE.get(denial.policy_type) or _by_reason(denial)
     words = {

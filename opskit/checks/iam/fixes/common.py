@@ -38,7 +38,7 @@ def statements_text(wanted: Iterable[WantedAccess]) -> str:
 
 
 def access_text(wanted: Iterable[WantedAccess]) -> str:
-    """What is wanted, for a sentence."""
+    """The wanted access, for a sentence."""
     return " and ".join(
         f"{' and '.join(w.actions)} on {', '.join(w.resources)}"
         + "".join(f" where {k} is {v}" for k, v in w.conditions.items())
