@@ -259,7 +259,7 @@ def role_policies(*statements: dict[str, Any], boundary: Any = None) -> RolePoli
     """The role's one inline policy, and perhaps a boundary."""
     own = PolicyText("app-policy", "", document(*statements), "role app-role")
     arn = "arn:aws:iam::123456789012:policy/ceiling"
-    ceiling = PolicyText("ceiling", arn, document(boundary)) if boundary else None
+    ceiling = PolicyText("ceiling", arn, document(boundary), version="v3") if boundary else None
     return RolePolicies((own,), ceiling, "AROA1", {}, NOW)
 
 

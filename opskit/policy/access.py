@@ -39,6 +39,7 @@ class Need:
     Attributes:
         name: the parameter; for decryption the one whose value is decrypted.
         miss: why not, where it is not allowed.
+        request: the call that was evaluated.
     """
 
     action: str
@@ -46,6 +47,7 @@ class Need:
     name: str
     decision: Decision
     miss: Miss | None
+    request: Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,7 @@ class _Asking:
 def _need(request: Request, name: str, policies: Policies) -> Need:
     decision = decide(request, policies)
     miss = explain(request, policies, decision)
-    return Need(request.action, request.resource, name, decision, miss)
+    return Need(request.action, request.resource, name, decision, miss, request)
 
 
 def parsed(text: PolicyText, kind: str) -> Document:

@@ -223,10 +223,12 @@ def _ceiling(request: Request, policies: Policies) -> Ceiling | None:
     """What stops a request that nothing denies: the first ceiling that does not allow it."""
     if every(_any_allow(level, request) for level in policies.organization).value is False:
         return Ceiling.ORGANIZATION
-    identity = _any_allow(policies.identity, request).value is not False
-    if policies.key is not None and not _key_lets_in(request, policies):
-        return Ceiling.KEY
-    if policies.boundary and identity and _any_allow((policies.boundary,), request).value is False:
+    may = _any_allow(policies.identity, request).value is not False
+    if policies.key is not None:
+        if not _key_lets_in(request, policies):
+            return Ceiling.KEY
+        may = may or _key_allows(policies.key, request, (request.principal.arn,)).value is not False
+    if policies.boundary and may and _any_allow((policies.boundary,), request).value is False:
         return Ceiling.BOUNDARY
     return None
 

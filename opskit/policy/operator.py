@@ -19,6 +19,9 @@ from opskit.policy.evaluate import Decision, Policies, Word, decide
 from opskit.policy.nearest import Miss, explain
 from opskit.policy.request import Context, Principal, Request
 
+THROUGH_PARAMETER_STORE = ("kms:Decrypt", "kms:Encrypt")
+"""Operations that opskit never calls itself: Parameter Store does, for its caller."""
+
 
 @dataclass(frozen=True, slots=True)
 class OperatorNeed:
@@ -26,6 +29,7 @@ class OperatorNeed:
 
     Attributes:
         context: the condition keys that the request itself brings, and their values.
+        request: the call that was evaluated; None where the policies are not known.
     """
 
     permission: Permission
@@ -34,6 +38,7 @@ class OperatorNeed:
     miss: Miss | None
     simulated: str
     context: tuple[tuple[str, str], ...] = ()
+    request: Request | None = None
 
     @property
     def is_allowed(self) -> bool | None:
@@ -56,10 +61,16 @@ class OperatorNeed:
 
 @dataclass(frozen=True, slots=True)
 class OperatorAccess:
-    """Everything that the commands need; `who` is the user or role."""
+    """Everything that the commands need.
+
+    Attributes:
+        who: ARN of the user or role.
+        own: its policies; None where they could not be read.
+    """
 
     who: str
     needs: tuple[OperatorNeed, ...]
+    own: OperatorPolicies | None = None
 
 
 def derive(
@@ -75,7 +86,7 @@ def derive(
     """Evaluate every need, by the policies and by what the simulator said."""
     found = []
     for permission, resource in needs.all:
-        decision, miss = None, None
+        decision, miss, asked = None, None, None
         brought = needs.context_of(permission)
         if isinstance(own, Known) and not own.value.is_root:
             key = key_policy if permission.on is On.KEY else None
@@ -103,10 +114,11 @@ def derive(
                 miss,
                 "allowed" if is_root else said,
                 tuple(brought.items()),
+                asked,
             )
         )
     who = own.value.arn if isinstance(own, Known) else identity.arn
-    return OperatorAccess(who, tuple(found))
+    return OperatorAccess(who, tuple(found), own.value if isinstance(own, Known) else None)
 
 
 def _policies(
@@ -146,7 +158,7 @@ def _context(
     }
     if is_user:
         values["aws:username"] = own.arn.rsplit("/", 1)[-1]
-    if action == "kms:Decrypt":
+    if action in THROUGH_PARAMETER_STORE:
         values["kms:viaservice"] = f"ssm.{region.name}.amazonaws.com"
         values["kms:calleraccount"] = identity.account
     return Context(

@@ -5,16 +5,17 @@ one of them leaves an app that calls another without its settings.
 Found by: the role's policies for each operation, and an app that runs without a database password
 and complains of a refusal. An app that is healthy calls what it may.
 Looks alike: no statement at all (IAM002).
-Fix: one statement that allows all three on these parameters.
+Fix: one statement for that operation: on these parameters, or on their path for GetParametersByPath.
 Not the fix: ssm:*.
 """
 
 from __future__ import annotations
 
-from opskit.checks.iam import fixes
-from opskit.checks.iam.bench import Bench
+from opskit.checks.iam.bench import Bench, wanted_of
+from opskit.checks.iam.denial import AccessDenied
+from opskit.checks.iam.fixes import build_fix
 from opskit.checks.iam.standing import Standing
-from opskit.checks.iam.verdict import Broken, name_of
+from opskit.checks.iam.verdict import name_of
 from opskit.checks.interface import (
     Finding,
     derived,
@@ -29,6 +30,7 @@ from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.simulation import READ
 from opskit.policy.access import RoleAccess
+from opskit.policy.difference import WantedAccess
 from opskit.policy.nearest import Denial, Miss
 
 explains = ("auth", "app")
@@ -50,19 +52,21 @@ def check(
     if not refused:
         return skipped("every way to read is allowed, or none")
     said = _complaint(probe)
-    miss = next((m for action, m in refused.items() if f"{_operation(action)} " in said), None)
-    if miss is None and DENIED in said and "kms:" not in said:
+    action = next((a for a in refused if f"{_operation(a)} " in said), None)
+    if action is None and DENIED in said and "kms:" not in said:
         # It was refused and does not say what: the plural is what apps call beside the singular.
-        miss = next((m for action, m in refused.items() if action in READ), None)
-    if miss is None:
+        action = next((a for a in refused if a in READ), None)
+    if action is None:
         words = "; ".join(m.words for m in refused.values())
         return passed(f"{name_of(role)} is allowed what the app calls", derived(words))
-    broken = Broken(name_of(role), "read the parameters", False, miss, standing.read)
+    miss = refused[action]
+    wanted = bench.read if action in READ else _calls(standing, action)
+    denial = AccessDenied(name_of(role), "read the parameters", miss, standing.read, wanted)
     return failed(
         f"{name_of(role)} is not allowed the operation that the app calls: {miss.words}",
         observed(f"the app has no database password and says: {said.strip()}"),
         *standing.read.evidence,
-        fix=fixes.grant(bench, broken),
+        fix=build_fix(bench, [denial]),
     )
 
 
@@ -78,6 +82,11 @@ def _refused(standing: Standing) -> dict[str, Miss]:
         if need.miss is not None:
             found.setdefault(need.action, need.miss)
     return found
+
+
+def _calls(standing: Standing, action: str) -> WantedAccess:
+    """All refused calls of an operation: GetParametersByPath is called for the path itself."""
+    return wanted_of(need for need in standing.siblings if need.action == action)
 
 
 def _operation(action: str) -> str:

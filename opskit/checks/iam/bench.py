@@ -1,12 +1,13 @@
-"""What the commands that mend the role's rights are made of."""
+"""Inputs of the commands that give the role the access it lacks."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from opskit.checks.fix import Command
 from opskit.checks.fix_commands import restart_if_unhealthy
+from opskit.checks.inline_policy import Holder
 from opskit.config import Target
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.identity import Identity
@@ -17,12 +18,19 @@ from opskit.facts.policies import RolePolicies
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.region import Region
 from opskit.facts.simulation import DECRYPT, READ, parameter_arn
-from opskit.policy.access import RoleAccess
+from opskit.policy.access import Need, RoleAccess
+from opskit.policy.difference import WantedAccess
+
+VIA_SERVICE = "kms:ViaService"
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What the commands are made of: a fact like any other, so that checks ask for one thing."""
+    """Inputs of the IAM fixes: a fact like any other, so that checks ask for one thing.
+
+    Attributes:
+        role, key, access, policies: None where they are not known.
+    """
 
     target: Target
     region: Region
@@ -34,29 +42,43 @@ class Bench:
     restart: tuple[Command, ...]
 
     @property
-    def parameter_arns(self) -> list[str]:
-        """The ARNs of the parameters."""
-        names = self.target.parameters.values()
-        return [parameter_arn(self.region, self.identity, name) for name in names]
+    def read(self) -> WantedAccess:
+        """Reading each of the target's parameters by name."""
+        names = sorted(set(self.target.parameters.values()))
+        arns = tuple(parameter_arn(self.region, self.identity, name) for name in names)
+        reads = self.access.reads if self.access else ()
+        calls = tuple(n.request for n in reads if n.action in READ)
+        return WantedAccess(READ, arns, requests=calls)
 
     @property
-    def parameters(self) -> list[str]:
-        """One pattern when all parameters share a path, else each by name."""
-        paths = {arn.rsplit("/", 1)[0] for arn in self.parameter_arns}
-        return [f"{paths.pop()}/*"] if len(paths) == 1 else sorted(self.parameter_arns)
+    def decrypt(self) -> WantedAccess | None:
+        """Decrypting with the password's key through Parameter Store; None where no key is known."""
+        if self.key is None:
+            return None
+        calls = tuple(n.request for n in (self.access.decrypts if self.access else ()))
+        via = {VIA_SERVICE: f"ssm.{self.region.name}.amazonaws.com"}
+        return WantedAccess((DECRYPT,), (self.key.arn,), via, calls)
 
-    def statement(self, *, is_decrypt: bool) -> dict[str, Any]:
-        """The smallest statement that allows what is refused."""
-        if not is_decrypt or self.key is None:
-            actions = [*READ, "ssm:GetParametersByPath"]
-            return {"Effect": "Allow", "Action": actions, "Resource": self.parameters}
-        via = {"StringEquals": {"kms:ViaService": f"ssm.{self.region.name}.amazonaws.com"}}
-        return {
-            "Effect": "Allow",
-            "Action": DECRYPT,
-            "Resource": self.key.arn,
-            "Condition": via,
-        }
+    @property
+    def needs(self) -> list[WantedAccess]:
+        """Everything that the app has to be allowed; no decryption where that needs no statement."""
+        decrypt = self.decrypt
+        return [self.read, *([decrypt] if decrypt and decrypt.requests else [])]
+
+    @property
+    def holder(self) -> Holder | None:
+        """The role with its policies; None where they are not known."""
+        if self.role is None or self.role.role_name is None or self.policies is None:
+            return None
+        return Holder("role", self.role.role_name, self.policies.identity)
+
+
+def wanted_of(needs: Iterable[Need]) -> WantedAccess:
+    """Exactly the calls of these needs, which share their actions."""
+    found = tuple(needs)
+    actions = tuple(dict.fromkeys(n.action for n in found))
+    resources = tuple(dict.fromkeys(n.resource for n in found))
+    return WantedAccess(actions, resources, requests=tuple(n.request for n in found))
 
 
 def derive(
@@ -70,7 +92,7 @@ def derive(
     app: Fact[AppInstance],
     probe: Fact[InstanceProbe],
 ) -> Bench:
-    """Put together what the commands are made of."""
+    """Put together the inputs, as far as they are known."""
     return Bench(
         target,
         region,

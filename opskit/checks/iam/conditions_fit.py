@@ -5,13 +5,13 @@ context of another parameter, another service, an endpoint, a tag.
 Found by: the conditions evaluated with what the call carries: Parameter Store decrypts with the
 parameter's ARN as `kms:EncryptionContext:PARAMETER_ARN`, through `kms:ViaService`.
 Looks alike: a missing statement (IAM002, IAM003).
-Fix: one statement whose condition fits.
+Fix: one statement for the right parameter or service. A guard, such as an endpoint or a Region, is its
+author's to change.
 Not the fix: dropping every condition.
 """
 
 from __future__ import annotations
 
-from opskit.checks.iam import fixes
 from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.standing import Standing
 from opskit.checks.iam.verdict import verdict
@@ -31,5 +31,4 @@ def check(standing: Standing, role: Fact[InstanceRole], bench: Bench) -> Finding
         bench,
         reading=(Denial.CONDITION,),
         decrypting=(Denial.CONDITION,),
-        mend=fixes.grant,
     )

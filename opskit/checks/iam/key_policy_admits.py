@@ -11,7 +11,6 @@ Not the fix: `"Principal": "*"`.
 
 from __future__ import annotations
 
-from opskit.checks.iam import fixes
 from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.standing import Standing
 from opskit.checks.iam.verdict import verdict
@@ -30,5 +29,4 @@ def check(standing: Standing, role: Fact[InstanceRole], bench: Bench) -> Finding
         role,
         bench,
         decrypting=(Denial.KEY_POLICY,),
-        mend=fixes.admit_in_key_policy,
     )

@@ -13,7 +13,6 @@ Not the fix: storing the password as a plain String.
 
 from __future__ import annotations
 
-from opskit.checks.iam import fixes
 from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.standing import Standing
 from opskit.checks.iam.verdict import verdict
@@ -39,5 +38,4 @@ def check(standing: Standing, role: Fact[InstanceRole], bench: Bench) -> Finding
             Denial.ACTION,
             Denial.DOUBLE_SLASH,
         ),
-        mend=fixes.grant,
     )

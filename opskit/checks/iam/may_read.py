@@ -10,7 +10,6 @@ Not the fix: ssm:* or Resource "*".
 
 from __future__ import annotations
 
-from opskit.checks.iam import fixes
 from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.standing import Standing
 from opskit.checks.iam.verdict import verdict
@@ -30,5 +29,4 @@ def check(standing: Standing, role: Fact[InstanceRole], bench: Bench) -> Finding
         role,
         bench,
         reading=(Denial.NO_STATEMENT,),
-        mend=fixes.grant,
     )

@@ -3,13 +3,13 @@
 Means: an explicit deny wins over every allow, wherever that stands.
 Found by: the role's policies evaluated, AWS's message `with an explicit deny in ...`.
 Looks alike: a missing statement (IAM002); another allow changes nothing here.
-Fix: the deny, narrowed so that it spares these parameters.
+Fix: the role's own inline deny of listed actions, split so that it spares these parameters; any other
+deny is its author's to change.
 Not the fix: more allows; detaching the whole policy.
 """
 
 from __future__ import annotations
 
-from opskit.checks.iam import fixes
 from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.standing import Standing
 from opskit.checks.iam.verdict import verdict
@@ -29,5 +29,4 @@ def check(standing: Standing, role: Fact[InstanceRole], bench: Bench) -> Finding
         bench,
         reading=(Denial.EXPLICIT,),
         decrypting=(Denial.EXPLICIT,),
-        mend=fixes.narrow_deny,
     )

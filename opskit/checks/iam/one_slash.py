@@ -10,7 +10,6 @@ Not the fix: renaming the parameters.
 
 from __future__ import annotations
 
-from opskit.checks.iam import fixes
 from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.standing import Standing
 from opskit.checks.iam.verdict import verdict
@@ -29,5 +28,4 @@ def check(standing: Standing, role: Fact[InstanceRole], bench: Bench) -> Finding
         role,
         bench,
         reading=(Denial.DOUBLE_SLASH,),
-        mend=fixes.grant,
     )

@@ -10,7 +10,6 @@ Not the fix: anything in the role's own policies; detaching the policy.
 
 from __future__ import annotations
 
-from opskit.checks.iam import fixes
 from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.standing import Standing
 from opskit.checks.iam.verdict import verdict
@@ -30,5 +29,4 @@ def check(standing: Standing, role: Fact[InstanceRole], bench: Bench) -> Finding
         bench,
         reading=(Denial.ORGANIZATION,),
         decrypting=(Denial.ORGANIZATION,),
-        mend=fixes.exempt,
     )

@@ -10,6 +10,7 @@ Not the fix: giving the rights to both.
 
 from __future__ import annotations
 
+from opskit.checks.fix import Advice
 from opskit.checks.interface import Finding, observed, passed, skipped, undecided, warned
 from opskit.facts.instance_role import InstanceRole
 from opskit.facts.probe import InstanceProbe
@@ -28,4 +29,24 @@ def check(role: InstanceRole, probe: InstanceProbe) -> Finding:
     return warned(
         f"programs on the instance act as {probe.caller_arn}, not as its role {role.role_name}",
         observed("sts:GetCallerIdentity on the instance"),
+        fix=_advice(probe.caller_arn, role.role_name),
+    )
+
+
+def _advice(caller_arn: str, role_name: str) -> Advice:
+    """Where credentials of this kind come from, and how to find them."""
+    if ":user/" in caller_arn:
+        source = (
+            "They are access keys: look for AWS_ACCESS_KEY_ID in the environment of container and service "
+            "and in ~/.aws/credentials of root and of the app's user, and remove them"
+        )
+    else:
+        source = (
+            "They are another role's: look for role_arn, credential_process or AWS_PROFILE in ~/.aws/config "
+            " environment, and remove it; after a change of the instance profile they end within the hour"
+        )
+    return Advice(
+        f"Remove the credentials that come before those of {role_name}. {source}. "
+        "`aws configure list` on the instance names their source; then restart the app. No command is "
+        "offered: the file or variable that holds them is not known."
     )

@@ -10,7 +10,8 @@ Not the fix: believing the simulator: a simulated allow never outweighs an obser
 
 from __future__ import annotations
 
-from opskit.checks.iam.standing import Standing
+from opskit.checks.fix import Advice
+from opskit.checks.iam.standing import Stand, Standing
 from opskit.checks.iam.verdict import name_of
 from opskit.checks.interface import Finding, passed, undecided, warned
 from opskit.facts.instance_role import InstanceRole
@@ -22,7 +23,7 @@ def check(standing: Standing, role: Fact[InstanceRole]) -> Finding:
     stands = [s for s in (standing.read, standing.decrypt) if s is not None]
     for stand in stands:
         if stand.disagreement:
-            return warned(stand.disagreement, *stand.evidence)
+            return warned(stand.disagreement, *stand.evidence, fix=_advice(stand))
     said = [s for s in stands if s.is_allowed is not None]
     if not said:
         missing = tuple(dict.fromkeys(m for s in stands for m in s.missing))
@@ -30,3 +31,26 @@ def check(standing: Standing, role: Fact[InstanceRole]) -> Finding:
     sources = max(len({e.basis for e in s.evidence}) for s in said)
     word = {0: "none", 1: "one source", 2: "two sources", 3: "three sources"}[sources]
     return passed(f"{word} asked of {name_of(role)}'s rights, no contradiction")
+
+
+def _advice(stand: Stand) -> Advice:
+    """The next step, by the source that contradicts the policies."""
+    if stand.is_allowed is True:
+        return Advice(
+            "Nothing has to be changed for the app: its own call went through. Repeat the diagnosis in two "
+            "minutes; if the contradiction stays, the policies changed after the app's credentials were "
+            "issued, or another policy allows it, and the next restart may fail. No command is offered: "
+            "what allows it is not known."
+        )
+    if stand.is_allowed is False:
+        return Advice(
+            "Read the end of AWS's message in the evidence: it names the type of the policy that refuses. "
+            "Repeat the diagnosis in two minutes, since IAM changes need that long; then look at the policy "
+            "of the VPC endpoint, at a session policy and at the organization's resource control "
+            "policies. No command is offered: none of the policies that were read refuses it."
+        )
+    return Advice(
+        "Let the instance decide: give opskit a transport to it, or run `aws ssm get-parameter --name NAME "
+        "--with-decryption` there. Its own attempt outweighs both sources; the simulator knows no session, "
+        "endpoint and key policies. No command is offered: which of the two is right is not known."
+    )

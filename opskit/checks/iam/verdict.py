@@ -1,46 +1,41 @@
-"""What the checks of the role's rights share: each speaks of its own reason and of no other."""
+"""The checks of the role's access have this in common: each judges its own reasons for a refusal."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from opskit.checks.fix import Remedy
 from opskit.checks.iam.bench import Bench
+from opskit.checks.iam.denial import AccessDenied
+from opskit.checks.iam.fixes import build_fix
 from opskit.checks.iam.standing import Stand, Standing
-from opskit.checks.interface import Finding, failed, passed, skipped, undecided
+from opskit.checks.interface import Evidence, Finding, failed, passed, skipped, undecided
 from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Fact, Known
-from opskit.policy.nearest import Denial, Miss
+from opskit.policy.difference import WantedAccess
+from opskit.policy.nearest import Denial
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
-    """A refusal for the check's own reason.
+class _Row:
+    """One kind of access under the reasons that the check judges."""
 
-    Attributes:
-        what: `read /a, /b` or `decrypt the password`.
-        is_decrypt: whether it is about the key.
-    """
-
-    role: str
-    what: str
-    is_decrypt: bool
-    miss: Miss
     stand: Stand
+    reasons: tuple[Denial, ...]
+    what: str
+    refused: str
+    wanted: WantedAccess | None
 
-    @property
-    def sentence(self) -> str:
-        """The refusal with its reason."""
-        why = f": {self.miss.words}" if self.miss.words else ""
-        return f"{self.role} may not {self.what}{why}"
-
-
-Mend = Callable[[Bench, Broken], Remedy | None]
+    def denial(self, role: str) -> AccessDenied | None:
+        """The refusal for one of the reasons; None where there is none."""
+        miss = self.stand.miss
+        if miss is None or miss.denial not in self.reasons:
+            return None
+        return AccessDenied(role, self.refused, miss, self.stand, self.wanted)
 
 
 def name_of(role: Fact[InstanceRole]) -> str:
-    """The role's name, or what to call it when nobody may look."""
+    """The role's name, or a description where it could not be read."""
     return (isinstance(role, Known) and role.value.role_name) or "the instance's role"
 
 
@@ -51,9 +46,8 @@ def verdict(
     *,
     reading: tuple[Denial, ...] = (),
     decrypting: tuple[Denial, ...] = (),
-    mend: Mend,
 ) -> Finding:
-    """Judge both stands under the reasons that the check speaks of.
+    """Judge reading and decrypting under the reasons of one check.
 
     Args:
         reading, decrypting: the reasons for each of the two.
@@ -61,26 +55,40 @@ def verdict(
     if isinstance(role, Known) and role.value.role_name is None:
         return undecided("the instance has no role", "an instance profile")
     name = name_of(role)
-    asked: list[tuple[Stand | None, tuple[Denial, ...], str, bool]] = [
-        (standing.read, reading, "read the parameters", False),
-        (standing.decrypt, decrypting, "decrypt the password", True),
-    ]
-    relevant = [row for row in asked if row[1] and row[0] is not None]
-    for stand, reasons, what, is_decrypt in relevant:
-        if stand is not None and stand.miss is not None and stand.miss.denial in reasons:
-            if stand.names and not is_decrypt:
-                what = f"read {', '.join(stand.names)}"
-            elif bench.key is not None and is_decrypt:
-                what += f" with {bench.key.named_as} ({bench.key.key_id})"
-            broken = Broken(name, what, is_decrypt, stand.miss, stand)
-            return failed(broken.sentence, *stand.evidence, fix=mend(bench, broken))
-    for stand, _, _, _ in relevant:
-        if stand is not None and stand.is_allowed is None:
-            return undecided(stand.why_unknown, *stand.missing)
-    if any(stand is not None and stand.is_allowed is False for stand, _, _, _ in relevant):
+    rows = _rows(standing, bench, reading, decrypting)
+    denials = [d for d in (row.denial(name) for row in rows) if d is not None]
+    if denials:
+        evidence = _evidence(d.stand for d in denials)
+        return failed(denials[0].sentence, *evidence, fix=build_fix(bench, denials))
+    for row in rows:
+        if row.stand.is_allowed is None:
+            return undecided(row.stand.why_unknown, *row.stand.missing)
+    if any(row.stand.is_allowed is False for row in rows):
         return skipped("the refusal is judged under another code")
-    if not relevant:
+    if not rows:
         return skipped("AWS's own key needs no statement: ssm:GetParameter is enough")
-    evidence = tuple(e for stand, _, _, _ in relevant if stand for e in stand.evidence)
-    whats = " and ".join(f"may {what}" for _, _, what, _ in relevant)
-    return passed(f"{name} {whats}", *evidence)
+    whats = " and ".join(f"may {row.what}" for row in rows)
+    return passed(f"{name} {whats}", *_evidence(row.stand for row in rows))
+
+
+def _rows(
+    standing: Standing,
+    bench: Bench,
+    reading: tuple[Denial, ...],
+    decrypting: tuple[Denial, ...],
+) -> list[_Row]:
+    found = []
+    if reading:
+        what = "read the parameters"
+        refused = f"read {', '.join(standing.read.names)}" if standing.read.names else what
+        found.append(_Row(standing.read, reading, what, refused, bench.read))
+    if decrypting and standing.decrypt is not None:
+        what = "decrypt the password"
+        with_key = f" with {bench.key.named_as} ({bench.key.key_id})" if bench.key else ""
+        row = _Row(standing.decrypt, decrypting, what, what + with_key, bench.decrypt)
+        found.append(row)
+    return found
+
+
+def _evidence(stands: Iterable[Stand]) -> tuple[Evidence, ...]:
+    return tuple(dict.fromkeys(e for stand in stands for e in stand.evidence))

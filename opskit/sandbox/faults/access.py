@@ -6,11 +6,18 @@ import json
 from typing import Any
 
 from opskit.sandbox import linkbox, world
+from opskit.sandbox.faults import road
 from opskit.sandbox.faults.interface import Deed, Fault, Hands
 
 ROLE = "linkbox-backend-role"
 POLICY = {"RoleName": ROLE, "PolicyName": "linkbox-parameters"}
 BOUNDARY, HARDENING, GUARDRAIL = "instance-boundary", "hardening", "no-parameters-for-roles"
+KNOWN_POLICIES = {"linkbox-parameters", "session-manager"} | {
+    HARDENING,
+    road.NO_MESSAGES,
+    road.KEY_POLICY,
+}
+"""LinkBox's own inline policies, and those of other faults."""
 
 
 def _statement(index: int) -> Deed:
@@ -24,9 +31,10 @@ def _statement(index: int) -> Deed:
 
 
 def _policy_back(h: Hands) -> None:
+    """Give the role LinkBox's policy again, and take those that a printed fix has added."""
     iam = h.client("iam")
     for name in iam.list_role_policies(RoleName=ROLE)["PolicyNames"]:
-        if name in ("read-parameters", "decrypt-parameters"):
+        if name not in KNOWN_POLICIES:
             iam.delete_role_policy(RoleName=ROLE, PolicyName=name)
     policy = json.dumps(linkbox.read_policy(h.ids.key))
     h.client("iam").put_role_policy(**POLICY, PolicyDocument=policy)

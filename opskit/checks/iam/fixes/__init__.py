@@ -1,0 +1,32 @@
+"""The remedy for each reason of a refusal: commands that are proven exact, else advice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from opskit.checks.fix import Remedy
+from opskit.checks.iam.bench import Bench
+from opskit.checks.iam.denial import AccessDenied
+from opskit.checks.iam.fixes.allow import grant
+from opskit.checks.iam.fixes.boundary import widen_boundary
+from opskit.checks.iam.fixes.deny import narrow_deny
+from opskit.checks.iam.fixes.key_policy import add_role_to_key_policy
+from opskit.checks.iam.fixes.organization import ask_organization
+from opskit.policy.nearest import Denial
+
+BUILDERS: dict[Denial, Callable[[Bench, Sequence[AccessDenied]], Remedy]] = {
+    Denial.EXPLICIT: narrow_deny,
+    Denial.BOUNDARY: widen_boundary,
+    Denial.ORGANIZATION: ask_organization,
+    Denial.KEY_POLICY: add_role_to_key_policy,
+}
+"""Reason -> its builder; for every other reason a statement in the role's own policies is lacking."""
+
+
+def build_fix(bench: Bench, denials: Sequence[AccessDenied]) -> Remedy:
+    """The remedy for all refusals of one check.
+
+    Args:
+        denials: at least one; they share their reason, or all lack a statement.
+    """
+    return BUILDERS.get(denials[0].miss.denial, grant)(bench, denials)

@@ -1,0 +1,115 @@
+"""A permissions boundary that lacks an allow: a new version with exactly that added."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from opskit.checks.fix import Advice, Fix, Remedy
+from opskit.checks.fix_commands import call
+from opskit.checks.iam.bench import Bench
+from opskit.checks.iam.denial import AccessDenied
+from opskit.checks.iam.fixes import common
+from opskit.facts.policies import PolicyText
+from opskit.policy.difference import WantedAccess, first_deny, refused
+from opskit.policy.document import Document
+from opskit.policy.evaluate import Policies
+from opskit.policy.guards import Guard, guards
+from opskit.policy.limits import MANAGED_SIZE, size
+from opskit.policy.rewrite import allow, with_statements
+
+
+def widen_boundary(bench: Bench, denials: Sequence[AccessDenied]) -> Remedy:
+    """The boundary with the missing statements; advice where it denies, or is not the account's own."""
+    wanted = _wanted(bench, denials)
+    text = bench.policies.boundary if bench.policies else None
+    if text is None or bench.access is None or not all(w.requests for w in wanted):
+        return _unread(denials, wanted)
+    boundary = bench.access.policies.boundary
+    if boundary is None:
+        return _unread(denials, wanted)
+    lacking = [w for w in wanted if refused(Policies(identity=(boundary,)), [w])]
+    doubt = _doubt(text, boundary, lacking)
+    if doubt is not None:
+        return doubt
+    made = with_statements(boundary.raw, *(_statement(w, boundary) for w in lacking))
+    widened = common.parsed(boundary, made)
+    objection = _objection(boundary, widened, lacking) or common.unsettled(
+        replace(bench.access.policies, boundary=widened), common.wanted_of(denials), wanted
+    )
+    if objection:
+        return _advice(text, lacking, objection)
+    return _fix(bench, text, made)
+
+
+def _fix(bench: Bench, text: PolicyText, made: Mapping[str, Any]) -> Fix:
+    create = call(
+        "iam", "CreatePolicyVersion", PolicyArn=text.arn, PolicyDocument=made, SetAsDefault=True
+    )
+    undo = call("iam", "SetDefaultPolicyVersion", PolicyArn=text.arn, VersionId=text.version)
+    return Fix(
+        (create, *bench.restart),
+        f"makes a new version of the permissions boundary {text.name} that adds to it",
+        undo=(undo,),
+        ask=f"Ask the owner of {text.name} first: every role that carries it is limited by it",
+        caution="The new version is the one read by this diagnosis and the added statements: a change made "
+        f"since would be lost. {common.MOST_VERSIONS}",
+    )
+
+
+def _wanted(bench: Bench, denials: Sequence[AccessDenied]) -> list[WantedAccess]:
+    """The access that is refused and all that the app needs: a ceiling grants nothing by itself."""
+    found = common.wanted_of(denials)
+    return [*found, *(need for need in bench.needs if need not in found)]
+
+
+def _doubt(text: PolicyText, boundary: Document, wanted: Sequence[WantedAccess]) -> Advice | None:
+    if not wanted:
+        return _advice(text, wanted, "the version that was read allows it: repeat the diagnosis")
+    deny = first_deny(Policies(identity=(boundary,)), wanted)
+    if deny is not None:
+        return _advice(
+            text, wanted, f"{deny.label} denies it, and a boundary's deny is its owner's"
+        )
+    guard = next((g for w in wanted for g in _guards(w, boundary) if not g.is_fitted), None)
+    if guard is not None:
+        return common.guarded(guard, f"the owner of the permissions boundary {text.name}")
+    if text.is_amazons:
+        return _advice(text, wanted, "it is a policy of AWS, which no one can change")
+    if not text.arn or not text.version:
+        return _advice(text, wanted, "its version in force is not known, so that it has no undo")
+    return None
+
+
+def _objection(boundary: Document, widened: Document, lacking: Sequence[WantedAccess]) -> str:
+    if size(widened.raw) > MANAGED_SIZE:
+        return "it would exceed the 6,144 characters that IAM accepts in a managed policy"
+    before, after = Policies(identity=(boundary,)), Policies(identity=(widened,))
+    return common.objection(before, after, lacking) or common.remaining(after, lacking)
+
+
+def _statement(wanted: WantedAccess, boundary: Document) -> dict[str, Any]:
+    found = _guards(wanted, boundary)
+    return allow(wanted, found[0].conditions() if found else None)
+
+
+def _guards(wanted: WantedAccess, boundary: Document) -> list[Guard]:
+    return [g for request in wanted.requests for g in guards(request, (boundary,))]
+
+
+def _advice(text: PolicyText, wanted: Sequence[WantedAccess], why: str) -> Advice:
+    return common.no_command(
+        f"Ask the owner of the permissions boundary {text.name} ({text.arn or 'no ARN'}) to let "
+        f"this through: {common.access_text(wanted)}. Do not remove the boundary.",
+        why,
+    )
+
+
+def _unread(denials: Sequence[AccessDenied], wanted: Sequence[WantedAccess]) -> Advice:
+    role = denials[0].role
+    return common.no_command(
+        f"iam:GetRole names the permissions boundary of {role}. Ask its owner to add this to it: "
+        f"{common.statements_text(wanted)}. Do not remove the boundary.",
+        "the boundary's document or the key's policy could not be read",
+    )

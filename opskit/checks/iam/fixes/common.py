@@ -1,0 +1,124 @@
+"""Parts that the builders of IAM fixes share: what is wanted, texts, and the final proof."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from opskit.checks.fix import Advice
+from opskit.checks.iam.bench import Bench
+from opskit.checks.iam.denial import AccessDenied
+from opskit.policy.difference import WantedAccess, refused, unwanted_changes
+from opskit.policy.document import Document, parse
+from opskit.policy.evaluate import Decision, Policies, Word, decide
+from opskit.policy.guards import Guard
+from opskit.policy.nearest import explain
+from opskit.policy.request import Request
+from opskit.policy.rewrite import allow
+
+SECONDS = "IAM needs some seconds until a change is in force everywhere."
+MOST_VERSIONS = "A managed policy holds five versions: if it has five, delete an old one first."
+
+
+def wanted_of(denials: Iterable[AccessDenied]) -> list[WantedAccess]:
+    """The access that all refusals together lack."""
+    return [d.wanted for d in denials if d.wanted is not None]
+
+
+def as_text(*statements: Mapping[str, Any]) -> str:
+    """Statements as they are pasted into a policy."""
+    return ", ".join(json.dumps(s, separators=(", ", ": ")) for s in statements)
+
+
+def statements_text(wanted: Iterable[WantedAccess]) -> str:
+    """The smallest statements for what is wanted, as they are pasted into a policy."""
+    return as_text(*(allow(w) for w in wanted))
+
+
+def access_text(wanted: Iterable[WantedAccess]) -> str:
+    """The wanted access, for a sentence."""
+    return " and ".join(
+        f"{' and '.join(w.actions)} on {', '.join(w.resources)}"
+        + "".join(f" where {k} is {v}" for k, v in w.conditions.items())
+        for w in wanted
+    )
+
+
+def no_command(do: str, why: str) -> Advice:
+    """Advice, with the reason for which it is no command."""
+    return Advice(f"{do} No command is offered: {why}.")
+
+
+def guarded(guard: Guard, owner: str) -> Advice:
+    """Advice for an allow statement whose condition keeps something else out than another object."""
+    return no_command(
+        f"{guard.sentence}. Ask {owner} whether this call is meant to be kept out; if it is not, "
+        f"correct the condition where it is.",
+        "an allow beside that statement would go around its condition",
+    )
+
+
+def parsed(document: Document, raw: Mapping[str, Any]) -> Document:
+    """Another version of a document."""
+    return parse(raw, kind=document.kind, name=document.name, arn=document.arn)
+
+
+def objection(before: Policies, after: Policies, wanted: Sequence[WantedAccess]) -> str:
+    """Why a change is not offered: what it would change besides, or leave refused; empty if exact.
+
+    Args:
+        before, after: the changed documents alone, so that nothing else hides a difference.
+    """
+    changed = unwanted_changes(before, after, wanted)
+    if changed:
+        first = changed[0]
+        return f"it would also change the decision on {first.action} for {first.resource}"
+    return ""
+
+
+def remaining(after: Policies, wanted: Iterable[WantedAccess]) -> str:
+    """The wanted access that a layer still does not allow for certain, as a clause; empty if none."""
+    left = refused(after, wanted)
+    if not left:
+        return ""
+    return f"{left[0].action} on {left[0].resource} would still not be allowed for certain"
+
+
+def unsettled(
+    after: Policies, wanted: Iterable[WantedAccess], judged: Iterable[WantedAccess]
+) -> str:
+    """Why a change might not end a finding, as a clause; empty where it does.
+
+    Args:
+        after: all policies, of which some are changed.
+        wanted: the access that the finding is about.
+        judged: all access that its check judges.
+    """
+    for request in (r for access in wanted for r in access.requests):
+        decision, policies = _decided(request, after)
+        # Of the ways to read, a check judges the first: the others may be refused elsewhere.
+        is_first = any(request.action == access.actions[0] for access in wanted)
+        miss = explain(request, policies, decision) if is_first else None
+        if miss is not None:
+            then = "Have that changed first, then repeat the diagnosis"
+            return f"it would still be refused: {miss.words}. {then}"
+    for request in (r for access in judged for r in access.requests):
+        decision, _ = _decided(request, after)
+        if decision.word is Word.DEPENDS:
+            keys = ", ".join(decision.depends_on)
+            return f"whether it is enough depends on {keys}, which is not known here"
+    return ""
+
+
+def _decided(request: Request, policies: Policies) -> tuple[Decision, Policies]:
+    """The whole decision, and the policies that bear on it: a key's only where it is asked for."""
+    if not request.action.startswith("kms:"):
+        policies = replace(policies, key=None, grants=())
+    return decide(request, policies), policies
+
+
+def unread_key_policy(bench: Bench, wanted: Iterable[WantedAccess]) -> bool:
+    """Whether decrypting is wanted with a customer managed key whose own policy could not be read."""
+    return any(w.conditions and not w.requests for w in wanted) and bench.access is not None

@@ -1,0 +1,112 @@
+"""An explicit deny in the role's own inline policy, split so that it spares what the app needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from opskit.checks.fix import Advice, AwsCall, Danger, Fix, Remedy
+from opskit.checks.iam.bench import Bench
+from opskit.checks.iam.denial import AccessDenied
+from opskit.checks.iam.fixes import common
+from opskit.checks.iam.fixes.by_message import advise
+from opskit.checks.inline_policy import Holder
+from opskit.facts.policies import PolicyText
+from opskit.policy.difference import WantedAccess, first_deny
+from opskit.policy.document import Document
+from opskit.policy.evaluate import Hit, Policies
+from opskit.policy.limits import has_room
+from opskit.policy.rewrite import split_deny
+
+Documents = dict[int, Document]
+"""Place among the role's policies -> its new version."""
+NOT_LISTED = "the deny is not one of listed actions on exactly `*`, so its author has to change it"
+
+
+def narrow_deny(bench: Bench, denials: Sequence[AccessDenied]) -> Remedy:
+    """The role's inline policies with each deny split; advice where one is not its own, or not exact."""
+    wanted = common.wanted_of(denials)
+    holder = bench.holder
+    if holder is None or bench.access is None or denials[0].miss.hit is None:
+        return advise(bench, denials)
+    policies = bench.access.policies
+    changed = _split_all(holder, policies.identity, wanted)
+    if isinstance(changed, Advice):
+        return changed
+    after = tuple(changed.get(i, document) for i, document in enumerate(policies.identity))
+    objection = (
+        _objection(holder, policies.identity, changed, wanted)
+        or common.remaining(Policies(identity=after), wanted)
+        or common.unsettled(replace(policies, identity=after), wanted, bench.needs)
+    )
+    if objection:
+        return _advice(denials[0].miss.hit, holder.policies[min(changed)], wanted, objection)
+    texts = [holder.policies[place] for place in changed]
+    label = denials[0].miss.hit.label
+    return Fix(
+        (*(holder.put(holder.policies[i].name, d.raw) for i, d in changed.items()), *bench.restart),
+        f"splits the deny so that it spares {common.access_text(wanted)}; all else stays denied",
+        undo=_undo(holder, texts),
+        dangers=(Danger.GUARDRAIL,),
+        ask=f"Ask the author of {label} first: the deny was written on purpose",
+        caution=f"Another allow does not help against a deny. {common.SECONDS}",
+    )
+
+
+def _undo(holder: Holder, texts: Sequence[PolicyText]) -> tuple[AwsCall, ...]:
+    return tuple(holder.put(text.name, text.document) for text in texts)
+
+
+def _split_all(
+    holder: Holder, before: Sequence[Document], wanted: Sequence[WantedAccess]
+) -> Documents | Advice:
+    """Every policy with a deny of what is wanted, rewritten; advice at the first that is not."""
+    present, changed = list(before), Documents()
+    while (deny := first_deny(Policies(identity=tuple(present)), wanted)) is not None:
+        place = next(i for i, document in enumerate(present) if document is deny.policy)
+        text = holder.policies[place]
+        if text.arn or text.holder != holder.label:
+            return _advice(deny, text, wanted, _foreign(text))
+        index = deny.policy.statements.index(deny.statement)
+        raw = split_deny(deny.policy.raw, index, wanted)
+        if raw is None:
+            return _advice(deny, text, wanted, NOT_LISTED)
+        present[place] = changed[place] = common.parsed(deny.policy, raw)
+    return changed
+
+
+def _objection(
+    holder: Holder,
+    before: Sequence[Document],
+    changed: Documents,
+    wanted: Sequence[WantedAccess],
+) -> str:
+    """Why the new versions are not offered; empty where they change nothing else and IAM takes them."""
+    for place, document in changed.items():
+        one, other = Policies(identity=(before[place],)), Policies(identity=(document,))
+        found = common.objection(one, other, wanted)
+        if found:
+            return found
+    kept = [p for i, p in enumerate(holder.policies) if i not in changed]
+    grown = [PolicyText("", "", d.raw, holder.label) for d in list(changed.values())[1:]]
+    if changed and not has_room(changed[min(changed)].raw, [*kept, *grown], holder.label):
+        return "the role's inline policies would exceed the size that IAM accepts"
+    return ""
+
+
+def _foreign(text: PolicyText) -> str:
+    if text.is_amazons:
+        return "it is a policy of AWS, which no one can change: the administrator who attached it decides"
+    return (
+        "a managed policy may be attached to others too, and a deny in it is its owner's decision"
+    )
+
+
+def _advice(deny: Hit, text: PolicyText, wanted: Sequence[WantedAccess], why: str) -> Advice:
+    where = f"managed policy {text.arn}" if text.arn else f"inline policy {text.name}"
+    owner = f"owner of {text.arn}" if text.arn else f"author of {text.name}"
+    return common.no_command(
+        f"{deny.label} ({where}) denies it. Ask the {owner} for this exception: the statement "
+        f"must not deny {common.access_text(wanted)}. Another allow does not help.",
+        why,
+    )

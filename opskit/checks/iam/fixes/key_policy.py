@@ -1,0 +1,120 @@
+"""A key policy that does not let the role in: one statement more, which names it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from opskit.checks.fix import Advice, Fix, Remedy
+from opskit.checks.fix_commands import call
+from opskit.checks.iam.bench import Bench
+from opskit.checks.iam.denial import AccessDenied
+from opskit.checks.iam.fixes import common
+from opskit.facts.key import Key
+from opskit.policy.difference import WantedAccess, first_deny
+from opskit.policy.document import Document
+from opskit.policy.evaluate import Policies
+from opskit.policy.guards import Guard, guards
+from opskit.policy.limits import KEY_POLICY_SIZE
+from opskit.policy.rewrite import allow, free_sid, with_statements
+
+UNIQUE_ID = re.compile(r"A(?:ROA|IDA)[A-Z0-9]+")
+"""KMS shows a user or role that was deleted by its unique id."""
+
+
+def add_role_to_key_policy(bench: Bench, denials: Sequence[AccessDenied]) -> Remedy:
+    """The key policy with one statement for the role; advice where it denies, or guards the access."""
+    wanted, key = bench.decrypt, bench.key
+    role_arn = bench.role.role_arn if bench.role else None
+    policies = bench.access.policies if bench.access else Policies()
+    document = policies.key
+    if wanted is None or key is None or document is None or not role_arn or not wanted.requests:
+        return _advice(denials, key, "the key's policy or the role's ARN could not be read")
+    doubt = _doubt(bench, denials, key, document, wanted)
+    if doubt is not None:
+        return doubt
+    made = with_statements(document.raw, _statement(bench, document, wanted, role_arn))
+    objection = _objection(document, made, wanted) or common.unsettled(
+        replace(policies, key=common.parsed(document, made)), [wanted], [wanted]
+    )
+    if objection:
+        return _advice(denials, key, objection)
+    return _fix(bench, key, document, made)
+
+
+def _fix(bench: Bench, key: Key, document: Document, made: Mapping[str, Any]) -> Fix:
+    named = {"KeyId": key.key_id, "PolicyName": "default"}
+    return Fix(
+        (call("kms", "PutKeyPolicy", **named, Policy=made), *bench.restart),
+        f"adds one statement to the policy of {key.named_as}, removes none",
+        undo=(call("kms", "PutKeyPolicy", **named, Policy=document.raw),),
+        ask=f"Ask the administrators of key {key.named_as} first",
+        caution="The whole document is replaced by the one read by this diagnosis and the added statement: "
+        "a change made since would be lost. In a key policy `*` as resource means this key.",
+    )
+
+
+def _statement(
+    bench: Bench, document: Document, wanted: WantedAccess, role_arn: str
+) -> dict[str, Any]:
+    found = _guards(wanted, document)
+    name = re.sub(r"[^A-Za-z0-9]", "", bench.target.name.title())
+    return {
+        "Sid": free_sid(f"Allow{name}Decrypt", document.raw),
+        **allow(wanted, found[0].conditions() if found else None),
+        "Principal": {"AWS": role_arn},
+        "Resource": "*",
+    }
+
+
+def _guards(wanted: WantedAccess, document: Document) -> list[Guard]:
+    return [g for r in wanted.requests for g in guards(r, (document,), of_key=True)]
+
+
+def _doubt(
+    bench: Bench,
+    denials: Sequence[AccessDenied],
+    key: Key,
+    document: Document,
+    wanted: WantedAccess,
+) -> Advice | None:
+    deny = first_deny(Policies(key=document), [wanted])
+    if deny is not None:
+        why = f"{deny.label} denies it, and a deny in a key policy is its administrators' decision"
+        return _advice(denials, key, why)
+    guard = next((g for g in _guards(wanted, document) if not g.is_fitted), None)
+    if guard is not None:
+        return common.guarded(guard, f"the administrators of key {key.named_as}")
+    if key.arn.split(":")[4] != bench.identity.account:
+        return _advice(denials, key, "the key belongs to another account")
+    deleted = next(filter(UNIQUE_ID.fullmatch, _principals(document)), None)
+    if deleted is not None:
+        why = (
+            f"the policy names {deleted}, a deleted user or role: KMS refuses a document that does"
+        )
+        return _advice(denials, key, why)
+    return None
+
+
+def _principals(document: Document) -> Iterator[str]:
+    for statement in document.statements:
+        yield from statement.principals or ()
+
+
+def _objection(document: Document, made: Mapping[str, Any], wanted: WantedAccess) -> str:
+    if len(json.dumps(made).encode()) > KEY_POLICY_SIZE:
+        return "it would exceed the 32 KiB that KMS accepts"
+    before, after = Policies(key=document), Policies(key=common.parsed(document, made))
+    return common.objection(before, after, [wanted]) or common.remaining(after, [wanted])
+
+
+def _advice(denials: Sequence[AccessDenied], key: Key | None, why: str) -> Advice:
+    name = f"key {key.named_as} ({key.arn})" if key else "the password's key"
+    return common.no_command(
+        f"Ask the administrators of {name} to let {denials[0].role} decrypt through Parameter Store: "
+        f"{common.access_text(common.wanted_of(denials)) or 'kms:Decrypt'}.",
+        why,
+    )

@@ -1,0 +1,45 @@
+"""A service control policy that refuses: the organization decides, so there is only advice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from opskit.checks.fix import Advice
+from opskit.checks.iam.bench import Bench
+from opskit.checks.iam.denial import AccessDenied
+from opskit.checks.iam.fixes import common
+
+WHY = "a service control policy is the organization's decision, and only its management account changes it"
+NOT_READ = (
+    "organizations:ListPoliciesForTarget and organizations:DescribePolicy show the policies there"
+)
+
+
+def ask_organization(bench: Bench, denials: Sequence[AccessDenied]) -> Advice:
+    """The request to the organization's administrators: which policy, which statement, which exception."""
+    hit, role = denials[0].miss.hit, denials[0].role
+    arn = (bench.role.role_arn if bench.role else None) or role
+    wanted = common.wanted_of(denials)
+    access = common.access_text(wanted) or "kms:Decrypt on the password's key"
+    if hit is not None:
+        cause = (
+            f"{hit.label} ({hit.policy.arn}) denies it to this account. Ask the organization's "
+            f"administrators for an exception for {arn} (condition ArnNotLike aws:PrincipalArn): {access}."
+        )
+    elif _levels(bench):
+        cause = (
+            f"Of the levels {_levels(bench)} at least one has no service control policy that allows it. "
+            f"Ask the organization's administrators to allow account {bench.identity.account}: {access}."
+        )
+    else:
+        cause = (
+            "Ask the organization's administrators which service control policy of account "
+            f"{bench.identity.account} refuses {arn}: {access}. {NOT_READ}."
+        )
+    return common.no_command(f"{cause} Nothing in the role's own policies outweighs it.", WHY)
+
+
+def _levels(bench: Bench) -> str:
+    """The policies of each level from the root to the account; empty where they could not be read."""
+    levels = bench.access.policies.organization if bench.access else ()
+    return "; ".join(", ".join(f"{p.name} ({p.arn})" for p in level) or "none" for level in levels)

@@ -1,0 +1,249 @@
+"""Requests that two versions of a policy decide differently: the proof that a change does what is wanted.
+
+Policies are compared on requests derived from them: every action and resource that they name, those near
+the wanted ones, and the wanted calls with each condition key as it is, absent, and with other values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
+
+from opskit.policy import statement as one
+from opskit.policy.actions import EXPANSIONS, KNOWN_ACTIONS
+from opskit.policy.document import Document, Statement
+from opskit.policy.evaluate import Hit, Policies, Word, decide
+from opskit.policy.pattern import Pattern, fits_resource, glob
+from opskit.policy.request import Principal, Request
+
+MOST_PAIRS = 400
+"""Pairs of an action and a resource that are looked at; what is wanted and what differs comes first."""
+VARIABLE = re.compile(r"\$\{[^}]*\}")
+OTHER = "opskit-other"
+"""A value that no policy names."""
+
+
+@dataclass(frozen=True, slots=True)
+class WantedAccess:
+    """Access that a change has to give: every action on every resource, and nothing else.
+
+    Attributes:
+        conditions: condition keys that these calls carry, and by which the access is limited.
+        requests: the calls themselves, for evaluation; empty where the caller's policies are not known.
+        has_wildcards: whether `*` in a resource is meant as a wildcard, as for operations that list.
+    """
+
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    requests: tuple[Request, ...] = ()
+    has_wildcards: bool = False
+
+    def covers(self, request: Request) -> bool:
+        """Whether a request is among what is wanted."""
+        return (
+            request.action in self.actions
+            and any(self._is(resource, request.resource) for resource in self.resources)
+            and any(request.principal == r.principal for r in self.requests)
+            and all(
+                request.context.values.get(key.lower()) == (value,)
+                for key, value in self.conditions.items()
+            )
+        )
+
+    def _is(self, wanted: str, resource: str) -> bool:
+        if self.has_wildcards:
+            return fits_resource(Pattern(((wanted, False),)), resource)
+        return wanted == resource
+
+
+def refused(policies: Policies, wanted: Iterable[WantedAccess]) -> list[Request]:
+    """The wanted requests that the policies do not allow for certain."""
+    return [
+        request
+        for access in wanted
+        for request in access.requests
+        if decide(request, policies).word is not Word.ALLOWED
+    ]
+
+
+def first_deny(policies: Policies, wanted: Iterable[WantedAccess]) -> Hit | None:
+    """A statement that denies a wanted request for certain; None where none does."""
+    for access in wanted:
+        for request in access.requests:
+            decision = decide(request, policies)
+            if decision.word is Word.EXPLICIT_DENY:
+                return decision.by
+    return None
+
+
+def unwanted_changes(
+    before: Policies, after: Policies, wanted: Sequence[WantedAccess]
+) -> list[Request]:
+    """The requests that are not wanted and that the two decide differently."""
+    differing, _ = _statements(_documents(before), _documents(after))
+    return [
+        request
+        for request in universe(before, after, wanted)
+        # Where no differing statement applies, the two decide alike: most requests need no decision.
+        if any(_applies(statement, request) for statement in differing)
+        and not any(access.covers(request) for access in wanted)
+        and decide(request, before).word is not decide(request, after).word
+    ]
+
+
+def universe(
+    before: Policies, after: Policies, wanted: Sequence[WantedAccess]
+) -> Iterator[Request]:
+    """Requests on which two versions of policies are compared."""
+    differing, common = _statements(_documents(before), _documents(after))
+    of_key = after.key is not None
+    actions = _actions(differing, common, wanted)
+    # `*` in a key policy is the key itself, so that no other resource is asked for.
+    resources = _own(wanted) if of_key else _resources(differing, common, wanted)
+    bases = list(_bases(wanted))
+    for action, resource in _nearest_pairs(actions, resources):
+        for base in bases:
+            yield replace(base, action=action, resource=resource)
+    keys = _keys(differing, common, wanted)
+    for base in bases:
+        yield from _varied(base, keys, _nearest_pairs(actions[:8], resources[:4]))
+        if of_key:
+            yield from _of_others(base, actions)
+
+
+def _documents(policies: Policies) -> list[Document]:
+    key = [policies.key] if policies.key else []
+    return [*policies.identity, *key]
+
+
+def _applies(statement: Statement, request: Request) -> bool:
+    """Whether action and resource fit, whatever the conditions say."""
+    if one.action(statement, request).value is False:
+        return False
+    return one.resource(statement, request).value is not False
+
+
+def _statements(
+    before: Sequence[Document], after: Sequence[Document]
+) -> tuple[list[Statement], list[Statement]]:
+    """The statements that only one side has, and those that both have."""
+    mine = [s for document in before for s in document.statements]
+    theirs = [s for document in after for s in document.statements]
+    differing = [s for s in mine if s not in theirs] + [s for s in theirs if s not in mine]
+    return differing, [s for s in mine if s in theirs]
+
+
+def _bases(wanted: Sequence[WantedAccess]) -> Iterator[Request]:
+    """One call of each kind that is wanted, with everything known about it."""
+    for access in wanted:
+        if access.requests:
+            first = access.requests[0]
+            context = replace(first.context, others_unknown=False, unknown=frozenset())
+            yield replace(first, context=context)
+
+
+def _nearest_pairs(first: Sequence[str], second: Sequence[str]) -> list[tuple[str, str]]:
+    """The pairs of two lists, those early in both first, as many as are looked at."""
+    ranked = sorted(product(enumerate(first), enumerate(second)), key=lambda p: p[0][0] + p[1][0])
+    return [(a, b) for (_, a), (_, b) in ranked[:MOST_PAIRS]]
+
+
+# Actions
+
+
+def _actions(
+    differing: Sequence[Statement], common: Sequence[Statement], wanted: Sequence[WantedAccess]
+) -> list[str]:
+    found = [a for access in wanted for a in access.actions]
+    found += [a for s in differing for p in s.actions for a in _named(p)]
+    found += KNOWN_ACTIONS
+    found += [a for s in common for p in s.actions for a in _named(p)]
+    return list(dict.fromkeys(found))
+
+
+def _named(pattern: str) -> list[str]:
+    """Actions that a pattern means: all where it can be written out, else known ones and a made-up one."""
+    if pattern.lower() in EXPANSIONS:
+        return list(EXPANSIONS[pattern.lower()])
+    known = [a for a in KNOWN_ACTIONS if glob(pattern, a)]
+    # The wanted spelling, so that an action is not looked at twice.
+    return known if pattern.lower() in {a.lower() for a in known} else [*known, _sample(pattern)]
+
+
+def _sample(pattern: str) -> str:
+    """A text that fits a pattern."""
+    return VARIABLE.sub("x", pattern).replace("*", "x").replace("?", "x")
+
+
+# Resources
+
+
+def _own(wanted: Sequence[WantedAccess]) -> list[str]:
+    return list(dict.fromkeys(r for a in wanted for r in a.resources))
+
+
+def _resources(
+    differing: Sequence[Statement], common: Sequence[Statement], wanted: Sequence[WantedAccess]
+) -> list[str]:
+    found = [a.resources[0] for a in wanted]
+    found += [n for a in wanted for n in neighbours(a.resources[0])]
+    found += [_sample(p) for s in differing for p in s.resources or ()]
+    found += [r for a in wanted for r in a.resources[1:]]
+    found += [_sample(p) for s in common for p in s.resources or ()]
+    return list(dict.fromkeys(found))
+
+
+def neighbours(arn: str) -> list[str]:
+    """Resources near one: beside it, under it, above it, and the same name elsewhere."""
+    *place, name = arn.split(":", 5)
+    if len(place) != len(ARN_FIELDS):
+        return [OTHER]
+    parent, _, _ = name.rpartition("/")
+    names = (f"{parent}/{OTHER}", f"{name}/{OTHER}", f"{name}-{OTHER}", parent)
+    around = [f"{parent}-{OTHER}/x", "parameter/x", f"parameter/{OTHER}/x"]
+    found = [":".join([*place, n]) for n in (*names, *around) if n]
+    for index in (3, 4):
+        found.append(":".join([*place[:index], OTHER, *place[index + 1 :], name]))
+    return found
+
+
+ARN_FIELDS = ("arn", "partition", "service", "Region", "account")
+
+
+# Condition keys and callers
+
+
+def _varied(
+    base: Request, keys: Mapping[str, Sequence[str]], pairs: Sequence[tuple[str, str]]
+) -> Iterator[Request]:
+    """Actions on resources with each condition key absent, and with other values."""
+    for key, values in keys.items():
+        others = {k: v for k, v in base.context.values.items() if k != key}
+        contexts = [others, *({**others, key: (value,)} for value in (OTHER, *values))]
+        for context, (action, resource) in product(contexts, pairs):
+            changed = replace(base.context, values=context)
+            yield replace(base, action=action, resource=resource, context=changed)
+
+
+def _of_others(base: Request, actions: Sequence[str]) -> Iterator[Request]:
+    """The same calls by other callers: another role, a user, and another account's role."""
+    partition, account = base.principal.arn.split(":")[1], base.principal.account
+    for owner, name in ((account, "role"), (account, "user"), ("999999999999", "role")):
+        caller = Principal(f"arn:{partition}:iam::{owner}:{name}/{OTHER}", owner)
+        for action in actions:
+            yield replace(base, principal=caller, action=action)
+
+
+def _keys(
+    differing: Sequence[Statement], common: Sequence[Statement], wanted: Sequence[WantedAccess]
+) -> dict[str, list[str]]:
+    """Condition keys in lower case -> values that policies compare them with."""
+    found: dict[str, list[str]] = {k.lower(): [] for a in wanted for k in a.conditions}
+    for statement in (*differing, *common):
+        for condition in statement.conditions:
+            values = found.setdefault(condition.key.lower(), [])
+            values += [v for v in map(_sample, condition.values) if v not in values]
+    return {key: values[:3] for key, values in found.items()}
