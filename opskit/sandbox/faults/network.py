@@ -175,7 +175,10 @@ def _app_groups(name: str) -> Deed:
 
     def deed(h: Hands) -> None:
         ec2 = h.client("ec2")
-        filters = [{"Name": "group-name", "Values": [name]}, {"Name": "vpc-id", "Values": [h.ids.vpc]}]
+        filters = [
+            {"Name": "group-name", "Values": [name]},
+            {"Name": "vpc-id", "Values": [h.ids.vpc]},
+        ]
         group = ec2.describe_security_groups(Filters=filters)["SecurityGroups"][0]["GroupId"]
         found = ec2.describe_instances(InstanceIds=[h.ids.instance])["Reservations"][0]
         interface = found["Instances"][0]["NetworkInterfaces"][0]["NetworkInterfaceId"]
@@ -188,7 +191,10 @@ def _database_groups(name: str) -> Deed:
     """Give the database one group, as a restore does that names none."""
 
     def deed(h: Hands) -> None:
-        filters = [{"Name": "group-name", "Values": [name]}, {"Name": "vpc-id", "Values": [h.ids.vpc]}]
+        filters = [
+            {"Name": "group-name", "Values": [name]},
+            {"Name": "vpc-id", "Values": [h.ids.vpc]},
+        ]
         found = h.client("ec2").describe_security_groups(Filters=filters)["SecurityGroups"]
         h.client("rds").modify_db_instance(
             DBInstanceIdentifier=world.DATABASE_IDENTIFIER,
