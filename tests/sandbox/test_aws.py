@@ -123,3 +123,25 @@ def test_a_slow_service_is_waited_for(operator: Operator) -> None:
     found, status = operator.diagnose()
     assert status == 0
     assert found["seconds"] >= 1
+
+
+def test_an_interface_has_its_own_groups(operator: Operator) -> None:
+    """As in EC2, and unlike moto: modifying replaces, and the primary interface's are the instance's."""
+    ids = operator.running.ids
+    query = "Reservations[0].Instances[0].[SecurityGroups[].GroupId,NetworkInterfaces[0].Groups[].GroupId]"
+    described = ("ec2", "describe-instances", "--instance-ids", ids["instance"])
+
+    def groups() -> list[list[str]]:
+        found: list[list[str]] = json.loads(aws(operator, *described, "--query", query)[1])
+        return found
+
+    web, database = ids["web_group"], ids["database_group"]
+    assert groups() == [[web], [web]]
+    named = ("--query", "Reservations[0].Instances[0].NetworkInterfaces[0].NetworkInterfaceId")
+    interface = json.loads(aws(operator, *described, *named)[1])
+    modify = ("ec2", "modify-network-interface-attribute", "--network-interface-id", interface)
+    assert aws(operator, *modify, "--groups", database)[0] == 0
+    assert groups() == [[database], [database]]
+    instance = ("ec2", "modify-instance-attribute", "--instance-id", ids["instance"])
+    assert aws(operator, *instance, "--groups", web)[0] == 0
+    assert groups() == [[web], [web]]

@@ -1,4 +1,6 @@
-"""EC2 where moto is thinner than AWS: routes whose target is gone, and what an instance printed."""
+"""EC2 where moto is thinner than AWS: routes whose target is gone, an instance's console, and the
+security groups of an interface.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +30,38 @@ def install(console: Callable[[str], str]) -> None:
         return ActionResult({"InstanceId": instance.id, "Output": text})
 
     General.get_console_output = get_console_output
+    _separate_group_sets()
+
+
+def _separate_group_sets() -> None:
+    """Give each interface its own groups; an instance's are those of its primary interface.
+
+    moto joins an instance's groups to those of every interface, so that none can be taken away.
+    """
+    from moto.ec2.models import EC2Backend
+    from moto.ec2.models.elastic_network_interfaces import NetworkInterface
+
+    modify_interface = EC2Backend.modify_network_interface_attribute
+    modify_instance = EC2Backend.modify_instance_security_groups
+
+    def of_interface(self: Any, eni_id: str, *rest: Any, **named: Any) -> None:
+        modify_interface(self, eni_id, *rest, **named)
+        interface = self.get_network_interface(eni_id)
+        if interface.instance is not None and interface.device_index == 0:
+            interface.instance.security_groups = list(interface._group_set)
+
+    def of_instance(self: Any, instance_id: str, group_ids: list[str]) -> Any:
+        instance = modify_instance(self, instance_id, group_ids)
+        for interface in instance.nics.values():
+            if interface.device_index == 0:
+                interface._group_set = list(instance.security_groups)
+        return instance
+
+    EC2Backend.modify_network_interface_attribute = of_interface
+    EC2Backend.modify_instance_security_groups = of_instance
+    NetworkInterface.group_set = property(
+        lambda self: self._group_set or (self.instance.security_groups if self.instance else [])
+    )
 
 
 def _state(route: Any) -> str:

@@ -217,7 +217,7 @@ FAULTS = (
           _from_group("balancer_group"), _AS_BUILT),
     Fault("app-group-lost", "the app's interface got the batch workers' group in place of its own", "NET002",
           _app_groups("batch-sg"), _app_groups("web-sg")),
-    Fault("database-default-group", "the database was restored with the VPC's default group", "NET002",
+    Fault("database-default-group", "the database was restored with the VPC's default group", "NET001",
           _database_groups("default"), _database_groups("database-sg")),
     Fault("ingress-wrong-port", "the database's rule is for MySQL's port", "NET003",
           _from_group("web_group", 3306), _AS_BUILT),
