@@ -9,7 +9,7 @@ from typing import Any
 from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.denial import AccessDenied
-from opskit.checks.iam.fixes import common
+from opskit.checks.iam.fixes import evaluation
 from opskit.checks.iam.fixes.by_message import advise
 from opskit.checks.inline_policy import Holder
 from opskit.facts.simulation import DECRYPT
@@ -24,7 +24,7 @@ from opskit.policy.rewrite import allow, document
 
 def grant(bench: Bench, denials: Sequence[AccessDenied]) -> Remedy:
     """A new inline policy with exactly the missing access; advice where that is not certain."""
-    wanted = common.wanted_of(denials)
+    wanted = evaluation.wanted_of(denials)
     holder = bench.holder
     if holder is None or bench.access is None or not all(w.requests for w in wanted) or not wanted:
         return _unread(bench, denials, wanted)
@@ -39,19 +39,19 @@ def grant(bench: Bench, denials: Sequence[AccessDenied]) -> Remedy:
     after = replace(bench.access.policies, identity=(*present, added))
     is_condition = denials[0].miss.denial is Denial.CONDITION
     objection = (
-        common.objection(Policies(), Policies(identity=(added,)), wanted)
-        or common.remaining(Policies(identity=after.identity), wanted)
-        or common.unsettled(after, wanted, bench.needs if is_condition else wanted)
+        evaluation.objection(Policies(), Policies(identity=(added,)), wanted)
+        or evaluation.remaining(Policies(identity=after.identity), wanted)
+        or evaluation.unsettled(after, wanted, bench.needs if is_condition else wanted)
     )
     if objection:
-        return common.no_command(_do(denials, wanted), objection)
+        return evaluation.no_command(_do(denials, wanted), objection)
     return _fix(bench, holder, denials, made)
 
 
 def _fix(
     bench: Bench, holder: Holder, denials: Sequence[AccessDenied], made: Mapping[str, Any]
 ) -> Fix:
-    wanted = common.wanted_of(denials)
+    wanted = evaluation.wanted_of(denials)
     verb = "decrypt" if all(w.actions == (DECRYPT,) for w in wanted) else "read"
     put, delete = holder.add(f"{verb}-{bench.target.name}-parameters", made)
     return Fix(
@@ -67,7 +67,7 @@ def _caution(denials: Sequence[AccessDenied], wanted: Sequence[WantedAccess]) ->
     words = [f"Or correct {hit.label}, where it is."] if hit is not None else []
     if any(BY_PATH in w.actions for w in wanted):
         words.append("GetParametersByPath reads every parameter under the path.")
-    return " ".join([*words, common.SECONDS])
+    return " ".join([*words, evaluation.SECONDS])
 
 
 def _statement(wanted: WantedAccess, present: Sequence[Document]) -> dict[str, Any]:
@@ -91,18 +91,18 @@ def _doubt(
         return advise(bench, denials)
     deny = first_deny(policies, wanted)
     if deny is not None:
-        return common.no_command(
+        return evaluation.no_command(
             _do(denials, wanted), f"{deny.label} denies it, whatever allows it"
         )
     found = [g for w in wanted for g in _guards(w, present)]
     guard = next((g for g in found if not g.is_fitted), None)
     if guard is None:
         return None
-    return common.guarded(guard, f"the owner of policy {guard.hit.policy.name}")
+    return evaluation.guarded(guard, f"the owner of policy {guard.hit.policy.name}")
 
 
 def _do(denials: Sequence[AccessDenied], wanted: Sequence[WantedAccess]) -> str:
-    return f"Allow {denials[0].role} exactly this: {common.statements_text(wanted)}."
+    return f"Allow {denials[0].role} exactly this: {evaluation.statements_text(wanted)}."
 
 
 def _unread(
@@ -110,21 +110,21 @@ def _unread(
 ) -> Advice:
     """Advice where what is there could not be read, so that a new policy might replace one or not help."""
     if not wanted:
-        return common.no_command(
+        return evaluation.no_command(
             f"Allow {denials[0].role} kms:Decrypt on the password's key, for calls through Parameter Store.",
             "which key that is could not be read (ssm:DescribeParameters, kms:DescribeKey)",
         )
     if bench.key is not None and bench.key.is_aws_managed and wanted[0].conditions:
         return advise(bench, denials)
-    if bench.holder is not None and common.unread_key_policy(bench, wanted):
-        return common.no_command(
+    if bench.holder is not None and evaluation.unread_key_policy(bench, wanted):
+        return evaluation.no_command(
             _do(denials, wanted),
             "the key's own policy could not be read (kms:GetKeyPolicy), and where it does not leave the key "
             "to IAM policies, this would not be enough",
         )
     if denials[0].policy_type not in ("", "identity-based policy"):
         return advise(bench, denials)
-    return common.no_command(
+    return evaluation.no_command(
         _do(denials, wanted),
         "the role's policies could not be read (iam:ListRolePolicies, iam:GetRolePolicy), and a policy of "
         "the same name would be replaced",
@@ -132,8 +132,8 @@ def _unread(
 
 
 def _no_room(holder: Holder, made: Mapping[str, Any]) -> Advice:
-    return common.no_command(
-        f"Put {common.as_text(*made['Statement'])} into a customer managed policy and attach that to "
+    return evaluation.no_command(
+        f"Put {evaluation.as_text(*made['Statement'])} into a customer managed policy and attach that to "
         f"{holder.label}.",
         "with it the role's inline policies would exceed the size that IAM accepts (10,240 characters "
         "in all)",

@@ -10,7 +10,7 @@ from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.fix_commands import call
 from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.denial import AccessDenied
-from opskit.checks.iam.fixes import common
+from opskit.checks.iam.fixes import evaluation
 from opskit.facts.policies import PolicyText
 from opskit.policy.difference import WantedAccess, first_deny, refused
 from opskit.policy.document import Document
@@ -34,9 +34,9 @@ def widen_boundary(bench: Bench, denials: Sequence[AccessDenied]) -> Remedy:
     if doubt is not None:
         return doubt
     made = with_statements(boundary.raw, *(_statement(w, boundary) for w in lacking))
-    widened = common.parsed(boundary, made)
-    objection = _objection(boundary, widened, lacking) or common.unsettled(
-        replace(bench.access.policies, boundary=widened), common.wanted_of(denials), wanted
+    widened = evaluation.parsed(boundary, made)
+    objection = _objection(boundary, widened, lacking) or evaluation.unsettled(
+        replace(bench.access.policies, boundary=widened), evaluation.wanted_of(denials), wanted
     )
     if objection:
         return _advice(text, lacking, objection)
@@ -54,13 +54,13 @@ def _fix(bench: Bench, text: PolicyText, made: Mapping[str, Any]) -> Fix:
         undo=(undo,),
         ask=f"Ask the owner of {text.name} first: every role that carries it is limited by it",
         caution="The new version is the one read by this diagnosis and the added statements: a change made "
-        f"since would be lost. {common.MOST_VERSIONS}",
+        f"since would be lost. {evaluation.MOST_VERSIONS}",
     )
 
 
 def _wanted(bench: Bench, denials: Sequence[AccessDenied]) -> list[WantedAccess]:
     """The access that is refused and all that the app needs: a ceiling grants nothing by itself."""
-    found = common.wanted_of(denials)
+    found = evaluation.wanted_of(denials)
     return [*found, *(need for need in bench.needs if need not in found)]
 
 
@@ -74,7 +74,7 @@ def _doubt(text: PolicyText, boundary: Document, wanted: Sequence[WantedAccess])
         )
     guard = next((g for w in wanted for g in _guards(w, boundary) if not g.is_fitted), None)
     if guard is not None:
-        return common.guarded(guard, f"the owner of the permissions boundary {text.name}")
+        return evaluation.guarded(guard, f"the owner of the permissions boundary {text.name}")
     if text.is_amazons:
         return _advice(text, wanted, "it is a policy of AWS, which no one can change")
     if not text.arn or not text.version:
@@ -86,7 +86,7 @@ def _objection(boundary: Document, widened: Document, lacking: Sequence[WantedAc
     if size(widened.raw) > MANAGED_SIZE:
         return "it would exceed the 6,144 characters that IAM accepts in a managed policy"
     before, after = Policies(identity=(boundary,)), Policies(identity=(widened,))
-    return common.objection(before, after, lacking) or common.remaining(after, lacking)
+    return evaluation.objection(before, after, lacking) or evaluation.remaining(after, lacking)
 
 
 def _statement(wanted: WantedAccess, boundary: Document) -> dict[str, Any]:
@@ -99,17 +99,17 @@ def _guards(wanted: WantedAccess, boundary: Document) -> list[Guard]:
 
 
 def _advice(text: PolicyText, wanted: Sequence[WantedAccess], why: str) -> Advice:
-    return common.no_command(
+    return evaluation.no_command(
         f"Ask the owner of the permissions boundary {text.name} ({text.arn or 'no ARN'}) to let "
-        f"this through: {common.access_text(wanted)}. Do not remove the boundary.",
+        f"this through: {evaluation.access_text(wanted)}. Do not remove the boundary.",
         why,
     )
 
 
 def _unread(denials: Sequence[AccessDenied], wanted: Sequence[WantedAccess]) -> Advice:
     role = denials[0].role
-    return common.no_command(
+    return evaluation.no_command(
         f"iam:GetRole names the permissions boundary of {role}. Ask its owner to add this to it: "
-        f"{common.statements_text(wanted)}. Do not remove the boundary.",
+        f"{evaluation.statements_text(wanted)}. Do not remove the boundary.",
         "the boundary's document or the key's policy could not be read",
     )

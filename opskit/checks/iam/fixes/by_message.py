@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from opskit.checks.fix import Advice
 from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.denial import AccessDenied
-from opskit.checks.iam.fixes import common
+from opskit.checks.iam.fixes import evaluation
 from opskit.policy.nearest import Denial
 
 UNREADABLE = {
@@ -54,11 +54,11 @@ def advise(bench: Bench, denials: Sequence[AccessDenied]) -> Advice:
     do, why = UNREADABLE.get(denial.policy_type) or _by_reason(denial)
     words = {
         "role": denial.role,
-        "access": common.access_text(common.wanted_of(denials)) or "kms:Decrypt on the key",
+        "access": evaluation.access_text(evaluation.wanted_of(denials)) or "kms:Decrypt on the key",
         "region": bench.region.name,
         "places": PLACES,
     }
-    return common.no_command(do.format(**words), why)
+    return evaluation.no_command(do.format(**words), why)
 
 
 def _by_reason(denial: AccessDenied) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from opskit.checks.fix import Advice, AwsCall, Danger, Fix, Remedy
 from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.denial import AccessDenied
-from opskit.checks.iam.fixes import common
+from opskit.checks.iam.fixes import evaluation
 from opskit.checks.iam.fixes.by_message import advise
 from opskit.checks.inline_policy import Holder
 from opskit.facts.policies import PolicyText
@@ -25,7 +25,7 @@ NOT_LISTED = "the deny is not one of listed actions on exactly `*`, so its autho
 
 def narrow_deny(bench: Bench, denials: Sequence[AccessDenied]) -> Remedy:
     """The role's inline policies with each deny split; advice where one is not its own, or not exact."""
-    wanted = common.wanted_of(denials)
+    wanted = evaluation.wanted_of(denials)
     holder = bench.holder
     if holder is None or bench.access is None or denials[0].miss.hit is None:
         return advise(bench, denials)
@@ -36,8 +36,8 @@ def narrow_deny(bench: Bench, denials: Sequence[AccessDenied]) -> Remedy:
     after = tuple(changed.get(i, document) for i, document in enumerate(policies.identity))
     objection = (
         _objection(holder, policies.identity, changed, wanted)
-        or common.remaining(Policies(identity=after), wanted)
-        or common.unsettled(replace(policies, identity=after), wanted, bench.needs)
+        or evaluation.remaining(Policies(identity=after), wanted)
+        or evaluation.unsettled(replace(policies, identity=after), wanted, bench.needs)
     )
     if objection:
         return _advice(denials[0].miss.hit, holder.policies[min(changed)], wanted, objection)
@@ -45,11 +45,11 @@ def narrow_deny(bench: Bench, denials: Sequence[AccessDenied]) -> Remedy:
     label = denials[0].miss.hit.label
     return Fix(
         (*(holder.put(holder.policies[i].name, d.raw) for i, d in changed.items()), *bench.restart),
-        f"splits the deny so that it spares {common.access_text(wanted)}; all else stays denied",
+        f"splits the deny so that it spares {evaluation.access_text(wanted)}; all else stays denied",
         undo=_undo(holder, texts),
         dangers=(Danger.GUARDRAIL,),
         ask=f"Ask the author of {label} first: the deny was written on purpose",
-        caution=f"Another allow does not help against a deny. {common.SECONDS}",
+        caution=f"Another allow does not help against a deny. {evaluation.SECONDS}",
     )
 
 
@@ -71,7 +71,7 @@ def _split_all(
         raw = split_deny(deny.policy.raw, index, wanted)
         if raw is None:
             return _advice(deny, text, wanted, NOT_LISTED)
-        present[place] = changed[place] = common.parsed(deny.policy, raw)
+        present[place] = changed[place] = evaluation.parsed(deny.policy, raw)
     return changed
 
 
@@ -84,7 +84,7 @@ def _objection(
     """Why the new versions are not offered; empty where they change nothing else and IAM takes them."""
     for place, document in changed.items():
         one, other = Policies(identity=(before[place],)), Policies(identity=(document,))
-        found = common.objection(one, other, wanted)
+        found = evaluation.objection(one, other, wanted)
         if found:
             return found
     kept = [p for i, p in enumerate(holder.policies) if i not in changed]
@@ -105,8 +105,8 @@ def _foreign(text: PolicyText) -> str:
 def _advice(deny: Hit, text: PolicyText, wanted: Sequence[WantedAccess], why: str) -> Advice:
     where = f"managed policy {text.arn}" if text.arn else f"inline policy {text.name}"
     owner = f"owner of {text.arn}" if text.arn else f"author of {text.name}"
-    return common.no_command(
+    return evaluation.no_command(
         f"{deny.label} ({where}) denies it. Ask the {owner} for this exception: the statement "
-        f"must not deny {common.access_text(wanted)}. Another allow does not help.",
+        f"must not deny {evaluation.access_text(wanted)}. Another allow does not help.",
         why,
     )

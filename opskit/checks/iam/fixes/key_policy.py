@@ -12,7 +12,7 @@ from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.fix_commands import call
 from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.denial import AccessDenied
-from opskit.checks.iam.fixes import common
+from opskit.checks.iam.fixes import evaluation
 from opskit.facts.key import Key
 from opskit.policy.difference import WantedAccess, first_deny
 from opskit.policy.document import Document
@@ -37,8 +37,8 @@ def add_role_to_key_policy(bench: Bench, denials: Sequence[AccessDenied]) -> Rem
     if doubt is not None:
         return doubt
     made = with_statements(document.raw, _statement(bench, document, wanted, role_arn))
-    objection = _objection(document, made, wanted) or common.unsettled(
-        replace(policies, key=common.parsed(document, made)), [wanted], [wanted]
+    objection = _objection(document, made, wanted) or evaluation.unsettled(
+        replace(policies, key=evaluation.parsed(document, made)), [wanted], [wanted]
     )
     if objection:
         return _advice(denials, key, objection)
@@ -87,7 +87,7 @@ def _doubt(
         return _advice(denials, key, why)
     guard = next((g for g in _guards(wanted, document) if not g.is_fitted), None)
     if guard is not None:
-        return common.guarded(guard, f"the administrators of key {key.named_as}")
+        return evaluation.guarded(guard, f"the administrators of key {key.named_as}")
     if key.arn.split(":")[4] != bench.identity.account:
         return _advice(denials, key, "the key belongs to another account")
     deleted = next(filter(UNIQUE_ID.fullmatch, _principals(document)), None)
@@ -107,14 +107,14 @@ def _principals(document: Document) -> Iterator[str]:
 def _objection(document: Document, made: Mapping[str, Any], wanted: WantedAccess) -> str:
     if len(json.dumps(made).encode()) > KEY_POLICY_SIZE:
         return "it would exceed the 32 KiB that KMS accepts"
-    before, after = Policies(key=document), Policies(key=common.parsed(document, made))
-    return common.objection(before, after, [wanted]) or common.remaining(after, [wanted])
+    before, after = Policies(key=document), Policies(key=evaluation.parsed(document, made))
+    return evaluation.objection(before, after, [wanted]) or evaluation.remaining(after, [wanted])
 
 
 def _advice(denials: Sequence[AccessDenied], key: Key | None, why: str) -> Advice:
     name = f"key {key.named_as} ({key.arn})" if key else "the password's key"
-    return common.no_command(
+    return evaluation.no_command(
         f"Ask the administrators of {name} to let {denials[0].role} decrypt through Parameter Store: "
-        f"{common.access_text(common.wanted_of(denials)) or 'kms:Decrypt'}.",
+        f"{evaluation.access_text(evaluation.wanted_of(denials)) or 'kms:Decrypt'}.",
         why,
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from opskit.checks.fix import Advice
 from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.denial import AccessDenied
-from opskit.checks.iam.fixes import common
+from opskit.checks.iam.fixes import evaluation
 
 WHY = "a service control policy is the organization's decision, and only its management account changes it"
 NOT_READ = (
@@ -19,8 +19,8 @@ def ask_organization(bench: Bench, denials: Sequence[AccessDenied]) -> Advice:
     """The request to the organization's administrators: which policy, which statement, which exception."""
     hit, role = denials[0].miss.hit, denials[0].role
     arn = (bench.role.role_arn if bench.role else None) or role
-    wanted = common.wanted_of(denials)
-    access = common.access_text(wanted) or "kms:Decrypt on the password's key"
+    wanted = evaluation.wanted_of(denials)
+    access = evaluation.access_text(wanted) or "kms:Decrypt on the password's key"
     if hit is not None:
         cause = (
             f"{hit.label} ({hit.policy.arn}) denies it to this account. Ask the organization's "
@@ -36,7 +36,7 @@ def ask_organization(bench: Bench, denials: Sequence[AccessDenied]) -> Advice:
             "Ask the organization's administrators which service control policy of account "
             f"{bench.identity.account} refuses {arn}: {access}. {NOT_READ}."
         )
-    return common.no_command(f"{cause} Nothing in the role's own policies outweighs it.", WHY)
+    return evaluation.no_command(f"{cause} Nothing in the role's own policies outweighs it.", WHY)
 
 
 def _levels(bench: Bench) -> str:

@@ -1,4 +1,4 @@
-"""Parts that the builders of IAM fixes share: what is wanted, texts, and the final proof."""
+"""The evaluation of a planned IAM change, and the texts that say its result."""
 
 from __future__ import annotations
 

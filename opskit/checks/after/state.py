@@ -1,0 +1,47 @@
+"""The facts that calls change, and how a call is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from opskit.facts.interface import Fact, Known, Unknown
+from opskit.facts.snapshot import Snapshot
+
+Facts = dict[type, Fact[Any]]
+STALE = Unknown("it was observed before the change", ("a new diagnosis",))
+
+
+class Refused(Exception):
+    """AWS would refuse the call in this state, or the state that it changes is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Facts that calls change; `origin` is the snapshot that an undo leads back to."""
+
+    facts: Facts
+    origin: Snapshot | None = None
+
+    def value(self, kind: type) -> Any:
+        """A fact's value.
+
+        Raises:
+            Refused: it was not read.
+        """
+        fact = self.facts.get(kind)
+        if not isinstance(fact, Known):
+            raise Refused(f"{kind.__name__} was not read")
+        return fact.value
+
+    def set(self, value: Any) -> None:
+        """Replace a fact that is known."""
+        fact = self.facts[type(value)]
+        assert isinstance(fact, Known)  # noqa: S101  its value has just been taken
+        self.facts[type(value)] = replace(fact, value=value)
+
+
+Effect = Callable[[State, Mapping[str, Any]], None]
+Effects = dict[tuple[str, str], Effect]
+"""(service, operation) -> what it does to the facts, given the call's parameters."""
