@@ -197,8 +197,8 @@ def read(
         raise NotThere(f"no login was tried: {probe.reason}", *probe.missing)
     attempt = probe.value.attempt
     if attempt is None:
-        why = probe.value.why_not("login") or "the instance did not try"
-        raise NotThere(f"no login was tried: {why}", "a login from the instance")
+        why = probe.value.why_not("login") or f"{probe.value.workload_noun} did not try"
+        raise NotThere(f"no login was tried: {why}", f"a login from {probe.value.workload_noun}")
     spoken = engine.for_rds_engine(database.instance.engine)
     failure = None if attempt.succeeded else spoken.classify(attempt.message, attempt.sqlstate)
     user = parameters.value.value("username") if isinstance(parameters, Known) else None
@@ -208,7 +208,7 @@ def read(
         attempt.message,
         attempt.milliseconds,
         attempt.tls_version,
-        "the instance",
+        probe.value.workload_noun,
         user or "the parameter's user",
     )
 
@@ -255,7 +255,9 @@ def read_client(
     if not (user and name and credential.password.reveal()):
         raise NotThere("there is no whole credential to log in with")
     if target.via == "none":
-        raise NotThere("no road was to be used (--via none)", "a road to the instance (--via)")
+        raise NotThere(
+            "no road was to be used (--via none)", f"a road to {target.workload_noun} (--via)"
+        )
     way = _Way(ssm, messages, connect, ec2, target, app, host, database)
     login = way.log_in(user, name, credential.password, target.ca_file, lambda _: None)
     return ClientLogin(login, target.ca_file)

@@ -57,7 +57,7 @@ Call = Callable[[], Any]
 def read(iam: Iam, role: InstanceRole) -> RolePolicies:
     """Read the role and the lists of its policies in one round, the policies in the next."""
     if role.role_name is None:
-        raise NotThere("the instance has no role", "an instance profile")
+        raise NotThere("the app has no role", "an instance profile, or a task role")
     name = role.role_name
     found, inline, attached = at_once(
         [

@@ -66,7 +66,7 @@ def choose(
 ) -> RoadChoice:
     """The road that `--via` names; `auto` tries them in order, until one is not refused."""
     if _named(target) == "none":
-        return RoadChoice(None, "the instance was not asked (--via none)")
+        return RoadChoice(None, f"{target.workload_noun} was not asked (--via none)")
     if app.task is not None:
         if not isinstance(to_task, Known):
             raise NotThere(to_task.reason, *to_task.missing)
@@ -107,7 +107,8 @@ def make_tunnel(
     """
     if _named(target) == "none":
         raise Refused(
-            "no road to the instance was to be used (--via none)", missing="a road (--via)"
+            f"no road to {target.workload_noun} was to be used (--via none)",
+            missing="a road (--via)",
         )
     from opskit.instance.auto import told_together
 

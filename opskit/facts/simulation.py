@@ -51,7 +51,7 @@ def read(
 ) -> Simulation:
     """Ask for every action on every resource in one call."""
     if role.role_arn is None:
-        raise NotThere("the instance has no role")
+        raise NotThere(f"{target.workload_noun} has no role")
     arns = [
         parameter_arn(region, identity, name) for name in sorted(set(target.parameters.values()))
     ]

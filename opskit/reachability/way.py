@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from opskit.config import ON_INSTANCE
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.app_subnets import AppSubnets
 from opskit.facts.database import Database
@@ -49,6 +50,7 @@ class Way:
         after_move: to the other places where the database may live.
         from_elsewhere: from the other subnets where the app may run.
         knows_ports: the instance told its range of client ports; otherwise Linux's is assumed.
+        workload_noun: what the app runs on, for sentences.
     """
 
     network: Network
@@ -56,6 +58,7 @@ class Way:
     after_move: tuple[Elsewhere, ...]
     from_elsewhere: tuple[Elsewhere, ...]
     knows_ports: bool
+    workload_noun: str = ON_INSTANCE
 
 
 def derive(
@@ -100,6 +103,7 @@ def derive(
         tuple(e for place in places for e in judge.after_move(source, place, today)),
         tuple(e for home, why in homes for e in judge.from_home(source, home, why, today)),
         ports is not None,
+        app.workload_noun,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from opskit.checks.after import EFFECTS, Refused, apply
+from opskit.checks.catalogue import chain as default_checks
 from opskit.checks.catalogue import check_of
 from opskit.checks.changes import changes, summary
 from opskit.checks.fix import AwsCall, Change, Danger, Fix, InstanceCommand, OpskitCommand
@@ -16,6 +17,7 @@ from opskit.checks.interface import Finding, Status, failed
 from opskit.checks.proof import prove
 from opskit.checks.run import run_check
 from opskit.checks.shell import Caller
+from opskit.config import Target
 from opskit.engine.interface import LoginFailure
 from opskit.facts.login import Login
 from opskit.facts.snapshot import Snapshot
@@ -166,3 +168,17 @@ def test_changes_are_counted_by_kind() -> None:
     assert summary(rows) == "adds 2 entries, changes one policy, removes one rule"
     assert summary(rows[:2]) == "adds 2 entries, removes none"
     assert changes(CLOSED, CLOSED) == ()
+
+
+def test_a_task_is_called_a_task_in_every_sentence() -> None:
+    """And only by sentences of opskit's own: values that say "the instance" stay as they are."""
+    target = replace(b.linkbox()[Target].value, ecs_task="prod/service:shop")  # type: ignore[union-attr]
+    probe = replace(b.probe(health=None), workload_noun=target.workload_noun)
+    gone = replace(probe, result=replace(GONE.result, health=None, containers=()))
+    login = Login(True, None, "", 8.0, "TLSv1.3", target.workload_noun, "linkbox")
+    for replaced in ((target, b.task(), probe), (target, b.task(), gone, b.groups(()))):
+        snapshot = b.snapshot(*replaced, login)
+        for check in default_checks():
+            finding = run_check(check, snapshot)
+            said = " ".join([finding.summary, *(e.text for e in finding.evidence)])
+            assert "the instance" not in said, (check.code, said)

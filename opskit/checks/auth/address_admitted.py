@@ -25,11 +25,13 @@ def check(probe: InstanceProbe) -> Finding:
     """Judge the answer over TLS."""
     answer = probe.greeting.with_tls
     if answer is None:
-        return undecided("the server gave no answer over TLS", "a TLS handshake on the instance")
+        return undecided(
+            "the server gave no answer over TLS", f"a TLS handshake on {probe.workload_noun}"
+        )
     if answer.admits or not answer.sqlstate.startswith("28"):
         return passed(f"the server asks for a password ({answer.method or answer.sqlstate})")
     return failed(
         f"the server turns the app away before any password: {answer.message}",
-        observed("its first answer over TLS, seen from the instance"),
+        observed(f"its first answer over TLS, seen from {probe.workload_noun}"),
         fix=WHICH_NAME,
     )

@@ -19,16 +19,16 @@ from opskit.facts.probe import InstanceProbe
 def check(role: InstanceRole, probe: InstanceProbe) -> Finding:
     """Compare the two identities."""
     if role.role_name is None:
-        return skipped("the instance has no role")
+        return skipped(f"{probe.workload_noun} has no role")
     if not probe.caller_arn:
         return undecided(
-            f"the instance could not say who it is ({probe.caller_error or 'no answer'})"
+            f"{probe.workload_noun} could not say who it is ({probe.caller_error or 'no answer'})"
         )
     if f":assumed-role/{role.role_name}/" in probe.caller_arn:
-        return passed(f"the instance acts as {role.role_name}", observed(probe.caller_arn))
+        return passed(f"{probe.workload_noun} acts as {role.role_name}", observed(probe.caller_arn))
     return warned(
-        f"programs on the instance act as {probe.caller_arn}, not as its role {role.role_name}",
-        observed("sts:GetCallerIdentity on the instance"),
+        f"programs on {probe.workload_noun} act as {probe.caller_arn}, not as its role {role.role_name}",
+        observed(f"sts:GetCallerIdentity on {probe.workload_noun}"),
         fix=_advice(probe.caller_arn, role.role_name),
     )
 

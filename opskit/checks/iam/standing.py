@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from opskit.checks.interface import Basis, Evidence, derived, observed, reported
-from opskit.config import Target
+from opskit.config import ON_INSTANCE, Target
 from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Fact, Known, NotThere, Unknown
 from opskit.facts.key import Key
@@ -20,7 +20,7 @@ from opskit.policy.access import KEY_POLICY, Need, RoleAccess
 from opskit.policy.evaluate import Word
 from opskit.policy.nearest import Denial, Miss
 
-ATTEMPT = "an attempt of the instance"
+ATTEMPT = "an attempt from where the app runs"
 DENIED = ("AccessDeniedException", "AccessDenied")
 FROM_MESSAGE = (
     ("service control policy", Denial.ORGANIZATION, "a service control policy denies it"),
@@ -79,7 +79,7 @@ def derive(
 ) -> Standing:
     """Weigh the sources."""
     if isinstance(role, Known) and role.value.role_name is None:
-        raise NotThere("the instance has no role", "an instance profile")
+        raise NotThere(f"{target.workload_noun} has no role", "a role")
     needs = access.value.reads if isinstance(access, Known) else ()
     first = tuple(n for n in needs if n.action == READ[0])
     read = _stand(READ[0], first, access, simulation, probe)
@@ -89,7 +89,7 @@ def derive(
     if isinstance(key, Known) and key.value.is_aws_managed:
         # Its policy admits every principal of the account, so that only a deny could matter.
         denied = attempts_denied(probe, DECRYPT)
-        decrypt = _attempted_denied(DECRYPT, denied, (), None) if denied else None
+        decrypt = _attempted_denied(DECRYPT, denied, (), None, _noun(probe)) if denied else None
         return Standing(read, decrypt, siblings)
     decrypts = access.value.decrypts if isinstance(access, Known) else ()
     decrypt = _stand(DECRYPT, decrypts, access, simulation, probe)
@@ -124,12 +124,17 @@ def _stand(
     denied = attempts_denied(probe, action)
     words = (*_local_words(needs, refused), *_simulated_words(said))
     if denied:
-        return _attempted_denied(action, denied, words, miss)
+        return _attempted_denied(action, denied, words, miss, _noun(probe))
     if attempt:
         contradicted = miss.words if miss and miss.denial is not Denial.ACTION else ""
-        text = f"the instance did it, although {contradicted}" if contradicted else ""
+        text = f"{_noun(probe)} did it, although {contradicted}" if contradicted else ""
         return Stand(True, None, (observed(attempt), *words), disagreement=text)
     return _without_attempt(needs, refused, miss, said, access, simulation, probe, words)
+
+
+def _noun(probe: Fact[InstanceProbe]) -> str:
+    """What the app runs on, for sentences."""
+    return probe.value.workload_noun if isinstance(probe, Known) else ON_INSTANCE
 
 
 def _attempt(probe: Fact[InstanceProbe], action: str) -> str:
@@ -137,13 +142,13 @@ def _attempt(probe: Fact[InstanceProbe], action: str) -> str:
     if not isinstance(probe, Known):
         return ""
     if action == DECRYPT:
-        return "the instance decrypted the password" if probe.value.read_password else ""
+        return f"{_noun(probe)} decrypted the password" if probe.value.read_password else ""
     good = [read.name for read in probe.value.reads if read.fingerprint]
     # A read that failed in KMS was let through by Systems Manager.
     good += [name for name, _ in attempts_denied(probe, DECRYPT)]
     if not good:
         return ""
-    return f"the instance read {len(good)} of {len(probe.value.reads)} under its own role"
+    return f"{_noun(probe)} read {len(good)} of {len(probe.value.reads)} under its own role"
 
 
 def _attempted_denied(
@@ -151,14 +156,15 @@ def _attempted_denied(
     denied: list[tuple[str, str]],
     words: tuple[Evidence, ...],
     miss: Miss | None,
+    noun: str,
 ) -> Stand:
-    seen = [observed(f"the instance's own read of {name}: {text}") for name, text in denied[:2]]
+    seen = [observed(f"{noun}'s own read of {name}: {text}") for name, text in denied[:2]]
     disagreement = ""
     if miss is None:
         found = next(row for row in FROM_MESSAGE if row[0] in denied[0][1])
         miss = Miss(found[1], None, found[2])
         if any("allow" in w.text for w in words):
-            disagreement = f"the instance is refused {action}, although its policies allow it"
+            disagreement = f"{noun} is refused {action}, although its policies allow it"
     names = tuple(sorted({name for name, _ in denied}))
     return Stand(False, miss, (*seen, *words), names, disagreement=disagreement)
 

@@ -53,7 +53,7 @@ def verdict(
         reading, decrypting: the reasons for each of the two.
     """
     if isinstance(role, Known) and role.value.role_name is None:
-        return undecided("the instance has no role", "an instance profile")
+        return undecided(f"{bench.target.workload_noun} has no role", "a role")
     name = name_of(role)
     rows = _rows(standing, bench, reading, decrypting)
     denials = [d for d in (row.denial(name) for row in rows) if d is not None]

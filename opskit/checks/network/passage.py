@@ -73,7 +73,9 @@ def verdict(
         )
     unknown = [c for c in here if c.outcome is Outcome.UNKNOWN]
     if unknown and seen is not None and seen.is_connected:
-        return passed(f"the instance connects; {unknown[0].decided_by}", observed(seen.words))
+        return passed(
+            f"{way.workload_noun} connects; {unknown[0].decided_by}", observed(seen.words)
+        )
     if unknown:
         return undecided(f"{unknown[0].place}: {unknown[0].decided_by}", needs_of(unknown[0]))
     if any(c.outcome is Outcome.DROP for c in here):
@@ -107,7 +109,7 @@ def at_ingress(
 def needs_of(unknown: Checkpoint) -> str:
     """What would make an unknown checkpoint known."""
     if "not modelled" in unknown.decided_by or "the reference" in unknown.decided_by:
-        return "a connection tried from the instance"
+        return "a connection tried from where the app runs"
     return NEEDS.get(unknown.kind, "ec2:DescribeNetworkAcls")
 
 
@@ -131,25 +133,25 @@ def _broken(
 ) -> Finding:
     rules = rules_of(way.today, broken)
     if seen is not None:
-        rules = (*rules, observed(f"on the instance: {seen.words}"))
+        rules = (*rules, observed(f"on {way.workload_noun}: {seen.words}"))
     is_total = any(c.outcome is Outcome.DROP for c in broken)
     if is_total and seen is not None and seen.is_connected:
         return warned(
-            f"{cause}; yet the instance connected, so a rule or an interface is not known here",
+            f"{cause}; yet {way.workload_noun} connected, so a rule or an interface is not known here",
             *rules,
-            fix=_not_known(seen, broken[0]),
+            fix=_not_known(way, seen, broken[0]),
         )
     fix = build_fix()
     if not is_total and not way.knows_ports:
-        return warned(f"{cause}, if the instance connects from such ports", *rules, fix=fix)
+        return warned(f"{cause}, if {way.workload_noun} connects from such ports", *rules, fix=fix)
     return failed(cause, *rules, fix=fix)
 
 
-def _not_known(seen: Connection, broken: Checkpoint) -> Advice:
+def _not_known(way: Way, seen: Connection, broken: Checkpoint) -> Advice:
     """Advice where a connection contradicts the rules: none of them is changed."""
     from_where = f" from {seen.local_address}" if seen.local_address else ""
     return Advice(
-        f"Change nothing yet: the instance reaches {seen.address}:{seen.port}{from_where}. Look at whether "
-        f"{broken.place} was changed this minute, and whether another interface, subnet or proxy carries the "
-        "connection; then run the diagnosis again."
+        f"Change nothing yet: {way.workload_noun} reaches {seen.address}:{seen.port}{from_where}. Look at "
+        f"whether {broken.place} was changed this minute, and whether another interface, subnet or proxy "
+        "carries the connection; then run the diagnosis again."
     )

@@ -108,7 +108,7 @@ def _stands_elsewhere(
         found = probe.value.connection(parameters.port or database.port)
         if found is not None and found.host.lower() == host and found.is_connected:
             return undecided(
-                f"{host} answers on the instance although RDS does not list it",
+                f"{host} answers on {probe.value.workload_noun} although RDS does not list it",
                 "a login that succeeds there",
             )
     return None

@@ -12,6 +12,7 @@ from __future__ import annotations
 from opskit.checks.fix import Advice
 from opskit.checks.interface import Finding, failed, observed, passed, skipped, warned
 from opskit.checks.value_fix import put_and_restart
+from opskit.config import Target
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known
@@ -22,6 +23,7 @@ explains = ("network", "tcp", "tls", "auth", "app")
 
 
 def check(
+    target: Target,
     parameters: Parameters,
     database: Database,
     app: Fact[AppInstance],
@@ -45,7 +47,7 @@ def check(
             fix=fix,
         )
     others = ", ".join(today)
-    seen = observed(f"on the instance {database.host} resolves to {others}")
+    seen = observed(f"on {target.workload_noun} {database.host} resolves to {others}")
     if _answers(host, parameters.port or database.port, probe):
         return warned(
             f"{endpoint.name} holds the address {host}, which answers but is not {identifier}'s: that is "

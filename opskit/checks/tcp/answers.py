@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from opskit.checks.fix import Advice
 from opskit.checks.interface import Finding, derived, failed, observed, passed, skipped, undecided
+from opskit.config import Target
 from opskit.facts.dns import Host
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.probe import InstanceProbe
@@ -24,23 +25,25 @@ explains = ("tls", "auth", "app")
 is_essential = True
 
 
-def check(host: Host, probe: Fact[InstanceProbe], way: Fact[Way]) -> Finding:
+def check(target: Target, host: Host, probe: Fact[InstanceProbe], way: Fact[Way]) -> Finding:
     """Judge the connection to the host that the app is told, beside what the rules would let pass."""
     if isinstance(probe, Unknown):
-        return undecided(f"not tried from the instance: {probe.reason}", *probe.missing)
+        return undecided(f"not tried from {target.workload_noun}: {probe.reason}", *probe.missing)
     found = probe.value.connection(host.port)
     if found is None or found.outcome == "unresolved":
         why = probe.value.why_not("tcp") or "the name was not resolved there"
-        return undecided(f"no connection was tried: {why}", "an address on the instance")
+        return undecided(f"no connection was tried: {why}", f"an address on {target.workload_noun}")
     if found.is_connected:
         took = f" in {max(1, found.milliseconds):.0f} ms" if found.milliseconds is not None else ""
         return passed(
-            f"{found.address or host.name}:{found.port} accepts the instance{took}",
-            observed(f"from {found.local_address or 'the instance'}"),
+            f"{found.address or host.name}:{found.port} accepts {target.workload_noun}{took}",
+            observed(f"from {found.local_address or target.workload_noun}"),
         )
     if found.outcome == "refused":
         return skipped(f"{found.address}:{found.port} refused, which is an answer")
-    seen = observed("tried on the instance; a drop by a security group, an ACL or a route looks so")
+    seen = observed(
+        f"tried on {target.workload_noun}; a drop by a security group, an ACL or a route looks so"
+    )
     if isinstance(way, Known) and way.value.today.outcome is Outcome.PASS:
         return failed(
             f"{found.words}, although every group, ACL and route lets it pass",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from opskit.checks.fix import Advice
 from opskit.checks.interface import Finding, failed, observed, passed, undecided
+from opskit.config import Target
 from opskit.facts.database import Database
 from opskit.facts.dns import Host
 from opskit.facts.interface import Fact, Known, Unknown
@@ -20,17 +21,21 @@ from opskit.instance.probe import Connection
 explains = ("tls", "auth", "app")
 
 
-def check(host: Host, probe: Fact[InstanceProbe], database: Fact[Database]) -> Finding:
+def check(
+    target: Target, host: Host, probe: Fact[InstanceProbe], database: Fact[Database]
+) -> Finding:
     """Judge the connection to the host that the app is told."""
     if isinstance(probe, Unknown):
-        return undecided(f"not tried from the instance: {probe.reason}", *probe.missing)
+        return undecided(f"not tried from {target.workload_noun}: {probe.reason}", *probe.missing)
     found = probe.value.connection(host.port)
     if found is None:
-        return undecided("no connection was tried", "an address on the instance")
+        return undecided("no connection was tried", f"an address on {target.workload_noun}")
     if found.outcome == "refused":
         return failed(
             f"nothing listens on {found.address}:{found.port}: the connection was refused at once",
-            observed(f"from {found.local_address or 'the instance'}; so the way there is open"),
+            observed(
+                f"from {found.local_address or target.workload_noun}; so the way there is open"
+            ),
             fix=_advice(host, found, database),
         )
     if found.is_connected:
