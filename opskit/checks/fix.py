@@ -127,9 +127,14 @@ class Fix:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What to change where no command is offered, and why none is."""
+    """What to change where no fix is offered, and why none is.
+
+    Attributes:
+        commands: opskit commands that help on; each verifies its own effect.
+    """
 
     text: str
+    commands: tuple[OpskitCommand, ...] = ()
 
 
 Remedy = Fix | Advice

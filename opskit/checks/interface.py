@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from opskit.checks.fix import Advice, Fix, Remedy
+from opskit.checks.fix import Advice, Fix, OpskitCommand, Remedy
 
 LAYERS = (
     "identity",
@@ -74,7 +74,8 @@ class Finding:
         summary: one sentence that says what is, with names and ids.
         fix: commands that end it.
         missing: for `unknown`: the permissions or probes that were not there.
-        advice: what to change where no command is offered, and why none is.
+        advice: what to change where no fix is offered, and why none is.
+        advice_commands: opskit commands that help on.
     """
 
     status: Status
@@ -83,6 +84,7 @@ class Finding:
     fix: Fix | None = None
     missing: tuple[str, ...] = ()
     advice: str = ""
+    advice_commands: tuple[OpskitCommand, ...] = ()
 
 
 def passed(summary: str, *evidence: Evidence) -> Finding:
@@ -104,7 +106,9 @@ def _with_remedy(
     status: Status, summary: str, evidence: tuple[Evidence, ...], remedy: Remedy | None
 ) -> Finding:
     if isinstance(remedy, Advice):
-        return Finding(status, summary, evidence, advice=remedy.text)
+        return Finding(
+            status, summary, evidence, advice=remedy.text, advice_commands=remedy.commands
+        )
     return Finding(status, summary, evidence, remedy)
 
 

@@ -16,9 +16,11 @@ from opskit.facts.value_form import JSON_OBJECT
 
 REPAIR = OpskitCommand(("rotate-password", "repair"), ("--yes",))
 BRING_IT = (
-    "Whoever knows the password that the database accepts runs `opskit rotate-password repair "
-    "--password-stdin`: it tries the password by a login and then writes it."
+    "If someone knows the password that the database accepts: repair with --password-stdin tries it by a "
+    "login, and then writes it."
 )
+TYPED = OpskitCommand(("rotate-password", "repair"), ("--password-stdin",))
+GENERATED = OpskitCommand(("rotate-password", "repair"), ("--new-password",))
 
 
 def put_values(
@@ -91,8 +93,9 @@ def password_remedy(
         )
     if password is None:
         return Advice(
-            "With ssm:GetParameter on the password parameter and kms:Decrypt on its key, `opskit "
-            "rotate-password repair` finds the password that logs in, and writes it."
+            "With ssm:GetParameter on the password parameter and kms:Decrypt on its key, repair finds the "
+            "password that logs in, and writes it.",
+            (OpskitCommand(("rotate-password", "repair")),),
         )
     if JSON_OBJECT in password.form.suspicions and _is_healthy(probe):
         return Advice(
@@ -102,7 +105,7 @@ def password_remedy(
         )
     if _may_help(password, user, instance):
         return _repair(password, user, instance, restart_commands(app, probe))
-    return Advice(_by_people(password, user, instance))
+    return _by_people(password, user, instance)
 
 
 def _is_healthy(probe: Fact[InstanceProbe]) -> bool:
@@ -143,17 +146,18 @@ def _repair(
     )
 
 
-def _by_people(password: Parameter, user: str, instance: DbInstance | None) -> str:
+def _by_people(password: Parameter, user: str, instance: DbInstance | None) -> Advice:
     """The way on where no command can be expected to help."""
     odd = password.form.unsuitable
     value = f"The value of {password.name} {odd}, so it is not made a password. " if odd else ""
     if _is_master(user, instance):
-        return (
-            f"{value}{BRING_IT} If no one knows it: `opskit rotate-password repair --new-password` gives "
-            f"{user} a generated one through RDS, which every other client of {user} needs then too."
+        return Advice(
+            f"{value}{BRING_IT} If no one knows it: repair with --new-password gives {user} a generated one "
+            f"through RDS, which every other client of {user} needs then too.",
+            (TYPED, GENERATED),
         )
     held = "a new one" if odd else f"the one that {password.name} holds"
-    return f"{value}{BRING_IT} Otherwise {by_administrator(user, held)}"
+    return Advice(f"{value}{BRING_IT} Otherwise {by_administrator(user, held)}", (TYPED,))
 
 
 def by_administrator(user: str, password: str) -> str:

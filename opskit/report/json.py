@@ -58,6 +58,7 @@ def _check(judged: Judged, runbooks: Mapping[str, str], caller: Caller) -> dict[
         "evidence": [{"text": e.text, "basis": str(e.basis)} for e in finding.evidence],
         "fix": _fix(finding.fix, caller) if finding.fix else None,
         "advice": finding.advice,
+        "advice_commands": [render_command(c, caller) for c in finding.advice_commands],
         "missing": list(finding.missing),
         "caused_by": judged.caused_by,
         "runbook": runbooks.get(judged.check.code),

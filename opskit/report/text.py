@@ -189,6 +189,8 @@ def _cause(cause: Judged, heading: str, caller: Caller, style: Style) -> Iterato
     else:
         nothing = f"No command is offered; opskit explain {check.code} tells what is usual."
         yield from _wrapped(f"ADVICE  {finding.advice or nothing}", "", style, bold=True)
+        for command in finding.advice_commands:
+            yield from _commands([command], caller, style)
     yield ""
     more = f"opskit explain {check.code}"
     if check.code in style.runbooks:

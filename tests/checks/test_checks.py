@@ -430,7 +430,9 @@ CALLER = Caller("us-east-1", "", "--prefix /linkbox")
 def remedy(finding: Finding) -> dict[str, Any] | None:
     """A finding's fix or advice as a reader meets it; None where it has neither."""
     if finding.fix is None:
-        return {"advice": finding.advice} if finding.advice else None
+        commands = [render(c, CALLER) for c in finding.advice_commands]
+        shown = {"advice": finding.advice, "commands": commands}
+        return {name: value for name, value in shown.items() if value} or None
     fix = finding.fix
     shown = {
         "does": fix.does or summary(fix.changes),

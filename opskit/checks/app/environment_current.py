@@ -12,7 +12,7 @@ Not the fix: the old password back in the database.
 
 from __future__ import annotations
 
-from opskit.checks.fix import Advice
+from opskit.checks.fix import Advice, OpskitCommand
 from opskit.checks.interface import Evidence, Finding, failed, observed, passed, skipped, warned
 from opskit.checks.reload import Difference, Truth, remedy
 from opskit.facts.app_instance import AppInstance
@@ -83,6 +83,7 @@ def _seen(container: Container, probe: InstanceProbe) -> list[Evidence]:
 def _keep(password: Parameter) -> Advice:
     return Advice(
         f"A restart is not offered: it would take the password of {password.name}, which is not known to "
-        "log in, in place of one that does. Bring the right password into the parameter first; `opskit "
-        "rotate-password repair` finds and writes it."
+        "log in, in place of one that does. Bring the right password into the parameter first: repair finds "
+        "and writes it.",
+        (OpskitCommand(("rotate-password", "repair")),),
     )

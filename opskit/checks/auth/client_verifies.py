@@ -57,8 +57,8 @@ def check(client: ClientLogin, host: Host, login: Fact[Login]) -> Finding:
             observed(f"a login from {login.value.tried_from}"),
             fix=Advice(
                 f"The app is not concerned: its way, from {login.value.tried_from}, works. Look at what lies "
-                f"between {done.tried_from} and the database: `opskit tunnel` opens a way through the "
-                "instance for clients here."
+                f"between {done.tried_from} and the database. A tunnel opens a path for clients here.",
+                (OpskitCommand(("tunnel",)),),
             ),
         )
     return undecided(

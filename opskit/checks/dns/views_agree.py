@@ -10,7 +10,7 @@ Not the fix: an entry in /etc/hosts on either side.
 
 from __future__ import annotations
 
-from opskit.checks.fix import Advice
+from opskit.checks.fix import Advice, OpskitCommand
 from opskit.checks.interface import Finding, observed, passed, skipped, warned
 from opskit.config import Target
 from opskit.facts.dns import Host, OperatorDns
@@ -31,6 +31,7 @@ def check(target: Target, host: Host, dns: OperatorDns, probe: InstanceProbe) ->
         observed(f"your resolvers: {', '.join(dns.servers)}"),
         fix=Advice(
             f"Nothing has to be changed for the app: {noun}'s answer counts. To connect from here, go "
-            f"through {noun} (`opskit tunnel`), or let a resolver of the VPC answer for this name."
+            f"through {noun} by a tunnel, or let a resolver of the VPC answer for this name.",
+            (OpskitCommand(("tunnel",)),),
         ),
     )

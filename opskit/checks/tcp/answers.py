@@ -11,7 +11,7 @@ Not the fix: a longer time-out in the app.
 
 from __future__ import annotations
 
-from opskit.checks.fix import Advice
+from opskit.checks.fix import Advice, OpskitCommand
 from opskit.checks.interface import Finding, derived, failed, observed, passed, skipped, undecided
 from opskit.config import Target
 from opskit.facts.dns import Host
@@ -73,8 +73,9 @@ def _advice(way: Fact[Way]) -> Advice:
     """Where to look when a rule stands in the way, or the rules were not judged."""
     if isinstance(way, Unknown):
         return Advice(
-            f"The rules on the path were not judged: {way.reason}. `opskit operator` says which rights are "
-            "missing; check security groups, network ACLs and routes by hand."
+            f"The rules on the path were not judged: {way.reason}. The diagnosis of your own rights says "
+            "which are missing; check security groups, network ACLs and routes by hand.",
+            (OpskitCommand(("diagnose", "operator")),),
         )
     today = way.value.today
     if today.broken:

@@ -31,8 +31,9 @@ def login(failure: LoginFailure) -> Login:
 def advice(finding: Finding, *words: str) -> None:
     assert finding.status in (Status.FAIL, Status.WARN)
     assert finding.fix is None, finding.fix
+    commands = [" ".join(c.words) for c in finding.advice_commands]
     for word in words:
-        assert word in finding.advice
+        assert word in " ".join([finding.advice, *commands])
 
 
 def test_the_worker_that_is_named_is_restarted_and_not_the_first_container() -> None:
