@@ -35,6 +35,7 @@ DANGERS: dict[tuple[str, str], set[Danger]] = {
     ("route53", "DeleteHostedZone"): {Danger.IRREVERSIBLE},
 }
 """What an operation may do besides, whatever it is used for."""
+NOT_RESTORED = "evaluated, it would not restore the state before"
 INVISIBLE = "a value in it has a control character or another invisible one"
 
 
@@ -65,10 +66,11 @@ def prove(check: Check, finding: Finding, snapshot: Snapshot, caller: Caller) ->
     if broken:
         return _without(finding, f"evaluated on the state that it leads to, this fails: {broken}")
     found = changes(snapshot, after)
+    no_undo = fix.no_undo
     if not _restores(snapshot, after, undo):
-        undo = ()
+        undo, no_undo = (), NOT_RESTORED
     dangers = _dangers(fix)
-    proven = replace(fix, undo=undo, changes=found, dangers=dangers)
+    proven = replace(fix, undo=undo, no_undo=no_undo, changes=found, dangers=dangers)
     return replace(finding, fix=proven)
 
 

@@ -469,6 +469,7 @@ def test_case(key: str, code: str, status: Status, replaced: tuple[Any, ...]) ->
     if status in (FAIL, WARN):
         assert shown, "a finding says what to do: commands, or advice"
     assert "None" not in json.dumps(shown)
+    assert finding.fix is None or finding.fix.undo or finding.fix.no_undo, "how is it undone?"
     kept = json.loads(GOLDEN.read_text())
     if os.environ.get("OPSKIT_GOLDEN") == "renew":
         kept = {k: v for k, v in (kept | {key: shown}).items() if k in keys() and v}

@@ -40,6 +40,16 @@ def _put_parameter(state: State, asked: Mapping[str, Any]) -> None:
     _choose_again(state)
 
 
+def _delete_parameter(state: State, asked: Mapping[str, Any]) -> None:
+    known: Parameters = state.value(Parameters)
+    gone = [p for p in known.found if p.name == asked["Name"]]
+    if not gone:
+        raise Refused(f"{asked['Name']} does not exist")
+    missing = tuple(sorted((*known.missing, *((p.purpose, p.name) for p in gone))))
+    kept = tuple(p for p in known.found if p not in gone)
+    state.set(replace(known, found=kept, missing=missing))
+
+
 def repair_password(state: State) -> None:
     """What `opskit rotate-password repair` does where it succeeds: the parameter logs in afterwards."""
     known: Parameters = state.value(Parameters)
@@ -72,5 +82,6 @@ def _choose_again(state: State) -> None:
 
 
 EFFECTS: Effects = {
+    ("ssm", "DeleteParameter"): _delete_parameter,
     ("ssm", "PutParameter"): _put_parameter,
 }

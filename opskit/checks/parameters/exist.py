@@ -66,8 +66,14 @@ def _creation(
     return Fix(
         (*puts, *password, *restart),
         "creates what is missing, changes nothing else",
+        undo=() if lacks_password else tuple(_delete(name) for _, name in public),
+        no_undo="a password that logs in is not deleted again" if lacks_password else "",
         caution=_caution(values.get("username", ""), lacks_password=lacks_password),
     )
+
+
+def _delete(name: str) -> Command:
+    return call("ssm", "DeleteParameter", Name=name)
 
 
 def _caution(master: str, *, lacks_password: bool) -> str:
