@@ -164,8 +164,8 @@ def refuse_silence(snapshot: Snapshot, region: str) -> None:
 def order_causes(judged: Iterable[Judged]) -> tuple[Judged, ...]:
     """Say of every failure and every unanswered question which failure explains it.
 
-    A failure explains what it says it explains; of several that explain one another the first in
-    causal order counts.
+    A failure explains what it says it explains; of several that explain one another, or that the very
+    same commands end, the first in causal order counts.
     """
     all_judged = list(judged)
     fails = [j for j in all_judged if j.finding.status is Status.FAIL]
@@ -175,6 +175,7 @@ def order_causes(judged: Iterable[Judged]) -> tuple[Judged, ...]:
             _explains(root, one) for root in fails if root is not one and not _explains(one, root)
         ):
             roots.append(one)
+    roots = [root for root in roots if _same_change(root, roots) is None]
     return tuple(_with_cause(j, roots, fails) for j in all_judged)
 
 
@@ -233,10 +234,19 @@ def _explains(cause: Judged, other: Judged) -> bool:
     return other.check.code in cause.check.explains or other.check.layer in cause.check.explains
 
 
+def _same_change(one: Judged, others: Sequence[Judged]) -> Judged | None:
+    """An earlier failure that the same commands end: two signs of one fault."""
+    fix = one.finding.fix
+    earlier = others[: others.index(one)] if one in others else ()
+    same = (e for e in earlier if fix and e.finding.fix and e.finding.fix.commands == fix.commands)
+    return next(same, None)
+
+
 def _with_cause(one: Judged, roots: Sequence[Judged], fails: Sequence[Judged]) -> Judged:
     if one in roots or one.finding.status not in (Status.FAIL, Status.UNKNOWN):
         return one
     cause = next((f for f in (*roots, *fails) if f is not one and _explains(f, one)), None)
+    cause = _same_change(one, fails) or cause
     return replace(one, caused_by=cause.check.code) if cause else one
 
 

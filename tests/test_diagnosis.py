@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from opskit.checks.catalogue import all_checks, check_of
+from opskit.checks.fix import AwsCall, Fix
 from opskit.checks.interface import Judged, failed, passed, undecided
 from opskit.checks.run import run_check
 from opskit.config import Target
@@ -45,6 +46,18 @@ def test_a_chain_ends_at_its_root() -> None:
         judged("APP003", failed("z")),
     )
     assert [j.caused_by for j in order_causes(rows)] == [None, "TCP001", "TCP001"]
+
+
+def test_what_the_same_commands_end_is_one_cause() -> None:
+    """An interface that lost its group reaches no database, and no load balancer reaches it."""
+    attach = Fix((AwsCall("ec2", "ModifyNetworkInterfaceAttribute", {"Groups": ["sg-web"]}),))
+    other = Fix((AwsCall("ec2", "ModifyNetworkInterfaceAttribute", {"Groups": ["sg-x"]}),))
+    rows = (judged("NET002", failed("x", fix=attach)), judged("NET014", failed("y", fix=attach)))
+    assert [j.caused_by for j in order_causes(rows)] == [None, "NET002"]
+    rows = (judged("NET002", failed("x", fix=attach)), judged("NET014", failed("y", fix=other)))
+    assert [j.caused_by for j in order_causes(rows)] == [None, None]
+    rows = (judged("NET002", failed("x")), judged("NET014", failed("y")))
+    assert [j.caused_by for j in order_causes(rows)] == [None, None]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from opskit.checks.after.state import STALE, Effects, Facts, Refused, State
 from opskit.checks.derived import derive_all
 from opskit.checks.fix import AwsCall, Command, OpskitCommand
 from opskit.facts.agent import Agent
+from opskit.facts.dns import OperatorDns
 from opskit.facts.interface import Known
 from opskit.facts.login import ClientLogin, Login
 from opskit.facts.operator_simulation import OperatorSimulation
@@ -74,6 +75,8 @@ def _drop_observations(facts: Facts, calls: list[AwsCall]) -> None:
     for kind in (Login, ClientLogin, TargetHealths):
         if kind in facts:
             facts[kind] = STALE
+    if any(_changes_dns(call) for call in calls) and OperatorDns in facts:
+        facts[OperatorDns] = STALE
     for simulated in (Simulation, OperatorSimulation):
         if simulated in facts and "iam" in services:
             facts[simulated] = STALE
