@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from opskit.checks.fix import Advice, Fix, Remedy
+from opskit.errors import bug_text
 
 LAYERS = (
     "identity",
@@ -75,6 +76,7 @@ class Finding:
         fix: commands that end it.
         missing: for `unknown`: the permissions or probes that were not there.
         advice: what to change where no command is offered, and why none is.
+        bug: the kind and place of the check's own error; empty otherwise.
     """
 
     status: Status
@@ -83,6 +85,7 @@ class Finding:
     fix: Fix | None = None
     missing: tuple[str, ...] = ()
     advice: str = ""
+    bug: str = ""
 
 
 def passed(summary: str, *evidence: Evidence) -> Finding:
@@ -116,6 +119,12 @@ def skipped(why: str) -> Finding:
 def undecided(why: str, *missing: str) -> Finding:
     """It could not be judged."""
     return Finding(Status.UNKNOWN, why, missing=missing)
+
+
+def undecided_by_bug(error: Exception) -> Finding:
+    """It could not be judged because of an error of opskit's own."""
+    text = bug_text(error)
+    return Finding(Status.UNKNOWN, f"a bug in opskit: {text}", bug=text)
 
 
 @dataclass(frozen=True, slots=True)
