@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from opskit import config_file, parameter_reference
+from opskit.config_file import FILE_NAME
+from opskit.endpoint import health_url_flaw
 from opskit.errors import TargetError, UsageError
+from opskit.parameter_reference import ParameterReference
 
 DEFAULT_SSH_USER = "ec2-user"
 """Amazon Linux's; Ubuntu's is `ubuntu`."""
-FILE_NAME = "opskit.toml"
 FILE_VERSION = 1
 PURPOSES = ("endpoint", "username", "password", "database")
 """What the four parameters are for, in the order in which they are shown."""
@@ -33,11 +36,14 @@ class Target:
     """Which app and which database are meant, as far as anybody has said.
 
     Attributes:
-        parameters: purpose (`PURPOSES`) -> full name of the SSM parameter.
+        parameters: purpose (`PURPOSES`) -> plain name of the SSM parameter.
+        references: purpose -> how it is read, where that is not by its plain name.
         ssh_user, ssh_host, ssh_key_file, ssh_bastion: of the roads over SSH; [USER@]HOST[:PORT] for
             host and bastion. No flags: they hold for a target, not for a command.
         origins: field -> where its value came from, for `--verbose`.
         table: the target's name in opskit.toml, if it has one.
+        config_file: the opskit.toml that supplied a value.
+        named_config_file: the same as the user named it, if they did.
         ca_file: the bundle by which clients here verify the database.
     """
 
@@ -60,6 +66,14 @@ class Target:
     ca_file: str | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
     table: str | None = None
+    references: Mapping[str, ParameterReference] = field(default_factory=dict)
+    config_file: str = ""
+    named_config_file: str = ""
+
+    def reference(self, purpose: str) -> ParameterReference:
+        """How a parameter is read."""
+        name = self.parameters[purpose]
+        return self.references.get(purpose, ParameterReference(name, name))
 
     @property
     def workload_noun(self) -> str:
@@ -69,12 +83,13 @@ class Target:
     @property
     def flags(self) -> str:
         """The options by which the same is named again, ready to paste; the environment stays."""
-        words = ["--target", self.table] if self.table else []
+        words = ["--config", self.named_config_file] if self.named_config_file else []
+        words += ["--target", self.table] if self.table else []
         for setting, origin in self.origins.items():
             # Not every command has a bundle.
             if origin.startswith("--") and setting != "ca_file":
                 purpose = setting.removeprefix("parameter_")
-                named = self.parameters.get(purpose) if purpose != setting else None
+                named = self.reference(purpose).text if purpose != setting else None
                 words += [origin, str(named or getattr(self, setting, None) or "")]
         if not words and self.prefix:
             words = ["--prefix", self.prefix]
@@ -133,29 +148,33 @@ def load(flags: Mapping[str, str | None], environment: Mapping[str, str], start:
         start: the directory from which opskit.toml is searched upward.
 
     Raises:
-        UsageError: opskit.toml is malformed, or names unknown settings or targets.
+        UsageError: opskit.toml is malformed or not to be believed, or a setting has a wrong form.
         TargetError: nobody has said which parameters are meant.
     """
     chosen = flags.get("target") or environment.get("OPSKIT_TARGET")
-    path = find_file(start)
-    table, table_name = _read_target(path, chosen) if path else ({}, None)
+    named = flags.get("config") or environment.get("OPSKIT_CONFIG")
+    path = Path(named) if named else config_file.find(start, _home(environment))
+    table, table_name = _read_target(path, chosen, is_named=bool(named)) if path else ({}, None)
     if chosen and path is None:
         raise UsageError(
             f"there is no {FILE_NAME} here or above that could define the target '{chosen}'",
             "opskit init --prefix /NAME   writes one",
         )
     values, origins = {}, {}
+    file_origin = f"{path} [targets.{table_name}]"
     for setting in SETTINGS:
         sources = (
             (flags.get(setting), f"--{setting.replace('_', '-')}"),
             (environment.get(f"OPSKIT_{setting.upper()}"), f"OPSKIT_{setting.upper()}"),
-            (table.get(setting), f"{path} [targets.{table_name}]"),
+            (table.get(setting), file_origin),
         )
         for value, origin in sources:
             if value:
                 values[setting], origins[setting] = value, origin
                 break
-    return _build(values, origins, table_name)
+    is_used = bool(table) and file_origin in origins.values()
+    used = (str(path) if is_used else "", named or "")
+    return _build(values, origins, table_name, used)
 
 
 def task_name(text: str) -> TaskName:
@@ -176,27 +195,27 @@ def task_name(text: str) -> TaskName:
     )
 
 
-def find_file(start: Path) -> Path | None:
-    """The nearest opskit.toml in `start` or a directory above it."""
-    for directory in (start, *start.parents):
-        if (directory / FILE_NAME).is_file():
-            return directory / FILE_NAME
-    return None
+def _home(environment: Mapping[str, str]) -> Path | None:
+    home = environment.get("HOME")
+    return Path(home) if home else None
 
 
-def _build(values: dict[str, str], origins: dict[str, str], table_name: str | None) -> Target:
+def _build(
+    values: dict[str, str], origins: dict[str, str], table_name: str | None, files: tuple[str, str]
+) -> Target:
     prefix = values.get("prefix")
     if prefix is not None:
         prefix = "/" + prefix.strip("/")
         if prefix == "/" or any(c.isspace() for c in prefix):
             raise UsageError(f"--prefix '{values['prefix']}' is not a parameter path like /linkbox")
-    names = {}
+    references = {}
     for purpose in PURPOSES:
         name = values.get(f"parameter_{purpose}")
         if name is None and prefix is not None:
             name = f"{prefix}/{DEFAULT_SUFFIX[purpose]}"
         if name is not None:
-            names[purpose] = name
+            references[purpose] = parameter_reference.parse(name)
+    names = {purpose: reference.name for purpose, reference in references.items()}
     if len(names) < len(PURPOSES):
         absent = ", ".join(p for p in PURPOSES if p not in names)
         raise TargetError(
@@ -204,13 +223,17 @@ def _build(values: dict[str, str], origins: dict[str, str], table_name: str | No
             "opskit diagnose db --prefix /linkbox   or write an opskit.toml with: opskit init",
         )
     _check_task(values)
-    known = {f.name for f in fields(Target)} - {"name", "parameters", "origins", "prefix", "table"}
+    _check_health_url(values, origins)
+    known = {f.name for f in fields(Target)} & set(SETTINGS) - {"prefix"}
     return Target(
         name=table_name or (prefix or names["endpoint"].rsplit("/", 1)[0] or "target").strip("/"),
         parameters=names,
         prefix=prefix,
         origins=origins,
         table=table_name,
+        config_file=files[0],
+        named_config_file=files[1],
+        references={p: r for p, r in references.items() if r.text != r.name},
         **{key: value for key, value in values.items() if key in known},
     )
 
@@ -235,13 +258,23 @@ def _check_task(values: Mapping[str, str]) -> None:
         )
 
 
-def _read_target(path: Path, chosen: str | None) -> tuple[dict[str, str], str | None]:
+def _check_health_url(values: Mapping[str, str], origins: Mapping[str, str]) -> None:
+    flaw = health_url_flaw(values["health_url"]) if "health_url" in values else ""
+    if flaw:
+        raise UsageError(
+            f"health_url (from {origins['health_url']}) {flaw}",
+            "it is asked on the instance, such as http://127.0.0.1:3000/health",
+        )
+
+
+def _read_target(
+    path: Path, chosen: str | None, *, is_named: bool
+) -> tuple[dict[str, str], str | None]:
+    text = config_file.read(path, is_named=is_named)
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path} is not valid TOML: {error}") from None
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     _refuse_unknown(document, ("version", "default", "targets"), str(path))
     if document.get("version") != FILE_VERSION:
         raise UsageError(f"{path} must say `version = {FILE_VERSION}`")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from opskit.checks.derived import derive_all, facts_for
-from opskit.checks.interface import Check, Judged, Status
+from opskit.checks.interface import Check, Finding, Judged, Status
 from opskit.checks.proof import prove
 from opskit.checks.run import run_check
 from opskit.checks.shell import Caller
@@ -19,7 +19,7 @@ from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
 from opskit.facts.identity import Identity
-from opskit.facts.interface import RunKey, Unknown, inputs_of
+from opskit.facts.interface import RunKey, Unknown, inputs_of, refuse_bug
 from opskit.facts.login import TunnelLogin
 from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
@@ -48,7 +48,11 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the diagnosis was made, for the first line and for the JSON."""
+    """Where the diagnosis was made, for the first line and for the JSON.
+
+    Attributes:
+        config_file: the opskit.toml that supplied a value.
+    """
 
     name: str
     region: str
@@ -58,6 +62,7 @@ class Place:
     instance_name: str | None
     database: str | None
     via: str | None
+    config_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,7 @@ class Diagnosis:
     Attributes:
         notices: what the road to the instance has to say of itself, for the terminal.
         caller: for whom commands are rendered.
+        bugs: the errors of opskit's own, by kind and place.
     """
 
     place: Place
@@ -87,6 +93,7 @@ class Diagnosis:
     seconds: float
     notices: tuple[str, ...] = ()
     caller: Caller = field(default_factory=Caller)
+    bugs: tuple[str, ...] = ()
 
     @property
     def root_causes(self) -> tuple[Judged, ...]:
@@ -98,6 +105,8 @@ class Diagnosis:
         """The status that says the verdict to a program."""
         if self.verdict in (Verdict.BROKEN, Verdict.DEGRADED):
             return ExitStatus.FAULT
+        if self.bugs:
+            return ExitStatus.BUG
         return ExitStatus.NOT_JUDGED if self.verdict is Verdict.UNDETERMINED else ExitStatus.HEALTHY
 
 
@@ -139,6 +148,7 @@ def diagnose(
         time.monotonic() - started,
         notices_of(snapshot),
         caller,
+        bugs_of(snapshot, findings),
     )
 
 
@@ -211,6 +221,7 @@ def place_of(target: Target, region: str, snapshot: Snapshot) -> Place:
         instance_name=app.instance.name if app else None,
         database=database.instance.identifier if database else None,
         via=probe.road if probe else None,
+        config_file=target.config_file or None,
     )
 
 
@@ -220,6 +231,11 @@ def notices_of(snapshot: Snapshot) -> tuple[str, ...]:
     tunnel: TunnelLogin | None = snapshot.value(TunnelLogin)
     said = (*(probe.notices if probe else ()), *(tunnel.notices if tunnel else ()))
     return tuple(dict.fromkeys(said))
+
+
+def bugs_of(snapshot: Snapshot, findings: Iterable[Finding]) -> tuple[str, ...]:
+    """The errors of opskit's own, in reading and in judging, each once."""
+    return tuple(dict.fromkeys((*snapshot.bugs, *(f.bug for f in findings if f.bug))))
 
 
 def ways_of(snapshot: Snapshot) -> Ways | None:
@@ -260,6 +276,7 @@ def find_road(target: Target, clients: Clients, region: str) -> Road:
     snapshot = gather((RoadChoice,), clients, given, deadline_s=DEADLINE_S)
     choice = snapshot.get(RoadChoice)
     if isinstance(choice, Unknown):
+        refuse_bug(choice)
         raise Incomplete(
             f"where the app runs is not known: {choice.reason}",
             "" if target.ecs_task else "--instance ID names it",
@@ -280,6 +297,7 @@ def discover(
     for setting, kind in (("db_instance", Database), ("instance", AppInstance)):
         fact = snapshot.get(kind)
         if isinstance(fact, Unknown):
+            refuse_bug(fact)
             found.append((setting, None, fact.reason))
         elif isinstance(fact.value, Database):
             found.append((setting, fact.value.instance.identifier, fact.value.chosen_because))

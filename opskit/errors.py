@@ -4,17 +4,21 @@
     ├── UsageError          2  an option, an environment variable or opskit.toml is wrong
     ├── TargetError         4  the target or the credentials cannot be had
     ├── Incomplete          3  something essential could not be judged or done, nothing is broken by it
+    ├── Bug                70  opskit itself is wrong
     ├── Unfinished          5  something was begun and waits to be resumed; nothing is lost
     └── TransportError         a road to the instance
         ├── Refused            it has surely not run
         └── Lost               it may have run; nobody repeats it without looking first
 
-A traceback is never what a user sees; a bug in opskit itself is reported as one (`report_bug`).
+A traceback is never what a user sees; a bug in opskit itself is said to be one, with the exit status 70.
 """
 
 from __future__ import annotations
 
+import os
+import traceback
 from enum import IntEnum
+from pathlib import Path
 
 
 class ExitStatus(IntEnum):
@@ -26,6 +30,7 @@ class ExitStatus(IntEnum):
     NOT_JUDGED = 3
     NO_TARGET = 4
     UNFINISHED = 5
+    BUG = 70
     HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143
@@ -38,6 +43,7 @@ EXIT_STATUS_MEANING: dict[ExitStatus, str] = {
     ExitStatus.NOT_JUDGED: "nothing failed, but something essential could not be judged",
     ExitStatus.NO_TARGET: "the target or the credentials could not be resolved",
     ExitStatus.UNFINISHED: "begun, not finished, and nothing lost: the next step is printed",
+    ExitStatus.BUG: "a bug in opskit itself, which says nothing about your system",
     ExitStatus.HUNG_UP: "its terminal was closed (SIGHUP)",
     ExitStatus.INTERRUPTED: "interrupted (Ctrl-C)",
     ExitStatus.TERMINATED: "ended from outside (SIGTERM)",
@@ -96,6 +102,22 @@ class Unfinished(OpskitError):
     exit_status = ExitStatus.UNFINISHED
 
 
+class Bug(OpskitError):
+    """Opskit itself is wrong.
+
+    Args:
+        text: the kind and place of the error.
+    """
+
+    exit_status = ExitStatus.BUG
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            f"a bug in opskit itself ({text}); this says nothing about your system.",
+            "Run it again with --debug and report the lines it prints.",
+        )
+
+
 class TransportError(OpskitError):
     """A road to the instance cannot be gone.
 
@@ -115,6 +137,19 @@ class Refused(TransportError):
 
 class Lost(TransportError):
     """The command may have run; it is not repeated without looking first."""
+
+
+def bug_text(error: Exception) -> str:
+    """The kind of an unexpected error and its place in opskit; its values might be secrets."""
+    frames = own_frames(error)
+    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown place"
+    return f"{type(error).__name__} at {place}"
+
+
+def own_frames(error: Exception) -> list[traceback.FrameSummary]:
+    """The frames of an error's traceback that are in opskit."""
+    found = traceback.extract_tb(error.__traceback__)
+    return [frame for frame in found if f"{os.sep}opskit{os.sep}" in frame.filename]
 
 
 class AwsError(Exception):

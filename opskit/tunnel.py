@@ -13,7 +13,7 @@ from opskit.errors import Incomplete, UsageError
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
-from opskit.facts.interface import RunKey, Unknown
+from opskit.facts.interface import RunKey, Unknown, refuse_bug
 from opskit.facts.parameters import Parameters, read
 from opskit.facts.region import Region
 from opskit.facts.road import make_tunnel
@@ -58,6 +58,7 @@ def find(target: Target, clients: Clients, region: str) -> Destination:
     for kind in (AppInstance, Database):
         fact = snapshot.get(kind)
         if isinstance(fact, Unknown):
+            refuse_bug(fact)
             raise Incomplete(f"a tunnel needs to know where to go: {fact.reason}")
         found[kind] = fact.value
     database: Database = found[Database]

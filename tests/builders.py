@@ -337,7 +337,7 @@ def linkbox() -> dict[type, Fact[Any]]:
         operator_policies({"Effect": "Allow", "Action": "*", "Resource": "*"}),
         OperatorSimulation(Simulation(())),
         Simulation(()),
-        Host(HOST, 5432, NAMES["endpoint"]),
+        Host(HOST, 5432, NAMES["endpoint"], is_from_rds=True),
         OperatorDns(HOST, "NOERROR", (HOST,), ("10.0.5.10",), ("10.0.0.2",)),
         PrivateZones("vpc-1", "us-east-1", ()),
         Vpc("vpc-1", ("10.0.0.0/16",)),

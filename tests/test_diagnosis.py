@@ -16,6 +16,7 @@ from opskit.facts.gather import gather
 from opskit.facts.identity import Identity
 from opskit.facts.interface import Unknown
 from opskit.facts.rds import DbInstances
+from opskit.facts.region import Region
 from tests import builders as b
 
 
@@ -81,6 +82,9 @@ def test_a_bug_in_a_check_is_ours() -> None:
     assert "bug in opskit" in finding.summary
 
 
+GIVEN = (Target("x", b.NAMES), Region("us-east-1"))
+
+
 class Clients:
     """Clients of which every call is answered by a function."""
 
@@ -126,7 +130,7 @@ def test_the_deadline_leaves_unknowns_not_an_error() -> None:
         answered.set()
         return {}
 
-    snapshot = gather([Identity], Clients(hang), [Target("x", b.NAMES)], deadline_s=0.2)
+    snapshot = gather([Identity], Clients(hang), GIVEN, deadline_s=0.2)
     assert not answered.is_set(), "it was waited for"
     is_over.set()
     assert "--timeout" in snapshot.get(Identity).reason
@@ -137,7 +141,7 @@ def test_no_credentials_end_the_run() -> None:
         raise TargetError("no AWS credentials")
 
     with pytest.raises(TargetError):
-        gather([Identity], Clients(refuse), [Target("x", b.NAMES)], deadline_s=5)
+        gather([Identity], Clients(refuse), GIVEN, deadline_s=5)
 
 
 def test_every_check_is_judged_without_touching_the_snapshot() -> None:

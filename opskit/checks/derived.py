@@ -7,7 +7,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from opskit.checks.iam import bench, standing
-from opskit.facts.interface import Fact, Known, NotThere, Unknown, inputs_of, outputs_of
+from opskit.facts.interface import (
+    Fact,
+    Known,
+    NotThere,
+    Unknown,
+    inputs_of,
+    outputs_of,
+    unknown_by_bug,
+)
 from opskit.facts.snapshot import Snapshot
 from opskit.policy import access, operator
 from opskit.reachability import front, group_members, way
@@ -59,4 +67,4 @@ def _derive(work: Callable[..., Any], snapshot: Snapshot) -> Fact[Any]:
     except NotThere as end:
         return end.unknown
     except Exception as error:
-        return Unknown(f"a bug in opskit: {type(error).__name__} in {work.__module__}")
+        return unknown_by_bug(error)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from opskit.checks.fix import Advice, Fix, OpskitCommand, Remedy
+from opskit.errors import bug_text
 
 LAYERS = (
     "identity",
@@ -76,6 +77,7 @@ class Finding:
         missing: for `unknown`: the permissions or probes that were not there.
         advice: what to change where no fix is offered, and why none is.
         advice_commands: opskit commands that help on.
+        bug: the kind and place of the check's own error; empty otherwise.
     """
 
     status: Status
@@ -85,6 +87,7 @@ class Finding:
     missing: tuple[str, ...] = ()
     advice: str = ""
     advice_commands: tuple[OpskitCommand, ...] = ()
+    bug: str = ""
 
 
 def passed(summary: str, *evidence: Evidence) -> Finding:
@@ -120,6 +123,12 @@ def skipped(why: str) -> Finding:
 def undecided(why: str, *missing: str) -> Finding:
     """It could not be judged."""
     return Finding(Status.UNKNOWN, why, missing=missing)
+
+
+def undecided_by_bug(error: Exception) -> Finding:
+    """It could not be judged because of an error of opskit's own."""
+    text = bug_text(error)
+    return Finding(Status.UNKNOWN, f"a bug in opskit: {text}", bug=text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,14 @@ from datetime import UTC, datetime, timedelta
 from opskit.checks.fix import Advice, Fix, InstanceCommand, Remedy
 from opskit.checks.fix_commands import recreate, restart
 from opskit.checks.shell import join
+from opskit.endpoint import is_address
 from opskit.engine.interface import LoginFailure
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.dns import OperatorDns
 from opskit.facts.interface import Fact, Known
 from opskit.facts.login import Login
-from opskit.facts.parameters import Parameter, Parameters, is_address
+from opskit.facts.parameters import Parameter, Parameters
 from opskit.instance.probe import Container, Setting
 
 REFUSED = (LoginFailure.PASSWORD, LoginFailure.DATABASE_MISSING, LoginFailure.ROLE_REFUSED)

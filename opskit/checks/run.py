@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from opskit.checks.interface import Check, Finding, undecided
+from opskit.checks.interface import Check, Finding, undecided, undecided_by_bug
 from opskit.facts.interface import Unknown, inputs_of
 from opskit.facts.snapshot import Snapshot
 
@@ -23,4 +23,4 @@ def run_check(check: Check, snapshot: Snapshot) -> Finding:
     try:
         return check.judge(**arguments)
     except Exception as error:
-        return undecided(f"a bug in opskit: {type(error).__name__} in {check.code}")
+        return undecided_by_bug(error)

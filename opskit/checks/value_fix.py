@@ -36,6 +36,8 @@ def put_values(
         values: each parameter, with the value that it shall hold.
     """
     for parameter, _ in values:
+        if parameter.selector:
+            return Advice(selected(parameter))
         if parameters.is_shared(parameter):
             text = f"{parameter.name} also holds other values, so no command is offered that writes it: "
             return Advice(f"{text}correct its {parameter.purpose} and keep the rest.")
@@ -44,13 +46,24 @@ def put_values(
             return Advice(f"{text}write it again with the same key (--key-id).")
     puts = tuple(put_parameter(p.name, p.kind, value) for p, value in values)
     earlier = [(p, p.raw if p.raw is not None else p.value or "") for p, _ in values]
-    is_shown = all(text.isprintable() for _, text in earlier)
+    # An endpoint may be a URL with a password in it.
+    is_shown = all(text.isprintable() and "@" not in text for _, text in earlier)
     undo = tuple(put_parameter(p.name, p.kind, text) for p, text in earlier) if is_shown else ()
     why = (
-        "" if is_shown else "the earlier value has an invisible character, and stays in the history"
+        ""
+        if is_shown
+        else "the earlier value has an invisible character or an @, and stays in the history"
     )
     commands = (*puts, *more)
     return Fix(commands, does, undo=undo, no_undo=why, caution=caution)
+
+
+def selected(parameter: Parameter) -> str:
+    """Why no command is offered that writes a parameter of which one version was asked for."""
+    return (
+        f"{parameter.name} is read by its version or label {parameter.selector}, which no command can "
+        f"write: write a new version of {parameter.name}, then let the app and opskit read that one."
+    )
 
 
 def put_and_restart(
@@ -97,6 +110,8 @@ def password_remedy(
             "password that logs in, and writes it.",
             (OpskitCommand(("rotate-password", "repair")),),
         )
+    if password.selector:
+        return Advice(selected(password))
     if JSON_OBJECT in password.form.suspicions and _is_healthy(probe):
         return Advice(
             f"The app is healthy, so it seems to read the JSON by itself: name {password.name} for both, "

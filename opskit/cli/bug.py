@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import traceback
-from pathlib import Path
+
+from opskit.errors import Bug, bug_text, own_frames
 
 
 def report(error: Exception) -> None:
     """Name the kind of error and the place in opskit; values might be secrets and stay away."""
-    frames = [
-        f
-        for f in traceback.extract_tb(error.__traceback__)
-        if f"{os.sep}opskit{os.sep}" in f.filename
-    ]
-    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown place"
-    print(
-        f"opskit: a bug in opskit itself ({type(error).__name__} at {place}); this says nothing "
-        "about your system.",
-        file=sys.stderr,
-    )
+    bug = Bug(bug_text(error))
+    print(f"opskit: {bug.sentence}", file=sys.stderr)
     if "--debug" in sys.argv:
-        for frame in frames:
+        for frame in own_frames(error):
             print(f"        {frame.filename}:{frame.lineno} in {frame.name}", file=sys.stderr)
     else:
-        print("        Run it again with --debug and report the lines it prints.", file=sys.stderr)
+        print(f"        {bug.next_step}", file=sys.stderr)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from opskit.cli.options import Seconds, ca_file, make_target, target_options
-from opskit.errors import ExitStatus, OpskitError
+from opskit.errors import Bug, ExitStatus, OpskitError
 
 if TYPE_CHECKING:
     from opskit.config import Target
@@ -160,6 +160,8 @@ def _diagnose(name: str, options: dict[str, Any]) -> int:
         )
     for notice in found.notices:
         print(f"opskit: {notice}", file=sys.stderr)
+    for bug in found.bugs:
+        print(f"opskit: {Bug(bug).sentence}", file=sys.stderr)
     if options["verbose"]:
         _say_origins(target)
     style = _style(name, options, target, Style)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import secrets
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from opskit.errors import UsageError
 
 @click.command()
 @target_options
-@click.option("--force", is_flag=True, help="Overwrite a file that is there.")
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
 @click.option("--stdout", "to_stdout", is_flag=True, help="Print it instead of writing it.")
 def init(force: bool, to_stdout: bool, **flags: Any) -> None:
     """Write a commented opskit.toml from what discovery finds.
@@ -27,14 +29,12 @@ def init(force: bool, to_stdout: bool, **flags: Any) -> None:
     """
     from opskit.aws import Aws
     from opskit.cli.terminal import Spinner
-    from opskit.config import FILE_NAME
+    from opskit.config_file import FILE_NAME
     from opskit.diagnosis import discover
 
     path = Path.cwd() / FILE_NAME
-    if path.exists() and not (force or to_stdout):
-        raise UsageError(
-            f"{path} is there already", "--force overwrites it, --stdout prints instead"
-        )
+    if os.path.lexists(path) and not (force or to_stdout):
+        raise _is_there(path)
     target = make_target(flags)
     with Spinner(quiet=False) as spinner:
         aws = Aws(target, spinner)
@@ -69,6 +69,28 @@ def init(force: bool, to_stdout: bool, **flags: Any) -> None:
     if to_stdout:
         click.echo(text, nl=False)
         return
-    path.write_text(text, encoding="utf-8")
+    _write(path, text, replaces=force)
     print(f"wrote {path}", file=sys.stderr)
     print("opskit diagnose db", file=sys.stderr)
+
+
+def _write(path: Path, text: str, *, replaces: bool) -> None:
+    """Write a new file, never through a link; what is there is replaced as a whole or not at all.
+
+    Raises:
+        UsageError: a file or a link is there, or the directory cannot be written to.
+    """
+    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}") if replaces else path
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        with os.fdopen(os.open(new, flags, 0o644), "w", encoding="utf-8") as file:
+            file.write(text)
+        new.replace(path)
+    except FileExistsError:
+        raise _is_there(path) from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _is_there(path: Path) -> UsageError:
+    return UsageError(f"{path} is there already", "--force replaces it, --stdout prints instead")

@@ -134,7 +134,7 @@ def _run(arguments: Sequence[str]) -> int:
         from opskit.cli.bug import report
 
         report(error)
-        return int(ExitStatus.NOT_JUDGED)
+        return int(ExitStatus.BUG)
 
 
 def say_error(error: OpskitError) -> None:

@@ -32,6 +32,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 TARGET_OPTIONS = (
     click.option("--prefix", metavar="PATH", help="Path of the four parameters, such as /linkbox."),
     click.option("--target", metavar="NAME", help="A target of opskit.toml."),
+    click.option(
+        "--config", metavar="FILE", help="The opskit.toml to use, whoever owns it [OPSKIT_CONFIG]."
+    ),
     click.option("--region", metavar="REGION", help="AWS Region."),
     click.option("--profile", metavar="NAME", help="Profile of the AWS configuration."),
     click.option(
@@ -57,7 +60,11 @@ TARGET_OPTIONS = (
         "none.",
     ),
     *(
-        click.option(f"--parameter-{purpose}", metavar="NAME", help=f"Parameter of the {purpose}.")
+        click.option(
+            f"--parameter-{purpose}",
+            metavar="NAME",
+            help=f"Parameter of the {purpose}: a name or an ARN, with :VERSION or :LABEL for one version.",
+        )
         for purpose in PURPOSES
     ),
 )

@@ -23,6 +23,7 @@ from opskit.errors import (
 
 if TYPE_CHECKING:
     from opskit.cli.rotation_output import Output
+    from opskit.config import Target
     from opskit.rotation.journal import Record
     from opskit.rotation.plan import Plan
     from opskit.rotation.runner import Ending
@@ -194,6 +195,16 @@ def _combine(service: Service, output: Output, options: dict[str, Any]) -> int:
     return int(ExitStatus.HEALTHY)
 
 
+def _refuse_selectors(target: Target) -> None:
+    """A version or a label can be read; a rotation writes, and reads back what it wrote."""
+    for purpose, reference in target.references.items():
+        if reference.selector:
+            raise UsageError(
+                f"{reference.text} selects one version of a parameter; rotate-password writes new ones",
+                f"--parameter-{purpose} {reference.name}",
+            )
+
+
 def _with_service(
     options: dict[str, Any], work: Callable[[Service, Output, dict[str, Any]], int]
 ) -> int:
@@ -207,6 +218,7 @@ def _with_service(
     from opskit.rotation.situation import Standing
 
     target = make_target(_with_parents(options))
+    _refuse_selectors(target)
     _log(options["debug"])
     with Spinner(quiet=False) as spinner:
         output = Output(target, spinner, as_json=options["output"] == "json")

@@ -79,7 +79,7 @@ class Output:
             problems = [{"problem": s, "next_step": n} for s, n in plan.problems]
             self._json(
                 "plan",
-                plan=dict(plan.lines),
+                plan=dict([*plan.lines, *self._config_line()]),
                 warnings=plan.warnings,
                 problems=problems,
                 wait_s=plan.wait_s,
@@ -88,8 +88,9 @@ class Output:
         lines = [
             click.style("PLAN", bold=True) + ("  (dry run: nothing is changed)" if dry_run else "")
         ]
-        width = max(len(topic) for topic, _ in plan.lines)
-        lines += [self._fit(f"  {topic:{width}}  ", text) for topic, text in plan.lines]
+        rows = [*plan.lines, *self._config_line()]
+        width = max(len(topic) for topic, _ in rows)
+        lines += [self._fit(f"  {topic:{width}}  ", text) for topic, text in rows]
         lines += [self._fit(f"  {self._marks[3]} ", text) for text in plan.warnings]
         if plan.wait_s:
             lines.append(
@@ -101,6 +102,11 @@ class Output:
         if plan.problems:
             lines.append("nothing was changed: see the lines marked above")
         self._print("\n".join(lines))
+
+    def _config_line(self) -> list[tuple[str, str]]:
+        """The opskit.toml that supplied a setting, as a line of the plan."""
+        file = self._target.config_file
+        return [("settings", f"from {file}")] if file else []
 
     def ending(self, ending: Ending) -> None:
         """How it ended, and what to do next."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from opskit.config import Target
+from opskit.endpoint import form_flaw
 from opskit.errors import TargetError
 from opskit.facts.interface import Fact, Known, NotThere, Unknown
 from opskit.facts.parameters import Parameters
@@ -169,16 +170,21 @@ def _by_names(target: Target, parameters: Parameters, instances: Iterable[DbInst
         why = f"it alone has {_pair(name, user)}"
         return Database(fitting[0], fitting[0].host, fitting[0].port, why)
     endpoint = target.parameters["endpoint"]
-    said = parameters.value("endpoint")
-    what = (
-        f"{endpoint} says {said}, which does not exist here" if said else f"{endpoint} was not read"
-    )
+    what = _endpoint_words(endpoint, parameters.value("endpoint"))
     listed = ", ".join(sorted(i.identifier for i in instances)) or "none"
     raise TargetError(
         f"no RDS instance belongs to {target.name}: {what}",
         f"Is it another Region? Try --region, or name the database: --db-instance ID\n"
         f"instances here: {listed}",
     )
+
+
+def _endpoint_words(name: str, value: str | None) -> str:
+    """Why the endpoint parameter leads to no database; a value that is no host is not repeated."""
+    if value is None:
+        return f"{name} was not read"
+    flaw = form_flaw(value)
+    return f"{name} {flaw}" if flaw else f"{name} says {value}, which does not exist here"
 
 
 def _pair(name: str | None, user: str | None) -> str:

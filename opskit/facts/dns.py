@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opskit.config import Target
+from opskit.endpoint import address_flaw, is_address
 from opskit.errors import UsageError
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known, NotThere
-from opskit.facts.parameters import Parameters, is_address
+from opskit.facts.parameters import Parameters
 
 if TYPE_CHECKING:
     from dns.resolver import Resolver
@@ -36,11 +37,16 @@ class OperatorDns:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """The name (or address) that the app is told to connect to, and its port."""
+    """The name (or address) that the app is told to connect to, and its port.
+
+    Attributes:
+        is_from_rds: RDS itself names it; only then it may be on the machine that connects.
+    """
 
     name: str
     port: int
     source: str
+    is_from_rds: bool = False
 
     @property
     def is_address(self) -> bool:
@@ -49,15 +55,18 @@ class Host:
 
 
 def choose_host(database: Fact[Database], parameters: Fact[Parameters]) -> Host:
-    """What the endpoint parameter says; without it, the database's own endpoint."""
+    """What the endpoint parameter says; the database's own endpoint where it names no host at which a
+    database of RDS can be.
+    """
     known = database.value if isinstance(database, Known) else None
+    own = known.host.lower() if known and known.host else None
     if isinstance(parameters, Known) and parameters.value.host:
-        endpoint = parameters.value.get("endpoint")
+        endpoint, host = parameters.value.get("endpoint"), parameters.value.host
         port = parameters.value.port or (known.port if known else None)
-        if endpoint and port:
-            return Host(parameters.value.host, port, endpoint.name)
+        if endpoint and port and (host == own or not address_flaw(host)):
+            return Host(host, port, endpoint.name, is_from_rds=host == own)
     if known and known.host:
-        return Host(known.host, known.port, known.instance.identifier)
+        return Host(known.host, known.port, known.instance.identifier, is_from_rds=True)
     raise NotThere("no host is known: neither the endpoint parameter nor the database was read")
 
 

@@ -53,7 +53,16 @@ from opskit.facts import (
     tls_setting,
     vpc,
 )
-from opskit.facts.interface import CLIENTS, Fact, Known, NotThere, Unknown, inputs_of, outputs_of
+from opskit.facts.interface import (
+    CLIENTS,
+    Fact,
+    Known,
+    NotThere,
+    Unknown,
+    inputs_of,
+    outputs_of,
+    unknown_by_bug,
+)
 from opskit.facts.parameters import Credential
 from opskit.facts.snapshot import Snapshot
 
@@ -73,7 +82,7 @@ SOURCES: tuple[Reader, ...] = (
     ecs_task.read,
     ecs_task.read_interface,
     ecs_task.read_role,
-    identity.read,
+    identity.read_confirmed,
     instance_profiles.read,
     instance_role.read,
     instances.read,
@@ -290,9 +299,7 @@ class _Run:
         except OpskitError as error:
             fatal = error
         except Exception as error:
-            facts = dict.fromkeys(
-                kinds, Unknown(f"a bug in opskit: {type(error).__name__} in {_subject(reader)}")
-            )
+            facts = dict.fromkeys(kinds, unknown_by_bug(error))
         self.done.put(_Outcome(reader, facts, self._clients.calls_in_thread - before, fatal))
 
     def _argument(self, kind: type, tolerant: bool) -> Any:

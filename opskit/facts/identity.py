@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from opskit.config import Target
+from opskit.errors import UsageError
 from opskit.facts.interface import Sts
+from opskit.facts.region import Region
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,26 @@ class Identity:
     account: str
     arn: str
     clock_ahead_s: float | None
+
+
+def read_confirmed(sts: Sts, target: Target, region: Region) -> Identity:
+    """Ask who we are, and refuse a target that names parameters of somebody else by their ARNs.
+
+    Raises:
+        UsageError: a parameter is in another account or Region.
+    """
+    found = read(sts)
+    for reference in target.references.values():
+        if reference.account and (reference.account, reference.region) != (
+            found.account,
+            region.name,
+        ):
+            raise UsageError(
+                f"{reference.text} is a parameter of account {reference.account} in "
+                f"{reference.region}; you are in account {found.account} and {region.name}",
+                "opskit reads parameters of its own account and Region: --profile, --region",
+            )
+    return found
 
 
 def read(sts: Sts) -> Identity:

@@ -12,6 +12,8 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar, Union
 
+from opskit.errors import Bug, bug_text
+
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
@@ -32,10 +34,28 @@ class Unknown:
     Attributes:
         reason: one clause: who could not read what, and why.
         missing: the permissions or conditions that would make it known.
+        bug: the kind and place of opskit's own error that kept it from being read; empty otherwise.
     """
 
     reason: str
     missing: tuple[str, ...] = ()
+    bug: str = ""
+
+
+def unknown_by_bug(error: Exception) -> Unknown:
+    """What opskit could not read or derive because of an error of its own."""
+    text = bug_text(error)
+    return Unknown(f"a bug in opskit: {text}", bug=text)
+
+
+def refuse_bug(unknown: Unknown) -> None:
+    """End with an error of opskit's own, where it and nothing else keeps something from being known.
+
+    Raises:
+        Bug: it does.
+    """
+    if unknown.bug:
+        raise Bug(unknown.bug)
 
 
 Fact: TypeAlias = Known[T] | Unknown

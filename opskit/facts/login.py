@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from opskit import engine
 from opskit.config import Target
+from opskit.endpoint import address_flaw, may_connect
 from opskit.engine.interface import LoginFailure, LoginResult, Server
 from opskit.errors import TransportError
 from opskit.facts.app_instance import AppInstance
@@ -70,7 +71,8 @@ def read_direct(
     credential: Credential,
 ) -> DirectLogin:
     """Log in from here, if a connection to the database can be opened from here at all."""
-    address = next(iter(dns.addresses), None)
+    usable = (a for a in dns.addresses if may_connect(a, is_from_rds=host.is_from_rds))
+    address = next(usable, None)
     user, name = parameters.value("username"), parameters.value("database")
     if not (address and user and name and credential.password.reveal()):
         return DirectLogin(None)
@@ -96,6 +98,7 @@ class _Way:
     app: AppInstance
     host: Host
     database: Database
+    probe: Fact[InstanceProbe]
 
     def log_in(
         self,
@@ -108,8 +111,9 @@ class _Way:
         """Log in and leave.
 
         Raises:
-            NotThere: no road can be gone.
+            NotThere: no road can be gone, or the host is not where a database of RDS can be.
         """
+        self._refuse_own()
         door = self._door(name, ca_file, on_notice)
         try:
             door.server()
@@ -119,6 +123,17 @@ class _Way:
         finally:
             door.close()
         return _told(done, f"this machine {door.words}", user)
+
+    def _refuse_own(self) -> None:
+        """A tunnel connects where the instance resolves the name to: not to the instance itself."""
+        host, probe = self.host, self.probe
+        addresses = probe.value.addresses_of(host.name) if isinstance(probe, Known) else ()
+        for address in addresses:
+            if not may_connect(address, is_from_rds=host.is_from_rds):
+                raise NotThere(
+                    f"{host.name} resolves to {address} on {self.app.instance.label}, "
+                    f"{address_flaw(address)}: no login was tried there"
+                )
 
     def _door(self, name: str, ca_file: str | None, on_notice: Callable[[str], None]) -> Door:
         target, app, host = self.target, self.app, self.host
@@ -134,7 +149,10 @@ class _Way:
             return make_tunnel(target, client, place, host.name, host.port, on_problem)
 
         spoken, label = engine.for_rds_engine(self.database.instance.engine), app.instance.label
-        return Door(spoken, host.name, host.port, name, ca_file, open_tunnel, label, on_notice)
+        return Door(
+            spoken, host.name, host.port, name, ca_file, open_tunnel, label, on_notice,
+            is_from_rds=host.is_from_rds,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +194,7 @@ def read_tunnel(
     if not credential.password.reveal():
         return TunnelLogin(None)
     said: list[str] = []
-    way = _Way(ssm, messages, connect, ec2, target, app, host, database)
+    way = _Way(ssm, messages, connect, ec2, target, app, host, database, probe)
     login = way.log_in(user, name, credential.password, None, said.append)
     return TunnelLogin(login, tuple(said))
 
@@ -249,6 +267,7 @@ def read_client(
     database: Database,
     parameters: Parameters,
     credential: Credential,
+    probe: Fact[InstanceProbe],
 ) -> ClientLogin:
     """Log in from here with libpq, which verifies by itself: directly, else through the instance."""
     user, name = parameters.value("username"), parameters.value("database")
@@ -258,6 +277,6 @@ def read_client(
         raise NotThere(
             "no road was to be used (--via none)", f"a road to {target.workload_noun} (--via)"
         )
-    way = _Way(ssm, messages, connect, ec2, target, app, host, database)
+    way = _Way(ssm, messages, connect, ec2, target, app, host, database, probe)
     login = way.log_in(user, name, credential.password, target.ca_file, lambda _: None)
     return ClientLogin(login, target.ca_file)

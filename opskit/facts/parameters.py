@@ -5,20 +5,22 @@ The password's value leaves this reader only as a `Credential`, which the snapsh
 
 from __future__ import annotations
 
-import ipaddress
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from opskit import endpoint
 from opskit.config import Target
 from opskit.errors import AwsError, TargetError
 from opskit.facts.interface import RunKey, Ssm
-from opskit.facts.value_form import SOUND, PasswordForm, flaws, form_of
+from opskit.facts.value_form import SOUND, PasswordForm, flaws, form_of, hold_password_of_url
+from opskit.parameter_reference import ParameterReference
 from opskit.secret import Secret
 
+NOT_FOUND_CODES = ("ParameterNotFound", "ParameterVersionNotFound")
 DECRYPTION_CODES = ("InvalidKeyId", "KMSInvalidStateException", "DisabledException")
 
 
@@ -33,6 +35,8 @@ class Parameter:
         blemishes: what is wrong with the value's form, in words ("a trailing newline").
         raw: its exact value; None for the password.
         form: of the password's value; of no meaning for the others.
+        selector: the version or label that was asked for; empty for the newest. Such a parameter
+            cannot be written: a write makes a new version.
     """
 
     name: str
@@ -46,6 +50,7 @@ class Parameter:
     blemishes: tuple[str, ...]
     raw: str | None = None
     form: PasswordForm = SOUND
+    selector: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ class Parameters:
 
     found: tuple[Parameter, ...]
     missing: tuple[tuple[str, str], ...]
-    """(purpose, name) of those that do not exist."""
+    """(purpose, name as it was asked for) of those that do not exist."""
     refused: tuple[Refusal, ...]
 
     def get(self, purpose: str) -> Parameter | None:
@@ -89,13 +94,18 @@ class Parameters:
 
     @property
     def host(self) -> str | None:
-        """The host that the endpoint parameter names, without a port."""
-        return split_endpoint(self.value("endpoint") or "")[0] or None
+        """The host that the endpoint parameter names, without a port; None where it names none."""
+        return self._endpoint[0] or None
 
     @property
     def port(self) -> int | None:
         """The port that the endpoint parameter names, if it names one."""
-        return split_endpoint(self.value("endpoint") or "")[1]
+        return self._endpoint[1]
+
+    @property
+    def _endpoint(self) -> tuple[str, int | None]:
+        value = self.value("endpoint") or ""
+        return ("", None) if endpoint.form_flaw(value) else endpoint.split(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,36 +121,33 @@ def read(ssm: Ssm, target: Target, key: RunKey) -> tuple[Parameters, Credential]
     A batch fails as a whole for one undecryptable member, and a throttled one was reported to call
     every name invalid (aws/aws-sdk-go-v2#552): so neither is believed without asking again.
     """
-    purposes: dict[str, list[str]] = {}
-    for purpose, name in target.parameters.items():
-        purposes.setdefault(name, []).append(purpose)
-    try:
-        reply = ssm.get_parameters(Names=sorted(purposes), WithDecryption=True)
-        raw, again = list(reply["Parameters"]), list(reply.get("InvalidParameters", ()))
-    except AwsError as error:
-        if error.code in ("Unreachable", "Timeout"):
-            raise
-        raw, again = [], sorted(purposes)
+    purposes: dict[ParameterReference, list[str]] = {}
+    for purpose in target.parameters:
+        purposes.setdefault(target.reference(purpose), []).append(purpose)
+    raw = _read_all(ssm, tuple(purposes))
     missing: list[tuple[str, str]] = []
     refused: list[Refusal] = []
+    again = [reference for reference in purposes if reference not in raw]
     with ThreadPoolExecutor(4) as pool:
-        for name, answer in zip(again, pool.map(lambda n: _read_one(ssm, n), again), strict=True):
-            if isinstance(answer, AwsError) and answer.code == "ParameterNotFound":
-                missing.extend((purpose, name) for purpose in purposes[name])
-            elif isinstance(answer, AwsError):
-                refused.append(_refusal(ssm, name, " and ".join(purposes[name]), answer))
-            else:
-                raw.append(answer)
+        answers = list(pool.map(lambda r: _read_one(ssm, r), again))
+    for reference, answer in zip(again, answers, strict=True):
+        if isinstance(answer, AwsError) and answer.code in NOT_FOUND_CODES:
+            missing.extend((purpose, reference.text) for purpose in purposes[reference])
+        elif isinstance(answer, AwsError):
+            refused.append(_refusal(ssm, reference, " and ".join(purposes[reference]), answer))
+        else:
+            raw[reference] = answer
     if len(missing) == len(target.parameters):
+        names = ", ".join(reference.text for reference in purposes)
         raise TargetError(
-            f"none of the parameters of {target.name} exists here: {', '.join(purposes)}",
+            f"none of the parameters of {target.name} exists here: {names}",
             "Is it another prefix, Region or account? Try --prefix, --region or --profile.",
         )
-    named = [(r, purpose) for r in raw for purpose in purposes[r["Name"]]]
-    read_ones = (_parameter(r, purpose, is_shared(target, purpose), key) for r, purpose in named)
+    named = [(ref, row, purpose) for ref, row in raw.items() for purpose in purposes[ref]]
+    read_ones = (_parameter(*one, is_shared(target, one[2]), key) for one in named)
     found = tuple(sorted(read_ones, key=lambda p: p.purpose))
     shared = is_shared(target, "password")
-    texts = (str(r["Value"]) for r, purpose in named if purpose == "password")
+    texts = (str(row["Value"]) for _, row, purpose in named if purpose == "password")
     password = Secret(next((part(t, "password") if shared else t for t in texts), "") or "")
     parameters = Parameters(
         found, tuple(sorted(missing)), tuple(sorted(refused, key=lambda r: r.name))
@@ -150,7 +157,8 @@ def read(ssm: Ssm, target: Target, key: RunKey) -> tuple[Parameters, Credential]
 
 def is_shared(target: Target, purpose: str) -> bool:
     """Whether one parameter holds this and another value, as JSON: `{"username": ..., ...}`."""
-    return list(target.parameters.values()).count(target.parameters[purpose]) > 1
+    asked = [target.reference(other) for other in target.parameters]
+    return asked.count(target.reference(purpose)) > 1
 
 
 def part(text: str, purpose: str) -> str | None:
@@ -162,56 +170,62 @@ def part(text: str, purpose: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def split_endpoint(value: str) -> tuple[str, int | None]:
-    """Host and port of an endpoint parameter: `host`, `host:port`, or a URL's."""
-    rest = value.split("://", 1)[-1].rsplit("@", 1)[-1].split("/", 1)[0]
-    if rest.startswith("["):
-        host, _, tail = rest[1:].partition("]")
-        port = tail.lstrip(":")
-    elif rest.count(":") > 1:
-        host, port = rest, ""
-    else:
-        host, _, port = rest.partition(":")
-    return host.lower(), int(port) if port.isdigit() else None
+def _read_all(
+    ssm: Ssm, references: Sequence[ParameterReference]
+) -> dict[ParameterReference, Mapping[str, Any]]:
+    """What one call gives; what it does not answer, or refuses as a whole, is to be asked again.
 
-
-def is_address(host: str) -> bool:
-    """Whether a host is written as an IP address."""
+    A reply repeats the plain name and the selector apart.
+    """
     try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+        names = sorted(reference.text for reference in references)
+        rows = ssm.get_parameters(Names=names, WithDecryption=True)["Parameters"]
+    except AwsError as error:
+        if error.code in ("Unreachable", "Timeout"):
+            raise
+        return {}
+    found: dict[ParameterReference, Mapping[str, Any]] = {}
+    for row in rows:
+        said = row["Name"], str(row.get("ARN", "")), str(row.get("Selector", ""))
+        found.update((r, row) for r in references if r.answers_to(*said))
+    return found
 
 
-def _read_one(ssm: Ssm, name: str) -> Mapping[str, Any] | AwsError:
+def _read_one(ssm: Ssm, reference: ParameterReference) -> Mapping[str, Any] | AwsError:
     try:
-        answer: Mapping[str, Any] = ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]
+        answer: Mapping[str, Any] = ssm.get_parameter(Name=reference.text, WithDecryption=True)[
+            "Parameter"
+        ]
     except AwsError as error:
         return error
     return answer
 
 
-def _refusal(ssm: Ssm, name: str, purpose: str, error: AwsError) -> Refusal:
+def _refusal(ssm: Ssm, reference: ParameterReference, purpose: str, error: AwsError) -> Refusal:
     exists: bool | None = None
     try:
-        ssm.get_parameter(Name=name, WithDecryption=False)
+        ssm.get_parameter(Name=reference.text, WithDecryption=False)
         exists = True
     except AwsError as second:
-        exists = False if second.code == "ParameterNotFound" else None
+        exists = False if second.code in NOT_FOUND_CODES else None
     about_key = error.code in DECRYPTION_CODES or "kms:Decrypt" in error.message
     permission = "kms:Decrypt" if about_key else error.permission
-    return Refusal(name, purpose, error.code, error.message[:400], permission, exists)
+    return Refusal(reference.name, purpose, error.code, error.message[:400], permission, exists)
 
 
-def _parameter(raw: Mapping[str, Any], purpose: str, shared: bool, key: RunKey) -> Parameter:
+def _parameter(
+    reference: ParameterReference, raw: Mapping[str, Any], purpose: str, shared: bool, key: RunKey
+) -> Parameter:
     text: str | None = str(raw["Value"])
     if shared:
         text = part(str(raw["Value"]), purpose)
     secret = Secret(text or "", is_public=purpose != "password")
+    if purpose != "password":
+        hold_password_of_url(secret.reveal())
     missing = (f"no text under the key {purpose}",) if text is None else ()
     return Parameter(
-        name=raw["Name"],
+        name=reference.name,
+        selector=reference.selector,
         arn=str(raw.get("ARN", "")),
         purpose=purpose,
         kind=str(raw["Type"]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from opskit import engine
 from opskit.config import ON_INSTANCE, Target
@@ -133,6 +133,7 @@ def request(
     if known and known.host:
         places.append((known.host, known.port))
     places = list(dict.fromkeys(places))
+    unlisted = (host.value.name,) if isinstance(host, Known) and not host.value.is_from_rds else ()
     spoken = _engine_of(known)
     return ProbeRequest(
         key=key.text,
@@ -141,12 +142,13 @@ def request(
         peers=tuple(places),
         talk_to=places[0] if places else None,
         conversations=_conversations(spoken, known, parameters),
-        parameters=target.parameters,
+        parameters={p: target.reference(p).text for p in target.parameters},
         container=target.container,
         health_url=_health_url(target, groups, app),
         login_to=places[0] if places else None,
         login_source=spoken.instance_login_source() if spoken else "",
         ca_file=CA_FILE,
+        unlisted=unlisted,
     )
 
 
@@ -169,7 +171,7 @@ def read(
         done = road.road.run(script(asked), timeout_s=PROBE_LIMIT_S)
     except TransportError as error:
         raise NotThere(error.sentence, *([error.missing] if error.missing else [])) from None
-    result = parse(done.stdout)
+    result = _by_plain_name(parse(done.stdout), target)
     if not result.tools and not result.is_complete:
         raise NotThere(
             f"the probe on {app.instance.label} gave no answer (exit {done.exit_status})"
@@ -184,6 +186,14 @@ def read(
         road.road.name,
         done.notices,
         target.workload_noun,
+    )
+
+
+def _by_plain_name(result: ProbeResult, target: Target) -> ProbeResult:
+    """The answers with every read under the parameter's plain name."""
+    names = {target.reference(p).text: name for p, name in target.parameters.items()}
+    return replace(
+        result, reads=tuple(replace(r, name=names.get(r.name, r.name)) for r in result.reads)
     )
 
 

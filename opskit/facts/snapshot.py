@@ -28,6 +28,12 @@ class Snapshot:
         """The fact of a type: known, or why it is not."""
         return self.facts.get(kind, NOT_READ)
 
+    @property
+    def bugs(self) -> tuple[str, ...]:
+        """The errors of opskit's own that kept facts from being read, each once."""
+        found = (f.bug for f in self.facts.values() if isinstance(f, Unknown) and f.bug)
+        return tuple(dict.fromkeys(found))
+
     def value(self, kind: type) -> Any:
         """The value of a fact; None when it is unknown."""
         fact = self.get(kind)

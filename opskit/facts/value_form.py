@@ -116,6 +116,11 @@ def suspicions(text: Secret) -> tuple[str, ...]:
     return tuple(found)
 
 
+def hold_password_of_url(text: str) -> None:
+    """Treat the password of a URL as a secret from now on, where a public value is one."""
+    Secret(_of_url(text.strip(), ""))
+
+
 def unsuitable(text: Secret, longest: int = LONGEST) -> str:
     """Why a text must not become a master password; empty where nothing speaks against it."""
     value = text.reveal()

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from opskit.endpoint import may_connect
 from opskit.engine.interface import Engine, LoginFailure, LoginResult, Server
 from opskit.errors import Incomplete, TransportError
 from opskit.instance.interface import OnProblem, Tunnel
@@ -30,6 +31,7 @@ class Door:
         through: the instance's name, for sentences.
         on_notice: told what the road says of itself while it is opened, such as a host key that
             nobody knows.
+        is_from_rds: RDS itself names the host; another one is not connected to on this machine.
     """
 
     def __init__(
@@ -42,11 +44,14 @@ class Door:
         open_tunnel: Callable[[OnProblem], Tunnel] | None,
         through: str,
         on_notice: Callable[[str], None] = lambda _: None,
+        *,
+        is_from_rds: bool = True,
     ) -> None:
         self.engine = engine
         self._host, self._port, self._database = host, port, database
         self._ca_file, self._open_road, self._through = ca_file, open_tunnel, through
         self._on_notice = on_notice
+        self._is_from_rds = is_from_rds
         self._lock = threading.Lock()
         self._direct: str | None = None
         self._is_shut_here = False
@@ -96,10 +101,18 @@ class Door:
     def _reach(self) -> str | None:
         """The address at which the database answers this machine."""
         with contextlib.suppress(OSError):
-            connection = socket.create_connection((self._host, self._port), REACH_S)
-            with connection:
-                return str(connection.getpeername()[0])
+            for found in socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM):
+                address = str(found[4][0])
+                if may_connect(address, is_from_rds=self._is_from_rds) and self._answers(address):
+                    return address
         return None
+
+    def _answers(self, address: str) -> bool:
+        try:
+            socket.create_connection((address, self._port), REACH_S).close()
+        except OSError:
+            return False
+        return True
 
     def _hear(self, text: str) -> None:
         """A single connection's misfortune is told by the login that failed by it."""

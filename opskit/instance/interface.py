@@ -13,7 +13,9 @@ class CommandResult:
     """A command's end.
 
     Attributes:
-        stdout, stderr: as text; `is_truncated` says that the road cut the first.
+        stdout, stderr: as text; `is_truncated` says that one of them is not whole here, although it
+            may have been told to `on_output` as a whole.
+        lost: what of the output never arrived, as a sentence; empty where all of it did.
         notices: what the road has to say of itself, such as a host key that nobody knows.
     """
 
@@ -22,6 +24,7 @@ class CommandResult:
     stderr: str
     is_truncated: bool = False
     notices: tuple[str, ...] = ()
+    lost: str = ""
 
 
 OnOutput = Callable[[bool, bytes], None]

@@ -30,11 +30,12 @@ class ProbeRequest:
         names: to be resolved.
         peers: (host, port) to connect to.
         talk_to: (host, port) with which the conversations are held; None for none.
-        parameters: purpose -> name, to be read under the instance's own role.
+        parameters: purpose -> name, perhaps with a selector, to be read under the instance's own role.
         container: the app's container; None: those that have database settings.
         login_to: (host, port) for a login with the parameters' values; None for none.
         login_source: the engine's login for the instance.
         ca_file: a bundle on the instance to verify the server by, if it is there.
+        unlisted: hosts that RDS does not name: none of them is connected to on the instance itself.
     """
 
     key: str
@@ -49,6 +50,7 @@ class ProbeRequest:
     login_to: tuple[str, int] | None
     login_source: str
     ca_file: str = ""
+    unlisted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +234,7 @@ def script(request: ProbeRequest) -> str:
         "PARAMETERS": " ".join(_plain(n) for n in sorted(set(request.parameters.values()))),
         "CONTAINER": request.container or "",
         "HEALTH_URL": request.health_url or "",
+        "UNLISTED": " ".join(_plain(n) for n in request.unlisted),
     }
     head = "\n".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
     return f"{head}\n{shell.replace('@PROGRAM@', request.login_source + program)}"
@@ -307,6 +310,7 @@ def _for_python(request: ProbeRequest) -> dict[str, object]:
         "container": request.container or "",
         "health_url": request.health_url or "",
         "login": login,
+        "unlisted": request.unlisted,
     }
 
 

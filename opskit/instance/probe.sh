@@ -37,10 +37,27 @@ for name in $NAMES; do
   else say cannot "name $name" 'no getent on this machine'; fi
 done
 
+# Connects to no link-local address, and to this machine only where RDS itself names the host.
+reachable() { # sets address
+  address=$1
+  if have getent; then
+    address=$(getent ahostsv4 "$1" 2>/dev/null | while read -r found rest; do printf '%s' "$found"; break; done)
+    [ -n "$address" ] || address=$1
+  fi
+  case $address in
+    169.254.* | 0.* | 22[4-9].* | 23[0-9].* | fe80:* | fd00:ec2::254) return 1 ;;
+    127.* | localhost | ::1) case " $UNLISTED " in *" $1 "*) return 1 ;; esac ;;
+  esac
+}
+
 for peer in $PEERS; do
   host=${peer%:*}; port=${peer##*:}
+  if ! reachable "$host"; then
+    say tcp "$host" '' "$port" "not tried: $address is no database's address" '' ''
+    continue
+  fi
   if have bash && have timeout; then
-    message=$(timeout 3 bash -c "exec 3<>/dev/tcp/$host/$port" 2>&1); status=$?
+    message=$(timeout 3 bash -c "exec 3<>/dev/tcp/$address/$port" 2>&1); status=$?
     outcome=connected
     if [ $status -eq 124 ]; then outcome=timeout
     elif [ $status -ne 0 ]; then
@@ -53,7 +70,7 @@ for peer in $PEERS; do
     fi
     say tcp "$host" '' "$port" "$outcome" '' ''
   elif have nc; then
-    if limited 4 nc -z -w 3 "$host" "$port" 2>/dev/null; then say tcp "$host" '' "$port" connected '' ''
+    if limited 4 nc -z -w 3 "$address" "$port" 2>/dev/null; then say tcp "$host" '' "$port" connected '' ''
     else say tcp "$host" '' "$port" 'not connected' '' ''; fi
   else say cannot "tcp $peer" 'neither bash with timeout nor nc nor python3 on this machine'; fi
 done
@@ -61,8 +78,8 @@ done
 if have bash && have timeout && have base64 && have dd; then
   # Without python only the first message of each conversation: no TLS.
   printf '%s\n' "$TALKS" | while read -r talk peer bytes; do
-    [ -n "$bytes" ] || continue
-    heard=$(timeout 4 bash -c "exec 3<>/dev/tcp/${peer%:*}/${peer##*:} && printf '$bytes' >&3 &&
+    [ -n "$bytes" ] && reachable "${peer%:*}" || continue
+    heard=$(timeout 4 bash -c "exec 3<>/dev/tcp/$address/${peer##*:} && printf '$bytes' >&3 &&
       dd bs=2048 count=1 <&3 2>/dev/null" 2>/dev/null | base64 | tr -d '\n')
     say talk "$talk" '' '' "$heard" ''
   done
@@ -150,14 +167,21 @@ if [ -n "$engine" ]; then
   done
 else say cannot containers 'neither docker nor podman on this machine'; fi
 
+case $HEALTH_URL in
+  '' | [Hh][Tt][Tt][Pp]://* | [Hh][Tt][Tt][Pp][Ss]://*) ;;
+  *) say health "$HEALTH_URL" '' '' 'not asked: no URL of http or https'; HEALTH_URL= ;;
+esac
+case $HEALTH_URL in
+  *://169.254.* | *@169.254.*) say health "$HEALTH_URL" '' '' 'not asked: a link-local address'; HEALTH_URL= ;;
+esac
 if [ -n "$HEALTH_URL" ]; then
   # The body is not printed: without python it cannot be searched for secrets.
   if have curl; then
-    status=$(curl -s -o /dev/null -m 6 --noproxy '*' -w '%{http_code}' "$HEALTH_URL" 2>/dev/null)
+    status=$(curl -s -o /dev/null -m 6 --noproxy '*' --globoff --proto '=http,https' -w '%{http_code}' -- "$HEALTH_URL" 2>/dev/null)
     [ "$status" = 000 ] && status=
     say health "$HEALTH_URL" "$status" '' ''
   elif have wget; then
-    if limited 6 wget -q -O /dev/null "$HEALTH_URL" 2>/dev/null; then say health "$HEALTH_URL" 200 '' ''
+    if limited 6 wget -q -O /dev/null -- "$HEALTH_URL" 2>/dev/null; then say health "$HEALTH_URL" 200 '' ''
     else say health "$HEALTH_URL" '' '' 'wget could not fetch it'; fi
   else say cannot health 'neither python3 nor curl nor wget on this machine'; fi
 fi

@@ -8,6 +8,7 @@ fingerprint, and whatever is printed is searched for them first.
 import base64
 import hashlib
 import hmac
+import ipaddress
 import json
 import os
 import re
@@ -133,13 +134,30 @@ def ask_name(probe, name):
         probe.say("name", name, "", words.get(error.errno, "error %s" % error.errno))
 
 
+class Forbidden(Exception):
+    """An address at which no database of RDS can be: nothing is connected to it."""
+
+
+def address_of(probe, host):
+    """The address of a host, to be connected to."""
+    address = socket.gethostbyname(host)
+    number = ipaddress.ip_address(address)
+    is_own = number.is_loopback and host in probe.request.get("unlisted", ())
+    if is_own or number.is_link_local or number.is_unspecified or number.is_multicast:
+        raise Forbidden("not tried: %s is no database's address" % address)
+    return address
+
+
 def ask_tcp(probe, host, port):
     """Connect, and say how it ended and how long it took."""
     started = time.time()
     try:
-        address = socket.gethostbyname(host)
+        address = address_of(probe, host)
     except OSError:
         probe.say("tcp", host, "", port, "unresolved", 0, "")
+        return
+    except Forbidden as why:
+        probe.say("tcp", host, "", port, why, 0, "")
         return
     outcome, local = "connected", ""
     connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -164,7 +182,8 @@ def ask_talk(probe, talk):
     pieces, version, chain, error = [], "", [], ""
     connection = None
     try:
-        connection = socket.create_connection((talk["host"], talk["port"]), CONNECT_S)
+        address = address_of(probe, talk["host"])
+        connection = socket.create_connection((address, talk["port"]), CONNECT_S)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for action, data, count in talk["steps"]:
             if action == "send":
@@ -179,6 +198,8 @@ def ask_talk(probe, talk):
         error = "timeout"
     except OSError as problem:
         error = os.strerror(problem.errno) if problem.errno else type(problem).__name__
+    except Forbidden as why:
+        error = why
     finally:
         if connection is not None:
             connection.close()
@@ -528,15 +549,55 @@ def defined_in(directory, variable, field):
     return path, value, found[-1].rstrip("\n") == "%s=%s" % (variable, value)
 
 
+class OnlyHttp(urllib.request.HTTPRedirectHandler):
+    """Follows the app to other URLs of HTTP alone, and not to the instance metadata service."""
+
+    def http_error_302(self, req, fp, code, msg, headers):
+        refuse_other_urls(urllib.parse.urljoin(req.full_url, headers.get("location") or ""))
+        return super().http_error_302(req, fp, code, msg, headers)
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+
+def refuse_other_urls(url):
+    """Files and other schemes are no health URLs, and neither is a link-local address."""
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Forbidden("not asked: no URL of http or https")
+    try:
+        address = ipaddress.ip_address(socket.gethostbyname(parts.hostname))
+    except OSError:
+        return
+    if address.is_link_local:
+        raise Forbidden("not asked: %s is a link-local address" % address)
+
+
+def health_opener():
+    """Opens URLs of HTTP and HTTPS, past every proxy; knows no other scheme."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        OnlyHttp(),
+    ):
+        opener.add_handler(handler)
+    return opener
+
+
 def ask_health(probe, url):
     """The app's own word."""
     started = time.time()
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        reply = opener.open(url, timeout=HEALTH_S)
+        refuse_other_urls(url)
+        reply = health_opener().open(url, timeout=HEALTH_S)
         status, body = reply.getcode(), reply.read(2000)
     except urllib.error.HTTPError as error:
         status, body = error.code, error.read(2000)
+    except Forbidden as why:
+        probe.say("health", url, "", ms_since(started), why)
+        return
     except Exception as error:
         reason = getattr(error, "reason", error)
         number = getattr(reason, "errno", None)
@@ -595,9 +656,12 @@ def ask_container_logins(probe):
 def tell_login(probe, who, host, port, user, password, database, mode, ca_file):
     """One login, and what came of it."""
     try:
-        address = socket.gethostbyname(host)
+        address = address_of(probe, host)
     except OSError:
         probe.say("login", who, "no", "", "could not translate host name", 0, "", mode)
+        return
+    except Forbidden as why:
+        probe.say("cannot", "login", why)
         return
     ca_file = ca_file if ca_file and os.path.exists(ca_file) else ""
     if mode.startswith("verify") and not ca_file:

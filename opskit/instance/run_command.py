@@ -14,8 +14,10 @@ from opskit.errors import AwsError, Lost, Refused, TransportError
 from opskit.instance.interface import CommandResult, OnOutput, unheard
 
 DOCUMENT = "AWS-RunShellScript"
-MOST_OUTPUT = 24_000
-"""Characters of standard output that GetCommandInvocation gives."""
+MOST_OUTPUT, MOST_ERRORS = 24_000, 8_000
+"""Characters of standard output and of standard error that GetCommandInvocation gives."""
+CUT_MARK = "--output truncated--"
+"""What the agent ends an output with that it has cut (amazon-ssm-agent, pluginutil.ReadPrefix)."""
 AGENTS_LINE = re.compile(r"\n?failed to run commands: exit status \d+\s*$")
 NOT_THERE_FOR_S = 5.0
 """For some moments after SendCommand the invocation does not exist yet (boto/boto3#2701)."""
@@ -76,6 +78,7 @@ class RunCommand:
         if details in ("Cancelled", "TimedOut", "ExecutionTimedOut", "Terminated"):
             raise Lost(f"the command on {self._instance_id} was ended ({details})")
         stdout, stderr = (reply.get(f"Standard{s}Content", "") for s in ("Output", "Error"))
+        lost = _lost(stdout, stderr)
         # The agent adds a line of its own to what a failed command said.
         stderr = AGENTS_LINE.sub("", stderr)
         on_output(False, stdout.encode())
@@ -84,7 +87,8 @@ class RunCommand:
             int(reply.get("ResponseCode", -1)),
             stdout,
             stderr,
-            len(stdout) >= MOST_OUTPUT,
+            is_truncated=bool(lost),
+            lost=lost,
         )
 
     def _send(self, script: str, timeout_s: float) -> str:
@@ -133,6 +137,20 @@ class RunCommand:
         except AwsError:
             # It ends by its own executionTimeout.
             return
+
+
+def _lost(stdout: str, stderr: str) -> str:
+    """Which of the two outputs was cut, as a sentence; an output of exactly the limit counts as cut."""
+    outputs = (
+        ("standard output", stdout, MOST_OUTPUT),
+        ("standard error", stderr, MOST_ERRORS),
+    )
+    cut = [
+        f"{name} after {most:,} characters"
+        for name, text, most in outputs
+        if len(text) >= most or text.rstrip().endswith(CUT_MARK)
+    ]
+    return f"Run Command has cut {' and '.join(cut)}: the rest is lost" if cut else ""
 
 
 def _refusal(error: AwsError, instance_id: str) -> TransportError:

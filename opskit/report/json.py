@@ -29,7 +29,7 @@ def document(diagnosis: Diagnosis, runbooks: Mapping[str, str]) -> dict[str, Any
     """The object that is written."""
     return {
         "schema": SCHEMA,
-        "format_version": "1.2",
+        "format_version": "1.3",
         "target": asdict(diagnosis.place),
         "verdict": str(diagnosis.verdict),
         "exit_code": int(diagnosis.exit_status),

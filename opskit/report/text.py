@@ -56,6 +56,8 @@ def _head(diagnosis: Diagnosis, style: Style) -> str:
         via = f" via {place.via}" if place.via else ""
         name = place.instance_name or "the app's instance"
         parts.append(f"from {name} ({place.instance}){via}")
+    if place.config_file:
+        parts.append(f"settings from {place.config_file}")
     lines = _wrapped(" · ".join(parts), "", style)
     return "\n".join(_bold(line, style) for line in lines)
 

@@ -93,7 +93,7 @@ def test_ctrl_c_after_the_end_changes_nothing_of_it(capsys: pytest.CaptureFixtur
 
 @pytest.mark.parametrize(
     ("standing", "status"),
-    [(Standing.ROTATION, ExitStatus.UNFINISHED), (Standing.NOTHING, ExitStatus.NOT_JUDGED)],
+    [(Standing.ROTATION, ExitStatus.UNFINISHED), (Standing.NOTHING, ExitStatus.BUG)],
 )
 def test_a_bug_in_the_middle_names_the_way_on(
     standing: Standing,

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from opskit import endpoint
 from opskit.config import Target
 from opskit.errors import TargetError
 from opskit.facts import app_instance, database
 from opskit.facts.instances import Instance, Instances
 from opskit.facts.interface import NotThere, Unknown
-from opskit.facts.parameters import split_endpoint
 from opskit.facts.rds import DbCluster, DbClusters, DbInstance, DbInstances
 from tests import builders as b
 
@@ -131,7 +131,7 @@ def test_none_is_not_there_and_stopped_ones_do_not_count() -> None:
     [
         ("host.x", ("host.x", None)),
         ("HOST.x:5433", ("host.x", 5433)),
-        ("postgresql://u:p@host.x:5432/db", ("host.x", 5432)),
+        ("host.x.:5432", ("host.x", 5432)),
         ("[2001:db8::1]:5432", ("2001:db8::1", 5432)),
         ("2001:db8::1", ("2001:db8::1", None)),
         ("", ("", None)),
@@ -139,7 +139,7 @@ def test_none_is_not_there_and_stopped_ones_do_not_count() -> None:
     ],
 )
 def test_endpoint_forms(value: str, parts: tuple[str, int | None]) -> None:
-    assert split_endpoint(value) == parts
+    assert endpoint.split(value) == parts
 
 
 ORDERS = b.db_instance(

@@ -11,10 +11,10 @@ Not the fix: copying the new value by hand, which lasts a week.
 
 from __future__ import annotations
 
-from opskit.checks.fix import Advice, Fix
+from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.fix_commands import restart_commands
 from opskit.checks.interface import Finding, failed, observed, passed, reported, warned
-from opskit.checks.value_fix import REPAIR
+from opskit.checks.value_fix import REPAIR, selected
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known
@@ -44,14 +44,17 @@ def check(
         "changes it by itself, so the SSM parameter goes stale"
     )
     evidence = reported("rds:DescribeDBInstances names a MasterUserSecret")
+    password = parameters.value.get("password") if isinstance(parameters, Known) else None
     if isinstance(login, Known) and login.value.is_wrong_password:
-        fix = Fix(
+        fix: Remedy = Fix(
             (REPAIR, *restart_commands(app, probe)),
             "writes the secret's value to the parameter",
             no_undo="the parameter's earlier value logs in nowhere",
             caution="It is right until RDS rotates again; for good: let the app read the secret, or give "
             "it a role of its own. RDS refuses another master password as long as it manages it.",
         )
+        if password is not None and password.selector:
+            fix = Advice(selected(password))
         tried = observed(f"a login from {login.value.tried_from}: {login.value.message}")
         return failed(text, evidence, tried, fix=fix)
     advice = Advice("Let the app read the secret, or give it a database role of its own.")

@@ -2,6 +2,7 @@
 
 Means: traffic leaves the VPC by its public side: rules that name security groups do not match it,
 and a private subnet has no way there at all.
+A loopback or link-local address is never a database's; nothing is connected to one.
 Found by: the address that the instance gets, against the VPC's ranges.
 Looks alike: a security group drop; both end in a time-out.
 Fix: let the VPC's DNS answer with the private address: both DNS attributes on, and no public access.
@@ -25,6 +26,7 @@ from opskit.checks.interface import (
     undecided,
 )
 from opskit.config import Target
+from opskit.endpoint import address_flaw, may_connect
 from opskit.facts.database import Database
 from opskit.facts.dns import Host, OperatorDns
 from opskit.facts.interface import Fact, Known
@@ -49,6 +51,16 @@ def check(
     addresses, seen_by = _addresses(target, host, probe, dns)
     if not addresses:
         return undecided("no address is known", f"the name as {target.workload_noun} sees it")
+    own = [a for a in addresses if not may_connect(a, is_from_rds=host.is_from_rds)]
+    if own:
+        return failed(
+            f"{host.name} resolves to {own[0]} {seen_by}, {address_flaw(own[0])}",
+            observed(f"resolved {seen_by}"),
+            fix=Advice(
+                f"No database of RDS is there, and nothing was connected to it. Look for {host.name} in "
+                "/etc/hosts, and for a record of your own with that address."
+            ),
+        )
     public = [a for a in addresses if not _is_private(a, vpc)]
     if not public:
         return passed(f"{', '.join(addresses)} is private", observed(f"seen {seen_by}"))

@@ -23,12 +23,13 @@ from opskit.checks.interface import (
     undecided,
 )
 from opskit.checks.value_fix import put_and_restart
+from opskit.endpoint import address_flaw, is_address
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.dns import OperatorDns
 from opskit.facts.interface import Fact, Known
 from opskit.facts.login import Login
-from opskit.facts.parameters import Parameters, is_address
+from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
 
 explains = ("dns", "network", "tcp", "tls", "auth", "app")
@@ -52,13 +53,15 @@ def check(
     """Compare the two names."""
     endpoint, host = parameters.get("endpoint"), parameters.host
     if endpoint is None or host is None:
-        return skipped("the endpoint parameter was not read")
+        return skipped("the endpoint parameter was not read, or names no host")
     if is_address(host):
         return skipped("the endpoint parameter holds an address")
     if database.host is None:
         return skipped(f"{database.instance.identifier} has no endpoint yet")
     if host == database.host.lower():
         return passed(f"{endpoint.name} agrees with {database.instance.identifier}")
+    if address_flaw(host):
+        return skipped(f"{endpoint.name} holds {host}, which is {address_flaw(host)}")
     if isinstance(dns, Known) and database.host.lower() in (n.lower() for n in dns.value.chain):
         return passed(f"{endpoint.name} is an alias of {database.host}")
     standing = _stands_elsewhere(host, database, parameters, login, probe)

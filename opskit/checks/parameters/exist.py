@@ -49,6 +49,12 @@ def _creation(
     parameters: Parameters, database: Database | None, restart: tuple[Command, ...]
 ) -> Remedy:
     """Create what is missing, the password last: a login with the others finds it."""
+    selected = [name for _, name in parameters.missing if ":" in name]
+    if selected:
+        return Advice(
+            f"A version or label cannot be created by name: look which there are of {' and '.join(selected)} "
+            "(aws ssm get-parameter-history), and name one of them, or the parameter alone."
+        )
     public = [(purpose, name) for purpose, name in parameters.missing if purpose != "password"]
     values = {purpose: _value(purpose, database) for purpose, _ in public}
     unknown = [name for purpose, name in public if not values[purpose]]

@@ -1,10 +1,12 @@
-"""The parameters' values carry no stray newline, blank or quote, and the password is one.
+"""The values carry no stray newline, blank or quote; endpoint and password are what they should be.
 
 Means: a login with "word plus newline" is a login with another password; so is one with a whole JSON
-secret, a URL, percent-encoded text or a placeholder.
+secret, a URL, percent-encoded text or a placeholder. An app cannot connect to a URL or a path in place
+of a host name, and opskit does not try to.
 Found by: the form of the values; the values themselves are never shown.
 Looks alike: a wrong password (AUT001): the database gives the same answer.
-Fix: put a public value again without what was added at its ends; `opskit rotate-password repair` finds
+Fix: put a public value again without what was added at its ends, and the database's host name in place
+of an endpoint that is none; `opskit rotate-password repair` finds
 what of the password's value logs in. Write values with `printf %s`, not `echo`.
 Not the fix: a new password, which would be stored by the same command.
 """
@@ -13,11 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from opskit.checks.fix import Advice, Command, Remedy
 from opskit.checks.fix_commands import restart_commands
 from opskit.checks.interface import Finding, failed, passed, reported, warned
 from opskit.checks.value_fix import password_remedy, put_values
+from opskit.endpoint import form_flaw
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known
@@ -45,18 +49,21 @@ def check(
     text = "; ".join(f"{p.name} {_flaws(p, is_refused=is_refused)}" for p in stained)
     public = [p for p in stained if p.value is not None]
     password = next((p for p in stained if p.value is None), None)
-    if tried is not None and tried.succeeded:
-        remedy = _of_working(password) if password else _trim(parameters, public, ())
+    known = database.value if isinstance(database, Known) else None
+    correct = partial(_correct, parameters, public, known)
+    # A login that succeeds was made at the database's own host where the endpoint names none.
+    if tried is not None and tried.succeeded and not any(_endpoint_flaw(p) for p in stained):
+        remedy = _of_working(password) if password else correct(())
         return warned(
             text + "; the login works all the same", reported("read from SSM"), fix=remedy
         )
     if password is None:
-        remedy = _trim(parameters, public, restart_commands(app, probe))
+        remedy = correct(restart_commands(app, probe))
     else:
         user, message = parameters.value("username") or "its user", tried.message if tried else ""
-        instance = database.value.instance if isinstance(database, Known) else None
+        instance = known.instance if known else None
         remedy = password_remedy(user, message, instance, password, app, probe)
-        remedy = _both(_trim(parameters, public, ()), remedy) if public else remedy
+        remedy = _both(correct(()), remedy) if public else remedy
     looked = (reported(f"{p.name}, version {p.version}, was read and looked at") for p in stained)
     return failed(text, *looked, fix=remedy)
 
@@ -64,8 +71,17 @@ def check(
 def _flaws(parameter: Parameter, *, is_refused: bool) -> str:
     """What is wrong with a value, as a predicate; its form counts where the database refuses it."""
     ends = f"has {' and '.join(parameter.blemishes)}" if parameter.blemishes else ""
-    odd = parameter.form.suspicions if is_refused else ()
+    odd = parameter.form.suspicions if is_refused else (_endpoint_flaw(parameter),)
     return " and ".join(filter(None, (ends, *odd)))
+
+
+def _endpoint_flaw(parameter: Parameter) -> str:
+    """Why the endpoint's value, its ends corrected, is no host; empty for every other parameter."""
+    return form_flaw(_trimmed(parameter)) if parameter.purpose == "endpoint" else ""
+
+
+def _trimmed(parameter: Parameter) -> str:
+    return trimmed(parameter.raw if parameter.raw is not None else parameter.value or "")
 
 
 def _of_working(password: Parameter) -> Remedy:
@@ -75,10 +91,20 @@ def _of_working(password: Parameter) -> Remedy:
     )
 
 
-def _trim(parameters: Parameters, public: Sequence[Parameter], more: tuple[Command, ...]) -> Remedy:
-    """Put the values without what was found at their ends."""
-    values = [(p, trimmed(p.raw if p.raw is not None else p.value or "")) for p in public]
-    return put_values(parameters, values, "puts the same values without it", more)
+def _correct(
+    parameters: Parameters,
+    public: Sequence[Parameter],
+    database: Database | None,
+    more: tuple[Command, ...],
+) -> Remedy:
+    """Put the values without what was found at their ends, and a host name where there is none."""
+    wrong = [p for p in public if _endpoint_flaw(p)]
+    host = database.host if database else None
+    if wrong and host is None:
+        return Advice(f"Write the host name of the app's database into {wrong[0].name}.")
+    values = [(p, host if host and p in wrong else _trimmed(p)) for p in public]
+    does = "writes the database's host name" if wrong else "puts the same values without it"
+    return put_values(parameters, values, does, more)
 
 
 def _both(public: Remedy, password: Remedy) -> Remedy:

@@ -87,7 +87,7 @@ class Call:
             names = fields.get("Names") or ([fields["Name"]] if "Name" in fields else [])
             if "Path" in fields:
                 names = [fields["Path"]]
-            return [n if n.startswith("arn:") else ssm.arn_of(n) for n in names] or ["*"]
+            return [ssm.arn_of(n) for n in names] or ["*"]
         if self.service == "ecs":
             return ecs.resources(self.action, self.fields)
         if self.service == INSTANCE_CONNECT:
@@ -220,7 +220,7 @@ class Front:
             if not self._agent.is_running(call.fields.get("InstanceId", "")):
                 return _json(start, *ssm.error("EC2InstanceNotFoundException", "no such instance"))
             return _json(start, *self._push_key(call.fields))
-        change = ssm.disguise if call.service == "ssm" else None
+        change = ssm.as_aws if call.service == "ssm" else None
         reply = self._ask_moto(environ, start, change, call, hidden_s)
         if CHANGES_PACKETS.search(call.action) and not READS_ONLY.match(call.action):
             self._network_changed()

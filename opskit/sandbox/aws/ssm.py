@@ -25,6 +25,7 @@ UPDATE_DOCUMENT = "AWS-UpdateSSMAgent"
 UPDATE = set_version(AGENT_VERSION)
 NOT_THERE_S = 0.02
 """For so long after SendCommand its invocation does not exist: AWS needs up to seconds."""
+ARN_PREFIX = f"arn:aws:ssm:{world.REGION}:{world.ACCOUNT}:parameter/"
 READS = ("GetParameter", "GetParameters", "GetParametersByPath")
 
 Answer = tuple[int, Mapping[str, Any]]
@@ -287,7 +288,40 @@ def seen_late(seconds: float) -> Iterator[None]:
         backend._parameters = whole
 
 
-def disguise(operation: str, body: Mapping[str, Any], reply: bytes) -> bytes:
+def as_aws(operation: str, body: Mapping[str, Any], reply: bytes) -> bytes:
+    """A reply of moto's, where it differs from AWS: selectors are told, undecrypted values are not."""
+    return _disguise(operation, body, _with_selectors(operation, body, reply))
+
+
+def _with_selectors(operation: str, body: Mapping[str, Any], reply: bytes) -> bytes:
+    """Name the version or label by which a parameter was asked for (GetParameter, `Selector`)."""
+    asked = [(plain(n), n.rpartition(":")[2]) for n in _names(body) if ":" in n.split("/")[-1]]
+    if operation not in ("GetParameter", "GetParameters") or not asked:
+        return reply
+    document = json.loads(reply)
+    for parameter in document.get("Parameters", [document.get("Parameter", {})]):
+        of_this = [s for name, s in asked if name == parameter.get("Name")]
+        selector = next((s for s in of_this if _selects(parameter, s)), None)
+        if selector is not None:
+            parameter["Selector"] = f":{selector}"
+            asked.remove((parameter["Name"], selector))
+    return json.dumps(document).encode()
+
+
+def _selects(parameter: Mapping[str, Any], selector: str) -> bool:
+    """Whether a selector is the version of a parameter in a reply, or one of its labels."""
+    from moto.ssm.models import ssm_backends
+
+    if selector.isdigit():
+        return str(parameter["Version"]) == selector
+    backend = ssm_backends[world.ACCOUNT][world.REGION]
+    return any(
+        stored.version == parameter["Version"] and selector in stored.labels
+        for stored in backend._parameters[parameter["Name"]]
+    )
+
+
+def _disguise(operation: str, body: Mapping[str, Any], reply: bytes) -> bytes:
     """Put ciphertext where moto shows an undecrypted value as `kms:KEY:` and the plain text."""
     if operation not in (*READS, "GetParameterHistory") or body.get("WithDecryption"):
         return reply
@@ -301,8 +335,15 @@ def disguise(operation: str, body: Mapping[str, Any], reply: bytes) -> bytes:
 
 
 def arn_of(name: str) -> str:
-    """A parameter's ARN."""
-    return f"arn:aws:ssm:{world.REGION}:{world.ACCOUNT}:parameter/{name.lstrip('/')}"
+    """A parameter's ARN, whether it is named so or by its name, and without a selector."""
+    is_foreign = name.startswith("arn:") and not name.startswith(ARN_PREFIX)
+    return name if is_foreign else ARN_PREFIX + plain(name).lstrip("/")
+
+
+def plain(name: str) -> str:
+    """A parameter's name without its ARN's beginning and without a selector."""
+    path = name.removeprefix(ARN_PREFIX).partition(":")[0]
+    return f"/{path}" if name.startswith(ARN_PREFIX) and "/" in path else path
 
 
 def key_of(key_id: str) -> Any:
@@ -316,11 +357,16 @@ def key_of(key_id: str) -> Any:
         return None
 
 
+def _names(body: Mapping[str, Any]) -> list[str]:
+    """The parameters that a call names, as it names them."""
+    return body.get("Names") or ([body["Name"]] if "Name" in body else [])
+
+
 def _asked(body: Mapping[str, Any]) -> list[Any]:
     from moto.ssm.models import ssm_backends
 
     backend = ssm_backends[world.ACCOUNT][world.REGION]
-    names = body.get("Names") or ([body["Name"]] if "Name" in body else [])
+    names = [plain(n) for n in _names(body)]
     found = [backend._parameters[n][-1] for n in names if n in backend._parameters]
     if "Path" in body:
         found = [p[-1] for n, p in backend._parameters.items() if n.startswith(body["Path"])]

@@ -1,0 +1,106 @@
+"""What an endpoint names: a host that may be connected to, or why it is none.
+
+A value that comes from outside may name this machine, the instance metadata service or a file. No
+database of RDS is there, so nothing is connected to it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from urllib.parse import urlsplit
+
+METADATA_IPV6 = ipaddress.ip_address("fd00:ec2::254")
+"""The instance metadata service over IPv6, outside of the link-local range."""
+SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):/", re.IGNORECASE)
+LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+"""As the last part of a name, resolvers take it for an address (127.1, 0x7f000001)."""
+LONGEST = 253
+OWN_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback")
+SCHEMES = ("http", "https")
+
+
+def split(value: str) -> tuple[str, int | None]:
+    """Host and port of an endpoint: `host`, `host:port` or `[address]:port`."""
+    if value.startswith("["):
+        host, _, tail = value[1:].partition("]")
+        port = tail.lstrip(":")
+    elif value.count(":") > 1:
+        host, port = value, ""
+    else:
+        host, _, port = value.partition(":")
+    return host.lower().removesuffix("."), int(port) if port.isdecimal() else None
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is written as an IP address."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def form_flaw(value: str) -> str:
+    """Why an endpoint's value is no host name and no address, as a predicate; empty where it is one.
+
+    The value is not repeated: a URL may carry a password.
+    """
+    scheme = SCHEME.match(value)
+    if scheme:
+        return f"is a URL ({scheme[1].lower()}:) and no host name"
+    if "/" in value or "\\" in value:
+        return "is a path and no host name"
+    host, _ = split(value)
+    if is_address(host):
+        return ""
+    labels = host.split(".")
+    is_name = len(host) <= LONGEST and all(LABEL.fullmatch(label) for label in labels)
+    return "" if is_name and not NUMBER.fullmatch(labels[-1]) else "is no host name"
+
+
+def address_flaw(host: str) -> str:
+    """Why no database of RDS can be at a host, as a noun; empty where one may be.
+
+    Args:
+        host: a name or an address. A name is judged as it is written, not by what it resolves to.
+    """
+    if host in OWN_NAMES or host.endswith(".localhost"):
+        return "this machine's own name"
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return ""
+    address = getattr(address, "ipv4_mapped", None) or address
+    if address.is_loopback:
+        return "a loopback address"
+    if address.is_link_local or address == METADATA_IPV6:
+        return "a link-local address, where the instance metadata service is"
+    if address.is_unspecified or address.is_multicast:
+        return "no machine's address"
+    return ""
+
+
+def may_connect(address: str, *, is_from_rds: bool) -> bool:
+    """Whether a connection may be made to an address that a host resolved to.
+
+    Args:
+        is_from_rds: RDS itself names the host; then it may be on this machine.
+    """
+    flaw = address_flaw(address)
+    return not flaw or (is_from_rds and ipaddress.ip_address(address).is_loopback)
+
+
+def health_url_flaw(url: str) -> str:
+    """Why a URL cannot be asked for the app's health, as a predicate; empty where it can."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        return "is no URL"
+    if parts.scheme not in SCHEMES:
+        return "begins with neither http:// nor https://"
+    if not host or not url.isprintable() or any(c.isspace() for c in url):
+        return "is no URL with a host"
+    return "" if not address_flaw(host).startswith("a link-local") else "names a link-local address"
