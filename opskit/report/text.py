@@ -262,7 +262,8 @@ def _ending(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
             is_told = one.finding.missing in shared
             if one.finding.status is Status.UNKNOWN and one.check.is_essential and not is_told:
                 yield from _not_judged([one], style)
-        yield f"MORE  {style.operator_command}   asks what your side lacks"
+        if not diagnosis.bugs:
+            yield f"MORE  {style.operator_command}   asks what your side lacks"
     if diagnosis.verdict is Verdict.DEGRADED:
         yield "  The app still answers; it will not after its next start."
     calls = f"{diagnosis.calls} AWS calls in {diagnosis.rounds} rounds"
