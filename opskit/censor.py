@@ -9,6 +9,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from opskit.visible import Control, for_terminal
+
 LEAST = 8
 """Shorter values are words that stand everywhere; no database of RDS takes such a password."""
 OWN_WORDS = frozenset({"database", "password", "placeholder", "postgres", "postgresql", "username"})
@@ -45,14 +47,15 @@ def censor(text: str) -> str:
 
 
 class Censored:
-    """A text stream that passes on what is written to it, and nothing that is guarded."""
+    """A text stream that passes on what is written to it, without what is guarded or not visible."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
 
     def write(self, text: Any) -> int:
         """Write text; a stream of text refuses anything else itself."""
-        self._stream.write(censor(text) if isinstance(text, str) else text)
+        is_plain = isinstance(text, str) and not isinstance(text, Control)
+        self._stream.write(for_terminal(censor(text)) if is_plain else text)
         return len(text)
 
     @property

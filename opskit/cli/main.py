@@ -15,6 +15,7 @@ from opskit import __version__
 from opskit.censor import Censored
 from opskit.cli.stopping import stopping
 from opskit.errors import EXIT_STATUS_MEANING, ExitStatus, OpskitError
+from opskit.visible import visible, visible_lines
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "diagnose": ("opskit.cli.diagnose:diagnose", "Find out why the app cannot reach its database."),
@@ -139,6 +140,7 @@ def _run(arguments: Sequence[str]) -> int:
 
 def say_error(error: OpskitError) -> None:
     """Write an error's sentence and next step to stderr."""
-    print(f"opskit: {error.sentence}", file=sys.stderr)
-    for line in error.next_step.splitlines():
-        print(f"        {line}", file=sys.stderr)
+    print(f"opskit: {visible(error.sentence)}", file=sys.stderr)
+    if error.next_step:
+        for line in visible_lines(error.next_step):
+            print(f"        {line}", file=sys.stderr)
