@@ -12,7 +12,7 @@ from typing import TextIO, cast
 import click
 
 from opskit import __version__
-from opskit.censor import Censored
+from opskit.censor import Censored, expose
 from opskit.cli.stopping import stopping
 from opskit.errors import EXIT_STATUS_MEANING, ExitStatus, OpskitError
 from opskit.visible import visible, visible_lines
@@ -103,6 +103,7 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit status. Everything that can be said of a failure has been written to stderr.
     """
+    expose(*arguments)
     streams = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (cast("TextIO", Censored(stream)) for stream in streams)
     try:
