@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from typing import Never
 
-from opskit.censor import guard
+from opskit.censor import expose, guard
 
 FINGERPRINT_LENGTH = 6
 """Hex digits of a fingerprint: 24 bits. Two different values look alike once in 16 million times;
@@ -21,14 +21,17 @@ class Secret:
 
     Args:
         is_public: it is held like a secret beside others that are, and may be shown: a user's name.
+        is_document: it holds names besides a password, so that its parts may be shown.
     """
 
     __slots__ = ("_value",)
 
-    def __init__(self, value: str, *, is_public: bool = False) -> None:
+    def __init__(self, value: str, *, is_public: bool = False, is_document: bool = False) -> None:
         self._value = value
-        if not is_public:
-            guard(value)
+        if is_public:
+            expose(value)
+        else:
+            guard(value, in_pieces=not is_document)
 
     def reveal(self) -> str:
         """The value itself, for the one call that needs it."""

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from opskit import censor
 from opskit.sandbox import client
 from opskit.sandbox.client import Running
 
@@ -50,6 +51,14 @@ def _guarded(self: socket.socket, address: Any) -> None:
         if not host.is_loopback:
             raise StrayPacket(f"a test tried to reach {host}: only loopback is allowed out here")
     _connect(self, address)
+
+
+@pytest.fixture(autouse=True)
+def secrets_of_one_test() -> Iterator[None]:
+    """A password of one test is not redacted from the output of the next."""
+    held = censor._forms, censor._passwords, censor._names
+    yield
+    censor._forms, censor._passwords, censor._names = held
 
 
 @pytest.fixture(autouse=True)

@@ -141,7 +141,7 @@ def _run(name: str, options: dict[str, Any]) -> int:
 def _diagnose(name: str, options: dict[str, Any]) -> int:
     from opskit.aws import Aws
     from opskit.checks.catalogue import chain, checks_of_layer
-    from opskit.cli.terminal import Spinner
+    from opskit.cli.terminal import Spinner, say
     from opskit.diagnosis import diagnose as run
     from opskit.report.interface import Style
 
@@ -159,9 +159,9 @@ def _diagnose(name: str, options: dict[str, Any]) -> int:
             target, aws, aws.region, checks, timeout_s=options["timeout"], on_wait=spinner.update
         )
     for notice in found.notices:
-        print(f"opskit: {notice}", file=sys.stderr)
+        say(notice)
     for bug in found.bugs:
-        print(f"opskit: {Bug(bug).sentence}", file=sys.stderr)
+        say(Bug(bug).sentence)
     if options["verbose"]:
         _say_origins(target)
     style = _style(name, options, target, Style)
@@ -206,8 +206,10 @@ def _same_again(name: str, options: dict[str, Any], target: Target) -> str:
 
 
 def _say_origins(target: Target) -> None:
+    from opskit.cli.terminal import say
+
     for setting, origin in sorted(target.origins.items()):
         value = getattr(target, setting, None) or target.parameters.get(
             setting.removeprefix("parameter_")
         )
-        print(f"opskit: {setting} = {value} (from {origin})", file=sys.stderr)
+        say(f"{setting} = {value} (from {origin})")

@@ -13,6 +13,7 @@ import click
 
 from opskit.cli.options import make_target, target_options
 from opskit.errors import UsageError
+from opskit.visible import visible
 
 
 @click.command()
@@ -56,9 +57,9 @@ def init(force: bool, to_stdout: bool, **flags: Any) -> None:
         lines.append(f"profile = {json.dumps(target.profile)}")
     for key, value, why in found:
         if value is None:
-            lines.append(f"# {key}: {why}")
+            lines.append(f"# {key}: {visible(why)}")
         else:
-            lines += [f"# {why}", f"{key} = {json.dumps(value)}"]
+            lines += [f"# {visible(why)}", f"{key} = {json.dumps(value)}"]
     lines += [
         "# More that can be said: container, health_url, dns_server,",
         "# ecs_task (CLUSTER/TASK[/CONTAINER] or CLUSTER/service:NAME), in place of instance,",

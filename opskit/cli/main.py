@@ -12,9 +12,10 @@ from typing import TextIO, cast
 import click
 
 from opskit import __version__
-from opskit.censor import Censored
+from opskit.censor import Censored, expose
 from opskit.cli.stopping import stopping
 from opskit.errors import EXIT_STATUS_MEANING, ExitStatus, OpskitError
+from opskit.visible import visible, visible_lines
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "diagnose": ("opskit.cli.diagnose:diagnose", "Find out why the app cannot reach its database."),
@@ -102,6 +103,7 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit status. Everything that can be said of a failure has been written to stderr.
     """
+    expose(*arguments)
     streams = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (cast("TextIO", Censored(stream)) for stream in streams)
     try:
@@ -139,6 +141,7 @@ def _run(arguments: Sequence[str]) -> int:
 
 def say_error(error: OpskitError) -> None:
     """Write an error's sentence and next step to stderr."""
-    print(f"opskit: {error.sentence}", file=sys.stderr)
-    for line in error.next_step.splitlines():
-        print(f"        {line}", file=sys.stderr)
+    print(f"opskit: {visible(error.sentence)}", file=sys.stderr)
+    if error.next_step:
+        for line in visible_lines(error.next_step):
+            print(f"        {line}", file=sys.stderr)

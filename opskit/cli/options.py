@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from opskit.censor import expose
 from opskit.config import PURPOSES, Target, load
 from opskit.errors import UsageError
 
@@ -79,7 +80,9 @@ def target_options(function: F) -> F:
 
 def make_target(flags: dict[str, str | None]) -> Target:
     """The target that flags, environment and opskit.toml make."""
-    return load(flags, os.environ, Path.cwd())
+    target = load(flags, os.environ, Path.cwd())
+    expose(target.name, target.prefix or "", *target.parameters.values())
+    return target
 
 
 def ca_file(said: str | None) -> str | None:

@@ -21,6 +21,7 @@ from opskit.rotation.decide import Accepts, Direction, Which
 from opskit.rotation.plan import Plan
 from opskit.rotation.runner import Ending, Event
 from opskit.rotation.situation import Situation, Standing, is_urgent, resume_words, rollback_words
+from opskit.visible import visible, visible_lines
 
 if TYPE_CHECKING:
     from opskit.config import Target
@@ -98,7 +99,7 @@ class Output:
             )
         for sentence, next_step in plan.problems:
             lines.append(self._fit(f"  {self._marks[2]} ", sentence))
-            lines += [f"      {line}" for line in next_step.splitlines()]
+            lines += [f"      {line}" for line in visible_lines(next_step)]
         if plan.problems:
             lines.append("nothing was changed: see the lines marked above")
         self._print("\n".join(lines))
@@ -128,8 +129,8 @@ class Output:
         name = self._target.parameters["password"]
         word = "rotated" if went else "back on the old password"
         why = "" if went else f": {ending.why}"
-        lines = ["", click.style(f"DONE  {word}{why}", bold=True)]
-        lines.append(f"  parameter  {name}, version {version}")
+        lines = ["", click.style(f"DONE  {word}{visible(why)}", bold=True)]
+        lines.append(f"  parameter  {visible(name)}, version {version}")
         lines.append(self._fit("  verified   ", " · ".join(ending.verified)))
         if ending.window_s is not None:
             lines.append(f"  new logins could fail for {ending.window_s:.2f} s at the most")
@@ -137,7 +138,7 @@ class Output:
             lines.append(
                 f"  new connections of running processes could fail for {ending.restarts_s:.1f} s at the most"
             )
-        lines.append(f"THEN  {next_step}")
+        lines.append(f"THEN  {visible(next_step)}")
         self._print("\n".join(lines))
 
     def status(self, situation: Situation | None, fence_s: float) -> int:
@@ -173,16 +174,15 @@ class Output:
                 rollback=rollback,
             )
             return int(ExitStatus.UNFINISHED)
-        lines = [
-            click.style(f"OPEN  rotation {record.number} of {name} is not finished", bold=True)
-        ]
+        heading = f"OPEN  rotation {record.number} of {visible(name)} is not finished"
+        lines = [click.style(heading, bold=True)]
         lines += [self._fit(f"  {topic:9}  ", text) for topic, text in rows]
         if urgent:
             lines.append(
                 f"  {self._marks[3]} new processes cannot log in now: go on at once, either way"
             )
         for command, words in ways:
-            lines += [f"  {command}", f"      {words}"]
+            lines += [f"  {visible(command)}", f"      {visible(words)}"]
         self._print("\n".join(lines))
         return int(ExitStatus.UNFINISHED)
 
@@ -213,7 +213,8 @@ class Output:
             for row in rows:
                 self._json("rotation", **row)
         elif rows:
-            self._print(tabulate(rows, headers="keys", tablefmt="plain"))
+            shown = [{key: _cell(value) for key, value in row.items()} for row in rows]
+            self._print(tabulate(shown, headers="keys", tablefmt="plain"))
         else:
             self.say(f"{self._target.parameters['password']} was never rotated by opskit")
         return int(ExitStatus.HEALTHY)
@@ -271,10 +272,10 @@ class Output:
         self._print(self._fit(f"{at}{mark if kind == 'step' else self._marks[1]} ", text))
 
     def _fit(self, head: str, text: str) -> str:
-        """A text after its head, within the terminal's width; names and paths stay whole."""
+        """A text, made visible, after its head and within the terminal's width; names stay whole."""
         rest = " " * len(head)
         return textwrap.fill(
-            text,
+            visible(text),
             self._width,
             initial_indent=head,
             subsequent_indent=rest,
@@ -299,6 +300,10 @@ def _goes_on_alone(stream: TextIO) -> Iterator[None]:
         yield
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _cell(value: Any) -> Any:
+    return visible(value) if isinstance(value, str) else value
 
 
 def _accepts(database: Accepts) -> str:

@@ -19,10 +19,10 @@ from opskit.errors import ExitStatus
 def run(command: tuple[str, ...], timeout: float, **options: Any) -> int:
     """Run a command on the app's instance or in its ECS task, as root where that is allowed.
 
-    Its output comes out on the same two streams, its exit status becomes opskit's. Run Command carries
-    24,000 characters of output and 8,000 of errors: where it has cut more off, opskit says so, and the
-    exit status is 3 in place of 0. Never put a secret into the command: AWS keeps a history of commands
-    and sessions.
+    Its output comes out on the same two streams as it is, control characters included, as with ssh;
+    its exit status becomes opskit's. Run Command carries 24,000 characters of output and 8,000 of errors:
+    where it has cut more off, opskit says so, and the exit status is 3 in place of 0. Never put a secret
+    into the command: AWS keeps a history of commands and sessions.
 
     \b
     Examples:
@@ -31,7 +31,7 @@ def run(command: tuple[str, ...], timeout: float, **options: Any) -> int:
       opskit run --prefix /linkbox --ecs-task prod/service:web -- cat /etc/resolv.conf
     """
     from opskit.aws import Aws
-    from opskit.cli.terminal import Spinner
+    from opskit.cli.terminal import Spinner, say
     from opskit.diagnosis import find_road
 
     target = make_target(options)
@@ -47,12 +47,12 @@ def run(command: tuple[str, ...], timeout: float, **options: Any) -> int:
     try:
         done = road.run(shlex.join(command), timeout_s=timeout, on_output=show)
     except KeyboardInterrupt:
-        print("opskit: interrupted; what the command has done until now stays so", file=sys.stderr)
+        say("interrupted; what the command has done until now stays so")
         return int(ExitStatus.INTERRUPTED)
     for notice in done.notices:
-        print(f"opskit: {notice}", file=sys.stderr)
+        say(notice)
     if not done.lost:
         return done.exit_status
-    print(f"opskit: {done.lost}", file=sys.stderr)
+    say(done.lost)
     print("        --via session-manager carries all of it", file=sys.stderr)
     return done.exit_status or int(ExitStatus.NOT_JUDGED)

@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator
 from typing import TextIO
 
+from opskit.visible import ERASE_LINE, visible
+
 FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 FRAME_S = 0.1
 
@@ -37,6 +39,11 @@ def width_of(stream: TextIO) -> int:
     return min(100, shutil.get_terminal_size((100, 24)).columns) if stream.isatty() else 100
 
 
+def say(text: str) -> None:
+    """One line on stderr."""
+    print(f"opskit: {visible(text)}", file=sys.stderr, flush=True)
+
+
 class Spinner:
     """One line on stderr that says what is being waited for; nothing when that is no terminal."""
 
@@ -60,25 +67,25 @@ class Spinner:
         self._over.set()
         if self._thread is not None:
             self._thread.join(timeout=1)
-            sys.stderr.write("\r\033[K")
-            sys.stderr.flush()
+            _erase_line()
 
     def update(self, text: str) -> None:
         """Say what is being waited for now."""
-        self._text = text
+        self._text = visible(text)
 
     def note(self, text: str) -> None:
         """Say something that stays, such as a wait after throttling."""
-        if not self._quiet:
-            clear = "\r\033[K" if self._live else ""
-            print(f"{clear}opskit: {text}", file=sys.stderr)
+        if self._quiet:
+            return
+        if self._live:
+            _erase_line()
+        say(text)
 
     def pause(self) -> None:
         """Clear the line, and leave it to somebody else."""
         if self._live:
             self._free.clear()
-            sys.stderr.write("\r\033[K")
-            sys.stderr.flush()
+            _erase_line()
 
     def go_on(self) -> None:
         """Take the line again."""
@@ -103,7 +110,13 @@ class Spinner:
                 if self._over.wait(FRAME_S):
                     return
                 continue
-            sys.stderr.write(f"\r\033[K{frame} {self._text[:70]}  {seconds:.0f} s")
+            _erase_line()
+            sys.stderr.write(f"{frame} {self._text[:70]}  {seconds:.0f} s")
             sys.stderr.flush()
             if self._over.wait(FRAME_S):
                 return
+
+
+def _erase_line() -> None:
+    sys.stderr.write(ERASE_LINE)
+    sys.stderr.flush()

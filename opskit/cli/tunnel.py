@@ -18,6 +18,7 @@ import click
 from opskit.cli.options import ca_file as checked
 from opskit.cli.options import make_target, target_options
 from opskit.errors import UsageError
+from opskit.visible import visible
 
 if TYPE_CHECKING:
     from opskit.instance.interface import Tunnel
@@ -52,11 +53,8 @@ def tunnel(command: tuple[str, ...], local_port: int, ca_file: str | None, **opt
       opskit tunnel --prefix /linkbox --via ssh-session -- psql
     """
     from opskit.aws import Aws
-    from opskit.cli.terminal import Spinner
+    from opskit.cli.terminal import Spinner, say
     from opskit.tunnel import find, open_tunnel
-
-    def tell(text: str) -> None:
-        print(f"opskit: {text}", file=sys.stderr, flush=True)
 
     if ca_file:
         checked(ca_file)
@@ -64,7 +62,7 @@ def tunnel(command: tuple[str, ...], local_port: int, ca_file: str | None, **opt
     with Spinner(quiet=False) as spinner:
         aws = Aws(target, spinner)
         there = find(target, aws, aws.region)
-        carried = open_tunnel(there, target, aws, tell)
+        carried = open_tunnel(there, target, aws, say)
     try:
         port = _listen(carried, local_port)
         client = there.engine.client(
@@ -81,16 +79,18 @@ def tunnel(command: tuple[str, ...], local_port: int, ca_file: str | None, **opt
                 environment = {**os.environ, **client.environment, **named}
                 status = _run(command, environment)
             if carried.is_over.is_set():
-                tell(f"the tunnel ended: {carried.failure or 'the session is over'}")
+                say(f"the tunnel ended: {carried.failure or 'the session is over'}")
             return status
         print(
-            f"{ADDRESS}:{port} leads to {there.host}:{there.port} through {there.instance_label}; "
-            "Ctrl-C ends it",
+            visible(
+                f"{ADDRESS}:{port} leads to {there.host}:{there.port} through "
+                f"{there.instance_label}; Ctrl-C ends it"
+            ),
             file=sys.stderr,
         )
-        print(client.example, flush=True)
+        print(visible(client.example), flush=True)
         carried.is_over.wait()
-        tell(f"the tunnel ended: {carried.failure or 'the session is over'}")
+        say(f"the tunnel ended: {carried.failure or 'the session is over'}")
         return 3
     finally:
         carried.close()

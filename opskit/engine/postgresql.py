@@ -192,7 +192,7 @@ class PostgreSql:
         """One line of a password file; colons and backslashes are escaped."""
         parts = (host, str(port), database, user, password.reveal())
         escaped = (part.replace("\\", "\\\\").replace(":", "\\:") for part in parts)
-        return Secret(":".join(escaped) + "\n")
+        return Secret(":".join(escaped) + "\n", is_document=True)
 
     def instance_login_source(self) -> str:
         """The source of `postgresql_wire`, which uses nothing but Python's own library."""

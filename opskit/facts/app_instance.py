@@ -14,6 +14,7 @@ from opskit.facts.ecs_task import EcsTask, TaskInterface
 from opskit.facts.instances import Instance, Instances, Interface
 from opskit.facts.interface import Fact, Known, NotThere, Unknown
 from opskit.facts.security_groups import SecurityGroups, admits
+from opskit.visible import visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,5 +134,5 @@ def _several(candidates: list[Instance], target: Target) -> TargetError:
 
 
 def _table(instances: Iterable[Instance]) -> str:
-    rows = [(i.instance_id, i.name, i.address, i.state) for i in instances]
+    rows = [(i.instance_id, visible(i.name), i.address, i.state) for i in instances]
     return tabulate(rows, headers=("instance", "name", "address", "state"), tablefmt="plain")

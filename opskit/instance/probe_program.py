@@ -31,7 +31,20 @@ LIMIT_S = 12
 CONNECT_S = 3
 HEALTH_S = 5
 URL = re.compile(r"^(postgres|postgresql|mysql|mariadb)(\+[a-z0-9]+)?://", re.I)
+HELD_URL = re.compile(r"^(jdbc:)?(postgres|mysql|mariadb)[a-z0-9+.-]*://", re.I)
 DEFINITION = re.compile(r"^\s*(export\s+)?")
+SEPARATORS = re.compile(r"[@:/?#\[\]%&,;=\\]+")
+ONE_WORD = re.compile(r"^[\w./:+,=-]*$")
+SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.I)
+OF_LOGINS = re.compile(r"postgres|mysql|mariadb|redis|mongodb|amqp|ssh|sftp", re.I)
+HOST_AT_START = re.compile(r"\[?[\w.-]*\w")
+PLAIN_HOST = re.compile(r"^([\w.-]*(:\d*)?|\[[\da-f:.%]*\](:\d*)?)$", re.I)
+OF_RDS = re.compile(r"[\w.-]+\.rds\.amazonaws\.com\b")
+BEFORE_HOST = re.compile(
+    r"(\bhost|host ?name|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|UnknownHostException:?|lookup|getaddrinfo"
+    r"|resolve|connect to|server at|port( number| value)?)[\s:=\\\"'`(]*$",
+    re.I,
+)
 VARIABLES = {
     "host": ("PGHOST", "DB_HOST", "DATABASE_HOST", "POSTGRES_HOST", "RDS_HOSTNAME"),
     "port": ("PGPORT", "DB_PORT", "DATABASE_PORT", "POSTGRES_PORT", "RDS_PORT"),
@@ -63,6 +76,7 @@ class Probe:
         self.request = request
         self.lines = []
         self.secrets = set()
+        self.pieces = set()
         self.values = {}
         self.reads_done = threading.Event()
         self.containers = []
@@ -77,15 +91,42 @@ class Probe:
         """Remember a value that must not be printed, and give its fingerprint."""
         with self.lock:
             if len(value.strip()) >= 4:
-                for form in (value, value.strip(), urllib.parse.quote(value.strip(), safe="")):
-                    self.secrets.add(form)
+                self.secrets.update(forms_of(value) | forms_of(value.strip()))
+                for piece in pieces_of(value.strip()):
+                    self.pieces.update(forms_of(piece))
         return hashlib.sha256((self.request["key"] + value).encode("utf-8")).hexdigest()[:6]
+
+    def hold_urls(self, environment):
+        """Remember the passwords of database URLs, also of those that cannot be parsed."""
+        for value in environment.values():
+            scheme = HELD_URL.match(value)
+            if scheme and "@" in value:
+                rest = value[scheme.end() :]
+                place = rest.split("?")[0]
+                login = (place if "@" in place else rest).rpartition("@")[0]
+                password = login.partition(":")[2]
+                self.secret(password)
+                self.secret(urllib.parse.unquote(password))
 
     def clean(self, text):
         """A field without secrets, tabs and control characters."""
         for value in sorted(self.secrets, key=len, reverse=True):
             text = text.replace(value, "<secret>")
-        return re.sub(r"[\x00-\x1f\x7f]+", " ", text)
+        if not ONE_WORD.match(text):
+            text = without_user_info(self.without_pieces(text))
+        return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text)
+
+    def without_pieces(self, text):
+        """A message without the pieces of secrets, which a client that misreads a URL takes for a host."""
+        names = [value for purpose, value in self.values.items() if purpose != "password"]
+        names += self.request["names"]
+        shown = set(word for name in names for word in [name] + re.split(r"[\W_]+", name))
+        for piece in sorted(self.pieces - shown, key=len, reverse=True):
+            pattern = re.escape(piece)
+            if piece.isalpha() or piece.isdigit():
+                pattern = r"(?:(?<![\w.-])|(?<=\\[nrt]))" + pattern + r"(?![\w-]|\.\w)"
+            text = re.sub(pattern, "<secret>", text)
+        return text
 
     def print_all(self):
         """Print every line and the end mark."""
@@ -94,6 +135,53 @@ class Probe:
                 sys.stdout.write("\t".join(self.clean(f) for f in line) + "\n")
         sys.stdout.write("end\n")
         sys.stdout.flush()
+
+
+def forms_of(value):
+    """A value as it may stand in a message: in clear, percent-encoded, in JSON."""
+    quoted = urllib.parse.quote(value, safe="")
+    lower = re.sub("%[0-9A-F]{2}", lambda m: m.group().lower(), quoted)
+    return set([value, quoted, lower, json.dumps(value)[1:-1]])
+
+
+def pieces_of(value):
+    """What stands between two separators of a password, or between one and an end."""
+    if len(value) > 128 or value.startswith("{"):
+        return set()
+    cuts = list(SEPARATORS.finditer(value))
+    starts, ends = [0] + [c.end() for c in cuts], [c.start() for c in cuts] + [len(value)]
+    found = set(value[start:end].strip() for start in starts for end in ends)
+    return set(piece for piece in found if len(piece) >= 4)
+
+
+def without_user_info(text):
+    """A message without what stands before the `@` of URLs, and of hosts that are a part of one."""
+    return re.sub(r'(\\.|[^\s"\\])+', cut_user_info, text)
+
+
+def cut_user_info(found):
+    """The word without its user-info; e-mail addresses and ARNs stay as they are."""
+    head, at, tail = found.group().rpartition("@")
+    if not at or re.match(r"\W*(arn|mailto):", head, re.I) or not HOST_AT_START.match(tail):
+        return found.group()
+    scheme = SCHEME.search(head)
+    if scheme:
+        is_secret = is_user_info(scheme.group(), head[scheme.end() :])
+    else:
+        scheme = re.match(r"[\"'`(\[{<]*", head)
+        before = found.string[max(0, found.start() - 40) : found.start()]
+        is_secret = not tail.startswith("sha256:") and (
+            re.search(r"[:?#%&\]\[]", head) or OF_RDS.match(tail) or BEFORE_HOST.search(before)
+        )
+    return head[: scheme.end()] + "<secret>" + at + tail if is_secret else found.group()
+
+
+def is_user_info(scheme, info):
+    """Whether what stands between scheme and `@` may hold a secret; a user's name alone does not."""
+    if OF_LOGINS.match(scheme):
+        return not re.match(r"^[\w.-]+$", info)
+    place = re.split("[/?#]", info)[0]
+    return place == info or not PLAIN_HOST.match(place)
 
 
 def ms_since(started):
@@ -429,7 +517,7 @@ def ask_containers(probe):
         wanted = probe.request["container"]
         if wanted and wanted != name:
             continue
-        found = settings_of(raw)
+        found = settings_of(probe, raw)
         if not (wanted or found):
             continue
         state, config = raw["State"], raw["Config"]
@@ -471,7 +559,7 @@ def output(command):
     return done.stdout.decode("utf-8", "replace")
 
 
-def settings_of(raw):
+def settings_of(probe, raw):
     """(source, field, value, variable, file, value there, is plain there) of a container.
 
     What its process has outweighs its configuration; what only the process has was fetched when it
@@ -492,6 +580,7 @@ def settings_of(raw):
     )
     found = {}
     for source, environment in (("config", configured), ("process", running)):
+        probe.hold_urls(environment)
         for field, (value, variable) in database_settings(environment).items():
             if source == "process" and configured.get(variable) == environment.get(variable):
                 continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.resources
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -16,13 +15,14 @@ from opskit.checks.shell import render as render_command
 from opskit.diagnosis import Diagnosis
 from opskit.report import path
 from opskit.report.interface import Style
+from opskit.visible import to_json
 
 SCHEMA = "opskit.diagnosis/1"
 
 
 def render(diagnosis: Diagnosis, style: Style) -> str:
     """One object, keys in a fixed order."""
-    return json.dumps(document(diagnosis, style.runbooks), indent=2, ensure_ascii=not style.unicode)
+    return to_json(document(diagnosis, style.runbooks), indent=2, ascii_only=not style.unicode)
 
 
 def document(diagnosis: Diagnosis, runbooks: Mapping[str, str]) -> dict[str, Any]:

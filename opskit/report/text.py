@@ -13,6 +13,7 @@ from opskit.diagnosis import Diagnosis, Verdict
 from opskit.reachability.path import Outcome
 from opskit.report import path
 from opskit.report.interface import Style
+from opskit.visible import visible, visible_lines
 
 MARKS = {
     Status.PASS: ("✓", "ok", "32"),
@@ -28,11 +29,16 @@ OUTCOMES = {
     Outcome.UNKNOWN: Status.UNKNOWN,
     Outcome.DROP: Status.FAIL,
 }
+HANGING = " " * 4
+"""Before the further lines of a text: none begins where a heading or a command does, whatever it says."""
 WORST_FIRST = (Status.FAIL, Status.UNKNOWN, Status.WARN, Status.PASS, Status.SKIP)
 
 
 def render(diagnosis: Diagnosis, style: Style) -> str:
-    """The whole text; commands to paste begin at a line's start after two blanks and never wrap."""
+    """The whole text; commands to paste begin at a line's start after two blanks and never wrap.
+
+    Whatever a fact says is made visible by `_fold` or `visible`, before colour is added.
+    """
     parts: list[str] = []
     if style.detail > 0:
         parts += [_head(diagnosis, style), "", *_layers(diagnosis, style)]
@@ -111,9 +117,7 @@ def _not_judged(judged: Sequence[Judged], style: Style) -> Iterator[str]:
 
 def _aligned(rows: list[tuple[str, str, str]], room: int) -> Iterator[str]:
     for layer, mark, text in rows:
-        first, *rest = textwrap.wrap(
-            text, room, break_long_words=False, break_on_hyphens=False
-        ) or [""]
+        first, *rest = _fold(text, room) or [""]
         yield f"{layer:<13} {mark} {first}"
         for line in rest:
             yield f"{'':<13}   {line}"
@@ -165,9 +169,7 @@ def _path(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
         status = OUTCOMES[row.outcome]
         mark = _color(_glyph(status, style), MARKS[status][2], style)
         indent = " " * (33 if style.unicode else 39)
-        first, *rest = textwrap.wrap(
-            row.text, max(40, style.width - len(indent)), break_on_hyphens=False
-        )
+        first, *rest = _fold(row.text, max(40, style.width - len(indent)), break_long_words=True)
         yield f"  {row.name:<28} {mark} {first}"
         yield from (indent + line for line in rest)
 
@@ -197,7 +199,7 @@ def _cause(cause: Judged, heading: str, caller: Caller, style: Style) -> Iterato
     more = f"opskit explain {check.code}"
     if check.code in style.runbooks:
         more += f" · opskit runbook show {style.runbooks[check.code]}"
-    yield f"THEN  {style.command}"
+    yield f"THEN  {visible(style.command)}"
     yield f"MORE  {more}"
 
 
@@ -222,21 +224,21 @@ def _fix(fix: Fix, caller: Caller, style: Style) -> Iterator[str]:
 def _commands(commands: Sequence[Command], caller: Caller, style: Style) -> Iterator[str]:
     """Commands as they are to be pasted; none that the stream's encoding would alter."""
     text = chain(commands, caller)
-    if not (style.unicode or text.isascii()):
+    lines = text.split("\n")
+    if lines != visible_lines(text) or not (style.unicode or text.isascii()):
         yield "  (it has characters that this terminal cannot show; --output json prints it)"
         return
-    for line in text.splitlines():
-        yield f"  {line}"
+    yield from (f"  {line}" for line in lines)
 
 
 def _every_check(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
     for one in diagnosis.judged:
         because = f" (because of {one.caused_by})" if one.caused_by else ""
-        yield f"  {one.check.code}  {_mark(one, style)} {one.finding.summary}{because}"
+        yield f"  {one.check.code}  {_mark(one, style)} {visible(one.finding.summary)}{because}"
         for evidence in one.finding.evidence:
             yield from _wrapped(f"{evidence.basis}: {evidence.text}", "            ", style)
         for missing in one.finding.missing:
-            yield f"            missing: {missing}"
+            yield f"            missing: {visible(missing)}"
 
 
 def _ending(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
@@ -263,7 +265,7 @@ def _ending(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
             if one.finding.status is Status.UNKNOWN and one.check.is_essential and not is_told:
                 yield from _not_judged([one], style)
         if not diagnosis.bugs:
-            yield f"MORE  {style.operator_command}   asks what your side lacks"
+            yield f"MORE  {visible(style.operator_command)}   asks what your side lacks"
     if diagnosis.verdict is Verdict.DEGRADED:
         yield "  The app still answers; it will not after its next start."
     calls = f"{diagnosis.calls} AWS calls in {diagnosis.rounds} rounds"
@@ -289,15 +291,23 @@ def _glyph(status: Status, style: Style) -> str:
 
 
 def _wrapped(text: str, indent: str, style: Style, *, bold: bool = False) -> Iterable[str]:
-    lines = textwrap.wrap(
-        text,
-        style.width,
-        initial_indent=indent,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    rest = indent + HANGING
+    lines = _fold(text, style.width, (indent, rest))
     return [_bold(line, style) for line in lines] if bold else lines
+
+
+def _fold(
+    text: str, width: int, indents: tuple[str, str] = ("", ""), *, break_long_words: bool = False
+) -> list[str]:
+    """The text, made visible, in lines of a width; names and paths stay whole."""
+    return textwrap.wrap(
+        visible(text),
+        width,
+        break_long_words=break_long_words,
+        break_on_hyphens=False,
+        initial_indent=indents[0],
+        subsequent_indent=indents[1],
+    )
 
 
 def _color(text: str, code: str, style: Style) -> str:
