@@ -19,8 +19,12 @@ from opskit.checks.run import run_check
 from opskit.checks.shell import Caller
 from opskit.config import Target
 from opskit.engine.interface import LoginFailure
+from opskit.facts.database import Database
 from opskit.facts.login import Login
+from opskit.facts.private_zones import PrivateZone, PrivateZones
 from opskit.facts.snapshot import Snapshot
+from opskit.facts.vpc import VpcDns
+from opskit.instance.probe import Resolution
 from tests import builders as b
 
 CALLER = Caller("us-east-1", "", "--prefix /linkbox")
@@ -182,3 +186,54 @@ def test_a_task_is_called_a_task_in_every_sentence() -> None:
             finding = run_check(check, snapshot)
             said = " ".join([finding.summary, *(e.text for e in finding.evidence)])
             assert "the instance" not in said, (check.code, said)
+
+
+GONE_NAME = b.probe(resolutions=(Resolution(b.HOST, (), "the name does not exist"),))
+
+
+def found_by_dns(*replaced: Any) -> Finding:
+    snapshot, check = b.snapshot(GONE_NAME, *replaced), check_of("DNS001")
+    return prove(check, run_check(check, snapshot), snapshot, CALLER)
+
+
+def test_an_empty_zone_is_deleted_which_cannot_be_undone() -> None:
+    zone = PrivateZone("Z1", "rds.amazonaws.com", 1, True)
+    found = found_by_dns(PrivateZones("vpc-1", "us-east-1", (zone,)))
+    assert found.fix is not None
+    assert found.fix.commands == (AwsCall("route53", "DeleteHostedZone", {"Id": "Z1"}),)
+    assert found.fix.dangers == (Danger.IRREVERSIBLE,)
+    assert [c.text for c in found.fix.changes] == [
+        "private zone rds.amazonaws.com (Z1) in vpc-1: answers -> none"
+    ]
+    assert found.fix.no_undo
+
+
+def test_a_zone_of_several_networks_is_taken_away_and_can_come_back() -> None:
+    zone = PrivateZone("Z1", "rds.amazonaws.com", 2, False)
+    found = found_by_dns(PrivateZones("vpc-1", "us-east-1", (zone,)))
+    assert found.fix is not None
+    (undo,) = found.fix.undo
+    assert isinstance(undo, AwsCall)
+    assert undo.operation == "AssociateVPCWithHostedZone"
+
+
+def test_the_vpcs_resolver_is_switched_on_and_off_again() -> None:
+    found = found_by_dns(VpcDns(is_supported=False, gives_hostnames=True))
+    assert found.fix is not None
+    assert [c.text for c in found.fix.changes] == ["enableDnsSupport of the VPC: no -> yes"]
+    assert found.fix.undo
+
+
+@pytest.mark.parametrize(("count", "is_refused"), [(5, False), (6, True)])
+def test_an_interface_carries_five_groups(count: int, is_refused: bool) -> None:
+    groups = [f"sg-{n}" for n in range(count)]
+    call = AwsCall(
+        "rds",
+        "ModifyDBInstance",
+        {"DBInstanceIdentifier": "linkbox-db", "VpcSecurityGroupIds": groups},
+    )
+    if is_refused:
+        with pytest.raises(Refused, match="one to 5"):
+            apply(b.snapshot(), [call])
+    else:
+        assert apply(b.snapshot(), [call]).value(Database).instance.security_group_ids == (*groups,)

@@ -130,6 +130,33 @@ def test_a_restart_where_the_parameter_holds_an_alias() -> None:
     assert commands(found) == ["docker restart backend"]
 
 
+def test_an_alias_counts_also_without_a_login() -> None:
+    alias = b.parameters(endpoint=b.parameter("endpoint", value="db.internal"))
+    dns = OperatorDns("db.internal", "NOERROR", ("db.internal", b.HOST), ("10.0.5.10",), ())
+    silent = login(LoginFailure.NO_ANSWER)
+    found = judge("APP004", probe(container("backend", OTHER_HOST)), alias, dns, silent)
+    assert commands(found) == ["docker restart backend"]
+
+
+def test_an_endpoint_without_a_port_names_no_wrong_one() -> None:
+    found = judge("APP004", probe(container("backend", OTHER_HOST)), login(LoginFailure.NO_ANSWER))
+    assert commands(found) == ["docker restart backend"]
+
+
+def test_no_restart_onto_an_address_but_for_another_setting() -> None:
+    endpoint = b.parameters(endpoint=b.parameter("endpoint", value="10.0.5.10"))
+    advice(judge("APP004", probe(container("backend")), endpoint), "holds an address")
+    user = setting("user", "postgres")
+    at_address = probe(container("backend", setting("host", "10.0.5.10"), user))
+    assert commands(judge("APP004", at_address, endpoint)) == ["docker restart backend"]
+
+
+def test_clocks_may_differ_by_some_seconds() -> None:
+    soon = (b.NOW + timedelta(seconds=5)).isoformat()
+    found = judge("APP004", probe(container("backend", OTHER_HOST, started_at=soon)))
+    assert commands(found) == ["docker restart backend"]
+
+
 def test_no_restart_for_a_port_that_no_parameter_names() -> None:
     found = judge("APP004", probe(container("backend", setting("port", "5433"))))
     advice(found, "names no port", "PGPORT")
