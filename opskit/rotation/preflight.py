@@ -18,7 +18,7 @@ from opskit.rotation.interface import Login
 from opskit.rotation.journal import Journal, Record
 from opskit.rotation.master import QUIET
 from opskit.rotation.partners import check_elsewhere, check_managed, check_partner, find_helper
-from opskit.rotation.plan import Plan, Wishes, describe, make_opening
+from opskit.rotation.plan import Overtaken, Plan, Wishes, describe, make_opening
 from opskit.rotation.restart import unhealthy
 from opskit.rotation.surroundings import MOST_VERSIONS, Surroundings
 
@@ -40,6 +40,9 @@ def make_plan(
     Args:
         helpers: who may be able to give a user its password; raises Incomplete.
         group_members: name of an Auto Scaling group -> ids of its instances in service.
+
+    Raises:
+        Overtaken: a rotation stands open by now.
     """
     plan = Plan()
     strategy = _strategy(around, wishes, plan)
@@ -91,7 +94,7 @@ def _strategy(around: Surroundings, wishes: Wishes, plan: Plan) -> str:
 
 def _check_previous(record: Record, fence_s: float, plan: Plan) -> None:
     if record.number and record.close is None:
-        raise AssertionError("an open rotation is dealt with before a plan is made")
+        raise Overtaken
     if record.close is not None and not record.is_closed_clean:
         plan.wait_s = max(0.0, fence_s + 1 - record.age_s(record.close.at))
 

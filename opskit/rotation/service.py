@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import socket
 import time
@@ -18,23 +19,23 @@ from opskit.facts.road import make_road, make_tunnel
 from opskit.instance.door import Door
 from opskit.instance.interface import OnProblem, Road, Tunnel
 from opskit.instance.probe import ProbeRequest, parse, script
-from opskit.rotation.decide import Direction, Outcome, Runner, Which
+from opskit.rotation.decide import REPAIRABLE, Direction, Outcome, Runner, Which
 from opskit.rotation.fence import Fence, TooOld
 from opskit.rotation.interface import Accounts, Login, Opening, Strategy
 from opskit.rotation.journal import Journal, Record
 from opskit.rotation.known import KnownLogins
 from opskit.rotation.managed import ManagedRotation, ManagedWorld
 from opskit.rotation.master import Master
-from opskit.rotation.parameter import Parameters
+from opskit.rotation.parameter import Parameters, describe_writer
 from opskit.rotation.parameter_key import KeyChoice, find_key
-from opskit.rotation.plan import Plan, Wishes
+from opskit.rotation.plan import Overtaken, Plan, Wishes
 from opskit.rotation.preflight import make_plan
 from opskit.rotation.repair import Repair, may_set_master, new_login, propose, propose_supplied
 from opskit.rotation.repair_changes import apply_repair, changes_of, combine
 from opskit.rotation.restart import Batch, Containers, EcsServices, Restarted, read
 from opskit.rotation.role import Role
 from opskit.rotation.runner import Ending, Event, Rotation, World
-from opskit.rotation.situation import Situation, Standing
+from opskit.rotation.situation import Situation, Standing, stop_advice
 from opskit.rotation.surroundings import Surroundings, look_around
 from opskit.secret import Secret
 
@@ -124,7 +125,8 @@ class Service:
         """Open the rotation, and go forward.
 
         Raises:
-            Incomplete: somebody else has just opened one.
+            Overtaken: somebody else has just opened one.
+            Incomplete: the journal cannot be written.
         """
         opening = plan.opening
         assert opening is not None  # noqa: S101  a plan with problems is not begun
@@ -139,10 +141,10 @@ class Service:
         if outcome is not Outcome.APPLIED:
             if outcome is not Outcome.UNKNOWN:
                 self.standing = Standing.NOTHING
+            if outcome is Outcome.EXISTS:
+                raise Overtaken
             raise Incomplete(
-                "somebody else has just begun a rotation"
-                if outcome is Outcome.EXISTS
-                else "AWS did not say whether the rotation was opened",
+                "AWS did not say whether the rotation was opened",
                 "opskit rotate-password --status   shows it",
             )
         who = {"run": opening.run, "by": opening.by, "where": opening.where}
@@ -201,19 +203,44 @@ class Service:
             self.standing = Standing.NOTHING
             raise
 
-    def go_on(self, record: Record, direction: Direction) -> Ending:
-        """Join an open rotation and bring it to its end."""
+    def go_on(
+        self,
+        record: Record,
+        direction: Direction,
+        *,
+        takes_over: bool = False,
+        restarts: bool = True,
+    ) -> Ending:
+        """Join an open rotation and bring it to its end.
+
+        Args:
+            takes_over: it is ended where others have replaced the password.
+            restarts: what its record names is restarted; else the app is not verified.
+        """
         opening = self._opening(record)
         self.standing = Standing.ROTATION
         caller = identity.read(self._aws.client("sts"))
         who = {"run": secrets.token_hex(8), "by": caller.arn, "where": socket.gethostname()}
-        me = Runner(direction, stops_on_unhealthy=self._stops_on_unhealthy)
+        me = Runner(direction, stops_on_unhealthy=self._stops_on_unhealthy, takes_over=takes_over)
+        if not restarts:
+            opening = replace(opening, batches=())
         return self._rotation(record.number, opening, me, who).run()
 
-    def is_overwritten(self, record: Record) -> bool:
-        """Whether somebody else has written the parameters of an open rotation."""
-        published = self._opening(record).published
-        return Parameters(self._ssm, self._changing, published).read().which is Which.OTHER
+    def is_repairable(self, record: Record) -> bool:
+        """Whether an open rotation waits for what `repair` does."""
+        situation = self.situation(record)
+        is_absent = situation.sight.parameter is Which.ABSENT
+        return situation.stop in REPAIRABLE or is_absent
+
+    def advise(self, stop: str) -> str:
+        """What gets the open rotation going again that has stopped; empty where going on is enough."""
+        flags = self._target.flags
+        command = f"opskit rotate-password {flags}".rstrip()
+        with contextlib.suppress(AwsError, OpskitError):
+            record = self.unfinished()
+            if stop and record is not None:
+                return "\n".join(stop_advice(stop, self._opening(record), command, flags))
+        return ""
 
     def openers(self) -> dict[int, tuple[str, str]]:
         """Number of a rotation -> who opened it, and its strategy."""
@@ -224,7 +251,10 @@ class Service:
         opening = self._opening(record)
         rotation = self._rotation(record.number, opening, Runner(Direction.FORWARD), {})
         sight = rotation.look()
-        return Situation(record, opening, sight, rotation.control_words)
+        action = rotation.next_action(sight, Direction.FORWARD)
+        stops = rotation.stop_words(action)
+        stop = action.why if stops else ""
+        return Situation(record, opening, sight, rotation.control_words, stops, stop)
 
     def repair(
         self, around: Surroundings, supplied: Secret | None = None, *, makes_new: bool = False
@@ -274,6 +304,14 @@ class Service:
         self._fence.looked()
         combine(around, name, self._changing)
 
+    def previous_password(self, user: str) -> Secret:
+        """A user's password before its last rotation.
+
+        Raises:
+            Incomplete: none is written down.
+        """
+        return self._known.previous(user)
+
     def prune(self) -> list[int]:
         """Delete what is old enough; a right that is missing for it is no failure."""
         self._fence.looked()
@@ -303,6 +341,9 @@ class Service:
             door=door,
             fence=self._fence,
             others=self._known.others(opening),
+            describe_writer=lambda: "; ".join(
+                describe_writer(self._ssm, one.name) for one in opening.published
+            ),
             restart=self._restart(spoken),
             ask_instance=lambda: self._ask_instance(
                 opening.instance, opening.host, opening.port, spoken
@@ -330,10 +371,9 @@ class Service:
                 return [opening.old if to is opening.new else opening.new, *admin]
             return [*admin, *self._known.of_journal(to.user)]
 
-        def still_wanted(to: Login) -> bool:
+        def still_wanted(direction: Direction) -> bool:
             self._fence.looked()
             record = self.journal.read(number)
-            direction = Direction.FORWARD if to is opening.new else Direction.BACK
             if record.close is not None:
                 return False
             return record.decision is direction or (

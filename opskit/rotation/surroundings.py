@@ -231,6 +231,9 @@ def read_parameter(ssm: Ssm, name: str) -> tuple[Secret, Any]:
         if error.code == "ParameterNotFound":
             raise TargetError(f"there is no parameter {name}") from None
         raise Incomplete(f"{name} cannot be read: {error.permission}: {error.code}") from None
+    if not rows or not versions:
+        # Deleted between the first read and this one.
+        raise TargetError(f"there is no parameter {name}")
     row = dict(rows[0])
     current = max(int(v["Version"]) for v in versions)
     row["Version"] = current

@@ -103,7 +103,7 @@ def rotation(
         clock=lambda: float(next(clock)),
     )
     found = around(database=MANAGED)
-    batches = [read(text) for text in ("container\tlinkbox-backend\ti-1",)]
+    batches = [read(text) for text in ("container\tlinkbox-backend\ti-1\t",)]
     batches = batches if restart or not healthy else []
     return ManagedRotation(world, found, ARN, batches, wait_s), said
 

@@ -61,7 +61,7 @@ def opening(**values: Any) -> Opening:
         "run": "r1", "by": "arn:a", "where": "laptop", "tool": "0", "strategy": "master",
         "old": Login("linkbox", OLD), "new": Login("linkbox", NEW), "published": (published(),),
         "engine": "postgres", "host": "h", "port": 5432, "database": "d", "db_instance": "db",
-        "cluster": None, "resource": "db-X", "instance": "i-1", "batches": ("a\tb\tc\td\te",),
+        "cluster": None, "resource": "db-X", "instance": "i-1", "batches": ("container\tweb\ti-1\thttp://127.0.0.1:3000/health",),
         "was_healthy": True,
     }  # fmt: skip
     return Opening(**{**fields, **values})
