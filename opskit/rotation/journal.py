@@ -161,16 +161,18 @@ class Journal:
         self._take(f"{self.path}/{number}")
         return self._record(number)
 
-    def opening(self, number: int) -> Opening:
+    def opening(self, number: int, *, is_listed: bool = False) -> Opening:
         """What a rotation is about, with its passwords.
+
+        Args:
+            is_listed: it is there, so that a read which does not show it lags behind.
 
         Raises:
             AwsError: it cannot be read or decrypted.
             Incomplete: a newer opskit wrote it.
         """
-        name = f"{self.path}/{number}/open"
-        reply = self._reading.get_parameter(Name=name, WithDecryption=True)
-        return parse_opening(reply["Parameter"]["Value"])
+        path = f"{self.path}/{number}/open"
+        return parse_opening(self._value(path) if is_listed else self._value_now(path))
 
     def open(self, number: int, opening: Opening) -> Outcome:
         """Begin a rotation, under the password parameter's own key: only one can."""
@@ -218,16 +220,23 @@ class Journal:
 
     def _holds(self, path: str, text: str) -> bool:
         """Whether the record that stands there is the one that we tried to write."""
+        return self._value(path) == text
+
+    def _value(self, path: str) -> str:
+        """The text of a record that is there, and that a read which lags behind does not show yet."""
         limit = self._clock() + STALE_FOR_S
         while True:
             try:
-                reply = self._reading.get_parameter(Name=path, WithDecryption=True)
-                return bool(reply["Parameter"]["Value"] == text)
+                return self._value_now(path)
             except AwsError as error:
-                # It is there, and a read that lags behind does not show it yet.
                 if error.code != "ParameterNotFound" or self._clock() > limit:
                     raise
             self._sleep(PAUSE_S)
+
+    def _value_now(self, path: str) -> str:
+        return str(
+            self._reading.get_parameter(Name=path, WithDecryption=True)["Parameter"]["Value"]
+        )
 
     def _take(self, path: str) -> None:
         for raw in self._listed(path):

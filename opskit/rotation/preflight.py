@@ -49,7 +49,7 @@ def make_plan(
     plan.managed = (around.managed_secret_arn or "") if strategy == "managed" else ""
     record = journal.latest()
     plan.number = record.number + 1
-    _check_previous(record, fence_s, plan)
+    check_previous(record, fence_s, plan)
     _check_database(around, strategy, plan)
     old = Login(around.user, around.password)
     _check_login(around, old, door, plan)
@@ -92,7 +92,12 @@ def _strategy(around: Surroundings, wishes: Wishes, plan: Plan) -> str:
     return "master" if is_master else "role"
 
 
-def _check_previous(record: Record, fence_s: float, plan: Plan) -> None:
+def check_previous(record: Record, fence_s: float, plan: Plan) -> None:
+    """Note how long the previous rotation has to be waited for.
+
+    Raises:
+        Overtaken: it stands open by now.
+    """
     if record.number and record.close is None:
         raise Overtaken
     if record.close is not None and not record.is_closed_clean:

@@ -53,6 +53,7 @@ class Service:
         wait_s: the longest time without progress.
         healthy_within_s: so long a restarted batch has to become healthy.
         stops_on_unhealthy: keep both passwords and ask when the app does not become healthy.
+        sleep, clock: what all waiting goes by.
     """
 
     def __init__(
@@ -66,14 +67,18 @@ class Service:
         healthy_within_s: float,
         stops_on_unhealthy: bool,
         on_event: Callable[[Event], None],
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._sleep, self._clock = sleep, clock
         self._target, self._aws, self._fence = target, aws, fence
         self._ca_file, self._wait_s = ca_file, wait_s
         self._healthy_within_s = healthy_within_s
         self._stops_on_unhealthy, self._on_event = stops_on_unhealthy, on_event
         self._ssm = aws.client("ssm")
         self._changing = aws.changing("ssm", fence.check)
-        self.journal = Journal(self._ssm, self._changing, target.parameters["password"])
+        password = target.parameters["password"]
+        self.journal = Journal(self._ssm, self._changing, password, sleep, clock)
         self._known = KnownLogins(target, aws, self.journal)
         self._doors: dict[tuple[object, ...], Door] = {}
         self._app_id, self._said = "", set[str]()
@@ -133,7 +138,7 @@ class Service:
         number, outcome = plan.number, Outcome.UNKNOWN
         is_entitled, self.standing = True, Standing.ROTATION
         for tried in range(OPEN_TRIES):
-            time.sleep(OPEN_PAUSE_S * tried)
+            self._sleep(OPEN_PAUSE_S * tried)
             outcome = self._open(number, opening, is_first=is_entitled)
             if outcome not in (Outcome.UNKNOWN, Outcome.MISSED):
                 break
@@ -319,7 +324,7 @@ class Service:
 
     def _opening(self, record: Record) -> Opening:
         try:
-            return self.journal.opening(record.number)
+            return self.journal.opening(record.number, is_listed=record.opened_at is not None)
         except AwsError as error:
             raise Incomplete(
                 f"the open rotation {record.number} cannot be read: {error.permission}: {error.code}",
@@ -336,7 +341,9 @@ class Service:
         )  # fmt: skip
         world = World(
             journal=self.journal,
-            parameters=Parameters(self._ssm, self._changing, opening.published),
+            parameters=Parameters(
+                self._ssm, self._changing, opening.published, self._sleep, self._clock
+            ),
             strategy=self._strategy(number, opening, door),
             door=door,
             fence=self._fence,
@@ -349,6 +356,8 @@ class Service:
                 opening.instance, opening.host, opening.port, spoken
             ),
             on_event=self._on_event,
+            sleep=self._sleep,
+            clock=self._clock,
             readers={
                 host: self._door(
                     spoken, host, opening.port, opening.database,
