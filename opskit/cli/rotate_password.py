@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from opskit.rotation.plan import Plan
     from opskit.rotation.runner import Ending
     from opskit.rotation.service import Service
+    from opskit.rotation.trust import Trust
 
 YOUNG_S = 120.0
 """Somebody may still be at work on a rotation that was touched so recently."""
@@ -336,9 +337,11 @@ def _rotate(service: Service, output: Output, options: dict[str, Any]) -> int:
 def _report(
     service: Service, output: Output, options: dict[str, Any], unfinished: Record | None
 ) -> int:
-    situation = service.situation(unfinished) if unfinished else None
-    advice = service.advise(situation.stop) if situation else ""
-    return output.status(situation, _fence_s(options), advice)
+    if unfinished is None:
+        return output.status(None, _fence_s(options))
+    situation, trust = service.situation(unfinished), service.trust(unfinished)
+    advice = service.advise(situation.stop)
+    return output.status(situation, _fence_s(options), advice, trust)
 
 
 def _report_overtaken(
@@ -369,7 +372,7 @@ def _go_on(
             f"--restart {restart[0]}: an open rotation restarts what it was begun with",
             "--restart none   leaves the restart to you",
         )
-    _ask_before_joining(unfinished, output, options)
+    _ask_before_joining(service, unfinished, output, options)
     direction = Direction.FORWARD if options["resume"] else Direction.BACK
     takes_over, restarts = options["take_over"], not restart
     ending = service.go_on(unfinished, direction, takes_over=takes_over, restarts=restarts)
@@ -448,13 +451,42 @@ def _wait_for_fence(plan: Plan, output: Output) -> None:
         time.sleep(min(1.0, left))
 
 
-def _ask_before_joining(record: Record, output: Output, options: dict[str, Any]) -> None:
-    """Courtesy only: joining is safe at any time."""
+def _ask_before_joining(
+    service: Service, record: Record, output: Output, options: dict[str, Any]
+) -> None:
+    """What is not this target's is not obeyed; what somebody else began is gone on with by consent."""
+    trust = service.trust(record)
+    if trust.problems:
+        raise Unfinished(
+            f"the record of rotation {record.number} is not this target's: {'; '.join(trust.problems)}. "
+            "Nothing of it was obeyed",
+            f"it was written by {trust.writer or 'somebody unknown'}: find out what it is, and name the "
+            "right target (--parameter-password, --db-instance)",
+        )
+    if trust.needs_consent and not options["take_over"]:
+        _ask_to_take_over(service, record, trust, output, options)
+        return
     touched = record.touched_at
     if touched is not None and record.age_s(touched) < YOUNG_S and not options["yes"]:
+        # Courtesy only: joining is safe at any time.
         ago = record.age_s(touched)
         output.say(f"somebody came to this rotation {ago:.0f} s ago and may still be at work on it")
         confirm("Go on all the same?", output, options)
+
+
+def _ask_to_take_over(
+    service: Service, record: Record, trust: Trust, output: Output, options: dict[str, Any]
+) -> None:
+    for doubt in trust.doubts:
+        output.say(f"rotation {record.number}: {doubt}")
+    writer = trust.writer or "somebody whom Parameter Store does not name"
+    if not _is_somebody_there(options):
+        raise Unfinished(
+            f"rotation {record.number} was begun by {writer}, and nobody is there to be asked",
+            "--take-over   goes on with it; --status shows what it restarts and where it logs in",
+        )
+    _report(service, output, options, record)
+    confirm(f"{writer} began this rotation. Go on with it?", output, options)
 
 
 def confirm(question: str, output: Output, options: dict[str, Any]) -> None:

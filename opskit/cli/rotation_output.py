@@ -19,13 +19,14 @@ from opskit.cli.terminal import Spinner, shows_unicode, width_of
 from opskit.errors import ExitStatus, OpskitError
 from opskit.rotation.decide import Accepts, Direction, Which
 from opskit.rotation.plan import Plan
-from opskit.rotation.restart import read
+from opskit.rotation.restart import is_readable, read
 from opskit.rotation.runner import NOT_VERIFIED, Ending, Event
 from opskit.rotation.situation import Situation, Standing, is_urgent, resume_words, rollback_words
 
 if TYPE_CHECKING:
     from opskit.config import Target
     from opskit.rotation.journal import Record
+    from opskit.rotation.trust import Trust
 
 ENDED = {
     Direction.FORWARD: "rotated",
@@ -143,7 +144,13 @@ class Output:
         lines.append(f"THEN  {next_step}")
         self._print("\n".join(lines))
 
-    def status(self, situation: Situation | None, fence_s: float, advice: str = "") -> int:
+    def status(
+        self,
+        situation: Situation | None,
+        fence_s: float,
+        advice: str = "",
+        trust: Trust | None = None,
+    ) -> int:
         """How far the open rotation is, what each way on would do, and what to do where it stops."""
         if situation is None:
             self.say("no rotation is open")
@@ -160,6 +167,7 @@ class Output:
             ("parameter", f"{name} {_holds(sight.parameter)}"),
             ("host", f"{opening.host}:{opening.port}"),
             ("restart", ", ".join(_batch_words(b) for b in opening.batches) or "nothing"),
+            ("written", f"by {(trust and trust.writer) or 'somebody unknown'}"),
         ]
         joiners = [e for e in record.entries if e.body.get("kind") == "join"]
         rows += [
@@ -173,7 +181,8 @@ class Output:
                 "open",
                 number=record.number,
                 urgent=urgent,
-                **dict(rows[:7]),
+                **dict(rows[:8]),
+                doubts=[*trust.problems, *trust.doubts] if trust else [],
                 resume=resume,
                 rollback=rollback,
                 next_step=advice,
@@ -183,6 +192,8 @@ class Output:
             click.style(f"OPEN  rotation {record.number} of {name} is not finished", bold=True)
         ]
         lines += [self._fit(f"  {topic:9}  ", text) for topic, text in rows]
+        for doubt in (*trust.problems, *trust.doubts) if trust else ():
+            lines.append(self._fit(f"  {self._marks[3]} ", doubt))
         if urgent:
             lines.append(
                 f"  {self._marks[3]} new processes cannot log in now: go on at once, either way"
@@ -334,10 +345,7 @@ def _holds(parameter: Which) -> str:
 
 def _batch_words(text: str) -> str:
     """A batch as the journal has it, which may be anything."""
-    try:
-        return str(read(text))
-    except OpskitError:
-        return repr(text)
+    return str(read(text)) if is_readable(text) else repr(text)
 
 
 def _moment(at: Any) -> str:

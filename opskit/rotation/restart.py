@@ -73,6 +73,15 @@ def read(text: str) -> Batch:
     return Batch(kind, name, where, url)
 
 
+def is_readable(text: str) -> bool:
+    """Whether a batch from the journal names a container or a service."""
+    try:
+        read(text)
+    except Incomplete:
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Restarted:
     """How a restart ended. `why` is empty when the app is healthy.

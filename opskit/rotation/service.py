@@ -32,11 +32,19 @@ from opskit.rotation.plan import Overtaken, Plan, Wishes
 from opskit.rotation.preflight import make_plan
 from opskit.rotation.repair import Repair, may_set_master, new_login, propose, propose_supplied
 from opskit.rotation.repair_changes import apply_repair, changes_of, combine
-from opskit.rotation.restart import Batch, Containers, EcsServices, Restarted, read
+from opskit.rotation.restart import (
+    Batch,
+    Containers,
+    EcsServices,
+    Restarted,
+    is_readable,
+    read,
+)
 from opskit.rotation.role import Role
 from opskit.rotation.runner import Ending, Event, Rotation, World
 from opskit.rotation.situation import Situation, Standing, stop_advice
 from opskit.rotation.surroundings import Surroundings, look_around
+from opskit.rotation.trust import Trust, judge
 from opskit.secret import Secret
 
 PROBE_LIMIT_S = 25.0
@@ -231,6 +239,11 @@ class Service:
             opening = replace(opening, batches=())
         return self._rotation(record.number, opening, me, who).run()
 
+    def trust(self, record: Record) -> Trust:
+        """What speaks against obeying the record of an open rotation."""
+        path = f"{self.journal.path}/{record.number}/open"
+        return judge(self._aws, self._target, self._opening(record), path)
+
     def is_repairable(self, record: Record) -> bool:
         """Whether an open rotation waits for what `repair` does."""
         situation = self.situation(record)
@@ -254,7 +267,8 @@ class Service:
     def situation(self, record: Record) -> Situation:
         """How far an open rotation is, without touching it."""
         opening = self._opening(record)
-        rotation = self._rotation(record.number, opening, Runner(Direction.FORWARD), {})
+        shown = opening if all(map(is_readable, opening.batches)) else replace(opening, batches=())
+        rotation = self._rotation(record.number, shown, Runner(Direction.FORWARD), {})
         sight = rotation.look()
         action = rotation.next_action(sight, Direction.FORWARD)
         stops = rotation.stop_words(action)

@@ -287,6 +287,32 @@ def seen_late(seconds: float) -> Iterator[None]:
         backend._parameters = whole
 
 
+_writers: dict[str, str] = {}
+"""Parameter -> who wrote it last, which moto does not keep."""
+
+
+class Answers:
+    """What moto answers, made what AWS answers.
+
+    Args:
+        caller: the ARN of whoever asks.
+    """
+
+    def __init__(self, caller: str) -> None:
+        self._caller = caller
+
+    def change(self, operation: str, body: Mapping[str, Any], reply: bytes) -> bytes:
+        """An answer to a call that succeeded."""
+        if operation == "PutParameter":
+            _writers[str(body["Name"])] = self._caller
+        if operation != "DescribeParameters":
+            return disguise(operation, body, reply)
+        document = json.loads(reply)
+        for row in document["Parameters"]:
+            row["LastModifiedUser"] = _writers.get(row["Name"], row["LastModifiedUser"])
+        return json.dumps(document).encode()
+
+
 def disguise(operation: str, body: Mapping[str, Any], reply: bytes) -> bytes:
     """Put ciphertext where moto shows an undecrypted value as `kms:KEY:` and the plain text."""
     if operation not in (*READS, "GetParameterHistory") or body.get("WithDecryption"):
