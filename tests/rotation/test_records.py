@@ -263,6 +263,42 @@ class TestParameters:
         self.put(aws, NAME, "foreign")
         assert found.read().which is Which.OTHER
 
+    def test_a_deleted_one_is_created_again(self, aws: Aws, fence: Fence) -> None:
+        """It counts from 1 again, and whoever waits for the earlier version waits once."""
+        ssm: Any = aws.client("ssm")
+        self.put(aws, NAME, OLD.reveal())
+        self.put(aws, NAME, NEW.reveal())
+        slept: list[float] = []
+        changing = aws.changing("ssm", fence.check)
+        found = Parameters(
+            ssm, changing, [published(old_version=2)], slept.append, lambda: sum(slept)
+        )
+        ssm.delete_parameter(Name=NAME)
+        assert found.read().which is Which.ABSENT
+        assert 0 < sum(slept) < 11
+        slept.clear()
+        assert found.publish(Which.NEW).outcome is Outcome.APPLIED
+        assert (found.read().which, found.read().versions) == (Which.NEW, (1,))
+        assert slept == []
+
+    def test_somebody_who_creates_it_first_is_not_written_over(
+        self, aws: Aws, fence: Fence
+    ) -> None:
+        found = self.make(aws, fence, published(old_version=0))
+        assert found.read().which is Which.ABSENT
+        reading = found._reading  # type: ignore[attr-defined]
+        missing = AwsError("ssm:GetParameter", "ParameterNotFound", "")
+
+        class Late:
+            def get_parameter(self, **_: Any) -> None:
+                raise missing
+
+        found._reading = Late()  # type: ignore[attr-defined]
+        self.put(aws, NAME, "by-hand")
+        assert found.publish(Which.NEW).outcome is Outcome.MISSED
+        found._reading = reading  # type: ignore[attr-defined]
+        assert found.read().which is Which.OTHER
+
     def test_labels_move_along(self, aws: Aws, fence: Fence) -> None:
         ssm: Any = aws.client("ssm")
         self.put(aws, NAME, OLD.reveal())
@@ -303,6 +339,45 @@ class TestParameters:
         done = found.publish(Which.NEW)
         assert done.outcome is outcome
         assert code in done.why
+
+
+def test_a_listing_has_no_end_before_the_last_record(aws: Aws) -> None:
+    """It ended at 1,000 records, in silence."""
+
+    class Pages:
+        asked = 0
+
+        def get_parameters_by_path(self, **_: Any) -> dict[str, Any]:
+            self.asked += 1
+            more = {"NextToken": "more"} if self.asked < 150 else {}
+            at = {"HTTPHeaders": {"date": "Thu, 01 Jan 2026 00:00:00 GMT"}}
+            return {"Parameters": [], "ResponseMetadata": at, **more}
+
+    pages = Pages()
+    Journal(pages, pages, NAME).latest()  # type: ignore[arg-type]
+    assert pages.asked == 150
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", '{"format": 1}', '{"format": 1, "direction": "sideways"}', '{"direction": "back"}'],
+)
+def test_a_record_of_another_form_is_refused(journal: Journal, aws: Aws, text: str) -> None:
+    journal.open(1, opening())
+    aws.client("ssm").put_parameter(  # type: ignore[union-attr]
+        Name=f"{journal.path}/1/decision", Value=text or "x", Type="String"
+    )
+    with pytest.raises(Incomplete, match="not written by this version"):
+        journal.read(1)
+
+
+def test_a_record_that_is_superseded_is_more_than_decided(journal: Journal) -> None:
+    journal.open(1, opening())
+    journal.write(1, "decision", {"direction": "forward"})
+    journal.write(1, "superseded", {"direction": "superseded"})
+    record = journal.read(1)
+    assert record.decision is Direction.SUPERSEDED
+    assert record.close is None
 
 
 def test_bodies_of_records_hold_no_secret(journal: Journal, aws: Aws) -> None:
