@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from opskit.cli.rotation_output import Output
     from opskit.rotation.journal import Record
     from opskit.rotation.plan import Plan
-    from opskit.rotation.runner import Ending
     from opskit.rotation.service import Service
     from opskit.rotation.trust import Trust
+    from opskit.rotation.world import Ending
 
 YOUNG_S = 120.0
 """Somebody may still be at work on a rotation that was touched so recently."""

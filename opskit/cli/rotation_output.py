@@ -20,8 +20,9 @@ from opskit.errors import ExitStatus, OpskitError
 from opskit.rotation.decide import Accepts, Direction, Which
 from opskit.rotation.plan import Plan
 from opskit.rotation.restart import is_readable, read
-from opskit.rotation.runner import NOT_VERIFIED, Ending, Event
+from opskit.rotation.runner import NOT_VERIFIED
 from opskit.rotation.situation import Situation, Standing, is_urgent, resume_words, rollback_words
+from opskit.rotation.world import Ending, Event
 
 if TYPE_CHECKING:
     from opskit.config import Target

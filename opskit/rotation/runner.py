@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 
 from opskit.engine.interface import LoginFailure
 from opskit.errors import AwsError, OpskitError
 from opskit.facts.interface import at_once
-from opskit.instance.door import Door
+from opskit.rotation.candidates import Candidates
 from opskit.rotation.decide import (
     LOCKED_OUT,
     OVERWRITTEN,
@@ -27,13 +26,14 @@ from opskit.rotation.decide import (
     decide,
     learn,
 )
-from opskit.rotation.fence import Fence, TooOld
-from opskit.rotation.interface import Changed, Control, Login, Opening, Strategy
-from opskit.rotation.journal import SUPERSEDED, Journal, Record
-from opskit.rotation.parameter import Parameters, Seen
+from opskit.rotation.fence import TooOld
+from opskit.rotation.interface import Changed, Control, Login, Opening
+from opskit.rotation.journal import SUPERSEDED, Record
+from opskit.rotation.parameter import Seen
 from opskit.rotation.restart import Batch, Restarted
 from opskit.rotation.window import Window
 from opskit.rotation.words import describe
+from opskit.rotation.world import Ending, Event, World
 
 POLL_S = 0.5
 """New processes fail from the moment the database applies the change until this notices it."""
@@ -42,84 +42,7 @@ LONGEST_PAUSE_S = 8.0
 PUBLISH_TRIES = 3
 SLOW_WAY = "AWS answers too slowly for so short a fence (--fence), or this machine slept"
 NOT_VERIFIED = "app: not verified"
-OUR_LOGINS = ((Accepts.NEW, "the new password"), (Accepts.OLD, "the old password"))
 WRITES_RECORDS = frozenset({Kind.JOIN, Kind.DECIDE, Kind.CLOSE, Kind.CLOSE_CLEAN})
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that a person or a program may want to know.
-
-    Attributes:
-        kind: step, wait or note.
-        name: of the step, such as `publish`.
-        seconds: how long the step took.
-        details: more for programs; never a secret.
-    """
-
-    kind: str
-    name: str
-    text: str
-    seconds: float | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a run ended.
-
-    Attributes:
-        direction: None: it stands open.
-        why: it stands open, or went back.
-        stop: the same for an open one, without what was seen of it.
-        versions: of the parameters.
-        window_s: how long at the most new logins with the parameters' values could fail.
-        restarts_s: how long at the most a running app's new connections could fail; None: not known.
-        verified: what was seen to work with what the parameters hold.
-    """
-
-    direction: Direction | None
-    why: str
-    versions: tuple[int, ...]
-    window_s: float | None
-    restarts_s: float | None
-    verified: tuple[str, ...]
-    stop: str = ""
-
-
-class Verifier(Protocol):
-    """Asks the place where the app runs."""
-
-    def __call__(self) -> tuple[bool | None, str]:
-        """Whether the parameters' values log in from there; None: it cannot be asked, and why."""
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """Everything that a runner touches.
-
-    Attributes:
-        others: further passwords that the database may accept, and where each is kept: the parameter's
-            history and earlier rotations, newest first. Asked for only when neither of the two logs in.
-        describe_writer: who wrote the parameters last, and when.
-        restart: restarts one batch.
-        ask_instance: logs in from where the app runs.
-        readers: host -> the way to it, of those that take the change later than the writer.
-    """
-
-    journal: Journal
-    parameters: Parameters
-    strategy: Strategy
-    door: Door
-    fence: Fence
-    others: Callable[[], Sequence[tuple[str, Login]]]
-    restart: Callable[[Batch], Restarted]
-    ask_instance: Verifier
-    on_event: Callable[[Event], None]
-    readers: Mapping[str, Door] = field(default_factory=dict)
-    describe_writer: Callable[[], str] = lambda: ""
-    sleep: Callable[[float], None] = time.sleep
-    clock: Callable[[], float] = time.monotonic
 
 
 class Rotation:
@@ -155,8 +78,7 @@ class Rotation:
         self._publish_tries = 0
         self._verified: dict[Which, list[str]] = {}
         self._healthy: dict[Batch, str] = {}
-        self._works: Login | None = None
-        self._tried: list[str] = []
+        self._candidates = Candidates(world, opening)
         self._why = ""
         self._window = Window()
 
@@ -205,13 +127,14 @@ class Rotation:
         reads: list[Callable[[], Any]] = [
             world.parameters.read,
             world.strategy.control,
-            self._accepts_ours,
+            self._candidates.try_ours,
         ]
         seen: Seen
         control: Control
         ours: Accepts | None
         seen, control, ours = at_once(reads)
-        database = ours or self._accepts_others(seen)
+        database = ours or self._candidates.try_others(seen)
+        self._why = self._candidates.why or self._why
         self._seen, self._control = seen, control
         now = world.clock()
         if not self._opening.takes_turns:
@@ -278,42 +201,6 @@ class Rotation:
                 ) from None
             return None, f"{error.permission} failed: {error.code}"
 
-    def _accepts_ours(self) -> Accepts | None:
-        """Which of the rotation's two passwords logs in, the new one first; None: neither."""
-        self._tried = []
-        for accepts, where in OUR_LOGINS:
-            login = self._opening.new if accepts is Accepts.NEW else self._opening.old
-            found = self._try(accepts, f"{where} of this rotation", login)
-            if found is not None:
-                return found
-        return None
-
-    def _accepts_others(self, seen: Seen) -> Accepts:
-        """What else logs in: what the parameters hold, then all that is known."""
-        if seen.which is Which.OTHER:
-            held = self._opening.login_in(seen.values)
-            found = self._try(Accepts.HELD, "what the parameter holds", held) if held else None
-            if found is not None:
-                return found
-        for where, login in self._world.others():
-            found = self._try(Accepts.OTHER, where, login)
-            if found is not None:
-                return found
-        self._works = None
-        return Accepts.NONE
-
-    def _try(self, accepts: Accepts, where: str, login: Login) -> Accepts | None:
-        """One candidate; None when the database says that its password is wrong."""
-        done = self._world.door.try_login(login.user, login.password)
-        if done.succeeded:
-            self._works = login
-            return accepts
-        if done.failure is LoginFailure.PASSWORD:
-            self._tried.append(where)
-            return None
-        self._why = done.message
-        return Accepts.UNJUDGED
-
     def _act(self, action: Action) -> Outcome:
         started = self._world.clock()
         try:
@@ -363,7 +250,7 @@ class Rotation:
         self._window.changes(self._world.clock())
         login = self._login_of(action.to or Which.NEW)
         direction = action.direction or Direction.FORWARD
-        done = self._world.strategy.change(login, direction, self._works)
+        done = self._world.strategy.change(login, direction, self._candidates.works)
         self._sent_at = self._world.clock()
         return self._heard(done)
 
@@ -532,7 +419,7 @@ class Rotation:
         if why in (OVERWRITTEN, REPLACED):
             more = self._world.describe_writer()
         elif why == LOCKED_OUT:
-            more = f"tried without success: {', '.join(self._tried)}"
+            more = f"tried without success: {', '.join(self._candidates.tried)}"
         elif why == UNHEALTHY:
             more = f"still on a dead password, or not seen to be well: {self._why}"
         else:

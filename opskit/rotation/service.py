@@ -12,13 +12,10 @@ from dataclasses import replace
 from opskit import engine
 from opskit.config import Target
 from opskit.engine.interface import Engine, LoginFailure
-from opskit.errors import AwsError, Incomplete, OpskitError, TransportError, Unfinished
+from opskit.errors import AwsError, Incomplete, OpskitError, Unfinished
 from opskit.facts import identity
 from opskit.facts.interface import Known
-from opskit.facts.road import make_road, make_tunnel
 from opskit.instance.door import Door
-from opskit.instance.interface import OnProblem, Road, Tunnel
-from opskit.instance.probe import ProbeRequest, parse, script
 from opskit.rotation.decide import REPAIRABLE, Direction, Outcome, Runner, Which
 from opskit.rotation.fence import Fence, TooOld
 from opskit.rotation.interface import Accounts, Login, Opening, Strategy
@@ -41,13 +38,14 @@ from opskit.rotation.restart import (
     read,
 )
 from opskit.rotation.role import Role
-from opskit.rotation.runner import Ending, Event, Rotation, World
+from opskit.rotation.runner import Rotation
 from opskit.rotation.situation import Situation, Standing, stop_advice
 from opskit.rotation.surroundings import Surroundings, look_around
 from opskit.rotation.trust import Trust, judge
+from opskit.rotation.ways import Ways
+from opskit.rotation.world import Ending, Event, World
 from opskit.secret import Secret
 
-PROBE_LIMIT_S = 25.0
 OPEN_TRIES = 5
 OPEN_PAUSE_S = 0.5
 BELONGS_TO_LOGIN = frozenset({LoginFailure.PASSWORD, LoginFailure.OTHER, LoginFailure.ROLE_REFUSED})
@@ -80,7 +78,7 @@ class Service:
     ) -> None:
         self._sleep, self._clock = sleep, clock
         self._target, self._aws, self._fence = target, aws, fence
-        self._ca_file, self._wait_s = ca_file, wait_s
+        self._wait_s = wait_s
         self._healthy_within_s = healthy_within_s
         self._stops_on_unhealthy, self._on_event = stops_on_unhealthy, on_event
         self._ssm = aws.client("ssm")
@@ -88,15 +86,14 @@ class Service:
         password = target.parameters["password"]
         self.journal = Journal(self._ssm, self._changing, password, sleep, clock)
         self._known = KnownLogins(target, aws, self.journal)
-        self._doors: dict[tuple[object, ...], Door] = {}
-        self._app_id, self._said = "", set[str]()
+        self._said = set[str]()
+        self._ways = Ways(target, aws, ca_file, self._note)
         self.standing = Standing.NOTHING
         """What may stand open because of us."""
 
     def close(self) -> None:
         """End what was opened on the way."""
-        for door in self._doors.values():
-            door.close()
+        self._ways.close()
 
     def unfinished(self) -> Record | None:
         """The rotation that stands open, if one does."""
@@ -123,7 +120,7 @@ class Service:
 
     def plan(self, around: Surroundings, wishes: Wishes) -> Plan:
         """Judge, and say what would be done."""
-        door = self._door_of(around)
+        door = self._ways.door_of(around)
         return make_plan(
             around,
             wishes,
@@ -201,10 +198,12 @@ class Service:
             changing=self._aws.changing("rds", self._fence.check),
             secrets=secrets,
             parameters=lambda one: Parameters(self._ssm, self._changing, (one,)),
-            door=self._door_of(around),
+            door=self._ways.door_of(around),
             fence=self._fence,
             restart=self._restart(around.spoken),
-            ask_instance=lambda: self._ask_instance(app, around.host, around.port, around.spoken),
+            ask_instance=lambda: self._ways.ask_instance(
+                app, around.host, around.port, around.spoken
+            ),
             on_event=self._on_event,
         )
         self.standing = Standing.MANAGED
@@ -284,7 +283,7 @@ class Service:
             supplied: a password that was given; then only this is tried, after the present value.
             makes_new: where no password logs in, a generated one is set through RDS.
         """
-        door, region = self._door_of(around), self._aws.region
+        door, region = self._ways.door_of(around), self._aws.region
         if supplied is not None:
             return propose_supplied(around, door, Login(around.user, supplied), region)
         new = new_login(around) if makes_new and may_set_master(around) else None
@@ -311,7 +310,7 @@ class Service:
         """
         self.standing = Standing.REPAIR
         changes = changes_of(around, self._aws, self._fence)
-        apply_repair(repair, around, changes, self._door_of(around), self._wait_s)
+        apply_repair(repair, around, changes, self._ways.door_of(around), self._wait_s)
         self.standing = Standing.NOTHING
 
     def combine(self, around: Surroundings, name: str) -> None:
@@ -349,7 +348,7 @@ class Service:
         self, number: int, opening: Opening, me: Runner, who: Mapping[str, str]
     ) -> Rotation:
         spoken = engine.for_rds_engine(opening.engine)
-        door = self._door(
+        door = self._ways.door(
             spoken, opening.host, opening.port, opening.database,
             opening.instance, opening.instance or "",
         )  # fmt: skip
@@ -366,14 +365,14 @@ class Service:
                 describe_writer(self._ssm, one.name) for one in opening.published
             ),
             restart=self._restart(spoken),
-            ask_instance=lambda: self._ask_instance(
+            ask_instance=lambda: self._ways.ask_instance(
                 opening.instance, opening.host, opening.port, spoken
             ),
             on_event=self._on_event,
             sleep=self._sleep,
             clock=self._clock,
             readers={
-                host: self._door(
+                host: self._ways.door(
                     spoken, host, opening.port, opening.database,
                     opening.instance, opening.instance or "",
                 )
@@ -415,7 +414,7 @@ class Service:
 
     def _restart(self, spoken: Engine) -> Callable[[Batch], Restarted]:
         containers = Containers(
-            self._road,
+            self._ways.road,
             self._aws.region,
             lambda text: spoken.classify(text) in BELONGS_TO_LOGIN,
             self._healthy_within_s,
@@ -429,72 +428,6 @@ class Service:
             return containers.restart(batch)
 
         return restart
-
-    def _ask_instance(
-        self, instance: str | None, host: str, port: int, spoken: Engine
-    ) -> tuple[bool | None, str]:
-        """Let the instance read the parameters by itself, and log in with what they hold."""
-        if instance is None or self._target.via == "none":
-            return None, "no instance was asked"
-        asked = ProbeRequest(
-            key=secrets.token_hex(8),
-            region=self._aws.region,
-            names=(),
-            peers=(),
-            talk_to=None,
-            conversations=(),
-            parameters=self._target.parameters,
-            container=self._target.container or "-",
-            health_url=None,
-            login_to=(host, port),
-            login_source=spoken.instance_login_source(),
-        )
-        try:
-            done = self._road(instance).run(script(asked), timeout_s=PROBE_LIMIT_S)
-        except TransportError as error:
-            return None, error.sentence
-        found = parse(done.stdout)
-        attempt = next((a for a in found.attempts if a.who == "parameters"), None)
-        if attempt is None:
-            why = next((why for topic, why in found.cannot if topic.startswith("login")), "")
-            return None, why or "it did not try"
-        if attempt.succeeded:
-            return True, ""
-        wrong = spoken.classify(attempt.message, attempt.sqlstate) is LoginFailure.PASSWORD
-        return (False if wrong else None), attempt.message
-
-    def _road(self, instance_id: str) -> Road:
-        target = self._target
-        if instance_id != self._app_id and target.ssh_host:
-            # It names one host; another instance is gone to by its own address.
-            target = replace(target, ssh_host=None)
-        return make_road(target, self._aws.client, instance_id)
-
-    def _door_of(self, around: Surroundings) -> Door:
-        app = around.app.value.instance if isinstance(around.app, Known) else None
-        return self._door(
-            around.spoken, around.host, around.port, around.name,
-            app.instance_id if app else None, app.label if app else "",
-        )  # fmt: skip
-
-    def _door(
-        self, spoken: Engine, host: str, port: int, database: str, instance: str | None, label: str
-    ) -> Door:
-        """The way to a database; one for all who ask for the same."""
-
-        def open_tunnel(on_problem: OnProblem) -> Tunnel:
-            assert instance is not None  # noqa: S101  there is no such function without one
-            client = self._aws.client
-            return make_tunnel(self._target, client, instance, host, port, on_problem)
-
-        self._app_id = instance or self._app_id
-        key = (host, port, database, instance)
-        if key not in self._doors:
-            opener = open_tunnel if instance and self._target.via != "none" else None
-            self._doors[key] = Door(
-                spoken, host, port, database, self._ca_file, opener, label, self._note
-            )
-        return self._doors[key]
 
     def _group_members(self, name: str) -> Sequence[str]:
         """The instances in service of an Auto Scaling group."""

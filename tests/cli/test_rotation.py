@@ -20,10 +20,10 @@ from opskit.rotation.decide import REPLACED, Accepts, Direction, Sight, Which
 from opskit.rotation.fence import Fence
 from opskit.rotation.journal import Record
 from opskit.rotation.plan import Overtaken, Plan
-from opskit.rotation.runner import Ending
 from opskit.rotation.service import Service
 from opskit.rotation.situation import Situation, Standing
 from opskit.rotation.trust import Trust
+from opskit.rotation.world import Ending
 from tests.rotation.test_records import opening
 
 TARGET = Target("linkbox", {"password": "/l/p"}, "/l")

@@ -25,8 +25,8 @@ from opskit.rotation.interface import Login, Opening, Published
 from opskit.rotation.plan import Overtaken, Plan
 from opskit.rotation.preflight import check_previous
 from opskit.rotation.restart import Batch, Restarted, read
-from opskit.rotation.runner import Ending
 from opskit.rotation.service import Service
+from opskit.rotation.world import Ending
 from opskit.secret import Secret
 
 NAME = "/linkbox/db-password"
@@ -379,6 +379,19 @@ class Door:
         return SimpleNamespace(succeeded=succeeded, message="", is_final=False)
 
 
+class Ways:
+    """Every way leads to the one database."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    def door(self, *_: Any) -> Door:
+        return Door(self._process)
+
+    def ask_instance(self, *_: Any) -> tuple[bool | None, str]:
+        return None, "nobody asked"
+
+
 class Simulated(Service):
     """The service, with the doors and the roads of this world."""
 
@@ -390,12 +403,7 @@ class Simulated(Service):
             stops_on_unhealthy=False, on_event=lambda event: process.world.note(event.text),
             sleep=process.pause, clock=lambda: process.world.now,
         )  # fmt: skip
-
-    def _door(self, *_: Any, **__: Any) -> Any:
-        return Door(self._process)
-
-    def _ask_instance(self, *_: Any) -> tuple[bool | None, str]:
-        return None, "nobody asked"
+        self._ways = Ways(process)  # type: ignore[assignment]
 
     def _restart(self, _: Any) -> Callable[[Batch], Restarted]:
         return self._restart_one

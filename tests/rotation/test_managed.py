@@ -18,7 +18,7 @@ from opskit.rotation.interface import Published
 from opskit.rotation.managed import ManagedRotation, ManagedWorld
 from opskit.rotation.parameter import Parameters
 from opskit.rotation.restart import Batch, Restarted, read
-from opskit.rotation.runner import Event
+from opskit.rotation.world import Event
 from opskit.sandbox import client
 from tests import builders as b
 from tests.conftest import LIMIT_S, Operator

@@ -14,7 +14,8 @@ from opskit.rotation.interface import Login
 from opskit.rotation.journal import Entry
 from opskit.rotation.parameter import Seen
 from opskit.rotation.restart import Batch, Restarted
-from opskit.rotation.runner import Ending, Rotation, World
+from opskit.rotation.runner import Rotation
+from opskit.rotation.world import Ending, World
 from opskit.secret import Secret
 from tests.rotation.test_readers import NOW, Journal, Strategy
 from tests.rotation.test_records import NEW, OLD, opening
