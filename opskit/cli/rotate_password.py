@@ -339,7 +339,8 @@ def _report(
 ) -> int:
     if unfinished is None:
         return output.status(None, _fence_s(options))
-    situation, trust = service.situation(unfinished), service.trust(unfinished)
+    trust = _trust(service, unfinished)
+    situation = service.situation(unfinished)
     advice = service.advise(situation.stop)
     return output.status(situation, _fence_s(options), advice, trust)
 
@@ -455,14 +456,7 @@ def _ask_before_joining(
     service: Service, record: Record, output: Output, options: dict[str, Any]
 ) -> None:
     """What is not this target's is not obeyed; what somebody else began is gone on with by consent."""
-    trust = service.trust(record)
-    if trust.problems:
-        raise Unfinished(
-            f"the record of rotation {record.number} is not this target's: {'; '.join(trust.problems)}. "
-            "Nothing of it was obeyed",
-            f"it was written by {trust.writer or 'somebody unknown'}: find out what it is, and name the "
-            "right target (--parameter-password, --db-instance)",
-        )
+    trust = _trust(service, record)
     if trust.needs_consent and not options["take_over"]:
         _ask_to_take_over(service, record, trust, output, options)
         return
@@ -472,6 +466,24 @@ def _ask_before_joining(
         ago = record.age_s(touched)
         output.say(f"somebody came to this rotation {ago:.0f} s ago and may still be at work on it")
         confirm("Go on all the same?", output, options)
+
+
+def _trust(service: Service, record: Record) -> Trust:
+    """What is to be thought of a record that is this target's.
+
+    Raises:
+        Unfinished: it is not; not even a look is taken by it.
+    """
+    trust = service.trust(record)
+    if trust.problems:
+        opened = f"{service.journal.path}/{record.number}/open"
+        raise Unfinished(
+            f"the record of rotation {record.number} is not this target's: {'; '.join(trust.problems)}. "
+            f"Nothing of it was obeyed. It was written by {trust.writer or 'somebody unknown'}",
+            "--parameter-password and --db-instance name the right target, if this is the wrong one\n"
+            f"aws ssm delete-parameter --name {opened}   if it is forged; it may hold passwords else",
+        )
+    return trust
 
 
 def _ask_to_take_over(

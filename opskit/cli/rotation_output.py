@@ -183,7 +183,7 @@ class Output:
                 number=record.number,
                 urgent=urgent,
                 **dict(rows[:8]),
-                doubts=[*trust.problems, *trust.doubts] if trust else [],
+                doubts=list(trust.doubts) if trust else [],
                 resume=resume,
                 rollback=rollback,
                 next_step=advice,
@@ -193,7 +193,7 @@ class Output:
             click.style(f"OPEN  rotation {record.number} of {name} is not finished", bold=True)
         ]
         lines += [self._fit(f"  {topic:9}  ", text) for topic, text in rows]
-        for doubt in (*trust.problems, *trust.doubts) if trust else ():
+        for doubt in trust.doubts if trust else ():
             lines.append(self._fit(f"  {self._marks[3]} ", doubt))
         if urgent:
             lines.append(

@@ -244,7 +244,9 @@ class Service:
         return judge(self._aws, self._target, self._opening(record), path)
 
     def is_repairable(self, record: Record) -> bool:
-        """Whether an open rotation waits for what `repair` does."""
+        """Whether an open rotation, if it is this target's, waits for what `repair` does."""
+        if self.trust(record).problems:
+            return False
         situation = self.situation(record)
         is_absent = situation.sight.parameter is Which.ABSENT
         return situation.stop in REPAIRABLE or is_absent

@@ -18,7 +18,7 @@ from opskit.config import Target
 from opskit.errors import AwsError, ExitStatus, Incomplete, OpskitError
 from opskit.rotation.decide import REPLACED, Accepts, Direction, Sight, Which
 from opskit.rotation.fence import Fence
-from opskit.rotation.journal import Record
+from opskit.rotation.journal import Journal, Record
 from opskit.rotation.plan import Overtaken, Plan
 from opskit.rotation.service import Service
 from opskit.rotation.situation import Situation, Standing
@@ -199,9 +199,10 @@ class Open:
             "situation": lambda *_: Situation(RECORD, opening(), SIGHT, ""),
             "advise": lambda *_: "",
             "prune": lambda _: [],
+            "journal": Journal(None, None, "/l/p"),  # type: ignore[arg-type]
             "go_on": lambda _, __, direction, **how: self.go_on(direction=direction, **how),
         }.items():
-            monkeypatch.setattr(Service, name, value)
+            monkeypatch.setattr(Service, name, value, raising=False)
         monkeypatch.setattr(Service, "standing", Standing.NOTHING, raising=False)
 
     def go_on(self, **how: Any) -> Ending:
@@ -249,6 +250,9 @@ def test_a_forged_record_is_never_obeyed(
     assert run("--resume", "--yes", "--take-over") == ExitStatus.UNFINISHED
     assert fake.asked == []
     assert "it writes /other/secret" in capsys.readouterr().err
+    monkeypatch.setattr(Service, "situation", lambda *_: pytest.fail("it looked by it"))
+    assert run("--status") == ExitStatus.UNFINISHED
+    assert HER in capsys.readouterr().err
 
 
 OVERTAKEN = Ending(None, f"{REPLACED}: version 7 by {HER}", (7,), None, None, (), stop=REPLACED)

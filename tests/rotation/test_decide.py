@@ -126,6 +126,23 @@ def test_a_deleted_parameter_is_written_again(sight: Sight, to: Which) -> None:
     assert (found.kind, found.to) == (Kind.PUBLISH, to)
 
 
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({}, Kind.CLOSE_CLEAN),
+        ({"has_joiners": True}, Kind.HOLD),
+        ({"is_clean": False}, Kind.HOLD),
+        ({"opened": False}, Kind.HOLD),
+    ],
+)
+def test_only_the_opener_of_an_undisturbed_one_closes_without_the_fence(
+    changes: dict[str, bool], kind: Kind
+) -> None:
+    joined = changes.pop("has_joiners", False)
+    me = replace(GOES_BACK, **{"opened": True, "restarted_on": "1@a", **changes})
+    assert then(replace(BACK, has_joiners=joined, fence_is_over=False), me).kind is kind
+
+
 def test_without_a_restart_nothing_is_said_of_the_app() -> None:
     assert "runs" not in then(NEW, FORWARD, restarts=False).why
 
@@ -139,7 +156,9 @@ def test_the_fence_goes_by_a_clock_that_runs_while_the_machine_sleeps(
     found = fence.Fence(1200)
     found.looked()
     found.check()
-    slept["s"] = 3600.0
+    slept["s"] = found.look_s - 0.1
+    found.check()
+    slept["s"] = found.look_s + 0.1
     with pytest.raises(fence.TooOld):
         found.check()
 

@@ -93,6 +93,27 @@ def test_only_what_is_not_healthy_is_repeated() -> None:
     assert "the app is healthy" in ending.verified
 
 
+def test_what_was_healthy_on_an_earlier_version_is_restarted_again() -> None:
+    """A late request wrote the parameter while the second batch started."""
+    parameters = Parameters(Which.OLD)
+    before, after = parameters.seen, replace(parameters.seen, versions=(4,))
+    seen = [before, before]
+    parameters.read = lambda: seen.pop() if seen else after  # type: ignore[method-assign]
+    ending, went = run(*[Restarted(True)] * 4, parameters=parameters)
+    assert went == [WEB, WORKER, WEB, WORKER] or went[-2:] == [WEB, WORKER]
+    assert ending.direction is Direction.BACK
+
+
+@pytest.mark.parametrize("batches", [(), (WEB,)])
+def test_a_decision_says_on_which_version_the_app_was_well(batches: tuple[Batch, ...]) -> None:
+    journal = Journal()
+    journal.entries = []
+    ending, _ = run(Restarted(True), decision="", batches=batches, journal=journal)
+    assert ending.direction is Direction.FORWARD
+    [decision] = [e.body for e in journal.entries if e.name == "decision"]
+    assert decision.get("app_runs_on") == ("3@None" if batches else None)
+
+
 def test_a_transport_that_stays_away_leaves_it_open() -> None:
     ending, went = run(*[LOST] * 60)
     assert ending.direction is None
