@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from opskit.errors import AwsError
 from opskit.facts.interface import Ssm
@@ -176,16 +178,20 @@ def _together(held: Sequence[Which]) -> Which:
     return held[0] if len(set(held)) == 1 else Which.MIXED
 
 
+def describe(reading: Ssm, name: str) -> Mapping[str, Any]:
+    """A parameter's description; empty where there is none, or it may not be read."""
+    filters = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
+    with contextlib.suppress(AwsError):
+        for row in reading.describe_parameters(ParameterFilters=filters)["Parameters"]:
+            return dict(row)
+    return {}
+
+
 def describe_writer(reading: Ssm, name: str) -> str:
     """Which version of a parameter was written when, and by whom; empty where that may not be read."""
-    filters = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
-    try:
-        rows = reading.describe_parameters(ParameterFilters=filters)["Parameters"]
-    except AwsError:
+    row = describe(reading, name)
+    if not row:
         return ""
-    if not rows:
-        return ""
-    row = rows[0]
     at = row.get("LastModifiedDate")
     when = f" at {at:%Y-%m-%d %H:%M:%S %Z}".rstrip() if at else ""
     who = row.get("LastModifiedUser") or "somebody unknown"

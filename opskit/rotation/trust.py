@@ -6,24 +6,22 @@ what cannot be compared, or was written by somebody else, needs a person's conse
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from opskit.checks.derived import derive_all, facts_for
 from opskit.config import Target
-from opskit.errors import AwsError
 from opskit.facts import identity
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.gather import gather
-from opskit.facts.interface import Fact, RunKey, Ssm, Unknown
+from opskit.facts.interface import Fact, RunKey, Unknown
 from opskit.facts.rds import DbCluster, DbClusters, DbInstances
 from opskit.facts.region import Region
 from opskit.facts.snapshot import Snapshot
 from opskit.rotation.interface import Accounts, Opening
+from opskit.rotation.parameter import describe
 from opskit.rotation.restart import is_readable
 from opskit.rotation.surroundings import DEADLINE_S
 
@@ -71,15 +69,6 @@ def judge(aws: Accounts, target: Target, opening: Opening, path: str) -> Trust:
         writer,
         is_ours=bool(writer) and writer == identity.read(aws.client("sts")).arn,
     )
-
-
-def describe(ssm: Ssm, name: str) -> dict[str, Any]:
-    """A parameter's description; empty where there is none, or it may not be read."""
-    filters = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
-    with contextlib.suppress(AwsError):
-        rows = ssm.describe_parameters(ParameterFilters=filters)["Parameters"]
-        return dict(rows[0]) if rows else {}
-    return {}
 
 
 def _foreign_parameters(target: Target, opening: Opening) -> Iterator[str]:

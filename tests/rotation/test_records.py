@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -19,7 +19,8 @@ from opskit.rotation.decide import Direction, Outcome, Which
 from opskit.rotation.fence import Fence, TooOld
 from opskit.rotation.interface import Login, Opening, Published
 from opskit.rotation.journal import Journal, parse_opening, write_opening
-from opskit.rotation.parameter import Parameters
+from opskit.rotation.known import KnownLogins
+from opskit.rotation.parameter import Parameters, describe_writer
 from opskit.secret import Secret
 
 NAME = "/linkbox/db-password"
@@ -389,3 +390,36 @@ def test_bodies_of_records_hold_no_secret(journal: Journal, aws: Aws) -> None:
     plain = [p for p in reply["Parameters"] if p["Type"] == "String"]
     assert len(plain) == 1
     assert json.loads(plain[0]["Value"]) == {"format": 1, "direction": "back", "why": "asked"}
+
+
+def test_the_password_before_the_last_rotation(journal: Journal, aws: Aws) -> None:
+    known = KnownLogins(Target("linkbox", {"password": NAME}), aws, journal)
+    with pytest.raises(Incomplete, match="no rotation has written down"):
+        known.previous("linkbox")
+    older = Login("linkbox", Secret("Older-password-0000"))
+    journal.open(1, opening(old=older, new=Login("linkbox", OLD)))
+    journal.write(1, "done", {"direction": "forward"})
+    journal.open(2, opening())
+    assert known.previous("linkbox") == OLD
+    with pytest.raises(Incomplete):
+        known.previous("somebody")
+
+
+def test_who_wrote_a_parameter_is_told_with_version_and_time() -> None:
+    row = {
+        "Version": 7,
+        "LastModifiedDate": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        "LastModifiedUser": "arn:her",
+    }
+
+    class Reading:
+        def describe_parameters(self, **_: Any) -> dict[str, Any]:
+            return {"Parameters": [row]}
+
+    class Denied:
+        def describe_parameters(self, **_: Any) -> None:
+            raise AwsError("ssm:DescribeParameters", "AccessDenied", "")
+
+    told = describe_writer(Reading(), NAME)  # type: ignore[arg-type]
+    assert told == f"{NAME}: version 7 was written at 2026-01-02 03:04:05 UTC by arn:her"
+    assert describe_writer(Denied(), NAME) == ""  # type: ignore[arg-type]
