@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from opskit.config import Target
     from opskit.rotation.journal import Record
     from opskit.rotation.plan import Plan
-    from opskit.rotation.runner import Ending
     from opskit.rotation.service import Service
+    from opskit.rotation.trust import Trust
+    from opskit.rotation.world import Ending
 
 YOUNG_S = 120.0
 """Somebody may still be at work on a rotation that was touched so recently."""
@@ -67,6 +68,16 @@ OWN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="Seconds in which a restarted batch has to become healthy.",
     ),
     click.option("--password-stdin", is_flag=True, help="Take the new password from stdin."),
+    click.option(
+        "--previous-password",
+        is_flag=True,
+        help="Rotate to the password before the last rotation.",
+    ),
+    click.option(
+        "--take-over",
+        is_flag=True,
+        help="Go on with somebody else's rotation; end one whose password others have replaced.",
+    ),
     click.option(
         "--length", type=click.IntRange(12, 128), default=32, help="Characters of the new one."
     ),
@@ -306,46 +317,109 @@ def _fence_s(options: dict[str, Any]) -> float:
     return seconds
 
 
-def _rotate(service: Service, output: Output, options: dict[str, Any]) -> int:
-    from opskit.rotation.decide import Direction
+def _warn_of_short_fence(options: dict[str, Any], output: Output) -> None:
     from opskit.rotation.fence import DEFAULT_S
 
-    if not options["status"] and (options["fence"] or DEFAULT_S) < DEFAULT_S:
+    seconds = _fence_s(options)
+    if seconds < DEFAULT_S:
+        source = "--fence" if options["fence"] else "OPSKIT_ROTATION_FENCE"
         output.say(
-            f"--fence {options['fence']:g}: whoever else is still at work on a rotation of this password, or "
+            f"{source} {seconds:g}: whoever else is still at work on a rotation of this password, or "
             "a request of theirs under way, may undo this one after it is closed"
         )
+
+
+def _rotate(service: Service, output: Output, options: dict[str, Any]) -> int:
+    from opskit.rotation.plan import Overtaken
+
+    if not options["status"]:
+        _warn_of_short_fence(options, output)
     unfinished = service.unfinished()
-    if options["status"]:
-        return output.status(
-            service.situation(unfinished) if unfinished else None, _fence_s(options)
-        )
     if options["resume"] or options["rollback"]:
-        if unfinished is None:
-            output.say("no rotation is open: there is nothing to go on with")
-            return int(ExitStatus.HEALTHY)
-        _ask_before_joining(unfinished, output, options)
-        direction = Direction.FORWARD if options["resume"] else Direction.BACK
-        return _end(service, output, service.go_on(unfinished, direction), wanted=direction)
-    if unfinished is not None:
+        return _go_on(service, output, options, unfinished)
+    if options["status"] or unfinished is not None:
         # Whoever wants a new password is told of the one that is on its way.
-        return output.status(service.situation(unfinished), _fence_s(options))
-    return _begin(service, output, options)
+        return _report(service, output, options, unfinished)
+    try:
+        return _begin(service, output, options)
+    except Overtaken as error:
+        return _report_overtaken(service, output, options, error)
+
+
+def _report(
+    service: Service, output: Output, options: dict[str, Any], unfinished: Record | None
+) -> int:
+    if unfinished is None:
+        return output.status(None, _fence_s(options))
+    trust = _trust(service, unfinished)
+    situation = service.situation(unfinished)
+    advice = service.advise(situation.stop)
+    return output.status(situation, _fence_s(options), advice, trust)
+
+
+def _report_overtaken(
+    service: Service, output: Output, options: dict[str, Any], error: OpskitError
+) -> int:
+    """Two people seconds apart: the second is told of the first one's rotation."""
+    unfinished = service.unfinished()
+    if unfinished is None:
+        raise Unfinished(
+            f"{error.sentence}, and it is over already",
+            "the same command again rotates once more",
+        )
+    output.say(error.sentence)
+    return _report(service, output, options, unfinished)
+
+
+def _go_on(
+    service: Service, output: Output, options: dict[str, Any], unfinished: Record | None
+) -> int:
+    from opskit.rotation.decide import REPLACED, Direction
+
+    if unfinished is None:
+        output.say("no rotation is open: there is nothing to go on with")
+        return int(ExitStatus.HEALTHY)
+    restart = options["restart"]
+    if restart and restart != ("none",):
+        raise UsageError(
+            f"--restart {restart[0]}: an open rotation restarts what it was begun with",
+            "--restart none   leaves the restart to you",
+        )
+    _ask_before_joining(service, unfinished, output, options)
+    direction = Direction.FORWARD if options["resume"] else Direction.BACK
+    takes_over, restarts = options["take_over"], not restart
+    ending = service.go_on(unfinished, direction, takes_over=takes_over, restarts=restarts)
+    if ending.stop == REPLACED and _is_somebody_there(options):
+        output.say(ending.why)
+        confirm("End this rotation, and keep what is there now?", output, options)
+        ending = service.go_on(unfinished, direction, takes_over=True, restarts=restarts)
+        takes_over = True
+    is_agreed = takes_over and ending.direction is Direction.SUPERSEDED
+    return _end(service, output, ending, wanted=Direction.SUPERSEDED if is_agreed else direction)
+
+
+def _is_somebody_there(options: dict[str, Any]) -> bool:
+    return sys.stdin.isatty() and not options["yes"]
 
 
 def _begin(service: Service, output: Output, options: dict[str, Any]) -> int:
     from opskit.rotation.decide import Direction
     from opskit.rotation.plan import Wishes
 
+    if options["password_stdin"] and options["previous_password"]:
+        raise UsageError("--password-stdin and --previous-password exclude each other")
+    supplied = supplied_password("New password") if options["password_stdin"] else None
+    around = service.look_around(output.waiting)
+    if options["previous_password"]:
+        supplied = service.previous_password(around.user)
     wishes = Wishes(
         strategy=options["strategy"],
         restart=options["restart"] or ("auto",),
         length=options["length"],
-        supplied=supplied_password("New password") if options["password_stdin"] else None,
+        supplied=supplied,
         ca_file=ca_file(options["ca_file"]),
         admin_parameter=options["admin_parameter"],
     )
-    around = service.look_around(output.waiting)
     output.waiting("the database")
     plan = service.plan(around, wishes)
     output.plan(plan, dry_run=options["dry_run"])
@@ -369,7 +443,7 @@ def _end(service: Service, output: Output, ending: Ending, wanted: str) -> int:
     from opskit.rotation.situation import Standing
 
     if ending.direction is None:
-        raise Unfinished(f"it stopped: {ending.why}")
+        raise Unfinished(f"it stopped: {ending.why}", service.advise(ending.stop))
     output.ending(ending)
     service.standing = Standing.NOTHING
     # What is old may go another time: nothing of this is about what was asked for.
@@ -390,13 +464,53 @@ def _wait_for_fence(plan: Plan, output: Output) -> None:
         time.sleep(min(1.0, left))
 
 
-def _ask_before_joining(record: Record, output: Output, options: dict[str, Any]) -> None:
-    """Courtesy only: joining is safe at any time."""
+def _ask_before_joining(
+    service: Service, record: Record, output: Output, options: dict[str, Any]
+) -> None:
+    """What is not this target's is not obeyed; what somebody else began is gone on with by consent."""
+    trust = _trust(service, record)
+    if trust.needs_consent and not options["take_over"]:
+        _ask_to_take_over(service, record, trust, output, options)
+        return
     touched = record.touched_at
     if touched is not None and record.age_s(touched) < YOUNG_S and not options["yes"]:
+        # Courtesy only: joining is safe at any time.
         ago = record.age_s(touched)
         output.say(f"somebody came to this rotation {ago:.0f} s ago and may still be at work on it")
         confirm("Go on all the same?", output, options)
+
+
+def _trust(service: Service, record: Record) -> Trust:
+    """What is to be thought of a record that is this target's.
+
+    Raises:
+        Unfinished: it is not; not even a look is taken by it.
+    """
+    trust = service.trust(record)
+    if trust.problems:
+        opened = f"{service.journal.path}/{record.number}/open"
+        raise Unfinished(
+            f"the record of rotation {record.number} is not this target's: {'; '.join(trust.problems)}. "
+            f"Nothing of it was obeyed. It was written by {trust.writer or 'somebody unknown'}",
+            "--parameter-password and --db-instance name the right target, if this is the wrong one\n"
+            f"aws ssm delete-parameter --name {opened}   if it is forged; it may hold passwords else",
+        )
+    return trust
+
+
+def _ask_to_take_over(
+    service: Service, record: Record, trust: Trust, output: Output, options: dict[str, Any]
+) -> None:
+    for doubt in trust.doubts:
+        output.say(f"rotation {record.number}: {doubt}")
+    writer = trust.writer or "somebody whom Parameter Store does not name"
+    if not _is_somebody_there(options):
+        raise Unfinished(
+            f"rotation {record.number} was begun by {writer}, and nobody is there to be asked",
+            "--take-over   goes on with it; --status shows what it restarts and where it logs in",
+        )
+    _report(service, output, options, record)
+    confirm(f"{writer} began this rotation. Go on with it?", output, options)
 
 
 def confirm(question: str, output: Output, options: dict[str, Any]) -> None:

@@ -19,14 +19,23 @@ from opskit.cli.terminal import Spinner, shows_unicode, width_of
 from opskit.errors import ExitStatus, OpskitError
 from opskit.rotation.decide import Accepts, Direction, Which
 from opskit.rotation.plan import Plan
-from opskit.rotation.runner import Ending, Event
+from opskit.rotation.restart import is_readable, read
+from opskit.rotation.runner import NOT_VERIFIED
 from opskit.rotation.situation import Situation, Standing, is_urgent, resume_words, rollback_words
+from opskit.rotation.world import Ending, Event
 from opskit.visible import visible, visible_lines
 
 if TYPE_CHECKING:
     from opskit.config import Target
     from opskit.rotation.journal import Record
+    from opskit.rotation.trust import Trust
 
+ENDED = {
+    Direction.FORWARD: "rotated",
+    Direction.BACK: "back on the old password",
+    Direction.SUPERSEDED: "superseded",
+}
+RESTART_IT = "the app was not restarted: whatever of it runs on another password fails at its next connection"
 MARKS = {True: ("✓", "·", "✗", "!"), False: ("ok", "-", "x", "!")}
 
 
@@ -127,11 +136,13 @@ class Output:
             )
             return
         name = self._target.parameters["password"]
-        word = "rotated" if went else "back on the old password"
+        word = ENDED[ending.direction or Direction.BACK]
         why = "" if went else f": {ending.why}"
         lines = ["", click.style(f"DONE  {word}{visible(why)}", bold=True)]
         lines.append(f"  parameter  {visible(name)}, version {version}")
         lines.append(self._fit("  verified   ", " · ".join(ending.verified)))
+        if NOT_VERIFIED in ending.verified:
+            lines.append(self._fit(f"  {self._marks[3]} ", RESTART_IT))
         if ending.window_s is not None:
             lines.append(f"  new logins could fail for {ending.window_s:.2f} s at the most")
         if ending.restarts_s is not None:
@@ -141,8 +152,14 @@ class Output:
         lines.append(f"THEN  {visible(next_step)}")
         self._print("\n".join(lines))
 
-    def status(self, situation: Situation | None, fence_s: float) -> int:
-        """How far the open rotation is, and what each way on would do."""
+    def status(
+        self,
+        situation: Situation | None,
+        fence_s: float,
+        advice: str = "",
+        trust: Trust | None = None,
+    ) -> int:
+        """How far the open rotation is, what each way on would do, and what to do where it stops."""
         if situation is None:
             self.say("no rotation is open")
             return int(ExitStatus.HEALTHY)
@@ -155,7 +172,10 @@ class Output:
             ("strategy", opening.strategy),
             ("decided", str(sight.decision or "not yet")),
             ("database", _accepts(sight.database) + busy),
-            ("parameter", f"{name} holds {_holds(sight.parameter)}"),
+            ("parameter", f"{name} {_holds(sight.parameter)}"),
+            ("host", f"{opening.host}:{opening.port}"),
+            ("restart", ", ".join(_batch_words(b) for b in opening.batches) or "nothing"),
+            ("written", f"by {(trust and trust.writer) or 'somebody unknown'}"),
         ]
         joiners = [e for e in record.entries if e.body.get("kind") == "join"]
         rows += [
@@ -169,20 +189,25 @@ class Output:
                 "open",
                 number=record.number,
                 urgent=urgent,
-                **dict(rows[:5]),
+                **dict(rows[:8]),
+                doubts=list(trust.doubts) if trust else [],
                 resume=resume,
                 rollback=rollback,
+                next_step=advice,
             )
             return int(ExitStatus.UNFINISHED)
         heading = f"OPEN  rotation {record.number} of {visible(name)} is not finished"
         lines = [click.style(heading, bold=True)]
         lines += [self._fit(f"  {topic:9}  ", text) for topic, text in rows]
+        for doubt in trust.doubts if trust else ():
+            lines.append(self._fit(f"  {self._marks[3]} ", doubt))
         if urgent:
             lines.append(
                 f"  {self._marks[3]} new processes cannot log in now: go on at once, either way"
             )
         for command, words in ways:
-            lines += [f"  {visible(command)}", f"      {visible(words)}"]
+            lines += [f"  {visible(command)}", self._fit("      ", words)]
+        lines += [f"THEN  {visible(line)}" for line in advice.splitlines()]
         self._print("\n".join(lines))
         return int(ExitStatus.UNFINISHED)
 
@@ -248,12 +273,15 @@ class Output:
                 f"{next_step}\n{repair}".strip(),
             )
             return
-        self._error(
-            f"{why}; the rotation stands open and nothing is lost",
-            f"{self._command} --status     shows how far it is\n"
-            f"{self._command} --resume     goes on\n"
-            f"{self._command} --rollback   goes back",
-        )
+        ways = [f"{self._command} --status     shows how far it is"]
+        if next_step:
+            ways.insert(0, next_step)
+        else:
+            ways += [
+                f"{self._command} --resume     goes on",
+                f"{self._command} --rollback   goes back",
+            ]
+        self._error(f"{why}; the rotation stands open and nothing is lost", "\n".join(ways))
 
     def _error(self, sentence: str, next_step: str = "") -> None:
         if self._as_json:
@@ -310,6 +338,7 @@ def _accepts(database: Accepts) -> str:
     return {
         Accepts.NEW: "accepts the new password",
         Accepts.OLD: "accepts the old password",
+        Accepts.HELD: "accepts what the parameter holds: somebody else has changed both",
         Accepts.OTHER: "accepts an earlier password: somebody else has changed it",
         Accepts.NONE: "accepts no password that is known",
         Accepts.UNJUDGED: "could not be asked",
@@ -318,11 +347,17 @@ def _accepts(database: Accepts) -> str:
 
 def _holds(parameter: Which) -> str:
     return {
-        Which.NEW: "the new password",
-        Which.OLD: "the old password",
-        Which.MIXED: "one half of each",
-        Which.OTHER: "another password: somebody else has written it",
+        Which.NEW: "holds the new password",
+        Which.OLD: "holds the old password",
+        Which.MIXED: "holds one half of each",
+        Which.OTHER: "holds another password: somebody else has written it",
+        Which.ABSENT: "does not exist: it was deleted, and is created again from the journal",
     }[parameter]
+
+
+def _batch_words(text: str) -> str:
+    """A batch as the journal has it, which may be anything."""
+    return str(read(text)) if is_readable(text) else repr(text)
 
 
 def _moment(at: Any) -> str:

@@ -21,7 +21,7 @@ def run(service: Service, output: Output, options: dict[str, Any]) -> int:
         raise UsageError("--password-stdin and --new-password exclude each other")
     supplied = supplied_password("Password to try") if options["password_stdin"] else None
     unfinished = service.unfinished()
-    if unfinished is not None and not service.is_overwritten(unfinished):
+    if unfinished is not None and not service.is_repairable(unfinished):
         raise Unfinished(
             "a rotation is open: going on with it is the repair",
             "opskit rotate-password --status   shows how far it is",

@@ -9,7 +9,7 @@ from opskit.errors import UsageError
 from opskit.facts.instances import Instance
 from opskit.facts.probe import InstanceProbe
 from opskit.instance.probe import Container
-from opskit.rotation.restart import Batch, container_command
+from opskit.rotation.restart import Batch, command_of
 
 FORMS = "auto, none, container:NAME, container:NAME=HEALTH_URL, ecs:CLUSTER/SERVICE, asg:NAME"
 NOTHING = ("none",)
@@ -71,13 +71,11 @@ def _named(text: str, app: Instance, probe: InstanceProbe) -> Batch:
     return replace(batch, health_url=url) if url else batch
 
 
+def describe_command(batch: Batch, probe: InstanceProbe) -> str:
+    """What will be typed for a container, as far as that is known now; empty for anything else."""
+    same = (c for c in probe.containers if batch.kind == "container" and c.name == batch.name)
+    return next((command_of(c) for c in same), "")
+
+
 def _container(found: Container, instance_id: str, probe: InstanceProbe) -> Batch:
-    own = found.setting("password")
-    command = container_command(
-        found.name,
-        found.project_directory,
-        found.service,
-        is_fixed=own is not None and own.source == "config",
-    )
-    url = probe.health.url if probe.health else ""
-    return Batch("container", found.name, instance_id, command, url)
+    return Batch("container", found.name, instance_id, probe.health.url if probe.health else "")

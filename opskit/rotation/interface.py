@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from opskit.aws import CLOCK_CODE
 from opskit.errors import AwsError
 from opskit.facts.parameters import part
-from opskit.rotation.decide import Outcome
+from opskit.rotation.decide import Direction, Outcome
 from opskit.secret import Secret
 
 
@@ -92,6 +92,12 @@ class Opening:
         """Whether two users alternate."""
         return self.old.user != self.new.user
 
+    def login_in(self, values: Sequence[Secret]) -> Login | None:
+        """The login that its parameters hold; None where they hold none."""
+        if self.published[0].old != self.old.password:
+            return Login.parse(values[0].reveal())
+        return Login(values[1].reveal() if len(values) > 1 else self.old.user, values[0])
+
 
 @dataclass(frozen=True, slots=True)
 class Control:
@@ -157,5 +163,15 @@ class Strategy(Protocol):
     def control(self) -> Control:
         """Whether the database is busy or has something unapplied."""
 
-    def change(self, to: Login) -> Changed:
-        """Let the database accept this login from now on."""
+    def change(
+        self,
+        to: Login,
+        direction: Direction = Direction.FORWARD,
+        works: Login | None = None,
+    ) -> Changed:
+        """Let the database accept this login from now on.
+
+        Args:
+            direction: the way on which it is changed.
+            works: a login that the database accepts now, if one is known.
+        """

@@ -3,7 +3,8 @@
 Creating one is the only compare-and-set that Parameter Store has, so the first writer wins, a late
 one does no harm, and every machine sees the same truth. Under `/opskit/rotation/<parameter>/<N>/`:
 `open` (holds both passwords), `slot-2`, `slot-3`, ... (who else had a hand in it, or the clean
-close), `decision`, and `done`.
+close), `decision`, `superseded` (others have replaced the password; stronger than a decision), and
+`done`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ KEPT_ROTATIONS = 10
 KEPT_FOR = timedelta(days=30)
 FIRST_SLOT = 2
 EXISTS = "ParameterAlreadyExists"
+SUPERSEDED = "superseded"
+"""The record that says so."""
 STALE_FOR_S = 10.0
 """So long a read may lag behind a write that was acknowledged."""
 PAUSE_S = 0.2
@@ -82,8 +85,13 @@ class Record:
     @property
     def decision(self) -> Direction | None:
         """Which way it was decided; a clean close says it as well."""
-        entry = self.get("decision") or self.close
+        entry = self.decided_by or self.close
         return Direction(entry.body["direction"]) if entry else None
+
+    @property
+    def decided_by(self) -> Entry | None:
+        """The record that decides."""
+        return self.get(SUPERSEDED) or self.get("decision")
 
     @property
     def has_joiners(self) -> bool:
@@ -129,8 +137,9 @@ class Journal:
         changing: Ssm,
         parameter: str,
         sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._sleep = sleep
+        self._sleep, self._clock = sleep, clock
         self._reading = reading
         self._changing = changing
         self.path = journal_of(parameter)
@@ -152,16 +161,18 @@ class Journal:
         self._take(f"{self.path}/{number}")
         return self._record(number)
 
-    def opening(self, number: int) -> Opening:
+    def opening(self, number: int, *, is_listed: bool = False) -> Opening:
         """What a rotation is about, with its passwords.
+
+        Args:
+            is_listed: it is there, so that a read which does not show it lags behind.
 
         Raises:
             AwsError: it cannot be read or decrypted.
             Incomplete: a newer opskit wrote it.
         """
-        name = f"{self.path}/{number}/open"
-        reply = self._reading.get_parameter(Name=name, WithDecryption=True)
-        return parse_opening(reply["Parameter"]["Value"])
+        path = f"{self.path}/{number}/open"
+        return parse_opening(self._value(path) if is_listed else self._value_now(path))
 
     def open(self, number: int, opening: Opening) -> Outcome:
         """Begin a rotation, under the password parameter's own key: only one can."""
@@ -209,16 +220,23 @@ class Journal:
 
     def _holds(self, path: str, text: str) -> bool:
         """Whether the record that stands there is the one that we tried to write."""
-        limit = time.monotonic() + STALE_FOR_S
+        return self._value(path) == text
+
+    def _value(self, path: str) -> str:
+        """The text of a record that is there, and that a read which lags behind does not show yet."""
+        limit = self._clock() + STALE_FOR_S
         while True:
             try:
-                reply = self._reading.get_parameter(Name=path, WithDecryption=True)
-                return bool(reply["Parameter"]["Value"] == text)
+                return self._value_now(path)
             except AwsError as error:
-                # It is there, and a read that lags behind does not show it yet.
-                if error.code != "ParameterNotFound" or time.monotonic() > limit:
+                if error.code != "ParameterNotFound" or self._clock() > limit:
                     raise
             self._sleep(PAUSE_S)
+
+    def _value_now(self, path: str) -> str:
+        return str(
+            self._reading.get_parameter(Name=path, WithDecryption=True)["Parameter"]["Value"]
+        )
 
     def _take(self, path: str) -> None:
         for raw in self._listed(path):
@@ -233,7 +251,7 @@ class Journal:
 
     def _listed(self, path: str) -> Iterator[Mapping[str, Any]]:
         more: dict[str, str] = {}
-        for _ in range(100):
+        while True:
             # Undecrypted: who only wants to know how far it is needs no right on the key.
             reply = self._reading.get_parameters_by_path(
                 Path=path, Recursive=True, WithDecryption=False, **more
@@ -297,9 +315,17 @@ def _body(raw: Mapping[str, Any]) -> Mapping[str, Any]:
         body = json.loads(raw["Value"])
     except ValueError:
         body = None
-    if not isinstance(body, dict) or body.get("format") != FORMAT:
+    if not _is_ours(raw["Name"].rpartition("/")[2], body):
         raise Incomplete(f"the record {raw['Name']} was not written by this version of opskit")
-    return body
+    return dict(body)
+
+
+def _is_ours(name: str, body: Any) -> bool:
+    """Whether a record has the form that its name promises."""
+    if not isinstance(body, dict) or body.get("format") != FORMAT:
+        return False
+    says_direction = name in ("decision", SUPERSEDED, "done") or body.get("kind") == "close"
+    return not says_direction or body.get("direction") in tuple(Direction)
 
 
 def _time_of(reply: Mapping[str, Any]) -> datetime:

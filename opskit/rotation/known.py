@@ -14,6 +14,7 @@ from opskit.facts.value_form import readings
 from opskit.rotation.interface import Accounts, Login, Opening
 from opskit.rotation.journal import Journal
 from opskit.rotation.managed import read_secret
+from opskit.rotation.parameter import MISSING
 from opskit.rotation.surroundings import Surroundings
 from opskit.secret import Secret
 
@@ -59,7 +60,7 @@ class KnownLogins:
         try:
             return list(pages(history, "Parameters", Name=name, WithDecryption=True))
         except AwsError as error:
-            if error.code == "ParameterNotFound":
+            if error.code == MISSING:
                 return []
             raise
 
@@ -85,9 +86,31 @@ class KnownLogins:
         found: list[Login] = []
         for record in reversed(self._journal.all()):
             if record.opened_at is not None:
-                opening = self._journal.opening(record.number)
+                try:
+                    opening = self._journal.opening(record.number)
+                except AwsError as error:
+                    if error.code == MISSING:
+                        # Somebody else has deleted what is old meanwhile.
+                        continue
+                    raise
                 found += [one for one in (opening.new, opening.old) if one.user == user]
         return found
+
+    def previous(self, user: str) -> Secret:
+        """A user's password before the newest rotation that changed it.
+
+        Raises:
+            Incomplete: none is written down.
+        """
+        for record in reversed(self._journal.all()):
+            if record.opened_at is not None:
+                opening = self._journal.opening(record.number)
+                if opening.old.user == opening.new.user == user:
+                    return opening.old.password
+        raise Incomplete(
+            f"no rotation has written down an earlier password of {user}",
+            "--password-stdin   takes one that you know",
+        )
 
     def administrator(self, name: str) -> list[Login]:
         """The login that the named parameter holds; none where none was named.
@@ -130,16 +153,13 @@ class KnownLogins:
                 found[record.number] = (opening.by, opening.strategy)
         return found
 
-    def others(self, opening: Opening) -> Callable[[], Sequence[Login]]:
-        """Asks once for all passwords of a rotation's user but its own two."""
-        kept: list[Login] = []
+    def others(self, opening: Opening) -> Callable[[], Sequence[tuple[str, Login]]]:
+        """Asks for all passwords of a rotation's user but its own two, and where each is kept."""
+        ours = (opening.old.password, opening.new.password)
 
-        def others() -> Sequence[Login]:
-            if not kept:
-                known = self.of_parameter(opening.old.user)
-                ours = (opening.old.password, opening.new.password)
-                kept.extend(login for _, login in known if login.password not in ours)
-            return kept
+        def others() -> Sequence[tuple[str, Login]]:
+            known = self.of_parameter(opening.old.user)
+            return [(where, login) for where, login in known if login.password not in ours]
 
         return others
 

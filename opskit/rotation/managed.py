@@ -21,9 +21,9 @@ from opskit.rotation.master import BUSY
 from opskit.rotation.parameter import Parameters
 from opskit.rotation.plan import published
 from opskit.rotation.restart import Batch, Restarted
-from opskit.rotation.runner import Ending, Event, Verifier
 from opskit.rotation.surroundings import Surroundings
 from opskit.rotation.window import Window
+from opskit.rotation.world import Ending, Event, Verifier
 
 IMPAIRED = "impaired"
 POLL_S = 0.5

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from opskit.errors import AwsError, Incomplete
 from opskit.facts.interface import Rds
-from opskit.rotation.decide import Outcome
+from opskit.rotation.decide import Direction, Outcome
 from opskit.rotation.interface import Changed, Control, Login
 
 QUIET = frozenset({"available", "storage-optimization"})
@@ -53,7 +53,12 @@ class Master:
         """
         return control_of(self._reading, self._opening)
 
-    def change(self, to: Login) -> Changed:
+    def change(
+        self,
+        to: Login,
+        direction: Direction = Direction.FORWARD,
+        works: Login | None = None,
+    ) -> Changed:
         """Ask RDS for it. Refusals that come from being busy say nothing about an earlier call."""
         try:
             if self._opening.cluster:

@@ -7,15 +7,26 @@ import socket
 from dataclasses import dataclass, field
 
 from opskit import __version__
+from opskit.errors import Unfinished
 from opskit.facts.interface import Known
 from opskit.facts.parameters import is_shared
 from opskit.instance.door import Door
 from opskit.rotation import password as passwords
+from opskit.rotation.batches import describe_command
 from opskit.rotation.interface import Login, Opening, Published
 from opskit.rotation.journal import Journal
 from opskit.rotation.restart import Batch, write
 from opskit.rotation.surroundings import Surroundings
 from opskit.secret import Secret
+
+
+class Overtaken(Unfinished):
+    """Somebody else has begun a rotation since this one looked."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "somebody else has just begun a rotation", "opskit rotate-password --status   shows it"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +185,9 @@ def describe(
         plan.lines.insert(2, ("user", f"{around.user} → {new.user}"))
     for batch in plan.batches:
         health = f", then {batch.health_url}" if batch.health_url else ""
-        plan.lines.append(
-            ("restart", f"{batch}{f': {batch.command}' if batch.command else ''}{health}")
-        )
+        probe = around.probe.value if isinstance(around.probe, Known) else None
+        command = describe_command(batch, probe) if probe else ""
+        plan.lines.append(("restart", f"{batch}{f': {command}' if command else ''}{health}"))
     if not plan.batches:
         plan.lines.append(("restart", "nothing"))
     if plan.managed:

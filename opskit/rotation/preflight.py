@@ -18,7 +18,7 @@ from opskit.rotation.interface import Login
 from opskit.rotation.journal import Journal, Record
 from opskit.rotation.master import QUIET
 from opskit.rotation.partners import check_elsewhere, check_managed, check_partner, find_helper
-from opskit.rotation.plan import Plan, Wishes, describe, make_opening
+from opskit.rotation.plan import Overtaken, Plan, Wishes, describe, make_opening
 from opskit.rotation.restart import unhealthy
 from opskit.rotation.surroundings import MOST_VERSIONS, Surroundings
 
@@ -40,13 +40,16 @@ def make_plan(
     Args:
         helpers: who may be able to give a user its password; raises Incomplete.
         group_members: name of an Auto Scaling group -> ids of its instances in service.
+
+    Raises:
+        Overtaken: a rotation stands open by now.
     """
     plan = Plan()
     strategy = _strategy(around, wishes, plan)
     plan.managed = (around.managed_secret_arn or "") if strategy == "managed" else ""
     record = journal.latest()
     plan.number = record.number + 1
-    _check_previous(record, fence_s, plan)
+    check_previous(record, fence_s, plan)
     _check_database(around, strategy, plan)
     old = Login(around.user, around.password)
     _check_login(around, old, door, plan)
@@ -89,9 +92,14 @@ def _strategy(around: Surroundings, wishes: Wishes, plan: Plan) -> str:
     return "master" if is_master else "role"
 
 
-def _check_previous(record: Record, fence_s: float, plan: Plan) -> None:
+def check_previous(record: Record, fence_s: float, plan: Plan) -> None:
+    """Note how long the previous rotation has to be waited for.
+
+    Raises:
+        Overtaken: it stands open by now.
+    """
     if record.number and record.close is None:
-        raise AssertionError("an open rotation is dealt with before a plan is made")
+        raise Overtaken
     if record.close is not None and not record.is_closed_clean:
         plan.wait_s = max(0.0, fence_s + 1 - record.age_s(record.close.at))
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import secrets
 import shlex
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from opskit.errors import AwsError, TransportError
+from opskit.errors import AwsError, Incomplete, TransportError
 from opskit.facts.interface import AwsClient
 from opskit.instance.interface import Road
-from opskit.instance.probe import Health, ProbeRequest, parse, script
+from opskit.instance.probe import Container, Health, ProbeRequest, parse, script
 
 COMMAND_LIMIT_S = 120.0
 PROBE_LIMIT_S = 25.0
@@ -20,6 +22,12 @@ DEPLOYED_WITHIN_S = 900.0
 """A service of some tasks with slow health checks needs minutes."""
 POLL_S = 0.5
 SLOW_POLL_S = 5.0
+CONTAINER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
+INSTANCE = re.compile(r"m?i-[0-9a-f]{1,17}")
+ECS_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+HEALTH_URL = re.compile(r"https?://[!-~]{1,2000}")
+NAMES = {"container": (CONTAINER, INSTANCE), "ecs": (ECS_NAME, ECS_NAME)}
+"""Kind -> what its name and its place look like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +37,12 @@ class Batch:
     Attributes:
         kind: container or ecs.
         name: of the container or the service; where: its instance or its cluster.
-        command: what restarts a container, as typed on its instance.
         health_url: as seen on the instance; empty: a container that runs counts as healthy.
     """
 
     kind: str
     name: str
     where: str
-    command: str = ""
     health_url: str = ""
 
     def __str__(self) -> str:
@@ -44,13 +50,36 @@ class Batch:
 
 
 def write(batch: Batch) -> str:
-    """A batch as the journal keeps it."""
-    return "\t".join((batch.kind, batch.name, batch.where, batch.command, batch.health_url))
+    """A batch as the journal keeps it: names, and never a command."""
+    return "\t".join((batch.kind, batch.name, batch.where, batch.health_url))
 
 
 def read(text: str) -> Batch:
-    """A batch from the journal."""
-    return Batch(*text.split("\t"))
+    """A batch from the journal.
+
+    Raises:
+        Incomplete: it does not name a container or a service.
+    """
+    parts = text.split("\t")
+    kind, name, where, url = parts if len(parts) == 4 else ("", "", "", "")
+    is_name, is_place = NAMES.get(kind, (CONTAINER, INSTANCE))
+    is_url = not url or HEALTH_URL.fullmatch(url)
+    if kind not in NAMES or not (is_name.fullmatch(name) and is_place.fullmatch(where) and is_url):
+        raise Incomplete(
+            f"the open rotation's record names {text!r} to be restarted, which is neither a container nor "
+            "a service: it was not written by this version of opskit, and is not obeyed",
+            "--restart none   goes on without restarting anything",
+        )
+    return Batch(kind, name, where, url)
+
+
+def is_readable(text: str) -> bool:
+    """Whether a batch from the journal names a container or a service."""
+    try:
+        read(text)
+    except Incomplete:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +88,18 @@ class Restarted:
 
     Attributes:
         is_about_login: what the app says is about its login, or cannot be understood.
+        is_unknown: it was not seen how it ended, or it was not carried out; a repeat may tell.
     """
 
     is_healthy: bool
     why: str = ""
     is_about_login: bool = True
+    is_unknown: bool = False
+
+    @classmethod
+    def lost(cls, why: str) -> Restarted:
+        """Not carried out, or not seen to be."""
+        return cls(False, why, is_about_login=False, is_unknown=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,33 +118,45 @@ class Containers:
     sleep: Callable[[float], None] = time.sleep
 
     def restart(self, batch: Batch) -> Restarted:
-        """Run the command, and ask for health until it is there."""
+        """Run the command that the container's own settings ask for, and wait until it is healthy."""
         road = self.roads(batch.where)
         try:
-            done = road.run(batch.command, timeout_s=COMMAND_LIMIT_S)
+            found = self._find(batch, road)
+            if found is None:
+                return Restarted(False, f"{batch.name} is not there", is_about_login=False)
+            command = command_of(found)
+            done = road.run(command, timeout_s=COMMAND_LIMIT_S)
         except TransportError as error:
-            return Restarted(False, error.sentence, is_about_login=False)
+            return Restarted.lost(error.sentence)
         if done.exit_status != 0:
             said = (done.stderr or done.stdout).strip().split("\n")[-1][:200]
             return Restarted(
-                False, f"{batch.command}: exit {done.exit_status}: {said}", is_about_login=False
+                False, f"{command}: exit {done.exit_status}: {said}", is_about_login=False
             )
         return self._wait(batch, road)
+
+    def _find(self, batch: Batch, road: Road) -> Container | None:
+        """The container as its instance describes it."""
+        found = parse(road.run(script(self._asked(batch)), timeout_s=PROBE_LIMIT_S).stdout)
+        return next((c for c in found.containers if c.name == batch.name), None)
 
     def _wait(self, batch: Batch, road: Road) -> Restarted:
         limit = time.monotonic() + self.healthy_within_s
         while True:
-            why, text = self._complaint(batch, road)
+            try:
+                why, text = self._complaint(batch, road)
+                ill = Restarted(False, why, self.about_login(text))
+            except TransportError as error:
+                why, ill = error.sentence, Restarted.lost(error.sentence)
             if not why:
                 return Restarted(True)
             if time.monotonic() > limit:
-                return Restarted(False, why, self.about_login(text))
+                return ill
             self.sleep(POLL_S)
 
-    def _complaint(self, batch: Batch, road: Road) -> tuple[str, str]:
-        """What is wrong, and what the app says of it; empty when nothing is."""
-        asked = ProbeRequest(
-            key="",
+    def _asked(self, batch: Batch) -> ProbeRequest:
+        return ProbeRequest(
+            key=secrets.token_hex(8),
             region=self.region,
             names=(),
             peers=(),
@@ -120,10 +168,10 @@ class Containers:
             login_to=None,
             login_source="",
         )
-        try:
-            found = parse(road.run(script(asked), timeout_s=PROBE_LIMIT_S).stdout)
-        except TransportError as error:
-            return error.sentence, ""
+
+    def _complaint(self, batch: Batch, road: Road) -> tuple[str, str]:
+        """What is wrong, and what the app says of it; empty when nothing is."""
+        found = parse(road.run(script(self._asked(batch)), timeout_s=PROBE_LIMIT_S).stdout)
         running = next((c for c in found.containers if c.name == batch.name), None)
         if running is None or running.status != "running":
             return f"{batch.name} is {running.status if running else 'not there'}", ""
@@ -168,7 +216,10 @@ class EcsServices:
                     return Restarted(not why, why)
                 self.sleep(SLOW_POLL_S)
         except AwsError as error:
-            return Restarted(False, f"{error.permission}: {error.code}", is_about_login=False)
+            why = f"{error.permission}: {error.code}"
+            if error.is_open:
+                return Restarted.lost(why)
+            return Restarted(False, why, is_about_login=False)
 
 
 def _rollout(reply: Mapping[str, object]) -> tuple[str, bool]:
@@ -188,6 +239,17 @@ def _rollout(reply: Mapping[str, object]) -> tuple[str, bool]:
         and found.get("runningCount") == found.get("desiredCount")
     )
     return ("", True) if is_done else (f"the deployment is not complete: {counts}", False)
+
+
+def command_of(found: Container) -> str:
+    """What makes a container read its settings anew, by what its instance says of it."""
+    own = found.setting("password")
+    return container_command(
+        found.name,
+        found.project_directory,
+        found.service,
+        is_fixed=own is not None and own.source == "config",
+    )
 
 
 def container_command(name: str, project_directory: str, service: str, *, is_fixed: bool) -> str:

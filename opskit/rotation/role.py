@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from opskit.errors import AwsError, Incomplete, TransportError
 from opskit.instance.door import Door
-from opskit.rotation.decide import Outcome
+from opskit.rotation.decide import Direction, Outcome
 from opskit.rotation.interface import Changed, Control, Login, Opening
 
 
@@ -15,7 +15,7 @@ class Role:
 
     Args:
         logins: who may change it, in the order in which they are tried.
-        still_wanted: reads the journal, while the lock is held.
+        still_wanted: reads the journal, while the lock is held: whether it still goes that way.
         limit_s: for every wait inside the server.
         resets: one of them is an administrator, who needs none of the passwords.
         partner: the role of which a new one becomes a member; None: none is made.
@@ -28,7 +28,7 @@ class Role:
         door: Door,
         opening: Opening,
         logins: Callable[[Login], Sequence[Login]],
-        still_wanted: Callable[[Login], bool],
+        still_wanted: Callable[[Direction], bool],
         limit_s: float,
         *,
         resets: bool,
@@ -42,11 +42,19 @@ class Role:
         """SQL is applied when it is accepted."""
         return Control(False, "")
 
-    def change(self, to: Login) -> Changed:
+    def change(
+        self,
+        to: Login,
+        direction: Direction = Direction.FORWARD,
+        works: Login | None = None,
+    ) -> Changed:
         """Change it as the first who can."""
         reasons: list[str] = []
         is_final = True
-        for login in self._logins(to):
+        logins = list(self._logins(to))
+        if works is not None and works.user == to.user and works not in logins:
+            logins.insert(0, works)
+        for login in logins:
             try:
                 done = self._door.engine.change_password(
                     self._door.server(),
@@ -56,7 +64,7 @@ class Role:
                     to.password,
                     member_of=self._partner,
                     lock=f"opskit {self._opening.published[0].name}",
-                    still_wanted=lambda: self._still_wanted(to),
+                    still_wanted=lambda: self._still_wanted(direction),
                     limit_s=self._limit_s,
                 )
             except (TransportError, Incomplete) as error:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 
 from opskit.engine.interface import LoginFailure
 from opskit.errors import AwsError, OpskitError
 from opskit.facts.interface import at_once
-from opskit.instance.door import Door
+from opskit.rotation.candidates import Candidates
 from opskit.rotation.decide import (
+    LOCKED_OUT,
+    OVERWRITTEN,
+    REPLACED,
+    UNHEALTHY,
     Accepts,
     Action,
     Direction,
@@ -23,13 +26,14 @@ from opskit.rotation.decide import (
     decide,
     learn,
 )
-from opskit.rotation.fence import Fence, TooOld
-from opskit.rotation.interface import Changed, Control, Login, Opening, Strategy
-from opskit.rotation.journal import Journal, Record
-from opskit.rotation.parameter import Parameters, Seen
+from opskit.rotation.fence import TooOld
+from opskit.rotation.interface import Changed, Control, Login, Opening
+from opskit.rotation.journal import SUPERSEDED, Record
+from opskit.rotation.parameter import Seen
 from opskit.rotation.restart import Batch, Restarted
 from opskit.rotation.window import Window
 from opskit.rotation.words import describe
+from opskit.rotation.world import Ending, Event, World
 
 POLL_S = 0.5
 """New processes fail from the moment the database applies the change until this notices it."""
@@ -37,86 +41,15 @@ SLOW_POLL_S = 5.0
 LONGEST_PAUSE_S = 8.0
 PUBLISH_TRIES = 3
 SLOW_WAY = "AWS answers too slowly for so short a fence (--fence), or this machine slept"
+NOT_VERIFIED = "app: not verified"
 WRITES_RECORDS = frozenset({Kind.JOIN, Kind.DECIDE, Kind.CLOSE, Kind.CLOSE_CLEAN})
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that a person or a program may want to know.
-
-    Attributes:
-        kind: step, wait or note.
-        name: of the step, such as `publish`.
-        seconds: how long the step took.
-        details: more for programs; never a secret.
-    """
-
-    kind: str
-    name: str
-    text: str
-    seconds: float | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a run ended.
-
-    Attributes:
-        direction: None: it stands open.
-        why: it stands open, or went back.
-        versions: of the parameters.
-        window_s: how long at the most new logins with the parameters' values could fail.
-        restarts_s: how long at the most a running app's new connections could fail; None: not known.
-        verified: what was seen to work with what the parameters hold.
-    """
-
-    direction: Direction | None
-    why: str
-    versions: tuple[int, ...]
-    window_s: float | None
-    restarts_s: float | None
-    verified: tuple[str, ...]
-
-
-class Verifier(Protocol):
-    """Asks the place where the app runs."""
-
-    def __call__(self) -> tuple[bool | None, str]:
-        """Whether the parameters' values log in from there; None: it cannot be asked, and why."""
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """Everything that a runner touches.
-
-    Attributes:
-        others: further passwords that the database may accept: the parameter's history and earlier
-            rotations, newest first. Asked for only when neither of the two logs in.
-        restart: restarts one batch.
-        ask_instance: logs in from where the app runs.
-        readers: host -> the way to it, of those that take the change later than the writer.
-    """
-
-    journal: Journal
-    parameters: Parameters
-    strategy: Strategy
-    door: Door
-    fence: Fence
-    others: Callable[[], Sequence[Login]]
-    restart: Callable[[Batch], Restarted]
-    ask_instance: Verifier
-    on_event: Callable[[Event], None]
-    readers: Mapping[str, Door] = field(default_factory=dict)
-    sleep: Callable[[float], None] = time.sleep
-    clock: Callable[[], float] = time.monotonic
 
 
 class Rotation:
     """A run of one rotation to its end, or to where it has to stop.
 
     Args:
-        batches: what is restarted, in this order.
+        batches: what is restarted, in this order; empty: nothing, and the app is not verified.
         me: what this runner has done so far.
         who: goes into every record that it writes.
         wait_s: the longest time without progress, the fence not counted.
@@ -144,6 +77,8 @@ class Rotation:
         self._quiet_since: float | None = None
         self._publish_tries = 0
         self._verified: dict[Which, list[str]] = {}
+        self._healthy: dict[Batch, str] = {}
+        self._candidates = Candidates(world, opening)
         self._why = ""
         self._window = Window()
 
@@ -192,12 +127,14 @@ class Rotation:
         reads: list[Callable[[], Any]] = [
             world.parameters.read,
             world.strategy.control,
-            self._accepts,
+            self._candidates.try_ours,
         ]
         seen: Seen
         control: Control
-        database: Accepts
-        seen, control, database = at_once(reads)
+        ours: Accepts | None
+        seen, control, ours = at_once(reads)
+        database = ours or self._candidates.try_others(seen)
+        self._why = self._candidates.why or self._why
         self._seen, self._control = seen, control
         now = world.clock()
         if not self._opening.takes_turns:
@@ -212,7 +149,7 @@ class Rotation:
         )
         world.fence.looked()
         record = self._record = world.journal.read(self._number)
-        decision = record.get("decision")
+        decision = record.decided_by
         if self._opening.takes_turns and (record.decision or self.me.wants) is Direction.BACK:
             # The other user's password is no obstacle: the present one's was never touched.
             database = Accepts.OLD if database is Accepts.NEW else database
@@ -224,17 +161,34 @@ class Rotation:
             is_pending=control.is_pending,
             is_settled=is_settled,
             parameter=seen.which,
-            was_published=any(
-                version != one.old_version
-                for version, one in zip(seen.versions, self._opening.published, strict=True)
-            ),
+            was_published=self._was_published(seen, record),
             fence_is_over=decision is not None
             and record.age_s(decision.at) > world.fence.seconds + 1,
+            held=seen.mark,
+            is_app_current=decision is not None and decision.body.get("app_runs_on") == seen.mark,
         )
 
-    def _decide(self, sight: Sight) -> Action:
+    def _was_published(self, seen: Seen, record: Record) -> bool:
+        """Whether any parameter was written since; one that was created again counts from 1 again."""
+        if any(
+            version != one.old_version
+            for version, one in zip(seen.versions, self._opening.published, strict=True)
+        ):
+            return True
+        opened_at = record.opened_at
+        return opened_at is not None and any(at and at > opened_at for at in seen.written_at)
+
+    def next_action(self, sight: Sight, wants: Direction) -> Action:
+        """What somebody who joins now would do next, and would not do."""
+        return self._decide(sight, Runner(wants, joined=True))
+
+    def stop_words(self, action: Action) -> str:
+        """Why that is to stop, with what was seen of it; empty where it is not."""
+        return self._stop_words(action.why) if action.kind is Kind.STOP else ""
+
+    def _decide(self, sight: Sight, me: Runner | None = None) -> Action:
         restarts, resets = bool(self._batches), self._world.strategy.resets
-        return decide(sight, self.me, restarts=restarts, resets=resets)
+        return decide(sight, me or self.me, restarts=restarts, resets=resets)
 
     def _try_to_look(self) -> tuple[Sight | None, str]:
         """A look, or why there was none."""
@@ -246,29 +200,6 @@ class Rotation:
                     f"it cannot be seen how far the rotation is: {error.permission}: {error.code}"
                 ) from None
             return None, f"{error.permission} failed: {error.code}"
-
-    def _accepts(self) -> Accepts:
-        """Which password logs in: the two of this rotation, then all others that are known."""
-        opening = self._opening
-        for accepts, login in ((Accepts.NEW, opening.new), (Accepts.OLD, opening.old)):
-            found = self._try(accepts, login)
-            if found is not None:
-                return found
-        for login in self._world.others():
-            found = self._try(Accepts.OTHER, login)
-            if found is not None:
-                return found
-        return Accepts.NONE
-
-    def _try(self, accepts: Accepts, login: Login) -> Accepts | None:
-        """One candidate; None when the database says that its password is wrong."""
-        done = self._world.door.try_login(login.user, login.password)
-        if done.succeeded:
-            return accepts
-        if done.failure is LoginFailure.PASSWORD:
-            return None
-        self._why = done.message
-        return Accepts.UNJUDGED
 
     def _act(self, action: Action) -> Outcome:
         started = self._world.clock()
@@ -299,22 +230,40 @@ class Rotation:
             body = {"kind": "join", **self._who}
             return self._write(f"slot-{self._record.free_slot}", body)
         if kind is Kind.CHANGE:
-            return self._change(action.to or Which.NEW)
+            return self._change(action)
         if kind is Kind.PUBLISH:
             return self._publish(action.to or Which.NEW)
         if kind is Kind.RESTART:
-            return self._restart(action.to or Which.NEW)
+            return self._restart(action)
         if kind is Kind.DECIDE and direction is not None:
-            self._why = action.why
-            return self._write("decision", {"direction": direction, "why": action.why, **self._who})
+            return self._write_decision(action, direction)
         return self._close(action)
 
-    def _change(self, to: Which) -> Outcome:
+    def _write_decision(self, action: Action, direction: Direction) -> Outcome:
+        self._why = action.why
+        body = {"direction": direction, "why": action.why, **self._who}
+        if self._batches and action.held:
+            body["app_runs_on"] = action.held
+        return self._write(SUPERSEDED if direction is Direction.SUPERSEDED else "decision", body)
+
+    def _change(self, action: Action) -> Outcome:
         self._window.changes(self._world.clock())
-        login = self._opening.new if to is Which.NEW else self._opening.old
-        done = self._world.strategy.change(login)
+        login = self._login_of(action.to or Which.NEW)
+        direction = action.direction or Direction.FORWARD
+        done = self._world.strategy.change(login, direction, self._candidates.works)
         self._sent_at = self._world.clock()
         return self._heard(done)
+
+    def _login_of(self, which: Which) -> Login:
+        """What is meant by a password; for another than the two, what the parameters were seen to hold."""
+        if which is Which.NEW:
+            return self._opening.new
+        if which is Which.OLD:
+            return self._opening.old
+        held = self._opening.login_in(self._seen.values) if self._seen else None
+        if held is None:
+            raise OpskitError("what the parameter holds is no login")
+        return held
 
     def _publish(self, to: Which) -> Outcome:
         began = self._world.clock()
@@ -332,23 +281,42 @@ class Rotation:
                 return Outcome.MISSED
         return outcome
 
-    def _restart(self, to: Which) -> Outcome:
+    def _restart(self, action: Action) -> Outcome:
+        """Restart every batch that is not yet healthy on this value.
+
+        One that is not healthy does not keep the rest from it, unless all go back at once.
+        """
+        to, held = action.to or Which.NEW, action.held
+        ill, lost = list[str](), list[str]()
         for batch in self._batches:
+            if self._healthy.get(batch) == held:
+                continue
             self._world.on_event(Event("wait", "restart", f"restarting {batch}"))
             done = self._world.restart(batch)
-            if not done.is_healthy:
-                self._why = done.why
-                if not done.is_about_login or not self._opening.was_healthy:
-                    # It has another cause; going back would not mend it.
-                    self.me = replace(self.me, stops_on_unhealthy=True)
-                return Outcome.UNHEALTHY
+            if done.is_healthy:
+                self._healthy[batch] = held
+                continue
+            (lost if done.is_unknown else ill).append(f"{batch}: {done.why}")
+            if not done.is_unknown and self._goes_back_after(done, to):
+                break
+        if ill or lost:
+            self._why = "; ".join([*ill, *lost])
+            return Outcome.UNHEALTHY if ill else Outcome.MISSED
         self._window.restarted(self._world.clock())
         self._verified.setdefault(to, []).append("the app is healthy")
         return Outcome.APPLIED
 
+    def _goes_back_after(self, done: Restarted, to: Which) -> bool:
+        """Whether an app that is not healthy is a reason to give the old password back."""
+        if not done.is_about_login or not self._opening.was_healthy:
+            # It has another cause; going back would not mend it.
+            self.me = replace(self.me, stops_on_unhealthy=True)
+        is_decided = self._record is not None and self._record.decision is not None
+        return to is Which.NEW and not is_decided and not self.me.stops_on_unhealthy
+
     def _close(self, action: Action) -> Outcome:
         assert action.direction is not None  # noqa: S101  both kinds of closing have one
-        held = Which.NEW if action.direction is Direction.FORWARD else Which.OLD
+        held = self._held_by(action.direction)
         works, why = self._world.ask_instance()
         if works is False:
             self._why = f"from the instance: {why}"
@@ -358,7 +326,8 @@ class Rotation:
             self._why = f"{behind} does not have the {held} password yet"
             return Outcome.MISSED
         place = f"login {self._world.door.words}"
-        verified = [*self._verified.get(held, []), place, *judged]
+        app = self._verified.get(held, []) if self._batches else [NOT_VERIFIED]
+        verified = [*app, place, *judged]
         verified.append("login from the instance" if works else f"not from the instance: {why}")
         self._verified[held] = verified = list(dict.fromkeys(verified))
         # The check took a while: this look is the final one.
@@ -376,9 +345,15 @@ class Rotation:
             return self._write("slot-2", {"kind": "close", **body})
         return self._write("done", body)
 
+    def _held_by(self, direction: Direction) -> Which:
+        """What the parameters hold at the end of a way."""
+        if direction is Direction.SUPERSEDED:
+            return self._seen.which if self._seen else Which.OTHER
+        return Which.NEW if direction is Direction.FORWARD else Which.OLD
+
     def _ask_readers(self, held: Which) -> tuple[str, list[str]]:
         """The reader that is still behind, and what is to be said of the others."""
-        login = self._opening.new if held is Which.NEW else self._opening.old
+        login = self._login_of(held)
         judged = []
         for host, door in self._world.readers.items():
             done = door.try_login(login.user, login.password)
@@ -401,7 +376,7 @@ class Rotation:
 
     def _say_wait(self, action: Action) -> None:
         text = action.why
-        decision = self._record.get("decision") if self._record else None
+        decision = self._record.decided_by if self._record else None
         if action.kind is Kind.HOLD and decision is not None and self._record is not None:
             left = self._world.fence.seconds + 1 - self._record.age_s(decision.at)
             text = (
@@ -422,20 +397,31 @@ class Rotation:
         record = self._record
         versions = self._seen.versions if self._seen else ()
         if action.kind is Kind.STOP:
-            why = (
-                f"{action.why}: {self._why}"
-                if self._why and self._why not in action.why
-                else action.why
+            why = self._stop_words(action.why)
+            window = self._window
+            return Ending(
+                None, why, versions, window.seconds, window.restarts_s, (), stop=action.why
             )
-            return Ending(None, why, versions, self._window.seconds, self._window.restarts_s, ())
         close = record.close if record else None
         direction = Direction(close.body["direction"]) if close else Direction.FORWARD
-        decision = record.get("decision") if record else None
+        decision = record.decided_by if record else None
         why = str(decision.body.get("why", "")) if decision else ""
-        held = Which.NEW if direction is Direction.FORWARD else Which.OLD
+        held = self._held_by(direction)
         verified = tuple(self._verified.get(held, ()))
         if not verified and close is not None:
             verified = tuple(close.body.get("verified", ()))
         return Ending(
             direction, why, versions, self._window.seconds, self._window.restarts_s, verified
         )
+
+    def _stop_words(self, why: str) -> str:
+        """Why it stops, with what was seen of it."""
+        if why in (OVERWRITTEN, REPLACED):
+            more = self._world.describe_writer()
+        elif why == LOCKED_OUT:
+            more = f"tried without success: {', '.join(self._candidates.tried)}"
+        elif why == UNHEALTHY:
+            more = f"still on a dead password, or not seen to be well: {self._why}"
+        else:
+            more = self._why
+        return f"{why}: {more}" if more and more not in why else why

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import socket
 import time
@@ -11,34 +12,40 @@ from dataclasses import replace
 from opskit import engine
 from opskit.config import Target
 from opskit.engine.interface import Engine, LoginFailure
-from opskit.errors import AwsError, Incomplete, OpskitError, TransportError, Unfinished
+from opskit.errors import AwsError, Incomplete, OpskitError, Unfinished
 from opskit.facts import identity
 from opskit.facts.interface import Known
-from opskit.facts.road import make_road, make_tunnel
 from opskit.instance.door import Door
-from opskit.instance.interface import OnProblem, Road, Tunnel
-from opskit.instance.probe import ProbeRequest, parse, script
-from opskit.rotation.decide import Direction, Outcome, Runner, Which
+from opskit.rotation.decide import REPAIRABLE, Direction, Outcome, Runner, Which
 from opskit.rotation.fence import Fence, TooOld
 from opskit.rotation.interface import Accounts, Login, Opening, Strategy
 from opskit.rotation.journal import Journal, Record
 from opskit.rotation.known import KnownLogins
 from opskit.rotation.managed import ManagedRotation, ManagedWorld
 from opskit.rotation.master import Master
-from opskit.rotation.parameter import Parameters
+from opskit.rotation.parameter import Parameters, describe_writer
 from opskit.rotation.parameter_key import KeyChoice, find_key
-from opskit.rotation.plan import Plan, Wishes
+from opskit.rotation.plan import Overtaken, Plan, Wishes
 from opskit.rotation.preflight import make_plan
 from opskit.rotation.repair import Repair, may_set_master, new_login, propose, propose_supplied
 from opskit.rotation.repair_changes import apply_repair, changes_of, combine
-from opskit.rotation.restart import Batch, Containers, EcsServices, Restarted, read
+from opskit.rotation.restart import (
+    Batch,
+    Containers,
+    EcsServices,
+    Restarted,
+    is_readable,
+    read,
+)
 from opskit.rotation.role import Role
-from opskit.rotation.runner import Ending, Event, Rotation, World
-from opskit.rotation.situation import Situation, Standing
+from opskit.rotation.runner import Rotation
+from opskit.rotation.situation import Situation, Standing, stop_advice
 from opskit.rotation.surroundings import Surroundings, look_around
+from opskit.rotation.trust import Trust, judge
+from opskit.rotation.ways import Ways
+from opskit.rotation.world import Ending, Event, World
 from opskit.secret import Secret
 
-PROBE_LIMIT_S = 25.0
 OPEN_TRIES = 5
 OPEN_PAUSE_S = 0.5
 BELONGS_TO_LOGIN = frozenset({LoginFailure.PASSWORD, LoginFailure.OTHER, LoginFailure.ROLE_REFUSED})
@@ -52,6 +59,7 @@ class Service:
         wait_s: the longest time without progress.
         healthy_within_s: so long a restarted batch has to become healthy.
         stops_on_unhealthy: keep both passwords and ask when the app does not become healthy.
+        sleep, clock: what all waiting goes by.
     """
 
     def __init__(
@@ -65,24 +73,27 @@ class Service:
         healthy_within_s: float,
         stops_on_unhealthy: bool,
         on_event: Callable[[Event], None],
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._sleep, self._clock = sleep, clock
         self._target, self._aws, self._fence = target, aws, fence
-        self._ca_file, self._wait_s = ca_file, wait_s
+        self._wait_s = wait_s
         self._healthy_within_s = healthy_within_s
         self._stops_on_unhealthy, self._on_event = stops_on_unhealthy, on_event
         self._ssm = aws.client("ssm")
         self._changing = aws.changing("ssm", fence.check)
-        self.journal = Journal(self._ssm, self._changing, target.parameters["password"])
+        password = target.parameters["password"]
+        self.journal = Journal(self._ssm, self._changing, password, sleep, clock)
         self._known = KnownLogins(target, aws, self.journal)
-        self._doors: dict[tuple[object, ...], Door] = {}
-        self._app_id, self._said = "", set[str]()
+        self._said = set[str]()
+        self._ways = Ways(target, aws, ca_file, self._note)
         self.standing = Standing.NOTHING
         """What may stand open because of us."""
 
     def close(self) -> None:
         """End what was opened on the way."""
-        for door in self._doors.values():
-            door.close()
+        self._ways.close()
 
     def unfinished(self) -> Record | None:
         """The rotation that stands open, if one does."""
@@ -109,7 +120,7 @@ class Service:
 
     def plan(self, around: Surroundings, wishes: Wishes) -> Plan:
         """Judge, and say what would be done."""
-        door = self._door_of(around)
+        door = self._ways.door_of(around)
         return make_plan(
             around,
             wishes,
@@ -124,14 +135,15 @@ class Service:
         """Open the rotation, and go forward.
 
         Raises:
-            Incomplete: somebody else has just opened one.
+            Overtaken: somebody else has just opened one.
+            Incomplete: the journal cannot be written.
         """
         opening = plan.opening
         assert opening is not None  # noqa: S101  a plan with problems is not begun
         number, outcome = plan.number, Outcome.UNKNOWN
         is_entitled, self.standing = True, Standing.ROTATION
         for tried in range(OPEN_TRIES):
-            time.sleep(OPEN_PAUSE_S * tried)
+            self._sleep(OPEN_PAUSE_S * tried)
             outcome = self._open(number, opening, is_first=is_entitled)
             if outcome not in (Outcome.UNKNOWN, Outcome.MISSED):
                 break
@@ -139,10 +151,10 @@ class Service:
         if outcome is not Outcome.APPLIED:
             if outcome is not Outcome.UNKNOWN:
                 self.standing = Standing.NOTHING
+            if outcome is Outcome.EXISTS:
+                raise Overtaken
             raise Incomplete(
-                "somebody else has just begun a rotation"
-                if outcome is Outcome.EXISTS
-                else "AWS did not say whether the rotation was opened",
+                "AWS did not say whether the rotation was opened",
                 "opskit rotate-password --status   shows it",
             )
         who = {"run": opening.run, "by": opening.by, "where": opening.where}
@@ -186,10 +198,12 @@ class Service:
             changing=self._aws.changing("rds", self._fence.check),
             secrets=secrets,
             parameters=lambda one: Parameters(self._ssm, self._changing, (one,)),
-            door=self._door_of(around),
+            door=self._ways.door_of(around),
             fence=self._fence,
             restart=self._restart(around.spoken),
-            ask_instance=lambda: self._ask_instance(app, around.host, around.port, around.spoken),
+            ask_instance=lambda: self._ways.ask_instance(
+                app, around.host, around.port, around.spoken
+            ),
             on_event=self._on_event,
         )
         self.standing = Standing.MANAGED
@@ -201,19 +215,51 @@ class Service:
             self.standing = Standing.NOTHING
             raise
 
-    def go_on(self, record: Record, direction: Direction) -> Ending:
-        """Join an open rotation and bring it to its end."""
+    def go_on(
+        self,
+        record: Record,
+        direction: Direction,
+        *,
+        takes_over: bool = False,
+        restarts: bool = True,
+    ) -> Ending:
+        """Join an open rotation and bring it to its end.
+
+        Args:
+            takes_over: it is ended where others have replaced the password.
+            restarts: what its record names is restarted; else the app is not verified.
+        """
         opening = self._opening(record)
         self.standing = Standing.ROTATION
         caller = identity.read(self._aws.client("sts"))
         who = {"run": secrets.token_hex(8), "by": caller.arn, "where": socket.gethostname()}
-        me = Runner(direction, stops_on_unhealthy=self._stops_on_unhealthy)
+        me = Runner(direction, stops_on_unhealthy=self._stops_on_unhealthy, takes_over=takes_over)
+        if not restarts:
+            opening = replace(opening, batches=())
         return self._rotation(record.number, opening, me, who).run()
 
-    def is_overwritten(self, record: Record) -> bool:
-        """Whether somebody else has written the parameters of an open rotation."""
-        published = self._opening(record).published
-        return Parameters(self._ssm, self._changing, published).read().which is Which.OTHER
+    def trust(self, record: Record) -> Trust:
+        """What speaks against obeying the record of an open rotation."""
+        path = f"{self.journal.path}/{record.number}/open"
+        return judge(self._aws, self._target, self._opening(record), path)
+
+    def is_repairable(self, record: Record) -> bool:
+        """Whether an open rotation, if it is this target's, waits for what `repair` does."""
+        if self.trust(record).problems:
+            return False
+        situation = self.situation(record)
+        is_absent = situation.sight.parameter is Which.ABSENT
+        return situation.stop in REPAIRABLE or is_absent
+
+    def advise(self, stop: str) -> str:
+        """What gets the open rotation going again that has stopped; empty where going on is enough."""
+        flags = self._target.flags
+        command = f"opskit rotate-password {flags}".rstrip()
+        with contextlib.suppress(AwsError, OpskitError):
+            record = self.unfinished()
+            if stop and record is not None:
+                return "\n".join(stop_advice(stop, self._opening(record), command, flags))
+        return ""
 
     def openers(self) -> dict[int, tuple[str, str]]:
         """Number of a rotation -> who opened it, and its strategy."""
@@ -222,9 +268,13 @@ class Service:
     def situation(self, record: Record) -> Situation:
         """How far an open rotation is, without touching it."""
         opening = self._opening(record)
-        rotation = self._rotation(record.number, opening, Runner(Direction.FORWARD), {})
+        shown = opening if all(map(is_readable, opening.batches)) else replace(opening, batches=())
+        rotation = self._rotation(record.number, shown, Runner(Direction.FORWARD), {})
         sight = rotation.look()
-        return Situation(record, opening, sight, rotation.control_words)
+        action = rotation.next_action(sight, Direction.FORWARD)
+        stops = rotation.stop_words(action)
+        stop = action.why if stops else ""
+        return Situation(record, opening, sight, rotation.control_words, stops, stop)
 
     def repair(
         self, around: Surroundings, supplied: Secret | None = None, *, makes_new: bool = False
@@ -235,7 +285,7 @@ class Service:
             supplied: a password that was given; then only this is tried, after the present value.
             makes_new: where no password logs in, a generated one is set through RDS.
         """
-        door, region = self._door_of(around), self._aws.region
+        door, region = self._ways.door_of(around), self._aws.region
         if supplied is not None:
             return propose_supplied(around, door, Login(around.user, supplied), region)
         new = new_login(around) if makes_new and may_set_master(around) else None
@@ -262,7 +312,7 @@ class Service:
         """
         self.standing = Standing.REPAIR
         changes = changes_of(around, self._aws, self._fence)
-        apply_repair(repair, around, changes, self._door_of(around), self._wait_s)
+        apply_repair(repair, around, changes, self._ways.door_of(around), self._wait_s)
         self.standing = Standing.NOTHING
 
     def combine(self, around: Surroundings, name: str) -> None:
@@ -274,6 +324,14 @@ class Service:
         self._fence.looked()
         combine(around, name, self._changing)
 
+    def previous_password(self, user: str) -> Secret:
+        """A user's password before its last rotation.
+
+        Raises:
+            Incomplete: none is written down.
+        """
+        return self._known.previous(user)
+
     def prune(self) -> list[int]:
         """Delete what is old enough; a right that is missing for it is no failure."""
         self._fence.looked()
@@ -281,7 +339,7 @@ class Service:
 
     def _opening(self, record: Record) -> Opening:
         try:
-            return self.journal.opening(record.number)
+            return self.journal.opening(record.number, is_listed=record.opened_at is not None)
         except AwsError as error:
             raise Incomplete(
                 f"the open rotation {record.number} cannot be read: {error.permission}: {error.code}",
@@ -292,24 +350,31 @@ class Service:
         self, number: int, opening: Opening, me: Runner, who: Mapping[str, str]
     ) -> Rotation:
         spoken = engine.for_rds_engine(opening.engine)
-        door = self._door(
+        door = self._ways.door(
             spoken, opening.host, opening.port, opening.database,
             opening.instance, opening.instance or "",
         )  # fmt: skip
         world = World(
             journal=self.journal,
-            parameters=Parameters(self._ssm, self._changing, opening.published),
+            parameters=Parameters(
+                self._ssm, self._changing, opening.published, self._sleep, self._clock
+            ),
             strategy=self._strategy(number, opening, door),
             door=door,
             fence=self._fence,
             others=self._known.others(opening),
+            describe_writer=lambda: "; ".join(
+                describe_writer(self._ssm, one.name) for one in opening.published
+            ),
             restart=self._restart(spoken),
-            ask_instance=lambda: self._ask_instance(
+            ask_instance=lambda: self._ways.ask_instance(
                 opening.instance, opening.host, opening.port, spoken
             ),
             on_event=self._on_event,
+            sleep=self._sleep,
+            clock=self._clock,
             readers={
-                host: self._door(
+                host: self._ways.door(
                     spoken, host, opening.port, opening.database,
                     opening.instance, opening.instance or "",
                 )
@@ -330,10 +395,9 @@ class Service:
                 return [opening.old if to is opening.new else opening.new, *admin]
             return [*admin, *self._known.of_journal(to.user)]
 
-        def still_wanted(to: Login) -> bool:
+        def still_wanted(direction: Direction) -> bool:
             self._fence.looked()
             record = self.journal.read(number)
-            direction = Direction.FORWARD if to is opening.new else Direction.BACK
             if record.close is not None:
                 return False
             return record.decision is direction or (
@@ -352,7 +416,7 @@ class Service:
 
     def _restart(self, spoken: Engine) -> Callable[[Batch], Restarted]:
         containers = Containers(
-            self._road,
+            self._ways.road,
             self._aws.region,
             lambda text: spoken.classify(text) in BELONGS_TO_LOGIN,
             self._healthy_within_s,
@@ -366,72 +430,6 @@ class Service:
             return containers.restart(batch)
 
         return restart
-
-    def _ask_instance(
-        self, instance: str | None, host: str, port: int, spoken: Engine
-    ) -> tuple[bool | None, str]:
-        """Let the instance read the parameters by itself, and log in with what they hold."""
-        if instance is None or self._target.via == "none":
-            return None, "no instance was asked"
-        asked = ProbeRequest(
-            key=secrets.token_hex(8),
-            region=self._aws.region,
-            names=(),
-            peers=(),
-            talk_to=None,
-            conversations=(),
-            parameters=self._target.parameters,
-            container=self._target.container or "-",
-            health_url=None,
-            login_to=(host, port),
-            login_source=spoken.instance_login_source(),
-        )
-        try:
-            done = self._road(instance).run(script(asked), timeout_s=PROBE_LIMIT_S)
-        except TransportError as error:
-            return None, error.sentence
-        found = parse(done.stdout)
-        attempt = next((a for a in found.attempts if a.who == "parameters"), None)
-        if attempt is None:
-            why = next((why for topic, why in found.cannot if topic.startswith("login")), "")
-            return None, why or "it did not try"
-        if attempt.succeeded:
-            return True, ""
-        wrong = spoken.classify(attempt.message, attempt.sqlstate) is LoginFailure.PASSWORD
-        return (False if wrong else None), attempt.message
-
-    def _road(self, instance_id: str) -> Road:
-        target = self._target
-        if instance_id != self._app_id and target.ssh_host:
-            # It names one host; another instance is gone to by its own address.
-            target = replace(target, ssh_host=None)
-        return make_road(target, self._aws.client, instance_id)
-
-    def _door_of(self, around: Surroundings) -> Door:
-        app = around.app.value.instance if isinstance(around.app, Known) else None
-        return self._door(
-            around.spoken, around.host, around.port, around.name,
-            app.instance_id if app else None, app.label if app else "",
-        )  # fmt: skip
-
-    def _door(
-        self, spoken: Engine, host: str, port: int, database: str, instance: str | None, label: str
-    ) -> Door:
-        """The way to a database; one for all who ask for the same."""
-
-        def open_tunnel(on_problem: OnProblem) -> Tunnel:
-            assert instance is not None  # noqa: S101  there is no such function without one
-            client = self._aws.client
-            return make_tunnel(self._target, client, instance, host, port, on_problem)
-
-        self._app_id = instance or self._app_id
-        key = (host, port, database, instance)
-        if key not in self._doors:
-            opener = open_tunnel if instance and self._target.via != "none" else None
-            self._doors[key] = Door(
-                spoken, host, port, database, self._ca_file, opener, label, self._note
-            )
-        return self._doors[key]
 
     def _group_members(self, name: str) -> Sequence[str]:
         """The instances in service of an Auto Scaling group."""

@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from opskit.rotation.decide import Accepts, Direction, Sight, Which
+from opskit.checks.value_fix import by_administrator
+from opskit.rotation.decide import (
+    LOCKED_OUT,
+    REPAIRABLE,
+    REPLACED,
+    UNHEALTHY,
+    Accepts,
+    Direction,
+    Sight,
+    Which,
+)
 from opskit.rotation.interface import Opening
 from opskit.rotation.journal import Record
 
@@ -26,17 +36,26 @@ class Standing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """How far an open rotation is."""
+    """How far an open rotation is.
+
+    Attributes:
+        stops: why nobody can go on with it now, with what was seen of that; empty when somebody can.
+        stop: the same as `decide` says it.
+    """
 
     record: Record
     opening: Opening
     sight: Sight
     control: str
+    stops: str = ""
+    stop: str = ""
 
 
 def is_urgent(situation: Situation) -> bool:
     """Whether what the parameters hold does not log in now."""
     database, parameter = situation.sight.database, situation.sight.parameter
+    if parameter is Which.ABSENT:
+        return True
     if situation.opening.takes_turns:
         return parameter is Which.MIXED
     return database in (Accepts.NEW, Accepts.OLD) and str(database) != str(parameter)
@@ -46,6 +65,10 @@ def resume_words(situation: Situation) -> str:
     """What `--resume` would do now."""
     sight, opening = situation.sight, situation.opening
     name, user = opening.published[0].name, opening.new.user
+    if situation.stops:
+        return f"stops: {situation.stops}"
+    if sight.decision is Direction.SUPERSEDED:
+        return f"lets the database follow what {name} holds, and closes"
     if sight.decision is Direction.BACK:
         return "goes on going back, which was decided"
     if sight.decision is Direction.FORWARD:
@@ -62,8 +85,15 @@ def resume_words(situation: Situation) -> str:
 def rollback_words(situation: Situation, fence_s: float) -> str:
     """What `--rollback` would do now."""
     sight, opening = situation.sight, situation.opening
+    if situation.stops:
+        return f"stops: {situation.stops}"
     if sight.decision is Direction.FORWARD:
-        return "is too late: forward was decided; another rotation can bring the old password back"
+        return (
+            "is too late: forward was decided. --resume closes it; then --previous-password gives the "
+            "old password back, in a rotation of its own"
+        )
+    if sight.decision is Direction.SUPERSEDED:
+        return "is too late: others have replaced the password"
     closes = f"and closes after {_duration(fence_s)}"
     is_untouched = sight.database is Accepts.OLD or opening.takes_turns
     if is_untouched and sight.parameter is Which.OLD:
@@ -74,6 +104,35 @@ def rollback_words(situation: Situation, fence_s: float) -> str:
     if sight.was_published:
         parts.append(f"writes it back to {opening.published[0].name}, restarts the app")
     return f"{', '.join(parts)}, {closes}"
+
+
+def stop_advice(stop: str, opening: Opening, command: str, flags: str) -> list[str]:
+    """What gets a rotation going again that has stopped, one a line; empty where going on is enough.
+
+    Args:
+        stop: why, as `decide` says it.
+        command: `opskit rotate-password` with the target's flags.
+    """
+    repair = f"opskit rotate-password repair {flags}".rstrip()
+    if stop == LOCKED_OUT:
+        return [
+            by_administrator(opening.old.user, "the password that the parameter holds"),
+            f"{repair} --password-stdin   or this: writes a password that you know to log in",
+            f"{command} --resume   goes on afterwards",
+        ]
+    if stop == REPLACED:
+        return [f"{command} --resume --take-over   ends this rotation; what is there now stays"]
+    if stop in REPAIRABLE:
+        return [
+            f"{repair}   writes what logs in to the parameter",
+            f"{command} --resume   goes on afterwards",
+        ]
+    if stop == UNHEALTHY:
+        return [
+            f"{command} --resume   restarts what is not healthy once more",
+            f"{command} --resume --restart none   closes without looking at the app",
+        ]
+    return []
 
 
 def _duration(seconds: float) -> str:

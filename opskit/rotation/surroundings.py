@@ -17,7 +17,7 @@ from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
 from opskit.facts.identity import Identity
-from opskit.facts.interface import Fact, RunKey, Ssm, Unknown, at_once, pages
+from opskit.facts.interface import Fact, RunKey, Ssm, Unknown, at_once, pages, refuse_bug
 from opskit.facts.parameters import Parameters, is_shared, part
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbCluster, DbClusters, DbInstance, DbInstances
@@ -201,6 +201,7 @@ def _readers(snapshot: Snapshot, cluster: DbCluster | None) -> tuple[str, ...]:
 def _needed(snapshot: Snapshot, kind: type, words: str) -> Any:
     fact = snapshot.get(kind)
     if isinstance(fact, Unknown):
+        refuse_bug(fact)
         missing = f"missing: {', '.join(fact.missing)}" if fact.missing else ""
         raise Incomplete(f"nothing can be rotated without knowing {words}: {fact.reason}", missing)
     return fact.value
@@ -231,6 +232,9 @@ def read_parameter(ssm: Ssm, name: str) -> tuple[Secret, Any]:
         if error.code == "ParameterNotFound":
             raise TargetError(f"there is no parameter {name}") from None
         raise Incomplete(f"{name} cannot be read: {error.permission}: {error.code}") from None
+    if not rows or not versions:
+        # Deleted between the first read and this one.
+        raise TargetError(f"there is no parameter {name}")
     row = dict(rows[0])
     current = max(int(v["Version"]) for v in versions)
     row["Version"] = current

@@ -135,6 +135,6 @@ def test_an_open_rotation_is_gone_on_with(
     fake: Fake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(Service, "unfinished", lambda _: object())
-    monkeypatch.setattr(Service, "is_overwritten", lambda *_: False)
+    monkeypatch.setattr(Service, "is_repairable", lambda *_: False)
     assert run("--yes") == ExitStatus.UNFINISHED
     assert "--status" in capsys.readouterr().err

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
+import click
 import pytest
 
 from opskit.cli import main, rotate_password
@@ -13,12 +16,14 @@ from opskit.cli.rotation_output import Output
 from opskit.cli.terminal import Spinner
 from opskit.config import Target
 from opskit.errors import AwsError, ExitStatus, Incomplete, OpskitError
-from opskit.rotation.decide import Direction
+from opskit.rotation.decide import REPLACED, Accepts, Direction, Sight, Which
 from opskit.rotation.fence import Fence
-from opskit.rotation.plan import Plan
-from opskit.rotation.runner import Ending
+from opskit.rotation.journal import Journal, Record
+from opskit.rotation.plan import Overtaken, Plan
 from opskit.rotation.service import Service
-from opskit.rotation.situation import Standing
+from opskit.rotation.situation import Situation, Standing
+from opskit.rotation.trust import Trust
+from opskit.rotation.world import Ending
 from tests.rotation.test_records import opening
 
 TARGET = Target("linkbox", {"password": "/l/p"}, "/l")
@@ -115,10 +120,14 @@ def test_a_bug_in_the_middle_names_the_way_on(
     assert ("--resume" in said) is (standing is Standing.ROTATION)
 
 
-@pytest.mark.parametrize(("words", "warns"), [(["--fence", "30"], True), ([], False)])
+@pytest.mark.parametrize(
+    ("words", "environment", "source"),
+    [(["--fence", "30"], "", "--fence 30"), ([], "1", "OPSKIT_ROTATION_FENCE 1"), ([], "", "")],
+)
 def test_a_shorter_fence_says_what_is_risked(
     words: list[str],
-    warns: bool,
+    environment: str,
+    source: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -127,8 +136,11 @@ def test_a_shorter_fence_says_what_is_risked(
     monkeypatch.setattr(Service, "close", lambda _: None)
     monkeypatch.setattr(Service, "standing", Standing.NOTHING, raising=False)
     monkeypatch.setattr(Service, "unfinished", lambda _: None)
+    monkeypatch.setenv("OPSKIT_ROTATION_FENCE", environment)
     assert main.run(["rotate-password", "--prefix", "/l", "--resume", *words]) == 0
-    assert ("may undo this one" in capsys.readouterr().out.replace("\n           ", "")) is warns
+    said = capsys.readouterr().out.replace("\n           ", "")
+    assert ("may undo this one" in said) is bool(source)
+    assert source in said
 
 
 class Accounts:
@@ -166,3 +178,138 @@ def test_a_rotation_that_was_not_opened_does_not_stand_open(
     with pytest.raises(Incomplete, match="not authorized"):
         service.begin(Plan(opening=opening(), number=1))
     assert service.standing is standing
+
+
+HER = "arn:aws:iam::1:user/her"
+SIGHT = Sight(None, False, False, Accepts.OLD, False, True, Which.OLD, False, False, held="1")
+RECORD = Record(1, None, (), datetime(2026, 1, 1, tzinfo=UTC))
+
+
+class Open:
+    """A service with an open rotation: what it was told to do, and what it then says."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, trust: Trust, *endings: Ending) -> None:
+        self.trust, self.endings, self.asked = trust, list(endings), list[dict[str, Any]]()
+        monkeypatch.setattr(rotate_password, "make_target", lambda _: TARGET)
+        for name, value in {
+            "__init__": lambda *_, **__: None,
+            "close": lambda _: None,
+            "unfinished": lambda _: RECORD,
+            "trust": lambda *_: self.trust,
+            "situation": lambda *_: Situation(RECORD, opening(), SIGHT, ""),
+            "advise": lambda *_: "",
+            "prune": lambda _: [],
+            "journal": Journal(None, None, "/l/p"),  # type: ignore[arg-type]
+            "go_on": lambda _, __, direction, **how: self.go_on(direction=direction, **how),
+        }.items():
+            monkeypatch.setattr(Service, name, value, raising=False)
+        monkeypatch.setattr(Service, "standing", Standing.NOTHING, raising=False)
+
+    def go_on(self, **how: Any) -> Ending:
+        self.asked.append(how)
+        return self.endings.pop(0)
+
+
+def run(*words: str) -> int:
+    return main.run(["rotate-password", "--prefix", "/l", *words])
+
+
+def test_somebody_elses_rotation_is_joined_by_consent_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake = Open(monkeypatch, Trust(writer=HER, doubts=("it goes through i-9",)), ENDING)
+    assert run("--resume", "--yes") == ExitStatus.UNFINISHED
+    said = capsys.readouterr()
+    assert fake.asked == [], "--yes is no consent to that"
+    assert HER in said.err
+    assert "--take-over" in said.err
+    assert "it goes through i-9" in said.out
+    assert run("--resume", "--yes", "--take-over") == ExitStatus.HEALTHY
+    assert [how["takes_over"] for how in fake.asked] == [True]
+
+
+def test_on_a_terminal_it_is_shown_and_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake = Open(monkeypatch, Trust(writer=HER), ENDING)
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    questions: list[str] = []
+    monkeypatch.setattr(click, "confirm", lambda text, **_: (questions.append(text), True)[1])
+    assert run("--resume") == ExitStatus.HEALTHY
+    assert HER in questions[0]
+    assert len(fake.asked) == 1
+    said = capsys.readouterr().out
+    assert "container web on i-1" in said
+    assert "h:5432" in said
+
+
+def test_a_forged_record_is_never_obeyed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake = Open(monkeypatch, Trust(problems=("it writes /other/secret",), writer=HER), ENDING)
+    assert run("--resume", "--yes", "--take-over") == ExitStatus.UNFINISHED
+    assert fake.asked == []
+    assert "it writes /other/secret" in capsys.readouterr().err
+    monkeypatch.setattr(Service, "situation", lambda *_: pytest.fail("it looked by it"))
+    assert run("--status") == ExitStatus.UNFINISHED
+    assert HER in capsys.readouterr().err
+
+
+OVERTAKEN = Ending(None, f"{REPLACED}: version 7 by {HER}", (7,), None, None, (), stop=REPLACED)
+SUPERSEDED = Ending(Direction.SUPERSEDED, "replaced", (7,), None, None, ())
+OURS = Trust(writer="me", is_ours=True)
+
+
+def test_what_others_have_replaced_is_ended_by_consent(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Open(monkeypatch, OURS, OVERTAKEN)
+    assert run("--resume", "--yes") == ExitStatus.UNFINISHED
+    assert HER in capsys.readouterr().err
+    fake = Open(monkeypatch, OURS, OVERTAKEN, SUPERSEDED)
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(click, "confirm", lambda *_, **__: True)
+    assert run("--resume") == ExitStatus.HEALTHY
+    assert [how["takes_over"] for how in fake.asked] == [False, True]
+    assert "superseded" in capsys.readouterr().out
+    Open(monkeypatch, OURS, SUPERSEDED)
+    assert run("--resume", "--yes") == ExitStatus.FAULT, "it went another way than was asked for"
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+def test_two_people_seconds_apart(
+    is_over: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second finds none open, and when the plan is made there is one."""
+    Open(monkeypatch, OURS)
+    seen = [None, None if is_over else RECORD]
+    monkeypatch.setattr(Service, "unfinished", lambda _: seen.pop(0))
+    monkeypatch.setattr(rotate_password, "_begin", raise_overtaken)
+    assert run("--yes") == ExitStatus.UNFINISHED
+    said = capsys.readouterr()
+    assert "somebody else has just begun a rotation" in said.out + said.err
+    assert "bug" not in said.out + said.err
+    assert ("OPEN  rotation 1" in said.out) is not is_over
+
+
+def raise_overtaken(*_: object) -> int:
+    raise Overtaken
+
+
+def test_an_open_rotation_restarts_what_it_was_begun_with(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unverified = replace(ENDING, verified=("app: not verified", "login from here"))
+    fake = Open(monkeypatch, OURS, unverified)
+    assert run("--resume", "--yes", "--restart", "container:web") == ExitStatus.USAGE
+    assert run("--resume", "--yes", "--restart", "none") == ExitStatus.HEALTHY
+    assert [how["restarts"] for how in fake.asked] == [False]
+    said = capsys.readouterr().out
+    assert "app: not verified" in said
+    assert "the app was not restarted" in said
+
+
+def test_two_sources_of_a_password_exclude_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    Open(monkeypatch, OURS)
+    monkeypatch.setattr(Service, "unfinished", lambda _: None)
+    assert run("--password-stdin", "--previous-password") == ExitStatus.USAGE

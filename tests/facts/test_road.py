@@ -104,7 +104,7 @@ def test_the_named_host_is_one_instance(instance: str, host: str | None) -> None
         stops_on_unhealthy=False,
         on_event=lambda _: None,
     )
-    service._door(None, "db", 5432, "linkbox", "i-app", "app")  # type: ignore[arg-type]
-    road = service._road(instance)
+    service._ways.door(None, "db", 5432, "linkbox", "i-app", "app")  # type: ignore[arg-type]
+    road = service._ways.road(instance)
     assert isinstance(road, Ssh)
     assert road._route._target.ssh_host == host  # type: ignore[attr-defined]

@@ -14,6 +14,9 @@ from functools import cache
 from typing import NamedTuple
 
 from opskit.rotation.decide import (
+    LOCKED_OUT,
+    REPAIRABLE,
+    UNHEALTHY,
     Accepts,
     Action,
     Direction,
@@ -28,7 +31,12 @@ from opskit.rotation.decide import (
 
 
 class Rotation(NamedTuple):
-    """One rotation's records."""
+    """One rotation's records.
+
+    Attributes:
+        is_superseded: somebody has agreed that others have overtaken it.
+        is_written: the parameter was written since it was opened; is_rewritten: since it was decided.
+    """
 
     new: str
     old: str
@@ -36,10 +44,17 @@ class Rotation(NamedTuple):
     closed: Direction | None = None
     is_joined: bool = False
     is_clean: bool = False
+    is_superseded: bool = False
+    is_written: bool = False
+    is_rewritten: bool = False
 
 
 class Request(NamedTuple):
-    """What may be under way: `mod` and `put` with a value, and the journal's creates."""
+    """What may be under way: `mod` and `put` with a value, and the journal's creates.
+
+    Attributes:
+        direction: of a `decide`, whether the parameter was written after the look that it rests on.
+    """
 
     kind: str
     value: str
@@ -48,12 +63,17 @@ class Request(NamedTuple):
 
 
 class Actor(NamedTuple):
-    """One process: idle, opening, run, dead, finished, stuck."""
+    """One process: idle, opening, run, dead, finished, stuck.
+
+    Attributes:
+        old: for opening, the password that it has seen to log in.
+    """
 
     state: str
     number: int = 0
     me: Runner | None = None
     action: Action | None = None
+    old: str = ""
 
 
 class State(NamedTuple):
@@ -61,7 +81,11 @@ class State(NamedTuple):
 
     Attributes:
         database: the login that it accepts of each user; where users take turns there are two.
+        parameter: empty when it was deleted.
         running: the login with which the app was last started.
+        person: what somebody will still do by hand, in this order: P, D, A for parameter, database, app.
+        deletions: how often the parameter may still be deleted.
+        is_foreign: that somebody did something after the newest rotation was closed.
     """
 
     database: tuple[str, ...]
@@ -76,6 +100,9 @@ class State(NamedTuple):
     delays: int
     restarts: int
     running: str = "0"
+    person: str = ""
+    deletions: int = 0
+    is_foreign: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,6 +114,16 @@ class Rules:
         shows_late: an accepted change does not show for a while.
         takes_turns: two users in turn, both in one parameter.
         idle_is_idle: a rotation begins only when no process uses the user whose turn it is.
+        restarts: the app is restarted; else it starts anew whenever it likes.
+        person: what somebody does by hand, and may leave off anywhere.
+        deletions: how often the parameter is deleted.
+        restart_must_succeed: the app not healthy is not done on the way back either.
+        lost_is_not_done: nor is a restart whose transport failed.
+        supersedes: what others have put in both places ends a rotation.
+        fence_supersedes: not before nothing of ours can still arrive.
+        recreates: a parameter that was deleted is created again.
+        sees_rewrites: a decision for the new password says nothing of the app once the parameter was
+            written again.
     """
 
     rotations: int = 2
@@ -106,8 +143,20 @@ class Rules:
     join_is_unclean: bool = True
     takes_turns: bool = False
     idle_is_idle: bool = True
+    restarts: bool = True
+    person: str = ""
+    deletions: int = 0
+    restart_must_succeed: bool = True
+    lost_is_not_done: bool = True
+    supersedes: bool = True
+    fence_supersedes: bool = True
+    recreates: bool = True
+    sees_rewrites: bool = True
 
 
+EARLIER = "an earlier version"
+FOREIGN = "x"
+"""What a person sets by hand; nobody but them has to know it."""
 STILL = frozenset({"idle", "dead", "finished", "stuck"})
 SENDS = frozenset({Kind.CHANGE, Kind.PUBLISH})
 Step = tuple[str, State]
@@ -121,20 +170,34 @@ def _decide(sight: Sight, me: Runner, rules: Rules) -> Action:
         sight = replace(sight, decision=me.wants)
     if not rules.undoes and sight.decision is Direction.BACK and (me.opened or me.joined):
         return Action(Kind.CLOSE, direction=Direction.BACK) if not sight.is_closed else decide(
-            sight, me, restarts=True, resets=True
+            sight, me, restarts=rules.restarts, resets=True
         )  # fmt: skip
     if not rules.probes and me.sent is Which.NEW and sight.database is Accepts.OLD:
         sight = replace(sight, database=Accepts.NEW)
-    return decide(sight, me, restarts=True, resets=True)
+    if not rules.supersedes:
+        me = replace(me, takes_over=False)
+    if not rules.recreates and sight.parameter is Which.ABSENT:
+        return Action(Kind.STOP, why="the parameter does not exist")
+    return decide(sight, me, restarts=rules.restarts, resets=rules.busy != "sync")
 
 
 @cache
 def _learn(me: Runner, action: Action, outcome: Outcome, rules: Rules) -> Runner:
+    if action.kind is Kind.RESTART and _counts_as_done(action, outcome, rules):
+        outcome = Outcome.APPLIED
     found = learn(me, action, outcome)
     if not rules.unknown_is_unclean:
         found = replace(found, is_clean=True)
     # Who sent it last matters only where accepted changes do not show at once.
     return found if rules.shows_late or not rules.probes else replace(found, sent=None)
+
+
+def _counts_as_done(action: Action, outcome: Outcome, rules: Rules) -> bool:
+    """What the rules about restarts keep from being taken for a restart."""
+    if outcome is Outcome.MISSED:
+        return not rules.lost_is_not_done
+    is_ill = outcome is Outcome.UNHEALTHY
+    return is_ill and action.to is not Which.NEW and not rules.restart_must_succeed
 
 
 def arrive(state: State, request: Request, rules: Rules) -> tuple[State, str]:
@@ -147,7 +210,7 @@ def arrive(state: State, request: Request, rules: Rules) -> tuple[State, str]:
             return state, "busy"
         return state._replace(queue=(*state.queue, value)), "ok"
     if kind == "put":
-        return state._replace(parameter=value, held=state.held | {value}), "ok"
+        return _put(state, value), "ok"
     if kind == "open":
         is_next = len(state.log) == number - 1 and (not state.log or state.log[-1].closed)
         if not is_next:
@@ -157,7 +220,11 @@ def arrive(state: State, request: Request, rules: Rules) -> tuple[State, str]:
     if kind == "decide":
         if record.decision and rules.register:
             return state, "exists"
-        return _with(state, number, record._replace(decision=Direction(value))), "ok"
+        is_rewritten = request.direction == EARLIER
+        decided = record._replace(decision=Direction(value), is_rewritten=is_rewritten)
+        return _with(state, number, decided), "ok"
+    if kind == "supersede":
+        return _with(state, number, record._replace(is_superseded=True)), "ok"
     if kind == "join":
         if record.closed:
             return state, "exists"
@@ -166,6 +233,31 @@ def arrive(state: State, request: Request, rules: Rules) -> tuple[State, str]:
         return state, "exists"
     is_clean = kind == "close clean"
     return _with(state, number, record._replace(closed=Direction(value), is_clean=is_clean)), "ok"
+
+
+def _put(state: State, value: str) -> State:
+    """The parameter is written, or deleted with an empty value; an open rotation sees that it was."""
+    held = state.held | {value} if value else state.held
+    actors = tuple(_before_a_write(actor) for actor in state.actors)
+    network = tuple(
+        sorted(r._replace(direction=EARLIER) if r.kind == "decide" else r for r in state.network)
+    )
+    state = state._replace(parameter=value, held=held, actors=actors, network=network)
+    if not state.log:
+        return state
+    last = state.log[-1]
+    is_rewritten = last.is_rewritten or last.decision is not None
+    return _with(state, len(state.log), last._replace(is_written=True, is_rewritten=is_rewritten))
+
+
+def _before_a_write(actor: Actor) -> Actor:
+    """What a runner knows of the app is about a version that is no longer the newest."""
+    me, action = actor.me, actor.action
+    if me is None:
+        return actor
+    if action is not None and action.kind in (Kind.RESTART, Kind.DECIDE):
+        action = replace(action, held=EARLIER)
+    return actor._replace(me=replace(me, restarted_on="", unhealthy_on=""), action=action)
 
 
 def user_of(value: str, rules: Rules) -> int:
@@ -199,34 +291,47 @@ def fenced(state: State, index: int, number: int, direction: str) -> bool:
 
 
 def _direction(action: Action) -> str:
-    return "forward" if action.to is Which.NEW else "back"
+    return str(action.direction)
 
 
 def see(state: State, index: int, number: int, rules: Rules) -> Sight:
     """One look."""
     record = state.log[number - 1]
-    database = Accepts.OTHER
-    if record.new in state.database:
-        database = Accepts.NEW
-    elif record.old in state.database:
-        database = Accepts.OLD
+    database = _accepts(state, record)
     actor = state.actors[index].me
-    wants = record.decision or (actor.wants if actor else None)
+    decision = Direction.SUPERSEDED if record.is_superseded else record.decision
+    wants = decision or (actor.wants if actor else None)
     if rules.takes_turns and wants is Direction.BACK and database is Accepts.NEW:
         # As the runner does it: the other user's login is no obstacle.
         database = Accepts.OLD
-    shown = {record.new: Which.NEW, record.old: Which.OLD}.get(state.parameter, Which.OTHER)
+    shown = {record.new: Which.NEW, record.old: Which.OLD, "": Which.ABSENT}
+    is_fenced = rules.fence and (rules.fence_supersedes or not record.is_superseded)
     return Sight(
-        decision=record.decision or record.closed,
+        decision=decision or record.closed,
         is_closed=record.closed is not None,
         has_joiners=record.is_joined and rules.join_is_unclean,
         database=database,
         is_pending=bool(state.queue) and not rules.shows_late,
         is_settled=not (state.queue and rules.hold_down),
-        parameter=shown,
-        was_published=record.new in state.held,
-        fence_is_over=not rules.fence or fenced(state, index, number, "back"),
+        parameter=shown.get(state.parameter, Which.OTHER),
+        was_published=record.is_written,
+        fence_is_over=not is_fenced or fenced(state, index, number, str(decision)),
+        held=state.parameter,
+        is_app_current=record.decision is Direction.FORWARD
+        and not (record.is_rewritten and rules.sees_rewrites),
     )
+
+
+def _accepts(state: State, record: Rotation) -> Accepts:
+    """What a runner finds by logging in with all that is written down."""
+    if record.new in state.database:
+        return Accepts.NEW
+    if record.old in state.database:
+        return Accepts.OLD
+    if state.parameter in state.database:
+        return Accepts.HELD
+    known = set(state.held).union(*((r.new, r.old) for r in state.log))
+    return Accepts.OTHER if known & set(state.database) else Accepts.NONE
 
 
 def steps(state: State, rules: Rules, lone: bool = False) -> Iterator[Step]:
@@ -244,8 +349,40 @@ def steps(state: State, rules: Rules, lone: bool = False) -> Iterator[Step]:
         after, answer = arrive(rest_of, request, rules)
         yield f"late: {' '.join(map(str, request))} ({answer})", after
         yield f"expired: {' '.join(map(str, request))}", rest_of
+    if not lone and not _is_closing(state):
+        yield from _person_steps(state, rules)
     for index, actor in enumerate(state.actors):
         yield from _actor_steps(state, index, actor, rules, lone)
+
+
+def _is_closing(state: State) -> bool:
+    """Somebody stands between the last look and the close: what comes now comes as if after it."""
+    closes = (Kind.CLOSE, Kind.CLOSE_CLEAN)
+    is_late = any(r.kind in closes for r in state.network)
+    return is_late or any(a.action is not None and a.action.kind in closes for a in state.actors)
+
+
+def _person_steps(state: State, rules: Rules) -> Iterator[Step]:
+    """What somebody does by hand, at any time and not further than they like."""
+    is_over = not state.log or state.log[-1].closed is not None
+    after = state._replace(is_foreign=state.is_foreign or is_over, person=state.person[1:])
+    if state.person.startswith("P"):
+        yield "a person writes the parameter", _put(after, FOREIGN)
+    if state.person.startswith("D") and not state.queue:
+        yield "a person changes the database", _apply(after, FOREIGN, rules)
+    if state.person.startswith("A"):
+        yield "a person restarts the app", after._replace(running=state.parameter)
+    if state.deletions and state.parameter:
+        gone = after._replace(person=state.person, deletions=state.deletions - 1)
+        yield "a person deletes the parameter", _put(gone, "")
+
+
+def _mend(state: State, why: str, rules: Rules) -> State:
+    """What `repair` does about a stop, or an administrator where no known password logs in."""
+    if why == LOCKED_OUT:
+        return _apply(state, state.parameter or state.log[-1].old, rules)
+    known = {v for r in state.log for v in (r.new, r.old)} | state.held
+    return _put(state, min(known & set(state.database)))
 
 
 def _actor_steps(
@@ -266,9 +403,9 @@ def _actor_steps(
         yield f"{name} killed", put(Actor("dead"), state._replace(kills=state.kills - 1))
     if actor.state == "opening":
         assert actor.me is not None
-        whose = 1 - user_of(state.parameter, rules) if rules.takes_turns else ""
+        whose = 1 - user_of(actor.old, rules) if rules.takes_turns else ""
         new = f"{actor.number}{name}{whose}"
-        request = Request("open", new, actor.number, state.parameter)
+        request = Request("open", new, actor.number, actor.old)
         begin = Actor("run", actor.number, replace(actor.me, opened=True))
         yield from _send(state, request, rules, put, lambda o: (
             begin if o is Outcome.APPLIED else Actor("idle")))  # fmt: skip
@@ -279,24 +416,51 @@ def _actor_steps(
         action = _decide(see(state, index, actor.number, rules), me, rules)
         if action.kind is Kind.FINISHED:
             yield f"{name} finished", put(Actor("finished"))
+        elif action.kind is Kind.STOP and lone and action.why in REPAIRABLE:
+            yield f"repaired: {action.why}", put(actor, _mend(state, action.why, rules))
         elif action.kind is Kind.STOP:
-            yield f"{name} stops: {action.why}", put(Actor("stuck"))
+            # Not healthy because a late request came: the same command again tries again.
+            after = "idle" if lone and action.why == UNHEALTHY else "stuck"
+            yield f"{name} stops: {action.why}", put(Actor(after))
         elif action.kind not in (Kind.WAIT, Kind.HOLD):
             yield f"{name} looks: {_words(action)}", put(actor._replace(action=action))
         return
     yield f"{name} finds its look too old", put(actor._replace(action=None))
     if action.kind is Kind.RESTART:
-        ends = [Outcome.APPLIED, *([Outcome.UNHEALTHY] if rules.can_be_ill else [])]
-        for outcome in ends:
+        record = state.log[actor.number - 1]
+        is_decided = record.decision is not None or record.is_superseded
+        can_be_ill = rules.can_be_ill and not is_decided
+        for outcome, running in _restarts(state, can_be_ill):
             learnt = _learn(me, action, outcome, rules)
-            base = state._replace(running=state.parameter) if rules.takes_turns else state
             label = f"{name} {_words(action)}: {outcome}"
-            yield label, put(actor._replace(me=learnt, action=None), base)
+            yield (
+                label,
+                put(actor._replace(me=learnt, action=None), state._replace(running=running)),
+            )
         return
     yield from _send(
         state, _request(state, actor.number, action), rules, put,
         lambda o: actor._replace(me=_learn(me, action, o, rules), action=None),
     )  # fmt: skip
+
+
+def _restarts(state: State, can_be_ill: bool) -> Iterator[tuple[Outcome, str]]:
+    """How a restart may end, and what the app runs on then; it reads the parameter as it is now.
+
+    Args:
+        can_be_ill: also for a reason of its own, which going back may mend.
+    """
+    yield Outcome.MISSED, state.running
+    # The command failed.
+    yield Outcome.UNHEALTHY, state.running
+    if not state.parameter:
+        yield Outcome.UNHEALTHY, state.running
+    elif state.parameter not in state.database:
+        yield Outcome.UNHEALTHY, state.parameter
+    else:
+        yield Outcome.APPLIED, state.parameter
+        if can_be_ill:
+            yield Outcome.UNHEALTHY, state.parameter
 
 
 def _start(
@@ -309,18 +473,17 @@ def _start(
 ) -> Iterator[Step]:
     last = state.log[-1] if state.log else None
     if last is not None and last.closed is None:
-        for wants in Direction:
-            yield f"{name} joins, {wants}", put(Actor("run", len(state.log), Runner(wants)), state)
+        for wants in (Direction.FORWARD, Direction.BACK):
+            me = Runner(wants, takes_over=True)
+            yield f"{name} joins, {wants}", put(Actor("run", len(state.log), me), state)
         return
     number, is_sound = len(state.log) + 1, _is_sound(state) and not state.queue
     # Whoever still uses the user whose turn it is keeps the rotation from beginning.
     is_idle = state.running == state.parameter or not (rules.takes_turns and rules.idle_is_idle)
     if lone or number > rules.rotations:
         if not state.queue:
-            yield (
-                f"{name} has nothing to do",
-                put(Actor("finished" if is_sound else "stuck"), state),
-            )
+            is_well = is_sound or state.is_foreign
+            yield f"{name} has nothing to do", put(Actor("finished" if is_well else "stuck"), state)
         return
     may_open = (
         last is None
@@ -329,10 +492,17 @@ def _start(
         or not rules.fence_before_next
         or fenced(state, index, number, "forward")
     )
+    # The app has to be healthy on what the parameter holds.
+    is_idle = is_idle and (
+        not rules.restarts or rules.takes_turns or state.running == state.parameter
+    )
     if is_sound and is_idle and may_open:
         yield (
             f"{name} opens {number}",
-            put(Actor("opening", number, Runner(Direction.FORWARD)), state),
+            put(
+                Actor("opening", number, Runner(Direction.FORWARD), old=state.parameter),
+                state._replace(is_foreign=False),
+            ),
         )
 
 
@@ -343,12 +513,16 @@ def _is_sound(state: State) -> bool:
 
 def _request(state: State, number: int, action: Action) -> Request:
     record = state.log[number - 1]
+    if action.kind is Kind.DECIDE and action.direction is Direction.SUPERSEDED:
+        return Request("supersede", "", number, "")
     if action.kind in SENDS:
-        value = record.new if action.to is Which.NEW else record.old
+        values = {Which.NEW: record.new, Which.OLD: record.old}
+        value = values.get(action.to or Which.OTHER, state.parameter)
         return Request(
             "mod" if action.kind is Kind.CHANGE else "put", value, number, _direction(action)
         )
-    return Request(str(action.kind), str(action.direction or ""), number, "")
+    seen = EARLIER if action.held == EARLIER and action.kind is Kind.DECIDE else ""
+    return Request(str(action.kind), str(action.direction or ""), number, seen)
 
 
 def _send(
@@ -399,21 +573,30 @@ def violations(state: State, rules: Rules) -> Iterator[str]:
             known |= {record.new, record.old}
     under_way = {r.value for r in state.network if r.kind == "mod"}
     # Nobody has ever needed the password that a second user had before its first turn.
-    if not {*state.database, *state.queue, *under_way} - {NEVER_USED} <= known:
+    if not {*state.database, *state.queue, *under_way} - {NEVER_USED, FOREIGN} <= known:
         yield "I1"
     if rules.takes_turns and not _is_sound(state):
         yield "starts"
     if rules.takes_turns and state.running not in state.database:
         yield "reconnects"
-    if state.parameter not in state.accepted:
+    if state.parameter not in {*state.accepted, "", FOREIGN}:
         yield "I2"
-    busy = any(a.state == "run" for a in state.actors)
-    closed = bool(state.log) and state.log[-1].closed is not None
-    if closed and not busy and not state.network and not state.queue and not _is_sound(state):
+    if _is_at_rest(state) and not _is_sound(state):
         yield "I4"
+    if rules.restarts and _is_at_rest(state) and state.running not in state.database:
+        yield "I6"
     for record in state.log:
-        if record.closed and record.decision and record.closed is not record.decision:
+        ends = {record.decision, Direction.SUPERSEDED if record.is_superseded else record.decision}
+        if record.closed and record.decision and record.closed not in ends:
             yield "I5"
+
+
+def _is_at_rest(state: State) -> bool:
+    """The newest rotation is closed, nothing is under way, and nobody has done anything since."""
+    if not state.log or state.log[-1].closed is None or state.is_foreign:
+        return False
+    busy = any(a.state == "run" for a in state.actors)
+    return not (busy or state.network or state.queue)
 
 
 @dataclass
@@ -445,6 +628,7 @@ def _first(rules: Rules, runners: int, kills: int, delays: int, restarts: int) -
     return State(
         database, (), "0", frozenset("0"), frozenset("0"), (), (),
         tuple(Actor("idle") for _ in range(runners)), kills, delays, restarts,
+        person=rules.person, deletions=rules.deletions,
     )  # fmt: skip
 
 
@@ -502,7 +686,9 @@ def resumes(explored: Explored, rules: Rules) -> tuple[int, list[State]]:
     roots: dict[State, State] = {}
     for state in explored.parents:
         if all(a.state in STILL for a in state.actors):
-            alone = state._replace(actors=(Actor("idle"),), kills=0, delays=0, restarts=0)
+            alone = state._replace(
+                actors=(Actor("idle"),), kills=0, delays=0, restarts=0, person="", deletions=0
+            )
             roots.setdefault(alone, state)
     todo, after = list(roots), dict[State, list[State]]()
     while todo:
@@ -524,10 +710,10 @@ def resumes(explored: Explored, rules: Rules) -> tuple[int, list[State]]:
 
 def _is_good(state: State) -> bool:
     """P = D, nothing under way, nothing open but what was created late with nothing changed."""
-    if state.queue or state.network or not _is_sound(state):
+    if state.queue or state.network or not (_is_sound(state) or state.is_foreign):
         return False
     last = state.log[-1] if state.log else None
-    is_orphan = last is not None and last.decision is None and state.parameter == last.old
+    is_orphan = last is not None and last.new not in state.held | state.accepted
     is_over = last is None or last.closed is not None or is_orphan
     return state.actors[0].state == "finished" and is_over
 

@@ -18,7 +18,7 @@ from opskit.rotation.interface import Published
 from opskit.rotation.managed import ManagedRotation, ManagedWorld
 from opskit.rotation.parameter import Parameters
 from opskit.rotation.restart import Batch, Restarted, read
-from opskit.rotation.runner import Event
+from opskit.rotation.world import Event
 from opskit.sandbox import client
 from tests import builders as b
 from tests.conftest import LIMIT_S, Operator
@@ -103,7 +103,7 @@ def rotation(
         clock=lambda: float(next(clock)),
     )
     found = around(database=MANAGED)
-    batches = [read(text) for text in ("container\tlinkbox-backend\ti-1",)]
+    batches = [read(text) for text in ("container\tlinkbox-backend\ti-1\t",)]
     batches = batches if restart or not healthy else []
     return ManagedRotation(world, found, ARN, batches, wait_s), said
 

@@ -100,6 +100,77 @@ def test_every_rule_is_needed(
     assert 3 < len(path) < 60
 
 
+BY_HAND = replace(Rules(rotations=1), person="PDA")
+"""Somebody sets another password in parameter and database and restarts the app, or stops half-way."""
+DELETED = Rules(rotations=1, deletions=1)
+
+
+@pytest.mark.parametrize(
+    ("rules", "ends"),
+    [
+        (BY_HAND, {"superseded"}),
+        (replace(BY_HAND, person="DPA"), {"superseded"}),
+        (replace(BY_HAND, busy="sync"), {"superseded"}),
+        (DELETED, set()),
+        (replace(DELETED, person="P"), set()),
+    ],
+    ids=[
+        "parameter first",
+        "database first",
+        "sql",
+        "the parameter is deleted",
+        "deleted and created again",
+    ],
+)
+def test_somebody_does_it_by_hand(rules: Rules, ends: set[str]) -> None:
+    """At any time, and not further than they like: a fresh runner still ends it well."""
+    check(rules, ONE, {"forward", "back", *ends})
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    "rules", [replace(BY_HAND, person="PD"), DELETED], ids=["parameter and database", "deleted"]
+)
+def test_two_runners_and_somebody_by_hand(rules: Rules) -> None:
+    check(rules, (2, 0, 0, 0), {"forward", "back"})
+
+
+@pytest.mark.parametrize(
+    ("name", "rules", "broken"),
+    [
+        ("ill on the way back is done", Rules(rotations=1, restart_must_succeed=False), "I6"),
+        ("a lost transport is done", Rules(rotations=1, lost_is_not_done=False), "I6"),
+        ("superseded at once", replace(BY_HAND, fence_supersedes=False), "I4"),
+        (
+            "a decision says all of the app",
+            replace(BY_HAND, person="DPA", sees_rewrites=False),
+            "I6",
+        ),
+    ],
+)
+def test_every_rule_of_the_app_and_of_others_is_needed(
+    name: str, rules: Rules, broken: str
+) -> None:
+    explored = explore(rules, *ONE, until=broken)
+    assert broken in explored.broken, f"{name}: nothing found in {len(explored.parents)} states"
+    path = explored.path(explored.broken[broken][0])
+    print(f"{name}: {broken}: {' | '.join(path)}")
+    assert 3 < len(path) < 60
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [replace(BY_HAND, supersedes=False), replace(DELETED, recreates=False)],
+    ids=["others only stop it", "a deleted parameter only stops it"],
+)
+def test_without_these_rules_a_rotation_never_ends(rules: Rules) -> None:
+    explored = explore(rules, *ONE)
+    roots, bad = resumes(explored, rules)
+    print(f"{len(bad)} of {roots} never end, such as: {' | '.join(explored.path(bad[0]))}")
+    assert explored.broken == {}
+    assert 0 < len(bad) < roots
+
+
 @pytest.mark.parametrize(
     ("order", "people", "kills", "broken"),
     [
@@ -149,6 +220,7 @@ def test_without_the_fence_the_third_rotation_breaks_it(rotations: int, breaks: 
 
 
 def test_a_user_that_is_still_in_use_must_not_have_its_turn() -> None:
-    rules = replace(TURNS, idle_is_idle=False)
+    """Where opskit restarts the app, nothing is closed before it runs on what is published."""
+    rules = replace(TURNS, idle_is_idle=False, restarts=False)
     explored = explore(rules, *ONE, until="reconnects")
     assert "reconnects" in explored.broken

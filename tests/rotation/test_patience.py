@@ -8,7 +8,8 @@ from opskit.engine.interface import LoginFailure, LoginResult
 from opskit.rotation.decide import OVERWRITTEN, Direction, Outcome, Runner, Which
 from opskit.rotation.fence import Fence, TooOld
 from opskit.rotation.parameter import Seen
-from opskit.rotation.runner import Ending, Rotation, World
+from opskit.rotation.runner import Rotation
+from opskit.rotation.world import Ending, World
 from opskit.secret import Secret
 from tests.rotation.test_readers import Journal, Strategy
 from tests.rotation.test_records import OLD, opening

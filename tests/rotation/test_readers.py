@@ -11,7 +11,8 @@ from opskit.rotation.fence import Fence
 from opskit.rotation.interface import Control
 from opskit.rotation.journal import Entry, Record
 from opskit.rotation.parameter import Seen
-from opskit.rotation.runner import Rotation, World
+from opskit.rotation.runner import Rotation
+from opskit.rotation.world import World
 from opskit.secret import Secret
 from tests.rotation.test_records import NEW, opening
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -19,7 +19,8 @@ from opskit.rotation.decide import Direction, Outcome, Which
 from opskit.rotation.fence import Fence, TooOld
 from opskit.rotation.interface import Login, Opening, Published
 from opskit.rotation.journal import Journal, parse_opening, write_opening
-from opskit.rotation.parameter import Parameters
+from opskit.rotation.known import KnownLogins
+from opskit.rotation.parameter import Parameters, describe_writer
 from opskit.secret import Secret
 
 NAME = "/linkbox/db-password"
@@ -61,7 +62,7 @@ def opening(**values: Any) -> Opening:
         "run": "r1", "by": "arn:a", "where": "laptop", "tool": "0", "strategy": "master",
         "old": Login("linkbox", OLD), "new": Login("linkbox", NEW), "published": (published(),),
         "engine": "postgres", "host": "h", "port": 5432, "database": "d", "db_instance": "db",
-        "cluster": None, "resource": "db-X", "instance": "i-1", "batches": ("a\tb\tc\td\te",),
+        "cluster": None, "resource": "db-X", "instance": "i-1", "batches": ("container\tweb\ti-1\thttp://127.0.0.1:3000/health",),
         "was_healthy": True,
     }  # fmt: skip
     return Opening(**{**fields, **values})
@@ -263,6 +264,42 @@ class TestParameters:
         self.put(aws, NAME, "foreign")
         assert found.read().which is Which.OTHER
 
+    def test_a_deleted_one_is_created_again(self, aws: Aws, fence: Fence) -> None:
+        """It counts from 1 again, and whoever waits for the earlier version waits once."""
+        ssm: Any = aws.client("ssm")
+        self.put(aws, NAME, OLD.reveal())
+        self.put(aws, NAME, NEW.reveal())
+        slept: list[float] = []
+        changing = aws.changing("ssm", fence.check)
+        found = Parameters(
+            ssm, changing, [published(old_version=2)], slept.append, lambda: sum(slept)
+        )
+        ssm.delete_parameter(Name=NAME)
+        assert found.read().which is Which.ABSENT
+        assert 0 < sum(slept) < 11
+        slept.clear()
+        assert found.publish(Which.NEW).outcome is Outcome.APPLIED
+        assert (found.read().which, found.read().versions) == (Which.NEW, (1,))
+        assert slept == []
+
+    def test_somebody_who_creates_it_first_is_not_written_over(
+        self, aws: Aws, fence: Fence
+    ) -> None:
+        found = self.make(aws, fence, published(old_version=0))
+        assert found.read().which is Which.ABSENT
+        reading = found._reading  # type: ignore[attr-defined]
+        missing = AwsError("ssm:GetParameter", "ParameterNotFound", "")
+
+        class Late:
+            def get_parameter(self, **_: Any) -> None:
+                raise missing
+
+        found._reading = Late()  # type: ignore[attr-defined]
+        self.put(aws, NAME, "by-hand")
+        assert found.publish(Which.NEW).outcome is Outcome.MISSED
+        found._reading = reading  # type: ignore[attr-defined]
+        assert found.read().which is Which.OTHER
+
     def test_labels_move_along(self, aws: Aws, fence: Fence) -> None:
         ssm: Any = aws.client("ssm")
         self.put(aws, NAME, OLD.reveal())
@@ -305,6 +342,45 @@ class TestParameters:
         assert code in done.why
 
 
+def test_a_listing_has_no_end_before_the_last_record(aws: Aws) -> None:
+    """It ended at 1,000 records, in silence."""
+
+    class Pages:
+        asked = 0
+
+        def get_parameters_by_path(self, **_: Any) -> dict[str, Any]:
+            self.asked += 1
+            more = {"NextToken": "more"} if self.asked < 150 else {}
+            at = {"HTTPHeaders": {"date": "Thu, 01 Jan 2026 00:00:00 GMT"}}
+            return {"Parameters": [], "ResponseMetadata": at, **more}
+
+    pages = Pages()
+    Journal(pages, pages, NAME).latest()  # type: ignore[arg-type]
+    assert pages.asked == 150
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", '{"format": 1}', '{"format": 1, "direction": "sideways"}', '{"direction": "back"}'],
+)
+def test_a_record_of_another_form_is_refused(journal: Journal, aws: Aws, text: str) -> None:
+    journal.open(1, opening())
+    aws.client("ssm").put_parameter(  # type: ignore[union-attr]
+        Name=f"{journal.path}/1/decision", Value=text or "x", Type="String"
+    )
+    with pytest.raises(Incomplete, match="not written by this version"):
+        journal.read(1)
+
+
+def test_a_record_that_is_superseded_is_more_than_decided(journal: Journal) -> None:
+    journal.open(1, opening())
+    journal.write(1, "decision", {"direction": "forward"})
+    journal.write(1, "superseded", {"direction": "superseded"})
+    record = journal.read(1)
+    assert record.decision is Direction.SUPERSEDED
+    assert record.close is None
+
+
 def test_bodies_of_records_hold_no_secret(journal: Journal, aws: Aws) -> None:
     journal.open(1, opening())
     journal.write(1, "decision", {"direction": "back", "why": "asked"})
@@ -314,3 +390,36 @@ def test_bodies_of_records_hold_no_secret(journal: Journal, aws: Aws) -> None:
     plain = [p for p in reply["Parameters"] if p["Type"] == "String"]
     assert len(plain) == 1
     assert json.loads(plain[0]["Value"]) == {"format": 1, "direction": "back", "why": "asked"}
+
+
+def test_the_password_before_the_last_rotation(journal: Journal, aws: Aws) -> None:
+    known = KnownLogins(Target("linkbox", {"password": NAME}), aws, journal)
+    with pytest.raises(Incomplete, match="no rotation has written down"):
+        known.previous("linkbox")
+    older = Login("linkbox", Secret("Older-password-0000"))
+    journal.open(1, opening(old=older, new=Login("linkbox", OLD)))
+    journal.write(1, "done", {"direction": "forward"})
+    journal.open(2, opening())
+    assert known.previous("linkbox") == OLD
+    with pytest.raises(Incomplete):
+        known.previous("somebody")
+
+
+def test_who_wrote_a_parameter_is_told_with_version_and_time() -> None:
+    row = {
+        "Version": 7,
+        "LastModifiedDate": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        "LastModifiedUser": "arn:her",
+    }
+
+    class Reading:
+        def describe_parameters(self, **_: Any) -> dict[str, Any]:
+            return {"Parameters": [row]}
+
+    class Denied:
+        def describe_parameters(self, **_: Any) -> None:
+            raise AwsError("ssm:DescribeParameters", "AccessDenied", "")
+
+    told = describe_writer(Reading(), NAME)  # type: ignore[arg-type]
+    assert told == f"{NAME}: version 7 was written at 2026-01-02 03:04:05 UTC by arn:her"
+    assert describe_writer(Denied(), NAME) == ""  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from opskit.errors import Refused, UsageError
+from opskit.errors import Incomplete, Refused, UsageError
 from opskit.facts.app_instance import AppInstance
 from opskit.instance.interface import CommandResult
 from opskit.rotation import batches
@@ -24,7 +24,7 @@ from tests.conftest import Operator
 from tests.rotation.scene import Scene
 
 URL = "http://127.0.0.1:3000/health"
-BATCH = Batch("container", "web", "i-1", "docker restart web", URL)
+BATCH = Batch("container", "web", "i-1", URL)
 
 
 def lines(status: str, health: str) -> str:
@@ -33,7 +33,7 @@ def lines(status: str, health: str) -> str:
 
 
 class Road:
-    """Answers the restart, and then the probes one after the other."""
+    """Describes the container, answers the restart, and then the probes one after the other."""
 
     name = "made up"
 
@@ -43,6 +43,8 @@ class Road:
     def run(self, script: str, **_: Any) -> CommandResult:
         self.scripts.append(script)
         if len(self.scripts) == 1:
+            return CommandResult(0, lines("running", "\t\t"), "")
+        if len(self.scripts) == 2:
             return CommandResult(self.exit_status, "", "no such container\n")
         return CommandResult(0, self.probes.pop(0) if len(self.probes) > 1 else self.probes[0], "")
 
@@ -61,8 +63,8 @@ def test_it_waits_until_the_app_is_healthy() -> None:
         lines("running", "200\t1\tok"),
     )
     assert containers(road, 5).restart(BATCH).is_healthy
-    assert road.scripts[0] == "docker restart web"
-    assert len(road.scripts) == 4
+    assert road.scripts[1] == "docker restart web"
+    assert len(road.scripts) == 5
 
 
 @pytest.mark.parametrize(
@@ -83,15 +85,18 @@ def test_a_command_that_fails_is_no_matter_of_logins() -> None:
     assert "no such container" in done.why
 
 
-def test_a_road_that_is_closed_is_no_matter_of_logins() -> None:
+def test_a_road_that_is_closed_says_nothing_of_the_app() -> None:
+    """It is neither restarted nor ill: the restart is tried again."""
+
     class Closed(Road):
         def run(self, script: str, **_: Any) -> CommandResult:
             raise Refused("the agent is offline")
 
     done = containers(Closed(0)).restart(BATCH)
-    assert (done.is_healthy, done.is_about_login, done.why) == (
+    assert (done.is_healthy, done.is_about_login, done.is_unknown, done.why) == (
         False,
         False,
+        True,
         "the agent is offline",
     )
 
@@ -119,6 +124,26 @@ def test_what_makes_a_container_read_anew(
 def test_a_batch_comes_back_from_the_journal() -> None:
     for batch in (BATCH, Batch("ecs", "s", "c")):
         assert read(write(batch)) == batch
+    assert "docker" not in write(BATCH), "names, and never a command"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "container\tweb\ti-1\trm -rf /\thttp://127.0.0.1/",
+        "container\tweb; rm -rf /\ti-1\t",
+        "container\tweb\ti-1; id\t",
+        "container\tweb\ti-1\tfile:///etc/shadow",
+        "container\tweb\ti-1\thttp://127.0.0.1/ -o /etc/passwd",
+        "container\t-v\ti-1\t",
+        "ecs\ts/../x\tc\t",
+        "shell\tweb\ti-1\t",
+    ],
+)
+def test_a_record_that_names_anything_else_is_not_obeyed(text: str) -> None:
+    with pytest.raises(Incomplete, match="not obeyed"):
+        read(text)
 
 
 class Ecs:

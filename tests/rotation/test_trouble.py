@@ -10,12 +10,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from opskit.rotation.journal import write_opening
 from opskit.sandbox import client
 from tests.conftest import Operator
 from tests.rotation.scene import Run, Scene
 from tests.rotation.test_crashes import held
+from tests.rotation.test_records import opening
 
 PASSWORD = "/linkbox/db-password"
+BY_HAND = "Set-by-hand-in-both-1A"
 FULL = pytest.mark.full
 ALLOW = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 
@@ -190,6 +193,66 @@ def test_somebody_writes_the_parameter_meanwhile(scene: Scene) -> None:
     status, output = scene.rotate("--resume")
     assert status == 0, output
     assert scene.verdict() == []
+
+
+@FULL
+def test_the_parameter_is_deleted_meanwhile(scene: Scene) -> None:
+    """--status says so, and --resume creates it again, under its key."""
+    run = paused_after(scene, 3)
+    run.kill()
+    scene.order("release", "apply")
+    done = scene.operator.run("aws", "ssm", "delete-parameter", "--name", PASSWORD)
+    assert done.returncode == 0, done.stderr
+    status, output = scene.rotate("--status")
+    assert status == 5, output
+    assert "does not exist" in output
+    status, output = scene.rotate("--resume")
+    assert status == 0, output
+    assert scene.verdict() == []
+    assert scene.login()["version"] == 1
+
+
+@FULL
+def test_somebody_replaces_the_password_in_both_places(scene: Scene) -> None:
+    """It ends as superseded, with consent, and what they have set stays."""
+    run = paused_after(scene, 1)
+    run.kill()
+    scene.order("release", "apply")
+    words = ("--db-instance-identifier", "linkbox-db", "--master-user-password", BY_HAND)
+    done = scene.operator.run("aws", "rds", "modify-db-instance", *words)
+    assert done.returncode == 0, done.stderr
+    put(scene, BY_HAND)
+    time.sleep(3)
+    status, output = scene.rotate("--resume")
+    assert status == 5, output
+    assert "--take-over" in output
+    assert BY_HAND not in output
+    version = scene.login()["version"]
+    status, output = scene.rotate("--resume", "--take-over")
+    assert status == 0, output
+    assert "DONE  superseded" in output
+    assert scene.verdict() == []
+    assert scene.login()["version"] == version
+
+
+@FULL
+def test_a_forged_record_is_not_obeyed(scene: Scene) -> None:
+    """Whoever may write the journal does not choose the database, the parameter and the command."""
+    name = f"/opskit/rotation{PASSWORD}/9999/open"
+    words = ("--name", name, "--type", "SecureString", "--value", write_opening(opening()))
+    done = scene.operator.run("aws", "ssm", "put-parameter", *words)
+    assert done.returncode == 0, done.stderr
+    scene.order("changes")
+    try:
+        status, output = scene.rotate("--resume", "--take-over")
+        assert status == 5, output
+        assert "is not this target's" in output
+        status, shown = scene.rotate("--status")
+        assert status == 5, shown
+        assert "logs in at h:5432" in " ".join(shown.split())
+        assert scene.order("changes")["changes"] == []
+    finally:
+        scene.operator.run("aws", "ssm", "delete-parameter", "--name", name)
 
 
 @FULL

@@ -220,7 +220,7 @@ class Front:
             if not self._agent.is_running(call.fields.get("InstanceId", "")):
                 return _json(start, *ssm.error("EC2InstanceNotFoundException", "no such instance"))
             return _json(start, *self._push_key(call.fields))
-        change = ssm.as_aws if call.service == "ssm" else None
+        change = ssm.Answers(principal.arn).change if call.service == "ssm" else None
         reply = self._ask_moto(environ, start, change, call, hidden_s)
         if CHANGES_PACKETS.search(call.action) and not READS_ONLY.match(call.action):
             self._network_changed()

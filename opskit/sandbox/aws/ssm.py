@@ -288,9 +288,30 @@ def seen_late(seconds: float) -> Iterator[None]:
         backend._parameters = whole
 
 
-def as_aws(operation: str, body: Mapping[str, Any], reply: bytes) -> bytes:
-    """A reply of moto's, where it differs from AWS: selectors are told, undecrypted values are not."""
-    return _disguise(operation, body, _with_selectors(operation, body, reply))
+_writers: dict[str, str] = {}
+"""Parameter -> who wrote it last, which moto does not keep."""
+
+
+class Answers:
+    """What moto answers, made what AWS answers: selectors are told, undecrypted values are not.
+
+    Args:
+        caller: the ARN of whoever asks.
+    """
+
+    def __init__(self, caller: str) -> None:
+        self._caller = caller
+
+    def change(self, operation: str, body: Mapping[str, Any], reply: bytes) -> bytes:
+        """An answer to a call that succeeded."""
+        if operation == "PutParameter":
+            _writers[str(body["Name"])] = self._caller
+        if operation != "DescribeParameters":
+            return _disguise(operation, body, _with_selectors(operation, body, reply))
+        document = json.loads(reply)
+        for row in document["Parameters"]:
+            row["LastModifiedUser"] = _writers.get(row["Name"], row["LastModifiedUser"])
+        return json.dumps(document).encode()
 
 
 def _with_selectors(operation: str, body: Mapping[str, Any], reply: bytes) -> bytes:

@@ -1,0 +1,132 @@
+"""Whether an open rotation's record is this target's, and whose it is: before it is obeyed.
+
+Whoever may write below `/opskit/rotation/` can forge one. What does not fit the target is never obeyed;
+what cannot be compared, or was written by somebody else, needs a person's consent.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from opskit.checks.derived import derive_all, facts_for
+from opskit.config import Target
+from opskit.facts import identity
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.database import Database
+from opskit.facts.gather import gather
+from opskit.facts.interface import Fact, RunKey, Unknown
+from opskit.facts.rds import DbCluster, DbClusters, DbInstances
+from opskit.facts.region import Region
+from opskit.facts.snapshot import Snapshot
+from opskit.rotation.interface import Accounts, Opening
+from opskit.rotation.parameter import describe
+from opskit.rotation.restart import is_readable
+from opskit.rotation.surroundings import DEADLINE_S
+
+NEEDED: frozenset[type] = frozenset({Database, DbInstances, DbClusters, AppInstance})
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What speaks against obeying a record.
+
+    Attributes:
+        problems: in what it is not about this target; it is not obeyed.
+        doubts: what a person has to agree to.
+        writer: who wrote it, as Parameter Store says; empty where that is not known.
+        is_ours: whoever asks wrote it.
+    """
+
+    problems: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    writer: str = ""
+    is_ours: bool = False
+
+    @property
+    def needs_consent(self) -> bool:
+        """Whether somebody has to agree before it is gone on with."""
+        return not self.is_ours
+
+
+def judge(aws: Accounts, target: Target, opening: Opening, path: str) -> Trust:
+    """Compare an open rotation with the target as AWS describes both now.
+
+    Args:
+        path: of its `open` record.
+    """
+    ssm = aws.client("ssm")
+    given = (target, Region(aws.region), RunKey(secrets.token_hex(8)))
+    found = derive_all(gather(facts_for(NEEDED), aws, given, deadline_s=DEADLINE_S))
+    writer = str(describe(ssm, path).get("LastModifiedUser") or "")
+    key_id = describe(ssm, target.parameters["password"]).get("KeyId")
+    problems = (*_foreign_parameters(target, opening), *_foreign_database(found, opening))
+    doubts = (*_other_key(key_id, opening), *_not_compared(found, opening))
+    return Trust(
+        (*problems, *_foreign_batches(opening)),
+        doubts,
+        writer,
+        is_ours=bool(writer) and writer == identity.read(aws.client("sts")).arn,
+    )
+
+
+def _foreign_parameters(target: Target, opening: Opening) -> Iterator[str]:
+    """It writes the target's own parameters, the password's first, and no other."""
+    names = [one.name for one in opening.published]
+    own = target.parameters["password"]
+    if names[:1] != [own]:
+        yield f"it is about {', '.join(names) or 'no parameter'}, and not about {own}"
+    for name in names[1:]:
+        if name != target.parameters.get("username"):
+            yield f"it writes {name}, which is none of the target's"
+
+
+def _foreign_database(found: Snapshot, opening: Opening) -> Iterator[str]:
+    database = found.value(Database)
+    if database is None:
+        return
+    cluster = _cluster_of(found, database)
+    resource = cluster.resource_id if cluster else database.instance.resource_id
+    if resource and opening.resource != resource:
+        yield f"it is about the database {opening.resource or '(none)'}, and the target's is {resource}"
+    if (opening.host, opening.port) != (database.host, database.port):
+        yield (
+            f"it logs in at {opening.host}:{opening.port}, and the target's database is at "
+            f"{database.host}:{database.port}"
+        )
+
+
+def _cluster_of(found: Snapshot, database: Database) -> DbCluster | None:
+    clusters, name = found.value(DbClusters), database.instance.cluster_id
+    return next((c for c in clusters.all if c.identifier == name), None) if clusters else None
+
+
+def _foreign_batches(opening: Opening) -> Iterator[str]:
+    for text in opening.batches:
+        if not is_readable(text):
+            yield f"it restarts {text!r}, which names neither a container nor a service"
+
+
+def _other_key(key_id: str | None, opening: Opening) -> Iterator[str]:
+    recorded = opening.published[0].key_id if opening.published else None
+    if key_id and key_id != recorded:
+        yield f"it writes under the key {recorded or '(none)'}, and the parameter is under {key_id}"
+
+
+def _not_compared(found: Snapshot, opening: Opening) -> Iterator[str]:
+    database: Fact[Database] = found.get(Database)
+    if isinstance(database, Unknown):
+        yield f"its database could not be compared with the target's: {database.reason}"
+    elif database.value.doubt:
+        yield database.value.doubt
+    app = found.value(AppInstance)
+    if app is None or app.instance.instance_id != opening.instance:
+        yield f"it goes through {opening.instance or 'no instance'}, which is not known to be the app's"
+    instances = found.value(DbInstances)
+    known = {i.host for i in instances.all} if instances else set()
+    for host in opening.readers:
+        if host not in known:
+            yield f"it logs in at {host} too, which is no database of this account"
+    if opening.admin_parameter:
+        yield f"it logs in with what {opening.admin_parameter} holds"

@@ -1,0 +1,179 @@
+"""Restarts of several batches, and what a runner says of a rotation that it cannot end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from opskit.engine.interface import LoginFailure, LoginResult
+from opskit.rotation.decide import LOCKED_OUT, OVERWRITTEN, UNHEALTHY, Direction, Runner, Which
+from opskit.rotation.fence import Fence
+from opskit.rotation.interface import Login
+from opskit.rotation.journal import Entry
+from opskit.rotation.parameter import Seen
+from opskit.rotation.restart import Batch, Restarted
+from opskit.rotation.runner import Rotation
+from opskit.rotation.world import Ending, World
+from opskit.secret import Secret
+from tests.rotation.test_readers import NOW, Journal, Strategy
+from tests.rotation.test_records import NEW, OLD, opening
+
+WEB, WORKER = Batch("container", "web", "i-1"), Batch("container", "worker", "i-1")
+ILL, LOST = Restarted(False, "503"), Restarted.lost("the agent is offline")
+
+
+class Door:
+    """Takes one password."""
+
+    words = "from this machine"
+
+    def __init__(self, password: Secret) -> None:
+        self.password = password
+
+    def try_login(self, _: str, password: Secret) -> LoginResult:
+        has = password == self.password
+        return LoginResult(has, None if has else LoginFailure.PASSWORD, "", 1.0)
+
+
+class Parameters:
+    """Hold one value."""
+
+    def __init__(self, which: Which, version: int = 3, value: Secret = OLD) -> None:
+        self.seen = Seen(which, (version,), (value,))
+
+    def read(self) -> Seen:
+        return self.seen
+
+
+class Sql(Strategy):
+    """Needs a login of its own."""
+
+    resets, is_synchronous = False, True
+
+
+def run(
+    *restarts: Restarted, decision: str = "back", batches: tuple[Batch, ...] = (WEB, WORKER), **world: Any
+) -> tuple[Ending, list[Batch]]:  # fmt: skip
+    """Forward or back with both places in order: only the app is left."""
+    went, now, todo = list[Batch](), [0.0], list(restarts)
+
+    def restart(batch: Batch) -> Restarted:
+        went.append(batch)
+        return todo.pop(0)
+
+    is_back = decision == "back"
+    journal = Journal()
+    journal.entries = [Entry("decision", {"direction": decision}, NOW)] if decision else []
+    made: dict[str, Any] = {
+        "journal": journal, "parameters": Parameters(Which.OLD if is_back else Which.NEW),
+        "strategy": Sql(), "door": Door(OLD if is_back else NEW), "fence": Fence(1200),
+        "others": lambda: [], "restart": restart, "ask_instance": lambda: (True, ""),
+        "on_event": lambda _: None, "sleep": lambda s: now.__setitem__(0, now[0] + s),
+        "clock": lambda: now[0], **world,
+    }  # fmt: skip
+    me = Runner(Direction.FORWARD, opened=True)
+    rotation = Rotation(World(**made), 1, opening(), batches, me, who={"run": "r1"}, wait_s=60)
+    return rotation.run(), went
+
+
+def test_a_failure_does_not_keep_the_rest_from_it() -> None:
+    ending, went = run(ILL, Restarted(True))
+    assert went == [WEB, WORKER]
+    assert (ending.direction, ending.stop) == (None, UNHEALTHY)
+    assert "container web on i-1: 503" in ending.why
+    assert "worker" not in ending.why
+
+
+def test_only_what_is_not_healthy_is_repeated() -> None:
+    ending, went = run(LOST, Restarted(True), LOST, Restarted(True))
+    assert went == [WEB, WORKER, WEB, WEB]
+    assert ending.direction is Direction.BACK
+    assert "the app is healthy" in ending.verified
+
+
+def test_what_was_healthy_on_an_earlier_version_is_restarted_again() -> None:
+    """A late request wrote the parameter while the second batch started."""
+    parameters = Parameters(Which.OLD)
+    before, after = parameters.seen, replace(parameters.seen, versions=(4,))
+    seen = [before, before]
+    parameters.read = lambda: seen.pop() if seen else after  # type: ignore[method-assign]
+    ending, went = run(*[Restarted(True)] * 4, parameters=parameters)
+    assert went == [WEB, WORKER, WEB, WORKER] or went[-2:] == [WEB, WORKER]
+    assert ending.direction is Direction.BACK
+
+
+@pytest.mark.parametrize("batches", [(), (WEB,)])
+def test_a_decision_says_on_which_version_the_app_was_well(batches: tuple[Batch, ...]) -> None:
+    journal = Journal()
+    journal.entries = []
+    ending, _ = run(Restarted(True), decision="", batches=batches, journal=journal)
+    assert ending.direction is Direction.FORWARD
+    [decision] = [e.body for e in journal.entries if e.name == "decision"]
+    assert decision.get("app_runs_on") == ("3@None" if batches else None)
+
+
+def test_a_transport_that_stays_away_leaves_it_open() -> None:
+    ending, went = run(*[LOST] * 60)
+    assert ending.direction is None
+    assert "the agent is offline" in ending.why
+    assert set(went) == {WEB, WORKER}
+
+
+def test_before_the_decision_the_first_that_is_ill_turns_it_back() -> None:
+    """The others still run on the password that is given back."""
+    parameters = Parameters(Which.NEW)
+    ending, went = run(ILL, decision="", parameters=parameters, strategy=Refuses())
+    assert went == [WEB]
+    assert ending.direction is None
+    assert "the way back was refused" in ending.why
+
+
+class Refuses(Sql):
+    """Does not give the old password back."""
+
+    def change(self, *_: object) -> Any:
+        from opskit.rotation.decide import Outcome
+        from opskit.rotation.interface import Changed
+
+        return Changed(Outcome.REFUSED)
+
+
+def test_without_a_restart_it_closes_and_says_that_the_app_was_not_verified() -> None:
+    ending, went = run(batches=())
+    assert went == []
+    assert ending.direction is Direction.BACK
+    assert ending.verified[0] == "app: not verified"
+    ending, _ = run(decision="", batches=())
+    assert ending.direction is Direction.FORWARD
+    assert "runs" not in ending.why
+
+
+def test_where_no_password_logs_in_the_candidates_are_named() -> None:
+    secret = Secret("Another-Password-9")
+    others = [("/l/p, version 2", Login("linkbox", secret))]
+    ending, _ = run(door=Door(Secret("lost")), others=lambda: others)
+    assert ending.stop == LOCKED_OUT
+    for where in ("the new password of this rotation", "the old password", "/l/p, version 2"):
+        assert where in ending.why
+    assert secret.reveal() not in ending.why
+
+
+def test_somebody_elses_write_is_told_with_its_writer() -> None:
+    parameters = Parameters(Which.OTHER, value=Secret("by-hand"))
+    ending, _ = run(parameters=parameters, describe_writer=lambda: "version 7 by her")
+    assert ending.stop == OVERWRITTEN
+    assert "version 7 by her" in ending.why
+
+
+@pytest.mark.parametrize(("written_at", "restarted"), [(None, []), (NOW.replace(year=2027), [WEB])])
+def test_a_parameter_that_was_created_again_counts_as_written(
+    written_at: Any, restarted: list[Batch]
+) -> None:
+    """Its version says nothing: it counts from 1 again."""
+    parameters = Parameters(Which.OLD, version=1)
+    parameters.seen = replace(parameters.seen, written_at=(written_at,))
+    ending, went = run(Restarted(True), batches=(WEB,), parameters=parameters)
+    assert ending.direction is Direction.BACK
+    assert went == restarted
