@@ -493,7 +493,8 @@ def _trust(service: Service, record: Record) -> Trust:
             f"the record of rotation {record.number} is not this target's: {'; '.join(trust.problems)}. "
             f"Nothing of it was obeyed. It was written by {trust.writer or 'somebody unknown'}",
             "--parameter-password and --db-instance name the right target, if this is the wrong one\n"
-            f"aws ssm delete-parameter --name {opened}   if it is forged; it may hold passwords else",
+            f"aws ssm delete-parameter --name {opened}   only when it is known to be forged: "
+            "a real one may hold the only copy of a password",
         )
     return trust
 

@@ -64,8 +64,8 @@ def judge(aws: Accounts, target: Target, opening: Opening, path: str) -> Trust:
     problems = (*_foreign_parameters(target, opening), *_foreign_database(found, opening))
     doubts = (*_other_key(key_id, opening), *_not_compared(found, opening))
     return Trust(
-        (*problems, *_foreign_batches(opening)),
-        doubts,
+        problems,
+        (*doubts, *_unreadable_batches(opening)),
         writer,
         is_ours=bool(writer) and writer == identity.read(aws.client("sts")).arn,
     )
@@ -102,7 +102,8 @@ def _cluster_of(found: Snapshot, database: Database) -> DbCluster | None:
     return next((c for c in clusters.all if c.identifier == name), None) if clusters else None
 
 
-def _foreign_batches(opening: Opening) -> Iterator[str]:
+def _unreadable_batches(opening: Opening) -> Iterator[str]:
+    """An earlier opskit's, or forged: never restarted, and no obstacle to `--restart none`."""
     for text in opening.batches:
         if not is_readable(text):
             yield f"it restarts {text!r}, which names neither a container nor a service"
