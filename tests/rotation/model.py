@@ -117,6 +117,7 @@ class Rules:
         restarts: the app is restarted; else it starts anew whenever it likes.
         person: what somebody does by hand, and may leave off anywhere.
         deletions: how often the parameter is deleted.
+        command_can_fail: a restart may leave the app on what it runs on.
         restart_must_succeed: the app not healthy is not done on the way back either.
         lost_is_not_done: nor is a restart whose transport failed.
         supersedes: what others have put in both places ends a rotation.
@@ -146,6 +147,7 @@ class Rules:
     restarts: bool = True
     person: str = ""
     deletions: int = 0
+    command_can_fail: bool = True
     restart_must_succeed: bool = True
     lost_is_not_done: bool = True
     supersedes: bool = True
@@ -430,7 +432,7 @@ def _actor_steps(
         record = state.log[actor.number - 1]
         is_decided = record.decision is not None or record.is_superseded
         can_be_ill = rules.can_be_ill and not is_decided
-        for outcome, running in _restarts(state, can_be_ill):
+        for outcome, running in _restarts(state, can_be_ill, rules.command_can_fail):
             learnt = _learn(me, action, outcome, rules)
             label = f"{name} {_words(action)}: {outcome}"
             yield (
@@ -444,15 +446,17 @@ def _actor_steps(
     )  # fmt: skip
 
 
-def _restarts(state: State, can_be_ill: bool) -> Iterator[tuple[Outcome, str]]:
+def _restarts(
+    state: State, can_be_ill: bool, command_can_fail: bool
+) -> Iterator[tuple[Outcome, str]]:
     """How a restart may end, and what the app runs on then; it reads the parameter as it is now.
 
     Args:
         can_be_ill: also for a reason of its own, which going back may mend.
     """
     yield Outcome.MISSED, state.running
-    # The command failed.
-    yield Outcome.UNHEALTHY, state.running
+    if command_can_fail:
+        yield Outcome.UNHEALTHY, state.running
     if not state.parameter:
         yield Outcome.UNHEALTHY, state.running
     elif state.parameter not in state.database:

@@ -48,14 +48,17 @@ def test_two_runners_at_once() -> None:
     check(Rules(can_be_ill=False), (2, 0, 0, 0), {"forward", "back", *ORDERS_OF_TWO})
 
 
+TURNS_OF_TWO = Rules(busy="sync", takes_turns=True, can_be_ill=False, command_can_fail=False)
+
+
 @pytest.mark.full
 @pytest.mark.parametrize(
     ("rules", "size"),
     [
         (Rules(rotations=1), (2, 0, 1, 0)),
         (Rules(rotations=1, busy="sync"), (2, 1, 0, 1)),
-        (Rules(shows_late=True, can_be_ill=False), (2, 1, 0, 1)),
-        (Rules(busy="sync", takes_turns=True, can_be_ill=False), (2, 0, 1, 0)),
+        (Rules(shows_late=True, can_be_ill=False, command_can_fail=False), (2, 1, 0, 1)),
+        (TURNS_OF_TWO, (2, 0, 1, 0)),
     ],
     ids=[
         "a late request",
