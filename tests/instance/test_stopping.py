@@ -31,6 +31,8 @@ DRIVER = """
 import json, signal, subprocess, sys, time
 number, command = int(sys.argv[1]), sys.argv[2:]
 before = {s["SessionId"] for s in json.loads(sys.stdin.read())}
+# Under nohup a hang-up is ignored, by children too.
+signal.signal(number, signal.SIG_DFL)
 process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                            stdin=subprocess.DEVNULL)
 if command[1] == "diagnose":
