@@ -299,5 +299,5 @@ def test_killed_before_the_parameter_follows(managed: Scene) -> None:
     managed.order("inject")
     managed.order("release", "drop")
     assert managed.login()["error"], "the parameter is behind"
-    assert "write the secret" in repair(managed)
+    assert "the secret arn:" in repair(managed)
     assert managed.login()["error"] == ""
