@@ -48,7 +48,9 @@ def test_two_runners_at_once() -> None:
     check(Rules(can_be_ill=False), (2, 0, 0, 0), {"forward", "back", *ORDERS_OF_TWO})
 
 
-TURNS_OF_TWO = Rules(busy="sync", takes_turns=True, can_be_ill=False, command_can_fail=False)
+TURNS_OF_TWO = Rules(
+    rotations=1, busy="sync", takes_turns=True, can_be_ill=False, command_can_fail=False
+)
 
 
 @pytest.mark.full
