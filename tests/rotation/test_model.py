@@ -57,7 +57,7 @@ TURNS_OF_TWO = Rules(
 @pytest.mark.parametrize(
     ("rules", "size"),
     [
-        (Rules(rotations=1), (2, 0, 1, 0)),
+        (Rules(rotations=1, command_can_fail=False), (2, 0, 1, 0)),
         (Rules(rotations=1, busy="sync"), (2, 1, 0, 1)),
         (Rules(shows_late=True, can_be_ill=False, command_can_fail=False), (2, 1, 0, 1)),
         (TURNS_OF_TWO, (2, 0, 1, 0)),
