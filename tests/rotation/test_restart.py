@@ -224,6 +224,6 @@ def test_a_service_is_deployed_anew(operator: Operator) -> None:
     status, output = scene.rotate("--restart", "ecs:linkbox/nowhere", "--on-unhealthy", "stop")
     assert status == 5, output
     assert "not there" in output
-    status, output = scene.rotate("--rollback")
+    status, output = scene.rotate("--rollback", "--restart", "none")
     assert status == 0, output
     assert scene.verdict() == []

@@ -296,7 +296,7 @@ def test_two_parameters_have_a_window_that_is_reported(fresh: Place) -> None:
     with fresh.watch("/linkbox/db-username", "/linkbox/db-password") as saw:
         status, output = fresh.scene.rotate(*options)
     assert status == 0, output
-    assert "combine" in output.splitlines()[0], "one parameter with both is offered"
+    assert "combine" in output, "one parameter with both is offered"
     window = float(str(end(output)["window_s"]))
     print(
         f"alternating, two parameters: {len(saw.failures)} of {saw.tries} failed; reported {window:.3f} s"
