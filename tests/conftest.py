@@ -180,6 +180,22 @@ class Operator:
         client.order(self.running, "inject", rows=rows)
 
 
+@pytest.fixture
+def aws_in_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """AWS is moto in this process, and nothing of the shell's settings counts."""
+    from moto import mock_aws
+
+    for name, value in (
+        ("ACCESS_KEY_ID", "AKIA"),
+        ("SECRET_ACCESS_KEY", "s"),
+        ("REGION", "us-east-1"),
+    ):
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared_sandbox() -> Iterator[Operator]:
     """One sandbox for all tests of this worker; whoever breaks something repairs it."""

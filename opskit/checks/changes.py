@@ -107,40 +107,37 @@ def _single_rules(rules: Iterable[Permission], label: Label) -> Iterator[str]:
 
 
 def _acls(old: NetworkAcls, new: NetworkAcls, _: Label) -> Iterator[Change]:
-    before = {(a.label, e.is_egress, e.number): _entry(e) for a in old.all for e in a.entries}
-    after = {(a.label, e.is_egress, e.number): _entry(e) for a in new.all for e in a.entries}
-    for (acl, is_egress, number), one, other in _pairs(before, after):
+    for (acl, is_egress, number), one, other in _pairs(_entries(old), _entries(new)):
         way = "outbound" if is_egress else "inbound"
         yield Change(f"{acl} {way} entry {number}", one or "", other or "", "entry")
 
 
+def _entries(acls: NetworkAcls) -> dict[tuple[str, bool, int], str]:
+    """ACL, direction and number -> the entry in words."""
+    return {(a.label, e.is_egress, e.number): _entry(e) for a in acls.all for e in a.entries}
+
+
 def _entry(entry: AclEntry) -> str:
-    ports = "all ports" if entry.ports is None else f"ports {entry.ports[0]}-{entry.ports[1]}"
-    if entry.ports is not None and entry.ports[0] == entry.ports[1]:
-        ports = f"port {entry.ports[0]}"
     protocol = {"6": "tcp ", "17": "udp ", "-1": ""}.get(
         entry.protocol, f"protocol {entry.protocol} "
     )
-    return f"{'allow' if entry.allows else 'deny'} {protocol}{ports} {entry.cidr}"
+    return f"{'allow' if entry.allows else 'deny'} {protocol}{entry.ports_words} {entry.cidr}"
 
 
 def _tables(old: RouteTables, new: RouteTables, _: Label) -> Iterator[Change]:
-    before = {
-        (t.label, r.destination): f"{r.target or 'deleted target'}"
-        for t in old.all
-        for r in t.routes
-    }
-    after = {
-        (t.label, r.destination): f"{r.target or 'deleted target'}"
-        for t in new.all
-        for r in t.routes
-    }
-    for (table, destination), one, other in _pairs(before, after):
+    for (table, destination), one, other in _pairs(_targets(old), _targets(new)):
         yield Change(f"{table} route to {destination}", one or "", other or "", "route")
     mine = {s: t.label for t in old.all for s in t.subnet_ids}
     theirs = {s: t.label for t in new.all for s in t.subnet_ids}
     for subnet, one, other in _pairs(mine, theirs):
         yield Change(f"route table of {subnet}", one or "the main table", other or "the main table")
+
+
+def _targets(tables: RouteTables) -> dict[tuple[str, str], str]:
+    """Table and destination -> where packets are sent."""
+    return {
+        (t.label, r.destination): r.target or "deleted target" for t in tables.all for r in t.routes
+    }
 
 
 def _app(old: AppInstance, new: AppInstance, label: Label) -> Iterator[Change]:

@@ -1,7 +1,7 @@
 """A fix: structured commands, what they change, how dangerous that is, and how to undo it.
 
 Commands are data until they are rendered (`checks/shell.py`): nothing edits a command line. AWS calls
-can be applied to a snapshot (`checks/after.py`), so that a fix is judged before it is shown
+can be applied to a snapshot (`checks/after/`), so that a fix is judged before it is shown
 (`checks/proof.py`).
 """
 

@@ -60,11 +60,11 @@ def restart_names(app: Fact[AppInstance], probe: Fact[InstanceProbe]) -> tuple[s
 def _restartable(probe: Fact[InstanceProbe]) -> tuple[Container, ...]:
     if not isinstance(probe, Known):
         return ()
-    return tuple(c for c in app_containers(probe.value) if not _is_fixed(c))
+    return tuple(c for c in app_containers(probe.value) if not is_fixed(c))
 
 
-def _is_fixed(container: Container) -> bool:
-    """Whether its password was given to it when it was created."""
+def is_fixed(container: Container) -> bool:
+    """Whether its password was given to it when it was created, and stays over a restart."""
     password = container.setting("password")
     return password is not None and password.source == "config"
 

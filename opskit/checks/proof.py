@@ -50,7 +50,7 @@ def prove(check: Check, finding: Finding, snapshot: Snapshot, caller: Caller) ->
         return finding
     try:
         chain(fix.commands, caller)
-        undo = _printable(fix.undo, caller)
+        chain(fix.undo, caller)
     except Unprintable:
         return _without(finding, INVISIBLE)
     doubt = _doubt(fix, snapshot)
@@ -66,7 +66,7 @@ def prove(check: Check, finding: Finding, snapshot: Snapshot, caller: Caller) ->
     if broken:
         return _without(finding, f"evaluated on the state that it leads to, this fails: {broken}")
     found = changes(snapshot, after)
-    no_undo = fix.no_undo
+    undo, no_undo = fix.undo, fix.no_undo
     if not _restores(snapshot, after, undo):
         undo, no_undo = (), NOT_RESTORED
     dangers = _dangers(fix)
@@ -85,10 +85,10 @@ def _broken_by(before: Snapshot, after: Snapshot) -> str:
     """What fails after the change and did not before, in the check's words; empty for nothing."""
     for check in default_checks():
         # The app's own settings were observed; that a restart changes them is what it is for.
-        if check.layer == "app" or run_check(check, before).status is Status.FAIL:
+        if check.layer == "app":
             continue
         finding = run_check(check, after)
-        if finding.status is Status.FAIL:
+        if finding.status is Status.FAIL and run_check(check, before).status is not Status.FAIL:
             return f"{check.code}, {finding.summary}"
     return ""
 
@@ -101,11 +101,6 @@ def _restores(before: Snapshot, after: Snapshot, undo: tuple[Command, ...]) -> b
         return not changes(before, apply(after, undo, origin=before))
     except Refused:
         return False
-
-
-def _printable(commands: tuple[Command, ...], caller: Caller) -> tuple[Command, ...]:
-    chain(commands, caller)
-    return commands
 
 
 def _dangers(fix: Fix) -> tuple[Danger, ...]:

@@ -23,9 +23,7 @@ NO_PAGER = "AWS_PAGER= "
 """Version 2 of the AWS CLI pages its output by default; version 1 does not know the variable."""
 FETCHED = ("file://", "fileb://", "http://", "https://")
 """The AWS CLI reads such a value's content from there (version 1 also from the web)."""
-FLAGS = {("CreateNetworkAclEntry", "Egress"), ("ReplaceNetworkAclEntry", "Egress")} | {
-    ("DeleteNetworkAclEntry", "Egress")
-}
+FLAGS = {(f"{verb}NetworkAclEntry", "Egress") for verb in ("Create", "Replace", "Delete")}
 """Parameters that the AWS CLI offers as `--egress` and `--ingress`."""
 
 

@@ -93,6 +93,10 @@ class DbClusters:
 
     all: tuple[DbCluster, ...]
 
+    def of(self, instance: DbInstance) -> DbCluster | None:
+        """The cluster that an instance is a member of."""
+        return next((c for c in self.all if c.identifier == instance.cluster_id), None)
+
 
 def read_instances(rds: Rds) -> DbInstances:
     """List every DB instance: one call for up to 100, and no need to know the endpoint first."""

@@ -66,6 +66,14 @@ class AclEntry:
     cidr: str
     ports: tuple[int, int] | None
 
+    @property
+    def ports_words(self) -> str:
+        """The ports in words."""
+        if self.ports is None:
+            return "all ports"
+        first, last = self.ports
+        return f"port {first}" if first == last else f"ports {first}-{last}"
+
 
 @dataclass(frozen=True, slots=True)
 class NetworkAcl:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import secrets
-import shlex
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from opskit.checks.fix_commands import is_fixed, recreate
+from opskit.checks.shell import join
 from opskit.errors import AwsError, Incomplete, TransportError
 from opskit.facts.interface import AwsClient
 from opskit.instance.interface import Road
@@ -243,22 +244,6 @@ def _rollout(reply: Mapping[str, object]) -> tuple[str, bool]:
 
 def command_of(found: Container) -> str:
     """What makes a container read its settings anew, by what its instance says of it."""
-    own = found.setting("password")
-    return container_command(
-        found.name,
-        found.project_directory,
-        found.service,
-        is_fixed=own is not None and own.source == "config",
-    )
-
-
-def container_command(name: str, project_directory: str, service: str, *, is_fixed: bool) -> str:
-    """What makes a container read its settings anew.
-
-    Args:
-        is_fixed: its settings were given when it was created, and stay over a restart.
-    """
-    if is_fixed and project_directory:
-        where = f"--project-directory {shlex.quote(project_directory)}"
-        return f"docker compose {where} up -d --force-recreate {shlex.quote(service)}".rstrip()
-    return f"docker restart {shlex.quote(name)}"
+    if is_fixed(found) and found.project_directory:
+        return join(recreate(found))
+    return join(("docker", "restart", found.name))

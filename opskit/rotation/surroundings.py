@@ -156,11 +156,7 @@ def look_around(
                 "opskit diagnose parameters",
             )
     clusters = snapshot.value(DbClusters)
-    cluster = (
-        next((c for c in clusters.all if c.identifier == instance.cluster_id), None)
-        if clusters
-        else None
-    )
+    cluster = clusters.of(instance) if clusters else None
     name = target.parameters["password"]
     ours = [n for n in (instance.identifier, cluster.identifier if cluster else "") if n]
     written = list(dict.fromkeys((name, target.parameters["username"])))

@@ -7,8 +7,9 @@ what cannot be compared, or was written by somebody else, needs a person's conse
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from opskit.checks.derived import derive_all, facts_for
 from opskit.config import Target
@@ -16,8 +17,8 @@ from opskit.facts import identity
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.gather import gather
-from opskit.facts.interface import Fact, RunKey, Unknown
-from opskit.facts.rds import DbCluster, DbClusters, DbInstances
+from opskit.facts.interface import Fact, RunKey, Unknown, at_once
+from opskit.facts.rds import DbClusters, DbInstances
 from opskit.facts.region import Region
 from opskit.facts.snapshot import Snapshot
 from opskit.rotation.interface import Accounts, Opening
@@ -59,15 +60,20 @@ def judge(aws: Accounts, target: Target, opening: Opening, path: str) -> Trust:
     ssm = aws.client("ssm")
     given = (target, Region(aws.region), RunKey(secrets.token_hex(8)))
     found = derive_all(gather(facts_for(NEEDED), aws, given, deadline_s=DEADLINE_S))
-    writer = str(describe(ssm, path).get("LastModifiedUser") or "")
-    key_id = describe(ssm, target.parameters["password"]).get("KeyId")
+    reads: list[Callable[[], Any]] = [
+        lambda: describe(ssm, path),
+        lambda: describe(ssm, target.parameters["password"]),
+        lambda: identity.read(aws.client("sts")),
+    ]
+    record, password, caller = at_once(reads)
+    writer = str(record.get("LastModifiedUser") or "")
     problems = (*_foreign_parameters(target, opening), *_foreign_database(found, opening))
-    doubts = (*_other_key(key_id, opening), *_not_compared(found, opening))
+    doubts = (*_other_key(password.get("KeyId"), opening), *_not_compared(found, opening))
     return Trust(
         problems,
         (*doubts, *_unreadable_batches(opening)),
         writer,
-        is_ours=bool(writer) and writer == identity.read(aws.client("sts")).arn,
+        is_ours=bool(writer) and writer == caller.arn,
     )
 
 
@@ -86,7 +92,8 @@ def _foreign_database(found: Snapshot, opening: Opening) -> Iterator[str]:
     database = found.value(Database)
     if database is None:
         return
-    cluster = _cluster_of(found, database)
+    clusters = found.value(DbClusters)
+    cluster = clusters.of(database.instance) if clusters else None
     resource = cluster.resource_id if cluster else database.instance.resource_id
     if resource and opening.resource != resource:
         yield f"it is about the database {opening.resource or '(none)'}, and the target's is {resource}"
@@ -95,11 +102,6 @@ def _foreign_database(found: Snapshot, opening: Opening) -> Iterator[str]:
             f"it logs in at {opening.host}:{opening.port}, and the target's database is at "
             f"{database.host}:{database.port}"
         )
-
-
-def _cluster_of(found: Snapshot, database: Database) -> DbCluster | None:
-    clusters, name = found.value(DbClusters), database.instance.cluster_id
-    return next((c for c in clusters.all if c.identifier == name), None) if clusters else None
 
 
 def _unreadable_batches(opening: Opening) -> Iterator[str]:

@@ -15,9 +15,8 @@ from opskit.instance.door import Door
 from opskit.instance.interface import OnProblem, Road, Tunnel
 from opskit.instance.probe import ProbeRequest, parse, script
 from opskit.rotation.interface import Accounts
+from opskit.rotation.restart import PROBE_LIMIT_S
 from opskit.rotation.surroundings import Surroundings
-
-PROBE_LIMIT_S = 25.0
 
 
 class Ways:

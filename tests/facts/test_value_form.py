@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from moto import mock_aws
 
 from opskit.aws import Aws
 from opskit.censor import OWN_WORDS, censor
@@ -127,22 +126,14 @@ def test_words_and_reprs_reveal_nothing() -> None:
 
 
 def test_the_reader_keeps_public_values_exactly_and_the_passwords_form(
-    monkeypatch: pytest.MonkeyPatch,
+    aws_in_memory: None,
 ) -> None:
-    for name, value in (
-        ("ACCESS_KEY_ID", "A"),
-        ("SECRET_ACCESS_KEY", "s"),
-        ("REGION", "us-east-1"),
-    ):
-        monkeypatch.setenv(f"AWS_{name}", value)
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     held = {"endpoint": b.HOST, "username": ' "linkbox"', "password": WHOLE, "database": "linkbox"}
-    with mock_aws():
-        aws = Aws(Target("linkbox", b.NAMES))
-        for purpose, text in held.items():
-            kind = "SecureString" if purpose == "password" else "String"
-            aws.client("ssm").put_parameter(Name=b.NAMES[purpose], Value=text, Type=kind)  # type: ignore[union-attr]
-        found, _ = parameters.read(aws.client("ssm"), Target("linkbox", b.NAMES), RunKey("k"))  # type: ignore[arg-type]
+    aws = Aws(Target("linkbox", b.NAMES))
+    for purpose, text in held.items():
+        kind = "SecureString" if purpose == "password" else "String"
+        aws.client("ssm").put_parameter(Name=b.NAMES[purpose], Value=text, Type=kind)  # type: ignore[union-attr]
+    found, _ = parameters.read(aws.client("ssm"), Target("linkbox", b.NAMES), RunKey("k"))  # type: ignore[arg-type]
     user, password = found.get("username"), found.get("password")
     assert user is not None
     assert password is not None

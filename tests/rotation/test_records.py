@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from opskit.aws import CLOCK_CODE, Aws, translate
 from opskit.config import Target
@@ -28,16 +26,8 @@ OLD, NEW = Secret("Old-password-1234"), Secret("New-password-5678")
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
-    for name, value in (
-        ("ACCESS_KEY_ID", "AKIA"),
-        ("SECRET_ACCESS_KEY", "s"),
-        ("REGION", "us-east-1"),
-    ):
-        monkeypatch.setenv(f"AWS_{name}", value)
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        yield Aws(Target("linkbox", {"password": NAME}))
+def aws(aws_in_memory: None) -> Aws:
+    return Aws(Target("linkbox", {"password": NAME}))
 
 
 @pytest.fixture

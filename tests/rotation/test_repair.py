@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from opskit.aws import Aws
 from opskit.config import Target
@@ -256,16 +255,8 @@ def test_a_pattern_that_nothing_fits_is_said() -> None:
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
-    for name, value in (
-        ("ACCESS_KEY_ID", "A"),
-        ("SECRET_ACCESS_KEY", "s"),
-        ("REGION", "us-east-1"),
-    ):
-        monkeypatch.setenv(f"AWS_{name}", value)
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        yield Aws(Target("linkbox", b.NAMES, "/linkbox"))
+def aws(aws_in_memory: None) -> Aws:
+    return Aws(Target("linkbox", b.NAMES, "/linkbox"))
 
 
 def put(aws: Aws, text: str, name: str = NAME, **more: Any) -> None:

@@ -10,12 +10,13 @@ import pytest
 from opskit.errors import Incomplete, Refused, UsageError
 from opskit.facts.app_instance import AppInstance
 from opskit.instance.interface import CommandResult
+from opskit.instance.probe import Container, Setting
 from opskit.rotation import batches
 from opskit.rotation.restart import (
     Batch,
     Containers,
     EcsServices,
-    container_command,
+    command_of,
     read,
     write,
 )
@@ -118,7 +119,10 @@ def test_a_road_that_is_closed_says_nothing_of_the_app() -> None:
 def test_what_makes_a_container_read_anew(
     name: str, directory: str, is_fixed: bool, command: str
 ) -> None:
-    assert container_command(name, directory, "svc", is_fixed=is_fixed) == command
+    source = "config" if is_fixed else "process"
+    password = Setting(source, "password", "aaaaaa", "PGPASSWORD", "")
+    found = Container(name, "running", "", "0", "", directory, "svc", (password,))
+    assert command_of(found) == command
 
 
 def test_a_batch_comes_back_from_the_journal() -> None:

@@ -167,11 +167,8 @@ def _labelled(fix: Fix, need: _Need, path: Path, changes: tuple[AclChange, ...])
 
 def _words(entry: AclEntry) -> str:
     """An entry by its number, range and ports."""
-    ports = "all ports" if entry.ports is None else f"ports {entry.ports[0]}-{entry.ports[1]}"
-    if entry.ports is not None and entry.ports[0] == entry.ports[1]:
-        ports = f"port {entry.ports[0]}"
     end = "to" if entry.is_egress else "from"
-    return f"entry {entry.number} (deny {ports} {end} {entry.cidr})"
+    return f"entry {entry.number} (deny {entry.ports_words} {end} {entry.cidr})"
 
 
 def _no_room(need: _Need) -> Advice:
