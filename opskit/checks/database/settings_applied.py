@@ -9,7 +9,7 @@ Not the fix: setting it once more.
 
 from __future__ import annotations
 
-from opskit.checks.fix import Advice, Danger, Fix
+from opskit.checks.fix import Advice, Fix
 from opskit.checks.fix_commands import call
 from opskit.checks.interface import Finding, passed, reported, warned
 from opskit.facts.database import Database
@@ -36,7 +36,6 @@ def check(database: Database) -> Finding:
             (reboot,),
             "reboots the database: every connection is cut",
             no_undo="the settings that are applied by it were chosen before",
-            dangers=(Danger.INTERRUPTS_DATABASE,),
         )
         if needs_reboot
         else Advice(

@@ -12,7 +12,7 @@ Not the fix: an entry in /etc/hosts: the address changes at the next failover.
 
 from __future__ import annotations
 
-from opskit.checks.fix import Advice, Danger, Fix, Remedy
+from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.fix_commands import call
 from opskit.checks.interface import (
     Evidence,
@@ -157,7 +157,6 @@ def _take_away(zone: PrivateZone, zones: PrivateZones) -> Remedy:
             (call("route53", "DeleteHostedZone", Id=zone.zone_id),),
             "deletes the zone, which holds no records and serves no other VPC",
             no_undo="a zone that is made again gets another id",
-            dangers=(Danger.IRREVERSIBLE,),
             ask="The zone's owner made it for something: ask before deleting it",
         )
     return Advice(

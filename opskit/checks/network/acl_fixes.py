@@ -161,7 +161,7 @@ def _labelled(fix: Fix, need: _Need, path: Path, changes: tuple[AclChange, ...])
     own = {s.subnet_id for s in ends if s is not None}
     others = [s for s in need.acl.subnet_ids if s not in own]
     caution = f"{need.acl.label} applies to {', '.join(others)} too." if others else ""
-    dangers = (Danger.WIDENS_ACCESS, Danger.GUARDRAIL) if lifted else (Danger.WIDENS_ACCESS,)
+    dangers = (Danger.GUARDRAIL,) if lifted else ()
     return Fix(fix.commands, undo=fix.undo, dangers=dangers, ask=ask, caution=caution)
 
 

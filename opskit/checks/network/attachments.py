@@ -144,7 +144,6 @@ def _to_app(members: GroupMembers, one: _Candidate) -> Remedy:
     return Fix(
         (call("ec2", operation, **place, Groups=groups),),
         undo=(call("ec2", operation, **place, Groups=present),),
-        dangers=(Danger.WIDENS_ACCESS,),
         ask=_ask(one, "app"),
         caution=_carried(one),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from opskit.checks.after import apply_to
-from opskit.checks.fix import Advice, AwsCall, Danger, Fix, Remedy
+from opskit.checks.fix import Advice, AwsCall, Fix, Remedy
 from opskit.checks.fix_commands import call
 from opskit.checks.network.attachments import attach
 from opskit.checks.network.fix_context import DEFAULT_GROUP, FixContext, Role
@@ -84,7 +84,6 @@ def _commands(kind: Kind, own: SecurityGroup, port: int, peer: dict[str, Any]) -
     return Fix(
         (call("ec2", does, **asked),),
         undo=(call("ec2", undoes, **asked),),
-        dangers=(Danger.WIDENS_ACCESS,),
     )
 
 
