@@ -217,17 +217,25 @@ class EcsServices:
                     return Restarted(not why, why)
                 self.sleep(SLOW_POLL_S)
         except AwsError as error:
-            why = f"{error.permission}: {error.code}"
+            why = MISSING.get(error.code, f"{error.permission}: {error.code}")
             if error.is_open:
                 return Restarted.lost(why)
             return Restarted(False, why, is_about_login=False)
+
+
+MISSING = {
+    "ClusterNotFoundException": "the cluster is not there",
+    "ServiceNotFoundException": "the service is not there",
+    "ServiceNotActiveException": "the service was deleted",
+}
+"""Codes of UpdateService and DescribeServices that the reader is spared."""
 
 
 def _rollout(reply: Mapping[str, object]) -> tuple[str, bool]:
     """Why a service is not yet deployed (empty when it is), and whether that is final."""
     services = reply.get("services")
     if not isinstance(services, list) or not services:
-        return "the service is not there", True
+        return MISSING["ServiceNotFoundException"], True
     found = services[0]
     deployments: list[Mapping[str, Any]] = found["deployments"]
     primary = next((d for d in deployments if d.get("status") == "PRIMARY"), {})

@@ -171,6 +171,8 @@ class Tasks:
 
     def _update(self, body: Mapping[str, Any]) -> Answer:
         """A deployment replaces the service's tasks at once; the app in them starts a moment later."""
+        if body["service"].rsplit("/", 1)[-1] != world.SERVICE:
+            return error("ServiceNotFoundException", "Service not found.")
         self._is_enabled = body.get("enableExecuteCommand", self._is_enabled)
         of_service = [t for t in self._tasks if t.group == f"service:{world.SERVICE}"]
         count = int(body.get("desiredCount", sum(t.status == "RUNNING" for t in of_service) or 1))
