@@ -79,6 +79,7 @@ class Postgres:
         settings = {
             "listen_addresses": f"'{self._address}'",
             "unix_socket_directories": f"'{self._directory}'",
+            "unix_socket_permissions": "0700",
             "ssl": "on",
             "ssl_cert_file": "'server.pem'",
             "ssl_key_file": "'server.pem'",
