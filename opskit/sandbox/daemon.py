@@ -296,10 +296,11 @@ class Sandbox:
         place = self._metadata_place()
         # Without namespaces a task's credentials come from the metadata's port.
         more = [] if world.IS_LOOPBACK else [(world.TASK_ADDRESS, 80)]
-        for (address, port), names_of, wsgi in (
+        served: list[tuple[tuple[str, int], list[str], hosts.Application]] = [
             (self._api_place(), self._api_addresses(), self.front),
             *((one, [one[0]], told) for one in (place, *more)),
-        ):
+        ]
+        for (address, port), names_of, wsgi in served:
             allowed = [hosts.authority(name, port) for name in names_of]
             server = make_server(
                 address,

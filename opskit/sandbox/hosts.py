@@ -1,4 +1,4 @@
-"""Checks of `Host` and `Origin`: a web page must not reach the sandbox, neither by DNS rebinding nor directly.
+"""Checks of `Host` and `Origin`: no web page reaches the sandbox, by DNS rebinding or directly.
 
 Every HTTP endpoint of the sandbox has a few addresses under which its own clients are told to find it.
 A request that names another host comes from a browser that was led here, and nothing is done for it.

@@ -172,6 +172,7 @@ class Postgres:
         )
 
     def _write_hba(self) -> None:
+        # The socket's directory lets in the server's user alone, who could read the data anyway.
         lines = ["local all postgres trust", "hostssl all all all scram-sha-256"]
         if not self._force_tls:
             lines.append("host all all all scram-sha-256")

@@ -10,7 +10,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
@@ -331,7 +331,10 @@ def _refuse_caller(start: Any, call: Call, refused: Refused) -> list[bytes]:
     if late:
         return _refuse(start, call, conduct.SIGNATURE_CODES, late, 403)
     status = 400 if call.protocol == "json" else 403
-    return _refuse(start, call, refused.codes, refused.message, status)
+    message = refused.message
+    if refused.codes[call.protocol] == "AuthFailure":
+        message = "AWS was not able to validate the provided access credentials"
+    return _refuse(start, call, refused.codes, message, status)
 
 
 def _rest_action(method: str, path: str) -> str:
@@ -369,7 +372,7 @@ def _hang_up(environ: dict[str, Any]) -> list[bytes]:
 
 
 def _refuse(
-    start: Any, call: Call, codes: dict[str, str], message: str, status: int
+    start: Any, call: Call, codes: Mapping[str, str], message: str, status: int
 ) -> list[bytes]:
     kind, data = conduct.error_body(call.protocol, codes[call.protocol], message)
     start(f"{status} Refused", [("Content-Type", kind), ("Content-Length", str(len(data)))])

@@ -109,7 +109,10 @@ def read(request: Request) -> Signed:
         raise Incomplete("Authorization header requires 'Credential', 'SignedHeaders' and "
                          "'Signature' parameters, and the request an 'X-Amz-Date' header.")  # fmt: skip
     return Signed(
-        *found.group("key", "day", "region", "service"),
+        found["key"],
+        found["day"],
+        found["region"],
+        found["service"],
         tuple(found["headers"].split(";")),
         found["signature"],
         stamp,
@@ -134,7 +137,10 @@ def _read_query(query: Mapping[str, str]) -> Signed:
                          "'X-Amz-Credential', 'X-Amz-Signature', 'X-Amz-SignedHeaders', "
                          "'X-Amz-Date' and 'X-Amz-Expires'.")  # fmt: skip
     return Signed(
-        *found.group("key", "day", "region", "service"),
+        found["key"],
+        found["day"],
+        found["region"],
+        found["service"],
         tuple(query.get("X-Amz-SignedHeaders", "").split(";")),
         query["X-Amz-Signature"],
         stamp,
