@@ -229,6 +229,8 @@ def test_presigned_urls_are_verified(inside: Operator) -> None:
     other = target.replace("Expires=60", "Expires=61")
     status, text = sent(inside, {}, method="GET", target=other)
     assert (status, "SignatureDoesNotMatch" in text) == (403, True), text
+    status, text = sent(inside, {}, method="GET", target=f"{target[:-1]}%E2%82%AC")
+    assert (status, "SignatureDoesNotMatch" in text) == (403, True), text
     short = maker.generate_presigned_url("get_caller_identity", ExpiresIn=1, HttpMethod="GET")
     time.sleep(2.1)
     status, text = sent(inside, {}, method="GET", target=short.removeprefix(running.api_url))

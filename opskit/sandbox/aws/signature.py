@@ -165,7 +165,7 @@ def is_valid(signed: Signed, request: Request, secret: str) -> bool:
     text = f"{ALGORITHM}\n{signed.stamp}\n{scope}\n{asked}"
     key = _signing_key(secret, signed.day, signed.region, signed.service)
     made = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
-    return hmac.compare_digest(made, signed.signature)
+    return hmac.compare_digest(made.encode(), signed.signature.encode())
 
 
 def _canonical(signed: Signed, request: Request, digest: str) -> str:
