@@ -7,6 +7,7 @@ import importlib.util
 import itertools
 import json
 import os
+import secrets
 import shlex
 import shutil
 import signal
@@ -17,9 +18,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from opskit import DISTRIBUTION
 from opskit.errors import Incomplete, UsageError
@@ -56,6 +57,9 @@ class Running:
     api_url: str
     dns_server: str
     """The operator's resolver, where it is not the machine's own; then there are no namespaces."""
+    access_key: str
+    secret_key: str = field(repr=False)
+    """The operator's, of this sandbox alone."""
 
     @property
     def is_inside(self) -> bool:
@@ -96,8 +100,8 @@ class Running:
         environment |= {
             "PATH": f"{self.directory}/bin:{venv}:{environment['PATH']}",
             "AWS_ENDPOINT_URL": self.api_url,
-            "AWS_ACCESS_KEY_ID": "AKIAOPERATORONCALL00",
-            "AWS_SECRET_ACCESS_KEY": "operator-of-the-sandbox",
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
             "AWS_REGION": world.REGION,
             "AWS_DEFAULT_REGION": world.REGION,
             "AWS_CONFIG_FILE": "/dev/null",
@@ -171,9 +175,8 @@ def up(name: str, latency_ms: int, mode: str = "auto") -> Running:
 
 def find(name: str) -> Running | None:
     """The sandbox of a name; one that has died is cleared away."""
-    path = _note(name)
     try:
-        running = Running(**json.loads(path.read_text(encoding="utf-8")))
+        running = Running(**json.loads(_read_own(_note(name))))
     except (OSError, ValueError, TypeError):
         return None
     if running.answers:
@@ -251,7 +254,7 @@ def _start(name: str, latency_ms: int, wanted: str, lifeline: int | None) -> Run
     if lifeline is not None:
         # When nobody holds the other end any more, the sandbox clears away its own files.
         command += [str(lifeline), str(_note(name))]
-    with (directory / "daemon.log").open("ab") as log:
+    with _new_file(directory / "daemon.log") as log:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -299,11 +302,11 @@ def _write_aws_command(directory: Path) -> None:
     """The operator's `aws`: version 1 forgets AWS_ENDPOINT_URL for RDS in us-east-1, where it
     replaces the endpoint by one for old certificates, unless the URL is given as an option.
     """
-    directory.mkdir()
+    directory.mkdir(mode=0o700)
     python = shlex.quote(sys.executable)
     line = f'exec {python} -m awscli --endpoint-url "$AWS_ENDPOINT_URL" "$@"'
     (directory / "aws").write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
-    (directory / "aws").chmod(0o755)
+    (directory / "aws").chmod(0o700)
 
 
 def _write_waiters(directory: Path) -> None:
@@ -311,6 +314,7 @@ def _write_waiters(directory: Path) -> None:
     origin = importlib.util.find_spec("botocore")
     assert origin is not None
     assert origin.origin is not None
+    directory.mkdir(mode=0o700)
     for source in (Path(origin.origin).parent / "data/rds").glob("*/waiters-2.json"):
         waiters = json.loads(source.read_text(encoding="utf-8"))
         for waiter in waiters["waiters"].values():
@@ -360,10 +364,35 @@ def _daemon_environment() -> dict[str, str]:
 
 def _write(running: Running) -> None:
     directory = state_directory()
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # `mkdir` gives its mode to the last directory only; with a umask of 0 others could rename that.
+    for place in (*reversed(directory.parents), directory):
+        if not place.is_dir():
+            place.mkdir(exist_ok=True, mode=0o700)
     path = _note(running.name)
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(asdict(running)), encoding="utf-8")
+    # It holds the operator's key: written under a name that no other user can have made before.
+    new = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    with _new_file(new) as file:
+        file.write(json.dumps(asdict(running)).encode())
+    new.replace(path)
+
+
+def _new_file(path: Path) -> BinaryIO:
+    """A file that did not exist, for its owner only, whatever the umask is."""
+    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    return os.fdopen(number, "wb")
+
+
+def _read_own(path: Path) -> str:
+    """The text of a file that belongs to us and that no other user may write.
+
+    Raises:
+        OSError: it does not exist, is a symbolic link, or may be somebody else's work.
+    """
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), encoding="utf-8") as file:
+        found = os.fstat(file.fileno())
+        if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise PermissionError(f"{path} is not a file of ours alone")
+        return file.read()
 
 
 def _wait_gone(running: Running, limit_s: float = 30) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
 import socketserver
+import struct
 import subprocess
 import sys
 import threading
@@ -22,9 +24,10 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from opskit.sandbox import box, instance, linkbox, loopback, rules, world
+from opskit.sandbox import box, hosts, instance, linkbox, loopback, rules, world
 from opskit.sandbox.faults import ALL
 from opskit.sandbox.faults.interface import Hands
 from opskit.sandbox.postgres import Postgres, new_password
@@ -32,6 +35,9 @@ from opskit.sandbox.session_manager.gateway import Sessions
 from opskit.sandbox.ssh.activation import Activation
 from opskit.sandbox.ssh.keys import Keys
 from opskit.sandbox.world import Completed
+
+if TYPE_CHECKING:
+    from opskit.sandbox.aws.credentials import Credentials
 
 UP_WITHIN_S = 180
 """So long the app may take to become healthy at first, on a machine that is busy with other work."""
@@ -49,7 +55,7 @@ class Sandbox:
     def __init__(self, directory: Path, latency_s: float) -> None:
         self.directory = directory
         self.root = directory / "instance"
-        self.root.mkdir()
+        self.root.mkdir(mode=0o700)
         # A checkout below /srv would vanish from the instance's sight, and its programs with it.
         own = sys.prefix.startswith("/srv/") or str(Path(__file__)).startswith("/srv/")
         usable = Path("/srv").is_dir() and not own and not world.IS_LOOPBACK
@@ -57,7 +63,12 @@ class Sandbox:
         self.latency_s = latency_s
         self.address = "127.0.0.1" if world.IS_LOOPBACK else world.RESOLVER_ADDRESS
         self.api_url = f"http://{self.address}:{world.API_PORT}"
-        self.metadata_url = f"http://127.0.0.1:{loopback.free_port()}" if world.IS_LOOPBACK else ""
+        # Every local user can reach that port: the path is known to the instance's processes only.
+        self.metadata_url = (
+            f"http://127.0.0.1:{loopback.free_port()}/{secrets.token_urlsafe(32)}"
+            if world.IS_LOOPBACK
+            else ""
+        )
         self.dns_port = loopback.free_port() if world.IS_LOOPBACK else 53
         self.hosts: dict[str, box.Host] = {}
         self.broken: list[str] = []
@@ -67,6 +78,7 @@ class Sandbox:
         self.complaint = "it did not answer"
         self.password = new_password()
         self.keys = Keys(directory / "ssh")
+        self.credentials: Credentials
 
     def start(self) -> None:
         """Bring everything up, what can be at once."""
@@ -113,15 +125,13 @@ class Sandbox:
 
     def client(self, service: str) -> Any:
         """A client of the sandbox's own, made once."""
-        from opskit.sandbox.aws.identity import OWN_KEY
-
         if service not in self._clients:
             self._clients[service] = self._session.client(
                 service,
                 region_name=world.REGION,
                 endpoint_url=f"http://127.0.0.1:{world.API_PORT}",
-                aws_access_key_id=OWN_KEY,
-                aws_secret_access_key="sandbox",
+                aws_access_key_id=self.credentials.internal.key_id,
+                aws_secret_access_key=self.credentials.internal.secret,
             )
         return self._clients[service]
 
@@ -244,8 +254,10 @@ class Sandbox:
             session_key,
             ssm,
         )
+        from opskit.sandbox.aws.credentials import Credentials
         from opskit.sandbox.aws.names import resolve
 
+        self.credentials = Credentials()
         self._nsenter = shutil.which("nsenter") or "/usr/bin/nsenter"
         self._session, self._clients = boto3.Session(), dict[str, Any]()
         rds.install(rds.Control(self.postgres), self.postgres)
@@ -267,22 +279,35 @@ class Sandbox:
             open_key=lambda sealed, context: session_key.decrypt(
                 self._emulated_instance(), sealed, context
             ),
+            credentials=self.credentials,
         )
         sessions.start_in_task = self._start_in_task
         sessions.serve("127.0.0.1" if world.IS_LOOPBACK else "0.0.0.0", world.GATEWAY_PORT)
-        application = self.front = front.Front(
-            self.agent, sessions, tasks, self.keys.push, self.network_changed, self.latency_s
+        self.front = front.Front(
+            self.credentials,
+            self.agent,
+            sessions,
+            tasks,
+            self.keys.push,
+            self.network_changed,
+            self.latency_s,
         )
-        told: Any = metadata.Metadata(self._emulated_instance)
+        told = metadata.Metadata(self._emulated_instance, urlsplit(self.metadata_url).path)
+        place = self._metadata_place()
         # Without namespaces a task's credentials come from the metadata's port.
-        more = [] if world.IS_LOOPBACK else [(world.TASK_ADDRESS, 80, told)]
-        for address, port, wsgi in (
-            ("127.0.0.1" if world.IS_LOOPBACK else "0.0.0.0", world.API_PORT, application),
-            (*self._metadata_place(), told),
-            *more,
-        ):
+        more = [] if world.IS_LOOPBACK else [(world.TASK_ADDRESS, 80)]
+        served: list[tuple[tuple[str, int], list[str], hosts.Application]] = [
+            (self._api_place(), self._api_addresses(), self.front),
+            *((one, [one[0]], told) for one in (place, *more)),
+        ]
+        for (address, port), names_of, wsgi in served:
+            allowed = [hosts.authority(name, port) for name in names_of]
             server = make_server(
-                address, port, wsgi, threaded=True, request_handler=quiet(MotoRequestHandler)
+                address,
+                port,
+                hosts.OnlyHosts(wsgi, allowed),
+                threaded=True,
+                request_handler=quiet(MotoRequestHandler),
             )
             threading.Thread(target=server.serve_forever, daemon=True).start()
         names.serve(self.address, self.dns_port, lambda name: resolve(name, inside=True))
@@ -317,8 +342,19 @@ class Sandbox:
 
     def _metadata_place(self) -> tuple[str, int]:
         if world.IS_LOOPBACK:
-            return "127.0.0.1", int(self.metadata_url.rsplit(":", 1)[1])
+            return "127.0.0.1", urlsplit(self.metadata_url).port or 0
         return world.METADATA_ADDRESS, 80
+
+    @staticmethod
+    def _api_place() -> tuple[str, int]:
+        return "127.0.0.1" if world.IS_LOOPBACK else "0.0.0.0", world.API_PORT
+
+    @staticmethod
+    def _api_addresses() -> list[str]:
+        """Under which the API is announced: to ourselves, to the instance, to the operator."""
+        if world.IS_LOOPBACK:
+            return ["127.0.0.1"]
+        return ["127.0.0.1", world.RESOLVER_ADDRESS, world.OPERATOR_GATEWAY]
 
     def _emulated_instance(self) -> Any:
         from moto.ec2.models import ec2_backends
@@ -392,9 +428,10 @@ def serve_control(sandbox: Sandbox, path: Path) -> None:
 
     class Order(socketserver.StreamRequestHandler):
         def handle(self) -> None:
-            order = json.loads(self.rfile.readline())
+            if user_of(self.connection) != os.geteuid():
+                return
             try:
-                answer = obey(sandbox, order)
+                answer = obey(sandbox, json.loads(self.rfile.readline()))
             except Exception as error:
                 answer = {"error": f"{type(error).__name__}: {error}"[:500]}
             self.wfile.write(json.dumps(answer).encode() + b"\n")
@@ -402,6 +439,13 @@ def serve_control(sandbox: Sandbox, path: Path) -> None:
     server = socketserver.ThreadingUnixStreamServer(str(path), Order)
     path.chmod(0o600)
     threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
+def user_of(connection: socket.socket) -> int:
+    """The user of the process at the other end of a Unix socket."""
+    size = struct.calcsize("3i")
+    found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    return int(struct.unpack("3i", found)[1])
 
 
 def obey(sandbox: Sandbox, order: dict[str, Any]) -> dict[str, Any]:
@@ -455,6 +499,8 @@ def _ask(opener: urllib.request.OpenerDirector, url: str) -> tuple[int, str]:
 
 def main() -> None:
     """Start, say so, and stay until the end."""
+    # Files hold keys and passwords, and root's directory may be entered by the database's user.
+    os.umask(0o077)
     directory, latency_ms, mode = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     lifeline, note = (int(sys.argv[4]), Path(sys.argv[5])) if len(sys.argv) > 4 else (None, None)
     if mode == "loopback":
@@ -480,6 +526,8 @@ def main() -> None:
         "ids": ids,
         "project": str(sandbox.project),
         "api_url": sandbox.api_url if world.IS_LOOPBACK else OPERATOR_API,
+        "access_key": sandbox.credentials.operator.key_id,
+        "secret_key": sandbox.credentials.operator.secret,
         "dns_server": f"127.0.0.1:{sandbox.dns_port}" if world.IS_LOOPBACK else "",
     }
     print(json.dumps(answer), flush=True)

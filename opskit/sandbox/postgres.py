@@ -79,6 +79,7 @@ class Postgres:
         settings = {
             "listen_addresses": f"'{self._address}'",
             "unix_socket_directories": f"'{self._directory}'",
+            "unix_socket_permissions": "0700",
             "ssl": "on",
             "ssl_cert_file": "'server.pem'",
             "ssl_key_file": "'server.pem'",
@@ -171,6 +172,7 @@ class Postgres:
         )
 
     def _write_hba(self) -> None:
+        # The socket's directory lets in the server's user alone, who could read the data anyway.
         lines = ["local all postgres trust", "hostssl all all all scram-sha-256"]
         if not self._force_tls:
             lines.append("host all all all scram-sha-256")

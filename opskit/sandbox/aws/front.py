@@ -10,15 +10,17 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
 from opskit.sandbox import world
-from opskit.sandbox.aws import conduct, ecs, identity, ssm
+from opskit.sandbox.aws import conduct, ecs, identity, signature, ssm
 from opskit.sandbox.aws.conduct import Conduct, Injection
+from opskit.sandbox.aws.credentials import INTERNAL, Credentials, Refused
 from opskit.sandbox.aws.identity import Principal
+from opskit.sandbox.aws.signature import Request, Signed
 from opskit.sandbox.session_manager.gateway import Sessions
 
 INSTANCE_CONNECT = "ec2-instance-connect"
@@ -29,22 +31,33 @@ CHANGES_PACKETS = re.compile(
     "Authorize|Revoke|NetworkAcl|Route|ModifyNetworkInterface|ModifyInstance|PrefixList|ModifyDBInstance|SecurityGroup"
 )
 READS_ONLY = re.compile("^(Describe|Get|List|Simulate)")
+MOTO_PATHS = ("/moto-api", "/latest/")
+"""moto's own: to reset it, to read all it holds, and its metadata service."""
+MOST_BODY = 8 << 20
+"""Far more than any call has; read before the caller is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call to a service."""
+    """One call to a service.
 
-    access_key: str
+    Attributes:
+        stamp: when it was signed; life_s: the validity of a presigned URL.
+        principal: the caller; None where it is not authenticated.
+    """
+
     service: str
     action: str
     body: bytes
-    path: str
+    is_json: bool
+    stamp: str
+    life_s: int | None
+    principal: Principal | None
 
     @property
     def protocol(self) -> str:
-        """How the service writes errors."""
-        if self.service in JSON_SERVICES:
+        """How the service writes errors; an anonymous request names none."""
+        if self.service in JSON_SERVICES or (not self.service and self.is_json):
             return "json"
         return "ec2" if self.service == "ec2" else "query"
 
@@ -121,6 +134,7 @@ class Front:
     """The application.
 
     Args:
+        credentials: the access keys that are accepted.
         agent: Systems Manager's way to the instance.
         sessions: Session Manager's sessions; tasks: those of ECS.
         push_key: lets the instance take an SSH key for a minute.
@@ -129,6 +143,7 @@ class Front:
 
     def __init__(
         self,
+        credentials: Credentials,
         agent: ssm.Agent,
         sessions: Sessions,
         tasks: ecs.Tasks,
@@ -139,6 +154,7 @@ class Front:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
         self._moto = DomainDispatcherApplication(create_backend_app)
+        self._credentials = credentials
         self._agent = agent
         self._sessions = sessions
         self._tasks = tasks
@@ -150,11 +166,25 @@ class Front:
 
     def __call__(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
         """Answer one request."""
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        length = environ.get("CONTENT_LENGTH") or "0"
+        if not length.isascii() or not length.isdigit() or int(length) > MOST_BODY:
+            start("413 Content Too Large", [("Content-Length", "0")])
+            return []
+        body = environ["wsgi.input"].read(int(length))
         environ["wsgi.input"] = io.BytesIO(body)
-        call = read_call(environ, body)
-        if call.access_key == identity.OWN_KEY:
+        request = signature.of_wsgi(environ, body)
+        try:
+            signed, principal = self._credentials.authenticate(request)
+        except Refused as refused:
+            return _refuse_caller(start, read_call(request, refused.signed, None), refused)
+        # moto reads the service from the header, and from nothing else.
+        environ["HTTP_AUTHORIZATION"] = signed.authorization
+        if principal is INTERNAL:
             return self._ask_moto(environ, start)
+        if environ["PATH_INFO"].startswith(MOTO_PATHS):
+            start("403 Forbidden", [("Content-Length", "0")])
+            return []
+        call = read_call(request, signed, principal)
         self.conduct.calls.append((time.time(), call.service, call.action))
         time.sleep(self.conduct.latency_s)
         injected = self.conduct.take(call.service, call.action, call.name)
@@ -187,18 +217,11 @@ class Front:
         self, call: Call, environ: dict[str, Any], start: Any, hidden_s: float = 0.0
     ) -> Iterable[bytes]:
         """What AWS answers; `hidden_s` is how old a write must be to show in a read."""
-        late = conduct.too_old(environ.get("HTTP_X_AMZ_DATE", ""), call.action)
+        late = conduct.too_old(call.stamp, call.action, call.life_s)
         if late:
             return _refuse(start, call, conduct.SIGNATURE_CODES, late, 403)
-        principal = identity.who(call.access_key)
-        if principal is None:
-            return _refuse(
-                start,
-                call,
-                conduct.UNKNOWN_KEY_CODES,
-                "The security token included in the request is invalid.",
-                403,
-            )
+        principal = call.principal
+        assert principal is not None
         denied = self._denied(principal, call)
         if denied is not None:
             return _refuse(
@@ -286,20 +309,32 @@ def _key_denied(principal: Principal, action: str, fields: dict[str, Any]) -> st
     )
 
 
-def read_call(environ: dict[str, Any], body: bytes) -> Call:
-    """Who calls which action of which service, from the signature and the request."""
-    found = re.search(
-        r"Credential=([^/]+)/\d+/[^/]+/([^/]+)/", environ.get("HTTP_AUTHORIZATION", "")
-    )
-    key, service = found.groups() if found else ("", "")
-    target = environ.get("HTTP_X_AMZ_TARGET", "")
+def read_call(request: Request, signed: Signed | None, principal: Principal | None) -> Call:
+    """Which action of which service is called, from the signature and the request."""
+    target = request.headers.get("x-amz-target", "")
     if target:
         action = target.rsplit(".", 1)[-1]
-    elif b"Action=" in body:
-        action = parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
+    elif b"Action=" in request.body:
+        action = parse_qs(request.body.decode("utf-8", "replace")).get("Action", [""])[0]
     else:
-        action = _rest_action(environ["REQUEST_METHOD"], environ["PATH_INFO"])
-    return Call(key, service, action, body, environ["PATH_INFO"])
+        path = request.target.partition("?")[0]
+        action = dict(request.query).get("Action") or _rest_action(request.method, path)
+    if signed is None:
+        return Call("", action, request.body, bool(target), "", None, None)
+    stamp, life_s = signed.stamp, signed.life_s
+    return Call(signed.service, action, request.body, bool(target), stamp, life_s, principal)
+
+
+def _refuse_caller(start: Any, call: Call, refused: Refused) -> list[bytes]:
+    """The answer to a caller that is not authenticated: AWS looks at the signature's age first."""
+    late = conduct.too_old(call.stamp, call.action, call.life_s)
+    if late:
+        return _refuse(start, call, conduct.SIGNATURE_CODES, late, 403)
+    status = 400 if call.protocol == "json" else 403
+    message = refused.message
+    if refused.codes[call.protocol] == "AuthFailure":
+        message = "AWS was not able to validate the provided access credentials"
+    return _refuse(start, call, refused.codes, message, status)
 
 
 def _rest_action(method: str, path: str) -> str:
@@ -337,7 +372,7 @@ def _hang_up(environ: dict[str, Any]) -> list[bytes]:
 
 
 def _refuse(
-    start: Any, call: Call, codes: dict[str, str], message: str, status: int
+    start: Any, call: Call, codes: Mapping[str, str], message: str, status: int
 ) -> list[bytes]:
     kind, data = conduct.error_body(call.protocol, codes[call.protocol], message)
     start(f"{status} Refused", [("Content-Type", kind), ("Content-Length", str(len(data)))])

@@ -19,11 +19,6 @@ from opskit.sandbox.aws.evaluate import (
     decide_with_key,
 )
 
-OWN_KEY = "AKIASANDBOXSANDBOX00"
-"""The sandbox's own calls: they are never delayed, refused or denied."""
-OPERATOR_KEY = "AKIAOPERATORONCALL00"
-OPERATOR = "oncall"
-
 
 @dataclass(frozen=True, slots=True)
 class Principal:
@@ -44,18 +39,6 @@ def iam() -> Any:
     from moto.iam.models import iam_backends
 
     return iam_backends[world.ACCOUNT]["aws"]
-
-
-def who(access_key: str) -> Principal | None:
-    """The caller behind an access key; None when nobody has it."""
-    if access_key == OPERATOR_KEY:
-        return Principal(f"arn:aws:iam::{world.ACCOUNT}:user/{OPERATOR}", "user", OPERATOR)
-    from moto.sts.models import sts_backends
-
-    assumed = sts_backends[world.ACCOUNT]["aws"].get_assumed_role_from_access_key(access_key)
-    if assumed is None:
-        return None
-    return Principal(assumed.arn, "role", assumed.role_arn.rsplit("/", 1)[-1])
 
 
 def policies_of(principal: Principal) -> tuple[list[Policy], Policy | None]:

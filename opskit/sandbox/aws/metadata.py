@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import secrets
+import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,27 +13,54 @@ from opskit.sandbox import world
 from opskit.sandbox.aws.ssm import role_of
 
 LIFE_S = 3600
+LONGEST_TOKEN_S = 21_600
+TOKEN, TOKEN_LIFE = "HTTP_X_AWS_EC2_METADATA_TOKEN", "HTTP_X_AWS_EC2_METADATA_TOKEN_TTL_SECONDS"
+TOKEN_LIFE_HEADER = "X-aws-ec2-metadata-token-ttl-seconds"
 Start = Callable[..., Any]
 
 
 class Metadata:
-    """A WSGI application for 169.254.169.254."""
+    """A WSGI application for 169.254.169.254.
 
-    def __init__(self, instance: Callable[[], Any]) -> None:
+    Args:
+        prefix: begins every path. It is secret where every local user can reach the port, and only
+            processes of the instance are told.
+    """
+
+    def __init__(self, instance: Callable[[], Any], prefix: str = "") -> None:
         self._instance = instance
+        self._prefix = prefix.encode()
         self._issued: dict[tuple[str, str], dict[str, str]] = {}
+        self._tokens: dict[str, float] = {}
+        """Token -> when it expires."""
 
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         """Answer one request."""
-        path = environ["PATH_INFO"]
+        whole = environ["PATH_INFO"].encode("latin-1")
+        length = len(self._prefix)
+        if not secrets.compare_digest(whole[:length], self._prefix):
+            return _reply(start, "", "404 Not Found")
+        path = whole[length:].decode("latin-1")
         if path == world.TASK_PATH:
             return self._for_task(start)
         if path == "/latest/api/token" and environ["REQUEST_METHOD"] == "PUT":
-            return _reply(start, "sandbox-token")
-        if not environ.get("HTTP_X_AWS_EC2_METADATA_TOKEN"):
+            return self._give_token(environ, start)
+        if self._tokens.get(environ.get(TOKEN, ""), 0.0) < time.monotonic():
             return _reply(start, "", "401 Unauthorized")
         text = self._find(path.removeprefix("/latest/"))
         return _reply(start, text) if text is not None else _reply(start, "", "404 Not Found")
+
+    def _give_token(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+        """A token for as long as is asked; none to a proxy, as AWS has it."""
+        if "HTTP_X_FORWARDED_FOR" in environ:
+            return _reply(start, "", "403 Forbidden")
+        asked = environ.get(TOKEN_LIFE, "")
+        if not (asked.isascii() and asked.isdigit() and 0 < int(asked) <= LONGEST_TOKEN_S):
+            return _reply(start, "", "400 Bad Request")
+        now, token = time.monotonic(), secrets.token_urlsafe(32)
+        kept = {one: until for one, until in list(self._tokens.items()) if until > now}
+        self._tokens = {**kept, token: now + int(asked)}
+        return _reply(start, token, life=asked)
 
     def _for_task(self, start: Start) -> Iterable[bytes]:
         instance = self._instance()
@@ -81,7 +110,8 @@ class Metadata:
         return self._issued[role, session]
 
 
-def _reply(start: Start, text: str, status: str = "200 OK") -> list[bytes]:
+def _reply(start: Start, text: str, status: str = "200 OK", life: str = "") -> list[bytes]:
     data = text.encode()
-    start(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(data)))])
+    more = [(TOKEN_LIFE_HEADER, life)] if life else []
+    start(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(data))), *more])
     return [data]

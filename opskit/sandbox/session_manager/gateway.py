@@ -1,14 +1,14 @@
 """Sessions of the emulated Systems Manager: the API's side, the WebSocket gateway, and what runs.
 
-The gateway checks that an upgrade is signed, that its caller may open data channels, and the token of
-the first message; then it is the agent's side of the channel, all in one process.
+The gateway verifies the host and the signature of an upgrade, that its caller may open data channels, and
+the token of the first message; then it is the agent's side of the channel, all in one process.
 """
 
 from __future__ import annotations
 
+import hmac
 import json
 import queue
-import re
 import secrets
 import shlex
 import subprocess
@@ -19,9 +19,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from opskit.sandbox import world
-from opskit.sandbox.aws import identity, session_key
+from opskit.sandbox import hosts, world
+from opskit.sandbox.aws import conduct, identity, session_key
 from opskit.sandbox.aws.conduct import Conduct
+from opskit.sandbox.aws.credentials import INTERNAL, Credentials, Refused
+from opskit.sandbox.aws.signature import Request
 from opskit.sandbox.session_manager.agent import VERSION, AgentSide, OpenKey, numbers, pack_closed
 from opskit.sandbox.session_manager.ports import Dial, OneStream, Ports
 from opskit.sandbox.session_manager.single import Single
@@ -151,6 +153,7 @@ class Sessions:
         dial: connects from the instance.
         version: of the agent.
         open_key: decrypts an encrypted session's key as the instance may.
+        credentials: the access keys whose signatures are accepted; without them none is.
     """
 
     def __init__(
@@ -162,12 +165,14 @@ class Sessions:
         *,
         version: Callable[[], str] = lambda: VERSION,
         open_key: Callable[[bytes, Mapping[str, str]], bytes] | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
         self._start_process = start
         self._dial = dial
         self._is_online = is_online
         self._url = url
         self._version, self._open_key = version, open_key
+        self._credentials = credentials
         self.conduct = Conduct()
         self.start_in_task: StartOnTerminal | None = None
         self._all: dict[str, Running] = {}
@@ -270,17 +275,32 @@ class Sessions:
 
     def _admit(self, connection: Any, request: Any) -> Any:
         """Refuse upgrades that are not signed for this service, or whose caller may not."""
-        signature = request.headers.get("Authorization", "")
-        found = re.match(
-            r"AWS4-HMAC-SHA256 Credential=([^/]+)/\d{8}/[^/]+/ssmmessages/aws4_request,", signature
-        )
-        principal = identity.who(found.group(1)) if found else None
+        headers = {
+            name.lower(): ",".join(request.headers.get_all(name)) for name in request.headers
+        }
+        allowed = (urlsplit(self._url).netloc,)
+        status = hosts.refusal(headers.get("host"), headers.get("origin"), allowed)
+        if status:
+            return connection.respond(status, "not the gateway's host, or from a web page\n")
+        principal = self._caller(Request("GET", request.path, headers))
         if principal is None:
             return connection.respond(403, "not signed\n")
         session_id = urlsplit(request.path).path.rsplit("/", 1)[-1]
         resource = f"arn:aws:ssm:{world.REGION}:{world.ACCOUNT}:session/{session_id}"
         said = identity.decision(principal, "ssmmessages:OpenDataChannel", resource, {})
         return None if said.is_allowed else connection.respond(403, "not authorized\n")
+
+    def _caller(self, request: Request) -> identity.Principal | None:
+        """The caller, if the request is signed for this service with a key of this sandbox."""
+        if self._credentials is None:
+            return None
+        try:
+            signed, principal = self._credentials.authenticate(request)
+        except Refused:
+            return None
+        late = conduct.too_old(signed.stamp, "OpenDataChannel", signed.life_s)
+        is_ours = signed.service == "ssmmessages" and principal is not INTERNAL
+        return principal if is_ours and not late else None
 
     def _handle(self, connection: Any) -> None:
         from websockets.exceptions import ConnectionClosed
@@ -289,7 +309,9 @@ class Sessions:
             link = _Link(connection)
             opening = json.loads(link.take(OPENING_WITHIN_S) or "")
             session = self._all.get(urlsplit(connection.request.path).path.rsplit("/", 1)[-1])
-            if session is None or opening["TokenValue"] != session.token or not session.token:
+            if session is None or not session.token:
+                return
+            if not hmac.compare_digest(str(opening["TokenValue"]).encode(), session.token.encode()):
                 return
             session.token = ""
             injected = self.conduct.take("ssmmessages", "DataChannel")

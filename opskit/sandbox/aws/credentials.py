@@ -1,0 +1,99 @@
+"""The access keys of one sandbox: made at its start, and verified with every request."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from opskit.sandbox import world
+from opskit.sandbox.aws import conduct, signature
+from opskit.sandbox.aws.identity import Principal
+from opskit.sandbox.aws.signature import Request, Signed
+
+OPERATOR = Principal(f"arn:aws:iam::{world.ACCOUNT}:user/oncall", "user", "oncall")
+INTERNAL = Principal(f"arn:aws:iam::{world.ACCOUNT}:root", "root", "root")
+"""The sandbox itself: its calls are never delayed, refused or denied."""
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+MISMATCH = (
+    "The request signature we calculated does not match the signature you provided. Check your AWS "
+    "Secret Access Key and signing method. Consult the service documentation for details."
+)
+UNKNOWN = "The security token included in the request is invalid."
+
+
+class Refused(Exception):
+    """A request whose caller is not authenticated.
+
+    Attributes:
+        codes: protocol -> the error's code.
+        signed: what the signature states, where it can be read.
+    """
+
+    def __init__(
+        self, codes: Mapping[str, str], message: str, signed: Signed | None = None
+    ) -> None:
+        super().__init__(message)
+        self.codes, self.message, self.signed = codes, message, signed
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKey:
+    """An access key; temporary ones have a session token."""
+
+    key_id: str
+    secret: str = field(repr=False)
+    token: str = field(default="", repr=False)
+
+
+class Credentials:
+    """The keys that are accepted: the operator's, the sandbox's own, and those of role sessions."""
+
+    def __init__(self) -> None:
+        self.operator, self.internal = _new(), _new()
+        self._long_lived = {
+            self.operator.key_id: (self.operator, OPERATOR),
+            self.internal.key_id: (self.internal, INTERNAL),
+        }
+
+    def authenticate(self, request: Request) -> tuple[Signed, Principal]:
+        """The caller, after the signature and the session token were verified.
+
+        Raises:
+            Refused: the request is anonymous, or its key or signature is wrong.
+        """
+        try:
+            signed = signature.read(request)
+        except signature.Missing:
+            raise Refused(
+                conduct.ANONYMOUS_CODES, "Request is missing Authentication Token"
+            ) from None
+        except signature.Incomplete as error:
+            raise Refused(conduct.INCOMPLETE_CODES, str(error)) from None
+        found = self._find(signed.key_id)
+        if found is None:
+            raise Refused(conduct.UNKNOWN_KEY_CODES, UNKNOWN, signed)
+        key, principal = found
+        if not hmac.compare_digest(key.token.encode(), signed.token.encode("utf-8", "replace")):
+            raise Refused(conduct.UNKNOWN_KEY_CODES, UNKNOWN, signed)
+        if not signature.is_valid(signed, request, key.secret):
+            raise Refused(conduct.MISMATCH_CODES, MISMATCH, signed)
+        return signed, principal
+
+    def _find(self, key_id: str) -> tuple[AccessKey, Principal] | None:
+        if key_id in self._long_lived:
+            return self._long_lived[key_id]
+        from moto.sts.models import sts_backends
+
+        assumed = sts_backends[world.ACCOUNT]["aws"].get_assumed_role_from_access_key(key_id)
+        if assumed is None:
+            return None
+        key = AccessKey(key_id, assumed.secret_access_key, assumed.session_token)
+        return key, Principal(assumed.arn, "role", assumed.role_arn.rsplit("/", 1)[-1])
+
+
+def _new() -> AccessKey:
+    """A key in the form that AWS gives to users: 20 and 40 characters."""
+    key_id = "AKIA" + "".join(secrets.choice(ALPHABET) for _ in range(16))
+    return AccessKey(key_id, secrets.token_urlsafe(30))
