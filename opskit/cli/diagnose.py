@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from opskit.cli.options import Seconds, ca_file, make_target, target_options
+from opskit.cli.options import Seconds, ca_file_option, check_ca_file, make_target, target_options
 from opskit.errors import Bug, ExitStatus, OpskitError
 
 if TYPE_CHECKING:
@@ -49,11 +49,6 @@ def diagnose() -> None:
 
 
 OWN_OPTIONS: dict[str, Callable[[Any], Any]] = {
-    "auth": click.option(
-        "--ca-file",
-        metavar="FILE",
-        help="Bundle by which libpq here verifies the server [PGSSLROOTCERT].",
-    ),
     "iam": click.option(
         "--for",
         "whose",
@@ -104,6 +99,7 @@ def _command(name: str) -> click.Command:
         command = option(command)
     if name in OWN_OPTIONS:
         command = OWN_OPTIONS[name](command)
+    command = ca_file_option(command)
     return click.command(name, short_help=LAYER_HELP[name])(target_options(command))
 
 
@@ -145,9 +141,8 @@ def _diagnose(name: str, options: dict[str, Any]) -> int:
     from opskit.diagnosis import diagnose as run
     from opskit.report.interface import Style
 
-    if name == "auth":
-        options["ca_file"] = ca_file(options["ca_file"])
     target = make_target(options)
+    check_ca_file(target)
     if options["debug"]:
         logging.basicConfig(stream=sys.stderr, format="%(message)s")
         logging.getLogger("opskit").setLevel(logging.DEBUG)
@@ -200,7 +195,7 @@ def _same_again(name: str, options: dict[str, Any], target: Target) -> str:
         words += ["--for", "operator"]
     if options.get("path_from"):
         words += ["--from", options["path_from"]]
-    if name == "auth" and target.ca_file:
+    if target.ca_file and target.origins.get("ca_file") == "--ca-file":
         words += ["--ca-file", shlex.quote(target.ca_file)]
     return " ".join(words)
 

@@ -85,13 +85,23 @@ def make_target(flags: dict[str, str | None]) -> Target:
     return target
 
 
-def ca_file(said: str | None) -> str | None:
-    """The bundle to verify the database by: what was said, else libpq's own variable.
+ca_file_option = click.option(
+    "--ca-file",
+    metavar="FILE",
+    help="CA bundle to verify the database by, in place of AWS's [OPSKIT_CA_FILE, PGSSLROOTCERT].",
+)
+
+
+def check_ca_file(target: Target) -> None:
+    """Refuse a CA bundle that is not there, before anything is asked.
 
     Raises:
         UsageError: it is not there.
     """
-    path = said or os.environ.get("PGSSLROOTCERT") or None
+    path = target.ca_file
     if path and path != "system" and not Path(path).is_file():
-        raise UsageError(f"there is no file {path} to verify the database by", "--ca-file FILE")
-    return path
+        origin = target.origins.get("ca_file", "--ca-file")
+        raise UsageError(
+            f"there is no file {path} to verify the database by (from {origin})",
+            "--ca-file FILE   names another",
+        )
