@@ -90,9 +90,11 @@ def is_proxy(host: str) -> bool:
 def bundle_for(host: str) -> str:
     """The file of the carried bundle that verifies a host; empty where none is known to."""
     match = HOST.fullmatch(host.lower())
-    if match is None or match["region"] not in known_regions():
+    if match is None or match["region"].startswith("us-gov-"):
         return ""
-    return AMAZON_ROOTS if is_proxy(host) else RDS_BUNDLE
+    if is_proxy(host):
+        return AMAZON_ROOTS
+    return RDS_BUNDLE if match["region"] in known_regions() else ""
 
 
 def instance_ca_file(host: str) -> str:

@@ -64,6 +64,7 @@ def test_no_other_name_has_a_bundle(host: str) -> None:
         f"db.{ID}.{REGION}.rdsXamazonaws.com",
         f"db.{ID}.xx-nowhere-9.rds.amazonaws.com",
         f"db.{ID}.us-gov-west-1.rds.amazonaws.com",
+        f"db.proxy-{ID}.us-gov-west-1.rds.amazonaws.com",
         f"db.{ID}.rds.cn-north-1.amazonaws.com.cn",
         "127.0.0.1",
         "",
@@ -163,7 +164,12 @@ def test_what_expires_is_named_half_a_year_before() -> None:
     assert first.name in ca_bundles.expiry_notice(end - timedelta(days=180))
 
 
-def test_a_table_without_the_new_regions_is_seen() -> None:
+def test_a_proxy_in_a_new_region_has_amazons_roots() -> None:
+    """They are the same everywhere; a root of RDS is for one Region."""
+    assert bundle_for(f"db.proxy-{ID}.xx-nowhere-9.rds.amazonaws.com") == AMAZON_ROOTS
+
+
+def test_the_regions_are_read_from_the_table() -> None:
     assert {
         "us-east-1",
         "eu-central-1",

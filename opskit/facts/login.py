@@ -37,6 +37,8 @@ from opskit.secret import Secret
 REACH_S = 0.7
 """A private database answers a laptop within one round trip or, mostly, never."""
 LOGIN_S = 5.0
+UNVERIFIED = (LoginFailure.CERTIFICATE, LoginFailure.METHOD)
+"""Ends before the password: nothing is known of it then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,10 +211,8 @@ def _has_judged(probe: Fact[InstanceProbe], spoken: Engine) -> bool:
     attempt = probe.value.attempt if isinstance(probe, Known) else None
     if attempt is None:
         return False
-    return attempt.succeeded or spoken.classify(attempt.message, attempt.sqlstate) not in (
-        LoginFailure.CERTIFICATE,
-        LoginFailure.METHOD,
-    )
+    failure = spoken.classify(attempt.message, attempt.sqlstate)
+    return attempt.succeeded or failure not in UNVERIFIED
 
 
 def read(
@@ -222,18 +222,22 @@ def read(
     direct: Fact[DirectLogin],
     tunnel: Fact[TunnelLogin],
 ) -> Login:
-    """The login from here if there was one, else the instance's, else that through the instance."""
-    if isinstance(direct, Known) and direct.value.login:
-        return direct.value.login
-    if isinstance(tunnel, Known) and tunnel.value.login:
-        return tunnel.value.login
+    """The login from here if there was one, else that through the instance, else the instance's own.
+
+    One that ended before the password, because the server was not verified, is only taken if there is
+    no other.
+    """
+    from_here = [f.value.login for f in (direct, tunnel) if isinstance(f, Known) and f.value.login]
+    spoken = engine.for_rds_engine(database.instance.engine)
+    judged = [done for done in from_here if done.failure not in UNVERIFIED]
+    if judged or (from_here and not _has_judged(probe, spoken)):
+        return (judged or from_here)[0]
     if isinstance(probe, Unknown):
         raise NotThere(f"no login was tried: {probe.reason}", *probe.missing)
     attempt = probe.value.attempt
     if attempt is None:
         why = probe.value.why_not("login") or f"{probe.value.workload_noun} did not try"
         raise NotThere(f"no login was tried: {why}", f"a login from {probe.value.workload_noun}")
-    spoken = engine.for_rds_engine(database.instance.engine)
     failure = None if attempt.succeeded else spoken.classify(attempt.message, attempt.sqlstate)
     user = parameters.value.value("username") if isinstance(parameters, Known) else None
     return Login(
