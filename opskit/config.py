@@ -86,8 +86,7 @@ class Target:
         words = ["--config", self.named_config_file] if self.named_config_file else []
         words += ["--target", self.table] if self.table else []
         for setting, origin in self.origins.items():
-            # Not every command has a bundle; those that do add it.
-            if origin.startswith("--") and setting != "ca_file":
+            if origin.startswith("--"):
                 purpose = setting.removeprefix("parameter_")
                 named = self.reference(purpose).text if purpose != setting else None
                 words += [origin, str(named or getattr(self, setting, None) or "")]

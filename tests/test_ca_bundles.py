@@ -197,3 +197,5 @@ def test_where_another_bundle_is_named(
 ) -> None:
     target = load({"prefix": "/linkbox", **flags}, environment, tmp_path)
     assert (target.ca_file, target.origins.get("ca_file")) == (wanted, origin)
+    is_said = origin == "--ca-file"
+    assert ("--ca-file f" in target.flags) is is_said, "a printed command verifies by the same"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-import shlex
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from opskit.cli.options import Seconds, ca_file_option, check_ca_file, make_target, target_options
+from opskit.cli.options import Seconds, check_ca_file, make_target, target_options
 from opskit.errors import Bug, ExitStatus, OpskitError
 
 if TYPE_CHECKING:
@@ -99,7 +98,6 @@ def _command(name: str) -> click.Command:
         command = option(command)
     if name in OWN_OPTIONS:
         command = OWN_OPTIONS[name](command)
-    command = ca_file_option(command)
     return click.command(name, short_help=LAYER_HELP[name])(target_options(command))
 
 
@@ -195,8 +193,6 @@ def _same_again(name: str, options: dict[str, Any], target: Target) -> str:
         words += ["--for", "operator"]
     if options.get("path_from"):
         words += ["--from", options["path_from"]]
-    if target.ca_file and target.origins.get("ca_file") == "--ca-file":
-        words += ["--ca-file", shlex.quote(target.ca_file)]
     return " ".join(words)
 
 

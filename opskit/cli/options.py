@@ -60,6 +60,11 @@ TARGET_OPTIONS = (
         help="Road to it: auto, run-command, session-manager, plugin, ssh-session, ssh, ecs-exec, local, "
         "none.",
     ),
+    click.option(
+        "--ca-file",
+        metavar="FILE",
+        help="CA bundle to verify the database by, in place of AWS's [OPSKIT_CA_FILE, PGSSLROOTCERT].",
+    ),
     *(
         click.option(
             f"--parameter-{purpose}",
@@ -83,13 +88,6 @@ def make_target(flags: dict[str, str | None]) -> Target:
     target = load(flags, os.environ, Path.cwd())
     expose(target.name, target.prefix or "", *target.parameters.values())
     return target
-
-
-ca_file_option = click.option(
-    "--ca-file",
-    metavar="FILE",
-    help="CA bundle to verify the database by, in place of AWS's [OPSKIT_CA_FILE, PGSSLROOTCERT].",
-)
 
 
 def check_ca_file(target: Target) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from opskit.cli.options import Seconds, ca_file_option, check_ca_file, make_target, target_options
+from opskit.cli.options import Seconds, check_ca_file, make_target, target_options
 from opskit.errors import (
     AwsError,
     ExitStatus,
@@ -93,7 +93,6 @@ OWN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--yes", "-y", is_flag=True, help="Do not ask."),
 )
 COMMON_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    ca_file_option,
     click.option(
         "--output", type=click.Choice(["text", "json"]), default="text", help="Form of the result."
     ),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from opskit.cli.options import ca_file_option, check_ca_file, make_target, target_options
+from opskit.cli.options import check_ca_file, make_target, target_options
 from opskit.errors import UsageError
 from opskit.visible import visible
 
@@ -35,7 +35,6 @@ CLIENT_ENDS_WITHIN_S = 3
 @click.option(
     "--local-port", type=click.IntRange(0, 65535), default=0, help="Port to listen on; 0: any."
 )
-@ca_file_option
 @target_options
 def tunnel(command: tuple[str, ...], local_port: int, **options: Any) -> int:
     """Open a local port to the database, or run a client through it.

@@ -54,7 +54,10 @@ TEXTS: tuple[tuple[str, LoginFailure], ...] = (
     (r"too many (clients|connections)|connection slots are reserved", LoginFailure.SLOTS),
     (r"starting up|shutting down|not (yet )?accepting connections", LoginFailure.NOT_READY),
     (r"password in clear text|requested a cleartext password", LoginFailure.TOKEN),
-    (r"^authentication method |channel binding|^no login was tried", LoginFailure.METHOD),
+    (
+        r"^authentication method (requirement|not allowed)|channel binding|^no login was tried",
+        LoginFailure.METHOD,
+    ),
     (r"certificate|does not match host name", LoginFailure.CERTIFICATE),
     (r"no password supplied", LoginFailure.PASSWORD),
     (r"[Cc]onnection refused", LoginFailure.REFUSED),

@@ -71,7 +71,8 @@ class Server:
                     continue
 
     def _talk(self, connection: socket.socket) -> None:
-        assert connection.recv(8) == struct.pack("!ii", 8, 80877103)
+        if exactly(connection, 8) != struct.pack("!ii", 8, 80877103):
+            return
         connection.sendall(b"S")
         with self.context.wrap_socket(connection, server_side=True) as encrypted:
             length = struct.unpack("!i", exactly(encrypted, 4))[0]

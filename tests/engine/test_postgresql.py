@@ -96,6 +96,11 @@ def test_junk_is_no_answer(junk: bytes) -> None:
         ("Connection refused", LoginFailure.REFUSED),
         ("connection timeout expired", LoginFailure.NO_ANSWER),
         ("something new", LoginFailure.OTHER),
+        ("authentication method 10 not supported", LoginFailure.OTHER),
+        (
+            'authentication method requirement "scram-sha-256" failed: server requested a hashed password',
+            LoginFailure.METHOD,
+        ),
     ],
 )
 def test_the_first_line_decides(message: str, failure: LoginFailure) -> None:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from opskit.ca_bundles import trust_for
 from opskit.config import Target
 from opskit.engine.interface import LoginFailure
+from opskit.engine.postgresql import ENGINE
 from opskit.facts import login
 from opskit.facts.app_instance import AppInstance
-from opskit.facts.dns import Host
+from opskit.facts.dns import Host, OperatorDns
 from opskit.facts.interface import Fact, Known
 from opskit.facts.login import DirectLogin, Login, TunnelLogin
 from opskit.facts.parameters import Credential
 from opskit.facts.probe import InstanceProbe
+from opskit.instance.door import Door
 from opskit.instance.probe import Attempt
 from opskit.secret import Secret
 from tests import builders as b
+from tests.engine.servers import md5, serve
 
 NO_HASH = "authentication method not allowed: the server asks for an MD5 hash and was not verified"
 STALE = "SSL error: certificate verify failed"
@@ -81,3 +86,28 @@ def test_when_this_machine_tries_through_the_instance(
         Credential(Secret("Abc-12345678")), there(message), b.known(DirectLogin(None)),
     )  # fmt: skip
     assert (found.login is not None) is is_tried
+
+
+def test_a_false_server_at_the_databases_address_learns_nothing(tmp_path: Path) -> None:
+    """By default, without any option: its certificate has the right name and the wrong authority."""
+    server = serve(tmp_path, md5, b.HOST)
+    try:
+        found = login.read_direct(
+            Target("linkbox", b.NAMES),
+            OperatorDns(b.HOST, "NOERROR", (b.HOST,), ("127.0.0.1",), ()),
+            Host(b.HOST, server.port, "p", is_from_rds=True), b.database(), b.parameters(),
+            Credential(Secret("Abc-12345678")),
+        ).login  # fmt: skip
+        door = Door(ENGINE, b.HOST, server.port, "linkbox", trust_for(b.HOST), None, "")
+        door._direct = "127.0.0.1"
+        changed = ENGINE.change_password(
+            door.server(), "linkbox", Secret("Abc-12345678"), "linkbox", Secret("New-12345678"),
+            member_of=None, lock="l", still_wanted=lambda: True, limit_s=5,
+        )  # fmt: skip
+    finally:
+        server.close()
+    assert found is not None
+    assert (found.succeeded, found.failure) == (False, LoginFailure.CERTIFICATE)
+    assert "the RDS CA bundle has no authority that issued it" in found.message
+    assert changed.succeeded is False
+    assert (server.starts, server.heard) == (0, [])
