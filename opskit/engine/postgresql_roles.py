@@ -147,8 +147,8 @@ def security_options(trust: ServerTrust, version: int) -> dict[str, str]:
         options = {"sslmode": "verify-full", "sslrootcert": trust.ca_file}
     elif version < DEMANDS_METHODS:
         raise psycopg.OperationalError(
-            f"no login was tried: libpq {version // 10000} cannot refuse weak authentication (16 can), and "
-            f"the server would be {trust.words}"
+            f"no login was tried: the server is {trust.words}, and libpq {version // 10000} cannot refuse "
+            "weak authentication (16 can); --ca-file FILE verifies it"
         )
     else:
         # The empty value keeps PGSSLROOTCERT out, which would be verified by without a name.
@@ -296,7 +296,7 @@ def first_line(text: str) -> str:
 def explain(line: str, server: Server) -> str:
     """A driver's line in plain words, where it is about the server's identity or the proof it wants."""
     trust = server.trust
-    refused = f"{server.host} is {trust.words}"
+    refused = f"{server.host} is {trust.words} (--ca-file FILE verifies it)"
     if "requested a hashed password" in line:
         return f"the server asks for an MD5 hash of the password, which was not sent: {refused}"
     if "requested a cleartext password" in line:
