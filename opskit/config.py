@@ -44,7 +44,7 @@ class Target:
         table: the target's name in opskit.toml, if it has one.
         config_file: the opskit.toml that supplied a value.
         named_config_file: the same as the user named it, if they did.
-        ca_file: the bundle by which clients here verify the database.
+        ca_file: the bundle by which clients here verify the database, in place of the carried ones.
     """
 
     name: str
@@ -86,8 +86,7 @@ class Target:
         words = ["--config", self.named_config_file] if self.named_config_file else []
         words += ["--target", self.table] if self.table else []
         for setting, origin in self.origins.items():
-            # Not every command has a bundle.
-            if origin.startswith("--") and setting != "ca_file":
+            if origin.startswith("--"):
                 purpose = setting.removeprefix("parameter_")
                 named = self.reference(purpose).text if purpose != setting else None
                 words += [origin, str(named or getattr(self, setting, None) or "")]
@@ -137,6 +136,8 @@ SETTINGS = (
     *(f"parameter_{purpose}" for purpose in PURPOSES),
 )
 """What a flag, OPSKIT_<NAME> and a target in opskit.toml may set, under one name each."""
+ALSO_IN = {"ca_file": ("PGSSLROOTCERT",)}
+"""Variables of other programs that set the same."""
 
 
 def load(flags: Mapping[str, str | None], environment: Mapping[str, str], start: Path) -> Target:
@@ -166,6 +167,7 @@ def load(flags: Mapping[str, str | None], environment: Mapping[str, str], start:
         sources = (
             (flags.get(setting), f"--{setting.replace('_', '-')}"),
             (environment.get(f"OPSKIT_{setting.upper()}"), f"OPSKIT_{setting.upper()}"),
+            *((environment.get(name), name) for name in ALSO_IN.get(setting, ())),
             (table.get(setting), file_origin),
         )
         for value, origin in sources:

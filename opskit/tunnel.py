@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from opskit import engine
+from opskit.ca_bundles import trust_for
 from opskit.config import Target
-from opskit.engine.interface import Engine
+from opskit.engine.interface import Engine, ServerTrust
 from opskit.errors import Incomplete, UsageError
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
@@ -32,6 +33,7 @@ class Destination:
     Attributes:
         instance_id: as Session Manager names it.
         password: None where it could not be read; a client then asks for it.
+        trust: how clients verify the database.
     """
 
     instance_id: str
@@ -42,6 +44,7 @@ class Destination:
     database: str
     password: Secret | None
     engine: Engine
+    trust: ServerTrust
 
 
 def find(target: Target, clients: Clients, region: str) -> Destination:
@@ -74,6 +77,7 @@ def find(target: Target, clients: Clients, region: str) -> Destination:
         _name(parameters, database),
         credential.password if credential.password.reveal() else None,
         engine.for_rds_engine(database.instance.engine),
+        trust_for(database.host or "", ca_file=target.ca_file),
     )
 
 

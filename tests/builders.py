@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from opskit.ca_bundles import trust_for
 from opskit.checks.derived import derive_all
 from opskit.config import Target
 from opskit.engine.interface import Greeting, ServerAnswer
@@ -350,7 +351,8 @@ def linkbox() -> dict[type, Fact[Any]]:
         certificate,
         Login(True, None, "", 8.0, "TLSv1.3", "the instance", "linkbox"),
         ClientLogin(
-            Login(True, None, "", 90.0, "TLS", "this machine through i-1", "linkbox"), None
+            Login(True, None, "", 90.0, "TLS", "this machine through i-1", "linkbox"),
+            trust_for(HOST),
         ),
         TargetHealths((TargetHealth(TARGETS, "healthy", "", ""),)),
         Peerings(()),

@@ -98,7 +98,7 @@ def password_remedy(
     probe: Fact[InstanceProbe],
 ) -> Remedy:
     """What to do about a password that the database refuses with a message."""
-    if "PAM authentication failed" in message:
+    if "PAM authentication failed" in message or "rds_iam" in message:
         return Advice(
             f"{user} is a member of rds_iam and logs in with IAM's tokens (aws rds "
             "generate-db-auth-token); an administrator can revoke rds_iam from it, and then its password "

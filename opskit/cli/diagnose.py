@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-import shlex
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from opskit.cli.options import Seconds, ca_file, make_target, target_options
+from opskit.cli.options import Seconds, check_ca_file, make_target, target_options
 from opskit.errors import Bug, ExitStatus, OpskitError
 
 if TYPE_CHECKING:
@@ -49,11 +48,6 @@ def diagnose() -> None:
 
 
 OWN_OPTIONS: dict[str, Callable[[Any], Any]] = {
-    "auth": click.option(
-        "--ca-file",
-        metavar="FILE",
-        help="Bundle by which libpq here verifies the server [PGSSLROOTCERT].",
-    ),
     "iam": click.option(
         "--for",
         "whose",
@@ -145,9 +139,8 @@ def _diagnose(name: str, options: dict[str, Any]) -> int:
     from opskit.diagnosis import diagnose as run
     from opskit.report.interface import Style
 
-    if name == "auth":
-        options["ca_file"] = ca_file(options["ca_file"])
     target = make_target(options)
+    check_ca_file(target)
     if options["debug"]:
         logging.basicConfig(stream=sys.stderr, format="%(message)s")
         logging.getLogger("opskit").setLevel(logging.DEBUG)
@@ -200,8 +193,6 @@ def _same_again(name: str, options: dict[str, Any], target: Target) -> str:
         words += ["--for", "operator"]
     if options.get("path_from"):
         words += ["--from", options["path_from"]]
-    if name == "auth" and target.ca_file:
-        words += ["--ca-file", shlex.quote(target.ca_file)]
     return " ".join(words)
 
 

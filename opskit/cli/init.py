@@ -61,7 +61,7 @@ def init(force: bool, to_stdout: bool, **flags: Any) -> None:
         else:
             lines += [f"# {visible(why)}", f"{key} = {json.dumps(value)}"]
     lines += [
-        "# More that can be said: container, health_url, dns_server,",
+        "# More that can be said: container, health_url, dns_server, ca_file,",
         "# ecs_task (CLUSTER/TASK[/CONTAINER] or CLUSTER/service:NAME), in place of instance,",
         "# via (auto, run-command, session-manager, plugin, ssh-session, ssh, ecs-exec, local, none);",
         "# over SSH: ssh_user, ssh_key_file, and for plain SSH ssh_host and ssh_bastion",

@@ -60,6 +60,11 @@ TARGET_OPTIONS = (
         help="Road to it: auto, run-command, session-manager, plugin, ssh-session, ssh, ecs-exec, local, "
         "none.",
     ),
+    click.option(
+        "--ca-file",
+        metavar="FILE",
+        help="CA bundle to verify the database by, in place of AWS's [OPSKIT_CA_FILE, PGSSLROOTCERT].",
+    ),
     *(
         click.option(
             f"--parameter-{purpose}",
@@ -85,13 +90,16 @@ def make_target(flags: dict[str, str | None]) -> Target:
     return target
 
 
-def ca_file(said: str | None) -> str | None:
-    """The bundle to verify the database by: what was said, else libpq's own variable.
+def check_ca_file(target: Target) -> None:
+    """Refuse a CA bundle that is not there, before anything is asked.
 
     Raises:
         UsageError: it is not there.
     """
-    path = said or os.environ.get("PGSSLROOTCERT") or None
+    path = target.ca_file
     if path and path != "system" and not Path(path).is_file():
-        raise UsageError(f"there is no file {path} to verify the database by", "--ca-file FILE")
-    return path
+        origin = target.origins.get("ca_file", "--ca-file")
+        raise UsageError(
+            f"there is no file {path} to verify the database by (from {origin})",
+            "--ca-file FILE   names another",
+        )

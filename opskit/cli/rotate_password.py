@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from opskit.cli.options import Seconds, ca_file, make_target, target_options
+from opskit.cli.options import Seconds, check_ca_file, make_target, target_options
 from opskit.errors import (
     AwsError,
     ExitStatus,
@@ -93,9 +93,6 @@ OWN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--yes", "-y", is_flag=True, help="Do not ask."),
 )
 COMMON_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    click.option(
-        "--ca-file", metavar="FILE", help="Bundle to verify the database by [PGSSLROOTCERT]."
-    ),
     click.option(
         "--output", type=click.Choice(["text", "json"]), default="text", help="Form of the result."
     ),
@@ -229,6 +226,7 @@ def _with_service(
     from opskit.rotation.situation import Standing
 
     target = make_target(_with_parents(options))
+    check_ca_file(target)
     _refuse_selectors(target)
     _log(options["debug"])
     with Spinner(quiet=False) as spinner:
@@ -238,7 +236,6 @@ def _with_service(
                 target,
                 Aws(target, spinner),
                 Fence(_fence_s(options)),
-                ca_file=ca_file(options["ca_file"]),
                 wait_s=options.get("wait") or 600,
                 healthy_within_s=options.get("healthy_within") or 60,
                 stops_on_unhealthy=options.get("on_unhealthy") == "stop",
@@ -417,7 +414,6 @@ def _begin(service: Service, output: Output, options: dict[str, Any]) -> int:
         restart=options["restart"] or ("auto",),
         length=options["length"],
         supplied=supplied,
-        ca_file=ca_file(options["ca_file"]),
         admin_parameter=options["admin_parameter"],
     )
     output.waiting("the database")

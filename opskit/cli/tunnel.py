@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from opskit.cli.options import ca_file as checked
-from opskit.cli.options import make_target, target_options
+from opskit.cli.options import check_ca_file, make_target, target_options
 from opskit.errors import UsageError
 from opskit.visible import visible
 
@@ -36,11 +35,8 @@ CLIENT_ENDS_WITHIN_S = 3
 @click.option(
     "--local-port", type=click.IntRange(0, 65535), default=0, help="Port to listen on; 0: any."
 )
-@click.option(
-    "--ca-file", metavar="FILE", help="Bundle to verify the server by, with its real name."
-)
 @target_options
-def tunnel(command: tuple[str, ...], local_port: int, ca_file: str | None, **options: Any) -> int:
+def tunnel(command: tuple[str, ...], local_port: int, **options: Any) -> int:
     """Open a local port to the database, or run a client through it.
 
     The port is on 127.0.0.1 and takes many connections at once, until Ctrl-C. A command gets libpq's
@@ -56,9 +52,8 @@ def tunnel(command: tuple[str, ...], local_port: int, ca_file: str | None, **opt
     from opskit.cli.terminal import Spinner, say
     from opskit.tunnel import find, open_tunnel
 
-    if ca_file:
-        checked(ca_file)
     target = make_target(options)
+    check_ca_file(target)
     with Spinner(quiet=False) as spinner:
         aws = Aws(target, spinner)
         there = find(target, aws, aws.region)
@@ -71,8 +66,10 @@ def tunnel(command: tuple[str, ...], local_port: int, ca_file: str | None, **opt
             port=port,
             user=there.user,
             database=there.database,
-            ca_file=ca_file,
+            trust=there.trust,
         )
+        if not there.trust.ca_file:
+            say(f"{there.host} is {there.trust.words}; --ca-file FILE verifies it")
         if command:
             with _password_file(there, port) as path:
                 named = {client.password_variable: path} if path else {}

@@ -57,6 +57,8 @@ class LoginFailure(StrEnum):
     SLOTS = "no connection slot free"
     NOT_READY = "server not ready"
     CERTIFICATE = "certificate not trusted"
+    METHOD = "authentication method not allowed"
+    TOKEN = "token of IAM wanted"
     REFUSED = "connection refused"
     NO_ANSWER = "no answer"
     NO_NAME = "name not resolved"
@@ -117,19 +119,44 @@ class LoginResult:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerTrust:
+    """How a server's certificate is verified, or why it is not.
+
+    Over an unverified connection only a proof of the password that binds it to the connection is
+    allowed, so that a false server neither gets a hash of it nor can pass the login on.
+
+    Attributes:
+        names: the certificate must be made for one of these; they are tried in this order.
+        ca_file: the CA bundle, or `system` for the system's; None: nothing is verified.
+        basis: what the bundle is, for sentences.
+        reason: why nothing is verified; empty where something is.
+    """
+
+    names: tuple[str, ...]
+    ca_file: str | None
+    basis: str = ""
+    reason: str = ""
+
+    @property
+    def words(self) -> str:
+        """How it is verified, for a sentence."""
+        return f"verified by {self.basis}" if self.ca_file else f"not verified: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
     """Where a database is reached from here.
 
     Attributes:
-        host: its real name, by which it is verified; address: what is dialled.
-        ca_file: the bundle to verify it by; None: its certificate is not verified.
+        host: its real name; address: what is dialled.
+        trust: how its certificate is verified.
     """
 
     host: str
     address: str
     port: int
     database: str
-    ca_file: str | None
+    trust: ServerTrust
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +244,11 @@ class Engine(Protocol):
     def login(
         self, server: Server, user: str, password: Secret, *, timeout_s: float
     ) -> LoginResult:
-        """Log in from here with TLS, ask one question, and leave."""
+        """Log in from here with TLS, ask one question, and leave.
+
+        A server that cannot be verified as its trust says, or that asks for a proof that is not allowed
+        then, gets none: the failure is CERTIFICATE or METHOD, and nothing is known of the password.
+        """
 
     def role_facts(
         self, server: Server, user: str, password: Secret, other: str, *, timeout_s: float
@@ -251,7 +282,14 @@ class Engine(Protocol):
         """
 
     def client(
-        self, *, host: str, address: str, port: int, user: str, database: str, ca_file: str | None
+        self,
+        *,
+        host: str,
+        address: str,
+        port: int,
+        user: str,
+        database: str,
+        trust: ServerTrust,
     ) -> ClientSettings:
         """Settings by which a client keeps the real host name, so that it can verify the server."""
 

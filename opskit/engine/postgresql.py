@@ -24,6 +24,7 @@ from opskit.engine.interface import (
     RoleFacts,
     Server,
     ServerAnswer,
+    ServerTrust,
     Step,
 )
 from opskit.secret import Secret
@@ -52,6 +53,11 @@ TEXTS: tuple[tuple[str, LoginFailure], ...] = (
     (r"is not permitted to log in|permission denied for database", LoginFailure.ROLE_REFUSED),
     (r"too many (clients|connections)|connection slots are reserved", LoginFailure.SLOTS),
     (r"starting up|shutting down|not (yet )?accepting connections", LoginFailure.NOT_READY),
+    (r"password in clear text|requested a cleartext password", LoginFailure.TOKEN),
+    (
+        r"^authentication method (requirement|not allowed)|channel binding|^no login was tried",
+        LoginFailure.METHOD,
+    ),
     (r"certificate|does not match host name", LoginFailure.CERTIFICATE),
     (r"no password supplied", LoginFailure.PASSWORD),
     (r"[Cc]onnection refused", LoginFailure.REFUSED),
@@ -119,7 +125,7 @@ class PostgreSql:
     def login(
         self, server: Server, user: str, password: Secret, *, timeout_s: float
     ) -> LoginResult:
-        """Log in through libpq: `verify-full` with a CA file, else `require`."""
+        """Log in through libpq."""
         import psycopg
 
         started = time.monotonic()
@@ -133,7 +139,8 @@ class PostgreSql:
         except psycopg.Error as error:
             # The exception carries the connection and with it the password: only its text goes on.
             text = postgresql_roles.first_line(str(error))
-        return LoginResult(False, self.classify(text), text, 1000 * (time.monotonic() - started))
+        took, failure = 1000 * (time.monotonic() - started), self.classify(text)
+        return LoginResult(False, failure, postgresql_roles.explain(text, server), took)
 
     def role_facts(
         self, server: Server, user: str, password: Secret, other: str, *, timeout_s: float
@@ -168,20 +175,33 @@ class PostgreSql:
         )
 
     def client(
-        self, *, host: str, address: str, port: int, user: str, database: str, ca_file: str | None
+        self,
+        *,
+        host: str,
+        address: str,
+        port: int,
+        user: str,
+        database: str,
+        trust: ServerTrust,
     ) -> ClientSettings:
-        """Libpq's variables: the name is for TLS and the password file, the address for the way."""
-        mode = "verify-full" if ca_file else "require"
+        """Libpq's variables: the name is for TLS and the password file, the address for the way.
+
+        `channel_binding=require` is known from libpq 13 on, and demands SCRAM.
+        """
+        unverified = {"sslmode": "require", "channel_binding": "require"}
         settings = {
             "host": host,
             "hostaddr": address,
             "port": str(port),
             "user": user,
             "dbname": database,
-            "sslmode": mode,
-            **({"sslrootcert": ca_file} if ca_file else {}),
+            **(
+                {"sslmode": "verify-full", "sslrootcert": trust.ca_file}
+                if trust.ca_file
+                else unverified
+            ),
         }
-        names = {"dbname": "database"}
+        names = {"dbname": "database", "channel_binding": "channelbinding"}
         variables = {f"PG{names.get(k, k).upper()}": v for k, v in settings.items()}
         text = " ".join(f"{name}={_quoted(value)}" for name, value in settings.items())
         return ClientSettings(variables, "PGPASSFILE", f"psql {shlex.quote(text)}")

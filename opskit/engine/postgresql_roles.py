@@ -1,20 +1,23 @@
 """PostgreSQL's logins and passwords, through libpq.
 
 Source: PostgreSQL documentation: ALTER ROLE, PQencryptPasswordConn, explicit locking, client
-connection defaults; RDS user guide: restricting password management, IAM database authentication.
+connection defaults, `require_auth` and `channel_binding`; RDS user guide: restricting password
+management, IAM database authentication.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from opskit.engine.interface import ChangeResult, RoleFacts, Server
+from opskit.engine.interface import ChangeResult, RoleFacts, Server, ServerTrust
 from opskit.errors import Incomplete
 from opskit.secret import Secret
 
@@ -45,6 +48,13 @@ select coalesce(r.rolvaliduntil::text, ''), r.rolconnlimit, pg_is_in_recovery(),
   coalesce((select acts_as from other), ''), coalesce((select owns from other), 0)
 from pg_roles r join about own on own.rolname = r.rolname where r.rolname = session_user
 """
+DEMANDS_METHODS = 160000
+"""The version of libpq that can refuse what a server asks for (`require_auth`)."""
+FLAW_S = 3.0
+EXPIRED, NAME_DIFFERS = (9, 10), 62
+"""OpenSSL's codes: not yet valid and expired; another host name."""
+SCRAM, MD5, CLEAR_TEXT = "scram-sha-256", "md5", "password"
+WRONG_NAME = "does not match host name"
 WAITS = 3
 """How often a change may wait for as long as its limit: for the lock, for the word that it is still
 wanted, for the statement."""
@@ -57,8 +67,7 @@ not permitted. All others come from waiting, from load, or from a server that st
 def connected(
     server: Server, user: str, password: Secret, *, timeout_s: float, limit_s: float
 ) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
-    """A login with TLS and one transaction: `verify-full` with a CA file, else `require`; the
-    password is never sent as it stands.
+    """A login with TLS and one transaction, with the proofs that the server's trust allows.
 
     Args:
         timeout_s: for the login.
@@ -108,26 +117,81 @@ class _Limit:
             self._socket.shutdown(socket.SHUT_RDWR)
 
 
+def allowed_methods(*, is_verified: bool, is_token: bool = False) -> tuple[str, ...]:
+    """How the password may be proven; never not at all.
+
+    Over an unverified connection SCRAM only, since an MD5 hash can be searched for the password.
+    Over a verified one MD5 too, and for a token of IAM alone the clear text, as RDS asks for it.
+    """
+    if not is_verified:
+        return (SCRAM,)
+    return (SCRAM, MD5, CLEAR_TEXT) if is_token else (SCRAM, MD5)
+
+
+def security_options(trust: ServerTrust, version: int) -> dict[str, str]:
+    """Libpq's options that make a login as safe as the server's trust demands.
+
+    An unverified server has to bind SCRAM to the TLS connection: it proves by that that it knows the
+    password's verifier itself, and does not pass the login on to another server.
+
+    Args:
+        version: libpq's.
+
+    Raises:
+        psycopg.OperationalError: this libpq would answer an unverified server whatever it asks for.
+    """
+    import psycopg
+
+    methods = ",".join(allowed_methods(is_verified=trust.ca_file is not None))
+    if trust.ca_file:
+        options = {"sslmode": "verify-full", "sslrootcert": trust.ca_file}
+    elif version < DEMANDS_METHODS:
+        raise psycopg.OperationalError(
+            f"no login was tried: the server is {trust.words}, and libpq {version // 10000} cannot refuse "
+            "weak authentication (16 can); --ca-file FILE verifies it"
+        )
+    else:
+        # The empty value keeps PGSSLROOTCERT out, which would be verified by without a name.
+        options = {"sslmode": "require", "sslrootcert": "", "channel_binding": "require"}
+    if version >= DEMANDS_METHODS:
+        options["require_auth"] = methods
+    return options
+
+
 def _connect(
     server: Server, user: str, password: Secret, timeout_s: float
 ) -> psycopg.Connection[tuple[Any, ...]]:
     import psycopg
 
-    # Older libraries do not know the option, and new ones would otherwise answer whoever asks.
-    never_plain: Any = {"require_auth": "!password"} if psycopg.pq.version() >= 160000 else {}
+    options: Any = security_options(server.trust, psycopg.pq.version())
+    *others, last = server.trust.names
+    for name in others:
+        try:
+            return _connect_as(name, server, user, password, timeout_s, options)
+        except psycopg.OperationalError as error:
+            if WRONG_NAME not in str(error):
+                raise
+    return _connect_as(last, server, user, password, timeout_s, options)
+
+
+def _connect_as(
+    name: str, server: Server, user: str, password: Secret, timeout_s: float, options: Any
+) -> psycopg.Connection[tuple[Any, ...]]:
+    import psycopg
+
     return psycopg.connect(
-        host=server.host,
+        host=name,
         hostaddr=server.address,
         port=server.port,
         user=user,
         password=password.reveal(),
         dbname=server.database,
-        sslmode="verify-full" if server.ca_file else "require",
-        sslrootcert=server.ca_file or "",
         connect_timeout=max(2, int(timeout_s)),
+        # With Kerberos's encryption libpq would ask for no certificate.
+        gssencmode="disable",
         passfile="/dev/null",
         application_name="opskit",
-        **never_plain,
+        **options,
     )
 
 
@@ -143,7 +207,8 @@ def role_facts(
         ) as connection:
             row = connection.execute(ABOUT_THE_ROLE, {"other": other}).fetchone()
     except psycopg.Error as error:
-        raise Incomplete(f"the role {user} could not be asked: {first_line(str(error))}") from None
+        text = explain(first_line(str(error)), server)
+        raise Incomplete(f"the role {user} could not be asked: {text}") from None
     assert row is not None  # noqa: S101  everybody has a row of their own
     until, limit, replica, restricts, iam, member, exists, sessions, differs, *rest = row
     acts_as, owns, default_privileges, other_acts_as, other_owns = rest
@@ -214,7 +279,7 @@ def change_password(
             is_committing = True
             connection.commit()
     except psycopg.Error as error:
-        message, state = first_line(str(error)), error.sqlstate or ""
+        message, state = explain(first_line(str(error)), server), error.sqlstate or ""
         if is_committing:
             return ChangeResult(None, message=message)
         # Without a state nothing was answered: the connection was not made, or was lost before.
@@ -226,3 +291,45 @@ def first_line(text: str) -> str:
     """The first line of a driver's message without what libpq puts before it."""
     line = text.strip().split("\n", 1)[0]
     return re.sub(r"^(connection failed: )?connection to server at .*? failed: ", "", line).strip()
+
+
+def explain(line: str, server: Server) -> str:
+    """A driver's line in plain words, where it is about the server's identity or the proof it wants."""
+    trust = server.trust
+    refused = f"{server.host} is {trust.words} (--ca-file FILE verifies it)"
+    if "requested a hashed password" in line:
+        return f"the server asks for an MD5 hash of the password, which was not sent: {refused}"
+    if "requested a cleartext password" in line:
+        return "the server asks for the password in clear text, as for IAM's tokens (rds_iam)"
+    if "did not complete authentication" in line:
+        return "the server let the login in without a proof of the password; it is not believed"
+    if "channel binding" in line:
+        return (
+            f"the server does not bind SCRAM to the connection, and nothing was proven: {refused}"
+        )
+    if "certificate verify failed" in line:
+        return f"certificate verify failed: {certificate_flaw(server)}"
+    return line
+
+
+def certificate_flaw(server: Server) -> str:
+    """Why the server's certificate is not accepted: libpq has one text for all causes.
+
+    It asks once more, with Python's library and without a login.
+    """
+    wire: Any = importlib.import_module("opskit.engine.postgresql_wire")
+    trust = server.trust
+    try:
+        connection, _ = wire.open_connection(
+            trust.names[-1], server.address, server.port, "verify-full", trust.ca_file, FLAW_S
+        )
+    except ssl.SSLCertVerificationError as error:
+        if error.verify_code in EXPIRED:
+            return f"it is out of date ({error.verify_message})"
+        if error.verify_code == NAME_DIFFERS:
+            return f"it is made for another name than {' and '.join(trust.names)}"
+        return f"{trust.basis} has no authority that issued it ({error.verify_message})"
+    except Exception as error:
+        return f"the cause was not learnt ({type(error).__name__})"
+    connection.close()
+    return f"by {trust.basis}"

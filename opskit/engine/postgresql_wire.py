@@ -1,7 +1,8 @@
 """A PostgreSQL login with nothing but Python's library, run on the instance by the probe.
 
 It is sent as text, so it keeps to Python 3.6 and imports nothing of opskit. It proves that a
-password is right and leaves; it sends no password in clear text without TLS.
+password is right and leaves. It never sends the password in clear text, answers a request for an MD5
+hash only to a server that it has verified, and believes no server that asks for no proof.
 Sources: PostgreSQL frontend/backend protocol; RFC 5802 and RFC 7677 (SCRAM-SHA-256).
 """
 
@@ -24,8 +25,17 @@ class ServerError(Exception):
         self.message = message
 
 
+NOT_ALLOWED = "authentication method not allowed: "
+CLEAR_TEXT = "the server asks for the password in clear text, as for IAM's tokens (rds_iam)"
+FEWEST_ROUNDS = 4096
+"""RFC 7677: with fewer, an unverified server could search for the password in the proof that it gets."""
+MOST_ROUNDS = 1000000
+
+
 def login(host, address, port, user, password, database, sslmode, ca_file, timeout_s):
-    """Log in as a client with this `sslmode` would.
+    """Log in as a client with this `sslmode` would, but for the proofs that it would give.
+
+    Only `verify-full` counts as verified.
 
     Returns:
         A dict: ok, sqlstate, message, ms, tls.
@@ -34,8 +44,10 @@ def login(host, address, port, user, password, database, sslmode, ca_file, timeo
     result = {"ok": False, "sqlstate": "", "message": "", "tls": ""}
     connection = None
     try:
-        connection, result["tls"] = _open(host, address, port, sslmode, ca_file, timeout_s)
-        _authenticate(connection, user, password, database, bool(result["tls"]))
+        connection, result["tls"] = open_connection(
+            host, address, port, sslmode, ca_file, timeout_s
+        )
+        _authenticate(connection, user, password, database, sslmode == "verify-full")
         result["ok"] = True
     except ServerError as error:
         result["sqlstate"], result["message"] = error.sqlstate, error.message
@@ -56,7 +68,8 @@ def login(host, address, port, user, password, database, sslmode, ca_file, timeo
     return result
 
 
-def _open(host, address, port, sslmode, ca_file, timeout_s):
+def open_connection(host, address, port, sslmode, ca_file, timeout_s):
+    """A connection, and the version of TLS; `host` is the name that is verified."""
     connection = socket.create_connection((address, port), timeout_s)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if sslmode == "disable":
@@ -72,50 +85,68 @@ def _open(host, address, port, sslmode, ca_file, timeout_s):
     if sslmode in ("verify-ca", "verify-full"):
         if not ca_file:
             raise ServerError("", "root certificate file is not named")
-        context.load_verify_locations(ca_file)
+        if ca_file == "system":
+            context.load_default_certs()
+        else:
+            context.load_verify_locations(ca_file)
         context.verify_mode = ssl.CERT_REQUIRED
         context.check_hostname = sslmode == "verify-full"
     wrapped = context.wrap_socket(connection, server_hostname=host)
     return wrapped, wrapped.version()
 
 
-def _authenticate(connection, user, password, database, encrypted):
+def _authenticate(connection, user, password, database, verified):
     parameters = "user\0%s\0database\0%s\0application_name\0opskit\0\0" % (user, database)
     body = struct.pack("!i", 196608) + parameters.encode("utf-8")
     connection.sendall(struct.pack("!i", len(body) + 4) + body)
     scram = None
+    proven = accepted = False
     for _ in range(100):
         kind, payload = _message(connection)
         if kind == b"E":
             raise _error(payload)
-        if kind == b"Z":
+        if kind == b"Z" and accepted:
             connection.sendall(b"X" + struct.pack("!i", 4))
             return
         if kind != b"R":
             continue
+        if len(payload) < 4:
+            raise ServerError("", "the answer is not PostgreSQL's")
         code, rest = struct.unpack("!i", payload[:4])[0], payload[4:]
-        if code == 3:
-            if not encrypted:
-                raise ServerError("", "the server asks for the password in clear text without TLS")
-            _send_password(connection, password.encode("utf-8"))
+        if code == 0:
+            if not proven:
+                raise ServerError("", NOT_ALLOWED + "the server wants no proof of the password")
+            accepted = True
+        elif code == 3:
+            raise ServerError("", NOT_ALLOWED + CLEAR_TEXT)
         elif code == 5:
+            if not verified:
+                raise ServerError(
+                    "", NOT_ALLOWED + "the server asks for an MD5 hash and was not verified"
+                )
+            proven = True
             inner = hashlib.md5(password.encode("utf-8") + user.encode("utf-8")).hexdigest()
             outer = hashlib.md5(inner.encode("ascii") + rest[:4]).hexdigest()
-            _send_password(connection, b"md5" + outer.encode("ascii"))
-        elif code == 10:
-            scram = _Scram(password)
+            _send(connection, b"md5" + outer.encode("ascii") + b"\0")
+        elif code == 10 and scram is None and b"SCRAM-SHA-256" in rest.split(b"\0"):
+            scram = _Scram(password, 1 if verified else FEWEST_ROUNDS)
             first = scram.first()
             name = b"SCRAM-SHA-256\0"
             _send(connection, name + struct.pack("!i", len(first)) + first)
-        elif code == 11:
+        elif code == 11 and scram is not None:
             _send(connection, scram.final(rest))
-        elif code == 12 and not scram.verify(rest):
-            raise ServerError("", "the server does not know the password's verifier")
+        elif code == 12 and scram is not None:
+            if not scram.verify(rest):
+                raise ServerError("", "the server does not know the password's verifier")
+            proven = True
+        else:
+            raise ServerError("", NOT_ALLOWED + "the server asks for code %d" % code)
     raise ServerError("", "the server did not finish the login")
 
 
 class _Scram:
-    def __init__(self, password):
+    def __init__(self, password, fewest_rounds):
+        self._fewest_rounds = fewest_rounds
         self._password = password.encode("utf-8")
         self._nonce = base64.b64encode(os.urandom(18)).decode("ascii")
         self._bare = "n=,r=" + self._nonce
@@ -130,6 +161,8 @@ class _Scram:
         if not fields["r"].startswith(self._nonce):
             raise ServerError("", "the server answered another client's nonce")
         salt, rounds = base64.b64decode(fields["s"]), int(fields["i"])
+        if not self._fewest_rounds <= rounds <= MOST_ROUNDS:
+            raise ServerError("", NOT_ALLOWED + "SCRAM with %d rounds" % rounds)
         salted = hashlib.pbkdf2_hmac("sha256", self._password, salt, rounds)
         client_key = _hmac(salted, b"Client Key")
         without_proof = "c=biws,r=" + fields["r"]
@@ -141,7 +174,9 @@ class _Scram:
 
     def verify(self, answer):
         fields = dict(part.split("=", 1) for part in answer.decode("ascii").split(","))
-        return hmac.compare_digest(base64.b64decode(fields.get("v", "")), self._signature)
+        # Without a challenge before it there is no signature, which an empty one would match.
+        given = base64.b64decode(fields.get("v", ""))
+        return bool(self._signature) and hmac.compare_digest(given, self._signature)
 
 
 def _hmac(key, message):
@@ -150,10 +185,6 @@ def _hmac(key, message):
 
 def _send(connection, payload):
     connection.sendall(b"p" + struct.pack("!i", len(payload) + 4) + payload)
-
-
-def _send_password(connection, password):
-    _send(connection, password + b"\0")
 
 
 def _message(connection):

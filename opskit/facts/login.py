@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from opskit import engine
+from opskit.ca_bundles import trust_for
 from opskit.config import Target
 from opskit.endpoint import address_flaw, may_connect
-from opskit.engine.interface import LoginFailure, LoginResult, Server
+from opskit.engine.interface import Engine, LoginFailure, LoginResult, Server, ServerTrust
 from opskit.errors import TransportError
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
@@ -36,6 +37,8 @@ from opskit.secret import Secret
 REACH_S = 0.7
 """A private database answers a laptop within one round trip or, mostly, never."""
 LOGIN_S = 5.0
+UNVERIFIED = (LoginFailure.CERTIFICATE, LoginFailure.METHOD)
+"""Ends before the password: nothing is known of it then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class DirectLogin:
 
 
 def read_direct(
+    target: Target,
     dns: OperatorDns,
     host: Host,
     database: Database,
@@ -81,7 +85,8 @@ def read_direct(
     except OSError:
         return DirectLogin(None)
     spoken = engine.for_rds_engine(database.instance.engine)
-    server = Server(host.name, address, host.port, name, ca_file=None)
+    trust = trust_for(host.name, endpoint=database.host, ca_file=target.ca_file)
+    server = Server(host.name, address, host.port, name, trust)
     done = spoken.login(server, user, credential.password, timeout_s=LOGIN_S)
     return DirectLogin(_told(done, "this machine", user))
 
@@ -100,13 +105,14 @@ class _Way:
     database: Database
     probe: Fact[InstanceProbe]
 
+    @property
+    def trust(self) -> ServerTrust:
+        """How the database is verified."""
+        host, endpoint = self.host.name, self.database.host
+        return trust_for(host, endpoint=endpoint, ca_file=self.target.ca_file)
+
     def log_in(
-        self,
-        user: str,
-        name: str,
-        password: Secret,
-        ca_file: str | None,
-        on_notice: Callable[[str], None],
+        self, user: str, name: str, password: Secret, on_notice: Callable[[str], None]
     ) -> Login:
         """Log in and leave.
 
@@ -114,7 +120,7 @@ class _Way:
             NotThere: no road can be gone, or the host is not where a database of RDS can be.
         """
         self._refuse_own()
-        door = self._door(name, ca_file, on_notice)
+        door = self._door(name, on_notice)
         try:
             door.server()
             done = door.try_login(user, password)
@@ -135,7 +141,7 @@ class _Way:
                     f"{address_flaw(address)}: no login was tried there"
                 )
 
-    def _door(self, name: str, ca_file: str | None, on_notice: Callable[[str], None]) -> Door:
+    def _door(self, name: str, on_notice: Callable[[str], None]) -> Door:
         target, app, host = self.target, self.app, self.host
         clients = {
             "ssm": self.ssm,
@@ -150,7 +156,7 @@ class _Way:
 
         spoken, label = engine.for_rds_engine(self.database.instance.engine), app.instance.label
         return Door(
-            spoken, host.name, host.port, name, ca_file, open_tunnel, label, on_notice,
+            spoken, host.name, host.port, name, self.trust, open_tunnel, label, on_notice,
             is_from_rds=host.is_from_rds,
         )  # fmt: skip
 
@@ -183,11 +189,12 @@ def read_tunnel(
 ) -> TunnelLogin:
     """Log in through the instance where neither this machine nor the instance could do it.
 
-    An instance without Python cannot log in by itself; libpq here can, with the connection
-    carried by the road that `--via` names.
+    An instance without Python cannot log in by itself, and one without a CA bundle, or with an old one,
+    cannot verify a server that asks for an MD5 hash; libpq here can, with the connection carried by
+    the road that `--via` names.
     """
     is_done = isinstance(direct, Known) and direct.value.login is not None
-    is_done = is_done or (isinstance(probe, Known) and probe.value.attempt is not None)
+    is_done = is_done or _has_judged(probe, engine.for_rds_engine(database.instance.engine))
     user, name = parameters.value("username"), parameters.value("database")
     if is_done or target.via in ("none", "local") or not (user and name):
         return TunnelLogin(None)
@@ -195,8 +202,17 @@ def read_tunnel(
         return TunnelLogin(None)
     said: list[str] = []
     way = _Way(ssm, messages, connect, ec2, target, app, host, database, probe)
-    login = way.log_in(user, name, credential.password, None, said.append)
+    login = way.log_in(user, name, credential.password, said.append)
     return TunnelLogin(login, tuple(said))
+
+
+def _has_judged(probe: Fact[InstanceProbe], spoken: Engine) -> bool:
+    """Whether the instance's own login says something of the credential or of the way there."""
+    attempt = probe.value.attempt if isinstance(probe, Known) else None
+    if attempt is None:
+        return False
+    failure = spoken.classify(attempt.message, attempt.sqlstate)
+    return attempt.succeeded or failure not in UNVERIFIED
 
 
 def read(
@@ -206,18 +222,22 @@ def read(
     direct: Fact[DirectLogin],
     tunnel: Fact[TunnelLogin],
 ) -> Login:
-    """The login from here if there was one, else the instance's, else that through the instance."""
-    if isinstance(direct, Known) and direct.value.login:
-        return direct.value.login
-    if isinstance(tunnel, Known) and tunnel.value.login:
-        return tunnel.value.login
+    """The login from here if there was one, else that through the instance, else the instance's own.
+
+    One that ended before the password, because the server was not verified, is only taken if there is
+    no other.
+    """
+    from_here = [f.value.login for f in (direct, tunnel) if isinstance(f, Known) and f.value.login]
+    spoken = engine.for_rds_engine(database.instance.engine)
+    judged = [done for done in from_here if done.failure not in UNVERIFIED]
+    if judged or (from_here and not _has_judged(probe, spoken)):
+        return (judged or from_here)[0]
     if isinstance(probe, Unknown):
         raise NotThere(f"no login was tried: {probe.reason}", *probe.missing)
     attempt = probe.value.attempt
     if attempt is None:
         why = probe.value.why_not("login") or f"{probe.value.workload_noun} did not try"
         raise NotThere(f"no login was tried: {why}", f"a login from {probe.value.workload_noun}")
-    spoken = engine.for_rds_engine(database.instance.engine)
     failure = None if attempt.succeeded else spoken.classify(attempt.message, attempt.sqlstate)
     user = parameters.value.value("username") if isinstance(parameters, Known) else None
     return Login(
@@ -249,11 +269,11 @@ class ClientLogin:
     """A login by the client library of this machine, as a client that verifies makes it.
 
     Attributes:
-        verified_by: the bundle by which it verified name and certificate; None: it did not.
+        trust: how it verified name and certificate.
     """
 
     login: Login
-    verified_by: str | None
+    trust: ServerTrust
 
 
 def read_client(
@@ -278,5 +298,5 @@ def read_client(
             "no road was to be used (--via none)", f"a road to {target.workload_noun} (--via)"
         )
     way = _Way(ssm, messages, connect, ec2, target, app, host, database, probe)
-    login = way.log_in(user, name, credential.password, target.ca_file, lambda _: None)
-    return ClientLogin(login, target.ca_file)
+    login = way.log_in(user, name, credential.password, lambda _: None)
+    return ClientLogin(login, way.trust)

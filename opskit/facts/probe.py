@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from opskit import engine
+from opskit.ca_bundles import instance_ca_file, trust_for
 from opskit.config import ON_INSTANCE, Target
 from opskit.engine.interface import Conversation, Engine, Greeting
 from opskit.errors import TransportError
@@ -32,8 +33,6 @@ from opskit.instance.probe import (
 
 PROBE_LIMIT_S = 25
 """The probe ends itself after 12 s; a slow agent may need as long again to start it."""
-CA_FILE = "/etc/rds/global-bundle.pem"
-"""Where an image commonly keeps the RDS bundle; used only if it is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +134,8 @@ def request(
     places = list(dict.fromkeys(places))
     unlisted = (host.value.name,) if isinstance(host, Known) and not host.value.is_from_rds else ()
     spoken = _engine_of(known)
+    at = places[0][0] if places else ""
+    [tls_name] = trust_for(at, endpoint=known.host if known else None).names
     return ProbeRequest(
         key=key.text,
         region=region.name,
@@ -147,7 +148,8 @@ def request(
         health_url=_health_url(target, groups, app),
         login_to=places[0] if places else None,
         login_source=spoken.instance_login_source() if spoken else "",
-        ca_file=CA_FILE,
+        ca_file=instance_ca_file(tls_name),
+        tls_name=tls_name,
         unlisted=unlisted,
     )
 

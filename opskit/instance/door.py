@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from opskit.endpoint import may_connect
-from opskit.engine.interface import Engine, LoginFailure, LoginResult, Server
+from opskit.engine.interface import Engine, LoginFailure, LoginResult, Server, ServerTrust
 from opskit.errors import Incomplete, TransportError
 from opskit.instance.interface import OnProblem, Tunnel
 from opskit.secret import Secret
@@ -26,6 +26,7 @@ class Door:
     """Opens the way at the first use, and again when it is lost.
 
     Args:
+        trust: how the database is verified, whichever way is used.
         open_tunnel: opens the instance's road for connections to the database, told whom to tell of
             what happens to them; None: no instance.
         through: the instance's name, for sentences.
@@ -40,7 +41,7 @@ class Door:
         host: str,
         port: int,
         database: str,
-        ca_file: str | None,
+        trust: ServerTrust,
         open_tunnel: Callable[[OnProblem], Tunnel] | None,
         through: str,
         on_notice: Callable[[str], None] = lambda _: None,
@@ -49,7 +50,7 @@ class Door:
     ) -> None:
         self.engine = engine
         self._host, self._port, self._database = host, port, database
-        self._ca_file, self._open_road, self._through = ca_file, open_tunnel, through
+        self._trust, self._open_road, self._through = trust, open_tunnel, through
         self._on_notice = on_notice
         self._is_from_rds = is_from_rds
         self._lock = threading.Lock()
@@ -81,7 +82,7 @@ class Door:
         """
         with self._lock:
             address, port = self._way()
-        return Server(self._host, address, port, self._database, self._ca_file)
+        return Server(self._host, address, port, self._database, self._trust)
 
     def close(self) -> None:
         """End the tunnel, if there is one."""

@@ -34,7 +34,8 @@ class ProbeRequest:
         container: the app's container; None: those that have database settings.
         login_to: (host, port) for a login with the parameters' values; None for none.
         login_source: the engine's login for the instance.
-        ca_file: a bundle on the instance to verify the server by, if it is there.
+        ca_file: a bundle on the instance to verify the server by, if it is there; or `system`.
+        tls_name: the name that the server's certificate should have.
         unlisted: hosts that RDS does not name: none of them is connected to on the instance itself.
     """
 
@@ -50,6 +51,7 @@ class ProbeRequest:
     login_to: tuple[str, int] | None
     login_source: str
     ca_file: str = ""
+    tls_name: str = ""
     unlisted: tuple[str, ...] = ()
 
 
@@ -287,6 +289,7 @@ def _for_python(request: ProbeRequest) -> dict[str, object]:
             "host": request.login_to[0],
             "port": request.login_to[1],
             "ca_file": request.ca_file,
+            "tls_name": request.tls_name or request.login_to[0],
         }
     talks = []
     if request.talk_to:

@@ -711,7 +711,6 @@ def ask_logins(probe):
     if not all(values.get(p) for p in ("username", "password", "database")):
         probe.say("cannot", "login", "user, password and database name could not be read there")
         return
-    mode = "verify-full" if aim["ca_file"] and os.path.exists(aim["ca_file"]) else "require"
     tell_login(
         probe,
         "parameters",
@@ -720,8 +719,9 @@ def ask_logins(probe):
         values["username"],
         values["password"],
         values["database"],
-        mode,
+        "verify-full",
         aim["ca_file"],
+        aim["tls_name"],
     )
 
 
@@ -742,8 +742,8 @@ def ask_container_logins(probe):
             )
 
 
-def tell_login(probe, who, host, port, user, password, database, mode, ca_file):
-    """One login, and what came of it."""
+def tell_login(probe, who, host, port, user, password, database, mode, ca_file, tls_name=""):
+    """One login, and what came of it; without a bundle nothing is verified."""
     try:
         address = address_of(probe, host)
     except OSError:
@@ -752,10 +752,11 @@ def tell_login(probe, who, host, port, user, password, database, mode, ca_file):
     except Forbidden as why:
         probe.say("cannot", "login", why)
         return
-    ca_file = ca_file if ca_file and os.path.exists(ca_file) else ""
+    ca_file = ca_file if ca_file == "system" or os.path.exists(ca_file) else ""
     if mode.startswith("verify") and not ca_file:
         mode = "require"
-    done = login(host, address, port, user, password, database, mode, ca_file, CONNECT_S)  # noqa: F821
+    name = tls_name or host
+    done = login(name, address, port, user, password, database, mode, ca_file, CONNECT_S)  # noqa: F821
     word = "yes" if done["ok"] else "no"
     probe.say("login", who, word, done["sqlstate"], done["message"], done["ms"], done["tls"], mode)
 

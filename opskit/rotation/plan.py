@@ -7,6 +7,7 @@ import socket
 from dataclasses import dataclass, field
 
 from opskit import __version__
+from opskit.ca_bundles import trust_for
 from opskit.errors import Unfinished
 from opskit.facts.interface import Known
 from opskit.facts.parameters import is_shared
@@ -43,7 +44,6 @@ class Wishes:
     restart: tuple[str, ...] = ("auto",)
     length: int = passwords.DEFAULT_LENGTH
     supplied: Secret | None = None
-    ca_file: str | None = None
     admin_parameter: str = ""
 
 
@@ -155,7 +155,6 @@ TWO_PARAMETERS = (
 
 def describe(
     around: Surroundings,
-    wishes: Wishes,
     strategy: str,
     new: Login,
     door: Door,
@@ -164,11 +163,8 @@ def describe(
 ) -> None:
     """Put the plan into lines."""
     row, name = around.row, around.target.parameters["password"]
-    verified = (
-        f"verified by {wishes.ca_file}"
-        if wishes.ca_file
-        else "certificate not verified (--ca-file)"
-    )
+    trust = trust_for(around.host, ca_file=around.target.ca_file)
+    verified = trust.words if trust.ca_file else f"{trust.words} (--ca-file FILE verifies)"
     whose = "the master user" if around.user == around.database.master_username else "a role"
     where = around.cluster.identifier if around.cluster else around.database.identifier
     key = f", key {row['KeyId']}" if row.get("KeyId") else ""

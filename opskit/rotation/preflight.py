@@ -66,7 +66,7 @@ def make_plan(
     _check_parameter(around, plan)
     _check_rights(around, plan)
     _plan_restart(around, wishes, plan, group_members)
-    describe(around, wishes, strategy, new, door, journal, plan)
+    describe(around, strategy, new, door, journal, plan)
     if not plan.problems and not plan.managed:
         plan.opening = make_opening(around, strategy, old, new, plan, wishes)
     return plan
@@ -138,7 +138,7 @@ def _check_login(around: Surroundings, old: Login, door: Door, plan: Plan) -> No
     if done.succeeded:
         return
     name = around.target.parameters["password"]
-    if "PAM authentication failed" in done.message:
+    if done.failure is LoginFailure.TOKEN or "PAM authentication failed" in done.message:
         plan.refuse(
             f"{old.user} logs in with IAM's tokens (rds_iam): there is no password to rotate",
             "aws rds generate-db-auth-token   is what such a role logs in with",
@@ -148,6 +148,12 @@ def _check_login(around: Surroundings, old: Login, door: Door, plan: Plan) -> No
             f"{name}, version {around.row['Version']}, does not log in as {old.user}: parameter and "
             "database disagree already",
             f"opskit rotate-password repair {around.target.flags}",
+        )
+    elif done.failure in (LoginFailure.CERTIFICATE, LoginFailure.METHOD):
+        plan.refuse(
+            f"{around.host}:{around.port} could not be verified {door.words}, so nothing is changed there: "
+            f"{done.message}",
+            "--ca-file FILE   verifies by another CA bundle",
         )
     else:
         plan.refuse(

@@ -124,7 +124,7 @@ def _first_that_logs_in(
         done = door.try_login(login.user, login.password)
         if done.succeeded:
             return (where, login), tuple(tried)
-        if "PAM authentication failed" in done.message:
+        if done.failure is LoginFailure.TOKEN or "PAM authentication failed" in done.message:
             raise Incomplete(
                 f"{login.user} logs in with IAM's tokens (rds_iam): no password is asked for",
                 "aws rds generate-db-auth-token   makes a token; an administrator can revoke rds_iam",

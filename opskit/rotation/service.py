@@ -55,7 +55,6 @@ class Service:
     """Everything about the rotations of one target's password.
 
     Args:
-        ca_file: the bundle to verify the database by.
         wait_s: the longest time without progress.
         healthy_within_s: so long a restarted batch has to become healthy.
         stops_on_unhealthy: keep both passwords and ask when the app does not become healthy.
@@ -68,7 +67,6 @@ class Service:
         aws: Accounts,
         fence: Fence,
         *,
-        ca_file: str | None,
         wait_s: float,
         healthy_within_s: float,
         stops_on_unhealthy: bool,
@@ -87,7 +85,7 @@ class Service:
         self.journal = Journal(self._ssm, self._changing, password, sleep, clock)
         self._known = KnownLogins(target, aws, self.journal)
         self._said = set[str]()
-        self._ways = Ways(target, aws, ca_file, self._note)
+        self._ways = Ways(target, aws, self._note)
         self.standing = Standing.NOTHING
         """What may stand open because of us."""
 

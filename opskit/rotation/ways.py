@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import replace
 
+from opskit.ca_bundles import instance_ca_file, trust_for
 from opskit.config import Target
 from opskit.engine.interface import Engine, LoginFailure
 from opskit.errors import TransportError
@@ -23,14 +24,11 @@ class Ways:
     """Opens each once, and keeps it.
 
     Args:
-        ca_file: the bundle to verify the database by.
         on_notice: told what a road says of itself.
     """
 
-    def __init__(
-        self, target: Target, aws: Accounts, ca_file: str | None, on_notice: Callable[[str], None]
-    ) -> None:
-        self._target, self._aws, self._ca_file, self._on_notice = target, aws, ca_file, on_notice
+    def __init__(self, target: Target, aws: Accounts, on_notice: Callable[[str], None]) -> None:
+        self._target, self._aws, self._on_notice = target, aws, on_notice
         self._doors: dict[tuple[object, ...], Door] = {}
         self._app_id = ""
 
@@ -57,6 +55,8 @@ class Ways:
             health_url=None,
             login_to=(host, port),
             login_source=spoken.instance_login_source(),
+            tls_name=host,
+            ca_file=instance_ca_file(host),
         )
         try:
             done = self.road(instance).run(script(asked), timeout_s=PROBE_LIMIT_S)
@@ -102,7 +102,8 @@ class Ways:
         key = (host, port, database, instance)
         if key not in self._doors:
             opener = open_tunnel if instance and self._target.via != "none" else None
+            trust = trust_for(host, ca_file=self._target.ca_file)
             self._doors[key] = Door(
-                spoken, host, port, database, self._ca_file, opener, label, self._on_notice
+                spoken, host, port, database, trust, opener, label, self._on_notice
             )
         return self._doors[key]

@@ -19,7 +19,7 @@ from opskit.checks.interface import Finding, Status
 from opskit.checks.proof import prove
 from opskit.checks.run import run_check
 from opskit.checks.shell import Caller, render
-from opskit.engine.interface import LoginFailure
+from opskit.engine.interface import LoginFailure, ServerTrust
 from opskit.facts.agent import Agent
 from opskit.facts.app_subnets import AppSubnets
 from opskit.facts.balancer import Balancer
@@ -144,9 +144,11 @@ def login(failure: LoginFailure, message: str = "no") -> Login:
     return Login(False, failure, message, 1.0, "", "the instance", "linkbox")
 
 
-def client_login(failure: LoginFailure | None) -> ClientLogin:
+def client_login(failure: LoginFailure | None, ca_file: str | None = "bundle.pem") -> ClientLogin:
     made = Login(failure is None, failure, "no", 1.0, "TLS", "this machine through i-1", "linkbox")
-    return ClientLogin(made, "bundle.pem")
+    return ClientLogin(
+        made, ServerTrust((b.HOST,), ca_file, ca_file or "", "nothing is known of it")
+    )
 
 
 def reads(code: str, message: str) -> tuple[Read, ...]:
@@ -384,6 +386,11 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("OPR006", PASS, (WANTS_ALL,)),
     ("AUT005", PASS, (client_login(None),)),
     ("AUT005", FAIL, (client_login(LoginFailure.CERTIFICATE),)),
+    ("AUT005", UNKNOWN, (client_login(None, None),)),
+    ("AUT005", UNKNOWN, (client_login(LoginFailure.METHOD, None),)),
+    ("AUT001", UNKNOWN, (login(LoginFailure.METHOD, "the server asks for an MD5 hash"),)),
+    ("AUT001", UNKNOWN, (login(LoginFailure.CERTIFICATE, "certificate verify failed"),)),
+    ("AUT001", FAIL, (login(LoginFailure.TOKEN, "in clear text, as for IAM's tokens (rds_iam)"),)),
     ("AUT005", WARN, (client_login(LoginFailure.NO_ANSWER),)),
     ("AUT005", UNKNOWN, (client_login(LoginFailure.PASSWORD), login(LoginFailure.PASSWORD))),
     ("OPR007", FAIL, (WANTS_ALL, b.operator_policies(ONLY_EC2))),

@@ -172,7 +172,7 @@ def test_a_rotation_that_was_not_opened_does_not_stand_open(
     errors: tuple[AwsError, ...], standing: Standing
 ) -> None:
     service = Service(
-        TARGET, Accounts(*errors), Fence(1200.0), ca_file=None, wait_s=1, healthy_within_s=1,
+        TARGET, Accounts(*errors), Fence(1200.0), wait_s=1, healthy_within_s=1,
         stops_on_unhealthy=False, on_event=lambda _: None,
     )  # type: ignore[arg-type]  # fmt: skip
     with pytest.raises(Incomplete, match="not authorized"):

@@ -74,6 +74,19 @@ def test_a_client_verifies_the_real_name(operator: Operator, bundle: str) -> Non
     assert in_environment == "False"
 
 
+def test_scram_is_bound_to_a_connection_that_is_not_verified(operator: Operator) -> None:
+    """As opskit itself would log in where it knows no bundle."""
+    program = (
+        "import psycopg\n"
+        "from opskit.engine.interface import ServerTrust\n"
+        "from opskit.engine.postgresql_roles import security_options\n"
+        "options = security_options(ServerTrust(('db',), None), psycopg.pq.version())\n"
+        "print(options['channel_binding'], psycopg.connect('', **options).execute('select 42').fetchone())"
+    )
+    done = through(operator, program)
+    assert (done.returncode, done.stdout.strip()) == (0, "require (42,)"), done.stderr
+
+
 def test_the_official_plugin_carries_it_too(operator: Operator, tmp_path: Path) -> None:
     before = sessions(operator)
     path = install(tmp_path, operator.running.environment()["PATH"])

@@ -10,9 +10,11 @@ import pytest
 
 from opskit import engine
 from opskit.engine import postgresql_roles
-from opskit.engine.interface import Heard, LoginFailure, Server
+from opskit.engine.interface import Heard, LoginFailure, Server, ServerTrust
 from opskit.engine.postgresql import ENGINE, parse_answer
 from opskit.secret import Secret
+
+UNVERIFIED = ServerTrust(("localhost",), None, reason="nothing is known of it")
 
 
 def error(code: str, message: str) -> bytes:
@@ -94,6 +96,11 @@ def test_junk_is_no_answer(junk: bytes) -> None:
         ("Connection refused", LoginFailure.REFUSED),
         ("connection timeout expired", LoginFailure.NO_ANSWER),
         ("something new", LoginFailure.OTHER),
+        ("authentication method 10 not supported", LoginFailure.OTHER),
+        (
+            'authentication method requirement "scram-sha-256" failed: server requested a hashed password',
+            LoginFailure.METHOD,
+        ),
     ],
 )
 def test_the_first_line_decides(message: str, failure: LoginFailure) -> None:
@@ -101,7 +108,7 @@ def test_the_first_line_decides(message: str, failure: LoginFailure) -> None:
 
 
 def test_a_failed_login_shows_no_password() -> None:
-    nobody = Server("localhost", "127.0.0.1", 1, "d", ca_file=None)
+    nobody = Server("localhost", "127.0.0.1", 1, "d", UNVERIFIED)
     done = ENGINE.login(nobody, "u", Secret("hunter2hunter2"), timeout_s=2)
     assert not done.succeeded
     assert done.failure is LoginFailure.REFUSED
@@ -134,7 +141,7 @@ def test_an_answer_that_is_swallowed_is_not_waited_for(monkeypatch: pytest.Monke
         return psycopg.connect(**there, dbname=server.database)
 
     monkeypatch.setattr(postgresql_roles, "_connect", connect)
-    server = Server("127.0.0.1", "127.0.0.1", listener.getsockname()[1], "d", None)
+    server = Server("127.0.0.1", "127.0.0.1", listener.getsockname()[1], "d", UNVERIFIED)
     started = time.monotonic()
     done = ENGINE.login(server, "u", Secret("p"), timeout_s=0.3)
     assert (done.succeeded, done.failure) == (False, LoginFailure.NO_ANSWER), done

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from opskit import censor, endpoint
+from opskit.ca_bundles import trust_for
 from opskit.checks.catalogue import check_of
 from opskit.checks.interface import Finding, Status
 from opskit.checks.proof import prove
@@ -146,6 +147,7 @@ def test_no_login_from_here_at_a_name_that_resolves_to_this_machine(
 
     monkeypatch.setattr(socket, "create_connection", refuse)
     found = login.read_direct(
+        Target("linkbox", b.NAMES),
         OperatorDns("db.example", "NOERROR", ("db.example",), (address,), ()),
         Host("db.example", 5432, "p"), b.database(), b.parameters(),
         Credential(Secret("Abc-12345678")),
@@ -155,11 +157,16 @@ def test_no_login_from_here_at_a_name_that_resolves_to_this_machine(
 
 def test_the_door_knows_this_machine_from_a_database() -> None:
     with listening() as (port, peers):
-        door = Door(ENGINE, "localhost", port, "d", None, None, "i-1", is_from_rds=False)
+        door = Door(
+            ENGINE, "localhost", port, "d", trust_for("localhost"), None, "i-1", is_from_rds=False
+        )
         assert door._reach() is None
     assert peers == []
     with listening() as (port, peers):
-        assert Door(ENGINE, "localhost", port, "d", None, None, "i-1")._reach() == "127.0.0.1"
+        assert (
+            Door(ENGINE, "localhost", port, "d", trust_for("localhost"), None, "i-1")._reach()
+            == "127.0.0.1"
+        )
     assert len(peers) == 1
 
 

@@ -157,6 +157,9 @@ CLUSTER = DbCluster(
 )
 BROKEN = LoginResult(False, LoginFailure.NO_ANSWER, "timeout expired", 1.0)
 WRONG = LoginResult(False, LoginFailure.PASSWORD, "password authentication failed", 1.0)
+TOKEN = LoginResult(False, LoginFailure.TOKEN, "asks for it in clear text", 1.0)
+STRANGER = LoginResult(False, LoginFailure.CERTIFICATE, "certificate verify failed", 1.0)
+HASH = LoginResult(False, LoginFailure.METHOD, "the server asks for an MD5 hash", 1.0)
 PAM = LoginResult(False, LoginFailure.PASSWORD, 'PAM authentication failed for user "app"', 1.0)
 ILL = b.known(b.probe(health=Health("http://127.0.0.1:3000/health", 503, 1.0, "no")))
 
@@ -206,6 +209,9 @@ TURNS = {"strategy": "alternating", "known": ["app_clone"]}
         (around(), {"login": WRONG}, "disagree already"),
         (around(), {"login": BROKEN}, "could be judged"),
         (around(user="app"), {"login": PAM}, "IAM's tokens"),
+        (around(user="app"), {"login": TOKEN}, "IAM's tokens"),
+        (around(), {"login": STRANGER}, "could not be verified"),
+        (around(), {"login": HASH}, "could not be verified"),
         (around(role=replace(ROLE, uses_iam=True), user="app"), {}, "IAM's tokens"),
         (around(role=replace(ROLE, is_replica=True), user="app"), {}, "read-only"),
         (

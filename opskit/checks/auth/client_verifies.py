@@ -1,16 +1,19 @@
 """A client of this machine logs in through the instance, and the server proves who it is.
 
-Means: libpq, with its own verification of name and certificate, gets in from here or does not. The
-instance's own login verifies nothing, so that this is the one that shows an outdated bundle.
-Found by: a login with libpq from this machine, directly or through a session with the instance;
-`--ca-file` (or PGSSLROOTCERT) names the bundle, and it is verify-full then. Only `diagnose auth` does it.
-Looks alike: the app's own bundle, which may be another one (TLS003).
+Means: libpq gets in from here with sslmode=verify-full, or does not. The instance's own login verifies
+only where /etc/rds/global-bundle.pem is there.
+Found by: a login with libpq from this machine, directly or through a session with the instance. It
+verifies by the CA bundle that opskit carries, of RDS or, for an RDS Proxy, of Amazon's public roots;
+`--ca-file` (OPSKIT_CA_FILE, PGSSLROOTCERT) names another one. Only `diagnose auth` does it.
+Looks alike: the app's own bundle, which may be another one (TLS003); an expired certificate (TLS002);
+a proxy or a balancer in front, which shows a certificate of its own.
 Fix: the present bundle of RDS, which has all of its authorities.
 Not the fix: sslmode=require, which verifies nothing.
 """
 
 from __future__ import annotations
 
+from opskit.ca_bundles import source_for
 from opskit.checks.fix import Advice, Fix, LocalCommand, OpskitCommand
 from opskit.checks.interface import (
     Finding,
@@ -26,20 +29,24 @@ from opskit.facts.interface import Fact, Known
 from opskit.facts.login import ClientLogin, Login
 
 is_extra = True
-BUNDLE = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
 
 
 def check(client: ClientLogin, host: Host, login: Fact[Login]) -> Finding:
     """Judge the login, and what the instance's own said of the same."""
-    done, by = client.login, client.verified_by
+    done, trust = client.login, client.trust
     tried = observed(f"a login from {done.tried_from}: {done.message or 'accepted'}")
+    if not trust.ca_file:
+        way = "logs in" if done.succeeded else "does not log in"
+        return undecided(
+            f"libpq {way} from {done.tried_from}, and {host.name} is {trust.words}",
+            f"a CA bundle for it: --ca-file FILE, from {source_for(trust.names[-1])}",
+        )
     if done.succeeded:
-        how = f"{host.name} verified by {by}" if by else "nothing verified (--ca-file FILE does)"
-        return passed(f"libpq logs in from {done.tried_from}: {how}", tried)
+        return passed(f"libpq logs in from {done.tried_from}: {host.name} {trust.words}", tried)
     if done.failure is LoginFailure.CERTIFICATE:
         fix = Fix(
             (
-                LocalCommand(("curl", "-fsSLO", BUNDLE)),
+                LocalCommand(("curl", "-fsSLO", source_for(trust.names[-1]))),
                 OpskitCommand(("diagnose", "auth"), ("--ca-file", "global-bundle.pem")),
             ),
             "fetches the present bundle, which has every authority of RDS, and verifies by it",
@@ -47,7 +54,7 @@ def check(client: ClientLogin, host: Host, login: Fact[Login]) -> Finding:
             caution="sslmode=require is not the fix: it verifies nothing.",
         )
         return failed(
-            f"libpq does not accept the certificate of {host.name} by {by}", tried, fix=fix
+            f"libpq does not accept the certificate of {host.name} by {trust.basis}", tried, fix=fix
         )
     if isinstance(login, Known) and login.value.succeeded:
         return warned(

@@ -25,6 +25,7 @@ from opskit.checks.interface import (
     undecided,
 )
 from opskit.checks.value_fix import password_remedy, put_values
+from opskit.engine.interface import LoginFailure
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known
@@ -50,7 +51,7 @@ def check(
             f"{login.user} logs in from {login.tried_from}{tls} in {login.milliseconds:.0f} ms",
             observed(f"a login from {login.tried_from} and one question"),
         )
-    if not login.is_wrong_password:
+    if not login.is_wrong_password and login.failure is not LoginFailure.TOKEN:
         return undecided(
             f"a login from {login.tried_from} did not get as far as the password: {login.message}",
             "a login that reaches the password",
@@ -58,6 +59,12 @@ def check(
     known = parameters.value if isinstance(parameters, Known) else Parameters((), (), ())
     user, password = known.get("username"), known.get("password")
     name, master = database.instance.identifier, database.instance.master_username
+    if login.failure is LoginFailure.TOKEN:
+        return failed(
+            f"{name} wants a token of IAM from {login.user}, no password",
+            observed(f"a login from {login.tried_from}: {login.message}"),
+            fix=password_remedy(login.user, login.message, database.instance, password, app, probe),
+        )
     evidence = [observed(f"a login from {login.tried_from}: {login.message}"), *_seen(password)]
     if user and _differs_in_case(user, master):
         return failed(
