@@ -20,14 +20,16 @@ from hypothesis import settings
 from opskit import censor
 from opskit.sandbox import client
 from opskit.sandbox.client import Running
+from tests import warm
+from tests.pace import scaled
 
 # The same examples in every run: a test that fails once fails again.
 settings.register_profile("house", derandomize=True, deadline=None)
 settings.load_profile("house")
 
 
-LIMIT_S = 240.0
-"""For what takes seconds: a machine that is busy with other work takes long, and nobody waits for the
+LIMIT_S = scaled(240.0)
+"""For what takes seconds: a machine that is busy with other work takes long, and no test waits for the
 limit when it is done earlier."""
 ROTATIONS = tuple(f"tests/rotation/test_{n}.py" for n in ("crashes", "trouble", "strategies"))
 
@@ -51,6 +53,28 @@ def _guarded(self: socket.socket, address: Any) -> None:
         if not host.is_loopback:
             raise StrayPacket(f"a test tried to reach {host}: only loopback is allowed out here")
     _connect(self, address)
+
+
+SANDBOXES = {"shared_sandbox", "managed", "shared", "fresh"}
+"""Fixtures that start a sandbox."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need a sandbox: `make unit` leaves them out."""
+    for item in items:
+        if SANDBOXES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.sandbox)
+
+
+@pytest.fixture(autouse=True)
+def no_sandbox_unannounced(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that starts a sandbox in another way than by a fixture says so."""
+    if request.node.get_closest_marker("sandbox") is None:
+
+        def refused(*_: object, **__: object) -> None:
+            raise AssertionError("mark this test: @pytest.mark.sandbox")
+
+        monkeypatch.setattr(client, "_start", refused)
 
 
 @pytest.fixture(autouse=True)
@@ -91,12 +115,23 @@ class Operator:
     running: Running
 
     def run(
-        self, *command: str, timeout: float = LIMIT_S, **environment: str
+        self, *command: str, timeout: float = LIMIT_S, is_warm: bool = True, **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command as the operator, inside its own network."""
+        """Run a command as the operator, inside its own network.
+
+        Args:
+            is_warm: whether it may be a fork of a warm process, and not one that starts.
+        """
+        whole = {**self.running.environment(), **environment}
+        process = warm.start(self.running, command, whole) if is_warm else None
+        if process is not None:
+            with process:
+                out, err = process.communicate(timeout)
+            assert process.returncode is not None
+            return subprocess.CompletedProcess(command, process.returncode, out, err)
         return subprocess.run(
             self.running.command(command),
-            env={**self.running.environment(), **environment},
+            env=whole,
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -122,7 +157,7 @@ class Operator:
     def paste(self, check: dict[str, Any]) -> None:
         """Run a finding's fix as it is printed: each command only if the one before succeeded."""
         script = " &&\n".join(check["fix"]["commands"])
-        done = self.run("sh", "-c", script)
+        done = self.run("sh", "-c", script, **warm.for_scripts(self.running))
         assert done.returncode == 0, (script, done.stdout, done.stderr)
 
     def wait_for(
