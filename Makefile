@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-
+# Without a cache every process of a test run compiles the tests, and every opskit that starts itself.
+unexport PYTHONDONTWRITEBYTECODE
 
 # What `make test` and `make unit` run: `make test T=tests/cli`, `make unit T=tests/policy/test_change.py`.
 T ?= tests
@@ -21,7 +23,7 @@ help:
 demo: $(STAMP)sandbox system
 	@$(BIN)/opskit demo
 
-# Four at once also on two cores: most of the time goes into waiting for packets that are dropped.
+# Four at once also on two cores: they wait for packets that are dropped, and for health checks.
 test: $(STAMP)dev system
 	$(BIN)/python -m pytest -n 4 --dist loadgroup $(T)
 

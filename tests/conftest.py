@@ -17,6 +17,11 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+try:
+    from _pytest.nodeid import coerce_node_id
+except ImportError:  # pytest before 9.2
+    coerce_node_id = str
+
 from opskit import censor
 from opskit.sandbox import client
 from opskit.sandbox.client import Running
@@ -59,11 +64,22 @@ SANDBOXES = {"shared_sandbox", "managed", "shared", "fresh"}
 """Fixtures that start a sandbox."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need a sandbox: `make unit` leaves them out."""
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests that need a sandbox, which `make unit` leaves out, and keep groups together.
+
+    pytest-xdist 3.8 writes a test's group into a field that pytest 9.2 no longer reads, so that every
+    worker built what a group shares.
+    """
     for item in items:
         if SANDBOXES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.sandbox)
+        group = item.get_closest_marker("xdist_group")
+        if group is not None and config.getoption("loadgroup", False):
+            name = f"{item.nodeid.removesuffix(f'@{group.args[0]}')}@{group.args[0]}"
+            if item.nodeid != name:
+                item._id = coerce_node_id(name)  # type: ignore[attr-defined]
+            assert item.nodeid == name
 
 
 @pytest.fixture(autouse=True)
@@ -165,6 +181,9 @@ class Operator:
     ) -> tuple[dict[str, Any], int]:
         """Diagnose until the exit status is there: apps notice a moment later."""
         limit = time.monotonic() + limit_s
+        if status == 0:
+            # To look at the app's health costs less than a diagnosis.
+            self._look(min(limit_s, scaled(20)), with_commands=False)
         while True:
             found, seen = self.diagnose(layer=layer)
             if seen == status or time.monotonic() > limit:
@@ -173,18 +192,24 @@ class Operator:
 
     def wait_until_healthy(self, limit_s: float = LIMIT_S) -> None:
         """Wait until no command runs any more and the load balancer has seen a healthy app since."""
+        status = self._look(limit_s, with_commands=True)
+        assert status is None, f"the app did not become healthy: {status}"
+
+    def _look(self, limit_s: float, *, with_commands: bool) -> dict[str, Any] | None:
+        """The sandbox's status if the app has not become healthy within the limit."""
         limit, seen = time.monotonic() + limit_s, None
         while True:
-            status = client.order(self.running, "status")
-            if status["commands"] or status["health"] != 200:
+            status = client.order(self.running, "look")
+            if status["health"] != 200 or (with_commands and status["commands"]):
                 seen = None
             elif seen is None:
                 seen = status["health_checks"]
             # The first check after may have begun before.
             elif status["health_checks"] >= seen + 2:
-                return
-            assert time.monotonic() < limit, f"the app did not become healthy: {status}"
-            time.sleep(0.1)
+                return None
+            if time.monotonic() > limit:
+                return status
+            time.sleep(0.03)
 
     def need_packets(self) -> None:
         """Leave the test out where packets cannot be filtered; in CI that is a failure."""

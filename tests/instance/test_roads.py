@@ -38,7 +38,6 @@ def run(
 
 
 @pytest.mark.parametrize("via", REMOTE)
-@pytest.mark.xdist_group("roads")
 class TestRoad:
     """Every road."""
 
@@ -84,7 +83,6 @@ def active(operator: Operator) -> set[str]:
     return {row["SessionId"] for row in sessions(operator, "Active")}
 
 
-@pytest.mark.xdist_group("roads")
 class TestSession:
     """What is Session Manager's own."""
 
@@ -145,7 +143,6 @@ def without(operator: Operator) -> Iterator[object]:
     put()
 
 
-@pytest.mark.xdist_group("roads")
 class TestRights:
     """What is done, and said, where a right is missing."""
 
@@ -224,7 +221,6 @@ class TestRights:
 
 
 @pytest.mark.full
-@pytest.mark.xdist_group("roads")
 @pytest.mark.parametrize("via", ["ssh-session", "ssh"])
 def test_a_rotation_goes_the_road_that_was_named(operator: Operator, via: str) -> None:
     operator.wait_until_healthy()
@@ -245,7 +241,6 @@ def test_a_rotation_goes_the_road_that_was_named(operator: Operator, via: str) -
     assert ("ssm:StartSession" in done.stderr) is (via == "ssh-session")
 
 
-@pytest.mark.xdist_group("roads")
 @pytest.mark.parametrize("via", ["session-manager", "ssh-session"])
 def test_no_secret_is_in_any_session(operator: Operator, via: str) -> None:
     """Parameters of sessions are kept by AWS for years."""

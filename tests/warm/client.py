@@ -177,12 +177,14 @@ class ForkServer:
             stdin: whether it is written to; else it reads what we would read.
             merged: whether both outputs come as one.
         """
-        namespaces = [[running.first_pid, ALL], [running.hosts["ops"], ["net", "mnt"]]]
+        namespaces: list[object] = []
+        if not running.dns_server:
+            namespaces = [[running.first_pid, ALL], [running.hosts["ops"], ["net", "mnt"]]]
         request = {
             "argv": list(argv),
             "environment": dict(environment),
             "directory": str(Path.cwd()),
-            "namespaces": [] if running.dns_server else namespaces,
+            "namespaces": namespaces,
         }
         out, error = os.pipe(), None if merged else os.pipe()
         into = os.pipe() if stdin else None

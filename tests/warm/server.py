@@ -207,7 +207,10 @@ def _receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
 
 
 def _enter(pid: int, kinds: list[str]) -> None:
-    opened = [(os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY), KINDS[kind]) for kind in kinds]
+    """Enter a process's namespaces, but for those in which we are."""
+    theirs = {kind: Path(f"/proc/{pid}/ns/{kind}") for kind in kinds}
+    others = [k for k, p in theirs.items() if p.readlink() != Path(f"/proc/self/ns/{k}").readlink()]
+    opened = [(os.open(theirs[kind], os.O_RDONLY), KINDS[kind]) for kind in others]
     for descriptor, flag in opened:
         if _libc.setns(descriptor, flag) != 0:
             number = ctypes.get_errno()

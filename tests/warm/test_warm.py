@@ -49,7 +49,6 @@ COMMANDS = {
 def possible(operator: Operator) -> None:
     if sys.platform != "linux":
         pytest.skip("no namespaces that a fork could enter")
-    operator.wait_until_healthy()
 
 
 def plain(text: str) -> str:
@@ -62,6 +61,7 @@ def plain(text: str) -> str:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_status_and_outputs_are_the_same(operator: Operator, name: str) -> None:
+    operator.wait_until_healthy()
     started, forked = (operator.run(*COMMANDS[name], is_warm=w) for w in (False, True))
     assert forked.returncode == started.returncode
     if name == "place":
