@@ -32,7 +32,7 @@ import struct
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -168,8 +168,10 @@ def _monitor(connection: socket.socket, run: Callable[[], None]) -> None:
         signal.signal(number, signal.SIG_DFL)
     request, streams = _receive(connection)
     peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    # Asked now: in another mount namespace /proc does not have us.
+    ours = _namespaces("self", KINDS)
     for pid, kinds in request["namespaces"]:
-        _enter(pid or struct.unpack("3i", peer)[0], kinds)
+        _enter(pid or struct.unpack("3i", peer)[0], kinds, ours)
     # Entering a PID namespace counts for children only.
     child = os.fork()
     if child == 0:
@@ -206,11 +208,14 @@ def _receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
     return json.loads(text), streams
 
 
-def _enter(pid: int, kinds: list[str]) -> None:
-    """Enter a process's namespaces, but for those in which we are."""
-    theirs = {kind: Path(f"/proc/{pid}/ns/{kind}") for kind in kinds}
-    others = [k for k, p in theirs.items() if p.readlink() != Path(f"/proc/self/ns/{k}").readlink()]
-    opened = [(os.open(theirs[kind], os.O_RDONLY), KINDS[kind]) for kind in others]
+def _namespaces(pid: int | str, kinds: Iterable[str]) -> dict[str, str]:
+    return {kind: str(Path(f"/proc/{pid}/ns/{kind}").readlink()) for kind in kinds}
+
+
+def _enter(pid: int, kinds: list[str], ours: dict[str, str]) -> None:
+    """Enter a process's namespaces, but for those in which we have been from the beginning."""
+    others = [kind for kind, name in _namespaces(pid, kinds).items() if name != ours[kind]]
+    opened = [(os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY), KINDS[kind]) for kind in others]
     for descriptor, flag in opened:
         if _libc.setns(descriptor, flag) != 0:
             number = ctypes.get_errno()
