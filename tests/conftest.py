@@ -170,10 +170,16 @@ class Operator:
         assert "Traceback" not in done.stderr, done.stderr
         return json.loads(done.stdout), done.returncode
 
+    def script(
+        self, text: str, flags: str = "-c", **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a shell script, whose `opskit` and `aws` are forks."""
+        return self.run("sh", flags, text, **warm.for_scripts(self.running), **environment)
+
     def paste(self, check: dict[str, Any]) -> None:
         """Run a finding's fix as it is printed: each command only if the one before succeeded."""
         script = " &&\n".join(check["fix"]["commands"])
-        done = self.run("sh", "-c", script, **warm.for_scripts(self.running))
+        done = self.script(script)
         assert done.returncode == 0, (script, done.stdout, done.stderr)
 
     def wait_for(
