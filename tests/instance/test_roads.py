@@ -15,16 +15,19 @@ from opskit.instance import ROADS
 from opskit.sandbox import client
 from tests.conftest import Operator
 from tests.instance.session_manager.test_plugin import install
+from tests.pace import scaled
 
 REMOTE = ("run-command", "session-manager", "ssh-session", "ssh", "auto", "plugin", "ecs-exec")
 MORE = {"ecs-exec": ("--ecs-task", "linkbox/service:linkbox-backend")}
 """What a road has to be told beside its name."""
+LONG = str(round(scaled(120)))
+"""For what takes seconds, in which no limit is tried."""
 BIG = 20_000
 """Bytes that every road carries: Run Command shows 24,000 characters."""
 
 
 def run(
-    operator: Operator, via: str, *command: str, timeout: str = "20"
+    operator: Operator, via: str, *command: str, timeout: str = LONG
 ) -> subprocess.CompletedProcess[str]:
     """Run a command on the instance over a road."""
     named = ("--prefix", "/linkbox", "--via", via, *MORE.get(via, ()), "--timeout", timeout)
