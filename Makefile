@@ -3,22 +3,33 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-
+# Without a cache every process of a test run compiles the tests, and every opskit that starts itself.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-all lint bench system clean
+# What `make test` and `make unit` run: `make test T=tests/cli`, `make unit T=tests/policy/test_change.py`.
+T ?= tests
+
+.PHONY: help demo test unit test-all lint format bench system clean
 
 help:
 	@echo "make demo    watch a fault being found and mended, without an AWS account"
-	@echo "make test    run the tests"
+	@echo "make test    run the tests (T=path: only those of a file or directory)"
+	@echo "make unit    those that need no sandbox"
 	@echo "make test-all  also what takes minutes"
 	@echo "make lint    ruff, mypy, import rules"
+	@echo "make format  format the code, and put right what ruff can"
 	@echo "make bench   print how fast it is, as ratios"
 
 demo: $(STAMP)sandbox system
 	@$(BIN)/opskit demo
 
-# Four at once also on two cores: most of the time goes into waiting for packets that are dropped.
+# Four at once also on two cores: they wait for packets that are dropped, and for health checks.
 test: $(STAMP)dev system
-	$(BIN)/python -m pytest -n 4 --dist loadgroup
+	$(BIN)/python -m pytest -n 4 --dist loadgroup $(T)
+
+# Pure work for the processor: one process a core.
+unit: $(STAMP)dev
+	$(BIN)/python -m pytest -n auto -m "not sandbox and not full" $(T)
 
 # What `make test` leaves out for its length: every call of a rotation killed, two runners in the model.
 test-all: test
@@ -30,6 +41,10 @@ lint: $(STAMP)dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config setup.cfg
+
+format: $(STAMP)dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
 
 bench: $(STAMP)dev system
 	$(BIN)/python -m tests.bench

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 
@@ -13,7 +14,11 @@ def main() -> None:
         # Before there is anything that could say it.
         sys.stderr.write("opskit: interrupted; nothing was changed\n")
         sys.exit(130)
-    sys.exit(run(sys.argv[1:]))
+    status = run(sys.argv[1:])
+    # The interpreter would look through everything for cycles once more, which takes longer than a call
+    # of AWS; what is registered for the exit, and the last flush, come as ever.
+    gc.freeze()
+    sys.exit(status)
 
 
 if __name__ == "__main__":

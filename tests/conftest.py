@@ -17,17 +17,24 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+try:
+    from _pytest.nodeid import coerce_node_id
+except ImportError:  # pytest before 9.2
+    coerce_node_id = str
+
 from opskit import censor
 from opskit.sandbox import client
 from opskit.sandbox.client import Running
+from tests import warm
+from tests.pace import scaled
 
 # The same examples in every run: a test that fails once fails again.
 settings.register_profile("house", derandomize=True, deadline=None)
 settings.load_profile("house")
 
 
-LIMIT_S = 240.0
-"""For what takes seconds: a machine that is busy with other work takes long, and nobody waits for the
+LIMIT_S = scaled(240.0)
+"""For what takes seconds: a machine that is busy with other work takes long, and no test waits for the
 limit when it is done earlier."""
 ROTATIONS = tuple(f"tests/rotation/test_{n}.py" for n in ("crashes", "trouble", "strategies"))
 
@@ -51,6 +58,39 @@ def _guarded(self: socket.socket, address: Any) -> None:
         if not host.is_loopback:
             raise StrayPacket(f"a test tried to reach {host}: only loopback is allowed out here")
     _connect(self, address)
+
+
+SANDBOXES = {"shared_sandbox", "managed", "shared", "fresh"}
+"""Fixtures that start a sandbox."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests that need a sandbox, which `make unit` leaves out, and keep groups together.
+
+    pytest-xdist 3.8 writes a test's group into a field that pytest 9.2 no longer reads, so that every
+    worker built what a group shares.
+    """
+    for item in items:
+        if SANDBOXES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.sandbox)
+        group = item.get_closest_marker("xdist_group")
+        if group is not None and config.getoption("loadgroup", False):
+            name = f"{item.nodeid.removesuffix(f'@{group.args[0]}')}@{group.args[0]}"
+            if item.nodeid != name:
+                item._id = coerce_node_id(name)  # type: ignore[attr-defined]
+            assert item.nodeid == name
+
+
+@pytest.fixture(autouse=True)
+def no_sandbox_unannounced(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that starts a sandbox in another way than by a fixture says so."""
+    if request.node.get_closest_marker("sandbox") is None:
+
+        def refused(*_: object, **__: object) -> None:
+            raise AssertionError("mark this test: @pytest.mark.sandbox")
+
+        monkeypatch.setattr(client, "_start", refused)
 
 
 @pytest.fixture(autouse=True)
@@ -91,12 +131,23 @@ class Operator:
     running: Running
 
     def run(
-        self, *command: str, timeout: float = LIMIT_S, **environment: str
+        self, *command: str, timeout: float = LIMIT_S, is_warm: bool = True, **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command as the operator, inside its own network."""
+        """Run a command as the operator, inside its own network.
+
+        Args:
+            is_warm: whether it may be a fork of a warm process, and not one that starts.
+        """
+        whole = {**self.running.environment(), **environment}
+        process = warm.start(self.running, command, whole) if is_warm else None
+        if process is not None:
+            with process:
+                out, err = process.communicate(timeout)
+            assert process.returncode is not None
+            return subprocess.CompletedProcess(command, process.returncode, out, err)
         return subprocess.run(
             self.running.command(command),
-            env={**self.running.environment(), **environment},
+            env=whole,
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -119,10 +170,16 @@ class Operator:
         assert "Traceback" not in done.stderr, done.stderr
         return json.loads(done.stdout), done.returncode
 
+    def script(
+        self, text: str, flags: str = "-c", **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a shell script, whose `opskit` and `aws` are forks."""
+        return self.run("sh", flags, text, **warm.for_scripts(self.running), **environment)
+
     def paste(self, check: dict[str, Any]) -> None:
         """Run a finding's fix as it is printed: each command only if the one before succeeded."""
         script = " &&\n".join(check["fix"]["commands"])
-        done = self.run("sh", "-c", script)
+        done = self.script(script)
         assert done.returncode == 0, (script, done.stdout, done.stderr)
 
     def wait_for(
@@ -130,6 +187,9 @@ class Operator:
     ) -> tuple[dict[str, Any], int]:
         """Diagnose until the exit status is there: apps notice a moment later."""
         limit = time.monotonic() + limit_s
+        if status == 0:
+            # To look at the app's health costs less than a diagnosis.
+            self._look(min(limit_s, scaled(20)), with_commands=False)
         while True:
             found, seen = self.diagnose(layer=layer)
             if seen == status or time.monotonic() > limit:
@@ -138,18 +198,24 @@ class Operator:
 
     def wait_until_healthy(self, limit_s: float = LIMIT_S) -> None:
         """Wait until no command runs any more and the load balancer has seen a healthy app since."""
+        status = self._look(limit_s, with_commands=True)
+        assert status is None, f"the app did not become healthy: {status}"
+
+    def _look(self, limit_s: float, *, with_commands: bool) -> dict[str, Any] | None:
+        """The sandbox's status if the app has not become healthy within the limit."""
         limit, seen = time.monotonic() + limit_s, None
         while True:
-            status = client.order(self.running, "status")
-            if status["commands"] or status["health"] != 200:
+            status = client.order(self.running, "look")
+            if status["health"] != 200 or (with_commands and status["commands"]):
                 seen = None
             elif seen is None:
                 seen = status["health_checks"]
             # The first check after may have begun before.
             elif status["health_checks"] >= seen + 2:
-                return
-            assert time.monotonic() < limit, f"the app did not become healthy: {status}"
-            time.sleep(0.1)
+                return None
+            if time.monotonic() > limit:
+                return status
+            time.sleep(0.03)
 
     def need_packets(self) -> None:
         """Leave the test out where packets cannot be filtered; in CI that is a failure."""

@@ -40,9 +40,10 @@ def diagnose(*checks: Check) -> diagnosis.Diagnosis:
 
 def test_a_bug_in_a_reader_is_none_of_the_operators_rights() -> None:
     found = diagnose(*chain())
-    assert [bug.split(":")[0] for bug in found.bugs] == [
-        "KeyError at rds.py",
+    # Both readers run at once, and either may be first.
+    assert sorted(bug.split(":")[0] for bug in found.bugs) == [
         "KeyError at parameters.py",
+        "KeyError at rds.py",
     ]
     assert found.exit_status is ExitStatus.BUG
     [judged] = [j for j in found.judged if j.check.code == "PAR001"]

@@ -99,12 +99,12 @@ def changed(operator: Operator, name: str, directory: Path) -> Iterator[None]:
         "AS_BUILT": json.dumps(linkbox.read_policy(ids["key"])), "NO_KMS": json.dumps(NO_KMS),
     }  # fmt: skip
     do, undo = UNUSUAL[name]
-    done = operator.run("sh", "-ec", do, **names)
+    done = operator.script(do, "-ec", **names)
     assert done.returncode == 0, done.stderr
     try:
         yield
     finally:
-        done = operator.run("sh", "-ec", undo, **names)
+        done = operator.script(undo, "-ec", **names)
         assert done.returncode == 0, done.stderr
 
 

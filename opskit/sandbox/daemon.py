@@ -75,6 +75,8 @@ class Sandbox:
         self.ids: linkbox.Ids | None = None
         self.health = 0
         self.health_checks = 0
+        self.look = threading.Event()
+        """Set by who will not wait for the load balancer's next check of health."""
         self.complaint = "it did not answer"
         self.password = new_password()
         self.keys = Keys(directory / "ssh")
@@ -120,7 +122,8 @@ class Sandbox:
         while self.health != 200 or self.health_checks < before + 2:
             if done.exit_status != 0 or time.monotonic() > limit:
                 return False
-            time.sleep(0.1)
+            self.look.set()
+            time.sleep(0.05)
         return True
 
     def client(self, service: str) -> Any:
@@ -376,13 +379,9 @@ class Sandbox:
         while True:
             self.health, self.complaint = _ask(opener, url)
             self.health_checks += 1
-            time.sleep(
-                HEALTH_EVERY_S
-                if self.health == 200
-                else 0.05
-                if not self.broken
-                else HEALTH_EVERY_S
-            )
+            is_usual = self.health == 200 or self.broken
+            self.look.wait(HEALTH_EVERY_S if is_usual else 0.05)
+            self.look.clear()
 
 
 class Background:
@@ -465,6 +464,8 @@ def obey(sandbox: Sandbox, order: dict[str, Any]) -> dict[str, Any]:
         sandbox.front.conduct.replace(order["rows"])
     elif word == "release":
         sandbox.front.conduct.release(is_dropped="drop" in order["names"])
+    elif word == "look":
+        sandbox.look.set()
     elif word == "down":
         threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
     changes = list(sandbox.front.conduct.changes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -46,6 +47,7 @@ def words_of(text: str, shell: str) -> list[str]:
     return done.stdout.split("\0")[:-1]
 
 
+@functools.cache
 def offered() -> list[Command]:
     """Every command of every case of the check table, its undo included."""
     found: list[Command] = []
@@ -56,7 +58,9 @@ def offered() -> list[Command]:
     return found
 
 
-CALLS = [c for c in offered() if isinstance(c, AwsCall)]
+def calls() -> list[AwsCall]:
+    """Those that are calls of AWS."""
+    return [c for c in offered() if isinstance(c, AwsCall)]
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -138,8 +142,8 @@ def test_a_value_that_the_cli_would_fetch_is_given_as_json(value: str) -> None:
 
 def test_every_call_is_one_of_the_service_and_its_effect_is_modelled() -> None:
     session = botocore.session.get_session()
-    assert len({(c.service, c.operation) for c in CALLS}) > 15
-    for call in CALLS:
+    assert len({(c.service, c.operation) for c in calls()}) > 15
+    for call in calls():
         model = session.get_service_model(call.service).operation_model(call.operation)
         report = ParamValidator().validate(as_sent(call.parameters), model.input_shape)
         assert not report.has_errors(), (call, report.generate_report())
@@ -178,7 +182,7 @@ DASHED = AwsCall("ssm", "PutParameter", {"Name": "/a", "Type": "String", "Value"
 
 
 def one_of_each() -> list[AwsCall]:
-    return [*{(c.service, c.operation): c for c in CALLS}.values(), STRANGE, FETCHED, DASHED]
+    return [*{(c.service, c.operation): c for c in calls()}.values(), STRANGE, FETCHED, DASHED]
 
 
 def test_version_1_of_the_cli_sends_what_was_meant() -> None:

@@ -37,7 +37,6 @@ with psycopg.connect("") as connection:
             digest.update(piece); size += len(piece)
     print(size)
 """
-pytestmark = pytest.mark.xdist_group("roads")
 
 
 def through(operator: Operator, program: str, *options: str) -> subprocess.CompletedProcess[str]:

@@ -16,7 +16,6 @@ from tests.test_permissions import readme_policy
 TASK = ("--prefix", "/linkbox", "--ecs-task", "linkbox/service:linkbox-backend")
 SERVICE = ("aws", "ecs", "update-service", "--cluster", "linkbox", "--service", "linkbox-backend")
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-pytestmark = pytest.mark.xdist_group("roads")
 
 
 def ask(operator: Operator, *command: str) -> subprocess.CompletedProcess[str]:

@@ -15,7 +15,6 @@ from opskit.sandbox import client
 from opskit.sandbox.faults import ROAD_FAULTS
 from tests.conftest import LIMIT_S, Operator
 
-pytestmark = pytest.mark.xdist_group("road-faults")
 PREFIX = ("--prefix", "/linkbox")
 BY_SESSION = (*PREFIX, "--via", "session-manager")
 IN_TASK = (*PREFIX, "--ecs-task", "linkbox/service:linkbox-backend")

@@ -15,16 +15,19 @@ from opskit.instance import ROADS
 from opskit.sandbox import client
 from tests.conftest import Operator
 from tests.instance.session_manager.test_plugin import install
+from tests.pace import scaled
 
 REMOTE = ("run-command", "session-manager", "ssh-session", "ssh", "auto", "plugin", "ecs-exec")
 MORE = {"ecs-exec": ("--ecs-task", "linkbox/service:linkbox-backend")}
 """What a road has to be told beside its name."""
+LONG = str(round(scaled(120)))
+"""For what takes seconds, in which no limit is tried."""
 BIG = 20_000
 """Bytes that every road carries: Run Command shows 24,000 characters."""
 
 
 def run(
-    operator: Operator, via: str, *command: str, timeout: str = "20"
+    operator: Operator, via: str, *command: str, timeout: str = LONG
 ) -> subprocess.CompletedProcess[str]:
     """Run a command on the instance over a road."""
     named = ("--prefix", "/linkbox", "--via", via, *MORE.get(via, ()), "--timeout", timeout)
@@ -38,7 +41,6 @@ def run(
 
 
 @pytest.mark.parametrize("via", REMOTE)
-@pytest.mark.xdist_group("roads")
 class TestRoad:
     """Every road."""
 
@@ -84,7 +86,6 @@ def active(operator: Operator) -> set[str]:
     return {row["SessionId"] for row in sessions(operator, "Active")}
 
 
-@pytest.mark.xdist_group("roads")
 class TestSession:
     """What is Session Manager's own."""
 
@@ -145,7 +146,6 @@ def without(operator: Operator) -> Iterator[object]:
     put()
 
 
-@pytest.mark.xdist_group("roads")
 class TestRights:
     """What is done, and said, where a right is missing."""
 
@@ -224,7 +224,6 @@ class TestRights:
 
 
 @pytest.mark.full
-@pytest.mark.xdist_group("roads")
 @pytest.mark.parametrize("via", ["ssh-session", "ssh"])
 def test_a_rotation_goes_the_road_that_was_named(operator: Operator, via: str) -> None:
     operator.wait_until_healthy()
@@ -245,7 +244,6 @@ def test_a_rotation_goes_the_road_that_was_named(operator: Operator, via: str) -
     assert ("ssm:StartSession" in done.stderr) is (via == "ssh-session")
 
 
-@pytest.mark.xdist_group("roads")
 @pytest.mark.parametrize("via", ["session-manager", "ssh-session"])
 def test_no_secret_is_in_any_session(operator: Operator, via: str) -> None:
     """Parameters of sessions are kept by AWS for years."""

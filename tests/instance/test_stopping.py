@@ -80,7 +80,6 @@ ENDINGS = [
 ]  # fmt: skip
 
 
-@pytest.mark.xdist_group("road-faults")
 @pytest.mark.parametrize(("name", "number"), ENDINGS)
 def test_a_stopped_command_ends_its_session(operator: Operator, name: str, number: int) -> None:
     before = active(operator)
@@ -107,7 +106,6 @@ sys.exit(process.returncode)
 """
 
 
-@pytest.mark.xdist_group("road-faults")
 @pytest.mark.parametrize(
     ("service", "action", "run"),
     [

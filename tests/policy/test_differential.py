@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -123,16 +124,23 @@ def cases(draw: Any) -> Case:
     )  # fmt: skip
 
 
-@settings(max_examples=500)
-@given(cases())
-def test_both_say_the_same(case: Case) -> None:
+@pytest.mark.parametrize("examples", [100, pytest.param(500, marks=pytest.mark.full)])
+def test_both_say_the_same(examples: int) -> None:
+    settings(max_examples=examples)(given(cases())(say_the_same))()
+
+
+def say_the_same(case: Case) -> None:
     told = replace(case, unknown=())
     assert str(decide(request_of(told), policies_of(told)).word) == decided(told, {})
 
 
-@settings(max_examples=300)
-@given(cases().filter(lambda case: bool(case.unknown)))
-def test_what_is_said_holds_for_every_value_of_what_is_not_known(case: Case) -> None:
+@pytest.mark.parametrize("examples", [60, pytest.param(300, marks=pytest.mark.full)])
+def test_what_is_said_holds_for_every_value_of_what_is_not_known(examples: int) -> None:
+    some = cases().filter(lambda case: bool(case.unknown))
+    settings(max_examples=examples)(given(some)(holds_for_every_value))()
+
+
+def holds_for_every_value(case: Case) -> None:
     said = decide(request_of(case), policies_of(case))
     tried = {
         "aws:RequestedRegion": ("us-east-1", "eu-west-1", None),

@@ -17,12 +17,14 @@ from opskit.facts.security_groups import Permission, SecurityGroups, group_of
 from opskit.facts.subnets import NetworkAcls, Subnet, acl_of
 from opskit.reachability import network_acl, path, route
 from opskit.reachability.path import End, Kind, Network, Outcome, Path, Reason, trace
+from tests.pace import scaled
 from tests.reachability import oracle
 from tests.reachability.oracle import Case
 
+pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("oracle")]
 SEED = 20_261_121
 COUNT = 2_000
-AT_MOST_S = 60
+AT_MOST_S = scaled(60)
 
 
 def path_of(case: Case) -> Path:
@@ -83,7 +85,6 @@ def disagreements(cases: list[Case], answered: list[bool]) -> list[Case]:
     return [c for c, is_open in zip(cases, answered, strict=True) if says_open(c) != is_open]
 
 
-@pytest.mark.xdist_group("oracle")
 def test_two_thousand_networks_agree_with_packets(asked: Asked) -> None:
     doubtful = disagreements(asked.cases, asked.answered)
     if doubtful:
@@ -94,7 +95,6 @@ def test_two_thousand_networks_agree_with_packets(asked: Asked) -> None:
     assert asked.seconds < AT_MOST_S
 
 
-@pytest.mark.xdist_group("oracle")
 def test_the_networks_say_something(asked: Asked) -> None:
     outcomes = Counter(path_of(c).outcome for c in asked.cases)
     assert min(outcomes[o] for o in (Outcome.PASS, Outcome.PART, Outcome.DROP)) > 60, outcomes
@@ -128,7 +128,6 @@ MUTANTS: dict[str, tuple[object, str, Callable[..., object]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.xdist_group("oracle")
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_model_with_a_mistake_is_caught(
     asked: Asked, name: str, monkeypatch: pytest.MonkeyPatch

@@ -646,9 +646,11 @@ def explore(
     while queue and until not in broken:
         state = queue.popleft()
         for label, after in steps(state, rules):
-            if after in parents:
+            # One hash for each: a state is a deep tuple.
+            known = len(parents)
+            parents.setdefault(after, (label, state))
+            if len(parents) == known:
                 continue
-            parents[after] = (label, state)
             queue.append(after)
             for name in violations(after, rules):
                 kept, count = broken.get(name, (after, 0))

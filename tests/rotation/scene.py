@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from opskit.sandbox import client, world
+from tests import warm
 from tests.conftest import LIMIT_S, Operator
 
 ROTATE = ("opskit", "rotate-password", "--prefix", "/linkbox")
@@ -65,7 +66,7 @@ def _end_helpers() -> None:
 class Run:
     """One opskit process."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | warm.Process
     output: str = ""
 
     def kill(self) -> None:
@@ -87,7 +88,10 @@ class Run:
 
     def go_on(self) -> None:
         """Let it run after a SIGSTOP, until what entered the namespaces for it runs as well: that one
-        stops itself when it sees its child stopped."""
+        stops itself when it sees its child stopped. A fork has nothing of the kind before it."""
+        if isinstance(self.process, warm.Process):
+            self.signal(signal.SIGCONT)
+            return
         for _ in range(20):
             self.signal(signal.SIGCONT)
             time.sleep(0.05)
@@ -114,18 +118,26 @@ class Scene:
 
     operator: Operator
 
-    def start(self, *options: str, stdin: str = "", **environment: str) -> Run:
-        """Start a rotation, as the operator."""
-        command = self.operator.running.command([*ROTATE, *options])
-        process = subprocess.Popen(
-            command,
-            env={**self.operator.running.environment(), "PYTHONFAULTHANDLER": "1", **environment},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+    def start(
+        self, *options: str, stdin: str = "", is_warm: bool = True, **environment: str
+    ) -> Run:
+        """Start a rotation, as the operator; `is_warm` as for `Operator.run`."""
+        running = self.operator.running
+        command = [*ROTATE, *options]
+        whole = {**running.environment(), "PYTHONFAULTHANDLER": "1", **environment}
+        process: subprocess.Popen[str] | warm.Process | None = None
+        if is_warm:
+            process = warm.start(running, command, whole, stdin=True, merged=True)
+        if process is None:
+            process = subprocess.Popen(
+                running.command(command),
+                env=whole,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
         assert process.stdin is not None
         process.stdin.write(stdin)
         process.stdin.close()

@@ -45,12 +45,14 @@ def test_no_password_of_a_rotation_leaves(operator: Operator) -> None:
     watch = Watch(*secrets.values())
     watch.start()
     said = ""
-    run = scene.start("--yes", "--debug", "--password-stdin", stdin=f"{NEW}\n")
+    run = scene.start("--yes", "--debug", "--password-stdin", stdin=f"{NEW}\n", is_warm=False)
     status = run.wait()
     said += run.output
     said += scene.rotate("--dry-run", "--output", "json", "--debug")[1]
     for sub in ("history", "repair"):
-        done = operator.run("opskit", "rotate-password", sub, "--prefix", "/linkbox", "--debug")
+        done = operator.run(
+            *("opskit", "rotate-password", sub, "--prefix", "/linkbox", "--debug"), is_warm=False
+        )
         said += done.stdout + done.stderr
     watch.over.set()
     watch.join()

@@ -238,6 +238,9 @@ def aws(scene: Scene, *words: str) -> str:
     return done.stdout
 
 
+in_one_sandbox = pytest.mark.xdist_group("managed")
+
+
 @pytest.fixture(scope="module")
 def managed() -> Iterator[Scene]:
     """A sandbox whose RDS manages the password, with a parameter that holds a copy."""
@@ -270,6 +273,7 @@ def restart(scene: Scene) -> None:
     scene.operator.wait_until_healthy()
 
 
+@in_one_sandbox
 def test_a_stale_copy_is_mended_and_the_next_rotation_is_followed(managed: Scene) -> None:
     """RDS has just made its own password, and the parameter still holds the one before."""
     status, output = managed.rotate()
@@ -287,6 +291,7 @@ def test_a_stale_copy_is_mended_and_the_next_rotation_is_followed(managed: Scene
 
 
 @pytest.mark.full
+@in_one_sandbox
 def test_killed_before_the_parameter_follows(managed: Scene) -> None:
     """Nothing is lost: the secret has it."""
     if managed.login()["error"]:

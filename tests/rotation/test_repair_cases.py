@@ -75,7 +75,7 @@ def heal(operator: Operator, code: str, *secrets: str) -> str:
     [cause] = found["root_causes"]
     assert cause["code"] == code, cause["summary"]
     check = next(c for c in found["checks"] if c["code"] == code)
-    done = operator.run("sh", "-c", " &&\n".join(check["fix"]["commands"]))
+    done = operator.script(" &&\n".join(check["fix"]["commands"]))
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     for secret in secrets:
@@ -151,7 +151,7 @@ def test_a_missing_password_from_stdin(operator: Operator, before: str) -> None:
     said = ""
     for text, status in (("wrong-Password_1", 3), (before, 0)):
         pipe = f"printf '%s\\n' '{text}' | {' '.join(REPAIR)} --password-stdin"
-        done = operator.run("sh", "-c", pipe)
+        done = operator.script(pipe)
         assert done.returncode == status, done.stdout + done.stderr
         said += done.stdout + done.stderr
     assert before not in said

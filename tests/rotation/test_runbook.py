@@ -25,11 +25,11 @@ def test_following_it_ends_an_open_rotation_and_rotates(operator: Operator) -> N
     reads = [b.text for b in found if b.kind == "sh read" and b.heading != "Verify"]
     changes = [b.text for b in found if b.kind == "sh change"]
     assert len(changes) == 2
-    done = operator.run("sh", "-c", "\n".join([*reads, *changes]))
+    done = operator.script("\n".join([*reads, *changes]))
     assert "new processes cannot log in now" in done.stdout
     assert done.stdout.count("DONE  rotated") == 2, done.stdout + done.stderr
     verify = [b.text for b in found if b.heading in ("Set up the shell", "Verify")]
     operator.wait_for(0)
-    done = operator.run("sh", "-c", "set -e\n" + "\n".join(verify))
+    done = operator.script("set -e\n" + "\n".join(verify))
     assert done.returncode == 0, done.stdout + done.stderr
     assert scene.verdict() == []

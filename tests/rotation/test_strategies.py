@@ -170,6 +170,9 @@ def new_place() -> Iterator[Place]:
         yield found
 
 
+pytestmark = pytest.mark.xdist_group("strategies")
+
+
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Place]:
     with new_place() as found:

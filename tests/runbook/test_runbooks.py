@@ -69,11 +69,11 @@ def test_following_it_heals(
     reads = [b for b in found if b.kind == "sh read" and b.heading != "Verify"]
     changes = [b for b in found if b.heading == "Fix" and b.kind == "sh change"]
     chosen = [*reads, *(changes[i] for i in fixes)]
-    done = operator.run("sh", "-c", script(chosen))
+    done = operator.script(script(chosen))
     assert "not found" not in done.stderr, done.stderr
     operator.wait_for(0)
     verify = [b for b in found if b.heading in ("Set up the shell", "Verify")]
-    done = operator.run("sh", "-c", script(verify))
+    done = operator.script(script(verify))
     assert done.returncode == 0, (done.stdout, done.stderr)
 
 

@@ -53,7 +53,7 @@ def test_what_ended_beside_the_app_is_told_from_the_app(instance: Operator) -> N
     found = app_check(instance)
     (command,) = found["fix"]["commands"]
     assert "docker start linkbox-backend" in command
-    assert instance.run("sh", "-c", command).returncode == 0
+    assert instance.script(command).returncode == 0
     instance.wait_until_healthy()
     assert app_check(instance)["status"] == "pass"
 
@@ -69,5 +69,5 @@ def test_the_worker_that_was_forgotten_is_restarted_and_not_the_app(operator: Op
     stale = next(c for c in found["checks"] if c["code"] == "APP002")
     (command,) = stale["fix"]["commands"]
     assert "docker restart linkbox-worker" in command
-    assert operator.run("sh", "-c", command).returncode == 0
+    assert operator.script(command).returncode == 0
     assert operator.wait_for(0)[1] == 0

@@ -61,6 +61,7 @@ def test_a_place_that_shuts_out_others_is_none_for_a_server_of_root(
     assert client._base("loopback") == str(tmp_path)
 
 
+@pytest.mark.sandbox
 def test_on_loopback(capsys: pytest.CaptureFixture[str]) -> None:
     with client.temporary(0, "loopback") as running:
         assert "cannot imitate security groups" in capsys.readouterr().err

@@ -112,6 +112,7 @@ def test_the_operator_can_break_and_repair_from_inside(operator: Operator) -> No
     assert status == 0
 
 
+@pytest.mark.sandbox
 def test_streams_and_status_pass_through_and_nothing_is_left() -> None:
     done = subprocess.run(
         [*OPSKIT, "sandbox", "run", "--", "sh", "-c", "cat; echo $OPSKIT_SANDBOX >&2; exit 42"],
@@ -128,6 +129,7 @@ def test_streams_and_status_pass_through_and_nothing_is_left() -> None:
     assert not (client.state_directory() / f"{name}.json").exists()
 
 
+@pytest.mark.sandbox
 def test_nothing_survives_a_kill() -> None:
     process = subprocess.Popen(
         [*OPSKIT, "sandbox", "run", "--", "sh", "-c", "echo $OPSKIT_SANDBOX; sleep 60"],
@@ -151,6 +153,7 @@ def test_nothing_survives_a_kill() -> None:
     assert not note.exists()
 
 
+@pytest.mark.sandbox
 def test_in_the_background_under_a_name_of_its_own(tmp_path: Path) -> None:
     environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path)}
     environment.pop("OPSKIT_SANDBOX", None)

@@ -4,6 +4,7 @@ moto or what stands in for it.
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import re
@@ -155,6 +156,8 @@ class Front:
 
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._credentials = credentials
+        # It lists a directory and tries patterns for each request; the answer depends on the name alone.
+        self._moto.get_backend_for_host = functools.cache(self._moto.get_backend_for_host)
         self._agent = agent
         self._sessions = sessions
         self._tasks = tasks
