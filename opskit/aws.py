@@ -14,10 +14,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
-from opskit.censor import guard
 from opskit.config import Target, aws_region
 from opskit.errors import AwsError, TargetError
 from opskit.progress import Progress, Silent
+from opskit.redaction import guard
 
 if TYPE_CHECKING:
     import boto3

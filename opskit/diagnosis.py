@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from opskit.checks.derived import derive_all, facts_for
+from opskit.analysis import derive_all, facts_for
+from opskit.checks.fix_verification import prove
 from opskit.checks.interface import Check, Finding, Judged, Status
-from opskit.checks.proof import prove
 from opskit.checks.run import run_check
-from opskit.checks.shell import Caller
+from opskit.checks.shell_rendering import Caller
 from opskit.config import Target
 from opskit.errors import ExitStatus, Incomplete, TargetError
 from opskit.facts.app_instance import AppInstance
@@ -25,12 +25,12 @@ from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbInstances
 from opskit.facts.region import Region
-from opskit.facts.road import RoadChoice
 from opskit.facts.snapshot import Snapshot
 from opskit.facts.target_health import TargetHealth, TargetHealths
-from opskit.instance.interface import Road
-from opskit.reachability.front import Front
-from opskit.reachability.way import Way
+from opskit.facts.transport_choice import RoadChoice
+from opskit.reachability.database_paths import Way
+from opskit.reachability.load_balancer_paths import Front
+from opskit.transport.interface import Road
 
 UNREACHABLE = "Unreachable"
 DEADLINE_S = 60.0

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from typing import Never
 
-from opskit.censor import expose, guard
+from opskit.redaction import expose, guard
 
 FINGERPRINT_LENGTH = 6
 """Hex digits of a fingerprint: 24 bits. Two different values look alike once in 16 million times;

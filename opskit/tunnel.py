@@ -17,9 +17,9 @@ from opskit.facts.gather import Clients, gather
 from opskit.facts.interface import RunKey, Unknown, refuse_bug
 from opskit.facts.parameters import Parameters, read
 from opskit.facts.region import Region
-from opskit.facts.road import make_tunnel
-from opskit.instance.interface import OnProblem, Tunnel
+from opskit.facts.transport_choice import make_tunnel
 from opskit.secret import Secret
+from opskit.transport.interface import OnProblem, Tunnel
 
 DEADLINE_S = 60.0
 NO_CONNECTIONS = ("run-command", "local")

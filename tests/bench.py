@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from opskit.sandbox import client
-from opskit.sandbox.client import Running
-from tests.instance.session_manager import figures
+from opskit.sandbox import lifecycle
+from opskit.sandbox.lifecycle import Running
+from tests.transport.session_manager import figures
 
 RUNS = 5
 TUNNEL_MB = 200
@@ -104,11 +104,11 @@ def main() -> None:
         f"opskit --help               {helped * 1000:5.0f} ms   {helped / bare:4.2f} x bare `import click` (aim: under 2.5)"
     )
     started = time.monotonic()
-    with client.temporary(0):
+    with lifecycle.temporary(0):
         up = time.monotonic() - started
     print(f"sandbox up                  {up:5.1f} s    (aim: under 5)")
     for latency_ms in (0, 50):
-        with client.temporary(latency_ms) as running:
+        with lifecycle.temporary(latency_ms) as running:
             diagnosis = inside(running, *DIAGNOSE)
             ours = median_s(diagnosis)
             by_hand = median_s(inside(running, "sh", "-c", " && ".join(BY_HAND)), runs=3)

@@ -6,14 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from opskit.analysis import derive_all
 from opskit.ca_bundles import trust_for
-from opskit.checks.derived import derive_all
 from opskit.config import Target
 from opskit.engine.interface import Greeting, ServerAnswer
 from opskit.facts.agent import Agent
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.app_subnets import AppSubnets
-from opskit.facts.balancer import Balancer
 from opskit.facts.certificate import Certificate
 from opskit.facts.database import Database, DatabaseEvidence
 from opskit.facts.dns import Host, OperatorDns
@@ -24,9 +23,8 @@ from opskit.facts.instances import Instance, Interface, TargetGroup
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.key import Key
 from opskit.facts.key_policy import KeyGrants, KeyPolicy, OperatorGrants
+from opskit.facts.load_balancer import Balancer
 from opskit.facts.login import ClientLogin, Login
-from opskit.facts.neighbourhood import Peering, Peerings
-from opskit.facts.open_rotation import OpenRotation
 from opskit.facts.operator_policies import OperatorPolicies
 from opskit.facts.operator_simulation import OperatorNeeds, OperatorSimulation
 from opskit.facts.organization import Organization
@@ -40,16 +38,17 @@ from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbInstance, DbInstances, DbSubnet
 from opskit.facts.region import Region
 from opskit.facts.routes import Route, RouteTable, RouteTables
-from opskit.facts.rule_ids import RuleIds
+from opskit.facts.security_group_rule_ids import RuleIds
 from opskit.facts.security_groups import Permission, SecurityGroup, SecurityGroups
 from opskit.facts.simulation import Simulation
 from opskit.facts.snapshot import Snapshot
 from opskit.facts.subnets import AclEntry, NetworkAcl, NetworkAcls, Subnet, Subnets
 from opskit.facts.target_health import TargetHealth, TargetHealths
 from opskit.facts.tls_setting import TlsSetting
+from opskit.facts.unfinished_rotation import OpenRotation
 from opskit.facts.vpc import Vpc, VpcDns
-from opskit.instance.ecs_exec import TaskPlace
-from opskit.instance.probe import (
+from opskit.facts.vpc_scope import Peering, Peerings
+from opskit.probe.request import (
     Attempt,
     Connection,
     Container,
@@ -59,6 +58,7 @@ from opskit.instance.probe import (
     Resolution,
     Setting,
 )
+from opskit.transport.ecs_exec import TaskPlace
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 HOST = "linkbox-db.c123xyz.us-east-1.rds.amazonaws.com"

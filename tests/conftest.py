@@ -22,9 +22,9 @@ try:
 except ImportError:  # pytest before 9.2
     coerce_node_id = str
 
-from opskit import censor
-from opskit.sandbox import client
-from opskit.sandbox.client import Running
+from opskit import redaction
+from opskit.sandbox import lifecycle
+from opskit.sandbox.lifecycle import Running
 from tests import warm
 from tests.pace import scaled
 
@@ -90,15 +90,15 @@ def no_sandbox_unannounced(request: pytest.FixtureRequest, monkeypatch: pytest.M
         def refused(*_: object, **__: object) -> None:
             raise AssertionError("mark this test: @pytest.mark.sandbox")
 
-        monkeypatch.setattr(client, "_start", refused)
+        monkeypatch.setattr(lifecycle, "_start", refused)
 
 
 @pytest.fixture(autouse=True)
 def secrets_of_one_test() -> Iterator[None]:
     """A password of one test is not redacted from the output of the next."""
-    held = censor._forms, censor._passwords, censor._names
+    held = redaction._forms, redaction._passwords, redaction._names
     yield
-    censor._forms, censor._passwords, censor._names = held
+    redaction._forms, redaction._passwords, redaction._names = held
 
 
 @pytest.fixture(autouse=True)
@@ -205,7 +205,7 @@ class Operator:
         """The sandbox's status if the app has not become healthy within the limit."""
         limit, seen = time.monotonic() + limit_s, None
         while True:
-            status = client.order(self.running, "look")
+            status = lifecycle.order(self.running, "look")
             if status["health"] != 200 or (with_commands and status["commands"]):
                 seen = None
             elif seen is None:
@@ -243,7 +243,7 @@ class Operator:
 
     def inject(self, *rows: dict[str, Any]) -> None:
         """Let AWS go wrong in these ways, and no others."""
-        client.order(self.running, "inject", rows=rows)
+        lifecycle.order(self.running, "inject", rows=rows)
 
 
 @pytest.fixture
@@ -266,7 +266,7 @@ def aws_in_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def shared_sandbox() -> Iterator[Operator]:
     """One sandbox for all tests of this worker; whoever breaks something repairs it."""
     os.environ.pop("OPSKIT_SANDBOX", None)
-    with client.temporary(0) as running:
+    with lifecycle.temporary(0) as running:
         yield Operator(running)
 
 
@@ -275,5 +275,5 @@ def operator(shared_sandbox: Operator) -> Iterator[Operator]:
     """The shared sandbox, whole before and after the test."""
     yield shared_sandbox
     shared_sandbox.inject()
-    if client.order(shared_sandbox.running, "status")["broken"]:
-        client.order(shared_sandbox.running, "repair")
+    if lifecycle.order(shared_sandbox.running, "status")["broken"]:
+        lifecycle.order(shared_sandbox.running, "repair")

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from opskit import diagnosis, tunnel
-from opskit.checks import derived
+from opskit import analysis, diagnosis, tunnel
 from opskit.checks.catalogue import chain, check_of
 from opskit.checks.interface import Check, passed
 from opskit.cli import main
@@ -15,7 +14,7 @@ from opskit.config import Target
 from opskit.errors import AwsError, Bug, ExitStatus
 from opskit.facts.interface import Known, Unknown
 from opskit.facts.region import Region
-from opskit.report.json import document
+from opskit.report.diagnosis_json import document
 from tests import builders as b
 from tests.test_diagnosis import Clients
 
@@ -81,8 +80,8 @@ def test_a_bug_in_what_is_derived_is_one_too(monkeypatch: pytest.MonkeyPatch) ->
     def work(region: Region) -> int:
         raise IndexError
 
-    monkeypatch.setattr(derived, "DERIVED", (work,))
-    snapshot = derived.derive_all(b.snapshot())
+    monkeypatch.setattr(analysis, "DERIVED", (work,))
+    snapshot = analysis.derive_all(b.snapshot())
     assert isinstance(snapshot.get(int), Unknown)
     assert [bug.split()[0] for bug in snapshot.bugs] == ["IndexError"]
 

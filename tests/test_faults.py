@@ -9,8 +9,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from opskit.report.json import schema
-from opskit.sandbox import client
+from opskit.report.diagnosis_json import schema
+from opskit.sandbox import lifecycle
 from opskit.sandbox.faults import FAULTS
 from tests.conftest import Operator
 
@@ -68,7 +68,7 @@ def test_fault_is_found_and_healed_as_printed(operator: Operator, name: str) -> 
     if FAULTS[name].needs_packets:
         operator.need_packets()
     operator.wait_until_healthy()
-    client.order(operator.running, "break", [name])
+    lifecycle.order(operator.running, "break", [name])
     time.sleep(FAULTS[name].shows_after_s)
 
     found, status = operator.diagnose()
@@ -80,7 +80,7 @@ def test_fault_is_found_and_healed_as_printed(operator: Operator, name: str) -> 
     if name in OWNED_BY_OTHERS:
         assert cause["fix"] is None
         assert OWNED_BY_OTHERS[name] in cause["advice"]
-        client.order(operator.running, "repair", [name])
+        lifecycle.order(operator.running, "repair", [name])
     else:
         operator.paste(cause)
     found, status = operator.wait_for(0)

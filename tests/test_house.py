@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from opskit.analysis import DERIVED
 from opskit.checks.catalogue import CODES, HEADINGS, RETIRED, all_checks
-from opskit.checks.derived import DERIVED
 from opskit.checks.interface import LAYERS
 from opskit.facts.gather import PRIVATE, SOURCES, needed_for
 from opskit.facts.interface import CLIENTS, inputs_of, outputs_of

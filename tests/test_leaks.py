@@ -6,10 +6,10 @@ import json
 import threading
 from pathlib import Path
 
-from opskit.sandbox import client
+from opskit.sandbox import lifecycle
 from tests.conftest import Operator
 
-MARKS = ("opskit diagnose", "opskit rotate", "opskit.instance", "postgresql_wire", "aws ssm")
+MARKS = ("opskit diagnose", "opskit rotate", "opskit.transport", "postgresql_wire", "aws ssm")
 
 
 def password_of(operator: Operator) -> str:
@@ -53,7 +53,7 @@ class Watch(threading.Thread):
 
 def test_no_password_leaves(operator: Operator) -> None:
     operator.wait_for(0)
-    client.order(operator.running, "break", ["stale-environment"])
+    lifecycle.order(operator.running, "break", ["stale-environment"])
     secret = password_of(operator)
     assert len(secret) > 20
     watch = Watch(secret)
@@ -88,7 +88,7 @@ def test_no_password_leaves(operator: Operator) -> None:
 
 def test_no_password_in_a_probe_that_fails(operator: Operator) -> None:
     operator.wait_for(0)
-    client.order(operator.running, "break", ["password-mismatch"])
+    lifecycle.order(operator.running, "break", ["password-mismatch"])
     secret = password_of(operator)
     done = operator.run(
         "opskit", "diagnose", "auth", "--prefix", "/linkbox", "--verbose", "--debug"

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from opskit.facts.permissions import PERMISSIONS, Group
-from opskit.sandbox import client
+from opskit.sandbox import lifecycle
 from tests.conftest import Operator
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
@@ -55,7 +55,7 @@ def test_the_readmes_policy_is_enough(operator: Operator) -> None:
         )
     finally:
         # Nobody but root could give the rights back: the sandbox's own hands do it.
-        client.order(operator.running, "rights", [whole])
+        lifecycle.order(operator.running, "rights", [whole])
     assert status == 0, rights["root_causes"]
     assert rotated.returncode == 0, rotated.stdout + rotated.stderr
     called = set(re.findall(r"^([a-z0-9-]+:[A-Z]\w+) \d+ ms", rotated.stderr, re.MULTILINE))

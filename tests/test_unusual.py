@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from opskit.sandbox import client, linkbox
+from opskit.sandbox import fixture, lifecycle
 from tests.conftest import Operator
 
 PORT = "--protocol tcp --port 5432"
@@ -96,7 +96,7 @@ def changed(operator: Operator, name: str, directory: Path) -> Iterator[None]:
         "VPC": ids["vpc"], "APP_ACL": ids["app_acl"], "DB_ACL": ids["database_acl"],
         "APP_A": ids["app_subnet"], "APP_B": ids["second_app_subnet"],
         "DB_B": ids["second_database_subnet"], "TMP": str(directory),
-        "AS_BUILT": json.dumps(linkbox.read_policy(ids["key"])), "NO_KMS": json.dumps(NO_KMS),
+        "AS_BUILT": json.dumps(fixture.read_policy(ids["key"])), "NO_KMS": json.dumps(NO_KMS),
     }  # fmt: skip
     do, undo = UNUSUAL[name]
     done = operator.script(do, "-ec", **names)
@@ -123,4 +123,4 @@ def test_no_alarm(operator: Operator, name: str, tmp_path: Path) -> None:
     assert [c for c in found["checks"] if c["status"] in ("fail", "unknown")] == []
     warned = [c for c in found["checks"] if c["status"] == "warn" and c["layer"] != "hygiene"]
     assert not warned
-    assert client.order(operator.running, "status")["broken"] == []
+    assert lifecycle.order(operator.running, "status")["broken"] == []

@@ -10,7 +10,7 @@ from opskit.facts.app_instance import AppInstance
 from opskit.facts.ecs_task import EcsTask
 from opskit.facts.interface import Fact, Known
 from opskit.facts.probe import InstanceProbe
-from opskit.instance.probe import Container
+from opskit.probe.request import Container
 
 RDS_BUNDLE = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
 """Where AWS publishes the CA certificates of RDS in all Regions."""

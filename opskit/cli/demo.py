@@ -15,7 +15,7 @@ import click
 from opskit.errors import Incomplete
 
 if TYPE_CHECKING:
-    from opskit.sandbox.client import Running
+    from opskit.sandbox.lifecycle import Running
 
 DIAGNOSE = ("opskit", "diagnose", "db", "--prefix", "/linkbox")
 ROTATE = ("opskit", "rotate-password", "--prefix", "/linkbox")
@@ -35,21 +35,21 @@ def demo(fault: str) -> int:
       opskit demo
       opskit demo --fault password-mismatch
     """
-    from opskit.sandbox import client
+    from opskit.sandbox import lifecycle
     from opskit.sandbox.faults import FAULTS
 
-    client.require_packages()
+    lifecycle.require_packages()
     if fault not in FAULTS:
         raise click.UsageError(f"there is no fault '{fault}'; opskit sandbox faults   lists them")
     _say("a small AWS starts: LinkBox and a real PostgreSQL")
-    with client.temporary(0) as running:
+    with lifecycle.temporary(0) as running:
         if running.dns_server and FAULTS[fault].needs_packets:
             _say(f"{fault} needs packets; here it is {WITHOUT_PACKETS}")
             fault = WITHOUT_PACKETS
         _say("1  everything is well")
         _expect(0, _show(running, DIAGNOSE))
         _say(f"2  {FAULTS[fault].summary}")
-        client.order(running, "break", [fault])
+        lifecycle.order(running, "break", [fault])
         time.sleep(1)
         _say("3  the phone rings")
         _expect(1, _show(running, DIAGNOSE))

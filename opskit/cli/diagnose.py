@@ -159,9 +159,9 @@ def _diagnose(name: str, options: dict[str, Any]) -> int:
         _say_origins(target)
     style = _style(name, options, target, Style)
     if options["output"] == "json":
-        from opskit.report.json import render
+        from opskit.report.diagnosis_json import render
     else:
-        from opskit.report.text import render
+        from opskit.report.diagnosis_text import render
     click.echo(render(found, style), color=True)
     warned = any(j.finding.status == "warn" for j in found.judged)
     if options["fail_on"] == "warning" and warned and found.exit_status == 0:

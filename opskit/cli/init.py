@@ -13,7 +13,7 @@ import click
 
 from opskit.cli.options import make_target, target_options
 from opskit.errors import UsageError
-from opskit.visible import visible
+from opskit.escaping import visible
 
 
 @click.command()

@@ -12,10 +12,10 @@ from typing import TextIO, cast
 import click
 
 from opskit import __version__
-from opskit.censor import Censored, expose
-from opskit.cli.stopping import stopping
+from opskit.cli.signals import stopping
 from opskit.errors import EXIT_STATUS_MEANING, ExitStatus, OpskitError
-from opskit.visible import visible, visible_lines
+from opskit.escaping import visible, visible_lines
+from opskit.redaction import Censored, expose
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "diagnose": ("opskit.cli.diagnose:diagnose", "Find out why the app cannot reach its database."),
@@ -133,7 +133,7 @@ def _run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitStatus.HEALTHY)
     except Exception as error:  # a bug of ours: say so, show no values
-        from opskit.cli.bug import report
+        from opskit.cli.internal_error import report
 
         report(error)
         return int(ExitStatus.BUG)

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import click
 
-from opskit.censor import expose
 from opskit.config import PURPOSES, Target, load
 from opskit.errors import UsageError
+from opskit.redaction import expose
 
 
 class Seconds(click.FloatRange):

@@ -24,11 +24,11 @@ from opskit.errors import (
 if TYPE_CHECKING:
     from opskit.cli.rotation_output import Output
     from opskit.config import Target
-    from opskit.rotation.journal import Record
-    from opskit.rotation.plan import Plan
+    from opskit.rotation.planning.plan import Plan
+    from opskit.rotation.protocol.journal import Record
+    from opskit.rotation.protocol.record_verification import Trust
+    from opskit.rotation.protocol.services import Ending
     from opskit.rotation.service import Service
-    from opskit.rotation.trust import Trust
-    from opskit.rotation.world import Ending
 
 YOUNG_S = 120.0
 """Somebody may still be at work on a rotation that was touched so recently."""
@@ -218,12 +218,12 @@ def _with_service(
 ) -> int:
     """Prepare, work, and end with one clear sentence whatever happens."""
     from opskit.aws import Aws
-    from opskit.cli.bug import report
+    from opskit.cli.internal_error import report
     from opskit.cli.rotation_output import Output
     from opskit.cli.terminal import Spinner
-    from opskit.rotation.fence import Fence
+    from opskit.rotation.protocol.fence import Fence
     from opskit.rotation.service import Service
-    from opskit.rotation.situation import Standing
+    from opskit.rotation.status import Standing
 
     target = make_target(_with_parents(options))
     check_ca_file(target)
@@ -295,7 +295,7 @@ def _log(debug: bool) -> None:
 
 
 def _fence_s(options: dict[str, Any]) -> float:
-    from opskit.rotation.fence import DEFAULT_S
+    from opskit.rotation.protocol.fence import DEFAULT_S
 
     said = options.get("fence")
     if said:
@@ -315,7 +315,7 @@ def _fence_s(options: dict[str, Any]) -> float:
 
 
 def _warn_of_short_fence(options: dict[str, Any], output: Output) -> None:
-    from opskit.rotation.fence import DEFAULT_S
+    from opskit.rotation.protocol.fence import DEFAULT_S
 
     seconds = _fence_s(options)
     if seconds < DEFAULT_S:
@@ -327,7 +327,7 @@ def _warn_of_short_fence(options: dict[str, Any], output: Output) -> None:
 
 
 def _rotate(service: Service, output: Output, options: dict[str, Any]) -> int:
-    from opskit.rotation.plan import Overtaken
+    from opskit.rotation.planning.plan import Overtaken
 
     if not options["status"]:
         _warn_of_short_fence(options, output)
@@ -371,7 +371,7 @@ def _report_overtaken(
 def _go_on(
     service: Service, output: Output, options: dict[str, Any], unfinished: Record | None
 ) -> int:
-    from opskit.rotation.decide import REPLACED, Direction
+    from opskit.rotation.protocol.state_machine import REPLACED, Direction
 
     if unfinished is None:
         output.say("no rotation is open: there is nothing to go on with")
@@ -400,8 +400,8 @@ def _is_somebody_there(options: dict[str, Any]) -> bool:
 
 
 def _begin(service: Service, output: Output, options: dict[str, Any]) -> int:
-    from opskit.rotation.decide import Direction
-    from opskit.rotation.plan import Wishes
+    from opskit.rotation.planning.plan import Wishes
+    from opskit.rotation.protocol.state_machine import Direction
 
     if options["password_stdin"] and options["previous_password"]:
         raise UsageError("--password-stdin and --previous-password exclude each other")
@@ -436,7 +436,7 @@ def _begin(service: Service, output: Output, options: dict[str, Any]) -> int:
 
 
 def _end(service: Service, output: Output, ending: Ending, wanted: str) -> int:
-    from opskit.rotation.situation import Standing
+    from opskit.rotation.status import Standing
 
     if ending.direction is None:
         raise Unfinished(f"it stopped: {ending.why}", service.advise(ending.stop))

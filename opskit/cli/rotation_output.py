@@ -17,18 +17,18 @@ from tabulate import tabulate
 from opskit.cli.main import say_error
 from opskit.cli.terminal import Spinner, shows_unicode, width_of
 from opskit.errors import ExitStatus, OpskitError
-from opskit.rotation.decide import Accepts, Direction, Which
-from opskit.rotation.plan import Plan
-from opskit.rotation.restart import is_readable, read
-from opskit.rotation.runner import NOT_VERIFIED
-from opskit.rotation.situation import Situation, Standing, is_urgent, resume_words, rollback_words
-from opskit.rotation.world import Ending, Event
-from opskit.visible import visible, visible_lines
+from opskit.escaping import visible, visible_lines
+from opskit.rotation.planning.plan import Plan
+from opskit.rotation.protocol.runner import NOT_VERIFIED
+from opskit.rotation.protocol.services import Ending, Event
+from opskit.rotation.protocol.state_machine import Accepts, Direction, Which
+from opskit.rotation.status import Situation, Standing, is_urgent, resume_words, rollback_words
+from opskit.rotation.steps.restart import is_readable, read
 
 if TYPE_CHECKING:
     from opskit.config import Target
-    from opskit.rotation.journal import Record
-    from opskit.rotation.trust import Trust
+    from opskit.rotation.protocol.journal import Record
+    from opskit.rotation.protocol.record_verification import Trust
 
 ENDED = {
     Direction.FORWARD: "rotated",

@@ -10,9 +10,9 @@ from opskit.errors import ExitStatus, Incomplete, Unfinished, UsageError
 
 if TYPE_CHECKING:
     from opskit.cli.rotation_output import Output
+    from opskit.rotation.planning.context import Surroundings
     from opskit.rotation.repair import Repair
     from opskit.rotation.service import Service
-    from opskit.rotation.surroundings import Surroundings
 
 
 def run(service: Service, output: Output, options: dict[str, Any]) -> int:

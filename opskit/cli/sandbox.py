@@ -17,7 +17,7 @@ import click
 from opskit.errors import UsageError
 
 if TYPE_CHECKING:
-    from opskit.sandbox.client import Running
+    from opskit.sandbox.lifecycle import Running
 
 NAME = click.option("--name", metavar="NAME", help="Which sandbox, if there are several.")
 LATENCY = click.option(
@@ -45,10 +45,10 @@ def sandbox() -> None:
 
 
 def _client() -> ModuleType:
-    from opskit.sandbox import client
+    from opskit.sandbox import lifecycle
 
-    client.require_packages()
-    return client
+    lifecycle.require_packages()
+    return lifecycle
 
 
 @sandbox.command(context_settings=PASS_ON)
@@ -104,9 +104,9 @@ def shell(name: str | None, on: str) -> int:
     if host == "app":
         from pathlib import Path
 
-        from opskit.sandbox import instance, world
+        from opskit.sandbox import instance, topology
 
-        api = f"http://{world.RESOLVER_ADDRESS}:{world.API_PORT}"
+        api = f"http://{topology.RESOLVER_ADDRESS}:{topology.API_PORT}"
         api = running.api_url if running.dns_server else api
         environment = instance.environment(Path(running.directory) / "instance", api)
         environment |= {"TERM": os.environ.get("TERM", "dumb"), "PS1": "instance# "}

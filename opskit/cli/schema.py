@@ -14,6 +14,6 @@ def schema() -> None:
       opskit schema > diagnosis.schema.json
       opskit schema | jq .title
     """
-    from opskit.report.json import schema as text
+    from opskit.report.diagnosis_json import schema as text
 
     click.echo(text().rstrip("\n"))

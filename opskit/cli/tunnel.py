@@ -17,10 +17,10 @@ import click
 
 from opskit.cli.options import check_ca_file, make_target, target_options
 from opskit.errors import UsageError
-from opskit.visible import visible
+from opskit.escaping import visible
 
 if TYPE_CHECKING:
-    from opskit.instance.interface import Tunnel
+    from opskit.transport.interface import Tunnel
     from opskit.tunnel import Destination
 
 ADDRESS = "127.0.0.1"

@@ -12,8 +12,8 @@ from typing import cast
 from opskit.engine.interface import Engine
 
 ENGINES: dict[str, str] = {
-    "postgres": "opskit.engine.postgresql",
-    "aurora-postgresql": "opskit.engine.postgresql",
+    "postgres": "opskit.engine.postgresql.engine",
+    "aurora-postgresql": "opskit.engine.postgresql.engine",
 }
 """RDS's name of an engine -> module; a new engine is a file and a line here."""
 

@@ -9,12 +9,12 @@ from tabulate import tabulate
 
 from opskit.config import ON_INSTANCE, ON_TASK, Target
 from opskit.errors import TargetError
+from opskit.escaping import visible
 from opskit.facts.database import Database
 from opskit.facts.ecs_task import EcsTask, TaskInterface
 from opskit.facts.instances import Instance, Instances, Interface
 from opskit.facts.interface import Fact, Known, NotThere, Unknown
 from opskit.facts.security_groups import SecurityGroups, admits
-from opskit.visible import visible
 
 
 @dataclass(frozen=True, slots=True)

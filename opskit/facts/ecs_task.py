@@ -9,7 +9,7 @@ from typing import Any
 from opskit.config import Target, TaskName, task_name
 from opskit.errors import AwsError, TargetError
 from opskit.facts.interface import Ec2, Ecs, NotThere, pages
-from opskit.instance.ecs_exec import TaskPlace
+from opskit.transport.ecs_exec import TaskPlace
 
 GONE = ("ClusterNotFoundException", "ServiceNotFoundException", "InvalidParameterException")
 MOST_LISTED = 8

@@ -29,10 +29,10 @@ from opskit.facts.interface import (
 )
 from opskit.facts.parameters import Credential, Parameters
 from opskit.facts.probe import InstanceProbe
-from opskit.facts.road import make_tunnel
-from opskit.instance.door import Door
-from opskit.instance.interface import OnProblem, Tunnel
+from opskit.facts.transport_choice import make_tunnel
 from opskit.secret import Secret
+from opskit.transport.database_connector import Door
+from opskit.transport.interface import OnProblem, Tunnel
 
 REACH_S = 0.7
 """A private database answers a laptop within one round trip or, mostly, never."""

@@ -13,11 +13,11 @@ from opskit.facts.ecs_task import EcsTask
 from opskit.facts.identity import Identity
 from opskit.facts.interface import Fact, Iam, Known, NotThere, at_once
 from opskit.facts.key import Key
-from opskit.facts.open_rotation import journal_of
 from opskit.facts.operator_policies import OperatorPolicies
 from opskit.facts.permissions import PERMISSIONS, Group, On, Permission
 from opskit.facts.region import Region
 from opskit.facts.simulation import Simulation, decisions_of, parameter_arn
+from opskit.facts.unfinished_rotation import journal_of
 
 OS_USER = "ec2:osuser"
 """The condition key of SendSSHPublicKey: the user whose account the key opens."""

@@ -17,8 +17,8 @@ from opskit.facts.instances import TargetGroups
 from opskit.facts.interface import Fact, Known, NotThere, RunKey
 from opskit.facts.parameters import Parameters
 from opskit.facts.region import Region
-from opskit.facts.road import RoadChoice
-from opskit.instance.probe import (
+from opskit.facts.transport_choice import RoadChoice
+from opskit.probe.request import (
     Attempt,
     Connection,
     Container,

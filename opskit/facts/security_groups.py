@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from opskit.facts.interface import Ec2, pages
-from opskit.facts.neighbourhood import Neighbourhood
+from opskit.facts.vpc_scope import Neighbourhood
 
 ALL_PROTOCOLS = "-1"
 TCP = ("tcp", "6")

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from opskit.policy.document import Condition
 from opskit.policy.pattern import Pattern, fill, fits, fits_arn
 from opskit.policy.request import Context, Presence
-from opskit.policy.truth import NO, YES, Truth, depends
+from opskit.policy.three_valued import NO, YES, Truth, depends
 
 ALL, ANY = "forallvalues", "foranyvalue"
 Compare = Callable[[str, Pattern], bool]

@@ -14,7 +14,7 @@ from typing import Any
 from opskit.policy import statement as one
 from opskit.policy.document import Document, Statement
 from opskit.policy.request import Context, Presence, Request
-from opskit.policy.truth import NO, YES, Truth, depends, every, some
+from opskit.policy.three_valued import NO, YES, Truth, depends, every, some
 
 ENCRYPTION_CONTEXT = "kms:EncryptionContext:"
 

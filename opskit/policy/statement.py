@@ -6,7 +6,7 @@ from opskit.policy import condition
 from opskit.policy.document import Statement
 from opskit.policy.pattern import fill, fits_resource, glob
 from opskit.policy.request import Request
-from opskit.policy.truth import NO, YES, Truth, every, negate, some
+from opskit.policy.three_valued import NO, YES, Truth, every, negate, some
 
 ACCOUNT_NOT_LISTED = "NotPrincipal without the account"
 """What a NotPrincipal statement hangs on when it lists the role and not its account: AWS says that

@@ -8,10 +8,10 @@ from enum import Enum, auto
 
 from opskit.config import Target
 from opskit.facts.app_instance import AppInstance
-from opskit.facts.balancer import Balancer
 from opskit.facts.database import Database
 from opskit.facts.instances import Instance, Instances
 from opskit.facts.interface import Fact, Known
+from opskit.facts.load_balancer import Balancer
 from opskit.facts.rds import DbInstance, DbInstances
 from opskit.facts.target_health import TargetHealths
 

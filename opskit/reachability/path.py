@@ -9,12 +9,12 @@ import re
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
 
-from opskit.facts.neighbourhood import Peerings
 from opskit.facts.prefix_lists import PrefixLists
 from opskit.facts.routes import RouteTable, RouteTables
-from opskit.facts.rule_ids import RuleIds
+from opskit.facts.security_group_rule_ids import RuleIds
 from opskit.facts.security_groups import SecurityGroup, SecurityGroups
 from opskit.facts.subnets import NetworkAcl, NetworkAcls, Subnet
+from opskit.facts.vpc_scope import Peerings
 from opskit.reachability import network_acl, route, security_group
 from opskit.reachability.addresses import Interval, intersect, without
 from opskit.reachability.network_acl import Piece

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from opskit.facts.neighbourhood import Peerings
 from opskit.facts.routes import LOCAL, Route, RouteTable
+from opskit.facts.vpc_scope import Peerings
 from opskit.reachability.addresses import holds, prefix_length
 
 KINDS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 FORMATS: dict[str, str] = {
-    "text": "opskit.report.text:render",
-    "json": "opskit.report.json:render",
+    "text": "opskit.report.diagnosis_text:render",
+    "json": "opskit.report.diagnosis_json:render",
 }
 """Name for `--output` -> dotted path; imported when first used."""

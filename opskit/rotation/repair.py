@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from opskit.engine.interface import LoginFailure
 from opskit.errors import Incomplete
 from opskit.facts.value_form import JSON_OBJECT, suspicions, unsuitable
-from opskit.instance.door import Door
-from opskit.rotation import password as passwords
-from opskit.rotation.interface import Login
+from opskit.rotation.planning import password as passwords
+from opskit.rotation.planning.context import Surroundings
+from opskit.rotation.protocol.interface import Login
 from opskit.rotation.repair_advice import advise
-from opskit.rotation.surroundings import Surroundings
+from opskit.transport.database_connector import Door
 
 MOST_TRIES = 20
 """Each costs a failed login in the database's log."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from opskit.checks.fix import Advice
-from opskit.checks.shell import Caller, render
-from opskit.checks.value_fix import by_administrator, put_values
-from opskit.rotation.surroundings import Surroundings
+from opskit.checks.parameter_value_fixes import by_administrator, put_values
+from opskit.checks.shell_rendering import Caller, render
+from opskit.rotation.planning.context import Surroundings
 
 
 def advise(around: Surroundings, why_not: str, region: str, *, may_set_master: bool) -> str:

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 
 from opskit.errors import AwsError, Incomplete
 from opskit.facts.interface import Ssm
-from opskit.instance.door import Door
-from opskit.rotation.decide import Outcome, Which
-from opskit.rotation.fence import Fence
-from opskit.rotation.interface import Accounts, Changed, Published, Strategy
-from opskit.rotation.master import Master
-from opskit.rotation.parameter import Parameters
-from opskit.rotation.plan import published
+from opskit.rotation.planning.context import Surroundings
+from opskit.rotation.planning.plan import published
+from opskit.rotation.protocol.fence import Fence
+from opskit.rotation.protocol.interface import Accounts, Changed, Published, Strategy
+from opskit.rotation.protocol.state_machine import Outcome, Which
 from opskit.rotation.repair import Repair
 from opskit.rotation.repair_advice import advise_after_reset
-from opskit.rotation.surroundings import Surroundings
+from opskit.rotation.steps.master_user import Master
+from opskit.rotation.steps.parameter import Parameters
+from opskit.transport.database_connector import Door
 
 POLL_S, LONGEST_POLL_S = 0.5, 4.0
 

@@ -15,21 +15,27 @@ from opskit.engine.interface import Engine, LoginFailure
 from opskit.errors import AwsError, Incomplete, OpskitError, Unfinished
 from opskit.facts import identity
 from opskit.facts.interface import Known
-from opskit.instance.door import Door
-from opskit.rotation.decide import REPAIRABLE, Direction, Outcome, Runner, Which
-from opskit.rotation.fence import Fence, TooOld
-from opskit.rotation.interface import Accounts, Login, Opening, Strategy
-from opskit.rotation.journal import Journal, Record
-from opskit.rotation.known import KnownLogins
-from opskit.rotation.managed import ManagedRotation, ManagedWorld
-from opskit.rotation.master import Master
-from opskit.rotation.parameter import Parameters, describe_writer
-from opskit.rotation.parameter_key import KeyChoice, find_key
-from opskit.rotation.plan import Overtaken, Plan, Wishes
-from opskit.rotation.preflight import make_plan
+from opskit.rotation.connections import Ways
+from opskit.rotation.credential_history import KnownLogins
+from opskit.rotation.planning.context import Surroundings, look_around
+from opskit.rotation.planning.plan import Overtaken, Plan, Wishes
+from opskit.rotation.planning.preflight import make_plan
+from opskit.rotation.protocol.fence import Fence, TooOld
+from opskit.rotation.protocol.interface import Accounts, Login, Opening, Strategy
+from opskit.rotation.protocol.journal import Journal, Record
+from opskit.rotation.protocol.record_verification import Trust, judge
+from opskit.rotation.protocol.runner import Rotation
+from opskit.rotation.protocol.services import Ending, Event, World
+from opskit.rotation.protocol.state_machine import REPAIRABLE, Direction, Outcome, Runner, Which
 from opskit.rotation.repair import Repair, may_set_master, new_login, propose, propose_supplied
 from opskit.rotation.repair_changes import apply_repair, changes_of, combine
-from opskit.rotation.restart import (
+from opskit.rotation.status import Situation, Standing, stop_advice
+from opskit.rotation.steps.database_role import Role
+from opskit.rotation.steps.managed_secret import ManagedRotation, ManagedWorld
+from opskit.rotation.steps.master_user import Master
+from opskit.rotation.steps.parameter import Parameters, describe_writer
+from opskit.rotation.steps.parameter_key import KeyChoice, find_key
+from opskit.rotation.steps.restart import (
     Batch,
     Containers,
     EcsServices,
@@ -37,14 +43,8 @@ from opskit.rotation.restart import (
     is_readable,
     read,
 )
-from opskit.rotation.role import Role
-from opskit.rotation.runner import Rotation
-from opskit.rotation.situation import Situation, Standing, stop_advice
-from opskit.rotation.surroundings import Surroundings, look_around
-from opskit.rotation.trust import Trust, judge
-from opskit.rotation.ways import Ways
-from opskit.rotation.world import Ending, Event, World
 from opskit.secret import Secret
+from opskit.transport.database_connector import Door
 
 OPEN_TRIES = 5
 OPEN_PAUSE_S = 0.5

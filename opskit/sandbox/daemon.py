@@ -27,14 +27,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from opskit.sandbox import box, hosts, instance, linkbox, loopback, rules, world
+from opskit.sandbox import fixture, instance, loopback, topology
 from opskit.sandbox.faults import ALL
 from opskit.sandbox.faults.interface import Hands
+from opskit.sandbox.network import allowed_hosts, namespaces, packet_filter
 from opskit.sandbox.postgres import Postgres, new_password
 from opskit.sandbox.session_manager.gateway import Sessions
 from opskit.sandbox.ssh.activation import Activation
 from opskit.sandbox.ssh.keys import Keys
-from opskit.sandbox.world import Completed
+from opskit.sandbox.topology import Completed
 
 if TYPE_CHECKING:
     from opskit.sandbox.aws.credentials import Credentials
@@ -46,7 +47,7 @@ HEALTH_EVERY_S = 0.7
 NOBODY = 65534
 DIAL_LIMIT_S = 10
 SSH_PORT = 22
-OPERATOR_API = f"http://{world.OPERATOR_GATEWAY}:{world.API_PORT}"
+OPERATOR_API = f"http://{topology.OPERATOR_GATEWAY}:{topology.API_PORT}"
 
 
 class Sandbox:
@@ -58,21 +59,21 @@ class Sandbox:
         self.root.mkdir(mode=0o700)
         # A checkout below /srv would vanish from the instance's sight, and its programs with it.
         own = sys.prefix.startswith("/srv/") or str(Path(__file__)).startswith("/srv/")
-        usable = Path("/srv").is_dir() and not own and not world.IS_LOOPBACK
-        self.project = Path(world.PROJECT_DIRECTORY) if usable else self.root / "srv/linkbox"
+        usable = Path("/srv").is_dir() and not own and not topology.IS_LOOPBACK
+        self.project = Path(topology.PROJECT_DIRECTORY) if usable else self.root / "srv/linkbox"
         self.latency_s = latency_s
-        self.address = "127.0.0.1" if world.IS_LOOPBACK else world.RESOLVER_ADDRESS
-        self.api_url = f"http://{self.address}:{world.API_PORT}"
+        self.address = "127.0.0.1" if topology.IS_LOOPBACK else topology.RESOLVER_ADDRESS
+        self.api_url = f"http://{self.address}:{topology.API_PORT}"
         # Every local user can reach that port: the path is known to the instance's processes only.
         self.metadata_url = (
             f"http://127.0.0.1:{loopback.free_port()}/{secrets.token_urlsafe(32)}"
-            if world.IS_LOOPBACK
+            if topology.IS_LOOPBACK
             else ""
         )
-        self.dns_port = loopback.free_port() if world.IS_LOOPBACK else 53
-        self.hosts: dict[str, box.Host] = {}
+        self.dns_port = loopback.free_port() if topology.IS_LOOPBACK else 53
+        self.hosts: dict[str, namespaces.Host] = {}
         self.broken: list[str] = []
-        self.ids: linkbox.Ids | None = None
+        self.ids: fixture.Ids | None = None
         self.health = 0
         self.health_checks = 0
         self.look = threading.Event()
@@ -85,22 +86,22 @@ class Sandbox:
     def start(self) -> None:
         """Bring everything up, what can be at once."""
         (self.root / "srv").mkdir()
-        if not world.IS_LOOPBACK:
-            self.hosts = box.build(self.directory, self.root, self.project)
+        if not topology.IS_LOOPBACK:
+            self.hosts = namespaces.build(self.directory, self.root, self.project)
         self.postgres = Postgres(
             self.directory / "pg",
-            list if world.IS_LOOPBACK else self.hosts["db"].command,
-            world.DATABASE_ADDRESS
-            if world.IS_LOOPBACK
-            else f"{world.DATABASE_ADDRESS},{world.DATA_ADDRESS}",
-            world.DATABASE_PORT,
-            NOBODY if world.IS_LOOPBACK and os.geteuid() == 0 else None,
+            list if topology.IS_LOOPBACK else self.hosts["db"].command,
+            topology.DATABASE_ADDRESS
+            if topology.IS_LOOPBACK
+            else f"{topology.DATABASE_ADDRESS},{topology.DATA_ADDRESS}",
+            topology.DATABASE_PORT,
+            NOBODY if topology.IS_LOOPBACK and os.geteuid() == 0 else None,
         )
         preparing = Background(self._prepare_database)
         self._serve_aws()
         self._serve_ssh()
         preparing.result()
-        self.ids = linkbox.seed(self.client, self.password)
+        self.ids = fixture.seed(self.client, self.password)
         self.network_changed()
         self.start_app()
 
@@ -116,7 +117,7 @@ class Sandbox:
 
     def _restart_app(self) -> bool:
         """Start the app anew as a deployment does; whether it became healthy."""
-        done = self.run_on_instance(f"docker restart {world.CONTAINER}", HEALTHY_WITHIN_S)
+        done = self.run_on_instance(f"docker restart {topology.CONTAINER}", HEALTHY_WITHIN_S)
         # A look that was under way says nothing of the new one.
         before, limit = self.health_checks, time.monotonic() + HEALTHY_WITHIN_S
         while self.health != 200 or self.health_checks < before + 2:
@@ -131,8 +132,8 @@ class Sandbox:
         if service not in self._clients:
             self._clients[service] = self._session.client(
                 service,
-                region_name=world.REGION,
-                endpoint_url=f"http://127.0.0.1:{world.API_PORT}",
+                region_name=topology.REGION,
+                endpoint_url=f"http://127.0.0.1:{topology.API_PORT}",
                 aws_access_key_id=self.credentials.internal.key_id,
                 aws_secret_access_key=self.credentials.internal.secret,
             )
@@ -152,7 +153,7 @@ class Sandbox:
     def _start_on_instance(
         self, argv: Sequence[str], with_input: bool = False
     ) -> subprocess.Popen[bytes]:
-        command = list(argv) if world.IS_LOOPBACK else self.hosts["app"].command(argv)
+        command = list(argv) if topology.IS_LOOPBACK else self.hosts["app"].command(argv)
         return subprocess.Popen(
             command,
             stdin=subprocess.PIPE if with_input else subprocess.DEVNULL,
@@ -160,13 +161,13 @@ class Sandbox:
             stderr=subprocess.PIPE,
             env=instance.environment(self.root, self.api_url, self.metadata_url),
             # The instance's own PATH does not have it.
-            executable=shutil.which(command[0]) if world.IS_LOOPBACK else self._nsenter,
+            executable=shutil.which(command[0]) if topology.IS_LOOPBACK else self._nsenter,
             start_new_session=True,
         )
 
     def _start_in_task(self, argv: Sequence[str], terminal: int) -> subprocess.Popen[bytes]:
         """Start a process as the app's container has it: on a terminal, without the engine."""
-        command = list(argv) if world.IS_LOOPBACK else self.hosts["app"].command(argv)
+        command = list(argv) if topology.IS_LOOPBACK else self.hosts["app"].command(argv)
         there = instance.environment(self.root, self.api_url, "")
         return subprocess.Popen(
             command,
@@ -174,35 +175,35 @@ class Sandbox:
             stdout=terminal,
             stderr=terminal,
             env={**there, **instance.of_task(self.root, self.metadata_url)},
-            executable=shutil.which(command[0]) if world.IS_LOOPBACK else self._nsenter,
+            executable=shutil.which(command[0]) if topology.IS_LOOPBACK else self._nsenter,
             start_new_session=True,
         )
 
     def _dial_from_instance(self, host: str, port: int) -> socket.socket:
         """Connect as a program of the instance would, in its network and by its names."""
-        from opskit.sandbox.aws.names import resolve
+        from opskit.sandbox.aws.dns_records import resolve
 
         address = host
-        if world.IS_LOOPBACK and port == SSH_PORT:
-            port = world.SSH_PORT
-        if not world.IS_LOOPBACK and host == "localhost":
+        if topology.IS_LOOPBACK and port == SSH_PORT:
+            port = topology.SSH_PORT
+        if not topology.IS_LOOPBACK and host == "localhost":
             address = "127.0.0.1"
-            box.join_network(self.hosts["app"])
-        elif not world.IS_LOOPBACK:
+            namespaces.join_network(self.hosts["app"])
+        elif not topology.IS_LOOPBACK:
             records = resolve(host, inside=True)[1]
             address = next((data for _, kind, data in records if kind == "A"), "")
             if not address:
                 raise OSError(f"lookup {host}: no such host")
-            box.join_network(self.hosts["app"])
+            namespaces.join_network(self.hosts["app"])
         connection = socket.create_connection((address, port), DIAL_LIMIT_S)
         connection.settimeout(None)
         return connection
 
     def network_changed(self) -> None:
         """Let the packets follow what the API holds now."""
-        if self.ids is None or world.IS_LOOPBACK:
+        if self.ids is None or topology.IS_LOOPBACK:
             return
-        box.load_rules(rules.compile_rules(self.client))
+        namespaces.load_rules(packet_filter.compile_rules(self.client))
 
     def hands(self) -> Hands:
         """A person's hands."""
@@ -218,7 +219,7 @@ class Sandbox:
 
     def break_(self, name: str) -> None:
         """Make a mistake."""
-        if world.IS_LOOPBACK and ALL[name].needs_packets:
+        if topology.IS_LOOPBACK and ALL[name].needs_packets:
             raise ValueError(f"without namespaces {name} cannot be imitated")
         ALL[name].inject(self.hands())
         self.broken.append(name)
@@ -232,52 +233,52 @@ class Sandbox:
 
     def _prepare_database(self) -> None:
         self.postgres.prepare()
-        ports = {"LISTEN": "127.0.0.1", "DATABASE_PORT": str(world.DATABASE_PORT)}
-        extra = ports if world.IS_LOOPBACK else {}
+        ports = {"LISTEN": "127.0.0.1", "DATABASE_PORT": str(topology.DATABASE_PORT)}
+        extra = ports if topology.IS_LOOPBACK else {}
         instance.prepare(self.root, self.project, ca_pem=self.postgres.ca_pem, extra=extra)
         (self.directory / "rds-bundle.pem").write_bytes(self.postgres.ca_pem)
         self.postgres.start()
-        self.postgres.create(world.DATABASE_USER, self.password, world.DATABASE_NAME)
+        self.postgres.create(topology.DATABASE_USER, self.password, topology.DATABASE_NAME)
 
     def _serve_aws(self) -> None:
         import boto3
         from moto.moto_server.werkzeug_app import MotoRequestHandler
         from werkzeug.serving import make_server
 
-        from opskit.sandbox import names
         from opskit.sandbox.aws import (
             ec2,
             ecs,
             elbv2,
-            front,
             iam,
             metadata,
             organization,
             rds,
             session_key,
             ssm,
+            wsgi_app,
         )
         from opskit.sandbox.aws.credentials import Credentials
-        from opskit.sandbox.aws.names import resolve
+        from opskit.sandbox.aws.dns_records import resolve
+        from opskit.sandbox.network import dns_server
 
         self.credentials = Credentials()
         self._nsenter = shutil.which("nsenter") or "/usr/bin/nsenter"
         self._session, self._clients = boto3.Session(), dict[str, Any]()
         rds.install(rds.Control(self.postgres), self.postgres)
         iam.install()
-        ec2.install(lambda at: self.keys.console() if at == world.INSTANCE_ADDRESS else "")
+        ec2.install(lambda at: self.keys.console() if at == topology.INSTANCE_ADDRESS else "")
         organization.install()
         elbv2.install(lambda: self.health)
         self.agent = ssm.Agent(
             self.run_on_instance, self._emulated_instance, lambda: instance.agent(self.root)
         )
-        gateway_host = "127.0.0.1" if world.IS_LOOPBACK else world.OPERATOR_GATEWAY
+        gateway_host = "127.0.0.1" if topology.IS_LOOPBACK else topology.OPERATOR_GATEWAY
         tasks = ecs.Tasks(self._emulated_instance, self.agent.is_online, self._restart_app)
         sessions = tasks.sessions = Sessions(
             self._start_on_instance,
             self._dial_from_instance,
             lambda t: tasks.is_online(t) if t.startswith("ecs:") else self.agent.is_online(t),
-            f"ws://{gateway_host}:{world.GATEWAY_PORT}",
+            f"ws://{gateway_host}:{topology.GATEWAY_PORT}",
             version=lambda: instance.agent(self.root)[0],
             open_key=lambda sealed, context: session_key.decrypt(
                 self._emulated_instance(), sealed, context
@@ -285,8 +286,8 @@ class Sandbox:
             credentials=self.credentials,
         )
         sessions.start_in_task = self._start_in_task
-        sessions.serve("127.0.0.1" if world.IS_LOOPBACK else "0.0.0.0", world.GATEWAY_PORT)
-        self.front = front.Front(
+        sessions.serve("127.0.0.1" if topology.IS_LOOPBACK else "0.0.0.0", topology.GATEWAY_PORT)
+        self.front = wsgi_app.Front(
             self.credentials,
             self.agent,
             sessions,
@@ -298,83 +299,87 @@ class Sandbox:
         told = metadata.Metadata(self._emulated_instance, urlsplit(self.metadata_url).path)
         place = self._metadata_place()
         # Without namespaces a task's credentials come from the metadata's port.
-        more = [] if world.IS_LOOPBACK else [(world.TASK_ADDRESS, 80)]
-        served: list[tuple[tuple[str, int], list[str], hosts.Application]] = [
+        more = [] if topology.IS_LOOPBACK else [(topology.TASK_ADDRESS, 80)]
+        served: list[tuple[tuple[str, int], list[str], allowed_hosts.Application]] = [
             (self._api_place(), self._api_addresses(), self.front),
             *((one, [one[0]], told) for one in (place, *more)),
         ]
         for (address, port), names_of, wsgi in served:
-            allowed = [hosts.authority(name, port) for name in names_of]
+            allowed = [allowed_hosts.authority(name, port) for name in names_of]
             server = make_server(
                 address,
                 port,
-                hosts.OnlyHosts(wsgi, allowed),
+                allowed_hosts.OnlyHosts(wsgi, allowed),
                 threaded=True,
                 request_handler=quiet(MotoRequestHandler),
             )
             threading.Thread(target=server.serve_forever, daemon=True).start()
-        names.serve(self.address, self.dns_port, lambda name: resolve(name, inside=True))
-        if not world.IS_LOOPBACK:
-            names.serve(world.OPERATOR_GATEWAY, 53, lambda name: resolve(name, inside=False))
+        dns_server.serve(self.address, self.dns_port, lambda name: resolve(name, inside=True))
+        if not topology.IS_LOOPBACK:
+            dns_server.serve(
+                topology.OPERATOR_GATEWAY, 53, lambda name: resolve(name, inside=False)
+            )
 
     def _serve_ssh(self) -> None:
         """An SSH server on the instance, and one on the bastion that leads to it alone."""
         here = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
         on_instance = instance.environment(self.root, self.api_url, self.metadata_url)
         python_path = {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
-        ssh = f"{world.INSTANCE_ADDRESS}:{SSH_PORT}"
+        ssh = f"{topology.INSTANCE_ADDRESS}:{SSH_PORT}"
         self.keys.make()
         Activation(
             "app",
-            ("127.0.0.1" if world.IS_LOOPBACK else "0.0.0.0", world.SSH_PORT),
+            ("127.0.0.1" if topology.IS_LOOPBACK else "0.0.0.0", topology.SSH_PORT),
             self.directory / "ssh",
-            join=lambda: None if world.IS_LOOPBACK else box.join_network(self.hosts["app"]),
-            command=lambda a: list(a) if world.IS_LOOPBACK else self.hosts["app"].command(a),
+            join=lambda: (
+                None if topology.IS_LOOPBACK else namespaces.join_network(self.hosts["app"])
+            ),
+            command=lambda a: list(a) if topology.IS_LOOPBACK else self.hosts["app"].command(a),
             environment={**on_instance, **python_path},
             elsewhere={},
         ).start()
         Activation(
             "bastion",
-            (world.BASTION_ADDRESS, world.BASTION_PORT),
+            (topology.BASTION_ADDRESS, topology.BASTION_PORT),
             self.directory / "ssh",
             join=lambda: None,
             command=list,
             environment=here,
-            elsewhere={ssh: ("127.0.0.1", world.SSH_PORT)} if world.IS_LOOPBACK else {},
+            elsewhere={ssh: ("127.0.0.1", topology.SSH_PORT)} if topology.IS_LOOPBACK else {},
         ).start()
 
     def _metadata_place(self) -> tuple[str, int]:
-        if world.IS_LOOPBACK:
+        if topology.IS_LOOPBACK:
             return "127.0.0.1", urlsplit(self.metadata_url).port or 0
-        return world.METADATA_ADDRESS, 80
+        return topology.METADATA_ADDRESS, 80
 
     @staticmethod
     def _api_place() -> tuple[str, int]:
-        return "127.0.0.1" if world.IS_LOOPBACK else "0.0.0.0", world.API_PORT
+        return "127.0.0.1" if topology.IS_LOOPBACK else "0.0.0.0", topology.API_PORT
 
     @staticmethod
     def _api_addresses() -> list[str]:
         """Under which the API is announced: to ourselves, to the instance, to the operator."""
-        if world.IS_LOOPBACK:
+        if topology.IS_LOOPBACK:
             return ["127.0.0.1"]
-        return ["127.0.0.1", world.RESOLVER_ADDRESS, world.OPERATOR_GATEWAY]
+        return ["127.0.0.1", topology.RESOLVER_ADDRESS, topology.OPERATOR_GATEWAY]
 
     def _emulated_instance(self) -> Any:
         from moto.ec2.models import ec2_backends
 
-        backend = ec2_backends[world.ACCOUNT][world.REGION]
+        backend = ec2_backends[topology.ACCOUNT][topology.REGION]
         for reservation in backend.reservations.values():
             for one in reservation.instances:
-                if one.private_ip == world.INSTANCE_ADDRESS:
+                if one.private_ip == topology.INSTANCE_ADDRESS:
                     return one
         return None
 
     def _watch_health(self) -> None:
         """Ask for health as the load balancer does, and from where it is."""
-        if not world.IS_LOOPBACK:
-            box.join_network(self.hosts["alb"])
-        address = "127.0.0.1" if world.IS_LOOPBACK else world.INSTANCE_ADDRESS
-        url = f"http://{address}:{world.APP_PORT}/health"
+        if not topology.IS_LOOPBACK:
+            namespaces.join_network(self.hosts["alb"])
+        address = "127.0.0.1" if topology.IS_LOOPBACK else topology.INSTANCE_ADDRESS
+        url = f"http://{address}:{topology.APP_PORT}/health"
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         while True:
             self.health, self.complaint = _ask(opener, url)
@@ -505,7 +510,7 @@ def main() -> None:
     directory, latency_ms, mode = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     lifeline, note = (int(sys.argv[4]), Path(sys.argv[5])) if len(sys.argv) > 4 else (None, None)
     if mode == "loopback":
-        world.use_loopback(loopback.free_port)
+        topology.use_loopback(loopback.free_port)
         command = [sys.executable, "-m", "opskit.sandbox.loopback", str(directory)]
         # Its standard input ends when we do.
         watcher = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
@@ -521,15 +526,15 @@ def main() -> None:
         print(json.dumps({"error": f"{type(error).__name__}: {error}"[:500]}), flush=True)
         os._exit(1)
     pids = {name: host.pid for name, host in sandbox.hosts.items()}
-    ids = {name: getattr(sandbox.ids, name) for name in linkbox.Ids.__slots__}
+    ids = {name: getattr(sandbox.ids, name) for name in fixture.Ids.__slots__}
     answer = {
         "hosts": pids,
         "ids": ids,
         "project": str(sandbox.project),
-        "api_url": sandbox.api_url if world.IS_LOOPBACK else OPERATOR_API,
+        "api_url": sandbox.api_url if topology.IS_LOOPBACK else OPERATOR_API,
         "access_key": sandbox.credentials.operator.key_id,
         "secret_key": sandbox.credentials.operator.secret,
-        "dns_server": f"127.0.0.1:{sandbox.dns_port}" if world.IS_LOOPBACK else "",
+        "dns_server": f"127.0.0.1:{sandbox.dns_port}" if topology.IS_LOOPBACK else "",
     }
     print(json.dumps(answer), flush=True)
     if lifeline is None or note is None:
@@ -537,7 +542,7 @@ def main() -> None:
     else:
         # Readable at its end only: whoever holds the other end is gone.
         os.read(lifeline, 1)
-        if not world.IS_LOOPBACK:
+        if not topology.IS_LOOPBACK:
             sandbox.postgres.stop()
             shutil.rmtree(directory, ignore_errors=True)
         note.unlink(missing_ok=True)

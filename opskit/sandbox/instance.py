@@ -10,8 +10,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from opskit.sandbox import world
-from opskit.sandbox.box import SYSTEM_PATH
+from opskit.sandbox import topology
+from opskit.sandbox.network.namespaces import SYSTEM_PATH
 
 ORDINARY_TOOLS = [
     "awk",
@@ -92,8 +92,8 @@ def prepare(root: Path, project: Path, *, ca_pem: bytes, extra: Mapping[str, str
     (here / "rds-bundle.pem").write_bytes(ca_pem)
     settings = {
         "PARAMETER_PREFIX": "/linkbox",
-        "AWS_REGION": world.REGION,
-        "PORT": str(world.APP_PORT),
+        "AWS_REGION": topology.REGION,
+        "PORT": str(topology.APP_PORT),
         "PGSSLMODE": "verify-full",
         "PGSSLROOTCERT": str(project / "rds-bundle.pem"),
         **extra,
@@ -101,9 +101,9 @@ def prepare(root: Path, project: Path, *, ca_pem: bytes, extra: Mapping[str, str
     (here / ".env").write_text("".join(f"{k}={v}\n" for k, v in settings.items()), encoding="utf-8")
     compose = (
         "services:\n"
-        f"  {world.CONTAINER}:\n"
+        f"  {topology.CONTAINER}:\n"
         "    image: linkbox/backend:1.4.2\n"
-        f"    container_name: {world.CONTAINER}\n"
+        f"    container_name: {topology.CONTAINER}\n"
         "    env_file: .env\n"
         "    network_mode: host\n"
     )
@@ -135,8 +135,8 @@ def environment(root: Path, api_url: str, metadata_url: str = "") -> dict[str, s
         "PATH": str(root / "bin"),
         "HOME": str(root / "var"),
         "LANG": "C.UTF-8",
-        "AWS_REGION": world.REGION,
-        "AWS_DEFAULT_REGION": world.REGION,
+        "AWS_REGION": topology.REGION,
+        "AWS_DEFAULT_REGION": topology.REGION,
         "AWS_ENDPOINT_URL": api_url,
         "LINKBOX_CONTAINERS": str(root / "var/containers.json"),
     }
@@ -147,7 +147,7 @@ def of_task(root: Path, metadata_url: str) -> dict[str, str]:
     where = "FULL" if metadata_url else "RELATIVE"
     return {
         "PATH": str(root / "task"),
-        f"AWS_CONTAINER_CREDENTIALS_{where}_URI": metadata_url + world.TASK_PATH,
+        f"AWS_CONTAINER_CREDENTIALS_{where}_URI": metadata_url + topology.TASK_PATH,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opskit import DISTRIBUTION
-from opskit.sandbox import world
-from opskit.sandbox.box import end
+from opskit.sandbox import topology
+from opskit.sandbox.network.namespaces import end
 
 if TYPE_CHECKING:
     import psycopg
@@ -71,7 +71,7 @@ class Postgres:
 
         authority = trustme.CA(organization_name="LinkBox sandbox RDS")
         ends = datetime.now(UTC) + timedelta(days=CERTIFICATE_DAYS)
-        server = authority.issue_cert(world.DATABASE_HOST, not_after=ends)
+        server = authority.issue_cert(topology.DATABASE_HOST, not_after=ends)
         server.private_key_and_cert_chain_pem.write_to_path(str(self._data / "server.pem"))
         self.certificate_ends = ends
         self.ca_pem = authority.cert_pem.bytes()

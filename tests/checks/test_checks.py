@@ -12,24 +12,23 @@ from typing import Any
 import pytest
 
 from opskit.checks.catalogue import CODES, all_checks, check_of
-from opskit.checks.changes import summary
 from opskit.checks.fix import AwsCall
 from opskit.checks.fix_commands import restart_commands
+from opskit.checks.fix_verification import prove
 from opskit.checks.interface import Finding, Status
-from opskit.checks.proof import prove
 from opskit.checks.run import run_check
-from opskit.checks.shell import Caller, render
+from opskit.checks.shell_rendering import Caller, render
+from opskit.checks.state_changes import summary
 from opskit.engine.interface import LoginFailure, ServerTrust
 from opskit.facts.agent import Agent
 from opskit.facts.app_subnets import AppSubnets
-from opskit.facts.balancer import Balancer
 from opskit.facts.certificate import Certificate
 from opskit.facts.dns import Host, OperatorDns
 from opskit.facts.identity import Identity
 from opskit.facts.instance_role import InstanceRole
 from opskit.facts.key import Key
+from opskit.facts.load_balancer import Balancer
 from opskit.facts.login import ClientLogin, Login
-from opskit.facts.open_rotation import OpenRotation
 from opskit.facts.operator_simulation import OperatorNeeds
 from opskit.facts.organization import Organization
 from opskit.facts.parameters import Parameters, Refusal
@@ -41,9 +40,10 @@ from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbInstances
 from opskit.facts.simulation import Decision, Simulation
 from opskit.facts.target_health import TargetHealth, TargetHealths
+from opskit.facts.unfinished_rotation import OpenRotation
 from opskit.facts.value_form import form_of
 from opskit.facts.vpc import VpcDns
-from opskit.instance.probe import Attempt, Health, Read, Resolution, Setting
+from opskit.probe.request import Attempt, Health, Read, Resolution, Setting
 from opskit.secret import Secret
 from tests import builders as b
 

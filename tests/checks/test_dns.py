@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from opskit.checks.interface import Status
-from opskit.checks.shell import render
+from opskit.checks.shell_rendering import render
 from opskit.facts.vpc import VpcDns
-from opskit.instance.probe import Resolution
+from opskit.probe.request import Resolution
 from tests import builders as b
 from tests.checks.app.scene import CALLER, judge
 

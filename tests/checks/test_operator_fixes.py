@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from opskit.checks.catalogue import check_of
+from opskit.checks.fix_verification import prove
 from opskit.checks.interface import Finding
-from opskit.checks.proof import prove
 from opskit.checks.run import run_check
-from opskit.checks.shell import Caller
+from opskit.checks.shell_rendering import Caller
 from opskit.facts.identity import Identity
 from opskit.facts.operator_policies import OperatorPolicies
 from opskit.facts.operator_simulation import OperatorNeeds, OperatorSimulation

@@ -9,15 +9,15 @@ import pytest
 
 from opskit.checks.catalogue import check_of
 from opskit.checks.fix import AwsCall, Fix, OpskitCommand
+from opskit.checks.fix_verification import prove
 from opskit.checks.interface import Finding, Status
-from opskit.checks.proof import prove
 from opskit.checks.run import run_check
-from opskit.checks.shell import Caller, chain, render
+from opskit.checks.shell_rendering import Caller, chain, render
 from opskit.engine.interface import LoginFailure
 from opskit.facts.login import Login
 from opskit.facts.parameters import Parameter, Parameters
 from opskit.facts.value_form import form_of
-from opskit.instance.probe import Health
+from opskit.probe.request import Health
 from opskit.secret import Secret
 from tests import builders as b
 

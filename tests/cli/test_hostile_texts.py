@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from opskit.censor import Censored
 from opskit.cli import diagnose, main, terminal
 from opskit.cli.rotation_output import Output
 from opskit.cli.terminal import Spinner
@@ -27,14 +26,15 @@ from opskit.errors import (
     Unfinished,
     UsageError,
 )
+from opskit.escaping import for_terminal, to_json, visible
 from opskit.facts.app_instance import _named
 from opskit.facts.instances import Instances
-from opskit.rotation.decide import Accepts, Direction, Sight, Which
-from opskit.rotation.journal import Entry, Record
-from opskit.rotation.plan import Plan
-from opskit.rotation.runner import Ending, Event
-from opskit.rotation.situation import Situation, Standing
-from opskit.visible import for_terminal, to_json, visible
+from opskit.redaction import Censored
+from opskit.rotation.planning.plan import Plan
+from opskit.rotation.protocol.journal import Entry, Record
+from opskit.rotation.protocol.runner import Ending, Event
+from opskit.rotation.protocol.state_machine import Accepts, Direction, Sight, Which
+from opskit.rotation.status import Situation, Standing
 from tests import builders as b
 from tests.report.hostile import FORGED, HOSTILE, poisoned_everywhere, problems
 from tests.rotation.test_records import opening

@@ -14,11 +14,11 @@ import pytest
 from opskit.cli import main, rotate_password
 from opskit.config import Target
 from opskit.errors import ExitStatus
-from opskit.rotation.interface import Login
+from opskit.rotation.planning.context import MISSING, Surroundings
+from opskit.rotation.protocol.interface import Login
 from opskit.rotation.repair import Repair
 from opskit.rotation.service import Service
-from opskit.rotation.situation import Standing
-from opskit.rotation.surroundings import MISSING, Surroundings
+from opskit.rotation.status import Standing
 from opskit.secret import Secret
 from tests import builders as b
 from tests.rotation.test_preflight import around as context

@@ -16,14 +16,14 @@ from opskit.cli.rotation_output import Output
 from opskit.cli.terminal import Spinner
 from opskit.config import Target
 from opskit.errors import AwsError, ExitStatus, Incomplete, OpskitError
-from opskit.rotation.decide import REPLACED, Accepts, Direction, Sight, Which
-from opskit.rotation.fence import Fence
-from opskit.rotation.journal import Journal, Record
-from opskit.rotation.plan import Overtaken, Plan
+from opskit.rotation.planning.plan import Overtaken, Plan
+from opskit.rotation.protocol.fence import Fence
+from opskit.rotation.protocol.journal import Journal, Record
+from opskit.rotation.protocol.record_verification import Trust
+from opskit.rotation.protocol.services import Ending
+from opskit.rotation.protocol.state_machine import REPLACED, Accepts, Direction, Sight, Which
 from opskit.rotation.service import Service
-from opskit.rotation.situation import Situation, Standing
-from opskit.rotation.trust import Trust
-from opskit.rotation.world import Ending
+from opskit.rotation.status import Situation, Standing
 from tests.rotation.test_records import opening
 
 TARGET = Target("linkbox", {"password": "/l/p"}, "/l")

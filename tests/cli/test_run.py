@@ -11,10 +11,10 @@ import pytest
 from opskit import aws, diagnosis
 from opskit.cli import main
 from opskit.errors import ExitStatus
-from opskit.instance.interface import CommandResult, OnOutput
-from opskit.instance.run_command import CUT_MARK, MOST_ERRORS, MOST_OUTPUT
-from tests.instance.test_run_command import Ssm, ended
-from tests.instance.test_run_command import run as run_command
+from opskit.transport.interface import CommandResult, OnOutput
+from opskit.transport.run_command import CUT_MARK, MOST_ERRORS, MOST_OUTPUT
+from tests.transport.test_run_command import Ssm, ended
+from tests.transport.test_run_command import run as run_command
 
 
 @pytest.mark.parametrize(

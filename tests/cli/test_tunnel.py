@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from opskit.cli.tunnel import _run as run_client
-from opskit.sandbox import client
+from opskit.sandbox import lifecycle
 from tests.conftest import LIMIT_S, Operator
-from tests.instance.session_manager.test_plugin import install
 from tests.test_leaks import Watch
+from tests.transport.session_manager.test_plugin import install
 
 TUNNEL = ("opskit", "tunnel", "--prefix", "/linkbox")
 ASK = """
@@ -78,7 +78,7 @@ def test_scram_is_bound_to_a_connection_that_is_not_verified(operator: Operator)
     program = (
         "import psycopg\n"
         "from opskit.engine.interface import ServerTrust\n"
-        "from opskit.engine.postgresql_roles import security_options\n"
+        "from opskit.engine.postgresql.roles import security_options\n"
         "options = security_options(ServerTrust(('db',), None), psycopg.pq.version())\n"
         "print(options['channel_binding'], psycopg.connect('', **options).execute('select 42').fetchone())"
     )
@@ -201,7 +201,7 @@ def test_a_taken_port_is_one_sentence(operator: Operator) -> None:
 
 def test_a_dropping_security_group_is_a_time_out_and_told(operator: Operator) -> None:
     operator.need_packets()
-    client.order(operator.running, "break", ["ingress-removed"])
+    lifecycle.order(operator.running, "break", ["ingress-removed"])
     program = "import psycopg; psycopg.connect('connect_timeout=60')"
     done = through(operator, program)
     assert done.returncode == 1

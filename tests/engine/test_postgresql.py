@@ -9,9 +9,9 @@ import psycopg
 import pytest
 
 from opskit import engine
-from opskit.engine import postgresql_roles
 from opskit.engine.interface import Heard, LoginFailure, Server, ServerTrust
-from opskit.engine.postgresql import ENGINE, parse_answer
+from opskit.engine.postgresql import roles
+from opskit.engine.postgresql.engine import ENGINE, parse_answer
 from opskit.secret import Secret
 
 UNVERIFIED = ServerTrust(("localhost",), None, reason="nothing is known of it")
@@ -140,7 +140,7 @@ def test_an_answer_that_is_swallowed_is_not_waited_for(monkeypatch: pytest.Monke
         there = {"host": server.host, "port": server.port, "user": user, "sslmode": "disable"}
         return psycopg.connect(**there, dbname=server.database)
 
-    monkeypatch.setattr(postgresql_roles, "_connect", connect)
+    monkeypatch.setattr(roles, "_connect", connect)
     server = Server("127.0.0.1", "127.0.0.1", listener.getsockname()[1], "d", UNVERIFIED)
     started = time.monotonic()
     done = ENGINE.login(server, "u", Secret("p"), timeout_s=0.3)

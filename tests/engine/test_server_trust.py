@@ -12,10 +12,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from opskit.engine import postgresql_roles
 from opskit.engine.interface import LoginFailure, LoginResult, ServerTrust
 from opskit.engine.interface import Server as Place
-from opskit.engine.postgresql import ENGINE
+from opskit.engine.postgresql import roles
+from opskit.engine.postgresql.engine import ENGINE
 from opskit.errors import Incomplete
 from opskit.secret import Secret
 from tests.engine.servers import (
@@ -31,7 +31,7 @@ from tests.engine.servers import (
     serve,
 )
 
-wire: Any = importlib.import_module("opskit.engine.postgresql_wire")
+wire: Any = importlib.import_module("opskit.engine.postgresql.stdlib_login")
 Answer = Callable[[Server, ssl.SSLSocket], bool]
 Make = Callable[..., Server]
 ASKS = {"md5": md5, "clear text": clear_text, "nothing": nothing}
@@ -109,7 +109,7 @@ class TestLibpqHere:
         assert (done.succeeded, done.failure) == (False, LoginFailure.METHOD), done
         assert "libpq 15 cannot refuse weak authentication" in done.message
         assert server.starts == 0
-        options = postgresql_roles.security_options(verified(server.ca_file), 150004)
+        options = roles.security_options(verified(server.ca_file), 150004)
         assert options == {"sslmode": "verify-full", "sslrootcert": server.ca_file}
 
 
@@ -189,7 +189,7 @@ def test_one_of_the_names_is_enough(make: Make) -> None:
 @pytest.mark.parametrize("is_verified", [False, True])
 @pytest.mark.parametrize("is_token", [False, True])
 def test_the_methods(is_verified: bool, is_token: bool) -> None:
-    allowed = postgresql_roles.allowed_methods(is_verified=is_verified, is_token=is_token)
+    allowed = roles.allowed_methods(is_verified=is_verified, is_token=is_token)
     assert allowed[0] == "scram-sha-256"
     assert ("md5" in allowed) is is_verified
     assert ("password" in allowed) is (is_verified and is_token)

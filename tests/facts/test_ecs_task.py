@@ -12,9 +12,9 @@ from opskit.facts import ecs_task
 from opskit.facts.app_instance import choose
 from opskit.facts.instances import Instances
 from opskit.facts.interface import NotThere, Unknown
-from opskit.instance.ecs_exec import EcsExec
-from opskit.instance.session_manager.commands import Heard
-from opskit.instance.session_manager.framed import Frames
+from opskit.transport.ecs_exec import EcsExec
+from opskit.transport.session_manager.base64_framing import Frames
+from opskit.transport.session_manager.commands import Heard
 from tests import builders as b
 
 ID = "0123456789abcdef0123456789abcdef"

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from opskit import censor, endpoint
+from opskit import endpoint, redaction
 from opskit.ca_bundles import trust_for
 from opskit.checks.catalogue import check_of
+from opskit.checks.fix_verification import prove
 from opskit.checks.interface import Finding, Status
-from opskit.checks.proof import prove
 from opskit.checks.run import run_check
-from opskit.checks.shell import Caller
+from opskit.checks.shell_rendering import Caller
 from opskit.config import Target
-from opskit.engine.postgresql import ENGINE
+from opskit.engine.postgresql.engine import ENGINE
 from opskit.errors import TargetError
 from opskit.facts import database, login, probe
 from opskit.facts.dns import Host, OperatorDns, choose_host
@@ -25,9 +25,9 @@ from opskit.facts.interface import NotThere, RunKey, Unknown
 from opskit.facts.parameters import Credential, Parameters
 from opskit.facts.rds import DbClusters, DbInstances
 from opskit.facts.region import Region
-from opskit.instance.door import Door
-from opskit.instance.probe import Resolution
+from opskit.probe.request import Resolution
 from opskit.secret import Secret
+from opskit.transport.database_connector import Door
 from tests import builders as b
 
 NO_HOSTS = [
@@ -198,7 +198,7 @@ def test_a_password_in_the_endpoints_url_is_a_secret() -> None:
         )  # fmt: skip
     assert "in-the-url-78" not in caught.value.sentence
     read_with_url(value)
-    assert "in-the-url-78" not in censor.censor(f"endpoint was {value}")
+    assert "in-the-url-78" not in redaction.censor(f"endpoint was {value}")
 
 
 def read_with_url(value: str) -> None:

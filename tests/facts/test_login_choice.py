@@ -10,7 +10,7 @@ import pytest
 from opskit.ca_bundles import trust_for
 from opskit.config import Target
 from opskit.engine.interface import LoginFailure
-from opskit.engine.postgresql import ENGINE
+from opskit.engine.postgresql.engine import ENGINE
 from opskit.facts import login
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.dns import Host, OperatorDns
@@ -18,9 +18,9 @@ from opskit.facts.interface import Fact, Known
 from opskit.facts.login import DirectLogin, Login, TunnelLogin
 from opskit.facts.parameters import Credential
 from opskit.facts.probe import InstanceProbe
-from opskit.instance.door import Door
-from opskit.instance.probe import Attempt
+from opskit.probe.request import Attempt
 from opskit.secret import Secret
+from opskit.transport.database_connector import Door
 from tests import builders as b
 from tests.engine.servers import md5, serve
 

@@ -7,15 +7,22 @@ from typing import Any
 
 import pytest
 
-from opskit.facts import app_subnets, balancer, neighbourhood, prefix_lists, routes, rule_ids
+from opskit.facts import (
+    app_subnets,
+    load_balancer,
+    prefix_lists,
+    routes,
+    security_group_rule_ids,
+    vpc_scope,
+)
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.instances import Instances, read
 from opskit.facts.interface import NotThere, Unknown
-from opskit.facts.neighbourhood import NamedInstance, Neighbourhood, Peerings
 from opskit.facts.routes import RouteTables
 from opskit.facts.security_groups import group_of
 from opskit.facts.subnets import acl_of, subnet_of
 from opskit.facts.target_health import TargetHealth, TargetHealths
+from opskit.facts.vpc_scope import NamedInstance, Neighbourhood, Peerings
 from tests import builders as b
 
 NOBODY = b.known(NamedInstance(None))
@@ -61,8 +68,8 @@ def test_active_peers_belong_to_the_neighbourhood() -> None:
     rows = [peering("active", "vpc-1", "vpc-2"), peering("deleted", "vpc-1", "vpc-3"),
             peering("active", "vpc-4", "vpc-5"), peering("active", "vpc-6", "vpc-1")]  # fmt: skip
     fake = Fake(describe_vpc_peering_connections={"VpcPeeringConnections": rows})
-    found = neighbourhood.read_peerings(fake)
-    near = neighbourhood.choose(b.database(), b.known(found), NOBODY)
+    found = vpc_scope.read_peerings(fake)
+    near = vpc_scope.choose(b.database(), b.known(found), NOBODY)
     assert near == Neighbourhood("vpc-1", ("vpc-2", "vpc-6"))
     assert near.filter == [{"Name": "vpc-id", "Values": ["vpc-1", "vpc-2", "vpc-6"]}]
     one = found.between("vpc-2", "vpc-1")
@@ -73,12 +80,12 @@ def test_active_peers_belong_to_the_neighbourhood() -> None:
 
 
 def test_without_the_right_to_see_peerings_the_own_vpc_is_left() -> None:
-    near = neighbourhood.choose(
+    near = vpc_scope.choose(
         b.database(), Unknown("no", ("ec2:DescribeVpcPeeringConnections",)), NOBODY
     )
     assert near == Neighbourhood("vpc-1", ())
     with pytest.raises(NotThere, match="no VPC"):
-        neighbourhood.choose(b.database(vpc_id=""), b.known(Peerings(())), NOBODY)
+        vpc_scope.choose(b.database(vpc_id=""), b.known(Peerings(())), NOBODY)
 
 
 @pytest.mark.parametrize(("name", "field"), [("i-9", "instance-id"), ("web-1", "tag:Name")])
@@ -86,11 +93,11 @@ def test_a_named_instance_is_looked_up_wherever_it_is(name: str, field: str) -> 
     reply = {"Reservations": [{"Instances": [{"VpcId": "vpc-9"}]}]}
     fake = Fake(describe_instances=reply)
     target = b.Target("x", b.NAMES, instance=name)
-    found = neighbourhood.read_named(fake, target)
+    found = vpc_scope.read_named(fake, target)
     assert fake.asked[0][1]["Filters"] == [{"Name": field, "Values": [name]}]
-    near = neighbourhood.choose(b.database(), b.known(Peerings(())), b.known(found))
+    near = vpc_scope.choose(b.database(), b.known(Peerings(())), b.known(found))
     assert near == Neighbourhood("vpc-1", ("vpc-9",))
-    assert neighbourhood.read_named(Fake(), b.Target("x", b.NAMES)).vpc_id is None
+    assert vpc_scope.read_named(Fake(), b.Target("x", b.NAMES)).vpc_id is None
 
 
 def test_route_tables_with_every_kind_of_target() -> None:
@@ -221,7 +228,7 @@ def test_rule_ids_are_found_by_what_the_rule_says() -> None:
     ]  # fmt: skip
     fake = Fake(describe_security_group_rules={"SecurityGroupRules": rows})
     app: AppInstance = b.linkbox()[AppInstance].value  # type: ignore[union-attr]
-    found = rule_ids.read(fake, b.database(), b.known(app))
+    found = security_group_rule_ids.read(fake, b.database(), b.known(app))
     assert fake.asked[0][1]["Filters"][0]["Values"] == ["sg-db", "sg-web"]
     assert found.find("sg-db", False, b.rule(5432, "sg-web"), "sg-web") == "sgr-1"
     assert found.find("sg-web", True, b.ALL_OUT, "0.0.0.0/0") == "sgr-2"
@@ -256,8 +263,8 @@ def test_the_balancer_of_the_apps_target_group() -> None:
         describe_listeners={"Listeners": [{"Port": 443}, {"Port": 80}, {"Port": 443}]},
     )
     targets = TargetHealths((TargetHealth(b.TARGETS, "healthy", "", ""),))
-    found = balancer.read(fake, targets)
+    found = load_balancer.read(fake, targets)
     assert (found.listener_ports, found.is_internal) == ((80, 443), False)
     assert found.subnet_ids == ("subnet-1", "subnet-2")
     with pytest.raises(NotThere, match="no load balancer"):
-        balancer.read(fake, TargetHealths(()))
+        load_balancer.read(fake, TargetHealths(()))

@@ -21,8 +21,8 @@ from opskit.facts.login import Login
 from opskit.facts.parameters import Parameters
 from opskit.facts.probe import _by_plain_name
 from opskit.facts.region import Region
-from opskit.instance.probe import ProbeResult, Read
 from opskit.parameter_reference import parse
+from opskit.probe.request import ProbeResult, Read
 from tests import builders as b
 
 ACCOUNT = "arn:aws:ssm:us-east-1:123456789012:parameter"

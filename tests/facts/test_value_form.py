@@ -7,11 +7,11 @@ import json
 import pytest
 
 from opskit.aws import Aws
-from opskit.censor import OWN_WORDS, censor
 from opskit.config import Target
 from opskit.facts import parameters
 from opskit.facts.interface import RunKey
 from opskit.facts.value_form import flaws, form_of, readings, trimmed, unsuitable
+from opskit.redaction import OWN_WORDS, censor
 from opskit.secret import Secret
 from tests import builders as b
 

@@ -11,10 +11,10 @@ from opskit.facts.policies import PolicyText
 from opskit.policy.difference import WantedAccess, first_deny, refused, universe, unwanted_changes
 from opskit.policy.document import parse
 from opskit.policy.evaluate import Policies
-from opskit.policy.guards import guards
 from opskit.policy.limits import free_name, has_room, size
 from opskit.policy.request import Context, Principal, Request
 from opskit.policy.rewrite import allow, document, free_sid, split_deny, with_statements
+from opskit.policy.unmet_conditions import guards
 from tests.policy.cases import ACCOUNT, BASE, KEY, PASSWORD, ROLE, SESSION
 
 READ = ("ssm:GetParameter", "ssm:GetParameters")

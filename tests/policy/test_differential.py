@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from opskit.policy.evaluate import Word, decide
 from tests.policy.cases import ACCOUNT, KEY, PASSWORD, ROLE, ROOT, SESSION, Case
 from tests.policy.test_evaluate import policies_of, request_of
-from tests.sandbox.test_evaluate import decided
+from tests.sandbox.test_iam_evaluator import decided
 
 ACTIONS = (
     "ssm:GetParameter",

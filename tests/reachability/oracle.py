@@ -377,14 +377,14 @@ def _leads(case: Case, route: dict[str, Any]) -> bool:
 
 def why_impossible() -> str | None:
     """Why this machine cannot ask packets; None when it can."""
-    from opskit.sandbox import box
+    from opskit.sandbox.network import namespaces
 
-    return box.why_impossible()
+    return namespaces.why_impossible()
 
 
 def measure(cases: Sequence[Case], *, timeout_s: float = 0.5) -> list[bool]:
     """Whether each connection is answered, by an accept or by a refusal, as packets have it."""
-    from opskit.sandbox.box import SYSTEM_PATH
+    from opskit.sandbox.network.namespaces import SYSTEM_PATH
 
     command = ["unshare", "--user", "--map-root-user", "--net", "--mount", "--pid", "--fork",
                "--kill-child", "--mount-proc", "--", sys.executable, __file__, str(timeout_s)]  # fmt: skip

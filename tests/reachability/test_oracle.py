@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from opskit.facts.neighbourhood import Peerings, peering_of
 from opskit.facts.prefix_lists import PrefixLists
 from opskit.facts.routes import RouteTables, table_of
 from opskit.facts.security_groups import Permission, SecurityGroups, group_of
 from opskit.facts.subnets import NetworkAcls, Subnet, acl_of
+from opskit.facts.vpc_scope import Peerings, peering_of
 from opskit.reachability import network_acl, path, route
 from opskit.reachability.path import End, Kind, Network, Outcome, Path, Reason, trace
 from tests.pace import scaled

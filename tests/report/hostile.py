@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Any
 
-from opskit.visible import OWN_STYLES
+from opskit.escaping import OWN_STYLES
 
 FORGED = "FORGED"
 HOSTILE = (

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from opskit.checks.derived import derive_all
+from opskit.analysis import derive_all
 from opskit.checks.fix import LocalCommand
 from opskit.diagnosis import Diagnosis
 from opskit.errors import AwsError
@@ -16,8 +16,8 @@ from opskit.facts.gather import unknown_from
 from opskit.facts.interface import Unknown
 from opskit.facts.security_groups import SecurityGroups
 from opskit.facts.snapshot import Snapshot
-from opskit.report import json as json_report
-from opskit.report import text as text_report
+from opskit.report import diagnosis_json as json_report
+from opskit.report import diagnosis_text as text_report
 from opskit.report.interface import Style
 from tests import builders as b
 from tests.report.hostile import HOSTILE, poisoned, poisoned_everywhere, problems

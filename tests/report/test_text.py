@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from opskit.checks.catalogue import chain
+from opskit.checks.fix_verification import prove
 from opskit.checks.interface import Judged
-from opskit.checks.proof import prove
 from opskit.checks.run import run_check
-from opskit.checks.shell import Caller
+from opskit.checks.shell_rendering import Caller
 from opskit.diagnosis import Diagnosis, Place, order_causes, verdict_of, ways_of
 from opskit.facts.snapshot import Snapshot
+from opskit.report.diagnosis_text import render
 from opskit.report.interface import Style
-from opskit.report.text import render
 from tests import builders as b
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import NamedTuple
 
-from opskit.rotation.decide import (
+from opskit.rotation.protocol.state_machine import (
     LOCKED_OUT,
     REPAIRABLE,
     UNHEALTHY,

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from opskit.sandbox import client, world
+from opskit.sandbox import lifecycle, topology
 from tests import warm
 from tests.conftest import LIMIT_S, Operator
 
@@ -154,7 +154,7 @@ class Scene:
         self, word: str, *names: str, rows: tuple[dict[str, Any], ...] = ()
     ) -> dict[str, Any]:
         """An order to the sandbox."""
-        return client.order(self.operator.running, word, names, rows)
+        return lifecycle.order(self.operator.running, word, names, rows)
 
     def wait_held(self, run: Run, limit_s: float = LIMIT_S) -> bool:
         """Wait until a call is held; False when the process ends without one."""
@@ -184,7 +184,7 @@ class Scene:
         running = self.operator.running
         helper = _helpers.get(running.directory)
         if helper is None:
-            here = f"http://{world.RESOLVER_ADDRESS}:{world.API_PORT}"
+            here = f"http://{topology.RESOLVER_ADDRESS}:{topology.API_PORT}"
             url = running.api_url if running.dns_server else here
             helper = _helpers[running.directory] = subprocess.Popen(
                 running.command(["python", "-c", HELPER, url], host="app"),

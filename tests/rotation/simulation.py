@@ -19,14 +19,14 @@ from typing import Any
 from opskit.config import Target
 from opskit.engine.interface import LoginFailure, LoginResult
 from opskit.errors import AwsError, OpskitError
-from opskit.rotation.decide import LOCKED_OUT, REPAIRABLE, Direction
-from opskit.rotation.fence import Fence
-from opskit.rotation.interface import Login, Opening, Published
-from opskit.rotation.plan import Overtaken, Plan
-from opskit.rotation.preflight import check_previous
-from opskit.rotation.restart import Batch, Restarted, read
+from opskit.rotation.planning.plan import Overtaken, Plan
+from opskit.rotation.planning.preflight import check_previous
+from opskit.rotation.protocol.fence import Fence
+from opskit.rotation.protocol.interface import Login, Opening, Published
+from opskit.rotation.protocol.services import Ending
+from opskit.rotation.protocol.state_machine import LOCKED_OUT, REPAIRABLE, Direction
 from opskit.rotation.service import Service
-from opskit.rotation.world import Ending
+from opskit.rotation.steps.restart import Batch, Restarted, read
 from opskit.secret import Secret
 
 NAME = "/linkbox/db-password"

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opskit.rotation.password import (
+from opskit.rotation.planning.password import (
     ALPHABET,
     SHORTEST,
     generate,

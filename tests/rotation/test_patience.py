@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from opskit.engine.interface import LoginFailure, LoginResult
-from opskit.rotation.decide import OVERWRITTEN, Direction, Outcome, Runner, Which
-from opskit.rotation.fence import Fence, TooOld
-from opskit.rotation.parameter import Seen
-from opskit.rotation.runner import Rotation
-from opskit.rotation.world import Ending, World
+from opskit.rotation.protocol.fence import Fence, TooOld
+from opskit.rotation.protocol.runner import Rotation
+from opskit.rotation.protocol.services import Ending, World
+from opskit.rotation.protocol.state_machine import OVERWRITTEN, Direction, Outcome, Runner, Which
+from opskit.rotation.steps.parameter import Seen
 from opskit.secret import Secret
 from tests.rotation.test_readers import Journal, Strategy
 from tests.rotation.test_records import OLD, opening

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from opskit import engine
-from opskit.checks.derived import derive_all
+from opskit.analysis import derive_all
 from opskit.config import Target
 from opskit.engine.interface import LoginFailure, LoginResult, RoleFacts
 from opskit.errors import Incomplete, UsageError
@@ -21,14 +21,14 @@ from opskit.facts.interface import Unknown
 from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbCluster
-from opskit.instance.probe import Health
-from opskit.policy.operator import OperatorAccess
-from opskit.rotation.elsewhere import Proxy, ProxySecret
-from opskit.rotation.interface import Login
-from opskit.rotation.journal import Entry, Record
-from opskit.rotation.plan import Plan, Wishes
-from opskit.rotation.preflight import make_plan
-from opskit.rotation.surroundings import Surroundings
+from opskit.policy.operator_access import OperatorAccess
+from opskit.probe.request import Health
+from opskit.rotation.planning.context import Surroundings
+from opskit.rotation.planning.external_references import Proxy, ProxySecret
+from opskit.rotation.planning.plan import Plan, Wishes
+from opskit.rotation.planning.preflight import make_plan
+from opskit.rotation.protocol.interface import Login
+from opskit.rotation.protocol.journal import Entry, Record
 from opskit.secret import Secret
 from tests import builders as b
 

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from opskit.engine.interface import LoginFailure, LoginResult
-from opskit.rotation.decide import Direction, Outcome, Runner, Which
-from opskit.rotation.fence import Fence
-from opskit.rotation.interface import Control
-from opskit.rotation.journal import Entry, Record
-from opskit.rotation.parameter import Seen
-from opskit.rotation.runner import Rotation
-from opskit.rotation.world import World
+from opskit.rotation.protocol.fence import Fence
+from opskit.rotation.protocol.interface import Control
+from opskit.rotation.protocol.journal import Entry, Record
+from opskit.rotation.protocol.runner import Rotation
+from opskit.rotation.protocol.services import World
+from opskit.rotation.protocol.state_machine import Direction, Outcome, Runner, Which
+from opskit.rotation.steps.parameter import Seen
 from opskit.secret import Secret
 from tests.rotation.test_records import NEW, opening
 

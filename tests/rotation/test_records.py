@@ -11,14 +11,14 @@ import pytest
 from opskit.aws import CLOCK_CODE, Aws, translate
 from opskit.config import Target
 from opskit.errors import AwsError, Incomplete, TargetError
-from opskit.facts import open_rotation
-from opskit.rotation import journal as journals
-from opskit.rotation.decide import Direction, Outcome, Which
-from opskit.rotation.fence import Fence, TooOld
-from opskit.rotation.interface import Login, Opening, Published
-from opskit.rotation.journal import Journal, parse_opening, write_opening
-from opskit.rotation.known import KnownLogins
-from opskit.rotation.parameter import Parameters, describe_writer
+from opskit.facts import unfinished_rotation
+from opskit.rotation.credential_history import KnownLogins
+from opskit.rotation.protocol import journal as journals
+from opskit.rotation.protocol.fence import Fence, TooOld
+from opskit.rotation.protocol.interface import Login, Opening, Published
+from opskit.rotation.protocol.journal import Journal, parse_opening, write_opening
+from opskit.rotation.protocol.state_machine import Direction, Outcome, Which
+from opskit.rotation.steps.parameter import Parameters, describe_writer
 from opskit.secret import Secret
 
 NAME = "/linkbox/db-password"
@@ -93,13 +93,13 @@ def test_the_journal_of_a_parameter_below_is_another(
     below.open(1, opening())
     assert journal.latest().number == 0
     target = Target("linkbox", {"password": NAME})
-    assert open_rotation.read(aws.client("ssm"), target).number == 0
+    assert unfinished_rotation.read(aws.client("ssm"), target).number == 0
     journal.open(1, opening())
-    assert open_rotation.read(aws.client("ssm"), target).number == 1
+    assert unfinished_rotation.read(aws.client("ssm"), target).number == 1
     journal.write(1, "slot-2", {"kind": "join"})
-    assert open_rotation.read(aws.client("ssm"), target).number == 1
+    assert unfinished_rotation.read(aws.client("ssm"), target).number == 1
     journal.write(1, "done", {"direction": "forward"})
-    assert open_rotation.read(aws.client("ssm"), target).number == 0
+    assert unfinished_rotation.read(aws.client("ssm"), target).number == 0
 
 
 def test_ones_own_record_after_a_lost_reply_is_ones_own(journal: Journal) -> None:

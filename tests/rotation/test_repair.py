@@ -16,15 +16,15 @@ from opskit.errors import AwsError, Incomplete
 from opskit.facts.policies import PolicyText
 from opskit.facts.rds import DbCluster
 from opskit.facts.value_form import readings
-from opskit.rotation.decide import Outcome
-from opskit.rotation.fence import Fence
-from opskit.rotation.interface import Changed, Control, Login
-from opskit.rotation.journal import Journal
-from opskit.rotation.known import KnownLogins
-from opskit.rotation.parameter_key import DEFAULT, choose_key, keys_allowed, keys_beside
+from opskit.rotation.credential_history import KnownLogins
+from opskit.rotation.planning.context import MISSING, Surroundings, look_around
+from opskit.rotation.protocol.fence import Fence
+from opskit.rotation.protocol.interface import Changed, Control, Login
+from opskit.rotation.protocol.journal import Journal
+from opskit.rotation.protocol.state_machine import Outcome
 from opskit.rotation.repair import MOST_TRIES, Repair, new_login, propose, propose_supplied
 from opskit.rotation.repair_changes import Changes, apply_repair, changes_of
-from opskit.rotation.surroundings import MISSING, Surroundings, look_around
+from opskit.rotation.steps.parameter_key import DEFAULT, choose_key, keys_allowed, keys_beside
 from opskit.secret import Secret
 from tests import builders as b
 from tests.rotation.test_preflight import around as context
@@ -368,7 +368,9 @@ def test_a_doubted_database_is_not_touched(monkeypatch: pytest.MonkeyPatch, aws:
     doubted = replace(
         b.database(), doubt="linkbox-db only shares its names with the app's database"
     )
-    monkeypatch.setattr("opskit.rotation.surroundings.gather", lambda *_, **__: b.snapshot(doubted))
+    monkeypatch.setattr(
+        "opskit.rotation.planning.context.gather", lambda *_, **__: b.snapshot(doubted)
+    )
     target = Target("linkbox", b.NAMES, "/linkbox")
     with pytest.raises(Incomplete, match="only shares its names") as caught:
         look_around(target, aws, "us-east-1", may_be_missing=True)

@@ -9,10 +9,9 @@ import pytest
 
 from opskit.errors import Incomplete, Refused, UsageError
 from opskit.facts.app_instance import AppInstance
-from opskit.instance.interface import CommandResult
-from opskit.instance.probe import Container, Setting
-from opskit.rotation import batches
-from opskit.rotation.restart import (
+from opskit.probe.request import Container, Setting
+from opskit.rotation.planning import restart_targets
+from opskit.rotation.steps.restart import (
     Batch,
     Containers,
     EcsServices,
@@ -20,6 +19,7 @@ from opskit.rotation.restart import (
     read,
     write,
 )
+from opskit.transport.interface import CommandResult
 from tests import builders as b
 from tests.conftest import Operator
 from tests.rotation.scene import Scene
@@ -171,16 +171,20 @@ def look(deployments: int, running: int, state: str = "COMPLETED") -> dict[str, 
 
 def test_a_service_is_deployed_when_one_deployment_is_left() -> None:
     ecs = Ecs(look(2, 2, "IN_PROGRESS"), look(2, 2), look(1, 1), look(1, 2))
-    assert EcsServices(ecs, ecs, sleep=lambda _: None).restart(batches.ecs("ecs:c/s")).is_healthy
+    assert (
+        EcsServices(ecs, ecs, sleep=lambda _: None)
+        .restart(restart_targets.ecs("ecs:c/s"))
+        .is_healthy
+    )
     assert ecs.forced == [{"cluster": "c", "service": "s", "forceNewDeployment": True}]
 
 
 def test_a_deployment_that_fails_or_is_not_there() -> None:
     failing = Ecs(look(2, 1, "FAILED"))
-    done = EcsServices(failing, failing, sleep=lambda _: None).restart(batches.ecs("ecs:s"))
+    done = EcsServices(failing, failing, sleep=lambda _: None).restart(restart_targets.ecs("ecs:s"))
     assert "tasks fail" in done.why
     assert (
-        EcsServices(Ecs(), Ecs(), sleep=lambda _: None).restart(batches.ecs("ecs:s")).why
+        EcsServices(Ecs(), Ecs(), sleep=lambda _: None).restart(restart_targets.ecs("ecs:s")).why
         == "the service is not there"
     )
 
@@ -190,7 +194,7 @@ def held() -> str:
 
 
 def choose(*wishes: str, fingerprint: str | None = None) -> list[str]:
-    found = batches.choose(
+    found = restart_targets.choose(
         wishes, b.linkbox()[AppInstance].value.instance  ,  b.probe(), held() if fingerprint is None else fingerprint,
         lambda name: [f"{name}-1", f"{name}-2"],
     )  # fmt: skip

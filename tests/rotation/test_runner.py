@@ -8,14 +8,21 @@ from typing import Any
 import pytest
 
 from opskit.engine.interface import LoginFailure, LoginResult
-from opskit.rotation.decide import LOCKED_OUT, OVERWRITTEN, UNHEALTHY, Direction, Runner, Which
-from opskit.rotation.fence import Fence
-from opskit.rotation.interface import Login
-from opskit.rotation.journal import Entry
-from opskit.rotation.parameter import Seen
-from opskit.rotation.restart import Batch, Restarted
-from opskit.rotation.runner import Rotation
-from opskit.rotation.world import Ending, World
+from opskit.rotation.protocol.fence import Fence
+from opskit.rotation.protocol.interface import Login
+from opskit.rotation.protocol.journal import Entry
+from opskit.rotation.protocol.runner import Rotation
+from opskit.rotation.protocol.services import Ending, World
+from opskit.rotation.protocol.state_machine import (
+    LOCKED_OUT,
+    OVERWRITTEN,
+    UNHEALTHY,
+    Direction,
+    Runner,
+    Which,
+)
+from opskit.rotation.steps.parameter import Seen
+from opskit.rotation.steps.restart import Batch, Restarted
 from opskit.secret import Secret
 from tests.rotation.test_readers import NOW, Journal, Strategy
 from tests.rotation.test_records import NEW, OLD, opening
@@ -134,8 +141,8 @@ class Refuses(Sql):
     """Does not give the old password back."""
 
     def change(self, *_: object) -> Any:
-        from opskit.rotation.decide import Outcome
-        from opskit.rotation.interface import Changed
+        from opskit.rotation.protocol.interface import Changed
+        from opskit.rotation.protocol.state_machine import Outcome
 
         return Changed(Outcome.REFUSED)
 

@@ -8,8 +8,8 @@ from collections import Counter
 
 import pytest
 
-from opskit.rotation import runner
-from opskit.rotation.decide import Direction
+from opskit.rotation.protocol import runner
+from opskit.rotation.protocol.state_machine import Direction
 from tests.rotation.simulation import (
     BATCHES,
     FOREIGN,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from opskit.sandbox import client, world
+from opskit.sandbox import lifecycle, topology
 from tests.conftest import LIMIT_S, Operator
 from tests.rotation.scene import Scene
 from tests.rotation.test_crashes import held
@@ -97,7 +97,7 @@ class Place:
     def database(self) -> tuple[str, str]:
         """Host and port, as the instance reaches it."""
         rows = json.loads(self.aws("rds", "describe-db-instances", "--output", "json"))
-        found = next(r for r in rows["DBInstances"] if r["DBName"] == world.DATABASE_NAME)
+        found = next(r for r in rows["DBInstances"] if r["DBName"] == topology.DATABASE_NAME)
         return found["Endpoint"]["Address"], str(found["Endpoint"]["Port"])
 
     def sql(self, text: str, password: str, user: str = "linkbox") -> str:
@@ -140,7 +140,7 @@ class Place:
         url = (
             running.api_url
             if running.dns_server
-            else f"http://{world.RESOLVER_ADDRESS}:{world.API_PORT}"
+            else f"http://{topology.RESOLVER_ADDRESS}:{topology.API_PORT}"
         )
         with self.on_instance(CLIENT, url, *self.database, ",".join(names)) as process:
             assert process.stdout is not None
@@ -158,7 +158,7 @@ class Place:
 @contextmanager
 def new_place() -> Iterator[Place]:
     """A sandbox in which the app uses a role of its own."""
-    with client.temporary(0) as running:
+    with lifecycle.temporary(0) as running:
         found = Place(Scene(Operator(running)))
         master = found.value("/linkbox/db-password")
         found.put(ADMIN, json.dumps({"username": "linkbox", "password": master}), "SecureString")
@@ -317,7 +317,7 @@ def test_one_parameter_has_none(fresh: Place, rotations: int) -> None:
     combine = ("opskit", "rotate-password", "combine", PAIR, "--prefix", "/linkbox", "--yes")
     done = fresh.scene.operator.run(*combine)
     assert done.returncode == 0, done.stdout + done.stderr
-    second = world.APP_PORT + 1
+    second = topology.APP_PORT + 1
     fresh.shell(
         f"cd {fresh.scene.operator.running.project} && echo CREDENTIALS_PARAMETER={PAIR} >>.env && "
         f"sed 's/^PORT=.*/PORT={second}/' .env >.env2 && "

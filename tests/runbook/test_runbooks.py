@@ -8,7 +8,7 @@ from opskit.checks.catalogue import CODES
 from opskit.errors import UsageError
 from opskit.runbook.catalogue import all_runbooks, find, for_code
 from opskit.runbook.parse import Block, blocks, lint
-from opskit.sandbox import client, world
+from opskit.sandbox import lifecycle, topology
 from opskit.sandbox.faults import FAULTS
 from tests.conftest import Operator
 
@@ -64,7 +64,7 @@ def test_following_it_heals(
     if FAULTS[fault].needs_packets:
         operator.need_packets()
     operator.wait_for(0)
-    client.order(operator.running, "break", [fault])
+    lifecycle.order(operator.running, "break", [fault])
     found = blocks(find(name).text)
     reads = [b for b in found if b.kind == "sh read" and b.heading != "Verify"]
     changes = [b for b in found if b.heading == "Fix" and b.kind == "sh change"]
@@ -79,13 +79,13 @@ def test_following_it_heals(
 
 def test_the_laptop_runbook_starts_the_container(operator: Operator) -> None:
     operator.wait_for(0)
-    client.order(operator.running, "break", ["container-stopped"])
+    lifecycle.order(operator.running, "break", ["container-stopped"])
     start = [b for b in blocks(find("local-connection-refused").text) if b.kind == "sh change"][-1]
     done = operator.run(
         *("aws", "ssm", "send-command", "--instance-ids", operator.running.ids["instance"]),
         *("--document-name", "AWS-RunShellScript", "--parameters", f"commands={start.text}"),
     )
-    assert world.CONTAINER in start.text
+    assert topology.CONTAINER in start.text
     assert done.returncode == 0, done.stderr
     _, status = operator.wait_for(0)
     assert status == 0

@@ -23,11 +23,12 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as Keys
 
-from opskit.sandbox import client, daemon, hosts
+from opskit.sandbox import daemon, lifecycle
 from opskit.sandbox.aws import signature
 from opskit.sandbox.aws.credentials import INTERNAL, Credentials, Refused
 from opskit.sandbox.aws.metadata import Metadata
-from opskit.sandbox.client import Running
+from opskit.sandbox.lifecycle import Running
+from opskit.sandbox.network import allowed_hosts
 from tests.conftest import Operator
 
 SEND = """
@@ -47,7 +48,7 @@ WHO = "Action=GetCallerIdentity&Version=2011-06-15"
 
 @pytest.fixture(scope="module")
 def on_loopback() -> Iterator[Operator]:
-    with client.temporary(0, "loopback") as running:
+    with lifecycle.temporary(0, "loopback") as running:
         yield Operator(running)
 
 
@@ -130,7 +131,7 @@ def test_a_command_is_not_run_for_a_wrong_secret(inside: Operator, tmp_path: Pat
     send = ("aws", "ssm", "send-command", *words, *command, text)
     assert inside.run(*send, AWS_SECRET_ACCESS_KEY="x").returncode != 0
     assert inside.run("aws", "--no-sign-request", *send[1:]).returncode != 0
-    assert client.order(inside.running, "status")["commands"] == 0
+    assert lifecycle.order(inside.running, "status")["commands"] == 0
     assert not (tmp_path / "run").exists()
 
 
@@ -290,7 +291,7 @@ def test_a_sandboxs_keys_are_its_own_and_on_no_command_line(
         except OSError:
             continue
         assert running.secret_key.encode() not in line
-    path = client.state_directory() / f"{running.name}.json"
+    path = lifecycle.state_directory() / f"{running.name}.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
@@ -299,21 +300,21 @@ def test_a_record_that_others_could_have_written_is_not_read(
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     running = replace(on_loopback.running, name="one")
-    client._write(running)
-    assert client.find("one") == running
-    path = client.state_directory() / "one.json"
+    lifecycle._write(running)
+    assert lifecycle.find("one") == running
+    path = lifecycle.state_directory() / "one.json"
     assert [p.name for p in path.parent.iterdir()] == ["one.json"]
     path.chmod(0o666)
-    assert client.find("one") is None
+    assert lifecycle.find("one") is None
     path.unlink()
     other = tmp_path / "other"
     other.write_text(json.dumps(asdict(running)))
     other.chmod(0o600)
     path.symlink_to(other)
-    assert client.find("one") is None
+    assert lifecycle.find("one") is None
     # Written again, it replaces the link and leaves its destination alone.
     before = other.read_text()
-    client._write(replace(running, pid=1))
+    lifecycle._write(replace(running, pid=1))
     assert (path.is_symlink(), other.read_text() == before) == (False, True)
 
 
@@ -405,8 +406,8 @@ def test_metadata_tokens_are_checked() -> None:
     ],
 )
 def test_hosts(host: str | None, origin: str | None, status: int) -> None:
-    allowed = [hosts.authority("127.0.0.1", 80), "name.example"]
-    assert hosts.refusal(host, origin, allowed) == status
+    allowed = [allowed_hosts.authority("127.0.0.1", 80), "name.example"]
+    assert allowed_hosts.refusal(host, origin, allowed) == status
 
 
 def _request(keys: Any, url: str, method: str = "GET", body: bytes = b"") -> signature.Request:
@@ -446,7 +447,7 @@ def test_the_signatures_of_botocore_are_valid(path: str, body: bytes) -> None:
 
 
 def test_a_body_that_is_too_long_is_not_read() -> None:
-    from opskit.sandbox.aws.front import MOST_BODY, Front
+    from opskit.sandbox.aws.wsgi_app import MOST_BODY, Front
 
     front, seen = Front.__new__(Front), list[str]()
     for length in (str(MOST_BODY + 1), "-1", "x", "²"):

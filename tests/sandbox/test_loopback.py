@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from opskit.errors import Incomplete
-from opskit.sandbox import client, loopback
+from opskit.sandbox import lifecycle, loopback
 from opskit.sandbox.daemon import NOBODY
 from opskit.sandbox.postgres import Postgres, binaries
 from tests.conftest import LIMIT_S, Operator
@@ -38,7 +38,7 @@ def test_the_database_runs_from_where_only_we_may_look(
     (shut / "postgresql").symlink_to(binaries().parent)
     monkeypatch.setenv("OPSKIT_SANDBOX_PG_BIN", str(shut / "postgresql" / binaries().name))
     owner = NOBODY if os.geteuid() == 0 else None
-    base = client._base("loopback")
+    base = lifecycle._base("loopback")
     with tempfile.TemporaryDirectory(prefix="opskit-sandbox-", dir=base) as directory:
         server = Postgres(Path(directory) / "pg", list, "127.0.0.1", loopback.free_port(), owner)
         server.prepare()
@@ -55,27 +55,27 @@ def test_a_place_that_shuts_out_others_is_none_for_a_server_of_root(
     tmp_path.chmod(0o700)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert client._base("loopback") in ("/tmp", "/var/tmp")
-    assert client._base("packets") == str(tmp_path)
+    assert lifecycle._base("loopback") in ("/tmp", "/var/tmp")
+    assert lifecycle._base("packets") == str(tmp_path)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert client._base("loopback") == str(tmp_path)
+    assert lifecycle._base("loopback") == str(tmp_path)
 
 
 @pytest.mark.sandbox
 def test_on_loopback(capsys: pytest.CaptureFixture[str]) -> None:
-    with client.temporary(0, "loopback") as running:
+    with lifecycle.temporary(0, "loopback") as running:
         assert "cannot imitate security groups" in capsys.readouterr().err
         operator = Operator(running)
         found, status = operator.wait_for(0)
         assert status == 0, found["root_causes"]
-        client.order(running, "break", ["password-mismatch"])
+        lifecycle.order(running, "break", ["password-mismatch"])
         found, status = operator.diagnose()
         assert [c["code"] for c in found["root_causes"]] == ["AUT001"]
         operator.paste(found["root_causes"][0])
         found, status = operator.wait_for(0)
         assert status == 0, found["root_causes"]
         with pytest.raises(Incomplete, match="without namespaces"):
-            client.order(running, "break", ["ingress-removed"])
+            lifecycle.order(running, "break", ["ingress-removed"])
         assert of(running.directory)
     limit = time.monotonic() + LIMIT_S
     while of(running.directory) and time.monotonic() < limit:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from opskit.sandbox import client, world
+from opskit.sandbox import lifecycle, topology
 from tests.conftest import LIMIT_S, Operator, StrayPacket
 
 OPSKIT = [sys.executable, "-m", "opskit"]
-CONNECT = f"timeout 1 bash -c 'exec 3<>/dev/tcp/{world.DATABASE_ADDRESS}/5432'"
+CONNECT = f"timeout 1 bash -c 'exec 3<>/dev/tcp/{topology.DATABASE_ADDRESS}/5432'"
 
 
 def on_instance(operator: Operator, command: str) -> str:
@@ -48,7 +48,7 @@ def on_instance(operator: Operator, command: str) -> str:
 def test_the_tests_cannot_reach_the_database_from_outside() -> None:
     # Refused before any packet: on the host's own network 10.0.5.10 may be somebody's server.
     with pytest.raises(StrayPacket), socket.socket() as attempt:
-        attempt.connect((world.DATABASE_ADDRESS, 5432))
+        attempt.connect((topology.DATABASE_ADDRESS, 5432))
 
 
 def test_the_operator_has_no_way_to_the_database_nor_out(operator: Operator) -> None:
@@ -59,7 +59,7 @@ def test_the_operator_has_no_way_to_the_database_nor_out(operator: Operator) -> 
         "    try: socket.create_connection((host, 5432), 0.5).close(); print('connected')\n"
         "    except OSError as e: print(type(e).__name__, e.errno)\n"
     )
-    done = operator.run("python", "-c", program, world.DATABASE_ADDRESS, "192.0.2.1")
+    done = operator.run("python", "-c", program, topology.DATABASE_ADDRESS, "192.0.2.1")
     timed_out, unreachable = done.stdout.splitlines()
     assert timed_out.startswith("TimeoutError")
     assert unreachable == "OSError 101"
@@ -68,7 +68,7 @@ def test_the_operator_has_no_way_to_the_database_nor_out(operator: Operator) -> 
 def test_packets_follow_a_change_within_a_second(operator: Operator) -> None:
     operator.need_packets()
     assert on_instance(operator, CONNECT) == "Success"
-    client.order(operator.running, "break", ["ingress-removed"])
+    lifecycle.order(operator.running, "break", ["ingress-removed"])
     assert on_instance(operator, CONNECT) == "Failed"
     rule = (
         "--group-id",
@@ -125,8 +125,8 @@ def test_streams_and_status_pass_through_and_nothing_is_left() -> None:
     assert (done.stdout, done.returncode) == ("from stdin", 42)
     name = done.stderr.strip()
     assert name.startswith("run-")
-    assert client.find(name) is None
-    assert not (client.state_directory() / f"{name}.json").exists()
+    assert lifecycle.find(name) is None
+    assert not (lifecycle.state_directory() / f"{name}.json").exists()
 
 
 @pytest.mark.sandbox
@@ -139,13 +139,13 @@ def test_nothing_survives_a_kill() -> None:
     )
     assert process.stdout is not None
     name = process.stdout.readline().strip()
-    running = client.find(name)
+    running = lifecycle.find(name)
     assert running is not None
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     process.stdout.close()
     limit = time.monotonic() + LIMIT_S
-    note = client.state_directory() / f"{name}.json"
+    note = lifecycle.state_directory() / f"{name}.json"
     while (running.is_alive or note.exists()) and time.monotonic() < limit:
         time.sleep(0.05)
     assert not running.is_alive

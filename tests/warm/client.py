@@ -23,7 +23,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from opskit.sandbox.client import Running
+from opskit.sandbox.lifecycle import Running
 
 HERE = Path(__file__).parent
 AWS_MAIN = str(

@@ -32,7 +32,7 @@ from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.target_health import TargetHealth, TargetHealths
-from opskit.instance.probe import Health
+from opskit.probe.request import Health
 
 explains: tuple[str, ...] = ()
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from opskit.checks.fix import Advice, Remedy
 from opskit.checks.fix_commands import restart_commands
 from opskit.checks.interface import Finding, failed, observed, passed, reported
-from opskit.checks.value_fix import put_values, sql_name
+from opskit.checks.parameter_value_fixes import put_values, sql_name
 from opskit.engine.interface import LoginFailure
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database

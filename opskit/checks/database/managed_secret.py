@@ -14,7 +14,7 @@ from __future__ import annotations
 from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.fix_commands import restart_commands
 from opskit.checks.interface import Finding, failed, observed, passed, reported, warned
-from opskit.checks.value_fix import REPAIR, selected
+from opskit.checks.parameter_value_fixes import REPAIR, selected
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known

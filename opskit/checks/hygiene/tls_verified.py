@@ -14,7 +14,7 @@ from opskit.checks.fix import Advice
 from opskit.checks.fix_commands import RDS_BUNDLE
 from opskit.checks.interface import Finding, observed, passed, skipped, warned
 from opskit.facts.probe import InstanceProbe
-from opskit.instance.probe import Container, Setting
+from opskit.probe.request import Container, Setting
 
 UNVERIFIED = ("prefer", "require", "no-verify")
 

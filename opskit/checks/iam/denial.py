@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from opskit.checks.iam.standing import Stand
+from opskit.checks.iam.effective_permissions import Stand
 from opskit.checks.interface import Basis
 from opskit.policy.difference import WantedAccess
-from opskit.policy.nearest import Miss
+from opskit.policy.explanation import Miss
 
 POLICY_TYPES = (
     "session policy",

@@ -13,13 +13,13 @@ Not the fix: storing the password as a plain String.
 
 from __future__ import annotations
 
-from opskit.checks.iam.bench import Bench
-from opskit.checks.iam.standing import Standing
-from opskit.checks.iam.verdict import verdict
+from opskit.checks.iam.effective_permissions import Standing
+from opskit.checks.iam.fix_context import Bench
+from opskit.checks.iam.permission_check import verdict
 from opskit.checks.interface import Finding
 from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Fact
-from opskit.policy.nearest import Denial
+from opskit.policy.explanation import Denial
 
 explains = ("auth", "app")
 is_essential = True

@@ -11,8 +11,8 @@ Not the fix: believing the simulator: a simulated allow never outweighs an obser
 from __future__ import annotations
 
 from opskit.checks.fix import Advice
-from opskit.checks.iam.standing import Stand, Standing
-from opskit.checks.iam.verdict import name_of
+from opskit.checks.iam.effective_permissions import Stand, Standing
+from opskit.checks.iam.permission_check import name_of
 from opskit.checks.interface import Finding, passed, undecided, warned
 from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Fact

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from opskit.checks.after import apply_to
 from opskit.checks.fix import Advice, AwsCall, Danger, Fix, Remedy
 from opskit.checks.fix_commands import call
+from opskit.checks.fix_effects import apply_to
 from opskit.facts.subnets import AclEntry, NetworkAcl, NetworkAcls
 from opskit.reachability.addresses import Interval, holds, prefix_length
 from opskit.reachability.difference import AclChange, acl_changes

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from opskit.checks.interface import Finding
 from opskit.checks.network.fixes import ACLS
-from opskit.checks.network.passage import verdict
+from opskit.checks.network.path_check import verdict
 from opskit.facts.interface import Fact
 from opskit.facts.probe import InstanceProbe
+from opskit.reachability.database_paths import Way
 from opskit.reachability.path import Checkpoint, Kind, Path, Reason
-from opskit.reachability.way import Way
 
 explains = ("tcp", "tls", "auth", "app")
 WHOSE = {

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from opskit.checks.after.security_groups import MOST_GROUPS
 from opskit.checks.fix import Advice, AwsCall, Danger, Fix, Remedy
 from opskit.checks.fix_commands import call
+from opskit.checks.fix_effects.security_groups import MOST_GROUPS
 from opskit.checks.network.fix_context import DEFAULT_GROUP, FixContext, Role
 from opskit.checks.network.opened_flows import opened_by
 from opskit.facts.instances import Interface

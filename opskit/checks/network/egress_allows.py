@@ -12,13 +12,13 @@ Not the fix: egress to 0.0.0.0/0 on all ports, if it was narrowed on purpose.
 from __future__ import annotations
 
 from opskit.checks.interface import Finding
-from opskit.checks.network.passage import verdict
+from opskit.checks.network.path_check import verdict
 from opskit.facts.interface import Fact
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.security_groups import SecurityGroups
+from opskit.reachability.database_paths import Way
 from opskit.reachability.group_members import GroupMembers
 from opskit.reachability.path import Checkpoint, Kind, Path, Reason
-from opskit.reachability.way import Way
 
 explains = ("tcp", "tls", "auth", "app")
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from opskit.checks.after import Refused, apply_to
 from opskit.checks.fix import Advice, AwsCall, Danger, Fix, Remedy
+from opskit.checks.fix_effects import Refused, apply_to
 from opskit.checks.network import acl_fixes, group_fixes, route_fixes
 from opskit.checks.network.fix_context import FixContext, Role
 from opskit.facts.routes import RouteTables

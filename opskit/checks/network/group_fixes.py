@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from opskit.checks.after import apply_to
 from opskit.checks.fix import Advice, AwsCall, Fix, Remedy
 from opskit.checks.fix_commands import call
+from opskit.checks.fix_effects import apply_to
 from opskit.checks.network.attachments import attach
 from opskit.checks.network.fix_context import DEFAULT_GROUP, FixContext, Role
 from opskit.facts.security_groups import SecurityGroup, SecurityGroups

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from opskit.checks.after import apply_to
 from opskit.checks.fix import Advice, AwsCall, Fix, Remedy
 from opskit.checks.fix_commands import call
+from opskit.checks.fix_effects import apply_to
 from opskit.checks.network.acl_fixes import range_of
-from opskit.facts.neighbourhood import Peering
 from opskit.facts.routes import LOCAL, Route, RouteTable, RouteTables
+from opskit.facts.vpc_scope import Peering
 from opskit.reachability import route
 from opskit.reachability.addresses import contains, holds, span
 from opskit.reachability.difference import RouteChange, route_changes

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from opskit.checks.fix import Advice, Remedy
 from opskit.checks.interface import Finding, failed, passed, reported, skipped, warned
-from opskit.checks.value_fix import put_and_restart
+from opskit.checks.parameter_value_fixes import put_and_restart
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database, DatabaseEvidence
 from opskit.facts.interface import Fact, Known

@@ -29,7 +29,7 @@ from opskit.facts.app_instance import AppInstance
 from opskit.facts.interface import Fact, Known
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.tls_setting import TlsSetting
-from opskit.instance.probe import Container, Setting
+from opskit.probe.request import Container, Setting
 
 explains = ("auth", "app")
 

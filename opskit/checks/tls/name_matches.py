@@ -20,7 +20,7 @@ from opskit.facts.certificate import Certificate
 from opskit.facts.database import Database
 from opskit.facts.dns import Host
 from opskit.facts.probe import InstanceProbe
-from opskit.instance.probe import Container
+from opskit.probe.request import Container
 
 explains = ("auth", "app")
 

@@ -7,13 +7,13 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from opskit.sandbox import world
-from opskit.sandbox.aws import conduct, signature
+from opskit.sandbox import topology
+from opskit.sandbox.aws import fault_injection, signature
 from opskit.sandbox.aws.identity import Principal
 from opskit.sandbox.aws.signature import Request, Signed
 
-OPERATOR = Principal(f"arn:aws:iam::{world.ACCOUNT}:user/oncall", "user", "oncall")
-INTERNAL = Principal(f"arn:aws:iam::{world.ACCOUNT}:root", "root", "root")
+OPERATOR = Principal(f"arn:aws:iam::{topology.ACCOUNT}:user/oncall", "user", "oncall")
+INTERNAL = Principal(f"arn:aws:iam::{topology.ACCOUNT}:root", "root", "root")
 """The sandbox itself: its calls are never delayed, refused or denied."""
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 MISMATCH = (
@@ -67,18 +67,18 @@ class Credentials:
             signed = signature.read(request)
         except signature.Missing:
             raise Refused(
-                conduct.ANONYMOUS_CODES, "Request is missing Authentication Token"
+                fault_injection.ANONYMOUS_CODES, "Request is missing Authentication Token"
             ) from None
         except signature.Incomplete as error:
-            raise Refused(conduct.INCOMPLETE_CODES, str(error)) from None
+            raise Refused(fault_injection.INCOMPLETE_CODES, str(error)) from None
         found = self._find(signed.key_id)
         if found is None:
-            raise Refused(conduct.UNKNOWN_KEY_CODES, UNKNOWN, signed)
+            raise Refused(fault_injection.UNKNOWN_KEY_CODES, UNKNOWN, signed)
         key, principal = found
         if not hmac.compare_digest(key.token.encode(), signed.token.encode("utf-8", "replace")):
-            raise Refused(conduct.UNKNOWN_KEY_CODES, UNKNOWN, signed)
+            raise Refused(fault_injection.UNKNOWN_KEY_CODES, UNKNOWN, signed)
         if not signature.is_valid(signed, request, key.secret):
-            raise Refused(conduct.MISMATCH_CODES, MISMATCH, signed)
+            raise Refused(fault_injection.MISMATCH_CODES, MISMATCH, signed)
         return signed, principal
 
     def _find(self, key_id: str) -> tuple[AccessKey, Principal] | None:
@@ -86,7 +86,7 @@ class Credentials:
             return self._long_lived[key_id]
         from moto.sts.models import sts_backends
 
-        assumed = sts_backends[world.ACCOUNT]["aws"].get_assumed_role_from_access_key(key_id)
+        assumed = sts_backends[topology.ACCOUNT]["aws"].get_assumed_role_from_access_key(key_id)
         if assumed is None:
             return None
         key = AccessKey(key_id, assumed.secret_access_key, assumed.session_token)

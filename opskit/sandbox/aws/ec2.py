@@ -8,7 +8,7 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
-from opskit.sandbox import world
+from opskit.sandbox import topology
 
 
 def install(console: Callable[[str], str]) -> None:
@@ -67,7 +67,7 @@ def _separate_group_sets() -> None:
 def _state(route: Any) -> str:
     from moto.ec2.models import ec2_backends
 
-    backend = ec2_backends[world.ACCOUNT][world.REGION]
+    backend = ec2_backends[topology.ACCOUNT][topology.REGION]
     if route.interface is not None and route.interface.id not in backend.enis:
         return "blackhole"
     peering = route.vpc_pcx

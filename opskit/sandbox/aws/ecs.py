@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from opskit.sandbox import world
+from opskit.sandbox import topology
 from opskit.sandbox.aws.ssm import Answer, error, role_of
 from opskit.sandbox.session_manager.gateway import ECS_EXEC, Sessions
 
-OWN = f"arn:aws:ecs:{world.REGION}:{world.ACCOUNT}"
+OWN = f"arn:aws:ecs:{topology.REGION}:{topology.ACCOUNT}"
 NOT_ENABLED = (
     "The execute command failed because execute command was not enabled when the task was run or the "
     "execute command agent isn’t running. Wait and try again or run a new task with execute command "
@@ -41,7 +41,7 @@ class Task:
     @property
     def arn(self) -> str:
         """Its ARN."""
-        return f"{OWN}:task/{world.CLUSTER}/{self.task_id}"
+        return f"{OWN}:task/{topology.CLUSTER}/{self.task_id}"
 
     def runtime_id(self, container: str) -> str:
         """A container's, as Fargate makes them."""
@@ -72,7 +72,7 @@ class Tasks:
 
     def answer(self, operation: str, body: Mapping[str, Any], owner: str) -> Answer | None:
         """The answer to an operation that is ours; None for all others."""
-        if body.get("cluster", world.CLUSTER).rsplit("/", 1)[-1] != world.CLUSTER:
+        if body.get("cluster", topology.CLUSTER).rsplit("/", 1)[-1] != topology.CLUSTER:
             return error("ClusterNotFoundException", "Cluster not found.")
         if operation == "ExecuteCommand":
             return self._execute(body, owner)
@@ -96,7 +96,7 @@ class Tasks:
         )
 
     def _target(self, task: Task, container: str) -> str:
-        return f"ecs:{world.CLUSTER}_{task.task_id}_{task.runtime_id(container)}"
+        return f"ecs:{topology.CLUSTER}_{task.task_id}_{task.runtime_id(container)}"
 
     def _is_connected(self, task: Task) -> bool:
         whole = task.is_enabled and task.status == "RUNNING" and task.agent == "RUNNING"
@@ -104,7 +104,7 @@ class Tasks:
         return whole and instance is not None and self._is_role_right(instance.id)
 
     def _new(self) -> Task:
-        return Task(self._is_enabled, (world.CONTAINER,), f"service:{world.SERVICE}")
+        return Task(self._is_enabled, (topology.CONTAINER,), f"service:{topology.SERVICE}")
 
     def _find(self, name: str) -> Task | None:
         return next((t for t in self._tasks if t.task_id == name.rsplit("/", 1)[-1]), None)
@@ -125,8 +125,8 @@ class Tasks:
         }
         return {
             "taskArn": task.arn,
-            "clusterArn": f"{OWN}:cluster/{world.CLUSTER}",
-            "taskDefinitionArn": f"{OWN}:task-definition/{world.SERVICE}:7",
+            "clusterArn": f"{OWN}:cluster/{topology.CLUSTER}",
+            "taskDefinitionArn": f"{OWN}:task-definition/{topology.SERVICE}:7",
             "launchType": "FARGATE",
             "lastStatus": task.status,
             "stoppedReason": task.reason,
@@ -152,8 +152,8 @@ class Tasks:
         }
 
     def _list(self, body: Mapping[str, Any]) -> Answer:
-        service = body.get("serviceName", world.SERVICE)
-        if service != world.SERVICE:
+        service = body.get("serviceName", topology.SERVICE)
+        if service != topology.SERVICE:
             return error("ServiceNotFoundException", "Service not found.")
         wanted = body.get("desiredStatus", "RUNNING")
         rows = [
@@ -166,15 +166,15 @@ class Tasks:
     def _definition(self, body: Mapping[str, Any]) -> Answer:
         role = role_of(self._instance())
         named = {"taskRoleArn": role.entity_arn} if role else {}
-        about = {"family": world.SERVICE, "networkMode": "awsvpc", "revision": 7, **named}
+        about = {"family": topology.SERVICE, "networkMode": "awsvpc", "revision": 7, **named}
         return 200, {"taskDefinition": {"taskDefinitionArn": body["taskDefinition"], **about}}
 
     def _update(self, body: Mapping[str, Any]) -> Answer:
         """A deployment replaces the service's tasks at once; the app in them starts a moment later."""
-        if body["service"].rsplit("/", 1)[-1] != world.SERVICE:
+        if body["service"].rsplit("/", 1)[-1] != topology.SERVICE:
             return error("ServiceNotFoundException", "Service not found.")
         self._is_enabled = body.get("enableExecuteCommand", self._is_enabled)
-        of_service = [t for t in self._tasks if t.group == f"service:{world.SERVICE}"]
+        of_service = [t for t in self._tasks if t.group == f"service:{topology.SERVICE}"]
         count = int(body.get("desiredCount", sum(t.status == "RUNNING" for t in of_service) or 1))
         if body.get("forceNewDeployment"):
             self._end(of_service, "Scaling activity initiated by deployment")
@@ -183,22 +183,22 @@ class Tasks:
         running = [t for t in of_service if t.status == "RUNNING"]
         self._end(running[count:], "Scaling activity initiated by deployment")
         self._tasks += [self._new() for _ in range(count - len(running))]
-        return 200, {"service": {"serviceName": world.SERVICE, "desiredCount": count}}
+        return 200, {"service": {"serviceName": topology.SERVICE, "desiredCount": count}}
 
     def _deploy(self) -> None:
         self._rollout = "COMPLETED" if self._start_anew() else "FAILED"
 
     def _services(self, body: Mapping[str, Any]) -> Answer:
         """The one service, and how far its deployment is."""
-        if body["services"] != [world.SERVICE]:
+        if body["services"] != [topology.SERVICE]:
             return 200, {"services": [], "failures": [{"reason": "MISSING"}]}
         count = sum(
-            t.group == f"service:{world.SERVICE}" and t.status == "RUNNING" for t in self._tasks
+            t.group == f"service:{topology.SERVICE}" and t.status == "RUNNING" for t in self._tasks
         )
         deployments = [{"status": "PRIMARY", "rolloutState": self._rollout}]
         if self._rollout == "IN_PROGRESS":
             deployments.append({"status": "ACTIVE", "rolloutState": "COMPLETED"})
-        row = {"serviceName": world.SERVICE, "runningCount": count, "desiredCount": count}
+        row = {"serviceName": topology.SERVICE, "runningCount": count, "desiredCount": count}
         return 200, {"services": [{**row, "deployments": deployments}], "failures": []}
 
     def _stop(self, body: Mapping[str, Any]) -> Answer:
@@ -211,8 +211,10 @@ class Tasks:
     def _run(self, body: Mapping[str, Any]) -> Answer:
         """A task by itself, with as many containers as are overridden."""
         named = body.get("overrides", {}).get("containerOverrides", ())
-        containers = tuple(c["name"] for c in named) or (world.CONTAINER,)
-        task = Task(bool(body.get("enableExecuteCommand")), containers, f"family:{world.SERVICE}")
+        containers = tuple(c["name"] for c in named) or (topology.CONTAINER,)
+        task = Task(
+            bool(body.get("enableExecuteCommand")), containers, f"family:{topology.SERVICE}"
+        )
         if body.get("startedBy") == "agent-stopped":
             task.agent = "STOPPED"
         self._tasks.append(task)
@@ -248,9 +250,9 @@ class Tasks:
         # The one service whose reply spells the names in lower camel case.
         reply = {f"{k[0].lower()}{k[1:]}": v for k, v in session.items()}
         return 200, {
-            "clusterArn": f"{OWN}:cluster/{world.CLUSTER}",
+            "clusterArn": f"{OWN}:cluster/{topology.CLUSTER}",
             "taskArn": task.arn,
-            "containerArn": f"{OWN}:container/{world.CLUSTER}/{task.task_id}/{uuid.uuid4()}",
+            "containerArn": f"{OWN}:container/{topology.CLUSTER}/{task.task_id}/{uuid.uuid4()}",
             "containerName": container,
             "interactive": True,
             "session": reply,
@@ -259,7 +261,7 @@ class Tasks:
 
 def resources(action: str, fields: Mapping[str, Any]) -> list[str]:
     """What a call is about, where IAM's answer depends on it."""
-    cluster = str(fields.get("cluster", world.CLUSTER)).rsplit("/", 1)[-1]
+    cluster = str(fields.get("cluster", topology.CLUSTER)).rsplit("/", 1)[-1]
     named = [*fields.get("tasks", ()), *([fields["task"]] if "task" in fields else [])]
     tasks = [f"{OWN}:task/{cluster}/{name.rsplit('/', 1)[-1]}" for name in named]
     if action == "ExecuteCommand":

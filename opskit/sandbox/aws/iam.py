@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from opskit.sandbox.aws import identity, organization
-from opskit.sandbox.aws.evaluate import Decision, decide
+from opskit.sandbox.aws.iam_evaluator import Decision, decide
 from opskit.sandbox.aws.identity import Principal
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from opskit.sandbox import world
+from opskit.sandbox import topology
 from opskit.sandbox.aws import organization
-from opskit.sandbox.aws.evaluate import (
+from opskit.sandbox.aws.iam_evaluator import (
     Context,
     Decision,
     KeyRequest,
@@ -31,14 +31,14 @@ class Principal:
     @property
     def entity_arn(self) -> str:
         """The ARN that policies name."""
-        return f"arn:aws:iam::{world.ACCOUNT}:{self.kind}/{self.name}"
+        return f"arn:aws:iam::{topology.ACCOUNT}:{self.kind}/{self.name}"
 
 
 def iam() -> Any:
     """The account's IAM backend."""
     from moto.iam.models import iam_backends
 
-    return iam_backends[world.ACCOUNT]["aws"]
+    return iam_backends[topology.ACCOUNT]["aws"]
 
 
 def policies_of(principal: Principal) -> tuple[list[Policy], Policy | None]:
@@ -82,7 +82,7 @@ def key_decision(principal: Principal, key: Any, action: str, context: Context) 
         ceiling=ceilings(boundary, action, key.arn, full, scps=levels),
         role=principal.entity_arn,
         session=principal.arn if principal.kind == "role" else "",
-        account=world.ACCOUNT,
+        account=topology.ACCOUNT,
         action=action,
         arn=key.arn,
         context=full,
@@ -105,10 +105,10 @@ def _with_caller(principal: Principal, context: Context) -> Context:
     return {
         **named,
         "aws:PrincipalArn": principal.entity_arn,
-        "aws:PrincipalAccount": world.ACCOUNT,
+        "aws:PrincipalAccount": topology.ACCOUNT,
         "aws:PrincipalType": "AssumedRole" if principal.kind == "role" else "User",
         "aws:SecureTransport": "true",
-        "aws:RequestedRegion": world.REGION,
+        "aws:RequestedRegion": topology.REGION,
         **context,
     }
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from opskit.sandbox import world
+from opskit.sandbox import topology
 from opskit.sandbox.aws.ssm import role_of
 
 LIFE_S = 3600
@@ -41,7 +41,7 @@ class Metadata:
         if not secrets.compare_digest(whole[:length], self._prefix):
             return _reply(start, "", "404 Not Found")
         path = whole[length:].decode("latin-1")
-        if path == world.TASK_PATH:
+        if path == topology.TASK_PATH:
             return self._for_task(start)
         if path == "/latest/api/token" and environ["REQUEST_METHOD"] == "PUT":
             return self._give_token(environ, start)
@@ -67,7 +67,7 @@ class Metadata:
         role = role_of(instance) if instance is not None else None
         if role is None:
             return _reply(start, "", "404 Not Found")
-        return _reply(start, json.dumps(self._credentials(role.name, world.TASK_SESSION)))
+        return _reply(start, json.dumps(self._credentials(role.name, topology.TASK_SESSION)))
 
     def _find(self, path: str) -> str | None:
         instance = self._instance()
@@ -79,8 +79,8 @@ class Metadata:
             return json.dumps(self._credentials(role.name, instance.id))
         return {
             "meta-data/instance-id": getattr(instance, "id", None),
-            "meta-data/placement/region": world.REGION,
-            "dynamic/instance-identity/document": json.dumps({"region": world.REGION}),
+            "meta-data/placement/region": topology.REGION,
+            "dynamic/instance-identity/document": json.dumps({"region": topology.REGION}),
         }.get(path)
 
     def _credentials(self, role: str, session: str) -> dict[str, str]:
@@ -88,9 +88,9 @@ class Metadata:
         if (role, session) not in self._issued:
             from moto.sts.models import sts_backends
 
-            arn = f"arn:aws:iam::{world.ACCOUNT}:role/{role}"
-            assumed = sts_backends[world.ACCOUNT]["aws"].assume_role(
-                region_name=world.REGION,
+            arn = f"arn:aws:iam::{topology.ACCOUNT}:role/{role}"
+            assumed = sts_backends[topology.ACCOUNT]["aws"].assume_role(
+                region_name=topology.REGION,
                 role_session_name=session,
                 role_arn=arn,
                 policy="",

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from opskit.sandbox import world
-from opskit.sandbox.aws.evaluate import Policy
+from opskit.sandbox import topology
+from opskit.sandbox.aws.iam_evaluator import Policy
 
 MANAGEMENT = "210987654321"
 
@@ -20,23 +20,23 @@ def install() -> None:
     from moto.organizations.models import FakeAccount
 
     backend = _backend()
-    backend.create_organization(world.REGION, FeatureSet="ALL")
+    backend.create_organization(topology.REGION, FeatureSet="ALL")
     organization = backend.org
     organization.master_account_id = MANAGEMENT
     backend.accounts[0].id = MANAGEMENT
     unit = backend.create_organizational_unit(ParentId=organization.root_id, Name="workloads")
     unit_id = unit["OrganizationalUnit"]["Id"]
     account = FakeAccount(organization, AccountName="linkbox", Email="linkbox@example.com")
-    account.id, account.parent_id = world.ACCOUNT, unit_id
+    account.id, account.parent_id = topology.ACCOUNT, unit_id
     backend.accounts.append(account)
-    for target in (unit_id, world.ACCOUNT):
+    for target in (unit_id, topology.ACCOUNT):
         backend.attach_policy(PolicyId="p-FullAWSAccess", TargetId=target)
 
 
 def levels() -> list[list[Policy]]:
     """The service control policies from the root down to the account."""
     backend = _backend()
-    account = backend.get_account_by_id(world.ACCOUNT)
+    account = backend.get_account_by_id(topology.ACCOUNT)
     unit = next(u for u in backend.ou if u.id == account.parent_id)
     root = next(u for u in backend.ou if u.id == backend.org.root_id)
     return [
@@ -48,4 +48,4 @@ def levels() -> list[list[Policy]]:
 def _backend() -> Any:
     from moto.organizations.models import organizations_backends
 
-    return organizations_backends[world.ACCOUNT]["aws"]
+    return organizations_backends[topology.ACCOUNT]["aws"]

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from opskit.sandbox import world
+from opskit.sandbox import topology
 from opskit.sandbox.postgres import Postgres
 
 FORBIDDEN = "/\"@'"
@@ -30,7 +30,7 @@ class Control:
 
     def is_ours(self, instance: Any) -> bool:
         """Whether an emulated instance is the one with a real server."""
-        return bool(instance.db_name == world.DATABASE_NAME)
+        return bool(instance.db_name == topology.DATABASE_NAME)
 
     def before_modify(self, instance: Any, settings: dict[str, Any]) -> Callable[[], None] | None:
         """Refuse what AWS refuses, and give what is to be done once moto has stored the rest."""
@@ -155,9 +155,9 @@ def install(control: Control, postgres: Postgres) -> None:
 
     DBInstance.address = property(
         lambda self: (
-            world.DATABASE_HOST
-            if world.IS_LOOPBACK and control.is_ours(self)
-            else f"{self.db_instance_identifier}.{world.HOST_SUFFIX}"
+            topology.DATABASE_HOST
+            if topology.IS_LOOPBACK and control.is_ours(self)
+            else f"{self.db_instance_identifier}.{topology.HOST_SUFFIX}"
         )
     )
     DBInstance.certificate_details = property(

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from opskit.sandbox import world
+from opskit.sandbox import topology
 from opskit.sandbox.aws import identity, ssm
 
 PREFERENCES = "SSM-SessionManagerRunShell"
@@ -21,7 +21,7 @@ def preferred_key() -> str:
     """The KMS key that the preferences name; empty when sessions are not encrypted."""
     from moto.ssm.models import ssm_backends
 
-    documents = ssm_backends[world.ACCOUNT][world.REGION]._documents.get(PREFERENCES)
+    documents = ssm_backends[topology.ACCOUNT][topology.REGION]._documents.get(PREFERENCES)
     if not documents:
         return ""
     content = json.loads(documents.get_default_version().content)
@@ -47,7 +47,7 @@ def decrypt(instance: Any, sealed: bytes, context: Mapping[str, str]) -> bytes:
             f"resource: {key.arn} {said.reason('kms:Decrypt')}"
         )
     try:
-        plain, _ = kms_backends[world.ACCOUNT][world.REGION].decrypt(sealed, dict(context))
+        plain, _ = kms_backends[topology.ACCOUNT][topology.REGION].decrypt(sealed, dict(context))
     except Exception as error:
         raise NoKey(f"InvalidCiphertextException: {error}") from None
     return bytes(plain)

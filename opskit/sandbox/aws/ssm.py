@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from opskit.sandbox import world
+from opskit.sandbox import topology
 from opskit.sandbox.aws import identity
 from opskit.sandbox.aws.identity import Principal
 from opskit.sandbox.instance import AGENT_VERSION, set_version
-from opskit.sandbox.world import Completed
+from opskit.sandbox.topology import Completed
 
 MOST_STDOUT, MOST_STDERR = 24_000, 8_000
 MOST_LISTED = 2_500
@@ -25,7 +25,7 @@ UPDATE_DOCUMENT = "AWS-UpdateSSMAgent"
 UPDATE = set_version(AGENT_VERSION)
 NOT_THERE_S = 0.02
 """For so long after SendCommand its invocation does not exist: AWS needs up to seconds."""
-ARN_PREFIX = f"arn:aws:ssm:{world.REGION}:{world.ACCOUNT}:parameter/"
+ARN_PREFIX = f"arn:aws:ssm:{topology.REGION}:{topology.ACCOUNT}:parameter/"
 READS = ("GetParameter", "GetParameters", "GetParametersByPath")
 
 Answer = tuple[int, Mapping[str, Any]]
@@ -101,9 +101,7 @@ class Agent:
     def _send(self, body: Mapping[str, Any]) -> Answer:
         ids = body.get("InstanceIds", [])
         if not ids or not all(self.takes_commands(i) for i in ids):
-            text = (
-                f"Instances [[{', '.join(ids)}]] not in a valid state for account {world.ACCOUNT}"
-            )
+            text = f"Instances [[{', '.join(ids)}]] not in a valid state for account {topology.ACCOUNT}"
             return error("InvalidInstanceId", text)
         if body["DocumentName"] not in ("AWS-RunShellScript", UPDATE_DOCUMENT):
             return error("InvalidDocument", f"Document {body['DocumentName']} does not exist")
@@ -209,13 +207,13 @@ def role_of(instance: Any) -> Principal | None:
     """The role that an instance's profile gives it."""
     from moto.ec2.models import ec2_backends
 
-    backend = ec2_backends[world.ACCOUNT][world.REGION]
+    backend = ec2_backends[topology.ACCOUNT][topology.REGION]
     for association in backend.iam_instance_profile_associations.values():
         if association.instance.id == instance.id:
             roles = association.iam_instance_profile.roles
             if roles:
                 name, session = roles[0].name, instance.id
-                arn = f"arn:aws:sts::{world.ACCOUNT}:assumed-role/{name}/{session}"
+                arn = f"arn:aws:sts::{topology.ACCOUNT}:assumed-role/{name}/{session}"
                 return Principal(arn, "role", name)
     return None
 
@@ -250,8 +248,8 @@ def refuse_decryption(
             return error("InvalidKeyId", text)
         if principal is not None:
             context = {
-                "kms:ViaService": f"ssm.{world.REGION}.amazonaws.com",
-                "kms:CallerAccount": world.ACCOUNT,
+                "kms:ViaService": f"ssm.{topology.REGION}.amazonaws.com",
+                "kms:CallerAccount": topology.ACCOUNT,
                 "kms:EncryptionContext:PARAMETER_ARN": arn_of(parameter.name),
             }
             said = identity.key_decision(principal, key, "kms:Decrypt", context)
@@ -272,11 +270,11 @@ def seen_late(seconds: float) -> Iterator[None]:
         return
     from moto.ssm.models import ssm_backends
 
-    backend = ssm_backends[world.ACCOUNT][world.REGION]
+    backend = ssm_backends[topology.ACCOUNT][topology.REGION]
     # Without a zone, and UTC.
     whole = backend._parameters
     limit = datetime.now(UTC).replace(tzinfo=None) - timedelta(seconds=seconds)
-    seen = type(whole)(world.ACCOUNT, world.REGION)
+    seen = type(whole)(topology.ACCOUNT, topology.REGION)
     for name, versions in list(whole.items()):
         old = [v for v in versions if v.last_modified_date <= limit]
         if old:
@@ -335,7 +333,7 @@ def _selects(parameter: Mapping[str, Any], selector: str) -> bool:
 
     if selector.isdigit():
         return str(parameter["Version"]) == selector
-    backend = ssm_backends[world.ACCOUNT][world.REGION]
+    backend = ssm_backends[topology.ACCOUNT][topology.REGION]
     return any(
         stored.version == parameter["Version"] and selector in stored.labels
         for stored in backend._parameters[parameter["Name"]]
@@ -371,7 +369,7 @@ def key_of(key_id: str) -> Any:
     """The KMS key of an id, ARN or alias; None when there is none."""
     from moto.kms.models import kms_backends
 
-    backend = kms_backends[world.ACCOUNT][world.REGION]
+    backend = kms_backends[topology.ACCOUNT][topology.REGION]
     try:
         return backend.keys.get(backend.any_id_to_key_id(key_id))
     except Exception:
@@ -386,7 +384,7 @@ def _names(body: Mapping[str, Any]) -> list[str]:
 def _asked(body: Mapping[str, Any]) -> list[Any]:
     from moto.ssm.models import ssm_backends
 
-    backend = ssm_backends[world.ACCOUNT][world.REGION]
+    backend = ssm_backends[topology.ACCOUNT][topology.REGION]
     names = [plain(n) for n in _names(body)]
     found = [backend._parameters[n][-1] for n in names if n in backend._parameters]
     if "Path" in body:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from opskit.sandbox.faults import access, moved, network, rest, road
+from opskit.sandbox.faults import access, application, network, transport, vpc_peering
 from opskit.sandbox.faults.interface import Fault
 
 LAYERS = ("PAR", "IAM", "RDS", "DNS", "NET", "TLS", "AUT", "APP")
@@ -16,13 +16,13 @@ LAYERS = ("PAR", "IAM", "RDS", "DNS", "NET", "TLS", "AUT", "APP")
 FAULTS: dict[str, Fault] = {
     fault.name: replace(fault, needs_packets=fault.code.startswith(("NET", "DNS")))
     for fault in sorted(
-        (*rest.FAULTS, *access.FAULTS, *network.FAULTS, *moved.FAULTS),
+        (*application.FAULTS, *access.FAULTS, *network.FAULTS, *vpc_peering.FAULTS),
         key=lambda fault: (LAYERS.index(fault.code[:3]), fault.code),
     )
 }
 """Every fault of the app's way to its database, by name."""
 
-ROAD_FAULTS: dict[str, Fault] = {fault.name: fault for fault in road.FAULTS}
+ROAD_FAULTS: dict[str, Fault] = {fault.name: fault for fault in transport.FAULTS}
 """Those of the road to the instance: the app works, and `diagnose operator` or the session says why
 the instance cannot be asked."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from opskit.sandbox import linkbox, world
-from opskit.sandbox.faults import road
+from opskit.sandbox import fixture, topology
+from opskit.sandbox.faults import transport
 from opskit.sandbox.faults.interface import Deed, Fault, Hands
 
 ROLE = "linkbox-backend-role"
@@ -14,15 +14,15 @@ POLICY = {"RoleName": ROLE, "PolicyName": "linkbox-parameters"}
 BOUNDARY, HARDENING, GUARDRAIL = "instance-boundary", "hardening", "no-parameters-for-roles"
 KNOWN_POLICIES = {"linkbox-parameters", "session-manager"} | {
     HARDENING,
-    road.NO_MESSAGES,
-    road.KEY_POLICY,
+    transport.NO_MESSAGES,
+    transport.KEY_POLICY,
 }
 """LinkBox's own inline policies, and those of other faults."""
 
 
 def _statement(index: int) -> Deed:
     def inject(h: Hands) -> None:
-        policy = linkbox.read_policy(h.ids.key)
+        policy = fixture.read_policy(h.ids.key)
         del policy["Statement"][index]
         h.client("iam").put_role_policy(**POLICY, PolicyDocument=json.dumps(policy))
         h.restart_app()
@@ -36,7 +36,7 @@ def _policy_back(h: Hands) -> None:
     for name in iam.list_role_policies(RoleName=ROLE)["PolicyNames"]:
         if name not in KNOWN_POLICIES:
             iam.delete_role_policy(RoleName=ROLE, PolicyName=name)
-    policy = json.dumps(linkbox.read_policy(h.ids.key))
+    policy = json.dumps(fixture.read_policy(h.ids.key))
     h.client("iam").put_role_policy(**POLICY, PolicyDocument=policy)
     h.restart_app()
 
@@ -69,7 +69,7 @@ def _policy(**changed: Any) -> Deed:
     """Rewrite LinkBox's policy with a changed first statement."""
 
     def deed(h: Hands) -> None:
-        policy = linkbox.read_policy(h.ids.key)
+        policy = fixture.read_policy(h.ids.key)
         policy["Statement"][0] |= changed
         h.client("iam").put_role_policy(**POLICY, PolicyDocument=json.dumps(policy))
         h.restart_app()
@@ -77,12 +77,12 @@ def _policy(**changed: Any) -> Deed:
     return deed
 
 
-def _parameters(region: str = world.REGION, path: str = "/linkbox/*") -> str:
-    return f"arn:aws:ssm:{region}:{world.ACCOUNT}:parameter{path}"
+def _parameters(region: str = topology.REGION, path: str = "/linkbox/*") -> str:
+    return f"arn:aws:ssm:{region}:{topology.ACCOUNT}:parameter{path}"
 
 
 def _other_context(h: Hands) -> None:
-    policy = linkbox.read_policy(h.ids.key)
+    policy = fixture.read_policy(h.ids.key)
     other = _parameters(path="/linkbox/db-secret")
     policy["Statement"][1]["Condition"] = {
         "StringEquals": {"kms:EncryptionContext:PARAMETER_ARN": other}
@@ -107,7 +107,7 @@ def _boundary(h: Hands) -> None:
 
 def _no_boundary(h: Hands) -> None:
     iam = h.client("iam")
-    arn = f"arn:aws:iam::{world.ACCOUNT}:policy/{BOUNDARY}"
+    arn = f"arn:aws:iam::{topology.ACCOUNT}:policy/{BOUNDARY}"
     iam.delete_role_permissions_boundary(RoleName=ROLE)
     for version in iam.list_policy_versions(PolicyArn=arn)["Versions"]:
         if not version["IsDefaultVersion"]:
@@ -149,7 +149,7 @@ def _guardrail(h: Hands) -> None:
     made = organizations.create_policy(
         Content=content, Description="", Name=GUARDRAIL, Type="SERVICE_CONTROL_POLICY"
     )
-    parent = organizations.list_parents(ChildId=world.ACCOUNT)["Parents"][0]["Id"]
+    parent = organizations.list_parents(ChildId=topology.ACCOUNT)["Parents"][0]["Id"]
     policy_id = made["Policy"]["PolicySummary"]["Id"]
     organizations.attach_policy(PolicyId=policy_id, TargetId=parent)
     h.restart_app()
@@ -157,7 +157,7 @@ def _guardrail(h: Hands) -> None:
 
 def _no_guardrail(h: Hands) -> None:
     organizations = h.client("organizations")
-    parent = organizations.list_parents(ChildId=world.ACCOUNT)["Parents"][0]["Id"]
+    parent = organizations.list_parents(ChildId=topology.ACCOUNT)["Parents"][0]["Id"]
     for policy in organizations.list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"]:
         if policy["Name"] == GUARDRAIL:
             organizations.detach_policy(PolicyId=policy["Id"], TargetId=parent)
@@ -167,7 +167,7 @@ def _no_guardrail(h: Hands) -> None:
 
 def _key_for_people(h: Hands) -> None:
     """The key's policy names the people on call, and neither the role nor the account."""
-    principal = {"AWS": f"arn:aws:iam::{world.ACCOUNT}:user/oncall"}
+    principal = {"AWS": f"arn:aws:iam::{topology.ACCOUNT}:user/oncall"}
     statement = {"Sid": "OnCall", "Effect": "Allow", "Principal": principal}
     document = _document(statement | {"Action": "kms:*", "Resource": "*"})
     h.client("kms").put_key_policy(KeyId=h.ids.key, PolicyName="default", Policy=document)
@@ -175,7 +175,7 @@ def _key_for_people(h: Hands) -> None:
 
 
 def _key_for_account(h: Hands) -> None:
-    linkbox.write_key_policy(h.client("kms"), h.ids.key)
+    fixture.write_key_policy(h.client("kms"), h.ids.key)
     h.restart_app()
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from opskit.sandbox import world
-from opskit.sandbox.linkbox import Ids
+from opskit.sandbox import topology
+from opskit.sandbox.fixture import Ids
 
 PREFIX = "/linkbox/db-"
 
@@ -25,12 +25,12 @@ class Hands:
 
     def restart_app(self) -> None:
         """What a deploy or a reboot does sooner or later."""
-        self.shell(f"docker restart {world.CONTAINER}")
+        self.shell(f"docker restart {topology.CONTAINER}")
 
     def recreate_app(self) -> None:
         """Create the container anew from its `.env`."""
         compose = f"docker compose --project-directory {self.project}"
-        self.shell(f"{compose} up -d --force-recreate {world.CONTAINER}")
+        self.shell(f"{compose} up -d --force-recreate {topology.CONTAINER}")
 
     def put(self, name: str, value: str) -> None:
         """Write one of LinkBox's parameters."""

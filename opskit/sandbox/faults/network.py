@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from opskit.sandbox import linkbox, world
+from opskit.sandbox import fixture, topology
 from opskit.sandbox.faults.interface import Deed, Fault, Hands
 
 PORT = 5432
@@ -58,7 +58,7 @@ def _balancer_rule(field: str) -> Deed:
         if found["IpPermissions"]:
             ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=found["IpPermissions"])
         pair = [{"GroupId": getattr(h.ids, field)}]
-        rule = _rule(world.APP_PORT, UserIdGroupPairs=pair)
+        rule = _rule(topology.APP_PORT, UserIdGroupPairs=pair)
         ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
 
     return deed
@@ -119,10 +119,10 @@ def _associate_acl(h: Hands, subnet: str, acl: str) -> None:
 def _acls_back(h: Hands) -> None:
     _associate_acl(h, h.ids.second_database_subnet, h.ids.database_acl)
     for acl, entries in (
-        (h.ids.app_acl, linkbox.app_acl()),
-        (h.ids.database_acl, linkbox.database_acl()),
+        (h.ids.app_acl, fixture.app_acl()),
+        (h.ids.database_acl, fixture.database_acl()),
     ):
-        linkbox.write_acl(h.client("ec2"), acl, entries)
+        fixture.write_acl(h.client("ec2"), acl, entries)
 
 
 def _second_home(h: Hands) -> None:
@@ -132,7 +132,7 @@ def _second_home(h: Hands) -> None:
     _associate_acl(h, h.ids.second_app_subnet, acl)
     # It is not called linkbox, so that nobody has to say which instance is meant.
     ec2.run_instances(
-        ImageId=linkbox.IMAGE, InstanceType="t3.micro", MinCount=1, MaxCount=1,
+        ImageId=fixture.IMAGE, InstanceType="t3.micro", MinCount=1, MaxCount=1,
         PrivateIpAddress="10.0.3.46", SubnetId=h.ids.second_app_subnet,
         SecurityGroupIds=[h.ids.web_group],
         TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "spare-2"}]}],
@@ -197,7 +197,7 @@ def _database_groups(name: str) -> Deed:
         ]
         found = h.client("ec2").describe_security_groups(Filters=filters)["SecurityGroups"]
         h.client("rds").modify_db_instance(
-            DBInstanceIdentifier=world.DATABASE_IDENTIFIER,
+            DBInstanceIdentifier=topology.DATABASE_IDENTIFIER,
             VpcSecurityGroupIds=[found[0]["GroupId"]],
             ApplyImmediately=True,
         )

@@ -19,14 +19,15 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from opskit.sandbox import hosts, world
-from opskit.sandbox.aws import conduct, identity, session_key
-from opskit.sandbox.aws.conduct import Conduct
+from opskit.sandbox import topology
+from opskit.sandbox.aws import fault_injection, identity, session_key
 from opskit.sandbox.aws.credentials import INTERNAL, Credentials, Refused
+from opskit.sandbox.aws.fault_injection import Conduct
 from opskit.sandbox.aws.signature import Request
+from opskit.sandbox.network import allowed_hosts
 from opskit.sandbox.session_manager.agent import VERSION, AgentSide, OpenKey, numbers, pack_closed
-from opskit.sandbox.session_manager.ports import Dial, OneStream, Ports
-from opskit.sandbox.session_manager.single import Single
+from opskit.sandbox.session_manager.raw_port import Single
+from opskit.sandbox.session_manager.smux_port import Dial, OneStream, Ports
 from opskit.sandbox.session_manager.terminal import Start as StartOnTerminal
 from opskit.sandbox.session_manager.terminal import Terminal
 
@@ -279,14 +280,14 @@ class Sessions:
             name.lower(): ",".join(request.headers.get_all(name)) for name in request.headers
         }
         allowed = (urlsplit(self._url).netloc,)
-        status = hosts.refusal(headers.get("host"), headers.get("origin"), allowed)
+        status = allowed_hosts.refusal(headers.get("host"), headers.get("origin"), allowed)
         if status:
             return connection.respond(status, "not the gateway's host, or from a web page\n")
         principal = self._caller(Request("GET", request.path, headers))
         if principal is None:
             return connection.respond(403, "not signed\n")
         session_id = urlsplit(request.path).path.rsplit("/", 1)[-1]
-        resource = f"arn:aws:ssm:{world.REGION}:{world.ACCOUNT}:session/{session_id}"
+        resource = f"arn:aws:ssm:{topology.REGION}:{topology.ACCOUNT}:session/{session_id}"
         said = identity.decision(principal, "ssmmessages:OpenDataChannel", resource, {})
         return None if said.is_allowed else connection.respond(403, "not authorized\n")
 
@@ -298,7 +299,7 @@ class Sessions:
             signed, principal = self._credentials.authenticate(request)
         except Refused:
             return None
-        late = conduct.too_old(signed.stamp, "OpenDataChannel", signed.life_s)
+        late = fault_injection.too_old(signed.stamp, "OpenDataChannel", signed.life_s)
         is_ours = signed.service == "ssmmessages" and principal is not INTERNAL
         return principal if is_ours and not late else None
 

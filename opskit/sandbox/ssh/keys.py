@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from opskit.sandbox import world
+from opskit.sandbox import topology
 
 VALID_S = 60.0
 """So long a pushed key is taken."""
@@ -40,7 +40,7 @@ class Keys:
         public = (self._directory / "id_ed25519.pub").read_text(encoding="utf-8")
         (self._directory / "authorized_keys").write_text(public, encoding="utf-8")
         # For the operator: where the bastion is.
-        bastion = f"{world.SSH_USER}@{world.BASTION_ADDRESS}:{world.BASTION_PORT}"
+        bastion = f"{topology.SSH_USER}@{topology.BASTION_ADDRESS}:{topology.BASTION_PORT}"
         (self._directory / "bastion").write_text(f"{bastion}\n", encoding="utf-8")
         (self._directory / "pushed.json").write_text("[]", encoding="utf-8")
 
@@ -70,7 +70,7 @@ class Keys:
         """
         lines = (self._directory / "authorized_keys").read_text(encoding="utf-8").splitlines()
         if any(key == word for line in lines for word in line.split()[1:2]):
-            return user == world.SSH_USER
+            return user == topology.SSH_USER
         rows = json.loads((self._directory / "pushed.json").read_text()) if is_instance else []
         return any(r["user"] == user and r["key"] == key and r["until"] > time.time() for r in rows)
 

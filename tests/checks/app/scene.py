@@ -7,12 +7,12 @@ from typing import Any
 
 from opskit.checks.catalogue import check_of
 from opskit.checks.fix import InstanceCommand
+from opskit.checks.fix_verification import prove
 from opskit.checks.interface import Finding
-from opskit.checks.proof import prove
 from opskit.checks.run import run_check
-from opskit.checks.shell import Caller, join
+from opskit.checks.shell_rendering import Caller, join
 from opskit.facts.probe import InstanceProbe
-from opskit.instance.probe import Container, Health, Setting
+from opskit.probe.request import Container, Health, Setting
 from tests import builders as b
 
 CALLER = Caller("us-east-1", "", "--prefix /linkbox")

@@ -10,7 +10,7 @@ import pytest
 from opskit.checks.interface import Status
 from opskit.facts.certificate import Certificate
 from opskit.facts.target_health import TargetHealth, TargetHealths
-from opskit.instance.probe import Attempt, Health, Setting, parse
+from opskit.probe.request import Attempt, Health, Setting, parse
 from tests import builders as b
 from tests.checks.app.scene import commands, container, ended, judge, probe
 

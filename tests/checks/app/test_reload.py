@@ -14,7 +14,7 @@ from opskit.engine.interface import LoginFailure
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.dns import OperatorDns
 from opskit.facts.login import Login
-from opskit.instance.probe import Attempt, Health
+from opskit.probe.request import Attempt, Health
 from tests import builders as b
 from tests.checks.app.scene import UNHEALTHY, commands, container, ended, judge, probe, setting
 

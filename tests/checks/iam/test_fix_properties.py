@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from opskit.checks.catalogue import check_of
+from opskit.checks.fix_verification import prove
 from opskit.checks.interface import Finding, Status
-from opskit.checks.proof import prove
 from opskit.checks.run import run_check
-from opskit.checks.shell import Caller
-from opskit.sandbox.aws import evaluate
+from opskit.checks.shell_rendering import Caller
+from opskit.sandbox.aws import iam_evaluator
 from tests import builders as b
 from tests.checks.iam.documents import Documents, documents_of
 from tests.checks.iam.generated import ACCOUNT, ARN, OTHER_KEY, PARAMETERS, PASSWORD, VIA, world
@@ -93,14 +93,14 @@ UNIVERSE = list(requests())
 def decided(kind: str, layer: Any, ask: Ask, role: str = b.ROLE_ARN, session: str = SESSION) -> str:
     """The word of one layer alone."""
     if kind == "identity":
-        return evaluate.decide(layer, None, ask.action, ask.resource, ask.context).word
+        return iam_evaluator.decide(layer, None, ask.action, ask.resource, ask.context).word
     if kind == "boundary":
-        return evaluate.ceilings(layer, ask.action, ask.resource, ask.context).word
-    own, ceiling = evaluate.Decision("implicitDeny"), evaluate.Decision("allowed")
-    request = evaluate.KeyRequest(
+        return iam_evaluator.ceilings(layer, ask.action, ask.resource, ask.context).word
+    own, ceiling = iam_evaluator.Decision("implicitDeny"), iam_evaluator.Decision("allowed")
+    request = iam_evaluator.KeyRequest(
         own, ceiling, role, session, ACCOUNT, ask.action, ask.resource, ask.context
     )
-    return evaluate.decide_with_key(request, layer).word
+    return iam_evaluator.decide_with_key(request, layer).word
 
 
 def changed(before: Documents, after: Documents) -> tuple[str, dict[int, tuple[str, str]]]:

@@ -9,17 +9,17 @@ import pytest
 
 from opskit.checks.catalogue import check_of
 from opskit.checks.fix import AwsCall, Danger, InstanceCommand
+from opskit.checks.fix_verification import prove
 from opskit.checks.interface import Finding, Status
-from opskit.checks.proof import prove
 from opskit.checks.run import run_check
-from opskit.checks.shell import Caller
+from opskit.checks.shell_rendering import Caller
 from opskit.config import Target
 from opskit.facts.instance_role import InstanceRole
 from opskit.facts.key_policy import KeyPolicy
 from opskit.facts.organization import Organization
 from opskit.facts.policies import PolicyText, RolePolicies
 from opskit.facts.simulation import Decision, Simulation
-from opskit.instance.probe import Health
+from opskit.probe.request import Health
 from tests import builders as b
 from tests.checks.iam.generated import ARN, PARAMETERS, PASSWORD, VIA
 

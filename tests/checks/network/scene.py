@@ -13,11 +13,11 @@ from opskit.checks.network.fix_context import FixContext, to_database
 from opskit.checks.network.fixes import open_paths
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.instances import Interface
-from opskit.facts.neighbourhood import Peerings, peering_of
 from opskit.facts.prefix_lists import PrefixLists
 from opskit.facts.routes import RouteTables, table_of
 from opskit.facts.security_groups import SecurityGroups, group_of
 from opskit.facts.subnets import NetworkAcls, Subnet, acl_of
+from opskit.facts.vpc_scope import Peerings, peering_of
 from opskit.reachability.group_members import GroupMembers, Member, MemberKind
 from opskit.reachability.path import End, Network, Outcome, Path, trace
 from tests import builders as b

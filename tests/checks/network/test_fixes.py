@@ -7,25 +7,25 @@ from typing import Any
 
 import pytest
 
-from opskit.checks.after import apply
 from opskit.checks.catalogue import check_of
 from opskit.checks.fix import AwsCall, Danger, Fix
+from opskit.checks.fix_effects import apply
+from opskit.checks.fix_verification import prove
 from opskit.checks.interface import Finding, Status
 from opskit.checks.network.fixes import combine
-from opskit.checks.network.passage import connection
-from opskit.checks.proof import prove
+from opskit.checks.network.path_check import connection
 from opskit.checks.run import run_check
-from opskit.checks.shell import Caller
+from opskit.checks.shell_rendering import Caller
 from opskit.facts.app_subnets import AppSubnets
-from opskit.facts.balancer import Balancer
 from opskit.facts.dns import Host
 from opskit.facts.instances import Instances
-from opskit.facts.neighbourhood import Peerings
+from opskit.facts.load_balancer import Balancer
 from opskit.facts.snapshot import Snapshot
 from opskit.facts.subnets import NetworkAcls
 from opskit.facts.target_health import TargetHealth, TargetHealths
-from opskit.instance.probe import Resolution
-from opskit.reachability.way import Way
+from opskit.facts.vpc_scope import Peerings
+from opskit.probe.request import Resolution
+from opskit.reachability.database_paths import Way
 from tests import builders as b
 
 GONE = b.probe(connections=(b.connection("timeout"),))

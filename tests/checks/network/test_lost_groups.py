@@ -9,14 +9,14 @@ import pytest
 
 from opskit.checks.catalogue import check_of
 from opskit.checks.fix import Danger, Fix
+from opskit.checks.fix_verification import prove
 from opskit.checks.interface import Finding, Status
-from opskit.checks.proof import prove
 from opskit.checks.run import run_check
-from opskit.checks.shell import Caller
+from opskit.checks.shell_rendering import Caller
 from opskit.config import Target
 from opskit.facts.app_instance import AppInstance
-from opskit.facts.balancer import Balancer
 from opskit.facts.instances import Instance, Instances, Interface
+from opskit.facts.load_balancer import Balancer
 from opskit.facts.rds import DbInstances
 from opskit.facts.security_groups import Permission, SecurityGroup, SecurityGroups
 from opskit.facts.target_health import TargetHealths

@@ -10,9 +10,9 @@ from opskit.checks.network.fix_context import to_database
 from opskit.checks.network.opened_flows import opened_by
 from opskit.facts.instances import Instances
 from opskit.facts.security_groups import Permission, SecurityGroup, SecurityGroups
+from opskit.reachability.database_paths import Way
 from opskit.reachability.group_members import GroupMembers
 from opskit.reachability.path import Kind, Path
-from opskit.reachability.way import Way
 from tests import builders as b
 
 

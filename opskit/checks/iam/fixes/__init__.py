@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from opskit.checks.fix import Remedy
-from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.denial import AccessDenied
+from opskit.checks.iam.fix_context import Bench
 from opskit.checks.iam.fixes.allow import grant
 from opskit.checks.iam.fixes.boundary import widen_boundary
 from opskit.checks.iam.fixes.deny import narrow_deny
 from opskit.checks.iam.fixes.key_policy import add_role_to_key_policy
 from opskit.checks.iam.fixes.organization import ask_organization
-from opskit.policy.nearest import Denial
+from opskit.policy.explanation import Denial
 
 BUILDERS: dict[Denial, Callable[[Bench, Sequence[AccessDenied]], Remedy]] = {
     Denial.EXPLICIT: narrow_deny,

@@ -7,19 +7,19 @@ from dataclasses import replace
 from typing import Any
 
 from opskit.checks.fix import Advice, Fix, Remedy
-from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.denial import AccessDenied
+from opskit.checks.iam.fix_context import Bench
 from opskit.checks.iam.fixes import evaluation
 from opskit.checks.iam.fixes.by_message import advise
 from opskit.checks.inline_policy import Holder
 from opskit.facts.simulation import DECRYPT
-from opskit.policy.access import BY_PATH
 from opskit.policy.difference import WantedAccess, first_deny, refused
 from opskit.policy.document import Document, parse
 from opskit.policy.evaluate import Policies
-from opskit.policy.guards import Guard, guards
-from opskit.policy.nearest import Denial
+from opskit.policy.explanation import Denial
 from opskit.policy.rewrite import allow, document
+from opskit.policy.role_access import BY_PATH
+from opskit.policy.unmet_conditions import Guard, guards
 
 
 def grant(bench: Bench, denials: Sequence[AccessDenied]) -> Remedy:

@@ -8,16 +8,16 @@ from typing import Any
 
 from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.fix_commands import call
-from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.denial import AccessDenied
+from opskit.checks.iam.fix_context import Bench
 from opskit.checks.iam.fixes import evaluation
 from opskit.facts.policies import PolicyText
 from opskit.policy.difference import WantedAccess, first_deny, refused
 from opskit.policy.document import Document
 from opskit.policy.evaluate import Policies
-from opskit.policy.guards import Guard, guards
 from opskit.policy.limits import MANAGED_SIZE, size
 from opskit.policy.rewrite import allow, with_statements
+from opskit.policy.unmet_conditions import Guard, guards
 
 
 def widen_boundary(bench: Bench, denials: Sequence[AccessDenied]) -> Remedy:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from opskit.checks.fix import Advice
-from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.denial import AccessDenied
+from opskit.checks.iam.fix_context import Bench
 from opskit.checks.iam.fixes import evaluation
-from opskit.policy.nearest import Denial
+from opskit.policy.explanation import Denial
 
 UNREADABLE = {
     "session policy": (

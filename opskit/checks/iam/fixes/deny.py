@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from opskit.checks.fix import Advice, AwsCall, Danger, Fix, Remedy
-from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.denial import AccessDenied
+from opskit.checks.iam.fix_context import Bench
 from opskit.checks.iam.fixes import evaluation
 from opskit.checks.iam.fixes.by_message import advise
 from opskit.checks.inline_policy import Holder

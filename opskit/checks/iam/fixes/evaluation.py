@@ -8,15 +8,15 @@ from dataclasses import replace
 from typing import Any
 
 from opskit.checks.fix import Advice
-from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.denial import AccessDenied
+from opskit.checks.iam.fix_context import Bench
 from opskit.policy.difference import WantedAccess, refused, unwanted_changes
 from opskit.policy.document import Document, parse
 from opskit.policy.evaluate import Decision, Policies, Word, decide
-from opskit.policy.guards import Guard
-from opskit.policy.nearest import explain
+from opskit.policy.explanation import explain
 from opskit.policy.request import Request
 from opskit.policy.rewrite import allow
+from opskit.policy.unmet_conditions import Guard
 
 SECONDS = "IAM needs some seconds until a change is in force everywhere."
 MOST_VERSIONS = "A managed policy holds five versions: if it has five, delete an old one first."

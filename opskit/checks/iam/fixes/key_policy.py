@@ -10,16 +10,16 @@ from typing import Any
 
 from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.fix_commands import call
-from opskit.checks.iam.bench import Bench
 from opskit.checks.iam.denial import AccessDenied
+from opskit.checks.iam.fix_context import Bench
 from opskit.checks.iam.fixes import evaluation
 from opskit.facts.key import Key
 from opskit.policy.difference import WantedAccess, first_deny
 from opskit.policy.document import Document
 from opskit.policy.evaluate import Policies
-from opskit.policy.guards import Guard, guards
 from opskit.policy.limits import KEY_POLICY_SIZE
 from opskit.policy.rewrite import allow, free_sid, with_statements
+from opskit.policy.unmet_conditions import Guard, guards
 
 UNIQUE_ID = re.compile(r"A(?:ROA|IDA)[A-Z0-9]+")
 """KMS shows a user or role that was deleted by its unique id."""

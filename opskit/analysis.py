@@ -1,0 +1,70 @@
+"""Facts that follow from others: what the two engines say, worked out once for all checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from opskit.checks.iam import effective_permissions, fix_context
+from opskit.facts.interface import (
+    Fact,
+    Known,
+    NotThere,
+    Unknown,
+    inputs_of,
+    outputs_of,
+    unknown_by_bug,
+)
+from opskit.facts.snapshot import Snapshot
+from opskit.policy import operator_access, role_access
+from opskit.reachability import database_paths, group_members, load_balancer_paths
+
+DERIVED: tuple[Callable[..., Any], ...] = (
+    database_paths.derive,
+    load_balancer_paths.derive,
+    group_members.derive,
+    role_access.derive,
+    effective_permissions.derive,
+    fix_context.derive,
+    operator_access.derive,
+)
+"""In an order in which each finds its inputs. They are pure: no reader waits for them."""
+
+
+def facts_for(wanted: Iterable[type]) -> set[type]:
+    """The facts that have to be read so that the wanted ones can be derived or are there."""
+    by_output = {kind: work for work in DERIVED for kind in outputs_of(work)}
+    found: set[type] = set()
+    todo = list(wanted)
+    while todo:
+        kind = todo.pop()
+        if kind in by_output:
+            todo += [item.type for item in inputs_of(by_output[kind])]
+        else:
+            found.add(kind)
+    return found
+
+
+def derive_all(snapshot: Snapshot) -> Snapshot:
+    """The snapshot with everything that follows from it."""
+    facts = dict(snapshot.facts)
+    for work in DERIVED:
+        for kind in outputs_of(work):
+            facts[kind] = _derive(work, Snapshot(facts))
+    return Snapshot(facts, snapshot.calls, snapshot.rounds)
+
+
+def _derive(work: Callable[..., Any], snapshot: Snapshot) -> Fact[Any]:
+    arguments: dict[str, Any] = {}
+    for item in inputs_of(work):
+        fact = snapshot.get(item.type)
+        if isinstance(fact, Unknown) and not item.tolerant:
+            return fact
+        arguments[item.name] = fact if item.tolerant or isinstance(fact, Unknown) else fact.value
+    try:
+        return Known(work(**arguments), "derived", datetime.now(UTC))
+    except NotThere as end:
+        return end.unknown
+    except Exception as error:
+        return unknown_by_bug(error)

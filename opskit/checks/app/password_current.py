@@ -1,0 +1,89 @@
+"""The running app has the password that the parameter holds.
+
+Means: a process keeps the environment it started with; its pool goes on until it reconnects, then
+every login fails.
+Found by: fingerprints of the container's password and of the parameter's, made under one key.
+Looks alike: a wrong password in the parameter (AUT001): there a login with the parameter fails too, and
+a restart would take it.
+Fix: restart the container that has the old one, if it fetches its settings when it starts; if they were
+given to it when it was created, correct the file that holds them and create it again.
+Not the fix: the old password back in the database.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.fix import Advice, OpskitCommand
+from opskit.checks.interface import Evidence, Finding, failed, observed, passed, skipped, warned
+from opskit.checks.settings_reload import Difference, Truth, remedy
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.database import Database
+from opskit.facts.dns import OperatorDns
+from opskit.facts.interface import Fact, Known
+from opskit.facts.login import Login
+from opskit.facts.parameters import Parameter, Parameters
+from opskit.facts.probe import InstanceProbe
+from opskit.probe.request import Container
+
+explains = ("APP003",)
+
+
+def check(
+    parameters: Parameters,
+    login: Fact[Login],
+    app: Fact[AppInstance],
+    probe: Fact[InstanceProbe],
+    database: Fact[Database],
+    dns: Fact[OperatorDns],
+) -> Finding:
+    """Compare the fingerprints of every container that runs."""
+    password = parameters.get("password")
+    if not (isinstance(probe, Known) and isinstance(app, Known)) or password is None:
+        return skipped("the container or the parameter was not read")
+    named = [c for c in probe.value.running if c.setting("password")]
+    if not named:
+        return skipped("no running container shows a database password")
+    stale = {c: [d] for c in named if (d := _difference(c, password))}
+    if not stale:
+        names, verb = ", ".join(c.name for c in named), "have" if len(named) > 1 else "has"
+        return passed(f"{names} {verb} the password of version {password.version}")
+    names, verb = " and ".join(c.name for c in stale), "run" if len(stale) > 1 else "runs"
+    text = f"{names} {verb} with another password than {password.name}, version {password.version}, holds"
+    evidence = [e for container in stale for e in _seen(container, probe.value)]
+    if not (isinstance(login, Known) and login.value.succeeded) and all(
+        _logs_in(c, probe.value) for c in stale
+    ):
+        return warned(text + "; its own still works", *evidence, fix=_keep(password))
+    truth = Truth(parameters, database, dns, login)
+    return failed(text, *evidence, fix=remedy(stale, app.value, truth))
+
+
+def _difference(container: Container, password: Parameter) -> Difference | None:
+    own = container.setting("password")
+    if own is None or own.value == password.fingerprint:
+        return None
+    return Difference(own, password.fingerprint, password)
+
+
+def _logs_in(container: Container, probe: InstanceProbe) -> bool:
+    attempt = probe.attempt_of(container.name)
+    return attempt is not None and attempt.succeeded
+
+
+def _seen(container: Container, probe: InstanceProbe) -> list[Evidence]:
+    started = (
+        f"{container.name} was started at {container.started_at[:19]}; the fingerprints differ"
+    )
+    attempt = probe.attempt_of(container.name)
+    if attempt is None:
+        return [observed(started)]
+    word = "succeeds" if attempt.succeeded else f"fails: {attempt.message}"
+    return [observed(started), observed(f"a login as {container.name} does it {word}")]
+
+
+def _keep(password: Parameter) -> Advice:
+    return Advice(
+        f"A restart is not offered: it would take the password of {password.name}, which is not known to "
+        "log in, in place of one that does. Bring the right password into the parameter first: repair finds "
+        "and writes it.",
+        (OpskitCommand(("rotate-password", "repair")),),
+    )

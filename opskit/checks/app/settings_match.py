@@ -1,0 +1,76 @@
+"""The running app uses the host, user and database that the parameters name.
+
+Means: the app talks to another database, or to none, while the parameters look right.
+Found by: the settings of every running container against the parameters' values.
+Looks alike: a stale password (APP002), from the same cause; a parameter that is wrong itself.
+Fix: restart the container that has the old value, if it takes it from the parameter when it starts; else
+correct it where it stands.
+Not the fix: changing the parameters to what an old container has.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.interface import Finding, failed, observed, passed, skipped
+from opskit.checks.settings_reload import Difference, Truth, remedy
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.database import Database
+from opskit.facts.dns import OperatorDns
+from opskit.facts.interface import Fact, Known
+from opskit.facts.login import Login
+from opskit.facts.parameters import Parameters
+from opskit.facts.probe import InstanceProbe
+from opskit.probe.request import Container
+
+explains = ("APP003",)
+
+PURPOSES = {"host": "endpoint", "port": "endpoint", "user": "username", "database": "database"}
+"""Setting -> the parameter that it comes from."""
+
+
+def check(
+    parameters: Parameters,
+    database: Fact[Database],
+    app: Fact[AppInstance],
+    probe: Fact[InstanceProbe],
+    dns: Fact[OperatorDns],
+    login: Fact[Login],
+) -> Finding:
+    """Name every setting that differs, of every container that runs."""
+    if not (isinstance(probe, Known) and isinstance(app, Known)) or not probe.value.running:
+        return skipped("no running container was read")
+    port = parameters.port or (database.value.port if isinstance(database, Known) else None)
+    wanted = {
+        "host": parameters.host,
+        "port": str(port) if port else None,
+        "user": parameters.value("username"),
+        "database": parameters.value("database"),
+    }
+    found = {c: d for c in probe.value.running if (d := _differences(c, wanted, parameters))}
+    if not found:
+        return passed("the app's settings agree with the parameters")
+    texts = [
+        f"{c.name} uses {'; '.join(_text(d) for d in several)}" for c, several in found.items()
+    ]
+    return failed(
+        "; ".join(texts),
+        *(observed(f"environment of {c.name}, started at {c.started_at[:19]}") for c in found),
+        fix=remedy(found, app.value, Truth(parameters, database, dns, login)),
+    )
+
+
+def _differences(
+    container: Container, wanted: dict[str, str | None], parameters: Parameters
+) -> list[Difference]:
+    found = []
+    for name, value in wanted.items():
+        own, parameter = container.setting(name), parameters.get(PURPOSES[name])
+        if own is None or value is None or parameter is None:
+            continue
+        if own.value.lower() != value.lower():
+            found.append(Difference(own, value, parameter))
+    return found
+
+
+def _text(difference: Difference) -> str:
+    setting = difference.setting
+    return f"{setting.name} {setting.value}, the parameters say {difference.wanted}"

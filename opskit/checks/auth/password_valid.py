@@ -1,0 +1,115 @@
+"""The database takes the password in the parameter.
+
+Means: every new connection is turned away; pools keep what they have until they reconnect.
+Found by: a login with the parameters' values, from here or on the instance, where the password never
+leaves the instance. One text stands for five causes: wrong password, unknown role, expired role,
+MD5 verifier under scram, ciphertext used as password.
+Looks alike: with sslmode=prefer the last line blames pg_hba: that is the second attempt, without
+TLS. The first line counts. A user name in another case is another role.
+Fix: `opskit rotate-password repair`, which tries every known password by a login, and writes the one
+that works; for the master user it can set the parameter's value through RDS, where that is a password.
+Not the fix: a hand-typed password in the app's environment, nor forced TLS switched off.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.fix import Command, Remedy
+from opskit.checks.fix_commands import restart_commands
+from opskit.checks.interface import (
+    Evidence,
+    Finding,
+    failed,
+    observed,
+    passed,
+    reported,
+    undecided,
+)
+from opskit.checks.parameter_value_fixes import password_remedy, put_values
+from opskit.engine.interface import LoginFailure
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.database import Database
+from opskit.facts.interface import Fact, Known
+from opskit.facts.login import Login
+from opskit.facts.parameters import Parameter, Parameters
+from opskit.facts.probe import InstanceProbe
+
+explains = ("app", "AUT002", "AUT003", "AUT004")
+is_essential = True
+
+
+def check(
+    login: Login,
+    database: Database,
+    parameters: Fact[Parameters],
+    app: Fact[AppInstance],
+    probe: Fact[InstanceProbe],
+) -> Finding:
+    """Judge the login."""
+    tls = f" ({login.tls_version})" if login.tls_version else ""
+    if login.succeeded:
+        return passed(
+            f"{login.user} logs in from {login.tried_from}{tls} in {login.milliseconds:.0f} ms",
+            observed(f"a login from {login.tried_from} and one question"),
+        )
+    if not login.is_wrong_password and login.failure is not LoginFailure.TOKEN:
+        return undecided(
+            f"a login from {login.tried_from} did not get as far as the password: {login.message}",
+            "a login that reaches the password",
+        )
+    known = parameters.value if isinstance(parameters, Known) else Parameters((), (), ())
+    user, password = known.get("username"), known.get("password")
+    name, master = database.instance.identifier, database.instance.master_username
+    if login.failure is LoginFailure.TOKEN:
+        return failed(
+            f"{name} wants a token of IAM from {login.user}, no password",
+            observed(f"a login from {login.tried_from}: {login.message}"),
+            fix=password_remedy(login.user, login.message, database.instance, password, app, probe),
+        )
+    evidence = [observed(f"a login from {login.tried_from}: {login.message}"), *_seen(password)]
+    if user and _differs_in_case(user, master):
+        return failed(
+            f"{name} refuses {user.value}, which differs from its master user {master} in upper and lower "
+            "case only: to the database that is another user",
+            *evidence,
+            reported(f"the master user of {name} is {master}"),
+            fix=_master_name(known, user, master, restart_commands(app, probe)),
+        )
+    return failed(
+        f"{name} refuses the password of {login.user} that {_named(password)} holds",
+        *evidence,
+        fix=password_remedy(login.user, login.message, database.instance, password, app, probe),
+    )
+
+
+def _named(password: Parameter | None) -> str:
+    return f"{password.name}, version {password.version}," if password else "the password parameter"
+
+
+def _seen(password: Parameter | None) -> list[Evidence]:
+    """When the password was written, and what its value looks like."""
+    if password is None:
+        return []
+    found = []
+    if password.modified_at:
+        when = f"{password.modified_at:%Y-%m-%d %H:%M} UTC"
+        found.append(reported(f"{password.name} was last written on {when}"))
+    form = password.form
+    predicates = form.suspicions or ((form.unsuitable,) if form.unsuitable else ())
+    return [*found, *(reported(f"the value of {password.name} {text}") for text in predicates)]
+
+
+def _differs_in_case(user: Parameter, master: str) -> bool:
+    name = user.value or ""
+    return name != master and name.lower() == master.lower()
+
+
+def _master_name(
+    parameters: Parameters, user: Parameter, master: str, restart: tuple[Command, ...]
+) -> Remedy:
+    return put_values(
+        parameters,
+        [(user, master)],
+        f"writes the master user as RDS has it, {master}, and restarts the app",
+        restart,
+        caution=f"If a role {user.value} was created as well, its password is the one to look at.",
+    )

@@ -1,0 +1,114 @@
+"""Calls that change policies, keys and instance profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from opskit.checks.fix_effects.state import Effect, Effects, Refused, State
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.instance_role import InstanceRole
+from opskit.facts.interface import Known
+from opskit.facts.key import Key
+from opskit.facts.key_policy import KeyPolicy
+from opskit.facts.operator_policies import OperatorPolicies
+from opskit.facts.policies import PolicyText, RolePolicies
+
+
+def _put_inline_policy(state: State, asked: Mapping[str, Any]) -> None:
+    own, holder = _holder(state, asked)
+    made = PolicyText(asked["PolicyName"], "", asked["PolicyDocument"], holder)
+    same = [p for p in own.identity if (p.name, p.arn, p.holder) == (made.name, "", holder)]
+    identity = tuple(made if p in same else p for p in own.identity)
+    state.set(replace(own, identity=identity if same else (*identity, made)))
+
+
+def _delete_inline_policy(state: State, asked: Mapping[str, Any]) -> None:
+    own, holder = _holder(state, asked)
+    gone = (asked["PolicyName"], "", holder)
+    identity = tuple(p for p in own.identity if (p.name, p.arn, p.holder) != gone)
+    if len(identity) == len(own.identity):
+        raise Refused(f"{holder} has no inline policy {asked['PolicyName']}")
+    state.set(replace(own, identity=identity))
+
+
+def _holder(state: State, asked: Mapping[str, Any]) -> tuple[Any, str]:
+    """Whose policies they are, the app's role's or the operator's, and how the holder is called."""
+    role = state.facts.get(InstanceRole)
+    name = asked.get("RoleName")
+    if name and isinstance(role, Known) and role.value.role_name == name:
+        return state.value(RolePolicies), f"role {name}"
+    holder = f"role {name}" if name else f"user {asked['UserName']}"
+    return state.value(OperatorPolicies), holder
+
+
+def _create_policy_version(state: State, asked: Mapping[str, Any]) -> None:
+    if asked.get("SetAsDefault"):
+        _change_managed(state, asked["PolicyArn"], asked["PolicyDocument"], "next")
+
+
+def _set_default_version(state: State, asked: Mapping[str, Any]) -> None:
+    """Only the version that was in force before a fix is known by its content."""
+    before = state.origin.value(RolePolicies) if state.origin else None
+    policies = [*before.identity, before.boundary] if before else []
+    policy = next((p for p in policies if p and p.arn == asked["PolicyArn"]), None)
+    if policy is None or policy.version != asked["VersionId"]:
+        raise Refused(f"version {asked['VersionId']} of {asked['PolicyArn']} was not read")
+    _change_managed(state, policy.arn, policy.document, policy.version)
+
+
+def _change_managed(state: State, arn: str, document: Mapping[str, Any], version: str) -> None:
+    own: RolePolicies = state.value(RolePolicies)
+
+    def changed(policy: PolicyText) -> PolicyText:
+        return replace(policy, document=document, version=version) if policy.arn == arn else policy
+
+    identity = tuple(changed(p) for p in own.identity)
+    boundary = changed(own.boundary) if own.boundary else None
+    if (identity, boundary) == (own.identity, own.boundary):
+        raise Refused(f"{arn} is no policy of the role")
+    state.set(replace(own, identity=identity, boundary=boundary))
+
+
+def _put_key_policy(state: State, asked: Mapping[str, Any]) -> None:
+    state.value(KeyPolicy)
+    state.set(KeyPolicy(asked["Policy"]))
+
+
+def _set_key_state(word: str) -> Effect:
+    def effect(state: State, _: Mapping[str, Any]) -> None:
+        key: Key = state.value(Key)
+        if word == "Enabled" and key.state == "PendingDeletion":
+            raise Refused("a key that waits for its deletion cannot be enabled")
+        state.set(replace(key, state=word, deleted_at=None))
+
+    return effect
+
+
+def _associate_profile(state: State, asked: Mapping[str, Any]) -> None:
+    app: AppInstance = state.value(AppInstance)
+    role: InstanceRole = state.value(InstanceRole)
+    name = asked["IamInstanceProfile"]["Name"]
+    if app.instance.profile_arn is not None:
+        raise Refused(f"{app.instance.label} has a profile")
+    if name not in role.candidates:
+        raise Refused(f"profile {name} was not read")
+    state.set(replace(app, instance=replace(app.instance, profile_arn=name)))
+    # Which role the profile holds was read; here it only counts that it holds one.
+    state.set(replace(role, profile_name=name, role_name=f"the role of {name}"))
+
+
+EFFECTS: Effects = {
+    ("ec2", "AssociateIamInstanceProfile"): _associate_profile,
+    ("iam", "CreatePolicyVersion"): _create_policy_version,
+    ("iam", "DeleteRolePolicy"): _delete_inline_policy,
+    ("iam", "DeleteUserPolicy"): _delete_inline_policy,
+    ("iam", "PutRolePolicy"): _put_inline_policy,
+    ("iam", "PutUserPolicy"): _put_inline_policy,
+    ("iam", "SetDefaultPolicyVersion"): _set_default_version,
+    ("kms", "CancelKeyDeletion"): _set_key_state("Disabled"),
+    ("kms", "DisableKey"): _set_key_state("Disabled"),
+    ("kms", "EnableKey"): _set_key_state("Enabled"),
+    ("kms", "PutKeyPolicy"): _put_key_policy,
+}

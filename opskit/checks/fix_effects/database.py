@@ -1,0 +1,75 @@
+"""Calls that change the DB instance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from opskit.checks.fix_effects.security_groups import refuse_groups
+from opskit.checks.fix_effects.state import STALE, Effects, Refused, State
+from opskit.facts.certificate import Certificate
+from opskit.facts.database import Database
+from opskit.facts.interface import Known
+from opskit.facts.rds import DbInstance, DbInstances
+
+STARTABLE = ("stopped", "stopping", "inaccessible-encryption-credentials-recoverable")
+"""States out of which an instance is started; of `stopping` a fix waits for the end."""
+
+
+def _modify_instance(state: State, asked: Mapping[str, Any]) -> None:
+    changes: dict[str, Any] = {}
+    if "PubliclyAccessible" in asked:
+        changes["is_public"] = asked["PubliclyAccessible"]
+    if "BackupRetentionPeriod" in asked:
+        changes["backup_days"] = asked["BackupRetentionPeriod"]
+    if "VpcSecurityGroupIds" in asked:
+        groups = tuple(asked["VpcSecurityGroupIds"])
+        refuse_groups(state, groups, state.value(Database).instance.vpc_id)
+        changes["security_group_ids"] = groups
+    if "AllocatedStorage" in asked:
+        changes |= {"allocated_gib": asked["AllocatedStorage"], "status": "available"}
+    if "CACertificateIdentifier" in asked:
+        changes |= {
+            "ca_identifier": asked["CACertificateIdentifier"],
+            "certificate_valid_till": None,
+        }
+        state.facts[Certificate] = STALE
+    _change_database(state, asked, changes)
+
+
+def _start_instance(state: State, asked: Mapping[str, Any]) -> None:
+    database: Database = state.value(Database)
+    if database.instance.status not in STARTABLE:
+        raise Refused(f"{database.instance.identifier} is {database.instance.status}")
+    _change_database(state, asked, {"status": "available", "restarts_at": None})
+
+
+def _stop_instance(state: State, asked: Mapping[str, Any]) -> None:
+    _change_database(state, asked, {"status": "stopped"})
+
+
+def _reboot_instance(state: State, asked: Mapping[str, Any]) -> None:
+    database: Database = state.value(Database)
+    groups = tuple((name, "in-sync") for name, _ in database.instance.parameter_groups)
+    _change_database(state, asked, {"parameter_groups": groups, "pending": ()})
+
+
+def _change_database(state: State, asked: Mapping[str, Any], changes: dict[str, Any]) -> None:
+    database: Database = state.value(Database)
+    if asked["DBInstanceIdentifier"] != database.instance.identifier:
+        raise Refused(f"{asked['DBInstanceIdentifier']} is not the database that was judged")
+    changed: DbInstance = replace(database.instance, **changes)
+    state.set(replace(database, instance=changed))
+    listed = state.facts.get(DbInstances)
+    if isinstance(listed, Known):
+        rows = tuple(changed if i.identifier == changed.identifier else i for i in listed.value.all)
+        state.facts[DbInstances] = replace(listed, value=DbInstances(rows))
+
+
+EFFECTS: Effects = {
+    ("rds", "ModifyDBInstance"): _modify_instance,
+    ("rds", "RebootDBInstance"): _reboot_instance,
+    ("rds", "StartDBInstance"): _start_instance,
+    ("rds", "StopDBInstance"): _stop_instance,
+}

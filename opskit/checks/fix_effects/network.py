@@ -1,0 +1,141 @@
+"""Calls that change network ACLs, route tables, and how names resolve in a VPC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from opskit.checks.fix_effects.state import Effects, Refused, State
+from opskit.facts.private_zones import PrivateZones
+from opskit.facts.routes import Route, RouteTable, RouteTables
+from opskit.facts.subnets import AclEntry, NetworkAcl, NetworkAcls
+from opskit.facts.vpc import VpcDns
+
+
+def _change_entry(state: State, asked: Mapping[str, Any], *, must_exist: bool) -> None:
+    acls: NetworkAcls = state.value(NetworkAcls)
+    acl = _acl(acls, asked["NetworkAclId"])
+    number, is_egress = int(asked["RuleNumber"]), bool(asked["Egress"])
+    others = tuple(e for e in acl.entries if (e.number, e.is_egress) != (number, is_egress))
+    if (len(others) < len(acl.entries)) is not must_exist:
+        exists = "no entry" if must_exist else "an entry"
+        raise Refused(f"{acl.label} has {exists} {number}")
+    entries: tuple[AclEntry, ...] = others
+    if "RuleAction" in asked:
+        ports = asked.get("PortRange")
+        made = AclEntry(
+            number,
+            is_egress,
+            asked["RuleAction"] == "allow",
+            str(asked["Protocol"]),
+            asked.get("CidrBlock") or asked["Ipv6CidrBlock"],
+            (ports["From"], ports["To"]) if ports else None,
+        )
+        entries = tuple(sorted((*others, made), key=lambda e: e.number))
+    changed = replace(acl, entries=entries)
+    state.set(NetworkAcls(tuple(changed if a is acl else a for a in acls.all)))
+
+
+def _acl(acls: NetworkAcls, acl_id: str) -> NetworkAcl:
+    found = next((a for a in acls.all if a.acl_id == acl_id), None)
+    if found is None:
+        raise Refused(f"network ACL {acl_id} was not read")
+    return found
+
+
+def _create_entry(state: State, asked: Mapping[str, Any]) -> None:
+    _change_entry(state, asked, must_exist=False)
+
+
+def _replace_entry(state: State, asked: Mapping[str, Any]) -> None:
+    _change_entry(state, asked, must_exist=True)
+
+
+def _destination(asked: Mapping[str, Any]) -> str:
+    names = ("DestinationCidrBlock", "DestinationIpv6CidrBlock", "DestinationPrefixListId")
+    return str(next(asked[name] for name in names if name in asked))
+
+
+def _change_routes(
+    state: State, asked: Mapping[str, Any], *, must_exist: bool, target: str
+) -> None:
+    tables: RouteTables = state.value(RouteTables)
+    table = _table(tables, asked["RouteTableId"])
+    destination = _destination(asked)
+    # A route that was learnt stands beside a written one.
+    others = tuple(r for r in table.routes if r.destination != destination or r.is_propagated)
+    if (len(others) < len(table.routes)) is not must_exist:
+        exists = "no route" if must_exist else "a route"
+        raise Refused(f"{table.label} has {exists} to {destination}")
+    made = (Route(destination, target, "active", False),) if target else ()
+    changed = replace(table, routes=(*others, *made))
+    state.set(RouteTables(tuple(changed if t is table else t for t in tables.all)))
+
+
+def _table(tables: RouteTables, table_id: str) -> RouteTable:
+    found = next((t for t in tables.all if t.table_id == table_id), None)
+    if found is None:
+        raise Refused(f"route table {table_id} was not read")
+    return found
+
+
+def _create_route(state: State, asked: Mapping[str, Any]) -> None:
+    _change_routes(state, asked, must_exist=False, target=asked["VpcPeeringConnectionId"])
+
+
+def _replace_route(state: State, asked: Mapping[str, Any]) -> None:
+    _change_routes(state, asked, must_exist=True, target=asked["VpcPeeringConnectionId"])
+
+
+def _delete_route(state: State, asked: Mapping[str, Any]) -> None:
+    _change_routes(state, asked, must_exist=True, target="")
+
+
+def _associate_table(state: State, asked: Mapping[str, Any]) -> None:
+    tables: RouteTables = state.value(RouteTables)
+    table, subnet = _table(tables, asked["RouteTableId"]), asked["SubnetId"]
+    if any(subnet in t.subnet_ids for t in tables.all):
+        raise Refused(f"{subnet} has a route table of its own")
+    changed = replace(table, subnet_ids=(*table.subnet_ids, subnet))
+    state.set(RouteTables(tuple(changed if t is table else t for t in tables.all)))
+
+
+def _modify_vpc(state: State, asked: Mapping[str, Any]) -> None:
+    dns: VpcDns = state.value(VpcDns)
+    if "EnableDnsHostnames" in asked:
+        dns = replace(dns, gives_hostnames=asked["EnableDnsHostnames"]["Value"])
+    if "EnableDnsSupport" in asked:
+        dns = replace(dns, is_supported=asked["EnableDnsSupport"]["Value"])
+    state.set(dns)
+
+
+def _take_zone_away(state: State, asked: Mapping[str, Any]) -> None:
+    zones: PrivateZones = state.value(PrivateZones)
+    zone_id = asked.get("HostedZoneId") or asked["Id"]
+    state.set(replace(zones, covering=tuple(z for z in zones.covering if z.zone_id != zone_id)))
+
+
+def _bring_zone_back(state: State, asked: Mapping[str, Any]) -> None:
+    """Only the zone that a fix took away is known."""
+    zones: PrivateZones = state.value(PrivateZones)
+    before = state.origin.value(PrivateZones) if state.origin else None
+    back = [z for z in before.covering if z.zone_id == asked["HostedZoneId"]] if before else []
+    if not back:
+        raise Refused(f"zone {asked['HostedZoneId']} was not read")
+    state.set(replace(zones, covering=(*back, *zones.covering)))
+
+
+EFFECTS: Effects = {
+    ("ec2", "AssociateRouteTable"): _associate_table,
+    ("ec2", "CreateNetworkAclEntry"): _create_entry,
+    ("ec2", "CreateRoute"): _create_route,
+    ("ec2", "DeleteNetworkAclEntry"): _replace_entry,
+    ("ec2", "DeleteRoute"): _delete_route,
+    ("ec2", "ModifyVpcAttribute"): _modify_vpc,
+    ("ec2", "ReplaceNetworkAclEntry"): _replace_entry,
+    ("ec2", "ReplaceRoute"): _replace_route,
+    ("route53", "DeleteHostedZone"): _take_zone_away,
+    ("route53", "DisassociateVPCFromHostedZone"): _take_zone_away,
+    ("route53", "AssociateVPCWithHostedZone"): _bring_zone_back,
+}

@@ -1,0 +1,87 @@
+"""Calls that change parameters, and what follows for the database and the host that they name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from opskit.checks.fix_effects.state import STALE, Effects, Refused, State
+from opskit.config import Target
+from opskit.facts import database as databases
+from opskit.facts.certificate import Certificate
+from opskit.facts.database import Database
+from opskit.facts.dns import Host, OperatorDns, choose_host
+from opskit.facts.interface import Known
+from opskit.facts.parameters import Parameter, Parameters, rewritten
+from opskit.facts.rds import DbClusters, DbInstances
+from opskit.facts.value_form import SOUND
+
+
+def _put_parameter(state: State, asked: Mapping[str, Any]) -> None:
+    known: Parameters = state.value(Parameters)
+    name, value = asked["Name"], asked["Value"]
+    exists = any(p.name == name for p in known.found)
+    if exists and not asked.get("Overwrite"):
+        raise Refused(f"{name} exists")
+    absent = [purpose for purpose, missing in known.missing if missing == name]
+    if not exists and not absent:
+        raise Refused(f"{name} was not read")
+    found = [rewritten(p, value) if p.name == name else p for p in known.found]
+    found += [
+        rewritten(Parameter(name, "", p, asked["Type"], 0, None, value, "", ()), value)
+        for p in absent
+    ]
+    missing = tuple(row for row in known.missing if row[1] != name)
+    parameters = replace(
+        known, found=tuple(sorted(found, key=lambda p: p.purpose)), missing=missing
+    )
+    state.set(parameters)
+    _choose_again(state)
+
+
+def _delete_parameter(state: State, asked: Mapping[str, Any]) -> None:
+    known: Parameters = state.value(Parameters)
+    gone = [p for p in known.found if p.name == asked["Name"]]
+    if not gone:
+        raise Refused(f"{asked['Name']} does not exist")
+    missing = tuple(sorted((*known.missing, *((p.purpose, p.name) for p in gone))))
+    kept = tuple(p for p in known.found if p not in gone)
+    state.set(replace(known, found=kept, missing=missing))
+
+
+def repair_password(state: State) -> None:
+    """What `opskit rotate-password repair` does where it succeeds: the parameter logs in afterwards."""
+    known: Parameters = state.value(Parameters)
+    absent = [name for purpose, name in known.missing if purpose == "password"]
+    made = [Parameter(n, "", "password", "SecureString", 0, None, None, "", ()) for n in absent]
+    found = [
+        replace(p, version=p.version + 1, blemishes=(), form=SOUND)
+        if p.purpose == "password"
+        else p
+        for p in (*known.found, *made)
+    ]
+    missing = tuple(row for row in known.missing if row[0] != "password")
+    state.set(replace(known, found=tuple(sorted(found, key=lambda p: p.purpose)), missing=missing))
+
+
+def _choose_again(state: State) -> None:
+    """The database and the host that the changed parameters name."""
+    facts = state.facts
+    target, instances = facts.get(Target), facts.get(DbInstances)
+    if isinstance(target, Known) and isinstance(instances, Known):
+        clusters = facts.get(DbClusters, STALE)
+        chosen = databases.choose(target.value, instances.value, clusters, facts[Parameters])
+        state.set(chosen)
+    host = choose_host(facts.get(Database, STALE), facts[Parameters])
+    present = facts.get(Host)
+    if isinstance(present, Known) and present.value != host:
+        state.set(host)
+        facts[OperatorDns] = STALE
+        facts[Certificate] = STALE
+
+
+EFFECTS: Effects = {
+    ("ssm", "DeleteParameter"): _delete_parameter,
+    ("ssm", "PutParameter"): _put_parameter,
+}

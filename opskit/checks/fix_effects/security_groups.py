@@ -1,0 +1,119 @@
+"""Calls that change the rules of security groups, or which groups the app's interface carries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from opskit.checks.fix_effects.state import Effects, Refused, State
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.instances import Instances
+from opskit.facts.interface import Known
+from opskit.facts.security_groups import Permission, SecurityGroups, permission_of
+
+
+def _change_rules(state: State, asked: Mapping[str, Any], *, is_egress: bool, adds: bool) -> None:
+    groups: SecurityGroups = state.value(SecurityGroups)
+    group = groups.by_id.get(asked["GroupId"])
+    if group is None:
+        raise Refused(f"security group {asked['GroupId']} was not read")
+    rules = group.egress if is_egress else group.ingress
+    for raw in asked["IpPermissions"]:
+        rule = permission_of(raw)
+        if adds and any(_holds_all(old, rule) for old in rules):
+            raise Refused(f"{group.label} has that rule already")
+        rules = (*rules, rule) if adds else _revoked(rules, rule)
+    changed = replace(group, egress=rules) if is_egress else replace(group, ingress=rules)
+    state.set(SecurityGroups({**groups.by_id, group.group_id: changed}))
+
+
+def _holds_all(old: Permission, new: Permission) -> bool:
+    """Whether an entry has every peer of another for the same ports."""
+    same = (old.protocol, old.from_port, old.to_port) == (new.protocol, new.from_port, new.to_port)
+    return same and all(
+        set(mine) <= set(theirs)
+        for mine, theirs in (
+            (new.group_ids, old.group_ids),
+            (new.cidrs, old.cidrs),
+            (new.prefix_list_ids, old.prefix_list_ids),
+        )
+    )
+
+
+def _revoked(rules: tuple[Permission, ...], gone: Permission) -> tuple[Permission, ...]:
+    if not any(_holds_all(rule, gone) for rule in rules):
+        raise Refused("there is no such rule to revoke")
+    kept = []
+    for rule in rules:
+        if _holds_all(rule, gone):
+            rule = replace(
+                rule,
+                group_ids=tuple(g for g in rule.group_ids if g not in gone.group_ids),
+                cidrs=tuple(c for c in rule.cidrs if c not in gone.cidrs),
+                prefix_list_ids=tuple(
+                    p for p in rule.prefix_list_ids if p not in gone.prefix_list_ids
+                ),
+            )
+        if rule.group_ids or rule.cidrs or rule.prefix_list_ids:
+            kept.append(rule)
+    return tuple(kept)
+
+
+def _authorize_ingress(state: State, asked: Mapping[str, Any]) -> None:
+    _change_rules(state, asked, is_egress=False, adds=True)
+
+
+def _authorize_egress(state: State, asked: Mapping[str, Any]) -> None:
+    _change_rules(state, asked, is_egress=True, adds=True)
+
+
+def _revoke_ingress(state: State, asked: Mapping[str, Any]) -> None:
+    _change_rules(state, asked, is_egress=False, adds=False)
+
+
+def _revoke_egress(state: State, asked: Mapping[str, Any]) -> None:
+    _change_rules(state, asked, is_egress=True, adds=False)
+
+
+MOST_GROUPS = 5
+"""Security groups on one network interface (Amazon VPC User Guide, quotas)."""
+
+
+def _set_interface_groups(state: State, asked: Mapping[str, Any]) -> None:
+    app: AppInstance = state.value(AppInstance)
+    wanted, groups = asked["NetworkInterfaceId"], tuple(asked["Groups"])
+    if wanted not in {i.interface_id for i in app.instance.interfaces}:
+        raise Refused(f"{wanted} is no interface of {app.instance.label}")
+    refuse_groups(state, groups, app.instance.vpc_id)
+    interfaces = tuple(
+        replace(i, group_ids=groups) if i.interface_id == wanted else i
+        for i in app.instance.interfaces
+    )
+    carried = tuple(dict.fromkeys(g for i in interfaces for g in i.group_ids))
+    instance = replace(app.instance, interfaces=interfaces, group_ids=carried)
+    state.set(replace(app, instance=instance))
+    listed = state.facts.get(Instances)
+    if isinstance(listed, Known):
+        same = instance.instance_id
+        rows = tuple(instance if i.instance_id == same else i for i in listed.value.all)
+        state.set(Instances(rows))
+
+
+def refuse_groups(state: State, group_ids: tuple[str, ...], vpc_id: str) -> None:
+    """Refuse groups that an interface in a VPC cannot carry."""
+    known: SecurityGroups = state.value(SecurityGroups)
+    if not 1 <= len(group_ids) <= MOST_GROUPS:
+        raise Refused(f"an interface carries one to {MOST_GROUPS} security groups")
+    for group in (known.by_id[g] for g in group_ids if g in known.by_id):
+        if group.vpc_id != vpc_id:
+            raise Refused(f"{group.label} belongs to {group.vpc_id}, not to {vpc_id}")
+
+
+EFFECTS: Effects = {
+    ("ec2", "AuthorizeSecurityGroupEgress"): _authorize_egress,
+    ("ec2", "AuthorizeSecurityGroupIngress"): _authorize_ingress,
+    ("ec2", "ModifyNetworkInterfaceAttribute"): _set_interface_groups,
+    ("ec2", "RevokeSecurityGroupEgress"): _revoke_egress,
+    ("ec2", "RevokeSecurityGroupIngress"): _revoke_ingress,
+}

@@ -1,0 +1,166 @@
+"""Judges a fix on the state that it would lead to: what does not end its finding is not shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from opskit.checks.catalogue import chain as default_checks
+from opskit.checks.fix import AwsCall, Command, Danger, Fix, InstanceCommand, OpskitCommand
+from opskit.checks.fix_effects import Refused, apply
+from opskit.checks.interface import Check, Finding, Status
+from opskit.checks.run import run_check
+from opskit.checks.shell_rendering import Caller, Unprintable, chain
+from opskit.checks.state_changes import changes
+from opskit.facts.database import Database
+from opskit.facts.login import Login
+from opskit.facts.snapshot import Snapshot
+from opskit.facts.subnets import NetworkAcls
+
+OBSERVED_LAYERS = frozenset({"dns", "tcp", "tls", "auth", "app"})
+"""Their findings rest on what was seen, so that after a change they are open until it is seen again."""
+DANGERS: dict[tuple[str, str], set[Danger]] = {
+    ("ec2", "AuthorizeSecurityGroupIngress"): {Danger.WIDENS_ACCESS},
+    ("ec2", "AuthorizeSecurityGroupEgress"): {Danger.WIDENS_ACCESS},
+    ("ec2", "CreateNetworkAclEntry"): {Danger.WIDENS_ACCESS},
+    ("ec2", "ReplaceNetworkAclEntry"): {Danger.WIDENS_ACCESS},
+    ("ec2", "ModifyNetworkInterfaceAttribute"): {Danger.WIDENS_ACCESS},
+    ("iam", "CreatePolicyVersion"): {Danger.WIDENS_ACCESS, Danger.GUARDRAIL},
+    ("iam", "PutRolePolicy"): {Danger.WIDENS_ACCESS},
+    ("iam", "PutUserPolicy"): {Danger.WIDENS_ACCESS},
+    ("kms", "PutKeyPolicy"): {Danger.WIDENS_ACCESS, Danger.GUARDRAIL},
+    ("ecs", "UpdateService"): {Danger.RESTARTS_APP},
+    ("rds", "RebootDBInstance"): {Danger.INTERRUPTS_DATABASE},
+    ("route53", "DeleteHostedZone"): {Danger.IRREVERSIBLE},
+}
+"""What an operation may do besides, whatever it is used for."""
+NOT_RESTORED = "evaluated, it would not restore the state before"
+INVISIBLE = "a value in it has a control character or another invisible one"
+
+
+def prove(check: Check, finding: Finding, snapshot: Snapshot, caller: Caller) -> Finding:
+    """The finding with its fix as far as it is proven: evaluated, labelled, and undone by its undo.
+
+    A fix that AWS would refuse, that leaves the finding, or that changes a database of which it is not
+    certain that it is the app's becomes advice.
+    """
+    fix = finding.fix
+    if fix is None:
+        return finding
+    try:
+        chain(fix.commands, caller)
+        chain(fix.undo, caller)
+    except Unprintable:
+        return _without(finding, INVISIBLE)
+    doubt = _doubt(fix, snapshot)
+    if doubt:
+        return _without(finding, doubt)
+    try:
+        after = apply(snapshot, fix.commands)
+    except Refused as refusal:
+        return _without(finding, f"AWS would not accept it: {refusal}")
+    if any(isinstance(c, AwsCall) for c in fix.commands) and not _is_gone(check, after):
+        return _without(finding, "evaluated on the state that it leads to, it does not end this")
+    broken = _broken_by(snapshot, after)
+    if broken:
+        return _without(finding, f"evaluated on the state that it leads to, this fails: {broken}")
+    found = changes(snapshot, after)
+    undo, no_undo = fix.undo, fix.no_undo
+    if not _restores(snapshot, after, undo):
+        undo, no_undo = (), NOT_RESTORED
+    dangers = _dangers(fix)
+    proven = replace(fix, undo=undo, no_undo=no_undo, changes=found, dangers=dangers)
+    return replace(finding, fix=proven)
+
+
+def _is_gone(check: Check, after: Snapshot) -> bool:
+    status = run_check(check, after).status
+    if status is Status.UNKNOWN:
+        return check.layer in OBSERVED_LAYERS
+    return status in (Status.PASS, Status.SKIP)
+
+
+def _broken_by(before: Snapshot, after: Snapshot) -> str:
+    """What fails after the change and did not before, in the check's words; empty for nothing."""
+    for check in default_checks():
+        # The app's own settings were observed; that a restart changes them is what it is for.
+        if check.layer == "app":
+            continue
+        finding = run_check(check, after)
+        if finding.status is Status.FAIL and run_check(check, before).status is not Status.FAIL:
+            return f"{check.code}, {finding.summary}"
+    return ""
+
+
+def _restores(before: Snapshot, after: Snapshot, undo: tuple[Command, ...]) -> bool:
+    """Whether the undo leads back to the state before."""
+    if not undo:
+        return True
+    try:
+        return not changes(before, apply(after, undo, origin=before))
+    except Refused:
+        return False
+
+
+def _dangers(fix: Fix) -> tuple[Danger, ...]:
+    found = set(fix.dangers)
+    for command in fix.commands:
+        if isinstance(command, AwsCall):
+            found |= DANGERS.get((command.service, command.operation), set())
+    if fix.restarts or any(_restarts(c) for c in fix.commands):
+        found.add(Danger.RESTARTS_APP)
+    return tuple(danger for danger in Danger if danger in found)
+
+
+def _restarts(command: Command) -> bool:
+    """Whether a command ends a container's process and starts it again."""
+    return isinstance(command, InstanceCommand) and any(
+        "restart" in program or "--force-recreate" in program for program in command.programs
+    )
+
+
+def _without(finding: Finding, why: str) -> Finding:
+    """The finding with advice in place of its fix."""
+    fix = finding.fix
+    does = f" ({fix.does})" if fix is not None and fix.does else ""
+    return replace(finding, fix=None, advice=f"No command is offered{does}: {why}.")
+
+
+def _doubt(fix: Fix, snapshot: Snapshot) -> str:
+    """Why the database that a fix changes may be another team's; empty when it is certain enough."""
+    database: Database | None = snapshot.value(Database)
+    login: Login | None = snapshot.value(Login)
+    if database is None or not database.doubt or (login is not None and login.succeeded):
+        return ""
+    if not any(_touches(database, command, snapshot) for command in fix.commands):
+        return ""
+    name = database.instance.identifier
+    return f"{database.doubt}. If {name} is meant, --db-instance {name} confirms it"
+
+
+def _touches(database: Database, command: Command, snapshot: Snapshot) -> bool:
+    """Whether a command changes the database, or rules that stand before it."""
+    if isinstance(command, OpskitCommand):
+        return command.words[:1] == ("rotate-password",)
+    if not isinstance(command, AwsCall):
+        return False
+    instance = database.instance
+    subnets = {s.subnet_id for s in instance.subnets}
+    acls: NetworkAcls | None = snapshot.value(NetworkAcls)
+    own: set[Any] = {
+        instance.identifier,
+        *instance.security_group_ids,
+        *subnets,
+        *(a.acl_id for a in (acls.all if acls else ()) if subnets & set(a.subnet_ids)),
+    }
+    return bool(own & set(_values(command.parameters.values())))
+
+
+def _values(values: Iterable[Any]) -> Iterable[Any]:
+    """The texts of a call's parameters, those of lists included."""
+    for value in values:
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from (item for item in value if isinstance(item, str))

@@ -1,0 +1,102 @@
+"""The role is allowed the very operation that the app calls.
+
+Means: GetParameter, GetParameters and GetParametersByPath are three permissions; a policy that names
+one of them leaves an app that calls another without its settings.
+Found by: the role's policies for each operation, and an app that runs without a database password
+and complains of a refusal. An app that is healthy calls what it may.
+Looks alike: no statement at all (IAM002).
+Fix: one statement for that operation: on these parameters, or on their path for GetParametersByPath.
+Not the fix: ssm:*.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.iam.denial import AccessDenied
+from opskit.checks.iam.effective_permissions import Standing
+from opskit.checks.iam.fix_context import Bench, wanted_of
+from opskit.checks.iam.fixes import build_fix
+from opskit.checks.iam.permission_check import name_of
+from opskit.checks.interface import (
+    Finding,
+    derived,
+    failed,
+    observed,
+    passed,
+    skipped,
+    undecided,
+)
+from opskit.facts.instance_role import InstanceRole
+from opskit.facts.interface import Fact, Known, Unknown
+from opskit.facts.probe import InstanceProbe
+from opskit.facts.simulation import READ
+from opskit.policy.difference import WantedAccess
+from opskit.policy.explanation import Denial, Miss
+from opskit.policy.role_access import RoleAccess
+
+explains = ("auth", "app")
+DENIED = "AccessDenied"
+"""What every AWS SDK calls a refusal; without the word the app lacks its settings for another reason."""
+
+
+def check(
+    standing: Standing,
+    role: Fact[InstanceRole],
+    access: Fact[RoleAccess],
+    bench: Bench,
+    probe: Fact[InstanceProbe],
+) -> Finding:
+    """Judge what is allowed for one operation and not for another."""
+    if isinstance(access, Unknown):
+        return undecided(access.reason, *access.missing)
+    refused = _refused(standing)
+    if not refused:
+        return skipped("every way to read is allowed, or none")
+    said = _complaint(probe)
+    action = next((a for a in refused if f"{_operation(a)} " in said), None)
+    if action is None and DENIED in said and "kms:" not in said:
+        # It was refused and does not say what: the plural is what apps call beside the singular.
+        action = next((a for a in refused if a in READ), None)
+    if action is None:
+        words = "; ".join(m.words for m in refused.values())
+        return passed(f"{name_of(role)} is allowed what the app calls", derived(words))
+    miss = refused[action]
+    wanted = bench.read if action in READ else _calls(standing, action)
+    denial = AccessDenied(name_of(role), "read the parameters", miss, standing.read, wanted)
+    return failed(
+        f"{name_of(role)} is not allowed the operation that the app calls: {miss.words}",
+        observed(f"the app has no database password and says: {said.strip()}"),
+        *standing.read.evidence,
+        fix=build_fix(bench, [denial]),
+    )
+
+
+def _refused(standing: Standing) -> dict[str, Miss]:
+    """The refused operations, where another way to read is allowed; the likeliest first."""
+    own = standing.read.miss
+    if own is not None and own.denial is Denial.ACTION:
+        return {READ[0]: own}
+    if standing.read.is_allowed is not True:
+        return {}
+    found: dict[str, Miss] = {}
+    for need in standing.siblings:
+        if need.miss is not None:
+            found.setdefault(need.action, need.miss)
+    return found
+
+
+def _calls(standing: Standing, action: str) -> WantedAccess:
+    """All refused calls of an operation: GetParametersByPath is called for the path itself."""
+    return wanted_of(need for need in standing.siblings if need.action == action)
+
+
+def _operation(action: str) -> str:
+    return action.split(":")[1]
+
+
+def _complaint(probe: Fact[InstanceProbe]) -> str:
+    """What an app says that runs without a password; empty when it has one or is healthy."""
+    if not isinstance(probe, Known) or probe.value.health is None:
+        return ""
+    health = probe.value.health
+    has_password = any(c.setting("password") for c in probe.value.containers)
+    return "" if has_password or health.status == 200 else f"{health.body} "

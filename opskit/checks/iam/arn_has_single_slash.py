@@ -1,0 +1,31 @@
+"""The role's statement has one slash after `parameter`.
+
+Means: the name begins with a slash, and so does the path in the ARN: `parameter/linkbox/*`. Whoever
+puts the name behind `parameter/` writes two, and the pattern matches nothing.
+Found by: the patterns of the role's allow statements, with the second slash taken away.
+Looks alike: another path (IAM005).
+Fix: one statement with the right ARN.
+Not the fix: renaming the parameters.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.iam.effective_permissions import Standing
+from opskit.checks.iam.fix_context import Bench
+from opskit.checks.iam.permission_check import verdict
+from opskit.checks.interface import Finding
+from opskit.facts.instance_role import InstanceRole
+from opskit.facts.interface import Fact
+from opskit.policy.explanation import Denial
+
+explains = ("auth", "app", "IAM003")
+
+
+def check(standing: Standing, role: Fact[InstanceRole], bench: Bench) -> Finding:
+    """Judge the refusals that have this reason."""
+    return verdict(
+        standing,
+        role,
+        bench,
+        reading=(Denial.DOUBLE_SLASH,),
+    )

@@ -1,0 +1,34 @@
+"""The conditions of the role's statements fit the app's calls.
+
+Means: the statement is the right one, but for a condition that the call does not meet: the encryption
+context of another parameter, another service, an endpoint, a tag.
+Found by: the conditions evaluated with what the call carries: Parameter Store decrypts with the
+parameter's ARN as `kms:EncryptionContext:PARAMETER_ARN`, through `kms:ViaService`.
+Looks alike: a missing statement (IAM002, IAM003).
+Fix: one statement for the right parameter or service. A guard, such as an endpoint or a Region, is its
+author's to change.
+Not the fix: dropping every condition.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.iam.effective_permissions import Standing
+from opskit.checks.iam.fix_context import Bench
+from opskit.checks.iam.permission_check import verdict
+from opskit.checks.interface import Finding
+from opskit.facts.instance_role import InstanceRole
+from opskit.facts.interface import Fact
+from opskit.policy.explanation import Denial
+
+explains = ("auth", "app")
+
+
+def check(standing: Standing, role: Fact[InstanceRole], bench: Bench) -> Finding:
+    """Judge the refusals that have this reason."""
+    return verdict(
+        standing,
+        role,
+        bench,
+        reading=(Denial.CONDITION,),
+        decrypting=(Denial.CONDITION,),
+    )

@@ -1,0 +1,262 @@
+"""How the instance's role stands: three sources weighed, for reading and for decrypting.
+
+The instance's own attempt outweighs everything. Without one, IAM's simulator and the policies as
+opskit reads them have to agree, but for a key's policy, of which the simulator knows nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from opskit.checks.interface import Basis, Evidence, derived, observed, reported
+from opskit.config import ON_INSTANCE, Target
+from opskit.facts.instance_role import InstanceRole
+from opskit.facts.interface import Fact, Known, NotThere, Unknown
+from opskit.facts.key import Key
+from opskit.facts.parameter_metadata import ParameterMetadata
+from opskit.facts.probe import InstanceProbe
+from opskit.facts.simulation import DECRYPT, READ, Decision, Simulation
+from opskit.policy.evaluate import Word
+from opskit.policy.explanation import Denial, Miss
+from opskit.policy.role_access import KEY_POLICY, Need, RoleAccess
+
+ATTEMPT = "an attempt from where the app runs"
+DENIED = ("AccessDeniedException", "AccessDenied")
+FROM_MESSAGE = (
+    ("service control policy", Denial.ORGANIZATION, "a service control policy denies it"),
+    ("permissions boundary", Denial.BOUNDARY, "its permissions boundary does not allow it"),
+    ("explicit deny", Denial.EXPLICIT, "something denies it explicitly"),
+    ("", Denial.NO_STATEMENT, ""),
+)
+"""What AWS's message says of who denies, the reason that it means, and that in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """How the role stands to one action.
+
+    Attributes:
+        is_allowed: None when that is not known.
+        miss: why not, as far as the policies tell.
+        names: the parameters that are refused.
+        evidence: of every source that said something.
+        why_unknown: a clause; empty when it is known.
+        missing: what would make it known.
+        disagreement: where two sources contradict each other; empty when they do not.
+    """
+
+    is_allowed: bool | None
+    miss: Miss | None = None
+    evidence: tuple[Evidence, ...] = ()
+    names: tuple[str, ...] = ()
+    why_unknown: str = ""
+    missing: tuple[str, ...] = ()
+    disagreement: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the role stands to reading and to decrypting.
+
+    Attributes:
+        decrypt: None where no statement is needed: AWS's own key, or no encryption.
+        siblings: needs of the other ways to read that the policies refuse.
+    """
+
+    read: Stand
+    decrypt: Stand | None
+    siblings: tuple[Need, ...]
+
+
+def derive(
+    role: Fact[InstanceRole],
+    access: Fact[RoleAccess],
+    simulation: Fact[Simulation],
+    probe: Fact[InstanceProbe],
+    key: Fact[Key],
+    metadata: Fact[ParameterMetadata],
+    target: Target,
+) -> Standing:
+    """Weigh the sources."""
+    if isinstance(role, Known) and role.value.role_name is None:
+        raise NotThere(f"{target.workload_noun} has no role", "a role")
+    needs = access.value.reads if isinstance(access, Known) else ()
+    first = tuple(n for n in needs if n.action == READ[0])
+    read = _stand(READ[0], first, access, simulation, probe)
+    siblings = tuple(n for n in needs if n.action != READ[0] and n.miss is not None)
+    if isinstance(metadata, Known) and metadata.value.is_plain(target.parameters["password"]):
+        return Standing(read, None, siblings)
+    if isinstance(key, Known) and key.value.is_aws_managed:
+        # Its policy admits every principal of the account, so that only a deny could matter.
+        denied = attempts_denied(probe, DECRYPT)
+        decrypt = _attempted_denied(DECRYPT, denied, (), None, _noun(probe)) if denied else None
+        return Standing(read, decrypt, siblings)
+    decrypts = access.value.decrypts if isinstance(access, Known) else ()
+    decrypt = _stand(DECRYPT, decrypts, access, simulation, probe)
+    if decrypt.is_allowed is None and isinstance(key, Unknown):
+        decrypt = Stand(None, why_unknown=key.reason, missing=key.missing)
+    return Standing(read, decrypt, siblings)
+
+
+def attempts_denied(probe: Fact[InstanceProbe], action: str) -> list[tuple[str, str]]:
+    """(parameter, message) of the instance's own reads that were denied for `action`."""
+    if not isinstance(probe, Known):
+        return []
+    return [
+        (read.name, read.message)
+        for read in probe.value.reads
+        if read.code in DENIED
+        and (action in read.message or (action != DECRYPT and "kms:" not in read.message))
+    ]
+
+
+def _stand(
+    action: str,
+    needs: tuple[Need, ...],
+    access: Fact[RoleAccess],
+    simulation: Fact[Simulation],
+    probe: Fact[InstanceProbe],
+) -> Stand:
+    refused = [n for n in needs if n.decision.word in (Word.EXPLICIT_DENY, Word.IMPLICIT_DENY)]
+    miss = next((n.miss for n in refused if n.miss), None)
+    said = _simulated(simulation, needs)
+    attempt = _attempt(probe, action)
+    denied = attempts_denied(probe, action)
+    words = (*_local_words(needs, refused), *_simulated_words(said))
+    if denied:
+        return _attempted_denied(action, denied, words, miss, _noun(probe))
+    if attempt:
+        contradicted = miss.words if miss and miss.denial is not Denial.ACTION else ""
+        text = f"{_noun(probe)} did it, although {contradicted}" if contradicted else ""
+        return Stand(True, None, (observed(attempt), *words), disagreement=text)
+    return _without_attempt(needs, refused, miss, said, access, simulation, probe, words)
+
+
+def _noun(probe: Fact[InstanceProbe]) -> str:
+    """What the app runs on, for sentences."""
+    return probe.value.workload_noun if isinstance(probe, Known) else ON_INSTANCE
+
+
+def _attempt(probe: Fact[InstanceProbe], action: str) -> str:
+    """What the instance did under its own role; empty when it was not tried."""
+    if not isinstance(probe, Known):
+        return ""
+    if action == DECRYPT:
+        return f"{_noun(probe)} decrypted the password" if probe.value.read_password else ""
+    good = [read.name for read in probe.value.reads if read.fingerprint]
+    # A read that failed in KMS was let through by Systems Manager.
+    good += [name for name, _ in attempts_denied(probe, DECRYPT)]
+    if not good:
+        return ""
+    return f"{_noun(probe)} read {len(good)} of {len(probe.value.reads)} under its own role"
+
+
+def _attempted_denied(
+    action: str,
+    denied: list[tuple[str, str]],
+    words: tuple[Evidence, ...],
+    miss: Miss | None,
+    noun: str,
+) -> Stand:
+    seen = [observed(f"{noun}'s own read of {name}: {text}") for name, text in denied[:2]]
+    disagreement = ""
+    if miss is None:
+        found = next(row for row in FROM_MESSAGE if row[0] in denied[0][1])
+        miss = Miss(found[1], None, found[2])
+        if any("allow" in w.text for w in words):
+            disagreement = f"{noun} is refused {action}, although its policies allow it"
+    names = tuple(sorted({name for name, _ in denied}))
+    return Stand(False, miss, (*seen, *words), names, disagreement=disagreement)
+
+
+def _without_attempt(
+    needs: tuple[Need, ...],
+    refused: list[Need],
+    miss: Miss | None,
+    said: list[Decision],
+    access: Fact[RoleAccess],
+    simulation: Fact[Simulation],
+    probe: Fact[InstanceProbe],
+    words: tuple[Evidence, ...],
+) -> Stand:
+    by_simulator = [d for d in said if d.decision != "allowed" and not d.is_conditional]
+    knows_local = bool(needs) and all(n.decision.word is not Word.DEPENDS for n in needs)
+    simulator_allows = bool(said) and not by_simulator and not any(d.is_conditional for d in said)
+    if refused and miss is not None:
+        if simulator_allows and miss.denial is not Denial.KEY_POLICY:
+            text = f"IAM's simulator allows it, although {miss.words}"
+            return _contradiction(words, text)
+        return Stand(False, miss, words, tuple(n.name for n in refused))
+    if by_simulator and not _allowed_by_key(needs):
+        if knows_local and not by_simulator[0].stopped_by:
+            text = "IAM's simulator refuses it, although the policies that can be read allow it"
+            return _contradiction(words, text)
+        return Stand(False, _miss_of(by_simulator[0]), words)
+    if simulator_allows or knows_local:
+        return Stand(True, None, words)
+    keys = sorted({key for n in needs for key in n.decision.depends_on})
+    if keys:
+        text = f"it depends on {', '.join(keys)}, which is not known here"
+        return _unknown(words, text, ATTEMPT)
+    reasons = [f.reason for f in (access, simulation, probe) if isinstance(f, Unknown)]
+    missing = [m for f in (access, simulation, probe) if isinstance(f, Unknown) for m in f.missing]
+    text = "; ".join(dict.fromkeys(reasons)) or "nothing could tell"
+    return _unknown(words, text, *dict.fromkeys(missing))
+
+
+def _allowed_by_key(needs: tuple[Need, ...]) -> bool:
+    """Whether the key's policy or a grant allows by itself, which the simulator cannot see."""
+    return bool(needs) and all(
+        n.decision.word is Word.ALLOWED
+        and (n.decision.by is None or n.decision.by.policy.kind == KEY_POLICY)
+        for n in needs
+    )
+
+
+def _unknown(words: tuple[Evidence, ...], why: str, *missing: str) -> Stand:
+    return Stand(None, evidence=words, why_unknown=why, missing=missing)
+
+
+def _contradiction(words: tuple[Evidence, ...], text: str) -> Stand:
+    return Stand(None, evidence=words, why_unknown=text, missing=(ATTEMPT,), disagreement=text)
+
+
+def _miss_of(decision: Decision) -> Miss:
+    """What the simulator's refusal means."""
+    phrase = {"organization": "service control policy"}.get(
+        decision.stopped_by or "", decision.stopped_by or ""
+    )
+    if not phrase and decision.decision == "explicitDeny":
+        phrase = "explicit deny"
+    found = next(row for row in FROM_MESSAGE if row[0] == phrase)
+    return Miss(found[1], None, found[2])
+
+
+def _simulated(simulation: Fact[Simulation], needs: tuple[Need, ...]) -> list[Decision]:
+    if not isinstance(simulation, Known):
+        return []
+    found = (simulation.value.find(n.action, n.resource) for n in needs)
+    return [d for d in found if d is not None]
+
+
+def _simulated_words(said: list[Decision]) -> list[Evidence]:
+    refused = [d for d in said if d.decision != "allowed"]
+    words = []
+    for one in refused[:1] or said[:1]:
+        by = f", stopped by the {one.stopped_by}" if one.stopped_by else ""
+        unsure = ", some context unknown" if one.is_conditional else ""
+        unsure += " (it knows no key policies)" if one.action == DECRYPT else ""
+        words.append(reported(f"IAM's simulator says {one.decision} for {one.action}{by}{unsure}"))
+    return words
+
+
+def _local_words(needs: tuple[Need, ...], refused: list[Need]) -> list[Evidence]:
+    if refused and refused[0].miss is not None:
+        return [derived(f"from the policies: {refused[0].miss.words}")]
+    allowed = [n for n in needs if n.decision.word is Word.ALLOWED]
+    if allowed and len(allowed) == len(needs):
+        by = allowed[0].decision.by
+        return [
+            Evidence(f"from the policies: {by.label if by else 'a grant'} allows it", Basis.DERIVED)
+        ]
+    return []

@@ -1,0 +1,105 @@
+"""Inputs of the commands that give the role the access it lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from opskit.checks.fix import Command
+from opskit.checks.fix_commands import restart_if_unhealthy
+from opskit.checks.inline_policy import Holder
+from opskit.config import Target
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.identity import Identity
+from opskit.facts.instance_role import InstanceRole
+from opskit.facts.interface import Fact, Known
+from opskit.facts.key import Key
+from opskit.facts.policies import RolePolicies
+from opskit.facts.probe import InstanceProbe
+from opskit.facts.region import Region
+from opskit.facts.simulation import DECRYPT, READ, parameter_arn
+from opskit.policy.difference import WantedAccess
+from opskit.policy.role_access import Need, RoleAccess
+
+VIA_SERVICE = "kms:ViaService"
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Inputs of the IAM fixes: a fact like any other, so that checks ask for one thing.
+
+    Attributes:
+        role, key, access, policies: None where they are not known.
+    """
+
+    target: Target
+    region: Region
+    identity: Identity
+    role: InstanceRole | None
+    key: Key | None
+    access: RoleAccess | None
+    policies: RolePolicies | None
+    restart: tuple[Command, ...]
+
+    @property
+    def read(self) -> WantedAccess:
+        """Reading each of the target's parameters by name."""
+        names = sorted(set(self.target.parameters.values()))
+        arns = tuple(parameter_arn(self.region, self.identity, name) for name in names)
+        reads = self.access.reads if self.access else ()
+        calls = tuple(n.request for n in reads if n.action in READ)
+        return WantedAccess(READ, arns, requests=calls)
+
+    @property
+    def decrypt(self) -> WantedAccess | None:
+        """Decrypting with the password's key through Parameter Store; None where no key is known."""
+        if self.key is None:
+            return None
+        calls = tuple(n.request for n in (self.access.decrypts if self.access else ()))
+        via = {VIA_SERVICE: f"ssm.{self.region.name}.amazonaws.com"}
+        return WantedAccess((DECRYPT,), (self.key.arn,), via, calls)
+
+    @property
+    def needs(self) -> list[WantedAccess]:
+        """Everything that the app has to be allowed; no decryption where that needs no statement."""
+        decrypt = self.decrypt
+        return [self.read, *([decrypt] if decrypt and decrypt.requests else [])]
+
+    @property
+    def holder(self) -> Holder | None:
+        """The role with its policies; None where they are not known."""
+        if self.role is None or self.role.role_name is None or self.policies is None:
+            return None
+        return Holder("role", self.role.role_name, self.policies.identity)
+
+
+def wanted_of(needs: Iterable[Need]) -> WantedAccess:
+    """Exactly the calls of these needs, which share their actions."""
+    found = tuple(needs)
+    actions = tuple(dict.fromkeys(n.action for n in found))
+    resources = tuple(dict.fromkeys(n.resource for n in found))
+    return WantedAccess(actions, resources, requests=tuple(n.request for n in found))
+
+
+def derive(
+    target: Target,
+    region: Region,
+    identity: Identity,
+    role: Fact[InstanceRole],
+    key: Fact[Key],
+    access: Fact[RoleAccess],
+    policies: Fact[RolePolicies],
+    app: Fact[AppInstance],
+    probe: Fact[InstanceProbe],
+) -> Bench:
+    """Put together the inputs, as far as they are known."""
+    return Bench(
+        target,
+        region,
+        identity,
+        role.value if isinstance(role, Known) else None,
+        key.value if isinstance(key, Known) else None,
+        access.value if isinstance(access, Known) else None,
+        policies.value if isinstance(policies, Known) else None,
+        restart_if_unhealthy(app, probe),
+    )

@@ -1,0 +1,32 @@
+"""The key's policy lets the role in, or leaves it to the account's policies.
+
+Means: a customer managed key obeys its own policy first. Without the statement for the account (the
+principal ends in `:root`) no IAM policy has any effect on it, and the role has to be named.
+Found by: the key policy with its grants, evaluated beside the role's policies. IAM's simulator knows
+nothing of key policies, so it may say allowed.
+Looks alike: a missing statement in the role (IAM003); AWS's message may blame either.
+Fix: one statement in the key policy that names the role, for kms:Decrypt through SSM.
+Not the fix: `"Principal": "*"`.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.iam.effective_permissions import Standing
+from opskit.checks.iam.fix_context import Bench
+from opskit.checks.iam.permission_check import verdict
+from opskit.checks.interface import Finding
+from opskit.facts.instance_role import InstanceRole
+from opskit.facts.interface import Fact
+from opskit.policy.explanation import Denial
+
+explains = ("auth", "app")
+
+
+def check(standing: Standing, role: Fact[InstanceRole], bench: Bench) -> Finding:
+    """Judge the refusals that have this reason."""
+    return verdict(
+        standing,
+        role,
+        bench,
+        decrypting=(Denial.KEY_POLICY,),
+    )

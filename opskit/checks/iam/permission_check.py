@@ -1,0 +1,94 @@
+"""The checks of the role's access have this in common: each judges its own reasons for a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from opskit.checks.iam.denial import AccessDenied
+from opskit.checks.iam.effective_permissions import Stand, Standing
+from opskit.checks.iam.fix_context import Bench
+from opskit.checks.iam.fixes import build_fix
+from opskit.checks.interface import Evidence, Finding, failed, passed, skipped, undecided
+from opskit.facts.instance_role import InstanceRole
+from opskit.facts.interface import Fact, Known
+from opskit.policy.difference import WantedAccess
+from opskit.policy.explanation import Denial
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One kind of access under the reasons that the check judges."""
+
+    stand: Stand
+    reasons: tuple[Denial, ...]
+    what: str
+    refused: str
+    wanted: WantedAccess | None
+
+    def denial(self, role: str) -> AccessDenied | None:
+        """The refusal for one of the reasons; None where there is none."""
+        miss = self.stand.miss
+        if miss is None or miss.denial not in self.reasons:
+            return None
+        return AccessDenied(role, self.refused, miss, self.stand, self.wanted)
+
+
+def name_of(role: Fact[InstanceRole]) -> str:
+    """The role's name, or a description where it could not be read."""
+    return (isinstance(role, Known) and role.value.role_name) or "the instance's role"
+
+
+def verdict(
+    standing: Standing,
+    role: Fact[InstanceRole],
+    bench: Bench,
+    *,
+    reading: tuple[Denial, ...] = (),
+    decrypting: tuple[Denial, ...] = (),
+) -> Finding:
+    """Judge reading and decrypting under the reasons of one check.
+
+    Args:
+        reading, decrypting: the reasons for each of the two.
+    """
+    if isinstance(role, Known) and role.value.role_name is None:
+        return undecided(f"{bench.target.workload_noun} has no role", "a role")
+    name = name_of(role)
+    rows = _rows(standing, bench, reading, decrypting)
+    denials = [d for d in (row.denial(name) for row in rows) if d is not None]
+    if denials:
+        evidence = _evidence(d.stand for d in denials)
+        return failed(denials[0].sentence, *evidence, fix=build_fix(bench, denials))
+    for row in rows:
+        if row.stand.is_allowed is None:
+            return undecided(row.stand.why_unknown, *row.stand.missing)
+    if any(row.stand.is_allowed is False for row in rows):
+        return skipped("the refusal is judged under another code")
+    if not rows:
+        return skipped("AWS's own key needs no statement: ssm:GetParameter is enough")
+    whats = " and ".join(f"may {row.what}" for row in rows)
+    return passed(f"{name} {whats}", *_evidence(row.stand for row in rows))
+
+
+def _rows(
+    standing: Standing,
+    bench: Bench,
+    reading: tuple[Denial, ...],
+    decrypting: tuple[Denial, ...],
+) -> list[_Row]:
+    found = []
+    if reading:
+        what = "read the parameters"
+        refused = f"read {', '.join(standing.read.names)}" if standing.read.names else what
+        found.append(_Row(standing.read, reading, what, refused, bench.read))
+    if decrypting and standing.decrypt is not None:
+        what = "decrypt the password"
+        with_key = f" with {bench.key.named_as} ({bench.key.key_id})" if bench.key else ""
+        row = _Row(standing.decrypt, decrypting, what, what + with_key, bench.decrypt)
+        found.append(row)
+    return found
+
+
+def _evidence(stands: Iterable[Stand]) -> tuple[Evidence, ...]:
+    return tuple(dict.fromkeys(e for stand in stands for e in stand.evidence))

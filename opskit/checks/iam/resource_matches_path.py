@@ -1,0 +1,31 @@
+"""The role's statement names the parameters' path.
+
+Means: a statement allows the reading of parameters, of others than these: the path is another, or its
+`/*` is missing.
+Found by: the patterns of the role's allow statements against the ARNs of the parameters.
+Looks alike: a double slash (IAM006), another Region or account (IAM008).
+Fix: one statement for the right path.
+Not the fix: Resource "*".
+"""
+
+from __future__ import annotations
+
+from opskit.checks.iam.effective_permissions import Standing
+from opskit.checks.iam.fix_context import Bench
+from opskit.checks.iam.permission_check import verdict
+from opskit.checks.interface import Finding
+from opskit.facts.instance_role import InstanceRole
+from opskit.facts.interface import Fact
+from opskit.policy.explanation import Denial
+
+explains = ("auth", "app", "IAM003")
+
+
+def check(standing: Standing, role: Fact[InstanceRole], bench: Bench) -> Finding:
+    """Judge the refusals that have this reason."""
+    return verdict(
+        standing,
+        role,
+        bench,
+        reading=(Denial.PATH,),
+    )

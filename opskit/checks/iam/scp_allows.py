@@ -1,0 +1,32 @@
+"""No service control policy of the organization stands in the way.
+
+Means: a policy of the organization denies it, or none allows it, for every principal of the account.
+Found by: AWS's message, the simulator's organization detail, and the policies where they can be read,
+which is so in the management account and those it has delegated to.
+Looks alike: an explicit deny in the role (IAM010).
+Fix: an exception for this role in the policy; the organization's administrators decide.
+Not the fix: anything in the role's own policies; detaching the policy.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.iam.effective_permissions import Standing
+from opskit.checks.iam.fix_context import Bench
+from opskit.checks.iam.permission_check import verdict
+from opskit.checks.interface import Finding
+from opskit.facts.instance_role import InstanceRole
+from opskit.facts.interface import Fact
+from opskit.policy.explanation import Denial
+
+explains = ("auth", "app", "IAM003")
+
+
+def check(standing: Standing, role: Fact[InstanceRole], bench: Bench) -> Finding:
+    """Judge the refusals that have this reason."""
+    return verdict(
+        standing,
+        role,
+        bench,
+        reading=(Denial.ORGANIZATION,),
+        decrypting=(Denial.ORGANIZATION,),
+    )

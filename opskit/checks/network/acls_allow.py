@@ -1,0 +1,38 @@
+"""The network ACLs let the app's packets and the database's replies through.
+
+Means: ACLs keep no state, so the reply needs an allow of its own on the ports from which the
+client connected; what they drop, they drop in silence.
+Found by: the four passages between the two subnets, entry by entry in the order of their numbers;
+within one subnet no ACL is passed.
+Looks alike: a security group's drop (NET001, NET002); only the rules tell them apart.
+Fix: one allow entry where none fits.
+Not the fix: an ACL that allows everything, or moving the subnet to the default ACL.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.interface import Finding
+from opskit.checks.network.fixes import ACLS
+from opskit.checks.network.path_check import verdict
+from opskit.facts.interface import Fact
+from opskit.facts.probe import InstanceProbe
+from opskit.reachability.database_paths import Way
+from opskit.reachability.path import Checkpoint, Kind, Path, Reason
+
+explains = ("tcp", "tls", "auth", "app")
+WHOSE = {
+    Kind.ACL_OUT: "the app's packets",
+    Kind.ACL_IN: "the app's packets",
+    Kind.REPLY_ACL_OUT: "the database's replies",
+    Kind.REPLY_ACL_IN: "the database's replies",
+}
+
+
+def check(way: Way, probe: Fact[InstanceProbe]) -> Finding:
+    """Judge the four passages of today's way."""
+
+    def say(_: Path, one: Checkpoint) -> str:
+        return f"{one.place} drops {WHOSE[one.kind]}: no entry allows them"
+
+    good = f"the ACLs pass {way.today.port} and the replies between app and database"
+    return verdict(way, probe, ACLS, (Reason.NO_ENTRY,), good=good, say=say)

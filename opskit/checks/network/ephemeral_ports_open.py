@@ -1,0 +1,39 @@
+"""The network ACLs let replies through to every port from which the app may connect.
+
+Means: some connections are made and others time out, at random: the system gives each connection a
+port of its range, and the replies to a part of the range are dropped.
+Found by: the instance's own range (net.ipv4.ip_local_port_range) against the ACLs' entries. A single
+connection that works proves nothing here: neighbouring ports come one after the other.
+Looks alike: packet loss, a pool that is too small, a database under load.
+Fix: one allow entry for replies on 1024-65535.
+Not the fix: narrowing the instance's range until it fits: load balancers and NAT use their own.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.interface import Finding
+from opskit.checks.network.fixes import ACLS
+from opskit.checks.network.path_check import verdict
+from opskit.facts.interface import Fact
+from opskit.facts.probe import InstanceProbe
+from opskit.reachability.database_paths import Way
+from opskit.reachability.path import Checkpoint, Kind, Path, Reason
+
+explains = ("tcp", "tls", "auth", "app")
+WHOSE = {
+    Kind.ACL_OUT: "the app's packets",
+    Kind.ACL_IN: "the app's packets",
+    Kind.REPLY_ACL_OUT: "the database's replies",
+    Kind.REPLY_ACL_IN: "the database's replies",
+}
+
+
+def check(way: Way, probe: Fact[InstanceProbe]) -> Finding:
+    """Judge the four passages of today's way."""
+
+    def say(_: Path, one: Checkpoint) -> str:
+        ports = ", ".join(f"{p.ports[0]}-{p.ports[1]}" for p in one.dropped[:3])
+        return f"{one.place} drops {WHOSE[one.kind]} to ports {ports}, so some connections fail"
+
+    good = f"the ACLs pass {way.today.port} and the replies between app and database"
+    return verdict(way, probe, ACLS, (Reason.NARROW_REPLY,), good=good, say=say)

@@ -1,0 +1,38 @@
+"""The database's security group admits the app.
+
+Means: others can connect, the app cannot: the rule names another group, or the instance lost its own.
+Found by: the groups' rules, and a connection tried from the instance; a security group drops in
+silence, so the client sees a time-out.
+Looks alike: a network ACL's drop (NET004, NET007), a route's (NET009), a stopped database (RDS001),
+a stale address (PAR007).
+Fix: attach the group that the app or the database has lost; else one rule that names the app's group,
+for the database's port.
+Not the fix: 0.0.0.0/0, a public address, or the whole VPC's range.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.interface import Finding
+from opskit.checks.network.path_check import at_ingress
+from opskit.facts.interface import Fact
+from opskit.facts.probe import InstanceProbe
+from opskit.facts.security_groups import SecurityGroups
+from opskit.reachability.database_paths import Way
+from opskit.reachability.group_members import GroupMembers
+from opskit.reachability.path import Path, Reason
+
+explains = ("tcp", "tls", "auth", "app")
+
+
+def check(
+    way: Way, groups: SecurityGroups, probe: Fact[InstanceProbe], members: GroupMembers
+) -> Finding:
+    """Judge today's way at the database's groups."""
+
+    def say(path: Path) -> str:
+        own, peers = path.destination.group_ids, path.source.group_ids
+        others = groups.peers_of(own, path.port)
+        who = groups.labels(peers)
+        return f"{groups.labels(own)} admits {path.port} from {others} only, not from {who}"
+
+    return at_ingress(way, groups, probe, members, Reason.OTHER_GROUP, say)

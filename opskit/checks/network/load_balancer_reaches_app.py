@@ -1,0 +1,79 @@
+"""The load balancer reaches the app.
+
+Means: requests do not arrive, or health checks fail, whatever the database does: users get 504, or
+503 when no target is left.
+Found by: the path model from each of the load balancer's subnets to the app's port, and what the
+load balancer says of the target's health.
+Looks alike: an app that is down or unhealthy because of its database (APP003): there the load
+balancer gets an answer.
+Fix: one rule of the app's group that names the load balancer's group, or the ACL's entry.
+Not the fix: opening the app's port to the internet.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.fix import Advice
+from opskit.checks.interface import (
+    Finding,
+    derived,
+    failed,
+    passed,
+    reported,
+    undecided,
+    warned,
+)
+from opskit.checks.network.fix_context import to_app
+from opskit.checks.network.fixes import open_paths
+from opskit.checks.network.path_check import needs_of
+from opskit.facts.interface import Fact, Known
+from opskit.facts.load_balancer import Balancer
+from opskit.facts.target_health import TargetHealths
+from opskit.reachability.database_paths import Way
+from opskit.reachability.group_members import GroupMembers
+from opskit.reachability.load_balancer_paths import Front
+from opskit.reachability.path import Outcome
+
+explains = ("APP003",)
+
+
+def check(
+    way: Way,
+    front: Front,
+    balancer: Fact[Balancer],
+    targets: Fact[TargetHealths],
+    members: GroupMembers,
+) -> Finding:
+    """Judge the second leg, and weigh it against the target's health where that is known."""
+    name = balancer.value.name if isinstance(balancer, Known) else "the load balancer"
+    health = targets.value.all if isinstance(targets, Known) else ()
+    states = [
+        reported(f"{name} says {t.state} of the target in {t.group.name} {t.reason}".rstrip())
+        for t in health
+    ]
+    blocked = [p for p in front.to_app if p.outcome in (Outcome.DROP, Outcome.PART)]
+    if not blocked:
+        unknown = [p for p in front.to_app if p.outcome is Outcome.UNKNOWN]
+        if unknown:
+            one = next(c for c in unknown[0].checkpoints if c.outcome is Outcome.UNKNOWN)
+            return undecided(f"{one.place}: {one.decided_by}", needs_of(one))
+        port = front.to_app[0].port
+        return passed(f"{name} reaches the app on {port}", derived(front.to_app[0].line), *states)
+    path = blocked[0]
+    one = path.broken[0]
+    cause = f"{name} does not reach the app on {path.port}: at {one.place} {one.decided_by}"
+    evidence = (derived(path.line), *states)
+    # Only the rules say so, and the load balancer's own health checks pass.
+    if any(t.state == "healthy" for t in health) and len(blocked) == len(front.to_app):
+        return warned(f"{cause}; yet its health checks pass", *evidence, fix=_contradiction(name))
+    fix = open_paths(to_app(members), way.network, blocked, lambda p: p.broken)
+    if not isinstance(targets, Known):
+        return warned(f"{cause}; its health checks were not read", *evidence, fix=fix)
+    return failed(cause, *evidence, fix=fix)
+
+
+def _contradiction(name: str) -> Advice:
+    return Advice(
+        f"Change nothing yet: {name} reaches the app. Look at whether the target is registered by another "
+        "address or port than judged here, and whether a rule was removed this minute: a connection that is "
+        "open outlives its rule. Then run the diagnosis again."
+    )

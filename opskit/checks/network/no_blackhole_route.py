@@ -1,0 +1,34 @@
+"""No route on the way is a black hole.
+
+Means: the longest matching route names something that was deleted; it still wins, and packets are
+lost in silence. Routes more specific than the VPC's own are possible since 2021.
+Found by: the route tables of both subnets, and their state `blackhole`.
+Looks alike: a missing route (NET010), a security group's drop.
+Fix: remove the dead route where the next best leads there, or point it to what is alive.
+Not the fix: another default route.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.interface import Finding
+from opskit.checks.network.fixes import ROUTES
+from opskit.checks.network.path_check import verdict
+from opskit.facts.interface import Fact
+from opskit.facts.probe import InstanceProbe
+from opskit.reachability.database_paths import Way
+from opskit.reachability.path import Checkpoint, Kind, Path, Reason
+
+explains = ("tcp", "tls", "auth", "app")
+
+
+def check(way: Way, probe: Fact[InstanceProbe]) -> Finding:
+    """Judge the routes of today's way, there and back."""
+
+    def say(_: Path, one: Checkpoint) -> str:
+        whose = "the database's replies" if one.kind is Kind.REPLY_ROUTE else "the app's packets"
+        return (
+            f"{one.place.removesuffix(' route')} sends {whose} into a black hole: {one.decided_by}"
+        )
+
+    good = "the route tables lead to the database and back"
+    return verdict(way, probe, ROUTES, (Reason.BLACKHOLE,), good=good, say=say)

@@ -1,0 +1,157 @@
+"""What the checks of a judged way share: each speaks of its own reasons and of no others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from opskit.checks.fix import Advice, Remedy
+from opskit.checks.interface import (
+    Evidence,
+    Finding,
+    derived,
+    failed,
+    observed,
+    passed,
+    skipped,
+    undecided,
+    warned,
+)
+from opskit.checks.network.fix_context import to_database
+from opskit.checks.network.fixes import open_paths
+from opskit.facts.interface import Fact, Known
+from opskit.facts.probe import InstanceProbe
+from opskit.facts.security_groups import SecurityGroups
+from opskit.probe.request import Connection
+from opskit.reachability.database_paths import Way
+from opskit.reachability.group_members import GroupMembers
+from opskit.reachability.path import Checkpoint, Kind, Outcome, Path, Reason
+
+NEEDS = {
+    Kind.EGRESS: "ec2:GetManagedPrefixListEntries",
+    Kind.INGRESS: "ec2:GetManagedPrefixListEntries",
+    Kind.ROUTE: "ec2:DescribeRouteTables",
+    Kind.REPLY_ROUTE: "ec2:DescribeRouteTables",
+}
+"""What would make an unknown checkpoint known; for an ACL it is ec2:DescribeNetworkAcls."""
+
+Say = Callable[[Path, Checkpoint], str]
+
+
+def verdict(
+    way: Way,
+    probe: Fact[InstanceProbe],
+    kinds: Sequence[Kind],
+    reasons: Sequence[Reason],
+    *,
+    good: str,
+    say: Say,
+    members: GroupMembers | None = None,
+) -> Finding:
+    """Judge today's way under some reasons.
+
+    Args:
+        kinds: the checkpoints that the check looks at.
+        good: what is so when they let everything pass.
+        say: the cause in a sentence, of the first checkpoint that is broken so.
+        members: for a fix of security groups: who carries which.
+    """
+
+    def broken_of(path: Path) -> list[Checkpoint]:
+        return [c for c in path.checkpoints if c.kind in kinds and c.reason in reasons]
+
+    here = [c for c in way.today.checkpoints if c.kind in kinds]
+    broken = broken_of(way.today)
+    seen = connection(way, probe)
+    if broken:
+        context, cause = to_database(members), say(way.today, broken[0])
+        return _broken(
+            way,
+            broken,
+            seen,
+            cause,
+            lambda: open_paths(context, way.network, [way.today], broken_of),
+        )
+    unknown = [c for c in here if c.outcome is Outcome.UNKNOWN]
+    if unknown and seen is not None and seen.is_connected:
+        return passed(
+            f"{way.workload_noun} connects; {unknown[0].decided_by}", observed(seen.words)
+        )
+    if unknown:
+        return undecided(f"{unknown[0].place}: {unknown[0].decided_by}", needs_of(unknown[0]))
+    if any(c.outcome is Outcome.DROP for c in here):
+        return skipped("that rule is judged under another code")
+    if not here:
+        return skipped("app and database share a subnet, so none is passed")
+    return passed(good, *(derived(f"{c.place}: {c.decided_by}") for c in here))
+
+
+def at_ingress(
+    way: Way,
+    groups: SecurityGroups,
+    probe: Fact[InstanceProbe],
+    members: GroupMembers,
+    reason: Reason,
+    say: Callable[[Path], str],
+) -> Finding:
+    """Judge today's way at the database's groups, under one reason."""
+    good = f"{groups.labels(way.today.destination.group_ids)} admits the app on {way.today.port}"
+    return verdict(
+        way,
+        probe,
+        (Kind.INGRESS,),
+        (reason,),
+        good=good,
+        say=lambda path, _: say(path),
+        members=members,
+    )
+
+
+def needs_of(unknown: Checkpoint) -> str:
+    """What would make an unknown checkpoint known."""
+    if "not modelled" in unknown.decided_by or "the reference" in unknown.decided_by:
+        return "a connection tried from where the app runs"
+    return NEEDS.get(unknown.kind, "ec2:DescribeNetworkAcls")
+
+
+def connection(way: Way, probe: Fact[InstanceProbe]) -> Connection | None:
+    """The instance's own connect to the database's port; None when it was not tried."""
+    return probe.value.connection(way.today.port) if isinstance(probe, Known) else None
+
+
+def rules_of(path: Path, broken: Sequence[Checkpoint]) -> tuple[Evidence, ...]:
+    """The way with its first broken link, and the rules that decide at the others."""
+    others = [c for c in broken if c != path.broken[0]]
+    return derived(path.line), *(derived(f"{c.place}: {c.decided_by}") for c in others)
+
+
+def _broken(
+    way: Way,
+    broken: list[Checkpoint],
+    seen: Connection | None,
+    cause: str,
+    build_fix: Callable[[], Remedy],
+) -> Finding:
+    rules = rules_of(way.today, broken)
+    if seen is not None:
+        rules = (*rules, observed(f"on {way.workload_noun}: {seen.words}"))
+    is_total = any(c.outcome is Outcome.DROP for c in broken)
+    if is_total and seen is not None and seen.is_connected:
+        return warned(
+            f"{cause}; yet {way.workload_noun} connected, so a rule or an interface is not known here",
+            *rules,
+            fix=_not_known(way, seen, broken[0]),
+        )
+    fix = build_fix()
+    if not is_total and not way.knows_ports:
+        return warned(f"{cause}, if {way.workload_noun} connects from such ports", *rules, fix=fix)
+    return failed(cause, *rules, fix=fix)
+
+
+def _not_known(way: Way, seen: Connection, broken: Checkpoint) -> Advice:
+    """Advice where a connection contradicts the rules: none of them is changed."""
+    from_where = f" from {seen.local_address}" if seen.local_address else ""
+    return Advice(
+        f"Change nothing yet: {way.workload_noun} reaches {seen.address}:{seen.port}{from_where}. Look at "
+        f"whether {broken.place} was changed this minute, and whether another interface, subnet or proxy "
+        "carries the connection; then run the diagnosis again."
+    )

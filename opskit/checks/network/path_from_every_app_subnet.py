@@ -1,0 +1,42 @@
+"""The way is open from every subnet in which the app may run.
+
+Means: this instance reaches the database, another of the same app would not: its subnet has another
+ACL or route table, or the rules name this subnet's addresses only.
+Found by: the path model, from the subnets of the Auto Scaling group and of instances that carry the
+same security groups.
+Looks alike: an app that fails on one of its instances only, or after the next scale-out.
+Fix: the same rule for the other subnet, or a rule by group instead of by address.
+Not the fix: running all instances in one zone.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.interface import Finding, derived, passed, reported, skipped, undecided, warned
+from opskit.checks.network import latent_path_check
+from opskit.facts.app_subnets import AppSubnets
+from opskit.facts.interface import Fact, Unknown
+from opskit.reachability.database_paths import Way
+from opskit.reachability.group_members import GroupMembers
+from opskit.reachability.path import Outcome
+
+
+def check(way: Way, subnets: Fact[AppSubnets], members: GroupMembers) -> Finding:
+    """Judge the other subnets of the app."""
+    if isinstance(subnets, Unknown):
+        return undecided(subnets.reason, *subnets.missing)
+    if not way.from_elsewhere:
+        return skipped("the app is known to run in one subnet only")
+    if way.today.outcome is Outcome.DROP:
+        return skipped("the way is not open today")
+    blocked = latent_path_check.blocked(way, way.from_elsewhere)
+    if not blocked:
+        return passed(f"the way is open from {len(way.from_elsewhere)} more subnets of the app")
+    first = blocked[0]
+    broken = latent_path_check.newly_broken(way, first.path)
+    return warned(
+        f"{broken[0].place} would drop the connection from {first.subnet.label}: "
+        f"{broken[0].decided_by}{latent_path_check.others_blocked(blocked)}",
+        derived(first.path.line),
+        reported(first.why),
+        fix=latent_path_check.fix_of(way, blocked, members),
+    )

@@ -1,0 +1,36 @@
+"""The way stays open when the database moves to another subnet of its group.
+
+Means: all is well today; after a failover, or when AWS replaces the host, the database has an address
+in another subnet, and there an ACL, a route or an address range stands in the way.
+Found by: the same path model as today's way, for every subnet of the DB subnet group and every part
+of it that the rules tell apart.
+Looks alike: nothing yet; after the failover like any silent drop.
+Fix: the same rule for the other subnet, or a rule by group instead of by address.
+Not the fix: pinning the database to one zone.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.interface import Finding, derived, passed, skipped, warned
+from opskit.checks.network import latent_path_check
+from opskit.reachability.database_paths import Way
+from opskit.reachability.group_members import GroupMembers
+from opskit.reachability.path import Outcome
+
+
+def check(way: Way, members: GroupMembers) -> Finding:
+    """Judge the other places; what is broken today already has its own code."""
+    if way.today.outcome is Outcome.DROP:
+        return skipped("the way is not open today")
+    blocked = latent_path_check.blocked(way, way.after_move)
+    if not blocked:
+        count = len({e.subnet.subnet_id for e in way.after_move})
+        return passed(f"the way is open to all {count} subnets of the database")
+    first = blocked[0]
+    broken = latent_path_check.newly_broken(way, first.path)
+    return warned(
+        f"{broken[0].place} would drop the connection {first.why}: {broken[0].decided_by}"
+        f"{latent_path_check.others_blocked(blocked)}",
+        derived(first.path.line),
+        fix=latent_path_check.fix_of(way, blocked, members),
+    )

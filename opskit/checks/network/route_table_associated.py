@@ -1,0 +1,32 @@
+"""The subnets use the route table that was made for them.
+
+Means: a subnet without an association of its own follows the VPC's main table; the table that has the
+route exists, and decides nothing.
+Found by: the associations of the route tables, and whether the other table would lead there.
+Looks alike: a missing route (NET010): there no table of the VPC leads to the other end.
+Fix: associate the subnet with the table.
+Not the fix: copying routes into the main table, which other subnets follow too.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.interface import Finding
+from opskit.checks.network.fixes import ROUTES
+from opskit.checks.network.path_check import verdict
+from opskit.facts.interface import Fact
+from opskit.facts.probe import InstanceProbe
+from opskit.reachability.database_paths import Way
+from opskit.reachability.path import Checkpoint, Kind, Path, Reason
+
+explains = ("tcp", "tls", "auth", "app")
+
+
+def check(way: Way, probe: Fact[InstanceProbe]) -> Finding:
+    """Judge the routes of today's way, there and back."""
+
+    def say(_: Path, one: Checkpoint) -> str:
+        whose = "the database's replies" if one.kind is Kind.REPLY_ROUTE else "the app's packets"
+        return f"the main table decides for {whose}, and it does not lead there: {one.decided_by}"
+
+    good = "the route tables lead to the database and back"
+    return verdict(way, probe, ROUTES, (Reason.MAIN_TABLE,), good=good, say=say)

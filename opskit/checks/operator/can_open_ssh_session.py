@@ -1,0 +1,25 @@
+"""You may open SSH over a session with the app's instance.
+
+Means: `--via ssh-session` is refused. It is asked for only where that road is; the others need none of it.
+Found by: your own policies, those of your groups, your boundary and the organization's, evaluated;
+and IAM's simulator.
+Looks alike: an image without the package ec2-instance-connect: there the right is in place and the
+server takes the key of nobody.
+Fix: ec2-instance-connect:SendSSHPublicKey on this instance with the condition ec2:osuser, so that it
+opens one account of it, and ssm:StartSession on the document AWS-StartSSHSession.
+Not the fix: SendSSHPublicKey without the condition: it opens root's account as well, and everybody's.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.interface import Finding
+from opskit.checks.operator.permission_group_check import verdict
+from opskit.facts.permissions import Group
+from opskit.policy.operator_access import OperatorAccess
+
+explains: tuple[str, ...] = ()
+
+
+def check(access: OperatorAccess) -> Finding:
+    """Judge the rights of this group."""
+    return verdict(access, Group.SSH, is_needed=False)

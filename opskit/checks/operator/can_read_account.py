@@ -1,0 +1,23 @@
+"""You may read what AWS says of the database, the network and the load balancer.
+
+Means: the layers that are named cannot be judged, or not wholly; they say unknown, never ok.
+Found by: your own policies, those of your groups, your boundary and the organization's, evaluated;
+and IAM's simulator.
+Looks alike: another account or Region, in which there is nothing to see.
+Fix: one policy with the describe actions that are missing; all of them only read.
+Not the fix: ReadOnlyAccess, which also reads what is stored in tables and buckets.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.interface import Finding
+from opskit.checks.operator.permission_group_check import verdict
+from opskit.facts.permissions import Group
+from opskit.policy.operator_access import OperatorAccess
+
+explains: tuple[str, ...] = ()
+
+
+def check(access: OperatorAccess) -> Finding:
+    """Judge the rights of this group."""
+    return verdict(access, Group.ACCOUNT, is_needed=True)

@@ -1,0 +1,23 @@
+"""You may read the four parameters and decrypt the password.
+
+Means: opskit cannot compare the parameters with the database; the instance is judged all the same.
+Found by: your own policies, those of your groups, your boundary and the organization's, evaluated;
+and IAM's simulator.
+Looks alike: a key whose policy keeps everybody out (IAM012).
+Fix: ssm:GetParameters on the parameters and kms:Decrypt on their key.
+Not the fix: ssm:* or Resource "*".
+"""
+
+from __future__ import annotations
+
+from opskit.checks.interface import Finding
+from opskit.checks.operator.permission_group_check import verdict
+from opskit.facts.permissions import Group
+from opskit.policy.operator_access import OperatorAccess
+
+explains: tuple[str, ...] = ()
+
+
+def check(access: OperatorAccess) -> Finding:
+    """Judge the rights of this group."""
+    return verdict(access, Group.PARAMETERS, is_needed=True)

@@ -1,0 +1,24 @@
+"""You may read the policies that bear on the instance's role.
+
+Means: without them opskit relies on the simulator and on the instance's own attempt, and cannot name
+the statement that denies.
+Found by: your own policies, those of your groups, your boundary and the organization's, evaluated;
+and IAM's simulator.
+Looks alike: an account whose organization shows its policies to nobody: that is usual.
+Fix: one policy with the iam, kms and organizations actions that are missing; all of them only read.
+Not the fix: IAMFullAccess.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.interface import Finding
+from opskit.checks.operator.permission_group_check import verdict
+from opskit.facts.permissions import Group
+from opskit.policy.operator_access import OperatorAccess
+
+explains: tuple[str, ...] = ()
+
+
+def check(access: OperatorAccess) -> Finding:
+    """Judge the rights of this group."""
+    return verdict(access, Group.POLICIES, is_needed=False)

@@ -1,0 +1,25 @@
+"""You may rotate the password.
+
+Means: `opskit rotate-password` would be refused before it begins, or would have to go back.
+Found by: your own policies, those of your groups, your boundary and the organization's, evaluated;
+and IAM's simulator.
+Looks alike: a parameter's own AllowedPattern, or a key that is disabled: there the right is in place
+and the write is refused.
+Fix: ssm:PutParameter on the parameters and on the journal of rotations, kms:Encrypt on their key, and
+rds:ModifyDBInstance on this database where the app uses its master user.
+Not the fix: ssm:PutParameter on every parameter; or the app's own role with the right to write.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.interface import Finding
+from opskit.checks.operator.permission_group_check import verdict
+from opskit.facts.permissions import Group
+from opskit.policy.operator_access import OperatorAccess
+
+explains: tuple[str, ...] = ()
+
+
+def check(access: OperatorAccess) -> Finding:
+    """Judge the rights of this group."""
+    return verdict(access, Group.ROTATION, is_needed=False)

@@ -1,0 +1,26 @@
+"""You may ask the app's instance by Run Command.
+
+Means: TCP, TLS, the login and the app itself are not tried from where they matter.
+Found by: your own policies, those of your groups, your boundary and the organization's, evaluated;
+and IAM's simulator.
+Looks alike: an agent that is offline: there the right is in place and the command is refused.
+Fix: ssm:SendCommand on this instance and the document AWS-RunShellScript.
+Not the fix: ssm:SendCommand on every instance: it runs anything as root.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.interface import Finding
+from opskit.checks.operator.permission_group_check import verdict
+from opskit.facts.permissions import Group, On
+from opskit.policy.operator_access import OperatorAccess
+
+explains: tuple[str, ...] = ()
+
+
+def check(access: OperatorAccess) -> Finding:
+    """Judge the rights of this group."""
+    # Whoever may start sessions reaches the instance without it; asking for their state is not needed.
+    starts = [n for n in access.needs if n.permission.group is Group.SESSIONS]
+    sessions = [n.is_allowed for n in starts if n.permission.on is not On.EVERYTHING]
+    return verdict(access, Group.INSTANCE, is_needed=not (sessions and all(sessions)))

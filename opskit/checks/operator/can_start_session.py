@@ -1,0 +1,25 @@
+"""You may start sessions with the app's instance.
+
+Means: where you may not send commands either, TCP, TLS, the login and the app are not tried from
+where they matter. One of the two roads is enough.
+Found by: your own policies, those of your groups, your boundary and the organization's, evaluated;
+and IAM's simulator.
+Looks alike: an agent that is offline: there the right is in place and the session is refused.
+Fix: ssm:StartSession on this instance and on the document AWS-StartNonInteractiveCommand, and the
+data channel of one's own sessions.
+Not the fix: ssm:StartSession on every instance with the default document, which is a shell.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.interface import Finding
+from opskit.checks.operator.permission_group_check import verdict
+from opskit.facts.permissions import Group
+from opskit.policy.operator_access import OperatorAccess
+
+explains: tuple[str, ...] = ()
+
+
+def check(access: OperatorAccess) -> Finding:
+    """Judge the rights of this group."""
+    return verdict(access, Group.SESSIONS, is_needed=False)

@@ -1,0 +1,198 @@
+"""The checks of the operator's rights have this in common: each judges one group of rights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from opskit.checks.fix import Advice, Fix, Remedy
+from opskit.checks.inline_policy import Holder
+from opskit.checks.interface import (
+    Evidence,
+    Finding,
+    derived,
+    failed,
+    passed,
+    reported,
+    skipped,
+    undecided,
+    warned,
+)
+from opskit.facts.permissions import Group
+from opskit.policy.difference import WantedAccess, refused, unwanted_changes
+from opskit.policy.document import parse
+from opskit.policy.evaluate import Policies
+from opskit.policy.explanation import Denial
+from opskit.policy.limits import INLINE_SIZE
+from opskit.policy.operator_access import OperatorAccess, OperatorNeed
+from opskit.policy.rewrite import allow, document
+from opskit.policy.role_access import parsed
+from opskit.policy.unmet_conditions import guards
+
+Conditions = tuple[tuple[str, str], ...]
+MOST_NAMED = 6
+"""Rights named in the sentence; all of them stand in the fix."""
+VIA_SERVICE = "kms:ViaService"
+IDENTITY_CENTER = ":role/aws-reserved/sso.amazonaws.com/"
+LACKING = frozenset(
+    {Denial.NO_STATEMENT, Denial.PATH, Denial.DOUBLE_SLASH, Denial.PLACE, Denial.ACTION}
+)
+"""Reasons that another allow ends."""
+UNREAD = "the policies it has could not be read, so a policy of the same name might be replaced"
+TOO_LARGE = "its inline policies would exceed the size that IAM accepts: a managed policy is needed"
+
+
+def verdict(access: OperatorAccess, group: Group, *, is_needed: bool) -> Finding:
+    """Judge one group of rights.
+
+    Args:
+        is_needed: whether a diagnosis is of little use without it; otherwise a lack is a warning.
+    """
+    asked = [n for n in access.needs if n.permission.group is group]
+    lacking = [n for n in asked if n.is_allowed is False]
+    unknown = [n for n in asked if n.is_allowed is None]
+    who = access.who.split(":", 5)[5]
+    if lacking:
+        layers = dict.fromkeys(layer for n in lacking for layer in n.permission.without)
+        text = f"{who} may not {_named(lacking)}: not wholly judged without: {', '.join(layers)}"
+        say = failed if is_needed else warned
+        return say(text, *_evidence(lacking), fix=_remedy(access, lacking))
+    if unknown:
+        return undecided(
+            f"whether {who} may {_named(unknown)}: {_why(unknown)}", *_missing(unknown)
+        )
+    if not asked:
+        return skipped("nothing of that kind is needed here")
+    return passed(f"{who} may {group}: {len(asked)} of {len(asked)} rights", *_sources(asked))
+
+
+def _named(needs: list[OperatorNeed]) -> str:
+    actions = list(dict.fromkeys(n.permission.action for n in needs))
+    more = f" and {len(actions) - MOST_NAMED} more" if len(actions) > MOST_NAMED else ""
+    return ", ".join(actions[:MOST_NAMED]) + more
+
+
+def _why(needs: list[OperatorNeed]) -> str:
+    keys = sorted({k for n in needs if n.decision for k in n.decision.depends_on})
+    if keys:
+        return f"that depends on {', '.join(keys)}"
+    if any(n.decision and n.simulated for n in needs):
+        return "IAM's simulator and the policies contradict each other"
+    return "neither the policies nor IAM's simulator could be asked"
+
+
+def _missing(needs: list[OperatorNeed]) -> tuple[str, ...]:
+    if any(n.decision for n in needs):
+        return ("a try",)
+    return ("iam:SimulatePrincipalPolicy", "or the rights to read one's own policies")
+
+
+def _evidence(needs: list[OperatorNeed]) -> tuple[Evidence, ...]:
+    words = dict.fromkeys(n.miss.words for n in needs if n.miss)
+    said = {n.simulated for n in needs if n.simulated}
+    found = [derived(f"from the policies: {text}") for text in list(words)[:3]]
+    if said:
+        found.append(reported(f"IAM's simulator says {', '.join(sorted(said))}"))
+    return tuple(found)
+
+
+def _sources(needs: list[OperatorNeed]) -> tuple[Evidence, ...]:
+    by_policies = all(n.decision for n in needs)
+    by_simulator = all(n.simulated for n in needs)
+    words = [
+        *(["the policies"] if by_policies else []),
+        *(["IAM's simulator"] if by_simulator else []),
+    ]
+    return (derived(f"{' and '.join(words)} agree"),) if len(words) > 1 else ()
+
+
+def _remedy(access: OperatorAccess, needs: list[OperatorNeed]) -> Remedy:
+    """One inline policy with everything that is missing; advice where that is not enough, or not known."""
+    wanted = _wanted(needs)
+    made = document(*(allow(w) for w in wanted))
+    holder = _holder(access)
+    obstacle = _obstacle(access, needs)
+    if holder is None or obstacle:
+        return _advice(access, made, obstacle or UNREAD)
+    if not holder.has_room_for(made):
+        return _advice(access, made, TOO_LARGE)
+    added = parse(made, kind="identity-based", name="the new policy")
+    present = tuple(parsed(p, "identity-based") for p in holder.policies)
+    if unwanted_changes(Policies(), Policies(identity=(added,)), wanted):
+        return _advice(access, made, "a resource in it would be read as a pattern")
+    if refused(Policies(identity=(*present, added)), wanted):
+        return _advice(
+            access, made, "a deny or a condition of another policy would still refuse it"
+        )
+    group = needs[0].permission.group.split(" ", 1)[1].replace(" ", "-")
+    put, delete = holder.add(f"opskit-{group}", made)
+    return Fix(
+        (put,),
+        f"gives {holder.label} the rights that are missing, removes nothing",
+        undo=(delete,),
+        ask="An administrator has to run it",
+    )
+
+
+def _holder(access: OperatorAccess) -> Holder | None:
+    """The user or role; None where its policies, and with them the names that are taken, are not known."""
+    kind, _, path = access.who.split(":", 5)[5].partition("/")
+    if access.own is None or kind not in INLINE_SIZE:
+        return None
+    return Holder(kind, path.rsplit("/", 1)[-1], access.own.identity)
+
+
+def _obstacle(access: OperatorAccess, needs: list[OperatorNeed]) -> str:
+    """Why another allow in the operator's own policies is not the remedy; empty where it is."""
+    if access.own is None:
+        return UNREAD
+    if IDENTITY_CENTER in access.who:
+        return "it is a role of IAM Identity Center, whose policies come from its permission set"
+    for need in needs:
+        if need.miss is None:
+            return (
+                f"IAM's simulator refuses {need.permission.action}, which no policy that was read "
+                "explains"
+            )
+        if need.miss.denial not in LACKING:
+            return f"another allow beside it is not the remedy: {need.miss.words}"
+    present = [parsed(p, "identity-based") for p in access.own.identity]
+    found = (g for need in needs if need.request for g in guards(need.request, present))
+    guard = next(found, None)
+    return f"an allow beside it would go around a condition: {guard.sentence}" if guard else ""
+
+
+def _advice(access: OperatorAccess, made: Mapping[str, Any], why: str) -> Advice:
+    statements = ", ".join(json.dumps(s, separators=(", ", ": ")) for s in made["Statement"])
+    return Advice(
+        f"Ask an administrator to allow {access.who.split(':', 5)[5]} this, in its own policies or in the "
+        f"permission set of IAM Identity Center: {statements}. No command is offered: {why}."
+    )
+
+
+def _wanted(needs: list[OperatorNeed]) -> list[WantedAccess]:
+    """The missing rights, those on the same resources under the same conditions together."""
+    by_resource: dict[tuple[str, Conditions], list[OperatorNeed]] = {}
+    for need in needs:
+        by_resource.setdefault((need.resource, _conditions(need)), []).append(need)
+    grouped: dict[tuple[tuple[str, ...], Conditions], list[OperatorNeed]] = {}
+    for (_, conditions), found in by_resource.items():
+        actions = tuple(dict.fromkeys(n.permission.action for n in found))
+        grouped.setdefault((actions, conditions), []).extend(found)
+    return [
+        WantedAccess(
+            actions,
+            tuple(dict.fromkeys(n.resource for n in found)),
+            dict(conditions),
+            tuple(n.request for n in found if n.request),
+            has_wildcards=True,
+        )
+        for (actions, conditions), found in grouped.items()
+    ]
+
+
+def _conditions(need: OperatorNeed) -> Conditions:
+    """The keys that the call carries and by which its allow is limited."""
+    region = need.request.context.values.get(VIA_SERVICE.lower()) if need.request else None
+    return (*need.context, *(((VIA_SERVICE, region[0]),) if region else ()))

@@ -1,0 +1,88 @@
+"""The endpoint parameter holds a name, not an address.
+
+Means: RDS moves its address at every failover and maintenance; a fixed one works until then. At a
+loopback or link-local address no database of RDS ever is, so nothing is connected to one.
+Found by: the parameter's value, and what the database's name resolves to today.
+Looks alike: a security group's drop: both end in a time-out.
+Fix: write the endpoint's name and restart the app.
+Not the fix: today's address.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.fix import Advice
+from opskit.checks.interface import (
+    Finding,
+    failed,
+    observed,
+    passed,
+    reported,
+    skipped,
+    warned,
+)
+from opskit.checks.parameter_value_fixes import put_and_restart
+from opskit.config import Target
+from opskit.endpoint import address_flaw, is_address
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.database import Database
+from opskit.facts.interface import Fact, Known
+from opskit.facts.parameters import Parameters
+from opskit.facts.probe import InstanceProbe
+
+explains = ("network", "tcp", "tls", "auth", "app")
+
+
+def check(
+    target: Target,
+    parameters: Parameters,
+    database: Database,
+    app: Fact[AppInstance],
+    probe: Fact[InstanceProbe],
+) -> Finding:
+    """Judge the address by whether it is still the database's."""
+    endpoint, host = parameters.get("endpoint"), parameters.host
+    if endpoint is None or host is None:
+        return skipped("the endpoint parameter was not read, or names no host")
+    flaw = "" if database.host and host == database.host.lower() else address_flaw(host)
+    if not (flaw or is_address(host)):
+        return passed(f"{endpoint.name} holds a name")
+    if database.host is None:
+        return skipped(f"{database.instance.identifier} has no endpoint yet")
+    today = probe.value.addresses_of(database.host) if isinstance(probe, Known) else ()
+    change = (endpoint, database.host)
+    fix = put_and_restart(parameters, change, app, probe, "writes the name")
+    identifier = database.instance.identifier
+    if flaw:
+        return failed(
+            f"{endpoint.name} holds {host}, {flaw}; {identifier} is at {database.host}",
+            reported(f"RDS says that {identifier} is at {database.host}"),
+            fix=fix,
+        )
+    if not today or host in today:
+        return warned(
+            f"{endpoint.name} holds the address {host}; at the next failover it will be wrong",
+            fix=fix,
+        )
+    others = ", ".join(today)
+    seen = observed(f"on {target.workload_noun} {database.host} resolves to {others}")
+    if _answers(host, parameters.port or database.port, probe):
+        return warned(
+            f"{endpoint.name} holds the address {host}, which answers but is not {identifier}'s: that is "
+            f"{others}",
+            seen,
+            fix=Advice(
+                "It may be a load balancer's: give that a name, and write the name into the parameter. "
+                f"If nothing stands before {identifier}, write {database.host} instead."
+            ),
+        )
+    return failed(
+        f"{endpoint.name} holds the address {host}, which is no longer {identifier}'s: that is {others}",
+        seen,
+        fix=fix,
+    )
+
+
+def _answers(host: str, port: int, probe: Fact[InstanceProbe]) -> bool:
+    """Whether the instance connected to the address that the parameter holds."""
+    found = probe.value.connection(port) if isinstance(probe, Known) else None
+    return found is not None and found.host == host and found.is_connected

@@ -1,0 +1,117 @@
+"""The endpoint parameter names the database's present endpoint.
+
+Means: the app connects to a name that is gone or belongs to another database.
+Found by: comparing the parameter with what RDS says, alias names followed.
+Looks alike: a name that does not resolve (DNS001): there the parameter and RDS agree. The name of an
+RDS Proxy, a load balancer or a record of one's own is not stale.
+Fix: write the present endpoint into the parameter and restart the app.
+Not the fix: an entry in /etc/hosts, or a CNAME under the old name: TLS names would not match.
+"""
+
+from __future__ import annotations
+
+import re
+
+from opskit.checks.interface import (
+    Finding,
+    derived,
+    failed,
+    observed,
+    passed,
+    reported,
+    skipped,
+    undecided,
+)
+from opskit.checks.parameter_value_fixes import put_and_restart
+from opskit.endpoint import address_flaw, is_address
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.database import Database
+from opskit.facts.dns import OperatorDns
+from opskit.facts.interface import Fact, Known
+from opskit.facts.login import Login
+from opskit.facts.parameters import Parameters
+from opskit.facts.probe import InstanceProbe
+
+explains = ("dns", "network", "tcp", "tls", "auth", "app")
+
+RDS_SUFFIXES = (".rds.amazonaws.com", ".rds.amazonaws.com.cn")
+RDS_INSTANCE_NAME = re.compile(
+    r"[a-z][a-z0-9-]*\.[a-z0-9]+\.[a-z0-9-]+\.rds\.amazonaws\.com(\.cn)?"
+)
+"""`ID.HASH.REGION.rds.amazonaws.com`; in a cluster's and a proxy's name the second part begins with
+`cluster-` or `proxy-` (RDS User Guide, connecting)."""
+
+
+def check(
+    parameters: Parameters,
+    database: Database,
+    dns: Fact[OperatorDns],
+    login: Fact[Login],
+    app: Fact[AppInstance],
+    probe: Fact[InstanceProbe],
+) -> Finding:
+    """Compare the two names."""
+    endpoint, host = parameters.get("endpoint"), parameters.host
+    if endpoint is None or host is None:
+        return skipped("the endpoint parameter was not read, or names no host")
+    if is_address(host):
+        return skipped("the endpoint parameter holds an address")
+    if database.host is None:
+        return skipped(f"{database.instance.identifier} has no endpoint yet")
+    if host == database.host.lower():
+        return passed(f"{endpoint.name} agrees with {database.instance.identifier}")
+    if address_flaw(host):
+        return skipped(f"{endpoint.name} holds {host}, which is {address_flaw(host)}")
+    if isinstance(dns, Known) and database.host.lower() in (n.lower() for n in dns.value.chain):
+        return passed(f"{endpoint.name} is an alias of {database.host}")
+    standing = _stands_elsewhere(host, database, parameters, login, probe)
+    if standing is not None:
+        return standing
+    return failed(
+        f"{endpoint.name} says {host}, but {database.instance.identifier} is at {database.host}",
+        reported(f"RDS says that {database.instance.identifier} is at {database.host}"),
+        derived(
+            f"{database.instance.identifier} is taken to be meant because {database.chosen_because}"
+        ),
+        fix=put_and_restart(
+            parameters, (endpoint, database.host), app, probe, "writes the present endpoint"
+        ),
+    )
+
+
+def _stands_elsewhere(
+    host: str,
+    database: Database,
+    parameters: Parameters,
+    login: Fact[Login],
+    probe: Fact[InstanceProbe],
+) -> Finding | None:
+    """The finding for a name that is not stale although RDS does not list it; None for one that is.
+
+    An RDS Proxy, a load balancer, PrivateLink and a record of one's own stand before a database under
+    names of their own. Only a name that RDS gives to instances, and that does not answer, is stale.
+    """
+    name = database.instance.identifier
+    if isinstance(login, Known) and login.value.succeeded:
+        return passed(
+            f"{host} is another name for the database: a login as {login.value.user} succeeds there",
+            observed(f"a login from {login.value.tried_from}"),
+        )
+    if not RDS_INSTANCE_NAME.fullmatch(host):
+        kind = (
+            "an RDS Proxy or cluster name"
+            if host.endswith(RDS_SUFFIXES)
+            else "not a name that RDS gives"
+        )
+        return undecided(
+            f"{host} is {kind}; whether it leads to {name} is not judged",
+            "a login that succeeds there",
+        )
+    if isinstance(probe, Known):
+        found = probe.value.connection(parameters.port or database.port)
+        if found is not None and found.host.lower() == host and found.is_connected:
+            return undecided(
+                f"{host} answers on {probe.value.workload_noun} although RDS does not list it",
+                "a login that succeeds there",
+            )
+    return None

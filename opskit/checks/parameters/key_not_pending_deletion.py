@@ -1,0 +1,55 @@
+"""The key of the encrypted parameters does not wait for its deletion.
+
+Means: nobody can read the password any more, and when the time is over nobody ever can: the values
+under this key are lost with it.
+Found by: kms:DescribeKey, which tells the day of the deletion.
+Looks alike: a disabled key (PAR003), which does nothing by itself.
+Fix: cancel the deletion, which leaves the key disabled, then enable it.
+Not the fix: a new parameter under another key, as long as this one can be had back.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.fix import Fix
+from opskit.checks.fix_commands import call, restart_if_unhealthy
+from opskit.checks.interface import Finding, failed, passed, reported, undecided
+from opskit.checks.parameters.key_enabled import PENDING
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.interface import Fact, Known, Unknown
+from opskit.facts.key import Key
+from opskit.facts.parameters import Parameters
+from opskit.facts.probe import InstanceProbe
+
+explains = ("iam", "auth", "app", "PAR002", "PAR003")
+
+
+def check(
+    described: Fact[Key],
+    parameters: Fact[Parameters],
+    app: Fact[AppInstance],
+    probe: Fact[InstanceProbe],
+) -> Finding:
+    """Judge the key's state; a key that decrypts is none that waits."""
+    if isinstance(described, Unknown):
+        if isinstance(parameters, Known) and parameters.value.get("password"):
+            return passed("the password was decrypted, or is not encrypted")
+        return undecided(described.reason, *described.missing)
+    key = described.value
+    if key.state != PENDING:
+        return passed(f"{key.named_as} is not waiting for its deletion")
+    until = f" until {key.deleted_at:%Y-%m-%d %H:%M} UTC" if key.deleted_at else ""
+    return failed(
+        f"the key of the password, {key.named_as} ({key.key_id}), waits for its deletion{until}",
+        reported(f"kms:DescribeKey says {key.state} of {key.arn}"),
+        fix=Fix(
+            (
+                call("kms", "CancelKeyDeletion", KeyId=key.key_id),
+                call("kms", "EnableKey", KeyId=key.key_id),
+                *restart_if_unhealthy(app, probe),
+            ),
+            "keeps the key and lets it decrypt again",
+            no_undo="a deletion is scheduled again by whoever wants it",
+            ask="The person who scheduled the deletion meant something by it: say that the key is in use",
+            caution="After that day the values under this key are lost for ever.",
+        ),
+    )

@@ -1,0 +1,58 @@
+"""No rotation of the password stands open.
+
+Means: somebody's `opskit rotate-password` ended early. Between the change in the database and the
+write of the parameter new processes cannot log in; everywhere else the app is well, and only the
+next rotation has to wait.
+Found by: the journal under /opskit/rotation, where every rotation is written down before it begins
+and when it ends.
+Looks alike: a password that was changed by hand (AUT001): then no rotation stands open.
+Fix: `--resume`, which looks how far it is and goes on; `--rollback` goes back. Either is safe, from
+any machine.
+Not the fix: one of the two passwords set by hand, or the journal's records deleted.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.fix import Fix, OpskitCommand
+from opskit.checks.interface import (
+    Finding,
+    failed,
+    observed,
+    passed,
+    reported,
+    undecided,
+    warned,
+)
+from opskit.config import Target
+from opskit.facts.interface import Fact, Known, Unknown
+from opskit.facts.login import Login
+from opskit.facts.unfinished_rotation import OpenRotation
+
+explains = ("auth", "app")
+
+
+def check(target: Target, rotation: Fact[OpenRotation], login: Fact[Login]) -> Finding:
+    """A failure where the login fails as well, else something that waits to be done."""
+    if isinstance(rotation, Unknown):
+        return undecided(rotation.reason, *rotation.missing)
+    found, name = rotation.value, target.parameters["password"]
+    if not found.number:
+        return passed(f"no rotation of {name} stands open")
+    fix = Fix(
+        (OpskitCommand(("rotate-password",), ("--resume", "--yes")),),
+        "goes on from where it is; --rollback in its place goes back",
+        no_undo="--rollback in place of --resume leads to the earlier password",
+        caution="Setting one of the two passwords by hand is not the fix: the rotation knows both.",
+    )
+    when = f", opened {found.opened_at:%Y-%m-%d %H:%M} UTC," if found.opened_at else ""
+    text = f"rotation {found.number} of {name}{when} was never finished"
+    evidence = reported("the journal holds its beginning and no end")
+    if isinstance(login, Known) and login.value.is_wrong_password:
+        tried = observed(f"a login from {login.value.tried_from}: {login.value.message}")
+        return failed(
+            f"{text}: the database has one of its passwords and {name} the other",
+            evidence,
+            tried,
+            fix=fix,
+        )
+    return warned(text, evidence, fix=fix)

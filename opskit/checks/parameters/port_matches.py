@@ -1,0 +1,45 @@
+"""The endpoint parameter names no other port than the database's.
+
+Means: the app connects to a port on which nothing listens, or which the security groups drop.
+Found by: comparing `host:port` in the parameter with the port that RDS says.
+Looks alike: a security group that admits another port (NET003): there the parameter is right.
+Fix: write the endpoint without the wrong port and restart the app.
+Not the fix: opening the wrong port in the security group.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.interface import Finding, failed, passed, reported, skipped
+from opskit.checks.parameter_value_fixes import put_and_restart
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.database import Database
+from opskit.facts.interface import Fact
+from opskit.facts.parameters import Parameters
+from opskit.facts.probe import InstanceProbe
+
+explains = ("tcp", "tls", "auth", "app")
+
+
+def check(
+    parameters: Parameters,
+    database: Database,
+    app: Fact[AppInstance],
+    probe: Fact[InstanceProbe],
+) -> Finding:
+    """Compare the two ports."""
+    endpoint = parameters.get("endpoint")
+    if endpoint is None:
+        return skipped("the endpoint parameter was not read")
+    if parameters.port is None:
+        return passed(f"{endpoint.name} names no port, so the default {database.port} is used")
+    if parameters.host != (database.host or "").lower():
+        return skipped(f"{endpoint.name} holds another name than RDS, so its port is not compared")
+    if parameters.port == database.port:
+        return passed(f"{endpoint.name} names port {database.port}, as RDS does")
+    right = f"{parameters.host}:{database.port}"
+    return failed(
+        f"{endpoint.name} names port {parameters.port}, but {database.instance.identifier} listens "
+        f"on {database.port}",
+        reported(f"RDS says {database.host}:{database.port}"),
+        fix=put_and_restart(parameters, (endpoint, right), app, probe, "writes the right port"),
+    )

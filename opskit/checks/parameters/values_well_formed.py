@@ -1,0 +1,120 @@
+"""The values carry no stray newline, blank or quote; endpoint and password are what they should be.
+
+Means: a login with "word plus newline" is a login with another password; so is one with a whole JSON
+secret, a URL, percent-encoded text or a placeholder. An app cannot connect to a URL or a path in place
+of a host name, and opskit does not try to.
+Found by: the form of the values; the values themselves are never shown.
+Looks alike: a wrong password (AUT001): the database gives the same answer.
+Fix: put a public value again without what was added at its ends, and the database's host name in place
+of an endpoint that is none; `opskit rotate-password repair` finds
+what of the password's value logs in. Write values with `printf %s`, not `echo`.
+Not the fix: a new password, which would be stored by the same command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+from opskit.checks.fix import Advice, Command, Remedy
+from opskit.checks.fix_commands import restart_commands
+from opskit.checks.interface import Finding, failed, passed, reported, warned
+from opskit.checks.parameter_value_fixes import password_remedy, put_values
+from opskit.endpoint import form_flaw
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.database import Database
+from opskit.facts.interface import Fact, Known
+from opskit.facts.login import Login
+from opskit.facts.parameters import Parameter, Parameters
+from opskit.facts.probe import InstanceProbe
+from opskit.facts.value_form import trimmed
+
+explains = ("dns", "auth", "app")
+
+
+def check(
+    parameters: Parameters,
+    login: Fact[Login],
+    database: Fact[Database],
+    app: Fact[AppInstance],
+    probe: Fact[InstanceProbe],
+) -> Finding:
+    """Name the flaw of each value."""
+    tried = login.value if isinstance(login, Known) else None
+    is_refused = tried is not None and tried.is_wrong_password
+    stained = [p for p in parameters.found if _flaws(p, is_refused=is_refused)]
+    if not stained:
+        return passed("the values carry no stray newline, blank or quote")
+    text = "; ".join(f"{p.name} {_flaws(p, is_refused=is_refused)}" for p in stained)
+    public = [p for p in stained if p.value is not None]
+    password = next((p for p in stained if p.value is None), None)
+    known = database.value if isinstance(database, Known) else None
+    correct = partial(_correct, parameters, public, known)
+    # A login that succeeds was made at the database's own host where the endpoint names none.
+    if tried is not None and tried.succeeded and not any(_endpoint_flaw(p) for p in stained):
+        remedy = _of_working(password) if password else correct(())
+        return warned(
+            text + "; the login works all the same", reported("read from SSM"), fix=remedy
+        )
+    if password is None:
+        remedy = correct(restart_commands(app, probe))
+    else:
+        user, message = parameters.value("username") or "its user", tried.message if tried else ""
+        instance = known.instance if known else None
+        remedy = password_remedy(user, message, instance, password, app, probe)
+        remedy = _both(correct(()), remedy) if public else remedy
+    looked = (reported(f"{p.name}, version {p.version}, was read and looked at") for p in stained)
+    return failed(text, *looked, fix=remedy)
+
+
+def _flaws(parameter: Parameter, *, is_refused: bool) -> str:
+    """What is wrong with a value, as a predicate; its form counts where the database refuses it."""
+    ends = f"has {' and '.join(parameter.blemishes)}" if parameter.blemishes else ""
+    odd = parameter.form.suspicions if is_refused else (_endpoint_flaw(parameter),)
+    return " and ".join(filter(None, (ends, *odd)))
+
+
+def _endpoint_flaw(parameter: Parameter) -> str:
+    """Why the endpoint's value, its ends corrected, is no host; empty for every other parameter."""
+    return form_flaw(_trimmed(parameter)) if parameter.purpose == "endpoint" else ""
+
+
+def _trimmed(parameter: Parameter) -> str:
+    return trimmed(parameter.raw if parameter.raw is not None else parameter.value or "")
+
+
+def _of_working(password: Parameter) -> Remedy:
+    return Advice(
+        f"The database accepts the password as {password.name} holds it, so it stays as it is. The next "
+        "`opskit rotate-password` makes one that no shell and no editor changes."
+    )
+
+
+def _correct(
+    parameters: Parameters,
+    public: Sequence[Parameter],
+    database: Database | None,
+    more: tuple[Command, ...],
+) -> Remedy:
+    """Put the values without what was found at their ends, and a host name where there is none."""
+    wrong = [p for p in public if _endpoint_flaw(p)]
+    host = database.host if database else None
+    if wrong and host is None:
+        return Advice(f"Write the host name of the app's database into {wrong[0].name}.")
+    values = [(p, host if host and p in wrong else _trimmed(p)) for p in public]
+    does = "writes the database's host name" if wrong else "puts the same values without it"
+    return put_values(parameters, values, does, more)
+
+
+def _both(public: Remedy, password: Remedy) -> Remedy:
+    """One remedy for both; the password is repaired with values that are right already."""
+    if isinstance(public, Advice) or isinstance(password, Advice):
+        texts = [r.text for r in (public, password) if isinstance(r, Advice)]
+        return Advice(" ".join(texts))
+    return replace(
+        password,
+        commands=(*public.commands, *password.commands),
+        does=f"{public.does}; {password.does}",
+        undo=(),
+    )

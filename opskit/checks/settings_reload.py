@@ -1,0 +1,182 @@
+"""Whether a restart gives a container the right settings; else where the wrong value has to be changed.
+
+A restart helps only if the program takes the setting from a parameter when it starts, and the
+parameter holds the right value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from opskit.checks.fix import Advice, Fix, InstanceCommand, Remedy
+from opskit.checks.fix_commands import recreate, restart
+from opskit.checks.shell_rendering import join
+from opskit.endpoint import is_address
+from opskit.engine.interface import LoginFailure
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.database import Database
+from opskit.facts.dns import OperatorDns
+from opskit.facts.interface import Fact, Known
+from opskit.facts.login import Login
+from opskit.facts.parameters import Parameter, Parameters
+from opskit.probe.request import Container, Setting
+
+REFUSED = (LoginFailure.PASSWORD, LoginFailure.DATABASE_MISSING, LoginFailure.ROLE_REFUSED)
+"""Failures that are about the credential itself, wherever it is used."""
+SKEW = timedelta(seconds=10)
+"""The instance's clock and that of AWS may differ by this much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A setting of a container that is not what the parameter says.
+
+    Attributes:
+        wanted: the value by the parameters, of the password its fingerprint.
+    """
+
+    setting: Setting
+    wanted: str
+    parameter: Parameter
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What is known of the parameters' values besides themselves."""
+
+    parameters: Parameters
+    database: Fact[Database]
+    dns: Fact[OperatorDns]
+    login: Fact[Login]
+
+    def against(self, difference: Difference) -> str:
+        """What speaks against the parameter's own value, as a clause; empty when nothing does."""
+        name, host = difference.parameter.name, self.parameters.host or ""
+        if difference.parameter.blemishes:
+            return f"{name} has {' and '.join(difference.parameter.blemishes)}"
+        if difference.parameter.purpose == "endpoint" and is_address(host):
+            return f"{name} holds an address, which changes with every failover"
+        if isinstance(self.login, Known):
+            if self.login.value.succeeded:
+                return ""
+            if self.login.value.failure in REFUSED:
+                message = self.login.value.message
+                return f"a login with the parameters' own values is refused ({message})"
+        return self._against_rds(difference)
+
+    def _against_rds(self, difference: Difference) -> str:
+        if not isinstance(self.database, Known) or difference.parameter.purpose != "endpoint":
+            return ""
+        database, name = self.database.value, difference.parameter.name
+        host, port, right = (
+            self.parameters.host,
+            self.parameters.port,
+            (database.host or "").lower(),
+        )
+        chain = self.dns.value.chain if isinstance(self.dns, Known) else ()
+        if right and right not in (host, *(n.lower() for n in chain)):
+            return f"{name} says {host}, but {database.instance.identifier} is at {right}"
+        if port and port != database.port:
+            return (
+                f"{name} names port {port}, but {database.instance.identifier} has {database.port}"
+            )
+        return ""
+
+
+def remedy(
+    found: Mapping[Container, Iterable[Difference]], app: AppInstance, truth: Truth
+) -> Remedy:
+    """What gives every container the right settings: a restart where that does, else what to change."""
+    reloaded: dict[Container, InstanceCommand] = {}
+    obstacles: list[str] = []
+    for container, differences in found.items():
+        hindered = _obstacles(container, differences, truth)
+        obstacles += hindered
+        if not hindered:
+            reloaded[container] = _reload(container, differences, app)
+    why = " ".join(dict.fromkeys(obstacles))
+    if not reloaded:
+        return Advice(f"A restart is not offered. {why}")
+    names = tuple(c.name for c in reloaded)
+    return Fix(
+        tuple(reloaded.values()),
+        f"makes {' and '.join(names)} take the present settings",
+        no_undo="the settings that it replaces are wrong",
+        caution=why,
+        restarts=names,
+    )
+
+
+def _reload(
+    container: Container, differences: Iterable[Difference], app: AppInstance
+) -> InstanceCommand:
+    """A restart, or a new container where the old one was given its settings when it was created."""
+    if any(d.setting.source == "config" for d in differences):
+        return InstanceCommand(app.instance.instance_id, (recreate(container),))
+    return restart(app, container)
+
+
+def _obstacles(container: Container, differences: Iterable[Difference], truth: Truth) -> list[str]:
+    """Why a restart would not give the container the right values, as sentences."""
+    found = []
+    for difference in differences:
+        against = truth.against(difference)
+        if against:
+            found.append(f"The parameter's own value is in doubt: {against}. Set that right first.")
+        elif difference.setting.source == "config":
+            found.append(_of_file(container, difference))
+        else:
+            found.append(_of_process(container, difference, truth))
+    return [sentence for sentence in found if sentence]
+
+
+def _of_file(container: Container, difference: Difference) -> str:
+    """Where a value stands that was given to the container when it was created."""
+    setting, name = difference.setting, container.name
+    if setting.file and setting.file_value == difference.wanted and container.project_directory:
+        return ""
+    wanted = f"{difference.parameter.name} holds it"
+    if not setting.file:
+        return (
+            f"{setting.variable} was given to {name} when it was created, which a restart keeps, and from "
+            f"where is not known here: set the right value there ({wanted}) and create {name} again."
+        )
+    return (
+        f"{setting.variable} in {setting.file} has the wrong value, so {name} would get it again: set the "
+        f"right one there ({wanted}), then `{join(recreate(container))}`."
+    )
+
+
+def _of_process(container: Container, difference: Difference, truth: Truth) -> str:
+    """Why the container's program does not take a right parameter's value at its next start."""
+    setting, parameter, name = difference.setting, difference.parameter, container.name
+    raw = (parameter.value or "").lower()
+    if setting.name == "host" and setting.value.lower() == raw:
+        return (
+            f"{parameter.name} itself holds {parameter.value}, which {name} takes as the host name "
+            f"({setting.variable}): write the host alone into it, {truth.parameters.host}, and restart "
+            f"{name}. Ask first whether another app reads the port from it."
+        )
+    if setting.name == "port" and truth.parameters.port is None:
+        return (
+            f"{parameter.name} names no port, so {name} has {setting.value} from elsewhere "
+            f"({setting.variable}): change it there."
+        )
+    if _is_younger(container, parameter):
+        return (
+            f"{name} was started after {parameter.name} was written last, and still has another value "
+            f"({setting.variable}): it does not take it from there. Look from which path, Region or file "
+            "it does."
+        )
+    return ""
+
+
+def _is_younger(container: Container, parameter: Parameter) -> bool:
+    """Whether it was surely started after the parameter was written last."""
+    try:
+        started = datetime.fromisoformat(container.started_at[:19]).replace(tzinfo=UTC)
+    except ValueError:
+        return False
+    return parameter.modified_at is not None and started > parameter.modified_at + SKEW

@@ -1,0 +1,70 @@
+"""Something listens on the database's port.
+
+Means: the way is open both ways, since a refusal came back; but no server listens there.
+Found by: a connection from the instance that is refused at once.
+Looks alike: a wrong port in the parameter (PAR005), a database that restarts.
+Fix: the right port, or wait until the engine is up.
+Not the fix: security groups, ACLs and routes: the refusal proves that they are right.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.fix import Advice
+from opskit.checks.interface import Finding, failed, observed, passed, undecided
+from opskit.config import Target
+from opskit.facts.database import Database
+from opskit.facts.dns import Host
+from opskit.facts.interface import Fact, Known, Unknown
+from opskit.facts.probe import InstanceProbe
+from opskit.probe.request import Connection
+
+explains = ("tls", "auth", "app")
+
+
+def check(
+    target: Target, host: Host, probe: Fact[InstanceProbe], database: Fact[Database]
+) -> Finding:
+    """Judge the connection to the host that the app is told."""
+    if isinstance(probe, Unknown):
+        return undecided(f"not tried from {target.workload_noun}: {probe.reason}", *probe.missing)
+    found = probe.value.connection(host.port)
+    if found is None:
+        return undecided("no connection was tried", f"an address on {target.workload_noun}")
+    if found.outcome == "refused":
+        return failed(
+            f"nothing listens on {found.address}:{found.port}: the connection was refused at once",
+            observed(
+                f"from {found.local_address or target.workload_noun}; so the way there is open"
+            ),
+            fix=_advice(host, found, database),
+        )
+    if found.is_connected:
+        return passed(f"a server listens on port {found.port}")
+    return undecided(
+        "whether a server listens cannot be seen without an answer", "an answer on the port"
+    )
+
+
+def _advice(host: Host, found: Connection, database: Fact[Database]) -> Advice:
+    """What to correct, by what RDS says of the database."""
+    if not isinstance(database, Known):
+        return Advice(
+            f"Compare {host.source} with the endpoint and port of the database: {found.address}:{found.port} "
+            "is a host that is up, without a database on that port."
+        )
+    instance, port = database.value.instance, database.value.port
+    if port != found.port:
+        return Advice(
+            f"{instance.identifier} listens on {port}, not on {found.port}: correct the port where the app "
+            f"reads it ({host.source}), then restart the app."
+        )
+    if instance.status != "available":
+        return Advice(
+            f"{instance.identifier} is {instance.status}: wait until it is available (aws rds wait "
+            f"db-instance-available --db-instance-identifier {instance.identifier})."
+        )
+    return Advice(
+        f"The engine of {instance.identifier} does not accept connections although RDS says available: it "
+        f"restarts, or {found.address} is no longer its address. Look at its events (aws rds describe-events "
+        f"--source-type db-instance --source-identifier {instance.identifier}) and try again in a minute."
+    )

@@ -1,0 +1,86 @@
+"""The database's port answers the instance.
+
+Means: packets or replies are dropped on the way: AWS drops in silence.
+Found by: a connection from the instance, with a limit of three seconds, in which Linux has sent its
+first packet twice.
+Looks alike: nothing listening is refused at once (TCP002), which proves that the way is open.
+Fix: see the network checks; if they all pass, rules and packets contradict each other: look at the
+instance's own firewall, the container's network, a stale address, and rules changed this minute.
+Not the fix: a longer time-out in the app.
+"""
+
+from __future__ import annotations
+
+from opskit.checks.fix import Advice, OpskitCommand
+from opskit.checks.interface import Finding, derived, failed, observed, passed, skipped, undecided
+from opskit.config import Target
+from opskit.facts.dns import Host
+from opskit.facts.interface import Fact, Known, Unknown
+from opskit.facts.probe import InstanceProbe
+from opskit.probe.request import Connection
+from opskit.reachability.database_paths import Way
+from opskit.reachability.path import Outcome
+
+explains = ("tls", "auth", "app")
+is_essential = True
+
+
+def check(target: Target, host: Host, probe: Fact[InstanceProbe], way: Fact[Way]) -> Finding:
+    """Judge the connection to the host that the app is told, beside what the rules would let pass."""
+    if isinstance(probe, Unknown):
+        return undecided(f"not tried from {target.workload_noun}: {probe.reason}", *probe.missing)
+    found = probe.value.connection(host.port)
+    if found is None or found.outcome == "unresolved":
+        why = probe.value.why_not("tcp") or "the name was not resolved there"
+        return undecided(f"no connection was tried: {why}", f"an address on {target.workload_noun}")
+    if found.is_connected:
+        took = f" in {max(1, found.milliseconds):.0f} ms" if found.milliseconds is not None else ""
+        return passed(
+            f"{found.address or host.name}:{found.port} accepts {target.workload_noun}{took}",
+            observed(f"from {found.local_address or target.workload_noun}"),
+        )
+    if found.outcome == "refused":
+        return skipped(f"{found.address}:{found.port} refused, which is an answer")
+    seen = observed(
+        f"tried on {target.workload_noun}; a drop by a security group, an ACL or a route looks so"
+    )
+    if isinstance(way, Known) and way.value.today.outcome is Outcome.PASS:
+        return failed(
+            f"{found.words}, although every group, ACL and route lets it pass",
+            seen,
+            derived(way.value.today.line),
+            fix=_advice_where_open(host, found, way.value),
+        )
+    return failed(found.words, seen, fix=_advice(way))
+
+
+def _advice_where_open(host: Host, found: Connection, way: Way) -> Advice:
+    """Where to look when the rules let pass what got no answer."""
+    current = way.today.destination.address
+    if found.address and found.address != current:
+        return Advice(
+            f"The instance tried {found.address}, but the database was found at {current}. Correct what "
+            f"names {found.address} ({host.source}, /etc/hosts, a resolver's cache), then restart the app."
+        )
+    return Advice(
+        "On the instance, look at its own firewall (nft list ruleset, iptables -S OUTPUT), at the network of "
+        "the container, and at conntrack_allowance_exceeded (ethtool -S). If rules were changed this minute, "
+        f"try again: timeout 3 bash -c '</dev/tcp/{found.address}/{found.port}'"
+    )
+
+
+def _advice(way: Fact[Way]) -> Advice:
+    """Where to look when a rule stands in the way, or the rules were not judged."""
+    if isinstance(way, Unknown):
+        return Advice(
+            f"The rules on the path were not judged: {way.reason}. The diagnosis of your own rights says "
+            "which are missing; check security groups, network ACLs and routes by hand.",
+            (OpskitCommand(("diagnose", "operator")),),
+        )
+    today = way.value.today
+    if today.broken:
+        return Advice(f"{today.broken[0].place} stands in the way: see the finding on it.")
+    unknown = next(c for c in today.checkpoints if c.outcome is Outcome.UNKNOWN)
+    return Advice(
+        f"All rules that are known let it pass; look at {unknown.place}, which is not: {unknown.decided_by}."
+    )

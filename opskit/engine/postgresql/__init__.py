@@ -1,0 +1,1 @@
+"""PostgreSQL: everything that opskit knows about this engine."""

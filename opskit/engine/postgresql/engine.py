@@ -1,0 +1,248 @@
+"""PostgreSQL: first bytes, the answers' meaning, and its words for what went wrong.
+
+Source: PostgreSQL documentation, chapter Frontend/Backend Protocol, message formats and error codes.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import re
+import shlex
+import struct
+import time
+from collections.abc import Callable, Mapping
+
+from opskit.engine.interface import (
+    ChangeResult,
+    ClientSettings,
+    Conversation,
+    Greeting,
+    Heard,
+    LoginFailure,
+    LoginResult,
+    RoleFacts,
+    Server,
+    ServerAnswer,
+    ServerTrust,
+    Step,
+)
+from opskit.engine.postgresql import roles
+from opskit.secret import Secret
+
+SSL_REQUEST = struct.pack("!ii", 8, 80877103)
+PROTOCOL = 196608
+REPLY_BYTES = 2048
+"""The longest first answer is an error of some hundred bytes."""
+
+METHODS = {0: "trust", 3: "cleartext", 5: "md5", 10: "sasl"}
+
+SQLSTATES = {
+    "28P01": LoginFailure.PASSWORD,
+    "3D000": LoginFailure.DATABASE_MISSING,
+    "42501": LoginFailure.ROLE_REFUSED,
+    "55000": LoginFailure.DATABASE_MISSING,
+    "53300": LoginFailure.SLOTS,
+    "57P03": LoginFailure.NOT_READY,
+}
+
+TEXTS: tuple[tuple[str, LoginFailure], ...] = (
+    (r"password authentication failed|PAM authentication failed", LoginFailure.PASSWORD),
+    (r"no pg_hba\.conf entry .*(no encryption|SSL off)", LoginFailure.TLS_REQUIRED),
+    (r"no pg_hba\.conf entry|pg_hba\.conf rejects", LoginFailure.NOT_ADMITTED),
+    (r"database \".*\" does not exist|not currently accepting", LoginFailure.DATABASE_MISSING),
+    (r"is not permitted to log in|permission denied for database", LoginFailure.ROLE_REFUSED),
+    (r"too many (clients|connections)|connection slots are reserved", LoginFailure.SLOTS),
+    (r"starting up|shutting down|not (yet )?accepting connections", LoginFailure.NOT_READY),
+    (r"password in clear text|requested a cleartext password", LoginFailure.TOKEN),
+    (
+        r"^authentication method (requirement|not allowed)|channel binding|^no login was tried",
+        LoginFailure.METHOD,
+    ),
+    (r"certificate|does not match host name", LoginFailure.CERTIFICATE),
+    (r"no password supplied", LoginFailure.PASSWORD),
+    (r"[Cc]onnection refused", LoginFailure.REFUSED),
+    (r"timeout|timed out", LoginFailure.NO_ANSWER),
+    (r"translate host name|resolve host", LoginFailure.NO_NAME),
+)
+"""The first pattern that fits the first line decides. With `sslmode=prefer` the server's refusal of
+the second, plain attempt stands in the last line and is not the cause."""
+
+
+class PostgreSql:
+    """The engine."""
+
+    name = "postgres"
+    default_port = 5432
+    tls_parameter = "rds.force_ssl"
+
+    def conversations(self, user: str, database: str) -> tuple[Conversation, ...]:
+        """A start with TLS and one without; the server is asked for nothing more."""
+        body = b"user\0" + user.encode() + b"\0database\0" + database.encode() + b"\0\0"
+        start = struct.pack("!ii", len(body) + 8, PROTOCOL) + body
+        reply = Step("read", count=REPLY_BYTES)
+        with_tls = (
+            Step("send", SSL_REQUEST),
+            Step("read", count=1),
+            Step("tls", b"S"),
+            Step("send", start),
+            reply,
+        )
+        return (
+            Conversation("tls", with_tls),
+            Conversation("plain", (Step("send", start), reply)),
+        )
+
+    def greeting(self, heard: Mapping[str, Heard]) -> Greeting:
+        """Read the answers of both conversations."""
+        tls, plain = heard.get("tls", Heard("tls")), heard.get("plain", Heard("plain"))
+        first = tls.pieces[0][:1] if tls.pieces else b""
+        without = parse_answer(plain.pieces[0]) if plain.pieces else None
+        is_engine: bool | None = None
+        if first or plain.pieces:
+            is_engine = first in (b"S", b"N") or without is not None
+        return Greeting(
+            is_engine=is_engine,
+            offers_tls={b"S": True, b"N": False}.get(first),
+            tls_version=tls.tls_version,
+            certificates=tls.certificates,
+            with_tls=parse_answer(tls.pieces[1]) if len(tls.pieces) > 1 else None,
+            without_tls=without,
+        )
+
+    def classify(self, message: str, sqlstate: str = "") -> LoginFailure:
+        """By SQLSTATE where it is unambiguous, else by the first line's text.
+
+        28000 stands for a missing pg_hba line, forced TLS and a role that may not log in alike.
+        """
+        if sqlstate in SQLSTATES:
+            return SQLSTATES[sqlstate]
+        line = message.strip().split("\n", 1)[0]
+        for pattern, failure in TEXTS:
+            if re.search(pattern, line):
+                return failure
+        return LoginFailure.OTHER
+
+    def login(
+        self, server: Server, user: str, password: Secret, *, timeout_s: float
+    ) -> LoginResult:
+        """Log in through libpq."""
+        import psycopg
+
+        started = time.monotonic()
+        try:
+            with roles.connected(
+                server, user, password, timeout_s=timeout_s, limit_s=timeout_s
+            ) as connection:
+                connection.execute("select 1")
+                version = "TLS" if connection.pgconn.ssl_in_use else ""
+                return LoginResult(True, None, "", 1000 * (time.monotonic() - started), version)
+        except psycopg.Error as error:
+            # The exception carries the connection and with it the password: only its text goes on.
+            text = roles.first_line(str(error))
+        took, failure = 1000 * (time.monotonic() - started), self.classify(text)
+        return LoginResult(False, failure, roles.explain(text, server), took)
+
+    def role_facts(
+        self, server: Server, user: str, password: Secret, other: str, *, timeout_s: float
+    ) -> RoleFacts:
+        """Ask the catalogue."""
+        return roles.role_facts(server, user, password, other, timeout_s=timeout_s)
+
+    def change_password(
+        self,
+        server: Server,
+        user: str,
+        password: Secret,
+        role: str,
+        new: Secret,
+        *,
+        member_of: str | None,
+        lock: str,
+        still_wanted: Callable[[], bool],
+        limit_s: float,
+    ) -> ChangeResult:
+        """ALTER ROLE with a SCRAM verifier."""
+        return roles.change_password(
+            server,
+            user,
+            password,
+            role,
+            new,
+            member_of=member_of,
+            lock=lock,
+            still_wanted=still_wanted,
+            limit_s=limit_s,
+        )
+
+    def client(
+        self,
+        *,
+        host: str,
+        address: str,
+        port: int,
+        user: str,
+        database: str,
+        trust: ServerTrust,
+    ) -> ClientSettings:
+        """Libpq's variables: the name is for TLS and the password file, the address for the way.
+
+        `channel_binding=require` is known from libpq 13 on, and demands SCRAM.
+        """
+        unverified = {"sslmode": "require", "channel_binding": "require"}
+        settings = {
+            "host": host,
+            "hostaddr": address,
+            "port": str(port),
+            "user": user,
+            "dbname": database,
+            **(
+                {"sslmode": "verify-full", "sslrootcert": trust.ca_file}
+                if trust.ca_file
+                else unverified
+            ),
+        }
+        names = {"dbname": "database", "channel_binding": "channelbinding"}
+        variables = {f"PG{names.get(k, k).upper()}": v for k, v in settings.items()}
+        text = " ".join(f"{name}={_quoted(value)}" for name, value in settings.items())
+        return ClientSettings(variables, "PGPASSFILE", f"psql {shlex.quote(text)}")
+
+    def password_file(
+        self, *, host: str, port: int, user: str, database: str, password: Secret
+    ) -> Secret:
+        """One line of a password file; colons and backslashes are escaped."""
+        parts = (host, str(port), database, user, password.reveal())
+        escaped = (part.replace("\\", "\\\\").replace(":", "\\:") for part in parts)
+        return Secret(":".join(escaped) + "\n", is_document=True)
+
+    def instance_login_source(self) -> str:
+        """The source of `postgresql_wire`, which uses nothing but Python's own library."""
+        package = importlib.resources.files("opskit.engine")
+        return (package / "postgresql_wire.py").read_text(encoding="utf-8")
+
+
+ENGINE = PostgreSql()
+
+
+def _quoted(value: str) -> str:
+    """A value of a libpq connection string."""
+    if value and not set(value) & set(" '\\"):
+        return value
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def parse_answer(reply: bytes) -> ServerAnswer | None:
+    """An authentication request or an error; None for anything else."""
+    if len(reply) >= 9 and reply[:1] == b"R":
+        code = struct.unpack("!i", reply[5:9])[0]
+        method = METHODS.get(code, str(code))
+        if method == "sasl":
+            method = ", ".join(m.decode("ascii", "replace") for m in reply[9:].split(b"\0") if m)
+        return ServerAnswer(True, method)
+    if len(reply) > 5 and reply[:1] == b"E":
+        fields = {
+            chr(part[0]): part[1:].decode("utf-8", "replace")
+            for part in reply[5:].split(b"\0")
+            if part
+        }
+        return ServerAnswer(False, "", fields.get("C", ""), fields.get("M", ""))
+    return None

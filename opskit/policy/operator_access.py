@@ -1,0 +1,168 @@
+"""What whoever runs opskit may do, of all that its commands need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from opskit.facts.identity import Identity
+from opskit.facts.interface import Fact, Known
+from opskit.facts.key_policy import KeyPolicy, OperatorGrants
+from opskit.facts.operator_policies import OperatorPolicies
+from opskit.facts.operator_simulation import OperatorNeeds, OperatorSimulation
+from opskit.facts.organization import Organization
+from opskit.facts.permissions import On, Permission
+from opskit.facts.policies import PolicyText
+from opskit.facts.region import Region
+from opskit.policy.evaluate import Decision, Policies, Word, decide
+from opskit.policy.explanation import Miss, explain
+from opskit.policy.request import Context, Principal, Request
+from opskit.policy.role_access import parsed
+
+THROUGH_PARAMETER_STORE = ("kms:Decrypt", "kms:Encrypt")
+"""Operations that opskit never calls itself: Parameter Store does, for its caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorNeed:
+    """One right: what the policies say, and what the simulator says, where each could be asked.
+
+    Attributes:
+        context: the condition keys that the request itself brings, and their values.
+        request: the call that was evaluated; None where the policies are not known.
+    """
+
+    permission: Permission
+    resource: str
+    decision: Decision | None
+    miss: Miss | None
+    simulated: str
+    context: tuple[tuple[str, str], ...] = ()
+    request: Request | None = None
+
+    @property
+    def is_allowed(self) -> bool | None:
+        """Whether it is there; None where the two sources do not know or do not agree.
+
+        The simulator knows no key policies, so that a key's own word counts.
+        """
+        by_policies = {
+            Word.ALLOWED: True,
+            Word.EXPLICIT_DENY: False,
+            Word.IMPLICIT_DENY: False,
+        }.get(self.decision.word if self.decision else Word.DEPENDS)
+        by_simulator = None if not self.simulated else self.simulated == "allowed"
+        if by_policies is None or by_simulator is None:
+            return by_simulator if by_policies is None else by_policies
+        if self.permission.on is On.KEY:
+            return by_policies
+        return by_policies if by_policies is by_simulator else None
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorAccess:
+    """Everything that the commands need.
+
+    Attributes:
+        who: ARN of the user or role.
+        own: its policies; None where they could not be read.
+    """
+
+    who: str
+    needs: tuple[OperatorNeed, ...]
+    own: OperatorPolicies | None = None
+
+
+def derive(
+    region: Region,
+    identity: Identity,
+    needs: OperatorNeeds,
+    own: Fact[OperatorPolicies],
+    simulation: Fact[OperatorSimulation],
+    organization: Fact[Organization],
+    key_policy: Fact[KeyPolicy],
+    grants: Fact[OperatorGrants],
+) -> OperatorAccess:
+    """Evaluate every need, by the policies and by what the simulator said."""
+    found = []
+    for permission, resource in needs.all:
+        decision, miss, asked = None, None, None
+        brought = needs.context_of(permission)
+        if isinstance(own, Known) and not own.value.is_root:
+            key = key_policy if permission.on is On.KEY else None
+            if key is None or isinstance(key, Known):
+                document = key.value if key else None
+                policies = _policies(own.value, organization, document, grants)
+                asked = Request(
+                    Principal(own.value.arn, identity.account, own.value.session_arn),
+                    permission.action,
+                    resource,
+                    _context(region, identity, own.value, permission.action, brought),
+                )
+                decision = decide(asked, policies)
+                miss = explain(asked, policies, decision)
+        said = ""
+        if isinstance(simulation, Known):
+            answer = simulation.value.answers.find(permission.action, resource)
+            said = answer.decision if answer and not answer.is_conditional else ""
+        is_root = isinstance(own, Known) and own.value.is_root
+        found.append(
+            OperatorNeed(
+                permission,
+                resource,
+                decision,
+                miss,
+                "allowed" if is_root else said,
+                tuple(brought.items()),
+                asked,
+            )
+        )
+    who = own.value.arn if isinstance(own, Known) else identity.arn
+    return OperatorAccess(who, tuple(found), own.value if isinstance(own, Known) else None)
+
+
+def _policies(
+    own: OperatorPolicies,
+    organization: Fact[Organization],
+    key: KeyPolicy | None,
+    grants: Fact[OperatorGrants],
+) -> Policies:
+    levels = organization.value.levels if isinstance(organization, Known) else ()
+    return Policies(
+        tuple(parsed(p, "identity-based") for p in own.identity),
+        parsed(own.boundary, "permissions boundary") if own.boundary else None,
+        tuple(tuple(parsed(p, "service control policy") for p in level) for level in levels),
+        parsed(PolicyText("the key policy", "", key.document), "key policy") if key else None,
+        grants.value.all if isinstance(grants, Known) else None,
+    )
+
+
+def _context(
+    region: Region,
+    identity: Identity,
+    own: OperatorPolicies,
+    action: str,
+    brought: Mapping[str, str],
+) -> Context:
+    is_user = ":user/" in own.arn
+    values = {
+        "aws:principalarn": own.arn,
+        "aws:principalaccount": identity.account,
+        "aws:principaltype": "User" if is_user else "AssumedRole",
+        "aws:requestedregion": region.name,
+        "aws:securetransport": "true",
+        "aws:currenttime": own.read_at.isoformat(),
+        "aws:epochtime": str(int(own.read_at.timestamp())),
+        **brought,
+        **{f"aws:principaltag/{k.lower()}": v for k, v in own.tags.items()},
+    }
+    if is_user:
+        values["aws:username"] = own.arn.rsplit("/", 1)[-1]
+    if action in THROUGH_PARAMETER_STORE:
+        values["kms:viaservice"] = f"ssm.{region.name}.amazonaws.com"
+        values["kms:calleraccount"] = identity.account
+    return Context(
+        {key: (value,) for key, value in values.items()},
+        others_unknown=True,
+        whole=("aws:principaltag/", "aws:requesttag/"),
+    )

@@ -1,0 +1,201 @@
+"""What the instance's role may do with the app's parameters, by its policies alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from opskit.config import Target
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.identity import Identity
+from opskit.facts.instance_role import InstanceRole
+from opskit.facts.interface import Fact, Known, NotThere
+from opskit.facts.key import Key
+from opskit.facts.key_policy import KeyGrants, KeyPolicy
+from opskit.facts.organization import Organization
+from opskit.facts.policies import PolicyText, RolePolicies
+from opskit.facts.region import Region
+from opskit.facts.simulation import DECRYPT, READ, parameter_arn
+from opskit.policy.document import Document, Malformed, parse
+from opskit.policy.evaluate import Decision, Policies, decide
+from opskit.policy.explanation import Miss, explain
+from opskit.policy.request import Context, Principal, Request
+
+NEVER = frozenset(
+    {
+        "aws:username", "aws:multifactorauthpresent", "aws:multifactorauthage", "aws:sourcearn",
+        "aws:sourceaccount", "aws:federatedprovider", "aws:tagkeys", "aws:sourceidentity",
+    }
+)  # fmt: skip
+"""Keys that requests of an instance's role to Parameter Store do not carry."""
+KEY_POLICY = "key policy"
+BY_PATH = "ssm:GetParametersByPath"
+WHOLE = ("aws:principaltag/", "aws:requesttag/", "kms:encryptioncontext:")
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One thing that the app has to be allowed.
+
+    Attributes:
+        name: the parameter; for decryption the one whose value is decrypted.
+        miss: why not, where it is not allowed.
+        request: the call that was evaluated.
+    """
+
+    action: str
+    resource: str
+    name: str
+    decision: Decision
+    miss: Miss | None
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class RoleAccess:
+    """What the role's policies say.
+
+    Attributes:
+        reads: GetParameter and GetParameters on each parameter, GetParametersByPath on their path.
+        decrypts: kms:Decrypt for the password; none for AWS's own key, which needs no statement.
+        policies: what was evaluated, to be mended.
+        unread: what could not be read and might still deny.
+    """
+
+    reads: tuple[Need, ...]
+    decrypts: tuple[Need, ...]
+    policies: Policies
+    unread: tuple[str, ...]
+
+
+def derive(
+    target: Target,
+    region: Region,
+    identity: Identity,
+    app: AppInstance,
+    role: InstanceRole,
+    own: RolePolicies,
+    organization: Fact[Organization],
+    key: Fact[Key],
+    key_policy: Fact[KeyPolicy],
+    grants: Fact[KeyGrants],
+) -> RoleAccess:
+    """Evaluate every need.
+
+    Raises:
+        NotThere: a policy is not one that IAM would accept.
+    """
+    if role.role_arn is None or role.role_name is None:
+        what = "task has no task role" if app.task else "instance has no role"
+        raise NotThere(f"the {what}", "a task role" if app.task else "an instance profile")
+    asking = _Asking(region, identity, app, role.role_arn, role.role_name, own)
+    levels = organization.value.levels if isinstance(organization, Known) else ()
+    policies = Policies(
+        tuple(parsed(p, "identity-based") for p in own.identity),
+        parsed(own.boundary, "permissions boundary") if own.boundary else None,
+        tuple(tuple(parsed(p, "service control policy") for p in level) for level in levels),
+    )
+    unread = () if isinstance(organization, Known) else ("service control policies",)
+    names = sorted(set(target.parameters.values()))
+    reads = [asking.read(action, name, policies) for name in names for action in READ]
+    paths = sorted({name.rsplit("/", 1)[0] for name in names} - {""})
+    reads += [asking.read(BY_PATH, path, policies) for path in paths]
+    decrypts: list[Need] = []
+    if isinstance(key, Known) and not key.value.is_aws_managed:
+        if isinstance(key_policy, Known):
+            document = parsed(
+                PolicyText("the key policy", "", key_policy.value.document), "key policy"
+            )
+            held = grants.value.all if isinstance(grants, Known) else None
+            policies = Policies(
+                policies.identity, policies.boundary, policies.organization, document, held
+            )
+            decrypts.append(asking.decrypt(target.parameters["password"], key.value, policies))
+        else:
+            unread = (*unread, "the key policy")
+    return RoleAccess(tuple(reads), tuple(decrypts), policies, unread)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """The role as the caller."""
+
+    region: Region
+    identity: Identity
+    app: AppInstance
+    role_arn: str
+    role_name: str
+    own: RolePolicies
+
+    @property
+    def principal(self) -> Principal:
+        partition, account = self.region.partition, self.identity.account
+        session = f"assumed-role/{self.role_name}/{self.app.instance.instance_id}"
+        return Principal(self.role_arn, account, f"arn:{partition}:sts::{account}:{session}")
+
+    def read(self, action: str, name: str, policies: Policies) -> Need:
+        plain = Policies(policies.identity, policies.boundary, policies.organization)
+        arn = parameter_arn(self.region, self.identity, name)
+        request = Request(self.principal, action, arn, self._context({}))
+        return _need(request, name, plain)
+
+    def decrypt(self, name: str, key: Key, policies: Policies) -> Need:
+        more = {
+            "kms:viaservice": f"ssm.{self.region.name}.amazonaws.com",
+            "kms:calleraccount": self.identity.account,
+            "kms:encryptioncontext:parameter_arn": parameter_arn(self.region, self.identity, name),
+            "kms:encryptioncontextkeys": "PARAMETER_ARN",
+        }
+        request = Request(self.principal, DECRYPT, key.arn, self._context(more))
+        return _need(request, name, policies)
+
+    def _of_instance(self) -> dict[str, str]:
+        """What only the role of an instance carries; a task's session is named by its id too."""
+        if self.app.task is not None:
+            return {}
+        instance = self.app.instance
+        return {
+            "aws:ec2instancesourcevpc": instance.vpc_id,
+            "aws:ec2instancesourceprivateipv4": instance.address or "",
+        }
+
+    def _context(self, more: dict[str, str]) -> Context:
+        instance = self.app.instance
+        values = {
+            "aws:principalarn": self.role_arn,
+            "aws:principalaccount": self.identity.account,
+            "aws:principaltype": "AssumedRole",
+            "aws:principalisawsservice": "false",
+            "aws:userid": f"{self.own.unique_id}:{instance.instance_id}",
+            "aws:requestedregion": self.region.name,
+            "aws:securetransport": "true",
+            "aws:viaawsservice": "true" if more else "false",
+            "aws:currenttime": self.own.read_at.isoformat(),
+            "aws:epochtime": str(int(self.own.read_at.timestamp())),
+            **self._of_instance(),
+            **{f"aws:principaltag/{k.lower()}": v for k, v in self.own.tags.items()},
+            **more,
+        }
+        return Context(
+            {key: (value,) for key, value in values.items()},
+            others_unknown=True,
+            absent=NEVER,
+            whole=WHOLE,
+        )
+
+
+def _need(request: Request, name: str, policies: Policies) -> Need:
+    decision = decide(request, policies)
+    miss = explain(request, policies, decision)
+    return Need(request.action, request.resource, name, decision, miss, request)
+
+
+def parsed(text: PolicyText, kind: str) -> Document:
+    """A policy read as a document.
+
+    Raises:
+        NotThere: it is not one that IAM would accept.
+    """
+    try:
+        return parse(text.document, kind=kind, name=text.name, arn=text.arn)
+    except Malformed as error:
+        raise NotThere(str(error), "a policy that IAM accepts") from None

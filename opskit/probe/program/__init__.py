@@ -1,0 +1,1 @@
+"""The probe's program: sent to the instance as text, never imported there."""

@@ -1,0 +1,405 @@
+"""The instance probe: one command for all questions, and the reading of its answers.
+
+The script holds no secret; neither do its answers. It works with nothing but `sh` and says what it
+could not do.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import importlib.resources
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from opskit.engine.interface import Conversation, Heard
+
+VERSION = "1"
+BODY = 600
+"""Characters of the app's answer: a driver's message names the cause in its second half."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeRequest:
+    """What is to be asked on the instance.
+
+    Attributes:
+        key: of the fingerprints, made for this run.
+        names: to be resolved.
+        peers: (host, port) to connect to.
+        talk_to: (host, port) with which the conversations are held; None for none.
+        parameters: purpose -> name, perhaps with a selector, to be read under the instance's own role.
+        container: the app's container; None: those that have database settings.
+        login_to: (host, port) for a login with the parameters' values; None for none.
+        login_source: the engine's login for the instance.
+        ca_file: a bundle on the instance to verify the server by, if it is there; or `system`.
+        tls_name: the name that the server's certificate should have.
+        unlisted: hosts that RDS does not name: none of them is connected to on the instance itself.
+    """
+
+    key: str
+    region: str
+    names: tuple[str, ...]
+    peers: tuple[tuple[str, int], ...]
+    talk_to: tuple[str, int] | None
+    conversations: tuple[Conversation, ...]
+    parameters: Mapping[str, str]
+    container: str | None
+    health_url: str | None
+    login_to: tuple[str, int] | None
+    login_source: str
+    ca_file: str = ""
+    tls_name: str = ""
+    unlisted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """A name as the instance resolves it; `error` in words when it does not."""
+
+    name: str
+    addresses: tuple[str, ...]
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A TCP connect. `outcome`: connected, timeout, refused, unresolved, or the system's words."""
+
+    host: str
+    address: str
+    port: int
+    outcome: str
+    milliseconds: float | None
+    local_address: str
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the server's host accepted."""
+        return self.outcome == "connected"
+
+    @property
+    def words(self) -> str:
+        """How it ended, for a sentence."""
+        where = f"connection to {self.address or self.host}:{self.port}"
+        took = f" after {self.milliseconds / 1000:.1f} s" if self.milliseconds is not None else ""
+        return {
+            "connected": f"{where} was accepted",
+            "timeout": f"{where} got no answer{took}",
+            "refused": f"{where} was refused at once",
+        }.get(self.outcome, f"{where}: {self.outcome}")
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The instance's own read of one parameter: a fingerprint, or why not."""
+
+    name: str
+    fingerprint: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One database setting of a container.
+
+    Attributes:
+        source: `config` (fixed when the container was created) or `process` (fetched at start).
+        name: host, port, user, password, database, sslmode or sslrootcert.
+        value: in clear; for the password its fingerprint.
+        variable: the environment variable that carries it; file: where that is defined.
+        file_value: its value in that file now, of the password the fingerprint; empty where unknown.
+        is_plain: whether the file has it as a line that is `VARIABLE=value` and no more.
+    """
+
+    source: str
+    name: str
+    value: str
+    variable: str
+    file: str
+    file_value: str = ""
+    is_plain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container of the instance that has to do with a database.
+
+    Attributes:
+        exit_code: of its last end; None where the probe did not tell it.
+        finished_at: when it ended last.
+        restart_policy: no, on-failure, always or unless-stopped; empty where the probe did not tell it.
+        created_at: when it was created, which a restart does not change.
+        serves_health: whether the health URL's port is its own; None where that is not known.
+    """
+
+    name: str
+    status: str
+    started_at: str
+    restarts: str
+    network: str
+    project_directory: str
+    service: str
+    settings: tuple[Setting, ...] = ()
+    image: str = ""
+    exit_code: int | None = None
+    finished_at: str = ""
+    restart_policy: str = ""
+    created_at: str = ""
+    serves_health: bool | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process runs."""
+        return self.status == "running"
+
+    def setting(self, name: str) -> Setting | None:
+        """One of its settings."""
+        return next((s for s in self.settings if s.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The app's answer. `status` is None when there was none; then `body` says why."""
+
+    url: str
+    status: int | None
+    milliseconds: float | None
+    body: str
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the app calls itself healthy, as a load balancer reads it."""
+        return self.status is not None and 200 <= self.status < 400
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A login from the instance, with the parameters' values or as a container would."""
+
+    who: str
+    succeeded: bool
+    sqlstate: str
+    message: str
+    milliseconds: float
+    tls_version: str
+    sslmode: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """Everything the instance answered.
+
+    Attributes:
+        is_complete: the end mark arrived; otherwise the output was cut.
+        cannot: (what, why) of what could not be asked.
+        serving: containers that have the health URL's port, also those without database settings.
+    """
+
+    is_complete: bool
+    with_python: bool
+    tools: tuple[str, ...] = ()
+    cannot: tuple[tuple[str, str], ...] = ()
+    clock: int | None = None
+    resolvers: tuple[str, ...] = ()
+    ephemeral_ports: tuple[int, int] | None = None
+    resolutions: tuple[Resolution, ...] = ()
+    connections: tuple[Connection, ...] = ()
+    heard: Mapping[str, Heard] = field(default_factory=dict)
+    caller_arn: str = ""
+    caller_error: str = ""
+    other_credentials: tuple[str, ...] = ()
+    reads: tuple[Read, ...] = ()
+    asked_containers: bool = False
+    containers: tuple[Container, ...] = ()
+    serving: tuple[str, ...] = ()
+    health: Health | None = None
+    attempts: tuple[Attempt, ...] = ()
+
+
+def script(request: ProbeRequest) -> str:
+    """The one command, to be run by `sh`."""
+    package = importlib.resources.files("opskit.probe.program")
+    shell = (package / "program.sh").read_text(encoding="utf-8")
+    parts = ("listening_container.py", "main.py")
+    program = "".join((package / part).read_text(encoding="utf-8") for part in parts)
+    variables = {
+        "REQUEST": json.dumps(_for_python(request), separators=(",", ":")),
+        "KEY": request.key,
+        "REGION": request.region,
+        "NAMES": " ".join(_plain(n) for n in request.names),
+        "PEERS": " ".join(f"{_plain(h)}:{p}" for h, p in request.peers),
+        "TALKS": "\n".join(_talk_lines(request)),
+        "PARAMETERS": " ".join(_plain(n) for n in sorted(set(request.parameters.values()))),
+        "CONTAINER": request.container or "",
+        "HEALTH_URL": request.health_url or "",
+        "UNLISTED": " ".join(_plain(n) for n in request.unlisted),
+    }
+    head = "\n".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
+    return f"{head}\n{shell.replace('@PROGRAM@', request.login_source + program)}"
+
+
+def parse(stdout: str) -> ProbeResult:
+    """Read the probe's lines; unknown and malformed ones are passed over."""
+    lines = [line.split("\t") for line in stdout.split("\n")]
+    by_topic: dict[str, list[list[str]]] = {}
+    for topic, *rest in lines:
+        by_topic.setdefault(topic, []).append(rest)
+
+    def rows(topic: str, width: int) -> Iterator[list[str]]:
+        """The rows of a topic, filled up with empty fields."""
+        for row in by_topic.get(topic, ()):
+            yield (row + [""] * width)[:width]
+
+    mode = next(iter(rows("opskit-probe", 2)), ["", ""])
+    caller = next(iter(rows("caller", 2)), ["", ""])
+    ports = next(iter(rows("ports", 2)), ["", ""])
+    clock = next(iter(rows("clock", 1)), [""])
+    serves = {name: word == "yes" for name, word in rows("serves", 2)}
+    return ProbeResult(
+        is_complete="end" in by_topic,
+        with_python=mode[1] == "python",
+        tools=tuple(row[0] for row in rows("tool", 1)),
+        cannot=tuple((row[0], row[1]) for row in rows("cannot", 2)),
+        clock=_whole(clock[0]),
+        resolvers=tuple(row[0] for row in rows("resolver", 1)),
+        ephemeral_ports=_port_range(ports),
+        resolutions=tuple(Resolution(n, _listed(a), e) for n, a, e in rows("name", 3)),
+        connections=tuple(_connection(row) for row in rows("tcp", 6) if _whole(row[2])),
+        heard={row[0]: _heard(row) for row in rows("talk", 5)},
+        caller_arn=caller[0],
+        caller_error=caller[1],
+        other_credentials=tuple(row[0] for row in rows("other-credentials", 1)),
+        reads=tuple(Read(*row) for row in rows("read", 4)),
+        asked_containers="asked" in by_topic,
+        containers=_containers(list(rows("container", 12)), list(rows("setting", 8)), serves),
+        serving=tuple(name for name, is_so in serves.items() if is_so),
+        health=next((_health(row) for row in rows("health", 4)), None),
+        attempts=tuple(_attempt(row) for row in rows("login", 7)),
+    )
+
+
+def _for_python(request: ProbeRequest) -> dict[str, object]:
+    login = None
+    if request.login_to:
+        login = {
+            "host": request.login_to[0],
+            "port": request.login_to[1],
+            "ca_file": request.ca_file,
+            "tls_name": request.tls_name or request.login_to[0],
+        }
+    talks = []
+    if request.talk_to:
+        host, port = request.talk_to
+        talks = [
+            {
+                "name": c.name,
+                "host": host,
+                "port": port,
+                "steps": [(s.action, base64.b64encode(s.data).decode(), s.count) for s in c.steps],
+            }
+            for c in request.conversations
+        ]
+    return {
+        "key": request.key,
+        "region": request.region,
+        "names": request.names,
+        "peers": request.peers,
+        "talks": talks,
+        "parameters": dict(request.parameters),
+        "container": request.container or "",
+        "health_url": request.health_url or "",
+        "login": login,
+        "unlisted": request.unlisted,
+    }
+
+
+def _talk_lines(request: ProbeRequest) -> Iterator[str]:
+    """Name, peer and first message in octal escapes, for a shell without Python."""
+    if request.talk_to is None:
+        return
+    peer = f"{_plain(request.talk_to[0])}:{request.talk_to[1]}"
+    for conversation in request.conversations:
+        escaped = "".join(f"\\{byte:03o}" for byte in conversation.steps[0].data)
+        yield f"{conversation.name} {peer} {escaped}"
+
+
+def _plain(text: str) -> str:
+    """A host or parameter name as a single shell word: other characters do not occur in either."""
+    return "".join(c for c in text if c.isalnum() or c in "._-/:")
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part for part in text.split(",") if part)
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _port_range(row: list[str]) -> tuple[int, int] | None:
+    low, high = _whole(row[0]), _whole(row[1])
+    return (low, high) if low is not None and high is not None else None
+
+
+def _bytes(text: str) -> tuple[bytes, ...]:
+    pieces = []
+    for part in _listed(text):
+        try:
+            pieces.append(base64.b64decode(part, validate=True))
+        except binascii.Error:
+            return ()
+    return tuple(pieces)
+
+
+def _connection(row: list[str]) -> Connection:
+    host, address, port, outcome, took, local = row
+    return Connection(host, address, int(port), outcome, _number(took), local)
+
+
+def _heard(row: list[str]) -> Heard:
+    name, error, version, pieces, chain = row
+    return Heard(name, _bytes(pieces), version, _bytes(chain), error)
+
+
+def _containers(
+    rows: list[list[str]], settings: list[list[str]], serves: Mapping[str, bool]
+) -> tuple[Container, ...]:
+    found = []
+    for name, status, started, restarts, network, directory, service, *end in rows:
+        image, code, finished, policy, created = end
+        # What the process has comes after what it was configured with, and outweighs it.
+        own = {s[2]: _setting(s) for s in settings if s[0] == name}
+        found.append(
+            Container(
+                name, status, started, restarts, network, directory, service,
+                tuple(own.values()), image, _whole(code), finished, policy, created,
+                serves.get(name),
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def _setting(row: list[str]) -> Setting:
+    _, source, name, value, variable, file, file_value, form = row
+    return Setting(source, name, value, variable, file, file_value, form == "plain")
+
+
+def _health(row: list[str]) -> Health:
+    url, status, took, body = row
+    return Health(url if "://" in url else "", _whole(status), _number(took), body[:BODY])
+
+
+def _attempt(row: list[str]) -> Attempt:
+    who, word, sqlstate, message, took, tls, mode = row
+    return Attempt(who, word == "yes", sqlstate, message[:300], _number(took) or 0.0, tls, mode)

@@ -1,0 +1,235 @@
+"""The app's way to its database: as it is today, and as it would be elsewhere.
+
+The database may move to any subnet of its group, with a failover or by AWS's hand; the app may be
+started in any of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from opskit.config import ON_INSTANCE
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.app_subnets import AppSubnets
+from opskit.facts.database import Database
+from opskit.facts.dns import OperatorDns
+from opskit.facts.instances import Instance, Interface
+from opskit.facts.interface import Fact, Known, NotThere
+from opskit.facts.prefix_lists import PrefixLists
+from opskit.facts.probe import InstanceProbe
+from opskit.facts.routes import RouteTables
+from opskit.facts.security_group_rule_ids import RuleIds
+from opskit.facts.security_groups import SecurityGroups
+from opskit.facts.subnets import NetworkAcls, Subnet, Subnets
+from opskit.facts.vpc_scope import Peerings
+from opskit.reachability.addresses import Interval, representatives
+from opskit.reachability.path import End, Network, Outcome, Path, trace
+
+EPHEMERAL = (32768, 60999)
+"""Linux's own default, where the instance did not say (net.ipv4.ip_local_port_range)."""
+MOST_PARTS = 64
+"""Parts of a subnet that are tried: rules cut a subnet into two or three, never into hundreds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A way that is not today's; `why` says when it would be taken."""
+
+    subnet: Subnet
+    why: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The judged ways.
+
+    Attributes:
+        today: from the app's interface to where the database is now.
+        after_move: to the other places where the database may live.
+        from_elsewhere: from the other subnets where the app may run.
+        knows_ports: the instance told its range of client ports; otherwise Linux's is assumed.
+        workload_noun: what the app runs on, for sentences.
+    """
+
+    network: Network
+    today: Path
+    after_move: tuple[Elsewhere, ...]
+    from_elsewhere: tuple[Elsewhere, ...]
+    knows_ports: bool
+    workload_noun: str = ON_INSTANCE
+
+
+def derive(
+    app: AppInstance,
+    database: Database,
+    groups: SecurityGroups,
+    subnets: Subnets,
+    acls: Fact[NetworkAcls],
+    tables: Fact[RouteTables],
+    peerings: Fact[Peerings],
+    lists: Fact[PrefixLists],
+    rule_ids: Fact[RuleIds],
+    app_subnets: Fact[AppSubnets],
+    dns: Fact[OperatorDns],
+    probe: Fact[InstanceProbe],
+) -> Way:
+    """Judge all ways. Without ACLs, tables or lists what hangs on them is unknown."""
+    network = Network(
+        groups,
+        acls.value if isinstance(acls, Known) else None,
+        tables.value if isinstance(tables, Known) else None,
+        peerings.value if isinstance(peerings, Known) else None,
+        lists.value if isinstance(lists, Known) else PrefixLists({}),
+        rule_ids.value if isinstance(rule_ids, Known) else None,
+    )
+    ports = probe.value.result.ephemeral_ports if isinstance(probe, Known) else None
+    judge = _Judge(network, database, ports or EPHEMERAL)
+    if app.task is not None and not app.instance.interfaces:
+        raise NotThere(
+            f"the network interface of {app.instance.label} is not known, or it has none of its own",
+            "ec2:DescribeNetworkInterfaces",
+        )
+    address, there = _today(database, subnets, dns, probe)
+    source = source_of(app.instance, subnets, there, _local_address(database, probe))
+    today = judge.today(source, address, there)
+    places = [s for s in (subnets.get(d.subnet_id) for d in database.instance.subnets) if s]
+    others = app_subnets.value.why_by_id if isinstance(app_subnets, Known) else {}
+    homes = [(s, why) for i, why in others.items() if (s := subnets.get(i))]
+    return Way(
+        network,
+        today,
+        tuple(e for place in places for e in judge.after_move(source, place, today)),
+        tuple(e for home, why in homes for e in judge.from_home(source, home, why, today)),
+        ports is not None,
+        app.workload_noun,
+    )
+
+
+def source_of(
+    instance: Instance, subnets: Subnets, there: Subnet | None, local_address: str
+) -> End:
+    """The interface by which an instance speaks to the database.
+
+    The one from which it was seen to connect; else one in the database's own subnet, to which the
+    instance has a direct route; else the primary one, which holds the default route.
+
+    Raises:
+        NotThere: the instance has no address in a known subnet.
+    """
+    interfaces = instance.interfaces or (_primary(instance),)
+    chosen = next((i for i in interfaces if local_address in (i.address, *i.ipv6_addresses)), None)
+    if chosen is None and there is not None:
+        chosen = next((i for i in interfaces if i.subnet_id == there.subnet_id), None)
+    chosen = chosen or interfaces[0]
+    subnet = subnets.get(chosen.subnet_id)
+    if subnet is None or not chosen.address:
+        raise NotThere(f"the subnet of {instance.label} is not known", "ec2:DescribeSubnets")
+    address = local_address if local_address in chosen.ipv6_addresses else chosen.address
+    name = f"{instance.name or instance.instance_id} eth{chosen.index}"
+    return End(name, address, subnet, chosen.group_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """What every way has in common."""
+
+    network: Network
+    database: Database
+    ports: Interval
+
+    def today(self, source: End, address: str | None, there: Subnet | None) -> Path:
+        """Today's way; where the address is not known, that to the first part that is open."""
+        if there is None:
+            raise NotThere(
+                f"the subnet of {self.database.instance.identifier} is not known",
+                "ec2:DescribeSubnets",
+            )
+        if address is not None:
+            return self._trace(source, self._end(address, there))
+        paths = [self._trace(source, self._end(a, there)) for a in self._parts(source, there)]
+        return next((p for p in paths if p.outcome is Outcome.PASS), paths[0])
+
+    def after_move(self, source: End, place: Subnet, today: Path) -> list[Elsewhere]:
+        """The ways to a subnet, one for each part of it that rules treat apart."""
+        moved = [self._end(a, place) for a in self._parts(source, place)]
+        word = "fails over" if self.database.instance.is_multi_az else "is moved"
+        why = f"once {self.database.instance.identifier} {word} to {place.label}"
+        if place == today.destination.subnet:
+            why = f"once {self.database.instance.identifier} gets another address in {place.label}"
+        return [Elsewhere(place, why, self._trace(source, end)) for end in moved]
+
+    def from_home(self, source: End, home: Subnet, why: str, today: Path) -> list[Elsewhere]:
+        """The ways from another subnet of the app."""
+        ends = [
+            replace(source, name=f"the app in {home.label}", address=address, subnet=home)
+            for address in self._parts(today.destination, home)
+        ]
+        return [Elsewhere(home, why, self._trace(end, today.destination)) for end in ends]
+
+    def _trace(self, source: End, destination: End) -> Path:
+        return trace(self.network, source, destination, self.database.port, self.ports)
+
+    def _end(self, address: str, subnet: Subnet) -> End:
+        name = self.database.instance.identifier
+        return End(name, address, subnet, self.database.instance.security_group_ids)
+
+    def _parts(self, other: End, subnet: Subnet) -> tuple[str, ...]:
+        """An address of each part of a subnet that the rules of this network tell apart."""
+        is_ipv6 = ":" in other.address
+        cidr = next(iter(subnet.ipv6_cidrs), subnet.cidr) if is_ipv6 else subnet.cidr
+        groups = {*other.group_ids, *self.database.instance.security_group_ids}
+        cuts = set(_ranges(self.network, groups))
+        return representatives(cidr, cuts)[:MOST_PARTS]
+
+
+def _ranges(network: Network, group_ids: Iterable[str]) -> Iterable[str]:
+    """Every address range by which the two groups, the ACLs and the tables tell peers apart."""
+    for group_id in group_ids:
+        group = network.groups.by_id.get(group_id)
+        for rule in (*group.ingress, *group.egress) if group else ():
+            yield from rule.cidrs
+    for cidrs in network.lists.cidrs_of.values():
+        yield from cidrs
+    for acl in network.acls.all if network.acls else ():
+        yield from (e.cidr for e in acl.entries if e.cidr)
+    for table in network.tables.all if network.tables else ():
+        yield from (
+            r.destination
+            for r in table.routes
+            if r.destination and not r.destination.startswith("pl-")
+        )
+
+
+def _today(
+    database: Database, subnets: Subnets, dns: Fact[OperatorDns], probe: Fact[InstanceProbe]
+) -> tuple[str | None, Subnet | None]:
+    """The database's present address and subnet: as resolved, else by its zone."""
+    addresses: tuple[str, ...] = ()
+    if isinstance(probe, Known) and database.host:
+        addresses = probe.value.addresses_of(database.host)
+    if not addresses and isinstance(dns, Known):
+        addresses = dns.value.addresses
+    own = {d.subnet_id for d in database.instance.subnets}
+    for address in addresses:
+        subnet = subnets.of_address(address)
+        if subnet is not None and (subnet.subnet_id in own or not own):
+            return address, subnet
+    places = [s for s in (subnets.get(i) for i in sorted(own)) if s]
+    here = [s for s in places if s.zone == database.instance.zone]
+    return None, next(iter(here or places), None)
+
+
+def _local_address(database: Database, probe: Fact[InstanceProbe]) -> str:
+    """From which address the instance was seen to connect; empty when it was not."""
+    if not isinstance(probe, Known):
+        return ""
+    found = probe.value.connection(database.port)
+    return found.local_address if found is not None else ""
+
+
+def _primary(instance: Instance) -> Interface:
+    return Interface(
+        "", 0, instance.address or "", (), instance.subnet_id or "", instance.group_ids
+    )

@@ -1,0 +1,187 @@
+"""Redacts every secret this process has held from everything it prints, as defence in depth.
+
+The types that hold secrets do not show them, and nothing is meant to print one; this is for the day on
+which something does. It knows each secret in clear, percent-encoded, as JSON and in base64, knows the
+pieces into which a URL parser cuts it, and cuts user-info from whatever looks like a URL.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from opskit.escaping import Control, for_terminal, to_json, visible
+
+LEAST = 8
+"""Shorter values are words that stand everywhere; no database of RDS takes such a password."""
+LEAST_PIECE = 4
+"""Shorter pieces of a secret stand everywhere, and tell little of it."""
+LONGEST_IN_PIECES = 128
+"""RDS takes no longer password; what is longer is a token or a document."""
+SEPARATORS = r"[@:/?#\[\]%&,;=\\]+"
+"""Where the readers of URLs and connection strings cut one that they misread."""
+OWN_WORDS = frozenset(
+    """
+    3306 5432 account address advice agent allow answer applied available because before broken
+    caused caution change changed check checks client code command commands connection container
+    data database default degraded deny derived diagnose egress endpoint error evidence exit explain
+    fail false forward from group health healthy history host http https identity ingress instance
+    jdbc judged layer linux login main master mysql name network none note null observed open opskit
+    other parameter parameters pass password path placeholder policy port postgres postgresql psql
+    public read reported require resource role rollback root rotate rotation route rule runbook same
+    schema secret security server service skip status step string subnet summary table target task
+    text title true tunnel type undetermined unknown update user username value verdict verified
+    version wait warn with
+    """.split()  # noqa: SIM905  one word a line would be a page
+)
+"""Words of opskit's own sentences, commands and JSON: taken out, `opskit rotate-password` could not be
+pasted, and a gap in a known sentence would tell the word. Everyone tries them as passwords anyway."""
+INSTEAD = "(a secret)"
+_forms: tuple[str, ...] = ()
+_passwords: tuple[str, ...] = ()
+_names: frozenset[str] = frozenset()
+_adding = threading.Lock()
+
+
+def guard(value: str, *, in_pieces: bool = False) -> None:
+    """Let a value never be written from now on.
+
+    Args:
+        in_pieces: nor any part of it between separators: it is a password and no document or token.
+    """
+    global _forms, _passwords
+    bare = value.strip()
+    is_held = value in (_passwords if in_pieces else _forms)
+    if len(value) < LEAST or bare in OWN_WORDS or is_held:
+        return
+    made = _encoded(value) | (_encoded(bare) if len(bare) >= LEAST else set())
+    # Two threads that read parameters at once must not lose one; replaced whole, it is read without a lock.
+    with _adding:
+        # The longest first: one may be a part of another.
+        _forms = tuple(sorted({*_forms, *made}, key=len, reverse=True))
+        if in_pieces:
+            _passwords = (*_passwords, value)
+
+
+def expose(*names: str) -> None:
+    """Let names be written although they are a piece of a secret: the app's, the user's, the host's."""
+    global _names
+    words = {word for name in names for word in (name, *re.split(r"[\W_]+", name))}
+    with _adding:
+        _names |= words
+
+
+def censor(text: str) -> str:
+    """The text without any guarded value, and without the user-info of URLs."""
+    if _forms:
+        text = _whole_pattern(_forms).sub(INSTEAD, text)
+    if _passwords:
+        text = _piece_pattern(_passwords, _names | OWN_WORDS).sub(INSTEAD, text)
+    if "@" in text:
+        from opskit.url_userinfo import cut_user_info
+
+        text = cut_user_info(text)
+    return text
+
+
+@lru_cache(maxsize=2)
+def _whole_pattern(forms: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(map(_folded, forms)))
+
+
+@lru_cache(maxsize=2)
+def _piece_pattern(passwords: tuple[str, ...], shown: frozenset[str]) -> re.Pattern[str]:
+    pieces = {piece for password in passwords for piece in _pieces(password)} - shown
+    forms = {form for piece in pieces for form in _encoded(piece)}
+    longest_first = sorted(forms, key=len, reverse=True)
+    return re.compile("|".join(map(_bounded, longest_first)) or "(?!)")
+
+
+def _folded(form: str) -> str:
+    """A form also where its blanks became line breaks, as in wrapped text."""
+    return r"\s+".join(map(re.escape, form.split(" ")))
+
+
+def _bounded(piece: str) -> str:
+    """What is no more than a word or a number counts as a whole word only: dates and names hold it too."""
+    if not (piece.isalpha() or piece.isdigit()):
+        return re.escape(piece)
+    # An escaped line break is no part of a word; a number behind a key of JSON is no text.
+    return rf'(?:(?<![\w.-])|(?<=\\[nrt]))(?<!": ){re.escape(piece)}(?![\w-]|\.\w)'
+
+
+def _pieces(value: str) -> Iterator[str]:
+    """Everything between two separators of a value, or between one and an end."""
+    if len(value) > LONGEST_IN_PIECES or value.startswith("{"):
+        return
+    cuts = list(re.finditer(SEPARATORS, value))
+    starts, ends = [0, *(c.end() for c in cuts)], [*(c.start() for c in cuts), len(value)]
+    for start in starts:
+        for end in ends:
+            piece = value[start:end].strip()
+            if len(piece) >= LEAST_PIECE and piece != value:
+                yield piece
+
+
+def _encoded(value: str) -> set[str]:
+    """A value as it may stand in URLs, forms, JSON, base64 and in text that was made visible."""
+    import base64
+    import json
+    from urllib.parse import quote, quote_plus
+
+    data = value.encode("utf-8", "surrogatepass")
+    quoted = {quote(data, safe=safe) for safe in ("", "/", "!~*'()")} | {quote_plus(data)}
+    return {
+        value,
+        visible(value),
+        json.dumps(value)[1:-1],
+        to_json(value)[1:-1],
+        base64.b64encode(data).decode().rstrip("="),
+        *quoted,
+        *(re.sub("%[0-9A-F]{2}", lambda m: m[0].lower(), text) for text in quoted),
+    }
+
+
+class Censored:
+    """A text stream that passes on what is written to it, without what is guarded or not visible."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: Any) -> int:
+        """Write text; a stream of text refuses anything else itself."""
+        is_plain = isinstance(text, str) and not isinstance(text, Control)
+        self._stream.write(for_terminal(censor(text)) if is_plain else text)
+        return len(text)
+
+    @property
+    def buffer(self) -> _CensoredBytes:
+        """The stream of bytes below."""
+        return _CensoredBytes(self._stream.buffer)
+
+    def writelines(self, lines: Any) -> None:
+        """Write several texts."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class _CensoredBytes:
+    """The same for another program's output, which stays exact but for whole secrets."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, data: bytes) -> int:
+        text = data.decode("utf-8", "surrogateescape")
+        text = _whole_pattern(_forms).sub(INSTEAD, text) if _forms else text
+        self._stream.write(text.encode("utf-8", "surrogateescape"))
+        return len(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

@@ -1,0 +1,80 @@
+"""The diagnosis as one JSON object, `opskit.diagnosis/1`, described by `diagnosis.schema.json`."""
+
+from __future__ import annotations
+
+import importlib.resources
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from opskit.checks.fix import Fix
+from opskit.checks.interface import Judged
+from opskit.checks.shell_rendering import Caller
+from opskit.checks.shell_rendering import render as render_command
+from opskit.checks.state_changes import summary
+from opskit.diagnosis import Diagnosis
+from opskit.escaping import to_json
+from opskit.report import network_path
+from opskit.report.interface import Style
+
+SCHEMA = "opskit.diagnosis/1"
+
+
+def render(diagnosis: Diagnosis, style: Style) -> str:
+    """One object, keys in a fixed order."""
+    return to_json(document(diagnosis, style.runbooks), indent=2, ascii_only=not style.unicode)
+
+
+def document(diagnosis: Diagnosis, runbooks: Mapping[str, str]) -> dict[str, Any]:
+    """The object that is written."""
+    return {
+        "schema": SCHEMA,
+        "format_version": "1.3",
+        "target": asdict(diagnosis.place),
+        "verdict": str(diagnosis.verdict),
+        "exit_code": int(diagnosis.exit_status),
+        "root_causes": [_check(j, runbooks, diagnosis.caller) for j in diagnosis.root_causes],
+        "checks": [_check(j, runbooks, diagnosis.caller) for j in diagnosis.judged],
+        "path": network_path.document(diagnosis.ways) if diagnosis.ways else None,
+        "aws": {"calls": diagnosis.calls, "rounds": diagnosis.rounds},
+        "seconds": round(diagnosis.seconds, 3),
+    }
+
+
+def schema() -> str:
+    """The JSON Schema of the object, as shipped."""
+    package = importlib.resources.files("opskit.report")
+    return (package / "diagnosis.schema.json").read_text(encoding="utf-8")
+
+
+def _check(judged: Judged, runbooks: Mapping[str, str], caller: Caller) -> dict[str, Any]:
+    finding = judged.finding
+    return {
+        "code": judged.check.code,
+        "layer": judged.check.layer,
+        "title": judged.check.title,
+        "status": str(finding.status),
+        "summary": finding.summary,
+        "evidence": [{"text": e.text, "basis": str(e.basis)} for e in finding.evidence],
+        "fix": _fix(finding.fix, caller) if finding.fix else None,
+        "advice": finding.advice,
+        "advice_commands": [render_command(c, caller) for c in finding.advice_commands],
+        "missing": list(finding.missing),
+        "caused_by": judged.caused_by,
+        "runbook": runbooks.get(judged.check.code),
+    }
+
+
+def _fix(fix: Fix, caller: Caller) -> dict[str, Any]:
+    return {
+        "does": fix.does or summary(fix.changes),
+        "changes": [
+            {"subject": c.subject, "before": c.before, "after": c.after} for c in fix.changes
+        ],
+        "dangers": [str(danger) for danger in fix.dangers],
+        "ask": fix.ask,
+        "caution": fix.caution,
+        "commands": [render_command(c, caller) for c in fix.commands],
+        "undo": [render_command(c, caller) for c in fix.undo],
+        "no_undo": fix.no_undo,
+    }

@@ -1,0 +1,1 @@
+"""Planning: what a rotation would change, and what must hold before it starts."""

@@ -1,0 +1,242 @@
+"""What is so before a rotation: the facts, and the password parameter as it stands."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from opskit import engine
+from opskit.analysis import derive_all, facts_for
+from opskit.config import Target
+from opskit.engine.interface import Engine
+from opskit.errors import AwsError, Incomplete, TargetError, UsageError
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.database import Database
+from opskit.facts.gather import Clients, gather
+from opskit.facts.identity import Identity
+from opskit.facts.interface import Fact, RunKey, Ssm, Unknown, at_once, pages, refuse_bug
+from opskit.facts.parameters import Parameters, is_shared, part
+from opskit.facts.probe import InstanceProbe
+from opskit.facts.rds import DbCluster, DbClusters, DbInstance, DbInstances
+from opskit.facts.region import Region
+from opskit.facts.snapshot import Snapshot
+from opskit.policy.operator_access import OperatorAccess
+from opskit.rotation.planning.external_references import Proxy, read_proxies, read_stack
+from opskit.rotation.protocol.interface import Login
+from opskit.secret import Secret
+
+NEEDED: frozenset[type] = frozenset(
+    {
+        Identity,
+        Parameters,
+        Database,
+        DbInstances,
+        DbClusters,
+        AppInstance,
+        InstanceProbe,
+        OperatorAccess,
+    }
+)
+DEADLINE_S = 60.0
+MISSING: Mapping[str, Any] = {
+    "Type": "SecureString",
+    "Version": 0,
+    "Labels": (),
+    "IsStuck": False,
+}
+"""Stands for the description of a password parameter that does not exist."""
+MOST_VERSIONS = 100
+"""Parameter Store keeps so many; it drops the oldest unless that has a label."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the facts say; everything else is worked out from it.
+
+    Attributes:
+        readers: hosts of the cluster's other instances.
+        text: the password parameter's exact value; password: what of it is the password.
+        row: the password parameter's description.
+        proxies: RDS Proxies in front of the database.
+        stacks: parameter -> the CloudFormation stack that declares it; empty for none.
+    """
+
+    target: Target
+    identity: Identity
+    parameters: Parameters
+    database: DbInstance
+    cluster: DbCluster | None
+    readers: tuple[str, ...]
+    host: str
+    port: int
+    user: str
+    name: str
+    text: Secret
+    password: Secret
+    row: Any
+    app: Fact[AppInstance]
+    probe: Fact[InstanceProbe]
+    access: Fact[OperatorAccess]
+    spoken: Engine
+    proxies: tuple[Proxy, ...] | Unknown = ()
+    stacks: Mapping[str, str | Unknown] = field(default_factory=dict)
+
+    @property
+    def managed_secret_arn(self) -> str | None:
+        """The Secrets Manager secret of the master user, if RDS manages one."""
+        of_cluster = self.cluster.managed_secret_arn if self.cluster else None
+        return of_cluster or self.database.managed_secret_arn
+
+    @property
+    def is_master(self) -> bool:
+        """Whether the app uses the master user."""
+        return self.user == self.database.master_username
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the password parameter does not exist."""
+        return int(self.row["Version"]) == 0
+
+    @property
+    def key(self) -> dict[str, str]:
+        """The password parameter's key, as an argument."""
+        return {"KeyId": self.row["KeyId"]} if self.row.get("KeyId") else {}
+
+    def text_with(self, login: Login) -> Secret:
+        """What the password parameter's whole value would be with another login."""
+        if not is_shared(self.target, "password"):
+            return login.password
+        whole = {**json.loads(self.text.reveal())}
+        return Secret(
+            json.dumps({**whole, "username": login.user, "password": login.password.reveal()})
+        )
+
+
+def look_around(
+    target: Target,
+    clients: Clients,
+    region: str,
+    on_wait: Callable[[str], None] = lambda _: None,
+    *,
+    may_be_missing: bool = False,
+) -> Surroundings:
+    """Read all that a plan needs.
+
+    Args:
+        may_be_missing: the password parameter need not exist.
+
+    Raises:
+        OpskitError: what is meant cannot be found, or cannot be rotated at all.
+    """
+    if target.ecs_task:
+        raise UsageError(
+            "rotate-password restarts containers on EC2 instances; it cannot restart ECS tasks",
+            "with --instance in place of --ecs-task it rotates; then: aws ecs update-service "
+            "--force-new-deployment",
+        )
+    wanted = facts_for(NEEDED)
+    given = (target, Region(region), RunKey(secrets.token_hex(8)))
+    snapshot = derive_all(gather(wanted, clients, given, deadline_s=DEADLINE_S, on_wait=on_wait))
+    parameters: Parameters = _needed(snapshot, Parameters, "the parameters")
+    database: Database = _needed(snapshot, Database, "the database")
+    identity: Identity = _needed(snapshot, Identity, "who you are")
+    instance = database.instance
+    if database.doubt:
+        raise Incomplete(
+            f"{database.doubt}; nothing is changed at a database that may not be the app's",
+            f"--db-instance {instance.identifier}   confirms that it is",
+        )
+    for purpose in ("username", "database"):
+        if not parameters.value(purpose):
+            raise Incomplete(
+                f"{target.parameters[purpose]} was not read, so it is not known whose password this is",
+                "opskit diagnose parameters",
+            )
+    clusters = snapshot.value(DbClusters)
+    cluster = clusters.of(instance) if clusters else None
+    name = target.parameters["password"]
+    ours = [n for n in (instance.identifier, cluster.identifier if cluster else "") if n]
+    written = list(dict.fromkeys((name, target.parameters["username"])))
+    ssm = clients.client("ssm")
+    reads: list[Callable[[], Any]] = [
+        lambda: _read_password(ssm, name, may_be_missing=may_be_missing),
+        lambda: read_proxies(clients.client("rds"), clients.client("secretsmanager"), ours),
+        *((lambda n=n: read_stack(ssm, n)) for n in written),
+    ]
+    (text, row), proxies, *stacks = at_once(reads)
+    shared = is_shared(target, "password")
+    password = Secret((part(text.reveal(), "password") or "") if shared else text.reveal())
+    try:
+        spoken = engine.for_rds_engine(instance.engine)
+    except engine.UnknownEngine as error:
+        raise Incomplete(f"opskit does not speak the engine {error} yet") from None
+    return Surroundings(
+        target, identity, parameters, instance, cluster,
+        _readers(snapshot, cluster), database.host or "", database.port,
+        parameters.value("username") or "", parameters.value("database") or "", text, password, row,
+        snapshot.get(AppInstance), snapshot.get(InstanceProbe), snapshot.get(OperatorAccess), spoken,
+        proxies, dict(zip(written, stacks, strict=True)),
+    )  # fmt: skip
+
+
+def _readers(snapshot: Snapshot, cluster: DbCluster | None) -> tuple[str, ...]:
+    """The hosts of a cluster's instances but the writer's."""
+    instances = snapshot.value(DbInstances)
+    if cluster is None or instances is None:
+        return ()
+    return tuple(
+        i.host
+        for i in instances.all
+        if i.cluster_id == cluster.identifier and i.identifier != cluster.writer_id and i.host
+    )
+
+
+def _needed(snapshot: Snapshot, kind: type, words: str) -> Any:
+    fact = snapshot.get(kind)
+    if isinstance(fact, Unknown):
+        refuse_bug(fact)
+        missing = f"missing: {', '.join(fact.missing)}" if fact.missing else ""
+        raise Incomplete(f"nothing can be rotated without knowing {words}: {fact.reason}", missing)
+    return fact.value
+
+
+def _read_password(ssm: Ssm, name: str, *, may_be_missing: bool) -> tuple[Secret, Any]:
+    try:
+        return read_parameter(ssm, name)
+    except TargetError:
+        if may_be_missing:
+            return Secret(""), MISSING
+        raise
+
+
+def read_parameter(ssm: Ssm, name: str) -> tuple[Secret, Any]:
+    """A parameter's exact value, and its description.
+
+    Raises:
+        TargetError: it is not there.
+        Incomplete: it cannot be read.
+    """
+    try:
+        value = Secret(str(ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]))
+        filters = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
+        rows = list(pages(ssm.describe_parameters, "Parameters", ParameterFilters=filters))
+        versions = list(pages(ssm.get_parameter_history, "Parameters", Name=name))
+    except AwsError as error:
+        if error.code == "ParameterNotFound":
+            raise TargetError(f"there is no parameter {name}") from None
+        raise Incomplete(f"{name} cannot be read: {error.permission}: {error.code}") from None
+    if not rows or not versions:
+        # Deleted between the first read and this one.
+        raise TargetError(f"there is no parameter {name}")
+    row = dict(rows[0])
+    current = max(int(v["Version"]) for v in versions)
+    row["Version"] = current
+    row["Labels"] = [
+        label for v in versions if int(v["Version"]) == current for label in v.get("Labels", ())
+    ]
+    oldest = min(versions, key=lambda v: int(v["Version"]))
+    row["IsStuck"] = len(versions) >= MOST_VERSIONS and bool(oldest.get("Labels"))
+    return value, row

@@ -1,0 +1,179 @@
+"""What else hangs on the credential: a second role, RDS Proxies, stacks, the secret that RDS keeps.
+
+Part of a rotation's preflight: it judges, and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from opskit.engine.interface import RoleFacts
+from opskit.errors import Incomplete
+from opskit.facts.interface import Unknown
+from opskit.rotation.planning.context import Surroundings
+from opskit.rotation.planning.external_references import Proxy
+from opskit.rotation.planning.plan import Plan, Wishes
+from opskit.rotation.protocol.interface import Login
+from opskit.transport.database_connector import Door
+
+BY_ADMINISTRATOR = (
+    "--admin-parameter NAME   names a parameter with an administrator's login: "
+    '{"username": ..., "password": ...}'
+)
+
+
+def find_helper(
+    admin_parameter: str,
+    user: str,
+    door: Door,
+    helpers: Callable[[str], Sequence[Login]],
+    plan: Plan,
+) -> str:
+    """Who can give a user its password: tried now, or it would be found out halfway.
+
+    Returns:
+        `administrator`, the user itself, or nothing.
+    """
+    try:
+        candidates = helpers(user)
+    except Incomplete as error:
+        plan.refuse(error.sentence, error.next_step)
+        return ""
+    for login in candidates:
+        done = door.try_login(login.user, login.password)
+        if done.succeeded:
+            return "administrator" if admin_parameter else user
+        if admin_parameter:
+            plan.refuse(
+                f"{admin_parameter} does not log in as {login.user}: {done.message}",
+                BY_ADMINISTRATOR,
+            )
+    return ""
+
+
+def check_partner(old: Login, other: str, found: RoleFacts, helper: str, plan: Plan) -> None:
+    """Judge the second role of alternating users.
+
+    Args:
+        helper: who can give it its password; empty when nobody is known.
+    """
+    if not found.other_exists and helper != "administrator":
+        plan.refuse(
+            f"the second role {other} is not there, and {old.user} cannot make a member of itself",
+            BY_ADMINISTRATOR,
+        )
+    elif not helper:
+        plan.refuse(
+            f"no password of {other} is known that logs in, so it cannot change it",
+            BY_ADMINISTRATOR,
+        )
+    if found.other_sessions:
+        plan.refuse(
+            f"{other} has {found.other_sessions} open session(s): somebody still uses the role whose "
+            "turn it is",
+            "restart what has not been restarted since the last rotation; pg_stat_activity names the clients",
+        )
+    if found.other_exists and found.other_differs:
+        plan.warnings.append(
+            f"{other} does not have these settings of {old.user}: {', '.join(found.other_differs)}"
+        )
+    _check_ownership(old.user, other, found, plan)
+
+
+def _check_ownership(user: str, other: str, found: RoleFacts, plan: Plan) -> None:
+    """What one role makes belongs to it; the other can use it only where both act as one role."""
+    if not found.other_exists or found.other_acts_as == user or found.acts_as == other:
+        return
+    if found.acts_as and found.acts_as == found.other_acts_as:
+        return
+    first, second = (other, user) if user.endswith("_clone") else (user, other)
+    mend = (
+        f"as an administrator: alter role {second} set role = '{first}'; what {second} owns already: "
+        f"reassign owned by {second} to {first}"
+    )
+    if found.other_owns:
+        plan.warnings.append(
+            f"{other} owns {found.other_owns} object(s), which {user} may not be able to use. {mend}"
+        )
+    elif found.owns or found.default_privileges:
+        what = f"{found.owns} object(s)" if found.owns else "default privileges"
+        plan.warnings.append(
+            f"{user} has {what} of its own: what the app creates while it is {other}'s turn belongs to "
+            f"{other}, without the default privileges of {user}. {mend}"
+        )
+
+
+def check_managed(around: Surroundings, wishes: Wishes, plan: Plan) -> None:
+    """Judge a rotation that RDS makes."""
+    if wishes.supplied is not None:
+        plan.refuse(
+            f"RDS makes the password of {around.user} itself and keeps it in {around.managed_secret_arn}",
+            "without --password-stdin",
+        )
+    plan.warnings.append(
+        f"RDS also rotates {around.managed_secret_arn} by itself, every seven days by default, and the "
+        "parameter is stale from then on: let the app read the secret, or give it a role of its own"
+    )
+
+
+def check_elsewhere(around: Surroundings, strategy: str, new: Login, plan: Plan) -> None:
+    """Judge who else logs in by the password, and who declares what is written."""
+    _check_stacks(around, strategy, plan)
+    if isinstance(around.proxies, Unknown):
+        plan.warnings.append(
+            f"{around.proxies.reason}: a proxy that logs in by this password would fail from then on"
+        )
+        return
+    for proxy in around.proxies:
+        _check_proxy(proxy, around, new, plan)
+
+
+def _check_proxy(proxy: Proxy, around: Surroundings, new: Login, plan: Plan) -> None:
+    """A proxy reads its own secrets, which a rotation here does not write."""
+    found = proxy.secret_of(new.user)
+    endpoint = (around.parameters.value("endpoint") or "").lower()
+    if found is not None and found.arn == around.managed_secret_arn:
+        # RDS writes that one itself.
+        return
+    if found is not None and found.user:
+        plan.refuse(
+            f"RDS Proxy {proxy.name} logs in as {new.user} by the secret {found.arn}, which opskit does "
+            "not write: its logins would fail from the change on",
+            f"aws secretsmanager rotate-secret --secret-id {found.arn}   changes the database and the "
+            "secret, where it has a rotation function\n"
+            f"opskit rotate-password repair {around.target.flags}   then brings the parameter up to date",
+        )
+    elif endpoint.startswith(proxy.host) and proxy.host:
+        who = f"a secret that may be {new.user}'s" if found else f"no secret for {new.user}"
+        plan.refuse(
+            f"the app logs in through RDS Proxy {proxy.name}, which has {who}: it would refuse the new "
+            "login",
+            f"aws rds describe-db-proxies --db-proxy-name {proxy.name} --query 'DBProxies[].Auth'",
+        )
+    elif found is not None:
+        plan.warnings.append(
+            f"RDS Proxy {proxy.name} logs in by {found.arn}, and it could not be seen as whom: if as "
+            f"{new.user}, its logins fail from the change on"
+        )
+
+
+def _check_stacks(around: Surroundings, strategy: str, plan: Plan) -> None:
+    """An update of a stack writes what it declares."""
+    instance, name = around.database, around.target.parameters["password"]
+    if instance.stack and strategy == "master":
+        plan.warnings.append(
+            f"CloudFormation stack {instance.stack} declares {instance.identifier}: an update of the stack "
+            "may write its own password over this one. Let it take the password by a dynamic reference "
+            f"({{{{resolve:ssm-secure:{name}}}}}) or leave it out."
+        )
+    for written, stack in around.stacks.items():
+        if written != name and strategy != "alternating":
+            continue
+        if isinstance(stack, Unknown):
+            plan.warnings.append(f"{stack.reason}: whether a stack declares it is not known")
+        elif stack:
+            plan.warnings.append(
+                f"CloudFormation stack {stack} declares the parameter {written}: an update of the stack "
+                "that touches it writes its own value over this one. Take the parameter out of the stack "
+                "(DeletionPolicy: Retain), or its value."
+            )

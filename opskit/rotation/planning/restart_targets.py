@@ -1,0 +1,81 @@
+"""What is restarted, and in what order: read off what runs, or named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from opskit.errors import UsageError
+from opskit.facts.instances import Instance
+from opskit.facts.probe import InstanceProbe
+from opskit.probe.request import Container
+from opskit.rotation.steps.restart import Batch, command_of
+
+FORMS = "auto, none, container:NAME, container:NAME=HEALTH_URL, ecs:CLUSTER/SERVICE, asg:NAME"
+NOTHING = ("none",)
+
+
+def choose(
+    wishes: Sequence[str],
+    app: Instance,
+    probe: InstanceProbe,
+    held: str,
+    group_members: Callable[[str], Sequence[str]],
+) -> tuple[Batch, ...]:
+    """The batches, in the order in which they were asked for.
+
+    Args:
+        held: the fingerprint of the password that the parameter holds.
+        group_members: name of an Auto Scaling group -> ids of its instances in service.
+
+    Raises:
+        UsageError: a wish has no such form, or names what is not there.
+    """
+    users = [_container(c, app.instance_id, probe) for c in probe.containers if _uses(c, held)]
+    found: list[Batch] = []
+    for wish in wishes:
+        kind, _, name = wish.partition(":")
+        if wish == "auto":
+            found += users
+        elif kind == "container" and name:
+            found.append(_named(name, app, probe))
+        elif kind == "asg" and name:
+            found += [replace(user, where=m) for m in group_members(name) for user in users]
+        elif kind == "ecs" and name:
+            found.append(ecs(wish))
+        else:
+            raise UsageError(f"--restart '{wish}' is none of {FORMS}")
+    return tuple(found)
+
+
+def ecs(wish: str) -> Batch:
+    """A service of ECS; without a cluster it is in the default one."""
+    cluster, _, service = wish.partition(":")[2].rpartition("/")
+    return Batch("ecs", service, cluster or "default")
+
+
+def _uses(container: Container, held: str) -> bool:
+    own = container.setting("password")
+    return own is not None and own.value == held
+
+
+def _named(text: str, app: Instance, probe: InstanceProbe) -> Batch:
+    name, _, url = text.partition("=")
+    found = next((c for c in probe.containers if c.name == name), None)
+    if found is None:
+        raise UsageError(
+            f"{app.label} has no container {name} with database settings",
+            f"containers there: {', '.join(c.name for c in probe.containers) or 'none'}",
+        )
+    batch = _container(found, app.instance_id, probe)
+    return replace(batch, health_url=url) if url else batch
+
+
+def describe_command(batch: Batch, probe: InstanceProbe) -> str:
+    """What will be typed for a container, as far as that is known now; empty for anything else."""
+    same = (c for c in probe.containers if batch.kind == "container" and c.name == batch.name)
+    return next((command_of(c) for c in same), "")
+
+
+def _container(found: Container, instance_id: str, probe: InstanceProbe) -> Batch:
+    return Batch("container", found.name, instance_id, probe.health.url if probe.health else "")

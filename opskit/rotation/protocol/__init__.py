@@ -1,0 +1,1 @@
+"""The rotation protocol: state machine, runner, journal and fence."""

@@ -1,0 +1,135 @@
+"""Whether an open rotation's record is this target's, and whose it is: before it is obeyed.
+
+Whoever may write below `/opskit/rotation/` can forge one. What does not fit the target is never obeyed;
+what cannot be compared, or was written by somebody else, needs a person's consent.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from opskit.analysis import derive_all, facts_for
+from opskit.config import Target
+from opskit.facts import identity
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.database import Database
+from opskit.facts.gather import gather
+from opskit.facts.interface import Fact, RunKey, Unknown, at_once
+from opskit.facts.rds import DbClusters, DbInstances
+from opskit.facts.region import Region
+from opskit.facts.snapshot import Snapshot
+from opskit.rotation.planning.context import DEADLINE_S
+from opskit.rotation.protocol.interface import Accounts, Opening
+from opskit.rotation.steps.parameter import describe
+from opskit.rotation.steps.restart import is_readable
+
+NEEDED: frozenset[type] = frozenset({Database, DbInstances, DbClusters, AppInstance})
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What speaks against obeying a record.
+
+    Attributes:
+        problems: in what it is not about this target; it is not obeyed.
+        doubts: what a person has to agree to.
+        writer: who wrote it, as Parameter Store says; empty where that is not known.
+        is_ours: whoever asks wrote it.
+    """
+
+    problems: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    writer: str = ""
+    is_ours: bool = False
+
+    @property
+    def needs_consent(self) -> bool:
+        """Whether somebody has to agree before it is gone on with."""
+        return not self.is_ours
+
+
+def judge(aws: Accounts, target: Target, opening: Opening, path: str) -> Trust:
+    """Compare an open rotation with the target as AWS describes both now.
+
+    Args:
+        path: of its `open` record.
+    """
+    ssm = aws.client("ssm")
+    given = (target, Region(aws.region), RunKey(secrets.token_hex(8)))
+    found = derive_all(gather(facts_for(NEEDED), aws, given, deadline_s=DEADLINE_S))
+    reads: list[Callable[[], Any]] = [
+        lambda: describe(ssm, path),
+        lambda: describe(ssm, target.parameters["password"]),
+        lambda: identity.read(aws.client("sts")),
+    ]
+    record, password, caller = at_once(reads)
+    writer = str(record.get("LastModifiedUser") or "")
+    problems = (*_foreign_parameters(target, opening), *_foreign_database(found, opening))
+    doubts = (*_other_key(password.get("KeyId"), opening), *_not_compared(found, opening))
+    return Trust(
+        problems,
+        (*doubts, *_unreadable_batches(opening)),
+        writer,
+        is_ours=bool(writer) and writer == caller.arn,
+    )
+
+
+def _foreign_parameters(target: Target, opening: Opening) -> Iterator[str]:
+    """It writes the target's own parameters, the password's first, and no other."""
+    names = [one.name for one in opening.published]
+    own = target.parameters["password"]
+    if names[:1] != [own]:
+        yield f"it is about {', '.join(names) or 'no parameter'}, and not about {own}"
+    for name in names[1:]:
+        if name != target.parameters.get("username"):
+            yield f"it writes {name}, which is none of the target's"
+
+
+def _foreign_database(found: Snapshot, opening: Opening) -> Iterator[str]:
+    database = found.value(Database)
+    if database is None:
+        return
+    clusters = found.value(DbClusters)
+    cluster = clusters.of(database.instance) if clusters else None
+    resource = cluster.resource_id if cluster else database.instance.resource_id
+    if resource and opening.resource != resource:
+        yield f"it is about the database {opening.resource or '(none)'}, and the target's is {resource}"
+    if (opening.host, opening.port) != (database.host, database.port):
+        yield (
+            f"it logs in at {opening.host}:{opening.port}, and the target's database is at "
+            f"{database.host}:{database.port}"
+        )
+
+
+def _unreadable_batches(opening: Opening) -> Iterator[str]:
+    """An earlier opskit's, or forged: never restarted, and no obstacle to `--restart none`."""
+    for text in opening.batches:
+        if not is_readable(text):
+            yield f"it restarts {text!r}, which names neither a container nor a service"
+
+
+def _other_key(key_id: str | None, opening: Opening) -> Iterator[str]:
+    recorded = opening.published[0].key_id if opening.published else None
+    if key_id and key_id != recorded:
+        yield f"it writes under the key {recorded or '(none)'}, and the parameter is under {key_id}"
+
+
+def _not_compared(found: Snapshot, opening: Opening) -> Iterator[str]:
+    database: Fact[Database] = found.get(Database)
+    if isinstance(database, Unknown):
+        yield f"its database could not be compared with the target's: {database.reason}"
+    elif database.value.doubt:
+        yield database.value.doubt
+    app = found.value(AppInstance)
+    if app is None or app.instance.instance_id != opening.instance:
+        yield f"it goes through {opening.instance or 'no instance'}, which is not known to be the app's"
+    instances = found.value(DbInstances)
+    known = {i.host for i in instances.all} if instances else set()
+    for host in opening.readers:
+        if host not in known:
+            yield f"it logs in at {host} too, which is no database of this account"
+    if opening.admin_parameter:
+        yield f"it logs in with what {opening.admin_parameter} holds"

@@ -1,0 +1,427 @@
+"""One process at work on one rotation: look, decide, act, learn, and look again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from opskit.engine.interface import LoginFailure
+from opskit.errors import AwsError, OpskitError
+from opskit.facts.interface import at_once
+from opskit.rotation.protocol.fence import TooOld
+from opskit.rotation.protocol.interface import Changed, Control, Login, Opening
+from opskit.rotation.protocol.journal import SUPERSEDED, Record
+from opskit.rotation.protocol.login_outage import Window
+from opskit.rotation.protocol.messages import describe
+from opskit.rotation.protocol.observe import Candidates
+from opskit.rotation.protocol.services import Ending, Event, World
+from opskit.rotation.protocol.state_machine import (
+    LOCKED_OUT,
+    OVERWRITTEN,
+    REPLACED,
+    UNHEALTHY,
+    Accepts,
+    Action,
+    Direction,
+    Kind,
+    Outcome,
+    Runner,
+    Sight,
+    Which,
+    decide,
+    learn,
+)
+from opskit.rotation.steps.parameter import Seen
+from opskit.rotation.steps.restart import Batch, Restarted
+
+POLL_S = 0.5
+"""New processes fail from the moment the database applies the change until this notices it."""
+SLOW_POLL_S = 5.0
+LONGEST_PAUSE_S = 8.0
+PUBLISH_TRIES = 3
+SLOW_WAY = "AWS answers too slowly for so short a fence (--fence), or this machine slept"
+NOT_VERIFIED = "app: not verified"
+WRITES_RECORDS = frozenset({Kind.JOIN, Kind.DECIDE, Kind.CLOSE, Kind.CLOSE_CLEAN})
+
+
+class Rotation:
+    """A run of one rotation to its end, or to where it has to stop.
+
+    Args:
+        batches: what is restarted, in this order; empty: nothing, and the app is not verified.
+        me: what this runner has done so far.
+        who: goes into every record that it writes.
+        wait_s: the longest time without progress, the fence not counted.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        number: int,
+        opening: Opening,
+        batches: Sequence[Batch],
+        me: Runner,
+        *,
+        who: Mapping[str, str],
+        wait_s: float,
+    ) -> None:
+        self._world, self._number, self._opening = world, number, opening
+        self._batches, self.me, self._who = tuple(batches), me, dict(who)
+        # Whoever waits for less could never close a rotation that went back.
+        self._wait_s = max(wait_s, 1.5 * world.fence.hold_down_s)
+        self._record: Record | None = None
+        self._seen: Seen | None = None
+        self._control = Control(False, "")
+        self._sent_at: float | None = None
+        self._quiet_since: float | None = None
+        self._publish_tries = 0
+        self._verified: dict[Which, list[str]] = {}
+        self._healthy: dict[Batch, str] = {}
+        self._candidates = Candidates(world, opening)
+        self._why = ""
+        self._window = Window()
+
+    @property
+    def control_words(self) -> str:
+        """What the database's control plane said at the last look."""
+        return self._control.words
+
+    def run(self) -> Ending:
+        """Go on until it is closed, or nothing more can be done.
+
+        Raises:
+            OpskitError: it cannot go on; the rotation stays as it is.
+        """
+        idle_since, pause = self._world.clock(), POLL_S
+        while True:
+            sight, trouble = self._try_to_look()
+            if sight is None:
+                action, outcome = Action(Kind.WAIT, why=trouble), Outcome.MISSED
+            else:
+                action = self._decide(sight)
+                if action.kind in (Kind.STOP, Kind.FINISHED):
+                    return self._ending(action)
+                outcome = self._act(action)
+            self.me = learn(self.me, action, outcome)
+            if outcome is Outcome.APPLIED and action.kind not in (Kind.WAIT, Kind.HOLD):
+                idle_since, pause, self._why = self._world.clock(), POLL_S, ""
+                continue
+            if action.kind is Kind.HOLD:
+                idle_since = self._world.clock()
+            elif self._world.clock() - idle_since > self._wait_s:
+                why = action.why or f"{action.kind} did not succeed: {self._why}"
+                return self._ending(Action(Kind.STOP, why=f"{why} (for {self._wait_s:.0f} s)"))
+            if action.kind not in (Kind.WAIT, Kind.HOLD) and outcome is not Outcome.EXISTS:
+                pause = min(LONGEST_PAUSE_S, 2 * pause)
+            self._world.sleep(pause if action.kind is not Kind.HOLD else self._hold_pause())
+
+    def look(self) -> Sight:
+        """See how things stand: facts first, what was decided last.
+
+        Raises:
+            AwsError, OpskitError: something could not be read.
+        """
+        world = self._world
+        looked_at = world.clock()
+        reads: list[Callable[[], Any]] = [
+            world.parameters.read,
+            world.strategy.control,
+            self._candidates.try_ours,
+        ]
+        seen: Seen
+        control: Control
+        ours: Accepts | None
+        seen, control, ours = at_once(reads)
+        database = ours or self._candidates.try_others(seen)
+        self._why = self._candidates.why or self._why
+        self._seen, self._control = seen, control
+        now = world.clock()
+        if not self._opening.takes_turns:
+            self._window.saw(database, seen.which, looked_at, now)
+        if control.is_pending:
+            self._quiet_since = None
+        elif self._quiet_since is None:
+            self._quiet_since = now
+        quiet_since = max(self._quiet_since or now, self._sent_at or 0.0)
+        is_settled = world.strategy.is_synchronous or (
+            self._quiet_since is not None and now - quiet_since >= world.fence.hold_down_s
+        )
+        world.fence.looked()
+        record = self._record = world.journal.read(self._number)
+        decision = record.decided_by
+        if self._opening.takes_turns and (record.decision or self.me.wants) is Direction.BACK:
+            # The other user's password is no obstacle: the present one's was never touched.
+            database = Accepts.OLD if database is Accepts.NEW else database
+        return Sight(
+            decision=record.decision,
+            is_closed=record.close is not None,
+            has_joiners=record.has_joiners,
+            database=database,
+            is_pending=control.is_pending,
+            is_settled=is_settled,
+            parameter=seen.which,
+            was_published=self._was_published(seen, record),
+            fence_is_over=decision is not None
+            and record.age_s(decision.at) > world.fence.seconds + 1,
+            held=seen.mark,
+            is_app_current=decision is not None and decision.body.get("app_runs_on") == seen.mark,
+        )
+
+    def _was_published(self, seen: Seen, record: Record) -> bool:
+        """Whether any parameter was written since; one that was created again counts from 1 again."""
+        if any(
+            version != one.old_version
+            for version, one in zip(seen.versions, self._opening.published, strict=True)
+        ):
+            return True
+        opened_at = record.opened_at
+        return opened_at is not None and any(at and at > opened_at for at in seen.written_at)
+
+    def next_action(self, sight: Sight, wants: Direction) -> Action:
+        """What somebody who joins now would do next, and would not do."""
+        return self._decide(sight, Runner(wants, joined=True))
+
+    def stop_words(self, action: Action) -> str:
+        """Why that is to stop, with what was seen of it; empty where it is not."""
+        return self._stop_words(action.why) if action.kind is Kind.STOP else ""
+
+    def _decide(self, sight: Sight, me: Runner | None = None) -> Action:
+        restarts, resets = bool(self._batches), self._world.strategy.resets
+        return decide(sight, me or self.me, restarts=restarts, resets=resets)
+
+    def _try_to_look(self) -> tuple[Sight | None, str]:
+        """A look, or why there was none."""
+        try:
+            return self.look(), ""
+        except AwsError as error:
+            if not error.is_open:
+                raise OpskitError(
+                    f"it cannot be seen how far the rotation is: {error.permission}: {error.code}"
+                ) from None
+            return None, f"{error.permission} failed: {error.code}"
+
+    def _act(self, action: Action) -> Outcome:
+        started = self._world.clock()
+        try:
+            outcome = self._do(action)
+        except TooOld:
+            # Nothing has left this machine.
+            self._why = (
+                f"{self._world.fence.look_s:.1f} s after a look nothing is sent on it: {SLOW_WAY}"
+            )
+            return Outcome.MISSED
+        except AwsError as error:
+            self._why = f"{error.permission}: {error.code}: {error.message[:200]}"
+            if not error.is_open and action.kind in WRITES_RECORDS:
+                raise OpskitError(f"the journal cannot be written: {self._why}") from None
+            return Outcome.MISSED
+        if action.kind not in (Kind.WAIT, Kind.HOLD):
+            self._tell(action, outcome, self._world.clock() - started)
+        return outcome
+
+    def _do(self, action: Action) -> Outcome:
+        kind, direction = action.kind, action.direction
+        assert self._record is not None  # noqa: S101  every look reads it
+        if kind in (Kind.WAIT, Kind.HOLD):
+            self._say_wait(action)
+            return Outcome.APPLIED
+        if kind is Kind.JOIN:
+            body = {"kind": "join", **self._who}
+            return self._write(f"slot-{self._record.free_slot}", body)
+        if kind is Kind.CHANGE:
+            return self._change(action)
+        if kind is Kind.PUBLISH:
+            return self._publish(action.to or Which.NEW)
+        if kind is Kind.RESTART:
+            return self._restart(action)
+        if kind is Kind.DECIDE and direction is not None:
+            return self._write_decision(action, direction)
+        return self._close(action)
+
+    def _write_decision(self, action: Action, direction: Direction) -> Outcome:
+        self._why = action.why
+        body = {"direction": direction, "why": action.why, **self._who}
+        if self._batches and action.held:
+            body["app_runs_on"] = action.held
+        return self._write(SUPERSEDED if direction is Direction.SUPERSEDED else "decision", body)
+
+    def _change(self, action: Action) -> Outcome:
+        self._window.changes(self._world.clock())
+        login = self._login_of(action.to or Which.NEW)
+        direction = action.direction or Direction.FORWARD
+        done = self._world.strategy.change(login, direction, self._candidates.works)
+        self._sent_at = self._world.clock()
+        return self._heard(done)
+
+    def _login_of(self, which: Which) -> Login:
+        """What is meant by a password; for another than the two, what the parameters were seen to hold."""
+        if which is Which.NEW:
+            return self._opening.new
+        if which is Which.OLD:
+            return self._opening.old
+        held = self._opening.login_in(self._seen.values) if self._seen else None
+        if held is None:
+            raise OpskitError("what the parameter holds is no login")
+        return held
+
+    def _publish(self, to: Which) -> Outcome:
+        began = self._world.clock()
+        outcome = self._heard(self._world.parameters.publish(to))
+        if outcome is Outcome.APPLIED and self._opening.takes_turns:
+            # Both users log in all the time; only two parameters can be read as one half of each.
+            is_one = len(self._opening.published) == 1
+            self._window.seconds = 0.0 if is_one else self._world.clock() - began
+        elif outcome is Outcome.APPLIED:
+            self._window.published(self._world.clock())
+        if outcome is Outcome.REFUSED:
+            # A right that was just given may need a moment; after that the database has to go back.
+            self._publish_tries += 1
+            if self._publish_tries < PUBLISH_TRIES:
+                return Outcome.MISSED
+        return outcome
+
+    def _restart(self, action: Action) -> Outcome:
+        """Restart every batch that is not yet healthy on this value.
+
+        One that is not healthy does not keep the rest from it, unless all go back at once.
+        """
+        to, held = action.to or Which.NEW, action.held
+        ill, lost = list[str](), list[str]()
+        for batch in self._batches:
+            if self._healthy.get(batch) == held:
+                continue
+            self._world.on_event(Event("wait", "restart", f"restarting {batch}"))
+            done = self._world.restart(batch)
+            if done.is_healthy:
+                self._healthy[batch] = held
+                continue
+            (lost if done.is_unknown else ill).append(f"{batch}: {done.why}")
+            if not done.is_unknown and self._goes_back_after(done, to):
+                break
+        if ill or lost:
+            self._why = "; ".join([*ill, *lost])
+            return Outcome.UNHEALTHY if ill else Outcome.MISSED
+        self._window.restarted(self._world.clock())
+        self._verified.setdefault(to, []).append("the app is healthy")
+        return Outcome.APPLIED
+
+    def _goes_back_after(self, done: Restarted, to: Which) -> bool:
+        """Whether an app that is not healthy is a reason to give the old password back."""
+        if not done.is_about_login or not self._opening.was_healthy:
+            # It has another cause; going back would not mend it.
+            self.me = replace(self.me, stops_on_unhealthy=True)
+        is_decided = self._record is not None and self._record.decision is not None
+        return to is Which.NEW and not is_decided and not self.me.stops_on_unhealthy
+
+    def _close(self, action: Action) -> Outcome:
+        assert action.direction is not None  # noqa: S101  both kinds of closing have one
+        held = self._held_by(action.direction)
+        works, why = self._world.ask_instance()
+        if works is False:
+            self._why = f"from the instance: {why}"
+            return Outcome.MISSED
+        behind, judged = self._ask_readers(held)
+        if behind:
+            self._why = f"{behind} does not have the {held} password yet"
+            return Outcome.MISSED
+        place = f"login {self._world.door.words}"
+        app = self._verified.get(held, []) if self._batches else [NOT_VERIFIED]
+        verified = [*app, place, *judged]
+        verified.append("login from the instance" if works else f"not from the instance: {why}")
+        self._verified[held] = verified = list(dict.fromkeys(verified))
+        # The check took a while: this look is the final one.
+        if self._decide(self.look()) != action:
+            return Outcome.MISSED
+        body = {
+            "direction": action.direction,
+            "strategy": self._opening.strategy,
+            "verified": verified,
+            "versions": list(self._seen.versions) if self._seen else [],
+            "window_s": self._window.seconds,
+            **self._who,
+        }
+        if action.kind is Kind.CLOSE_CLEAN:
+            return self._write("slot-2", {"kind": "close", **body})
+        return self._write("done", body)
+
+    def _held_by(self, direction: Direction) -> Which:
+        """What the parameters hold at the end of a way."""
+        if direction is Direction.SUPERSEDED:
+            return self._seen.which if self._seen else Which.OTHER
+        return Which.NEW if direction is Direction.FORWARD else Which.OLD
+
+    def _ask_readers(self, held: Which) -> tuple[str, list[str]]:
+        """The reader that is still behind, and what is to be said of the others."""
+        login = self._login_of(held)
+        judged = []
+        for host, door in self._world.readers.items():
+            done = door.try_login(login.user, login.password)
+            if done.failure is LoginFailure.PASSWORD:
+                return host, []
+            word = "login at" if done.succeeded else "not judged:"
+            judged.append(f"{word} {host}")
+        return "", judged
+
+    def _write(self, name: str, body: Mapping[str, Any]) -> Outcome:
+        return self._world.journal.write(self._number, name, body)
+
+    def _heard(self, done: Changed) -> Outcome:
+        if done.why:
+            self._why = done.why
+        return done.outcome
+
+    def _hold_pause(self) -> float:
+        return min(SLOW_POLL_S, max(POLL_S, self._world.fence.seconds / 20))
+
+    def _say_wait(self, action: Action) -> None:
+        text = action.why
+        decision = self._record.decided_by if self._record else None
+        if action.kind is Kind.HOLD and decision is not None and self._record is not None:
+            left = self._world.fence.seconds + 1 - self._record.age_s(decision.at)
+            text = (
+                "database and parameter agree; a late request may still arrive, so this is closed in "
+                f"{max(0.0, left):.0f} s"
+            )
+        elif self._control.is_pending:
+            text = f"{text} ({self._control.words})"
+        self._world.on_event(Event("wait", str(action.kind), text))
+
+    def _tell(self, action: Action, outcome: Outcome, seconds: float) -> None:
+        text = describe(action, outcome, self._opening, self._why)
+        versions = {"versions": list(self._seen.versions)} if self._seen else {}
+        details = {"outcome": str(outcome), **versions}
+        self._world.on_event(Event("step", str(action.kind), text, seconds, details))
+
+    def _ending(self, action: Action) -> Ending:
+        record = self._record
+        versions = self._seen.versions if self._seen else ()
+        if action.kind is Kind.STOP:
+            why = self._stop_words(action.why)
+            window = self._window
+            return Ending(
+                None, why, versions, window.seconds, window.restarts_s, (), stop=action.why
+            )
+        close = record.close if record else None
+        direction = Direction(close.body["direction"]) if close else Direction.FORWARD
+        decision = record.decided_by if record else None
+        why = str(decision.body.get("why", "")) if decision else ""
+        held = self._held_by(direction)
+        verified = tuple(self._verified.get(held, ()))
+        if not verified and close is not None:
+            verified = tuple(close.body.get("verified", ()))
+        return Ending(
+            direction, why, versions, self._window.seconds, self._window.restarts_s, verified
+        )
+
+    def _stop_words(self, why: str) -> str:
+        """Why it stops, with what was seen of it."""
+        if why in (OVERWRITTEN, REPLACED):
+            more = self._world.describe_writer()
+        elif why == LOCKED_OUT:
+            more = f"tried without success: {', '.join(self._candidates.tried)}"
+        elif why == UNHEALTHY:
+            more = f"still on a dead password, or not seen to be well: {self._why}"
+        else:
+            more = self._why
+        return f"{why}: {more}" if more and more not in why else why

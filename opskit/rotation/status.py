@@ -1,0 +1,139 @@
+"""How far an open rotation is, and what each way on would do: in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from opskit.checks.parameter_value_fixes import by_administrator
+from opskit.rotation.protocol.interface import Opening
+from opskit.rotation.protocol.journal import Record
+from opskit.rotation.protocol.state_machine import (
+    LOCKED_OUT,
+    REPAIRABLE,
+    REPLACED,
+    UNHEALTHY,
+    Accepts,
+    Direction,
+    Sight,
+    Which,
+)
+
+
+class Standing(Enum):
+    """What a command leaves open when it ends before its end.
+
+    ROTATION: one that is written down, which --resume and --rollback bring to an end.
+    MANAGED: one that RDS makes; the parameter may be behind the secret.
+    REPAIR: one write, which was made or was not.
+    """
+
+    NOTHING = auto()
+    ROTATION = auto()
+    MANAGED = auto()
+    REPAIR = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """How far an open rotation is.
+
+    Attributes:
+        stops: why nobody can go on with it now, with what was seen of that; empty when somebody can.
+        stop: the same as `decide` says it.
+    """
+
+    record: Record
+    opening: Opening
+    sight: Sight
+    control: str
+    stops: str = ""
+    stop: str = ""
+
+
+def is_urgent(situation: Situation) -> bool:
+    """Whether what the parameters hold does not log in now."""
+    database, parameter = situation.sight.database, situation.sight.parameter
+    if parameter is Which.ABSENT:
+        return True
+    if situation.opening.takes_turns:
+        return parameter is Which.MIXED
+    return database in (Accepts.NEW, Accepts.OLD) and str(database) != str(parameter)
+
+
+def resume_words(situation: Situation) -> str:
+    """What `--resume` would do now."""
+    sight, opening = situation.sight, situation.opening
+    name, user = opening.published[0].name, opening.new.user
+    if situation.stops:
+        return f"stops: {situation.stops}"
+    if sight.decision is Direction.SUPERSEDED:
+        return f"lets the database follow what {name} holds, and closes"
+    if sight.decision is Direction.BACK:
+        return "goes on going back, which was decided"
+    if sight.decision is Direction.FORWARD:
+        return "checks everything once more and closes it"
+    if sight.is_pending and sight.database is not Accepts.NEW:
+        return f"waits until {situation.control.split(' is ')[0]} is available, and goes on"
+    if sight.database is Accepts.NEW and sight.parameter is Which.NEW:
+        return f"restarts the app on the new password of {user}, and closes"
+    if sight.database is Accepts.NEW:
+        return f"writes the new password to {name}, restarts the app, and closes"
+    return f"gives {user} the new password, writes it to {name}, restarts the app, and closes"
+
+
+def rollback_words(situation: Situation, fence_s: float) -> str:
+    """What `--rollback` would do now."""
+    sight, opening = situation.sight, situation.opening
+    if situation.stops:
+        return f"stops: {situation.stops}"
+    if sight.decision is Direction.FORWARD:
+        return (
+            "is too late: forward was decided. --resume closes it; then --previous-password gives the "
+            "old password back, in a rotation of its own"
+        )
+    if sight.decision is Direction.SUPERSEDED:
+        return "is too late: others have replaced the password"
+    closes = f"and closes after {_duration(fence_s)}"
+    is_untouched = sight.database is Accepts.OLD or opening.takes_turns
+    if is_untouched and sight.parameter is Which.OLD:
+        return f"decides to go back; nothing has to be undone; {closes}"
+    parts = []
+    if sight.database is not Accepts.OLD and not opening.takes_turns:
+        parts.append(f"gives {opening.old.user} its old password again")
+    if sight.was_published:
+        parts.append(f"writes it back to {opening.published[0].name}, restarts the app")
+    return f"{', '.join(parts)}, {closes}"
+
+
+def stop_advice(stop: str, opening: Opening, command: str, flags: str) -> list[str]:
+    """What gets a rotation going again that has stopped, one a line; empty where going on is enough.
+
+    Args:
+        stop: why, as `decide` says it.
+        command: `opskit rotate-password` with the target's flags.
+    """
+    repair = f"opskit rotate-password repair {flags}".rstrip()
+    if stop == LOCKED_OUT:
+        return [
+            by_administrator(opening.old.user, "the password that the parameter holds"),
+            f"{repair} --password-stdin   or this: writes a password that you know to log in",
+            f"{command} --resume   goes on afterwards",
+        ]
+    if stop == REPLACED:
+        return [f"{command} --resume --take-over   ends this rotation; what is there now stays"]
+    if stop in REPAIRABLE:
+        return [
+            f"{repair}   writes what logs in to the parameter",
+            f"{command} --resume   goes on afterwards",
+        ]
+    if stop == UNHEALTHY:
+        return [
+            f"{command} --resume   restarts what is not healthy once more",
+            f"{command} --resume --restart none   closes without looking at the app",
+        ]
+    return []
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

@@ -1,0 +1,279 @@
+"""A master password that Secrets Manager keeps: RDS makes the next one, and the parameter follows.
+
+There is no journal: the secret is the durable place, RDS writes it before the database takes it, and
+no password is known here before. Killed anywhere, `repair` writes the secret's value to the parameter.
+Source: RDS user guide, "Password management with Amazon RDS and AWS Secrets Manager".
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from opskit.errors import AwsError, Incomplete, OpskitError, Unfinished
+from opskit.facts.interface import AwsClient, Rds
+from opskit.rotation.planning.context import Surroundings
+from opskit.rotation.planning.plan import published
+from opskit.rotation.protocol.fence import Fence, TooOld
+from opskit.rotation.protocol.interface import Changed, Login, Published
+from opskit.rotation.protocol.login_outage import Window
+from opskit.rotation.protocol.services import Ending, Event, Verifier
+from opskit.rotation.protocol.state_machine import Accepts, Direction, Outcome, Which
+from opskit.rotation.steps.master_user import BUSY
+from opskit.rotation.steps.parameter import Parameters
+from opskit.rotation.steps.restart import Batch, Restarted
+from opskit.transport.database_connector import Door
+
+IMPAIRED = "impaired"
+POLL_S = 0.5
+MOST_ROUNDS = 5
+"""How often the parameter follows a secret that somebody else rotates at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the secret holds now."""
+
+    login: Login
+    version: str
+
+
+def read_secret(secrets: AwsClient, arn: str) -> Kept:
+    """The secret's current value.
+
+    Raises:
+        AwsError: AWS does not answer now.
+        Incomplete: it cannot be read.
+    """
+    try:
+        reply = secrets.get_secret_value(SecretId=arn)
+    except AwsError as error:
+        if error.is_open:
+            raise
+        raise Incomplete(
+            f"the secret {arn} cannot be read: {error.permission}: {error.code}",
+            f"it needs secretsmanager:GetSecretValue on {arn}",
+        ) from None
+    login = Login.parse(str(reply.get("SecretString")))
+    if login is None:
+        raise Incomplete(f"the secret {arn} does not hold a login as RDS writes it")
+    return Kept(login, str(reply["VersionId"]))
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedWorld:
+    """Everything that is touched.
+
+    Attributes:
+        rds, changing: clients; nothing is repeated by the second.
+        parameters: makes what writes the parameter.
+        restart: restarts one batch.
+        ask_instance: logs in from where the app runs.
+    """
+
+    rds: Rds
+    changing: Rds
+    secrets: AwsClient
+    parameters: Callable[[Published], Parameters]
+    door: Door
+    fence: Fence
+    restart: Callable[[Batch], Restarted]
+    ask_instance: Verifier
+    on_event: Callable[[Event], None]
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+
+
+class ManagedRotation:
+    """Lets RDS rotate, and follows.
+
+    Args:
+        arn: of the secret.
+        batches: what is restarted, in this order.
+        wait_s: the longest time without progress.
+    """
+
+    def __init__(
+        self,
+        world: ManagedWorld,
+        around: Surroundings,
+        arn: str,
+        batches: Sequence[Batch],
+        wait_s: float,
+    ) -> None:
+        self._world, self._around, self._arn = world, around, arn
+        self._batches, self._wait_s = tuple(batches), wait_s
+        self._window = Window()
+        self._version = int(around.row["Version"])
+        self._text = around.text
+
+    def run(self) -> Ending:
+        """Rotate, publish, restart, verify.
+
+        Raises:
+            Unfinished: it was begun, and the parameter may be behind the secret.
+            AwsError, OpskitError: any other: nothing was changed.
+        """
+        before = read_secret(self._world.secrets, self._arn)
+        self._ask_rds()
+        try:
+            return self._verify(self._bring(self._follow(before)))
+        except Unfinished:
+            raise
+        except AwsError as error:
+            raise Unfinished(f"it stopped: {error.permission}: {error.code}") from None
+        except OpskitError as error:
+            raise Unfinished(f"it stopped: {error.sentence}", error.next_step) from None
+
+    def _ask_rds(self) -> None:
+        began = self._world.clock()
+        self._window.changes(began)
+        self._world.fence.looked()
+        cluster, instance = self._around.cluster, self._around.database
+        try:
+            if cluster is not None:
+                self._world.changing.modify_db_cluster(
+                    DBClusterIdentifier=cluster.identifier,
+                    RotateMasterUserPassword=True,
+                    ApplyImmediately=True,
+                )
+            else:
+                # RDS takes it with this flag only; the plan refuses where other changes wait.
+                self._world.changing.modify_db_instance(
+                    DBInstanceIdentifier=instance.identifier,
+                    RotateMasterUserPassword=True,
+                    ApplyImmediately=True,
+                )
+        except AwsError as error:
+            said = f"{error.permission}: {error.code}: {error.message[:200]}"
+            if not error.is_open and not error.code.startswith(BUSY):
+                raise Incomplete(f"RDS did not rotate the secret: {said}") from None
+            # It may have been carried out: the secret tells.
+            self._tell("note", "change", f"RDS did not say whether it rotates ({said})", None)
+            return
+        self._tell("step", "change", "RDS rotates the secret", self._world.clock() - began)
+
+    def _follow(self, before: Kept) -> Kept:
+        """Wait for another password that logs in; new processes fail until it is published."""
+        began = self._world.clock()
+        while True:
+            looked_at = self._world.clock()
+            try:
+                kept, status = read_secret(self._world.secrets, self._arn), self._status()
+            except AwsError as error:
+                # RDS may have changed the password: giving up would leave the parameter behind.
+                if not error.is_open or looked_at - began > self._wait_s:
+                    raise
+                self._world.sleep(POLL_S)
+                continue
+            if status == IMPAIRED:
+                raise Unfinished(
+                    f"RDS could not rotate {self._arn}: its SecretStatus is impaired",
+                    "RDS needs the secret and its key: look for a deleted secret, a disabled key, or a "
+                    "policy that keeps RDS out; aws rds describe-db-instances shows MasterUserSecret",
+                )
+            accepts = Accepts.NONE
+            if kept.version != before.version and self._logs_in(kept.login):
+                accepts = Accepts.NEW
+            elif self._logs_in(before.login):
+                accepts = Accepts.OLD
+            self._window.saw(accepts, Which.OLD, looked_at, self._world.clock())
+            if accepts is Accepts.NEW:
+                took = self._world.clock() - began
+                self._tell("step", "settle", "the secret's new password logs in", took)
+                return kept
+            if self._world.clock() - began > self._wait_s:
+                raise Unfinished(
+                    f"the secret {self._arn} did not change within {self._wait_s:.0f} s "
+                    f"(SecretStatus {status or 'not known'})"
+                )
+            self._world.on_event(
+                Event("wait", "settle", f"RDS rotates the secret (SecretStatus {status})")
+            )
+            self._world.sleep(POLL_S)
+
+    def _status(self) -> str:
+        cluster, instance = self._around.cluster, self._around.database
+        if cluster is not None:
+            reply = self._world.rds.describe_db_clusters(DBClusterIdentifier=cluster.identifier)
+            row = reply["DBClusters"][0]
+        else:
+            reply = self._world.rds.describe_db_instances(DBInstanceIdentifier=instance.identifier)
+            row = reply["DBInstances"][0]
+        return str((row.get("MasterUserSecret") or {}).get("SecretStatus", ""))
+
+    def _publish(self, kept: Kept) -> None:
+        began = self._world.clock()
+        one = replace(
+            published(self._around, kept.login), old=self._text, old_version=self._version
+        )
+        parameters = self._world.parameters(one)
+        while True:
+            self._world.fence.looked()
+            try:
+                done = parameters.publish(Which.NEW)
+            except TooOld as error:
+                # Nothing has left this machine.
+                done = Changed(Outcome.MISSED, error.sentence)
+            if done.outcome is Outcome.APPLIED:
+                break
+            if done.outcome is Outcome.REFUSED or self._world.clock() - began > self._wait_s:
+                raise Unfinished(f"the parameter could not take the new password: {done.why}")
+            self._world.sleep(POLL_S)
+        self._window.published(self._world.clock())
+        self._version, self._text = parameters.read().versions[0], one.new
+        took = self._world.clock() - began
+        text = f"{one.name} holds it: version {self._version}"
+        self._tell("step", "publish", text, took)
+
+    def _bring(self, kept: Kept) -> Kept:
+        """Publish and restart, and again where somebody else has let RDS rotate meanwhile: the app
+        cannot be healthy on what the secret held before.
+        """
+        for _ in range(MOST_ROUNDS):
+            self._publish(kept)
+            complaint = self._restart()
+            if read_secret(self._world.secrets, self._arn).version == kept.version:
+                if complaint:
+                    raise Unfinished(complaint)
+                return kept
+            kept = self._follow(kept)
+        raise Unfinished(f"the secret {self._arn} changed again in each of {MOST_ROUNDS} rounds")
+
+    def _restart(self) -> str:
+        """Restart every batch; what is wrong with the first that does not become healthy."""
+        for batch in self._batches:
+            began = self._world.clock()
+            self._world.on_event(Event("wait", "restart", f"restarting {batch}"))
+            done = self._world.restart(batch)
+            if not done.is_healthy:
+                return f"{batch} did not become healthy: {done.why}"
+            took = self._world.clock() - began
+            self._tell("step", "restart", f"restarted {batch}", took)
+        if self._batches:
+            self._window.restarted(self._world.clock())
+        return ""
+
+    def _verify(self, kept: Kept) -> Ending:
+        """What the parameter holds logs in, also from the app's place."""
+        works, why = self._world.ask_instance()
+        if works is False or not self._logs_in(kept.login):
+            raise Unfinished(f"what the parameter holds does not log in: {why}")
+        verified = ["the app is healthy"] if self._batches else []
+        verified += [f"login {self._world.door.words}"]
+        verified.append("login from the instance" if works else f"not from the instance: {why}")
+        return Ending(
+            Direction.FORWARD,
+            "",
+            (self._version,),
+            self._window.seconds,
+            self._window.restarts_s,
+            tuple(verified),
+        )
+
+    def _logs_in(self, login: Login) -> bool:
+        return self._world.door.try_login(login.user, login.password).succeeded
+
+    def _tell(self, kind: str, name: str, text: str, seconds: float | None) -> None:
+        self._world.on_event(Event(kind, name, text, seconds))

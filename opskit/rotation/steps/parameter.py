@@ -1,0 +1,198 @@
+"""The parameters that a rotation writes: read at least as new as written, written one by one."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from opskit.errors import AwsError
+from opskit.facts.interface import Ssm
+from opskit.rotation.protocol.interface import Changed, Published
+from opskit.rotation.protocol.journal import EXISTS, PAUSE_S, STALE_FOR_S
+from opskit.rotation.protocol.state_machine import Outcome, Which
+from opskit.secret import Secret
+
+MISSING = "ParameterNotFound"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the parameters hold.
+
+    Attributes:
+        versions: of each, in order; 0 for one that does not exist.
+        values: their exact texts.
+        written_at: when each was last written, by AWS's clock.
+    """
+
+    which: Which
+    versions: tuple[int, ...]
+    values: tuple[Secret, ...] = ()
+    written_at: tuple[datetime | None, ...] = ()
+
+    @property
+    def mark(self) -> str:
+        """Stands for exactly these values; a parameter that was created again counts from 1 again."""
+        at = self.written_at or (None,) * len(self.versions)
+        return " ".join(f"{v}@{w}" for v, w in zip(self.versions, at, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """One parameter: its value, version and time; version 0 when it does not exist."""
+
+    value: str
+    version: int
+    at: datetime | None = None
+
+
+ABSENT = _Held("", 0)
+
+
+class Parameters:
+    """All parameters of one rotation.
+
+    Args:
+        reading, changing: clients; nothing is repeated by the second.
+    """
+
+    def __init__(
+        self,
+        reading: Ssm,
+        changing: Ssm,
+        published: Sequence[Published],
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._reading, self._changing = reading, changing
+        self._published = tuple(published)
+        self._least = {p.name: p.old_version for p in published}
+        self._sleep, self._clock = sleep, clock
+
+    def read(self) -> Seen:
+        """What they hold now.
+
+        Raises:
+            AwsError: one could not be read.
+        """
+        held = [self._read(one.name) for one in self._published]
+        which = [self._which(o, h) for o, h in zip(self._published, held, strict=True)]
+        return Seen(
+            _together(which),
+            tuple(h.version for h in held),
+            tuple(
+                Secret(h.value, is_public=one.kind != "SecureString")
+                for one, h in zip(self._published, held, strict=True)
+            ),
+            tuple(h.at for h in held),
+        )
+
+    def publish(self, to: Which) -> Changed:
+        """Write those that do not hold it yet; forward in their order, back in the reverse one."""
+        ordered = self._published if to is Which.NEW else tuple(reversed(self._published))
+        for one in ordered:
+            text = one.new if to is Which.NEW else one.old
+            try:
+                held = self._read(one.name)
+                version = held.version
+                if held == ABSENT or held.value != text.reveal():
+                    version = self._put(one, text.reveal(), is_new=held == ABSENT)
+                if one.labels:
+                    self._changing.label_parameter_version(
+                        Name=one.name, ParameterVersion=version, Labels=list(one.labels)
+                    )
+            except AwsError as error:
+                if error.code == EXISTS:
+                    return Changed(Outcome.MISSED, f"somebody has just created {one.name}")
+                return Changed.by(error)
+        return Changed(Outcome.APPLIED)
+
+    def _put(self, one: Published, text: str, *, is_new: bool) -> int:
+        """Write one. A deleted one is created, never over somebody else's who is faster."""
+        key = {"KeyId": one.key_id} if one.key_id and one.kind == "SecureString" else {}
+        reply = self._changing.put_parameter(
+            Name=one.name, Value=text, Type=one.kind, Tier=one.tier, Overwrite=not is_new, **key
+        )
+        self._least[one.name] = version = int(reply["Version"])
+        return version
+
+    def _read(self, name: str) -> _Held:
+        """One parameter, at least as new as what we know of.
+
+        A lower version that stays is no stale read: it was deleted, and perhaps created again.
+        """
+        limit = self._clock() + STALE_FOR_S
+        while True:
+            held = self._read_once(name)
+            if held.version >= self._least[name] or self._clock() > limit:
+                self._least[name] = held.version
+                return held
+            self._sleep(PAUSE_S)
+
+    def _read_once(self, name: str) -> _Held:
+        try:
+            reply = self._reading.get_parameter(Name=name, WithDecryption=True)["Parameter"]
+        except AwsError as error:
+            if error.code == MISSING:
+                return ABSENT
+            raise
+        return _Held(str(reply["Value"]), int(reply["Version"]), reply.get("LastModifiedDate"))
+
+    def _which(self, one: Published, held: _Held) -> Which:
+        if held == ABSENT:
+            return Which.ABSENT
+        which = Which.OTHER
+        if held.value == one.old.reveal():
+            which = Which.OLD
+        elif held.value == one.new.reveal():
+            which = Which.NEW
+        moved = one.labels and held.version != one.old_version
+        if moved and which is not Which.OTHER and not self._labelled(one, held.version):
+            return Which.MIXED
+        return which
+
+    def _labelled(self, one: Published, version: int) -> bool:
+        """Whether the labels point at a version; whoever reads by label sees what they point at."""
+        for label in one.labels:
+            try:
+                labelled = f"{one.name}:{label}"
+                reply = self._reading.get_parameter(Name=labelled, WithDecryption=False)
+            except AwsError as error:
+                if error.code in (MISSING, "ParameterVersionNotFound"):
+                    return False
+                raise
+            if int(reply["Parameter"]["Version"]) != version:
+                return False
+        return True
+
+
+def _together(held: Sequence[Which]) -> Which:
+    """What several parameters hold as one: where one holds something else, or is not there, so do all."""
+    for which in (Which.OTHER, Which.ABSENT):
+        if which in held:
+            return which
+    return held[0] if len(set(held)) == 1 else Which.MIXED
+
+
+def describe(reading: Ssm, name: str) -> Mapping[str, Any]:
+    """A parameter's description; empty where there is none, or it may not be read."""
+    filters = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
+    with contextlib.suppress(AwsError):
+        for row in reading.describe_parameters(ParameterFilters=filters)["Parameters"]:
+            return dict(row)
+    return {}
+
+
+def describe_writer(reading: Ssm, name: str) -> str:
+    """Which version of a parameter was written when, and by whom; empty where that may not be read."""
+    row = describe(reading, name)
+    if not row:
+        return ""
+    at = row.get("LastModifiedDate")
+    when = f" at {at:%Y-%m-%d %H:%M:%S %Z}".rstrip() if at else ""
+    who = row.get("LastModifiedUser") or "somebody unknown"
+    return f"{name}: version {row.get('Version', '?')} was written{when} by {who}"

@@ -1,0 +1,104 @@
+"""The KMS key under which a missing password parameter is created again."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from opskit.config import Target
+from opskit.errors import Incomplete
+from opskit.facts.gather import gather
+from opskit.facts.interface import RunKey, Ssm, pages
+from opskit.facts.policies import RolePolicies
+from opskit.facts.region import Region
+from opskit.policy.document import Malformed, parse
+from opskit.policy.pattern import glob
+from opskit.rotation.planning.context import DEADLINE_S
+from opskit.rotation.protocol.interface import Accounts
+
+KEY_ARN = re.compile(r"arn:aws[\w-]*:kms:[\w-]+:\d+:key/[\w-]+")
+DEFAULT = "alias/aws/ssm"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChoice:
+    """A key, and why it is taken, as a clause."""
+
+    key_id: str
+    because: str
+
+
+def choose_key(found: Iterable[tuple[str, set[str]]]) -> KeyChoice:
+    """The key of the first source that names exactly one; the default key where none names any.
+
+    Args:
+        found: why a source counts, and the keys that it names.
+
+    Raises:
+        Incomplete: sources name several, and none exactly one.
+    """
+    several: set[str] = set()
+    for because, keys in found:
+        if len(keys) == 1:
+            return KeyChoice(next(iter(keys)), because)
+        several |= keys
+    if several:
+        raise Incomplete(
+            f"the key of the missing parameter is one of {', '.join(sorted(several))}",
+            "--key-id KEY   chooses one of them",
+        )
+    return KeyChoice(DEFAULT, "nothing tells of another key")
+
+
+def find_key(target: Target, aws: Accounts, recorded: set[str]) -> KeyChoice:
+    """The key of a password parameter that does not exist.
+
+    Args:
+        recorded: what the journal of rotations names.
+
+    Raises:
+        Incomplete: several keys come into question.
+    """
+    names = target.parameters
+    given = (target, Region(aws.region), RunKey(secrets.token_hex(8)))
+    policies = gather({RolePolicies}, aws, given, deadline_s=DEADLINE_S)
+    beside = keys_beside(aws.client("ssm"), names["password"], names.values())
+    allowed = policies.value(RolePolicies)
+    return choose_key(
+        (
+            ("the last rotation's record names it", recorded),
+            ("the parameters beside it are under it", beside),
+            ("the app's role may decrypt with it", keys_allowed(allowed) if allowed else set()),
+        )
+    )
+
+
+def keys_beside(ssm: Ssm, name: str, others: Iterable[str]) -> set[str]:
+    """The keys of the target's other SecureStrings, and of those beside the parameter."""
+    filters = [[{"Key": "Name", "Option": "Equals", "Values": sorted({*others} - {name})}]]
+    path = name.rpartition("/")[0]
+    if path:
+        filters.append([{"Key": "Path", "Option": "OneLevel", "Values": [path]}])
+    rows = (
+        row
+        for one in filters
+        for row in pages(ssm.describe_parameters, "Parameters", ParameterFilters=one)
+    )
+    return {str(row["KeyId"]) for row in rows if row["Type"] == "SecureString" and row.get("KeyId")}
+
+
+def keys_allowed(policies: RolePolicies) -> set[str]:
+    """The keys that the role's own policies name for decryption, each by its ARN."""
+    found: set[str] = set()
+    for policy in policies.identity:
+        try:
+            document = parse(policy.document, kind="", name=policy.name)
+        except Malformed:
+            continue
+        for statement in document.statements:
+            decrypts = any(glob(action, "kms:Decrypt") for action in statement.actions)
+            if statement.allows and decrypts and not statement.not_actions:
+                found |= {r for r in statement.resources or () if KEY_ARN.fullmatch(r)}
+    return found

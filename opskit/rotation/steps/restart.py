@@ -1,0 +1,257 @@
+"""Makes the app read its credential anew: one batch after the other, healthy before the next."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from opskit.checks.fix_commands import is_fixed, recreate
+from opskit.checks.shell_rendering import join
+from opskit.errors import AwsError, Incomplete, TransportError
+from opskit.facts.interface import AwsClient
+from opskit.probe.request import Container, Health, ProbeRequest, parse, script
+from opskit.transport.interface import Road
+
+COMMAND_LIMIT_S = 120.0
+PROBE_LIMIT_S = 25.0
+HEALTHY_WITHIN_S = 60.0
+DEPLOYED_WITHIN_S = 900.0
+"""A service of some tasks with slow health checks needs minutes."""
+POLL_S = 0.5
+SLOW_POLL_S = 5.0
+CONTAINER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
+INSTANCE = re.compile(r"m?i-[0-9a-f]{1,17}")
+ECS_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+HEALTH_URL = re.compile(r"https?://[!-~]{1,2000}")
+NAMES = {"container": (CONTAINER, INSTANCE), "ecs": (ECS_NAME, ECS_NAME)}
+"""Kind -> what its name and its place look like."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What is restarted at once.
+
+    Attributes:
+        kind: container or ecs.
+        name: of the container or the service; where: its instance or its cluster.
+        health_url: as seen on the instance; empty: a container that runs counts as healthy.
+    """
+
+    kind: str
+    name: str
+    where: str
+    health_url: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name} on {self.where}"
+
+
+def write(batch: Batch) -> str:
+    """A batch as the journal keeps it: names, and never a command."""
+    return "\t".join((batch.kind, batch.name, batch.where, batch.health_url))
+
+
+def read(text: str) -> Batch:
+    """A batch from the journal.
+
+    Raises:
+        Incomplete: it does not name a container or a service.
+    """
+    parts = text.split("\t")
+    kind, name, where, url = parts if len(parts) == 4 else ("", "", "", "")
+    is_name, is_place = NAMES.get(kind, (CONTAINER, INSTANCE))
+    is_url = not url or HEALTH_URL.fullmatch(url)
+    if kind not in NAMES or not (is_name.fullmatch(name) and is_place.fullmatch(where) and is_url):
+        raise Incomplete(
+            f"the open rotation's record names {text!r} to be restarted, which is neither a container nor "
+            "a service: it was not written by this version of opskit, and is not obeyed",
+            "--restart none   goes on without restarting anything",
+        )
+    return Batch(kind, name, where, url)
+
+
+def is_readable(text: str) -> bool:
+    """Whether a batch from the journal names a container or a service."""
+    try:
+        read(text)
+    except Incomplete:
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """How a restart ended. `why` is empty when the app is healthy.
+
+    Attributes:
+        is_about_login: what the app says is about its login, or cannot be understood.
+        is_unknown: it was not seen how it ended, or it was not carried out; a repeat may tell.
+    """
+
+    is_healthy: bool
+    why: str = ""
+    is_about_login: bool = True
+    is_unknown: bool = False
+
+    @classmethod
+    def lost(cls, why: str) -> Restarted:
+        """Not carried out, or not seen to be."""
+        return cls(False, why, is_about_login=False, is_unknown=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Containers:
+    """Containers on instances, over the road to each.
+
+    Attributes:
+        roads: instance id -> the road to it.
+        about_login: whether what the app says may be about its login.
+    """
+
+    roads: Callable[[str], Road]
+    region: str
+    about_login: Callable[[str], bool]
+    healthy_within_s: float = HEALTHY_WITHIN_S
+    sleep: Callable[[float], None] = time.sleep
+
+    def restart(self, batch: Batch) -> Restarted:
+        """Run the command that the container's own settings ask for, and wait until it is healthy."""
+        road = self.roads(batch.where)
+        try:
+            found = self._find(batch, road)
+            if found is None:
+                return Restarted(False, f"{batch.name} is not there", is_about_login=False)
+            command = command_of(found)
+            done = road.run(command, timeout_s=COMMAND_LIMIT_S)
+        except TransportError as error:
+            return Restarted.lost(error.sentence)
+        if done.exit_status != 0:
+            said = (done.stderr or done.stdout).strip().split("\n")[-1][:200]
+            return Restarted(
+                False, f"{command}: exit {done.exit_status}: {said}", is_about_login=False
+            )
+        return self._wait(batch, road)
+
+    def _find(self, batch: Batch, road: Road) -> Container | None:
+        """The container as its instance describes it."""
+        found = parse(road.run(script(self._asked(batch)), timeout_s=PROBE_LIMIT_S).stdout)
+        return next((c for c in found.containers if c.name == batch.name), None)
+
+    def _wait(self, batch: Batch, road: Road) -> Restarted:
+        limit = time.monotonic() + self.healthy_within_s
+        while True:
+            try:
+                why, text = self._complaint(batch, road)
+                ill = Restarted(False, why, self.about_login(text))
+            except TransportError as error:
+                why, ill = error.sentence, Restarted.lost(error.sentence)
+            if not why:
+                return Restarted(True)
+            if time.monotonic() > limit:
+                return ill
+            self.sleep(POLL_S)
+
+    def _asked(self, batch: Batch) -> ProbeRequest:
+        return ProbeRequest(
+            key=secrets.token_hex(8),
+            region=self.region,
+            names=(),
+            peers=(),
+            talk_to=None,
+            conversations=(),
+            parameters={},
+            container=batch.name,
+            health_url=batch.health_url or None,
+            login_to=None,
+            login_source="",
+        )
+
+    def _complaint(self, batch: Batch, road: Road) -> tuple[str, str]:
+        """What is wrong, and what the app says of it; empty when nothing is."""
+        found = parse(road.run(script(self._asked(batch)), timeout_s=PROBE_LIMIT_S).stdout)
+        running = next((c for c in found.containers if c.name == batch.name), None)
+        if running is None or running.status != "running":
+            return f"{batch.name} is {running.status if running else 'not there'}", ""
+        if not batch.health_url:
+            return "", ""
+        return unhealthy(found.health)
+
+
+def unhealthy(health: Health | None) -> tuple[str, str]:
+    """What is wrong with an app, and its own words; empty when nothing is."""
+    if health is None:
+        return "the app's health could not be asked", ""
+    if health.status is not None and 200 <= health.status < 400:
+        return "", ""
+    answer = f"answers {health.status}" if health.status else "does not answer"
+    return f"{health.url} {answer}: {health.body}", health.body
+
+
+@dataclass(frozen=True, slots=True)
+class EcsServices:
+    """Services of ECS: a new deployment of the same tasks, which ECS rolls out in its own batches.
+
+    Attributes:
+        ecs, changing: clients; nothing is repeated by the second.
+    """
+
+    ecs: AwsClient
+    changing: AwsClient
+    sleep: Callable[[float], None] = time.sleep
+
+    def restart(self, batch: Batch) -> Restarted:
+        """Force a deployment, and wait until it is the only one and complete."""
+        try:
+            self.changing.update_service(
+                cluster=batch.where, service=batch.name, forceNewDeployment=True
+            )
+            limit = time.monotonic() + DEPLOYED_WITHIN_S
+            while True:
+                reply = self.ecs.describe_services(cluster=batch.where, services=[batch.name])
+                why, is_over = _rollout(reply)
+                if is_over or time.monotonic() > limit:
+                    return Restarted(not why, why)
+                self.sleep(SLOW_POLL_S)
+        except AwsError as error:
+            why = MISSING.get(error.code, f"{error.permission}: {error.code}")
+            if error.is_open:
+                return Restarted.lost(why)
+            return Restarted(False, why, is_about_login=False)
+
+
+MISSING = {
+    "ClusterNotFoundException": "the cluster is not there",
+    "ServiceNotFoundException": "the service is not there",
+    "ServiceNotActiveException": "the service was deleted",
+}
+"""Codes of UpdateService and DescribeServices that the reader is spared."""
+
+
+def _rollout(reply: Mapping[str, object]) -> tuple[str, bool]:
+    """Why a service is not yet deployed (empty when it is), and whether that is final."""
+    services = reply.get("services")
+    if not isinstance(services, list) or not services:
+        return MISSING["ServiceNotFoundException"], True
+    found = services[0]
+    deployments: list[Mapping[str, Any]] = found["deployments"]
+    primary = next((d for d in deployments if d.get("status") == "PRIMARY"), {})
+    if primary.get("rolloutState") == "FAILED":
+        return f"the deployment failed: {primary.get('rolloutStateReason', '')}", True
+    counts = f"{found.get('runningCount')} of {found.get('desiredCount')} tasks run"
+    is_done = (
+        len(deployments) == 1
+        and primary.get("rolloutState", "COMPLETED") == "COMPLETED"
+        and found.get("runningCount") == found.get("desiredCount")
+    )
+    return ("", True) if is_done else (f"the deployment is not complete: {counts}", False)
+
+
+def command_of(found: Container) -> str:
+    """What makes a container read its settings anew, by what its instance says of it."""
+    if is_fixed(found) and found.project_directory:
+        return join(recreate(found))
+    return join(("docker", "restart", found.name))

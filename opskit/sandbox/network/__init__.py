@@ -1,0 +1,1 @@
+"""The sandbox's network: namespaces, packet filters and a DNS server."""

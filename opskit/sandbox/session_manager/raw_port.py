@@ -1,0 +1,104 @@
+"""The agent's end of a port session without streams: one connection, raw bytes, and little said."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import socket
+import struct
+import threading
+
+from opskit.sandbox.session_manager.smux_port import FLAG, TERMINATE, Dial, Say
+
+DISCONNECT = struct.pack(">I", 1)
+
+
+class Single:
+    """The one connection of a session, as old agents carry it.
+
+    It connects at the start; after a disconnect by either side the next payload makes it connect
+    again. That the server has closed the connection the client is not told.
+
+    Args:
+        host, port: where it leads.
+    """
+
+    def __init__(self, dial: Dial, host: str, port: int, say: Say) -> None:
+        self._dial = dial
+        self._host, self._port = host, port
+        self._say = say
+        self._connection: _Connection | None = None
+        self.is_over = False
+        self.failure = ""
+        self._connect(is_first=True)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether input is taken: not while it connects."""
+        return self._connection is None or self._connection.is_decided.is_set()
+
+    def take(self, kind: int, payload: bytes) -> None:
+        """Take what the client sent."""
+        if kind == FLAG and payload == TERMINATE:
+            self.end()
+        elif kind == FLAG and payload == DISCONNECT:
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
+        elif kind == 1:
+            if self._connection is None or self._connection.is_closed.is_set():
+                self._connect(is_first=False)
+            assert self._connection is not None
+            self._connection.inputs.put(payload)
+
+    def end(self) -> None:
+        """Close the connection: a session that ended leaves none behind."""
+        self.is_over = True
+        if self._connection is not None:
+            self._connection.close()
+
+    def _connect(self, *, is_first: bool) -> None:
+        self._connection = _Connection()
+        threading.Thread(target=self._serve, args=(self._connection, is_first), daemon=True).start()
+
+    def _serve(self, one: _Connection, is_first: bool) -> None:
+        try:
+            connection = self._dial(self._host, self._port)
+        except OSError as error:
+            # At the start the worker dies in its clean-up, and nobody learns why.
+            place = f"dial tcp {self._host}:{self._port}"
+            if not is_first:
+                self.failure = f"Unable to connect to specified port: {place}: {error.strerror}"
+            one.is_closed.set()
+            one.is_decided.set()
+            self.is_over = True
+            return
+        one.is_decided.set()
+        threading.Thread(target=self._answer, args=(one, connection), daemon=True).start()
+        with contextlib.suppress(OSError):
+            while data := one.inputs.get():
+                connection.sendall(data)
+            connection.shutdown(socket.SHUT_RDWR)
+
+    def _answer(self, one: _Connection, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := connection.recv(1024):
+                if self.is_over:
+                    break
+                self._say(1, data)
+        connection.close()
+        one.close()
+
+
+class _Connection:
+    """What the client has sent for one connection, and how far it is."""
+
+    def __init__(self) -> None:
+        self.inputs: queue.Queue[bytes] = queue.Queue()
+        self.is_decided = threading.Event()
+        self.is_closed = threading.Event()
+
+    def close(self) -> None:
+        """Send what was taken, then close."""
+        self.is_closed.set()
+        self.inputs.put(b"")

@@ -1,0 +1,17 @@
+"""Ways to run a command on the instance, and the one command that asks everything.
+
+Here belongs transport, and the probe's text and parser. What its answers mean does not.
+"""
+
+from __future__ import annotations
+
+ROADS: dict[str, str] = {
+    "run-command": "opskit.transport.run_command:RunCommand",
+    "session-manager": "opskit.transport.session_manager.commands:SessionManager",
+    "plugin": "opskit.transport.session_manager.plugin:Plugin",
+    "ecs-exec": "opskit.transport.ecs_exec:EcsExec",
+    "ssh-session": "opskit.transport.ssh.commands:Ssh",
+    "ssh": "opskit.transport.ssh.commands:Ssh",
+    "local": "opskit.transport.local:Local",
+}
+"""Name for `--via` -> dotted path; imported when first used."""

@@ -1,0 +1,168 @@
+"""ECS Exec: a command in a task's container, on Fargate or on an instance.
+
+The session is Session Manager's, started by another operation; it always has a terminal, and its
+command is run without a shell and without a word of how it ended.
+
+Source: Amazon ECS API Reference, ExecuteCommand; Amazon ECS Developer Guide, ECS Exec.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from opskit.errors import AwsError, Lost, Refused, TransportError
+from opskit.transport.interface import CommandResult, OnOutput, unheard
+from opskit.transport.run_command import Ssm
+from opskit.transport.session_manager.base64_framing import Frames, command_for_input, input_of
+from opskit.transport.session_manager.channel import Closed, Data
+from opskit.transport.session_manager.commands import Heard, key_maker
+from opskit.transport.session_manager.session import Gateway, Session
+from opskit.transport.session_manager.session_errors import not_opened
+
+DOCUMENT = "ECS Exec"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPlace:
+    """Where a container runs.
+
+    Attributes:
+        cluster: its name; task_id: the last part of the task's ARN.
+        runtime_id: the container's, by which Session Manager knows it.
+        service: that started the task; empty for a task that was run by itself.
+        is_enabled: whether the task was started with ECS Exec.
+        agent: the state of the task's own agent, as ECS tells it; empty when it tells none.
+    """
+
+    cluster: str
+    task_id: str
+    container: str
+    runtime_id: str
+    service: str
+    is_enabled: bool
+    agent: str
+
+    @property
+    def target(self) -> str:
+        """The container as Session Manager names it."""
+        return f"ecs:{self.cluster}_{self.task_id}_{self.runtime_id}"
+
+    @property
+    def label(self) -> str:
+        """For sentences."""
+        return f"container {self.container} of task {self.task_id} ({self.cluster})"
+
+    def require(self) -> None:
+        """Find out before a call whether a session can be had at all.
+
+        Raises:
+            Refused: the task was started without ECS Exec, or its agent does not run.
+        """
+        if not self.is_enabled:
+            raise Refused(
+                f"task {self.task_id} was started without ECS Exec",
+                self._start_anew,
+                missing=f"a task of {self.service or self.cluster} run with --enable-execute-command",
+            )
+        if self.agent not in ("", "RUNNING"):
+            raise self.agent_down()
+
+    def agent_down(self) -> Refused:
+        """The task's agent is not connected."""
+        said = f" (ECS says {self.agent})" if self.agent not in ("", "RUNNING") else ""
+        return Refused(
+            f"the ECS Exec agent in task {self.task_id} is not connected{said}: it needs the four "
+            "ssmmessages rights in the task's role and a way to ssmmessages; a stopped one stays so",
+            self._start_anew,
+            missing=f"a connected ECS Exec agent in task {self.task_id}",
+        )
+
+    @property
+    def _start_anew(self) -> str:
+        if not self.service:
+            return f"aws ecs run-task --cluster {self.cluster} --enable-execute-command ...   runs it anew"
+        return (
+            f"aws ecs update-service --cluster {self.cluster} --service {self.service} "
+            "--enable-execute-command --force-new-deployment"
+        )
+
+
+class EcsExec:
+    """The road through ExecuteCommand."""
+
+    name = "ecs-exec"
+
+    def __init__(self, ecs: Ssm, ssm: Ssm, gateway: Gateway, kms: Ssm, place: TaskPlace) -> None:
+        self._ecs, self._ssm, self._gateway, self._kms = ecs, ssm, gateway, kms
+        self._place = place
+
+    def run(self, script: str, *, timeout_s: float, on_output: OnOutput = unheard) -> CommandResult:
+        """Run a script in the container, as the user that the container has."""
+        self._place.require()
+        deadline = time.monotonic() + timeout_s
+        heard = Heard(on_output)
+        frames = Frames(heard)
+        with Session(
+            self._ssm,
+            self._gateway,
+            self._place.target,
+            DOCUMENT,
+            {},
+            key_maker(self._kms),
+            lambda: self._start(timeout_s),
+        ) as session:
+            # Kept by the channel until the container has said its first word.
+            session.send(input_of(script))
+            for event in session.events(deadline):
+                if isinstance(event, Data):
+                    frames.take(event.data)
+                if isinstance(event, Closed) or frames.has_ended or frames.cannot:
+                    reason = event.reason if isinstance(event, Closed) else ""
+                    channel, label = session.channel, self._place.label
+                    unopened = not_opened(label, channel.key_id, channel.key_error, reason)
+                    if unopened is not None:
+                        raise unopened
+                    return self._result(heard, frames, reason)
+        raise Lost(f"the command in {self._place.label} did not end within {timeout_s:.0f} s")
+
+    def _result(self, heard: Heard, frames: Frames, reason: str) -> CommandResult:
+        for word, is_missing in (("base64", frames.cannot), ("shell", frames.has_no_shell)):
+            if is_missing:
+                raise Refused(
+                    f"{self._place.label} has no {word}, which commands need",
+                    "opskit tunnel   needs neither; or name a container that has them",
+                    missing=f"sh and base64 in {self._place.container}",
+                )
+        return heard.result(f"{reason} {frames.spare}", self._place.label)
+
+    def _start(self, limit_s: float) -> Mapping[str, Any]:
+        place = self._place
+        try:
+            reply = self._ecs.execute_command(
+                cluster=place.cluster,
+                task=place.task_id,
+                container=place.container,
+                interactive=True,
+                command=command_for_input(limit_s),
+            )["session"]
+        except AwsError as error:
+            raise refusal(error, place) from None
+        # The names are the same as Session Manager's but for their first letters.
+        return {f"{name[0].upper()}{name[1:]}": value for name, value in reply.items()}
+
+
+def refusal(error: AwsError, place: TaskPlace) -> TransportError:
+    """Why ECS did not start a session."""
+    if error.is_denied:
+        return Refused(
+            f"you may not run commands in {place.label} (ecs:ExecuteCommand)",
+            missing=f"ecs:ExecuteCommand on cluster {place.cluster} and task {place.task_id}",
+        )
+    # The text is "The execute command failed because execute command was not enabled when the task
+    # was run or the execute command agent isn't running."
+    if error.code == "TargetNotConnectedException" or "agent isn" in error.message:
+        return place.agent_down()
+    return Refused(f"ecs:ExecuteCommand failed: {error.code} {error.message[:200]}".strip())

@@ -1,0 +1,36 @@
+"""opskit runs on the instance itself."""
+
+from __future__ import annotations
+
+import subprocess
+
+from opskit.errors import Lost, Refused
+from opskit.transport.interface import CommandResult, OnOutput, unheard
+
+
+class Local:
+    """A shell of this machine."""
+
+    name = "local"
+
+    def run(self, script: str, *, timeout_s: float, on_output: OnOutput = unheard) -> CommandResult:
+        """Run a script with `sh` here, with the rights of whoever runs opskit."""
+        try:
+            done = subprocess.run(
+                ["sh"],
+                input=script.encode(),
+                capture_output=True,
+                timeout=timeout_s,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise Lost(f"the command did not end within {timeout_s:.0f} s") from None
+        except OSError as error:
+            raise Refused(f"no shell here: {error.strerror}") from None
+        on_output(False, done.stdout)
+        on_output(True, done.stderr)
+        return CommandResult(
+            done.returncode,
+            done.stdout.decode("utf-8", "replace"),
+            done.stderr.decode("utf-8", "replace"),
+        )

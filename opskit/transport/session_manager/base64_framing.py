@@ -1,0 +1,120 @@
+"""Two streams and an exit status in one: for sessions that have a terminal, and for the plugin.
+
+A terminal merges standard output and error, turns line ends and repeats input; the official plugin
+writes lines of its own between. So the script's output travels as base64 between marked lines:
+standard output while it comes, standard error and the script's word of its end after it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from opskit.transport.session_manager.channel import Stream
+from opskit.transport.session_manager.commands import Heard, as_root
+
+READY, OUT, ERR, END, CANNOT = (
+    f"opskit-{word}" for word in ("ready", "out", "err", "end", "cannot-base64")
+)
+MOST_LINE = 1000
+"""Characters of a line of input: a terminal takes 4096 and drops what is longer."""
+LAST_LINE = "."
+TYPED = ":"
+"""Before every line of input: a terminal that repeats it may do so late, in the middle of the output."""
+MOST_SPARE = 500
+"""Characters of what is not ours that are kept: the reason, when there is no end."""
+SHELL_MISSING = ("executable file not found", "no such file or directory")
+
+CARRY = (
+    "command -v base64 >/dev/null || {{ echo {cannot}; exit 1; }}; {script}; r() {{ {run}; }}; "
+    'exec 3>&1; printf "\\n{out}\\n"; e=$({{ r 3>&- | base64 >&3; }} 2>&1 | base64); '
+    'printf "\\n{err}\\n%s\\n{end}\\n" "$e"'
+)
+TAKE = (
+    'stty -echo 2>/dev/null; printf "\\n{ready}\\n"; p=; '
+    'while IFS= read -r l && [ "$l" != {last} ]; do p=$p${{l#{typed}}}; done; s=$(echo "$p"|base64 -d)'
+)
+
+
+def command(script: str, limit_s: float) -> str:
+    """One command line that holds the script."""
+    packed = base64.b64encode(script.encode()).decode()
+    return _line(f"s=$(echo {packed}|base64 -d)", limit_s)
+
+
+def command_for_input(limit_s: float) -> str:
+    """One short command line that reads its script from the terminal (`input_of`).
+
+    How long a command ECS takes is not documented; a script of opskit has some 40,000 characters.
+    """
+    return _line(TAKE.format(ready=READY, last=LAST_LINE, typed=TYPED), limit_s)
+
+
+def input_of(script: str) -> bytes:
+    """A script as lines of input."""
+    packed = base64.b64encode(script.encode()).decode()
+    size = MOST_LINE - len(TYPED)
+    lines = [TYPED + packed[at : at + size] for at in range(0, len(packed), size)]
+    return "".join(f"{line}\n" for line in (*lines, LAST_LINE)).encode()
+
+
+def _line(script: str, limit_s: float) -> str:
+    words = {"cannot": CANNOT, "out": OUT, "err": ERR, "end": END}
+    return "sh -c '" + CARRY.format(script=script, run=as_root(limit_s), **words) + "'"
+
+
+class Frames:
+    """Takes one merged stream apart; what belongs to neither stream is kept as `spare`."""
+
+    def __init__(self, heard: Heard) -> None:
+        self._heard = heard
+        heard.is_separate = True
+        self._rest = b""
+        self._stream: Stream | None = None
+        self._base64 = b""
+        self.spare = ""
+        self.is_ready = self.has_begun = self.has_ended = self.cannot = False
+
+    def take(self, data: bytes) -> None:
+        """Take a piece of the stream."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._take_line(line.strip(b"\r").decode("utf-8", "replace"))
+
+    @property
+    def has_no_shell(self) -> bool:
+        """Whether what was said instead is that there is no `sh`."""
+        said = f"{self.spare}{self._rest.decode('utf-8', 'replace')}".lower()
+        return not self.has_begun and any(words in said for words in SHELL_MISSING)
+
+    def _take_line(self, line: str) -> None:
+        if line == READY:
+            self.is_ready = True
+        elif line == CANNOT:
+            self.cannot = True
+        elif line in (OUT, ERR, END):
+            self._give(is_last=True)
+            self._stream = {OUT: Stream.OUT, ERR: Stream.ERR}.get(line)
+            self.has_begun, self.has_ended = True, line == END
+        elif self._stream is not None and _is_base64(line):
+            self._base64 += line.encode()
+            self._give(is_last=False)
+        else:
+            self.spare = f"{self.spare}{line} "[-MOST_SPARE:]
+
+    def _give(self, *, is_last: bool) -> None:
+        """Hand on what can be decoded: four characters make three bytes."""
+        if self._stream is None:
+            return
+        whole = len(self._base64) // 4 * 4
+        try:
+            data = base64.b64decode(self._base64[:whole], validate=True)
+        except binascii.Error:
+            data = b""
+        self._base64 = b"" if is_last else self._base64[whole:]
+        if data:
+            self._heard.take(self._stream, data)
+
+
+def _is_base64(line: str) -> bool:
+    return bool(line) and all(c.isascii() and (c.isalnum() or c in "+/=") for c in line)

@@ -1,0 +1,407 @@
+"""The data channel as a protocol without I/O: frames in, events and frames out.
+
+It knows no socket, thread or clock; the time is handed in. A channel outlives its connections: its
+counters, its unacknowledged messages and its key go on over a new one.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from opskit.transport.session_manager import message as wire
+from opskit.transport.session_manager.encryption import Cipher, MakeKey, Unreadable, agree
+from opskit.transport.session_manager.message import Malformed, Message, PayloadType
+from opskit.transport.session_manager.retransmission import Outbox
+
+CLIENT_VERSION = "1.2.764.0"
+"""What agents and gateway are told: the first official version that signs its upgrade, above which
+agents neither send keepalives nor ask for an update."""
+SMUX_AFTER = (3, 0, 196, 0)
+"""Agents up to this version carry one stream without frames, and never tell that it was closed."""
+WITHOUT_SMUX = "1.1.61.0"
+"""What other agents are told: whatever their version means to them, they then do the same as we."""
+MOST_EARLY = 10_000
+"""Messages kept that came before their turn; what comes beyond it is not acknowledged."""
+GIVE_UP_AFTER_S = 60.0
+"""Without any acknowledgement for so long; the official client waits five minutes."""
+SUCCESS, FAILED, UNSUPPORTED = 1, 2, 3
+ACKNOWLEDGE_FLAGS = 3
+TERMINATE = 2
+"""The flag by which a client ends a port session."""
+ENCRYPTED = (PayloadType.OUTPUT, PayloadType.STDERR, PayloadType.EXIT_CODE)
+
+
+class Stream(Enum):
+    """Where bytes of the session belong."""
+
+    OUT = auto()
+    ERR = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The session takes input from now on.
+
+    Attributes:
+        session_type: as the agent named it; empty for shells, which are opened without a word.
+        agent_version: empty for those too.
+    """
+
+    session_type: str
+    properties: Mapping[str, Any]
+    agent_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Bytes of the session, in order."""
+
+    stream: Stream
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ExitCode:
+    """How the command ended; -1 for a signal."""
+
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A number of the agent: 3 means that a port could not be reached."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A text for the user, from the session's settings."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The end of the session; `reason` is empty when it is an ordinary one."""
+
+    reason: str
+
+    @property
+    def words(self) -> str:
+        """The reason in one line."""
+        return in_one_line(self.reason)
+
+
+Event = Ready | Data | ExitCode | Flag | Notice | Closed
+
+
+class Channel:
+    """Our side of one session.
+
+    Args:
+        target: as StartSession was told; encryption is bound to it.
+        make_key: fetches the key of an encrypted session; None where that cannot be done.
+        clock_ms: the Unix time in milliseconds, which every message carries.
+
+    Attributes:
+        key_id: the KMS key of an encrypted session, as the agent named it; else empty.
+        key_error: why the session's key could not be fetched; the agent then ends the session.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        target: str,
+        make_key: MakeKey | None = None,
+        clock_ms: Callable[[], int] = lambda: int(time.time() * 1000),
+    ) -> None:
+        self._clock_ms = clock_ms
+        self._session_id = session_id
+        self._target = target
+        self._make_key = make_key
+        self._client_id = str(uuid.uuid4())
+        self._expected = 0
+        self._next = 0
+        self._early: dict[int, Message] = {}
+        self._outbox = Outbox(GIVE_UP_AFTER_S)
+        self._frames: deque[bytes] = deque()
+        self._waiting: deque[tuple[int, bytes]] = deque()
+        self._cipher: Cipher | None = None
+        self._handshake: Ready | None = None
+        self.key_id = ""
+        self.key_error: Exception | None = None
+        self.is_ready = False
+        self.is_closed = False
+
+    def opening(self, token: str) -> str:
+        """The first message of every connection, which is text."""
+        return json.dumps(
+            {
+                "MessageSchemaVersion": "1.0",
+                "RequestId": str(uuid.uuid4()),
+                "TokenValue": token,
+                "ClientId": self._client_id,
+                "ClientVersion": CLIENT_VERSION,
+            }
+        )
+
+    def receive(self, frame: bytes, now: float) -> list[Event]:
+        """Take one frame. A damaged one is dropped unacknowledged, so that it comes again."""
+        try:
+            got = wire.decode(frame)
+        except Malformed:
+            return []
+        if got.message_type == wire.OUTPUT:
+            return self._stream(got, now)
+        if got.message_type == wire.ACKNOWLEDGE:
+            self._acknowledged(got.payload, now)
+        elif got.message_type == wire.PAUSE:
+            self._outbox.is_paused = True
+        elif got.message_type == wire.START:
+            self._outbox.resume(now)
+        elif got.message_type == wire.CLOSED:
+            self.is_closed = True
+            return [Closed(_text(got.payload, "Output"))]
+        # Others belong to the agent's control channel, or to times to come.
+        return []
+
+    def send(self, data: bytes, now: float) -> None:
+        """Send input; what comes too early is kept until the agent would not throw it away."""
+        for start in range(0, len(data), wire.MOST_PAYLOAD):
+            self._waiting.append((PayloadType.OUTPUT, data[start : start + wire.MOST_PAYLOAD]))
+        self._pump(now)
+
+    def send_flag(self, number: int, now: float) -> None:
+        """Send a flag, after the input before it."""
+        self._waiting.append((PayloadType.FLAG, number.to_bytes(4, "big")))
+        self._pump(now)
+
+    def tick(self, now: float) -> list[Event]:
+        """Let time pass: repeat what was not acknowledged, and notice that nobody is there."""
+        if self._outbox.is_lost(now):
+            self.is_closed = True
+            return [Closed(f"nothing was acknowledged for {GIVE_UP_AFTER_S:.0f} s")]
+        again = self._outbox.due(now)
+        if again is not None:
+            self._frames.append(again)
+        self._pump(now)
+        return []
+
+    def excuse(self, now: float) -> None:
+        """Nothing is taken from the connection for the moment: what is silent does not count."""
+        self._outbox.excuse(now)
+
+    def reconnected(self, now: float) -> None:
+        """Go on over a new connection: what the lost one may have swallowed is sent again."""
+        self._frames.clear()
+        self._frames.extend(self._outbox.again(now))
+
+    def frames(self) -> list[bytes]:
+        """What has to be written to the connection now, in this order."""
+        found = list(self._frames)
+        self._frames.clear()
+        return found
+
+    @property
+    def has_frames(self) -> bool:
+        """Whether something has to be written now."""
+        return bool(self._frames)
+
+    @property
+    def has_gap(self) -> bool:
+        """Whether something of the agent is missing, of which later messages have come."""
+        return bool(self._early)
+
+    def next_at(self) -> float | None:
+        """When `tick` has something to do at the earliest."""
+        return self._outbox.next_at()
+
+    @property
+    def unsent(self) -> int:
+        """How many messages wait to be sent or to be acknowledged: what a sender has to slow down for."""
+        return len(self._waiting) + len(self._outbox)
+
+    def _stream(self, got: Message, now: float) -> list[Event]:
+        self._outbox.resume(now)
+        if got.sequence > self._expected and len(self._early) >= MOST_EARLY:
+            return []
+        # Duplicates too: the acknowledgement before may have been lost, and the agent waits for it.
+        self._acknowledge(got)
+        if got.sequence >= self._expected:
+            self._early.setdefault(got.sequence, got)
+        events: list[Event] = []
+        while self._expected in self._early:
+            events += self._take(self._early.pop(self._expected), now)
+            self._expected += 1
+        return events
+
+    def _take(self, got: Message, now: float) -> list[Event]:
+        """One message in its turn."""
+        kind, payload = got.payload_type, got.payload
+        if kind == PayloadType.HANDSHAKE_REQUEST:
+            try:
+                self._answer_handshake(payload, now)
+            except (ValueError, KeyError, TypeError, AttributeError):
+                self.is_closed = True
+                return [Closed("the agent's handshake is not one of this protocol")]
+            return []
+        if kind == PayloadType.ENCRYPTION_CHALLENGE:
+            return self._answer_challenge(payload, now)
+        if kind == PayloadType.HANDSHAKE_COMPLETE:
+            return self._complete(payload, now)
+        events: list[Event] = []
+        if not self.is_ready:
+            # A shell begins without a handshake.
+            events.append(self._become_ready(now))
+        if kind in ENCRYPTED and self._cipher is not None:
+            try:
+                payload = self._cipher.decrypt(payload)
+            except Unreadable as error:
+                self.is_closed = True
+                return [Closed(str(error))]
+        if kind == PayloadType.OUTPUT:
+            events.append(Data(Stream.OUT, payload))
+        elif kind == PayloadType.STDERR:
+            events.append(Data(Stream.ERR, payload))
+        elif kind == PayloadType.EXIT_CODE:
+            events += _exit_code(payload)
+        elif kind == PayloadType.FLAG and len(payload) == 4:
+            events.append(Flag(int.from_bytes(payload, "big")))
+        return events
+
+    def _answer_handshake(self, payload: bytes, now: float) -> None:
+        request = json.loads(payload)
+        session_type, done = "", []
+        properties: Mapping[str, Any] = {}
+        for action in request.get("RequestedClientActions") or []:
+            status, result, error = UNSUPPORTED, None, ""
+            if action["ActionType"] == "SessionType":
+                status = SUCCESS
+                session_type = action["ActionParameters"].get("SessionType", "")
+                properties = action["ActionParameters"].get("Properties") or {}
+            elif action["ActionType"] == "KMSEncryption":
+                status, result, error = self._agree(action["ActionParameters"])
+            done.append(
+                {
+                    "ActionType": action["ActionType"],
+                    "ActionStatus": status,
+                    "ActionResult": result,
+                    "Error": error,
+                }
+            )
+        self._handshake = Ready(session_type, properties, request.get("AgentVersion", ""))
+        carries_one = session_type == "Port" and not is_above(
+            self._handshake.agent_version, SMUX_AFTER
+        )
+        version = WITHOUT_SMUX if carries_one else CLIENT_VERSION
+        answer = {"ClientVersion": version, "ProcessedClientActions": done, "Errors": None}
+        self._put(PayloadType.HANDSHAKE_RESPONSE, json.dumps(answer).encode(), now)
+
+    def _agree(self, parameters: Mapping[str, str]) -> tuple[int, dict[str, Any] | None, str]:
+        self.key_id = parameters.get("KMSKeyId", "")
+        if self._make_key is None:
+            return FAILED, None, "no right to fetch the session's key"
+        try:
+            self._cipher, result = agree(parameters, self._session_id, self._target, self._make_key)
+        except Exception as error:
+            self.key_error = error
+            # The agent shows the text to whoever reads the session's history.
+            return FAILED, None, f"kms:GenerateDataKey failed: {type(error).__name__}"
+        return SUCCESS, result, ""
+
+    def _answer_challenge(self, payload: bytes, now: float) -> list[Event]:
+        try:
+            answer = self._cipher.answer(payload) if self._cipher else b"{}"
+        except (Unreadable, ValueError, KeyError):
+            self.is_closed = True
+            return [Closed("the agent does not have this session's key")]
+        self._put(PayloadType.ENCRYPTION_ANSWER, answer, now)
+        return []
+
+    def _complete(self, payload: bytes, now: float) -> list[Event]:
+        notice = _text(payload, "CustomerMessage")
+        events: list[Event] = [self._become_ready(now)]
+        return [*events, Notice(notice)] if notice else events
+
+    def _become_ready(self, now: float) -> Ready:
+        self.is_ready = True
+        self._pump(now)
+        return self._handshake or Ready("", {}, "")
+
+    def _pump(self, now: float) -> None:
+        """Send what waits, as far as the agent keeps up."""
+        while self.is_ready and self._waiting and not self._outbox.is_full:
+            kind, payload = self._waiting.popleft()
+            if kind == PayloadType.OUTPUT and self._cipher is not None:
+                payload = self._cipher.encrypt(payload)
+            self._put(kind, payload, now)
+
+    def _put(self, kind: int, payload: bytes, now: float) -> None:
+        frame = wire.encode(self._made(wire.INPUT, self._next, kind, payload))
+        self._outbox.add(self._next, frame, now)
+        self._next += 1
+        self._frames.append(frame)
+
+    def _acknowledge(self, got: Message) -> None:
+        content = {
+            "AcknowledgedMessageType": got.message_type,
+            "AcknowledgedMessageId": str(got.message_id),
+            "AcknowledgedMessageSequenceNumber": got.sequence,
+            "IsSequentialMessage": True,
+        }
+        payload = json.dumps(content).encode()
+        made = self._made(wire.ACKNOWLEDGE, 0, PayloadType.NONE, payload, ACKNOWLEDGE_FLAGS)
+        self._frames.append(wire.encode(made))
+
+    def _made(
+        self, message_type: str, sequence: int, kind: int, payload: bytes, flags: int = 0
+    ) -> Message:
+        created = self._clock_ms()
+        return Message(message_type, sequence, kind, payload, uuid.uuid4(), created, flags)
+
+    def _acknowledged(self, payload: bytes, now: float) -> None:
+        self._outbox.resume(now)
+        try:
+            content = json.loads(payload)
+            sequence = int(content["AcknowledgedMessageSequenceNumber"])
+        except (ValueError, KeyError, TypeError):
+            return
+        self._outbox.acknowledge(sequence, now)
+        self._pump(now)
+
+
+def in_one_line(reason: str) -> str:
+    """A reason without its own line ends, nor the rows of dashes that agents set it off by."""
+    return " ".join(reason.replace("-", " ").split())
+
+
+def is_above(version: str, limit: tuple[int, ...]) -> bool:
+    """Whether an agent is newer than a version; one that is no number is not."""
+    try:
+        parts = tuple(int(part) for part in version.split("."))
+    except ValueError:
+        return False
+    return len(parts) == len(limit) and parts > limit
+
+
+def _exit_code(payload: bytes) -> list[Event]:
+    word, _, number = payload.decode("ascii", "replace").partition(":")
+    try:
+        return [ExitCode(int(number))] if word == "EXIT_CODE" else []
+    except ValueError:
+        return []
+
+
+def _text(payload: bytes, key: str) -> str:
+    try:
+        return str(json.loads(payload).get(key) or "")
+    except (ValueError, AttributeError):
+        return ""

@@ -1,0 +1,230 @@
+"""The official session-manager-plugin, started as the AWS CLI starts it.
+
+It is for those who have to use it; opskit speaks the same protocol without it. Its exit status says
+nothing and its output has lines of its own, so what it carries is framed (`framed`).
+
+Source: aws-cli, customizations/sessionmanager.py; session-manager-plugin, README.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+from opskit.errors import Lost, Refused
+from opskit.transport.interface import CommandResult, OnOutput, unheard
+from opskit.transport.run_command import Ssm
+from opskit.transport.session_manager.base64_framing import Frames, command
+from opskit.transport.session_manager.commands import INTERACTIVE, NON_INTERACTIVE, Heard
+from opskit.transport.session_manager.session_errors import UnknownDocument
+from opskit.transport.session_manager.session_lifecycle import Started, start
+
+PROGRAM = "session-manager-plugin"
+WHERE = (
+    "https://docs.aws.amazon.com/systems-manager/latest/userguide/"
+    "session-manager-working-with-install-plugin.html   says how to install it; --via session-manager "
+    "needs none"
+)
+VARIABLE = "AWS_SSM_START_SESSION_RESPONSE"
+"""The name in place of the answer itself: an argument is shown to everybody on this machine."""
+LAST_WITH_ARGUMENT = (1, 2, 497, 0)
+"""Up to this version the plugin takes the token as an argument only."""
+VERSION_WITHIN_S = 5
+READY_WITHIN_S = 30.0
+"""Where no channel forms the plugin hangs without a word."""
+END_WITHIN_S = 3.0
+
+
+class Gateway(Protocol):
+    """What knows the caller."""
+
+    def caller(self) -> tuple[str, str, str]:
+        """Region, profile (empty where none was named) and the endpoint of Systems Manager."""
+
+
+def find() -> str:
+    """The plugin's path.
+
+    Raises:
+        Refused: it is not installed, does not run, or wants the token where everybody sees it.
+    """
+    path = shutil.which(PROGRAM)
+    if path is None:
+        raise Refused(f"{PROGRAM} is not installed on this machine", WHERE, missing=PROGRAM)
+    try:
+        done = subprocess.run(
+            [path, "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=VERSION_WITHIN_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Refused(f"{path} does not run: {type(error).__name__}", WHERE) from None
+    said = done.stdout.decode("ascii", "replace").strip()
+    if not re.fullmatch(r"\d+(\.\d+)+", said):
+        raise Refused(f"{path} does not tell its version", WHERE)
+    if tuple(int(part) for part in said.split(".")) <= LAST_WITH_ARGUMENT:
+        oldest = ".".join(map(str, LAST_WITH_ARGUMENT))
+        raise Refused(
+            f"{PROGRAM} {said} takes the session's token as an argument, which every user of this "
+            f"machine can read; it has to be newer than {oldest}",
+            WHERE,
+        )
+    return path
+
+
+class Running:
+    """The plugin with one session.
+
+    Args:
+        path: of the plugin.
+        on_text: told its output, in a thread of its own.
+
+    Raises:
+        Refused: the session could not be started, or the plugin not; the session is ended then.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        ssm: Ssm,
+        gateway: Gateway,
+        request: Mapping[str, Any],
+        on_text: Callable[[bytes], None],
+    ) -> None:
+        self._on_text = on_text
+        region, profile, endpoint = gateway.caller()
+        asked = request["Target"], request["DocumentName"], request["Parameters"]
+        self._started = Started(ssm, lambda: start(ssm, *asked))
+        reply = self._started.reply
+        self._secrets = (str(reply["TokenValue"]), str(reply["StreamUrl"]))
+        names = ("SessionId", "TokenValue", "StreamUrl")
+        answer = json.dumps({name: reply[name] for name in names})
+        argv = [
+            *(path, VARIABLE, region, "StartSession", profile),
+            *(json.dumps(dict(request)), endpoint),
+        ]
+        try:
+            self.process = subprocess.Popen(
+                argv,
+                # At its end the plugin gives up: it stays open as long as the session.
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, VARIABLE: answer},
+                # Ctrl-C is ours: the plugin would pass it on, or ignore it, and we end it anyway.
+                process_group=0,
+            )
+        except OSError as error:
+            self._started.end()
+            raise Refused(f"{path} could not be started: {error.strerror}", WHERE) from None
+        self.is_over = threading.Event()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def close(self) -> None:
+        """End the session, then the plugin; none of it outlives us."""
+        self._started.end()
+        with contextlib.suppress(OSError):
+            if self.process.stdin is not None:
+                self.process.stdin.close()
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                self.process.wait(END_WITHIN_S / 3)
+                break
+            except subprocess.TimeoutExpired:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self.process.pid, number)
+        self.process.wait()
+        self.is_over.wait(END_WITHIN_S)
+
+    def plain(self, text: str) -> str:
+        """What the plugin said, in one line and without what opens the session's channel."""
+        for secret in self._secrets:
+            text = text.replace(secret, "(the session's token)")
+        return " ".join(text.split())
+
+    def _read(self) -> None:
+        stream = self.process.stdout
+        assert stream is not None  # noqa: S101  it was asked for
+        with contextlib.suppress(OSError, ValueError), stream:
+            while data := os.read(stream.fileno(), 65536):
+                self._on_text(data)
+        self.is_over.set()
+
+
+class Plugin:
+    """The road through the official plugin."""
+
+    name = "plugin"
+
+    def __init__(self, ssm: Ssm, gateway: Gateway, instance_id: str) -> None:
+        self._ssm, self._gateway, self._instance_id = ssm, gateway, instance_id
+
+    def run(self, script: str, *, timeout_s: float, on_output: OnOutput = unheard) -> CommandResult:
+        """Run a script in a session that the plugin holds."""
+        path = find()
+        words = {"command": [command(script, timeout_s)]}
+        try:
+            asked = {**words, "separateOutputStream": ["true"]}
+            return self._run(path, NON_INTERACTIVE, asked, timeout_s, on_output)
+        except UnknownDocument:
+            return self._run(path, INTERACTIVE, words, timeout_s, on_output)
+
+    def _run(
+        self,
+        path: str,
+        document: str,
+        parameters: Mapping[str, list[str]],
+        timeout_s: float,
+        on_output: OnOutput,
+    ) -> CommandResult:
+        deadline = time.monotonic() + timeout_s
+        heard = Heard(on_output)
+        frames, news = Frames(heard), threading.Condition()
+
+        def take(data: bytes) -> None:
+            with news:
+                frames.take(data)
+                news.notify()
+
+        request = _request(self._instance_id, document, parameters)
+        with _closing(Running(path, self._ssm, self._gateway, request, take)) as running:
+            ready_by = time.monotonic() + READY_WITHIN_S
+            with news:
+                while not (frames.has_ended or frames.cannot or running.is_over.is_set()):
+                    limit = deadline if frames.has_begun else min(deadline, ready_by)
+                    if time.monotonic() >= limit:
+                        raise Lost(self._why_late(frames, timeout_s, running))
+                    news.wait(min(0.1, limit - time.monotonic()))
+            if frames.cannot:
+                raise Refused(f"{self._instance_id} has no base64, which this road needs")
+            return heard.result(running.plain(frames.spare), self._instance_id)
+
+    def _why_late(self, frames: Frames, timeout_s: float, running: Running) -> str:
+        if frames.has_begun or timeout_s < READY_WITHIN_S:
+            return f"the command on {self._instance_id} did not end within {timeout_s:.0f} s"
+        said = running.plain(frames.spare)
+        return f"{PROGRAM} brought no session within {READY_WITHIN_S:.0f} s: {said or 'it said nothing'}"
+
+
+@contextlib.contextmanager
+def _closing(running: Running) -> Iterator[Running]:
+    try:
+        yield running
+    finally:
+        running.close()
+
+
+def _request(target: str, document: str, parameters: Mapping[str, list[str]]) -> dict[str, Any]:
+    """The request as the plugin has to see it: it reads the target from it."""
+    return {"Target": target, "DocumentName": document, "Parameters": dict(parameters)}

@@ -1,0 +1,187 @@
+"""One connection at a time over one line: what agents up to 3.0.196.0 can carry.
+
+The bytes go without frames. A flag closes the agent's connection to the database, the next bytes make
+it connect again; that the database has closed a connection it never tells. What still comes of a
+closed connection must not reach the next one: until that has sent its first bytes nothing that comes
+is its own, since the agent connects for it only then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+from opskit.transport.session_manager.port_session import TICK_S, Line, Local, shut
+
+DISCONNECT = 1
+"""The flag that closes the agent's connection."""
+SETTLE_S = 1.0
+"""So long nothing may come of a closed connection before the next one sends: the agent's last bytes
+may have been under way when it acknowledged the flag."""
+WAIT_S = 30.0
+"""A second connection waits for its turn as long as common clients wait to be connected."""
+SILENT_S = 30.0
+"""After so long without an answer the user is told what it may mean; queries may take longer."""
+MOST_DATA = 16 * 1024
+MOST_EARLY = 64 * 1024
+"""Bytes of a server that speaks before anybody has connected here."""
+
+
+class Turns:
+    """Whose turn it is, and to whom the agent's bytes belong; no I/O, the time is handed in."""
+
+    def __init__(self) -> None:
+        self._is_taken = False
+        self._is_connected = True
+        """The agent connects at the start of the session, before anybody has sent anything."""
+        self._early = bytearray()
+        self._quiet_since: float | None = None
+        self._is_first = True
+
+    def may_begin(self, now: float, *, is_flushed: bool) -> bool:
+        """Whether the next connection may begin.
+
+        Args:
+            is_flushed: whether the agent has acknowledged everything, the flag included.
+        """
+        if self._is_taken:
+            return False
+        if self._is_first:
+            return True
+        if not is_flushed:
+            self._quiet_since = None
+            return False
+        if self._quiet_since is None:
+            self._quiet_since = now
+        return now - self._quiet_since >= SETTLE_S
+
+    def begin(self) -> bytes:
+        """A connection begins; what has come for it already."""
+        self._is_taken = True
+        early, self._early = bytes(self._early), bytearray()
+        return early
+
+    def spoke(self) -> None:
+        """The connection sends bytes now: from here on the agent has connected for it."""
+        self._is_connected = True
+
+    def receive(self, data: bytes) -> bytes:
+        """Of bytes that come, those that belong to the present connection."""
+        if self._is_taken and self._is_connected:
+            return data
+        if self._is_first and not self._is_taken and len(self._early) < MOST_EARLY:
+            self._early += data
+        self._quiet_since = None
+        return b""
+
+    def end(self) -> None:
+        """The connection has ended here; the flag is on its way."""
+        self._is_taken = self._is_first = self._is_connected = False
+        self._quiet_since = None
+
+
+class Single:
+    """The connections of a session whose agent carries one.
+
+    Args:
+        on_problem: told in a sentence what happened to a connection.
+    """
+
+    def __init__(self, line: Line, on_problem: Callable[[str], None]) -> None:
+        self._line = line
+        self._on_problem = on_problem
+        self._turns = Turns()
+        self._turn = threading.Lock()
+        self._waiting: set[socket.socket] = set()
+        self._local: Local | None = None
+        self._asked_at: float | None = None
+
+    def take(self, connection: socket.socket) -> None:
+        """Carry a local connection as soon as it is its turn."""
+        threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def receive(self, data: bytes) -> None:
+        """Give bytes to the present connection, if they are its own."""
+        with self._line.lock:
+            own, local = self._turns.receive(data), self._local
+            self._asked_at = None
+        if own and local is not None:
+            self._line.hold(len(own))
+            local.put(own)
+
+    def tick(self, now: float) -> None:
+        """Say it when an answer does not come: the agent would not tell that nobody is there."""
+        if self._asked_at is not None and now - self._asked_at > SILENT_S:
+            self._asked_at = None
+            self._on_problem(
+                f"the database has not answered for {SILENT_S:.0f} s; if it closed the connection, "
+                "this old agent does not tell: end the client and connect again"
+            )
+
+    def end(self) -> None:
+        """Close all local connections."""
+        with self._line.lock:
+            for connection in self._waiting:
+                shut(connection)
+            if self._local is not None:
+                self._local.close()
+
+    def _serve(self, connection: socket.socket) -> None:
+        self._waiting.add(connection)
+        has_turn = self._wait_for_turn(time.monotonic() + WAIT_S)
+        with self._line.lock:
+            self._waiting.discard(connection)
+        if not has_turn:
+            if not self._line.is_over.is_set():
+                self._on_problem(
+                    "a second connection was closed: the agent on the instance carries one at a time, "
+                    f"and that one did not end within {WAIT_S:.0f} s"
+                )
+            shut(connection)
+            return
+        try:
+            self._carry(connection)
+        finally:
+            self._turn.release()
+
+    def _wait_for_turn(self, limit: float) -> bool:
+        """Wait until no other connection is carried and nothing of the last one can come any more."""
+        while not self._turn.acquire(timeout=TICK_S):
+            if self._line.is_over.is_set() or time.monotonic() > limit:
+                return False
+        while not self._line.is_over.is_set() and time.monotonic() < limit:
+            with self._line.lock:
+                now = time.monotonic()
+                if self._turns.may_begin(now, is_flushed=self._line.is_flushed):
+                    return True
+                self._line.lock.wait(TICK_S)
+        self._turn.release()
+        return False
+
+    def _carry(self, connection: socket.socket) -> None:
+        """Carry one connection to its end."""
+        with self._line.lock:
+            self._local = local = Local(connection, self._line.released)
+            early = self._turns.begin()
+        if early:
+            self._line.hold(len(early))
+            local.put(early)
+        while not self._line.is_over.is_set():
+            data = b""
+            with contextlib.suppress(OSError):
+                data = connection.recv(MOST_DATA)
+            if not data:
+                break
+            with self._line.lock:
+                self._line.wait_for_room()
+                self._turns.spoke()
+                self._asked_at = self._asked_at or time.monotonic()
+                self._line.send(data)
+        with self._line.lock:
+            self._line.send_flag(DISCONNECT)
+            self._turns.end()
+            self._local = self._asked_at = None
+        local.finish()

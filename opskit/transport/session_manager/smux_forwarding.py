@@ -1,0 +1,90 @@
+"""Many connections over one line: a stream each.
+
+Agents up to 3.1.1511.0 may end the whole session when nothing came for 30 s; a sign of life prevents it.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+from opskit.transport.session_manager.port_session import Line, Local
+from opskit.transport.session_manager.smux import ALIVE, MOST_DATA, Finished, Mux
+
+ALIVE_EVERY_S = 10.0
+
+
+class Streams:
+    """The connections of a session whose agent speaks smux.
+
+    Args:
+        wants_life: whether the agent wants to hear something also while nobody sends.
+    """
+
+    def __init__(self, line: Line, *, wants_life: bool = False) -> None:
+        self._line = line
+        self._wants_life = wants_life
+        self._alive_at = 0.0
+        self._mux = Mux()
+        self._locals: dict[int, Local] = {}
+
+    def take(self, connection: socket.socket) -> None:
+        """Open a stream for a local connection."""
+        with self._line.lock:
+            stream, opening = self._mux.open()
+            self._locals[stream] = Local(connection, self._line.released)
+            self._line.send(opening)
+        threading.Thread(target=self._send, args=(stream, connection), daemon=True).start()
+
+    def receive(self, data: bytes) -> None:
+        """Give bytes to the connections that they are for.
+
+        Raises:
+            Broken: they are not frames of smux.
+        """
+        with self._line.lock:
+            received = self._mux.receive(data)
+        for one in received:
+            local = self._locals.get(one.stream)
+            if local is None:
+                continue
+            if isinstance(one, Finished):
+                self._close(one.stream)
+            else:
+                self._line.hold(len(one.data))
+                local.put(one.data)
+
+    def tick(self, now: float) -> None:
+        """Give a sign of life where the agent wants one and few messages are under way."""
+        if self._wants_life and now - self._alive_at >= ALIVE_EVERY_S and self._line.has_room:
+            self._alive_at = now
+            self._line.send(ALIVE)
+
+    def end(self) -> None:
+        """Close all local connections."""
+        with self._line.lock:
+            for local in self._locals.values():
+                local.close()
+
+    def _send(self, stream: int, connection: socket.socket) -> None:
+        """Carry what a local client sends, at the pace of the acknowledgements."""
+        while not self._line.is_over.is_set():
+            try:
+                data = connection.recv(16 * MOST_DATA)
+            except OSError:
+                data = b""
+            if not data:
+                break
+            with self._line.lock:
+                self._line.wait_for_room()
+                self._line.send(self._mux.write(stream, data))
+        self._close(stream)
+
+    def _close(self, stream: int) -> None:
+        with self._line.lock:
+            ending = self._mux.close(stream)
+            if ending:
+                self._line.send(ending)
+            local = self._locals.pop(stream, None)
+        if local is not None:
+            local.finish()

@@ -1,0 +1,170 @@
+"""A local port that leads through the instance: one session, many connections.
+
+Three threads carry a session: one reads frames, one writes them and lets time pass, one accepts
+connections; every connection has two more, one for each direction. What is on its way is bounded: a
+reader that is slow stops the session from taking more, and a sender waits for acknowledgements.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+from opskit.errors import Lost, OpskitError
+from opskit.transport.run_command import Ssm
+from opskit.transport.session_manager.channel import (
+    SMUX_AFTER,
+    TERMINATE,
+    Closed,
+    Data,
+    Event,
+    Flag,
+    Notice,
+    Ready,
+    Stream,
+    is_above,
+)
+from opskit.transport.session_manager.port_session import Carriage, Line, shut
+from opskit.transport.session_manager.serial_forwarding import Single
+from opskit.transport.session_manager.session import Gateway, Session
+from opskit.transport.session_manager.smux import Broken
+from opskit.transport.session_manager.smux_forwarding import Streams
+
+DOCUMENT = "AWS-StartPortForwardingSessionToRemoteHost"
+UNREACHABLE = 3
+"""The agent's flag for a target that refused or did not answer; it does not say for which stream."""
+READY_WITHIN_S = 20.0
+SILENCE_AFTER = (3, 1, 1511, 0)
+"""Above this version neither side of smux has to hear from the other."""
+
+
+def start_session(ssm: Ssm, gateway: Gateway, instance_id: str, host: str, port: int) -> Session:
+    """Start a session that carries connections from the instance to a host and port.
+
+    Raises:
+        Refused: it may not be started, or the agent is not there.
+    """
+    parameters = {"host": [host], "portNumber": [str(port)], "localPortNumber": ["0"]}
+    return Session(ssm, gateway, instance_id, DOCUMENT, parameters)
+
+
+class Tunnel:
+    """The carried session and its local port.
+
+    Args:
+        session: a port session that was just started.
+        on_problem: told in a sentence what happened to a connection.
+    """
+
+    def __init__(self, session: Session, on_problem: Callable[[str], None]) -> None:
+        self._session = session
+        self._on_problem = on_problem
+        self._line = Line(session)
+        self._carriage: Carriage | None = None
+        self.failure = ""
+        self.is_over = self._line.is_over
+        self._ready = threading.Event()
+        self._listener: socket.socket | None = None
+
+    def start(self, local_port: int) -> int:
+        """Carry the session from now on, and listen (`interface.Tunnel`)."""
+        listener = socket.create_server(("127.0.0.1", local_port))
+        for work in (self._read, self._write):
+            threading.Thread(target=work, daemon=True).start()
+        if not self._ready.wait(READY_WITHIN_S) or self.is_over.is_set():
+            listener.close()
+            raise Lost(self.failure or "the session did not become ready in time")
+        self._listener = listener
+        threading.Thread(target=self._accept, daemon=True).start()
+        return int(listener.getsockname()[1])
+
+    def close(self) -> None:
+        """End all connections and the session."""
+        if self._listener is not None:
+            # Closing alone would leave it listening for as long as a thread waits in accept.
+            shut(self._listener)
+        if not self.is_over.is_set():
+            self._line.send_flag(TERMINATE)
+        self._end("")
+        self._session.close()
+
+    def _read(self) -> None:
+        """Read frames until the session is over."""
+        try:
+            for event in self._session.read(self._line.lock, self.is_over):
+                self._take(event)
+        except (OpskitError, Broken, OSError) as error:
+            self._end(getattr(error, "sentence", str(error)))
+        finally:
+            # Whatever it was: nobody may wait for a line that nobody reads.
+            self._end("")
+
+    def _write(self) -> None:
+        """Write what is due, and let time pass."""
+        try:
+            while not self.is_over.is_set():
+                for event in self._line.write_due():
+                    self._take(event)
+                if self._carriage is not None:
+                    self._carriage.tick(time.monotonic())
+        except (Lost, OSError) as error:
+            self._end(getattr(error, "sentence", str(error)))
+        finally:
+            self._end("")
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, Ready):
+            self._carriage = self._carriage_for(event.agent_version)
+            self._ready.set()
+        elif isinstance(event, Data) and event.stream is Stream.OUT:
+            assert self._carriage is not None  # noqa: S101  Ready comes before all data
+            self._carriage.receive(event.data)
+        elif isinstance(event, Flag) and event.number == UNREACHABLE:
+            self._on_problem(
+                "the instance could not connect to the database: refused, or no answer"
+            )
+        elif isinstance(event, Notice):
+            self._on_problem(event.text)
+        elif isinstance(event, Closed):
+            self._end(self._reason(event))
+
+    def _carriage_for(self, agent_version: str) -> Carriage:
+        if speaks_smux(agent_version):
+            return Streams(self._line, wants_life=not is_above(agent_version, SILENCE_AFTER))
+        self._on_problem(
+            f"the agent on the instance is old ({agent_version or 'no version'}): the tunnel carries "
+            "one connection at a time, is not told when the database closes it, and may lead to the "
+            "instance's own port, since such agents know no remote host; update the agent"
+        )
+        return Single(self._line, self._on_problem)
+
+    def _reason(self, event: Closed) -> str:
+        said = event.words
+        if not said and isinstance(self._carriage, Single):
+            return "the agent ended the session: it could not connect to the database"
+        return said
+
+    def _accept(self) -> None:
+        assert self._listener is not None  # noqa: S101  start has made it
+        assert self._carriage is not None  # noqa: S101  it is made before the session is ready
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._carriage.take(connection)
+
+    def _end(self, failure: str) -> None:
+        self.failure = self.failure or failure
+        self._line.end()
+        self._ready.set()
+        if self._carriage is not None:
+            self._carriage.end()
+
+
+def speaks_smux(agent_version: str) -> bool:
+    """Whether an agent carries many streams; a version that is no number is none that does."""
+    return is_above(agent_version, SMUX_AFTER)

@@ -1,0 +1,164 @@
+"""Commands over SSH: a script on the standard input of `sh -s`, as root where sudo allows it.
+
+The instance has a limit of its own, so that a command ends there also when nobody is left to end it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import select
+import time
+from typing import Any
+
+from opskit.errors import Lost, Refused
+from opskit.transport.interface import CommandResult, OnOutput, unheard
+from opskit.transport.remote_timeout import limit_in_t
+from opskit.transport.ssh.connection import Connection, broken
+from opskit.transport.ssh.dialers import Route
+
+MOST_OUTPUT = 1_000_000
+"""Bytes of each stream that are kept: a probe says some thousand."""
+START_WITHIN_S = 15.0
+END_WITHIN_S = 1.0
+"""After its exit status a command's output is waited for so long: what it left behind may hold it open."""
+CANCEL_WITHIN_S = 5.0
+MARK = re.compile(rb"opskit-pid:(\d+)\n")
+MOST_BEFORE_MARK = 65_536
+"""A login shell may say something of its own first."""
+PIECE = 65_536
+
+
+class Ssh:
+    """A road of SSH commands: one connection for each."""
+
+    def __init__(self, route: Route) -> None:
+        self._route = route
+        self.name = route.name
+
+    def run(self, script: str, *, timeout_s: float, on_output: OnOutput = unheard) -> CommandResult:
+        """Run a script, wait for its end, and cancel it when the time is over."""
+        deadline = time.monotonic() + timeout_s
+        with self._route.open() as connection:
+            running = _Running(connection, on_output, timeout_s)
+            try:
+                status = running.follow(script, deadline)
+            except (Lost, KeyboardInterrupt):
+                running.cancel()
+                raise
+            return running.result(status)
+
+
+def whole(script: str) -> str:
+    """The script as one compound command, its own input empty.
+
+    A shell executes such a command when it has read all of it: a connection that breaks in the middle
+    runs nothing, and what the script starts cannot eat the rest of the script.
+    """
+    return f"{{\n{script}\n}} </dev/null\n"
+
+
+def starter(limit_s: float) -> str:
+    """The command that reads a script and runs it: it says its PID first, and ends by itself."""
+    return (
+        f"sh -c 'echo opskit-pid:$$ >&2; {limit_in_t(limit_s)}; "
+        'if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then exec sudo -n $t sh -s; fi; '
+        "exec $t sh -s'"
+    )
+
+
+class _Running:
+    """One command on its channel."""
+
+    def __init__(self, connection: Connection, on_output: OnOutput, limit_s: float) -> None:
+        self._connection, self._on_output, self._limit_s = connection, on_output, limit_s
+        self._kept = {False: bytearray(), True: bytearray()}
+        self._held, self._pid = b"", b""
+        self._is_truncated = False
+        try:
+            self._channel = connection.transport.open_session(timeout=START_WITHIN_S)
+            self._channel.settimeout(START_WITHIN_S)
+            self._channel.exec_command(starter(limit_s))
+        except broken() as error:
+            raise Refused(
+                f"the SSH server runs no commands for us: {str(error) or type(error).__name__}"
+            ) from None
+
+    def follow(self, script: str, deadline: float) -> int:
+        """Send the script and take what it says, until it has ended.
+
+        Raises:
+            Lost: it did not end in time, or the connection did.
+        """
+        channel = self._channel
+        try:
+            channel.sendall(whole(script).encode())
+            channel.shutdown_write()
+        except broken():
+            raise Lost(f"the connection broke while the command was sent{self._why()}") from None
+        ended_at: float | None = None
+        while True:
+            now = time.monotonic()
+            self._take(False, channel.recv_ready, channel.recv)
+            self._take(True, channel.recv_stderr_ready, channel.recv_stderr)
+            if channel.status_event.is_set() or channel.closed:
+                ended_at = ended_at or now
+                is_quiet = not (channel.recv_ready() or channel.recv_stderr_ready())
+                if is_quiet and (channel.eof_received or now - ended_at > END_WITHIN_S):
+                    break
+            if now >= deadline:
+                raise Lost(f"the command did not end within {self._limit_s:.0f} s")
+            if channel.eof_received:
+                # Readable for ever from now on; only the status is still to come.
+                channel.status_event.wait(min(0.2, deadline - now))
+            else:
+                select.select([channel], [], [], min(0.5, deadline - now))
+        if channel.exit_status < 0 and not self._connection.transport.is_active():
+            raise Lost(f"the connection broke before the command ended{self._why()}")
+        return int(channel.exit_status)
+
+    def result(self, status: int) -> CommandResult:
+        """What it said; -1 is the status of what a signal ended."""
+        self._give(True, self._held)
+        out, err = (k.decode("utf-8", "replace") for k in self._kept.values())
+        return CommandResult(status, out, err, self._is_truncated, self._connection.notices)
+
+    def cancel(self) -> None:
+        """End it on the instance: closing a channel ends nothing there."""
+        if not self._pid:
+            return
+        kill = f"kill -TERM {int(self._pid)}"
+        with contextlib.suppress(*broken()):
+            channel = self._connection.transport.open_session(timeout=CANCEL_WITHIN_S)
+            channel.settimeout(CANCEL_WITHIN_S)
+            channel.exec_command(f"sh -c '{kill} 2>/dev/null || sudo -n {kill}'")
+            channel.status_event.wait(CANCEL_WITHIN_S)
+
+    def _take(self, is_error: bool, is_ready: Any, receive: Any) -> None:
+        while is_ready():
+            data = receive(PIECE)
+            if not data:
+                return
+            if is_error and not self._pid:
+                data = self._held = self._held + data
+                found = MARK.search(data)
+                if found is None and len(data) < MOST_BEFORE_MARK:
+                    return
+                if found is not None:
+                    self._pid = found.group(1)
+                    data = data[: found.start()] + data[found.end() :]
+                self._held = b""
+            self._give(is_error, data)
+
+    def _give(self, is_error: bool, data: bytes) -> None:
+        if not data:
+            return
+        self._on_output(is_error, data)
+        kept = self._kept[is_error]
+        room = MOST_OUTPUT - len(kept)
+        self._is_truncated = self._is_truncated or len(data) > room
+        kept += data[:room]
+
+    def _why(self) -> str:
+        why = self._connection.why_over()
+        return f": {why}" if why else ""

@@ -1,0 +1,198 @@
+"""An SSH connection: the server's key judged, ourselves proven, and what it stands on closed with it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from typing import Any
+
+from opskit.errors import Refused
+from opskit.transport.session_manager.session import limit_sending
+from opskit.transport.ssh.host_keys import Console, judge, known_keys
+from opskit.transport.ssh.jump_hosts import Hop
+
+HANDSHAKE_WITHIN_S = 20.0
+"""A busy small instance computes its part in a second or two; beyond it nobody is there."""
+AUTHENTICATED_WITHIN_S = 20.0
+"""EC2 Instance Connect asks the instance's metadata at every login."""
+ALIVE_EVERY_S = 30
+"""Middleboxes drop connections that are silent for about a minute."""
+
+
+class Connection:
+    """A connection to the last hop.
+
+    Attributes:
+        transport: paramiko's; its channels carry commands and streams.
+        notices: what has to be said of the way, such as a host key that nobody knows.
+        why_over: asks what is below why nothing comes any more; empty where it does not know.
+    """
+
+    def __init__(
+        self,
+        transport: Any,
+        below: ExitStack,
+        notices: tuple[str, ...],
+        why_over: Callable[[], str],
+    ) -> None:
+        self.transport, self.notices, self.why_over = transport, notices, why_over
+        self._below = below
+
+    def __enter__(self) -> Connection:
+        """The connection itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it, whatever happened."""
+        self.close()
+
+    def close(self) -> None:
+        """End the connection and everything below it."""
+        self._below.close()
+
+
+def broken() -> tuple[type[Exception], ...]:
+    """The errors by which paramiko tells that a connection or a channel is gone."""
+    from paramiko import SSHException
+
+    return OSError, EOFError, SSHException
+
+
+def greet(
+    stream: Any, hop: Hop, ask_console: Callable[[], Console], *, is_session: bool
+) -> tuple[Any, str]:
+    """Begin SSH over a stream, as far as the server's key.
+
+    Args:
+        stream: a socket, or a channel of another connection; it is closed with the transport.
+
+    Returns:
+        paramiko's transport, nobody logged in, and what has to be said of the key.
+
+    Raises:
+        Refused: no SSH server answers, or its key is not the right one.
+    """
+    from paramiko import Transport
+
+    # It writes errors with tracebacks to a log that, unless somebody listens, is standard error.
+    logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+    transport = Transport(stream)
+    transport.daemon = True
+    transport.banner_timeout = transport.handshake_timeout = HANDSHAKE_WITHIN_S
+    transport.auth_timeout = AUTHENTICATED_WITHIN_S
+    try:
+        _prefer(transport, {key.get_name() for key in known_keys(hop)})
+        transport.start_client(timeout=HANDSHAKE_WITHIN_S)
+        said = judge(hop, transport.get_remote_server_key(), ask_console, is_session=is_session)
+    except broken() as error:
+        transport.close()
+        raise Refused(
+            f"no SSH server answers at {hop.known_as} ({_words(error)})",
+            missing=f"an SSH server at {hop.known_as}",
+        ) from None
+    except BaseException:
+        transport.close()
+        raise
+    transport.set_keepalive(ALIVE_EVERY_S)
+    return transport, said
+
+
+def log_in(transport: Any, hop: Hop, keys: Iterable[Any], hint: str) -> None:
+    """Prove who we are, with the first key that the server takes.
+
+    Args:
+        hint: what to do where it takes none.
+
+    Raises:
+        Refused: it takes none, or ends the conversation.
+    """
+    from paramiko import AuthenticationException
+
+    tried: list[str] = []
+    try:
+        for key in keys:
+            tried.append(key.fingerprint)
+            with contextlib.suppress(AuthenticationException):
+                if not transport.auth_publickey(hop.user, key):
+                    return
+            if not transport.is_active():
+                break
+    except broken() as error:
+        raise Refused(
+            f"the login as {hop.user} at {hop.known_as} failed ({_words(error)})"
+        ) from None
+    what = f"took none of {len(tried)} keys" if tried else "was offered no key"
+    raise Refused(
+        f"the SSH server at {hop.known_as} {what} for {hop.user}",
+        hint,
+        missing=f"a key that {hop.known_as} takes for {hop.user}",
+    )
+
+
+def dial(hop: Hop) -> socket.socket:
+    """Connect to the first hop.
+
+    Raises:
+        Refused: nothing answers there.
+    """
+    try:
+        connection = socket.create_connection((hop.address, hop.port), HANDSHAKE_WITHIN_S / 2)
+    except OSError as error:
+        raise Refused(
+            f"no connection to {hop.address}:{hop.port}: {_words(error)}",
+            "OPSKIT_SSH_BASTION names a host that leads there, OPSKIT_SSH_HOST another address; "
+            "--via ssh-session needs neither",
+            missing=f"a way to {hop.address} on port {hop.port}",
+        ) from None
+    connection.settimeout(None)
+    # What keeps it alive asks for no answer, so that nothing else would notice that nobody is there.
+    limit_sending(connection)
+    return connection
+
+
+def dial_through(transport: Any, hop: Hop, over: Hop) -> Any:
+    """Connect to a hop from the one before it.
+
+    Raises:
+        Refused: that one cannot or may not.
+    """
+    try:
+        return transport.open_channel(
+            "direct-tcpip", (hop.address, hop.port), ("127.0.0.1", 0), timeout=HANDSHAKE_WITHIN_S
+        )
+    except broken() as error:
+        raise Refused(
+            f"{over.known_as} does not lead to {hop.address}:{hop.port}: {why_no_channel(error)}",
+            missing=f"a way from {over.known_as} to {hop.address} on port {hop.port}",
+        ) from None
+
+
+def why_no_channel(error: Exception) -> str:
+    """What a server's refusal of a connection means. Source: RFC 4254, section 5.1."""
+    code = getattr(error, "code", 0)
+    return {
+        1: "its SSH server forbids it (AllowTcpForwarding, PermitOpen)",
+        2: "refused, or no answer",
+        3: "its SSH server carries no connections",
+        4: "it has no room for another connection",
+    }.get(code, _words(error))
+
+
+def _prefer(transport: Any, known: set[str]) -> None:
+    """Ask for the kind of key that is known: another one could not be compared."""
+    options = transport.get_security_options()
+    names = {"ssh-rsa", "rsa-sha2-256", "rsa-sha2-512"} if "ssh-rsa" in known else set()
+    wanted = known | names
+    offered = tuple(options.key_types)
+    options.key_types = tuple(t for t in offered if t in wanted) + tuple(
+        t for t in offered if t not in wanted
+    )
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,0 +1,142 @@
+"""The two ways to an instance's SSH server: over a session, or plainly, through other hosts or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any, Protocol
+
+from opskit.config import Target
+from opskit.errors import AwsError, Refused
+from opskit.transport.run_command import Ssm
+from opskit.transport.session_manager.session import Gateway
+from opskit.transport.ssh.connection import Connection, dial, dial_through, greet, log_in
+from opskit.transport.ssh.host_keys import Console, Ec2, read_console
+from opskit.transport.ssh.jump_hosts import over_session, to_instance
+from opskit.transport.ssh.keys import InstanceConnect, offered, push
+from opskit.transport.ssh.session_stream import SessionStream
+
+NO_CONSOLE = Console(frozenset())
+"""A bastion's: which instance it is, if it is one, is not known."""
+
+
+class Route(Protocol):
+    """A way to the instance's SSH server; `name` as `--via` has it."""
+
+    name: str
+
+    def open(self) -> Connection:
+        """Go it, and log in.
+
+        Raises:
+            Refused: it cannot be gone; nothing has run.
+        """
+
+
+class OverSession:
+    """AWS-StartSSHSession carries the bytes, and EC2 Instance Connect our key."""
+
+    name = "ssh-session"
+
+    def __init__(
+        self,
+        target: Target,
+        ssm: Ssm,
+        gateway: Gateway,
+        connect: InstanceConnect,
+        ec2: Ec2,
+        instance_id: str,
+    ) -> None:
+        self._target, self._ssm, self._gateway = target, ssm, gateway
+        self._connect, self._ec2, self._instance_id = connect, ec2, instance_id
+
+    def open(self) -> Connection:
+        """Start the session, judge the server's key, and only then push ours: it lives 60 seconds."""
+        hop = over_session(self._target, self._instance_id)
+        with ExitStack() as below:
+            stream = SessionStream(self._ssm, self._gateway, self._instance_id, hop.port)
+            below.callback(stream.close)
+            try:
+                transport, said = greet(stream.socket, hop, self._ask_console, is_session=True)
+            except Refused as error:
+                raise _because(error, stream.why_over) from None
+            below.callback(transport.close)
+            if self._target.ssh_key_file:
+                log_in(transport, hop, offered(hop), "OPSKIT_SSH_USER names another user")
+            else:
+                key = push(self._connect, self._instance_id, hop.user)
+                log_in(
+                    transport,
+                    hop,
+                    [key],
+                    f"is {hop.user} the image's user (OPSKIT_SSH_USER), and is the package "
+                    "ec2-instance-connect on the instance? ssh_key_file names a key that it has",
+                )
+            return Connection(
+                transport, below.pop_all(), (said,) if said else (), lambda: stream.why_over
+            )
+
+    def _ask_console(self) -> Console:
+        return read_console(self._ec2, self._instance_id)
+
+
+class Plain:
+    """TCP to the instance, or to a bastion that leads to it.
+
+    Args:
+        instance_id: whose private address is gone to where the settings name no host.
+    """
+
+    name = "ssh"
+
+    def __init__(self, target: Target, ec2: Ec2, instance_id: str) -> None:
+        self._target, self._ec2, self._instance_id = target, ec2, instance_id
+
+    def open(self) -> Connection:
+        """Go from hop to hop, each over the one before it."""
+        address = self._target.ssh_host or self._private_address()
+        hops = to_instance(self._target, address, self._instance_id)
+        notices: list[str] = []
+        with ExitStack() as below:
+            stream: Any = dial(hops[0])
+            transport: Any = None
+            for number, hop in enumerate(hops):
+                if transport is not None:
+                    stream = dial_through(transport, hop, hops[number - 1])
+                below.callback(stream.close)
+                transport, said = greet(stream, hop, self._asker(hop.instance_id), is_session=False)
+                below.callback(transport.close)
+                notices += [said] if said else []
+                log_in(
+                    transport,
+                    hop,
+                    offered(hop),
+                    "OPSKIT_SSH_USER names another user, OPSKIT_SSH_KEY_FILE another key; "
+                    "ssh-add -l   shows what the agent has",
+                )
+            return Connection(transport, below.pop_all(), tuple(notices), lambda: "")
+
+    def _asker(self, instance_id: str) -> Callable[[], Console]:
+        return lambda: read_console(self._ec2, instance_id) if instance_id else NO_CONSOLE
+
+    def _private_address(self) -> str:
+        try:
+            reply = self._ec2.describe_instances(InstanceIds=[self._instance_id])
+            found = [i for r in reply["Reservations"] for i in r["Instances"]]
+        except AwsError as error:
+            raise Refused(
+                f"the address of {self._instance_id} is not known ({error.permission}: {error.code})",
+                "ssh_host in opskit.toml or OPSKIT_SSH_HOST names it",
+                missing=error.permission,
+            ) from None
+        address = str(found[0].get("PrivateIpAddress") or "") if found else ""
+        if not address:
+            raise Refused(f"{self._instance_id} has no address")
+        return address
+
+
+def _because(error: Refused, why: str) -> Refused:
+    """The same refusal, with what the session says of it."""
+    if not why:
+        return error
+    return Refused(f"{error.sentence}; {why}", error.next_step, error.missing)

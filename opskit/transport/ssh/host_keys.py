@@ -1,0 +1,164 @@
+"""Is this the right server? known_hosts first, then what EC2 has seen on the instance's console.
+
+A key that differs from a known one is refused on every road. One that nobody knows is refused on a plain
+road; over a session, at whose end AWS has put the instance itself, it is taken for this once, and said.
+Nothing is ever written to known_hosts.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from opskit.errors import AwsError, Refused
+from opskit.transport.ssh.jump_hosts import Hop
+
+FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
+BLOCK = re.compile(
+    r"-----BEGIN SSH HOST KEY FINGERPRINTS-----(.*?)-----END SSH HOST KEY FINGERPRINTS-----",
+    re.DOTALL,
+)
+"""What cloud-init prints to the console at an instance's first boot."""
+
+
+class Ec2(Protocol):
+    """The operations of EC2 that are used here."""
+
+    def __getattr__(self, operation: str) -> Callable[..., Mapping[str, Any]]:
+        """The operation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """What EC2 says of an instance's host keys.
+
+    Attributes:
+        fingerprints: those of the last first boot; empty where none are printed.
+        why_none: why there are none, as a clause.
+    """
+
+    fingerprints: frozenset[str]
+    why_none: str = ""
+
+
+def read_console(ec2: Ec2, instance_id: str) -> Console:
+    """Read the host key fingerprints that the instance printed when it first booted.
+
+    Source: EC2 API Reference, GetConsoleOutput; cloud-init, module keys-to-console.
+    """
+    try:
+        text = str(ec2.get_console_output(InstanceId=instance_id).get("Output", ""))
+    except AwsError as error:
+        why = "you may not read" if error.is_denied else "EC2 does not give"
+        return Console(frozenset(), f"{why} its console ({error.permission})")
+    blocks = BLOCK.findall(text)
+    if not blocks:
+        return Console(frozenset(), "its console shows no host keys any more")
+    return Console(frozenset(FINGERPRINT.findall(blocks[-1])))
+
+
+def judge(hop: Hop, key: Any, ask_console: Callable[[], Console], *, is_session: bool) -> str:
+    """Decide whether a server's key is the right one.
+
+    Args:
+        key: paramiko's, as the server has proven it.
+        ask_console: asks EC2; only called for a key that known_hosts does not have.
+        is_session: whether AWS itself leads to the instance.
+
+    Returns:
+        what has to be said of it; empty where it is known or verified.
+
+    Raises:
+        Refused: it is the wrong one, or nobody knows it on a plain road.
+    """
+    shown = f"{key.fingerprint} ({key.get_name()})"
+    known = known_keys(hop, key)
+    if any(one.asbytes() == key.asbytes() for one in known):
+        return ""
+    if known:
+        raise Refused(
+            f"the host key of {hop.known_as} has changed: it shows {shown}, and known_hosts has "
+            f"{', '.join(sorted(one.fingerprint for one in known))}",
+            f"if the host was replaced on purpose: ssh-keygen -R {shlex.quote(hop.known_as)}   "
+            "forgets the old key",
+        )
+    console = ask_console()
+    if key.fingerprint in console.fingerprints:
+        return ""
+    if console.fingerprints:
+        raise Refused(
+            f"the host key of {hop.known_as} is not one of {hop.instance_id}: it shows {shown}, and "
+            f"the instance's console {', '.join(sorted(console.fingerprints))}",
+            f"if its keys were made anew on purpose: {_adding(hop, key)}",
+        )
+    if is_session:
+        return (
+            f"the host key of {hop.instance_id} is not known here: {shown}; {console.why_none}. It is "
+            "taken for this session only: Session Manager leads to the instance itself"
+        )
+    raise Refused(
+        f"the host key of {hop.known_as} is not known: {shown}"
+        + (f"; {console.why_none}" if console.why_none else ""),
+        f"compare it with {_source(hop)}; if it is the same: {_adding(hop, key)}",
+        missing=f"the host key of {hop.known_as} in known_hosts",
+    )
+
+
+def known_keys(hop: Hop, shown: Any = None) -> list[Any]:
+    """The keys that known_hosts has for a host.
+
+    Args:
+        shown: a key that must not be among those that are marked as revoked.
+
+    Raises:
+        Refused: it is, or a file cannot be read.
+    """
+    from paramiko import HostKeys
+
+    found: list[Any] = []
+    for path in hop.known_hosts:
+        try:
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise Refused(f"{path} cannot be read: {error.strerror}") from None
+        keys = HostKeys()
+        for line in lines:
+            if line.startswith("@revoked") and shown and shown.get_base64() in line:
+                raise Refused(f"the host key of {hop.known_as} is marked as revoked in {path}")
+            _add(keys, line.strip())
+        found += (keys.lookup(hop.known_as) or {}).values()
+    return found
+
+
+def _add(keys: Any, line: str) -> None:
+    """Take one line of known_hosts; the library's own reader ends at the first that it cannot read."""
+    from paramiko.hostkeys import HostKeyEntry, InvalidHostKey
+
+    if not line or line.startswith(("#", "@")):
+        return
+    try:
+        entry = HostKeyEntry.from_line(line)
+    except (InvalidHostKey, ValueError):
+        return
+    for name in entry.hostnames if entry else ():
+        keys.add(name, entry.key.get_name(), entry.key)
+
+
+def _source(hop: Hop) -> str:
+    """Where the true fingerprint is to be had."""
+    if hop.instance_id:
+        return (
+            f"aws ec2 get-console-output --instance-id {hop.instance_id} --query Output --output text, "
+            "or with ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub on the instance"
+        )
+    return "what ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub prints on that host"
+
+
+def _adding(hop: Hop, key: Any) -> str:
+    line = f"{hop.known_as} {key.get_name()} {key.get_base64()}"
+    return f"echo {shlex.quote(line)} >> {hop.known_hosts[0]}"

@@ -1,0 +1,120 @@
+"""Our own keys: an ephemeral one that AWS puts on the instance, a named file, or the agent's."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Protocol
+
+from opskit.errors import AwsError, Refused
+from opskit.transport.ssh.jump_hosts import Hop
+
+
+class InstanceConnect(Protocol):
+    """The operations of EC2 Instance Connect that are used here."""
+
+    def __getattr__(self, operation: str) -> Callable[..., Mapping[str, Any]]:
+        """The operation."""
+
+
+def push(connect: InstanceConnect, instance_id: str, user: str) -> Any:
+    """Make a key that exists in this process alone, and let the instance take it for 60 seconds.
+
+    Raises:
+        Refused: AWS did not pass it on.
+
+    Source: EC2 Instance Connect API Reference, SendSSHPublicKey.
+    """
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from paramiko import Ed25519Key
+
+    text = Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.OpenSSH,
+        serialization.NoEncryption(),
+    )
+    key = Ed25519Key(file_obj=io.StringIO(text.decode()))
+    public = f"{key.get_name()} {key.get_base64()}"
+    try:
+        connect.send_ssh_public_key(
+            InstanceId=instance_id, InstanceOSUser=user, SSHPublicKey=public
+        )
+    except AwsError as error:
+        if error.is_denied:
+            raise Refused(
+                f"you may not put a key on {instance_id} for {user} "
+                "(ec2-instance-connect:SendSSHPublicKey)",
+                missing=f"ec2-instance-connect:SendSSHPublicKey on {instance_id} "
+                f"with ec2:osuser {user}",
+            ) from None
+        raise Refused(
+            f"EC2 Instance Connect did not take a key for {instance_id}: {error.code} "
+            f"{error.message[:200]}".strip()
+        ) from None
+    return key
+
+
+def offered(hop: Hop) -> Iterator[Any]:
+    """The keys to try at a host, one after the other.
+
+    Raises:
+        Refused: the one that was named cannot be used.
+    """
+    unusable: list[str] = []
+    public: set[bytes] = set()
+    for path in hop.key_files:
+        key = _load(path, unusable)
+        if key is not None:
+            yield key
+        public |= _public_half(path)
+    for one in _agent_keys():
+        if not hop.is_only_key or one.asbytes() in public:
+            yield one
+    if unusable and hop.is_only_key:
+        raise Refused(
+            unusable[0],
+            "ssh-add FILE   puts a key with a passphrase into the agent, which is asked",
+        )
+
+
+def _load(path: Path, unusable: list[str]) -> Any | None:
+    """The key of a file; None where it is not there or cannot be used."""
+    from paramiko import PasswordRequiredException, PKey
+
+    if not path.is_file():
+        unusable.append(f"there is no key {path}")
+        return None
+    try:
+        return PKey.from_path(path)
+    except (TypeError, PasswordRequiredException):
+        # The first is what newer releases say.
+        unusable.append(f"the key {path} has a passphrase, which opskit does not ask for")
+    except Exception as error:
+        # Its other errors have no parent of their own.
+        unusable.append(f"the key {path} cannot be used: {type(error).__name__}")
+    return None
+
+
+def _public_half(path: Path) -> set[bytes]:
+    """What lies beside a key file, by which the agent's copy of it is recognised."""
+    import base64
+
+    try:
+        words = path.with_name(f"{path.name}.pub").read_text(encoding="utf-8").split()
+        return {base64.b64decode(words[1])}
+    except (OSError, ValueError, IndexError):
+        return set()
+
+
+def _agent_keys() -> Iterator[Any]:
+    from paramiko import Agent, SSHException
+
+    try:
+        agent = Agent()
+    except (SSHException, OSError):
+        return
+    with closing(agent):
+        yield from agent.get_keys()

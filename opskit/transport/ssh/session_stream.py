@@ -1,0 +1,101 @@
+"""A session of AWS-StartSSHSession as a socket: raw bytes both ways, over once the server closes.
+
+One end of a pair of sockets is given away; three threads carry the other: one reads frames, one writes
+them and lets time pass, one takes what is sent, at the pace of the acknowledgements.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+
+from opskit.errors import OpskitError
+from opskit.transport.run_command import Ssm
+from opskit.transport.session_manager.channel import Closed, Data
+from opskit.transport.session_manager.port_session import Line
+from opskit.transport.session_manager.session import Gateway, Session
+
+DOCUMENT = "AWS-StartSSHSession"
+MOST_TAKEN = 16 * 1024
+THREADS_END_WITHIN_S = 2.0
+"""They notice within a second that the session is over."""
+
+
+class SessionStream:
+    """A session that leads to the SSH server of an instance.
+
+    Raises:
+        Refused: the session could not be started.
+    """
+
+    def __init__(self, ssm: Ssm, gateway: Gateway, instance_id: str, port: int) -> None:
+        self._session = Session(ssm, gateway, instance_id, DOCUMENT, {"portNumber": [str(port)]})
+        self._ours, self.socket = socket.socketpair()
+        self._line = Line(self._session)
+        self._reason = ""
+        works = (self._read, self._write, self._send)
+        self._threads = [threading.Thread(target=work, daemon=True) for work in works]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def why_over(self) -> str:
+        """Why nothing comes any more, as far as the session tells."""
+        if self._reason or self._session.channel.is_closed:
+            return self._reason or "the session ended"
+        ready = self._session.channel.is_ready
+        return "" if ready else "the session was started, but the agent did not answer in it"
+
+    def close(self) -> None:
+        """End the session."""
+        self._end("")
+        self._session.close()
+        for thread in self._threads:
+            thread.join(THREADS_END_WITHIN_S)
+        self._ours.close()
+        self.socket.close()
+
+    def _read(self) -> None:
+        try:
+            for event in self._session.read(self._line.lock, self._line.is_over):
+                if isinstance(event, Data):
+                    self._ours.sendall(event.data)
+                elif isinstance(event, Closed):
+                    said = event.words
+                    self._end(f"the session ended: {said}" if said else "")
+        except OpskitError as error:
+            self._end(error.sentence)
+        except OSError:
+            self._end("")
+        finally:
+            self._end("")
+
+    def _write(self) -> None:
+        while not self._line.is_over.is_set():
+            try:
+                for event in self._line.write_due():
+                    if isinstance(event, Closed):
+                        self._end(event.reason)
+            except OSError:
+                self._end("")
+
+    def _send(self) -> None:
+        while not self._line.is_over.is_set():
+            try:
+                data = self._ours.recv(MOST_TAKEN)
+            except OSError:
+                data = b""
+            if not data:
+                break
+            with self._line.lock:
+                self._line.wait_for_room()
+                self._line.send(data)
+        self._end("")
+
+    def _end(self, reason: str) -> None:
+        self._reason = self._reason or reason
+        self._line.end()
+        with contextlib.suppress(OSError):
+            # Who reads at the other end sees the end; what came before it stays readable.
+            self._ours.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,144 @@
+"""A local port that leads through an SSH server: a channel of direct-tcpip for every connection.
+
+The name of the database is resolved there, at every connection anew. Every channel has a window of its
+own, so that one slow reader holds up nobody else, and each direction can be closed by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from typing import Any
+
+from opskit.transport.interface import OnProblem
+from opskit.transport.ssh.connection import Connection, broken, why_no_channel
+
+OPEN_WITHIN_S = 20.0
+"""A port whose packets are dropped is told as such; kernels try for two minutes."""
+PIECE = 32_768
+
+
+class SshTunnel:
+    """The carried connection and its local port.
+
+    Args:
+        connection: logged in; it is closed with the tunnel.
+        host, port: as the instance knows the database.
+        on_problem: told in a sentence what happened to a connection.
+    """
+
+    def __init__(self, connection: Connection, host: str, port: int, on_problem: OnProblem) -> None:
+        self._connection, self._host, self._port = connection, host, port
+        self._on_problem = on_problem
+        self._lock = threading.Lock()
+        self._locals: set[socket.socket] = set()
+        self._listener: socket.socket | None = None
+        self._is_closing = False
+        self.failure = ""
+        self.is_over = threading.Event()
+        for notice in connection.notices:
+            on_problem(notice)
+
+    def start(self, local_port: int) -> int:
+        """Listen, and carry every connection (`interface.Tunnel`)."""
+        self._listener = socket.create_server(("127.0.0.1", local_port))
+        for work in (self._accept, self._watch):
+            threading.Thread(target=work, daemon=True).start()
+        return int(self._listener.getsockname()[1])
+
+    def close(self) -> None:
+        """End all connections and the one that carries them."""
+        self._is_closing = True
+        self._connection.close()
+        self._end("")
+
+    def _watch(self) -> None:
+        """Notice that the connection is gone: nothing else asks it while nobody connects."""
+        transport = self._connection.transport
+        transport.join()
+        why = self._connection.why_over() or "the SSH connection was lost"
+        self._end("" if self._is_closing else why)
+
+    def _accept(self) -> None:
+        assert self._listener is not None  # noqa: S101  start has made it
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            threading.Thread(target=self._carry, args=(connection,), daemon=True).start()
+
+    def _carry(self, connection: socket.socket) -> None:
+        """One connection, from its beginning to its end."""
+        with self._lock:
+            self._locals.add(connection)
+        channel = self._open(connection)
+        if channel is not None:
+            back = threading.Thread(target=_give, args=(channel, connection), daemon=True)
+            back.start()
+            _take(connection, channel)
+            back.join()
+            with contextlib.suppress(*broken()):
+                channel.close()
+        with self._lock:
+            self._locals.discard(connection)
+        connection.close()
+
+    def _open(self, connection: socket.socket) -> Any | None:
+        try:
+            caller = connection.getpeername()
+        except OSError:
+            # It has gone already.
+            return None
+        try:
+            return self._connection.transport.open_channel(
+                "direct-tcpip",
+                (self._host, self._port),
+                caller,
+                timeout=OPEN_WITHIN_S,
+            )
+        except broken() as error:
+            if not self.is_over.is_set() and not self._is_closing:
+                self._on_problem(
+                    f"the instance could not connect to the database: {why_no_channel(error)}"
+                )
+            return None
+
+    def _end(self, failure: str) -> None:
+        self.failure = self.failure or failure
+        self.is_over.set()
+        if self._listener is not None:
+            # A thread in accept is only woken by this.
+            with contextlib.suppress(OSError):
+                self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+        with self._lock:
+            for one in self._locals:
+                with contextlib.suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
+
+
+def _take(connection: socket.socket, channel: Any) -> None:
+    """Carry what the local client sends, and its end."""
+    with contextlib.suppress(*broken()):
+        while data := connection.recv(PIECE):
+            channel.sendall(data)
+    with contextlib.suppress(*broken()):
+        channel.shutdown_write()
+
+
+def _give(channel: Any, connection: socket.socket) -> None:
+    """Carry what the database sends, and its end."""
+    try:
+        while data := channel.recv(PIECE):
+            connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
+    except broken():
+        # Nobody reads any more: what still comes is thrown away with the channel.
+        with contextlib.suppress(*broken()):
+            channel.close()
+    with contextlib.suppress(OSError):
+        if channel.closed:
+            connection.shutdown(socket.SHUT_RDWR)

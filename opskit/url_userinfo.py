@@ -1,0 +1,65 @@
+"""Cuts user names and passwords from texts that hold a URL, or a part of one that a client misread.
+
+A client that splits `postgresql://app:co@ffee@db` at the first `@` reports the host `ffee@db`. opskit may
+not hold that password, so it is recognised by its place. E-mail addresses, `user@host` of SSH and ARNs stay.
+"""
+
+from __future__ import annotations
+
+import re
+
+from opskit.redaction import INSTEAD
+
+WORD = re.compile(r'(?:\\.|[^\s"\\])+', re.DOTALL)
+"""A word of text or of a JSON string: an unescaped quote ends it."""
+SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+OF_LOGINS = re.compile(r"(?:postgres|mysql|mariadb|redis|mongodb|amqp|ssh|sftp)", re.IGNORECASE)
+"""Schemes of which everything before the last `@` is user-info, however badly it is encoded."""
+HOST_AT_START = re.compile(r"\[?[\w.-]*\w")
+PLAIN_HOST = re.compile(r"[\w.-]*(?::\d*)?|\[[\da-fA-F:.%]*\](?::\d*)?")
+OF_RDS = re.compile(r"[\w.-]+\.rds\.amazonaws\.com\b")
+BEFORE_HOST = re.compile(
+    r"(?:\bhost|host ?name|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|UnknownHostException:?|lookup|getaddrinfo"
+    r"|resolve|connect to|server at|port(?: number| value)?)[\s:=\\\"'`(]*$",
+    re.IGNORECASE,
+)
+"""What clients say before a host or port that they took from a URL which they misread."""
+NO_USER_INFO = re.compile(r"\W*(?:arn:|mailto:)", re.IGNORECASE)
+OPENING = re.compile(r"[\"'`(\[{<]*")
+
+
+def cut_user_info(text: str) -> str:
+    """The text without what stands before the `@` of anything that looks like a URL or a part of one."""
+    return WORD.sub(_without_user_info, text) if "@" in text else text
+
+
+def _without_user_info(found: re.Match[str]) -> str:
+    word = found[0]
+    head, at, tail = word.rpartition("@")
+    if not at or NO_USER_INFO.match(word) or not HOST_AT_START.match(tail):
+        return word
+    scheme = SCHEME.search(head)
+    if scheme:
+        info = head[scheme.end() :]
+        is_secret = _is_user_info(scheme[0], info)
+    else:
+        scheme = OPENING.match(head)
+        info = head
+        is_secret = _is_piece_of_url(
+            head, tail, found.string[max(0, found.start() - 40) : found.start()]
+        )
+    return head[: scheme.end()] + INSTEAD + at + tail if is_secret and scheme else word
+
+
+def _is_user_info(scheme: str, info: str) -> bool:
+    if OF_LOGINS.match(scheme):
+        # A user's name alone is shown: one pastes such URLs.
+        return not re.fullmatch(r"[\w.-]+", info)
+    authority = re.split(r"[/?#]", info, maxsplit=1)[0]
+    return authority == info or not PLAIN_HOST.fullmatch(authority)
+
+
+def _is_piece_of_url(head: str, tail: str, before: str) -> bool:
+    if tail.startswith("sha256:"):
+        return False
+    return bool(re.search(r"[:?#%&\]\[]", head) or OF_RDS.match(tail) or BEFORE_HOST.search(before))

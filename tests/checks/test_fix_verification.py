@@ -1,0 +1,239 @@
+"""A fix is shown only as far as it is proven on the state that it leads to."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from opskit.checks.catalogue import chain as default_checks
+from opskit.checks.catalogue import check_of
+from opskit.checks.fix import AwsCall, Change, Danger, Fix, InstanceCommand, OpskitCommand
+from opskit.checks.fix_effects import EFFECTS, Refused, apply
+from opskit.checks.fix_verification import prove
+from opskit.checks.interface import Finding, Status, failed
+from opskit.checks.run import run_check
+from opskit.checks.shell_rendering import Caller
+from opskit.checks.state_changes import changes, summary
+from opskit.config import Target
+from opskit.engine.interface import LoginFailure
+from opskit.facts.database import Database
+from opskit.facts.login import Login
+from opskit.facts.private_zones import PrivateZone, PrivateZones
+from opskit.facts.snapshot import Snapshot
+from opskit.facts.vpc import VpcDns
+from opskit.probe.request import Resolution
+from tests import builders as b
+
+CALLER = Caller("us-east-1", "", "--prefix /linkbox")
+GONE = b.probe(connections=(b.connection("timeout"),), attempts=(), health=None)
+CLOSED = b.snapshot(
+    b.groups(()), GONE, Login(False, LoginFailure.NO_ANSWER, "no", 1.0, "", "here", "linkbox")
+)
+RULE = [
+    {
+        "IpProtocol": "tcp",
+        "FromPort": 5432,
+        "ToPort": 5432,
+        "UserIdGroupPairs": [{"GroupId": "sg-web"}],
+    }
+]
+
+
+def ingress(verb: str = "Authorize", group: str = "sg-db", rule: Any = RULE) -> AwsCall:
+    asked = {"GroupId": group, "IpPermissions": rule}
+    return AwsCall("ec2", f"{verb}SecurityGroupIngress", asked)
+
+
+def proven(fix: Fix, snapshot: Snapshot = CLOSED, code: str = "NET001") -> Finding:
+    return prove(check_of(code), failed("it is so", fix=fix), snapshot, CALLER)
+
+
+def test_the_right_rule_is_shown_with_what_it_changes_and_its_danger() -> None:
+    found = proven(Fix((ingress(),), undo=(ingress("Revoke"),)))
+    assert found.fix is not None
+    assert [c.text for c in found.fix.changes] == [
+        "database-sg (sg-db) ingress rule: none -> tcp 5432 web-sg (sg-web)"
+    ]
+    assert summary(found.fix.changes) == "adds one rule, removes none"
+    assert found.fix.dangers == (Danger.WIDENS_ACCESS,)
+    assert found.fix.undo
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ingress(group="sg-web"),
+        ingress(rule=[{**RULE[0], "FromPort": 3306, "ToPort": 3306}]),
+        ingress(rule=[{**RULE[0], "UserIdGroupPairs": [{"GroupId": "sg-alb"}]}]),
+    ],
+)
+def test_a_change_that_leaves_the_finding_is_not_shown(call: AwsCall) -> None:
+    found = proven(Fix((call,)))
+    assert found.fix is None
+    assert "evaluated on the state that it leads to" in found.advice
+
+
+def test_a_change_that_aws_would_refuse_is_not_shown() -> None:
+    found = proven(Fix((ingress(), ingress())))
+    assert found.fix is None
+    assert "AWS would not accept it" in found.advice
+
+
+def test_a_change_that_breaks_what_works_is_not_shown() -> None:
+    """The wide rule is all that admits the app."""
+    wide = b.snapshot(b.groups((b.rule(5432, cidrs=("0.0.0.0/0",)),)), b.probe(connections=()))
+    check = check_of("HYG002")
+    finding = run_check(check, wide)
+    assert finding.status is Status.WARN
+    assert finding.fix is not None
+    found = prove(check, finding, wide, CALLER)
+    assert found.fix is None
+    assert "this fails" in found.advice
+    assert "NET001" in found.advice
+
+
+def test_an_undo_that_does_not_lead_back_is_left_out() -> None:
+    wrong = ingress("Revoke", rule=[{**RULE[0], "UserIdGroupPairs": [{"GroupId": "sg-alb"}]}])
+    found = proven(Fix((ingress(),), undo=(wrong,)))
+    assert found.fix is not None
+    assert found.fix.undo == ()
+
+
+def test_a_value_that_a_terminal_does_not_show_gives_no_command() -> None:
+    found = proven(Fix((InstanceCommand("i-1", (("docker", "restart", "a\x1b[2Jb"),)),)))
+    assert found.fix is None
+    assert "invisible" in found.advice
+    assert "\x1b" not in found.advice
+
+
+def test_restarts_are_named_as_such() -> None:
+    found = proven(Fix((ingress(), InstanceCommand("i-1", (("docker", "restart", "a"),)))))
+    assert found.fix is not None
+    assert found.fix.dangers == (Danger.RESTARTS_APP, Danger.WIDENS_ACCESS)
+
+
+class TestDoubt:
+    """Nothing that changes a database is printed while only the suspect value points to it."""
+
+    DOUBTFUL = replace(b.database(), doubt="only /linkbox/db-endpoint points to linkbox-db")
+    SNAPSHOT = Snapshot({**CLOSED.facts, type(DOUBTFUL): b.known(DOUBTFUL)})
+
+    @pytest.mark.parametrize(
+        "command",
+        [
+            ingress(),
+            AwsCall("rds", "RebootDBInstance", {"DBInstanceIdentifier": "linkbox-db"}),
+            AwsCall("ec2", "CreateNetworkAclEntry", {"NetworkAclId": "acl-db"}),
+            AwsCall("ec2", "AssociateRouteTable", {"SubnetId": "subnet-db-b"}),
+            OpskitCommand(("rotate-password", "repair")),
+        ],
+    )
+    def test_no_command(self, command: Any) -> None:
+        found = proven(Fix((command,)), self.SNAPSHOT)
+        assert found.fix is None
+        assert "--db-instance linkbox-db confirms it" in found.advice
+
+    def test_what_changes_another_resource_is_shown(self) -> None:
+        key = AwsCall("kms", "EnableKey", {"KeyId": "k"})
+        assert "confirms it" not in proven(Fix((key,)), self.SNAPSHOT).advice
+
+    def test_a_login_that_succeeds_confirms_it(self) -> None:
+        login = Login(True, None, "", 1.0, "", "here", "linkbox")
+        snapshot = Snapshot({**self.SNAPSHOT.facts, Login: b.known(login)})
+        assert proven(Fix((ingress(),)), snapshot).fix is not None
+
+
+@pytest.mark.parametrize("key", sorted(EFFECTS), ids=lambda key: ":".join(key))
+def test_no_effect_changes_the_snapshot_it_is_given(key: tuple[str, str]) -> None:
+    """Whatever a call lacks or names, the answer is a new snapshot or a refusal."""
+    snapshot = b.snapshot()
+    before = dict(snapshot.facts)
+    with contextlib.suppress(Refused, KeyError, StopIteration):
+        apply(snapshot, [AwsCall(*key, {"Name": "nothing", "RoleName": "nobody"})])
+    assert snapshot.facts == before
+
+
+def test_what_was_seen_before_is_forgotten() -> None:
+    after = apply(CLOSED, [ingress()])
+    probe = after.value(type(GONE))
+    assert probe.result.connections == ()
+    assert after.value(Login) is None
+    assert probe.result.resolutions, "a rule changes no name"
+
+
+def test_changes_are_counted_by_kind() -> None:
+    rows = [
+        Change("a", "", "x", "entry"), Change("b", "", "x", "entry"), Change("c", "x", "", "rule"),
+        Change("d", "x", "y", "policy"),
+    ]  # fmt: skip
+    assert summary(rows) == "adds 2 entries, changes one policy, removes one rule"
+    assert summary(rows[:2]) == "adds 2 entries, removes none"
+    assert changes(CLOSED, CLOSED) == ()
+
+
+def test_a_task_is_called_a_task_in_every_sentence() -> None:
+    """And only by sentences of opskit's own: values that say "the instance" stay as they are."""
+    target = replace(b.linkbox()[Target].value, ecs_task="prod/service:shop")  # type: ignore[union-attr]
+    probe = replace(b.probe(health=None), workload_noun=target.workload_noun)
+    gone = replace(probe, result=replace(GONE.result, health=None, containers=()))
+    login = Login(True, None, "", 8.0, "TLSv1.3", target.workload_noun, "linkbox")
+    for replaced in ((target, b.task(), probe), (target, b.task(), gone, b.groups(()))):
+        snapshot = b.snapshot(*replaced, login)
+        for check in default_checks():
+            finding = run_check(check, snapshot)
+            said = " ".join([finding.summary, *(e.text for e in finding.evidence)])
+            assert "the instance" not in said, (check.code, said)
+
+
+GONE_NAME = b.probe(resolutions=(Resolution(b.HOST, (), "the name does not exist"),))
+
+
+def found_by_dns(*replaced: Any) -> Finding:
+    snapshot, check = b.snapshot(GONE_NAME, *replaced), check_of("DNS001")
+    return prove(check, run_check(check, snapshot), snapshot, CALLER)
+
+
+def test_an_empty_zone_is_deleted_which_cannot_be_undone() -> None:
+    zone = PrivateZone("Z1", "rds.amazonaws.com", 1, True)
+    found = found_by_dns(PrivateZones("vpc-1", "us-east-1", (zone,)))
+    assert found.fix is not None
+    assert found.fix.commands == (AwsCall("route53", "DeleteHostedZone", {"Id": "Z1"}),)
+    assert found.fix.dangers == (Danger.IRREVERSIBLE,)
+    assert [c.text for c in found.fix.changes] == [
+        "private zone rds.amazonaws.com (Z1) in vpc-1: answers -> none"
+    ]
+    assert found.fix.no_undo
+
+
+def test_a_zone_of_several_networks_is_taken_away_and_can_come_back() -> None:
+    zone = PrivateZone("Z1", "rds.amazonaws.com", 2, False)
+    found = found_by_dns(PrivateZones("vpc-1", "us-east-1", (zone,)))
+    assert found.fix is not None
+    (undo,) = found.fix.undo
+    assert isinstance(undo, AwsCall)
+    assert undo.operation == "AssociateVPCWithHostedZone"
+
+
+def test_the_vpcs_resolver_is_switched_on_and_off_again() -> None:
+    found = found_by_dns(VpcDns(is_supported=False, gives_hostnames=True))
+    assert found.fix is not None
+    assert [c.text for c in found.fix.changes] == ["enableDnsSupport of the VPC: no -> yes"]
+    assert found.fix.undo
+
+
+@pytest.mark.parametrize(("count", "is_refused"), [(5, False), (6, True)])
+def test_an_interface_carries_five_groups(count: int, is_refused: bool) -> None:
+    groups = [f"sg-{n}" for n in range(count)]
+    call = AwsCall(
+        "rds",
+        "ModifyDBInstance",
+        {"DBInstanceIdentifier": "linkbox-db", "VpcSecurityGroupIds": groups},
+    )
+    if is_refused:
+        with pytest.raises(Refused, match="one to 5"):
+            apply(b.snapshot(), [call])
+    else:
+        assert apply(b.snapshot(), [call]).value(Database).instance.security_group_ids == (*groups,)

@@ -1,0 +1,121 @@
+"""A record that anybody may have written is compared with the target before anything of it is obeyed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from opskit.analysis import derive_all
+from opskit.config import Target
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.database import Database
+from opskit.rotation.protocol import record_verification
+from opskit.rotation.protocol.interface import Opening
+from opskit.rotation.protocol.record_verification import Trust
+from tests import builders as b
+from tests.rotation.test_records import opening, published
+
+PASSWORD = b.NAMES["password"]
+PATH = f"/opskit/rotation{PASSWORD}/1/open"
+ME, HER = "arn:aws:iam::1:user/me", "arn:aws:iam::1:user/her"
+
+
+class Account:
+    """Knows who wrote what, under which key, and who asks."""
+
+    region = "us-east-1"
+
+    def __init__(self, writer: str, key_id: str = "key-1") -> None:
+        self.rows = {PATH: {"LastModifiedUser": writer}, PASSWORD: {"KeyId": key_id}}
+
+    def client(self, _: str) -> Account:
+        return self
+
+    def describe_parameters(self, **named: Any) -> dict[str, Any]:
+        name = named["ParameterFilters"][0]["Values"][0]
+        return {"Parameters": [self.rows[name]] if name in self.rows else []}
+
+    def get_caller_identity(self) -> dict[str, str]:
+        return {"Account": "1", "Arn": ME}
+
+
+def honest(**values: Any) -> Opening:
+    """What opskit itself would have written about LinkBox."""
+    snapshot = derive_all(b.snapshot())
+    database, app = snapshot.value(Database), snapshot.value(AppInstance)
+    assert database is not None
+    assert app is not None
+    return opening(**{
+        "published": (published(PASSWORD, key_id="key-1"),),
+        "host": database.host, "port": database.port, "resource": database.instance.resource_id,
+        "instance": app.instance.instance_id, **values,
+    })  # fmt: skip
+
+
+def judge(
+    monkeypatch: pytest.MonkeyPatch,
+    record: Opening,
+    writer: str = ME,
+    unknown: tuple[type, ...] = (),
+) -> Trust:
+    snapshot = b.snapshot(unknown=unknown)
+    monkeypatch.setattr(record_verification, "gather", lambda *_, **__: snapshot)
+    target = Target("linkbox", b.NAMES, "/linkbox")
+    return record_verification.judge(Account(writer), target, record, PATH)  # type: ignore[arg-type]
+
+
+def test_ones_own_record_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = judge(monkeypatch, honest())
+    assert found == Trust(writer=ME, is_ours=True)
+    assert not found.needs_consent
+
+
+@pytest.mark.parametrize("writer", [HER, "", "N/A"])
+def test_anybody_elses_needs_consent(monkeypatch: pytest.MonkeyPatch, writer: str) -> None:
+    assert judge(monkeypatch, honest(), writer).needs_consent
+
+
+@pytest.mark.parametrize(
+    ("values", "part"),
+    [
+        ({"published": (published("/other/password"),)}, "not about /linkbox/db-password"),
+        (
+            {"published": (published(PASSWORD), published("/other/secret"))},
+            "writes /other/secret",
+        ),
+        ({"resource": "db-OTHER"}, "about the database db-OTHER"),
+        ({"resource": ""}, "about the database (none)"),
+        ({"host": "evil.example.org"}, "logs in at evil.example.org"),
+        ({"port": 1}, "logs in at"),
+    ],
+)
+def test_what_does_not_fit_the_target_is_not_obeyed(
+    monkeypatch: pytest.MonkeyPatch, values: dict[str, Any], part: str
+) -> None:
+    found = judge(monkeypatch, honest(**values))
+    assert any(part in problem for problem in found.problems), found.problems
+
+
+@pytest.mark.parametrize(
+    ("values", "part"),
+    [
+        ({"published": (published(PASSWORD, key_id="key-2"),)}, "under the key key-2"),
+        ({"instance": "i-0bad"}, "goes through i-0bad"),
+        ({"readers": ("evil.example.org",)}, "logs in at evil.example.org too"),
+        ({"admin_parameter": "/other/secret"}, "what /other/secret holds"),
+        ({"batches": ("container\tweb; id\ti-1\t",)}, "neither a container nor a service"),
+    ],
+)
+def test_what_a_person_has_to_agree_to_is_named(
+    monkeypatch: pytest.MonkeyPatch, values: dict[str, Any], part: str
+) -> None:
+    found = judge(monkeypatch, honest(**values), HER)
+    assert found.problems == ()
+    assert any(part in doubt for doubt in found.doubts), found.doubts
+
+
+def test_a_database_that_is_not_known_is_a_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record_verification, "derive_all", lambda found: found)
+    found = judge(monkeypatch, honest(), unknown=(Database,))
+    assert any("could not be compared" in doubt for doubt in found.doubts)

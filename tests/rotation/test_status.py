@@ -1,0 +1,73 @@
+"""What --status says of an open rotation is what --resume then does, and a stop has a way on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from opskit.rotation.protocol.journal import Record
+from opskit.rotation.protocol.state_machine import (
+    CHANGED,
+    DELETED,
+    LOCKED_OUT,
+    OVERWRITTEN,
+    REPLACED,
+    UNHEALTHY,
+    Accepts,
+    Direction,
+    Sight,
+    Which,
+)
+from opskit.rotation.status import (
+    Situation,
+    is_urgent,
+    resume_words,
+    rollback_words,
+    stop_advice,
+)
+from tests.rotation.test_records import opening
+
+RECORD = Record(1, None, (), datetime(2026, 1, 1, tzinfo=UTC))
+SIGHT = Sight(None, False, False, Accepts.NEW, False, True, Which.NEW, True, False)
+HERE = Situation(RECORD, opening(), SIGHT, "")
+COMMAND = "opskit rotate-password --prefix /l"
+
+
+def test_status_does_not_promise_what_resume_refuses() -> None:
+    stopped = replace(HERE, stops="no known password logs in: tried without success: a, b")
+    for words in (resume_words(stopped), rollback_words(stopped, 1200)):
+        assert words.startswith("stops: no known password logs in")
+
+
+@pytest.mark.parametrize(
+    ("stop", "parts"),
+    [
+        (LOCKED_OUT, ("an administrator", "--password-stdin", "--resume   goes on")),
+        (OVERWRITTEN, ("repair --prefix /l   writes", "--resume   goes on")),
+        (CHANGED, ("repair --prefix /l   writes", "--resume   goes on")),
+        (DELETED, ("repair --prefix /l   writes", "--resume   goes on")),
+        (REPLACED, ("--resume --take-over",)),
+        (UNHEALTHY, ("--resume   restarts", "--resume --restart none")),
+        ("the way back was refused", ()),
+    ],
+)
+def test_every_stop_has_a_way_on(stop: str, parts: tuple[str, ...]) -> None:
+    advice = stop_advice(stop, opening(), COMMAND, "--prefix /l")
+    assert bool(advice) is bool(parts)
+    for part in parts:
+        assert any(part in line for line in advice), advice
+
+
+def test_a_deleted_parameter_is_urgent() -> None:
+    assert is_urgent(replace(HERE, sight=replace(SIGHT, parameter=Which.ABSENT)))
+    assert not is_urgent(HERE)
+
+
+def test_too_late_for_the_old_password_names_the_way_to_it() -> None:
+    decided = replace(HERE, sight=replace(SIGHT, decision=Direction.FORWARD))
+    assert "--previous-password" in rollback_words(decided, 1200)
+    over = replace(HERE, sight=replace(SIGHT, decision=Direction.SUPERSEDED))
+    assert "too late" in rollback_words(over, 1200)
+    assert "follow" in resume_words(over)

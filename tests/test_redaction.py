@@ -1,0 +1,139 @@
+"""What was once held as a secret does not leave by any stream, whoever writes it."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import json
+import logging
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import quote
+
+import click
+import pytest
+
+from opskit import redaction
+from opskit.cli import main
+from opskit.secret import Secret
+from opskit.transport.session_manager.session_lifecycle import guarded
+
+PASSWORD = 'Never "seen", 100 % & ünlike/any/other'
+FORMS = (
+    PASSWORD,
+    quote(PASSWORD, safe=""),
+    json.dumps(PASSWORD)[1:-1],
+    base64.b64encode(PASSWORD.encode()).decode().rstrip("="),
+)
+
+
+@pytest.fixture(autouse=True)
+def nothing_guarded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redaction, "_forms", ())
+
+
+def leak_by_print() -> None:
+    print(f"login as app with {PASSWORD}")
+    print(json.dumps({"password": PASSWORD}), file=sys.stderr)
+
+
+def leak_by_click() -> None:
+    click.echo(f"postgresql://app:{quote(PASSWORD, safe='')}@db")
+    click.echo(click.style(PASSWORD, bold=True), err=True)
+
+
+def leak_by_bytes() -> None:
+    sys.stdout.buffer.write(base64.b64encode(PASSWORD.encode()))
+    sys.stdout.writelines(["a ", PASSWORD])
+
+
+def leak_by_log() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    logger = logging.getLogger("somebody.else")
+    logger.addHandler(handler)
+    logger.error("Making request with %s", {"Value": PASSWORD})
+    logger.removeHandler(handler)
+
+
+def leak_by_traceback() -> None:
+    try:
+        raise ValueError(PASSWORD)
+    except ValueError:
+        traceback.print_exc()
+
+
+@pytest.mark.parametrize(
+    "leak", [leak_by_print, leak_by_click, leak_by_bytes, leak_by_log, leak_by_traceback]
+)
+def test_no_stream_has_it(
+    leak: Callable[[], None], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def command(*_: object, **__: object) -> int:
+        Secret(PASSWORD)
+        leak()
+        return 0
+
+    monkeypatch.setattr(main, "cli", type("Cli", (), {"main": staticmethod(command)}))
+    before = sys.stdout, sys.stderr
+    assert main.run(["whatever"]) == 0
+    assert (sys.stdout, sys.stderr) == before
+    out, err = capfd.readouterr()
+    assert redaction.INSTEAD in out + err, "the test reaches the place"
+    for form in FORMS:
+        assert form not in out + err
+
+
+def test_names_and_short_words_stay() -> None:
+    Secret("linkbox_app_clone", is_public=True)
+    Secret("short")
+    text = "linkbox_app_clone is short"
+    assert redaction.censor(text) == text
+
+
+def test_two_threads_lose_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second comes while the first puts its own in order."""
+    both = threading.Barrier(2)
+
+    def slowly(forms: Iterable[str], **how: Any) -> list[str]:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.2)
+        return sorted(forms, **how)
+
+    monkeypatch.setattr(redaction, "sorted", slowly, raising=False)
+    threads = [threading.Thread(target=Secret, args=(f"password-{n}",)) for n in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert "password-" not in redaction.censor("password-1 password-2")
+
+
+def test_a_secret_in_a_secret() -> None:
+    Secret("the-inner-one")
+    Secret('{"password": "the-inner-one"}')
+    assert redaction.censor('x {"password": "the-inner-one"} y') == f"x {redaction.INSTEAD} y"
+
+
+def test_bytes_that_are_no_text_pass_unchanged() -> None:
+    below = io.BytesIO()
+    stream = redaction.Censored(io.TextIOWrapper(below, encoding="utf-8"))
+    every = bytes(range(256))
+    assert stream.buffer.write(every) == 256
+    stream.buffer.flush()
+    assert below.getvalue() == every
+
+
+def test_what_opens_a_data_channel_is_guarded() -> None:
+    reply = {
+        "SessionId": "oncall-1",
+        "TokenValue": "a-token-of-one-use",
+        "StreamUrl": "wss://h/v1/s",
+    }
+    assert guarded(reply) is reply
+    text = " ".join(reply.values())
+    assert redaction.censor(text) == f"oncall-1 {redaction.INSTEAD} {redaction.INSTEAD}"
+    assert guarded({"SessionId": "over"}) == {"SessionId": "over"}
