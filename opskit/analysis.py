@@ -9,8 +9,8 @@ from typing import Any
 from opskit.checks.iam import effective_permissions, fix_context
 from opskit.facts.interface import (
     Fact,
+    FactUnavailable,
     Known,
-    NotThere,
     Unknown,
     inputs_of,
     outputs_of,
@@ -20,21 +20,21 @@ from opskit.facts.snapshot import Snapshot
 from opskit.policy import operator_access, role_access
 from opskit.reachability import database_paths, group_members, load_balancer_paths
 
-DERIVED: tuple[Callable[..., Any], ...] = (
-    database_paths.derive,
-    load_balancer_paths.derive,
-    group_members.derive,
-    role_access.derive,
-    effective_permissions.derive,
-    fix_context.derive,
-    operator_access.derive,
+ANALYSES: tuple[Callable[..., Any], ...] = (
+    database_paths.analyze,
+    load_balancer_paths.analyze,
+    group_members.analyze,
+    role_access.analyze,
+    effective_permissions.analyze,
+    fix_context.analyze,
+    operator_access.analyze,
 )
 """In an order in which each finds its inputs. They are pure: no reader waits for them."""
 
 
-def facts_for(wanted: Iterable[type]) -> set[type]:
+def required_facts(wanted: Iterable[type]) -> set[type]:
     """The facts that have to be read so that the wanted ones can be derived or are there."""
-    by_output = {kind: work for work in DERIVED for kind in outputs_of(work)}
+    by_output = {kind: work for work in ANALYSES for kind in outputs_of(work)}
     found: set[type] = set()
     todo = list(wanted)
     while todo:
@@ -46,10 +46,10 @@ def facts_for(wanted: Iterable[type]) -> set[type]:
     return found
 
 
-def derive_all(snapshot: Snapshot) -> Snapshot:
+def analyze_all(snapshot: Snapshot) -> Snapshot:
     """The snapshot with everything that follows from it."""
     facts = dict(snapshot.facts)
-    for work in DERIVED:
+    for work in ANALYSES:
         for kind in outputs_of(work):
             facts[kind] = _derive(work, Snapshot(facts))
     return Snapshot(facts, snapshot.calls, snapshot.rounds)
@@ -64,7 +64,7 @@ def _derive(work: Callable[..., Any], snapshot: Snapshot) -> Fact[Any]:
         arguments[item.name] = fact if item.tolerant or isinstance(fact, Unknown) else fact.value
     try:
         return Known(work(**arguments), "derived", datetime.now(UTC))
-    except NotThere as end:
+    except FactUnavailable as end:
         return end.unknown
     except Exception as error:
         return unknown_by_bug(error)

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 from opskit.config import Target, aws_region
 from opskit.errors import AwsError, TargetError
 from opskit.progress import Progress, Silent
-from opskit.redaction import guard
+from opskit.redaction import register_secret
 
 if TYPE_CHECKING:
     import boto3
@@ -97,7 +97,7 @@ class Aws:
                 self._clients[service] = Client(self, service, self._make_client(service))
             return self._clients[service]
 
-    def changing(self, service: str, may_send: Callable[[], None]) -> Client:
+    def write_client(self, service: str, may_send: Callable[[], None]) -> Client:
         """A client for calls that change something: each leaves this machine once at the most.
 
         A repeat inside the SDK would make a success look like a refusal: the first attempt is
@@ -133,10 +133,10 @@ class Aws:
         except (BotoCoreError, ClientError) as error:
             raise translate("sts:AssumeRole", error) from None
         if frozen is None:
-            raise no_credentials()
+            raise no_credentials_error()
         request = AWSRequest("GET", url)
-        guard(frozen.secret_key)
-        guard(frozen.token or "")
+        register_secret(frozen.secret_key)
+        register_secret(frozen.token or "")
         SigV4Auth(frozen, service, self.region).add_auth(request)
         signed = ("Authorization", "X-Amz-Date", "X-Amz-Security-Token")
         return {name: request.headers[name] for name in signed if name in request.headers}
@@ -181,7 +181,7 @@ class Aws:
         session = self._make_session()
         try:
             if session.get_credentials() is None:
-                raise no_credentials()
+                raise no_credentials_error()
             client = session.client(
                 service,
                 config=Config(
@@ -193,7 +193,7 @@ class Aws:
                 ),
             )
         except BotoCoreError as error:
-            raise credentials_unusable(error) from None
+            raise unusable_credentials_error(error) from None
         client.meta.events.register(f"needs-retry.{service}", self._note_retry)
         return client
 
@@ -294,7 +294,9 @@ def translate(permission: str, error: Exception, *, is_changing: bool = False) -
         code, message = str(answer.get("Code", "")), str(answer.get("Message", ""))
         if "Signature expired" in message or "Signature not yet current" in message:
             return (
-                AwsError(permission, CLOCK_CODE, message) if is_changing else clock_wrong(message)
+                AwsError(permission, CLOCK_CODE, message)
+                if is_changing
+                else clock_skew_error(message)
             )
         if code in CREDENTIAL_CODES:
             return TargetError(
@@ -303,9 +305,9 @@ def translate(permission: str, error: Exception, *, is_changing: bool = False) -
             )
         return AwsError(permission, code, message)
     if isinstance(error, (exceptions.NoCredentialsError, exceptions.PartialCredentialsError)):
-        return no_credentials()
+        return no_credentials_error()
     if isinstance(error, (exceptions.CredentialRetrievalError, exceptions.SSOError)):
-        return credentials_unusable(error)
+        return unusable_credentials_error(error)
     if isinstance(error, (exceptions.ReadTimeoutError, exceptions.ConnectTimeoutError)):
         return AwsError(permission, "Timeout", "AWS did not answer in time")
     if isinstance(error, exceptions.BotoCoreError):
@@ -313,7 +315,7 @@ def translate(permission: str, error: Exception, *, is_changing: bool = False) -
     return error
 
 
-def clock_wrong(message: str) -> TargetError:
+def clock_skew_error(message: str) -> TargetError:
     """AWS refuses requests that are minutes old or of the future."""
     return TargetError(
         f"AWS refuses your requests for their time, so this machine's clock is wrong ({message[:120]})",
@@ -321,7 +323,7 @@ def clock_wrong(message: str) -> TargetError:
     )
 
 
-def no_credentials() -> TargetError:
+def no_credentials_error() -> TargetError:
     """Nobody is signed in."""
     return TargetError(
         "no AWS credentials: neither the environment nor a profile nor a role gives any",
@@ -329,7 +331,7 @@ def no_credentials() -> TargetError:
     )
 
 
-def credentials_unusable(error: Exception) -> TargetError:
+def unusable_credentials_error(error: Exception) -> TargetError:
     """There are credentials, but they cannot be loaded."""
     return TargetError(
         f"your AWS credentials cannot be used ({type(error).__name__})",

@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from opskit.analysis import derive_all, facts_for
-from opskit.checks.fix_verification import prove
-from opskit.checks.interface import Check, Finding, Judged, Status
+from opskit.analysis import analyze_all, required_facts
+from opskit.checks.fix_verification import verify_fix
+from opskit.checks.interface import Check, CheckResult, Finding, Status
 from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller
 from opskit.config import Target
-from opskit.errors import ExitStatus, Incomplete, TargetError
+from opskit.errors import CannotProceed, ExitStatus, TargetError
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
 from opskit.facts.identity import Identity
-from opskit.facts.interface import RunKey, Unknown, inputs_of, refuse_bug
+from opskit.facts.interface import FingerprintKey, Unknown, inputs_of, refuse_bug
 from opskit.facts.login import TunnelLogin
 from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
@@ -27,10 +27,10 @@ from opskit.facts.rds import DbInstances
 from opskit.facts.region import Region
 from opskit.facts.snapshot import Snapshot
 from opskit.facts.target_health import TargetHealth, TargetHealths
-from opskit.facts.transport_choice import RoadChoice
-from opskit.reachability.database_paths import Way
-from opskit.reachability.load_balancer_paths import Front
-from opskit.transport.interface import Road
+from opskit.facts.transport_choice import TransportChoice
+from opskit.reachability.database_paths import DatabasePaths
+from opskit.reachability.load_balancer_paths import LoadBalancerPaths
+from opskit.transport.interface import Transport
 
 UNREACHABLE = "Unreachable"
 DEADLINE_S = 60.0
@@ -47,7 +47,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TargetSummary:
     """Where the diagnosis was made, for the first line and for the JSON.
 
     Attributes:
@@ -66,11 +66,11 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Ways:
+class NetworkPaths:
     """The judged ways to the database, and to the app where a load balancer is before it."""
 
-    way: Way
-    front: Front | None
+    way: DatabasePaths
+    front: LoadBalancerPaths | None
     targets: tuple[TargetHealth, ...]
 
 
@@ -84,10 +84,10 @@ class Diagnosis:
         bugs: the errors of opskit's own, by kind and place.
     """
 
-    place: Place
-    judged: tuple[Judged, ...]
+    target: TargetSummary
+    judged: tuple[CheckResult, ...]
     verdict: Verdict
-    ways: Ways | None
+    ways: NetworkPaths | None
     calls: int
     rounds: int
     seconds: float
@@ -96,7 +96,7 @@ class Diagnosis:
     bugs: tuple[str, ...] = ()
 
     @property
-    def root_causes(self) -> tuple[Judged, ...]:
+    def root_causes(self) -> tuple[CheckResult, ...]:
         """The failures that no other failure explains."""
         return tuple(j for j in self.judged if j.finding.status is Status.FAIL and not j.caused_by)
 
@@ -130,19 +130,21 @@ def diagnose(
         OpskitError: nothing can be judged: no credentials, no such target.
     """
     started = time.monotonic()
-    wanted = facts_for({i.type for check in checks for i in inputs_of(check.judge)} | {Identity})
-    given = (target, Region(region), RunKey(secrets.token_hex(8)))
+    wanted = required_facts(
+        {i.type for check in checks for i in inputs_of(check.judge)} | {Identity}
+    )
+    given = (target, Region(region), FingerprintKey(secrets.token_hex(8)))
     snapshot = gather(wanted, clients, given, deadline_s=timeout_s, on_wait=on_wait)
-    refuse_silence(snapshot, region)
-    snapshot = derive_all(snapshot)
+    raise_if_unreachable(snapshot, region)
+    snapshot = analyze_all(snapshot)
     caller = Caller(region, target.profile or "", target.flags)
-    findings = [prove(c, run_check(c, snapshot), snapshot, caller) for c in checks]
-    judged = order_causes([Judged(c, f) for c, f in zip(checks, findings, strict=True)])
+    findings = [verify_fix(c, run_check(c, snapshot), snapshot, caller) for c in checks]
+    judged = find_root_causes([CheckResult(c, f) for c, f in zip(checks, findings, strict=True)])
     return Diagnosis(
-        place_of(target, region, snapshot),
+        target_summary(target, region, snapshot),
         judged,
         verdict_of(judged),
-        ways_of(snapshot),
+        network_paths(snapshot),
         snapshot.calls,
         snapshot.rounds,
         time.monotonic() - started,
@@ -152,7 +154,7 @@ def diagnose(
     )
 
 
-def refuse_silence(snapshot: Snapshot, region: str) -> None:
+def raise_if_unreachable(snapshot: Snapshot, region: str) -> None:
     """End with one sentence when AWS answered nothing at all, rather than with forty unknowns.
 
     Raises:
@@ -171,7 +173,7 @@ def refuse_silence(snapshot: Snapshot, region: str) -> None:
         )
 
 
-def order_causes(judged: Iterable[Judged]) -> tuple[Judged, ...]:
+def find_root_causes(judged: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
     """Say of every failure and every unanswered question which failure explains it.
 
     A failure explains what it says it explains; of several that explain one another, or that the very
@@ -179,7 +181,7 @@ def order_causes(judged: Iterable[Judged]) -> tuple[Judged, ...]:
     """
     all_judged = list(judged)
     fails = [j for j in all_judged if j.finding.status is Status.FAIL]
-    roots: list[Judged] = []
+    roots: list[CheckResult] = []
     for one in fails:
         if not any(
             _explains(root, one) for root in fails if root is not one and not _explains(one, root)
@@ -189,7 +191,7 @@ def order_causes(judged: Iterable[Judged]) -> tuple[Judged, ...]:
     return tuple(_with_cause(j, roots, fails) for j in all_judged)
 
 
-def verdict_of(judged: Sequence[Judged]) -> Verdict:
+def verdict_of(judged: Sequence[CheckResult]) -> Verdict:
     """One word: broken if a failure stops the app, degraded if it works all the same."""
     fails = [j for j in judged if j.finding.status is Status.FAIL]
     if fails:
@@ -206,13 +208,13 @@ def verdict_of(judged: Sequence[Judged]) -> Verdict:
     return Verdict.HEALTHY
 
 
-def place_of(target: Target, region: str, snapshot: Snapshot) -> Place:
+def target_summary(target: Target, region: str, snapshot: Snapshot) -> TargetSummary:
     """Where this was, as far as it is known."""
     identity: Identity | None = snapshot.value(Identity)
     app: AppInstance | None = snapshot.value(AppInstance)
     database: Database | None = snapshot.value(Database)
     probe: InstanceProbe | None = snapshot.value(InstanceProbe)
-    return Place(
+    return TargetSummary(
         name=target.name,
         region=region,
         account=identity.account if identity else None,
@@ -238,19 +240,19 @@ def bugs_of(snapshot: Snapshot, findings: Iterable[Finding]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*snapshot.bugs, *(f.bug for f in findings if f.bug))))
 
 
-def ways_of(snapshot: Snapshot) -> Ways | None:
+def network_paths(snapshot: Snapshot) -> NetworkPaths | None:
     """The ways, if the network was judged."""
-    way, targets = snapshot.value(Way), snapshot.value(TargetHealths)
+    way, targets = snapshot.value(DatabasePaths), snapshot.value(TargetHealths)
     if way is None:
         return None
-    return Ways(way, snapshot.value(Front), targets.all if targets else ())
+    return NetworkPaths(way, snapshot.value(LoadBalancerPaths), targets.all if targets else ())
 
 
-def _explains(cause: Judged, other: Judged) -> bool:
+def _explains(cause: CheckResult, other: CheckResult) -> bool:
     return other.check.code in cause.check.explains or other.check.layer in cause.check.explains
 
 
-def _same_change(one: Judged, others: Sequence[Judged]) -> Judged | None:
+def _same_change(one: CheckResult, others: Sequence[CheckResult]) -> CheckResult | None:
     """An earlier failure that the same commands end: two signs of one fault."""
     fix = one.finding.fix
     earlier = others[: others.index(one)] if one in others else ()
@@ -258,7 +260,9 @@ def _same_change(one: Judged, others: Sequence[Judged]) -> Judged | None:
     return next(same, None)
 
 
-def _with_cause(one: Judged, roots: Sequence[Judged], fails: Sequence[Judged]) -> Judged:
+def _with_cause(
+    one: CheckResult, roots: Sequence[CheckResult], fails: Sequence[CheckResult]
+) -> CheckResult:
     if one in roots or one.finding.status not in (Status.FAIL, Status.UNKNOWN):
         return one
     cause = next((f for f in (*roots, *fails) if f is not one and _explains(f, one)), None)
@@ -266,24 +270,24 @@ def _with_cause(one: Judged, roots: Sequence[Judged], fails: Sequence[Judged]) -
     return replace(one, caused_by=cause.check.code) if cause else one
 
 
-def find_road(target: Target, clients: Clients, region: str) -> Road:
+def connect_to_workload(target: Target, clients: Clients, region: str) -> Transport:
     """The road to the app's instance.
 
     Raises:
         Incomplete: the instance cannot be found, or `--via none`.
     """
-    given = (target, Region(region), RunKey(secrets.token_hex(8)))
-    snapshot = gather((RoadChoice,), clients, given, deadline_s=DEADLINE_S)
-    choice = snapshot.get(RoadChoice)
+    given = (target, Region(region), FingerprintKey(secrets.token_hex(8)))
+    snapshot = gather((TransportChoice,), clients, given, deadline_s=DEADLINE_S)
+    choice = snapshot.get(TransportChoice)
     if isinstance(choice, Unknown):
         refuse_bug(choice)
-        raise Incomplete(
+        raise CannotProceed(
             f"where the app runs is not known: {choice.reason}",
             "" if target.ecs_task else "--instance ID names it",
         )
     if choice.value.road is None:
-        raise Incomplete(choice.value.why_none)
-    road: Road = choice.value.road
+        raise CannotProceed(choice.value.why_none)
+    road: Transport = choice.value.road
     return road
 
 
@@ -291,7 +295,7 @@ def discover(
     target: Target, clients: Clients, region: str, timeout_s: float = DEADLINE_S
 ) -> tuple[tuple[str, str | None, str], ...]:
     """What can be found out about a target: (setting, value or None, how it was found or why not)."""
-    given = (target, Region(region), RunKey(secrets.token_hex(8)))
+    given = (target, Region(region), FingerprintKey(secrets.token_hex(8)))
     snapshot = gather((Database, AppInstance), clients, given, deadline_s=timeout_s)
     found: list[tuple[str, str | None, str]] = []
     for setting, kind in (("db_instance", Database), ("instance", AppInstance)):
@@ -300,7 +304,7 @@ def discover(
             refuse_bug(fact)
             found.append((setting, None, fact.reason))
         elif isinstance(fact.value, Database):
-            found.append((setting, fact.value.instance.identifier, fact.value.chosen_because))
+            found.append((setting, fact.value.instance.identifier, fact.value.selection_reason))
         elif fact.value.task is not None:
             found.append(("ecs_task", target.ecs_task, f"task {fact.value.task.place.task_id} now"))
         else:

@@ -50,7 +50,7 @@ EXIT_STATUS_MEANING: dict[ExitStatus, str] = {
 }
 
 
-class Stopped(KeyboardInterrupt):
+class Terminated(KeyboardInterrupt):
     """A signal ended the run: everything is left as after Ctrl-C.
 
     Attributes:
@@ -90,13 +90,13 @@ class TargetError(OpskitError):
     exit_status = ExitStatus.NO_TARGET
 
 
-class Incomplete(OpskitError):
+class CannotProceed(OpskitError):
     """Something essential could not be judged or done."""
 
     exit_status = ExitStatus.NOT_JUDGED
 
 
-class Unfinished(OpskitError):
+class RotationUnfinished(OpskitError):
     """Something was begun and waits to be resumed."""
 
     exit_status = ExitStatus.UNFINISHED
@@ -131,11 +131,11 @@ class TransportError(OpskitError):
         self.missing = missing
 
 
-class Refused(TransportError):
+class NotExecuted(TransportError):
     """The command has surely not run."""
 
 
-class Lost(TransportError):
+class OutcomeUnknown(TransportError):
     """The command may have run; it is not repeated without looking first."""
 
 
@@ -181,15 +181,19 @@ class AwsError(Exception):
         return self.code in DENIED_CODES
 
     @property
-    def is_open(self) -> bool:
+    def may_have_been_applied(self) -> bool:
         """Whether the call may have been carried out all the same, now or later."""
-        return self.code in OPEN_CODES or "hrottl" in self.code or self.code.startswith("Internal")
+        return (
+            self.code in AMBIGUOUS_CODES
+            or "hrottl" in self.code
+            or self.code.startswith("Internal")
+        )
 
 
 DENIED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 """JSON services, query services and EC2 each have their own word."""
 
-OPEN_CODES = frozenset(
+AMBIGUOUS_CODES = frozenset(
     {
         "Timeout",
         "Unreachable",

@@ -18,13 +18,13 @@ OWN_STYLES = "(\033\\[(?:0|1|2|32|33|35|31;1|33;1)m)"
 """The colours that opskit itself writes; none of them hides text."""
 
 
-class Control(str):
+class ControlCharacter(str):
     """A control sequence of opskit itself, which the streams let pass; no text from outside becomes one."""
 
     __slots__ = ()
 
 
-ERASE_LINE = Control("\r\033[K")
+ERASE_LINE = ControlCharacter("\r\033[K")
 
 
 def visible(text: str) -> str:

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from opskit.escaping import Control, for_terminal, to_json, visible
+from opskit.escaping import ControlCharacter, for_terminal, to_json, visible
 
-LEAST = 8
+MIN_LENGTH = 8
 """Shorter values are words that stand everywhere; no database of RDS takes such a password."""
 LEAST_PIECE = 4
 """Shorter pieces of a secret stand everywhere, and tell little of it."""
@@ -39,14 +39,14 @@ OWN_WORDS = frozenset(
 )
 """Words of opskit's own sentences, commands and JSON: taken out, `opskit rotate-password` could not be
 pasted, and a gap in a known sentence would tell the word. Everyone tries them as passwords anyway."""
-INSTEAD = "(a secret)"
+PLACEHOLDER = "(a secret)"
 _forms: tuple[str, ...] = ()
 _passwords: tuple[str, ...] = ()
 _names: frozenset[str] = frozenset()
 _adding = threading.Lock()
 
 
-def guard(value: str, *, in_pieces: bool = False) -> None:
+def register_secret(value: str, *, in_pieces: bool = False) -> None:
     """Let a value never be written from now on.
 
     Args:
@@ -55,9 +55,9 @@ def guard(value: str, *, in_pieces: bool = False) -> None:
     global _forms, _passwords
     bare = value.strip()
     is_held = value in (_passwords if in_pieces else _forms)
-    if len(value) < LEAST or bare in OWN_WORDS or is_held:
+    if len(value) < MIN_LENGTH or bare in OWN_WORDS or is_held:
         return
-    made = _encoded(value) | (_encoded(bare) if len(bare) >= LEAST else set())
+    made = _encoded(value) | (_encoded(bare) if len(bare) >= MIN_LENGTH else set())
     # Two threads that read parameters at once must not lose one; replaced whole, it is read without a lock.
     with _adding:
         # The longest first: one may be a part of another.
@@ -74,12 +74,12 @@ def expose(*names: str) -> None:
         _names |= words
 
 
-def censor(text: str) -> str:
+def redact(text: str) -> str:
     """The text without any guarded value, and without the user-info of URLs."""
     if _forms:
-        text = _whole_pattern(_forms).sub(INSTEAD, text)
+        text = _whole_pattern(_forms).sub(PLACEHOLDER, text)
     if _passwords:
-        text = _piece_pattern(_passwords, _names | OWN_WORDS).sub(INSTEAD, text)
+        text = _piece_pattern(_passwords, _names | OWN_WORDS).sub(PLACEHOLDER, text)
     if "@" in text:
         from opskit.url_userinfo import cut_user_info
 
@@ -145,7 +145,7 @@ def _encoded(value: str) -> set[str]:
     }
 
 
-class Censored:
+class RedactingStream:
     """A text stream that passes on what is written to it, without what is guarded or not visible."""
 
     def __init__(self, stream: Any) -> None:
@@ -153,14 +153,14 @@ class Censored:
 
     def write(self, text: Any) -> int:
         """Write text; a stream of text refuses anything else itself."""
-        is_plain = isinstance(text, str) and not isinstance(text, Control)
-        self._stream.write(for_terminal(censor(text)) if is_plain else text)
+        is_plain = isinstance(text, str) and not isinstance(text, ControlCharacter)
+        self._stream.write(for_terminal(redact(text)) if is_plain else text)
         return len(text)
 
     @property
-    def buffer(self) -> _CensoredBytes:
+    def buffer(self) -> _RedactingBytes:
         """The stream of bytes below."""
-        return _CensoredBytes(self._stream.buffer)
+        return _RedactingBytes(self._stream.buffer)
 
     def writelines(self, lines: Any) -> None:
         """Write several texts."""
@@ -171,7 +171,7 @@ class Censored:
         return getattr(self._stream, name)
 
 
-class _CensoredBytes:
+class _RedactingBytes:
     """The same for another program's output, which stays exact but for whole secrets."""
 
     def __init__(self, stream: Any) -> None:
@@ -179,7 +179,7 @@ class _CensoredBytes:
 
     def write(self, data: bytes) -> int:
         text = data.decode("utf-8", "surrogateescape")
-        text = _whole_pattern(_forms).sub(INSTEAD, text) if _forms else text
+        text = _whole_pattern(_forms).sub(PLACEHOLDER, text) if _forms else text
         self._stream.write(text.encode("utf-8", "surrogateescape"))
         return len(data)
 

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from typing import Never
 
-from opskit.redaction import expose, guard
+from opskit.redaction import expose, register_secret
 
 FINGERPRINT_LENGTH = 6
 """Hex digits of a fingerprint: 24 bits. Two different values look alike once in 16 million times;
@@ -31,7 +31,7 @@ class Secret:
         if is_public:
             expose(value)
         else:
-            guard(value, in_pieces=not is_document)
+            register_secret(value, in_pieces=not is_document)
 
     def reveal(self) -> str:
         """The value itself, for the one call that needs it."""

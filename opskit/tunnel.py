@@ -10,16 +10,16 @@ from opskit import engine
 from opskit.ca_bundles import trust_for
 from opskit.config import Target
 from opskit.engine.interface import Engine, ServerTrust
-from opskit.errors import Incomplete, UsageError
+from opskit.errors import CannotProceed, UsageError
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
-from opskit.facts.interface import RunKey, Unknown, refuse_bug
+from opskit.facts.interface import FingerprintKey, Unknown, refuse_bug
 from opskit.facts.parameters import Parameters, read
 from opskit.facts.region import Region
-from opskit.facts.transport_choice import make_tunnel
+from opskit.facts.transport_choice import create_tunnel
 from opskit.secret import Secret
-from opskit.transport.interface import OnProblem, Tunnel
+from opskit.transport.interface import ProblemCallback, Tunnel
 
 DEADLINE_S = 60.0
 NO_CONNECTIONS = ("run-command", "local")
@@ -54,7 +54,7 @@ def find(target: Target, clients: Clients, region: str) -> Destination:
         Incomplete: one of them is not known.
         Refused: the app is an ECS task to which no session can be had.
     """
-    key = RunKey(secrets.token_hex(8))
+    key = FingerprintKey(secrets.token_hex(8))
     given = (target, Region(region), key)
     snapshot = gather((AppInstance, Database), clients, given, deadline_s=DEADLINE_S)
     found: dict[type, Any] = {}
@@ -62,7 +62,7 @@ def find(target: Target, clients: Clients, region: str) -> Destination:
         fact = snapshot.get(kind)
         if isinstance(fact, Unknown):
             refuse_bug(fact)
-            raise Incomplete(f"a tunnel needs to know where to go: {fact.reason}")
+            raise CannotProceed(f"a tunnel needs to know where to go: {fact.reason}")
         found[kind] = fact.value
     database: Database = found[Database]
     if found[AppInstance].task:
@@ -82,7 +82,7 @@ def find(target: Target, clients: Clients, region: str) -> Destination:
 
 
 def open_tunnel(
-    destination: Destination, target: Target, clients: Clients, on_problem: OnProblem
+    destination: Destination, target: Target, clients: Clients, on_problem: ProblemCallback
 ) -> Tunnel:
     """Open the road that carries the tunnel.
 
@@ -96,7 +96,7 @@ def open_tunnel(
             f"--via {target.via} carries commands and no connections",
             "--via session-manager   does, and so do ssh-session, ssh and plugin",
         )
-    return make_tunnel(
+    return create_tunnel(
         target, clients.client, there.instance_id, there.host, there.port, on_problem
     )
 

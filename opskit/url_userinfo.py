@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from opskit.redaction import INSTEAD
+from opskit.redaction import PLACEHOLDER
 
 WORD = re.compile(r'(?:\\.|[^\s"\\])+', re.DOTALL)
 """A word of text or of a JSON string: an unescaped quote ends it."""
@@ -48,7 +48,7 @@ def _without_user_info(found: re.Match[str]) -> str:
         is_secret = _is_piece_of_url(
             head, tail, found.string[max(0, found.start() - 40) : found.start()]
         )
-    return head[: scheme.end()] + INSTEAD + at + tail if is_secret and scheme else word
+    return head[: scheme.end()] + PLACEHOLDER + at + tail if is_secret and scheme else word
 
 
 def _is_user_info(scheme: str, info: str) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from opskit.sandbox import lifecycle
-from opskit.sandbox.lifecycle import Running
+from opskit.sandbox.lifecycle import RunningSandbox
 from tests.transport.session_manager import figures
 
 RUNS = 5
@@ -39,7 +39,7 @@ def median_s(work: Callable[[], object], runs: int = RUNS) -> float:
     return statistics.median(times)
 
 
-def inside(running: Running, *command: str) -> Callable[[], bytes]:
+def inside(running: RunningSandbox, *command: str) -> Callable[[], bytes]:
     """Runs a command as the operator."""
 
     def work() -> bytes:

@@ -6,16 +6,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from opskit.analysis import derive_all
+from opskit.analysis import analyze_all
 from opskit.ca_bundles import trust_for
 from opskit.config import Target
-from opskit.engine.interface import Greeting, ServerAnswer
-from opskit.facts.agent import Agent
+from opskit.engine.interface import ServerAnswer, ServerHandshake
+from opskit.facts.agent import SsmAgent
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.app_subnets import AppSubnets
 from opskit.facts.certificate import Certificate
 from opskit.facts.database import Database, DatabaseEvidence
-from opskit.facts.dns import Host, OperatorDns
+from opskit.facts.dns import DatabaseHost, OperatorDns
 from opskit.facts.ecs_task import EcsTask
 from opskit.facts.identity import Identity
 from opskit.facts.instance_role import InstanceRole
@@ -23,14 +23,14 @@ from opskit.facts.instances import Instance, Interface, TargetGroup
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.key import Key
 from opskit.facts.key_policy import KeyGrants, KeyPolicy, OperatorGrants
-from opskit.facts.load_balancer import Balancer
-from opskit.facts.login import ClientLogin, Login
+from opskit.facts.load_balancer import LoadBalancer
+from opskit.facts.login import ClientLogin, LoginAttemptResult
 from opskit.facts.operator_policies import OperatorPolicies
 from opskit.facts.operator_simulation import OperatorNeeds, OperatorSimulation
 from opskit.facts.organization import Organization
-from opskit.facts.parameter_metadata import Metadata, ParameterMetadata
+from opskit.facts.parameter_metadata import ParameterMetadata, ParametersMetadata
 from opskit.facts.parameters import Parameter, Parameters
-from opskit.facts.permissions import PERMISSIONS, Group, On
+from opskit.facts.permissions import PERMISSIONS, PermissionGroup, ResourceScope
 from opskit.facts.policies import PolicyText, RolePolicies
 from opskit.facts.prefix_lists import PrefixLists
 from opskit.facts.private_zones import PrivateZones
@@ -39,26 +39,26 @@ from opskit.facts.rds import DbInstance, DbInstances, DbSubnet
 from opskit.facts.region import Region
 from opskit.facts.routes import Route, RouteTable, RouteTables
 from opskit.facts.security_group_rule_ids import RuleIds
-from opskit.facts.security_groups import Permission, SecurityGroup, SecurityGroups
+from opskit.facts.security_groups import IpPermission, SecurityGroup, SecurityGroups
 from opskit.facts.simulation import Simulation
 from opskit.facts.snapshot import Snapshot
 from opskit.facts.subnets import AclEntry, NetworkAcl, NetworkAcls, Subnet, Subnets
 from opskit.facts.target_health import TargetHealth, TargetHealths
 from opskit.facts.tls_setting import TlsSetting
-from opskit.facts.unfinished_rotation import OpenRotation
+from opskit.facts.unfinished_rotation import UnfinishedRotation
 from opskit.facts.vpc import Vpc, VpcDns
 from opskit.facts.vpc_scope import Peering, Peerings
 from opskit.probe.request import (
-    Attempt,
-    Connection,
+    ConnectionSetting,
     Container,
     Health,
+    LoginAttempt,
+    ParameterRead,
     ProbeResult,
-    Read,
     Resolution,
-    Setting,
+    TcpResult,
 )
-from opskit.transport.ecs_exec import TaskPlace
+from opskit.transport.ecs_exec import TaskLocation
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 HOST = "linkbox-db.c123xyz.us-east-1.rds.amazonaws.com"
@@ -77,12 +77,12 @@ def known(value: Any) -> Known[Any]:
 
 def rule(
     port: int, *groups: str, cidrs: tuple[str, ...] = (), protocol: str = "tcp", **more: Any
-) -> Permission:
-    return Permission(protocol, port, port, groups, cidrs, more.get("lists", ()))
+) -> IpPermission:
+    return IpPermission(protocol, port, port, groups, cidrs, more.get("lists", ()))
 
 
 TARGETS = TargetGroup("arn:tg", "linkbox-backend", 3000, "/health", "HTTP", "vpc-1", ("arn:lb",))
-ALL_OUT = Permission("-1", None, None, (), ("0.0.0.0/0",), ())
+ALL_OUT = IpPermission("-1", None, None, (), ("0.0.0.0/0",), ())
 
 
 FROM_ALL = (rule(443, cidrs=("0.0.0.0/0",)),)
@@ -107,7 +107,7 @@ def db_instance(**changes: Any) -> DbInstance:
         "linkbox-db", "db-ABC", "postgres", "17.4", "available", HOST, 5432, "linkbox", "linkbox",
         "vpc-1", (DbSubnet("subnet-db-a", "a"), DbSubnet("subnet-db-b", "b")), "a", ("sg-db",),
         (("linkbox-postgres17", "in-sync"),), False, True, True, 7, "rds-ca-rsa2048-g1",
-        datetime.now(UTC) + timedelta(days=300), None, (), None, 20, None, words="linkbox-db",
+        datetime.now(UTC) + timedelta(days=300), None, (), None, 20, None, searchable_text="linkbox-db",
     )  # fmt: skip
     return replace(made, **changes)
 
@@ -118,7 +118,7 @@ def database(**changes: Any) -> Database:
 
 
 def groups(
-    ingress: tuple[Permission, ...], egress: tuple[Permission, ...] = (ALL_OUT,)
+    ingress: tuple[IpPermission, ...], egress: tuple[IpPermission, ...] = (ALL_OUT,)
 ) -> SecurityGroups:
     return SecurityGroups(
         {
@@ -131,10 +131,12 @@ def groups(
 
 def container(**changes: Any) -> Container:
     settings = (
-        Setting("process", "host", HOST, "PGHOST", ""),
-        Setting("process", "password", "aaaaaa", "PGPASSWORD", ""),
-        Setting("config", "sslmode", "verify-full", "PGSSLMODE", "/srv/linkbox/.env"),
-        Setting("config", "sslrootcert", "/srv/linkbox/rds-bundle.pem", "PGSSLROOTCERT", ""),
+        ConnectionSetting("process", "host", HOST, "PGHOST", ""),
+        ConnectionSetting("process", "password", "aaaaaa", "PGPASSWORD", ""),
+        ConnectionSetting("config", "sslmode", "verify-full", "PGSSLMODE", "/srv/linkbox/.env"),
+        ConnectionSetting(
+            "config", "sslrootcert", "/srv/linkbox/rds-bundle.pem", "PGSSLROOTCERT", ""
+        ),
     )
     made = Container(
         "linkbox-backend", "running", "2026-01-01T00:00:00Z", "0", "host", "/srv/linkbox",
@@ -143,11 +145,11 @@ def container(**changes: Any) -> Container:
     return replace(made, **changes)
 
 
-def connection(outcome: str = "connected") -> Connection:
-    return Connection(HOST, "10.0.5.10", 5432, outcome, 0.4, "10.0.2.45")
+def connection(outcome: str = "connected") -> TcpResult:
+    return TcpResult(HOST, "10.0.5.10", 5432, outcome, 0.4, "10.0.2.45")
 
 
-def probe(greeting: Greeting | None = None, **changes: Any) -> InstanceProbe:
+def probe(greeting: ServerHandshake | None = None, **changes: Any) -> InstanceProbe:
     made = ProbeResult(
         is_complete=True,
         with_python=True,
@@ -156,14 +158,14 @@ def probe(greeting: Greeting | None = None, **changes: Any) -> InstanceProbe:
         resolutions=(Resolution(HOST, ("10.0.5.10",), ""),),
         connections=(connection(),),
         caller_arn="arn:aws:sts::123456789012:assumed-role/app-role/i-1",
-        reads=tuple(Read(name, "aaaaaa", "", "") for name in NAMES.values()),
+        reads=tuple(ParameterRead(name, "aaaaaa", "", "") for name in NAMES.values()),
         asked_containers=True,
         containers=(container(),),
         health=Health("http://127.0.0.1:3000/health", 200, 3.0, ""),
-        attempts=(Attempt("parameters", True, "", "", 8.0, "TLSv1.3", "require"),),
+        attempts=(LoginAttempt("parameters", True, "", "", 8.0, "TLSv1.3", "require"),),
     )
     plain = ServerAnswer(False, "", "28000", 'no pg_hba.conf entry for host "a", no encryption')
-    usual = Greeting(True, True, "TLSv1.3", (), ServerAnswer(True, "SCRAM-SHA-256"), plain)
+    usual = ServerHandshake(True, True, "TLSv1.3", (), ServerAnswer(True, "SCRAM-SHA-256"), plain)
     return InstanceProbe(
         replace(made, **changes), greeting or usual, NAMES["password"], "run-command"
     )
@@ -231,7 +233,7 @@ def peered() -> tuple[Any, ...]:
 
 def task() -> AppInstance:
     """The app as an ECS task, with an instance's network."""
-    place = TaskPlace("prod", "0123", "web", "0123-1", "shop", True, "RUNNING")
+    place = TaskLocation("prod", "0123", "web", "0123-1", "shop", True, "RUNNING")
     found: AppInstance = linkbox()[AppInstance].value  # type: ignore[union-attr]
     definition = "arn:aws:ecs:us-east-1:123456789012:task-definition/shop:3"
     of_task = EcsTask(place, definition, "", "eni-1", "subnet-app", "10.0.2.45")
@@ -273,7 +275,9 @@ def key_policy(principal: Any, **more: Any) -> KeyPolicy:
 def refused(action: str, reason: str = "") -> InstanceProbe:
     """The instance was refused its reads, with a reason as AWS words it."""
     text = f"User: x is not authorized to perform: {action} on resource: y {reason}"
-    return probe(reads=tuple(Read(n, "", "AccessDeniedException", text) for n in NAMES.values()))
+    return probe(
+        reads=tuple(ParameterRead(n, "", "AccessDeniedException", text) for n in NAMES.values())
+    )
 
 
 NOT_ASKED = probe(reads=())
@@ -284,7 +288,7 @@ OPERATOR_NEEDS = OperatorNeeds(
     tuple(
         (p, str(p.on.value))
         for p in PERMISSIONS
-        if p.on is On.EVERYTHING and p.group is not Group.SSH
+        if p.on is ResourceScope.EVERYTHING and p.group is not PermissionGroup.SSH
     )
 )
 
@@ -318,7 +322,7 @@ def linkbox() -> dict[type, Fact[Any]]:
         Region("us-east-1"),
         Identity("123456789012", "arn:aws:iam::123456789012:user/oncall", 0.3),
         parameters(),
-        OpenRotation(0),
+        UnfinishedRotation(0),
         Key(KEY_ARN, "k", "alias/linkbox", "Enabled", False, None),
         database(),
         DatabaseEvidence(
@@ -326,19 +330,19 @@ def linkbox() -> dict[type, Fact[Any]]:
         ),
         DbInstances((db_instance(),)),
         AppInstance(instance, "it carries the name linkbox"),
-        Agent("Online", NOW, "3.3.987.0", takes_sessions=True),
+        SsmAgent("Online", NOW, "3.3.987.0", takes_sessions=True),
         InstanceRole("p", "app-role", ROLE_ARN),
         role_policies(READS, DECRYPTS),
         Organization((), ()),
         key_policy({"AWS": "arn:aws:iam::123456789012:root"}),
         KeyGrants(()),
         OperatorGrants(()),
-        ParameterMetadata((Metadata(NAMES["password"], "SecureString", "alias/linkbox", ""),)),
+        ParametersMetadata((ParameterMetadata(NAMES["password"], "SecureString", "alias/linkbox", ""),)),
         OPERATOR_NEEDS,
         operator_policies({"Effect": "Allow", "Action": "*", "Resource": "*"}),
         OperatorSimulation(Simulation(())),
         Simulation(()),
-        Host(HOST, 5432, NAMES["endpoint"], is_from_rds=True),
+        DatabaseHost(HOST, 5432, NAMES["endpoint"], is_from_rds=True),
         OperatorDns(HOST, "NOERROR", (HOST,), ("10.0.5.10",), ("10.0.0.2",)),
         PrivateZones("vpc-1", "us-east-1", ()),
         Vpc("vpc-1", ("10.0.0.0/16",)),
@@ -349,9 +353,9 @@ def linkbox() -> dict[type, Fact[Any]]:
         TlsSetting("linkbox-postgres17", "rds.force_ssl", "1", "in-sync"),
         probe(),
         certificate,
-        Login(True, None, "", 8.0, "TLSv1.3", "the instance", "linkbox"),
+        LoginAttemptResult(True, None, "", 8.0, "TLSv1.3", "the instance", "linkbox"),
         ClientLogin(
-            Login(True, None, "", 90.0, "TLS", "this machine through i-1", "linkbox"),
+            LoginAttemptResult(True, None, "", 90.0, "TLS", "this machine through i-1", "linkbox"),
             trust_for(HOST),
         ),
         TargetHealths((TargetHealth(TARGETS, "healthy", "", ""),)),
@@ -360,7 +364,7 @@ def linkbox() -> dict[type, Fact[Any]]:
         PrefixLists({}),
         RuleIds({("sg-db", False, "tcp", 5432, 5432, "sg-web"): "sgr-1"}),
         AppSubnets({"subnet-app-b": "another one runs there"}),
-        Balancer(
+        LoadBalancer(
             "linkbox-alb", "application", False, "vpc-1", ("subnet-public",), ("sg-alb",), (443,),
             TARGETS,
         ),
@@ -373,4 +377,4 @@ def snapshot(*replaced: Any, unknown: tuple[type, ...] = ()) -> Snapshot:
     facts = dict(linkbox())
     facts.update({type(value): known(value) for value in replaced})
     facts.update({kind: Unknown("you may not call x:Y", ("x:Y",)) for kind in unknown})
-    return derive_all(Snapshot(facts))
+    return analyze_all(Snapshot(facts))

@@ -24,7 +24,7 @@ except ImportError:  # pytest before 9.2
 
 from opskit import redaction
 from opskit.sandbox import lifecycle
-from opskit.sandbox.lifecycle import Running
+from opskit.sandbox.lifecycle import RunningSandbox
 from tests import warm
 from tests.pace import scaled
 
@@ -128,7 +128,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 class Operator:
     """Somebody on call, inside the sandbox."""
 
-    running: Running
+    running: RunningSandbox
 
     def run(
         self, *command: str, timeout: float = LIMIT_S, is_warm: bool = True, **environment: str
@@ -205,7 +205,7 @@ class Operator:
         """The sandbox's status if the app has not become healthy within the limit."""
         limit, seen = time.monotonic() + limit_s, None
         while True:
-            status = lifecycle.order(self.running, "look")
+            status = lifecycle.send_command(self.running, "look")
             if status["health"] != 200 or (with_commands and status["commands"]):
                 seen = None
             elif seen is None:
@@ -243,7 +243,7 @@ class Operator:
 
     def inject(self, *rows: dict[str, Any]) -> None:
         """Let AWS go wrong in these ways, and no others."""
-        lifecycle.order(self.running, "inject", rows=rows)
+        lifecycle.send_command(self.running, "inject", rows=rows)
 
 
 @pytest.fixture
@@ -275,5 +275,5 @@ def operator(shared_sandbox: Operator) -> Iterator[Operator]:
     """The shared sandbox, whole before and after the test."""
     yield shared_sandbox
     shared_sandbox.inject()
-    if lifecycle.order(shared_sandbox.running, "status")["broken"]:
-        lifecycle.order(shared_sandbox.running, "repair")
+    if lifecycle.send_command(shared_sandbox.running, "status")["broken"]:
+        lifecycle.send_command(shared_sandbox.running, "repair")

@@ -81,7 +81,7 @@ def test_the_sdk_writes_no_value_into_its_log(
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     caplog.set_level(logging.DEBUG)
     with mock_aws():
-        writing: Any = aws.changing("ssm", lambda: None)
+        writing: Any = aws.write_client("ssm", lambda: None)
         writing.put_parameter(Name="/a", Value=SECRET, Type="SecureString")
         reading: Any = aws.client("ssm")
         reply = reading.get_parameter(Name="/a", WithDecryption=True)
@@ -94,7 +94,7 @@ def test_an_error_that_repeats_the_value_is_shown_without_it(
     aws: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a validation does that says what missed its pattern."""
-    writing: Any = aws.changing("ssm", lambda: None)
+    writing: Any = aws.write_client("ssm", lambda: None)
 
     def refuse(**_: Any) -> None:
         text = f"Parameter value, {SECRET}, cannot be validated by allowedPattern: [0-9]+"

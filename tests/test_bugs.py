@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from opskit import analysis, diagnosis, tunnel
-from opskit.checks.catalogue import chain, check_of
+from opskit.checks.catalogue import check_of, default_checks
 from opskit.checks.interface import Check, passed
 from opskit.cli import main
 from opskit.config import Target
@@ -38,7 +38,7 @@ def diagnose(*checks: Check) -> diagnosis.Diagnosis:
 
 
 def test_a_bug_in_a_reader_is_none_of_the_operators_rights() -> None:
-    found = diagnose(*chain())
+    found = diagnose(*default_checks())
     # Both readers run at once, and either may be first.
     assert sorted(bug.split(":")[0] for bug in found.bugs) == [
         "KeyError at parameters.py",
@@ -81,13 +81,15 @@ def test_a_bug_in_what_is_derived_is_one_too(monkeypatch: pytest.MonkeyPatch) ->
         raise IndexError
 
     monkeypatch.setattr(analysis, "DERIVED", (work,))
-    snapshot = analysis.derive_all(b.snapshot())
+    snapshot = analysis.analyze_all(b.snapshot())
     assert isinstance(snapshot.get(int), Unknown)
     assert [bug.split()[0] for bug in snapshot.bugs] == ["IndexError"]
 
 
 @pytest.mark.parametrize(
-    "function", [diagnosis.find_road, diagnosis.discover, tunnel.find], ids=lambda f: f.__name__
+    "function",
+    [diagnosis.connect_to_workload, diagnosis.discover, tunnel.find],
+    ids=lambda f: f.__name__,
 )
 def test_what_needs_the_fact_ends_with_the_bug(function: Any) -> None:
     with pytest.raises(Bug, match=r"KeyError at (rds|parameters)\.py"):
@@ -97,7 +99,7 @@ def test_what_needs_the_fact_ends_with_the_bug(function: Any) -> None:
 def test_a_bug_anywhere_else_has_the_status_too(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(diagnosis, "find_road", lambda *_: 1 / 0)
+    monkeypatch.setattr(diagnosis, "connect_to_workload", lambda *_: 1 / 0)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "A")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
     words = ["run", "--prefix", "/linkbox", "--region", "us-east-1", "--", "true"]

@@ -17,8 +17,8 @@ from opskit.ca_bundles import AMAZON_ROOTS, RDS_BUNDLE, bundle_for, trust_for
 from opskit.config import Target, load
 from opskit.facts import probe
 from opskit.facts.app_instance import AppInstance
-from opskit.facts.dns import Host
-from opskit.facts.interface import Known, RunKey, Unknown
+from opskit.facts.dns import DatabaseHost
+from opskit.facts.interface import FingerprintKey, Known, Unknown
 from opskit.facts.region import Region
 from tests import builders as b
 
@@ -119,8 +119,8 @@ class TestNamesOfOnesOwn:
             (PROXY, PROXY, "system"),
         ):
             asked = probe.request(
-                Target("linkbox", b.NAMES), RunKey("k"), Region("us-east-1"),
-                b.known(Host(host, 5432, "p")), b.known(b.database()), b.known(b.parameters()), groups,
+                Target("linkbox", b.NAMES), FingerprintKey("k"), Region("us-east-1"),
+                b.known(DatabaseHost(host, 5432, "p")), b.known(b.database()), b.known(b.parameters()), groups,
                 app.value,
             )  # fmt: skip
             assert (asked.tls_name, asked.ca_file) == (name, bundle)

@@ -12,7 +12,7 @@ from opskit import config_file
 from opskit.cli.rotation_output import Output
 from opskit.cli.terminal import Spinner
 from opskit.config import load
-from opskit.diagnosis import place_of
+from opskit.diagnosis import target_summary
 from opskit.errors import UsageError
 from opskit.report import diagnosis_text
 from opskit.report.interface import Style
@@ -111,8 +111,8 @@ def test_a_file_without_a_say_is_not_named(file: Path) -> None:
 
 def test_a_report_and_a_plan_name_the_file(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = load({}, {}, file.parent)
-    place = place_of(target, "eu-west-1", b.snapshot())
-    said = diagnosis_text.render(replace(diagnosis(b.snapshot()), place=place), Style(width=300))
+    place = target_summary(target, "eu-west-1", b.snapshot())
+    said = diagnosis_text.render(replace(diagnosis(b.snapshot()), target=place), Style(width=300))
     assert f"settings from {file}" in said.splitlines()[0]
     Output(target, Spinner(quiet=True), as_json=False).plan(
         Plan(lines=[("rotate", "it")]), dry_run=False

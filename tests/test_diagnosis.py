@@ -7,10 +7,10 @@ import pytest
 
 from opskit.checks.catalogue import all_checks, check_of
 from opskit.checks.fix import AwsCall, Fix
-from opskit.checks.interface import Judged, failed, passed, undecided
+from opskit.checks.interface import CheckResult, failed, passed, undecided
 from opskit.checks.run import run_check
 from opskit.config import Target
-from opskit.diagnosis import Verdict, order_causes, verdict_of
+from opskit.diagnosis import Verdict, find_root_causes, verdict_of
 from opskit.errors import AwsError, TargetError
 from opskit.facts.gather import gather
 from opskit.facts.identity import Identity
@@ -20,8 +20,8 @@ from opskit.facts.region import Region
 from tests import builders as b
 
 
-def judged(code: str, finding: Any) -> Judged:
-    return Judged(check_of(code), finding)
+def judged(code: str, finding: Any) -> CheckResult:
+    return CheckResult(check_of(code), finding)
 
 
 def test_consequences_point_at_their_cause_and_are_no_causes() -> None:
@@ -31,12 +31,14 @@ def test_consequences_point_at_their_cause_and_are_no_causes() -> None:
         judged("AUT001", undecided("not reached", "a login")),
         judged("APP003", failed("503")),
     )
-    ordered = order_causes(rows)
+    ordered = find_root_causes(rows)
     assert [j.caused_by for j in ordered] == [None, "NET002", "NET002", "NET002"]
 
 
 def test_two_independent_faults_are_two_causes() -> None:
-    ordered = order_causes((judged("PAR003", failed("key")), judged("NET001", failed("closed"))))
+    ordered = find_root_causes(
+        (judged("PAR003", failed("key")), judged("NET001", failed("closed")))
+    )
     assert [j.caused_by for j in ordered] == [None, None]
 
 
@@ -46,7 +48,7 @@ def test_a_chain_ends_at_its_root() -> None:
         judged("AUT003", failed("y")),
         judged("APP003", failed("z")),
     )
-    assert [j.caused_by for j in order_causes(rows)] == [None, "TCP001", "TCP001"]
+    assert [j.caused_by for j in find_root_causes(rows)] == [None, "TCP001", "TCP001"]
 
 
 def test_what_the_same_commands_end_is_one_cause() -> None:
@@ -54,11 +56,11 @@ def test_what_the_same_commands_end_is_one_cause() -> None:
     attach = Fix((AwsCall("ec2", "ModifyNetworkInterfaceAttribute", {"Groups": ["sg-web"]}),))
     other = Fix((AwsCall("ec2", "ModifyNetworkInterfaceAttribute", {"Groups": ["sg-x"]}),))
     rows = (judged("NET002", failed("x", fix=attach)), judged("NET014", failed("y", fix=attach)))
-    assert [j.caused_by for j in order_causes(rows)] == [None, "NET002"]
+    assert [j.caused_by for j in find_root_causes(rows)] == [None, "NET002"]
     rows = (judged("NET002", failed("x", fix=attach)), judged("NET014", failed("y", fix=other)))
-    assert [j.caused_by for j in order_causes(rows)] == [None, None]
+    assert [j.caused_by for j in find_root_causes(rows)] == [None, None]
     rows = (judged("NET002", failed("x")), judged("NET014", failed("y")))
-    assert [j.caused_by for j in order_causes(rows)] == [None, None]
+    assert [j.caused_by for j in find_root_causes(rows)] == [None, None]
 
 
 @pytest.mark.parametrize(

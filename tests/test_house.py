@@ -8,24 +8,24 @@ from pathlib import Path
 
 import pytest
 
-from opskit.analysis import DERIVED
+from opskit.analysis import ANALYSES
 from opskit.checks.catalogue import CODES, HEADINGS, RETIRED, all_checks
 from opskit.checks.interface import LAYERS
-from opskit.facts.gather import PRIVATE, SOURCES, needed_for
+from opskit.facts.gather import READERS, SECRET_FACTS, readers_for
 from opskit.facts.interface import CLIENTS, inputs_of, outputs_of
 
 ROOT = Path(__file__).parent.parent
-GIVEN = {"Target", "Region", "RunKey"}
+GIVEN = {"Target", "Region", "FingerprintKey"}
 
 
 @pytest.mark.parametrize("check", all_checks(), ids=lambda c: c.code)
 def test_check_has_a_page_and_known_inputs(check: object) -> None:
     assert check.layer in LAYERS  # type: ignore[attr-defined]
     assert [h for h in HEADINGS if f"\n{h}" not in check.page] == []  # type: ignore[attr-defined]
-    known = {kind for work in (*SOURCES, *DERIVED) for kind in outputs_of(work)}
+    known = {kind for work in (*READERS, *ANALYSES) for kind in outputs_of(work)}
     for item in inputs_of(check.judge):  # type: ignore[attr-defined]
         assert item.type in known or item.type.__name__ in GIVEN, item
-        assert item.type not in PRIVATE, "a check is handed a secret"
+        assert item.type not in SECRET_FACTS, "a check is handed a secret"
     for name in check.explains:  # type: ignore[attr-defined]
         assert name in LAYERS or name in CODES, name
 
@@ -48,19 +48,19 @@ def test_every_check_file_is_in_the_catalogue() -> None:
 
 
 def test_every_reader_gets_what_it_asks_for() -> None:
-    known = {kind for reader in SOURCES for kind in outputs_of(reader)}
-    for reader in SOURCES:
+    known = {kind for reader in READERS for kind in outputs_of(reader)}
+    for reader in READERS:
         for item in inputs_of(reader):
             assert item.type in known or item.type in CLIENTS or item.type.__name__ in GIVEN
-    assert needed_for(known) == set(SOURCES)
+    assert readers_for(known) == set(READERS)
 
 
 def test_no_public_fact_holds_a_secret() -> None:
-    for reader in SOURCES:
+    for reader in READERS:
         for kind in outputs_of(reader):
             fields = getattr(kind, "__dataclass_fields__", {})
             held = [f for f in fields.values() if "Secret" in str(f.type)]
-            assert not held or kind in PRIVATE, kind
+            assert not held or kind in SECRET_FACTS, kind
 
 
 def test_nothing_outside_the_sandbox_speaks_of_it() -> None:

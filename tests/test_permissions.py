@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from opskit.facts.permissions import PERMISSIONS, Group
+from opskit.facts.permissions import PERMISSIONS, PermissionGroup
 from opskit.sandbox import lifecycle
 from tests.conftest import Operator
 
@@ -55,7 +55,7 @@ def test_the_readmes_policy_is_enough(operator: Operator) -> None:
         )
     finally:
         # Nobody but root could give the rights back: the sandbox's own hands do it.
-        lifecycle.order(operator.running, "rights", [whole])
+        lifecycle.send_command(operator.running, "rights", [whole])
     assert status == 0, rights["root_causes"]
     assert rotated.returncode == 0, rotated.stdout + rotated.stderr
     called = set(re.findall(r"^([a-z0-9-]+:[A-Z]\w+) \d+ ms", rotated.stderr, re.MULTILINE))
@@ -98,12 +98,12 @@ def test_an_operator_with_few_rights_is_told_which_are_missing(operator: Operato
     assert "tcp" in by_code["OPR003"]["summary"]
     assert by_code["OPR004"]["status"] == "warn"
     assert by_code["OPR001"]["status"] == by_code["OPR002"]["status"] == "pass"
-    assert {p.group for p in PERMISSIONS} == set(Group)
+    assert {p.group for p in PERMISSIONS} == set(PermissionGroup)
 
 
 def test_without_policies_and_routes_the_rest_is_judged(operator: Operator) -> None:
     """What many people on call may not read; the instance's own attempt and probe decide then."""
-    denied = [p.action for p in PERMISSIONS if p.group is Group.POLICIES]
+    denied = [p.action for p in PERMISSIONS if p.group is PermissionGroup.POLICIES]
     denied += ["ec2:DescribeRouteTables", "ec2:DescribeSecurityGroupRules"]
     statements = [
         {"Effect": "Allow", "Action": "*", "Resource": "*"},

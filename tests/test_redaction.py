@@ -82,7 +82,7 @@ def test_no_stream_has_it(
     assert main.run(["whatever"]) == 0
     assert (sys.stdout, sys.stderr) == before
     out, err = capfd.readouterr()
-    assert redaction.INSTEAD in out + err, "the test reaches the place"
+    assert redaction.PLACEHOLDER in out + err, "the test reaches the place"
     for form in FORMS:
         assert form not in out + err
 
@@ -91,7 +91,7 @@ def test_names_and_short_words_stay() -> None:
     Secret("linkbox_app_clone", is_public=True)
     Secret("short")
     text = "linkbox_app_clone is short"
-    assert redaction.censor(text) == text
+    assert redaction.redact(text) == text
 
 
 def test_two_threads_lose_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,18 +109,18 @@ def test_two_threads_lose_none(monkeypatch: pytest.MonkeyPatch) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert "password-" not in redaction.censor("password-1 password-2")
+    assert "password-" not in redaction.redact("password-1 password-2")
 
 
 def test_a_secret_in_a_secret() -> None:
     Secret("the-inner-one")
     Secret('{"password": "the-inner-one"}')
-    assert redaction.censor('x {"password": "the-inner-one"} y') == f"x {redaction.INSTEAD} y"
+    assert redaction.redact('x {"password": "the-inner-one"} y') == f"x {redaction.PLACEHOLDER} y"
 
 
 def test_bytes_that_are_no_text_pass_unchanged() -> None:
     below = io.BytesIO()
-    stream = redaction.Censored(io.TextIOWrapper(below, encoding="utf-8"))
+    stream = redaction.RedactingStream(io.TextIOWrapper(below, encoding="utf-8"))
     every = bytes(range(256))
     assert stream.buffer.write(every) == 256
     stream.buffer.flush()
@@ -135,5 +135,5 @@ def test_what_opens_a_data_channel_is_guarded() -> None:
     }
     assert guarded(reply) is reply
     text = " ".join(reply.values())
-    assert redaction.censor(text) == f"oncall-1 {redaction.INSTEAD} {redaction.INSTEAD}"
+    assert redaction.redact(text) == f"oncall-1 {redaction.PLACEHOLDER} {redaction.PLACEHOLDER}"
     assert guarded({"SessionId": "over"}) == {"SessionId": "over"}

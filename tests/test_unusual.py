@@ -123,4 +123,4 @@ def test_no_alarm(operator: Operator, name: str, tmp_path: Path) -> None:
     assert [c for c in found["checks"] if c["status"] in ("fail", "unknown")] == []
     warned = [c for c in found["checks"] if c["status"] == "warn" and c["layer"] != "hygiene"]
     assert not warned
-    assert lifecycle.order(operator.running, "status")["broken"] == []
+    assert lifecycle.send_command(operator.running, "status")["broken"] == []

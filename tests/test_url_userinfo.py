@@ -71,17 +71,17 @@ def probe_with(*passwords: str) -> Probe:
 @pytest.mark.parametrize("text", CUT)
 def test_user_info_is_cut(text: str) -> None:
     """Of a password that nobody here holds."""
-    for output in (redaction.censor(text), probe_with().clean(text)):
+    for output in (redaction.redact(text), probe_with().clean(text)):
         assert "s3cr3t" not in output
         assert "ffee" not in output
-    assert cut_user_info(text).replace(redaction.INSTEAD, "<secret>") == main.without_user_info(
+    assert cut_user_info(text).replace(redaction.PLACEHOLDER, "<secret>") == main.without_user_info(
         text
     )
 
 
 @pytest.mark.parametrize("text", KEPT)
 def test_addresses_and_names_stay(text: str) -> None:
-    assert redaction.censor(text) == text
+    assert redaction.redact(text) == text
     assert probe_with().clean(text) == text
 
 
@@ -127,7 +127,7 @@ def test_no_piece_of_a_held_secret_leaves(secret: str) -> None:
     Secret(secret)
     probe = probe_with(secret)
     for text in texts_about(secret):
-        for output in (redaction.censor(text), probe.clean(text)):
+        for output in (redaction.redact(text), probe.clean(text)):
             assert [p for p in pieces(secret) if p in output] == [], text
 
 
@@ -136,7 +136,7 @@ def test_no_piece_of_any_secret_leaves(secret: str) -> None:
     redaction._forms, redaction._passwords, redaction._names = (), (), frozenset()
     Secret(secret)
     for text in texts_about(secret, "u"):
-        output = redaction.censor(text)
+        output = redaction.redact(text)
         left = [p for p in pieces(secret) if p not in HOST and p in output]
         assert left == [], (text, output)
 
@@ -146,25 +146,25 @@ def test_names_that_are_a_piece_of_the_password_stay() -> None:
     Secret("linkbox", is_public=True)
     Secret("linkbox@2026")
     text = "/linkbox/db-password, linkbox-db, 2026-01-02: parameter password of linkbox"
-    assert redaction.censor(text) == text
+    assert redaction.redact(text) == text
     failed = "could not translate host name '2026@linkbox-db.x' to address, linkbox@2026"
-    assert "2026" not in redaction.censor(failed)
+    assert "2026" not in redaction.redact(failed)
 
 
 def test_own_words_stay() -> None:
     Secret("rotate/security:group@server#5432")
     text = "opskit rotate-password --prefix /l: security group of the server on 5432"
-    assert redaction.censor(text) == text
+    assert redaction.redact(text) == text
     Secret("wombat-9/2026")
     document = json.dumps({"group": 5432, "server": 2026, "said": "at 2026"})
-    assert json.loads(redaction.censor(document))["said"] == f"at {redaction.INSTEAD}"
+    assert json.loads(redaction.redact(document))["said"] == f"at {redaction.PLACEHOLDER}"
 
 
 def test_the_pieces_of_documents_stay() -> None:
     Secret('{"username": "linkbox-app", "password": "q"}')
     Secret("db.example:5432:shop:linkbox-app:Pa55word", is_document=True)
     assert (
-        redaction.censor('linkbox-app at db.example, {"username"')
+        redaction.redact('linkbox-app at db.example, {"username"')
         == 'linkbox-app at db.example, {"username"'
     )
 
@@ -175,7 +175,7 @@ def test_ordinary_reports_stay(path: Path) -> None:
     for password in ("Linkbox#2026", "app:server@main", "Xk7/Plum&horse=9", "prod@database/5432"):
         Secret(password)
     text = path.read_text(encoding="utf-8")
-    assert redaction.censor(text) == text
+    assert redaction.redact(text) == text
     assert cut_user_info(text) == text
 
 
@@ -183,7 +183,7 @@ def test_the_shortest_secret() -> None:
     """RDS takes passwords of eight characters."""
     Secret("eight-ch")
     Secret("seven-c")
-    assert redaction.censor("eight-ch seven-c") == f"{redaction.INSTEAD} seven-c"
+    assert redaction.redact("eight-ch seven-c") == f"{redaction.PLACEHOLDER} seven-c"
 
 
 @pytest.mark.parametrize(
@@ -203,25 +203,27 @@ def test_the_shortest_secret() -> None:
 def test_other_forms(form: str) -> None:
     """Trimmed, wrapped, encoded by each client's habit, and made visible."""
     Secret("Wom bat/9\033\n", is_document=True)
-    assert redaction.censor(f"it is {form}.").replace(r"\n", "") == f"it is {redaction.INSTEAD}."
+    assert (
+        redaction.redact(f"it is {form}.").replace(r"\n", "") == f"it is {redaction.PLACEHOLDER}."
+    )
 
 
 def test_json_beyond_ascii() -> None:
     Secret("größe-9\033x", is_document=True)
-    assert redaction.censor(to_json("größe-9\033x")) == f'"{redaction.INSTEAD}"'
+    assert redaction.redact(to_json("größe-9\033x")) == f'"{redaction.PLACEHOLDER}"'
 
 
 def test_a_document_and_a_password() -> None:
     """A value that was first held as a document counts in pieces once it is a password."""
     Secret("wom-77/bat-88", is_document=True)
     Secret("wom-77/bat-88")
-    assert "bat-88" not in redaction.censor("no host 'bat-88'")
+    assert "bat-88" not in redaction.redact("no host 'bat-88'")
 
 
 def test_a_blank_one_is_no_secret() -> None:
     Secret("password\n")
     Secret("app       ")
-    assert redaction.censor("the app's password\n") == "the app's password\n"
+    assert redaction.redact("the app's password\n") == "the app's password\n"
 
 
 def test_the_probe_holds_what_stands_in_urls_that_cannot_be_parsed() -> None:
@@ -250,7 +252,7 @@ def test_the_probe_keeps_its_own_fields() -> None:
     probe = probe_with("running@shop:require/app")
     row = ["container", "app", "running", "2026-01-01T00:00:00Z", "require", "shop", "QUJD,REVG="]
     assert [probe.clean(field) for field in row] == row
-    probe.say("health", "http://127.0.0.1/", 500, 1.0, "no host 'wombat'\x85end\u2028end")
+    probe.emit("health", "http://127.0.0.1/", 500, 1.0, "no host 'wombat'\x85end\u2028end")
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         probe.print_all()

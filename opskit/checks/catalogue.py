@@ -111,7 +111,7 @@ def check_of(code: str) -> Check:
         judge=module.check,
         explains=getattr(module, "explains", ()),
         is_essential=getattr(module, "is_essential", False),
-        is_extra=getattr(module, "is_extra", False),
+        is_opt_in=getattr(module, "is_opt_in", False),
     )
 
 
@@ -120,11 +120,11 @@ def all_checks() -> tuple[Check, ...]:
     return tuple(check_of(code) for code in CODES)
 
 
-def chain() -> tuple[Check, ...]:
+def default_checks() -> tuple[Check, ...]:
     """The checks of the app's whole way to its database: all but those of the operator's rights, and
     those that cost more than they tell about the app.
     """
-    return tuple(c for c in all_checks() if c.layer != "operator" and not c.is_extra)
+    return tuple(c for c in all_checks() if c.layer != "operator" and not c.is_opt_in)
 
 
 def checks_of_layer(layer: str) -> tuple[Check, ...]:

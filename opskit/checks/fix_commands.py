@@ -52,7 +52,7 @@ def restart_commands(app: Fact[AppInstance], probe: Fact[InstanceProbe]) -> tupl
 def restart_names(app: Fact[AppInstance], probe: Fact[InstanceProbe]) -> tuple[str, ...]:
     """What `restart_commands` restarts, by name: for `Fix.restarts`."""
     if isinstance(app, Known) and app.value.task is not None:
-        service = app.value.task.place.service
+        service = app.value.task.location.service
         return (service,) if service else ()
     return tuple(c.name for c in _restartable(probe)) if isinstance(app, Known) else ()
 
@@ -71,7 +71,7 @@ def is_fixed(container: Container) -> bool:
 
 def _redeploy(task: EcsTask) -> tuple[Command, ...]:
     """A deployment of the same definition; a task without a service is run again by its starter."""
-    place = task.place
+    place = task.location
     if not place.service:
         return ()
     asked = {"cluster": place.cluster, "service": place.service, "forceNewDeployment": True}

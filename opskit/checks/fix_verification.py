@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from opskit.checks.catalogue import chain as default_checks
+from opskit.checks.catalogue import default_checks as default_checks
 from opskit.checks.fix import AwsCall, Command, Danger, Fix, InstanceCommand, OpskitCommand
-from opskit.checks.fix_effects import Refused, apply
+from opskit.checks.fix_effects import CallRejected, apply
 from opskit.checks.interface import Check, Finding, Status
 from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller, Unprintable, chain
-from opskit.checks.state_changes import changes
+from opskit.checks.state_changes import describe_changes
 from opskit.facts.database import Database
-from opskit.facts.login import Login
+from opskit.facts.login import LoginAttemptResult
 from opskit.facts.snapshot import Snapshot
 from opskit.facts.subnets import NetworkAcls
 
@@ -39,7 +39,7 @@ NOT_RESTORED = "evaluated, it would not restore the state before"
 INVISIBLE = "a value in it has a control character or another invisible one"
 
 
-def prove(check: Check, finding: Finding, snapshot: Snapshot, caller: Caller) -> Finding:
+def verify_fix(check: Check, finding: Finding, snapshot: Snapshot, caller: Caller) -> Finding:
     """The finding with its fix as far as it is proven: evaluated, labelled, and undone by its undo.
 
     A fix that AWS would refuse, that leaves the finding, or that changes a database of which it is not
@@ -58,14 +58,14 @@ def prove(check: Check, finding: Finding, snapshot: Snapshot, caller: Caller) ->
         return _without(finding, doubt)
     try:
         after = apply(snapshot, fix.commands)
-    except Refused as refusal:
+    except CallRejected as refusal:
         return _without(finding, f"AWS would not accept it: {refusal}")
     if any(isinstance(c, AwsCall) for c in fix.commands) and not _is_gone(check, after):
         return _without(finding, "evaluated on the state that it leads to, it does not end this")
     broken = _broken_by(snapshot, after)
     if broken:
         return _without(finding, f"evaluated on the state that it leads to, this fails: {broken}")
-    found = changes(snapshot, after)
+    found = describe_changes(snapshot, after)
     undo, no_undo = fix.undo, fix.no_undo
     if not _restores(snapshot, after, undo):
         undo, no_undo = (), NOT_RESTORED
@@ -98,8 +98,8 @@ def _restores(before: Snapshot, after: Snapshot, undo: tuple[Command, ...]) -> b
     if not undo:
         return True
     try:
-        return not changes(before, apply(after, undo, origin=before))
-    except Refused:
+        return not describe_changes(before, apply(after, undo, origin=before))
+    except CallRejected:
         return False
 
 
@@ -130,7 +130,7 @@ def _without(finding: Finding, why: str) -> Finding:
 def _doubt(fix: Fix, snapshot: Snapshot) -> str:
     """Why the database that a fix changes may be another team's; empty when it is certain enough."""
     database: Database | None = snapshot.value(Database)
-    login: Login | None = snapshot.value(Login)
+    login: LoginAttemptResult | None = snapshot.value(LoginAttemptResult)
     if database is None or not database.doubt or (login is not None and login.succeeded):
         return ""
     if not any(_touches(database, command, snapshot) for command in fix.commands):

@@ -13,7 +13,7 @@ from opskit.policy.limits import free_name, has_room
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class PolicyHolder:
     """A role or user with all its policies, among which are the names that are taken.
 
     Attributes:

@@ -140,7 +140,7 @@ class Check:
         page: the whole page that `opskit explain CODE` prints.
         explains: codes and layers whose failure this one's failure would explain.
         is_essential: without an answer the app's way to the database is not judged.
-        is_extra: made only where its layer is asked for by name.
+        is_opt_in: made only where its layer is asked for by name.
     """
 
     code: str
@@ -150,11 +150,11 @@ class Check:
     judge: Callable[..., Finding]
     explains: tuple[str, ...]
     is_essential: bool
-    is_extra: bool = False
+    is_opt_in: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class CheckResult:
     """A check with its verdict, and the code of the failure that caused it, if one did."""
 
     check: Check

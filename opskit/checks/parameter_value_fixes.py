@@ -134,7 +134,7 @@ def _is_master(user: str, instance: DbInstance | None) -> bool:
 
 def _may_help(password: Parameter, user: str, instance: DbInstance | None) -> bool:
     """Whether a known password may log in, or RDS can set the one that the parameter holds."""
-    if password.version > 1 or password.form.readings or password.blemishes:
+    if password.version > 1 or password.form.readings or password.format_problems:
         return True
     if not _is_master(user, instance):
         return False
@@ -144,7 +144,7 @@ def _may_help(password: Parameter, user: str, instance: DbInstance | None) -> bo
 def _repair(
     password: Parameter, user: str, instance: DbInstance | None, restart: tuple[Command, ...]
 ) -> Fix:
-    is_sound = not (password.form.unsuitable or password.blemishes)
+    is_sound = not (password.form.unsuitable or password.format_problems)
     sets_it = _is_master(user, instance) and is_sound
     is_managed = instance is not None and instance.managed_secret_arn
     caution = (

@@ -19,9 +19,9 @@ from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.dns import OperatorDns
 from opskit.facts.interface import Fact, Known
-from opskit.facts.login import Login
+from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameter, Parameters
-from opskit.probe.request import Container, Setting
+from opskit.probe.request import ConnectionSetting, Container
 
 REFUSED = (LoginFailure.PASSWORD, LoginFailure.DATABASE_MISSING, LoginFailure.ROLE_REFUSED)
 """Failures that are about the credential itself, wherever it is used."""
@@ -30,32 +30,32 @@ SKEW = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class SettingDifference:
     """A setting of a container that is not what the parameter says.
 
     Attributes:
         wanted: the value by the parameters, of the password its fingerprint.
     """
 
-    setting: Setting
+    setting: ConnectionSetting
     wanted: str
     parameter: Parameter
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
+class CorrectSettings:
     """What is known of the parameters' values besides themselves."""
 
     parameters: Parameters
     database: Fact[Database]
     dns: Fact[OperatorDns]
-    login: Fact[Login]
+    login: Fact[LoginAttemptResult]
 
-    def against(self, difference: Difference) -> str:
+    def against(self, difference: SettingDifference) -> str:
         """What speaks against the parameter's own value, as a clause; empty when nothing does."""
         name, host = difference.parameter.name, self.parameters.host or ""
-        if difference.parameter.blemishes:
-            return f"{name} has {' and '.join(difference.parameter.blemishes)}"
+        if difference.parameter.format_problems:
+            return f"{name} has {' and '.join(difference.parameter.format_problems)}"
         if difference.parameter.purpose == "endpoint" and is_address(host):
             return f"{name} holds an address, which changes with every failover"
         if isinstance(self.login, Known):
@@ -66,7 +66,7 @@ class Truth:
                 return f"a login with the parameters' own values is refused ({message})"
         return self._against_rds(difference)
 
-    def _against_rds(self, difference: Difference) -> str:
+    def _against_rds(self, difference: SettingDifference) -> str:
         if not isinstance(self.database, Known) or difference.parameter.purpose != "endpoint":
             return ""
         database, name = self.database.value, difference.parameter.name
@@ -85,8 +85,8 @@ class Truth:
         return ""
 
 
-def remedy(
-    found: Mapping[Container, Iterable[Difference]], app: AppInstance, truth: Truth
+def choose_fix(
+    found: Mapping[Container, Iterable[SettingDifference]], app: AppInstance, truth: CorrectSettings
 ) -> Remedy:
     """What gives every container the right settings: a restart where that does, else what to change."""
     reloaded: dict[Container, InstanceCommand] = {}
@@ -110,7 +110,7 @@ def remedy(
 
 
 def _reload(
-    container: Container, differences: Iterable[Difference], app: AppInstance
+    container: Container, differences: Iterable[SettingDifference], app: AppInstance
 ) -> InstanceCommand:
     """A restart, or a new container where the old one was given its settings when it was created."""
     if any(d.setting.source == "config" for d in differences):
@@ -118,7 +118,9 @@ def _reload(
     return restart(app, container)
 
 
-def _obstacles(container: Container, differences: Iterable[Difference], truth: Truth) -> list[str]:
+def _obstacles(
+    container: Container, differences: Iterable[SettingDifference], truth: CorrectSettings
+) -> list[str]:
     """Why a restart would not give the container the right values, as sentences."""
     found = []
     for difference in differences:
@@ -132,7 +134,7 @@ def _obstacles(container: Container, differences: Iterable[Difference], truth: T
     return [sentence for sentence in found if sentence]
 
 
-def _of_file(container: Container, difference: Difference) -> str:
+def _of_file(container: Container, difference: SettingDifference) -> str:
     """Where a value stands that was given to the container when it was created."""
     setting, name = difference.setting, container.name
     if setting.file and setting.file_value == difference.wanted and container.project_directory:
@@ -149,7 +151,7 @@ def _of_file(container: Container, difference: Difference) -> str:
     )
 
 
-def _of_process(container: Container, difference: Difference, truth: Truth) -> str:
+def _of_process(container: Container, difference: SettingDifference, truth: CorrectSettings) -> str:
     """Why the container's program does not take a right parameter's value at its next start."""
     setting, parameter, name = difference.setting, difference.parameter, container.name
     raw = (parameter.value or "").lower()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from opskit.checks.fix import Change
-from opskit.facts.agent import Agent
+from opskit.facts.agent import SsmAgent
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.instance_role import InstanceRole
@@ -19,7 +19,7 @@ from opskit.facts.policies import PolicyText, RolePolicies
 from opskit.facts.private_zones import PrivateZones
 from opskit.facts.rds import DbInstance
 from opskit.facts.routes import RouteTables
-from opskit.facts.security_groups import Permission, SecurityGroups
+from opskit.facts.security_groups import IpPermission, SecurityGroups
 from opskit.facts.snapshot import Snapshot
 from opskit.facts.subnets import AclEntry, NetworkAcls
 from opskit.facts.vpc import VpcDns
@@ -37,7 +37,7 @@ INSTANCE_FIELDS: dict[str, str] = {
 """Fields of a DB instance that calls change -> how a person calls them."""
 
 
-def changes(before: Snapshot, after: Snapshot) -> tuple[Change, ...]:
+def describe_changes(before: Snapshot, after: Snapshot) -> tuple[Change, ...]:
     """Everything that AWS would describe differently, in a fixed order."""
     found: list[Change] = []
     for kind, compare in COMPARED.items():
@@ -99,7 +99,7 @@ def _groups(old: SecurityGroups, new: SecurityGroups, label: Label) -> Iterator[
             yield from (Change(subject, r, "", "rule") for r in mine if r not in theirs)
 
 
-def _single_rules(rules: Iterable[Permission], label: Label) -> Iterator[str]:
+def _single_rules(rules: Iterable[IpPermission], label: Label) -> Iterator[str]:
     """Each peer of each entry by itself, as the console shows rules."""
     for rule in rules:
         for peer in (*rule.group_ids, *rule.cidrs, *rule.prefix_list_ids):
@@ -259,7 +259,7 @@ def _profile(old: InstanceRole, new: InstanceRole, _: Label) -> Iterator[Change]
         yield Change("instance profile", old.profile_name or "", new.profile_name or "")
 
 
-def _agent(old: Agent, _: Agent, __: Label) -> Iterator[Change]:
+def _agent(old: SsmAgent, _: SsmAgent, __: Label) -> Iterator[Change]:
     yield Change("the Systems Manager agent", f"version {old.version}", "the latest version")
 
 
@@ -277,6 +277,6 @@ COMPARED: dict[type, Callable[[Any, Any, Label], Iterator[Change]]] = {
     RouteTables: _tables,
     VpcDns: _vpc_dns,
     PrivateZones: _zones,
-    Agent: _agent,
+    SsmAgent: _agent,
 }
 """Facts that calls change -> how two of them are compared."""

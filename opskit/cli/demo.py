@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from opskit.errors import Incomplete
+from opskit.errors import CannotProceed
 
 if TYPE_CHECKING:
-    from opskit.sandbox.lifecycle import Running
+    from opskit.sandbox.lifecycle import RunningSandbox
 
 DIAGNOSE = ("opskit", "diagnose", "db", "--prefix", "/linkbox")
 ROTATE = ("opskit", "rotate-password", "--prefix", "/linkbox")
@@ -49,7 +49,7 @@ def demo(fault: str) -> int:
         _say("1  everything is well")
         _expect(0, _show(running, DIAGNOSE))
         _say(f"2  {FAULTS[fault].summary}")
-        lifecycle.order(running, "break", [fault])
+        lifecycle.send_command(running, "break", [fault])
         time.sleep(1)
         _say("3  the phone rings")
         _expect(1, _show(running, DIAGNOSE))
@@ -75,14 +75,14 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _show(running: Running, command: tuple[str, ...], shown: str = "") -> int:
+def _show(running: RunningSandbox, command: tuple[str, ...], shown: str = "") -> int:
     """Run a command as the operator, in sight."""
     click.echo(f"$ {shown or ' '.join(command)}")
     sys.stdout.flush()
     return subprocess.call(running.command(command), env=running.environment())
 
 
-def _kill_half_way(running: Running) -> None:
+def _kill_half_way(running: RunningSandbox) -> None:
     """Rotate in sight, and kill it with everything that it started."""
     command = (*ROTATE, "--yes")
     click.echo(f"$ {' '.join(command)}")
@@ -100,16 +100,16 @@ def _kill_half_way(running: Running) -> None:
                 os.killpg(process.pid, signal.SIGKILL)
                 click.echo("Killed")
                 return
-    raise Incomplete("the rotation in the demo ended before it was killed")
+    raise CannotProceed("the rotation in the demo ended before it was killed")
 
 
-def _fix(running: Running) -> list[str]:
+def _fix(running: RunningSandbox) -> list[str]:
     found = _quietly(running)
     causes: list[dict[str, Any]] = found["root_causes"]
     return [command for cause in causes if cause["fix"] for command in cause["fix"]["commands"]]
 
 
-def _quietly(running: Running) -> dict[str, Any]:
+def _quietly(running: RunningSandbox) -> dict[str, Any]:
     done = subprocess.run(
         running.command([*DIAGNOSE, "--output", "json"]),
         env=running.environment(),
@@ -120,7 +120,7 @@ def _quietly(running: Running) -> dict[str, Any]:
     return answer
 
 
-def _wait_healed(running: Running) -> None:
+def _wait_healed(running: RunningSandbox) -> None:
     """Apps and load balancers notice a moment later."""
     limit = time.monotonic() + HEALED_WITHIN_S
     while _quietly(running)["root_causes"] and time.monotonic() < limit:
@@ -129,4 +129,4 @@ def _wait_healed(running: Running) -> None:
 
 def _expect(wanted: int, status: int) -> None:
     if status != wanted:
-        raise Incomplete(f"the demo expected exit status {wanted} and got {status}")
+        raise CannotProceed(f"the demo expected exit status {wanted} and got {status}")

@@ -134,7 +134,7 @@ def _run(name: str, options: dict[str, Any]) -> int:
 
 def _diagnose(name: str, options: dict[str, Any]) -> int:
     from opskit.aws import Aws
-    from opskit.checks.catalogue import chain, checks_of_layer
+    from opskit.checks.catalogue import checks_of_layer, default_checks
     from opskit.cli.terminal import Spinner, say
     from opskit.diagnosis import diagnose as run
     from opskit.report.interface import Style
@@ -145,7 +145,7 @@ def _diagnose(name: str, options: dict[str, Any]) -> int:
         logging.basicConfig(stream=sys.stderr, format="%(message)s")
         logging.getLogger("opskit").setLevel(logging.DEBUG)
     layer = "operator" if options.get("whose") == "operator" else name
-    checks = chain() if name == "db" else checks_of_layer(layer)
+    checks = default_checks() if name == "db" else checks_of_layer(layer)
     with Spinner(quiet=options["quiet"]) as spinner:
         aws = Aws(target, spinner)
         found = run(

@@ -12,10 +12,10 @@ from typing import TextIO, cast
 import click
 
 from opskit import __version__
-from opskit.cli.signals import stopping
+from opskit.cli.signals import handle_termination
 from opskit.errors import EXIT_STATUS_MEANING, ExitStatus, OpskitError
 from opskit.escaping import visible, visible_lines
-from opskit.redaction import Censored, expose
+from opskit.redaction import RedactingStream, expose
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "diagnose": ("opskit.cli.diagnose:diagnose", "Find out why the app cannot reach its database."),
@@ -105,9 +105,9 @@ def run(arguments: Sequence[str]) -> int:
     """
     expose(*arguments)
     streams = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (cast("TextIO", Censored(stream)) for stream in streams)
+    sys.stdout, sys.stderr = (cast("TextIO", RedactingStream(stream)) for stream in streams)
     try:
-        with stopping() as stop:
+        with handle_termination() as stop:
             return stop.status(_run(arguments))
     finally:
         sys.stdout, sys.stderr = streams

@@ -14,10 +14,10 @@ from click.core import ParameterSource
 from opskit.cli.options import Seconds, check_ca_file, make_target, target_options
 from opskit.errors import (
     AwsError,
+    CannotProceed,
     ExitStatus,
-    Incomplete,
     OpskitError,
-    Unfinished,
+    RotationUnfinished,
     UsageError,
 )
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from opskit.config import Target
     from opskit.rotation.planning.plan import Plan
     from opskit.rotation.protocol.journal import Record
-    from opskit.rotation.protocol.record_verification import Trust
-    from opskit.rotation.protocol.services import Ending
+    from opskit.rotation.protocol.record_verification import RecordVerification
+    from opskit.rotation.protocol.services import RotationResult
     from opskit.rotation.service import Service
 
 YOUNG_S = 120.0
@@ -142,7 +142,7 @@ def history(**options: Any) -> int:
 
 
 def _history(service: Service, output: Output, _: dict[str, Any]) -> int:
-    return output.history(service.journal.all(), service.openers())
+    return output.history(service.journal.all(), service.initiators())
 
 
 @rotate_password.command()
@@ -194,7 +194,7 @@ def combine(**options: Any) -> int:
 
 def _combine(service: Service, output: Output, options: dict[str, Any]) -> int:
     name = options["name"]
-    around = service.look_around(output.waiting)
+    around = service.load_context(output.waiting)
     output.say(f'{name} will hold {{"username": "{around.user}", "password": "..."}}')
     confirm("Create it?", output, options)
     service.combine(around, name)
@@ -223,7 +223,7 @@ def _with_service(
     from opskit.cli.terminal import Spinner
     from opskit.rotation.protocol.fence import Fence
     from opskit.rotation.service import Service
-    from opskit.rotation.status import Standing
+    from opskit.rotation.status import OpenWork
 
     target = make_target(_with_parents(options))
     check_ca_file(target)
@@ -244,22 +244,24 @@ def _with_service(
             try:
                 return work(service, output, options)
             except KeyboardInterrupt:
-                return output.interrupted(service.standing)
+                return output.interrupted(service.open_work)
             except OpskitError as error:
-                return output.error(error, standing=service.standing)
+                return output.error(error, standing=service.open_work)
             except AwsError as error:
-                said = Incomplete(f"{error.permission} failed: {error.code} {error.message[:200]}")
-                return output.error(said, standing=service.standing)
+                said = CannotProceed(
+                    f"{error.permission} failed: {error.code} {error.message[:200]}"
+                )
+                return output.error(said, standing=service.open_work)
             except Exception as error:
                 # A bug of ours, in the middle of what has to be gone on with.
-                if service.standing not in (Standing.ROTATION, Standing.MANAGED):
+                if service.open_work not in (OpenWork.ROTATION, OpenWork.MANAGED):
                     raise
                 report(error)
-                return output.error(Unfinished("it stopped"), standing=service.standing)
+                return output.error(RotationUnfinished("it stopped"), standing=service.open_work)
             finally:
                 service.close()
         except OpskitError as error:
-            return output.error(error, standing=Standing.NOTHING)
+            return output.error(error, standing=OpenWork.NOTHING)
 
 
 def _with_parents(options: dict[str, Any]) -> dict[str, Any]:
@@ -327,7 +329,7 @@ def _warn_of_short_fence(options: dict[str, Any], output: Output) -> None:
 
 
 def _rotate(service: Service, output: Output, options: dict[str, Any]) -> int:
-    from opskit.rotation.planning.plan import Overtaken
+    from opskit.rotation.planning.plan import ParameterOvertaken
 
     if not options["status"]:
         _warn_of_short_fence(options, output)
@@ -339,7 +341,7 @@ def _rotate(service: Service, output: Output, options: dict[str, Any]) -> int:
         return _report(service, output, options, unfinished)
     try:
         return _begin(service, output, options)
-    except Overtaken as error:
+    except ParameterOvertaken as error:
         return _report_overtaken(service, output, options, error)
 
 
@@ -360,7 +362,7 @@ def _report_overtaken(
     """Two people seconds apart: the second is told of the first one's rotation."""
     unfinished = service.unfinished()
     if unfinished is None:
-        raise Unfinished(
+        raise RotationUnfinished(
             f"{error.sentence}, and it is over already",
             "the same command again rotates once more",
         )
@@ -385,11 +387,11 @@ def _go_on(
     _ask_before_joining(service, unfinished, output, options)
     direction = Direction.FORWARD if options["resume"] else Direction.BACK
     takes_over, restarts = options["take_over"], not restart
-    ending = service.go_on(unfinished, direction, takes_over=takes_over, restarts=restarts)
+    ending = service.resume(unfinished, direction, takes_over=takes_over, restarts=restarts)
     if ending.stop == REPLACED and _is_somebody_there(options):
         output.say(ending.why)
         confirm("End this rotation, and keep what is there now?", output, options)
-        ending = service.go_on(unfinished, direction, takes_over=True, restarts=restarts)
+        ending = service.resume(unfinished, direction, takes_over=True, restarts=restarts)
         takes_over = True
     is_agreed = takes_over and ending.direction is Direction.SUPERSEDED
     return _end(service, output, ending, wanted=Direction.SUPERSEDED if is_agreed else direction)
@@ -400,16 +402,16 @@ def _is_somebody_there(options: dict[str, Any]) -> bool:
 
 
 def _begin(service: Service, output: Output, options: dict[str, Any]) -> int:
-    from opskit.rotation.planning.plan import Wishes
+    from opskit.rotation.planning.plan import RotationOptions
     from opskit.rotation.protocol.state_machine import Direction
 
     if options["password_stdin"] and options["previous_password"]:
         raise UsageError("--password-stdin and --previous-password exclude each other")
     supplied = supplied_password("New password") if options["password_stdin"] else None
-    around = service.look_around(output.waiting)
+    around = service.load_context(output.waiting)
     if options["previous_password"]:
         supplied = service.previous_password(around.user)
-    wishes = Wishes(
+    wishes = RotationOptions(
         strategy=options["strategy"],
         restart=options["restart"] or ("auto",),
         length=options["length"],
@@ -431,17 +433,17 @@ def _begin(service: Service, output: Output, options: dict[str, Any]) -> int:
     confirm("Rotate now?", output, options)
     output.begin()
     _wait_for_fence(plan, output)
-    ending = service.follow_rds(plan, around) if plan.managed else service.begin(plan)
+    ending = service.rotate_managed_secret(plan, around) if plan.managed else service.begin(plan)
     return _end(service, output, ending, wanted=Direction.FORWARD)
 
 
-def _end(service: Service, output: Output, ending: Ending, wanted: str) -> int:
-    from opskit.rotation.status import Standing
+def _end(service: Service, output: Output, ending: RotationResult, wanted: str) -> int:
+    from opskit.rotation.status import OpenWork
 
     if ending.direction is None:
-        raise Unfinished(f"it stopped: {ending.why}", service.advise(ending.stop))
+        raise RotationUnfinished(f"it stopped: {ending.why}", service.advise(ending.stop))
     output.ending(ending)
-    service.standing = Standing.NOTHING
+    service.open_work = OpenWork.NOTHING
     # What is old may go another time: nothing of this is about what was asked for.
     with contextlib.suppress(AwsError, OpskitError, KeyboardInterrupt):
         service.prune()
@@ -476,7 +478,7 @@ def _ask_before_joining(
         confirm("Go on all the same?", output, options)
 
 
-def _trust(service: Service, record: Record) -> Trust:
+def _trust(service: Service, record: Record) -> RecordVerification:
     """What is to be thought of a record that is this target's.
 
     Raises:
@@ -485,7 +487,7 @@ def _trust(service: Service, record: Record) -> Trust:
     trust = service.trust(record)
     if trust.problems:
         opened = f"{service.journal.path}/{record.number}/open"
-        raise Unfinished(
+        raise RotationUnfinished(
             f"the record of rotation {record.number} is not this target's: {'; '.join(trust.problems)}. "
             f"Nothing of it was obeyed. It was written by {trust.writer or 'somebody unknown'}",
             "--parameter-password and --db-instance name the right target, if this is the wrong one\n"
@@ -496,13 +498,17 @@ def _trust(service: Service, record: Record) -> Trust:
 
 
 def _ask_to_take_over(
-    service: Service, record: Record, trust: Trust, output: Output, options: dict[str, Any]
+    service: Service,
+    record: Record,
+    trust: RecordVerification,
+    output: Output,
+    options: dict[str, Any],
 ) -> None:
     for doubt in trust.doubts:
         output.say(f"rotation {record.number}: {doubt}")
     writer = trust.writer or "somebody whom Parameter Store does not name"
     if not _is_somebody_there(options):
-        raise Unfinished(
+        raise RotationUnfinished(
             f"rotation {record.number} was begun by {writer}, and nobody is there to be asked",
             "--take-over   goes on with it; --status shows what it restarts and where it logs in",
         )

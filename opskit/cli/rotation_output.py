@@ -20,15 +20,21 @@ from opskit.errors import ExitStatus, OpskitError
 from opskit.escaping import visible, visible_lines
 from opskit.rotation.planning.plan import Plan
 from opskit.rotation.protocol.runner import NOT_VERIFIED
-from opskit.rotation.protocol.services import Ending, Event
-from opskit.rotation.protocol.state_machine import Accepts, Direction, Which
-from opskit.rotation.status import Situation, Standing, is_urgent, resume_words, rollback_words
+from opskit.rotation.protocol.services import Event, RotationResult
+from opskit.rotation.protocol.state_machine import DatabaseState, Direction, ParameterState
+from opskit.rotation.status import (
+    OpenWork,
+    RotationStatus,
+    logins_fail_now,
+    resume_words,
+    rollback_words,
+)
 from opskit.rotation.steps.restart import is_readable, read
 
 if TYPE_CHECKING:
     from opskit.config import Target
     from opskit.rotation.protocol.journal import Record
-    from opskit.rotation.protocol.record_verification import Trust
+    from opskit.rotation.protocol.record_verification import RecordVerification
 
 ENDED = {
     Direction.FORWARD: "rotated",
@@ -118,7 +124,7 @@ class Output:
         file = self._target.config_file
         return [("settings", f"from {file}")] if file else []
 
-    def ending(self, ending: Ending) -> None:
+    def ending(self, ending: RotationResult) -> None:
         """How it ended, and what to do next."""
         went = ending.direction is Direction.FORWARD
         version = ending.versions[0] if ending.versions else None
@@ -154,10 +160,10 @@ class Output:
 
     def status(
         self,
-        situation: Situation | None,
+        situation: RotationStatus | None,
         fence_s: float,
         advice: str = "",
-        trust: Trust | None = None,
+        trust: RecordVerification | None = None,
     ) -> int:
         """How far the open rotation is, what each way on would do, and what to do where it stops."""
         if situation is None:
@@ -183,7 +189,7 @@ class Output:
             for e in joiners
         ]
         ways = [(f"{self._command} --resume", resume), (f"{self._command} --rollback", rollback)]
-        urgent = is_urgent(situation)
+        urgent = logins_fail_now(situation)
         if self._as_json:
             self._json(
                 "open",
@@ -244,20 +250,20 @@ class Output:
             self.say(f"{self._target.parameters['password']} was never rotated by opskit")
         return int(ExitStatus.HEALTHY)
 
-    def interrupted(self, standing: Standing) -> int:
+    def interrupted(self, standing: OpenWork) -> int:
         """Ctrl-C: what stands open, and the command that goes on."""
-        if standing is Standing.REPAIR:
+        if standing is OpenWork.REPAIR:
             again = f"{self._command} repair   looks again"
             self._error("interrupted; the one write may have been made", again)
-        elif standing is not Standing.NOTHING:
+        elif standing is not OpenWork.NOTHING:
             self._say_open("interrupted", standing)
         else:
             self._error("interrupted; nothing was changed")
         return int(ExitStatus.INTERRUPTED)
 
-    def error(self, error: OpskitError, *, standing: Standing) -> int:
+    def error(self, error: OpskitError, *, standing: OpenWork) -> int:
         """An end that was not reached."""
-        is_open = standing in (Standing.ROTATION, Standing.MANAGED)
+        is_open = standing in (OpenWork.ROTATION, OpenWork.MANAGED)
         status = ExitStatus.UNFINISHED if is_open else error.exit_status
         if is_open:
             self._say_open(error.sentence, standing, error.next_step)
@@ -265,8 +271,8 @@ class Output:
             self._error(error.sentence, error.next_step)
         return int(status)
 
-    def _say_open(self, why: str, standing: Standing, next_step: str = "") -> None:
-        if standing is Standing.MANAGED:
+    def _say_open(self, why: str, standing: OpenWork, next_step: str = "") -> None:
+        if standing is OpenWork.MANAGED:
             repair = f"{self._command} repair   writes what the secret holds to the parameter"
             self._error(
                 f"{why}; RDS keeps the password that works in its secret, so nothing is lost",
@@ -334,24 +340,24 @@ def _cell(value: Any) -> Any:
     return visible(value) if isinstance(value, str) else value
 
 
-def _accepts(database: Accepts) -> str:
+def _accepts(database: DatabaseState) -> str:
     return {
-        Accepts.NEW: "accepts the new password",
-        Accepts.OLD: "accepts the old password",
-        Accepts.HELD: "accepts what the parameter holds: somebody else has changed both",
-        Accepts.OTHER: "accepts an earlier password: somebody else has changed it",
-        Accepts.NONE: "accepts no password that is known",
-        Accepts.UNJUDGED: "could not be asked",
+        DatabaseState.NEW: "accepts the new password",
+        DatabaseState.OLD: "accepts the old password",
+        DatabaseState.HELD: "accepts what the parameter holds: somebody else has changed both",
+        DatabaseState.OTHER: "accepts an earlier password: somebody else has changed it",
+        DatabaseState.NONE: "accepts no password that is known",
+        DatabaseState.UNJUDGED: "could not be asked",
     }[database]
 
 
-def _holds(parameter: Which) -> str:
+def _holds(parameter: ParameterState) -> str:
     return {
-        Which.NEW: "holds the new password",
-        Which.OLD: "holds the old password",
-        Which.MIXED: "holds one half of each",
-        Which.OTHER: "holds another password: somebody else has written it",
-        Which.ABSENT: "does not exist: it was deleted, and is created again from the journal",
+        ParameterState.NEW: "holds the new password",
+        ParameterState.OLD: "holds the old password",
+        ParameterState.MIXED: "holds one half of each",
+        ParameterState.OTHER: "holds another password: somebody else has written it",
+        ParameterState.ABSENT: "does not exist: it was deleted, and is created again from the journal",
     }[parameter]
 
 

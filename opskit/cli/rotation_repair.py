@@ -6,11 +6,11 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from opskit.cli.rotate_password import confirm, supplied_password
-from opskit.errors import ExitStatus, Incomplete, Unfinished, UsageError
+from opskit.errors import CannotProceed, ExitStatus, RotationUnfinished, UsageError
 
 if TYPE_CHECKING:
     from opskit.cli.rotation_output import Output
-    from opskit.rotation.planning.context import Surroundings
+    from opskit.rotation.planning.context import RotationContext
     from opskit.rotation.repair import Repair
     from opskit.rotation.service import Service
 
@@ -22,11 +22,11 @@ def run(service: Service, output: Output, options: dict[str, Any]) -> int:
     supplied = supplied_password("Password to try") if options["password_stdin"] else None
     unfinished = service.unfinished()
     if unfinished is not None and not service.is_repairable(unfinished):
-        raise Unfinished(
+        raise RotationUnfinished(
             "a rotation is open: going on with it is the repair",
             "opskit rotate-password --status   shows how far it is",
         )
-    around = service.look_around(output.waiting, may_be_missing=True)
+    around = service.load_context(output.waiting, may_be_missing=True)
     if options["key_id"] and not around.is_missing:
         raise UsageError("--key-id is for a parameter that has to be created, and this one exists")
     repair = service.repair(around, supplied, makes_new=options["new_password"])
@@ -37,7 +37,7 @@ def run(service: Service, output: Output, options: dict[str, Any]) -> int:
         return int(ExitStatus.HEALTHY)
     _tell(repair, around, output)
     if not repair.proposal:
-        raise Incomplete(repair.sentence, repair.advice)
+        raise CannotProceed(repair.sentence, repair.advice)
     if around.is_missing:
         around, because = service.with_key(around, options["key_id"])
         key = around.key["KeyId"]
@@ -51,7 +51,7 @@ def run(service: Service, output: Output, options: dict[str, Any]) -> int:
     return int(ExitStatus.HEALTHY)
 
 
-def _tell(repair: Repair, around: Surroundings, output: Output) -> None:
+def _tell(repair: Repair, around: RotationContext, output: Output) -> None:
     """The state, and which passwords do not log in."""
     state = "does not exist" if around.is_missing else f"does not log in as {repair.user}"
     tried = f". Tried without success: {'; '.join(repair.tried)}" if repair.tried else ""
@@ -60,7 +60,7 @@ def _tell(repair: Repair, around: Surroundings, output: Output) -> None:
 
 def _ask(
     service: Service,
-    around: Surroundings,
+    around: RotationContext,
     repair: Repair,
     output: Output,
     options: dict[str, Any],

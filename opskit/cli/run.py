@@ -32,12 +32,12 @@ def run(command: tuple[str, ...], timeout: float, **options: Any) -> int:
     """
     from opskit.aws import Aws
     from opskit.cli.terminal import Spinner, say
-    from opskit.diagnosis import find_road
+    from opskit.diagnosis import connect_to_workload
 
     target = make_target(options)
     with Spinner(quiet=False) as spinner:
         aws = Aws(target, spinner)
-        road = find_road(target, aws, aws.region)
+        road = connect_to_workload(target, aws, aws.region)
 
     def show(is_error: bool, data: bytes) -> None:
         stream = sys.stderr if is_error else sys.stdout

@@ -17,7 +17,7 @@ import click
 from opskit.errors import UsageError
 
 if TYPE_CHECKING:
-    from opskit.sandbox.lifecycle import Running
+    from opskit.sandbox.lifecycle import RunningSandbox
 
 NAME = click.option("--name", metavar="NAME", help="Which sandbox, if there are several.")
 LATENCY = click.option(
@@ -153,7 +153,7 @@ def faults() -> None:
 @sandbox.command("break")
 @NAME
 @click.argument("names", nargs=-1, required=True)
-def break_(name: str | None, names: tuple[str, ...]) -> None:
+def inject(name: str | None, names: tuple[str, ...]) -> None:
     """Make one or several mistakes."""
     _order(name, "break", names)
 
@@ -161,7 +161,7 @@ def break_(name: str | None, names: tuple[str, ...]) -> None:
 @sandbox.command()
 @NAME
 @click.argument("names", nargs=-1)
-def repair(name: str | None, names: tuple[str, ...]) -> None:
+def revert(name: str | None, names: tuple[str, ...]) -> None:
     """Take mistakes back; without a name all of them."""
     _order(name, "repair", names)
 
@@ -179,7 +179,7 @@ def _order(name: str | None, word: str, names: Sequence[str]) -> None:
     click.echo(f"broken now: {', '.join(answer['broken']) or 'nothing'}")
 
 
-def _execute(running: Running, command: Sequence[str], host: str = "ops") -> int:
+def _execute(running: RunningSandbox, command: Sequence[str], host: str = "ops") -> int:
     """Run a command inside with our own streams, and give its exit status."""
     process = subprocess.Popen(running.command(command, host), env=running.environment())
     # Ctrl-C is the command's: it gets it from the terminal too, and we end with it.

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from opskit.errors import ExitStatus, Stopped
+from opskit.errors import ExitStatus, Terminated
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
-class Stopping:
+class SignalHandler:
     """Whether somebody has ended the command, and by which signal."""
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class Stopping:
         for one in SIGNALS:
             signal.signal(one, signal.SIG_IGN)
         self._number = number
-        raise Stopped(number)
+        raise Terminated(number)
 
     def status(self, status: int) -> int:
         """The exit status, which names the signal where a command only knows of an interruption."""
@@ -33,9 +33,9 @@ class Stopping:
 
 
 @contextmanager
-def stopping() -> Iterator[Stopping]:
+def handle_termination() -> Iterator[SignalHandler]:
     """Let these signals raise `Stopped`; one that is ignored, as under nohup, stays ignored."""
-    stop = Stopping()
+    stop = SignalHandler()
     before = {}
     if threading.current_thread() is threading.main_thread():
         before = {number: signal.getsignal(number) for number in SIGNALS}

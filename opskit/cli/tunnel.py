@@ -75,7 +75,7 @@ def tunnel(command: tuple[str, ...], local_port: int, **options: Any) -> int:
                 named = {client.password_variable: path} if path else {}
                 environment = {**os.environ, **client.environment, **named}
                 status = _run(command, environment)
-            if carried.is_over.is_set():
+            if carried.is_closed.is_set():
                 say(f"the tunnel ended: {carried.failure or 'the session is over'}")
             return status
         print(
@@ -86,7 +86,7 @@ def tunnel(command: tuple[str, ...], local_port: int, **options: Any) -> int:
             file=sys.stderr,
         )
         print(visible(client.example), flush=True)
-        carried.is_over.wait()
+        carried.is_closed.wait()
         say(f"the tunnel ended: {carried.failure or 'the session is over'}")
         return 3
     finally:

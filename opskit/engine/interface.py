@@ -22,7 +22,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Conversation:
+class Exchange:
     """What is sent to the server, without any password, to learn how it answers."""
 
     name: str
@@ -30,7 +30,7 @@ class Conversation:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ExchangeResult:
     """What came back in one conversation.
 
     Attributes:
@@ -74,14 +74,14 @@ class ServerAnswer:
         method: the proof it asks for.
     """
 
-    admits: bool
+    allows_authentication: bool
     method: str = ""
     sqlstate: str = ""
     message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Greeting:
+class ServerHandshake:
     """What a server shows without a login.
 
     Attributes:
@@ -102,9 +102,9 @@ class Greeting:
         """Whether a client without TLS is turned away; None when that was not learnt."""
         if self.without_tls is None:
             return None
-        if self.without_tls.admits:
+        if self.without_tls.allows_authentication:
             return False
-        return True if self.with_tls is not None and self.with_tls.admits else None
+        return True if self.with_tls is not None and self.with_tls.allows_authentication else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,10 +232,10 @@ class Engine(Protocol):
     tls_parameter: str
     """The parameter of the group that forces TLS."""
 
-    def conversations(self, user: str, database: str) -> tuple[Conversation, ...]:
+    def exchanges(self, user: str, database: str) -> tuple[Exchange, ...]:
         """What to say to learn how the server answers this user and database."""
 
-    def greeting(self, heard: Mapping[str, Heard]) -> Greeting:
+    def greeting(self, heard: Mapping[str, ExchangeResult]) -> ServerHandshake:
         """What the answers mean."""
 
     def classify(self, message: str, sqlstate: str = "") -> LoginFailure:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from opskit.facts.app_instance import AppInstance
-from opskit.facts.interface import NotThere, Ssm, at_once
+from opskit.facts.interface import FactUnavailable, Ssm, run_concurrently
 
 
 @dataclass(frozen=True, slots=True)
-class Agent:
+class SsmAgent:
     """The agent's registration.
 
     Attributes:
@@ -25,13 +25,13 @@ class Agent:
     takes_sessions: bool
 
 
-def read(ssm: Ssm, app: AppInstance) -> Agent:
+def read(ssm: Ssm, app: AppInstance) -> SsmAgent:
     """Describe the instance as a managed node, and ask for its connection beside it."""
     if app.task is not None:
-        raise NotThere("an ECS task is no managed node")
+        raise FactUnavailable("an ECS task is no managed node")
     target = app.instance.instance_id
     filters = [{"Key": "InstanceIds", "Values": [target]}]
-    reply, status = at_once(
+    reply, status = run_concurrently(
         [
             lambda: ssm.describe_instance_information(Filters=filters),
             lambda: ssm.get_connection_status(Target=target),
@@ -40,7 +40,7 @@ def read(ssm: Ssm, app: AppInstance) -> Agent:
     takes_sessions = status["Status"] == "connected"
     found = reply["InstanceInformationList"]
     if not found:
-        return Agent(None, None, "", takes_sessions)
+        return SsmAgent(None, None, "", takes_sessions)
     one = found[0]
     version = one.get("AgentVersion", "")
-    return Agent(one["PingStatus"], one.get("LastPingDateTime"), version, takes_sessions)
+    return SsmAgent(one["PingStatus"], one.get("LastPingDateTime"), version, takes_sessions)

@@ -13,7 +13,7 @@ from opskit.escaping import visible
 from opskit.facts.database import Database
 from opskit.facts.ecs_task import EcsTask, TaskInterface
 from opskit.facts.instances import Instance, Instances, Interface
-from opskit.facts.interface import Fact, Known, NotThere, Unknown
+from opskit.facts.interface import Fact, FactUnavailable, Known, Unknown
 from opskit.facts.security_groups import SecurityGroups, admits
 
 
@@ -27,7 +27,7 @@ class AppInstance:
     """
 
     instance: Instance
-    chosen_because: str
+    selection_reason: str
     task: EcsTask | None = None
 
     @property
@@ -38,10 +38,10 @@ class AppInstance:
     @property
     def session_target(self) -> str:
         """The name by which Session Manager knows it."""
-        return self.task.place.target if self.task else self.instance.instance_id
+        return self.task.location.target if self.task else self.instance.instance_id
 
 
-def choose(
+def select(
     target: Target,
     instances: Instances,
     database: Database,
@@ -56,11 +56,11 @@ def choose(
 
     Raises:
         TargetError: the named instance does not exist, or several fit.
-        NotThere: none fits.
+        FactUnavailable: none fits.
     """
     if target.ecs_task:
         if isinstance(task, Unknown):
-            raise NotThere(task.reason, *task.missing)
+            raise FactUnavailable(task.reason, *task.missing)
         return _of_task(task.value, interface)
     if target.instance:
         return _named(target.instance, instances)
@@ -69,7 +69,7 @@ def choose(
     admitted = [
         i for i in running if isinstance(groups, Known) and _admitted(i, database, groups.value)
     ]
-    named = [i for i in running if all(word in i.words for word in words)]
+    named = [i for i in running if all(word in i.searchable_text for word in words)]
     both = [i for i in named if i in admitted]
     for candidates, why in (
         (both, f"it carries the name {target.name} and the database admits its groups"),
@@ -80,7 +80,7 @@ def choose(
             return AppInstance(candidates[0], why)
         if candidates:
             raise _several(candidates, target)
-    raise NotThere(
+    raise FactUnavailable(
         f"no running instance in {database.instance.vpc_id} carries the name {target.name} or is "
         "admitted by the database",
         "--instance ID",
@@ -89,7 +89,7 @@ def choose(
 
 def _of_task(task: EcsTask, interface: Fact[TaskInterface]) -> AppInstance:
     """A task seen as an instance; without its interface's groups it has no network to be judged."""
-    place = task.place
+    place = task.location
     known = interface.value if isinstance(interface, Known) else None
     groups = known.group_ids if known else ()
     name = place.service or task.family
@@ -104,7 +104,7 @@ def _of_task(task: EcsTask, interface: Fact[TaskInterface]) -> AppInstance:
         profile_arn=None,
         metadata_tokens="",
         metadata_hop_limit=1,
-        words=f"{place.cluster} {name} {task.family} {place.container}".lower(),
+        searchable_text=f"{place.cluster} {name} {task.family} {place.container}".lower(),
         vpc_id=known.vpc_id if known else "",
         interfaces=(own,) if known else (),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from opskit.facts.interface import NotThere
+from opskit.facts.interface import FactUnavailable
 from opskit.facts.probe import InstanceProbe
 
 
@@ -32,13 +32,13 @@ class Certificate:
 def read(probe: InstanceProbe) -> Certificate:
     """Read the first certificate of the chain that the probe brought."""
     if not probe.greeting.certificates:
-        raise NotThere("the server showed no certificate", "a TLS handshake with the server")
+        raise FactUnavailable("the server showed no certificate", "a TLS handshake with the server")
     from cryptography import x509
 
     try:
         found = x509.load_der_x509_certificate(probe.greeting.certificates[0])
     except ValueError:
-        raise NotThere("the server's certificate cannot be read") from None
+        raise FactUnavailable("the server's certificate cannot be read") from None
     try:
         names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         dns_names = tuple(names.get_values_for_type(x509.DNSName))

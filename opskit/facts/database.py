@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from opskit.config import Target
 from opskit.endpoint import form_flaw
 from opskit.errors import TargetError
-from opskit.facts.interface import Fact, Known, NotThere, Unknown
+from opskit.facts.interface import Fact, FactUnavailable, Known, Unknown
 from opskit.facts.parameters import Parameters
 from opskit.facts.rds import DbClusters, DbInstance, DbInstances
 
@@ -20,7 +20,7 @@ class Database:
     Attributes:
         instance: the DB instance; for a cluster its writer.
         host, port: where a client should connect: the instance's endpoint or the cluster's.
-        chosen_because: how it was found, as a clause for `--verbose` and for findings.
+        selection_reason: how it was found, as a clause for `--verbose` and for findings.
         doubt: why it may not be the app's database, as a sentence without its full stop; empty where
             more than the parameter under suspicion points to it.
     """
@@ -28,7 +28,7 @@ class Database:
     instance: DbInstance
     host: str | None
     port: int
-    chosen_because: str
+    selection_reason: str
     doubt: str = ""
 
 
@@ -69,7 +69,7 @@ def weigh(target: Target, instances: DbInstances, parameters: Parameters) -> Dat
     for instance in instances.all:
         same_name = name is not None and instance.database_name == name
         same_user = user is not None and instance.master_username == user
-        tagged = bool(words) and all(word in instance.words for word in words)
+        tagged = bool(words) and all(word in instance.searchable_text for word in words)
         labels = ("database name", "master user", "name or tags")
         fitting = zip(labels, (same_name, same_user, tagged), strict=True)
         kept = tuple(label for label, fits in fitting if fits)
@@ -88,7 +88,7 @@ def _is_copy(one: DbInstance, other: DbInstance) -> bool:
     return one is not other and not same_cluster and not replicated
 
 
-def choose(
+def select(
     target: Target, instances: DbInstances, clusters: Fact[DbClusters], parameters: Fact[Parameters]
 ) -> Database:
     """Find the database by name, by the endpoint parameter, or by database and user name.
@@ -99,12 +99,12 @@ def choose(
 
     Raises:
         TargetError: the named database does not exist, or none or several fit.
-        NotThere: nothing is known that could tell.
+        FactUnavailable: nothing is known that could tell.
     """
     if target.db_instance:
         return _named(target.db_instance, instances)
     if isinstance(parameters, Unknown):
-        raise NotThere(
+        raise FactUnavailable(
             f"the endpoint parameter is not known: {parameters.reason}", *parameters.missing
         )
     host = parameters.value.host

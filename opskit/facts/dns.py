@@ -9,7 +9,7 @@ from opskit.config import Target
 from opskit.endpoint import address_flaw, is_address
 from opskit.errors import UsageError
 from opskit.facts.database import Database
-from opskit.facts.interface import Fact, Known, NotThere
+from opskit.facts.interface import Fact, FactUnavailable, Known
 from opskit.facts.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class OperatorDns:
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
+class DatabaseHost:
     """The name (or address) that the app is told to connect to, and its port.
 
     Attributes:
@@ -54,7 +54,7 @@ class Host:
         return is_address(self.name)
 
 
-def choose_host(database: Fact[Database], parameters: Fact[Parameters]) -> Host:
+def select_host(database: Fact[Database], parameters: Fact[Parameters]) -> DatabaseHost:
     """What the endpoint parameter says; the database's own endpoint where it names no host at which a
     database of RDS can be.
     """
@@ -64,13 +64,15 @@ def choose_host(database: Fact[Database], parameters: Fact[Parameters]) -> Host:
         endpoint, host = parameters.value.get("endpoint"), parameters.value.host
         port = parameters.value.port or (known.port if known else None)
         if endpoint and port and (host == own or not address_flaw(host)):
-            return Host(host, port, endpoint.name, is_from_rds=host == own)
+            return DatabaseHost(host, port, endpoint.name, is_from_rds=host == own)
     if known and known.host:
-        return Host(known.host, known.port, known.instance.identifier, is_from_rds=True)
-    raise NotThere("no host is known: neither the endpoint parameter nor the database was read")
+        return DatabaseHost(known.host, known.port, known.instance.identifier, is_from_rds=True)
+    raise FactUnavailable(
+        "no host is known: neither the endpoint parameter nor the database was read"
+    )
 
 
-def read(target: Target, host: Host) -> OperatorDns:
+def read(target: Target, host: DatabaseHost) -> OperatorDns:
     """Ask for the host's address, as this machine would or as `--dns-server` says."""
     if host.is_address:
         return OperatorDns(host.name, "NOERROR", (host.name,), (host.name,), ())
@@ -104,7 +106,9 @@ def _resolver(server: str | None) -> Resolver:
         try:
             return dns.resolver.Resolver()
         except dns.resolver.NoResolverConfiguration:
-            raise NotThere("this machine names no resolver", "--dns-server ADDRESS") from None
+            raise FactUnavailable(
+                "this machine names no resolver", "--dns-server ADDRESS"
+            ) from None
     address, port = _server_address(server)
     resolver = dns.resolver.Resolver(configure=False)
     resolver.nameservers, resolver.port = [address], port

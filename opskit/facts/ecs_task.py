@@ -8,8 +8,8 @@ from typing import Any
 
 from opskit.config import Target, TaskName, task_name
 from opskit.errors import AwsError, TargetError
-from opskit.facts.interface import Ec2, Ecs, NotThere, pages
-from opskit.transport.ecs_exec import TaskPlace
+from opskit.facts.interface import Ec2, Ecs, FactUnavailable, paginate
+from opskit.transport.ecs_exec import TaskLocation
 
 GONE = ("ClusterNotFoundException", "ServiceNotFoundException", "InvalidParameterException")
 MOST_LISTED = 8
@@ -25,7 +25,7 @@ class EcsTask:
         interface_id: of its own network interface; empty in the network modes that have none.
     """
 
-    place: TaskPlace
+    location: TaskLocation
     definition_arn: str
     role_arn: str
     interface_id: str
@@ -56,7 +56,7 @@ class TaskRole:
 def named(target: Target) -> TaskName:
     """The task that was named."""
     if target.ecs_task is None:
-        raise NotThere("the app is no ECS task: none was named", "--ecs-task CLUSTER/TASK")
+        raise FactUnavailable("the app is no ECS task: none was named", "--ecs-task CLUSTER/TASK")
     return task_name(target.ecs_task)
 
 
@@ -87,8 +87,8 @@ def read(ecs: Ecs, name: TaskName) -> EcsTask:
 def read_interface(ec2: Ec2, task: EcsTask) -> TaskInterface:
     """The security groups of the task's own interface."""
     if not task.interface_id:
-        raise NotThere(
-            f"task {task.place.task_id} has no network interface of its own: in the network modes bridge "
+        raise FactUnavailable(
+            f"task {task.location.task_id} has no network interface of its own: in the network modes bridge "
             "and host it uses its instance's",
             "--instance ID for the instance that the task runs on",
         )
@@ -108,7 +108,9 @@ def read_role(ecs: Ecs, task: EcsTask) -> TaskRole:
 def _only_task(ecs: Ecs, name: TaskName) -> str:
     """The one task of a service: several are never chosen from silently."""
     asked = {"cluster": name.cluster, "serviceName": name.service, "desiredStatus": "RUNNING"}
-    arns = _asked(name, lambda: list(pages(ecs.list_tasks, "taskArns", token="nextToken", **asked)))
+    arns = _asked(
+        name, lambda: list(paginate(ecs.list_tasks, "taskArns", token="nextToken", **asked))
+    )
     ids = [str(arn).rsplit("/", 1)[-1] for arn in arns]
     if not ids:
         raise TargetError(
@@ -168,7 +170,7 @@ def _task(raw: Mapping[str, Any], name: TaskName, container: Mapping[str, Any]) 
             attached = {d["name"]: d["value"] for d in one.get("details", ())}
     service = raw.get("group", "")
     return EcsTask(
-        TaskPlace(
+        TaskLocation(
             cluster=raw.get("clusterArn", name.cluster).rsplit("/", 1)[-1],
             task_id=raw["taskArn"].rsplit("/", 1)[-1],
             container=container["name"],

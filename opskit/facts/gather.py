@@ -56,8 +56,8 @@ from opskit.facts import (
 from opskit.facts.interface import (
     CLIENTS,
     Fact,
+    FactUnavailable,
     Known,
-    NotThere,
     Unknown,
     inputs_of,
     outputs_of,
@@ -68,15 +68,15 @@ from opskit.facts.snapshot import Snapshot
 
 Reader = Callable[..., Any]
 
-SOURCES: tuple[Reader, ...] = (
+READERS: tuple[Reader, ...] = (
     agent.read,
-    app_instance.choose,
+    app_instance.select,
     app_subnets.read,
     load_balancer.read,
     certificate.read,
-    database.choose,
+    database.select,
     database.weigh,
-    dns.choose_host,
+    dns.select_host,
     dns.read,
     ecs_task.named,
     ecs_task.read,
@@ -95,12 +95,12 @@ SOURCES: tuple[Reader, ...] = (
     login.read_direct,
     login.read_tunnel,
     login.read_client,
-    vpc_scope.choose,
+    vpc_scope.select,
     vpc_scope.read_named,
     vpc_scope.read_peerings,
     unfinished_rotation.read,
     operator_policies.read,
-    operator_simulation.choose,
+    operator_simulation.select,
     operator_simulation.read,
     organization.read,
     parameter_metadata.read,
@@ -111,8 +111,8 @@ SOURCES: tuple[Reader, ...] = (
     probe.read,
     rds.read_clusters,
     rds.read_instances,
-    transport_choice.choose,
-    transport_choice.choose_task,
+    transport_choice.select,
+    transport_choice.select_task,
     routes.read,
     security_group_rule_ids.read,
     security_groups.read,
@@ -126,10 +126,10 @@ SOURCES: tuple[Reader, ...] = (
 )
 """Every reader of facts; a new source is a file and a line here."""
 
-PRIVATE: frozenset[type] = frozenset({Credential})
+SECRET_FACTS: frozenset[type] = frozenset({Credential})
 """Fact types that hold a secret: handed to readers that ask, never part of a snapshot."""
 
-LIVE = frozenset(
+PROBES = frozenset(
     {
         certificate.read,
         probe.read,
@@ -166,9 +166,9 @@ class _Outcome:
     fatal: OpskitError | None = None
 
 
-def needed_for(wanted: Iterable[type]) -> set[Reader]:
+def readers_for(wanted: Iterable[type]) -> set[Reader]:
     """The readers that must run to know the wanted facts, directly and through their inputs."""
-    by_output = {kind: reader for reader in SOURCES for kind in outputs_of(reader)}
+    by_output = {kind: reader for reader in READERS for kind in outputs_of(reader)}
     readers: set[Reader] = set()
     todo = list(wanted)
     while todo:
@@ -197,7 +197,7 @@ def gather(
     Raises:
         OpskitError: no reader can do its work: no credentials, no Region, an ambiguous target.
     """
-    run = _Run(clients, needed_for(wanted), given)
+    run = _Run(clients, readers_for(wanted), given)
     limit = time.monotonic() + deadline_s
     run.start_ready()
     while run.running:
@@ -211,8 +211,8 @@ def gather(
             raise outcome.fatal
         run.accept(outcome)
         run.start_ready()
-    public = {kind: fact for kind, fact in run.facts.items() if kind not in PRIVATE}
-    rounds = max((d for r, d in run.depths.items() if r not in LIVE), default=0)
+    public = {kind: fact for kind, fact in run.facts.items() if kind not in SECRET_FACTS}
+    rounds = max((d for r, d in run.depths.items() if r not in PROBES), default=0)
     return Snapshot(public, clients.calls, rounds)
 
 
@@ -290,7 +290,7 @@ class _Run:
             values = value if len(kinds) > 1 else (value,)
             now = datetime.now(UTC)
             facts = {k: Known(v, _subject(reader), now) for k, v in zip(kinds, values, strict=True)}
-        except NotThere as end:
+        except FactUnavailable as end:
             facts = dict.fromkeys(kinds, end.unknown)
         except UnknownEngine as error:
             facts = dict.fromkeys(kinds, Unknown(f"opskit does not speak the engine {error} yet"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from opskit.facts.interface import Iam, pages
+from opskit.facts.interface import Iam, paginate
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class InstanceProfiles:
 
 def read(iam: Iam) -> InstanceProfiles:
     """List every profile: one call for up to a thousand."""
-    found = pages(iam.list_instance_profiles, "InstanceProfiles", token="Marker", MaxItems=1000)
+    found = paginate(iam.list_instance_profiles, "InstanceProfiles", token="Marker", MaxItems=1000)
     return InstanceProfiles(
         tuple(
             InstanceProfile(

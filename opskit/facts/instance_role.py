@@ -8,7 +8,7 @@ from opskit.config import Target
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.ecs_task import TaskRole
 from opskit.facts.instance_profiles import InstanceProfiles
-from opskit.facts.interface import Fact, Iam, Known, NotThere
+from opskit.facts.interface import Fact, FactUnavailable, Iam, Known
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def read(
     """Follow the instance's profile to its role: in the list, else by a call of its own."""
     if app.task is not None:
         if not isinstance(of_task, Known):
-            raise NotThere(of_task.reason, *of_task.missing)
+            raise FactUnavailable(of_task.reason, *of_task.missing)
         role = of_task.value.arn
         return InstanceRole(None, role.rsplit("/", 1)[-1] if role else None, role)
     known = profiles.value if isinstance(profiles, Known) else None

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from opskit.facts.interface import Ec2, Elbv2, pages
+from opskit.facts.interface import Ec2, Elbv2, paginate
 from opskit.facts.subnets import name_of
-from opskit.facts.vpc_scope import Neighbourhood
+from opskit.facts.vpc_scope import VpcScope
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Instance:
     profile_arn: str | None
     metadata_tokens: str
     metadata_hop_limit: int
-    words: str
+    searchable_text: str
     vpc_id: str = ""
     interfaces: tuple[Interface, ...] = ()
     scaling_group: str | None = None
@@ -84,19 +84,21 @@ class TargetGroups:
     all: tuple[TargetGroup, ...]
 
 
-def read(ec2: Ec2, neighbourhood: Neighbourhood) -> Instances:
+def read(ec2: Ec2, neighbourhood: VpcScope) -> Instances:
     """Describe every instance of the database's VPC and its peers."""
     filters = [
         *neighbourhood.filter,
         {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]},
     ]
-    found = pages(ec2.describe_instances, "Reservations", Filters=filters, MaxResults=1000)
+    found = paginate(ec2.describe_instances, "Reservations", Filters=filters, MaxResults=1000)
     return Instances(tuple(_instance(raw) for r in found for raw in r["Instances"]))
 
 
 def read_target_groups(elbv2: Elbv2) -> TargetGroups:
     """Describe every target group."""
-    found = pages(elbv2.describe_target_groups, "TargetGroups", token="NextMarker", asks="Marker")
+    found = paginate(
+        elbv2.describe_target_groups, "TargetGroups", token="NextMarker", asks="Marker"
+    )
     return TargetGroups(
         tuple(
             TargetGroup(
@@ -131,7 +133,7 @@ def _instance(raw: Mapping[str, Any]) -> Instance:
         profile_arn=profile,
         metadata_tokens=options.get("HttpTokens", ""),
         metadata_hop_limit=int(options.get("HttpPutResponseHopLimit") or 1),
-        words=f"{tags} {profile or ''}".lower(),
+        searchable_text=f"{tags} {profile or ''}".lower(),
         vpc_id=raw.get("VpcId", ""),
         interfaces=_interfaces(raw),
         scaling_group=named.get("aws:autoscaling:groupName"),

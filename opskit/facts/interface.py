@@ -61,7 +61,7 @@ def refuse_bug(unknown: Unknown) -> None:
 Fact: TypeAlias = Known[T] | Unknown
 
 
-class NotThere(Exception):
+class FactUnavailable(Exception):
     """Raised by a reader that cannot answer although nothing went wrong in a call."""
 
     def __init__(self, reason: str, *missing: str) -> None:
@@ -153,7 +153,7 @@ CLIENTS: dict[type, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class RunKey:
+class FingerprintKey:
     """The key of this run's fingerprints: random, never used again."""
 
     text: str
@@ -197,7 +197,7 @@ def _input(name: str, hint: Any) -> Input:
     return Input(name, hint, tolerant=False)
 
 
-def pages(
+def paginate(
     call: Callable[..., Mapping[str, Any]],
     key: str,
     *,
@@ -219,7 +219,7 @@ def pages(
         arguments[asks or token] = reply[token]
 
 
-def at_once(calls: Sequence[Callable[[], T]]) -> list[T]:
+def run_concurrently(calls: Sequence[Callable[[], T]]) -> list[T]:
     """The answers of several calls made side by side, in order; they count as one round.
 
     Raises:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from opskit.config import Target
-from opskit.facts.interface import Kms, NotThere
-from opskit.facts.parameter_metadata import ParameterMetadata
+from opskit.facts.interface import FactUnavailable, Kms
+from opskit.facts.parameter_metadata import ParametersMetadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +22,12 @@ class Key:
     deleted_at: datetime | None
 
 
-def read(kms: Kms, metadata: ParameterMetadata, target: Target) -> Key:
+def read(kms: Kms, metadata: ParametersMetadata, target: Target) -> Key:
     """Describe the password's key."""
     name = target.parameters["password"]
     key_id = metadata.key_id(name)
     if key_id is None:
-        raise NotThere(f"{name} is not encrypted, or does not exist")
+        raise FactUnavailable(f"{name} is not encrypted, or does not exist")
     found = kms.describe_key(KeyId=key_id)["KeyMetadata"]
     return Key(
         arn=found["Arn"],

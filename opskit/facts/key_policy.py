@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from opskit.facts.instance_role import InstanceRole
-from opskit.facts.interface import Kms, pages
+from opskit.facts.interface import Kms, paginate
 from opskit.facts.key import Key
 from opskit.facts.operator_policies import OperatorPolicies
 
@@ -52,4 +52,4 @@ def read_operator_grants(kms: Kms, key: Key, operator: OperatorPolicies) -> Oper
 
 def _grants(kms: Kms, key: Key, grantee: str) -> tuple[Mapping[str, Any], ...]:
     asked = {"KeyId": key.arn, "GranteePrincipal": grantee, "Limit": 100}
-    return tuple(pages(kms.list_grants, "Grants", token="NextMarker", asks="Marker", **asked))
+    return tuple(paginate(kms.list_grants, "Grants", token="NextMarker", asks="Marker", **asked))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from opskit.facts.instances import TargetGroup
-from opskit.facts.interface import Elbv2, NotThere, at_once
+from opskit.facts.interface import Elbv2, FactUnavailable, run_concurrently
 from opskit.facts.target_health import TargetHealths
 
 
 @dataclass(frozen=True, slots=True)
-class Balancer:
+class LoadBalancer:
     """A load balancer that sends to the app.
 
     Attributes:
@@ -30,20 +30,22 @@ class Balancer:
     target_group: TargetGroup
 
 
-def read(elbv2: Elbv2, targets: TargetHealths) -> Balancer:
+def read(elbv2: Elbv2, targets: TargetHealths) -> LoadBalancer:
     """Describe the load balancer of the first target group that holds the app and has one."""
     group = next((t.group for t in targets.all if t.group.balancer_arns), None)
     if group is None:
-        raise NotThere("no load balancer sends to the app's instance", "a target group with it")
+        raise FactUnavailable(
+            "no load balancer sends to the app's instance", "a target group with it"
+        )
     arn = group.balancer_arns[0]
-    found, listeners = at_once(
+    found, listeners = run_concurrently(
         [
             lambda: elbv2.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"],
             lambda: elbv2.describe_listeners(LoadBalancerArn=arn)["Listeners"],
         ]
     )
     raw = found[0]
-    return Balancer(
+    return LoadBalancer(
         raw["LoadBalancerName"],
         raw.get("Type", "application"),
         raw.get("Scheme") == "internal",

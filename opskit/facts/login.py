@@ -16,23 +16,23 @@ from opskit.engine.interface import Engine, LoginFailure, LoginResult, Server, S
 from opskit.errors import TransportError
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
-from opskit.facts.dns import Host, OperatorDns
+from opskit.facts.dns import DatabaseHost, OperatorDns
 from opskit.facts.interface import (
     Ec2,
     Fact,
+    FactUnavailable,
     InstanceConnect,
     Known,
-    NotThere,
     Ssm,
     SsmMessages,
     Unknown,
 )
 from opskit.facts.parameters import Credential, Parameters
 from opskit.facts.probe import InstanceProbe
-from opskit.facts.transport_choice import make_tunnel
+from opskit.facts.transport_choice import create_tunnel
 from opskit.secret import Secret
-from opskit.transport.database_connector import Door
-from opskit.transport.interface import OnProblem, Tunnel
+from opskit.transport.database_connector import DatabaseConnector
+from opskit.transport.interface import ProblemCallback, Tunnel
 
 REACH_S = 0.7
 """A private database answers a laptop within one round trip or, mostly, never."""
@@ -42,7 +42,7 @@ UNVERIFIED = (LoginFailure.CERTIFICATE, LoginFailure.METHOD)
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class LoginAttemptResult:
     """How the login ended, and where it was tried from."""
 
     succeeded: bool
@@ -63,13 +63,13 @@ class Login:
 class DirectLogin:
     """The login from this machine; None when the database cannot be reached from here."""
 
-    login: Login | None
+    login: LoginAttemptResult | None
 
 
 def read_direct(
     target: Target,
     dns: OperatorDns,
-    host: Host,
+    host: DatabaseHost,
     database: Database,
     parameters: Parameters,
     credential: Credential,
@@ -101,7 +101,7 @@ class _Way:
     ec2: Ec2
     target: Target
     app: AppInstance
-    host: Host
+    host: DatabaseHost
     database: Database
     probe: Fact[InstanceProbe]
 
@@ -113,11 +113,11 @@ class _Way:
 
     def log_in(
         self, user: str, name: str, password: Secret, on_notice: Callable[[str], None]
-    ) -> Login:
+    ) -> LoginAttemptResult:
         """Log in and leave.
 
         Raises:
-            NotThere: no road can be gone, or the host is not where a database of RDS can be.
+            FactUnavailable: no road can be gone, or the host is not where a database of RDS can be.
         """
         self._refuse_own()
         door = self._door(name, on_notice)
@@ -125,10 +125,12 @@ class _Way:
             door.server()
             done = door.try_login(user, password)
         except TransportError as error:
-            raise NotThere(error.sentence, *([error.missing] if error.missing else [])) from None
+            raise FactUnavailable(
+                error.sentence, *([error.missing] if error.missing else [])
+            ) from None
         finally:
             door.close()
-        return _told(done, f"this machine {door.words}", user)
+        return _told(done, f"this machine {door.description}", user)
 
     def _refuse_own(self) -> None:
         """A tunnel connects where the instance resolves the name to: not to the instance itself."""
@@ -136,12 +138,12 @@ class _Way:
         addresses = probe.value.addresses_of(host.name) if isinstance(probe, Known) else ()
         for address in addresses:
             if not may_connect(address, is_from_rds=host.is_from_rds):
-                raise NotThere(
+                raise FactUnavailable(
                     f"{host.name} resolves to {address} on {self.app.instance.label}, "
                     f"{address_flaw(address)}: no login was tried there"
                 )
 
-    def _door(self, name: str, on_notice: Callable[[str], None]) -> Door:
+    def _door(self, name: str, on_notice: Callable[[str], None]) -> DatabaseConnector:
         target, app, host = self.target, self.app, self.host
         clients = {
             "ssm": self.ssm,
@@ -150,12 +152,12 @@ class _Way:
             "ec2": self.ec2,
         }
 
-        def open_tunnel(on_problem: OnProblem) -> Tunnel:
+        def open_tunnel(on_problem: ProblemCallback) -> Tunnel:
             place, client = app.session_target, clients.__getitem__
-            return make_tunnel(target, client, place, host.name, host.port, on_problem)
+            return create_tunnel(target, client, place, host.name, host.port, on_problem)
 
         spoken, label = engine.for_rds_engine(self.database.instance.engine), app.instance.label
-        return Door(
+        return DatabaseConnector(
             spoken, host.name, host.port, name, self.trust, open_tunnel, label, on_notice,
             is_from_rds=host.is_from_rds,
         )  # fmt: skip
@@ -169,7 +171,7 @@ class TunnelLogin:
         notices: what the road had to say of itself.
     """
 
-    login: Login | None
+    login: LoginAttemptResult | None
     notices: tuple[str, ...] = ()
 
 
@@ -180,7 +182,7 @@ def read_tunnel(
     ec2: Ec2,
     target: Target,
     app: AppInstance,
-    host: Host,
+    host: DatabaseHost,
     database: Database,
     parameters: Parameters,
     credential: Credential,
@@ -221,7 +223,7 @@ def read(
     probe: Fact[InstanceProbe],
     direct: Fact[DirectLogin],
     tunnel: Fact[TunnelLogin],
-) -> Login:
+) -> LoginAttemptResult:
     """The login from here if there was one, else that through the instance, else the instance's own.
 
     One that ended before the password, because the server was not verified, is only taken if there is
@@ -233,14 +235,16 @@ def read(
     if judged or (from_here and not _has_judged(probe, spoken)):
         return (judged or from_here)[0]
     if isinstance(probe, Unknown):
-        raise NotThere(f"no login was tried: {probe.reason}", *probe.missing)
+        raise FactUnavailable(f"no login was tried: {probe.reason}", *probe.missing)
     attempt = probe.value.attempt
     if attempt is None:
         why = probe.value.why_not("login") or f"{probe.value.workload_noun} did not try"
-        raise NotThere(f"no login was tried: {why}", f"a login from {probe.value.workload_noun}")
+        raise FactUnavailable(
+            f"no login was tried: {why}", f"a login from {probe.value.workload_noun}"
+        )
     failure = None if attempt.succeeded else spoken.classify(attempt.message, attempt.sqlstate)
     user = parameters.value.value("username") if isinstance(parameters, Known) else None
-    return Login(
+    return LoginAttemptResult(
         attempt.succeeded,
         failure,
         attempt.message,
@@ -251,9 +255,9 @@ def read(
     )
 
 
-def _told(done: LoginResult, tried_from: str, user: str) -> Login:
+def _told(done: LoginResult, tried_from: str, user: str) -> LoginAttemptResult:
     """A login that this machine made."""
-    return Login(
+    return LoginAttemptResult(
         done.succeeded,
         done.failure,
         done.message,
@@ -272,7 +276,7 @@ class ClientLogin:
         trust: how it verified name and certificate.
     """
 
-    login: Login
+    login: LoginAttemptResult
     trust: ServerTrust
 
 
@@ -283,7 +287,7 @@ def read_client(
     ec2: Ec2,
     target: Target,
     app: AppInstance,
-    host: Host,
+    host: DatabaseHost,
     database: Database,
     parameters: Parameters,
     credential: Credential,
@@ -292,9 +296,9 @@ def read_client(
     """Log in from here with libpq, which verifies by itself: directly, else through the instance."""
     user, name = parameters.value("username"), parameters.value("database")
     if not (user and name and credential.password.reveal()):
-        raise NotThere("there is no whole credential to log in with")
+        raise FactUnavailable("there is no whole credential to log in with")
     if target.via == "none":
-        raise NotThere(
+        raise FactUnavailable(
             "no road was to be used (--via none)", f"a road to {target.workload_noun} (--via)"
         )
     way = _Way(ssm, messages, connect, ec2, target, app, host, database, probe)

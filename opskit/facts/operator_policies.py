@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from opskit.facts.identity import Identity
-from opskit.facts.interface import Iam, NotThere, at_once, pages
+from opskit.facts.interface import FactUnavailable, Iam, paginate, run_concurrently
 from opskit.facts.policies import PolicyText, managed_calls
 
 
@@ -38,7 +38,7 @@ def read(iam: Iam, identity: Identity) -> OperatorPolicies:
     """Read the policies of the user or role behind the caller's ARN.
 
     Raises:
-        NotThere: a federated user has policies that IAM does not show.
+        FactUnavailable: a federated user has policies that IAM does not show.
     """
     kind, _, rest = identity.arn.split(":", 5)[5].partition("/")
     if kind == "root":
@@ -47,11 +47,13 @@ def read(iam: Iam, identity: Identity) -> OperatorPolicies:
         return _user(iam, identity, rest.rsplit("/", 1)[-1])
     if kind == "assumed-role":
         return _role(iam, identity, rest.split("/")[0])
-    raise NotThere(f"{identity.arn} is neither a user nor a role", "credentials of a user or role")
+    raise FactUnavailable(
+        f"{identity.arn} is neither a user nor a role", "credentials of a user or role"
+    )
 
 
 def _user(iam: Iam, identity: Identity, name: str) -> OperatorPolicies:
-    found, inline, attached, groups = at_once(
+    found, inline, attached, groups = run_concurrently(
         [
             lambda: iam.get_user(UserName=name)["User"],
             lambda: _names(iam.list_user_policies, "PolicyNames", UserName=name),
@@ -59,7 +61,7 @@ def _user(iam: Iam, identity: Identity, name: str) -> OperatorPolicies:
             lambda: _groups(iam, name),
         ]
     )
-    in_groups = at_once([_of_group(iam, group) for group in groups])
+    in_groups = run_concurrently([_of_group(iam, group) for group in groups])
     calls: list[Call] = [
         _inline(iam.get_user_policy, f"user {name}", n, UserName=name) for n in inline
     ]
@@ -71,7 +73,7 @@ def _user(iam: Iam, identity: Identity, name: str) -> OperatorPolicies:
 
 
 def _role(iam: Iam, identity: Identity, name: str) -> OperatorPolicies:
-    found, inline, attached = at_once(
+    found, inline, attached = run_concurrently(
         [
             lambda: iam.get_role(RoleName=name)["Role"],
             lambda: _names(iam.list_role_policies, "PolicyNames", RoleName=name),
@@ -94,7 +96,9 @@ def _made(
     attached: list[str],
 ) -> OperatorPolicies:
     boundary = (found.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn")
-    texts = at_once([*inline, *managed_calls(iam, attached + ([boundary] if boundary else []))])
+    texts = run_concurrently(
+        [*inline, *managed_calls(iam, attached + ([boundary] if boundary else []))]
+    )
     own = texts[: len(inline) + len(attached)]
     tags = {t["Key"]: t["Value"] for t in found.get("Tags", ())}
     ceiling = texts[-1] if boundary else None
@@ -102,15 +106,15 @@ def _made(
 
 
 def _names(call: Callable[..., Any], key: str, **whose: str) -> list[str]:
-    return list(pages(call, key, token="Marker", **whose))
+    return list(paginate(call, key, token="Marker", **whose))
 
 
 def _arns(call: Callable[..., Any], **whose: str) -> list[str]:
-    return [p["PolicyArn"] for p in pages(call, "AttachedPolicies", token="Marker", **whose)]
+    return [p["PolicyArn"] for p in paginate(call, "AttachedPolicies", token="Marker", **whose)]
 
 
 def _groups(iam: Iam, name: str) -> list[str]:
-    found = pages(iam.list_groups_for_user, "Groups", token="Marker", UserName=name)
+    found = paginate(iam.list_groups_for_user, "Groups", token="Marker", UserName=name)
     return [g["GroupName"] for g in found]
 
 

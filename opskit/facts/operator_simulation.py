@@ -11,10 +11,10 @@ from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.ecs_task import EcsTask
 from opskit.facts.identity import Identity
-from opskit.facts.interface import Fact, Iam, Known, NotThere, at_once
+from opskit.facts.interface import Fact, FactUnavailable, Iam, Known, run_concurrently
 from opskit.facts.key import Key
 from opskit.facts.operator_policies import OperatorPolicies
-from opskit.facts.permissions import PERMISSIONS, Group, On, Permission
+from opskit.facts.permissions import PERMISSIONS, Permission, PermissionGroup, ResourceScope
 from opskit.facts.region import Region
 from opskit.facts.simulation import Simulation, decisions_of, parameter_arn
 from opskit.facts.unfinished_rotation import journal_of
@@ -36,7 +36,7 @@ class OperatorNeeds:
 
     def context_of(self, permission: Permission) -> dict[str, str]:
         """The condition keys that a request for it brings."""
-        return {OS_USER: self.ssh_user} if permission.on is On.SSH_KEY else {}
+        return {OS_USER: self.ssh_user} if permission.on is ResourceScope.SSH_KEY else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class OperatorSimulation:
     answers: Simulation
 
 
-def choose(
+def select(
     target: Target,
     region: Region,
     identity: Identity,
@@ -60,28 +60,34 @@ def choose(
     instance = app.value.instance.instance_id if isinstance(app, Known) else "*"
     secret = database.value.instance.managed_secret_arn if isinstance(database, Known) else None
     resources = {
-        On.EVERYTHING: ["*"],
-        On.PARAMETERS: [
+        ResourceScope.EVERYTHING: ["*"],
+        ResourceScope.PARAMETERS: [
             parameter_arn(region, identity, name)
             for name in sorted(set(target.parameters.values()))
         ],
-        On.KEY: [key.value.arn] if isinstance(key, Known) and not key.value.is_aws_managed else [],
-        On.INSTANCE: [f"{own}:ec2:{region.name}:{identity.account}:instance/{instance}"],
-        On.DOCUMENT: [f"{own}:ssm:{region.name}::document/AWS-RunShellScript"],
-        On.SESSION_DOCUMENT: [f"{own}:ssm:{region.name}::document/AWS-StartNonInteractiveCommand"],
-        On.TUNNEL_DOCUMENT: [
+        ResourceScope.KEY: [key.value.arn]
+        if isinstance(key, Known) and not key.value.is_aws_managed
+        else [],
+        ResourceScope.INSTANCE: [f"{own}:ec2:{region.name}:{identity.account}:instance/{instance}"],
+        ResourceScope.DOCUMENT: [f"{own}:ssm:{region.name}::document/AWS-RunShellScript"],
+        ResourceScope.SESSION_DOCUMENT: [
+            f"{own}:ssm:{region.name}::document/AWS-StartNonInteractiveCommand"
+        ],
+        ResourceScope.TUNNEL_DOCUMENT: [
             f"{own}:ssm:{region.name}::document/AWS-StartPortForwardingSessionToRemoteHost"
         ],
-        On.SSH_DOCUMENT: [f"{own}:ssm:{region.name}::document/AWS-StartSSHSession"],
-        On.SSH_KEY: [f"{own}:ec2:{region.name}:{identity.account}:instance/{instance}"],
-        On.JOURNAL: [parameter_arn(region, identity, journal_of(target.parameters["password"]))],
-        On.DATABASE: [
+        ResourceScope.SSH_DOCUMENT: [f"{own}:ssm:{region.name}::document/AWS-StartSSHSession"],
+        ResourceScope.SSH_KEY: [f"{own}:ec2:{region.name}:{identity.account}:instance/{instance}"],
+        ResourceScope.JOURNAL: [
+            parameter_arn(region, identity, journal_of(target.parameters["password"]))
+        ],
+        ResourceScope.DATABASE: [
             f"{own}:rds:{region.name}:{identity.account}:db:{database.value.instance.identifier}"
         ]
         if isinstance(database, Known)
         else [],
-        On.MANAGED_SECRET: [secret] if secret else [],
-        On.SESSIONS: [f"{own}:ssm:{region.name}:{identity.account}:session/*"],
+        ResourceScope.MANAGED_SECRET: [secret] if secret else [],
+        ResourceScope.SESSIONS: [f"{own}:ssm:{region.name}:{identity.account}:session/*"],
     }
     ecs = f"{own}:ecs:{region.name}:{identity.account}"
     resources |= _of_task(target, task, ecs, f"{own}:ssm:{region.name}:{identity.account}")
@@ -92,42 +98,44 @@ def choose(
     )
 
 
-def _of_task(target: Target, task: Fact[EcsTask], ecs: str, ssm: str) -> dict[On, list[str]]:
+def _of_task(
+    target: Target, task: Fact[EcsTask], ecs: str, ssm: str
+) -> dict[ResourceScope, list[str]]:
     """What ECS Exec needs its rights on; nothing where the app is no task."""
     if target.ecs_task is None:
-        return {On.CLUSTER: [], On.TASK: [], On.TASK_SESSIONS: []}
+        return {ResourceScope.CLUSTER: [], ResourceScope.TASK: [], ResourceScope.TASK_SESSIONS: []}
     cluster = task_name(target.ecs_task).cluster
-    one = task.value.place.task_id if isinstance(task, Known) else "*"
+    one = task.value.location.task_id if isinstance(task, Known) else "*"
     return {
-        On.CLUSTER: [f"{ecs}:cluster/{cluster}"],
-        On.TASK: [f"{ecs}:task/{cluster}/{one}"],
-        On.TASK_SESSIONS: [f"{ssm}:session/ecs-execute-command-*"],
+        ResourceScope.CLUSTER: [f"{ecs}:cluster/{cluster}"],
+        ResourceScope.TASK: [f"{ecs}:task/{cluster}/{one}"],
+        ResourceScope.TASK_SESSIONS: [f"{ssm}:session/ecs-execute-command-*"],
     }
 
 
 def _applies(permission: Permission, target: Target) -> bool:
     """Whether a right is needed: on an instance or for a task, and by SSH only where that is said."""
-    if permission.group is Group.SSH and target.via != "ssh-session":
+    if permission.group is PermissionGroup.SSH and target.via != "ssh-session":
         return False
     if target.ecs_task is None:
-        return permission.group is not Group.TASKS
-    of_instance = permission.on in (On.INSTANCE, On.SESSION_DOCUMENT)
-    return permission.group is not Group.INSTANCE and not of_instance
+        return permission.group is not PermissionGroup.TASKS
+    of_instance = permission.on in (ResourceScope.INSTANCE, ResourceScope.SESSION_DOCUMENT)
+    return permission.group is not PermissionGroup.INSTANCE and not of_instance
 
 
 def read(iam: Iam, policies: OperatorPolicies, needs: OperatorNeeds) -> OperatorSimulation:
     """Ask for all of them: a call for each kind of resource, side by side."""
     if policies.is_root:
-        raise NotThere("the root user cannot be simulated", "credentials of a user or role")
+        raise FactUnavailable("the root user cannot be simulated", "credentials of a user or role")
     calls: list[Callable[[], Any]] = []
-    for on in On:
+    for on in ResourceScope:
         rows = [(p.action, r) for p, r in needs.all if p.on is on]
         if rows:
             actions = list(dict.fromkeys(a for a, _ in rows))
             resources = list(dict.fromkeys(r for _, r in rows))
-            user = needs.ssh_user if on is On.SSH_KEY else ""
+            user = needs.ssh_user if on is ResourceScope.SSH_KEY else ""
             calls.append(_asking(iam, policies.arn, actions, resources, user))
-    replies = at_once(calls)
+    replies = run_concurrently(calls)
     return OperatorSimulation(
         Simulation(tuple(d for reply in replies for d in decisions_of(reply)))
     )

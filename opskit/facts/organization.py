@@ -9,7 +9,7 @@ from typing import Any
 
 from opskit.errors import AwsError
 from opskit.facts.identity import Identity
-from opskit.facts.interface import Organizations, at_once, pages
+from opskit.facts.interface import Organizations, paginate, run_concurrently
 from opskit.facts.policies import PolicyText
 
 MOST_LEVELS = 7
@@ -43,7 +43,7 @@ def read(organizations: Organizations, identity: Identity) -> Organization:
                 calls.append(_parent(organizations, targets[-1]))
             if not master:
                 calls.append(_master(organizations))
-            found = at_once(calls)
+            found = run_concurrently(calls)
             summaries.append(found[0])
             master = master or found[-1]
             if master == identity.account:
@@ -56,7 +56,7 @@ def read(organizations: Organizations, identity: Identity) -> Organization:
             return Organization((), ())
         raise
     ids = list(dict.fromkeys(i for level in summaries for i in level))
-    texts = dict(zip(ids, at_once([_reading(organizations, i) for i in ids]), strict=True))
+    texts = dict(zip(ids, run_concurrently([_reading(organizations, i) for i in ids]), strict=True))
     levels = tuple(tuple(texts[i] for i in level) for level in reversed(summaries))
     return Organization(levels, tuple(reversed(targets)))
 
@@ -71,7 +71,7 @@ def _parent(organizations: Organizations, target: str) -> Callable[[], str]:
 
 def _listing(organizations: Organizations, target: str) -> Callable[[], list[str]]:
     call = organizations.list_policies_for_target
-    return lambda: [p["Id"] for p in pages(call, "Policies", TargetId=target, Filter=SCP)]
+    return lambda: [p["Id"] for p in paginate(call, "Policies", TargetId=target, Filter=SCP)]
 
 
 def _reading(organizations: Organizations, policy_id: str) -> Callable[[], PolicyText]:

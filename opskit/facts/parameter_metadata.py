@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from opskit.config import Target
-from opskit.facts.interface import Ssm, pages
+from opskit.facts.interface import Ssm, paginate
 
 
 @dataclass(frozen=True, slots=True)
-class Metadata:
+class ParameterMetadata:
     """One parameter's metadata. `key_id` is an id, an ARN or an alias, as AWS stored it."""
 
     name: str
@@ -19,10 +19,10 @@ class Metadata:
 
 
 @dataclass(frozen=True, slots=True)
-class ParameterMetadata:
+class ParametersMetadata:
     """The metadata of those of the four parameters that exist."""
 
-    found: tuple[Metadata, ...]
+    found: tuple[ParameterMetadata, ...]
 
     def key_id(self, name: str) -> str | None:
         """The key of a parameter; None when it has none or does not exist."""
@@ -33,14 +33,16 @@ class ParameterMetadata:
         return any(m.name == name and m.kind != "SecureString" for m in self.found)
 
 
-def read(ssm: Ssm, target: Target) -> ParameterMetadata:
+def read(ssm: Ssm, target: Target) -> ParametersMetadata:
     """Describe the four by name."""
     names = sorted(set(target.parameters.values()))
     filters = [{"Key": "Name", "Option": "Equals", "Values": names}]
-    found = pages(ssm.describe_parameters, "Parameters", ParameterFilters=filters)
-    return ParameterMetadata(
+    found = paginate(ssm.describe_parameters, "Parameters", ParameterFilters=filters)
+    return ParametersMetadata(
         tuple(
-            Metadata(p["Name"], p["Type"], p.get("KeyId"), str(p.get("LastModifiedUser", "")))
+            ParameterMetadata(
+                p["Name"], p["Type"], p.get("KeyId"), str(p.get("LastModifiedUser", ""))
+            )
             for p in found
         )
     )

@@ -15,7 +15,7 @@ from typing import Any
 from opskit import endpoint
 from opskit.config import Target
 from opskit.errors import AwsError, TargetError
-from opskit.facts.interface import RunKey, Ssm
+from opskit.facts.interface import FingerprintKey, Ssm
 from opskit.facts.value_form import SOUND, PasswordForm, flaws, form_of, hold_password_of_url
 from opskit.parameter_reference import ParameterReference
 from opskit.secret import Secret
@@ -47,14 +47,14 @@ class Parameter:
     modified_at: datetime | None
     value: str | None
     fingerprint: str
-    blemishes: tuple[str, ...]
+    format_problems: tuple[str, ...]
     raw: str | None = None
     form: PasswordForm = SOUND
     selector: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class ReadFailure:
     """A parameter that could not be read, and what AWS said.
 
     Attributes:
@@ -77,7 +77,7 @@ class Parameters:
     found: tuple[Parameter, ...]
     missing: tuple[tuple[str, str], ...]
     """(purpose, name as it was asked for) of those that do not exist."""
-    refused: tuple[Refusal, ...]
+    refused: tuple[ReadFailure, ...]
 
     def get(self, purpose: str) -> Parameter | None:
         """The parameter of a purpose, if it was read."""
@@ -115,7 +115,7 @@ class Credential:
     password: Secret
 
 
-def read(ssm: Ssm, target: Target, key: RunKey) -> tuple[Parameters, Credential]:
+def read(ssm: Ssm, target: Target, key: FingerprintKey) -> tuple[Parameters, Credential]:
     """Read all four in one call; one by one when AWS refuses the batch or does not know a name.
 
     A batch fails as a whole for one undecryptable member, and a throttled one was reported to call
@@ -126,7 +126,7 @@ def read(ssm: Ssm, target: Target, key: RunKey) -> tuple[Parameters, Credential]
         purposes.setdefault(target.reference(purpose), []).append(purpose)
     raw = _read_all(ssm, tuple(purposes))
     missing: list[tuple[str, str]] = []
-    refused: list[Refusal] = []
+    refused: list[ReadFailure] = []
     again = [reference for reference in purposes if reference not in raw]
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda r: _read_one(ssm, r), again))
@@ -201,7 +201,7 @@ def _read_one(ssm: Ssm, reference: ParameterReference) -> Mapping[str, Any] | Aw
     return answer
 
 
-def _refusal(ssm: Ssm, reference: ParameterReference, purpose: str, error: AwsError) -> Refusal:
+def _refusal(ssm: Ssm, reference: ParameterReference, purpose: str, error: AwsError) -> ReadFailure:
     exists: bool | None = None
     try:
         ssm.get_parameter(Name=reference.text, WithDecryption=False)
@@ -210,11 +210,15 @@ def _refusal(ssm: Ssm, reference: ParameterReference, purpose: str, error: AwsEr
         exists = False if second.code in NOT_FOUND_CODES else None
     about_key = error.code in DECRYPTION_CODES or "kms:Decrypt" in error.message
     permission = "kms:Decrypt" if about_key else error.permission
-    return Refusal(reference.name, purpose, error.code, error.message[:400], permission, exists)
+    return ReadFailure(reference.name, purpose, error.code, error.message[:400], permission, exists)
 
 
 def _parameter(
-    reference: ParameterReference, raw: Mapping[str, Any], purpose: str, shared: bool, key: RunKey
+    reference: ParameterReference,
+    raw: Mapping[str, Any],
+    purpose: str,
+    shared: bool,
+    key: FingerprintKey,
 ) -> Parameter:
     text: str | None = str(raw["Value"])
     if shared:
@@ -233,7 +237,7 @@ def _parameter(
         modified_at=raw.get("LastModifiedDate"),
         value=None if purpose == "password" else secret.reveal().strip(),
         fingerprint=secret.fingerprint(key.text),
-        blemishes=missing or flaws(secret.reveal()),
+        format_problems=missing or flaws(secret.reveal()),
         raw=None if purpose == "password" else secret.reveal(),
     )
 
@@ -252,6 +256,6 @@ def rewritten(parameter: Parameter, text: str) -> Parameter:
         value=text.strip(),
         raw=text,
         fingerprint="changed",
-        blemishes=flaws(text),
+        format_problems=flaws(text),
         version=parameter.version + 1,
     )

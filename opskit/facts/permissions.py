@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class On(StrEnum):
+class ResourceScope(StrEnum):
     """What a right is needed on."""
 
     EVERYTHING = "*"
@@ -30,7 +30,7 @@ class On(StrEnum):
     MANAGED_SECRET = "the secret in which RDS keeps the master password"
 
 
-class Group(StrEnum):
+class PermissionGroup(StrEnum):
     """Rights that are given together."""
 
     ACCOUNT = "read the account"
@@ -52,86 +52,210 @@ class Permission:
     """
 
     action: str
-    on: On
-    group: Group
-    without: tuple[str, ...]
+    on: ResourceScope
+    group: PermissionGroup
+    needed_by: tuple[str, ...]
 
 
-def _rows(group: Group, on: On, without: tuple[str, ...], *actions: str) -> tuple[Permission, ...]:
+def _rows(
+    group: PermissionGroup, on: ResourceScope, without: tuple[str, ...], *actions: str
+) -> tuple[Permission, ...]:
     return tuple(Permission(action, on, group, without) for action in actions)
 
 
-ALL = On.EVERYTHING
-BEYOND = ("tcp", "tls", "auth", "app")
+ALL = ResourceScope.EVERYTHING
+PROBE_LAYERS = ("tcp", "tls", "auth", "app")
 """What only the instance can tell."""
-ROTATES = ("rotate-password",)
+ROTATION_COMMANDS = ("rotate-password",)
 PERMISSIONS: tuple[Permission, ...] = (
-    *_rows(Group.ACCOUNT, ALL, ("database", "network"), "rds:DescribeDBInstances", "rds:DescribeDBClusters"),
-    *_rows(Group.ACCOUNT, ALL, ("tls",), "rds:DescribeDBParameters"),
     *_rows(
-        Group.ACCOUNT, ALL, ("network",),
-        "ec2:DescribeInstances", "ec2:DescribeSecurityGroups", "ec2:DescribeSecurityGroupRules",
-        "ec2:DescribeSubnets", "ec2:DescribeNetworkAcls", "ec2:DescribeRouteTables",
-        "ec2:DescribeVpcPeeringConnections", "ec2:GetManagedPrefixListEntries",
-        "autoscaling:DescribeAutoScalingGroups", "elasticloadbalancing:DescribeLoadBalancers",
+        PermissionGroup.ACCOUNT,
+        ALL,
+        ("database", "network"),
+        "rds:DescribeDBInstances",
+        "rds:DescribeDBClusters",
+    ),
+    *_rows(PermissionGroup.ACCOUNT, ALL, ("tls",), "rds:DescribeDBParameters"),
+    *_rows(
+        PermissionGroup.ACCOUNT,
+        ALL,
+        ("network",),
+        "ec2:DescribeInstances",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeSecurityGroupRules",
+        "ec2:DescribeSubnets",
+        "ec2:DescribeNetworkAcls",
+        "ec2:DescribeRouteTables",
+        "ec2:DescribeVpcPeeringConnections",
+        "ec2:GetManagedPrefixListEntries",
+        "autoscaling:DescribeAutoScalingGroups",
+        "elasticloadbalancing:DescribeLoadBalancers",
         "elasticloadbalancing:DescribeListeners",
     ),
-    *_rows(Group.ACCOUNT, ALL, ("dns",), "ec2:DescribeVpcs", "ec2:DescribeVpcAttribute",
-           "route53:ListHostedZonesByVPC", "route53:GetHostedZone"),
-    *_rows(Group.ACCOUNT, ALL, ("app",), "elasticloadbalancing:DescribeTargetGroups",
-           "elasticloadbalancing:DescribeTargetHealth"),
-    *_rows(Group.ACCOUNT, ALL, ("parameters",), "ssm:DescribeParameters", "kms:DescribeKey"),
-    *_rows(Group.PARAMETERS, On.PARAMETERS, ("parameters", "database"),
-           "ssm:GetParameters", "ssm:GetParameter"),
-    *_rows(Group.PARAMETERS, On.KEY, ("parameters",), "kms:Decrypt"),
-    *_rows(Group.INSTANCE, ALL, BEYOND, "ssm:DescribeInstanceInformation",
-           "ssm:GetCommandInvocation", "ssm:CancelCommand"),
-    *_rows(Group.INSTANCE, On.INSTANCE, BEYOND, "ssm:SendCommand"),
-    *_rows(Group.INSTANCE, On.DOCUMENT, BEYOND, "ssm:SendCommand"),
-    *_rows(Group.SESSIONS, ALL, ("operator",), "ssm:GetConnectionStatus"),
-    *_rows(Group.SESSIONS, On.INSTANCE, BEYOND, "ssm:StartSession"),
-    *_rows(Group.SESSIONS, On.SESSION_DOCUMENT, BEYOND, "ssm:StartSession"),
-    *_rows(Group.SESSIONS, On.TUNNEL_DOCUMENT, ("auth",), "ssm:StartSession"),
-    *_rows(Group.SESSIONS, On.SESSIONS, BEYOND, "ssm:ResumeSession", "ssm:TerminateSession",
-           "ssmmessages:OpenDataChannel"),
-    *_rows(Group.TASKS, ALL, BEYOND, "ecs:ListTasks"),
-    *_rows(Group.TASKS, ALL, ("iam",), "ecs:DescribeTaskDefinition"),
-    *_rows(Group.TASKS, ALL, ("network",), "ec2:DescribeNetworkInterfaces"),
-    *_rows(Group.TASKS, On.CLUSTER, BEYOND, "ecs:ExecuteCommand"),
-    *_rows(Group.TASKS, On.TASK, BEYOND, "ecs:DescribeTasks", "ecs:ExecuteCommand"),
-    *_rows(Group.TASKS, On.TASK, ("auth",), "ssm:StartSession"),
-    *_rows(Group.TASKS, On.TASK_SESSIONS, BEYOND, "ssm:ResumeSession", "ssm:TerminateSession",
-           "ssmmessages:OpenDataChannel"),
-    *_rows(Group.SSH, On.SSH_DOCUMENT, BEYOND, "ssm:StartSession"),
-    *_rows(Group.SSH, On.SSH_KEY, BEYOND, "ec2-instance-connect:SendSSHPublicKey"),
-    *_rows(Group.SSH, On.INSTANCE, BEYOND, "ssm:StartSession"),
-    *_rows(Group.SSH, ALL, ("the host key",), "ec2:GetConsoleOutput"),
-    *_rows(Group.SSH, On.SESSIONS, BEYOND, "ssm:ResumeSession", "ssm:TerminateSession",
-           "ssmmessages:OpenDataChannel"),
     *_rows(
-        Group.POLICIES, ALL, ("iam",),
-        "iam:ListInstanceProfiles", "iam:GetInstanceProfile", "iam:GetRole", "iam:ListRolePolicies",
-        "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:GetPolicy", "iam:GetPolicyVersion",
-        "iam:SimulatePrincipalPolicy", "kms:GetKeyPolicy", "kms:ListGrants",
+        PermissionGroup.ACCOUNT,
+        ALL,
+        ("dns",),
+        "ec2:DescribeVpcs",
+        "ec2:DescribeVpcAttribute",
+        "route53:ListHostedZonesByVPC",
+        "route53:GetHostedZone",
     ),
     *_rows(
-        Group.POLICIES, ALL, ("iam",),
-        "organizations:DescribeOrganization", "organizations:ListParents",
-        "organizations:ListPoliciesForTarget", "organizations:DescribePolicy",
+        PermissionGroup.ACCOUNT,
+        ALL,
+        ("app",),
+        "elasticloadbalancing:DescribeTargetGroups",
+        "elasticloadbalancing:DescribeTargetHealth",
     ),
     *_rows(
-        Group.POLICIES, ALL, ("operator",),
-        "iam:GetUser", "iam:ListUserPolicies", "iam:GetUserPolicy", "iam:ListAttachedUserPolicies",
-        "iam:ListGroupsForUser", "iam:ListGroupPolicies", "iam:GetGroupPolicy",
+        PermissionGroup.ACCOUNT, ALL, ("parameters",), "ssm:DescribeParameters", "kms:DescribeKey"
+    ),
+    *_rows(
+        PermissionGroup.PARAMETERS,
+        ResourceScope.PARAMETERS,
+        ("parameters", "database"),
+        "ssm:GetParameters",
+        "ssm:GetParameter",
+    ),
+    *_rows(PermissionGroup.PARAMETERS, ResourceScope.KEY, ("parameters",), "kms:Decrypt"),
+    *_rows(
+        PermissionGroup.INSTANCE,
+        ALL,
+        PROBE_LAYERS,
+        "ssm:DescribeInstanceInformation",
+        "ssm:GetCommandInvocation",
+        "ssm:CancelCommand",
+    ),
+    *_rows(PermissionGroup.INSTANCE, ResourceScope.INSTANCE, PROBE_LAYERS, "ssm:SendCommand"),
+    *_rows(PermissionGroup.INSTANCE, ResourceScope.DOCUMENT, PROBE_LAYERS, "ssm:SendCommand"),
+    *_rows(PermissionGroup.SESSIONS, ALL, ("operator",), "ssm:GetConnectionStatus"),
+    *_rows(PermissionGroup.SESSIONS, ResourceScope.INSTANCE, PROBE_LAYERS, "ssm:StartSession"),
+    *_rows(
+        PermissionGroup.SESSIONS, ResourceScope.SESSION_DOCUMENT, PROBE_LAYERS, "ssm:StartSession"
+    ),
+    *_rows(PermissionGroup.SESSIONS, ResourceScope.TUNNEL_DOCUMENT, ("auth",), "ssm:StartSession"),
+    *_rows(
+        PermissionGroup.SESSIONS,
+        ResourceScope.SESSIONS,
+        PROBE_LAYERS,
+        "ssm:ResumeSession",
+        "ssm:TerminateSession",
+        "ssmmessages:OpenDataChannel",
+    ),
+    *_rows(PermissionGroup.TASKS, ALL, PROBE_LAYERS, "ecs:ListTasks"),
+    *_rows(PermissionGroup.TASKS, ALL, ("iam",), "ecs:DescribeTaskDefinition"),
+    *_rows(PermissionGroup.TASKS, ALL, ("network",), "ec2:DescribeNetworkInterfaces"),
+    *_rows(PermissionGroup.TASKS, ResourceScope.CLUSTER, PROBE_LAYERS, "ecs:ExecuteCommand"),
+    *_rows(
+        PermissionGroup.TASKS,
+        ResourceScope.TASK,
+        PROBE_LAYERS,
+        "ecs:DescribeTasks",
+        "ecs:ExecuteCommand",
+    ),
+    *_rows(PermissionGroup.TASKS, ResourceScope.TASK, ("auth",), "ssm:StartSession"),
+    *_rows(
+        PermissionGroup.TASKS,
+        ResourceScope.TASK_SESSIONS,
+        PROBE_LAYERS,
+        "ssm:ResumeSession",
+        "ssm:TerminateSession",
+        "ssmmessages:OpenDataChannel",
+    ),
+    *_rows(PermissionGroup.SSH, ResourceScope.SSH_DOCUMENT, PROBE_LAYERS, "ssm:StartSession"),
+    *_rows(
+        PermissionGroup.SSH,
+        ResourceScope.SSH_KEY,
+        PROBE_LAYERS,
+        "ec2-instance-connect:SendSSHPublicKey",
+    ),
+    *_rows(PermissionGroup.SSH, ResourceScope.INSTANCE, PROBE_LAYERS, "ssm:StartSession"),
+    *_rows(PermissionGroup.SSH, ALL, ("the host key",), "ec2:GetConsoleOutput"),
+    *_rows(
+        PermissionGroup.SSH,
+        ResourceScope.SESSIONS,
+        PROBE_LAYERS,
+        "ssm:ResumeSession",
+        "ssm:TerminateSession",
+        "ssmmessages:OpenDataChannel",
+    ),
+    *_rows(
+        PermissionGroup.POLICIES,
+        ALL,
+        ("iam",),
+        "iam:ListInstanceProfiles",
+        "iam:GetInstanceProfile",
+        "iam:GetRole",
+        "iam:ListRolePolicies",
+        "iam:GetRolePolicy",
+        "iam:ListAttachedRolePolicies",
+        "iam:GetPolicy",
+        "iam:GetPolicyVersion",
+        "iam:SimulatePrincipalPolicy",
+        "kms:GetKeyPolicy",
+        "kms:ListGrants",
+    ),
+    *_rows(
+        PermissionGroup.POLICIES,
+        ALL,
+        ("iam",),
+        "organizations:DescribeOrganization",
+        "organizations:ListParents",
+        "organizations:ListPoliciesForTarget",
+        "organizations:DescribePolicy",
+    ),
+    *_rows(
+        PermissionGroup.POLICIES,
+        ALL,
+        ("operator",),
+        "iam:GetUser",
+        "iam:ListUserPolicies",
+        "iam:GetUserPolicy",
+        "iam:ListAttachedUserPolicies",
+        "iam:ListGroupsForUser",
+        "iam:ListGroupPolicies",
+        "iam:GetGroupPolicy",
         "iam:ListAttachedGroupPolicies",
     ),
-    *_rows(Group.ROTATION, On.PARAMETERS, ROTATES, "ssm:PutParameter", "ssm:GetParameterHistory"),
-    *_rows(Group.ROTATION, On.JOURNAL, ROTATES, "ssm:PutParameter", "ssm:GetParameter",
-           "ssm:GetParametersByPath", "ssm:DeleteParameter"),
-    *_rows(Group.ROTATION, On.KEY, ROTATES, "kms:Encrypt"),
-    *_rows(Group.ROTATION, On.DATABASE, ROTATES, "rds:ModifyDBInstance"),
-    *_rows(Group.ROTATION, On.MANAGED_SECRET, ROTATES, "secretsmanager:GetSecretValue",
-           "secretsmanager:RotateSecret"),
-    *_rows(Group.ACCOUNT, ALL, ROTATES, "rds:DescribeDBProxies", "rds:DescribeDBProxyTargets"),
-    *_rows(Group.PARAMETERS, On.PARAMETERS, ROTATES, "ssm:ListTagsForResource"),
-)  # fmt: skip
+    *_rows(
+        PermissionGroup.ROTATION,
+        ResourceScope.PARAMETERS,
+        ROTATION_COMMANDS,
+        "ssm:PutParameter",
+        "ssm:GetParameterHistory",
+    ),
+    *_rows(
+        PermissionGroup.ROTATION,
+        ResourceScope.JOURNAL,
+        ROTATION_COMMANDS,
+        "ssm:PutParameter",
+        "ssm:GetParameter",
+        "ssm:GetParametersByPath",
+        "ssm:DeleteParameter",
+    ),
+    *_rows(PermissionGroup.ROTATION, ResourceScope.KEY, ROTATION_COMMANDS, "kms:Encrypt"),
+    *_rows(
+        PermissionGroup.ROTATION, ResourceScope.DATABASE, ROTATION_COMMANDS, "rds:ModifyDBInstance"
+    ),
+    *_rows(
+        PermissionGroup.ROTATION,
+        ResourceScope.MANAGED_SECRET,
+        ROTATION_COMMANDS,
+        "secretsmanager:GetSecretValue",
+        "secretsmanager:RotateSecret",
+    ),
+    *_rows(
+        PermissionGroup.ACCOUNT,
+        ALL,
+        ROTATION_COMMANDS,
+        "rds:DescribeDBProxies",
+        "rds:DescribeDBProxyTargets",
+    ),
+    *_rows(
+        PermissionGroup.PARAMETERS,
+        ResourceScope.PARAMETERS,
+        ROTATION_COMMANDS,
+        "ssm:ListTagsForResource",
+    ),
+)

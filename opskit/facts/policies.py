@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from opskit.facts.instance_role import InstanceRole
-from opskit.facts.interface import Iam, NotThere, at_once, pages
+from opskit.facts.interface import FactUnavailable, Iam, paginate, run_concurrently
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +57,16 @@ Call = Callable[[], Any]
 def read(iam: Iam, role: InstanceRole) -> RolePolicies:
     """Read the role and the lists of its policies in one round, the policies in the next."""
     if role.role_name is None:
-        raise NotThere("the app has no role", "an instance profile, or a task role")
+        raise FactUnavailable("the app has no role", "an instance profile, or a task role")
     name = role.role_name
-    found, inline, attached = at_once(
+    found, inline, attached = run_concurrently(
         [
             lambda: iam.get_role(RoleName=name)["Role"],
             lambda: list(
-                pages(iam.list_role_policies, "PolicyNames", token="Marker", RoleName=name)
+                paginate(iam.list_role_policies, "PolicyNames", token="Marker", RoleName=name)
             ),
             lambda: list(
-                pages(
+                paginate(
                     iam.list_attached_role_policies,
                     "AttachedPolicies",
                     token="Marker",
@@ -78,7 +78,7 @@ def read(iam: Iam, role: InstanceRole) -> RolePolicies:
     boundary = (found.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn")
     arns = [p["PolicyArn"] for p in attached] + ([boundary] if boundary else [])
     calls: list[Call] = [lambda n=n: _inline(iam, name, n) for n in inline]  # type: ignore[misc]
-    texts = at_once([*calls, *managed_calls(iam, arns)])
+    texts = run_concurrently([*calls, *managed_calls(iam, arns)])
     own = texts[: len(inline) + len(attached)]
     tags = {t["Key"]: t["Value"] for t in found.get("Tags", ())}
     return RolePolicies(

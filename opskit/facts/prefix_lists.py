@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
-from opskit.facts.interface import Ec2, Fact, Known, at_once, pages
+from opskit.facts.interface import Ec2, Fact, Known, paginate, run_concurrently
 from opskit.facts.routes import RouteTables
 from opskit.facts.security_groups import SecurityGroups
 
@@ -39,12 +39,13 @@ def read(
             if r.destination.startswith("pl-")
         }
     ids = sorted(wanted)
-    answers = at_once([lambda i=i: _entries(ec2, i) for i in ids])  # type: ignore[misc]
+    answers = run_concurrently([lambda i=i: _entries(ec2, i) for i in ids])  # type: ignore[misc]
     return PrefixLists(dict(zip(ids, answers, strict=True)))
 
 
 def _entries(ec2: Ec2, prefix_list_id: str) -> tuple[str, ...]:
     call = ec2.get_managed_prefix_list_entries
     return tuple(
-        str(e["Cidr"]) for e in pages(call, "Entries", PrefixListId=prefix_list_id, MaxResults=100)
+        str(e["Cidr"])
+        for e in paginate(call, "Entries", PrefixListId=prefix_list_id, MaxResults=100)
     )

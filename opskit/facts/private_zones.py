@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from opskit.facts.database import Database
-from opskit.facts.dns import Host
+from opskit.facts.dns import DatabaseHost
 from opskit.facts.interface import Route53
 from opskit.facts.region import Region
 
@@ -36,7 +36,7 @@ class PrivateZones:
     covering: tuple[PrivateZone, ...]
 
 
-def read(route53: Route53, host: Host, database: Database, region: Region) -> PrivateZones:
+def read(route53: Route53, host: DatabaseHost, database: Database, region: Region) -> PrivateZones:
     """List the VPC's zones and look closer at those that end the host's name."""
     vpc_id = database.instance.vpc_id
     reply = route53.list_hosted_zones_by_vpc(VPCId=vpc_id, VPCRegion=region.name)

@@ -8,25 +8,25 @@ from dataclasses import dataclass, replace
 from opskit import engine
 from opskit.ca_bundles import instance_ca_file, trust_for
 from opskit.config import ON_INSTANCE, Target
-from opskit.engine.interface import Conversation, Engine, Greeting
+from opskit.engine.interface import Engine, Exchange, ServerHandshake
 from opskit.errors import TransportError
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
-from opskit.facts.dns import Host
+from opskit.facts.dns import DatabaseHost
 from opskit.facts.instances import TargetGroups
-from opskit.facts.interface import Fact, Known, NotThere, RunKey
+from opskit.facts.interface import Fact, FactUnavailable, FingerprintKey, Known
 from opskit.facts.parameters import Parameters
 from opskit.facts.region import Region
-from opskit.facts.transport_choice import RoadChoice
+from opskit.facts.transport_choice import TransportChoice
 from opskit.probe.request import (
-    Attempt,
-    Connection,
     Container,
     Health,
+    LoginAttempt,
+    ParameterRead,
     ProbeRequest,
     ProbeResult,
-    Read,
     Resolution,
+    TcpResult,
     parse,
     script,
 )
@@ -45,14 +45,14 @@ class InstanceProbe:
     """
 
     result: ProbeResult
-    greeting: Greeting
+    greeting: ServerHandshake
     password_name: str
     road: str
     notices: tuple[str, ...] = ()
     workload_noun: str = ON_INSTANCE
 
     @property
-    def reads(self) -> tuple[Read, ...]:
+    def reads(self) -> tuple[ParameterRead, ...]:
         """The instance's own reads of the parameters."""
         return self.result.reads
 
@@ -88,11 +88,11 @@ class InstanceProbe:
         return self.result.health
 
     @property
-    def attempt(self) -> Attempt | None:
+    def attempt(self) -> LoginAttempt | None:
         """The login with the parameters' values."""
         return next((a for a in self.result.attempts if a.who == "parameters"), None)
 
-    def attempt_of(self, container: str) -> Attempt | None:
+    def attempt_of(self, container: str) -> LoginAttempt | None:
         """The login as a container's app would do it."""
         return next((a for a in self.result.attempts if a.who == f"container:{container}"), None)
 
@@ -105,20 +105,20 @@ class InstanceProbe:
         found = self.resolution(name)
         return found.addresses if found else ()
 
-    def connection(self, port: int) -> Connection | None:
+    def connection(self, port: int) -> TcpResult | None:
         """The connect to a port, that of the app's own host first."""
         return next((c for c in self.result.connections if c.port == port), None)
 
     def why_not(self, what: str) -> str:
         """Why something could not be asked; empty when it could."""
-        return next((why for topic, why in self.result.cannot if topic.startswith(what)), "")
+        return next((why for topic, why in self.result.unavailable if topic.startswith(what)), "")
 
 
 def request(
     target: Target,
-    key: RunKey,
+    key: FingerprintKey,
     region: Region,
-    host: Fact[Host],
+    host: Fact[DatabaseHost],
     database: Fact[Database],
     parameters: Fact[Parameters],
     groups: Fact[TargetGroups],
@@ -139,10 +139,10 @@ def request(
     return ProbeRequest(
         key=key.text,
         region=region.name,
-        names=tuple(dict.fromkeys(name for name, _ in places)),
-        peers=tuple(places),
-        talk_to=places[0] if places else None,
-        conversations=_conversations(spoken, known, parameters),
+        hostnames=tuple(dict.fromkeys(name for name, _ in places)),
+        tcp_targets=tuple(places),
+        exchange_with=places[0] if places else None,
+        exchanges=_conversations(spoken, known, parameters),
         parameters={p: target.reference(p).text for p in target.parameters},
         container=target.container,
         health_url=_health_url(target, groups, app),
@@ -156,10 +156,10 @@ def request(
 
 def read(
     target: Target,
-    key: RunKey,
+    key: FingerprintKey,
     region: Region,
-    road: RoadChoice,
-    host: Fact[Host],
+    road: TransportChoice,
+    host: Fact[DatabaseHost],
     database: Fact[Database],
     parameters: Fact[Parameters],
     groups: Fact[TargetGroups],
@@ -167,20 +167,22 @@ def read(
 ) -> InstanceProbe:
     """Run the one command on the instance and read its answers."""
     if road.road is None:
-        raise NotThere(road.why_none, f"a road to {target.workload_noun} (--via)")
+        raise FactUnavailable(road.why_none, f"a road to {target.workload_noun} (--via)")
     asked = request(target, key, region, host, database, parameters, groups, app)
     try:
         done = road.road.run(script(asked), timeout_s=PROBE_LIMIT_S)
     except TransportError as error:
-        raise NotThere(error.sentence, *([error.missing] if error.missing else [])) from None
+        raise FactUnavailable(error.sentence, *([error.missing] if error.missing else [])) from None
     result = _by_plain_name(parse(done.stdout), target)
     if not result.tools and not result.is_complete:
-        raise NotThere(
+        raise FactUnavailable(
             f"the probe on {app.instance.label} gave no answer (exit {done.exit_status})"
         )
     known = database.value if isinstance(database, Known) else None
     spoken = _engine_of(known)
-    greeting = spoken.greeting(result.heard) if spoken else Greeting(None, None, "", (), None, None)
+    greeting = (
+        spoken.greeting(result.heard) if spoken else ServerHandshake(None, None, "", (), None, None)
+    )
     return InstanceProbe(
         result,
         greeting,
@@ -208,7 +210,7 @@ def _engine_of(database: Database | None) -> Engine | None:
 
 def _conversations(
     spoken: Engine | None, database: Database | None, parameters: Fact[Parameters]
-) -> tuple[Conversation, ...]:
+) -> tuple[Exchange, ...]:
     if spoken is None:
         return ()
     values: Mapping[str, str | None] = {}
@@ -216,7 +218,7 @@ def _conversations(
         values = {p: parameters.value.value(p) for p in ("username", "database")}
     user = values.get("username") or (database.instance.master_username if database else "postgres")
     name = values.get("database") or (database.instance.database_name if database else None) or user
-    return spoken.conversations(user, name)
+    return spoken.exchanges(user, name)
 
 
 def _health_url(target: Target, groups: Fact[TargetGroups], app: AppInstance) -> str | None:
@@ -225,7 +227,7 @@ def _health_url(target: Target, groups: Fact[TargetGroups], app: AppInstance) ->
         return target.health_url
     if not isinstance(groups, Known):
         return None
-    words = app.instance.words
+    words = app.instance.searchable_text
     for group in groups.value.all:
         if (
             group.port

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from opskit.facts.interface import Rds, pages
+from opskit.facts.interface import Rds, paginate
 
 STACK_TAG = "aws:cloudformation:stack-name"
 
@@ -61,7 +61,7 @@ class DbInstance:
     restarts_at: datetime | None
     replica_of: str | None = None
     stack: str | None = None
-    words: str = ""
+    searchable_text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +100,13 @@ class DbClusters:
 
 def read_instances(rds: Rds) -> DbInstances:
     """List every DB instance: one call for up to 100, and no need to know the endpoint first."""
-    found = pages(rds.describe_db_instances, "DBInstances", token="Marker")
+    found = paginate(rds.describe_db_instances, "DBInstances", token="Marker")
     return DbInstances(tuple(_instance(raw) for raw in found))
 
 
 def read_clusters(rds: Rds) -> DbClusters:
     """List every cluster."""
-    found = pages(rds.describe_db_clusters, "DBClusters", token="Marker")
+    found = paginate(rds.describe_db_clusters, "DBClusters", token="Marker")
     return DbClusters(tuple(_cluster(raw) for raw in found))
 
 
@@ -147,7 +147,7 @@ def _instance(raw: Mapping[str, Any]) -> DbInstance:
         restarts_at=raw.get("AutomaticRestartTime"),
         replica_of=raw.get("ReadReplicaSourceDBInstanceIdentifier"),
         stack=next((t["Value"] for t in raw.get("TagList", ()) if t["Key"] == STACK_TAG), None),
-        words=" ".join(
+        searchable_text=" ".join(
             (raw["DBInstanceIdentifier"], *(str(t["Value"]) for t in raw.get("TagList", ())))
         ).lower(),
     )

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from opskit.facts.interface import Ec2, pages
+from opskit.facts.interface import Ec2, paginate
 from opskit.facts.subnets import name_of
-from opskit.facts.vpc_scope import Neighbourhood
+from opskit.facts.vpc_scope import VpcScope
 
 LOCAL = "local"
 TARGETS = (
@@ -65,9 +65,9 @@ class RouteTables:
         return own or next((t for t in self.all if t.is_main and t.vpc_id == vpc_id), None)
 
 
-def read(ec2: Ec2, neighbourhood: Neighbourhood) -> RouteTables:
+def read(ec2: Ec2, neighbourhood: VpcScope) -> RouteTables:
     """Describe every route table."""
-    found = pages(
+    found = paginate(
         ec2.describe_route_tables, "RouteTables", Filters=neighbourhood.filter, MaxResults=100
     )
     return RouteTables(tuple(table_of(raw) for raw in found))

@@ -8,8 +8,8 @@ from typing import Any
 
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
-from opskit.facts.interface import Ec2, Fact, Known, pages
-from opskit.facts.security_groups import Permission
+from opskit.facts.interface import Ec2, Fact, Known, paginate
+from opskit.facts.security_groups import IpPermission
 
 RuleKey = tuple[str, bool, str, int | None, int | None, str]
 """Group, whether egress, protocol, ports, and the one peer."""
@@ -21,7 +21,7 @@ class RuleIds:
 
     by_rule: Mapping[RuleKey, str]
 
-    def find(self, group_id: str, is_egress: bool, rule: Permission, peer: str) -> str | None:
+    def find(self, group_id: str, is_egress: bool, rule: IpPermission, peer: str) -> str | None:
         """The id of a rule; None when it was not read."""
         ports = (rule.from_port, rule.to_port)
         return self.by_rule.get((group_id, is_egress, rule.protocol, *_ports(*ports), peer))
@@ -34,7 +34,7 @@ def read(ec2: Ec2, database: Database, app: Fact[AppInstance]) -> RuleIds:
         groups |= set(app.value.instance.group_ids)
     filters = [{"Name": "group-id", "Values": sorted(groups)}]
     call = ec2.describe_security_group_rules
-    found = pages(call, "SecurityGroupRules", Filters=filters, MaxResults=1000)
+    found = paginate(call, "SecurityGroupRules", Filters=filters, MaxResults=1000)
     return RuleIds({_key(raw): raw["SecurityGroupRuleId"] for raw in found})
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from opskit.facts.interface import Ec2, pages
-from opskit.facts.vpc_scope import Neighbourhood
+from opskit.facts.interface import Ec2, paginate
+from opskit.facts.vpc_scope import VpcScope
 
 ALL_PROTOCOLS = "-1"
 TCP = ("tcp", "6")
@@ -16,7 +16,7 @@ EVERYBODY = "0.0.0.0/0"
 
 
 @dataclass(frozen=True, slots=True)
-class Permission:
+class IpPermission:
     """One entry of a group: protocol and ports, and everybody it admits.
 
     Attributes:
@@ -75,7 +75,7 @@ class Permission:
 
 
 def admits(
-    permissions: Iterable[Permission], port: int, group_ids: Iterable[str], address: str | None
+    permissions: Iterable[IpPermission], port: int, group_ids: Iterable[str], address: str | None
 ) -> bool | None:
     """Whether any entry admits TCP between the peer and `port`; None when it depends.
 
@@ -95,8 +95,8 @@ class SecurityGroup:
     group_id: str
     name: str
     vpc_id: str
-    ingress: tuple[Permission, ...]
-    egress: tuple[Permission, ...]
+    ingress: tuple[IpPermission, ...]
+    egress: tuple[IpPermission, ...]
 
     @property
     def label(self) -> str:
@@ -110,7 +110,7 @@ class SecurityGroups:
 
     by_id: Mapping[str, SecurityGroup]
 
-    def ingress_of(self, group_ids: Iterable[str]) -> list[Permission]:
+    def ingress_of(self, group_ids: Iterable[str]) -> list[IpPermission]:
         """All ingress entries of several groups: they are joined."""
         return [p for g in group_ids if g in self.by_id for p in self.by_id[g].ingress]
 
@@ -136,10 +136,10 @@ class SecurityGroups:
         return self.by_id[group_id].label if group_id in self.by_id else group_id
 
 
-def read(ec2: Ec2, neighbourhood: Neighbourhood) -> SecurityGroups:
+def read(ec2: Ec2, neighbourhood: VpcScope) -> SecurityGroups:
     """Describe every group in one call: rules name other groups, which need their names."""
     call = ec2.describe_security_groups
-    found = pages(call, "SecurityGroups", Filters=neighbourhood.filter, MaxResults=1000)
+    found = paginate(call, "SecurityGroups", Filters=neighbourhood.filter, MaxResults=1000)
     return SecurityGroups({g["GroupId"]: group_of(g) for g in found})
 
 
@@ -154,9 +154,9 @@ def group_of(raw: Mapping[str, Any]) -> SecurityGroup:
     )
 
 
-def permission_of(raw: Mapping[str, Any]) -> Permission:
+def permission_of(raw: Mapping[str, Any]) -> IpPermission:
     """An entry as EC2 describes it, or takes it as `IpPermissions`."""
-    return Permission(
+    return IpPermission(
         protocol=str(raw["IpProtocol"]),
         from_port=_port(raw, "FromPort"),
         to_port=_port(raw, "ToPort"),

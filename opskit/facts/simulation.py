@@ -9,7 +9,7 @@ from typing import Any
 from opskit.config import Target
 from opskit.facts.identity import Identity
 from opskit.facts.instance_role import InstanceRole
-from opskit.facts.interface import Fact, Iam, Known, NotThere
+from opskit.facts.interface import Fact, FactUnavailable, Iam, Known
 from opskit.facts.key import Key
 from opskit.facts.region import Region
 
@@ -18,28 +18,28 @@ DECRYPT = "kms:Decrypt"
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class SimulatedDecision:
     """One answer: `allowed`, `explicitDeny` or `implicitDeny`.
 
     Attributes:
         is_conditional: a context value was missing, so the answer is not certain.
-        stopped_by: `permissions boundary` or `organization` when that is what denies.
+        limited_by: `permissions boundary` or `organization` when that is what denies.
     """
 
     action: str
     resource: str
     decision: str
     is_conditional: bool
-    stopped_by: str | None
+    limited_by: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
     """The simulator's answers. It knows no key policies of a role (IAM API reference)."""
 
-    decisions: tuple[Decision, ...]
+    decisions: tuple[SimulatedDecision, ...]
 
-    def find(self, action: str, resource: str) -> Decision | None:
+    def find(self, action: str, resource: str) -> SimulatedDecision | None:
         """The answer for an action on a resource."""
         return next(
             (d for d in self.decisions if (d.action, d.resource) == (action, resource)), None
@@ -51,7 +51,7 @@ def read(
 ) -> Simulation:
     """Ask for every action on every resource in one call."""
     if role.role_arn is None:
-        raise NotThere(f"{target.workload_noun} has no role")
+        raise FactUnavailable(f"{target.workload_noun} has no role")
     arns = [
         parameter_arn(region, identity, name) for name in sorted(set(target.parameters.values()))
     ]
@@ -72,7 +72,7 @@ def read(
     return Simulation(tuple(decisions_of(reply)))
 
 
-def decisions_of(reply: Mapping[str, Any]) -> list[Decision]:
+def decisions_of(reply: Mapping[str, Any]) -> list[SimulatedDecision]:
     """All answers of a reply, one for each action and resource."""
     return [d for result in reply["EvaluationResults"] for d in _decisions(result)]
 
@@ -87,7 +87,7 @@ def _entry(name: str, value: str) -> Mapping[str, object]:
     return {"ContextKeyName": name, "ContextKeyType": "string", "ContextKeyValues": [value]}
 
 
-def _decisions(result: Mapping[str, Any]) -> list[Decision]:
+def _decisions(result: Mapping[str, Any]) -> list[SimulatedDecision]:
     per_resource = result.get("ResourceSpecificResults") or [
         {
             **result,
@@ -96,12 +96,12 @@ def _decisions(result: Mapping[str, Any]) -> list[Decision]:
         }
     ]
     return [
-        Decision(
+        SimulatedDecision(
             action=result["EvalActionName"],
             resource=r["EvalResourceName"],
             decision=r["EvalResourceDecision"],
             is_conditional=bool(r.get("MissingContextValues")),
-            stopped_by=_ceiling(r) or _ceiling(result),
+            limited_by=_ceiling(r) or _ceiling(result),
         )
         for r in per_resource
     ]

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from opskit.facts.interface import Ec2, pages
-from opskit.facts.vpc_scope import Neighbourhood
+from opskit.facts.interface import Ec2, paginate
+from opskit.facts.vpc_scope import VpcScope
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +101,15 @@ class NetworkAcls:
         return next((a for a in self.all if subnet_id in a.subnet_ids), None)
 
 
-def read(ec2: Ec2, neighbourhood: Neighbourhood) -> Subnets:
+def read(ec2: Ec2, neighbourhood: VpcScope) -> Subnets:
     """Describe every subnet."""
-    found = pages(ec2.describe_subnets, "Subnets", Filters=neighbourhood.filter)
+    found = paginate(ec2.describe_subnets, "Subnets", Filters=neighbourhood.filter)
     return Subnets(tuple(subnet_of(raw) for raw in found))
 
 
-def read_acls(ec2: Ec2, neighbourhood: Neighbourhood) -> NetworkAcls:
+def read_acls(ec2: Ec2, neighbourhood: VpcScope) -> NetworkAcls:
     """Describe every network ACL."""
-    found = pages(ec2.describe_network_acls, "NetworkAcls", Filters=neighbourhood.filter)
+    found = paginate(ec2.describe_network_acls, "NetworkAcls", Filters=neighbourhood.filter)
     return NetworkAcls(tuple(acl_of(raw) for raw in found))
 
 

@@ -34,7 +34,9 @@ def read(elbv2: Elbv2, groups: TargetGroups, app: AppInstance, database: Databas
     """Ask the target groups of the VPC about the instance, those with its name first."""
     here = [g for g in groups.all if g.vpc_id == database.instance.vpc_id]
     here.sort(
-        key=lambda g: not any(word in app.instance.words for word in g.name.lower().split("-"))
+        key=lambda g: (
+            not any(word in app.instance.searchable_text for word in g.name.lower().split("-"))
+        )
     )
     found = []
     for group in here[:MOST_GROUPS]:

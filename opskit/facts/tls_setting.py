@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from opskit import engine
 from opskit.facts.database import Database
-from opskit.facts.interface import NotThere, Rds, pages
+from opskit.facts.interface import FactUnavailable, Rds, paginate
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,10 @@ class TlsSetting:
 def read(rds: Rds, database: Database) -> TlsSetting:
     """Read the one parameter, by the only filter that the operation supports."""
     if not database.instance.parameter_groups:
-        raise NotThere(f"{database.instance.identifier} names no parameter group")
+        raise FactUnavailable(f"{database.instance.identifier} names no parameter group")
     group, status = database.instance.parameter_groups[0]
     name = engine.for_rds_engine(database.instance.engine).tls_parameter
-    found = pages(
+    found = paginate(
         rds.describe_db_parameters,
         "Parameters",
         token="Marker",

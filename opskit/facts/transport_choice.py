@@ -7,54 +7,56 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from opskit.config import Target
-from opskit.errors import Refused, UsageError
+from opskit.errors import NotExecuted, UsageError
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.ecs_task import EcsTask
 from opskit.facts.interface import (
     Ec2,
     Ecs,
     Fact,
+    FactUnavailable,
     InstanceConnect,
     Kms,
     Known,
-    NotThere,
     Ssm,
     SsmMessages,
 )
-from opskit.transport import ROADS
-from opskit.transport.interface import OnProblem, Road, Tunnel
+from opskit.transport import TRANSPORTS
+from opskit.transport.interface import ProblemCallback, Transport, Tunnel
 
 if TYPE_CHECKING:
-    from opskit.transport.ssh.dialers import Route
+    from opskit.transport.ssh.dialers import Dialer
 
-CHOICES = ("auto", *ROADS, "none")
+CHOICES = ("auto", *TRANSPORTS, "none")
 Client = Callable[[str], Any]
 """The client of a service, by its name."""
 
 
 @dataclass(frozen=True, slots=True)
-class RoadChoice:
+class TransportChoice:
     """The road, or why there is none."""
 
-    road: Road | None
+    road: Transport | None
     why_none: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class TaskRoad:
+class TaskTransport:
     """The road to an ECS task."""
 
-    road: Road
+    road: Transport
 
 
-def choose_task(ecs: Ecs, ssm: Ssm, kms: Kms, messages: SsmMessages, task: EcsTask) -> TaskRoad:
+def select_task(
+    ecs: Ecs, ssm: Ssm, kms: Kms, messages: SsmMessages, task: EcsTask
+) -> TaskTransport:
     """A task has one road."""
     from opskit.transport.ecs_exec import EcsExec
 
-    return TaskRoad(EcsExec(ecs, ssm, messages, kms, task.place))
+    return TaskTransport(EcsExec(ecs, ssm, messages, kms, task.location))
 
 
-def choose(
+def select(
     target: Target,
     ssm: Ssm,
     kms: Kms,
@@ -62,15 +64,15 @@ def choose(
     connect: InstanceConnect,
     ec2: Ec2,
     app: AppInstance,
-    to_task: Fact[TaskRoad],
-) -> RoadChoice:
+    to_task: Fact[TaskTransport],
+) -> TransportChoice:
     """The road that `--via` names; `auto` tries them in order, until one is not refused."""
     if _named(target) == "none":
-        return RoadChoice(None, f"{target.workload_noun} was not asked (--via none)")
+        return TransportChoice(None, f"{target.workload_noun} was not asked (--via none)")
     if app.task is not None:
         if not isinstance(to_task, Known):
-            raise NotThere(to_task.reason, *to_task.missing)
-        return RoadChoice(to_task.value.road)
+            raise FactUnavailable(to_task.reason, *to_task.missing)
+        return TransportChoice(to_task.value.road)
     clients = {
         "ssm": ssm,
         "kms": kms,
@@ -78,21 +80,21 @@ def choose(
         "ec2-instance-connect": connect,
         "ec2": ec2,
     }
-    return RoadChoice(make_road(target, clients.__getitem__, app.instance.instance_id))
+    return TransportChoice(create_transport(target, clients.__getitem__, app.instance.instance_id))
 
 
-def make_road(target: Target, client: Client, instance_id: str) -> Road:
+def create_transport(target: Target, client: Client, instance_id: str) -> Transport:
     """The road for commands that `--via` names."""
     made = [_makers(target, client, instance_id)[name] for name in _names(target)]
     if len(made) == 1:
         return made[0]()
-    from opskit.transport.fallback import Auto
+    from opskit.transport.fallback import FallbackTransport
 
-    return Auto([make() for make in made])
+    return FallbackTransport([make() for make in made])
 
 
-def make_tunnel(
-    target: Target, client: Client, place: str, host: str, port: int, on_problem: OnProblem
+def create_tunnel(
+    target: Target, client: Client, place: str, host: str, port: int, on_problem: ProblemCallback
 ) -> Tunnel:
     """Open the road for connections that `--via` names, as far as the database's port.
 
@@ -106,13 +108,13 @@ def make_tunnel(
         UsageError: there is no such road.
     """
     if _named(target) == "none":
-        raise Refused(
+        raise NotExecuted(
             f"no road to {target.workload_noun} was to be used (--via none)",
             missing="a road (--via)",
         )
-    from opskit.transport.fallback import told_together
+    from opskit.transport.fallback import merge_refusals
 
-    refusals: list[Refused] = []
+    refusals: list[NotExecuted] = []
     # A task has neither an SSH server nor a key of EC2's.
     for name in ("session-manager",) if place.startswith("ecs:") else _names(target):
         try:
@@ -131,10 +133,10 @@ def make_tunnel(
 
                 messages = client("ssmmessages")
                 session = tunnel.start_session(client("ssm"), messages, place, host, port)
-                return tunnel.Tunnel(session, on_problem)
-        except Refused as error:
+                return tunnel.SessionTunnel(session, on_problem)
+        except NotExecuted as error:
             refusals.append(error)
-    raise told_together(refusals)
+    raise merge_refusals(refusals)
 
 
 def _named(target: Target) -> str:
@@ -156,29 +158,29 @@ def _names(target: Target) -> tuple[str, ...]:
     return ("run-command", "session-manager", "ssh-session", *(["ssh"] if has_ssh else []))
 
 
-def _makers(target: Target, client: Client, instance_id: str) -> dict[str, Callable[[], Road]]:
-    def local() -> Road:
-        from opskit.transport.local import Local
+def _makers(target: Target, client: Client, instance_id: str) -> dict[str, Callable[[], Transport]]:
+    def local() -> Transport:
+        from opskit.transport.local import LocalTransport
 
-        return Local()
+        return LocalTransport()
 
-    def run_command() -> Road:
+    def run_command() -> Transport:
         from opskit.transport.run_command import RunCommand
 
         return RunCommand(client("ssm"), instance_id)
 
-    def session_manager() -> Road:
+    def session_manager() -> Transport:
         from opskit.transport.session_manager.commands import SessionManager
 
         return SessionManager(client("ssm"), client("ssmmessages"), client("kms"), instance_id)
 
-    def plugin() -> Road:
+    def plugin() -> Transport:
         from opskit.transport.session_manager.plugin import Plugin
 
         return Plugin(client("ssm"), client("ssmmessages"), instance_id)
 
-    def ssh(name: str) -> Callable[[], Road]:
-        def make() -> Road:
+    def ssh(name: str) -> Callable[[], Transport]:
+        def make() -> Transport:
             from opskit.transport.ssh.commands import Ssh
 
             return Ssh(_route(name, target, client, instance_id))
@@ -195,12 +197,12 @@ def _makers(target: Target, client: Client, instance_id: str) -> dict[str, Calla
     }
 
 
-def _route(name: str, target: Target, client: Client, instance_id: str) -> Route:
-    from opskit.transport.ssh.dialers import OverSession, Plain
+def _route(name: str, target: Target, client: Client, instance_id: str) -> Dialer:
+    from opskit.transport.ssh.dialers import DirectDialer, SessionDialer
 
     if name == "ssh":
-        return Plain(target, client("ec2"), instance_id)
+        return DirectDialer(target, client("ec2"), instance_id)
     connect = client("ec2-instance-connect")
-    return OverSession(
+    return SessionDialer(
         target, client("ssm"), client("ssmmessages"), connect, client("ec2"), instance_id
     )

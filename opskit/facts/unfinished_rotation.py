@@ -9,14 +9,14 @@ from datetime import datetime
 from typing import Any
 
 from opskit.config import Target
-from opskit.facts.interface import Ssm, pages
+from opskit.facts.interface import Ssm, paginate
 
 ROOT = "/opskit/rotation"
 """Where the journals of all password parameters are."""
 
 
 @dataclass(frozen=True, slots=True)
-class OpenRotation:
+class UnfinishedRotation:
     """The newest rotation, if it was not closed; `number` is 0 when none stands open."""
 
     number: int
@@ -39,10 +39,10 @@ def record_of(path: str, name: str) -> tuple[int, str]:
     return int(number), record
 
 
-def read(ssm: Ssm, target: Target) -> OpenRotation:
+def read(ssm: Ssm, target: Target) -> UnfinishedRotation:
     """List the records, undecrypted."""
     path = journal_of(target.parameters["password"])
-    listed = pages(
+    listed = paginate(
         ssm.get_parameters_by_path, "Parameters", Path=path, Recursive=True, WithDecryption=False
     )
     opened: dict[int, datetime | None] = {}
@@ -57,7 +57,7 @@ def read(ssm: Ssm, target: Target) -> OpenRotation:
         elif _closes(name, raw):
             closed.add(number)
     newest = max(opened, default=0)
-    return OpenRotation(0 if newest in closed else newest, opened.get(newest))
+    return UnfinishedRotation(0 if newest in closed else newest, opened.get(newest))
 
 
 def _closes(name: str, raw: Mapping[str, Any]) -> bool:

@@ -38,7 +38,7 @@ JSON_OBJECT = "is a JSON object"
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ValueReading:
     """The password that a text may be meant to hold, and how it was taken out of the text."""
 
     how: str
@@ -138,7 +138,7 @@ def unsuitable(text: Secret, longest: int = LONGEST) -> str:
     return ""
 
 
-def readings(text: Secret, user: str) -> list[Reading]:
+def readings(text: Secret, user: str) -> list[ValueReading]:
     """The passwords that a text may be meant to hold, the least changed first.
 
     Args:
@@ -161,7 +161,7 @@ def readings(text: Secret, user: str) -> list[Reading]:
     for how, password in ways:
         if password and password != value:
             found.setdefault(password, how)
-    return [Reading(how, Secret(password)) for password, how in found.items()]
+    return [ValueReading(how, Secret(password)) for password, how in found.items()]
 
 
 def _is_placeholder(value: str) -> bool:

@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 
 from opskit.facts.database import Database
-from opskit.facts.interface import Ec2, NotThere
+from opskit.facts.interface import Ec2, FactUnavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def read(ec2: Ec2, database: Database) -> Vpc:
     """Describe the VPC."""
     found = ec2.describe_vpcs(VpcIds=[database.instance.vpc_id])["Vpcs"]
     if not found:
-        raise NotThere(f"VPC {database.instance.vpc_id} does not exist")
+        raise FactUnavailable(f"VPC {database.instance.vpc_id} does not exist")
     blocks = [b["CidrBlock"] for b in found[0].get("CidrBlockAssociationSet", ())]
     return Vpc(found[0]["VpcId"], tuple(blocks or [found[0]["CidrBlock"]]))
 

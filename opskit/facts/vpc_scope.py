@@ -8,7 +8,7 @@ from typing import Any
 
 from opskit.config import Target
 from opskit.facts.database import Database
-from opskit.facts.interface import Ec2, Fact, Known, NotThere, pages
+from opskit.facts.interface import Ec2, Fact, FactUnavailable, Known, paginate
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Peering:
     status: str
     ends: tuple[tuple[str, str, tuple[str, ...]], tuple[str, str, tuple[str, ...]]]
 
-    def joins(self, one: str, other: str) -> bool:
+    def connects(self, one: str, other: str) -> bool:
         """Whether it is between two VPCs."""
         return {one, other} == {self.ends[0][0], self.ends[1][0]}
 
@@ -45,21 +45,21 @@ class Peerings:
 
     def between(self, one: str, other: str) -> Peering | None:
         """The connection of two VPCs, an active one first."""
-        found = [p for p in self.all if p.joins(one, other)]
+        found = [p for p in self.all if p.connects(one, other)]
         return next((p for p in found if p.status == "active"), found[0] if found else None)
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbourhood:
+class VpcScope:
     """The database's VPC, and those in which the app may be."""
 
     vpc_id: str
-    peered: tuple[str, ...]
+    peered_vpc_ids: tuple[str, ...]
 
     @property
     def filter(self) -> list[dict[str, Any]]:
         """The filter that EC2's describe calls take."""
-        return [{"Name": "vpc-id", "Values": [self.vpc_id, *self.peered]}]
+        return [{"Name": "vpc-id", "Values": [self.vpc_id, *self.peered_vpc_ids]}]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ every describe call would return the estate."""
 
 def read_peerings(ec2: Ec2) -> Peerings:
     """Describe every peering connection: few in any account, and no need to know the VPC first."""
-    found = pages(ec2.describe_vpc_peering_connections, "VpcPeeringConnections")
+    found = paginate(ec2.describe_vpc_peering_connections, "VpcPeeringConnections")
     return Peerings(tuple(peering_of(raw) for raw in found))
 
 
@@ -87,18 +87,16 @@ def read_named(ec2: Ec2, target: Target) -> NamedInstance:
     by_id = target.instance.startswith("i-")
     name = "instance-id" if by_id else "tag:Name"
     filters = [{"Name": name, "Values": [target.instance]}]
-    found = pages(ec2.describe_instances, "Reservations", Filters=filters, MaxResults=100)
+    found = paginate(ec2.describe_instances, "Reservations", Filters=filters, MaxResults=100)
     vpcs = [i.get("VpcId") for r in found for i in r["Instances"]]
     return NamedInstance(next((v for v in vpcs if v), None))
 
 
-def choose(
-    database: Database, peerings: Fact[Peerings], named: Fact[NamedInstance]
-) -> Neighbourhood:
+def select(database: Database, peerings: Fact[Peerings], named: Fact[NamedInstance]) -> VpcScope:
     """The database's VPC, its active peers, and the VPC of an instance that was named."""
     own = database.instance.vpc_id
     if not own:
-        raise NotThere(f"{database.instance.identifier} is in no VPC")
+        raise FactUnavailable(f"{database.instance.identifier} is in no VPC")
     known = peerings.value.all if isinstance(peerings, Known) else ()
     peers = {
         vpc
@@ -109,8 +107,8 @@ def choose(
     }
     home = named.value.vpc_id if isinstance(named, Known) else None
     if home and home != own:
-        return Neighbourhood(own, tuple(dict.fromkeys((home, *sorted(peers))))[:MOST_PEERED])
-    return Neighbourhood(own, tuple(sorted(peers)[:MOST_PEERED]))
+        return VpcScope(own, tuple(dict.fromkeys((home, *sorted(peers))))[:MOST_PEERED])
+    return VpcScope(own, tuple(sorted(peers)[:MOST_PEERED]))
 
 
 def peering_of(raw: Mapping[str, Any]) -> Peering:

@@ -12,28 +12,28 @@ from datetime import UTC, datetime
 from opskit.policy.document import Condition
 from opskit.policy.pattern import Pattern, fill, fits, fits_arn
 from opskit.policy.request import Context, Presence
-from opskit.policy.three_valued import NO, YES, Truth, depends
+from opskit.policy.three_valued import FALSE, TRUE, Tristate, indeterminate
 
 ALL, ANY = "forallvalues", "foranyvalue"
 Compare = Callable[[str, Pattern], bool]
 
 
-def holds(condition: Condition, context: Context, *, has_variables: bool) -> Truth:
+def holds(condition: Condition, context: Context, *, has_variables: bool) -> Tristate:
     """Whether a condition holds; operators and keys may be written in any case."""
     quantifier, _, word = condition.operator.lower().rpartition(":")
     if_exists = word.endswith("ifexists")
     word = word.removesuffix("ifexists")
     presence = context.presence(condition.key)
     if presence is Presence.UNKNOWN:
-        return depends(condition.key)
+        return indeterminate(condition.key)
     if word == "null":
         wants_absence = condition.values[0].lower() == "true"
-        return Truth(wants_absence == (presence is Presence.ABSENT))
+        return Tristate(wants_absence == (presence is Presence.ABSENT))
     compare, is_negated = _operator(word)
     if compare is None:
-        return NO
+        return FALSE
     if presence is Presence.ABSENT:
-        return Truth(quantifier == ALL or (quantifier != ANY and (if_exists or is_negated)))
+        return Tristate(quantifier == ALL or (quantifier != ANY and (if_exists or is_negated)))
     patterns = [fill(v, context, has_variables=has_variables) for v in condition.values]
     unknown = frozenset(key for p in patterns for key in p.depends_on)
     known = [p for p in patterns if not p.depends_on and not p.is_void]
@@ -44,9 +44,9 @@ def holds(condition: Condition, context: Context, *, has_variables: bool) -> Tru
     # A value that is not known could only add a match.
     settled = all(fine) if is_negated else any(fine)
     if unknown and settled == is_negated:
-        return Truth(None, unknown)
+        return Tristate(None, unknown)
     must_all = quantifier == ALL or (is_negated and quantifier != ANY)
-    return YES if (all(fine) if must_all else any(fine)) else NO
+    return TRUE if (all(fine) if must_all else any(fine)) else FALSE
 
 
 def _operator(word: str) -> tuple[Compare | None, bool]:

@@ -14,7 +14,7 @@ from itertools import product
 from opskit.policy import statement as one
 from opskit.policy.actions import EXPANSIONS, KNOWN_ACTIONS
 from opskit.policy.document import Document, Statement
-from opskit.policy.evaluate import Hit, Policies, Word, decide
+from opskit.policy.evaluate import EvaluationResult, MatchedStatement, Policies, decide
 from opskit.policy.pattern import Pattern, fits_resource, glob
 from opskit.policy.request import Principal, Request
 
@@ -65,17 +65,17 @@ def refused(policies: Policies, wanted: Iterable[WantedAccess]) -> list[Request]
         request
         for access in wanted
         for request in access.requests
-        if decide(request, policies).word is not Word.ALLOWED
+        if decide(request, policies).word is not EvaluationResult.ALLOWED
     ]
 
 
-def first_deny(policies: Policies, wanted: Iterable[WantedAccess]) -> Hit | None:
+def first_deny(policies: Policies, wanted: Iterable[WantedAccess]) -> MatchedStatement | None:
     """A statement that denies a wanted request for certain; None where none does."""
     for access in wanted:
         for request in access.requests:
             decision = decide(request, policies)
-            if decision.word is Word.EXPLICIT_DENY:
-                return decision.by
+            if decision.word is EvaluationResult.EXPLICIT_DENY:
+                return decision.matched
     return None
 
 

@@ -11,7 +11,7 @@ VARIABLES_SINCE = "2012-10-17"
 """Policy variables mean something from this version of the language on; before they are text."""
 
 
-class Malformed(ValueError):
+class MalformedPolicy(ValueError):
     """The document is not what IAM would accept."""
 
 
@@ -81,7 +81,7 @@ def parse(text: str | Mapping[str, Any], *, kind: str, name: str, arn: str = "")
         version = str(raw.get("Version", "2008-10-17"))
         statements = tuple(_statement(s, version) for s in _rows(raw["Statement"]))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise Malformed(f"{name} cannot be read: {type(error).__name__}") from None
+        raise MalformedPolicy(f"{name} cannot be read: {type(error).__name__}") from None
     return Document(kind, name, arn, statements, raw)
 
 

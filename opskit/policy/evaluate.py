@@ -14,12 +14,12 @@ from typing import Any
 from opskit.policy import statement as one
 from opskit.policy.document import Document, Statement
 from opskit.policy.request import Context, Presence, Request
-from opskit.policy.three_valued import NO, YES, Truth, depends, every, some
+from opskit.policy.three_valued import FALSE, TRUE, Tristate, all_of, any_of, indeterminate
 
 ENCRYPTION_CONTEXT = "kms:EncryptionContext:"
 
 
-class Word(StrEnum):
+class EvaluationResult(StrEnum):
     """The decision. Implicit: nothing allows it. Depends: on something that is not known."""
 
     ALLOWED = "allowed"
@@ -28,7 +28,7 @@ class Word(StrEnum):
     DEPENDS = "depends"
 
 
-class Ceiling(StrEnum):
+class PermissionLimit(StrEnum):
     """What has to allow beside the identity's own policies."""
 
     BOUNDARY = "permissions boundary"
@@ -37,7 +37,7 @@ class Ceiling(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class MatchedStatement:
     """A statement that decided, with its policy."""
 
     policy: Document
@@ -67,39 +67,39 @@ class Policies:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class Evaluation:
     """The answer.
 
     Attributes:
         by: what allowed or denied; None when nothing did, or a grant.
-        stopped_by: the ceiling that does not allow, when the identity's own policies would.
+        limited_by: the ceiling that does not allow, when the identity's own policies would.
         depends_on: what the answer turns on, where it does.
     """
 
-    word: Word
-    by: Hit | None = None
-    stopped_by: Ceiling | None = None
+    word: EvaluationResult
+    matched: MatchedStatement | None = None
+    limited_by: PermissionLimit | None = None
     depends_on: tuple[str, ...] = ()
 
 
-def decide(request: Request, policies: Policies) -> Decision:
+def decide(request: Request, policies: Policies) -> Evaluation:
     """Evaluate: an explicit deny first, then every ceiling, then whoever may allow."""
     denies = list(_denies(request, policies))
     certain = next((hit for hit, truth in denies if truth.value is True), None)
     if certain is not None:
-        return Decision(Word.EXPLICIT_DENY, certain)
+        return Evaluation(EvaluationResult.EXPLICIT_DENY, certain)
     allowed = _allowed(request, policies)
     if allowed.value is False:
-        return Decision(Word.IMPLICIT_DENY, stopped_by=_ceiling(request, policies))
+        return Evaluation(EvaluationResult.IMPLICIT_DENY, limited_by=_ceiling(request, policies))
     doubtful = frozenset(key for _, truth in denies for key in truth.depends_on)
     if allowed.value is None or doubtful:
         keys = tuple(sorted(allowed.depends_on | doubtful))
         hit = next((hit for hit, _ in denies), None) or _allowing(request, policies, None)
-        return Decision(Word.DEPENDS, hit, depends_on=keys)
-    return Decision(Word.ALLOWED, _allowing(request, policies, True))
+        return Evaluation(EvaluationResult.DEPENDS, hit, depends_on=keys)
+    return Evaluation(EvaluationResult.ALLOWED, _allowing(request, policies, True))
 
 
-def _denies(request: Request, policies: Policies) -> Iterable[tuple[Hit, Truth]]:
+def _denies(request: Request, policies: Policies) -> Iterable[tuple[MatchedStatement, Tristate]]:
     """Every statement that denies, or may deny."""
     everywhere = (
         *policies.identity,
@@ -111,43 +111,43 @@ def _denies(request: Request, policies: Policies) -> Iterable[tuple[Hit, Truth]]
     if policies.key is not None:
         for statement in policies.key.statements:
             if not statement.allows:
-                truth = every(
-                    (_denies_caller(statement, request, policies), _speaks(statement, request))
+                truth = all_of(
+                    (_denies_caller(statement, request, policies), _applies(statement, request))
                 )
                 if truth.value is not False:
-                    yield Hit(policies.key, statement), truth
+                    yield MatchedStatement(policies.key, statement), truth
 
 
-def _denies_caller(statement: Statement, request: Request, policies: Policies) -> Truth:
+def _denies_caller(statement: Statement, request: Request, policies: Policies) -> Tristate:
     # A deny with NotPrincipal takes everybody who has a boundary, listed or not (IAM User Guide).
     if statement.not_principals and policies.boundary is not None:
-        return YES
+        return TRUE
     caller = request.principal
     everyone = (*caller.names, *(() if statement.not_principals else caller.account_names))
     return one.names(statement, request, everyone)
 
 
-def _allowed(request: Request, policies: Policies) -> Truth:
+def _allowed(request: Request, policies: Policies) -> Tristate:
     identity = _any_allow(policies.identity, request)
-    boundary = _any_allow((policies.boundary,), request) if policies.boundary else YES
-    organization = every(_any_allow(level, request) for level in policies.organization)
+    boundary = _any_allow((policies.boundary,), request) if policies.boundary else TRUE
+    organization = all_of(_any_allow(level, request) for level in policies.organization)
     if policies.key is None:
-        return every((identity, boundary, organization))
+        return all_of((identity, boundary, organization))
     caller = request.principal
     session = (caller.session_arn,) if caller.session_arn else ()
     by_role = _key_allows(policies.key, request, (caller.arn,))
     by_session = _key_allows(policies.key, request, session, everyone=False)
     delegated = _key_allows(policies.key, request, caller.account_names, everyone=False)
     granted = _granted(request, policies.grants)
-    return every(
+    return all_of(
         (
             organization,
-            some(
+            any_of(
                 (
                     by_session,
-                    every((by_role, boundary)),
-                    every((granted, boundary)),
-                    every((delegated, identity, boundary)),
+                    all_of((by_role, boundary)),
+                    all_of((granted, boundary)),
+                    all_of((delegated, identity, boundary)),
                 )
             ),
         )
@@ -156,25 +156,25 @@ def _allowed(request: Request, policies: Policies) -> Truth:
 
 def _key_allows(
     key: Document, request: Request, principals: tuple[str, ...], *, everyone: bool = True
-) -> Truth:
+) -> Tristate:
     """Whether the key policy allows to one of these names.
 
     Args:
         everyone: whether `*` counts; it is counted once, for the role.
     """
-    return some(
-        every((one.names(s, request, principals, everyone=everyone), _speaks(s, request)))
+    return any_of(
+        all_of((one.names(s, request, principals, everyone=everyone), _applies(s, request)))
         for s in key.statements
         if s.allows
     )
 
 
-def _granted(request: Request, grants: Sequence[Mapping[str, Any]] | None) -> Truth:
+def _granted(request: Request, grants: Sequence[Mapping[str, Any]] | None) -> Tristate:
     """Whether a grant allows the operation to the caller, in this encryption context."""
     if grants is None:
-        return depends("kms:ListGrants")
+        return indeterminate("kms:ListGrants")
     operation = request.action.split(":")[-1]
-    return some(
+    return any_of(
         _fits_constraints(grant.get("Constraints") or {}, request.context)
         for grant in grants
         if operation in grant.get("Operations", ())
@@ -182,65 +182,67 @@ def _granted(request: Request, grants: Sequence[Mapping[str, Any]] | None) -> Tr
     )
 
 
-def _fits_constraints(constraints: Mapping[str, Any], context: Context) -> Truth:
+def _fits_constraints(constraints: Mapping[str, Any], context: Context) -> Tristate:
     wanted = constraints.get("EncryptionContextEquals") or constraints.get(
         "EncryptionContextSubset"
     )
     if not wanted:
-        return YES
+        return TRUE
     for name, value in wanted.items():
         key = ENCRYPTION_CONTEXT + name
         if context.presence(key) is Presence.UNKNOWN:
-            return depends(key)
+            return indeterminate(key)
         if context.presence(key) is Presence.ABSENT or context.get(key) != (value,):
-            return NO
+            return FALSE
     if "EncryptionContextEquals" in constraints:
         prefix = ENCRYPTION_CONTEXT.lower()
         present = {key for key in context.values if key.startswith(prefix)}
-        return Truth(present == {(prefix + name.lower()) for name in wanted})
-    return YES
+        return Tristate(present == {(prefix + name.lower()) for name in wanted})
+    return TRUE
 
 
-def _speaks(statement: Statement, request: Request) -> Truth:
-    return one.speaks_of(statement, request)
+def _applies(statement: Statement, request: Request) -> Tristate:
+    return one.applies_to(statement, request)
 
 
-def _any_allow(policies: Iterable[Document | None], request: Request) -> Truth:
-    return some(
-        _speaks(s, request) for policy in policies if policy for s in policy.statements if s.allows
+def _any_allow(policies: Iterable[Document | None], request: Request) -> Tristate:
+    return any_of(
+        _applies(s, request) for policy in policies if policy for s in policy.statements if s.allows
     )
 
 
-def _hits(policy: Document, request: Request, *, allows: bool) -> Iterable[tuple[Hit, Truth]]:
+def _hits(
+    policy: Document, request: Request, *, allows: bool
+) -> Iterable[tuple[MatchedStatement, Tristate]]:
     for statement in policy.statements:
         if statement.allows is allows:
-            truth = _speaks(statement, request)
+            truth = _applies(statement, request)
             if truth.value is not False:
-                yield Hit(policy, statement), truth
+                yield MatchedStatement(policy, statement), truth
 
 
-def _ceiling(request: Request, policies: Policies) -> Ceiling | None:
+def _ceiling(request: Request, policies: Policies) -> PermissionLimit | None:
     """What stops a request that nothing denies: the first ceiling that does not allow it."""
-    if every(_any_allow(level, request) for level in policies.organization).value is False:
-        return Ceiling.ORGANIZATION
+    if all_of(_any_allow(level, request) for level in policies.organization).value is False:
+        return PermissionLimit.ORGANIZATION
     may = _any_allow(policies.identity, request).value is not False
     if policies.key is not None:
-        if not _key_lets_in(request, policies):
-            return Ceiling.KEY
+        if not _key_policy_delegates(request, policies):
+            return PermissionLimit.KEY
         may = may or _key_allows(policies.key, request, (request.principal.arn,)).value is not False
     if policies.boundary and may and _any_allow((policies.boundary,), request).value is False:
-        return Ceiling.BOUNDARY
+        return PermissionLimit.BOUNDARY
     return None
 
 
-def _key_lets_in(request: Request, policies: Policies) -> bool:
+def _key_policy_delegates(request: Request, policies: Policies) -> bool:
     """Whether the key's side allows the caller, or leaves it to the account's policies."""
     assert policies.key is not None  # noqa: S101  asked only of requests to KMS
     everybody = (*request.principal.names, *request.principal.account_names)
     return _key_allows(policies.key, request, everybody).value is not False
 
 
-def _allowing(request: Request, policies: Policies, value: bool | None) -> Hit | None:
+def _allowing(request: Request, policies: Policies, value: bool | None) -> MatchedStatement | None:
     """The statement that allows, or may allow: the identity's own first, then the key's."""
     for policy in policies.identity:
         for hit, truth in _hits(policy, request, allows=True):
@@ -250,5 +252,5 @@ def _allowing(request: Request, policies: Policies, value: bool | None) -> Hit |
         everybody = (*request.principal.names, *request.principal.account_names)
         for statement in policies.key.statements:
             if statement.allows and one.names(statement, request, everybody).value:
-                return Hit(policies.key, statement)
+                return MatchedStatement(policies.key, statement)
     return None

@@ -8,7 +8,13 @@ from enum import Enum, auto
 from opskit.policy import condition
 from opskit.policy import statement as one
 from opskit.policy.document import Condition, Document, Statement
-from opskit.policy.evaluate import Ceiling, Decision, Hit, Policies, Word
+from opskit.policy.evaluate import (
+    Evaluation,
+    EvaluationResult,
+    MatchedStatement,
+    PermissionLimit,
+    Policies,
+)
 from opskit.policy.pattern import fill, fits_resource
 from opskit.policy.request import Presence, Request
 
@@ -16,13 +22,13 @@ FIELDS = ("", "partition", "service", "Region", "account")
 """What the parts of an ARN are called, by their place."""
 
 
-class Denial(Enum):
+class DenialReason(Enum):
     """The reasons for which a request is refused."""
 
     NO_STATEMENT = auto()
     PATH = auto()
     DOUBLE_SLASH = auto()
-    PLACE = auto()
+    REGION_OR_ACCOUNT = auto()
     ACTION = auto()
     CONDITION = auto()
     EXPLICIT = auto()
@@ -32,12 +38,16 @@ class Denial(Enum):
 
 
 NEAREST_FIRST = (
-    Denial.CONDITION, Denial.DOUBLE_SLASH, Denial.PLACE, Denial.PATH, Denial.ACTION,
-)  # fmt: skip
+    DenialReason.CONDITION,
+    DenialReason.DOUBLE_SLASH,
+    DenialReason.REGION_OR_ACCOUNT,
+    DenialReason.PATH,
+    DenialReason.ACTION,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Miss:
+class DenialExplanation:
     """The reason with its statement.
 
     Attributes:
@@ -45,70 +55,80 @@ class Miss:
         words: a clause that says it, with the deciding text.
     """
 
-    denial: Denial
-    hit: Hit | None
+    denial: DenialReason
+    hit: MatchedStatement | None
     words: str
 
 
-def explain(request: Request, policies: Policies, decision: Decision) -> Miss | None:
+def explain(request: Request, policies: Policies, decision: Evaluation) -> DenialExplanation | None:
     """The reason for a refusal; None for what is allowed or depends."""
-    if decision.word is Word.EXPLICIT_DENY and decision.by is not None:
-        return _denied(decision.by, policies)
-    if decision.word is not Word.IMPLICIT_DENY:
+    if decision.word is EvaluationResult.EXPLICIT_DENY and decision.matched is not None:
+        return _denied(decision.matched, policies)
+    if decision.word is not EvaluationResult.IMPLICIT_DENY:
         return None
-    if decision.stopped_by is not None:
-        return _stopped(request, policies, decision.stopped_by)
+    if decision.limited_by is not None:
+        return _stopped(request, policies, decision.limited_by)
     return _nearest(request, policies.identity)
 
 
-def _denied(hit: Hit, policies: Policies) -> Miss:
+def _denied(hit: MatchedStatement, policies: Policies) -> DenialExplanation:
     words = f"{hit.label} denies it"
     if hit.policy is policies.boundary:
-        return Miss(Denial.BOUNDARY, hit, f"{words}, which is the permissions boundary")
+        return DenialExplanation(
+            DenialReason.BOUNDARY, hit, f"{words}, which is the permissions boundary"
+        )
     if hit.policy is policies.key:
-        return Miss(Denial.KEY_POLICY, hit, words)
+        return DenialExplanation(DenialReason.KEY_POLICY, hit, words)
     if any(hit.policy is p for level in policies.organization for p in level):
-        return Miss(Denial.ORGANIZATION, hit, f"{words}, a service control policy")
-    return Miss(Denial.EXPLICIT, hit, words)
+        return DenialExplanation(
+            DenialReason.ORGANIZATION, hit, f"{words}, a service control policy"
+        )
+    return DenialExplanation(DenialReason.EXPLICIT, hit, words)
 
 
-def _stopped(request: Request, policies: Policies, by: Ceiling) -> Miss:
-    if by is Ceiling.BOUNDARY and policies.boundary is not None:
+def _stopped(request: Request, policies: Policies, by: PermissionLimit) -> DenialExplanation:
+    if by is PermissionLimit.BOUNDARY and policies.boundary is not None:
         hit = _nearest(request, (policies.boundary,)).hit
         words = f"the permissions boundary {policies.boundary.name} does not allow {request.action}"
-        return Miss(Denial.BOUNDARY, hit, words)
-    if by is Ceiling.ORGANIZATION:
-        return Miss(Denial.ORGANIZATION, None, f"no service control policy allows {request.action}")
+        return DenialExplanation(DenialReason.BOUNDARY, hit, words)
+    if by is PermissionLimit.ORGANIZATION:
+        return DenialExplanation(
+            DenialReason.ORGANIZATION, None, f"no service control policy allows {request.action}"
+        )
     names = ", ".join(request.principal.arn.rsplit("/", 1)[-1:])
     near = _nearest_of_key(request, policies.key) if policies.key else None
     words = f"the key policy neither names {names} nor leaves it to the account's policies"
-    return Miss(Denial.KEY_POLICY, near.hit if near else None, near.words if near else words)
+    return DenialExplanation(
+        DenialReason.KEY_POLICY, near.hit if near else None, near.words if near else words
+    )
 
 
-def _nearest_of_key(request: Request, key: Document) -> Miss | None:
+def _nearest_of_key(request: Request, key: Document) -> DenialExplanation | None:
     """A statement for the caller or its account of which only the condition fails."""
     everybody = (*request.principal.names, *request.principal.account_names)
     for found in key.statements:
         if found.allows and one.names(found, request, everybody).value:
-            miss = _miss(Hit(key, found), request)
-            if miss is not None and miss.denial is Denial.CONDITION:
+            miss = _miss(MatchedStatement(key, found), request)
+            if miss is not None and miss.denial is DenialReason.CONDITION:
                 return miss
     return None
 
 
-def _nearest(request: Request, documents: tuple[Document, ...]) -> Miss:
+def _nearest(request: Request, documents: tuple[Document, ...]) -> DenialExplanation:
     misses = [
         miss
         for document in documents
         for found in document.statements
-        if found.allows and (miss := _miss(Hit(document, found), request))
+        if found.allows and (miss := _miss(MatchedStatement(document, found), request))
     ]
     if not misses:
-        return Miss(Denial.NO_STATEMENT, None, f"no statement allows {request.action}")
+        return DenialExplanation(
+            DenialReason.NO_STATEMENT, None, f"no statement allows {request.action}"
+        )
     return min(misses, key=lambda m: NEAREST_FIRST.index(m.denial))
 
 
-def _miss(hit: Hit, request: Request) -> Miss | None:
+def _miss(hit: MatchedStatement, request: Request) -> DenialExplanation | None:
     """How an allow misses the request; None when it is not near."""
     found = hit.statement
     acts = one.action(found, request).value
@@ -121,7 +141,7 @@ def _miss(hit: Hit, request: Request) -> Miss | None:
     if fits and not found.not_actions and (sibling := _sibling(found, request)):
         called = request.action
         words = f"{hit.label} allows {sibling}, the app calls {called}"
-        return Miss(Denial.ACTION, hit, words)
+        return DenialExplanation(DenialReason.ACTION, hit, words)
     return None
 
 
@@ -136,7 +156,7 @@ def _fails(one_condition: Condition, found: Statement, request: Request) -> bool
     return said.value is False
 
 
-def _condition(hit: Hit, failing: Condition, request: Request) -> Miss:
+def _condition(hit: MatchedStatement, failing: Condition, request: Request) -> DenialExplanation:
     wanted = ", ".join(failing.values)
     presence = request.context.presence(failing.key)
     carried = "does not carry it"
@@ -146,17 +166,17 @@ def _condition(hit: Hit, failing: Condition, request: Request) -> Miss:
         f"{hit.label} allows it only where {failing.key} {failing.operator} {wanted}; "
         f"the call {carried}"
     )
-    return Miss(Denial.CONDITION, hit, words)
+    return DenialExplanation(DenialReason.CONDITION, hit, words)
 
 
-def _resource(hit: Hit, request: Request) -> Miss | None:
+def _resource(hit: MatchedStatement, request: Request) -> DenialExplanation | None:
     """The nearest of a statement's resource patterns."""
     found = [_pattern(hit, p, request) for p in hit.statement.resources or ()]
     near = [m for m in found if m is not None]
     return min(near, key=lambda m: NEAREST_FIRST.index(m.denial)) if near else None
 
 
-def _pattern(hit: Hit, pattern: str, request: Request) -> Miss | None:
+def _pattern(hit: MatchedStatement, pattern: str, request: Request) -> DenialExplanation | None:
     def reaches(text: str) -> bool:
         filled = fill(text, request.context, has_variables=hit.statement.has_variables)
         return fits_resource(filled, request.resource)
@@ -164,9 +184,9 @@ def _pattern(hit: Hit, pattern: str, request: Request) -> Miss | None:
     said = f"{hit.label} allows {pattern}"
     if "parameter//" in pattern and reaches(pattern.replace("parameter//", "parameter/")):
         words = f"{said}: a double slash, there is one after `parameter`"
-        return Miss(Denial.DOUBLE_SLASH, hit, words)
+        return DenialExplanation(DenialReason.DOUBLE_SLASH, hit, words)
     if reaches(f"{pattern.rstrip('/')}/*"):
-        return Miss(Denial.PATH, hit, f"{said}: `/*` is missing at its end")
+        return DenialExplanation(DenialReason.PATH, hit, f"{said}: `/*` is missing at its end")
     mine, wanted = pattern.split(":", 5), request.resource.split(":", 5)
     if len(mine) != len(wanted) or mine[2] != wanted[2]:
         return None
@@ -175,5 +195,7 @@ def _pattern(hit: Hit, pattern: str, request: Request) -> Miss | None:
     if wrong and reaches(moved):
         names = " and ".join(f"{FIELDS[i]} {mine[i] or '(none)'}" for i in wrong)
         rights = " and ".join(wanted[i] for i in wrong)
-        return Miss(Denial.PLACE, hit, f"{said}: it names {names}, not {rights}")
-    return Miss(Denial.PATH, hit, f"{said}, which is not {wanted[5]}")
+        return DenialExplanation(
+            DenialReason.REGION_OR_ACCOUNT, hit, f"{said}: it names {names}, not {rights}"
+        )
+    return DenialExplanation(DenialReason.PATH, hit, f"{said}, which is not {wanted[5]}")

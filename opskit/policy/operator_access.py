@@ -11,11 +11,11 @@ from opskit.facts.key_policy import KeyPolicy, OperatorGrants
 from opskit.facts.operator_policies import OperatorPolicies
 from opskit.facts.operator_simulation import OperatorNeeds, OperatorSimulation
 from opskit.facts.organization import Organization
-from opskit.facts.permissions import On, Permission
+from opskit.facts.permissions import Permission, ResourceScope
 from opskit.facts.policies import PolicyText
 from opskit.facts.region import Region
-from opskit.policy.evaluate import Decision, Policies, Word, decide
-from opskit.policy.explanation import Miss, explain
+from opskit.policy.evaluate import Evaluation, EvaluationResult, Policies, decide
+from opskit.policy.explanation import DenialExplanation, explain
 from opskit.policy.request import Context, Principal, Request
 from opskit.policy.role_access import parsed
 
@@ -34,8 +34,8 @@ class OperatorNeed:
 
     permission: Permission
     resource: str
-    decision: Decision | None
-    miss: Miss | None
+    decision: Evaluation | None
+    denial: DenialExplanation | None
     simulated: str
     context: tuple[tuple[str, str], ...] = ()
     request: Request | None = None
@@ -47,14 +47,14 @@ class OperatorNeed:
         The simulator knows no key policies, so that a key's own word counts.
         """
         by_policies = {
-            Word.ALLOWED: True,
-            Word.EXPLICIT_DENY: False,
-            Word.IMPLICIT_DENY: False,
-        }.get(self.decision.word if self.decision else Word.DEPENDS)
+            EvaluationResult.ALLOWED: True,
+            EvaluationResult.EXPLICIT_DENY: False,
+            EvaluationResult.IMPLICIT_DENY: False,
+        }.get(self.decision.word if self.decision else EvaluationResult.DEPENDS)
         by_simulator = None if not self.simulated else self.simulated == "allowed"
         if by_policies is None or by_simulator is None:
             return by_simulator if by_policies is None else by_policies
-        if self.permission.on is On.KEY:
+        if self.permission.on is ResourceScope.KEY:
             return by_policies
         return by_policies if by_policies is by_simulator else None
 
@@ -73,7 +73,7 @@ class OperatorAccess:
     own: OperatorPolicies | None = None
 
 
-def derive(
+def analyze(
     region: Region,
     identity: Identity,
     needs: OperatorNeeds,
@@ -89,7 +89,7 @@ def derive(
         decision, miss, asked = None, None, None
         brought = needs.context_of(permission)
         if isinstance(own, Known) and not own.value.is_root:
-            key = key_policy if permission.on is On.KEY else None
+            key = key_policy if permission.on is ResourceScope.KEY else None
             if key is None or isinstance(key, Known):
                 document = key.value if key else None
                 policies = _policies(own.value, organization, document, grants)
@@ -164,5 +164,5 @@ def _context(
     return Context(
         {key: (value,) for key, value in values.items()},
         others_unknown=True,
-        whole=("aws:principaltag/", "aws:requesttag/"),
+        has_complete_keys=("aws:principaltag/", "aws:requesttag/"),
     )

@@ -56,14 +56,14 @@ class Context:
     unknown: frozenset[str] = frozenset()
     others_unknown: bool = False
     absent: frozenset[str] = frozenset()
-    whole: tuple[str, ...] = ()
+    has_complete_keys: tuple[str, ...] = ()
 
     def presence(self, key: str) -> Presence:
         """Whether a key is there."""
         name = key.lower()
         if name in self.values:
             return Presence.KNOWN
-        if name in self.absent or name.startswith(self.whole):
+        if name in self.absent or name.startswith(self.has_complete_keys):
             return Presence.ABSENT
         doubtful = name in self.unknown or self.others_unknown
         return Presence.UNKNOWN if doubtful else Presence.ABSENT

@@ -8,16 +8,16 @@ from opskit.config import Target
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.identity import Identity
 from opskit.facts.instance_role import InstanceRole
-from opskit.facts.interface import Fact, Known, NotThere
+from opskit.facts.interface import Fact, FactUnavailable, Known
 from opskit.facts.key import Key
 from opskit.facts.key_policy import KeyGrants, KeyPolicy
 from opskit.facts.organization import Organization
 from opskit.facts.policies import PolicyText, RolePolicies
 from opskit.facts.region import Region
 from opskit.facts.simulation import DECRYPT, READ, parameter_arn
-from opskit.policy.document import Document, Malformed, parse
-from opskit.policy.evaluate import Decision, Policies, decide
-from opskit.policy.explanation import Miss, explain
+from opskit.policy.document import Document, MalformedPolicy, parse
+from opskit.policy.evaluate import Evaluation, Policies, decide
+from opskit.policy.explanation import DenialExplanation, explain
 from opskit.policy.request import Context, Principal, Request
 
 NEVER = frozenset(
@@ -33,7 +33,7 @@ WHOLE = ("aws:principaltag/", "aws:requesttag/", "kms:encryptioncontext:")
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class RequiredPermission:
     """One thing that the app has to be allowed.
 
     Attributes:
@@ -45,8 +45,8 @@ class Need:
     action: str
     resource: str
     name: str
-    decision: Decision
-    miss: Miss | None
+    decision: Evaluation
+    denial: DenialExplanation | None
     request: Request
 
 
@@ -61,13 +61,13 @@ class RoleAccess:
         unread: what could not be read and might still deny.
     """
 
-    reads: tuple[Need, ...]
-    decrypts: tuple[Need, ...]
+    reads: tuple[RequiredPermission, ...]
+    decrypts: tuple[RequiredPermission, ...]
     policies: Policies
     unread: tuple[str, ...]
 
 
-def derive(
+def analyze(
     target: Target,
     region: Region,
     identity: Identity,
@@ -82,11 +82,11 @@ def derive(
     """Evaluate every need.
 
     Raises:
-        NotThere: a policy is not one that IAM would accept.
+        FactUnavailable: a policy is not one that IAM would accept.
     """
     if role.role_arn is None or role.role_name is None:
         what = "task has no task role" if app.task else "instance has no role"
-        raise NotThere(f"the {what}", "a task role" if app.task else "an instance profile")
+        raise FactUnavailable(f"the {what}", "a task role" if app.task else "an instance profile")
     asking = _Asking(region, identity, app, role.role_arn, role.role_name, own)
     levels = organization.value.levels if isinstance(organization, Known) else ()
     policies = Policies(
@@ -99,7 +99,7 @@ def derive(
     reads = [asking.read(action, name, policies) for name in names for action in READ]
     paths = sorted({name.rsplit("/", 1)[0] for name in names} - {""})
     reads += [asking.read(BY_PATH, path, policies) for path in paths]
-    decrypts: list[Need] = []
+    decrypts: list[RequiredPermission] = []
     if isinstance(key, Known) and not key.value.is_aws_managed:
         if isinstance(key_policy, Known):
             document = parsed(
@@ -132,13 +132,13 @@ class _Asking:
         session = f"assumed-role/{self.role_name}/{self.app.instance.instance_id}"
         return Principal(self.role_arn, account, f"arn:{partition}:sts::{account}:{session}")
 
-    def read(self, action: str, name: str, policies: Policies) -> Need:
+    def read(self, action: str, name: str, policies: Policies) -> RequiredPermission:
         plain = Policies(policies.identity, policies.boundary, policies.organization)
         arn = parameter_arn(self.region, self.identity, name)
         request = Request(self.principal, action, arn, self._context({}))
         return _need(request, name, plain)
 
-    def decrypt(self, name: str, key: Key, policies: Policies) -> Need:
+    def decrypt(self, name: str, key: Key, policies: Policies) -> RequiredPermission:
         more = {
             "kms:viaservice": f"ssm.{self.region.name}.amazonaws.com",
             "kms:calleraccount": self.identity.account,
@@ -179,23 +179,23 @@ class _Asking:
             {key: (value,) for key, value in values.items()},
             others_unknown=True,
             absent=NEVER,
-            whole=WHOLE,
+            has_complete_keys=WHOLE,
         )
 
 
-def _need(request: Request, name: str, policies: Policies) -> Need:
+def _need(request: Request, name: str, policies: Policies) -> RequiredPermission:
     decision = decide(request, policies)
     miss = explain(request, policies, decision)
-    return Need(request.action, request.resource, name, decision, miss, request)
+    return RequiredPermission(request.action, request.resource, name, decision, miss, request)
 
 
 def parsed(text: PolicyText, kind: str) -> Document:
     """A policy read as a document.
 
     Raises:
-        NotThere: it is not one that IAM would accept.
+        FactUnavailable: it is not one that IAM would accept.
     """
     try:
         return parse(text.document, kind=kind, name=text.name, arn=text.arn)
-    except Malformed as error:
-        raise NotThere(str(error), "a policy that IAM accepts") from None
+    except MalformedPolicy as error:
+        raise FactUnavailable(str(error), "a policy that IAM accepts") from None

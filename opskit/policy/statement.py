@@ -6,16 +6,16 @@ from opskit.policy import condition
 from opskit.policy.document import Statement
 from opskit.policy.pattern import fill, fits_resource, glob
 from opskit.policy.request import Request
-from opskit.policy.three_valued import NO, YES, Truth, every, negate, some
+from opskit.policy.three_valued import FALSE, TRUE, Tristate, all_of, any_of, negate
 
 ACCOUNT_NOT_LISTED = "NotPrincipal without the account"
 """What a NotPrincipal statement hangs on when it lists the role and not its account: AWS says that
 it then *might* deny the account as a whole."""
 
 
-def speaks_of(statement: Statement, request: Request) -> Truth:
+def applies_to(statement: Statement, request: Request) -> Tristate:
     """Whether action, resource and conditions fit; principals are `names`' matter."""
-    return every(
+    return all_of(
         (
             action(statement, request),
             resource(statement, request),
@@ -24,23 +24,23 @@ def speaks_of(statement: Statement, request: Request) -> Truth:
     )
 
 
-def action(statement: Statement, request: Request) -> Truth:
+def action(statement: Statement, request: Request) -> Tristate:
     """Whether the action is meant."""
     listed = any(glob(pattern, request.action) for pattern in statement.actions)
-    return Truth(listed is not statement.not_actions)
+    return Tristate(listed is not statement.not_actions)
 
 
-def resource(statement: Statement, request: Request) -> Truth:
+def resource(statement: Statement, request: Request) -> Tristate:
     """Whether the resource is meant; a statement of a resource policy may leave it out."""
     if statement.resources is None:
-        return YES
-    found = some(_resource(text, statement, request) for text in statement.resources)
+        return TRUE
+    found = any_of(_resource(text, statement, request) for text in statement.resources)
     return negate(found) if statement.not_resources else found
 
 
-def conditions(statement: Statement, request: Request) -> Truth:
+def conditions(statement: Statement, request: Request) -> Tristate:
     """Whether all conditions hold."""
-    return every(
+    return all_of(
         condition.holds(c, request.context, has_variables=statement.has_variables)
         for c in statement.conditions
     )
@@ -48,7 +48,7 @@ def conditions(statement: Statement, request: Request) -> Truth:
 
 def names(
     statement: Statement, request: Request, principals: tuple[str, ...], *, everyone: bool = True
-) -> Truth:
+) -> Tristate:
     """Whether a resource policy's statement means one of these names of the caller.
 
     Args:
@@ -57,16 +57,16 @@ def names(
     listed = statement.principals or ()
     hit = (everyone and "*" in listed) or any(name in listed for name in principals)
     if not statement.not_principals:
-        return Truth(hit)
+        return Tristate(hit)
     if not hit:
-        return YES
+        return TRUE
     if any(name in listed for name in (*request.principal.account_names, "*")):
-        return NO
-    return Truth(None, frozenset({ACCOUNT_NOT_LISTED}))
+        return FALSE
+    return Tristate(None, frozenset({ACCOUNT_NOT_LISTED}))
 
 
-def _resource(text: str, statement: Statement, request: Request) -> Truth:
+def _resource(text: str, statement: Statement, request: Request) -> Tristate:
     pattern = fill(text, request.context, has_variables=statement.has_variables)
     if pattern.depends_on:
-        return Truth(None, pattern.depends_on)
-    return Truth(fits_resource(pattern, request.resource))
+        return Tristate(None, pattern.depends_on)
+    return Tristate(fits_resource(pattern, request.resource))

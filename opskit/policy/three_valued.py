@@ -7,38 +7,38 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
+class Tristate:
     """A value of three; `depends_on` names the condition keys when `value` is None."""
 
     value: bool | None
     depends_on: frozenset[str] = frozenset()
 
 
-YES, NO = Truth(True), Truth(False)
+TRUE, FALSE = Tristate(True), Tristate(False)
 
 
-def depends(*keys: str) -> Truth:
+def indeterminate(*keys: str) -> Tristate:
     """It depends on these keys."""
-    return Truth(None, frozenset(keys))
+    return Tristate(None, frozenset(keys))
 
 
-def every(parts: Iterable[Truth]) -> Truth:
+def all_of(parts: Iterable[Tristate]) -> Tristate:
     """Yes if all are yes, no as soon as one is no."""
     doubtful: frozenset[str] = frozenset()
     is_doubtful = False
     for part in parts:
         if part.value is False:
-            return NO
+            return FALSE
         if part.value is None:
             is_doubtful, doubtful = True, doubtful | part.depends_on
-    return Truth(None, doubtful) if is_doubtful else YES
+    return Tristate(None, doubtful) if is_doubtful else TRUE
 
 
-def some(parts: Iterable[Truth]) -> Truth:
+def any_of(parts: Iterable[Tristate]) -> Tristate:
     """Yes as soon as one is yes, no if all are no."""
-    return negate(every(negate(part) for part in parts))
+    return negate(all_of(negate(part) for part in parts))
 
 
-def negate(truth: Truth) -> Truth:
+def negate(truth: Tristate) -> Tristate:
     """The opposite; what depends goes on depending."""
-    return truth if truth.value is None else Truth(not truth.value)
+    return truth if truth.value is None else Tristate(not truth.value)

@@ -13,7 +13,7 @@ from typing import Any
 from opskit.policy import condition
 from opskit.policy import statement as one
 from opskit.policy.document import Condition, Document, Statement
-from opskit.policy.evaluate import Hit
+from opskit.policy.evaluate import MatchedStatement
 from opskit.policy.request import Presence, Request
 
 ENCRYPTION_CONTEXT = "kms:encryptioncontext:"
@@ -24,14 +24,14 @@ FITTED_OPERATORS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class UnmetCondition:
     """An allow statement for a request of which only conditions are in the way.
 
     Attributes:
         failing: the conditions that do not hold, or of which it is not known.
     """
 
-    hit: Hit
+    hit: MatchedStatement
     failing: tuple[Condition, ...]
     request: Request
 
@@ -69,7 +69,9 @@ class Guard:
         return "does not carry it" if presence is Presence.ABSENT else "may carry it: not known"
 
 
-def guards(request: Request, documents: Iterable[Document], *, of_key: bool = False) -> list[Guard]:
+def unmet_conditions(
+    request: Request, documents: Iterable[Document], *, of_key: bool = False
+) -> list[UnmetCondition]:
     """The allow statements that fit a request in all but their conditions.
 
     Args:
@@ -82,7 +84,9 @@ def guards(request: Request, documents: Iterable[Document], *, of_key: bool = Fa
                 continue
             failing = tuple(c for c in statement.conditions if not _holds(c, statement, request))
             if failing:
-                found.append(Guard(Hit(document, statement), failing, request))
+                found.append(
+                    UnmetCondition(MatchedStatement(document, statement), failing, request)
+                )
     return found
 
 

@@ -14,7 +14,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from opskit.engine.interface import Conversation, Heard
+from opskit.engine.interface import Exchange, ExchangeResult
 
 VERSION = "1"
 BODY = 600
@@ -41,10 +41,10 @@ class ProbeRequest:
 
     key: str
     region: str
-    names: tuple[str, ...]
-    peers: tuple[tuple[str, int], ...]
-    talk_to: tuple[str, int] | None
-    conversations: tuple[Conversation, ...]
+    hostnames: tuple[str, ...]
+    tcp_targets: tuple[tuple[str, int], ...]
+    exchange_with: tuple[str, int] | None
+    exchanges: tuple[Exchange, ...]
     parameters: Mapping[str, str]
     container: str | None
     health_url: str | None
@@ -65,7 +65,7 @@ class Resolution:
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class TcpResult:
     """A TCP connect. `outcome`: connected, timeout, refused, unresolved, or the system's words."""
 
     host: str
@@ -93,7 +93,7 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class ParameterRead:
     """The instance's own read of one parameter: a fingerprint, or why not."""
 
     name: str
@@ -103,7 +103,7 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class ConnectionSetting:
     """One database setting of a container.
 
     Attributes:
@@ -143,7 +143,7 @@ class Container:
     network: str
     project_directory: str
     service: str
-    settings: tuple[Setting, ...] = ()
+    settings: tuple[ConnectionSetting, ...] = ()
     image: str = ""
     exit_code: int | None = None
     finished_at: str = ""
@@ -156,7 +156,7 @@ class Container:
         """Whether its process runs."""
         return self.status == "running"
 
-    def setting(self, name: str) -> Setting | None:
+    def setting(self, name: str) -> ConnectionSetting | None:
         """One of its settings."""
         return next((s for s in self.settings if s.name == name), None)
 
@@ -177,7 +177,7 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class LoginAttempt:
     """A login from the instance, with the parameters' values or as a container would."""
 
     who: str
@@ -202,22 +202,22 @@ class ProbeResult:
     is_complete: bool
     with_python: bool
     tools: tuple[str, ...] = ()
-    cannot: tuple[tuple[str, str], ...] = ()
+    unavailable: tuple[tuple[str, str], ...] = ()
     clock: int | None = None
     resolvers: tuple[str, ...] = ()
     ephemeral_ports: tuple[int, int] | None = None
     resolutions: tuple[Resolution, ...] = ()
-    connections: tuple[Connection, ...] = ()
-    heard: Mapping[str, Heard] = field(default_factory=dict)
+    connections: tuple[TcpResult, ...] = ()
+    heard: Mapping[str, ExchangeResult] = field(default_factory=dict)
     caller_arn: str = ""
     caller_error: str = ""
     other_credentials: tuple[str, ...] = ()
-    reads: tuple[Read, ...] = ()
+    reads: tuple[ParameterRead, ...] = ()
     asked_containers: bool = False
     containers: tuple[Container, ...] = ()
     serving: tuple[str, ...] = ()
     health: Health | None = None
-    attempts: tuple[Attempt, ...] = ()
+    attempts: tuple[LoginAttempt, ...] = ()
 
 
 def script(request: ProbeRequest) -> str:
@@ -230,8 +230,8 @@ def script(request: ProbeRequest) -> str:
         "REQUEST": json.dumps(_for_python(request), separators=(",", ":")),
         "KEY": request.key,
         "REGION": request.region,
-        "NAMES": " ".join(_plain(n) for n in request.names),
-        "PEERS": " ".join(f"{_plain(h)}:{p}" for h, p in request.peers),
+        "NAMES": " ".join(_plain(n) for n in request.hostnames),
+        "PEERS": " ".join(f"{_plain(h)}:{p}" for h, p in request.tcp_targets),
         "TALKS": "\n".join(_talk_lines(request)),
         "PARAMETERS": " ".join(_plain(n) for n in sorted(set(request.parameters.values()))),
         "CONTAINER": request.container or "",
@@ -263,7 +263,7 @@ def parse(stdout: str) -> ProbeResult:
         is_complete="end" in by_topic,
         with_python=mode[1] == "python",
         tools=tuple(row[0] for row in rows("tool", 1)),
-        cannot=tuple((row[0], row[1]) for row in rows("cannot", 2)),
+        unavailable=tuple((row[0], row[1]) for row in rows("cannot", 2)),
         clock=_whole(clock[0]),
         resolvers=tuple(row[0] for row in rows("resolver", 1)),
         ephemeral_ports=_port_range(ports),
@@ -273,7 +273,7 @@ def parse(stdout: str) -> ProbeResult:
         caller_arn=caller[0],
         caller_error=caller[1],
         other_credentials=tuple(row[0] for row in rows("other-credentials", 1)),
-        reads=tuple(Read(*row) for row in rows("read", 4)),
+        reads=tuple(ParameterRead(*row) for row in rows("read", 4)),
         asked_containers="asked" in by_topic,
         containers=_containers(list(rows("container", 12)), list(rows("setting", 8)), serves),
         serving=tuple(name for name, is_so in serves.items() if is_so),
@@ -292,8 +292,8 @@ def _for_python(request: ProbeRequest) -> dict[str, object]:
             "tls_name": request.tls_name or request.login_to[0],
         }
     talks = []
-    if request.talk_to:
-        host, port = request.talk_to
+    if request.exchange_with:
+        host, port = request.exchange_with
         talks = [
             {
                 "name": c.name,
@@ -301,13 +301,13 @@ def _for_python(request: ProbeRequest) -> dict[str, object]:
                 "port": port,
                 "steps": [(s.action, base64.b64encode(s.data).decode(), s.count) for s in c.steps],
             }
-            for c in request.conversations
+            for c in request.exchanges
         ]
     return {
         "key": request.key,
         "region": request.region,
-        "names": request.names,
-        "peers": request.peers,
+        "names": request.hostnames,
+        "peers": request.tcp_targets,
         "talks": talks,
         "parameters": dict(request.parameters),
         "container": request.container or "",
@@ -319,10 +319,10 @@ def _for_python(request: ProbeRequest) -> dict[str, object]:
 
 def _talk_lines(request: ProbeRequest) -> Iterator[str]:
     """Name, peer and first message in octal escapes, for a shell without Python."""
-    if request.talk_to is None:
+    if request.exchange_with is None:
         return
-    peer = f"{_plain(request.talk_to[0])}:{request.talk_to[1]}"
-    for conversation in request.conversations:
+    peer = f"{_plain(request.exchange_with[0])}:{request.exchange_with[1]}"
+    for conversation in request.exchanges:
         escaped = "".join(f"\\{byte:03o}" for byte in conversation.steps[0].data)
         yield f"{conversation.name} {peer} {escaped}"
 
@@ -362,14 +362,14 @@ def _bytes(text: str) -> tuple[bytes, ...]:
     return tuple(pieces)
 
 
-def _connection(row: list[str]) -> Connection:
+def _connection(row: list[str]) -> TcpResult:
     host, address, port, outcome, took, local = row
-    return Connection(host, address, int(port), outcome, _number(took), local)
+    return TcpResult(host, address, int(port), outcome, _number(took), local)
 
 
-def _heard(row: list[str]) -> Heard:
+def _heard(row: list[str]) -> ExchangeResult:
     name, error, version, pieces, chain = row
-    return Heard(name, _bytes(pieces), version, _bytes(chain), error)
+    return ExchangeResult(name, _bytes(pieces), version, _bytes(chain), error)
 
 
 def _containers(
@@ -390,9 +390,9 @@ def _containers(
     return tuple(found)
 
 
-def _setting(row: list[str]) -> Setting:
+def _setting(row: list[str]) -> ConnectionSetting:
     _, source, name, value, variable, file, file_value, form = row
-    return Setting(source, name, value, variable, file, file_value, form == "plain")
+    return ConnectionSetting(source, name, value, variable, file, file_value, form == "plain")
 
 
 def _health(row: list[str]) -> Health:
@@ -400,6 +400,8 @@ def _health(row: list[str]) -> Health:
     return Health(url if "://" in url else "", _whole(status), _number(took), body[:BODY])
 
 
-def _attempt(row: list[str]) -> Attempt:
+def _attempt(row: list[str]) -> LoginAttempt:
     who, word, sqlstate, message, took, tls, mode = row
-    return Attempt(who, word == "yes", sqlstate, message[:300], _number(took) or 0.0, tls, mode)
+    return LoginAttempt(
+        who, word == "yes", sqlstate, message[:300], _number(took) or 0.0, tls, mode
+    )

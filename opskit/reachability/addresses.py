@@ -11,7 +11,7 @@ from itertools import pairwise
 Span = tuple[int, int, int]
 """IP version, first address, last address."""
 
-Interval = tuple[int, int]
+PortRange = tuple[int, int]
 """First and last port, both included."""
 
 
@@ -56,13 +56,13 @@ def representatives(cidr: str, cuts: Iterable[str]) -> tuple[str, ...]:
     return tuple(address_text(version, edge) for edge in sorted(edges))
 
 
-def intersect(one: tuple[Interval, ...], other: tuple[Interval, ...]) -> tuple[Interval, ...]:
+def intersect(one: tuple[PortRange, ...], other: tuple[PortRange, ...]) -> tuple[PortRange, ...]:
     """The ports that are in both."""
     found = [(max(a, c), min(b, d)) for a, b in one for c, d in other]
     return tuple(sorted((a, b) for a, b in found if a <= b))
 
 
-def without(whole: Interval, parts: tuple[Interval, ...]) -> tuple[Interval, ...]:
+def without(whole: PortRange, parts: tuple[PortRange, ...]) -> tuple[PortRange, ...]:
     """The ports of an interval that are in none of the parts, which are sorted and apart."""
     found, start = [], whole[0]
     for first, last in parts:

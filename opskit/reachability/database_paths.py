@@ -15,7 +15,7 @@ from opskit.facts.app_subnets import AppSubnets
 from opskit.facts.database import Database
 from opskit.facts.dns import OperatorDns
 from opskit.facts.instances import Instance, Interface
-from opskit.facts.interface import Fact, Known, NotThere
+from opskit.facts.interface import Fact, FactUnavailable, Known
 from opskit.facts.prefix_lists import PrefixLists
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.routes import RouteTables
@@ -23,8 +23,8 @@ from opskit.facts.security_group_rule_ids import RuleIds
 from opskit.facts.security_groups import SecurityGroups
 from opskit.facts.subnets import NetworkAcls, Subnet, Subnets
 from opskit.facts.vpc_scope import Peerings
-from opskit.reachability.addresses import Interval, representatives
-from opskit.reachability.path import End, Network, Outcome, Path, trace
+from opskit.reachability.addresses import PortRange, representatives
+from opskit.reachability.path import Network, Path, PathEndpoint, PathOutcome, trace
 
 EPHEMERAL = (32768, 60999)
 """Linux's own default, where the instance did not say (net.ipv4.ip_local_port_range)."""
@@ -33,7 +33,7 @@ MOST_PARTS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Elsewhere:
+class AlternativePath:
     """A way that is not today's; `why` says when it would be taken."""
 
     subnet: Subnet
@@ -42,26 +42,26 @@ class Elsewhere:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class DatabasePaths:
     """The judged ways.
 
     Attributes:
         today: from the app's interface to where the database is now.
-        after_move: to the other places where the database may live.
-        from_elsewhere: from the other subnets where the app may run.
-        knows_ports: the instance told its range of client ports; otherwise Linux's is assumed.
+        after_failover: to the other places where the database may live.
+        from_other_subnets: from the other subnets where the app may run.
+        client_ports_known: the instance told its range of client ports; otherwise Linux's is assumed.
         workload_noun: what the app runs on, for sentences.
     """
 
     network: Network
-    today: Path
-    after_move: tuple[Elsewhere, ...]
-    from_elsewhere: tuple[Elsewhere, ...]
-    knows_ports: bool
+    current: Path
+    after_failover: tuple[AlternativePath, ...]
+    from_other_subnets: tuple[AlternativePath, ...]
+    client_ports_known: bool
     workload_noun: str = ON_INSTANCE
 
 
-def derive(
+def analyze(
     app: AppInstance,
     database: Database,
     groups: SecurityGroups,
@@ -74,7 +74,7 @@ def derive(
     app_subnets: Fact[AppSubnets],
     dns: Fact[OperatorDns],
     probe: Fact[InstanceProbe],
-) -> Way:
+) -> DatabasePaths:
     """Judge all ways. Without ACLs, tables or lists what hangs on them is unknown."""
     network = Network(
         groups,
@@ -85,9 +85,9 @@ def derive(
         rule_ids.value if isinstance(rule_ids, Known) else None,
     )
     ports = probe.value.result.ephemeral_ports if isinstance(probe, Known) else None
-    judge = _Judge(network, database, ports or EPHEMERAL)
+    judge = _PathAnalysis(network, database, ports or EPHEMERAL)
     if app.task is not None and not app.instance.interfaces:
-        raise NotThere(
+        raise FactUnavailable(
             f"the network interface of {app.instance.label} is not known, or it has none of its own",
             "ec2:DescribeNetworkInterfaces",
         )
@@ -97,7 +97,7 @@ def derive(
     places = [s for s in (subnets.get(d.subnet_id) for d in database.instance.subnets) if s]
     others = app_subnets.value.why_by_id if isinstance(app_subnets, Known) else {}
     homes = [(s, why) for i, why in others.items() if (s := subnets.get(i))]
-    return Way(
+    return DatabasePaths(
         network,
         today,
         tuple(e for place in places for e in judge.after_move(source, place, today)),
@@ -109,14 +109,14 @@ def derive(
 
 def source_of(
     instance: Instance, subnets: Subnets, there: Subnet | None, local_address: str
-) -> End:
+) -> PathEndpoint:
     """The interface by which an instance speaks to the database.
 
     The one from which it was seen to connect; else one in the database's own subnet, to which the
     instance has a direct route; else the primary one, which holds the default route.
 
     Raises:
-        NotThere: the instance has no address in a known subnet.
+        FactUnavailable: the instance has no address in a known subnet.
     """
     interfaces = instance.interfaces or (_primary(instance),)
     chosen = next((i for i in interfaces if local_address in (i.address, *i.ipv6_addresses)), None)
@@ -125,57 +125,59 @@ def source_of(
     chosen = chosen or interfaces[0]
     subnet = subnets.get(chosen.subnet_id)
     if subnet is None or not chosen.address:
-        raise NotThere(f"the subnet of {instance.label} is not known", "ec2:DescribeSubnets")
+        raise FactUnavailable(f"the subnet of {instance.label} is not known", "ec2:DescribeSubnets")
     address = local_address if local_address in chosen.ipv6_addresses else chosen.address
     name = f"{instance.name or instance.instance_id} eth{chosen.index}"
-    return End(name, address, subnet, chosen.group_ids)
+    return PathEndpoint(name, address, subnet, chosen.group_ids)
 
 
 @dataclass(frozen=True, slots=True)
-class _Judge:
+class _PathAnalysis:
     """What every way has in common."""
 
     network: Network
     database: Database
-    ports: Interval
+    ports: PortRange
 
-    def today(self, source: End, address: str | None, there: Subnet | None) -> Path:
+    def today(self, source: PathEndpoint, address: str | None, there: Subnet | None) -> Path:
         """Today's way; where the address is not known, that to the first part that is open."""
         if there is None:
-            raise NotThere(
+            raise FactUnavailable(
                 f"the subnet of {self.database.instance.identifier} is not known",
                 "ec2:DescribeSubnets",
             )
         if address is not None:
             return self._trace(source, self._end(address, there))
         paths = [self._trace(source, self._end(a, there)) for a in self._parts(source, there)]
-        return next((p for p in paths if p.outcome is Outcome.PASS), paths[0])
+        return next((p for p in paths if p.outcome is PathOutcome.PASS), paths[0])
 
-    def after_move(self, source: End, place: Subnet, today: Path) -> list[Elsewhere]:
+    def after_move(self, source: PathEndpoint, place: Subnet, today: Path) -> list[AlternativePath]:
         """The ways to a subnet, one for each part of it that rules treat apart."""
         moved = [self._end(a, place) for a in self._parts(source, place)]
         word = "fails over" if self.database.instance.is_multi_az else "is moved"
         why = f"once {self.database.instance.identifier} {word} to {place.label}"
         if place == today.destination.subnet:
             why = f"once {self.database.instance.identifier} gets another address in {place.label}"
-        return [Elsewhere(place, why, self._trace(source, end)) for end in moved]
+        return [AlternativePath(place, why, self._trace(source, end)) for end in moved]
 
-    def from_home(self, source: End, home: Subnet, why: str, today: Path) -> list[Elsewhere]:
+    def from_home(
+        self, source: PathEndpoint, home: Subnet, why: str, today: Path
+    ) -> list[AlternativePath]:
         """The ways from another subnet of the app."""
         ends = [
             replace(source, name=f"the app in {home.label}", address=address, subnet=home)
             for address in self._parts(today.destination, home)
         ]
-        return [Elsewhere(home, why, self._trace(end, today.destination)) for end in ends]
+        return [AlternativePath(home, why, self._trace(end, today.destination)) for end in ends]
 
-    def _trace(self, source: End, destination: End) -> Path:
+    def _trace(self, source: PathEndpoint, destination: PathEndpoint) -> Path:
         return trace(self.network, source, destination, self.database.port, self.ports)
 
-    def _end(self, address: str, subnet: Subnet) -> End:
+    def _end(self, address: str, subnet: Subnet) -> PathEndpoint:
         name = self.database.instance.identifier
-        return End(name, address, subnet, self.database.instance.security_group_ids)
+        return PathEndpoint(name, address, subnet, self.database.instance.security_group_ids)
 
-    def _parts(self, other: End, subnet: Subnet) -> tuple[str, ...]:
+    def _parts(self, other: PathEndpoint, subnet: Subnet) -> tuple[str, ...]:
         """An address of each part of a subnet that the rules of this network tell apart."""
         is_ipv6 = ":" in other.address
         cidr = next(iter(subnet.ipv6_cidrs), subnet.cidr) if is_ipv6 else subnet.cidr

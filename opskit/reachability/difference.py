@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from opskit.facts.routes import RouteTable
-from opskit.facts.security_groups import ALL_PROTOCOLS, Permission
+from opskit.facts.security_groups import ALL_PROTOCOLS, IpPermission
 from opskit.facts.subnets import AclEntry, NetworkAcl
 from opskit.reachability import route
 from opskit.reachability.addresses import (
-    Interval,
+    PortRange,
     Span,
     address_text,
     cidrs_of,
@@ -40,7 +40,7 @@ class AclChange:
     is_egress: bool
     addresses: Span
     protocol: str
-    ports: Interval
+    ports: PortRange
     old: AclEntry | None
     new: AclEntry | None
 
@@ -49,7 +49,7 @@ class AclChange:
         """Whether the packets pass afterwards."""
         return self.new is not None and self.new.allows
 
-    def is_within(self, *, is_egress: bool, cidr: str, ports: Interval) -> bool:
+    def is_within(self, *, is_egress: bool, cidr: str, ports: PortRange) -> bool:
         """Whether it opens TCP between a range and some ports, and does nothing else."""
         return (
             self.is_opened
@@ -71,7 +71,7 @@ class RuleChange:
 
     peer: str | Span
     protocol: str
-    ports: Interval
+    ports: PortRange
     is_opened: bool
 
 
@@ -113,7 +113,7 @@ def _number(protocol: str) -> str:
     return NUMBERS.get(protocol, protocol)
 
 
-def _port_pieces(ranges: Iterable[Interval | None]) -> list[Interval]:
+def _port_pieces(ranges: Iterable[PortRange | None]) -> list[PortRange]:
     edges = {ALL_PORTS[0], ALL_PORTS[1] + 1}
     for ports in ranges:
         if ports is not None:
@@ -122,7 +122,7 @@ def _port_pieces(ranges: Iterable[Interval | None]) -> list[Interval]:
 
 
 def _deciding(
-    entries: Sequence[AclEntry], addresses: Span, protocol: str, ports: Interval
+    entries: Sequence[AclEntry], addresses: Span, protocol: str, ports: PortRange
 ) -> AclEntry | None:
     """The first entry that holds a whole cell; entries come in the order of their numbers."""
     for entry in entries:
@@ -136,7 +136,7 @@ def _deciding(
 
 
 def rule_changes(
-    before: Sequence[Permission], after: Sequence[Permission]
+    before: Sequence[IpPermission], after: Sequence[IpPermission]
 ) -> tuple[RuleChange, ...]:
     """Every peer, protocol and port that one of two sets of rules admits and the other does not."""
     every = (*before, *after)
@@ -155,23 +155,25 @@ def rule_changes(
     return tuple(found)
 
 
-def _ports_of(rule: Permission) -> Interval | None:
+def _ports_of(rule: IpPermission) -> PortRange | None:
     if rule.from_port is None or rule.to_port is None:
         return None
     return rule.from_port, rule.to_port
 
 
-def _admits(rules: Iterable[Permission], peer: str | Span, protocol: str, ports: Interval) -> bool:
+def _admits(
+    rules: Iterable[IpPermission], peer: str | Span, protocol: str, ports: PortRange
+) -> bool:
     return any(_names(r, peer) and _covers(r, protocol, ports) for r in rules)
 
 
-def _names(rule: Permission, peer: str | Span) -> bool:
+def _names(rule: IpPermission, peer: str | Span) -> bool:
     if isinstance(peer, str):
         return peer in rule.group_ids or peer in rule.prefix_list_ids
     return any(contains(span(c), peer) for c in rule.cidrs)
 
 
-def _covers(rule: Permission, protocol: str, ports: Interval) -> bool:
+def _covers(rule: IpPermission, protocol: str, ports: PortRange) -> bool:
     if rule.protocol == ALL_PROTOCOLS:
         return True
     own = _ports_of(rule) if _number(rule.protocol) in WITH_PORTS else None

@@ -11,7 +11,7 @@ from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.instances import Instance, Instances
 from opskit.facts.interface import Fact, Known
-from opskit.facts.load_balancer import Balancer
+from opskit.facts.load_balancer import LoadBalancer
 from opskit.facts.rds import DbInstance, DbInstances
 from opskit.facts.target_health import TargetHealths
 
@@ -61,13 +61,13 @@ class GroupMembers:
         return any(m.kind is kind for m in self.members)
 
 
-def derive(
+def analyze(
     app: AppInstance,
     database: Database,
     target: Fact[Target],
     instances: Fact[Instances],
     databases: Fact[DbInstances],
-    balancer: Fact[Balancer],
+    balancer: Fact[LoadBalancer],
     targets: Fact[TargetHealths],
 ) -> GroupMembers:
     """List every member that is known."""
@@ -104,7 +104,7 @@ def is_sibling(app: Instance, other: Instance, words: tuple[str, ...]) -> bool:
         return app.scaling_group == other.scaling_group
     if app.profile_arn and app.profile_arn == other.profile_arn:
         return True
-    named = bool(words) and all(word in other.words for word in words)
+    named = bool(words) and all(word in other.searchable_text for word in words)
     return named and _role_words(other, words) <= _role_words(app, words)
 
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from opskit.facts.app_instance import AppInstance
-from opskit.facts.interface import NotThere
-from opskit.facts.load_balancer import Balancer
+from opskit.facts.interface import FactUnavailable
+from opskit.facts.load_balancer import LoadBalancer
 from opskit.facts.subnets import Subnets
 from opskit.reachability.addresses import representatives
-from opskit.reachability.database_paths import Way, source_of
-from opskit.reachability.path import End, Outcome, Path, trace
+from opskit.reachability.database_paths import DatabasePaths, source_of
+from opskit.reachability.path import Path, PathEndpoint, PathOutcome, trace
 
 ALL_PORTS = (1024, 65535)
 """The ports from which clients on the internet and load balancers connect."""
-SOMEBODY = "198.51.100.7"
+SAMPLE_CLIENT = "198.51.100.7"
 """Stands for a client on the internet where no rule names one (TEST-NET-2, RFC 5737)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Front:
+class LoadBalancerPaths:
     """The two legs before the app.
 
     Attributes:
@@ -31,41 +31,47 @@ class Front:
     to_app: tuple[Path, ...]
 
 
-def derive(balancer: Balancer, app: AppInstance, subnets: Subnets, way: Way) -> Front:
+def analyze(
+    balancer: LoadBalancer, app: AppInstance, subnets: Subnets, way: DatabasePaths
+) -> LoadBalancerPaths:
     """Judge both legs.
 
     Raises:
-        NotThere: the load balancer is of a kind that is not modelled.
+        FactUnavailable: the load balancer is of a kind that is not modelled.
     """
     if balancer.kind != "application":
         # It may keep the client's address, so that other rules count.
-        raise NotThere(
+        raise FactUnavailable(
             f"{balancer.name} is a {balancer.kind} load balancer, which is not modelled",
             "an application load balancer",
         )
     homes = [s for s in (subnets.get(i) for i in balancer.subnet_ids) if s]
     if not homes:
-        raise NotThere(f"the subnets of {balancer.name} are not known", "ec2:DescribeSubnets")
-    ends = [End(balancer.name, _some_address(s.cidr), s, balancer.group_ids) for s in homes]
+        raise FactUnavailable(
+            f"the subnets of {balancer.name} are not known", "ec2:DescribeSubnets"
+        )
+    ends = [
+        PathEndpoint(balancer.name, _some_address(s.cidr), s, balancer.group_ids) for s in homes
+    ]
     target = source_of(app.instance, subnets, None, "")
     port = balancer.target_group.port or 0
     inbound: tuple[Path, ...] = ()
     if not balancer.is_internal:
         inbound = tuple(_from_internet(way, ends[0], p) for p in balancer.listener_ports)
     outbound = tuple(trace(way.network, end, target, port, ALL_PORTS) for end in ends)
-    return Front(inbound, outbound)
+    return LoadBalancerPaths(inbound, outbound)
 
 
-def _from_internet(way: Way, balancer: End, port: int) -> Path:
+def _from_internet(way: DatabasePaths, balancer: PathEndpoint, port: int) -> Path:
     """The way of a client whom the rules name, if they name any."""
     groups = way.network.groups.ingress_of(balancer.group_ids)
     named = [c.split("/")[0] for rule in groups if rule.covers(port) for c in rule.cidrs]
-    clients = [SOMEBODY if n.startswith("0.") else n for n in named if ":" not in n]
+    clients = [SAMPLE_CLIENT if n.startswith("0.") else n for n in named if ":" not in n]
     paths = [
-        trace(way.network, End("internet", a, None, ()), balancer, port, ALL_PORTS)
-        for a in (*clients[:10], SOMEBODY)
+        trace(way.network, PathEndpoint("internet", a, None, ()), balancer, port, ALL_PORTS)
+        for a in (*clients[:10], SAMPLE_CLIENT)
     ]
-    return next((p for p in paths if p.outcome is Outcome.PASS), paths[0])
+    return next((p for p in paths if p.outcome is PathOutcome.PASS), paths[0])
 
 
 def _some_address(cidr: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from opskit.facts.subnets import AclEntry, NetworkAcl
-from opskit.reachability.addresses import Interval, holds
+from opskit.reachability.addresses import PortRange, holds
 
 TCP_OR_ALL = ("6", "-1", "tcp")
 FINAL_DENY = 32767
@@ -14,10 +14,10 @@ FINAL_DENY = 32767
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class PortRangeDecision:
     """Neighbouring ports that one entry decides; None is the final deny."""
 
-    ports: Interval
+    ports: PortRange
     entry: AclEntry | None
 
     @property
@@ -38,7 +38,9 @@ class Piece:
         return f"entry {self.entry.number} {'allows' if self.entry.allows else 'denies'} it"
 
 
-def decide(acl: NetworkAcl, *, is_egress: bool, peer: str, ports: Interval) -> tuple[Piece, ...]:
+def decide(
+    acl: NetworkAcl, *, is_egress: bool, peer: str, ports: PortRange
+) -> tuple[PortRangeDecision, ...]:
     """Cut the asked TCP ports into pieces, each with the entry that decides it.
 
     Entries are taken in the order of their numbers and the first that fits decides, so the range
@@ -50,13 +52,13 @@ def decide(acl: NetworkAcl, *, is_egress: bool, peer: str, ports: Interval) -> t
     for entry in entries:
         if entry.ports:
             edges |= {p for p in (entry.ports[0], entry.ports[1] + 1) if first < p <= last}
-    found: list[Piece] = []
+    found: list[PortRangeDecision] = []
     for start, end in pairwise(sorted(edges)):
         entry_here = _first(entries, start)
         if found and found[-1].entry is entry_here:
-            found[-1] = Piece((found[-1].ports[0], end - 1), entry_here)
+            found[-1] = PortRangeDecision((found[-1].ports[0], end - 1), entry_here)
         else:
-            found.append(Piece((start, end - 1), entry_here))
+            found.append(PortRangeDecision((start, end - 1), entry_here))
     return tuple(found)
 
 

@@ -16,13 +16,13 @@ from opskit.facts.security_groups import SecurityGroup, SecurityGroups
 from opskit.facts.subnets import NetworkAcl, NetworkAcls, Subnet
 from opskit.facts.vpc_scope import Peerings
 from opskit.reachability import network_acl, route, security_group
-from opskit.reachability.addresses import Interval, intersect, without
-from opskit.reachability.network_acl import Piece
-from opskit.reachability.route import Course
-from opskit.reachability.security_group import Admission, Miss
+from opskit.reachability.addresses import PortRange, intersect, without
+from opskit.reachability.network_acl import PortRangeDecision
+from opskit.reachability.route import RouteResult
+from opskit.reachability.security_group import GroupDecision, IngressMismatch
 
 
-class Kind(StrEnum):
+class CheckpointKind(StrEnum):
     """The checkpoints in the order of travel."""
 
     EGRESS = "security group egress"
@@ -35,7 +35,7 @@ class Kind(StrEnum):
     REPLY_ACL_IN = "network ACL in, reply"
 
 
-class Outcome(StrEnum):
+class PathOutcome(StrEnum):
     """What a checkpoint, or a whole path, does with the connection."""
 
     PASS = "pass"
@@ -62,15 +62,15 @@ class Reason(Enum):
 
 
 INGRESS_REASONS = {
-    Miss.NO_RULE: Reason.NOBODY,
-    Miss.OTHER_GROUP: Reason.OTHER_GROUP,
-    Miss.OTHER_PORT: Reason.OTHER_PORT,
-    Miss.OTHER_ADDRESS: Reason.OTHER_ADDRESS,
+    IngressMismatch.NO_RULE: Reason.NOBODY,
+    IngressMismatch.OTHER_GROUP: Reason.OTHER_GROUP,
+    IngressMismatch.OTHER_PORT: Reason.OTHER_PORT,
+    IngressMismatch.OTHER_ADDRESS: Reason.OTHER_ADDRESS,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class PathEndpoint:
     """One end of a connection: an interface, or an address that one may get.
 
     Attributes:
@@ -107,14 +107,14 @@ class Checkpoint:
         ids: of what would have to be changed: group, ACL or table.
     """
 
-    kind: Kind
+    kind: CheckpointKind
     place: str
-    outcome: Outcome
+    outcome: PathOutcome
     decided_by: str
     reason: Reason | None = None
-    dropped: tuple[Piece, ...] = ()
+    dropped: tuple[PortRangeDecision, ...] = ()
     ids: tuple[str, ...] = ()
-    route: route.Decision | None = None
+    route: route.RouteDecision | None = None
 
     @property
     def short(self) -> str:
@@ -131,61 +131,67 @@ class Path:
         open_ports: those of them from which a connection is made.
     """
 
-    source: End
-    destination: End
+    source: PathEndpoint
+    destination: PathEndpoint
     port: int
-    client_ports: Interval
+    client_ports: PortRange
     checkpoints: tuple[Checkpoint, ...]
-    open_ports: tuple[Interval, ...]
+    open_ports: tuple[PortRange, ...]
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> PathOutcome:
         """Whether connections are made: all, some, none, or nobody knows."""
         outcomes = {c.outcome for c in self.checkpoints}
-        if Outcome.DROP in outcomes or not self.open_ports:
-            return Outcome.DROP
-        if Outcome.UNKNOWN in outcomes:
-            return Outcome.UNKNOWN
-        return Outcome.PART if Outcome.PART in outcomes else Outcome.PASS
+        if PathOutcome.DROP in outcomes or not self.open_ports:
+            return PathOutcome.DROP
+        if PathOutcome.UNKNOWN in outcomes:
+            return PathOutcome.UNKNOWN
+        return PathOutcome.PART if PathOutcome.PART in outcomes else PathOutcome.PASS
 
     @property
     def broken(self) -> tuple[Checkpoint, ...]:
         """The checkpoints that drop something, in the order of travel."""
-        return tuple(c for c in self.checkpoints if c.outcome in (Outcome.DROP, Outcome.PART))
+        return tuple(
+            c for c in self.checkpoints if c.outcome in (PathOutcome.DROP, PathOutcome.PART)
+        )
 
     @property
     def line(self) -> str:
         """The way in one line, up to the first broken link, which is marked with an x."""
         words = [self.source.name]
         for one in self.checkpoints:
-            if one.outcome in (Outcome.DROP, Outcome.PART):
+            if one.outcome in (PathOutcome.DROP, PathOutcome.PART):
                 return " -> ".join(words) + f" x {one.short}: {one.decided_by}"
-            words.append(f"{one.short} {'?' if one.outcome is Outcome.UNKNOWN else 'ok'}")
+            words.append(f"{one.short} {'?' if one.outcome is PathOutcome.UNKNOWN else 'ok'}")
         return " -> ".join([*words, f"{self.destination.name}:{self.port}"])
 
 
 def trace(
-    network: Network, source: End, destination: End, port: int, client_ports: Interval
+    network: Network,
+    source: PathEndpoint,
+    destination: PathEndpoint,
+    port: int,
+    client_ports: PortRange,
 ) -> Path:
     """Judge TCP from `source` to `destination`:`port`, from any of the client's ports."""
     there = _Leg(network, source, destination)
     back = _Leg(network, destination, source)
     same_subnet = source.subnet is not None and source.subnet == destination.subnet
     asked = (port, port)
-    found = [_groups(there, Kind.EGRESS, port)]
+    found = [_groups(there, CheckpointKind.EGRESS, port)]
     if not same_subnet:
-        found.append(_acl(there, Kind.ACL_OUT, asked))
-        found.append(_route(there, Kind.ROUTE))
-        found.append(_acl(there, Kind.ACL_IN, asked))
-    found.append(_groups(there, Kind.INGRESS, port))
+        found.append(_acl(there, CheckpointKind.ACL_OUT, asked))
+        found.append(_route(there, CheckpointKind.ROUTE))
+        found.append(_acl(there, CheckpointKind.ACL_IN, asked))
+    found.append(_groups(there, CheckpointKind.INGRESS, port))
     if not same_subnet:
-        found.append(_acl(back, Kind.REPLY_ACL_OUT, client_ports))
-        found.append(_route(back, Kind.REPLY_ROUTE))
-        found.append(_acl(back, Kind.REPLY_ACL_IN, client_ports))
+        found.append(_acl(back, CheckpointKind.REPLY_ACL_OUT, client_ports))
+        found.append(_route(back, CheckpointKind.REPLY_ROUTE))
+        found.append(_acl(back, CheckpointKind.REPLY_ACL_IN, client_ports))
     checkpoints = tuple(c for c in found if c is not None)
-    open_ports: tuple[Interval, ...] = (client_ports,)
+    open_ports: tuple[PortRange, ...] = (client_ports,)
     for one in checkpoints:
-        if one.kind in (Kind.REPLY_ACL_OUT, Kind.REPLY_ACL_IN) and one.dropped:
+        if one.kind in (CheckpointKind.REPLY_ACL_OUT, CheckpointKind.REPLY_ACL_IN) and one.dropped:
             open_ports = intersect(open_ports, _open(client_ports, one.dropped))
     return Path(source, destination, port, client_ports, checkpoints, open_ports)
 
@@ -195,14 +201,14 @@ class _Leg:
     """One direction."""
 
     network: Network
-    source: End
-    destination: End
+    source: PathEndpoint
+    destination: PathEndpoint
 
-    def groups_of(self, end: End) -> tuple[SecurityGroup, ...]:
+    def groups_of(self, end: PathEndpoint) -> tuple[SecurityGroup, ...]:
         known = self.network.groups.by_id
         return tuple(known[g] for g in end.group_ids if g in known)
 
-    def referable(self, end: End) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def referable(self, end: PathEndpoint) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The groups by which rules mean an end, and those by which they may.
 
         References count within one VPC and over an active peering; over other connections it
@@ -220,15 +226,15 @@ class _Leg:
         return (), end.group_ids
 
 
-def _groups(leg: _Leg, kind: Kind, port: int) -> Checkpoint | None:
+def _groups(leg: _Leg, kind: CheckpointKind, port: int) -> Checkpoint | None:
     """What the groups of one end say: the source's on the way out, the destination's on the way in."""
-    own, peer = (leg.source, leg.destination)[:: 1 if kind is Kind.EGRESS else -1]
+    own, peer = (leg.source, leg.destination)[:: 1 if kind is CheckpointKind.EGRESS else -1]
     if own.subnet is None or not own.group_ids:
         return None
     certain, doubtful = leg.referable(peer)
-    said = security_group.admit(
+    said = security_group.evaluate_groups(
         leg.groups_of(own),
-        is_egress=kind is Kind.EGRESS,
+        is_egress=kind is CheckpointKind.EGRESS,
         peer=peer.address,
         peer_groups=certain,
         port=port,
@@ -239,32 +245,41 @@ def _groups(leg: _Leg, kind: Kind, port: int) -> Checkpoint | None:
 
 
 def _group_checkpoint(
-    leg: _Leg, kind: Kind, own: End, peer: End, said: Admission, port: int
+    leg: _Leg,
+    kind: CheckpointKind,
+    own: PathEndpoint,
+    peer: PathEndpoint,
+    said: GroupDecision,
+    port: int,
 ) -> Checkpoint:
     groups = leg.network.groups
-    way = "egress" if kind is Kind.EGRESS else "ingress"
+    way = "egress" if kind is CheckpointKind.EGRESS else "ingress"
     place = f"{', '.join(groups.label(g) for g in own.group_ids)} {way}"
     if said.admitted_by is not None:
         group, rule, peer_word = said.admitted_by
         ids = leg.network.rule_ids
-        rule_id = ids.find(group.group_id, kind is Kind.EGRESS, rule, peer_word) if ids else None
+        rule_id = (
+            ids.find(group.group_id, kind is CheckpointKind.EGRESS, rule, peer_word)
+            if ids
+            else None
+        )
         words = f"{f'rule {rule_id}' if rule_id else 'a rule'} of {group.name} allows "
         words += f"{rule.ports_words} {groups.label(peer_word)}"
-        return Checkpoint(kind, place, Outcome.PASS, words, ids=own.group_ids)
+        return Checkpoint(kind, place, PathOutcome.PASS, words, ids=own.group_ids)
     missing = (*said.unread, *(g for g in own.group_ids if g not in groups.by_id))
-    if said.miss is None or missing:
+    if said.mismatch is None or missing:
         words = f"depends on {', '.join(missing)}, which is not known"
-        return Checkpoint(kind, place, Outcome.UNKNOWN, words, Reason.NOT_KNOWN)
+        return Checkpoint(kind, place, PathOutcome.UNKNOWN, words, Reason.NOT_KNOWN)
     who = ", ".join(groups.label(g) for g in peer.group_ids) or peer.address
-    verb = "lets out to" if kind is Kind.EGRESS else "admits"
+    verb = "lets out to" if kind is CheckpointKind.EGRESS else "admits"
     words = f"no rule {verb} {who} ({peer.address}) on {port}"
-    reason = Reason.EGRESS if kind is Kind.EGRESS else INGRESS_REASONS[said.miss]
-    return Checkpoint(kind, place, Outcome.DROP, words, reason, ids=own.group_ids)
+    reason = Reason.EGRESS if kind is CheckpointKind.EGRESS else INGRESS_REASONS[said.mismatch]
+    return Checkpoint(kind, place, PathOutcome.DROP, words, reason, ids=own.group_ids)
 
 
-def _acl(leg: _Leg, kind: Kind, ports: Interval) -> Checkpoint | None:
+def _acl(leg: _Leg, kind: CheckpointKind, ports: PortRange) -> Checkpoint | None:
     """The ACL that packets of this direction pass on their way out of, or into, a subnet."""
-    is_out = kind in (Kind.ACL_OUT, Kind.REPLY_ACL_OUT)
+    is_out = kind in (CheckpointKind.ACL_OUT, CheckpointKind.REPLY_ACL_OUT)
     subnet = leg.source.subnet if is_out else leg.destination.subnet
     peer = leg.destination.address if is_out else leg.source.address
     if subnet is None:
@@ -274,29 +289,35 @@ def _acl(leg: _Leg, kind: Kind, ports: Interval) -> Checkpoint | None:
     if acl is None:
         words = f"the ACL of {subnet.label} could not be read"
         return Checkpoint(
-            kind, f"ACL of {subnet.label} {way}", Outcome.UNKNOWN, words, Reason.NOT_KNOWN
+            kind, f"ACL of {subnet.label} {way}", PathOutcome.UNKNOWN, words, Reason.NOT_KNOWN
         )
     pieces = network_acl.decide(acl, is_egress=is_out, peer=peer, ports=ports)
     return _acl_checkpoint(kind, acl, f"{acl.label} {way}", pieces, ports)
 
 
 def _acl_checkpoint(
-    kind: Kind, acl: NetworkAcl, place: str, pieces: tuple[Piece, ...], ports: Interval
+    kind: CheckpointKind,
+    acl: NetworkAcl,
+    place: str,
+    pieces: tuple[PortRangeDecision, ...],
+    ports: PortRange,
 ) -> Checkpoint:
     dropped = tuple(p for p in pieces if not p.is_open)
     if not dropped:
         words = ", ".join(dict.fromkeys(p.decided_by for p in pieces))
-        return Checkpoint(kind, place, Outcome.PASS, f"{_ports(ports)}: {words}", ids=(acl.acl_id,))
+        return Checkpoint(
+            kind, place, PathOutcome.PASS, f"{_ports(ports)}: {words}", ids=(acl.acl_id,)
+        )
     said = "; ".join(f"{_ports(p.ports)}: {p.decided_by}" for p in dropped[:3])
     if len(dropped) < len(pieces):
         return Checkpoint(
-            kind, place, Outcome.PART, said, Reason.NARROW_REPLY, dropped, (acl.acl_id,)
+            kind, place, PathOutcome.PART, said, Reason.NARROW_REPLY, dropped, (acl.acl_id,)
         )
     reason = Reason.DENY_ENTRY if any(p.is_denied_by_entry for p in dropped) else Reason.NO_ENTRY
-    return Checkpoint(kind, place, Outcome.DROP, said, reason, dropped, (acl.acl_id,))
+    return Checkpoint(kind, place, PathOutcome.DROP, said, reason, dropped, (acl.acl_id,))
 
 
-def _route(leg: _Leg, kind: Kind) -> Checkpoint | None:
+def _route(leg: _Leg, kind: CheckpointKind) -> Checkpoint | None:
     """The route that packets of this direction take when they leave their subnet."""
     here, there = leg.source.subnet, leg.destination.subnet
     if here is None:
@@ -305,28 +326,38 @@ def _route(leg: _Leg, kind: Kind) -> Checkpoint | None:
     table = tables.of_subnet(here.subnet_id, here.vpc_id) if tables else None
     if tables is None or table is None:
         words = f"the route table of {here.label} could not be read"
-        return Checkpoint(kind, f"route of {here.label}", Outcome.UNKNOWN, words, Reason.NOT_KNOWN)
+        return Checkpoint(
+            kind, f"route of {here.label}", PathOutcome.UNKNOWN, words, Reason.NOT_KNOWN
+        )
     if there is None:
         return None
     said = _decide(leg, table, here, there)
     place = f"{table.label} route"
-    if said.course is Course.ARRIVES:
-        return Checkpoint(kind, place, Outcome.PASS, said.words, ids=(table.table_id,), route=said)
-    if said.course is Course.NOT_MODELLED:
-        return Checkpoint(kind, place, Outcome.UNKNOWN, said.words, Reason.NOT_KNOWN, route=said)
-    reason = Reason.BLACKHOLE if said.course is Course.BLACKHOLE else Reason.NO_ROUTE
+    if said.course is RouteResult.ARRIVES:
+        return Checkpoint(
+            kind, place, PathOutcome.PASS, said.words, ids=(table.table_id,), route=said
+        )
+    if said.course is RouteResult.NOT_MODELLED:
+        return Checkpoint(
+            kind, place, PathOutcome.UNKNOWN, said.words, Reason.NOT_KNOWN, route=said
+        )
+    reason = Reason.BLACKHOLE if said.course is RouteResult.BLACKHOLE else Reason.NO_ROUTE
     own = any(here.subnet_id in t.subnet_ids for t in tables.all)
     others = [t for t in tables.all if t.vpc_id == here.vpc_id and t is not table]
-    better = [t for t in others if _decide(leg, t, here, there).course is Course.ARRIVES]
+    better = [t for t in others if _decide(leg, t, here, there).course is RouteResult.ARRIVES]
     words = said.words.replace(" to it", f" to {leg.destination.address}")
     if not own and len(better) == 1:
         words += f"; {here.label} has no table of its own, {better[0].label} leads there"
         ids = (table.table_id, better[0].table_id, here.subnet_id)
-        return Checkpoint(kind, place, Outcome.DROP, words, Reason.MAIN_TABLE, ids=ids, route=said)
-    return Checkpoint(kind, place, Outcome.DROP, words, reason, ids=(table.table_id,), route=said)
+        return Checkpoint(
+            kind, place, PathOutcome.DROP, words, Reason.MAIN_TABLE, ids=ids, route=said
+        )
+    return Checkpoint(
+        kind, place, PathOutcome.DROP, words, reason, ids=(table.table_id,), route=said
+    )
 
 
-def _decide(leg: _Leg, table: RouteTable, here: Subnet, there: Subnet) -> route.Decision:
+def _decide(leg: _Leg, table: RouteTable, here: Subnet, there: Subnet) -> route.RouteDecision:
     return route.decide(
         table,
         leg.destination.address,
@@ -337,9 +368,9 @@ def _decide(leg: _Leg, table: RouteTable, here: Subnet, there: Subnet) -> route.
     )
 
 
-def _open(whole: Interval, dropped: tuple[Piece, ...]) -> tuple[Interval, ...]:
+def _open(whole: PortRange, dropped: tuple[PortRangeDecision, ...]) -> tuple[PortRange, ...]:
     return without(whole, tuple(p.ports for p in dropped))
 
 
-def _ports(ports: Interval) -> str:
+def _ports(ports: PortRange) -> str:
     return f"port {ports[0]}" if ports[0] == ports[1] else f"ports {ports[0]}-{ports[1]}"

@@ -19,21 +19,21 @@ KINDS = {
 }  # fmt: skip
 
 
-class Course(Enum):
+class RouteResult(Enum):
     """What becomes of a packet at a route table."""
 
     ARRIVES = auto()
     BLACKHOLE = auto()
-    NOWHERE = auto()
-    ASTRAY = auto()
+    NO_ROUTE = auto()
+    WRONG_TARGET = auto()
     NOT_MODELLED = auto()
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class RouteDecision:
     """The deciding route; None when no route fits."""
 
-    course: Course
+    course: RouteResult
     route: Route | None
 
     @property
@@ -44,11 +44,11 @@ class Decision:
         target = self.route.target or "a deleted target"
         said = f"route {self.route.destination} -> {target}"
         return {
-            Course.ARRIVES: said,
-            Course.BLACKHOLE: f"{said} is a black hole",
-            Course.NOWHERE: said,
-            Course.ASTRAY: f"{said} does not lead there",
-            Course.NOT_MODELLED: f"{said} ({kind_of(target)}) is not modelled",
+            RouteResult.ARRIVES: said,
+            RouteResult.BLACKHOLE: f"{said} is a black hole",
+            RouteResult.NO_ROUTE: said,
+            RouteResult.WRONG_TARGET: f"{said} does not lead there",
+            RouteResult.NOT_MODELLED: f"{said} ({kind_of(target)}) is not modelled",
         }[self.course]
 
 
@@ -60,17 +60,17 @@ def decide(
     to_vpc: str,
     peerings: Peerings | None,
     lists: Mapping[str, tuple[str, ...]],
-) -> Decision:
+) -> RouteDecision:
     """Find the route for an address: the longest prefix, of two alike the one that was written.
 
     A black hole is chosen like every other route; packets that it takes are lost.
     """
     if any(r.destination.startswith("pl-") and r.destination not in lists for r in table.routes):
-        return Decision(Course.NOT_MODELLED, _unread(table, lists))
+        return RouteDecision(RouteResult.NOT_MODELLED, _unread(table, lists))
     route = select(table, address, lists)
     if route is None:
-        return Decision(Course.NOWHERE, None)
-    return Decision(_course(route, address, from_vpc, to_vpc, peerings), route)
+        return RouteDecision(RouteResult.NO_ROUTE, None)
+    return RouteDecision(_course(route, address, from_vpc, to_vpc, peerings), route)
 
 
 def select(table: RouteTable, address: str, lists: Mapping[str, tuple[str, ...]]) -> Route | None:
@@ -105,24 +105,26 @@ def _unread(table: RouteTable, lists: Mapping[str, tuple[str, ...]]) -> Route:
 
 def _course(
     route: Route, address: str, from_vpc: str, to_vpc: str, peerings: Peerings | None
-) -> Course:
+) -> RouteResult:
     if route.state == "blackhole":
-        return Course.BLACKHOLE
+        return RouteResult.BLACKHOLE
     if route.target == LOCAL:
-        return Course.ARRIVES if from_vpc == to_vpc else Course.ASTRAY
+        return RouteResult.ARRIVES if from_vpc == to_vpc else RouteResult.WRONG_TARGET
     if route.target.startswith("pcx-"):
         return _over_peering(route.target, from_vpc, to_vpc, peerings)
     # An internet gateway forwards no packet to a private address.
     if route.target.startswith(("igw-", "eigw-")) and ipaddress.ip_address(address).is_private:
-        return Course.ASTRAY
-    return Course.NOT_MODELLED
+        return RouteResult.WRONG_TARGET
+    return RouteResult.NOT_MODELLED
 
 
-def _over_peering(peering_id: str, from_vpc: str, to_vpc: str, peerings: Peerings | None) -> Course:
+def _over_peering(
+    peering_id: str, from_vpc: str, to_vpc: str, peerings: Peerings | None
+) -> RouteResult:
     """A peering connection carries packets between its two VPCs only, and only while active."""
     if peerings is None:
-        return Course.NOT_MODELLED
+        return RouteResult.NOT_MODELLED
     peering = peerings.get(peering_id)
     if peering is None or peering.status != "active":
-        return Course.BLACKHOLE
-    return Course.ARRIVES if peering.joins(from_vpc, to_vpc) else Course.ASTRAY
+        return RouteResult.BLACKHOLE
+    return RouteResult.ARRIVES if peering.connects(from_vpc, to_vpc) else RouteResult.WRONG_TARGET

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from opskit.facts.security_groups import Permission, SecurityGroup
+from opskit.facts.security_groups import IpPermission, SecurityGroup
 from opskit.reachability.addresses import holds
 
 
-class Miss(Enum):
+class IngressMismatch(Enum):
     """How the rules miss a peer on a port."""
 
     NO_RULE = auto()
@@ -25,7 +25,7 @@ class Miss(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Admission:
+class GroupDecision:
     """What the groups say.
 
     Attributes:
@@ -34,12 +34,12 @@ class Admission:
         unread: the prefix lists on which it depends, where those could not be read.
     """
 
-    admitted_by: tuple[SecurityGroup, Permission, str] | None = None
-    miss: Miss | None = None
+    admitted_by: tuple[SecurityGroup, IpPermission, str] | None = None
+    mismatch: IngressMismatch | None = None
     unread: tuple[str, ...] = ()
 
 
-def admit(
+def evaluate_groups(
     groups: Iterable[SecurityGroup],
     *,
     is_egress: bool,
@@ -48,7 +48,7 @@ def admit(
     port: int,
     lists: Mapping[str, tuple[str, ...]],
     doubtful_groups: Iterable[str] = (),
-) -> Admission:
+) -> GroupDecision:
     """Judge TCP to `port` between the groups' interface and a peer.
 
     Args:
@@ -64,17 +64,17 @@ def admit(
             if rule.covers(port):
                 named, depends = _named(rule, peer, carried, lists)
                 if named:
-                    return Admission((group, rule, named))
+                    return GroupDecision((group, rule, named))
                 unread |= depends
                 unread |= {f"the reference to {g}" for g in rule.group_ids if g in doubtful}
     if unread:
-        return Admission(unread=tuple(sorted(unread)))
+        return GroupDecision(unread=tuple(sorted(unread)))
     rules = [r for g in own for r in (g.egress if is_egress else g.ingress)]
-    return Admission(miss=_miss(rules, peer, carried, lists, port))
+    return GroupDecision(mismatch=_miss(rules, peer, carried, lists, port))
 
 
 def _named(
-    rule: Permission, peer: str, carried: frozenset[str], lists: Mapping[str, tuple[str, ...]]
+    rule: IpPermission, peer: str, carried: frozenset[str], lists: Mapping[str, tuple[str, ...]]
 ) -> tuple[str, set[str]]:
     """By what a rule names the peer, and the prefix lists that would have to be known for a no."""
     for group in rule.group_ids:
@@ -93,16 +93,16 @@ def _named(
 
 
 def _miss(
-    rules: list[Permission],
+    rules: list[IpPermission],
     peer: str,
     carried: frozenset[str],
     lists: Mapping[str, tuple[str, ...]],
     port: int,
-) -> Miss:
+) -> IngressMismatch:
     names_peer = [r for r in rules if r.is_tcp and _named(r, peer, carried, lists)[0]]
     if names_peer:
-        return Miss.OTHER_PORT
+        return IngressMismatch.OTHER_PORT
     covering = [r for r in rules if r.covers(port)]
     if any(r.group_ids for r in covering):
-        return Miss.OTHER_GROUP
-    return Miss.OTHER_ADDRESS if covering else Miss.NO_RULE
+        return IngressMismatch.OTHER_GROUP
+    return IngressMismatch.OTHER_ADDRESS if covering else IngressMismatch.NO_RULE

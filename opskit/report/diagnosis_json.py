@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from opskit.checks.fix import Fix
-from opskit.checks.interface import Judged
+from opskit.checks.interface import CheckResult
 from opskit.checks.shell_rendering import Caller
 from opskit.checks.shell_rendering import render as render_command
 from opskit.checks.state_changes import summary
@@ -30,7 +30,7 @@ def document(diagnosis: Diagnosis, runbooks: Mapping[str, str]) -> dict[str, Any
     return {
         "schema": SCHEMA,
         "format_version": "1.3",
-        "target": asdict(diagnosis.place),
+        "target": asdict(diagnosis.target),
         "verdict": str(diagnosis.verdict),
         "exit_code": int(diagnosis.exit_status),
         "root_causes": [_check(j, runbooks, diagnosis.caller) for j in diagnosis.root_causes],
@@ -47,7 +47,7 @@ def schema() -> str:
     return (package / "diagnosis.schema.json").read_text(encoding="utf-8")
 
 
-def _check(judged: Judged, runbooks: Mapping[str, str], caller: Caller) -> dict[str, Any]:
+def _check(judged: CheckResult, runbooks: Mapping[str, str], caller: Caller) -> dict[str, Any]:
     finding = judged.finding
     return {
         "code": judged.check.code,

@@ -6,12 +6,12 @@ import textwrap
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from opskit.checks.fix import Command, Fix
-from opskit.checks.interface import LAYERS, Judged, Status
+from opskit.checks.interface import LAYERS, CheckResult, Status
 from opskit.checks.shell_rendering import Caller, chain
 from opskit.checks.state_changes import summary
 from opskit.diagnosis import Diagnosis, Verdict
 from opskit.escaping import visible, visible_lines
-from opskit.reachability.path import Outcome
+from opskit.reachability.path import PathOutcome
 from opskit.report import network_path
 from opskit.report.interface import Style
 
@@ -24,10 +24,10 @@ MARKS = {
 }
 """Status -> mark, word where marks cannot be shown, colour. Colour carries nothing alone."""
 OUTCOMES = {
-    Outcome.PASS: Status.PASS,
-    Outcome.PART: Status.WARN,
-    Outcome.UNKNOWN: Status.UNKNOWN,
-    Outcome.DROP: Status.FAIL,
+    PathOutcome.PASS: Status.PASS,
+    PathOutcome.PART: Status.WARN,
+    PathOutcome.UNKNOWN: Status.UNKNOWN,
+    PathOutcome.DROP: Status.FAIL,
 }
 HANGING = " " * 4
 """Before the further lines of a text: none begins where a heading or a command does, whatever it says."""
@@ -56,7 +56,7 @@ def render(diagnosis: Diagnosis, style: Style) -> str:
 
 
 def _head(diagnosis: Diagnosis, style: Style) -> str:
-    place = diagnosis.place
+    place = diagnosis.target
     parts = [place.name, place.region, f"account {place.account or 'unknown'}"]
     if place.instance:
         via = f" via {place.via}" if place.via else ""
@@ -83,11 +83,11 @@ def _layers(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
     yield from _aligned(rows, room)
 
 
-def _shared(diagnosis: Diagnosis) -> dict[tuple[str, ...], list[Judged]]:
+def _shared(diagnosis: Diagnosis) -> dict[tuple[str, ...], list[CheckResult]]:
     """What is missing -> what it keeps from being judged, where that is said once, at the end: it is
     more than one layer, or what the verdict waits for.
     """
-    found: dict[tuple[str, ...], list[Judged]] = {}
+    found: dict[tuple[str, ...], list[CheckResult]] = {}
     for one in diagnosis.judged:
         if one.finding.status is Status.UNKNOWN and one.finding.missing and not one.caused_by:
             found.setdefault(one.finding.missing, []).append(one)
@@ -100,7 +100,7 @@ def _shared(diagnosis: Diagnosis) -> dict[tuple[str, ...], list[Judged]]:
     }
 
 
-def _not_judged(judged: Sequence[Judged], style: Style) -> Iterator[str]:
+def _not_judged(judged: Sequence[CheckResult], style: Style) -> Iterator[str]:
     """Why some checks could not be judged, and each thing that would do, on a line of its own."""
     ordered = sorted(judged, key=lambda j: not j.check.is_essential)
     named = [j.check.code for j in ordered if j.check.is_essential] or [ordered[0].check.code]
@@ -124,8 +124,8 @@ def _aligned(rows: list[tuple[str, str, str]], room: int) -> Iterator[str]:
 
 
 def _layer_text(
-    judged: list[Judged],
-    worst: Judged,
+    judged: list[CheckResult],
+    worst: CheckResult,
     roots: dict[str, str],
     shared: Collection[tuple[str, ...]],
     room: int,
@@ -147,7 +147,7 @@ def _layer_text(
     return worst.finding.summary
 
 
-def _best_sentence(judged: list[Judged], room: int) -> str:
+def _best_sentence(judged: list[CheckResult], room: int) -> str:
     """What is, in a line: the sentences of the checks that passed, as many as fit."""
     passed = [j.finding.summary for j in judged if j.finding.status is Status.PASS]
     text, *more = dict.fromkeys(passed)
@@ -174,14 +174,14 @@ def _path(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
         yield from (indent + line for line in rest)
 
 
-def _mendable(diagnosis: Diagnosis) -> Iterator[Judged]:
+def _mendable(diagnosis: Diagnosis) -> Iterator[CheckResult]:
     """Warnings that say how they are mended; good housekeeping is only listed."""
     for one in diagnosis.judged:
         if one.finding.status is Status.WARN and one.finding.fix and one.check.layer != "hygiene":
             yield one
 
 
-def _cause(cause: Judged, heading: str, caller: Caller, style: Style) -> Iterator[str]:
+def _cause(cause: CheckResult, heading: str, caller: Caller, style: Style) -> Iterator[str]:
     finding, check = cause.finding, cause.check
     for line in _wrapped(f"{heading}  {check.code}  {finding.summary}.", "", style):
         yield _color(line, "31;1" if finding.status is Status.FAIL else "33;1", style)
@@ -274,11 +274,11 @@ def _ending(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
     yield _dim(f"{counted}{not_judged}        exit {int(diagnosis.exit_status)}", style)
 
 
-def _is_fine(judged: Judged) -> bool:
+def _is_fine(judged: CheckResult) -> bool:
     return judged.finding.status in (Status.PASS, Status.SKIP)
 
 
-def _mark(judged: Judged, style: Style) -> str:
+def _mark(judged: CheckResult, style: Style) -> str:
     status = judged.finding.status
     if judged.caused_by:
         return _dim(_glyph(status, style), style)

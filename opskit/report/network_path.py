@@ -6,29 +6,38 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from opskit.diagnosis import Ways
-from opskit.reachability.path import Checkpoint, Kind, Outcome, Path
+from opskit.diagnosis import NetworkPaths
+from opskit.reachability.path import Checkpoint, CheckpointKind, Path, PathOutcome
 
-WORST_FIRST = (Outcome.DROP, Outcome.PART, Outcome.UNKNOWN, Outcome.PASS)
+WORST_FIRST = (PathOutcome.DROP, PathOutcome.PART, PathOutcome.UNKNOWN, PathOutcome.PASS)
 INTERNET, BALANCER, APP = range(3)
 """The legs: internet to load balancer, load balancer to app, app to database."""
 
-ELEVEN: tuple[tuple[str, tuple[tuple[int, Kind], ...]], ...] = (
-    ("1  public ACL in", ((INTERNET, Kind.ACL_IN), (BALANCER, Kind.REPLY_ACL_IN))),
-    ("2  public ACL out", ((INTERNET, Kind.REPLY_ACL_OUT), (BALANCER, Kind.ACL_OUT))),
-    ("3  load balancer's groups", ((INTERNET, Kind.INGRESS), (BALANCER, Kind.EGRESS))),
-    ("   route to the app", ((BALANCER, Kind.ROUTE),)),
-    ("4  app ACL in", ((BALANCER, Kind.ACL_IN),)),
-    ("5  app's groups in", ((BALANCER, Kind.INGRESS),)),
-    ("   route back", ((BALANCER, Kind.REPLY_ROUTE),)),
-    ("6  app ACL out", ((BALANCER, Kind.REPLY_ACL_OUT), (APP, Kind.ACL_OUT))),
-    ("7  app ACL in, replies", ((APP, Kind.REPLY_ACL_IN),)),
-    ("8  app's groups out", ((APP, Kind.EGRESS),)),
-    ("   route to the database", ((APP, Kind.ROUTE),)),
-    ("9  database ACL in", ((APP, Kind.ACL_IN),)),
-    ("10 database ACL out, replies", ((APP, Kind.REPLY_ACL_OUT),)),
-    ("   route back", ((APP, Kind.REPLY_ROUTE),)),
-    ("11 database's groups in", ((APP, Kind.INGRESS),)),
+ELEVEN: tuple[tuple[str, tuple[tuple[int, CheckpointKind], ...]], ...] = (
+    (
+        "1  public ACL in",
+        ((INTERNET, CheckpointKind.ACL_IN), (BALANCER, CheckpointKind.REPLY_ACL_IN)),
+    ),
+    (
+        "2  public ACL out",
+        ((INTERNET, CheckpointKind.REPLY_ACL_OUT), (BALANCER, CheckpointKind.ACL_OUT)),
+    ),
+    (
+        "3  load balancer's groups",
+        ((INTERNET, CheckpointKind.INGRESS), (BALANCER, CheckpointKind.EGRESS)),
+    ),
+    ("   route to the app", ((BALANCER, CheckpointKind.ROUTE),)),
+    ("4  app ACL in", ((BALANCER, CheckpointKind.ACL_IN),)),
+    ("5  app's groups in", ((BALANCER, CheckpointKind.INGRESS),)),
+    ("   route back", ((BALANCER, CheckpointKind.REPLY_ROUTE),)),
+    ("6  app ACL out", ((BALANCER, CheckpointKind.REPLY_ACL_OUT), (APP, CheckpointKind.ACL_OUT))),
+    ("7  app ACL in, replies", ((APP, CheckpointKind.REPLY_ACL_IN),)),
+    ("8  app's groups out", ((APP, CheckpointKind.EGRESS),)),
+    ("   route to the database", ((APP, CheckpointKind.ROUTE),)),
+    ("9  database ACL in", ((APP, CheckpointKind.ACL_IN),)),
+    ("10 database ACL out, replies", ((APP, CheckpointKind.REPLY_ACL_OUT),)),
+    ("   route back", ((APP, CheckpointKind.REPLY_ROUTE),)),
+    ("11 database's groups in", ((APP, CheckpointKind.INGRESS),)),
 )
 """The eleven checkpoints of a three-tier app, and the routes between them."""
 
@@ -38,18 +47,18 @@ class Row:
     """One line of the table."""
 
     name: str
-    outcome: Outcome
+    outcome: PathOutcome
     text: str
 
 
-def rows(ways: Ways, *, whole: bool) -> Iterator[Row]:
+def rows(ways: NetworkPaths, *, whole: bool) -> Iterator[Row]:
     """The table.
 
     Args:
         whole: from the internet on; otherwise from the app on.
     """
     if not whole:
-        for one in ways.way.today.checkpoints:
+        for one in ways.way.current.checkpoints:
             yield Row(str(one.kind), one.outcome, f"{one.place}: {one.decided_by}")
         return
     legs = legs_of(ways)
@@ -60,25 +69,25 @@ def rows(ways: Ways, *, whole: bool) -> Iterator[Row]:
         if found:
             yield _row(name, found)
     for target in ways.targets:
-        outcome = Outcome.PASS if target.state == "healthy" else Outcome.DROP
+        outcome = PathOutcome.PASS if target.state == "healthy" else PathOutcome.DROP
         reason = f"{target.reason} {target.description}".strip()
         text = f"{target.group.name} says {target.state} {reason}".rstrip()
         yield Row("   target health", outcome, text)
 
 
-def legs_of(ways: Ways) -> tuple[Sequence[Path], Sequence[Path], Sequence[Path]]:
+def legs_of(ways: NetworkPaths) -> tuple[Sequence[Path], Sequence[Path], Sequence[Path]]:
     """The three legs; before the app there are none without a load balancer."""
     if ways.front is None:
-        return (), (), (ways.way.today,)
-    return ways.front.from_internet, ways.front.to_app, (ways.way.today,)
+        return (), (), (ways.way.current,)
+    return ways.front.from_internet, ways.front.to_app, (ways.way.current,)
 
 
-def document(ways: Ways) -> dict[str, Any]:
+def document(ways: NetworkPaths) -> dict[str, Any]:
     """The path as it stands in the JSON."""
     way = ways.way
     return {
-        "outcome": str(way.today.outcome),
-        "line": way.today.line,
+        "outcome": str(way.current.outcome),
+        "line": way.current.line,
         "legs": [_leg(path) for leg in legs_of(ways) for path in leg],
     }
 

@@ -11,25 +11,25 @@ from opskit.config import Target
 from opskit.engine.interface import Engine, LoginFailure
 from opskit.errors import TransportError
 from opskit.facts.interface import Known
-from opskit.facts.transport_choice import make_road, make_tunnel
+from opskit.facts.transport_choice import create_transport, create_tunnel
 from opskit.probe.request import ProbeRequest, parse, script
-from opskit.rotation.planning.context import Surroundings
-from opskit.rotation.protocol.interface import Accounts
+from opskit.rotation.planning.context import RotationContext
+from opskit.rotation.protocol.interface import AwsClients
 from opskit.rotation.steps.restart import PROBE_LIMIT_S
-from opskit.transport.database_connector import Door
-from opskit.transport.interface import OnProblem, Road, Tunnel
+from opskit.transport.database_connector import DatabaseConnector
+from opskit.transport.interface import ProblemCallback, Transport, Tunnel
 
 
-class Ways:
+class TargetConnections:
     """Opens each once, and keeps it.
 
     Args:
         on_notice: told what a road says of itself.
     """
 
-    def __init__(self, target: Target, aws: Accounts, on_notice: Callable[[str], None]) -> None:
+    def __init__(self, target: Target, aws: AwsClients, on_notice: Callable[[str], None]) -> None:
         self._target, self._aws, self._on_notice = target, aws, on_notice
-        self._doors: dict[tuple[object, ...], Door] = {}
+        self._doors: dict[tuple[object, ...], DatabaseConnector] = {}
         self._app_id = ""
 
     def close(self) -> None:
@@ -46,10 +46,10 @@ class Ways:
         asked = ProbeRequest(
             key=secrets.token_hex(8),
             region=self._aws.region,
-            names=(),
-            peers=(),
-            talk_to=None,
-            conversations=(),
+            hostnames=(),
+            tcp_targets=(),
+            exchange_with=None,
+            exchanges=(),
             parameters=self._target.parameters,
             container=self._target.container or "-",
             health_url=None,
@@ -65,45 +65,45 @@ class Ways:
         found = parse(done.stdout)
         attempt = next((a for a in found.attempts if a.who == "parameters"), None)
         if attempt is None:
-            why = next((why for topic, why in found.cannot if topic.startswith("login")), "")
+            why = next((why for topic, why in found.unavailable if topic.startswith("login")), "")
             return None, why or "it did not try"
         if attempt.succeeded:
             return True, ""
         wrong = spoken.classify(attempt.message, attempt.sqlstate) is LoginFailure.PASSWORD
         return (False if wrong else None), attempt.message
 
-    def road(self, instance_id: str) -> Road:
+    def road(self, instance_id: str) -> Transport:
         """The way to an instance."""
         target = self._target
         if instance_id != self._app_id and target.ssh_host:
             # It names one host; another instance is gone to by its own address.
             target = replace(target, ssh_host=None)
-        return make_road(target, self._aws.client, instance_id)
+        return create_transport(target, self._aws.client, instance_id)
 
-    def door_of(self, around: Surroundings) -> Door:
+    def door_of(self, around: RotationContext) -> DatabaseConnector:
         """The way to the target's database."""
         app = around.app.value.instance if isinstance(around.app, Known) else None
-        return self.door(
-            around.spoken, around.host, around.port, around.name,
+        return self.connector(
+            around.engine, around.host, around.port, around.name,
             app.instance_id if app else None, app.label if app else "",
         )  # fmt: skip
 
-    def door(
+    def connector(
         self, spoken: Engine, host: str, port: int, database: str, instance: str | None, label: str
-    ) -> Door:
+    ) -> DatabaseConnector:
         """The way to a database; one for all who ask for the same."""
 
-        def open_tunnel(on_problem: OnProblem) -> Tunnel:
+        def open_tunnel(on_problem: ProblemCallback) -> Tunnel:
             assert instance is not None  # noqa: S101  there is no such function without one
             client = self._aws.client
-            return make_tunnel(self._target, client, instance, host, port, on_problem)
+            return create_tunnel(self._target, client, instance, host, port, on_problem)
 
         self._app_id = instance or self._app_id
         key = (host, port, database, instance)
         if key not in self._doors:
             opener = open_tunnel if instance and self._target.via != "none" else None
             trust = trust_for(host, ca_file=self._target.ca_file)
-            self._doors[key] = Door(
+            self._doors[key] = DatabaseConnector(
                 spoken, host, port, database, trust, opener, label, self._on_notice
             )
         return self._doors[key]

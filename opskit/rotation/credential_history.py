@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from opskit.config import Target
-from opskit.errors import AwsError, Incomplete
-from opskit.facts.interface import pages
+from opskit.errors import AwsError, CannotProceed
+from opskit.facts.interface import paginate
 from opskit.facts.parameters import is_shared
 from opskit.facts.value_form import readings
-from opskit.rotation.planning.context import Surroundings
-from opskit.rotation.protocol.interface import Accounts, Login, Opening
+from opskit.rotation.planning.context import RotationContext
+from opskit.rotation.protocol.interface import AwsClients, DatabaseCredential, RotationIntent
 from opskit.rotation.protocol.journal import Journal
 from opskit.rotation.steps.managed_secret import read_secret
 from opskit.rotation.steps.parameter import MISSING
@@ -22,43 +22,50 @@ MOST_HISTORY = 20
 """Earlier passwords that are tried: each costs a failed login."""
 
 
-class KnownLogins:
+class CredentialHistory:
     """Reads them, for one target."""
 
-    def __init__(self, target: Target, aws: Accounts, journal: Journal) -> None:
+    def __init__(self, target: Target, aws: AwsClients, journal: Journal) -> None:
         self._target, self._aws, self._journal = target, aws, journal
         self._ssm = aws.client("ssm")
 
-    def candidates(self, around: Surroundings) -> list[tuple[str, Login]]:
+    def candidates(self, around: RotationContext) -> list[tuple[str, DatabaseCredential]]:
         """Every password that may log in, the likeliest first, and where it is kept.
 
         The managed secret comes before earlier versions: what it holds is in force.
         """
         name, user = self._target.parameters["password"], around.user
-        found: list[tuple[str, Login]] = []
+        found: list[tuple[str, DatabaseCredential]] = []
         if not around.is_missing:
-            found.append((f"the present value of {name}", Login(user, around.password)))
+            found.append(
+                (f"the present value of {name}", DatabaseCredential(user, around.password))
+            )
             for reading in readings(around.password, user):
-                found.append((f"the value of {name}, {reading.how}", Login(user, reading.password)))
-        known = without_repeats([*found, *self.managed(around), *self.of_parameter(user)])
+                found.append(
+                    (
+                        f"the value of {name}, {reading.how}",
+                        DatabaseCredential(user, reading.password),
+                    )
+                )
+        known = without_repeats([*found, *self.managed(around), *self.from_parameter(user)])
         return [(where, login) for where, login in known if login.password.reveal()]
 
-    def of_parameter(self, user: str) -> list[tuple[str, Login]]:
+    def from_parameter(self, user: str) -> list[tuple[str, DatabaseCredential]]:
         """Every password that is written down for a user, newest first, and where."""
         name = self._target.parameters["password"]
-        found: list[tuple[str, Login]] = []
+        found: list[tuple[str, DatabaseCredential]] = []
         for version in sorted(self._history(name), key=lambda v: -int(v["Version"]))[:MOST_HISTORY]:
             login = self._parse(user, str(version["Value"]))
             if login is not None:
                 found.append((f"{name}, version {version['Version']}", login))
-        found += [(f"the journal {self._journal.path}", one) for one in self.of_journal(user)]
+        found += [(f"the journal {self._journal.path}", one) for one in self.from_journal(user)]
         return without_repeats(found)
 
     def _history(self, name: str) -> list[Mapping[str, Any]]:
         """A parameter's versions; none where it does not exist."""
         history = self._ssm.get_parameter_history
         try:
-            return list(pages(history, "Parameters", Name=name, WithDecryption=True))
+            return list(paginate(history, "Parameters", Name=name, WithDecryption=True))
         except AwsError as error:
             if error.code == MISSING:
                 return []
@@ -73,17 +80,17 @@ class KnownLogins:
                 return {p.key_id for p in written if p.name == name and p.key_id}
         return set()
 
-    def _parse(self, user: str, text: str) -> Login | None:
+    def _parse(self, user: str, text: str) -> DatabaseCredential | None:
         """What a value of the password parameter says of a user; None when it is about another."""
         if not is_shared(self._target, "password"):
-            return Login(user, Secret(text))
-        found = Login.parse(text)
+            return DatabaseCredential(user, Secret(text))
+        found = DatabaseCredential.parse(text)
         is_theirs = found is not None and found.user == user and found.password.reveal()
         return found if is_theirs else None
 
-    def of_journal(self, user: str) -> list[Login]:
+    def from_journal(self, user: str) -> list[DatabaseCredential]:
         """What rotations have written down for a user, newest first."""
-        found: list[Login] = []
+        found: list[DatabaseCredential] = []
         for record in reversed(self._journal.all()):
             if record.opened_at is not None:
                 try:
@@ -107,12 +114,12 @@ class KnownLogins:
                 opening = self._journal.opening(record.number)
                 if opening.old.user == opening.new.user == user:
                     return opening.old.password
-        raise Incomplete(
+        raise CannotProceed(
             f"no rotation has written down an earlier password of {user}",
             "--password-stdin   takes one that you know",
         )
 
-    def administrator(self, name: str) -> list[Login]:
+    def administrator(self, name: str) -> list[DatabaseCredential]:
         """The login that the named parameter holds; none where none was named.
 
         Raises:
@@ -121,15 +128,17 @@ class KnownLogins:
         if not name:
             return []
         reply = self._ssm.get_parameter(Name=name, WithDecryption=True)
-        found = Login.parse(str(reply["Parameter"]["Value"]))
+        found = DatabaseCredential.parse(str(reply["Parameter"]["Value"]))
         if found is None:
-            raise Incomplete(
+            raise CannotProceed(
                 f"{name} does not hold an administrator's login",
                 'it is JSON: {"username": ..., "password": ...}',
             )
         return [found]
 
-    def helpers(self, admin_parameter: str, user: str) -> list[Login]:
+    def credentials_that_can_change(
+        self, admin_parameter: str, user: str
+    ) -> list[DatabaseCredential]:
         """Who may be able to give a user its password: an administrator, or the user itself.
 
         Raises:
@@ -138,46 +147,50 @@ class KnownLogins:
         try:
             found = self.administrator(admin_parameter)
         except AwsError as error:
-            raise Incomplete(
+            raise CannotProceed(
                 f"{admin_parameter} cannot be read: {error.permission}: {error.code}",
                 "--admin-parameter NAME   names a parameter that you may read",
             ) from None
-        return found or self.of_journal(user)
+        return found or self.from_journal(user)
 
-    def openers(self) -> dict[int, tuple[str, str]]:
+    def initiators(self) -> dict[int, tuple[str, str]]:
         """Number of a rotation -> who opened it, and its strategy; those that may be read."""
         found: dict[int, tuple[str, str]] = {}
         for record in self._journal.all():
-            with contextlib.suppress(AwsError, Incomplete):
+            with contextlib.suppress(AwsError, CannotProceed):
                 opening = self._journal.opening(record.number)
                 found[record.number] = (opening.by, opening.strategy)
         return found
 
-    def others(self, opening: Opening) -> Callable[[], Sequence[tuple[str, Login]]]:
+    def others(
+        self, opening: RotationIntent
+    ) -> Callable[[], Sequence[tuple[str, DatabaseCredential]]]:
         """Asks for all passwords of a rotation's user but its own two, and where each is kept."""
         ours = (opening.old.password, opening.new.password)
 
-        def others() -> Sequence[tuple[str, Login]]:
-            known = self.of_parameter(opening.old.user)
+        def others() -> Sequence[tuple[str, DatabaseCredential]]:
+            known = self.from_parameter(opening.old.user)
             return [(where, login) for where, login in known if login.password not in ours]
 
         return others
 
-    def managed(self, around: Surroundings) -> list[tuple[str, Login]]:
+    def managed(self, around: RotationContext) -> list[tuple[str, DatabaseCredential]]:
         """What the secret holds that RDS keeps for this user, if it may be read."""
         arn = around.managed_secret_arn
         if not around.is_master or arn is None:
             return []
-        with contextlib.suppress(Incomplete):
+        with contextlib.suppress(CannotProceed):
             return [
                 (f"the secret {arn}", read_secret(self._aws.client("secretsmanager"), arn).login)
             ]
         return []
 
 
-def without_repeats(found: Sequence[tuple[str, Login]]) -> list[tuple[str, Login]]:
+def without_repeats(
+    found: Sequence[tuple[str, DatabaseCredential]],
+) -> list[tuple[str, DatabaseCredential]]:
     """Each password once, where it was found first."""
-    kept: list[tuple[str, Login]] = []
+    kept: list[tuple[str, DatabaseCredential]] = []
     for where, login in found:
         if all(login.password != other.password for _, other in kept):
             kept.append((where, login))

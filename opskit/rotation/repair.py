@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from opskit.engine.interface import LoginFailure
-from opskit.errors import Incomplete
+from opskit.errors import CannotProceed
 from opskit.facts.value_form import JSON_OBJECT, suspicions, unsuitable
 from opskit.rotation.planning import password as passwords
-from opskit.rotation.planning.context import Surroundings
-from opskit.rotation.protocol.interface import Login
+from opskit.rotation.planning.context import RotationContext
+from opskit.rotation.protocol.interface import DatabaseCredential
 from opskit.rotation.repair_advice import advise
-from opskit.transport.database_connector import Door
+from opskit.transport.database_connector import DatabaseConnector
 
 MOST_TRIES = 20
 """Each costs a failed login in the database's log."""
@@ -34,7 +34,7 @@ class Repair:
 
     parameter: str
     user: str
-    login: Login
+    login: DatabaseCredential
     is_sound: bool = False
     tried: tuple[str, ...] = ()
     proposal: str = ""
@@ -45,11 +45,11 @@ class Repair:
 
 
 def propose(
-    around: Surroundings,
-    door: Door,
-    known: Sequence[tuple[str, Login]],
+    around: RotationContext,
+    door: DatabaseConnector,
+    known: Sequence[tuple[str, DatabaseCredential]],
     region: str,
-    new: Login | None = None,
+    new: DatabaseCredential | None = None,
 ) -> Repair:
     """Try every known password once, and choose the smallest change.
 
@@ -74,16 +74,22 @@ def propose(
     return Repair(
         _name(around),
         around.user,
-        Login(around.user, around.password),
+        DatabaseCredential(around.user, around.password),
         tried=tried,
         sentence=f"no password that is known logs in as {around.user}{odd}",
         advice=advise(around, why_not, region, may_set_master=may_set_master(around)),
     )
 
 
-def propose_supplied(around: Surroundings, door: Door, login: Login, region: str) -> Repair:
+def propose_supplied(
+    around: RotationContext, door: DatabaseConnector, login: DatabaseCredential, region: str
+) -> Repair:
     """Try a password that was given, after the parameter's present value; nothing else is proposed."""
-    present = [] if around.is_missing else [(_present(around), Login(around.user, around.password))]
+    present = (
+        []
+        if around.is_missing
+        else [(_present(around), DatabaseCredential(around.user, around.password))]
+    )
     known = [*present, ("the password that was given", login)]
     found, tried = _first_that_logs_in(around, door, known)
     if found is not None:
@@ -98,12 +104,12 @@ def propose_supplied(around: Surroundings, door: Door, login: Login, region: str
     )
 
 
-def may_set_master(around: Surroundings) -> bool:
+def may_set_master(around: RotationContext) -> bool:
     """Whether RDS sets this user's password; it refuses one that Secrets Manager manages."""
     return around.is_master and not around.managed_secret_arn
 
 
-def new_login(around: Surroundings) -> Login:
+def new_login(around: RotationContext) -> DatabaseCredential:
     """A generated password that the database and the parameter accept.
 
     Raises:
@@ -112,33 +118,37 @@ def new_login(around: Surroundings) -> Login:
     pattern = str(around.row.get("AllowedPattern", ""))
     drawn = passwords.generate_fitting(passwords.DEFAULT_LENGTH, _rules(around), pattern)
     if drawn is None:
-        raise Incomplete(f"no generated password fits the AllowedPattern {pattern}")
-    return Login(around.user, drawn)
+        raise CannotProceed(f"no generated password fits the AllowedPattern {pattern}")
+    return DatabaseCredential(around.user, drawn)
 
 
 def _first_that_logs_in(
-    around: Surroundings, door: Door, known: Sequence[tuple[str, Login]]
-) -> tuple[tuple[str, Login] | None, tuple[str, ...]]:
+    around: RotationContext,
+    door: DatabaseConnector,
+    known: Sequence[tuple[str, DatabaseCredential]],
+) -> tuple[tuple[str, DatabaseCredential] | None, tuple[str, ...]]:
     tried: list[str] = []
     for where, login in known:
         done = door.try_login(login.user, login.password)
         if done.succeeded:
             return (where, login), tuple(tried)
         if done.failure is LoginFailure.TOKEN or "PAM authentication failed" in done.message:
-            raise Incomplete(
+            raise CannotProceed(
                 f"{login.user} logs in with IAM's tokens (rds_iam): no password is asked for",
                 "aws rds generate-db-auth-token   makes a token; an administrator can revoke rds_iam",
             )
         if done.failure is not LoginFailure.PASSWORD:
-            raise Incomplete(
-                f"no login could be judged {door.words}: {done.message}",
+            raise CannotProceed(
+                f"no login could be judged {door.description}: {done.message}",
                 f"opskit diagnose db {around.target.flags}",
             )
         tried.append(where)
     return None, tuple(tried)
 
 
-def _from_known(around: Surroundings, where: str, login: Login, tried: tuple[str, ...]) -> Repair:
+def _from_known(
+    around: RotationContext, where: str, login: DatabaseCredential, tried: tuple[str, ...]
+) -> Repair:
     name = _name(around)
     if not around.is_missing and login.password == around.password:
         return Repair(name, around.user, login, is_sound=True, tried=tried)
@@ -150,7 +160,7 @@ def _from_known(around: Surroundings, where: str, login: Login, tried: tuple[str
     return Repair(name, around.user, login, tried=tried, proposal=text, writes_parameter=True)
 
 
-def _renewed(around: Surroundings, new: Login, tried: tuple[str, ...]) -> Repair:
+def _renewed(around: RotationContext, new: DatabaseCredential, tried: tuple[str, ...]) -> Repair:
     name = _name(around)
     text = (
         f"write a generated password to {name}, and make it the master password of {_database(around)} "
@@ -161,28 +171,28 @@ def _renewed(around: Surroundings, new: Login, tried: tuple[str, ...]) -> Repair
     )
 
 
-def _reset(around: Surroundings, tried: tuple[str, ...]) -> Repair:
+def _reset(around: RotationContext, tried: tuple[str, ...]) -> Repair:
     name = _name(around)
     text = (
         f"make the password that {name} holds the master password of {_database(around)} through RDS; "
         f"every other client of {around.user} needs it then"
     )
-    held = Login(around.user, around.password)
+    held = DatabaseCredential(around.user, around.password)
     return Repair(name, around.user, held, tried=tried, proposal=text, sets_master=True)
 
 
-def _rules(around: Surroundings) -> passwords.Rules:
+def _rules(around: RotationContext) -> passwords.Rules:
     in_cluster = around.cluster is not None
     return passwords.rules_of(around.database.engine, in_cluster=in_cluster)
 
 
-def _database(around: Surroundings) -> str:
+def _database(around: RotationContext) -> str:
     return around.cluster.identifier if around.cluster else around.database.identifier
 
 
-def _name(around: Surroundings) -> str:
+def _name(around: RotationContext) -> str:
     return around.target.parameters["password"]
 
 
-def _present(around: Surroundings) -> str:
+def _present(around: RotationContext) -> str:
     return f"the present value of {_name(around)}"

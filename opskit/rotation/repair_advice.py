@@ -5,10 +5,10 @@ from __future__ import annotations
 from opskit.checks.fix import Advice
 from opskit.checks.parameter_value_fixes import by_administrator, put_values
 from opskit.checks.shell_rendering import Caller, render
-from opskit.rotation.planning.context import Surroundings
+from opskit.rotation.planning.context import RotationContext
 
 
-def advise(around: Surroundings, why_not: str, region: str, *, may_set_master: bool) -> str:
+def advise(around: RotationContext, why_not: str, region: str, *, may_set_master: bool) -> str:
     """The next steps, one a line.
 
     Args:
@@ -37,13 +37,13 @@ def advise(around: Surroundings, why_not: str, region: str, *, may_set_master: b
     return "\n".join([*lines, f"opskit diagnose db {around.target.flags}   afterwards"])
 
 
-def advise_after_reset(around: Surroundings) -> str:
+def advise_after_reset(around: RotationContext) -> str:
     """The next steps where the password is right by all that is known, and the login still fails."""
     sets = by_administrator(around.user, "the one that the parameter holds")
     return f"{sets}\nopskit diagnose db {around.target.flags}   afterwards"
 
 
-def _right_case(around: Surroundings, region: str) -> str:
+def _right_case(around: RotationContext, region: str) -> str:
     """The parameter names the master user in another case, which is another user."""
     master, user = around.database.master_username, around.parameters.get("username")
     why = f"{around.user} differs from the master user {master} in upper and lower case only"

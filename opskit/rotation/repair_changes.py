@@ -8,18 +8,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from opskit.errors import AwsError, Incomplete
+from opskit.errors import AwsError, CannotProceed
 from opskit.facts.interface import Ssm
-from opskit.rotation.planning.context import Surroundings
+from opskit.rotation.planning.context import RotationContext
 from opskit.rotation.planning.plan import published
 from opskit.rotation.protocol.fence import Fence
-from opskit.rotation.protocol.interface import Accounts, Changed, Published, Strategy
-from opskit.rotation.protocol.state_machine import Outcome, Which
+from opskit.rotation.protocol.interface import AwsClients, ChangeOutcome, ParameterUpdate, Strategy
+from opskit.rotation.protocol.state_machine import CallOutcome, ParameterState
 from opskit.rotation.repair import Repair
 from opskit.rotation.repair_advice import advise_after_reset
-from opskit.rotation.steps.master_user import Master
-from opskit.rotation.steps.parameter import Parameters
-from opskit.transport.database_connector import Door
+from opskit.rotation.steps.master_user import MasterUserStrategy
+from opskit.rotation.steps.parameter import ParameterWriter
+from opskit.transport.database_connector import DatabaseConnector
 
 POLL_S, LONGEST_POLL_S = 0.5, 4.0
 
@@ -45,16 +45,16 @@ class Changes:
         quiet_s: so long RDS may say that nothing is pending while the password is still refused.
     """
 
-    create: Callable[[Published], Changed]
-    write: Callable[[Published], Changed]
+    create: Callable[[ParameterUpdate], ChangeOutcome]
+    write: Callable[[ParameterUpdate], ChangeOutcome]
     master: Strategy
-    looked: Callable[[], None] = lambda: None
+    mark_observed: Callable[[], None] = lambda: None
     quiet_s: float = 0.0
 
 
-def changes_of(around: Surroundings, aws: Accounts, fence: Fence) -> Changes:
+def changes_of(around: RotationContext, aws: AwsClients, fence: Fence) -> Changes:
     """The changes of a repair through AWS."""
-    reading, changing = aws.client("ssm"), aws.changing("ssm", fence.check)
+    reading, changing = aws.client("ssm"), aws.write_client("ssm", fence.check)
     cluster, instance = around.cluster, around.database
     place = MasterUser(
         instance.identifier,
@@ -62,25 +62,25 @@ def changes_of(around: Surroundings, aws: Accounts, fence: Fence) -> Changes:
         cluster.resource_id if cluster else instance.resource_id,
     )
 
-    def create(one: Published) -> Changed:
+    def create(one: ParameterUpdate) -> ChangeOutcome:
         try:
             create_parameter(around, one.name, one.new.reveal(), changing)
         except AwsError as error:
-            return Changed.by(error)
-        return Changed(Outcome.APPLIED)
+            return ChangeOutcome.by(error)
+        return ChangeOutcome(CallOutcome.APPLIED)
 
-    def write(one: Published) -> Changed:
-        return Parameters(reading, changing, (one,)).publish(Which.NEW)
+    def write(one: ParameterUpdate) -> ChangeOutcome:
+        return ParameterWriter(reading, changing, (one,)).publish(ParameterState.NEW)
 
-    master = Master(aws.client("rds"), aws.changing("rds", fence.check), place)
-    return Changes(create, write, master, fence.looked, fence.hold_down_s)
+    master = MasterUserStrategy(aws.client("rds"), aws.write_client("rds", fence.check), place)
+    return Changes(create, write, master, fence.mark_observed, fence.hold_down_s)
 
 
 def apply_repair(
     repair: Repair,
-    around: Surroundings,
+    around: RotationContext,
     changes: Changes,
-    door: Door,
+    door: DatabaseConnector,
     wait_s: float,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
@@ -95,11 +95,11 @@ def apply_repair(
     """
     if repair.writes_parameter:
         one = published(around, repair.login)
-        changes.looked()
+        changes.mark_observed()
         done = changes.create(one) if around.is_missing else changes.write(one)
         _require_applied(done, around)
     if repair.sets_master:
-        changes.looked()
+        changes.mark_observed()
         _require_applied(changes.master.change(repair.login), around)
     began = quiet_since = clock()
     pause_s = POLL_S
@@ -108,12 +108,12 @@ def apply_repair(
             quiet_since = clock()
         if clock() - quiet_since > changes.quiet_s or clock() - began > wait_s:
             sentence = f"{repair.user} still cannot log in: {tried.message}"
-            raise Incomplete(sentence, advise_after_reset(around))
+            raise CannotProceed(sentence, advise_after_reset(around))
         sleep(pause_s)
         pause_s = min(2 * pause_s, LONGEST_POLL_S)
 
 
-def create_parameter(around: Surroundings, name: str, text: str, ssm: Ssm) -> None:
+def create_parameter(around: RotationContext, name: str, text: str, ssm: Ssm) -> None:
     """Create a SecureString under the key of the password's parameter.
 
     Raises:
@@ -122,7 +122,7 @@ def create_parameter(around: Surroundings, name: str, text: str, ssm: Ssm) -> No
     ssm.put_parameter(Name=name, Value=text, Type="SecureString", Overwrite=False, **around.key)
 
 
-def combine(around: Surroundings, name: str, ssm: Ssm) -> None:
+def combine(around: RotationContext, name: str, ssm: Ssm) -> None:
     """Create a parameter that holds user name and password together.
 
     Raises:
@@ -132,16 +132,16 @@ def combine(around: Surroundings, name: str, ssm: Ssm) -> None:
     try:
         create_parameter(around, name, json.dumps(both), ssm)
     except AwsError as error:
-        raise Incomplete(
+        raise CannotProceed(
             f"{name} was not created: {error.permission}: {error.code}: {error.message[:200]}"
         ) from None
 
 
-def _require_applied(done: Changed, around: Surroundings) -> None:
-    if done.outcome is Outcome.APPLIED:
+def _require_applied(done: ChangeOutcome, around: RotationContext) -> None:
+    if done.outcome is CallOutcome.APPLIED:
         return
-    word = "was refused" if done.outcome is Outcome.REFUSED else "may not have been made"
-    raise Incomplete(
+    word = "was refused" if done.outcome is CallOutcome.REFUSED else "may not have been made"
+    raise CannotProceed(
         f"the change {word}: {done.why}",
         f"opskit rotate-password repair {around.target.flags}   looks again",
     )

@@ -12,39 +12,50 @@ from dataclasses import replace
 from opskit import engine
 from opskit.config import Target
 from opskit.engine.interface import Engine, LoginFailure
-from opskit.errors import AwsError, Incomplete, OpskitError, Unfinished
+from opskit.errors import AwsError, CannotProceed, OpskitError, RotationUnfinished
 from opskit.facts import identity
 from opskit.facts.interface import Known
-from opskit.rotation.connections import Ways
-from opskit.rotation.credential_history import KnownLogins
-from opskit.rotation.planning.context import Surroundings, look_around
-from opskit.rotation.planning.plan import Overtaken, Plan, Wishes
+from opskit.rotation.connections import TargetConnections
+from opskit.rotation.credential_history import CredentialHistory
+from opskit.rotation.planning.context import RotationContext, load_context
+from opskit.rotation.planning.plan import ParameterOvertaken, Plan, RotationOptions
 from opskit.rotation.planning.preflight import make_plan
-from opskit.rotation.protocol.fence import Fence, TooOld
-from opskit.rotation.protocol.interface import Accounts, Login, Opening, Strategy
+from opskit.rotation.protocol.fence import Fence, StaleObservation
+from opskit.rotation.protocol.interface import (
+    AwsClients,
+    DatabaseCredential,
+    RotationIntent,
+    Strategy,
+)
 from opskit.rotation.protocol.journal import Journal, Record
-from opskit.rotation.protocol.record_verification import Trust, judge
+from opskit.rotation.protocol.record_verification import RecordVerification, verify_record
 from opskit.rotation.protocol.runner import Rotation
-from opskit.rotation.protocol.services import Ending, Event, World
-from opskit.rotation.protocol.state_machine import REPAIRABLE, Direction, Outcome, Runner, Which
+from opskit.rotation.protocol.services import Event, RotationResult, RotationServices
+from opskit.rotation.protocol.state_machine import (
+    REPAIRABLE,
+    CallOutcome,
+    Direction,
+    ParameterState,
+    RunnerState,
+)
 from opskit.rotation.repair import Repair, may_set_master, new_login, propose, propose_supplied
 from opskit.rotation.repair_changes import apply_repair, changes_of, combine
-from opskit.rotation.status import Situation, Standing, stop_advice
-from opskit.rotation.steps.database_role import Role
-from opskit.rotation.steps.managed_secret import ManagedRotation, ManagedWorld
-from opskit.rotation.steps.master_user import Master
-from opskit.rotation.steps.parameter import Parameters, describe_writer
-from opskit.rotation.steps.parameter_key import KeyChoice, find_key
+from opskit.rotation.status import OpenWork, RotationStatus, stop_advice
+from opskit.rotation.steps.database_role import RoleStrategy
+from opskit.rotation.steps.managed_secret import ManagedRotation, ManagedRotationServices
+from opskit.rotation.steps.master_user import MasterUserStrategy
+from opskit.rotation.steps.parameter import ParameterWriter, describe_writer
+from opskit.rotation.steps.parameter_key import KeySelection, find_key
 from opskit.rotation.steps.restart import (
-    Batch,
     Containers,
     EcsServices,
-    Restarted,
+    RestartResult,
+    RestartTarget,
     is_readable,
     read,
 )
 from opskit.secret import Secret
-from opskit.transport.database_connector import Door
+from opskit.transport.database_connector import DatabaseConnector
 
 OPEN_TRIES = 5
 OPEN_PAUSE_S = 0.5
@@ -64,7 +75,7 @@ class Service:
     def __init__(
         self,
         target: Target,
-        aws: Accounts,
+        aws: AwsClients,
         fence: Fence,
         *,
         wait_s: float,
@@ -80,13 +91,13 @@ class Service:
         self._healthy_within_s = healthy_within_s
         self._stops_on_unhealthy, self._on_event = stops_on_unhealthy, on_event
         self._ssm = aws.client("ssm")
-        self._changing = aws.changing("ssm", fence.check)
+        self._changing = aws.write_client("ssm", fence.check)
         password = target.parameters["password"]
         self.journal = Journal(self._ssm, self._changing, password, sleep, clock)
-        self._known = KnownLogins(target, aws, self.journal)
+        self._known = CredentialHistory(target, aws, self.journal)
         self._said = set[str]()
-        self._ways = Ways(target, aws, self._note)
-        self.standing = Standing.NOTHING
+        self._ways = TargetConnections(target, aws, self._note)
+        self.open_work = OpenWork.NOTHING
         """What may stand open because of us."""
 
     def close(self) -> None:
@@ -98,11 +109,11 @@ class Service:
         record = self.journal.latest()
         return record if record.number and record.close is None else None
 
-    def look_around(
+    def load_context(
         self, on_wait: Callable[[str], None], *, may_be_missing: bool = False
-    ) -> Surroundings:
+    ) -> RotationContext:
         """Read what a plan needs."""
-        around = look_around(
+        around = load_context(
             self._target, self._aws, self._aws.region, on_wait, may_be_missing=may_be_missing
         )
         if isinstance(around.probe, Known):
@@ -116,7 +127,7 @@ class Service:
             self._said.add(text)
             self._on_event(Event("note", "road", text))
 
-    def plan(self, around: Surroundings, wishes: Wishes) -> Plan:
+    def plan(self, around: RotationContext, wishes: RotationOptions) -> Plan:
         """Judge, and say what would be done."""
         door = self._ways.door_of(around)
         return make_plan(
@@ -126,10 +137,10 @@ class Service:
             self.journal,
             self._fence.seconds,
             self._group_members,
-            lambda user: self._known.helpers(wishes.admin_parameter, user),
+            lambda user: self._known.credentials_that_can_change(wishes.admin_parameter, user),
         )
 
-    def begin(self, plan: Plan) -> Ending:
+    def begin(self, plan: Plan) -> RotationResult:
         """Open the rotation, and go forward.
 
         Raises:
@@ -138,89 +149,89 @@ class Service:
         """
         opening = plan.opening
         assert opening is not None  # noqa: S101  a plan with problems is not begun
-        number, outcome = plan.number, Outcome.UNKNOWN
-        is_entitled, self.standing = True, Standing.ROTATION
+        number, outcome = plan.number, CallOutcome.UNKNOWN
+        is_entitled, self.open_work = True, OpenWork.ROTATION
         for tried in range(OPEN_TRIES):
             self._sleep(OPEN_PAUSE_S * tried)
             outcome = self._open(number, opening, is_first=is_entitled)
-            if outcome not in (Outcome.UNKNOWN, Outcome.MISSED):
+            if outcome not in (CallOutcome.UNKNOWN, CallOutcome.NOT_APPLIED):
                 break
-            is_entitled = is_entitled and outcome is Outcome.MISSED
-        if outcome is not Outcome.APPLIED:
-            if outcome is not Outcome.UNKNOWN:
-                self.standing = Standing.NOTHING
-            if outcome is Outcome.EXISTS:
-                raise Overtaken
-            raise Incomplete(
+            is_entitled = is_entitled and outcome is CallOutcome.NOT_APPLIED
+        if outcome is not CallOutcome.APPLIED:
+            if outcome is not CallOutcome.UNKNOWN:
+                self.open_work = OpenWork.NOTHING
+            if outcome is CallOutcome.EXISTS:
+                raise ParameterOvertaken
+            raise CannotProceed(
                 "AWS did not say whether the rotation was opened",
                 "opskit rotate-password --status   shows it",
             )
         who = {"run": opening.run, "by": opening.by, "where": opening.where}
         # After a lost reply it goes on as anybody else who joins.
-        me = Runner(
+        me = RunnerState(
             Direction.FORWARD, opened=is_entitled, stops_on_unhealthy=self._stops_on_unhealthy
         )
         text = f"both passwords are kept in {self.journal.path}/{number}/open"
         self._on_event(Event("step", "open", text))
         return self._rotation(number, opening, me, who).run()
 
-    def _open(self, number: int, opening: Opening, *, is_first: bool) -> Outcome:
+    def _open(self, number: int, opening: RotationIntent, *, is_first: bool) -> CallOutcome:
         """Try to open it once.
 
         Args:
             is_first: no earlier try can have opened it, so that a refusal leaves nothing behind.
         """
-        self._fence.looked()
+        self._fence.mark_observed()
         try:
             return self.journal.open(number, opening)
-        except TooOld:
-            return Outcome.MISSED
+        except StaleObservation:
+            return CallOutcome.NOT_APPLIED
         except AwsError as error:
             if is_first:
-                self.standing = Standing.NOTHING
-            raise Incomplete(
+                self.open_work = OpenWork.NOTHING
+            raise CannotProceed(
                 f"the journal cannot be written: {error.permission}: {error.code}: {error.message[:200]}",
                 f"opskit diagnose iam --for operator {self._target.flags}   prints what is missing",
             ) from None
         except OpskitError:
             if is_first:
-                self.standing = Standing.NOTHING
+                self.open_work = OpenWork.NOTHING
             raise
 
-    def follow_rds(self, plan: Plan, around: Surroundings) -> Ending:
+    def rotate_managed_secret(self, plan: Plan, around: RotationContext) -> RotationResult:
         """Let RDS rotate the password that it manages, and bring the parameter after it."""
         rds, secrets = self._aws.client("rds"), self._aws.client("secretsmanager")
         app = around.app.value.instance.instance_id if isinstance(around.app, Known) else None
-        world = ManagedWorld(
+        world = ManagedRotationServices(
             rds=rds,
-            changing=self._aws.changing("rds", self._fence.check),
+            write_client=self._aws.write_client("rds", self._fence.check),
             secrets=secrets,
-            parameters=lambda one: Parameters(self._ssm, self._changing, (one,)),
-            door=self._ways.door_of(around),
+            parameters=lambda one: ParameterWriter(self._ssm, self._changing, (one,)),
+            connector=self._ways.door_of(around),
             fence=self._fence,
-            restart=self._restart(around.spoken),
+            restart=self._restart(around.engine),
             ask_instance=lambda: self._ways.ask_instance(
-                app, around.host, around.port, around.spoken
+                app, around.host, around.port, around.engine
             ),
             on_event=self._on_event,
         )
-        self.standing = Standing.MANAGED
+        self.open_work = OpenWork.MANAGED
         try:
             return ManagedRotation(world, around, plan.managed, plan.batches, self._wait_s).run()
-        except Unfinished:
+        except RotationUnfinished:
             raise
         except (AwsError, OpskitError):
-            self.standing = Standing.NOTHING
+            self.open_work = OpenWork.NOTHING
             raise
 
-    def go_on(
+    def resume(
         self,
         record: Record,
         direction: Direction,
         *,
         takes_over: bool = False,
         restarts: bool = True,
-    ) -> Ending:
+    ) -> RotationResult:
         """Join an open rotation and bring it to its end.
 
         Args:
@@ -228,25 +239,27 @@ class Service:
             restarts: what its record names is restarted; else the app is not verified.
         """
         opening = self._opening(record)
-        self.standing = Standing.ROTATION
+        self.open_work = OpenWork.ROTATION
         caller = identity.read(self._aws.client("sts"))
         who = {"run": secrets.token_hex(8), "by": caller.arn, "where": socket.gethostname()}
-        me = Runner(direction, stops_on_unhealthy=self._stops_on_unhealthy, takes_over=takes_over)
+        me = RunnerState(
+            direction, stops_on_unhealthy=self._stops_on_unhealthy, takes_over=takes_over
+        )
         if not restarts:
             opening = replace(opening, batches=())
         return self._rotation(record.number, opening, me, who).run()
 
-    def trust(self, record: Record) -> Trust:
+    def trust(self, record: Record) -> RecordVerification:
         """What speaks against obeying the record of an open rotation."""
         path = f"{self.journal.path}/{record.number}/open"
-        return judge(self._aws, self._target, self._opening(record), path)
+        return verify_record(self._aws, self._target, self._opening(record), path)
 
     def is_repairable(self, record: Record) -> bool:
         """Whether an open rotation, if it is this target's, waits for what `repair` does."""
         if self.trust(record).problems:
             return False
         situation = self.situation(record)
-        is_absent = situation.sight.parameter is Which.ABSENT
+        is_absent = situation.sight.parameter is ParameterState.ABSENT
         return situation.stop in REPAIRABLE or is_absent
 
     def advise(self, stop: str) -> str:
@@ -259,23 +272,25 @@ class Service:
                 return "\n".join(stop_advice(stop, self._opening(record), command, flags))
         return ""
 
-    def openers(self) -> dict[int, tuple[str, str]]:
+    def initiators(self) -> dict[int, tuple[str, str]]:
         """Number of a rotation -> who opened it, and its strategy."""
-        return self._known.openers()
+        return self._known.initiators()
 
-    def situation(self, record: Record) -> Situation:
+    def situation(self, record: Record) -> RotationStatus:
         """How far an open rotation is, without touching it."""
         opening = self._opening(record)
         shown = opening if all(map(is_readable, opening.batches)) else replace(opening, batches=())
-        rotation = self._rotation(record.number, shown, Runner(Direction.FORWARD), {})
-        sight = rotation.look()
+        rotation = self._rotation(record.number, shown, RunnerState(Direction.FORWARD), {})
+        sight = rotation.observe()
         action = rotation.next_action(sight, Direction.FORWARD)
         stops = rotation.stop_words(action)
         stop = action.why if stops else ""
-        return Situation(record, opening, sight, rotation.control_words, stops, stop)
+        return RotationStatus(
+            record, opening, sight, rotation.control_plane_description, stops, stop
+        )
 
     def repair(
-        self, around: Surroundings, supplied: Secret | None = None, *, makes_new: bool = False
+        self, around: RotationContext, supplied: Secret | None = None, *, makes_new: bool = False
     ) -> Repair:
         """Find the password that logs in, and the change that follows from it.
 
@@ -285,41 +300,41 @@ class Service:
         """
         door, region = self._ways.door_of(around), self._aws.region
         if supplied is not None:
-            return propose_supplied(around, door, Login(around.user, supplied), region)
+            return propose_supplied(around, door, DatabaseCredential(around.user, supplied), region)
         new = new_login(around) if makes_new and may_set_master(around) else None
         return propose(around, door, self._known.candidates(around), region, new)
 
-    def with_key(self, around: Surroundings, key_id: str) -> tuple[Surroundings, str]:
+    def with_key(self, around: RotationContext, key_id: str) -> tuple[RotationContext, str]:
         """The context with the key under which its missing parameter is created, and why that key.
 
         Args:
             key_id: a key that was named; empty to find it.
         """
         choice = (
-            KeyChoice(key_id, "it was named")
+            KeySelection(key_id, "it was named")
             if key_id
             else find_key(self._target, self._aws, self._known.keys())
         )
         return replace(around, row={**around.row, "KeyId": choice.key_id}), choice.because
 
-    def apply_repair(self, repair: Repair, around: Surroundings) -> None:
+    def apply_repair(self, repair: Repair, around: RotationContext) -> None:
         """Make the change, and log in with what the parameter holds then.
 
         Raises:
             Incomplete: it was refused, or did not help.
         """
-        self.standing = Standing.REPAIR
+        self.open_work = OpenWork.REPAIR
         changes = changes_of(around, self._aws, self._fence)
         apply_repair(repair, around, changes, self._ways.door_of(around), self._wait_s)
-        self.standing = Standing.NOTHING
+        self.open_work = OpenWork.NOTHING
 
-    def combine(self, around: Surroundings, name: str) -> None:
+    def combine(self, around: RotationContext, name: str) -> None:
         """Create a parameter that holds user name and password together.
 
         Raises:
             Incomplete: it is there already, or may not be created.
         """
-        self._fence.looked()
+        self._fence.mark_observed()
         combine(around, name, self._changing)
 
     def previous_password(self, user: str) -> Secret:
@@ -332,35 +347,35 @@ class Service:
 
     def prune(self) -> list[int]:
         """Delete what is old enough; a right that is missing for it is no failure."""
-        self._fence.looked()
+        self._fence.mark_observed()
         return self.journal.prune()
 
-    def _opening(self, record: Record) -> Opening:
+    def _opening(self, record: Record) -> RotationIntent:
         try:
             return self.journal.opening(record.number, is_listed=record.opened_at is not None)
         except AwsError as error:
-            raise Incomplete(
+            raise CannotProceed(
                 f"the open rotation {record.number} cannot be read: {error.permission}: {error.code}",
                 f"it needs ssm:GetParameter on {self.journal.path}/* and kms:Decrypt on its key",
             ) from None
 
     def _rotation(
-        self, number: int, opening: Opening, me: Runner, who: Mapping[str, str]
+        self, number: int, opening: RotationIntent, me: RunnerState, who: Mapping[str, str]
     ) -> Rotation:
         spoken = engine.for_rds_engine(opening.engine)
-        door = self._ways.door(
+        door = self._ways.connector(
             spoken, opening.host, opening.port, opening.database,
             opening.instance, opening.instance or "",
         )  # fmt: skip
-        world = World(
+        world = RotationServices(
             journal=self.journal,
-            parameters=Parameters(
+            parameters=ParameterWriter(
                 self._ssm, self._changing, opening.published, self._sleep, self._clock
             ),
             strategy=self._strategy(number, opening, door),
-            door=door,
+            connector=door,
             fence=self._fence,
-            others=self._known.others(opening),
+            other_candidates=self._known.others(opening),
             describe_writer=lambda: "; ".join(
                 describe_writer(self._ssm, one.name) for one in opening.published
             ),
@@ -372,7 +387,7 @@ class Service:
             sleep=self._sleep,
             clock=self._clock,
             readers={
-                host: self._ways.door(
+                host: self._ways.connector(
                     spoken, host, opening.port, opening.database,
                     opening.instance, opening.instance or "",
                 )
@@ -382,19 +397,19 @@ class Service:
         batches = [read(text) for text in opening.batches]
         return Rotation(world, number, opening, batches, me, who=who, wait_s=self._wait_s)
 
-    def _strategy(self, number: int, opening: Opening, door: Door) -> Strategy:
+    def _strategy(self, number: int, opening: RotationIntent, door: DatabaseConnector) -> Strategy:
         if opening.strategy == "master":
-            changing = self._aws.changing("rds", self._fence.check)
-            return Master(self._aws.client("rds"), changing, opening)
+            changing = self._aws.write_client("rds", self._fence.check)
+            return MasterUserStrategy(self._aws.client("rds"), changing, opening)
 
-        def logins(to: Login) -> Sequence[Login]:
+        def logins(to: DatabaseCredential) -> Sequence[DatabaseCredential]:
             admin = self._known.administrator(opening.admin_parameter)
-            if not opening.takes_turns:
+            if not opening.is_alternating:
                 return [opening.old if to is opening.new else opening.new, *admin]
-            return [*admin, *self._known.of_journal(to.user)]
+            return [*admin, *self._known.from_journal(to.user)]
 
         def still_wanted(direction: Direction) -> bool:
-            self._fence.looked()
+            self._fence.mark_observed()
             record = self.journal.read(number)
             if record.close is not None:
                 return False
@@ -402,17 +417,17 @@ class Service:
                 record.decision is None and direction is Direction.FORWARD
             )
 
-        return Role(
+        return RoleStrategy(
             door,
             opening,
             logins,
             still_wanted,
             self._fence.hold_down_s,
-            resets=bool(opening.admin_parameter),
-            partner=opening.old.user if opening.takes_turns else None,
+            needs_no_login=bool(opening.admin_parameter),
+            partner=opening.old.user if opening.is_alternating else None,
         )
 
-    def _restart(self, spoken: Engine) -> Callable[[Batch], Restarted]:
+    def _restart(self, spoken: Engine) -> Callable[[RestartTarget], RestartResult]:
         containers = Containers(
             self._ways.road,
             self._aws.region,
@@ -420,10 +435,10 @@ class Service:
             self._healthy_within_s,
         )
 
-        def restart(batch: Batch) -> Restarted:
+        def restart(batch: RestartTarget) -> RestartResult:
             if batch.kind == "ecs":
-                self._fence.looked()
-                changing = self._aws.changing("ecs", self._fence.check)
+                self._fence.mark_observed()
+                changing = self._aws.write_client("ecs", self._fence.check)
                 return EcsServices(self._aws.client("ecs"), changing).restart(batch)
             return containers.restart(batch)
 
@@ -435,7 +450,7 @@ class Service:
         groups = client.describe_auto_scaling_groups(AutoScalingGroupNames=[name])
         found = groups["AutoScalingGroups"]
         if not found:
-            raise Incomplete(f"there is no Auto Scaling group {name}")
+            raise CannotProceed(f"there is no Auto Scaling group {name}")
         return [
             i["InstanceId"] for i in found[0]["Instances"] if i["LifecycleState"] == "InService"
         ]

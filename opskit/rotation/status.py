@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from opskit.checks.parameter_value_fixes import by_administrator
-from opskit.rotation.protocol.interface import Opening
+from opskit.rotation.protocol.interface import RotationIntent
 from opskit.rotation.protocol.journal import Record
 from opskit.rotation.protocol.state_machine import (
     LOCKED_OUT,
     REPAIRABLE,
     REPLACED,
     UNHEALTHY,
-    Accepts,
+    DatabaseState,
     Direction,
-    Sight,
-    Which,
+    Observation,
+    ParameterState,
 )
 
 
-class Standing(Enum):
+class OpenWork(Enum):
     """What a command leaves open when it ends before its end.
 
     ROTATION: one that is written down, which --resume and --rollback bring to an end.
@@ -35,7 +35,7 @@ class Standing(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class RotationStatus:
     """How far an open rotation is.
 
     Attributes:
@@ -44,24 +44,24 @@ class Situation:
     """
 
     record: Record
-    opening: Opening
-    sight: Sight
+    opening: RotationIntent
+    sight: Observation
     control: str
     stops: str = ""
     stop: str = ""
 
 
-def is_urgent(situation: Situation) -> bool:
+def logins_fail_now(situation: RotationStatus) -> bool:
     """Whether what the parameters hold does not log in now."""
     database, parameter = situation.sight.database, situation.sight.parameter
-    if parameter is Which.ABSENT:
+    if parameter is ParameterState.ABSENT:
         return True
-    if situation.opening.takes_turns:
-        return parameter is Which.MIXED
-    return database in (Accepts.NEW, Accepts.OLD) and str(database) != str(parameter)
+    if situation.opening.is_alternating:
+        return parameter is ParameterState.MIXED
+    return database in (DatabaseState.NEW, DatabaseState.OLD) and str(database) != str(parameter)
 
 
-def resume_words(situation: Situation) -> str:
+def resume_words(situation: RotationStatus) -> str:
     """What `--resume` would do now."""
     sight, opening = situation.sight, situation.opening
     name, user = opening.published[0].name, opening.new.user
@@ -73,16 +73,16 @@ def resume_words(situation: Situation) -> str:
         return "goes on going back, which was decided"
     if sight.decision is Direction.FORWARD:
         return "checks everything once more and closes it"
-    if sight.is_pending and sight.database is not Accepts.NEW:
+    if sight.is_pending and sight.database is not DatabaseState.NEW:
         return f"waits until {situation.control.split(' is ')[0]} is available, and goes on"
-    if sight.database is Accepts.NEW and sight.parameter is Which.NEW:
+    if sight.database is DatabaseState.NEW and sight.parameter is ParameterState.NEW:
         return f"restarts the app on the new password of {user}, and closes"
-    if sight.database is Accepts.NEW:
+    if sight.database is DatabaseState.NEW:
         return f"writes the new password to {name}, restarts the app, and closes"
     return f"gives {user} the new password, writes it to {name}, restarts the app, and closes"
 
 
-def rollback_words(situation: Situation, fence_s: float) -> str:
+def rollback_words(situation: RotationStatus, fence_s: float) -> str:
     """What `--rollback` would do now."""
     sight, opening = situation.sight, situation.opening
     if situation.stops:
@@ -95,18 +95,18 @@ def rollback_words(situation: Situation, fence_s: float) -> str:
     if sight.decision is Direction.SUPERSEDED:
         return "is too late: others have replaced the password"
     closes = f"and closes after {_duration(fence_s)}"
-    is_untouched = sight.database is Accepts.OLD or opening.takes_turns
-    if is_untouched and sight.parameter is Which.OLD:
+    is_untouched = sight.database is DatabaseState.OLD or opening.is_alternating
+    if is_untouched and sight.parameter is ParameterState.OLD:
         return f"decides to go back; nothing has to be undone; {closes}"
     parts = []
-    if sight.database is not Accepts.OLD and not opening.takes_turns:
+    if sight.database is not DatabaseState.OLD and not opening.is_alternating:
         parts.append(f"gives {opening.old.user} its old password again")
     if sight.was_published:
         parts.append(f"writes it back to {opening.published[0].name}, restarts the app")
     return f"{', '.join(parts)}, {closes}"
 
 
-def stop_advice(stop: str, opening: Opening, command: str, flags: str) -> list[str]:
+def stop_advice(stop: str, opening: RotationIntent, command: str, flags: str) -> list[str]:
     """What gets a rotation going again that has stopped, one a line; empty where going on is enough.
 
     Args:

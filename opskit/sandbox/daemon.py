@@ -29,13 +29,13 @@ from urllib.parse import urlsplit
 
 from opskit.sandbox import fixture, instance, loopback, topology
 from opskit.sandbox.faults import ALL
-from opskit.sandbox.faults.interface import Hands
+from opskit.sandbox.faults.interface import FaultContext
 from opskit.sandbox.network import allowed_hosts, namespaces, packet_filter
 from opskit.sandbox.postgres import Postgres, new_password
 from opskit.sandbox.session_manager.gateway import Sessions
 from opskit.sandbox.ssh.activation import Activation
 from opskit.sandbox.ssh.keys import Keys
-from opskit.sandbox.topology import Completed
+from opskit.sandbox.topology import CompletedCommand
 
 if TYPE_CHECKING:
     from opskit.sandbox.aws.credentials import Credentials
@@ -71,9 +71,9 @@ class Sandbox:
             else ""
         )
         self.dns_port = loopback.free_port() if topology.IS_LOOPBACK else 53
-        self.hosts: dict[str, namespaces.Host] = {}
+        self.hosts: dict[str, namespaces.NamespaceHost] = {}
         self.broken: list[str] = []
-        self.ids: fixture.Ids | None = None
+        self.ids: fixture.ResourceIds | None = None
         self.health = 0
         self.health_checks = 0
         self.look = threading.Event()
@@ -139,7 +139,7 @@ class Sandbox:
             )
         return self._clients[service]
 
-    def run_on_instance(self, script: str, limit_s: float) -> Completed:
+    def run_on_instance(self, script: str, limit_s: float) -> CompletedCommand:
         """Run a script on the instance as its agent would."""
         process = self._start_on_instance(["sh", "-s"], with_input=True)
         try:
@@ -147,8 +147,8 @@ class Sandbox:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             stdout, stderr = process.communicate()
-            return Completed(-1, stdout, stderr, timed_out=True)
-        return Completed(process.returncode, stdout, stderr)
+            return CompletedCommand(-1, stdout, stderr, timed_out=True)
+        return CompletedCommand(process.returncode, stdout, stderr)
 
     def _start_on_instance(
         self, argv: Sequence[str], with_input: bool = False
@@ -205,10 +205,10 @@ class Sandbox:
             return
         namespaces.load_rules(packet_filter.compile_rules(self.client))
 
-    def hands(self) -> Hands:
+    def hands(self) -> FaultContext:
         """A person's hands."""
         assert self.ids is not None
-        return Hands(
+        return FaultContext(
             client=self.client,
             sql=self.postgres.execute,
             set_password=self.postgres.set_password,
@@ -217,7 +217,7 @@ class Sandbox:
             project=str(self.project),
         )
 
-    def break_(self, name: str) -> None:
+    def inject(self, name: str) -> None:
         """Make a mistake."""
         if topology.IS_LOOPBACK and ALL[name].needs_packets:
             raise ValueError(f"without namespaces {name} cannot be imitated")
@@ -264,12 +264,12 @@ class Sandbox:
         self.credentials = Credentials()
         self._nsenter = shutil.which("nsenter") or "/usr/bin/nsenter"
         self._session, self._clients = boto3.Session(), dict[str, Any]()
-        rds.install(rds.Control(self.postgres), self.postgres)
+        rds.install(rds.ControlPlane(self.postgres), self.postgres)
         iam.install()
         ec2.install(lambda at: self.keys.console() if at == topology.INSTANCE_ADDRESS else "")
         organization.install()
         elbv2.install(lambda: self.health)
-        self.agent = ssm.Agent(
+        self.agent = ssm.AgentConnection(
             self.run_on_instance, self._emulated_instance, lambda: instance.agent(self.root)
         )
         gateway_host = "127.0.0.1" if topology.IS_LOOPBACK else topology.OPERATOR_GATEWAY
@@ -287,7 +287,7 @@ class Sandbox:
         )
         sessions.start_in_task = self._start_in_task
         sessions.serve("127.0.0.1" if topology.IS_LOOPBACK else "0.0.0.0", topology.GATEWAY_PORT)
-        self.front = wsgi_app.Front(
+        self.front = wsgi_app.EmulatedAws(
             self.credentials,
             self.agent,
             sessions,
@@ -296,7 +296,7 @@ class Sandbox:
             self.network_changed,
             self.latency_s,
         )
-        told = metadata.Metadata(self._emulated_instance, urlsplit(self.metadata_url).path)
+        told = metadata.MetadataService(self._emulated_instance, urlsplit(self.metadata_url).path)
         place = self._metadata_place()
         # Without namespaces a task's credentials come from the metadata's port.
         more = [] if topology.IS_LOOPBACK else [(topology.TASK_ADDRESS, 80)]
@@ -435,7 +435,7 @@ def serve_control(sandbox: Sandbox, path: Path) -> None:
             if user_of(self.connection) != os.geteuid():
                 return
             try:
-                answer = obey(sandbox, json.loads(self.rfile.readline()))
+                answer = handle_command(sandbox, json.loads(self.rfile.readline()))
             except Exception as error:
                 answer = {"error": f"{type(error).__name__}: {error}"[:500]}
             self.wfile.write(json.dumps(answer).encode() + b"\n")
@@ -452,12 +452,12 @@ def user_of(connection: socket.socket) -> int:
     return int(struct.unpack("3i", found)[1])
 
 
-def obey(sandbox: Sandbox, order: dict[str, Any]) -> dict[str, Any]:
+def handle_command(sandbox: Sandbox, order: dict[str, Any]) -> dict[str, Any]:
     """Carry out one order."""
     word = order["order"]
     if word == "break":
         for name in order["names"]:
-            sandbox.break_(name)
+            sandbox.inject(name)
     elif word == "repair":
         for name in order["names"] or list(sandbox.broken):
             sandbox.repair(name)
@@ -526,7 +526,7 @@ def main() -> None:
         print(json.dumps({"error": f"{type(error).__name__}: {error}"[:500]}), flush=True)
         os._exit(1)
     pids = {name: host.pid for name, host in sandbox.hosts.items()}
-    ids = {name: getattr(sandbox.ids, name) for name in fixture.Ids.__slots__}
+    ids = {name: getattr(sandbox.ids, name) for name in fixture.ResourceIds.__slots__}
     answer = {
         "hosts": pids,
         "ids": ids,

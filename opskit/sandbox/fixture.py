@@ -16,7 +16,7 @@ EPHEMERAL = (1024, 65535)
 
 
 @dataclass(frozen=True, slots=True)
-class Ids:
+class ResourceIds:
     """What faults and tests need to name."""
 
     instance: str
@@ -33,7 +33,7 @@ class Ids:
     second_database_subnet: str
 
 
-def seed(client: Make, password: str) -> Ids:
+def seed(client: Make, password: str) -> ResourceIds:
     """Build everything through the API."""
     ec2 = client("ec2")
     vpc = ec2.create_vpc(CidrBlock=topology.VPC_CIDR)["Vpc"]["VpcId"]
@@ -49,7 +49,7 @@ def seed(client: Make, password: str) -> Ids:
     _database(client("rds"), subnets, groups, password)
     _balancer(client("elbv2"), vpc, subnets, groups, instance)
     _parameters(client("ssm"), password)
-    return Ids(
+    return ResourceIds(
         instance, groups["web-sg"], groups["database-sg"], groups["alb-public-sg"],
         acls["db"], acls["app"], vpc, key,
         table, subnets["app-a"], subnets["app-b"], subnets["db-b"],

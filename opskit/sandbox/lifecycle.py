@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from opskit import DISTRIBUTION
-from opskit.errors import Incomplete, UsageError
+from opskit.errors import CannotProceed, UsageError
 from opskit.sandbox import topology
 from opskit.sandbox.loopback import CANNOT
 from opskit.sandbox.network import namespaces
@@ -39,7 +39,7 @@ _started: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningSandbox:
     """A sandbox that is up.
 
     Attributes:
@@ -91,7 +91,7 @@ class Running:
         if self.dns_server or (self.is_inside and host == "ops"):
             return list(argv)
         if self.is_inside:
-            return namespaces.Host(host, self.hosts[host]).command(argv)
+            return namespaces.NamespaceHost(host, self.hosts[host]).command(argv)
         return namespaces.enter(self.first_pid, self.hosts[host], argv, str(Path.cwd()))
 
     def environment(self) -> dict[str, str]:
@@ -130,7 +130,7 @@ def require_packages() -> None:
     """
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
-        raise Incomplete(
+        raise CannotProceed(
             f"the sandbox needs packages that are not installed: {', '.join(missing)}",
             f"pip install '{DISTRIBUTION}[sandbox]'",
         )
@@ -143,7 +143,7 @@ def state_directory() -> Path:
 
 
 @contextlib.contextmanager
-def temporary(latency_ms: int, mode: str = "auto") -> Iterator[Running]:
+def temporary(latency_ms: int, mode: str = "auto") -> Iterator[RunningSandbox]:
     """A sandbox for as long as the block lasts, also if this process is killed."""
     ours, theirs = os.pipe()
     running = None
@@ -160,7 +160,7 @@ def temporary(latency_ms: int, mode: str = "auto") -> Iterator[Running]:
             forget(running)
 
 
-def up(name: str, latency_ms: int, mode: str = "auto") -> Running:
+def up(name: str, latency_ms: int, mode: str = "auto") -> RunningSandbox:
     """Start a sandbox that stays until `down`.
 
     Raises:
@@ -174,10 +174,10 @@ def up(name: str, latency_ms: int, mode: str = "auto") -> Running:
     return running
 
 
-def find(name: str) -> Running | None:
+def find(name: str) -> RunningSandbox | None:
     """The sandbox of a name; one that has died is cleared away."""
     try:
-        running = Running(**json.loads(_read_own(_note(name))))
+        running = RunningSandbox(**json.loads(_read_own(_note(name))))
     except (OSError, ValueError, TypeError):
         return None
     if running.answers:
@@ -187,7 +187,7 @@ def find(name: str) -> Running | None:
     return None
 
 
-def get(name: str | None) -> Running:
+def get(name: str | None) -> RunningSandbox:
     """The sandbox that is meant: the named one, the one we are in, or the only one.
 
     Raises:
@@ -200,8 +200,11 @@ def get(name: str | None) -> Running:
     return running
 
 
-def order(
-    running: Running, word: str, names: Sequence[str] = (), rows: Sequence[Mapping[str, Any]] = ()
+def send_command(
+    running: RunningSandbox,
+    word: str,
+    names: Sequence[str] = (),
+    rows: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Give a running sandbox an order, and wait until it is carried out."""
     with socket.socket(socket.AF_UNIX) as connection:
@@ -212,19 +215,19 @@ def order(
         with connection.makefile() as replies:
             answer: dict[str, Any] = json.loads(replies.readline())
     if "error" in answer:
-        raise Incomplete(f"the sandbox could not do that: {answer['error']}")
+        raise CannotProceed(f"the sandbox could not do that: {answer['error']}")
     return answer
 
 
-def down(running: Running) -> None:
+def down(running: RunningSandbox) -> None:
     """End a sandbox and everything in it."""
     with contextlib.suppress(OSError):
-        order(running, "down")
+        send_command(running, "down")
     _wait_gone(running)
     forget(running)
 
 
-def forget(running: Running) -> None:
+def forget(running: RunningSandbox) -> None:
     """Clear away the files of a sandbox that has ended."""
     shutil.rmtree(running.directory, ignore_errors=True)
     _note(running.name).unlink(missing_ok=True)
@@ -236,7 +239,7 @@ def _choose(mode: str) -> str:
     if why is None:
         return "packets"
     if mode == "packets":
-        raise Incomplete(
+        raise CannotProceed(
             f"packets cannot be filtered here: {why}",
             "On Debian: sudo apt-get install iproute2 nftables util-linux",
         )
@@ -246,7 +249,7 @@ def _choose(mode: str) -> str:
     return "loopback"
 
 
-def _start(name: str, latency_ms: int, wanted: str, lifeline: int | None) -> Running:
+def _start(name: str, latency_ms: int, wanted: str, lifeline: int | None) -> RunningSandbox:
     mode = _choose(wanted)
     directory = Path(tempfile.mkdtemp(prefix="opskit-sandbox-", dir=_base(mode)))
     command = [sys.executable, "-m", "opskit.sandbox.daemon", str(directory), str(latency_ms), mode]
@@ -279,7 +282,7 @@ def _start(name: str, latency_ms: int, wanted: str, lifeline: int | None) -> Run
     if mode == "packets":
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
         first = int(children.split()[0])
-    return Running(name, str(directory), process.pid, first, **answer)
+    return RunningSandbox(name, str(directory), process.pid, first, **answer)
 
 
 def _base(mode: str) -> str:
@@ -335,12 +338,12 @@ def _first_line(process: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
     process.stdout.close()
     if not line and ready:
         last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
-        raise Incomplete(f"the sandbox ended before it was up: {' '.join(last)}")
+        raise CannotProceed(f"the sandbox ended before it was up: {' '.join(last)}")
     if not line:
-        raise Incomplete(f"the sandbox did not come up within {UP_WITHIN_S} s")
+        raise CannotProceed(f"the sandbox did not come up within {UP_WITHIN_S} s")
     answer: dict[str, Any] = json.loads(line)
     if "error" in answer:
-        raise Incomplete(f"the sandbox did not come up: {answer['error']}")
+        raise CannotProceed(f"the sandbox did not come up: {answer['error']}")
     return answer
 
 
@@ -363,7 +366,7 @@ def _daemon_environment() -> dict[str, str]:
     return environment
 
 
-def _write(running: Running) -> None:
+def _write(running: RunningSandbox) -> None:
     directory = state_directory()
     # `mkdir` gives its mode to the last directory only; with a umask of 0 others could rename that.
     for place in (*reversed(directory.parents), directory):
@@ -396,7 +399,7 @@ def _read_own(path: Path) -> str:
         return file.read()
 
 
-def _wait_gone(running: Running, limit_s: float = 30) -> None:
+def _wait_gone(running: RunningSandbox, limit_s: float = 30) -> None:
     """Wait until the box has ended; after the limit end the process that we started ourselves."""
     limit = time.monotonic() + limit_s
     # Without namespaces a watcher ends what is left, by its files, and removes them last.

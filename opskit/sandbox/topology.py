@@ -68,7 +68,7 @@ def use_loopback(free_port: Callable[[], int]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Completed:
+class CompletedCommand:
     """A command's end, by itself or because its time was over."""
 
     exit_status: int

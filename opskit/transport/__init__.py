@@ -5,7 +5,7 @@ Here belongs transport, and the probe's text and parser. What its answers mean d
 
 from __future__ import annotations
 
-ROADS: dict[str, str] = {
+TRANSPORTS: dict[str, str] = {
     "run-command": "opskit.transport.run_command:RunCommand",
     "session-manager": "opskit.transport.session_manager.commands:SessionManager",
     "plugin": "opskit.transport.session_manager.plugin:Plugin",

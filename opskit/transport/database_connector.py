@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from opskit.endpoint import may_connect
 from opskit.engine.interface import Engine, LoginFailure, LoginResult, Server, ServerTrust
-from opskit.errors import Incomplete, TransportError
+from opskit.errors import CannotProceed, TransportError
 from opskit.secret import Secret
-from opskit.transport.interface import OnProblem, Tunnel
+from opskit.transport.interface import ProblemCallback, Tunnel
 
 REACH_S = 1.0
 """A private database answers a laptop within one round trip or, mostly, never."""
@@ -22,7 +22,7 @@ REOPEN_AFTER_S = 2.0
 LOOPBACK = "127.0.0.1"
 
 
-class Door:
+class DatabaseConnector:
     """Opens the way at the first use, and again when it is lost.
 
     Args:
@@ -42,7 +42,7 @@ class Door:
         port: int,
         database: str,
         trust: ServerTrust,
-        open_tunnel: Callable[[OnProblem], Tunnel] | None,
+        open_tunnel: Callable[[ProblemCallback], Tunnel] | None,
         through: str,
         on_notice: Callable[[str], None] = lambda _: None,
         *,
@@ -50,18 +50,18 @@ class Door:
     ) -> None:
         self.engine = engine
         self._host, self._port, self._database = host, port, database
-        self._trust, self._open_road, self._through = trust, open_tunnel, through
+        self._trust, self._open_transport, self._through = trust, open_tunnel, through
         self._on_notice = on_notice
         self._is_from_rds = is_from_rds
         self._lock = threading.Lock()
         self._direct: str | None = None
-        self._is_shut_here = False
+        self._is_unreachable_directly = False
         self._tunnel: Tunnel | None = None
         self._tunnel_port = 0
         self._failed: tuple[float, str] | None = None
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """Which way is used."""
         return "from this machine" if self._direct else f"through {self._through}"
 
@@ -69,7 +69,7 @@ class Door:
         """Log in and leave. A way that cannot be opened gives a result that judges nothing."""
         try:
             server = self.server()
-        except (TransportError, Incomplete) as error:
+        except (TransportError, CannotProceed) as error:
             return LoginResult(False, LoginFailure.NO_ANSWER, error.sentence, 0.0)
         return self.engine.login(server, user, password, timeout_s=LOGIN_S)
 
@@ -81,7 +81,7 @@ class Door:
             Incomplete: the database cannot be reached from here, and there is no instance.
         """
         with self._lock:
-            address, port = self._way()
+            address, port = self._resolve()
         return Server(self._host, address, port, self._database, self._trust)
 
     def close(self) -> None:
@@ -89,17 +89,17 @@ class Door:
         if self._tunnel is not None:
             self._tunnel.close()
 
-    def _way(self) -> tuple[str, int]:
-        if self._direct is None and not self._is_shut_here:
-            self._direct = self._reach()
-            self._is_shut_here = self._direct is None
+    def _resolve(self) -> tuple[str, int]:
+        if self._direct is None and not self._is_unreachable_directly:
+            self._direct = self._try_direct()
+            self._is_unreachable_directly = self._direct is None
         if self._direct is not None:
             return self._direct, self._port
-        if self._tunnel is None or self._tunnel.is_over.is_set():
+        if self._tunnel is None or self._tunnel.is_closed.is_set():
             self._open_tunnel()
         return LOOPBACK, self._tunnel_port
 
-    def _reach(self) -> str | None:
+    def _try_direct(self) -> str | None:
         """The address at which the database answers this machine."""
         with contextlib.suppress(OSError):
             for found in socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM):
@@ -115,20 +115,20 @@ class Door:
             return False
         return True
 
-    def _hear(self, text: str) -> None:
+    def _on_tunnel_problem(self, text: str) -> None:
         """A single connection's misfortune is told by the login that failed by it."""
-        if self._tunnel is None or self._tunnel.is_over.is_set():
+        if self._tunnel is None or self._tunnel.is_closed.is_set():
             self._on_notice(text)
 
     def _open_tunnel(self) -> None:
         if self._failed and time.monotonic() - self._failed[0] < REOPEN_AFTER_S:
-            raise Incomplete(self._failed[1])
-        if self._open_road is None:
-            raise Incomplete(
+            raise CannotProceed(self._failed[1])
+        if self._open_transport is None:
+            raise CannotProceed(
                 f"{self._host} cannot be reached from this machine, and no instance leads to it"
             )
         try:
-            tunnel = self._open_road(self._hear)
+            tunnel = self._open_transport(self._on_tunnel_problem)
             try:
                 self._tunnel_port = tunnel.start(0)
             except BaseException:

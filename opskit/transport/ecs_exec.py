@@ -13,20 +13,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from opskit.errors import AwsError, Lost, Refused, TransportError
-from opskit.transport.interface import CommandResult, OnOutput, unheard
-from opskit.transport.run_command import Ssm
-from opskit.transport.session_manager.base64_framing import Frames, command_for_input, input_of
+from opskit.errors import AwsError, NotExecuted, OutcomeUnknown, TransportError
+from opskit.transport.interface import CommandResult, OnOutput, discard_output
+from opskit.transport.run_command import SendCommandClient
+from opskit.transport.session_manager.base64_framing import (
+    Demultiplexer,
+    command_for_input,
+    input_of,
+)
 from opskit.transport.session_manager.channel import Closed, Data
-from opskit.transport.session_manager.commands import Heard, key_maker
-from opskit.transport.session_manager.session import Gateway, Session
+from opskit.transport.session_manager.commands import OutputCollector, key_maker
+from opskit.transport.session_manager.session import Session, SessionGateway
 from opskit.transport.session_manager.session_errors import not_opened
 
 DOCUMENT = "ECS Exec"
 
 
 @dataclass(frozen=True, slots=True)
-class TaskPlace:
+class TaskLocation:
     """Where a container runs.
 
     Attributes:
@@ -62,26 +66,26 @@ class TaskPlace:
             Refused: the task was started without ECS Exec, or its agent does not run.
         """
         if not self.is_enabled:
-            raise Refused(
+            raise NotExecuted(
                 f"task {self.task_id} was started without ECS Exec",
-                self._start_anew,
+                self._redeploy_command,
                 missing=f"a task of {self.service or self.cluster} run with --enable-execute-command",
             )
         if self.agent not in ("", "RUNNING"):
-            raise self.agent_down()
+            raise self.agent_unavailable()
 
-    def agent_down(self) -> Refused:
+    def agent_unavailable(self) -> NotExecuted:
         """The task's agent is not connected."""
         said = f" (ECS says {self.agent})" if self.agent not in ("", "RUNNING") else ""
-        return Refused(
+        return NotExecuted(
             f"the ECS Exec agent in task {self.task_id} is not connected{said}: it needs the four "
             "ssmmessages rights in the task's role and a way to ssmmessages; a stopped one stays so",
-            self._start_anew,
+            self._redeploy_command,
             missing=f"a connected ECS Exec agent in task {self.task_id}",
         )
 
     @property
-    def _start_anew(self) -> str:
+    def _redeploy_command(self) -> str:
         if not self.service:
             return f"aws ecs run-task --cluster {self.cluster} --enable-execute-command ...   runs it anew"
         return (
@@ -95,16 +99,25 @@ class EcsExec:
 
     name = "ecs-exec"
 
-    def __init__(self, ecs: Ssm, ssm: Ssm, gateway: Gateway, kms: Ssm, place: TaskPlace) -> None:
+    def __init__(
+        self,
+        ecs: SendCommandClient,
+        ssm: SendCommandClient,
+        gateway: SessionGateway,
+        kms: SendCommandClient,
+        place: TaskLocation,
+    ) -> None:
         self._ecs, self._ssm, self._gateway, self._kms = ecs, ssm, gateway, kms
         self._place = place
 
-    def run(self, script: str, *, timeout_s: float, on_output: OnOutput = unheard) -> CommandResult:
+    def run(
+        self, script: str, *, timeout_s: float, on_output: OnOutput = discard_output
+    ) -> CommandResult:
         """Run a script in the container, as the user that the container has."""
         self._place.require()
         deadline = time.monotonic() + timeout_s
-        heard = Heard(on_output)
-        frames = Frames(heard)
+        heard = OutputCollector(on_output)
+        frames = Demultiplexer(heard)
         with Session(
             self._ssm,
             self._gateway,
@@ -126,17 +139,19 @@ class EcsExec:
                     if unopened is not None:
                         raise unopened
                     return self._result(heard, frames, reason)
-        raise Lost(f"the command in {self._place.label} did not end within {timeout_s:.0f} s")
+        raise OutcomeUnknown(
+            f"the command in {self._place.label} did not end within {timeout_s:.0f} s"
+        )
 
-    def _result(self, heard: Heard, frames: Frames, reason: str) -> CommandResult:
+    def _result(self, heard: OutputCollector, frames: Demultiplexer, reason: str) -> CommandResult:
         for word, is_missing in (("base64", frames.cannot), ("shell", frames.has_no_shell)):
             if is_missing:
-                raise Refused(
+                raise NotExecuted(
                     f"{self._place.label} has no {word}, which commands need",
                     "opskit tunnel   needs neither; or name a container that has them",
                     missing=f"sh and base64 in {self._place.container}",
                 )
-        return heard.result(f"{reason} {frames.spare}", self._place.label)
+        return heard.result(f"{reason} {frames.unframed}", self._place.label)
 
     def _start(self, limit_s: float) -> Mapping[str, Any]:
         place = self._place
@@ -154,15 +169,15 @@ class EcsExec:
         return {f"{name[0].upper()}{name[1:]}": value for name, value in reply.items()}
 
 
-def refusal(error: AwsError, place: TaskPlace) -> TransportError:
+def refusal(error: AwsError, place: TaskLocation) -> TransportError:
     """Why ECS did not start a session."""
     if error.is_denied:
-        return Refused(
+        return NotExecuted(
             f"you may not run commands in {place.label} (ecs:ExecuteCommand)",
             missing=f"ecs:ExecuteCommand on cluster {place.cluster} and task {place.task_id}",
         )
     # The text is "The execute command failed because execute command was not enabled when the task
     # was run or the execute command agent isn't running."
     if error.code == "TargetNotConnectedException" or "agent isn" in error.message:
-        return place.agent_down()
-    return Refused(f"ecs:ExecuteCommand failed: {error.code} {error.message[:200]}".strip())
+        return place.agent_unavailable()
+    return NotExecuted(f"ecs:ExecuteCommand failed: {error.code} {error.message[:200]}".strip())

@@ -4,45 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from opskit.errors import Refused
-from opskit.transport.interface import CommandResult, OnOutput, Road, unheard
+from opskit.errors import NotExecuted
+from opskit.transport.interface import CommandResult, OnOutput, Transport, discard_output
 
 
-class Auto:
+class FallbackTransport:
     """One road after the other, until one takes the command.
 
     Args:
         roads: in the order in which they are tried.
     """
 
-    def __init__(self, roads: Sequence[Road]) -> None:
+    def __init__(self, roads: Sequence[Transport]) -> None:
         self._roads = roads
         self.name = "auto"
 
-    def run(self, script: str, *, timeout_s: float, on_output: OnOutput = unheard) -> CommandResult:
+    def run(
+        self, script: str, *, timeout_s: float, on_output: OnOutput = discard_output
+    ) -> CommandResult:
         """Run the script over the first road that takes it; `name` says which that was.
 
         Raises:
             Refused: no road took it; every refusal is told.
             Lost: a road took it and lost it: it is not run a second time.
         """
-        refusals: list[Refused] = []
+        refusals: list[NotExecuted] = []
         for road in self._roads:
             try:
                 done = road.run(script, timeout_s=timeout_s, on_output=on_output)
-            except Refused as error:
+            except NotExecuted as error:
                 refusals.append(error)
             else:
                 self.name = road.name
                 return done
-        raise told_together(refusals)
+        raise merge_refusals(refusals)
 
 
-def told_together(refusals: Sequence[Refused]) -> Refused:
+def merge_refusals(refusals: Sequence[NotExecuted]) -> NotExecuted:
     """All refusals as one; a single one as it is."""
     if len(refusals) == 1:
         return refusals[0]
     sentences = dict.fromkeys(e.sentence for e in refusals)
     missing = dict.fromkeys(e.missing for e in refusals if e.missing)
     steps = dict.fromkeys(e.next_step for e in refusals if e.next_step)
-    return Refused("; ".join(sentences), "\n".join(steps), ", or ".join(missing))
+    return NotExecuted("; ".join(sentences), "\n".join(steps), ", or ".join(missing))

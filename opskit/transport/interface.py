@@ -31,16 +31,18 @@ OnOutput = Callable[[bool, bytes], None]
 """Told a piece of output as it comes: whether it is standard error, and the bytes."""
 
 
-def unheard(_: bool, __: bytes) -> None:
+def discard_output(_: bool, __: bytes) -> None:
     """Nobody listens: the result has it all."""
 
 
-class Road(Protocol):
+class Transport(Protocol):
     """A way to run a shell script on the instance."""
 
     name: str
 
-    def run(self, script: str, *, timeout_s: float, on_output: OnOutput = unheard) -> CommandResult:
+    def run(
+        self, script: str, *, timeout_s: float, on_output: OnOutput = discard_output
+    ) -> CommandResult:
         """Run a script with `sh`, as root where that is allowed, and wait for its end.
 
         Args:
@@ -53,7 +55,7 @@ class Road(Protocol):
         """
 
 
-OnProblem = Callable[[str], None]
+ProblemCallback = Callable[[str], None]
 """Told in a sentence what happened to a connection of a tunnel, or on its way."""
 
 
@@ -65,7 +67,7 @@ class Tunnel(Protocol):
         failure: why that is so; empty when it was closed here.
     """
 
-    is_over: threading.Event
+    is_closed: threading.Event
     failure: str
 
     def start(self, local_port: int) -> int:

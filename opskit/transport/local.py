@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import subprocess
 
-from opskit.errors import Lost, Refused
-from opskit.transport.interface import CommandResult, OnOutput, unheard
+from opskit.errors import NotExecuted, OutcomeUnknown
+from opskit.transport.interface import CommandResult, OnOutput, discard_output
 
 
-class Local:
+class LocalTransport:
     """A shell of this machine."""
 
     name = "local"
 
-    def run(self, script: str, *, timeout_s: float, on_output: OnOutput = unheard) -> CommandResult:
+    def run(
+        self, script: str, *, timeout_s: float, on_output: OnOutput = discard_output
+    ) -> CommandResult:
         """Run a script with `sh` here, with the rights of whoever runs opskit."""
         try:
             done = subprocess.run(
@@ -24,9 +26,9 @@ class Local:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise Lost(f"the command did not end within {timeout_s:.0f} s") from None
+            raise OutcomeUnknown(f"the command did not end within {timeout_s:.0f} s") from None
         except OSError as error:
-            raise Refused(f"no shell here: {error.strerror}") from None
+            raise NotExecuted(f"no shell here: {error.strerror}") from None
         on_output(False, done.stdout)
         on_output(True, done.stderr)
         return CommandResult(

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from opskit.errors import AwsError, Lost, Refused, TransportError
-from opskit.transport.interface import CommandResult, OnOutput, unheard
+from opskit.errors import AwsError, NotExecuted, OutcomeUnknown, TransportError
+from opskit.transport.interface import CommandResult, OnOutput, discard_output
 
 DOCUMENT = "AWS-RunShellScript"
 MOST_OUTPUT, MOST_ERRORS = 24_000, 8_000
@@ -42,7 +42,7 @@ ENDED = frozenset(
 NEVER_RAN = frozenset({"DeliveryTimedOut", "Undeliverable", "InvalidPlatform", "AccessDenied"})
 
 
-class Ssm(Protocol):
+class SendCommandClient(Protocol):
     """The operations of Systems Manager that are used here."""
 
     def __getattr__(self, operation: str) -> Callable[..., Mapping[str, Any]]:
@@ -55,28 +55,30 @@ class RunCommand:
     name = "run-command"
 
     def __init__(
-        self, ssm: Ssm, instance_id: str, sleep: Callable[[float], None] = time.sleep
+        self, ssm: SendCommandClient, instance_id: str, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._ssm = ssm
         self._instance_id = instance_id
         self._sleep = sleep
 
-    def run(self, script: str, *, timeout_s: float, on_output: OnOutput = unheard) -> CommandResult:
+    def run(
+        self, script: str, *, timeout_s: float, on_output: OnOutput = discard_output
+    ) -> CommandResult:
         """Send the script, wait for its end, and cancel it when the time is over."""
         command_id = self._send(script, timeout_s)
         try:
             reply = self._wait(command_id, timeout_s)
-        except (AwsError, KeyboardInterrupt, Lost):
+        except (AwsError, KeyboardInterrupt, OutcomeUnknown):
             self._cancel(command_id)
             raise
         details = reply.get("StatusDetails", reply["Status"]).replace(" ", "")
         if details in NEVER_RAN:
-            raise Refused(
+            raise NotExecuted(
                 f"Systems Manager could not run the command on {self._instance_id} ({details})",
                 missing=f"a working agent on {self._instance_id}",
             )
         if details in ("Cancelled", "TimedOut", "ExecutionTimedOut", "Terminated"):
-            raise Lost(f"the command on {self._instance_id} was ended ({details})")
+            raise OutcomeUnknown(f"the command on {self._instance_id} was ended ({details})")
         stdout, stderr = (reply.get(f"Standard{s}Content", "") for s in ("Output", "Error"))
         lost = _lost(stdout, stderr)
         # The agent adds a line of its own to what a failed command said.
@@ -118,7 +120,7 @@ class RunCommand:
                 )
             except AwsError as error:
                 if error.code != "InvocationDoesNotExist" or waited > NOT_THERE_FOR_S:
-                    raise Lost(
+                    raise OutcomeUnknown(
                         f"the command's result cannot be read: {error.permission}: {error.code}",
                         missing=error.permission,
                     ) from None
@@ -126,7 +128,7 @@ class RunCommand:
                 if reply["Status"] in ENDED:
                     return reply
             if waited > timeout_s:
-                raise Lost(
+                raise OutcomeUnknown(
                     f"the command on {self._instance_id} did not end within {timeout_s:.0f} s"
                 )
             pause = min(LONGEST_POLL_S, pause * 1.4)
@@ -155,15 +157,15 @@ def _lost(stdout: str, stderr: str) -> str:
 
 def _refusal(error: AwsError, instance_id: str) -> TransportError:
     if error.is_denied:
-        return Refused(
+        return NotExecuted(
             "you may not run commands on the instance (ssm:SendCommand)",
             missing=f"ssm:SendCommand on {instance_id} and on document {DOCUMENT}",
         )
     if error.code == "InvalidInstanceId":
-        return Refused(
+        return NotExecuted(
             f"Systems Manager cannot reach {instance_id}: its agent is offline or not registered",
             "aws ssm describe-instance-information --filters "
             f"Key=InstanceIds,Values={instance_id}   shows its last ping",
             missing=f"an online SSM agent on {instance_id}",
         )
-    return Refused(f"ssm:SendCommand failed: {error.code} {error.message[:200]}")
+    return NotExecuted(f"ssm:SendCommand failed: {error.code} {error.message[:200]}")

@@ -14,36 +14,36 @@ import pytest
 from opskit.checks.catalogue import CODES, all_checks, check_of
 from opskit.checks.fix import AwsCall
 from opskit.checks.fix_commands import restart_commands
-from opskit.checks.fix_verification import prove
+from opskit.checks.fix_verification import verify_fix
 from opskit.checks.interface import Finding, Status
 from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller, render
 from opskit.checks.state_changes import summary
 from opskit.engine.interface import LoginFailure, ServerTrust
-from opskit.facts.agent import Agent
+from opskit.facts.agent import SsmAgent
 from opskit.facts.app_subnets import AppSubnets
 from opskit.facts.certificate import Certificate
-from opskit.facts.dns import Host, OperatorDns
+from opskit.facts.dns import DatabaseHost, OperatorDns
 from opskit.facts.identity import Identity
 from opskit.facts.instance_role import InstanceRole
 from opskit.facts.key import Key
-from opskit.facts.load_balancer import Balancer
-from opskit.facts.login import ClientLogin, Login
+from opskit.facts.load_balancer import LoadBalancer
+from opskit.facts.login import ClientLogin, LoginAttemptResult
 from opskit.facts.operator_simulation import OperatorNeeds
 from opskit.facts.organization import Organization
-from opskit.facts.parameters import Parameters, Refusal
-from opskit.facts.permissions import PERMISSIONS, On
+from opskit.facts.parameters import Parameters, ReadFailure
+from opskit.facts.permissions import PERMISSIONS, ResourceScope
 from opskit.facts.policies import PolicyText
 from opskit.facts.prefix_lists import PrefixLists
 from opskit.facts.private_zones import PrivateZone, PrivateZones
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbInstances
-from opskit.facts.simulation import Decision, Simulation
+from opskit.facts.simulation import SimulatedDecision, Simulation
 from opskit.facts.target_health import TargetHealth, TargetHealths
-from opskit.facts.unfinished_rotation import OpenRotation
+from opskit.facts.unfinished_rotation import UnfinishedRotation
 from opskit.facts.value_form import form_of
 from opskit.facts.vpc import VpcDns
-from opskit.probe.request import Attempt, Health, Read, Resolution, Setting
+from opskit.probe.request import ConnectionSetting, Health, LoginAttempt, ParameterRead, Resolution
 from opskit.secret import Secret
 from tests import builders as b
 
@@ -109,12 +109,12 @@ GUARDRAIL = Organization(
 def simulated(word: str, stopped_by: str | None = None) -> Simulation:
     """The simulator's word on every read."""
     arns = [b.PARAMETERS.replace("*", name.rsplit("/", 1)[1]) for name in b.NAMES.values()]
-    return Simulation(tuple(Decision(GET, arn, word, False, stopped_by) for arn in arns))
+    return Simulation(tuple(SimulatedDecision(GET, arn, word, False, stopped_by) for arn in arns))
 
 
 def decrypt_simulated(word: str, *, conditional: bool = False) -> Simulation:
     """The simulator's word on decrypting."""
-    return Simulation((Decision("kms:Decrypt", b.KEY_ARN, word, conditional, None),))
+    return Simulation((SimulatedDecision("kms:Decrypt", b.KEY_ARN, word, conditional, None),))
 
 
 ONLY_EC2 = {"Effect": "Allow", "Action": "ec2:*", "Resource": "*"}
@@ -134,29 +134,34 @@ KEY_FOR_US, KEY_FOR_OTHERS = (
     for user in ("ec2-user", "root")
 )
 WANTS_ALL = OperatorNeeds(
-    tuple((p, b.KEY_ARN if p.on is On.KEY else b.PARAMETERS[:-1] + "db-name") for p in PERMISSIONS),
+    tuple(
+        (p, b.KEY_ARN if p.on is ResourceScope.KEY else b.PARAMETERS[:-1] + "db-name")
+        for p in PERMISSIONS
+    ),
     "ec2-user",
 )
 SIMULATOR_ALLOWS = simulated("allowed")
 
 
-def login(failure: LoginFailure, message: str = "no") -> Login:
-    return Login(False, failure, message, 1.0, "", "the instance", "linkbox")
+def login(failure: LoginFailure, message: str = "no") -> LoginAttemptResult:
+    return LoginAttemptResult(False, failure, message, 1.0, "", "the instance", "linkbox")
 
 
 def client_login(failure: LoginFailure | None, ca_file: str | None = "bundle.pem") -> ClientLogin:
-    made = Login(failure is None, failure, "no", 1.0, "TLS", "this machine through i-1", "linkbox")
+    made = LoginAttemptResult(
+        failure is None, failure, "no", 1.0, "TLS", "this machine through i-1", "linkbox"
+    )
     return ClientLogin(
         made, ServerTrust((b.HOST,), ca_file, ca_file or "", "nothing is known of it")
     )
 
 
-def reads(code: str, message: str) -> tuple[Read, ...]:
-    return tuple(Read(name, "", code, message) for name in b.NAMES.values())
+def reads(code: str, message: str) -> tuple[ParameterRead, ...]:
+    return tuple(ParameterRead(name, "", code, message) for name in b.NAMES.values())
 
 
 def settings(**values: str) -> tuple[Any, ...]:
-    made = tuple(Setting("process", n, v, n.upper(), "") for n, v in values.items())
+    made = tuple(ConnectionSetting("process", n, v, n.upper(), "") for n, v in values.items())
     return (b.container(settings=made),)
 
 
@@ -189,7 +194,7 @@ def pw(text: str, **changes: Any) -> Any:
     return b.parameter("password", form=form_of(Secret(text), "linkbox"), **changes)
 
 
-def as_user(name: str) -> Login:
+def as_user(name: str) -> LoginAttemptResult:
     return replace(WRONG, user=name)
 
 
@@ -200,12 +205,12 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("IDN001", SKIP, (Identity("1", "a", None),)),
     ("PAR001", FAIL, (b.parameters(database=None),)),
     ("PAR001", FAIL, (b.parameters(password=None),)),
-    ("PAR002", UNKNOWN, (Parameters((), (), (Refusal("/a", "password", "AccessDeniedException", "no", "ssm:GetParameter", None),)),)),
+    ("PAR002", UNKNOWN, (Parameters((), (), (ReadFailure("/a", "password", "AccessDeniedException", "no", "ssm:GetParameter", None),)),)),
     ("PAR003", FAIL, (KEY,)),
     ("PAR003", SKIP, (replace(KEY, state="PendingDeletion", deleted_at=b.NOW),)),
-    ("PAR009", WARN, (OpenRotation(7, b.NOW),)),
-    ("PAR009", FAIL, (OpenRotation(7), login(LoginFailure.PASSWORD))),
-    ("PAR009", WARN, (OpenRotation(7), login(LoginFailure.NO_ANSWER))),
+    ("PAR009", WARN, (UnfinishedRotation(7, b.NOW),)),
+    ("PAR009", FAIL, (UnfinishedRotation(7), login(LoginFailure.PASSWORD))),
+    ("PAR009", WARN, (UnfinishedRotation(7), login(LoginFailure.NO_ANSWER))),
     ("PAR008", FAIL, (replace(KEY, state="PendingDeletion", deleted_at=b.NOW),)),
     ("PAR004", FAIL, (at(OLD_HOST), NOBODY_ANSWERS, asked(OLD_HOST))),
     ("PAR004", PASS, (at(PROXY_HOST), asked(PROXY_HOST))),
@@ -300,7 +305,7 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("RDS004", WARN, (b.database(parameter_groups=(("g", "pending-reboot"),)),)),
     ("DNS001", FAIL, (b.probe(resolutions=(Resolution(b.HOST, (), "the name does not exist"),)),)),
     ("DNS002", FAIL, (b.probe(resolutions=(Resolution(b.HOST, ("203.0.113.25",), ""),)), VpcDns(True, False))),
-    ("DNS002", SKIP, (Host("10.0.5.10", 5432, "x"),)),
+    ("DNS002", SKIP, (DatabaseHost("10.0.5.10", 5432, "x"),)),
     ("DNS003", WARN, (OperatorDns(b.HOST, "NXDOMAIN", (b.HOST,), (), ()),)),
     ("NET001", FAIL, (b.groups(()),)),
     ("NET001", WARN, (b.groups(()), b.probe())),
@@ -341,7 +346,7 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("NET013", SKIP, (AppSubnets({}),)),
     ("NET014", FAIL, (NO_FRONT, UNHEALTHY)),
     ("NET014", WARN, (NO_FRONT,)),
-    ("NET014", UNKNOWN, (replace(b.linkbox()[Balancer].value, kind="network"),)),
+    ("NET014", UNKNOWN, (replace(b.linkbox()[LoadBalancer].value, kind="network"),)),
     ("TCP001", FAIL, (b.probe(connections=(GONE,)),)),
     ("TCP001", SKIP, (b.probe(connections=(b.connection("refused"),)),)),
     ("TCP001", UNKNOWN, (b.probe(connections=()),)),
@@ -350,7 +355,7 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("TLS002", WARN, (Certificate("s", "i", (b.HOST,), b.NOW, datetime.now(UTC) + timedelta(days=9)),)),
     ("TLS002", FAIL, (Certificate("s", "i", (b.HOST,), b.NOW, b.NOW - timedelta(days=999)),)),
     ("TLS003", WARN, (Certificate("s", "i", ("other.host",), b.NOW, b.NOW),)),
-    ("TLS003", FAIL, (b.probe(attempts=(Attempt("container:linkbox-backend", False, "", "SSL error: certificate verify failed", 1, "", "verify-full"),)),)),
+    ("TLS003", FAIL, (b.probe(attempts=(LoginAttempt("container:linkbox-backend", False, "", "SSL error: certificate verify failed", 1, "", "verify-full"),)),)),
     ("AUT001", FAIL, (login(LoginFailure.PASSWORD),)),
     ("AUT001", UNKNOWN, (login(LoginFailure.OTHER),)),
     ("AUT002", FAIL, (login(LoginFailure.DATABASE_MISSING),)),
@@ -399,12 +404,12 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("IAM001", PASS, (b.task(),)),
     ("IAM001", FAIL, (b.task(), b.InstanceRole(None, None, None))),
     ("APP001", PASS, (b.task(), b.probe(asked_containers=False, containers=()))),
-    ("OPR008", FAIL, (Agent("ConnectionLost", b.NOW, "3.3.987.0", takes_sessions=False),)),
-    ("OPR008", FAIL, (Agent("Inactive", None, "3.3.987.0", takes_sessions=False),)),
-    ("OPR008", FAIL, (Agent("Online", b.NOW, "3.3.987.0", takes_sessions=False),)),
-    ("OPR008", FAIL, (Agent(None, None, "", takes_sessions=False),)),
-    ("OPR008", WARN, (Agent("Online", b.NOW, "3.0.196.0", takes_sessions=True),)),
-    ("OPR008", PASS, (Agent("Online", b.NOW, "3.0.222.0", takes_sessions=True),)),
+    ("OPR008", FAIL, (SsmAgent("ConnectionLost", b.NOW, "3.3.987.0", takes_sessions=False),)),
+    ("OPR008", FAIL, (SsmAgent("Inactive", None, "3.3.987.0", takes_sessions=False),)),
+    ("OPR008", FAIL, (SsmAgent("Online", b.NOW, "3.3.987.0", takes_sessions=False),)),
+    ("OPR008", FAIL, (SsmAgent(None, None, "", takes_sessions=False),)),
+    ("OPR008", WARN, (SsmAgent("Online", b.NOW, "3.0.196.0", takes_sessions=True),)),
+    ("OPR008", PASS, (SsmAgent("Online", b.NOW, "3.0.222.0", takes_sessions=True),)),
     ("OPR009", SKIP, ()),
     ("OPR009", WARN, (WANTS_ALL, b.operator_policies(ONLY_EC2))),
     ("OPR009", PASS, (WANTS_ALL,)),
@@ -469,7 +474,7 @@ def test_case(key: str, code: str, status: Status, replaced: tuple[Any, ...]) ->
     ):
         replaced = (*replaced, b.probe(connections=(GONE,)))
     snapshot, check = b.snapshot(*replaced), check_of(code)
-    finding = prove(check, run_check(check, snapshot), snapshot, CALLER)
+    finding = verify_fix(check, run_check(check, snapshot), snapshot, CALLER)
     assert finding.status is status, finding
     assert "None" not in finding.summary
     shown = remedy(finding)

@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
-from opskit.checks.catalogue import chain as default_checks
 from opskit.checks.catalogue import check_of
+from opskit.checks.catalogue import default_checks as default_checks
 from opskit.checks.fix import AwsCall, Change, Danger, Fix, InstanceCommand, OpskitCommand
-from opskit.checks.fix_effects import EFFECTS, Refused, apply
-from opskit.checks.fix_verification import prove
+from opskit.checks.fix_effects import EFFECTS, CallRejected, apply
+from opskit.checks.fix_verification import verify_fix
 from opskit.checks.interface import Finding, Status, failed
 from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller
-from opskit.checks.state_changes import changes, summary
+from opskit.checks.state_changes import describe_changes, summary
 from opskit.config import Target
 from opskit.engine.interface import LoginFailure
 from opskit.facts.database import Database
-from opskit.facts.login import Login
+from opskit.facts.login import LoginAttemptResult
 from opskit.facts.private_zones import PrivateZone, PrivateZones
 from opskit.facts.snapshot import Snapshot
 from opskit.facts.vpc import VpcDns
@@ -30,7 +30,9 @@ from tests import builders as b
 CALLER = Caller("us-east-1", "", "--prefix /linkbox")
 GONE = b.probe(connections=(b.connection("timeout"),), attempts=(), health=None)
 CLOSED = b.snapshot(
-    b.groups(()), GONE, Login(False, LoginFailure.NO_ANSWER, "no", 1.0, "", "here", "linkbox")
+    b.groups(()),
+    GONE,
+    LoginAttemptResult(False, LoginFailure.NO_ANSWER, "no", 1.0, "", "here", "linkbox"),
 )
 RULE = [
     {
@@ -48,7 +50,7 @@ def ingress(verb: str = "Authorize", group: str = "sg-db", rule: Any = RULE) -> 
 
 
 def proven(fix: Fix, snapshot: Snapshot = CLOSED, code: str = "NET001") -> Finding:
-    return prove(check_of(code), failed("it is so", fix=fix), snapshot, CALLER)
+    return verify_fix(check_of(code), failed("it is so", fix=fix), snapshot, CALLER)
 
 
 def test_the_right_rule_is_shown_with_what_it_changes_and_its_danger() -> None:
@@ -89,7 +91,7 @@ def test_a_change_that_breaks_what_works_is_not_shown() -> None:
     finding = run_check(check, wide)
     assert finding.status is Status.WARN
     assert finding.fix is not None
-    found = prove(check, finding, wide, CALLER)
+    found = verify_fix(check, finding, wide, CALLER)
     assert found.fix is None
     assert "this fails" in found.advice
     assert "NET001" in found.advice
@@ -141,8 +143,8 @@ class TestDoubt:
         assert "confirms it" not in proven(Fix((key,)), self.SNAPSHOT).advice
 
     def test_a_login_that_succeeds_confirms_it(self) -> None:
-        login = Login(True, None, "", 1.0, "", "here", "linkbox")
-        snapshot = Snapshot({**self.SNAPSHOT.facts, Login: b.known(login)})
+        login = LoginAttemptResult(True, None, "", 1.0, "", "here", "linkbox")
+        snapshot = Snapshot({**self.SNAPSHOT.facts, LoginAttemptResult: b.known(login)})
         assert proven(Fix((ingress(),)), snapshot).fix is not None
 
 
@@ -151,7 +153,7 @@ def test_no_effect_changes_the_snapshot_it_is_given(key: tuple[str, str]) -> Non
     """Whatever a call lacks or names, the answer is a new snapshot or a refusal."""
     snapshot = b.snapshot()
     before = dict(snapshot.facts)
-    with contextlib.suppress(Refused, KeyError, StopIteration):
+    with contextlib.suppress(CallRejected, KeyError, StopIteration):
         apply(snapshot, [AwsCall(*key, {"Name": "nothing", "RoleName": "nobody"})])
     assert snapshot.facts == before
 
@@ -160,7 +162,7 @@ def test_what_was_seen_before_is_forgotten() -> None:
     after = apply(CLOSED, [ingress()])
     probe = after.value(type(GONE))
     assert probe.result.connections == ()
-    assert after.value(Login) is None
+    assert after.value(LoginAttemptResult) is None
     assert probe.result.resolutions, "a rule changes no name"
 
 
@@ -171,7 +173,7 @@ def test_changes_are_counted_by_kind() -> None:
     ]  # fmt: skip
     assert summary(rows) == "adds 2 entries, changes one policy, removes one rule"
     assert summary(rows[:2]) == "adds 2 entries, removes none"
-    assert changes(CLOSED, CLOSED) == ()
+    assert describe_changes(CLOSED, CLOSED) == ()
 
 
 def test_a_task_is_called_a_task_in_every_sentence() -> None:
@@ -179,7 +181,7 @@ def test_a_task_is_called_a_task_in_every_sentence() -> None:
     target = replace(b.linkbox()[Target].value, ecs_task="prod/service:shop")  # type: ignore[union-attr]
     probe = replace(b.probe(health=None), workload_noun=target.workload_noun)
     gone = replace(probe, result=replace(GONE.result, health=None, containers=()))
-    login = Login(True, None, "", 8.0, "TLSv1.3", target.workload_noun, "linkbox")
+    login = LoginAttemptResult(True, None, "", 8.0, "TLSv1.3", target.workload_noun, "linkbox")
     for replaced in ((target, b.task(), probe), (target, b.task(), gone, b.groups(()))):
         snapshot = b.snapshot(*replaced, login)
         for check in default_checks():
@@ -193,7 +195,7 @@ GONE_NAME = b.probe(resolutions=(Resolution(b.HOST, (), "the name does not exist
 
 def found_by_dns(*replaced: Any) -> Finding:
     snapshot, check = b.snapshot(GONE_NAME, *replaced), check_of("DNS001")
-    return prove(check, run_check(check, snapshot), snapshot, CALLER)
+    return verify_fix(check, run_check(check, snapshot), snapshot, CALLER)
 
 
 def test_an_empty_zone_is_deleted_which_cannot_be_undone() -> None:
@@ -233,7 +235,7 @@ def test_an_interface_carries_five_groups(count: int, is_refused: bool) -> None:
         {"DBInstanceIdentifier": "linkbox-db", "VpcSecurityGroupIds": groups},
     )
     if is_refused:
-        with pytest.raises(Refused, match="one to 5"):
+        with pytest.raises(CallRejected, match="one to 5"):
             apply(b.snapshot(), [call])
     else:
         assert apply(b.snapshot(), [call]).value(Database).instance.security_group_ids == (*groups,)

@@ -8,23 +8,23 @@ from typing import Any
 import pytest
 
 from opskit.checks.catalogue import check_of
-from opskit.checks.fix_verification import prove
+from opskit.checks.fix_verification import verify_fix
 from opskit.checks.interface import Finding
 from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller
 from opskit.facts.identity import Identity
 from opskit.facts.operator_policies import OperatorPolicies
 from opskit.facts.operator_simulation import OperatorNeeds, OperatorSimulation
-from opskit.facts.permissions import PERMISSIONS, Group, On
+from opskit.facts.permissions import PERMISSIONS, PermissionGroup, ResourceScope
 from opskit.facts.policies import PolicyText
-from opskit.facts.simulation import Decision, Simulation
+from opskit.facts.simulation import SimulatedDecision, Simulation
 from tests import builders as b
 
 NEEDS = OperatorNeeds(
     tuple(
-        (p, b.KEY_ARN if p.on is On.KEY else b.PARAMETERS[:-1] + "db-name")
+        (p, b.KEY_ARN if p.on is ResourceScope.KEY else b.PARAMETERS[:-1] + "db-name")
         for p in PERMISSIONS
-        if p.group is Group.PARAMETERS
+        if p.group is PermissionGroup.PARAMETERS
     )
 )
 NAME = {"UserName": "oncall", "PolicyName": "opskit-the-parameters"}
@@ -42,7 +42,7 @@ def inline(name: str, *statements: dict[str, Any], holder: str = "user oncall") 
 
 def proven(*facts: Any, unknown: tuple[type, ...] = ()) -> Finding:
     snapshot, check = b.snapshot(NEEDS, *facts, unknown=unknown), check_of("OPR002")
-    return prove(check, run_check(check, snapshot), snapshot, Caller("us-east-1", "", ""))
+    return verify_fix(check, run_check(check, snapshot), snapshot, Caller("us-east-1", "", ""))
 
 
 def commands(finding: Finding) -> list[tuple[str, dict[str, Any]]]:
@@ -112,7 +112,7 @@ def test_unread_policies_leave_the_statement() -> None:
     simulated = OperatorSimulation(
         Simulation(
             tuple(
-                Decision(p.action, resource, "implicitDeny", False, None)
+                SimulatedDecision(p.action, resource, "implicitDeny", False, None)
                 for p, resource in NEEDS.all
             )
         )

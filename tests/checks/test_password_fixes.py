@@ -9,12 +9,12 @@ import pytest
 
 from opskit.checks.catalogue import check_of
 from opskit.checks.fix import AwsCall, Fix, OpskitCommand
-from opskit.checks.fix_verification import prove
+from opskit.checks.fix_verification import verify_fix
 from opskit.checks.interface import Finding, Status
 from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller, chain, render
 from opskit.engine.interface import LoginFailure
-from opskit.facts.login import Login
+from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameter, Parameters
 from opskit.facts.value_form import form_of
 from opskit.probe.request import Health
@@ -29,11 +29,13 @@ JSON = '{"username": "linkbox", "password": "Abc-12345678"}'
 
 def found(code: str, *replaced: Any) -> Finding:
     snapshot, check = b.snapshot(*replaced), check_of(code)
-    return prove(check, run_check(check, snapshot), snapshot, CALLER)
+    return verify_fix(check, run_check(check, snapshot), snapshot, CALLER)
 
 
-def refused(user: str = "linkbox", message: str = "password authentication failed") -> Login:
-    return Login(False, LoginFailure.PASSWORD, message, 8.0, "", "the instance", user)
+def refused(
+    user: str = "linkbox", message: str = "password authentication failed"
+) -> LoginAttemptResult:
+    return LoginAttemptResult(False, LoginFailure.PASSWORD, message, 8.0, "", "the instance", user)
 
 
 def password(text: str, user: str = "linkbox", **changes: Any) -> Parameter:
@@ -216,7 +218,9 @@ class TestOthers:
 
     def test_the_database_that_rds_created_is_named(self) -> None:
         held = b.parameters(database=b.parameter("database", value="linkbox-db"))
-        login = Login(False, LoginFailure.DATABASE_MISSING, "no", 8.0, "", "here", "linkbox")
+        login = LoginAttemptResult(
+            False, LoginFailure.DATABASE_MISSING, "no", 8.0, "", "here", "linkbox"
+        )
         finding = found("AUT002", login, held)
         assert finding.fix is not None
         assert finding.fix.commands[0].parameters["Value"] == "linkbox"  # type: ignore[union-attr]
@@ -232,7 +236,9 @@ class TestOthers:
     def test_a_role_that_may_not_log_in_is_sql_for_an_administrator(
         self, message: str, part: str
     ) -> None:
-        login = Login(False, LoginFailure.ROLE_REFUSED, message, 8.0, "", "here", "reports")
+        login = LoginAttemptResult(
+            False, LoginFailure.ROLE_REFUSED, message, 8.0, "", "here", "reports"
+        )
         assert part in found("AUT002", login).advice
 
     @pytest.mark.parametrize(
@@ -240,14 +246,18 @@ class TestOthers:
         [(LoginFailure.SLOTS, "pg_stat_activity"), (LoginFailure.NOT_READY, "wait a minute")],
     )
     def test_slots_and_starting(self, failure: LoginFailure, part: str) -> None:
-        finding = found("AUT003", Login(False, failure, "no", 8.0, "", "here", "linkbox"))
+        finding = found(
+            "AUT003", LoginAttemptResult(False, failure, "no", 8.0, "", "here", "linkbox")
+        )
         assert part in finding.advice
 
     def test_an_odd_name_is_looked_up(self) -> None:
         probe = b.probe()
         answer = probe.greeting.with_tls
         assert answer is not None
-        odd = replace(answer, admits=False, sqlstate="28000", message="no pg_hba.conf entry")
+        odd = replace(
+            answer, allows_authentication=False, sqlstate="28000", message="no pg_hba.conf entry"
+        )
         finding = found("AUT004", replace(probe, greeting=replace(probe.greeting, with_tls=odd)))
         assert finding.status is Status.FAIL
         assert "pg_hba.conf" in finding.advice

@@ -28,7 +28,7 @@ from opskit.checks.fix import (
     OpskitCommand,
 )
 from opskit.checks.fix_effects import EFFECTS
-from opskit.checks.fix_verification import prove
+from opskit.checks.fix_verification import verify_fix
 from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller, Unprintable, chain, hyphenated, quote, render
 from tests import builders as b
@@ -53,7 +53,7 @@ def offered() -> list[Command]:
     found: list[Command] = []
     for code, _, replaced in CASES:
         snapshot, check = b.snapshot(*replaced), check_of(code)
-        fix = prove(check, run_check(check, snapshot), snapshot, CALLER).fix
+        fix = verify_fix(check, run_check(check, snapshot), snapshot, CALLER).fix
         found += [*fix.commands, *fix.undo] if fix else []
     return found
 

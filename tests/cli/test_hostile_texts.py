@@ -18,23 +18,28 @@ from opskit.cli.terminal import Spinner
 from opskit.config import Target
 from opskit.errors import (
     AwsError,
-    Incomplete,
-    Lost,
+    CannotProceed,
+    NotExecuted,
     OpskitError,
-    Refused,
+    OutcomeUnknown,
+    RotationUnfinished,
     TargetError,
-    Unfinished,
     UsageError,
 )
 from opskit.escaping import for_terminal, to_json, visible
 from opskit.facts.app_instance import _named
 from opskit.facts.instances import Instances
-from opskit.redaction import Censored
+from opskit.redaction import RedactingStream
 from opskit.rotation.planning.plan import Plan
-from opskit.rotation.protocol.journal import Entry, Record
-from opskit.rotation.protocol.runner import Ending, Event
-from opskit.rotation.protocol.state_machine import Accepts, Direction, Sight, Which
-from opskit.rotation.status import Situation, Standing
+from opskit.rotation.protocol.journal import JournalEntry, Record
+from opskit.rotation.protocol.runner import Event, RotationResult
+from opskit.rotation.protocol.state_machine import (
+    DatabaseState,
+    Direction,
+    Observation,
+    ParameterState,
+)
+from opskit.rotation.status import OpenWork, RotationStatus
 from tests import builders as b
 from tests.report.hostile import FORGED, HOSTILE, poisoned_everywhere, problems
 from tests.rotation.test_records import opening
@@ -43,7 +48,7 @@ NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 TARGET = Target(f"app{HOSTILE}", {"password": f"/l/p{HOSTILE}"}, f"/l{HOSTILE}")
 ONE_LINE = HOSTILE.replace("\n", "\r")
 """For next steps, whose lines are opskit's own."""
-JOIN = Entry("join-1", {"kind": "join", "by": HOSTILE, "where": HOSTILE}, NOW)
+JOIN = JournalEntry("join-1", {"kind": "join", "by": HOSTILE, "where": HOSTILE}, NOW)
 CLOSE = {
     "kind": "close",
     "direction": "forward",
@@ -51,7 +56,9 @@ CLOSE = {
     "strategy": HOSTILE,
     "versions": [HOSTILE],
 }
-SIGHT = Sight(Direction.BACK, False, True, Accepts.NEW, True, False, Which.OLD, True, False)
+SIGHT = Observation(
+    Direction.BACK, False, True, DatabaseState.NEW, True, False, ParameterState.OLD, True, False
+)
 
 
 class Screen(io.StringIO):
@@ -74,7 +81,16 @@ def written(action: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.mark.parametrize(
-    "kind", [UsageError, TargetError, Incomplete, Unfinished, Refused, Lost, OpskitError]
+    "kind",
+    [
+        UsageError,
+        TargetError,
+        CannotProceed,
+        RotationUnfinished,
+        NotExecuted,
+        OutcomeUnknown,
+        OpskitError,
+    ],
 )
 def test_an_error(
     kind: type[OpskitError], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
@@ -94,7 +110,7 @@ def test_an_error(
 
 
 def test_an_error_without_the_net(monkeypatch: pytest.MonkeyPatch) -> None:
-    error = Refused(HOSTILE, f"--one {ONE_LINE}\n--two {ONE_LINE}")
+    error = NotExecuted(HOSTILE, f"--one {ONE_LINE}\n--two {ONE_LINE}")
     assert problems(written(lambda: main.say_error(error), monkeypatch)) == []
 
 
@@ -151,25 +167,27 @@ SAID: dict[str, Callable[[Output], Any]] = {
     "hold": lambda output: output.event(Event("wait", "hold", HOSTILE)),
     "plan": lambda output: output.plan(plan(), dry_run=True),
     "back": lambda output: output.ending(
-        Ending(Direction.BACK, HOSTILE, (2,), 0.1, 1.0, (HOSTILE, HOSTILE))
+        RotationResult(Direction.BACK, HOSTILE, (2,), 0.1, 1.0, (HOSTILE, HOSTILE))
     ),
     "forward": lambda output: output.ending(
-        Ending(Direction.FORWARD, "", (2,), 0.1, None, (HOSTILE,))
+        RotationResult(Direction.FORWARD, "", (2,), 0.1, None, (HOSTILE,))
     ),
     "status": lambda output: output.status(
-        Situation(
+        RotationStatus(
             Record(1, NOW, (JOIN,), NOW), poisoned_everywhere(opening(), HOSTILE), SIGHT, HOSTILE
         ),
         30.0,
     ),
     "history": lambda output: output.history(
-        [Record(1, NOW, (JOIN, Entry("close", CLOSE, NOW)), NOW)], {2: (HOSTILE, HOSTILE)}
+        [Record(1, NOW, (JOIN, JournalEntry("close", CLOSE, NOW)), NOW)], {2: (HOSTILE, HOSTILE)}
     ),
     "no history": lambda output: output.history([], {}),
-    "error": lambda output: output.error(Refused(HOSTILE, ONE_LINE), standing=Standing.NOTHING),
-    "open": lambda output: output.error(Refused(HOSTILE, ONE_LINE), standing=Standing.ROTATION),
-    "managed": lambda output: output.error(Refused(HOSTILE, ONE_LINE), standing=Standing.MANAGED),
-    "interrupted": lambda output: output.interrupted(Standing.REPAIR),
+    "error": lambda output: output.error(NotExecuted(HOSTILE, ONE_LINE), standing=OpenWork.NOTHING),
+    "open": lambda output: output.error(NotExecuted(HOSTILE, ONE_LINE), standing=OpenWork.ROTATION),
+    "managed": lambda output: output.error(
+        NotExecuted(HOSTILE, ONE_LINE), standing=OpenWork.MANAGED
+    ),
+    "interrupted": lambda output: output.interrupted(OpenWork.REPAIR),
 }
 
 
@@ -187,7 +205,7 @@ def test_a_rotation(name: str, as_json: bool, monkeypatch: pytest.MonkeyPatch) -
 
 def test_what_nobody_made_visible_is_stopped_by_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     def act() -> None:
-        monkeypatch.setattr(sys, "stdout", Censored(sys.stdout))
+        monkeypatch.setattr(sys, "stdout", RedactingStream(sys.stdout))
         print(f"\033[1mbold\033[0m\t{HOSTILE[:90]}")
 
     output = written(act, monkeypatch)
@@ -198,7 +216,7 @@ def test_what_nobody_made_visible_is_stopped_by_the_stream(monkeypatch: pytest.M
 
 def test_the_output_of_a_remote_command_is_not_touched(monkeypatch: pytest.MonkeyPatch) -> None:
     below = io.BytesIO()
-    stream = Censored(io.TextIOWrapper(below, encoding="utf-8"))
+    stream = RedactingStream(io.TextIOWrapper(below, encoding="utf-8"))
     data = HOSTILE.encode("utf-8", "surrogatepass") + bytes(range(256)) + b"postgres://a:b@c"
     stream.buffer.write(data)
     stream.buffer.flush()

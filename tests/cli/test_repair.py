@@ -14,11 +14,11 @@ import pytest
 from opskit.cli import main, rotate_password
 from opskit.config import Target
 from opskit.errors import ExitStatus
-from opskit.rotation.planning.context import MISSING, Surroundings
-from opskit.rotation.protocol.interface import Login
+from opskit.rotation.planning.context import MISSING, RotationContext
+from opskit.rotation.protocol.interface import DatabaseCredential
 from opskit.rotation.repair import Repair
 from opskit.rotation.service import Service
-from opskit.rotation.status import Standing
+from opskit.rotation.status import OpenWork
 from opskit.secret import Secret
 from tests import builders as b
 from tests.rotation.test_preflight import around as context
@@ -27,7 +27,11 @@ NAME = "/linkbox/db-password"
 GIVEN = "Given-Password_1"
 TARGET = Target("linkbox", b.NAMES, "/linkbox", origins={"prefix": "--prefix"})
 FOUND = Repair(
-    NAME, "linkbox", Login("linkbox", Secret(GIVEN)), proposal="create it", writes_parameter=True
+    NAME,
+    "linkbox",
+    DatabaseCredential("linkbox", Secret(GIVEN)),
+    proposal="create it",
+    writes_parameter=True,
 )
 NONE = replace(FOUND, proposal="", writes_parameter=False, sentence="no password", advice="ask")
 
@@ -35,8 +39,8 @@ NONE = replace(FOUND, proposal="", writes_parameter=False, sentence="no password
 class Fake:
     """What the command asks of the service, and what it was told to do."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self.around, self.supplied, self.applied = around, list[Any](), list[Surroundings]()
+    def __init__(self, around: RotationContext) -> None:
+        self.around, self.supplied, self.applied = around, list[Any](), list[RotationContext]()
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(rotate_password, "make_target", lambda _: TARGET)
@@ -44,12 +48,12 @@ class Fake:
             "__init__": lambda *_, **__: None,
             "close": lambda _: None,
             "unfinished": lambda _: None,
-            "look_around": lambda *_, **__: self.around,
+            "load_context": lambda *_, **__: self.around,
             "repair": lambda _, __, supplied=None, **more: self.repair(supplied, **more),
             "apply_repair": lambda _, __, around: self.applied.append(around),
         }.items():
             monkeypatch.setattr(Service, name, value, raising=False)
-        monkeypatch.setattr(Service, "standing", Standing.NOTHING, raising=False)
+        monkeypatch.setattr(Service, "standing", OpenWork.NOTHING, raising=False)
 
     def repair(self, supplied: Secret | None, *, makes_new: bool = False) -> Repair:
         self.supplied.append(supplied.reveal() if supplied else None)

@@ -15,19 +15,25 @@ from opskit.cli import main, rotate_password
 from opskit.cli.rotation_output import Output
 from opskit.cli.terminal import Spinner
 from opskit.config import Target
-from opskit.errors import AwsError, ExitStatus, Incomplete, OpskitError
-from opskit.rotation.planning.plan import Overtaken, Plan
+from opskit.errors import AwsError, CannotProceed, ExitStatus, OpskitError
+from opskit.rotation.planning.plan import ParameterOvertaken, Plan
 from opskit.rotation.protocol.fence import Fence
 from opskit.rotation.protocol.journal import Journal, Record
-from opskit.rotation.protocol.record_verification import Trust
-from opskit.rotation.protocol.services import Ending
-from opskit.rotation.protocol.state_machine import REPLACED, Accepts, Direction, Sight, Which
+from opskit.rotation.protocol.record_verification import RecordVerification
+from opskit.rotation.protocol.services import RotationResult
+from opskit.rotation.protocol.state_machine import (
+    REPLACED,
+    DatabaseState,
+    Direction,
+    Observation,
+    ParameterState,
+)
 from opskit.rotation.service import Service
-from opskit.rotation.status import Situation, Standing
+from opskit.rotation.status import OpenWork, RotationStatus
 from tests.rotation.test_records import opening
 
 TARGET = Target("linkbox", {"password": "/l/p"}, "/l")
-ENDING = Ending(Direction.FORWARD, "", (2,), 0.1, None, ())
+ENDING = RotationResult(Direction.FORWARD, "", (2,), 0.1, None, ())
 
 
 def output() -> Output:
@@ -69,24 +75,24 @@ def test_a_reader_that_goes_does_not_end_a_rotation(monkeypatch: pytest.MonkeyPa
         said = output()
         said.say("the first line")
         said.say("the second line")
-        assert said.interrupted(Standing.ROTATION) == ExitStatus.INTERRUPTED
-        error = said.error(OpskitError("it stopped"), standing=Standing.ROTATION)
+        assert said.interrupted(OpenWork.ROTATION) == ExitStatus.INTERRUPTED
+        error = said.error(OpskitError("it stopped"), standing=OpenWork.ROTATION)
         assert error == ExitStatus.UNFINISHED
 
 
 def test_ctrl_c_in_a_repair_does_not_promise_that_nothing_was_changed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    output().interrupted(Standing.REPAIR)
+    output().interrupted(OpenWork.REPAIR)
     said = capsys.readouterr().err
     assert "nothing was changed" not in said
     assert "rotate-password --prefix /l repair" in said
-    assert output().error(Incomplete("x"), standing=Standing.REPAIR) == ExitStatus.NOT_JUDGED
+    assert output().error(CannotProceed("x"), standing=OpenWork.REPAIR) == ExitStatus.NOT_JUDGED
 
 
 def test_ctrl_c_after_the_end_changes_nothing_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     class Done:
-        standing = Standing.ROTATION
+        standing = OpenWork.ROTATION
 
         def prune(self) -> None:
             raise KeyboardInterrupt
@@ -98,16 +104,16 @@ def test_ctrl_c_after_the_end_changes_nothing_of_it(capsys: pytest.CaptureFixtur
 
 @pytest.mark.parametrize(
     ("standing", "status"),
-    [(Standing.ROTATION, ExitStatus.UNFINISHED), (Standing.NOTHING, ExitStatus.BUG)],
+    [(OpenWork.ROTATION, ExitStatus.UNFINISHED), (OpenWork.NOTHING, ExitStatus.BUG)],
 )
 def test_a_bug_in_the_middle_names_the_way_on(
-    standing: Standing,
+    standing: OpenWork,
     status: ExitStatus,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def fails(service: Service, *_: object) -> int:
-        service.standing = standing
+        service.open_work = standing
         raise KeyError("ours")
 
     monkeypatch.setattr(rotate_password, "make_target", lambda _: TARGET)
@@ -117,7 +123,7 @@ def test_a_bug_in_the_middle_names_the_way_on(
     assert main.run(["rotate-password", "--prefix", "/l"]) == status
     said = capsys.readouterr().err
     assert "a bug in opskit itself (KeyError" in said
-    assert ("--resume" in said) is (standing is Standing.ROTATION)
+    assert ("--resume" in said) is (standing is OpenWork.ROTATION)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +140,7 @@ def test_a_shorter_fence_says_what_is_risked(
     monkeypatch.setattr(rotate_password, "make_target", lambda _: TARGET)
     monkeypatch.setattr(Service, "__init__", lambda *_, **__: None)
     monkeypatch.setattr(Service, "close", lambda _: None)
-    monkeypatch.setattr(Service, "standing", Standing.NOTHING, raising=False)
+    monkeypatch.setattr(Service, "standing", OpenWork.NOTHING, raising=False)
     monkeypatch.setattr(Service, "unfinished", lambda _: None)
     monkeypatch.setenv("OPSKIT_ROTATION_FENCE", environment)
     assert main.run(["rotate-password", "--prefix", "/l", "--resume", *words]) == 0
@@ -166,29 +172,33 @@ LOST = AwsError("ssm:PutParameter", "Timeout", "")
 
 
 @pytest.mark.parametrize(
-    ("errors", "standing"), [((DENIED,), Standing.NOTHING), ((LOST, DENIED), Standing.ROTATION)]
+    ("errors", "standing"), [((DENIED,), OpenWork.NOTHING), ((LOST, DENIED), OpenWork.ROTATION)]
 )
 def test_a_rotation_that_was_not_opened_does_not_stand_open(
-    errors: tuple[AwsError, ...], standing: Standing
+    errors: tuple[AwsError, ...], standing: OpenWork
 ) -> None:
     service = Service(
         TARGET, Accounts(*errors), Fence(1200.0), wait_s=1, healthy_within_s=1,
         stops_on_unhealthy=False, on_event=lambda _: None,
     )  # type: ignore[arg-type]  # fmt: skip
-    with pytest.raises(Incomplete, match="not authorized"):
+    with pytest.raises(CannotProceed, match="not authorized"):
         service.begin(Plan(opening=opening(), number=1))
-    assert service.standing is standing
+    assert service.open_work is standing
 
 
 HER = "arn:aws:iam::1:user/her"
-SIGHT = Sight(None, False, False, Accepts.OLD, False, True, Which.OLD, False, False, held="1")
+SIGHT = Observation(
+    None, False, False, DatabaseState.OLD, False, True, ParameterState.OLD, False, False, held="1"
+)
 RECORD = Record(1, None, (), datetime(2026, 1, 1, tzinfo=UTC))
 
 
 class Open:
     """A service with an open rotation: what it was told to do, and what it then says."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, trust: Trust, *endings: Ending) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, trust: RecordVerification, *endings: RotationResult
+    ) -> None:
         self.trust, self.endings, self.asked = trust, list(endings), list[dict[str, Any]]()
         monkeypatch.setattr(rotate_password, "make_target", lambda _: TARGET)
         for name, value in {
@@ -196,16 +206,16 @@ class Open:
             "close": lambda _: None,
             "unfinished": lambda _: RECORD,
             "trust": lambda *_: self.trust,
-            "situation": lambda *_: Situation(RECORD, opening(), SIGHT, ""),
+            "situation": lambda *_: RotationStatus(RECORD, opening(), SIGHT, ""),
             "advise": lambda *_: "",
             "prune": lambda _: [],
             "journal": Journal(None, None, "/l/p"),  # type: ignore[arg-type]
             "go_on": lambda _, __, direction, **how: self.go_on(direction=direction, **how),
         }.items():
             monkeypatch.setattr(Service, name, value, raising=False)
-        monkeypatch.setattr(Service, "standing", Standing.NOTHING, raising=False)
+        monkeypatch.setattr(Service, "standing", OpenWork.NOTHING, raising=False)
 
-    def go_on(self, **how: Any) -> Ending:
+    def go_on(self, **how: Any) -> RotationResult:
         self.asked.append(how)
         return self.endings.pop(0)
 
@@ -217,7 +227,9 @@ def run(*words: str) -> int:
 def test_somebody_elses_rotation_is_joined_by_consent_only(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fake = Open(monkeypatch, Trust(writer=HER, doubts=("it goes through i-9",)), ENDING)
+    fake = Open(
+        monkeypatch, RecordVerification(writer=HER, doubts=("it goes through i-9",)), ENDING
+    )
     assert run("--resume", "--yes") == ExitStatus.UNFINISHED
     said = capsys.readouterr()
     assert fake.asked == [], "--yes is no consent to that"
@@ -231,7 +243,7 @@ def test_somebody_elses_rotation_is_joined_by_consent_only(
 def test_on_a_terminal_it_is_shown_and_asked(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fake = Open(monkeypatch, Trust(writer=HER), ENDING)
+    fake = Open(monkeypatch, RecordVerification(writer=HER), ENDING)
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
     questions: list[str] = []
     monkeypatch.setattr(click, "confirm", lambda text, **_: (questions.append(text), True)[1])
@@ -246,7 +258,9 @@ def test_on_a_terminal_it_is_shown_and_asked(
 def test_a_forged_record_is_never_obeyed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fake = Open(monkeypatch, Trust(problems=("it writes /other/secret",), writer=HER), ENDING)
+    fake = Open(
+        monkeypatch, RecordVerification(problems=("it writes /other/secret",), writer=HER), ENDING
+    )
     assert run("--resume", "--yes", "--take-over") == ExitStatus.UNFINISHED
     assert fake.asked == []
     assert "it writes /other/secret" in capsys.readouterr().err
@@ -255,9 +269,11 @@ def test_a_forged_record_is_never_obeyed(
     assert HER in capsys.readouterr().err
 
 
-OVERTAKEN = Ending(None, f"{REPLACED}: version 7 by {HER}", (7,), None, None, (), stop=REPLACED)
-SUPERSEDED = Ending(Direction.SUPERSEDED, "replaced", (7,), None, None, ())
-OURS = Trust(writer="me", is_ours=True)
+OVERTAKEN = RotationResult(
+    None, f"{REPLACED}: version 7 by {HER}", (7,), None, None, (), stop=REPLACED
+)
+SUPERSEDED = RotationResult(Direction.SUPERSEDED, "replaced", (7,), None, None, ())
+OURS = RecordVerification(writer="me", is_ours=True)
 
 
 def test_what_others_have_replaced_is_ended_by_consent(
@@ -293,7 +309,7 @@ def test_two_people_seconds_apart(
 
 
 def raise_overtaken(*_: object) -> int:
-    raise Overtaken
+    raise ParameterOvertaken
 
 
 def test_an_open_rotation_restarts_what_it_was_begun_with(

@@ -64,7 +64,7 @@ def test_a_cut_output_is_no_success(
             return
 
     monkeypatch.setattr(aws, "Aws", Aws)
-    monkeypatch.setattr(diagnosis, "find_road", lambda *_: Road())
+    monkeypatch.setattr(diagnosis, "connect_to_workload", lambda *_: Road())
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO()))
     assert main.run(["run", "--prefix", "/linkbox", "--", "true"]) == expected
     said = capsys.readouterr().err

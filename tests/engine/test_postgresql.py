@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from opskit import engine
-from opskit.engine.interface import Heard, LoginFailure, Server, ServerTrust
+from opskit.engine.interface import ExchangeResult, LoginFailure, Server, ServerTrust
 from opskit.engine.postgresql import roles
 from opskit.engine.postgresql.engine import ENGINE, parse_answer
 from opskit.secret import Secret
@@ -30,7 +30,7 @@ PLAIN_REFUSED = error(
 
 
 def test_the_bytes_are_those_of_the_protocol() -> None:
-    tls, plain = ENGINE.conversations("u", "d")
+    tls, plain = ENGINE.exchanges("u", "d")
     assert tls.steps[0].data.hex() == "0000000804d2162f"
     start = plain.steps[0].data
     assert struct.unpack("!i", start[:4])[0] == len(start)
@@ -38,8 +38,8 @@ def test_the_bytes_are_those_of_the_protocol() -> None:
     assert tls.steps[3].data == start
 
 
-def heard(tls: tuple[bytes, ...], plain: tuple[bytes, ...]) -> dict[str, Heard]:
-    return {"tls": Heard("tls", tls, "TLSv1.3"), "plain": Heard("plain", plain)}
+def heard(tls: tuple[bytes, ...], plain: tuple[bytes, ...]) -> dict[str, ExchangeResult]:
+    return {"tls": ExchangeResult("tls", tls, "TLSv1.3"), "plain": ExchangeResult("plain", plain)}
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_greeting(
 @pytest.mark.parametrize("junk", [b"", b"R", b"E\0\0", b"R\0\0\0\x08\0\0", b"\xff" * 40])
 def test_junk_is_no_answer(junk: bytes) -> None:
     answer = parse_answer(junk)
-    assert answer is None or not answer.admits
+    assert answer is None or not answer.allows_authentication
 
 
 @pytest.mark.parametrize(

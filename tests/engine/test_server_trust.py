@@ -16,7 +16,7 @@ from opskit.engine.interface import LoginFailure, LoginResult, ServerTrust
 from opskit.engine.interface import Server as Place
 from opskit.engine.postgresql import roles
 from opskit.engine.postgresql.engine import ENGINE
-from opskit.errors import Incomplete
+from opskit.errors import CannotProceed
 from opskit.secret import Secret
 from tests.engine.servers import (
     HOST,
@@ -172,7 +172,7 @@ def test_why_a_certificate_is_not_accepted(make: Make) -> None:
     assert done.failure is LoginFailure.CERTIFICATE
     assert "does not match host name" in done.message
     assert late.heard == other.heard == []
-    with pytest.raises(Incomplete, match="does not match host name"):
+    with pytest.raises(CannotProceed, match="does not match host name"):
         ENGINE.role_facts(
             place(other, verified(other.ca_file)), USER, Secret(PASSWORD), "", timeout_s=5
         )

@@ -11,7 +11,7 @@ from opskit.config import Target
 from opskit.errors import TargetError
 from opskit.facts import app_instance, database
 from opskit.facts.instances import Instance, Instances
-from opskit.facts.interface import NotThere, Unknown
+from opskit.facts.interface import FactUnavailable, Unknown
 from opskit.facts.rds import DbCluster, DbClusters, DbInstance, DbInstances
 from tests import builders as b
 
@@ -30,7 +30,7 @@ def choose(
     parameters: object = None,
 ) -> str:
     known = b.known(b.parameters()) if parameters is None else parameters
-    return database.choose(target, instances, clusters, known).instance.identifier  # type: ignore[arg-type]
+    return database.select(target, instances, clusters, known).instance.identifier  # type: ignore[arg-type]
 
 
 def test_the_endpoint_names_the_database() -> None:
@@ -75,7 +75,7 @@ def test_a_cluster_endpoint_leads_to_its_writer() -> None:
 
 
 def test_without_parameters_nothing_is_guessed() -> None:
-    with pytest.raises(NotThere):
+    with pytest.raises(FactUnavailable):
         choose(parameters=Unknown("you may not call ssm:GetParameters"))
 
 
@@ -88,7 +88,7 @@ def instance(number: int, name: str, group: str = "sg-web", state: str = "runnin
 def find(*instances: Instance, target: Target = TARGET, groups: object = None) -> str:
     known = b.known(b.groups((b.rule(5432, "sg-web"),))) if groups is None else groups
     task = Unknown("no task")
-    return app_instance.choose(
+    return app_instance.select(
         target, Instances(instances), b.database(), known, task, task  # type: ignore[arg-type]
     ).instance.instance_id  # fmt: skip
 
@@ -122,7 +122,7 @@ def test_of_several_none_is_picked() -> None:
 
 
 def test_none_is_not_there_and_stopped_ones_do_not_count() -> None:
-    with pytest.raises(NotThere):
+    with pytest.raises(FactUnavailable):
         find(instance(1, "linkbox-backend-1", state="stopped"), BATCH)
 
 
@@ -150,7 +150,7 @@ ORDERS = b.db_instance(
 
 def chosen(endpoint: str, *instances: DbInstance, target: Target = TARGET) -> database.Database:
     parameters = b.known(b.parameters(endpoint=b.parameter("endpoint", value=endpoint)))
-    return database.choose(target, DbInstances(instances), NONE, parameters)
+    return database.select(target, DbInstances(instances), NONE, parameters)
 
 
 def test_another_teams_endpoint_is_doubted() -> None:

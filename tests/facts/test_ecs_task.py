@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from opskit.config import load, task_name
-from opskit.errors import AwsError, OpskitError, Refused, TargetError, UsageError
+from opskit.errors import AwsError, NotExecuted, OpskitError, TargetError, UsageError
 from opskit.facts import ecs_task
-from opskit.facts.app_instance import choose
+from opskit.facts.app_instance import select
 from opskit.facts.instances import Instances
-from opskit.facts.interface import NotThere, Unknown
+from opskit.facts.interface import FactUnavailable, Unknown
 from opskit.transport.ecs_exec import EcsExec
-from opskit.transport.session_manager.base64_framing import Frames
-from opskit.transport.session_manager.commands import Heard
+from opskit.transport.session_manager.base64_framing import Demultiplexer
+from opskit.transport.session_manager.commands import OutputCollector
 from tests import builders as b
 
 ID = "0123456789abcdef0123456789abcdef"
@@ -83,10 +83,10 @@ def two() -> list[dict[str, Any]]:
 
 def test_what_a_task_is() -> None:
     task = read(raw())
-    assert task.place.target == f"ecs:prod_{ID}_{ID}-1"
-    assert (task.place.service, task.family, task.interface_id) == ("shop", "shop", "eni-1")
-    assert read(raw(), name="prod/service:shop").place.task_id == ID
-    assert read(raw(containers=two()), name=f"prod/{ID}/proxy").place.container == "proxy"
+    assert task.location.target == f"ecs:prod_{ID}_{ID}-1"
+    assert (task.location.service, task.family, task.interface_id) == ("shop", "shop", "eni-1")
+    assert read(raw(), name="prod/service:shop").location.task_id == ID
+    assert read(raw(containers=two()), name=f"prod/{ID}/proxy").location.container == "proxy"
 
 
 @pytest.mark.parametrize("name", ["prod", "prod/", "/x", "a/b/c/d", "prod/service:", "arn:aws:x/y"])
@@ -143,8 +143,8 @@ def test_a_missing_right_is_no_missing_task() -> None:
 def test_no_session_is_asked_for_where_none_can_be(
     changes: dict[str, Any], words: str, next_step: str
 ) -> None:
-    place = read(raw(**changes)).place
-    with pytest.raises(Refused, match=words) as caught:
+    place = read(raw(**changes)).location
+    with pytest.raises(NotExecuted, match=words) as caught:
         EcsExec(Ecs(), Ecs(), Ecs(), Ecs(), place).run("true", timeout_s=1)
     assert next_step in caught.value.next_step
 
@@ -160,8 +160,8 @@ def test_no_session_is_asked_for_where_none_can_be(
 )  # fmt: skip
 def test_what_ecs_says_is_one_sentence(code: str, message: str, words: str) -> None:
     ecs = Ecs(error=AwsError("ecs:ExecuteCommand", code, message))
-    with pytest.raises(Refused, match=words):
-        EcsExec(ecs, Ecs(), Ecs(), Ecs(), read(raw()).place).run("true", timeout_s=1)
+    with pytest.raises(NotExecuted, match=words):
+        EcsExec(ecs, Ecs(), Ecs(), Ecs(), read(raw()).location).run("true", timeout_s=1)
 
 
 def test_the_role_is_the_tasks_own_or_its_definitions() -> None:
@@ -173,10 +173,10 @@ def test_the_role_is_the_tasks_own_or_its_definitions() -> None:
 def test_without_the_interfaces_groups_no_network_is_made_up() -> None:
     target = b.Target("x", {}, ecs_task="prod/x")
     denied = Unknown("you may not call ec2:DescribeNetworkInterfaces")
-    seen = choose(target, Instances(()), b.database(), denied, b.known(read(raw())), denied)  # type: ignore[arg-type]
+    seen = select(target, Instances(()), b.database(), denied, b.known(read(raw())), denied)  # type: ignore[arg-type]
     assert (seen.instance.subnet_id, seen.instance.interfaces) == (None, ())
     assert seen.session_target.startswith("ecs:prod_")
-    with pytest.raises(NotThere, match="no network interface of its own"):
+    with pytest.raises(FactUnavailable, match="no network interface of its own"):
         ecs_task.read_interface(Ecs(), read(raw(attachments=[])))  # type: ignore[arg-type]
 
 
@@ -202,8 +202,8 @@ def test_contradictions_are_refused_before_anything_is_asked(
     [(b"opskit-cannot-base64\r\n", "has no base64"), (b'exec: "sh": executable file not found\r\n', "has no shell")],
 )  # fmt: skip
 def test_a_container_without_a_shell_is_named(said: bytes, words: str) -> None:
-    heard = Heard(lambda *_: None)
-    frames = Frames(heard)
+    heard = OutputCollector(lambda *_: None)
+    frames = Demultiplexer(heard)
     frames.take(said)
-    with pytest.raises(Refused, match=words):
-        EcsExec(Ecs(), Ecs(), Ecs(), Ecs(), read(raw()).place)._result(heard, frames, "")
+    with pytest.raises(NotExecuted, match=words):
+        EcsExec(Ecs(), Ecs(), Ecs(), Ecs(), read(raw()).location)._result(heard, frames, "")

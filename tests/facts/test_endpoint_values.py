@@ -12,7 +12,7 @@ import pytest
 from opskit import endpoint, redaction
 from opskit.ca_bundles import trust_for
 from opskit.checks.catalogue import check_of
-from opskit.checks.fix_verification import prove
+from opskit.checks.fix_verification import verify_fix
 from opskit.checks.interface import Finding, Status
 from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller
@@ -20,14 +20,14 @@ from opskit.config import Target
 from opskit.engine.postgresql.engine import ENGINE
 from opskit.errors import TargetError
 from opskit.facts import database, login, probe
-from opskit.facts.dns import Host, OperatorDns, choose_host
-from opskit.facts.interface import NotThere, RunKey, Unknown
+from opskit.facts.dns import DatabaseHost, OperatorDns, select_host
+from opskit.facts.interface import FactUnavailable, FingerprintKey, Unknown
 from opskit.facts.parameters import Credential, Parameters
 from opskit.facts.rds import DbClusters, DbInstances
 from opskit.facts.region import Region
 from opskit.probe.request import Resolution
 from opskit.secret import Secret
-from opskit.transport.database_connector import Door
+from opskit.transport.database_connector import DatabaseConnector
 from tests import builders as b
 
 NO_HOSTS = [
@@ -57,7 +57,7 @@ def holding(value: str) -> Parameters:
 def judged(code: str, *replaced: Any) -> Finding:
     snapshot, check = b.snapshot(*replaced), check_of(code)
     caller = Caller("us-east-1", "", "--prefix /linkbox")
-    return prove(check, run_check(check, snapshot), snapshot, caller)
+    return verify_fix(check, run_check(check, snapshot), snapshot, caller)
 
 
 @pytest.mark.parametrize("value", NO_HOSTS)
@@ -88,16 +88,16 @@ def test_a_host_is_none(value: str) -> None:
 
 @pytest.mark.parametrize("value", [*NO_HOSTS, *OWN])
 def test_the_databases_own_host_is_asked_in_its_place(value: str) -> None:
-    found = choose_host(b.known(b.database()), b.known(holding(value)))
+    found = select_host(b.known(b.database()), b.known(holding(value)))
     assert (found.name, found.is_from_rds) == (b.HOST, True)
-    with pytest.raises(NotThere):
-        choose_host(Unknown("not read"), b.known(holding(value)))
+    with pytest.raises(FactUnavailable):
+        select_host(Unknown("not read"), b.known(holding(value)))
 
 
 def test_a_host_that_rds_names_is_believed() -> None:
     """A server on this machine may be one, where RDS itself says so."""
     own = b.database(host="localhost", port=5432)
-    found = choose_host(b.known(own), b.known(holding("localhost")))
+    found = select_host(b.known(own), b.known(holding("localhost")))
     assert (found.name, found.is_from_rds) == ("localhost", True)
     assert judged("PAR007", own, holding("localhost")).status is Status.PASS
 
@@ -106,18 +106,18 @@ def test_a_host_that_rds_names_is_believed() -> None:
 def test_the_probe_is_asked_about_no_such_place(value: str) -> None:
     known, parameters = b.known(b.database()), b.known(holding(value))
     asked = probe.request(
-        Target("linkbox", b.NAMES), RunKey("k"), Region("us-east-1"),
-        b.known(choose_host(known, parameters)), known, parameters, Unknown("x"),
+        Target("linkbox", b.NAMES), FingerprintKey("k"), Region("us-east-1"),
+        b.known(select_host(known, parameters)), known, parameters, Unknown("x"),
         b.linkbox()[b.AppInstance].value,  # type: ignore[union-attr]
     )  # fmt: skip
-    assert {host for host, _ in asked.peers} == {b.HOST} == set(asked.names)
+    assert {host for host, _ in asked.tcp_targets} == {b.HOST} == set(asked.hostnames)
     assert asked.unlisted == ()
 
 
 def test_the_probe_is_told_which_hosts_rds_does_not_name() -> None:
     asked = probe.request(
-        Target("linkbox", b.NAMES), RunKey("k"), Region("us-east-1"),
-        b.known(Host("db.example", 5432, "p")), b.known(b.database()), b.known(b.parameters()),
+        Target("linkbox", b.NAMES), FingerprintKey("k"), Region("us-east-1"),
+        b.known(DatabaseHost("db.example", 5432, "p")), b.known(b.database()), b.known(b.parameters()),
         Unknown("x"), b.linkbox()[b.AppInstance].value,  # type: ignore[union-attr]
     )  # fmt: skip
     assert asked.unlisted == ("db.example",)
@@ -149,7 +149,7 @@ def test_no_login_from_here_at_a_name_that_resolves_to_this_machine(
     found = login.read_direct(
         Target("linkbox", b.NAMES),
         OperatorDns("db.example", "NOERROR", ("db.example",), (address,), ()),
-        Host("db.example", 5432, "p"), b.database(), b.parameters(),
+        DatabaseHost("db.example", 5432, "p"), b.database(), b.parameters(),
         Credential(Secret("Abc-12345678")),
     )  # fmt: skip
     assert found.login is None
@@ -157,14 +157,16 @@ def test_no_login_from_here_at_a_name_that_resolves_to_this_machine(
 
 def test_the_door_knows_this_machine_from_a_database() -> None:
     with listening() as (port, peers):
-        door = Door(
+        door = DatabaseConnector(
             ENGINE, "localhost", port, "d", trust_for("localhost"), None, "i-1", is_from_rds=False
         )
-        assert door._reach() is None
+        assert door._try_direct() is None
     assert peers == []
     with listening() as (port, peers):
         assert (
-            Door(ENGINE, "localhost", port, "d", trust_for("localhost"), None, "i-1")._reach()
+            DatabaseConnector(
+                ENGINE, "localhost", port, "d", trust_for("localhost"), None, "i-1"
+            )._try_direct()
             == "127.0.0.1"
         )
     assert len(peers) == 1
@@ -172,10 +174,10 @@ def test_the_door_knows_this_machine_from_a_database() -> None:
 
 def test_no_tunnel_to_what_the_instance_resolves_to_itself() -> None:
     own = b.probe(resolutions=(Resolution("db.example", ("169.254.169.254",), ""),), attempts=())
-    with pytest.raises(NotThere, match="link-local"):
+    with pytest.raises(FactUnavailable, match="link-local"):
         login.read_tunnel(
             None, None, None, None, Target("linkbox", b.NAMES),  # type: ignore[arg-type]
-            b.linkbox()[b.AppInstance].value, Host("db.example", 5432, "p"),  # type: ignore[union-attr]
+            b.linkbox()[b.AppInstance].value, DatabaseHost("db.example", 5432, "p"),  # type: ignore[union-attr]
             b.database(), b.parameters(), Credential(Secret("Abc-12345678")), b.known(own),
             b.known(login.DirectLogin(None)),
         )  # fmt: skip
@@ -183,7 +185,7 @@ def test_no_tunnel_to_what_the_instance_resolves_to_itself() -> None:
 
 def test_a_name_that_resolves_to_the_instance_is_a_finding() -> None:
     own = b.probe(resolutions=(Resolution("db.example", ("127.0.0.1",), ""),))
-    finding = judged("DNS002", Host("db.example", 5432, "p"), own)
+    finding = judged("DNS002", DatabaseHost("db.example", 5432, "p"), own)
     assert (finding.status, "loopback" in finding.summary) == (Status.FAIL, True)
     assert finding.advice
 
@@ -192,13 +194,13 @@ def test_a_password_in_the_endpoints_url_is_a_secret() -> None:
     """It is neither in the sentence that no database was found, nor in anything else that is written."""
     value = "postgres://other:in-the-url-78@db.example/x"
     with pytest.raises(TargetError) as caught:
-        database.choose(
+        database.select(
             Target("linkbox", b.NAMES), DbInstances(()), b.known(DbClusters(())),
             b.known(holding(value)),
         )  # fmt: skip
     assert "in-the-url-78" not in caught.value.sentence
     read_with_url(value)
-    assert "in-the-url-78" not in redaction.censor(f"endpoint was {value}")
+    assert "in-the-url-78" not in redaction.redact(f"endpoint was {value}")
 
 
 def read_with_url(value: str) -> None:
@@ -213,4 +215,4 @@ def read_with_url(value: str) -> None:
                 ]
             }
 
-    parameters.read(Ssm(), Target("linkbox", b.NAMES), RunKey("k"))  # type: ignore[arg-type]
+    parameters.read(Ssm(), Target("linkbox", b.NAMES), FingerprintKey("k"))  # type: ignore[arg-type]

@@ -53,7 +53,7 @@ def test_over_ssh_too(operator: Operator) -> None:
 @pytest.mark.full
 def test_a_wrong_password_is_found_that_way_too(operator: Operator) -> None:
     operator.wait_for(0)
-    lifecycle.order(operator.running, "break", ["password-mismatch"])
+    lifecycle.send_command(operator.running, "break", ["password-mismatch"])
     with without_python(operator):
         found, status = operator.diagnose(layer="auth")
     assert status == 1
@@ -70,12 +70,12 @@ def test_a_refused_session_leaves_it_unknown(operator: Operator) -> None:
     narrowed, whole = (
         json.dumps({"Version": "2012-10-17", "Statement": s}) for s in ([allow, deny], [allow])
     )
-    lifecycle.order(operator.running, "rights", [narrowed])
+    lifecycle.send_command(operator.running, "rights", [narrowed])
     try:
         with without_python(operator):
             found, status = operator.diagnose(layer="auth")
     finally:
-        lifecycle.order(operator.running, "rights", [whole])
+        lifecycle.send_command(operator.running, "rights", [whole])
     [login] = [c for c in found["checks"] if c["code"] == "AUT001"]
     assert (status, login["status"]) == (3, "unknown"), login
 

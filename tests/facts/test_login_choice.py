@@ -13,14 +13,14 @@ from opskit.engine.interface import LoginFailure
 from opskit.engine.postgresql.engine import ENGINE
 from opskit.facts import login
 from opskit.facts.app_instance import AppInstance
-from opskit.facts.dns import Host, OperatorDns
+from opskit.facts.dns import DatabaseHost, OperatorDns
 from opskit.facts.interface import Fact, Known
-from opskit.facts.login import DirectLogin, Login, TunnelLogin
+from opskit.facts.login import DirectLogin, LoginAttemptResult, TunnelLogin
 from opskit.facts.parameters import Credential
 from opskit.facts.probe import InstanceProbe
-from opskit.probe.request import Attempt
+from opskit.probe.request import LoginAttempt
 from opskit.secret import Secret
-from opskit.transport.database_connector import Door
+from opskit.transport.database_connector import DatabaseConnector
 from tests import builders as b
 from tests.engine.servers import md5, serve
 
@@ -29,19 +29,21 @@ STALE = "SSL error: certificate verify failed"
 WRONG = 'password authentication failed for user "linkbox"'
 
 
-def here(failure: LoginFailure | None) -> Login:
-    return Login(failure is None, failure, "", 1.0, "TLS", "this machine", "linkbox")
+def here(failure: LoginFailure | None) -> LoginAttemptResult:
+    return LoginAttemptResult(failure is None, failure, "", 1.0, "TLS", "this machine", "linkbox")
 
 
 def there(message: str | None) -> Fact[InstanceProbe]:
     """The instance's own login: it succeeded, failed with a message, or (None) was not tried."""
     if message is None:
         return b.known(b.probe(attempts=()))
-    made = Attempt("parameters", not message, "", message, 1.0, "TLSv1.3", "require")
+    made = LoginAttempt("parameters", not message, "", message, 1.0, "TLSv1.3", "require")
     return b.known(b.probe(attempts=(made,)))
 
 
-def chosen(direct: Login | None, tunnel: Login | None, message: str | None) -> Login:
+def chosen(
+    direct: LoginAttemptResult | None, tunnel: LoginAttemptResult | None, message: str | None
+) -> LoginAttemptResult:
     return login.read(
         b.database(), b.known(b.parameters()), there(message), b.known(DirectLogin(direct)),
         b.known(TunnelLogin(tunnel)),
@@ -74,7 +76,7 @@ class TestAnUnverifiedServer:
 def test_when_this_machine_tries_through_the_instance(
     message: str | None, is_tried: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def log_in(*_: Any) -> Login:
+    def log_in(*_: Any) -> LoginAttemptResult:
         return here(None)
 
     monkeypatch.setattr(login._Way, "log_in", log_in)
@@ -82,7 +84,7 @@ def test_when_this_machine_tries_through_the_instance(
     assert isinstance(app, Known)
     found = login.read_tunnel(
         None, None, None, None, Target("linkbox", b.NAMES),  # type: ignore[arg-type]
-        app.value, Host(b.HOST, 5432, "p", is_from_rds=True), b.database(), b.parameters(),
+        app.value, DatabaseHost(b.HOST, 5432, "p", is_from_rds=True), b.database(), b.parameters(),
         Credential(Secret("Abc-12345678")), there(message), b.known(DirectLogin(None)),
     )  # fmt: skip
     assert (found.login is not None) is is_tried
@@ -95,10 +97,12 @@ def test_a_false_server_at_the_databases_address_learns_nothing(tmp_path: Path) 
         found = login.read_direct(
             Target("linkbox", b.NAMES),
             OperatorDns(b.HOST, "NOERROR", (b.HOST,), ("127.0.0.1",), ()),
-            Host(b.HOST, server.port, "p", is_from_rds=True), b.database(), b.parameters(),
+            DatabaseHost(b.HOST, server.port, "p", is_from_rds=True), b.database(), b.parameters(),
             Credential(Secret("Abc-12345678")),
         ).login  # fmt: skip
-        door = Door(ENGINE, b.HOST, server.port, "linkbox", trust_for(b.HOST), None, "")
+        door = DatabaseConnector(
+            ENGINE, b.HOST, server.port, "linkbox", trust_for(b.HOST), None, ""
+        )
         door._direct = "127.0.0.1"
         changed = ENGINE.change_password(
             door.server(), "linkbox", Secret("Abc-12345678"), "linkbox", Secret("New-12345678"),

@@ -17,16 +17,16 @@ from opskit.facts import (
 )
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.instances import Instances, read
-from opskit.facts.interface import NotThere, Unknown
+from opskit.facts.interface import FactUnavailable, Unknown
 from opskit.facts.routes import RouteTables
 from opskit.facts.security_groups import group_of
 from opskit.facts.subnets import acl_of, subnet_of
 from opskit.facts.target_health import TargetHealth, TargetHealths
-from opskit.facts.vpc_scope import NamedInstance, Neighbourhood, Peerings
+from opskit.facts.vpc_scope import NamedInstance, Peerings, VpcScope
 from tests import builders as b
 
 NOBODY = b.known(NamedInstance(None))
-HERE = Neighbourhood("vpc-1", ("vpc-2",))
+HERE = VpcScope("vpc-1", ("vpc-2",))
 
 
 class Fake:
@@ -69,8 +69,8 @@ def test_active_peers_belong_to_the_neighbourhood() -> None:
             peering("active", "vpc-4", "vpc-5"), peering("active", "vpc-6", "vpc-1")]  # fmt: skip
     fake = Fake(describe_vpc_peering_connections={"VpcPeeringConnections": rows})
     found = vpc_scope.read_peerings(fake)
-    near = vpc_scope.choose(b.database(), b.known(found), NOBODY)
-    assert near == Neighbourhood("vpc-1", ("vpc-2", "vpc-6"))
+    near = vpc_scope.select(b.database(), b.known(found), NOBODY)
+    assert near == VpcScope("vpc-1", ("vpc-2", "vpc-6"))
     assert near.filter == [{"Name": "vpc-id", "Values": ["vpc-1", "vpc-2", "vpc-6"]}]
     one = found.between("vpc-2", "vpc-1")
     assert one is not None
@@ -80,12 +80,12 @@ def test_active_peers_belong_to_the_neighbourhood() -> None:
 
 
 def test_without_the_right_to_see_peerings_the_own_vpc_is_left() -> None:
-    near = vpc_scope.choose(
+    near = vpc_scope.select(
         b.database(), Unknown("no", ("ec2:DescribeVpcPeeringConnections",)), NOBODY
     )
-    assert near == Neighbourhood("vpc-1", ())
-    with pytest.raises(NotThere, match="no VPC"):
-        vpc_scope.choose(b.database(vpc_id=""), b.known(Peerings(())), NOBODY)
+    assert near == VpcScope("vpc-1", ())
+    with pytest.raises(FactUnavailable, match="no VPC"):
+        vpc_scope.select(b.database(vpc_id=""), b.known(Peerings(())), NOBODY)
 
 
 @pytest.mark.parametrize(("name", "field"), [("i-9", "instance-id"), ("web-1", "tag:Name")])
@@ -95,8 +95,8 @@ def test_a_named_instance_is_looked_up_wherever_it_is(name: str, field: str) -> 
     target = b.Target("x", b.NAMES, instance=name)
     found = vpc_scope.read_named(fake, target)
     assert fake.asked[0][1]["Filters"] == [{"Name": field, "Values": [name]}]
-    near = vpc_scope.choose(b.database(), b.known(Peerings(())), b.known(found))
-    assert near == Neighbourhood("vpc-1", ("vpc-9",))
+    near = vpc_scope.select(b.database(), b.known(Peerings(())), b.known(found))
+    assert near == VpcScope("vpc-1", ("vpc-9",))
     assert vpc_scope.read_named(Fake(), b.Target("x", b.NAMES)).vpc_id is None
 
 
@@ -266,5 +266,5 @@ def test_the_balancer_of_the_apps_target_group() -> None:
     found = load_balancer.read(fake, targets)
     assert (found.listener_ports, found.is_internal) == ((80, 443), False)
     assert found.subnet_ids == ("subnet-1", "subnet-2")
-    with pytest.raises(NotThere, match="no load balancer"):
+    with pytest.raises(FactUnavailable, match="no load balancer"):
         load_balancer.read(fake, TargetHealths(()))

@@ -19,7 +19,7 @@ from opskit.facts import (
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.identity import Identity
 from opskit.facts.instance_role import InstanceRole
-from opskit.facts.interface import NotThere, Unknown, at_once
+from opskit.facts.interface import FactUnavailable, Unknown, run_concurrently
 from opskit.facts.organization import Organization
 from tests import builders as b
 from tests.facts.test_networks import Fake
@@ -62,7 +62,7 @@ def test_a_roles_inline_managed_and_boundary_policies() -> None:
         "get_policy_version",
         {"PolicyArn": "arn:aws:iam::1:policy/m", "VersionId": "v3"},
     ) in fake.asked
-    with pytest.raises(NotThere):
+    with pytest.raises(FactUnavailable):
         policies.read(fake, InstanceRole("p", None, None))
 
 
@@ -193,16 +193,16 @@ def test_a_session_is_judged_as_its_role_whose_path_it_has_lost() -> None:
 
 def test_root_and_federated_users() -> None:
     assert operator_policies.read(Fake(), Identity("1", "arn:aws:iam::1:root", None)).is_root
-    with pytest.raises(NotThere):
+    with pytest.raises(FactUnavailable):
         operator_policies.read(Fake(), Identity("1", "arn:aws:sts::1:federated-user/x", None))
 
 
 def test_calls_at_once_keep_their_order_and_their_errors() -> None:
-    assert at_once([lambda n=n: n for n in range(5)]) == [0, 1, 2, 3, 4]  # type: ignore[misc]
-    assert at_once([]) == []
+    assert run_concurrently([lambda n=n: n for n in range(5)]) == [0, 1, 2, 3, 4]  # type: ignore[misc]
+    assert run_concurrently([]) == []
 
     def fail() -> int:
         raise AwsError("x:Y", "AccessDenied", "no")
 
     with pytest.raises(AwsError):
-        at_once([lambda: 1, fail])
+        run_concurrently([lambda: 1, fail])

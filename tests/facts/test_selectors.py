@@ -16,13 +16,13 @@ from opskit.config import Target, load
 from opskit.engine.interface import LoginFailure
 from opskit.errors import AwsError, ExitStatus, UsageError
 from opskit.facts import identity, parameter_metadata, parameters
-from opskit.facts.interface import RunKey
-from opskit.facts.login import Login
+from opskit.facts.interface import FingerprintKey
+from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameters
 from opskit.facts.probe import _by_plain_name
 from opskit.facts.region import Region
 from opskit.parameter_reference import parse
-from opskit.probe.request import ProbeResult, Read
+from opskit.probe.request import ParameterRead, ProbeResult
 from tests import builders as b
 
 ACCOUNT = "arn:aws:ssm:us-east-1:123456789012:parameter"
@@ -93,7 +93,7 @@ def test_the_named_version_is_read(text: str, version: int, batch: bool) -> None
     found, credential = parameters.read(
         Ssm(batch=batch),
         target(text),
-        RunKey("k"),  # type: ignore[arg-type]
+        FingerprintKey("k"),  # type: ignore[arg-type]
     )
     password = found.get("password")
     assert password is not None
@@ -104,7 +104,7 @@ def test_the_named_version_is_read(text: str, version: int, batch: bool) -> None
 
 def test_two_versions_of_one_parameter_are_two_values() -> None:
     both = target(f"{NAME}:2", parameter_username=f"{NAME}:3")
-    found, credential = parameters.read(Ssm(), both, RunKey("k"))  # type: ignore[arg-type]
+    found, credential = parameters.read(Ssm(), both, FingerprintKey("k"))  # type: ignore[arg-type]
     assert found.value("username") == "Value-number-3"
     assert credential.password.reveal() == "Value-number-2"
 
@@ -118,7 +118,7 @@ def test_what_describes_and_protects_takes_the_plain_name() -> None:
 
 
 def test_a_version_that_is_not_there_is_missing_and_not_a_bug() -> None:
-    found, _ = parameters.read(Ssm(), target(f"{NAME}:99"), RunKey("k"))  # type: ignore[arg-type]
+    found, _ = parameters.read(Ssm(), target(f"{NAME}:99"), FingerprintKey("k"))  # type: ignore[arg-type]
     assert found.missing == (("password", f"{NAME}:99"),)
     finding = run_check(check_of("PAR001"), b.snapshot(found))
     assert (finding.status, finding.fix) == (Status.FAIL, None)
@@ -155,12 +155,12 @@ def test_a_parameter_of_somebody_else_is_refused(arn: str, is_refused: bool) -> 
 
 
 def test_the_instances_reads_come_back_under_the_plain_name() -> None:
-    said = ProbeResult(True, True, reads=(Read(f"{NAME}:live", "aaaaaa", "", ""),))
+    said = ProbeResult(True, True, reads=(ParameterRead(f"{NAME}:live", "aaaaaa", "", ""),))
     [read] = _by_plain_name(said, target(f"{NAME}:live")).reads
     assert read.name == NAME
 
 
-WRONG = Login(False, LoginFailure.PASSWORD, "no", 1.0, "", "here", "linkbox")
+WRONG = LoginAttemptResult(False, LoginFailure.PASSWORD, "no", 1.0, "", "here", "linkbox")
 
 
 def selected(purpose: str, **changes: Any) -> Parameters:

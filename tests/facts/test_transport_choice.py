@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from opskit.config import Target
-from opskit.errors import AwsError, OpskitError, Refused, UsageError
-from opskit.facts.transport_choice import make_road, make_tunnel
+from opskit.errors import AwsError, NotExecuted, OpskitError, UsageError
+from opskit.facts.transport_choice import create_transport, create_tunnel
 from opskit.rotation.protocol.fence import Fence
 from opskit.rotation.service import Service
 from opskit.transport.ssh.commands import Ssh
@@ -43,8 +43,8 @@ DOCUMENTS = ["AWS-RunShellScript", "AWS-StartNonInteractiveCommand", "AWS-StartS
 )
 def test_the_order_of_commands(settings: dict[str, str], tried: list[str]) -> None:
     aws = Denied()
-    road = make_road(Target("linkbox", {}, **settings), lambda _: aws, "i-1")  # type: ignore[arg-type]
-    with pytest.raises(Refused) as caught:
+    road = create_transport(Target("linkbox", {}, **settings), lambda _: aws, "i-1")  # type: ignore[arg-type]
+    with pytest.raises(NotExecuted) as caught:
         road.run("true", timeout_s=1)
     assert aws.tried == tried
     assert len(caught.value.sentence.split("; ")) == len(set(tried)) - (
@@ -54,29 +54,29 @@ def test_the_order_of_commands(settings: dict[str, str], tried: list[str]) -> No
 
 def test_a_tunnel_needs_no_command() -> None:
     aws = Denied()
-    with pytest.raises(Refused) as caught:
-        make_tunnel(Target("linkbox", {}), lambda _: aws, "i-1", "db", 5432, lambda _: None)
+    with pytest.raises(NotExecuted) as caught:
+        create_tunnel(Target("linkbox", {}), lambda _: aws, "i-1", "db", 5432, lambda _: None)
     assert aws.tried == ["AWS-StartPortForwardingSessionToRemoteHost", "AWS-StartSSHSession"]
     assert "AWS-StartSSHSession" in caught.value.missing
 
 
 def test_a_tunnel_to_a_task_tries_no_ssh() -> None:
     aws = Denied()
-    with pytest.raises(Refused):
-        make_tunnel(Target("linkbox", {}), lambda _: aws, "ecs:c_t_r", "db", 5432, lambda _: None)
+    with pytest.raises(NotExecuted):
+        create_tunnel(Target("linkbox", {}), lambda _: aws, "ecs:c_t_r", "db", 5432, lambda _: None)
     assert aws.tried == ["AWS-StartPortForwardingSessionToRemoteHost"]
 
 
 @pytest.mark.parametrize(
     ("via", "error", "words"),
-    [("shh", UsageError, "'shh' is not one of auto, "), ("none", Refused, "--via none")],
+    [("shh", UsageError, "'shh' is not one of auto, "), ("none", NotExecuted, "--via none")],
 )
 def test_a_tunnel_goes_no_road_that_was_not_named(
     via: str, error: type[OpskitError], words: str
 ) -> None:
     aws = Denied()
     with pytest.raises(error, match=words):
-        make_tunnel(Target("x", {}, via=via), lambda _: aws, "i-1", "db", 5432, lambda _: None)
+        create_tunnel(Target("x", {}, via=via), lambda _: aws, "i-1", "db", 5432, lambda _: None)
     assert aws.tried == []
 
 
@@ -103,7 +103,7 @@ def test_the_named_host_is_one_instance(instance: str, host: str | None) -> None
         stops_on_unhealthy=False,
         on_event=lambda _: None,
     )
-    service._ways.door(None, "db", 5432, "linkbox", "i-app", "app")  # type: ignore[arg-type]
+    service._ways.connector(None, "db", 5432, "linkbox", "i-app", "app")  # type: ignore[arg-type]
     road = service._ways.road(instance)
     assert isinstance(road, Ssh)
     assert road._route._target.ssh_host == host  # type: ignore[attr-defined]

@@ -9,9 +9,9 @@ import pytest
 from opskit.aws import Aws
 from opskit.config import Target
 from opskit.facts import parameters
-from opskit.facts.interface import RunKey
+from opskit.facts.interface import FingerprintKey
 from opskit.facts.value_form import flaws, form_of, readings, trimmed, unsuitable
-from opskit.redaction import OWN_WORDS, censor
+from opskit.redaction import OWN_WORDS, redact
 from opskit.secret import Secret
 from tests import builders as b
 
@@ -96,7 +96,7 @@ def test_a_password_is_suitable(text: str) -> None:
 def test_a_placeholder_does_not_hide_the_commands_that_are_printed(word: str) -> None:
     assert unsuitable(Secret(word)) == "is a placeholder"
     text = "opskit rotate-password repair: a placeholder"
-    assert censor(text) == text
+    assert redact(text) == text
 
 
 def test_a_cluster_takes_fewer_characters() -> None:
@@ -133,12 +133,12 @@ def test_the_reader_keeps_public_values_exactly_and_the_passwords_form(
     for purpose, text in held.items():
         kind = "SecureString" if purpose == "password" else "String"
         aws.client("ssm").put_parameter(Name=b.NAMES[purpose], Value=text, Type=kind)  # type: ignore[union-attr]
-    found, _ = parameters.read(aws.client("ssm"), Target("linkbox", b.NAMES), RunKey("k"))  # type: ignore[arg-type]
+    found, _ = parameters.read(aws.client("ssm"), Target("linkbox", b.NAMES), FingerprintKey("k"))  # type: ignore[arg-type]
     user, password = found.get("username"), found.get("password")
     assert user is not None
     assert password is not None
     assert user.raw == ' "linkbox"'
-    assert user.blemishes == ("a blank at the beginning", "quotes around it")
+    assert user.format_problems == ("a blank at the beginning", "quotes around it")
     assert (password.raw, password.value) == (None, None)
     assert password.form.suspicions == ("is a JSON object",)
     assert "Abc-12345678" not in repr(found)

@@ -14,7 +14,7 @@ from opskit.policy.evaluate import Policies
 from opskit.policy.limits import free_name, has_room, size
 from opskit.policy.request import Context, Principal, Request
 from opskit.policy.rewrite import allow, document, free_sid, split_deny, with_statements
-from opskit.policy.unmet_conditions import guards
+from opskit.policy.unmet_conditions import unmet_conditions
 from tests.policy.cases import ACCOUNT, BASE, KEY, PASSWORD, ROLE, SESSION
 
 READ = ("ssm:GetParameter", "ssm:GetParameters")
@@ -217,7 +217,7 @@ def test_statement_ids_stay_unique() -> None:
 
 def guard(condition: dict[str, Any], call: Request) -> Any:
     statement = {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": condition}
-    found = guards(call, identity(statement).identity)
+    found = unmet_conditions(call, identity(statement).identity)
     return found[0] if found else None
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opskit.policy.evaluate import Word, decide
+from opskit.policy.evaluate import EvaluationResult, decide
 from tests.policy.cases import ACCOUNT, KEY, PASSWORD, ROLE, ROOT, SESSION, Case
 from tests.policy.test_evaluate import policies_of, request_of
 from tests.sandbox.test_iam_evaluator import decided
@@ -151,9 +151,9 @@ def holds_for_every_value(case: Case) -> None:
     for key in case.unknown:
         worlds = [world | {key: value} for world in worlds for value in tried[key]]
     words = {decided(case, world) for world in worlds}
-    if said.word is Word.ALLOWED:
+    if said.word is EvaluationResult.ALLOWED:
         assert words == {"allowed"}
-    elif said.word in (Word.EXPLICIT_DENY, Word.IMPLICIT_DENY):
+    elif said.word in (EvaluationResult.EXPLICIT_DENY, EvaluationResult.IMPLICIT_DENY):
         assert "allowed" not in words
     else:
         assert said.depends_on

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from opskit.probe.program.listening_container import Holders, has_port, is_own_address
+from opskit.probe.program.listening_container import SocketOwners, has_port, is_own_address
 from opskit.probe.request import ProbeResult, parse, script
 from tests.probe.test_probe import PASSWORD, request, run
 
@@ -126,8 +126,10 @@ def test_one_without_database_settings_is_told_as_well(tmp_path: Path) -> None:
 
 def test_the_address_of_a_container_is_its_own() -> None:
     own = raw("app", mode="bridge", networks={"bridge": {"IPAddress": "172.17.0.2"}})
-    assert has_port(own, "172.17.0.2", 3000, False, Holders(3000)) is True
-    assert has_port(raw("app", mode="bridge"), "172.17.0.9", 3000, False, Holders(3000)) is None
+    assert has_port(own, "172.17.0.2", 3000, False, SocketOwners(3000)) is True
+    assert (
+        has_port(raw("app", mode="bridge"), "172.17.0.9", 3000, False, SocketOwners(3000)) is None
+    )
 
 
 def test_processes_that_may_not_be_looked_into_leave_it_open(
@@ -138,7 +140,7 @@ def test_processes_that_may_not_be_looked_into_leave_it_open(
     def refuse(_: str) -> Any:
         raise PermissionError
 
-    holders = Holders(port)
+    holders = SocketOwners(port)
     assert holders.has(serving) is True
     monkeypatch.setattr(os, "readlink", refuse)
     assert holders.has(serving) is None

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from opskit.engine.postgresql.engine import ENGINE
 from opskit.probe.request import ProbeRequest, parse, script
 from opskit.secret import fingerprint
-from opskit.transport.local import Local
+from opskit.transport.local import LocalTransport
 
 PASSWORD = "Correct-Horse_Battery~42"
 KEY = "0123456789abcdef"
@@ -26,7 +26,7 @@ def request(**changes: object) -> ProbeRequest:
         "names": ("localhost",),
         "peers": (("127.0.0.1", 1),),
         "talk_to": ("127.0.0.1", 1),
-        "conversations": ENGINE.conversations("u", "d"),
+        "conversations": ENGINE.exchanges("u", "d"),
         "parameters": {"password": "/a/db-password"},
         "container": None,
         "health_url": None,
@@ -69,7 +69,7 @@ def test_it_works_with_nothing_but_sh(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert result.is_complete
     assert not result.with_python
-    asked = {what.split()[0] for what, _ in result.cannot}
+    asked = {what.split()[0] for what, _ in result.unavailable}
     assert asked >= {"name", "tcp", "talk", "parameters", "containers", "login"}
 
 
@@ -131,7 +131,7 @@ def test_cut_output_is_seen_as_cut(length: int) -> None:
     ("text", "status"), [("exit 42", 42), ("printf '%s' \"a'b\"; echo c >&2", 0)]
 )
 def test_local_road(text: str, status: int) -> None:
-    done = Local().run(text, timeout_s=10)
+    done = LocalTransport().run(text, timeout_s=10)
     assert done.exit_status == status
     if not status:
         assert (done.stdout, done.stderr) == ("a'b", "c\n")

@@ -65,7 +65,7 @@ def test_this_machine_is_connected_to_only_where_rds_names_it(
 def test_the_metadata_service_is_never_connected_to(tools: tuple[str, ...], tmp_path: Path) -> None:
     place = ("169.254.169.254", 80)
     asked = request(
-        names=(), peers=(place,), talk_to=place, conversations=ENGINE.conversations("u", "d")
+        names=(), peers=(place,), talk_to=place, conversations=ENGINE.exchanges("u", "d")
     )
     found = parse(run(script(asked), tmp_path / "tools", *tools).stdout)
     [connection] = found.connections

@@ -7,32 +7,35 @@ import time
 from types import FrameType
 from typing import Any
 
-from opskit.facts.security_groups import Permission, SecurityGroup, SecurityGroups
+from opskit.facts.security_groups import IpPermission, SecurityGroup, SecurityGroups
 from opskit.facts.subnets import NetworkAcls, Subnet
 from opskit.reachability.addresses import span
-from opskit.reachability.path import End, Network, Outcome, trace
+from opskit.reachability.path import Network, PathEndpoint, PathOutcome, trace
 from tests import builders as b
 
 HERE = Subnet("subnet-s", "s", "10.64.0.0/16", "a", "vpc-1")
 THERE = Subnet("subnet-d", "d", "10.65.0.0/16", "b", "vpc-1")
 
 
-def network_of(rules: int, groups: int) -> tuple[Network, End, End]:
+def network_of(rules: int, groups: int) -> tuple[Network, PathEndpoint, PathEndpoint]:
     """Two interfaces with many groups each, none of whose many rules admits the other."""
     each = rules // groups
     made = {}
     for group in range(groups):
         entries = tuple(
-            Permission("tcp", 5000, 6000, (), (f"172.{group}.{i // 250}.{i % 250}/32",), ())
+            IpPermission("tcp", 5000, 6000, (), (f"172.{group}.{i // 250}.{i % 250}/32",), ())
             if i % 2
-            else Permission("tcp", 5432, 5432, (f"sg-x{i}",), (), ())
+            else IpPermission("tcp", 5432, 5432, (f"sg-x{i}",), (), ())
             for i in range(each)
         )
         open_out = (*entries[1:], b.ALL_OUT)
         made[f"sg-{group}"] = SecurityGroup(f"sg-{group}", f"g{group}", "vpc-1", entries, open_out)
     half = tuple(made)[: groups // 2], tuple(made)[groups // 2 :]
     network = Network(SecurityGroups(made), NetworkAcls(()), None)
-    ends = End("client", "10.64.1.1", HERE, half[0]), End("server", "10.65.1.1", THERE, half[1])
+    ends = (
+        PathEndpoint("client", "10.64.1.1", HERE, half[0]),
+        PathEndpoint("server", "10.65.1.1", THERE, half[1]),
+    )
     return network, *ends
 
 
@@ -46,7 +49,7 @@ def milliseconds(rules: int, groups: int) -> float:
         started = time.thread_time()
         path = trace(network, source, destination, 5432, (32768, 60999))
         best = min(best, 1000 * (time.thread_time() - started))
-        assert path.outcome is Outcome.DROP
+        assert path.outcome is PathOutcome.DROP
     return best
 
 

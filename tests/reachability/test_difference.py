@@ -8,7 +8,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opskit.facts.security_groups import Permission
+from opskit.facts.security_groups import IpPermission
 from opskit.facts.subnets import AclEntry
 from opskit.reachability.addresses import address_text, cidrs_of, cut, span
 from opskit.reachability.difference import (
@@ -99,7 +99,7 @@ def test_a_change_within_the_wanted_flow_only() -> None:
 
 rules = st.lists(
     st.builds(
-        lambda protocol, pair, groups, cidrs: Permission(
+        lambda protocol, pair, groups, cidrs: IpPermission(
             protocol, *(pair if protocol in ("tcp", "udp") else (None, None)), groups, cidrs, ()
         ),
         st.sampled_from(["tcp", "6", "udp", "-1", "icmp"]),
@@ -111,7 +111,7 @@ rules = st.lists(
 )
 
 
-def admits(found: list[Permission], peer: str, protocol: str, port: int) -> bool:
+def admits(found: list[IpPermission], peer: str, protocol: str, port: int) -> bool:
     """The plain reading of rules, for one peer and one packet."""
     for rule in found:
         named = peer in rule.group_ids or (
@@ -139,7 +139,7 @@ def is_about(change: RuleChange, peer: str, protocol: str, port: int) -> bool:
 
 @settings(max_examples=60)
 @given(rules, rules)
-def test_rule_changes(old: list[Permission], new: list[Permission]) -> None:
+def test_rule_changes(old: list[IpPermission], new: list[IpPermission]) -> None:
     changes = rule_changes(old, new)
     for peer in ("sg-a", "sg-b", "sg-c", "10.0.0.1", "10.0.0.2", "11.0.0.0"):
         for protocol in ("6", "17", "1", "50"):

@@ -12,11 +12,19 @@ import pytest
 
 from opskit.facts.prefix_lists import PrefixLists
 from opskit.facts.routes import RouteTables, table_of
-from opskit.facts.security_groups import Permission, SecurityGroups, group_of
+from opskit.facts.security_groups import IpPermission, SecurityGroups, group_of
 from opskit.facts.subnets import NetworkAcls, Subnet, acl_of
 from opskit.facts.vpc_scope import Peerings, peering_of
 from opskit.reachability import network_acl, path, route
-from opskit.reachability.path import End, Kind, Network, Outcome, Path, Reason, trace
+from opskit.reachability.path import (
+    CheckpointKind,
+    Network,
+    Path,
+    PathEndpoint,
+    PathOutcome,
+    Reason,
+    trace,
+)
 from tests.pace import scaled
 from tests.reachability import oracle
 from tests.reachability.oracle import Case
@@ -44,16 +52,16 @@ def path_of(case: Case) -> Path:
         peerings=Peerings((peering_of(case.peering),)),
         lists=PrefixLists({k: tuple(v) for k, v in case.lists.items()}),
     )
-    source = End("client", case.source, here, tuple(case.source_groups))
-    destination = End("server", case.destination, there, tuple(case.destination_groups))
+    source = PathEndpoint("client", case.source, here, tuple(case.source_groups))
+    destination = PathEndpoint("server", case.destination, there, tuple(case.destination_groups))
     return trace(network, source, destination, case.port, (1024, 65535))
 
 
 def says_open(case: Case) -> bool:
     """Whether the model lets the connection through from the client's very port."""
     path = path_of(case)
-    assert path.outcome is not Outcome.UNKNOWN, path
-    if path.outcome is Outcome.DROP:
+    assert path.outcome is not PathOutcome.UNKNOWN, path
+    if path.outcome is PathOutcome.DROP:
         return False
     return any(first <= case.client_port <= last for first, last in path.open_ports)
 
@@ -97,7 +105,9 @@ def test_two_thousand_networks_agree_with_packets(asked: Asked) -> None:
 
 def test_the_networks_say_something(asked: Asked) -> None:
     outcomes = Counter(path_of(c).outcome for c in asked.cases)
-    assert min(outcomes[o] for o in (Outcome.PASS, Outcome.PART, Outcome.DROP)) > 60, outcomes
+    assert min(outcomes[o] for o in (PathOutcome.PASS, PathOutcome.PART, PathOutcome.DROP)) > 60, (
+        outcomes
+    )
     reasons = Counter(b.reason for c in asked.cases for b in path_of(c).broken)
     never = {Reason.MAIN_TABLE, Reason.NOT_KNOWN}
     assert all(reasons[reason] > 20 for reason in set(Reason) - never), reasons
@@ -114,13 +124,13 @@ MUTANTS: dict[str, tuple[object, str, Callable[..., object]]] = {
     "replies pass the client's ACL unasked": (
         path, "_acl",
         lambda leg, kind, ports, real=path._acl: (
-            None if kind is Kind.REPLY_ACL_IN else real(leg, kind, ports)
+            None if kind is CheckpointKind.REPLY_ACL_IN else real(leg, kind, ports)
         ),
     ),
     "the first route that fits decides": (route, "prefix_length", lambda cidr: 0),
     "a reference to a group never counts": (path._Leg, "referable", lambda self, end: ((), ())),
     "the upper port of a rule is not included": (
-        Permission, "covers",
+        IpPermission, "covers",
         lambda self, port: self.protocol == "-1" or (
             self.is_tcp and (self.from_port is None or self.from_port <= port < self.to_port)
         ),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from opskit.analysis import derive_all
+from opskit.analysis import analyze_all
 from opskit.checks.fix import LocalCommand
 from opskit.diagnosis import Diagnosis
 from opskit.errors import AwsError
@@ -54,7 +54,7 @@ def test_all_texts_of_a_fact(name: str) -> None:
     """In a healthy LinkBox, and in one whose root cause is printed with a fix."""
     for facts in (facts_of(), facts_of(*BROKEN)):
         hostile = b.known(poisoned_everywhere(facts[FACTS[name]].value))
-        assert_harmless(diagnosis(derive_all(Snapshot({**facts, FACTS[name]: hostile}))))
+        assert_harmless(diagnosis(analyze_all(Snapshot({**facts, FACTS[name]: hostile}))))
 
 
 @pytest.mark.full
@@ -63,7 +63,7 @@ def test_each_text_of_a_fact(name: str) -> None:
     for facts in (facts_of(), facts_of(*BROKEN)):
         for value in poisoned(facts[FACTS[name]].value):
             snapshot = Snapshot({**facts, FACTS[name]: b.known(value)})
-            assert_harmless(diagnosis(derive_all(snapshot)))
+            assert_harmless(diagnosis(analyze_all(snapshot)))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_each_text_of_a_fact(name: str) -> None:
 def test_each_text_of_a_fact_that_is_often_shown(name: str) -> None:
     facts = facts_of(*BROKEN)
     for value in poisoned(facts[FACTS[name]].value):
-        assert_harmless(diagnosis(derive_all(Snapshot({**facts, FACTS[name]: b.known(value)}))))
+        assert_harmless(diagnosis(analyze_all(Snapshot({**facts, FACTS[name]: b.known(value)}))))
 
 
 @pytest.mark.parametrize("name", FACTS)
@@ -80,19 +80,19 @@ def test_a_fact_that_is_unknown_for_a_hostile_reason(name: str) -> None:
     refused = AwsError(f"rds:Describe{HOSTILE}", "AccessDenied", HOSTILE)
     failed = AwsError("rds:Describe", HOSTILE, HOSTILE)
     for unknown in (unknown_from(refused), unknown_from(failed), Unknown(HOSTILE, (HOSTILE,))):
-        assert_harmless(diagnosis(derive_all(Snapshot({**facts_of(), FACTS[name]: unknown}))))
+        assert_harmless(diagnosis(analyze_all(Snapshot({**facts_of(), FACTS[name]: unknown}))))
 
 
 def test_the_place_and_the_options_of_the_target() -> None:
     found = diagnosis(b.snapshot(*BROKEN))
-    hostile = replace(found, place=poisoned_everywhere(found.place))
+    hostile = replace(found, target=poisoned_everywhere(found.target))
     undetermined = diagnosis(b.snapshot(unknown=(type(GONE),)))
     for style in STYLES:
         named = replace(style, command=f"opskit {HOSTILE}", operator_command=f"opskit {HOSTILE}")
         assert problems(text_report.render(hostile, named)) == []
         assert problems(text_report.render(undetermined, named)) == []
     document = json.loads(json_report.render(hostile, Style()))
-    assert document["target"]["instance_name"] == hostile.place.instance_name
+    assert document["target"]["instance_name"] == hostile.target.instance_name
 
 
 def test_the_reports_do_show_it() -> None:

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from opskit.checks.catalogue import chain
-from opskit.checks.fix_verification import prove
-from opskit.checks.interface import Judged
+from opskit.checks.catalogue import default_checks
+from opskit.checks.fix_verification import verify_fix
+from opskit.checks.interface import CheckResult
 from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller
-from opskit.diagnosis import Diagnosis, Place, order_causes, verdict_of, ways_of
+from opskit.diagnosis import Diagnosis, TargetSummary, find_root_causes, network_paths, verdict_of
 from opskit.facts.snapshot import Snapshot
 from opskit.report.diagnosis_text import render
 from opskit.report.interface import Style
 from tests import builders as b
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-PLACE = Place(
+PLACE = TargetSummary(
     "linkbox",
     "us-east-1",
     "123456789012",
@@ -37,11 +37,12 @@ RUNBOOKS = {"NET002": "could-not-connect"}
 
 def diagnosis(snapshot: Snapshot) -> Diagnosis:
     caller = Caller("us-east-1", "", "--prefix /linkbox")
-    judged = order_causes(
-        Judged(c, prove(c, run_check(c, snapshot), snapshot, caller)) for c in chain()
+    judged = find_root_causes(
+        CheckResult(c, verify_fix(c, run_check(c, snapshot), snapshot, caller))
+        for c in default_checks()
     )
     return Diagnosis(
-        PLACE, judged, verdict_of(judged), ways_of(snapshot), 24, 4, 1.23, caller=caller
+        PLACE, judged, verdict_of(judged), network_paths(snapshot), 24, 4, 1.23, caller=caller
     )
 
 

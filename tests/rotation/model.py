@@ -17,16 +17,16 @@ from opskit.rotation.protocol.state_machine import (
     LOCKED_OUT,
     REPAIRABLE,
     UNHEALTHY,
-    Accepts,
     Action,
+    ActionKind,
+    CallOutcome,
+    DatabaseState,
     Direction,
-    Kind,
-    Outcome,
-    Runner,
-    Sight,
-    Which,
+    Observation,
+    ParameterState,
+    RunnerState,
     decide,
-    learn,
+    record_outcome,
 )
 
 
@@ -71,7 +71,7 @@ class Actor(NamedTuple):
 
     state: str
     number: int = 0
-    me: Runner | None = None
+    me: RunnerState | None = None
     action: Action | None = None
     old: str = ""
 
@@ -112,7 +112,7 @@ class Rules:
     Attributes:
         busy: what a database does with a change while it applies one: reject, queue, sync.
         shows_late: an accepted change does not show for a while.
-        takes_turns: two users in turn, both in one parameter.
+        is_alternating: two users in turn, both in one parameter.
         idle_is_idle: a rotation begins only when no process uses the user whose turn it is.
         restarts: the app is restarted; else it starts anew whenever it likes.
         person: what somebody does by hand, and may leave off anywhere.
@@ -160,46 +160,46 @@ EARLIER = "an earlier version"
 FOREIGN = "x"
 """What a person sets by hand; nobody but them has to know it."""
 STILL = frozenset({"idle", "dead", "finished", "stuck"})
-SENDS = frozenset({Kind.CHANGE, Kind.PUBLISH})
+SENDS = frozenset({ActionKind.CHANGE, ActionKind.PUBLISH})
 Step = tuple[str, State]
 NEVER_USED = "x1"
 
 
 @cache
-def _decide(sight: Sight, me: Runner, rules: Rules) -> Action:
+def _decide(sight: Observation, me: RunnerState, rules: Rules) -> Action:
     """The real decision, with the switched-off rules taken from it."""
     if not rules.register:
         sight = replace(sight, decision=me.wants)
     if not rules.undoes and sight.decision is Direction.BACK and (me.opened or me.joined):
-        return Action(Kind.CLOSE, direction=Direction.BACK) if not sight.is_closed else decide(
-            sight, me, restarts=rules.restarts, resets=True
+        return Action(ActionKind.CLOSE, direction=Direction.BACK) if not sight.is_closed else decide(
+            sight, me, restarts=rules.restarts, needs_no_login=True
         )  # fmt: skip
-    if not rules.probes and me.sent is Which.NEW and sight.database is Accepts.OLD:
-        sight = replace(sight, database=Accepts.NEW)
+    if not rules.probes and me.sent is ParameterState.NEW and sight.database is DatabaseState.OLD:
+        sight = replace(sight, database=DatabaseState.NEW)
     if not rules.supersedes:
         me = replace(me, takes_over=False)
-    if not rules.recreates and sight.parameter is Which.ABSENT:
-        return Action(Kind.STOP, why="the parameter does not exist")
-    return decide(sight, me, restarts=rules.restarts, resets=rules.busy != "sync")
+    if not rules.recreates and sight.parameter is ParameterState.ABSENT:
+        return Action(ActionKind.STOP, why="the parameter does not exist")
+    return decide(sight, me, restarts=rules.restarts, needs_no_login=rules.busy != "sync")
 
 
 @cache
-def _learn(me: Runner, action: Action, outcome: Outcome, rules: Rules) -> Runner:
-    if action.kind is Kind.RESTART and _counts_as_done(action, outcome, rules):
-        outcome = Outcome.APPLIED
-    found = learn(me, action, outcome)
+def _learn(me: RunnerState, action: Action, outcome: CallOutcome, rules: Rules) -> RunnerState:
+    if action.kind is ActionKind.RESTART and _counts_as_done(action, outcome, rules):
+        outcome = CallOutcome.APPLIED
+    found = record_outcome(me, action, outcome)
     if not rules.unknown_is_unclean:
         found = replace(found, is_clean=True)
     # Who sent it last matters only where accepted changes do not show at once.
     return found if rules.shows_late or not rules.probes else replace(found, sent=None)
 
 
-def _counts_as_done(action: Action, outcome: Outcome, rules: Rules) -> bool:
+def _counts_as_done(action: Action, outcome: CallOutcome, rules: Rules) -> bool:
     """What the rules about restarts keep from being taken for a restart."""
-    if outcome is Outcome.MISSED:
+    if outcome is CallOutcome.NOT_APPLIED:
         return not rules.lost_is_not_done
-    is_ill = outcome is Outcome.UNHEALTHY
-    return is_ill and action.to is not Which.NEW and not rules.restart_must_succeed
+    is_ill = outcome is CallOutcome.UNHEALTHY
+    return is_ill and action.to is not ParameterState.NEW and not rules.restart_must_succeed
 
 
 def arrive(state: State, request: Request, rules: Rules) -> tuple[State, str]:
@@ -257,7 +257,7 @@ def _before_a_write(actor: Actor) -> Actor:
     me, action = actor.me, actor.action
     if me is None:
         return actor
-    if action is not None and action.kind in (Kind.RESTART, Kind.DECIDE):
+    if action is not None and action.kind in (ActionKind.RESTART, ActionKind.DECIDE):
         action = replace(action, held=EARLIER)
     return actor._replace(me=replace(me, restarted_on="", unhealthy_on=""), action=action)
 
@@ -296,26 +296,30 @@ def _direction(action: Action) -> str:
     return str(action.direction)
 
 
-def see(state: State, index: int, number: int, rules: Rules) -> Sight:
+def see(state: State, index: int, number: int, rules: Rules) -> Observation:
     """One look."""
     record = state.log[number - 1]
     database = _accepts(state, record)
     actor = state.actors[index].me
     decision = Direction.SUPERSEDED if record.is_superseded else record.decision
     wants = decision or (actor.wants if actor else None)
-    if rules.takes_turns and wants is Direction.BACK and database is Accepts.NEW:
+    if rules.takes_turns and wants is Direction.BACK and database is DatabaseState.NEW:
         # As the runner does it: the other user's login is no obstacle.
-        database = Accepts.OLD
-    shown = {record.new: Which.NEW, record.old: Which.OLD, "": Which.ABSENT}
+        database = DatabaseState.OLD
+    shown = {
+        record.new: ParameterState.NEW,
+        record.old: ParameterState.OLD,
+        "": ParameterState.ABSENT,
+    }
     is_fenced = rules.fence and (rules.fence_supersedes or not record.is_superseded)
-    return Sight(
+    return Observation(
         decision=decision or record.closed,
         is_closed=record.closed is not None,
         has_joiners=record.is_joined and rules.join_is_unclean,
         database=database,
         is_pending=bool(state.queue) and not rules.shows_late,
-        is_settled=not (state.queue and rules.hold_down),
-        parameter=shown.get(state.parameter, Which.OTHER),
+        is_stable=not (state.queue and rules.hold_down),
+        parameter=shown.get(state.parameter, ParameterState.OTHER),
         was_published=record.is_written,
         fence_is_over=not is_fenced or fenced(state, index, number, str(decision)),
         held=state.parameter,
@@ -324,16 +328,16 @@ def see(state: State, index: int, number: int, rules: Rules) -> Sight:
     )
 
 
-def _accepts(state: State, record: Rotation) -> Accepts:
+def _accepts(state: State, record: Rotation) -> DatabaseState:
     """What a runner finds by logging in with all that is written down."""
     if record.new in state.database:
-        return Accepts.NEW
+        return DatabaseState.NEW
     if record.old in state.database:
-        return Accepts.OLD
+        return DatabaseState.OLD
     if state.parameter in state.database:
-        return Accepts.HELD
+        return DatabaseState.HELD
     known = set(state.held).union(*((r.new, r.old) for r in state.log))
-    return Accepts.OTHER if known & set(state.database) else Accepts.NONE
+    return DatabaseState.OTHER if known & set(state.database) else DatabaseState.NONE
 
 
 def steps(state: State, rules: Rules, lone: bool = False) -> Iterator[Step]:
@@ -359,7 +363,7 @@ def steps(state: State, rules: Rules, lone: bool = False) -> Iterator[Step]:
 
 def _is_closing(state: State) -> bool:
     """Somebody stands between the last look and the close: what comes now comes as if after it."""
-    closes = (Kind.CLOSE, Kind.CLOSE_CLEAN)
+    closes = (ActionKind.CLOSE, ActionKind.CLOSE_IMMEDIATELY)
     is_late = any(r.kind in closes for r in state.network)
     return is_late or any(a.action is not None and a.action.kind in closes for a in state.actors)
 
@@ -410,25 +414,25 @@ def _actor_steps(
         request = Request("open", new, actor.number, actor.old)
         begin = Actor("run", actor.number, replace(actor.me, opened=True))
         yield from _send(state, request, rules, put, lambda o: (
-            begin if o is Outcome.APPLIED else Actor("idle")))  # fmt: skip
+            begin if o is CallOutcome.APPLIED else Actor("idle")))  # fmt: skip
         return
     me, action = actor.me, actor.action
     assert me is not None
     if action is None:
         action = _decide(see(state, index, actor.number, rules), me, rules)
-        if action.kind is Kind.FINISHED:
+        if action.kind is ActionKind.FINISHED:
             yield f"{name} finished", put(Actor("finished"))
-        elif action.kind is Kind.STOP and lone and action.why in REPAIRABLE:
+        elif action.kind is ActionKind.STOP and lone and action.why in REPAIRABLE:
             yield f"repaired: {action.why}", put(actor, _mend(state, action.why, rules))
-        elif action.kind is Kind.STOP:
+        elif action.kind is ActionKind.STOP:
             # Not healthy because a late request came: the same command again tries again.
             after = "idle" if lone and action.why == UNHEALTHY else "stuck"
             yield f"{name} stops: {action.why}", put(Actor(after))
-        elif action.kind not in (Kind.WAIT, Kind.HOLD):
+        elif action.kind not in (ActionKind.WAIT, ActionKind.AWAIT_FENCE):
             yield f"{name} looks: {_words(action)}", put(actor._replace(action=action))
         return
     yield f"{name} finds its look too old", put(actor._replace(action=None))
-    if action.kind is Kind.RESTART:
+    if action.kind is ActionKind.RESTART:
         record = state.log[actor.number - 1]
         is_decided = record.decision is not None or record.is_superseded
         can_be_ill = rules.can_be_ill and not is_decided
@@ -448,23 +452,23 @@ def _actor_steps(
 
 def _restarts(
     state: State, can_be_ill: bool, command_can_fail: bool
-) -> Iterator[tuple[Outcome, str]]:
+) -> Iterator[tuple[CallOutcome, str]]:
     """How a restart may end, and what the app runs on then; it reads the parameter as it is now.
 
     Args:
         can_be_ill: also for a reason of its own, which going back may mend.
     """
-    yield Outcome.MISSED, state.running
+    yield CallOutcome.NOT_APPLIED, state.running
     if command_can_fail:
-        yield Outcome.UNHEALTHY, state.running
+        yield CallOutcome.UNHEALTHY, state.running
     if not state.parameter:
-        yield Outcome.UNHEALTHY, state.running
+        yield CallOutcome.UNHEALTHY, state.running
     elif state.parameter not in state.database:
-        yield Outcome.UNHEALTHY, state.parameter
+        yield CallOutcome.UNHEALTHY, state.parameter
     else:
-        yield Outcome.APPLIED, state.parameter
+        yield CallOutcome.APPLIED, state.parameter
         if can_be_ill:
-            yield Outcome.UNHEALTHY, state.parameter
+            yield CallOutcome.UNHEALTHY, state.parameter
 
 
 def _start(
@@ -478,7 +482,7 @@ def _start(
     last = state.log[-1] if state.log else None
     if last is not None and last.closed is None:
         for wants in (Direction.FORWARD, Direction.BACK):
-            me = Runner(wants, takes_over=True)
+            me = RunnerState(wants, takes_over=True)
             yield f"{name} joins, {wants}", put(Actor("run", len(state.log), me), state)
         return
     number, is_sound = len(state.log) + 1, _is_sound(state) and not state.queue
@@ -504,7 +508,7 @@ def _start(
         yield (
             f"{name} opens {number}",
             put(
-                Actor("opening", number, Runner(Direction.FORWARD), old=state.parameter),
+                Actor("opening", number, RunnerState(Direction.FORWARD), old=state.parameter),
                 state._replace(is_foreign=False),
             ),
         )
@@ -517,15 +521,15 @@ def _is_sound(state: State) -> bool:
 
 def _request(state: State, number: int, action: Action) -> Request:
     record = state.log[number - 1]
-    if action.kind is Kind.DECIDE and action.direction is Direction.SUPERSEDED:
+    if action.kind is ActionKind.DECIDE and action.direction is Direction.SUPERSEDED:
         return Request("supersede", "", number, "")
     if action.kind in SENDS:
-        values = {Which.NEW: record.new, Which.OLD: record.old}
-        value = values.get(action.to or Which.OTHER, state.parameter)
+        values = {ParameterState.NEW: record.new, ParameterState.OLD: record.old}
+        value = values.get(action.to or ParameterState.OTHER, state.parameter)
         return Request(
-            "mod" if action.kind is Kind.CHANGE else "put", value, number, _direction(action)
+            "mod" if action.kind is ActionKind.CHANGE else "put", value, number, _direction(action)
         )
-    seen = EARLIER if action.held == EARLIER and action.kind is Kind.DECIDE else ""
+    seen = EARLIER if action.held == EARLIER and action.kind is ActionKind.DECIDE else ""
     return Request(str(action.kind), str(action.direction or ""), number, seen)
 
 
@@ -534,27 +538,27 @@ def _send(
     request: Request,
     rules: Rules,
     put: Callable[[Actor, State], State],
-    after: Callable[[Outcome], Actor],
+    after: Callable[[CallOutcome], Actor],
 ) -> Iterator[Step]:
     """Every way in which a call can end."""
     words = " ".join(str(part) for part in request if part != "")
     arrived, answer = arrive(state, request, rules)
-    unknown = after(Outcome.UNKNOWN)
+    unknown = after(CallOutcome.UNKNOWN)
     if answer == "busy":
         yield f"{words}: busy", put(unknown, state)
     elif answer == "exists":
-        yield f"{words}: exists", put(after(Outcome.EXISTS), arrived)
+        yield f"{words}: exists", put(after(CallOutcome.EXISTS), arrived)
     else:
-        yield f"{words}: ok", put(after(Outcome.APPLIED), arrived)
+        yield f"{words}: ok", put(after(CallOutcome.APPLIED), arrived)
         yield f"{words}: carried out, reply lost", put(unknown, arrived)
         if not rules.single_attempts and request.kind in ("mod", "put") and state.delays:
             twice = arrived._replace(
                 network=tuple(sorted((*arrived.network, request))), delays=state.delays - 1
             )
-            yield f"{words}: ok, and a repeat is under way", put(after(Outcome.APPLIED), twice)
+            yield f"{words}: ok, and a repeat is under way", put(after(CallOutcome.APPLIED), twice)
     yield f"{words}: never arrived", put(unknown, state)
     if rules.can_refuse and request.kind in ("mod", "put") and request.direction == "forward":
-        yield f"{words}: refused", put(after(Outcome.REFUSED), state)
+        yield f"{words}: refused", put(after(CallOutcome.REFUSED), state)
     if state.delays:
         later = state._replace(
             network=tuple(sorted((*state.network, request))), delays=state.delays - 1

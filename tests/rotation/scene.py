@@ -154,7 +154,7 @@ class Scene:
         self, word: str, *names: str, rows: tuple[dict[str, Any], ...] = ()
     ) -> dict[str, Any]:
         """An order to the sandbox."""
-        return lifecycle.order(self.operator.running, word, names, rows)
+        return lifecycle.send_command(self.operator.running, word, names, rows)
 
     def wait_held(self, run: Run, limit_s: float = LIMIT_S) -> bool:
         """Wait until a call is held; False when the process ends without one."""

@@ -19,14 +19,14 @@ from typing import Any
 from opskit.config import Target
 from opskit.engine.interface import LoginFailure, LoginResult
 from opskit.errors import AwsError, OpskitError
-from opskit.rotation.planning.plan import Overtaken, Plan
+from opskit.rotation.planning.plan import ParameterOvertaken, Plan
 from opskit.rotation.planning.preflight import check_previous
 from opskit.rotation.protocol.fence import Fence
-from opskit.rotation.protocol.interface import Login, Opening, Published
-from opskit.rotation.protocol.services import Ending
+from opskit.rotation.protocol.interface import DatabaseCredential, ParameterUpdate, RotationIntent
+from opskit.rotation.protocol.services import RotationResult
 from opskit.rotation.protocol.state_machine import LOCKED_OUT, REPAIRABLE, Direction
 from opskit.rotation.service import Service
-from opskit.rotation.steps.restart import Batch, Restarted, read
+from opskit.rotation.steps.restart import RestartResult, RestartTarget, read
 from opskit.secret import Secret
 
 NAME = "/linkbox/db-password"
@@ -405,39 +405,39 @@ class Simulated(Service):
         )  # fmt: skip
         self._ways = Ways(process)  # type: ignore[assignment]
 
-    def _restart(self, _: Any) -> Callable[[Batch], Restarted]:
+    def _restart(self, _: Any) -> Callable[[RestartTarget], RestartResult]:
         return self._restart_one
 
-    def _restart_one(self, batch: Batch) -> Restarted:
+    def _restart_one(self, batch: RestartTarget) -> RestartResult:
         world, chance = self._world_of_it, self._world_of_it.random
         self._process.pause(1.0)
         if chance.random() < world.trouble.transport:
             if chance.random() < 0.5:
                 self._start(batch)
-            return Restarted.lost("the agent is offline")
+            return RestartResult.lost("the agent is offline")
         self._start(batch)
         self._process.pause(chance.uniform(0.5, 8.0))
         text = next(t for t in BATCHES if read(t) == batch)
         is_well = world.apps[text] == world.database and chance.random() >= world.trouble.ill
-        return Restarted(is_well, "" if is_well else "503")
+        return RestartResult(is_well, "" if is_well else "503")
 
-    def _start(self, batch: Batch) -> None:
+    def _start(self, batch: RestartTarget) -> None:
         world = self._world_of_it
         text = next(t for t in BATCHES if read(t) == batch)
         world.apps[text] = world.parameter or world.apps[text]
         world.note(f"{batch} runs on {world.apps[text]}")
 
 
-def make_opening(world: World, process: Process, number: int, held: str) -> Opening:
+def make_opening(world: World, process: Process, number: int, held: str) -> RotationIntent:
     """What the journal keeps of a rotation."""
     found = world.store[NAME].seen(world.now)
     old, new = Secret(held), Secret(f"{process.name}-{number}")
-    published = Published(
+    published = ParameterUpdate(
         NAME, "SecureString", "key-1", "Standard", old, new, found[0] if found else 0
     )
-    return Opening(
+    return RotationIntent(
         run=process.name, by="arn:me", where="here", tool="0",
-        strategy="master" if world.is_master else "role", old=Login(USER, old), new=Login(USER, new),
+        strategy="master" if world.is_master else "role", old=DatabaseCredential(USER, old), new=DatabaseCredential(USER, new),
         published=(published,), engine="postgres", host="h", port=5432, database="d",
         db_instance="db", cluster=None, resource="db-X", instance="i-1", batches=BATCHES,
         was_healthy=True,
@@ -452,7 +452,7 @@ def rotate(process: Process) -> str:
     record, plan = service.journal.latest(), Plan()
     try:
         check_previous(record, FENCE_S, plan)
-    except Overtaken:
+    except ParameterOvertaken:
         return "overtaken"
     process.pause(plan.wait_s)
     held = world.parameter
@@ -464,7 +464,7 @@ def rotate(process: Process) -> str:
     plan.opening = make_opening(world, process, plan.number, held)
     try:
         return _said(service.begin(plan))
-    except Overtaken:
+    except ParameterOvertaken:
         return "overtaken"
     except OpskitError as error:
         return f"failed: {error.sentence}"
@@ -479,14 +479,14 @@ def go_on(direction: Direction) -> Callable[[Process], str]:
             record = service.unfinished()
             if record is None:
                 return "nothing open"
-            return _said(service.go_on(record, direction, takes_over=True))
+            return _said(service.resume(record, direction, takes_over=True))
         except (OpskitError, AwsError) as error:
             return f"failed: {error}"
 
     return work
 
 
-def _said(ending: Ending) -> str:
+def _said(ending: RotationResult) -> str:
     return str(ending.direction) if ending.direction else f"stopped: {ending.stop}"
 
 

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from opskit.engine.interface import LoginFailure, LoginResult
-from opskit.errors import AwsError, Incomplete, Unfinished
-from opskit.rotation.protocol.fence import Fence, TooOld
-from opskit.rotation.protocol.interface import Published
+from opskit.errors import AwsError, CannotProceed, RotationUnfinished
+from opskit.rotation.protocol.fence import Fence, StaleObservation
+from opskit.rotation.protocol.interface import ParameterUpdate
 from opskit.rotation.protocol.services import Event
 from opskit.rotation.protocol.state_machine import Direction
-from opskit.rotation.steps.managed_secret import ManagedRotation, ManagedWorld
-from opskit.rotation.steps.parameter import Parameters
-from opskit.rotation.steps.restart import Batch, Restarted, read
+from opskit.rotation.steps.managed_secret import ManagedRotation, ManagedRotationServices
+from opskit.rotation.steps.parameter import ParameterWriter
+from opskit.rotation.steps.restart import RestartResult, RestartTarget, read
 from opskit.sandbox import lifecycle
 from tests import builders as b
 from tests.conftest import LIMIT_S, Operator
@@ -80,23 +80,23 @@ def rotation(
     *,
     healthy: bool = True,
     wait_s: float = 20.0,
-    restart: Callable[[Batch], Restarted] | None = None,
+    restart: Callable[[RestartTarget], RestartResult] | None = None,
 ) -> tuple[ManagedRotation, list[Event]]:
     said: list[Event] = []
     clock = iter(range(10_000))
     fence = Fence(1200.0)
 
-    def parameters(one: Published) -> Parameters:
-        return Parameters(account, account, (one,), sleep=lambda _: None)
+    def parameters(one: ParameterUpdate) -> ParameterWriter:
+        return ParameterWriter(account, account, (one,), sleep=lambda _: None)
 
-    world = ManagedWorld(
+    world = ManagedRotationServices(
         rds=account,
-        changing=account,
+        write_client=account,
         secrets=account,
         parameters=parameters,
-        door=account,  # type: ignore[arg-type]
+        connector=account,  # type: ignore[arg-type]
         fence=fence,
-        restart=restart or (lambda batch: Restarted(healthy, "" if healthy else "HTTP 503")),
+        restart=restart or (lambda batch: RestartResult(healthy, "" if healthy else "HTTP 503")),
         ask_instance=lambda: (True, ""),
         on_event=said.append,
         sleep=lambda _: None,
@@ -122,7 +122,7 @@ def test_the_parameter_follows_the_secret() -> None:
 def test_an_impaired_secret_is_reported() -> None:
     account = Account(after=0, status="impaired")
     made, _ = rotation(account)
-    with pytest.raises(Unfinished, match="impaired"):
+    with pytest.raises(RotationUnfinished, match="impaired"):
         made.run()
     assert account.parameter == "old"
 
@@ -130,7 +130,7 @@ def test_an_impaired_secret_is_reported() -> None:
 def test_a_refusal_changes_nothing() -> None:
     refusal = AwsError("rds:ModifyDBInstance", "AccessDenied", "not authorized")
     made, _ = rotation(Account(refusal=refusal))
-    with pytest.raises(Incomplete, match="did not rotate"):
+    with pytest.raises(CannotProceed, match="did not rotate"):
         made.run()
 
 
@@ -147,7 +147,7 @@ def test_a_look_too_old_and_throttling_are_waited_for(monkeypatch: pytest.Monkey
     """RDS has changed the password by then: whoever gives up leaves the app without one."""
     account = Account()
     trouble: dict[str, list[Exception]] = {
-        "put_parameter": [TooOld()],
+        "put_parameter": [StaleObservation()],
         "get_secret_value": [AwsError("secretsmanager:GetSecretValue", "ThrottlingException", "")],
     }
     for name, errors in trouble.items():
@@ -196,12 +196,12 @@ def test_another_rotation_while_the_app_is_restarted() -> None:
     """The app cannot be healthy on what the secret held before; it is on what it holds now."""
     account = Account()
 
-    def restart(_: Batch) -> Restarted:
+    def restart(_: RestartTarget) -> RestartResult:
         if account.secret == "new":
             account.secret = account.database = "newer"
             account.version += 1
         is_healthy = account.parameter == account.database
-        return Restarted(is_healthy, "" if is_healthy else "HTTP 503")
+        return RestartResult(is_healthy, "" if is_healthy else "HTTP 503")
 
     made, _ = rotation(account, restart=restart)
     assert made.run().direction is Direction.FORWARD
@@ -211,14 +211,14 @@ def test_another_rotation_while_the_app_is_restarted() -> None:
 def test_an_app_that_is_ill_is_reported() -> None:
     account = Account()
     made, _ = rotation(account, healthy=False)
-    with pytest.raises(Unfinished, match="did not become healthy: HTTP 503"):
+    with pytest.raises(RotationUnfinished, match="did not become healthy: HTTP 503"):
         made.run()
     assert account.parameter == account.database == "new"
 
 
 def test_a_secret_that_never_changes_is_not_waited_for_without_end() -> None:
     made, _ = rotation(Account(after=100_000), wait_s=30)
-    with pytest.raises(Unfinished, match="did not change within 30 s"):
+    with pytest.raises(RotationUnfinished, match="did not change within 30 s"):
         made.run()
 
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from opskit.engine.interface import LoginFailure, LoginResult
-from opskit.rotation.protocol.fence import Fence, TooOld
+from opskit.rotation.protocol.fence import Fence, StaleObservation
 from opskit.rotation.protocol.runner import Rotation
-from opskit.rotation.protocol.services import Ending, World
-from opskit.rotation.protocol.state_machine import OVERWRITTEN, Direction, Outcome, Runner, Which
-from opskit.rotation.steps.parameter import Seen
+from opskit.rotation.protocol.services import RotationResult, RotationServices
+from opskit.rotation.protocol.state_machine import (
+    OVERWRITTEN,
+    CallOutcome,
+    Direction,
+    ParameterState,
+    RunnerState,
+)
+from opskit.rotation.steps.parameter import ParameterSnapshot
 from opskit.secret import Secret
 from tests.rotation.test_readers import Journal, Strategy
 from tests.rotation.test_records import OLD, opening
@@ -28,18 +34,20 @@ class Door:
 class Parameters:
     """Hold the old one."""
 
-    def read(self) -> Seen:
-        return Seen(Which.OLD, (1,))
+    def read(self) -> ParameterSnapshot:
+        return ParameterSnapshot(ParameterState.OLD, (1,))
 
 
 class Slow(Journal):
     """Answers so late that nothing is sent on what it said."""
 
-    def write(self, _: int, name: str, body: dict[str, Any]) -> Outcome:
-        raise TooOld
+    def write(self, _: int, name: str, body: dict[str, Any]) -> CallOutcome:
+        raise StaleObservation
 
 
-def go_back(journal: Journal, wait_s: float, parameters: Parameters | None = None) -> Ending:
+def go_back(
+    journal: Journal, wait_s: float, parameters: Parameters | None = None
+) -> RotationResult:
     now = [100.0]
 
     def sleep(seconds: float) -> None:
@@ -52,8 +60,10 @@ def go_back(journal: Journal, wait_s: float, parameters: Parameters | None = Non
         "ask_instance": lambda: (True, ""), "on_event": lambda _: None, "readers": {},
         "sleep": sleep, "clock": lambda: now[0],
     }  # fmt: skip
-    me = Runner(Direction.BACK, opened=True)
-    return Rotation(World(**made), 1, opening(), [], me, who={"run": "r1"}, wait_s=wait_s).run()
+    me = RunnerState(Direction.BACK, opened=True)
+    return Rotation(
+        RotationServices(**made), 1, opening(), [], me, who={"run": "r1"}, wait_s=wait_s
+    ).run()
 
 
 def test_a_short_wait_outlasts_the_hold_down() -> None:
@@ -72,7 +82,9 @@ def test_what_is_over_is_no_reason_any_more() -> None:
     journal = Journal()
 
     class Overwritten(Parameters):
-        def read(self) -> Seen:
-            return Seen(Which.OTHER if journal.entries else Which.OLD, (1,))
+        def read(self) -> ParameterSnapshot:
+            return ParameterSnapshot(
+                ParameterState.OTHER if journal.entries else ParameterState.OLD, (1,)
+            )
 
     assert go_back(journal, 60, Overwritten()).why == OVERWRITTEN

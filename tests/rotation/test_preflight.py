@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from opskit import engine
-from opskit.analysis import derive_all
+from opskit.analysis import analyze_all
 from opskit.config import Target
 from opskit.engine.interface import LoginFailure, LoginResult, RoleFacts
-from opskit.errors import Incomplete, UsageError
+from opskit.errors import CannotProceed, UsageError
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.identity import Identity
 from opskit.facts.interface import Unknown
@@ -23,12 +23,12 @@ from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbCluster
 from opskit.policy.operator_access import OperatorAccess
 from opskit.probe.request import Health
-from opskit.rotation.planning.context import Surroundings
+from opskit.rotation.planning.context import RotationContext
 from opskit.rotation.planning.external_references import Proxy, ProxySecret
-from opskit.rotation.planning.plan import Plan, Wishes
+from opskit.rotation.planning.plan import Plan, RotationOptions
 from opskit.rotation.planning.preflight import make_plan
-from opskit.rotation.protocol.interface import Login
-from opskit.rotation.protocol.journal import Entry, Record
+from opskit.rotation.protocol.interface import DatabaseCredential
+from opskit.rotation.protocol.journal import JournalEntry, Record
 from opskit.secret import Secret
 from tests import builders as b
 
@@ -78,9 +78,9 @@ class Journal:
         return self._record
 
 
-def around(role: RoleFacts = ROLE, **changes: Any) -> Surroundings:
-    snapshot = derive_all(b.snapshot())
-    made = Surroundings(
+def around(role: RoleFacts = ROLE, **changes: Any) -> RotationContext:
+    snapshot = analyze_all(b.snapshot())
+    made = RotationContext(
         target=snapshot.value(Target),
         identity=snapshot.value(Identity),
         parameters=snapshot.value(Parameters),
@@ -97,13 +97,13 @@ def around(role: RoleFacts = ROLE, **changes: Any) -> Surroundings:
         app=snapshot.get(AppInstance),
         probe=snapshot.get(InstanceProbe),
         access=snapshot.get(OperatorAccess),
-        spoken=Engine(role),  # type: ignore[arg-type]
+        engine=Engine(role),  # type: ignore[arg-type]
     )
     return replace(made, **changes)
 
 
 def plan(
-    found: Surroundings,
+    found: RotationContext,
     *,
     login: LoginResult = GOOD,
     record: Record | None = None,
@@ -112,15 +112,15 @@ def plan(
     **wishes: Any,
 ) -> Plan:
 
-    def helpers(user: str) -> list[Login]:
+    def helpers(user: str) -> list[DatabaseCredential]:
         if wishes.get("admin_parameter") == "/nope":
-            raise Incomplete("/nope cannot be read")
+            raise CannotProceed("/nope cannot be read")
         who = ["admin"] if wishes.get("admin_parameter") else [user] if user in known else []
-        return [Login(one, Secret("some-Password-1")) for one in who]
+        return [DatabaseCredential(one, Secret("some-Password-1")) for one in who]
 
     latest = record or Record(0, None, (), NOW)
     return make_plan(
-        found, Wishes(**wishes), Door(login, refused), Journal(latest), 1200.0,  # type: ignore[arg-type]
+        found, RotationOptions(**wishes), Door(login, refused), Journal(latest), 1200.0,  # type: ignore[arg-type]
         lambda _: ["i-1", "i-2"], helpers,
     )  # fmt: skip
 
@@ -250,7 +250,7 @@ TURNS = {"strategy": "alternating", "known": ["app_clone"]}
         ),
     ],
 )
-def test_what_refuses(found: Surroundings, options: dict[str, Any], part: str) -> None:
+def test_what_refuses(found: RotationContext, options: dict[str, Any], part: str) -> None:
     made = plan(found, **options)
     assert part in problems(made)
     assert made.opening is None
@@ -305,7 +305,7 @@ def test_what_refuses(found: Surroundings, options: dict[str, Any], part: str) -
         ),
     ],
 )
-def test_what_is_only_warned_of(found: Surroundings, options: dict[str, Any], part: str) -> None:
+def test_what_is_only_warned_of(found: RotationContext, options: dict[str, Any], part: str) -> None:
     made = plan(found, **options)
     assert problems(made) == ""
     assert part in " ".join(made.warnings)
@@ -369,7 +369,9 @@ def test_two_users_take_turns() -> None:
 
 @pytest.mark.parametrize(("name", "waits"), [("slot-2", False), ("done", True)])
 def test_only_what_was_not_closed_clean_is_waited_for(name: str, waits: bool) -> None:
-    close = Entry(name, {"kind": "close", "direction": "forward"}, NOW - timedelta(seconds=200))
+    close = JournalEntry(
+        name, {"kind": "close", "direction": "forward"}, NOW - timedelta(seconds=200)
+    )
     made = plan(around(), record=Record(7, NOW, (close,), NOW))
     assert made.number == 8
     assert bool(made.wait_s) is waits

@@ -7,12 +7,17 @@ from typing import Any
 
 from opskit.engine.interface import LoginFailure, LoginResult
 from opskit.rotation.protocol.fence import Fence
-from opskit.rotation.protocol.interface import Control
-from opskit.rotation.protocol.journal import Entry, Record
+from opskit.rotation.protocol.interface import ControlPlaneState
+from opskit.rotation.protocol.journal import JournalEntry, Record
 from opskit.rotation.protocol.runner import Rotation
-from opskit.rotation.protocol.services import World
-from opskit.rotation.protocol.state_machine import Direction, Outcome, Runner, Which
-from opskit.rotation.steps.parameter import Seen
+from opskit.rotation.protocol.services import RotationServices
+from opskit.rotation.protocol.state_machine import (
+    CallOutcome,
+    Direction,
+    ParameterState,
+    RunnerState,
+)
+from opskit.rotation.steps.parameter import ParameterSnapshot
 from opskit.secret import Secret
 from tests.rotation.test_records import NEW, opening
 
@@ -39,21 +44,21 @@ class Journal:
     """Forward was decided; keeps what is written."""
 
     def __init__(self) -> None:
-        self.entries = [Entry("decision", {"direction": "forward"}, NOW)]
+        self.entries = [JournalEntry("decision", {"direction": "forward"}, NOW)]
 
     def read(self, number: int) -> Record:
         return Record(number, NOW, tuple(self.entries), NOW)
 
-    def write(self, _: int, name: str, body: dict[str, Any]) -> Outcome:
-        self.entries.append(Entry(name, body, NOW))
-        return Outcome.APPLIED
+    def write(self, _: int, name: str, body: dict[str, Any]) -> CallOutcome:
+        self.entries.append(JournalEntry(name, body, NOW))
+        return CallOutcome.APPLIED
 
 
 class Parameters:
     """Hold the new one."""
 
-    def read(self) -> Seen:
-        return Seen(Which.NEW, (2,))
+    def read(self) -> ParameterSnapshot:
+        return ParameterSnapshot(ParameterState.NEW, (2,))
 
 
 class Strategy:
@@ -61,8 +66,8 @@ class Strategy:
 
     resets, is_synchronous = True, False
 
-    def control(self) -> Control:
-        return Control(False, "")
+    def control(self) -> ControlPlaneState:
+        return ControlPlaneState(False, "")
 
 
 def run(**readers: Door) -> tuple[Journal, list[float]]:
@@ -73,8 +78,10 @@ def run(**readers: Door) -> tuple[Journal, list[float]]:
         "ask_instance": lambda: (True, ""), "on_event": lambda _: None, "readers": readers,
         "sleep": slept.append,
     }  # fmt: skip
-    me = Runner(Direction.FORWARD, opened=True)
-    ending = Rotation(World(**made), 1, opening(), [], me, who={"run": "r1"}, wait_s=60).run()
+    me = RunnerState(Direction.FORWARD, opened=True)
+    ending = Rotation(
+        RotationServices(**made), 1, opening(), [], me, who={"run": "r1"}, wait_s=60
+    ).run()
     assert ending.direction is Direction.FORWARD
     return journal, slept
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from opskit.analysis import derive_all
+from opskit.analysis import analyze_all
 from opskit.config import Target
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.rotation.protocol import record_verification
-from opskit.rotation.protocol.interface import Opening
-from opskit.rotation.protocol.record_verification import Trust
+from opskit.rotation.protocol.interface import RotationIntent
+from opskit.rotation.protocol.record_verification import RecordVerification
 from tests import builders as b
 from tests.rotation.test_records import opening, published
 
@@ -40,9 +40,9 @@ class Account:
         return {"Account": "1", "Arn": ME}
 
 
-def honest(**values: Any) -> Opening:
+def honest(**values: Any) -> RotationIntent:
     """What opskit itself would have written about LinkBox."""
-    snapshot = derive_all(b.snapshot())
+    snapshot = analyze_all(b.snapshot())
     database, app = snapshot.value(Database), snapshot.value(AppInstance)
     assert database is not None
     assert app is not None
@@ -55,19 +55,19 @@ def honest(**values: Any) -> Opening:
 
 def judge(
     monkeypatch: pytest.MonkeyPatch,
-    record: Opening,
+    record: RotationIntent,
     writer: str = ME,
     unknown: tuple[type, ...] = (),
-) -> Trust:
+) -> RecordVerification:
     snapshot = b.snapshot(unknown=unknown)
     monkeypatch.setattr(record_verification, "gather", lambda *_, **__: snapshot)
     target = Target("linkbox", b.NAMES, "/linkbox")
-    return record_verification.judge(Account(writer), target, record, PATH)  # type: ignore[arg-type]
+    return record_verification.verify_record(Account(writer), target, record, PATH)  # type: ignore[arg-type]
 
 
 def test_ones_own_record_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
     found = judge(monkeypatch, honest())
-    assert found == Trust(writer=ME, is_ours=True)
+    assert found == RecordVerification(writer=ME, is_ours=True)
     assert not found.needs_consent
 
 
@@ -116,6 +116,6 @@ def test_what_a_person_has_to_agree_to_is_named(
 
 
 def test_a_database_that_is_not_known_is_a_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record_verification, "derive_all", lambda found: found)
+    monkeypatch.setattr(record_verification, "analyze_all", lambda found: found)
     found = judge(monkeypatch, honest(), unknown=(Database,))
     assert any("could not be compared" in doubt for doubt in found.doubts)

@@ -10,15 +10,15 @@ import pytest
 
 from opskit.aws import CLOCK_CODE, Aws, translate
 from opskit.config import Target
-from opskit.errors import AwsError, Incomplete, TargetError
+from opskit.errors import AwsError, CannotProceed, TargetError
 from opskit.facts import unfinished_rotation
-from opskit.rotation.credential_history import KnownLogins
+from opskit.rotation.credential_history import CredentialHistory
 from opskit.rotation.protocol import journal as journals
-from opskit.rotation.protocol.fence import Fence, TooOld
-from opskit.rotation.protocol.interface import Login, Opening, Published
+from opskit.rotation.protocol.fence import Fence, StaleObservation
+from opskit.rotation.protocol.interface import DatabaseCredential, ParameterUpdate, RotationIntent
 from opskit.rotation.protocol.journal import Journal, parse_opening, write_opening
-from opskit.rotation.protocol.state_machine import Direction, Outcome, Which
-from opskit.rotation.steps.parameter import Parameters, describe_writer
+from opskit.rotation.protocol.state_machine import CallOutcome, Direction, ParameterState
+from opskit.rotation.steps.parameter import ParameterWriter, describe_writer
 from opskit.secret import Secret
 
 NAME = "/linkbox/db-password"
@@ -33,29 +33,31 @@ def aws(aws_in_memory: None) -> Aws:
 @pytest.fixture
 def fence() -> Fence:
     found = Fence(1200)
-    found.looked()
+    found.mark_observed()
     return found
 
 
 @pytest.fixture
 def journal(aws: Aws, fence: Fence) -> Journal:
-    return Journal(aws.client("ssm"), aws.changing("ssm", fence.check), NAME, sleep=lambda _: None)
+    return Journal(
+        aws.client("ssm"), aws.write_client("ssm", fence.check), NAME, sleep=lambda _: None
+    )
 
 
-def published(name: str = NAME, **values: Any) -> Published:
+def published(name: str = NAME, **values: Any) -> ParameterUpdate:
     fields = {"kind": "SecureString", "key_id": None, "tier": "Standard", "old": OLD, "new": NEW}
-    return Published(name, **{**fields, "old_version": 1, **values})
+    return ParameterUpdate(name, **{**fields, "old_version": 1, **values})
 
 
-def opening(**values: Any) -> Opening:
+def opening(**values: Any) -> RotationIntent:
     fields = {
         "run": "r1", "by": "arn:a", "where": "laptop", "tool": "0", "strategy": "master",
-        "old": Login("linkbox", OLD), "new": Login("linkbox", NEW), "published": (published(),),
+        "old": DatabaseCredential("linkbox", OLD), "new": DatabaseCredential("linkbox", NEW), "published": (published(),),
         "engine": "postgres", "host": "h", "port": 5432, "database": "d", "db_instance": "db",
         "cluster": None, "resource": "db-X", "instance": "i-1", "batches": ("container\tweb\ti-1\thttp://127.0.0.1:3000/health",),
         "was_healthy": True,
     }  # fmt: skip
-    return Opening(**{**fields, **values})
+    return RotationIntent(**{**fields, **values})
 
 
 def test_an_opening_comes_back_as_it_was_and_shows_no_password() -> None:
@@ -68,19 +70,19 @@ def test_an_opening_comes_back_as_it_was_and_shows_no_password() -> None:
     "text", ["", "{}", "[]", '{"format": 2}', '{"format": 1, "old": "Old-password"}']
 )
 def test_a_foreign_opening_is_refused_without_being_shown(text: str) -> None:
-    with pytest.raises(Incomplete) as caught:
+    with pytest.raises(CannotProceed) as caught:
         parse_opening(text)
     assert "Old-password" not in str(caught.value) + caught.value.next_step
 
 
 def test_records_are_created_once(journal: Journal) -> None:
     assert journal.latest().number == 0
-    assert journal.open(1, opening()) is Outcome.APPLIED
-    assert journal.open(1, opening(run="r2")) is Outcome.EXISTS
+    assert journal.open(1, opening()) is CallOutcome.APPLIED
+    assert journal.open(1, opening(run="r2")) is CallOutcome.EXISTS
     forward = {"direction": Direction.FORWARD, "run": "r1"}
     back = {"direction": Direction.BACK, "run": "r2"}
-    assert journal.write(1, "decision", forward) is Outcome.APPLIED
-    assert journal.write(1, "decision", back) is Outcome.EXISTS
+    assert journal.write(1, "decision", forward) is CallOutcome.APPLIED
+    assert journal.write(1, "decision", back) is CallOutcome.EXISTS
     record = journal.latest()
     assert (record.number, record.decision, record.close) == (1, Direction.FORWARD, None)
     assert journal.opening(1).new.password == NEW
@@ -89,7 +91,7 @@ def test_records_are_created_once(journal: Journal) -> None:
 def test_the_journal_of_a_parameter_below_is_another(
     aws: Aws, journal: Journal, fence: Fence
 ) -> None:
-    below = Journal(aws.client("ssm"), aws.changing("ssm", fence.check), f"{NAME}/7")
+    below = Journal(aws.client("ssm"), aws.write_client("ssm", fence.check), f"{NAME}/7")
     below.open(1, opening())
     assert journal.latest().number == 0
     target = Target("linkbox", {"password": NAME})
@@ -105,9 +107,9 @@ def test_the_journal_of_a_parameter_below_is_another(
 def test_ones_own_record_after_a_lost_reply_is_ones_own(journal: Journal) -> None:
     body = {"direction": Direction.BACK, "run": "r1"}
     journal.open(1, opening())
-    assert journal.write(1, "decision", body) is Outcome.APPLIED
-    assert journal.write(1, "decision", body) is Outcome.APPLIED
-    assert journal.open(1, opening()) is Outcome.APPLIED
+    assert journal.write(1, "decision", body) is CallOutcome.APPLIED
+    assert journal.write(1, "decision", body) is CallOutcome.APPLIED
+    assert journal.open(1, opening()) is CallOutcome.APPLIED
 
 
 def test_slots_are_taken_in_order_and_a_clean_close_needs_the_first(journal: Journal) -> None:
@@ -118,7 +120,7 @@ def test_slots_are_taken_in_order_and_a_clean_close_needs_the_first(journal: Jou
     assert record.free_slot == 3
     assert record.has_joiners
     close = {"kind": "close", "direction": "forward", "run": "r1"}
-    assert journal.write(1, "slot-2", close) is Outcome.EXISTS
+    assert journal.write(1, "slot-2", close) is CallOutcome.EXISTS
     assert journal.read(1).close is None
     journal.write(1, "done", {"direction": "forward", "run": "r1"})
     record = journal.read(1)
@@ -172,13 +174,13 @@ def test_nothing_is_sent_on_an_old_look(aws: Aws) -> None:
     """The laptop slept for an hour between look and send."""
     now = [0.0]
     fence = Fence(1200, clock=lambda: now[0])
-    changing = aws.changing("ssm", fence.check)
-    with pytest.raises(TooOld):
+    changing = aws.write_client("ssm", fence.check)
+    with pytest.raises(StaleObservation):
         changing.put_parameter(Name="/a", Value="b", Type="String")
-    fence.looked()
+    fence.mark_observed()
     changing.put_parameter(Name="/a", Value="b", Type="String")
     now[0] = 3600.0
-    with pytest.raises(TooOld):
+    with pytest.raises(StaleObservation):
         changing.put_parameter(Name="/a", Value="c", Type="String", Overwrite=True)
     reply = aws.client("ssm").get_parameter(Name="/a")  # type: ignore[union-attr]
     assert reply["Parameter"]["Value"] == "b"
@@ -187,8 +189,8 @@ def test_nothing_is_sent_on_an_old_look(aws: Aws) -> None:
 @pytest.mark.parametrize("seconds", [1, 2, 60, 1200, 86400])
 def test_the_fence_is_longer_than_everything_that_it_waits_for(seconds: float) -> None:
     fence = Fence(seconds)
-    assert fence.look_s <= 30
-    assert fence.look_s + 0.75 * seconds < seconds
+    assert fence.max_observation_age_s <= 30
+    assert fence.max_observation_age_s + 0.75 * seconds < seconds
     assert fence.hold_down_s <= seconds
 
 
@@ -200,7 +202,7 @@ def test_an_old_signature_is_a_definite_answer(word: str) -> None:
     found = translate("ssm:PutParameter", error, is_changing=True)
     assert isinstance(found, AwsError)
     assert found.code == CLOCK_CODE
-    assert not found.is_open
+    assert not found.may_have_been_applied
     read = translate("ssm:GetParameter", error)
     assert isinstance(read, TargetError)
     assert "clock is wrong" in read.sentence
@@ -225,15 +227,18 @@ def test_an_old_signature_is_a_definite_answer(word: str) -> None:
     ],
 )
 def test_what_is_the_last_word(code: str, is_open: bool) -> None:
-    assert AwsError("a:B", code, "").is_open is is_open
+    assert AwsError("a:B", code, "").may_have_been_applied is is_open
 
 
 class TestParameters:
     """One parameter or two, with labels or without."""
 
-    def make(self, aws: Aws, fence: Fence, *all_published: Published) -> Parameters:
-        return Parameters(
-            aws.client("ssm"), aws.changing("ssm", fence.check), all_published, sleep=lambda _: None
+    def make(self, aws: Aws, fence: Fence, *all_published: ParameterUpdate) -> ParameterWriter:
+        return ParameterWriter(
+            aws.client("ssm"),
+            aws.write_client("ssm", fence.check),
+            all_published,
+            sleep=lambda _: None,
         )
 
     def put(self, aws: Aws, name: str, value: str) -> None:
@@ -244,15 +249,15 @@ class TestParameters:
     def test_forward_and_back(self, aws: Aws, fence: Fence) -> None:
         self.put(aws, NAME, OLD.reveal())
         found = self.make(aws, fence, published())
-        assert found.read().which is Which.OLD
-        assert found.publish(Which.NEW).outcome is Outcome.APPLIED
-        assert (found.read().which, found.read().versions) == (Which.NEW, (2,))
-        assert found.publish(Which.NEW).outcome is Outcome.APPLIED
+        assert found.read().which is ParameterState.OLD
+        assert found.publish(ParameterState.NEW).outcome is CallOutcome.APPLIED
+        assert (found.read().which, found.read().versions) == (ParameterState.NEW, (2,))
+        assert found.publish(ParameterState.NEW).outcome is CallOutcome.APPLIED
         assert found.read().versions == (2,), "what is there already is not written again"
-        assert found.publish(Which.OLD).outcome is Outcome.APPLIED
-        assert (found.read().which, found.read().versions) == (Which.OLD, (3,))
+        assert found.publish(ParameterState.OLD).outcome is CallOutcome.APPLIED
+        assert (found.read().which, found.read().versions) == (ParameterState.OLD, (3,))
         self.put(aws, NAME, "foreign")
-        assert found.read().which is Which.OTHER
+        assert found.read().which is ParameterState.OTHER
 
     def test_a_deleted_one_is_created_again(self, aws: Aws, fence: Fence) -> None:
         """It counts from 1 again, and whoever waits for the earlier version waits once."""
@@ -260,23 +265,23 @@ class TestParameters:
         self.put(aws, NAME, OLD.reveal())
         self.put(aws, NAME, NEW.reveal())
         slept: list[float] = []
-        changing = aws.changing("ssm", fence.check)
-        found = Parameters(
+        changing = aws.write_client("ssm", fence.check)
+        found = ParameterWriter(
             ssm, changing, [published(old_version=2)], slept.append, lambda: sum(slept)
         )
         ssm.delete_parameter(Name=NAME)
-        assert found.read().which is Which.ABSENT
+        assert found.read().which is ParameterState.ABSENT
         assert 0 < sum(slept) < 11
         slept.clear()
-        assert found.publish(Which.NEW).outcome is Outcome.APPLIED
-        assert (found.read().which, found.read().versions) == (Which.NEW, (1,))
+        assert found.publish(ParameterState.NEW).outcome is CallOutcome.APPLIED
+        assert (found.read().which, found.read().versions) == (ParameterState.NEW, (1,))
         assert slept == []
 
     def test_somebody_who_creates_it_first_is_not_written_over(
         self, aws: Aws, fence: Fence
     ) -> None:
         found = self.make(aws, fence, published(old_version=0))
-        assert found.read().which is Which.ABSENT
+        assert found.read().which is ParameterState.ABSENT
         reading = found._reading  # type: ignore[attr-defined]
         missing = AwsError("ssm:GetParameter", "ParameterNotFound", "")
 
@@ -286,9 +291,9 @@ class TestParameters:
 
         found._reading = Late()  # type: ignore[attr-defined]
         self.put(aws, NAME, "by-hand")
-        assert found.publish(Which.NEW).outcome is Outcome.MISSED
+        assert found.publish(ParameterState.NEW).outcome is CallOutcome.NOT_APPLIED
         found._reading = reading  # type: ignore[attr-defined]
-        assert found.read().which is Which.OTHER
+        assert found.read().which is ParameterState.OTHER
 
     def test_labels_move_along(self, aws: Aws, fence: Fence) -> None:
         ssm: Any = aws.client("ssm")
@@ -296,9 +301,11 @@ class TestParameters:
         ssm.label_parameter_version(Name=NAME, ParameterVersion=1, Labels=["live"])
         found = self.make(aws, fence, published(labels=("live",)))
         self.put(aws, NAME, NEW.reveal())
-        assert found.read().which is Which.MIXED, "whoever reads by label still gets the old one"
-        assert found.publish(Which.NEW).outcome is Outcome.APPLIED
-        assert found.read().which is Which.NEW
+        assert found.read().which is ParameterState.MIXED, (
+            "whoever reads by label still gets the old one"
+        )
+        assert found.publish(ParameterState.NEW).outcome is CallOutcome.APPLIED
+        assert found.read().which is ParameterState.NEW
         reply = ssm.get_parameter(Name=f"{NAME}:live", WithDecryption=True)
         assert reply["Parameter"]["Value"] == NEW.reveal()
 
@@ -307,27 +314,27 @@ class TestParameters:
         self.put(aws, NAME, NEW.reveal())
         self.put(aws, "/linkbox/db-username", "a")
         found = self.make(aws, fence, published(), user)
-        assert found.read().which is Which.MIXED
-        assert found.publish(Which.NEW).outcome is Outcome.APPLIED
-        assert found.read().which is Which.NEW
+        assert found.read().which is ParameterState.MIXED
+        assert found.publish(ParameterState.NEW).outcome is CallOutcome.APPLIED
+        assert found.read().which is ParameterState.NEW
 
     @pytest.mark.parametrize(
         ("code", "outcome"),
         [
-            ("AccessDeniedException", Outcome.REFUSED),
-            ("ParameterPatternMismatchException", Outcome.REFUSED),
-            ("Timeout", Outcome.UNKNOWN),
-            ("ThrottlingException", Outcome.UNKNOWN),
+            ("AccessDeniedException", CallOutcome.REFUSED),
+            ("ParameterPatternMismatchException", CallOutcome.REFUSED),
+            ("Timeout", CallOutcome.UNKNOWN),
+            ("ThrottlingException", CallOutcome.UNKNOWN),
         ],
     )
-    def test_how_a_write_ends(self, aws: Aws, code: str, outcome: Outcome) -> None:
+    def test_how_a_write_ends(self, aws: Aws, code: str, outcome: CallOutcome) -> None:
         class Refuses:
             def put_parameter(self, **_: object) -> None:
                 raise AwsError("ssm:PutParameter", code, "no")
 
         self.put(aws, NAME, OLD.reveal())
-        found = Parameters(aws.client("ssm"), Refuses(), [published()], sleep=lambda _: None)
-        done = found.publish(Which.NEW)
+        found = ParameterWriter(aws.client("ssm"), Refuses(), [published()], sleep=lambda _: None)
+        done = found.publish(ParameterState.NEW)
         assert done.outcome is outcome
         assert code in done.why
 
@@ -358,7 +365,7 @@ def test_a_record_of_another_form_is_refused(journal: Journal, aws: Aws, text: s
     aws.client("ssm").put_parameter(  # type: ignore[union-attr]
         Name=f"{journal.path}/1/decision", Value=text or "x", Type="String"
     )
-    with pytest.raises(Incomplete, match="not written by this version"):
+    with pytest.raises(CannotProceed, match="not written by this version"):
         journal.read(1)
 
 
@@ -383,15 +390,15 @@ def test_bodies_of_records_hold_no_secret(journal: Journal, aws: Aws) -> None:
 
 
 def test_the_password_before_the_last_rotation(journal: Journal, aws: Aws) -> None:
-    known = KnownLogins(Target("linkbox", {"password": NAME}), aws, journal)
-    with pytest.raises(Incomplete, match="no rotation has written down"):
+    known = CredentialHistory(Target("linkbox", {"password": NAME}), aws, journal)
+    with pytest.raises(CannotProceed, match="no rotation has written down"):
         known.previous("linkbox")
-    older = Login("linkbox", Secret("Older-password-0000"))
-    journal.open(1, opening(old=older, new=Login("linkbox", OLD)))
+    older = DatabaseCredential("linkbox", Secret("Older-password-0000"))
+    journal.open(1, opening(old=older, new=DatabaseCredential("linkbox", OLD)))
     journal.write(1, "done", {"direction": "forward"})
     journal.open(2, opening())
     assert known.previous("linkbox") == OLD
-    with pytest.raises(Incomplete):
+    with pytest.raises(CannotProceed):
         known.previous("somebody")
 
 

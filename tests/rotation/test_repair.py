@@ -12,19 +12,19 @@ import pytest
 from opskit.aws import Aws
 from opskit.config import Target
 from opskit.engine.interface import LoginFailure, LoginResult
-from opskit.errors import AwsError, Incomplete
+from opskit.errors import AwsError, CannotProceed
 from opskit.facts.policies import PolicyText
 from opskit.facts.rds import DbCluster
 from opskit.facts.value_form import readings
-from opskit.rotation.credential_history import KnownLogins
-from opskit.rotation.planning.context import MISSING, Surroundings, look_around
+from opskit.rotation.credential_history import CredentialHistory
+from opskit.rotation.planning.context import MISSING, RotationContext, load_context
 from opskit.rotation.protocol.fence import Fence
-from opskit.rotation.protocol.interface import Changed, Control, Login
+from opskit.rotation.protocol.interface import ChangeOutcome, ControlPlaneState, DatabaseCredential
 from opskit.rotation.protocol.journal import Journal
-from opskit.rotation.protocol.state_machine import Outcome
+from opskit.rotation.protocol.state_machine import CallOutcome
 from opskit.rotation.repair import MOST_TRIES, Repair, new_login, propose, propose_supplied
 from opskit.rotation.repair_changes import Changes, apply_repair, changes_of
-from opskit.rotation.steps.parameter_key import DEFAULT, choose_key, keys_allowed, keys_beside
+from opskit.rotation.steps.parameter_key import DEFAULT, keys_allowed, keys_beside, select_key
 from opskit.secret import Secret
 from tests import builders as b
 from tests.rotation.test_preflight import around as context
@@ -52,23 +52,33 @@ class Door:
         return LoginResult(False, self.failure, self.message, 1.0)
 
 
-def holding(text: str, **changes: Any) -> Surroundings:
+def holding(text: str, **changes: Any) -> RotationContext:
     return context(text=Secret(text), password=Secret(text), **changes)
 
 
-def missing(**changes: Any) -> Surroundings:
+def missing(**changes: Any) -> RotationContext:
     return holding("", row=MISSING, **changes)
 
 
-def known(around: Surroundings, *earlier: str) -> list[tuple[str, Login]]:
-    """What `KnownLogins.candidates` gives, without AWS."""
+def known(around: RotationContext, *earlier: str) -> list[tuple[str, DatabaseCredential]]:
+    """What `CredentialHistory.candidates` gives, without AWS."""
     user = around.user
-    found = [] if around.is_missing else [("the present value", Login(user, around.password))]
-    found += [(r.how, Login(user, r.password)) for r in readings(around.password, user)]
-    return found + [(f"version {n}", Login(user, Secret(t))) for n, t in enumerate(earlier)]
+    found = (
+        []
+        if around.is_missing
+        else [("the present value", DatabaseCredential(user, around.password))]
+    )
+    found += [
+        (r.how, DatabaseCredential(user, r.password)) for r in readings(around.password, user)
+    ]
+    return found + [
+        (f"version {n}", DatabaseCredential(user, Secret(t))) for n, t in enumerate(earlier)
+    ]
 
 
-def proposed(around: Surroundings, door: Door, *earlier: str, new: Login | None = None) -> Repair:
+def proposed(
+    around: RotationContext, door: Door, *earlier: str, new: DatabaseCredential | None = None
+) -> Repair:
     return propose(around, door, known(around, *earlier), "us-east-1", new)  # type: ignore[arg-type]
 
 
@@ -139,7 +149,9 @@ class TestPropose:
 
     def test_a_generated_one_is_not_for_a_role(self) -> None:
         around = holding("good-Password_1", user="reports")
-        found = proposed(around, Door(), new=Login("reports", Secret("Generated-1234")))
+        found = proposed(
+            around, Door(), new=DatabaseCredential("reports", Secret("Generated-1234"))
+        )
         assert found.proposal == ""
 
     def test_a_name_in_another_case_is_named(self) -> None:
@@ -165,11 +177,11 @@ class TestPropose:
     def test_a_closed_port_is_no_wrong_password(self) -> None:
         door = Door(message="timeout expired")
         door.failure = LoginFailure.NO_ANSWER
-        with pytest.raises(Incomplete, match="could be judged"):
+        with pytest.raises(CannotProceed, match="could be judged"):
             proposed(holding("good-Password_1"), door)
 
     def test_tokens_of_iam_are_no_passwords(self) -> None:
-        with pytest.raises(Incomplete, match="rds_iam"):
+        with pytest.raises(CannotProceed, match="rds_iam"):
             proposed(holding("good-Password_1"), Door(message="PAM authentication failed for user"))
 
     def test_a_missing_parameter_is_created_with_what_logs_in(self) -> None:
@@ -183,7 +195,7 @@ class TestPropose:
 
     def test_a_supplied_password_is_tried_and_nothing_else_done(self) -> None:
         around, door = holding("good-Password_1"), Door()
-        login = Login("linkbox", Secret("Supplied-12345"))
+        login = DatabaseCredential("linkbox", Secret("Supplied-12345"))
         found = propose_supplied(around, door, login, "us-east-1")  # type: ignore[arg-type]
         assert found.proposal == ""
         assert "nothing was changed" in found.sentence
@@ -201,26 +213,26 @@ class Master:
         self._door, self._after, self._helps = door, after, helps
         self.asked: list[str] = []
 
-    def change(self, to: Login) -> Changed:
+    def change(self, to: DatabaseCredential) -> ChangeOutcome:
         self.asked.append(to.password.reveal())
-        return Changed(Outcome.APPLIED)
+        return ChangeOutcome(CallOutcome.APPLIED)
 
-    def control(self) -> Control:
+    def control(self) -> ControlPlaneState:
         self._after -= 1
         if self._after <= 0 and self._helps:
             self._door.accepted = self.asked[-1]
-        return Control(self._after > 0, "linkbox-db is resetting-master-credentials")
+        return ControlPlaneState(self._after > 0, "linkbox-db is resetting-master-credentials")
 
 
 def apply(
-    repair: Repair, around: Surroundings, door: Door, master: Master, order: list[str]
+    repair: Repair, around: RotationContext, door: Door, master: Master, order: list[str]
 ) -> None:
     clock = iter(range(10_000))
 
-    def write(one: Any) -> Changed:
+    def write(one: Any) -> ChangeOutcome:
         order.append("write")
         assert not master.asked, "the parameter holds the password before RDS is asked"
-        return Changed(Outcome.APPLIED)
+        return ChangeOutcome(CallOutcome.APPLIED)
 
     changes = Changes(write, write, master, lambda: order.append("look"), quiet_s=20.0)
     apply_repair(
@@ -242,7 +254,7 @@ def test_a_generated_password_is_in_the_parameter_before_rds_is_asked() -> None:
 def test_a_password_that_does_not_help_ends_with_the_reason() -> None:
     """Public case p06: RDS accepts it, and the role has expired."""
     around, door = holding("good-Password_1"), Door()
-    with pytest.raises(Incomplete, match="still cannot log in") as caught:
+    with pytest.raises(CannotProceed, match="still cannot log in") as caught:
         apply(proposed(around, door), around, door, Master(door, helps=False), [])
     assert "valid until" in caught.value.next_step
     assert len(door.tried) < 30
@@ -250,7 +262,7 @@ def test_a_password_that_does_not_help_ends_with_the_reason() -> None:
 
 
 def test_a_pattern_that_nothing_fits_is_said() -> None:
-    with pytest.raises(Incomplete, match="AllowedPattern"):
+    with pytest.raises(CannotProceed, match="AllowedPattern"):
         new_login(holding("changeme1", row={**context().row, "AllowedPattern": "[0-9]{8}"}))
 
 
@@ -267,13 +279,13 @@ def put(aws: Aws, text: str, name: str = NAME, **more: Any) -> None:
 class TestKnown:
     """Where passwords are kept."""
 
-    def make(self, aws: Aws) -> KnownLogins:
+    def make(self, aws: Aws) -> CredentialHistory:
         fence = Fence(1200)
-        fence.looked()
-        self.journal = Journal(aws.client("ssm"), aws.changing("ssm", fence.check), NAME)  # type: ignore[arg-type]
-        return KnownLogins(Target("linkbox", b.NAMES, "/linkbox"), aws, self.journal)
+        fence.mark_observed()
+        self.journal = Journal(aws.client("ssm"), aws.write_client("ssm", fence.check), NAME)  # type: ignore[arg-type]
+        return CredentialHistory(Target("linkbox", b.NAMES, "/linkbox"), aws, self.journal)
 
-    def texts(self, found: Sequence[tuple[str, Login]]) -> list[str]:
+    def texts(self, found: Sequence[tuple[str, DatabaseCredential]]) -> list[str]:
         return [login.password.reveal() for _, login in found]
 
     def test_the_order_is_the_value_its_readings_versions_and_the_journal(self, aws: Aws) -> None:
@@ -300,11 +312,11 @@ class TestKey:
     """Under which key a missing parameter is created."""
 
     def test_the_first_source_that_names_one_counts(self) -> None:
-        assert choose_key([("a", set()), ("b", {"k1"}), ("c", {"k2"})]).key_id == "k1"
-        assert choose_key([("a", {"k1", "k2"}), ("b", {"k2"})]).because == "b"
-        assert choose_key([("a", set())]).key_id == DEFAULT
-        with pytest.raises(Incomplete, match="k1, k2") as caught:
-            choose_key([("a", {"k1", "k2"}), ("b", set())])
+        assert select_key([("a", set()), ("b", {"k1"}), ("c", {"k2"})]).key_id == "k1"
+        assert select_key([("a", {"k1", "k2"}), ("b", {"k2"})]).because == "b"
+        assert select_key([("a", set())]).key_id == DEFAULT
+        with pytest.raises(CannotProceed, match="k1, k2") as caught:
+            select_key([("a", {"k1", "k2"}), ("b", set())])
         assert "--key-id" in caught.value.next_step
 
     def test_parameters_beside_it_tell(self, aws: Aws) -> None:
@@ -351,7 +363,7 @@ def test_a_missing_parameter_is_created_under_the_chosen_key(aws: Aws) -> None:
     apply_repair(found, around, changes_of(around, aws, Fence(1200)), door, 1.0)  # type: ignore[arg-type]
     assert ssm.get_parameter(Name=NAME, WithDecryption=True)["Parameter"]["Value"] == RIGHT
     assert ssm.describe_parameters()["Parameters"][0]["KeyId"] == key
-    with pytest.raises(Incomplete, match="refused") as caught:
+    with pytest.raises(CannotProceed, match="refused") as caught:
         apply_repair(found, around, changes_of(around, aws, Fence(1200)), door, 1.0)  # type: ignore[arg-type]
     assert RIGHT not in str(caught.value)
 
@@ -359,8 +371,10 @@ def test_a_missing_parameter_is_created_under_the_chosen_key(aws: Aws) -> None:
 def test_a_lost_reply_is_not_called_a_refusal() -> None:
     around, door = holding(RIGHT + "\n"), Door(RIGHT)
     lost = AwsError("ssm:PutParameter", "Timeout", "")
-    changes = Changes(lambda _: Changed.by(lost), lambda _: Changed.by(lost), Master(door))
-    with pytest.raises(Incomplete, match="may not have been made"):
+    changes = Changes(
+        lambda _: ChangeOutcome.by(lost), lambda _: ChangeOutcome.by(lost), Master(door)
+    )
+    with pytest.raises(CannotProceed, match="may not have been made"):
         apply_repair(proposed(around, door), around, changes, door, 1.0)  # type: ignore[arg-type]
 
 
@@ -372,8 +386,8 @@ def test_a_doubted_database_is_not_touched(monkeypatch: pytest.MonkeyPatch, aws:
         "opskit.rotation.planning.context.gather", lambda *_, **__: b.snapshot(doubted)
     )
     target = Target("linkbox", b.NAMES, "/linkbox")
-    with pytest.raises(Incomplete, match="only shares its names") as caught:
-        look_around(target, aws, "us-east-1", may_be_missing=True)
+    with pytest.raises(CannotProceed, match="only shares its names") as caught:
+        load_context(target, aws, "us-east-1", may_be_missing=True)
     assert "--db-instance linkbox-db" in caught.value.next_step
 
 

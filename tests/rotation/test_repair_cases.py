@@ -67,7 +67,7 @@ def heal(operator: Operator, code: str, *secrets: str) -> str:
     """Diagnose, run the printed fix as one text, and diagnose again."""
     restart_app(operator)
     limit = time.monotonic() + 20
-    while lifecycle.order(operator.running, "status")["health"] == 200:
+    while lifecycle.send_command(operator.running, "status")["health"] == 200:
         assert time.monotonic() < limit
         time.sleep(0.2)
     found, status = operator.diagnose()

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from opskit.errors import Incomplete, Refused, UsageError
+from opskit.errors import CannotProceed, NotExecuted, UsageError
 from opskit.facts.app_instance import AppInstance
-from opskit.probe.request import Container, Setting
+from opskit.probe.request import ConnectionSetting, Container
 from opskit.rotation.planning import restart_targets
 from opskit.rotation.steps.restart import (
-    Batch,
     Containers,
     EcsServices,
+    RestartTarget,
     command_of,
     read,
     write,
@@ -25,7 +25,7 @@ from tests.conftest import Operator
 from tests.rotation.scene import Scene
 
 URL = "http://127.0.0.1:3000/health"
-BATCH = Batch("container", "web", "i-1", URL)
+BATCH = RestartTarget("container", "web", "i-1", URL)
 
 
 def lines(status: str, health: str) -> str:
@@ -91,7 +91,7 @@ def test_a_road_that_is_closed_says_nothing_of_the_app() -> None:
 
     class Closed(Road):
         def run(self, script: str, **_: Any) -> CommandResult:
-            raise Refused("the agent is offline")
+            raise NotExecuted("the agent is offline")
 
     done = containers(Closed(0)).restart(BATCH)
     assert (done.is_healthy, done.is_about_login, done.is_unknown, done.why) == (
@@ -120,13 +120,13 @@ def test_what_makes_a_container_read_anew(
     name: str, directory: str, is_fixed: bool, command: str
 ) -> None:
     source = "config" if is_fixed else "process"
-    password = Setting(source, "password", "aaaaaa", "PGPASSWORD", "")
+    password = ConnectionSetting(source, "password", "aaaaaa", "PGPASSWORD", "")
     found = Container(name, "running", "", "0", "", directory, "svc", (password,))
     assert command_of(found) == command
 
 
 def test_a_batch_comes_back_from_the_journal() -> None:
-    for batch in (BATCH, Batch("ecs", "s", "c")):
+    for batch in (BATCH, RestartTarget("ecs", "s", "c")):
         assert read(write(batch)) == batch
     assert "docker" not in write(BATCH), "names, and never a command"
 
@@ -146,7 +146,7 @@ def test_a_batch_comes_back_from_the_journal() -> None:
     ],
 )
 def test_a_record_that_names_anything_else_is_not_obeyed(text: str) -> None:
-    with pytest.raises(Incomplete, match="not obeyed"):
+    with pytest.raises(CannotProceed, match="not obeyed"):
         read(text)
 
 
@@ -194,7 +194,7 @@ def held() -> str:
 
 
 def choose(*wishes: str, fingerprint: str | None = None) -> list[str]:
-    found = restart_targets.choose(
+    found = restart_targets.select(
         wishes, b.linkbox()[AppInstance].value.instance  ,  b.probe(), held() if fingerprint is None else fingerprint,
         lambda name: [f"{name}-1", f"{name}-2"],
     )  # fmt: skip

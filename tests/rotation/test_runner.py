@@ -9,26 +9,26 @@ import pytest
 
 from opskit.engine.interface import LoginFailure, LoginResult
 from opskit.rotation.protocol.fence import Fence
-from opskit.rotation.protocol.interface import Login
-from opskit.rotation.protocol.journal import Entry
+from opskit.rotation.protocol.interface import DatabaseCredential
+from opskit.rotation.protocol.journal import JournalEntry
 from opskit.rotation.protocol.runner import Rotation
-from opskit.rotation.protocol.services import Ending, World
+from opskit.rotation.protocol.services import RotationResult, RotationServices
 from opskit.rotation.protocol.state_machine import (
     LOCKED_OUT,
     OVERWRITTEN,
     UNHEALTHY,
     Direction,
-    Runner,
-    Which,
+    ParameterState,
+    RunnerState,
 )
-from opskit.rotation.steps.parameter import Seen
-from opskit.rotation.steps.restart import Batch, Restarted
+from opskit.rotation.steps.parameter import ParameterSnapshot
+from opskit.rotation.steps.restart import RestartResult, RestartTarget
 from opskit.secret import Secret
 from tests.rotation.test_readers import NOW, Journal, Strategy
 from tests.rotation.test_records import NEW, OLD, opening
 
-WEB, WORKER = Batch("container", "web", "i-1"), Batch("container", "worker", "i-1")
-ILL, LOST = Restarted(False, "503"), Restarted.lost("the agent is offline")
+WEB, WORKER = RestartTarget("container", "web", "i-1"), RestartTarget("container", "worker", "i-1")
+ILL, LOST = RestartResult(False, "503"), RestartResult.lost("the agent is offline")
 
 
 class Door:
@@ -47,10 +47,10 @@ class Door:
 class Parameters:
     """Hold one value."""
 
-    def __init__(self, which: Which, version: int = 3, value: Secret = OLD) -> None:
-        self.seen = Seen(which, (version,), (value,))
+    def __init__(self, which: ParameterState, version: int = 3, value: Secret = OLD) -> None:
+        self.seen = ParameterSnapshot(which, (version,), (value,))
 
-    def read(self) -> Seen:
+    def read(self) -> ParameterSnapshot:
         return self.seen
 
 
@@ -61,32 +61,34 @@ class Sql(Strategy):
 
 
 def run(
-    *restarts: Restarted, decision: str = "back", batches: tuple[Batch, ...] = (WEB, WORKER), **world: Any
-) -> tuple[Ending, list[Batch]]:  # fmt: skip
+    *restarts: RestartResult, decision: str = "back", batches: tuple[RestartTarget, ...] = (WEB, WORKER), **world: Any
+) -> tuple[RotationResult, list[RestartTarget]]:  # fmt: skip
     """Forward or back with both places in order: only the app is left."""
-    went, now, todo = list[Batch](), [0.0], list(restarts)
+    went, now, todo = list[RestartTarget](), [0.0], list(restarts)
 
-    def restart(batch: Batch) -> Restarted:
+    def restart(batch: RestartTarget) -> RestartResult:
         went.append(batch)
         return todo.pop(0)
 
     is_back = decision == "back"
     journal = Journal()
-    journal.entries = [Entry("decision", {"direction": decision}, NOW)] if decision else []
+    journal.entries = [JournalEntry("decision", {"direction": decision}, NOW)] if decision else []
     made: dict[str, Any] = {
-        "journal": journal, "parameters": Parameters(Which.OLD if is_back else Which.NEW),
+        "journal": journal, "parameters": Parameters(ParameterState.OLD if is_back else ParameterState.NEW),
         "strategy": Sql(), "door": Door(OLD if is_back else NEW), "fence": Fence(1200),
         "others": lambda: [], "restart": restart, "ask_instance": lambda: (True, ""),
         "on_event": lambda _: None, "sleep": lambda s: now.__setitem__(0, now[0] + s),
         "clock": lambda: now[0], **world,
     }  # fmt: skip
-    me = Runner(Direction.FORWARD, opened=True)
-    rotation = Rotation(World(**made), 1, opening(), batches, me, who={"run": "r1"}, wait_s=60)
+    me = RunnerState(Direction.FORWARD, opened=True)
+    rotation = Rotation(
+        RotationServices(**made), 1, opening(), batches, me, who={"run": "r1"}, wait_s=60
+    )
     return rotation.run(), went
 
 
 def test_a_failure_does_not_keep_the_rest_from_it() -> None:
-    ending, went = run(ILL, Restarted(True))
+    ending, went = run(ILL, RestartResult(True))
     assert went == [WEB, WORKER]
     assert (ending.direction, ending.stop) == (None, UNHEALTHY)
     assert "container web on i-1: 503" in ending.why
@@ -94,7 +96,7 @@ def test_a_failure_does_not_keep_the_rest_from_it() -> None:
 
 
 def test_only_what_is_not_healthy_is_repeated() -> None:
-    ending, went = run(LOST, Restarted(True), LOST, Restarted(True))
+    ending, went = run(LOST, RestartResult(True), LOST, RestartResult(True))
     assert went == [WEB, WORKER, WEB, WEB]
     assert ending.direction is Direction.BACK
     assert "the app is healthy" in ending.verified
@@ -102,20 +104,22 @@ def test_only_what_is_not_healthy_is_repeated() -> None:
 
 def test_what_was_healthy_on_an_earlier_version_is_restarted_again() -> None:
     """A late request wrote the parameter while the second batch started."""
-    parameters = Parameters(Which.OLD)
+    parameters = Parameters(ParameterState.OLD)
     before, after = parameters.seen, replace(parameters.seen, versions=(4,))
     seen = [before, before]
     parameters.read = lambda: seen.pop() if seen else after  # type: ignore[method-assign]
-    ending, went = run(*[Restarted(True)] * 4, parameters=parameters)
+    ending, went = run(*[RestartResult(True)] * 4, parameters=parameters)
     assert went == [WEB, WORKER, WEB, WORKER] or went[-2:] == [WEB, WORKER]
     assert ending.direction is Direction.BACK
 
 
 @pytest.mark.parametrize("batches", [(), (WEB,)])
-def test_a_decision_says_on_which_version_the_app_was_well(batches: tuple[Batch, ...]) -> None:
+def test_a_decision_says_on_which_version_the_app_was_well(
+    batches: tuple[RestartTarget, ...],
+) -> None:
     journal = Journal()
     journal.entries = []
-    ending, _ = run(Restarted(True), decision="", batches=batches, journal=journal)
+    ending, _ = run(RestartResult(True), decision="", batches=batches, journal=journal)
     assert ending.direction is Direction.FORWARD
     [decision] = [e.body for e in journal.entries if e.name == "decision"]
     assert decision.get("app_runs_on") == ("3@None" if batches else None)
@@ -130,7 +134,7 @@ def test_a_transport_that_stays_away_leaves_it_open() -> None:
 
 def test_before_the_decision_the_first_that_is_ill_turns_it_back() -> None:
     """The others still run on the password that is given back."""
-    parameters = Parameters(Which.NEW)
+    parameters = Parameters(ParameterState.NEW)
     ending, went = run(ILL, decision="", parameters=parameters, strategy=Refuses())
     assert went == [WEB]
     assert ending.direction is None
@@ -141,10 +145,10 @@ class Refuses(Sql):
     """Does not give the old password back."""
 
     def change(self, *_: object) -> Any:
-        from opskit.rotation.protocol.interface import Changed
-        from opskit.rotation.protocol.state_machine import Outcome
+        from opskit.rotation.protocol.interface import ChangeOutcome
+        from opskit.rotation.protocol.state_machine import CallOutcome
 
-        return Changed(Outcome.REFUSED)
+        return ChangeOutcome(CallOutcome.REFUSED)
 
 
 def test_without_a_restart_it_closes_and_says_that_the_app_was_not_verified() -> None:
@@ -159,7 +163,7 @@ def test_without_a_restart_it_closes_and_says_that_the_app_was_not_verified() ->
 
 def test_where_no_password_logs_in_the_candidates_are_named() -> None:
     secret = Secret("Another-Password-9")
-    others = [("/l/p, version 2", Login("linkbox", secret))]
+    others = [("/l/p, version 2", DatabaseCredential("linkbox", secret))]
     ending, _ = run(door=Door(Secret("lost")), others=lambda: others)
     assert ending.stop == LOCKED_OUT
     for where in ("the new password of this rotation", "the old password", "/l/p, version 2"):
@@ -168,7 +172,7 @@ def test_where_no_password_logs_in_the_candidates_are_named() -> None:
 
 
 def test_somebody_elses_write_is_told_with_its_writer() -> None:
-    parameters = Parameters(Which.OTHER, value=Secret("by-hand"))
+    parameters = Parameters(ParameterState.OTHER, value=Secret("by-hand"))
     ending, _ = run(parameters=parameters, describe_writer=lambda: "version 7 by her")
     assert ending.stop == OVERWRITTEN
     assert "version 7 by her" in ending.why
@@ -176,11 +180,11 @@ def test_somebody_elses_write_is_told_with_its_writer() -> None:
 
 @pytest.mark.parametrize(("written_at", "restarted"), [(None, []), (NOW.replace(year=2027), [WEB])])
 def test_a_parameter_that_was_created_again_counts_as_written(
-    written_at: Any, restarted: list[Batch]
+    written_at: Any, restarted: list[RestartTarget]
 ) -> None:
     """Its version says nothing: it counts from 1 again."""
-    parameters = Parameters(Which.OLD, version=1)
+    parameters = Parameters(ParameterState.OLD, version=1)
     parameters.seen = replace(parameters.seen, written_at=(written_at,))
-    ending, went = run(Restarted(True), batches=(WEB,), parameters=parameters)
+    ending, went = run(RestartResult(True), batches=(WEB,), parameters=parameters)
     assert ending.direction is Direction.BACK
     assert went == restarted

@@ -15,40 +15,49 @@ from opskit.rotation.protocol.state_machine import (
     OVERWRITTEN,
     REPLACED,
     UNHEALTHY,
-    Accepts,
     Action,
+    ActionKind,
+    CallOutcome,
+    DatabaseState,
     Direction,
-    Kind,
-    Outcome,
-    Runner,
-    Sight,
-    Which,
+    Observation,
+    ParameterState,
+    RunnerState,
     decide,
-    learn,
+    record_outcome,
 )
 from tests.rotation.test_records import NAME, opening, published
 
-SIGHT = Sight(None, False, True, Accepts.OLD, False, True, Which.OLD, False, True, held="1@a")
+SIGHT = Observation(
+    None, False, True, DatabaseState.OLD, False, True, ParameterState.OLD, False, True, held="1@a"
+)
 BACK = replace(SIGHT, decision=Direction.BACK, was_published=True)
-NEW = replace(SIGHT, database=Accepts.NEW, parameter=Which.NEW, was_published=True, held="2@b")
-BY_HAND = replace(NEW, database=Accepts.HELD, parameter=Which.OTHER, held="3@c")
-FORWARD, GOES_BACK = Runner(Direction.FORWARD, joined=True), Runner(Direction.BACK, joined=True)
-CHANGE = Action(Kind.CHANGE, Which.NEW, Direction.FORWARD)
-RESTART = Action(Kind.RESTART, Which.OLD, held="1@a")
+NEW = replace(
+    SIGHT, database=DatabaseState.NEW, parameter=ParameterState.NEW, was_published=True, held="2@b"
+)
+BY_HAND = replace(NEW, database=DatabaseState.HELD, parameter=ParameterState.OTHER, held="3@c")
+FORWARD, GOES_BACK = (
+    RunnerState(Direction.FORWARD, joined=True),
+    RunnerState(Direction.BACK, joined=True),
+)
+CHANGE = Action(ActionKind.CHANGE, ParameterState.NEW, Direction.FORWARD)
+RESTART = Action(ActionKind.RESTART, ParameterState.OLD, held="1@a")
 
 
-def then(sight: Sight, me: Runner, *, restarts: bool = True, resets: bool = True) -> Action:
-    return decide(sight, me, restarts=restarts, resets=resets)
+def then(
+    sight: Observation, me: RunnerState, *, restarts: bool = True, resets: bool = True
+) -> Action:
+    return decide(sight, me, restarts=restarts, needs_no_login=resets)
 
 
 @pytest.mark.parametrize(
-    ("resets", "kind", "why"), [(True, Kind.CHANGE, ""), (False, Kind.STOP, LOCKED_OUT)]
+    ("resets", "kind", "why"), [(True, ActionKind.CHANGE, ""), (False, ActionKind.STOP, LOCKED_OUT)]
 )
-@pytest.mark.parametrize("parameter", [Which.OLD, Which.ABSENT])
+@pytest.mark.parametrize("parameter", [ParameterState.OLD, ParameterState.ABSENT])
 def test_only_who_needs_no_login_goes_on_without_one(
-    parameter: Which, resets: bool, kind: Kind, why: str
+    parameter: ParameterState, resets: bool, kind: ActionKind, why: str
 ) -> None:
-    sight = replace(SIGHT, database=Accepts.NONE, parameter=parameter)
+    sight = replace(SIGHT, database=DatabaseState.NONE, parameter=parameter)
     found = then(sight, FORWARD, resets=resets)
     assert (found.kind, found.why) == (kind, why)
 
@@ -56,46 +65,46 @@ def test_only_who_needs_no_login_goes_on_without_one(
 @pytest.mark.parametrize(
     ("outcome", "sent", "is_clean"),
     [
-        (Outcome.MISSED, None, True),
-        (Outcome.APPLIED, Which.NEW, True),
-        (Outcome.UNKNOWN, Which.NEW, False),
-        (Outcome.REFUSED, None, True),
+        (CallOutcome.NOT_APPLIED, None, True),
+        (CallOutcome.APPLIED, ParameterState.NEW, True),
+        (CallOutcome.UNKNOWN, ParameterState.NEW, False),
+        (CallOutcome.REFUSED, None, True),
     ],
 )
 def test_a_change_that_was_missed_was_not_sent(
-    outcome: Outcome, sent: Which | None, is_clean: bool
+    outcome: CallOutcome, sent: ParameterState | None, is_clean: bool
 ) -> None:
-    me = learn(FORWARD, CHANGE, outcome)
+    me = record_outcome(FORWARD, CHANGE, outcome)
     assert (me.sent, me.is_clean) == (sent, is_clean)
-    assert me.change_refused is (outcome is Outcome.REFUSED)
+    assert me.change_refused is (outcome is CallOutcome.REFUSED)
 
 
 @pytest.mark.parametrize(
     ("outcome", "kind"),
     [
-        (Outcome.APPLIED, Kind.CLOSE),
-        (Outcome.MISSED, Kind.RESTART),
-        (Outcome.UNHEALTHY, Kind.STOP),
+        (CallOutcome.APPLIED, ActionKind.CLOSE),
+        (CallOutcome.NOT_APPLIED, ActionKind.RESTART),
+        (CallOutcome.UNHEALTHY, ActionKind.STOP),
     ],
 )
-def test_the_way_back_ends_only_with_the_app_on_it(outcome: Outcome, kind: Kind) -> None:
+def test_the_way_back_ends_only_with_the_app_on_it(outcome: CallOutcome, kind: ActionKind) -> None:
     assert then(BACK, GOES_BACK) == replace(RESTART)
-    found = then(BACK, learn(GOES_BACK, RESTART, outcome))
+    found = then(BACK, record_outcome(GOES_BACK, RESTART, outcome))
     assert found.kind is kind
-    assert found.why == (UNHEALTHY if kind is Kind.STOP else "")
-    assert then(BACK, GOES_BACK, restarts=False).kind is Kind.CLOSE
+    assert found.why == (UNHEALTHY if kind is ActionKind.STOP else "")
+    assert then(BACK, GOES_BACK, restarts=False).kind is ActionKind.CLOSE
 
 
 def test_a_restart_is_about_one_version() -> None:
     """A late request came and went while the app started: what it read then may be the other password."""
-    me = learn(GOES_BACK, RESTART, Outcome.APPLIED)
-    assert then(replace(BACK, held="3@c"), me).kind is Kind.RESTART
+    me = record_outcome(GOES_BACK, RESTART, CallOutcome.APPLIED)
+    assert then(replace(BACK, held="3@c"), me).kind is ActionKind.RESTART
 
 
 def test_a_decision_for_the_new_password_says_nothing_once_it_was_written_again() -> None:
     sight = replace(NEW, decision=Direction.FORWARD, is_app_current=True)
-    assert then(sight, FORWARD).kind is Kind.CLOSE
-    assert then(replace(sight, is_app_current=False), FORWARD).kind is Kind.RESTART
+    assert then(sight, FORWARD).kind is ActionKind.CLOSE
+    assert then(replace(sight, is_app_current=False), FORWARD).kind is ActionKind.RESTART
 
 
 @pytest.mark.parametrize("decision", [None, Direction.FORWARD, Direction.BACK])
@@ -103,40 +112,42 @@ def test_what_others_have_replaced_needs_consent(decision: Direction | None) -> 
     sight = replace(BY_HAND, decision=decision)
     assert then(sight, FORWARD).why == REPLACED
     found = then(sight, replace(FORWARD, takes_over=True))
-    assert (found.kind, found.direction) == (Kind.DECIDE, Direction.SUPERSEDED)
-    half = replace(sight, database=Accepts.OLD)
+    assert (found.kind, found.direction) == (ActionKind.DECIDE, Direction.SUPERSEDED)
+    half = replace(sight, database=DatabaseState.OLD)
     assert then(half, replace(FORWARD, takes_over=True)).why == OVERWRITTEN
 
 
 def test_what_is_superseded_follows_the_parameter_and_waits_for_the_fence() -> None:
     sight = replace(BY_HAND, decision=Direction.SUPERSEDED)
-    late = replace(sight, database=Accepts.NEW)
-    assert then(late, FORWARD) == Action(Kind.CHANGE, Which.OTHER, Direction.SUPERSEDED)
+    late = replace(sight, database=DatabaseState.NEW)
+    assert then(late, FORWARD) == Action(
+        ActionKind.CHANGE, ParameterState.OTHER, Direction.SUPERSEDED
+    )
     me = replace(FORWARD, restarted_on="3@c", opened=True)
-    assert then(replace(sight, has_joiners=False), me).kind is Kind.CLOSE
-    assert then(replace(sight, fence_is_over=False), me).kind is Kind.HOLD
+    assert then(replace(sight, has_joiners=False), me).kind is ActionKind.CLOSE
+    assert then(replace(sight, fence_is_over=False), me).kind is ActionKind.AWAIT_FENCE
 
 
 @pytest.mark.parametrize(
     ("sight", "to"),
-    [(replace(NEW, parameter=Which.ABSENT), Which.NEW), (replace(BACK, parameter=Which.ABSENT), Which.OLD)],
+    [(replace(NEW, parameter=ParameterState.ABSENT), ParameterState.NEW), (replace(BACK, parameter=ParameterState.ABSENT), ParameterState.OLD)],
 )  # fmt: skip
-def test_a_deleted_parameter_is_written_again(sight: Sight, to: Which) -> None:
+def test_a_deleted_parameter_is_written_again(sight: Observation, to: ParameterState) -> None:
     found = then(sight, FORWARD)
-    assert (found.kind, found.to) == (Kind.PUBLISH, to)
+    assert (found.kind, found.to) == (ActionKind.PUBLISH, to)
 
 
 @pytest.mark.parametrize(
     ("changes", "kind"),
     [
-        ({}, Kind.CLOSE_CLEAN),
-        ({"has_joiners": True}, Kind.HOLD),
-        ({"is_clean": False}, Kind.HOLD),
-        ({"opened": False}, Kind.HOLD),
+        ({}, ActionKind.CLOSE_IMMEDIATELY),
+        ({"has_joiners": True}, ActionKind.AWAIT_FENCE),
+        ({"is_clean": False}, ActionKind.AWAIT_FENCE),
+        ({"opened": False}, ActionKind.AWAIT_FENCE),
     ],
 )
 def test_only_the_opener_of_an_undisturbed_one_closes_without_the_fence(
-    changes: dict[str, bool], kind: Kind
+    changes: dict[str, bool], kind: ActionKind
 ) -> None:
     joined = changes.pop("has_joiners", False)
     me = replace(GOES_BACK, **{"opened": True, "restarted_on": "1@a", **changes})
@@ -154,12 +165,12 @@ def test_the_fence_goes_by_a_clock_that_runs_while_the_machine_sleeps(
     clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
     monkeypatch.setattr(time, "clock_gettime", lambda c: slept["s"] if c == clock else 0.0)
     found = fence.Fence(1200)
-    found.looked()
+    found.mark_observed()
     found.check()
-    slept["s"] = found.look_s - 0.1
+    slept["s"] = found.max_observation_age_s - 0.1
     found.check()
-    slept["s"] = found.look_s + 0.1
-    with pytest.raises(fence.TooOld):
+    slept["s"] = found.max_observation_age_s + 0.1
+    with pytest.raises(fence.StaleObservation):
         found.check()
 
 

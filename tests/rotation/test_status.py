@@ -15,14 +15,14 @@ from opskit.rotation.protocol.state_machine import (
     OVERWRITTEN,
     REPLACED,
     UNHEALTHY,
-    Accepts,
+    DatabaseState,
     Direction,
-    Sight,
-    Which,
+    Observation,
+    ParameterState,
 )
 from opskit.rotation.status import (
-    Situation,
-    is_urgent,
+    RotationStatus,
+    logins_fail_now,
     resume_words,
     rollback_words,
     stop_advice,
@@ -30,8 +30,10 @@ from opskit.rotation.status import (
 from tests.rotation.test_records import opening
 
 RECORD = Record(1, None, (), datetime(2026, 1, 1, tzinfo=UTC))
-SIGHT = Sight(None, False, False, Accepts.NEW, False, True, Which.NEW, True, False)
-HERE = Situation(RECORD, opening(), SIGHT, "")
+SIGHT = Observation(
+    None, False, False, DatabaseState.NEW, False, True, ParameterState.NEW, True, False
+)
+HERE = RotationStatus(RECORD, opening(), SIGHT, "")
 COMMAND = "opskit rotate-password --prefix /l"
 
 
@@ -61,8 +63,8 @@ def test_every_stop_has_a_way_on(stop: str, parts: tuple[str, ...]) -> None:
 
 
 def test_a_deleted_parameter_is_urgent() -> None:
-    assert is_urgent(replace(HERE, sight=replace(SIGHT, parameter=Which.ABSENT)))
-    assert not is_urgent(HERE)
+    assert logins_fail_now(replace(HERE, sight=replace(SIGHT, parameter=ParameterState.ABSENT)))
+    assert not logins_fail_now(HERE)
 
 
 def test_too_late_for_the_old_password_names_the_way_to_it() -> None:

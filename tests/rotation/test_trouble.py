@@ -326,9 +326,9 @@ def test_reads_that_lag_behind(scene: Scene) -> None:
 
 
 def test_a_database_that_is_stopped(scene: Scene) -> None:
-    lifecycle.order(scene.operator.running, "break", ["database-stopped"])
+    lifecycle.send_command(scene.operator.running, "break", ["database-stopped"])
     status, output = scene.rotate()
-    lifecycle.order(scene.operator.running, "repair")
+    lifecycle.send_command(scene.operator.running, "repair")
     assert status == 3, output
     assert "linkbox-db is stop" in output
     assert "nothing was changed" in output
@@ -337,9 +337,9 @@ def test_a_database_that_is_stopped(scene: Scene) -> None:
 @FULL
 def test_a_database_that_nobody_reaches(scene: Scene) -> None:
     scene.operator.need_packets()
-    lifecycle.order(scene.operator.running, "break", ["ingress-removed"])
+    lifecycle.send_command(scene.operator.running, "break", ["ingress-removed"])
     status, output = scene.rotate()
-    lifecycle.order(scene.operator.running, "repair")
+    lifecycle.send_command(scene.operator.running, "repair")
     assert status == 3, output
     assert "no login to" in output
     assert "opskit diagnose db" in output
@@ -351,12 +351,12 @@ def test_a_database_that_goes_away_midway(scene: Scene, calls: int) -> None:
     """Nothing is decided without a login that can be judged; when it is back, it goes on."""
     scene.operator.need_packets()
     run = paused_after(scene, calls, "--wait", "4")
-    lifecycle.order(scene.operator.running, "break", ["ingress-removed"])
+    lifecycle.send_command(scene.operator.running, "break", ["ingress-removed"])
     scene.order("changes")
     scene.order("release", "apply")
     status = run.wait()
     carried_out = scene.order("changes")["changes"]
-    lifecycle.order(scene.operator.running, "repair")
+    lifecycle.send_command(scene.operator.running, "repair")
     assert status == 5, run.output
     assert carried_out == [], "a runner that cannot judge changes nothing"
     assert "no login can be judged" in run.output, run.output

@@ -26,8 +26,8 @@ from botocore.credentials import Credentials as Keys
 from opskit.sandbox import daemon, lifecycle
 from opskit.sandbox.aws import signature
 from opskit.sandbox.aws.credentials import INTERNAL, Credentials, Refused
-from opskit.sandbox.aws.metadata import Metadata
-from opskit.sandbox.lifecycle import Running
+from opskit.sandbox.aws.metadata import MetadataService
+from opskit.sandbox.lifecycle import RunningSandbox
 from opskit.sandbox.network import allowed_hosts
 from tests.conftest import Operator
 
@@ -79,7 +79,11 @@ def sent(
 
 
 def signed(
-    running: Running, service: str, body: str, headers: Mapping[str, str] = FORM, **changed: str
+    running: RunningSandbox,
+    service: str,
+    body: str,
+    headers: Mapping[str, str] = FORM,
+    **changed: str,
 ) -> dict[str, str]:
     """The headers of a signed request, with the operator's key unless another is given."""
     request = AWSRequest("POST", f"{running.api_url}/", data=body, headers=dict(headers))
@@ -131,7 +135,7 @@ def test_a_command_is_not_run_for_a_wrong_secret(inside: Operator, tmp_path: Pat
     send = ("aws", "ssm", "send-command", *words, *command, text)
     assert inside.run(*send, AWS_SECRET_ACCESS_KEY="x").returncode != 0
     assert inside.run("aws", "--no-sign-request", *send[1:]).returncode != 0
-    assert lifecycle.order(inside.running, "status")["commands"] == 0
+    assert lifecycle.send_command(inside.running, "status")["commands"] == 0
     assert not (tmp_path / "run").exists()
 
 
@@ -371,7 +375,7 @@ def test_root_of_the_metadata_is_secret_on_loopback(on_loopback: Operator) -> No
 
 
 def test_metadata_tokens_are_checked() -> None:
-    application, seen = Metadata(lambda: None), []
+    application, seen = MetadataService(lambda: None), []
 
     def ask(method: str, path: str, **headers: str) -> str:
         environ = {"REQUEST_METHOD": method, "PATH_INFO": path}
@@ -447,9 +451,9 @@ def test_the_signatures_of_botocore_are_valid(path: str, body: bytes) -> None:
 
 
 def test_a_body_that_is_too_long_is_not_read() -> None:
-    from opskit.sandbox.aws.wsgi_app import MOST_BODY, Front
+    from opskit.sandbox.aws.wsgi_app import MOST_BODY, EmulatedAws
 
-    front, seen = Front.__new__(Front), list[str]()
+    front, seen = EmulatedAws.__new__(EmulatedAws), list[str]()
     for length in (str(MOST_BODY + 1), "-1", "x", "²"):
         environ = {"CONTENT_LENGTH": length, "wsgi.input": io.BytesIO(b"x")}
         assert front(environ, lambda status, _: seen.append(status)) == []

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from opskit.sandbox.aws.iam_evaluator import (
-    Decision,
+    AccessDecision,
     KeyRequest,
     ceilings,
     decide,
@@ -87,9 +87,9 @@ def decided(case: Case, more: dict[str, Any]) -> str:
 
 def test_messages_name_the_policy_type() -> None:
     read = "ssm:GetParameter"
-    assert Decision("explicitDeny", "service control policy").reason(read) == (
+    assert AccessDecision("explicitDeny", "service control policy").reason(read) == (
         "with an explicit deny in a service control policy"
     )
-    assert Decision("implicitDeny", "permissions boundary").reason(read) == (
+    assert AccessDecision("implicitDeny", "permissions boundary").reason(read) == (
         "because no permissions boundary allows the ssm:GetParameter action"
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from opskit.errors import Incomplete
+from opskit.errors import CannotProceed
 from opskit.sandbox import lifecycle, loopback
 from opskit.sandbox.daemon import NOBODY
 from opskit.sandbox.postgres import Postgres, binaries
@@ -68,14 +68,14 @@ def test_on_loopback(capsys: pytest.CaptureFixture[str]) -> None:
         operator = Operator(running)
         found, status = operator.wait_for(0)
         assert status == 0, found["root_causes"]
-        lifecycle.order(running, "break", ["password-mismatch"])
+        lifecycle.send_command(running, "break", ["password-mismatch"])
         found, status = operator.diagnose()
         assert [c["code"] for c in found["root_causes"]] == ["AUT001"]
         operator.paste(found["root_causes"][0])
         found, status = operator.wait_for(0)
         assert status == 0, found["root_causes"]
-        with pytest.raises(Incomplete, match="without namespaces"):
-            lifecycle.order(running, "break", ["ingress-removed"])
+        with pytest.raises(CannotProceed, match="without namespaces"):
+            lifecycle.send_command(running, "break", ["ingress-removed"])
         assert of(running.directory)
     limit = time.monotonic() + LIMIT_S
     while of(running.directory) and time.monotonic() < limit:

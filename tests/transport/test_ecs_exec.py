@@ -39,7 +39,7 @@ def rights(operator: Operator) -> Iterator[object]:
 
     def put(*statements: object) -> None:
         document = json.dumps({"Version": "2012-10-17", "Statement": [EVERYTHING, *statements]})
-        lifecycle.order(operator.running, "rights", [document])
+        lifecycle.send_command(operator.running, "rights", [document])
 
     yield lambda action, resource="*": put(
         {"Effect": "Deny", "Action": action, "Resource": resource}
@@ -68,7 +68,7 @@ def test_a_diagnosis_asks_the_task_and_names_it(operator: Operator) -> None:
 @pytest.mark.full
 def test_a_broken_group_is_found_from_the_task(operator: Operator) -> None:
     operator.need_packets()
-    lifecycle.order(operator.running, "break", ["ingress-removed"])
+    lifecycle.send_command(operator.running, "break", ["ingress-removed"])
     found, status = operator.diagnose(*TASK[2:])
     assert status == 1
     assert [c["code"] for c in found["root_causes"]] == ["NET001"]
@@ -165,7 +165,7 @@ def test_a_rotation_says_that_it_cannot_restart_tasks(operator: Operator) -> Non
 
 
 def test_the_readmes_policy_is_enough(operator: Operator, rights: object) -> None:
-    lifecycle.order(operator.running, "rights", [readme_policy(operator)])
+    lifecycle.send_command(operator.running, "rights", [readme_policy(operator)])
     try:
         ran = ask(operator, "opskit", "run", *TASK, "--", "echo", "here")
         tunnelled = ask(operator, "opskit", "tunnel", *TASK, "--", "true")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from opskit.errors import AwsError, Lost, Refused
+from opskit.errors import AwsError, NotExecuted, OutcomeUnknown
 from opskit.transport.run_command import MOST_OUTPUT, RunCommand
 
 
@@ -71,13 +71,13 @@ def test_cut_output_is_marked() -> None:
 
 @pytest.mark.parametrize("word", ["Undeliverable", "Delivery Timed Out", "Access Denied"])
 def test_what_never_ran_is_refused(word: str) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(NotExecuted):
         run(Ssm({"Status": "Failed", "StatusDetails": word}))
 
 
 def test_what_may_have_run_is_lost_and_cancelled() -> None:
     ssm = Ssm(*[BUSY] * 1000)
-    with pytest.raises(Lost):
+    with pytest.raises(OutcomeUnknown):
         run(ssm, timeout_s=0)
     assert ssm.cancelled
 
@@ -98,6 +98,6 @@ def test_interrupted_it_is_cancelled() -> None:
     ],
 )
 def test_refusals_say_why(code: str, words: str) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(NotExecuted) as caught:
         run(Ssm(send=AwsError("ssm:SendCommand", code, "")))
     assert words in caught.value.sentence

@@ -127,14 +127,14 @@ def test_a_session_whose_start_was_interrupted_is_ended_too(
         assert process.stdin is not None
         assert process.stdout is not None
         limit = time.monotonic() + LIMIT_S
-        while not lifecycle.order(operator.running, "status")["held"]:
+        while not lifecycle.send_command(operator.running, "status")["held"]:
             assert time.monotonic() < limit, "no session was asked for"
             time.sleep(0.05)
         process.stdin.write("\n")
         process.stdin.flush()
         assert process.stdout.readline() == "sent\n"
         assert active(operator) > before, "it is there"
-        lifecycle.order(operator.running, "release")
+        lifecycle.send_command(operator.running, "release")
         _, err = process.communicate(timeout=120)
     assert process.returncode == 143, err
     assert "Traceback" not in err

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from opskit.sandbox import lifecycle
-from opskit.transport import ROADS
+from opskit.transport import TRANSPORTS
 from tests.conftest import Operator
 from tests.pace import scaled
 from tests.transport.session_manager.test_plugin import install
@@ -71,7 +71,7 @@ class TestRoad:
 
 
 def test_every_road_is_tried_here_or_needs_no_instance() -> None:
-    assert set(ROADS) - set(REMOTE) == {"local"}
+    assert set(TRANSPORTS) - set(REMOTE) == {"local"}
 
 
 def sessions(operator: Operator, state: str) -> list[dict[str, str]]:
@@ -167,12 +167,12 @@ class TestRights:
             {"Effect": "Deny", "Action": "ssm:StartSession", "Resource": denied},
         ]
         rights = json.dumps({"Version": "2012-10-17", "Statement": statements})
-        lifecycle.order(operator.running, "rights", [rights])
+        lifecycle.send_command(operator.running, "rights", [rights])
         try:
             found, status = operator.diagnose()
         finally:
             whole = json.dumps({"Version": "2012-10-17", "Statement": [EVERYTHING]})
-            lifecycle.order(operator.running, "rights", [whole])
+            lifecycle.send_command(operator.running, "rights", [whole])
         assert status == 0, found["root_causes"]
         assert found["target"]["via"] == "ssh-session"
 
@@ -187,7 +187,7 @@ class TestRights:
             },
         ]
         rights = json.dumps({"Version": "2012-10-17", "Statement": statements})
-        lifecycle.order(operator.running, "rights", [rights])
+        lifecycle.send_command(operator.running, "rights", [rights])
         try:
             done = run(operator, "ssh-session", "true")
             asked = operator.run(
@@ -196,7 +196,7 @@ class TestRights:
             )
         finally:
             whole = json.dumps({"Version": "2012-10-17", "Statement": [EVERYTHING]})
-            lifecycle.order(operator.running, "rights", [whole])
+            lifecycle.send_command(operator.running, "rights", [whole])
         assert done.returncode == 3
         assert "may not put a key on" in done.stderr
         [check] = [c for c in json.loads(asked.stdout)["checks"] if c["code"] == "OPR009"]

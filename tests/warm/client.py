@@ -23,7 +23,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from opskit.sandbox.lifecycle import Running
+from opskit.sandbox.lifecycle import RunningSandbox
 
 HERE = Path(__file__).parent
 AWS_MAIN = str(
@@ -164,7 +164,7 @@ class ForkServer:
 
     def start(
         self,
-        running: Running,
+        running: RunningSandbox,
         argv: Sequence[str],
         environment: Mapping[str, str],
         *,
@@ -219,13 +219,13 @@ def is_possible() -> bool:
     return sys.platform == "linux"
 
 
-def for_scripts(running: Running) -> dict[str, str]:
+def for_scripts(running: RunningSandbox) -> dict[str, str]:
     """What a script's environment needs so that its `opskit` and `aws` are forks."""
     path = running.environment()["PATH"]
     return {"PATH": f"{_shims(running)}:{path}"} if is_possible() else {}
 
 
-def _shims(running: Running) -> str:
+def _shims(running: RunningSandbox) -> str:
     """A directory with an `opskit` and an `aws` that hand over to the fork servers."""
     place = fork_server("opskit").directory / running.name
     if place.exists():
@@ -240,7 +240,7 @@ def _shims(running: Running) -> str:
 
 
 def start(
-    running: Running,
+    running: RunningSandbox,
     command: Sequence[str],
     environment: Mapping[str, str],
     *,

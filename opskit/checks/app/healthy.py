@@ -162,7 +162,7 @@ def _meaning(health: Health, database: Fact[Database]) -> str:
 def _log(probe: InstanceProbe, app: Fact[AppInstance]) -> str:
     """Where to read more."""
     if isinstance(app, Known) and app.value.task is not None:
-        return f"The log of {app.value.task.place.label} says more."
+        return f"The log of {app.value.task.location.label} says more."
     names = [c.name for c in app_containers(probe)] or list(probe.result.serving)
     place = f" on {app.value.instance.label}" if isinstance(app, Known) else ""
     if not names:

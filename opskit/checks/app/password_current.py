@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from opskit.checks.fix import Advice, OpskitCommand
 from opskit.checks.interface import Evidence, Finding, failed, observed, passed, skipped, warned
-from opskit.checks.settings_reload import Difference, Truth, remedy
+from opskit.checks.settings_reload import CorrectSettings, SettingDifference, choose_fix
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.dns import OperatorDns
 from opskit.facts.interface import Fact, Known
-from opskit.facts.login import Login
+from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameter, Parameters
 from opskit.facts.probe import InstanceProbe
 from opskit.probe.request import Container
@@ -29,7 +29,7 @@ explains = ("APP003",)
 
 def check(
     parameters: Parameters,
-    login: Fact[Login],
+    login: Fact[LoginAttemptResult],
     app: Fact[AppInstance],
     probe: Fact[InstanceProbe],
     database: Fact[Database],
@@ -53,15 +53,15 @@ def check(
         _logs_in(c, probe.value) for c in stale
     ):
         return warned(text + "; its own still works", *evidence, fix=_keep(password))
-    truth = Truth(parameters, database, dns, login)
-    return failed(text, *evidence, fix=remedy(stale, app.value, truth))
+    truth = CorrectSettings(parameters, database, dns, login)
+    return failed(text, *evidence, fix=choose_fix(stale, app.value, truth))
 
 
-def _difference(container: Container, password: Parameter) -> Difference | None:
+def _difference(container: Container, password: Parameter) -> SettingDifference | None:
     own = container.setting("password")
     if own is None or own.value == password.fingerprint:
         return None
-    return Difference(own, password.fingerprint, password)
+    return SettingDifference(own, password.fingerprint, password)
 
 
 def _logs_in(container: Container, probe: InstanceProbe) -> bool:

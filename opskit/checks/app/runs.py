@@ -36,7 +36,7 @@ def check(target: Target, app: AppInstance, probe: InstanceProbe) -> Finding:
     """Judge the containers that have to do with a database."""
     if app.task is not None:
         return passed(
-            f"{app.task.place.label} runs",
+            f"{app.task.location.label} runs",
             reported("ecs:DescribeTasks says that the task is RUNNING"),
         )
     if not probe.result.asked_containers:

@@ -11,12 +11,12 @@ Not the fix: changing the parameters to what an old container has.
 from __future__ import annotations
 
 from opskit.checks.interface import Finding, failed, observed, passed, skipped
-from opskit.checks.settings_reload import Difference, Truth, remedy
+from opskit.checks.settings_reload import CorrectSettings, SettingDifference, choose_fix
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.dns import OperatorDns
 from opskit.facts.interface import Fact, Known
-from opskit.facts.login import Login
+from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
 from opskit.probe.request import Container
@@ -33,7 +33,7 @@ def check(
     app: Fact[AppInstance],
     probe: Fact[InstanceProbe],
     dns: Fact[OperatorDns],
-    login: Fact[Login],
+    login: Fact[LoginAttemptResult],
 ) -> Finding:
     """Name every setting that differs, of every container that runs."""
     if not (isinstance(probe, Known) and isinstance(app, Known)) or not probe.value.running:
@@ -54,23 +54,23 @@ def check(
     return failed(
         "; ".join(texts),
         *(observed(f"environment of {c.name}, started at {c.started_at[:19]}") for c in found),
-        fix=remedy(found, app.value, Truth(parameters, database, dns, login)),
+        fix=choose_fix(found, app.value, CorrectSettings(parameters, database, dns, login)),
     )
 
 
 def _differences(
     container: Container, wanted: dict[str, str | None], parameters: Parameters
-) -> list[Difference]:
+) -> list[SettingDifference]:
     found = []
     for name, value in wanted.items():
         own, parameter = container.setting(name), parameters.get(PURPOSES[name])
         if own is None or value is None or parameter is None:
             continue
         if own.value.lower() != value.lower():
-            found.append(Difference(own, value, parameter))
+            found.append(SettingDifference(own, value, parameter))
     return found
 
 
-def _text(difference: Difference) -> str:
+def _text(difference: SettingDifference) -> str:
     setting = difference.setting
     return f"{setting.name} {setting.value}, the parameters say {difference.wanted}"

@@ -28,7 +28,7 @@ def check(probe: InstanceProbe) -> Finding:
         return undecided(
             "the server gave no answer over TLS", f"a TLS handshake on {probe.workload_noun}"
         )
-    if answer.admits or not answer.sqlstate.startswith("28"):
+    if answer.allows_authentication or not answer.sqlstate.startswith("28"):
         return passed(f"the server asks for a password ({answer.method or answer.sqlstate})")
     return failed(
         f"the server turns the app away before any password: {answer.message}",

@@ -12,7 +12,7 @@ from __future__ import annotations
 from opskit.checks.fix import Advice
 from opskit.checks.interface import Finding, failed, observed, passed
 from opskit.engine.interface import LoginFailure
-from opskit.facts.login import Login
+from opskit.facts.login import LoginAttemptResult
 
 explains = ("app",)
 REMEDIES = {
@@ -30,7 +30,7 @@ REMEDIES = {
 }
 
 
-def check(login: Login) -> Finding:
+def check(login: LoginAttemptResult) -> Finding:
     """Judge the login's failure."""
     remedy = REMEDIES.get(login.failure) if login.failure else None
     if remedy is None:

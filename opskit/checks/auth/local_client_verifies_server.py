@@ -24,14 +24,14 @@ from opskit.checks.interface import (
     warned,
 )
 from opskit.engine.interface import LoginFailure
-from opskit.facts.dns import Host
+from opskit.facts.dns import DatabaseHost
 from opskit.facts.interface import Fact, Known
-from opskit.facts.login import ClientLogin, Login
+from opskit.facts.login import ClientLogin, LoginAttemptResult
 
-is_extra = True
+is_opt_in = True
 
 
-def check(client: ClientLogin, host: Host, login: Fact[Login]) -> Finding:
+def check(client: ClientLogin, host: DatabaseHost, login: Fact[LoginAttemptResult]) -> Finding:
     """Judge the login, and what the instance's own said of the same."""
     done, trust = client.login, client.trust
     tried = observed(f"a login from {done.tried_from}: {done.message or 'accepted'}")

@@ -29,7 +29,7 @@ from opskit.engine.interface import LoginFailure
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known
-from opskit.facts.login import Login
+from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameter, Parameters
 from opskit.facts.probe import InstanceProbe
 
@@ -38,7 +38,7 @@ is_essential = True
 
 
 def check(
-    login: Login,
+    login: LoginAttemptResult,
     database: Database,
     parameters: Fact[Parameters],
     app: Fact[AppInstance],

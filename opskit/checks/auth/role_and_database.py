@@ -17,7 +17,7 @@ from opskit.engine.interface import LoginFailure
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known
-from opskit.facts.login import Login
+from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
 
@@ -27,7 +27,7 @@ REASONS = (LoginFailure.DATABASE_MISSING, LoginFailure.ROLE_REFUSED)
 
 
 def check(
-    login: Login,
+    login: LoginAttemptResult,
     database: Fact[Database],
     parameters: Fact[Parameters],
     app: Fact[AppInstance],
@@ -56,7 +56,7 @@ def check(
     return failed(text, seen, reported(f"RDS names {created} as its database"), fix=fix)
 
 
-def _right(login: Login, database: str) -> str:
+def _right(login: LoginAttemptResult, database: str) -> str:
     role = sql_name(login.user)
     if "permission denied" in login.message:
         grant = f"grant connect on database {sql_name(database)} to {role};"
@@ -64,7 +64,7 @@ def _right(login: Login, database: str) -> str:
     return f"As an administrator of the database, in psql: alter role {role} login;"
 
 
-def _creation(login: Login, database: str | None) -> str:
+def _creation(login: LoginAttemptResult, database: str | None) -> str:
     name = sql_name(database or "NAME")
     return (
         "As an administrator of the database, `psql -d postgres -l` lists the databases that exist. If one "

@@ -18,7 +18,7 @@ from opskit.checks.parameter_value_fixes import REPAIR, selected
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known
-from opskit.facts.login import Login
+from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
 
@@ -28,7 +28,7 @@ explains = ("auth", "app")
 def check(
     database: Database,
     parameters: Fact[Parameters],
-    login: Fact[Login],
+    login: Fact[LoginAttemptResult],
     app: Fact[AppInstance],
     probe: Fact[InstanceProbe],
 ) -> Finding:

@@ -28,7 +28,7 @@ from opskit.checks.interface import (
 from opskit.config import Target
 from opskit.endpoint import address_flaw, may_connect
 from opskit.facts.database import Database
-from opskit.facts.dns import Host, OperatorDns
+from opskit.facts.dns import DatabaseHost, OperatorDns
 from opskit.facts.interface import Fact, Known
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.vpc import Vpc, VpcDns
@@ -38,7 +38,7 @@ explains = ("network", "tcp", "tls", "auth", "app", "DNS003")
 
 def check(
     target: Target,
-    host: Host,
+    host: DatabaseHost,
     database: Database,
     probe: Fact[InstanceProbe],
     dns: Fact[OperatorDns],
@@ -74,7 +74,7 @@ def check(
     )
 
 
-def _fix(host: Host, database: Database, vpc_dns: Fact[VpcDns]) -> Remedy:
+def _fix(host: DatabaseHost, database: Database, vpc_dns: Fact[VpcDns]) -> Remedy:
     """What lets RDS and the VPC answer with the private address."""
     commands: list[Command] = []
     undo: list[Command] = []
@@ -109,7 +109,7 @@ def _public(database: Database, *, is_public: bool) -> Command:
 
 
 def _addresses(
-    target: Target, host: Host, probe: Fact[InstanceProbe], dns: Fact[OperatorDns]
+    target: Target, host: DatabaseHost, probe: Fact[InstanceProbe], dns: Fact[OperatorDns]
 ) -> tuple[tuple[str, ...], str]:
     if isinstance(probe, Known) and probe.value.addresses_of(host.name):
         return probe.value.addresses_of(host.name), f"on {target.workload_noun}"

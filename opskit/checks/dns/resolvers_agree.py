@@ -13,11 +13,11 @@ from __future__ import annotations
 from opskit.checks.fix import Advice, OpskitCommand
 from opskit.checks.interface import Finding, observed, passed, skipped, warned
 from opskit.config import Target
-from opskit.facts.dns import Host, OperatorDns
+from opskit.facts.dns import DatabaseHost, OperatorDns
 from opskit.facts.probe import InstanceProbe
 
 
-def check(target: Target, host: Host, dns: OperatorDns, probe: InstanceProbe) -> Finding:
+def check(target: Target, host: DatabaseHost, dns: OperatorDns, probe: InstanceProbe) -> Finding:
     """Compare the two answers."""
     if host.is_address:
         return skipped("the endpoint parameter holds an address")

@@ -25,7 +25,7 @@ from opskit.checks.interface import (
 )
 from opskit.config import Target
 from opskit.facts.database import Database
-from opskit.facts.dns import Host, OperatorDns
+from opskit.facts.dns import DatabaseHost, OperatorDns
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.private_zones import PrivateZone, PrivateZones
 from opskit.facts.probe import InstanceProbe
@@ -41,7 +41,7 @@ NO_NAME = "the name does not exist"
 
 def check(
     target: Target,
-    host: Host,
+    host: DatabaseHost,
     probe: Fact[InstanceProbe],
     dns: Fact[OperatorDns],
     vpc_dns: Fact[VpcDns],
@@ -76,7 +76,7 @@ def check(
 
 
 def _does_not(
-    host: Host,
+    host: DatabaseHost,
     where: str,
     vpc_dns: Fact[VpcDns],
     zones: Fact[PrivateZones],
@@ -90,7 +90,7 @@ def _does_not(
 
 
 def _cause(
-    host: Host, vpc_dns: Fact[VpcDns], zones: Fact[PrivateZones], database: Fact[Database]
+    host: DatabaseHost, vpc_dns: Fact[VpcDns], zones: Fact[PrivateZones], database: Fact[Database]
 ) -> tuple[str, tuple[Evidence, ...], Remedy | None]:
     """Why the name does not resolve, as a clause; the evidence for it; what to do."""
     if isinstance(zones, Known) and zones.value.covering:
@@ -123,7 +123,7 @@ def _switch_on(vpc_id: str) -> Fix:
     )
 
 
-def _by_error(host: Host, error: str, probe: Fact[InstanceProbe]) -> Advice:
+def _by_error(host: DatabaseHost, error: str, probe: Fact[InstanceProbe]) -> Advice:
     """What to look at where no cause is known in AWS: the name itself, or the resolver."""
     asked = ", ".join(probe.value.result.resolvers) if isinstance(probe, Known) else ""
     resolvers = f" (it asks {asked})" if asked else ""

@@ -12,21 +12,21 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from opskit.analysis import derive_all
+from opskit.analysis import analyze_all
 from opskit.checks.fix import AwsCall, Command, OpskitCommand
 from opskit.checks.fix_effects import access, database, network, parameters, security_groups
-from opskit.checks.fix_effects.state import STALE, Effects, Facts, Refused, State
-from opskit.facts.agent import Agent
+from opskit.checks.fix_effects.state import STALE, CallRejected, Effects, Facts, State
+from opskit.facts.agent import SsmAgent
 from opskit.facts.dns import OperatorDns
 from opskit.facts.interface import Known
-from opskit.facts.login import ClientLogin, Login
+from opskit.facts.login import ClientLogin, LoginAttemptResult
 from opskit.facts.operator_simulation import OperatorSimulation
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.simulation import Simulation
 from opskit.facts.snapshot import Snapshot
 from opskit.facts.target_health import TargetHealths
 
-__all__ = ["EFFECTS", "Refused", "apply", "apply_to"]
+__all__ = ["EFFECTS", "CallRejected", "apply", "apply_to"]
 
 REPAIR = ("rotate-password", "repair")
 
@@ -50,11 +50,11 @@ def apply(
     for call in calls:
         effect = EFFECTS.get((call.service, call.operation))
         if effect is None:
-            raise Refused(f"the effect of {call.service}:{call.operation} is not modelled")
+            raise CallRejected(f"the effect of {call.service}:{call.operation} is not modelled")
         effect(state, call.parameters)
     if calls:
         _drop_observations(state.facts, calls)
-    return derive_all(Snapshot(state.facts, snapshot.calls, snapshot.rounds))
+    return analyze_all(Snapshot(state.facts, snapshot.calls, snapshot.rounds))
 
 
 def apply_to(values: Iterable[object], calls: Iterable[AwsCall]) -> Mapping[type, Any]:
@@ -72,7 +72,7 @@ def apply_to(values: Iterable[object], calls: Iterable[AwsCall]) -> Mapping[type
 def _drop_observations(facts: Facts, calls: list[AwsCall]) -> None:
     """Forget what was seen before: an old time-out is no evidence against a new rule."""
     services = {call.service for call in calls}
-    for kind in (Login, ClientLogin, TargetHealths):
+    for kind in (LoginAttemptResult, ClientLogin, TargetHealths):
         if kind in facts:
             facts[kind] = STALE
     if any(_changes_dns(call) for call in calls) and OperatorDns in facts:
@@ -104,8 +104,8 @@ def _changes_dns(call: AwsCall) -> bool:
 
 def _send_document(state: State, asked: Mapping[str, Any]) -> None:
     if asked["DocumentName"] != "AWS-UpdateSSMAgent":
-        raise Refused(f"the effect of {asked['DocumentName']} is not modelled")
-    agent: Agent = state.value(Agent)
+        raise CallRejected(f"the effect of {asked['DocumentName']} is not modelled")
+    agent: SsmAgent = state.value(SsmAgent)
     state.set(replace(agent, version="3.3.0.0"))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from opskit.checks.fix_effects.state import Effect, Effects, Refused, State
+from opskit.checks.fix_effects.state import CallRejected, Effect, Effects, State
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Known
@@ -29,7 +29,7 @@ def _delete_inline_policy(state: State, asked: Mapping[str, Any]) -> None:
     gone = (asked["PolicyName"], "", holder)
     identity = tuple(p for p in own.identity if (p.name, p.arn, p.holder) != gone)
     if len(identity) == len(own.identity):
-        raise Refused(f"{holder} has no inline policy {asked['PolicyName']}")
+        raise CallRejected(f"{holder} has no inline policy {asked['PolicyName']}")
     state.set(replace(own, identity=identity))
 
 
@@ -54,7 +54,7 @@ def _set_default_version(state: State, asked: Mapping[str, Any]) -> None:
     policies = [*before.identity, before.boundary] if before else []
     policy = next((p for p in policies if p and p.arn == asked["PolicyArn"]), None)
     if policy is None or policy.version != asked["VersionId"]:
-        raise Refused(f"version {asked['VersionId']} of {asked['PolicyArn']} was not read")
+        raise CallRejected(f"version {asked['VersionId']} of {asked['PolicyArn']} was not read")
     _change_managed(state, policy.arn, policy.document, policy.version)
 
 
@@ -67,7 +67,7 @@ def _change_managed(state: State, arn: str, document: Mapping[str, Any], version
     identity = tuple(changed(p) for p in own.identity)
     boundary = changed(own.boundary) if own.boundary else None
     if (identity, boundary) == (own.identity, own.boundary):
-        raise Refused(f"{arn} is no policy of the role")
+        raise CallRejected(f"{arn} is no policy of the role")
     state.set(replace(own, identity=identity, boundary=boundary))
 
 
@@ -80,7 +80,7 @@ def _set_key_state(word: str) -> Effect:
     def effect(state: State, _: Mapping[str, Any]) -> None:
         key: Key = state.value(Key)
         if word == "Enabled" and key.state == "PendingDeletion":
-            raise Refused("a key that waits for its deletion cannot be enabled")
+            raise CallRejected("a key that waits for its deletion cannot be enabled")
         state.set(replace(key, state=word, deleted_at=None))
 
     return effect
@@ -91,9 +91,9 @@ def _associate_profile(state: State, asked: Mapping[str, Any]) -> None:
     role: InstanceRole = state.value(InstanceRole)
     name = asked["IamInstanceProfile"]["Name"]
     if app.instance.profile_arn is not None:
-        raise Refused(f"{app.instance.label} has a profile")
+        raise CallRejected(f"{app.instance.label} has a profile")
     if name not in role.candidates:
-        raise Refused(f"profile {name} was not read")
+        raise CallRejected(f"profile {name} was not read")
     state.set(replace(app, instance=replace(app.instance, profile_arn=name)))
     # Which role the profile holds was read; here it only counts that it holds one.
     state.set(replace(role, profile_name=name, role_name=f"the role of {name}"))

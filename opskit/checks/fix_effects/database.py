@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from opskit.checks.fix_effects.security_groups import refuse_groups
-from opskit.checks.fix_effects.state import STALE, Effects, Refused, State
+from opskit.checks.fix_effects.state import STALE, CallRejected, Effects, State
 from opskit.facts.certificate import Certificate
 from opskit.facts.database import Database
 from opskit.facts.interface import Known
@@ -41,7 +41,7 @@ def _modify_instance(state: State, asked: Mapping[str, Any]) -> None:
 def _start_instance(state: State, asked: Mapping[str, Any]) -> None:
     database: Database = state.value(Database)
     if database.instance.status not in STARTABLE:
-        raise Refused(f"{database.instance.identifier} is {database.instance.status}")
+        raise CallRejected(f"{database.instance.identifier} is {database.instance.status}")
     _change_database(state, asked, {"status": "available", "restarts_at": None})
 
 
@@ -58,7 +58,7 @@ def _reboot_instance(state: State, asked: Mapping[str, Any]) -> None:
 def _change_database(state: State, asked: Mapping[str, Any], changes: dict[str, Any]) -> None:
     database: Database = state.value(Database)
     if asked["DBInstanceIdentifier"] != database.instance.identifier:
-        raise Refused(f"{asked['DBInstanceIdentifier']} is not the database that was judged")
+        raise CallRejected(f"{asked['DBInstanceIdentifier']} is not the database that was judged")
     changed: DbInstance = replace(database.instance, **changes)
     state.set(replace(database, instance=changed))
     listed = state.facts.get(DbInstances)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from opskit.checks.fix_effects.state import Effects, Refused, State
+from opskit.checks.fix_effects.state import CallRejected, Effects, State
 from opskit.facts.private_zones import PrivateZones
 from opskit.facts.routes import Route, RouteTable, RouteTables
 from opskit.facts.subnets import AclEntry, NetworkAcl, NetworkAcls
@@ -20,7 +20,7 @@ def _change_entry(state: State, asked: Mapping[str, Any], *, must_exist: bool) -
     others = tuple(e for e in acl.entries if (e.number, e.is_egress) != (number, is_egress))
     if (len(others) < len(acl.entries)) is not must_exist:
         exists = "no entry" if must_exist else "an entry"
-        raise Refused(f"{acl.label} has {exists} {number}")
+        raise CallRejected(f"{acl.label} has {exists} {number}")
     entries: tuple[AclEntry, ...] = others
     if "RuleAction" in asked:
         ports = asked.get("PortRange")
@@ -40,7 +40,7 @@ def _change_entry(state: State, asked: Mapping[str, Any], *, must_exist: bool) -
 def _acl(acls: NetworkAcls, acl_id: str) -> NetworkAcl:
     found = next((a for a in acls.all if a.acl_id == acl_id), None)
     if found is None:
-        raise Refused(f"network ACL {acl_id} was not read")
+        raise CallRejected(f"network ACL {acl_id} was not read")
     return found
 
 
@@ -67,7 +67,7 @@ def _change_routes(
     others = tuple(r for r in table.routes if r.destination != destination or r.is_propagated)
     if (len(others) < len(table.routes)) is not must_exist:
         exists = "no route" if must_exist else "a route"
-        raise Refused(f"{table.label} has {exists} to {destination}")
+        raise CallRejected(f"{table.label} has {exists} to {destination}")
     made = (Route(destination, target, "active", False),) if target else ()
     changed = replace(table, routes=(*others, *made))
     state.set(RouteTables(tuple(changed if t is table else t for t in tables.all)))
@@ -76,7 +76,7 @@ def _change_routes(
 def _table(tables: RouteTables, table_id: str) -> RouteTable:
     found = next((t for t in tables.all if t.table_id == table_id), None)
     if found is None:
-        raise Refused(f"route table {table_id} was not read")
+        raise CallRejected(f"route table {table_id} was not read")
     return found
 
 
@@ -96,7 +96,7 @@ def _associate_table(state: State, asked: Mapping[str, Any]) -> None:
     tables: RouteTables = state.value(RouteTables)
     table, subnet = _table(tables, asked["RouteTableId"]), asked["SubnetId"]
     if any(subnet in t.subnet_ids for t in tables.all):
-        raise Refused(f"{subnet} has a route table of its own")
+        raise CallRejected(f"{subnet} has a route table of its own")
     changed = replace(table, subnet_ids=(*table.subnet_ids, subnet))
     state.set(RouteTables(tuple(changed if t is table else t for t in tables.all)))
 
@@ -122,7 +122,7 @@ def _bring_zone_back(state: State, asked: Mapping[str, Any]) -> None:
     before = state.origin.value(PrivateZones) if state.origin else None
     back = [z for z in before.covering if z.zone_id == asked["HostedZoneId"]] if before else []
     if not back:
-        raise Refused(f"zone {asked['HostedZoneId']} was not read")
+        raise CallRejected(f"zone {asked['HostedZoneId']} was not read")
     state.set(replace(zones, covering=(*back, *zones.covering)))
 
 

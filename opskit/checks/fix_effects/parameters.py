@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from opskit.checks.fix_effects.state import STALE, Effects, Refused, State
+from opskit.checks.fix_effects.state import STALE, CallRejected, Effects, State
 from opskit.config import Target
 from opskit.facts import database as databases
 from opskit.facts.certificate import Certificate
 from opskit.facts.database import Database
-from opskit.facts.dns import Host, OperatorDns, choose_host
+from opskit.facts.dns import DatabaseHost, OperatorDns, select_host
 from opskit.facts.interface import Known
 from opskit.facts.parameters import Parameter, Parameters, rewritten
 from opskit.facts.rds import DbClusters, DbInstances
@@ -23,10 +23,10 @@ def _put_parameter(state: State, asked: Mapping[str, Any]) -> None:
     name, value = asked["Name"], asked["Value"]
     exists = any(p.name == name for p in known.found)
     if exists and not asked.get("Overwrite"):
-        raise Refused(f"{name} exists")
+        raise CallRejected(f"{name} exists")
     absent = [purpose for purpose, missing in known.missing if missing == name]
     if not exists and not absent:
-        raise Refused(f"{name} was not read")
+        raise CallRejected(f"{name} was not read")
     found = [rewritten(p, value) if p.name == name else p for p in known.found]
     found += [
         rewritten(Parameter(name, "", p, asked["Type"], 0, None, value, "", ()), value)
@@ -44,7 +44,7 @@ def _delete_parameter(state: State, asked: Mapping[str, Any]) -> None:
     known: Parameters = state.value(Parameters)
     gone = [p for p in known.found if p.name == asked["Name"]]
     if not gone:
-        raise Refused(f"{asked['Name']} does not exist")
+        raise CallRejected(f"{asked['Name']} does not exist")
     missing = tuple(sorted((*known.missing, *((p.purpose, p.name) for p in gone))))
     kept = tuple(p for p in known.found if p not in gone)
     state.set(replace(known, found=kept, missing=missing))
@@ -56,7 +56,7 @@ def repair_password(state: State) -> None:
     absent = [name for purpose, name in known.missing if purpose == "password"]
     made = [Parameter(n, "", "password", "SecureString", 0, None, None, "", ()) for n in absent]
     found = [
-        replace(p, version=p.version + 1, blemishes=(), form=SOUND)
+        replace(p, version=p.version + 1, format_problems=(), form=SOUND)
         if p.purpose == "password"
         else p
         for p in (*known.found, *made)
@@ -71,10 +71,10 @@ def _choose_again(state: State) -> None:
     target, instances = facts.get(Target), facts.get(DbInstances)
     if isinstance(target, Known) and isinstance(instances, Known):
         clusters = facts.get(DbClusters, STALE)
-        chosen = databases.choose(target.value, instances.value, clusters, facts[Parameters])
+        chosen = databases.select(target.value, instances.value, clusters, facts[Parameters])
         state.set(chosen)
-    host = choose_host(facts.get(Database, STALE), facts[Parameters])
-    present = facts.get(Host)
+    host = select_host(facts.get(Database, STALE), facts[Parameters])
+    present = facts.get(DatabaseHost)
     if isinstance(present, Known) and present.value != host:
         state.set(host)
         facts[OperatorDns] = STALE

@@ -6,29 +6,29 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from opskit.checks.fix_effects.state import Effects, Refused, State
+from opskit.checks.fix_effects.state import CallRejected, Effects, State
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.instances import Instances
 from opskit.facts.interface import Known
-from opskit.facts.security_groups import Permission, SecurityGroups, permission_of
+from opskit.facts.security_groups import IpPermission, SecurityGroups, permission_of
 
 
 def _change_rules(state: State, asked: Mapping[str, Any], *, is_egress: bool, adds: bool) -> None:
     groups: SecurityGroups = state.value(SecurityGroups)
     group = groups.by_id.get(asked["GroupId"])
     if group is None:
-        raise Refused(f"security group {asked['GroupId']} was not read")
+        raise CallRejected(f"security group {asked['GroupId']} was not read")
     rules = group.egress if is_egress else group.ingress
     for raw in asked["IpPermissions"]:
         rule = permission_of(raw)
         if adds and any(_holds_all(old, rule) for old in rules):
-            raise Refused(f"{group.label} has that rule already")
+            raise CallRejected(f"{group.label} has that rule already")
         rules = (*rules, rule) if adds else _revoked(rules, rule)
     changed = replace(group, egress=rules) if is_egress else replace(group, ingress=rules)
     state.set(SecurityGroups({**groups.by_id, group.group_id: changed}))
 
 
-def _holds_all(old: Permission, new: Permission) -> bool:
+def _holds_all(old: IpPermission, new: IpPermission) -> bool:
     """Whether an entry has every peer of another for the same ports."""
     same = (old.protocol, old.from_port, old.to_port) == (new.protocol, new.from_port, new.to_port)
     return same and all(
@@ -41,9 +41,9 @@ def _holds_all(old: Permission, new: Permission) -> bool:
     )
 
 
-def _revoked(rules: tuple[Permission, ...], gone: Permission) -> tuple[Permission, ...]:
+def _revoked(rules: tuple[IpPermission, ...], gone: IpPermission) -> tuple[IpPermission, ...]:
     if not any(_holds_all(rule, gone) for rule in rules):
-        raise Refused("there is no such rule to revoke")
+        raise CallRejected("there is no such rule to revoke")
     kept = []
     for rule in rules:
         if _holds_all(rule, gone):
@@ -84,7 +84,7 @@ def _set_interface_groups(state: State, asked: Mapping[str, Any]) -> None:
     app: AppInstance = state.value(AppInstance)
     wanted, groups = asked["NetworkInterfaceId"], tuple(asked["Groups"])
     if wanted not in {i.interface_id for i in app.instance.interfaces}:
-        raise Refused(f"{wanted} is no interface of {app.instance.label}")
+        raise CallRejected(f"{wanted} is no interface of {app.instance.label}")
     refuse_groups(state, groups, app.instance.vpc_id)
     interfaces = tuple(
         replace(i, group_ids=groups) if i.interface_id == wanted else i
@@ -104,10 +104,10 @@ def refuse_groups(state: State, group_ids: tuple[str, ...], vpc_id: str) -> None
     """Refuse groups that an interface in a VPC cannot carry."""
     known: SecurityGroups = state.value(SecurityGroups)
     if not 1 <= len(group_ids) <= MOST_GROUPS:
-        raise Refused(f"an interface carries one to {MOST_GROUPS} security groups")
+        raise CallRejected(f"an interface carries one to {MOST_GROUPS} security groups")
     for group in (known.by_id[g] for g in group_ids if g in known.by_id):
         if group.vpc_id != vpc_id:
-            raise Refused(f"{group.label} belongs to {group.vpc_id}, not to {vpc_id}")
+            raise CallRejected(f"{group.label} belongs to {group.vpc_id}, not to {vpc_id}")
 
 
 EFFECTS: Effects = {

@@ -13,7 +13,7 @@ Facts = dict[type, Fact[Any]]
 STALE = Unknown("it was observed before the change", ("a new diagnosis",))
 
 
-class Refused(Exception):
+class CallRejected(Exception):
     """AWS would refuse the call in this state, or the state that it changes is not known."""
 
 
@@ -32,7 +32,7 @@ class State:
         """
         fact = self.facts.get(kind)
         if not isinstance(fact, Known):
-            raise Refused(f"{kind.__name__} was not read")
+            raise CallRejected(f"{kind.__name__} was not read")
         return fact.value
 
     def set(self, value: Any) -> None:

@@ -13,7 +13,7 @@ from opskit.checks.fix import Fix
 from opskit.checks.fix_commands import call
 from opskit.checks.interface import Finding, passed, reported, warned
 from opskit.facts.database import Database
-from opskit.facts.security_groups import Permission, SecurityGroups
+from opskit.facts.security_groups import IpPermission, SecurityGroups
 
 EVERYBODY = ("0.0.0.0/0", "::/0")
 
@@ -32,7 +32,7 @@ def check(database: Database, groups: SecurityGroups) -> Finding:
     return passed("no rule of the database admits everybody")
 
 
-def _fix(group_id: str, rule: Permission, cidr: str) -> Fix:
+def _fix(group_id: str, rule: IpPermission, cidr: str) -> Fix:
     """Revoke the wide rule; whether the app needs it is seen when the fix is evaluated."""
     ranges = (
         {"Ipv6Ranges": [{"CidrIpv6": cidr}]} if ":" in cidr else {"IpRanges": [{"CidrIp": cidr}]}

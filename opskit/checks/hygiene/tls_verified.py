@@ -14,7 +14,7 @@ from opskit.checks.fix import Advice
 from opskit.checks.fix_commands import RDS_BUNDLE
 from opskit.checks.interface import Finding, observed, passed, skipped, warned
 from opskit.facts.probe import InstanceProbe
-from opskit.probe.request import Container, Setting
+from opskit.probe.request import ConnectionSetting, Container
 
 UNVERIFIED = ("prefer", "require", "no-verify")
 
@@ -35,7 +35,7 @@ def check(probe: InstanceProbe) -> Finding:
     return passed("the app verifies the server's certificate")
 
 
-def _verify(container: Container, mode: Setting) -> Advice:
+def _verify(container: Container, mode: ConnectionSetting) -> Advice:
     """The mode and the bundle, and where they are set."""
     bundle, where = container.setting("sslrootcert"), f" in {mode.file}" if mode.file else ""
     by = (

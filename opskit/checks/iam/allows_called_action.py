@@ -12,8 +12,8 @@ Not the fix: ssm:*.
 from __future__ import annotations
 
 from opskit.checks.iam.denial import AccessDenied
-from opskit.checks.iam.effective_permissions import Standing
-from opskit.checks.iam.fix_context import Bench, wanted_of
+from opskit.checks.iam.effective_permissions import EffectivePermissions
+from opskit.checks.iam.fix_context import IamFixContext, wanted_of
 from opskit.checks.iam.fixes import build_fix
 from opskit.checks.iam.permission_check import name_of
 from opskit.checks.interface import (
@@ -30,7 +30,7 @@ from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.simulation import READ
 from opskit.policy.difference import WantedAccess
-from opskit.policy.explanation import Denial, Miss
+from opskit.policy.explanation import DenialExplanation, DenialReason
 from opskit.policy.role_access import RoleAccess
 
 explains = ("auth", "app")
@@ -39,10 +39,10 @@ DENIED = "AccessDenied"
 
 
 def check(
-    standing: Standing,
+    standing: EffectivePermissions,
     role: Fact[InstanceRole],
     access: Fact[RoleAccess],
-    bench: Bench,
+    bench: IamFixContext,
     probe: Fact[InstanceProbe],
 ) -> Finding:
     """Judge what is allowed for one operation and not for another."""
@@ -70,23 +70,23 @@ def check(
     )
 
 
-def _refused(standing: Standing) -> dict[str, Miss]:
+def _refused(standing: EffectivePermissions) -> dict[str, DenialExplanation]:
     """The refused operations, where another way to read is allowed; the likeliest first."""
-    own = standing.read.miss
-    if own is not None and own.denial is Denial.ACTION:
+    own = standing.read.denial
+    if own is not None and own.denial is DenialReason.ACTION:
         return {READ[0]: own}
     if standing.read.is_allowed is not True:
         return {}
-    found: dict[str, Miss] = {}
-    for need in standing.siblings:
-        if need.miss is not None:
-            found.setdefault(need.action, need.miss)
+    found: dict[str, DenialExplanation] = {}
+    for need in standing.denied_alternatives:
+        if need.denial is not None:
+            found.setdefault(need.action, need.denial)
     return found
 
 
-def _calls(standing: Standing, action: str) -> WantedAccess:
+def _calls(standing: EffectivePermissions, action: str) -> WantedAccess:
     """All refused calls of an operation: GetParametersByPath is called for the path itself."""
-    return wanted_of(need for need in standing.siblings if need.action == action)
+    return wanted_of(need for need in standing.denied_alternatives if need.action == action)
 
 
 def _operation(action: str) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from opskit.checks.iam.effective_permissions import Stand
+from opskit.checks.iam.effective_permissions import EffectivePermission
 from opskit.checks.interface import Basis
 from opskit.policy.difference import WantedAccess
-from opskit.policy.explanation import Miss
+from opskit.policy.explanation import DenialExplanation
 
 POLICY_TYPES = (
     "session policy",
@@ -32,14 +32,14 @@ class AccessDenied:
 
     role: str
     what: str
-    miss: Miss
-    stand: Stand
+    denial: DenialExplanation
+    stand: EffectivePermission
     wanted: WantedAccess | None
 
     @property
     def sentence(self) -> str:
         """The refusal with its reason."""
-        why = f": {self.miss.words}" if self.miss.words else ""
+        why = f": {self.denial.words}" if self.denial.words else ""
         return f"{self.role} may not {self.what}{why}"
 
     @property

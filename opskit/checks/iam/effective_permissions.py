@@ -11,28 +11,28 @@ from dataclasses import dataclass
 from opskit.checks.interface import Basis, Evidence, derived, observed, reported
 from opskit.config import ON_INSTANCE, Target
 from opskit.facts.instance_role import InstanceRole
-from opskit.facts.interface import Fact, Known, NotThere, Unknown
+from opskit.facts.interface import Fact, FactUnavailable, Known, Unknown
 from opskit.facts.key import Key
-from opskit.facts.parameter_metadata import ParameterMetadata
+from opskit.facts.parameter_metadata import ParametersMetadata
 from opskit.facts.probe import InstanceProbe
-from opskit.facts.simulation import DECRYPT, READ, Decision, Simulation
-from opskit.policy.evaluate import Word
-from opskit.policy.explanation import Denial, Miss
-from opskit.policy.role_access import KEY_POLICY, Need, RoleAccess
+from opskit.facts.simulation import DECRYPT, READ, SimulatedDecision, Simulation
+from opskit.policy.evaluate import EvaluationResult
+from opskit.policy.explanation import DenialExplanation, DenialReason
+from opskit.policy.role_access import KEY_POLICY, RequiredPermission, RoleAccess
 
 ATTEMPT = "an attempt from where the app runs"
 DENIED = ("AccessDeniedException", "AccessDenied")
 FROM_MESSAGE = (
-    ("service control policy", Denial.ORGANIZATION, "a service control policy denies it"),
-    ("permissions boundary", Denial.BOUNDARY, "its permissions boundary does not allow it"),
-    ("explicit deny", Denial.EXPLICIT, "something denies it explicitly"),
-    ("", Denial.NO_STATEMENT, ""),
+    ("service control policy", DenialReason.ORGANIZATION, "a service control policy denies it"),
+    ("permissions boundary", DenialReason.BOUNDARY, "its permissions boundary does not allow it"),
+    ("explicit deny", DenialReason.EXPLICIT, "something denies it explicitly"),
+    ("", DenialReason.NO_STATEMENT, ""),
 )
 """What AWS's message says of who denies, the reason that it means, and that in words."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stand:
+class EffectivePermission:
     """How the role stands to one action.
 
     Attributes:
@@ -40,22 +40,22 @@ class Stand:
         miss: why not, as far as the policies tell.
         names: the parameters that are refused.
         evidence: of every source that said something.
-        why_unknown: a clause; empty when it is known.
+        unknown_reason: a clause; empty when it is known.
         missing: what would make it known.
         disagreement: where two sources contradict each other; empty when they do not.
     """
 
     is_allowed: bool | None
-    miss: Miss | None = None
+    denial: DenialExplanation | None = None
     evidence: tuple[Evidence, ...] = ()
     names: tuple[str, ...] = ()
-    why_unknown: str = ""
+    unknown_reason: str = ""
     missing: tuple[str, ...] = ()
-    disagreement: str = ""
+    conflict: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class EffectivePermissions:
     """How the role stands to reading and to decrypting.
 
     Attributes:
@@ -63,39 +63,39 @@ class Standing:
         siblings: needs of the other ways to read that the policies refuse.
     """
 
-    read: Stand
-    decrypt: Stand | None
-    siblings: tuple[Need, ...]
+    read: EffectivePermission
+    decrypt: EffectivePermission | None
+    denied_alternatives: tuple[RequiredPermission, ...]
 
 
-def derive(
+def analyze(
     role: Fact[InstanceRole],
     access: Fact[RoleAccess],
     simulation: Fact[Simulation],
     probe: Fact[InstanceProbe],
     key: Fact[Key],
-    metadata: Fact[ParameterMetadata],
+    metadata: Fact[ParametersMetadata],
     target: Target,
-) -> Standing:
+) -> EffectivePermissions:
     """Weigh the sources."""
     if isinstance(role, Known) and role.value.role_name is None:
-        raise NotThere(f"{target.workload_noun} has no role", "a role")
+        raise FactUnavailable(f"{target.workload_noun} has no role", "a role")
     needs = access.value.reads if isinstance(access, Known) else ()
     first = tuple(n for n in needs if n.action == READ[0])
     read = _stand(READ[0], first, access, simulation, probe)
-    siblings = tuple(n for n in needs if n.action != READ[0] and n.miss is not None)
+    siblings = tuple(n for n in needs if n.action != READ[0] and n.denial is not None)
     if isinstance(metadata, Known) and metadata.value.is_plain(target.parameters["password"]):
-        return Standing(read, None, siblings)
+        return EffectivePermissions(read, None, siblings)
     if isinstance(key, Known) and key.value.is_aws_managed:
         # Its policy admits every principal of the account, so that only a deny could matter.
         denied = attempts_denied(probe, DECRYPT)
         decrypt = _attempted_denied(DECRYPT, denied, (), None, _noun(probe)) if denied else None
-        return Standing(read, decrypt, siblings)
+        return EffectivePermissions(read, decrypt, siblings)
     decrypts = access.value.decrypts if isinstance(access, Known) else ()
     decrypt = _stand(DECRYPT, decrypts, access, simulation, probe)
     if decrypt.is_allowed is None and isinstance(key, Unknown):
-        decrypt = Stand(None, why_unknown=key.reason, missing=key.missing)
-    return Standing(read, decrypt, siblings)
+        decrypt = EffectivePermission(None, unknown_reason=key.reason, missing=key.missing)
+    return EffectivePermissions(read, decrypt, siblings)
 
 
 def attempts_denied(probe: Fact[InstanceProbe], action: str) -> list[tuple[str, str]]:
@@ -112,13 +112,17 @@ def attempts_denied(probe: Fact[InstanceProbe], action: str) -> list[tuple[str, 
 
 def _stand(
     action: str,
-    needs: tuple[Need, ...],
+    needs: tuple[RequiredPermission, ...],
     access: Fact[RoleAccess],
     simulation: Fact[Simulation],
     probe: Fact[InstanceProbe],
-) -> Stand:
-    refused = [n for n in needs if n.decision.word in (Word.EXPLICIT_DENY, Word.IMPLICIT_DENY)]
-    miss = next((n.miss for n in refused if n.miss), None)
+) -> EffectivePermission:
+    refused = [
+        n
+        for n in needs
+        if n.decision.word in (EvaluationResult.EXPLICIT_DENY, EvaluationResult.IMPLICIT_DENY)
+    ]
+    miss = next((n.denial for n in refused if n.denial), None)
     said = _simulated(simulation, needs)
     attempt = _attempt(probe, action)
     denied = attempts_denied(probe, action)
@@ -126,9 +130,9 @@ def _stand(
     if denied:
         return _attempted_denied(action, denied, words, miss, _noun(probe))
     if attempt:
-        contradicted = miss.words if miss and miss.denial is not Denial.ACTION else ""
+        contradicted = miss.words if miss and miss.denial is not DenialReason.ACTION else ""
         text = f"{_noun(probe)} did it, although {contradicted}" if contradicted else ""
-        return Stand(True, None, (observed(attempt), *words), disagreement=text)
+        return EffectivePermission(True, None, (observed(attempt), *words), conflict=text)
     return _without_attempt(needs, refused, miss, said, access, simulation, probe, words)
 
 
@@ -155,45 +159,47 @@ def _attempted_denied(
     action: str,
     denied: list[tuple[str, str]],
     words: tuple[Evidence, ...],
-    miss: Miss | None,
+    miss: DenialExplanation | None,
     noun: str,
-) -> Stand:
+) -> EffectivePermission:
     seen = [observed(f"{noun}'s own read of {name}: {text}") for name, text in denied[:2]]
     disagreement = ""
     if miss is None:
         found = next(row for row in FROM_MESSAGE if row[0] in denied[0][1])
-        miss = Miss(found[1], None, found[2])
+        miss = DenialExplanation(found[1], None, found[2])
         if any("allow" in w.text for w in words):
             disagreement = f"{noun} is refused {action}, although its policies allow it"
     names = tuple(sorted({name for name, _ in denied}))
-    return Stand(False, miss, (*seen, *words), names, disagreement=disagreement)
+    return EffectivePermission(False, miss, (*seen, *words), names, conflict=disagreement)
 
 
 def _without_attempt(
-    needs: tuple[Need, ...],
-    refused: list[Need],
-    miss: Miss | None,
-    said: list[Decision],
+    needs: tuple[RequiredPermission, ...],
+    refused: list[RequiredPermission],
+    miss: DenialExplanation | None,
+    said: list[SimulatedDecision],
     access: Fact[RoleAccess],
     simulation: Fact[Simulation],
     probe: Fact[InstanceProbe],
     words: tuple[Evidence, ...],
-) -> Stand:
+) -> EffectivePermission:
     by_simulator = [d for d in said if d.decision != "allowed" and not d.is_conditional]
-    knows_local = bool(needs) and all(n.decision.word is not Word.DEPENDS for n in needs)
+    knows_local = bool(needs) and all(
+        n.decision.word is not EvaluationResult.DEPENDS for n in needs
+    )
     simulator_allows = bool(said) and not by_simulator and not any(d.is_conditional for d in said)
     if refused and miss is not None:
-        if simulator_allows and miss.denial is not Denial.KEY_POLICY:
+        if simulator_allows and miss.denial is not DenialReason.KEY_POLICY:
             text = f"IAM's simulator allows it, although {miss.words}"
             return _contradiction(words, text)
-        return Stand(False, miss, words, tuple(n.name for n in refused))
+        return EffectivePermission(False, miss, words, tuple(n.name for n in refused))
     if by_simulator and not _allowed_by_key(needs):
-        if knows_local and not by_simulator[0].stopped_by:
+        if knows_local and not by_simulator[0].limited_by:
             text = "IAM's simulator refuses it, although the policies that can be read allow it"
             return _contradiction(words, text)
-        return Stand(False, _miss_of(by_simulator[0]), words)
+        return EffectivePermission(False, _miss_of(by_simulator[0]), words)
     if simulator_allows or knows_local:
-        return Stand(True, None, words)
+        return EffectivePermission(True, None, words)
     keys = sorted({key for n in needs for key in n.decision.depends_on})
     if keys:
         text = f"it depends on {', '.join(keys)}, which is not known here"
@@ -204,58 +210,64 @@ def _without_attempt(
     return _unknown(words, text, *dict.fromkeys(missing))
 
 
-def _allowed_by_key(needs: tuple[Need, ...]) -> bool:
+def _allowed_by_key(needs: tuple[RequiredPermission, ...]) -> bool:
     """Whether the key's policy or a grant allows by itself, which the simulator cannot see."""
     return bool(needs) and all(
-        n.decision.word is Word.ALLOWED
-        and (n.decision.by is None or n.decision.by.policy.kind == KEY_POLICY)
+        n.decision.word is EvaluationResult.ALLOWED
+        and (n.decision.matched is None or n.decision.matched.policy.kind == KEY_POLICY)
         for n in needs
     )
 
 
-def _unknown(words: tuple[Evidence, ...], why: str, *missing: str) -> Stand:
-    return Stand(None, evidence=words, why_unknown=why, missing=missing)
+def _unknown(words: tuple[Evidence, ...], why: str, *missing: str) -> EffectivePermission:
+    return EffectivePermission(None, evidence=words, unknown_reason=why, missing=missing)
 
 
-def _contradiction(words: tuple[Evidence, ...], text: str) -> Stand:
-    return Stand(None, evidence=words, why_unknown=text, missing=(ATTEMPT,), disagreement=text)
+def _contradiction(words: tuple[Evidence, ...], text: str) -> EffectivePermission:
+    return EffectivePermission(
+        None, evidence=words, unknown_reason=text, missing=(ATTEMPT,), conflict=text
+    )
 
 
-def _miss_of(decision: Decision) -> Miss:
+def _miss_of(decision: SimulatedDecision) -> DenialExplanation:
     """What the simulator's refusal means."""
     phrase = {"organization": "service control policy"}.get(
-        decision.stopped_by or "", decision.stopped_by or ""
+        decision.limited_by or "", decision.limited_by or ""
     )
     if not phrase and decision.decision == "explicitDeny":
         phrase = "explicit deny"
     found = next(row for row in FROM_MESSAGE if row[0] == phrase)
-    return Miss(found[1], None, found[2])
+    return DenialExplanation(found[1], None, found[2])
 
 
-def _simulated(simulation: Fact[Simulation], needs: tuple[Need, ...]) -> list[Decision]:
+def _simulated(
+    simulation: Fact[Simulation], needs: tuple[RequiredPermission, ...]
+) -> list[SimulatedDecision]:
     if not isinstance(simulation, Known):
         return []
     found = (simulation.value.find(n.action, n.resource) for n in needs)
     return [d for d in found if d is not None]
 
 
-def _simulated_words(said: list[Decision]) -> list[Evidence]:
+def _simulated_words(said: list[SimulatedDecision]) -> list[Evidence]:
     refused = [d for d in said if d.decision != "allowed"]
     words = []
     for one in refused[:1] or said[:1]:
-        by = f", stopped by the {one.stopped_by}" if one.stopped_by else ""
+        by = f", stopped by the {one.limited_by}" if one.limited_by else ""
         unsure = ", some context unknown" if one.is_conditional else ""
         unsure += " (it knows no key policies)" if one.action == DECRYPT else ""
         words.append(reported(f"IAM's simulator says {one.decision} for {one.action}{by}{unsure}"))
     return words
 
 
-def _local_words(needs: tuple[Need, ...], refused: list[Need]) -> list[Evidence]:
-    if refused and refused[0].miss is not None:
-        return [derived(f"from the policies: {refused[0].miss.words}")]
-    allowed = [n for n in needs if n.decision.word is Word.ALLOWED]
+def _local_words(
+    needs: tuple[RequiredPermission, ...], refused: list[RequiredPermission]
+) -> list[Evidence]:
+    if refused and refused[0].denial is not None:
+        return [derived(f"from the policies: {refused[0].denial.words}")]
+    allowed = [n for n in needs if n.decision.word is EvaluationResult.ALLOWED]
     if allowed and len(allowed) == len(needs):
-        by = allowed[0].decision.by
+        by = allowed[0].decision.matched
         return [
             Evidence(f"from the policies: {by.label if by else 'a grant'} allows it", Basis.DERIVED)
         ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from opskit.checks.fix import Command
 from opskit.checks.fix_commands import restart_if_unhealthy
-from opskit.checks.inline_policy import Holder
+from opskit.checks.inline_policy import PolicyHolder
 from opskit.config import Target
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.identity import Identity
@@ -19,13 +19,13 @@ from opskit.facts.probe import InstanceProbe
 from opskit.facts.region import Region
 from opskit.facts.simulation import DECRYPT, READ, parameter_arn
 from opskit.policy.difference import WantedAccess
-from opskit.policy.role_access import Need, RoleAccess
+from opskit.policy.role_access import RequiredPermission, RoleAccess
 
 VIA_SERVICE = "kms:ViaService"
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class IamFixContext:
     """Inputs of the IAM fixes: a fact like any other, so that checks ask for one thing.
 
     Attributes:
@@ -66,14 +66,14 @@ class Bench:
         return [self.read, *([decrypt] if decrypt and decrypt.requests else [])]
 
     @property
-    def holder(self) -> Holder | None:
+    def holder(self) -> PolicyHolder | None:
         """The role with its policies; None where they are not known."""
         if self.role is None or self.role.role_name is None or self.policies is None:
             return None
-        return Holder("role", self.role.role_name, self.policies.identity)
+        return PolicyHolder("role", self.role.role_name, self.policies.identity)
 
 
-def wanted_of(needs: Iterable[Need]) -> WantedAccess:
+def wanted_of(needs: Iterable[RequiredPermission]) -> WantedAccess:
     """Exactly the calls of these needs, which share their actions."""
     found = tuple(needs)
     actions = tuple(dict.fromkeys(n.action for n in found))
@@ -81,7 +81,7 @@ def wanted_of(needs: Iterable[Need]) -> WantedAccess:
     return WantedAccess(actions, resources, requests=tuple(n.request for n in found))
 
 
-def derive(
+def analyze(
     target: Target,
     region: Region,
     identity: Identity,
@@ -91,9 +91,9 @@ def derive(
     policies: Fact[RolePolicies],
     app: Fact[AppInstance],
     probe: Fact[InstanceProbe],
-) -> Bench:
+) -> IamFixContext:
     """Put together the inputs, as far as they are known."""
-    return Bench(
+    return IamFixContext(
         target,
         region,
         identity,

@@ -6,29 +6,29 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from opskit.checks.iam.denial import AccessDenied
-from opskit.checks.iam.effective_permissions import Stand, Standing
-from opskit.checks.iam.fix_context import Bench
+from opskit.checks.iam.effective_permissions import EffectivePermission, EffectivePermissions
+from opskit.checks.iam.fix_context import IamFixContext
 from opskit.checks.iam.fixes import build_fix
 from opskit.checks.interface import Evidence, Finding, failed, passed, skipped, undecided
 from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Fact, Known
 from opskit.policy.difference import WantedAccess
-from opskit.policy.explanation import Denial
+from opskit.policy.explanation import DenialReason
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
     """One kind of access under the reasons that the check judges."""
 
-    stand: Stand
-    reasons: tuple[Denial, ...]
+    stand: EffectivePermission
+    reasons: tuple[DenialReason, ...]
     what: str
     refused: str
     wanted: WantedAccess | None
 
     def denial(self, role: str) -> AccessDenied | None:
         """The refusal for one of the reasons; None where there is none."""
-        miss = self.stand.miss
+        miss = self.stand.denial
         if miss is None or miss.denial not in self.reasons:
             return None
         return AccessDenied(role, self.refused, miss, self.stand, self.wanted)
@@ -39,13 +39,13 @@ def name_of(role: Fact[InstanceRole]) -> str:
     return (isinstance(role, Known) and role.value.role_name) or "the instance's role"
 
 
-def verdict(
-    standing: Standing,
+def check_permission(
+    standing: EffectivePermissions,
     role: Fact[InstanceRole],
-    bench: Bench,
+    bench: IamFixContext,
     *,
-    reading: tuple[Denial, ...] = (),
-    decrypting: tuple[Denial, ...] = (),
+    reading: tuple[DenialReason, ...] = (),
+    decrypting: tuple[DenialReason, ...] = (),
 ) -> Finding:
     """Judge reading and decrypting under the reasons of one check.
 
@@ -62,7 +62,7 @@ def verdict(
         return failed(denials[0].sentence, *evidence, fix=build_fix(bench, denials))
     for row in rows:
         if row.stand.is_allowed is None:
-            return undecided(row.stand.why_unknown, *row.stand.missing)
+            return undecided(row.stand.unknown_reason, *row.stand.missing)
     if any(row.stand.is_allowed is False for row in rows):
         return skipped("the refusal is judged under another code")
     if not rows:
@@ -72,10 +72,10 @@ def verdict(
 
 
 def _rows(
-    standing: Standing,
-    bench: Bench,
-    reading: tuple[Denial, ...],
-    decrypting: tuple[Denial, ...],
+    standing: EffectivePermissions,
+    bench: IamFixContext,
+    reading: tuple[DenialReason, ...],
+    decrypting: tuple[DenialReason, ...],
 ) -> list[_Row]:
     found = []
     if reading:
@@ -90,5 +90,5 @@ def _rows(
     return found
 
 
-def _evidence(stands: Iterable[Stand]) -> tuple[Evidence, ...]:
+def _evidence(stands: Iterable[EffectivePermission]) -> tuple[Evidence, ...]:
     return tuple(dict.fromkeys(e for stand in stands for e in stand.evidence))

@@ -10,22 +10,24 @@ Not the fix: Resource "*".
 
 from __future__ import annotations
 
-from opskit.checks.iam.effective_permissions import Standing
-from opskit.checks.iam.fix_context import Bench
-from opskit.checks.iam.permission_check import verdict
+from opskit.checks.iam.effective_permissions import EffectivePermissions
+from opskit.checks.iam.fix_context import IamFixContext
+from opskit.checks.iam.permission_check import check_permission
 from opskit.checks.interface import Finding
 from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Fact
-from opskit.policy.explanation import Denial
+from opskit.policy.explanation import DenialReason
 
 explains = ("auth", "app", "IAM003")
 
 
-def check(standing: Standing, role: Fact[InstanceRole], bench: Bench) -> Finding:
+def check(
+    standing: EffectivePermissions, role: Fact[InstanceRole], bench: IamFixContext
+) -> Finding:
     """Judge the refusals that have this reason."""
-    return verdict(
+    return check_permission(
         standing,
         role,
         bench,
-        reading=(Denial.PATH,),
+        reading=(DenialReason.PATH,),
     )

@@ -11,19 +11,19 @@ Not the fix: believing the simulator: a simulated allow never outweighs an obser
 from __future__ import annotations
 
 from opskit.checks.fix import Advice
-from opskit.checks.iam.effective_permissions import Stand, Standing
+from opskit.checks.iam.effective_permissions import EffectivePermission, EffectivePermissions
 from opskit.checks.iam.permission_check import name_of
 from opskit.checks.interface import Finding, passed, undecided, warned
 from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Fact
 
 
-def check(standing: Standing, role: Fact[InstanceRole]) -> Finding:
+def check(standing: EffectivePermissions, role: Fact[InstanceRole]) -> Finding:
     """Say who contradicts whom."""
     stands = [s for s in (standing.read, standing.decrypt) if s is not None]
     for stand in stands:
-        if stand.disagreement:
-            return warned(stand.disagreement, *stand.evidence, fix=_advice(stand))
+        if stand.conflict:
+            return warned(stand.conflict, *stand.evidence, fix=_advice(stand))
     said = [s for s in stands if s.is_allowed is not None]
     if not said:
         missing = tuple(dict.fromkeys(m for s in stands for m in s.missing))
@@ -33,7 +33,7 @@ def check(standing: Standing, role: Fact[InstanceRole]) -> Finding:
     return passed(f"{word} asked of {name_of(role)}'s rights, no contradiction")
 
 
-def _advice(stand: Stand) -> Advice:
+def _advice(stand: EffectivePermission) -> Advice:
     """The next step, by the source that contradicts the policies."""
     if stand.is_allowed is True:
         return Advice(

@@ -9,10 +9,10 @@ from opskit.checks.fix import Advice, AwsCall, Danger, Fix, Remedy
 from opskit.checks.fix_commands import call
 from opskit.checks.fix_effects import apply_to
 from opskit.facts.subnets import AclEntry, NetworkAcl, NetworkAcls
-from opskit.reachability.addresses import Interval, holds, prefix_length
+from opskit.reachability.addresses import PortRange, holds, prefix_length
 from opskit.reachability.difference import AclChange, acl_changes
 from opskit.reachability.network_acl import FINAL_DENY
-from opskit.reachability.path import Checkpoint, End, Kind, Network, Path
+from opskit.reachability.path import Checkpoint, CheckpointKind, Network, Path, PathEndpoint
 
 ADVISED = (1024, 65535)
 """What covers every client: NAT gateways, load balancers and other systems use all of it."""
@@ -27,7 +27,7 @@ class _Need:
     acl: NetworkAcl
     is_egress: bool
     cidr: str
-    ports: Interval
+    ports: PortRange
     denies: tuple[AclEntry, ...]
 
     @property
@@ -57,8 +57,8 @@ def allow(network: Network, path: Path, broken: Checkpoint) -> Remedy:
 
 
 def _need(acl: NetworkAcl, path: Path, broken: Checkpoint) -> _Need:
-    is_egress = broken.kind in (Kind.ACL_OUT, Kind.REPLY_ACL_OUT)
-    is_reply = broken.kind in (Kind.REPLY_ACL_OUT, Kind.REPLY_ACL_IN)
+    is_egress = broken.kind in (CheckpointKind.ACL_OUT, CheckpointKind.REPLY_ACL_OUT)
+    is_reply = broken.kind in (CheckpointKind.REPLY_ACL_OUT, CheckpointKind.REPLY_ACL_IN)
     # Out of the source's subnet and back into it the peer is the destination, else the source.
     peer = path.destination if is_egress is not is_reply else path.source
     denies = tuple(
@@ -74,7 +74,7 @@ def _need(acl: NetworkAcl, path: Path, broken: Checkpoint) -> _Need:
     return _Need(acl, is_egress, cidr, needed, denies)
 
 
-def range_of(peer: End) -> str:
+def range_of(peer: PathEndpoint) -> str:
     """The peer's whole subnet: its interface may get another address in it."""
     ranges = (peer.subnet.cidr, *peer.subnet.ipv6_cidrs) if peer.subnet else ()
     alone = f"{peer.address}/{128 if ':' in peer.address else 32}"

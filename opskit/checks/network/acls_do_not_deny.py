@@ -12,22 +12,22 @@ from __future__ import annotations
 
 from opskit.checks.interface import Finding
 from opskit.checks.network.fixes import ACLS
-from opskit.checks.network.path_check import verdict
+from opskit.checks.network.path_check import check_path
 from opskit.facts.interface import Fact
 from opskit.facts.probe import InstanceProbe
-from opskit.reachability.database_paths import Way
-from opskit.reachability.path import Checkpoint, Kind, Path, Reason
+from opskit.reachability.database_paths import DatabasePaths
+from opskit.reachability.path import Checkpoint, CheckpointKind, Path, Reason
 
 explains = ("tcp", "tls", "auth", "app")
 WHOSE = {
-    Kind.ACL_OUT: "the app's packets",
-    Kind.ACL_IN: "the app's packets",
-    Kind.REPLY_ACL_OUT: "the database's replies",
-    Kind.REPLY_ACL_IN: "the database's replies",
+    CheckpointKind.ACL_OUT: "the app's packets",
+    CheckpointKind.ACL_IN: "the app's packets",
+    CheckpointKind.REPLY_ACL_OUT: "the database's replies",
+    CheckpointKind.REPLY_ACL_IN: "the database's replies",
 }
 
 
-def check(way: Way, probe: Fact[InstanceProbe]) -> Finding:
+def check(way: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
     """Judge the four passages of today's way."""
 
     def say(_: Path, one: Checkpoint) -> str:
@@ -35,5 +35,5 @@ def check(way: Way, probe: Fact[InstanceProbe]) -> Finding:
         entry = f"entry {numbers[0]}" if numbers else "an entry"
         return f"{entry} of {one.place} denies {WHOSE[one.kind]} before any allow is reached"
 
-    good = f"the ACLs pass {way.today.port} and the replies between app and database"
-    return verdict(way, probe, ACLS, (Reason.DENY_ENTRY,), good=good, say=say)
+    good = f"the ACLs pass {way.current.port} and the replies between app and database"
+    return check_path(way, probe, ACLS, (Reason.DENY_ENTRY,), good=good, say=say)

@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 from opskit.checks.fix import Advice, AwsCall, Danger, Fix, Remedy
 from opskit.checks.fix_commands import call
 from opskit.checks.fix_effects.security_groups import MOST_GROUPS
-from opskit.checks.network.fix_context import DEFAULT_GROUP, FixContext, Role
+from opskit.checks.network.fix_context import DEFAULT_GROUP, EndpointRole, NetworkFixContext
 from opskit.checks.network.opened_flows import opened_by
 from opskit.facts.instances import Interface
 from opskit.facts.security_groups import SecurityGroup
 from opskit.reachability.group_members import GroupMembers, MemberKind
-from opskit.reachability.path import End, Kind, Network, Outcome, Path, trace
+from opskit.reachability.path import CheckpointKind, Network, Path, PathEndpoint, PathOutcome, trace
 
 KIN = {
-    Role.APP: {MemberKind.APP, MemberKind.SIBLING},
-    Role.DATABASE: {MemberKind.DATABASE, MemberKind.OTHER_DATABASE},
+    EndpointRole.APP: {MemberKind.APP, MemberKind.SIBLING},
+    EndpointRole.DATABASE: {MemberKind.DATABASE, MemberKind.OTHER_DATABASE},
 }
 """Role -> whose groups an end of this role would carry too."""
 EVERYWHERE = ("0.0.0.0/0", "::/0")
@@ -35,8 +35,8 @@ class _Candidate:
         kin: labels of the members that carry it; none where nothing that is known does.
     """
 
-    role: Role
-    end: End
+    role: EndpointRole
+    end: PathEndpoint
     group: SecurityGroup
     kin: tuple[str, ...]
 
@@ -46,7 +46,9 @@ class _Candidate:
         return f"{self.group.label} to {self.end.name}"
 
 
-def attach(context: FixContext, network: Network, path: Path, kind: Kind) -> Remedy | None:
+def attach(
+    context: NetworkFixContext, network: Network, path: Path, kind: CheckpointKind
+) -> Remedy | None:
     """Attach the one group that was lost; None where there is no sign of one."""
     members = context.members
     if members is None or not members.is_complete or not context.may_attach:
@@ -67,14 +69,18 @@ def attach(context: FixContext, network: Network, path: Path, kind: Kind) -> Rem
             f"{one.words} cannot be attached: an interface carries {MOST_GROUPS} groups at most."
         )
     caution = opened_by(network.groups, path, one.end, one.group)
-    remedy = _to_app(members, one) if one.role is Role.APP else _to_database(members, one)
+    remedy = _to_app(members, one) if one.role is EndpointRole.APP else _to_database(members, one)
     if isinstance(remedy, Advice):
         return remedy
     return replace(remedy, caution=" ".join(filter(None, (caution, remedy.caution))))
 
 
 def _candidates(
-    context: FixContext, members: GroupMembers, network: Network, path: Path, kind: Kind
+    context: NetworkFixContext,
+    members: GroupMembers,
+    network: Network,
+    path: Path,
+    kind: CheckpointKind,
 ) -> Iterator[_Candidate]:
     for role, end in context.ends(path):
         if role not in KIN or end.subnet is None:
@@ -86,7 +92,7 @@ def _candidates(
             carriers = members.of(group.group_id)
             if any(m.kind not in KIN[role] for m in carriers):
                 continue
-            if role is Role.APP:
+            if role is EndpointRole.APP:
                 is_lost = bool(carriers) or _may_be_the_apps(members, group, kind)
             else:
                 # Where it has a group of its own, another database's group is none that it lost.
@@ -96,13 +102,13 @@ def _candidates(
                 yield _Candidate(role, end, group, tuple(m.label for m in carriers))
 
 
-def _may_be_the_apps(members: GroupMembers, group: SecurityGroup, kind: Kind) -> bool:
+def _may_be_the_apps(members: GroupMembers, group: SecurityGroup, kind: CheckpointKind) -> bool:
     """Whether a group that nothing carries may be the app's.
 
     A new group lets everything out, which says nothing of whose it is; siblings without it say that it is
     not the app's.
     """
-    is_named = kind is Kind.INGRESS and not _is_open_to_all(group)
+    is_named = kind is CheckpointKind.INGRESS and not _is_open_to_all(group)
     return is_named and members.knows_balancer and not members.has(MemberKind.SIBLING)
 
 
@@ -110,21 +116,24 @@ def _is_open_to_all(group: SecurityGroup) -> bool:
     return any(c in EVERYWHERE for rule in group.ingress for c in rule.cidrs)
 
 
-def _has_own_group(context: FixContext, network: Network, end: End) -> bool:
+def _has_own_group(context: NetworkFixContext, network: Network, end: PathEndpoint) -> bool:
     """Whether an end carries a group that nothing else is known to carry."""
     own = [network.groups.by_id[g] for g in end.group_ids if g in network.groups.by_id]
     return any(
-        g.name != DEFAULT_GROUP and not context.outsiders(g.group_id, Role.DATABASE) for g in own
+        g.name != DEFAULT_GROUP and not context.outsiders(g.group_id, EndpointRole.DATABASE)
+        for g in own
     )
 
 
-def _opens(network: Network, path: Path, kind: Kind, end: End, group: SecurityGroup) -> bool:
+def _opens(
+    network: Network, path: Path, kind: CheckpointKind, end: PathEndpoint, group: SecurityGroup
+) -> bool:
     """Whether the connection passes a checkpoint once an end carries a group."""
     changed = replace(end, group_ids=(*end.group_ids, group.group_id))
     source = changed if end is path.source else path.source
     destination = changed if end is path.destination else path.destination
     judged = trace(network, source, destination, path.port, path.client_ports)
-    return all(c.outcome is Outcome.PASS for c in judged.checkpoints if c.kind is kind)
+    return all(c.outcome is PathOutcome.PASS for c in judged.checkpoints if c.kind is kind)
 
 
 def _to_app(members: GroupMembers, one: _Candidate) -> Remedy:
@@ -149,7 +158,7 @@ def _to_app(members: GroupMembers, one: _Candidate) -> Remedy:
     )
 
 
-def _interface(members: GroupMembers, end: End) -> Interface | None:
+def _interface(members: GroupMembers, end: PathEndpoint) -> Interface | None:
     return next(
         (
             i

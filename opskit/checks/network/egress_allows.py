@@ -12,19 +12,19 @@ Not the fix: egress to 0.0.0.0/0 on all ports, if it was narrowed on purpose.
 from __future__ import annotations
 
 from opskit.checks.interface import Finding
-from opskit.checks.network.path_check import verdict
+from opskit.checks.network.path_check import check_path
 from opskit.facts.interface import Fact
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.security_groups import SecurityGroups
-from opskit.reachability.database_paths import Way
+from opskit.reachability.database_paths import DatabasePaths
 from opskit.reachability.group_members import GroupMembers
-from opskit.reachability.path import Checkpoint, Kind, Path, Reason
+from opskit.reachability.path import Checkpoint, CheckpointKind, Path, Reason
 
 explains = ("tcp", "tls", "auth", "app")
 
 
 def check(
-    way: Way, groups: SecurityGroups, probe: Fact[InstanceProbe], members: GroupMembers
+    way: DatabasePaths, groups: SecurityGroups, probe: Fact[InstanceProbe], members: GroupMembers
 ) -> Finding:
     """Judge today's way at the app's groups."""
 
@@ -32,7 +32,7 @@ def check(
         own = groups.labels(path.source.group_ids)
         return f"{own} lets nothing out to {path.destination.name} on {path.port}"
 
-    good = f"{groups.labels(way.today.source.group_ids)} lets the app out to the database"
-    return verdict(
-        way, probe, (Kind.EGRESS,), (Reason.EGRESS,), good=good, say=say, members=members
+    good = f"{groups.labels(way.current.source.group_ids)} lets the app out to the database"
+    return check_path(
+        way, probe, (CheckpointKind.EGRESS,), (Reason.EGRESS,), good=good, say=say, members=members
     )

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from opskit.reachability.group_members import GroupMembers, MemberKind
-from opskit.reachability.path import End, Kind, Path
+from opskit.reachability.path import CheckpointKind, Path, PathEndpoint
 
 
-class Role(Enum):
+class EndpointRole(Enum):
     """What an end of a path is."""
 
     APP = auto()
@@ -19,9 +19,9 @@ class Role(Enum):
 
 
 OWN = {
-    Role.APP: {MemberKind.APP, MemberKind.SIBLING},
-    Role.DATABASE: {MemberKind.DATABASE},
-    Role.LOAD_BALANCER: {MemberKind.LOAD_BALANCER},
+    EndpointRole.APP: {MemberKind.APP, MemberKind.SIBLING},
+    EndpointRole.DATABASE: {MemberKind.DATABASE},
+    EndpointRole.LOAD_BALANCER: {MemberKind.LOAD_BALANCER},
 }
 """Role -> members of its groups that a rule for it is meant for."""
 DEFAULT_GROUP = "default"
@@ -29,7 +29,7 @@ DEFAULT_GROUP = "default"
 
 
 @dataclass(frozen=True, slots=True)
-class FixContext:
+class NetworkFixContext:
     """What builders know besides the network.
 
     Attributes:
@@ -39,21 +39,23 @@ class FixContext:
     """
 
     members: GroupMembers | None
-    source: Role
-    destination: Role
+    source: EndpointRole
+    destination: EndpointRole
     may_attach: bool = True
 
-    def ends(self, path: Path) -> Iterator[tuple[Role, End]]:
+    def ends(self, path: Path) -> Iterator[tuple[EndpointRole, PathEndpoint]]:
         """The two ends, each with its role."""
         yield self.source, path.source
         yield self.destination, path.destination
 
-    def own_and_peer(self, path: Path, kind: Kind) -> tuple[tuple[Role, End], tuple[Role, End]]:
+    def own_and_peer(
+        self, path: Path, kind: CheckpointKind
+    ) -> tuple[tuple[EndpointRole, PathEndpoint], tuple[EndpointRole, PathEndpoint]]:
         """The end whose groups decide at a checkpoint, and the other end."""
         source, destination = self.ends(path)
-        return (source, destination) if kind is Kind.EGRESS else (destination, source)
+        return (source, destination) if kind is CheckpointKind.EGRESS else (destination, source)
 
-    def outsiders(self, group_id: str, role: Role) -> tuple[str, ...]:
+    def outsiders(self, group_id: str, role: EndpointRole) -> tuple[str, ...]:
         """Known members of a group besides the end of a role and its siblings."""
         if self.members is None:
             return ()
@@ -61,11 +63,11 @@ class FixContext:
         return tuple(dict.fromkeys(m.label for m in found if m.kind not in OWN[role]))
 
 
-def to_database(members: GroupMembers | None, *, may_attach: bool = True) -> FixContext:
+def to_database(members: GroupMembers | None, *, may_attach: bool = True) -> NetworkFixContext:
     """The context of paths from the app to its database."""
-    return FixContext(members, Role.APP, Role.DATABASE, may_attach)
+    return NetworkFixContext(members, EndpointRole.APP, EndpointRole.DATABASE, may_attach)
 
 
-def to_app(members: GroupMembers | None) -> FixContext:
+def to_app(members: GroupMembers | None) -> NetworkFixContext:
     """The context of paths from the load balancer to the app."""
-    return FixContext(members, Role.LOAD_BALANCER, Role.APP)
+    return NetworkFixContext(members, EndpointRole.LOAD_BALANCER, EndpointRole.APP)

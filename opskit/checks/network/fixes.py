@@ -10,23 +10,28 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from opskit.checks.fix import Advice, AwsCall, Danger, Fix, Remedy
-from opskit.checks.fix_effects import Refused, apply_to
+from opskit.checks.fix_effects import CallRejected, apply_to
 from opskit.checks.network import acl_fixes, group_fixes, route_fixes
-from opskit.checks.network.fix_context import FixContext, Role
+from opskit.checks.network.fix_context import EndpointRole, NetworkFixContext
 from opskit.facts.routes import RouteTables
 from opskit.facts.security_groups import SecurityGroups
 from opskit.facts.subnets import NetworkAcls
-from opskit.reachability.path import Checkpoint, End, Kind, Network, Path, trace
+from opskit.reachability.path import Checkpoint, CheckpointKind, Network, Path, PathEndpoint, trace
 
-GROUPS = (Kind.EGRESS, Kind.INGRESS)
-ACLS = (Kind.ACL_OUT, Kind.ACL_IN, Kind.REPLY_ACL_OUT, Kind.REPLY_ACL_IN)
-ROUTES = (Kind.ROUTE, Kind.REPLY_ROUTE)
+GROUPS = (CheckpointKind.EGRESS, CheckpointKind.INGRESS)
+ACLS = (
+    CheckpointKind.ACL_OUT,
+    CheckpointKind.ACL_IN,
+    CheckpointKind.REPLY_ACL_OUT,
+    CheckpointKind.REPLY_ACL_IN,
+)
+ROUTES = (CheckpointKind.ROUTE, CheckpointKind.REPLY_ROUTE)
 MOST_STEPS = 16
 """Changes for one path: it has eight checkpoints, and a route table may hold several dead routes."""
 
 ATTACHING = {
-    "ModifyNetworkInterfaceAttribute": (Role.APP, "Groups"),
-    "ModifyDBInstance": (Role.DATABASE, "VpcSecurityGroupIds"),
+    "ModifyNetworkInterfaceAttribute": (EndpointRole.APP, "Groups"),
+    "ModifyDBInstance": (EndpointRole.DATABASE, "VpcSecurityGroupIds"),
 }
 """Operation -> whose groups it sets, and in which parameter."""
 
@@ -35,14 +40,14 @@ Select = Callable[[Path], Sequence[Checkpoint]]
 
 
 def open_paths(
-    context: FixContext, network: Network, paths: Iterable[Path], select: Select
+    context: NetworkFixContext, network: Network, paths: Iterable[Path], select: Select
 ) -> Remedy:
     """One fix that opens the selected checkpoints of all paths; advice where a change is not offered."""
     plan = _Plan(context, network)
     for path in paths:
         try:
             advice = plan.open(path, select)
-        except Refused as refusal:
+        except CallRejected as refusal:
             advice = Advice(f"No command is offered: AWS would not accept it: {refusal}.")
         if advice is not None:
             return advice
@@ -52,11 +57,11 @@ def open_paths(
 class _Plan:
     """The changes so far, and the network that they lead to."""
 
-    def __init__(self, context: FixContext, network: Network) -> None:
+    def __init__(self, context: NetworkFixContext, network: Network) -> None:
         self.fixes: list[Fix] = []
         self._context = context
         self._network = network
-        self._carried: dict[Role, tuple[str, ...]] = {}
+        self._carried: dict[EndpointRole, tuple[str, ...]] = {}
 
     def open(self, path: Path, select: Select) -> Advice | None:
         """Plan changes until nothing that is selected is left.
@@ -83,7 +88,7 @@ class _Plan:
         destination = self._end(path.destination, self._context.destination)
         return trace(self._network, source, destination, path.port, path.client_ports)
 
-    def _end(self, end: End, role: Role) -> End:
+    def _end(self, end: PathEndpoint, role: EndpointRole) -> PathEndpoint:
         return replace(end, group_ids=self._carried.get(role, end.group_ids))
 
     def _change(self, path: Path, broken: Checkpoint) -> Remedy:
@@ -101,7 +106,7 @@ class _Plan:
             self._network = after(self._network, fix)
 
 
-def _attached(fix: Fix) -> dict[Role, tuple[str, ...]]:
+def _attached(fix: Fix) -> dict[EndpointRole, tuple[str, ...]]:
     """The groups that an end carries after a fix, where the fix changes that."""
     calls = [c for c in fix.commands if isinstance(c, AwsCall)]
     return {

@@ -9,18 +9,26 @@ from opskit.checks.fix import Advice, AwsCall, Fix, Remedy
 from opskit.checks.fix_commands import call
 from opskit.checks.fix_effects import apply_to
 from opskit.checks.network.attachments import attach
-from opskit.checks.network.fix_context import DEFAULT_GROUP, FixContext, Role
+from opskit.checks.network.fix_context import DEFAULT_GROUP, EndpointRole, NetworkFixContext
 from opskit.facts.security_groups import SecurityGroup, SecurityGroups
-from opskit.reachability.path import Checkpoint, End, Kind, Network, Outcome, Path, trace
+from opskit.reachability.path import (
+    Checkpoint,
+    CheckpointKind,
+    Network,
+    Path,
+    PathEndpoint,
+    PathOutcome,
+    trace,
+)
 
 NO_RANGE = "An address range, or 0.0.0.0/0, is not the fix: it admits more than the app."
 OPERATIONS = {
-    Kind.INGRESS: ("AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress"),
-    Kind.EGRESS: ("AuthorizeSecurityGroupEgress", "RevokeSecurityGroupEgress"),
+    CheckpointKind.INGRESS: ("AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress"),
+    CheckpointKind.EGRESS: ("AuthorizeSecurityGroupEgress", "RevokeSecurityGroupEgress"),
 }
 
 
-def allow(context: FixContext, network: Network, path: Path, broken: Checkpoint) -> Remedy:
+def allow(context: NetworkFixContext, network: Network, path: Path, broken: Checkpoint) -> Remedy:
     """Attach the group that would do; else a rule of the end's own group that names the peer's group."""
     return attach(context, network, path, broken.kind) or _rule(context, network, path, broken.kind)
 
@@ -46,7 +54,7 @@ class _Choice:
         return " and ".join(self.outsiders)
 
 
-def _rule(context: FixContext, network: Network, path: Path, kind: Kind) -> Remedy:
+def _rule(context: NetworkFixContext, network: Network, path: Path, kind: CheckpointKind) -> Remedy:
     (own_role, own_end), (peer_role, peer_end) = context.own_and_peer(path, kind)
     own = _choice(context, network, own_role, own_end)
     if own is None or own.group.name == DEFAULT_GROUP:
@@ -61,14 +69,16 @@ def _rule(context: FixContext, network: Network, path: Path, kind: Kind) -> Reme
     )
 
 
-def _choice(context: FixContext, network: Network, role: Role, end: End) -> _Choice | None:
+def _choice(
+    context: NetworkFixContext, network: Network, role: EndpointRole, end: PathEndpoint
+) -> _Choice | None:
     """The group of an end that the fewest others carry."""
     known = [network.groups.by_id[g] for g in end.group_ids if g in network.groups.by_id]
     found = [_Choice(g, context.outsiders(g.group_id, role)) for g in known]
     return min(found, key=lambda c: c.rank, default=None)
 
 
-def _peer(chosen: _Choice | None, end: End) -> dict[str, Any]:
+def _peer(chosen: _Choice | None, end: PathEndpoint) -> dict[str, Any]:
     """The peer of a rule: a group; a single address where references to groups do not count."""
     if chosen is not None:
         return {"UserIdGroupPairs": [{"GroupId": chosen.group.group_id}]}
@@ -77,7 +87,7 @@ def _peer(chosen: _Choice | None, end: End) -> dict[str, Any]:
     return {"IpRanges": [{"CidrIp": f"{end.address}/32"}]}
 
 
-def _commands(kind: Kind, own: SecurityGroup, port: int, peer: dict[str, Any]) -> Fix:
+def _commands(kind: CheckpointKind, own: SecurityGroup, port: int, peer: dict[str, Any]) -> Fix:
     rule = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, **peer}
     asked = {"GroupId": own.group_id, "IpPermissions": [rule]}
     does, undoes = OPERATIONS[kind]
@@ -87,44 +97,49 @@ def _commands(kind: Kind, own: SecurityGroup, port: int, peer: dict[str, Any]) -
     )
 
 
-def _opens(network: Network, path: Path, kind: Kind, fix: Fix) -> bool:
+def _opens(network: Network, path: Path, kind: CheckpointKind, fix: Fix) -> bool:
     """Whether a rule lets the path through at its checkpoint."""
     calls = [c for c in fix.commands if isinstance(c, AwsCall)]
     groups: SecurityGroups = apply_to([network.groups], calls)[SecurityGroups]
     changed = replace(network, groups=groups)
     judged = trace(changed, path.source, path.destination, path.port, path.client_ports)
-    return all(c.outcome is Outcome.PASS for c in judged.checkpoints if c.kind is kind)
+    return all(c.outcome is PathOutcome.PASS for c in judged.checkpoints if c.kind is kind)
 
 
 def _labelled(
-    fix: Fix, kind: Kind, port: int, own: _Choice, peer: _Choice | None, peer_end: End
+    fix: Fix,
+    kind: CheckpointKind,
+    port: int,
+    own: _Choice,
+    peer: _Choice | None,
+    peer_end: PathEndpoint,
 ) -> Fix:
     """The fix with everything else that its rule concerns."""
     notes = []
-    if own.others and kind is Kind.INGRESS:
+    if own.others and kind is CheckpointKind.INGRESS:
         notes.append(
             f"{own.group.label} is carried by {own.others} too, which then take {port} as well."
         )
-    if own.others and kind is Kind.EGRESS:
+    if own.others and kind is CheckpointKind.EGRESS:
         notes.append(
             f"{own.group.label} is carried by {own.others} too: the rule lets them out as well."
         )
     if peer is not None and peer.others:
-        verb = "may connect" if kind is Kind.INGRESS else "may be connected to"
+        verb = "may connect" if kind is CheckpointKind.INGRESS else "may be connected to"
         notes.append(
             f"{peer.group.label} is carried by {peer.others} too, which then {verb} as well."
         )
     if peer is None:
         notes.append(f"References to groups do not count here, so it names {peer_end.address}.")
-    elif kind is Kind.INGRESS:
+    elif kind is CheckpointKind.INGRESS:
         notes.append(NO_RANGE)
     return replace(fix, caution=" ".join(notes))
 
 
-def _no_group(end: End, path: Path, kind: Kind) -> Advice:
+def _no_group(end: PathEndpoint, path: Path, kind: CheckpointKind) -> Advice:
     """Advice for an end that only carries the VPC's default group."""
-    peer = path.source.name if kind is Kind.INGRESS else path.destination.name
-    way = "from" if kind is Kind.INGRESS else "to"
+    peer = path.source.name if kind is CheckpointKind.INGRESS else path.destination.name
+    way = "from" if kind is CheckpointKind.INGRESS else "to"
     return Advice(
         f"No command is offered: {end.name} carries only the VPC's default group, which other resources "
         f"carry too. Attach a group of its own to it, with a rule for tcp {path.port} {way} {peer}."

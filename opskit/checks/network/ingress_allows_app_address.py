@@ -18,7 +18,7 @@ from opskit.checks.network.path_check import at_ingress
 from opskit.facts.interface import Fact
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.security_groups import SecurityGroups
-from opskit.reachability.database_paths import Way
+from opskit.reachability.database_paths import DatabasePaths
 from opskit.reachability.group_members import GroupMembers
 from opskit.reachability.path import Path, Reason
 
@@ -26,7 +26,7 @@ explains = ("tcp", "tls", "auth", "app")
 
 
 def check(
-    way: Way, groups: SecurityGroups, probe: Fact[InstanceProbe], members: GroupMembers
+    way: DatabasePaths, groups: SecurityGroups, probe: Fact[InstanceProbe], members: GroupMembers
 ) -> Finding:
     """Judge today's way at the database's groups."""
 

@@ -7,30 +7,30 @@ from collections.abc import Sequence
 from opskit.checks.fix import Remedy
 from opskit.checks.network.fix_context import to_database
 from opskit.checks.network.fixes import open_paths
-from opskit.reachability.database_paths import Elsewhere, Way
+from opskit.reachability.database_paths import AlternativePath, DatabasePaths
 from opskit.reachability.group_members import GroupMembers
 from opskit.reachability.path import Checkpoint, Path
 
 
-def blocked(way: Way, others: Sequence[Elsewhere]) -> list[Elsewhere]:
+def blocked(way: DatabasePaths, others: Sequence[AlternativePath]) -> list[AlternativePath]:
     """The other ways on which something breaks that today's way does not break on."""
     return [e for e in others if newly_broken(way, e.path)]
 
 
-def newly_broken(way: Way, path: Path) -> list[Checkpoint]:
+def newly_broken(way: DatabasePaths, path: Path) -> list[Checkpoint]:
     """The checkpoints of a way that drop more than today's does at the same place."""
-    today = {(c.kind, c.place): c.outcome for c in way.today.broken}
+    today = {(c.kind, c.place): c.outcome for c in way.current.broken}
     return [c for c in path.broken if today.get((c.kind, c.place)) is not c.outcome]
 
 
-def fix_of(way: Way, blocked: Sequence[Elsewhere], members: GroupMembers) -> Remedy:
+def fix_of(way: DatabasePaths, blocked: Sequence[AlternativePath], members: GroupMembers) -> Remedy:
     """One fix for all blocked paths. Nothing is attached: their ends do not exist yet."""
     context = to_database(members, may_attach=False)
     paths = [e.path for e in blocked]
     return open_paths(context, way.network, paths, lambda path: newly_broken(way, path))
 
 
-def others_blocked(blocked: Sequence[Elsewhere]) -> str:
+def others_blocked(blocked: Sequence[AlternativePath]) -> str:
     """The other subnets that are blocked, as the end of a sentence; empty when there are none."""
     labels = list(dict.fromkeys(e.subnet.label for e in blocked))[1:]
     return f"; the same holds for {', '.join(labels)}" if labels else ""

@@ -26,20 +26,20 @@ from opskit.checks.network.fix_context import to_app
 from opskit.checks.network.fixes import open_paths
 from opskit.checks.network.path_check import needs_of
 from opskit.facts.interface import Fact, Known
-from opskit.facts.load_balancer import Balancer
+from opskit.facts.load_balancer import LoadBalancer
 from opskit.facts.target_health import TargetHealths
-from opskit.reachability.database_paths import Way
+from opskit.reachability.database_paths import DatabasePaths
 from opskit.reachability.group_members import GroupMembers
-from opskit.reachability.load_balancer_paths import Front
-from opskit.reachability.path import Outcome
+from opskit.reachability.load_balancer_paths import LoadBalancerPaths
+from opskit.reachability.path import PathOutcome
 
 explains = ("APP003",)
 
 
 def check(
-    way: Way,
-    front: Front,
-    balancer: Fact[Balancer],
+    way: DatabasePaths,
+    front: LoadBalancerPaths,
+    balancer: Fact[LoadBalancer],
     targets: Fact[TargetHealths],
     members: GroupMembers,
 ) -> Finding:
@@ -50,11 +50,11 @@ def check(
         reported(f"{name} says {t.state} of the target in {t.group.name} {t.reason}".rstrip())
         for t in health
     ]
-    blocked = [p for p in front.to_app if p.outcome in (Outcome.DROP, Outcome.PART)]
+    blocked = [p for p in front.to_app if p.outcome in (PathOutcome.DROP, PathOutcome.PART)]
     if not blocked:
-        unknown = [p for p in front.to_app if p.outcome is Outcome.UNKNOWN]
+        unknown = [p for p in front.to_app if p.outcome is PathOutcome.UNKNOWN]
         if unknown:
-            one = next(c for c in unknown[0].checkpoints if c.outcome is Outcome.UNKNOWN)
+            one = next(c for c in unknown[0].checkpoints if c.outcome is PathOutcome.UNKNOWN)
             return undecided(f"{one.place}: {one.decided_by}", needs_of(one))
         port = front.to_app[0].port
         return passed(f"{name} reaches the app on {port}", derived(front.to_app[0].line), *states)

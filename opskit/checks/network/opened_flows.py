@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from opskit.facts.security_groups import Permission, SecurityGroup, SecurityGroups
+from opskit.facts.security_groups import IpPermission, SecurityGroup, SecurityGroups
 from opskit.reachability.difference import rule_changes
-from opskit.reachability.path import End, Path
+from opskit.reachability.path import Path, PathEndpoint
 
 ITSELF = "itself"
 """Stands for the interface in rules that mean it by one of its groups."""
 
 
-def opened_by(groups: SecurityGroups, path: Path, end: End, added: SecurityGroup) -> str:
+def opened_by(groups: SecurityGroups, path: Path, end: PathEndpoint, added: SecurityGroup) -> str:
     """The newly opened flows in one sentence; empty when only the wanted one is."""
     rows = (*_by_its_rules(groups, path, end, added), *_by_its_name(groups, path, end, added))
     return f"Opens besides: {'; '.join(dict.fromkeys(rows))}." if rows else ""
 
 
-def _other(path: Path, end: End) -> End:
+def _other(path: Path, end: PathEndpoint) -> PathEndpoint:
     return path.destination if end is path.source else path.source
 
 
 def _by_its_rules(
-    groups: SecurityGroups, path: Path, end: End, added: SecurityGroup
+    groups: SecurityGroups, path: Path, end: PathEndpoint, added: SecurityGroup
 ) -> Iterator[str]:
     """What the rules of the group let in and out."""
     carried = [groups.by_id[g] for g in end.group_ids if g in groups.by_id]
@@ -38,12 +38,12 @@ def _by_its_rules(
 
 
 def _by_its_name(
-    groups: SecurityGroups, path: Path, end: End, added: SecurityGroup
+    groups: SecurityGroups, path: Path, end: PathEndpoint, added: SecurityGroup
 ) -> Iterator[str]:
     """What the rules of other groups let through because they name the group."""
     for group in groups.by_id.values():
         for way, word in (("ingress", "out, to members of"), ("egress", "in, from members of")):
-            rules: tuple[Permission, ...] = getattr(group, way)
+            rules: tuple[IpPermission, ...] = getattr(group, way)
             present = list(_meaning(rules, end.group_ids))
             is_asked = (way == "ingress") is (end is path.source)
             is_other = is_asked and group.group_id in _other(path, end).group_ids
@@ -53,14 +53,14 @@ def _by_its_name(
                     yield f"{rule.ports_words} {word} {group.label}"
 
 
-def _meaning(rules: Iterable[Permission], group_ids: tuple[str, ...]) -> Iterator[Permission]:
+def _meaning(rules: Iterable[IpPermission], group_ids: tuple[str, ...]) -> Iterator[IpPermission]:
     """The rules that mean an interface by one of its groups."""
     for rule in rules:
         if set(rule.group_ids) & set(group_ids):
             yield replace(rule, group_ids=(ITSELF,), cidrs=(), prefix_list_ids=())
 
 
-def _single(rules: Iterable[Permission]) -> Iterator[tuple[Permission, str]]:
+def _single(rules: Iterable[IpPermission]) -> Iterator[tuple[IpPermission, str]]:
     """Each peer of each rule by itself."""
     for rule in rules:
         alone = replace(rule, group_ids=(), cidrs=(), prefix_list_ids=())
@@ -72,6 +72,6 @@ def _single(rules: Iterable[Permission]) -> Iterator[tuple[Permission, str]]:
             yield replace(alone, prefix_list_ids=(prefix_list,)), prefix_list
 
 
-def _is_just(rule: Permission, path: Path) -> bool:
+def _is_just(rule: IpPermission, path: Path) -> bool:
     """Whether a rule is for TCP on the path's port and nothing else."""
     return rule.is_tcp and rule.from_port == rule.to_port == path.port

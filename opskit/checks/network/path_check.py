@@ -21,30 +21,30 @@ from opskit.checks.network.fixes import open_paths
 from opskit.facts.interface import Fact, Known
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.security_groups import SecurityGroups
-from opskit.probe.request import Connection
-from opskit.reachability.database_paths import Way
+from opskit.probe.request import TcpResult
+from opskit.reachability.database_paths import DatabasePaths
 from opskit.reachability.group_members import GroupMembers
-from opskit.reachability.path import Checkpoint, Kind, Outcome, Path, Reason
+from opskit.reachability.path import Checkpoint, CheckpointKind, Path, PathOutcome, Reason
 
 NEEDS = {
-    Kind.EGRESS: "ec2:GetManagedPrefixListEntries",
-    Kind.INGRESS: "ec2:GetManagedPrefixListEntries",
-    Kind.ROUTE: "ec2:DescribeRouteTables",
-    Kind.REPLY_ROUTE: "ec2:DescribeRouteTables",
+    CheckpointKind.EGRESS: "ec2:GetManagedPrefixListEntries",
+    CheckpointKind.INGRESS: "ec2:GetManagedPrefixListEntries",
+    CheckpointKind.ROUTE: "ec2:DescribeRouteTables",
+    CheckpointKind.REPLY_ROUTE: "ec2:DescribeRouteTables",
 }
 """What would make an unknown checkpoint known; for an ACL it is ec2:DescribeNetworkAcls."""
 
-Say = Callable[[Path, Checkpoint], str]
+Describe = Callable[[Path, Checkpoint], str]
 
 
-def verdict(
-    way: Way,
+def check_path(
+    way: DatabasePaths,
     probe: Fact[InstanceProbe],
-    kinds: Sequence[Kind],
+    kinds: Sequence[CheckpointKind],
     reasons: Sequence[Reason],
     *,
     good: str,
-    say: Say,
+    say: Describe,
     members: GroupMembers | None = None,
 ) -> Finding:
     """Judge today's way under some reasons.
@@ -59,26 +59,26 @@ def verdict(
     def broken_of(path: Path) -> list[Checkpoint]:
         return [c for c in path.checkpoints if c.kind in kinds and c.reason in reasons]
 
-    here = [c for c in way.today.checkpoints if c.kind in kinds]
-    broken = broken_of(way.today)
+    here = [c for c in way.current.checkpoints if c.kind in kinds]
+    broken = broken_of(way.current)
     seen = connection(way, probe)
     if broken:
-        context, cause = to_database(members), say(way.today, broken[0])
+        context, cause = to_database(members), say(way.current, broken[0])
         return _broken(
             way,
             broken,
             seen,
             cause,
-            lambda: open_paths(context, way.network, [way.today], broken_of),
+            lambda: open_paths(context, way.network, [way.current], broken_of),
         )
-    unknown = [c for c in here if c.outcome is Outcome.UNKNOWN]
+    unknown = [c for c in here if c.outcome is PathOutcome.UNKNOWN]
     if unknown and seen is not None and seen.is_connected:
         return passed(
             f"{way.workload_noun} connects; {unknown[0].decided_by}", observed(seen.words)
         )
     if unknown:
         return undecided(f"{unknown[0].place}: {unknown[0].decided_by}", needs_of(unknown[0]))
-    if any(c.outcome is Outcome.DROP for c in here):
+    if any(c.outcome is PathOutcome.DROP for c in here):
         return skipped("that rule is judged under another code")
     if not here:
         return skipped("app and database share a subnet, so none is passed")
@@ -86,7 +86,7 @@ def verdict(
 
 
 def at_ingress(
-    way: Way,
+    way: DatabasePaths,
     groups: SecurityGroups,
     probe: Fact[InstanceProbe],
     members: GroupMembers,
@@ -94,11 +94,13 @@ def at_ingress(
     say: Callable[[Path], str],
 ) -> Finding:
     """Judge today's way at the database's groups, under one reason."""
-    good = f"{groups.labels(way.today.destination.group_ids)} admits the app on {way.today.port}"
-    return verdict(
+    good = (
+        f"{groups.labels(way.current.destination.group_ids)} admits the app on {way.current.port}"
+    )
+    return check_path(
         way,
         probe,
-        (Kind.INGRESS,),
+        (CheckpointKind.INGRESS,),
         (reason,),
         good=good,
         say=lambda path, _: say(path),
@@ -113,9 +115,9 @@ def needs_of(unknown: Checkpoint) -> str:
     return NEEDS.get(unknown.kind, "ec2:DescribeNetworkAcls")
 
 
-def connection(way: Way, probe: Fact[InstanceProbe]) -> Connection | None:
+def connection(way: DatabasePaths, probe: Fact[InstanceProbe]) -> TcpResult | None:
     """The instance's own connect to the database's port; None when it was not tried."""
-    return probe.value.connection(way.today.port) if isinstance(probe, Known) else None
+    return probe.value.connection(way.current.port) if isinstance(probe, Known) else None
 
 
 def rules_of(path: Path, broken: Sequence[Checkpoint]) -> tuple[Evidence, ...]:
@@ -125,16 +127,16 @@ def rules_of(path: Path, broken: Sequence[Checkpoint]) -> tuple[Evidence, ...]:
 
 
 def _broken(
-    way: Way,
+    way: DatabasePaths,
     broken: list[Checkpoint],
-    seen: Connection | None,
+    seen: TcpResult | None,
     cause: str,
     build_fix: Callable[[], Remedy],
 ) -> Finding:
-    rules = rules_of(way.today, broken)
+    rules = rules_of(way.current, broken)
     if seen is not None:
         rules = (*rules, observed(f"on {way.workload_noun}: {seen.words}"))
-    is_total = any(c.outcome is Outcome.DROP for c in broken)
+    is_total = any(c.outcome is PathOutcome.DROP for c in broken)
     if is_total and seen is not None and seen.is_connected:
         return warned(
             f"{cause}; yet {way.workload_noun} connected, so a rule or an interface is not known here",
@@ -142,12 +144,12 @@ def _broken(
             fix=_not_known(way, seen, broken[0]),
         )
     fix = build_fix()
-    if not is_total and not way.knows_ports:
+    if not is_total and not way.client_ports_known:
         return warned(f"{cause}, if {way.workload_noun} connects from such ports", *rules, fix=fix)
     return failed(cause, *rules, fix=fix)
 
 
-def _not_known(way: Way, seen: Connection, broken: Checkpoint) -> Advice:
+def _not_known(way: DatabasePaths, seen: TcpResult, broken: Checkpoint) -> Advice:
     """Advice where a connection contradicts the rules: none of them is changed."""
     from_where = f" from {seen.local_address}" if seen.local_address else ""
     return Advice(

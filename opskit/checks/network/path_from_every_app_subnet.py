@@ -15,22 +15,22 @@ from opskit.checks.interface import Finding, derived, passed, reported, skipped,
 from opskit.checks.network import latent_path_check
 from opskit.facts.app_subnets import AppSubnets
 from opskit.facts.interface import Fact, Unknown
-from opskit.reachability.database_paths import Way
+from opskit.reachability.database_paths import DatabasePaths
 from opskit.reachability.group_members import GroupMembers
-from opskit.reachability.path import Outcome
+from opskit.reachability.path import PathOutcome
 
 
-def check(way: Way, subnets: Fact[AppSubnets], members: GroupMembers) -> Finding:
+def check(way: DatabasePaths, subnets: Fact[AppSubnets], members: GroupMembers) -> Finding:
     """Judge the other subnets of the app."""
     if isinstance(subnets, Unknown):
         return undecided(subnets.reason, *subnets.missing)
-    if not way.from_elsewhere:
+    if not way.from_other_subnets:
         return skipped("the app is known to run in one subnet only")
-    if way.today.outcome is Outcome.DROP:
+    if way.current.outcome is PathOutcome.DROP:
         return skipped("the way is not open today")
-    blocked = latent_path_check.blocked(way, way.from_elsewhere)
+    blocked = latent_path_check.blocked(way, way.from_other_subnets)
     if not blocked:
-        return passed(f"the way is open from {len(way.from_elsewhere)} more subnets of the app")
+        return passed(f"the way is open from {len(way.from_other_subnets)} more subnets of the app")
     first = blocked[0]
     broken = latent_path_check.newly_broken(way, first.path)
     return warned(

@@ -13,18 +13,18 @@ from __future__ import annotations
 
 from opskit.checks.interface import Finding, derived, passed, skipped, warned
 from opskit.checks.network import latent_path_check
-from opskit.reachability.database_paths import Way
+from opskit.reachability.database_paths import DatabasePaths
 from opskit.reachability.group_members import GroupMembers
-from opskit.reachability.path import Outcome
+from opskit.reachability.path import PathOutcome
 
 
-def check(way: Way, members: GroupMembers) -> Finding:
+def check(way: DatabasePaths, members: GroupMembers) -> Finding:
     """Judge the other places; what is broken today already has its own code."""
-    if way.today.outcome is Outcome.DROP:
+    if way.current.outcome is PathOutcome.DROP:
         return skipped("the way is not open today")
-    blocked = latent_path_check.blocked(way, way.after_move)
+    blocked = latent_path_check.blocked(way, way.after_failover)
     if not blocked:
-        count = len({e.subnet.subnet_id for e in way.after_move})
+        count = len({e.subnet.subnet_id for e in way.after_failover})
         return passed(f"the way is open to all {count} subnets of the database")
     first = blocked[0]
     broken = latent_path_check.newly_broken(way, first.path)

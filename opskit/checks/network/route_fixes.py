@@ -14,8 +14,8 @@ from opskit.facts.vpc_scope import Peering
 from opskit.reachability import route
 from opskit.reachability.addresses import contains, holds, span
 from opskit.reachability.difference import RouteChange, route_changes
-from opskit.reachability.path import Checkpoint, End, Kind, Network, Path, Reason
-from opskit.reachability.route import Course
+from opskit.reachability.path import Checkpoint, CheckpointKind, Network, Path, PathEndpoint, Reason
+from opskit.reachability.route import RouteResult
 
 NO_ROUTE_UNDO = "a route cannot be made to a target that is gone"
 DEAD_ENDS = ("no route", "black hole", "igw-", "eigw-")
@@ -46,9 +46,9 @@ def _table(network: Network, table_id: str) -> RouteTable | None:
     return next((t for t in tables if t.table_id == table_id), None)
 
 
-def _ends(path: Path, broken: Checkpoint) -> tuple[End, End]:
+def _ends(path: Path, broken: Checkpoint) -> tuple[PathEndpoint, PathEndpoint]:
     """From where to where the packets of a checkpoint travel."""
-    if broken.kind is Kind.REPLY_ROUTE:
+    if broken.kind is CheckpointKind.REPLY_ROUTE:
         return path.destination, path.source
     return path.source, path.destination
 
@@ -71,7 +71,7 @@ def _listed(changes: tuple[RouteChange, ...]) -> str:
 
 
 def _without_dead(
-    network: Network, table: RouteTable, dead: Route, here: End, there: End
+    network: Network, table: RouteTable, dead: Route, here: PathEndpoint, there: PathEndpoint
 ) -> Fix | None:
     """Delete a dead route where the routes that are left lead there once all dead ones are gone."""
     rest = replace(table, routes=tuple(r for r in table.routes if r.state != "blackhole"))
@@ -86,7 +86,7 @@ def _without_dead(
     )
 
 
-def _arrives(network: Network, table: RouteTable, here: End, there: End) -> bool:
+def _arrives(network: Network, table: RouteTable, here: PathEndpoint, there: PathEndpoint) -> bool:
     decision = route.decide(
         table,
         there.address,
@@ -95,7 +95,7 @@ def _arrives(network: Network, table: RouteTable, here: End, there: End) -> bool
         peerings=network.peerings,
         lists=network.lists.cidrs_of,
     )
-    return decision.course is Course.ARRIVES
+    return decision.course is RouteResult.ARRIVES
 
 
 def _after(table: RouteTable, command: AwsCall) -> RouteTable:
@@ -104,7 +104,7 @@ def _after(table: RouteTable, command: AwsCall) -> RouteTable:
 
 
 def _over_peering(
-    network: Network, table: RouteTable, broken: Checkpoint, here: End, there: End
+    network: Network, table: RouteTable, broken: Checkpoint, here: PathEndpoint, there: PathEndpoint
 ) -> Remedy:
     """A route over the peering connection of the two VPCs, as wide as it takes no living route away."""
     peering = _peering(network, here, there)
@@ -127,7 +127,7 @@ def _over_peering(
     )
 
 
-def _peering(network: Network, here: End, there: End) -> Peering | None:
+def _peering(network: Network, here: PathEndpoint, there: PathEndpoint) -> Peering | None:
     """The active peering connection between the VPCs of two ends."""
     if network.peerings is None or here.subnet is None or there.subnet is None:
         return None
@@ -163,7 +163,9 @@ def _spares_living(changes: tuple[RouteChange, ...], wanted: str) -> bool:
     )
 
 
-def _no_peering(table: RouteTable, broken: Checkpoint, here: End, there: End) -> Advice:
+def _no_peering(
+    table: RouteTable, broken: Checkpoint, here: PathEndpoint, there: PathEndpoint
+) -> Advice:
     one, other = (e.subnet.vpc_id if e.subnet else e.name for e in (here, there))
     if one != other:
         return Advice(

@@ -13,23 +13,27 @@ from __future__ import annotations
 
 from opskit.checks.interface import Finding
 from opskit.checks.network.fixes import ROUTES
-from opskit.checks.network.path_check import verdict
+from opskit.checks.network.path_check import check_path
 from opskit.facts.interface import Fact
 from opskit.facts.probe import InstanceProbe
-from opskit.reachability.database_paths import Way
-from opskit.reachability.path import Checkpoint, Kind, Path, Reason
+from opskit.reachability.database_paths import DatabasePaths
+from opskit.reachability.path import Checkpoint, CheckpointKind, Path, Reason
 
 explains = ("tcp", "tls", "auth", "app")
 
 
-def check(way: Way, probe: Fact[InstanceProbe]) -> Finding:
+def check(way: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
     """Judge the routes of today's way, there and back."""
 
     def say(path: Path, one: Checkpoint) -> str:
-        whose = "the database's replies" if one.kind is Kind.REPLY_ROUTE else "the app's packets"
-        there = path.source if one.kind is Kind.REPLY_ROUTE else path.destination
+        whose = (
+            "the database's replies"
+            if one.kind is CheckpointKind.REPLY_ROUTE
+            else "the app's packets"
+        )
+        there = path.source if one.kind is CheckpointKind.REPLY_ROUTE else path.destination
         table = one.place.removesuffix(" route")
         return f"{table} leads {whose} nowhere near {there.name}: {one.decided_by}"
 
     good = "the route tables lead to the database and back"
-    return verdict(way, probe, ROUTES, (Reason.NO_ROUTE,), good=good, say=say)
+    return check_path(way, probe, ROUTES, (Reason.NO_ROUTE,), good=good, say=say)

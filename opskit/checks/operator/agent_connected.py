@@ -16,7 +16,7 @@ from __future__ import annotations
 from opskit.checks.fix import Advice, Fix
 from opskit.checks.fix_commands import call
 from opskit.checks.interface import Evidence, Finding, failed, passed, reported, warned
-from opskit.facts.agent import Agent
+from opskit.facts.agent import SsmAgent
 from opskit.facts.app_instance import AppInstance
 
 explains: tuple[str, ...] = ()
@@ -25,7 +25,7 @@ ONE_STREAM_UP_TO = (3, 0, 196, 0)
 """Such agents carry one connection at a time, and know no session without a terminal."""
 
 
-def check(app: AppInstance, agent: Agent) -> Finding:
+def check(app: AppInstance, agent: SsmAgent) -> Finding:
     """Judge registration and connection."""
     label = app.instance.label
     known = (_profile(app), reported(f"the instance is {app.instance.state}"))

@@ -14,8 +14,8 @@ Not the fix: ecs:* or ecs:ExecuteCommand on every cluster: it opens a shell in e
 from __future__ import annotations
 
 from opskit.checks.interface import Finding
-from opskit.checks.operator.permission_group_check import verdict
-from opskit.facts.permissions import Group
+from opskit.checks.operator.permission_group_check import check_group
+from opskit.facts.permissions import PermissionGroup
 from opskit.policy.operator_access import OperatorAccess
 
 explains: tuple[str, ...] = ()
@@ -23,4 +23,4 @@ explains: tuple[str, ...] = ()
 
 def check(access: OperatorAccess) -> Finding:
     """Judge the rights of this group."""
-    return verdict(access, Group.TASKS, is_needed=True)
+    return check_group(access, PermissionGroup.TASKS, is_needed=True)

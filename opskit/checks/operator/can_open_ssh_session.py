@@ -13,8 +13,8 @@ Not the fix: SendSSHPublicKey without the condition: it opens root's account as 
 from __future__ import annotations
 
 from opskit.checks.interface import Finding
-from opskit.checks.operator.permission_group_check import verdict
-from opskit.facts.permissions import Group
+from opskit.checks.operator.permission_group_check import check_group
+from opskit.facts.permissions import PermissionGroup
 from opskit.policy.operator_access import OperatorAccess
 
 explains: tuple[str, ...] = ()
@@ -22,4 +22,4 @@ explains: tuple[str, ...] = ()
 
 def check(access: OperatorAccess) -> Finding:
     """Judge the rights of this group."""
-    return verdict(access, Group.SSH, is_needed=False)
+    return check_group(access, PermissionGroup.SSH, is_needed=False)

@@ -11,8 +11,8 @@ Not the fix: ssm:* or Resource "*".
 from __future__ import annotations
 
 from opskit.checks.interface import Finding
-from opskit.checks.operator.permission_group_check import verdict
-from opskit.facts.permissions import Group
+from opskit.checks.operator.permission_group_check import check_group
+from opskit.facts.permissions import PermissionGroup
 from opskit.policy.operator_access import OperatorAccess
 
 explains: tuple[str, ...] = ()
@@ -20,4 +20,4 @@ explains: tuple[str, ...] = ()
 
 def check(access: OperatorAccess) -> Finding:
     """Judge the rights of this group."""
-    return verdict(access, Group.PARAMETERS, is_needed=True)
+    return check_group(access, PermissionGroup.PARAMETERS, is_needed=True)

@@ -12,8 +12,8 @@ Not the fix: IAMFullAccess.
 from __future__ import annotations
 
 from opskit.checks.interface import Finding
-from opskit.checks.operator.permission_group_check import verdict
-from opskit.facts.permissions import Group
+from opskit.checks.operator.permission_group_check import check_group
+from opskit.facts.permissions import PermissionGroup
 from opskit.policy.operator_access import OperatorAccess
 
 explains: tuple[str, ...] = ()
@@ -21,4 +21,4 @@ explains: tuple[str, ...] = ()
 
 def check(access: OperatorAccess) -> Finding:
     """Judge the rights of this group."""
-    return verdict(access, Group.POLICIES, is_needed=False)
+    return check_group(access, PermissionGroup.POLICIES, is_needed=False)

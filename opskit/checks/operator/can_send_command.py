@@ -11,8 +11,8 @@ Not the fix: ssm:SendCommand on every instance: it runs anything as root.
 from __future__ import annotations
 
 from opskit.checks.interface import Finding
-from opskit.checks.operator.permission_group_check import verdict
-from opskit.facts.permissions import Group, On
+from opskit.checks.operator.permission_group_check import check_group
+from opskit.facts.permissions import PermissionGroup, ResourceScope
 from opskit.policy.operator_access import OperatorAccess
 
 explains: tuple[str, ...] = ()
@@ -21,6 +21,6 @@ explains: tuple[str, ...] = ()
 def check(access: OperatorAccess) -> Finding:
     """Judge the rights of this group."""
     # Whoever may start sessions reaches the instance without it; asking for their state is not needed.
-    starts = [n for n in access.needs if n.permission.group is Group.SESSIONS]
-    sessions = [n.is_allowed for n in starts if n.permission.on is not On.EVERYTHING]
-    return verdict(access, Group.INSTANCE, is_needed=not (sessions and all(sessions)))
+    starts = [n for n in access.needs if n.permission.group is PermissionGroup.SESSIONS]
+    sessions = [n.is_allowed for n in starts if n.permission.on is not ResourceScope.EVERYTHING]
+    return check_group(access, PermissionGroup.INSTANCE, is_needed=not (sessions and all(sessions)))

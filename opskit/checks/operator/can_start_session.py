@@ -13,8 +13,8 @@ Not the fix: ssm:StartSession on every instance with the default document, which
 from __future__ import annotations
 
 from opskit.checks.interface import Finding
-from opskit.checks.operator.permission_group_check import verdict
-from opskit.facts.permissions import Group
+from opskit.checks.operator.permission_group_check import check_group
+from opskit.facts.permissions import PermissionGroup
 from opskit.policy.operator_access import OperatorAccess
 
 explains: tuple[str, ...] = ()
@@ -22,4 +22,4 @@ explains: tuple[str, ...] = ()
 
 def check(access: OperatorAccess) -> Finding:
     """Judge the rights of this group."""
-    return verdict(access, Group.SESSIONS, is_needed=False)
+    return check_group(access, PermissionGroup.SESSIONS, is_needed=False)

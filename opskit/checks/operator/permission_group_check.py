@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from opskit.checks.fix import Advice, Fix, Remedy
-from opskit.checks.inline_policy import Holder
+from opskit.checks.inline_policy import PolicyHolder
 from opskit.checks.interface import (
     Evidence,
     Finding,
@@ -19,16 +19,16 @@ from opskit.checks.interface import (
     undecided,
     warned,
 )
-from opskit.facts.permissions import Group
+from opskit.facts.permissions import PermissionGroup
 from opskit.policy.difference import WantedAccess, refused, unwanted_changes
 from opskit.policy.document import parse
 from opskit.policy.evaluate import Policies
-from opskit.policy.explanation import Denial
+from opskit.policy.explanation import DenialReason
 from opskit.policy.limits import INLINE_SIZE
 from opskit.policy.operator_access import OperatorAccess, OperatorNeed
 from opskit.policy.rewrite import allow, document
 from opskit.policy.role_access import parsed
-from opskit.policy.unmet_conditions import guards
+from opskit.policy.unmet_conditions import unmet_conditions
 
 Conditions = tuple[tuple[str, str], ...]
 MOST_NAMED = 6
@@ -36,14 +36,20 @@ MOST_NAMED = 6
 VIA_SERVICE = "kms:ViaService"
 IDENTITY_CENTER = ":role/aws-reserved/sso.amazonaws.com/"
 LACKING = frozenset(
-    {Denial.NO_STATEMENT, Denial.PATH, Denial.DOUBLE_SLASH, Denial.PLACE, Denial.ACTION}
+    {
+        DenialReason.NO_STATEMENT,
+        DenialReason.PATH,
+        DenialReason.DOUBLE_SLASH,
+        DenialReason.REGION_OR_ACCOUNT,
+        DenialReason.ACTION,
+    }
 )
 """Reasons that another allow ends."""
 UNREAD = "the policies it has could not be read, so a policy of the same name might be replaced"
 TOO_LARGE = "its inline policies would exceed the size that IAM accepts: a managed policy is needed"
 
 
-def verdict(access: OperatorAccess, group: Group, *, is_needed: bool) -> Finding:
+def check_group(access: OperatorAccess, group: PermissionGroup, *, is_needed: bool) -> Finding:
     """Judge one group of rights.
 
     Args:
@@ -54,7 +60,7 @@ def verdict(access: OperatorAccess, group: Group, *, is_needed: bool) -> Finding
     unknown = [n for n in asked if n.is_allowed is None]
     who = access.who.split(":", 5)[5]
     if lacking:
-        layers = dict.fromkeys(layer for n in lacking for layer in n.permission.without)
+        layers = dict.fromkeys(layer for n in lacking for layer in n.permission.needed_by)
         text = f"{who} may not {_named(lacking)}: not wholly judged without: {', '.join(layers)}"
         say = failed if is_needed else warned
         return say(text, *_evidence(lacking), fix=_remedy(access, lacking))
@@ -89,7 +95,7 @@ def _missing(needs: list[OperatorNeed]) -> tuple[str, ...]:
 
 
 def _evidence(needs: list[OperatorNeed]) -> tuple[Evidence, ...]:
-    words = dict.fromkeys(n.miss.words for n in needs if n.miss)
+    words = dict.fromkeys(n.denial.words for n in needs if n.denial)
     said = {n.simulated for n in needs if n.simulated}
     found = [derived(f"from the policies: {text}") for text in list(words)[:3]]
     if said:
@@ -135,12 +141,12 @@ def _remedy(access: OperatorAccess, needs: list[OperatorNeed]) -> Remedy:
     )
 
 
-def _holder(access: OperatorAccess) -> Holder | None:
+def _holder(access: OperatorAccess) -> PolicyHolder | None:
     """The user or role; None where its policies, and with them the names that are taken, are not known."""
     kind, _, path = access.who.split(":", 5)[5].partition("/")
     if access.own is None or kind not in INLINE_SIZE:
         return None
-    return Holder(kind, path.rsplit("/", 1)[-1], access.own.identity)
+    return PolicyHolder(kind, path.rsplit("/", 1)[-1], access.own.identity)
 
 
 def _obstacle(access: OperatorAccess, needs: list[OperatorNeed]) -> str:
@@ -150,15 +156,15 @@ def _obstacle(access: OperatorAccess, needs: list[OperatorNeed]) -> str:
     if IDENTITY_CENTER in access.who:
         return "it is a role of IAM Identity Center, whose policies come from its permission set"
     for need in needs:
-        if need.miss is None:
+        if need.denial is None:
             return (
                 f"IAM's simulator refuses {need.permission.action}, which no policy that was read "
                 "explains"
             )
-        if need.miss.denial not in LACKING:
-            return f"another allow beside it is not the remedy: {need.miss.words}"
+        if need.denial.denial not in LACKING:
+            return f"another allow beside it is not the remedy: {need.denial.words}"
     present = [parsed(p, "identity-based") for p in access.own.identity]
-    found = (g for need in needs if need.request for g in guards(need.request, present))
+    found = (g for need in needs if need.request for g in unmet_conditions(need.request, present))
     guard = next(found, None)
     return f"an allow beside it would go around a condition: {guard.sentence}" if guard else ""
 

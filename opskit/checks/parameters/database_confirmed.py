@@ -17,7 +17,7 @@ from opskit.checks.parameter_value_fixes import put_and_restart
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database, DatabaseEvidence
 from opskit.facts.interface import Fact, Known
-from opskit.facts.login import Login
+from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameter, Parameters
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbInstances
@@ -30,7 +30,7 @@ def check(
     evidence: DatabaseEvidence,
     parameters: Parameters,
     instances: DbInstances,
-    login: Fact[Login],
+    login: Fact[LoginAttemptResult],
     app: Fact[AppInstance],
     probe: Fact[InstanceProbe],
 ) -> Finding:

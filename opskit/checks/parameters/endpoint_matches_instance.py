@@ -28,7 +28,7 @@ from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.dns import OperatorDns
 from opskit.facts.interface import Fact, Known
-from opskit.facts.login import Login
+from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
 
@@ -46,7 +46,7 @@ def check(
     parameters: Parameters,
     database: Database,
     dns: Fact[OperatorDns],
-    login: Fact[Login],
+    login: Fact[LoginAttemptResult],
     app: Fact[AppInstance],
     probe: Fact[InstanceProbe],
 ) -> Finding:
@@ -71,7 +71,7 @@ def check(
         f"{endpoint.name} says {host}, but {database.instance.identifier} is at {database.host}",
         reported(f"RDS says that {database.instance.identifier} is at {database.host}"),
         derived(
-            f"{database.instance.identifier} is taken to be meant because {database.chosen_because}"
+            f"{database.instance.identifier} is taken to be meant because {database.selection_reason}"
         ),
         fix=put_and_restart(
             parameters, (endpoint, database.host), app, probe, "writes the present endpoint"
@@ -83,7 +83,7 @@ def _stands_elsewhere(
     host: str,
     database: Database,
     parameters: Parameters,
-    login: Fact[Login],
+    login: Fact[LoginAttemptResult],
     probe: Fact[InstanceProbe],
 ) -> Finding | None:
     """The finding for a name that is not stale although RDS does not list it; None for one that is.

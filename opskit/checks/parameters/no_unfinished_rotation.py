@@ -25,13 +25,15 @@ from opskit.checks.interface import (
 )
 from opskit.config import Target
 from opskit.facts.interface import Fact, Known, Unknown
-from opskit.facts.login import Login
-from opskit.facts.unfinished_rotation import OpenRotation
+from opskit.facts.login import LoginAttemptResult
+from opskit.facts.unfinished_rotation import UnfinishedRotation
 
 explains = ("auth", "app")
 
 
-def check(target: Target, rotation: Fact[OpenRotation], login: Fact[Login]) -> Finding:
+def check(
+    target: Target, rotation: Fact[UnfinishedRotation], login: Fact[LoginAttemptResult]
+) -> Finding:
     """A failure where the login fails as well, else something that waits to be done."""
     if isinstance(rotation, Unknown):
         return undecided(rotation.reason, *rotation.missing)

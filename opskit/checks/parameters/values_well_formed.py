@@ -25,7 +25,7 @@ from opskit.endpoint import form_flaw
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known
-from opskit.facts.login import Login
+from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameter, Parameters
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.value_form import trimmed
@@ -35,7 +35,7 @@ explains = ("dns", "auth", "app")
 
 def check(
     parameters: Parameters,
-    login: Fact[Login],
+    login: Fact[LoginAttemptResult],
     database: Fact[Database],
     app: Fact[AppInstance],
     probe: Fact[InstanceProbe],
@@ -70,7 +70,7 @@ def check(
 
 def _flaws(parameter: Parameter, *, is_refused: bool) -> str:
     """What is wrong with a value, as a predicate; its form counts where the database refuses it."""
-    ends = f"has {' and '.join(parameter.blemishes)}" if parameter.blemishes else ""
+    ends = f"has {' and '.join(parameter.format_problems)}" if parameter.format_problems else ""
     odd = parameter.form.suspicions if is_refused else (_endpoint_flaw(parameter),)
     return " and ".join(filter(None, (ends, *odd)))
 

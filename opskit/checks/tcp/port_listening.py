@@ -13,16 +13,16 @@ from opskit.checks.fix import Advice
 from opskit.checks.interface import Finding, failed, observed, passed, undecided
 from opskit.config import Target
 from opskit.facts.database import Database
-from opskit.facts.dns import Host
+from opskit.facts.dns import DatabaseHost
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.probe import InstanceProbe
-from opskit.probe.request import Connection
+from opskit.probe.request import TcpResult
 
 explains = ("tls", "auth", "app")
 
 
 def check(
-    target: Target, host: Host, probe: Fact[InstanceProbe], database: Fact[Database]
+    target: Target, host: DatabaseHost, probe: Fact[InstanceProbe], database: Fact[Database]
 ) -> Finding:
     """Judge the connection to the host that the app is told."""
     if isinstance(probe, Unknown):
@@ -45,7 +45,7 @@ def check(
     )
 
 
-def _advice(host: Host, found: Connection, database: Fact[Database]) -> Advice:
+def _advice(host: DatabaseHost, found: TcpResult, database: Fact[Database]) -> Advice:
     """What to correct, by what RDS says of the database."""
     if not isinstance(database, Known):
         return Advice(

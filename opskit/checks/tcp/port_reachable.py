@@ -14,18 +14,20 @@ from __future__ import annotations
 from opskit.checks.fix import Advice, OpskitCommand
 from opskit.checks.interface import Finding, derived, failed, observed, passed, skipped, undecided
 from opskit.config import Target
-from opskit.facts.dns import Host
+from opskit.facts.dns import DatabaseHost
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.probe import InstanceProbe
-from opskit.probe.request import Connection
-from opskit.reachability.database_paths import Way
-from opskit.reachability.path import Outcome
+from opskit.probe.request import TcpResult
+from opskit.reachability.database_paths import DatabasePaths
+from opskit.reachability.path import PathOutcome
 
 explains = ("tls", "auth", "app")
 is_essential = True
 
 
-def check(target: Target, host: Host, probe: Fact[InstanceProbe], way: Fact[Way]) -> Finding:
+def check(
+    target: Target, host: DatabaseHost, probe: Fact[InstanceProbe], way: Fact[DatabasePaths]
+) -> Finding:
     """Judge the connection to the host that the app is told, beside what the rules would let pass."""
     if isinstance(probe, Unknown):
         return undecided(f"not tried from {target.workload_noun}: {probe.reason}", *probe.missing)
@@ -44,19 +46,19 @@ def check(target: Target, host: Host, probe: Fact[InstanceProbe], way: Fact[Way]
     seen = observed(
         f"tried on {target.workload_noun}; a drop by a security group, an ACL or a route looks so"
     )
-    if isinstance(way, Known) and way.value.today.outcome is Outcome.PASS:
+    if isinstance(way, Known) and way.value.current.outcome is PathOutcome.PASS:
         return failed(
             f"{found.words}, although every group, ACL and route lets it pass",
             seen,
-            derived(way.value.today.line),
+            derived(way.value.current.line),
             fix=_advice_where_open(host, found, way.value),
         )
     return failed(found.words, seen, fix=_advice(way))
 
 
-def _advice_where_open(host: Host, found: Connection, way: Way) -> Advice:
+def _advice_where_open(host: DatabaseHost, found: TcpResult, way: DatabasePaths) -> Advice:
     """Where to look when the rules let pass what got no answer."""
-    current = way.today.destination.address
+    current = way.current.destination.address
     if found.address and found.address != current:
         return Advice(
             f"The instance tried {found.address}, but the database was found at {current}. Correct what "
@@ -69,7 +71,7 @@ def _advice_where_open(host: Host, found: Connection, way: Way) -> Advice:
     )
 
 
-def _advice(way: Fact[Way]) -> Advice:
+def _advice(way: Fact[DatabasePaths]) -> Advice:
     """Where to look when a rule stands in the way, or the rules were not judged."""
     if isinstance(way, Unknown):
         return Advice(
@@ -77,10 +79,10 @@ def _advice(way: Fact[Way]) -> Advice:
             "which are missing; check security groups, network ACLs and routes by hand.",
             (OpskitCommand(("diagnose", "operator")),),
         )
-    today = way.value.today
+    today = way.value.current
     if today.broken:
         return Advice(f"{today.broken[0].place} stands in the way: see the finding on it.")
-    unknown = next(c for c in today.checkpoints if c.outcome is Outcome.UNKNOWN)
+    unknown = next(c for c in today.checkpoints if c.outcome is PathOutcome.UNKNOWN)
     return Advice(
         f"All rules that are known let it pass; look at {unknown.place}, which is not: {unknown.decided_by}."
     )

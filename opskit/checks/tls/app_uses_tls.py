@@ -29,7 +29,7 @@ from opskit.facts.app_instance import AppInstance
 from opskit.facts.interface import Fact, Known
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.tls_setting import TlsSetting
-from opskit.probe.request import Container, Setting
+from opskit.probe.request import ConnectionSetting, Container
 
 explains = ("auth", "app")
 
@@ -71,7 +71,7 @@ def check(probe: InstanceProbe, setting: Fact[TlsSetting], app: AppInstance) -> 
     return passed(f"TLS is required and offered{f' ({version})' if version else ''}", *server)
 
 
-def _fix(container: Container, mode: Setting, app: AppInstance) -> Remedy:
+def _fix(container: Container, mode: ConnectionSetting, app: AppInstance) -> Remedy:
     """Edit the file that defines the mode, and create the container again."""
     wanted = "verify-full" if container.setting("sslrootcert") else "require"
     note = (
@@ -95,13 +95,13 @@ def _fix(container: Container, mode: Setting, app: AppInstance) -> Remedy:
     )
 
 
-def _is_editable(mode: Setting, container: Container) -> bool:
+def _is_editable(mode: ConnectionSetting, container: Container) -> bool:
     """Whether the mode stands in a known file as a line `VARIABLE=mode` that sed can replace."""
     is_known = mode.source == "config" and mode.is_plain and mode.file.startswith("/")
     return bool(is_known and container.project_directory and NAME.fullmatch(mode.variable))
 
 
-def _by_hand(container: Container, mode: Setting, wanted: str) -> str:
+def _by_hand(container: Container, mode: ConnectionSetting, wanted: str) -> str:
     """What to change where no command is offered, and why none is."""
     if mode.source == "process":
         return (

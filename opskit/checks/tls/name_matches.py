@@ -18,7 +18,7 @@ from opskit.checks.interface import Finding, failed, observed, passed, skipped, 
 from opskit.engine.interface import LoginFailure
 from opskit.facts.certificate import Certificate
 from opskit.facts.database import Database
-from opskit.facts.dns import Host
+from opskit.facts.dns import DatabaseHost
 from opskit.facts.probe import InstanceProbe
 from opskit.probe.request import Container
 
@@ -26,7 +26,7 @@ explains = ("auth", "app")
 
 
 def check(
-    certificate: Certificate, host: Host, database: Database, probe: InstanceProbe
+    certificate: Certificate, host: DatabaseHost, database: Database, probe: InstanceProbe
 ) -> Finding:
     """Judge the name, then what the app's own verification says."""
     spoken = engine.for_rds_engine(database.instance.engine)

@@ -15,14 +15,14 @@ from collections.abc import Callable, Mapping
 from opskit.engine.interface import (
     ChangeResult,
     ClientSettings,
-    Conversation,
-    Greeting,
-    Heard,
+    Exchange,
+    ExchangeResult,
     LoginFailure,
     LoginResult,
     RoleFacts,
     Server,
     ServerAnswer,
+    ServerHandshake,
     ServerTrust,
     Step,
 )
@@ -75,7 +75,7 @@ class PostgreSql:
     default_port = 5432
     tls_parameter = "rds.force_ssl"
 
-    def conversations(self, user: str, database: str) -> tuple[Conversation, ...]:
+    def exchanges(self, user: str, database: str) -> tuple[Exchange, ...]:
         """A start with TLS and one without; the server is asked for nothing more."""
         body = b"user\0" + user.encode() + b"\0database\0" + database.encode() + b"\0\0"
         start = struct.pack("!ii", len(body) + 8, PROTOCOL) + body
@@ -88,19 +88,22 @@ class PostgreSql:
             reply,
         )
         return (
-            Conversation("tls", with_tls),
-            Conversation("plain", (Step("send", start), reply)),
+            Exchange("tls", with_tls),
+            Exchange("plain", (Step("send", start), reply)),
         )
 
-    def greeting(self, heard: Mapping[str, Heard]) -> Greeting:
+    def greeting(self, heard: Mapping[str, ExchangeResult]) -> ServerHandshake:
         """Read the answers of both conversations."""
-        tls, plain = heard.get("tls", Heard("tls")), heard.get("plain", Heard("plain"))
+        tls, plain = (
+            heard.get("tls", ExchangeResult("tls")),
+            heard.get("plain", ExchangeResult("plain")),
+        )
         first = tls.pieces[0][:1] if tls.pieces else b""
         without = parse_answer(plain.pieces[0]) if plain.pieces else None
         is_engine: bool | None = None
         if first or plain.pieces:
             is_engine = first in (b"S", b"N") or without is not None
-        return Greeting(
+        return ServerHandshake(
             is_engine=is_engine,
             offers_tls={b"S": True, b"N": False}.get(first),
             tls_version=tls.tls_version,

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from opskit.engine.interface import ChangeResult, RoleFacts, Server, ServerTrust
-from opskit.errors import Incomplete
+from opskit.errors import CannotProceed
 from opskit.secret import Secret
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ def role_facts(
             row = connection.execute(ABOUT_THE_ROLE, {"other": other}).fetchone()
     except psycopg.Error as error:
         text = explain(first_line(str(error)), server)
-        raise Incomplete(f"the role {user} could not be asked: {text}") from None
+        raise CannotProceed(f"the role {user} could not be asked: {text}") from None
     assert row is not None  # noqa: S101  everybody has a row of their own
     until, limit, replica, restricts, iam, member, exists, sessions, differs, *rest = row
     acts_as, owns, default_privileges, other_acts_as, other_owns = rest

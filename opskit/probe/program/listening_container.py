@@ -18,7 +18,7 @@ def tell_serving(probe, described):
         return
     if not url.hostname:
         return
-    is_here, holders = is_own_address(url.hostname), Holders(port)
+    is_here, holders = is_own_address(url.hostname), SocketOwners(port)
     for raw in described:
         serves = has_port(raw, url.hostname, port, is_here, holders)
         if serves is not None:
@@ -52,7 +52,7 @@ def is_own_address(host):
     return True
 
 
-class Holders:
+class SocketOwners:
     """The processes of this machine, and which of them hold the listening sockets of a port."""
 
     def __init__(self, port):

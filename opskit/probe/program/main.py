@@ -82,7 +82,7 @@ class Probe:
         self.containers = []
         self.lock = threading.Lock()
 
-    def say(self, *fields):
+    def emit(self, *fields):
         """Keep a line; it is printed when everything has been asked."""
         with self.lock:
             self.lines.append([str(f) for f in fields])
@@ -265,7 +265,7 @@ def ask_tcp(probe, host, port):
     probe.say("tcp", host, address, port, outcome, ms_since(started), local)
 
 
-def ask_talk(probe, talk):
+def probe_exchange(probe, talk):
     """Hold one conversation: what to send was decided elsewhere, what came back is judged there."""
     pieces, version, chain, error = [], "", [], ""
     connection = None
@@ -711,7 +711,7 @@ def ask_logins(probe):
     if not all(values.get(p) for p in ("username", "password", "database")):
         probe.say("cannot", "login", "user, password and database name could not be read there")
         return
-    tell_login(
+    emit_login(
         probe,
         "parameters",
         aim["host"],
@@ -729,7 +729,7 @@ def ask_container_logins(probe):
     """Log in exactly as each container's app would."""
     for name, own in probe.containers:
         if all(own.get(f) for f in ("host", "user", "password", "database")):
-            tell_login(
+            emit_login(
                 probe,
                 "container:" + name,
                 own["host"],
@@ -742,7 +742,7 @@ def ask_container_logins(probe):
             )
 
 
-def tell_login(probe, who, host, port, user, password, database, mode, ca_file, tls_name=""):
+def emit_login(probe, who, host, port, user, password, database, mode, ca_file, tls_name=""):
     """One login, and what came of it; without a bundle nothing is verified."""
     try:
         address = address_of(probe, host)
@@ -764,13 +764,13 @@ def tell_login(probe, who, host, port, user, password, database, mode, ca_file, 
 def containers_then_logins(probe):
     """The containers first: their settings say how their apps log in."""
     described = ask_containers(probe)
-    serving = guarded(probe, "serving", tell_serving, described)  # noqa: F821
+    serving = isolated(probe, "serving", tell_serving, described)  # noqa: F821
     serving.start()
     ask_container_logins(probe)
     serving.join()
 
 
-def guarded(probe, what, function, *arguments):
+def isolated(probe, what, function, *arguments):
     """A job that loses only itself; of what went wrong only the kind is told."""
 
     def job():
@@ -796,19 +796,19 @@ def main(text):
     """Ask everything at once."""
     request = json.loads(text)
     probe = Probe(request)
-    probe.say("opskit-probe", 1, "python")
-    jobs = [guarded(probe, "machine", ask_machine), guarded(probe, "aws", ask_aws)]
-    jobs += [guarded(probe, "name " + n, ask_name, n) for n in request["names"]]
-    jobs += [guarded(probe, "tcp", ask_tcp, h, p) for h, p in request["peers"]]
-    jobs += [guarded(probe, "talk " + t["name"], ask_talk, t) for t in request["talks"]]
+    probe.emit("opskit-probe", 1, "python")
+    jobs = [isolated(probe, "machine", ask_machine), isolated(probe, "aws", ask_aws)]
+    jobs += [isolated(probe, "name " + n, ask_name, n) for n in request["names"]]
+    jobs += [isolated(probe, "tcp", ask_tcp, h, p) for h, p in request["peers"]]
+    jobs += [isolated(probe, "talk " + t["name"], probe_exchange, t) for t in request["talks"]]
     jobs += [
-        guarded(probe, "containers", containers_then_logins),
-        guarded(probe, "login", ask_logins),
+        isolated(probe, "containers", containers_then_logins),
+        isolated(probe, "login", ask_logins),
     ]
     if request["health_url"]:
-        jobs.append(guarded(probe, "health", ask_health, request["health_url"]))
+        jobs.append(isolated(probe, "health", ask_health, request["health_url"]))
     if not run_all(jobs, LIMIT_S):
-        probe.say("cannot", "everything", "the probe's own limit of %d s was reached" % LIMIT_S)
+        probe.emit("cannot", "everything", "the probe's own limit of %d s was reached" % LIMIT_S)
     probe.print_all()
 
 

@@ -9,15 +9,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from opskit import engine
-from opskit.analysis import derive_all, facts_for
+from opskit.analysis import analyze_all, required_facts
 from opskit.config import Target
 from opskit.engine.interface import Engine
-from opskit.errors import AwsError, Incomplete, TargetError, UsageError
+from opskit.errors import AwsError, CannotProceed, TargetError, UsageError
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
 from opskit.facts.identity import Identity
-from opskit.facts.interface import Fact, RunKey, Ssm, Unknown, at_once, pages, refuse_bug
+from opskit.facts.interface import (
+    Fact,
+    FingerprintKey,
+    Ssm,
+    Unknown,
+    paginate,
+    refuse_bug,
+    run_concurrently,
+)
 from opskit.facts.parameters import Parameters, is_shared, part
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbCluster, DbClusters, DbInstance, DbInstances
@@ -25,7 +33,7 @@ from opskit.facts.region import Region
 from opskit.facts.snapshot import Snapshot
 from opskit.policy.operator_access import OperatorAccess
 from opskit.rotation.planning.external_references import Proxy, read_proxies, read_stack
-from opskit.rotation.protocol.interface import Login
+from opskit.rotation.protocol.interface import DatabaseCredential
 from opskit.secret import Secret
 
 NEEDED: frozenset[type] = frozenset(
@@ -53,7 +61,7 @@ MOST_VERSIONS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class RotationContext:
     """What the facts say; everything else is worked out from it.
 
     Attributes:
@@ -80,7 +88,7 @@ class Surroundings:
     app: Fact[AppInstance]
     probe: Fact[InstanceProbe]
     access: Fact[OperatorAccess]
-    spoken: Engine
+    engine: Engine
     proxies: tuple[Proxy, ...] | Unknown = ()
     stacks: Mapping[str, str | Unknown] = field(default_factory=dict)
 
@@ -105,7 +113,7 @@ class Surroundings:
         """The password parameter's key, as an argument."""
         return {"KeyId": self.row["KeyId"]} if self.row.get("KeyId") else {}
 
-    def text_with(self, login: Login) -> Secret:
+    def text_with(self, login: DatabaseCredential) -> Secret:
         """What the password parameter's whole value would be with another login."""
         if not is_shared(self.target, "password"):
             return login.password
@@ -115,14 +123,14 @@ class Surroundings:
         )
 
 
-def look_around(
+def load_context(
     target: Target,
     clients: Clients,
     region: str,
     on_wait: Callable[[str], None] = lambda _: None,
     *,
     may_be_missing: bool = False,
-) -> Surroundings:
+) -> RotationContext:
     """Read all that a plan needs.
 
     Args:
@@ -137,21 +145,21 @@ def look_around(
             "with --instance in place of --ecs-task it rotates; then: aws ecs update-service "
             "--force-new-deployment",
         )
-    wanted = facts_for(NEEDED)
-    given = (target, Region(region), RunKey(secrets.token_hex(8)))
-    snapshot = derive_all(gather(wanted, clients, given, deadline_s=DEADLINE_S, on_wait=on_wait))
+    wanted = required_facts(NEEDED)
+    given = (target, Region(region), FingerprintKey(secrets.token_hex(8)))
+    snapshot = analyze_all(gather(wanted, clients, given, deadline_s=DEADLINE_S, on_wait=on_wait))
     parameters: Parameters = _needed(snapshot, Parameters, "the parameters")
     database: Database = _needed(snapshot, Database, "the database")
     identity: Identity = _needed(snapshot, Identity, "who you are")
     instance = database.instance
     if database.doubt:
-        raise Incomplete(
+        raise CannotProceed(
             f"{database.doubt}; nothing is changed at a database that may not be the app's",
             f"--db-instance {instance.identifier}   confirms that it is",
         )
     for purpose in ("username", "database"):
         if not parameters.value(purpose):
-            raise Incomplete(
+            raise CannotProceed(
                 f"{target.parameters[purpose]} was not read, so it is not known whose password this is",
                 "opskit diagnose parameters",
             )
@@ -166,14 +174,14 @@ def look_around(
         lambda: read_proxies(clients.client("rds"), clients.client("secretsmanager"), ours),
         *((lambda n=n: read_stack(ssm, n)) for n in written),
     ]
-    (text, row), proxies, *stacks = at_once(reads)
+    (text, row), proxies, *stacks = run_concurrently(reads)
     shared = is_shared(target, "password")
     password = Secret((part(text.reveal(), "password") or "") if shared else text.reveal())
     try:
         spoken = engine.for_rds_engine(instance.engine)
     except engine.UnknownEngine as error:
-        raise Incomplete(f"opskit does not speak the engine {error} yet") from None
-    return Surroundings(
+        raise CannotProceed(f"opskit does not speak the engine {error} yet") from None
+    return RotationContext(
         target, identity, parameters, instance, cluster,
         _readers(snapshot, cluster), database.host or "", database.port,
         parameters.value("username") or "", parameters.value("database") or "", text, password, row,
@@ -199,7 +207,9 @@ def _needed(snapshot: Snapshot, kind: type, words: str) -> Any:
     if isinstance(fact, Unknown):
         refuse_bug(fact)
         missing = f"missing: {', '.join(fact.missing)}" if fact.missing else ""
-        raise Incomplete(f"nothing can be rotated without knowing {words}: {fact.reason}", missing)
+        raise CannotProceed(
+            f"nothing can be rotated without knowing {words}: {fact.reason}", missing
+        )
     return fact.value
 
 
@@ -222,12 +232,12 @@ def read_parameter(ssm: Ssm, name: str) -> tuple[Secret, Any]:
     try:
         value = Secret(str(ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]))
         filters = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
-        rows = list(pages(ssm.describe_parameters, "Parameters", ParameterFilters=filters))
-        versions = list(pages(ssm.get_parameter_history, "Parameters", Name=name))
+        rows = list(paginate(ssm.describe_parameters, "Parameters", ParameterFilters=filters))
+        versions = list(paginate(ssm.get_parameter_history, "Parameters", Name=name))
     except AwsError as error:
         if error.code == "ParameterNotFound":
             raise TargetError(f"there is no parameter {name}") from None
-        raise Incomplete(f"{name} cannot be read: {error.permission}: {error.code}") from None
+        raise CannotProceed(f"{name} cannot be read: {error.permission}: {error.code}") from None
     if not rows or not versions:
         # Deleted between the first read and this one.
         raise TargetError(f"there is no parameter {name}")

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from opskit.engine.interface import RoleFacts
-from opskit.errors import Incomplete
+from opskit.errors import CannotProceed
 from opskit.facts.interface import Unknown
-from opskit.rotation.planning.context import Surroundings
+from opskit.rotation.planning.context import RotationContext
 from opskit.rotation.planning.external_references import Proxy
-from opskit.rotation.planning.plan import Plan, Wishes
-from opskit.rotation.protocol.interface import Login
-from opskit.transport.database_connector import Door
+from opskit.rotation.planning.plan import Plan, RotationOptions
+from opskit.rotation.protocol.interface import DatabaseCredential
+from opskit.transport.database_connector import DatabaseConnector
 
 BY_ADMINISTRATOR = (
     "--admin-parameter NAME   names a parameter with an administrator's login: "
@@ -22,11 +22,11 @@ BY_ADMINISTRATOR = (
 )
 
 
-def find_helper(
+def find_password_setter(
     admin_parameter: str,
     user: str,
-    door: Door,
-    helpers: Callable[[str], Sequence[Login]],
+    door: DatabaseConnector,
+    helpers: Callable[[str], Sequence[DatabaseCredential]],
     plan: Plan,
 ) -> str:
     """Who can give a user its password: tried now, or it would be found out halfway.
@@ -36,7 +36,7 @@ def find_helper(
     """
     try:
         candidates = helpers(user)
-    except Incomplete as error:
+    except CannotProceed as error:
         plan.refuse(error.sentence, error.next_step)
         return ""
     for login in candidates:
@@ -51,7 +51,9 @@ def find_helper(
     return ""
 
 
-def check_partner(old: Login, other: str, found: RoleFacts, helper: str, plan: Plan) -> None:
+def check_partner(
+    old: DatabaseCredential, other: str, found: RoleFacts, helper: str, plan: Plan
+) -> None:
     """Judge the second role of alternating users.
 
     Args:
@@ -103,7 +105,7 @@ def _check_ownership(user: str, other: str, found: RoleFacts, plan: Plan) -> Non
         )
 
 
-def check_managed(around: Surroundings, wishes: Wishes, plan: Plan) -> None:
+def check_managed(around: RotationContext, wishes: RotationOptions, plan: Plan) -> None:
     """Judge a rotation that RDS makes."""
     if wishes.supplied is not None:
         plan.refuse(
@@ -116,7 +118,9 @@ def check_managed(around: Surroundings, wishes: Wishes, plan: Plan) -> None:
     )
 
 
-def check_elsewhere(around: Surroundings, strategy: str, new: Login, plan: Plan) -> None:
+def check_elsewhere(
+    around: RotationContext, strategy: str, new: DatabaseCredential, plan: Plan
+) -> None:
     """Judge who else logs in by the password, and who declares what is written."""
     _check_stacks(around, strategy, plan)
     if isinstance(around.proxies, Unknown):
@@ -128,7 +132,9 @@ def check_elsewhere(around: Surroundings, strategy: str, new: Login, plan: Plan)
         _check_proxy(proxy, around, new, plan)
 
 
-def _check_proxy(proxy: Proxy, around: Surroundings, new: Login, plan: Plan) -> None:
+def _check_proxy(
+    proxy: Proxy, around: RotationContext, new: DatabaseCredential, plan: Plan
+) -> None:
     """A proxy reads its own secrets, which a rotation here does not write."""
     found = proxy.secret_of(new.user)
     endpoint = (around.parameters.value("endpoint") or "").lower()
@@ -157,7 +163,7 @@ def _check_proxy(proxy: Proxy, around: Surroundings, new: Login, plan: Plan) -> 
         )
 
 
-def _check_stacks(around: Surroundings, strategy: str, plan: Plan) -> None:
+def _check_stacks(around: RotationContext, strategy: str, plan: Plan) -> None:
     """An update of a stack writes what it declares."""
     instance, name = around.database, around.target.parameters["password"]
     if instance.stack and strategy == "master":

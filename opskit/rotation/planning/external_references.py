@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from opskit.errors import AwsError
-from opskit.facts.interface import AwsClient, Rds, Ssm, Unknown, pages
+from opskit.facts.interface import AwsClient, Rds, Ssm, Unknown, paginate
 from opskit.facts.parameters import part
 from opskit.facts.rds import STACK_TAG
 
@@ -51,7 +51,7 @@ def read_proxies(
         targets: identifiers of its instances and of its cluster.
     """
     try:
-        rows = list(pages(rds.describe_db_proxies, "DBProxies", token="Marker"))
+        rows = list(paginate(rds.describe_db_proxies, "DBProxies", token="Marker"))
         ours = [row for row in rows if _leads_to(rds, row["DBProxyName"], targets)]
     except AwsError as error:
         reason = f"RDS Proxies could not be listed: {error.permission}: {error.code}"
@@ -60,7 +60,7 @@ def read_proxies(
 
 
 def _leads_to(rds: Rds, name: str, targets: Sequence[str]) -> bool:
-    found = pages(rds.describe_db_proxy_targets, "Targets", token="Marker", DBProxyName=name)
+    found = paginate(rds.describe_db_proxy_targets, "Targets", token="Marker", DBProxyName=name)
     return any(
         row.get("RdsResourceId") in targets or row.get("TrackedClusterId") in targets
         for row in found

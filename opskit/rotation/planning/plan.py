@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 
 from opskit import __version__
 from opskit.ca_bundles import trust_for
-from opskit.errors import Unfinished
+from opskit.errors import RotationUnfinished
 from opskit.facts.interface import Known
 from opskit.facts.parameters import is_shared
 from opskit.rotation.planning import password as passwords
-from opskit.rotation.planning.context import Surroundings
+from opskit.rotation.planning.context import RotationContext
 from opskit.rotation.planning.restart_targets import describe_command
-from opskit.rotation.protocol.interface import Login, Opening, Published
+from opskit.rotation.protocol.interface import DatabaseCredential, ParameterUpdate, RotationIntent
 from opskit.rotation.protocol.journal import Journal
-from opskit.rotation.steps.restart import Batch, write
+from opskit.rotation.steps.restart import RestartTarget, write
 from opskit.secret import Secret
-from opskit.transport.database_connector import Door
+from opskit.transport.database_connector import DatabaseConnector
 
 
-class Overtaken(Unfinished):
+class ParameterOvertaken(RotationUnfinished):
     """Somebody else has begun a rotation since this one looked."""
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Overtaken(Unfinished):
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class RotationOptions:
     """What was asked for.
 
     Attributes:
@@ -62,9 +62,9 @@ class Plan:
     lines: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)
-    opening: Opening | None = None
+    opening: RotationIntent | None = None
     managed: str = ""
-    batches: tuple[Batch, ...] = ()
+    batches: tuple[RestartTarget, ...] = ()
     number: int = 0
     wait_s: float = 0.0
 
@@ -74,16 +74,16 @@ class Plan:
 
 
 def make_opening(
-    around: Surroundings,
+    around: RotationContext,
     strategy: str,
-    old: Login,
-    new: Login,
+    old: DatabaseCredential,
+    new: DatabaseCredential,
     plan: Plan,
-    wishes: Wishes,
-) -> Opening:
+    wishes: RotationOptions,
+) -> RotationIntent:
     """What the journal keeps of the plan."""
     app = around.app.value.instance.instance_id if isinstance(around.app, Known) else None
-    return Opening(
+    return RotationIntent(
         run=secrets.token_hex(8),
         by=around.identity.arn,
         where=socket.gethostname(),
@@ -107,10 +107,10 @@ def make_opening(
     )
 
 
-def published(around: Surroundings, new: Login) -> Published:
+def published(around: RotationContext, new: DatabaseCredential) -> ParameterUpdate:
     """The password's parameter, as it is written: with its own key, tier, type and labels."""
     row = around.row
-    return Published(
+    return ParameterUpdate(
         name=around.target.parameters["password"],
         kind=row["Type"],
         key_id=row.get("KeyId"),
@@ -122,12 +122,14 @@ def published(around: Surroundings, new: Login) -> Published:
     )
 
 
-def _all_published(around: Surroundings, old: Login, new: Login) -> tuple[Published, ...]:
+def _all_published(
+    around: RotationContext, old: DatabaseCredential, new: DatabaseCredential
+) -> tuple[ParameterUpdate, ...]:
     """What is written: the password's parameter, and the user's where users alternate."""
     one, user = published(around, new), around.parameters.get("username")
     if old.user == new.user or user is None or user.name == one.name:
         return (one,)
-    other = Published(
+    other = ParameterUpdate(
         name=user.name,
         kind=user.kind,
         key_id=None,
@@ -154,10 +156,10 @@ TWO_PARAMETERS = (
 
 
 def describe(
-    around: Surroundings,
+    around: RotationContext,
     strategy: str,
-    new: Login,
-    door: Door,
+    new: DatabaseCredential,
+    door: DatabaseConnector,
     journal: Journal,
     plan: Plan,
 ) -> None:
@@ -173,7 +175,7 @@ def describe(
         ("strategy", f"{strategy}: {WINDOW[strategy]}"),
         ("parameter", f"{name}: version {row['Version']} → {row['Version'] + 1}{key}"),
         ("secret", plan.managed) if plan.managed else ("journal", f"{journal.path}/{plan.number}/"),
-        ("login", f"{around.host}:{around.port} {door.words}, TLS, {verified}"),
+        ("login", f"{around.host}:{around.port} {door.description}, TLS, {verified}"),
     ]
     if new.user != around.user and not is_shared(around.target, "password"):
         plan.warnings.append(TWO_PARAMETERS)

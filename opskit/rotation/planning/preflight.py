@@ -10,35 +10,41 @@ from collections.abc import Callable, Sequence
 from opskit.engine.interface import LoginFailure
 from opskit.errors import UsageError
 from opskit.facts.interface import Unknown
-from opskit.facts.permissions import Group
+from opskit.facts.permissions import PermissionGroup
 from opskit.rotation.planning import password as passwords
 from opskit.rotation.planning import restart_targets
-from opskit.rotation.planning.context import MOST_VERSIONS, Surroundings
+from opskit.rotation.planning.context import MOST_VERSIONS, RotationContext
 from opskit.rotation.planning.dependents import (
     check_elsewhere,
     check_managed,
     check_partner,
-    find_helper,
+    find_password_setter,
 )
-from opskit.rotation.planning.plan import Overtaken, Plan, Wishes, describe, make_opening
-from opskit.rotation.protocol.interface import Login
+from opskit.rotation.planning.plan import (
+    ParameterOvertaken,
+    Plan,
+    RotationOptions,
+    describe,
+    make_opening,
+)
+from opskit.rotation.protocol.interface import DatabaseCredential
 from opskit.rotation.protocol.journal import Journal, Record
 from opskit.rotation.steps.master_user import QUIET
 from opskit.rotation.steps.restart import unhealthy
-from opskit.transport.database_connector import Door
+from opskit.transport.database_connector import DatabaseConnector
 
 ROLE_LIMIT_S = 10.0
 CLONE = "_clone"
 
 
 def make_plan(
-    around: Surroundings,
-    wishes: Wishes,
-    door: Door,
+    around: RotationContext,
+    wishes: RotationOptions,
+    door: DatabaseConnector,
     journal: Journal,
     fence_s: float,
     group_members: Callable[[str], Sequence[str]],
-    helpers: Callable[[str], Sequence[Login]],
+    helpers: Callable[[str], Sequence[DatabaseCredential]],
 ) -> Plan:
     """Judge, and say what would be done.
 
@@ -56,7 +62,7 @@ def make_plan(
     plan.number = record.number + 1
     check_previous(record, fence_s, plan)
     _check_database(around, strategy, plan)
-    old = Login(around.user, around.password)
+    old = DatabaseCredential(around.user, around.password)
     _check_login(around, old, door, plan)
     new = old if plan.managed else _new_login(around, wishes, strategy, plan)
     if plan.managed:
@@ -65,7 +71,7 @@ def make_plan(
     if not plan.problems:
         helper = ""
         if strategy != "master" and (wishes.admin_parameter or new.user != old.user):
-            helper = find_helper(wishes.admin_parameter, new.user, door, helpers, plan)
+            helper = find_password_setter(wishes.admin_parameter, new.user, door, helpers, plan)
     if not plan.problems:
         _check_role(around, strategy, old, new, door, helper, plan)
     _check_parameter(around, plan)
@@ -77,7 +83,7 @@ def make_plan(
     return plan
 
 
-def _strategy(around: Surroundings, wishes: Wishes, plan: Plan) -> str:
+def _strategy(around: RotationContext, wishes: RotationOptions, plan: Plan) -> str:
     is_master = around.is_master
     if is_master and around.managed_secret_arn and wishes.strategy == "auto":
         return "managed"
@@ -104,12 +110,12 @@ def check_previous(record: Record, fence_s: float, plan: Plan) -> None:
         Overtaken: it stands open by now.
     """
     if record.number and record.close is None:
-        raise Overtaken
+        raise ParameterOvertaken
     if record.close is not None and not record.is_closed_clean:
         plan.wait_s = max(0.0, fence_s + 1 - record.age_s(record.close.at))
 
 
-def _check_database(around: Surroundings, strategy: str, plan: Plan) -> None:
+def _check_database(around: RotationContext, strategy: str, plan: Plan) -> None:
     instance, cluster = around.database, around.cluster
     name = cluster.identifier if cluster else instance.identifier
     if around.managed_secret_arn and around.is_master and strategy != "managed":
@@ -138,7 +144,9 @@ def _check_database(around: Surroundings, strategy: str, plan: Plan) -> None:
         )
 
 
-def _check_login(around: Surroundings, old: Login, door: Door, plan: Plan) -> None:
+def _check_login(
+    around: RotationContext, old: DatabaseCredential, door: DatabaseConnector, plan: Plan
+) -> None:
     done = door.try_login(old.user, old.password)
     if done.succeeded:
         return
@@ -156,18 +164,20 @@ def _check_login(around: Surroundings, old: Login, door: Door, plan: Plan) -> No
         )
     elif done.failure in (LoginFailure.CERTIFICATE, LoginFailure.METHOD):
         plan.refuse(
-            f"{around.host}:{around.port} could not be verified {door.words}, so nothing is changed there: "
-            f"{done.message}",
+            f"{around.host}:{around.port} could not be verified {door.description}, "
+            f"so nothing is changed there: {done.message}",
             "--ca-file FILE   verifies by another CA bundle",
         )
     else:
         plan.refuse(
-            f"no login to {around.host}:{around.port} could be judged {door.words}: {done.message}",
+            f"no login to {around.host}:{around.port} could be judged {door.description}: {done.message}",
             f"opskit diagnose db {around.target.flags}",
         )
 
 
-def _new_login(around: Surroundings, wishes: Wishes, strategy: str, plan: Plan) -> Login:
+def _new_login(
+    around: RotationContext, wishes: RotationOptions, strategy: str, plan: Plan
+) -> DatabaseCredential:
     in_cluster = around.cluster is not None and strategy == "master"
     rules = passwords.rules_of(around.database.engine, in_cluster=in_cluster)
     pattern = str(around.row.get("AllowedPattern", ""))
@@ -180,7 +190,7 @@ def _new_login(around: Surroundings, wishes: Wishes, strategy: str, plan: Plan) 
         plan.warnings += [f"the password: {w}" for w in passwords.warnings(wishes.supplied)]
         if wishes.supplied == around.password and user == around.user:
             plan.refuse("the password is the one that is in force already")
-        return Login(user, wishes.supplied)
+        return DatabaseCredential(user, wishes.supplied)
     length = min(wishes.length, rules.longest)
     if length < wishes.length:
         plan.warnings.append(
@@ -188,21 +198,21 @@ def _new_login(around: Surroundings, wishes: Wishes, strategy: str, plan: Plan) 
         )
     drawn = passwords.generate_fitting(length, rules, pattern)
     if drawn is not None:
-        return Login(user, drawn)
+        return DatabaseCredential(user, drawn)
     plan.refuse(
         f"no password that opskit makes fits the AllowedPattern {pattern} of "
         f"{around.target.parameters['password']}",
         "bring one: --password-stdin",
     )
-    return Login(user, around.password)
+    return DatabaseCredential(user, around.password)
 
 
 def _check_role(
-    around: Surroundings,
+    around: RotationContext,
     strategy: str,
-    old: Login,
-    new: Login,
-    door: Door,
+    old: DatabaseCredential,
+    new: DatabaseCredential,
+    door: DatabaseConnector,
     helper: str,
     plan: Plan,
 ) -> None:
@@ -212,7 +222,7 @@ def _check_role(
         helper: who can give the second role its password: empty when nobody is known.
     """
     other = new.user if new.user != old.user else ""
-    found = around.spoken.role_facts(
+    found = around.engine.role_facts(
         door.server(), old.user, old.password, other, timeout_s=ROLE_LIMIT_S
     )
     if found.uses_iam:
@@ -242,7 +252,7 @@ def _check_role(
         check_partner(old, other, found, helper, plan)
 
 
-def _check_parameter(around: Surroundings, plan: Plan) -> None:
+def _check_parameter(around: RotationContext, plan: Plan) -> None:
     name, row = around.target.parameters["password"], around.row
     if row["Type"] != "SecureString":
         plan.refuse(
@@ -256,12 +266,12 @@ def _check_parameter(around: Surroundings, plan: Plan) -> None:
         )
 
 
-def _check_rights(around: Surroundings, plan: Plan) -> None:
+def _check_rights(around: RotationContext, plan: Plan) -> None:
     """Every later call, the way back included."""
     if isinstance(around.access, Unknown):
         plan.warnings.append(f"your rights could not be checked beforehand: {around.access.reason}")
         return
-    needs = [n for n in around.access.value.needs if n.permission.group is Group.ROTATION]
+    needs = [n for n in around.access.value.needs if n.permission.group is PermissionGroup.ROTATION]
     lacking = sorted({n.permission.action for n in needs if n.is_allowed is False})
     unknown = sorted({n.permission.action for n in needs if n.is_allowed is None})
     if lacking:
@@ -276,8 +286,8 @@ def _check_rights(around: Surroundings, plan: Plan) -> None:
 
 
 def _plan_restart(
-    around: Surroundings,
-    wishes: Wishes,
+    around: RotationContext,
+    wishes: RotationOptions,
     plan: Plan,
     group_members: Callable[[str], Sequence[str]],
 ) -> None:
@@ -300,7 +310,7 @@ def _plan_restart(
         return
     app, probe = around.app.value.instance, around.probe.value
     held = around.parameters.get("password")
-    plan.batches = restart_targets.choose(
+    plan.batches = restart_targets.select(
         wishes.restart, app, probe, held.fingerprint if held else "", group_members
     )
     if not plan.batches:

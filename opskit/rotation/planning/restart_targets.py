@@ -9,19 +9,19 @@ from opskit.errors import UsageError
 from opskit.facts.instances import Instance
 from opskit.facts.probe import InstanceProbe
 from opskit.probe.request import Container
-from opskit.rotation.steps.restart import Batch, command_of
+from opskit.rotation.steps.restart import RestartTarget, command_of
 
 FORMS = "auto, none, container:NAME, container:NAME=HEALTH_URL, ecs:CLUSTER/SERVICE, asg:NAME"
 NOTHING = ("none",)
 
 
-def choose(
+def select(
     wishes: Sequence[str],
     app: Instance,
     probe: InstanceProbe,
     held: str,
     group_members: Callable[[str], Sequence[str]],
-) -> tuple[Batch, ...]:
+) -> tuple[RestartTarget, ...]:
     """The batches, in the order in which they were asked for.
 
     Args:
@@ -32,7 +32,7 @@ def choose(
         UsageError: a wish has no such form, or names what is not there.
     """
     users = [_container(c, app.instance_id, probe) for c in probe.containers if _uses(c, held)]
-    found: list[Batch] = []
+    found: list[RestartTarget] = []
     for wish in wishes:
         kind, _, name = wish.partition(":")
         if wish == "auto":
@@ -48,10 +48,10 @@ def choose(
     return tuple(found)
 
 
-def ecs(wish: str) -> Batch:
+def ecs(wish: str) -> RestartTarget:
     """A service of ECS; without a cluster it is in the default one."""
     cluster, _, service = wish.partition(":")[2].rpartition("/")
-    return Batch("ecs", service, cluster or "default")
+    return RestartTarget("ecs", service, cluster or "default")
 
 
 def _uses(container: Container, held: str) -> bool:
@@ -59,7 +59,7 @@ def _uses(container: Container, held: str) -> bool:
     return own is not None and own.value == held
 
 
-def _named(text: str, app: Instance, probe: InstanceProbe) -> Batch:
+def _named(text: str, app: Instance, probe: InstanceProbe) -> RestartTarget:
     name, _, url = text.partition("=")
     found = next((c for c in probe.containers if c.name == name), None)
     if found is None:
@@ -71,11 +71,13 @@ def _named(text: str, app: Instance, probe: InstanceProbe) -> Batch:
     return replace(batch, health_url=url) if url else batch
 
 
-def describe_command(batch: Batch, probe: InstanceProbe) -> str:
+def describe_command(batch: RestartTarget, probe: InstanceProbe) -> str:
     """What will be typed for a container, as far as that is known now; empty for anything else."""
     same = (c for c in probe.containers if batch.kind == "container" and c.name == batch.name)
     return next((command_of(c) for c in same), "")
 
 
-def _container(found: Container, instance_id: str, probe: InstanceProbe) -> Batch:
-    return Batch("container", found.name, instance_id, probe.health.url if probe.health else "")
+def _container(found: Container, instance_id: str, probe: InstanceProbe) -> RestartTarget:
+    return RestartTarget(
+        "container", found.name, instance_id, probe.health.url if probe.health else ""
+    )

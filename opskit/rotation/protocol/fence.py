@@ -17,7 +17,7 @@ LONGEST_LOOK_S = 30.0
 LONGEST_HOLD_DOWN_S = 20.0
 
 
-class TooOld(OpskitError):
+class StaleObservation(OpskitError):
     """The look is too old to send anything on it; look again."""
 
     def __init__(self) -> None:
@@ -41,13 +41,13 @@ class Fence:
 
     def __init__(self, seconds: float, clock: Callable[[], float] = boot_clock) -> None:
         self.seconds = seconds
-        self.look_s = min(LONGEST_LOOK_S, seconds / 8)
+        self.max_observation_age_s = min(LONGEST_LOOK_S, seconds / 8)
         self.hold_down_s = min(LONGEST_HOLD_DOWN_S, seconds)
         """So long a database's description may lag behind what it has accepted."""
         self._clock = clock
         self._looked_at: float | None = None
 
-    def looked(self) -> None:
+    def mark_observed(self) -> None:
         """The decision begins to be read now."""
         self._looked_at = self._clock()
 
@@ -55,7 +55,7 @@ class Fence:
         """Make sure that the look is young enough.
 
         Raises:
-            TooOld: it is not.
+            StaleObservation: it is not.
         """
-        if self._looked_at is None or self._clock() - self._looked_at > self.look_s:
-            raise TooOld
+        if self._looked_at is None or self._clock() - self._looked_at > self.max_observation_age_s:
+            raise StaleObservation

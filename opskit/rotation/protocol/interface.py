@@ -9,26 +9,26 @@ from typing import Any, Protocol
 from opskit.aws import CLOCK_CODE
 from opskit.errors import AwsError
 from opskit.facts.parameters import part
-from opskit.rotation.protocol.state_machine import Direction, Outcome
+from opskit.rotation.protocol.state_machine import CallOutcome, Direction
 from opskit.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class DatabaseCredential:
     """A user and a password."""
 
     user: str
     password: Secret
 
     @classmethod
-    def parse(cls, text: str) -> Login | None:
+    def parse(cls, text: str) -> DatabaseCredential | None:
         """The login in a JSON text with a username and a password; None where it is none."""
         user, password = part(text, "username"), part(text, "password")
         return None if user is None or password is None else cls(user, Secret(password))
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class ParameterUpdate:
     """One parameter that a rotation writes: the password's, and where users alternate the user's.
 
     Attributes:
@@ -49,7 +49,7 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class RotationIntent:
     """What a rotation is about: written down before anything is changed, and never altered.
 
     Whoever resumes it needs nothing else.
@@ -71,9 +71,9 @@ class Opening:
     where: str
     tool: str
     strategy: str
-    old: Login
-    new: Login
-    published: tuple[Published, ...]
+    old: DatabaseCredential
+    new: DatabaseCredential
+    published: tuple[ParameterUpdate, ...]
     engine: str
     host: str
     port: int
@@ -88,49 +88,51 @@ class Opening:
     readers: tuple[str, ...] = ()
 
     @property
-    def takes_turns(self) -> bool:
+    def is_alternating(self) -> bool:
         """Whether two users alternate."""
         return self.old.user != self.new.user
 
-    def login_in(self, values: Sequence[Secret]) -> Login | None:
+    def login_in(self, values: Sequence[Secret]) -> DatabaseCredential | None:
         """The login that its parameters hold; None where they hold none."""
         if self.published[0].old != self.old.password:
-            return Login.parse(values[0].reveal())
-        return Login(values[1].reveal() if len(values) > 1 else self.old.user, values[0])
-
-
-@dataclass(frozen=True, slots=True)
-class Control:
-    """What the database's control plane says of itself."""
-
-    is_pending: bool
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """How a change ended, and why in words that hold no secret."""
-
-    outcome: Outcome
-    why: str = ""
-
-    @classmethod
-    def by(cls, error: AwsError) -> Changed:
-        """What AWS's error says of the call that met it."""
-        outcome, said = outcome_of(error), f"{error.permission}: {error.code}"
-        return cls(
-            outcome, f"{said}: {error.message[:200]}" if outcome is Outcome.REFUSED else said
+            return DatabaseCredential.parse(values[0].reveal())
+        return DatabaseCredential(
+            values[1].reveal() if len(values) > 1 else self.old.user, values[0]
         )
 
 
-def outcome_of(error: AwsError) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class ControlPlaneState:
+    """What the database's control plane says of itself."""
+
+    is_pending: bool
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeOutcome:
+    """How a change ended, and why in words that hold no secret."""
+
+    outcome: CallOutcome
+    why: str = ""
+
+    @classmethod
+    def by(cls, error: AwsError) -> ChangeOutcome:
+        """What AWS's error says of the call that met it."""
+        outcome, said = outcome_of(error), f"{error.permission}: {error.code}"
+        return cls(
+            outcome, f"{said}: {error.message[:200]}" if outcome is CallOutcome.REFUSED else said
+        )
+
+
+def outcome_of(error: AwsError) -> CallOutcome:
     """How a call ended that met an error: whether it was carried out, and whether to try again."""
     if error.code == CLOCK_CODE:
-        return Outcome.MISSED
-    return Outcome.UNKNOWN if error.is_open else Outcome.REFUSED
+        return CallOutcome.NOT_APPLIED
+    return CallOutcome.UNKNOWN if error.may_have_been_applied else CallOutcome.REFUSED
 
 
-class Accounts(Protocol):
+class AwsClients(Protocol):
     """Where clients come from."""
 
     @property
@@ -148,27 +150,27 @@ class Accounts(Protocol):
     def client(self, service: str) -> Any:
         """A client that reads, with retries."""
 
-    def changing(self, service: str, may_send: Callable[[], None]) -> Any:
+    def write_client(self, service: str, may_send: Callable[[], None]) -> Any:
         """A client whose every call leaves once at the most, if `may_send` lets it."""
 
 
 class Strategy(Protocol):
     """A way to change what the database accepts."""
 
-    resets: bool
+    needs_no_login: bool
     """It needs no login of its own."""
     is_synchronous: bool
     """A change that was accepted is in force."""
 
-    def control(self) -> Control:
+    def control(self) -> ControlPlaneState:
         """Whether the database is busy or has something unapplied."""
 
     def change(
         self,
-        to: Login,
+        to: DatabaseCredential,
         direction: Direction = Direction.FORWARD,
-        works: Login | None = None,
-    ) -> Changed:
+        works: DatabaseCredential | None = None,
+    ) -> ChangeOutcome:
         """Let the database accept this login from now on.
 
         Args:

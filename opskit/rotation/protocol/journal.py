@@ -17,11 +17,16 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from opskit.errors import AwsError, Incomplete
+from opskit.errors import AwsError, CannotProceed
 from opskit.facts.interface import Ssm
 from opskit.facts.unfinished_rotation import journal_of, record_of
-from opskit.rotation.protocol.interface import Login, Opening, Published, outcome_of
-from opskit.rotation.protocol.state_machine import Direction, Outcome
+from opskit.rotation.protocol.interface import (
+    DatabaseCredential,
+    ParameterUpdate,
+    RotationIntent,
+    outcome_of,
+)
+from opskit.rotation.protocol.state_machine import CallOutcome, Direction
 from opskit.secret import Secret
 
 FORMAT = 1
@@ -39,7 +44,7 @@ MOST_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class JournalEntry:
     """One record but `open`. `at` is AWS's time."""
 
     name: str
@@ -65,15 +70,15 @@ class Record:
 
     number: int
     opened_at: datetime | None
-    entries: tuple[Entry, ...]
+    entries: tuple[JournalEntry, ...]
     read_at: datetime
 
-    def get(self, name: str) -> Entry | None:
+    def get(self, name: str) -> JournalEntry | None:
         """The record of a name."""
         return next((e for e in self.entries if e.name == name), None)
 
     @property
-    def close(self) -> Entry | None:
+    def close(self) -> JournalEntry | None:
         """What closed it."""
         return next((e for e in self.entries if e.is_close), None)
 
@@ -89,7 +94,7 @@ class Record:
         return Direction(entry.body["direction"]) if entry else None
 
     @property
-    def decided_by(self) -> Entry | None:
+    def decided_by(self) -> JournalEntry | None:
         """The record that decides."""
         return self.get(SUPERSEDED) or self.get("decision")
 
@@ -120,7 +125,7 @@ class _Seen:
     """What was read of one rotation so far: records never go away, so a stale read hides none."""
 
     opened_at: datetime | None = None
-    entries: dict[str, Entry] = field(default_factory=dict)
+    entries: dict[str, JournalEntry] = field(default_factory=dict)
 
 
 class Journal:
@@ -161,7 +166,7 @@ class Journal:
         self._take(f"{self.path}/{number}")
         return self._record(number)
 
-    def opening(self, number: int, *, is_listed: bool = False) -> Opening:
+    def opening(self, number: int, *, is_listed: bool = False) -> RotationIntent:
         """What a rotation is about, with its passwords.
 
         Args:
@@ -174,18 +179,18 @@ class Journal:
         path = f"{self.path}/{number}/open"
         return parse_opening(self._value(path) if is_listed else self._value_now(path))
 
-    def open(self, number: int, opening: Opening) -> Outcome:
+    def open(self, number: int, opening: RotationIntent) -> CallOutcome:
         """Begin a rotation, under the password parameter's own key: only one can."""
         text = write_opening(opening)
         if len(text.encode()) > MOST_BYTES:
-            raise Incomplete(
+            raise CannotProceed(
                 f"the values of {opening.published[0].name} are too long for a journal record"
             )
         key_id = opening.published[0].key_id
         key = {"KeyId": key_id} if key_id else {}
         return self._create(number, "open", text, Type="SecureString", **key)
 
-    def write(self, number: int, name: str, body: Mapping[str, Any]) -> Outcome:
+    def write(self, number: int, name: str, body: Mapping[str, Any]) -> CallOutcome:
         """Create a record; APPLIED also when a lost reply's record turns out to be our own."""
         return self._create(number, name, json.dumps({"format": FORMAT, **body}), Type="String")
 
@@ -206,17 +211,17 @@ class Journal:
             gone.append(record.number)
         return gone
 
-    def _create(self, number: int, name: str, text: str, **kind: str) -> Outcome:
+    def _create(self, number: int, name: str, text: str, **kind: str) -> CallOutcome:
         path = f"{self.path}/{number}/{name}"
         try:
             self._changing.put_parameter(Name=path, Value=text, Overwrite=False, **kind)
         except AwsError as error:
             if error.code == EXISTS:
-                return Outcome.APPLIED if self._holds(path, text) else Outcome.EXISTS
-            if (outcome := outcome_of(error)) is Outcome.REFUSED:
+                return CallOutcome.APPLIED if self._holds(path, text) else CallOutcome.EXISTS
+            if (outcome := outcome_of(error)) is CallOutcome.REFUSED:
                 raise
             return outcome
-        return Outcome.APPLIED
+        return CallOutcome.APPLIED
 
     def _holds(self, path: str, text: str) -> bool:
         """Whether the record that stands there is the one that we tried to write."""
@@ -247,7 +252,7 @@ class Journal:
             if name == "open":
                 seen.opened_at = raw["LastModifiedDate"]
             else:
-                seen.entries[name] = Entry(name, _body(raw), raw["LastModifiedDate"])
+                seen.entries[name] = JournalEntry(name, _body(raw), raw["LastModifiedDate"])
 
     def _listed(self, path: str) -> Iterator[Mapping[str, Any]]:
         more: dict[str, str] = {}
@@ -268,20 +273,24 @@ class Journal:
         return Record(number, seen.opened_at, tuple(entries), self._now)
 
 
-def write_opening(opening: Opening) -> str:
+def write_opening(opening: RotationIntent) -> str:
     """The text of an `open` record: this is where both passwords are kept."""
-    row = {name: getattr(opening, name) for name in Opening.__slots__}
+    row = {name: getattr(opening, name) for name in RotationIntent.__slots__}
     for which in ("old", "new"):
-        login: Login = row[which]
+        login: DatabaseCredential = row[which]
         row[which] = {"user": login.user, "password": login.password.reveal()}
     row["published"] = [
-        {**{n: getattr(p, n) for n in Published.__slots__}, "old": p.old.reveal(), "new": p.new.reveal()}
+        {
+            **{n: getattr(p, n) for n in ParameterUpdate.__slots__},
+            "old": p.old.reveal(),
+            "new": p.new.reveal(),
+        }
         for p in opening.published
-    ]  # fmt: skip
+    ]
     return json.dumps({"format": FORMAT, **row}, separators=(",", ":"))
 
 
-def parse_opening(text: str) -> Opening:
+def parse_opening(text: str) -> RotationIntent:
     """Read an `open` record.
 
     Raises:
@@ -292,22 +301,22 @@ def parse_opening(text: str) -> Opening:
         if row.pop("format") != FORMAT:
             raise ValueError
         for which in ("old", "new"):
-            row[which] = Login(row[which]["user"], Secret(row[which]["password"]))
+            row[which] = DatabaseCredential(row[which]["user"], Secret(row[which]["password"]))
         row["published"] = tuple(_published(p) for p in row["published"])
         for name in ("batches", "readers"):
             row[name] = tuple(row[name])
-        return Opening(**row)
+        return RotationIntent(**row)
     except (ValueError, KeyError, TypeError, AttributeError):
         # Without the error's own text, which may hold what could not be read.
-        raise Incomplete(
+        raise CannotProceed(
             "the open rotation was written by another version of opskit, which has to go on with it"
         ) from None
 
 
-def _published(row: dict[str, Any]) -> Published:
+def _published(row: dict[str, Any]) -> ParameterUpdate:
     is_public = row["kind"] != "SecureString"
     values = {which: Secret(row[which], is_public=is_public) for which in ("old", "new")}
-    return Published(**{**row, **values, "labels": tuple(row["labels"])})
+    return ParameterUpdate(**{**row, **values, "labels": tuple(row["labels"])})
 
 
 def _body(raw: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -316,7 +325,7 @@ def _body(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     except ValueError:
         body = None
     if not _is_ours(raw["Name"].rpartition("/")[2], body):
-        raise Incomplete(f"the record {raw['Name']} was not written by this version of opskit")
+        raise CannotProceed(f"the record {raw['Name']} was not written by this version of opskit")
     return dict(body)
 
 
@@ -338,5 +347,5 @@ def _time_of(reply: Mapping[str, Any]) -> datetime:
     try:
         found = parsedate_to_datetime(text)
     except ValueError:
-        raise Incomplete("AWS's replies carry no time, so no age can be judged") from None
+        raise CannotProceed("AWS's replies carry no time, so no age can be judged") from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from opskit.rotation.protocol.state_machine import Accepts, Which
+from opskit.rotation.protocol.state_machine import DatabaseState, ParameterState
 
 
 @dataclass
-class Window:
+class LoginOutage:
     """For how long new logins with the parameters' values could fail: an upper bound, from looks.
 
     Attributes:
@@ -22,21 +22,23 @@ class Window:
     _is_open: bool = False
     _began: float | None = None
 
-    def saw(self, database: Accepts, parameter: Which, began: float, now: float) -> None:
+    def observed(
+        self, database: DatabaseState, parameter: ParameterState, began: float, now: float
+    ) -> None:
         """A look that began at a time showed what logs in and what the parameters hold."""
         if str(database) == str(parameter):
             self._shut(now)
             self._sound_at = began
-        elif database in (Accepts.NEW, Accepts.OLD) and not self._is_open:
+        elif database in (DatabaseState.NEW, DatabaseState.OLD) and not self._is_open:
             self._is_open = True
             self._began = self._began if self._began is not None else self._sound_at
 
-    def changes(self, now: float) -> None:
+    def change_sent(self, now: float) -> None:
         """A change is about to be sent."""
         if not self._is_open:
             self._sound_at = now
 
-    def published(self, now: float) -> None:
+    def parameter_written(self, now: float) -> None:
         """The parameters hold what logs in."""
         self._shut(now)
 

@@ -2,47 +2,47 @@
 
 from __future__ import annotations
 
-from opskit.rotation.protocol.interface import Opening
-from opskit.rotation.protocol.state_machine import Action, Kind, Outcome, Which
+from opskit.rotation.protocol.interface import RotationIntent
+from opskit.rotation.protocol.state_machine import Action, ActionKind, CallOutcome, ParameterState
 
 DONE_WORDS = {
-    Kind.JOIN: "joined the open rotation",
-    Kind.CHANGE: "{user} has its {to} password",
-    Kind.PUBLISH: "{parameter} holds the {to} password",
-    Kind.RESTART: "the app runs on the {to} password",
-    Kind.DECIDE: "decided: {direction}",
-    Kind.CLOSE_CLEAN: "closed: {direction}",
-    Kind.CLOSE: "closed: {direction}",
+    ActionKind.JOIN: "joined the open rotation",
+    ActionKind.CHANGE: "{user} has its {to} password",
+    ActionKind.PUBLISH: "{parameter} holds the {to} password",
+    ActionKind.RESTART: "the app runs on the {to} password",
+    ActionKind.DECIDE: "decided: {direction}",
+    ActionKind.CLOSE_IMMEDIATELY: "closed: {direction}",
+    ActionKind.CLOSE: "closed: {direction}",
 }
 DOING_WORDS = {
-    Kind.JOIN: "joining the open rotation",
-    Kind.CHANGE: "giving {user} its {to} password",
-    Kind.PUBLISH: "writing the {to} password to {parameter}",
-    Kind.RESTART: "restarting the app",
-    Kind.DECIDE: "deciding: {direction}",
-    Kind.CLOSE_CLEAN: "closing",
-    Kind.CLOSE: "closing",
+    ActionKind.JOIN: "joining the open rotation",
+    ActionKind.CHANGE: "giving {user} its {to} password",
+    ActionKind.PUBLISH: "writing the {to} password to {parameter}",
+    ActionKind.RESTART: "restarting the app",
+    ActionKind.DECIDE: "deciding: {direction}",
+    ActionKind.CLOSE_IMMEDIATELY: "closing",
+    ActionKind.CLOSE: "closing",
 }
 OUTCOME_WORDS = {
-    Outcome.REFUSED: "refused",
-    Outcome.MISSED: "not done yet",
-    Outcome.UNKNOWN: "no clear answer; looking",
-    Outcome.EXISTS: "somebody else was first; looking",
-    Outcome.UNHEALTHY: "not healthy",
+    CallOutcome.REFUSED: "refused",
+    CallOutcome.NOT_APPLIED: "not done yet",
+    CallOutcome.UNKNOWN: "no clear answer; looking",
+    CallOutcome.EXISTS: "somebody else was first; looking",
+    CallOutcome.UNHEALTHY: "not healthy",
 }
 
 
-def describe(action: Action, outcome: Outcome, opening: Opening, why: str) -> str:
+def describe(action: Action, outcome: CallOutcome, opening: RotationIntent, why: str) -> str:
     """A step in words."""
-    login = opening.new if action.to is Which.NEW else opening.old
+    login = opening.new if action.to is ParameterState.NEW else opening.old
     values = {
         "user": login.user,
         "to": action.to,
         "parameter": opening.published[-1].name,
         "direction": action.direction,
     }
-    if outcome is Outcome.APPLIED:
-        accepted = action.kind is Kind.CHANGE and opening.strategy == "master"
+    if outcome is CallOutcome.APPLIED:
+        accepted = action.kind is ActionKind.CHANGE and opening.strategy == "master"
         words = (
             "RDS has accepted the {to} password of {user}" if accepted else DONE_WORDS[action.kind]
         )

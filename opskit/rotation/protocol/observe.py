@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from opskit.engine.interface import LoginFailure
-from opskit.rotation.protocol.interface import Login, Opening
-from opskit.rotation.protocol.services import World
-from opskit.rotation.protocol.state_machine import Accepts, Which
-from opskit.rotation.steps.parameter import Seen
+from opskit.rotation.protocol.interface import DatabaseCredential, RotationIntent
+from opskit.rotation.protocol.services import RotationServices
+from opskit.rotation.protocol.state_machine import DatabaseState, ParameterState
+from opskit.rotation.steps.parameter import ParameterSnapshot
 
-OURS = ((Accepts.NEW, "the new password"), (Accepts.OLD, "the old password"))
+OURS = ((DatabaseState.NEW, "the new password"), (DatabaseState.OLD, "the old password"))
 
 
-class Candidates:
+class PasswordCandidates:
     """The passwords that may log in.
 
     Attributes:
@@ -20,39 +20,43 @@ class Candidates:
         why: what a login said that could not be judged.
     """
 
-    def __init__(self, world: World, opening: Opening) -> None:
+    def __init__(self, world: RotationServices, opening: RotationIntent) -> None:
         self._world, self._opening = world, opening
-        self.works: Login | None = None
+        self.works: DatabaseCredential | None = None
         self.tried: list[str] = []
         self.why = ""
 
-    def try_ours(self) -> Accepts | None:
+    def try_ours(self) -> DatabaseState | None:
         """Which of the rotation's two passwords logs in, the new one first; None: neither."""
         self.tried, self.why = [], ""
         for accepts, where in OURS:
-            login = self._opening.new if accepts is Accepts.NEW else self._opening.old
+            login = self._opening.new if accepts is DatabaseState.NEW else self._opening.old
             found = self._try(accepts, f"{where} of this rotation", login)
             if found is not None:
                 return found
         return None
 
-    def try_others(self, seen: Seen) -> Accepts:
+    def try_others(self, seen: ParameterSnapshot) -> DatabaseState:
         """What else logs in: what the parameters hold, then all that is known."""
-        if seen.which is Which.OTHER:
+        if seen.which is ParameterState.OTHER:
             held = self._opening.login_in(seen.values)
-            found = self._try(Accepts.HELD, "what the parameter holds", held) if held else None
+            found = (
+                self._try(DatabaseState.HELD, "what the parameter holds", held) if held else None
+            )
             if found is not None:
                 return found
-        for where, login in self._world.others():
-            found = self._try(Accepts.OTHER, where, login)
+        for where, login in self._world.other_candidates():
+            found = self._try(DatabaseState.OTHER, where, login)
             if found is not None:
                 return found
         self.works = None
-        return Accepts.NONE
+        return DatabaseState.NONE
 
-    def _try(self, accepts: Accepts, where: str, login: Login) -> Accepts | None:
+    def _try(
+        self, accepts: DatabaseState, where: str, login: DatabaseCredential
+    ) -> DatabaseState | None:
         """One candidate; None when the database says that its password is wrong."""
-        done = self._world.door.try_login(login.user, login.password)
+        done = self._world.connector.try_login(login.user, login.password)
         if done.succeeded:
             self.works = login
             return accepts
@@ -60,4 +64,4 @@ class Candidates:
             self.tried.append(where)
             return None
         self.why = done.message
-        return Accepts.UNJUDGED
+        return DatabaseState.UNJUDGED

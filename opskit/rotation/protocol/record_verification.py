@@ -11,18 +11,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from opskit.analysis import derive_all, facts_for
+from opskit.analysis import analyze_all, required_facts
 from opskit.config import Target
 from opskit.facts import identity
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.gather import gather
-from opskit.facts.interface import Fact, RunKey, Unknown, at_once
+from opskit.facts.interface import Fact, FingerprintKey, Unknown, run_concurrently
 from opskit.facts.rds import DbClusters, DbInstances
 from opskit.facts.region import Region
 from opskit.facts.snapshot import Snapshot
 from opskit.rotation.planning.context import DEADLINE_S
-from opskit.rotation.protocol.interface import Accounts, Opening
+from opskit.rotation.protocol.interface import AwsClients, RotationIntent
 from opskit.rotation.steps.parameter import describe
 from opskit.rotation.steps.restart import is_readable
 
@@ -30,7 +30,7 @@ NEEDED: frozenset[type] = frozenset({Database, DbInstances, DbClusters, AppInsta
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
+class RecordVerification:
     """What speaks against obeying a record.
 
     Attributes:
@@ -51,25 +51,27 @@ class Trust:
         return not self.is_ours
 
 
-def judge(aws: Accounts, target: Target, opening: Opening, path: str) -> Trust:
+def verify_record(
+    aws: AwsClients, target: Target, opening: RotationIntent, path: str
+) -> RecordVerification:
     """Compare an open rotation with the target as AWS describes both now.
 
     Args:
         path: of its `open` record.
     """
     ssm = aws.client("ssm")
-    given = (target, Region(aws.region), RunKey(secrets.token_hex(8)))
-    found = derive_all(gather(facts_for(NEEDED), aws, given, deadline_s=DEADLINE_S))
+    given = (target, Region(aws.region), FingerprintKey(secrets.token_hex(8)))
+    found = analyze_all(gather(required_facts(NEEDED), aws, given, deadline_s=DEADLINE_S))
     reads: list[Callable[[], Any]] = [
         lambda: describe(ssm, path),
         lambda: describe(ssm, target.parameters["password"]),
         lambda: identity.read(aws.client("sts")),
     ]
-    record, password, caller = at_once(reads)
+    record, password, caller = run_concurrently(reads)
     writer = str(record.get("LastModifiedUser") or "")
     problems = (*_foreign_parameters(target, opening), *_foreign_database(found, opening))
     doubts = (*_other_key(password.get("KeyId"), opening), *_not_compared(found, opening))
-    return Trust(
+    return RecordVerification(
         problems,
         (*doubts, *_unreadable_batches(opening)),
         writer,
@@ -77,7 +79,7 @@ def judge(aws: Accounts, target: Target, opening: Opening, path: str) -> Trust:
     )
 
 
-def _foreign_parameters(target: Target, opening: Opening) -> Iterator[str]:
+def _foreign_parameters(target: Target, opening: RotationIntent) -> Iterator[str]:
     """It writes the target's own parameters, the password's first, and no other."""
     names = [one.name for one in opening.published]
     own = target.parameters["password"]
@@ -88,7 +90,7 @@ def _foreign_parameters(target: Target, opening: Opening) -> Iterator[str]:
             yield f"it writes {name}, which is none of the target's"
 
 
-def _foreign_database(found: Snapshot, opening: Opening) -> Iterator[str]:
+def _foreign_database(found: Snapshot, opening: RotationIntent) -> Iterator[str]:
     database = found.value(Database)
     if database is None:
         return
@@ -104,20 +106,20 @@ def _foreign_database(found: Snapshot, opening: Opening) -> Iterator[str]:
         )
 
 
-def _unreadable_batches(opening: Opening) -> Iterator[str]:
+def _unreadable_batches(opening: RotationIntent) -> Iterator[str]:
     """An earlier opskit's, or forged: never restarted, and no obstacle to `--restart none`."""
     for text in opening.batches:
         if not is_readable(text):
             yield f"it restarts {text!r}, which names neither a container nor a service"
 
 
-def _other_key(key_id: str | None, opening: Opening) -> Iterator[str]:
+def _other_key(key_id: str | None, opening: RotationIntent) -> Iterator[str]:
     recorded = opening.published[0].key_id if opening.published else None
     if key_id and key_id != recorded:
         yield f"it writes under the key {recorded or '(none)'}, and the parameter is under {key_id}"
 
 
-def _not_compared(found: Snapshot, opening: Opening) -> Iterator[str]:
+def _not_compared(found: Snapshot, opening: RotationIntent) -> Iterator[str]:
     database: Fact[Database] = found.get(Database)
     if isinstance(database, Unknown):
         yield f"its database could not be compared with the target's: {database.reason}"

@@ -8,32 +8,37 @@ from typing import Any
 
 from opskit.engine.interface import LoginFailure
 from opskit.errors import AwsError, OpskitError
-from opskit.facts.interface import at_once
-from opskit.rotation.protocol.fence import TooOld
-from opskit.rotation.protocol.interface import Changed, Control, Login, Opening
+from opskit.facts.interface import run_concurrently
+from opskit.rotation.protocol.fence import StaleObservation
+from opskit.rotation.protocol.interface import (
+    ChangeOutcome,
+    ControlPlaneState,
+    DatabaseCredential,
+    RotationIntent,
+)
 from opskit.rotation.protocol.journal import SUPERSEDED, Record
-from opskit.rotation.protocol.login_outage import Window
+from opskit.rotation.protocol.login_outage import LoginOutage
 from opskit.rotation.protocol.messages import describe
-from opskit.rotation.protocol.observe import Candidates
-from opskit.rotation.protocol.services import Ending, Event, World
+from opskit.rotation.protocol.observe import PasswordCandidates
+from opskit.rotation.protocol.services import Event, RotationResult, RotationServices
 from opskit.rotation.protocol.state_machine import (
     LOCKED_OUT,
     OVERWRITTEN,
     REPLACED,
     UNHEALTHY,
-    Accepts,
     Action,
+    ActionKind,
+    CallOutcome,
+    DatabaseState,
     Direction,
-    Kind,
-    Outcome,
-    Runner,
-    Sight,
-    Which,
+    Observation,
+    ParameterState,
+    RunnerState,
     decide,
-    learn,
+    record_outcome,
 )
-from opskit.rotation.steps.parameter import Seen
-from opskit.rotation.steps.restart import Batch, Restarted
+from opskit.rotation.steps.parameter import ParameterSnapshot
+from opskit.rotation.steps.restart import RestartResult, RestartTarget
 
 POLL_S = 0.5
 """New processes fail from the moment the database applies the change until this notices it."""
@@ -42,7 +47,9 @@ LONGEST_PAUSE_S = 8.0
 PUBLISH_TRIES = 3
 SLOW_WAY = "AWS answers too slowly for so short a fence (--fence), or this machine slept"
 NOT_VERIFIED = "app: not verified"
-WRITES_RECORDS = frozenset({Kind.JOIN, Kind.DECIDE, Kind.CLOSE, Kind.CLOSE_CLEAN})
+WRITES_RECORDS = frozenset(
+    {ActionKind.JOIN, ActionKind.DECIDE, ActionKind.CLOSE, ActionKind.CLOSE_IMMEDIATELY}
+)
 
 
 class Rotation:
@@ -57,37 +64,37 @@ class Rotation:
 
     def __init__(
         self,
-        world: World,
+        world: RotationServices,
         number: int,
-        opening: Opening,
-        batches: Sequence[Batch],
-        me: Runner,
+        opening: RotationIntent,
+        batches: Sequence[RestartTarget],
+        me: RunnerState,
         *,
         who: Mapping[str, str],
         wait_s: float,
     ) -> None:
         self._world, self._number, self._opening = world, number, opening
-        self._batches, self.me, self._who = tuple(batches), me, dict(who)
+        self._batches, self.state, self._who = tuple(batches), me, dict(who)
         # Whoever waits for less could never close a rotation that went back.
         self._wait_s = max(wait_s, 1.5 * world.fence.hold_down_s)
         self._record: Record | None = None
-        self._seen: Seen | None = None
-        self._control = Control(False, "")
+        self._seen: ParameterSnapshot | None = None
+        self._control = ControlPlaneState(False, "")
         self._sent_at: float | None = None
         self._quiet_since: float | None = None
         self._publish_tries = 0
-        self._verified: dict[Which, list[str]] = {}
-        self._healthy: dict[Batch, str] = {}
-        self._candidates = Candidates(world, opening)
+        self._verified: dict[ParameterState, list[str]] = {}
+        self._healthy: dict[RestartTarget, str] = {}
+        self._candidates = PasswordCandidates(world, opening)
         self._why = ""
-        self._window = Window()
+        self._window = LoginOutage()
 
     @property
-    def control_words(self) -> str:
+    def control_plane_description(self) -> str:
         """What the database's control plane said at the last look."""
-        return self._control.words
+        return self._control.description
 
-    def run(self) -> Ending:
+    def run(self) -> RotationResult:
         """Go on until it is closed, or nothing more can be done.
 
         Raises:
@@ -97,26 +104,36 @@ class Rotation:
         while True:
             sight, trouble = self._try_to_look()
             if sight is None:
-                action, outcome = Action(Kind.WAIT, why=trouble), Outcome.MISSED
+                action, outcome = Action(ActionKind.WAIT, why=trouble), CallOutcome.NOT_APPLIED
             else:
                 action = self._decide(sight)
-                if action.kind in (Kind.STOP, Kind.FINISHED):
+                if action.kind in (ActionKind.STOP, ActionKind.FINISHED):
                     return self._ending(action)
                 outcome = self._act(action)
-            self.me = learn(self.me, action, outcome)
-            if outcome is Outcome.APPLIED and action.kind not in (Kind.WAIT, Kind.HOLD):
+            self.state = record_outcome(self.state, action, outcome)
+            if outcome is CallOutcome.APPLIED and action.kind not in (
+                ActionKind.WAIT,
+                ActionKind.AWAIT_FENCE,
+            ):
                 idle_since, pause, self._why = self._world.clock(), POLL_S, ""
                 continue
-            if action.kind is Kind.HOLD:
+            if action.kind is ActionKind.AWAIT_FENCE:
                 idle_since = self._world.clock()
             elif self._world.clock() - idle_since > self._wait_s:
                 why = action.why or f"{action.kind} did not succeed: {self._why}"
-                return self._ending(Action(Kind.STOP, why=f"{why} (for {self._wait_s:.0f} s)"))
-            if action.kind not in (Kind.WAIT, Kind.HOLD) and outcome is not Outcome.EXISTS:
+                return self._ending(
+                    Action(ActionKind.STOP, why=f"{why} (for {self._wait_s:.0f} s)")
+                )
+            if (
+                action.kind not in (ActionKind.WAIT, ActionKind.AWAIT_FENCE)
+                and outcome is not CallOutcome.EXISTS
+            ):
                 pause = min(LONGEST_PAUSE_S, 2 * pause)
-            self._world.sleep(pause if action.kind is not Kind.HOLD else self._hold_pause())
+            self._world.sleep(
+                pause if action.kind is not ActionKind.AWAIT_FENCE else self._hold_pause()
+            )
 
-    def look(self) -> Sight:
+    def observe(self) -> Observation:
         """See how things stand: facts first, what was decided last.
 
         Raises:
@@ -129,16 +146,16 @@ class Rotation:
             world.strategy.control,
             self._candidates.try_ours,
         ]
-        seen: Seen
-        control: Control
-        ours: Accepts | None
-        seen, control, ours = at_once(reads)
+        seen: ParameterSnapshot
+        control: ControlPlaneState
+        ours: DatabaseState | None
+        seen, control, ours = run_concurrently(reads)
         database = ours or self._candidates.try_others(seen)
         self._why = self._candidates.why or self._why
         self._seen, self._control = seen, control
         now = world.clock()
-        if not self._opening.takes_turns:
-            self._window.saw(database, seen.which, looked_at, now)
+        if not self._opening.is_alternating:
+            self._window.observed(database, seen.which, looked_at, now)
         if control.is_pending:
             self._quiet_since = None
         elif self._quiet_since is None:
@@ -147,19 +164,19 @@ class Rotation:
         is_settled = world.strategy.is_synchronous or (
             self._quiet_since is not None and now - quiet_since >= world.fence.hold_down_s
         )
-        world.fence.looked()
+        world.fence.mark_observed()
         record = self._record = world.journal.read(self._number)
         decision = record.decided_by
-        if self._opening.takes_turns and (record.decision or self.me.wants) is Direction.BACK:
+        if self._opening.is_alternating and (record.decision or self.state.wants) is Direction.BACK:
             # The other user's password is no obstacle: the present one's was never touched.
-            database = Accepts.OLD if database is Accepts.NEW else database
-        return Sight(
+            database = DatabaseState.OLD if database is DatabaseState.NEW else database
+        return Observation(
             decision=record.decision,
             is_closed=record.close is not None,
             has_joiners=record.has_joiners,
             database=database,
             is_pending=control.is_pending,
-            is_settled=is_settled,
+            is_stable=is_settled,
             parameter=seen.which,
             was_published=self._was_published(seen, record),
             fence_is_over=decision is not None
@@ -168,7 +185,7 @@ class Rotation:
             is_app_current=decision is not None and decision.body.get("app_runs_on") == seen.mark,
         )
 
-    def _was_published(self, seen: Seen, record: Record) -> bool:
+    def _was_published(self, seen: ParameterSnapshot, record: Record) -> bool:
         """Whether any parameter was written since; one that was created again counts from 1 again."""
         if any(
             version != one.old_version
@@ -178,115 +195,114 @@ class Rotation:
         opened_at = record.opened_at
         return opened_at is not None and any(at and at > opened_at for at in seen.written_at)
 
-    def next_action(self, sight: Sight, wants: Direction) -> Action:
+    def next_action(self, sight: Observation, wants: Direction) -> Action:
         """What somebody who joins now would do next, and would not do."""
-        return self._decide(sight, Runner(wants, joined=True))
+        return self._decide(sight, RunnerState(wants, joined=True))
 
     def stop_words(self, action: Action) -> str:
         """Why that is to stop, with what was seen of it; empty where it is not."""
-        return self._stop_words(action.why) if action.kind is Kind.STOP else ""
+        return self._stop_words(action.why) if action.kind is ActionKind.STOP else ""
 
-    def _decide(self, sight: Sight, me: Runner | None = None) -> Action:
-        restarts, resets = bool(self._batches), self._world.strategy.resets
-        return decide(sight, me or self.me, restarts=restarts, resets=resets)
+    def _decide(self, sight: Observation, me: RunnerState | None = None) -> Action:
+        restarts, resets = bool(self._batches), self._world.strategy.needs_no_login
+        return decide(sight, me or self.state, restarts=restarts, needs_no_login=resets)
 
-    def _try_to_look(self) -> tuple[Sight | None, str]:
+    def _try_to_look(self) -> tuple[Observation | None, str]:
         """A look, or why there was none."""
         try:
-            return self.look(), ""
+            return self.observe(), ""
         except AwsError as error:
-            if not error.is_open:
+            if not error.may_have_been_applied:
                 raise OpskitError(
                     f"it cannot be seen how far the rotation is: {error.permission}: {error.code}"
                 ) from None
             return None, f"{error.permission} failed: {error.code}"
 
-    def _act(self, action: Action) -> Outcome:
+    def _act(self, action: Action) -> CallOutcome:
         started = self._world.clock()
         try:
             outcome = self._do(action)
-        except TooOld:
+        except StaleObservation:
             # Nothing has left this machine.
-            self._why = (
-                f"{self._world.fence.look_s:.1f} s after a look nothing is sent on it: {SLOW_WAY}"
-            )
-            return Outcome.MISSED
+            limit_s = self._world.fence.max_observation_age_s
+            self._why = f"{limit_s:.1f} s after a look nothing is sent on it: {SLOW_WAY}"
+            return CallOutcome.NOT_APPLIED
         except AwsError as error:
             self._why = f"{error.permission}: {error.code}: {error.message[:200]}"
-            if not error.is_open and action.kind in WRITES_RECORDS:
+            if not error.may_have_been_applied and action.kind in WRITES_RECORDS:
                 raise OpskitError(f"the journal cannot be written: {self._why}") from None
-            return Outcome.MISSED
-        if action.kind not in (Kind.WAIT, Kind.HOLD):
+            return CallOutcome.NOT_APPLIED
+        if action.kind not in (ActionKind.WAIT, ActionKind.AWAIT_FENCE):
             self._tell(action, outcome, self._world.clock() - started)
         return outcome
 
-    def _do(self, action: Action) -> Outcome:
+    def _do(self, action: Action) -> CallOutcome:
         kind, direction = action.kind, action.direction
         assert self._record is not None  # noqa: S101  every look reads it
-        if kind in (Kind.WAIT, Kind.HOLD):
+        if kind in (ActionKind.WAIT, ActionKind.AWAIT_FENCE):
             self._say_wait(action)
-            return Outcome.APPLIED
-        if kind is Kind.JOIN:
+            return CallOutcome.APPLIED
+        if kind is ActionKind.JOIN:
             body = {"kind": "join", **self._who}
             return self._write(f"slot-{self._record.free_slot}", body)
-        if kind is Kind.CHANGE:
+        if kind is ActionKind.CHANGE:
             return self._change(action)
-        if kind is Kind.PUBLISH:
-            return self._publish(action.to or Which.NEW)
-        if kind is Kind.RESTART:
+        if kind is ActionKind.PUBLISH:
+            return self._publish(action.to or ParameterState.NEW)
+        if kind is ActionKind.RESTART:
             return self._restart(action)
-        if kind is Kind.DECIDE and direction is not None:
+        if kind is ActionKind.DECIDE and direction is not None:
             return self._write_decision(action, direction)
         return self._close(action)
 
-    def _write_decision(self, action: Action, direction: Direction) -> Outcome:
+    def _write_decision(self, action: Action, direction: Direction) -> CallOutcome:
         self._why = action.why
         body = {"direction": direction, "why": action.why, **self._who}
         if self._batches and action.held:
             body["app_runs_on"] = action.held
         return self._write(SUPERSEDED if direction is Direction.SUPERSEDED else "decision", body)
 
-    def _change(self, action: Action) -> Outcome:
-        self._window.changes(self._world.clock())
-        login = self._login_of(action.to or Which.NEW)
+    def _change(self, action: Action) -> CallOutcome:
+        self._window.change_sent(self._world.clock())
+        login = self._login_of(action.to or ParameterState.NEW)
         direction = action.direction or Direction.FORWARD
         done = self._world.strategy.change(login, direction, self._candidates.works)
         self._sent_at = self._world.clock()
         return self._heard(done)
 
-    def _login_of(self, which: Which) -> Login:
+    def _login_of(self, which: ParameterState) -> DatabaseCredential:
         """What is meant by a password; for another than the two, what the parameters were seen to hold."""
-        if which is Which.NEW:
+        if which is ParameterState.NEW:
             return self._opening.new
-        if which is Which.OLD:
+        if which is ParameterState.OLD:
             return self._opening.old
         held = self._opening.login_in(self._seen.values) if self._seen else None
         if held is None:
             raise OpskitError("what the parameter holds is no login")
         return held
 
-    def _publish(self, to: Which) -> Outcome:
+    def _publish(self, to: ParameterState) -> CallOutcome:
         began = self._world.clock()
         outcome = self._heard(self._world.parameters.publish(to))
-        if outcome is Outcome.APPLIED and self._opening.takes_turns:
+        if outcome is CallOutcome.APPLIED and self._opening.is_alternating:
             # Both users log in all the time; only two parameters can be read as one half of each.
             is_one = len(self._opening.published) == 1
             self._window.seconds = 0.0 if is_one else self._world.clock() - began
-        elif outcome is Outcome.APPLIED:
-            self._window.published(self._world.clock())
-        if outcome is Outcome.REFUSED:
+        elif outcome is CallOutcome.APPLIED:
+            self._window.parameter_written(self._world.clock())
+        if outcome is CallOutcome.REFUSED:
             # A right that was just given may need a moment; after that the database has to go back.
             self._publish_tries += 1
             if self._publish_tries < PUBLISH_TRIES:
-                return Outcome.MISSED
+                return CallOutcome.NOT_APPLIED
         return outcome
 
-    def _restart(self, action: Action) -> Outcome:
+    def _restart(self, action: Action) -> CallOutcome:
         """Restart every batch that is not yet healthy on this value.
 
         One that is not healthy does not keep the rest from it, unless all go back at once.
         """
-        to, held = action.to or Which.NEW, action.held
+        to, held = action.to or ParameterState.NEW, action.held
         ill, lost = list[str](), list[str]()
         for batch in self._batches:
             if self._healthy.get(batch) == held:
@@ -301,38 +317,38 @@ class Rotation:
                 break
         if ill or lost:
             self._why = "; ".join([*ill, *lost])
-            return Outcome.UNHEALTHY if ill else Outcome.MISSED
+            return CallOutcome.UNHEALTHY if ill else CallOutcome.NOT_APPLIED
         self._window.restarted(self._world.clock())
         self._verified.setdefault(to, []).append("the app is healthy")
-        return Outcome.APPLIED
+        return CallOutcome.APPLIED
 
-    def _goes_back_after(self, done: Restarted, to: Which) -> bool:
+    def _goes_back_after(self, done: RestartResult, to: ParameterState) -> bool:
         """Whether an app that is not healthy is a reason to give the old password back."""
         if not done.is_about_login or not self._opening.was_healthy:
             # It has another cause; going back would not mend it.
-            self.me = replace(self.me, stops_on_unhealthy=True)
+            self.state = replace(self.state, stops_on_unhealthy=True)
         is_decided = self._record is not None and self._record.decision is not None
-        return to is Which.NEW and not is_decided and not self.me.stops_on_unhealthy
+        return to is ParameterState.NEW and not is_decided and not self.state.stops_on_unhealthy
 
-    def _close(self, action: Action) -> Outcome:
+    def _close(self, action: Action) -> CallOutcome:
         assert action.direction is not None  # noqa: S101  both kinds of closing have one
         held = self._held_by(action.direction)
         works, why = self._world.ask_instance()
         if works is False:
             self._why = f"from the instance: {why}"
-            return Outcome.MISSED
+            return CallOutcome.NOT_APPLIED
         behind, judged = self._ask_readers(held)
         if behind:
             self._why = f"{behind} does not have the {held} password yet"
-            return Outcome.MISSED
-        place = f"login {self._world.door.words}"
+            return CallOutcome.NOT_APPLIED
+        place = f"login {self._world.connector.description}"
         app = self._verified.get(held, []) if self._batches else [NOT_VERIFIED]
         verified = [*app, place, *judged]
         verified.append("login from the instance" if works else f"not from the instance: {why}")
         self._verified[held] = verified = list(dict.fromkeys(verified))
         # The check took a while: this look is the final one.
-        if self._decide(self.look()) != action:
-            return Outcome.MISSED
+        if self._decide(self.observe()) != action:
+            return CallOutcome.NOT_APPLIED
         body = {
             "direction": action.direction,
             "strategy": self._opening.strategy,
@@ -341,17 +357,17 @@ class Rotation:
             "window_s": self._window.seconds,
             **self._who,
         }
-        if action.kind is Kind.CLOSE_CLEAN:
+        if action.kind is ActionKind.CLOSE_IMMEDIATELY:
             return self._write("slot-2", {"kind": "close", **body})
         return self._write("done", body)
 
-    def _held_by(self, direction: Direction) -> Which:
+    def _held_by(self, direction: Direction) -> ParameterState:
         """What the parameters hold at the end of a way."""
         if direction is Direction.SUPERSEDED:
-            return self._seen.which if self._seen else Which.OTHER
-        return Which.NEW if direction is Direction.FORWARD else Which.OLD
+            return self._seen.which if self._seen else ParameterState.OTHER
+        return ParameterState.NEW if direction is Direction.FORWARD else ParameterState.OLD
 
-    def _ask_readers(self, held: Which) -> tuple[str, list[str]]:
+    def _ask_readers(self, held: ParameterState) -> tuple[str, list[str]]:
         """The reader that is still behind, and what is to be said of the others."""
         login = self._login_of(held)
         judged = []
@@ -363,10 +379,10 @@ class Rotation:
             judged.append(f"{word} {host}")
         return "", judged
 
-    def _write(self, name: str, body: Mapping[str, Any]) -> Outcome:
+    def _write(self, name: str, body: Mapping[str, Any]) -> CallOutcome:
         return self._world.journal.write(self._number, name, body)
 
-    def _heard(self, done: Changed) -> Outcome:
+    def _heard(self, done: ChangeOutcome) -> CallOutcome:
         if done.why:
             self._why = done.why
         return done.outcome
@@ -377,29 +393,33 @@ class Rotation:
     def _say_wait(self, action: Action) -> None:
         text = action.why
         decision = self._record.decided_by if self._record else None
-        if action.kind is Kind.HOLD and decision is not None and self._record is not None:
+        if (
+            action.kind is ActionKind.AWAIT_FENCE
+            and decision is not None
+            and self._record is not None
+        ):
             left = self._world.fence.seconds + 1 - self._record.age_s(decision.at)
             text = (
                 "database and parameter agree; a late request may still arrive, so this is closed in "
                 f"{max(0.0, left):.0f} s"
             )
         elif self._control.is_pending:
-            text = f"{text} ({self._control.words})"
+            text = f"{text} ({self._control.description})"
         self._world.on_event(Event("wait", str(action.kind), text))
 
-    def _tell(self, action: Action, outcome: Outcome, seconds: float) -> None:
+    def _tell(self, action: Action, outcome: CallOutcome, seconds: float) -> None:
         text = describe(action, outcome, self._opening, self._why)
         versions = {"versions": list(self._seen.versions)} if self._seen else {}
         details = {"outcome": str(outcome), **versions}
         self._world.on_event(Event("step", str(action.kind), text, seconds, details))
 
-    def _ending(self, action: Action) -> Ending:
+    def _ending(self, action: Action) -> RotationResult:
         record = self._record
         versions = self._seen.versions if self._seen else ()
-        if action.kind is Kind.STOP:
+        if action.kind is ActionKind.STOP:
             why = self._stop_words(action.why)
             window = self._window
-            return Ending(
+            return RotationResult(
                 None, why, versions, window.seconds, window.restarts_s, (), stop=action.why
             )
         close = record.close if record else None
@@ -410,7 +430,7 @@ class Rotation:
         verified = tuple(self._verified.get(held, ()))
         if not verified and close is not None:
             verified = tuple(close.body.get("verified", ()))
-        return Ending(
+        return RotationResult(
             direction, why, versions, self._window.seconds, self._window.restarts_s, verified
         )
 

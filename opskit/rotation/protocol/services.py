@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from opskit.rotation.protocol.fence import Fence
-from opskit.rotation.protocol.interface import Login, Strategy
+from opskit.rotation.protocol.interface import DatabaseCredential, Strategy
 from opskit.rotation.protocol.journal import Journal
 from opskit.rotation.protocol.state_machine import Direction
-from opskit.rotation.steps.parameter import Parameters
-from opskit.rotation.steps.restart import Batch, Restarted
-from opskit.transport.database_connector import Door
+from opskit.rotation.steps.parameter import ParameterWriter
+from opskit.rotation.steps.restart import RestartResult, RestartTarget
+from opskit.transport.database_connector import DatabaseConnector
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class RotationResult:
     """How a run ended.
 
     Attributes:
@@ -65,7 +65,7 @@ class Verifier(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class RotationServices:
     """Everything that a runner touches.
 
     Attributes:
@@ -78,15 +78,15 @@ class World:
     """
 
     journal: Journal
-    parameters: Parameters
+    parameters: ParameterWriter
     strategy: Strategy
-    door: Door
+    connector: DatabaseConnector
     fence: Fence
-    others: Callable[[], Sequence[tuple[str, Login]]]
-    restart: Callable[[Batch], Restarted]
+    other_candidates: Callable[[], Sequence[tuple[str, DatabaseCredential]]]
+    restart: Callable[[RestartTarget], RestartResult]
     ask_instance: Verifier
     on_event: Callable[[Event], None]
-    readers: Mapping[str, Door] = field(default_factory=dict)
+    readers: Mapping[str, DatabaseConnector] = field(default_factory=dict)
     describe_writer: Callable[[], str] = lambda: ""
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic

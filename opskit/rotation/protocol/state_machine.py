@@ -35,7 +35,7 @@ class Direction(StrEnum):
     SUPERSEDED = "superseded"
 
 
-class Which(StrEnum):
+class ParameterState(StrEnum):
     """What the parameters hold, or are to hold.
 
     MIXED: two parameters disagree; OTHER: neither of a rotation's two; ABSENT: one does not exist.
@@ -48,7 +48,7 @@ class Which(StrEnum):
     ABSENT = "absent"
 
 
-class Accepts(StrEnum):
+class DatabaseState(StrEnum):
     """What the database accepts, by logging in.
 
     HELD: what the parameters hold, which is neither of the two. OTHER: an earlier password. NONE: no
@@ -63,7 +63,7 @@ class Accepts(StrEnum):
     UNJUDGED = "unjudged"
 
 
-class Outcome(StrEnum):
+class CallOutcome(StrEnum):
     """How a call ended.
 
     MISSED: surely not applied, and a later try may be. UNKNOWN: it may have been applied, now or
@@ -73,13 +73,13 @@ class Outcome(StrEnum):
 
     APPLIED = "applied"
     REFUSED = "refused"
-    MISSED = "missed"
+    NOT_APPLIED = "missed"
     UNKNOWN = "unknown"
     EXISTS = "exists"
     UNHEALTHY = "unhealthy"
 
 
-class Kind(StrEnum):
+class ActionKind(StrEnum):
     """What can be done."""
 
     JOIN = "join"
@@ -87,10 +87,10 @@ class Kind(StrEnum):
     PUBLISH = "publish"
     RESTART = "restart"
     DECIDE = "decide"
-    CLOSE_CLEAN = "close clean"
+    CLOSE_IMMEDIATELY = "close clean"
     CLOSE = "close"
     WAIT = "wait"
-    HOLD = "hold"
+    AWAIT_FENCE = "hold"
     STOP = "stop"
     FINISHED = "finished"
 
@@ -106,21 +106,21 @@ class Action:
         held: for RESTART and DECIDE, what the parameters held at the look, as `Sight.held` has it.
     """
 
-    kind: Kind
-    to: Which | None = None
+    kind: ActionKind
+    to: ParameterState | None = None
     direction: Direction | None = None
     why: str = ""
     held: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class Observation:
     """What one look showed.
 
     Attributes:
         has_joiners: somebody but the opener has had a hand in it.
         is_pending: the database's control plane is busy, or has accepted something unapplied.
-        is_settled: nothing has been pending for the hold-down; a description lags the truth.
+        is_stable: nothing has been pending for the hold-down; a description lags the truth.
         was_published: the parameter was written since the rotation was opened.
         fence_is_over: the decision is so old that no request of another direction can still arrive.
         held: stands for value and version of the parameters; a late request may have come and gone
@@ -131,10 +131,10 @@ class Sight:
     decision: Direction | None
     is_closed: bool
     has_joiners: bool
-    database: Accepts
+    database: DatabaseState
     is_pending: bool
-    is_settled: bool
-    parameter: Which
+    is_stable: bool
+    parameter: ParameterState
     was_published: bool
     fence_is_over: bool
     held: str = ""
@@ -142,7 +142,7 @@ class Sight:
 
 
 @dataclass(frozen=True, slots=True)
-class Runner:
+class RunnerState:
     """What a runner remembers of itself.
 
     Attributes:
@@ -163,7 +163,7 @@ class Runner:
     opened: bool = False
     joined: bool = False
     is_clean: bool = True
-    sent: Which | None = None
+    sent: ParameterState | None = None
     change_refused: bool = False
     publish_refused: bool = False
     undo_refused: bool = False
@@ -173,7 +173,7 @@ class Runner:
     takes_over: bool = False
 
 
-def decide(sight: Sight, me: Runner, *, restarts: bool, resets: bool) -> Action:
+def decide(sight: Observation, me: RunnerState, *, restarts: bool, needs_no_login: bool) -> Action:
     """What to do next.
 
     Args:
@@ -181,11 +181,11 @@ def decide(sight: Sight, me: Runner, *, restarts: bool, resets: bool) -> Action:
         resets: the password can be set without a login (RDS's own API for the master user).
     """
     if sight.is_closed:
-        return Action(Kind.FINISHED)
+        return Action(ActionKind.FINISHED)
     if not (me.opened or me.joined):
-        return Action(Kind.JOIN)
+        return Action(ActionKind.JOIN)
     direction = sight.decision or me.wants
-    stuck = _stuck(sight, me, direction, resets)
+    stuck = _stuck(sight, me, direction, needs_no_login)
     if stuck is not None:
         return stuck
     if direction is Direction.FORWARD:
@@ -197,90 +197,96 @@ def decide(sight: Sight, me: Runner, *, restarts: bool, resets: bool) -> Action:
     return step or _close(sight, me, direction)
 
 
-def _stuck(sight: Sight, me: Runner, direction: Direction, resets: bool) -> Action | None:
+def _stuck(
+    sight: Observation, me: RunnerState, direction: Direction, needs_no_login: bool
+) -> Action | None:
     """Why nothing may be done now.
 
     A new password that logs in is published at once, although the database may still say that it
     is busy: new processes fail until then.
     """
-    is_urgent = direction is Direction.FORWARD and sight.database is Accepts.NEW
-    if sight.database is Accepts.UNJUDGED:
-        return Action(Kind.WAIT, why="no login can be judged")
+    is_urgent = direction is Direction.FORWARD and sight.database is DatabaseState.NEW
+    if sight.database is DatabaseState.UNJUDGED:
+        return Action(ActionKind.WAIT, why="no login can be judged")
     if sight.is_pending and not is_urgent:
-        return Action(Kind.WAIT, why="the database applies a change")
-    if sight.database is Accepts.NONE and not resets:
-        return Action(Kind.STOP, why=LOCKED_OUT)
+        return Action(ActionKind.WAIT, why="the database applies a change")
+    if sight.database is DatabaseState.NONE and not needs_no_login:
+        return Action(ActionKind.STOP, why=LOCKED_OUT)
     return None if direction is Direction.SUPERSEDED else _overtaken(sight, me)
 
 
-def _overtaken(sight: Sight, me: Runner) -> Action | None:
+def _overtaken(sight: Observation, me: RunnerState) -> Action | None:
     """What a runner does that finds the work of somebody else."""
-    if sight.parameter is Which.OTHER and sight.database is not Accepts.HELD:
-        return Action(Kind.STOP, why=OVERWRITTEN)
-    if sight.parameter is Which.OTHER and me.takes_over:
+    if sight.parameter is ParameterState.OTHER and sight.database is not DatabaseState.HELD:
+        return Action(ActionKind.STOP, why=OVERWRITTEN)
+    if sight.parameter is ParameterState.OTHER and me.takes_over:
         why = "somebody else has replaced the password"
-        return Action(Kind.DECIDE, direction=Direction.SUPERSEDED, why=why)
-    if sight.parameter is Which.OTHER:
-        return Action(Kind.STOP, why=REPLACED)
-    if sight.database is Accepts.OTHER:
-        return Action(Kind.STOP, why=CHANGED)
+        return Action(ActionKind.DECIDE, direction=Direction.SUPERSEDED, why=why)
+    if sight.parameter is ParameterState.OTHER:
+        return Action(ActionKind.STOP, why=REPLACED)
+    if sight.database is DatabaseState.OTHER:
+        return Action(ActionKind.STOP, why=CHANGED)
     return None
 
 
-def _forward(sight: Sight, me: Runner, restarts: bool) -> Action | None:
+def _forward(sight: Observation, me: RunnerState, restarts: bool) -> Action | None:
     if sight.decision is None:
         why = _turns_back(sight, me)
         if why and me.unhealthy_on and me.stops_on_unhealthy:
-            return Action(Kind.STOP, why=why)
+            return Action(ActionKind.STOP, why=why)
         if why:
-            return Action(Kind.DECIDE, direction=Direction.BACK, why=why)
-    if sight.database is not Accepts.NEW:
-        return _change(sight, me, Which.NEW, Direction.FORWARD)
-    if sight.parameter is not Which.NEW:
-        return Action(Kind.PUBLISH, Which.NEW, Direction.FORWARD)
+            return Action(ActionKind.DECIDE, direction=Direction.BACK, why=why)
+    if sight.database is not DatabaseState.NEW:
+        return _change(sight, me, ParameterState.NEW, Direction.FORWARD)
+    if sight.parameter is not ParameterState.NEW:
+        return Action(ActionKind.PUBLISH, ParameterState.NEW, Direction.FORWARD)
     if restarts and not sight.is_app_current and me.restarted_on != sight.held:
         return _restart(sight, me)
     if sight.decision is None:
         why = "the app runs on the new one" if restarts else "the app is not restarted by opskit"
-        return Action(Kind.DECIDE, direction=Direction.FORWARD, why=why, held=sight.held)
+        return Action(ActionKind.DECIDE, direction=Direction.FORWARD, why=why, held=sight.held)
     return None
 
 
-def _turns_back(sight: Sight, me: Runner) -> str:
+def _turns_back(sight: Observation, me: RunnerState) -> str:
     """Why the new password cannot be kept; empty when it can.
 
     A refused change that turns out to have been applied is none: forward is the shorter way.
     """
-    if me.change_refused and sight.database is Accepts.OLD:
+    if me.change_refused and sight.database is DatabaseState.OLD:
         return "the database refused the new password"
-    if me.publish_refused and sight.parameter is not Which.NEW:
+    if me.publish_refused and sight.parameter is not ParameterState.NEW:
         return "the parameter could not take the new password"
-    if sight.parameter is Which.NEW and me.unhealthy_on and me.unhealthy_on == sight.held:
+    if sight.parameter is ParameterState.NEW and me.unhealthy_on and me.unhealthy_on == sight.held:
         return "the app did not become healthy with the new password"
     return ""
 
 
-def _back(sight: Sight, me: Runner, restarts: bool) -> Action | None:
+def _back(sight: Observation, me: RunnerState, restarts: bool) -> Action | None:
     if sight.decision is None:
-        return Action(Kind.DECIDE, direction=Direction.BACK, why="it was asked for")
+        return Action(ActionKind.DECIDE, direction=Direction.BACK, why="it was asked for")
     if me.undo_refused:
-        return Action(Kind.STOP, why="the way back was refused")
-    if sight.database is not Accepts.OLD:
-        return _change(sight, me, Which.OLD, Direction.BACK)
-    if sight.parameter is not Which.OLD:
-        return Action(Kind.PUBLISH, Which.OLD, Direction.BACK)
+        return Action(ActionKind.STOP, why="the way back was refused")
+    if sight.database is not DatabaseState.OLD:
+        return _change(sight, me, ParameterState.OLD, Direction.BACK)
+    if sight.parameter is not ParameterState.OLD:
+        return Action(ActionKind.PUBLISH, ParameterState.OLD, Direction.BACK)
     if restarts and sight.was_published and me.restarted_on != sight.held:
         return _restart(sight, me)
     return _settle(sight)
 
 
-def _follow(sight: Sight, me: Runner, restarts: bool) -> Action | None:
+def _follow(sight: Observation, me: RunnerState, restarts: bool) -> Action | None:
     """The database follows what the parameter holds, whatever a late request did to either."""
-    if sight.parameter in (Which.ABSENT, Which.MIXED):
-        return Action(Kind.STOP, why=DELETED)
+    if sight.parameter in (ParameterState.ABSENT, ParameterState.MIXED):
+        return Action(ActionKind.STOP, why=DELETED)
     if me.undo_refused:
-        return Action(Kind.STOP, why="the database refused what the parameter holds")
-    logs_in = Accepts.HELD if sight.parameter is Which.OTHER else Accepts(sight.parameter)
+        return Action(ActionKind.STOP, why="the database refused what the parameter holds")
+    logs_in = (
+        DatabaseState.HELD
+        if sight.parameter is ParameterState.OTHER
+        else DatabaseState(sight.parameter)
+    )
     if sight.database is not logs_in:
         return _change(sight, me, sight.parameter, Direction.SUPERSEDED)
     if restarts and me.restarted_on != sight.held:
@@ -288,44 +294,46 @@ def _follow(sight: Sight, me: Runner, restarts: bool) -> Action | None:
     return _settle(sight)
 
 
-def _settle(sight: Sight) -> Action | None:
-    if sight.is_settled:
+def _settle(sight: Observation) -> Action | None:
+    if sight.is_stable:
         return None
-    return Action(Kind.WAIT, why="an accepted change may not show yet")
+    return Action(ActionKind.WAIT, why="an accepted change may not show yet")
 
 
-def _change(sight: Sight, me: Runner, to: Which, direction: Direction) -> Action:
-    if me.sent is to and not sight.is_settled:
-        return Action(Kind.WAIT, to, why="the database has not applied the change yet")
-    return Action(Kind.CHANGE, to, direction)
+def _change(
+    sight: Observation, me: RunnerState, to: ParameterState, direction: Direction
+) -> Action:
+    if me.sent is to and not sight.is_stable:
+        return Action(ActionKind.WAIT, to, why="the database has not applied the change yet")
+    return Action(ActionKind.CHANGE, to, direction)
 
 
-def _restart(sight: Sight, me: Runner) -> Action:
+def _restart(sight: Observation, me: RunnerState) -> Action:
     """Once a value; whoever comes later may try again."""
     if me.unhealthy_on == sight.held:
-        return Action(Kind.STOP, why=UNHEALTHY)
-    return Action(Kind.RESTART, sight.parameter, held=sight.held)
+        return Action(ActionKind.STOP, why=UNHEALTHY)
+    return Action(ActionKind.RESTART, sight.parameter, held=sight.held)
 
 
-def _close(sight: Sight, me: Runner, direction: Direction) -> Action:
+def _close(sight: Observation, me: RunnerState, direction: Direction) -> Action:
     """The look itself was the final check."""
     if sight.is_pending:
-        return Action(Kind.WAIT, why="the database applies a change")
+        return Action(ActionKind.WAIT, why="the database applies a change")
     is_ours = direction is not Direction.SUPERSEDED
     if is_ours and me.opened and me.is_clean and not sight.has_joiners:
-        return Action(Kind.CLOSE_CLEAN, direction=direction)
+        return Action(ActionKind.CLOSE_IMMEDIATELY, direction=direction)
     if direction is not Direction.FORWARD and not sight.fence_is_over:
-        return Action(Kind.HOLD)
-    return Action(Kind.CLOSE, direction=direction)
+        return Action(ActionKind.AWAIT_FENCE)
+    return Action(ActionKind.CLOSE, direction=direction)
 
 
-def learn(me: Runner, action: Action, outcome: Outcome) -> Runner:
+def record_outcome(me: RunnerState, action: Action, outcome: CallOutcome) -> RunnerState:
     """What a runner remembers after an action."""
-    refused, definite = outcome is Outcome.REFUSED, outcome is not Outcome.UNKNOWN
-    if action.kind is Kind.JOIN:
-        return replace(me, joined=me.joined or outcome is Outcome.APPLIED)
-    if action.kind is Kind.CHANGE:
-        if outcome is Outcome.MISSED:
+    refused, definite = outcome is CallOutcome.REFUSED, outcome is not CallOutcome.UNKNOWN
+    if action.kind is ActionKind.JOIN:
+        return replace(me, joined=me.joined or outcome is CallOutcome.APPLIED)
+    if action.kind is ActionKind.CHANGE:
+        if outcome is CallOutcome.NOT_APPLIED:
             return me
         me = replace(me, is_clean=me.is_clean and definite, sent=None if refused else action.to)
         if not refused:
@@ -335,21 +343,21 @@ def learn(me: Runner, action: Action, outcome: Outcome) -> Runner:
         return replace(
             me, change_refused=me.change_refused or is_forward, undo_refused=not is_forward
         )
-    if action.kind is Kind.PUBLISH:
+    if action.kind is ActionKind.PUBLISH:
         me = replace(me, is_clean=me.is_clean and definite)
-        is_new = action.to is Which.NEW
+        is_new = action.to is ParameterState.NEW
         return replace(
             me,
             publish_refused=me.publish_refused or (refused and is_new),
             undo_refused=me.undo_refused or (refused and not is_new),
         )
-    if action.kind is Kind.RESTART:
+    if action.kind is ActionKind.RESTART:
         return _learn_restart(me, action, outcome)
     return me
 
 
-def _learn_restart(me: Runner, action: Action, outcome: Outcome) -> Runner:
+def _learn_restart(me: RunnerState, action: Action, outcome: CallOutcome) -> RunnerState:
     """A restart that was not carried out, or not seen to be, is neither done nor a failure of the app."""
-    if outcome is Outcome.APPLIED:
+    if outcome is CallOutcome.APPLIED:
         return replace(me, restarted_on=action.held, unhealthy_on="")
-    return replace(me, unhealthy_on=action.held) if outcome is Outcome.UNHEALTHY else me
+    return replace(me, unhealthy_on=action.held) if outcome is CallOutcome.UNHEALTHY else me

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from opskit.errors import AwsError, Incomplete, TransportError
-from opskit.rotation.protocol.interface import Changed, Control, Login, Opening
-from opskit.rotation.protocol.state_machine import Direction, Outcome
-from opskit.transport.database_connector import Door
+from opskit.errors import AwsError, CannotProceed, TransportError
+from opskit.rotation.protocol.interface import (
+    ChangeOutcome,
+    ControlPlaneState,
+    DatabaseCredential,
+    RotationIntent,
+)
+from opskit.rotation.protocol.state_machine import CallOutcome, Direction
+from opskit.transport.database_connector import DatabaseConnector
 
 
-class Role:
+class RoleStrategy:
     """ALTER ROLE, by the role itself or by whoever is admitted to do it.
 
     Args:
@@ -25,29 +30,29 @@ class Role:
 
     def __init__(
         self,
-        door: Door,
-        opening: Opening,
-        logins: Callable[[Login], Sequence[Login]],
+        door: DatabaseConnector,
+        opening: RotationIntent,
+        logins: Callable[[DatabaseCredential], Sequence[DatabaseCredential]],
         still_wanted: Callable[[Direction], bool],
         limit_s: float,
         *,
-        resets: bool,
+        needs_no_login: bool,
         partner: str | None,
     ) -> None:
-        self.resets = resets
+        self.needs_no_login = needs_no_login
         self._door, self._opening, self._logins = door, opening, logins
         self._still_wanted, self._limit_s, self._partner = still_wanted, limit_s, partner
 
-    def control(self) -> Control:
+    def control(self) -> ControlPlaneState:
         """SQL is applied when it is accepted."""
-        return Control(False, "")
+        return ControlPlaneState(False, "")
 
     def change(
         self,
-        to: Login,
+        to: DatabaseCredential,
         direction: Direction = Direction.FORWARD,
-        works: Login | None = None,
-    ) -> Changed:
+        works: DatabaseCredential | None = None,
+    ) -> ChangeOutcome:
         """Change it as the first who can."""
         reasons: list[str] = []
         is_final = True
@@ -67,15 +72,15 @@ class Role:
                     still_wanted=lambda: self._still_wanted(direction),
                     limit_s=self._limit_s,
                 )
-            except (TransportError, Incomplete) as error:
-                return Changed(Outcome.MISSED, error.sentence)
+            except (TransportError, CannotProceed) as error:
+                return ChangeOutcome(CallOutcome.NOT_APPLIED, error.sentence)
             except AwsError as error:
-                return Changed(Outcome.MISSED, f"{error.permission}: {error.code}")
+                return ChangeOutcome(CallOutcome.NOT_APPLIED, f"{error.permission}: {error.code}")
             if done.succeeded:
-                return Changed(Outcome.APPLIED)
+                return ChangeOutcome(CallOutcome.APPLIED)
             reasons.append(f"as {login.user}: {done.message}")
             is_final = is_final and done.is_final
             if done.succeeded is None:
-                return Changed(Outcome.UNKNOWN, reasons[-1])
+                return ChangeOutcome(CallOutcome.UNKNOWN, reasons[-1])
         why = "; ".join(dict.fromkeys(reasons)) or "nobody is known who could"
-        return Changed(Outcome.REFUSED if is_final else Outcome.MISSED, why)
+        return ChangeOutcome(CallOutcome.REFUSED if is_final else CallOutcome.NOT_APPLIED, why)

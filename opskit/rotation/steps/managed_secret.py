@@ -11,19 +11,24 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from opskit.errors import AwsError, Incomplete, OpskitError, Unfinished
+from opskit.errors import AwsError, CannotProceed, OpskitError, RotationUnfinished
 from opskit.facts.interface import AwsClient, Rds
-from opskit.rotation.planning.context import Surroundings
+from opskit.rotation.planning.context import RotationContext
 from opskit.rotation.planning.plan import published
-from opskit.rotation.protocol.fence import Fence, TooOld
-from opskit.rotation.protocol.interface import Changed, Login, Published
-from opskit.rotation.protocol.login_outage import Window
-from opskit.rotation.protocol.services import Ending, Event, Verifier
-from opskit.rotation.protocol.state_machine import Accepts, Direction, Outcome, Which
+from opskit.rotation.protocol.fence import Fence, StaleObservation
+from opskit.rotation.protocol.interface import ChangeOutcome, DatabaseCredential, ParameterUpdate
+from opskit.rotation.protocol.login_outage import LoginOutage
+from opskit.rotation.protocol.services import Event, RotationResult, Verifier
+from opskit.rotation.protocol.state_machine import (
+    CallOutcome,
+    DatabaseState,
+    Direction,
+    ParameterState,
+)
 from opskit.rotation.steps.master_user import BUSY
-from opskit.rotation.steps.parameter import Parameters
-from opskit.rotation.steps.restart import Batch, Restarted
-from opskit.transport.database_connector import Door
+from opskit.rotation.steps.parameter import ParameterWriter
+from opskit.rotation.steps.restart import RestartResult, RestartTarget
+from opskit.transport.database_connector import DatabaseConnector
 
 IMPAIRED = "impaired"
 POLL_S = 0.5
@@ -32,14 +37,14 @@ MOST_ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class SecretVersion:
     """What the secret holds now."""
 
-    login: Login
+    login: DatabaseCredential
     version: str
 
 
-def read_secret(secrets: AwsClient, arn: str) -> Kept:
+def read_secret(secrets: AwsClient, arn: str) -> SecretVersion:
     """The secret's current value.
 
     Raises:
@@ -49,20 +54,20 @@ def read_secret(secrets: AwsClient, arn: str) -> Kept:
     try:
         reply = secrets.get_secret_value(SecretId=arn)
     except AwsError as error:
-        if error.is_open:
+        if error.may_have_been_applied:
             raise
-        raise Incomplete(
+        raise CannotProceed(
             f"the secret {arn} cannot be read: {error.permission}: {error.code}",
             f"it needs secretsmanager:GetSecretValue on {arn}",
         ) from None
-    login = Login.parse(str(reply.get("SecretString")))
+    login = DatabaseCredential.parse(str(reply.get("SecretString")))
     if login is None:
-        raise Incomplete(f"the secret {arn} does not hold a login as RDS writes it")
-    return Kept(login, str(reply["VersionId"]))
+        raise CannotProceed(f"the secret {arn} does not hold a login as RDS writes it")
+    return SecretVersion(login, str(reply["VersionId"]))
 
 
 @dataclass(frozen=True, slots=True)
-class ManagedWorld:
+class ManagedRotationServices:
     """Everything that is touched.
 
     Attributes:
@@ -73,12 +78,12 @@ class ManagedWorld:
     """
 
     rds: Rds
-    changing: Rds
+    write_client: Rds
     secrets: AwsClient
-    parameters: Callable[[Published], Parameters]
-    door: Door
+    parameters: Callable[[ParameterUpdate], ParameterWriter]
+    connector: DatabaseConnector
     fence: Fence
-    restart: Callable[[Batch], Restarted]
+    restart: Callable[[RestartTarget], RestartResult]
     ask_instance: Verifier
     on_event: Callable[[Event], None]
     sleep: Callable[[float], None] = time.sleep
@@ -96,19 +101,19 @@ class ManagedRotation:
 
     def __init__(
         self,
-        world: ManagedWorld,
-        around: Surroundings,
+        world: ManagedRotationServices,
+        around: RotationContext,
         arn: str,
-        batches: Sequence[Batch],
+        batches: Sequence[RestartTarget],
         wait_s: float,
     ) -> None:
         self._world, self._around, self._arn = world, around, arn
         self._batches, self._wait_s = tuple(batches), wait_s
-        self._window = Window()
+        self._window = LoginOutage()
         self._version = int(around.row["Version"])
         self._text = around.text
 
-    def run(self) -> Ending:
+    def run(self) -> RotationResult:
         """Rotate, publish, restart, verify.
 
         Raises:
@@ -119,42 +124,42 @@ class ManagedRotation:
         self._ask_rds()
         try:
             return self._verify(self._bring(self._follow(before)))
-        except Unfinished:
+        except RotationUnfinished:
             raise
         except AwsError as error:
-            raise Unfinished(f"it stopped: {error.permission}: {error.code}") from None
+            raise RotationUnfinished(f"it stopped: {error.permission}: {error.code}") from None
         except OpskitError as error:
-            raise Unfinished(f"it stopped: {error.sentence}", error.next_step) from None
+            raise RotationUnfinished(f"it stopped: {error.sentence}", error.next_step) from None
 
     def _ask_rds(self) -> None:
         began = self._world.clock()
-        self._window.changes(began)
-        self._world.fence.looked()
+        self._window.change_sent(began)
+        self._world.fence.mark_observed()
         cluster, instance = self._around.cluster, self._around.database
         try:
             if cluster is not None:
-                self._world.changing.modify_db_cluster(
+                self._world.write_client.modify_db_cluster(
                     DBClusterIdentifier=cluster.identifier,
                     RotateMasterUserPassword=True,
                     ApplyImmediately=True,
                 )
             else:
                 # RDS takes it with this flag only; the plan refuses where other changes wait.
-                self._world.changing.modify_db_instance(
+                self._world.write_client.modify_db_instance(
                     DBInstanceIdentifier=instance.identifier,
                     RotateMasterUserPassword=True,
                     ApplyImmediately=True,
                 )
         except AwsError as error:
             said = f"{error.permission}: {error.code}: {error.message[:200]}"
-            if not error.is_open and not error.code.startswith(BUSY):
-                raise Incomplete(f"RDS did not rotate the secret: {said}") from None
+            if not error.may_have_been_applied and not error.code.startswith(BUSY):
+                raise CannotProceed(f"RDS did not rotate the secret: {said}") from None
             # It may have been carried out: the secret tells.
             self._tell("note", "change", f"RDS did not say whether it rotates ({said})", None)
             return
         self._tell("step", "change", "RDS rotates the secret", self._world.clock() - began)
 
-    def _follow(self, before: Kept) -> Kept:
+    def _follow(self, before: SecretVersion) -> SecretVersion:
         """Wait for another password that logs in; new processes fail until it is published."""
         began = self._world.clock()
         while True:
@@ -163,28 +168,28 @@ class ManagedRotation:
                 kept, status = read_secret(self._world.secrets, self._arn), self._status()
             except AwsError as error:
                 # RDS may have changed the password: giving up would leave the parameter behind.
-                if not error.is_open or looked_at - began > self._wait_s:
+                if not error.may_have_been_applied or looked_at - began > self._wait_s:
                     raise
                 self._world.sleep(POLL_S)
                 continue
             if status == IMPAIRED:
-                raise Unfinished(
+                raise RotationUnfinished(
                     f"RDS could not rotate {self._arn}: its SecretStatus is impaired",
                     "RDS needs the secret and its key: look for a deleted secret, a disabled key, or a "
                     "policy that keeps RDS out; aws rds describe-db-instances shows MasterUserSecret",
                 )
-            accepts = Accepts.NONE
+            accepts = DatabaseState.NONE
             if kept.version != before.version and self._logs_in(kept.login):
-                accepts = Accepts.NEW
+                accepts = DatabaseState.NEW
             elif self._logs_in(before.login):
-                accepts = Accepts.OLD
-            self._window.saw(accepts, Which.OLD, looked_at, self._world.clock())
-            if accepts is Accepts.NEW:
+                accepts = DatabaseState.OLD
+            self._window.observed(accepts, ParameterState.OLD, looked_at, self._world.clock())
+            if accepts is DatabaseState.NEW:
                 took = self._world.clock() - began
                 self._tell("step", "settle", "the secret's new password logs in", took)
                 return kept
             if self._world.clock() - began > self._wait_s:
-                raise Unfinished(
+                raise RotationUnfinished(
                     f"the secret {self._arn} did not change within {self._wait_s:.0f} s "
                     f"(SecretStatus {status or 'not known'})"
                 )
@@ -203,31 +208,33 @@ class ManagedRotation:
             row = reply["DBInstances"][0]
         return str((row.get("MasterUserSecret") or {}).get("SecretStatus", ""))
 
-    def _publish(self, kept: Kept) -> None:
+    def _publish(self, kept: SecretVersion) -> None:
         began = self._world.clock()
         one = replace(
             published(self._around, kept.login), old=self._text, old_version=self._version
         )
         parameters = self._world.parameters(one)
         while True:
-            self._world.fence.looked()
+            self._world.fence.mark_observed()
             try:
-                done = parameters.publish(Which.NEW)
-            except TooOld as error:
+                done = parameters.publish(ParameterState.NEW)
+            except StaleObservation as error:
                 # Nothing has left this machine.
-                done = Changed(Outcome.MISSED, error.sentence)
-            if done.outcome is Outcome.APPLIED:
+                done = ChangeOutcome(CallOutcome.NOT_APPLIED, error.sentence)
+            if done.outcome is CallOutcome.APPLIED:
                 break
-            if done.outcome is Outcome.REFUSED or self._world.clock() - began > self._wait_s:
-                raise Unfinished(f"the parameter could not take the new password: {done.why}")
+            if done.outcome is CallOutcome.REFUSED or self._world.clock() - began > self._wait_s:
+                raise RotationUnfinished(
+                    f"the parameter could not take the new password: {done.why}"
+                )
             self._world.sleep(POLL_S)
-        self._window.published(self._world.clock())
+        self._window.parameter_written(self._world.clock())
         self._version, self._text = parameters.read().versions[0], one.new
         took = self._world.clock() - began
         text = f"{one.name} holds it: version {self._version}"
         self._tell("step", "publish", text, took)
 
-    def _bring(self, kept: Kept) -> Kept:
+    def _bring(self, kept: SecretVersion) -> SecretVersion:
         """Publish and restart, and again where somebody else has let RDS rotate meanwhile: the app
         cannot be healthy on what the secret held before.
         """
@@ -236,10 +243,12 @@ class ManagedRotation:
             complaint = self._restart()
             if read_secret(self._world.secrets, self._arn).version == kept.version:
                 if complaint:
-                    raise Unfinished(complaint)
+                    raise RotationUnfinished(complaint)
                 return kept
             kept = self._follow(kept)
-        raise Unfinished(f"the secret {self._arn} changed again in each of {MOST_ROUNDS} rounds")
+        raise RotationUnfinished(
+            f"the secret {self._arn} changed again in each of {MOST_ROUNDS} rounds"
+        )
 
     def _restart(self) -> str:
         """Restart every batch; what is wrong with the first that does not become healthy."""
@@ -255,15 +264,15 @@ class ManagedRotation:
             self._window.restarted(self._world.clock())
         return ""
 
-    def _verify(self, kept: Kept) -> Ending:
+    def _verify(self, kept: SecretVersion) -> RotationResult:
         """What the parameter holds logs in, also from the app's place."""
         works, why = self._world.ask_instance()
         if works is False or not self._logs_in(kept.login):
-            raise Unfinished(f"what the parameter holds does not log in: {why}")
+            raise RotationUnfinished(f"what the parameter holds does not log in: {why}")
         verified = ["the app is healthy"] if self._batches else []
-        verified += [f"login {self._world.door.words}"]
+        verified += [f"login {self._world.connector.description}"]
         verified.append("login from the instance" if works else f"not from the instance: {why}")
-        return Ending(
+        return RotationResult(
             Direction.FORWARD,
             "",
             (self._version,),
@@ -272,8 +281,8 @@ class ManagedRotation:
             tuple(verified),
         )
 
-    def _logs_in(self, login: Login) -> bool:
-        return self._world.door.try_login(login.user, login.password).succeeded
+    def _logs_in(self, login: DatabaseCredential) -> bool:
+        return self._world.connector.try_login(login.user, login.password).succeeded
 
     def _tell(self, kind: str, name: str, text: str, seconds: float | None) -> None:
         self._world.on_event(Event(kind, name, text, seconds))

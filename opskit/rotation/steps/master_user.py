@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from opskit.errors import AwsError, Incomplete
+from opskit.errors import AwsError, CannotProceed
 from opskit.facts.interface import Rds
-from opskit.rotation.protocol.interface import Changed, Control, Login
-from opskit.rotation.protocol.state_machine import Direction, Outcome
+from opskit.rotation.protocol.interface import ChangeOutcome, ControlPlaneState, DatabaseCredential
+from opskit.rotation.protocol.state_machine import CallOutcome, Direction
 
 QUIET = frozenset({"available", "storage-optimization"})
 """Statuses in which nothing is under way that a password has to do with."""
@@ -32,20 +32,20 @@ class MasterPlace(Protocol):
         """Its own id; empty where that is not known."""
 
 
-class Master:
+class MasterUserStrategy:
     """ModifyDBInstance, or ModifyDBCluster where there is a cluster.
 
     Args:
         reading, changing: clients; nothing is repeated by the second.
     """
 
-    resets = True
+    needs_no_login = True
     is_synchronous = False
 
     def __init__(self, reading: Rds, changing: Rds, opening: MasterPlace) -> None:
         self._reading, self._changing, self._opening = reading, changing, opening
 
-    def control(self) -> Control:
+    def control(self) -> ControlPlaneState:
         """Status and what is pending, as described; both lag behind what RDS has accepted.
 
         Raises:
@@ -55,10 +55,10 @@ class Master:
 
     def change(
         self,
-        to: Login,
+        to: DatabaseCredential,
         direction: Direction = Direction.FORWARD,
-        works: Login | None = None,
-    ) -> Changed:
+        works: DatabaseCredential | None = None,
+    ) -> ChangeOutcome:
         """Ask RDS for it. Refusals that come from being busy say nothing about an earlier call."""
         try:
             if self._opening.cluster:
@@ -77,12 +77,12 @@ class Master:
                 )
         except AwsError as error:
             if error.code.startswith(BUSY):
-                return Changed(Outcome.UNKNOWN, f"{error.permission}: {error.code}")
-            return Changed.by(error)
-        return Changed(Outcome.APPLIED)
+                return ChangeOutcome(CallOutcome.UNKNOWN, f"{error.permission}: {error.code}")
+            return ChangeOutcome.by(error)
+        return ChangeOutcome(CallOutcome.APPLIED)
 
 
-def control_of(rds: Rds, opening: MasterPlace) -> Control:
+def control_of(rds: Rds, opening: MasterPlace) -> ControlPlaneState:
     """What RDS says of the database that a rotation is about.
 
     Raises:
@@ -97,10 +97,10 @@ def control_of(rds: Rds, opening: MasterPlace) -> Control:
         found = reply["DBInstances"][0]
         status, resource = found["DBInstanceStatus"], found.get("DbiResourceId", "")
     if opening.resource and resource and resource != opening.resource:
-        raise Incomplete(
+        raise CannotProceed(
             f"{opening.cluster or opening.db_instance} is not the database of this rotation any more: "
             f"it is {resource}, and the rotation is about {opening.resource}"
         )
     waits = PASSWORD in (found.get("PendingModifiedValues") or {})
     pending = waits or status not in QUIET
-    return Control(pending, f"{opening.cluster or opening.db_instance} is {status}")
+    return ControlPlaneState(pending, f"{opening.cluster or opening.db_instance} is {status}")

@@ -11,16 +11,16 @@ from typing import Any
 
 from opskit.errors import AwsError
 from opskit.facts.interface import Ssm
-from opskit.rotation.protocol.interface import Changed, Published
+from opskit.rotation.protocol.interface import ChangeOutcome, ParameterUpdate
 from opskit.rotation.protocol.journal import EXISTS, PAUSE_S, STALE_FOR_S
-from opskit.rotation.protocol.state_machine import Outcome, Which
+from opskit.rotation.protocol.state_machine import CallOutcome, ParameterState
 from opskit.secret import Secret
 
 MISSING = "ParameterNotFound"
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ParameterSnapshot:
     """What the parameters hold.
 
     Attributes:
@@ -29,7 +29,7 @@ class Seen:
         written_at: when each was last written, by AWS's clock.
     """
 
-    which: Which
+    which: ParameterState
     versions: tuple[int, ...]
     values: tuple[Secret, ...] = ()
     written_at: tuple[datetime | None, ...] = ()
@@ -53,7 +53,7 @@ class _Held:
 ABSENT = _Held("", 0)
 
 
-class Parameters:
+class ParameterWriter:
     """All parameters of one rotation.
 
     Args:
@@ -64,7 +64,7 @@ class Parameters:
         self,
         reading: Ssm,
         changing: Ssm,
-        published: Sequence[Published],
+        published: Sequence[ParameterUpdate],
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -73,7 +73,7 @@ class Parameters:
         self._least = {p.name: p.old_version for p in published}
         self._sleep, self._clock = sleep, clock
 
-    def read(self) -> Seen:
+    def read(self) -> ParameterSnapshot:
         """What they hold now.
 
         Raises:
@@ -81,7 +81,7 @@ class Parameters:
         """
         held = [self._read(one.name) for one in self._published]
         which = [self._which(o, h) for o, h in zip(self._published, held, strict=True)]
-        return Seen(
+        return ParameterSnapshot(
             _together(which),
             tuple(h.version for h in held),
             tuple(
@@ -91,11 +91,11 @@ class Parameters:
             tuple(h.at for h in held),
         )
 
-    def publish(self, to: Which) -> Changed:
+    def publish(self, to: ParameterState) -> ChangeOutcome:
         """Write those that do not hold it yet; forward in their order, back in the reverse one."""
-        ordered = self._published if to is Which.NEW else tuple(reversed(self._published))
+        ordered = self._published if to is ParameterState.NEW else tuple(reversed(self._published))
         for one in ordered:
-            text = one.new if to is Which.NEW else one.old
+            text = one.new if to is ParameterState.NEW else one.old
             try:
                 held = self._read(one.name)
                 version = held.version
@@ -107,11 +107,13 @@ class Parameters:
                     )
             except AwsError as error:
                 if error.code == EXISTS:
-                    return Changed(Outcome.MISSED, f"somebody has just created {one.name}")
-                return Changed.by(error)
-        return Changed(Outcome.APPLIED)
+                    return ChangeOutcome(
+                        CallOutcome.NOT_APPLIED, f"somebody has just created {one.name}"
+                    )
+                return ChangeOutcome.by(error)
+        return ChangeOutcome(CallOutcome.APPLIED)
 
-    def _put(self, one: Published, text: str, *, is_new: bool) -> int:
+    def _put(self, one: ParameterUpdate, text: str, *, is_new: bool) -> int:
         """Write one. A deleted one is created, never over somebody else's who is faster."""
         key = {"KeyId": one.key_id} if one.key_id and one.kind == "SecureString" else {}
         reply = self._changing.put_parameter(
@@ -142,20 +144,20 @@ class Parameters:
             raise
         return _Held(str(reply["Value"]), int(reply["Version"]), reply.get("LastModifiedDate"))
 
-    def _which(self, one: Published, held: _Held) -> Which:
+    def _which(self, one: ParameterUpdate, held: _Held) -> ParameterState:
         if held == ABSENT:
-            return Which.ABSENT
-        which = Which.OTHER
+            return ParameterState.ABSENT
+        which = ParameterState.OTHER
         if held.value == one.old.reveal():
-            which = Which.OLD
+            which = ParameterState.OLD
         elif held.value == one.new.reveal():
-            which = Which.NEW
+            which = ParameterState.NEW
         moved = one.labels and held.version != one.old_version
-        if moved and which is not Which.OTHER and not self._labelled(one, held.version):
-            return Which.MIXED
+        if moved and which is not ParameterState.OTHER and not self._labelled(one, held.version):
+            return ParameterState.MIXED
         return which
 
-    def _labelled(self, one: Published, version: int) -> bool:
+    def _labelled(self, one: ParameterUpdate, version: int) -> bool:
         """Whether the labels point at a version; whoever reads by label sees what they point at."""
         for label in one.labels:
             try:
@@ -170,12 +172,12 @@ class Parameters:
         return True
 
 
-def _together(held: Sequence[Which]) -> Which:
+def _together(held: Sequence[ParameterState]) -> ParameterState:
     """What several parameters hold as one: where one holds something else, or is not there, so do all."""
-    for which in (Which.OTHER, Which.ABSENT):
+    for which in (ParameterState.OTHER, ParameterState.ABSENT):
         if which in held:
             return which
-    return held[0] if len(set(held)) == 1 else Which.MIXED
+    return held[0] if len(set(held)) == 1 else ParameterState.MIXED
 
 
 def describe(reading: Ssm, name: str) -> Mapping[str, Any]:

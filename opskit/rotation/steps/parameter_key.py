@@ -8,29 +8,29 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from opskit.config import Target
-from opskit.errors import Incomplete
+from opskit.errors import CannotProceed
 from opskit.facts.gather import gather
-from opskit.facts.interface import RunKey, Ssm, pages
+from opskit.facts.interface import FingerprintKey, Ssm, paginate
 from opskit.facts.policies import RolePolicies
 from opskit.facts.region import Region
-from opskit.policy.document import Malformed, parse
+from opskit.policy.document import MalformedPolicy, parse
 from opskit.policy.pattern import glob
 from opskit.rotation.planning.context import DEADLINE_S
-from opskit.rotation.protocol.interface import Accounts
+from opskit.rotation.protocol.interface import AwsClients
 
 KEY_ARN = re.compile(r"arn:aws[\w-]*:kms:[\w-]+:\d+:key/[\w-]+")
 DEFAULT = "alias/aws/ssm"
 
 
 @dataclass(frozen=True, slots=True)
-class KeyChoice:
+class KeySelection:
     """A key, and why it is taken, as a clause."""
 
     key_id: str
     because: str
 
 
-def choose_key(found: Iterable[tuple[str, set[str]]]) -> KeyChoice:
+def select_key(found: Iterable[tuple[str, set[str]]]) -> KeySelection:
     """The key of the first source that names exactly one; the default key where none names any.
 
     Args:
@@ -42,17 +42,17 @@ def choose_key(found: Iterable[tuple[str, set[str]]]) -> KeyChoice:
     several: set[str] = set()
     for because, keys in found:
         if len(keys) == 1:
-            return KeyChoice(next(iter(keys)), because)
+            return KeySelection(next(iter(keys)), because)
         several |= keys
     if several:
-        raise Incomplete(
+        raise CannotProceed(
             f"the key of the missing parameter is one of {', '.join(sorted(several))}",
             "--key-id KEY   chooses one of them",
         )
-    return KeyChoice(DEFAULT, "nothing tells of another key")
+    return KeySelection(DEFAULT, "nothing tells of another key")
 
 
-def find_key(target: Target, aws: Accounts, recorded: set[str]) -> KeyChoice:
+def find_key(target: Target, aws: AwsClients, recorded: set[str]) -> KeySelection:
     """The key of a password parameter that does not exist.
 
     Args:
@@ -62,11 +62,11 @@ def find_key(target: Target, aws: Accounts, recorded: set[str]) -> KeyChoice:
         Incomplete: several keys come into question.
     """
     names = target.parameters
-    given = (target, Region(aws.region), RunKey(secrets.token_hex(8)))
+    given = (target, Region(aws.region), FingerprintKey(secrets.token_hex(8)))
     policies = gather({RolePolicies}, aws, given, deadline_s=DEADLINE_S)
     beside = keys_beside(aws.client("ssm"), names["password"], names.values())
     allowed = policies.value(RolePolicies)
-    return choose_key(
+    return select_key(
         (
             ("the last rotation's record names it", recorded),
             ("the parameters beside it are under it", beside),
@@ -84,7 +84,7 @@ def keys_beside(ssm: Ssm, name: str, others: Iterable[str]) -> set[str]:
     rows = (
         row
         for one in filters
-        for row in pages(ssm.describe_parameters, "Parameters", ParameterFilters=one)
+        for row in paginate(ssm.describe_parameters, "Parameters", ParameterFilters=one)
     )
     return {str(row["KeyId"]) for row in rows if row["Type"] == "SecureString" and row.get("KeyId")}
 
@@ -95,7 +95,7 @@ def keys_allowed(policies: RolePolicies) -> set[str]:
     for policy in policies.identity:
         try:
             document = parse(policy.document, kind="", name=policy.name)
-        except Malformed:
+        except MalformedPolicy:
             continue
         for statement in document.statements:
             decrypts = any(glob(action, "kms:Decrypt") for action in statement.actions)

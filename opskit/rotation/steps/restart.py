@@ -11,10 +11,10 @@ from typing import Any
 
 from opskit.checks.fix_commands import is_fixed, recreate
 from opskit.checks.shell_rendering import join
-from opskit.errors import AwsError, Incomplete, TransportError
+from opskit.errors import AwsError, CannotProceed, TransportError
 from opskit.facts.interface import AwsClient
 from opskit.probe.request import Container, Health, ProbeRequest, parse, script
-from opskit.transport.interface import Road
+from opskit.transport.interface import Transport
 
 COMMAND_LIMIT_S = 120.0
 PROBE_LIMIT_S = 25.0
@@ -32,7 +32,7 @@ NAMES = {"container": (CONTAINER, INSTANCE), "ecs": (ECS_NAME, ECS_NAME)}
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class RestartTarget:
     """What is restarted at once.
 
     Attributes:
@@ -50,12 +50,12 @@ class Batch:
         return f"{self.kind} {self.name} on {self.where}"
 
 
-def write(batch: Batch) -> str:
+def write(batch: RestartTarget) -> str:
     """A batch as the journal keeps it: names, and never a command."""
     return "\t".join((batch.kind, batch.name, batch.where, batch.health_url))
 
 
-def read(text: str) -> Batch:
+def read(text: str) -> RestartTarget:
     """A batch from the journal.
 
     Raises:
@@ -66,25 +66,25 @@ def read(text: str) -> Batch:
     is_name, is_place = NAMES.get(kind, (CONTAINER, INSTANCE))
     is_url = not url or HEALTH_URL.fullmatch(url)
     if kind not in NAMES or not (is_name.fullmatch(name) and is_place.fullmatch(where) and is_url):
-        raise Incomplete(
+        raise CannotProceed(
             f"the open rotation's record names {text!r} to be restarted, which is neither a container nor "
             "a service: it was not written by this version of opskit, and is not obeyed",
             "--restart none   goes on without restarting anything",
         )
-    return Batch(kind, name, where, url)
+    return RestartTarget(kind, name, where, url)
 
 
 def is_readable(text: str) -> bool:
     """Whether a batch from the journal names a container or a service."""
     try:
         read(text)
-    except Incomplete:
+    except CannotProceed:
         return False
     return True
 
 
 @dataclass(frozen=True, slots=True)
-class Restarted:
+class RestartResult:
     """How a restart ended. `why` is empty when the app is healthy.
 
     Attributes:
@@ -98,7 +98,7 @@ class Restarted:
     is_unknown: bool = False
 
     @classmethod
-    def lost(cls, why: str) -> Restarted:
+    def lost(cls, why: str) -> RestartResult:
         """Not carried out, or not seen to be."""
         return cls(False, why, is_about_login=False, is_unknown=True)
 
@@ -112,57 +112,57 @@ class Containers:
         about_login: whether what the app says may be about its login.
     """
 
-    roads: Callable[[str], Road]
+    transports: Callable[[str], Transport]
     region: str
     about_login: Callable[[str], bool]
     healthy_within_s: float = HEALTHY_WITHIN_S
     sleep: Callable[[float], None] = time.sleep
 
-    def restart(self, batch: Batch) -> Restarted:
+    def restart(self, batch: RestartTarget) -> RestartResult:
         """Run the command that the container's own settings ask for, and wait until it is healthy."""
-        road = self.roads(batch.where)
+        road = self.transports(batch.where)
         try:
             found = self._find(batch, road)
             if found is None:
-                return Restarted(False, f"{batch.name} is not there", is_about_login=False)
+                return RestartResult(False, f"{batch.name} is not there", is_about_login=False)
             command = command_of(found)
             done = road.run(command, timeout_s=COMMAND_LIMIT_S)
         except TransportError as error:
-            return Restarted.lost(error.sentence)
+            return RestartResult.lost(error.sentence)
         if done.exit_status != 0:
             said = (done.stderr or done.stdout).strip().split("\n")[-1][:200]
-            return Restarted(
+            return RestartResult(
                 False, f"{command}: exit {done.exit_status}: {said}", is_about_login=False
             )
         return self._wait(batch, road)
 
-    def _find(self, batch: Batch, road: Road) -> Container | None:
+    def _find(self, batch: RestartTarget, road: Transport) -> Container | None:
         """The container as its instance describes it."""
         found = parse(road.run(script(self._asked(batch)), timeout_s=PROBE_LIMIT_S).stdout)
         return next((c for c in found.containers if c.name == batch.name), None)
 
-    def _wait(self, batch: Batch, road: Road) -> Restarted:
+    def _wait(self, batch: RestartTarget, road: Transport) -> RestartResult:
         limit = time.monotonic() + self.healthy_within_s
         while True:
             try:
                 why, text = self._complaint(batch, road)
-                ill = Restarted(False, why, self.about_login(text))
+                ill = RestartResult(False, why, self.about_login(text))
             except TransportError as error:
-                why, ill = error.sentence, Restarted.lost(error.sentence)
+                why, ill = error.sentence, RestartResult.lost(error.sentence)
             if not why:
-                return Restarted(True)
+                return RestartResult(True)
             if time.monotonic() > limit:
                 return ill
             self.sleep(POLL_S)
 
-    def _asked(self, batch: Batch) -> ProbeRequest:
+    def _asked(self, batch: RestartTarget) -> ProbeRequest:
         return ProbeRequest(
             key=secrets.token_hex(8),
             region=self.region,
-            names=(),
-            peers=(),
-            talk_to=None,
-            conversations=(),
+            hostnames=(),
+            tcp_targets=(),
+            exchange_with=None,
+            exchanges=(),
             parameters={},
             container=batch.name,
             health_url=batch.health_url or None,
@@ -170,7 +170,7 @@ class Containers:
             login_source="",
         )
 
-    def _complaint(self, batch: Batch, road: Road) -> tuple[str, str]:
+    def _complaint(self, batch: RestartTarget, road: Transport) -> tuple[str, str]:
         """What is wrong, and what the app says of it; empty when nothing is."""
         found = parse(road.run(script(self._asked(batch)), timeout_s=PROBE_LIMIT_S).stdout)
         running = next((c for c in found.containers if c.name == batch.name), None)
@@ -200,13 +200,13 @@ class EcsServices:
     """
 
     ecs: AwsClient
-    changing: AwsClient
+    write_client: AwsClient
     sleep: Callable[[float], None] = time.sleep
 
-    def restart(self, batch: Batch) -> Restarted:
+    def restart(self, batch: RestartTarget) -> RestartResult:
         """Force a deployment, and wait until it is the only one and complete."""
         try:
-            self.changing.update_service(
+            self.write_client.update_service(
                 cluster=batch.where, service=batch.name, forceNewDeployment=True
             )
             limit = time.monotonic() + DEPLOYED_WITHIN_S
@@ -214,13 +214,13 @@ class EcsServices:
                 reply = self.ecs.describe_services(cluster=batch.where, services=[batch.name])
                 why, is_over = _rollout(reply)
                 if is_over or time.monotonic() > limit:
-                    return Restarted(not why, why)
+                    return RestartResult(not why, why)
                 self.sleep(SLOW_POLL_S)
         except AwsError as error:
             why = MISSING.get(error.code, f"{error.permission}: {error.code}")
-            if error.is_open:
-                return Restarted.lost(why)
-            return Restarted(False, why, is_about_login=False)
+            if error.may_have_been_applied:
+                return RestartResult.lost(why)
+            return RestartResult(False, why, is_about_login=False)
 
 
 MISSING = {

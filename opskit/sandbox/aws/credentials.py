@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 
 from opskit.sandbox import topology
 from opskit.sandbox.aws import fault_injection, signature
-from opskit.sandbox.aws.identity import Principal
+from opskit.sandbox.aws.identity import CallerIdentity
 from opskit.sandbox.aws.signature import Request, Signed
 
-OPERATOR = Principal(f"arn:aws:iam::{topology.ACCOUNT}:user/oncall", "user", "oncall")
-INTERNAL = Principal(f"arn:aws:iam::{topology.ACCOUNT}:root", "root", "root")
+OPERATOR = CallerIdentity(f"arn:aws:iam::{topology.ACCOUNT}:user/oncall", "user", "oncall")
+INTERNAL = CallerIdentity(f"arn:aws:iam::{topology.ACCOUNT}:root", "root", "root")
 """The sandbox itself: its calls are never delayed, refused or denied."""
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 MISMATCH = (
@@ -57,7 +57,7 @@ class Credentials:
             self.internal.key_id: (self.internal, INTERNAL),
         }
 
-    def authenticate(self, request: Request) -> tuple[Signed, Principal]:
+    def authenticate(self, request: Request) -> tuple[Signed, CallerIdentity]:
         """The caller, after the signature and the session token were verified.
 
         Raises:
@@ -81,7 +81,7 @@ class Credentials:
             raise Refused(fault_injection.MISMATCH_CODES, MISMATCH, signed)
         return signed, principal
 
-    def _find(self, key_id: str) -> tuple[AccessKey, Principal] | None:
+    def _find(self, key_id: str) -> tuple[AccessKey, CallerIdentity] | None:
         if key_id in self._long_lived:
             return self._long_lived[key_id]
         from moto.sts.models import sts_backends
@@ -90,7 +90,7 @@ class Credentials:
         if assumed is None:
             return None
         key = AccessKey(key_id, assumed.secret_access_key, assumed.session_token)
-        return key, Principal(assumed.arn, "role", assumed.role_arn.rsplit("/", 1)[-1])
+        return key, CallerIdentity(assumed.arn, "role", assumed.role_arn.rsplit("/", 1)[-1])
 
 
 def _new() -> AccessKey:

@@ -46,7 +46,7 @@ class Injection:
     seconds: float = 1.0
     after: bool = False
     share: int = 100
-    met: int = 0
+    seen: int = 0
 
     def hits(self, service: str, action: str, name: str) -> bool:
         """Whether it hits this call; the call is counted."""
@@ -54,10 +54,10 @@ class Injection:
         fits = self.service in ("*", service) and bool({"*", action} & actions)
         if not fits or self.name not in name or self.times == 0:
             return False
-        self.met += 1
+        self.seen += 1
         if (
-            self.met <= self.skip
-            or (self.met * self.share) // 100 == ((self.met - 1) * self.share) // 100
+            self.seen <= self.skip
+            or (self.seen * self.share) // 100 == ((self.seen - 1) * self.share) // 100
         ):
             return False
         if self.times is not None:
@@ -65,7 +65,7 @@ class Injection:
         return True
 
 
-class Held:
+class PausedCall:
     """One call that is kept."""
 
     def __init__(self) -> None:
@@ -84,13 +84,13 @@ class Held:
 
 
 @dataclass
-class Conduct:
+class FaultInjector:
     """The injections in force, and the calls that were made."""
 
     latency_s: float = 0.0
     injections: list[Injection] = field(default_factory=list)
     calls: list[tuple[float, str, str]] = field(default_factory=list)
-    held: list[Held] = field(default_factory=list)
+    held: list[PausedCall] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
     """Calls that hold a password or a record and were carried out: what each was, never its value."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -102,7 +102,7 @@ class Conduct:
 
     def hold(self) -> bool:
         """Keep the present call until it is released; whether it goes on."""
-        one = Held()
+        one = PausedCall()
         with self._lock:
             self.held.append(one)
         return one.wait()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from opskit.sandbox.aws import identity, organization
-from opskit.sandbox.aws.iam_evaluator import Decision, decide
-from opskit.sandbox.aws.identity import Principal
+from opskit.sandbox.aws.iam_evaluator import AccessDecision, decide
+from opskit.sandbox.aws.identity import CallerIdentity
 
 
 def install() -> None:
@@ -20,7 +20,7 @@ def _simulate(self: Any) -> Any:
     from moto.core.responses import ActionResult
 
     kind, _, name = self._get_param("PolicySourceArn").rsplit(":", 1)[1].partition("/")
-    principal = Principal("", kind, name.rsplit("/", 1)[-1])
+    principal = CallerIdentity("", kind, name.rsplit("/", 1)[-1])
     policies, boundary = identity.policies_of(principal)
     context = {"aws:PrincipalArn": self._get_param("PolicySourceArn")} | {
         e["ContextKeyName"]: (e.get("ContextKeyValues") or [""])[0]
@@ -47,7 +47,7 @@ def _simulate(self: Any) -> Any:
     return ActionResult({"EvaluationResults": results, "IsTruncated": False})
 
 
-def _result(resource: str, said: Decision, has_boundary: bool) -> dict[str, Any]:
+def _result(resource: str, said: AccessDecision, has_boundary: bool) -> dict[str, Any]:
     found: dict[str, Any] = {
         "EvalResourceName": resource,
         "EvalResourceDecision": said.word,

@@ -23,7 +23,7 @@ Context = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class AccessDecision:
     """`allowed`, `explicitDeny` or `implicitDeny`, and what decided.
 
     Attributes:
@@ -57,7 +57,7 @@ def decide(
     context: Context,
     *,
     scps: Sequence[Sequence[Policy]] = (),
-) -> Decision:
+) -> AccessDecision:
     """Evaluate identity policies under a boundary and an organization's policies.
 
     Args:
@@ -66,9 +66,9 @@ def decide(
     ceiling = ceilings(boundary, action, resource, context, scps=scps)
     words = [_effect(policy, action, resource, context) for policy in identity]
     if ceiling.word == "explicitDeny" or "Deny" in words:
-        return ceiling if ceiling.word == "explicitDeny" else Decision("explicitDeny")
+        return ceiling if ceiling.word == "explicitDeny" else AccessDecision("explicitDeny")
     if "Allow" not in words and ceiling.policy_type != "service control policy":
-        return Decision("implicitDeny")
+        return AccessDecision("implicitDeny")
     return ceiling
 
 
@@ -79,19 +79,19 @@ def ceilings(
     context: Context,
     *,
     scps: Sequence[Sequence[Policy]] = (),
-) -> Decision:
+) -> AccessDecision:
     """What boundary and organization say, whatever the identity may: allowed, or who stops it."""
     levels = [[_effect(p, action, resource, context) for p in level] for level in scps]
     limit = "Allow" if boundary is None else _effect(boundary, action, resource, context)
     if any("Deny" in level for level in levels):
-        return Decision("explicitDeny", "service control policy")
+        return AccessDecision("explicitDeny", "service control policy")
     if limit == "Deny":
-        return Decision("explicitDeny", "permissions boundary")
+        return AccessDecision("explicitDeny", "permissions boundary")
     if any("Allow" not in level for level in levels):
-        return Decision("implicitDeny", "service control policy")
+        return AccessDecision("implicitDeny", "service control policy")
     if limit != "Allow":
-        return Decision("implicitDeny", "permissions boundary")
-    return Decision("allowed")
+        return AccessDecision("implicitDeny", "permissions boundary")
+    return AccessDecision("allowed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +105,8 @@ class KeyRequest:
         has_boundary: a deny with NotPrincipal takes everybody who has one.
     """
 
-    own: Decision
-    ceiling: Decision
+    own: AccessDecision
+    ceiling: AccessDecision
     role: str
     session: str
     account: str
@@ -116,12 +116,14 @@ class KeyRequest:
     has_boundary: bool = False
 
 
-def decide_with_key(ask: KeyRequest, key_policy: Policy, grants: Sequence[Any] = ()) -> Decision:
+def decide_with_key(
+    ask: KeyRequest, key_policy: Policy, grants: Sequence[Any] = ()
+) -> AccessDecision:
     """Put a key policy and its grants beside the identity's decision."""
     callers = {ask.role, ask.session} - {""}
     account = {ask.account, f"arn:aws:iam::{ask.account}:root"}
     if _key_denies(ask, key_policy, callers, account):
-        return Decision("explicitDeny", "resource-based")
+        return AccessDecision("explicitDeny", "resource-based")
     if ask.own.word == "explicitDeny":
         return ask.own
     scp_stops = ask.ceiling.policy_type == "service control policy"
@@ -129,14 +131,14 @@ def decide_with_key(ask: KeyRequest, key_policy: Policy, grants: Sequence[Any] =
     if scp_stops:
         return ask.ceiling
     if ask.session and _key_allows(ask, key_policy, {ask.session}):
-        return Decision("allowed", "resource-based")
+        return AccessDecision("allowed", "resource-based")
     if not boundary_stops:
         granted = any(_grants(grant, ask, callers) for grant in grants)
         if granted or _key_allows(ask, key_policy, {ask.role, "*"}):
-            return Decision("allowed", "resource-based")
+            return AccessDecision("allowed", "resource-based")
     if _key_allows(ask, key_policy, account):
         return ask.own
-    return Decision("implicitDeny", "resource-based")
+    return AccessDecision("implicitDeny", "resource-based")
 
 
 def _key_denies(ask: KeyRequest, policy: Policy, callers: set[str], account: set[str]) -> bool:

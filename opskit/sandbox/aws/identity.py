@@ -10,8 +10,8 @@ from urllib.parse import unquote
 from opskit.sandbox import topology
 from opskit.sandbox.aws import organization
 from opskit.sandbox.aws.iam_evaluator import (
+    AccessDecision,
     Context,
-    Decision,
     KeyRequest,
     Policy,
     ceilings,
@@ -21,7 +21,7 @@ from opskit.sandbox.aws.iam_evaluator import (
 
 
 @dataclass(frozen=True, slots=True)
-class Principal:
+class CallerIdentity:
     """A caller: its ARN as messages show it, and the user or role behind it."""
 
     arn: str
@@ -41,7 +41,7 @@ def iam() -> Any:
     return iam_backends[topology.ACCOUNT]["aws"]
 
 
-def policies_of(principal: Principal) -> tuple[list[Policy], Policy | None]:
+def policies_of(principal: CallerIdentity) -> tuple[list[Policy], Policy | None]:
     """Identity policies and permissions boundary of a user or role."""
     backend = iam()
     entity = (
@@ -65,14 +65,18 @@ def _default_version(policy: Any) -> Policy:
     return _document(found.document)
 
 
-def decision(principal: Principal, action: str, resource: str, context: Context) -> Decision:
+def decision(
+    principal: CallerIdentity, action: str, resource: str, context: Context
+) -> AccessDecision:
     """What IAM and the organization say to a principal's call."""
     identity, boundary = policies_of(principal)
     full = _with_caller(principal, context)
     return decide(identity, boundary, action, resource, full, scps=organization.levels())
 
 
-def key_decision(principal: Principal, key: Any, action: str, context: Context) -> Decision:
+def key_decision(
+    principal: CallerIdentity, key: Any, action: str, context: Context
+) -> AccessDecision:
     """What IAM, the organization, the key's policy and its grants say together to a use of a key."""
     identity, boundary = policies_of(principal)
     full = _with_caller(principal, context)
@@ -99,7 +103,7 @@ def key_decision(principal: Principal, key: Any, action: str, context: Context) 
     return decide_with_key(ask, _document(key.policy), grants)
 
 
-def _with_caller(principal: Principal, context: Context) -> Context:
+def _with_caller(principal: CallerIdentity, context: Context) -> Context:
     """A request's context with what is known of the caller."""
     named = {"aws:username": principal.name} if principal.kind == "user" else {}
     return {

@@ -19,7 +19,7 @@ TOKEN_LIFE_HEADER = "X-aws-ec2-metadata-token-ttl-seconds"
 Start = Callable[..., Any]
 
 
-class Metadata:
+class MetadataService:
     """A WSGI application for 169.254.169.254.
 
     Args:

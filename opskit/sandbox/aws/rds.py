@@ -21,7 +21,7 @@ SECRET_FOLLOWS_AFTER_S = 0.3
 CHANGES_STATE_S = 0.3
 
 
-class Control:
+class ControlPlane:
     """The control plane of the real database: one worker, so that the last request wins."""
 
     def __init__(self, postgres: Postgres) -> None:
@@ -148,7 +148,7 @@ class Control:
         instance.status = "stopped"
 
 
-def install(control: Control, postgres: Postgres) -> None:
+def install(control: ControlPlane, postgres: Postgres) -> None:
     """Wrap moto's RDS: each wrapper does moto's part and then ours."""
     from moto.rds.models import DBInstance, MasterUserSecret, RDSBackend
     from moto.rds.responses import RDSResponse
@@ -175,7 +175,7 @@ def install(control: Control, postgres: Postgres) -> None:
     _wrap_parameters(RDSResponse)
 
 
-def _wrap_modify(backend: Any, control: Control) -> None:
+def _wrap_modify(backend: Any, control: ControlPlane) -> None:
     plain = backend.modify_db_instance
 
     def modify_db_instance(
@@ -192,7 +192,7 @@ def _wrap_modify(backend: Any, control: Control) -> None:
     backend.modify_db_instance = modify_db_instance
 
 
-def _wrap_states(backend: Any, control: Control) -> None:
+def _wrap_states(backend: Any, control: ControlPlane) -> None:
     plain_start, plain_stop = backend.start_db_instance, backend.stop_db_instance
 
     def start_db_instance(self: Any, db_instance_identifier: str) -> Any:
@@ -210,7 +210,7 @@ def _wrap_states(backend: Any, control: Control) -> None:
     backend.start_db_instance, backend.stop_db_instance = start_db_instance, stop_db_instance
 
 
-def _wrap_group(backend: Any, control: Control) -> None:
+def _wrap_group(backend: Any, control: ControlPlane) -> None:
     plain = backend.modify_db_parameter_group
 
     def modify_db_parameter_group(self: Any, name: str, parameters: Any) -> Any:

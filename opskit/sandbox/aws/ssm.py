@@ -15,9 +15,9 @@ from typing import Any
 
 from opskit.sandbox import topology
 from opskit.sandbox.aws import identity
-from opskit.sandbox.aws.identity import Principal
+from opskit.sandbox.aws.identity import CallerIdentity
 from opskit.sandbox.instance import AGENT_VERSION, set_version
-from opskit.sandbox.topology import Completed
+from opskit.sandbox.topology import CompletedCommand
 
 MOST_STDOUT, MOST_STDERR = 24_000, 8_000
 MOST_LISTED = 2_500
@@ -29,7 +29,7 @@ ARN_PREFIX = f"arn:aws:ssm:{topology.REGION}:{topology.ACCOUNT}:parameter/"
 READS = ("GetParameter", "GetParameters", "GetParametersByPath")
 
 Answer = tuple[int, Mapping[str, Any]]
-Run = Callable[[str, float], Completed]
+Run = Callable[[str, float], CompletedCommand]
 
 
 def error(code: str, message: str = "", status: int = 400) -> Answer:
@@ -37,7 +37,7 @@ def error(code: str, message: str = "", status: int = 400) -> Answer:
     return status, {"__type": code, "message": message}
 
 
-class Agent:
+class AgentConnection:
     """The Systems Manager side of the one instance that has an agent.
 
     Args:
@@ -203,7 +203,7 @@ class Agent:
         return 200, {"Target": body["Target"], "Status": "connected" if online else "notconnected"}
 
 
-def role_of(instance: Any) -> Principal | None:
+def role_of(instance: Any) -> CallerIdentity | None:
     """The role that an instance's profile gives it."""
     from moto.ec2.models import ec2_backends
 
@@ -214,12 +214,12 @@ def role_of(instance: Any) -> Principal | None:
             if roles:
                 name, session = roles[0].name, instance.id
                 arn = f"arn:aws:sts::{topology.ACCOUNT}:assumed-role/{name}/{session}"
-                return Principal(arn, "role", name)
+                return CallerIdentity(arn, "role", name)
     return None
 
 
 def refuse_decryption(
-    principal: Principal | None, operation: str, body: Mapping[str, Any]
+    principal: CallerIdentity | None, operation: str, body: Mapping[str, Any]
 ) -> Answer | None:
     """What the keys of the asked parameters have against this read; None if nothing.
 

@@ -19,8 +19,8 @@ from urllib.parse import parse_qs
 from opskit.sandbox import topology
 from opskit.sandbox.aws import ecs, fault_injection, identity, signature, ssm
 from opskit.sandbox.aws.credentials import INTERNAL, Credentials, Refused
-from opskit.sandbox.aws.fault_injection import Conduct, Injection
-from opskit.sandbox.aws.identity import Principal
+from opskit.sandbox.aws.fault_injection import FaultInjector, Injection
+from opskit.sandbox.aws.identity import CallerIdentity
 from opskit.sandbox.aws.signature import Request, Signed
 from opskit.sandbox.session_manager.gateway import Sessions
 
@@ -53,7 +53,7 @@ class Call:
     is_json: bool
     stamp: str
     life_s: int | None
-    principal: Principal | None
+    principal: CallerIdentity | None
 
     @property
     def protocol(self) -> str:
@@ -131,7 +131,7 @@ class Call:
         return [*machines, document]
 
 
-class Front:
+class EmulatedAws:
     """The application.
 
     Args:
@@ -145,7 +145,7 @@ class Front:
     def __init__(
         self,
         credentials: Credentials,
-        agent: ssm.Agent,
+        agent: ssm.AgentConnection,
         sessions: Sessions,
         tasks: ecs.Tasks,
         push_key: Callable[[dict[str, Any]], ssm.Answer],
@@ -163,7 +163,7 @@ class Front:
         self._tasks = tasks
         self._push_key = push_key
         self._network_changed = network_changed
-        self.conduct = sessions.conduct = Conduct(latency_s)
+        self.conduct = sessions.conduct = FaultInjector(latency_s)
         # moto has no locks of its own (two racing overwrites can lose one).
         self._lock = threading.Lock()
 
@@ -256,7 +256,7 @@ class Front:
             self._network_changed()
         return reply
 
-    def _denied(self, principal: Principal, call: Call) -> str | None:
+    def _denied(self, principal: CallerIdentity, call: Call) -> str | None:
         """AWS's sentence when IAM says no; None when it says yes."""
         if call.service in UNCHECKED:
             return None
@@ -298,7 +298,7 @@ class Front:
         return [data]
 
 
-def _key_denied(principal: Principal, action: str, fields: dict[str, Any]) -> str | None:
+def _key_denied(principal: CallerIdentity, action: str, fields: dict[str, Any]) -> str | None:
     """The same for the use of a key, whose policy counts as well."""
     key = ssm.key_of(fields["KeyId"])
     if key is None:
@@ -316,7 +316,7 @@ def _key_denied(principal: Principal, action: str, fields: dict[str, Any]) -> st
     )
 
 
-def read_call(request: Request, signed: Signed | None, principal: Principal | None) -> Call:
+def read_call(request: Request, signed: Signed | None, principal: CallerIdentity | None) -> Call:
     """Which action of which service is called, from the signature and the request."""
     target = request.headers.get("x-amz-target", "")
     if target:
@@ -386,7 +386,7 @@ def _refuse(
     return [data]
 
 
-def _say_who(start: Any, principal: Principal) -> list[bytes]:
+def _say_who(start: Any, principal: CallerIdentity) -> list[bytes]:
     """The operator's identity: moto knows only keys that it has made itself."""
     fields = f"<Arn>{principal.arn}</Arn><UserId>AIDAONCALL</UserId><Account>{topology.ACCOUNT}</Account>"
     name = "GetCallerIdentity"

@@ -7,7 +7,7 @@ from typing import Any
 
 from opskit.sandbox import fixture, topology
 from opskit.sandbox.faults import transport
-from opskit.sandbox.faults.interface import Deed, Fault, Hands
+from opskit.sandbox.faults.interface import Fault, FaultAction, FaultContext
 
 ROLE = "linkbox-backend-role"
 POLICY = {"RoleName": ROLE, "PolicyName": "linkbox-parameters"}
@@ -20,8 +20,8 @@ KNOWN_POLICIES = {"linkbox-parameters", "session-manager"} | {
 """LinkBox's own inline policies, and those of other faults."""
 
 
-def _statement(index: int) -> Deed:
-    def inject(h: Hands) -> None:
+def _statement(index: int) -> FaultAction:
+    def inject(h: FaultContext) -> None:
         policy = fixture.read_policy(h.ids.key)
         del policy["Statement"][index]
         h.client("iam").put_role_policy(**POLICY, PolicyDocument=json.dumps(policy))
@@ -30,7 +30,7 @@ def _statement(index: int) -> Deed:
     return inject
 
 
-def _policy_back(h: Hands) -> None:
+def _policy_back(h: FaultContext) -> None:
     """Give the role LinkBox's policy again, and take those that a printed fix has added."""
     iam = h.client("iam")
     for name in iam.list_role_policies(RoleName=ROLE)["PolicyNames"]:
@@ -41,23 +41,23 @@ def _policy_back(h: Hands) -> None:
     h.restart_app()
 
 
-def _key_back(h: Hands) -> None:
+def _key_back(h: FaultContext) -> None:
     h.client("kms").enable_key(KeyId=h.ids.key)
     h.restart_app()
 
 
-def _key_off(h: Hands) -> None:
+def _key_off(h: FaultContext) -> None:
     h.client("kms").disable_key(KeyId=h.ids.key)
     h.restart_app()
 
 
-def _no_profile(h: Hands) -> None:
+def _no_profile(h: FaultContext) -> None:
     ec2 = h.client("ec2")
     for one in ec2.describe_iam_instance_profile_associations()["IamInstanceProfileAssociations"]:
         ec2.disassociate_iam_instance_profile(AssociationId=one["AssociationId"])
 
 
-def _profile_back(h: Hands) -> None:
+def _profile_back(h: FaultContext) -> None:
     ec2 = h.client("ec2")
     if not ec2.describe_iam_instance_profile_associations()["IamInstanceProfileAssociations"]:
         ec2.associate_iam_instance_profile(
@@ -65,10 +65,10 @@ def _profile_back(h: Hands) -> None:
         )
 
 
-def _policy(**changed: Any) -> Deed:
+def _policy(**changed: Any) -> FaultAction:
     """Rewrite LinkBox's policy with a changed first statement."""
 
-    def deed(h: Hands) -> None:
+    def deed(h: FaultContext) -> None:
         policy = fixture.read_policy(h.ids.key)
         policy["Statement"][0] |= changed
         h.client("iam").put_role_policy(**POLICY, PolicyDocument=json.dumps(policy))
@@ -81,7 +81,7 @@ def _parameters(region: str = topology.REGION, path: str = "/linkbox/*") -> str:
     return f"arn:aws:ssm:{region}:{topology.ACCOUNT}:parameter{path}"
 
 
-def _other_context(h: Hands) -> None:
+def _other_context(h: FaultContext) -> None:
     policy = fixture.read_policy(h.ids.key)
     other = _parameters(path="/linkbox/db-secret")
     policy["Statement"][1]["Condition"] = {
@@ -95,7 +95,7 @@ def _document(*statements: dict[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
-def _boundary(h: Hands) -> None:
+def _boundary(h: FaultContext) -> None:
     """The platform team's boundary for instances, which knows nothing of parameters."""
     iam = h.client("iam")
     agent = ["ssmmessages:*", "ec2messages:*", "ssm:UpdateInstanceInformation", "logs:*", "s3:*"]
@@ -105,7 +105,7 @@ def _boundary(h: Hands) -> None:
     h.restart_app()
 
 
-def _no_boundary(h: Hands) -> None:
+def _no_boundary(h: FaultContext) -> None:
     iam = h.client("iam")
     arn = f"arn:aws:iam::{topology.ACCOUNT}:policy/{BOUNDARY}"
     iam.delete_role_permissions_boundary(RoleName=ROLE)
@@ -116,7 +116,7 @@ def _no_boundary(h: Hands) -> None:
     h.restart_app()
 
 
-def _deny(h: Hands) -> None:
+def _deny(h: FaultContext) -> None:
     document = _document(
         {
             "Sid": "NoSecretsOnInstances",
@@ -129,12 +129,12 @@ def _deny(h: Hands) -> None:
     h.restart_app()
 
 
-def _no_deny(h: Hands) -> None:
+def _no_deny(h: FaultContext) -> None:
     h.client("iam").delete_role_policy(RoleName=ROLE, PolicyName=HARDENING)
     h.restart_app()
 
 
-def _guardrail(h: Hands) -> None:
+def _guardrail(h: FaultContext) -> None:
     """The organization denies parameters to roles of all its workloads."""
     organizations = h.client("organizations")
     content = _document(
@@ -155,7 +155,7 @@ def _guardrail(h: Hands) -> None:
     h.restart_app()
 
 
-def _no_guardrail(h: Hands) -> None:
+def _no_guardrail(h: FaultContext) -> None:
     organizations = h.client("organizations")
     parent = organizations.list_parents(ChildId=topology.ACCOUNT)["Parents"][0]["Id"]
     for policy in organizations.list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"]:
@@ -165,7 +165,7 @@ def _no_guardrail(h: Hands) -> None:
     h.restart_app()
 
 
-def _key_for_people(h: Hands) -> None:
+def _key_for_people(h: FaultContext) -> None:
     """The key's policy names the people on call, and neither the role nor the account."""
     principal = {"AWS": f"arn:aws:iam::{topology.ACCOUNT}:user/oncall"}
     statement = {"Sid": "OnCall", "Effect": "Allow", "Principal": principal}
@@ -174,17 +174,17 @@ def _key_for_people(h: Hands) -> None:
     h.restart_app()
 
 
-def _key_for_account(h: Hands) -> None:
+def _key_for_account(h: FaultContext) -> None:
     fixture.write_key_policy(h.client("kms"), h.ids.key)
     h.restart_app()
 
 
-def _key_going(h: Hands) -> None:
+def _key_going(h: FaultContext) -> None:
     h.client("kms").schedule_key_deletion(KeyId=h.ids.key, PendingWindowInDays=7)
     h.restart_app()
 
 
-def _key_stays(h: Hands) -> None:
+def _key_stays(h: FaultContext) -> None:
     kms = h.client("kms")
     if kms.describe_key(KeyId=h.ids.key)["KeyMetadata"]["KeyState"] == "PendingDeletion":
         kms.cancel_key_deletion(KeyId=h.ids.key)

@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from opskit.sandbox import topology
-from opskit.sandbox.faults.interface import PREFIX, Deed, Fault, Hands
+from opskit.sandbox.faults.interface import PREFIX, Fault, FaultAction, FaultContext
 from opskit.sandbox.postgres import new_password
 
 
-def _parameter_gone(h: Hands) -> None:
+def _parameter_gone(h: FaultContext) -> None:
     h.client("ssm").delete_parameter(Name=PREFIX + "name")
     h.restart_app()
 
 
-def _putting(name: str, value: Callable[[Hands], str]) -> Deed:
-    def deed(h: Hands) -> None:
+def _putting(name: str, value: Callable[[FaultContext], str]) -> FaultAction:
+    def deed(h: FaultContext) -> None:
         h.put(name, value(h))
         h.restart_app()
 
     return deed
 
 
-def _state(operation: str, word: str) -> Deed:
-    def deed(h: Hands) -> None:
+def _state(operation: str, word: str) -> FaultAction:
+    def deed(h: FaultContext) -> None:
         import time
 
         rds, name = h.client("rds"), topology.DATABASE_IDENTIFIER
@@ -39,7 +39,7 @@ def _state(operation: str, word: str) -> Deed:
     return deed
 
 
-def _shadow(h: Hands) -> None:
+def _shadow(h: FaultContext) -> None:
     h.client("route53").create_hosted_zone(
         Name=topology.HOST_SUFFIX,
         VPC={"VPCRegion": topology.REGION, "VPCId": h.ids.vpc},
@@ -48,14 +48,14 @@ def _shadow(h: Hands) -> None:
     )
 
 
-def _unshadow(h: Hands) -> None:
+def _unshadow(h: FaultContext) -> None:
     route53 = h.client("route53")
     for zone in route53.list_hosted_zones()["HostedZones"]:
         route53.delete_hosted_zone(Id=zone["Id"])
 
 
-def _public(is_public: bool) -> Deed:
-    def deed(h: Hands) -> None:
+def _public(is_public: bool) -> FaultAction:
+    def deed(h: FaultContext) -> None:
         h.client("rds").modify_db_instance(
             DBInstanceIdentifier=topology.DATABASE_IDENTIFIER,
             PubliclyAccessible=is_public,
@@ -68,48 +68,48 @@ def _public(is_public: bool) -> Deed:
     return deed
 
 
-def _mode(mode: str) -> Deed:
-    def deed(h: Hands) -> None:
+def _mode(mode: str) -> FaultAction:
+    def deed(h: FaultContext) -> None:
         h.shell(f"sed -i 's/^PGSSLMODE=.*/PGSSLMODE={mode}/' {h.project}/.env")
         h.recreate_app()
 
     return deed
 
 
-def _docker(word: str) -> Deed:
-    def deed(h: Hands) -> None:
+def _docker(word: str) -> FaultAction:
+    def deed(h: FaultContext) -> None:
         h.shell(f"docker {word} {topology.CONTAINER}")
 
     return deed
 
 
-def _password_changed(h: Hands) -> None:
+def _password_changed(h: FaultContext) -> None:
     h.set_password(topology.DATABASE_USER, new_password())
     h.restart_app()
 
 
-def _password_back(h: Hands) -> None:
+def _password_back(h: FaultContext) -> None:
     h.set_password(topology.DATABASE_USER, h.password().strip())
     h.restart_app()
 
 
-def _changed_with_prefer(h: Hands) -> None:
+def _changed_with_prefer(h: FaultContext) -> None:
     _mode("prefer")(h)
     _password_changed(h)
 
 
-def _back_from_prefer(h: Hands) -> None:
+def _back_from_prefer(h: FaultContext) -> None:
     h.set_password(topology.DATABASE_USER, h.password().strip())
     _mode("verify-full")(h)
 
 
-def _rotated_without_restart(h: Hands) -> None:
+def _rotated_without_restart(h: FaultContext) -> None:
     new = new_password()
     h.set_password(topology.DATABASE_USER, new)
     h.put("password", new)
 
 
-def _other_team(h: Hands) -> None:
+def _other_team(h: FaultContext) -> None:
     """Another team's database in the same subnets, and its endpoint pasted into LinkBox's parameter."""
     ec2, rds = h.client("ec2"), h.client("rds")
     group = ec2.create_security_group(
@@ -125,7 +125,7 @@ def _other_team(h: Hands) -> None:
     h.restart_app()
 
 
-def _no_other_team(h: Hands) -> None:
+def _no_other_team(h: FaultContext) -> None:
     ec2, rds = h.client("ec2"), h.client("rds")
     h.put("endpoint", topology.DATABASE_HOST)
     rds.delete_db_instance(DBInstanceIdentifier="orders-db", SkipFinalSnapshot=True)
@@ -135,7 +135,7 @@ def _no_other_team(h: Hands) -> None:
     h.restart_app()
 
 
-def _worker_not_restarted(h: Hands) -> None:
+def _worker_not_restarted(h: FaultContext) -> None:
     h.shell(
         f"docker run -d --name {_WORKER} --env-file {h.project}/.env linkbox/backend:1.4.2 worker"
     )
@@ -145,7 +145,7 @@ def _worker_not_restarted(h: Hands) -> None:
     h.restart_app()
 
 
-def _worker_gone(h: Hands) -> None:
+def _worker_gone(h: FaultContext) -> None:
     h.shell(f"docker rm -f {_WORKER}")
 
 
@@ -182,7 +182,7 @@ FAULTS = (
           _docker("stop"),
           _docker("start")),
     Fault("stale-environment", "the password was rotated, the app was not restarted", "APP002",
-          _rotated_without_restart, Hands.restart_app),
+          _rotated_without_restart, FaultContext.restart_app),
     Fault("stale-worker", "the password was rotated, and only the app was restarted, not its worker",
           "APP002", _worker_not_restarted, _worker_gone),
 )  # fmt: skip

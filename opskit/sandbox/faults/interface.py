@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from opskit.sandbox import topology
-from opskit.sandbox.fixture import Ids
+from opskit.sandbox.fixture import ResourceIds
 
 PREFIX = "/linkbox/db-"
 
 
 @dataclass(frozen=True, slots=True)
-class Hands:
+class FaultContext:
     """What a person has: the API, SQL as the administrator, and a shell on the instance."""
 
     client: Callable[[str], Any]
     sql: Callable[[str], object]
     set_password: Callable[[str, str], None]
     shell: Callable[[str], object]
-    ids: Ids
+    ids: ResourceIds
     project: str
 
     def restart_app(self) -> None:
@@ -45,7 +45,7 @@ class Hands:
         return str(reply["Parameter"]["Value"])
 
 
-Deed = Callable[[Hands], None]
+FaultAction = Callable[[FaultContext], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,8 @@ class Fault:
     name: str
     summary: str
     code: str
-    inject: Deed
-    repair: Deed
+    inject: FaultAction
+    repair: FaultAction
     needs_packets: bool = False
     """Whether it shows only where packets are really filtered and names are our own."""
     status: str = "fail"

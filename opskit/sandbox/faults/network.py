@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from opskit.sandbox import fixture, topology
-from opskit.sandbox.faults.interface import Deed, Fault, Hands
+from opskit.sandbox.faults.interface import Fault, FaultAction, FaultContext
 
 PORT = 5432
 """Where packets are real, PostgreSQL has its own port."""
@@ -15,16 +15,16 @@ def _rule(port: int, **peer: Any) -> dict[str, Any]:
     return {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, **peer}
 
 
-def _from_group(field: str, port: int = PORT) -> Deed:
+def _from_group(field: str, port: int = PORT) -> FaultAction:
     """Let the database's group admit one group only, on one port."""
 
-    def deed(h: Hands) -> None:
+    def deed(h: FaultContext) -> None:
         _admit(h, _rule(port, UserIdGroupPairs=[{"GroupId": getattr(h.ids, field)}]))
 
     return deed
 
 
-def _admit(h: Hands, *rules: dict[str, Any]) -> None:
+def _admit(h: FaultContext, *rules: dict[str, Any]) -> None:
     """Let the database's group have exactly these ingress rules."""
     ec2, group = h.client("ec2"), h.ids.database_group
     present = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]["IpPermissions"]
@@ -34,10 +34,10 @@ def _admit(h: Hands, *rules: dict[str, Any]) -> None:
         ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=list(rules))
 
 
-def _egress(*rules: dict[str, Any]) -> Deed:
+def _egress(*rules: dict[str, Any]) -> FaultAction:
     """Let the app's group have exactly these egress rules."""
 
-    def deed(h: Hands) -> None:
+    def deed(h: FaultContext) -> None:
         ec2, group = h.client("ec2"), h.ids.web_group
         found = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]
         present = found["IpPermissionsEgress"]
@@ -49,10 +49,10 @@ def _egress(*rules: dict[str, Any]) -> Deed:
     return deed
 
 
-def _balancer_rule(field: str) -> Deed:
+def _balancer_rule(field: str) -> FaultAction:
     """Let the app's group admit one group only, on the app's port."""
 
-    def deed(h: Hands) -> None:
+    def deed(h: FaultContext) -> None:
         ec2, group = h.client("ec2"), h.ids.web_group
         found = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]
         if found["IpPermissions"]:
@@ -65,7 +65,7 @@ def _balancer_rule(field: str) -> Deed:
 
 
 def _entry(
-    h: Hands, number: int, ports: tuple[int, int], cidr: str, verb: str, *, egress: bool
+    h: FaultContext, number: int, ports: tuple[int, int], cidr: str, verb: str, *, egress: bool
 ) -> None:
     h.client("ec2").create_network_acl_entry(
         NetworkAclId=h.ids.database_acl,
@@ -78,24 +78,24 @@ def _entry(
     )
 
 
-def _without_reply(h: Hands) -> None:
+def _without_reply(h: FaultContext) -> None:
     h.client("ec2").delete_network_acl_entry(
         NetworkAclId=h.ids.database_acl, RuleNumber=100, Egress=True
     )
 
 
-def _narrow_reply(h: Hands) -> None:
+def _narrow_reply(h: FaultContext) -> None:
     _without_reply(h)
     # The usual mistake: the range of older systems.
     _entry(h, 100, (1024, 5000), "10.0.2.0/24", "allow", egress=True)
     _entry(h, 105, (49152, 65535), "10.0.2.0/24", "allow", egress=True)
 
 
-def _deny(h: Hands) -> None:
+def _deny(h: FaultContext) -> None:
     _entry(h, 50, (5000, 6000), "10.0.0.0/16", "deny", egress=False)
 
 
-def _strict_second_subnet(h: Hands) -> None:
+def _strict_second_subnet(h: FaultContext) -> None:
     """The second database subnet gets an ACL of its own, which forgets the replies."""
     ec2 = h.client("ec2")
     acl = ec2.create_network_acl(VpcId=h.ids.vpc)["NetworkAcl"]["NetworkAclId"]
@@ -106,7 +106,7 @@ def _strict_second_subnet(h: Hands) -> None:
     _associate_acl(h, h.ids.second_database_subnet, acl)
 
 
-def _associate_acl(h: Hands, subnet: str, acl: str) -> None:
+def _associate_acl(h: FaultContext, subnet: str, acl: str) -> None:
     ec2 = h.client("ec2")
     filters = [{"Name": "association.subnet-id", "Values": [subnet]}]
     present = ec2.describe_network_acls(Filters=filters)["NetworkAcls"][0]
@@ -116,7 +116,7 @@ def _associate_acl(h: Hands, subnet: str, acl: str) -> None:
     )
 
 
-def _acls_back(h: Hands) -> None:
+def _acls_back(h: FaultContext) -> None:
     _associate_acl(h, h.ids.second_database_subnet, h.ids.database_acl)
     for acl, entries in (
         (h.ids.app_acl, fixture.app_acl()),
@@ -125,7 +125,7 @@ def _acls_back(h: Hands) -> None:
         fixture.write_acl(h.client("ec2"), acl, entries)
 
 
-def _second_home(h: Hands) -> None:
+def _second_home(h: FaultContext) -> None:
     """A second instance of the app in the other zone, where its ACL does not let it out."""
     ec2 = h.client("ec2")
     acl = ec2.create_network_acl(VpcId=h.ids.vpc)["NetworkAcl"]["NetworkAclId"]
@@ -139,7 +139,7 @@ def _second_home(h: Hands) -> None:
     )  # fmt: skip
 
 
-def _one_home(h: Hands) -> None:
+def _one_home(h: FaultContext) -> None:
     ec2 = h.client("ec2")
     filters = [{"Name": "private-ip-address", "Values": ["10.0.3.46"]}]
     for reservation in ec2.describe_instances(Filters=filters)["Reservations"]:
@@ -148,7 +148,7 @@ def _one_home(h: Hands) -> None:
     _associate_acl(h, h.ids.second_app_subnet, h.ids.app_acl)
 
 
-def _dead_appliance(h: Hands) -> None:
+def _dead_appliance(h: FaultContext) -> None:
     """A route to a firewall appliance that was tried and taken away again."""
     ec2 = h.client("ec2")
     made = ec2.create_network_interface(
@@ -163,17 +163,17 @@ def _dead_appliance(h: Hands) -> None:
     ec2.delete_network_interface(NetworkInterfaceId=interface)
 
 
-def _no_appliance(h: Hands) -> None:
+def _no_appliance(h: FaultContext) -> None:
     ec2 = h.client("ec2")
     table = ec2.describe_route_tables(RouteTableIds=[h.ids.app_table])["RouteTables"][0]
     if any(r.get("DestinationCidrBlock") == "10.0.5.0/24" for r in table["Routes"]):
         ec2.delete_route(RouteTableId=h.ids.app_table, DestinationCidrBlock="10.0.5.0/24")
 
 
-def _app_groups(name: str) -> Deed:
+def _app_groups(name: str) -> FaultAction:
     """Give the app's interface one group in place of those that it has."""
 
-    def deed(h: Hands) -> None:
+    def deed(h: FaultContext) -> None:
         ec2 = h.client("ec2")
         filters = [
             {"Name": "group-name", "Values": [name]},
@@ -187,10 +187,10 @@ def _app_groups(name: str) -> Deed:
     return deed
 
 
-def _database_groups(name: str) -> Deed:
+def _database_groups(name: str) -> FaultAction:
     """Give the database one group, as a restore does that names none."""
 
-    def deed(h: Hands) -> None:
+    def deed(h: FaultContext) -> None:
         filters = [
             {"Name": "group-name", "Values": [name]},
             {"Name": "vpc-id", "Values": [h.ids.vpc]},

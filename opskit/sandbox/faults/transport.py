@@ -10,7 +10,7 @@ from typing import Any
 
 from opskit.sandbox import instance
 from opskit.sandbox.aws.session_key import PREFERENCES
-from opskit.sandbox.faults.interface import Deed, Fault, Hands
+from opskit.sandbox.faults.interface import Fault, FaultAction, FaultContext
 
 ROLE, OPERATOR = "linkbox-backend-role", "oncall"
 OLD_AGENT = "3.0.196.0"
@@ -18,17 +18,17 @@ KEY_ALIAS = "alias/linkbox-sessions"
 KEY_POLICY, NO_DATA_KEYS, NO_MESSAGES = "session-key", "no-data-keys", "no-messages"
 
 
-def _agent(word: str) -> Deed:
-    def deed(h: Hands) -> None:
+def _agent(word: str) -> FaultAction:
+    def deed(h: FaultContext) -> None:
         h.shell(f"systemctl {word} amazon-ssm-agent")
 
     return deed
 
 
-def _version(new: str) -> Deed:
+def _version(new: str) -> FaultAction:
     """An instance from an old image: its agent says so itself."""
 
-    def deed(h: Hands) -> None:
+    def deed(h: FaultContext) -> None:
         h.shell(instance.set_version(new))
 
     return deed
@@ -39,7 +39,7 @@ def _document(effect: str, action: str, resource: str) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def _without_messages(h: Hands) -> None:
+def _without_messages(h: FaultContext) -> None:
     h.client("iam").put_role_policy(
         RoleName=ROLE,
         PolicyName=NO_MESSAGES,
@@ -47,11 +47,11 @@ def _without_messages(h: Hands) -> None:
     )
 
 
-def _with_messages(h: Hands) -> None:
+def _with_messages(h: FaultContext) -> None:
     h.client("iam").delete_role_policy(RoleName=ROLE, PolicyName=NO_MESSAGES)
 
 
-def _encrypt(h: Hands) -> str:
+def _encrypt(h: FaultContext) -> str:
     """Somebody turns on encryption in the account's preferences; gives the key's ARN."""
     kms = h.client("kms")
     key: dict[str, Any] = kms.create_key(Description="Session Manager")["KeyMetadata"]
@@ -71,12 +71,12 @@ def _encrypt(h: Hands) -> str:
     return str(key["Arn"])
 
 
-def _encrypted(h: Hands) -> None:
+def _encrypted(h: FaultContext) -> None:
     document = _document("Allow", "kms:Decrypt", _encrypt(h))
     h.client("iam").put_role_policy(RoleName=ROLE, PolicyName=KEY_POLICY, PolicyDocument=document)
 
 
-def _encrypted_for_others(h: Hands) -> None:
+def _encrypted_for_others(h: FaultContext) -> None:
     _encrypted(h)
     document = _document("Deny", "kms:GenerateDataKey", "*")
     h.client("iam").put_user_policy(
@@ -84,11 +84,11 @@ def _encrypted_for_others(h: Hands) -> None:
     )
 
 
-def _encrypted_without_role(h: Hands) -> None:
+def _encrypted_without_role(h: FaultContext) -> None:
     _encrypt(h)
 
 
-def _plain(h: Hands) -> None:
+def _plain(h: FaultContext) -> None:
     iam, kms = h.client("iam"), h.client("kms")
     h.client("ssm").delete_document(Name=PREFERENCES)
     kms.delete_alias(AliasName=KEY_ALIAS)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from opskit.sandbox import topology
-from opskit.sandbox.faults.interface import Deed, Fault, Hands
+from opskit.sandbox.faults.interface import Fault, FaultAction, FaultContext
 
 SUBNET_GROUP = "linkbox-data-subnets"
 NAME = "linkbox-data"
 
 
-def move(h: Hands) -> dict[str, str]:
+def move(h: FaultContext) -> dict[str, str]:
     """Move the database into the data VPC, with everything that this needs.
 
     Returns:
@@ -56,7 +56,7 @@ def move(h: Hands) -> dict[str, str]:
     return {"vpc": vpc, "peering": peering, "table": table}
 
 
-def move_back(h: Hands) -> None:
+def move_back(h: FaultContext) -> None:
     """Put the database back where LinkBox has it, and take everything else away."""
     ec2, rds = h.client("ec2"), h.client("rds")
     _associate_app(h)
@@ -70,7 +70,7 @@ def move_back(h: Hands) -> None:
     h.restart_app()
 
 
-def _delete(h: Hands, vpc: str) -> None:
+def _delete(h: FaultContext, vpc: str) -> None:
     ec2 = h.client("ec2")
     here = [{"Name": "vpc-id", "Values": [vpc]}]
     _remove_route(ec2, h.ids.app_table, topology.DATA_CIDR)
@@ -108,22 +108,22 @@ def _remove_route(ec2: Any, table: str, cidr: str) -> None:
         ec2.delete_route(RouteTableId=table, DestinationCidrBlock=cidr)
 
 
-def _associations(h: Hands) -> list[dict[str, Any]]:
+def _associations(h: FaultContext) -> list[dict[str, Any]]:
     found = h.client("ec2").describe_route_tables(RouteTableIds=[h.ids.app_table])["RouteTables"][0]
     return [a for a in found["Associations"] if a.get("SubnetId") == h.ids.app_subnet]
 
 
-def _associate_app(h: Hands) -> None:
+def _associate_app(h: FaultContext) -> None:
     if not _associations(h):
         h.client("ec2").associate_route_table(
             RouteTableId=h.ids.app_table, SubnetId=h.ids.app_subnet
         )
 
 
-def _forgetting(what: str) -> Deed:
+def _forgetting(what: str) -> FaultAction:
     """Move the database, and forget one thing."""
 
-    def deed(h: Hands) -> None:
+    def deed(h: FaultContext) -> None:
         made, ec2 = move(h), h.client("ec2")
         if what == "way there":
             _remove_route(ec2, h.ids.app_table, topology.DATA_CIDR)

@@ -61,7 +61,7 @@ def unshare() -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
+class NamespaceHost:
     """One machine of the box: the PID of the process that holds its namespaces."""
 
     name: str
@@ -72,7 +72,7 @@ class Host:
         return ["nsenter", "-t", str(self.pid), "-n", "-m", "--", *argv]
 
 
-def build(directory: Path, instance_root: Path, project: Path) -> dict[str, Host]:
+def build(directory: Path, instance_root: Path, project: Path) -> dict[str, NamespaceHost]:
     """Make the machines and connect them to this namespace, which is their router.
 
     Args:
@@ -119,7 +119,7 @@ def build(directory: Path, instance_root: Path, project: Path) -> dict[str, Host
     return hosts
 
 
-def _make_host(name: str) -> Host:
+def _make_host(name: str) -> NamespaceHost:
     holder = subprocess.Popen(
         ["unshare", "--net", "--mount", "--", "sleep", "infinity"],
         stdin=subprocess.DEVNULL,
@@ -130,14 +130,14 @@ def _make_host(name: str) -> Host:
         if time.monotonic() > limit or holder.poll() is not None:
             raise RuntimeError(f"the namespaces of {name} did not come up")
         time.sleep(0.002)
-    return Host(name, holder.pid)
+    return NamespaceHost(name, holder.pid)
 
 
 def _runs_sleep(pid: int) -> bool:
     return Path(f"/proc/{pid}/comm").read_text().strip() == "sleep"
 
 
-def _ip(lines: Sequence[str], host: Host | None = None) -> None:
+def _ip(lines: Sequence[str], host: NamespaceHost | None = None) -> None:
     command = ["ip", "-batch", "-"]
     subprocess.run(
         host.command(command) if host else command,
@@ -148,7 +148,7 @@ def _ip(lines: Sequence[str], host: Host | None = None) -> None:
     )
 
 
-def _mount(host: Host, directory: Path, instance_root: Path | None, project: Path) -> None:
+def _mount(host: NamespaceHost, directory: Path, instance_root: Path | None, project: Path) -> None:
     """Give a machine its own resolver and, if it is the instance, its own project directory."""
     files = directory / f"etc-{host.name}"
     files.mkdir(mode=0o755)
@@ -171,7 +171,7 @@ def _mount(host: Host, directory: Path, instance_root: Path | None, project: Pat
     )
 
 
-def join_network(host: Host) -> None:
+def join_network(host: NamespaceHost) -> None:
     """Put the calling thread, and no other, into a machine's network."""
     with Path(f"/proc/{host.pid}/ns/net").open() as namespace:
         # Network namespaces belong to threads; Python has a call for it from 3.12 on.

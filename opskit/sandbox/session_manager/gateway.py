@@ -22,11 +22,11 @@ from urllib.parse import urlsplit
 from opskit.sandbox import topology
 from opskit.sandbox.aws import fault_injection, identity, session_key
 from opskit.sandbox.aws.credentials import INTERNAL, Credentials, Refused
-from opskit.sandbox.aws.fault_injection import Conduct
+from opskit.sandbox.aws.fault_injection import FaultInjector
 from opskit.sandbox.aws.signature import Request
 from opskit.sandbox.network import allowed_hosts
 from opskit.sandbox.session_manager.agent import VERSION, AgentSide, OpenKey, numbers, pack_closed
-from opskit.sandbox.session_manager.raw_port import Single
+from opskit.sandbox.session_manager.raw_port import RawPort
 from opskit.sandbox.session_manager.smux_port import Dial, OneStream, Ports
 from opskit.sandbox.session_manager.terminal import Start as StartOnTerminal
 from opskit.sandbox.session_manager.terminal import Terminal
@@ -66,7 +66,7 @@ def error(code: str, message: str = "") -> Answer:
 
 
 @dataclass(eq=False)
-class Running:
+class OpenSession:
     """One session.
 
     Attributes:
@@ -83,7 +83,7 @@ class Running:
     status: str = "Connecting"
     side: AgentSide | None = None
     process: subprocess.Popen[bytes] | None = None
-    ports: Ports | Single | OneStream | None = None
+    ports: Ports | RawPort | OneStream | None = None
     terminal: Terminal | None = None
     output: list[tuple[int, bytes]] = field(default_factory=list)
     has_ended: bool = False
@@ -137,7 +137,7 @@ class _Link:
                 self.connection.close(1000, "Bye")
 
 
-def _ssh_port(session: Running) -> int:
+def _ssh_port(session: OpenSession) -> int:
     return int(session.parameters.get("portNumber", ["22"])[0])
 
 
@@ -174,9 +174,9 @@ class Sessions:
         self._url = url
         self._version, self._open_key = version, open_key
         self._credentials = credentials
-        self.conduct = Conduct()
+        self.conduct = FaultInjector()
         self.start_in_task: StartOnTerminal | None = None
-        self._all: dict[str, Running] = {}
+        self._all: dict[str, OpenSession] = {}
 
     def answer(self, operation: str, body: Mapping[str, Any], owner: str) -> Answer | None:
         """The answer to an operation that is ours; None for all others."""
@@ -211,7 +211,7 @@ class Sessions:
         )
         threading.Thread(target=server.serve_forever, daemon=True).start()
 
-    def end(self, session: Running) -> None:
+    def end(self, session: OpenSession) -> None:
         """End a session and what runs in it."""
         session.status = "Terminated"
         process = session.process
@@ -234,7 +234,7 @@ class Sessions:
     ) -> dict[str, str]:
         """Make a session, and what its client has to know."""
         name = "ecs-execute-command" if document == ECS_EXEC else owner.rsplit("/", 1)[-1]
-        session = Running(
+        session = OpenSession(
             f"{name}-{secrets.token_hex(13)}",
             target,
             document,
@@ -251,7 +251,7 @@ class Sessions:
             if session.target == target and session.status != "Terminated":
                 self.end(session)
 
-    def _reply(self, session: Running) -> dict[str, str]:
+    def _reply(self, session: OpenSession) -> dict[str, str]:
         path = f"/v1/data-channel/{session.session_id}?role=publish_subscribe&cell-number=AAEA+/x="
         return {
             "SessionId": session.session_id,
@@ -291,7 +291,7 @@ class Sessions:
         said = identity.decision(principal, "ssmmessages:OpenDataChannel", resource, {})
         return None if said.is_allowed else connection.respond(403, "not authorized\n")
 
-    def _caller(self, request: Request) -> identity.Principal | None:
+    def _caller(self, request: Request) -> identity.CallerIdentity | None:
         """The caller, if the request is signed for this service with a key of this sandbox."""
         if self._credentials is None:
             return None
@@ -325,7 +325,7 @@ class Sessions:
         except (ConnectionClosed, ValueError, KeyError):
             return
 
-    def _serve_channel(self, link: _Link, session: Running) -> None:
+    def _serve_channel(self, link: _Link, session: OpenSession) -> None:
         side = self._side_of(session)
         ended_at: float | None = None
         active_at = 0.0
@@ -333,7 +333,7 @@ class Sessions:
             now = time.monotonic()
             if side.is_open and session.process is None and session.ports is None:
                 self._run(session)
-            if session.ports is not None and session.ports.is_over:
+            if session.ports is not None and session.ports.is_closed:
                 side.failure = side.failure or session.ports.failure
                 session.has_ended = True
             while session.output and side.backlog < MOST_BACKLOG:
@@ -354,7 +354,7 @@ class Sessions:
         text = f"\n----------ERROR-------\n{side.failure}" if side.failure else ""
         link.send([pack_closed(text)])
 
-    def _side_of(self, session: Running) -> AgentSide:
+    def _side_of(self, session: OpenSession) -> AgentSide:
         """The agent's end, which goes on over a new connection."""
         if session.side is None:
             properties = None
@@ -390,7 +390,7 @@ class Sessions:
                 session.status = "Connected"
         return session.side
 
-    def _key_of(self, session: Running) -> tuple[str, OpenKey] | None:
+    def _key_of(self, session: OpenSession) -> tuple[str, OpenKey] | None:
         """The preferred key, and how the agent opens what it encrypts; port sessions have none."""
         key_id, open_key = session_key.preferred_key(), self._open_key
         if not key_id or open_key is None:
@@ -403,7 +403,7 @@ class Sessions:
 
         return key_id, unseal
 
-    def _sayer(self, session: Running) -> Callable[[int, bytes], None]:
+    def _sayer(self, session: OpenSession) -> Callable[[int, bytes], None]:
         """Puts payloads into a session's output, at the client's pace."""
 
         def say(kind: int, data: bytes) -> None:
@@ -413,14 +413,14 @@ class Sessions:
 
         return say
 
-    def _run(self, session: Running) -> None:
+    def _run(self, session: OpenSession) -> None:
         """Start what the session is for, and collect what it says."""
         if session.document == SSH:
             session.ports = OneStream(self._dial, _ssh_port(session), self._sayer(session))
             return
         if session.document == REMOTE_HOST:
             assert session.side is not None
-            make = Single if session.side.has_one_stream else Ports
+            make = RawPort if session.side.has_one_stream else Ports
             host, port = session.parameters["host"][0], int(session.parameters["portNumber"][0])
             session.ports = make(self._dial, host, port, self._sayer(session))
             return
@@ -442,7 +442,7 @@ class Sessions:
             target=self._wait, args=(session, process, threads, separate), daemon=True
         ).start()
 
-    def _run_in_task(self, session: Running, command: str) -> None:
+    def _run_in_task(self, session: OpenSession, command: str) -> None:
         def ended() -> None:
             session.has_ended = True
 
@@ -451,14 +451,14 @@ class Sessions:
         session.terminal = Terminal(self.start_in_task, argv, say, ended)
         session.process = session.terminal.process
 
-    def _read(self, session: Running, kind: int, stream: Any) -> None:
+    def _read(self, session: OpenSession, kind: int, stream: Any) -> None:
         say = self._sayer(session)
         while data := stream.read1(1024):
             say(kind, data)
 
     def _wait(
         self,
-        session: Running,
+        session: OpenSession,
         process: subprocess.Popen[bytes],
         threads: list[threading.Thread],
         separate: bool,

@@ -13,7 +13,7 @@ from opskit.sandbox.session_manager.smux_port import FLAG, TERMINATE, Dial, Say
 DISCONNECT = struct.pack(">I", 1)
 
 
-class Single:
+class RawPort:
     """The one connection of a session, as old agents carry it.
 
     It connects at the start; after a disconnect by either side the next payload makes it connect
@@ -28,7 +28,7 @@ class Single:
         self._host, self._port = host, port
         self._say = say
         self._connection: _Connection | None = None
-        self.is_over = False
+        self.is_closed = False
         self.failure = ""
         self._connect(is_first=True)
 
@@ -53,7 +53,7 @@ class Single:
 
     def end(self) -> None:
         """Close the connection: a session that ended leaves none behind."""
-        self.is_over = True
+        self.is_closed = True
         if self._connection is not None:
             self._connection.close()
 
@@ -71,7 +71,7 @@ class Single:
                 self.failure = f"Unable to connect to specified port: {place}: {error.strerror}"
             one.is_closed.set()
             one.is_decided.set()
-            self.is_over = True
+            self.is_closed = True
             return
         one.is_decided.set()
         threading.Thread(target=self._answer, args=(one, connection), daemon=True).start()
@@ -83,7 +83,7 @@ class Single:
     def _answer(self, one: _Connection, connection: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := connection.recv(1024):
-                if self.is_over:
+                if self.is_closed:
                     break
                 self._say(1, data)
         connection.close()

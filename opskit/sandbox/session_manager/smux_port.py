@@ -33,18 +33,18 @@ class OneStream:
     def __init__(self, dial: Dial, port: int, say: Say) -> None:
         self._say = say
         self._input: queue.Queue[bytes] = queue.Queue()
-        self.is_ready, self.is_over, self.failure = True, False, ""
+        self.is_ready, self.is_closed, self.failure = True, False, ""
         try:
             connection = dial("localhost", port)
         except OSError:
-            self.is_over = True
+            self.is_closed = True
             return
         for work in (self._give, self._answer):
             threading.Thread(target=work, args=(connection,), daemon=True).start()
 
     def end(self) -> None:
         """Close the connection."""
-        self.is_over = True
+        self.is_closed = True
         self._input.put(b"")
 
     def take(self, kind: int, payload: bytes) -> None:
@@ -81,7 +81,7 @@ class Ports:
         self._say = say
         self._rest = b""
         self._inputs: dict[int, queue.Queue[bytes]] = {}
-        self.is_over = False
+        self.is_closed = False
         self.failure = ""
 
     @property
@@ -91,7 +91,7 @@ class Ports:
 
     def end(self) -> None:
         """Close all streams: a session that ended leaves no connection behind."""
-        self.is_over = True
+        self.is_closed = True
         for entrance in list(self._inputs.values()):
             entrance.put(b"")
 
@@ -137,7 +137,7 @@ class Ports:
     def _answer(self, stream: int, connection: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := connection.recv(1016):
-                if self.is_over:
+                if self.is_closed:
                     break
                 self._say(1, frame(DATA, stream, data))
         connection.close()

@@ -29,7 +29,7 @@ GONE = (OSError, EOFError, paramiko.SSHException)
 _started: list[subprocess.Popen[bytes]] = []
 
 
-class Server(paramiko.ServerInterface):  # type: ignore[misc]
+class SshServer(paramiko.ServerInterface):  # type: ignore[misc]
     """One client's connection."""
 
     def __init__(self, keys: Keys, name: str, elsewhere: dict[str, list[Any]]) -> None:
@@ -157,7 +157,7 @@ def _serve(connection: socket.socket, keys: Keys, name: str, elsewhere: dict[str
     transport = paramiko.Transport(connection)
     transport.daemon = True
     transport.add_server_key(paramiko.Ed25519Key(filename=str(keys.host_key_file(name))))
-    server = Server(keys, name, elsewhere)
+    server = SshServer(keys, name, elsewhere)
     server.transport = transport
     with contextlib.suppress(*GONE):
         transport.start_server(server=server)

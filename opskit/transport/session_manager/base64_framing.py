@@ -11,7 +11,7 @@ import base64
 import binascii
 
 from opskit.transport.session_manager.channel import Stream
-from opskit.transport.session_manager.commands import Heard, as_root
+from opskit.transport.session_manager.commands import OutputCollector, as_root
 
 READY, OUT, ERR, END, CANNOT = (
     f"opskit-{word}" for word in ("ready", "out", "err", "end", "cannot-base64")
@@ -25,12 +25,12 @@ MOST_SPARE = 500
 """Characters of what is not ours that are kept: the reason, when there is no end."""
 SHELL_MISSING = ("executable file not found", "no such file or directory")
 
-CARRY = (
+WRAPPER_TEMPLATE = (
     "command -v base64 >/dev/null || {{ echo {cannot}; exit 1; }}; {script}; r() {{ {run}; }}; "
     'exec 3>&1; printf "\\n{out}\\n"; e=$({{ r 3>&- | base64 >&3; }} 2>&1 | base64); '
     'printf "\\n{err}\\n%s\\n{end}\\n" "$e"'
 )
-TAKE = (
+STDIN_TEMPLATE = (
     'stty -echo 2>/dev/null; printf "\\n{ready}\\n"; p=; '
     'while IFS= read -r l && [ "$l" != {last} ]; do p=$p${{l#{typed}}}; done; s=$(echo "$p"|base64 -d)'
 )
@@ -47,7 +47,7 @@ def command_for_input(limit_s: float) -> str:
 
     How long a command ECS takes is not documented; a script of opskit has some 40,000 characters.
     """
-    return _line(TAKE.format(ready=READY, last=LAST_LINE, typed=TYPED), limit_s)
+    return _line(STDIN_TEMPLATE.format(ready=READY, last=LAST_LINE, typed=TYPED), limit_s)
 
 
 def input_of(script: str) -> bytes:
@@ -60,19 +60,19 @@ def input_of(script: str) -> bytes:
 
 def _line(script: str, limit_s: float) -> str:
     words = {"cannot": CANNOT, "out": OUT, "err": ERR, "end": END}
-    return "sh -c '" + CARRY.format(script=script, run=as_root(limit_s), **words) + "'"
+    return "sh -c '" + WRAPPER_TEMPLATE.format(script=script, run=as_root(limit_s), **words) + "'"
 
 
-class Frames:
+class Demultiplexer:
     """Takes one merged stream apart; what belongs to neither stream is kept as `spare`."""
 
-    def __init__(self, heard: Heard) -> None:
+    def __init__(self, heard: OutputCollector) -> None:
         self._heard = heard
         heard.is_separate = True
         self._rest = b""
         self._stream: Stream | None = None
         self._base64 = b""
-        self.spare = ""
+        self.unframed = ""
         self.is_ready = self.has_begun = self.has_ended = self.cannot = False
 
     def take(self, data: bytes) -> None:
@@ -84,7 +84,7 @@ class Frames:
     @property
     def has_no_shell(self) -> bool:
         """Whether what was said instead is that there is no `sh`."""
-        said = f"{self.spare}{self._rest.decode('utf-8', 'replace')}".lower()
+        said = f"{self.unframed}{self._rest.decode('utf-8', 'replace')}".lower()
         return not self.has_begun and any(words in said for words in SHELL_MISSING)
 
     def _take_line(self, line: str) -> None:
@@ -100,7 +100,7 @@ class Frames:
             self._base64 += line.encode()
             self._give(is_last=False)
         else:
-            self.spare = f"{self.spare}{line} "[-MOST_SPARE:]
+            self.unframed = f"{self.unframed}{line} "[-MOST_SPARE:]
 
     def _give(self, *, is_last: bool) -> None:
         """Hand on what can be decoded: four characters make three bytes."""

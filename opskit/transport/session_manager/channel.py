@@ -17,7 +17,7 @@ from typing import Any
 
 from opskit.transport.session_manager import message as wire
 from opskit.transport.session_manager.encryption import Cipher, MakeKey, Unreadable, agree
-from opskit.transport.session_manager.message import Malformed, Message, PayloadType
+from opskit.transport.session_manager.message import MalformedMessage, Message, PayloadType
 from opskit.transport.session_manager.retransmission import Outbox
 
 CLIENT_VERSION = "1.2.764.0"
@@ -141,7 +141,7 @@ class Channel:
         self.is_ready = False
         self.is_closed = False
 
-    def opening(self, token: str) -> str:
+    def open_data_channel_message(self, token: str) -> str:
         """The first message of every connection, which is text."""
         return json.dumps(
             {
@@ -157,7 +157,7 @@ class Channel:
         """Take one frame. A damaged one is dropped unacknowledged, so that it comes again."""
         try:
             got = wire.decode(frame)
-        except Malformed:
+        except MalformedMessage:
             return []
         if got.message_type == wire.OUTPUT:
             return self._stream(got, now)
@@ -177,12 +177,12 @@ class Channel:
         """Send input; what comes too early is kept until the agent would not throw it away."""
         for start in range(0, len(data), wire.MOST_PAYLOAD):
             self._waiting.append((PayloadType.OUTPUT, data[start : start + wire.MOST_PAYLOAD]))
-        self._pump(now)
+        self._flush(now)
 
     def send_flag(self, number: int, now: float) -> None:
         """Send a flag, after the input before it."""
         self._waiting.append((PayloadType.FLAG, number.to_bytes(4, "big")))
-        self._pump(now)
+        self._flush(now)
 
     def tick(self, now: float) -> list[Event]:
         """Let time pass: repeat what was not acknowledged, and notice that nobody is there."""
@@ -192,12 +192,12 @@ class Channel:
         again = self._outbox.due(now)
         if again is not None:
             self._frames.append(again)
-        self._pump(now)
+        self._flush(now)
         return []
 
-    def excuse(self, now: float) -> None:
+    def suspend_liveness_timeout(self, now: float) -> None:
         """Nothing is taken from the connection for the moment: what is silent does not count."""
-        self._outbox.excuse(now)
+        self._outbox.suspend_liveness_timeout(now)
 
     def reconnected(self, now: float) -> None:
         """Go on over a new connection: what the lost one may have swallowed is sent again."""
@@ -239,11 +239,11 @@ class Channel:
             self._early.setdefault(got.sequence, got)
         events: list[Event] = []
         while self._expected in self._early:
-            events += self._take(self._early.pop(self._expected), now)
+            events += self._process(self._early.pop(self._expected), now)
             self._expected += 1
         return events
 
-    def _take(self, got: Message, now: float) -> list[Event]:
+    def _process(self, got: Message, now: float) -> list[Event]:
         """One message in its turn."""
         kind, payload = got.payload_type, got.payload
         if kind == PayloadType.HANDSHAKE_REQUEST:
@@ -333,10 +333,10 @@ class Channel:
 
     def _become_ready(self, now: float) -> Ready:
         self.is_ready = True
-        self._pump(now)
+        self._flush(now)
         return self._handshake or Ready("", {}, "")
 
-    def _pump(self, now: float) -> None:
+    def _flush(self, now: float) -> None:
         """Send what waits, as far as the agent keeps up."""
         while self.is_ready and self._waiting and not self._outbox.is_full:
             kind, payload = self._waiting.popleft()
@@ -345,7 +345,7 @@ class Channel:
             self._put(kind, payload, now)
 
     def _put(self, kind: int, payload: bytes, now: float) -> None:
-        frame = wire.encode(self._made(wire.INPUT, self._next, kind, payload))
+        frame = wire.encode(self._build_message(wire.INPUT, self._next, kind, payload))
         self._outbox.add(self._next, frame, now)
         self._next += 1
         self._frames.append(frame)
@@ -358,10 +358,12 @@ class Channel:
             "IsSequentialMessage": True,
         }
         payload = json.dumps(content).encode()
-        made = self._made(wire.ACKNOWLEDGE, 0, PayloadType.NONE, payload, ACKNOWLEDGE_FLAGS)
+        made = self._build_message(
+            wire.ACKNOWLEDGE, 0, PayloadType.NONE, payload, ACKNOWLEDGE_FLAGS
+        )
         self._frames.append(wire.encode(made))
 
-    def _made(
+    def _build_message(
         self, message_type: str, sequence: int, kind: int, payload: bytes, flags: int = 0
     ) -> Message:
         created = self._clock_ms()
@@ -375,7 +377,7 @@ class Channel:
         except (ValueError, KeyError, TypeError):
             return
         self._outbox.acknowledge(sequence, now)
-        self._pump(now)
+        self._flush(now)
 
 
 def in_one_line(reason: str) -> str:

@@ -11,10 +11,10 @@ import re
 import time
 from collections.abc import Mapping
 
-from opskit.errors import Lost
-from opskit.transport.interface import CommandResult, OnOutput, unheard
+from opskit.errors import OutcomeUnknown
+from opskit.transport.interface import CommandResult, OnOutput, discard_output
 from opskit.transport.remote_timeout import limit_in_t
-from opskit.transport.run_command import Ssm
+from opskit.transport.run_command import SendCommandClient
 from opskit.transport.session_manager.channel import (
     Closed,
     Data,
@@ -25,14 +25,14 @@ from opskit.transport.session_manager.channel import (
     is_above,
 )
 from opskit.transport.session_manager.encryption import KEY_BYTES, MakeKey
-from opskit.transport.session_manager.session import Gateway, Session
+from opskit.transport.session_manager.session import Session, SessionGateway
 from opskit.transport.session_manager.session_errors import UnknownDocument, not_opened
 
 NON_INTERACTIVE = "AWS-StartNonInteractiveCommand"
 INTERACTIVE = "AWS-StartInteractiveCommand"
 MOST_OUTPUT = 1_000_000
 """Bytes of each stream that are kept: a probe says some thousand."""
-MARK = "opskit-exit:"
+EXIT_MARKER = "opskit-exit:"
 MOST_MARK = 24
 SEPARATE_AFTER = (3, 1, 1510, 0)
 """Agents above this version keep standard output and error apart."""
@@ -45,14 +45,22 @@ class SessionManager:
 
     name = "session-manager"
 
-    def __init__(self, ssm: Ssm, gateway: Gateway, kms: Ssm, instance_id: str) -> None:
+    def __init__(
+        self,
+        ssm: SendCommandClient,
+        gateway: SessionGateway,
+        kms: SendCommandClient,
+        instance_id: str,
+    ) -> None:
         self._ssm, self._gateway, self._kms = ssm, gateway, kms
         self._instance_id = instance_id
 
-    def run(self, script: str, *, timeout_s: float, on_output: OnOutput = unheard) -> CommandResult:
+    def run(
+        self, script: str, *, timeout_s: float, on_output: OnOutput = discard_output
+    ) -> CommandResult:
         """Run a script in a session without a terminal, or with one where that is all there is."""
-        command = wrap(script, timeout_s)
-        heard = Heard(on_output)
+        command = wrap_script(script, timeout_s)
+        heard = OutputCollector(on_output)
         try:
             asked = {"command": [command], "separateOutputStream": ["true"]}
             return self._run(NON_INTERACTIVE, asked, timeout_s, heard)
@@ -65,7 +73,7 @@ class SessionManager:
         document: str,
         parameters: Mapping[str, list[str]],
         timeout_s: float,
-        heard: Heard,
+        heard: OutputCollector,
     ) -> CommandResult:
         deadline = time.monotonic() + timeout_s
         make_key = key_maker(self._kms)
@@ -85,10 +93,12 @@ class SessionManager:
                     if unopened is not None:
                         raise unopened
                     return heard.result(event.reason, self._instance_id)
-        raise Lost(f"the command on {self._instance_id} did not end within {timeout_s:.0f} s")
+        raise OutcomeUnknown(
+            f"the command on {self._instance_id} did not end within {timeout_s:.0f} s"
+        )
 
 
-def key_maker(kms: Ssm) -> MakeKey:
+def key_maker(kms: SendCommandClient) -> MakeKey:
     """Fetches the key of an encrypted session."""
 
     def make(key_id: str, context: Mapping[str, str]) -> tuple[bytes, bytes]:
@@ -100,7 +110,7 @@ def key_maker(kms: Ssm) -> MakeKey:
     return make
 
 
-def wrap(script: str, limit_s: float) -> str:
+def wrap_script(script: str, limit_s: float) -> str:
     """The script as one command line: as root where sudo allows it, its end marked on stderr."""
     packed = base64.b64encode(script.encode()).decode()
     return f"sh -c 's=$(echo {packed}|base64 -d); {as_root(limit_s)}; exit \"$e\"'"
@@ -115,11 +125,11 @@ def as_root(limit_s: float) -> str:
     return (
         f"{limit_in_t(limit_s)}; "
         'if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then sudo -n $t sh -c "$s" </dev/null; '
-        f'else $t sh -c "$s" </dev/null; fi; e=$?; printf "\\n{MARK}%s\\n" "$e" >&2'
+        f'else $t sh -c "$s" </dev/null; fi; e=$?; printf "\\n{EXIT_MARKER}%s\\n" "$e" >&2'
     )
 
 
-class Heard:
+class OutputCollector:
     """What a command has said so far, without the mark of its end.
 
     Args:
@@ -166,7 +176,7 @@ class Heard:
             self._give(stream, held)
         if self.status is None:
             said = in_one_line(reason)
-            raise Lost(
+            raise OutcomeUnknown(
                 f"the session with {instance_id} ended before its command: "
                 f"{said or 'no reason was given'}",
                 missing="" if said else "a later try",
@@ -184,7 +194,7 @@ class Heard:
 
 def _beginning_of_mark(data: bytes) -> int:
     """Where the mark of the end may begin at the end of what has come so far."""
-    mark = f"\n{MARK}".encode()
+    mark = f"\n{EXIT_MARKER}".encode()
     at = data.rfind(mark)
     if at >= 0 and len(data) - at < MOST_MARK:
         return at

@@ -43,7 +43,7 @@ class PayloadType(IntEnum):
     EXIT_CODE = 12
 
 
-class Malformed(ValueError):
+class MalformedMessage(ValueError):
     """A frame is no message of this protocol."""
 
 
@@ -89,7 +89,7 @@ def decode(frame: bytes) -> Message:
         Malformed: it is cut, its lengths contradict each other, or its payload is damaged.
     """
     if not PREFIX.size <= len(frame) <= LARGEST_MESSAGE:
-        raise Malformed(f"a frame of {len(frame)} bytes")
+        raise MalformedMessage(f"a frame of {len(frame)} bytes")
     header, name, _, created_ms, sequence, flags, raw_id, digest = PREFIX.unpack_from(frame)
     message_type = name.strip(b" \0").decode("ascii", "replace")
     message_id = uuid.UUID(bytes=raw_id[8:] + raw_id[:8])
@@ -97,12 +97,12 @@ def decode(frame: bytes) -> Message:
         # The name says it all; how the gateway fills in the rest is not documented.
         return Message(message_type, sequence, 0, b"", message_id, created_ms, flags)
     if not SHORT_HEADER <= header <= len(frame) - 4:
-        raise Malformed(f"a header of {header} bytes in a frame of {len(frame)}")
+        raise MalformedMessage(f"a header of {header} bytes in a frame of {len(frame)}")
     (length,) = struct.unpack_from(">I", frame, header)
     payload = frame[header + 4 :]
     if length != len(payload):
-        raise Malformed(f"a payload of {len(payload)} bytes is said to have {length}")
+        raise MalformedMessage(f"a payload of {len(payload)} bytes is said to have {length}")
     if payload and hashlib.sha256(payload).digest() != digest:
-        raise Malformed(f"the digest of a {message_type} does not fit its payload")
+        raise MalformedMessage(f"the digest of a {message_type} does not fit its payload")
     kind = struct.unpack_from(">I", frame, SHORT_HEADER)[0] if header >= HEADER else 0
     return Message(message_type, sequence, kind, payload, message_id, created_ms, flags)

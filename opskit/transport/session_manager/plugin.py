@@ -20,13 +20,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
-from opskit.errors import Lost, Refused
-from opskit.transport.interface import CommandResult, OnOutput, unheard
-from opskit.transport.run_command import Ssm
-from opskit.transport.session_manager.base64_framing import Frames, command
-from opskit.transport.session_manager.commands import INTERACTIVE, NON_INTERACTIVE, Heard
+from opskit.errors import NotExecuted, OutcomeUnknown
+from opskit.transport.interface import CommandResult, OnOutput, discard_output
+from opskit.transport.run_command import SendCommandClient
+from opskit.transport.session_manager.base64_framing import Demultiplexer, command
+from opskit.transport.session_manager.commands import INTERACTIVE, NON_INTERACTIVE, OutputCollector
 from opskit.transport.session_manager.session_errors import UnknownDocument
-from opskit.transport.session_manager.session_lifecycle import Started, start
+from opskit.transport.session_manager.session_lifecycle import ManagedSession, start
 
 PROGRAM = "session-manager-plugin"
 WHERE = (
@@ -44,7 +44,7 @@ READY_WITHIN_S = 30.0
 END_WITHIN_S = 3.0
 
 
-class Gateway(Protocol):
+class PluginGateway(Protocol):
     """What knows the caller."""
 
     def caller(self) -> tuple[str, str, str]:
@@ -59,7 +59,7 @@ def find() -> str:
     """
     path = shutil.which(PROGRAM)
     if path is None:
-        raise Refused(f"{PROGRAM} is not installed on this machine", WHERE, missing=PROGRAM)
+        raise NotExecuted(f"{PROGRAM} is not installed on this machine", WHERE, missing=PROGRAM)
     try:
         done = subprocess.run(
             [path, "--version"],
@@ -69,13 +69,13 @@ def find() -> str:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise Refused(f"{path} does not run: {type(error).__name__}", WHERE) from None
+        raise NotExecuted(f"{path} does not run: {type(error).__name__}", WHERE) from None
     said = done.stdout.decode("ascii", "replace").strip()
     if not re.fullmatch(r"\d+(\.\d+)+", said):
-        raise Refused(f"{path} does not tell its version", WHERE)
+        raise NotExecuted(f"{path} does not tell its version", WHERE)
     if tuple(int(part) for part in said.split(".")) <= LAST_WITH_ARGUMENT:
         oldest = ".".join(map(str, LAST_WITH_ARGUMENT))
-        raise Refused(
+        raise NotExecuted(
             f"{PROGRAM} {said} takes the session's token as an argument, which every user of this "
             f"machine can read; it has to be newer than {oldest}",
             WHERE,
@@ -83,7 +83,7 @@ def find() -> str:
     return path
 
 
-class Running:
+class PluginProcess:
     """The plugin with one session.
 
     Args:
@@ -97,15 +97,15 @@ class Running:
     def __init__(
         self,
         path: str,
-        ssm: Ssm,
-        gateway: Gateway,
+        ssm: SendCommandClient,
+        gateway: PluginGateway,
         request: Mapping[str, Any],
         on_text: Callable[[bytes], None],
     ) -> None:
         self._on_text = on_text
         region, profile, endpoint = gateway.caller()
         asked = request["Target"], request["DocumentName"], request["Parameters"]
-        self._started = Started(ssm, lambda: start(ssm, *asked))
+        self._started = ManagedSession(ssm, lambda: start(ssm, *asked))
         reply = self._started.reply
         self._secrets = (str(reply["TokenValue"]), str(reply["StreamUrl"]))
         names = ("SessionId", "TokenValue", "StreamUrl")
@@ -127,8 +127,8 @@ class Running:
             )
         except OSError as error:
             self._started.end()
-            raise Refused(f"{path} could not be started: {error.strerror}", WHERE) from None
-        self.is_over = threading.Event()
+            raise NotExecuted(f"{path} could not be started: {error.strerror}", WHERE) from None
+        self.is_closed = threading.Event()
         threading.Thread(target=self._read, daemon=True).start()
 
     def close(self) -> None:
@@ -145,7 +145,7 @@ class Running:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(self.process.pid, number)
         self.process.wait()
-        self.is_over.wait(END_WITHIN_S)
+        self.is_closed.wait(END_WITHIN_S)
 
     def plain(self, text: str) -> str:
         """What the plugin said, in one line and without what opens the session's channel."""
@@ -159,7 +159,7 @@ class Running:
         with contextlib.suppress(OSError, ValueError), stream:
             while data := os.read(stream.fileno(), 65536):
                 self._on_text(data)
-        self.is_over.set()
+        self.is_closed.set()
 
 
 class Plugin:
@@ -167,10 +167,12 @@ class Plugin:
 
     name = "plugin"
 
-    def __init__(self, ssm: Ssm, gateway: Gateway, instance_id: str) -> None:
+    def __init__(self, ssm: SendCommandClient, gateway: PluginGateway, instance_id: str) -> None:
         self._ssm, self._gateway, self._instance_id = ssm, gateway, instance_id
 
-    def run(self, script: str, *, timeout_s: float, on_output: OnOutput = unheard) -> CommandResult:
+    def run(
+        self, script: str, *, timeout_s: float, on_output: OnOutput = discard_output
+    ) -> CommandResult:
         """Run a script in a session that the plugin holds."""
         path = find()
         words = {"command": [command(script, timeout_s)]}
@@ -189,8 +191,8 @@ class Plugin:
         on_output: OnOutput,
     ) -> CommandResult:
         deadline = time.monotonic() + timeout_s
-        heard = Heard(on_output)
-        frames, news = Frames(heard), threading.Condition()
+        heard = OutputCollector(on_output)
+        frames, news = Demultiplexer(heard), threading.Condition()
 
         def take(data: bytes) -> None:
             with news:
@@ -198,27 +200,27 @@ class Plugin:
                 news.notify()
 
         request = _request(self._instance_id, document, parameters)
-        with _closing(Running(path, self._ssm, self._gateway, request, take)) as running:
+        with _closing(PluginProcess(path, self._ssm, self._gateway, request, take)) as running:
             ready_by = time.monotonic() + READY_WITHIN_S
             with news:
-                while not (frames.has_ended or frames.cannot or running.is_over.is_set()):
+                while not (frames.has_ended or frames.cannot or running.is_closed.is_set()):
                     limit = deadline if frames.has_begun else min(deadline, ready_by)
                     if time.monotonic() >= limit:
-                        raise Lost(self._why_late(frames, timeout_s, running))
+                        raise OutcomeUnknown(self._why_late(frames, timeout_s, running))
                     news.wait(min(0.1, limit - time.monotonic()))
             if frames.cannot:
-                raise Refused(f"{self._instance_id} has no base64, which this road needs")
-            return heard.result(running.plain(frames.spare), self._instance_id)
+                raise NotExecuted(f"{self._instance_id} has no base64, which this road needs")
+            return heard.result(running.plain(frames.unframed), self._instance_id)
 
-    def _why_late(self, frames: Frames, timeout_s: float, running: Running) -> str:
+    def _why_late(self, frames: Demultiplexer, timeout_s: float, running: PluginProcess) -> str:
         if frames.has_begun or timeout_s < READY_WITHIN_S:
             return f"the command on {self._instance_id} did not end within {timeout_s:.0f} s"
-        said = running.plain(frames.spare)
+        said = running.plain(frames.unframed)
         return f"{PROGRAM} brought no session within {READY_WITHIN_S:.0f} s: {said or 'it said nothing'}"
 
 
 @contextlib.contextmanager
-def _closing(running: Running) -> Iterator[Running]:
+def _closing(running: PluginProcess) -> Iterator[PluginProcess]:
     try:
         yield running
     finally:

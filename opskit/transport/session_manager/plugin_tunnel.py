@@ -8,13 +8,13 @@ import threading
 import time
 from collections.abc import Callable
 
-from opskit.errors import Lost
-from opskit.transport.run_command import Ssm
+from opskit.errors import OutcomeUnknown
+from opskit.transport.run_command import SendCommandClient
 from opskit.transport.session_manager.plugin import (
     PROGRAM,
     READY_WITHIN_S,
-    Gateway,
-    Running,
+    PluginGateway,
+    PluginProcess,
     find,
 )
 from opskit.transport.session_manager.tunnel import DOCUMENT
@@ -35,8 +35,8 @@ class PluginTunnel:
 
     def __init__(
         self,
-        ssm: Ssm,
-        gateway: Gateway,
+        ssm: SendCommandClient,
+        gateway: PluginGateway,
         target: str,
         host: str,
         port: int,
@@ -45,12 +45,12 @@ class PluginTunnel:
         self._ssm, self._gateway, self._target = ssm, gateway, target
         self._host, self._port, self._on_problem = host, port, on_problem
         self._path = find()
-        self._running: Running | None = None
+        self._running: PluginProcess | None = None
         self._rest = self._said = ""
         self._opened = 0
         self._news = threading.Condition()
         self.failure = ""
-        self.is_over = threading.Event()
+        self.is_closed = threading.Event()
 
     def start(self, local_port: int) -> int:
         """Start the session and the plugin, and wait until it listens (`interface.Tunnel`).
@@ -70,16 +70,16 @@ class PluginTunnel:
                 "localPortNumber": [str(local_port)],
             },
         }
-        self._running = Running(self._path, self._ssm, self._gateway, request, self._take)
+        self._running = PluginProcess(self._path, self._ssm, self._gateway, request, self._take)
         threading.Thread(target=self._watch, args=(self._running,), daemon=True).start()
         limit = time.monotonic() + READY_WITHIN_S
         with self._news:
-            while not (self._opened or self.is_over.is_set()):
+            while not (self._opened or self.is_closed.is_set()):
                 if not self._news.wait(max(0.0, limit - time.monotonic())):
                     break
         if not self._opened:
             self.close()
-            raise Lost(
+            raise OutcomeUnknown(
                 f"{PROGRAM} opened no port within {READY_WITHIN_S:.0f} s: "
                 f"{self.failure or self._running.plain(self._said) or 'it said nothing'}"
             )
@@ -89,7 +89,7 @@ class PluginTunnel:
         """End the session and the plugin."""
         if self._running is not None:
             self._running.close()
-        self.is_over.set()
+        self.is_closed.set()
 
     def _take(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data.decode("utf-8", "replace")).split("\n")
@@ -105,10 +105,10 @@ class PluginTunnel:
                 self._said = f"{self._said} {line}"[-MOST_KEPT:]
                 self._news.notify_all()
 
-    def _watch(self, running: Running) -> None:
+    def _watch(self, running: PluginProcess) -> None:
         """Notice that the plugin has ended."""
-        running.is_over.wait()
+        running.is_closed.wait()
         with self._news:
             self.failure = f"{PROGRAM} ended: {running.plain(f'{self._said} {self._rest}')}"
-            self.is_over.set()
+            self.is_closed.set()
             self._news.notify_all()

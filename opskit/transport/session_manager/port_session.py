@@ -20,7 +20,7 @@ MOST_HELD = 4 * 1024 * 1024
 """Bytes that wait for slow local readers; beyond it nothing more is taken from the session."""
 
 
-class Line:
+class PortSession:
     """What goes to the agent, at the pace at which it is acknowledged.
 
     Attributes:
@@ -31,7 +31,7 @@ class Line:
     def __init__(self, session: Session) -> None:
         self._session = session
         self.lock = threading.Condition()
-        self.is_over = threading.Event()
+        self.is_closed = threading.Event()
         self._held = 0
 
     @property
@@ -53,28 +53,28 @@ class Line:
             self.lock.notify_all()
 
     @property
-    def has_room(self) -> bool:
+    def can_send(self) -> bool:
         """Whether few messages are under way."""
         return self._session.channel.unsent <= MOST_UNSENT
 
     def wait_for_room(self) -> None:
         """Wait until few messages are under way; the caller holds the lock."""
-        while not self.has_room and not self.is_over.is_set():
+        while not self.can_send and not self.is_closed.is_set():
             self.lock.wait(1)
 
-    def hold(self, count: int) -> None:
+    def reserve(self, count: int) -> None:
         """Count bytes that a local reader is to take; wait while too many are not taken.
 
         Only here the session is held up: the agent notices, and stops reading too. Its
         acknowledgements wait with the rest, so that their absence means nothing.
         """
         with self.lock:
-            while self._held > MOST_HELD and not self.is_over.is_set():
-                self._session.channel.excuse(time.monotonic())
+            while self._held > MOST_HELD and not self.is_closed.is_set():
+                self._session.channel.suspend_liveness_timeout(time.monotonic())
                 self.lock.wait(1)
             self._held += count
 
-    def released(self, count: int) -> None:
+    def release(self, count: int) -> None:
         """A local reader has taken bytes."""
         with self.lock:
             self._held -= count
@@ -84,7 +84,7 @@ class Line:
         """Write what is due, or wait a moment for it, and let time pass."""
         with self.lock:
             # What came while the last frames were written has woken nobody.
-            if not self._session.channel.has_frames and not self.is_over.is_set():
+            if not self._session.channel.has_frames and not self.is_closed.is_set():
                 self.lock.wait(TICK_S)
         events = self._session.write(self.lock)
         with self.lock:
@@ -93,12 +93,12 @@ class Line:
 
     def end(self) -> None:
         """Nothing goes over the line any more."""
-        self.is_over.set()
+        self.is_closed.set()
         with self.lock:
             self.lock.notify_all()
 
 
-class Carriage(Protocol):
+class Forwarder(Protocol):
     """How connections share the line."""
 
     def take(self, connection: socket.socket) -> None:
@@ -114,7 +114,7 @@ class Carriage(Protocol):
         """Close all local connections."""
 
 
-class Local:
+class LocalSocket:
     """One local connection: what came for it, and the thread that gives it away."""
 
     def __init__(self, connection: socket.socket, released: Callable[[int], None]) -> None:

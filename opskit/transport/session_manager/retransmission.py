@@ -53,9 +53,9 @@ class Outbox:
         """The other side is back: what was silence until now counts no longer."""
         if self.is_paused:
             self.is_paused = False
-            self.excuse(now)
+            self.suspend_liveness_timeout(now)
 
-    def excuse(self, now: float) -> None:
+    def suspend_liveness_timeout(self, now: float) -> None:
         """What was silence until now counts no longer."""
         self._progress_at = now
 

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from opskit.transport.session_manager.port_session import TICK_S, Line, Local, shut
+from opskit.transport.session_manager.port_session import TICK_S, LocalSocket, PortSession, shut
 
 DISCONNECT = 1
 """The flag that closes the agent's connection."""
@@ -30,7 +30,7 @@ MOST_EARLY = 64 * 1024
 """Bytes of a server that speaks before anybody has connected here."""
 
 
-class Turns:
+class TurnGate:
     """Whose turn it is, and to whom the agent's bytes belong; no I/O, the time is handed in."""
 
     def __init__(self) -> None:
@@ -83,20 +83,20 @@ class Turns:
         self._quiet_since = None
 
 
-class Single:
+class SerialForwarder:
     """The connections of a session whose agent carries one.
 
     Args:
         on_problem: told in a sentence what happened to a connection.
     """
 
-    def __init__(self, line: Line, on_problem: Callable[[str], None]) -> None:
+    def __init__(self, line: PortSession, on_problem: Callable[[str], None]) -> None:
         self._line = line
         self._on_problem = on_problem
-        self._turns = Turns()
+        self._turns = TurnGate()
         self._turn = threading.Lock()
         self._waiting: set[socket.socket] = set()
-        self._local: Local | None = None
+        self._local: LocalSocket | None = None
         self._asked_at: float | None = None
 
     def take(self, connection: socket.socket) -> None:
@@ -109,7 +109,7 @@ class Single:
             own, local = self._turns.receive(data), self._local
             self._asked_at = None
         if own and local is not None:
-            self._line.hold(len(own))
+            self._line.reserve(len(own))
             local.put(own)
 
     def tick(self, now: float) -> None:
@@ -135,7 +135,7 @@ class Single:
         with self._line.lock:
             self._waiting.discard(connection)
         if not has_turn:
-            if not self._line.is_over.is_set():
+            if not self._line.is_closed.is_set():
                 self._on_problem(
                     "a second connection was closed: the agent on the instance carries one at a time, "
                     f"and that one did not end within {WAIT_S:.0f} s"
@@ -150,9 +150,9 @@ class Single:
     def _wait_for_turn(self, limit: float) -> bool:
         """Wait until no other connection is carried and nothing of the last one can come any more."""
         while not self._turn.acquire(timeout=TICK_S):
-            if self._line.is_over.is_set() or time.monotonic() > limit:
+            if self._line.is_closed.is_set() or time.monotonic() > limit:
                 return False
-        while not self._line.is_over.is_set() and time.monotonic() < limit:
+        while not self._line.is_closed.is_set() and time.monotonic() < limit:
             with self._line.lock:
                 now = time.monotonic()
                 if self._turns.may_begin(now, is_flushed=self._line.is_flushed):
@@ -164,12 +164,12 @@ class Single:
     def _carry(self, connection: socket.socket) -> None:
         """Carry one connection to its end."""
         with self._line.lock:
-            self._local = local = Local(connection, self._line.released)
+            self._local = local = LocalSocket(connection, self._line.release)
             early = self._turns.begin()
         if early:
-            self._line.hold(len(early))
+            self._line.reserve(len(early))
             local.put(early)
-        while not self._line.is_over.is_set():
+        while not self._line.is_closed.is_set():
             data = b""
             with contextlib.suppress(OSError):
                 data = connection.recv(MOST_DATA)

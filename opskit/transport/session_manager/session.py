@@ -13,12 +13,12 @@ from contextlib import ExitStack
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from opskit.errors import AwsError, Lost, Refused, TargetError, TransportError
-from opskit.transport.run_command import Ssm
+from opskit.errors import AwsError, NotExecuted, OutcomeUnknown, TargetError, TransportError
+from opskit.transport.run_command import SendCommandClient
 from opskit.transport.session_manager.channel import Channel, Closed, Event
 from opskit.transport.session_manager.encryption import MakeKey
 from opskit.transport.session_manager.message import LARGEST_MESSAGE
-from opskit.transport.session_manager.session_lifecycle import Started, guarded, start
+from opskit.transport.session_manager.session_lifecycle import ManagedSession, guarded, start
 
 OPEN_WITHIN_S, CLOSE_WITHIN_S = 10, 2
 READY_WITHIN_S = 20.0
@@ -35,7 +35,7 @@ MOST_WAITING = 64
 LOST = "the session's connection was lost"
 
 
-class Gateway(Protocol):
+class SessionGateway(Protocol):
     """What signs the upgrade to the data channel."""
 
     def upgrade_headers(self, url: str) -> dict[str, str]:
@@ -55,8 +55,8 @@ class Session:
 
     def __init__(
         self,
-        ssm: Ssm,
-        gateway: Gateway,
+        ssm: SendCommandClient,
+        gateway: SessionGateway,
         target: str,
         document: str,
         parameters: Mapping[str, list[str]],
@@ -64,7 +64,9 @@ class Session:
         begin: Callable[[], Mapping[str, Any]] | None = None,
     ) -> None:
         self._ssm, self._gateway, self._target = ssm, gateway, target
-        self._started = Started(ssm, begin or (lambda: start(ssm, target, document, parameters)))
+        self._started = ManagedSession(
+            ssm, begin or (lambda: start(ssm, target, document, parameters))
+        )
         reply = self._started.reply
         self.session_id = str(reply["SessionId"])
         self.channel = Channel(self.session_id, target, make_key)
@@ -107,7 +109,7 @@ class Session:
                 return
             if not self.channel.is_ready and now >= ready_by:
                 host = urlsplit(self._url).hostname
-                raise Lost(
+                raise OutcomeUnknown(
                     f"the session with {self._target} was started, but nothing came through {host}",
                     missing="a way to ssmmessages for this machine and for the instance",
                 )
@@ -220,18 +222,18 @@ class Session:
                 )
             )
             limit_sending(made.socket)
-            made.send(self.channel.opening(str(reply["TokenValue"])))
+            made.send(self.channel.open_data_channel_message(str(reply["TokenValue"])))
             # Not sooner: another thread writes to it, and nothing may come before the opening.
             self._socket = made
         except InvalidStatus as error:
             said = " ".join((error.response.body or b"").decode("utf-8", "replace").split())
             words = f"HTTP {error.response.status_code} {said[:200]}".strip()
-            raise Refused(
+            raise NotExecuted(
                 f"{host} refused the session's connection ({words})",
                 missing="ssmmessages:OpenDataChannel on the session",
             ) from None
         except (OSError, InvalidHandshake, ConnectionClosed) as error:
-            raise Refused(
+            raise NotExecuted(
                 f"the session's connection to {host} failed: {type(error).__name__}",
                 missing=f"a way to {host} on port 443",
             ) from None
@@ -244,11 +246,11 @@ class Session:
         why = ""
         if "X-Amz-Signature=" in self._url:
             # Signed beforehand, for one connection.
-            raise Lost(f"{LOST}, and its address was good for one only")
+            raise OutcomeUnknown(f"{LOST}, and its address was good for one only")
         while True:
             # Also after a connection that was made and brought nothing: it is closed at once.
             if time.monotonic() + self._pause_s >= limit:
-                raise Lost(f"{LOST} and could not be resumed in time{why}")
+                raise OutcomeUnknown(f"{LOST} and could not be resumed in time{why}")
             if self._is_ended.wait(self._pause_s * random.uniform(1, 2)):  # noqa: S311  jitter
                 return [Closed("")]
             self._pause_s = min(LONGEST_PAUSE_S, self._pause_s * 2)
@@ -269,7 +271,7 @@ class Session:
                 continue
             except TargetError as error:
                 # Most often credentials that have expired: waiting does not help.
-                raise Lost(
+                raise OutcomeUnknown(
                     f"{LOST} and cannot be resumed: {error.sentence}", error.next_step
                 ) from None
             if self._is_ended.is_set():

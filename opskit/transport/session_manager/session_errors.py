@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from opskit.errors import AwsError, OpskitError, Refused, TransportError
-from opskit.transport.run_command import Ssm
+from opskit.errors import AwsError, NotExecuted, OpskitError, TransportError
+from opskit.transport.run_command import SendCommandClient
 from opskit.transport.session_manager.channel import in_one_line
 
 TELLS = (
@@ -22,23 +22,23 @@ TOO_OLD = "is not supported by this version of ssm agent"
 """Words of the agent; in all cases it has not begun with what the session is for."""
 
 
-class UnknownDocument(Refused):
+class UnknownDocument(NotExecuted):
     """The session's document does not exist, or means nothing to the agent; another may."""
 
 
 def not_started(error: AwsError, target: str, document: str) -> TransportError:
     """Why StartSession was refused."""
     if error.is_denied:
-        return Refused(
+        return NotExecuted(
             f"you may not start sessions on {target} (ssm:StartSession)",
             missing=f"ssm:StartSession on {target} and on document {document}",
         )
     if error.code == "InvalidDocument":
         return UnknownDocument(f"there is no document {document} here")
-    return Refused(f"ssm:StartSession failed: {error.code} {error.message[:200]}".strip())
+    return NotExecuted(f"ssm:StartSession failed: {error.code} {error.message[:200]}".strip())
 
 
-def not_connected(ssm: Ssm, target: str) -> TransportError | None:
+def not_connected(ssm: SendCommandClient, target: str) -> TransportError | None:
     """Why the target is said not to be connected; None when it is by now.
 
     Asked only after StartSession said so, and in one round trip: a session that can be started pays
@@ -58,7 +58,7 @@ def not_connected(ssm: Ssm, target: str) -> TransportError | None:
     node = told[0] if told else None
     if status is not None and status.get("Status") == "connected":
         return None
-    return Refused(
+    return NotExecuted(
         f"Session Manager cannot reach {target}: {_why(node)}",
         TELLS,
         missing=f"an online SSM agent on {target} (why: opskit diagnose operator, OPR008)",
@@ -106,23 +106,23 @@ def not_opened(
         return UnknownDocument(f"the agent of {target} is too old for sessions of this kind")
     encrypted = f"sessions with {target} are encrypted with {key_id}"
     if isinstance(key_error, AwsError) and key_error.is_denied:
-        return Refused(
+        return NotExecuted(
             f"{encrypted}, which you may not use (kms:GenerateDataKey)",
             f"a policy of yours needs {_statement('kms:GenerateDataKey', key_id)}",
             missing=f"kms:GenerateDataKey on {key_id}",
         )
     if key_error is not None:
         said = getattr(key_error, "sentence", "") or str(key_error) or type(key_error).__name__
-        return Refused(f"{encrypted}, which cannot be used: {said[:200]}")
+        return NotExecuted(f"{encrypted}, which cannot be used: {said[:200]}")
     said = in_one_line(reason)
     if NO_KEY in reason and "AccessDenied" in reason:
-        return Refused(
+        return NotExecuted(
             f"{encrypted}, which the role of {target} may not use (kms:Decrypt)",
             f"the role needs {_statement('kms:Decrypt', key_id)}",
             missing=f"kms:Decrypt on {key_id} for the role of {target}",
         )
     if HANDSHAKE_FAILED in reason or NO_KEY in reason:
-        return Refused(f"the session with {target} could not be opened: {said[:300]}")
+        return NotExecuted(f"the session with {target} could not be opened: {said[:300]}")
     return None
 
 

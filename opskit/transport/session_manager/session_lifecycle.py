@@ -9,16 +9,16 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
-from opskit.errors import AwsError, OpskitError, Refused, TargetError
-from opskit.redaction import guard
-from opskit.transport.run_command import Ssm
+from opskit.errors import AwsError, NotExecuted, OpskitError, TargetError
+from opskit.redaction import register_secret
+from opskit.transport.run_command import SendCommandClient
 from opskit.transport.session_manager.session_errors import TELLS, not_connected, not_started
 
 START_WITHIN_S = 5.0
 """So long an interrupted start is waited for, so that it can be taken back."""
 
 
-class Started:
+class ManagedSession:
     """A session that was started.
 
     It is started in a thread of its own: an interrupted call would leave a session that nobody knows.
@@ -30,7 +30,7 @@ class Started:
         Refused: it could not be started.
     """
 
-    def __init__(self, ssm: Ssm, begin: Callable[[], Mapping[str, Any]]) -> None:
+    def __init__(self, ssm: SendCommandClient, begin: Callable[[], Mapping[str, Any]]) -> None:
         self._ssm = ssm
         self._beginning: Future[Mapping[str, Any]] = Future()
         atexit.register(self._abandon)
@@ -65,12 +65,12 @@ class Started:
 def guarded(reply: Mapping[str, Any]) -> Mapping[str, Any]:
     """The reply, with what opens the data channel never to be written from now on."""
     for name in ("TokenValue", "StreamUrl"):
-        guard(str(reply.get(name) or ""))
+        register_secret(str(reply.get(name) or ""))
     return reply
 
 
 def start(
-    ssm: Ssm, target: str, document: str, parameters: Mapping[str, list[str]]
+    ssm: SendCommandClient, target: str, document: str, parameters: Mapping[str, list[str]]
 ) -> Mapping[str, Any]:
     """Start a session: its id, its token and the address of its data channel.
 
@@ -89,7 +89,7 @@ def start(
                 raise not_started(error, target, document) from None
         offline = not_connected(ssm, target)
         if offline is not None or is_back:
-            raise offline or Refused(
+            raise offline or NotExecuted(
                 f"Session Manager says of {target} that it is connected and that it is not",
                 TELLS,
                 missing=f"an online SSM agent on {target}",

@@ -19,7 +19,7 @@ MOST_DATA = 1016
 """Bytes of data in a frame: with its header it is one payload of the channel."""
 
 
-class Broken(ValueError):
+class ProtocolViolation(ValueError):
     """The peer does not speak smux version 1; nothing on this session can be trusted any more."""
 
 
@@ -77,7 +77,7 @@ class Mux:
         while len(self._buffer) >= HEADER.size:
             version, command, length, stream = HEADER.unpack_from(self._buffer)
             if version != VERSION or command > NOP:
-                raise Broken(f"smux version {version}, command {command}")
+                raise ProtocolViolation(f"smux version {version}, command {command}")
             end = HEADER.size + length
             if len(self._buffer) < end:
                 break

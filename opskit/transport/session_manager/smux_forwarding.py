@@ -8,31 +8,31 @@ from __future__ import annotations
 import socket
 import threading
 
-from opskit.transport.session_manager.port_session import Line, Local
+from opskit.transport.session_manager.port_session import LocalSocket, PortSession
 from opskit.transport.session_manager.smux import ALIVE, MOST_DATA, Finished, Mux
 
 ALIVE_EVERY_S = 10.0
 
 
-class Streams:
+class SmuxForwarder:
     """The connections of a session whose agent speaks smux.
 
     Args:
         wants_life: whether the agent wants to hear something also while nobody sends.
     """
 
-    def __init__(self, line: Line, *, wants_life: bool = False) -> None:
+    def __init__(self, line: PortSession, *, wants_life: bool = False) -> None:
         self._line = line
         self._wants_life = wants_life
         self._alive_at = 0.0
         self._mux = Mux()
-        self._locals: dict[int, Local] = {}
+        self._locals: dict[int, LocalSocket] = {}
 
     def take(self, connection: socket.socket) -> None:
         """Open a stream for a local connection."""
         with self._line.lock:
             stream, opening = self._mux.open()
-            self._locals[stream] = Local(connection, self._line.released)
+            self._locals[stream] = LocalSocket(connection, self._line.release)
             self._line.send(opening)
         threading.Thread(target=self._send, args=(stream, connection), daemon=True).start()
 
@@ -51,12 +51,12 @@ class Streams:
             if isinstance(one, Finished):
                 self._close(one.stream)
             else:
-                self._line.hold(len(one.data))
+                self._line.reserve(len(one.data))
                 local.put(one.data)
 
     def tick(self, now: float) -> None:
         """Give a sign of life where the agent wants one and few messages are under way."""
-        if self._wants_life and now - self._alive_at >= ALIVE_EVERY_S and self._line.has_room:
+        if self._wants_life and now - self._alive_at >= ALIVE_EVERY_S and self._line.can_send:
             self._alive_at = now
             self._line.send(ALIVE)
 
@@ -68,7 +68,7 @@ class Streams:
 
     def _send(self, stream: int, connection: socket.socket) -> None:
         """Carry what a local client sends, at the pace of the acknowledgements."""
-        while not self._line.is_over.is_set():
+        while not self._line.is_closed.is_set():
             try:
                 data = connection.recv(16 * MOST_DATA)
             except OSError:

@@ -12,8 +12,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from opskit.errors import Lost, OpskitError
-from opskit.transport.run_command import Ssm
+from opskit.errors import OpskitError, OutcomeUnknown
+from opskit.transport.run_command import SendCommandClient
 from opskit.transport.session_manager.channel import (
     SMUX_AFTER,
     TERMINATE,
@@ -26,11 +26,11 @@ from opskit.transport.session_manager.channel import (
     Stream,
     is_above,
 )
-from opskit.transport.session_manager.port_session import Carriage, Line, shut
-from opskit.transport.session_manager.serial_forwarding import Single
-from opskit.transport.session_manager.session import Gateway, Session
-from opskit.transport.session_manager.smux import Broken
-from opskit.transport.session_manager.smux_forwarding import Streams
+from opskit.transport.session_manager.port_session import Forwarder, PortSession, shut
+from opskit.transport.session_manager.serial_forwarding import SerialForwarder
+from opskit.transport.session_manager.session import Session, SessionGateway
+from opskit.transport.session_manager.smux import ProtocolViolation
+from opskit.transport.session_manager.smux_forwarding import SmuxForwarder
 
 DOCUMENT = "AWS-StartPortForwardingSessionToRemoteHost"
 UNREACHABLE = 3
@@ -40,7 +40,9 @@ SILENCE_AFTER = (3, 1, 1511, 0)
 """Above this version neither side of smux has to hear from the other."""
 
 
-def start_session(ssm: Ssm, gateway: Gateway, instance_id: str, host: str, port: int) -> Session:
+def start_session(
+    ssm: SendCommandClient, gateway: SessionGateway, instance_id: str, host: str, port: int
+) -> Session:
     """Start a session that carries connections from the instance to a host and port.
 
     Raises:
@@ -50,7 +52,7 @@ def start_session(ssm: Ssm, gateway: Gateway, instance_id: str, host: str, port:
     return Session(ssm, gateway, instance_id, DOCUMENT, parameters)
 
 
-class Tunnel:
+class SessionTunnel:
     """The carried session and its local port.
 
     Args:
@@ -61,10 +63,10 @@ class Tunnel:
     def __init__(self, session: Session, on_problem: Callable[[str], None]) -> None:
         self._session = session
         self._on_problem = on_problem
-        self._line = Line(session)
-        self._carriage: Carriage | None = None
+        self._line = PortSession(session)
+        self._carriage: Forwarder | None = None
         self.failure = ""
-        self.is_over = self._line.is_over
+        self.is_closed = self._line.is_closed
         self._ready = threading.Event()
         self._listener: socket.socket | None = None
 
@@ -73,9 +75,9 @@ class Tunnel:
         listener = socket.create_server(("127.0.0.1", local_port))
         for work in (self._read, self._write):
             threading.Thread(target=work, daemon=True).start()
-        if not self._ready.wait(READY_WITHIN_S) or self.is_over.is_set():
+        if not self._ready.wait(READY_WITHIN_S) or self.is_closed.is_set():
             listener.close()
-            raise Lost(self.failure or "the session did not become ready in time")
+            raise OutcomeUnknown(self.failure or "the session did not become ready in time")
         self._listener = listener
         threading.Thread(target=self._accept, daemon=True).start()
         return int(listener.getsockname()[1])
@@ -85,7 +87,7 @@ class Tunnel:
         if self._listener is not None:
             # Closing alone would leave it listening for as long as a thread waits in accept.
             shut(self._listener)
-        if not self.is_over.is_set():
+        if not self.is_closed.is_set():
             self._line.send_flag(TERMINATE)
         self._end("")
         self._session.close()
@@ -93,9 +95,9 @@ class Tunnel:
     def _read(self) -> None:
         """Read frames until the session is over."""
         try:
-            for event in self._session.read(self._line.lock, self.is_over):
+            for event in self._session.read(self._line.lock, self.is_closed):
                 self._take(event)
-        except (OpskitError, Broken, OSError) as error:
+        except (OpskitError, ProtocolViolation, OSError) as error:
             self._end(getattr(error, "sentence", str(error)))
         finally:
             # Whatever it was: nobody may wait for a line that nobody reads.
@@ -104,12 +106,12 @@ class Tunnel:
     def _write(self) -> None:
         """Write what is due, and let time pass."""
         try:
-            while not self.is_over.is_set():
+            while not self.is_closed.is_set():
                 for event in self._line.write_due():
                     self._take(event)
                 if self._carriage is not None:
                     self._carriage.tick(time.monotonic())
-        except (Lost, OSError) as error:
+        except (OutcomeUnknown, OSError) as error:
             self._end(getattr(error, "sentence", str(error)))
         finally:
             self._end("")
@@ -130,19 +132,19 @@ class Tunnel:
         elif isinstance(event, Closed):
             self._end(self._reason(event))
 
-    def _carriage_for(self, agent_version: str) -> Carriage:
+    def _carriage_for(self, agent_version: str) -> Forwarder:
         if speaks_smux(agent_version):
-            return Streams(self._line, wants_life=not is_above(agent_version, SILENCE_AFTER))
+            return SmuxForwarder(self._line, wants_life=not is_above(agent_version, SILENCE_AFTER))
         self._on_problem(
             f"the agent on the instance is old ({agent_version or 'no version'}): the tunnel carries "
             "one connection at a time, is not told when the database closes it, and may lead to the "
             "instance's own port, since such agents know no remote host; update the agent"
         )
-        return Single(self._line, self._on_problem)
+        return SerialForwarder(self._line, self._on_problem)
 
     def _reason(self, event: Closed) -> str:
         said = event.words
-        if not said and isinstance(self._carriage, Single):
+        if not said and isinstance(self._carriage, SerialForwarder):
             return "the agent ended the session: it could not connect to the database"
         return said
 

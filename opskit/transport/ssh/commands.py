@@ -11,11 +11,11 @@ import select
 import time
 from typing import Any
 
-from opskit.errors import Lost, Refused
-from opskit.transport.interface import CommandResult, OnOutput, unheard
+from opskit.errors import NotExecuted, OutcomeUnknown
+from opskit.transport.interface import CommandResult, OnOutput, discard_output
 from opskit.transport.remote_timeout import limit_in_t
-from opskit.transport.ssh.connection import Connection, broken
-from opskit.transport.ssh.dialers import Route
+from opskit.transport.ssh.connection import SshConnection, broken
+from opskit.transport.ssh.dialers import Dialer
 
 MOST_OUTPUT = 1_000_000
 """Bytes of each stream that are kept: a probe says some thousand."""
@@ -23,7 +23,7 @@ START_WITHIN_S = 15.0
 END_WITHIN_S = 1.0
 """After its exit status a command's output is waited for so long: what it left behind may hold it open."""
 CANCEL_WITHIN_S = 5.0
-MARK = re.compile(rb"opskit-pid:(\d+)\n")
+EXIT_MARKER = re.compile(rb"opskit-pid:(\d+)\n")
 MOST_BEFORE_MARK = 65_536
 """A login shell may say something of its own first."""
 PIECE = 65_536
@@ -32,18 +32,20 @@ PIECE = 65_536
 class Ssh:
     """A road of SSH commands: one connection for each."""
 
-    def __init__(self, route: Route) -> None:
+    def __init__(self, route: Dialer) -> None:
         self._route = route
         self.name = route.name
 
-    def run(self, script: str, *, timeout_s: float, on_output: OnOutput = unheard) -> CommandResult:
+    def run(
+        self, script: str, *, timeout_s: float, on_output: OnOutput = discard_output
+    ) -> CommandResult:
         """Run a script, wait for its end, and cancel it when the time is over."""
         deadline = time.monotonic() + timeout_s
         with self._route.open() as connection:
             running = _Running(connection, on_output, timeout_s)
             try:
                 status = running.follow(script, deadline)
-            except (Lost, KeyboardInterrupt):
+            except (OutcomeUnknown, KeyboardInterrupt):
                 running.cancel()
                 raise
             return running.result(status)
@@ -70,7 +72,7 @@ def starter(limit_s: float) -> str:
 class _Running:
     """One command on its channel."""
 
-    def __init__(self, connection: Connection, on_output: OnOutput, limit_s: float) -> None:
+    def __init__(self, connection: SshConnection, on_output: OnOutput, limit_s: float) -> None:
         self._connection, self._on_output, self._limit_s = connection, on_output, limit_s
         self._kept = {False: bytearray(), True: bytearray()}
         self._held, self._pid = b"", b""
@@ -80,7 +82,7 @@ class _Running:
             self._channel.settimeout(START_WITHIN_S)
             self._channel.exec_command(starter(limit_s))
         except broken() as error:
-            raise Refused(
+            raise NotExecuted(
                 f"the SSH server runs no commands for us: {str(error) or type(error).__name__}"
             ) from None
 
@@ -95,7 +97,9 @@ class _Running:
             channel.sendall(whole(script).encode())
             channel.shutdown_write()
         except broken():
-            raise Lost(f"the connection broke while the command was sent{self._why()}") from None
+            raise OutcomeUnknown(
+                f"the connection broke while the command was sent{self._why()}"
+            ) from None
         ended_at: float | None = None
         while True:
             now = time.monotonic()
@@ -107,14 +111,14 @@ class _Running:
                 if is_quiet and (channel.eof_received or now - ended_at > END_WITHIN_S):
                     break
             if now >= deadline:
-                raise Lost(f"the command did not end within {self._limit_s:.0f} s")
+                raise OutcomeUnknown(f"the command did not end within {self._limit_s:.0f} s")
             if channel.eof_received:
                 # Readable for ever from now on; only the status is still to come.
                 channel.status_event.wait(min(0.2, deadline - now))
             else:
                 select.select([channel], [], [], min(0.5, deadline - now))
         if channel.exit_status < 0 and not self._connection.transport.is_active():
-            raise Lost(f"the connection broke before the command ended{self._why()}")
+            raise OutcomeUnknown(f"the connection broke before the command ended{self._why()}")
         return int(channel.exit_status)
 
     def result(self, status: int) -> CommandResult:
@@ -141,7 +145,7 @@ class _Running:
                 return
             if is_error and not self._pid:
                 data = self._held = self._held + data
-                found = MARK.search(data)
+                found = EXIT_MARKER.search(data)
                 if found is None and len(data) < MOST_BEFORE_MARK:
                     return
                 if found is not None:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any
 
-from opskit.errors import Refused
+from opskit.errors import NotExecuted
 from opskit.transport.session_manager.session import limit_sending
-from opskit.transport.ssh.host_keys import Console, judge, known_keys
-from opskit.transport.ssh.jump_hosts import Hop
+from opskit.transport.ssh.host_keys import ConsoleFingerprints, known_keys, verify_host_key
+from opskit.transport.ssh.jump_hosts import SshHost
 
 HANDSHAKE_WITHIN_S = 20.0
 """A busy small instance computes its part in a second or two; beyond it nobody is there."""
@@ -22,7 +22,7 @@ ALIVE_EVERY_S = 30
 """Middleboxes drop connections that are silent for about a minute."""
 
 
-class Connection:
+class SshConnection:
     """A connection to the last hop.
 
     Attributes:
@@ -41,7 +41,7 @@ class Connection:
         self.transport, self.notices, self.why_over = transport, notices, why_over
         self._below = below
 
-    def __enter__(self) -> Connection:
+    def __enter__(self) -> SshConnection:
         """The connection itself."""
         return self
 
@@ -61,8 +61,8 @@ def broken() -> tuple[type[Exception], ...]:
     return OSError, EOFError, SSHException
 
 
-def greet(
-    stream: Any, hop: Hop, ask_console: Callable[[], Console], *, is_session: bool
+def verify_server(
+    stream: Any, hop: SshHost, ask_console: Callable[[], ConsoleFingerprints], *, is_session: bool
 ) -> tuple[Any, str]:
     """Begin SSH over a stream, as far as the server's key.
 
@@ -86,10 +86,12 @@ def greet(
     try:
         _prefer(transport, {key.get_name() for key in known_keys(hop)})
         transport.start_client(timeout=HANDSHAKE_WITHIN_S)
-        said = judge(hop, transport.get_remote_server_key(), ask_console, is_session=is_session)
+        said = verify_host_key(
+            hop, transport.get_remote_server_key(), ask_console, is_session=is_session
+        )
     except broken() as error:
         transport.close()
-        raise Refused(
+        raise NotExecuted(
             f"no SSH server answers at {hop.known_as} ({_words(error)})",
             missing=f"an SSH server at {hop.known_as}",
         ) from None
@@ -100,7 +102,7 @@ def greet(
     return transport, said
 
 
-def log_in(transport: Any, hop: Hop, keys: Iterable[Any], hint: str) -> None:
+def authenticate(transport: Any, hop: SshHost, keys: Iterable[Any], hint: str) -> None:
     """Prove who we are, with the first key that the server takes.
 
     Args:
@@ -121,18 +123,18 @@ def log_in(transport: Any, hop: Hop, keys: Iterable[Any], hint: str) -> None:
             if not transport.is_active():
                 break
     except broken() as error:
-        raise Refused(
+        raise NotExecuted(
             f"the login as {hop.user} at {hop.known_as} failed ({_words(error)})"
         ) from None
     what = f"took none of {len(tried)} keys" if tried else "was offered no key"
-    raise Refused(
+    raise NotExecuted(
         f"the SSH server at {hop.known_as} {what} for {hop.user}",
         hint,
         missing=f"a key that {hop.known_as} takes for {hop.user}",
     )
 
 
-def dial(hop: Hop) -> socket.socket:
+def dial(hop: SshHost) -> socket.socket:
     """Connect to the first hop.
 
     Raises:
@@ -141,7 +143,7 @@ def dial(hop: Hop) -> socket.socket:
     try:
         connection = socket.create_connection((hop.address, hop.port), HANDSHAKE_WITHIN_S / 2)
     except OSError as error:
-        raise Refused(
+        raise NotExecuted(
             f"no connection to {hop.address}:{hop.port}: {_words(error)}",
             "OPSKIT_SSH_BASTION names a host that leads there, OPSKIT_SSH_HOST another address; "
             "--via ssh-session needs neither",
@@ -153,7 +155,7 @@ def dial(hop: Hop) -> socket.socket:
     return connection
 
 
-def dial_through(transport: Any, hop: Hop, over: Hop) -> Any:
+def dial_through(transport: Any, hop: SshHost, over: SshHost) -> Any:
     """Connect to a hop from the one before it.
 
     Raises:
@@ -164,7 +166,7 @@ def dial_through(transport: Any, hop: Hop, over: Hop) -> Any:
             "direct-tcpip", (hop.address, hop.port), ("127.0.0.1", 0), timeout=HANDSHAKE_WITHIN_S
         )
     except broken() as error:
-        raise Refused(
+        raise NotExecuted(
             f"{over.known_as} does not lead to {hop.address}:{hop.port}: {why_no_channel(error)}",
             missing=f"a way from {over.known_as} to {hop.address} on port {hop.port}",
         ) from None

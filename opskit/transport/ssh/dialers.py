@@ -7,25 +7,31 @@ from contextlib import ExitStack
 from typing import Any, Protocol
 
 from opskit.config import Target
-from opskit.errors import AwsError, Refused
-from opskit.transport.run_command import Ssm
-from opskit.transport.session_manager.session import Gateway
-from opskit.transport.ssh.connection import Connection, dial, dial_through, greet, log_in
-from opskit.transport.ssh.host_keys import Console, Ec2, read_console
-from opskit.transport.ssh.jump_hosts import over_session, to_instance
-from opskit.transport.ssh.keys import InstanceConnect, offered, push
+from opskit.errors import AwsError, NotExecuted
+from opskit.transport.run_command import SendCommandClient
+from opskit.transport.session_manager.session import SessionGateway
+from opskit.transport.ssh.connection import (
+    SshConnection,
+    authenticate,
+    dial,
+    dial_through,
+    verify_server,
+)
+from opskit.transport.ssh.host_keys import ConsoleFingerprints, ConsoleOutputClient, read_console
+from opskit.transport.ssh.jump_hosts import resolve_jump_hosts, resolve_session_host
+from opskit.transport.ssh.keys import InstanceConnectClient, identities, send_public_key
 from opskit.transport.ssh.session_stream import SessionStream
 
-NO_CONSOLE = Console(frozenset())
+NO_CONSOLE = ConsoleFingerprints(frozenset())
 """A bastion's: which instance it is, if it is one, is not known."""
 
 
-class Route(Protocol):
+class Dialer(Protocol):
     """A way to the instance's SSH server; `name` as `--via` has it."""
 
     name: str
 
-    def open(self) -> Connection:
+    def open(self) -> SshConnection:
         """Go it, and log in.
 
         Raises:
@@ -33,7 +39,7 @@ class Route(Protocol):
         """
 
 
-class OverSession:
+class SessionDialer:
     """AWS-StartSSHSession carries the bytes, and EC2 Instance Connect our key."""
 
     name = "ssh-session"
@@ -41,46 +47,48 @@ class OverSession:
     def __init__(
         self,
         target: Target,
-        ssm: Ssm,
-        gateway: Gateway,
-        connect: InstanceConnect,
-        ec2: Ec2,
+        ssm: SendCommandClient,
+        gateway: SessionGateway,
+        connect: InstanceConnectClient,
+        ec2: ConsoleOutputClient,
         instance_id: str,
     ) -> None:
         self._target, self._ssm, self._gateway = target, ssm, gateway
         self._connect, self._ec2, self._instance_id = connect, ec2, instance_id
 
-    def open(self) -> Connection:
+    def open(self) -> SshConnection:
         """Start the session, judge the server's key, and only then push ours: it lives 60 seconds."""
-        hop = over_session(self._target, self._instance_id)
+        hop = resolve_session_host(self._target, self._instance_id)
         with ExitStack() as below:
             stream = SessionStream(self._ssm, self._gateway, self._instance_id, hop.port)
             below.callback(stream.close)
             try:
-                transport, said = greet(stream.socket, hop, self._ask_console, is_session=True)
-            except Refused as error:
+                transport, said = verify_server(
+                    stream.socket, hop, self._ask_console, is_session=True
+                )
+            except NotExecuted as error:
                 raise _because(error, stream.why_over) from None
             below.callback(transport.close)
             if self._target.ssh_key_file:
-                log_in(transport, hop, offered(hop), "OPSKIT_SSH_USER names another user")
+                authenticate(transport, hop, identities(hop), "OPSKIT_SSH_USER names another user")
             else:
-                key = push(self._connect, self._instance_id, hop.user)
-                log_in(
+                key = send_public_key(self._connect, self._instance_id, hop.user)
+                authenticate(
                     transport,
                     hop,
                     [key],
                     f"is {hop.user} the image's user (OPSKIT_SSH_USER), and is the package "
                     "ec2-instance-connect on the instance? ssh_key_file names a key that it has",
                 )
-            return Connection(
+            return SshConnection(
                 transport, below.pop_all(), (said,) if said else (), lambda: stream.why_over
             )
 
-    def _ask_console(self) -> Console:
+    def _ask_console(self) -> ConsoleFingerprints:
         return read_console(self._ec2, self._instance_id)
 
 
-class Plain:
+class DirectDialer:
     """TCP to the instance, or to a bastion that leads to it.
 
     Args:
@@ -89,13 +97,13 @@ class Plain:
 
     name = "ssh"
 
-    def __init__(self, target: Target, ec2: Ec2, instance_id: str) -> None:
+    def __init__(self, target: Target, ec2: ConsoleOutputClient, instance_id: str) -> None:
         self._target, self._ec2, self._instance_id = target, ec2, instance_id
 
-    def open(self) -> Connection:
+    def open(self) -> SshConnection:
         """Go from hop to hop, each over the one before it."""
         address = self._target.ssh_host or self._private_address()
-        hops = to_instance(self._target, address, self._instance_id)
+        hops = resolve_jump_hosts(self._target, address, self._instance_id)
         notices: list[str] = []
         with ExitStack() as below:
             stream: Any = dial(hops[0])
@@ -104,19 +112,21 @@ class Plain:
                 if transport is not None:
                     stream = dial_through(transport, hop, hops[number - 1])
                 below.callback(stream.close)
-                transport, said = greet(stream, hop, self._asker(hop.instance_id), is_session=False)
+                transport, said = verify_server(
+                    stream, hop, self._asker(hop.instance_id), is_session=False
+                )
                 below.callback(transport.close)
                 notices += [said] if said else []
-                log_in(
+                authenticate(
                     transport,
                     hop,
-                    offered(hop),
+                    identities(hop),
                     "OPSKIT_SSH_USER names another user, OPSKIT_SSH_KEY_FILE another key; "
                     "ssh-add -l   shows what the agent has",
                 )
-            return Connection(transport, below.pop_all(), tuple(notices), lambda: "")
+            return SshConnection(transport, below.pop_all(), tuple(notices), lambda: "")
 
-    def _asker(self, instance_id: str) -> Callable[[], Console]:
+    def _asker(self, instance_id: str) -> Callable[[], ConsoleFingerprints]:
         return lambda: read_console(self._ec2, instance_id) if instance_id else NO_CONSOLE
 
     def _private_address(self) -> str:
@@ -124,19 +134,19 @@ class Plain:
             reply = self._ec2.describe_instances(InstanceIds=[self._instance_id])
             found = [i for r in reply["Reservations"] for i in r["Instances"]]
         except AwsError as error:
-            raise Refused(
+            raise NotExecuted(
                 f"the address of {self._instance_id} is not known ({error.permission}: {error.code})",
                 "ssh_host in opskit.toml or OPSKIT_SSH_HOST names it",
                 missing=error.permission,
             ) from None
         address = str(found[0].get("PrivateIpAddress") or "") if found else ""
         if not address:
-            raise Refused(f"{self._instance_id} has no address")
+            raise NotExecuted(f"{self._instance_id} has no address")
         return address
 
 
-def _because(error: Refused, why: str) -> Refused:
+def _because(error: NotExecuted, why: str) -> NotExecuted:
     """The same refusal, with what the session says of it."""
     if not why:
         return error
-    return Refused(f"{error.sentence}; {why}", error.next_step, error.missing)
+    return NotExecuted(f"{error.sentence}; {why}", error.next_step, error.missing)

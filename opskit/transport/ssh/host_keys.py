@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from opskit.errors import AwsError, Refused
-from opskit.transport.ssh.jump_hosts import Hop
+from opskit.errors import AwsError, NotExecuted
+from opskit.transport.ssh.jump_hosts import SshHost
 
 FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 BLOCK = re.compile(
@@ -24,7 +24,7 @@ BLOCK = re.compile(
 """What cloud-init prints to the console at an instance's first boot."""
 
 
-class Ec2(Protocol):
+class ConsoleOutputClient(Protocol):
     """The operations of EC2 that are used here."""
 
     def __getattr__(self, operation: str) -> Callable[..., Mapping[str, Any]]:
@@ -32,7 +32,7 @@ class Ec2(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Console:
+class ConsoleFingerprints:
     """What EC2 says of an instance's host keys.
 
     Attributes:
@@ -44,7 +44,7 @@ class Console:
     why_none: str = ""
 
 
-def read_console(ec2: Ec2, instance_id: str) -> Console:
+def read_console(ec2: ConsoleOutputClient, instance_id: str) -> ConsoleFingerprints:
     """Read the host key fingerprints that the instance printed when it first booted.
 
     Source: EC2 API Reference, GetConsoleOutput; cloud-init, module keys-to-console.
@@ -53,14 +53,16 @@ def read_console(ec2: Ec2, instance_id: str) -> Console:
         text = str(ec2.get_console_output(InstanceId=instance_id).get("Output", ""))
     except AwsError as error:
         why = "you may not read" if error.is_denied else "EC2 does not give"
-        return Console(frozenset(), f"{why} its console ({error.permission})")
+        return ConsoleFingerprints(frozenset(), f"{why} its console ({error.permission})")
     blocks = BLOCK.findall(text)
     if not blocks:
-        return Console(frozenset(), "its console shows no host keys any more")
-    return Console(frozenset(FINGERPRINT.findall(blocks[-1])))
+        return ConsoleFingerprints(frozenset(), "its console shows no host keys any more")
+    return ConsoleFingerprints(frozenset(FINGERPRINT.findall(blocks[-1])))
 
 
-def judge(hop: Hop, key: Any, ask_console: Callable[[], Console], *, is_session: bool) -> str:
+def verify_host_key(
+    hop: SshHost, key: Any, ask_console: Callable[[], ConsoleFingerprints], *, is_session: bool
+) -> str:
     """Decide whether a server's key is the right one.
 
     Args:
@@ -79,7 +81,7 @@ def judge(hop: Hop, key: Any, ask_console: Callable[[], Console], *, is_session:
     if any(one.asbytes() == key.asbytes() for one in known):
         return ""
     if known:
-        raise Refused(
+        raise NotExecuted(
             f"the host key of {hop.known_as} has changed: it shows {shown}, and known_hosts has "
             f"{', '.join(sorted(one.fingerprint for one in known))}",
             f"if the host was replaced on purpose: ssh-keygen -R {shlex.quote(hop.known_as)}   "
@@ -89,7 +91,7 @@ def judge(hop: Hop, key: Any, ask_console: Callable[[], Console], *, is_session:
     if key.fingerprint in console.fingerprints:
         return ""
     if console.fingerprints:
-        raise Refused(
+        raise NotExecuted(
             f"the host key of {hop.known_as} is not one of {hop.instance_id}: it shows {shown}, and "
             f"the instance's console {', '.join(sorted(console.fingerprints))}",
             f"if its keys were made anew on purpose: {_adding(hop, key)}",
@@ -99,7 +101,7 @@ def judge(hop: Hop, key: Any, ask_console: Callable[[], Console], *, is_session:
             f"the host key of {hop.instance_id} is not known here: {shown}; {console.why_none}. It is "
             "taken for this session only: Session Manager leads to the instance itself"
         )
-    raise Refused(
+    raise NotExecuted(
         f"the host key of {hop.known_as} is not known: {shown}"
         + (f"; {console.why_none}" if console.why_none else ""),
         f"compare it with {_source(hop)}; if it is the same: {_adding(hop, key)}",
@@ -107,7 +109,7 @@ def judge(hop: Hop, key: Any, ask_console: Callable[[], Console], *, is_session:
     )
 
 
-def known_keys(hop: Hop, shown: Any = None) -> list[Any]:
+def known_keys(hop: SshHost, shown: Any = None) -> list[Any]:
     """The keys that known_hosts has for a host.
 
     Args:
@@ -125,11 +127,11 @@ def known_keys(hop: Hop, shown: Any = None) -> list[Any]:
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
-            raise Refused(f"{path} cannot be read: {error.strerror}") from None
+            raise NotExecuted(f"{path} cannot be read: {error.strerror}") from None
         keys = HostKeys()
         for line in lines:
             if line.startswith("@revoked") and shown and shown.get_base64() in line:
-                raise Refused(f"the host key of {hop.known_as} is marked as revoked in {path}")
+                raise NotExecuted(f"the host key of {hop.known_as} is marked as revoked in {path}")
             _add(keys, line.strip())
         found += (keys.lookup(hop.known_as) or {}).values()
     return found
@@ -149,7 +151,7 @@ def _add(keys: Any, line: str) -> None:
         keys.add(name, entry.key.get_name(), entry.key)
 
 
-def _source(hop: Hop) -> str:
+def _source(hop: SshHost) -> str:
     """Where the true fingerprint is to be had."""
     if hop.instance_id:
         return (
@@ -159,6 +161,6 @@ def _source(hop: Hop) -> str:
     return "what ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub prints on that host"
 
 
-def _adding(hop: Hop, key: Any) -> str:
+def _adding(hop: SshHost, key: Any) -> str:
     line = f"{hop.known_as} {key.get_name()} {key.get_base64()}"
     return f"echo {shlex.quote(line)} >> {hop.known_hosts[0]}"

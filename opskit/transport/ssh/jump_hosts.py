@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from opskit.config import DEFAULT_SSH_USER, Target
-from opskit.errors import Refused, UsageError
+from opskit.errors import NotExecuted, UsageError
 
 PORT = 22
 MOST_HOPS = 5
@@ -20,7 +20,7 @@ PLACE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Hop:
+class SshHost:
     """One host on the way.
 
     Attributes:
@@ -46,10 +46,10 @@ class Hop:
         return self.name if self.port == PORT else f"[{self.name}]:{self.port}"
 
 
-def over_session(target: Target, instance_id: str) -> Hop:
+def resolve_session_host(target: Target, instance_id: str) -> SshHost:
     """The instance at the end of a session; `Host i-*` in ~/.ssh/config counts."""
-    said = _said_of(_config(), instance_id)
-    return Hop(
+    said = _lookup_config(_config(), instance_id)
+    return SshHost(
         said.get("hostkeyalias", instance_id),
         instance_id,
         PORT,
@@ -61,7 +61,7 @@ def over_session(target: Target, instance_id: str) -> Hop:
     )
 
 
-def to_instance(target: Target, address: str, instance_id: str) -> tuple[Hop, ...]:
+def resolve_jump_hosts(target: Target, address: str, instance_id: str) -> tuple[SshHost, ...]:
     """The hosts on the way to the instance, the nearest first, itself last.
 
     Args:
@@ -73,7 +73,7 @@ def to_instance(target: Target, address: str, instance_id: str) -> tuple[Hop, ..
     """
     config = _config()
     last, jump = _hop(config, target, "ssh_host", address, target.ssh_user, instance_id)
-    before: list[Hop] = []
+    before: list[SshHost] = []
     todo = [p.strip() for p in (target.ssh_bastion or jump or "").split(",") if p.strip()]
     while todo:
         if len(before) == MOST_HOPS:
@@ -87,29 +87,29 @@ def to_instance(target: Target, address: str, instance_id: str) -> tuple[Hop, ..
 
 def _hop(
     config: Any, target: Target, setting: str, text: str, user: str | None, instance_id: str
-) -> tuple[Hop, str | None]:
+) -> tuple[SshHost, str | None]:
     """A host as it is named, and the jump hosts that ~/.ssh/config puts before it."""
     found = PLACE.fullmatch(text)
     if found is None:
         raise UsageError(f"{setting} '{text}' is not of the form [USER@]HOST[:PORT]")
     host = found["bracketed"] or found["host"]
-    said = _said_of(config, host)
+    said = _lookup_config(config, host)
     if (said.get("proxycommand") or "none") != "none" and not target.ssh_bastion:
-        raise Refused(
+        raise NotExecuted(
             f"~/.ssh/config reaches {host} by a ProxyCommand, which opskit does not run",
             "ssh_bastion in opskit.toml or OPSKIT_SSH_BASTION names a jump host; "
             "--via ssh-session needs none",
         )
     port = str(found["port"] or said.get("port") or PORT)
     if not port.isdecimal():
-        raise Refused(f"~/.ssh/config gives {host} the port '{port}'")
+        raise NotExecuted(f"~/.ssh/config gives {host} the port '{port}'")
     address = said.get("hostname", host)
     named = target.ssh_key_file
     files = [Path(named)] if named else [Path(p) for p in said.get("identityfile", ())]
     if not files:
         files = [Path("~/.ssh") / name for name in DEFAULT_KEYS]
     jump = said.get("proxyjump")
-    hop = Hop(
+    hop = SshHost(
         said.get("hostkeyalias", address),
         address,
         int(port),
@@ -127,7 +127,7 @@ def _known_hosts(said: Mapping[str, Any]) -> tuple[Path, ...]:
     return (*(Path(n).expanduser() for n in named), Path("/etc/ssh/ssh_known_hosts"))
 
 
-def _said_of(config: Any, host: str) -> Mapping[str, Any]:
+def _lookup_config(config: Any, host: str) -> Mapping[str, Any]:
     """What ~/.ssh/config says of a host.
 
     Raises:
@@ -138,7 +138,7 @@ def _said_of(config: Any, host: str) -> Mapping[str, Any]:
     try:
         said: Mapping[str, Any] = config.lookup(host)
     except (SSHException, ImportError, OSError) as error:
-        raise Refused(
+        raise NotExecuted(
             f"~/.ssh/config cannot be applied to {host}: {type(error).__name__} {error}"
         ) from None
     return said

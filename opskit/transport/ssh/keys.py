@@ -8,18 +8,18 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
-from opskit.errors import AwsError, Refused
-from opskit.transport.ssh.jump_hosts import Hop
+from opskit.errors import AwsError, NotExecuted
+from opskit.transport.ssh.jump_hosts import SshHost
 
 
-class InstanceConnect(Protocol):
+class InstanceConnectClient(Protocol):
     """The operations of EC2 Instance Connect that are used here."""
 
     def __getattr__(self, operation: str) -> Callable[..., Mapping[str, Any]]:
         """The operation."""
 
 
-def push(connect: InstanceConnect, instance_id: str, user: str) -> Any:
+def send_public_key(connect: InstanceConnectClient, instance_id: str, user: str) -> Any:
     """Make a key that exists in this process alone, and let the instance take it for 60 seconds.
 
     Raises:
@@ -44,20 +44,20 @@ def push(connect: InstanceConnect, instance_id: str, user: str) -> Any:
         )
     except AwsError as error:
         if error.is_denied:
-            raise Refused(
+            raise NotExecuted(
                 f"you may not put a key on {instance_id} for {user} "
                 "(ec2-instance-connect:SendSSHPublicKey)",
                 missing=f"ec2-instance-connect:SendSSHPublicKey on {instance_id} "
                 f"with ec2:osuser {user}",
             ) from None
-        raise Refused(
+        raise NotExecuted(
             f"EC2 Instance Connect did not take a key for {instance_id}: {error.code} "
             f"{error.message[:200]}".strip()
         ) from None
     return key
 
 
-def offered(hop: Hop) -> Iterator[Any]:
+def identities(hop: SshHost) -> Iterator[Any]:
     """The keys to try at a host, one after the other.
 
     Raises:
@@ -74,7 +74,7 @@ def offered(hop: Hop) -> Iterator[Any]:
         if not hop.is_only_key or one.asbytes() in public:
             yield one
     if unusable and hop.is_only_key:
-        raise Refused(
+        raise NotExecuted(
             unusable[0],
             "ssh-add FILE   puts a key with a passphrase into the agent, which is asked",
         )

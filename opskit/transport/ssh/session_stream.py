@@ -11,10 +11,10 @@ import socket
 import threading
 
 from opskit.errors import OpskitError
-from opskit.transport.run_command import Ssm
+from opskit.transport.run_command import SendCommandClient
 from opskit.transport.session_manager.channel import Closed, Data
-from opskit.transport.session_manager.port_session import Line
-from opskit.transport.session_manager.session import Gateway, Session
+from opskit.transport.session_manager.port_session import PortSession
+from opskit.transport.session_manager.session import Session, SessionGateway
 
 DOCUMENT = "AWS-StartSSHSession"
 MOST_TAKEN = 16 * 1024
@@ -29,10 +29,12 @@ class SessionStream:
         Refused: the session could not be started.
     """
 
-    def __init__(self, ssm: Ssm, gateway: Gateway, instance_id: str, port: int) -> None:
+    def __init__(
+        self, ssm: SendCommandClient, gateway: SessionGateway, instance_id: str, port: int
+    ) -> None:
         self._session = Session(ssm, gateway, instance_id, DOCUMENT, {"portNumber": [str(port)]})
         self._ours, self.socket = socket.socketpair()
-        self._line = Line(self._session)
+        self._line = PortSession(self._session)
         self._reason = ""
         works = (self._read, self._write, self._send)
         self._threads = [threading.Thread(target=work, daemon=True) for work in works]
@@ -58,7 +60,7 @@ class SessionStream:
 
     def _read(self) -> None:
         try:
-            for event in self._session.read(self._line.lock, self._line.is_over):
+            for event in self._session.read(self._line.lock, self._line.is_closed):
                 if isinstance(event, Data):
                     self._ours.sendall(event.data)
                 elif isinstance(event, Closed):
@@ -72,7 +74,7 @@ class SessionStream:
             self._end("")
 
     def _write(self) -> None:
-        while not self._line.is_over.is_set():
+        while not self._line.is_closed.is_set():
             try:
                 for event in self._line.write_due():
                     if isinstance(event, Closed):
@@ -81,7 +83,7 @@ class SessionStream:
                 self._end("")
 
     def _send(self) -> None:
-        while not self._line.is_over.is_set():
+        while not self._line.is_closed.is_set():
             try:
                 data = self._ours.recv(MOST_TAKEN)
             except OSError:

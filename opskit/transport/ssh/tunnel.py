@@ -11,8 +11,8 @@ import socket
 import threading
 from typing import Any
 
-from opskit.transport.interface import OnProblem
-from opskit.transport.ssh.connection import Connection, broken, why_no_channel
+from opskit.transport.interface import ProblemCallback
+from opskit.transport.ssh.connection import SshConnection, broken, why_no_channel
 
 OPEN_WITHIN_S = 20.0
 """A port whose packets are dropped is told as such; kernels try for two minutes."""
@@ -28,7 +28,9 @@ class SshTunnel:
         on_problem: told in a sentence what happened to a connection.
     """
 
-    def __init__(self, connection: Connection, host: str, port: int, on_problem: OnProblem) -> None:
+    def __init__(
+        self, connection: SshConnection, host: str, port: int, on_problem: ProblemCallback
+    ) -> None:
         self._connection, self._host, self._port = connection, host, port
         self._on_problem = on_problem
         self._lock = threading.Lock()
@@ -36,7 +38,7 @@ class SshTunnel:
         self._listener: socket.socket | None = None
         self._is_closing = False
         self.failure = ""
-        self.is_over = threading.Event()
+        self.is_closed = threading.Event()
         for notice in connection.notices:
             on_problem(notice)
 
@@ -100,7 +102,7 @@ class SshTunnel:
                 timeout=OPEN_WITHIN_S,
             )
         except broken() as error:
-            if not self.is_over.is_set() and not self._is_closing:
+            if not self.is_closed.is_set() and not self._is_closing:
                 self._on_problem(
                     f"the instance could not connect to the database: {why_no_channel(error)}"
                 )
@@ -108,7 +110,7 @@ class SshTunnel:
 
     def _end(self, failure: str) -> None:
         self.failure = self.failure or failure
-        self.is_over.set()
+        self.is_closed.set()
         if self._listener is not None:
             # A thread in accept is only woken by this.
             with contextlib.suppress(OSError):

@@ -7,12 +7,12 @@ from typing import Any
 
 from opskit.checks.catalogue import check_of
 from opskit.checks.fix import InstanceCommand
-from opskit.checks.fix_verification import prove
+from opskit.checks.fix_verification import verify_fix
 from opskit.checks.interface import Finding
 from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller, join
 from opskit.facts.probe import InstanceProbe
-from opskit.probe.request import Container, Health, Setting
+from opskit.probe.request import ConnectionSetting, Container, Health
 from tests import builders as b
 
 CALLER = Caller("us-east-1", "", "--prefix /linkbox")
@@ -21,19 +21,19 @@ ANSWERS = Health("http://127.0.0.1:3000/health", 200, 3.0, "")
 UNHEALTHY = Health("http://127.0.0.1:3000/health", 503, 3.0, "no")
 
 
-def setting(name: str, value: str, source: str = "process", **more: Any) -> Setting:
+def setting(name: str, value: str, source: str = "process", **more: Any) -> ConnectionSetting:
     variable = more.pop("variable", f"PG{name.upper()}")
-    return Setting(source, name, value, variable, more.pop("file", ""), **more)
+    return ConnectionSetting(source, name, value, variable, more.pop("file", ""), **more)
 
 
-def container(name: str, *settings: Setting, **changes: Any) -> Container:
+def container(name: str, *settings: ConnectionSetting, **changes: Any) -> Container:
     """A container that runs; with these settings in place of those that are right."""
     own = {s.name: s for s in b.container().settings}
     own |= {s.name: s for s in settings}
     return replace(b.container(), name=name, service=name, settings=tuple(own.values()), **changes)
 
 
-def ended(name: str, *settings: Setting, **changes: Any) -> Container:
+def ended(name: str, *settings: ConnectionSetting, **changes: Any) -> Container:
     """One that ended with a failure."""
     made = {
         "status": "exited",
@@ -54,7 +54,7 @@ def probe(*containers: Container, health: Health | None = ANSWERS, **more: Any) 
 
 def judge(code: str, *replaced: Any) -> Finding:
     snapshot, check = b.snapshot(*replaced), check_of(code)
-    return prove(check, run_check(check, snapshot), snapshot, CALLER)
+    return verify_fix(check, run_check(check, snapshot), snapshot, CALLER)
 
 
 def commands(finding: Finding) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from opskit.checks.interface import Status
 from opskit.facts.certificate import Certificate
 from opskit.facts.target_health import TargetHealth, TargetHealths
-from opskit.probe.request import Attempt, Health, Setting, parse
+from opskit.probe.request import ConnectionSetting, Health, LoginAttempt, parse
 from tests import builders as b
 from tests.checks.app.scene import commands, container, ended, judge, probe
 
@@ -71,15 +71,15 @@ def test_a_state_of_the_load_balancer_is_explained(state: str) -> None:
     assert found.advice
 
 
-def untrusted(*settings: Setting) -> Any:
+def untrusted(*settings: ConnectionSetting) -> Any:
     message = "SSL error: certificate verify failed"
-    attempt = Attempt("container:backend", False, "", message, 1, "", "verify-full")
+    attempt = LoginAttempt("container:backend", False, "", message, 1, "", "verify-full")
     made = replace(container("backend"), settings=settings)
     return probe(made, attempts=(attempt,))
 
 
 def test_an_old_bundle_is_named_with_its_place() -> None:
-    bundle = Setting("config", "sslrootcert", "/app/old.pem", "PGSSLROOTCERT", ENV)
+    bundle = ConnectionSetting("config", "sslrootcert", "/app/old.pem", "PGSSLROOTCERT", ENV)
     found = judge("TLS003", untrusted(bundle))
     for word in ("/app/old.pem", "PGSSLROOTCERT", ENV, "global-bundle.pem", "rds-ca-rsa2048-g1"):
         assert word in found.advice
@@ -90,7 +90,7 @@ def test_a_missing_bundle_is_said() -> None:
 
 
 def test_another_name_is_corrected_where_it_stands() -> None:
-    host = Setting("process", "host", "db.internal", "PGHOST", "")
+    host = ConnectionSetting("process", "host", "db.internal", "PGHOST", "")
     found = judge("TLS003", untrusted(host))
     assert found.advice == f"Let PGHOST of backend hold {b.HOST}, and restart the app."
 
@@ -103,19 +103,19 @@ def test_the_endpoint_parameter_gets_the_name_of_the_certificate() -> None:
 
 
 def test_one_that_does_not_verify_is_told_what_to_set_where() -> None:
-    mode = Setting("config", "sslmode", "require", "PGSSLMODE", ENV)
-    bundle = Setting("config", "sslrootcert", "/app/rds.pem", "PGSSLROOTCERT", "")
+    mode = ConnectionSetting("config", "sslmode", "require", "PGSSLMODE", ENV)
+    bundle = ConnectionSetting("config", "sslrootcert", "/app/rds.pem", "PGSSLROOTCERT", "")
     found = judge("HYG007", probe(replace(container("backend"), settings=(mode, bundle))))
     assert found.status is Status.WARN
     for word in ("verify-full", "PGSSLMODE", ENV, "/app/rds.pem", "backend"):
         assert word in found.advice
 
 
-def without_tls(mode: Setting) -> Any:
+def without_tls(mode: ConnectionSetting) -> Any:
     return probe(replace(container("backend"), settings=(mode,)))
 
 
-MODE = Setting("config", "sslmode", "disable", "PGSSLMODE", ENV, "disable", is_plain=True)
+MODE = ConnectionSetting("config", "sslmode", "disable", "PGSSLMODE", ENV, "disable", is_plain=True)
 
 
 def test_a_plain_line_is_edited() -> None:
@@ -136,7 +136,7 @@ def test_a_plain_line_is_edited() -> None:
         (replace(MODE, source="process"), "sets PGSSLMODE itself"),
     ],
 )
-def test_any_other_line_is_left_to_a_person(mode: Setting, words: str) -> None:
+def test_any_other_line_is_left_to_a_person(mode: ConnectionSetting, words: str) -> None:
     found = judge("TLS001", without_tls(mode))
     assert (found.status, found.fix) == (Status.FAIL, None)
     assert words in found.advice

@@ -13,8 +13,8 @@ from opskit.checks.interface import Finding, Status
 from opskit.engine.interface import LoginFailure
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.dns import OperatorDns
-from opskit.facts.login import Login
-from opskit.probe.request import Attempt, Health
+from opskit.facts.login import LoginAttemptResult
+from opskit.probe.request import Health, LoginAttempt
 from tests import builders as b
 from tests.checks.app.scene import UNHEALTHY, commands, container, ended, judge, probe, setting
 
@@ -24,8 +24,8 @@ ENV = "/srv/linkbox/.env"
 APP = b.linkbox()[AppInstance]
 
 
-def login(failure: LoginFailure) -> Login:
-    return Login(False, failure, "no", 1.0, "", "the instance", "linkbox")
+def login(failure: LoginFailure) -> LoginAttemptResult:
+    return LoginAttemptResult(False, failure, "no", 1.0, "", "the instance", "linkbox")
 
 
 def advice(finding: Finding, *words: str) -> None:
@@ -97,7 +97,7 @@ def test_no_restart_where_the_parameters_do_not_log_in(code: str) -> None:
 
 
 def test_no_restart_takes_away_a_password_that_works() -> None:
-    works = Attempt("container:backend", True, "", "", 8.0, "TLSv1.3", "require")
+    works = LoginAttempt("container:backend", True, "", "", 8.0, "TLSv1.3", "require")
     stale = probe(container("backend", STALE), attempts=(works,))
     advice(judge("APP002", stale, login(LoginFailure.PASSWORD)), "rotate-password repair")
 

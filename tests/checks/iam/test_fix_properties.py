@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from opskit.checks.catalogue import check_of
-from opskit.checks.fix_verification import prove
+from opskit.checks.fix_verification import verify_fix
 from opskit.checks.interface import Finding, Status
 from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller
@@ -96,7 +96,10 @@ def decided(kind: str, layer: Any, ask: Ask, role: str = b.ROLE_ARN, session: st
         return iam_evaluator.decide(layer, None, ask.action, ask.resource, ask.context).word
     if kind == "boundary":
         return iam_evaluator.ceilings(layer, ask.action, ask.resource, ask.context).word
-    own, ceiling = iam_evaluator.Decision("implicitDeny"), iam_evaluator.Decision("allowed")
+    own, ceiling = (
+        iam_evaluator.AccessDecision("implicitDeny"),
+        iam_evaluator.AccessDecision("allowed"),
+    )
     request = iam_evaluator.KeyRequest(
         own, ceiling, role, session, ACCOUNT, ask.action, ask.resource, ask.context
     )
@@ -189,7 +192,7 @@ def run(seeds: range) -> Counter[str]:
                 assert finding.status is not Status.UNKNOWN or finding.missing
                 continue
             counts[f"{code} found"] += 1
-            proven = prove(check, finding, snapshot, CALLER)
+            proven = verify_fix(check, finding, snapshot, CALLER)
             assert proven.fix or proven.advice
             assert "a bug" not in proven.summary
             if finding.fix is not None:

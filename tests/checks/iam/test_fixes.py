@@ -9,7 +9,7 @@ import pytest
 
 from opskit.checks.catalogue import check_of
 from opskit.checks.fix import AwsCall, Danger, InstanceCommand
-from opskit.checks.fix_verification import prove
+from opskit.checks.fix_verification import verify_fix
 from opskit.checks.interface import Finding, Status
 from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller
@@ -18,7 +18,7 @@ from opskit.facts.instance_role import InstanceRole
 from opskit.facts.key_policy import KeyPolicy
 from opskit.facts.organization import Organization
 from opskit.facts.policies import PolicyText, RolePolicies
-from opskit.facts.simulation import Decision, Simulation
+from opskit.facts.simulation import SimulatedDecision, Simulation
 from opskit.probe.request import Health
 from tests import builders as b
 from tests.checks.iam.generated import ARN, PARAMETERS, PASSWORD, VIA
@@ -43,7 +43,7 @@ def proven(code: str, *facts: Any, unknown: tuple[type, ...] = ()) -> Finding:
     snapshot, check = b.snapshot(b.NOT_ASKED, *facts, unknown=unknown), check_of(code)
     finding = run_check(check, snapshot)
     assert finding.status is Status.FAIL, finding
-    return prove(check, finding, snapshot, CALLER)
+    return verify_fix(check, finding, snapshot, CALLER)
 
 
 def calls(finding: Finding) -> list[tuple[str, dict[str, Any]]]:
@@ -156,7 +156,7 @@ def run_refused(
     snapshot = b.snapshot(b.refused(action, reason), unknown=unknown)
     finding = run_check(check_of(code), snapshot)
     assert finding.status is Status.FAIL, finding
-    return prove(check_of(code), finding, snapshot, CALLER)
+    return verify_fix(check_of(code), finding, snapshot, CALLER)
 
 
 def test_an_allow_beside_policies_that_allow_already_is_no_fix() -> None:
@@ -179,7 +179,7 @@ def test_by_path_is_granted_on_the_path() -> None:
         health=Health("u", 503, 1.0, "AccessDenied when calling the GetParametersByPath operation"),
     )
     snapshot, check = b.snapshot(app), check_of("IAM007")
-    finding = prove(check, run_check(check, snapshot), snapshot, CALLER)
+    finding = verify_fix(check, run_check(check, snapshot), snapshot, CALLER)
     statement = {
         "Effect": "Allow",
         "Action": "ssm:GetParametersByPath",
@@ -197,14 +197,14 @@ def test_an_operation_that_is_denied_is_not_answered_by_an_allow() -> None:
     )
     own = denying({"Action": ["ssm:GetParameters"], "Resource": "*"})
     snapshot, check = b.snapshot(app, own), check_of("IAM007")
-    finding = prove(check, run_check(check, snapshot), snapshot, CALLER)
+    finding = verify_fix(check, run_check(check, snapshot), snapshot, CALLER)
     assert [c[1]["PolicyName"] for c in calls(finding) if "PolicyName" in c[1]] == ["hardening"]
 
 
 def test_an_app_that_runs_without_its_settings_is_restarted() -> None:
     app = b.probe(reads=(), health=Health("u", 503, 1.0, "no settings"))
     snapshot, check = b.snapshot(app, policies(inline("app", b.DECRYPTS))), check_of("IAM002")
-    finding = prove(check, run_check(check, snapshot), snapshot, CALLER)
+    finding = verify_fix(check, run_check(check, snapshot), snapshot, CALLER)
     assert finding.fix is not None
     assert [type(c) for c in finding.fix.commands] == [AwsCall, InstanceCommand]
     assert Danger.RESTARTS_APP in finding.fix.dangers
@@ -616,7 +616,7 @@ def test_foreign_credentials_are_traced(arn: str, words: str) -> None:
 
 
 SIMULATED = Simulation(
-    tuple(Decision("ssm:GetParameter", a, "allowed", False, None) for a in PARAMETERS)
+    tuple(SimulatedDecision("ssm:GetParameter", a, "allowed", False, None) for a in PARAMETERS)
 )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from opskit.checks.fix import Remedy
-from opskit.checks.network.fix_context import FixContext, to_database
+from opskit.checks.network.fix_context import NetworkFixContext, to_database
 from opskit.checks.network.fixes import open_paths
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.instances import Interface
@@ -19,7 +19,7 @@ from opskit.facts.security_groups import SecurityGroups, group_of
 from opskit.facts.subnets import NetworkAcls, Subnet, acl_of
 from opskit.facts.vpc_scope import Peerings, peering_of
 from opskit.reachability.group_members import GroupMembers, Member, MemberKind
-from opskit.reachability.path import End, Network, Outcome, Path, trace
+from opskit.reachability.path import Network, Path, PathEndpoint, PathOutcome, trace
 from tests import builders as b
 from tests.reachability import oracle
 from tests.reachability.oracle import Case
@@ -50,9 +50,9 @@ def broken_networks(seed: int, count: int) -> list[Broken]:
     for case in oracle.generate(seed, count, with_ipv6=True):
         prepared = prepare(case, rng)
         network, path = judged(prepared)
-        if path.outcome in (Outcome.DROP, Outcome.PART):
+        if path.outcome in (PathOutcome.DROP, PathOutcome.PART):
             members = members_of(prepared, rng)
-            context: FixContext = to_database(members)
+            context: NetworkFixContext = to_database(members)
             remedy = open_paths(context, network, [path], lambda p: p.broken)
             found.append(Broken(prepared, path, members, remedy))
     return found
@@ -101,8 +101,8 @@ def judged(case: Case) -> tuple[Network, Path]:
         Peerings((peering_of(case.peering),)),
         PrefixLists({k: tuple(v) for k, v in case.lists.items()}),
     )
-    source = End("client", case.source, here, tuple(case.source_groups))
-    destination = End("server", case.destination, there, tuple(case.destination_groups))
+    source = PathEndpoint("client", case.source, here, tuple(case.source_groups))
+    destination = PathEndpoint("server", case.destination, there, tuple(case.destination_groups))
     return network, trace(network, source, destination, case.port, CLIENT_PORTS)
 
 

@@ -10,22 +10,22 @@ import pytest
 from opskit.checks.catalogue import check_of
 from opskit.checks.fix import AwsCall, Danger, Fix
 from opskit.checks.fix_effects import apply
-from opskit.checks.fix_verification import prove
+from opskit.checks.fix_verification import verify_fix
 from opskit.checks.interface import Finding, Status
 from opskit.checks.network.fixes import combine
 from opskit.checks.network.path_check import connection
 from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller
 from opskit.facts.app_subnets import AppSubnets
-from opskit.facts.dns import Host
+from opskit.facts.dns import DatabaseHost
 from opskit.facts.instances import Instances
-from opskit.facts.load_balancer import Balancer
+from opskit.facts.load_balancer import LoadBalancer
 from opskit.facts.snapshot import Snapshot
 from opskit.facts.subnets import NetworkAcls
 from opskit.facts.target_health import TargetHealth, TargetHealths
 from opskit.facts.vpc_scope import Peerings
 from opskit.probe.request import Resolution
-from opskit.reachability.database_paths import Way
+from opskit.reachability.database_paths import DatabasePaths
 from tests import builders as b
 
 GONE = b.probe(connections=(b.connection("timeout"),))
@@ -42,7 +42,7 @@ def judged(code: str, *replaced: Any, unknown: tuple[type, ...] = ()) -> tuple[F
     """A check's proven finding, and the snapshot that it was found in."""
     snapshot = b.snapshot(GONE, *replaced, unknown=unknown)
     check = check_of(code)
-    return prove(check, run_check(check, snapshot), snapshot, Caller("us-east-1")), snapshot
+    return verify_fix(check, run_check(check, snapshot), snapshot, Caller("us-east-1")), snapshot
 
 
 def fix_of(code: str, *replaced: Any) -> Fix:
@@ -96,7 +96,7 @@ def test_what_one_entry_allows_needs_no_second() -> None:
         )
     )
     database = b.database(subnets=(b.DbSubnet("subnet-db-a", "a"),))
-    ported = replace(database, port=1024), Host(b.HOST, 1024, "x")
+    ported = replace(database, port=1024), DatabaseHost(b.HOST, 1024, "x")
     fix = fix_of("NET004", NetworkAcls((same,)), wide, *ported)
     ports = [(p["PortRange"]["From"], p["PortRange"]["To"]) for _, p in rows(fix.commands)]
     assert ports == [(1024, 1024), (1024, 65535)]
@@ -369,7 +369,7 @@ def test_without_its_health_the_paths_decide() -> None:
     assert finding.status is Status.WARN
     assert finding.fix is not None
     assert judged("NET014", unknown=(TargetHealths,))[0].status is Status.PASS
-    assert judged("NET014", unknown=(Balancer,))[0].status is Status.UNKNOWN
+    assert judged("NET014", unknown=(LoadBalancer,))[0].status is Status.UNKNOWN
 
 
 def test_rules_that_the_health_checks_contradict_hinder_no_other_fix() -> None:
@@ -403,7 +403,7 @@ def test_a_rule_that_a_connection_contradicts_is_left_alone() -> None:
     assert finding.status is Status.WARN
     assert finding.fix is None
     assert "10.0.5.10:5432 from 10.0.2.45" in finding.advice
-    assert connection(snapshot.value(Way), snapshot.get(b.InstanceProbe)) is not None
+    assert connection(snapshot.value(DatabasePaths), snapshot.get(b.InstanceProbe)) is not None
 
 
 @pytest.mark.parametrize(

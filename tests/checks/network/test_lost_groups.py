@@ -9,16 +9,16 @@ import pytest
 
 from opskit.checks.catalogue import check_of
 from opskit.checks.fix import Danger, Fix
-from opskit.checks.fix_verification import prove
+from opskit.checks.fix_verification import verify_fix
 from opskit.checks.interface import Finding, Status
 from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller
 from opskit.config import Target
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.instances import Instance, Instances, Interface
-from opskit.facts.load_balancer import Balancer
+from opskit.facts.load_balancer import LoadBalancer
 from opskit.facts.rds import DbInstances
-from opskit.facts.security_groups import Permission, SecurityGroup, SecurityGroups
+from opskit.facts.security_groups import IpPermission, SecurityGroup, SecurityGroups
 from opskit.facts.target_health import TargetHealths
 from opskit.reachability.group_members import GroupMembers, is_sibling
 from tests import builders as b
@@ -48,14 +48,14 @@ def sibling(*carried: str) -> Instance:
 
 def group(
     name: str,
-    *ingress: Permission,
-    egress: tuple[Permission, ...] = (b.ALL_OUT,),
+    *ingress: IpPermission,
+    egress: tuple[IpPermission, ...] = (b.ALL_OUT,),
     vpc: str = "vpc-1",
 ) -> SecurityGroup:
     return SecurityGroup(f"sg-{name}", name, vpc, ingress, egress)
 
 
-def groups(*more: SecurityGroup, db: tuple[Permission, ...] = ()) -> SecurityGroups:
+def groups(*more: SecurityGroup, db: tuple[IpPermission, ...] = ()) -> SecurityGroups:
     """LinkBox's groups, the database's rules, and more groups."""
     known = b.groups(db)
     return SecurityGroups({**known.by_id, **{g.group_id: g for g in more}})
@@ -67,7 +67,7 @@ def judged(code: str, *replaced: Any, unknown: tuple[type, ...] = ()) -> Finding
         replaced = (*replaced, Instances((APP,)))
     snapshot = b.snapshot(GONE, *replaced, unknown=unknown)
     check = check_of(code)
-    return prove(check, run_check(check, snapshot), snapshot, Caller("us-east-1"))
+    return verify_fix(check, run_check(check, snapshot), snapshot, Caller("us-east-1"))
 
 
 def fix_of(finding: Finding) -> Fix:
@@ -118,8 +118,8 @@ WRITES_A_RULE: dict[str, tuple[tuple[Any, ...], tuple[type, ...]]] = {
     "another scaling group carries it": (
         (app("sg-web", scaling_group="asg-app"), Instances((APP, other("x", "sg-backend", scaling_group="asg-b", profile_arn=APP.profile_arn)))), ()),
     "the siblings do not carry it either": ((Instances((APP, sibling("sg-web"))),), ()),
-    "the load balancer carries it": ((replace(b.linkbox()[Balancer].value, group_ids=("sg-backend",)),), ()),
-    "which load balancer there is was not read": ((), (Balancer, TargetHealths)),
+    "the load balancer carries it": ((replace(b.linkbox()[LoadBalancer].value, group_ids=("sg-backend",)),), ()),
+    "which load balancer there is was not read": ((), (LoadBalancer, TargetHealths)),
     "a database carries it": ((DbInstances((b.db_instance(), replace(OTHER_DB, security_group_ids=("sg-backend",)))),), ()),
     "it is open to everyone": ((groups(group("backend", b.rule(443, cidrs=("0.0.0.0/0",))), db=(b.rule(5432, "sg-backend"),)),), ()),
     "it is of another VPC": ((groups(group("backend", vpc="vpc-2"), db=(b.rule(5432, "sg-backend"),)),), ()),
@@ -139,7 +139,7 @@ def test_a_rule_is_written_where_the_group_is_not_the_apps(why: str) -> None:
 
 def test_without_a_load_balancer_there_is_none_to_know() -> None:
     fix = fix_of(
-        judged("NET002", NAMES_BACKEND, app("sg-web"), TargetHealths(()), unknown=(Balancer,))
+        judged("NET002", NAMES_BACKEND, app("sg-web"), TargetHealths(()), unknown=(LoadBalancer,))
     )
     assert the_call(fix)[0] == "ModifyNetworkInterfaceAttribute"
 
@@ -392,7 +392,9 @@ def test_siblings(changes: dict[str, Any], expected: bool) -> None:
 
 def test_scaling_groups_decide_before_profiles() -> None:
     mine = replace(APP, scaling_group="asg-1")
-    assert is_sibling(mine, replace(APP, scaling_group="asg-1", profile_arn=None, words=""), ())
+    assert is_sibling(
+        mine, replace(APP, scaling_group="asg-1", profile_arn=None, searchable_text=""), ()
+    )
     assert not is_sibling(mine, replace(APP, scaling_group="asg-2"), ("linkbox",))
     assert not is_sibling(APP, replace(APP, profile_arn=None), ()), "no words, no profile"
     assert not is_sibling(replace(APP, profile_arn=None), replace(APP, profile_arn=None), ())

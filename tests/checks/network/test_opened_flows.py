@@ -9,14 +9,16 @@ from opskit.checks.network.attachments import attach
 from opskit.checks.network.fix_context import to_database
 from opskit.checks.network.opened_flows import opened_by
 from opskit.facts.instances import Instances
-from opskit.facts.security_groups import Permission, SecurityGroup, SecurityGroups
-from opskit.reachability.database_paths import Way
+from opskit.facts.security_groups import IpPermission, SecurityGroup, SecurityGroups
+from opskit.reachability.database_paths import DatabasePaths
 from opskit.reachability.group_members import GroupMembers
-from opskit.reachability.path import Kind, Path
+from opskit.reachability.path import CheckpointKind, Path
 from tests import builders as b
 
 
-def group(name: str, *ingress: Permission, egress: tuple[Permission, ...] = ()) -> SecurityGroup:
+def group(
+    name: str, *ingress: IpPermission, egress: tuple[IpPermission, ...] = ()
+) -> SecurityGroup:
     return SecurityGroup(f"sg-{name}", name, "vpc-1", ingress, egress)
 
 
@@ -25,8 +27,8 @@ def scene(*more: SecurityGroup, **known: SecurityGroup) -> tuple[SecurityGroups,
     by_id = {**b.groups(()).by_id, **{g.group_id: g for g in more}}
     by_id |= {f"sg-{name}": g for name, g in known.items()}
     groups = SecurityGroups(by_id)
-    way: Way = b.snapshot(groups, b.probe(connections=())).value(Way)
-    return groups, way.today
+    way: DatabasePaths = b.snapshot(groups, b.probe(connections=())).value(DatabasePaths)
+    return groups, way.current
 
 
 def test_rules_of_the_group_itself() -> None:
@@ -90,5 +92,13 @@ def test_a_vpc_full_of_groups_is_searched_in_time() -> None:
     snapshot = b.snapshot(groups, Instances(()))
     members: GroupMembers = snapshot.value(GroupMembers)
     started = time.thread_time()
-    assert attach(to_database(members), snapshot.value(Way).network, path, Kind.INGRESS) is None
+    assert (
+        attach(
+            to_database(members),
+            snapshot.value(DatabasePaths).network,
+            path,
+            CheckpointKind.INGRESS,
+        )
+        is None
+    )
     assert time.thread_time() - started < 1

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from opskit.checks.fix import Advice, AwsCall, Danger, Fix
-from opskit.reachability.path import Outcome
+from opskit.reachability.path import PathOutcome
 from tests.checks.network.scene import CLIENT_PORTS, Broken, around, broken_networks
 from tests.reachability import oracle
 from tests.reachability import plain_model as plain
@@ -332,5 +332,5 @@ def test_real_packets_pass_after_the_fix() -> None:
 
 def test_the_sample_is_broken_in_every_way(networks: list[Broken]) -> None:
     outcomes = Counter(n.path.outcome for n in networks)
-    assert outcomes[Outcome.PART] > 5
-    assert outcomes[Outcome.DROP] > 100
+    assert outcomes[PathOutcome.PART] > 5
+    assert outcomes[PathOutcome.DROP] > 100

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from opskit.errors import AwsError
-from opskit.sandbox.aws.fault_injection import Conduct
+from opskit.sandbox.aws.fault_injection import FaultInjector
 from opskit.sandbox.loopback import free_port
 from opskit.sandbox.session_manager.agent import VERSION
 from opskit.sandbox.session_manager.gateway import Sessions
 from opskit.transport.session_manager.session import Session
-from opskit.transport.session_manager.tunnel import DOCUMENT, Tunnel
+from opskit.transport.session_manager.tunnel import DOCUMENT, SessionTunnel
 
 Serve = Callable[[socket.socket], None]
 
@@ -76,7 +76,7 @@ def tunnel(
     monkeypatch: pytest.MonkeyPatch,
     *injections: dict[str, Any],
     version: str = VERSION,
-) -> Iterator[tuple[int, list[str], Tunnel]]:
+) -> Iterator[tuple[int, list[str], SessionTunnel]]:
     """A tunnel to a port of this machine: its local port, what it complained of, and itself."""
     monkeypatch.setattr(Sessions, "_admit", lambda *_: None)
     gateway = free_port()
@@ -87,13 +87,13 @@ def tunnel(
         f"ws://127.0.0.1:{gateway}",
         version=lambda: version,
     )
-    sessions.conduct = Conduct()
+    sessions.conduct = FaultInjector()
     sessions.conduct.replace([{"service": "ssmmessages", **i} for i in injections])
     sessions.serve("127.0.0.1", gateway)
     parameters = {"host": ["127.0.0.1"], "portNumber": [str(port)], "localPortNumber": ["0"]}
     session = Session(Api(sessions), Unsigned(), "i-1", DOCUMENT, parameters)
     problems: list[str] = []
-    carried = Tunnel(session, problems.append)
+    carried = SessionTunnel(session, problems.append)
     try:
         yield carried.start(0), problems, carried
     finally:

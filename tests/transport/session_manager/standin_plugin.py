@@ -65,7 +65,7 @@ def connect(answer: dict[str, str], asked: dict[str, object], region: str, profi
     from opskit.config import Target
     from opskit.transport.session_manager.channel import Data, ExitCode
     from opskit.transport.session_manager.session import Session
-    from opskit.transport.session_manager.tunnel import Tunnel
+    from opskit.transport.session_manager.tunnel import SessionTunnel
 
     aws = Aws(Target("x", {}, region=region, profile=profile or None))
     parameters = asked["Parameters"]
@@ -74,12 +74,12 @@ def connect(answer: dict[str, str], asked: dict[str, object], region: str, profi
         aws.client("ssm"), aws.client("ssmmessages"), str(asked["Target"]), "", {}, None, lambda: answer
     )  # fmt: skip
     if "portNumber" in parameters:
-        tunnel = Tunnel(
+        tunnel = SessionTunnel(
             session, lambda _: say("Connection to destination port failed, check SSM Agent logs.")
         )
         port = tunnel.start(int(parameters["localPortNumber"][0]))
         say(f"Port {port} opened for sessionId {answer['SessionId']}.\nWaiting for connections...")
-        tunnel.is_over.wait()
+        tunnel.is_closed.wait()
         return
     for event in session.events(time.monotonic() + 60):
         if isinstance(event, Data):

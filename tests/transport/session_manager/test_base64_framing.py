@@ -12,28 +12,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opskit.errors import Lost
+from opskit.errors import OutcomeUnknown
 from opskit.transport.session_manager.base64_framing import (
     MOST_LINE,
     OUT,
-    Frames,
+    Demultiplexer,
     command,
     command_for_input,
     input_of,
 )
-from opskit.transport.session_manager.commands import Heard
+from opskit.transport.session_manager.commands import OutputCollector
 
 SCRIPT = "echo out; printf 'err\\r\\n\\303\\244' >&2; head -c 5000 /dev/zero | tr '\\0' y; exit 7"
 SAID = subprocess.run(shlex.split(command(SCRIPT, 30)), capture_output=True, check=False).stdout
 
 
 def decoded(pieces: list[bytes]) -> tuple[int, str, str, str]:
-    heard = Heard(lambda *_: None)
-    frames = Frames(heard)
+    heard = OutputCollector(lambda *_: None)
+    frames = Demultiplexer(heard)
     for piece in pieces:
         frames.take(piece)
     done = heard.result("", "i-1")
-    return done.exit_status, done.stdout, done.stderr, frames.spare
+    return done.exit_status, done.stdout, done.stderr, frames.unframed
 
 
 @given(st.lists(st.integers(1, 400), max_size=30))
@@ -49,7 +49,7 @@ def test_it_is_the_same_however_it_is_cut(cuts: list[int]) -> None:
 
 
 def test_a_stream_that_is_cut_is_no_result() -> None:
-    with pytest.raises(Lost):
+    with pytest.raises(OutcomeUnknown):
         decoded([SAID[: len(SAID) // 2]])
 
 
@@ -73,8 +73,8 @@ def test_through_a_terminal(tools: str, tmp_path: Path) -> None:
         env={"PATH": str(tmp_path)}, executable=shutil.which("sh"), start_new_session=True,
     ) as process:  # fmt: skip
         os.close(theirs)
-        heard = Heard(lambda *_: None)
-        frames, is_sent = Frames(heard), False
+        heard = OutputCollector(lambda *_: None)
+        frames, is_sent = Demultiplexer(heard), False
         while True:
             try:
                 data = os.read(own, 1024)
@@ -107,9 +107,9 @@ def test_what_is_missing_is_known(tmp_path: Path) -> None:
         shlex.split(command("true", 30)), env={"PATH": str(tmp_path)}, executable="/bin/sh",
         capture_output=True, check=False,
     )  # fmt: skip
-    frames = Frames(Heard(lambda *_: None))
+    frames = Demultiplexer(OutputCollector(lambda *_: None))
     frames.take(without.stdout)
     assert frames.cannot
-    frames = Frames(Heard(lambda *_: None))
+    frames = Demultiplexer(OutputCollector(lambda *_: None))
     frames.take(b'exec: "sh": executable file not found in $PATH\r\n')
     assert frames.has_no_shell

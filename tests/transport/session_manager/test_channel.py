@@ -339,7 +339,7 @@ def test_a_slow_agent_costs_no_memory_of_frames() -> None:
 
 
 def test_the_opening_names_token_and_version() -> None:
-    said = json.loads(Channel("s", "i-1").opening("secret"))
+    said = json.loads(Channel("s", "i-1").open_data_channel_message("secret"))
     assert said["TokenValue"] == "secret"
     assert said["MessageSchemaVersion"] == "1.0"
     assert set(said) == {

@@ -16,14 +16,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opskit.errors import AwsError, Lost, Refused
+from opskit.errors import AwsError, NotExecuted, OutcomeUnknown
 from opskit.sandbox.session_manager.agent import VERSION, pack, pack_closed
-from opskit.transport.fallback import Auto
+from opskit.transport.fallback import FallbackTransport
 from opskit.transport.interface import CommandResult
 from opskit.transport.session_manager import base64_framing
 from opskit.transport.session_manager import session as session_module
 from opskit.transport.session_manager.channel import Channel, Stream
-from opskit.transport.session_manager.commands import MOST_OUTPUT, Heard, SessionManager, wrap
+from opskit.transport.session_manager.commands import (
+    MOST_OUTPUT,
+    OutputCollector,
+    SessionManager,
+    wrap_script,
+)
 
 MARKED = b"hello\nworld\n\nopskit-exit:3\n"
 
@@ -31,7 +36,7 @@ MARKED = b"hello\nworld\n\nopskit-exit:3\n"
 @given(st.lists(st.integers(1, 9), max_size=len(MARKED)))
 def test_the_mark_is_found_however_the_output_is_cut(cuts: list[int]) -> None:
     said: list[bytes] = []
-    heard = Heard(lambda _, data: said.append(data))
+    heard = OutputCollector(lambda _, data: said.append(data))
     rest = MARKED
     for length in [*cuts, len(MARKED)]:
         heard.take(Stream.ERR, rest[:length])
@@ -44,7 +49,7 @@ def test_the_mark_is_found_however_the_output_is_cut(cuts: list[int]) -> None:
 @given(st.integers(0, len(MARKED) + 4))
 def test_the_ends_of_a_terminals_lines_are_found_however_they_are_cut(cut: int) -> None:
     said = MARKED.replace(b"\n", b"\r\n")
-    heard = Heard(lambda *_: None)
+    heard = OutputCollector(lambda *_: None)
     # Encrypted ones begin with a handshake, in which the agent tells its version.
     heard.is_terminal = heard.is_separate = True
     heard.take(Stream.OUT, said[:cut])
@@ -54,7 +59,7 @@ def test_the_ends_of_a_terminals_lines_are_found_however_they_are_cut(cut: int) 
 
 
 def test_without_a_terminal_every_byte_is_the_commands_own() -> None:
-    heard = Heard(lambda *_: None)
+    heard = OutputCollector(lambda *_: None)
     heard.take(Stream.OUT, b"a\r\nb\r\n")
     heard.status = 0
     assert heard.result("", "i-1").stdout == "a\r\nb\r\n"
@@ -62,7 +67,7 @@ def test_without_a_terminal_every_byte_is_the_commands_own() -> None:
 
 def test_what_only_looks_like_the_mark_comes_out_at_the_end() -> None:
     said: list[bytes] = []
-    heard = Heard(lambda _, data: said.append(data))
+    heard = OutputCollector(lambda _, data: said.append(data))
     heard.take(Stream.OUT, b"x\nopskit-exi")
     assert said == [b"x"]
     heard.status = 0
@@ -70,7 +75,7 @@ def test_what_only_looks_like_the_mark_comes_out_at_the_end() -> None:
 
 
 def test_output_is_capped_and_says_so() -> None:
-    heard = Heard(lambda *_: None)
+    heard = OutputCollector(lambda *_: None)
     heard.take(Stream.OUT, b"x" * (MOST_OUTPUT + 5))
     heard.status = 0
     done = heard.result("", "i-1")
@@ -78,13 +83,15 @@ def test_output_is_capped_and_says_so() -> None:
 
 
 def test_a_session_that_ends_early_tells_its_reason() -> None:
-    with pytest.raises(Lost, match="lookup x: no such host"):
-        Heard(lambda *_: None).result("\n----------ERROR-------\nlookup x: no such host", "i-1")
+    with pytest.raises(OutcomeUnknown, match="lookup x: no such host"):
+        OutputCollector(lambda *_: None).result(
+            "\n----------ERROR-------\nlookup x: no such host", "i-1"
+        )
 
 
 def test_a_session_that_ends_without_a_reason_says_what_may_bring_one() -> None:
-    with pytest.raises(Lost, match="no reason was given") as caught:
-        Heard(lambda *_: None).result("", "i-1")
+    with pytest.raises(OutcomeUnknown, match="no reason was given") as caught:
+        OutputCollector(lambda *_: None).result("", "i-1")
     assert caught.value.missing == "a later try"
 
 
@@ -93,12 +100,12 @@ def test_a_session_that_ends_without_a_reason_says_what_may_bring_one() -> None:
 )
 def test_a_wrapped_script_survives_being_split_into_words(script: str) -> None:
     plain = subprocess.run(["sh", "-c", script], capture_output=True, check=False)
-    done = subprocess.run(shlex.split(wrap(script, 30)), capture_output=True, check=False)
+    done = subprocess.run(shlex.split(wrap_script(script, 30)), capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (5, plain.stdout)
     assert done.stderr.endswith(b"\nopskit-exit:5\n")
 
 
-@pytest.mark.parametrize("make", [wrap, base64_framing.command])
+@pytest.mark.parametrize("make", [wrap_script, base64_framing.command])
 def test_what_an_ended_session_leaves_behind_ends_by_itself(make: Any) -> None:
     """The agent kills the first process of a session, and no other."""
     words = shlex.split(make("echo there >&2; echo there; sleep 600", 0.5))
@@ -115,7 +122,7 @@ def test_what_an_ended_session_leaves_behind_ends_by_itself(make: Any) -> None:
 
 def test_a_line_is_whole_as_soon_as_it_came() -> None:
     said: list[bytes] = []
-    heard = Heard(lambda _, data: said.append(data))
+    heard = OutputCollector(lambda _, data: said.append(data))
     heard.is_separate = True
     heard.take(Stream.OUT, b"a line\n")
     assert said == [b"a line\n"]
@@ -176,7 +183,7 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 )
 def test_a_target_that_is_not_connected_is_told_with_its_reason(nodes: Any, words: str) -> None:
     ssm = Unconnected(nodes)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(NotExecuted) as caught:
         SessionManager(ssm, Unsigned(), ssm, "i-1").run("true", timeout_s=5)
     assert re.search(words, caught.value.sentence)
     assert "opskit diagnose operator" in caught.value.next_step
@@ -186,7 +193,7 @@ def test_a_target_that_is_not_connected_is_told_with_its_reason(nodes: Any, word
 
 def test_an_agent_that_is_back_is_asked_once_more() -> None:
     ssm = Unconnected([], ("connected", "connected"))
-    with pytest.raises(Refused, match="that it is connected and that it is not"):
+    with pytest.raises(NotExecuted, match="that it is connected and that it is not"):
         SessionManager(ssm, Unsigned(), ssm, "i-1").run("true", timeout_s=5)
     assert len(ssm.asked) == 2
 
@@ -207,7 +214,7 @@ class Unsigned:
 )
 def test_refusals(code: str, words: str, missing: str) -> None:
     ssm = Ssm(AwsError("ssm:StartSession", code, ""))
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(NotExecuted) as caught:
         SessionManager(ssm, Unsigned(), ssm, "i-1").run("true", timeout_s=5)
     assert words in caught.value.sentence
     assert missing in caught.value.missing
@@ -216,7 +223,7 @@ def test_refusals(code: str, words: str, missing: str) -> None:
 
 def test_without_the_usual_document_a_terminal_is_asked_for() -> None:
     ssm = Ssm(AwsError("ssm:StartSession", "InvalidDocument", ""))
-    with pytest.raises(Refused):
+    with pytest.raises(NotExecuted):
         SessionManager(ssm, Unsigned(), ssm, "i-1").run("true", timeout_s=5)
     assert [a["DocumentName"] for a in ssm.asked] == [
         "AWS-StartNonInteractiveCommand",
@@ -227,7 +234,7 @@ def test_without_the_usual_document_a_terminal_is_asked_for() -> None:
 def test_a_gateway_that_cannot_be_reached_ends_the_session() -> None:
     reply = {"SessionId": "s-1", "TokenValue": "t", "StreamUrl": "ws://127.0.0.1:9/v1/x"}
     ssm = Ssm(reply)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(NotExecuted) as caught:
         SessionManager(ssm, Unsigned(), ssm, "i-1").run("true", timeout_s=5)
     assert "127.0.0.1" in caught.value.missing
     assert ssm.ended == ["s-1"]
@@ -243,7 +250,7 @@ def test_silence_after_the_start_is_named(monkeypatch: pytest.MonkeyPatch) -> No
         port = server.socket.getsockname()[1]
         reply = {"SessionId": "s-1", "TokenValue": "t", "StreamUrl": f"ws://127.0.0.1:{port}/x"}
         ssm = Ssm(reply)
-        with pytest.raises(Lost, match="nothing came through"):
+        with pytest.raises(OutcomeUnknown, match="nothing came through"):
             SessionManager(ssm, Unsigned(), ssm, "i-1").run("true", timeout_s=60)
         is_over.set()
         server.shutdown()
@@ -254,7 +261,7 @@ def test_a_gateway_that_hangs_up_at_once_is_told(monkeypatch: pytest.MonkeyPatch
     """As for a token that it does not take: the upgrade is done, and the opening goes nowhere."""
     from websockets.sync.server import serve
 
-    original, is_closed = Channel.opening, threading.Event()
+    original, is_closed = Channel.open_data_channel_message, threading.Event()
 
     def hang_up(connection: Any) -> None:
         connection.close()
@@ -269,7 +276,7 @@ def test_a_gateway_that_hangs_up_at_once_is_told(monkeypatch: pytest.MonkeyPatch
         threading.Thread(target=server.serve_forever, daemon=True).start()
         port = server.socket.getsockname()[1]
         ssm = Ssm({"SessionId": "s-1", "TokenValue": "t", "StreamUrl": f"ws://127.0.0.1:{port}/x"})
-        with pytest.raises(Refused, match=r"connection to 127.* failed: ConnectionClosed"):
+        with pytest.raises(NotExecuted, match=r"connection to 127.* failed: ConnectionClosed"):
             SessionManager(ssm, Unsigned(), ssm, "i-1").run("true", timeout_s=5)
         server.shutdown()
     assert ssm.ended == ["s-1"]
@@ -307,7 +314,7 @@ def test_the_last_word_of_an_agent_is_read_also_when_nothing_can_be_written_any_
         threading.Thread(target=server.serve_forever, daemon=True).start()
         port = server.socket.getsockname()[1]
         ssm = Ssm({"SessionId": "s-1", "TokenValue": "t", "StreamUrl": f"ws://127.0.0.1:{port}/x"})
-        with pytest.raises(Refused, match="may not use") as caught:
+        with pytest.raises(NotExecuted, match="may not use") as caught:
             SessionManager(ssm, Unsigned(), kms, "i-1").run("true", timeout_s=40)
         server.shutdown()
     assert caught.value.missing.startswith("kms:Decrypt on arn:aws:kms:")
@@ -332,24 +339,24 @@ FINE = CommandResult(0, "", "")
 
 def test_auto_goes_on_after_a_refusal_and_names_the_road_that_was_taken() -> None:
     second = Road("b", FINE)
-    auto = Auto((Road("a", Refused("no")), second, Road("c", FINE)))
+    auto = FallbackTransport((Road("a", NotExecuted("no")), second, Road("c", FINE)))
     assert auto.run("true", timeout_s=1) is FINE
     assert auto.name == "b"
 
 
 def test_auto_never_repeats_what_may_have_run() -> None:
     second = Road("b", FINE)
-    with pytest.raises(Lost):
-        Auto((Road("a", Lost("gone")), second)).run("true", timeout_s=1)
+    with pytest.raises(OutcomeUnknown):
+        FallbackTransport((Road("a", OutcomeUnknown("gone")), second)).run("true", timeout_s=1)
     assert second.runs == 0
 
 
 def test_auto_tells_every_refusal() -> None:
     roads = (
-        Road("a", Refused("first", missing="x:A")),
-        Road("b", Refused("second", missing="x:B")),
+        Road("a", NotExecuted("first", missing="x:A")),
+        Road("b", NotExecuted("second", missing="x:B")),
     )
-    with pytest.raises(Refused) as caught:
-        Auto(roads).run("true", timeout_s=1)
+    with pytest.raises(NotExecuted) as caught:
+        FallbackTransport(roads).run("true", timeout_s=1)
     assert caught.value.sentence == "first; second"
     assert caught.value.missing == "x:A, or x:B"

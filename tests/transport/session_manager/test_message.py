@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from opskit.sandbox.session_manager import agent
 from opskit.transport.session_manager import message as wire
-from opskit.transport.session_manager.message import Malformed, Message, decode, encode
+from opskit.transport.session_manager.message import MalformedMessage, Message, decode, encode
 
 ID = uuid.UUID("00112233-4455-6677-8899-aabbccddeeff")
 EXAMPLE = bytes.fromhex(
@@ -65,7 +65,7 @@ def test_publication_is_taken_whatever_follows_its_name(header: int, length: int
 def test_noise_is_never_more_than_malformed(noise: bytes) -> None:
     try:
         decode(noise)
-    except Malformed:
+    except MalformedMessage:
         return
 
 
@@ -73,14 +73,14 @@ def test_noise_is_never_more_than_malformed(noise: bytes) -> None:
 def test_a_damaged_frame_is_refused(at: int) -> None:
     frame = bytearray(EXAMPLE)
     frame[at] ^= 0xFF
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedMessage):
         decode(bytes(frame))
 
 
 def test_a_cut_frame_is_refused() -> None:
     for length in (0, 4, 115, 119, len(EXAMPLE) - 1):
-        with pytest.raises(Malformed):
+        with pytest.raises(MalformedMessage):
             decode(EXAMPLE[:length])
     longer = struct.pack(">I", 200) + EXAMPLE[4:]
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedMessage):
         decode(longer)

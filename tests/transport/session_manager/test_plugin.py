@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from opskit.errors import AwsError, Lost, Refused
+from opskit.errors import AwsError, NotExecuted, OutcomeUnknown
 from opskit.transport.session_manager import plugin as plugin_module
 from opskit.transport.session_manager import plugin_tunnel
 from opskit.transport.session_manager.plugin import PROGRAM, Plugin, find
@@ -90,7 +90,7 @@ def test_not_installed_is_said_before_a_session_is_started(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     ssm = Ssm()
-    with pytest.raises(Refused, match="is not installed") as caught:
+    with pytest.raises(NotExecuted, match="is not installed") as caught:
         road(ssm).run("true", timeout_s=5)
     assert "docs.aws.amazon.com" in caught.value.next_step
     assert ssm.asked == []
@@ -100,7 +100,7 @@ def test_a_version_that_wants_the_token_as_an_argument_is_refused(
     ssm: Ssm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STANDIN", "old")
-    with pytest.raises(Refused, match=r"1\.2\.497\.0 takes the session's token"):
+    with pytest.raises(NotExecuted, match=r"1\.2\.497\.0 takes the session's token"):
         find()
 
 
@@ -108,7 +108,7 @@ def test_one_that_does_not_run_is_said(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / PROGRAM).write_text("#!/no/such/interpreter\n")
     (tmp_path / PROGRAM).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(Refused, match="does not run"):
+    with pytest.raises(NotExecuted, match="does not run"):
         find()
 
 
@@ -118,7 +118,7 @@ def test_silence_ends_after_the_limit_and_ends_the_session(
     monkeypatch.setenv("STANDIN", "silent")
     monkeypatch.setattr(plugin_module, "READY_WITHIN_S", 0.6)
     started = time.monotonic()
-    with pytest.raises(Lost, match="brought no session"):
+    with pytest.raises(OutcomeUnknown, match="brought no session"):
         road(ssm).run("true", timeout_s=60)
     assert time.monotonic() - started < 40
     assert ssm.ended == ["oncall-1"]
@@ -128,7 +128,7 @@ def test_what_it_says_at_its_end_is_told_without_the_token(
     ssm: Ssm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STANDIN", "dies")
-    with pytest.raises(Lost, match="something is wrong") as caught:
+    with pytest.raises(OutcomeUnknown, match="something is wrong") as caught:
         road(ssm).run("true", timeout_s=60)
     assert TOKEN not in caught.value.sentence
     assert ssm.ended == ["oncall-1"]
@@ -136,7 +136,7 @@ def test_what_it_says_at_its_end_is_told_without_the_token(
 
 def test_a_refused_session_starts_no_plugin(ssm: Ssm) -> None:
     ssm.error = AwsError("ssm:StartSession", "AccessDeniedException", "")
-    with pytest.raises(Refused, match="may not start sessions"):
+    with pytest.raises(NotExecuted, match="may not start sessions"):
         road(ssm).run("true", timeout_s=5)
     assert ssm.ended == []
 
@@ -148,12 +148,12 @@ def tunnel(ssm: Ssm) -> PluginTunnel:
 def test_a_tunnel_that_does_not_open_ends(ssm: Ssm, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STANDIN", "silent")
     monkeypatch.setattr(plugin_tunnel, "READY_WITHIN_S", 0.6)
-    with pytest.raises(Lost, match="opened no port"):
+    with pytest.raises(OutcomeUnknown, match="opened no port"):
         tunnel(ssm).start(0)
     assert ssm.ended == ["oncall-1"]
     monkeypatch.setattr(plugin_tunnel, "READY_WITHIN_S", 60)
     monkeypatch.setenv("STANDIN", "dies")
-    with pytest.raises(Lost, match="something is wrong") as caught:
+    with pytest.raises(OutcomeUnknown, match="something is wrong") as caught:
         tunnel(ssm).start(0)
     assert TOKEN not in caught.value.sentence
 

@@ -14,7 +14,7 @@ import pytest
 from opskit.sandbox.loopback import free_port
 from opskit.transport.session_manager import serial_forwarding
 from opskit.transport.session_manager.channel import Data
-from opskit.transport.session_manager.serial_forwarding import DISCONNECT, Turns
+from opskit.transport.session_manager.serial_forwarding import DISCONNECT, TurnGate
 from tests.transport.session_manager.scene import echo, exchange, server, tunnel
 from tests.transport.session_manager.test_channel import Wired, wired
 
@@ -123,12 +123,12 @@ def test_a_server_that_closes_is_not_told_but_said(monkeypatch: pytest.MonkeyPat
         while len(problems) < 2 and time.monotonic() < limit:
             time.sleep(0.02)
         assert "has not answered" in problems[-1]
-        assert not carried.is_over.is_set(), "a query may take longer"
+        assert not carried.is_closed.is_set(), "a query may take longer"
 
 
 def test_a_refused_port_ends_the_session_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with tunnel(free_port(), monkeypatch, version=OLD) as (_, _, carried):
-        assert carried.is_over.wait(60)
+        assert carried.is_closed.wait(60)
     assert carried.failure == "the agent ended the session: it could not connect to the database"
 
 
@@ -148,7 +148,7 @@ class Scene:
 
     both: Wired
     rng: random.Random
-    turns: Turns = field(default_factory=Turns)
+    turns: TurnGate = field(default_factory=TurnGate)
     heard: bytearray = field(default_factory=bytearray)
     number: int = 1
     is_connected: bool = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from opskit.errors import AwsError, Incomplete, Refused
+from opskit.errors import AwsError, CannotProceed, NotExecuted
 from opskit.transport.session_manager.session_errors import UnknownDocument, not_opened
 
 KEY = "arn:aws:kms:us-east-1:123456789012:key/k"
@@ -19,7 +19,7 @@ GONE = AwsError("kms:GenerateDataKey", "DisabledException", "k is disabled")
     [
         (DENIED, f"{HANDSHAKE}KMSEncryption failed", "you may not use (kms:GenerateDataKey)", "kms:GenerateDataKey on arn"),
         (GONE, f"{HANDSHAKE}KMSEncryption failed", "k is disabled", ""),
-        (Incomplete("no credentials"), HANDSHAKE, "cannot be used: no credentials", ""),
+        (CannotProceed("no credentials"), HANDSHAKE, "cannot be used: no credentials", ""),
         (None, f"{FETCH}AccessDeniedException: no", "the role of i-1 may not use (kms:Decrypt)", "kms:Decrypt on arn"),
         (None, f"{FETCH}InvalidCiphertextException", "InvalidCiphertextException", ""),
         (None, f"{HANDSHAKE}Handshake timed out.", "Handshake timed out", ""),
@@ -29,7 +29,7 @@ def test_each_reason_has_its_sentence(
     error: Exception | None, reason: str, words: str, missing: str
 ) -> None:
     found = not_opened("i-1", KEY, error, reason)
-    assert type(found) is Refused, "nothing has run"
+    assert type(found) is NotExecuted, "nothing has run"
     assert words in found.sentence
     assert missing in found.missing
     if missing:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opskit.sandbox.session_manager.smux_port import CLOSE, DATA, frame
-from opskit.transport.session_manager.smux import Broken, Finished, Mux, Received
+from opskit.transport.session_manager.smux import Finished, Mux, ProtocolViolation, Received
 
 
 def test_the_observed_exchange() -> None:
@@ -50,7 +50,7 @@ def test_what_comes_for_a_closed_stream_is_dropped() -> None:
 
 @pytest.mark.parametrize("wire", [b"\2\0\0\0\3\0\0\0", b"\1\7\0\0\3\0\0\0"])
 def test_another_version_breaks_the_session(wire: bytes) -> None:
-    with pytest.raises(Broken):
+    with pytest.raises(ProtocolViolation):
         Mux().receive(wire)
 
 

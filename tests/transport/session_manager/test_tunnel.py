@@ -66,7 +66,7 @@ def test_a_refused_port_closes_the_connection_and_is_told(monkeypatch: pytest.Mo
             connection.settimeout(60)
             assert connection.recv(10) == b""
         assert "could not connect" in problems[0]
-        assert not carried.is_over.is_set(), "the next connection may do better"
+        assert not carried.is_closed.is_set(), "the next connection may do better"
 
 
 @pytest.mark.parametrize("kind", ["lost", "disorder"])
@@ -134,7 +134,7 @@ def test_the_end_of_the_session_is_told_and_closes_everything(
             carried._session._started.end()
             connection.settimeout(60)
             assert connection.recv(1) == b""
-        assert carried.is_over.wait(60)
+        assert carried.is_closed.wait(60)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_nothing_is_written_to_a_new_connection_before_its_opening(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     openings: list[str] = []
-    original = Channel.opening
+    original = Channel.open_data_channel_message
 
     def slow(self: Channel, token: str) -> str:
         openings.append(token)
@@ -178,7 +178,7 @@ def test_a_session_that_cannot_be_resumed_ends_the_tunnel(
         assert exchange(port, b"x") == b"x"
         monkeypatch.setattr(carried._session._ssm, "resume_session", refuse, raising=False)
         carried._session._socket.close()
-        assert carried.is_over.wait(60)
+        assert carried.is_closed.wait(60)
         assert "your AWS credentials are expired" in carried.failure
 
 
@@ -227,14 +227,14 @@ def test_a_connection_that_nobody_reads_does_not_end_the_others(
             for _ in range(25):
                 other.sendall(b"x")
                 time.sleep(0.2)
-        assert not carried.is_over.is_set(), carried.failure
+        assert not carried.is_closed.is_set(), carried.failure
         assert sleeper.recv(1)
 
 
 def test_what_comes_for_a_closed_connection_is_held_no_longer() -> None:
     ours, theirs = socket.socketpair()
     released: list[int] = []
-    local = port_session.Local(ours, released.append)
+    local = port_session.LocalSocket(ours, released.append)
     local.finish()
     assert theirs.recv(1) == b""
     local.put(b"too late")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from opskit.sandbox.aws.fault_injection import Conduct
+from opskit.sandbox.aws.fault_injection import FaultInjector
 from opskit.sandbox.loopback import free_port
 from opskit.sandbox.session_manager.gateway import Sessions
 from opskit.sandbox.ssh import server as sshd
@@ -57,7 +57,7 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
             lambda _: True,
             f"ws://127.0.0.1:{gateway}",
         )
-        sessions.conduct = Conduct()
+        sessions.conduct = FaultInjector()
         sessions.serve("127.0.0.1", gateway)
         found = Scene(tmp_path, keys, Aws(keys), port, bastion, sessions)
         yield found

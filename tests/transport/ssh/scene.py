@@ -10,7 +10,7 @@ from opskit.config import Target
 from opskit.errors import AwsError
 from opskit.sandbox.session_manager.gateway import Sessions
 from opskit.sandbox.ssh.keys import Keys
-from opskit.transport.ssh.dialers import OverSession, Plain
+from opskit.transport.ssh.dialers import DirectDialer, SessionDialer
 from tests.transport.session_manager.scene import Api, Unsigned
 
 
@@ -54,17 +54,17 @@ class Scene:
     def target(self, **settings: Any) -> Target:
         return Target("linkbox", {}, **settings)
 
-    def over_session(self, **settings: Any) -> OverSession:
+    def over_session(self, **settings: Any) -> SessionDialer:
         api = Api(self.sessions)
-        return OverSession(self.target(**settings), api, Unsigned(), self.aws, self.aws, "i-1")
+        return SessionDialer(self.target(**settings), api, Unsigned(), self.aws, self.aws, "i-1")
 
-    def plain(self, **settings: Any) -> Plain:
+    def plain(self, **settings: Any) -> DirectDialer:
         wanted = {
             "ssh_host": f"127.0.0.1:{self.port}",
             "ssh_key_file": str(self.home / "keys/id_ed25519"),
             **settings,
         }
-        return Plain(self.target(**wanted), self.aws, "i-1")
+        return DirectDialer(self.target(**wanted), self.aws, "i-1")
 
     def host_key(self, name: str = "app") -> str:
         words = (self.home / f"keys/host-{name}.pub").read_text().split()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from opskit.errors import Lost, Refused
+from opskit.errors import NotExecuted, OutcomeUnknown
 from opskit.transport.interface import CommandResult
 from opskit.transport.ssh.commands import MOST_OUTPUT, Ssh, whole
 from tests.transport.ssh.scene import Scene
@@ -66,7 +66,7 @@ def test_what_a_command_leaves_behind_does_not_hold_it_open(scene: Scene) -> Non
 def test_the_limit_ends_it_on_the_instance_too(scene: Scene, tmp_path: Path, over: str) -> None:
     route = scene.over_session() if over == "session" else scene.plain()
     pid = tmp_path / "pid"
-    with pytest.raises(Lost, match="did not end within 3 s"):
+    with pytest.raises(OutcomeUnknown, match="did not end within 3 s"):
         Ssh(route).run(f"echo $$ >{pid}; sleep 600; echo never", timeout_s=3)
     limit = time.monotonic() + 60
     while Path(f"/proc/{pid.read_text().strip()}").exists():
@@ -88,7 +88,7 @@ def test_a_broken_connection_is_lost_and_not_repeated(scene: Scene, tmp_path: Pa
         connections[-1].transport.sock.close()
 
     route.open = open_and_keep  # type: ignore[method-assign]
-    with pytest.raises(Lost, match="broke"):
+    with pytest.raises(OutcomeUnknown, match="broke"):
         Ssh(route).run(f"echo x >>{proof}; echo; sleep 30", timeout_s=60, on_output=break_off)
     assert proof.read_text() == "x\n"
 
@@ -106,5 +106,5 @@ def test_half_a_script_is_never_run() -> None:
 
 def test_a_server_that_runs_no_commands(scene: Scene) -> None:
     scene.know_both()
-    with pytest.raises(Refused, match="runs no commands"):
+    with pytest.raises(NotExecuted, match="runs no commands"):
         Ssh(scene.plain(ssh_host=f"127.0.0.1:{scene.bastion}")).run("true", timeout_s=5)

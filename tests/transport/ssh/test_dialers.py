@@ -16,22 +16,22 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from paramiko import Ed25519Key, HostKeys
 
-from opskit.errors import Refused
+from opskit.errors import NotExecuted
 from opskit.sandbox.ssh import keys as sandbox_keys
 from opskit.transport.ssh.commands import Ssh
-from opskit.transport.ssh.dialers import Route
+from opskit.transport.ssh.dialers import Dialer
 from tests.transport.ssh.scene import Scene
 
 OTHER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIirrUIzyHHVQ8zT9Gd0D3dIWrHDCcUFc6rrPCFyv9iV"
 
 
-def says(route: Route, script: str = "echo hello") -> tuple[int, str, tuple[str, ...]]:
+def says(route: Dialer, script: str = "echo hello") -> tuple[int, str, tuple[str, ...]]:
     done = Ssh(route).run(script, timeout_s=20)
     return done.exit_status, done.stdout, done.notices
 
 
-def refused(route: Route) -> Refused:
-    with pytest.raises(Refused) as caught:
+def refused(route: Dialer) -> NotExecuted:
+    with pytest.raises(NotExecuted) as caught:
         route.open()
     return caught.value
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from opskit.config import Target
-from opskit.errors import OpskitError, Refused, UsageError
+from opskit.errors import NotExecuted, OpskitError, UsageError
 from opskit.transport.ssh.connection import dial
-from opskit.transport.ssh.jump_hosts import over_session, to_instance
+from opskit.transport.ssh.jump_hosts import resolve_jump_hosts, resolve_session_host
 
 CONFIG = """
 Host app
@@ -41,7 +41,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def places(address: str, **settings: Any) -> list[str]:
-    hops = to_instance(Target("linkbox", {}, **settings), address, "i-1")
+    hops = resolve_jump_hosts(Target("linkbox", {}, **settings), address, "i-1")
     return [f"{h.user}@{h.address}:{h.port}" for h in hops]
 
 
@@ -65,23 +65,23 @@ def test_the_way(home: Path, address: str, settings: dict[str, str], wanted: lis
 
 def test_names_keys_and_files(home: Path) -> None:
     (home / ".ssh/config").write_text(CONFIG)
-    outer, inner, app = to_instance(Target("linkbox", {}), "app", "i-1")
+    outer, inner, app = resolve_jump_hosts(Target("linkbox", {}), "app", "i-1")
     assert (outer.known_as, inner.known_as, app.known_as) == (
         "the-door", "10.0.9.9", "[10.0.2.45]:2222",
     )  # fmt: skip
     assert outer.key_files == (home / "keys/outer",)
     assert inner.key_files[0] == home / ".ssh/id_ed25519"
     assert (outer.instance_id, inner.instance_id, app.instance_id) == ("", "", "i-1")
-    named = to_instance(Target("linkbox", {}, ssh_key_file="~/k"), "app", "i-1")
+    named = resolve_jump_hosts(Target("linkbox", {}, ssh_key_file="~/k"), "app", "i-1")
     assert {h.key_files for h in named} == {(home / "k",)}
     assert all(h.is_only_key for h in named)
 
 
 def test_over_a_session_the_instances_name_counts(home: Path) -> None:
     (home / ".ssh/config").write_text(CONFIG)
-    hop = over_session(Target("linkbox", {}), "i-1")
+    hop = resolve_session_host(Target("linkbox", {}), "i-1")
     assert (hop.user, hop.known_as, hop.key_files) == ("admin", "i-1", ())
-    assert over_session(Target("linkbox", {}, ssh_user="ubuntu"), "i-1").user == "ubuntu"
+    assert resolve_session_host(Target("linkbox", {}, ssh_user="ubuntu"), "i-1").user == "ubuntu"
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_config_that_cannot_be_read(home: Path) -> None:
 def test_a_config_that_cannot_be_followed_is_a_refusal(home: Path, config: str, words: str) -> None:
     """Under `--via auto` the other roads' refusals are told with it."""
     (home / ".ssh/config").write_text(config)
-    with pytest.raises(Refused, match=words):
+    with pytest.raises(NotExecuted, match=words):
         places("somewhere")
 
 
@@ -129,7 +129,7 @@ def test_no_proxy_command_is_none(home: Path) -> None:
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux alone has it")
 def test_a_connection_to_nobody_is_noticed(home: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as there:
-        [hop] = to_instance(Target("x", {}), f"127.0.0.1:{there.getsockname()[1]}", "i-1")
+        [hop] = resolve_jump_hosts(Target("x", {}), f"127.0.0.1:{there.getsockname()[1]}", "i-1")
         with dial(hop) as connection:
             limit_ms = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
     assert 0 < limit_ms <= 60_000

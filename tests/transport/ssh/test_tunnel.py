@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from opskit.sandbox.loopback import free_port
-from opskit.sandbox.ssh.server import Server
+from opskit.sandbox.ssh.server import SshServer
 from opskit.transport.interface import Tunnel
 from opskit.transport.ssh.tunnel import SshTunnel
 from tests.transport.session_manager.test_tunnel import echo, exchange, server
@@ -87,13 +87,13 @@ def test_a_refused_port_closes_the_connection_and_is_told(scene: Scene) -> None:
             connection.settimeout(5)
             assert connection.recv(10) == b""
         assert problems == ["the instance could not connect to the database: refused, or no answer"]
-        assert not carried.is_over.is_set(), "the next connection may do better"
+        assert not carried.is_closed.is_set(), "the next connection may do better"
 
 
 def test_a_server_that_forbids_forwarding_is_named(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Server, "check_channel_direct_tcpip_request", lambda *_: 1)
+    monkeypatch.setattr(SshServer, "check_channel_direct_tcpip_request", lambda *_: 1)
     with tunnel(scene, 1, "plain") as (port, problems, _):
         with socket.create_connection(("127.0.0.1", port), 5) as connection:
             connection.settimeout(5)
@@ -141,7 +141,7 @@ def test_the_end_of_the_connection_is_told_and_closes_everything(scene: Scene, o
                     opened.transport.sock.shutdown(socket.SHUT_RDWR)
                 connection.settimeout(5)
                 assert connection.recv(1) == b""
-            assert carried.is_over.wait(5)
+            assert carried.is_closed.wait(5)
             assert ("session ended" if over == "session" else "was lost") in carried.failure
         finally:
             carried.close()

@@ -6,27 +6,27 @@ from collections.abc import Callable, Sequence
 
 from opskit.checks.fix import Remedy
 from opskit.checks.iam.denial import AccessDenied
-from opskit.checks.iam.fix_context import Bench
+from opskit.checks.iam.fix_context import IamFixContext
 from opskit.checks.iam.fixes.allow import grant
 from opskit.checks.iam.fixes.boundary import widen_boundary
 from opskit.checks.iam.fixes.deny import narrow_deny
 from opskit.checks.iam.fixes.key_policy import add_role_to_key_policy
 from opskit.checks.iam.fixes.organization import ask_organization
-from opskit.policy.explanation import Denial
+from opskit.policy.explanation import DenialReason
 
-BUILDERS: dict[Denial, Callable[[Bench, Sequence[AccessDenied]], Remedy]] = {
-    Denial.EXPLICIT: narrow_deny,
-    Denial.BOUNDARY: widen_boundary,
-    Denial.ORGANIZATION: ask_organization,
-    Denial.KEY_POLICY: add_role_to_key_policy,
+BUILDERS: dict[DenialReason, Callable[[IamFixContext, Sequence[AccessDenied]], Remedy]] = {
+    DenialReason.EXPLICIT: narrow_deny,
+    DenialReason.BOUNDARY: widen_boundary,
+    DenialReason.ORGANIZATION: ask_organization,
+    DenialReason.KEY_POLICY: add_role_to_key_policy,
 }
 """Reason -> its builder; for every other reason a statement in the role's own policies is lacking."""
 
 
-def build_fix(bench: Bench, denials: Sequence[AccessDenied]) -> Remedy:
+def build_fix(bench: IamFixContext, denials: Sequence[AccessDenied]) -> Remedy:
     """The remedy for all refusals of one check.
 
     Args:
         denials: at least one; they share their reason, or all lack a statement.
     """
-    return BUILDERS.get(denials[0].miss.denial, grant)(bench, denials)
+    return BUILDERS.get(denials[0].denial.denial, grant)(bench, denials)

@@ -8,21 +8,21 @@ from typing import Any
 
 from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.iam.denial import AccessDenied
-from opskit.checks.iam.fix_context import Bench
+from opskit.checks.iam.fix_context import IamFixContext
 from opskit.checks.iam.fixes import evaluation
 from opskit.checks.iam.fixes.by_message import advise
-from opskit.checks.inline_policy import Holder
+from opskit.checks.inline_policy import PolicyHolder
 from opskit.facts.simulation import DECRYPT
 from opskit.policy.difference import WantedAccess, first_deny, refused
 from opskit.policy.document import Document, parse
 from opskit.policy.evaluate import Policies
-from opskit.policy.explanation import Denial
+from opskit.policy.explanation import DenialReason
 from opskit.policy.rewrite import allow, document
 from opskit.policy.role_access import BY_PATH
-from opskit.policy.unmet_conditions import Guard, guards
+from opskit.policy.unmet_conditions import UnmetCondition, unmet_conditions
 
 
-def grant(bench: Bench, denials: Sequence[AccessDenied]) -> Remedy:
+def grant(bench: IamFixContext, denials: Sequence[AccessDenied]) -> Remedy:
     """A new inline policy with exactly the missing access; advice where that is not certain."""
     wanted = evaluation.wanted_of(denials)
     holder = bench.holder
@@ -37,7 +37,7 @@ def grant(bench: Bench, denials: Sequence[AccessDenied]) -> Remedy:
         return _no_room(holder, made)
     added = parse(made, kind="identity-based", name="the new policy")
     after = replace(bench.access.policies, identity=(*present, added))
-    is_condition = denials[0].miss.denial is Denial.CONDITION
+    is_condition = denials[0].denial.denial is DenialReason.CONDITION
     objection = (
         evaluation.objection(Policies(), Policies(identity=(added,)), wanted)
         or evaluation.remaining(Policies(identity=after.identity), wanted)
@@ -49,7 +49,10 @@ def grant(bench: Bench, denials: Sequence[AccessDenied]) -> Remedy:
 
 
 def _fix(
-    bench: Bench, holder: Holder, denials: Sequence[AccessDenied], made: Mapping[str, Any]
+    bench: IamFixContext,
+    holder: PolicyHolder,
+    denials: Sequence[AccessDenied],
+    made: Mapping[str, Any],
 ) -> Fix:
     wanted = evaluation.wanted_of(denials)
     verb = "decrypt" if all(w.actions == (DECRYPT,) for w in wanted) else "read"
@@ -63,7 +66,7 @@ def _fix(
 
 
 def _caution(denials: Sequence[AccessDenied], wanted: Sequence[WantedAccess]) -> str:
-    hit = denials[0].miss.hit
+    hit = denials[0].denial.hit
     words = [f"Or correct {hit.label}, where it is."] if hit is not None else []
     if any(BY_PATH in w.actions for w in wanted):
         words.append("GetParametersByPath reads every parameter under the path.")
@@ -75,12 +78,12 @@ def _statement(wanted: WantedAccess, present: Sequence[Document]) -> dict[str, A
     return allow(wanted, found[0].conditions() if found else None)
 
 
-def _guards(wanted: WantedAccess, present: Sequence[Document]) -> list[Guard]:
-    return [g for request in wanted.requests for g in guards(request, present)]
+def _guards(wanted: WantedAccess, present: Sequence[Document]) -> list[UnmetCondition]:
+    return [g for request in wanted.requests for g in unmet_conditions(request, present)]
 
 
 def _doubt(
-    bench: Bench,
+    bench: IamFixContext,
     denials: Sequence[AccessDenied],
     wanted: Sequence[WantedAccess],
     present: tuple[Document, ...],
@@ -106,7 +109,7 @@ def _do(denials: Sequence[AccessDenied], wanted: Sequence[WantedAccess]) -> str:
 
 
 def _unread(
-    bench: Bench, denials: Sequence[AccessDenied], wanted: Sequence[WantedAccess]
+    bench: IamFixContext, denials: Sequence[AccessDenied], wanted: Sequence[WantedAccess]
 ) -> Advice:
     """Advice where what is there could not be read, so that a new policy might replace one or not help."""
     if not wanted:
@@ -131,7 +134,7 @@ def _unread(
     )
 
 
-def _no_room(holder: Holder, made: Mapping[str, Any]) -> Advice:
+def _no_room(holder: PolicyHolder, made: Mapping[str, Any]) -> Advice:
     return evaluation.no_command(
         f"Put {evaluation.as_text(*made['Statement'])} into a customer managed policy and attach that to "
         f"{holder.label}.",

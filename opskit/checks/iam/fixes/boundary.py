@@ -9,7 +9,7 @@ from typing import Any
 from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.fix_commands import call
 from opskit.checks.iam.denial import AccessDenied
-from opskit.checks.iam.fix_context import Bench
+from opskit.checks.iam.fix_context import IamFixContext
 from opskit.checks.iam.fixes import evaluation
 from opskit.facts.policies import PolicyText
 from opskit.policy.difference import WantedAccess, first_deny, refused
@@ -17,10 +17,10 @@ from opskit.policy.document import Document
 from opskit.policy.evaluate import Policies
 from opskit.policy.limits import MANAGED_SIZE, size
 from opskit.policy.rewrite import allow, with_statements
-from opskit.policy.unmet_conditions import Guard, guards
+from opskit.policy.unmet_conditions import UnmetCondition, unmet_conditions
 
 
-def widen_boundary(bench: Bench, denials: Sequence[AccessDenied]) -> Remedy:
+def widen_boundary(bench: IamFixContext, denials: Sequence[AccessDenied]) -> Remedy:
     """The boundary with the missing statements; advice where it denies, or is not the account's own."""
     wanted = _wanted(bench, denials)
     text = bench.policies.boundary if bench.policies else None
@@ -43,7 +43,7 @@ def widen_boundary(bench: Bench, denials: Sequence[AccessDenied]) -> Remedy:
     return _fix(bench, text, made)
 
 
-def _fix(bench: Bench, text: PolicyText, made: Mapping[str, Any]) -> Fix:
+def _fix(bench: IamFixContext, text: PolicyText, made: Mapping[str, Any]) -> Fix:
     create = call(
         "iam", "CreatePolicyVersion", PolicyArn=text.arn, PolicyDocument=made, SetAsDefault=True
     )
@@ -58,7 +58,7 @@ def _fix(bench: Bench, text: PolicyText, made: Mapping[str, Any]) -> Fix:
     )
 
 
-def _wanted(bench: Bench, denials: Sequence[AccessDenied]) -> list[WantedAccess]:
+def _wanted(bench: IamFixContext, denials: Sequence[AccessDenied]) -> list[WantedAccess]:
     """The access that is refused and all that the app needs: a ceiling grants nothing by itself."""
     found = evaluation.wanted_of(denials)
     return [*found, *(need for need in bench.needs if need not in found)]
@@ -94,8 +94,8 @@ def _statement(wanted: WantedAccess, boundary: Document) -> dict[str, Any]:
     return allow(wanted, found[0].conditions() if found else None)
 
 
-def _guards(wanted: WantedAccess, boundary: Document) -> list[Guard]:
-    return [g for request in wanted.requests for g in guards(request, (boundary,))]
+def _guards(wanted: WantedAccess, boundary: Document) -> list[UnmetCondition]:
+    return [g for request in wanted.requests for g in unmet_conditions(request, (boundary,))]
 
 
 def _advice(text: PolicyText, wanted: Sequence[WantedAccess], why: str) -> Advice:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from opskit.checks.fix import Advice
 from opskit.checks.iam.denial import AccessDenied
-from opskit.checks.iam.fix_context import Bench
+from opskit.checks.iam.fix_context import IamFixContext
 from opskit.checks.iam.fixes import evaluation
-from opskit.policy.explanation import Denial
+from opskit.policy.explanation import DenialReason
 
 UNREADABLE = {
     "session policy": (
@@ -48,7 +48,7 @@ UNREAD_DENY = (
 PLACES = "the policy of a VPC endpoint, a session policy, a resource control policy"
 
 
-def advise(bench: Bench, denials: Sequence[AccessDenied]) -> Advice:
+def advise(bench: IamFixContext, denials: Sequence[AccessDenied]) -> Advice:
     """The next step, by the type of policy that the message names, else by the reason."""
     denial = denials[0]
     do, why = UNREADABLE.get(denial.policy_type) or _by_reason(denial)
@@ -62,5 +62,5 @@ def advise(bench: Bench, denials: Sequence[AccessDenied]) -> Advice:
 
 
 def _by_reason(denial: AccessDenied) -> tuple[str, str]:
-    is_explicit = denial.miss.denial is Denial.EXPLICIT
+    is_explicit = denial.denial.denial is DenialReason.EXPLICIT
     return UNREAD_DENY if is_explicit else KNOWN_ALLOWED

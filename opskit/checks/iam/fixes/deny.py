@@ -7,14 +7,14 @@ from dataclasses import replace
 
 from opskit.checks.fix import Advice, AwsCall, Danger, Fix, Remedy
 from opskit.checks.iam.denial import AccessDenied
-from opskit.checks.iam.fix_context import Bench
+from opskit.checks.iam.fix_context import IamFixContext
 from opskit.checks.iam.fixes import evaluation
 from opskit.checks.iam.fixes.by_message import advise
-from opskit.checks.inline_policy import Holder
+from opskit.checks.inline_policy import PolicyHolder
 from opskit.facts.policies import PolicyText
 from opskit.policy.difference import WantedAccess, first_deny
 from opskit.policy.document import Document
-from opskit.policy.evaluate import Hit, Policies
+from opskit.policy.evaluate import MatchedStatement, Policies
 from opskit.policy.limits import has_room
 from opskit.policy.rewrite import split_deny
 
@@ -23,11 +23,11 @@ Documents = dict[int, Document]
 NOT_LISTED = "the deny is not one of listed actions on exactly `*`, so its author has to change it"
 
 
-def narrow_deny(bench: Bench, denials: Sequence[AccessDenied]) -> Remedy:
+def narrow_deny(bench: IamFixContext, denials: Sequence[AccessDenied]) -> Remedy:
     """The role's inline policies with each deny split; advice where one is not its own, or not exact."""
     wanted = evaluation.wanted_of(denials)
     holder = bench.holder
-    if holder is None or bench.access is None or denials[0].miss.hit is None:
+    if holder is None or bench.access is None or denials[0].denial.hit is None:
         return advise(bench, denials)
     policies = bench.access.policies
     changed = _split_all(holder, policies.identity, wanted)
@@ -40,9 +40,9 @@ def narrow_deny(bench: Bench, denials: Sequence[AccessDenied]) -> Remedy:
         or evaluation.unsettled(replace(policies, identity=after), wanted, bench.needs)
     )
     if objection:
-        return _advice(denials[0].miss.hit, holder.policies[min(changed)], wanted, objection)
+        return _advice(denials[0].denial.hit, holder.policies[min(changed)], wanted, objection)
     texts = [holder.policies[place] for place in changed]
-    label = denials[0].miss.hit.label
+    label = denials[0].denial.hit.label
     return Fix(
         (*(holder.put(holder.policies[i].name, d.raw) for i, d in changed.items()), *bench.restart),
         f"splits the deny so that it spares {evaluation.access_text(wanted)}; all else stays denied",
@@ -53,12 +53,12 @@ def narrow_deny(bench: Bench, denials: Sequence[AccessDenied]) -> Remedy:
     )
 
 
-def _undo(holder: Holder, texts: Sequence[PolicyText]) -> tuple[AwsCall, ...]:
+def _undo(holder: PolicyHolder, texts: Sequence[PolicyText]) -> tuple[AwsCall, ...]:
     return tuple(holder.put(text.name, text.document) for text in texts)
 
 
 def _split_all(
-    holder: Holder, before: Sequence[Document], wanted: Sequence[WantedAccess]
+    holder: PolicyHolder, before: Sequence[Document], wanted: Sequence[WantedAccess]
 ) -> Documents | Advice:
     """Every policy with a deny of what is wanted, rewritten; advice at the first that is not."""
     present, changed = list(before), Documents()
@@ -76,7 +76,7 @@ def _split_all(
 
 
 def _objection(
-    holder: Holder,
+    holder: PolicyHolder,
     before: Sequence[Document],
     changed: Documents,
     wanted: Sequence[WantedAccess],
@@ -102,7 +102,9 @@ def _foreign(text: PolicyText) -> str:
     )
 
 
-def _advice(deny: Hit, text: PolicyText, wanted: Sequence[WantedAccess], why: str) -> Advice:
+def _advice(
+    deny: MatchedStatement, text: PolicyText, wanted: Sequence[WantedAccess], why: str
+) -> Advice:
     where = f"managed policy {text.arn}" if text.arn else f"inline policy {text.name}"
     owner = f"owner of {text.arn}" if text.arn else f"author of {text.name}"
     return evaluation.no_command(

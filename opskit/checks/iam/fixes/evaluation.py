@@ -9,14 +9,14 @@ from typing import Any
 
 from opskit.checks.fix import Advice
 from opskit.checks.iam.denial import AccessDenied
-from opskit.checks.iam.fix_context import Bench
+from opskit.checks.iam.fix_context import IamFixContext
 from opskit.policy.difference import WantedAccess, refused, unwanted_changes
 from opskit.policy.document import Document, parse
-from opskit.policy.evaluate import Decision, Policies, Word, decide
+from opskit.policy.evaluate import Evaluation, EvaluationResult, Policies, decide
 from opskit.policy.explanation import explain
 from opskit.policy.request import Request
 from opskit.policy.rewrite import allow
-from opskit.policy.unmet_conditions import Guard
+from opskit.policy.unmet_conditions import UnmetCondition
 
 SECONDS = "IAM needs some seconds until a change is in force everywhere."
 MOST_VERSIONS = "A managed policy holds five versions: if it has five, delete an old one first."
@@ -51,7 +51,7 @@ def no_command(do: str, why: str) -> Advice:
     return Advice(f"{do} No command is offered: {why}.")
 
 
-def guarded(guard: Guard, owner: str) -> Advice:
+def guarded(guard: UnmetCondition, owner: str) -> Advice:
     """Advice for an allow statement whose condition keeps something else out than another object."""
     return no_command(
         f"{guard.sentence}. Ask {owner} whether this call is meant to be kept out; if it is not, "
@@ -106,19 +106,19 @@ def unsettled(
             return f"it would still be refused: {miss.words}. {then}"
     for request in (r for access in judged for r in access.requests):
         decision, _ = _decided(request, after)
-        if decision.word is Word.DEPENDS:
+        if decision.word is EvaluationResult.DEPENDS:
             keys = ", ".join(decision.depends_on)
             return f"whether it is enough depends on {keys}, which is not known here"
     return ""
 
 
-def _decided(request: Request, policies: Policies) -> tuple[Decision, Policies]:
+def _decided(request: Request, policies: Policies) -> tuple[Evaluation, Policies]:
     """The whole decision, and the policies that bear on it: a key's only where it is asked for."""
     if not request.action.startswith("kms:"):
         policies = replace(policies, key=None, grants=())
     return decide(request, policies), policies
 
 
-def unread_key_policy(bench: Bench, wanted: Iterable[WantedAccess]) -> bool:
+def unread_key_policy(bench: IamFixContext, wanted: Iterable[WantedAccess]) -> bool:
     """Whether decrypting is wanted with a customer managed key whose own policy could not be read."""
     return any(w.conditions and not w.requests for w in wanted) and bench.access is not None

@@ -11,7 +11,7 @@ from typing import Any
 from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.fix_commands import call
 from opskit.checks.iam.denial import AccessDenied
-from opskit.checks.iam.fix_context import Bench
+from opskit.checks.iam.fix_context import IamFixContext
 from opskit.checks.iam.fixes import evaluation
 from opskit.facts.key import Key
 from opskit.policy.difference import WantedAccess, first_deny
@@ -19,13 +19,13 @@ from opskit.policy.document import Document
 from opskit.policy.evaluate import Policies
 from opskit.policy.limits import KEY_POLICY_SIZE
 from opskit.policy.rewrite import allow, free_sid, with_statements
-from opskit.policy.unmet_conditions import Guard, guards
+from opskit.policy.unmet_conditions import UnmetCondition, unmet_conditions
 
 UNIQUE_ID = re.compile(r"A(?:ROA|IDA)[A-Z0-9]+")
 """KMS shows a user or role that was deleted by its unique id."""
 
 
-def add_role_to_key_policy(bench: Bench, denials: Sequence[AccessDenied]) -> Remedy:
+def add_role_to_key_policy(bench: IamFixContext, denials: Sequence[AccessDenied]) -> Remedy:
     """The key policy with one statement for the role; advice where it denies, or guards the access."""
     wanted, key = bench.decrypt, bench.key
     role_arn = bench.role.role_arn if bench.role else None
@@ -45,7 +45,7 @@ def add_role_to_key_policy(bench: Bench, denials: Sequence[AccessDenied]) -> Rem
     return _fix(bench, key, document, made)
 
 
-def _fix(bench: Bench, key: Key, document: Document, made: Mapping[str, Any]) -> Fix:
+def _fix(bench: IamFixContext, key: Key, document: Document, made: Mapping[str, Any]) -> Fix:
     named = {"KeyId": key.key_id, "PolicyName": "default"}
     return Fix(
         (call("kms", "PutKeyPolicy", **named, Policy=made), *bench.restart),
@@ -58,7 +58,7 @@ def _fix(bench: Bench, key: Key, document: Document, made: Mapping[str, Any]) ->
 
 
 def _statement(
-    bench: Bench, document: Document, wanted: WantedAccess, role_arn: str
+    bench: IamFixContext, document: Document, wanted: WantedAccess, role_arn: str
 ) -> dict[str, Any]:
     found = _guards(wanted, document)
     name = re.sub(r"[^A-Za-z0-9]", "", bench.target.name.title())
@@ -70,12 +70,12 @@ def _statement(
     }
 
 
-def _guards(wanted: WantedAccess, document: Document) -> list[Guard]:
-    return [g for r in wanted.requests for g in guards(r, (document,), of_key=True)]
+def _guards(wanted: WantedAccess, document: Document) -> list[UnmetCondition]:
+    return [g for r in wanted.requests for g in unmet_conditions(r, (document,), of_key=True)]
 
 
 def _doubt(
-    bench: Bench,
+    bench: IamFixContext,
     denials: Sequence[AccessDenied],
     key: Key,
     document: Document,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from opskit.checks.fix import Advice
 from opskit.checks.iam.denial import AccessDenied
-from opskit.checks.iam.fix_context import Bench
+from opskit.checks.iam.fix_context import IamFixContext
 from opskit.checks.iam.fixes import evaluation
 
 WHY = "a service control policy is the organization's decision, and only its management account changes it"
@@ -15,9 +15,9 @@ NOT_READ = (
 )
 
 
-def ask_organization(bench: Bench, denials: Sequence[AccessDenied]) -> Advice:
+def ask_organization(bench: IamFixContext, denials: Sequence[AccessDenied]) -> Advice:
     """The request to the organization's administrators: which policy, which statement, which exception."""
-    hit, role = denials[0].miss.hit, denials[0].role
+    hit, role = denials[0].denial.hit, denials[0].role
     arn = (bench.role.role_arn if bench.role else None) or role
     wanted = evaluation.wanted_of(denials)
     access = evaluation.access_text(wanted) or "kms:Decrypt on the password's key"
@@ -39,7 +39,7 @@ def ask_organization(bench: Bench, denials: Sequence[AccessDenied]) -> Advice:
     return evaluation.no_command(f"{cause} Nothing in the role's own policies outweighs it.", WHY)
 
 
-def _levels(bench: Bench) -> str:
+def _levels(bench: IamFixContext) -> str:
     """The policies of each level from the root to the account; empty where they could not be read."""
     levels = bench.access.policies.organization if bench.access else ()
     return "; ".join(", ".join(f"{p.name} ({p.arn})" for p in level) or "none" for level in levels)
