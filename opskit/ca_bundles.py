@@ -146,8 +146,8 @@ def trust_for(host: str, *, endpoint: str | None = None, ca_file: str | None = N
 def expiry_notice(now: datetime | None = None) -> str:
     """The roots that expire within half a year, in words; empty where none does."""
     last = ((now or datetime.now(UTC)) + WARN_BEFORE).date()
-    ending = [f"{root.name} ({root.expires})" for root in roots() if root.expires <= last]
-    return f"refresh the CA bundles, roots expire: {', '.join(ending)}" if ending else ""
+    result = [f"{root.name} ({root.expires})" for root in roots() if root.expires <= last]
+    return f"refresh the CA bundles, roots expire: {', '.join(result)}" if result else ""
 
 
 def _file(name: str) -> importlib.resources.abc.Traversable:

@@ -69,8 +69,8 @@ class TargetSummary:
 class NetworkPaths:
     """The judged ways to the database, and to the app where a load balancer is before it."""
 
-    way: DatabasePaths
-    front: LoadBalancerPaths | None
+    paths: DatabasePaths
+    load_balancer_paths: LoadBalancerPaths | None
     targets: tuple[TargetHealth, ...]
 
 
@@ -87,7 +87,7 @@ class Diagnosis:
     target: TargetSummary
     judged: tuple[CheckResult, ...]
     verdict: Verdict
-    ways: NetworkPaths | None
+    connections: NetworkPaths | None
     calls: int
     rounds: int
     seconds: float
@@ -222,7 +222,7 @@ def target_summary(target: Target, region: str, snapshot: Snapshot) -> TargetSum
         instance=app.instance.instance_id if app else None,
         instance_name=app.instance.name if app else None,
         database=database.instance.identifier if database else None,
-        via=probe.road if probe else None,
+        via=probe.transport if probe else None,
         config_file=target.config_file or None,
     )
 
@@ -231,8 +231,8 @@ def notices_of(snapshot: Snapshot) -> tuple[str, ...]:
     """What the roads to the instance had to say of themselves, each once."""
     probe: InstanceProbe | None = snapshot.value(InstanceProbe)
     tunnel: TunnelLogin | None = snapshot.value(TunnelLogin)
-    said = (*(probe.notices if probe else ()), *(tunnel.notices if tunnel else ()))
-    return tuple(dict.fromkeys(said))
+    message = (*(probe.notices if probe else ()), *(tunnel.notices if tunnel else ()))
+    return tuple(dict.fromkeys(message))
 
 
 def bugs_of(snapshot: Snapshot, findings: Iterable[Finding]) -> tuple[str, ...]:
@@ -242,10 +242,10 @@ def bugs_of(snapshot: Snapshot, findings: Iterable[Finding]) -> tuple[str, ...]:
 
 def network_paths(snapshot: Snapshot) -> NetworkPaths | None:
     """The ways, if the network was judged."""
-    way, targets = snapshot.value(DatabasePaths), snapshot.value(TargetHealths)
-    if way is None:
+    paths, targets = snapshot.value(DatabasePaths), snapshot.value(TargetHealths)
+    if paths is None:
         return None
-    return NetworkPaths(way, snapshot.value(LoadBalancerPaths), targets.all if targets else ())
+    return NetworkPaths(paths, snapshot.value(LoadBalancerPaths), targets.all if targets else ())
 
 
 def _explains(cause: CheckResult, other: CheckResult) -> bool:
@@ -287,8 +287,8 @@ def connect_to_workload(target: Target, clients: Clients, region: str) -> Transp
         )
     if choice.value.road is None:
         raise CannotProceed(choice.value.why_none)
-    road: Transport = choice.value.road
-    return road
+    transport: Transport = choice.value.road
+    return transport
 
 
 def discover(

@@ -142,8 +142,10 @@ class OutcomeUnknown(TransportError):
 def bug_text(error: Exception) -> str:
     """The kind of an unexpected error and its place in opskit; its values might be secrets."""
     frames = own_frames(error)
-    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown place"
-    return f"{type(error).__name__} at {place}"
+    location = (
+        f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown place"
+    )
+    return f"{type(error).__name__} at {location}"
 
 
 def own_frames(error: Exception) -> list[traceback.FrameSummary]:

@@ -94,8 +94,8 @@ def _whole_pattern(forms: tuple[str, ...]) -> re.Pattern[str]:
 
 @lru_cache(maxsize=2)
 def _piece_pattern(passwords: tuple[str, ...], shown: frozenset[str]) -> re.Pattern[str]:
-    pieces = {piece for password in passwords for piece in _pieces(password)} - shown
-    forms = {form for piece in pieces for form in _encoded(piece)}
+    parts = {part for password in passwords for part in _parts(password)} - shown
+    forms = {form for part in parts for form in _encoded(part)}
     longest_first = sorted(forms, key=len, reverse=True)
     return re.compile("|".join(map(_bounded, longest_first)) or "(?!)")
 
@@ -105,15 +105,15 @@ def _folded(form: str) -> str:
     return r"\s+".join(map(re.escape, form.split(" ")))
 
 
-def _bounded(piece: str) -> str:
+def _bounded(part: str) -> str:
     """What is no more than a word or a number counts as a whole word only: dates and names hold it too."""
-    if not (piece.isalpha() or piece.isdigit()):
-        return re.escape(piece)
+    if not (part.isalpha() or part.isdigit()):
+        return re.escape(part)
     # An escaped line break is no part of a word; a number behind a key of JSON is no text.
-    return rf'(?:(?<![\w.-])|(?<=\\[nrt]))(?<!": ){re.escape(piece)}(?![\w-]|\.\w)'
+    return rf'(?:(?<![\w.-])|(?<=\\[nrt]))(?<!": ){re.escape(part)}(?![\w-]|\.\w)'
 
 
-def _pieces(value: str) -> Iterator[str]:
+def _parts(value: str) -> Iterator[str]:
     """Everything between two separators of a value, or between one and an end."""
     if len(value) > LONGEST_IN_PIECES or value.startswith("{"):
         return
@@ -121,9 +121,9 @@ def _pieces(value: str) -> Iterator[str]:
     starts, ends = [0, *(c.end() for c in cuts)], [*(c.start() for c in cuts), len(value)]
     for start in starts:
         for end in ends:
-            piece = value[start:end].strip()
-            if len(piece) >= LEAST_PIECE and piece != value:
-                yield piece
+            part = value[start:end].strip()
+            if len(part) >= LEAST_PIECE and part != value:
+                yield part
 
 
 def _encoded(value: str) -> set[str]:

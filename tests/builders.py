@@ -178,9 +178,9 @@ def acl(tier: str, subnets: tuple[str, ...], *entries: AclEntry) -> NetworkAcl:
 
 
 def entry(
-    number: int, way: str, cidr: str, ports: tuple[int, int] | None, verb: str = "allow"
+    number: int, paths: str, cidr: str, ports: tuple[int, int] | None, verb: str = "allow"
 ) -> AclEntry:
-    return AclEntry(number, way == "out", verb == "allow", "6" if ports else "-1", cidr, ports)
+    return AclEntry(number, paths == "out", verb == "allow", "6" if ports else "-1", cidr, ports)
 
 
 def acls(app: NetworkAcl | None = None, db: NetworkAcl | None = None) -> NetworkAcls:
@@ -233,10 +233,10 @@ def peered() -> tuple[Any, ...]:
 
 def task() -> AppInstance:
     """The app as an ECS task, with an instance's network."""
-    place = TaskLocation("prod", "0123", "web", "0123-1", "shop", True, "RUNNING")
+    location = TaskLocation("prod", "0123", "web", "0123-1", "shop", True, "RUNNING")
     found: AppInstance = linkbox()[AppInstance].value  # type: ignore[union-attr]
     definition = "arn:aws:ecs:us-east-1:123456789012:task-definition/shop:3"
-    of_task = EcsTask(place, definition, "", "eni-1", "subnet-app", "10.0.2.45")
+    of_task = EcsTask(location, definition, "", "eni-1", "subnet-app", "10.0.2.45")
     own = Interface("eni-1", 0, "10.0.2.45", (), "subnet-app", ("sg-web",))
     return replace(found, instance=replace(found.instance, interfaces=(own,)), task=of_task)
 

@@ -230,14 +230,14 @@ class Operator:
         (home / ".ssh").mkdir(parents=True, exist_ok=True)
         if via != "ssh":
             return {"HOME": str(home)}
-        place = (ssh / "bastion").read_text().strip()
-        host, _, port = place.partition("@")[2].rpartition(":")
+        location = (ssh / "bastion").read_text().strip()
+        host, _, port = location.partition("@")[2].rpartition(":")
         name = host if port == "22" else f"[{host}]:{port}"
         key = " ".join((ssh / "host-bastion.pub").read_text().split()[:2])
         (home / ".ssh/known_hosts").write_text(f"{name} {key}\n")
         return {
             "HOME": str(home),
-            "OPSKIT_SSH_BASTION": place,
+            "OPSKIT_SSH_BASTION": location,
             "OPSKIT_SSH_KEY_FILE": str(ssh / "id_ed25519"),
         }
 

@@ -111,9 +111,11 @@ def test_a_file_without_a_say_is_not_named(file: Path) -> None:
 
 def test_a_report_and_a_plan_name_the_file(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = load({}, {}, file.parent)
-    place = target_summary(target, "eu-west-1", b.snapshot())
-    said = diagnosis_text.render(replace(diagnosis(b.snapshot()), target=place), Style(width=300))
-    assert f"settings from {file}" in said.splitlines()[0]
+    location = target_summary(target, "eu-west-1", b.snapshot())
+    message = diagnosis_text.render(
+        replace(diagnosis(b.snapshot()), target=location), Style(width=300)
+    )
+    assert f"settings from {file}" in message.splitlines()[0]
     Output(target, Spinner(quiet=True), as_json=False).plan(
         Plan(lines=[("rotate", "it")]), dry_run=False
     )

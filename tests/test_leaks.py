@@ -58,18 +58,18 @@ def test_no_password_leaves(operator: Operator) -> None:
     assert len(secret) > 20
     watch = Watch(secret)
     watch.start()
-    said = ""
+    message = ""
     for options in (["--verbose", "--debug"], ["--output", "json"]):
         done = operator.run(
             *("opskit", "diagnose", "db", "--prefix", "/linkbox", *options), is_warm=False
         )
-        said += done.stdout + done.stderr
+        message += done.stdout + done.stderr
     watch.over.set()
     watch.join()
     assert watch.rounds > 5
     assert watch.found == []
-    assert secret not in said
-    assert "/linkbox/db-password" in said
+    assert secret not in message
+    assert "/linkbox/db-password" in message
 
     history = operator.run("aws", "ssm", "list-commands").stdout
     outputs = operator.run("aws", "ssm", "list-command-invocations", "--details").stdout

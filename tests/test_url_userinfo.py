@@ -85,7 +85,7 @@ def test_addresses_and_names_stay(text: str) -> None:
     assert probe_with().clean(text) == text
 
 
-def pieces(secret: str) -> list[str]:
+def parts(secret: str) -> list[str]:
     """The pieces that a reader of URLs could report."""
     return [p for p in re.split(f"[{re.escape(SEPARATORS)}]", secret) if len(p) >= 4]
 
@@ -128,7 +128,7 @@ def test_no_piece_of_a_held_secret_leaves(secret: str) -> None:
     probe = probe_with(secret)
     for text in texts_about(secret):
         for output in (redaction.redact(text), probe.clean(text)):
-            assert [p for p in pieces(secret) if p in output] == [], text
+            assert [p for p in parts(secret) if p in output] == [], text
 
 
 @given(st.text("abXY19-._@:/?#[]%&", min_size=8, max_size=24))
@@ -137,7 +137,7 @@ def test_no_piece_of_any_secret_leaves(secret: str) -> None:
     Secret(secret)
     for text in texts_about(secret, "u"):
         output = redaction.redact(text)
-        left = [p for p in pieces(secret) if p not in HOST and p in output]
+        left = [p for p in parts(secret) if p not in HOST and p in output]
         assert left == [], (text, output)
 
 

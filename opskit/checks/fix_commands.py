@@ -71,10 +71,10 @@ def is_fixed(container: Container) -> bool:
 
 def _redeploy(task: EcsTask) -> tuple[Command, ...]:
     """A deployment of the same definition; a task without a service is run again by its starter."""
-    place = task.location
-    if not place.service:
+    location = task.location
+    if not location.service:
         return ()
-    asked = {"cluster": place.cluster, "service": place.service, "forceNewDeployment": True}
+    asked = {"cluster": location.cluster, "service": location.service, "forceNewDeployment": True}
     return (AwsCall("ecs", "UpdateService", asked),)
 
 

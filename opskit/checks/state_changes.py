@@ -91,10 +91,10 @@ def _groups(old: SecurityGroups, new: SecurityGroups, label: Label) -> Iterator[
     for _, one, other in _pairs(old.by_id, new.by_id):
         if one is None or other is None:
             continue
-        for way in ("ingress", "egress"):
-            mine = list(_single_rules(getattr(one, way), label))
-            theirs = list(_single_rules(getattr(other, way), label))
-            subject = f"{one.label} {way} rule"
+        for paths in ("ingress", "egress"):
+            mine = list(_single_rules(getattr(one, paths), label))
+            theirs = list(_single_rules(getattr(other, paths), label))
+            subject = f"{one.label} {paths} rule"
             yield from (Change(subject, "", r, "rule") for r in theirs if r not in mine)
             yield from (Change(subject, r, "", "rule") for r in mine if r not in theirs)
 
@@ -108,8 +108,8 @@ def _single_rules(rules: Iterable[IpPermission], label: Label) -> Iterator[str]:
 
 def _acls(old: NetworkAcls, new: NetworkAcls, _: Label) -> Iterator[Change]:
     for (acl, is_egress, number), one, other in _pairs(_entries(old), _entries(new)):
-        way = "outbound" if is_egress else "inbound"
-        yield Change(f"{acl} {way} entry {number}", one or "", other or "", "entry")
+        paths = "outbound" if is_egress else "inbound"
+        yield Change(f"{acl} {paths} entry {number}", one or "", other or "", "entry")
 
 
 def _entries(acls: NetworkAcls) -> dict[tuple[str, bool, int], str]:

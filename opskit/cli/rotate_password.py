@@ -194,10 +194,10 @@ def combine(**options: Any) -> int:
 
 def _combine(service: Service, output: Output, options: dict[str, Any]) -> int:
     name = options["name"]
-    around = service.load_context(output.waiting)
-    output.say(f'{name} will hold {{"username": "{around.user}", "password": "..."}}')
+    context = service.load_context(output.waiting)
+    output.say(f'{name} will hold {{"username": "{context.user}", "password": "..."}}')
     confirm("Create it?", output, options)
-    service.combine(around, name)
+    service.combine(context, name)
     output.say(f"{name} is there. Let the app read it in place of the two; then name it twice:")
     output.say(f"opskit.toml: parameter_username = parameter_password = {name!r}")
     return int(ExitStatus.HEALTHY)
@@ -248,10 +248,10 @@ def _with_service(
             except OpskitError as error:
                 return output.error(error, standing=service.open_work)
             except AwsError as error:
-                said = CannotProceed(
+                message = CannotProceed(
                     f"{error.permission} failed: {error.code} {error.message[:200]}"
                 )
-                return output.error(said, standing=service.open_work)
+                return output.error(message, standing=service.open_work)
             except Exception as error:
                 # A bug of ours, in the middle of what has to be gone on with.
                 if service.open_work not in (OpenWork.ROTATION, OpenWork.MANAGED):
@@ -270,8 +270,8 @@ def _with_parents(options: dict[str, Any]) -> dict[str, Any]:
     parent = context.parent
     if parent is None:
         return options
-    said = {k for k in options if _is_said(parent, k) and not _is_said(context, k)}
-    return {k: parent.params[k] if k in said else v for k, v in options.items()}
+    message = {k for k in options if _is_said(parent, k) and not _is_said(context, k)}
+    return {k: parent.params[k] if k in message else v for k, v in options.items()}
 
 
 def _is_said(context: click.Context, name: str) -> bool:
@@ -299,9 +299,9 @@ def _log(debug: bool) -> None:
 def _fence_s(options: dict[str, Any]) -> float:
     from opskit.rotation.protocol.fence import DEFAULT_S
 
-    said = options.get("fence")
-    if said:
-        return float(said)
+    message = options.get("fence")
+    if message:
+        return float(message)
     text = os.environ.get("OPSKIT_ROTATION_FENCE")
     if not text:
         return DEFAULT_S
@@ -387,14 +387,14 @@ def _go_on(
     _ask_before_joining(service, unfinished, output, options)
     direction = Direction.FORWARD if options["resume"] else Direction.BACK
     takes_over, restarts = options["take_over"], not restart
-    ending = service.resume(unfinished, direction, takes_over=takes_over, restarts=restarts)
-    if ending.stop == REPLACED and _is_somebody_there(options):
-        output.say(ending.why)
+    result = service.resume(unfinished, direction, takes_over=takes_over, restarts=restarts)
+    if result.stop == REPLACED and _is_somebody_there(options):
+        output.say(result.why)
         confirm("End this rotation, and keep what is there now?", output, options)
-        ending = service.resume(unfinished, direction, takes_over=True, restarts=restarts)
+        result = service.resume(unfinished, direction, takes_over=True, restarts=restarts)
         takes_over = True
-    is_agreed = takes_over and ending.direction is Direction.SUPERSEDED
-    return _end(service, output, ending, wanted=Direction.SUPERSEDED if is_agreed else direction)
+    is_agreed = takes_over and result.direction is Direction.SUPERSEDED
+    return _end(service, output, result, wanted=Direction.SUPERSEDED if is_agreed else direction)
 
 
 def _is_somebody_there(options: dict[str, Any]) -> bool:
@@ -408,9 +408,9 @@ def _begin(service: Service, output: Output, options: dict[str, Any]) -> int:
     if options["password_stdin"] and options["previous_password"]:
         raise UsageError("--password-stdin and --previous-password exclude each other")
     supplied = supplied_password("New password") if options["password_stdin"] else None
-    around = service.load_context(output.waiting)
+    context = service.load_context(output.waiting)
     if options["previous_password"]:
-        supplied = service.previous_password(around.user)
+        supplied = service.previous_password(context.user)
     wishes = RotationOptions(
         strategy=options["strategy"],
         restart=options["restart"] or ("auto",),
@@ -419,7 +419,7 @@ def _begin(service: Service, output: Output, options: dict[str, Any]) -> int:
         admin_parameter=options["admin_parameter"],
     )
     output.waiting("the database")
-    plan = service.plan(around, wishes)
+    plan = service.plan(context, wishes)
     output.plan(plan, dry_run=options["dry_run"])
     if plan.problems:
         return int(ExitStatus.NOT_JUDGED)
@@ -433,21 +433,21 @@ def _begin(service: Service, output: Output, options: dict[str, Any]) -> int:
     confirm("Rotate now?", output, options)
     output.begin()
     _wait_for_fence(plan, output)
-    ending = service.rotate_managed_secret(plan, around) if plan.managed else service.begin(plan)
-    return _end(service, output, ending, wanted=Direction.FORWARD)
+    result = service.rotate_managed_secret(plan, context) if plan.managed else service.begin(plan)
+    return _end(service, output, result, wanted=Direction.FORWARD)
 
 
-def _end(service: Service, output: Output, ending: RotationResult, wanted: str) -> int:
+def _end(service: Service, output: Output, result: RotationResult, wanted: str) -> int:
     from opskit.rotation.status import OpenWork
 
-    if ending.direction is None:
-        raise RotationUnfinished(f"it stopped: {ending.why}", service.advise(ending.stop))
-    output.ending(ending)
+    if result.direction is None:
+        raise RotationUnfinished(f"it stopped: {result.why}", service.advise(result.stop))
+    output.result(result)
     service.open_work = OpenWork.NOTHING
     # What is old may go another time: nothing of this is about what was asked for.
     with contextlib.suppress(AwsError, OpskitError, KeyboardInterrupt):
         service.prune()
-    return int(ExitStatus.HEALTHY if ending.direction == wanted else ExitStatus.FAULT)
+    return int(ExitStatus.HEALTHY if result.direction == wanted else ExitStatus.FAULT)
 
 
 def _wait_for_fence(plan: Plan, output: Output) -> None:

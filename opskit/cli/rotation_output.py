@@ -53,7 +53,7 @@ class Output:
         self._command = f"opskit rotate-password {target.flags}".rstrip()
         self._marks = MARKS[shows_unicode(sys.stdout)]
         self._width = width_of(sys.stdout)
-        self._said: set[str] = set()
+        self._message: set[str] = set()
         self._started = time.monotonic()
 
     def begin(self) -> None:
@@ -68,8 +68,8 @@ class Output:
         """What is being waited for; what stays is also written once where there is no terminal."""
         self._spinner.update(text)
         key = text.split(":", 1)[0]
-        if stays and key not in self._said:
-            self._said.add(key)
+        if stays and key not in self._message:
+            self._message.add(key)
             self._write("wait", text)
 
     @contextlib.contextmanager
@@ -124,36 +124,36 @@ class Output:
         file = self._target.config_file
         return [("settings", f"from {file}")] if file else []
 
-    def ending(self, ending: RotationResult) -> None:
+    def result(self, result: RotationResult) -> None:
         """How it ended, and what to do next."""
-        went = ending.direction is Direction.FORWARD
-        version = ending.versions[0] if ending.versions else None
+        went = result.direction is Direction.FORWARD
+        version = result.versions[0] if result.versions else None
         next_step = f"opskit diagnose db {self._target.flags}".rstrip()
         if self._as_json:
             self._json(
                 "end",
-                direction=ending.direction,
-                why=ending.why,
+                direction=result.direction,
+                why=result.why,
                 version=version,
-                window_s=_rounded(ending.window_s),
-                restarts_s=_rounded(ending.restarts_s),
-                verified=list(ending.verified),
+                window_s=_rounded(result.window_s),
+                restarts_s=_rounded(result.restarts_s),
+                verified=list(result.verified),
                 next_step=next_step,
             )
             return
         name = self._target.parameters["password"]
-        word = ENDED[ending.direction or Direction.BACK]
-        why = "" if went else f": {ending.why}"
+        word = ENDED[result.direction or Direction.BACK]
+        why = "" if went else f": {result.why}"
         lines = ["", click.style(f"DONE  {word}{visible(why)}", bold=True)]
         lines.append(f"  parameter  {visible(name)}, version {version}")
-        lines.append(self._fit("  verified   ", " · ".join(ending.verified)))
-        if NOT_VERIFIED in ending.verified:
+        lines.append(self._fit("  verified   ", " · ".join(result.verified)))
+        if NOT_VERIFIED in result.verified:
             lines.append(self._fit(f"  {self._marks[3]} ", RESTART_IT))
-        if ending.window_s is not None:
-            lines.append(f"  new logins could fail for {ending.window_s:.2f} s at the most")
-        if ending.restarts_s is not None:
+        if result.window_s is not None:
+            lines.append(f"  new logins could fail for {result.window_s:.2f} s at the most")
+        if result.restarts_s is not None:
             lines.append(
-                f"  new connections of running processes could fail for {ending.restarts_s:.1f} s at the most"
+                f"  new connections of running processes could fail for {result.restarts_s:.1f} s at the most"
             )
         lines.append(f"THEN  {visible(next_step)}")
         self._print("\n".join(lines))
@@ -169,18 +169,18 @@ class Output:
         if situation is None:
             self.say("no rotation is open")
             return int(ExitStatus.HEALTHY)
-        record, opening, sight = situation.record, situation.opening, situation.sight
+        record, intent, observation = situation.record, situation.intent, situation.observation
         resume, rollback = resume_words(situation), rollback_words(situation, fence_s)
-        name = opening.published[0].name
-        busy = f" ({situation.control})" if sight.is_pending else ""
+        name = intent.published[0].name
+        busy = f" ({situation.control})" if observation.is_pending else ""
         rows = [
-            ("opened", f"{_moment(record.opened_at)} by {opening.by} on {opening.where}"),
-            ("strategy", opening.strategy),
-            ("decided", str(sight.decision or "not yet")),
-            ("database", _accepts(sight.database) + busy),
-            ("parameter", f"{name} {_holds(sight.parameter)}"),
-            ("host", f"{opening.host}:{opening.port}"),
-            ("restart", ", ".join(_batch_words(b) for b in opening.batches) or "nothing"),
+            ("opened", f"{_moment(record.opened_at)} by {intent.by} on {intent.where}"),
+            ("strategy", intent.strategy),
+            ("decided", str(observation.decision or "not yet")),
+            ("database", _database_state(observation.database) + busy),
+            ("parameter", f"{name} {_holds(observation.parameter)}"),
+            ("host", f"{intent.host}:{intent.port}"),
+            ("restart", ", ".join(_batch_words(b) for b in intent.restart_targets) or "nothing"),
             ("written", f"by {(trust and trust.writer) or 'somebody unknown'}"),
         ]
         joiners = [e for e in record.entries if e.body.get("kind") == "join"]
@@ -188,7 +188,10 @@ class Output:
             ("joined", f"{_moment(e.at)} by {e.body.get('by')} on {e.body.get('where')}")
             for e in joiners
         ]
-        ways = [(f"{self._command} --resume", resume), (f"{self._command} --rollback", rollback)]
+        connections = [
+            (f"{self._command} --resume", resume),
+            (f"{self._command} --rollback", rollback),
+        ]
         urgent = logins_fail_now(situation)
         if self._as_json:
             self._json(
@@ -211,7 +214,7 @@ class Output:
             lines.append(
                 f"  {self._marks[3]} new processes cannot log in now: go on at once, either way"
             )
-        for command, words in ways:
+        for command, words in connections:
             lines += [f"  {visible(command)}", self._fit("      ", words)]
         lines += [f"THEN  {visible(line)}" for line in advice.splitlines()]
         self._print("\n".join(lines))
@@ -279,15 +282,15 @@ class Output:
                 f"{next_step}\n{repair}".strip(),
             )
             return
-        ways = [f"{self._command} --status     shows how far it is"]
+        connections = [f"{self._command} --status     shows how far it is"]
         if next_step:
-            ways.insert(0, next_step)
+            connections.insert(0, next_step)
         else:
-            ways += [
+            connections += [
                 f"{self._command} --resume     goes on",
                 f"{self._command} --rollback   goes back",
             ]
-        self._error(f"{why}; the rotation stands open and nothing is lost", "\n".join(ways))
+        self._error(f"{why}; the rotation stands open and nothing is lost", "\n".join(connections))
 
     def _error(self, sentence: str, next_step: str = "") -> None:
         if self._as_json:
@@ -340,7 +343,7 @@ def _cell(value: Any) -> Any:
     return visible(value) if isinstance(value, str) else value
 
 
-def _accepts(database: DatabaseState) -> str:
+def _database_state(database: DatabaseState) -> str:
     return {
         DatabaseState.NEW: "accepts the new password",
         DatabaseState.OLD: "accepts the old password",

@@ -26,41 +26,41 @@ def run(service: Service, output: Output, options: dict[str, Any]) -> int:
             "a rotation is open: going on with it is the repair",
             "opskit rotate-password --status   shows how far it is",
         )
-    around = service.load_context(output.waiting, may_be_missing=True)
-    if options["key_id"] and not around.is_missing:
+    context = service.load_context(output.waiting, may_be_missing=True)
+    if options["key_id"] and not context.is_missing:
         raise UsageError("--key-id is for a parameter that has to be created, and this one exists")
-    repair = service.repair(around, supplied, makes_new=options["new_password"])
-    if not repair.proposal and around.is_missing and supplied is None:
-        repair = _ask(service, around, repair, output, options)
+    repair = service.repair(context, supplied, makes_new=options["new_password"])
+    if not repair.proposal and context.is_missing and supplied is None:
+        repair = _ask(service, context, repair, output, options)
     if repair.is_sound:
         output.say(f"{repair.parameter} logs in as {repair.user}: there is nothing to repair")
         return int(ExitStatus.HEALTHY)
-    _tell(repair, around, output)
+    _tell(repair, context, output)
     if not repair.proposal:
         raise CannotProceed(repair.sentence, repair.advice)
-    if around.is_missing:
-        around, because = service.with_key(around, options["key_id"])
-        key = around.key["KeyId"]
+    if context.is_missing:
+        context, because = service.with_key(context, options["key_id"])
+        key = context.key["KeyId"]
         output.say(f"{repair.parameter} becomes a SecureString under the key {key}: {because}")
     output.say(f"the smallest repair: {repair.proposal}")
     confirm("Do that now?", output, options)
-    service.apply_repair(repair, around)
+    service.apply_repair(repair, context)
     output.say(f"{repair.parameter} logs in as {repair.user}")
     output.say("restart what still runs on another password; then:")
-    output.say(f"opskit diagnose db {around.target.flags}".rstrip())
+    output.say(f"opskit diagnose db {context.target.flags}".rstrip())
     return int(ExitStatus.HEALTHY)
 
 
-def _tell(repair: Repair, around: RotationContext, output: Output) -> None:
+def _tell(repair: Repair, context: RotationContext, output: Output) -> None:
     """The state, and which passwords do not log in."""
-    state = "does not exist" if around.is_missing else f"does not log in as {repair.user}"
+    state = "does not exist" if context.is_missing else f"does not log in as {repair.user}"
     tried = f". Tried without success: {'; '.join(repair.tried)}" if repair.tried else ""
     output.say(f"{repair.parameter} {state}{tried}")
 
 
 def _ask(
     service: Service,
-    around: RotationContext,
+    context: RotationContext,
     repair: Repair,
     output: Output,
     options: dict[str, Any],
@@ -68,9 +68,9 @@ def _ask(
     """Ask for the password of a missing parameter where someone is there to be asked."""
     if options["yes"] or not sys.stdin.isatty():
         return repair
-    _tell(repair, around, output)
+    _tell(repair, context, output)
     with output.paused():
         supplied = supplied_password(
             f"Password of {repair.user} (it is tried before it is written)"
         )
-    return service.repair(around, supplied)
+    return service.repair(context, supplied)

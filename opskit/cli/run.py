@@ -37,7 +37,7 @@ def run(command: tuple[str, ...], timeout: float, **options: Any) -> int:
     target = make_target(options)
     with Spinner(quiet=False) as spinner:
         aws = Aws(target, spinner)
-        road = connect_to_workload(target, aws, aws.region)
+        transport = connect_to_workload(target, aws, aws.region)
 
     def show(is_error: bool, data: bytes) -> None:
         stream = sys.stderr if is_error else sys.stdout
@@ -45,7 +45,7 @@ def run(command: tuple[str, ...], timeout: float, **options: Any) -> int:
         stream.flush()
 
     try:
-        done = road.run(shlex.join(command), timeout_s=timeout, on_output=show)
+        done = transport.run(shlex.join(command), timeout_s=timeout, on_output=show)
     except KeyboardInterrupt:
         say("interrupted; what the command has done until now stays so")
         return int(ExitStatus.INTERRUPTED)

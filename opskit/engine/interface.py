@@ -40,7 +40,7 @@ class ExchangeResult:
     """
 
     name: str
-    pieces: tuple[bytes, ...] = ()
+    parts: tuple[bytes, ...] = ()
     tls_version: str = ""
     certificates: tuple[bytes, ...] = ()
     error: str = ""

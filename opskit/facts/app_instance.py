@@ -89,13 +89,13 @@ def select(
 
 def _of_task(task: EcsTask, interface: Fact[TaskInterface]) -> AppInstance:
     """A task seen as an instance; without its interface's groups it has no network to be judged."""
-    place = task.location
+    location = task.location
     known = interface.value if isinstance(interface, Known) else None
     groups = known.group_ids if known else ()
-    name = place.service or task.family
+    name = location.service or task.family
     own = Interface(task.interface_id, 0, task.address, (), task.subnet_id, groups)
     instance = Instance(
-        instance_id=place.task_id,
+        instance_id=location.task_id,
         name=name,
         state="running",
         address=task.address or None,
@@ -104,7 +104,7 @@ def _of_task(task: EcsTask, interface: Fact[TaskInterface]) -> AppInstance:
         profile_arn=None,
         metadata_tokens="",
         metadata_hop_limit=1,
-        searchable_text=f"{place.cluster} {name} {task.family} {place.container}".lower(),
+        searchable_text=f"{location.cluster} {name} {task.family} {location.container}".lower(),
         vpc_id=known.vpc_id if known else "",
         interfaces=(own,) if known else (),
     )

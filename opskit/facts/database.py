@@ -188,5 +188,5 @@ def _endpoint_words(name: str, value: str | None) -> str:
 
 
 def _pair(name: str | None, user: str | None) -> str:
-    said = (f"database {name}" if name else "", f"master user {user}" if user else "")
-    return " and ".join(part for part in said if part)
+    message = (f"database {name}" if name else "", f"master user {user}" if user else "")
+    return " and ".join(part for part in message if part)

@@ -135,13 +135,13 @@ def _asked(name: TaskName, call: Callable[[], Any]) -> Any:
         if error.code not in GONE:
             raise
         what = f"service {name.service}" if "ervice" in error.code else f"task {name.task}"
-        said = (
+        message = (
             f"there is no ECS cluster {name.cluster} here"
             if error.code == GONE[0]
             else f"there is no {what} in cluster {name.cluster}: {error.message[:200]}"
         )
         raise TargetError(
-            said, "aws ecs list-clusters   and --region say where it may be"
+            message, "aws ecs list-clusters   and --region say where it may be"
         ) from None
 
 

@@ -84,10 +84,10 @@ class TargetGroups:
     all: tuple[TargetGroup, ...]
 
 
-def read(ec2: Ec2, neighbourhood: VpcScope) -> Instances:
+def read(ec2: Ec2, scope: VpcScope) -> Instances:
     """Describe every instance of the database's VPC and its peers."""
     filters = [
-        *neighbourhood.filter,
+        *scope.filter,
         {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]},
     ]
     found = paginate(ec2.describe_instances, "Reservations", Filters=filters, MaxResults=1000)

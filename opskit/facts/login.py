@@ -120,17 +120,17 @@ class _Way:
             FactUnavailable: no road can be gone, or the host is not where a database of RDS can be.
         """
         self._refuse_own()
-        door = self._door(name, on_notice)
+        connector = self._connector(name, on_notice)
         try:
-            door.server()
-            done = door.try_login(user, password)
+            connector.server()
+            done = connector.try_login(user, password)
         except TransportError as error:
             raise FactUnavailable(
                 error.sentence, *([error.missing] if error.missing else [])
             ) from None
         finally:
-            door.close()
-        return _told(done, f"this machine {door.description}", user)
+            connector.close()
+        return _told(done, f"this machine {connector.description}", user)
 
     def _refuse_own(self) -> None:
         """A tunnel connects where the instance resolves the name to: not to the instance itself."""
@@ -143,7 +143,7 @@ class _Way:
                     f"{address_flaw(address)}: no login was tried there"
                 )
 
-    def _door(self, name: str, on_notice: Callable[[str], None]) -> DatabaseConnector:
+    def _connector(self, name: str, on_notice: Callable[[str], None]) -> DatabaseConnector:
         target, app, host = self.target, self.app, self.host
         clients = {
             "ssm": self.ssm,
@@ -153,8 +153,8 @@ class _Way:
         }
 
         def open_tunnel(on_problem: ProblemCallback) -> Tunnel:
-            place, client = app.session_target, clients.__getitem__
-            return create_tunnel(target, client, place, host.name, host.port, on_problem)
+            location, client = app.session_target, clients.__getitem__
+            return create_tunnel(target, client, location, host.name, host.port, on_problem)
 
         spoken, label = engine.for_rds_engine(self.database.instance.engine), app.instance.label
         return DatabaseConnector(
@@ -202,10 +202,10 @@ def read_tunnel(
         return TunnelLogin(None)
     if not credential.password.reveal():
         return TunnelLogin(None)
-    said: list[str] = []
-    way = _Way(ssm, messages, connect, ec2, target, app, host, database, probe)
-    login = way.log_in(user, name, credential.password, said.append)
-    return TunnelLogin(login, tuple(said))
+    message: list[str] = []
+    paths = _Way(ssm, messages, connect, ec2, target, app, host, database, probe)
+    login = paths.log_in(user, name, credential.password, message.append)
+    return TunnelLogin(login, tuple(message))
 
 
 def _has_judged(probe: Fact[InstanceProbe], spoken: Engine) -> bool:
@@ -301,6 +301,6 @@ def read_client(
         raise FactUnavailable(
             "no road was to be used (--via none)", f"a road to {target.workload_noun} (--via)"
         )
-    way = _Way(ssm, messages, connect, ec2, target, app, host, database, probe)
-    login = way.log_in(user, name, credential.password, lambda _: None)
-    return ClientLogin(login, way.trust)
+    paths = _Way(ssm, messages, connect, ec2, target, app, host, database, probe)
+    login = paths.log_in(user, name, credential.password, lambda _: None)
+    return ClientLogin(login, paths.trust)

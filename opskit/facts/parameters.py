@@ -186,8 +186,8 @@ def _read_all(
         return {}
     found: dict[ParameterReference, Mapping[str, Any]] = {}
     for row in rows:
-        said = row["Name"], str(row.get("ARN", "")), str(row.get("Selector", ""))
-        found.update((r, row) for r in references if r.answers_to(*said))
+        message = row["Name"], str(row.get("ARN", "")), str(row.get("Selector", ""))
+        found.update((r, row) for r in references if r.answers_to(*message))
     return found
 
 

@@ -47,7 +47,7 @@ class InstanceProbe:
     result: ProbeResult
     greeting: ServerHandshake
     password_name: str
-    road: str
+    transport: str
     notices: tuple[str, ...] = ()
     workload_noun: str = ON_INSTANCE
 
@@ -158,7 +158,7 @@ def read(
     target: Target,
     key: FingerprintKey,
     region: Region,
-    road: TransportChoice,
+    transport: TransportChoice,
     host: Fact[DatabaseHost],
     database: Fact[Database],
     parameters: Fact[Parameters],
@@ -166,11 +166,11 @@ def read(
     app: AppInstance,
 ) -> InstanceProbe:
     """Run the one command on the instance and read its answers."""
-    if road.road is None:
-        raise FactUnavailable(road.why_none, f"a road to {target.workload_noun} (--via)")
+    if transport.transport is None:
+        raise FactUnavailable(transport.why_none, f"a road to {target.workload_noun} (--via)")
     asked = request(target, key, region, host, database, parameters, groups, app)
     try:
-        done = road.road.run(script(asked), timeout_s=PROBE_LIMIT_S)
+        done = transport.transport.run(script(asked), timeout_s=PROBE_LIMIT_S)
     except TransportError as error:
         raise FactUnavailable(error.sentence, *([error.missing] if error.missing else [])) from None
     result = _by_plain_name(parse(done.stdout), target)
@@ -187,7 +187,7 @@ def read(
         result,
         greeting,
         target.parameters["password"],
-        road.road.name,
+        transport.transport.name,
         done.notices,
         target.workload_noun,
     )

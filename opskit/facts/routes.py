@@ -65,11 +65,9 @@ class RouteTables:
         return own or next((t for t in self.all if t.is_main and t.vpc_id == vpc_id), None)
 
 
-def read(ec2: Ec2, neighbourhood: VpcScope) -> RouteTables:
+def read(ec2: Ec2, scope: VpcScope) -> RouteTables:
     """Describe every route table."""
-    found = paginate(
-        ec2.describe_route_tables, "RouteTables", Filters=neighbourhood.filter, MaxResults=100
-    )
+    found = paginate(ec2.describe_route_tables, "RouteTables", Filters=scope.filter, MaxResults=100)
     return RouteTables(tuple(table_of(raw) for raw in found))
 
 

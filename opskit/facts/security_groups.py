@@ -136,10 +136,10 @@ class SecurityGroups:
         return self.by_id[group_id].label if group_id in self.by_id else group_id
 
 
-def read(ec2: Ec2, neighbourhood: VpcScope) -> SecurityGroups:
+def read(ec2: Ec2, scope: VpcScope) -> SecurityGroups:
     """Describe every group in one call: rules name other groups, which need their names."""
     call = ec2.describe_security_groups
-    found = paginate(call, "SecurityGroups", Filters=neighbourhood.filter, MaxResults=1000)
+    found = paginate(call, "SecurityGroups", Filters=scope.filter, MaxResults=1000)
     return SecurityGroups({g["GroupId"]: group_of(g) for g in found})
 
 

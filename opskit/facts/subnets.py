@@ -101,15 +101,15 @@ class NetworkAcls:
         return next((a for a in self.all if subnet_id in a.subnet_ids), None)
 
 
-def read(ec2: Ec2, neighbourhood: VpcScope) -> Subnets:
+def read(ec2: Ec2, scope: VpcScope) -> Subnets:
     """Describe every subnet."""
-    found = paginate(ec2.describe_subnets, "Subnets", Filters=neighbourhood.filter)
+    found = paginate(ec2.describe_subnets, "Subnets", Filters=scope.filter)
     return Subnets(tuple(subnet_of(raw) for raw in found))
 
 
-def read_acls(ec2: Ec2, neighbourhood: VpcScope) -> NetworkAcls:
+def read_acls(ec2: Ec2, scope: VpcScope) -> NetworkAcls:
     """Describe every network ACL."""
-    found = paginate(ec2.describe_network_acls, "NetworkAcls", Filters=neighbourhood.filter)
+    found = paginate(ec2.describe_network_acls, "NetworkAcls", Filters=scope.filter)
     return NetworkAcls(tuple(acl_of(raw) for raw in found))
 
 

@@ -36,7 +36,7 @@ Client = Callable[[str], Any]
 class TransportChoice:
     """The road, or why there is none."""
 
-    road: Transport | None
+    transport: Transport | None
     why_none: str = ""
 
 
@@ -44,7 +44,7 @@ class TransportChoice:
 class TaskTransport:
     """The road to an ECS task."""
 
-    road: Transport
+    transport: Transport
 
 
 def select_task(
@@ -72,7 +72,7 @@ def select(
     if app.task is not None:
         if not isinstance(to_task, Known):
             raise FactUnavailable(to_task.reason, *to_task.missing)
-        return TransportChoice(to_task.value.road)
+        return TransportChoice(to_task.value.transport)
     clients = {
         "ssm": ssm,
         "kms": kms,
@@ -94,7 +94,7 @@ def create_transport(target: Target, client: Client, instance_id: str) -> Transp
 
 
 def create_tunnel(
-    target: Target, client: Client, place: str, host: str, port: int, on_problem: ProblemCallback
+    target: Target, client: Client, location: str, host: str, port: int, on_problem: ProblemCallback
 ) -> Tunnel:
     """Open the road for connections that `--via` names, as far as the database's port.
 
@@ -116,23 +116,23 @@ def create_tunnel(
 
     refusals: list[NotExecuted] = []
     # A task has neither an SSH server nor a key of EC2's.
-    for name in ("session-manager",) if place.startswith("ecs:") else _names(target):
+    for name in ("session-manager",) if location.startswith("ecs:") else _names(target):
         try:
             if name in ("ssh-session", "ssh"):
                 from opskit.transport.ssh.tunnel import SshTunnel
 
-                connection = _route(name, target, client, place).open()
+                connection = _route(name, target, client, location).open()
                 return SshTunnel(connection, host, port, on_problem)
             if name == "plugin":
                 from opskit.transport.session_manager.plugin_tunnel import PluginTunnel
 
                 messages = client("ssmmessages")
-                return PluginTunnel(client("ssm"), messages, place, host, port, on_problem)
+                return PluginTunnel(client("ssm"), messages, location, host, port, on_problem)
             if name == "session-manager" or target.via != "auto":
                 from opskit.transport.session_manager import tunnel
 
                 messages = client("ssmmessages")
-                session = tunnel.start_session(client("ssm"), messages, place, host, port)
+                session = tunnel.start_session(client("ssm"), messages, location, host, port)
                 return tunnel.SessionTunnel(session, on_problem)
         except NotExecuted as error:
             refusals.append(error)

@@ -198,15 +198,15 @@ def _resources(
 
 def neighbours(arn: str) -> list[str]:
     """Resources near one: beside it, under it, above it, and the same name elsewhere."""
-    *place, name = arn.split(":", 5)
-    if len(place) != len(ARN_FIELDS):
+    *location, name = arn.split(":", 5)
+    if len(location) != len(ARN_FIELDS):
         return [OTHER]
     parent, _, _ = name.rpartition("/")
     names = (f"{parent}/{OTHER}", f"{name}/{OTHER}", f"{name}-{OTHER}", parent)
-    around = [f"{parent}-{OTHER}/x", "parameter/x", f"parameter/{OTHER}/x"]
-    found = [":".join([*place, n]) for n in (*names, *around) if n]
+    context = [f"{parent}-{OTHER}/x", "parameter/x", f"parameter/{OTHER}/x"]
+    found = [":".join([*location, n]) for n in (*names, *context) if n]
     for index in (3, 4):
-        found.append(":".join([*place[:index], OTHER, *place[index + 1 :], name]))
+        found.append(":".join([*location[:index], OTHER, *location[index + 1 :], name]))
     return found
 
 

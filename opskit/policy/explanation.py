@@ -152,8 +152,8 @@ def _sibling(found: Statement, request: Request) -> str:
 
 
 def _fails(one_condition: Condition, found: Statement, request: Request) -> bool:
-    said = condition.holds(one_condition, request.context, has_variables=found.has_variables)
-    return said.value is False
+    message = condition.holds(one_condition, request.context, has_variables=found.has_variables)
+    return message.value is False
 
 
 def _condition(hit: MatchedStatement, failing: Condition, request: Request) -> DenialExplanation:
@@ -181,12 +181,12 @@ def _pattern(hit: MatchedStatement, pattern: str, request: Request) -> DenialExp
         filled = fill(text, request.context, has_variables=hit.statement.has_variables)
         return fits_resource(filled, request.resource)
 
-    said = f"{hit.label} allows {pattern}"
+    message = f"{hit.label} allows {pattern}"
     if "parameter//" in pattern and reaches(pattern.replace("parameter//", "parameter/")):
-        words = f"{said}: a double slash, there is one after `parameter`"
+        words = f"{message}: a double slash, there is one after `parameter`"
         return DenialExplanation(DenialReason.DOUBLE_SLASH, hit, words)
     if reaches(f"{pattern.rstrip('/')}/*"):
-        return DenialExplanation(DenialReason.PATH, hit, f"{said}: `/*` is missing at its end")
+        return DenialExplanation(DenialReason.PATH, hit, f"{message}: `/*` is missing at its end")
     mine, wanted = pattern.split(":", 5), request.resource.split(":", 5)
     if len(mine) != len(wanted) or mine[2] != wanted[2]:
         return None
@@ -196,6 +196,6 @@ def _pattern(hit: MatchedStatement, pattern: str, request: Request) -> DenialExp
         names = " and ".join(f"{FIELDS[i]} {mine[i] or '(none)'}" for i in wrong)
         rights = " and ".join(wanted[i] for i in wrong)
         return DenialExplanation(
-            DenialReason.REGION_OR_ACCOUNT, hit, f"{said}: it names {names}, not {rights}"
+            DenialReason.REGION_OR_ACCOUNT, hit, f"{message}: it names {names}, not {rights}"
         )
-    return DenialExplanation(DenialReason.PATH, hit, f"{said}, which is not {wanted[5]}")
+    return DenialExplanation(DenialReason.PATH, hit, f"{message}, which is not {wanted[5]}")

@@ -101,10 +101,10 @@ def analyze(
                 )
                 decision = decide(asked, policies)
                 miss = explain(asked, policies, decision)
-        said = ""
+        message = ""
         if isinstance(simulation, Known):
             answer = simulation.value.answers.find(permission.action, resource)
-            said = answer.decision if answer and not answer.is_conditional else ""
+            message = answer.decision if answer and not answer.is_conditional else ""
         is_root = isinstance(own, Known) and own.value.is_root
         found.append(
             OperatorNeed(
@@ -112,7 +112,7 @@ def analyze(
                 resource,
                 decision,
                 miss,
-                "allowed" if is_root else said,
+                "allowed" if is_root else message,
                 tuple(brought.items()),
                 asked,
             )

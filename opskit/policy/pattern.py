@@ -104,7 +104,7 @@ def _split(parts: tuple[tuple[str, bool], ...]) -> list[tuple[tuple[str, bool], 
             pieces[-1].append((head, is_literal))
             pieces.append([])
         pieces[-1].append((rest, is_literal))
-    return [tuple(piece) for piece in pieces]
+    return [tuple(part) for part in pieces]
 
 
 @lru_cache(maxsize=4096)

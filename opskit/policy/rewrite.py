@@ -81,9 +81,9 @@ def _with_statement_replaced(
     """A document with parts in the place of a statement, each with an id of its own if that had one."""
     statements = rows(raw["Statement"])
     made: dict[str, Any] = {**raw, "Statement": [*statements[:index], *statements[index + 1 :]]}
-    for place, part in enumerate(parts, index):
+    for location, part in enumerate(parts, index):
         named = {"Sid": free_sid(str(part["Sid"]), made)} if part.get("Sid") else {}
-        made["Statement"].insert(place, {**part, **named})
+        made["Statement"].insert(location, {**part, **named})
     return made
 
 

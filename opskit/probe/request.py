@@ -353,13 +353,13 @@ def _port_range(row: list[str]) -> tuple[int, int] | None:
 
 
 def _bytes(text: str) -> tuple[bytes, ...]:
-    pieces = []
+    parts = []
     for part in _listed(text):
         try:
-            pieces.append(base64.b64decode(part, validate=True))
+            parts.append(base64.b64decode(part, validate=True))
         except binascii.Error:
             return ()
-    return tuple(pieces)
+    return tuple(parts)
 
 
 def _connection(row: list[str]) -> TcpResult:
@@ -368,8 +368,8 @@ def _connection(row: list[str]) -> TcpResult:
 
 
 def _heard(row: list[str]) -> ExchangeResult:
-    name, error, version, pieces, chain = row
-    return ExchangeResult(name, _bytes(pieces), version, _bytes(chain), error)
+    name, error, version, parts, chain = row
+    return ExchangeResult(name, _bytes(parts), version, _bytes(chain), error)
 
 
 def _containers(

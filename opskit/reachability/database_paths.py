@@ -100,7 +100,7 @@ def analyze(
     return DatabasePaths(
         network,
         today,
-        tuple(e for place in places for e in judge.after_move(source, place, today)),
+        tuple(e for location in places for e in judge.after_move(source, location, today)),
         tuple(e for home, why in homes for e in judge.from_home(source, home, why, today)),
         ports is not None,
         app.workload_noun,
@@ -151,14 +151,18 @@ class _PathAnalysis:
         paths = [self._trace(source, self._end(a, there)) for a in self._parts(source, there)]
         return next((p for p in paths if p.outcome is PathOutcome.PASS), paths[0])
 
-    def after_move(self, source: PathEndpoint, place: Subnet, today: Path) -> list[AlternativePath]:
+    def after_move(
+        self, source: PathEndpoint, location: Subnet, today: Path
+    ) -> list[AlternativePath]:
         """The ways to a subnet, one for each part of it that rules treat apart."""
-        moved = [self._end(a, place) for a in self._parts(source, place)]
+        moved = [self._end(a, location) for a in self._parts(source, location)]
         word = "fails over" if self.database.instance.is_multi_az else "is moved"
-        why = f"once {self.database.instance.identifier} {word} to {place.label}"
-        if place == today.destination.subnet:
-            why = f"once {self.database.instance.identifier} gets another address in {place.label}"
-        return [AlternativePath(place, why, self._trace(source, end)) for end in moved]
+        why = f"once {self.database.instance.identifier} {word} to {location.label}"
+        if location == today.destination.subnet:
+            why = (
+                f"once {self.database.instance.identifier} gets another address in {location.label}"
+            )
+        return [AlternativePath(location, why, self._trace(source, end)) for end in moved]
 
     def from_home(
         self, source: PathEndpoint, home: Subnet, why: str, today: Path

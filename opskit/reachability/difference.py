@@ -98,10 +98,10 @@ def acl_changes(before: NetworkAcl, after: NetworkAcl) -> tuple[AclChange, ...]:
         touched = set(old) ^ set(new)
         every = [*old, *touched]
         protocols = {_number(e.protocol) for e in every} - {ALL_PROTOCOLS} | {"6", "17", "1", OTHER}
-        pieces = _port_pieces(e.ports for e in every)
+        parts = _port_pieces(e.ports for e in every)
         for addresses in cut([span(e.cidr) for e in touched], [span(e.cidr) for e in every]):
             for protocol in sorted(protocols):
-                for ports in pieces if protocol in WITH_PORTS else [ALL_PORTS]:
+                for ports in parts if protocol in WITH_PORTS else [ALL_PORTS]:
                     pair = [_deciding(es, addresses, protocol, ports) for es in (old, new)]
                     change = AclChange(is_egress, addresses, protocol, ports, *pair)
                     if (pair[0] is not None and pair[0].allows) is not change.is_opened:
@@ -143,12 +143,12 @@ def rule_changes(
     ranges = [span(c) for r in every for c in r.cidrs]
     names = {n for r in every for n in (*r.group_ids, *r.prefix_list_ids)}
     protocols = {_number(r.protocol) for r in every} - {ALL_PROTOCOLS} | {"6", "17", "1", OTHER}
-    pieces = _port_pieces(_ports_of(r) for r in every)
+    parts = _port_pieces(_ports_of(r) for r in every)
     found: list[RuleChange] = []
     peers: tuple[str | Span, ...] = (*sorted(names), *cut(ranges, ranges))
     for peer in peers:
         for protocol in sorted(protocols):
-            for ports in pieces if protocol in WITH_PORTS else [ALL_PORTS]:
+            for ports in parts if protocol in WITH_PORTS else [ALL_PORTS]:
                 old, new = (_admits(rules, peer, protocol, ports) for rules in (before, after))
                 if old is not new:
                     found.append(RuleChange(peer, protocol, ports, new))
@@ -189,11 +189,11 @@ def route_changes(
     tables = (before, after)
     spans = [span(c) for t in tables for r in t.routes for c in route.ranges_of(r, lists) if c]
     by_change: dict[tuple[str, str], list[Span]] = {}
-    for piece in cut(spans, spans):
-        address = address_text(piece[0], piece[1])
+    for part in cut(spans, spans):
+        address = address_text(part[0], part[1])
         old, new = (_next_hop(t, address, lists) for t in tables)
         if old != new:
-            by_change.setdefault((old, new), []).append(piece)
+            by_change.setdefault((old, new), []).append(part)
     return tuple(
         RouteChange(tuple(c for s in _joined(spans) for c in cidrs_of(s)), *pair)
         for pair, spans in by_change.items()

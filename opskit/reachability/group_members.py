@@ -67,7 +67,7 @@ def analyze(
     target: Fact[Target],
     instances: Fact[Instances],
     databases: Fact[DbInstances],
-    balancer: Fact[LoadBalancer],
+    load_balancer: Fact[LoadBalancer],
     targets: Fact[TargetHealths],
 ) -> GroupMembers:
     """List every member that is known."""
@@ -79,8 +79,8 @@ def analyze(
     found.append(Member(MemberKind.DATABASE, own.identifier, own.security_group_ids))
     listed = databases.value.all if isinstance(databases, Known) else ()
     found += [_database(own, d) for d in listed if d.identifier != own.identifier]
-    if isinstance(balancer, Known):
-        one = balancer.value
+    if isinstance(load_balancer, Known):
+        one = load_balancer.value
         found.append(Member(MemberKind.LOAD_BALANCER, one.name, one.group_ids))
     has_none = isinstance(targets, Known) and not any(
         t.group.balancer_arns for t in targets.value.all
@@ -90,7 +90,7 @@ def analyze(
         own,
         tuple(found),
         isinstance(instances, Known) and isinstance(databases, Known),
-        isinstance(balancer, Known) or has_none,
+        isinstance(load_balancer, Known) or has_none,
     )
 
 

@@ -32,43 +32,44 @@ class LoadBalancerPaths:
 
 
 def analyze(
-    balancer: LoadBalancer, app: AppInstance, subnets: Subnets, way: DatabasePaths
+    load_balancer: LoadBalancer, app: AppInstance, subnets: Subnets, paths: DatabasePaths
 ) -> LoadBalancerPaths:
     """Judge both legs.
 
     Raises:
         FactUnavailable: the load balancer is of a kind that is not modelled.
     """
-    if balancer.kind != "application":
+    if load_balancer.kind != "application":
         # It may keep the client's address, so that other rules count.
         raise FactUnavailable(
-            f"{balancer.name} is a {balancer.kind} load balancer, which is not modelled",
+            f"{load_balancer.name} is a {load_balancer.kind} load balancer, which is not modelled",
             "an application load balancer",
         )
-    homes = [s for s in (subnets.get(i) for i in balancer.subnet_ids) if s]
+    homes = [s for s in (subnets.get(i) for i in load_balancer.subnet_ids) if s]
     if not homes:
         raise FactUnavailable(
-            f"the subnets of {balancer.name} are not known", "ec2:DescribeSubnets"
+            f"the subnets of {load_balancer.name} are not known", "ec2:DescribeSubnets"
         )
     ends = [
-        PathEndpoint(balancer.name, _some_address(s.cidr), s, balancer.group_ids) for s in homes
+        PathEndpoint(load_balancer.name, _some_address(s.cidr), s, load_balancer.group_ids)
+        for s in homes
     ]
     target = source_of(app.instance, subnets, None, "")
-    port = balancer.target_group.port or 0
+    port = load_balancer.target_group.port or 0
     inbound: tuple[Path, ...] = ()
-    if not balancer.is_internal:
-        inbound = tuple(_from_internet(way, ends[0], p) for p in balancer.listener_ports)
-    outbound = tuple(trace(way.network, end, target, port, ALL_PORTS) for end in ends)
+    if not load_balancer.is_internal:
+        inbound = tuple(_from_internet(paths, ends[0], p) for p in load_balancer.listener_ports)
+    outbound = tuple(trace(paths.network, end, target, port, ALL_PORTS) for end in ends)
     return LoadBalancerPaths(inbound, outbound)
 
 
-def _from_internet(way: DatabasePaths, balancer: PathEndpoint, port: int) -> Path:
+def _from_internet(way: DatabasePaths, load_balancer: PathEndpoint, port: int) -> Path:
     """The way of a client whom the rules name, if they name any."""
-    groups = way.network.groups.ingress_of(balancer.group_ids)
+    groups = way.network.groups.ingress_of(load_balancer.group_ids)
     named = [c.split("/")[0] for rule in groups if rule.covers(port) for c in rule.cidrs]
     clients = [SAMPLE_CLIENT if n.startswith("0.") else n for n in named if ":" not in n]
     paths = [
-        trace(way.network, PathEndpoint("internet", a, None, ()), balancer, port, ALL_PORTS)
+        trace(way.network, PathEndpoint("internet", a, None, ()), load_balancer, port, ALL_PORTS)
         for a in (*clients[:10], SAMPLE_CLIENT)
     ]
     return next((p for p in paths if p.outcome is PathOutcome.PASS), paths[0])

@@ -108,7 +108,7 @@ class Checkpoint:
     """
 
     kind: CheckpointKind
-    place: str
+    location: str
     outcome: PathOutcome
     decided_by: str
     reason: Reason | None = None
@@ -119,7 +119,7 @@ class Checkpoint:
     @property
     def short(self) -> str:
         """The place without the ids of what has a name."""
-        return re.sub(r"(\S) \([a-z]+-[0-9a-z]+\)", r"\1", self.place)
+        return re.sub(r"(\S) \([a-z]+-[0-9a-z]+\)", r"\1", self.location)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +232,7 @@ def _groups(leg: _Leg, kind: CheckpointKind, port: int) -> Checkpoint | None:
     if own.subnet is None or not own.group_ids:
         return None
     certain, doubtful = leg.referable(peer)
-    said = security_group.evaluate_groups(
+    message = security_group.evaluate_groups(
         leg.groups_of(own),
         is_egress=kind is CheckpointKind.EGRESS,
         peer=peer.address,
@@ -241,7 +241,7 @@ def _groups(leg: _Leg, kind: CheckpointKind, port: int) -> Checkpoint | None:
         lists=leg.network.lists.cidrs_of,
         doubtful_groups=doubtful,
     )
-    return _group_checkpoint(leg, kind, own, peer, said, port)
+    return _group_checkpoint(leg, kind, own, peer, message, port)
 
 
 def _group_checkpoint(
@@ -249,14 +249,14 @@ def _group_checkpoint(
     kind: CheckpointKind,
     own: PathEndpoint,
     peer: PathEndpoint,
-    said: GroupDecision,
+    message: GroupDecision,
     port: int,
 ) -> Checkpoint:
     groups = leg.network.groups
-    way = "egress" if kind is CheckpointKind.EGRESS else "ingress"
-    place = f"{', '.join(groups.label(g) for g in own.group_ids)} {way}"
-    if said.admitted_by is not None:
-        group, rule, peer_word = said.admitted_by
+    paths = "egress" if kind is CheckpointKind.EGRESS else "ingress"
+    location = f"{', '.join(groups.label(g) for g in own.group_ids)} {paths}"
+    if message.admitted_by is not None:
+        group, rule, peer_word = message.admitted_by
         ids = leg.network.rule_ids
         rule_id = (
             ids.find(group.group_id, kind is CheckpointKind.EGRESS, rule, peer_word)
@@ -265,16 +265,16 @@ def _group_checkpoint(
         )
         words = f"{f'rule {rule_id}' if rule_id else 'a rule'} of {group.name} allows "
         words += f"{rule.ports_words} {groups.label(peer_word)}"
-        return Checkpoint(kind, place, PathOutcome.PASS, words, ids=own.group_ids)
-    missing = (*said.unread, *(g for g in own.group_ids if g not in groups.by_id))
-    if said.mismatch is None or missing:
+        return Checkpoint(kind, location, PathOutcome.PASS, words, ids=own.group_ids)
+    missing = (*message.unread, *(g for g in own.group_ids if g not in groups.by_id))
+    if message.mismatch is None or missing:
         words = f"depends on {', '.join(missing)}, which is not known"
-        return Checkpoint(kind, place, PathOutcome.UNKNOWN, words, Reason.NOT_KNOWN)
+        return Checkpoint(kind, location, PathOutcome.UNKNOWN, words, Reason.NOT_KNOWN)
     who = ", ".join(groups.label(g) for g in peer.group_ids) or peer.address
     verb = "lets out to" if kind is CheckpointKind.EGRESS else "admits"
     words = f"no rule {verb} {who} ({peer.address}) on {port}"
-    reason = Reason.EGRESS if kind is CheckpointKind.EGRESS else INGRESS_REASONS[said.mismatch]
-    return Checkpoint(kind, place, PathOutcome.DROP, words, reason, ids=own.group_ids)
+    reason = Reason.EGRESS if kind is CheckpointKind.EGRESS else INGRESS_REASONS[message.mismatch]
+    return Checkpoint(kind, location, PathOutcome.DROP, words, reason, ids=own.group_ids)
 
 
 def _acl(leg: _Leg, kind: CheckpointKind, ports: PortRange) -> Checkpoint | None:
@@ -285,36 +285,36 @@ def _acl(leg: _Leg, kind: CheckpointKind, ports: PortRange) -> Checkpoint | None
     if subnet is None:
         return None
     acl = leg.network.acls.of_subnet(subnet.subnet_id) if leg.network.acls else None
-    way = "out" if is_out else "in"
+    paths = "out" if is_out else "in"
     if acl is None:
         words = f"the ACL of {subnet.label} could not be read"
         return Checkpoint(
-            kind, f"ACL of {subnet.label} {way}", PathOutcome.UNKNOWN, words, Reason.NOT_KNOWN
+            kind, f"ACL of {subnet.label} {paths}", PathOutcome.UNKNOWN, words, Reason.NOT_KNOWN
         )
-    pieces = network_acl.decide(acl, is_egress=is_out, peer=peer, ports=ports)
-    return _acl_checkpoint(kind, acl, f"{acl.label} {way}", pieces, ports)
+    parts = network_acl.decide(acl, is_egress=is_out, peer=peer, ports=ports)
+    return _acl_checkpoint(kind, acl, f"{acl.label} {paths}", parts, ports)
 
 
 def _acl_checkpoint(
     kind: CheckpointKind,
     acl: NetworkAcl,
-    place: str,
-    pieces: tuple[PortRangeDecision, ...],
+    location: str,
+    parts: tuple[PortRangeDecision, ...],
     ports: PortRange,
 ) -> Checkpoint:
-    dropped = tuple(p for p in pieces if not p.is_open)
+    dropped = tuple(p for p in parts if not p.is_open)
     if not dropped:
-        words = ", ".join(dict.fromkeys(p.decided_by for p in pieces))
+        words = ", ".join(dict.fromkeys(p.decided_by for p in parts))
         return Checkpoint(
-            kind, place, PathOutcome.PASS, f"{_ports(ports)}: {words}", ids=(acl.acl_id,)
+            kind, location, PathOutcome.PASS, f"{_ports(ports)}: {words}", ids=(acl.acl_id,)
         )
-    said = "; ".join(f"{_ports(p.ports)}: {p.decided_by}" for p in dropped[:3])
-    if len(dropped) < len(pieces):
+    message = "; ".join(f"{_ports(p.ports)}: {p.decided_by}" for p in dropped[:3])
+    if len(dropped) < len(parts):
         return Checkpoint(
-            kind, place, PathOutcome.PART, said, Reason.NARROW_REPLY, dropped, (acl.acl_id,)
+            kind, location, PathOutcome.PART, message, Reason.NARROW_REPLY, dropped, (acl.acl_id,)
         )
     reason = Reason.DENY_ENTRY if any(p.is_denied_by_entry for p in dropped) else Reason.NO_ENTRY
-    return Checkpoint(kind, place, PathOutcome.DROP, said, reason, dropped, (acl.acl_id,))
+    return Checkpoint(kind, location, PathOutcome.DROP, message, reason, dropped, (acl.acl_id,))
 
 
 def _route(leg: _Leg, kind: CheckpointKind) -> Checkpoint | None:
@@ -331,29 +331,29 @@ def _route(leg: _Leg, kind: CheckpointKind) -> Checkpoint | None:
         )
     if there is None:
         return None
-    said = _decide(leg, table, here, there)
-    place = f"{table.label} route"
-    if said.course is RouteResult.ARRIVES:
+    message = _decide(leg, table, here, there)
+    location = f"{table.label} route"
+    if message.course is RouteResult.ARRIVES:
         return Checkpoint(
-            kind, place, PathOutcome.PASS, said.words, ids=(table.table_id,), route=said
+            kind, location, PathOutcome.PASS, message.words, ids=(table.table_id,), route=message
         )
-    if said.course is RouteResult.NOT_MODELLED:
+    if message.course is RouteResult.NOT_MODELLED:
         return Checkpoint(
-            kind, place, PathOutcome.UNKNOWN, said.words, Reason.NOT_KNOWN, route=said
+            kind, location, PathOutcome.UNKNOWN, message.words, Reason.NOT_KNOWN, route=message
         )
-    reason = Reason.BLACKHOLE if said.course is RouteResult.BLACKHOLE else Reason.NO_ROUTE
+    reason = Reason.BLACKHOLE if message.course is RouteResult.BLACKHOLE else Reason.NO_ROUTE
     own = any(here.subnet_id in t.subnet_ids for t in tables.all)
     others = [t for t in tables.all if t.vpc_id == here.vpc_id and t is not table]
     better = [t for t in others if _decide(leg, t, here, there).course is RouteResult.ARRIVES]
-    words = said.words.replace(" to it", f" to {leg.destination.address}")
+    words = message.words.replace(" to it", f" to {leg.destination.address}")
     if not own and len(better) == 1:
         words += f"; {here.label} has no table of its own, {better[0].label} leads there"
         ids = (table.table_id, better[0].table_id, here.subnet_id)
         return Checkpoint(
-            kind, place, PathOutcome.DROP, words, Reason.MAIN_TABLE, ids=ids, route=said
+            kind, location, PathOutcome.DROP, words, Reason.MAIN_TABLE, ids=ids, route=message
         )
     return Checkpoint(
-        kind, place, PathOutcome.DROP, words, reason, ids=(table.table_id,), route=said
+        kind, location, PathOutcome.DROP, words, reason, ids=(table.table_id,), route=message
     )
 
 

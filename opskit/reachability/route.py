@@ -42,13 +42,13 @@ class RouteDecision:
         if self.route is None:
             return "no route to it"
         target = self.route.target or "a deleted target"
-        said = f"route {self.route.destination} -> {target}"
+        message = f"route {self.route.destination} -> {target}"
         return {
-            RouteResult.ARRIVES: said,
-            RouteResult.BLACKHOLE: f"{said} is a black hole",
-            RouteResult.NO_ROUTE: said,
-            RouteResult.WRONG_TARGET: f"{said} does not lead there",
-            RouteResult.NOT_MODELLED: f"{said} ({kind_of(target)}) is not modelled",
+            RouteResult.ARRIVES: message,
+            RouteResult.BLACKHOLE: f"{message} is a black hole",
+            RouteResult.NO_ROUTE: message,
+            RouteResult.WRONG_TARGET: f"{message} does not lead there",
+            RouteResult.NOT_MODELLED: f"{message} ({kind_of(target)}) is not modelled",
         }[self.course]
 
 

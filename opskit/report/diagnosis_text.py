@@ -50,20 +50,20 @@ def render(diagnosis: Diagnosis, style: Style) -> str:
         parts += ["", *_cause(cause, "ROOT CAUSE", diagnosis.caller, style)]
     for warning in _mendable(diagnosis) if style.detail > 0 else ():
         parts += ["", *_cause(warning, "WARNING", diagnosis.caller, style)]
-    parts += ["", *_ending(diagnosis, style)]
+    parts += ["", *_result(diagnosis, style)]
     text = "\n".join(parts).strip("\n")
     return text if style.unicode else _ascii(text)
 
 
 def _head(diagnosis: Diagnosis, style: Style) -> str:
-    place = diagnosis.target
-    parts = [place.name, place.region, f"account {place.account or 'unknown'}"]
-    if place.instance:
-        via = f" via {place.via}" if place.via else ""
-        name = place.instance_name or "the app's instance"
-        parts.append(f"from {name} ({place.instance}){via}")
-    if place.config_file:
-        parts.append(f"settings from {place.config_file}")
+    location = diagnosis.target
+    parts = [location.name, location.region, f"account {location.account or 'unknown'}"]
+    if location.instance:
+        via = f" via {location.via}" if location.via else ""
+        name = location.instance_name or "the app's instance"
+        parts.append(f"from {name} ({location.instance}){via}")
+    if location.config_file:
+        parts.append(f"settings from {location.config_file}")
     lines = _wrapped(" · ".join(parts), "", style)
     return "\n".join(_bold(line, style) for line in lines)
 
@@ -160,12 +160,12 @@ def _best_sentence(judged: list[CheckResult], room: int) -> str:
 
 def _path(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
     """The way as a table, one checkpoint a line; long lines are wrapped below their beginning."""
-    if diagnosis.ways is None:
+    if diagnosis.connections is None:
         yield "The way could not be judged: see what is not judged above."
         return
-    if style.path_from == "alb" and diagnosis.ways.front is None:
+    if style.path_from == "alb" and diagnosis.connections.load_balancer_paths is None:
         yield "No load balancer sends to the app that could be judged; the way begins at the app."
-    for row in network_path.rows(diagnosis.ways, whole=style.path_from == "alb"):
+    for row in network_path.rows(diagnosis.connections, whole=style.path_from == "alb"):
         status = OUTCOMES[row.outcome]
         mark = _color(_glyph(status, style), MARKS[status][2], style)
         indent = " " * (33 if style.unicode else 39)
@@ -241,7 +241,7 @@ def _every_check(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
             yield f"            missing: {visible(missing)}"
 
 
-def _ending(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
+def _result(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
     by_status = {s: sum(j.finding.status is s for j in diagnosis.judged) for s in Status}
     unknown, warnings = by_status[Status.UNKNOWN], by_status[Status.WARN]
     if diagnosis.verdict is Verdict.HEALTHY:

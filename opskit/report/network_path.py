@@ -51,44 +51,48 @@ class Row:
     text: str
 
 
-def rows(ways: NetworkPaths, *, whole: bool) -> Iterator[Row]:
+def rows(connections: NetworkPaths, *, whole: bool) -> Iterator[Row]:
     """The table.
 
     Args:
         whole: from the internet on; otherwise from the app on.
     """
     if not whole:
-        for one in ways.way.current.checkpoints:
-            yield Row(str(one.kind), one.outcome, f"{one.place}: {one.decided_by}")
+        for one in connections.paths.current.checkpoints:
+            yield Row(str(one.kind), one.outcome, f"{one.location}: {one.decided_by}")
         return
-    legs = legs_of(ways)
+    legs = legs_of(connections)
     for name, places in ELEVEN:
         found = [
             c for leg, kind in places for p in legs[leg] for c in p.checkpoints if c.kind is kind
         ]
         if found:
             yield _row(name, found)
-    for target in ways.targets:
+    for target in connections.targets:
         outcome = PathOutcome.PASS if target.state == "healthy" else PathOutcome.DROP
         reason = f"{target.reason} {target.description}".strip()
         text = f"{target.group.name} says {target.state} {reason}".rstrip()
         yield Row("   target health", outcome, text)
 
 
-def legs_of(ways: NetworkPaths) -> tuple[Sequence[Path], Sequence[Path], Sequence[Path]]:
+def legs_of(connections: NetworkPaths) -> tuple[Sequence[Path], Sequence[Path], Sequence[Path]]:
     """The three legs; before the app there are none without a load balancer."""
-    if ways.front is None:
-        return (), (), (ways.way.current,)
-    return ways.front.from_internet, ways.front.to_app, (ways.way.current,)
+    if connections.load_balancer_paths is None:
+        return (), (), (connections.paths.current,)
+    return (
+        connections.load_balancer_paths.from_internet,
+        connections.load_balancer_paths.to_app,
+        (connections.paths.current,),
+    )
 
 
-def document(ways: NetworkPaths) -> dict[str, Any]:
+def document(connections: NetworkPaths) -> dict[str, Any]:
     """The path as it stands in the JSON."""
-    way = ways.way
+    paths = connections.paths
     return {
-        "outcome": str(way.current.outcome),
-        "line": way.current.line,
-        "legs": [_leg(path) for leg in legs_of(ways) for path in leg],
+        "outcome": str(paths.current.outcome),
+        "line": paths.current.line,
+        "legs": [_leg(path) for leg in legs_of(connections) for path in leg],
     }
 
 
@@ -96,7 +100,7 @@ def _row(name: str, found: list[Checkpoint]) -> Row:
     worst = min((c.outcome for c in found), key=WORST_FIRST.index)
     by_place: dict[str, list[str]] = {}
     for one in found:
-        words = by_place.setdefault(one.place, [])
+        words = by_place.setdefault(one.location, [])
         if one.decided_by not in words:
             words.append(one.decided_by)
     return Row(name, worst, " | ".join(f"{p}: {'; '.join(w)}" for p, w in by_place.items()))
@@ -112,7 +116,7 @@ def _leg(path: Path) -> dict[str, Any]:
         "checkpoints": [
             {
                 "kind": str(c.kind),
-                "place": c.place,
+                "place": c.location,
                 "outcome": str(c.outcome),
                 "decided_by": c.decided_by,
             }

@@ -34,11 +34,11 @@ class TargetConnections:
 
     def close(self) -> None:
         """End what was opened on the way."""
-        for door in self._doors.values():
-            door.close()
+        for connector in self._doors.values():
+            connector.close()
 
     def ask_instance(
-        self, instance: str | None, host: str, port: int, spoken: Engine
+        self, instance: str | None, host: str, port: int, engine: Engine
     ) -> tuple[bool | None, str]:
         """Let the instance read the parameters by itself, and log in with what they hold."""
         if instance is None or self._target.via == "none":
@@ -54,12 +54,12 @@ class TargetConnections:
             container=self._target.container or "-",
             health_url=None,
             login_to=(host, port),
-            login_source=spoken.instance_login_source(),
+            login_source=engine.instance_login_source(),
             tls_name=host,
             ca_file=instance_ca_file(host),
         )
         try:
-            done = self.road(instance).run(script(asked), timeout_s=PROBE_LIMIT_S)
+            done = self.transport(instance).run(script(asked), timeout_s=PROBE_LIMIT_S)
         except TransportError as error:
             return None, error.sentence
         found = parse(done.stdout)
@@ -69,10 +69,10 @@ class TargetConnections:
             return None, why or "it did not try"
         if attempt.succeeded:
             return True, ""
-        wrong = spoken.classify(attempt.message, attempt.sqlstate) is LoginFailure.PASSWORD
+        wrong = engine.classify(attempt.message, attempt.sqlstate) is LoginFailure.PASSWORD
         return (False if wrong else None), attempt.message
 
-    def road(self, instance_id: str) -> Transport:
+    def transport(self, instance_id: str) -> Transport:
         """The way to an instance."""
         target = self._target
         if instance_id != self._app_id and target.ssh_host:
@@ -80,16 +80,16 @@ class TargetConnections:
             target = replace(target, ssh_host=None)
         return create_transport(target, self._aws.client, instance_id)
 
-    def door_of(self, around: RotationContext) -> DatabaseConnector:
+    def door_of(self, context: RotationContext) -> DatabaseConnector:
         """The way to the target's database."""
-        app = around.app.value.instance if isinstance(around.app, Known) else None
+        app = context.app.value.instance if isinstance(context.app, Known) else None
         return self.connector(
-            around.engine, around.host, around.port, around.name,
+            context.engine, context.host, context.port, context.name,
             app.instance_id if app else None, app.label if app else "",
         )  # fmt: skip
 
     def connector(
-        self, spoken: Engine, host: str, port: int, database: str, instance: str | None, label: str
+        self, engine: Engine, host: str, port: int, database: str, instance: str | None, label: str
     ) -> DatabaseConnector:
         """The way to a database; one for all who ask for the same."""
 
@@ -104,6 +104,6 @@ class TargetConnections:
             opener = open_tunnel if instance and self._target.via != "none" else None
             trust = trust_for(host, ca_file=self._target.ca_file)
             self._doors[key] = DatabaseConnector(
-                spoken, host, port, database, trust, opener, label, self._on_notice
+                engine, host, port, database, trust, opener, label, self._on_notice
             )
         return self._doors[key]

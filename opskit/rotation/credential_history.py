@@ -29,25 +29,25 @@ class CredentialHistory:
         self._target, self._aws, self._journal = target, aws, journal
         self._ssm = aws.client("ssm")
 
-    def candidates(self, around: RotationContext) -> list[tuple[str, DatabaseCredential]]:
+    def candidates(self, context: RotationContext) -> list[tuple[str, DatabaseCredential]]:
         """Every password that may log in, the likeliest first, and where it is kept.
 
         The managed secret comes before earlier versions: what it holds is in force.
         """
-        name, user = self._target.parameters["password"], around.user
+        name, user = self._target.parameters["password"], context.user
         found: list[tuple[str, DatabaseCredential]] = []
-        if not around.is_missing:
+        if not context.is_missing:
             found.append(
-                (f"the present value of {name}", DatabaseCredential(user, around.password))
+                (f"the present value of {name}", DatabaseCredential(user, context.password))
             )
-            for reading in readings(around.password, user):
+            for reading in readings(context.password, user):
                 found.append(
                     (
                         f"the value of {name}, {reading.how}",
                         DatabaseCredential(user, reading.password),
                     )
                 )
-        known = without_repeats([*found, *self.managed(around), *self.from_parameter(user)])
+        known = without_repeats([*found, *self.managed(context), *self.from_parameter(user)])
         return [(where, login) for where, login in known if login.password.reveal()]
 
     def from_parameter(self, user: str) -> list[tuple[str, DatabaseCredential]]:
@@ -76,7 +76,7 @@ class CredentialHistory:
         name = self._target.parameters["password"]
         for record in reversed(self._journal.all()):
             if record.opened_at is not None:
-                written = self._journal.opening(record.number).published
+                written = self._journal.intent(record.number).published
                 return {p.key_id for p in written if p.name == name and p.key_id}
         return set()
 
@@ -94,13 +94,13 @@ class CredentialHistory:
         for record in reversed(self._journal.all()):
             if record.opened_at is not None:
                 try:
-                    opening = self._journal.opening(record.number)
+                    intent = self._journal.intent(record.number)
                 except AwsError as error:
                     if error.code == MISSING:
                         # Somebody else has deleted what is old meanwhile.
                         continue
                     raise
-                found += [one for one in (opening.new, opening.old) if one.user == user]
+                found += [one for one in (intent.new, intent.old) if one.user == user]
         return found
 
     def previous(self, user: str) -> Secret:
@@ -111,9 +111,9 @@ class CredentialHistory:
         """
         for record in reversed(self._journal.all()):
             if record.opened_at is not None:
-                opening = self._journal.opening(record.number)
-                if opening.old.user == opening.new.user == user:
-                    return opening.old.password
+                intent = self._journal.intent(record.number)
+                if intent.old.user == intent.new.user == user:
+                    return intent.old.password
         raise CannotProceed(
             f"no rotation has written down an earlier password of {user}",
             "--password-stdin   takes one that you know",
@@ -158,26 +158,26 @@ class CredentialHistory:
         found: dict[int, tuple[str, str]] = {}
         for record in self._journal.all():
             with contextlib.suppress(AwsError, CannotProceed):
-                opening = self._journal.opening(record.number)
-                found[record.number] = (opening.by, opening.strategy)
+                intent = self._journal.intent(record.number)
+                found[record.number] = (intent.by, intent.strategy)
         return found
 
     def others(
-        self, opening: RotationIntent
+        self, intent: RotationIntent
     ) -> Callable[[], Sequence[tuple[str, DatabaseCredential]]]:
         """Asks for all passwords of a rotation's user but its own two, and where each is kept."""
-        ours = (opening.old.password, opening.new.password)
+        ours = (intent.old.password, intent.new.password)
 
         def others() -> Sequence[tuple[str, DatabaseCredential]]:
-            known = self.from_parameter(opening.old.user)
+            known = self.from_parameter(intent.old.user)
             return [(where, login) for where, login in known if login.password not in ours]
 
         return others
 
-    def managed(self, around: RotationContext) -> list[tuple[str, DatabaseCredential]]:
+    def managed(self, context: RotationContext) -> list[tuple[str, DatabaseCredential]]:
         """What the secret holds that RDS keeps for this user, if it may be read."""
-        arn = around.managed_secret_arn
-        if not around.is_master or arn is None:
+        arn = context.managed_secret_arn
+        if not context.is_master or arn is None:
             return []
         with contextlib.suppress(CannotProceed):
             return [

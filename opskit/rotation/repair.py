@@ -45,8 +45,8 @@ class Repair:
 
 
 def propose(
-    around: RotationContext,
-    door: DatabaseConnector,
+    context: RotationContext,
+    connector: DatabaseConnector,
     known: Sequence[tuple[str, DatabaseCredential]],
     region: str,
     new: DatabaseCredential | None = None,
@@ -60,76 +60,76 @@ def propose(
     Raises:
         Incomplete: a login could not be judged; a closed port is not a wrong password.
     """
-    found, tried = _first_that_logs_in(around, door, known[:MOST_TRIES])
+    found, tried = _first_that_logs_in(context, connector, known[:MOST_TRIES])
     if len(known) > MOST_TRIES:
         tried += (f"{len(known) - MOST_TRIES} more, which are older, were not tried",)
     if found is not None:
-        return _from_known(around, *found, tried)
-    if new is not None and may_set_master(around):
-        return _renewed(around, new, tried)
-    why_not = "" if around.is_missing else unsuitable(around.password, _rules(around).longest)
-    if may_set_master(around) and not around.is_missing and not why_not:
-        return _reset(around, tried)
+        return _from_known(context, *found, tried)
+    if new is not None and may_set_master(context):
+        return _renewed(context, new, tried)
+    why_not = "" if context.is_missing else unsuitable(context.password, _rules(context).longest)
+    if may_set_master(context) and not context.is_missing and not why_not:
+        return _reset(context, tried)
     odd = f"; its value {why_not}, so it is not made a password" if why_not else ""
     return Repair(
-        _name(around),
-        around.user,
-        DatabaseCredential(around.user, around.password),
+        _name(context),
+        context.user,
+        DatabaseCredential(context.user, context.password),
         tried=tried,
-        sentence=f"no password that is known logs in as {around.user}{odd}",
-        advice=advise(around, why_not, region, may_set_master=may_set_master(around)),
+        sentence=f"no password that is known logs in as {context.user}{odd}",
+        advice=advise(context, why_not, region, may_set_master=may_set_master(context)),
     )
 
 
 def propose_supplied(
-    around: RotationContext, door: DatabaseConnector, login: DatabaseCredential, region: str
+    context: RotationContext, connector: DatabaseConnector, login: DatabaseCredential, region: str
 ) -> Repair:
     """Try a password that was given, after the parameter's present value; nothing else is proposed."""
     present = (
         []
-        if around.is_missing
-        else [(_present(around), DatabaseCredential(around.user, around.password))]
+        if context.is_missing
+        else [(_present(context), DatabaseCredential(context.user, context.password))]
     )
     known = [*present, ("the password that was given", login)]
-    found, tried = _first_that_logs_in(around, door, known)
+    found, tried = _first_that_logs_in(context, connector, known)
     if found is not None:
-        return _from_known(around, *found, tried)
+        return _from_known(context, *found, tried)
     return Repair(
-        _name(around),
-        around.user,
+        _name(context),
+        context.user,
         login,
         tried=tried,
-        sentence=f"the password that was given does not log in as {around.user}; nothing was changed",
-        advice=advise(around, "", region, may_set_master=may_set_master(around)),
+        sentence=f"the password that was given does not log in as {context.user}; nothing was changed",
+        advice=advise(context, "", region, may_set_master=may_set_master(context)),
     )
 
 
-def may_set_master(around: RotationContext) -> bool:
+def may_set_master(context: RotationContext) -> bool:
     """Whether RDS sets this user's password; it refuses one that Secrets Manager manages."""
-    return around.is_master and not around.managed_secret_arn
+    return context.is_master and not context.managed_secret_arn
 
 
-def new_login(around: RotationContext) -> DatabaseCredential:
+def new_login(context: RotationContext) -> DatabaseCredential:
     """A generated password that the database and the parameter accept.
 
     Raises:
         Incomplete: none fits the parameter's AllowedPattern.
     """
-    pattern = str(around.row.get("AllowedPattern", ""))
-    drawn = passwords.generate_fitting(passwords.DEFAULT_LENGTH, _rules(around), pattern)
+    pattern = str(context.row.get("AllowedPattern", ""))
+    drawn = passwords.generate_fitting(passwords.DEFAULT_LENGTH, _rules(context), pattern)
     if drawn is None:
         raise CannotProceed(f"no generated password fits the AllowedPattern {pattern}")
-    return DatabaseCredential(around.user, drawn)
+    return DatabaseCredential(context.user, drawn)
 
 
 def _first_that_logs_in(
-    around: RotationContext,
-    door: DatabaseConnector,
+    context: RotationContext,
+    connector: DatabaseConnector,
     known: Sequence[tuple[str, DatabaseCredential]],
 ) -> tuple[tuple[str, DatabaseCredential] | None, tuple[str, ...]]:
     tried: list[str] = []
     for where, login in known:
-        done = door.try_login(login.user, login.password)
+        done = connector.try_login(login.user, login.password)
         if done.succeeded:
             return (where, login), tuple(tried)
         if done.failure is LoginFailure.TOKEN or "PAM authentication failed" in done.message:
@@ -139,60 +139,60 @@ def _first_that_logs_in(
             )
         if done.failure is not LoginFailure.PASSWORD:
             raise CannotProceed(
-                f"no login could be judged {door.description}: {done.message}",
-                f"opskit diagnose db {around.target.flags}",
+                f"no login could be judged {connector.description}: {done.message}",
+                f"opskit diagnose db {context.target.flags}",
             )
         tried.append(where)
     return None, tuple(tried)
 
 
 def _from_known(
-    around: RotationContext, where: str, login: DatabaseCredential, tried: tuple[str, ...]
+    context: RotationContext, where: str, login: DatabaseCredential, tried: tuple[str, ...]
 ) -> Repair:
-    name = _name(around)
-    if not around.is_missing and login.password == around.password:
-        return Repair(name, around.user, login, is_sound=True, tried=tried)
-    verb = f"create {name} with" if around.is_missing else f"write to {name}"
+    name = _name(context)
+    if not context.is_missing and login.password == context.password:
+        return Repair(name, context.user, login, is_sound=True, tried=tried)
+    verb = f"create {name} with" if context.is_missing else f"write to {name}"
     text = f"{verb} {where}: it logs in, and the database stays as it is"
-    if JSON_OBJECT in suspicions(around.password):
+    if JSON_OBJECT in suspicions(context.password):
         text += f". {name} is meant to hold the password alone, and an app that reads JSON there needs it"
         text += " named for user and password both (--parameter-username, --parameter-password)"
-    return Repair(name, around.user, login, tried=tried, proposal=text, writes_parameter=True)
+    return Repair(name, context.user, login, tried=tried, proposal=text, writes_parameter=True)
 
 
-def _renewed(around: RotationContext, new: DatabaseCredential, tried: tuple[str, ...]) -> Repair:
-    name = _name(around)
+def _renewed(context: RotationContext, new: DatabaseCredential, tried: tuple[str, ...]) -> Repair:
+    name = _name(context)
     text = (
-        f"write a generated password to {name}, and make it the master password of {_database(around)} "
-        f"through RDS; every other client of {around.user} needs it then"
+        f"write a generated password to {name}, and make it the master password of {_database(context)} "
+        f"through RDS; every other client of {context.user} needs it then"
     )
     return Repair(
-        name, around.user, new, tried=tried, proposal=text, writes_parameter=True, sets_master=True
+        name, context.user, new, tried=tried, proposal=text, writes_parameter=True, sets_master=True
     )
 
 
-def _reset(around: RotationContext, tried: tuple[str, ...]) -> Repair:
-    name = _name(around)
+def _reset(context: RotationContext, tried: tuple[str, ...]) -> Repair:
+    name = _name(context)
     text = (
-        f"make the password that {name} holds the master password of {_database(around)} through RDS; "
-        f"every other client of {around.user} needs it then"
+        f"make the password that {name} holds the master password of {_database(context)} through RDS; "
+        f"every other client of {context.user} needs it then"
     )
-    held = DatabaseCredential(around.user, around.password)
-    return Repair(name, around.user, held, tried=tried, proposal=text, sets_master=True)
+    held = DatabaseCredential(context.user, context.password)
+    return Repair(name, context.user, held, tried=tried, proposal=text, sets_master=True)
 
 
-def _rules(around: RotationContext) -> passwords.Rules:
-    in_cluster = around.cluster is not None
-    return passwords.rules_of(around.database.engine, in_cluster=in_cluster)
+def _rules(context: RotationContext) -> passwords.Rules:
+    in_cluster = context.cluster is not None
+    return passwords.rules_of(context.database.engine, in_cluster=in_cluster)
 
 
-def _database(around: RotationContext) -> str:
-    return around.cluster.identifier if around.cluster else around.database.identifier
+def _database(context: RotationContext) -> str:
+    return context.cluster.identifier if context.cluster else context.database.identifier
 
 
-def _name(around: RotationContext) -> str:
-    return around.target.parameters["password"]
+def _name(context: RotationContext) -> str:
+    return context.target.parameters["password"]
 
 
-def _present(around: RotationContext) -> str:
-    return f"the present value of {_name(around)}"
+def _present(context: RotationContext) -> str:
+    return f"the present value of {_name(context)}"

@@ -8,49 +8,49 @@ from opskit.checks.shell_rendering import Caller, render
 from opskit.rotation.planning.context import RotationContext
 
 
-def advise(around: RotationContext, why_not: str, region: str, *, may_set_master: bool) -> str:
+def advise(context: RotationContext, why_not: str, region: str, *, may_set_master: bool) -> str:
     """The next steps, one a line.
 
     Args:
         why_not: why the parameter's value is not made a password, as a predicate; empty where it could be.
     """
-    again = f"opskit rotate-password repair {around.target.flags}"
+    again = f"opskit rotate-password repair {context.target.flags}"
     lines = [f"{again} --password-stdin   tries a password that you know, and writes it"]
-    name = around.target.parameters["password"]
+    name = context.target.parameters["password"]
     if may_set_master:
         lines.append(
-            f"{again} --new-password   gives {around.user} a generated one through RDS, which every other "
+            f"{again} --new-password   gives {context.user} a generated one through RDS, which every other "
             "client of it needs then"
         )
-    elif around.is_master:
+    elif context.is_master:
         lines.append(
-            f"RDS manages this password: with secretsmanager:GetSecretValue on {around.managed_secret_arn}, "
+            f"RDS manages this password: with secretsmanager:GetSecretValue on {context.managed_secret_arn}, "
             "repair writes it"
         )
-    elif around.user.lower() == around.database.master_username.lower():
-        lines.append(_right_case(around, region))
+    elif context.user.lower() == context.database.master_username.lower():
+        lines.append(_right_case(context, region))
     else:
-        is_held = not (why_not or around.is_missing)
+        is_held = not (why_not or context.is_missing)
         lines.append(
-            by_administrator(around.user, f"the one of {name}" if is_held else "a new one")
+            by_administrator(context.user, f"the one of {name}" if is_held else "a new one")
         )
-    return "\n".join([*lines, f"opskit diagnose db {around.target.flags}   afterwards"])
+    return "\n".join([*lines, f"opskit diagnose db {context.target.flags}   afterwards"])
 
 
-def advise_after_reset(around: RotationContext) -> str:
+def advise_after_reset(context: RotationContext) -> str:
     """The next steps where the password is right by all that is known, and the login still fails."""
-    sets = by_administrator(around.user, "the one that the parameter holds")
-    return f"{sets}\nopskit diagnose db {around.target.flags}   afterwards"
+    sets = by_administrator(context.user, "the one that the parameter holds")
+    return f"{sets}\nopskit diagnose db {context.target.flags}   afterwards"
 
 
-def _right_case(around: RotationContext, region: str) -> str:
+def _right_case(context: RotationContext, region: str) -> str:
     """The parameter names the master user in another case, which is another user."""
-    master, user = around.database.master_username, around.parameters.get("username")
-    why = f"{around.user} differs from the master user {master} in upper and lower case only"
+    master, user = context.database.master_username, context.parameters.get("username")
+    why = f"{context.user} differs from the master user {master} in upper and lower case only"
     if user is None:
         return why
-    remedy = put_values(around.parameters, [(user, master)], "")
+    remedy = put_values(context.parameters, [(user, master)], "")
     if isinstance(remedy, Advice):
         return f"{why}. {remedy.text}"
-    caller = Caller(region, around.target.profile or "")
+    caller = Caller(region, context.target.profile or "")
     return f"{render(remedy.commands[0], caller)}   {why}"

@@ -52,11 +52,11 @@ class Changes:
     quiet_s: float = 0.0
 
 
-def changes_of(around: RotationContext, aws: AwsClients, fence: Fence) -> Changes:
+def changes_of(context: RotationContext, aws: AwsClients, fence: Fence) -> Changes:
     """The changes of a repair through AWS."""
     reading, changing = aws.client("ssm"), aws.write_client("ssm", fence.check)
-    cluster, instance = around.cluster, around.database
-    place = MasterUser(
+    cluster, instance = context.cluster, context.database
+    location = MasterUser(
         instance.identifier,
         cluster.identifier if cluster else None,
         cluster.resource_id if cluster else instance.resource_id,
@@ -64,7 +64,7 @@ def changes_of(around: RotationContext, aws: AwsClients, fence: Fence) -> Change
 
     def create(one: ParameterUpdate) -> ChangeOutcome:
         try:
-            create_parameter(around, one.name, one.new.reveal(), changing)
+            create_parameter(context, one.name, one.new.reveal(), changing)
         except AwsError as error:
             return ChangeOutcome.by(error)
         return ChangeOutcome(CallOutcome.APPLIED)
@@ -72,15 +72,15 @@ def changes_of(around: RotationContext, aws: AwsClients, fence: Fence) -> Change
     def write(one: ParameterUpdate) -> ChangeOutcome:
         return ParameterWriter(reading, changing, (one,)).publish(ParameterState.NEW)
 
-    master = MasterUserStrategy(aws.client("rds"), aws.write_client("rds", fence.check), place)
+    master = MasterUserStrategy(aws.client("rds"), aws.write_client("rds", fence.check), location)
     return Changes(create, write, master, fence.mark_observed, fence.hold_down_s)
 
 
 def apply_repair(
     repair: Repair,
-    around: RotationContext,
+    context: RotationContext,
     changes: Changes,
-    door: DatabaseConnector,
+    connector: DatabaseConnector,
     wait_s: float,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
@@ -94,56 +94,56 @@ def apply_repair(
         Incomplete: it was refused, or did not help.
     """
     if repair.writes_parameter:
-        one = published(around, repair.login)
+        one = published(context, repair.login)
         changes.mark_observed()
-        done = changes.create(one) if around.is_missing else changes.write(one)
-        _require_applied(done, around)
+        done = changes.create(one) if context.is_missing else changes.write(one)
+        _require_applied(done, context)
     if repair.sets_master:
         changes.mark_observed()
-        _require_applied(changes.master.change(repair.login), around)
+        _require_applied(changes.master.change(repair.login), context)
     began = quiet_since = clock()
     pause_s = POLL_S
-    while not (tried := door.try_login(repair.user, repair.login.password)).succeeded:
+    while not (tried := connector.try_login(repair.user, repair.login.password)).succeeded:
         if repair.sets_master and _is_pending(changes.master):
             quiet_since = clock()
         if clock() - quiet_since > changes.quiet_s or clock() - began > wait_s:
             sentence = f"{repair.user} still cannot log in: {tried.message}"
-            raise CannotProceed(sentence, advise_after_reset(around))
+            raise CannotProceed(sentence, advise_after_reset(context))
         sleep(pause_s)
         pause_s = min(2 * pause_s, LONGEST_POLL_S)
 
 
-def create_parameter(around: RotationContext, name: str, text: str, ssm: Ssm) -> None:
+def create_parameter(context: RotationContext, name: str, text: str, ssm: Ssm) -> None:
     """Create a SecureString under the key of the password's parameter.
 
     Raises:
         AwsError: it exists already, or may not be created.
     """
-    ssm.put_parameter(Name=name, Value=text, Type="SecureString", Overwrite=False, **around.key)
+    ssm.put_parameter(Name=name, Value=text, Type="SecureString", Overwrite=False, **context.key)
 
 
-def combine(around: RotationContext, name: str, ssm: Ssm) -> None:
+def combine(context: RotationContext, name: str, ssm: Ssm) -> None:
     """Create a parameter that holds user name and password together.
 
     Raises:
         Incomplete: it is there already, or may not be created.
     """
-    both = {"username": around.user, "password": around.password.reveal()}
+    both = {"username": context.user, "password": context.password.reveal()}
     try:
-        create_parameter(around, name, json.dumps(both), ssm)
+        create_parameter(context, name, json.dumps(both), ssm)
     except AwsError as error:
         raise CannotProceed(
             f"{name} was not created: {error.permission}: {error.code}: {error.message[:200]}"
         ) from None
 
 
-def _require_applied(done: ChangeOutcome, around: RotationContext) -> None:
+def _require_applied(done: ChangeOutcome, context: RotationContext) -> None:
     if done.outcome is CallOutcome.APPLIED:
         return
     word = "was refused" if done.outcome is CallOutcome.REFUSED else "may not have been made"
     raise CannotProceed(
         f"the change {word}: {done.why}",
-        f"opskit rotate-password repair {around.target.flags}   looks again",
+        f"opskit rotate-password repair {context.target.flags}   looks again",
     )
 
 

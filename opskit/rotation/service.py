@@ -95,14 +95,14 @@ class Service:
         password = target.parameters["password"]
         self.journal = Journal(self._ssm, self._changing, password, sleep, clock)
         self._known = CredentialHistory(target, aws, self.journal)
-        self._said = set[str]()
-        self._ways = TargetConnections(target, aws, self._note)
+        self._message = set[str]()
+        self._connections = TargetConnections(target, aws, self._note)
         self.open_work = OpenWork.NOTHING
         """What may stand open because of us."""
 
     def close(self) -> None:
         """End what was opened on the way."""
-        self._ways.close()
+        self._connections.close()
 
     def unfinished(self) -> Record | None:
         """The rotation that stands open, if one does."""
@@ -113,31 +113,31 @@ class Service:
         self, on_wait: Callable[[str], None], *, may_be_missing: bool = False
     ) -> RotationContext:
         """Read what a plan needs."""
-        around = load_context(
+        context = load_context(
             self._target, self._aws, self._aws.region, on_wait, may_be_missing=may_be_missing
         )
-        if isinstance(around.probe, Known):
-            for notice in around.probe.value.notices:
+        if isinstance(context.probe, Known):
+            for notice in context.probe.value.notices:
                 self._note(notice)
-        return around
+        return context
 
     def _note(self, text: str) -> None:
         """Pass on what a road says of itself, once."""
-        if text not in self._said:
-            self._said.add(text)
+        if text not in self._message:
+            self._message.add(text)
             self._on_event(Event("note", "road", text))
 
-    def plan(self, around: RotationContext, wishes: RotationOptions) -> Plan:
+    def plan(self, context: RotationContext, options: RotationOptions) -> Plan:
         """Judge, and say what would be done."""
-        door = self._ways.door_of(around)
+        connector = self._connections.door_of(context)
         return make_plan(
-            around,
-            wishes,
-            door,
+            context,
+            options,
+            connector,
             self.journal,
             self._fence.seconds,
             self._group_members,
-            lambda user: self._known.credentials_that_can_change(wishes.admin_parameter, user),
+            lambda user: self._known.credentials_that_can_change(options.admin_parameter, user),
         )
 
     def begin(self, plan: Plan) -> RotationResult:
@@ -147,13 +147,13 @@ class Service:
             Overtaken: somebody else has just opened one.
             Incomplete: the journal cannot be written.
         """
-        opening = plan.opening
-        assert opening is not None  # noqa: S101  a plan with problems is not begun
+        intent = plan.intent
+        assert intent is not None  # noqa: S101  a plan with problems is not begun
         number, outcome = plan.number, CallOutcome.UNKNOWN
         is_entitled, self.open_work = True, OpenWork.ROTATION
         for tried in range(OPEN_TRIES):
             self._sleep(OPEN_PAUSE_S * tried)
-            outcome = self._open(number, opening, is_first=is_entitled)
+            outcome = self._open(number, intent, is_first=is_entitled)
             if outcome not in (CallOutcome.UNKNOWN, CallOutcome.NOT_APPLIED):
                 break
             is_entitled = is_entitled and outcome is CallOutcome.NOT_APPLIED
@@ -166,16 +166,16 @@ class Service:
                 "AWS did not say whether the rotation was opened",
                 "opskit rotate-password --status   shows it",
             )
-        who = {"run": opening.run, "by": opening.by, "where": opening.where}
+        who = {"run": intent.run, "by": intent.by, "where": intent.where}
         # After a lost reply it goes on as anybody else who joins.
-        me = RunnerState(
+        state = RunnerState(
             Direction.FORWARD, opened=is_entitled, stops_on_unhealthy=self._stops_on_unhealthy
         )
         text = f"both passwords are kept in {self.journal.path}/{number}/open"
         self._on_event(Event("step", "open", text))
-        return self._rotation(number, opening, me, who).run()
+        return self._rotation(number, intent, state, who).run()
 
-    def _open(self, number: int, opening: RotationIntent, *, is_first: bool) -> CallOutcome:
+    def _open(self, number: int, intent: RotationIntent, *, is_first: bool) -> CallOutcome:
         """Try to open it once.
 
         Args:
@@ -183,7 +183,7 @@ class Service:
         """
         self._fence.mark_observed()
         try:
-            return self.journal.open(number, opening)
+            return self.journal.open(number, intent)
         except StaleObservation:
             return CallOutcome.NOT_APPLIED
         except AwsError as error:
@@ -198,26 +198,28 @@ class Service:
                 self.open_work = OpenWork.NOTHING
             raise
 
-    def rotate_managed_secret(self, plan: Plan, around: RotationContext) -> RotationResult:
+    def rotate_managed_secret(self, plan: Plan, context: RotationContext) -> RotationResult:
         """Let RDS rotate the password that it manages, and bring the parameter after it."""
         rds, secrets = self._aws.client("rds"), self._aws.client("secretsmanager")
-        app = around.app.value.instance.instance_id if isinstance(around.app, Known) else None
+        app = context.app.value.instance.instance_id if isinstance(context.app, Known) else None
         world = ManagedRotationServices(
             rds=rds,
             write_client=self._aws.write_client("rds", self._fence.check),
             secrets=secrets,
             parameters=lambda one: ParameterWriter(self._ssm, self._changing, (one,)),
-            connector=self._ways.door_of(around),
+            connector=self._connections.door_of(context),
             fence=self._fence,
-            restart=self._restart(around.engine),
-            ask_instance=lambda: self._ways.ask_instance(
-                app, around.host, around.port, around.engine
+            restart=self._restart(context.engine),
+            ask_instance=lambda: self._connections.ask_instance(
+                app, context.host, context.port, context.engine
             ),
             on_event=self._on_event,
         )
         self.open_work = OpenWork.MANAGED
         try:
-            return ManagedRotation(world, around, plan.managed, plan.batches, self._wait_s).run()
+            return ManagedRotation(
+                world, context, plan.managed, plan.restart_targets, self._wait_s
+            ).run()
         except RotationUnfinished:
             raise
         except (AwsError, OpskitError):
@@ -238,28 +240,28 @@ class Service:
             takes_over: it is ended where others have replaced the password.
             restarts: what its record names is restarted; else the app is not verified.
         """
-        opening = self._opening(record)
+        intent = self._intent(record)
         self.open_work = OpenWork.ROTATION
         caller = identity.read(self._aws.client("sts"))
         who = {"run": secrets.token_hex(8), "by": caller.arn, "where": socket.gethostname()}
-        me = RunnerState(
+        state = RunnerState(
             direction, stops_on_unhealthy=self._stops_on_unhealthy, takes_over=takes_over
         )
         if not restarts:
-            opening = replace(opening, batches=())
-        return self._rotation(record.number, opening, me, who).run()
+            intent = replace(intent, restart_targets=())
+        return self._rotation(record.number, intent, state, who).run()
 
     def trust(self, record: Record) -> RecordVerification:
         """What speaks against obeying the record of an open rotation."""
         path = f"{self.journal.path}/{record.number}/open"
-        return verify_record(self._aws, self._target, self._opening(record), path)
+        return verify_record(self._aws, self._target, self._intent(record), path)
 
     def is_repairable(self, record: Record) -> bool:
         """Whether an open rotation, if it is this target's, waits for what `repair` does."""
         if self.trust(record).problems:
             return False
         situation = self.situation(record)
-        is_absent = situation.sight.parameter is ParameterState.ABSENT
+        is_absent = situation.observation.parameter is ParameterState.ABSENT
         return situation.stop in REPAIRABLE or is_absent
 
     def advise(self, stop: str) -> str:
@@ -269,7 +271,7 @@ class Service:
         with contextlib.suppress(AwsError, OpskitError):
             record = self.unfinished()
             if stop and record is not None:
-                return "\n".join(stop_advice(stop, self._opening(record), command, flags))
+                return "\n".join(stop_advice(stop, self._intent(record), command, flags))
         return ""
 
     def initiators(self) -> dict[int, tuple[str, str]]:
@@ -278,19 +280,23 @@ class Service:
 
     def situation(self, record: Record) -> RotationStatus:
         """How far an open rotation is, without touching it."""
-        opening = self._opening(record)
-        shown = opening if all(map(is_readable, opening.batches)) else replace(opening, batches=())
+        intent = self._intent(record)
+        shown = (
+            intent
+            if all(map(is_readable, intent.restart_targets))
+            else replace(intent, restart_targets=())
+        )
         rotation = self._rotation(record.number, shown, RunnerState(Direction.FORWARD), {})
-        sight = rotation.observe()
-        action = rotation.next_action(sight, Direction.FORWARD)
+        observation = rotation.observe()
+        action = rotation.next_action(observation, Direction.FORWARD)
         stops = rotation.stop_words(action)
         stop = action.why if stops else ""
         return RotationStatus(
-            record, opening, sight, rotation.control_plane_description, stops, stop
+            record, intent, observation, rotation.control_plane_description, stops, stop
         )
 
     def repair(
-        self, around: RotationContext, supplied: Secret | None = None, *, makes_new: bool = False
+        self, context: RotationContext, supplied: Secret | None = None, *, makes_new: bool = False
     ) -> Repair:
         """Find the password that logs in, and the change that follows from it.
 
@@ -298,13 +304,15 @@ class Service:
             supplied: a password that was given; then only this is tried, after the present value.
             makes_new: where no password logs in, a generated one is set through RDS.
         """
-        door, region = self._ways.door_of(around), self._aws.region
+        connector, region = self._connections.door_of(context), self._aws.region
         if supplied is not None:
-            return propose_supplied(around, door, DatabaseCredential(around.user, supplied), region)
-        new = new_login(around) if makes_new and may_set_master(around) else None
-        return propose(around, door, self._known.candidates(around), region, new)
+            return propose_supplied(
+                context, connector, DatabaseCredential(context.user, supplied), region
+            )
+        new = new_login(context) if makes_new and may_set_master(context) else None
+        return propose(context, connector, self._known.candidates(context), region, new)
 
-    def with_key(self, around: RotationContext, key_id: str) -> tuple[RotationContext, str]:
+    def with_key(self, context: RotationContext, key_id: str) -> tuple[RotationContext, str]:
         """The context with the key under which its missing parameter is created, and why that key.
 
         Args:
@@ -315,27 +323,27 @@ class Service:
             if key_id
             else find_key(self._target, self._aws, self._known.keys())
         )
-        return replace(around, row={**around.row, "KeyId": choice.key_id}), choice.because
+        return replace(context, row={**context.row, "KeyId": choice.key_id}), choice.because
 
-    def apply_repair(self, repair: Repair, around: RotationContext) -> None:
+    def apply_repair(self, repair: Repair, context: RotationContext) -> None:
         """Make the change, and log in with what the parameter holds then.
 
         Raises:
             Incomplete: it was refused, or did not help.
         """
         self.open_work = OpenWork.REPAIR
-        changes = changes_of(around, self._aws, self._fence)
-        apply_repair(repair, around, changes, self._ways.door_of(around), self._wait_s)
+        changes = changes_of(context, self._aws, self._fence)
+        apply_repair(repair, context, changes, self._connections.door_of(context), self._wait_s)
         self.open_work = OpenWork.NOTHING
 
-    def combine(self, around: RotationContext, name: str) -> None:
+    def combine(self, context: RotationContext, name: str) -> None:
         """Create a parameter that holds user name and password together.
 
         Raises:
             Incomplete: it is there already, or may not be created.
         """
         self._fence.mark_observed()
-        combine(around, name, self._changing)
+        combine(context, name, self._changing)
 
     def previous_password(self, user: str) -> Secret:
         """A user's password before its last rotation.
@@ -350,9 +358,9 @@ class Service:
         self._fence.mark_observed()
         return self.journal.prune()
 
-    def _opening(self, record: Record) -> RotationIntent:
+    def _intent(self, record: Record) -> RotationIntent:
         try:
-            return self.journal.opening(record.number, is_listed=record.opened_at is not None)
+            return self.journal.intent(record.number, is_listed=record.opened_at is not None)
         except AwsError as error:
             raise CannotProceed(
                 f"the open rotation {record.number} cannot be read: {error.permission}: {error.code}",
@@ -360,52 +368,54 @@ class Service:
             ) from None
 
     def _rotation(
-        self, number: int, opening: RotationIntent, me: RunnerState, who: Mapping[str, str]
+        self, number: int, intent: RotationIntent, state: RunnerState, who: Mapping[str, str]
     ) -> Rotation:
-        spoken = engine.for_rds_engine(opening.engine)
-        door = self._ways.connector(
-            spoken, opening.host, opening.port, opening.database,
-            opening.instance, opening.instance or "",
+        spoken = engine.for_rds_engine(intent.engine)
+        connector = self._connections.connector(
+            spoken, intent.host, intent.port, intent.database,
+            intent.instance, intent.instance or "",
         )  # fmt: skip
         world = RotationServices(
             journal=self.journal,
             parameters=ParameterWriter(
-                self._ssm, self._changing, opening.published, self._sleep, self._clock
+                self._ssm, self._changing, intent.published, self._sleep, self._clock
             ),
-            strategy=self._strategy(number, opening, door),
-            connector=door,
+            strategy=self._strategy(number, intent, connector),
+            connector=connector,
             fence=self._fence,
-            other_candidates=self._known.others(opening),
+            other_candidates=self._known.others(intent),
             describe_writer=lambda: "; ".join(
-                describe_writer(self._ssm, one.name) for one in opening.published
+                describe_writer(self._ssm, one.name) for one in intent.published
             ),
             restart=self._restart(spoken),
-            ask_instance=lambda: self._ways.ask_instance(
-                opening.instance, opening.host, opening.port, spoken
+            ask_instance=lambda: self._connections.ask_instance(
+                intent.instance, intent.host, intent.port, spoken
             ),
             on_event=self._on_event,
             sleep=self._sleep,
             clock=self._clock,
             readers={
-                host: self._ways.connector(
-                    spoken, host, opening.port, opening.database,
-                    opening.instance, opening.instance or "",
+                host: self._connections.connector(
+                    spoken, host, intent.port, intent.database,
+                    intent.instance, intent.instance or "",
                 )
-                for host in opening.readers
+                for host in intent.readers
             },
         )  # fmt: skip
-        batches = [read(text) for text in opening.batches]
-        return Rotation(world, number, opening, batches, me, who=who, wait_s=self._wait_s)
+        restart_targets = [read(text) for text in intent.restart_targets]
+        return Rotation(world, number, intent, restart_targets, state, who=who, wait_s=self._wait_s)
 
-    def _strategy(self, number: int, opening: RotationIntent, door: DatabaseConnector) -> Strategy:
-        if opening.strategy == "master":
+    def _strategy(
+        self, number: int, intent: RotationIntent, connector: DatabaseConnector
+    ) -> Strategy:
+        if intent.strategy == "master":
             changing = self._aws.write_client("rds", self._fence.check)
-            return MasterUserStrategy(self._aws.client("rds"), changing, opening)
+            return MasterUserStrategy(self._aws.client("rds"), changing, intent)
 
         def logins(to: DatabaseCredential) -> Sequence[DatabaseCredential]:
-            admin = self._known.administrator(opening.admin_parameter)
-            if not opening.is_alternating:
-                return [opening.old if to is opening.new else opening.new, *admin]
+            admin = self._known.administrator(intent.admin_parameter)
+            if not intent.is_alternating:
+                return [intent.old if to is intent.new else intent.new, *admin]
             return [*admin, *self._known.from_journal(to.user)]
 
         def still_wanted(direction: Direction) -> bool:
@@ -418,29 +428,29 @@ class Service:
             )
 
         return RoleStrategy(
-            door,
-            opening,
+            connector,
+            intent,
             logins,
             still_wanted,
             self._fence.hold_down_s,
-            needs_no_login=bool(opening.admin_parameter),
-            partner=opening.old.user if opening.is_alternating else None,
+            needs_no_login=bool(intent.admin_parameter),
+            partner=intent.old.user if intent.is_alternating else None,
         )
 
     def _restart(self, spoken: Engine) -> Callable[[RestartTarget], RestartResult]:
         containers = Containers(
-            self._ways.road,
+            self._connections.transport,
             self._aws.region,
             lambda text: spoken.classify(text) in BELONGS_TO_LOGIN,
             self._healthy_within_s,
         )
 
-        def restart(batch: RestartTarget) -> RestartResult:
-            if batch.kind == "ecs":
+        def restart(restart_target: RestartTarget) -> RestartResult:
+            if restart_target.kind == "ecs":
                 self._fence.mark_observed()
                 changing = self._aws.write_client("ecs", self._fence.check)
-                return EcsServices(self._aws.client("ecs"), changing).restart(batch)
-            return containers.restart(batch)
+                return EcsServices(self._aws.client("ecs"), changing).restart(restart_target)
+            return containers.restart(restart_target)
 
         return restart
 

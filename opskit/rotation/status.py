@@ -44,8 +44,8 @@ class RotationStatus:
     """
 
     record: Record
-    opening: RotationIntent
-    sight: Observation
+    intent: RotationIntent
+    observation: Observation
     control: str
     stops: str = ""
     stop: str = ""
@@ -53,60 +53,60 @@ class RotationStatus:
 
 def logins_fail_now(situation: RotationStatus) -> bool:
     """Whether what the parameters hold does not log in now."""
-    database, parameter = situation.sight.database, situation.sight.parameter
+    database, parameter = situation.observation.database, situation.observation.parameter
     if parameter is ParameterState.ABSENT:
         return True
-    if situation.opening.is_alternating:
+    if situation.intent.is_alternating:
         return parameter is ParameterState.MIXED
     return database in (DatabaseState.NEW, DatabaseState.OLD) and str(database) != str(parameter)
 
 
 def resume_words(situation: RotationStatus) -> str:
     """What `--resume` would do now."""
-    sight, opening = situation.sight, situation.opening
-    name, user = opening.published[0].name, opening.new.user
+    observation, intent = situation.observation, situation.intent
+    name, user = intent.published[0].name, intent.new.user
     if situation.stops:
         return f"stops: {situation.stops}"
-    if sight.decision is Direction.SUPERSEDED:
+    if observation.decision is Direction.SUPERSEDED:
         return f"lets the database follow what {name} holds, and closes"
-    if sight.decision is Direction.BACK:
+    if observation.decision is Direction.BACK:
         return "goes on going back, which was decided"
-    if sight.decision is Direction.FORWARD:
+    if observation.decision is Direction.FORWARD:
         return "checks everything once more and closes it"
-    if sight.is_pending and sight.database is not DatabaseState.NEW:
+    if observation.is_pending and observation.database is not DatabaseState.NEW:
         return f"waits until {situation.control.split(' is ')[0]} is available, and goes on"
-    if sight.database is DatabaseState.NEW and sight.parameter is ParameterState.NEW:
+    if observation.database is DatabaseState.NEW and observation.parameter is ParameterState.NEW:
         return f"restarts the app on the new password of {user}, and closes"
-    if sight.database is DatabaseState.NEW:
+    if observation.database is DatabaseState.NEW:
         return f"writes the new password to {name}, restarts the app, and closes"
     return f"gives {user} the new password, writes it to {name}, restarts the app, and closes"
 
 
 def rollback_words(situation: RotationStatus, fence_s: float) -> str:
     """What `--rollback` would do now."""
-    sight, opening = situation.sight, situation.opening
+    observation, intent = situation.observation, situation.intent
     if situation.stops:
         return f"stops: {situation.stops}"
-    if sight.decision is Direction.FORWARD:
+    if observation.decision is Direction.FORWARD:
         return (
             "is too late: forward was decided. --resume closes it; then --previous-password gives the "
             "old password back, in a rotation of its own"
         )
-    if sight.decision is Direction.SUPERSEDED:
+    if observation.decision is Direction.SUPERSEDED:
         return "is too late: others have replaced the password"
     closes = f"and closes after {_duration(fence_s)}"
-    is_untouched = sight.database is DatabaseState.OLD or opening.is_alternating
-    if is_untouched and sight.parameter is ParameterState.OLD:
+    is_untouched = observation.database is DatabaseState.OLD or intent.is_alternating
+    if is_untouched and observation.parameter is ParameterState.OLD:
         return f"decides to go back; nothing has to be undone; {closes}"
     parts = []
-    if sight.database is not DatabaseState.OLD and not opening.is_alternating:
-        parts.append(f"gives {opening.old.user} its old password again")
-    if sight.was_published:
-        parts.append(f"writes it back to {opening.published[0].name}, restarts the app")
+    if observation.database is not DatabaseState.OLD and not intent.is_alternating:
+        parts.append(f"gives {intent.old.user} its old password again")
+    if observation.was_published:
+        parts.append(f"writes it back to {intent.published[0].name}, restarts the app")
     return f"{', '.join(parts)}, {closes}"
 
 
-def stop_advice(stop: str, opening: RotationIntent, command: str, flags: str) -> list[str]:
+def stop_advice(stop: str, intent: RotationIntent, command: str, flags: str) -> list[str]:
     """What gets a rotation going again that has stopped, one a line; empty where going on is enough.
 
     Args:
@@ -116,7 +116,7 @@ def stop_advice(stop: str, opening: RotationIntent, command: str, flags: str) ->
     repair = f"opskit rotate-password repair {flags}".rstrip()
     if stop == LOCKED_OUT:
         return [
-            by_administrator(opening.old.user, "the password that the parameter holds"),
+            by_administrator(intent.old.user, "the password that the parameter holds"),
             f"{repair} --password-stdin   or this: writes a password that you know to log in",
             f"{command} --resume   goes on afterwards",
         ]

@@ -47,7 +47,7 @@ def seed(client: Make, password: str) -> ResourceIds:
     _roles(client("iam"), key)
     instance = _instances(ec2, subnets, groups)
     _database(client("rds"), subnets, groups, password)
-    _balancer(client("elbv2"), vpc, subnets, groups, instance)
+    _load_balancer(client("elbv2"), vpc, subnets, groups, instance)
     _parameters(client("ssm"), password)
     return ResourceIds(
         instance, groups["web-sg"], groups["database-sg"], groups["alb-public-sg"],
@@ -332,10 +332,10 @@ def _database(rds: Any, subnets: dict[str, str], groups: dict[str, str], passwor
     )
 
 
-def _balancer(
+def _load_balancer(
     elbv2: Any, vpc: str, subnets: dict[str, str], groups: dict[str, str], instance: str
 ) -> None:
-    balancer = elbv2.create_load_balancer(
+    load_balancer = elbv2.create_load_balancer(
         Name="linkbox-alb",
         Subnets=[subnets["public-a"], subnets["public-b"]],
         SecurityGroups=[groups["alb-public-sg"]],
@@ -350,7 +350,7 @@ def _balancer(
     )
     arn = made["TargetGroups"][0]["TargetGroupArn"]
     elbv2.create_listener(
-        LoadBalancerArn=balancer["LoadBalancers"][0]["LoadBalancerArn"],
+        LoadBalancerArn=load_balancer["LoadBalancers"][0]["LoadBalancerArn"],
         Protocol="HTTP",
         Port=80,
         DefaultActions=[{"Type": "forward", "TargetGroupArn": arn}],

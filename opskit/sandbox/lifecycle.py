@@ -369,9 +369,9 @@ def _daemon_environment() -> dict[str, str]:
 def _write(running: RunningSandbox) -> None:
     directory = state_directory()
     # `mkdir` gives its mode to the last directory only; with a umask of 0 others could rename that.
-    for place in (*reversed(directory.parents), directory):
-        if not place.is_dir():
-            place.mkdir(exist_ok=True, mode=0o700)
+    for location in (*reversed(directory.parents), directory):
+        if not location.is_dir():
+            location.mkdir(exist_ok=True, mode=0o700)
     path = _note(running.name)
     # It holds the operator's key: written under a name that no other user can have made before.
     new = path.with_name(f".{path.name}.{secrets.token_hex(8)}")

@@ -40,11 +40,11 @@ class Postgres:
     """
 
     def __init__(
-        self, directory: Path, place: Place, address: str, port: int, owner: int | None = None
+        self, directory: Path, location: Place, address: str, port: int, owner: int | None = None
     ) -> None:
         self._directory = directory
         self._data = directory / "data"
-        self._place = place
+        self._location = location
         self._address = address
         self._owner = owner
         self._binaries = binaries()
@@ -185,7 +185,7 @@ class Postgres:
             ids = (f"--reuid={self._owner}", f"--regid={self._owner}")
             wrapper = ["setpriv", *ids, "--clear-groups", "--"]
         plain = [str(self._binaries / tool), *arguments]
-        return self._place([*wrapper, *plain] if os.geteuid() == 0 else plain)
+        return self._location([*wrapper, *plain] if os.geteuid() == 0 else plain)
 
     def _run(self, tool: str, *arguments: str, check: bool = True) -> None:
         done = subprocess.run(
@@ -205,17 +205,17 @@ class Postgres:
         self._run("initdb", "--no-sync", "--locale=C", "--encoding=UTF8", "-U", "postgres",
                   "-A", "trust", "-D", str(self._data))  # fmt: skip
 
-    def _bring_within_reach(self, place: Path) -> None:
+    def _bring_within_reach(self, location: Path) -> None:
         """Copy the programs to where their user can read them.
 
         They may lie below a home directory, or have been installed under a umask that shuts out others.
         """
-        shutil.copytree(self._binaries.parent, place, symlinks=True)
-        for path in (place, *place.rglob("*")):
+        shutil.copytree(self._binaries.parent, location, symlinks=True)
+        for path in (location, *location.rglob("*")):
             if not path.is_symlink():
                 mode = path.stat().st_mode
                 path.chmod(mode | 0o444 | (0o111 if mode & stat.S_IXUSR else 0))
-        self._binaries = place / self._binaries.name
+        self._binaries = location / self._binaries.name
 
 
 def binaries() -> Path:

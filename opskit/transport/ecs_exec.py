@@ -76,9 +76,9 @@ class TaskLocation:
 
     def agent_unavailable(self) -> NotExecuted:
         """The task's agent is not connected."""
-        said = f" (ECS says {self.agent})" if self.agent not in ("", "RUNNING") else ""
+        message = f" (ECS says {self.agent})" if self.agent not in ("", "RUNNING") else ""
         return NotExecuted(
-            f"the ECS Exec agent in task {self.task_id} is not connected{said}: it needs the four "
+            f"the ECS Exec agent in task {self.task_id} is not connected{message}: it needs the four "
             "ssmmessages rights in the task's role and a way to ssmmessages; a stopped one stays so",
             self._redeploy_command,
             missing=f"a connected ECS Exec agent in task {self.task_id}",
@@ -105,23 +105,23 @@ class EcsExec:
         ssm: SendCommandClient,
         gateway: SessionGateway,
         kms: SendCommandClient,
-        place: TaskLocation,
+        location: TaskLocation,
     ) -> None:
         self._ecs, self._ssm, self._gateway, self._kms = ecs, ssm, gateway, kms
-        self._place = place
+        self._location = location
 
     def run(
         self, script: str, *, timeout_s: float, on_output: OnOutput = discard_output
     ) -> CommandResult:
         """Run a script in the container, as the user that the container has."""
-        self._place.require()
+        self._location.require()
         deadline = time.monotonic() + timeout_s
         heard = OutputCollector(on_output)
         frames = Demultiplexer(heard)
         with Session(
             self._ssm,
             self._gateway,
-            self._place.target,
+            self._location.target,
             DOCUMENT,
             {},
             key_maker(self._kms),
@@ -134,50 +134,50 @@ class EcsExec:
                     frames.take(event.data)
                 if isinstance(event, Closed) or frames.has_ended or frames.cannot:
                     reason = event.reason if isinstance(event, Closed) else ""
-                    channel, label = session.channel, self._place.label
+                    channel, label = session.channel, self._location.label
                     unopened = not_opened(label, channel.key_id, channel.key_error, reason)
                     if unopened is not None:
                         raise unopened
                     return self._result(heard, frames, reason)
         raise OutcomeUnknown(
-            f"the command in {self._place.label} did not end within {timeout_s:.0f} s"
+            f"the command in {self._location.label} did not end within {timeout_s:.0f} s"
         )
 
     def _result(self, heard: OutputCollector, frames: Demultiplexer, reason: str) -> CommandResult:
         for word, is_missing in (("base64", frames.cannot), ("shell", frames.has_no_shell)):
             if is_missing:
                 raise NotExecuted(
-                    f"{self._place.label} has no {word}, which commands need",
+                    f"{self._location.label} has no {word}, which commands need",
                     "opskit tunnel   needs neither; or name a container that has them",
-                    missing=f"sh and base64 in {self._place.container}",
+                    missing=f"sh and base64 in {self._location.container}",
                 )
-        return heard.result(f"{reason} {frames.unframed}", self._place.label)
+        return heard.result(f"{reason} {frames.unframed}", self._location.label)
 
     def _start(self, limit_s: float) -> Mapping[str, Any]:
-        place = self._place
+        location = self._location
         try:
             reply = self._ecs.execute_command(
-                cluster=place.cluster,
-                task=place.task_id,
-                container=place.container,
+                cluster=location.cluster,
+                task=location.task_id,
+                container=location.container,
                 interactive=True,
                 command=command_for_input(limit_s),
             )["session"]
         except AwsError as error:
-            raise refusal(error, place) from None
+            raise refusal(error, location) from None
         # The names are the same as Session Manager's but for their first letters.
         return {f"{name[0].upper()}{name[1:]}": value for name, value in reply.items()}
 
 
-def refusal(error: AwsError, place: TaskLocation) -> TransportError:
+def refusal(error: AwsError, location: TaskLocation) -> TransportError:
     """Why ECS did not start a session."""
     if error.is_denied:
         return NotExecuted(
-            f"you may not run commands in {place.label} (ecs:ExecuteCommand)",
-            missing=f"ecs:ExecuteCommand on cluster {place.cluster} and task {place.task_id}",
+            f"you may not run commands in {location.label} (ecs:ExecuteCommand)",
+            missing=f"ecs:ExecuteCommand on cluster {location.cluster} and task {location.task_id}",
         )
     # The text is "The execute command failed because execute command was not enabled when the task
     # was run or the execute command agent isn't running."
     if error.code == "TargetNotConnectedException" or "agent isn" in error.message:
-        return place.agent_unavailable()
+        return location.agent_unavailable()
     return NotExecuted(f"ecs:ExecuteCommand failed: {error.code} {error.message[:200]}".strip())

@@ -15,8 +15,8 @@ class FallbackTransport:
         roads: in the order in which they are tried.
     """
 
-    def __init__(self, roads: Sequence[Transport]) -> None:
-        self._roads = roads
+    def __init__(self, transports: Sequence[Transport]) -> None:
+        self._transports = transports
         self.name = "auto"
 
     def run(
@@ -29,13 +29,13 @@ class FallbackTransport:
             Lost: a road took it and lost it: it is not run a second time.
         """
         refusals: list[NotExecuted] = []
-        for road in self._roads:
+        for transport in self._transports:
             try:
-                done = road.run(script, timeout_s=timeout_s, on_output=on_output)
+                done = transport.run(script, timeout_s=timeout_s, on_output=on_output)
             except NotExecuted as error:
                 refusals.append(error)
             else:
-                self.name = road.name
+                self.name = transport.name
                 return done
         raise merge_refusals(refusals)
 

@@ -186,8 +186,8 @@ def test_a_task_is_called_a_task_in_every_sentence() -> None:
         snapshot = b.snapshot(*replaced, login)
         for check in default_checks():
             finding = run_check(check, snapshot)
-            said = " ".join([finding.summary, *(e.text for e in finding.evidence)])
-            assert "the instance" not in said, (check.code, said)
+            message = " ".join([finding.summary, *(e.text for e in finding.evidence)])
+            assert "the instance" not in message, (check.code, message)
 
 
 GONE_NAME = b.probe(resolutions=(Resolution(b.HOST, (), "the name does not exist"),))

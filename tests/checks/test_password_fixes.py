@@ -158,7 +158,7 @@ class TestValues:
 
     def test_only_what_surrounds_is_taken_and_the_exact_value_comes_back(self) -> None:
         raw = '"link\'box"'
-        user = b.parameter("username", value=raw, raw=raw, blemishes=("quotes around it",))
+        user = b.parameter("username", value=raw, raw=raw, format_problems=("quotes around it",))
         finding = found("PAR006", b.parameters(username=user), refused())
         assert finding.fix is not None
         assert finding.fix.commands[0].parameters["Value"] == "link'box"  # type: ignore[union-attr]
@@ -167,7 +167,7 @@ class TestValues:
     def test_a_quote_inside_stays(self) -> None:
         raw = "link'box' "
         user = b.parameter(
-            "username", value=raw.strip(), raw=raw, blemishes=("a blank at the end",)
+            "username", value=raw.strip(), raw=raw, format_problems=("a blank at the end",)
         )
         finding = found("PAR006", b.parameters(username=user), refused())
         assert finding.fix is not None
@@ -178,9 +178,9 @@ class TestValues:
         """`echo` for all of them: the proof must not take the password's repair for missing."""
         stain = ("a trailing newline",)
         held = b.parameters(
-            username=b.parameter("username", raw="linkbox\n", blemishes=stain),
-            database=b.parameter("database", raw="linkbox\n", blemishes=stain),
-            password=password("good-Password_1\n", blemishes=stain),
+            username=b.parameter("username", raw="linkbox\n", format_problems=stain),
+            database=b.parameter("database", raw="linkbox\n", format_problems=stain),
+            password=password("good-Password_1\n", format_problems=stain),
         )
         finding = found("PAR006", held, refused(), ILL)
         assert isinstance(finding.fix, Fix), finding.advice
@@ -188,7 +188,9 @@ class TestValues:
         assert kinds == [AwsCall, AwsCall, OpskitCommand]
 
     def test_a_warning_says_what_to_do(self) -> None:
-        held = b.parameters(password=password("x-Password_12\n", blemishes=("a trailing newline",)))
+        held = b.parameters(
+            password=password("x-Password_12\n", format_problems=("a trailing newline",))
+        )
         finding = found("PAR006", held)
         assert finding.status is Status.WARN
         assert "stays as it is" in finding.advice

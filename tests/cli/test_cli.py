@@ -85,7 +85,7 @@ def test_every_command_has_help_with_two_examples(name: str) -> None:
     ],
 )
 def test_bad_usage_is_one_sentence(
-    tmp_path: Path, words: tuple[str, ...], status: int, said: str
+    tmp_path: Path, words: tuple[str, ...], status: int, message: str
 ) -> None:
     done = opskit(
         *words, cwd=tmp_path, HOME=str(tmp_path), XDG_STATE_HOME=str(tmp_path),
@@ -97,7 +97,7 @@ def test_bad_usage_is_one_sentence(
         # Without credentials nothing is asked that far.
         assert done.returncode in (2, 4)
         return
-    assert (done.returncode, said in done.stderr) == (status, True), done.stderr
+    assert (done.returncode, message in done.stderr) == (status, True), done.stderr
 
 
 def test_a_malformed_file_is_named(tmp_path: Path) -> None:

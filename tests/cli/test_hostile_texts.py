@@ -42,7 +42,7 @@ from opskit.rotation.protocol.state_machine import (
 from opskit.rotation.status import OpenWork, RotationStatus
 from tests import builders as b
 from tests.report.hostile import FORGED, HOSTILE, poisoned_everywhere, problems
-from tests.rotation.test_records import opening
+from tests.rotation.test_records import intent
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 TARGET = Target(f"app{HOSTILE}", {"password": f"/l/p{HOSTILE}"}, f"/l{HOSTILE}")
@@ -166,15 +166,15 @@ SAID: dict[str, Callable[[Output], Any]] = {
     ),
     "hold": lambda output: output.event(Event("wait", "hold", HOSTILE)),
     "plan": lambda output: output.plan(plan(), dry_run=True),
-    "back": lambda output: output.ending(
+    "back": lambda output: output.result(
         RotationResult(Direction.BACK, HOSTILE, (2,), 0.1, 1.0, (HOSTILE, HOSTILE))
     ),
-    "forward": lambda output: output.ending(
+    "forward": lambda output: output.result(
         RotationResult(Direction.FORWARD, "", (2,), 0.1, None, (HOSTILE,))
     ),
     "status": lambda output: output.status(
         RotationStatus(
-            Record(1, NOW, (JOIN,), NOW), poisoned_everywhere(opening(), HOSTILE), SIGHT, HOSTILE
+            Record(1, NOW, (JOIN,), NOW), poisoned_everywhere(intent(), HOSTILE), SIGHT, HOSTILE
         ),
         30.0,
     ),

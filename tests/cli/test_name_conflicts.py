@@ -41,14 +41,14 @@ class Machine:
 
     def install(self, name: str, number: str, *record: str, metadata: bool = True) -> None:
         """A distribution's metadata, as pip leaves it."""
-        place = self.site / f"{name.replace('-', '_')}-{number}.dist-info"
-        place.mkdir(parents=True)
+        location = self.site / f"{name.replace('-', '_')}-{number}.dist-info"
+        location.mkdir(parents=True)
         if metadata:
-            (place / "METADATA").write_text(
+            (location / "METADATA").write_text(
                 f"Metadata-Version: 2.1\nName: {name}\nVersion: {number}\n"
             )
         if record:
-            (place / "RECORD").write_text("\n".join(record) + "\n")
+            (location / "RECORD").write_text("\n".join(record) + "\n")
 
     def version(self, *path: str | Path) -> Result:
         """`opskit version` with this PATH, given as entries; stdout is as always."""
@@ -96,14 +96,14 @@ def test_the_script_that_is_running_is_no_other(
 
 def test_another_program_later_on_the_path(machine: Machine) -> None:
     other, third = machine.program("other"), machine.program("third")
-    said = machine.version(machine.own.parent, other.parent, third.parent, other.parent).stderr
-    assert said == f"{LATER}{other}\n{LATER}{third}\n"
+    message = machine.version(machine.own.parent, other.parent, third.parent, other.parent).stderr
+    assert message == f"{LATER}{other}\n{LATER}{third}\n"
 
 
 def test_another_program_comes_first(machine: Machine) -> None:
     other, third = machine.program("other"), machine.program("third")
-    said = machine.version(other.parent, machine.own.parent, third.parent).stderr
-    assert said == f"{FIRST}{other}\n{machine.start()}{LATER}{third}\n"
+    message = machine.version(other.parent, machine.own.parent, third.parent).stderr
+    assert message == f"{FIRST}{other}\n{machine.start()}{LATER}{third}\n"
     # Also where this one is not on PATH at all.
     assert machine.version(other.parent).stderr == f"{FIRST}{other}\n{machine.start()}"
 
@@ -119,14 +119,14 @@ def test_without_a_script_it_is_started_by_the_interpreter(machine: Machine) -> 
 def test_a_second_environment_with_this_tool_is_another_one(machine: Machine) -> None:
     second = machine.program("second/bin")
     second.write_text(f"#!{second.parent}/python\nfrom opskit.__main__ import main\nmain()\n")
-    said = machine.version(machine.own.parent, second.parent).stderr
-    assert said == f"{LATER}{second}\n"
+    message = machine.version(machine.own.parent, second.parent).stderr
+    assert message == f"{LATER}{second}\n"
 
 
 def test_empty_and_relative_entries_are_shown_by_absolute_path(machine: Machine) -> None:
     here, below = machine.program("."), machine.program("below")
-    said = machine.version("", "below", machine.own.parent).stderr
-    assert said == f"{FIRST}{here}\n{machine.start()}{LATER}{below}\n"
+    message = machine.version("", "below", machine.own.parent).stderr
+    assert message == f"{FIRST}{here}\n{machine.start()}{LATER}{below}\n"
 
 
 def test_what_cannot_be_run_is_no_program(machine: Machine) -> None:
@@ -155,15 +155,15 @@ def test_unreadable_entries_are_passed_over(
         return examine(self, follow_symlinks=follow_symlinks)
 
     monkeypatch.setattr(Path, "stat", refuse)
-    said = machine.version(shut.parent, machine.own.parent, other.parent).stderr
-    assert said == f"{LATER}{other}\n"
+    message = machine.version(shut.parent, machine.own.parent, other.parent).stderr
+    assert message == f"{LATER}{other}\n"
 
 
 def test_control_characters_of_a_path_are_escaped(machine: Machine) -> None:
     machine.program("od\x1b[31md\n\u202e\\\udcff")
-    said = machine.version(*machine.directory.glob("od*"), machine.own.parent).stderr
-    assert said.count("\n") == 2
-    assert said.splitlines()[0].endswith(r"/od\x1b[31md\n\u202e\\\udcff/opskit")
+    message = machine.version(*machine.directory.glob("od*"), machine.own.parent).stderr
+    assert message.count("\n") == 2
+    assert message.splitlines()[0].endswith(r"/od\x1b[31md\n\u202e\\\udcff/opskit")
     assert visible("/home/josé müller/bin") == "/home/josé müller/bin"
 
 
@@ -186,8 +186,8 @@ def test_damaged_metadata_of_others_does_no_harm(machine: Machine, content: byte
     machine.install("opskit", "9", metadata=False)
     if content is not None:
         (machine.site / "opskit-9.dist-info/METADATA").write_bytes(content)
-    said = machine.version(machine.own.parent).stderr
-    assert said.startswith("opskit: the distribution opskit (version unknown) is installed")
+    message = machine.version(machine.own.parent).stderr
+    assert message.startswith("opskit: the distribution opskit (version unknown) is installed")
 
 
 def test_similar_names_are_other_distributions(machine: Machine) -> None:

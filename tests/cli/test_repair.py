@@ -21,7 +21,7 @@ from opskit.rotation.service import Service
 from opskit.rotation.status import OpenWork
 from opskit.secret import Secret
 from tests import builders as b
-from tests.rotation.test_preflight import around as context
+from tests.rotation.test_preflight import context as context
 
 NAME = "/linkbox/db-password"
 GIVEN = "Given-Password_1"
@@ -40,7 +40,7 @@ class Fake:
     """What the command asks of the service, and what it was told to do."""
 
     def __init__(self, around: RotationContext) -> None:
-        self.around, self.supplied, self.applied = around, list[Any](), list[RotationContext]()
+        self.context, self.supplied, self.applied = around, list[Any](), list[RotationContext]()
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(rotate_password, "make_target", lambda _: TARGET)
@@ -48,7 +48,7 @@ class Fake:
             "__init__": lambda *_, **__: None,
             "close": lambda _: None,
             "unfinished": lambda _: None,
-            "load_context": lambda *_, **__: self.around,
+            "load_context": lambda *_, **__: self.context,
             "repair": lambda _, __, supplied=None, **more: self.repair(supplied, **more),
             "apply_repair": lambda _, __, around: self.applied.append(around),
         }.items():
@@ -90,10 +90,10 @@ def test_a_missing_password_is_asked_for_without_showing_it(
     assert asked[0]["hide_input"] is True
     assert fake.supplied == [None, GIVEN]
     assert fake.applied[0].key == {"KeyId": "key-1"}
-    said = capsys.readouterr()
-    assert "under the key key-1: it was named" in said.out
-    assert "opskit diagnose db --prefix /linkbox" in said.out
-    assert GIVEN not in said.out + said.err
+    message = capsys.readouterr()
+    assert "under the key key-1: it was named" in message.out
+    assert "opskit diagnose db --prefix /linkbox" in message.out
+    assert GIVEN not in message.out + message.err
 
 
 def test_without_a_terminal_the_next_step_is_said(
@@ -114,16 +114,16 @@ def test_a_password_comes_from_stdin_without_its_newline(
 
 
 def test_an_existing_parameter_keeps_its_key(fake: Fake) -> None:
-    fake.around = context(target=TARGET)
+    fake.context = context(target=TARGET)
     assert run("--key-id", "key-1", "--yes") == ExitStatus.USAGE
     assert run("--new-password", "--yes") == ExitStatus.HEALTHY
-    assert fake.applied == [fake.around]
+    assert fake.applied == [fake.context]
 
 
 def test_an_end_without_a_repair_is_no_circle(
     fake: Fake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fake.around = context(target=TARGET)
+    fake.context = context(target=TARGET)
     assert run("--yes", "--output", "json") == ExitStatus.NOT_JUDGED
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert events[-1] == {

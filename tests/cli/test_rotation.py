@@ -30,7 +30,7 @@ from opskit.rotation.protocol.state_machine import (
 )
 from opskit.rotation.service import Service
 from opskit.rotation.status import OpenWork, RotationStatus
-from tests.rotation.test_records import opening
+from tests.rotation.test_records import intent
 
 TARGET = Target("linkbox", {"password": "/l/p"}, "/l")
 ENDING = RotationResult(Direction.FORWARD, "", (2,), 0.1, None, ())
@@ -72,11 +72,11 @@ def test_a_reader_that_goes_does_not_end_a_rotation(monkeypatch: pytest.MonkeyPa
     with os.fdopen(writing, "w") as stream:
         monkeypatch.setattr(sys, "stdout", stream)
         monkeypatch.setattr(sys, "stderr", stream)
-        said = output()
-        said.say("the first line")
-        said.say("the second line")
-        assert said.interrupted(OpenWork.ROTATION) == ExitStatus.INTERRUPTED
-        error = said.error(OpskitError("it stopped"), standing=OpenWork.ROTATION)
+        message = output()
+        message.say("the first line")
+        message.say("the second line")
+        assert message.interrupted(OpenWork.ROTATION) == ExitStatus.INTERRUPTED
+        error = message.error(OpskitError("it stopped"), standing=OpenWork.ROTATION)
         assert error == ExitStatus.UNFINISHED
 
 
@@ -84,9 +84,9 @@ def test_ctrl_c_in_a_repair_does_not_promise_that_nothing_was_changed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     output().interrupted(OpenWork.REPAIR)
-    said = capsys.readouterr().err
-    assert "nothing was changed" not in said
-    assert "rotate-password --prefix /l repair" in said
+    message = capsys.readouterr().err
+    assert "nothing was changed" not in message
+    assert "rotate-password --prefix /l repair" in message
     assert output().error(CannotProceed("x"), standing=OpenWork.REPAIR) == ExitStatus.NOT_JUDGED
 
 
@@ -121,9 +121,9 @@ def test_a_bug_in_the_middle_names_the_way_on(
     monkeypatch.setattr(Service, "close", lambda _: None)
     monkeypatch.setattr(rotate_password, "_rotate", fails)
     assert main.run(["rotate-password", "--prefix", "/l"]) == status
-    said = capsys.readouterr().err
-    assert "a bug in opskit itself (KeyError" in said
-    assert ("--resume" in said) is (standing is OpenWork.ROTATION)
+    message = capsys.readouterr().err
+    assert "a bug in opskit itself (KeyError" in message
+    assert ("--resume" in message) is (standing is OpenWork.ROTATION)
 
 
 @pytest.mark.parametrize(
@@ -144,9 +144,9 @@ def test_a_shorter_fence_says_what_is_risked(
     monkeypatch.setattr(Service, "unfinished", lambda _: None)
     monkeypatch.setenv("OPSKIT_ROTATION_FENCE", environment)
     assert main.run(["rotate-password", "--prefix", "/l", "--resume", *words]) == 0
-    said = capsys.readouterr().out.replace("\n           ", "")
-    assert ("may undo this one" in said) is bool(source)
-    assert source in said
+    message = capsys.readouterr().out.replace("\n           ", "")
+    assert ("may undo this one" in message) is bool(source)
+    assert source in message
 
 
 class Accounts:
@@ -182,7 +182,7 @@ def test_a_rotation_that_was_not_opened_does_not_stand_open(
         stops_on_unhealthy=False, on_event=lambda _: None,
     )  # type: ignore[arg-type]  # fmt: skip
     with pytest.raises(CannotProceed, match="not authorized"):
-        service.begin(Plan(opening=opening(), number=1))
+        service.begin(Plan(intent=intent(), number=1))
     assert service.open_work is standing
 
 
@@ -206,7 +206,7 @@ class Open:
             "close": lambda _: None,
             "unfinished": lambda _: RECORD,
             "trust": lambda *_: self.trust,
-            "situation": lambda *_: RotationStatus(RECORD, opening(), SIGHT, ""),
+            "situation": lambda *_: RotationStatus(RECORD, intent(), SIGHT, ""),
             "advise": lambda *_: "",
             "prune": lambda _: [],
             "journal": Journal(None, None, "/l/p"),  # type: ignore[arg-type]
@@ -231,11 +231,11 @@ def test_somebody_elses_rotation_is_joined_by_consent_only(
         monkeypatch, RecordVerification(writer=HER, doubts=("it goes through i-9",)), ENDING
     )
     assert run("--resume", "--yes") == ExitStatus.UNFINISHED
-    said = capsys.readouterr()
+    message = capsys.readouterr()
     assert fake.asked == [], "--yes is no consent to that"
-    assert HER in said.err
-    assert "--take-over" in said.err
-    assert "it goes through i-9" in said.out
+    assert HER in message.err
+    assert "--take-over" in message.err
+    assert "it goes through i-9" in message.out
     assert run("--resume", "--yes", "--take-over") == ExitStatus.HEALTHY
     assert [how["takes_over"] for how in fake.asked] == [True]
 
@@ -250,9 +250,9 @@ def test_on_a_terminal_it_is_shown_and_asked(
     assert run("--resume") == ExitStatus.HEALTHY
     assert HER in questions[0]
     assert len(fake.asked) == 1
-    said = capsys.readouterr().out
-    assert "container web on i-1" in said
-    assert "h:5432" in said
+    message = capsys.readouterr().out
+    assert "container web on i-1" in message
+    assert "h:5432" in message
 
 
 def test_a_forged_record_is_never_obeyed(
@@ -302,10 +302,10 @@ def test_two_people_seconds_apart(
     monkeypatch.setattr(Service, "unfinished", lambda _: seen.pop(0))
     monkeypatch.setattr(rotate_password, "_begin", raise_overtaken)
     assert run("--yes") == ExitStatus.UNFINISHED
-    said = capsys.readouterr()
-    assert "somebody else has just begun a rotation" in said.out + said.err
-    assert "bug" not in said.out + said.err
-    assert ("OPEN  rotation 1" in said.out) is not is_over
+    message = capsys.readouterr()
+    assert "somebody else has just begun a rotation" in message.out + message.err
+    assert "bug" not in message.out + message.err
+    assert ("OPEN  rotation 1" in message.out) is not is_over
 
 
 def raise_overtaken(*_: object) -> int:
@@ -320,9 +320,9 @@ def test_an_open_rotation_restarts_what_it_was_begun_with(
     assert run("--resume", "--yes", "--restart", "container:web") == ExitStatus.USAGE
     assert run("--resume", "--yes", "--restart", "none") == ExitStatus.HEALTHY
     assert [how["restarts"] for how in fake.asked] == [False]
-    said = capsys.readouterr().out
-    assert "app: not verified" in said
-    assert "the app was not restarted" in said
+    message = capsys.readouterr().out
+    assert "app: not verified" in message
+    assert "the app was not restarted" in message
 
 
 def test_two_sources_of_a_password_exclude_each_other(monkeypatch: pytest.MonkeyPatch) -> None:

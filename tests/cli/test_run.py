@@ -67,6 +67,6 @@ def test_a_cut_output_is_no_success(
     monkeypatch.setattr(diagnosis, "connect_to_workload", lambda *_: Road())
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO()))
     assert main.run(["run", "--prefix", "/linkbox", "--", "true"]) == expected
-    said = capsys.readouterr().err
-    assert lost in said
-    assert ("--via session-manager" in said) is bool(lost)
+    message = capsys.readouterr().err
+    assert lost in message
+    assert ("--via session-manager" in message) is bool(lost)

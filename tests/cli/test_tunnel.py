@@ -165,11 +165,11 @@ def test_it_stays_open_until_ctrl_c_and_leaves_nothing(operator: Operator) -> No
     ) as process:  # fmt: skip
         assert process.stdout is not None
         assert process.stderr is not None
-        said = process.stdout.readline()
-        assert said.startswith("psql ")
-        assert "hostaddr=127.0.0.1" in said
-        assert "port=15432" in said
-        assert "password" not in said
+        message = process.stdout.readline()
+        assert message.startswith("psql ")
+        assert "hostaddr=127.0.0.1" in message
+        assert "port=15432" in message
+        assert "password" not in message
         assert "127.0.0.1:15432 leads to" in process.stderr.readline()
         os.killpg(process.pid, signal.SIGINT)
         # The commands that enter the sandbox are interrupted too.

@@ -98,10 +98,10 @@ class Server:
 def exactly(connection: Any, count: int) -> bytes:
     data = b""
     while len(data) < count:
-        piece = connection.recv(count - len(data))
-        if not piece:
+        part = connection.recv(count - len(data))
+        if not part:
             raise ValueError("the client left")
-        data += piece
+        data += part
     return data
 
 

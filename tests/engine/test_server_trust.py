@@ -51,7 +51,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
         server.close()
 
 
-def place(server: Server, trust: ServerTrust) -> Place:
+def location(server: Server, trust: ServerTrust) -> Place:
     return Place(HOST, "127.0.0.1", server.port, "linkbox", trust)
 
 
@@ -63,7 +63,7 @@ UNVERIFIED = ServerTrust((HOST,), None, reason="no CA bundle is carried for xx-t
 
 
 def by_libpq(server: Server, trust: ServerTrust) -> LoginResult:
-    return ENGINE.login(place(server, trust), USER, Secret(PASSWORD), timeout_s=5)
+    return ENGINE.login(location(server, trust), USER, Secret(PASSWORD), timeout_s=5)
 
 
 def by_wire(server: Server, ca_file: str | None) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def test_why_a_certificate_is_not_accepted(make: Make) -> None:
     assert late.heard == other.heard == []
     with pytest.raises(CannotProceed, match="does not match host name"):
         ENGINE.role_facts(
-            place(other, verified(other.ca_file)), USER, Secret(PASSWORD), "", timeout_s=5
+            location(other, verified(other.ca_file)), USER, Secret(PASSWORD), "", timeout_s=5
         )
 
 

@@ -143,9 +143,9 @@ def test_a_missing_right_is_no_missing_task() -> None:
 def test_no_session_is_asked_for_where_none_can_be(
     changes: dict[str, Any], words: str, next_step: str
 ) -> None:
-    place = read(raw(**changes)).location
+    location = read(raw(**changes)).location
     with pytest.raises(NotExecuted, match=words) as caught:
-        EcsExec(Ecs(), Ecs(), Ecs(), Ecs(), place).run("true", timeout_s=1)
+        EcsExec(Ecs(), Ecs(), Ecs(), Ecs(), location).run("true", timeout_s=1)
     assert next_step in caught.value.next_step
 
 
@@ -201,9 +201,9 @@ def test_contradictions_are_refused_before_anything_is_asked(
     ("said", "words"),
     [(b"opskit-cannot-base64\r\n", "has no base64"), (b'exec: "sh": executable file not found\r\n', "has no shell")],
 )  # fmt: skip
-def test_a_container_without_a_shell_is_named(said: bytes, words: str) -> None:
+def test_a_container_without_a_shell_is_named(message: bytes, words: str) -> None:
     heard = OutputCollector(lambda *_: None)
     frames = Demultiplexer(heard)
-    frames.take(said)
+    frames.take(message)
     with pytest.raises(NotExecuted, match=words):
         EcsExec(Ecs(), Ecs(), Ecs(), Ecs(), read(raw()).location)._result(heard, frames, "")

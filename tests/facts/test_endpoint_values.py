@@ -157,10 +157,10 @@ def test_no_login_from_here_at_a_name_that_resolves_to_this_machine(
 
 def test_the_door_knows_this_machine_from_a_database() -> None:
     with listening() as (port, peers):
-        door = DatabaseConnector(
+        connector = DatabaseConnector(
             ENGINE, "localhost", port, "d", trust_for("localhost"), None, "i-1", is_from_rds=False
         )
-        assert door._try_direct() is None
+        assert connector._try_direct() is None
     assert peers == []
     with listening() as (port, peers):
         assert (

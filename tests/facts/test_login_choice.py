@@ -100,12 +100,12 @@ def test_a_false_server_at_the_databases_address_learns_nothing(tmp_path: Path) 
             DatabaseHost(b.HOST, server.port, "p", is_from_rds=True), b.database(), b.parameters(),
             Credential(Secret("Abc-12345678")),
         ).login  # fmt: skip
-        door = DatabaseConnector(
+        connector = DatabaseConnector(
             ENGINE, b.HOST, server.port, "linkbox", trust_for(b.HOST), None, ""
         )
-        door._direct = "127.0.0.1"
+        connector._direct = "127.0.0.1"
         changed = ENGINE.change_password(
-            door.server(), "linkbox", Secret("Abc-12345678"), "linkbox", Secret("New-12345678"),
+            connector.server(), "linkbox", Secret("Abc-12345678"), "linkbox", Secret("New-12345678"),
             member_of=None, lock="l", still_wanted=lambda: True, limit_s=5,
         )  # fmt: skip
     finally:

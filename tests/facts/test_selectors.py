@@ -42,8 +42,8 @@ class Ssm:
         batch: whether GetParameters answers; else each is asked for by itself.
     """
 
-    def __init__(self, *, batch: bool = True) -> None:
-        self.batch, self.described = batch, ()
+    def __init__(self, *, restart_target: bool = True) -> None:
+        self.restart_target, self.described = restart_target, ()
 
     def _row(self, text: str) -> Mapping[str, Any]:
         reference = parse(text)
@@ -63,7 +63,7 @@ class Ssm:
         return {"Parameter": self._row(asked["Name"])}
 
     def get_parameters(self, **asked: Any) -> Any:
-        if not self.batch:
+        if not self.restart_target:
             raise AwsError("ssm:GetParameters", "InternalServerError", "")
         rows, invalid = [], []
         for name in asked["Names"]:
@@ -89,9 +89,9 @@ class Ssm:
         (f"{ACCOUNT}{NAME}:live", 2),
     ],
 )
-def test_the_named_version_is_read(text: str, version: int, batch: bool) -> None:
+def test_the_named_version_is_read(text: str, version: int, restart_target: bool) -> None:
     found, credential = parameters.read(
-        Ssm(batch=batch),
+        Ssm(restart_target=restart_target),
         target(text),
         FingerprintKey("k"),  # type: ignore[arg-type]
     )
@@ -155,8 +155,8 @@ def test_a_parameter_of_somebody_else_is_refused(arn: str, is_refused: bool) -> 
 
 
 def test_the_instances_reads_come_back_under_the_plain_name() -> None:
-    said = ProbeResult(True, True, reads=(ParameterRead(f"{NAME}:live", "aaaaaa", "", ""),))
-    [read] = _by_plain_name(said, target(f"{NAME}:live")).reads
+    message = ProbeResult(True, True, reads=(ParameterRead(f"{NAME}:live", "aaaaaa", "", ""),))
+    [read] = _by_plain_name(message, target(f"{NAME}:live")).reads
     assert read.name == NAME
 
 
@@ -176,7 +176,7 @@ def judged(code: str, *replaced: Any) -> Finding:
     [
         ("PAR005", (selected("endpoint", value=f"{b.HOST}:5433"),)),
         ("PAR006", (selected("endpoint", value="/var/run", raw="/var/run"),)),
-        ("PAR006", (selected("password", blemishes=("a trailing newline",)), WRONG)),
+        ("PAR006", (selected("password", format_problems=("a trailing newline",)), WRONG)),
         ("PAR007", (selected("endpoint", value="127.0.0.1"),)),
         ("AUT001", (selected("password", version=7), WRONG)),
         ("RDS003", (b.database(managed_secret_arn="arn:s"), selected("password"), WRONG)),
@@ -202,6 +202,6 @@ def test_a_rotation_of_a_version_is_refused_in_one_sentence(
         )
     )
     assert main.run([*head, *flags, *tail]) == ExitStatus.USAGE
-    said = capsys.readouterr().err
-    assert "selects one version" in said
-    assert f"--parameter-password {NAME}\n" in said
+    message = capsys.readouterr().err
+    assert "selects one version" in message
+    assert f"--parameter-password {NAME}\n" in message

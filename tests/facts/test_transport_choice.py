@@ -43,9 +43,9 @@ DOCUMENTS = ["AWS-RunShellScript", "AWS-StartNonInteractiveCommand", "AWS-StartS
 )
 def test_the_order_of_commands(settings: dict[str, str], tried: list[str]) -> None:
     aws = Denied()
-    road = create_transport(Target("linkbox", {}, **settings), lambda _: aws, "i-1")  # type: ignore[arg-type]
+    transport = create_transport(Target("linkbox", {}, **settings), lambda _: aws, "i-1")  # type: ignore[arg-type]
     with pytest.raises(NotExecuted) as caught:
-        road.run("true", timeout_s=1)
+        transport.run("true", timeout_s=1)
     assert aws.tried == tried
     assert len(caught.value.sentence.split("; ")) == len(set(tried)) - (
         {*DOCUMENTS[1:]} <= {*tried}
@@ -103,7 +103,7 @@ def test_the_named_host_is_one_instance(instance: str, host: str | None) -> None
         stops_on_unhealthy=False,
         on_event=lambda _: None,
     )
-    service._ways.connector(None, "db", 5432, "linkbox", "i-app", "app")  # type: ignore[arg-type]
-    road = service._ways.road(instance)
-    assert isinstance(road, Ssh)
-    assert road._route._target.ssh_host == host  # type: ignore[attr-defined]
+    service._connections.connector(None, "db", 5432, "linkbox", "i-app", "app")  # type: ignore[arg-type]
+    transport = service._connections.transport(instance)
+    assert isinstance(transport, Ssh)
+    assert transport._route._target.ssh_host == host  # type: ignore[attr-defined]

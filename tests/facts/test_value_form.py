@@ -82,9 +82,9 @@ def test_only_what_was_found_is_taken_away(text: str, expected: list[str]) -> No
     ],
 )  # fmt: skip
 def test_what_must_not_become_a_master_password(text: str, word: str) -> None:
-    said = unsuitable(Secret(text))
-    assert word in said
-    assert len(text) < 8 or text in OWN_WORDS or text not in said
+    message = unsuitable(Secret(text))
+    assert word in message
+    assert len(text) < 8 or text in OWN_WORDS or text not in message
 
 
 @pytest.mark.parametrize("text", ["drifted-away-long-ago-1A", "kx9Tempest-42ab", "x" + "Y1-_" * 8])

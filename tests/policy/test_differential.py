@@ -141,7 +141,7 @@ def test_what_is_said_holds_for_every_value_of_what_is_not_known(examples: int) 
 
 
 def holds_for_every_value(case: Case) -> None:
-    said = decide(request_of(case), policies_of(case))
+    message = decide(request_of(case), policies_of(case))
     tried = {
         "aws:RequestedRegion": ("us-east-1", "eu-west-1", None),
         "aws:SourceVpce": ("vpce-1", "vpce-9", None),
@@ -151,9 +151,9 @@ def holds_for_every_value(case: Case) -> None:
     for key in case.unknown:
         worlds = [world | {key: value} for world in worlds for value in tried[key]]
     words = {decided(case, world) for world in worlds}
-    if said.word is EvaluationResult.ALLOWED:
+    if message.word is EvaluationResult.ALLOWED:
         assert words == {"allowed"}
-    elif said.word in (EvaluationResult.EXPLICIT_DENY, EvaluationResult.IMPLICIT_DENY):
+    elif message.word in (EvaluationResult.EXPLICIT_DENY, EvaluationResult.IMPLICIT_DENY):
         assert "allowed" not in words
     else:
-        assert said.depends_on
+        assert message.depends_on

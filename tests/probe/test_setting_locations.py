@@ -49,9 +49,9 @@ def test_this_machine_is_connected_to_only_where_rds_names_it(
     tools: tuple[str, ...], is_unlisted: bool, tmp_path: Path
 ) -> None:
     with port() as (number, heard):
-        place = ("localhost", number)
+        location = ("localhost", number)
         asked = request(
-            peers=(place,), talk_to=place, login_to=place,
+            peers=(location,), talk_to=location, login_to=location,
             unlisted=("localhost",) if is_unlisted else (),
         )  # fmt: skip
         found = parse(run(script(asked), tmp_path / "tools", *tools).stdout)
@@ -63,9 +63,9 @@ def test_this_machine_is_connected_to_only_where_rds_names_it(
 
 @BOTH
 def test_the_metadata_service_is_never_connected_to(tools: tuple[str, ...], tmp_path: Path) -> None:
-    place = ("169.254.169.254", 80)
+    location = ("169.254.169.254", 80)
     asked = request(
-        names=(), peers=(place,), talk_to=place, conversations=ENGINE.exchanges("u", "d")
+        names=(), peers=(location,), talk_to=location, conversations=ENGINE.exchanges("u", "d")
     )
     found = parse(run(script(asked), tmp_path / "tools", *tools).stdout)
     [connection] = found.connections
@@ -87,16 +87,16 @@ def health(url: str, directory: Path, tools: tuple[str, ...]) -> Health:
 def test_no_other_scheme_is_fetched(form: str, tools: tuple[str, ...], tmp_path: Path) -> None:
     held = tmp_path / "held"
     held.write_text("root:x:0:0")
-    said = health(form.format(held), tmp_path, tools)
-    assert said.status is None
-    assert "not asked" in said.body
+    message = health(form.format(held), tmp_path, tools)
+    assert message.status is None
+    assert "not asked" in message.body
     assert held.read_text() == "root:x:0:0"
 
 
 @BOTH
 def test_the_metadata_service_is_no_health_url(tools: tuple[str, ...], tmp_path: Path) -> None:
-    said = health("http://169.254.169.254/latest/meta-data/", tmp_path, tools)
-    assert (said.status, "link-local" in said.body) == (None, True)
+    message = health("http://169.254.169.254/latest/meta-data/", tmp_path, tools)
+    assert (message.status, "link-local" in message.body) == (None, True)
 
 
 @contextmanager
@@ -123,9 +123,9 @@ def redirecting(to: str) -> Iterator[str]:
 )
 def test_no_redirect_leads_elsewhere(to: str, tmp_path: Path) -> None:
     with redirecting(to) as url:
-        said = health(url, tmp_path, PYTHON)
-    assert said.status is None
-    assert "not asked" in said.body
+        message = health(url, tmp_path, PYTHON)
+    assert message.status is None
+    assert "not asked" in message.body
 
 
 def test_a_redirect_of_the_app_is_followed(tmp_path: Path) -> None:

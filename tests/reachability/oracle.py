@@ -131,11 +131,11 @@ def _ports(rng: random.Random, port: int) -> tuple[int, int]:
 
 def _group(rng: random.Random, name: str, source: str, there: str, port: int) -> dict[str, Any]:
     made: dict[str, Any] = {"GroupId": name, "GroupName": name}
-    for way, most_open in (("IpPermissions", 0.3), ("IpPermissionsEgress", 0.6)):
+    for paths, most_open in (("IpPermissions", 0.3), ("IpPermissionsEgress", 0.6)):
         rules = [_rule(rng, source, there, port) for _ in range(rng.randrange(0, 4))]
         if rng.random() < most_open:
             rules.append({"IpProtocol": "-1", **_ranges("::/0" if ":" in source else "0.0.0.0/0")})
-        made[way] = rules
+        made[paths] = rules
     return made
 
 
@@ -219,9 +219,9 @@ def _client_port(rng: random.Random, acls: list[dict[str, Any]]) -> int:
 
 def _table(rng: random.Random, name: str, own: str, peer: str, same_vpc: bool) -> dict[str, Any]:
     wide = {4: ("10.0.0.0/8", "0.0.0.0/0"), 6: ("fd00::/8", "::/0")}[6 if ":" in own else 4]
-    routes = [_to(wide[0] if same_vpc else _around(own), GatewayId="local")]
+    routes = [_to(wide[0] if same_vpc else _context(own), GatewayId="local")]
     if not same_vpc and rng.random() < 0.85:
-        routes.append(_to(rng.choice((wide[0], _around(peer))), VpcPeeringConnectionId="pcx-1"))
+        routes.append(_to(rng.choice((wide[0], _context(peer))), VpcPeeringConnectionId="pcx-1"))
     if rng.random() < 0.5:
         routes.append(_to(wide[1], GatewayId="igw-1"))
     if rng.random() < 0.35:
@@ -242,7 +242,7 @@ def _to(cidr: str, **target: str) -> dict[str, Any]:
     return {field: cidr, "State": "active", **target}
 
 
-def _around(address: str) -> str:
+def _context(address: str) -> str:
     length = 24 if "." in address else 64
     return str(ipaddress.ip_network((int(ipaddress.ip_address(address)), length), strict=False))
 
@@ -263,20 +263,20 @@ def _destination(route: dict[str, Any]) -> str:
 def compile_packets(case: Case, index: int) -> list[str]:
     """One network as nftables chains, and its place in the map from addresses to chains."""
     word = "ip6" if case.family == 6 else "ip"
-    ways = []
+    connections = []
     acl_s, acl_d = case.acls
     crossings = (
         (("so", acl_s, True), ("di", acl_d, False)),
         (("do", acl_d, True), ("si", acl_s, False)),
     )
     lines = []
-    for way, passed in zip("fr", crossings, strict=True):
+    for paths, passed in zip("fr", crossings, strict=True):
         jumps = []
         for tag, acl, is_egress in () if case.is_same_subnet else passed:
             lines += _chain(f"a{index}{tag}", _acl_lines(acl, is_egress, word))
             jumps.append(f"jump a{index}{tag}")
         jumps.append("ct state established,related accept")
-        if way == "f":
+        if paths == "f":
             for tag, own, is_egress in (
                 ("se", case.source_groups, True),
                 ("de", case.destination_groups, False),
@@ -284,11 +284,11 @@ def compile_packets(case: Case, index: int) -> list[str]:
                 lines += _chain(f"g{index}{tag}", _group_lines(case, own, is_egress, word))
                 jumps.append(f"jump g{index}{tag}")
             jumps.append("accept")
-        lines += _chain(f"w{index}{way}", jumps)
+        lines += _chain(f"w{index}{paths}", jumps)
         ends = (case.source, case.destination)
-        first, second = ends if way == "f" else ends[::-1]
-        ways.append(f"{first} . {second} : goto w{index}{way}")
-    return [*lines, f"add element inet box ways{case.family} {{ {', '.join(ways)} }}"]
+        first, second = ends if paths == "f" else ends[::-1]
+        connections.append(f"{first} . {second} : goto w{index}{paths}")
+    return [*lines, f"add element inet box ways{case.family} {{ {', '.join(connections)} }}"]
 
 
 def _chain(name: str, rules: Iterable[str]) -> list[str]:
@@ -406,7 +406,7 @@ def main() -> None:
     """The router: make the two machines, load the rules, let the client try, print the answers."""
     timeout_s, cases = float(sys.argv[1]), [Case(**raw) for raw in json.load(sys.stdin)]
     server, client = (_machine(role, timeout_s) for role in ("server", "client"))
-    _batch(
+    _restart_target(
         [
             "link set lo up",
             *(
@@ -433,7 +433,7 @@ def main() -> None:
         (client, 1, "10.64.0.0/10", "fd64::/16"),
         (server, 2, "10.128.0.0/9", "fd65::/16"),
     ):
-        _batch(
+        _restart_target(
             [
                 "link set lo up",
                 f"addr add 192.168.{net}.2/30 dev eth0",
@@ -447,9 +447,9 @@ def main() -> None:
             inside=machine.pid,
         )
     other = {"c": ("10.64.0.0/10", "fd64::/16", 1), "s": ("10.128.0.0/9", "fd65::/16", 2)}
-    _batch([f"route add {v4} via 192.168.{n}.2" for v4, _, n in other.values()])
-    _batch([f"-6 route add {v6} via fd0{n}::2" for _, v6, n in other.values()])
-    _batch([line for i, case in enumerate(cases) for line in compile_routes(case, i)])
+    _restart_target([f"route add {v4} via 192.168.{n}.2" for v4, _, n in other.values()])
+    _restart_target([f"-6 route add {v6} via fd0{n}::2" for _, v6, n in other.values()])
+    _restart_target([line for i, case in enumerate(cases) for line in compile_routes(case, i)])
     _load(cases)
     _say(server, "listen")
     attempts = [(c.source, c.client_port, c.destination, c.port) for c in cases]
@@ -476,7 +476,7 @@ def _say(machine: subprocess.Popen[str], order: str) -> str:
     return machine.stdout.readline().strip()
 
 
-def _batch(lines: list[str], inside: int | None = None) -> None:
+def _restart_target(lines: list[str], inside: int | None = None) -> None:
     enter = ["nsenter", "-t", str(inside), "-n", "--"] if inside else []
     for flag in ((), ("-6",)):
         own = [x.removeprefix("-6 ") for x in lines if x.startswith("-6 ") == bool(flag)]

@@ -95,11 +95,11 @@ def holds(cidr: str, address: str) -> bool:
 
 
 def leads(case: Case, table: Mapping[str, Any], address: str) -> bool:
-    hop = next_hop(table, address)
-    if hop == "local":
+    host = next_hop(table, address)
+    if host == "local":
         return case.is_same_vpc
     active = case.peering["Status"]["Code"] == "active"
-    return hop == "pcx-1" and not case.is_same_vpc and active
+    return host == "pcx-1" and not case.is_same_vpc and active
 
 
 def connects(case: Case, client_port: int) -> bool:
@@ -159,9 +159,9 @@ def refuse_if(condition: object, why: str) -> None:
 
 def entries_of(case: Case, asked: Mapping[str, Any]) -> tuple[list[Any], list[Any], list[Any]]:
     acl = next(a for a in case.acls if a["NetworkAclId"] == asked["NetworkAclId"])
-    place = asked["RuleNumber"], asked["Egress"]
+    location = asked["RuleNumber"], asked["Egress"]
     refuse_if(not 1 <= asked["RuleNumber"] <= 32766, "no such number")
-    same = [e for e in acl["Entries"] if (e["RuleNumber"], e["Egress"]) == place]
+    same = [e for e in acl["Entries"] if (e["RuleNumber"], e["Egress"]) == location]
     return acl["Entries"], same, [e for e in acl["Entries"] if e not in same]
 
 

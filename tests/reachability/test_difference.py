@@ -170,7 +170,7 @@ def test_a_route_by_prefix_list_changes_each_of_its_ranges() -> None:
 
 
 def test_cut_and_written_again() -> None:
-    pieces = cut([span("10.0.0.0/8"), span("fd00::/8")], [span("10.0.2.0/24"), span("11.0.0.0/8")])
-    assert [p[0] for p in pieces] == [4, 4, 4, 6]
-    assert address_text(*pieces[1][:2]) == "10.0.2.0"
-    assert cidrs_of(pieces[1]) == ("10.0.2.0/24",)
+    parts = cut([span("10.0.0.0/8"), span("fd00::/8")], [span("10.0.2.0/24"), span("11.0.0.0/8")])
+    assert [p[0] for p in parts] == [4, 4, 4, 6]
+    assert address_text(*parts[1][:2]) == "10.0.2.0"
+    assert cidrs_of(parts[1]) == ("10.0.2.0/24",)

@@ -37,9 +37,9 @@ def deciding(found: list[AclEntry], port: int) -> AclEntry | None:
 @given(st.lists(entries, max_size=8, unique_by=lambda e: (e.number, e.is_egress)), ports)
 def test_decide(found: list[AclEntry], asked: tuple[int, int]) -> None:
     acl = b.acl("x", ("s",), *found)
-    pieces = decide(acl, is_egress=False, peer=PEER, ports=asked)
-    by_port = {p: piece for piece in pieces for p in range(piece.ports[0], piece.ports[1] + 1)}
+    parts = decide(acl, is_egress=False, peer=PEER, ports=asked)
+    by_port = {p: part for part in parts for p in range(part.ports[0], part.ports[1] + 1)}
     assert sorted(by_port) == list(range(asked[0], asked[1] + 1))
-    for port, piece in by_port.items():
-        assert piece.entry is deciding(found, port)
-        assert piece.is_open == (piece.entry is not None and piece.entry.allows)
+    for port, part in by_port.items():
+        assert part.entry is deciding(found, port)
+        assert part.is_open == (part.entry is not None and part.entry.allows)

@@ -166,28 +166,36 @@ NEVER_USED = "x1"
 
 
 @cache
-def _decide(sight: Observation, me: RunnerState, rules: Rules) -> Action:
+def _decide(observation: Observation, state: RunnerState, rules: Rules) -> Action:
     """The real decision, with the switched-off rules taken from it."""
     if not rules.register:
-        sight = replace(sight, decision=me.wants)
-    if not rules.undoes and sight.decision is Direction.BACK and (me.opened or me.joined):
-        return Action(ActionKind.CLOSE, direction=Direction.BACK) if not sight.is_closed else decide(
-            sight, me, restarts=rules.restarts, needs_no_login=True
+        observation = replace(observation, decision=state.wants)
+    if (
+        not rules.undoes
+        and observation.decision is Direction.BACK
+        and (state.opened or state.joined)
+    ):
+        return Action(ActionKind.CLOSE, direction=Direction.BACK) if not observation.is_closed else decide(
+            observation, state, restarts=rules.restarts, needs_no_login=True
         )  # fmt: skip
-    if not rules.probes and me.sent is ParameterState.NEW and sight.database is DatabaseState.OLD:
-        sight = replace(sight, database=DatabaseState.NEW)
+    if (
+        not rules.probes
+        and state.sent is ParameterState.NEW
+        and observation.database is DatabaseState.OLD
+    ):
+        observation = replace(observation, database=DatabaseState.NEW)
     if not rules.supersedes:
-        me = replace(me, takes_over=False)
-    if not rules.recreates and sight.parameter is ParameterState.ABSENT:
+        state = replace(state, takes_over=False)
+    if not rules.recreates and observation.parameter is ParameterState.ABSENT:
         return Action(ActionKind.STOP, why="the parameter does not exist")
-    return decide(sight, me, restarts=rules.restarts, needs_no_login=rules.busy != "sync")
+    return decide(observation, state, restarts=rules.restarts, needs_no_login=rules.busy != "sync")
 
 
 @cache
-def _learn(me: RunnerState, action: Action, outcome: CallOutcome, rules: Rules) -> RunnerState:
+def _learn(state: RunnerState, action: Action, outcome: CallOutcome, rules: Rules) -> RunnerState:
     if action.kind is ActionKind.RESTART and _counts_as_done(action, outcome, rules):
         outcome = CallOutcome.APPLIED
-    found = record_outcome(me, action, outcome)
+    found = record_outcome(state, action, outcome)
     if not rules.unknown_is_unclean:
         found = replace(found, is_clean=True)
     # Who sent it last matters only where accepted changes do not show at once.
@@ -254,12 +262,12 @@ def _put(state: State, value: str) -> State:
 
 def _before_a_write(actor: Actor) -> Actor:
     """What a runner knows of the app is about a version that is no longer the newest."""
-    me, action = actor.me, actor.action
-    if me is None:
+    state, action = actor.me, actor.action
+    if state is None:
         return actor
     if action is not None and action.kind in (ActionKind.RESTART, ActionKind.DECIDE):
         action = replace(action, held=EARLIER)
-    return actor._replace(me=replace(me, restarted_on="", unhealthy_on=""), action=action)
+    return actor._replace(me=replace(state, restarted_on="", unhealthy_on=""), action=action)
 
 
 def user_of(value: str, rules: Rules) -> int:
@@ -299,7 +307,7 @@ def _direction(action: Action) -> str:
 def see(state: State, index: int, number: int, rules: Rules) -> Observation:
     """One look."""
     record = state.log[number - 1]
-    database = _accepts(state, record)
+    database = _database_state(state, record)
     actor = state.actors[index].me
     decision = Direction.SUPERSEDED if record.is_superseded else record.decision
     wants = decision or (actor.wants if actor else None)
@@ -328,7 +336,7 @@ def see(state: State, index: int, number: int, rules: Rules) -> Observation:
     )
 
 
-def _accepts(state: State, record: Rotation) -> DatabaseState:
+def _database_state(state: State, record: Rotation) -> DatabaseState:
     """What a runner finds by logging in with all that is written down."""
     if record.new in state.database:
         return DatabaseState.NEW
@@ -348,10 +356,10 @@ def steps(state: State, rules: Rules, lone: bool = False) -> Iterator[Step]:
         yield f"the database applies {value}", after
     if rules.takes_turns and state.running != state.parameter:
         yield "the app starts anew", state._replace(running=state.parameter)
-    for place, request in enumerate(state.network):
-        if place and state.network[place - 1] == request:
+    for location, request in enumerate(state.network):
+        if location and state.network[location - 1] == request:
             continue
-        rest_of = state._replace(network=state.network[:place] + state.network[place + 1 :])
+        rest_of = state._replace(network=state.network[:location] + state.network[location + 1 :])
         after, answer = arrive(rest_of, request, rules)
         yield f"late: {' '.join(map(str, request))} ({answer})", after
         yield f"expired: {' '.join(map(str, request))}", rest_of
@@ -774,22 +782,22 @@ def naive(order: tuple[str, ...], people: int, kills: int) -> dict[str, list[str
         if pending:
             after = (pending, "", parameter, accepted | {pending}, places, left)
             following.append((f"the database applies {pending}", after))
-        for who, place in enumerate(places):
-            if place >= dead:
+        for who, location in enumerate(places):
+            if location >= dead:
                 continue
             value = "abc"[who]
-            moved = (*places[:who], place + 1, *places[who + 1 :])
+            moved = (*places[:who], location + 1, *places[who + 1 :])
             gone = (*places[:who], dead + 1, *places[who + 1 :])
             if left:
                 killed = (database, pending, parameter, accepted, gone, left - 1)
                 following.append((f"{value} killed", killed))
-            if order[place] == "put":
+            if order[location] == "put":
                 after = (database, pending, value, accepted, moved, left)
                 following.append((f"{value} puts", after))
-            elif order[place] == "mod" and not pending:
+            elif order[location] == "mod" and not pending:
                 after = (database, value, parameter, accepted, moved, left)
                 following.append((f"{value} modifies", after))
-            elif order[place] == "wait" and not pending and database == value:
+            elif order[location] == "wait" and not pending and database == value:
                 after = (database, pending, parameter, accepted, moved, left)
                 following.append((f"{value} logs in", after))
         for label, after in following:

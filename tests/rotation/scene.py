@@ -211,9 +211,9 @@ class Scene:
     def verdict(self) -> list[str]:
         """What is wrong now; empty when all is as it should be after a rotation."""
         wrong = []
-        said = self.login()["error"]
-        if said:
-            wrong.append(f"LOST: the parameters' password does not log in: {said}")
+        message = self.login()["error"]
+        if message:
+            wrong.append(f"LOST: the parameters' password does not log in: {message}")
         if self.is_open():
             wrong.append("a rotation stands open")
         with contextlib.suppress(AssertionError):

@@ -385,7 +385,7 @@ class Ways:
     def __init__(self, process: Process) -> None:
         self._process = process
 
-    def door(self, *_: Any) -> Door:
+    def connector(self, *_: Any) -> Door:
         return Door(self._process)
 
     def ask_instance(self, *_: Any) -> tuple[bool | None, str]:
@@ -403,29 +403,29 @@ class Simulated(Service):
             stops_on_unhealthy=False, on_event=lambda event: process.world.note(event.text),
             sleep=process.pause, clock=lambda: process.world.now,
         )  # fmt: skip
-        self._ways = Ways(process)  # type: ignore[assignment]
+        self._connections = Ways(process)  # type: ignore[assignment]
 
     def _restart(self, _: Any) -> Callable[[RestartTarget], RestartResult]:
         return self._restart_one
 
-    def _restart_one(self, batch: RestartTarget) -> RestartResult:
+    def _restart_one(self, restart_target: RestartTarget) -> RestartResult:
         world, chance = self._world_of_it, self._world_of_it.random
         self._process.pause(1.0)
         if chance.random() < world.trouble.transport:
             if chance.random() < 0.5:
-                self._start(batch)
+                self._start(restart_target)
             return RestartResult.lost("the agent is offline")
-        self._start(batch)
+        self._start(restart_target)
         self._process.pause(chance.uniform(0.5, 8.0))
-        text = next(t for t in BATCHES if read(t) == batch)
+        text = next(t for t in BATCHES if read(t) == restart_target)
         is_well = world.apps[text] == world.database and chance.random() >= world.trouble.ill
         return RestartResult(is_well, "" if is_well else "503")
 
-    def _start(self, batch: RestartTarget) -> None:
+    def _start(self, restart_target: RestartTarget) -> None:
         world = self._world_of_it
-        text = next(t for t in BATCHES if read(t) == batch)
+        text = next(t for t in BATCHES if read(t) == restart_target)
         world.apps[text] = world.parameter or world.apps[text]
-        world.note(f"{batch} runs on {world.apps[text]}")
+        world.note(f"{restart_target} runs on {world.apps[text]}")
 
 
 def make_opening(world: World, process: Process, number: int, held: str) -> RotationIntent:
@@ -439,7 +439,7 @@ def make_opening(world: World, process: Process, number: int, held: str) -> Rota
         run=process.name, by="arn:me", where="here", tool="0",
         strategy="master" if world.is_master else "role", old=DatabaseCredential(USER, old), new=DatabaseCredential(USER, new),
         published=(published,), engine="postgres", host="h", port=5432, database="d",
-        db_instance="db", cluster=None, resource="db-X", instance="i-1", batches=BATCHES,
+        db_instance="db", cluster=None, resource="db-X", instance="i-1", restart_targets=BATCHES,
         was_healthy=True,
     )  # fmt: skip
 
@@ -461,9 +461,9 @@ def rotate(process: Process) -> str:
         return "refused"
     process.pause(world.random.uniform(0.1, 5.0))
     plan.number = record.number + 1
-    plan.opening = make_opening(world, process, plan.number, held)
+    plan.intent = make_opening(world, process, plan.number, held)
     try:
-        return _said(service.begin(plan))
+        return _message(service.begin(plan))
     except ParameterOvertaken:
         return "overtaken"
     except OpskitError as error:
@@ -479,15 +479,15 @@ def go_on(direction: Direction) -> Callable[[Process], str]:
             record = service.unfinished()
             if record is None:
                 return "nothing open"
-            return _said(service.resume(record, direction, takes_over=True))
+            return _message(service.resume(record, direction, takes_over=True))
         except (OpskitError, AwsError) as error:
             return f"failed: {error}"
 
     return work
 
 
-def _said(ending: RotationResult) -> str:
-    return str(ending.direction) if ending.direction else f"stopped: {ending.stop}"
+def _message(result: RotationResult) -> str:
+    return str(result.direction) if result.direction else f"stopped: {result.stop}"
 
 
 @dataclass

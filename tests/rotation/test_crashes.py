@@ -41,10 +41,10 @@ class Crash:
     path: str
     call: int
     point: str
-    way: str
+    paths: str
 
     def __str__(self) -> str:
-        return f"{self.path}-{CALLS[self.path][self.call]}-{self.point}-{self.way[2:]}"
+        return f"{self.path}-{CALLS[self.path][self.call]}-{self.point}-{self.paths[2:]}"
 
 
 ALL = [
@@ -92,8 +92,8 @@ def kill_and_go_on(scene: Scene, crash: Crash) -> tuple[int, str]:
     scene.order("inject")
     if crash.point != "late":
         scene.order("release", "drop" if crash.point == "before" else "apply")
-        return scene.rotate(crash.way, **ELSEWHERE)
-    another = scene.start("--yes", crash.way, **ELSEWHERE)
+        return scene.rotate(crash.paths, **ELSEWHERE)
+    another = scene.start("--yes", crash.paths, **ELSEWHERE)
     time.sleep(LATE_S)
     scene.order("release", "apply")
     return another.wait(), another.output
@@ -163,11 +163,11 @@ def test_every_call_is_known(operator: Operator) -> None:
 
 @pytest.mark.full
 @pytest.mark.parametrize(("path", "way"), [("back", "--rollback"), ("resume", "--resume")])
-def test_every_call_of_the_other_paths_is_known(operator: Operator, path: str, way: str) -> None:
+def test_every_call_of_the_other_paths_is_known(operator: Operator, path: str, paths: str) -> None:
     names = {"modify": "change", "put": "publish", "done": "close"}
     scene = Scene(operator)
     operator.wait_until_healthy()
-    run = begin(scene, Crash(path, len(CALLS[path]), "before", way))
+    run = begin(scene, Crash(path, len(CALLS[path]), "before", paths))
     scene.order("changes")
     assert run.wait() == 0, run.output
     scene.order("inject")

@@ -44,16 +44,16 @@ def test_no_password_of_a_rotation_leaves(operator: Operator) -> None:
     secrets = {"old": password_of(operator), "new": NEW}
     watch = Watch(*secrets.values())
     watch.start()
-    said = ""
+    message = ""
     run = scene.start("--yes", "--debug", "--password-stdin", stdin=f"{NEW}\n", is_warm=False)
     status = run.wait()
-    said += run.output
-    said += scene.rotate("--dry-run", "--output", "json", "--debug")[1]
+    message += run.output
+    message += scene.rotate("--dry-run", "--output", "json", "--debug")[1]
     for sub in ("history", "repair"):
         done = operator.run(
             *("opskit", "rotate-password", sub, "--prefix", "/linkbox", "--debug"), is_warm=False
         )
-        said += done.stdout + done.stderr
+        message += done.stdout + done.stderr
     watch.over.set()
     watch.join()
     assert status == 0, run.output
@@ -68,7 +68,7 @@ def test_no_password_of_a_rotation_leaves(operator: Operator) -> None:
         *("aws", "ssm", "get-parameters-by-path", "--path", "/opskit/rotation", "--recursive")
     ).stdout
     assert "/open" in plain
-    places = {"output": said, "histories": history, "journal": plain, **logs(operator)}
+    places = {"output": message, "histories": history, "journal": plain, **logs(operator)}
     for name, text in places.items():
         for which, secret in secrets.items():
             found = [form for form in forms(secret) if form in text]
@@ -84,11 +84,11 @@ def test_a_rotation_that_fails_shows_nothing_either(operator: Operator) -> None:
     refused = "it's-a-Leak+test%password-1"
     run = scene.start("--yes", "--debug", "--password-stdin", stdin=f"{refused}\n")
     assert run.wait() == 1, run.output
-    said = run.output
+    message = run.output
     for kind in ("error", "throttle"):
         with scene.injected({"kind": kind, "action": "PutParameter"}):
-            said += scene.rotate("--debug", "--wait", "1")[1]
+            message += scene.rotate("--debug", "--wait", "1")[1]
     for one in (secret, refused):
-        assert not [form for form in forms(one) if form in said]
+        assert not [form for form in forms(one) if form in message]
     if scene.is_open():
         scene.rotate("--rollback")

@@ -18,64 +18,66 @@ from opskit.rotation.protocol.state_machine import (
 )
 from opskit.rotation.status import RotationStatus, logins_fail_now, resume_words, rollback_words
 from opskit.secret import Secret
-from tests.rotation.test_records import opening
+from tests.rotation.test_records import intent
 
 SOUND = (DatabaseState.OLD, ParameterState.OLD)
 APART = (DatabaseState.NEW, ParameterState.OLD)
 
 
 def test_it_begins_with_the_last_login_that_was_sound() -> None:
-    window = LoginOutage()
-    window.observed(*SOUND, 0.0, 0.1)
-    window.change_sent(1.0)
-    window.observed(*SOUND, 2.0, 2.1)
-    window.observed(*APART, 3.0, 3.1)
-    window.parameter_written(3.5)
-    window.restarted(5.0)
-    assert window.seconds == pytest.approx(1.5)
-    assert window.restarts_s == pytest.approx(3.0)
+    outage = LoginOutage()
+    outage.observed(*SOUND, 0.0, 0.1)
+    outage.change_sent(1.0)
+    outage.observed(*SOUND, 2.0, 2.1)
+    outage.observed(*APART, 3.0, 3.1)
+    outage.parameter_written(3.5)
+    outage.restarted(5.0)
+    assert outage.seconds == pytest.approx(1.5)
+    assert outage.restarts_s == pytest.approx(3.0)
 
 
 def test_a_change_that_is_in_force_at_once_is_measured_from_its_sending() -> None:
-    window = LoginOutage()
-    window.observed(*SOUND, 0.0, 0.1)
-    window.change_sent(1.0)
-    window.observed(*APART, 1.2, 1.3)
-    window.parameter_written(1.4)
-    assert window.seconds == pytest.approx(0.4)
+    outage = LoginOutage()
+    outage.observed(*SOUND, 0.0, 0.1)
+    outage.change_sent(1.0)
+    outage.observed(*APART, 1.2, 1.3)
+    outage.parameter_written(1.4)
+    assert outage.seconds == pytest.approx(0.4)
 
 
 def test_what_never_changed_never_failed() -> None:
-    window = LoginOutage()
-    window.observed(*SOUND, 0.0, 0.1)
-    window.change_sent(1.0)
-    window.observed(*SOUND, 2.0, 2.1)
-    assert (window.seconds, window.restarts_s) == (None, None)
+    outage = LoginOutage()
+    outage.observed(*SOUND, 0.0, 0.1)
+    outage.change_sent(1.0)
+    outage.observed(*SOUND, 2.0, 2.1)
+    assert (outage.seconds, outage.restarts_s) == (None, None)
 
 
 def test_going_back_counts_until_the_database_is_back() -> None:
-    window = LoginOutage()
-    window.change_sent(1.0)
-    window.observed(*APART, 2.0, 2.1)
-    window.observed(*APART, 3.0, 3.1)
-    window.observed(*SOUND, 4.0, 4.1)
-    assert window.seconds == pytest.approx(3.1)
+    outage = LoginOutage()
+    outage.change_sent(1.0)
+    outage.observed(*APART, 2.0, 2.1)
+    outage.observed(*APART, 3.0, 3.1)
+    outage.observed(*SOUND, 4.0, 4.1)
+    assert outage.seconds == pytest.approx(3.1)
 
 
 def test_who_comes_later_has_not_seen_the_beginning() -> None:
-    window = LoginOutage()
-    window.observed(*APART, 1.0, 1.1)
-    window.parameter_written(1.5)
-    assert window.seconds is None
+    outage = LoginOutage()
+    outage.observed(*APART, 1.0, 1.1)
+    outage.parameter_written(1.5)
+    assert outage.seconds is None
 
 
 def situation(**changes: object) -> RotationStatus:
-    sight = Observation(
+    observation = Observation(
         decision=None, is_closed=False, has_joiners=False, database=DatabaseState.OLD, is_pending=False,
         is_stable=True, parameter=ParameterState.OLD, was_published=False, fence_is_over=False,
     )  # fmt: skip
     record = Record(3, datetime.now(UTC), (), datetime.now(UTC))
-    return RotationStatus(record, opening(), replace(sight, **changes), "linkbox-db is modifying")  # type: ignore[arg-type]
+    return RotationStatus(
+        record, intent(), replace(observation, **changes), "linkbox-db is modifying"
+    )  # type: ignore[arg-type]
 
 
 NEW_NEW = {"database": DatabaseState.NEW, "parameter": ParameterState.NEW, "was_published": True}
@@ -105,10 +107,10 @@ def test_the_resting_states_in_words(
 
 def test_two_users_need_no_undoing() -> None:
     found = situation(database=DatabaseState.NEW)
-    turns = opening(new=DatabaseCredential("linkbox_clone", Secret("x")))
-    found = replace(found, opening=turns)
+    turns = intent(new=DatabaseCredential("linkbox_clone", Secret("x")))
+    found = replace(found, intent=turns)
     assert not logins_fail_now(found)
     assert "nothing has to be undone" in rollback_words(found, 60)
     assert logins_fail_now(
-        replace(found, sight=replace(found.sight, parameter=ParameterState.MIXED))
+        replace(found, observation=replace(found.observation, parameter=ParameterState.MIXED))
     )

@@ -24,7 +24,7 @@ from tests import builders as b
 from tests.conftest import LIMIT_S, Operator
 from tests.rotation.scene import Scene
 from tests.rotation.test_crashes import held
-from tests.rotation.test_preflight import around, plan, problems
+from tests.rotation.test_preflight import context, plan, problems
 
 ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!db-1"
 MANAGED = replace(b.db_instance(), managed_secret_arn=ARN)
@@ -82,7 +82,7 @@ def rotation(
     wait_s: float = 20.0,
     restart: Callable[[RestartTarget], RestartResult] | None = None,
 ) -> tuple[ManagedRotation, list[Event]]:
-    said: list[Event] = []
+    message: list[Event] = []
     clock = iter(range(10_000))
     fence = Fence(1200.0)
 
@@ -98,25 +98,25 @@ def rotation(
         fence=fence,
         restart=restart or (lambda batch: RestartResult(healthy, "" if healthy else "HTTP 503")),
         ask_instance=lambda: (True, ""),
-        on_event=said.append,
+        on_event=message.append,
         sleep=lambda _: None,
         clock=lambda: float(next(clock)),
     )
-    found = around(database=MANAGED)
-    batches = [read(text) for text in ("container\tlinkbox-backend\ti-1\t",)]
-    batches = batches if restart or not healthy else []
-    return ManagedRotation(world, found, ARN, batches, wait_s), said
+    found = context(database=MANAGED)
+    restart_targets = [read(text) for text in ("container\tlinkbox-backend\ti-1\t",)]
+    restart_targets = restart_targets if restart or not healthy else []
+    return ManagedRotation(world, found, ARN, restart_targets, wait_s), message
 
 
 def test_the_parameter_follows_the_secret() -> None:
     account = Account()
-    made, said = rotation(account)
-    ending = made.run()
-    assert ending.direction is Direction.FORWARD
+    made, message = rotation(account)
+    result = made.run()
+    assert result.direction is Direction.FORWARD
     assert account.parameter == account.database == "new"
-    assert ending.versions == (4,)
-    assert ending.window_s is not None
-    assert [e.name for e in said if e.kind == "step"] == ["change", "settle", "publish"]
+    assert result.versions == (4,)
+    assert result.window_s is not None
+    assert [e.name for e in message if e.kind == "step"] == ["change", "settle", "publish"]
 
 
 def test_an_impaired_secret_is_reported() -> None:
@@ -223,13 +223,13 @@ def test_a_secret_that_never_changes_is_not_waited_for_without_end() -> None:
 
 
 def test_what_the_plan_says() -> None:
-    found = plan(around(database=MANAGED))
+    found = plan(context(database=MANAGED))
     assert found.problems == []
     assert found.managed == ARN
-    assert found.opening is None, "opskit makes no password here"
+    assert found.intent is None, "opskit makes no password here"
     assert "every seven days" in " ".join(found.warnings)
-    assert "RDS refuses another one" in problems(plan(around(database=MANAGED), strategy="master"))
-    assert plan(around(database=MANAGED, user="app")).managed == ""
+    assert "RDS refuses another one" in problems(plan(context(database=MANAGED), strategy="master"))
+    assert plan(context(database=MANAGED, user="app")).managed == ""
 
 
 def aws(scene: Scene, *words: str) -> str:

@@ -17,7 +17,7 @@ ORDERS_OF_TWO = {"forward forward", "forward back", "back forward", "back back"}
 def check(rules: Rules, size: tuple[int, int, int, int], endings: set[str]) -> None:
     explored = explore(rules, *size)
     roots, bad = resumes(explored, rules)
-    counted = {ending: explored.endings[ending] for ending in sorted(endings)}
+    counted = {result: explored.endings[result] for result in sorted(endings)}
     print(f"{rules}: {len(explored.parents)} states, {roots} resting, endings {counted}")
     assert {name: explored.path(state) for name, (state, _) in explored.broken.items()} == {}
     assert not bad, f"from {len(bad)} of {roots}: {explored.path(bad[0])}"

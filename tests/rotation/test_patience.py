@@ -18,7 +18,7 @@ from opskit.rotation.protocol.state_machine import (
 from opskit.rotation.steps.parameter import ParameterSnapshot
 from opskit.secret import Secret
 from tests.rotation.test_readers import Journal, Strategy
-from tests.rotation.test_records import OLD, opening
+from tests.rotation.test_records import OLD, intent
 
 
 class Door:
@@ -60,9 +60,9 @@ def go_back(
         "ask_instance": lambda: (True, ""), "on_event": lambda _: None, "readers": {},
         "sleep": sleep, "clock": lambda: now[0],
     }  # fmt: skip
-    me = RunnerState(Direction.BACK, opened=True)
+    state = RunnerState(Direction.BACK, opened=True)
     return Rotation(
-        RotationServices(**made), 1, opening(), [], me, who={"run": "r1"}, wait_s=wait_s
+        RotationServices(**made), 1, intent(), [], state, who={"run": "r1"}, wait_s=wait_s
     ).run()
 
 
@@ -72,9 +72,9 @@ def test_a_short_wait_outlasts_the_hold_down() -> None:
 
 
 def test_a_way_too_slow_for_the_fence_is_named() -> None:
-    ending = go_back(Slow(), 60)
-    assert ending.direction is None
-    assert "--fence" in ending.why
+    result = go_back(Slow(), 60)
+    assert result.direction is None
+    assert "--fence" in result.why
 
 
 def test_what_is_over_is_no_reason_any_more() -> None:

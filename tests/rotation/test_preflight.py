@@ -78,7 +78,7 @@ class Journal:
         return self._record
 
 
-def around(role: RoleFacts = ROLE, **changes: Any) -> RotationContext:
+def context(role: RoleFacts = ROLE, **changes: Any) -> RotationContext:
     snapshot = analyze_all(b.snapshot())
     made = RotationContext(
         target=snapshot.value(Target),
@@ -109,18 +109,18 @@ def plan(
     record: Record | None = None,
     known: Sequence[str] = (),
     refused: Sequence[str] = (),
-    **wishes: Any,
+    **options: Any,
 ) -> Plan:
 
     def helpers(user: str) -> list[DatabaseCredential]:
-        if wishes.get("admin_parameter") == "/nope":
+        if options.get("admin_parameter") == "/nope":
             raise CannotProceed("/nope cannot be read")
-        who = ["admin"] if wishes.get("admin_parameter") else [user] if user in known else []
+        who = ["admin"] if options.get("admin_parameter") else [user] if user in known else []
         return [DatabaseCredential(one, Secret("some-Password-1")) for one in who]
 
     latest = record or Record(0, None, (), NOW)
     return make_plan(
-        found, RotationOptions(**wishes), Door(login, refused), Journal(latest), 1200.0,  # type: ignore[arg-type]
+        found, RotationOptions(**options), Door(login, refused), Journal(latest), 1200.0,  # type: ignore[arg-type]
         lambda _: ["i-1", "i-2"], helpers,
     )  # fmt: skip
 
@@ -130,26 +130,28 @@ def problems(found: Plan) -> str:
 
 
 def test_a_healthy_linkbox_is_rotated() -> None:
-    found = plan(around())
+    found = plan(context())
     assert found.problems == []
-    assert found.opening is not None
-    assert found.opening.strategy == "master"
-    assert found.opening.new.password != found.opening.old.password
-    assert [str(batch) for batch in found.batches] == ["container linkbox-backend on i-1"]
+    assert found.intent is not None
+    assert found.intent.strategy == "master"
+    assert found.intent.new.password != found.intent.old.password
+    assert [str(restart_target) for restart_target in found.restart_targets] == [
+        "container linkbox-backend on i-1"
+    ]
     assert found.number == 1
     assert found.wait_s == 0
     assert "a role of its own" in " ".join(found.warnings)
-    said = " ".join(text for _, text in found.lines)
-    assert found.opening.new.password.reveal() not in said
-    assert "version 3 → 4" in said
+    message = " ".join(text for _, text in found.lines)
+    assert found.intent.new.password.reveal() not in message
+    assert "version 3 → 4" in message
 
 
 def test_a_role_of_its_own_needs_no_rds() -> None:
-    found = plan(around(user="app"))
-    assert found.opening is not None
-    assert found.opening.strategy == "role"
+    found = plan(context(user="app"))
+    assert found.intent is not None
+    assert found.intent.strategy == "role"
     with pytest.raises(UsageError):
-        plan(around(user="app"), strategy="master")
+        plan(context(user="app"), strategy="master")
 
 
 CLUSTER = DbCluster(
@@ -178,73 +180,73 @@ TURNS = {"strategy": "alternating", "known": ["app_clone"]}
 @pytest.mark.parametrize(
     ("found", "options", "part"),
     [
-        (around(database=b.db_instance(status="stopped")), {}, "linkbox-db is stopped"),
-        (around(database=b.db_instance(pending=("DBInstanceClass",))), {}, "DBInstanceClass"),
+        (context(database=b.db_instance(status="stopped")), {}, "linkbox-db is stopped"),
+        (context(database=b.db_instance(pending=("DBInstanceClass",))), {}, "DBInstanceClass"),
         (
-            around(database=b.db_instance(managed_secret_arn="arn:secret")),
+            context(database=b.db_instance(managed_secret_arn="arn:secret")),
             {"strategy": "master"},
             "Secrets Manager manages",
         ),
         (
-            around(cluster=replace(CLUSTER, managed_secret_arn="arn:s")),
+            context(cluster=replace(CLUSTER, managed_secret_arn="arn:s")),
             {"strategy": "alternating"},
             "Secrets Manager manages",
         ),
         (
-            around(database=b.db_instance(managed_secret_arn="arn:secret")),
+            context(database=b.db_instance(managed_secret_arn="arn:secret")),
             {"supplied": Secret("Brought-Password-1")},
             "RDS makes the password",
         ),
-        (around(proxies=(proxy("linkbox"),)), {}, "which opskit does not write"),
-        (around(proxies=(proxy("other", host=b.HOST),)), {}, "no secret for linkbox"),
+        (context(proxies=(proxy("linkbox"),)), {}, "which opskit does not write"),
+        (context(proxies=(proxy("other", host=b.HOST),)), {}, "no secret for linkbox"),
         (
-            around(proxies=(proxy("app", host=b.HOST),), user="app"),
+            context(proxies=(proxy("app", host=b.HOST),), user="app"),
             {"strategy": "alternating", "admin_parameter": "/admin"},
             "no secret for app_clone",
         ),
-        (around(proxies=(proxy("", host=b.HOST),)), {}, "may be linkbox's"),
-        (around(cluster=replace(CLUSTER, status="modifying")), {}, "shop is modifying"),
-        (around(cluster=replace(CLUSTER, pending=("EngineVersion",))), {}, "EngineVersion"),
-        (around(database=b.db_instance(replica_of="primary-db")), {}, "read replica"),
-        (around(), {"login": WRONG}, "disagree already"),
-        (around(), {"login": BROKEN}, "could be judged"),
-        (around(user="app"), {"login": PAM}, "IAM's tokens"),
-        (around(user="app"), {"login": TOKEN}, "IAM's tokens"),
-        (around(), {"login": STRANGER}, "could not be verified"),
-        (around(), {"login": HASH}, "could not be verified"),
-        (around(role=replace(ROLE, uses_iam=True), user="app"), {}, "IAM's tokens"),
-        (around(role=replace(ROLE, is_replica=True), user="app"), {}, "read-only"),
+        (context(proxies=(proxy("", host=b.HOST),)), {}, "may be linkbox's"),
+        (context(cluster=replace(CLUSTER, status="modifying")), {}, "shop is modifying"),
+        (context(cluster=replace(CLUSTER, pending=("EngineVersion",))), {}, "EngineVersion"),
+        (context(database=b.db_instance(replica_of="primary-db")), {}, "read replica"),
+        (context(), {"login": WRONG}, "disagree already"),
+        (context(), {"login": BROKEN}, "could be judged"),
+        (context(user="app"), {"login": PAM}, "IAM's tokens"),
+        (context(user="app"), {"login": TOKEN}, "IAM's tokens"),
+        (context(), {"login": STRANGER}, "could not be verified"),
+        (context(), {"login": HASH}, "could not be verified"),
+        (context(role=replace(ROLE, uses_iam=True), user="app"), {}, "IAM's tokens"),
+        (context(role=replace(ROLE, is_replica=True), user="app"), {}, "read-only"),
         (
-            around(role=replace(ROLE, restricts=True, may_change_own=False), user="app"),
+            context(role=replace(ROLE, restricts=True, may_change_own=False), user="app"),
             {},
             "rds_password",
         ),
-        (around(row={**ROW, "Type": "String"}), {}, "is a String"),
-        (around(row={**ROW, "IsStuck": True}), {}, "100 versions"),
-        (around(row={**ROW, "AllowedPattern": "[0-9]+"}), {}, "AllowedPattern"),
-        (around(), {"supplied": Secret("a/b-c-d-e-f")}, "forbids"),
-        (around(), {"supplied": Secret("present-Password-1")}, "in force already"),
-        (around(probe=ILL), {}, "not healthy now"),
-        (around(probe=Unknown("the agent is offline")), {}, "the agent is offline"),
-        (around(user="app"), {"strategy": "alternating"}, "second role app_clone is not there"),
+        (context(row={**ROW, "Type": "String"}), {}, "is a String"),
+        (context(row={**ROW, "IsStuck": True}), {}, "100 versions"),
+        (context(row={**ROW, "AllowedPattern": "[0-9]+"}), {}, "AllowedPattern"),
+        (context(), {"supplied": Secret("a/b-c-d-e-f")}, "forbids"),
+        (context(), {"supplied": Secret("present-Password-1")}, "in force already"),
+        (context(probe=ILL), {}, "not healthy now"),
+        (context(probe=Unknown("the agent is offline")), {}, "the agent is offline"),
+        (context(user="app"), {"strategy": "alternating"}, "second role app_clone is not there"),
         (
-            around(role=replace(ROLE, other_exists=True), user="app_clone"),
+            context(role=replace(ROLE, other_exists=True), user="app_clone"),
             {"strategy": "alternating"},
             "no password of app is known",
         ),
         (
-            around(role=clone(), user="app"),
+            context(role=clone(), user="app"),
             {**TURNS, "refused": ["app_clone"]},
             "no password of app_clone is known that logs in",
         ),
-        (around(user="app"), {"admin_parameter": "/nope"}, "/nope cannot be read"),
+        (context(user="app"), {"admin_parameter": "/nope"}, "/nope cannot be read"),
         (
-            around(user="app"),
+            context(user="app"),
             {"admin_parameter": "/admin", "refused": ["admin"]},
             "/admin does not log in as admin",
         ),
         (
-            around(role=replace(ROLE, other_exists=True, other_sessions=2), user="app"),
+            context(role=replace(ROLE, other_exists=True, other_sessions=2), user="app"),
             {"strategy": "alternating", "known": ["app_clone"]},
             "2 open session",
         ),
@@ -253,7 +255,7 @@ TURNS = {"strategy": "alternating", "known": ["app_clone"]}
 def test_what_refuses(found: RotationContext, options: dict[str, Any], part: str) -> None:
     made = plan(found, **options)
     assert part in problems(made)
-    assert made.opening is None
+    assert made.intent is None
     assert "present-Password-1" not in problems(made)
 
 
@@ -261,45 +263,45 @@ def test_what_refuses(found: RotationContext, options: dict[str, Any], part: str
     ("found", "options", "part"),
     [
         (
-            around(database=b.db_instance(stack="linkbox-prod")),
+            context(database=b.db_instance(stack="linkbox-prod")),
             {},
             "CloudFormation stack linkbox-prod",
         ),
-        (around(role=replace(ROLE, valid_until="2027-01-01")), {}, "VALID UNTIL"),
-        (around(role=replace(ROLE, connection_limit=1), user="app"), {}, "1 connections only"),
-        (around(access=Unknown("you may not simulate")), {}, "you may not simulate"),
-        (around(proxies=(proxy(""),)), {}, "could not be seen as whom"),
-        (around(proxies=Unknown("RDS Proxies could not be listed")), {}, "could not be listed"),
-        (around(stacks={"/linkbox/db-password": "shop"}), {}, "stack shop declares the parameter"),
+        (context(role=replace(ROLE, valid_until="2027-01-01")), {}, "VALID UNTIL"),
+        (context(role=replace(ROLE, connection_limit=1), user="app"), {}, "1 connections only"),
+        (context(access=Unknown("you may not simulate")), {}, "you may not simulate"),
+        (context(proxies=(proxy(""),)), {}, "could not be seen as whom"),
+        (context(proxies=Unknown("RDS Proxies could not be listed")), {}, "could not be listed"),
+        (context(stacks={"/linkbox/db-password": "shop"}), {}, "stack shop declares the parameter"),
         (
-            around(stacks={"/linkbox/db-username": "shop"}, user="app", role=clone()),
+            context(stacks={"/linkbox/db-username": "shop"}, user="app", role=clone()),
             TURNS,
             "stack shop declares the parameter /linkbox/db-username",
         ),
-        (around(stacks={"/linkbox/db-password": Unknown("no right")}), {}, "no right"),
-        (around(user="app", role=clone(owns=7)), TURNS, "app has 7 object(s) of its own"),
+        (context(stacks={"/linkbox/db-password": Unknown("no right")}), {}, "no right"),
+        (context(user="app", role=clone(owns=7)), TURNS, "app has 7 object(s) of its own"),
         (
-            around(user="app", role=clone(default_privileges=True)),
+            context(user="app", role=clone(default_privileges=True)),
             TURNS,
             "alter role app_clone set role = 'app'",
         ),
         (
-            around(user="app", role=clone(other_owns=3)),
+            context(user="app", role=clone(other_owns=3)),
             TURNS,
             "app_clone owns 3 object(s)",
         ),
-        (around(), {"restart": ("none",)}, "is not restarted"),
-        (around(), {"supplied": Secret("has%percent-1A")}, "read as something else"),
-        (around(cluster=CLUSTER), {"length": 60}, "41 characters at the most"),
+        (context(), {"restart": ("none",)}, "is not restarted"),
+        (context(), {"supplied": Secret("has%percent-1A")}, "read as something else"),
+        (context(cluster=CLUSTER), {"length": 60}, "41 characters at the most"),
         (
-            around(
+            context(
                 role=replace(ROLE, other_exists=True, other_differs=("work_mem=1GB",)), user="app"
             ),
             {"strategy": "alternating", "known": ["app_clone"]},
             "work_mem=1GB",
         ),
         (
-            around(user="app"),
+            context(user="app"),
             {"strategy": "alternating", "admin_parameter": "/admin"},
             "user name and password stand in two parameters",
         ),
@@ -321,14 +323,14 @@ def test_what_is_only_warned_of(found: RotationContext, options: dict[str, Any],
 )
 def test_roles_that_act_as_one_need_no_warning(user: str, role: RoleFacts) -> None:
     known = ["app", "app_clone"]
-    made = plan(around(user=user, role=role), strategy="alternating", known=known)
+    made = plan(context(user=user, role=role), strategy="alternating", known=known)
     assert problems(made) == ""
     assert "object" not in " ".join(made.warnings)
 
 
 def test_another_users_parameter_is_no_matter() -> None:
     """Only what is written is told of, and a proxy of somebody else is none of ours."""
-    made = plan(around(stacks={"/linkbox/db-username": "shop"}, proxies=(proxy("other"),)))
+    made = plan(context(stacks={"/linkbox/db-username": "shop"}, proxies=(proxy("other"),)))
     assert problems(made) == ""
     assert "stack" not in " ".join(made.warnings)
 
@@ -337,34 +339,34 @@ def test_one_parameter_keeps_what_else_it_holds() -> None:
     pair = Target("linkbox", {**b.NAMES, "username": "/l/both", "password": "/l/both"}, "/linkbox")
     text = Secret('{"host": "db", "username": "app", "password": "present-Password-1"}')
     named = b.parameters(username=b.parameter("username", name="/l/both"))
-    found = around(target=pair, text=text, user="app", parameters=named)
+    found = context(target=pair, text=text, user="app", parameters=named)
     made = plan(found, strategy="alternating", admin_parameter="/admin")
-    assert made.opening is not None
-    [published] = made.opening.published
+    assert made.intent is not None
+    [published] = made.intent.published
     written = json.loads(published.new.reveal())
     assert written == {
         "host": "db",
         "username": "app_clone",
-        "password": made.opening.new.password.reveal(),
+        "password": made.intent.new.password.reveal(),
     }
     assert published.old == text
 
 
 def test_two_users_take_turns() -> None:
-    there = plan(around(user="app"), strategy="alternating", admin_parameter="/admin")
-    assert there.opening is not None
-    assert (there.opening.old.user, there.opening.new.user) == ("app", "app_clone")
-    assert [p.name for p in there.opening.published] == [
+    there = plan(context(user="app"), strategy="alternating", admin_parameter="/admin")
+    assert there.intent is not None
+    assert (there.intent.old.user, there.intent.new.user) == ("app", "app_clone")
+    assert [p.name for p in there.intent.published] == [
         "/linkbox/db-password",
         "/linkbox/db-username",
     ]
     back = plan(
-        around(role=replace(ROLE, other_exists=True), user="app_clone"),
+        context(role=replace(ROLE, other_exists=True), user="app_clone"),
         strategy="alternating",
         known=["app"],
     )
-    assert back.opening is not None
-    assert back.opening.new.user == "app"
+    assert back.intent is not None
+    assert back.intent.new.user == "app"
 
 
 @pytest.mark.parametrize(("name", "waits"), [("slot-2", False), ("done", True)])
@@ -372,21 +374,21 @@ def test_only_what_was_not_closed_clean_is_waited_for(name: str, waits: bool) ->
     close = JournalEntry(
         name, {"kind": "close", "direction": "forward"}, NOW - timedelta(seconds=200)
     )
-    made = plan(around(), record=Record(7, NOW, (close,), NOW))
+    made = plan(context(), record=Record(7, NOW, (close,), NOW))
     assert made.number == 8
     assert bool(made.wait_s) is waits
     assert made.wait_s == (pytest.approx(1001) if waits else 0)
 
 
 def test_a_group_is_restarted_instance_by_instance() -> None:
-    made = plan(around(), restart=("asg:web",))
-    assert [batch.where for batch in made.batches] == ["i-1", "i-2"]
+    made = plan(context(), restart=("asg:web",))
+    assert [restart_target.where for restart_target in made.restart_targets] == ["i-1", "i-2"]
 
 
 def test_a_service_needs_no_instance() -> None:
-    made = plan(around(probe=Unknown("no agent")), restart=("ecs:shop/web",))
+    made = plan(context(probe=Unknown("no agent")), restart=("ecs:shop/web",))
     assert problems(made) == ""
-    assert str(made.batches[0]) == "ecs web on shop"
+    assert str(made.restart_targets[0]) == "ecs web on shop"
 
 
 def test_the_engine_that_is_asked_is_the_real_one_elsewhere() -> None:

@@ -19,7 +19,7 @@ from opskit.rotation.protocol.state_machine import (
 )
 from opskit.rotation.steps.parameter import ParameterSnapshot
 from opskit.secret import Secret
-from tests.rotation.test_records import NEW, opening
+from tests.rotation.test_records import NEW, intent
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -78,11 +78,11 @@ def run(**readers: Door) -> tuple[Journal, list[float]]:
         "ask_instance": lambda: (True, ""), "on_event": lambda _: None, "readers": readers,
         "sleep": slept.append,
     }  # fmt: skip
-    me = RunnerState(Direction.FORWARD, opened=True)
-    ending = Rotation(
-        RotationServices(**made), 1, opening(), [], me, who={"run": "r1"}, wait_s=60
+    state = RunnerState(Direction.FORWARD, opened=True)
+    result = Rotation(
+        RotationServices(**made), 1, intent(), [], state, who={"run": "r1"}, wait_s=60
     ).run()
-    assert ending.direction is Direction.FORWARD
+    assert result.direction is Direction.FORWARD
     return journal, slept
 
 

@@ -14,7 +14,7 @@ from opskit.rotation.protocol import record_verification
 from opskit.rotation.protocol.interface import RotationIntent
 from opskit.rotation.protocol.record_verification import RecordVerification
 from tests import builders as b
-from tests.rotation.test_records import opening, published
+from tests.rotation.test_records import intent, published
 
 PASSWORD = b.NAMES["password"]
 PATH = f"/opskit/rotation{PASSWORD}/1/open"
@@ -46,7 +46,7 @@ def honest(**values: Any) -> RotationIntent:
     database, app = snapshot.value(Database), snapshot.value(AppInstance)
     assert database is not None
     assert app is not None
-    return opening(**{
+    return intent(**{
         "published": (published(PASSWORD, key_id="key-1"),),
         "host": database.host, "port": database.port, "resource": database.instance.resource_id,
         "instance": app.instance.instance_id, **values,

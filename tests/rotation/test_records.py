@@ -49,7 +49,7 @@ def published(name: str = NAME, **values: Any) -> ParameterUpdate:
     return ParameterUpdate(name, **{**fields, "old_version": 1, **values})
 
 
-def opening(**values: Any) -> RotationIntent:
+def intent(**values: Any) -> RotationIntent:
     fields = {
         "run": "r1", "by": "arn:a", "where": "laptop", "tool": "0", "strategy": "master",
         "old": DatabaseCredential("linkbox", OLD), "new": DatabaseCredential("linkbox", NEW), "published": (published(),),
@@ -61,7 +61,7 @@ def opening(**values: Any) -> RotationIntent:
 
 
 def test_an_opening_comes_back_as_it_was_and_shows_no_password() -> None:
-    before = opening(admin_parameter="/x")
+    before = intent(admin_parameter="/x")
     assert parse_opening(write_opening(before)) == before
     assert "password-" not in repr(before)
 
@@ -77,26 +77,26 @@ def test_a_foreign_opening_is_refused_without_being_shown(text: str) -> None:
 
 def test_records_are_created_once(journal: Journal) -> None:
     assert journal.latest().number == 0
-    assert journal.open(1, opening()) is CallOutcome.APPLIED
-    assert journal.open(1, opening(run="r2")) is CallOutcome.EXISTS
+    assert journal.open(1, intent()) is CallOutcome.APPLIED
+    assert journal.open(1, intent(run="r2")) is CallOutcome.EXISTS
     forward = {"direction": Direction.FORWARD, "run": "r1"}
     back = {"direction": Direction.BACK, "run": "r2"}
     assert journal.write(1, "decision", forward) is CallOutcome.APPLIED
     assert journal.write(1, "decision", back) is CallOutcome.EXISTS
     record = journal.latest()
     assert (record.number, record.decision, record.close) == (1, Direction.FORWARD, None)
-    assert journal.opening(1).new.password == NEW
+    assert journal.intent(1).new.password == NEW
 
 
 def test_the_journal_of_a_parameter_below_is_another(
     aws: Aws, journal: Journal, fence: Fence
 ) -> None:
     below = Journal(aws.client("ssm"), aws.write_client("ssm", fence.check), f"{NAME}/7")
-    below.open(1, opening())
+    below.open(1, intent())
     assert journal.latest().number == 0
     target = Target("linkbox", {"password": NAME})
     assert unfinished_rotation.read(aws.client("ssm"), target).number == 0
-    journal.open(1, opening())
+    journal.open(1, intent())
     assert unfinished_rotation.read(aws.client("ssm"), target).number == 1
     journal.write(1, "slot-2", {"kind": "join"})
     assert unfinished_rotation.read(aws.client("ssm"), target).number == 1
@@ -106,14 +106,14 @@ def test_the_journal_of_a_parameter_below_is_another(
 
 def test_ones_own_record_after_a_lost_reply_is_ones_own(journal: Journal) -> None:
     body = {"direction": Direction.BACK, "run": "r1"}
-    journal.open(1, opening())
+    journal.open(1, intent())
     assert journal.write(1, "decision", body) is CallOutcome.APPLIED
     assert journal.write(1, "decision", body) is CallOutcome.APPLIED
-    assert journal.open(1, opening()) is CallOutcome.APPLIED
+    assert journal.open(1, intent()) is CallOutcome.APPLIED
 
 
 def test_slots_are_taken_in_order_and_a_clean_close_needs_the_first(journal: Journal) -> None:
-    journal.open(1, opening())
+    journal.open(1, intent())
     assert journal.read(1).free_slot == 2
     journal.write(1, "slot-2", {"kind": "join", "run": "r2"})
     record = journal.read(1)
@@ -129,7 +129,7 @@ def test_slots_are_taken_in_order_and_a_clean_close_needs_the_first(journal: Jou
 
 
 def test_a_clean_close_says_the_direction_too(journal: Journal) -> None:
-    journal.open(1, opening())
+    journal.open(1, intent())
     journal.write(1, "slot-2", {"kind": "close", "direction": "back", "run": "r1"})
     record = journal.latest()
     assert record.is_closed_clean
@@ -139,7 +139,7 @@ def test_a_clean_close_says_the_direction_too(journal: Journal) -> None:
 
 def test_what_was_seen_is_not_forgotten(journal: Journal, aws: Aws) -> None:
     """A stale read hides no record that was read before."""
-    journal.open(1, opening())
+    journal.open(1, intent())
     journal.write(1, "decision", {"direction": "back", "run": "r1"})
     assert journal.read(1).decision is Direction.BACK
     aws.client("ssm").delete_parameter(Name=f"{journal.path}/1/decision")  # type: ignore[union-attr]
@@ -150,7 +150,7 @@ def test_old_rotations_go_secret_first(
     journal: Journal, aws: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(1, 14):
-        journal.open(number, opening())
+        journal.open(number, intent())
         journal.write(number, "decision", {"direction": "forward"})
         journal.write(number, "done", {"direction": "forward"})
     assert journal.prune() == [], "they are young"
@@ -361,7 +361,7 @@ def test_a_listing_has_no_end_before_the_last_record(aws: Aws) -> None:
     ["", "[]", '{"format": 1}', '{"format": 1, "direction": "sideways"}', '{"direction": "back"}'],
 )
 def test_a_record_of_another_form_is_refused(journal: Journal, aws: Aws, text: str) -> None:
-    journal.open(1, opening())
+    journal.open(1, intent())
     aws.client("ssm").put_parameter(  # type: ignore[union-attr]
         Name=f"{journal.path}/1/decision", Value=text or "x", Type="String"
     )
@@ -370,7 +370,7 @@ def test_a_record_of_another_form_is_refused(journal: Journal, aws: Aws, text: s
 
 
 def test_a_record_that_is_superseded_is_more_than_decided(journal: Journal) -> None:
-    journal.open(1, opening())
+    journal.open(1, intent())
     journal.write(1, "decision", {"direction": "forward"})
     journal.write(1, "superseded", {"direction": "superseded"})
     record = journal.read(1)
@@ -379,7 +379,7 @@ def test_a_record_that_is_superseded_is_more_than_decided(journal: Journal) -> N
 
 
 def test_bodies_of_records_hold_no_secret(journal: Journal, aws: Aws) -> None:
-    journal.open(1, opening())
+    journal.open(1, intent())
     journal.write(1, "decision", {"direction": "back", "why": "asked"})
     reply = aws.client("ssm").get_parameters_by_path(  # type: ignore[union-attr]
         Path=journal.path, Recursive=True, WithDecryption=False
@@ -394,9 +394,9 @@ def test_the_password_before_the_last_rotation(journal: Journal, aws: Aws) -> No
     with pytest.raises(CannotProceed, match="no rotation has written down"):
         known.previous("linkbox")
     older = DatabaseCredential("linkbox", Secret("Older-password-0000"))
-    journal.open(1, opening(old=older, new=DatabaseCredential("linkbox", OLD)))
+    journal.open(1, intent(old=older, new=DatabaseCredential("linkbox", OLD)))
     journal.write(1, "done", {"direction": "forward"})
-    journal.open(2, opening())
+    journal.open(2, intent())
     assert known.previous("linkbox") == OLD
     with pytest.raises(CannotProceed):
         known.previous("somebody")

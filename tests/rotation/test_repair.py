@@ -27,8 +27,8 @@ from opskit.rotation.repair_changes import Changes, apply_repair, changes_of
 from opskit.rotation.steps.parameter_key import DEFAULT, keys_allowed, keys_beside, select_key
 from opskit.secret import Secret
 from tests import builders as b
-from tests.rotation.test_preflight import around as context
-from tests.rotation.test_records import opening, published
+from tests.rotation.test_preflight import context as context
+from tests.rotation.test_records import intent, published
 
 NAME = "/linkbox/db-password"
 RIGHT = "Lk'9 \"mid q7_T2xy"
@@ -77,21 +77,21 @@ def known(around: RotationContext, *earlier: str) -> list[tuple[str, DatabaseCre
 
 
 def proposed(
-    around: RotationContext, door: Door, *earlier: str, new: DatabaseCredential | None = None
+    around: RotationContext, connector: Door, *earlier: str, new: DatabaseCredential | None = None
 ) -> Repair:
-    return propose(around, door, known(around, *earlier), "us-east-1", new)  # type: ignore[arg-type]
+    return propose(around, connector, known(around, *earlier), "us-east-1", new)  # type: ignore[arg-type]
 
 
 class TestPropose:
     """The smallest change."""
 
     def test_only_the_newline_goes(self) -> None:
-        door = Door(RIGHT)
-        found = proposed(holding(RIGHT + "\n"), door)
+        connector = Door(RIGHT)
+        found = proposed(holding(RIGHT + "\n"), connector)
         assert found.login.password.reveal() == RIGHT
         assert found.writes_parameter
         assert not found.sets_master
-        assert door.tried == [RIGHT + "\n", RIGHT]
+        assert connector.tried == [RIGHT + "\n", RIGHT]
 
     def test_what_logs_in_stays_whatever_its_form(self) -> None:
         assert proposed(holding(RIGHT), Door(RIGHT)).is_sound
@@ -107,9 +107,9 @@ class TestPropose:
 
     def test_a_json_secret_of_another_user_is_not_tried(self) -> None:
         text = json.dumps({"username": "other", "password": RIGHT})
-        door = Door()
-        found = proposed(holding(text), door)
-        assert RIGHT not in door.tried
+        connector = Door()
+        found = proposed(holding(text), connector)
+        assert RIGHT not in connector.tried
         assert found.proposal == ""
         assert "is a JSON object" in found.sentence
 
@@ -169,16 +169,18 @@ class TestPropose:
         assert "secretsmanager:GetSecretValue on arn:secret" in found.advice
 
     def test_failed_logins_are_limited(self) -> None:
-        door = Door("version-99-Pw")
-        found = proposed(holding("good-Password_1"), door, *(f"version-{n}-Pw" for n in range(99)))
-        assert len(door.tried) == MOST_TRIES
+        connector = Door("version-99-Pw")
+        found = proposed(
+            holding("good-Password_1"), connector, *(f"version-{n}-Pw" for n in range(99))
+        )
+        assert len(connector.tried) == MOST_TRIES
         assert "80 more, which are older, were not tried" in found.tried
 
     def test_a_closed_port_is_no_wrong_password(self) -> None:
-        door = Door(message="timeout expired")
-        door.failure = LoginFailure.NO_ANSWER
+        connector = Door(message="timeout expired")
+        connector.failure = LoginFailure.NO_ANSWER
         with pytest.raises(CannotProceed, match="could be judged"):
-            proposed(holding("good-Password_1"), door)
+            proposed(holding("good-Password_1"), connector)
 
     def test_tokens_of_iam_are_no_passwords(self) -> None:
         with pytest.raises(CannotProceed, match="rds_iam"):
@@ -194,14 +196,14 @@ class TestPropose:
         assert "--password-stdin" in found.advice
 
     def test_a_supplied_password_is_tried_and_nothing_else_done(self) -> None:
-        around, door = holding("good-Password_1"), Door()
+        around, connector = holding("good-Password_1"), Door()
         login = DatabaseCredential("linkbox", Secret("Supplied-12345"))
-        found = propose_supplied(around, door, login, "us-east-1")  # type: ignore[arg-type]
+        found = propose_supplied(around, connector, login, "us-east-1")  # type: ignore[arg-type]
         assert found.proposal == ""
         assert "nothing was changed" in found.sentence
-        assert door.tried == ["good-Password_1", "Supplied-12345"]
-        door.accepted = "Supplied-12345"
-        assert propose_supplied(around, door, login, "us-east-1").writes_parameter  # type: ignore[arg-type]
+        assert connector.tried == ["good-Password_1", "Supplied-12345"]
+        connector.accepted = "Supplied-12345"
+        assert propose_supplied(around, connector, login, "us-east-1").writes_parameter  # type: ignore[arg-type]
 
 
 class Master:
@@ -209,8 +211,8 @@ class Master:
 
     resets, is_synchronous = True, False
 
-    def __init__(self, door: Door, *, after: int = 0, helps: bool = True) -> None:
-        self._door, self._after, self._helps = door, after, helps
+    def __init__(self, connector: Door, *, after: int = 0, helps: bool = True) -> None:
+        self._connector, self._after, self._helps = connector, after, helps
         self.asked: list[str] = []
 
     def change(self, to: DatabaseCredential) -> ChangeOutcome:
@@ -220,12 +222,12 @@ class Master:
     def control(self) -> ControlPlaneState:
         self._after -= 1
         if self._after <= 0 and self._helps:
-            self._door.accepted = self.asked[-1]
+            self._connector.accepted = self.asked[-1]
         return ControlPlaneState(self._after > 0, "linkbox-db is resetting-master-credentials")
 
 
 def apply(
-    repair: Repair, around: RotationContext, door: Door, master: Master, order: list[str]
+    repair: Repair, around: RotationContext, connector: Door, master: Master, order: list[str]
 ) -> None:
     clock = iter(range(10_000))
 
@@ -236,28 +238,28 @@ def apply(
 
     changes = Changes(write, write, master, lambda: order.append("look"), quiet_s=20.0)
     apply_repair(
-        repair, around, changes, door, 600.0, lambda _: None, lambda: float(next(clock))  # type: ignore[arg-type]
+        repair, around, changes, connector, 600.0, lambda _: None, lambda: float(next(clock))  # type: ignore[arg-type]
     )  # fmt: skip
 
 
 def test_a_generated_password_is_in_the_parameter_before_rds_is_asked() -> None:
-    around, door, order = holding("changeme1"), Door(), list[str]()
-    found = proposed(around, door, new=new_login(around))
+    around, connector, order = holding("changeme1"), Door(), list[str]()
+    found = proposed(around, connector, new=new_login(around))
     assert found.writes_parameter
     assert found.sets_master
-    master = Master(door, after=4)
-    apply(found, around, door, master, order)
+    master = Master(connector, after=4)
+    apply(found, around, connector, master, order)
     assert order == ["look", "write", "look"]
     assert master.asked == [found.login.password.reveal()]
 
 
 def test_a_password_that_does_not_help_ends_with_the_reason() -> None:
     """Public case p06: RDS accepts it, and the role has expired."""
-    around, door = holding("good-Password_1"), Door()
+    around, connector = holding("good-Password_1"), Door()
     with pytest.raises(CannotProceed, match="still cannot log in") as caught:
-        apply(proposed(around, door), around, door, Master(door, helps=False), [])
+        apply(proposed(around, connector), around, connector, Master(connector, helps=False), [])
     assert "valid until" in caught.value.next_step
-    assert len(door.tried) < 30
+    assert len(connector.tried) < 30
     assert "good-Password_1" not in caught.value.sentence + caught.value.next_step
 
 
@@ -292,7 +294,7 @@ class TestKnown:
         for text in ("First-Password_1", ' "Second-Password_1"', RIGHT + "\n"):
             put(aws, text)
         made = self.make(aws)
-        self.journal.open(1, opening())
+        self.journal.open(1, intent())
         found = made.candidates(holding(RIGHT + "\n"))
         assert self.texts(found) == [
             RIGHT + "\n", RIGHT, ' "Second-Password_1"', "First-Password_1",
@@ -303,7 +305,7 @@ class TestKnown:
     def test_a_missing_parameter_leaves_the_journal(self, aws: Aws) -> None:
         made = self.make(aws)
         assert made.candidates(missing()) == []
-        self.journal.open(1, opening(published=(published(key_id="alias/aws/ssm"),)))
+        self.journal.open(1, intent(published=(published(key_id="alias/aws/ssm"),)))
         assert self.texts(made.candidates(missing())) == ["New-password-5678", "Old-password-1234"]
         assert made.keys() == {"alias/aws/ssm"}
 
@@ -342,9 +344,11 @@ def test_a_parameter_is_written_with_its_key_tier_and_labels(aws: Aws) -> None:
     put(aws, RIGHT + "\n", KeyId=key, Tier="Advanced")
     ssm.label_parameter_version(Name=NAME, ParameterVersion=1, Labels=["live"])
     row = {**context().row, "KeyId": key, "Tier": "Advanced", "Version": 1, "Labels": ["live"]}
-    around, door = holding(RIGHT + "\n", row=row), Door(RIGHT)
+    around, connector = holding(RIGHT + "\n", row=row), Door(RIGHT)
     fence = Fence(1200)
-    apply_repair(proposed(around, door), around, changes_of(around, aws, fence), door, 1.0)  # type: ignore[arg-type]
+    apply_repair(
+        proposed(around, connector), around, changes_of(around, aws, fence), connector, 1.0
+    )  # type: ignore[arg-type]
     held = ssm.get_parameter(Name=f"{NAME}:live", WithDecryption=True)["Parameter"]
     assert (held["Value"], held["Version"]) == (RIGHT, 2)
     [described] = ssm.describe_parameters()["Parameters"]
@@ -357,25 +361,25 @@ def test_a_missing_parameter_is_created_under_the_chosen_key(aws: Aws) -> None:
     ssm: Any = aws.client("ssm")
     kms: Any = aws.client("kms")
     key = kms.create_key()["KeyMetadata"]["KeyId"]
-    around, door = missing(), Door(RIGHT)
+    around, connector = missing(), Door(RIGHT)
     around = replace(around, row={**around.row, "KeyId": key})
-    found = proposed(around, door, RIGHT)
-    apply_repair(found, around, changes_of(around, aws, Fence(1200)), door, 1.0)  # type: ignore[arg-type]
+    found = proposed(around, connector, RIGHT)
+    apply_repair(found, around, changes_of(around, aws, Fence(1200)), connector, 1.0)  # type: ignore[arg-type]
     assert ssm.get_parameter(Name=NAME, WithDecryption=True)["Parameter"]["Value"] == RIGHT
     assert ssm.describe_parameters()["Parameters"][0]["KeyId"] == key
     with pytest.raises(CannotProceed, match="refused") as caught:
-        apply_repair(found, around, changes_of(around, aws, Fence(1200)), door, 1.0)  # type: ignore[arg-type]
+        apply_repair(found, around, changes_of(around, aws, Fence(1200)), connector, 1.0)  # type: ignore[arg-type]
     assert RIGHT not in str(caught.value)
 
 
 def test_a_lost_reply_is_not_called_a_refusal() -> None:
-    around, door = holding(RIGHT + "\n"), Door(RIGHT)
+    around, connector = holding(RIGHT + "\n"), Door(RIGHT)
     lost = AwsError("ssm:PutParameter", "Timeout", "")
     changes = Changes(
-        lambda _: ChangeOutcome.by(lost), lambda _: ChangeOutcome.by(lost), Master(door)
+        lambda _: ChangeOutcome.by(lost), lambda _: ChangeOutcome.by(lost), Master(connector)
     )
     with pytest.raises(CannotProceed, match="may not have been made"):
-        apply_repair(proposed(around, door), around, changes, door, 1.0)  # type: ignore[arg-type]
+        apply_repair(proposed(around, connector), around, changes, connector, 1.0)  # type: ignore[arg-type]
 
 
 def test_a_doubted_database_is_not_touched(monkeypatch: pytest.MonkeyPatch, aws: Aws) -> None:

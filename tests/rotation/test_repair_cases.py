@@ -23,8 +23,8 @@ FULL = pytest.mark.full
 
 def administer(operator: Operator, text: str, value: str) -> None:
     """An administrator alters the app's role, without leaving what they type in the server's log."""
-    place = str(Path(operator.running.directory) / "pg")
-    with psycopg.connect(host=place, user="postgres", dbname="postgres", autocommit=True) as c:
+    location = str(Path(operator.running.directory) / "pg")
+    with psycopg.connect(host=location, user="postgres", dbname="postgres", autocommit=True) as c:
         c.execute("set log_statement = 'none'")
         c.execute(sql.SQL(text).format(sql.Literal(value)))  # type: ignore[arg-type]
 
@@ -76,21 +76,21 @@ def heal(operator: Operator, code: str, *secrets: str) -> str:
     assert cause["code"] == code, cause["summary"]
     check = next(c for c in found["checks"] if c["code"] == code)
     done = operator.script(" &&\n".join(check["fix"]["commands"]))
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said
+    message = done.stdout + done.stderr
+    assert done.returncode == 0, message
     for secret in secrets:
-        assert secret not in said + json.dumps(found)
+        assert secret not in message + json.dumps(found)
     found, status = operator.wait_for(0)
     assert status == 0, found["root_causes"]
-    return said
+    return message
 
 
 def test_only_the_newline_goes(operator: Operator, before: str) -> None:
     """Public case p44."""
     set_password(operator, QUOTED)
     put(operator, PASSWORD, QUOTED + "\n")
-    said = heal(operator, "PAR006", QUOTED, before)
-    assert "without the newline at its end" in " ".join(said.split())
+    message = heal(operator, "PAR006", QUOTED, before)
+    assert "without the newline at its end" in " ".join(message.split())
     assert password_of(operator) == QUOTED
 
 
@@ -148,14 +148,14 @@ def test_a_missing_password_from_stdin(operator: Operator, before: str) -> None:
     found, _ = operator.diagnose()
     check = next(c for c in found["checks"] if c["code"] == "PAR001")
     assert check["fix"]["commands"][0] == "opskit rotate-password repair --prefix /linkbox"
-    said = ""
+    message = ""
     for text, status in (("wrong-Password_1", 3), (before, 0)):
         pipe = f"printf '%s\\n' '{text}' | {' '.join(REPAIR)} --password-stdin"
         done = operator.script(pipe)
         assert done.returncode == status, done.stdout + done.stderr
-        said += done.stdout + done.stderr
-    assert before not in said
-    assert "opskit diagnose db --prefix /linkbox" in said
+        message += done.stdout + done.stderr
+    assert before not in message
+    assert "opskit diagnose db --prefix /linkbox" in message
     assert password_of(operator) == before
     words = ("--parameter-filters", f"Key=Name,Values={PASSWORD}")
     row = json.loads(operator.run("aws", "ssm", "describe-parameters", *words).stdout)

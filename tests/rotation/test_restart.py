@@ -50,22 +50,22 @@ class Road:
         return CommandResult(0, self.probes.pop(0) if len(self.probes) > 1 else self.probes[0], "")
 
 
-def containers(road: Road, within_s: float = 0.05) -> Containers:
+def containers(transport: Road, within_s: float = 0.05) -> Containers:
     return Containers(
-        lambda _: road, "us-east-1", lambda text: "password" in text, within_s, lambda _: None
+        lambda _: transport, "us-east-1", lambda text: "password" in text, within_s, lambda _: None
     )
 
 
 def test_it_waits_until_the_app_is_healthy() -> None:
-    road = Road(
+    transport = Road(
         0,
         lines("exited", "\t\trefused"),
         lines("running", "503\t1\tstarting"),
         lines("running", "200\t1\tok"),
     )
-    assert containers(road, 5).restart(BATCH).is_healthy
-    assert road.scripts[1] == "docker restart web"
-    assert len(road.scripts) == 5
+    assert containers(transport, 5).restart(BATCH).is_healthy
+    assert transport.scripts[1] == "docker restart web"
+    assert len(transport.scripts) == 5
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ def test_what_makes_a_container_read_anew(
 
 
 def test_a_batch_comes_back_from_the_journal() -> None:
-    for batch in (BATCH, RestartTarget("ecs", "s", "c")):
-        assert read(write(batch)) == batch
+    for restart_target in (BATCH, RestartTarget("ecs", "s", "c")):
+        assert read(write(restart_target)) == restart_target
     assert "docker" not in write(BATCH), "names, and never a command"
 
 
@@ -193,9 +193,9 @@ def held() -> str:
     return b.probe().containers[0].setting("password").value  # type: ignore[union-attr]
 
 
-def choose(*wishes: str, fingerprint: str | None = None) -> list[str]:
+def choose(*options: str, fingerprint: str | None = None) -> list[str]:
     found = restart_targets.select(
-        wishes, b.linkbox()[AppInstance].value.instance  ,  b.probe(), held() if fingerprint is None else fingerprint,
+        options, b.linkbox()[AppInstance].value.instance  ,  b.probe(), held() if fingerprint is None else fingerprint,
         lambda name: [f"{name}-1", f"{name}-2"],
     )  # fmt: skip
     return [f"{x.kind}:{x.name}@{x.where}" for x in found]

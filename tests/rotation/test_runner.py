@@ -25,7 +25,7 @@ from opskit.rotation.steps.parameter import ParameterSnapshot
 from opskit.rotation.steps.restart import RestartResult, RestartTarget
 from opskit.secret import Secret
 from tests.rotation.test_readers import NOW, Journal, Strategy
-from tests.rotation.test_records import NEW, OLD, opening
+from tests.rotation.test_records import NEW, OLD, intent
 
 WEB, WORKER = RestartTarget("container", "web", "i-1"), RestartTarget("container", "worker", "i-1")
 ILL, LOST = RestartResult(False, "503"), RestartResult.lost("the agent is offline")
@@ -61,7 +61,7 @@ class Sql(Strategy):
 
 
 def run(
-    *restarts: RestartResult, decision: str = "back", batches: tuple[RestartTarget, ...] = (WEB, WORKER), **world: Any
+    *restarts: RestartResult, decision: str = "back", restart_targets: tuple[RestartTarget, ...] = (WEB, WORKER), **world: Any
 ) -> tuple[RotationResult, list[RestartTarget]]:  # fmt: skip
     """Forward or back with both places in order: only the app is left."""
     went, now, todo = list[RestartTarget](), [0.0], list(restarts)
@@ -80,26 +80,26 @@ def run(
         "on_event": lambda _: None, "sleep": lambda s: now.__setitem__(0, now[0] + s),
         "clock": lambda: now[0], **world,
     }  # fmt: skip
-    me = RunnerState(Direction.FORWARD, opened=True)
+    state = RunnerState(Direction.FORWARD, opened=True)
     rotation = Rotation(
-        RotationServices(**made), 1, opening(), batches, me, who={"run": "r1"}, wait_s=60
+        RotationServices(**made), 1, intent(), restart_targets, state, who={"run": "r1"}, wait_s=60
     )
     return rotation.run(), went
 
 
 def test_a_failure_does_not_keep_the_rest_from_it() -> None:
-    ending, went = run(ILL, RestartResult(True))
+    result, went = run(ILL, RestartResult(True))
     assert went == [WEB, WORKER]
-    assert (ending.direction, ending.stop) == (None, UNHEALTHY)
-    assert "container web on i-1: 503" in ending.why
-    assert "worker" not in ending.why
+    assert (result.direction, result.stop) == (None, UNHEALTHY)
+    assert "container web on i-1: 503" in result.why
+    assert "worker" not in result.why
 
 
 def test_only_what_is_not_healthy_is_repeated() -> None:
-    ending, went = run(LOST, RestartResult(True), LOST, RestartResult(True))
+    result, went = run(LOST, RestartResult(True), LOST, RestartResult(True))
     assert went == [WEB, WORKER, WEB, WEB]
-    assert ending.direction is Direction.BACK
-    assert "the app is healthy" in ending.verified
+    assert result.direction is Direction.BACK
+    assert "the app is healthy" in result.verified
 
 
 def test_what_was_healthy_on_an_earlier_version_is_restarted_again() -> None:
@@ -108,37 +108,39 @@ def test_what_was_healthy_on_an_earlier_version_is_restarted_again() -> None:
     before, after = parameters.seen, replace(parameters.seen, versions=(4,))
     seen = [before, before]
     parameters.read = lambda: seen.pop() if seen else after  # type: ignore[method-assign]
-    ending, went = run(*[RestartResult(True)] * 4, parameters=parameters)
+    result, went = run(*[RestartResult(True)] * 4, parameters=parameters)
     assert went == [WEB, WORKER, WEB, WORKER] or went[-2:] == [WEB, WORKER]
-    assert ending.direction is Direction.BACK
+    assert result.direction is Direction.BACK
 
 
 @pytest.mark.parametrize("batches", [(), (WEB,)])
 def test_a_decision_says_on_which_version_the_app_was_well(
-    batches: tuple[RestartTarget, ...],
+    restart_targets: tuple[RestartTarget, ...],
 ) -> None:
     journal = Journal()
     journal.entries = []
-    ending, _ = run(RestartResult(True), decision="", batches=batches, journal=journal)
-    assert ending.direction is Direction.FORWARD
+    result, _ = run(
+        RestartResult(True), decision="", restart_targets=restart_targets, journal=journal
+    )
+    assert result.direction is Direction.FORWARD
     [decision] = [e.body for e in journal.entries if e.name == "decision"]
-    assert decision.get("app_runs_on") == ("3@None" if batches else None)
+    assert decision.get("app_runs_on") == ("3@None" if restart_targets else None)
 
 
 def test_a_transport_that_stays_away_leaves_it_open() -> None:
-    ending, went = run(*[LOST] * 60)
-    assert ending.direction is None
-    assert "the agent is offline" in ending.why
+    result, went = run(*[LOST] * 60)
+    assert result.direction is None
+    assert "the agent is offline" in result.why
     assert set(went) == {WEB, WORKER}
 
 
 def test_before_the_decision_the_first_that_is_ill_turns_it_back() -> None:
     """The others still run on the password that is given back."""
     parameters = Parameters(ParameterState.NEW)
-    ending, went = run(ILL, decision="", parameters=parameters, strategy=Refuses())
+    result, went = run(ILL, decision="", parameters=parameters, strategy=Refuses())
     assert went == [WEB]
-    assert ending.direction is None
-    assert "the way back was refused" in ending.why
+    assert result.direction is None
+    assert "the way back was refused" in result.why
 
 
 class Refuses(Sql):
@@ -152,30 +154,30 @@ class Refuses(Sql):
 
 
 def test_without_a_restart_it_closes_and_says_that_the_app_was_not_verified() -> None:
-    ending, went = run(batches=())
+    result, went = run(restart_targets=())
     assert went == []
-    assert ending.direction is Direction.BACK
-    assert ending.verified[0] == "app: not verified"
-    ending, _ = run(decision="", batches=())
-    assert ending.direction is Direction.FORWARD
-    assert "runs" not in ending.why
+    assert result.direction is Direction.BACK
+    assert result.verified[0] == "app: not verified"
+    result, _ = run(decision="", restart_targets=())
+    assert result.direction is Direction.FORWARD
+    assert "runs" not in result.why
 
 
 def test_where_no_password_logs_in_the_candidates_are_named() -> None:
     secret = Secret("Another-Password-9")
     others = [("/l/p, version 2", DatabaseCredential("linkbox", secret))]
-    ending, _ = run(door=Door(Secret("lost")), others=lambda: others)
-    assert ending.stop == LOCKED_OUT
+    result, _ = run(connector=Door(Secret("lost")), others=lambda: others)
+    assert result.stop == LOCKED_OUT
     for where in ("the new password of this rotation", "the old password", "/l/p, version 2"):
-        assert where in ending.why
-    assert secret.reveal() not in ending.why
+        assert where in result.why
+    assert secret.reveal() not in result.why
 
 
 def test_somebody_elses_write_is_told_with_its_writer() -> None:
     parameters = Parameters(ParameterState.OTHER, value=Secret("by-hand"))
-    ending, _ = run(parameters=parameters, describe_writer=lambda: "version 7 by her")
-    assert ending.stop == OVERWRITTEN
-    assert "version 7 by her" in ending.why
+    result, _ = run(parameters=parameters, describe_writer=lambda: "version 7 by her")
+    assert result.stop == OVERWRITTEN
+    assert "version 7 by her" in result.why
 
 
 @pytest.mark.parametrize(("written_at", "restarted"), [(None, []), (NOW.replace(year=2027), [WEB])])
@@ -185,6 +187,6 @@ def test_a_parameter_that_was_created_again_counts_as_written(
     """Its version says nothing: it counts from 1 again."""
     parameters = Parameters(ParameterState.OLD, version=1)
     parameters.seen = replace(parameters.seen, written_at=(written_at,))
-    ending, went = run(RestartResult(True), batches=(WEB,), parameters=parameters)
-    assert ending.direction is Direction.BACK
+    result, went = run(RestartResult(True), restart_targets=(WEB,), parameters=parameters)
+    assert result.direction is Direction.BACK
     assert went == restarted

@@ -46,9 +46,9 @@ def make(seed: int) -> History:
         found.start("b", rotate, after=chance.uniform(0, 8))
     for name in ("c", "d"):
         if chance.random() < 0.4:
-            way = chance.choice((Direction.FORWARD, Direction.BACK))
+            paths = chance.choice((Direction.FORWARD, Direction.BACK))
             kill = chance.randint(1, 70) if chance.random() < 0.3 else -1
-            found.start(name, go_on(way), after=chance.uniform(1, 60), kill_after=kill)
+            found.start(name, go_on(paths), after=chance.uniform(1, 60), kill_after=kill)
     if chance.random() < 0.3:
         _by_hand(found, chance)
     if chance.random() < 0.2:

@@ -26,7 +26,7 @@ from opskit.rotation.protocol.state_machine import (
     decide,
     record_outcome,
 )
-from tests.rotation.test_records import NAME, opening, published
+from tests.rotation.test_records import NAME, intent, published
 
 SIGHT = Observation(
     None, False, True, DatabaseState.OLD, False, True, ParameterState.OLD, False, True, held="1@a"
@@ -45,9 +45,9 @@ RESTART = Action(ActionKind.RESTART, ParameterState.OLD, held="1@a")
 
 
 def then(
-    sight: Observation, me: RunnerState, *, restarts: bool = True, resets: bool = True
+    observation: Observation, state: RunnerState, *, restarts: bool = True, resets: bool = True
 ) -> Action:
-    return decide(sight, me, restarts=restarts, needs_no_login=resets)
+    return decide(observation, state, restarts=restarts, needs_no_login=resets)
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def then(
 def test_only_who_needs_no_login_goes_on_without_one(
     parameter: ParameterState, resets: bool, kind: ActionKind, why: str
 ) -> None:
-    sight = replace(SIGHT, database=DatabaseState.NONE, parameter=parameter)
-    found = then(sight, FORWARD, resets=resets)
+    observation = replace(SIGHT, database=DatabaseState.NONE, parameter=parameter)
+    found = then(observation, FORWARD, resets=resets)
     assert (found.kind, found.why) == (kind, why)
 
 
@@ -74,9 +74,9 @@ def test_only_who_needs_no_login_goes_on_without_one(
 def test_a_change_that_was_missed_was_not_sent(
     outcome: CallOutcome, sent: ParameterState | None, is_clean: bool
 ) -> None:
-    me = record_outcome(FORWARD, CHANGE, outcome)
-    assert (me.sent, me.is_clean) == (sent, is_clean)
-    assert me.change_refused is (outcome is CallOutcome.REFUSED)
+    state = record_outcome(FORWARD, CHANGE, outcome)
+    assert (state.sent, state.is_clean) == (sent, is_clean)
+    assert state.change_refused is (outcome is CallOutcome.REFUSED)
 
 
 @pytest.mark.parametrize(
@@ -97,43 +97,43 @@ def test_the_way_back_ends_only_with_the_app_on_it(outcome: CallOutcome, kind: A
 
 def test_a_restart_is_about_one_version() -> None:
     """A late request came and went while the app started: what it read then may be the other password."""
-    me = record_outcome(GOES_BACK, RESTART, CallOutcome.APPLIED)
-    assert then(replace(BACK, held="3@c"), me).kind is ActionKind.RESTART
+    state = record_outcome(GOES_BACK, RESTART, CallOutcome.APPLIED)
+    assert then(replace(BACK, held="3@c"), state).kind is ActionKind.RESTART
 
 
 def test_a_decision_for_the_new_password_says_nothing_once_it_was_written_again() -> None:
-    sight = replace(NEW, decision=Direction.FORWARD, is_app_current=True)
-    assert then(sight, FORWARD).kind is ActionKind.CLOSE
-    assert then(replace(sight, is_app_current=False), FORWARD).kind is ActionKind.RESTART
+    observation = replace(NEW, decision=Direction.FORWARD, is_app_current=True)
+    assert then(observation, FORWARD).kind is ActionKind.CLOSE
+    assert then(replace(observation, is_app_current=False), FORWARD).kind is ActionKind.RESTART
 
 
 @pytest.mark.parametrize("decision", [None, Direction.FORWARD, Direction.BACK])
 def test_what_others_have_replaced_needs_consent(decision: Direction | None) -> None:
-    sight = replace(BY_HAND, decision=decision)
-    assert then(sight, FORWARD).why == REPLACED
-    found = then(sight, replace(FORWARD, takes_over=True))
+    observation = replace(BY_HAND, decision=decision)
+    assert then(observation, FORWARD).why == REPLACED
+    found = then(observation, replace(FORWARD, takes_over=True))
     assert (found.kind, found.direction) == (ActionKind.DECIDE, Direction.SUPERSEDED)
-    half = replace(sight, database=DatabaseState.OLD)
+    half = replace(observation, database=DatabaseState.OLD)
     assert then(half, replace(FORWARD, takes_over=True)).why == OVERWRITTEN
 
 
 def test_what_is_superseded_follows_the_parameter_and_waits_for_the_fence() -> None:
-    sight = replace(BY_HAND, decision=Direction.SUPERSEDED)
-    late = replace(sight, database=DatabaseState.NEW)
+    observation = replace(BY_HAND, decision=Direction.SUPERSEDED)
+    late = replace(observation, database=DatabaseState.NEW)
     assert then(late, FORWARD) == Action(
         ActionKind.CHANGE, ParameterState.OTHER, Direction.SUPERSEDED
     )
-    me = replace(FORWARD, restarted_on="3@c", opened=True)
-    assert then(replace(sight, has_joiners=False), me).kind is ActionKind.CLOSE
-    assert then(replace(sight, fence_is_over=False), me).kind is ActionKind.AWAIT_FENCE
+    state = replace(FORWARD, restarted_on="3@c", opened=True)
+    assert then(replace(observation, has_joiners=False), state).kind is ActionKind.CLOSE
+    assert then(replace(observation, fence_is_over=False), state).kind is ActionKind.AWAIT_FENCE
 
 
 @pytest.mark.parametrize(
     ("sight", "to"),
     [(replace(NEW, parameter=ParameterState.ABSENT), ParameterState.NEW), (replace(BACK, parameter=ParameterState.ABSENT), ParameterState.OLD)],
 )  # fmt: skip
-def test_a_deleted_parameter_is_written_again(sight: Observation, to: ParameterState) -> None:
-    found = then(sight, FORWARD)
+def test_a_deleted_parameter_is_written_again(observation: Observation, to: ParameterState) -> None:
+    found = then(observation, FORWARD)
     assert (found.kind, found.to) == (ActionKind.PUBLISH, to)
 
 
@@ -150,8 +150,8 @@ def test_only_the_opener_of_an_undisturbed_one_closes_without_the_fence(
     changes: dict[str, bool], kind: ActionKind
 ) -> None:
     joined = changes.pop("has_joiners", False)
-    me = replace(GOES_BACK, **{"opened": True, "restarted_on": "1@a", **changes})
-    assert then(replace(BACK, has_joiners=joined, fence_is_over=False), me).kind is kind
+    state = replace(GOES_BACK, **{"opened": True, "restarted_on": "1@a", **changes})
+    assert then(replace(BACK, has_joiners=joined, fence_is_over=False), state).kind is kind
 
 
 def test_without_a_restart_nothing_is_said_of_the_app() -> None:
@@ -183,7 +183,7 @@ def test_the_record_of_both_passwords_is_under_the_parameters_own_key(key_id: st
             sent.append(named)
 
     journal = Journal(None, Changing(), NAME)  # type: ignore[arg-type]
-    journal.open(1, opening(published=(published(key_id=key_id),)))
+    journal.open(1, intent(published=(published(key_id=key_id),)))
     [named] = sent
     assert named["Type"] == "SecureString"
     assert named.get("KeyId") == key_id

@@ -27,13 +27,13 @@ from opskit.rotation.status import (
     rollback_words,
     stop_advice,
 )
-from tests.rotation.test_records import opening
+from tests.rotation.test_records import intent
 
 RECORD = Record(1, None, (), datetime(2026, 1, 1, tzinfo=UTC))
 SIGHT = Observation(
     None, False, False, DatabaseState.NEW, False, True, ParameterState.NEW, True, False
 )
-HERE = RotationStatus(RECORD, opening(), SIGHT, "")
+HERE = RotationStatus(RECORD, intent(), SIGHT, "")
 COMMAND = "opskit rotate-password --prefix /l"
 
 
@@ -56,20 +56,22 @@ def test_status_does_not_promise_what_resume_refuses() -> None:
     ],
 )
 def test_every_stop_has_a_way_on(stop: str, parts: tuple[str, ...]) -> None:
-    advice = stop_advice(stop, opening(), COMMAND, "--prefix /l")
+    advice = stop_advice(stop, intent(), COMMAND, "--prefix /l")
     assert bool(advice) is bool(parts)
     for part in parts:
         assert any(part in line for line in advice), advice
 
 
 def test_a_deleted_parameter_is_urgent() -> None:
-    assert logins_fail_now(replace(HERE, sight=replace(SIGHT, parameter=ParameterState.ABSENT)))
+    assert logins_fail_now(
+        replace(HERE, observation=replace(SIGHT, parameter=ParameterState.ABSENT))
+    )
     assert not logins_fail_now(HERE)
 
 
 def test_too_late_for_the_old_password_names_the_way_to_it() -> None:
-    decided = replace(HERE, sight=replace(SIGHT, decision=Direction.FORWARD))
+    decided = replace(HERE, observation=replace(SIGHT, decision=Direction.FORWARD))
     assert "--previous-password" in rollback_words(decided, 1200)
-    over = replace(HERE, sight=replace(SIGHT, decision=Direction.SUPERSEDED))
+    over = replace(HERE, observation=replace(SIGHT, decision=Direction.SUPERSEDED))
     assert "too late" in rollback_words(over, 1200)
     assert "follow" in resume_words(over)

@@ -180,7 +180,7 @@ def shared() -> Iterator[Place]:
 
 
 @pytest.fixture
-def place(shared: Place) -> Iterator[Place]:
+def location(shared: Place) -> Iterator[Place]:
     """The app uses its own role, and nothing is open, before and after."""
     yield shared
     shared.scene.order("inject")
@@ -196,10 +196,10 @@ def fresh() -> Iterator[Place]:
         yield found
 
 
-def inside(place: Place) -> dict[str, object]:
+def inside(location: Place) -> dict[str, object]:
     """Holds the read of the journal that a runner makes while it holds the lock in the database: the
     second of its rotation, after that of its first look."""
-    done = place.scene.operator.run(
+    done = location.scene.operator.run(
         *("opskit", "rotate-password", "history", "--prefix", "/linkbox", "--output", "json")
     )
     newest = json.loads((done.stdout.splitlines() or ["{}"])[0])
@@ -216,78 +216,78 @@ def end(output: str) -> dict[str, object]:
     return found
 
 
-def test_a_role_changes_its_own(place: Place) -> None:
+def test_a_role_changes_its_own(location: Place) -> None:
     """The database's log, which has every statement, also one that fails, holds a verifier only."""
-    log = Path(place.scene.operator.running.directory) / "pg/postgres.log"
+    log = Path(location.scene.operator.running.directory) / "pg/postgres.log"
     secret = "A-role-Password-for-the-log-1"
     before = len(log.read_text())
-    with place.watch("/linkbox/db-username", "/linkbox/db-password") as saw:
-        run = place.scene.start(
+    with location.watch("/linkbox/db-username", "/linkbox/db-password") as saw:
+        run = location.scene.start(
             "--yes", "--output", "json", "--password-stdin", stdin=f"{secret}\n"
         )
         status = run.wait()
     assert status == 0, run.output
-    window = float(str(end(run.output)["window_s"]))
+    outage = float(str(end(run.output)["window_s"]))
     print(
         f"role: {len(saw.failures)} of {saw.tries} logins failed within {saw.seconds:.3f} s; "
-        f"reported {window:.3f} s"
+        f"reported {outage:.3f} s"
     )
     assert saw.tries > 50
     # A login that began before may fail a little after, and the other way round.
-    assert saw.seconds <= window + 0.1
-    assert window < 2
-    assert place.scene.verdict() == []
-    assert place.value("/linkbox/db-password") == secret
-    said = log.read_text()[before:]
-    assert 'alter role "linkbox_app" password' in said
-    assert "SCRAM-SHA-256$" in said
-    assert secret not in said
+    assert saw.seconds <= outage + 0.1
+    assert outage < 2
+    assert location.scene.verdict() == []
+    assert location.value("/linkbox/db-password") == secret
+    message = log.read_text()[before:]
+    assert 'alter role "linkbox_app" password' in message
+    assert "SCRAM-SHA-256$" in message
+    assert secret not in message
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("way", ["--resume", "--rollback"])
-def test_killed_in_the_middle_of_the_transaction(place: Place, way: str) -> None:
+def test_killed_in_the_middle_of_the_transaction(location: Place, paths: str) -> None:
     """The lock is held, and the journal is being read."""
-    place.scene.order("inject", rows=(inside(place),))
-    run = place.scene.start("--yes")
-    assert place.scene.wait_held(run), run.output
+    location.scene.order("inject", rows=(inside(location),))
+    run = location.scene.start("--yes")
+    assert location.scene.wait_held(run), run.output
     run.kill()
-    place.scene.order("inject")
-    place.scene.order("release", "apply")
-    status, output = place.scene.rotate(way)
+    location.scene.order("inject")
+    location.scene.order("release", "apply")
+    status, output = location.scene.rotate(paths)
     assert status == 0, output
-    assert place.scene.verdict() == []
+    assert location.scene.verdict() == []
 
 
 @pytest.mark.full
-def test_paused_in_the_middle_of_the_transaction(place: Place) -> None:
+def test_paused_in_the_middle_of_the_transaction(location: Place) -> None:
     """The server ends its session, and the next one goes on."""
-    place.scene.order("inject", rows=(inside(place),))
-    run = place.scene.start("--yes")
-    assert place.scene.wait_held(run), run.output
+    location.scene.order("inject", rows=(inside(location),))
+    run = location.scene.start("--yes")
+    assert location.scene.wait_held(run), run.output
     run.signal(signal.SIGSTOP)
-    place.scene.order("inject")
-    place.scene.order("release", "apply")
-    status, output = place.scene.rotate("--rollback")
+    location.scene.order("inject")
+    location.scene.order("release", "apply")
+    status, output = location.scene.rotate("--rollback")
     assert status == 0, output
     run.go_on()
     assert run.wait() == 1, run.output
-    assert place.scene.verdict() == []
+    assert location.scene.verdict() == []
 
 
 @pytest.mark.full
-def test_role_put_killed(place: Place) -> None:
+def test_role_put_killed(location: Place) -> None:
     """Between database and parameter."""
-    place.scene.order("inject", rows=(held(1, "before"),))
-    run = place.scene.start("--yes")
-    assert place.scene.wait_held(run), run.output
+    location.scene.order("inject", rows=(held(1, "before"),))
+    run = location.scene.start("--yes")
+    assert location.scene.wait_held(run), run.output
     run.kill()
-    place.scene.order("inject")
-    place.scene.order("release", "drop")
-    assert place.scene.login()["error"], "this is the state in which new processes fail"
-    status, output = place.scene.rotate("--resume")
+    location.scene.order("inject")
+    location.scene.order("release", "drop")
+    assert location.scene.login()["error"], "this is the state in which new processes fail"
+    status, output = location.scene.rotate("--resume")
     assert status == 0, output
-    assert place.scene.verdict() == []
+    assert location.scene.verdict() == []
 
 
 @pytest.mark.full
@@ -300,12 +300,12 @@ def test_two_parameters_have_a_window_that_is_reported(fresh: Place) -> None:
         status, output = fresh.scene.rotate(*options)
     assert status == 0, output
     assert "combine" in output, "one parameter with both is offered"
-    window = float(str(end(output)["window_s"]))
+    outage = float(str(end(output)["window_s"]))
     print(
-        f"alternating, two parameters: {len(saw.failures)} of {saw.tries} failed; reported {window:.3f} s"
+        f"alternating, two parameters: {len(saw.failures)} of {saw.tries} failed; reported {outage:.3f} s"
     )
-    assert 0 < window < 1
-    assert saw.seconds <= window + 0.1
+    assert 0 < outage < 1
+    assert saw.seconds <= outage + 0.1
     assert fresh.value("/linkbox/db-username") == "linkbox_app_clone"
     assert fresh.scene.verdict() == []
 
@@ -326,14 +326,14 @@ def test_one_parameter_has_none(fresh: Place, rotations: int) -> None:
         "docker compose up -d --force-recreate"
     )
     fresh.scene.operator.wait_until_healthy()
-    batches = (
+    restart_targets = (
         "--restart", "container:linkbox-backend",
         "--restart", f"container:linkbox-second=http://127.0.0.1:{second}/health",
     )  # fmt: skip
     users = [json.loads(fresh.value(PAIR))["username"]]
     # Its journal is a new one, and knows no password of the user whose turn it is.
     for options in (("--admin-parameter", ADMIN), (), ("killed",))[:rotations]:
-        words = ("--strategy", "alternating", *AS_PAIR, *batches)
+        words = ("--strategy", "alternating", *AS_PAIR, *restart_targets)
         words += options if "killed" not in options else ()
         with fresh.watch(PAIR) as saw:
             if "killed" in options:

@@ -15,7 +15,7 @@ from opskit.sandbox import lifecycle
 from tests.conftest import Operator
 from tests.rotation.scene import Run, Scene
 from tests.rotation.test_crashes import held
-from tests.rotation.test_records import opening
+from tests.rotation.test_records import intent
 
 PASSWORD = "/linkbox/db-password"
 BY_HAND = "Set-by-hand-in-both-1A"
@@ -65,10 +65,10 @@ def test_two_at_the_same_instant(scene: Scene) -> None:
     before = scene.login()["version"]
     runs = [scene.start("--yes"), scene.start("--yes")]
     statuses = [run.wait() for run in runs]
-    said = [run.output for run in runs]
-    assert 0 in statuses, said
-    loser = said[1 - statuses.index(0)]
-    assert "just begun" in loser or "is not finished" in loser or statuses == [0, 0], said
+    message = [run.output for run in runs]
+    assert 0 in statuses, message
+    loser = message[1 - statuses.index(0)]
+    assert "just begun" in loser or "is not finished" in loser or statuses == [0, 0], message
     assert scene.verdict() == []
     rotations = statuses.count(0)
     assert scene.login()["version"] == before + rotations, "one new password for each that won"
@@ -239,7 +239,7 @@ def test_somebody_replaces_the_password_in_both_places(scene: Scene) -> None:
 def test_a_forged_record_is_not_obeyed(scene: Scene) -> None:
     """Whoever may write the journal does not choose the database, the parameter and the command."""
     name = f"/opskit/rotation{PASSWORD}/9999/open"
-    words = ("--name", name, "--type", "SecureString", "--value", write_opening(opening()))
+    words = ("--name", name, "--type", "SecureString", "--value", write_opening(intent()))
     done = scene.operator.run("aws", "ssm", "put-parameter", *words)
     assert done.returncode == 0, done.stderr
     scene.order("changes")

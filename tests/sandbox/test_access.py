@@ -67,11 +67,11 @@ def sent(
     *,
     method: str = "POST",
     target: str = "/",
-    place: str = "",
+    location: str = "",
 ) -> tuple[int, str]:
     """A plain HTTP request to the emulated AWS: status and text."""
-    place = place or urlsplit(operator.running.api_url).netloc
-    arguments = json.dumps([place, method, target, dict(headers), body])
+    location = location or urlsplit(operator.running.api_url).netloc
+    arguments = json.dumps([location, method, target, dict(headers), body])
     done = operator.run("python", "-c", SEND, arguments)
     assert done.returncode == 0, done.stderr
     status, text = json.loads(done.stdout)
@@ -273,7 +273,7 @@ def test_the_gateway_verifies_host_origin_and_signature(inside: Operator) -> Non
 
     def status(**changed: str) -> int:
         asked = {**good, **changed}
-        return sent(inside, asked, method="GET", target=target, place=url.netloc)[0]
+        return sent(inside, asked, method="GET", target=target, location=url.netloc)[0]
 
     assert status() == 101
     assert status(Authorization=good["Authorization"][:-1] + end) == 403
@@ -356,11 +356,11 @@ def test_the_user_at_the_other_end_is_known() -> None:
 
 def test_root_of_the_metadata_is_secret_on_loopback(on_loopback: Operator) -> None:
     endpoint = run(on_loopback, "sh", "-c", "echo $AWS_EC2_METADATA_SERVICE_ENDPOINT").strip()
-    place, secret = urlsplit(endpoint).netloc, urlsplit(endpoint).path
+    location, secret = urlsplit(endpoint).netloc, urlsplit(endpoint).path
     put, life = "/latest/api/token", {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
 
     def ask(path: str, headers: Mapping[str, str], method: str = "GET") -> tuple[int, str]:
-        return sent(on_loopback, headers, method=method, target=path, place=place)
+        return sent(on_loopback, headers, method=method, target=path, location=location)
 
     assert len(secret) > 40
     assert ask(put, life, "PUT")[0] == 404
@@ -453,8 +453,8 @@ def test_the_signatures_of_botocore_are_valid(path: str, body: bytes) -> None:
 def test_a_body_that_is_too_long_is_not_read() -> None:
     from opskit.sandbox.aws.wsgi_app import MOST_BODY, EmulatedAws
 
-    front, seen = EmulatedAws.__new__(EmulatedAws), list[str]()
+    load_balancer_paths, seen = EmulatedAws.__new__(EmulatedAws), list[str]()
     for length in (str(MOST_BODY + 1), "-1", "x", "²"):
         environ = {"CONTENT_LENGTH": length, "wsgi.input": io.BytesIO(b"x")}
-        assert front(environ, lambda status, _: seen.append(status)) == []
+        assert load_balancer_paths(environ, lambda status, _: seen.append(status)) == []
         assert seen[-1].startswith("413")

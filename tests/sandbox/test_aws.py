@@ -27,8 +27,12 @@ def test_ciphertext_is_not_the_secret(operator: Operator) -> None:
 
 def test_a_disabled_key_refuses_everybody_but_not_the_metadata(operator: Operator) -> None:
     lifecycle.send_command(operator.running, "break", ["key-disabled"])
-    status, _, said = aws(operator, "ssm", "get-parameter", *PASSWORD, "--with-decryption")
-    assert (status != 0, "InvalidKeyId" in said, "DisabledException" in said) == (True, True, True)
+    status, _, message = aws(operator, "ssm", "get-parameter", *PASSWORD, "--with-decryption")
+    assert (status != 0, "InvalidKeyId" in message, "DisabledException" in message) == (
+        True,
+        True,
+        True,
+    )
     assert aws(operator, "ssm", "get-parameter", *PASSWORD)[0] == 0
 
 
@@ -43,30 +47,30 @@ def test_a_key_policy_without_the_role_counts(operator: Operator) -> None:
     put = ("kms", "put-key-policy", "--key-id", key, "--policy-name", "default", "--policy")
     assert aws(operator, *put, policy)[0] == 0
     try:
-        status, _, said = aws(operator, "ssm", "get-parameter", *PASSWORD, "--with-decryption")
+        status, _, message = aws(operator, "ssm", "get-parameter", *PASSWORD, "--with-decryption")
         found, _ = operator.diagnose(layer="iam")
     finally:
         aws(operator, *put, json.loads(before)["Policy"])
     assert status != 0
-    assert "no resource-based policy allows the kms:Decrypt action" in said
+    assert "no resource-based policy allows the kms:Decrypt action" in message
     assert [c["code"] for c in found["root_causes"]] == ["IAM012"]
 
 
 def test_an_unknown_instance_cannot_be_commanded(operator: Operator) -> None:
     send = ("ssm", "send-command", "--instance-ids", "i-0123456789abcdef0")
-    status, _, said = aws(
+    status, _, message = aws(
         operator, *send, "--document-name", "AWS-RunShellScript", "--parameters", "commands=id"
     )
     assert status != 0
-    assert "InvalidInstanceId" in said
+    assert "InvalidInstanceId" in message
 
 
 @pytest.mark.parametrize("bad", ["short", "with/slash-in-it", 'with"quote-in-it'])
 def test_rds_refuses_bad_passwords(operator: Operator, bad: str) -> None:
     modify = ("rds", "modify-db-instance", "--db-instance-identifier", "linkbox-db")
-    status, _, said = aws(operator, *modify, "--master-user-password", bad)
+    status, _, message = aws(operator, *modify, "--master-user-password", bad)
     assert status != 0
-    assert "InvalidParameterValue" in said
+    assert "InvalidParameterValue" in message
 
 
 def test_a_password_applies_later_and_really(operator: Operator) -> None:
@@ -100,20 +104,20 @@ def test_a_password_applies_later_and_really(operator: Operator) -> None:
 def test_a_stopped_database_takes_no_password(operator: Operator) -> None:
     lifecycle.send_command(operator.running, "break", ["database-stopped"])
     modify = ("rds", "modify-db-instance", "--db-instance-identifier", "linkbox-db")
-    status, _, said = aws(operator, *modify, "--master-user-password", "Another-password-1")
+    status, _, message = aws(operator, *modify, "--master-user-password", "Another-password-1")
     assert status != 0
-    assert "InvalidDBInstanceState" in said
+    assert "InvalidDBInstanceState" in message
 
 
 def test_a_lost_reply_was_applied_all_the_same(operator: Operator) -> None:
     put = ("ssm", "put-parameter", "--type", "String", "--value", "x", "--name")
     operator.inject({"kind": "lost", "service": "ssm", "action": "PutParameter", "times": 1})
-    status, _, said = aws(operator, *put, "/scratch/lost")
+    status, _, message = aws(operator, *put, "/scratch/lost")
     operator.inject()
     assert aws(operator, "ssm", "get-parameter", "--name", "/scratch/lost")[0] == 0
     # The client asks again by itself and is told that somebody was there before: it was itself.
     assert status != 0
-    assert "ParameterAlreadyExists" in said
+    assert "ParameterAlreadyExists" in message
     aws(operator, "ssm", "delete-parameter", "--name", "/scratch/lost")
 
 

@@ -60,9 +60,9 @@ def test_a_diagnosis_asks_the_task_and_names_it(operator: Operator) -> None:
     assert by_code["IAM004"]["status"] == "pass"
     assert "assumed-role/linkbox-backend-role/6d9a4f6c" in json.dumps(by_code["IAM004"])
     assert by_code["APP002"]["status"] == by_code["APP004"]["status"] == "skip"
-    said = json.dumps([c["summary"] for c in found["checks"]])
-    assert "the instance" not in said
-    assert "bug in opskit" not in said
+    message = json.dumps([c["summary"] for c in found["checks"]])
+    assert "the instance" not in message
+    assert "bug in opskit" not in message
 
 
 @pytest.mark.full

@@ -145,8 +145,8 @@ def test_a_refusal_names_the_statement_that_is_missing(
     operator: Operator, options: tuple[str, ...]
 ) -> None:
     lifecycle.send_command(operator.running, "break", ["session-key-operator"])
-    said = operator.run("opskit", "run", *options, "--", "true").stderr
-    statement = json.loads(said[said.index("{") :])
+    message = operator.run("opskit", "run", *options, "--", "true").stderr
+    statement = json.loads(message[message.index("{") :])
     assert statement["Action"] == "kms:GenerateDataKey"
     assert statement["Resource"].startswith("arn:aws:kms:us-east-1:")
 

@@ -45,7 +45,7 @@ class Process:
     ) -> None:
         self.args = list(args)
         self._connection = connection
-        self._said = b""
+        self._message = b""
         self.returncode: int | None = None
         self.stdin = _opened(pipes["stdin"], "w")
         self.stdout = _opened(pipes["stdout"], "r")
@@ -59,7 +59,7 @@ class Process:
     def _line(self, limit_s: float | None) -> str | None:
         """The next line of the server's; None at the limit."""
         until = None if limit_s is None else time.monotonic() + limit_s
-        while b"\n" not in self._said:
+        while b"\n" not in self._message:
             left = None if until is None else max(0.0, until - time.monotonic())
             self._connection.settimeout(left)
             try:
@@ -68,8 +68,8 @@ class Process:
                 return None
             if not more:
                 raise RuntimeError(f"the fork server could not run {self.args}")
-            self._said += more
-        line, _, self._said = self._said.partition(b"\n")
+            self._message += more
+        line, _, self._message = self._message.partition(b"\n")
         return line.decode()
 
     def poll(self) -> int | None:
@@ -102,9 +102,9 @@ class Process:
         until = None if timeout is None else time.monotonic() + timeout
         if self.stdin is not None:
             self.stdin.close()
-        said: dict[str, bytes] = {"stdout": b"", "stderr": b""}
+        message: dict[str, bytes] = {"stdout": b"", "stderr": b""}
         with selectors.DefaultSelector() as open_ones:
-            for name in said:
+            for name in message:
                 stream = getattr(self, name)
                 if stream is not None and not stream.closed:
                     open_ones.register(stream, selectors.EVENT_READ, name)
@@ -113,13 +113,13 @@ class Process:
                 if left is not None and left <= 0:
                     raise subprocess.TimeoutExpired(self.args, timeout or 0)
                 for key, _ in open_ones.select(left):
-                    piece = os.read(key.fd, 1 << 16)
-                    said[key.data] += piece
-                    if not piece:
+                    part = os.read(key.fd, 1 << 16)
+                    message[key.data] += part
+                    if not part:
                         open_ones.unregister(key.fileobj)
                         key.fileobj.close()  # type: ignore[union-attr]
         self.wait(None if until is None else max(0.0, until - time.monotonic()))
-        return _text(said["stdout"]), _text(said["stderr"])
+        return _text(message["stdout"]), _text(message["stderr"])
 
     def __enter__(self) -> Process:
         return self
@@ -227,16 +227,16 @@ def for_scripts(running: RunningSandbox) -> dict[str, str]:
 
 def _shims(running: RunningSandbox) -> str:
     """A directory with an `opskit` and an `aws` that hand over to the fork servers."""
-    place = fork_server("opskit").directory / running.name
-    if place.exists():
-        return str(place)
-    place.mkdir()
+    location = fork_server("opskit").directory / running.name
+    if location.exists():
+        return str(location)
+    location.mkdir()
     for program, real in (("opskit", OPSKIT), ("aws", AWS_MAIN)):
         words = [sys.executable, "-I", "-S", str(HERE / "command.py")]
-        words += [fork_server(program).path, program, real, str(place)]
-        (place / program).write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
-        (place / program).chmod(0o755)
-    return str(place)
+        words += [fork_server(program).path, program, real, str(location)]
+        (location / program).write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+        (location / program).chmod(0o755)
+    return str(location)
 
 
 def start(

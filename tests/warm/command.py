@@ -12,10 +12,10 @@ def main() -> None:
     """Hand over arguments, environment, directory and streams; end as the command does."""
     import json
 
-    address, program, real, place = sys.argv[1:5]
+    address, program, real, location = sys.argv[1:5]
     environment = dict(os.environ)
     # The command sees the PATH that it would see without us.
-    others = [p for p in environment["PATH"].split(":") if p != place]
+    others = [p for p in environment["PATH"].split(":") if p != location]
     environment["PATH"] = ":".join(others)
     prefix = ["--endpoint-url", environment.get("AWS_ENDPOINT_URL", "")] if program == "aws" else []
     request = {
@@ -30,13 +30,13 @@ def main() -> None:
     streams = b"".join(n.to_bytes(4, sys.byteorder) for n in (0, 1, 2))
     sent = connection.sendmsg([text], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)])
     connection.sendall(text[sent:])
-    said = b""
-    while said.count(b"\n") < 2:
+    message = b""
+    while message.count(b"\n") < 2:
         more = connection.recv(100)
         if not more:
             sys.exit("the fork server lost the command")
-        said += more
-    status = int(said.split()[1])
+        message += more
+    status = int(message.split()[1])
     # As a shell says it of a command that was ended by a signal.
     os._exit(status if status >= 0 else 128 - status)
 

@@ -81,8 +81,8 @@ def warm_opskit() -> None:
 
     for name in OPSKIT_MODULES:
         importlib.import_module(name)
-    for place, _ in COMMANDS.values():
-        importlib.import_module(place.partition(":")[0])
+    for location, _ in COMMANDS.values():
+        importlib.import_module(location.partition(":")[0])
 
     def make_clients() -> None:
         import boto3
@@ -287,8 +287,8 @@ def _exit_status(run: Callable[[], None]) -> int:
     try:
         sys.stdout.flush()
     except (OSError, ValueError) as error:
-        said = traceback.format_exception_only(error)[-1]
-        sys.stderr.write(f"Exception ignored in: {sys.stdout!r}\n{said}")
+        message = traceback.format_exception_only(error)[-1]
+        sys.stderr.write(f"Exception ignored in: {sys.stdout!r}\n{message}")
         status = 120
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.flush()

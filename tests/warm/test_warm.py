@@ -161,11 +161,11 @@ def test_it_reads_what_it_is_given(operator: Operator) -> None:
 def test_each_has_random_numbers_of_its_own(operator: Operator) -> None:
     """Two runners with the same would choose the same password."""
     script = "import random, uuid; print(random.random(), uuid.uuid4())"
-    said = {
+    message = {
         operator.run("opskit", "tunnel", *PREFIX, "--", sys.executable, "-c", script).stdout
         for _ in range(2)
     }
-    assert len(said) == 2
+    assert len(message) == 2
 
 
 def test_a_script_runs_both(operator: Operator) -> None:

@@ -95,26 +95,26 @@ def check(
     database: Fact[Database],
 ) -> Finding:
     """Judge the answer, then the load balancer's word."""
-    balancer = _balancer(targets)
+    load_balancer = _load_balancer(targets)
     if isinstance(probe, Known) and probe.value.health is not None:
         health = probe.value.health
         if health.is_good:
-            return passed(f"{health.url} answers {health.status}", *balancer)
+            return passed(f"{health.url} answers {health.status}", *load_balancer)
         answer = f"answers {health.status}" if health.status else "does not answer"
         body = f": {health.body[:SHOWN]}" if health.body else ""
         advice = Advice(f"{_meaning(health, database)} {_log(probe.value, app)}".strip())
         rest = f": {health.body}" if len(health.body) > SHOWN else ""
         asked = observed(f"asked on {target.workload_noun}{rest}")
-        return failed(f"{health.url} {answer}{body}", asked, *balancer, fix=advice)
+        return failed(f"{health.url} {answer}{body}", asked, *load_balancer, fix=advice)
     if isinstance(targets, Known) and targets.value.all:
-        return _by_balancer(targets.value.all, balancer, target)
+        return _by_balancer(targets.value.all, load_balancer, target)
     if isinstance(probe, Unknown):
         return undecided(probe.reason, *probe.missing)
     return skipped("no health path is known (--health-url)")
 
 
 def _by_balancer(
-    targets: tuple[TargetHealth, ...], balancer: tuple[Evidence, ...], target: Target
+    targets: tuple[TargetHealth, ...], load_balancer: tuple[Evidence, ...], target: Target
 ) -> Finding:
     bad = next((t for t in targets if t.state == "unhealthy"), None)
     if bad is not None:
@@ -123,18 +123,18 @@ def _by_balancer(
             f"http://127.0.0.1:{bad.group.port or 'PORT'}{bad.group.health_path or '/'}"
         )
         text = f"{bad.group.name} finds the app unhealthy ({bad.reason} {bad.description})"
-        return failed(text, *balancer, fix=advice)
+        return failed(text, *load_balancer, fix=advice)
     states = ", ".join(f"{t.group.name} {t.state}" for t in targets)
     others = dict.fromkeys(t.state for t in targets if t.state != "healthy")
     if not others:
-        return passed(states, *balancer)
+        return passed(states, *load_balancer)
     unknown = "The load balancer's console says more of this state."
     return warned(
-        states, *balancer, fix=Advice(" ".join(STATES.get(one, unknown) for one in others))
+        states, *load_balancer, fix=Advice(" ".join(STATES.get(one, unknown) for one in others))
     )
 
 
-def _balancer(targets: Fact[TargetHealths]) -> tuple[Evidence, ...]:
+def _load_balancer(targets: Fact[TargetHealths]) -> tuple[Evidence, ...]:
     if not isinstance(targets, Known):
         return ()
     return tuple(
@@ -164,8 +164,8 @@ def _log(probe: InstanceProbe, app: Fact[AppInstance]) -> str:
     if isinstance(app, Known) and app.value.task is not None:
         return f"The log of {app.value.task.location.label} says more."
     names = [c.name for c in app_containers(probe)] or list(probe.result.serving)
-    place = f" on {app.value.instance.label}" if isinstance(app, Known) else ""
+    location = f" on {app.value.instance.label}" if isinstance(app, Known) else ""
     if not names:
-        return f"The app's own log{place} says more."
+        return f"The app's own log{location} says more."
     logs = " and ".join(f"`docker logs --tail 50 {name}`" for name in names)
-    return f"{logs}{place} says more."
+    return f"{logs}{location} says more."

@@ -76,14 +76,14 @@ unknown, not broken."""
 def check(database: Database) -> Finding:
     """Judge the status."""
     instance = database.instance
-    said = reported(f"rds:DescribeDBInstances says {instance.status} of {instance.identifier}")
+    message = reported(f"rds:DescribeDBInstances says {instance.status} of {instance.identifier}")
     label = f"{instance.identifier} ({instance.engine} {instance.engine_version})"
     if instance.status in WORKING or instance.status == "storage-full":
-        return passed(f"{label} is {instance.status}", said)
+        return passed(f"{label} is {instance.status}", message)
     if instance.status in PASSING:
         return warned(
             f"{label} is {instance.status}; logins fail until it is available",
-            said,
+            message,
             fix=Advice(
                 f"Wait: aws rds wait db-instance-available --db-instance-identifier {instance.identifier}"
             ),
@@ -91,7 +91,7 @@ def check(database: Database) -> Finding:
     if instance.status not in BROKEN:
         return undecided(f"{label} is in a state opskit does not know: {instance.status}")
     return failed(
-        f"{label} is {instance.status}", said, *_restart_time(instance), fix=_fix(instance)
+        f"{label} is {instance.status}", message, *_restart_time(instance), fix=_fix(instance)
     )
 
 

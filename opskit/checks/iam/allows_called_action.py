@@ -42,7 +42,7 @@ def check(
     standing: EffectivePermissions,
     role: Fact[InstanceRole],
     access: Fact[RoleAccess],
-    bench: IamFixContext,
+    context: IamFixContext,
     probe: Fact[InstanceProbe],
 ) -> Finding:
     """Judge what is allowed for one operation and not for another."""
@@ -51,22 +51,22 @@ def check(
     refused = _refused(standing)
     if not refused:
         return skipped("every way to read is allowed, or none")
-    said = _complaint(probe)
-    action = next((a for a in refused if f"{_operation(a)} " in said), None)
-    if action is None and DENIED in said and "kms:" not in said:
+    message = _complaint(probe)
+    action = next((a for a in refused if f"{_operation(a)} " in message), None)
+    if action is None and DENIED in message and "kms:" not in message:
         # It was refused and does not say what: the plural is what apps call beside the singular.
         action = next((a for a in refused if a in READ), None)
     if action is None:
         words = "; ".join(m.words for m in refused.values())
         return passed(f"{name_of(role)} is allowed what the app calls", derived(words))
     miss = refused[action]
-    wanted = bench.read if action in READ else _calls(standing, action)
+    wanted = context.read if action in READ else _calls(standing, action)
     denial = AccessDenied(name_of(role), "read the parameters", miss, standing.read, wanted)
     return failed(
         f"{name_of(role)} is not allowed the operation that the app calls: {miss.words}",
-        observed(f"the app has no database password and says: {said.strip()}"),
+        observed(f"the app has no database password and says: {message.strip()}"),
         *standing.read.evidence,
-        fix=build_fix(bench, [denial]),
+        fix=build_fix(context, [denial]),
     )
 
 

@@ -24,13 +24,13 @@ explains = ("auth", "app")
 
 
 def check(
-    standing: EffectivePermissions, role: Fact[InstanceRole], bench: IamFixContext
+    standing: EffectivePermissions, role: Fact[InstanceRole], context: IamFixContext
 ) -> Finding:
     """Judge the refusals that have this reason."""
     return check_permission(
         standing,
         role,
-        bench,
+        context,
         reading=(DenialReason.CONDITION,),
         decrypting=(DenialReason.CONDITION,),
     )

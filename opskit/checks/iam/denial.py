@@ -33,7 +33,7 @@ class AccessDenied:
     role: str
     what: str
     denial: DenialExplanation
-    stand: EffectivePermission
+    permission: EffectivePermission
     wanted: WantedAccess | None
 
     @property
@@ -45,5 +45,5 @@ class AccessDenied:
     @property
     def policy_type(self) -> str:
         """The type of policy that AWS's message to the instance names; empty where none was seen."""
-        texts = [e.text for e in self.stand.evidence if e.basis is Basis.OBSERVED]
+        texts = [e.text for e in self.permission.evidence if e.basis is Basis.OBSERVED]
         return next((t for t in POLICY_TYPES if any(t in text for text in texts)), "")

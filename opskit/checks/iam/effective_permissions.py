@@ -82,7 +82,7 @@ def analyze(
         raise FactUnavailable(f"{target.workload_noun} has no role", "a role")
     needs = access.value.reads if isinstance(access, Known) else ()
     first = tuple(n for n in needs if n.action == READ[0])
-    read = _stand(READ[0], first, access, simulation, probe)
+    read = _permission(READ[0], first, access, simulation, probe)
     siblings = tuple(n for n in needs if n.action != READ[0] and n.denial is not None)
     if isinstance(metadata, Known) and metadata.value.is_plain(target.parameters["password"]):
         return EffectivePermissions(read, None, siblings)
@@ -92,7 +92,7 @@ def analyze(
         decrypt = _attempted_denied(DECRYPT, denied, (), None, _noun(probe)) if denied else None
         return EffectivePermissions(read, decrypt, siblings)
     decrypts = access.value.decrypts if isinstance(access, Known) else ()
-    decrypt = _stand(DECRYPT, decrypts, access, simulation, probe)
+    decrypt = _permission(DECRYPT, decrypts, access, simulation, probe)
     if decrypt.is_allowed is None and isinstance(key, Unknown):
         decrypt = EffectivePermission(None, unknown_reason=key.reason, missing=key.missing)
     return EffectivePermissions(read, decrypt, siblings)
@@ -110,7 +110,7 @@ def attempts_denied(probe: Fact[InstanceProbe], action: str) -> list[tuple[str, 
     ]
 
 
-def _stand(
+def _permission(
     action: str,
     needs: tuple[RequiredPermission, ...],
     access: Fact[RoleAccess],
@@ -123,17 +123,17 @@ def _stand(
         if n.decision.word in (EvaluationResult.EXPLICIT_DENY, EvaluationResult.IMPLICIT_DENY)
     ]
     miss = next((n.denial for n in refused if n.denial), None)
-    said = _simulated(simulation, needs)
+    message = _simulated(simulation, needs)
     attempt = _attempt(probe, action)
     denied = attempts_denied(probe, action)
-    words = (*_local_words(needs, refused), *_simulated_words(said))
+    words = (*_local_words(needs, refused), *_simulated_words(message))
     if denied:
         return _attempted_denied(action, denied, words, miss, _noun(probe))
     if attempt:
         contradicted = miss.words if miss and miss.denial is not DenialReason.ACTION else ""
         text = f"{_noun(probe)} did it, although {contradicted}" if contradicted else ""
         return EffectivePermission(True, None, (observed(attempt), *words), conflict=text)
-    return _without_attempt(needs, refused, miss, said, access, simulation, probe, words)
+    return _without_attempt(needs, refused, miss, message, access, simulation, probe, words)
 
 
 def _noun(probe: Fact[InstanceProbe]) -> str:
@@ -177,17 +177,19 @@ def _without_attempt(
     needs: tuple[RequiredPermission, ...],
     refused: list[RequiredPermission],
     miss: DenialExplanation | None,
-    said: list[SimulatedDecision],
+    message: list[SimulatedDecision],
     access: Fact[RoleAccess],
     simulation: Fact[Simulation],
     probe: Fact[InstanceProbe],
     words: tuple[Evidence, ...],
 ) -> EffectivePermission:
-    by_simulator = [d for d in said if d.decision != "allowed" and not d.is_conditional]
+    by_simulator = [d for d in message if d.decision != "allowed" and not d.is_conditional]
     knows_local = bool(needs) and all(
         n.decision.word is not EvaluationResult.DEPENDS for n in needs
     )
-    simulator_allows = bool(said) and not by_simulator and not any(d.is_conditional for d in said)
+    simulator_allows = (
+        bool(message) and not by_simulator and not any(d.is_conditional for d in message)
+    )
     if refused and miss is not None:
         if simulator_allows and miss.denial is not DenialReason.KEY_POLICY:
             text = f"IAM's simulator allows it, although {miss.words}"
@@ -249,10 +251,10 @@ def _simulated(
     return [d for d in found if d is not None]
 
 
-def _simulated_words(said: list[SimulatedDecision]) -> list[Evidence]:
-    refused = [d for d in said if d.decision != "allowed"]
+def _simulated_words(message: list[SimulatedDecision]) -> list[Evidence]:
+    refused = [d for d in message if d.decision != "allowed"]
     words = []
-    for one in refused[:1] or said[:1]:
+    for one in refused[:1] or message[:1]:
         by = f", stopped by the {one.limited_by}" if one.limited_by else ""
         unsure = ", some context unknown" if one.is_conditional else ""
         unsure += " (it knows no key policies)" if one.action == DECRYPT else ""

@@ -23,12 +23,12 @@ explains = ("auth", "app")
 
 
 def check(
-    standing: EffectivePermissions, role: Fact[InstanceRole], bench: IamFixContext
+    standing: EffectivePermissions, role: Fact[InstanceRole], context: IamFixContext
 ) -> Finding:
     """Judge the refusals that have this reason."""
     return check_permission(
         standing,
         role,
-        bench,
+        context,
         decrypting=(DenialReason.KEY_POLICY,),
     )

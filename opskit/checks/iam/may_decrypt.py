@@ -26,13 +26,13 @@ is_essential = True
 
 
 def check(
-    standing: EffectivePermissions, role: Fact[InstanceRole], bench: IamFixContext
+    standing: EffectivePermissions, role: Fact[InstanceRole], context: IamFixContext
 ) -> Finding:
     """Judge the refusals that have this reason."""
     return check_permission(
         standing,
         role,
-        bench,
+        context,
         decrypting=(
             DenialReason.NO_STATEMENT,
             DenialReason.PATH,

@@ -22,13 +22,13 @@ explains = ("auth", "app", "IAM003")
 
 
 def check(
-    standing: EffectivePermissions, role: Fact[InstanceRole], bench: IamFixContext
+    standing: EffectivePermissions, role: Fact[InstanceRole], context: IamFixContext
 ) -> Finding:
     """Judge the refusals that have this reason."""
     return check_permission(
         standing,
         role,
-        bench,
+        context,
         reading=(DenialReason.EXPLICIT,),
         decrypting=(DenialReason.EXPLICIT,),
     )

@@ -20,7 +20,7 @@ from opskit.policy.explanation import DenialReason
 class _Row:
     """One kind of access under the reasons that the check judges."""
 
-    stand: EffectivePermission
+    permission: EffectivePermission
     reasons: tuple[DenialReason, ...]
     what: str
     refused: str
@@ -28,10 +28,10 @@ class _Row:
 
     def denial(self, role: str) -> AccessDenied | None:
         """The refusal for one of the reasons; None where there is none."""
-        miss = self.stand.denial
+        miss = self.permission.denial
         if miss is None or miss.denial not in self.reasons:
             return None
-        return AccessDenied(role, self.refused, miss, self.stand, self.wanted)
+        return AccessDenied(role, self.refused, miss, self.permission, self.wanted)
 
 
 def name_of(role: Fact[InstanceRole]) -> str:
@@ -42,7 +42,7 @@ def name_of(role: Fact[InstanceRole]) -> str:
 def check_permission(
     standing: EffectivePermissions,
     role: Fact[InstanceRole],
-    bench: IamFixContext,
+    context: IamFixContext,
     *,
     reading: tuple[DenialReason, ...] = (),
     decrypting: tuple[DenialReason, ...] = (),
@@ -53,27 +53,27 @@ def check_permission(
         reading, decrypting: the reasons for each of the two.
     """
     if isinstance(role, Known) and role.value.role_name is None:
-        return undecided(f"{bench.target.workload_noun} has no role", "a role")
+        return undecided(f"{context.target.workload_noun} has no role", "a role")
     name = name_of(role)
-    rows = _rows(standing, bench, reading, decrypting)
+    rows = _rows(standing, context, reading, decrypting)
     denials = [d for d in (row.denial(name) for row in rows) if d is not None]
     if denials:
-        evidence = _evidence(d.stand for d in denials)
-        return failed(denials[0].sentence, *evidence, fix=build_fix(bench, denials))
+        evidence = _evidence(d.permission for d in denials)
+        return failed(denials[0].sentence, *evidence, fix=build_fix(context, denials))
     for row in rows:
-        if row.stand.is_allowed is None:
-            return undecided(row.stand.unknown_reason, *row.stand.missing)
-    if any(row.stand.is_allowed is False for row in rows):
+        if row.permission.is_allowed is None:
+            return undecided(row.permission.unknown_reason, *row.permission.missing)
+    if any(row.permission.is_allowed is False for row in rows):
         return skipped("the refusal is judged under another code")
     if not rows:
         return skipped("AWS's own key needs no statement: ssm:GetParameter is enough")
     whats = " and ".join(f"may {row.what}" for row in rows)
-    return passed(f"{name} {whats}", *_evidence(row.stand for row in rows))
+    return passed(f"{name} {whats}", *_evidence(row.permission for row in rows))
 
 
 def _rows(
     standing: EffectivePermissions,
-    bench: IamFixContext,
+    context: IamFixContext,
     reading: tuple[DenialReason, ...],
     decrypting: tuple[DenialReason, ...],
 ) -> list[_Row]:
@@ -81,14 +81,14 @@ def _rows(
     if reading:
         what = "read the parameters"
         refused = f"read {', '.join(standing.read.names)}" if standing.read.names else what
-        found.append(_Row(standing.read, reading, what, refused, bench.read))
+        found.append(_Row(standing.read, reading, what, refused, context.read))
     if decrypting and standing.decrypt is not None:
         what = "decrypt the password"
-        with_key = f" with {bench.key.named_as} ({bench.key.key_id})" if bench.key else ""
-        row = _Row(standing.decrypt, decrypting, what, what + with_key, bench.decrypt)
+        with_key = f" with {context.key.named_as} ({context.key.key_id})" if context.key else ""
+        row = _Row(standing.decrypt, decrypting, what, what + with_key, context.decrypt)
         found.append(row)
     return found
 
 
 def _evidence(stands: Iterable[EffectivePermission]) -> tuple[Evidence, ...]:
-    return tuple(dict.fromkeys(e for stand in stands for e in stand.evidence))
+    return tuple(dict.fromkeys(e for permission in stands for e in permission.evidence))

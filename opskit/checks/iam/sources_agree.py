@@ -21,28 +21,28 @@ from opskit.facts.interface import Fact
 def check(standing: EffectivePermissions, role: Fact[InstanceRole]) -> Finding:
     """Say who contradicts whom."""
     stands = [s for s in (standing.read, standing.decrypt) if s is not None]
-    for stand in stands:
-        if stand.conflict:
-            return warned(stand.conflict, *stand.evidence, fix=_advice(stand))
-    said = [s for s in stands if s.is_allowed is not None]
-    if not said:
+    for permission in stands:
+        if permission.conflict:
+            return warned(permission.conflict, *permission.evidence, fix=_advice(permission))
+    message = [s for s in stands if s.is_allowed is not None]
+    if not message:
         missing = tuple(dict.fromkeys(m for s in stands for m in s.missing))
         return undecided("no source could say anything", *(missing or ("any of the three",)))
-    sources = max(len({e.basis for e in s.evidence}) for s in said)
+    sources = max(len({e.basis for e in s.evidence}) for s in message)
     word = {0: "none", 1: "one source", 2: "two sources", 3: "three sources"}[sources]
     return passed(f"{word} asked of {name_of(role)}'s rights, no contradiction")
 
 
-def _advice(stand: EffectivePermission) -> Advice:
+def _advice(permission: EffectivePermission) -> Advice:
     """The next step, by the source that contradicts the policies."""
-    if stand.is_allowed is True:
+    if permission.is_allowed is True:
         return Advice(
             "Nothing has to be changed for the app: its own call went through. Repeat the diagnosis in two "
             "minutes; if the contradiction stays, the policies changed after the app's credentials were "
             "issued, or another policy allows it, and the next restart may fail. No command is offered: "
             "what allows it is not known."
         )
-    if stand.is_allowed is False:
+    if permission.is_allowed is False:
         return Advice(
             "Read the end of AWS's message in the evidence: it names the type of the policy that refuses. "
             "Repeat the diagnosis in two minutes, since IAM changes need that long; then look at the policy "

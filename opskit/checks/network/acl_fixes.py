@@ -45,7 +45,7 @@ def allow(network: Network, path: Path, broken: Checkpoint) -> Remedy:
     acls = network.acls.all if network.acls else ()
     acl = next((a for a in acls if a.acl_id in broken.ids), None)
     if acl is None:
-        return Advice(f"No command is offered: {broken.place} was not read.")
+        return Advice(f"No command is offered: {broken.location} was not read.")
     need = _need(acl, path, broken)
     fix = _fix(need)
     if fix is None:
@@ -99,10 +99,10 @@ def _free_after(used: set[int]) -> int:
 
 
 def _create(need: _Need, number: int) -> Fix:
-    place = _place(need, number)
+    location = _location(need, number)
     return Fix(
-        (call("ec2", "CreateNetworkAclEntry", **place, **_allowing(need)),),
-        undo=(call("ec2", "DeleteNetworkAclEntry", **place),),
+        (call("ec2", "CreateNetworkAclEntry", **location, **_allowing(need)),),
+        undo=(call("ec2", "DeleteNetworkAclEntry", **location),),
     )
 
 
@@ -112,7 +112,7 @@ def _make_room(need: _Need, lowest: int) -> Fix | None:
     number = next((n for n in range(lowest + 1, FINAL_DENY) if n not in need.used), 0)
     if not number:
         return None
-    here, there = _place(need, lowest), _place(need, number)
+    here, there = _location(need, lowest), _location(need, number)
     return Fix(
         (
             call("ec2", "CreateNetworkAclEntry", **there, **_as_written(deny)),
@@ -125,7 +125,7 @@ def _make_room(need: _Need, lowest: int) -> Fix | None:
     )
 
 
-def _place(need: _Need, number: int) -> dict[str, Any]:
+def _location(need: _Need, number: int) -> dict[str, Any]:
     return {"NetworkAclId": need.acl.acl_id, "Egress": need.is_egress, "RuleNumber": number}
 
 

@@ -28,11 +28,11 @@ WHOSE = {
 }
 
 
-def check(way: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
+def check(paths: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
     """Judge the four passages of today's way."""
 
     def say(_: Path, one: Checkpoint) -> str:
-        return f"{one.place} drops {WHOSE[one.kind]}: no entry allows them"
+        return f"{one.location} drops {WHOSE[one.kind]}: no entry allows them"
 
-    good = f"the ACLs pass {way.current.port} and the replies between app and database"
-    return check_path(way, probe, ACLS, (Reason.NO_ENTRY,), good=good, say=say)
+    good = f"the ACLs pass {paths.current.port} and the replies between app and database"
+    return check_path(paths, probe, ACLS, (Reason.NO_ENTRY,), good=good, say=say)

@@ -27,13 +27,13 @@ WHOSE = {
 }
 
 
-def check(way: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
+def check(paths: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
     """Judge the four passages of today's way."""
 
     def say(_: Path, one: Checkpoint) -> str:
         numbers = sorted({p.entry.number for p in one.dropped if p.entry})
         entry = f"entry {numbers[0]}" if numbers else "an entry"
-        return f"{entry} of {one.place} denies {WHOSE[one.kind]} before any allow is reached"
+        return f"{entry} of {one.location} denies {WHOSE[one.kind]} before any allow is reached"
 
-    good = f"the ACLs pass {way.current.port} and the replies between app and database"
-    return check_path(way, probe, ACLS, (Reason.DENY_ENTRY,), good=good, say=say)
+    good = f"the ACLs pass {paths.current.port} and the replies between app and database"
+    return check_path(paths, probe, ACLS, (Reason.DENY_ENTRY,), good=good, say=say)

@@ -146,13 +146,13 @@ def _to_app(members: GroupMembers, one: _Candidate) -> Remedy:
     interface = _interface(members, one.end)
     if interface is None:
         return Advice(f"Attach {one.words}: the id of its network interface is not known here.")
-    place = {"NetworkInterfaceId": interface.interface_id}
+    location = {"NetworkInterfaceId": interface.interface_id}
     present = list(one.end.group_ids)
     groups = [*present, one.group.group_id]
     operation = "ModifyNetworkInterfaceAttribute"
     return Fix(
-        (call("ec2", operation, **place, Groups=groups),),
-        undo=(call("ec2", operation, **place, Groups=present),),
+        (call("ec2", operation, **location, Groups=groups),),
+        undo=(call("ec2", operation, **location, Groups=present),),
         ask=_ask(one, "app"),
         caution=_carried(one),
     )
@@ -176,24 +176,24 @@ def _to_database(members: GroupMembers, one: _Candidate) -> Remedy:
             f"Attach {one.group.label} to cluster {database.cluster_id} (rds:ModifyDBCluster): its "
             "instances take their security groups from it."
         )
-    place = {"DBInstanceIdentifier": database.identifier}
+    location = {"DBInstanceIdentifier": database.identifier}
     present = list(one.end.group_ids)
     groups = [*present, one.group.group_id]
     pending = ", ".join(database.pending)
     interrupts = (Danger.INTERRUPTS_DATABASE,) if pending else ()
     note = f"Its pending changes are applied at once too: {pending}." if pending else ""
     return Fix(
-        (_modify(place, groups),),
-        undo=(_modify(place, present),),
+        (_modify(location, groups),),
+        undo=(_modify(location, present),),
         dangers=(*interrupts, Danger.WIDENS_ACCESS),
         ask=_ask(one, "database"),
         caution=" ".join(filter(None, (_carried(one), note))),
     )
 
 
-def _modify(place: dict[str, str], groups: list[str]) -> AwsCall:
+def _modify(location: dict[str, str], groups: list[str]) -> AwsCall:
     return call(
-        "rds", "ModifyDBInstance", **place, VpcSecurityGroupIds=groups, ApplyImmediately=True
+        "rds", "ModifyDBInstance", **location, VpcSecurityGroupIds=groups, ApplyImmediately=True
     )
 
 

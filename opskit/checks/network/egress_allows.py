@@ -24,7 +24,7 @@ explains = ("tcp", "tls", "auth", "app")
 
 
 def check(
-    way: DatabasePaths, groups: SecurityGroups, probe: Fact[InstanceProbe], members: GroupMembers
+    paths: DatabasePaths, groups: SecurityGroups, probe: Fact[InstanceProbe], members: GroupMembers
 ) -> Finding:
     """Judge today's way at the app's groups."""
 
@@ -32,7 +32,13 @@ def check(
         own = groups.labels(path.source.group_ids)
         return f"{own} lets nothing out to {path.destination.name} on {path.port}"
 
-    good = f"{groups.labels(way.current.source.group_ids)} lets the app out to the database"
+    good = f"{groups.labels(paths.current.source.group_ids)} lets the app out to the database"
     return check_path(
-        way, probe, (CheckpointKind.EGRESS,), (Reason.EGRESS,), good=good, say=say, members=members
+        paths,
+        probe,
+        (CheckpointKind.EGRESS,),
+        (Reason.EGRESS,),
+        good=good,
+        say=say,
+        members=members,
     )

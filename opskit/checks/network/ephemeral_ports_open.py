@@ -28,12 +28,12 @@ WHOSE = {
 }
 
 
-def check(way: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
+def check(paths: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
     """Judge the four passages of today's way."""
 
     def say(_: Path, one: Checkpoint) -> str:
         ports = ", ".join(f"{p.ports[0]}-{p.ports[1]}" for p in one.dropped[:3])
-        return f"{one.place} drops {WHOSE[one.kind]} to ports {ports}, so some connections fail"
+        return f"{one.location} drops {WHOSE[one.kind]} to ports {ports}, so some connections fail"
 
-    good = f"the ACLs pass {way.current.port} and the replies between app and database"
-    return check_path(way, probe, ACLS, (Reason.NARROW_REPLY,), good=good, say=say)
+    good = f"the ACLs pass {paths.current.port} and the replies between app and database"
+    return check_path(paths, probe, ACLS, (Reason.NARROW_REPLY,), good=good, say=say)

@@ -78,9 +78,9 @@ class _Plan:
             if isinstance(remedy, Advice):
                 return remedy
             self._add(remedy)
-        place, rule = broken[0].place, broken[0].decided_by
+        location, rule = broken[0].location, broken[0].decided_by
         return Advice(
-            f"No command is offered: more than one rule stands in the way at {place}: {rule}."
+            f"No command is offered: more than one rule stands in the way at {location}: {rule}."
         )
 
     def _judge(self, path: Path) -> Path:

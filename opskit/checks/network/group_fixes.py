@@ -139,8 +139,8 @@ def _labelled(
 def _no_group(end: PathEndpoint, path: Path, kind: CheckpointKind) -> Advice:
     """Advice for an end that only carries the VPC's default group."""
     peer = path.source.name if kind is CheckpointKind.INGRESS else path.destination.name
-    way = "from" if kind is CheckpointKind.INGRESS else "to"
+    paths = "from" if kind is CheckpointKind.INGRESS else "to"
     return Advice(
         f"No command is offered: {end.name} carries only the VPC's default group, which other resources "
-        f"carry too. Attach a group of its own to it, with a rule for tcp {path.port} {way} {peer}."
+        f"carry too. Attach a group of its own to it, with a rule for tcp {path.port} {paths} {peer}."
     )

@@ -26,7 +26,7 @@ explains = ("tcp", "tls", "auth", "app")
 
 
 def check(
-    way: DatabasePaths, groups: SecurityGroups, probe: Fact[InstanceProbe], members: GroupMembers
+    paths: DatabasePaths, groups: SecurityGroups, probe: Fact[InstanceProbe], members: GroupMembers
 ) -> Finding:
     """Judge today's way at the database's groups."""
 
@@ -38,4 +38,4 @@ def check(
             f"{path.source.address} of {path.source.name}"
         )
 
-    return at_ingress(way, groups, probe, members, Reason.OTHER_ADDRESS, say)
+    return at_ingress(paths, groups, probe, members, Reason.OTHER_ADDRESS, say)

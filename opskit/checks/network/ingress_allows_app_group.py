@@ -25,7 +25,7 @@ explains = ("tcp", "tls", "auth", "app")
 
 
 def check(
-    way: DatabasePaths, groups: SecurityGroups, probe: Fact[InstanceProbe], members: GroupMembers
+    paths: DatabasePaths, groups: SecurityGroups, probe: Fact[InstanceProbe], members: GroupMembers
 ) -> Finding:
     """Judge today's way at the database's groups."""
 
@@ -35,4 +35,4 @@ def check(
         who = groups.labels(peers)
         return f"{groups.labels(own)} admits {path.port} from {others} only, not from {who}"
 
-    return at_ingress(way, groups, probe, members, Reason.OTHER_GROUP, say)
+    return at_ingress(paths, groups, probe, members, Reason.OTHER_GROUP, say)

@@ -25,7 +25,7 @@ explains = ("tcp", "tls", "auth", "app")
 
 
 def check(
-    way: DatabasePaths, groups: SecurityGroups, probe: Fact[InstanceProbe], members: GroupMembers
+    paths: DatabasePaths, groups: SecurityGroups, probe: Fact[InstanceProbe], members: GroupMembers
 ) -> Finding:
     """Judge today's way at the database's groups."""
 
@@ -39,4 +39,4 @@ def check(
         )
         return f"{groups.labels(own)} admits the app on {ports} only, not on {path.port}"
 
-    return at_ingress(way, groups, probe, members, Reason.OTHER_PORT, say)
+    return at_ingress(paths, groups, probe, members, Reason.OTHER_PORT, say)

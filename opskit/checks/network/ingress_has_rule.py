@@ -25,11 +25,11 @@ explains = ("tcp", "tls", "auth", "app")
 
 
 def check(
-    way: DatabasePaths, groups: SecurityGroups, probe: Fact[InstanceProbe], members: GroupMembers
+    paths: DatabasePaths, groups: SecurityGroups, probe: Fact[InstanceProbe], members: GroupMembers
 ) -> Finding:
     """Judge today's way at the database's groups."""
 
     def say(path: Path) -> str:
         return f"{groups.labels(path.destination.group_ids)} admits nobody on {path.port}"
 
-    return at_ingress(way, groups, probe, members, Reason.NOBODY, say)
+    return at_ingress(paths, groups, probe, members, Reason.NOBODY, say)

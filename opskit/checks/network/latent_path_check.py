@@ -12,15 +12,15 @@ from opskit.reachability.group_members import GroupMembers
 from opskit.reachability.path import Checkpoint, Path
 
 
-def blocked(way: DatabasePaths, others: Sequence[AlternativePath]) -> list[AlternativePath]:
+def blocked(paths: DatabasePaths, others: Sequence[AlternativePath]) -> list[AlternativePath]:
     """The other ways on which something breaks that today's way does not break on."""
-    return [e for e in others if newly_broken(way, e.path)]
+    return [e for e in others if newly_broken(paths, e.path)]
 
 
-def newly_broken(way: DatabasePaths, path: Path) -> list[Checkpoint]:
+def newly_broken(paths: DatabasePaths, path: Path) -> list[Checkpoint]:
     """The checkpoints of a way that drop more than today's does at the same place."""
-    today = {(c.kind, c.place): c.outcome for c in way.current.broken}
-    return [c for c in path.broken if today.get((c.kind, c.place)) is not c.outcome]
+    today = {(c.kind, c.location): c.outcome for c in paths.current.broken}
+    return [c for c in path.broken if today.get((c.kind, c.location)) is not c.outcome]
 
 
 def fix_of(way: DatabasePaths, blocked: Sequence[AlternativePath], members: GroupMembers) -> Remedy:

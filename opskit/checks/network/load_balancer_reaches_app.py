@@ -37,35 +37,43 @@ explains = ("APP003",)
 
 
 def check(
-    way: DatabasePaths,
-    front: LoadBalancerPaths,
-    balancer: Fact[LoadBalancer],
+    paths: DatabasePaths,
+    load_balancer_paths: LoadBalancerPaths,
+    load_balancer: Fact[LoadBalancer],
     targets: Fact[TargetHealths],
     members: GroupMembers,
 ) -> Finding:
     """Judge the second leg, and weigh it against the target's health where that is known."""
-    name = balancer.value.name if isinstance(balancer, Known) else "the load balancer"
+    name = load_balancer.value.name if isinstance(load_balancer, Known) else "the load balancer"
     health = targets.value.all if isinstance(targets, Known) else ()
     states = [
         reported(f"{name} says {t.state} of the target in {t.group.name} {t.reason}".rstrip())
         for t in health
     ]
-    blocked = [p for p in front.to_app if p.outcome in (PathOutcome.DROP, PathOutcome.PART)]
+    blocked = [
+        p for p in load_balancer_paths.to_app if p.outcome in (PathOutcome.DROP, PathOutcome.PART)
+    ]
     if not blocked:
-        unknown = [p for p in front.to_app if p.outcome is PathOutcome.UNKNOWN]
+        unknown = [p for p in load_balancer_paths.to_app if p.outcome is PathOutcome.UNKNOWN]
         if unknown:
             one = next(c for c in unknown[0].checkpoints if c.outcome is PathOutcome.UNKNOWN)
-            return undecided(f"{one.place}: {one.decided_by}", needs_of(one))
-        port = front.to_app[0].port
-        return passed(f"{name} reaches the app on {port}", derived(front.to_app[0].line), *states)
+            return undecided(f"{one.location}: {one.decided_by}", needs_of(one))
+        port = load_balancer_paths.to_app[0].port
+        return passed(
+            f"{name} reaches the app on {port}",
+            derived(load_balancer_paths.to_app[0].line),
+            *states,
+        )
     path = blocked[0]
     one = path.broken[0]
-    cause = f"{name} does not reach the app on {path.port}: at {one.place} {one.decided_by}"
+    cause = f"{name} does not reach the app on {path.port}: at {one.location} {one.decided_by}"
     evidence = (derived(path.line), *states)
     # Only the rules say so, and the load balancer's own health checks pass.
-    if any(t.state == "healthy" for t in health) and len(blocked) == len(front.to_app):
+    if any(t.state == "healthy" for t in health) and len(blocked) == len(
+        load_balancer_paths.to_app
+    ):
         return warned(f"{cause}; yet its health checks pass", *evidence, fix=_contradiction(name))
-    fix = open_paths(to_app(members), way.network, blocked, lambda p: p.broken)
+    fix = open_paths(to_app(members), paths.network, blocked, lambda p: p.broken)
     if not isinstance(targets, Known):
         return warned(f"{cause}; its health checks were not read", *evidence, fix=fix)
     return failed(cause, *evidence, fix=fix)

@@ -21,7 +21,7 @@ from opskit.reachability.path import Checkpoint, CheckpointKind, Path, Reason
 explains = ("tcp", "tls", "auth", "app")
 
 
-def check(way: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
+def check(paths: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
     """Judge the routes of today's way, there and back."""
 
     def say(_: Path, one: Checkpoint) -> str:
@@ -30,9 +30,7 @@ def check(way: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
             if one.kind is CheckpointKind.REPLY_ROUTE
             else "the app's packets"
         )
-        return (
-            f"{one.place.removesuffix(' route')} sends {whose} into a black hole: {one.decided_by}"
-        )
+        return f"{one.location.removesuffix(' route')} sends {whose} into a black hole: {one.decided_by}"
 
     good = "the route tables lead to the database and back"
-    return check_path(way, probe, ROUTES, (Reason.BLACKHOLE,), good=good, say=say)
+    return check_path(paths, probe, ROUTES, (Reason.BLACKHOLE,), good=good, say=say)

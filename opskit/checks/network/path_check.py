@@ -38,7 +38,7 @@ Describe = Callable[[Path, Checkpoint], str]
 
 
 def check_path(
-    way: DatabasePaths,
+    paths: DatabasePaths,
     probe: Fact[InstanceProbe],
     kinds: Sequence[CheckpointKind],
     reasons: Sequence[Reason],
@@ -59,34 +59,34 @@ def check_path(
     def broken_of(path: Path) -> list[Checkpoint]:
         return [c for c in path.checkpoints if c.kind in kinds and c.reason in reasons]
 
-    here = [c for c in way.current.checkpoints if c.kind in kinds]
-    broken = broken_of(way.current)
-    seen = connection(way, probe)
+    here = [c for c in paths.current.checkpoints if c.kind in kinds]
+    broken = broken_of(paths.current)
+    seen = connection(paths, probe)
     if broken:
-        context, cause = to_database(members), say(way.current, broken[0])
+        context, cause = to_database(members), say(paths.current, broken[0])
         return _broken(
-            way,
+            paths,
             broken,
             seen,
             cause,
-            lambda: open_paths(context, way.network, [way.current], broken_of),
+            lambda: open_paths(context, paths.network, [paths.current], broken_of),
         )
     unknown = [c for c in here if c.outcome is PathOutcome.UNKNOWN]
     if unknown and seen is not None and seen.is_connected:
         return passed(
-            f"{way.workload_noun} connects; {unknown[0].decided_by}", observed(seen.words)
+            f"{paths.workload_noun} connects; {unknown[0].decided_by}", observed(seen.words)
         )
     if unknown:
-        return undecided(f"{unknown[0].place}: {unknown[0].decided_by}", needs_of(unknown[0]))
+        return undecided(f"{unknown[0].location}: {unknown[0].decided_by}", needs_of(unknown[0]))
     if any(c.outcome is PathOutcome.DROP for c in here):
         return skipped("that rule is judged under another code")
     if not here:
         return skipped("app and database share a subnet, so none is passed")
-    return passed(good, *(derived(f"{c.place}: {c.decided_by}") for c in here))
+    return passed(good, *(derived(f"{c.location}: {c.decided_by}") for c in here))
 
 
 def at_ingress(
-    way: DatabasePaths,
+    paths: DatabasePaths,
     groups: SecurityGroups,
     probe: Fact[InstanceProbe],
     members: GroupMembers,
@@ -94,11 +94,9 @@ def at_ingress(
     say: Callable[[Path], str],
 ) -> Finding:
     """Judge today's way at the database's groups, under one reason."""
-    good = (
-        f"{groups.labels(way.current.destination.group_ids)} admits the app on {way.current.port}"
-    )
+    good = f"{groups.labels(paths.current.destination.group_ids)} admits the app on {paths.current.port}"
     return check_path(
-        way,
+        paths,
         probe,
         (CheckpointKind.INGRESS,),
         (reason,),
@@ -115,45 +113,47 @@ def needs_of(unknown: Checkpoint) -> str:
     return NEEDS.get(unknown.kind, "ec2:DescribeNetworkAcls")
 
 
-def connection(way: DatabasePaths, probe: Fact[InstanceProbe]) -> TcpResult | None:
+def connection(paths: DatabasePaths, probe: Fact[InstanceProbe]) -> TcpResult | None:
     """The instance's own connect to the database's port; None when it was not tried."""
-    return probe.value.connection(way.current.port) if isinstance(probe, Known) else None
+    return probe.value.connection(paths.current.port) if isinstance(probe, Known) else None
 
 
 def rules_of(path: Path, broken: Sequence[Checkpoint]) -> tuple[Evidence, ...]:
     """The way with its first broken link, and the rules that decide at the others."""
     others = [c for c in broken if c != path.broken[0]]
-    return derived(path.line), *(derived(f"{c.place}: {c.decided_by}") for c in others)
+    return derived(path.line), *(derived(f"{c.location}: {c.decided_by}") for c in others)
 
 
 def _broken(
-    way: DatabasePaths,
+    paths: DatabasePaths,
     broken: list[Checkpoint],
     seen: TcpResult | None,
     cause: str,
     build_fix: Callable[[], Remedy],
 ) -> Finding:
-    rules = rules_of(way.current, broken)
+    rules = rules_of(paths.current, broken)
     if seen is not None:
-        rules = (*rules, observed(f"on {way.workload_noun}: {seen.words}"))
+        rules = (*rules, observed(f"on {paths.workload_noun}: {seen.words}"))
     is_total = any(c.outcome is PathOutcome.DROP for c in broken)
     if is_total and seen is not None and seen.is_connected:
         return warned(
-            f"{cause}; yet {way.workload_noun} connected, so a rule or an interface is not known here",
+            f"{cause}; yet {paths.workload_noun} connected, so a rule or an interface is not known here",
             *rules,
-            fix=_not_known(way, seen, broken[0]),
+            fix=_not_known(paths, seen, broken[0]),
         )
     fix = build_fix()
-    if not is_total and not way.client_ports_known:
-        return warned(f"{cause}, if {way.workload_noun} connects from such ports", *rules, fix=fix)
+    if not is_total and not paths.client_ports_known:
+        return warned(
+            f"{cause}, if {paths.workload_noun} connects from such ports", *rules, fix=fix
+        )
     return failed(cause, *rules, fix=fix)
 
 
-def _not_known(way: DatabasePaths, seen: TcpResult, broken: Checkpoint) -> Advice:
+def _not_known(paths: DatabasePaths, seen: TcpResult, broken: Checkpoint) -> Advice:
     """Advice where a connection contradicts the rules: none of them is changed."""
     from_where = f" from {seen.local_address}" if seen.local_address else ""
     return Advice(
-        f"Change nothing yet: {way.workload_noun} reaches {seen.address}:{seen.port}{from_where}. Look at "
-        f"whether {broken.place} was changed this minute, and whether another interface, subnet or proxy "
+        f"Change nothing yet: {paths.workload_noun} reaches {seen.address}:{seen.port}{from_where}. Look at "
+        f"whether {broken.location} was changed this minute, and whether another interface, subnet or proxy "
         "carries the connection; then run the diagnosis again."
     )

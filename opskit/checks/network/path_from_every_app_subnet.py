@@ -20,23 +20,25 @@ from opskit.reachability.group_members import GroupMembers
 from opskit.reachability.path import PathOutcome
 
 
-def check(way: DatabasePaths, subnets: Fact[AppSubnets], members: GroupMembers) -> Finding:
+def check(paths: DatabasePaths, subnets: Fact[AppSubnets], members: GroupMembers) -> Finding:
     """Judge the other subnets of the app."""
     if isinstance(subnets, Unknown):
         return undecided(subnets.reason, *subnets.missing)
-    if not way.from_other_subnets:
+    if not paths.from_other_subnets:
         return skipped("the app is known to run in one subnet only")
-    if way.current.outcome is PathOutcome.DROP:
+    if paths.current.outcome is PathOutcome.DROP:
         return skipped("the way is not open today")
-    blocked = latent_path_check.blocked(way, way.from_other_subnets)
+    blocked = latent_path_check.blocked(paths, paths.from_other_subnets)
     if not blocked:
-        return passed(f"the way is open from {len(way.from_other_subnets)} more subnets of the app")
+        return passed(
+            f"the way is open from {len(paths.from_other_subnets)} more subnets of the app"
+        )
     first = blocked[0]
-    broken = latent_path_check.newly_broken(way, first.path)
+    broken = latent_path_check.newly_broken(paths, first.path)
     return warned(
-        f"{broken[0].place} would drop the connection from {first.subnet.label}: "
+        f"{broken[0].location} would drop the connection from {first.subnet.label}: "
         f"{broken[0].decided_by}{latent_path_check.others_blocked(blocked)}",
         derived(first.path.line),
         reported(first.why),
-        fix=latent_path_check.fix_of(way, blocked, members),
+        fix=latent_path_check.fix_of(paths, blocked, members),
     )

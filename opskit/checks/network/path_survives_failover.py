@@ -18,19 +18,19 @@ from opskit.reachability.group_members import GroupMembers
 from opskit.reachability.path import PathOutcome
 
 
-def check(way: DatabasePaths, members: GroupMembers) -> Finding:
+def check(paths: DatabasePaths, members: GroupMembers) -> Finding:
     """Judge the other places; what is broken today already has its own code."""
-    if way.current.outcome is PathOutcome.DROP:
+    if paths.current.outcome is PathOutcome.DROP:
         return skipped("the way is not open today")
-    blocked = latent_path_check.blocked(way, way.after_failover)
+    blocked = latent_path_check.blocked(paths, paths.after_failover)
     if not blocked:
-        count = len({e.subnet.subnet_id for e in way.after_failover})
+        count = len({e.subnet.subnet_id for e in paths.after_failover})
         return passed(f"the way is open to all {count} subnets of the database")
     first = blocked[0]
-    broken = latent_path_check.newly_broken(way, first.path)
+    broken = latent_path_check.newly_broken(paths, first.path)
     return warned(
-        f"{broken[0].place} would drop the connection {first.why}: {broken[0].decided_by}"
+        f"{broken[0].location} would drop the connection {first.why}: {broken[0].decided_by}"
         f"{latent_path_check.others_blocked(blocked)}",
         derived(first.path.line),
-        fix=latent_path_check.fix_of(way, blocked, members),
+        fix=latent_path_check.fix_of(paths, blocked, members),
     )

@@ -29,7 +29,7 @@ def lead(network: Network, path: Path, broken: Checkpoint) -> Remedy:
     """The change of routes that leads packets of a checkpoint to the other end."""
     table = _table(network, broken.ids[0])
     if table is None:
-        return Advice(f"No command is offered: {broken.place} was not read.")
+        return Advice(f"No command is offered: {broken.location} was not read.")
     if broken.reason is Reason.MAIN_TABLE:
         return _own_table(network, table, broken)
     here, there = _ends(path, broken)
@@ -136,19 +136,19 @@ def _peering(network: Network, here: PathEndpoint, there: PathEndpoint) -> Peeri
 
 
 def _peer_route(table: RouteTable, destination: str, peering_id: str) -> Fix:
-    place = {"RouteTableId": table.table_id, **_to(destination)}
-    to_peering = {**place, "VpcPeeringConnectionId": peering_id}
+    location = {"RouteTableId": table.table_id, **_to(destination)}
+    to_peering = {**location, "VpcPeeringConnectionId": peering_id}
     present = next(
         (r for r in table.routes if r.destination == destination and not r.is_propagated), None
     )
     if present is None:
-        undo = call("ec2", "DeleteRoute", **place)
+        undo = call("ec2", "DeleteRoute", **location)
         return Fix((call("ec2", "CreateRoute", **to_peering),), undo=(undo,))
     replaced = (call("ec2", "ReplaceRoute", **to_peering),)
     if present.state == "blackhole":
         return Fix(replaced, no_undo="the route led nowhere")
     if present.target.startswith("pcx-"):
-        old = {**place, "VpcPeeringConnectionId": present.target}
+        old = {**location, "VpcPeeringConnectionId": present.target}
         return Fix(replaced, undo=(call("ec2", "ReplaceRoute", **old),))
     return Fix(
         replaced, no_undo=f"the route led to {present.target}, which is to be written by hand"

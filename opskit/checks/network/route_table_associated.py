@@ -21,7 +21,7 @@ from opskit.reachability.path import Checkpoint, CheckpointKind, Path, Reason
 explains = ("tcp", "tls", "auth", "app")
 
 
-def check(way: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
+def check(paths: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
     """Judge the routes of today's way, there and back."""
 
     def say(_: Path, one: Checkpoint) -> str:
@@ -33,4 +33,4 @@ def check(way: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
         return f"the main table decides for {whose}, and it does not lead there: {one.decided_by}"
 
     good = "the route tables lead to the database and back"
-    return check_path(way, probe, ROUTES, (Reason.MAIN_TABLE,), good=good, say=say)
+    return check_path(paths, probe, ROUTES, (Reason.MAIN_TABLE,), good=good, say=say)

@@ -22,7 +22,7 @@ from opskit.reachability.path import Checkpoint, CheckpointKind, Path, Reason
 explains = ("tcp", "tls", "auth", "app")
 
 
-def check(way: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
+def check(paths: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
     """Judge the routes of today's way, there and back."""
 
     def say(path: Path, one: Checkpoint) -> str:
@@ -32,8 +32,8 @@ def check(way: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
             else "the app's packets"
         )
         there = path.source if one.kind is CheckpointKind.REPLY_ROUTE else path.destination
-        table = one.place.removesuffix(" route")
+        table = one.location.removesuffix(" route")
         return f"{table} leads {whose} nowhere near {there.name}: {one.decided_by}"
 
     good = "the route tables lead to the database and back"
-    return check_path(way, probe, ROUTES, (Reason.NO_ROUTE,), good=good, say=say)
+    return check_path(paths, probe, ROUTES, (Reason.NO_ROUTE,), good=good, say=say)

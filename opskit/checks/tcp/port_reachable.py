@@ -26,7 +26,7 @@ is_essential = True
 
 
 def check(
-    target: Target, host: DatabaseHost, probe: Fact[InstanceProbe], way: Fact[DatabasePaths]
+    target: Target, host: DatabaseHost, probe: Fact[InstanceProbe], paths: Fact[DatabasePaths]
 ) -> Finding:
     """Judge the connection to the host that the app is told, beside what the rules would let pass."""
     if isinstance(probe, Unknown):
@@ -46,19 +46,19 @@ def check(
     seen = observed(
         f"tried on {target.workload_noun}; a drop by a security group, an ACL or a route looks so"
     )
-    if isinstance(way, Known) and way.value.current.outcome is PathOutcome.PASS:
+    if isinstance(paths, Known) and paths.value.current.outcome is PathOutcome.PASS:
         return failed(
             f"{found.words}, although every group, ACL and route lets it pass",
             seen,
-            derived(way.value.current.line),
-            fix=_advice_where_open(host, found, way.value),
+            derived(paths.value.current.line),
+            fix=_advice_where_open(host, found, paths.value),
         )
-    return failed(found.words, seen, fix=_advice(way))
+    return failed(found.words, seen, fix=_advice(paths))
 
 
-def _advice_where_open(host: DatabaseHost, found: TcpResult, way: DatabasePaths) -> Advice:
+def _advice_where_open(host: DatabaseHost, found: TcpResult, paths: DatabasePaths) -> Advice:
     """Where to look when the rules let pass what got no answer."""
-    current = way.current.destination.address
+    current = paths.current.destination.address
     if found.address and found.address != current:
         return Advice(
             f"The instance tried {found.address}, but the database was found at {current}. Correct what "
@@ -71,18 +71,18 @@ def _advice_where_open(host: DatabaseHost, found: TcpResult, way: DatabasePaths)
     )
 
 
-def _advice(way: Fact[DatabasePaths]) -> Advice:
+def _advice(paths: Fact[DatabasePaths]) -> Advice:
     """Where to look when a rule stands in the way, or the rules were not judged."""
-    if isinstance(way, Unknown):
+    if isinstance(paths, Unknown):
         return Advice(
-            f"The rules on the path were not judged: {way.reason}. The diagnosis of your own rights says "
+            f"The rules on the path were not judged: {paths.reason}. The diagnosis of your own rights says "
             "which are missing; check security groups, network ACLs and routes by hand.",
             (OpskitCommand(("diagnose", "operator")),),
         )
-    today = way.value.current
+    today = paths.value.current
     if today.broken:
-        return Advice(f"{today.broken[0].place} stands in the way: see the finding on it.")
+        return Advice(f"{today.broken[0].location} stands in the way: see the finding on it.")
     unknown = next(c for c in today.checkpoints if c.outcome is PathOutcome.UNKNOWN)
     return Advice(
-        f"All rules that are known let it pass; look at {unknown.place}, which is not: {unknown.decided_by}."
+        f"All rules that are known let it pass; look at {unknown.location}, which is not: {unknown.decided_by}."
     )

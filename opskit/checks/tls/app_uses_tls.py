@@ -58,9 +58,11 @@ def check(probe: InstanceProbe, setting: Fact[TlsSetting], app: AppInstance) -> 
     for container in probe.running:
         mode = container.setting("sslmode")
         if mode is not None and mode.value in PLAIN:
-            said = probe.attempt_of(container.name)
-            if said is not None and not said.succeeded:
-                server.insert(0, observed(f"a login as {container.name} does it: {said.message}"))
+            message = probe.attempt_of(container.name)
+            if message is not None and not message.succeeded:
+                server.insert(
+                    0, observed(f"a login as {container.name} does it: {message.message}")
+                )
             return failed(
                 f"{container.name} connects without TLS ({mode.variable}: sslmode={mode.value}), "
                 "which the database does not admit",

@@ -31,13 +31,13 @@ def check(
     """Judge the name, then what the app's own verification says."""
     spoken = engine.for_rds_engine(database.instance.engine)
     for container in probe.running:
-        said = probe.attempt_of(container.name)
-        if said is None or said.succeeded:
+        message = probe.attempt_of(container.name)
+        if message is None or message.succeeded:
             continue
-        if spoken.classify(said.message, said.sqlstate) is LoginFailure.CERTIFICATE:
+        if spoken.classify(message.message, message.sqlstate) is LoginFailure.CERTIFICATE:
             return failed(
-                f"{container.name} does not trust the server's certificate: {said.message}",
-                observed(f"a login as {container.name} does it, sslmode={said.sslmode}"),
+                f"{container.name} does not trust the server's certificate: {message.message}",
+                observed(f"a login as {container.name} does it, sslmode={message.sslmode}"),
                 observed(f"the server's certificate was issued by {certificate.issuer}"),
                 fix=_trust(container, certificate, database),
             )

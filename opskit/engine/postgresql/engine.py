@@ -98,17 +98,17 @@ class PostgreSql:
             heard.get("tls", ExchangeResult("tls")),
             heard.get("plain", ExchangeResult("plain")),
         )
-        first = tls.pieces[0][:1] if tls.pieces else b""
-        without = parse_answer(plain.pieces[0]) if plain.pieces else None
+        first = tls.parts[0][:1] if tls.parts else b""
+        without = parse_answer(plain.parts[0]) if plain.parts else None
         is_engine: bool | None = None
-        if first or plain.pieces:
+        if first or plain.parts:
             is_engine = first in (b"S", b"N") or without is not None
         return ServerHandshake(
             is_engine=is_engine,
             offers_tls={b"S": True, b"N": False}.get(first),
             tls_version=tls.tls_version,
             certificates=tls.certificates,
-            with_tls=parse_answer(tls.pieces[1]) if len(tls.pieces) > 1 else None,
+            with_tls=parse_answer(tls.parts[1]) if len(tls.parts) > 1 else None,
             without_tls=without,
         )
 

@@ -198,10 +198,10 @@ def _message(connection):
 def _exactly(connection, count):
     data = b""
     while len(data) < count:
-        piece = connection.recv(count - len(data))
-        if not piece:
+        part = connection.recv(count - len(data))
+        if not part:
             raise ServerError("", "server closed the connection unexpectedly")
-        data += piece
+        data += part
     return data
 
 

@@ -76,7 +76,7 @@ class Probe:
         self.request = request
         self.lines = []
         self.secrets = set()
-        self.pieces = set()
+        self.parts = set()
         self.values = {}
         self.reads_done = threading.Event()
         self.containers = []
@@ -92,8 +92,8 @@ class Probe:
         with self.lock:
             if len(value.strip()) >= 4:
                 self.secrets.update(forms_of(value) | forms_of(value.strip()))
-                for piece in pieces_of(value.strip()):
-                    self.pieces.update(forms_of(piece))
+                for part in pieces_of(value.strip()):
+                    self.parts.update(forms_of(part))
         return hashlib.sha256((self.request["key"] + value).encode("utf-8")).hexdigest()[:6]
 
     def hold_urls(self, environment):
@@ -102,8 +102,8 @@ class Probe:
             scheme = HELD_URL.match(value)
             if scheme and "@" in value:
                 rest = value[scheme.end() :]
-                place = rest.split("?")[0]
-                login = (place if "@" in place else rest).rpartition("@")[0]
+                location = rest.split("?")[0]
+                login = (location if "@" in location else rest).rpartition("@")[0]
                 password = login.partition(":")[2]
                 self.secret(password)
                 self.secret(urllib.parse.unquote(password))
@@ -121,9 +121,9 @@ class Probe:
         names = [value for purpose, value in self.values.items() if purpose != "password"]
         names += self.request["names"]
         shown = set(word for name in names for word in [name] + re.split(r"[\W_]+", name))
-        for piece in sorted(self.pieces - shown, key=len, reverse=True):
-            pattern = re.escape(piece)
-            if piece.isalpha() or piece.isdigit():
+        for part in sorted(self.parts - shown, key=len, reverse=True):
+            pattern = re.escape(part)
+            if part.isalpha() or part.isdigit():
                 pattern = r"(?:(?<![\w.-])|(?<=\\[nrt]))" + pattern + r"(?![\w-]|\.\w)"
             text = re.sub(pattern, "<secret>", text)
         return text
@@ -151,7 +151,7 @@ def pieces_of(value):
     cuts = list(SEPARATORS.finditer(value))
     starts, ends = [0] + [c.end() for c in cuts], [c.start() for c in cuts] + [len(value)]
     found = set(value[start:end].strip() for start in starts for end in ends)
-    return set(piece for piece in found if len(piece) >= 4)
+    return set(part for part in found if len(part) >= 4)
 
 
 def without_user_info(text):
@@ -180,8 +180,8 @@ def is_user_info(scheme, info):
     """Whether what stands between scheme and `@` may hold a secret; a user's name alone does not."""
     if OF_LOGINS.match(scheme):
         return not re.match(r"^[\w.-]+$", info)
-    place = re.split("[/?#]", info)[0]
-    return place == info or not PLAIN_HOST.match(place)
+    location = re.split("[/?#]", info)[0]
+    return location == info or not PLAIN_HOST.match(location)
 
 
 def ms_since(started):
@@ -267,7 +267,7 @@ def ask_tcp(probe, host, port):
 
 def probe_exchange(probe, talk):
     """Hold one conversation: what to send was decided elsewhere, what came back is judged there."""
-    pieces, version, chain, error = [], "", [], ""
+    parts, version, chain, error = [], "", [], ""
     connection = None
     try:
         address = address_of(probe, talk["host"])
@@ -277,8 +277,8 @@ def probe_exchange(probe, talk):
             if action == "send":
                 connection.sendall(base64.b64decode(data))
             elif action == "read":
-                pieces.append(connection.recv(count))
-            elif pieces and pieces[-1] == base64.b64decode(data):
+                parts.append(connection.recv(count))
+            elif parts and parts[-1] == base64.b64decode(data):
                 connection, version, chain = start_tls(connection, talk["host"])
             else:
                 break
@@ -291,7 +291,7 @@ def probe_exchange(probe, talk):
     finally:
         if connection is not None:
             connection.close()
-    probe.say("talk", talk["name"], error, version, b64_list(pieces), b64_list(chain))
+    probe.say("talk", talk["name"], error, version, b64_list(parts), b64_list(chain))
 
 
 def start_tls(connection, host):
@@ -317,9 +317,9 @@ def certificates_of(connection):
         return [connection.getpeercert(True)]
 
 
-def b64_list(pieces):
+def b64_list(parts):
     """Several byte strings as one field."""
-    return ",".join(base64.b64encode(p).decode("ascii") for p in pieces)
+    return ",".join(base64.b64encode(p).decode("ascii") for p in parts)
 
 
 def metadata(path, token):
@@ -359,9 +359,9 @@ def container_credentials_url():
 
 def role_credentials():
     """The credentials of the instance's role, by IMDSv2; in an ECS task those of its own role."""
-    place = container_credentials_url()
-    if place:
-        request = urllib.request.Request(place)
+    location = container_credentials_url()
+    if location:
+        request = urllib.request.Request(location)
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         return json.loads(direct.open(request, timeout=2).read().decode())
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -25,7 +25,7 @@ BY_ADMINISTRATOR = (
 def find_password_setter(
     admin_parameter: str,
     user: str,
-    door: DatabaseConnector,
+    connector: DatabaseConnector,
     helpers: Callable[[str], Sequence[DatabaseCredential]],
     plan: Plan,
 ) -> str:
@@ -40,7 +40,7 @@ def find_password_setter(
         plan.refuse(error.sentence, error.next_step)
         return ""
     for login in candidates:
-        done = door.try_login(login.user, login.password)
+        done = connector.try_login(login.user, login.password)
         if done.succeeded:
             return "administrator" if admin_parameter else user
         if admin_parameter:
@@ -105,40 +105,40 @@ def _check_ownership(user: str, other: str, found: RoleFacts, plan: Plan) -> Non
         )
 
 
-def check_managed(around: RotationContext, wishes: RotationOptions, plan: Plan) -> None:
+def check_managed(context: RotationContext, options: RotationOptions, plan: Plan) -> None:
     """Judge a rotation that RDS makes."""
-    if wishes.supplied is not None:
+    if options.supplied is not None:
         plan.refuse(
-            f"RDS makes the password of {around.user} itself and keeps it in {around.managed_secret_arn}",
+            f"RDS makes the password of {context.user} itself and keeps it in {context.managed_secret_arn}",
             "without --password-stdin",
         )
     plan.warnings.append(
-        f"RDS also rotates {around.managed_secret_arn} by itself, every seven days by default, and the "
+        f"RDS also rotates {context.managed_secret_arn} by itself, every seven days by default, and the "
         "parameter is stale from then on: let the app read the secret, or give it a role of its own"
     )
 
 
 def check_elsewhere(
-    around: RotationContext, strategy: str, new: DatabaseCredential, plan: Plan
+    context: RotationContext, strategy: str, new: DatabaseCredential, plan: Plan
 ) -> None:
     """Judge who else logs in by the password, and who declares what is written."""
-    _check_stacks(around, strategy, plan)
-    if isinstance(around.proxies, Unknown):
+    _check_stacks(context, strategy, plan)
+    if isinstance(context.proxies, Unknown):
         plan.warnings.append(
-            f"{around.proxies.reason}: a proxy that logs in by this password would fail from then on"
+            f"{context.proxies.reason}: a proxy that logs in by this password would fail from then on"
         )
         return
-    for proxy in around.proxies:
-        _check_proxy(proxy, around, new, plan)
+    for proxy in context.proxies:
+        _check_proxy(proxy, context, new, plan)
 
 
 def _check_proxy(
-    proxy: Proxy, around: RotationContext, new: DatabaseCredential, plan: Plan
+    proxy: Proxy, context: RotationContext, new: DatabaseCredential, plan: Plan
 ) -> None:
     """A proxy reads its own secrets, which a rotation here does not write."""
     found = proxy.secret_of(new.user)
-    endpoint = (around.parameters.value("endpoint") or "").lower()
-    if found is not None and found.arn == around.managed_secret_arn:
+    endpoint = (context.parameters.value("endpoint") or "").lower()
+    if found is not None and found.arn == context.managed_secret_arn:
         # RDS writes that one itself.
         return
     if found is not None and found.user:
@@ -147,7 +147,7 @@ def _check_proxy(
             "not write: its logins would fail from the change on",
             f"aws secretsmanager rotate-secret --secret-id {found.arn}   changes the database and the "
             "secret, where it has a rotation function\n"
-            f"opskit rotate-password repair {around.target.flags}   then brings the parameter up to date",
+            f"opskit rotate-password repair {context.target.flags}   then brings the parameter up to date",
         )
     elif endpoint.startswith(proxy.host) and proxy.host:
         who = f"a secret that may be {new.user}'s" if found else f"no secret for {new.user}"
@@ -163,16 +163,16 @@ def _check_proxy(
         )
 
 
-def _check_stacks(around: RotationContext, strategy: str, plan: Plan) -> None:
+def _check_stacks(context: RotationContext, strategy: str, plan: Plan) -> None:
     """An update of a stack writes what it declares."""
-    instance, name = around.database, around.target.parameters["password"]
+    instance, name = context.database, context.target.parameters["password"]
     if instance.stack and strategy == "master":
         plan.warnings.append(
             f"CloudFormation stack {instance.stack} declares {instance.identifier}: an update of the stack "
             "may write its own password over this one. Let it take the password by a dynamic reference "
             f"({{{{resolve:ssm-secure:{name}}}}}) or leave it out."
         )
-    for written, stack in around.stacks.items():
+    for written, stack in context.stacks.items():
         if written != name and strategy != "alternating":
             continue
         if isinstance(stack, Unknown):

@@ -62,9 +62,9 @@ class Plan:
     lines: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)
-    opening: RotationIntent | None = None
+    intent: RotationIntent | None = None
     managed: str = ""
-    batches: tuple[RestartTarget, ...] = ()
+    restart_targets: tuple[RestartTarget, ...] = ()
     number: int = 0
     wait_s: float = 0.0
 
@@ -74,59 +74,59 @@ class Plan:
 
 
 def make_opening(
-    around: RotationContext,
+    context: RotationContext,
     strategy: str,
     old: DatabaseCredential,
     new: DatabaseCredential,
     plan: Plan,
-    wishes: RotationOptions,
+    options: RotationOptions,
 ) -> RotationIntent:
     """What the journal keeps of the plan."""
-    app = around.app.value.instance.instance_id if isinstance(around.app, Known) else None
+    app = context.app.value.instance.instance_id if isinstance(context.app, Known) else None
     return RotationIntent(
         run=secrets.token_hex(8),
-        by=around.identity.arn,
+        by=context.identity.arn,
         where=socket.gethostname(),
         tool=__version__,
         strategy=strategy,
-        admin_parameter=wishes.admin_parameter,
-        readers=around.readers,
+        admin_parameter=options.admin_parameter,
+        readers=context.readers,
         old=old,
         new=new,
-        published=_all_published(around, old, new),
-        engine=around.database.engine,
-        host=around.host,
-        port=around.port,
-        database=around.name,
-        db_instance=around.database.identifier,
-        cluster=around.cluster.identifier if around.cluster else None,
-        resource=(around.cluster.resource_id if around.cluster else around.database.resource_id),
+        published=_all_published(context, old, new),
+        engine=context.database.engine,
+        host=context.host,
+        port=context.port,
+        database=context.name,
+        db_instance=context.database.identifier,
+        cluster=context.cluster.identifier if context.cluster else None,
+        resource=(context.cluster.resource_id if context.cluster else context.database.resource_id),
         instance=app,
-        batches=tuple(write(b) for b in plan.batches),
-        was_healthy=any(batch.health_url for batch in plan.batches),
+        restart_targets=tuple(write(b) for b in plan.restart_targets),
+        was_healthy=any(restart_target.health_url for restart_target in plan.restart_targets),
     )
 
 
-def published(around: RotationContext, new: DatabaseCredential) -> ParameterUpdate:
+def published(context: RotationContext, new: DatabaseCredential) -> ParameterUpdate:
     """The password's parameter, as it is written: with its own key, tier, type and labels."""
-    row = around.row
+    row = context.row
     return ParameterUpdate(
-        name=around.target.parameters["password"],
+        name=context.target.parameters["password"],
         kind=row["Type"],
         key_id=row.get("KeyId"),
         tier=row.get("Tier", "Standard"),
-        old=around.text,
-        new=around.text_with(new),
+        old=context.text,
+        new=context.text_with(new),
         old_version=int(row["Version"]),
         labels=tuple(row["Labels"]),
     )
 
 
 def _all_published(
-    around: RotationContext, old: DatabaseCredential, new: DatabaseCredential
+    context: RotationContext, old: DatabaseCredential, new: DatabaseCredential
 ) -> tuple[ParameterUpdate, ...]:
     """What is written: the password's parameter, and the user's where users alternate."""
-    one, user = published(around, new), around.parameters.get("username")
+    one, user = published(context, new), context.parameters.get("username")
     if old.user == new.user or user is None or user.name == one.name:
         return (one,)
     other = ParameterUpdate(
@@ -156,37 +156,39 @@ TWO_PARAMETERS = (
 
 
 def describe(
-    around: RotationContext,
+    context: RotationContext,
     strategy: str,
     new: DatabaseCredential,
-    door: DatabaseConnector,
+    connector: DatabaseConnector,
     journal: Journal,
     plan: Plan,
 ) -> None:
     """Put the plan into lines."""
-    row, name = around.row, around.target.parameters["password"]
-    trust = trust_for(around.host, ca_file=around.target.ca_file)
+    row, name = context.row, context.target.parameters["password"]
+    trust = trust_for(context.host, ca_file=context.target.ca_file)
     verified = trust.words if trust.ca_file else f"{trust.words} (--ca-file FILE verifies)"
-    whose = "the master user" if around.user == around.database.master_username else "a role"
-    where = around.cluster.identifier if around.cluster else around.database.identifier
+    whose = "the master user" if context.user == context.database.master_username else "a role"
+    where = context.cluster.identifier if context.cluster else context.database.identifier
     key = f", key {row['KeyId']}" if row.get("KeyId") else ""
     plan.lines = [
-        ("rotate", f"the password of {around.user}, {whose} of {where}"),
+        ("rotate", f"the password of {context.user}, {whose} of {where}"),
         ("strategy", f"{strategy}: {WINDOW[strategy]}"),
         ("parameter", f"{name}: version {row['Version']} → {row['Version'] + 1}{key}"),
         ("secret", plan.managed) if plan.managed else ("journal", f"{journal.path}/{plan.number}/"),
-        ("login", f"{around.host}:{around.port} {door.description}, TLS, {verified}"),
+        ("login", f"{context.host}:{context.port} {connector.description}, TLS, {verified}"),
     ]
-    if new.user != around.user and not is_shared(around.target, "password"):
+    if new.user != context.user and not is_shared(context.target, "password"):
         plan.warnings.append(TWO_PARAMETERS)
-    if new.user != around.user:
-        plan.lines.insert(2, ("user", f"{around.user} → {new.user}"))
-    for batch in plan.batches:
-        health = f", then {batch.health_url}" if batch.health_url else ""
-        probe = around.probe.value if isinstance(around.probe, Known) else None
-        command = describe_command(batch, probe) if probe else ""
-        plan.lines.append(("restart", f"{batch}{f': {command}' if command else ''}{health}"))
-    if not plan.batches:
+    if new.user != context.user:
+        plan.lines.insert(2, ("user", f"{context.user} → {new.user}"))
+    for restart_target in plan.restart_targets:
+        health = f", then {restart_target.health_url}" if restart_target.health_url else ""
+        probe = context.probe.value if isinstance(context.probe, Known) else None
+        command = describe_command(restart_target, probe) if probe else ""
+        plan.lines.append(
+            ("restart", f"{restart_target}{f': {command}' if command else ''}{health}")
+        )
+    if not plan.restart_targets:
         plan.lines.append(("restart", "nothing"))
     if plan.managed:
         after = "forward: the secret holds the password that works, and repair writes it"

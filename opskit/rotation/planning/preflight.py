@@ -38,9 +38,9 @@ CLONE = "_clone"
 
 
 def make_plan(
-    around: RotationContext,
-    wishes: RotationOptions,
-    door: DatabaseConnector,
+    context: RotationContext,
+    options: RotationOptions,
+    connector: DatabaseConnector,
     journal: Journal,
     fence_s: float,
     group_members: Callable[[str], Sequence[str]],
@@ -56,48 +56,50 @@ def make_plan(
         Overtaken: a rotation stands open by now.
     """
     plan = Plan()
-    strategy = _strategy(around, wishes, plan)
-    plan.managed = (around.managed_secret_arn or "") if strategy == "managed" else ""
+    strategy = _strategy(context, options, plan)
+    plan.managed = (context.managed_secret_arn or "") if strategy == "managed" else ""
     record = journal.latest()
     plan.number = record.number + 1
     check_previous(record, fence_s, plan)
-    _check_database(around, strategy, plan)
-    old = DatabaseCredential(around.user, around.password)
-    _check_login(around, old, door, plan)
-    new = old if plan.managed else _new_login(around, wishes, strategy, plan)
+    _check_database(context, strategy, plan)
+    old = DatabaseCredential(context.user, context.password)
+    _check_login(context, old, connector, plan)
+    new = old if plan.managed else _new_login(context, options, strategy, plan)
     if plan.managed:
-        check_managed(around, wishes, plan)
-    check_elsewhere(around, strategy, new, plan)
+        check_managed(context, options, plan)
+    check_elsewhere(context, strategy, new, plan)
     if not plan.problems:
         helper = ""
-        if strategy != "master" and (wishes.admin_parameter or new.user != old.user):
-            helper = find_password_setter(wishes.admin_parameter, new.user, door, helpers, plan)
+        if strategy != "master" and (options.admin_parameter or new.user != old.user):
+            helper = find_password_setter(
+                options.admin_parameter, new.user, connector, helpers, plan
+            )
     if not plan.problems:
-        _check_role(around, strategy, old, new, door, helper, plan)
-    _check_parameter(around, plan)
-    _check_rights(around, plan)
-    _plan_restart(around, wishes, plan, group_members)
-    describe(around, strategy, new, door, journal, plan)
+        _check_role(context, strategy, old, new, connector, helper, plan)
+    _check_parameter(context, plan)
+    _check_rights(context, plan)
+    _plan_restart(context, options, plan, group_members)
+    describe(context, strategy, new, connector, journal, plan)
     if not plan.problems and not plan.managed:
-        plan.opening = make_opening(around, strategy, old, new, plan, wishes)
+        plan.intent = make_opening(context, strategy, old, new, plan, options)
     return plan
 
 
-def _strategy(around: RotationContext, wishes: RotationOptions, plan: Plan) -> str:
-    is_master = around.is_master
-    if is_master and around.managed_secret_arn and wishes.strategy == "auto":
+def _strategy(context: RotationContext, options: RotationOptions, plan: Plan) -> str:
+    is_master = context.is_master
+    if is_master and context.managed_secret_arn and options.strategy == "auto":
         return "managed"
-    if wishes.strategy == "master" and not is_master:
+    if options.strategy == "master" and not is_master:
         raise UsageError(
-            f"{around.user} is not the master user of {around.database.identifier} "
-            f"({around.database.master_username} is)",
+            f"{context.user} is not the master user of {context.database.identifier} "
+            f"({context.database.master_username} is)",
             "--strategy role",
         )
-    if wishes.strategy != "auto":
-        return wishes.strategy
+    if options.strategy != "auto":
+        return options.strategy
     if is_master:
         plan.warnings.append(
-            f"the app uses the master user {around.user}; a role of its own has fewer rights, and its "
+            f"the app uses the master user {context.user}; a role of its own has fewer rights, and its "
             "password changes at once and without RDS"
         )
     return "master" if is_master else "role"
@@ -115,12 +117,12 @@ def check_previous(record: Record, fence_s: float, plan: Plan) -> None:
         plan.wait_s = max(0.0, fence_s + 1 - record.age_s(record.close.at))
 
 
-def _check_database(around: RotationContext, strategy: str, plan: Plan) -> None:
-    instance, cluster = around.database, around.cluster
+def _check_database(context: RotationContext, strategy: str, plan: Plan) -> None:
+    instance, cluster = context.database, context.cluster
     name = cluster.identifier if cluster else instance.identifier
-    if around.managed_secret_arn and around.is_master and strategy != "managed":
+    if context.managed_secret_arn and context.is_master and strategy != "managed":
         plan.refuse(
-            f"Secrets Manager manages the master password of {name} ({around.managed_secret_arn}): RDS "
+            f"Secrets Manager manages the master password of {name} ({context.managed_secret_arn}): RDS "
             "refuses another one",
             "without --strategy opskit lets RDS rotate it, and the parameter follows",
         )
@@ -145,12 +147,12 @@ def _check_database(around: RotationContext, strategy: str, plan: Plan) -> None:
 
 
 def _check_login(
-    around: RotationContext, old: DatabaseCredential, door: DatabaseConnector, plan: Plan
+    context: RotationContext, old: DatabaseCredential, connector: DatabaseConnector, plan: Plan
 ) -> None:
-    done = door.try_login(old.user, old.password)
+    done = connector.try_login(old.user, old.password)
     if done.succeeded:
         return
-    name = around.target.parameters["password"]
+    name = context.target.parameters["password"]
     if done.failure is LoginFailure.TOKEN or "PAM authentication failed" in done.message:
         plan.refuse(
             f"{old.user} logs in with IAM's tokens (rds_iam): there is no password to rotate",
@@ -158,61 +160,61 @@ def _check_login(
         )
     elif done.failure is LoginFailure.PASSWORD:
         plan.refuse(
-            f"{name}, version {around.row['Version']}, does not log in as {old.user}: parameter and "
+            f"{name}, version {context.row['Version']}, does not log in as {old.user}: parameter and "
             "database disagree already",
-            f"opskit rotate-password repair {around.target.flags}",
+            f"opskit rotate-password repair {context.target.flags}",
         )
     elif done.failure in (LoginFailure.CERTIFICATE, LoginFailure.METHOD):
         plan.refuse(
-            f"{around.host}:{around.port} could not be verified {door.description}, "
+            f"{context.host}:{context.port} could not be verified {connector.description}, "
             f"so nothing is changed there: {done.message}",
             "--ca-file FILE   verifies by another CA bundle",
         )
     else:
         plan.refuse(
-            f"no login to {around.host}:{around.port} could be judged {door.description}: {done.message}",
-            f"opskit diagnose db {around.target.flags}",
+            f"no login to {context.host}:{context.port} could be judged {connector.description}: {done.message}",
+            f"opskit diagnose db {context.target.flags}",
         )
 
 
 def _new_login(
-    around: RotationContext, wishes: RotationOptions, strategy: str, plan: Plan
+    context: RotationContext, options: RotationOptions, strategy: str, plan: Plan
 ) -> DatabaseCredential:
-    in_cluster = around.cluster is not None and strategy == "master"
-    rules = passwords.rules_of(around.database.engine, in_cluster=in_cluster)
-    pattern = str(around.row.get("AllowedPattern", ""))
-    user = around.user
+    in_cluster = context.cluster is not None and strategy == "master"
+    rules = passwords.rules_of(context.database.engine, in_cluster=in_cluster)
+    pattern = str(context.row.get("AllowedPattern", ""))
+    user = context.user
     if strategy == "alternating":
         user = user.removesuffix(CLONE) if user.endswith(CLONE) else user + CLONE
-    if wishes.supplied is not None:
-        for problem in passwords.problems(wishes.supplied, rules, pattern):
+    if options.supplied is not None:
+        for problem in passwords.problems(options.supplied, rules, pattern):
             plan.refuse(f"the password cannot be taken: {problem}")
-        plan.warnings += [f"the password: {w}" for w in passwords.warnings(wishes.supplied)]
-        if wishes.supplied == around.password and user == around.user:
+        plan.warnings += [f"the password: {w}" for w in passwords.warnings(options.supplied)]
+        if options.supplied == context.password and user == context.user:
             plan.refuse("the password is the one that is in force already")
-        return DatabaseCredential(user, wishes.supplied)
-    length = min(wishes.length, rules.longest)
-    if length < wishes.length:
+        return DatabaseCredential(user, options.supplied)
+    length = min(options.length, rules.longest)
+    if length < options.length:
         plan.warnings.append(
-            f"{around.database.engine} takes {rules.longest} characters at the most"
+            f"{context.database.engine} takes {rules.longest} characters at the most"
         )
     drawn = passwords.generate_fitting(length, rules, pattern)
     if drawn is not None:
         return DatabaseCredential(user, drawn)
     plan.refuse(
         f"no password that opskit makes fits the AllowedPattern {pattern} of "
-        f"{around.target.parameters['password']}",
+        f"{context.target.parameters['password']}",
         "bring one: --password-stdin",
     )
-    return DatabaseCredential(user, around.password)
+    return DatabaseCredential(user, context.password)
 
 
 def _check_role(
-    around: RotationContext,
+    context: RotationContext,
     strategy: str,
     old: DatabaseCredential,
     new: DatabaseCredential,
-    door: DatabaseConnector,
+    connector: DatabaseConnector,
     helper: str,
     plan: Plan,
 ) -> None:
@@ -222,15 +224,15 @@ def _check_role(
         helper: who can give the second role its password: empty when nobody is known.
     """
     other = new.user if new.user != old.user else ""
-    found = around.engine.role_facts(
-        door.server(), old.user, old.password, other, timeout_s=ROLE_LIMIT_S
+    found = context.engine.role_facts(
+        connector.server(), old.user, old.password, other, timeout_s=ROLE_LIMIT_S
     )
     if found.uses_iam:
         plan.refuse(
             f"{old.user} logs in with IAM's tokens (rds_iam): there is no password to rotate"
         )
     if found.is_replica:
-        plan.refuse(f"{around.host} is read-only; passwords change at the writer")
+        plan.refuse(f"{context.host} is read-only; passwords change at the writer")
     if found.valid_until:
         plan.warnings.append(
             f"the password of {old.user} ends on {found.valid_until} (VALID UNTIL); rotating does "
@@ -240,7 +242,7 @@ def _check_role(
         return
     if not found.may_change_own:
         plan.refuse(
-            f"{around.database.identifier} lets only members of rds_password change passwords "
+            f"{context.database.identifier} lets only members of rds_password change passwords "
             f"(rds.restrict_password_commands), and {old.user} is none",
             f"as an administrator: grant rds_password to {old.user}",
         )
@@ -252,12 +254,12 @@ def _check_role(
         check_partner(old, other, found, helper, plan)
 
 
-def _check_parameter(around: RotationContext, plan: Plan) -> None:
-    name, row = around.target.parameters["password"], around.row
+def _check_parameter(context: RotationContext, plan: Plan) -> None:
+    name, row = context.target.parameters["password"], context.row
     if row["Type"] != "SecureString":
         plan.refuse(
             f"{name} is a {row['Type']}: whoever may describe parameters can read it",
-            f"opskit diagnose hygiene {around.target.flags}",
+            f"opskit diagnose hygiene {context.target.flags}",
         )
     if row["IsStuck"]:
         plan.refuse(
@@ -266,18 +268,22 @@ def _check_parameter(around: RotationContext, plan: Plan) -> None:
         )
 
 
-def _check_rights(around: RotationContext, plan: Plan) -> None:
+def _check_rights(context: RotationContext, plan: Plan) -> None:
     """Every later call, the way back included."""
-    if isinstance(around.access, Unknown):
-        plan.warnings.append(f"your rights could not be checked beforehand: {around.access.reason}")
+    if isinstance(context.access, Unknown):
+        plan.warnings.append(
+            f"your rights could not be checked beforehand: {context.access.reason}"
+        )
         return
-    needs = [n for n in around.access.value.needs if n.permission.group is PermissionGroup.ROTATION]
+    needs = [
+        n for n in context.access.value.needs if n.permission.group is PermissionGroup.ROTATION
+    ]
     lacking = sorted({n.permission.action for n in needs if n.is_allowed is False})
     unknown = sorted({n.permission.action for n in needs if n.is_allowed is None})
     if lacking:
         plan.refuse(
             f"you may not {', '.join(lacking)}",
-            f"opskit diagnose iam --for operator {around.target.flags}   prints what is missing",
+            f"opskit diagnose iam --for operator {context.target.flags}   prints what is missing",
         )
     if unknown:
         plan.warnings.append(
@@ -286,34 +292,34 @@ def _check_rights(around: RotationContext, plan: Plan) -> None:
 
 
 def _plan_restart(
-    around: RotationContext,
-    wishes: RotationOptions,
+    context: RotationContext,
+    options: RotationOptions,
     plan: Plan,
     group_members: Callable[[str], Sequence[str]],
 ) -> None:
     """Plan the batches; the app must be healthy now, or nobody could tell a failure by it."""
-    if wishes.restart == restart_targets.NOTHING:
+    if options.restart == restart_targets.NOTHING:
         plan.warnings.append(
             "the app is not restarted: until it is, its new connections fail with the old password"
         )
         return
-    if all(wish.startswith("ecs:") for wish in wishes.restart):
-        plan.batches = tuple(restart_targets.ecs(wish) for wish in wishes.restart)
+    if all(wish.startswith("ecs:") for wish in options.restart):
+        plan.restart_targets = tuple(restart_targets.ecs(wish) for wish in options.restart)
         return
-    unknown = next((f for f in (around.app, around.probe) if isinstance(f, Unknown)), None)
+    unknown = next((f for f in (context.app, context.probe) if isinstance(f, Unknown)), None)
     if unknown is not None:
         plan.refuse(
             f"what is to be restarted cannot be asked: {unknown.reason}",
             "--restart none   leaves the restart to you",
         )
-    if isinstance(around.app, Unknown) or isinstance(around.probe, Unknown):
+    if isinstance(context.app, Unknown) or isinstance(context.probe, Unknown):
         return
-    app, probe = around.app.value.instance, around.probe.value
-    held = around.parameters.get("password")
-    plan.batches = restart_targets.select(
-        wishes.restart, app, probe, held.fingerprint if held else "", group_members
+    app, probe = context.app.value.instance, context.probe.value
+    held = context.parameters.get("password")
+    plan.restart_targets = restart_targets.select(
+        options.restart, app, probe, held.fingerprint if held else "", group_members
     )
-    if not plan.batches:
+    if not plan.restart_targets:
         plan.refuse(
             f"no container on {app.label} uses this password",
             "--restart container:NAME   or --restart none",
@@ -322,7 +328,7 @@ def _plan_restart(
     if why:
         plan.refuse(
             f"the app is not healthy now, so nobody could tell whether the rotation harmed it: {why}",
-            f"opskit diagnose db {around.target.flags}",
+            f"opskit diagnose db {context.target.flags}",
         )
     if probe.health is None:
         plan.warnings.append(

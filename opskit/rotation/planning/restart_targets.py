@@ -16,7 +16,7 @@ NOTHING = ("none",)
 
 
 def select(
-    wishes: Sequence[str],
+    options: Sequence[str],
     app: Instance,
     probe: InstanceProbe,
     held: str,
@@ -33,7 +33,7 @@ def select(
     """
     users = [_container(c, app.instance_id, probe) for c in probe.containers if _uses(c, held)]
     found: list[RestartTarget] = []
-    for wish in wishes:
+    for wish in options:
         kind, _, name = wish.partition(":")
         if wish == "auto":
             found += users
@@ -67,13 +67,17 @@ def _named(text: str, app: Instance, probe: InstanceProbe) -> RestartTarget:
             f"{app.label} has no container {name} with database settings",
             f"containers there: {', '.join(c.name for c in probe.containers) or 'none'}",
         )
-    batch = _container(found, app.instance_id, probe)
-    return replace(batch, health_url=url) if url else batch
+    restart_target = _container(found, app.instance_id, probe)
+    return replace(restart_target, health_url=url) if url else restart_target
 
 
-def describe_command(batch: RestartTarget, probe: InstanceProbe) -> str:
+def describe_command(restart_target: RestartTarget, probe: InstanceProbe) -> str:
     """What will be typed for a container, as far as that is known now; empty for anything else."""
-    same = (c for c in probe.containers if batch.kind == "container" and c.name == batch.name)
+    same = (
+        c
+        for c in probe.containers
+        if restart_target.kind == "container" and c.name == restart_target.name
+    )
     return next((command_of(c) for c in same), "")
 
 

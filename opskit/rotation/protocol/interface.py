@@ -82,7 +82,7 @@ class RotationIntent:
     cluster: str | None
     resource: str
     instance: str | None
-    batches: tuple[str, ...]
+    restart_targets: tuple[str, ...]
     was_healthy: bool
     admin_parameter: str = ""
     readers: tuple[str, ...] = ()
@@ -119,9 +119,10 @@ class ChangeOutcome:
     @classmethod
     def by(cls, error: AwsError) -> ChangeOutcome:
         """What AWS's error says of the call that met it."""
-        outcome, said = outcome_of(error), f"{error.permission}: {error.code}"
+        outcome, message = outcome_of(error), f"{error.permission}: {error.code}"
         return cls(
-            outcome, f"{said}: {error.message[:200]}" if outcome is CallOutcome.REFUSED else said
+            outcome,
+            f"{message}: {error.message[:200]}" if outcome is CallOutcome.REFUSED else message,
         )
 
 

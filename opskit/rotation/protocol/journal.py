@@ -166,7 +166,7 @@ class Journal:
         self._take(f"{self.path}/{number}")
         return self._record(number)
 
-    def opening(self, number: int, *, is_listed: bool = False) -> RotationIntent:
+    def intent(self, number: int, *, is_listed: bool = False) -> RotationIntent:
         """What a rotation is about, with its passwords.
 
         Args:
@@ -179,14 +179,14 @@ class Journal:
         path = f"{self.path}/{number}/open"
         return parse_opening(self._value(path) if is_listed else self._value_now(path))
 
-    def open(self, number: int, opening: RotationIntent) -> CallOutcome:
+    def open(self, number: int, intent: RotationIntent) -> CallOutcome:
         """Begin a rotation, under the password parameter's own key: only one can."""
-        text = write_opening(opening)
+        text = write_opening(intent)
         if len(text.encode()) > MOST_BYTES:
             raise CannotProceed(
-                f"the values of {opening.published[0].name} are too long for a journal record"
+                f"the values of {intent.published[0].name} are too long for a journal record"
             )
-        key_id = opening.published[0].key_id
+        key_id = intent.published[0].key_id
         key = {"KeyId": key_id} if key_id else {}
         return self._create(number, "open", text, Type="SecureString", **key)
 
@@ -273,9 +273,9 @@ class Journal:
         return Record(number, seen.opened_at, tuple(entries), self._now)
 
 
-def write_opening(opening: RotationIntent) -> str:
+def write_opening(intent: RotationIntent) -> str:
     """The text of an `open` record: this is where both passwords are kept."""
-    row = {name: getattr(opening, name) for name in RotationIntent.__slots__}
+    row = {name: getattr(intent, name) for name in RotationIntent.__slots__}
     for which in ("old", "new"):
         login: DatabaseCredential = row[which]
         row[which] = {"user": login.user, "password": login.password.reveal()}
@@ -285,7 +285,7 @@ def write_opening(opening: RotationIntent) -> str:
             "old": p.old.reveal(),
             "new": p.new.reveal(),
         }
-        for p in opening.published
+        for p in intent.published
     ]
     return json.dumps({"format": FORMAT, **row}, separators=(",", ":"))
 

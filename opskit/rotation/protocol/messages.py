@@ -32,17 +32,17 @@ OUTCOME_WORDS = {
 }
 
 
-def describe(action: Action, outcome: CallOutcome, opening: RotationIntent, why: str) -> str:
+def describe(action: Action, outcome: CallOutcome, intent: RotationIntent, why: str) -> str:
     """A step in words."""
-    login = opening.new if action.to is ParameterState.NEW else opening.old
+    login = intent.new if action.to is ParameterState.NEW else intent.old
     values = {
         "user": login.user,
         "to": action.to,
-        "parameter": opening.published[-1].name,
+        "parameter": intent.published[-1].name,
         "direction": action.direction,
     }
     if outcome is CallOutcome.APPLIED:
-        accepted = action.kind is ActionKind.CHANGE and opening.strategy == "master"
+        accepted = action.kind is ActionKind.CHANGE and intent.strategy == "master"
         words = (
             "RDS has accepted the {to} password of {user}" if accepted else DONE_WORDS[action.kind]
         )

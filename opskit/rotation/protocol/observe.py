@@ -20,8 +20,8 @@ class PasswordCandidates:
         why: what a login said that could not be judged.
     """
 
-    def __init__(self, world: RotationServices, opening: RotationIntent) -> None:
-        self._world, self._opening = world, opening
+    def __init__(self, world: RotationServices, intent: RotationIntent) -> None:
+        self._world, self._intent = world, intent
         self.works: DatabaseCredential | None = None
         self.tried: list[str] = []
         self.why = ""
@@ -29,9 +29,9 @@ class PasswordCandidates:
     def try_ours(self) -> DatabaseState | None:
         """Which of the rotation's two passwords logs in, the new one first; None: neither."""
         self.tried, self.why = [], ""
-        for accepts, where in OURS:
-            login = self._opening.new if accepts is DatabaseState.NEW else self._opening.old
-            found = self._try(accepts, f"{where} of this rotation", login)
+        for database_state, where in OURS:
+            login = self._intent.new if database_state is DatabaseState.NEW else self._intent.old
+            found = self._try(database_state, f"{where} of this rotation", login)
             if found is not None:
                 return found
         return None
@@ -39,7 +39,7 @@ class PasswordCandidates:
     def try_others(self, seen: ParameterSnapshot) -> DatabaseState:
         """What else logs in: what the parameters hold, then all that is known."""
         if seen.which is ParameterState.OTHER:
-            held = self._opening.login_in(seen.values)
+            held = self._intent.login_in(seen.values)
             found = (
                 self._try(DatabaseState.HELD, "what the parameter holds", held) if held else None
             )
@@ -53,13 +53,13 @@ class PasswordCandidates:
         return DatabaseState.NONE
 
     def _try(
-        self, accepts: DatabaseState, where: str, login: DatabaseCredential
+        self, database_state: DatabaseState, where: str, login: DatabaseCredential
     ) -> DatabaseState | None:
         """One candidate; None when the database says that its password is wrong."""
         done = self._world.connector.try_login(login.user, login.password)
         if done.succeeded:
             self.works = login
-            return accepts
+            return database_state
         if done.failure is LoginFailure.PASSWORD:
             self.tried.append(where)
             return None

@@ -52,7 +52,7 @@ class RecordVerification:
 
 
 def verify_record(
-    aws: AwsClients, target: Target, opening: RotationIntent, path: str
+    aws: AwsClients, target: Target, intent: RotationIntent, path: str
 ) -> RecordVerification:
     """Compare an open rotation with the target as AWS describes both now.
 
@@ -69,19 +69,19 @@ def verify_record(
     ]
     record, password, caller = run_concurrently(reads)
     writer = str(record.get("LastModifiedUser") or "")
-    problems = (*_foreign_parameters(target, opening), *_foreign_database(found, opening))
-    doubts = (*_other_key(password.get("KeyId"), opening), *_not_compared(found, opening))
+    problems = (*_foreign_parameters(target, intent), *_foreign_database(found, intent))
+    doubts = (*_other_key(password.get("KeyId"), intent), *_not_compared(found, intent))
     return RecordVerification(
         problems,
-        (*doubts, *_unreadable_batches(opening)),
+        (*doubts, *_unreadable_batches(intent)),
         writer,
         is_ours=bool(writer) and writer == caller.arn,
     )
 
 
-def _foreign_parameters(target: Target, opening: RotationIntent) -> Iterator[str]:
+def _foreign_parameters(target: Target, intent: RotationIntent) -> Iterator[str]:
     """It writes the target's own parameters, the password's first, and no other."""
-    names = [one.name for one in opening.published]
+    names = [one.name for one in intent.published]
     own = target.parameters["password"]
     if names[:1] != [own]:
         yield f"it is about {', '.join(names) or 'no parameter'}, and not about {own}"
@@ -90,48 +90,48 @@ def _foreign_parameters(target: Target, opening: RotationIntent) -> Iterator[str
             yield f"it writes {name}, which is none of the target's"
 
 
-def _foreign_database(found: Snapshot, opening: RotationIntent) -> Iterator[str]:
+def _foreign_database(found: Snapshot, intent: RotationIntent) -> Iterator[str]:
     database = found.value(Database)
     if database is None:
         return
     clusters = found.value(DbClusters)
     cluster = clusters.of(database.instance) if clusters else None
     resource = cluster.resource_id if cluster else database.instance.resource_id
-    if resource and opening.resource != resource:
-        yield f"it is about the database {opening.resource or '(none)'}, and the target's is {resource}"
-    if (opening.host, opening.port) != (database.host, database.port):
+    if resource and intent.resource != resource:
+        yield f"it is about the database {intent.resource or '(none)'}, and the target's is {resource}"
+    if (intent.host, intent.port) != (database.host, database.port):
         yield (
-            f"it logs in at {opening.host}:{opening.port}, and the target's database is at "
+            f"it logs in at {intent.host}:{intent.port}, and the target's database is at "
             f"{database.host}:{database.port}"
         )
 
 
-def _unreadable_batches(opening: RotationIntent) -> Iterator[str]:
+def _unreadable_batches(intent: RotationIntent) -> Iterator[str]:
     """An earlier opskit's, or forged: never restarted, and no obstacle to `--restart none`."""
-    for text in opening.batches:
+    for text in intent.restart_targets:
         if not is_readable(text):
             yield f"it restarts {text!r}, which names neither a container nor a service"
 
 
-def _other_key(key_id: str | None, opening: RotationIntent) -> Iterator[str]:
-    recorded = opening.published[0].key_id if opening.published else None
+def _other_key(key_id: str | None, intent: RotationIntent) -> Iterator[str]:
+    recorded = intent.published[0].key_id if intent.published else None
     if key_id and key_id != recorded:
         yield f"it writes under the key {recorded or '(none)'}, and the parameter is under {key_id}"
 
 
-def _not_compared(found: Snapshot, opening: RotationIntent) -> Iterator[str]:
+def _not_compared(found: Snapshot, intent: RotationIntent) -> Iterator[str]:
     database: Fact[Database] = found.get(Database)
     if isinstance(database, Unknown):
         yield f"its database could not be compared with the target's: {database.reason}"
     elif database.value.doubt:
         yield database.value.doubt
     app = found.value(AppInstance)
-    if app is None or app.instance.instance_id != opening.instance:
-        yield f"it goes through {opening.instance or 'no instance'}, which is not known to be the app's"
+    if app is None or app.instance.instance_id != intent.instance:
+        yield f"it goes through {intent.instance or 'no instance'}, which is not known to be the app's"
     instances = found.value(DbInstances)
     known = {i.host for i in instances.all} if instances else set()
-    for host in opening.readers:
+    for host in intent.readers:
         if host not in known:
             yield f"it logs in at {host} too, which is no database of this account"
-    if opening.admin_parameter:
-        yield f"it logs in with what {opening.admin_parameter} holds"
+    if intent.admin_parameter:
+        yield f"it logs in with what {intent.admin_parameter} holds"

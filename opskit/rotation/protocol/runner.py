@@ -66,15 +66,15 @@ class Rotation:
         self,
         world: RotationServices,
         number: int,
-        opening: RotationIntent,
-        batches: Sequence[RestartTarget],
-        me: RunnerState,
+        intent: RotationIntent,
+        restart_targets: Sequence[RestartTarget],
+        state: RunnerState,
         *,
         who: Mapping[str, str],
         wait_s: float,
     ) -> None:
-        self._world, self._number, self._opening = world, number, opening
-        self._batches, self.state, self._who = tuple(batches), me, dict(who)
+        self._world, self._number, self._intent = world, number, intent
+        self._restart_targets, self.state, self._who = tuple(restart_targets), state, dict(who)
         # Whoever waits for less could never close a rotation that went back.
         self._wait_s = max(wait_s, 1.5 * world.fence.hold_down_s)
         self._record: Record | None = None
@@ -85,9 +85,9 @@ class Rotation:
         self._publish_tries = 0
         self._verified: dict[ParameterState, list[str]] = {}
         self._healthy: dict[RestartTarget, str] = {}
-        self._candidates = PasswordCandidates(world, opening)
+        self._candidates = PasswordCandidates(world, intent)
         self._why = ""
-        self._window = LoginOutage()
+        self._outage = LoginOutage()
 
     @property
     def control_plane_description(self) -> str:
@@ -102,13 +102,13 @@ class Rotation:
         """
         idle_since, pause = self._world.clock(), POLL_S
         while True:
-            sight, trouble = self._try_to_look()
-            if sight is None:
+            observation, trouble = self._try_to_look()
+            if observation is None:
                 action, outcome = Action(ActionKind.WAIT, why=trouble), CallOutcome.NOT_APPLIED
             else:
-                action = self._decide(sight)
+                action = self._decide(observation)
                 if action.kind in (ActionKind.STOP, ActionKind.FINISHED):
-                    return self._ending(action)
+                    return self._result(action)
                 outcome = self._act(action)
             self.state = record_outcome(self.state, action, outcome)
             if outcome is CallOutcome.APPLIED and action.kind not in (
@@ -121,7 +121,7 @@ class Rotation:
                 idle_since = self._world.clock()
             elif self._world.clock() - idle_since > self._wait_s:
                 why = action.why or f"{action.kind} did not succeed: {self._why}"
-                return self._ending(
+                return self._result(
                     Action(ActionKind.STOP, why=f"{why} (for {self._wait_s:.0f} s)")
                 )
             if (
@@ -154,8 +154,8 @@ class Rotation:
         self._why = self._candidates.why or self._why
         self._seen, self._control = seen, control
         now = world.clock()
-        if not self._opening.is_alternating:
-            self._window.observed(database, seen.which, looked_at, now)
+        if not self._intent.is_alternating:
+            self._outage.observed(database, seen.which, looked_at, now)
         if control.is_pending:
             self._quiet_since = None
         elif self._quiet_since is None:
@@ -167,7 +167,7 @@ class Rotation:
         world.fence.mark_observed()
         record = self._record = world.journal.read(self._number)
         decision = record.decided_by
-        if self._opening.is_alternating and (record.decision or self.state.wants) is Direction.BACK:
+        if self._intent.is_alternating and (record.decision or self.state.wants) is Direction.BACK:
             # The other user's password is no obstacle: the present one's was never touched.
             database = DatabaseState.OLD if database is DatabaseState.NEW else database
         return Observation(
@@ -189,23 +189,23 @@ class Rotation:
         """Whether any parameter was written since; one that was created again counts from 1 again."""
         if any(
             version != one.old_version
-            for version, one in zip(seen.versions, self._opening.published, strict=True)
+            for version, one in zip(seen.versions, self._intent.published, strict=True)
         ):
             return True
         opened_at = record.opened_at
         return opened_at is not None and any(at and at > opened_at for at in seen.written_at)
 
-    def next_action(self, sight: Observation, wants: Direction) -> Action:
+    def next_action(self, observation: Observation, wants: Direction) -> Action:
         """What somebody who joins now would do next, and would not do."""
-        return self._decide(sight, RunnerState(wants, joined=True))
+        return self._decide(observation, RunnerState(wants, joined=True))
 
     def stop_words(self, action: Action) -> str:
         """Why that is to stop, with what was seen of it; empty where it is not."""
         return self._stop_words(action.why) if action.kind is ActionKind.STOP else ""
 
-    def _decide(self, sight: Observation, me: RunnerState | None = None) -> Action:
-        restarts, resets = bool(self._batches), self._world.strategy.needs_no_login
-        return decide(sight, me or self.state, restarts=restarts, needs_no_login=resets)
+    def _decide(self, observation: Observation, state: RunnerState | None = None) -> Action:
+        restarts, resets = bool(self._restart_targets), self._world.strategy.needs_no_login
+        return decide(observation, state or self.state, restarts=restarts, needs_no_login=resets)
 
     def _try_to_look(self) -> tuple[Observation | None, str]:
         """A look, or why there was none."""
@@ -258,12 +258,12 @@ class Rotation:
     def _write_decision(self, action: Action, direction: Direction) -> CallOutcome:
         self._why = action.why
         body = {"direction": direction, "why": action.why, **self._who}
-        if self._batches and action.held:
+        if self._restart_targets and action.held:
             body["app_runs_on"] = action.held
         return self._write(SUPERSEDED if direction is Direction.SUPERSEDED else "decision", body)
 
     def _change(self, action: Action) -> CallOutcome:
-        self._window.change_sent(self._world.clock())
+        self._outage.change_sent(self._world.clock())
         login = self._login_of(action.to or ParameterState.NEW)
         direction = action.direction or Direction.FORWARD
         done = self._world.strategy.change(login, direction, self._candidates.works)
@@ -273,10 +273,10 @@ class Rotation:
     def _login_of(self, which: ParameterState) -> DatabaseCredential:
         """What is meant by a password; for another than the two, what the parameters were seen to hold."""
         if which is ParameterState.NEW:
-            return self._opening.new
+            return self._intent.new
         if which is ParameterState.OLD:
-            return self._opening.old
-        held = self._opening.login_in(self._seen.values) if self._seen else None
+            return self._intent.old
+        held = self._intent.login_in(self._seen.values) if self._seen else None
         if held is None:
             raise OpskitError("what the parameter holds is no login")
         return held
@@ -284,12 +284,12 @@ class Rotation:
     def _publish(self, to: ParameterState) -> CallOutcome:
         began = self._world.clock()
         outcome = self._heard(self._world.parameters.publish(to))
-        if outcome is CallOutcome.APPLIED and self._opening.is_alternating:
+        if outcome is CallOutcome.APPLIED and self._intent.is_alternating:
             # Both users log in all the time; only two parameters can be read as one half of each.
-            is_one = len(self._opening.published) == 1
-            self._window.seconds = 0.0 if is_one else self._world.clock() - began
+            is_one = len(self._intent.published) == 1
+            self._outage.seconds = 0.0 if is_one else self._world.clock() - began
         elif outcome is CallOutcome.APPLIED:
-            self._window.parameter_written(self._world.clock())
+            self._outage.parameter_written(self._world.clock())
         if outcome is CallOutcome.REFUSED:
             # A right that was just given may need a moment; after that the database has to go back.
             self._publish_tries += 1
@@ -304,27 +304,27 @@ class Rotation:
         """
         to, held = action.to or ParameterState.NEW, action.held
         ill, lost = list[str](), list[str]()
-        for batch in self._batches:
-            if self._healthy.get(batch) == held:
+        for restart_target in self._restart_targets:
+            if self._healthy.get(restart_target) == held:
                 continue
-            self._world.on_event(Event("wait", "restart", f"restarting {batch}"))
-            done = self._world.restart(batch)
+            self._world.on_event(Event("wait", "restart", f"restarting {restart_target}"))
+            done = self._world.restart(restart_target)
             if done.is_healthy:
-                self._healthy[batch] = held
+                self._healthy[restart_target] = held
                 continue
-            (lost if done.is_unknown else ill).append(f"{batch}: {done.why}")
+            (lost if done.is_unknown else ill).append(f"{restart_target}: {done.why}")
             if not done.is_unknown and self._goes_back_after(done, to):
                 break
         if ill or lost:
             self._why = "; ".join([*ill, *lost])
             return CallOutcome.UNHEALTHY if ill else CallOutcome.NOT_APPLIED
-        self._window.restarted(self._world.clock())
+        self._outage.restarted(self._world.clock())
         self._verified.setdefault(to, []).append("the app is healthy")
         return CallOutcome.APPLIED
 
     def _goes_back_after(self, done: RestartResult, to: ParameterState) -> bool:
         """Whether an app that is not healthy is a reason to give the old password back."""
-        if not done.is_about_login or not self._opening.was_healthy:
+        if not done.is_about_login or not self._intent.was_healthy:
             # It has another cause; going back would not mend it.
             self.state = replace(self.state, stops_on_unhealthy=True)
         is_decided = self._record is not None and self._record.decision is not None
@@ -341,9 +341,9 @@ class Rotation:
         if behind:
             self._why = f"{behind} does not have the {held} password yet"
             return CallOutcome.NOT_APPLIED
-        place = f"login {self._world.connector.description}"
-        app = self._verified.get(held, []) if self._batches else [NOT_VERIFIED]
-        verified = [*app, place, *judged]
+        location = f"login {self._world.connector.description}"
+        app = self._verified.get(held, []) if self._restart_targets else [NOT_VERIFIED]
+        verified = [*app, location, *judged]
         verified.append("login from the instance" if works else f"not from the instance: {why}")
         self._verified[held] = verified = list(dict.fromkeys(verified))
         # The check took a while: this look is the final one.
@@ -351,10 +351,10 @@ class Rotation:
             return CallOutcome.NOT_APPLIED
         body = {
             "direction": action.direction,
-            "strategy": self._opening.strategy,
+            "strategy": self._intent.strategy,
             "verified": verified,
             "versions": list(self._seen.versions) if self._seen else [],
-            "window_s": self._window.seconds,
+            "window_s": self._outage.seconds,
             **self._who,
         }
         if action.kind is ActionKind.CLOSE_IMMEDIATELY:
@@ -371,8 +371,8 @@ class Rotation:
         """The reader that is still behind, and what is to be said of the others."""
         login = self._login_of(held)
         judged = []
-        for host, door in self._world.readers.items():
-            done = door.try_login(login.user, login.password)
+        for host, connector in self._world.readers.items():
+            done = connector.try_login(login.user, login.password)
             if done.failure is LoginFailure.PASSWORD:
                 return host, []
             word = "login at" if done.succeeded else "not judged:"
@@ -408,19 +408,19 @@ class Rotation:
         self._world.on_event(Event("wait", str(action.kind), text))
 
     def _tell(self, action: Action, outcome: CallOutcome, seconds: float) -> None:
-        text = describe(action, outcome, self._opening, self._why)
+        text = describe(action, outcome, self._intent, self._why)
         versions = {"versions": list(self._seen.versions)} if self._seen else {}
         details = {"outcome": str(outcome), **versions}
         self._world.on_event(Event("step", str(action.kind), text, seconds, details))
 
-    def _ending(self, action: Action) -> RotationResult:
+    def _result(self, action: Action) -> RotationResult:
         record = self._record
         versions = self._seen.versions if self._seen else ()
         if action.kind is ActionKind.STOP:
             why = self._stop_words(action.why)
-            window = self._window
+            outage = self._outage
             return RotationResult(
-                None, why, versions, window.seconds, window.restarts_s, (), stop=action.why
+                None, why, versions, outage.seconds, outage.restarts_s, (), stop=action.why
             )
         close = record.close if record else None
         direction = Direction(close.body["direction"]) if close else Direction.FORWARD
@@ -431,7 +431,7 @@ class Rotation:
         if not verified and close is not None:
             verified = tuple(close.body.get("verified", ()))
         return RotationResult(
-            direction, why, versions, self._window.seconds, self._window.restarts_s, verified
+            direction, why, versions, self._outage.seconds, self._outage.restarts_s, verified
         )
 
     def _stop_words(self, why: str) -> str:

@@ -173,191 +173,204 @@ class RunnerState:
     takes_over: bool = False
 
 
-def decide(sight: Observation, me: RunnerState, *, restarts: bool, needs_no_login: bool) -> Action:
+def decide(
+    observation: Observation, state: RunnerState, *, restarts: bool, needs_no_login: bool
+) -> Action:
     """What to do next.
 
     Args:
         restarts: the app is restarted by this rotation.
         resets: the password can be set without a login (RDS's own API for the master user).
     """
-    if sight.is_closed:
+    if observation.is_closed:
         return Action(ActionKind.FINISHED)
-    if not (me.opened or me.joined):
+    if not (state.opened or state.joined):
         return Action(ActionKind.JOIN)
-    direction = sight.decision or me.wants
-    stuck = _stuck(sight, me, direction, needs_no_login)
+    direction = observation.decision or state.wants
+    stuck = _stuck(observation, state, direction, needs_no_login)
     if stuck is not None:
         return stuck
     if direction is Direction.FORWARD:
-        step = _forward(sight, me, restarts)
+        step = _forward(observation, state, restarts)
     elif direction is Direction.BACK:
-        step = _back(sight, me, restarts)
+        step = _back(observation, state, restarts)
     else:
-        step = _follow(sight, me, restarts)
-    return step or _close(sight, me, direction)
+        step = _follow(observation, state, restarts)
+    return step or _close(observation, state, direction)
 
 
 def _stuck(
-    sight: Observation, me: RunnerState, direction: Direction, needs_no_login: bool
+    observation: Observation, state: RunnerState, direction: Direction, needs_no_login: bool
 ) -> Action | None:
     """Why nothing may be done now.
 
     A new password that logs in is published at once, although the database may still say that it
     is busy: new processes fail until then.
     """
-    is_urgent = direction is Direction.FORWARD and sight.database is DatabaseState.NEW
-    if sight.database is DatabaseState.UNJUDGED:
+    is_urgent = direction is Direction.FORWARD and observation.database is DatabaseState.NEW
+    if observation.database is DatabaseState.UNJUDGED:
         return Action(ActionKind.WAIT, why="no login can be judged")
-    if sight.is_pending and not is_urgent:
+    if observation.is_pending and not is_urgent:
         return Action(ActionKind.WAIT, why="the database applies a change")
-    if sight.database is DatabaseState.NONE and not needs_no_login:
+    if observation.database is DatabaseState.NONE and not needs_no_login:
         return Action(ActionKind.STOP, why=LOCKED_OUT)
-    return None if direction is Direction.SUPERSEDED else _overtaken(sight, me)
+    return None if direction is Direction.SUPERSEDED else _overtaken(observation, state)
 
 
-def _overtaken(sight: Observation, me: RunnerState) -> Action | None:
+def _overtaken(observation: Observation, state: RunnerState) -> Action | None:
     """What a runner does that finds the work of somebody else."""
-    if sight.parameter is ParameterState.OTHER and sight.database is not DatabaseState.HELD:
+    if (
+        observation.parameter is ParameterState.OTHER
+        and observation.database is not DatabaseState.HELD
+    ):
         return Action(ActionKind.STOP, why=OVERWRITTEN)
-    if sight.parameter is ParameterState.OTHER and me.takes_over:
+    if observation.parameter is ParameterState.OTHER and state.takes_over:
         why = "somebody else has replaced the password"
         return Action(ActionKind.DECIDE, direction=Direction.SUPERSEDED, why=why)
-    if sight.parameter is ParameterState.OTHER:
+    if observation.parameter is ParameterState.OTHER:
         return Action(ActionKind.STOP, why=REPLACED)
-    if sight.database is DatabaseState.OTHER:
+    if observation.database is DatabaseState.OTHER:
         return Action(ActionKind.STOP, why=CHANGED)
     return None
 
 
-def _forward(sight: Observation, me: RunnerState, restarts: bool) -> Action | None:
-    if sight.decision is None:
-        why = _turns_back(sight, me)
-        if why and me.unhealthy_on and me.stops_on_unhealthy:
+def _forward(observation: Observation, state: RunnerState, restarts: bool) -> Action | None:
+    if observation.decision is None:
+        why = _turns_back(observation, state)
+        if why and state.unhealthy_on and state.stops_on_unhealthy:
             return Action(ActionKind.STOP, why=why)
         if why:
             return Action(ActionKind.DECIDE, direction=Direction.BACK, why=why)
-    if sight.database is not DatabaseState.NEW:
-        return _change(sight, me, ParameterState.NEW, Direction.FORWARD)
-    if sight.parameter is not ParameterState.NEW:
+    if observation.database is not DatabaseState.NEW:
+        return _change(observation, state, ParameterState.NEW, Direction.FORWARD)
+    if observation.parameter is not ParameterState.NEW:
         return Action(ActionKind.PUBLISH, ParameterState.NEW, Direction.FORWARD)
-    if restarts and not sight.is_app_current and me.restarted_on != sight.held:
-        return _restart(sight, me)
-    if sight.decision is None:
+    if restarts and not observation.is_app_current and state.restarted_on != observation.held:
+        return _restart(observation, state)
+    if observation.decision is None:
         why = "the app runs on the new one" if restarts else "the app is not restarted by opskit"
-        return Action(ActionKind.DECIDE, direction=Direction.FORWARD, why=why, held=sight.held)
+        return Action(
+            ActionKind.DECIDE, direction=Direction.FORWARD, why=why, held=observation.held
+        )
     return None
 
 
-def _turns_back(sight: Observation, me: RunnerState) -> str:
+def _turns_back(observation: Observation, state: RunnerState) -> str:
     """Why the new password cannot be kept; empty when it can.
 
     A refused change that turns out to have been applied is none: forward is the shorter way.
     """
-    if me.change_refused and sight.database is DatabaseState.OLD:
+    if state.change_refused and observation.database is DatabaseState.OLD:
         return "the database refused the new password"
-    if me.publish_refused and sight.parameter is not ParameterState.NEW:
+    if state.publish_refused and observation.parameter is not ParameterState.NEW:
         return "the parameter could not take the new password"
-    if sight.parameter is ParameterState.NEW and me.unhealthy_on and me.unhealthy_on == sight.held:
+    if (
+        observation.parameter is ParameterState.NEW
+        and state.unhealthy_on
+        and state.unhealthy_on == observation.held
+    ):
         return "the app did not become healthy with the new password"
     return ""
 
 
-def _back(sight: Observation, me: RunnerState, restarts: bool) -> Action | None:
-    if sight.decision is None:
+def _back(observation: Observation, state: RunnerState, restarts: bool) -> Action | None:
+    if observation.decision is None:
         return Action(ActionKind.DECIDE, direction=Direction.BACK, why="it was asked for")
-    if me.undo_refused:
+    if state.undo_refused:
         return Action(ActionKind.STOP, why="the way back was refused")
-    if sight.database is not DatabaseState.OLD:
-        return _change(sight, me, ParameterState.OLD, Direction.BACK)
-    if sight.parameter is not ParameterState.OLD:
+    if observation.database is not DatabaseState.OLD:
+        return _change(observation, state, ParameterState.OLD, Direction.BACK)
+    if observation.parameter is not ParameterState.OLD:
         return Action(ActionKind.PUBLISH, ParameterState.OLD, Direction.BACK)
-    if restarts and sight.was_published and me.restarted_on != sight.held:
-        return _restart(sight, me)
-    return _settle(sight)
+    if restarts and observation.was_published and state.restarted_on != observation.held:
+        return _restart(observation, state)
+    return _settle(observation)
 
 
-def _follow(sight: Observation, me: RunnerState, restarts: bool) -> Action | None:
+def _follow(observation: Observation, state: RunnerState, restarts: bool) -> Action | None:
     """The database follows what the parameter holds, whatever a late request did to either."""
-    if sight.parameter in (ParameterState.ABSENT, ParameterState.MIXED):
+    if observation.parameter in (ParameterState.ABSENT, ParameterState.MIXED):
         return Action(ActionKind.STOP, why=DELETED)
-    if me.undo_refused:
+    if state.undo_refused:
         return Action(ActionKind.STOP, why="the database refused what the parameter holds")
     logs_in = (
         DatabaseState.HELD
-        if sight.parameter is ParameterState.OTHER
-        else DatabaseState(sight.parameter)
+        if observation.parameter is ParameterState.OTHER
+        else DatabaseState(observation.parameter)
     )
-    if sight.database is not logs_in:
-        return _change(sight, me, sight.parameter, Direction.SUPERSEDED)
-    if restarts and me.restarted_on != sight.held:
-        return _restart(sight, me)
-    return _settle(sight)
+    if observation.database is not logs_in:
+        return _change(observation, state, observation.parameter, Direction.SUPERSEDED)
+    if restarts and state.restarted_on != observation.held:
+        return _restart(observation, state)
+    return _settle(observation)
 
 
-def _settle(sight: Observation) -> Action | None:
-    if sight.is_stable:
+def _settle(observation: Observation) -> Action | None:
+    if observation.is_stable:
         return None
     return Action(ActionKind.WAIT, why="an accepted change may not show yet")
 
 
 def _change(
-    sight: Observation, me: RunnerState, to: ParameterState, direction: Direction
+    observation: Observation, state: RunnerState, to: ParameterState, direction: Direction
 ) -> Action:
-    if me.sent is to and not sight.is_stable:
+    if state.sent is to and not observation.is_stable:
         return Action(ActionKind.WAIT, to, why="the database has not applied the change yet")
     return Action(ActionKind.CHANGE, to, direction)
 
 
-def _restart(sight: Observation, me: RunnerState) -> Action:
+def _restart(observation: Observation, state: RunnerState) -> Action:
     """Once a value; whoever comes later may try again."""
-    if me.unhealthy_on == sight.held:
+    if state.unhealthy_on == observation.held:
         return Action(ActionKind.STOP, why=UNHEALTHY)
-    return Action(ActionKind.RESTART, sight.parameter, held=sight.held)
+    return Action(ActionKind.RESTART, observation.parameter, held=observation.held)
 
 
-def _close(sight: Observation, me: RunnerState, direction: Direction) -> Action:
+def _close(observation: Observation, state: RunnerState, direction: Direction) -> Action:
     """The look itself was the final check."""
-    if sight.is_pending:
+    if observation.is_pending:
         return Action(ActionKind.WAIT, why="the database applies a change")
     is_ours = direction is not Direction.SUPERSEDED
-    if is_ours and me.opened and me.is_clean and not sight.has_joiners:
+    if is_ours and state.opened and state.is_clean and not observation.has_joiners:
         return Action(ActionKind.CLOSE_IMMEDIATELY, direction=direction)
-    if direction is not Direction.FORWARD and not sight.fence_is_over:
+    if direction is not Direction.FORWARD and not observation.fence_is_over:
         return Action(ActionKind.AWAIT_FENCE)
     return Action(ActionKind.CLOSE, direction=direction)
 
 
-def record_outcome(me: RunnerState, action: Action, outcome: CallOutcome) -> RunnerState:
+def record_outcome(state: RunnerState, action: Action, outcome: CallOutcome) -> RunnerState:
     """What a runner remembers after an action."""
     refused, definite = outcome is CallOutcome.REFUSED, outcome is not CallOutcome.UNKNOWN
     if action.kind is ActionKind.JOIN:
-        return replace(me, joined=me.joined or outcome is CallOutcome.APPLIED)
+        return replace(state, joined=state.joined or outcome is CallOutcome.APPLIED)
     if action.kind is ActionKind.CHANGE:
         if outcome is CallOutcome.NOT_APPLIED:
-            return me
-        me = replace(me, is_clean=me.is_clean and definite, sent=None if refused else action.to)
+            return state
+        state = replace(
+            state, is_clean=state.is_clean and definite, sent=None if refused else action.to
+        )
         if not refused:
             # The app may have been ill for want of it.
-            return replace(me, unhealthy_on="")
+            return replace(state, unhealthy_on="")
         is_forward = action.direction is Direction.FORWARD
         return replace(
-            me, change_refused=me.change_refused or is_forward, undo_refused=not is_forward
+            state, change_refused=state.change_refused or is_forward, undo_refused=not is_forward
         )
     if action.kind is ActionKind.PUBLISH:
-        me = replace(me, is_clean=me.is_clean and definite)
+        state = replace(state, is_clean=state.is_clean and definite)
         is_new = action.to is ParameterState.NEW
         return replace(
-            me,
-            publish_refused=me.publish_refused or (refused and is_new),
-            undo_refused=me.undo_refused or (refused and not is_new),
+            state,
+            publish_refused=state.publish_refused or (refused and is_new),
+            undo_refused=state.undo_refused or (refused and not is_new),
         )
     if action.kind is ActionKind.RESTART:
-        return _learn_restart(me, action, outcome)
-    return me
+        return _learn_restart(state, action, outcome)
+    return state
 
 
-def _learn_restart(me: RunnerState, action: Action, outcome: CallOutcome) -> RunnerState:
+def _learn_restart(state: RunnerState, action: Action, outcome: CallOutcome) -> RunnerState:
     """A restart that was not carried out, or not seen to be, is neither done nor a failure of the app."""
     if outcome is CallOutcome.APPLIED:
-        return replace(me, restarted_on=action.held, unhealthy_on="")
-    return replace(me, unhealthy_on=action.held) if outcome is CallOutcome.UNHEALTHY else me
+        return replace(state, restarted_on=action.held, unhealthy_on="")
+    return replace(state, unhealthy_on=action.held) if outcome is CallOutcome.UNHEALTHY else state

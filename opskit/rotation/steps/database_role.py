@@ -30,8 +30,8 @@ class RoleStrategy:
 
     def __init__(
         self,
-        door: DatabaseConnector,
-        opening: RotationIntent,
+        connector: DatabaseConnector,
+        intent: RotationIntent,
         logins: Callable[[DatabaseCredential], Sequence[DatabaseCredential]],
         still_wanted: Callable[[Direction], bool],
         limit_s: float,
@@ -40,7 +40,7 @@ class RoleStrategy:
         partner: str | None,
     ) -> None:
         self.needs_no_login = needs_no_login
-        self._door, self._opening, self._logins = door, opening, logins
+        self._connector, self._intent, self._logins = connector, intent, logins
         self._still_wanted, self._limit_s, self._partner = still_wanted, limit_s, partner
 
     def control(self) -> ControlPlaneState:
@@ -61,14 +61,14 @@ class RoleStrategy:
             logins.insert(0, works)
         for login in logins:
             try:
-                done = self._door.engine.change_password(
-                    self._door.server(),
+                done = self._connector.engine.change_password(
+                    self._connector.server(),
                     login.user,
                     login.password,
                     to.user,
                     to.password,
                     member_of=self._partner,
-                    lock=f"opskit {self._opening.published[0].name}",
+                    lock=f"opskit {self._intent.published[0].name}",
                     still_wanted=lambda: self._still_wanted(direction),
                     limit_s=self._limit_s,
                 )

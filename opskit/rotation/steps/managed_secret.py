@@ -102,16 +102,16 @@ class ManagedRotation:
     def __init__(
         self,
         world: ManagedRotationServices,
-        around: RotationContext,
+        context: RotationContext,
         arn: str,
-        batches: Sequence[RestartTarget],
+        restart_targets: Sequence[RestartTarget],
         wait_s: float,
     ) -> None:
-        self._world, self._around, self._arn = world, around, arn
-        self._batches, self._wait_s = tuple(batches), wait_s
-        self._window = LoginOutage()
-        self._version = int(around.row["Version"])
-        self._text = around.text
+        self._world, self._context, self._arn = world, context, arn
+        self._restart_targets, self._wait_s = tuple(restart_targets), wait_s
+        self._outage = LoginOutage()
+        self._version = int(context.row["Version"])
+        self._text = context.text
 
     def run(self) -> RotationResult:
         """Rotate, publish, restart, verify.
@@ -133,9 +133,9 @@ class ManagedRotation:
 
     def _ask_rds(self) -> None:
         began = self._world.clock()
-        self._window.change_sent(began)
+        self._outage.change_sent(began)
         self._world.fence.mark_observed()
-        cluster, instance = self._around.cluster, self._around.database
+        cluster, instance = self._context.cluster, self._context.database
         try:
             if cluster is not None:
                 self._world.write_client.modify_db_cluster(
@@ -151,11 +151,11 @@ class ManagedRotation:
                     ApplyImmediately=True,
                 )
         except AwsError as error:
-            said = f"{error.permission}: {error.code}: {error.message[:200]}"
+            message = f"{error.permission}: {error.code}: {error.message[:200]}"
             if not error.may_have_been_applied and not error.code.startswith(BUSY):
-                raise CannotProceed(f"RDS did not rotate the secret: {said}") from None
+                raise CannotProceed(f"RDS did not rotate the secret: {message}") from None
             # It may have been carried out: the secret tells.
-            self._tell("note", "change", f"RDS did not say whether it rotates ({said})", None)
+            self._tell("note", "change", f"RDS did not say whether it rotates ({message})", None)
             return
         self._tell("step", "change", "RDS rotates the secret", self._world.clock() - began)
 
@@ -178,13 +178,15 @@ class ManagedRotation:
                     "RDS needs the secret and its key: look for a deleted secret, a disabled key, or a "
                     "policy that keeps RDS out; aws rds describe-db-instances shows MasterUserSecret",
                 )
-            accepts = DatabaseState.NONE
+            database_state = DatabaseState.NONE
             if kept.version != before.version and self._logs_in(kept.login):
-                accepts = DatabaseState.NEW
+                database_state = DatabaseState.NEW
             elif self._logs_in(before.login):
-                accepts = DatabaseState.OLD
-            self._window.observed(accepts, ParameterState.OLD, looked_at, self._world.clock())
-            if accepts is DatabaseState.NEW:
+                database_state = DatabaseState.OLD
+            self._outage.observed(
+                database_state, ParameterState.OLD, looked_at, self._world.clock()
+            )
+            if database_state is DatabaseState.NEW:
                 took = self._world.clock() - began
                 self._tell("step", "settle", "the secret's new password logs in", took)
                 return kept
@@ -199,7 +201,7 @@ class ManagedRotation:
             self._world.sleep(POLL_S)
 
     def _status(self) -> str:
-        cluster, instance = self._around.cluster, self._around.database
+        cluster, instance = self._context.cluster, self._context.database
         if cluster is not None:
             reply = self._world.rds.describe_db_clusters(DBClusterIdentifier=cluster.identifier)
             row = reply["DBClusters"][0]
@@ -211,7 +213,7 @@ class ManagedRotation:
     def _publish(self, kept: SecretVersion) -> None:
         began = self._world.clock()
         one = replace(
-            published(self._around, kept.login), old=self._text, old_version=self._version
+            published(self._context, kept.login), old=self._text, old_version=self._version
         )
         parameters = self._world.parameters(one)
         while True:
@@ -228,7 +230,7 @@ class ManagedRotation:
                     f"the parameter could not take the new password: {done.why}"
                 )
             self._world.sleep(POLL_S)
-        self._window.parameter_written(self._world.clock())
+        self._outage.parameter_written(self._world.clock())
         self._version, self._text = parameters.read().versions[0], one.new
         took = self._world.clock() - began
         text = f"{one.name} holds it: version {self._version}"
@@ -252,16 +254,16 @@ class ManagedRotation:
 
     def _restart(self) -> str:
         """Restart every batch; what is wrong with the first that does not become healthy."""
-        for batch in self._batches:
+        for restart_target in self._restart_targets:
             began = self._world.clock()
-            self._world.on_event(Event("wait", "restart", f"restarting {batch}"))
-            done = self._world.restart(batch)
+            self._world.on_event(Event("wait", "restart", f"restarting {restart_target}"))
+            done = self._world.restart(restart_target)
             if not done.is_healthy:
-                return f"{batch} did not become healthy: {done.why}"
+                return f"{restart_target} did not become healthy: {done.why}"
             took = self._world.clock() - began
-            self._tell("step", "restart", f"restarted {batch}", took)
-        if self._batches:
-            self._window.restarted(self._world.clock())
+            self._tell("step", "restart", f"restarted {restart_target}", took)
+        if self._restart_targets:
+            self._outage.restarted(self._world.clock())
         return ""
 
     def _verify(self, kept: SecretVersion) -> RotationResult:
@@ -269,15 +271,15 @@ class ManagedRotation:
         works, why = self._world.ask_instance()
         if works is False or not self._logs_in(kept.login):
             raise RotationUnfinished(f"what the parameter holds does not log in: {why}")
-        verified = ["the app is healthy"] if self._batches else []
+        verified = ["the app is healthy"] if self._restart_targets else []
         verified += [f"login {self._world.connector.description}"]
         verified.append("login from the instance" if works else f"not from the instance: {why}")
         return RotationResult(
             Direction.FORWARD,
             "",
             (self._version,),
-            self._window.seconds,
-            self._window.restarts_s,
+            self._outage.seconds,
+            self._outage.restarts_s,
             tuple(verified),
         )
 

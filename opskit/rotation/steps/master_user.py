@@ -42,8 +42,8 @@ class MasterUserStrategy:
     needs_no_login = True
     is_synchronous = False
 
-    def __init__(self, reading: Rds, changing: Rds, opening: MasterPlace) -> None:
-        self._reading, self._changing, self._opening = reading, changing, opening
+    def __init__(self, reading: Rds, changing: Rds, intent: MasterPlace) -> None:
+        self._reading, self._changing, self._intent = reading, changing, intent
 
     def control(self) -> ControlPlaneState:
         """Status and what is pending, as described; both lag behind what RDS has accepted.
@@ -51,7 +51,7 @@ class MasterUserStrategy:
         Raises:
             Incomplete: it is another database of the same name.
         """
-        return control_of(self._reading, self._opening)
+        return control_of(self._reading, self._intent)
 
     def change(
         self,
@@ -61,17 +61,17 @@ class MasterUserStrategy:
     ) -> ChangeOutcome:
         """Ask RDS for it. Refusals that come from being busy say nothing about an earlier call."""
         try:
-            if self._opening.cluster:
+            if self._intent.cluster:
                 # The API text says that a cluster ignores the flag; it was seen to need it.
                 self._changing.modify_db_cluster(
-                    DBClusterIdentifier=self._opening.cluster,
+                    DBClusterIdentifier=self._intent.cluster,
                     MasterUserPassword=to.password.reveal(),
                     ApplyImmediately=True,
                 )
             else:
                 # False: a password does not wait for the window, and other changes shall go on waiting.
                 self._changing.modify_db_instance(
-                    DBInstanceIdentifier=self._opening.db_instance,
+                    DBInstanceIdentifier=self._intent.db_instance,
                     MasterUserPassword=to.password.reveal(),
                     ApplyImmediately=False,
                 )
@@ -82,25 +82,25 @@ class MasterUserStrategy:
         return ChangeOutcome(CallOutcome.APPLIED)
 
 
-def control_of(rds: Rds, opening: MasterPlace) -> ControlPlaneState:
+def control_of(rds: Rds, intent: MasterPlace) -> ControlPlaneState:
     """What RDS says of the database that a rotation is about.
 
     Raises:
         Incomplete: it is another one of the same name.
     """
-    if opening.cluster:
-        reply = rds.describe_db_clusters(DBClusterIdentifier=opening.cluster)
+    if intent.cluster:
+        reply = rds.describe_db_clusters(DBClusterIdentifier=intent.cluster)
         found: Mapping[str, Any] = reply["DBClusters"][0]
         status, resource = found["Status"], found.get("DbClusterResourceId", "")
     else:
-        reply = rds.describe_db_instances(DBInstanceIdentifier=opening.db_instance)
+        reply = rds.describe_db_instances(DBInstanceIdentifier=intent.db_instance)
         found = reply["DBInstances"][0]
         status, resource = found["DBInstanceStatus"], found.get("DbiResourceId", "")
-    if opening.resource and resource and resource != opening.resource:
+    if intent.resource and resource and resource != intent.resource:
         raise CannotProceed(
-            f"{opening.cluster or opening.db_instance} is not the database of this rotation any more: "
-            f"it is {resource}, and the rotation is about {opening.resource}"
+            f"{intent.cluster or intent.db_instance} is not the database of this rotation any more: "
+            f"it is {resource}, and the rotation is about {intent.resource}"
         )
     waits = PASSWORD in (found.get("PendingModifiedValues") or {})
     pending = waits or status not in QUIET
-    return ControlPlaneState(pending, f"{opening.cluster or opening.db_instance} is {status}")
+    return ControlPlaneState(pending, f"{intent.cluster or intent.db_instance} is {status}")

@@ -50,9 +50,11 @@ class RestartTarget:
         return f"{self.kind} {self.name} on {self.where}"
 
 
-def write(batch: RestartTarget) -> str:
+def write(restart_target: RestartTarget) -> str:
     """A batch as the journal keeps it: names, and never a command."""
-    return "\t".join((batch.kind, batch.name, batch.where, batch.health_url))
+    return "\t".join(
+        (restart_target.kind, restart_target.name, restart_target.where, restart_target.health_url)
+    )
 
 
 def read(text: str) -> RestartTarget:
@@ -118,34 +120,38 @@ class Containers:
     healthy_within_s: float = HEALTHY_WITHIN_S
     sleep: Callable[[float], None] = time.sleep
 
-    def restart(self, batch: RestartTarget) -> RestartResult:
+    def restart(self, restart_target: RestartTarget) -> RestartResult:
         """Run the command that the container's own settings ask for, and wait until it is healthy."""
-        road = self.transports(batch.where)
+        transport = self.transports(restart_target.where)
         try:
-            found = self._find(batch, road)
+            found = self._find(restart_target, transport)
             if found is None:
-                return RestartResult(False, f"{batch.name} is not there", is_about_login=False)
+                return RestartResult(
+                    False, f"{restart_target.name} is not there", is_about_login=False
+                )
             command = command_of(found)
-            done = road.run(command, timeout_s=COMMAND_LIMIT_S)
+            done = transport.run(command, timeout_s=COMMAND_LIMIT_S)
         except TransportError as error:
             return RestartResult.lost(error.sentence)
         if done.exit_status != 0:
-            said = (done.stderr or done.stdout).strip().split("\n")[-1][:200]
+            message = (done.stderr or done.stdout).strip().split("\n")[-1][:200]
             return RestartResult(
-                False, f"{command}: exit {done.exit_status}: {said}", is_about_login=False
+                False, f"{command}: exit {done.exit_status}: {message}", is_about_login=False
             )
-        return self._wait(batch, road)
+        return self._wait(restart_target, transport)
 
-    def _find(self, batch: RestartTarget, road: Transport) -> Container | None:
+    def _find(self, restart_target: RestartTarget, transport: Transport) -> Container | None:
         """The container as its instance describes it."""
-        found = parse(road.run(script(self._asked(batch)), timeout_s=PROBE_LIMIT_S).stdout)
-        return next((c for c in found.containers if c.name == batch.name), None)
+        found = parse(
+            transport.run(script(self._asked(restart_target)), timeout_s=PROBE_LIMIT_S).stdout
+        )
+        return next((c for c in found.containers if c.name == restart_target.name), None)
 
-    def _wait(self, batch: RestartTarget, road: Transport) -> RestartResult:
+    def _wait(self, restart_target: RestartTarget, transport: Transport) -> RestartResult:
         limit = time.monotonic() + self.healthy_within_s
         while True:
             try:
-                why, text = self._complaint(batch, road)
+                why, text = self._complaint(restart_target, transport)
                 ill = RestartResult(False, why, self.about_login(text))
             except TransportError as error:
                 why, ill = error.sentence, RestartResult.lost(error.sentence)
@@ -155,7 +161,7 @@ class Containers:
                 return ill
             self.sleep(POLL_S)
 
-    def _asked(self, batch: RestartTarget) -> ProbeRequest:
+    def _asked(self, restart_target: RestartTarget) -> ProbeRequest:
         return ProbeRequest(
             key=secrets.token_hex(8),
             region=self.region,
@@ -164,19 +170,21 @@ class Containers:
             exchange_with=None,
             exchanges=(),
             parameters={},
-            container=batch.name,
-            health_url=batch.health_url or None,
+            container=restart_target.name,
+            health_url=restart_target.health_url or None,
             login_to=None,
             login_source="",
         )
 
-    def _complaint(self, batch: RestartTarget, road: Transport) -> tuple[str, str]:
+    def _complaint(self, restart_target: RestartTarget, transport: Transport) -> tuple[str, str]:
         """What is wrong, and what the app says of it; empty when nothing is."""
-        found = parse(road.run(script(self._asked(batch)), timeout_s=PROBE_LIMIT_S).stdout)
-        running = next((c for c in found.containers if c.name == batch.name), None)
+        found = parse(
+            transport.run(script(self._asked(restart_target)), timeout_s=PROBE_LIMIT_S).stdout
+        )
+        running = next((c for c in found.containers if c.name == restart_target.name), None)
         if running is None or running.status != "running":
-            return f"{batch.name} is {running.status if running else 'not there'}", ""
-        if not batch.health_url:
+            return f"{restart_target.name} is {running.status if running else 'not there'}", ""
+        if not restart_target.health_url:
             return "", ""
         return unhealthy(found.health)
 
@@ -203,15 +211,17 @@ class EcsServices:
     write_client: AwsClient
     sleep: Callable[[float], None] = time.sleep
 
-    def restart(self, batch: RestartTarget) -> RestartResult:
+    def restart(self, restart_target: RestartTarget) -> RestartResult:
         """Force a deployment, and wait until it is the only one and complete."""
         try:
             self.write_client.update_service(
-                cluster=batch.where, service=batch.name, forceNewDeployment=True
+                cluster=restart_target.where, service=restart_target.name, forceNewDeployment=True
             )
             limit = time.monotonic() + DEPLOYED_WITHIN_S
             while True:
-                reply = self.ecs.describe_services(cluster=batch.where, services=[batch.name])
+                reply = self.ecs.describe_services(
+                    cluster=restart_target.where, services=[restart_target.name]
+                )
                 why, is_over = _rollout(reply)
                 if is_over or time.monotonic() > limit:
                     return RestartResult(not why, why)

@@ -178,11 +178,13 @@ def too_old(stamp: str, action: str, life_s: float | None = None) -> str:
     # Its own limit never lets a request that tests must see refused live longer.
     life = life if life_s is None or action in SHORT_LIVED else life_s
     age = (now - signed).total_seconds()
-    said = now.strftime(STAMP)
+    message = now.strftime(STAMP)
     if age > life:
-        return f"Signature expired: {stamp} is now earlier than {said} ({said} - {life:.0f} sec.)"
+        return f"Signature expired: {stamp} is now earlier than {message} ({message} - {life:.0f} sec.)"
     if age < -SIGNATURE_LIFE_S:
-        return f"Signature not yet current: {stamp} is still later than {said} ({said} + 5 min.)"
+        return (
+            f"Signature not yet current: {stamp} is still later than {message} ({message} + 5 min.)"
+        )
     return ""
 
 

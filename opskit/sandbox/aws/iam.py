@@ -31,8 +31,10 @@ def _simulate(self: Any) -> Any:
     for action in self._get_param("ActionNames"):
         per_resource = []
         for resource in resources:
-            said = decide(policies, boundary, action, resource, context, scps=organization.levels())
-            per_resource.append(_result(resource, said, boundary is not None))
+            message = decide(
+                policies, boundary, action, resource, context, scps=organization.levels()
+            )
+            per_resource.append(_result(resource, message, boundary is not None))
         words = {r["EvalResourceDecision"] for r in per_resource}
         results.append(
             {
@@ -47,16 +49,16 @@ def _simulate(self: Any) -> Any:
     return ActionResult({"EvaluationResults": results, "IsTruncated": False})
 
 
-def _result(resource: str, said: AccessDecision, has_boundary: bool) -> dict[str, Any]:
+def _result(resource: str, message: AccessDecision, has_boundary: bool) -> dict[str, Any]:
     found: dict[str, Any] = {
         "EvalResourceName": resource,
-        "EvalResourceDecision": said.word,
+        "EvalResourceDecision": message.word,
         "MatchedStatements": [],
         "MissingContextValues": [],
     }
     if has_boundary:
-        allowed = said.policy_type != "permissions boundary"
+        allowed = message.policy_type != "permissions boundary"
         found["PermissionsBoundaryDecisionDetail"] = {"AllowedByPermissionsBoundary": allowed}
-    by_organization = said.policy_type != "service control policy"
+    by_organization = message.policy_type != "service control policy"
     found["OrganizationsDecisionDetail"] = {"AllowedByOrganizations": by_organization}
     return found

@@ -40,11 +40,11 @@ def decrypt(instance: Any, sealed: bytes, context: Mapping[str, str]) -> bytes:
     if role is None or key is None:
         raise NoKey("no credentials")
     conditions = {f"kms:EncryptionContext:{name}": value for name, value in context.items()}
-    said = identity.key_decision(role, key, "kms:Decrypt", conditions)
-    if not said.is_allowed:
+    message = identity.key_decision(role, key, "kms:Decrypt", conditions)
+    if not message.is_allowed:
         raise NoKey(
             f"AccessDeniedException: User: {role.arn} is not authorized to perform: kms:Decrypt on "
-            f"resource: {key.arn} {said.reason('kms:Decrypt')}"
+            f"resource: {key.arn} {message.reason('kms:Decrypt')}"
         )
     try:
         plain, _ = kms_backends[topology.ACCOUNT][topology.REGION].decrypt(sealed, dict(context))

@@ -252,11 +252,11 @@ def refuse_decryption(
                 "kms:CallerAccount": topology.ACCOUNT,
                 "kms:EncryptionContext:PARAMETER_ARN": arn_of(parameter.name),
             }
-            said = identity.key_decision(principal, key, "kms:Decrypt", context)
-            if not said.is_allowed:
+            message = identity.key_decision(principal, key, "kms:Decrypt", context)
+            if not message.is_allowed:
                 text = (
                     f"User: {principal.arn} is not authorized to perform: kms:Decrypt on resource: "
-                    f"{key.arn} {said.reason('kms:Decrypt')} {tail.format('AccessDeniedException')}"
+                    f"{key.arn} {message.reason('kms:Decrypt')} {tail.format('AccessDeniedException')}"
                 )
                 return error("AccessDeniedException", text)
     return None

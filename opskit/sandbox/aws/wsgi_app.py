@@ -163,7 +163,7 @@ class EmulatedAws:
         self._tasks = tasks
         self._push_key = push_key
         self._network_changed = network_changed
-        self.conduct = sessions.conduct = FaultInjector(latency_s)
+        self.fault_injector = sessions.fault_injector = FaultInjector(latency_s)
         # moto has no locks of its own (two racing overwrites can lose one).
         self._lock = threading.Lock()
 
@@ -188,9 +188,9 @@ class EmulatedAws:
             start("403 Forbidden", [("Content-Length", "0")])
             return []
         call = read_call(request, signed, principal)
-        self.conduct.calls.append((time.time(), call.service, call.action))
-        time.sleep(self.conduct.latency_s)
-        injected = self.conduct.take(call.service, call.action, call.name)
+        self.fault_injector.calls.append((time.time(), call.service, call.action))
+        time.sleep(self.fault_injector.latency_s)
+        injected = self.fault_injector.take(call.service, call.action, call.name)
         if injected is not None:
             return self._go_wrong(injected, call, environ, start)
         return self._answer(call, environ, start)
@@ -208,12 +208,12 @@ class EmulatedAws:
             return _fail(start, call, "error")
         if kind == "slow":
             time.sleep(injected.seconds)
-        elif kind == "hold" and not injected.after and not self.conduct.hold():
+        elif kind == "hold" and not injected.after and not self.fault_injector.hold():
             return _hang_up(environ)
         hidden_s = injected.seconds if kind == "stale" else 0.0
         answer = list(self._answer(call, environ, start, hidden_s))
         if kind == "hold" and injected.after:
-            self.conduct.hold()
+            self.fault_injector.hold()
         return _hang_up(environ) if kind == "lost" else answer
 
     def _answer(
@@ -264,11 +264,11 @@ class EmulatedAws:
         if action == "kms:GenerateDataKey":
             return _key_denied(principal, action, call.fields)
         for resource in call.resources:
-            said = identity.decision(principal, action, resource, call.context)
-            if not said.is_allowed:
+            message = identity.decision(principal, action, resource, call.context)
+            if not message.is_allowed:
                 return (
                     f"User: {principal.arn} is not authorized to perform: {action} on resource: "
-                    f"{resource} {said.reason(action)}"
+                    f"{resource} {message.reason(action)}"
                 )
         return None
 
@@ -289,7 +289,7 @@ class EmulatedAws:
             data = b"".join(self._moto(environ, keep))
         status, headers = kept
         if call is not None and call.change and status.startswith("200"):
-            self.conduct.changes.append(call.change)
+            self.fault_injector.changes.append(call.change)
         if change is not None and call is not None and status.startswith("200"):
             data = change(call.action, call.fields, data)
             headers = [(k, v) for k, v in headers if k.lower() != "content-length"]
@@ -307,12 +307,12 @@ def _key_denied(principal: CallerIdentity, action: str, fields: dict[str, Any]) 
         f"kms:EncryptionContext:{name}": value
         for name, value in fields.get("EncryptionContext", {}).items()
     }
-    said = identity.key_decision(principal, key, action, context)
-    if said.is_allowed:
+    message = identity.key_decision(principal, key, action, context)
+    if message.is_allowed:
         return None
     return (
         f"User: {principal.arn} is not authorized to perform: {action} on resource: {key.arn} "
-        f"{said.reason(action)}"
+        f"{message.reason(action)}"
     )
 
 

@@ -68,13 +68,13 @@ def _profile_back(h: FaultContext) -> None:
 def _policy(**changed: Any) -> FaultAction:
     """Rewrite LinkBox's policy with a changed first statement."""
 
-    def deed(h: FaultContext) -> None:
+    def action(h: FaultContext) -> None:
         policy = fixture.read_policy(h.ids.key)
         policy["Statement"][0] |= changed
         h.client("iam").put_role_policy(**POLICY, PolicyDocument=json.dumps(policy))
         h.restart_app()
 
-    return deed
+    return action
 
 
 def _parameters(region: str = topology.REGION, path: str = "/linkbox/*") -> str:

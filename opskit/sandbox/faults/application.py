@@ -15,15 +15,15 @@ def _parameter_gone(h: FaultContext) -> None:
 
 
 def _putting(name: str, value: Callable[[FaultContext], str]) -> FaultAction:
-    def deed(h: FaultContext) -> None:
+    def action(h: FaultContext) -> None:
         h.put(name, value(h))
         h.restart_app()
 
-    return deed
+    return action
 
 
 def _state(operation: str, word: str) -> FaultAction:
-    def deed(h: FaultContext) -> None:
+    def action(h: FaultContext) -> None:
         import time
 
         rds, name = h.client("rds"), topology.DATABASE_IDENTIFIER
@@ -36,7 +36,7 @@ def _state(operation: str, word: str) -> FaultAction:
                 return
             time.sleep(0.1)
 
-    return deed
+    return action
 
 
 def _shadow(h: FaultContext) -> None:
@@ -55,7 +55,7 @@ def _unshadow(h: FaultContext) -> None:
 
 
 def _public(is_public: bool) -> FaultAction:
-    def deed(h: FaultContext) -> None:
+    def action(h: FaultContext) -> None:
         h.client("rds").modify_db_instance(
             DBInstanceIdentifier=topology.DATABASE_IDENTIFIER,
             PubliclyAccessible=is_public,
@@ -65,22 +65,22 @@ def _public(is_public: bool) -> FaultAction:
             VpcId=h.ids.vpc, EnableDnsHostnames={"Value": not is_public}
         )
 
-    return deed
+    return action
 
 
 def _mode(mode: str) -> FaultAction:
-    def deed(h: FaultContext) -> None:
+    def action(h: FaultContext) -> None:
         h.shell(f"sed -i 's/^PGSSLMODE=.*/PGSSLMODE={mode}/' {h.project}/.env")
         h.recreate_app()
 
-    return deed
+    return action
 
 
 def _docker(word: str) -> FaultAction:
-    def deed(h: FaultContext) -> None:
+    def action(h: FaultContext) -> None:
         h.shell(f"docker {word} {topology.CONTAINER}")
 
-    return deed
+    return action
 
 
 def _password_changed(h: FaultContext) -> None:

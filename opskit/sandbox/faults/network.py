@@ -18,10 +18,10 @@ def _rule(port: int, **peer: Any) -> dict[str, Any]:
 def _from_group(field: str, port: int = PORT) -> FaultAction:
     """Let the database's group admit one group only, on one port."""
 
-    def deed(h: FaultContext) -> None:
+    def action(h: FaultContext) -> None:
         _admit(h, _rule(port, UserIdGroupPairs=[{"GroupId": getattr(h.ids, field)}]))
 
-    return deed
+    return action
 
 
 def _admit(h: FaultContext, *rules: dict[str, Any]) -> None:
@@ -37,7 +37,7 @@ def _admit(h: FaultContext, *rules: dict[str, Any]) -> None:
 def _egress(*rules: dict[str, Any]) -> FaultAction:
     """Let the app's group have exactly these egress rules."""
 
-    def deed(h: FaultContext) -> None:
+    def action(h: FaultContext) -> None:
         ec2, group = h.client("ec2"), h.ids.web_group
         found = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]
         present = found["IpPermissionsEgress"]
@@ -46,13 +46,13 @@ def _egress(*rules: dict[str, Any]) -> FaultAction:
         if rules:
             ec2.authorize_security_group_egress(GroupId=group, IpPermissions=list(rules))
 
-    return deed
+    return action
 
 
 def _balancer_rule(field: str) -> FaultAction:
     """Let the app's group admit one group only, on the app's port."""
 
-    def deed(h: FaultContext) -> None:
+    def action(h: FaultContext) -> None:
         ec2, group = h.client("ec2"), h.ids.web_group
         found = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]
         if found["IpPermissions"]:
@@ -61,7 +61,7 @@ def _balancer_rule(field: str) -> FaultAction:
         rule = _rule(topology.APP_PORT, UserIdGroupPairs=pair)
         ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
 
-    return deed
+    return action
 
 
 def _entry(
@@ -173,7 +173,7 @@ def _no_appliance(h: FaultContext) -> None:
 def _app_groups(name: str) -> FaultAction:
     """Give the app's interface one group in place of those that it has."""
 
-    def deed(h: FaultContext) -> None:
+    def action(h: FaultContext) -> None:
         ec2 = h.client("ec2")
         filters = [
             {"Name": "group-name", "Values": [name]},
@@ -184,13 +184,13 @@ def _app_groups(name: str) -> FaultAction:
         interface = found["Instances"][0]["NetworkInterfaces"][0]["NetworkInterfaceId"]
         ec2.modify_network_interface_attribute(NetworkInterfaceId=interface, Groups=[group])
 
-    return deed
+    return action
 
 
 def _database_groups(name: str) -> FaultAction:
     """Give the database one group, as a restore does that names none."""
 
-    def deed(h: FaultContext) -> None:
+    def action(h: FaultContext) -> None:
         filters = [
             {"Name": "group-name", "Values": [name]},
             {"Name": "vpc-id", "Values": [h.ids.vpc]},
@@ -202,7 +202,7 @@ def _database_groups(name: str) -> FaultAction:
             ApplyImmediately=True,
         )
 
-    return deed
+    return action
 
 
 _ALL_OUT = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}

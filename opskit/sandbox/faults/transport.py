@@ -19,19 +19,19 @@ KEY_POLICY, NO_DATA_KEYS, NO_MESSAGES = "session-key", "no-data-keys", "no-messa
 
 
 def _agent(word: str) -> FaultAction:
-    def deed(h: FaultContext) -> None:
+    def action(h: FaultContext) -> None:
         h.shell(f"systemctl {word} amazon-ssm-agent")
 
-    return deed
+    return action
 
 
 def _version(new: str) -> FaultAction:
     """An instance from an old image: its agent says so itself."""
 
-    def deed(h: FaultContext) -> None:
+    def action(h: FaultContext) -> None:
         h.shell(instance.set_version(new))
 
-    return deed
+    return action
 
 
 def _document(effect: str, action: str, resource: str) -> str:

@@ -52,7 +52,7 @@ def move(h: FaultContext) -> dict[str, str]:
     rds.create_db_subnet_group(
         DBSubnetGroupName=SUBNET_GROUP, DBSubnetGroupDescription="data", SubnetIds=subnets
     )
-    _place(rds, SUBNET_GROUP, group)
+    _location(rds, SUBNET_GROUP, group)
     return {"vpc": vpc, "peering": peering, "table": table}
 
 
@@ -60,7 +60,7 @@ def move_back(h: FaultContext) -> None:
     """Put the database back where LinkBox has it, and take everything else away."""
     ec2, rds = h.client("ec2"), h.client("rds")
     _associate_app(h)
-    _place(rds, "linkbox-db-subnets", h.ids.database_group)
+    _location(rds, "linkbox-db-subnets", h.ids.database_group)
     filters = [{"Name": "tag:Name", "Values": [NAME]}]
     for vpc in [v["VpcId"] for v in ec2.describe_vpcs(Filters=filters)["Vpcs"]]:
         _delete(h, vpc)
@@ -85,7 +85,7 @@ def _delete(h: FaultContext, vpc: str) -> None:
     ec2.delete_vpc(VpcId=vpc)
 
 
-def _place(rds: Any, subnet_group: str, group: str) -> None:
+def _location(rds: Any, subnet_group: str, group: str) -> None:
     rds.modify_db_instance(
         DBInstanceIdentifier=topology.DATABASE_IDENTIFIER,
         DBSubnetGroupName=subnet_group,
@@ -123,7 +123,7 @@ def _associate_app(h: FaultContext) -> None:
 def _forgetting(what: str) -> FaultAction:
     """Move the database, and forget one thing."""
 
-    def deed(h: FaultContext) -> None:
+    def action(h: FaultContext) -> None:
         made, ec2 = move(h), h.client("ec2")
         if what == "way there":
             _remove_route(ec2, h.ids.app_table, topology.DATA_CIDR)
@@ -134,7 +134,7 @@ def _forgetting(what: str) -> FaultAction:
                 ec2.disassociate_route_table(AssociationId=one["RouteTableAssociationId"])
         h.restart_app()
 
-    return deed
+    return action
 
 
 FAULTS = (

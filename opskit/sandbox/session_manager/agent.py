@@ -87,14 +87,14 @@ class AgentSide:
         *,
         properties: dict[str, Any] | None = None,
         key: tuple[str, OpenKey] | None = None,
-        accepts: Callable[[], bool] = lambda: True,
+        database_state: Callable[[], bool] = lambda: True,
         version: str = VERSION,
     ) -> None:
         self._type = session_type
         self._on_input = on_input
         self._properties = properties
         self._key = key
-        self._accepts = accepts
+        self._database_state = database_state
         self._version = version
         self._asked = ""
         self._sequence = 0
@@ -131,11 +131,11 @@ class AgentSide:
     def send(self, kind: int, data: bytes, now: float) -> None:
         """Send the session's output in pieces as the agent cuts it."""
         for start in range(0, len(data), 1024) or [0]:
-            piece = data[start : start + 1024]
+            part = data[start : start + 1024]
             if self._ciphers is not None and kind in (1, 11, 12):
                 nonce = os.urandom(12)
-                piece = nonce + self._ciphers[0].encrypt(nonce, piece, None)
-            self._send(kind, piece, now)
+                part = nonce + self._ciphers[0].encrypt(nonce, part, None)
+            self._send(kind, part, now)
 
     def receive(self, frame: Frame, now: float) -> None:
         """Take one message of the client."""
@@ -189,7 +189,7 @@ class AgentSide:
     def _drain(self, now: float) -> None:
         while self._expected in self._pending:
             kind, payload = self._pending[self._expected]
-            if self.is_open and kind not in (6, 9) and not self._accepts():
+            if self.is_open and kind not in (6, 9) and not self._database_state():
                 return
             del self._pending[self._expected]
             self._process(kind, payload, now)

@@ -174,7 +174,7 @@ class Sessions:
         self._url = url
         self._version, self._open_key = version, open_key
         self._credentials = credentials
-        self.conduct = FaultInjector()
+        self.fault_injector = FaultInjector()
         self.start_in_task: StartOnTerminal | None = None
         self._all: dict[str, OpenSession] = {}
 
@@ -288,8 +288,8 @@ class Sessions:
             return connection.respond(403, "not signed\n")
         session_id = urlsplit(request.path).path.rsplit("/", 1)[-1]
         resource = f"arn:aws:ssm:{topology.REGION}:{topology.ACCOUNT}:session/{session_id}"
-        said = identity.decision(principal, "ssmmessages:OpenDataChannel", resource, {})
-        return None if said.is_allowed else connection.respond(403, "not authorized\n")
+        message = identity.decision(principal, "ssmmessages:OpenDataChannel", resource, {})
+        return None if message.is_allowed else connection.respond(403, "not authorized\n")
 
     def _caller(self, request: Request) -> identity.CallerIdentity | None:
         """The caller, if the request is signed for this service with a key of this sandbox."""
@@ -308,14 +308,14 @@ class Sessions:
 
         try:
             link = _Link(connection)
-            opening = json.loads(link.take(OPENING_WITHIN_S) or "")
+            intent = json.loads(link.take(OPENING_WITHIN_S) or "")
             session = self._all.get(urlsplit(connection.request.path).path.rsplit("/", 1)[-1])
             if session is None or not session.token:
                 return
-            if not hmac.compare_digest(str(opening["TokenValue"]).encode(), session.token.encode()):
+            if not hmac.compare_digest(str(intent["TokenValue"]).encode(), session.token.encode()):
                 return
             session.token = ""
-            injected = self.conduct.take("ssmmessages", "DataChannel")
+            injected = self.fault_injector.take("ssmmessages", "DataChannel")
             if injected is not None:
                 link.wrong, link.seconds = injected.kind, injected.seconds
             if link.wrong == "expired":
@@ -375,7 +375,7 @@ class Sessions:
                 take,
                 properties=properties,
                 key=None if properties else self._key_of(session),
-                accepts=lambda: session.ports is None or session.ports.is_ready,
+                database_state=lambda: session.ports is None or session.ports.is_ready,
                 version=self._version(),
             )
             kind = TYPES[session.document]

@@ -66,9 +66,9 @@ class RawPort:
             connection = self._dial(self._host, self._port)
         except OSError as error:
             # At the start the worker dies in its clean-up, and nobody learns why.
-            place = f"dial tcp {self._host}:{self._port}"
+            location = f"dial tcp {self._host}:{self._port}"
             if not is_first:
-                self.failure = f"Unable to connect to specified port: {place}: {error.strerror}"
+                self.failure = f"Unable to connect to specified port: {location}: {error.strerror}"
             one.is_closed.set()
             one.is_decided.set()
             self.is_closed = True

@@ -84,8 +84,8 @@ class Demultiplexer:
     @property
     def has_no_shell(self) -> bool:
         """Whether what was said instead is that there is no `sh`."""
-        said = f"{self.unframed}{self._rest.decode('utf-8', 'replace')}".lower()
-        return not self.has_begun and any(words in said for words in SHELL_MISSING)
+        message = f"{self.unframed}{self._rest.decode('utf-8', 'replace')}".lower()
+        return not self.has_begun and any(words in message for words in SHELL_MISSING)
 
     def _take_line(self, line: str) -> None:
         if line == READY:

@@ -175,11 +175,11 @@ class OutputCollector:
         for stream, held in self._held.items():
             self._give(stream, held)
         if self.status is None:
-            said = in_one_line(reason)
+            message = in_one_line(reason)
             raise OutcomeUnknown(
                 f"the session with {instance_id} ended before its command: "
-                f"{said or 'no reason was given'}",
-                missing="" if said else "a later try",
+                f"{message or 'no reason was given'}",
+                missing="" if message else "a later try",
             )
         out, err = (k.decode("utf-8", "replace") for k in self._kept.values())
         return CommandResult(self.status, out, err, self._is_truncated)

@@ -70,13 +70,13 @@ def find() -> str:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NotExecuted(f"{path} does not run: {type(error).__name__}", WHERE) from None
-    said = done.stdout.decode("ascii", "replace").strip()
-    if not re.fullmatch(r"\d+(\.\d+)+", said):
+    message = done.stdout.decode("ascii", "replace").strip()
+    if not re.fullmatch(r"\d+(\.\d+)+", message):
         raise NotExecuted(f"{path} does not tell its version", WHERE)
-    if tuple(int(part) for part in said.split(".")) <= LAST_WITH_ARGUMENT:
+    if tuple(int(part) for part in message.split(".")) <= LAST_WITH_ARGUMENT:
         oldest = ".".join(map(str, LAST_WITH_ARGUMENT))
         raise NotExecuted(
-            f"{PROGRAM} {said} takes the session's token as an argument, which every user of this "
+            f"{PROGRAM} {message} takes the session's token as an argument, which every user of this "
             f"machine can read; it has to be newer than {oldest}",
             WHERE,
         )
@@ -215,8 +215,8 @@ class Plugin:
     def _why_late(self, frames: Demultiplexer, timeout_s: float, running: PluginProcess) -> str:
         if frames.has_begun or timeout_s < READY_WITHIN_S:
             return f"the command on {self._instance_id} did not end within {timeout_s:.0f} s"
-        said = running.plain(frames.unframed)
-        return f"{PROGRAM} brought no session within {READY_WITHIN_S:.0f} s: {said or 'it said nothing'}"
+        message = running.plain(frames.unframed)
+        return f"{PROGRAM} brought no session within {READY_WITHIN_S:.0f} s: {message or 'it said nothing'}"
 
 
 @contextlib.contextmanager

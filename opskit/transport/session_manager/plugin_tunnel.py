@@ -46,7 +46,7 @@ class PluginTunnel:
         self._host, self._port, self._on_problem = host, port, on_problem
         self._path = find()
         self._running: PluginProcess | None = None
-        self._rest = self._said = ""
+        self._rest = self._message = ""
         self._opened = 0
         self._news = threading.Condition()
         self.failure = ""
@@ -81,7 +81,7 @@ class PluginTunnel:
             self.close()
             raise OutcomeUnknown(
                 f"{PROGRAM} opened no port within {READY_WITHIN_S:.0f} s: "
-                f"{self.failure or self._running.plain(self._said) or 'it said nothing'}"
+                f"{self.failure or self._running.plain(self._message) or 'it said nothing'}"
             )
         return self._opened
 
@@ -102,13 +102,13 @@ class PluginTunnel:
             with self._news:
                 if opened:
                     self._opened = int(opened.group(1))
-                self._said = f"{self._said} {line}"[-MOST_KEPT:]
+                self._message = f"{self._message} {line}"[-MOST_KEPT:]
                 self._news.notify_all()
 
     def _watch(self, running: PluginProcess) -> None:
         """Notice that the plugin has ended."""
         running.is_closed.wait()
         with self._news:
-            self.failure = f"{PROGRAM} ended: {running.plain(f'{self._said} {self._rest}')}"
+            self.failure = f"{PROGRAM} ended: {running.plain(f'{self._message} {self._rest}')}"
             self.is_closed.set()
             self._news.notify_all()

@@ -120,7 +120,7 @@ class LocalSocket:
     def __init__(self, connection: socket.socket, released: Callable[[int], None]) -> None:
         self._connection = connection
         self._released = released
-        self._pieces: deque[bytes] = deque()
+        self._parts: deque[bytes] = deque()
         self._changed = threading.Condition()
         self._is_finished = self._is_over = False
         threading.Thread(target=self._give, daemon=True).start()
@@ -129,7 +129,7 @@ class LocalSocket:
         """Take bytes of the peer."""
         with self._changed:
             if not self._is_over:
-                self._pieces.append(data)
+                self._parts.append(data)
                 self._changed.notify()
                 return
         # Nobody gives it away any more, and what is held is counted for all connections.
@@ -149,18 +149,18 @@ class LocalSocket:
     def _give(self) -> None:
         while True:
             with self._changed:
-                while not self._pieces and not self._is_finished:
+                while not self._parts and not self._is_finished:
                     self._changed.wait()
-                pieces, is_last = list(self._pieces), self._is_finished
-                self._pieces.clear()
-            data = b"".join(pieces)
+                parts, is_last = list(self._parts), self._is_finished
+                self._parts.clear()
+            data = b"".join(parts)
             try:
                 self._connection.sendall(data)
             except OSError:
                 is_last = True
             self._released(len(data))
             with self._changed:
-                self._is_over = is_last and not self._pieces
+                self._is_over = is_last and not self._parts
             if self._is_over:
                 shut(self._connection)
                 return

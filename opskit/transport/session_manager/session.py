@@ -226,8 +226,8 @@ class Session:
             # Not sooner: another thread writes to it, and nothing may come before the opening.
             self._socket = made
         except InvalidStatus as error:
-            said = " ".join((error.response.body or b"").decode("utf-8", "replace").split())
-            words = f"HTTP {error.response.status_code} {said[:200]}".strip()
+            message = " ".join((error.response.body or b"").decode("utf-8", "replace").split())
+            words = f"HTTP {error.response.status_code} {message[:200]}".strip()
             raise NotExecuted(
                 f"{host} refused the session's connection ({words})",
                 missing="ssmmessages:OpenDataChannel on the session",

@@ -112,9 +112,9 @@ def not_opened(
             missing=f"kms:GenerateDataKey on {key_id}",
         )
     if key_error is not None:
-        said = getattr(key_error, "sentence", "") or str(key_error) or type(key_error).__name__
-        return NotExecuted(f"{encrypted}, which cannot be used: {said[:200]}")
-    said = in_one_line(reason)
+        message = getattr(key_error, "sentence", "") or str(key_error) or type(key_error).__name__
+        return NotExecuted(f"{encrypted}, which cannot be used: {message[:200]}")
+    message = in_one_line(reason)
     if NO_KEY in reason and "AccessDenied" in reason:
         return NotExecuted(
             f"{encrypted}, which the role of {target} may not use (kms:Decrypt)",
@@ -122,7 +122,7 @@ def not_opened(
             missing=f"kms:Decrypt on {key_id} for the role of {target}",
         )
     if HANDSHAKE_FAILED in reason or NO_KEY in reason:
-        return NotExecuted(f"the session with {target} could not be opened: {said[:300]}")
+        return NotExecuted(f"the session with {target} could not be opened: {message[:300]}")
     return None
 
 

@@ -56,8 +56,8 @@ class Mux:
         """Frames with data for a stream; nothing for one that is closed."""
         if stream not in self._open:
             return b""
-        pieces = (data[i : i + MOST_DATA] for i in range(0, len(data), MOST_DATA))
-        return b"".join(HEADER.pack(VERSION, PSH, len(p), stream) + p for p in pieces)
+        parts = (data[i : i + MOST_DATA] for i in range(0, len(data), MOST_DATA))
+        return b"".join(HEADER.pack(VERSION, PSH, len(p), stream) + p for p in parts)
 
     def close(self, stream: int) -> bytes:
         """What closes a stream at the peer; nothing if that has happened."""

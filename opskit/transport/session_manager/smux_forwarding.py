@@ -31,9 +31,9 @@ class SmuxForwarder:
     def take(self, connection: socket.socket) -> None:
         """Open a stream for a local connection."""
         with self._line.lock:
-            stream, opening = self._mux.open()
+            stream, intent = self._mux.open()
             self._locals[stream] = LocalSocket(connection, self._line.release)
-            self._line.send(opening)
+            self._line.send(intent)
         threading.Thread(target=self._send, args=(stream, connection), daemon=True).start()
 
     def receive(self, data: bytes) -> None:
@@ -82,9 +82,9 @@ class SmuxForwarder:
 
     def _close(self, stream: int) -> None:
         with self._line.lock:
-            ending = self._mux.close(stream)
-            if ending:
-                self._line.send(ending)
+            result = self._mux.close(stream)
+            if result:
+                self._line.send(result)
             local = self._locals.pop(stream, None)
         if local is not None:
             local.finish()

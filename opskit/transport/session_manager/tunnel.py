@@ -143,10 +143,10 @@ class SessionTunnel:
         return SerialForwarder(self._line, self._on_problem)
 
     def _reason(self, event: Closed) -> str:
-        said = event.words
-        if not said and isinstance(self._carriage, SerialForwarder):
+        message = event.words
+        if not message and isinstance(self._carriage, SerialForwarder):
             return "the agent ended the session: it could not connect to the database"
-        return said
+        return message
 
     def _accept(self) -> None:
         assert self._listener is not None  # noqa: S101  start has made it

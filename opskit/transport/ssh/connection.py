@@ -62,7 +62,7 @@ def broken() -> tuple[type[Exception], ...]:
 
 
 def verify_server(
-    stream: Any, hop: SshHost, ask_console: Callable[[], ConsoleFingerprints], *, is_session: bool
+    stream: Any, host: SshHost, ask_console: Callable[[], ConsoleFingerprints], *, is_session: bool
 ) -> tuple[Any, str]:
     """Begin SSH over a stream, as far as the server's key.
 
@@ -84,25 +84,25 @@ def verify_server(
     transport.banner_timeout = transport.handshake_timeout = HANDSHAKE_WITHIN_S
     transport.auth_timeout = AUTHENTICATED_WITHIN_S
     try:
-        _prefer(transport, {key.get_name() for key in known_keys(hop)})
+        _prefer(transport, {key.get_name() for key in known_keys(host)})
         transport.start_client(timeout=HANDSHAKE_WITHIN_S)
-        said = verify_host_key(
-            hop, transport.get_remote_server_key(), ask_console, is_session=is_session
+        message = verify_host_key(
+            host, transport.get_remote_server_key(), ask_console, is_session=is_session
         )
     except broken() as error:
         transport.close()
         raise NotExecuted(
-            f"no SSH server answers at {hop.known_as} ({_words(error)})",
-            missing=f"an SSH server at {hop.known_as}",
+            f"no SSH server answers at {host.known_as} ({_words(error)})",
+            missing=f"an SSH server at {host.known_as}",
         ) from None
     except BaseException:
         transport.close()
         raise
     transport.set_keepalive(ALIVE_EVERY_S)
-    return transport, said
+    return transport, message
 
 
-def authenticate(transport: Any, hop: SshHost, keys: Iterable[Any], hint: str) -> None:
+def authenticate(transport: Any, host: SshHost, keys: Iterable[Any], hint: str) -> None:
     """Prove who we are, with the first key that the server takes.
 
     Args:
@@ -118,36 +118,36 @@ def authenticate(transport: Any, hop: SshHost, keys: Iterable[Any], hint: str) -
         for key in keys:
             tried.append(key.fingerprint)
             with contextlib.suppress(AuthenticationException):
-                if not transport.auth_publickey(hop.user, key):
+                if not transport.auth_publickey(host.user, key):
                     return
             if not transport.is_active():
                 break
     except broken() as error:
         raise NotExecuted(
-            f"the login as {hop.user} at {hop.known_as} failed ({_words(error)})"
+            f"the login as {host.user} at {host.known_as} failed ({_words(error)})"
         ) from None
     what = f"took none of {len(tried)} keys" if tried else "was offered no key"
     raise NotExecuted(
-        f"the SSH server at {hop.known_as} {what} for {hop.user}",
+        f"the SSH server at {host.known_as} {what} for {host.user}",
         hint,
-        missing=f"a key that {hop.known_as} takes for {hop.user}",
+        missing=f"a key that {host.known_as} takes for {host.user}",
     )
 
 
-def dial(hop: SshHost) -> socket.socket:
+def dial(host: SshHost) -> socket.socket:
     """Connect to the first hop.
 
     Raises:
         Refused: nothing answers there.
     """
     try:
-        connection = socket.create_connection((hop.address, hop.port), HANDSHAKE_WITHIN_S / 2)
+        connection = socket.create_connection((host.address, host.port), HANDSHAKE_WITHIN_S / 2)
     except OSError as error:
         raise NotExecuted(
-            f"no connection to {hop.address}:{hop.port}: {_words(error)}",
+            f"no connection to {host.address}:{host.port}: {_words(error)}",
             "OPSKIT_SSH_BASTION names a host that leads there, OPSKIT_SSH_HOST another address; "
             "--via ssh-session needs neither",
-            missing=f"a way to {hop.address} on port {hop.port}",
+            missing=f"a way to {host.address} on port {host.port}",
         ) from None
     connection.settimeout(None)
     # What keeps it alive asks for no answer, so that nothing else would notice that nobody is there.
@@ -155,7 +155,7 @@ def dial(hop: SshHost) -> socket.socket:
     return connection
 
 
-def dial_through(transport: Any, hop: SshHost, over: SshHost) -> Any:
+def dial_through(transport: Any, host: SshHost, over: SshHost) -> Any:
     """Connect to a hop from the one before it.
 
     Raises:
@@ -163,12 +163,12 @@ def dial_through(transport: Any, hop: SshHost, over: SshHost) -> Any:
     """
     try:
         return transport.open_channel(
-            "direct-tcpip", (hop.address, hop.port), ("127.0.0.1", 0), timeout=HANDSHAKE_WITHIN_S
+            "direct-tcpip", (host.address, host.port), ("127.0.0.1", 0), timeout=HANDSHAKE_WITHIN_S
         )
     except broken() as error:
         raise NotExecuted(
-            f"{over.known_as} does not lead to {hop.address}:{hop.port}: {why_no_channel(error)}",
-            missing=f"a way from {over.known_as} to {hop.address} on port {hop.port}",
+            f"{over.known_as} does not lead to {host.address}:{host.port}: {why_no_channel(error)}",
+            missing=f"a way from {over.known_as} to {host.address} on port {host.port}",
         ) from None
 
 

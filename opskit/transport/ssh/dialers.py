@@ -58,30 +58,32 @@ class SessionDialer:
 
     def open(self) -> SshConnection:
         """Start the session, judge the server's key, and only then push ours: it lives 60 seconds."""
-        hop = resolve_session_host(self._target, self._instance_id)
+        host = resolve_session_host(self._target, self._instance_id)
         with ExitStack() as below:
-            stream = SessionStream(self._ssm, self._gateway, self._instance_id, hop.port)
+            stream = SessionStream(self._ssm, self._gateway, self._instance_id, host.port)
             below.callback(stream.close)
             try:
-                transport, said = verify_server(
-                    stream.socket, hop, self._ask_console, is_session=True
+                transport, message = verify_server(
+                    stream.socket, host, self._ask_console, is_session=True
                 )
             except NotExecuted as error:
                 raise _because(error, stream.why_over) from None
             below.callback(transport.close)
             if self._target.ssh_key_file:
-                authenticate(transport, hop, identities(hop), "OPSKIT_SSH_USER names another user")
+                authenticate(
+                    transport, host, identities(host), "OPSKIT_SSH_USER names another user"
+                )
             else:
-                key = send_public_key(self._connect, self._instance_id, hop.user)
+                key = send_public_key(self._connect, self._instance_id, host.user)
                 authenticate(
                     transport,
-                    hop,
+                    host,
                     [key],
-                    f"is {hop.user} the image's user (OPSKIT_SSH_USER), and is the package "
+                    f"is {host.user} the image's user (OPSKIT_SSH_USER), and is the package "
                     "ec2-instance-connect on the instance? ssh_key_file names a key that it has",
                 )
             return SshConnection(
-                transport, below.pop_all(), (said,) if said else (), lambda: stream.why_over
+                transport, below.pop_all(), (message,) if message else (), lambda: stream.why_over
             )
 
     def _ask_console(self) -> ConsoleFingerprints:
@@ -103,24 +105,24 @@ class DirectDialer:
     def open(self) -> SshConnection:
         """Go from hop to hop, each over the one before it."""
         address = self._target.ssh_host or self._private_address()
-        hops = resolve_jump_hosts(self._target, address, self._instance_id)
+        hosts = resolve_jump_hosts(self._target, address, self._instance_id)
         notices: list[str] = []
         with ExitStack() as below:
-            stream: Any = dial(hops[0])
+            stream: Any = dial(hosts[0])
             transport: Any = None
-            for number, hop in enumerate(hops):
+            for number, host in enumerate(hosts):
                 if transport is not None:
-                    stream = dial_through(transport, hop, hops[number - 1])
+                    stream = dial_through(transport, host, hosts[number - 1])
                 below.callback(stream.close)
-                transport, said = verify_server(
-                    stream, hop, self._asker(hop.instance_id), is_session=False
+                transport, message = verify_server(
+                    stream, host, self._asker(host.instance_id), is_session=False
                 )
                 below.callback(transport.close)
-                notices += [said] if said else []
+                notices += [message] if message else []
                 authenticate(
                     transport,
-                    hop,
-                    identities(hop),
+                    host,
+                    identities(host),
                     "OPSKIT_SSH_USER names another user, OPSKIT_SSH_KEY_FILE another key; "
                     "ssh-add -l   shows what the agent has",
                 )

@@ -61,7 +61,7 @@ def read_console(ec2: ConsoleOutputClient, instance_id: str) -> ConsoleFingerpri
 
 
 def verify_host_key(
-    hop: SshHost, key: Any, ask_console: Callable[[], ConsoleFingerprints], *, is_session: bool
+    host: SshHost, key: Any, ask_console: Callable[[], ConsoleFingerprints], *, is_session: bool
 ) -> str:
     """Decide whether a server's key is the right one.
 
@@ -77,14 +77,14 @@ def verify_host_key(
         Refused: it is the wrong one, or nobody knows it on a plain road.
     """
     shown = f"{key.fingerprint} ({key.get_name()})"
-    known = known_keys(hop, key)
+    known = known_keys(host, key)
     if any(one.asbytes() == key.asbytes() for one in known):
         return ""
     if known:
         raise NotExecuted(
-            f"the host key of {hop.known_as} has changed: it shows {shown}, and known_hosts has "
+            f"the host key of {host.known_as} has changed: it shows {shown}, and known_hosts has "
             f"{', '.join(sorted(one.fingerprint for one in known))}",
-            f"if the host was replaced on purpose: ssh-keygen -R {shlex.quote(hop.known_as)}   "
+            f"if the host was replaced on purpose: ssh-keygen -R {shlex.quote(host.known_as)}   "
             "forgets the old key",
         )
     console = ask_console()
@@ -92,24 +92,24 @@ def verify_host_key(
         return ""
     if console.fingerprints:
         raise NotExecuted(
-            f"the host key of {hop.known_as} is not one of {hop.instance_id}: it shows {shown}, and "
+            f"the host key of {host.known_as} is not one of {host.instance_id}: it shows {shown}, and "
             f"the instance's console {', '.join(sorted(console.fingerprints))}",
-            f"if its keys were made anew on purpose: {_adding(hop, key)}",
+            f"if its keys were made anew on purpose: {_adding(host, key)}",
         )
     if is_session:
         return (
-            f"the host key of {hop.instance_id} is not known here: {shown}; {console.why_none}. It is "
+            f"the host key of {host.instance_id} is not known here: {shown}; {console.why_none}. It is "
             "taken for this session only: Session Manager leads to the instance itself"
         )
     raise NotExecuted(
-        f"the host key of {hop.known_as} is not known: {shown}"
+        f"the host key of {host.known_as} is not known: {shown}"
         + (f"; {console.why_none}" if console.why_none else ""),
-        f"compare it with {_source(hop)}; if it is the same: {_adding(hop, key)}",
-        missing=f"the host key of {hop.known_as} in known_hosts",
+        f"compare it with {_source(host)}; if it is the same: {_adding(host, key)}",
+        missing=f"the host key of {host.known_as} in known_hosts",
     )
 
 
-def known_keys(hop: SshHost, shown: Any = None) -> list[Any]:
+def known_keys(host: SshHost, shown: Any = None) -> list[Any]:
     """The keys that known_hosts has for a host.
 
     Args:
@@ -121,7 +121,7 @@ def known_keys(hop: SshHost, shown: Any = None) -> list[Any]:
     from paramiko import HostKeys
 
     found: list[Any] = []
-    for path in hop.known_hosts:
+    for path in host.known_hosts:
         try:
             lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         except (FileNotFoundError, NotADirectoryError):
@@ -131,9 +131,9 @@ def known_keys(hop: SshHost, shown: Any = None) -> list[Any]:
         keys = HostKeys()
         for line in lines:
             if line.startswith("@revoked") and shown and shown.get_base64() in line:
-                raise NotExecuted(f"the host key of {hop.known_as} is marked as revoked in {path}")
+                raise NotExecuted(f"the host key of {host.known_as} is marked as revoked in {path}")
             _add(keys, line.strip())
-        found += (keys.lookup(hop.known_as) or {}).values()
+        found += (keys.lookup(host.known_as) or {}).values()
     return found
 
 
@@ -151,16 +151,16 @@ def _add(keys: Any, line: str) -> None:
         keys.add(name, entry.key.get_name(), entry.key)
 
 
-def _source(hop: SshHost) -> str:
+def _source(host: SshHost) -> str:
     """Where the true fingerprint is to be had."""
-    if hop.instance_id:
+    if host.instance_id:
         return (
-            f"aws ec2 get-console-output --instance-id {hop.instance_id} --query Output --output text, "
+            f"aws ec2 get-console-output --instance-id {host.instance_id} --query Output --output text, "
             "or with ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub on the instance"
         )
     return "what ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub prints on that host"
 
 
-def _adding(hop: SshHost, key: Any) -> str:
-    line = f"{hop.known_as} {key.get_name()} {key.get_base64()}"
-    return f"echo {shlex.quote(line)} >> {hop.known_hosts[0]}"
+def _adding(host: SshHost, key: Any) -> str:
+    line = f"{host.known_as} {key.get_name()} {key.get_base64()}"
+    return f"echo {shlex.quote(line)} >> {host.known_hosts[0]}"

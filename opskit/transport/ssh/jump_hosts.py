@@ -48,15 +48,15 @@ class SshHost:
 
 def resolve_session_host(target: Target, instance_id: str) -> SshHost:
     """The instance at the end of a session; `Host i-*` in ~/.ssh/config counts."""
-    said = _lookup_config(_config(), instance_id)
+    message = _lookup_config(_config(), instance_id)
     return SshHost(
-        said.get("hostkeyalias", instance_id),
+        message.get("hostkeyalias", instance_id),
         instance_id,
         PORT,
-        target.ssh_user or said.get("user") or DEFAULT_SSH_USER,
+        target.ssh_user or message.get("user") or DEFAULT_SSH_USER,
         (Path(target.ssh_key_file).expanduser(),) if target.ssh_key_file else (),
         True,
-        _known_hosts(said),
+        _known_hosts(message),
         instance_id,
     )
 
@@ -72,20 +72,20 @@ def resolve_jump_hosts(target: Target, address: str, instance_id: str) -> tuple[
         Refused: ~/.ssh/config reaches it in a way that is not gone here.
     """
     config = _config()
-    last, jump = _hop(config, target, "ssh_host", address, target.ssh_user, instance_id)
+    last, jump = _host(config, target, "ssh_host", address, target.ssh_user, instance_id)
     before: list[SshHost] = []
     todo = [p.strip() for p in (target.ssh_bastion or jump or "").split(",") if p.strip()]
     while todo:
         if len(before) == MOST_HOPS:
             raise UsageError(f"the way to {address} goes over more than {MOST_HOPS} hosts")
         # The nearest host is the one that may itself be behind another.
-        hop, jump = _hop(config, target, "ssh_bastion", todo.pop(), None, "")
-        before.insert(0, hop)
+        host, jump = _host(config, target, "ssh_bastion", todo.pop(), None, "")
+        before.insert(0, host)
         todo = todo or [p.strip() for p in (jump or "").split(",") if p.strip()]
     return (*before, last)
 
 
-def _hop(
+def _host(
     config: Any, target: Target, setting: str, text: str, user: str | None, instance_id: str
 ) -> tuple[SshHost, str | None]:
     """A host as it is named, and the jump hosts that ~/.ssh/config puts before it."""
@@ -93,37 +93,39 @@ def _hop(
     if found is None:
         raise UsageError(f"{setting} '{text}' is not of the form [USER@]HOST[:PORT]")
     host = found["bracketed"] or found["host"]
-    said = _lookup_config(config, host)
-    if (said.get("proxycommand") or "none") != "none" and not target.ssh_bastion:
+    message = _lookup_config(config, host)
+    if (message.get("proxycommand") or "none") != "none" and not target.ssh_bastion:
         raise NotExecuted(
             f"~/.ssh/config reaches {host} by a ProxyCommand, which opskit does not run",
             "ssh_bastion in opskit.toml or OPSKIT_SSH_BASTION names a jump host; "
             "--via ssh-session needs none",
         )
-    port = str(found["port"] or said.get("port") or PORT)
+    port = str(found["port"] or message.get("port") or PORT)
     if not port.isdecimal():
         raise NotExecuted(f"~/.ssh/config gives {host} the port '{port}'")
-    address = said.get("hostname", host)
+    address = message.get("hostname", host)
     named = target.ssh_key_file
-    files = [Path(named)] if named else [Path(p) for p in said.get("identityfile", ())]
+    files = [Path(named)] if named else [Path(p) for p in message.get("identityfile", ())]
     if not files:
         files = [Path("~/.ssh") / name for name in DEFAULT_KEYS]
-    jump = said.get("proxyjump")
+    jump = message.get("proxyjump")
     hop = SshHost(
-        said.get("hostkeyalias", address),
+        message.get("hostkeyalias", address),
         address,
         int(port),
-        found["user"] or user or said.get("user") or DEFAULT_SSH_USER,
+        found["user"] or user or message.get("user") or DEFAULT_SSH_USER,
         tuple(f.expanduser() for f in files),
-        bool(named) or said.get("identitiesonly", "no") == "yes",
-        _known_hosts(said),
+        bool(named) or message.get("identitiesonly", "no") == "yes",
+        _known_hosts(message),
         instance_id,
     )
     return hop, None if jump == "none" else jump
 
 
-def _known_hosts(said: Mapping[str, Any]) -> tuple[Path, ...]:
-    named = str(said.get("userknownhostsfile") or "~/.ssh/known_hosts ~/.ssh/known_hosts2").split()
+def _known_hosts(message: Mapping[str, Any]) -> tuple[Path, ...]:
+    named = str(
+        message.get("userknownhostsfile") or "~/.ssh/known_hosts ~/.ssh/known_hosts2"
+    ).split()
     return (*(Path(n).expanduser() for n in named), Path("/etc/ssh/ssh_known_hosts"))
 
 
@@ -136,12 +138,12 @@ def _lookup_config(config: Any, host: str) -> Mapping[str, Any]:
     from paramiko import SSHException
 
     try:
-        said: Mapping[str, Any] = config.lookup(host)
+        message: Mapping[str, Any] = config.lookup(host)
     except (SSHException, ImportError, OSError) as error:
         raise NotExecuted(
             f"~/.ssh/config cannot be applied to {host}: {type(error).__name__} {error}"
         ) from None
-    return said
+    return message
 
 
 def _config() -> Any:

@@ -57,7 +57,7 @@ def send_public_key(connect: InstanceConnectClient, instance_id: str, user: str)
     return key
 
 
-def identities(hop: SshHost) -> Iterator[Any]:
+def identities(host: SshHost) -> Iterator[Any]:
     """The keys to try at a host, one after the other.
 
     Raises:
@@ -65,15 +65,15 @@ def identities(hop: SshHost) -> Iterator[Any]:
     """
     unusable: list[str] = []
     public: set[bytes] = set()
-    for path in hop.key_files:
+    for path in host.key_files:
         key = _load(path, unusable)
         if key is not None:
             yield key
         public |= _public_half(path)
     for one in _agent_keys():
-        if not hop.is_only_key or one.asbytes() in public:
+        if not host.is_only_key or one.asbytes() in public:
             yield one
-    if unusable and hop.is_only_key:
+    if unusable and host.is_only_key:
         raise NotExecuted(
             unusable[0],
             "ssh-add FILE   puts a key with a passphrase into the agent, which is asked",

@@ -64,8 +64,8 @@ class SessionStream:
                 if isinstance(event, Data):
                     self._ours.sendall(event.data)
                 elif isinstance(event, Closed):
-                    said = event.words
-                    self._end(f"the session ended: {said}" if said else "")
+                    message = event.words
+                    self._end(f"the session ended: {message}" if message else "")
         except OpskitError as error:
             self._end(error.sentence)
         except OSError:

@@ -103,7 +103,7 @@ def test_no_restart_takes_away_a_password_that_works() -> None:
 
 
 def test_no_restart_for_a_password_parameter_with_a_newline() -> None:
-    password = b.parameter("password", blemishes=("a trailing newline",))
+    password = b.parameter("password", format_problems=("a trailing newline",))
     stale = probe(container("backend", STALE))
     advice(judge("APP002", stale, b.parameters(password=password)), "a trailing newline")
 

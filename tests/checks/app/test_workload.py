@@ -23,11 +23,11 @@ def texts(*replaced: Any) -> str:
 
 def test_of_a_task_it_is_said_that_it_is_one() -> None:
     sick = b.probe(health=Health("http://x/health", 503, 1.0, "no"))
-    said = texts(TASK, sick, ELSEWHERE) + texts(
+    message = texts(TASK, sick, ELSEWHERE) + texts(
         TASK, b.probe(resolutions=(Resolution(b.HOST, ("203.0.113.25",), ""),))
     )
-    assert "on the task" in said
-    assert "the instance" not in said
+    assert "on the task" in message
+    assert "the instance" not in message
     assert "on the instance" in texts(sick)
 
 

@@ -112,12 +112,12 @@ def changed(before: Documents, after: Documents) -> tuple[str, dict[int, tuple[s
     kinds = [kind for kind in old if old[kind] != new[kind]]
     assert len(kinds) == 1, kinds
     kind, found = kinds[0], {}
-    for place, ask in enumerate(UNIVERSE):
+    for location, ask in enumerate(UNIVERSE):
         if kind == "key" and ask.resource != b.KEY_ARN:
             continue
         words = decided(kind, old[kind], ask), decided(kind, new[kind], ask)
         if words[0] != words[1]:
-            found[place] = words
+            found[location] = words
     return kind, found
 
 
@@ -126,8 +126,8 @@ def judge_fix(code: str, finding: Finding, before: Documents) -> None:
     assert finding.fix is not None
     after = before.run(finding.fix.commands)
     kind, differences = changed(before, after)
-    for place, (old, new) in differences.items():
-        ask = UNIVERSE[place]
+    for location, (old, new) in differences.items():
+        ask = UNIVERSE[location]
         assert ask.is_wanted, (code, kind, ask, old, new)
         assert old != "allowed", (code, ask, old, new)
         assert new == "allowed" or not ask.is_call, (code, ask, new)
@@ -135,7 +135,9 @@ def judge_fix(code: str, finding: Finding, before: Documents) -> None:
     assert expected, "it ends nothing"
     words = [(ask.action, decided(kind, after.layers[kind], ask)) for ask in expected]
     assert {word for _, word in words} == {"allowed"}, (code, words)
-    assert any(UNIVERSE[place].is_call for place in differences), "it changes nothing for the app"
+    assert any(UNIVERSE[location].is_call for location in differences), (
+        "it changes nothing for the app"
+    )
     _judge_others(kind, before, after)
     _judge_call(code, finding, before, after)
 

@@ -74,7 +74,7 @@ def prepare(case: Case, rng: random.Random) -> Case:
     return made
 
 
-def around(address: str) -> str:
+def context(address: str) -> str:
     """The subnet of an address."""
     length = 24 if "." in address else 64
     return str(ipaddress.ip_network(f"{address}/{length}", strict=False))
@@ -87,12 +87,12 @@ def judged(case: Case) -> tuple[Network, Path]:
     there = here if case.is_same_subnet else subnet("subnet-d", case.destination, vpcs[1])
     sides = list(zip((here, there), vpcs, strict=True))
     acls: dict[str, dict[str, Any]] = {}
-    for acl, (place, _) in zip(case.acls, sides, strict=True):
+    for acl, (location, _) in zip(case.acls, sides, strict=True):
         known = acls.setdefault(acl["NetworkAclId"], {**acl, "Associations": []})
-        known["Associations"].append({"SubnetId": place.subnet_id})
+        known["Associations"].append({"SubnetId": location.subnet_id})
     tables = {
-        t["RouteTableId"]: {**t, "VpcId": vpc, "Associations": [{"SubnetId": place.subnet_id}]}
-        for t, (place, vpc) in reversed(list(zip(case.tables, sides, strict=True)))
+        t["RouteTableId"]: {**t, "VpcId": vpc, "Associations": [{"SubnetId": location.subnet_id}]}
+        for t, (location, vpc) in reversed(list(zip(case.tables, sides, strict=True)))
     }
     network = Network(
         SecurityGroups({g["GroupId"]: replace(group_of(g), vpc_id="vpc-s") for g in case.groups}),
@@ -109,8 +109,8 @@ def judged(case: Case) -> tuple[Network, Path]:
 def subnet(name: str, address: str, vpc: str) -> Subnet:
     """A subnet around an address."""
     if ":" in address:
-        return Subnet(name, name, "192.0.2.0/24", "a", vpc, (around(address),))
-    return Subnet(name, name, around(address), "a", vpc)
+        return Subnet(name, name, "192.0.2.0/24", "a", vpc, (context(address),))
+    return Subnet(name, name, context(address), "a", vpc)
 
 
 def members_of(case: Case, rng: random.Random) -> GroupMembers:

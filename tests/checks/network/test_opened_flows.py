@@ -27,8 +27,8 @@ def scene(*more: SecurityGroup, **known: SecurityGroup) -> tuple[SecurityGroups,
     by_id = {**b.groups(()).by_id, **{g.group_id: g for g in more}}
     by_id |= {f"sg-{name}": g for name, g in known.items()}
     groups = SecurityGroups(by_id)
-    way: DatabasePaths = b.snapshot(groups, b.probe(connections=())).value(DatabasePaths)
-    return groups, way.current
+    paths: DatabasePaths = b.snapshot(groups, b.probe(connections=())).value(DatabasePaths)
+    return groups, paths.current
 
 
 def test_rules_of_the_group_itself() -> None:

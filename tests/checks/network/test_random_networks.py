@@ -12,7 +12,7 @@ import pytest
 
 from opskit.checks.fix import Advice, AwsCall, Danger, Fix
 from opskit.reachability.path import PathOutcome
-from tests.checks.network.scene import CLIENT_PORTS, Broken, around, broken_networks
+from tests.checks.network.scene import CLIENT_PORTS, Broken, broken_networks, context
 from tests.reachability import oracle
 from tests.reachability import plain_model as plain
 from tests.reachability.oracle import Case
@@ -94,13 +94,13 @@ def test_no_other_packet_of_an_acl_is_decided_differently(networks: list[Broken]
 def is_wanted(case: Case, number: int, egress: bool, protocol: str, peer: str, port: int) -> bool:
     """Whether a packet belongs to connections between the two subnets, there or back."""
     shared = case.acls[0]["NetworkAclId"] == case.acls[1]["NetworkAclId"]
-    ways = []
+    connections = []
     for side in (0, 1) if shared else (number,):
         other = case.destination if side == 0 else case.source
         is_forward = egress is (side == 0)
         ports = (case.port, case.port) if is_forward else (1024, 65535)
-        ways.append(plain.holds(around(other), peer) and ports[0] <= port <= ports[1])
-    return protocol == plain.TCP and any(ways)
+        connections.append(plain.holds(context(other), peer) and ports[0] <= port <= ports[1])
+    return protocol == plain.TCP and any(connections)
 
 
 def acl_packets(case: Case, *acls: object) -> Iterator[tuple[bool, str, str, int]]:
@@ -227,12 +227,12 @@ def test_no_other_destination_gets_another_next_hop(networks: list[Broken]) -> N
                 network = ipaddress.ip_network(plain.destination_of(route))
                 addresses |= {str(network[0]), str(network[-1]), near(str(network[-1]), 1)}
             for address in addresses:
-                hops = plain.next_hop(old, address), plain.next_hop(new, address)
-                if hops[0] != hops[1]:
+                hosts = plain.next_hop(old, address), plain.next_hop(new, address)
+                if hosts[0] != hosts[1]:
                     assert any(plain.holds(r, address) for r in listed_ranges(fix)), (address, fix)
-                    own = plain.holds(around(one.case.destination), address)
-                    own |= plain.holds(around(one.case.source), address)
-                    assert own or hops[0] in ("", "blackhole", "igw-1"), (address, hops, fix)
+                    own = plain.holds(context(one.case.destination), address)
+                    own |= plain.holds(context(one.case.source), address)
+                    assert own or hosts[0] in ("", "blackhole", "igw-1"), (address, hosts, fix)
 
 
 def listed_ranges(fix: Fix) -> list[str]:

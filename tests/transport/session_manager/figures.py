@@ -60,9 +60,9 @@ def upload(megabytes: int, monkeypatch: pytest.MonkeyPatch) -> float:
         started = time.monotonic()
         for _ in range(megabytes):
             connection.sendall(block)
-        said = connection.recv(64)
+        message = connection.recv(64)
         took = time.monotonic() - started
-        assert said.decode() == hashlib.sha256(block * megabytes).hexdigest()
+        assert message.decode() == hashlib.sha256(block * megabytes).hexdigest()
         return megabytes / took
 
 

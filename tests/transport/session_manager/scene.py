@@ -87,8 +87,8 @@ def tunnel(
         f"ws://127.0.0.1:{gateway}",
         version=lambda: version,
     )
-    sessions.conduct = FaultInjector()
-    sessions.conduct.replace([{"service": "ssmmessages", **i} for i in injections])
+    sessions.fault_injector = FaultInjector()
+    sessions.fault_injector.replace([{"service": "ssmmessages", **i} for i in injections])
     sessions.serve("127.0.0.1", gateway)
     parameters = {"host": ["127.0.0.1"], "portNumber": [str(port)], "localPortNumber": ["0"]}
     session = Session(Api(sessions), Unsigned(), "i-1", DOCUMENT, parameters)
@@ -114,7 +114,7 @@ def exchange(port: int, data: bytes) -> bytes:
         got = bytearray()
         connection.settimeout(60)
         while len(got) < len(data):
-            piece = connection.recv(65536)
-            assert piece, f"closed after {len(got)} of {len(data)} bytes"
-            got += piece
+            part = connection.recv(65536)
+            assert part, f"closed after {len(got)} of {len(data)} bytes"
+            got += part
         return bytes(got)

@@ -27,22 +27,22 @@ SCRIPT = "echo out; printf 'err\\r\\n\\303\\244' >&2; head -c 5000 /dev/zero | t
 SAID = subprocess.run(shlex.split(command(SCRIPT, 30)), capture_output=True, check=False).stdout
 
 
-def decoded(pieces: list[bytes]) -> tuple[int, str, str, str]:
+def decoded(parts: list[bytes]) -> tuple[int, str, str, str]:
     heard = OutputCollector(lambda *_: None)
     frames = Demultiplexer(heard)
-    for piece in pieces:
-        frames.take(piece)
+    for part in parts:
+        frames.take(part)
     done = heard.result("", "i-1")
     return done.exit_status, done.stdout, done.stderr, frames.unframed
 
 
 @given(st.lists(st.integers(1, 400), max_size=30))
 def test_it_is_the_same_however_it_is_cut(cuts: list[int]) -> None:
-    pieces, rest = [b"Starting session\r\n"], SAID.replace(b"\n", b"\r\n")
+    parts, rest = [b"Starting session\r\n"], SAID.replace(b"\n", b"\r\n")
     for length in cuts:
-        pieces.append(rest[:length])
+        parts.append(rest[:length])
         rest = rest[length:]
-    status, out, err, spare = decoded([*pieces, rest, b"\nExiting session with id x.\n"])
+    status, out, err, spare = decoded([*parts, rest, b"\nExiting session with id x.\n"])
     assert (status, out, err) == (7, "out\n" + "y" * 5000, "err\r\nä")
     assert "Starting session" in spare
     assert "Exiting session" in spare
@@ -56,8 +56,8 @@ def test_a_stream_that_is_cut_is_no_result() -> None:
 def test_input_that_is_repeated_late_is_no_output() -> None:
     """The kernel wakes the reader of a line before it has repeated it."""
     begun, mark, rest = SAID.partition(f"{OUT}\n".encode())
-    pieces = [begun, mark, input_of("echo " + "z" * 3000), rest]
-    status, out, err, _ = decoded([piece.replace(b"\n", b"\r\n") for piece in pieces])
+    parts = [begun, mark, input_of("echo " + "z" * 3000), rest]
+    status, out, err, _ = decoded([part.replace(b"\n", b"\r\n") for part in parts])
     assert (status, out, err) == (7, "out\n" + "y" * 5000, "err\r\nä")
 
 

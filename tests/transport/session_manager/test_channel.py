@@ -190,9 +190,9 @@ def test_a_key_that_cannot_be_had_is_remembered_and_not_told_in_full() -> None:
     channel = Channel("s-1", "i-1", make)
     request = json.dumps({"RequestedClientActions": [action]}).encode()
     channel.receive(pack("output_stream_data", 0, 5, request), 1.0)
-    said = channel.frames()[1]
-    assert b'"ActionStatus": 2' in said
-    assert b"secret detail" not in said
+    message = channel.frames()[1]
+    assert b'"ActionStatus": 2' in message
+    assert b"secret detail" not in message
     assert (channel.key_id, str(channel.key_error)) == ("key-1", "secret detail")
 
 
@@ -216,7 +216,7 @@ def test_nothing_is_sent_before_the_handshake_is_complete() -> None:
 def test_what_the_agent_is_not_ready_for_is_repeated() -> None:
     ready_at = 1003.0
     both, given = wired("Port")
-    both.agent._accepts = lambda: both.now >= ready_at
+    both.agent._database_state = lambda: both.now >= ready_at
     both.channel.send(b"hello", both.now)
     assert not both.run(lambda: bool(given), 2)
     assert both.run(lambda: bool(given), 3)
@@ -309,9 +309,9 @@ def test_an_unknown_action_and_a_missing_key_are_said_to_the_agent() -> None:
     "said",
     [b"[]", b"no JSON", b'{"RequestedClientActions": [{}]}', b'{"RequestedClientActions": [{"ActionType": "SessionType"}]}'],
 )  # fmt: skip
-def test_a_handshake_that_is_none_ends_the_session(said: bytes) -> None:
+def test_a_handshake_that_is_none_ends_the_session(message: bytes) -> None:
     channel = Channel("s", "i-1")
-    [end] = channel.receive(pack("output_stream_data", 0, 5, said), 1.0)
+    [end] = channel.receive(pack("output_stream_data", 0, 5, message), 1.0)
     assert isinstance(end, Closed)
     assert "handshake" in end.reason
 
@@ -339,10 +339,10 @@ def test_a_slow_agent_costs_no_memory_of_frames() -> None:
 
 
 def test_the_opening_names_token_and_version() -> None:
-    said = json.loads(Channel("s", "i-1").open_data_channel_message("secret"))
-    assert said["TokenValue"] == "secret"
-    assert said["MessageSchemaVersion"] == "1.0"
-    assert set(said) == {
+    message = json.loads(Channel("s", "i-1").open_data_channel_message("secret"))
+    assert message["TokenValue"] == "secret"
+    assert message["MessageSchemaVersion"] == "1.0"
+    assert set(message) == {
         "MessageSchemaVersion",
         "RequestId",
         "TokenValue",

@@ -35,25 +35,25 @@ MARKED = b"hello\nworld\n\nopskit-exit:3\n"
 
 @given(st.lists(st.integers(1, 9), max_size=len(MARKED)))
 def test_the_mark_is_found_however_the_output_is_cut(cuts: list[int]) -> None:
-    said: list[bytes] = []
-    heard = OutputCollector(lambda _, data: said.append(data))
+    message: list[bytes] = []
+    heard = OutputCollector(lambda _, data: message.append(data))
     rest = MARKED
     for length in [*cuts, len(MARKED)]:
         heard.take(Stream.ERR, rest[:length])
         rest = rest[length:]
     done = heard.result("", "i-1")
     assert (done.exit_status, done.stderr) == (3, "hello\nworld\n")
-    assert b"".join(said) == b"hello\nworld\n"
+    assert b"".join(message) == b"hello\nworld\n"
 
 
 @given(st.integers(0, len(MARKED) + 4))
 def test_the_ends_of_a_terminals_lines_are_found_however_they_are_cut(cut: int) -> None:
-    said = MARKED.replace(b"\n", b"\r\n")
+    message = MARKED.replace(b"\n", b"\r\n")
     heard = OutputCollector(lambda *_: None)
     # Encrypted ones begin with a handshake, in which the agent tells its version.
     heard.is_terminal = heard.is_separate = True
-    heard.take(Stream.OUT, said[:cut])
-    heard.take(Stream.OUT, said[cut:])
+    heard.take(Stream.OUT, message[:cut])
+    heard.take(Stream.OUT, message[cut:])
     done = heard.result("", "i-1")
     assert (done.exit_status, done.stdout) == (3, "hello\nworld\n")
 
@@ -66,10 +66,10 @@ def test_without_a_terminal_every_byte_is_the_commands_own() -> None:
 
 
 def test_what_only_looks_like_the_mark_comes_out_at_the_end() -> None:
-    said: list[bytes] = []
-    heard = OutputCollector(lambda _, data: said.append(data))
+    message: list[bytes] = []
+    heard = OutputCollector(lambda _, data: message.append(data))
     heard.take(Stream.OUT, b"x\nopskit-exi")
-    assert said == [b"x"]
+    assert message == [b"x"]
     heard.status = 0
     assert heard.result("", "i-1").stdout == "x\nopskit-exi"
 
@@ -121,11 +121,11 @@ def test_what_an_ended_session_leaves_behind_ends_by_itself(make: Any) -> None:
 
 
 def test_a_line_is_whole_as_soon_as_it_came() -> None:
-    said: list[bytes] = []
-    heard = OutputCollector(lambda _, data: said.append(data))
+    message: list[bytes] = []
+    heard = OutputCollector(lambda _, data: message.append(data))
     heard.is_separate = True
     heard.take(Stream.OUT, b"a line\n")
-    assert said == [b"a line\n"]
+    assert message == [b"a line\n"]
 
 
 class Ssm:
@@ -300,12 +300,12 @@ def test_the_last_word_of_an_agent_is_read_also_when_nothing_can_be_written_any_
     kms, asked_for_it = SlowKms(), {"KMSKeyId": "arn:aws:kms:us-east-1:123456789012:key/k"}
     actions = [{"ActionType": "KMSEncryption", "ActionParameters": asked_for_it}]
     request = {"AgentVersion": VERSION, "RequestedClientActions": actions}
-    said = "Fetching data key failed: Unable to retrieve data key, AccessDeniedException: no"
+    message = "Fetching data key failed: Unable to retrieve data key, AccessDeniedException: no"
 
     def agent(connection: Any) -> None:
         connection.recv()
         connection.send(pack("output_stream_data", 0, 5, json.dumps(request).encode()))
-        connection.send(pack_closed(f"Encountered error while initiating handshake. {said}"))
+        connection.send(pack_closed(f"Encountered error while initiating handshake. {message}"))
         # It returns when the other side has taken the end in.
         connection.close()
         kms.has_ended.set()
@@ -352,11 +352,11 @@ def test_auto_never_repeats_what_may_have_run() -> None:
 
 
 def test_auto_tells_every_refusal() -> None:
-    roads = (
+    transports = (
         Road("a", NotExecuted("first", missing="x:A")),
         Road("b", NotExecuted("second", missing="x:B")),
     )
     with pytest.raises(NotExecuted) as caught:
-        FallbackTransport(roads).run("true", timeout_s=1)
+        FallbackTransport(transports).run("true", timeout_s=1)
     assert caught.value.sentence == "first; second"
     assert caught.value.missing == "x:A, or x:B"

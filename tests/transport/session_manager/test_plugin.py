@@ -65,13 +65,13 @@ def ssm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ssm:
     return Ssm()
 
 
-def road(ssm: Ssm) -> Plugin:
+def transport(ssm: Ssm) -> Plugin:
     return Plugin(ssm, Gateway(), "i-1")
 
 
 def test_streams_status_and_no_chatter(ssm: Ssm) -> None:
     heard: list[tuple[bool, bytes]] = []
-    done = road(ssm).run(
+    done = transport(ssm).run(
         "echo out; printf 'err' >&2; exit 42", timeout_s=60, on_output=lambda *o: heard.append(o)
     )
     assert (done.exit_status, done.stdout, done.stderr) == (42, "out\n", "err")
@@ -81,7 +81,7 @@ def test_streams_status_and_no_chatter(ssm: Ssm) -> None:
 
 @pytest.mark.parametrize("code", [0, 3])
 def test_bytes_and_large_output(ssm: Ssm, code: int) -> None:
-    done = road(ssm).run(f"head -c 100000 /dev/zero | tr '\\0' x; exit {code}", timeout_s=60)
+    done = transport(ssm).run(f"head -c 100000 /dev/zero | tr '\\0' x; exit {code}", timeout_s=60)
     assert (done.exit_status, done.stdout) == (code, "x" * 100_000)
 
 
@@ -91,7 +91,7 @@ def test_not_installed_is_said_before_a_session_is_started(
     monkeypatch.setenv("PATH", str(tmp_path))
     ssm = Ssm()
     with pytest.raises(NotExecuted, match="is not installed") as caught:
-        road(ssm).run("true", timeout_s=5)
+        transport(ssm).run("true", timeout_s=5)
     assert "docs.aws.amazon.com" in caught.value.next_step
     assert ssm.asked == []
 
@@ -119,7 +119,7 @@ def test_silence_ends_after_the_limit_and_ends_the_session(
     monkeypatch.setattr(plugin_module, "READY_WITHIN_S", 0.6)
     started = time.monotonic()
     with pytest.raises(OutcomeUnknown, match="brought no session"):
-        road(ssm).run("true", timeout_s=60)
+        transport(ssm).run("true", timeout_s=60)
     assert time.monotonic() - started < 40
     assert ssm.ended == ["oncall-1"]
 
@@ -129,7 +129,7 @@ def test_what_it_says_at_its_end_is_told_without_the_token(
 ) -> None:
     monkeypatch.setenv("STANDIN", "dies")
     with pytest.raises(OutcomeUnknown, match="something is wrong") as caught:
-        road(ssm).run("true", timeout_s=60)
+        transport(ssm).run("true", timeout_s=60)
     assert TOKEN not in caught.value.sentence
     assert ssm.ended == ["oncall-1"]
 
@@ -137,7 +137,7 @@ def test_what_it_says_at_its_end_is_told_without_the_token(
 def test_a_refused_session_starts_no_plugin(ssm: Ssm) -> None:
     ssm.error = AwsError("ssm:StartSession", "AccessDeniedException", "")
     with pytest.raises(NotExecuted, match="may not start sessions"):
-        road(ssm).run("true", timeout_s=5)
+        transport(ssm).run("true", timeout_s=5)
     assert ssm.ended == []
 
 

@@ -12,8 +12,8 @@ from opskit.transport.session_manager.smux import Finished, Mux, ProtocolViolati
 
 def test_the_observed_exchange() -> None:
     mux = Mux()
-    stream, opening = mux.open()
-    assert (stream, opening.hex()) == (3, "0100000003000000")
+    stream, intent = mux.open()
+    assert (stream, intent.hex()) == (3, "0100000003000000")
     assert mux.write(3, b"hello").hex() == "0102050003000000" + b"hello".hex()
     assert mux.receive(bytes.fromhex("0102020003000000") + b"hi") == [Received(3, b"hi")]
     assert mux.receive(bytes.fromhex("0101000003000000")) == [Finished(3)]

@@ -57,7 +57,7 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
             lambda _: True,
             f"ws://127.0.0.1:{gateway}",
         )
-        sessions.conduct = FaultInjector()
+        sessions.fault_injector = FaultInjector()
         sessions.serve("127.0.0.1", gateway)
         found = Scene(tmp_path, keys, Aws(keys), port, bastion, sessions)
         yield found

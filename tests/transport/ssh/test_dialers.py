@@ -37,7 +37,7 @@ def refused(route: Dialer) -> NotExecuted:
 
 
 @contextmanager
-def agent(place: Path, key: Ed25519Key) -> Iterator[None]:
+def agent(location: Path, key: Ed25519Key) -> Iterator[None]:
     """An SSH agent with one key. Source: draft-miller-ssh-agent, messages 11 to 14."""
 
     def text(data: bytes) -> bytes:
@@ -64,7 +64,7 @@ def agent(place: Path, key: Ed25519Key) -> Iterator[None]:
                 threading.Thread(target=serve, args=(connection,), daemon=True).start()
 
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(place))
+    listener.bind(str(location))
     listener.listen()
     thread = threading.Thread(target=accept, daemon=True)
     thread.start()
@@ -73,7 +73,7 @@ def agent(place: Path, key: Ed25519Key) -> Iterator[None]:
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        place.unlink()
+        location.unlink()
 
 
 class TestSession:
@@ -85,10 +85,10 @@ class TestSession:
 
     def test_an_unknown_key_is_taken_and_said_but_not_kept(self, scene: Scene) -> None:
         scene.aws.console = "no keys here"
-        status, out, [said] = says(scene.over_session())
+        status, out, [message] = says(scene.over_session())
         assert (status, out) == (0, "hello\n")
-        assert "SHA256:" in said
-        assert "for this session only" in said
+        assert "SHA256:" in message
+        assert "for this session only" in message
         assert not (scene.home / ".ssh/known_hosts").exists()
 
     def test_a_console_that_may_not_be_read_is_said(self, scene: Scene) -> None:
@@ -152,7 +152,7 @@ class TestSession:
     def test_a_bad_connection_of_the_session_loses_nothing(self, scene: Scene, kind: str) -> None:
         times = 2 if kind == "lost" else None
         wrong = {"kind": kind, "service": "ssmmessages", "action": "DataChannel", "times": times}
-        scene.sessions.conduct.replace([wrong])
+        scene.sessions.fault_injector.replace([wrong])
         count = "i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo $i; done"
         assert says(scene.over_session(), count)[1] == "".join(f"{n}\n" for n in range(1, 3001))
 
@@ -212,9 +212,9 @@ class TestPlain:
     def test_the_agent_has_the_key(
         self, scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        place = tmp_path / "agent"
-        monkeypatch.setenv("SSH_AUTH_SOCK", str(place))
-        with agent(place, Ed25519Key(filename=str(scene.home / "keys/id_ed25519"))):
+        location = tmp_path / "agent"
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(location))
+        with agent(location, Ed25519Key(filename=str(scene.home / "keys/id_ed25519"))):
             assert says(scene.plain(ssh_key_file=None))[1] == "hello\n"
 
     def test_a_key_with_a_passphrase_is_the_agents_business(

@@ -41,8 +41,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def places(address: str, **settings: Any) -> list[str]:
-    hops = resolve_jump_hosts(Target("linkbox", {}, **settings), address, "i-1")
-    return [f"{h.user}@{h.address}:{h.port}" for h in hops]
+    hosts = resolve_jump_hosts(Target("linkbox", {}, **settings), address, "i-1")
+    return [f"{h.user}@{h.address}:{h.port}" for h in hosts]
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_names_keys_and_files(home: Path) -> None:
 
 def test_over_a_session_the_instances_name_counts(home: Path) -> None:
     (home / ".ssh/config").write_text(CONFIG)
-    hop = resolve_session_host(Target("linkbox", {}), "i-1")
-    assert (hop.user, hop.known_as, hop.key_files) == ("admin", "i-1", ())
+    host = resolve_session_host(Target("linkbox", {}), "i-1")
+    assert (host.user, host.known_as, host.key_files) == ("admin", "i-1", ())
     assert resolve_session_host(Target("linkbox", {}, ssh_user="ubuntu"), "i-1").user == "ubuntu"
 
 
@@ -129,7 +129,7 @@ def test_no_proxy_command_is_none(home: Path) -> None:
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux alone has it")
 def test_a_connection_to_nobody_is_noticed(home: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as there:
-        [hop] = resolve_jump_hosts(Target("x", {}), f"127.0.0.1:{there.getsockname()[1]}", "i-1")
-        with dial(hop) as connection:
+        [host] = resolve_jump_hosts(Target("x", {}), f"127.0.0.1:{there.getsockname()[1]}", "i-1")
+        with dial(host) as connection:
             limit_ms = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
     assert 0 < limit_ms <= 60_000

@@ -23,10 +23,10 @@ BUILDERS: dict[DenialReason, Callable[[IamFixContext, Sequence[AccessDenied]], R
 """Reason -> its builder; for every other reason a statement in the role's own policies is lacking."""
 
 
-def build_fix(bench: IamFixContext, denials: Sequence[AccessDenied]) -> Remedy:
+def build_fix(context: IamFixContext, denials: Sequence[AccessDenied]) -> Remedy:
     """The remedy for all refusals of one check.
 
     Args:
         denials: at least one; they share their reason, or all lack a statement.
     """
-    return BUILDERS.get(denials[0].denial.denial, grant)(bench, denials)
+    return BUILDERS.get(denials[0].denial.denial, grant)(context, denials)

@@ -22,43 +22,48 @@ from opskit.policy.role_access import BY_PATH
 from opskit.policy.unmet_conditions import UnmetCondition, unmet_conditions
 
 
-def grant(bench: IamFixContext, denials: Sequence[AccessDenied]) -> Remedy:
+def grant(context: IamFixContext, denials: Sequence[AccessDenied]) -> Remedy:
     """A new inline policy with exactly the missing access; advice where that is not certain."""
     wanted = evaluation.wanted_of(denials)
-    holder = bench.holder
-    if holder is None or bench.access is None or not all(w.requests for w in wanted) or not wanted:
-        return _unread(bench, denials, wanted)
-    present = bench.access.policies.identity
-    doubt = _doubt(bench, denials, wanted, present)
+    holder = context.holder
+    if (
+        holder is None
+        or context.access is None
+        or not all(w.requests for w in wanted)
+        or not wanted
+    ):
+        return _unread(context, denials, wanted)
+    present = context.access.policies.identity
+    doubt = _doubt(context, denials, wanted, present)
     if doubt is not None:
         return doubt
     made = document(*(_statement(w, present) for w in wanted))
     if not holder.has_room_for(made):
         return _no_room(holder, made)
     added = parse(made, kind="identity-based", name="the new policy")
-    after = replace(bench.access.policies, identity=(*present, added))
+    after = replace(context.access.policies, identity=(*present, added))
     is_condition = denials[0].denial.denial is DenialReason.CONDITION
     objection = (
         evaluation.objection(Policies(), Policies(identity=(added,)), wanted)
         or evaluation.remaining(Policies(identity=after.identity), wanted)
-        or evaluation.unsettled(after, wanted, bench.needs if is_condition else wanted)
+        or evaluation.unsettled(after, wanted, context.needs if is_condition else wanted)
     )
     if objection:
         return evaluation.no_command(_do(denials, wanted), objection)
-    return _fix(bench, holder, denials, made)
+    return _fix(context, holder, denials, made)
 
 
 def _fix(
-    bench: IamFixContext,
+    context: IamFixContext,
     holder: PolicyHolder,
     denials: Sequence[AccessDenied],
     made: Mapping[str, Any],
 ) -> Fix:
     wanted = evaluation.wanted_of(denials)
     verb = "decrypt" if all(w.actions == (DECRYPT,) for w in wanted) else "read"
-    put, delete = holder.add(f"{verb}-{bench.target.name}-parameters", made)
+    put, delete = holder.add(f"{verb}-{context.target.name}-parameters", made)
     return Fix(
-        (put, *bench.restart),
+        (put, *context.restart),
         f"adds one inline policy to {holder.name}, removes nothing",
         undo=(delete,),
         caution=_caution(denials, wanted),
@@ -83,7 +88,7 @@ def _guards(wanted: WantedAccess, present: Sequence[Document]) -> list[UnmetCond
 
 
 def _doubt(
-    bench: IamFixContext,
+    context: IamFixContext,
     denials: Sequence[AccessDenied],
     wanted: Sequence[WantedAccess],
     present: tuple[Document, ...],
@@ -91,7 +96,7 @@ def _doubt(
     """Advice where another allow is not the remedy: it is allowed already, denied, or guarded."""
     policies = Policies(identity=present)
     if not refused(policies, wanted):
-        return advise(bench, denials)
+        return advise(context, denials)
     deny = first_deny(policies, wanted)
     if deny is not None:
         return evaluation.no_command(
@@ -109,7 +114,7 @@ def _do(denials: Sequence[AccessDenied], wanted: Sequence[WantedAccess]) -> str:
 
 
 def _unread(
-    bench: IamFixContext, denials: Sequence[AccessDenied], wanted: Sequence[WantedAccess]
+    context: IamFixContext, denials: Sequence[AccessDenied], wanted: Sequence[WantedAccess]
 ) -> Advice:
     """Advice where what is there could not be read, so that a new policy might replace one or not help."""
     if not wanted:
@@ -117,16 +122,16 @@ def _unread(
             f"Allow {denials[0].role} kms:Decrypt on the password's key, for calls through Parameter Store.",
             "which key that is could not be read (ssm:DescribeParameters, kms:DescribeKey)",
         )
-    if bench.key is not None and bench.key.is_aws_managed and wanted[0].conditions:
-        return advise(bench, denials)
-    if bench.holder is not None and evaluation.unread_key_policy(bench, wanted):
+    if context.key is not None and context.key.is_aws_managed and wanted[0].conditions:
+        return advise(context, denials)
+    if context.holder is not None and evaluation.unread_key_policy(context, wanted):
         return evaluation.no_command(
             _do(denials, wanted),
             "the key's own policy could not be read (kms:GetKeyPolicy), and where it does not leave the key "
             "to IAM policies, this would not be enough",
         )
     if denials[0].policy_type not in ("", "identity-based policy"):
-        return advise(bench, denials)
+        return advise(context, denials)
     return evaluation.no_command(
         _do(denials, wanted),
         "the role's policies could not be read (iam:ListRolePolicies, iam:GetRolePolicy), and a policy of "

@@ -20,13 +20,13 @@ from opskit.policy.rewrite import allow, with_statements
 from opskit.policy.unmet_conditions import UnmetCondition, unmet_conditions
 
 
-def widen_boundary(bench: IamFixContext, denials: Sequence[AccessDenied]) -> Remedy:
+def widen_boundary(context: IamFixContext, denials: Sequence[AccessDenied]) -> Remedy:
     """The boundary with the missing statements; advice where it denies, or is not the account's own."""
-    wanted = _wanted(bench, denials)
-    text = bench.policies.boundary if bench.policies else None
-    if text is None or bench.access is None or not all(w.requests for w in wanted):
+    wanted = _wanted(context, denials)
+    text = context.policies.boundary if context.policies else None
+    if text is None or context.access is None or not all(w.requests for w in wanted):
         return _unread(denials, wanted)
-    boundary = bench.access.policies.boundary
+    boundary = context.access.policies.boundary
     if boundary is None:
         return _unread(denials, wanted)
     lacking = [w for w in wanted if refused(Policies(identity=(boundary,)), [w])]
@@ -36,20 +36,20 @@ def widen_boundary(bench: IamFixContext, denials: Sequence[AccessDenied]) -> Rem
     made = with_statements(boundary.raw, *(_statement(w, boundary) for w in lacking))
     widened = evaluation.parsed(boundary, made)
     objection = _objection(boundary, widened, lacking) or evaluation.unsettled(
-        replace(bench.access.policies, boundary=widened), evaluation.wanted_of(denials), wanted
+        replace(context.access.policies, boundary=widened), evaluation.wanted_of(denials), wanted
     )
     if objection:
         return _advice(text, lacking, objection)
-    return _fix(bench, text, made)
+    return _fix(context, text, made)
 
 
-def _fix(bench: IamFixContext, text: PolicyText, made: Mapping[str, Any]) -> Fix:
+def _fix(context: IamFixContext, text: PolicyText, made: Mapping[str, Any]) -> Fix:
     create = call(
         "iam", "CreatePolicyVersion", PolicyArn=text.arn, PolicyDocument=made, SetAsDefault=True
     )
     undo = call("iam", "SetDefaultPolicyVersion", PolicyArn=text.arn, VersionId=text.version)
     return Fix(
-        (create, *bench.restart),
+        (create, *context.restart),
         f"makes a new version of the permissions boundary {text.name} that adds to it",
         undo=(undo,),
         ask=f"Ask the owner of {text.name} first: every role that carries it is limited by it",
@@ -58,10 +58,10 @@ def _fix(bench: IamFixContext, text: PolicyText, made: Mapping[str, Any]) -> Fix
     )
 
 
-def _wanted(bench: IamFixContext, denials: Sequence[AccessDenied]) -> list[WantedAccess]:
+def _wanted(context: IamFixContext, denials: Sequence[AccessDenied]) -> list[WantedAccess]:
     """The access that is refused and all that the app needs: a ceiling grants nothing by itself."""
     found = evaluation.wanted_of(denials)
-    return [*found, *(need for need in bench.needs if need not in found)]
+    return [*found, *(need for need in context.needs if need not in found)]
 
 
 def _doubt(text: PolicyText, boundary: Document, wanted: Sequence[WantedAccess]) -> Advice | None:

@@ -48,14 +48,14 @@ UNREAD_DENY = (
 PLACES = "the policy of a VPC endpoint, a session policy, a resource control policy"
 
 
-def advise(bench: IamFixContext, denials: Sequence[AccessDenied]) -> Advice:
+def advise(context: IamFixContext, denials: Sequence[AccessDenied]) -> Advice:
     """The next step, by the type of policy that the message names, else by the reason."""
     denial = denials[0]
     do, why = UNREADABLE.get(denial.policy_type) or _by_reason(denial)
     words = {
         "role": denial.role,
         "access": evaluation.access_text(evaluation.wanted_of(denials)) or "kms:Decrypt on the key",
-        "region": bench.region.name,
+        "region": context.region.name,
         "places": PLACES,
     }
     return evaluation.no_command(do.format(**words), why)

@@ -23,13 +23,13 @@ Documents = dict[int, Document]
 NOT_LISTED = "the deny is not one of listed actions on exactly `*`, so its author has to change it"
 
 
-def narrow_deny(bench: IamFixContext, denials: Sequence[AccessDenied]) -> Remedy:
+def narrow_deny(context: IamFixContext, denials: Sequence[AccessDenied]) -> Remedy:
     """The role's inline policies with each deny split; advice where one is not its own, or not exact."""
     wanted = evaluation.wanted_of(denials)
-    holder = bench.holder
-    if holder is None or bench.access is None or denials[0].denial.hit is None:
-        return advise(bench, denials)
-    policies = bench.access.policies
+    holder = context.holder
+    if holder is None or context.access is None or denials[0].denial.hit is None:
+        return advise(context, denials)
+    policies = context.access.policies
     changed = _split_all(holder, policies.identity, wanted)
     if isinstance(changed, Advice):
         return changed
@@ -37,14 +37,17 @@ def narrow_deny(bench: IamFixContext, denials: Sequence[AccessDenied]) -> Remedy
     objection = (
         _objection(holder, policies.identity, changed, wanted)
         or evaluation.remaining(Policies(identity=after), wanted)
-        or evaluation.unsettled(replace(policies, identity=after), wanted, bench.needs)
+        or evaluation.unsettled(replace(policies, identity=after), wanted, context.needs)
     )
     if objection:
         return _advice(denials[0].denial.hit, holder.policies[min(changed)], wanted, objection)
-    texts = [holder.policies[place] for place in changed]
+    texts = [holder.policies[location] for location in changed]
     label = denials[0].denial.hit.label
     return Fix(
-        (*(holder.put(holder.policies[i].name, d.raw) for i, d in changed.items()), *bench.restart),
+        (
+            *(holder.put(holder.policies[i].name, d.raw) for i, d in changed.items()),
+            *context.restart,
+        ),
         f"splits the deny so that it spares {evaluation.access_text(wanted)}; all else stays denied",
         undo=_undo(holder, texts),
         dangers=(Danger.GUARDRAIL,),
@@ -63,15 +66,15 @@ def _split_all(
     """Every policy with a deny of what is wanted, rewritten; advice at the first that is not."""
     present, changed = list(before), Documents()
     while (deny := first_deny(Policies(identity=tuple(present)), wanted)) is not None:
-        place = next(i for i, document in enumerate(present) if document is deny.policy)
-        text = holder.policies[place]
+        location = next(i for i, document in enumerate(present) if document is deny.policy)
+        text = holder.policies[location]
         if text.arn or text.holder != holder.label:
             return _advice(deny, text, wanted, _foreign(text))
         index = deny.policy.statements.index(deny.statement)
         raw = split_deny(deny.policy.raw, index, wanted)
         if raw is None:
             return _advice(deny, text, wanted, NOT_LISTED)
-        present[place] = changed[place] = evaluation.parsed(deny.policy, raw)
+        present[location] = changed[location] = evaluation.parsed(deny.policy, raw)
     return changed
 
 
@@ -82,8 +85,8 @@ def _objection(
     wanted: Sequence[WantedAccess],
 ) -> str:
     """Why the new versions are not offered; empty where they change nothing else and IAM takes them."""
-    for place, document in changed.items():
-        one, other = Policies(identity=(before[place],)), Policies(identity=(document,))
+    for location, document in changed.items():
+        one, other = Policies(identity=(before[location],)), Policies(identity=(document,))
         found = evaluation.objection(one, other, wanted)
         if found:
             return found

@@ -119,6 +119,6 @@ def _decided(request: Request, policies: Policies) -> tuple[Evaluation, Policies
     return decide(request, policies), policies
 
 
-def unread_key_policy(bench: IamFixContext, wanted: Iterable[WantedAccess]) -> bool:
+def unread_key_policy(context: IamFixContext, wanted: Iterable[WantedAccess]) -> bool:
     """Whether decrypting is wanted with a customer managed key whose own policy could not be read."""
-    return any(w.conditions and not w.requests for w in wanted) and bench.access is not None
+    return any(w.conditions and not w.requests for w in wanted) and context.access is not None

@@ -25,30 +25,30 @@ UNIQUE_ID = re.compile(r"A(?:ROA|IDA)[A-Z0-9]+")
 """KMS shows a user or role that was deleted by its unique id."""
 
 
-def add_role_to_key_policy(bench: IamFixContext, denials: Sequence[AccessDenied]) -> Remedy:
+def add_role_to_key_policy(context: IamFixContext, denials: Sequence[AccessDenied]) -> Remedy:
     """The key policy with one statement for the role; advice where it denies, or guards the access."""
-    wanted, key = bench.decrypt, bench.key
-    role_arn = bench.role.role_arn if bench.role else None
-    policies = bench.access.policies if bench.access else Policies()
+    wanted, key = context.decrypt, context.key
+    role_arn = context.role.role_arn if context.role else None
+    policies = context.access.policies if context.access else Policies()
     document = policies.key
     if wanted is None or key is None or document is None or not role_arn or not wanted.requests:
         return _advice(denials, key, "the key's policy or the role's ARN could not be read")
-    doubt = _doubt(bench, denials, key, document, wanted)
+    doubt = _doubt(context, denials, key, document, wanted)
     if doubt is not None:
         return doubt
-    made = with_statements(document.raw, _statement(bench, document, wanted, role_arn))
+    made = with_statements(document.raw, _statement(context, document, wanted, role_arn))
     objection = _objection(document, made, wanted) or evaluation.unsettled(
         replace(policies, key=evaluation.parsed(document, made)), [wanted], [wanted]
     )
     if objection:
         return _advice(denials, key, objection)
-    return _fix(bench, key, document, made)
+    return _fix(context, key, document, made)
 
 
-def _fix(bench: IamFixContext, key: Key, document: Document, made: Mapping[str, Any]) -> Fix:
+def _fix(context: IamFixContext, key: Key, document: Document, made: Mapping[str, Any]) -> Fix:
     named = {"KeyId": key.key_id, "PolicyName": "default"}
     return Fix(
-        (call("kms", "PutKeyPolicy", **named, Policy=made), *bench.restart),
+        (call("kms", "PutKeyPolicy", **named, Policy=made), *context.restart),
         f"adds one statement to the policy of {key.named_as}, removes none",
         undo=(call("kms", "PutKeyPolicy", **named, Policy=document.raw),),
         ask=f"Ask the administrators of key {key.named_as} first",
@@ -58,10 +58,10 @@ def _fix(bench: IamFixContext, key: Key, document: Document, made: Mapping[str, 
 
 
 def _statement(
-    bench: IamFixContext, document: Document, wanted: WantedAccess, role_arn: str
+    context: IamFixContext, document: Document, wanted: WantedAccess, role_arn: str
 ) -> dict[str, Any]:
     found = _guards(wanted, document)
-    name = re.sub(r"[^A-Za-z0-9]", "", bench.target.name.title())
+    name = re.sub(r"[^A-Za-z0-9]", "", context.target.name.title())
     return {
         "Sid": free_sid(f"Allow{name}Decrypt", document.raw),
         **allow(wanted, found[0].conditions() if found else None),
@@ -75,7 +75,7 @@ def _guards(wanted: WantedAccess, document: Document) -> list[UnmetCondition]:
 
 
 def _doubt(
-    bench: IamFixContext,
+    context: IamFixContext,
     denials: Sequence[AccessDenied],
     key: Key,
     document: Document,
@@ -88,7 +88,7 @@ def _doubt(
     guard = next((g for g in _guards(wanted, document) if not g.is_fitted), None)
     if guard is not None:
         return evaluation.guarded(guard, f"the administrators of key {key.named_as}")
-    if key.arn.split(":")[4] != bench.identity.account:
+    if key.arn.split(":")[4] != context.identity.account:
         return _advice(denials, key, "the key belongs to another account")
     deleted = next(filter(UNIQUE_ID.fullmatch, _principals(document)), None)
     if deleted is not None:

@@ -15,10 +15,10 @@ NOT_READ = (
 )
 
 
-def ask_organization(bench: IamFixContext, denials: Sequence[AccessDenied]) -> Advice:
+def ask_organization(context: IamFixContext, denials: Sequence[AccessDenied]) -> Advice:
     """The request to the organization's administrators: which policy, which statement, which exception."""
     hit, role = denials[0].denial.hit, denials[0].role
-    arn = (bench.role.role_arn if bench.role else None) or role
+    arn = (context.role.role_arn if context.role else None) or role
     wanted = evaluation.wanted_of(denials)
     access = evaluation.access_text(wanted) or "kms:Decrypt on the password's key"
     if hit is not None:
@@ -26,20 +26,20 @@ def ask_organization(bench: IamFixContext, denials: Sequence[AccessDenied]) -> A
             f"{hit.label} ({hit.policy.arn}) denies it to this account. Ask the organization's "
             f"administrators for an exception for {arn} (condition ArnNotLike aws:PrincipalArn): {access}."
         )
-    elif _levels(bench):
+    elif _levels(context):
         cause = (
-            f"Of the levels {_levels(bench)} at least one has no service control policy that allows it. "
-            f"Ask the organization's administrators to allow account {bench.identity.account}: {access}."
+            f"Of the levels {_levels(context)} at least one has no service control policy that allows it. "
+            f"Ask the organization's administrators to allow account {context.identity.account}: {access}."
         )
     else:
         cause = (
             "Ask the organization's administrators which service control policy of account "
-            f"{bench.identity.account} refuses {arn}: {access}. {NOT_READ}."
+            f"{context.identity.account} refuses {arn}: {access}. {NOT_READ}."
         )
     return evaluation.no_command(f"{cause} Nothing in the role's own policies outweighs it.", WHY)
 
 
-def _levels(bench: IamFixContext) -> str:
+def _levels(context: IamFixContext) -> str:
     """The policies of each level from the root to the account; empty where they could not be read."""
-    levels = bench.access.policies.organization if bench.access else ()
+    levels = context.access.policies.organization if context.access else ()
     return "; ".join(", ".join(f"{p.name} ({p.arn})" for p in level) or "none" for level in levels)
