@@ -87,7 +87,7 @@ class Diagnosis:
     target: TargetSummary
     judged: tuple[CheckResult, ...]
     verdict: Verdict
-    connections: NetworkPaths | None
+    network_paths: NetworkPaths | None
     calls: int
     rounds: int
     seconds: float

@@ -9,7 +9,7 @@ from pathlib import Path
 from opskit.sandbox import lifecycle
 from tests.conftest import Operator
 
-MARKS = ("opskit diagnose", "opskit rotate", "opskit.transport", "postgresql_wire", "aws ssm")
+MARKS = ("opskit diagnose", "opskit rotate", "opskit.transport", "stdlib_login", "aws ssm")
 
 
 def password_of(operator: Operator) -> str:

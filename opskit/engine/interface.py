@@ -34,7 +34,7 @@ class ExchangeResult:
     """What came back in one conversation.
 
     Attributes:
-        pieces: what each read step received.
+        parts: what each read step received.
         certificates: the server's chain in DER, its own certificate first.
         error: what ended the conversation early, such as `timeout` or `reset`.
     """
@@ -70,7 +70,7 @@ class ServerAnswer:
     """A server's answer to the first message.
 
     Attributes:
-        admits: it asks for a proof of identity, so address, user and database may try.
+        allows_authentication: it asks for a proof of identity, so address, user and database may try.
         method: the proof it asks for.
     """
 

@@ -34,7 +34,7 @@ class Instance:
         group_ids: of all its interfaces together.
         profile_arn: of the instance profile; None when it has none.
         metadata_tokens: `required` when only IMDSv2 answers.
-        words: its name, tags and profile, lower case: what a prefix is looked for in.
+        searchable_text: its name, tags and profile, lower case: what a prefix is looked for in.
     """
 
     instance_id: str

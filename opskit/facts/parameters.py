@@ -32,7 +32,7 @@ class Parameter:
         purpose: endpoint, username, password or database.
         value: its value without blanks at the ends; None for the password.
         fingerprint: of the exact value, under the run's key.
-        blemishes: what is wrong with the value's form, in words ("a trailing newline").
+        format_problems: what is wrong with the value's form, in words ("a trailing newline").
         raw: its exact value; None for the password.
         form: of the password's value; of no meaning for the others.
         selector: the version or label that was asked for; empty for the newest. Such a parameter

@@ -48,7 +48,7 @@ class Permission:
     """One right.
 
     Attributes:
-        without: the layers that are not judged, or not wholly, without it; or the command.
+        needed_by: the layers that are not judged, or not wholly, without it; or the command.
     """
 
     action: str

@@ -31,7 +31,7 @@ class DbInstance:
         managed_secret_arn: the Secrets Manager secret of the master user, if RDS manages one.
         replica_of: the instance that this one follows; it can be written to only there.
         stack: the CloudFormation stack that declares it.
-        words: its identifier and the values of its tags, lower case.
+        searchable_text: its identifier and the values of its tags, lower case.
     """
 
     identifier: str

@@ -99,7 +99,7 @@ def create_tunnel(
     """Open the road for connections that `--via` names, as far as the database's port.
 
     Args:
-        place: the instance, or a task as Session Manager names it.
+        location: the instance, or a task as Session Manager names it.
         host, port: as the instance knows the database.
         on_problem: told in a sentence what happened to a connection.
 

@@ -71,7 +71,7 @@ class Evaluation:
     """The answer.
 
     Attributes:
-        by: what allowed or denied; None when nothing did, or a grant.
+        matched: what allowed or denied; None when nothing did, or a grant.
         limited_by: the ceiling that does not allow, when the identity's own policies would.
         depends_on: what the answer turns on, where it does.
     """

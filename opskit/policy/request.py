@@ -49,7 +49,7 @@ class Context:
         unknown: keys in lower case that the request may or may not carry; nobody here knows.
         others_unknown: so it is with every key that is not named here; otherwise those are absent.
         absent: keys in lower case that it surely lacks.
-        whole: beginnings of keys, all of whose values are known, so that any other is absent.
+        has_complete_keys: beginnings of keys, all of whose values are known, so that any other is absent.
     """
 
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

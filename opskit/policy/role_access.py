@@ -38,7 +38,7 @@ class RequiredPermission:
 
     Attributes:
         name: the parameter; for decryption the one whose value is decrypted.
-        miss: why not, where it is not allowed.
+        denial: why not, where it is not allowed.
         request: the call that was evaluated.
     """
 

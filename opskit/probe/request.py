@@ -27,9 +27,9 @@ class ProbeRequest:
 
     Attributes:
         key: of the fingerprints, made for this run.
-        names: to be resolved.
-        peers: (host, port) to connect to.
-        talk_to: (host, port) with which the conversations are held; None for none.
+        hostnames: to be resolved.
+        tcp_targets: (host, port) to connect to.
+        exchange_with: (host, port) with which the conversations are held; None for none.
         parameters: purpose -> name, perhaps with a selector, to be read under the instance's own role.
         container: the app's container; None: those that have database settings.
         login_to: (host, port) for a login with the parameters' values; None for none.
@@ -195,7 +195,7 @@ class ProbeResult:
 
     Attributes:
         is_complete: the end mark arrived; otherwise the output was cut.
-        cannot: (what, why) of what could not be asked.
+        unavailable: (what, why) of what could not be asked.
         serving: containers that have the health URL's port, also those without database settings.
     """
 

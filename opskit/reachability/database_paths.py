@@ -46,7 +46,7 @@ class DatabasePaths:
     """The judged ways.
 
     Attributes:
-        today: from the app's interface to where the database is now.
+        current: from the app's interface to where the database is now.
         after_failover: to the other places where the database may live.
         from_other_subnets: from the other subnets where the app may run.
         client_ports_known: the instance told its range of client ports; otherwise Linux's is assumed.

@@ -101,7 +101,7 @@ class Checkpoint:
     """One checkpoint and its word.
 
     Attributes:
-        place: who decides: groups, an ACL or a route table, name first.
+        location: who decides: groups, an ACL or a route table, name first.
         decided_by: the rule that decides, or that there is none.
         dropped: for an ACL: the ports that it drops, with the entries that decide.
         ids: of what would have to be changed: group, ACL or table.

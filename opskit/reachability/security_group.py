@@ -30,7 +30,7 @@ class GroupDecision:
 
     Attributes:
         admitted_by: the rule that admits, its group, and what it names the peer by.
-        miss: how the rules miss it; None when they admit it, or when that is not known.
+        mismatch: how the rules miss it; None when they admit it, or when that is not known.
         unread: the prefix lists on which it depends, where those could not be read.
     """
 

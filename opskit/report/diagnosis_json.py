@@ -35,7 +35,7 @@ def document(diagnosis: Diagnosis, runbooks: Mapping[str, str]) -> dict[str, Any
         "exit_code": int(diagnosis.exit_status),
         "root_causes": [_check(j, runbooks, diagnosis.caller) for j in diagnosis.root_causes],
         "checks": [_check(j, runbooks, diagnosis.caller) for j in diagnosis.judged],
-        "path": network_path.document(diagnosis.connections) if diagnosis.connections else None,
+        "path": network_path.document(diagnosis.network_paths) if diagnosis.network_paths else None,
         "aws": {"calls": diagnosis.calls, "rounds": diagnosis.rounds},
         "seconds": round(diagnosis.seconds, 3),
     }

@@ -160,12 +160,12 @@ def _best_sentence(judged: list[CheckResult], room: int) -> str:
 
 def _path(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
     """The way as a table, one checkpoint a line; long lines are wrapped below their beginning."""
-    if diagnosis.connections is None:
+    if diagnosis.network_paths is None:
         yield "The way could not be judged: see what is not judged above."
         return
-    if style.path_from == "alb" and diagnosis.connections.load_balancer_paths is None:
+    if style.path_from == "alb" and diagnosis.network_paths.load_balancer_paths is None:
         yield "No load balancer sends to the app that could be judged; the way begins at the app."
-    for row in network_path.rows(diagnosis.connections, whole=style.path_from == "alb"):
+    for row in network_path.rows(diagnosis.network_paths, whole=style.path_from == "alb"):
         status = OUTCOMES[row.outcome]
         mark = _color(_glyph(status, style), MARKS[status][2], style)
         indent = " " * (33 if style.unicode else 39)

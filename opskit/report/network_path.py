@@ -51,48 +51,48 @@ class Row:
     text: str
 
 
-def rows(connections: NetworkPaths, *, whole: bool) -> Iterator[Row]:
+def rows(network_paths: NetworkPaths, *, whole: bool) -> Iterator[Row]:
     """The table.
 
     Args:
         whole: from the internet on; otherwise from the app on.
     """
     if not whole:
-        for one in connections.paths.current.checkpoints:
+        for one in network_paths.paths.current.checkpoints:
             yield Row(str(one.kind), one.outcome, f"{one.location}: {one.decided_by}")
         return
-    legs = legs_of(connections)
+    legs = legs_of(network_paths)
     for name, places in ELEVEN:
         found = [
             c for leg, kind in places for p in legs[leg] for c in p.checkpoints if c.kind is kind
         ]
         if found:
             yield _row(name, found)
-    for target in connections.targets:
+    for target in network_paths.targets:
         outcome = PathOutcome.PASS if target.state == "healthy" else PathOutcome.DROP
         reason = f"{target.reason} {target.description}".strip()
         text = f"{target.group.name} says {target.state} {reason}".rstrip()
         yield Row("   target health", outcome, text)
 
 
-def legs_of(connections: NetworkPaths) -> tuple[Sequence[Path], Sequence[Path], Sequence[Path]]:
+def legs_of(network_paths: NetworkPaths) -> tuple[Sequence[Path], Sequence[Path], Sequence[Path]]:
     """The three legs; before the app there are none without a load balancer."""
-    if connections.load_balancer_paths is None:
-        return (), (), (connections.paths.current,)
+    if network_paths.load_balancer_paths is None:
+        return (), (), (network_paths.paths.current,)
     return (
-        connections.load_balancer_paths.from_internet,
-        connections.load_balancer_paths.to_app,
-        (connections.paths.current,),
+        network_paths.load_balancer_paths.from_internet,
+        network_paths.load_balancer_paths.to_app,
+        (network_paths.paths.current,),
     )
 
 
-def document(connections: NetworkPaths) -> dict[str, Any]:
+def document(network_paths: NetworkPaths) -> dict[str, Any]:
     """The path as it stands in the JSON."""
-    paths = connections.paths
+    paths = network_paths.paths
     return {
         "outcome": str(paths.current.outcome),
         "line": paths.current.line,
-        "legs": [_leg(path) for leg in legs_of(connections) for path in leg],
+        "legs": [_leg(path) for leg in legs_of(network_paths) for path in leg],
     }
 
 

@@ -41,7 +41,7 @@ class Changes:
         create: a parameter that does not exist.
         write: a parameter that exists, its labels with it.
         master: RDS's master password.
-        looked: told before each that the state was just read.
+        mark_observed: told before each that the state was just read.
         quiet_s: so long RDS may say that nothing is pending while the password is still refused.
     """
 

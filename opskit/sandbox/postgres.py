@@ -34,7 +34,7 @@ class Postgres:
 
     Args:
         directory: its own, short enough for a socket's name.
-        place: makes a command run where the server lives.
+        location: makes a command run where the server lives.
         address: what it listens on.
         owner: the user to run as if we are root in a world that has other users.
     """

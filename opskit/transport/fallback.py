@@ -12,7 +12,7 @@ class FallbackTransport:
     """One road after the other, until one takes the command.
 
     Args:
-        roads: in the order in which they are tried.
+        transports: in the order in which they are tried.
     """
 
     def __init__(self, transports: Sequence[Transport]) -> None:

@@ -63,7 +63,7 @@ class Tunnel(Protocol):
     """A local port that leads to the database, from the moment that its road was opened.
 
     Attributes:
-        is_over: set when nothing goes through any more.
+        is_closed: set when nothing goes through any more.
         failure: why that is so; empty when it was closed here.
     """
 

@@ -63,7 +63,7 @@ def test_every_command_has_help_with_two_examples(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "status", "said"),
+    ("words", "status", "message"),
     [
         (("diagnos",), 2, "Did you mean 'diagnose'"),
         (("diagnose", "db", "--output", "xml"), 2, "xml"),

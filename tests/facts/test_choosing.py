@@ -144,7 +144,7 @@ def test_endpoint_forms(value: str, parts: tuple[str, int | None]) -> None:
 
 ORDERS = b.db_instance(
     identifier="orders-db", host="orders.x", database_name="orders", master_username="orders_admin",
-    words="orders-db team orders",
+    searchable_text="orders-db team orders",
 )  # fmt: skip
 
 

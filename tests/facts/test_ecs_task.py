@@ -198,7 +198,7 @@ def test_contradictions_are_refused_before_anything_is_asked(
 
 
 @pytest.mark.parametrize(
-    ("said", "words"),
+    ("message", "words"),
     [(b"opskit-cannot-base64\r\n", "has no base64"), (b'exec: "sh": executable file not found\r\n', "has no shell")],
 )  # fmt: skip
 def test_a_container_without_a_shell_is_named(message: bytes, words: str) -> None:

@@ -39,7 +39,7 @@ class Ssm:
 
     Args:
         versions: how many the password has; its second carries the label `live`.
-        batch: whether GetParameters answers; else each is asked for by itself.
+        restart_target: whether GetParameters answers; else each is asked for by itself.
     """
 
     def __init__(self, *, restart_target: bool = True) -> None:
@@ -78,7 +78,7 @@ class Ssm:
         return {"Parameters": []}
 
 
-@pytest.mark.parametrize("batch", [True, False])
+@pytest.mark.parametrize("restart_target", [True, False])
 @pytest.mark.parametrize(
     ("text", "version"),
     [

@@ -74,7 +74,7 @@ def ask(tmp_path: Path, url: str, *described: dict[str, Any], python: bool = Tru
     docker = f'#!/bin/sh\ncase "$1" in ps) echo 1 ;; *) cat {tmp_path}/all.json ;; esac\n'
     (tools / "docker").write_text(docker)
     (tools / "docker").chmod(0o755)
-    asked = request(health_url=url, names=(), peers=(), talk_to=None, conversations=())
+    asked = request(health_url=url, hostnames=(), tcp_targets=(), exchange_with=None, exchanges=())
     wanted = ("python3", "cat") if python else ("cat", "tr")
     env = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:9/"}
     done = run(script(asked), tools, *wanted, **env)
@@ -176,7 +176,9 @@ def test_without_python_a_published_port_is_seen(tmp_path: Path) -> None:
     tools.mkdir()
     (tools / "docker").write_text(SHELL_DOCKER)
     (tools / "docker").chmod(0o755)
-    asked = request(health_url="http://127.0.0.1:3000/health", names=(), peers=(), talk_to=None)
+    asked = request(
+        health_url="http://127.0.0.1:3000/health", hostnames=(), tcp_targets=(), exchange_with=None
+    )
     result = parse(run(script(asked), tools, "tr", "cut").stdout)
     assert not result.with_python
     assert serving_of(result) == {"app": True, "worker": None}

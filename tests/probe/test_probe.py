@@ -81,7 +81,9 @@ def test_with_a_shell_and_ordinary_tools_it_learns_more(tmp_path: Path) -> None:
     wanted = ("bash", "timeout", "getent", "sha256sum", "cut", "date", "tr", "dd", "base64", "cat")
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        done = run(script(request(peers=(("127.0.0.1", port), ("127.0.0.1", 1)))), tools, *wanted)
+        done = run(
+            script(request(tcp_targets=(("127.0.0.1", port), ("127.0.0.1", 1)))), tools, *wanted
+        )
     result = parse(done.stdout)
     assert [c.outcome for c in result.connections] == ["connected", "refused"]
     assert result.resolutions[0].addresses == ("127.0.0.1",)

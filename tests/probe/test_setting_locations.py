@@ -51,7 +51,7 @@ def test_this_machine_is_connected_to_only_where_rds_names_it(
     with port() as (number, heard):
         location = ("localhost", number)
         asked = request(
-            peers=(location,), talk_to=location, login_to=location,
+            tcp_targets=(location,), exchange_with=location, login_to=location,
             unlisted=("localhost",) if is_unlisted else (),
         )  # fmt: skip
         found = parse(run(script(asked), tmp_path / "tools", *tools).stdout)
@@ -65,7 +65,10 @@ def test_this_machine_is_connected_to_only_where_rds_names_it(
 def test_the_metadata_service_is_never_connected_to(tools: tuple[str, ...], tmp_path: Path) -> None:
     location = ("169.254.169.254", 80)
     asked = request(
-        names=(), peers=(location,), talk_to=location, conversations=ENGINE.exchanges("u", "d")
+        hostnames=(),
+        tcp_targets=(location,),
+        exchange_with=location,
+        exchanges=ENGINE.exchanges("u", "d"),
     )
     found = parse(run(script(asked), tmp_path / "tools", *tools).stdout)
     [connection] = found.connections
@@ -73,7 +76,7 @@ def test_the_metadata_service_is_never_connected_to(tools: tuple[str, ...], tmp_
 
 
 def health(url: str, directory: Path, tools: tuple[str, ...]) -> Health:
-    asked = request(names=(), peers=(), talk_to=None, health_url=url)
+    asked = request(hostnames=(), tcp_targets=(), exchange_with=None, health_url=url)
     found = parse(run(script(asked), directory / "tools", *tools).stdout)
     assert found.is_complete
     assert found.health is not None

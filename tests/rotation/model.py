@@ -142,7 +142,7 @@ class Rules:
     hold_down: bool = True
     unknown_is_unclean: bool = True
     join_is_unclean: bool = True
-    takes_turns: bool = False
+    is_alternating: bool = False
     idle_is_idle: bool = True
     restarts: bool = True
     person: str = ""
@@ -272,7 +272,7 @@ def _before_a_write(actor: Actor) -> Actor:
 
 def user_of(value: str, rules: Rules) -> int:
     """Whose login it is: where users take turns, its last character says so."""
-    return int(value[-1]) if rules.takes_turns else 0
+    return int(value[-1]) if rules.is_alternating else 0
 
 
 def _apply(state: State, value: str, rules: Rules) -> State:
@@ -311,7 +311,7 @@ def see(state: State, index: int, number: int, rules: Rules) -> Observation:
     actor = state.actors[index].me
     decision = Direction.SUPERSEDED if record.is_superseded else record.decision
     wants = decision or (actor.wants if actor else None)
-    if rules.takes_turns and wants is Direction.BACK and database is DatabaseState.NEW:
+    if rules.is_alternating and wants is Direction.BACK and database is DatabaseState.NEW:
         # As the runner does it: the other user's login is no obstacle.
         database = DatabaseState.OLD
     shown = {
@@ -354,7 +354,7 @@ def steps(state: State, rules: Rules, lone: bool = False) -> Iterator[Step]:
         value, *rest = state.queue
         after = _apply(state, value, rules)._replace(queue=tuple(rest))
         yield f"the database applies {value}", after
-    if rules.takes_turns and state.running != state.parameter:
+    if rules.is_alternating and state.running != state.parameter:
         yield "the app starts anew", state._replace(running=state.parameter)
     for location, request in enumerate(state.network):
         if location and state.network[location - 1] == request:
@@ -417,7 +417,7 @@ def _actor_steps(
         yield f"{name} killed", put(Actor("dead"), state._replace(kills=state.kills - 1))
     if actor.state == "opening":
         assert actor.me is not None
-        whose = 1 - user_of(actor.old, rules) if rules.takes_turns else ""
+        whose = 1 - user_of(actor.old, rules) if rules.is_alternating else ""
         new = f"{actor.number}{name}{whose}"
         request = Request("open", new, actor.number, actor.old)
         begin = Actor("run", actor.number, replace(actor.me, opened=True))
@@ -495,7 +495,7 @@ def _start(
         return
     number, is_sound = len(state.log) + 1, _is_sound(state) and not state.queue
     # Whoever still uses the user whose turn it is keeps the rotation from beginning.
-    is_idle = state.running == state.parameter or not (rules.takes_turns and rules.idle_is_idle)
+    is_idle = state.running == state.parameter or not (rules.is_alternating and rules.idle_is_idle)
     if lone or number > rules.rotations:
         if not state.queue:
             is_well = is_sound or state.is_foreign
@@ -510,7 +510,7 @@ def _start(
     )
     # The app has to be healthy on what the parameter holds.
     is_idle = is_idle and (
-        not rules.restarts or rules.takes_turns or state.running == state.parameter
+        not rules.restarts or rules.is_alternating or state.running == state.parameter
     )
     if is_sound and is_idle and may_open:
         yield (
@@ -591,9 +591,9 @@ def violations(state: State, rules: Rules) -> Iterator[str]:
     # Nobody has ever needed the password that a second user had before its first turn.
     if not {*state.database, *state.queue, *under_way} - {NEVER_USED, FOREIGN} <= known:
         yield "I1"
-    if rules.takes_turns and not _is_sound(state):
+    if rules.is_alternating and not _is_sound(state):
         yield "starts"
-    if rules.takes_turns and state.running not in state.database:
+    if rules.is_alternating and state.running not in state.database:
         yield "reconnects"
     if state.parameter not in {*state.accepted, "", FOREIGN}:
         yield "I2"
@@ -640,7 +640,7 @@ class Explored:
 
 
 def _first(rules: Rules, runners: int, kills: int, delays: int, restarts: int) -> State:
-    database = ("0", NEVER_USED) if rules.takes_turns else ("0",)
+    database = ("0", NEVER_USED) if rules.is_alternating else ("0",)
     return State(
         database, (), "0", frozenset("0"), frozenset("0"), (), (),
         tuple(Actor("idle") for _ in range(runners)), kills, delays, restarts,

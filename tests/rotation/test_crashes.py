@@ -162,7 +162,7 @@ def test_every_call_is_known(operator: Operator) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(("path", "way"), [("back", "--rollback"), ("resume", "--resume")])
+@pytest.mark.parametrize(("path", "paths"), [("back", "--rollback"), ("resume", "--resume")])
 def test_every_call_of_the_other_paths_is_known(operator: Operator, path: str, paths: str) -> None:
     names = {"modify": "change", "put": "publish", "done": "close"}
     scene = Scene(operator)

@@ -49,7 +49,7 @@ def test_two_runners_at_once() -> None:
 
 
 TURNS_OF_TWO = Rules(
-    rotations=1, busy="sync", takes_turns=True, can_be_ill=False, command_can_fail=False
+    rotations=1, busy="sync", is_alternating=True, can_be_ill=False, command_can_fail=False
 )
 
 
@@ -192,7 +192,7 @@ def test_the_usual_runbooks_lose_passwords(
     assert broken <= set(naive(order, people, kills))
 
 
-TURNS = Rules(busy="sync", takes_turns=True)
+TURNS = Rules(busy="sync", is_alternating=True)
 
 
 def test_two_users_in_turn_have_no_window() -> None:

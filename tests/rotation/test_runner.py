@@ -113,7 +113,7 @@ def test_what_was_healthy_on_an_earlier_version_is_restarted_again() -> None:
     assert result.direction is Direction.BACK
 
 
-@pytest.mark.parametrize("batches", [(), (WEB,)])
+@pytest.mark.parametrize("restart_targets", [(), (WEB,)])
 def test_a_decision_says_on_which_version_the_app_was_well(
     restart_targets: tuple[RestartTarget, ...],
 ) -> None:
@@ -166,7 +166,7 @@ def test_without_a_restart_it_closes_and_says_that_the_app_was_not_verified() ->
 def test_where_no_password_logs_in_the_candidates_are_named() -> None:
     secret = Secret("Another-Password-9")
     others = [("/l/p, version 2", DatabaseCredential("linkbox", secret))]
-    result, _ = run(connector=Door(Secret("lost")), others=lambda: others)
+    result, _ = run(connector=Door(Secret("lost")), other_candidates=lambda: others)
     assert result.stop == LOCKED_OUT
     for where in ("the new password of this rotation", "the old password", "/l/p, version 2"):
         assert where in result.why

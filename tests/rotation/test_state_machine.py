@@ -58,7 +58,7 @@ def test_only_who_needs_no_login_goes_on_without_one(
     parameter: ParameterState, resets: bool, kind: ActionKind, why: str
 ) -> None:
     observation = replace(SIGHT, database=DatabaseState.NONE, parameter=parameter)
-    found = then(observation, FORWARD, resets=resets)
+    found = then(observation, FORWARD, needs_no_login=resets)
     assert (found.kind, found.why) == (kind, why)
 
 
@@ -129,7 +129,7 @@ def test_what_is_superseded_follows_the_parameter_and_waits_for_the_fence() -> N
 
 
 @pytest.mark.parametrize(
-    ("sight", "to"),
+    ("observation", "to"),
     [(replace(NEW, parameter=ParameterState.ABSENT), ParameterState.NEW), (replace(BACK, parameter=ParameterState.ABSENT), ParameterState.OLD)],
 )  # fmt: skip
 def test_a_deleted_parameter_is_written_again(observation: Observation, to: ParameterState) -> None:

@@ -245,7 +245,7 @@ def test_a_role_changes_its_own(location: Place) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("way", ["--resume", "--rollback"])
+@pytest.mark.parametrize("paths", ["--resume", "--rollback"])
 def test_killed_in_the_middle_of_the_transaction(location: Place, paths: str) -> None:
     """The lock is held, and the journal is being read."""
     location.scene.order("inject", rows=(inside(location),))

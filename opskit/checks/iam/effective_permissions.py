@@ -37,12 +37,12 @@ class EffectivePermission:
 
     Attributes:
         is_allowed: None when that is not known.
-        miss: why not, as far as the policies tell.
+        denial: why not, as far as the policies tell.
         names: the parameters that are refused.
         evidence: of every source that said something.
         unknown_reason: a clause; empty when it is known.
         missing: what would make it known.
-        disagreement: where two sources contradict each other; empty when they do not.
+        conflict: where two sources contradict each other; empty when they do not.
     """
 
     is_allowed: bool | None
@@ -60,7 +60,7 @@ class EffectivePermissions:
 
     Attributes:
         decrypt: None where no statement is needed: AWS's own key, or no encryption.
-        siblings: needs of the other ways to read that the policies refuse.
+        denied_alternatives: needs of the other ways to read that the policies refuse.
     """
 
     read: EffectivePermission

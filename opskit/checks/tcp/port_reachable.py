@@ -84,5 +84,6 @@ def _advice(paths: Fact[DatabasePaths]) -> Advice:
         return Advice(f"{today.broken[0].location} stands in the way: see the finding on it.")
     unknown = next(c for c in today.checkpoints if c.outcome is PathOutcome.UNKNOWN)
     return Advice(
-        f"All rules that are known let it pass; look at {unknown.location}, which is not: {unknown.decided_by}."
+        f"All rules that are known let it pass; look at {unknown.location}, which is not: "
+        f"{unknown.decided_by}."
     )

@@ -218,9 +218,9 @@ class PostgreSql:
         return Secret(":".join(escaped) + "\n", is_document=True)
 
     def instance_login_source(self) -> str:
-        """The source of `postgresql_wire`, which uses nothing but Python's own library."""
-        package = importlib.resources.files("opskit.engine")
-        return (package / "postgresql_wire.py").read_text(encoding="utf-8")
+        """The source of `stdlib_login`, which uses nothing but Python's own library."""
+        package = importlib.resources.files("opskit.engine.postgresql")
+        return (package / "stdlib_login.py").read_text(encoding="utf-8")
 
 
 ENGINE = PostgreSql()

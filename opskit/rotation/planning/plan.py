@@ -54,7 +54,7 @@ class Plan:
     Attributes:
         lines: (topic, text).
         problems: (sentence, next step); any of them refuses.
-        opening: what the journal keeps; None when there are problems, or RDS manages the password.
+        intent: what the journal keeps; None when there are problems, or RDS manages the password.
         managed: the secret that RDS is to rotate; empty where opskit makes the password.
         wait_s: until the previous rotation's fence is over.
     """

@@ -172,7 +172,8 @@ def _check_login(
         )
     else:
         plan.refuse(
-            f"no login to {context.host}:{context.port} could be judged {connector.description}: {done.message}",
+            f"no login to {context.host}:{context.port} could be judged {connector.description}: "
+            f"{done.message}",
             f"opskit diagnose db {context.target.flags}",
         )
 

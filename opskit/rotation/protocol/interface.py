@@ -60,7 +60,7 @@ class RotationIntent:
         published: the parameters that are written, in this order forward.
         resource: the DB instance's or cluster's own id, which a namesake does not have.
         instance: of the app, through which the database is reached; None: directly only.
-        batches: what is restarted, one after the other; see `restart`.
+        restart_targets: what is restarted, one after the other; see `restart`.
         was_healthy: the app, before.
         admin_parameter: holds an administrator's login; empty for none.
         readers: hosts that follow the writer, and take the change a moment later.

@@ -56,8 +56,8 @@ class Rotation:
     """A run of one rotation to its end, or to where it has to stop.
 
     Args:
-        batches: what is restarted, in this order; empty: nothing, and the app is not verified.
-        me: what this runner has done so far.
+        restart_targets: what is restarted, in this order; empty: nothing, and the app is not verified.
+        state: what this runner has done so far.
         who: goes into every record that it writes.
         wait_s: the longest time without progress, the fence not counted.
     """

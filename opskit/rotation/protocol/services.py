@@ -69,10 +69,10 @@ class RotationServices:
     """Everything that a runner touches.
 
     Attributes:
-        others: further passwords that the database may accept, and where each is kept: the parameter's
-            history and earlier rotations, newest first. Asked for only when neither of the two logs in.
+        other_candidates: further passwords that the database may accept, and where each is kept: the
+            parameter's history and earlier rotations, newest first. Asked for only when neither of the two logs in.
         describe_writer: who wrote the parameters last, and when.
-        restart: restarts one batch.
+        restart: restarts one target.
         ask_instance: logs in from where the app runs.
         readers: host -> the way to it, of those that take the change later than the writer.
     """

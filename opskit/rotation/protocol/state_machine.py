@@ -180,7 +180,7 @@ def decide(
 
     Args:
         restarts: the app is restarted by this rotation.
-        resets: the password can be set without a login (RDS's own API for the master user).
+        needs_no_login: the password can be set without a login (RDS's own API for the master user).
     """
     if observation.is_closed:
         return Action(ActionKind.FINISHED)

@@ -22,7 +22,7 @@ class RoleStrategy:
         logins: who may change it, in the order in which they are tried.
         still_wanted: reads the journal, while the lock is held: whether it still goes that way.
         limit_s: for every wait inside the server.
-        resets: one of them is an administrator, who needs none of the passwords.
+        needs_no_login: one of them is an administrator, who needs none of the passwords.
         partner: the role of which a new one becomes a member; None: none is made.
     """
 

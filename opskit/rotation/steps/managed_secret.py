@@ -71,7 +71,7 @@ class ManagedRotationServices:
     """Everything that is touched.
 
     Attributes:
-        rds, changing: clients; nothing is repeated by the second.
+        rds, write_client: clients; nothing is repeated by the second.
         parameters: makes what writes the parameter.
         restart: restarts one batch.
         ask_instance: logs in from where the app runs.
@@ -95,7 +95,7 @@ class ManagedRotation:
 
     Args:
         arn: of the secret.
-        batches: what is restarted, in this order.
+        restart_targets: what is restarted, in this order.
         wait_s: the longest time without progress.
     """
 

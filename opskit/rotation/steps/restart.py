@@ -110,7 +110,7 @@ class Containers:
     """Containers on instances, over the road to each.
 
     Attributes:
-        roads: instance id -> the road to it.
+        transports: instance id -> the road to it.
         about_login: whether what the app says may be about its login.
     """
 
@@ -204,7 +204,7 @@ class EcsServices:
     """Services of ECS: a new deployment of the same tasks, which ECS rolls out in its own batches.
 
     Attributes:
-        ecs, changing: clients; nothing is repeated by the second.
+        ecs, write_client: clients; nothing is repeated by the second.
     """
 
     ecs: AwsClient

@@ -76,7 +76,7 @@ class AgentSide:
         session_type: `NonInteractiveCommands`, `InteractiveCommands`, `Port`, or empty for a shell.
         key: of an encrypted session: the key id, and what opens the key that the client sends.
         on_input: told every payload of the client in order: (payload type, bytes).
-        accepts: whether input can be taken now; until then it stays unacknowledged.
+        database_state: whether input can be taken now; until then it stays unacknowledged.
         version: of the agent.
     """
 

@@ -25,7 +25,7 @@ class PortSession:
 
     Attributes:
         lock: around every use of the channel; notified whenever something may go on.
-        is_over: set at the end of the session.
+        is_closed: set at the end of the session.
     """
 
     def __init__(self, session: Session) -> None:

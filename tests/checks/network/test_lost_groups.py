@@ -38,12 +38,12 @@ def app(*carried: str, **changes: Any) -> AppInstance:
 
 def other(name: str, *carried: str, **changes: Any) -> Instance:
     """Another instance: by itself no sibling of the app."""
-    apart = {"profile_arn": None, "words": name, "instance_id": f"i-{name}"} | changes
+    apart = {"profile_arn": None, "searchable_text": name, "instance_id": f"i-{name}"} | changes
     return replace(APP, name=name, group_ids=carried, **apart)
 
 
 def sibling(*carried: str) -> Instance:
-    return other("linkbox-backend-2", *carried, words="linkbox-backend-2 linkbox")
+    return other("linkbox-backend-2", *carried, searchable_text="linkbox-backend-2 linkbox")
 
 
 def group(
@@ -112,7 +112,7 @@ RULE = {"GroupId": "sg-db", "IpPermissions": [
 WRITES_A_RULE: dict[str, tuple[tuple[Any, ...], tuple[type, ...]]] = {
     "the batch workers carry it": ((Instances((APP, other("batch-1", "sg-backend"))),), ()),
     "batch workers of the same product carry it": (
-        (Instances((APP, other("linkbox-batch-1", "sg-backend", words="linkbox"))),), ()),
+        (Instances((APP, other("linkbox-batch-1", "sg-backend", searchable_text="linkbox"))),), ()),
     "a worker beside a sibling carries it": (
         (Instances((APP, sibling("sg-backend"), other("batch-1", "sg-backend"))),), ()),
     "another scaling group carries it": (

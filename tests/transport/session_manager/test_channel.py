@@ -306,7 +306,7 @@ def test_an_unknown_action_and_a_missing_key_are_said_to_the_agent() -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "message",
     [b"[]", b"no JSON", b'{"RequestedClientActions": [{}]}', b'{"RequestedClientActions": [{"ActionType": "SessionType"}]}'],
 )  # fmt: skip
 def test_a_handshake_that_is_none_ends_the_session(message: bytes) -> None:
