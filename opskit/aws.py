@@ -97,14 +97,14 @@ class Aws:
                 self._clients[service] = Client(self, service, self._make_client(service))
             return self._clients[service]
 
-    def write_client(self, service: str, may_send: Callable[[], None]) -> Client:
+    def write_client(self, service: str, before_send: Callable[[], None]) -> Client:
         """A client for calls that change something: each leaves this machine once at the most.
 
         A repeat inside the SDK would make a success look like a refusal: the first attempt is
         carried out, and the second meets its effect.
 
         Args:
-            may_send: called at every signing, the last moment before a request leaves; what it
+            before_send: called at every signing, the last moment before a request leaves; what it
                 raises keeps the request here.
         """
         made = self._make_client(service, most_attempts=1)
@@ -114,10 +114,10 @@ class Aws:
             credentials = self._make_session().get_credentials()
             if credentials is not None:
                 credentials.get_frozen_credentials()
-            may_send()
+            before_send()
 
         made.meta.events.register(f"before-sign.{service}", before_sign)
-        return Client(self, service, made, is_changing=True)
+        return Client(self, service, made, is_write=True)
 
     def sign(self, url: str, service: str) -> dict[str, str]:
         """The headers that sign a GET of a URL with the present credentials (Signature Version 4)."""
@@ -240,8 +240,8 @@ class MessageGateway:
 class Client:
     """A boto3 client whose calls are counted and whose errors are ours."""
 
-    def __init__(self, aws: Aws, service: str, client: Any, *, is_changing: bool = False) -> None:
-        self._is_changing = is_changing
+    def __init__(self, aws: Aws, service: str, client: Any, *, is_write: bool = False) -> None:
+        self._is_write = is_write
         self._aws = aws
         self._service = service
         self._client = client
@@ -263,7 +263,7 @@ class Client:
             try:
                 return method(**arguments)
             except Exception as error:
-                told = translate(permission, error, is_changing=self._is_changing)
+                told = translate(permission, error, is_write=self._is_write)
                 if isinstance(told, AwsError):
                     told = told.without(
                         *(str(arguments.get(name, "")) for name in SECRET_ARGUMENTS)
@@ -280,7 +280,7 @@ def permission_of(service: str, operation: str) -> str:
     return f"{IAM_PREFIX.get(service, service)}:{operation}"
 
 
-def translate(permission: str, error: Exception, *, is_changing: bool = False) -> Exception:
+def translate(permission: str, error: Exception, *, is_write: bool = False) -> Exception:
     """Botocore's error as one of ours.
 
     A read that is refused for its time cannot be helped by repeating it; a change may only have
@@ -294,9 +294,7 @@ def translate(permission: str, error: Exception, *, is_changing: bool = False) -
         code, message = str(answer.get("Code", "")), str(answer.get("Message", ""))
         if "Signature expired" in message or "Signature not yet current" in message:
             return (
-                AwsError(permission, CLOCK_CODE, message)
-                if is_changing
-                else clock_skew_error(message)
+                AwsError(permission, CLOCK_CODE, message) if is_write else clock_skew_error(message)
             )
         if code in CREDENTIAL_CODES:
             return TargetError(

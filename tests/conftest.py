@@ -64,8 +64,10 @@ SANDBOXES = {"shared_sandbox", "managed", "shared", "fresh"}
 """Fixtures that start a sandbox."""
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Iterator[None]:
     """Mark the tests that need a sandbox, which `make unit` leaves out, and keep groups together.
 
     pytest-xdist 3.8 writes a test's group into a field that pytest 9.2 no longer reads, so that every
@@ -74,6 +76,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if SANDBOXES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.sandbox)
+    # Between the two, `-m` deselects by the markers, and xdist names the groups.
+    yield
+    for item in items:
         group = item.get_closest_marker("xdist_group")
         if group is not None and config.getoption("loadgroup", False):
             name = f"{item.nodeid.removesuffix(f'@{group.args[0]}')}@{group.args[0]}"

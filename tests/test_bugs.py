@@ -80,7 +80,7 @@ def test_a_bug_in_what_is_derived_is_one_too(monkeypatch: pytest.MonkeyPatch) ->
     def work(region: Region) -> int:
         raise IndexError
 
-    monkeypatch.setattr(analysis, "DERIVED", (work,))
+    monkeypatch.setattr(analysis, "ANALYSES", (work,))
     snapshot = analysis.analyze_all(b.snapshot())
     assert isinstance(snapshot.get(int), Unknown)
     assert [bug.split()[0] for bug in snapshot.bugs] == ["IndexError"]

@@ -11,15 +11,17 @@ from dataclasses import replace
 
 from opskit import engine
 from opskit.config import Target
-from opskit.engine.interface import Engine, LoginFailure
+from opskit.engine.interface import Engine
 from opskit.errors import AwsError, CannotProceed, OpskitError, RotationUnfinished
 from opskit.facts import identity
 from opskit.facts.interface import Known
+from opskit.rotation.composition import create_restarter
 from opskit.rotation.connections import TargetConnections
 from opskit.rotation.credential_history import CredentialHistory
 from opskit.rotation.planning.context import RotationContext, load_context
 from opskit.rotation.planning.plan import ParameterOvertaken, Plan, RotationOptions
 from opskit.rotation.planning.preflight import make_plan
+from opskit.rotation.planning.restart_targets import in_service
 from opskit.rotation.protocol.fence import Fence, StaleObservation
 from opskit.rotation.protocol.interface import (
     AwsClients,
@@ -47,8 +49,6 @@ from opskit.rotation.steps.master_user import MasterUserStrategy
 from opskit.rotation.steps.parameter import ParameterWriter, describe_writer
 from opskit.rotation.steps.parameter_key import KeySelection, find_key
 from opskit.rotation.steps.restart import (
-    Containers,
-    EcsServices,
     RestartResult,
     RestartTarget,
     is_readable,
@@ -59,7 +59,6 @@ from opskit.transport.database_connector import DatabaseConnector
 
 OPEN_TRIES = 5
 OPEN_PAUSE_S = 0.5
-BELONGS_TO_LOGIN = frozenset({LoginFailure.PASSWORD, LoginFailure.OTHER, LoginFailure.ROLE_REFUSED})
 
 
 class Service:
@@ -136,7 +135,7 @@ class Service:
             connector,
             self.journal,
             self._fence.seconds,
-            self._group_members,
+            lambda name: in_service(self._aws.client("autoscaling"), name),
             lambda user: self._known.credentials_that_can_change(options.admin_parameter, user),
         )
 
@@ -209,7 +208,7 @@ class Service:
             parameters=lambda one: ParameterWriter(self._ssm, self._changing, (one,)),
             connector=self._connections.door_of(context),
             fence=self._fence,
-            restart=self._restart(context.engine),
+            restart=self._restarter(context.engine),
             ask_instance=lambda: self._connections.ask_instance(
                 app, context.host, context.port, context.engine
             ),
@@ -387,7 +386,7 @@ class Service:
             describe_writer=lambda: "; ".join(
                 describe_writer(self._ssm, one.name) for one in intent.published
             ),
-            restart=self._restart(spoken),
+            restart=self._restarter(spoken),
             ask_instance=lambda: self._connections.ask_instance(
                 intent.instance, intent.host, intent.port, spoken
             ),
@@ -404,6 +403,11 @@ class Service:
         )  # fmt: skip
         restart_targets = [read(text) for text in intent.restart_targets]
         return Rotation(world, number, intent, restart_targets, state, who=who, wait_s=self._wait_s)
+
+    def _restarter(self, database: Engine) -> Callable[[RestartTarget], RestartResult]:
+        return create_restarter(
+            self._aws, self._fence, self._connections.transport, database, self._healthy_within_s
+        )
 
     def _strategy(
         self, number: int, intent: RotationIntent, connector: DatabaseConnector
@@ -436,31 +440,3 @@ class Service:
             needs_no_login=bool(intent.admin_parameter),
             partner=intent.old.user if intent.is_alternating else None,
         )
-
-    def _restart(self, spoken: Engine) -> Callable[[RestartTarget], RestartResult]:
-        containers = Containers(
-            self._connections.transport,
-            self._aws.region,
-            lambda text: spoken.classify(text) in BELONGS_TO_LOGIN,
-            self._healthy_within_s,
-        )
-
-        def restart(restart_target: RestartTarget) -> RestartResult:
-            if restart_target.kind == "ecs":
-                self._fence.mark_observed()
-                changing = self._aws.write_client("ecs", self._fence.check)
-                return EcsServices(self._aws.client("ecs"), changing).restart(restart_target)
-            return containers.restart(restart_target)
-
-        return restart
-
-    def _group_members(self, name: str) -> Sequence[str]:
-        """The instances in service of an Auto Scaling group."""
-        client = self._aws.client("autoscaling")
-        groups = client.describe_auto_scaling_groups(AutoScalingGroupNames=[name])
-        found = groups["AutoScalingGroups"]
-        if not found:
-            raise CannotProceed(f"there is no Auto Scaling group {name}")
-        return [
-            i["InstanceId"] for i in found[0]["Instances"] if i["LifecycleState"] == "InService"
-        ]

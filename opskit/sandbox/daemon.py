@@ -287,7 +287,7 @@ class Sandbox:
         )
         sessions.start_in_task = self._start_in_task
         sessions.serve("127.0.0.1" if topology.IS_LOOPBACK else "0.0.0.0", topology.GATEWAY_PORT)
-        self.load_balancer_paths = wsgi_app.EmulatedAws(
+        self.emulated_aws = wsgi_app.EmulatedAws(
             self.credentials,
             self.agent,
             sessions,
@@ -301,7 +301,7 @@ class Sandbox:
         # Without namespaces a task's credentials come from the metadata's port.
         more = [] if topology.IS_LOOPBACK else [(topology.TASK_ADDRESS, 80)]
         served: list[tuple[tuple[str, int], list[str], allowed_hosts.Application]] = [
-            (self._api_place(), self._api_addresses(), self.load_balancer_paths),
+            (self._api_place(), self._api_addresses(), self.emulated_aws),
             *((one, [one[0]], told) for one in (location, *more)),
         ]
         for (address, port), names_of, wsgi in served:
@@ -466,23 +466,23 @@ def handle_command(sandbox: Sandbox, order: dict[str, Any]) -> dict[str, Any]:
             UserName="oncall", PolicyName="everything", PolicyDocument=order["names"][0]
         )
     elif word == "inject":
-        sandbox.load_balancer_paths.fault_injector.replace(order["rows"])
+        sandbox.emulated_aws.fault_injector.replace(order["rows"])
     elif word == "release":
-        sandbox.load_balancer_paths.fault_injector.release(is_dropped="drop" in order["names"])
+        sandbox.emulated_aws.fault_injector.release(is_dropped="drop" in order["names"])
     elif word == "look":
         sandbox.look.set()
     elif word == "down":
         threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
-    changes = list(sandbox.load_balancer_paths.fault_injector.changes)
+    changes = list(sandbox.emulated_aws.fault_injector.changes)
     if word == "changes":
-        sandbox.load_balancer_paths.fault_injector.changes.clear()
+        sandbox.emulated_aws.fault_injector.changes.clear()
     return {
         "changes": changes,
         "broken": sandbox.broken,
         "health": sandbox.health,
         "health_checks": sandbox.health_checks,
         "commands": sandbox.agent.running,
-        "held": len(sandbox.load_balancer_paths.fault_injector.held),
+        "held": len(sandbox.emulated_aws.fault_injector.held),
     }
 
 

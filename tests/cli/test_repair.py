@@ -53,7 +53,7 @@ class Fake:
             "apply_repair": lambda _, __, around: self.applied.append(around),
         }.items():
             monkeypatch.setattr(Service, name, value, raising=False)
-        monkeypatch.setattr(Service, "standing", OpenWork.NOTHING, raising=False)
+        monkeypatch.setattr(Service, "open_work", OpenWork.NOTHING, raising=False)
 
     def repair(self, supplied: Secret | None, *, makes_new: bool = False) -> Repair:
         self.supplied.append(supplied.reveal() if supplied else None)

@@ -140,7 +140,7 @@ def test_a_shorter_fence_says_what_is_risked(
     monkeypatch.setattr(rotate_password, "make_target", lambda _: TARGET)
     monkeypatch.setattr(Service, "__init__", lambda *_, **__: None)
     monkeypatch.setattr(Service, "close", lambda _: None)
-    monkeypatch.setattr(Service, "standing", OpenWork.NOTHING, raising=False)
+    monkeypatch.setattr(Service, "open_work", OpenWork.NOTHING, raising=False)
     monkeypatch.setattr(Service, "unfinished", lambda _: None)
     monkeypatch.setenv("OPSKIT_ROTATION_FENCE", environment)
     assert main.run(["rotate-password", "--prefix", "/l", "--resume", *words]) == 0
@@ -160,7 +160,7 @@ class Accounts:
     def client(self, _: str) -> Accounts:
         return self
 
-    def changing(self, *_: object) -> Accounts:
+    def write_client(self, *_: object) -> Accounts:
         return self
 
     def put_parameter(self, **_: object) -> None:
@@ -210,10 +210,10 @@ class Open:
             "advise": lambda *_: "",
             "prune": lambda _: [],
             "journal": Journal(None, None, "/l/p"),  # type: ignore[arg-type]
-            "go_on": lambda _, __, direction, **how: self.go_on(direction=direction, **how),
+            "resume": lambda _, __, direction, **how: self.go_on(direction=direction, **how),
         }.items():
             monkeypatch.setattr(Service, name, value, raising=False)
-        monkeypatch.setattr(Service, "standing", OpenWork.NOTHING, raising=False)
+        monkeypatch.setattr(Service, "open_work", OpenWork.NOTHING, raising=False)
 
     def go_on(self, **how: Any) -> RotationResult:
         self.asked.append(how)

@@ -165,8 +165,8 @@ def test_another_teams_endpoint_is_doubted() -> None:
     "changes",
     [
         {"database_name": None, "master_username": "postgres"},
-        {"database_name": "other", "words": ""},
-        {"master_username": "postgres", "words": ""},
+        {"database_name": "other", "searchable_text": ""},
+        {"master_username": "postgres", "searchable_text": ""},
     ],
 )
 def test_one_more_piece_of_evidence_is_enough(changes: dict[str, str]) -> None:

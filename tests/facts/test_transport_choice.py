@@ -90,7 +90,7 @@ def test_the_named_host_is_one_instance(instance: str, host: str | None) -> None
         def client(self, service: str) -> Any:
             return Denied()
 
-        def changing(self, service: str, may_send: Any) -> Any:
+        def write_client(self, service: str, before_send: Any) -> Any:
             return Denied()
 
     parameters = {"password": "/linkbox/db-password"}

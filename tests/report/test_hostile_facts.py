@@ -67,7 +67,7 @@ def test_each_text_of_a_fact(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["DbInstances", "Database", "InstanceProbe", "SecurityGroups", "Login"]
+    "name", ["DbInstances", "Database", "InstanceProbe", "SecurityGroups", "LoginAttemptResult"]
 )
 def test_each_text_of_a_fact_that_is_often_shown(name: str) -> None:
     facts = facts_of(*BROKEN)

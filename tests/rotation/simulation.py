@@ -207,10 +207,10 @@ class Process:
 
 
 class Client:
-    """One process's clients of Systems Manager, RDS and STS; `may_send` for those that change something."""
+    """One process's clients of Systems Manager, RDS and STS; `before_send` for those that change something."""
 
-    def __init__(self, process: Process, may_send: Callable[[], None] | None = None) -> None:
-        self._process, self._world, self._may_send = process, process.world, may_send
+    def __init__(self, process: Process, before_send: Callable[[], None] | None = None) -> None:
+        self._process, self._world, self._before_send = process, process.world, before_send
 
     def _wait(self) -> None:
         slow = self._world.random.random() < self._world.trouble.slow
@@ -228,10 +228,10 @@ class Client:
 
     def _send(self, permission: str, work: Callable[[], Any]) -> Any:
         """A call that changes something, in one of all ways in which it can end."""
-        assert self._may_send is not None
+        assert self._before_send is not None
         world, chance = self._world, self._world.random
         self._wait()
-        self._may_send()
+        self._before_send()
         lost = AwsError(permission, "Timeout", "")
         if chance.random() >= world.trouble.calls:
             self._process.pause(0.05)
@@ -341,14 +341,14 @@ class Aws:
     def client(self, _: str) -> Client:
         return Client(self._process)
 
-    def changing(self, _: str, may_send: Callable[[], None]) -> Client:
-        return Client(self._process, may_send)
+    def write_client(self, _: str, before_send: Callable[[], None]) -> Client:
+        return Client(self._process, before_send)
 
 
 class Door:
     """Logs in, and changes a password by SQL: fenced by a lock, so that nothing of it comes late."""
 
-    words = "from here"
+    description = "from here"
 
     def __init__(self, process: Process) -> None:
         self._process, self._world = process, process.world

@@ -72,7 +72,7 @@ class Account:
             return LoginResult(True, None, "", 1.0)
         return LoginResult(False, LoginFailure.PASSWORD, "password authentication failed", 1.0)
 
-    words = "through linkbox-backend-1"
+    description = "through linkbox-backend-1"
 
 
 def rotation(

@@ -24,7 +24,7 @@ from tests.rotation.test_records import OLD, intent
 class Door:
     """Takes the old password."""
 
-    words = "from this machine"
+    description = "from this machine"
 
     def try_login(self, _: str, password: Secret) -> LoginResult:
         has = password == OLD
@@ -55,8 +55,8 @@ def go_back(
 
     journal.entries = [e for e in journal.entries if e.name != "decision"]
     made: dict[str, Any] = {
-        "journal": journal, "parameters": parameters or Parameters(), "strategy": Strategy(), "door": Door(),
-        "fence": Fence(1200), "others": lambda: [], "restart": lambda _: None,
+        "journal": journal, "parameters": parameters or Parameters(), "strategy": Strategy(), "connector": Door(),
+        "fence": Fence(1200), "other_candidates": lambda: [], "restart": lambda _: None,
         "ask_instance": lambda: (True, ""), "on_event": lambda _: None, "readers": {},
         "sleep": sleep, "clock": lambda: now[0],
     }  # fmt: skip

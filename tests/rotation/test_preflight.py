@@ -54,7 +54,7 @@ class Engine:
 class Door:
     """Logs in as it is told to."""
 
-    words = "through linkbox-backend-1"
+    description = "through linkbox-backend-1"
 
     def __init__(self, result: LoginResult, refused: Sequence[str]) -> None:
         self._result, self._refused = result, refused

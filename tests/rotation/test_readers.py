@@ -27,7 +27,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 class Door:
     """Takes the new password after so many logins; never: it cannot be reached."""
 
-    words = "from this machine"
+    description = "from this machine"
 
     def __init__(self, behind: int | None = 0) -> None:
         self.behind = behind
@@ -64,7 +64,7 @@ class Parameters:
 class Strategy:
     """Nothing is pending."""
 
-    resets, is_synchronous = True, False
+    needs_no_login, is_synchronous = True, False
 
     def control(self) -> ControlPlaneState:
         return ControlPlaneState(False, "")
@@ -73,8 +73,8 @@ class Strategy:
 def run(**readers: Door) -> tuple[Journal, list[float]]:
     journal, slept = Journal(), list[float]()
     made: dict[str, Any] = {
-        "journal": journal, "parameters": Parameters(), "strategy": Strategy(), "door": Door(),
-        "fence": Fence(1200), "others": lambda: [], "restart": lambda _: None,
+        "journal": journal, "parameters": Parameters(), "strategy": Strategy(), "connector": Door(),
+        "fence": Fence(1200), "other_candidates": lambda: [], "restart": lambda _: None,
         "ask_instance": lambda: (True, ""), "on_event": lambda _: None, "readers": readers,
         "sleep": slept.append,
     }  # fmt: skip

@@ -104,7 +104,7 @@ def test_what_does_not_fit_the_target_is_not_obeyed(
         ({"instance": "i-0bad"}, "goes through i-0bad"),
         ({"readers": ("evil.example.org",)}, "logs in at evil.example.org too"),
         ({"admin_parameter": "/other/secret"}, "what /other/secret holds"),
-        ({"batches": ("container\tweb; id\ti-1\t",)}, "neither a container nor a service"),
+        ({"restart_targets": ("container\tweb; id\ti-1\t",)}, "neither a container nor a service"),
     ],
 )
 def test_what_a_person_has_to_agree_to_is_named(

@@ -199,7 +199,7 @@ def test_an_old_signature_is_a_definite_answer(word: str) -> None:
     from botocore.exceptions import ClientError
 
     error = ClientError({"Error": {"Code": "InvalidSignatureException", "Message": word}}, "Put")
-    found = translate("ssm:PutParameter", error, is_changing=True)
+    found = translate("ssm:PutParameter", error, is_write=True)
     assert isinstance(found, AwsError)
     assert found.code == CLOCK_CODE
     assert not found.may_have_been_applied

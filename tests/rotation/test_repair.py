@@ -38,7 +38,7 @@ RIGHT = "Lk'9 \"mid q7_T2xy"
 class Door:
     """A database that accepts one password of one user."""
 
-    words = "through linkbox-backend-1"
+    description = "through linkbox-backend-1"
 
     def __init__(self, accepted: str = "", user: str = "linkbox", message: str = "") -> None:
         self.accepted, self.user, self.tried = accepted, user, list[str]()
@@ -209,7 +209,7 @@ class TestPropose:
 class Master:
     """RDS, which applies a password after some looks, or never."""
 
-    resets, is_synchronous = True, False
+    needs_no_login, is_synchronous = True, False
 
     def __init__(self, connector: Door, *, after: int = 0, helps: bool = True) -> None:
         self._connector, self._after, self._helps = connector, after, helps

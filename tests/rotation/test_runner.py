@@ -34,7 +34,7 @@ ILL, LOST = RestartResult(False, "503"), RestartResult.lost("the agent is offlin
 class Door:
     """Takes one password."""
 
-    words = "from this machine"
+    description = "from this machine"
 
     def __init__(self, password: Secret) -> None:
         self.password = password
@@ -57,7 +57,7 @@ class Parameters:
 class Sql(Strategy):
     """Needs a login of its own."""
 
-    resets, is_synchronous = False, True
+    needs_no_login, is_synchronous = False, True
 
 
 def run(
@@ -75,8 +75,8 @@ def run(
     journal.entries = [JournalEntry("decision", {"direction": decision}, NOW)] if decision else []
     made: dict[str, Any] = {
         "journal": journal, "parameters": Parameters(ParameterState.OLD if is_back else ParameterState.NEW),
-        "strategy": Sql(), "door": Door(OLD if is_back else NEW), "fence": Fence(1200),
-        "others": lambda: [], "restart": restart, "ask_instance": lambda: (True, ""),
+        "strategy": Sql(), "connector": Door(OLD if is_back else NEW), "fence": Fence(1200),
+        "other_candidates": lambda: [], "restart": restart, "ask_instance": lambda: (True, ""),
         "on_event": lambda _: None, "sleep": lambda s: now.__setitem__(0, now[0] + s),
         "clock": lambda: now[0], **world,
     }  # fmt: skip

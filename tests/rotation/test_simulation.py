@@ -26,7 +26,7 @@ QUICK, ALL, AT_ONCE = 60, 2_000, 100
 
 @pytest.fixture(autouse=True)
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "at_once", sequential)
+    monkeypatch.setattr(runner, "run_concurrently", sequential)
 
 
 def make(seed: int) -> History:

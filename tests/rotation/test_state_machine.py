@@ -45,20 +45,25 @@ RESTART = Action(ActionKind.RESTART, ParameterState.OLD, held="1@a")
 
 
 def then(
-    observation: Observation, state: RunnerState, *, restarts: bool = True, resets: bool = True
+    observation: Observation,
+    state: RunnerState,
+    *,
+    restarts: bool = True,
+    needs_no_login: bool = True,
 ) -> Action:
-    return decide(observation, state, restarts=restarts, needs_no_login=resets)
+    return decide(observation, state, restarts=restarts, needs_no_login=needs_no_login)
 
 
 @pytest.mark.parametrize(
-    ("resets", "kind", "why"), [(True, ActionKind.CHANGE, ""), (False, ActionKind.STOP, LOCKED_OUT)]
+    ("needs_no_login", "kind", "why"),
+    [(True, ActionKind.CHANGE, ""), (False, ActionKind.STOP, LOCKED_OUT)],
 )
 @pytest.mark.parametrize("parameter", [ParameterState.OLD, ParameterState.ABSENT])
 def test_only_who_needs_no_login_goes_on_without_one(
-    parameter: ParameterState, resets: bool, kind: ActionKind, why: str
+    parameter: ParameterState, needs_no_login: bool, kind: ActionKind, why: str
 ) -> None:
     observation = replace(SIGHT, database=DatabaseState.NONE, parameter=parameter)
-    found = then(observation, FORWARD, needs_no_login=resets)
+    found = then(observation, FORWARD, needs_no_login=needs_no_login)
     assert (found.kind, found.why) == (kind, why)
 
 

@@ -31,6 +31,8 @@ from opskit.sandbox.lifecycle import RunningSandbox
 from opskit.sandbox.network import allowed_hosts
 from tests.conftest import Operator
 
+pytestmark = pytest.mark.sandbox
+
 SEND = """
 import http.client, json, sys
 place, method, target, headers, body = json.loads(sys.argv[1])

@@ -22,7 +22,7 @@ def tell_serving(probe, described):
     for raw in described:
         serves = has_port(raw, url.hostname, port, is_here, holders)
         if serves is not None:
-            probe.say("serves", raw["Name"].lstrip("/"), "yes" if serves else "no")
+            probe.emit("serves", raw["Name"].lstrip("/"), "yes" if serves else "no")
 
 
 def has_port(raw, host, port, is_here, holders):

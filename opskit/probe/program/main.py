@@ -193,33 +193,33 @@ def ask_machine(probe):
     """What this machine has, and what time it thinks it is."""
     for tool in TOOLS:
         if shutil.which(tool):
-            probe.say("tool", tool)
-    probe.say("clock", int(time.time()))
+            probe.emit("tool", tool)
+    probe.emit("clock", int(time.time()))
     with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
-        probe.say("ports", *f.read().split())
+        probe.emit("ports", *f.read().split())
     with open("/etc/resolv.conf") as f:
         for line in f:
             if line.startswith("nameserver"):
-                probe.say("resolver", line.split()[1])
+                probe.emit("resolver", line.split()[1])
     for name in ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE"):
         if os.environ.get(name):
-            probe.say("other-credentials", "variable " + name)
+            probe.emit("other-credentials", "variable " + name)
     if os.path.exists(os.path.expanduser("~/.aws/credentials")):
-        probe.say("other-credentials", os.path.expanduser("~/.aws/credentials"))
+        probe.emit("other-credentials", os.path.expanduser("~/.aws/credentials"))
 
 
 def ask_name(probe, name):
     """Resolve a name as programs here do."""
     try:
         found = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
-        probe.say("name", name, ",".join(sorted(set(item[4][0] for item in found))), "")
+        probe.emit("name", name, ",".join(sorted(set(item[4][0] for item in found))), "")
     except socket.gaierror as error:
         words = {
             socket.EAI_NONAME: "the name does not exist",
             socket.EAI_AGAIN: "the resolver did not answer",
             getattr(socket, "EAI_NODATA", -5): "the name has no address",
         }
-        probe.say("name", name, "", words.get(error.errno, "error %s" % error.errno))
+        probe.emit("name", name, "", words.get(error.errno, "error %s" % error.errno))
 
 
 class Forbidden(Exception):
@@ -242,10 +242,10 @@ def ask_tcp(probe, host, port):
     try:
         address = address_of(probe, host)
     except OSError:
-        probe.say("tcp", host, "", port, "unresolved", 0, "")
+        probe.emit("tcp", host, "", port, "unresolved", 0, "")
         return
     except Forbidden as why:
-        probe.say("tcp", host, "", port, why, 0, "")
+        probe.emit("tcp", host, "", port, why, 0, "")
         return
     outcome, local = "connected", ""
     connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -262,7 +262,7 @@ def ask_tcp(probe, host, port):
         outcome = os.strerror(error.errno) if error.errno else type(error).__name__
     finally:
         connection.close()
-    probe.say("tcp", host, address, port, outcome, ms_since(started), local)
+    probe.emit("tcp", host, address, port, outcome, ms_since(started), local)
 
 
 def probe_exchange(probe, talk):
@@ -291,7 +291,7 @@ def probe_exchange(probe, talk):
     finally:
         if connection is not None:
             connection.close()
-    probe.say("talk", talk["name"], error, version, b64_list(parts), b64_list(chain))
+    probe.emit("talk", talk["name"], error, version, b64_list(parts), b64_list(chain))
 
 
 def start_tls(connection, host):
@@ -424,13 +424,13 @@ def ask_aws(probe):
         credentials["Token"]
     except Exception as error:
         code = getattr(error, "code", "")
-        probe.say(
+        probe.emit(
             "caller",
             "",
             "no credentials from the instance metadata (%s)" % (code or type(error).__name__),
         )
         for name in probe.request["parameters"].values():
-            probe.say("read", name, "", "NoCredentials", "there are no credentials of a role")
+            probe.emit("read", name, "", "NoCredentials", "there are no credentials of a role")
         probe.reads_done.set()
         return
     jobs = [threading.Thread(target=ask_caller, args=(probe, credentials), daemon=True)]
@@ -450,9 +450,9 @@ def ask_caller(probe, credentials):
     body = b"Action=GetCallerIdentity&Version=2011-06-15"
     try:
         reply = aws_call("sts", probe.request["region"], credentials, headers, body)
-        probe.say("caller", re.search("<Arn>(.*?)</Arn>", reply).group(1), "")
+        probe.emit("caller", re.search("<Arn>(.*?)</Arn>", reply).group(1), "")
     except Exception as error:
-        probe.say("caller", "", "sts:GetCallerIdentity failed (%s)" % type(error).__name__)
+        probe.emit("caller", "", "sts:GetCallerIdentity failed (%s)" % type(error).__name__)
 
 
 def ask_parameter(probe, purpose, name, credentials):
@@ -474,21 +474,23 @@ def ask_parameter(probe, purpose, name, credentials):
         except ValueError:
             answer = {}
         code = str(answer.get("__type", error.code)).split("#")[-1]
-        probe.say(
+        probe.emit(
             "read", name, "", code, str(answer.get("message", answer.get("Message", "")))[:400]
         )
     except (KeyError, ValueError):
-        probe.say("read", name, "", "Malformed", "it holds no JSON with the key %s" % purpose)
+        probe.emit("read", name, "", "Malformed", "it holds no JSON with the key %s" % purpose)
     except Exception as error:
-        probe.say("read", name, "", "Unreachable", "ssm did not answer (%s)" % type(error).__name__)
+        probe.emit(
+            "read", name, "", "Unreachable", "ssm did not answer (%s)" % type(error).__name__
+        )
     else:
         if purpose != "password":
             probe.values[purpose] = value
             digest = hashlib.sha256((probe.request["key"] + value).encode("utf-8")).hexdigest()[:6]
-            probe.say("read", name, digest, "", "")
+            probe.emit("read", name, digest, "", "")
         else:
             probe.values[purpose] = value
-            probe.say("read", name, probe.secret(value), "", "")
+            probe.emit("read", name, probe.secret(value), "", "")
 
 
 def ask_containers(probe):
@@ -499,19 +501,19 @@ def ask_containers(probe):
     """
     engine = shutil.which("docker") or shutil.which("podman")
     if engine is None:
-        probe.say("cannot", "containers", "neither docker nor podman is on this machine")
+        probe.emit("cannot", "containers", "neither docker nor podman is on this machine")
         return []
     try:
         ids = output([engine, "ps", "-aq"]).split()
         described = json.loads(output([engine, "inspect"] + ids)) if ids else []
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        probe.say(
+        probe.emit(
             "cannot",
             "containers",
             "%s failed (%s)" % (os.path.basename(engine), type(error).__name__),
         )
         return []
-    probe.say("asked", "containers")
+    probe.emit("asked", "containers")
     for raw in described:
         name = raw["Name"].lstrip("/")
         wanted = probe.request["container"]
@@ -522,7 +524,7 @@ def ask_containers(probe):
             continue
         state, config = raw["State"], raw["Config"]
         labels = config.get("Labels") or {}
-        probe.say(
+        probe.emit(
             "container",
             name,
             state.get("Status", ""),
@@ -548,7 +550,7 @@ def tell_setting(probe, name, source, field, value, variable, path, defined, is_
     if field == "password":
         value, defined = probe.secret(value), defined and probe.secret(defined)
     word = "plain" if is_plain else ""
-    probe.say("setting", name, source, field, value, variable, path, defined, word)
+    probe.emit("setting", name, source, field, value, variable, path, defined, word)
 
 
 def output(command):
@@ -685,12 +687,12 @@ def ask_health(probe, url):
     except urllib.error.HTTPError as error:
         status, body = error.code, error.read(2000)
     except Forbidden as why:
-        probe.say("health", url, "", ms_since(started), why)
+        probe.emit("health", url, "", ms_since(started), why)
         return
     except Exception as error:
         reason = getattr(error, "reason", error)
         number = getattr(reason, "errno", None)
-        probe.say(
+        probe.emit(
             "health",
             url,
             "",
@@ -698,7 +700,7 @@ def ask_health(probe, url):
             os.strerror(number) if number else type(reason).__name__,
         )
         return
-    probe.say("health", url, status, ms_since(started), body.decode("utf-8", "replace"))
+    probe.emit("health", url, status, ms_since(started), body.decode("utf-8", "replace"))
 
 
 def ask_logins(probe):
@@ -709,7 +711,7 @@ def ask_logins(probe):
     probe.reads_done.wait(7)
     values = dict(probe.values)
     if not all(values.get(p) for p in ("username", "password", "database")):
-        probe.say("cannot", "login", "user, password and database name could not be read there")
+        probe.emit("cannot", "login", "user, password and database name could not be read there")
         return
     emit_login(
         probe,
@@ -747,10 +749,10 @@ def emit_login(probe, who, host, port, user, password, database, mode, ca_file, 
     try:
         address = address_of(probe, host)
     except OSError:
-        probe.say("login", who, "no", "", "could not translate host name", 0, "", mode)
+        probe.emit("login", who, "no", "", "could not translate host name", 0, "", mode)
         return
     except Forbidden as why:
-        probe.say("cannot", "login", why)
+        probe.emit("cannot", "login", why)
         return
     ca_file = ca_file if ca_file == "system" or os.path.exists(ca_file) else ""
     if mode.startswith("verify") and not ca_file:
@@ -758,7 +760,7 @@ def emit_login(probe, who, host, port, user, password, database, mode, ca_file, 
     name = tls_name or host
     done = login(name, address, port, user, password, database, mode, ca_file, CONNECT_S)  # noqa: F821
     word = "yes" if done["ok"] else "no"
-    probe.say("login", who, word, done["sqlstate"], done["message"], done["ms"], done["tls"], mode)
+    probe.emit("login", who, word, done["sqlstate"], done["message"], done["ms"], done["tls"], mode)
 
 
 def containers_then_logins(probe):
@@ -777,7 +779,7 @@ def isolated(probe, what, function, *arguments):
         try:
             function(probe, *arguments)
         except Exception as error:
-            probe.say("cannot", what, "%s" % type(error).__name__)
+            probe.emit("cannot", what, "%s" % type(error).__name__)
 
     return threading.Thread(target=job, daemon=True)
 

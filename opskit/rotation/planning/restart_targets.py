@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from opskit.errors import UsageError
+from opskit.errors import CannotProceed, UsageError
 from opskit.facts.instances import Instance
+from opskit.facts.interface import AwsClient
 from opskit.facts.probe import InstanceProbe
 from opskit.probe.request import Container
 from opskit.rotation.steps.restart import RestartTarget, command_of
@@ -69,6 +70,19 @@ def _named(text: str, app: Instance, probe: InstanceProbe) -> RestartTarget:
         )
     restart_target = _container(found, app.instance_id, probe)
     return replace(restart_target, health_url=url) if url else restart_target
+
+
+def in_service(autoscaling: AwsClient, name: str) -> Sequence[str]:
+    """The ids of the instances in service of an Auto Scaling group.
+
+    Raises:
+        CannotProceed: there is no group of that name.
+    """
+    groups = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])
+    found = groups["AutoScalingGroups"]
+    if not found:
+        raise CannotProceed(f"there is no Auto Scaling group {name}")
+    return [i["InstanceId"] for i in found[0]["Instances"] if i["LifecycleState"] == "InService"]
 
 
 def describe_command(restart_target: RestartTarget, probe: InstanceProbe) -> str:

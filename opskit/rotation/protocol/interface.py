@@ -151,8 +151,8 @@ class AwsClients(Protocol):
     def client(self, service: str) -> Any:
         """A client that reads, with retries."""
 
-    def write_client(self, service: str, may_send: Callable[[], None]) -> Any:
-        """A client whose every call leaves once at the most, if `may_send` lets it."""
+    def write_client(self, service: str, before_send: Callable[[], None]) -> Any:
+        """A client whose every call leaves once at the most, if `before_send` lets it."""
 
 
 class Strategy(Protocol):

@@ -303,7 +303,7 @@ def parse_opening(text: str) -> RotationIntent:
         for which in ("old", "new"):
             row[which] = DatabaseCredential(row[which]["user"], Secret(row[which]["password"]))
         row["published"] = tuple(_published(p) for p in row["published"])
-        for name in ("batches", "readers"):
+        for name in ("restart_targets", "readers"):
             row[name] = tuple(row[name])
         return RotationIntent(**row)
     except (ValueError, KeyError, TypeError, AttributeError):

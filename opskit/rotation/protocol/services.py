@@ -70,7 +70,8 @@ class RotationServices:
 
     Attributes:
         other_candidates: further passwords that the database may accept, and where each is kept: the
-            parameter's history and earlier rotations, newest first. Asked for only when neither of the two logs in.
+            parameter's history and earlier rotations, newest first. Asked for only when
+            neither of the two logs in.
         describe_writer: who wrote the parameters last, and when.
         restart: restarts one target.
         ask_instance: logs in from where the app runs.

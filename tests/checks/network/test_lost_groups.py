@@ -375,14 +375,14 @@ def test_where_references_do_not_count_the_rule_names_the_address() -> None:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"name": "linkbox-backend-9", "words": "linkbox-backend-9 linkbox"}, True),
-        ({"name": "", "words": "linkbox"}, True),
-        ({"name": "linkbox-3", "words": "linkbox"}, True),
-        ({"name": "linkbox-batch-3", "words": "linkbox"}, False),
-        ({"name": "linkbox-backend-batch-3", "words": "linkbox"}, False),
-        ({"name": "linkbox-backend-9", "words": "backend"}, False),
-        ({"name": "x", "words": "x", "profile_arn": APP.profile_arn}, True),
-        ({"name": "x", "words": "x", "scaling_group": "asg"}, False),
+        ({"name": "linkbox-backend-9", "searchable_text": "linkbox-backend-9 linkbox"}, True),
+        ({"name": "", "searchable_text": "linkbox"}, True),
+        ({"name": "linkbox-3", "searchable_text": "linkbox"}, True),
+        ({"name": "linkbox-batch-3", "searchable_text": "linkbox"}, False),
+        ({"name": "linkbox-backend-batch-3", "searchable_text": "linkbox"}, False),
+        ({"name": "linkbox-backend-9", "searchable_text": "backend"}, False),
+        ({"name": "x", "searchable_text": "x", "profile_arn": APP.profile_arn}, True),
+        ({"name": "x", "searchable_text": "x", "scaling_group": "asg"}, False),
     ],
 )
 def test_siblings(changes: dict[str, Any], expected: bool) -> None:

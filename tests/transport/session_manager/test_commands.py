@@ -271,7 +271,7 @@ def test_a_gateway_that_hangs_up_at_once_is_told(monkeypatch: pytest.MonkeyPatch
         assert is_closed.wait(60)
         return original(self, token)
 
-    monkeypatch.setattr(Channel, "opening", late)
+    monkeypatch.setattr(Channel, "open_data_channel_message", late)
     with serve(hang_up, "127.0.0.1", 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         port = server.socket.getsockname()[1]

@@ -158,7 +158,7 @@ def test_nothing_is_written_to_a_new_connection_before_its_opening(
         time.sleep(0.4)
         return original(self, token)
 
-    monkeypatch.setattr(Channel, "opening", slow)
+    monkeypatch.setattr(Channel, "open_data_channel_message", slow)
     lost = {"kind": "lost", "action": "DataChannel", "times": 1}
     data = os.urandom(40_000)
     with server(echo) as there, tunnel(there, monkeypatch, lost) as (port, *_):
