@@ -113,7 +113,7 @@ class TaskName:
 TASK_FORM = "CLUSTER/TASK[/CONTAINER] or CLUSTER/service:NAME[/CONTAINER]"
 SERVICE = "service:"
 ECS_EXEC = "ecs-exec"
-TASK_ROADS = ("auto", ECS_EXEC, "none")
+TASK_TRANSPORTS = ("auto", ECS_EXEC, "none")
 """What `--via` may say where the app is an ECS task."""
 
 
@@ -253,10 +253,10 @@ def _check_task(values: Mapping[str, str]) -> None:
     task_name(task)
     if values.get("instance"):
         raise UsageError("--ecs-task and --instance name two places where the app would run")
-    if via not in TASK_ROADS:
+    if via not in TASK_TRANSPORTS:
         raise UsageError(
             f"--via {via} leads to an EC2 instance, --ecs-task names a task",
-            f"leave --via away, or give one of {', '.join(TASK_ROADS)}",
+            f"leave --via away, or give one of {', '.join(TASK_TRANSPORTS)}",
         )
 
 

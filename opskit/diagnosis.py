@@ -285,9 +285,9 @@ def connect_to_workload(target: Target, clients: Clients, region: str) -> Transp
             f"where the app runs is not known: {choice.reason}",
             "" if target.ecs_task else "--instance ID names it",
         )
-    if choice.value.road is None:
+    if choice.value.transport is None:
         raise CannotProceed(choice.value.why_none)
-    transport: Transport = choice.value.road
+    transport: Transport = choice.value.transport
     return transport
 
 
@@ -306,10 +306,12 @@ def discover(
         elif isinstance(fact.value, Database):
             found.append((setting, fact.value.instance.identifier, fact.value.selection_reason))
         elif fact.value.task is not None:
-            found.append(("ecs_task", target.ecs_task, f"task {fact.value.task.place.task_id} now"))
+            found.append(
+                ("ecs_task", target.ecs_task, f"task {fact.value.task.location.task_id} now")
+            )
         else:
             instance = fact.value.instance
             found.append(
-                (setting, instance.instance_id, f"{instance.name}: {fact.value.chosen_because}")
+                (setting, instance.instance_id, f"{instance.name}: {fact.value.selection_reason}")
             )
     return tuple(found)

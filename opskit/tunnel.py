@@ -66,7 +66,7 @@ def find(target: Target, clients: Clients, region: str) -> Destination:
         found[kind] = fact.value
     database: Database = found[Database]
     if found[AppInstance].task:
-        found[AppInstance].task.place.require()
+        found[AppInstance].task.location.require()
     parameters, credential = read(clients.client("ssm"), target, key)
     return Destination(
         found[AppInstance].session_target,

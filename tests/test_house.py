@@ -95,3 +95,48 @@ def test_no_wait_may_be_missed() -> None:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 named = {k.arg for k in node.keywords}
                 assert node.func.attr != "recv" or "timeout" not in named, (path, node.lineno)
+
+
+def names_of(tree: ast.AST) -> set[str]:
+    """Every name that a module gives: classes, functions, parameters, variables, fields."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            found.add(node.name)
+        elif isinstance(node, ast.arg):
+            found.add(node.arg)
+        elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            found.add(node.id if isinstance(node, ast.Name) else node.attr)
+    return found
+
+
+def refused(heading: str) -> set[str]:
+    """The left column of a table of `docs/names.md`."""
+    section = (ROOT / "docs" / "names.md").read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| ")][2:]
+    return {word.strip() for row in rows for word in row.split(",")}
+
+
+def ours() -> list[Path]:
+    """All modules of the package that are imported."""
+    return [p for p in sorted((ROOT / "opskit").rglob("*.py")) if "scripts" not in p.parts]
+
+
+def test_old_words_stay_out_of_names() -> None:
+    words, whole = refused("Words in names"), refused("Classes and functions")
+    assert "road" in words
+    assert "KnownLogins" in whole
+    for path in ours():
+        names = names_of(ast.parse(path.read_text())) | {path.stem, path.parent.name}
+        in_words = {word for name in names for word in name.lower().split("_")}
+        assert not in_words & words, (path, in_words & words)
+        assert not names & whole, (path, names & whole)
+
+
+def test_a_class_name_exists_once() -> None:
+    found: dict[str, list[str]] = {}
+    for path in ours():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, []).append(str(path))
+    assert {name: paths for name, paths in found.items() if len(paths) > 1} == {}

@@ -388,7 +388,7 @@ def _go_on(
     direction = Direction.FORWARD if options["resume"] else Direction.BACK
     takes_over, restarts = options["take_over"], not restart
     result = service.resume(unfinished, direction, takes_over=takes_over, restarts=restarts)
-    if result.stop == REPLACED and _is_somebody_there(options):
+    if result.stop == REPLACED and is_interactive(options):
         output.say(result.why)
         confirm("End this rotation, and keep what is there now?", output, options)
         result = service.resume(unfinished, direction, takes_over=True, restarts=restarts)
@@ -397,7 +397,7 @@ def _go_on(
     return _end(service, output, result, wanted=Direction.SUPERSEDED if is_agreed else direction)
 
 
-def _is_somebody_there(options: dict[str, Any]) -> bool:
+def is_interactive(options: dict[str, Any]) -> bool:
     return sys.stdin.isatty() and not options["yes"]
 
 
@@ -411,7 +411,7 @@ def _begin(service: Service, output: Output, options: dict[str, Any]) -> int:
     context = service.load_context(output.waiting)
     if options["previous_password"]:
         supplied = service.previous_password(context.user)
-    wishes = RotationOptions(
+    rotation_options = RotationOptions(
         strategy=options["strategy"],
         restart=options["restart"] or ("auto",),
         length=options["length"],
@@ -419,7 +419,7 @@ def _begin(service: Service, output: Output, options: dict[str, Any]) -> int:
         admin_parameter=options["admin_parameter"],
     )
     output.waiting("the database")
-    plan = service.plan(context, wishes)
+    plan = service.plan(context, rotation_options)
     output.plan(plan, dry_run=options["dry_run"])
     if plan.problems:
         return int(ExitStatus.NOT_JUDGED)
@@ -507,7 +507,7 @@ def _ask_to_take_over(
     for doubt in trust.doubts:
         output.say(f"rotation {record.number}: {doubt}")
     writer = trust.writer or "somebody whom Parameter Store does not name"
-    if not _is_somebody_there(options):
+    if not is_interactive(options):
         raise RotationUnfinished(
             f"rotation {record.number} was begun by {writer}, and nobody is there to be asked",
             "--take-over   goes on with it; --status shows what it restarts and where it logs in",

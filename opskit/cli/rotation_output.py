@@ -180,7 +180,10 @@ class Output:
             ("database", _database_state(observation.database) + busy),
             ("parameter", f"{name} {_holds(observation.parameter)}"),
             ("host", f"{intent.host}:{intent.port}"),
-            ("restart", ", ".join(_batch_words(b) for b in intent.restart_targets) or "nothing"),
+            (
+                "restart",
+                ", ".join(_describe_target(b) for b in intent.restart_targets) or "nothing",
+            ),
             ("written", f"by {(trust and trust.writer) or 'somebody unknown'}"),
         ]
         joiners = [e for e in record.entries if e.body.get("kind") == "join"]
@@ -364,7 +367,7 @@ def _holds(parameter: ParameterState) -> str:
     }[parameter]
 
 
-def _batch_words(text: str) -> str:
+def _describe_target(text: str) -> str:
     """A batch as the journal has it, which may be anything."""
     return str(read(text)) if is_readable(text) else repr(text)
 

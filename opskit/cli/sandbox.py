@@ -44,7 +44,7 @@ def sandbox() -> None:
     """
 
 
-def _client() -> ModuleType:
+def _lifecycle() -> ModuleType:
     from opskit.sandbox import lifecycle
 
     lifecycle.require_packages()
@@ -63,7 +63,7 @@ def run(latency_ms: int, mode: str, command: tuple[str, ...]) -> int:
       opskit sandbox run -- opskit diagnose db --prefix /linkbox
       opskit sandbox run --latency-ms 50 -- sh
     """
-    with _client().temporary(latency_ms, mode) as running:
+    with _lifecycle().temporary(latency_ms, mode) as running:
         return _execute(running, command)
 
 
@@ -74,8 +74,8 @@ def run(latency_ms: int, mode: str, command: tuple[str, ...]) -> int:
 @NAME
 def up(latency_ms: int, mode: str, as_json: bool, name: str | None) -> None:
     """Start a sandbox in the background."""
-    client = _client()
-    running = client.up(name or client.DEFAULT_NAME, latency_ms, mode)
+    lifecycle = _lifecycle()
+    running = lifecycle.up(name or lifecycle.DEFAULT_NAME, latency_ms, mode)
     if as_json:
         shown = {"schema": "opskit.sandbox/1", "name": running.name, "ids": running.ids}
         click.echo(json.dumps(shown, indent=2))
@@ -89,7 +89,7 @@ def up(latency_ms: int, mode: str, as_json: bool, name: str | None) -> None:
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def exec_(name: str | None, command: tuple[str, ...]) -> int:
     """Run COMMAND in the running sandbox as the operator."""
-    return _execute(_client().get(name), command)
+    return _execute(_lifecycle().get(name), command)
 
 
 @sandbox.command()
@@ -99,7 +99,7 @@ def exec_(name: str | None, command: tuple[str, ...]) -> int:
 )
 def shell(name: str | None, on: str) -> int:
     """Open a shell on one of the machines."""
-    running = _client().get(name)
+    running = _lifecycle().get(name)
     host = {"instance": "app"}.get(on, on)
     if host == "app":
         from pathlib import Path
@@ -119,9 +119,9 @@ def shell(name: str | None, on: str) -> int:
 @NAME
 def down(name: str | None) -> None:
     """End the sandbox; nothing of it is left."""
-    client = _client()
-    running = client.get(name)
-    client.down(running)
+    lifecycle = _lifecycle()
+    running = lifecycle.get(name)
+    lifecycle.down(running)
     click.echo(f"sandbox '{running.name}' is gone")
 
 
@@ -129,9 +129,9 @@ def down(name: str | None) -> None:
 @NAME
 def status(name: str | None) -> None:
     """Say what is up and what is broken."""
-    client = _client()
-    running = client.get(name)
-    answer = client.order(running, "status")
+    lifecycle = _lifecycle()
+    running = lifecycle.get(name)
+    answer = lifecycle.send_command(running, "status")
     broken = ", ".join(answer["broken"]) or "nothing"
     click.echo(f"sandbox '{running.name}' is up; broken: {broken}; /health {answer['health']}")
 
@@ -139,7 +139,7 @@ def status(name: str | None) -> None:
 @sandbox.command()
 def faults() -> None:
     """List the mistakes that can be made."""
-    _client()
+    _lifecycle()
     from tabulate import tabulate
 
     from opskit.sandbox.faults import ALL
@@ -167,7 +167,7 @@ def revert(name: str | None, names: tuple[str, ...]) -> None:
 
 
 def _order(name: str | None, word: str, names: Sequence[str]) -> None:
-    client = _client()
+    lifecycle = _lifecycle()
     from opskit.sandbox.faults import ALL
 
     for fault in names:
@@ -175,7 +175,7 @@ def _order(name: str | None, word: str, names: Sequence[str]) -> None:
             near = difflib.get_close_matches(fault, ALL, n=1)
             hint = f"Did you mean '{near[0]}'?" if near else "opskit sandbox faults   lists them"
             raise UsageError(f"there is no fault '{fault}'", hint)
-    answer = client.order(client.get(name), word, names)
+    answer = lifecycle.send_command(lifecycle.get(name), word, names)
     click.echo(f"broken now: {', '.join(answer['broken']) or 'nothing'}")
 
 

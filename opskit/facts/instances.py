@@ -74,7 +74,7 @@ class TargetGroup:
     health_path: str | None
     health_protocol: str
     vpc_id: str | None
-    balancer_arns: tuple[str, ...] = ()
+    load_balancer_arns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

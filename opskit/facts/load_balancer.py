@@ -32,12 +32,12 @@ class LoadBalancer:
 
 def read(elbv2: Elbv2, targets: TargetHealths) -> LoadBalancer:
     """Describe the load balancer of the first target group that holds the app and has one."""
-    group = next((t.group for t in targets.all if t.group.balancer_arns), None)
+    group = next((t.group for t in targets.all if t.group.load_balancer_arns), None)
     if group is None:
         raise FactUnavailable(
             "no load balancer sends to the app's instance", "a target group with it"
         )
-    arn = group.balancer_arns[0]
+    arn = group.load_balancer_arns[0]
     found, listeners = run_concurrently(
         [
             lambda: elbv2.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"],

@@ -84,10 +84,10 @@ def read_direct(
         socket.create_connection((address, host.port), timeout=REACH_S).close()
     except OSError:
         return DirectLogin(None)
-    spoken = engine.for_rds_engine(database.instance.engine)
+    database_engine = engine.for_rds_engine(database.instance.engine)
     trust = trust_for(host.name, endpoint=database.host, ca_file=target.ca_file)
     server = Server(host.name, address, host.port, name, trust)
-    done = spoken.login(server, user, credential.password, timeout_s=LOGIN_S)
+    done = database_engine.login(server, user, credential.password, timeout_s=LOGIN_S)
     return DirectLogin(_told(done, "this machine", user))
 
 
@@ -156,9 +156,12 @@ class _Way:
             location, client = app.session_target, clients.__getitem__
             return create_tunnel(target, client, location, host.name, host.port, on_problem)
 
-        spoken, label = engine.for_rds_engine(self.database.instance.engine), app.instance.label
+        database_engine, label = (
+            engine.for_rds_engine(self.database.instance.engine),
+            app.instance.label,
+        )
         return DatabaseConnector(
-            spoken, host.name, host.port, name, self.trust, open_tunnel, label, on_notice,
+            database_engine, host.name, host.port, name, self.trust, open_tunnel, label, on_notice,
             is_from_rds=host.is_from_rds,
         )  # fmt: skip
 
@@ -208,12 +211,12 @@ def read_tunnel(
     return TunnelLogin(login, tuple(message))
 
 
-def _has_judged(probe: Fact[InstanceProbe], spoken: Engine) -> bool:
+def _has_judged(probe: Fact[InstanceProbe], database_engine: Engine) -> bool:
     """Whether the instance's own login says something of the credential or of the way there."""
     attempt = probe.value.attempt if isinstance(probe, Known) else None
     if attempt is None:
         return False
-    failure = spoken.classify(attempt.message, attempt.sqlstate)
+    failure = database_engine.classify(attempt.message, attempt.sqlstate)
     return attempt.succeeded or failure not in UNVERIFIED
 
 
@@ -230,9 +233,9 @@ def read(
     no other.
     """
     from_here = [f.value.login for f in (direct, tunnel) if isinstance(f, Known) and f.value.login]
-    spoken = engine.for_rds_engine(database.instance.engine)
+    database_engine = engine.for_rds_engine(database.instance.engine)
     judged = [done for done in from_here if done.failure not in UNVERIFIED]
-    if judged or (from_here and not _has_judged(probe, spoken)):
+    if judged or (from_here and not _has_judged(probe, database_engine)):
         return (judged or from_here)[0]
     if isinstance(probe, Unknown):
         raise FactUnavailable(f"no login was tried: {probe.reason}", *probe.missing)
@@ -242,7 +245,9 @@ def read(
         raise FactUnavailable(
             f"no login was tried: {why}", f"a login from {probe.value.workload_noun}"
         )
-    failure = None if attempt.succeeded else spoken.classify(attempt.message, attempt.sqlstate)
+    failure = (
+        None if attempt.succeeded else database_engine.classify(attempt.message, attempt.sqlstate)
+    )
     user = parameters.value.value("username") if isinstance(parameters, Known) else None
     return LoginAttemptResult(
         attempt.succeeded,

@@ -133,7 +133,7 @@ def request(
         places.append((known.host, known.port))
     places = list(dict.fromkeys(places))
     unlisted = (host.value.name,) if isinstance(host, Known) and not host.value.is_from_rds else ()
-    spoken = _engine_of(known)
+    database_engine = _engine_of(known)
     at = places[0][0] if places else ""
     [tls_name] = trust_for(at, endpoint=known.host if known else None).names
     return ProbeRequest(
@@ -142,12 +142,12 @@ def request(
         hostnames=tuple(dict.fromkeys(name for name, _ in places)),
         tcp_targets=tuple(places),
         exchange_with=places[0] if places else None,
-        exchanges=_conversations(spoken, known, parameters),
+        exchanges=_exchanges(database_engine, known, parameters),
         parameters={p: target.reference(p).text for p in target.parameters},
         container=target.container,
         health_url=_health_url(target, groups, app),
         login_to=places[0] if places else None,
-        login_source=spoken.instance_login_source() if spoken else "",
+        login_source=database_engine.instance_login_source() if database_engine else "",
         ca_file=instance_ca_file(tls_name),
         tls_name=tls_name,
         unlisted=unlisted,
@@ -179,9 +179,11 @@ def read(
             f"the probe on {app.instance.label} gave no answer (exit {done.exit_status})"
         )
     known = database.value if isinstance(database, Known) else None
-    spoken = _engine_of(known)
+    database_engine = _engine_of(known)
     greeting = (
-        spoken.greeting(result.heard) if spoken else ServerHandshake(None, None, "", (), None, None)
+        database_engine.greeting(result.heard)
+        if database_engine
+        else ServerHandshake(None, None, "", (), None, None)
     )
     return InstanceProbe(
         result,
@@ -208,17 +210,17 @@ def _engine_of(database: Database | None) -> Engine | None:
         return None
 
 
-def _conversations(
-    spoken: Engine | None, database: Database | None, parameters: Fact[Parameters]
+def _exchanges(
+    database_engine: Engine | None, database: Database | None, parameters: Fact[Parameters]
 ) -> tuple[Exchange, ...]:
-    if spoken is None:
+    if database_engine is None:
         return ()
     values: Mapping[str, str | None] = {}
     if isinstance(parameters, Known):
         values = {p: parameters.value.value(p) for p in ("username", "database")}
     user = values.get("username") or (database.instance.master_username if database else "postgres")
     name = values.get("database") or (database.instance.database_name if database else None) or user
-    return spoken.exchanges(user, name)
+    return database_engine.exchanges(user, name)
 
 
 def _health_url(target: Target, groups: Fact[TargetGroups], app: AppInstance) -> str | None:

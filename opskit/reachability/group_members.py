@@ -43,14 +43,14 @@ class GroupMembers:
     Attributes:
         app, database: the two that are judged.
         is_complete: instances and databases were read; otherwise absence says nothing.
-        knows_balancer: whether a load balancer sends to the app, and which, was read.
+        knows_load_balancer: whether a load balancer sends to the app, and which, was read.
     """
 
     app: AppInstance
     database: DbInstance
     members: tuple[Member, ...]
     is_complete: bool
-    knows_balancer: bool
+    knows_load_balancer: bool
 
     def of(self, group_id: str) -> tuple[Member, ...]:
         """The members of a group."""
@@ -83,7 +83,7 @@ def analyze(
         one = load_balancer.value
         found.append(Member(MemberKind.LOAD_BALANCER, one.name, one.group_ids))
     has_none = isinstance(targets, Known) and not any(
-        t.group.balancer_arns for t in targets.value.all
+        t.group.load_balancer_arns for t in targets.value.all
     )
     return GroupMembers(
         app,

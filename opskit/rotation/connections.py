@@ -80,7 +80,7 @@ class TargetConnections:
             target = replace(target, ssh_host=None)
         return create_transport(target, self._aws.client, instance_id)
 
-    def door_of(self, context: RotationContext) -> DatabaseConnector:
+    def connector_of(self, context: RotationContext) -> DatabaseConnector:
         """The way to the target's database."""
         app = context.app.value.instance if isinstance(context.app, Known) else None
         return self.connector(

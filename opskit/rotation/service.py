@@ -128,7 +128,7 @@ class Service:
 
     def plan(self, context: RotationContext, options: RotationOptions) -> Plan:
         """Judge, and say what would be done."""
-        connector = self._connections.door_of(context)
+        connector = self._connections.connector_of(context)
         return make_plan(
             context,
             options,
@@ -206,7 +206,7 @@ class Service:
             write_client=self._aws.write_client("rds", self._fence.check),
             secrets=secrets,
             parameters=lambda one: ParameterWriter(self._ssm, self._changing, (one,)),
-            connector=self._connections.door_of(context),
+            connector=self._connections.connector_of(context),
             fence=self._fence,
             restart=self._restarter(context.engine),
             ask_instance=lambda: self._connections.ask_instance(
@@ -303,7 +303,7 @@ class Service:
             supplied: a password that was given; then only this is tried, after the present value.
             makes_new: where no password logs in, a generated one is set through RDS.
         """
-        connector, region = self._connections.door_of(context), self._aws.region
+        connector, region = self._connections.connector_of(context), self._aws.region
         if supplied is not None:
             return propose_supplied(
                 context, connector, DatabaseCredential(context.user, supplied), region
@@ -332,7 +332,9 @@ class Service:
         """
         self.open_work = OpenWork.REPAIR
         changes = changes_of(context, self._aws, self._fence)
-        apply_repair(repair, context, changes, self._connections.door_of(context), self._wait_s)
+        apply_repair(
+            repair, context, changes, self._connections.connector_of(context), self._wait_s
+        )
         self.open_work = OpenWork.NOTHING
 
     def combine(self, context: RotationContext, name: str) -> None:
@@ -369,9 +371,9 @@ class Service:
     def _rotation(
         self, number: int, intent: RotationIntent, state: RunnerState, who: Mapping[str, str]
     ) -> Rotation:
-        spoken = engine.for_rds_engine(intent.engine)
+        database_engine = engine.for_rds_engine(intent.engine)
         connector = self._connections.connector(
-            spoken, intent.host, intent.port, intent.database,
+            database_engine, intent.host, intent.port, intent.database,
             intent.instance, intent.instance or "",
         )  # fmt: skip
         world = RotationServices(
@@ -386,16 +388,16 @@ class Service:
             describe_writer=lambda: "; ".join(
                 describe_writer(self._ssm, one.name) for one in intent.published
             ),
-            restart=self._restarter(spoken),
+            restart=self._restarter(database_engine),
             ask_instance=lambda: self._connections.ask_instance(
-                intent.instance, intent.host, intent.port, spoken
+                intent.instance, intent.host, intent.port, database_engine
             ),
             on_event=self._on_event,
             sleep=self._sleep,
             clock=self._clock,
             readers={
                 host: self._connections.connector(
-                    spoken, host, intent.port, intent.database,
+                    database_engine, host, intent.port, intent.database,
                     intent.instance, intent.instance or "",
                 )
                 for host in intent.readers

@@ -58,10 +58,10 @@ def for_code(code: str) -> Runbook | None:
 
 def parse_front(text: str) -> Runbook:
     """Read the front matter: `key: value` lines, and `- item` lines below a key without a value."""
-    _, load_balancer_paths, body = text.split(f"{FENCE}\n", 2)
+    _, front_matter, body = text.split(f"{FENCE}\n", 2)
     values: dict[str, list[str]] = {}
     key = ""
-    for line in load_balancer_paths.splitlines():
+    for line in front_matter.splitlines():
         if line.startswith("- "):
             values[key].append(line[2:].strip().strip('"'))
         elif ":" in line:

@@ -107,7 +107,7 @@ class Sandbox:
 
     def start_app(self) -> None:
         """Create the app's container and wait until it is healthy."""
-        self.hands().recreate_app()
+        self.fault_context().recreate_app()
         threading.Thread(target=self._watch_health, daemon=True).start()
         limit = time.monotonic() + UP_WITHIN_S
         while self.health != 200:
@@ -205,7 +205,7 @@ class Sandbox:
             return
         namespaces.load_rules(packet_filter.compile_rules(self.client))
 
-    def hands(self) -> FaultContext:
+    def fault_context(self) -> FaultContext:
         """A person's hands."""
         assert self.ids is not None
         return FaultContext(
@@ -221,13 +221,13 @@ class Sandbox:
         """Make a mistake."""
         if topology.IS_LOOPBACK and ALL[name].needs_packets:
             raise ValueError(f"without namespaces {name} cannot be imitated")
-        ALL[name].inject(self.hands())
+        ALL[name].inject(self.fault_context())
         self.broken.append(name)
         self.network_changed()
 
     def repair(self, name: str) -> None:
         """Take a mistake back."""
-        ALL[name].repair(self.hands())
+        ALL[name].repair(self.fault_context())
         self.broken = [b for b in self.broken if b != name]
         self.network_changed()
 

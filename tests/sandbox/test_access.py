@@ -25,7 +25,7 @@ from botocore.credentials import Credentials as Keys
 
 from opskit.sandbox import daemon, lifecycle
 from opskit.sandbox.aws import signature
-from opskit.sandbox.aws.credentials import INTERNAL, Credentials, Refused
+from opskit.sandbox.aws.credentials import INTERNAL, Credentials, Rejected
 from opskit.sandbox.aws.metadata import MetadataService
 from opskit.sandbox.lifecycle import RunningSandbox
 from opskit.sandbox.network import allowed_hosts
@@ -416,13 +416,15 @@ def test_hosts(host: str | None, origin: str | None, status: int) -> None:
     assert allowed_hosts.refusal(host, origin, allowed) == status
 
 
-def _request(keys: Any, url: str, method: str = "GET", body: bytes = b"") -> signature.Request:
+def _request(
+    keys: Any, url: str, method: str = "GET", body: bytes = b""
+) -> signature.SignedRequest:
     request = AWSRequest(method, url, data=body, headers={"Host": urlsplit(url).netloc})
     SigV4Auth(Keys(keys.key_id, keys.secret), "sts", "us-east-1").add_auth(request)
     parts = urlsplit(url)
     target = parts.path + (f"?{parts.query}" if parts.query else "")
     headers = {name.lower(): value for name, value in request.headers.items()}
-    return signature.Request(method, target, headers, body)
+    return signature.SignedRequest(method, target, headers, body)
 
 
 @pytest.mark.parametrize(
@@ -446,9 +448,9 @@ def test_the_signatures_of_botocore_are_valid(path: str, body: bytes) -> None:
         replace(request, headers={**request.headers, "x-amz-content-sha256": "UNSIGNED-PAYLOAD"}),
         replace(request, headers={**request.headers, "host": "127.0.0.1:2"}),
     ):
-        with pytest.raises(Refused):
+        with pytest.raises(Rejected):
             own.authenticate(wrong)
-    with pytest.raises(Refused):
+    with pytest.raises(Rejected):
         Credentials().authenticate(request)
 
 

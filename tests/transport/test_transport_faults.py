@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from opskit.sandbox import lifecycle
-from opskit.sandbox.faults import ROAD_FAULTS
+from opskit.sandbox.faults import TRANSPORT_FAULTS
 from tests.conftest import LIMIT_S, Operator
 
 PREFIX = ("--prefix", "/linkbox")
@@ -77,13 +77,13 @@ def usual_of(operator: Operator) -> dict[str, str]:
 
 
 def test_every_road_fault_has_its_expectation() -> None:
-    assert set(EXPECTED) == set(ROAD_FAULTS)
+    assert set(EXPECTED) == set(TRANSPORT_FAULTS)
 
 
-@pytest.mark.parametrize("name", sorted(ROAD_FAULTS))
+@pytest.mark.parametrize("name", sorted(TRANSPORT_FAULTS))
 def test_a_fault_of_the_road(operator: Operator, name: str) -> None:
     operator.wait_until_healthy()
-    expected, fault = EXPECTED[name], ROAD_FAULTS[name]
+    expected, fault = EXPECTED[name], TRANSPORT_FAULTS[name]
     usual = usual_of(operator)
     lifecycle.send_command(operator.running, "break", [name])
 

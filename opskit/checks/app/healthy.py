@@ -153,10 +153,10 @@ def _meaning(health: Health, database: Fact[Database]) -> str:
     if not isinstance(database, Known):
         return ""
     try:
-        spoken = engine.for_rds_engine(database.value.instance.engine)
+        database_engine = engine.for_rds_engine(database.value.instance.engine)
     except engine.UnknownEngine:
         return ""
-    return ABOUT_LOGIN.get(spoken.classify(health.body), "")
+    return ABOUT_LOGIN.get(database_engine.classify(health.body), "")
 
 
 def _log(probe: InstanceProbe, app: Fact[AppInstance]) -> str:

@@ -109,7 +109,7 @@ def _may_be_the_apps(members: GroupMembers, group: SecurityGroup, kind: Checkpoi
     not the app's.
     """
     is_named = kind is CheckpointKind.INGRESS and not _is_open_to_all(group)
-    return is_named and members.knows_balancer and not members.has(MemberKind.SIBLING)
+    return is_named and members.knows_load_balancer and not members.has(MemberKind.SIBLING)
 
 
 def _is_open_to_all(group: SecurityGroup) -> bool:

@@ -165,8 +165,8 @@ def _obstacle(access: OperatorAccess, needs: list[OperatorNeed]) -> str:
             return f"another allow beside it is not the remedy: {need.denial.words}"
     present = [parsed(p, "identity-based") for p in access.own.identity]
     found = (g for need in needs if need.request for g in unmet_conditions(need.request, present))
-    guard = next(found, None)
-    return f"an allow beside it would go around a condition: {guard.sentence}" if guard else ""
+    unmet = next(found, None)
+    return f"an allow beside it would go around a condition: {unmet.sentence}" if unmet else ""
 
 
 def _advice(access: OperatorAccess, made: Mapping[str, Any], why: str) -> Advice:

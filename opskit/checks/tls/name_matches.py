@@ -29,12 +29,12 @@ def check(
     certificate: Certificate, host: DatabaseHost, database: Database, probe: InstanceProbe
 ) -> Finding:
     """Judge the name, then what the app's own verification says."""
-    spoken = engine.for_rds_engine(database.instance.engine)
+    database_engine = engine.for_rds_engine(database.instance.engine)
     for container in probe.running:
         message = probe.attempt_of(container.name)
         if message is None or message.succeeded:
             continue
-        if spoken.classify(message.message, message.sqlstate) is LoginFailure.CERTIFICATE:
+        if database_engine.classify(message.message, message.sqlstate) is LoginFailure.CERTIFICATE:
             return failed(
                 f"{container.name} does not trust the server's certificate: {message.message}",
                 observed(f"a login as {container.name} does it, sslmode={message.sslmode}"),

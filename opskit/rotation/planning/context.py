@@ -178,14 +178,14 @@ def load_context(
     shared = is_shared(target, "password")
     password = Secret((part(text.reveal(), "password") or "") if shared else text.reveal())
     try:
-        spoken = engine.for_rds_engine(instance.engine)
+        database_engine = engine.for_rds_engine(instance.engine)
     except engine.UnknownEngine as error:
         raise CannotProceed(f"opskit does not speak the engine {error} yet") from None
     return RotationContext(
         target, identity, parameters, instance, cluster,
         _readers(snapshot, cluster), database.host or "", database.port,
         parameters.value("username") or "", parameters.value("database") or "", text, password, row,
-        snapshot.get(AppInstance), snapshot.get(InstanceProbe), snapshot.get(OperatorAccess), spoken,
+        snapshot.get(AppInstance), snapshot.get(InstanceProbe), snapshot.get(OperatorAccess), database_engine,
         proxies, dict(zip(written, stacks, strict=True)),
     )  # fmt: skip
 

@@ -89,19 +89,19 @@ def _check_ownership(user: str, other: str, found: RoleFacts, plan: Plan) -> Non
     if found.acts_as and found.acts_as == found.other_acts_as:
         return
     first, second = (other, user) if user.endswith("_clone") else (user, other)
-    mend = (
+    statement = (
         f"as an administrator: alter role {second} set role = '{first}'; what {second} owns already: "
         f"reassign owned by {second} to {first}"
     )
     if found.other_owns:
         plan.warnings.append(
-            f"{other} owns {found.other_owns} object(s), which {user} may not be able to use. {mend}"
+            f"{other} owns {found.other_owns} object(s), which {user} may not be able to use. {statement}"
         )
     elif found.owns or found.default_privileges:
         what = f"{found.owns} object(s)" if found.owns else "default privileges"
         plan.warnings.append(
             f"{user} has {what} of its own: what the app creates while it is {other}'s turn belongs to "
-            f"{other}, without the default privileges of {user}. {mend}"
+            f"{other}, without the default privileges of {user}. {statement}"
         )
 
 

@@ -73,7 +73,7 @@ def verify_record(
     doubts = (*_other_key(password.get("KeyId"), intent), *_not_compared(found, intent))
     return RecordVerification(
         problems,
-        (*doubts, *_unreadable_batches(intent)),
+        (*doubts, *_unreadable_targets(intent)),
         writer,
         is_ours=bool(writer) and writer == caller.arn,
     )
@@ -106,7 +106,7 @@ def _foreign_database(found: Snapshot, intent: RotationIntent) -> Iterator[str]:
         )
 
 
-def _unreadable_batches(intent: RotationIntent) -> Iterator[str]:
+def _unreadable_targets(intent: RotationIntent) -> Iterator[str]:
     """An earlier opskit's, or forged: never restarted, and no obstacle to `--restart none`."""
     for text in intent.restart_targets:
         if not is_readable(text):

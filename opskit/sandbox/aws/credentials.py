@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from opskit.sandbox import topology
 from opskit.sandbox.aws import fault_injection, signature
 from opskit.sandbox.aws.identity import CallerIdentity
-from opskit.sandbox.aws.signature import Request, Signed
+from opskit.sandbox.aws.signature import Signed, SignedRequest
 
 OPERATOR = CallerIdentity(f"arn:aws:iam::{topology.ACCOUNT}:user/oncall", "user", "oncall")
 INTERNAL = CallerIdentity(f"arn:aws:iam::{topology.ACCOUNT}:root", "root", "root")
@@ -23,7 +23,7 @@ MISMATCH = (
 UNKNOWN = "The security token included in the request is invalid."
 
 
-class Refused(Exception):
+class Rejected(Exception):
     """A request whose caller is not authenticated.
 
     Attributes:
@@ -57,7 +57,7 @@ class Credentials:
             self.internal.key_id: (self.internal, INTERNAL),
         }
 
-    def authenticate(self, request: Request) -> tuple[Signed, CallerIdentity]:
+    def authenticate(self, request: SignedRequest) -> tuple[Signed, CallerIdentity]:
         """The caller, after the signature and the session token were verified.
 
         Raises:
@@ -66,19 +66,19 @@ class Credentials:
         try:
             signed = signature.read(request)
         except signature.Missing:
-            raise Refused(
+            raise Rejected(
                 fault_injection.ANONYMOUS_CODES, "Request is missing Authentication Token"
             ) from None
-        except signature.Incomplete as error:
-            raise Refused(fault_injection.INCOMPLETE_CODES, str(error)) from None
+        except signature.IncompleteSignature as error:
+            raise Rejected(fault_injection.INCOMPLETE_CODES, str(error)) from None
         found = self._find(signed.key_id)
         if found is None:
-            raise Refused(fault_injection.UNKNOWN_KEY_CODES, UNKNOWN, signed)
+            raise Rejected(fault_injection.UNKNOWN_KEY_CODES, UNKNOWN, signed)
         key, principal = found
         if not hmac.compare_digest(key.token.encode(), signed.token.encode("utf-8", "replace")):
-            raise Refused(fault_injection.UNKNOWN_KEY_CODES, UNKNOWN, signed)
+            raise Rejected(fault_injection.UNKNOWN_KEY_CODES, UNKNOWN, signed)
         if not signature.is_valid(signed, request, key.secret):
-            raise Refused(fault_injection.MISMATCH_CODES, MISMATCH, signed)
+            raise Rejected(fault_injection.MISMATCH_CODES, MISMATCH, signed)
         return signed, principal
 
     def _find(self, key_id: str) -> tuple[AccessKey, CallerIdentity] | None:

@@ -53,18 +53,18 @@ class Tasks:
 
     Args:
         instance: the app instance, in moto's form.
-        start_anew: starts the app anew, and says whether it became healthy.
+        restart_app: starts the app anew, and says whether it became healthy.
     """
 
     def __init__(
         self,
         instance: Callable[[], Any],
         is_role_right: Callable[[str], bool],
-        start_anew: Callable[[], bool],
+        restart_app: Callable[[], bool],
     ) -> None:
         self._instance = instance
         self._is_role_right = is_role_right
-        self._start_anew = start_anew
+        self._restart_app = restart_app
         self._rollout = "COMPLETED"
         self._is_enabled = True
         self._tasks = [self._new()]
@@ -186,7 +186,7 @@ class Tasks:
         return 200, {"service": {"serviceName": topology.SERVICE, "desiredCount": count}}
 
     def _deploy(self) -> None:
-        self._rollout = "COMPLETED" if self._start_anew() else "FAILED"
+        self._rollout = "COMPLETED" if self._restart_app() else "FAILED"
 
     def _services(self, body: Mapping[str, Any]) -> Answer:
         """The one service, and how far its deployment is."""

@@ -28,12 +28,12 @@ class Missing(ValueError):
     """The request is not signed."""
 
 
-class Incomplete(ValueError):
+class IncompleteSignature(ValueError):
     """The request has a signature that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class SignedRequest:
     """An HTTP request as it was sent.
 
     Attributes:
@@ -80,7 +80,7 @@ class Signed:
         return f"{ALGORITHM} Credential={scope}, SignedHeaders={names}, Signature={self.signature}"
 
 
-def of_wsgi(environ: Mapping[str, Any], body: bytes) -> Request:
+def of_wsgi(environ: Mapping[str, Any], body: bytes) -> SignedRequest:
     """The request of a WSGI environment."""
     headers = {
         name[5:].lower().replace("_", "-"): value
@@ -90,10 +90,10 @@ def of_wsgi(environ: Mapping[str, Any], body: bytes) -> Request:
     for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
         if name in environ:
             headers[name.lower().replace("_", "-")] = environ[name]
-    return Request(environ["REQUEST_METHOD"], environ["REQUEST_URI"], headers, body)
+    return SignedRequest(environ["REQUEST_METHOD"], environ["REQUEST_URI"], headers, body)
 
 
-def read(request: Request) -> Signed:
+def read(request: SignedRequest) -> Signed:
     """What a request's signature states; nothing of it is verified yet.
 
     Raises:
@@ -106,7 +106,7 @@ def read(request: Request) -> Signed:
     found = HEADER.fullmatch(header)
     stamp = request.headers.get("x-amz-date", "")
     if found is None or not STAMP.fullmatch(stamp):
-        raise Incomplete("Authorization header requires 'Credential', 'SignedHeaders' and "
+        raise IncompleteSignature("Authorization header requires 'Credential', 'SignedHeaders' and "
                          "'Signature' parameters, and the request an 'X-Amz-Date' header.")  # fmt: skip
     return Signed(
         found["key"],
@@ -133,7 +133,7 @@ def _read_query(query: Mapping[str, str]) -> Signed:
         and 0 < int(expires) <= LONGEST_S
     )
     if found is None or not is_complete:
-        raise Incomplete("AWS query-string parameters must include 'X-Amz-Algorithm', "
+        raise IncompleteSignature("AWS query-string parameters must include 'X-Amz-Algorithm', "
                          "'X-Amz-Credential', 'X-Amz-Signature', 'X-Amz-SignedHeaders', "
                          "'X-Amz-Date' and 'X-Amz-Expires'.")  # fmt: skip
     return Signed(
@@ -149,7 +149,7 @@ def _read_query(query: Mapping[str, str]) -> Signed:
     )
 
 
-def is_valid(signed: Signed, request: Request, secret: str) -> bool:
+def is_valid(signed: Signed, request: SignedRequest, secret: str) -> bool:
     """Whether the signature was made for this request with this secret.
 
     `Host` and every header of AWS's own must be signed; the body always is.
@@ -168,7 +168,7 @@ def is_valid(signed: Signed, request: Request, secret: str) -> bool:
     return hmac.compare_digest(made.encode(), signed.signature.encode())
 
 
-def _canonical(signed: Signed, request: Request, digest: str) -> str:
+def _canonical(signed: Signed, request: SignedRequest, digest: str) -> str:
     """The canonical request."""
     query = request.query
     if signed.life_s is not None:

@@ -18,10 +18,10 @@ from urllib.parse import parse_qs
 
 from opskit.sandbox import topology
 from opskit.sandbox.aws import ecs, fault_injection, identity, signature, ssm
-from opskit.sandbox.aws.credentials import INTERNAL, Credentials, Refused
+from opskit.sandbox.aws.credentials import INTERNAL, Credentials, Rejected
 from opskit.sandbox.aws.fault_injection import FaultInjector, Injection
 from opskit.sandbox.aws.identity import CallerIdentity
-from opskit.sandbox.aws.signature import Request, Signed
+from opskit.sandbox.aws.signature import Signed, SignedRequest
 from opskit.sandbox.session_manager.gateway import Sessions
 
 INSTANCE_CONNECT = "ec2-instance-connect"
@@ -178,7 +178,7 @@ class EmulatedAws:
         request = signature.of_wsgi(environ, body)
         try:
             signed, principal = self._credentials.authenticate(request)
-        except Refused as refused:
+        except Rejected as refused:
             return _refuse_caller(start, read_call(request, refused.signed, None), refused)
         # moto reads the service from the header, and from nothing else.
         environ["HTTP_AUTHORIZATION"] = signed.authorization
@@ -316,7 +316,9 @@ def _key_denied(principal: CallerIdentity, action: str, fields: dict[str, Any]) 
     )
 
 
-def read_call(request: Request, signed: Signed | None, principal: CallerIdentity | None) -> Call:
+def read_call(
+    request: SignedRequest, signed: Signed | None, principal: CallerIdentity | None
+) -> Call:
     """Which action of which service is called, from the signature and the request."""
     target = request.headers.get("x-amz-target", "")
     if target:
@@ -332,7 +334,7 @@ def read_call(request: Request, signed: Signed | None, principal: CallerIdentity
     return Call(signed.service, action, request.body, bool(target), stamp, life_s, principal)
 
 
-def _refuse_caller(start: Any, call: Call, refused: Refused) -> list[bytes]:
+def _refuse_caller(start: Any, call: Call, refused: Rejected) -> list[bytes]:
     """The answer to a caller that is not authenticated: AWS looks at the signature's age first."""
     late = fault_injection.too_old(call.stamp, call.action, call.life_s)
     if late:

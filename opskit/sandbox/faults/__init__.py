@@ -22,8 +22,8 @@ FAULTS: dict[str, Fault] = {
 }
 """Every fault of the app's way to its database, by name."""
 
-ROAD_FAULTS: dict[str, Fault] = {fault.name: fault for fault in transport.FAULTS}
+TRANSPORT_FAULTS: dict[str, Fault] = {fault.name: fault for fault in transport.FAULTS}
 """Those of the road to the instance: the app works, and `diagnose operator` or the session says why
 the instance cannot be asked."""
 
-ALL: dict[str, Fault] = FAULTS | ROAD_FAULTS
+ALL: dict[str, Fault] = FAULTS | TRANSPORT_FAULTS

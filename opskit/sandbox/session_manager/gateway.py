@@ -21,9 +21,9 @@ from urllib.parse import urlsplit
 
 from opskit.sandbox import topology
 from opskit.sandbox.aws import fault_injection, identity, session_key
-from opskit.sandbox.aws.credentials import INTERNAL, Credentials, Refused
+from opskit.sandbox.aws.credentials import INTERNAL, Credentials, Rejected
 from opskit.sandbox.aws.fault_injection import FaultInjector
-from opskit.sandbox.aws.signature import Request
+from opskit.sandbox.aws.signature import SignedRequest
 from opskit.sandbox.network import allowed_hosts
 from opskit.sandbox.session_manager.agent import VERSION, AgentSide, OpenKey, numbers, pack_closed
 from opskit.sandbox.session_manager.raw_port import RawPort
@@ -283,7 +283,7 @@ class Sessions:
         status = allowed_hosts.refusal(headers.get("host"), headers.get("origin"), allowed)
         if status:
             return connection.respond(status, "not the gateway's host, or from a web page\n")
-        principal = self._caller(Request("GET", request.path, headers))
+        principal = self._caller(SignedRequest("GET", request.path, headers))
         if principal is None:
             return connection.respond(403, "not signed\n")
         session_id = urlsplit(request.path).path.rsplit("/", 1)[-1]
@@ -291,13 +291,13 @@ class Sessions:
         message = identity.decision(principal, "ssmmessages:OpenDataChannel", resource, {})
         return None if message.is_allowed else connection.respond(403, "not authorized\n")
 
-    def _caller(self, request: Request) -> identity.CallerIdentity | None:
+    def _caller(self, request: SignedRequest) -> identity.CallerIdentity | None:
         """The caller, if the request is signed for this service with a key of this sandbox."""
         if self._credentials is None:
             return None
         try:
             signed, principal = self._credentials.authenticate(request)
-        except Refused:
+        except Rejected:
             return None
         late = fault_injection.too_old(signed.stamp, "OpenDataChannel", signed.life_s)
         is_ours = signed.service == "ssmmessages" and principal is not INTERNAL

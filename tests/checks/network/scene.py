@@ -130,4 +130,4 @@ def members_of(case: Case, rng: random.Random) -> GroupMembers:
         carried = tuple(rng.sample(oracle.GROUPS, 1))
         found.append(Member(kind, f"other-{kind.name.lower()}", carried))
     app = replace(healthy, instance=instance)
-    return GroupMembers(app, database, tuple(found), is_complete=True, knows_balancer=True)
+    return GroupMembers(app, database, tuple(found), is_complete=True, knows_load_balancer=True)

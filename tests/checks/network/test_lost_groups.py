@@ -405,6 +405,6 @@ def test_members_know_what_was_not_read() -> None:
         GroupMembers
     )
     assert not members.is_complete
-    assert members.knows_balancer
+    assert members.knows_load_balancer
     assert [m.label for m in members.of("sg-web")] == [APP.label]
     assert b.snapshot().value(Target).name

@@ -103,10 +103,10 @@ def _doubt(
             _do(denials, wanted), f"{deny.label} denies it, whatever allows it"
         )
     found = [g for w in wanted for g in _guards(w, present)]
-    guard = next((g for g in found if not g.is_fitted), None)
-    if guard is None:
+    unmet = next((g for g in found if not g.is_fitted), None)
+    if unmet is None:
         return None
-    return evaluation.guarded(guard, f"the owner of policy {guard.hit.policy.name}")
+    return evaluation.guarded(unmet, f"the owner of policy {unmet.hit.policy.name}")
 
 
 def _do(denials: Sequence[AccessDenied], wanted: Sequence[WantedAccess]) -> str:

@@ -72,9 +72,9 @@ def _doubt(text: PolicyText, boundary: Document, wanted: Sequence[WantedAccess])
         return _advice(
             text, wanted, f"{deny.label} denies it, and a boundary's deny is its owner's"
         )
-    guard = next((g for w in wanted for g in _guards(w, boundary) if not g.is_fitted), None)
-    if guard is not None:
-        return evaluation.guarded(guard, f"the owner of the permissions boundary {text.name}")
+    unmet = next((g for w in wanted for g in _guards(w, boundary) if not g.is_fitted), None)
+    if unmet is not None:
+        return evaluation.guarded(unmet, f"the owner of the permissions boundary {text.name}")
     if text.is_amazons:
         return _advice(text, wanted, "it is a policy of AWS, which no one can change")
     if not text.arn or not text.version:

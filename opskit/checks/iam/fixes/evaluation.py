@@ -51,10 +51,10 @@ def no_command(do: str, why: str) -> Advice:
     return Advice(f"{do} No command is offered: {why}.")
 
 
-def guarded(guard: UnmetCondition, owner: str) -> Advice:
+def guarded(unmet: UnmetCondition, owner: str) -> Advice:
     """Advice for an allow statement whose condition keeps something else out than another object."""
     return no_command(
-        f"{guard.sentence}. Ask {owner} whether this call is meant to be kept out; if it is not, "
+        f"{unmet.sentence}. Ask {owner} whether this call is meant to be kept out; if it is not, "
         f"correct the condition where it is.",
         "an allow beside that statement would go around its condition",
     )

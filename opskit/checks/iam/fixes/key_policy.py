@@ -85,9 +85,9 @@ def _doubt(
     if deny is not None:
         why = f"{deny.label} denies it, and a deny in a key policy is its administrators' decision"
         return _advice(denials, key, why)
-    guard = next((g for g in _guards(wanted, document) if not g.is_fitted), None)
-    if guard is not None:
-        return evaluation.guarded(guard, f"the administrators of key {key.named_as}")
+    unmet = next((g for g in _guards(wanted, document) if not g.is_fitted), None)
+    if unmet is not None:
+        return evaluation.guarded(unmet, f"the administrators of key {key.named_as}")
     if key.arn.split(":")[4] != context.identity.account:
         return _advice(denials, key, "the key belongs to another account")
     deleted = next(filter(UNIQUE_ID.fullmatch, _principals(document)), None)
