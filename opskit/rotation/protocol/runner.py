@@ -245,7 +245,7 @@ class Rotation:
 
     def _do(self, action: Action) -> CallOutcome:
         kind, direction = action.kind, action.direction
-        assert self._record is not None  # noqa: S101  every look reads it
+        assert self._record is not None  # noqa: S101  set by every observation
         if kind in (ActionKind.WAIT, ActionKind.AWAIT_FENCE):
             self._say_wait(action)
             return CallOutcome.APPLIED

@@ -70,7 +70,7 @@ class MasterUserStrategy:
                     ApplyImmediately=True,
                 )
             else:
-                # ApplyImmediately=False: RDS changes a password without waiting for the maintenance window, and other
+                # ApplyImmediately=False: a password does not wait for the maintenance window, and other
                 # pending changes must keep waiting for it.
                 self._changing.modify_db_instance(
                     DBInstanceIdentifier=self._intent.db_instance,

@@ -36,7 +36,7 @@ class ParameterSnapshot:
 
     @property
     def mark(self) -> str:
-        """Fingerprint of these values; the times are in it since a recreated parameter restarts at version 1."""
+        """Fingerprint of the values; it has times, since a recreated parameter restarts at version 1."""
         at = self.written_at or (None,) * len(self.versions)
         return " ".join(f"{v}@{w}" for v, w in zip(self.versions, at, strict=True))
 
@@ -116,7 +116,7 @@ class ParameterWriter:
         return ChangeOutcome(CallOutcome.APPLIED)
 
     def _put(self, one: ParameterUpdate, text: str, *, is_new: bool) -> int:
-        """Write one parameter. A deleted one is created, without overwriting one that another user creates first."""
+        """Write one parameter; a deleted one is created without overwriting another user's."""
         key = {"KeyId": one.key_id} if one.key_id and one.kind == "SecureString" else {}
         reply = self._changing.put_parameter(
             Name=one.name, Value=text, Type=one.kind, Tier=one.tier, Overwrite=not is_new, **key

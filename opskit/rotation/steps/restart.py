@@ -121,7 +121,7 @@ class Containers:
     sleep: Callable[[float], None] = time.sleep
 
     def restart(self, restart_target: RestartTarget) -> RestartResult:
-        """Restart the container with the command that its configuration needs, and wait until it is healthy."""
+        """Restart the container by the command for its configuration; wait until it is healthy."""
         transport = self.transports(restart_target.where)
         try:
             found = self._find(restart_target, transport)
