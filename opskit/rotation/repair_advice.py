@@ -1,4 +1,4 @@
-"""Advises the next steps after a repair that opskit cannot make; none of them leads back to the same repair."""
+"""Advises the next steps after a repair that opskit cannot make; none of them leads back to that repair."""
 
 from __future__ import annotations
 

@@ -338,7 +338,7 @@ class Rotation:
         return to is ParameterState.NEW and not is_decided and not self.state.stops_on_unhealthy
 
     def _close(self, action: Action) -> CallOutcome:
-        assert action.direction is not None  # noqa: S101  both kinds of closing have one
+        assert action.direction is not None  # noqa: S101  every close action has one
         held = self._held_by(action.direction)
         works, why = self._world.ask_instance()
         if works is False:
