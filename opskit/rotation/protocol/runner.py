@@ -75,8 +75,7 @@ class Rotation:
     ) -> None:
         self._world, self._number, self._intent = world, number, intent
         self._restart_targets, self.state, self._who = tuple(restart_targets), state, dict(who)
-        # With a shorter limit a rotation that was rolled back could never be closed: it must be stable for
-        # the hold-down first.
+        # A rollback must be stable for the hold-down before it is closed: a shorter wait never gets there.
         self._wait_s = max(wait_s, 1.5 * world.fence.hold_down_s)
         self._record: Record | None = None
         self._seen: ParameterSnapshot | None = None
@@ -135,10 +134,7 @@ class Rotation:
             )
 
     def observe(self) -> Observation:
-        """Observe the state: database and parameters first, the journal's decision last.
-
-        The order matters: a decision made meanwhile must be seen, since the next request relies on there
-        being no contrary one.
+        """Observe database and parameters first, then the decision: the next request must not miss one.
 
         Raises:
             AwsError, OpskitError: something could not be read.
@@ -190,10 +186,7 @@ class Rotation:
         )
 
     def _was_published(self, seen: ParameterSnapshot, record: Record) -> bool:
-        """Whether any parameter was written since the start.
-
-        Versions alone do not tell: those of a parameter that was deleted and created again restart at 1.
-        """
+        """Whether any parameter was written since the start; a recreated one's versions restart at 1."""
         if any(
             version != one.old_version
             for version, one in zip(seen.versions, self._intent.published, strict=True)
