@@ -1,7 +1,8 @@
 """Checks an unfinished rotation's record before it is resumed: that it is this target's, and who wrote it.
 
 Anyone with write access below `/opskit/rotation/` can forge a record. A record that does not match the
-target is never resumed. One that cannot be compared, or that another user wrote, needs a person's consent.
+target is never resumed. One that another user wrote needs a person's consent, who sees what could not be
+compared; one that the caller wrote does not.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class RecordVerification:
 
     Attributes:
         problems: mismatches with this target; with any, the rotation is not resumed.
-        doubts: what a person has to agree to.
+        doubts: parts that cannot be compared; shown when a person is asked, and by --status.
         writer: the record's author as Parameter Store reports it; empty if unknown.
         is_ours: the caller wrote it.
     """
