@@ -1,4 +1,4 @@
-"""The command line: one file a command, each options -> call -> print -> exit status.
+"""The command line: one file per command, each parses options, calls, prints and sets the exit status.
 
-Here belongs what a person types and sees. Judgement, formats and exit statuses of verdicts do not.
+Only input and output belong here. Checks, output formats and a verdict's exit status are elsewhere.
 """

@@ -1,4 +1,4 @@
-"""`opskit completion`."""
+"""The command `opskit completion`."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ def completion(shell: str) -> None:
     from opskit.cli.main import cli
 
     found = get_completion_class(shell)
-    assert found is not None  # noqa: S101  the choice above lists only what click has
+    assert found is not None  # noqa: S101  the choice above lists only click's shells
     click.echo(found(cli, {}, "opskit", "_OPSKIT_COMPLETE").source())

@@ -1,4 +1,4 @@
-"""`opskit demo`: the main job, end to end, in the sandbox."""
+"""The command `opskit demo`: diagnosis, fix and rotation from start to end, in the sandbox."""
 
 from __future__ import annotations
 
@@ -76,14 +76,14 @@ def _say(text: str) -> None:
 
 
 def _show(running: RunningSandbox, command: tuple[str, ...], shown: str = "") -> int:
-    """Run a command as the operator, in sight."""
+    """Run a command as the operator, and show it and its output."""
     click.echo(f"$ {shown or ' '.join(command)}")
     sys.stdout.flush()
     return subprocess.call(running.command(command), env=running.environment())
 
 
 def _kill_half_way(running: RunningSandbox) -> None:
-    """Rotate in sight, and kill it with everything that it started."""
+    """Rotate visibly, and kill the rotation with all its child processes."""
     command = (*ROTATE, "--yes")
     click.echo(f"$ {' '.join(command)}")
     with subprocess.Popen(
@@ -93,7 +93,7 @@ def _kill_half_way(running: RunningSandbox) -> None:
         text=True,
         start_new_session=True,
     ) as process:
-        assert process.stdout is not None  # noqa: S101  a pipe was asked for
+        assert process.stdout is not None  # noqa: S101  stdout=PIPE
         for line in process.stdout:
             click.echo(line, nl=False)
             if KILLED_AFTER in line:
@@ -121,7 +121,7 @@ def _quietly(running: RunningSandbox) -> dict[str, Any]:
 
 
 def _wait_healed(running: RunningSandbox) -> None:
-    """Apps and load balancers notice a moment later."""
+    """Wait for the fix to take effect: apps and load balancers notice it a moment later."""
     limit = time.monotonic() + HEALED_WITHIN_S
     while _quietly(running)["root_causes"] and time.monotonic() < limit:
         time.sleep(0.5)

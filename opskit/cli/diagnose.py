@@ -1,4 +1,4 @@
-"""`opskit diagnose`: the whole chain, or one layer of it."""
+"""The commands `opskit diagnose db` and `opskit diagnose LAYER`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LAYER_HELP = {
     "hygiene": "What works but should not stay so.",
     "operator": "Your own rights: may you do everything that opskit needs?",
 }
-"""Name of the command -> its help line; every name but `db` is a layer."""
+"""Name of the command -> its help line; every name except `db` is a layer."""
 
 
 @click.group()
@@ -62,7 +62,7 @@ OWN_OPTIONS: dict[str, Callable[[Any], Any]] = {
         help="Show the way from there, with every checkpoint.",
     ),
 }
-"""Options that one layer alone has."""
+"""Layer -> the option that only this layer has."""
 
 
 def _command(name: str) -> click.Command:
@@ -111,7 +111,7 @@ def _run(name: str, options: dict[str, Any]) -> int:
     except OpskitError as error:
         if options["output"] != "json":
             raise
-        # Whoever reads JSON gets JSON, also at the end of a run that could not begin.
+        # With --output json an error before the diagnosis is JSON too.
         answer = {
             "schema": "opskit.error/1",
             "error": error.sentence,
@@ -187,7 +187,7 @@ def _style(name: str, options: dict[str, Any], target: Target, make: type[Style]
 
 
 def _same_again(name: str, options: dict[str, Any], target: Target) -> str:
-    """The command that diagnoses the same again: the same target by the same options."""
+    """Return the command that repeats this diagnosis, with the same target options."""
     words = ["opskit", "diagnose", name, target.flags]
     if options.get("whose") == "operator":
         words += ["--for", "operator"]

@@ -1,4 +1,4 @@
-"""`opskit explain`."""
+"""The command `opskit explain`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`opskit init`."""
+"""The command `opskit init`."""
 
 from __future__ import annotations
 
@@ -76,10 +76,10 @@ def init(force: bool, to_stdout: bool, **flags: Any) -> None:
 
 
 def _write(path: Path, text: str, *, replaces: bool) -> None:
-    """Write a new file, never through a link; what is there is replaced as a whole or not at all.
+    """Write a new file, never through a link; an existing file is replaced completely or not at all.
 
     Raises:
-        UsageError: a file or a link is there, or the directory cannot be written to.
+        UsageError: a file or a link exists, or the directory cannot be written to.
     """
     new = path.with_name(f".{path.name}.{secrets.token_hex(4)}") if replaces else path
     try:

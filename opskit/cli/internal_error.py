@@ -1,4 +1,4 @@
-"""What is said when opskit itself is wrong: where, never with which values."""
+"""Reports an internal error of opskit: its place in the code, never a value."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from opskit.errors import Bug, bug_text, own_frames
 
 
 def report(error: Exception) -> None:
-    """Name the kind of error and the place in opskit; values might be secrets and stay away."""
+    """Print the error's type and its place in opskit, but no values, which might be secrets."""
     bug = Bug(bug_text(error))
     print(f"opskit: {bug.sentence}", file=sys.stderr)
     if "--debug" in sys.argv:

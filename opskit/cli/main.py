@@ -1,4 +1,4 @@
-"""The command tree: names, help lines and where each command is loaded from."""
+"""The command tree: names, help lines and the module of each command."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Print the version of opskit and of what it stands on.",
     ),
 }
-"""Name -> (dotted path, help line). Nothing is imported before it is used."""
+"""Name -> (dotted path, help line). A command is imported only when it is used."""
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are run, not when they are listed."""
+    """A click group that imports a command when it is run, not when it is listed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, in the order of the table: most used first."""
+        """Return the names in the order of the table: most used first."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the command; None when there is none of that name."""
+        """Import the command; None if there is none of that name."""
         if cmd_name not in COMMANDS:
             return None
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
@@ -65,7 +65,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, with the nearest name for a mistyped one."""
+        """Resolve a command as click does, and suggest the nearest name for a mistyped one."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
             near = difflib.get_close_matches(name, COMMANDS, n=1)
@@ -98,10 +98,10 @@ def cli() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line to its end, whether it is reached, interrupted or stopped by a signal.
+    """Run one command line, until it ends, is interrupted or is terminated by a signal.
 
     Returns:
-        The exit status. Everything that can be said of a failure has been written to stderr.
+        The exit status. Every message about a failure has been written to stderr.
     """
     expose(*arguments)
     streams = sys.stdout, sys.stderr
@@ -129,10 +129,11 @@ def _run(arguments: Sequence[str]) -> int:
         print("opskit: interrupted; nothing was changed", file=sys.stderr)
         return int(ExitStatus.INTERRUPTED)
     except BrokenPipeError:
-        # The reader has gone (`| head`): end quietly, also in the interpreter's own last flush.
+        # The reader of stdout has closed it (`| head`): end without an error, also in the interpreter's
+        # final flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitStatus.HEALTHY)
-    except Exception as error:  # a bug of ours: say so, show no values
+    except Exception as error:  # a bug in opskit: report it without any values
         from opskit.cli.internal_error import report
 
         report(error)

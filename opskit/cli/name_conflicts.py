@@ -1,4 +1,4 @@
-"""Other software called `opskit` on this machine: a distribution in this environment, programs on PATH."""
+"""Finds other software named `opskit`: a distribution in this environment, programs on PATH."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ FileId = tuple[int, int]
 
 @dataclass(frozen=True)
 class NameConflict:
-    """Something else that is called `opskit`, and what to do about it ("" for nothing)."""
+    """Other software named `opskit`, and what to do about it ("" for nothing)."""
 
     sentence: str
     next_step: str = ""
 
 
 def find_conflicts() -> list[NameConflict]:
-    """All conflicts of this environment and of PATH, the distribution first."""
+    """Return all conflicts in this environment and on PATH, the distribution first."""
     directories = site_directories()
     own = own_programs(directories)
     return [
@@ -40,9 +40,9 @@ def find_conflicts() -> list[NameConflict]:
 
 
 def site_directories() -> list[str]:
-    """The directories of `sys.path` that installers write to.
+    """Return the directories of `sys.path` that installers write to.
 
-    The others may be checkouts, whose `*.egg-info` is a residue of a build and no installation.
+    The others may be checkouts, whose `*.egg-info` is left from a build and is no installation.
     """
     known = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *site.getsitepackages()}
     known.add(site.getusersitepackages())
@@ -50,7 +50,7 @@ def site_directories() -> list[str]:
 
 
 def conflicting_distribution(directories: list[str]) -> Iterator[NameConflict]:
-    """The distribution `opskit` in one of the directories, if there is one."""
+    """Yield the distribution `opskit` in one of the directories, if there is one."""
     found = next(iter(distributions(name=NAME, path=directories)), None)
     if found is not None:
         yield NameConflict(
@@ -63,7 +63,7 @@ def conflicting_distribution(directories: list[str]) -> Iterator[NameConflict]:
 
 
 def conflicting_programs(search_path: str, own: list[Path]) -> Iterator[NameConflict]:
-    """Every executable file `opskit` on the search path that is none of our own, once each."""
+    """Yield once every executable file `opskit` on the search path that is not our own."""
     own_ids = {_file_id(path) for path in own}
     seen: set[FileId] = set()
     for path, file_id in _programs(search_path):
@@ -81,10 +81,10 @@ def conflicting_programs(search_path: str, own: list[Path]) -> Iterator[NameConf
 
 
 def own_programs(directories: list[str]) -> list[Path]:
-    """The script that is running now, and the scripts that this installation has recorded."""
+    """Return the running script, and the scripts that this installation has recorded."""
     paths = [Path(sys.argv[0])] if Path(sys.argv[0]).name == NAME else []
     for distribution in distributions(name=DISTRIBUTION, path=directories):
-        if distribution.files is None:  # packages of an operating system omit the record
+        if distribution.files is None:  # operating-system packages omit RECORD
             paths.append(Path(sysconfig.get_path("scripts")) / NAME)
         for file in distribution.files or ():
             if file.name == NAME:
@@ -93,7 +93,7 @@ def own_programs(directories: list[str]) -> list[Path]:
 
 
 def visible(text: object) -> str:
-    """The text with a backslash sequence for every backslash and unprintable character."""
+    """Return the text with a backslash escape for every backslash and unprintable character."""
     return "".join(
         char if char.isprintable() and char != "\\" else char.encode("unicode_escape").decode()
         for char in str(text)
@@ -101,9 +101,9 @@ def visible(text: object) -> str:
 
 
 def _programs(search_path: str) -> Iterator[tuple[Path, FileId]]:
-    """The executable files `opskit` in the order of the search path, by absolute path."""
+    """Yield the executable files `opskit` in the order of the search path, with absolute paths."""
     for entry in search_path.split(os.pathsep):
-        # An empty entry is the working directory, as for a shell.
+        # An empty entry means the working directory, as in a shell.
         path = Path(entry, NAME)
         file_id = _file_id(path)
         if file_id is not None and os.access(path, os.X_OK):
@@ -111,7 +111,7 @@ def _programs(search_path: str) -> Iterator[tuple[Path, FileId]]:
 
 
 def _file_id(path: Path) -> FileId | None:
-    """Which regular file the path leads to; None if there is none or it cannot be examined."""
+    """Return the id of the regular file behind the path; None if there is none or it cannot be examined."""
     try:
         status = path.stat()
     except (OSError, ValueError):
@@ -120,7 +120,7 @@ def _file_id(path: Path) -> FileId | None:
 
 
 def _start_command(own: Iterable[Path]) -> str:
-    """How to start this installation without PATH."""
+    """Return the command that starts this installation without PATH."""
     script = next(iter(own), None)
     if script is not None:
         return shlex.quote(visible(os.path.abspath(script)))  # noqa: PTH100
@@ -128,7 +128,7 @@ def _start_command(own: Iterable[Path]) -> str:
 
 
 def _version(distribution: Distribution) -> str:
-    """The distribution's version, also where its metadata is damaged."""
+    """Return the distribution's version, also if its metadata is damaged."""
     try:
         version = distribution.metadata["Version"]
     except Exception:  # damaged files of other software must not end this command

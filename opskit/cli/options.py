@@ -1,4 +1,4 @@
-"""Options that several commands share, and the target that they make."""
+"""Options shared by several commands, and the target that they select."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from opskit.redaction import expose
 
 
 class Seconds(click.FloatRange):
-    """A number of seconds in a range; what is no number lies in none."""
+    """A click parameter type: a number of seconds in a range, without NaN."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """As click does it, but for NaN, which compares as neither too small nor too large."""
+        """Convert as click does, but reject NaN, which compares as neither too small nor too large."""
         found = float(super().convert(value, param, ctx))
         if math.isnan(found):
             self.fail(f"{value!r} is not a number of seconds.", param, ctx)
@@ -77,24 +77,24 @@ TARGET_OPTIONS = (
 
 
 def target_options(function: F) -> F:
-    """Add the options that say what is meant."""
+    """Add the options that select the target."""
     for option in reversed(TARGET_OPTIONS):
         function = option(function)
     return function
 
 
 def make_target(flags: dict[str, str | None]) -> Target:
-    """The target that flags, environment and opskit.toml make."""
+    """Create the target from flags, environment and opskit.toml."""
     target = load(flags, os.environ, Path.cwd())
     expose(target.name, target.prefix or "", *target.parameters.values())
     return target
 
 
 def check_ca_file(target: Target) -> None:
-    """Refuse a CA bundle that is not there, before anything is asked.
+    """Check that the CA bundle exists, before any request is sent.
 
     Raises:
-        UsageError: it is not there.
+        UsageError: it does not exist.
     """
     path = target.ca_file
     if path and path != "system" and not Path(path).is_file():

@@ -1,4 +1,4 @@
-"""`opskit rotate-password`: the database's password, in one step, and never a lost one."""
+"""The command `opskit rotate-password` and its subcommands."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from opskit.rotation.service import Service
 
 YOUNG_S = 120.0
-"""Somebody may still be at work on a rotation that was touched so recently."""
+"""Another process may still be running a rotation that was touched this recently."""
 OWN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--dry-run", is_flag=True, help="Show preflight and plan; change nothing."),
     click.option("--resume", is_flag=True, help="Go on with the open rotation, forward."),
@@ -204,7 +204,7 @@ def _combine(service: Service, output: Output, options: dict[str, Any]) -> int:
 
 
 def _refuse_selectors(target: Target) -> None:
-    """A version or a label can be read; a rotation writes, and reads back what it wrote."""
+    """Refuse references with a version or label: a rotation writes, and reads the newest version back."""
     for purpose, reference in target.references.items():
         if reference.selector:
             raise UsageError(
@@ -216,7 +216,7 @@ def _refuse_selectors(target: Target) -> None:
 def _with_service(
     options: dict[str, Any], work: Callable[[Service, Output, dict[str, Any]], int]
 ) -> int:
-    """Prepare, work, and end with one clear sentence whatever happens."""
+    """Create the service, do the work, and end every error with one clear sentence."""
     from opskit.aws import Aws
     from opskit.cli.internal_error import report
     from opskit.cli.rotation_output import Output
@@ -253,7 +253,7 @@ def _with_service(
                 )
                 return output.error(message, standing=service.open_work)
             except Exception as error:
-                # A bug of ours, in the middle of what has to be gone on with.
+                # A bug in opskit, during work that has to be resumed.
                 if service.open_work not in (OpenWork.ROTATION, OpenWork.MANAGED):
                     raise
                 report(error)
@@ -265,7 +265,7 @@ def _with_service(
 
 
 def _with_parents(options: dict[str, Any]) -> dict[str, Any]:
-    """Options that were written before the subcommand count as well."""
+    """Merge in options that were written before the subcommand."""
     context = click.get_current_context()
     parent = context.parent
     if parent is None:
@@ -279,7 +279,7 @@ def _is_said(context: click.Context, name: str) -> bool:
 
 
 def _refuse_others(context: click.Context, name: str) -> None:
-    """What only a rotation knows must not be taken for heeded: `--dry-run` before all."""
+    """Refuse options that only a rotation has: a user must not believe that `--dry-run` took effect."""
     command = rotate_password.get_command(context, name)
     known = {p.name for p in command.params} if command is not None else set()
     for option in rotate_password.params:
@@ -288,7 +288,7 @@ def _refuse_others(context: click.Context, name: str) -> None:
 
 
 def _log(debug: bool) -> None:
-    """Show our own log if asked for; the SDK's holds passwords, and `aws` silences it."""
+    """Show opskit's own log if asked for; the SDK's contains passwords, and `opskit.aws` silences it."""
     import logging
 
     if debug:
@@ -337,7 +337,7 @@ def _rotate(service: Service, output: Output, options: dict[str, Any]) -> int:
     if options["resume"] or options["rollback"]:
         return _go_on(service, output, options, unfinished)
     if options["status"] or unfinished is not None:
-        # Whoever wants a new password is told of the one that is on its way.
+        # A user who asks for a new password sees the rotation that is unfinished.
         return _report(service, output, options, unfinished)
     try:
         return _begin(service, output, options)
@@ -359,7 +359,7 @@ def _report(
 def _report_overtaken(
     service: Service, output: Output, options: dict[str, Any], error: OpskitError
 ) -> int:
-    """Two people seconds apart: the second is told of the first one's rotation."""
+    """Report the rotation that another user started a moment before this one."""
     unfinished = service.unfinished()
     if unfinished is None:
         raise RotationUnfinished(
@@ -444,7 +444,7 @@ def _end(service: Service, output: Output, result: RotationResult, wanted: str) 
         raise RotationUnfinished(f"it stopped: {result.why}", service.advise(result.stop))
     output.result(result)
     service.open_work = OpenWork.NOTHING
-    # What is old may go another time: nothing of this is about what was asked for.
+    # Pruning may fail or be interrupted: it is no part of the rotation, and the next one prunes again.
     with contextlib.suppress(AwsError, OpskitError, KeyboardInterrupt):
         service.prune()
     return int(ExitStatus.HEALTHY if result.direction == wanted else ExitStatus.FAULT)
@@ -465,24 +465,24 @@ def _wait_for_fence(plan: Plan, output: Output) -> None:
 def _ask_before_joining(
     service: Service, record: Record, output: Output, options: dict[str, Any]
 ) -> None:
-    """What is not this target's is not obeyed; what somebody else began is gone on with by consent."""
+    """Refuse a record that is not this target's; ask before resuming another user's rotation."""
     trust = _trust(service, record)
     if trust.needs_consent and not options["take_over"]:
         _ask_to_take_over(service, record, trust, output, options)
         return
     touched = record.touched_at
     if touched is not None and record.age_s(touched) < YOUNG_S and not options["yes"]:
-        # Courtesy only: joining is safe at any time.
+        # A courtesy only: joining is safe at any time.
         ago = record.age_s(touched)
         output.say(f"somebody came to this rotation {ago:.0f} s ago and may still be at work on it")
         confirm("Go on all the same?", output, options)
 
 
 def _trust(service: Service, record: Record) -> RecordVerification:
-    """What is to be thought of a record that is this target's.
+    """Verify that a record is this target's.
 
     Raises:
-        Unfinished: it is not; not even a look is taken by it.
+        RotationUnfinished: it is not; the record is not used, not even for an observation.
     """
     trust = service.trust(record)
     if trust.problems:
@@ -528,7 +528,7 @@ def confirm(question: str, output: Output, options: dict[str, Any]) -> None:
 
 
 def supplied_password(prompt: str) -> Any:
-    """A password from stdin, or from a terminal that does not show it."""
+    """Read a password from stdin, or from a terminal without echo."""
     from opskit.secret import Secret
 
     if sys.stdin.isatty():

@@ -1,4 +1,4 @@
-"""What `rotate-password` says: text for people, one JSON object a line for programs."""
+"""Output of `rotate-password`: text for people, one JSON object a line for programs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ MARKS = {True: ("✓", "·", "✗", "!"), False: ("ok", "-", "x", "!")}
 
 
 class Output:
-    """Writes to stdout, and lets the spinner say what is being waited for."""
+    """Writes to stdout, and shows on the spinner what the rotation waits for."""
 
     def __init__(self, target: Target, spinner: Spinner, *, as_json: bool) -> None:
         self._target, self._spinner, self._as_json = target, spinner, as_json
@@ -57,15 +57,19 @@ class Output:
         self._started = time.monotonic()
 
     def begin(self) -> None:
-        """Times count from now on."""
+        """Start the clock of the printed times."""
         self._started = time.monotonic()
 
     def say(self, text: str) -> None:
-        """A plain sentence."""
+        """Write a sentence."""
         self._write("note", text)
 
     def waiting(self, text: str, *, stays: bool = False) -> None:
-        """What is being waited for; what stays is also written once where there is no terminal."""
+        """Show what the rotation waits for.
+
+        Args:
+            stays: also write it once as a line, for output without a terminal.
+        """
         self._spinner.update(text)
         key = text.split(":", 1)[0]
         if stays and key not in self._message:
@@ -74,7 +78,7 @@ class Output:
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """The line is left to a question."""
+        """Hide the spinner's line during a question."""
         self._spinner.pause()
         try:
             yield
@@ -82,7 +86,7 @@ class Output:
             self._spinner.go_on()
 
     def event(self, event: Event) -> None:
-        """Something happened in the rotation."""
+        """Write an event of the rotation."""
         if event.kind == "wait":
             self.waiting(event.text, stays=event.name == "hold")
             return
@@ -90,7 +94,7 @@ class Output:
         self._write(event.kind, event.text, name=event.name, **took, **event.details)
 
     def plan(self, plan: Plan, *, dry_run: bool) -> None:
-        """The plan, its warnings, and what stands against it."""
+        """Write the plan, its warnings and its problems."""
         if self._as_json:
             problems = [{"problem": s, "next_step": n} for s, n in plan.problems]
             self._json(
@@ -120,12 +124,12 @@ class Output:
         self._print("\n".join(lines))
 
     def _config_line(self) -> list[tuple[str, str]]:
-        """The opskit.toml that supplied a setting, as a line of the plan."""
+        """Return a plan line with the opskit.toml that supplied a setting."""
         file = self._target.config_file
         return [("settings", f"from {file}")] if file else []
 
     def result(self, result: RotationResult) -> None:
-        """How it ended, and what to do next."""
+        """Write the result, and the next steps."""
         went = result.direction is Direction.FORWARD
         version = result.versions[0] if result.versions else None
         next_step = f"opskit diagnose db {self._target.flags}".rstrip()
@@ -165,7 +169,7 @@ class Output:
         advice: str = "",
         trust: RecordVerification | None = None,
     ) -> int:
-        """How far the open rotation is, what each way on would do, and what to do where it stops."""
+        """Write the unfinished rotation's status, the effect of --resume and --rollback, and the advice."""
         if situation is None:
             self.say("no rotation is open")
             return int(ExitStatus.HEALTHY)
@@ -224,10 +228,10 @@ class Output:
         return int(ExitStatus.UNFINISHED)
 
     def history(self, records: Sequence[Record], openers: Mapping[int, tuple[str, str]]) -> int:
-        """Past rotations, newest first.
+        """Write past rotations, newest first.
 
         Args:
-            openers: number -> who opened it, and its strategy, as far as that may be read.
+            openers: number -> (initiator, strategy), of those that could be read.
         """
         rows = []
         for record in reversed(records):
@@ -257,7 +261,7 @@ class Output:
         return int(ExitStatus.HEALTHY)
 
     def interrupted(self, standing: OpenWork) -> int:
-        """Ctrl-C: what stands open, and the command that goes on."""
+        """Report an interruption: the unfinished work, and the command that resumes it."""
         if standing is OpenWork.REPAIR:
             again = f"{self._command} repair   looks again"
             self._error("interrupted; the one write may have been made", again)
@@ -268,7 +272,7 @@ class Output:
         return int(ExitStatus.INTERRUPTED)
 
     def error(self, error: OpskitError, *, standing: OpenWork) -> int:
-        """An end that was not reached."""
+        """Report an error, with the command that resumes unfinished work."""
         is_open = standing in (OpenWork.ROTATION, OpenWork.MANAGED)
         status = ExitStatus.UNFINISHED if is_open else error.exit_status
         if is_open:
@@ -312,7 +316,7 @@ class Output:
         self._print(self._fit(f"{at}{mark if kind == 'step' else self._marks[1]} ", text))
 
     def _fit(self, head: str, text: str) -> str:
-        """A text, made visible, after its head and within the terminal's width; names stay whole."""
+        """Wrap a text behind its head to the terminal's width, escaped; names are not split."""
         rest = " " * len(head)
         return textwrap.fill(
             visible(text),
@@ -335,7 +339,10 @@ class Output:
 
 @contextlib.contextmanager
 def _goes_on_alone(stream: TextIO) -> Iterator[None]:
-    """Whoever reads may go (`| head`): what was begun is brought to its end, which the exit status tells."""
+    """Discard output once the reader has closed it (`| head`).
+
+    The rotation must still be completed; the exit status reports its result.
+    """
     try:
         yield
     except BrokenPipeError:
@@ -368,7 +375,7 @@ def _holds(parameter: ParameterState) -> str:
 
 
 def _describe_target(text: str) -> str:
-    """A batch as the journal has it, which may be anything."""
+    """Describe a restart target from the journal, whose text may be anything."""
     return str(read(text)) if is_readable(text) else repr(text)
 
 

@@ -1,4 +1,4 @@
-"""`opskit rotate-password repair`: one change, proposed, and made when it is confirmed."""
+"""The command `opskit rotate-password repair`: proposes one change, and makes it after confirmation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def run(service: Service, output: Output, options: dict[str, Any]) -> int:
-    """Find the password that logs in, and write it to where it is missing."""
+    """Find the password that logs in, and write it to the parameter."""
     if options["password_stdin"] and options["new_password"]:
         raise UsageError("--password-stdin and --new-password exclude each other")
     supplied = supplied_password("Password to try") if options["password_stdin"] else None
@@ -52,7 +52,7 @@ def run(service: Service, output: Output, options: dict[str, Any]) -> int:
 
 
 def _tell(repair: Repair, context: RotationContext, output: Output) -> None:
-    """The state, and which passwords do not log in."""
+    """Report the state, and the passwords that do not log in."""
     state = "does not exist" if context.is_missing else f"does not log in as {repair.user}"
     tried = f". Tried without success: {'; '.join(repair.tried)}" if repair.tried else ""
     output.say(f"{repair.parameter} {state}{tried}")
@@ -65,7 +65,7 @@ def _ask(
     output: Output,
     options: dict[str, Any],
 ) -> Repair:
-    """Ask for the password of a missing parameter where someone is there to be asked."""
+    """Ask for the password of a missing parameter if stdin is a terminal."""
     if options["yes"] or not sys.stdin.isatty():
         return repair
     _tell(repair, context, output)

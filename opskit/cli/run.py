@@ -1,4 +1,4 @@
-"""`opskit run`: a command on the app's instance."""
+"""The command `opskit run`: runs a command on the app's instance."""
 
 from __future__ import annotations
 

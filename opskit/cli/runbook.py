@@ -1,4 +1,4 @@
-"""`opskit runbook`."""
+"""The command `opskit runbook`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`opskit sandbox`."""
+"""The command `opskit sandbox`."""
 
 from __future__ import annotations
 
@@ -180,9 +180,9 @@ def _order(name: str | None, word: str, names: Sequence[str]) -> None:
 
 
 def _execute(running: RunningSandbox, command: Sequence[str], host: str = "ops") -> int:
-    """Run a command inside with our own streams, and give its exit status."""
+    """Run a command inside with our own streams, and return its exit status."""
     process = subprocess.Popen(running.command(command, host), env=running.environment())
-    # Ctrl-C is the command's: it gets it from the terminal too, and we end with it.
+    # The child handles Ctrl-C: the terminal sends it SIGINT too, and this process ends with it.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         status = process.wait()

@@ -1,4 +1,4 @@
-"""`opskit schema`."""
+"""The command `opskit schema`."""
 
 from __future__ import annotations
 

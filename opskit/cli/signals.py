@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP end a command as Ctrl-C does: sessions and files are cleaned up first."""
+"""Handles SIGTERM and SIGHUP like Ctrl-C: sessions and files are cleaned up before the command ends."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class SignalHandler:
-    """Whether somebody has ended the command, and by which signal."""
+    """Records whether a signal has terminated the command, and which one."""
 
     def __init__(self) -> None:
         self._number = 0
 
     def handle(self, number: int, _: FrameType | None) -> None:
-        """Stop once: whoever ends a service often sends both signals, and more than once."""
+        """Raise once, and ignore later signals: a service manager often sends both, and more than once."""
         for one in SIGNALS:
             signal.signal(one, signal.SIG_IGN)
         self._number = number
         raise Terminated(number)
 
     def status(self, status: int) -> int:
-        """The exit status, which names the signal where a command only knows of an interruption."""
+        """Return the exit status; it names the signal if the command only reports an interruption."""
         is_ours = self._number and status == ExitStatus.INTERRUPTED
         return 128 + self._number if is_ours else status
 
 
 @contextmanager
 def handle_termination() -> Iterator[SignalHandler]:
-    """Let these signals raise `Stopped`; one that is ignored, as under nohup, stays ignored."""
+    """Let these signals raise `Terminated`; one that is ignored, as under nohup, stays ignored."""
     stop = SignalHandler()
     before = {}
     if threading.current_thread() is threading.main_thread():

@@ -1,4 +1,4 @@
-"""What the terminal can show, and the progress line on it."""
+"""The terminal's abilities, and the progress line on it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FRAME_S = 0.1
 
 
 def wants_color(stream: TextIO, choice: str) -> bool:
-    """Whether a stream gets colour: `--color`, NO_COLOR, CLICOLOR_FORCE, TERM and the terminal."""
+    """Whether a stream gets colour: by `--color`, NO_COLOR, CLICOLOR_FORCE, TERM and the terminal."""
     if choice != "auto":
         return choice == "always"
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
@@ -30,22 +30,22 @@ def wants_color(stream: TextIO, choice: str) -> bool:
 
 
 def shows_unicode(stream: TextIO) -> bool:
-    """Whether marks and dots beyond ASCII can be written."""
+    """Whether a stream can encode marks and dots beyond ASCII."""
     return (stream.encoding or "").lower().replace("-", "").startswith("utf")
 
 
 def width_of(stream: TextIO) -> int:
-    """Columns to write to: the terminal's, 100 at the most, and 100 where there is none."""
+    """Return the columns to write to: the terminal's, at most 100; 100 without a terminal."""
     return min(100, shutil.get_terminal_size((100, 24)).columns) if stream.isatty() else 100
 
 
 def say(text: str) -> None:
-    """One line on stderr."""
+    """Write one line to stderr."""
     print(f"opskit: {visible(text)}", file=sys.stderr, flush=True)
 
 
 class Spinner:
-    """One line on stderr that says what is being waited for; nothing when that is no terminal."""
+    """A line on stderr that shows what opskit waits for; nothing if stderr is no terminal."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._live = sys.stderr.isatty() and not quiet and not os.environ.get("CI")
@@ -70,11 +70,11 @@ class Spinner:
             _erase_line()
 
     def update(self, text: str) -> None:
-        """Say what is being waited for now."""
+        """Replace the text on the line."""
         self._text = visible(text)
 
     def note(self, text: str) -> None:
-        """Say something that stays, such as a wait after throttling."""
+        """Write a line that stays, such as a wait after throttling."""
         if self._quiet:
             return
         if self._live:
@@ -82,18 +82,18 @@ class Spinner:
         say(text)
 
     def pause(self) -> None:
-        """Clear the line, and leave it to somebody else."""
+        """Clear the line, so that other output can use it."""
         if self._live:
             self._free.clear()
             _erase_line()
 
     def go_on(self) -> None:
-        """Take the line again."""
+        """Show the line again."""
         self._free.set()
 
     @contextlib.contextmanager
     def aside(self) -> Iterator[None]:
-        """Something is written to another stream of the same terminal."""
+        """Hide the line while another stream of the same terminal is written."""
         was_free = self._free.is_set()
         self.pause()
         try:

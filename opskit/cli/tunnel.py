@@ -1,4 +1,4 @@
-"""`opskit tunnel`: a local port to the database, through the app's instance."""
+"""The command `opskit tunnel`: a local port to the database, through the app's instance."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ADDRESS = "127.0.0.1"
 OF_THE_CLIENT = (signal.SIGINT, signal.SIGQUIT)
 """Signals of the terminal, Ctrl-C and Ctrl-\\, that would leave the password's file behind."""
 CLIENT_ENDS_WITHIN_S = 3
-"""A client that was told to end rolls back and says goodbye; what takes longer is killed."""
+"""Time for a terminated client to roll back and disconnect; then it is killed."""
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -105,7 +105,7 @@ def _listen(carried: Tunnel, local_port: int) -> int:
 
 @contextmanager
 def _password_file(there: Destination, port: int) -> Iterator[str]:
-    """A file that only we can read, for as long as the client runs; empty without a password."""
+    """Create a private password file for as long as the client runs; empty without a password."""
     if there.password is None:
         yield ""
         return
@@ -125,25 +125,25 @@ def _password_file(there: Destination, port: int) -> Iterator[str]:
 
 @contextmanager
 def _gone_with_us(directory: str) -> Iterator[None]:
-    """Let a directory be removed also when we are killed: somebody waits for our end of a pipe."""
+    """Remove a directory even if this process is killed: a watcher waits for the end of our pipe."""
     watcher = subprocess.Popen(
         ["sh", "-c", 'read _; rm -rf -- "$0"', directory],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        # Neither Ctrl-C nor a closed terminal is meant for it.
+        # In its own session the watcher gets no Ctrl-C and no SIGHUP when the terminal closes.
         start_new_session=True,
     )
     try:
         yield
     finally:
-        assert watcher.stdin is not None  # noqa: S101  it is a pipe
+        assert watcher.stdin is not None  # noqa: S101  stdin=PIPE
         watcher.stdin.close()
         watcher.wait()
 
 
 def _run(command: tuple[str, ...], environment: dict[str, str]) -> int:
-    """Run the client; the keys that end programs are its own business, and it ends when we have to."""
+    """Run the client; it handles the terminal's signals itself, and is ended if this process must end."""
     before = {number: signal.signal(number, signal.SIG_IGN) for number in OF_THE_CLIENT}
     try:
         process = subprocess.Popen(
@@ -166,7 +166,7 @@ def _run(command: tuple[str, ...], environment: dict[str, str]) -> int:
 
 
 def _is_nowhere(name: str, environment: dict[str, str], error: OSError) -> bool:
-    """Whether there is no such command; a directory of PATH that may not be searched is no answer."""
+    """Whether there is no such command; an unsearchable directory in PATH does not count."""
     if isinstance(error, FileNotFoundError) or os.sep in name:
         return isinstance(error, FileNotFoundError)
     return shutil.which(name, os.F_OK, environment.get("PATH")) is None

@@ -1,4 +1,4 @@
-"""`opskit version`."""
+"""The command `opskit version`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A diagnosis in, text out: one file a format. Nothing here decides anything."""
+"""Renders a diagnosis as text: one file per format. Nothing here decides anything."""
 
 from __future__ import annotations
 

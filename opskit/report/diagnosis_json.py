@@ -1,4 +1,4 @@
-"""The diagnosis as one JSON object, `opskit.diagnosis/1`, described by `diagnosis.schema.json`."""
+"""Renders the diagnosis as one JSON object, `opskit.diagnosis/1`, described by `diagnosis.schema.json`."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ SCHEMA = "opskit.diagnosis/1"
 
 
 def render(diagnosis: Diagnosis, style: Style) -> str:
-    """One object, keys in a fixed order."""
+    """Render the JSON object, with its keys in a fixed order."""
     return to_json(document(diagnosis, style.runbooks), indent=2, ascii_only=not style.unicode)
 
 
 def document(diagnosis: Diagnosis, runbooks: Mapping[str, str]) -> dict[str, Any]:
-    """The object that is written."""
+    """Return the JSON object."""
     return {
         "schema": SCHEMA,
         "format_version": "1.3",
@@ -42,7 +42,7 @@ def document(diagnosis: Diagnosis, runbooks: Mapping[str, str]) -> dict[str, Any
 
 
 def schema() -> str:
-    """The JSON Schema of the object, as shipped."""
+    """Return the JSON Schema of the object, as shipped."""
     package = importlib.resources.files("opskit.report")
     return (package / "diagnosis.schema.json").read_text(encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""The diagnosis for a person at 3 a.m.: one line a layer, the cause, the fix, what to do next."""
+"""Renders the diagnosis for a person at 3 a.m.: one line a layer, the cause, the fix, the next step."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MARKS = {
     Status.SKIP: ("-", "skip", "2"),
     Status.UNKNOWN: ("?", "unknown", "35"),
 }
-"""Status -> mark, word where marks cannot be shown, colour. Colour carries nothing alone."""
+"""Status -> mark, word for streams without marks, colour. Colour alone carries no information."""
 OUTCOMES = {
     PathOutcome.PASS: Status.PASS,
     PathOutcome.PART: Status.WARN,
@@ -30,14 +30,14 @@ OUTCOMES = {
     PathOutcome.DROP: Status.FAIL,
 }
 HANGING = " " * 4
-"""Before the further lines of a text: none begins where a heading or a command does, whatever it says."""
+"""Indent of continuation lines, so that no text can imitate a heading or a command."""
 WORST_FIRST = (Status.FAIL, Status.UNKNOWN, Status.WARN, Status.PASS, Status.SKIP)
 
 
 def render(diagnosis: Diagnosis, style: Style) -> str:
-    """The whole text; commands to paste begin at a line's start after two blanks and never wrap.
+    """Render the whole text; commands to paste follow two blanks at the line's start and never wrap.
 
-    Whatever a fact says is made visible by `_fold` or `visible`, before colour is added.
+    Every fact's text is escaped by `_fold` or `visible`, before colour is added.
     """
     parts: list[str] = []
     if style.detail > 0:
@@ -84,8 +84,12 @@ def _layers(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
 
 
 def _shared(diagnosis: Diagnosis) -> dict[tuple[str, ...], list[CheckResult]]:
-    """What is missing -> what it keeps from being judged, where that is said once, at the end: it is
-    more than one layer, or what the verdict waits for.
+    """Group the checks that lack the same inputs, for those reported once at the end.
+
+    These are inputs that several layers lack, or without which the verdict is undetermined.
+
+    Returns:
+        Missing inputs -> the checks that need them.
     """
     found: dict[tuple[str, ...], list[CheckResult]] = {}
     for one in diagnosis.judged:
@@ -101,7 +105,7 @@ def _shared(diagnosis: Diagnosis) -> dict[tuple[str, ...], list[CheckResult]]:
 
 
 def _not_judged(judged: Sequence[CheckResult], style: Style) -> Iterator[str]:
-    """Why some checks could not be judged, and each thing that would do, on a line of its own."""
+    """Report why some checks could not be judged, and each alternative input on a line of its own."""
     ordered = sorted(judged, key=lambda j: not j.check.is_essential)
     named = [j.check.code for j in ordered if j.check.is_essential] or [ordered[0].check.code]
     more = f" and {len(ordered) - len(named)} more" if len(ordered) > len(named) else ""
@@ -148,7 +152,7 @@ def _layer_text(
 
 
 def _best_sentence(judged: list[CheckResult], room: int) -> str:
-    """What is, in a line: the sentences of the checks that passed, as many as fit."""
+    """Return the sentences of the passed checks, as many as fit into a line."""
     passed = [j.finding.summary for j in judged if j.finding.status is Status.PASS]
     text, *more = dict.fromkeys(passed)
     for sentence in more:
@@ -159,7 +163,7 @@ def _best_sentence(judged: list[CheckResult], room: int) -> str:
 
 
 def _path(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
-    """The way as a table, one checkpoint a line; long lines are wrapped below their beginning."""
+    """Render the path as a table, one checkpoint a line; long lines wrap below their start."""
     if diagnosis.network_paths is None:
         yield "The way could not be judged: see what is not judged above."
         return
@@ -175,7 +179,7 @@ def _path(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
 
 
 def _mendable(diagnosis: Diagnosis) -> Iterator[CheckResult]:
-    """Warnings that say how they are mended; good housekeeping is only listed."""
+    """Yield warnings that have a fix; those of the hygiene layer are only listed."""
     for one in diagnosis.judged:
         if one.finding.status is Status.WARN and one.finding.fix and one.check.layer != "hygiene":
             yield one
@@ -204,7 +208,7 @@ def _cause(cause: CheckResult, heading: str, caller: Caller, style: Style) -> It
 
 
 def _fix(fix: Fix, caller: Caller, style: Style) -> Iterator[str]:
-    """What is changed, what to weigh, and only then the commands and how to undo them."""
+    """Render a fix: the change, its risks, and only then the commands and how to undo them."""
     yield from _wrapped(f"FIX  {fix.does or summary(fix.changes)}", "", style, bold=True)
     for change in fix.changes:
         yield from _wrapped(f"changes  {change.text}", "  ", style)
@@ -222,7 +226,7 @@ def _fix(fix: Fix, caller: Caller, style: Style) -> Iterator[str]:
 
 
 def _commands(commands: Sequence[Command], caller: Caller, style: Style) -> Iterator[str]:
-    """Commands as they are to be pasted; none that the stream's encoding would alter."""
+    """Render commands to paste; one that the stream's encoding would alter is withheld."""
     text = chain(commands, caller)
     lines = text.split("\n")
     if lines != visible_lines(text) or not (style.unicode or text.isascii()):
@@ -299,7 +303,7 @@ def _wrapped(text: str, indent: str, style: Style, *, bold: bool = False) -> Ite
 def _fold(
     text: str, width: int, indents: tuple[str, str] = ("", ""), *, break_long_words: bool = False
 ) -> list[str]:
-    """The text, made visible, in lines of a width; names and paths stay whole."""
+    """Return the text, escaped, in lines of a width; names and paths are not split."""
     return textwrap.wrap(
         visible(text),
         width,

@@ -1,4 +1,4 @@
-"""What a format is handed besides the diagnosis."""
+"""The style that a report format gets besides the diagnosis."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How text may look on the stream it goes to.
+    """The format of text on a stream.
 
     Attributes:
-        width: columns; commands to be copied are never wrapped to it.
+        color: colours are used.
+        unicode: the stream can encode marks beyond ASCII.
+        width: columns; commands to copy are never wrapped.
         detail: 0 quiet (verdict, cause and fix), 1 usual, 2 every check with its evidence.
-        command: diagnoses the same target again, as the way to verify.
-        operator_command: diagnoses the operator's own rights for the same target.
+        command: diagnoses the same target again, to verify a fix.
+        operator_command: diagnoses the operator's own permissions for the same target.
         runbooks: code -> name of the runbook that treats it.
-        path_from: `app` or `alb`: show the way from there with every checkpoint; empty for not.
+        path_from: `app` or `alb`: show the path from there with every checkpoint; empty: no path.
     """
 
     color: bool = False

@@ -1,4 +1,4 @@
-"""The way of a request as a table: internet, load balancer, app, database, with all checkpoints."""
+"""Renders a request's network path as a table: internet, load balancer, app, database, all checkpoints."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ class Row:
 
 
 def rows(network_paths: NetworkPaths, *, whole: bool) -> Iterator[Row]:
-    """The table.
+    """Yield the lines of the table.
 
     Args:
-        whole: from the internet on; otherwise from the app on.
+        whole: start at the internet; otherwise at the app.
     """
     if not whole:
         for one in network_paths.paths.current.checkpoints:
@@ -76,7 +76,7 @@ def rows(network_paths: NetworkPaths, *, whole: bool) -> Iterator[Row]:
 
 
 def legs_of(network_paths: NetworkPaths) -> tuple[Sequence[Path], Sequence[Path], Sequence[Path]]:
-    """The three legs; before the app there are none without a load balancer."""
+    """Return the three legs; the first two are empty without a load balancer."""
     if network_paths.load_balancer_paths is None:
         return (), (), (network_paths.paths.current,)
     return (
@@ -87,7 +87,7 @@ def legs_of(network_paths: NetworkPaths) -> tuple[Sequence[Path], Sequence[Path]
 
 
 def document(network_paths: NetworkPaths) -> dict[str, Any]:
-    """The path as it stands in the JSON."""
+    """Return the path for the JSON report."""
     paths = network_paths.paths
     return {
         "outcome": str(paths.current.outcome),

@@ -1,5 +1,5 @@
-"""Changes a password across database and Parameter Store, and never loses the one that works.
+"""Changes a password in the database and Parameter Store without ever losing the one that works.
 
-Here belong the protocol (`decide`, pure), its journal, what it does to the world, and who may do it.
-What differs between databases is in `engine`; what the user sees is in `cli`.
+`protocol` has the state machine (pure), runner, journal and fence; `planning` the preflight checks and
+the plan; `steps` the writes. Differences between databases are in `engine`; the user interface is in `cli`.
 """

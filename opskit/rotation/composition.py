@@ -1,4 +1,4 @@
-"""Puts the steps of a rotation together with the AWS clients and the fence that they need."""
+"""Connects the steps of a rotation with the AWS clients and the fence that they need."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def create_restarter(
     database: Engine,
     healthy_within_s: float,
 ) -> Callable[[RestartTarget], RestartResult]:
-    """A function that restarts one target: a service of ECS, or a container on an instance.
+    """Create the function that restarts one target: an ECS service, or a container on an instance.
 
     Args:
         transport: instance id -> the transport to it.
-        database: classifies what an unhealthy app says about its login.
+        database: classifies an unhealthy app's message about its login.
     """
     containers = Containers(
         transport,

@@ -1,4 +1,4 @@
-"""The ways of one target: to its instances, and to its database for logins."""
+"""Opens and caches the connections of one target: transports to its instances, connectors to its database."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from opskit.transport.interface import ProblemCallback, Transport, Tunnel
 
 
 class TargetConnections:
-    """Opens each once, and keeps it.
+    """The connections of one target; each connector is created once.
 
     Args:
-        on_notice: told what a road says of itself.
+        on_notice: called with a transport's notices.
     """
 
     def __init__(self, target: Target, aws: AwsClients, on_notice: Callable[[str], None]) -> None:
@@ -33,14 +33,18 @@ class TargetConnections:
         self._app_id = ""
 
     def close(self) -> None:
-        """End what was opened on the way."""
+        """Close all connectors."""
         for connector in self._doors.values():
             connector.close()
 
     def ask_instance(
         self, instance: str | None, host: str, port: int, engine: Engine
     ) -> tuple[bool | None, str]:
-        """Let the instance read the parameters by itself, and log in with what they hold."""
+        """Let the instance read the parameters itself, and log in with their values.
+
+        Returns:
+            Whether the login succeeded, and why not; None: it could not be judged.
+        """
         if instance is None or self._target.via == "none":
             return None, "no instance was asked"
         asked = ProbeRequest(
@@ -73,15 +77,15 @@ class TargetConnections:
         return (False if wrong else None), attempt.message
 
     def transport(self, instance_id: str) -> Transport:
-        """The way to an instance."""
+        """Create the transport to an instance."""
         target = self._target
         if instance_id != self._app_id and target.ssh_host:
-            # It names one host; another instance is gone to by its own address.
+            # `ssh_host` names one host; another instance is reached by its own address.
             target = replace(target, ssh_host=None)
         return create_transport(target, self._aws.client, instance_id)
 
     def connector_of(self, context: RotationContext) -> DatabaseConnector:
-        """The way to the target's database."""
+        """Return the connector to the target's database."""
         app = context.app.value.instance if isinstance(context.app, Known) else None
         return self.connector(
             context.engine, context.host, context.port, context.name,
@@ -91,10 +95,10 @@ class TargetConnections:
     def connector(
         self, engine: Engine, host: str, port: int, database: str, instance: str | None, label: str
     ) -> DatabaseConnector:
-        """The way to a database; one for all who ask for the same."""
+        """Return the connector to a database; callers with the same arguments share it."""
 
         def open_tunnel(on_problem: ProblemCallback) -> Tunnel:
-            assert instance is not None  # noqa: S101  there is no such function without one
+            assert instance is not None  # noqa: S101  not used without an instance
             client = self._aws.client
             return create_tunnel(self._target, client, instance, host, port, on_problem)
 

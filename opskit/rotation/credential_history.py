@@ -1,4 +1,4 @@
-"""Every login that is written down somewhere: the parameter and its history, the journal, RDS's secret."""
+"""All stored credentials of a database user: parameter history, rotation journal, RDS-managed secret."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from opskit.rotation.steps.parameter import MISSING
 from opskit.secret import Secret
 
 MOST_HISTORY = 20
-"""Earlier passwords that are tried: each costs a failed login."""
+"""Limit of earlier passwords to try; each costs a failed login."""
 
 
 class CredentialHistory:
-    """Reads them, for one target."""
+    """Reads the stored credentials of one target."""
 
     def __init__(self, target: Target, aws: AwsClients, journal: Journal) -> None:
         self._target, self._aws, self._journal = target, aws, journal
         self._ssm = aws.client("ssm")
 
     def candidates(self, context: RotationContext) -> list[tuple[str, DatabaseCredential]]:
-        """Every password that may log in, the likeliest first, and where it is kept.
+        """Return every password that may log in, the likeliest first, and where it is stored.
 
-        The managed secret comes before earlier versions: what it holds is in force.
+        The managed secret precedes earlier versions, since its password is in force.
         """
         name, user = self._target.parameters["password"], context.user
         found: list[tuple[str, DatabaseCredential]] = []
@@ -51,7 +51,7 @@ class CredentialHistory:
         return [(where, login) for where, login in known if login.password.reveal()]
 
     def from_parameter(self, user: str) -> list[tuple[str, DatabaseCredential]]:
-        """Every password that is written down for a user, newest first, and where."""
+        """Return every stored password of a user, newest first, and where it is stored."""
         name = self._target.parameters["password"]
         found: list[tuple[str, DatabaseCredential]] = []
         for version in sorted(self._history(name), key=lambda v: -int(v["Version"]))[:MOST_HISTORY]:
@@ -62,7 +62,7 @@ class CredentialHistory:
         return without_repeats(found)
 
     def _history(self, name: str) -> list[Mapping[str, Any]]:
-        """A parameter's versions; none where it does not exist."""
+        """Read a parameter's versions; none if it does not exist."""
         history = self._ssm.get_parameter_history
         try:
             return list(paginate(history, "Parameters", Name=name, WithDecryption=True))
@@ -72,7 +72,7 @@ class CredentialHistory:
             raise
 
     def keys(self) -> set[str]:
-        """The key that the newest rotation's record names for the password parameter."""
+        """Return the KMS key that the newest rotation's record names for the password parameter."""
         name = self._target.parameters["password"]
         for record in reversed(self._journal.all()):
             if record.opened_at is not None:
@@ -81,7 +81,7 @@ class CredentialHistory:
         return set()
 
     def _parse(self, user: str, text: str) -> DatabaseCredential | None:
-        """What a value of the password parameter says of a user; None when it is about another."""
+        """Parse a value of the password parameter; None if it belongs to another user."""
         if not is_shared(self._target, "password"):
             return DatabaseCredential(user, Secret(text))
         found = DatabaseCredential.parse(text)
@@ -89,7 +89,7 @@ class CredentialHistory:
         return found if is_theirs else None
 
     def from_journal(self, user: str) -> list[DatabaseCredential]:
-        """What rotations have written down for a user, newest first."""
+        """Return a user's credentials in the rotation records, newest first."""
         found: list[DatabaseCredential] = []
         for record in reversed(self._journal.all()):
             if record.opened_at is not None:
@@ -97,17 +97,17 @@ class CredentialHistory:
                     intent = self._journal.intent(record.number)
                 except AwsError as error:
                     if error.code == MISSING:
-                        # Somebody else has deleted what is old meanwhile.
+                        # Another process has pruned the record since it was listed.
                         continue
                     raise
                 found += [one for one in (intent.new, intent.old) if one.user == user]
         return found
 
     def previous(self, user: str) -> Secret:
-        """A user's password before the newest rotation that changed it.
+        """Return a user's password before the newest rotation that changed it.
 
         Raises:
-            Incomplete: none is written down.
+            CannotProceed: no record holds one.
         """
         for record in reversed(self._journal.all()):
             if record.opened_at is not None:
@@ -120,10 +120,11 @@ class CredentialHistory:
         )
 
     def administrator(self, name: str) -> list[DatabaseCredential]:
-        """The login that the named parameter holds; none where none was named.
+        """Read the login in the named parameter; none if no parameter is named.
 
         Raises:
             AwsError: it cannot be read.
+            CannotProceed: it does not hold a login.
         """
         if not name:
             return []
@@ -139,10 +140,10 @@ class CredentialHistory:
     def credentials_that_can_change(
         self, admin_parameter: str, user: str
     ) -> list[DatabaseCredential]:
-        """Who may be able to give a user its password: an administrator, or the user itself.
+        """Return the logins that may be able to set a user's password: an administrator's, or its own.
 
         Raises:
-            Incomplete: an administrator was named, and its login cannot be read.
+            CannotProceed: an administrator was named, and its login cannot be read.
         """
         try:
             found = self.administrator(admin_parameter)
@@ -154,7 +155,7 @@ class CredentialHistory:
         return found or self.from_journal(user)
 
     def initiators(self) -> dict[int, tuple[str, str]]:
-        """Number of a rotation -> who opened it, and its strategy; those that may be read."""
+        """Return number -> (initiator, strategy) of every rotation whose record can be read."""
         found: dict[int, tuple[str, str]] = {}
         for record in self._journal.all():
             with contextlib.suppress(AwsError, CannotProceed):
@@ -165,7 +166,10 @@ class CredentialHistory:
     def others(
         self, intent: RotationIntent
     ) -> Callable[[], Sequence[tuple[str, DatabaseCredential]]]:
-        """Asks for all passwords of a rotation's user but its own two, and where each is kept."""
+        """Return a function that reads all passwords of the user except the rotation's own two.
+
+        Each comes with the place where it is stored.
+        """
         ours = (intent.old.password, intent.new.password)
 
         def others() -> Sequence[tuple[str, DatabaseCredential]]:
@@ -175,7 +179,7 @@ class CredentialHistory:
         return others
 
     def managed(self, context: RotationContext) -> list[tuple[str, DatabaseCredential]]:
-        """What the secret holds that RDS keeps for this user, if it may be read."""
+        """Return the login in the user's RDS-managed secret, if it can be read."""
         arn = context.managed_secret_arn
         if not context.is_master or arn is None:
             return []
@@ -189,7 +193,7 @@ class CredentialHistory:
 def without_repeats(
     found: Sequence[tuple[str, DatabaseCredential]],
 ) -> list[tuple[str, DatabaseCredential]]:
-    """Each password once, where it was found first."""
+    """Keep each password once, at its first place."""
     kept: list[tuple[str, DatabaseCredential]] = []
     for where, login in found:
         if all(login.password != other.password for _, other in kept):

@@ -1,4 +1,4 @@
-"""Parameter and database disagree, and no rotation is open: which change is the smallest repair."""
+"""Finds the smallest repair if parameter and database disagree and no rotation is unfinished."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from opskit.rotation.repair_advice import advise
 from opskit.transport.database_connector import DatabaseConnector
 
 MOST_TRIES = 20
-"""Each costs a failed login in the database's log."""
+"""Limit of logins to try; each failed one is in the database's log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +23,13 @@ class Repair:
     """The state of the password, and the change that repairs it.
 
     Attributes:
-        is_sound: the parameter's present value logs in.
-        tried: where the passwords are kept that do not.
-        login: what will log in afterwards.
-        proposal: the change in words; empty when there is none that opskit can make.
+        is_sound: the parameter's current value logs in.
+        tried: the places of the passwords that do not log in.
+        login: the credential that will log in afterwards.
+        proposal: the change as text; empty if opskit can make none.
         writes_parameter: the parameter is written, or created.
-        sets_master: RDS is asked to set the master password, after that.
-        sentence, advice: where there is no proposal: why not, and what to do next.
+        sets_master: RDS is asked to set the master password afterwards.
+        sentence, advice: without a proposal, the reason and the next steps.
     """
 
     parameter: str
@@ -51,14 +51,14 @@ def propose(
     region: str,
     new: DatabaseCredential | None = None,
 ) -> Repair:
-    """Try every known password once, and choose the smallest change.
+    """Try every known password once, and propose the smallest change.
 
     Args:
-        known: where it is kept, and the login; the parameter's present value first.
-        new: to be set through RDS and written where no known password logs in.
+        known: place and login of each; the parameter's current value first.
+        new: to be set through RDS and written if no known password logs in.
 
     Raises:
-        Incomplete: a login could not be judged; a closed port is not a wrong password.
+        CannotProceed: a login could not be judged; a closed port does not mean a wrong password.
     """
     found, tried = _first_that_logs_in(context, connector, known[:MOST_TRIES])
     if len(known) > MOST_TRIES:
@@ -84,7 +84,7 @@ def propose(
 def propose_supplied(
     context: RotationContext, connector: DatabaseConnector, login: DatabaseCredential, region: str
 ) -> Repair:
-    """Try a password that was given, after the parameter's present value; nothing else is proposed."""
+    """Try the parameter's current value, then a supplied password; nothing else is proposed."""
     present = (
         []
         if context.is_missing
@@ -105,15 +105,15 @@ def propose_supplied(
 
 
 def may_set_master(context: RotationContext) -> bool:
-    """Whether RDS sets this user's password; it refuses one that Secrets Manager manages."""
+    """Whether RDS can set this user's password; it refuses one that Secrets Manager manages."""
     return context.is_master and not context.managed_secret_arn
 
 
 def new_login(context: RotationContext) -> DatabaseCredential:
-    """A generated password that the database and the parameter accept.
+    """Generate a password that the database and the parameter accept.
 
     Raises:
-        Incomplete: none fits the parameter's AllowedPattern.
+        CannotProceed: none matches the parameter's AllowedPattern.
     """
     pattern = str(context.row.get("AllowedPattern", ""))
     drawn = passwords.generate_fitting(passwords.DEFAULT_LENGTH, _rules(context), pattern)

@@ -1,4 +1,4 @@
-"""The next steps after a repair that opskit cannot make: none of them leads back to where it came from."""
+"""Advises the next steps after a repair that opskit cannot make; none of them leads back to that repair."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from opskit.rotation.planning.context import RotationContext
 
 
 def advise(context: RotationContext, why_not: str, region: str, *, may_set_master: bool) -> str:
-    """The next steps, one a line.
+    """Return the next steps, one a line.
 
     Args:
-        why_not: why the parameter's value is not made a password, as a predicate; empty where it could be.
+        why_not: why RDS cannot set the parameter's value as the password, as a predicate; empty if it could.
     """
     again = f"opskit rotate-password repair {context.target.flags}"
     lines = [f"{again} --password-stdin   tries a password that you know, and writes it"]
@@ -38,13 +38,13 @@ def advise(context: RotationContext, why_not: str, region: str, *, may_set_maste
 
 
 def advise_after_reset(context: RotationContext) -> str:
-    """The next steps where the password is right by all that is known, and the login still fails."""
+    """Return the next steps if the password was set correctly, and the login still fails."""
     sets = by_administrator(context.user, "the one that the parameter holds")
     return f"{sets}\nopskit diagnose db {context.target.flags}   afterwards"
 
 
 def _right_case(context: RotationContext, region: str) -> str:
-    """The parameter names the master user in another case, which is another user."""
+    """Advise if the parameter names the master user in another case, which is another user."""
     master, user = context.database.master_username, context.parameters.get("username")
     why = f"{context.user} differs from the master user {master} in upper and lower case only"
     if user is None:

@@ -1,4 +1,4 @@
-"""How a repair is made: each write is sent once, and the login afterwards decides whether it helped."""
+"""Makes the changes of a repair: each write is sent once, and a login afterwards verifies the result."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class MasterUser:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """How the changes of a repair are sent; nothing is repeated.
+    """Functions that send the changes of a repair; none repeats a call.
 
     Attributes:
-        create: a parameter that does not exist.
-        write: a parameter that exists, its labels with it.
-        master: RDS's master password.
-        mark_observed: told before each that the state was just read.
-        quiet_s: so long RDS may say that nothing is pending while the password is still refused.
+        create: creates a parameter that does not exist.
+        write: writes a parameter that exists, and moves its labels.
+        master: sets RDS's master password.
+        mark_observed: called before each change, since the state was just read.
+        quiet_s: RDS may report nothing pending for this long while the new password is still refused.
     """
 
     create: Callable[[ParameterUpdate], ChangeOutcome]
@@ -53,7 +53,7 @@ class Changes:
 
 
 def changes_of(context: RotationContext, aws: AwsClients, fence: Fence) -> Changes:
-    """The changes of a repair through AWS."""
+    """Create the functions that make a repair's changes through AWS."""
     reading, changing = aws.client("ssm"), aws.write_client("ssm", fence.check)
     cluster, instance = context.cluster, context.database
     location = MasterUser(
@@ -87,11 +87,11 @@ def apply_repair(
 ) -> None:
     """Make the change, and wait until the password logs in.
 
-    The parameter is written before RDS is asked: it holds nothing that logs in, and whoever finds
-    the repair interrupted finds the password there.
+    The parameter is written before RDS is asked: its current value does not log in, and if the repair is
+    interrupted, the new password is in the parameter.
 
     Raises:
-        Incomplete: it was refused, or did not help.
+        CannotProceed: a change was refused, or did not help.
     """
     if repair.writes_parameter:
         one = published(context, repair.login)
@@ -114,10 +114,10 @@ def apply_repair(
 
 
 def create_parameter(context: RotationContext, name: str, text: str, ssm: Ssm) -> None:
-    """Create a SecureString under the key of the password's parameter.
+    """Create a SecureString with the key of the password parameter.
 
     Raises:
-        AwsError: it exists already, or may not be created.
+        AwsError: it exists already, or cannot be created.
     """
     ssm.put_parameter(Name=name, Value=text, Type="SecureString", Overwrite=False, **context.key)
 
@@ -126,7 +126,7 @@ def combine(context: RotationContext, name: str, ssm: Ssm) -> None:
     """Create a parameter that holds user name and password together.
 
     Raises:
-        Incomplete: it is there already, or may not be created.
+        CannotProceed: it exists already, or cannot be created.
     """
     both = {"username": context.user, "password": context.password.reveal()}
     try:
@@ -148,7 +148,7 @@ def _require_applied(done: ChangeOutcome, context: RotationContext) -> None:
 
 
 def _is_pending(master: Strategy) -> bool:
-    """Whether RDS is still at work; what it does not say counts as no."""
+    """Whether RDS reports a pending change; False if it cannot be read."""
     with contextlib.suppress(AwsError):
         return master.control().is_pending
     return False

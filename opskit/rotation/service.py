@@ -1,4 +1,4 @@
-"""Rotations of one target: what is planned, begun, gone on with, and told of them."""
+"""Facade for the rotations of one target: plan, start, resume, roll back, status, repair."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ OPEN_PAUSE_S = 0.5
 
 
 class Service:
-    """Everything about the rotations of one target's password.
+    """All operations on the rotations of one target's password.
 
     Args:
-        wait_s: the longest time without progress.
-        healthy_within_s: so long a restarted batch has to become healthy.
-        stops_on_unhealthy: keep both passwords and ask when the app does not become healthy.
-        sleep, clock: what all waiting goes by.
+        wait_s: longest time without progress.
+        healthy_within_s: time limit for a restarted target to become healthy.
+        stops_on_unhealthy: keep both passwords and stop if the app does not become healthy.
+        sleep, clock: used for every wait.
     """
 
     def __init__(
@@ -97,21 +97,21 @@ class Service:
         self._message = set[str]()
         self._connections = TargetConnections(target, aws, self._note)
         self.open_work = OpenWork.NOTHING
-        """What may stand open because of us."""
+        """The work that this process may leave unfinished."""
 
     def close(self) -> None:
-        """End what was opened on the way."""
+        """Close all connections."""
         self._connections.close()
 
     def unfinished(self) -> Record | None:
-        """The rotation that stands open, if one does."""
+        """Return the unfinished rotation, if there is one."""
         record = self.journal.latest()
         return record if record.number and record.close is None else None
 
     def load_context(
         self, on_wait: Callable[[str], None], *, may_be_missing: bool = False
     ) -> RotationContext:
-        """Read what a plan needs."""
+        """Read the facts that a plan needs."""
         context = load_context(
             self._target, self._aws, self._aws.region, on_wait, may_be_missing=may_be_missing
         )
@@ -121,13 +121,13 @@ class Service:
         return context
 
     def _note(self, text: str) -> None:
-        """Pass on what a road says of itself, once."""
+        """Forward each notice of a transport once."""
         if text not in self._message:
             self._message.add(text)
             self._on_event(Event("note", "road", text))
 
     def plan(self, context: RotationContext, options: RotationOptions) -> Plan:
-        """Judge, and say what would be done."""
+        """Check the preconditions, and return the plan."""
         connector = self._connections.connector_of(context)
         return make_plan(
             context,
@@ -140,14 +140,14 @@ class Service:
         )
 
     def begin(self, plan: Plan) -> RotationResult:
-        """Open the rotation, and go forward.
+        """Start the rotation, and go forward.
 
         Raises:
-            Overtaken: somebody else has just opened one.
-            Incomplete: the journal cannot be written.
+            ParameterOvertaken: another process has just started one.
+            CannotProceed: the journal cannot be written.
         """
         intent = plan.intent
-        assert intent is not None  # noqa: S101  a plan with problems is not begun
+        assert intent is not None  # noqa: S101  a plan with problems is not started
         number, outcome = plan.number, CallOutcome.UNKNOWN
         is_entitled, self.open_work = True, OpenWork.ROTATION
         for tried in range(OPEN_TRIES):
@@ -166,7 +166,7 @@ class Service:
                 "opskit rotate-password --status   shows it",
             )
         who = {"run": intent.run, "by": intent.by, "where": intent.where}
-        # After a lost reply it goes on as anybody else who joins.
+        # After a lost reply this process has to join like any other.
         state = RunnerState(
             Direction.FORWARD, opened=is_entitled, stops_on_unhealthy=self._stops_on_unhealthy
         )
@@ -175,10 +175,10 @@ class Service:
         return self._rotation(number, intent, state, who).run()
 
     def _open(self, number: int, intent: RotationIntent, *, is_first: bool) -> CallOutcome:
-        """Try to open it once.
+        """Try once to create the `open` record.
 
         Args:
-            is_first: no earlier try can have opened it, so that a refusal leaves nothing behind.
+            is_first: no earlier try can have created it, so a refusal leaves nothing unfinished.
         """
         self._fence.mark_observed()
         try:
@@ -198,7 +198,7 @@ class Service:
             raise
 
     def rotate_managed_secret(self, plan: Plan, context: RotationContext) -> RotationResult:
-        """Let RDS rotate the password that it manages, and bring the parameter after it."""
+        """Let RDS rotate the password that it manages, and bring the parameter to it."""
         rds, secrets = self._aws.client("rds"), self._aws.client("secretsmanager")
         app = context.app.value.instance.instance_id if isinstance(context.app, Known) else None
         world = ManagedRotationServices(
@@ -233,11 +233,11 @@ class Service:
         takes_over: bool = False,
         restarts: bool = True,
     ) -> RotationResult:
-        """Join an open rotation and bring it to its end.
+        """Join an unfinished rotation and complete it.
 
         Args:
-            takes_over: it is ended where others have replaced the password.
-            restarts: what its record names is restarted; else the app is not verified.
+            takes_over: complete it as superseded if another user has replaced the password.
+            restarts: restart the targets of its record; otherwise the app is not verified.
         """
         intent = self._intent(record)
         self.open_work = OpenWork.ROTATION
@@ -251,12 +251,12 @@ class Service:
         return self._rotation(record.number, intent, state, who).run()
 
     def trust(self, record: Record) -> RecordVerification:
-        """What speaks against obeying the record of an open rotation."""
+        """Return the objections to resuming an unfinished rotation from its record."""
         path = f"{self.journal.path}/{record.number}/open"
         return verify_record(self._aws, self._target, self._intent(record), path)
 
     def is_repairable(self, record: Record) -> bool:
-        """Whether an open rotation, if it is this target's, waits for what `repair` does."""
+        """Whether an unfinished rotation is this target's and needs `repair` to continue."""
         if self.trust(record).problems:
             return False
         situation = self.situation(record)
@@ -264,7 +264,7 @@ class Service:
         return situation.stop in REPAIRABLE or is_absent
 
     def advise(self, stop: str) -> str:
-        """What gets the open rotation going again that has stopped; empty where going on is enough."""
+        """Return the steps that let a stopped rotation continue; empty if resuming it is enough."""
         flags = self._target.flags
         command = f"opskit rotate-password {flags}".rstrip()
         with contextlib.suppress(AwsError, OpskitError):
@@ -274,11 +274,11 @@ class Service:
         return ""
 
     def initiators(self) -> dict[int, tuple[str, str]]:
-        """Number of a rotation -> who opened it, and its strategy."""
+        """Return number -> (initiator, strategy) of every rotation whose record can be read."""
         return self._known.initiators()
 
     def situation(self, record: Record) -> RotationStatus:
-        """How far an open rotation is, without touching it."""
+        """Return the status of an unfinished rotation, without changing anything."""
         intent = self._intent(record)
         shown = (
             intent
@@ -297,11 +297,11 @@ class Service:
     def repair(
         self, context: RotationContext, supplied: Secret | None = None, *, makes_new: bool = False
     ) -> Repair:
-        """Find the password that logs in, and the change that follows from it.
+        """Find the password that logs in, and propose the change that follows from it.
 
         Args:
-            supplied: a password that was given; then only this is tried, after the present value.
-            makes_new: where no password logs in, a generated one is set through RDS.
+            supplied: a password from the user; only the current value and this one are tried.
+            makes_new: if no password logs in, set a generated one through RDS.
         """
         connector, region = self._connections.connector_of(context), self._aws.region
         if supplied is not None:
@@ -312,10 +312,10 @@ class Service:
         return propose(context, connector, self._known.candidates(context), region, new)
 
     def with_key(self, context: RotationContext, key_id: str) -> tuple[RotationContext, str]:
-        """The context with the key under which its missing parameter is created, and why that key.
+        """Return the context with the key for its missing parameter, and the reason for that key.
 
         Args:
-            key_id: a key that was named; empty to find it.
+            key_id: a key that the user named; empty to find it.
         """
         choice = (
             KeySelection(key_id, "it was named")
@@ -325,10 +325,10 @@ class Service:
         return replace(context, row={**context.row, "KeyId": choice.key_id}), choice.because
 
     def apply_repair(self, repair: Repair, context: RotationContext) -> None:
-        """Make the change, and log in with what the parameter holds then.
+        """Make the change, and log in with the parameter's new value.
 
         Raises:
-            Incomplete: it was refused, or did not help.
+            CannotProceed: it was refused, or did not help.
         """
         self.open_work = OpenWork.REPAIR
         changes = changes_of(context, self._aws, self._fence)
@@ -341,21 +341,21 @@ class Service:
         """Create a parameter that holds user name and password together.
 
         Raises:
-            Incomplete: it is there already, or may not be created.
+            CannotProceed: it exists already, or cannot be created.
         """
         self._fence.mark_observed()
         combine(context, name, self._changing)
 
     def previous_password(self, user: str) -> Secret:
-        """A user's password before its last rotation.
+        """Return a user's password before its last rotation.
 
         Raises:
-            Incomplete: none is written down.
+            CannotProceed: no record holds one.
         """
         return self._known.previous(user)
 
     def prune(self) -> list[int]:
-        """Delete what is old enough; a right that is missing for it is no failure."""
+        """Delete old rotation records; a missing permission for it is no error."""
         self._fence.mark_observed()
         return self.journal.prune()
 

@@ -1,4 +1,4 @@
-"""How far an open rotation is, and what each way on would do: in words."""
+"""Describes an unfinished rotation's status, and what resuming it or rolling it back would do."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from opskit.rotation.protocol.state_machine import (
 
 
 class OpenWork(Enum):
-    """What a command leaves open when it ends before its end.
+    """The work that a command leaves unfinished if it ends early.
 
-    ROTATION: one that is written down, which --resume and --rollback bring to an end.
+    ROTATION: one in the journal, which --resume and --rollback complete.
     MANAGED: one that RDS makes; the parameter may be behind the secret.
-    REPAIR: one write, which was made or was not.
+    REPAIR: a single write, which was made or was not.
     """
 
     NOTHING = auto()
@@ -36,11 +36,12 @@ class OpenWork(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RotationStatus:
-    """How far an open rotation is.
+    """The status of an unfinished rotation.
 
     Attributes:
-        stops: why nobody can go on with it now, with what was seen of that; empty when somebody can.
-        stop: the same as `decide` says it.
+        control: the control plane's state, as text.
+        stops: why it cannot be resumed now, with the evidence; empty if it can.
+        stop: the reason as `decide` gives it, without the evidence.
     """
 
     record: Record
@@ -52,7 +53,7 @@ class RotationStatus:
 
 
 def logins_fail_now(situation: RotationStatus) -> bool:
-    """Whether what the parameters hold does not log in now."""
+    """Whether the parameters' values do not log in now."""
     database, parameter = situation.observation.database, situation.observation.parameter
     if parameter is ParameterState.ABSENT:
         return True
@@ -62,7 +63,7 @@ def logins_fail_now(situation: RotationStatus) -> bool:
 
 
 def resume_words(situation: RotationStatus) -> str:
-    """What `--resume` would do now."""
+    """Describe what `--resume` would do now."""
     observation, intent = situation.observation, situation.intent
     name, user = intent.published[0].name, intent.new.user
     if situation.stops:
@@ -83,7 +84,7 @@ def resume_words(situation: RotationStatus) -> str:
 
 
 def rollback_words(situation: RotationStatus, fence_s: float) -> str:
-    """What `--rollback` would do now."""
+    """Describe what `--rollback` would do now."""
     observation, intent = situation.observation, situation.intent
     if situation.stops:
         return f"stops: {situation.stops}"
@@ -107,10 +108,10 @@ def rollback_words(situation: RotationStatus, fence_s: float) -> str:
 
 
 def stop_advice(stop: str, intent: RotationIntent, command: str, flags: str) -> list[str]:
-    """What gets a rotation going again that has stopped, one a line; empty where going on is enough.
+    """Return the steps that let a stopped rotation continue, one a line; empty if resuming it is enough.
 
     Args:
-        stop: why, as `decide` says it.
+        stop: the reason as `decide` gives it.
         command: `opskit rotate-password` with the target's flags.
     """
     repair = f"opskit rotate-password repair {flags}".rstrip()

@@ -1,4 +1,4 @@
-"""The runbooks that a person reads and a program can follow.
+"""Finds and parses runbooks, which a person reads and a program can follow.
 
-Here belongs finding and parsing them. The texts themselves are Markdown in `runbooks/`.
+The texts themselves are Markdown in `runbooks/`.
 """

@@ -17,7 +17,7 @@ class Runbook:
     """One runbook.
 
     Attributes:
-        symptoms: the texts by which somebody recognises it.
+        symptoms: texts by which a user recognises the problem.
         codes: the findings it treats.
         text: Markdown without the front matter.
     """
@@ -31,14 +31,14 @@ class Runbook:
 
 @lru_cache(maxsize=1)
 def all_runbooks() -> tuple[Runbook, ...]:
-    """Every runbook of the package, by name."""
+    """Return every runbook of the package, by name."""
     folder = importlib.resources.files("opskit") / "runbooks"
     files = sorted((f for f in folder.iterdir() if f.name.endswith(".md")), key=lambda f: f.name)
     return tuple(parse_front(f.read_text(encoding="utf-8")) for f in files if f.name != "README.md")
 
 
 def find(name: str) -> Runbook:
-    """The runbook of a name.
+    """Return the runbook of a name.
 
     Raises:
         UsageError: there is none.
@@ -52,7 +52,7 @@ def find(name: str) -> Runbook:
 
 
 def for_code(code: str) -> Runbook | None:
-    """The runbook that treats a finding."""
+    """Return the runbook that treats a finding."""
     return next((r for r in all_runbooks() if code in r.codes), None)
 
 

@@ -1,4 +1,4 @@
-"""A runbook's text as steps and blocks, and what is wrong with its form."""
+"""Parses a runbook into steps and blocks, and checks its format."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from opskit.runbook.catalogue import Runbook
 
 KINDS = ("sh read", "sh change", "text output")
-"""What a fenced block is: changes nothing, changes something, is only shown."""
+"""Kinds of fenced blocks: a command that only reads, one that changes something, output to compare."""
 NEEDED = ("Decide first", "Fix", "Verify", "What is not the fix", "Afterwards")
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block, with the heading it stands under."""
+    """A fenced block, with the heading above it."""
 
     heading: str
     kind: str
@@ -22,7 +22,7 @@ class Block:
 
 
 def blocks(text: str) -> tuple[Block, ...]:
-    """All fenced blocks in their order."""
+    """Return all fenced blocks in order."""
     found: list[Block] = []
     heading, kind, lines = "", "", list[str]()
     for line in text.splitlines():
@@ -39,17 +39,17 @@ def blocks(text: str) -> tuple[Block, ...]:
 
 
 def headings(text: str) -> tuple[str, ...]:
-    """All second-level headings in their order."""
+    """Return all second-level headings in order."""
     return tuple(re.findall(r"^## (.+)$", text, re.MULTILINE))
 
 
 def anchor(heading: str) -> str:
-    """The name under which a heading is linked to, as web hosts make it."""
+    """Return the anchor of a heading, as web hosts generate it."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def lint(runbook: Runbook) -> list[str]:
-    """What keeps a person or a program from following the runbook."""
+    """Return the problems that keep a person or a program from following the runbook."""
     wrong = [f"no heading '{name}'" for name in NEEDED if name not in headings(runbook.text)]
     for block in blocks(runbook.text):
         if block.kind not in KINDS:

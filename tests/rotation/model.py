@@ -1,7 +1,7 @@
-"""Every interleaving of runners, network, database and kills, around the real `decide` and `learn`.
+"""Explores every interleaving of runners, network, database and kills with the real state machine.
 
-Explored breadth first, so a violation comes with a shortest path. What a runner does next is not
-written here: it is asked of the code that is shipped.
+The search is breadth first, so a violation comes with a shortest path. A runner's next action is not
+modelled here: it comes from the shipped `decide` and `record_outcome`.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Rotation(NamedTuple):
     """One rotation's records.
 
     Attributes:
-        is_superseded: somebody has agreed that others have overtaken it.
-        is_written: the parameter was written since it was opened; is_rewritten: since it was decided.
+        is_superseded: a person has agreed that another user has overtaken it.
+        is_written: the parameter was written since its start; is_rewritten: since its decision.
     """
 
     new: str
@@ -50,10 +50,10 @@ class Rotation(NamedTuple):
 
 
 class Request(NamedTuple):
-    """What may be under way: `mod` and `put` with a value, and the journal's creates.
+    """A request that may be in flight: `mod` and `put` with a value, and the journal's creates.
 
     Attributes:
-        direction: of a `decide`, whether the parameter was written after the look that it rests on.
+        direction: for `decide`, whether the parameter was written after the observation behind it.
     """
 
     kind: str
@@ -63,7 +63,7 @@ class Request(NamedTuple):
 
 
 class Actor(NamedTuple):
-    """One process: idle, opening, run, dead, finished, stuck.
+    """One process: idle, opening, run, dead, finished or stuck.
 
     Attributes:
         old: for opening, the password that it has seen to log in.
@@ -77,15 +77,15 @@ class Actor(NamedTuple):
 
 
 class State(NamedTuple):
-    """The whole world. `held` and `accepted` are what parameter and database ever held.
+    """The whole state. `held` and `accepted` are all values that parameter and database ever had.
 
     Attributes:
-        database: the login that it accepts of each user; where users take turns there are two.
-        parameter: empty when it was deleted.
+        database: the accepted login of each user; with alternating users there are two.
+        parameter: empty if it was deleted.
         running: the login with which the app was last started.
-        person: what somebody will still do by hand, in this order: P, D, A for parameter, database, app.
+        person: the manual changes still to come, in this order: P, D, A for parameter, database, app.
         deletions: how often the parameter may still be deleted.
-        is_foreign: that somebody did something after the newest rotation was closed.
+        is_foreign: a person changed something after the newest rotation was closed.
     """
 
     database: tuple[str, ...]
@@ -107,23 +107,23 @@ class State(NamedTuple):
 
 @dataclass(frozen=True)
 class Rules:
-    """What holds in the explored world, and which rules of the protocol are switched off.
+    """The environment's behaviour, and the protocol rules that are switched off.
 
     Attributes:
-        busy: what a database does with a change while it applies one: reject, queue, sync.
-        shows_late: an accepted change does not show for a while.
-        is_alternating: two users in turn, both in one parameter.
-        idle_is_idle: a rotation begins only when no process uses the user whose turn it is.
-        restarts: the app is restarted; else it starts anew whenever it likes.
-        person: what somebody does by hand, and may leave off anywhere.
+        busy: the database's reply to a change while it applies one: reject, queue, sync.
+        shows_late: an accepted change stays invisible for a while.
+        is_alternating: two users alternate, both in one parameter.
+        idle_is_idle: a rotation starts only if no process uses the user whose turn it is.
+        restarts: the app is restarted by opskit; otherwise it restarts by itself at any time.
+        person: manual changes, which may stop anywhere.
         deletions: how often the parameter is deleted.
-        command_can_fail: a restart may leave the app on what it runs on.
-        restart_must_succeed: the app not healthy is not done on the way back either.
-        lost_is_not_done: nor is a restart whose transport failed.
-        supersedes: what others have put in both places ends a rotation.
-        fence_supersedes: not before nothing of ours can still arrive.
+        command_can_fail: a restart may leave the app on its current login.
+        restart_must_succeed: an unhealthy app does not count as restarted in a rollback either.
+        lost_is_not_done: nor does a restart whose transport failed.
+        supersedes: a rotation ends if another user has replaced the password in both places.
+        fence_supersedes: but only when none of our requests can still arrive.
         recreates: a parameter that was deleted is created again.
-        sees_rewrites: a decision for the new password says nothing of the app once the parameter was
+        sees_rewrites: a decision for the new password says nothing about the app once the parameter was
             written again.
     """
 
@@ -158,7 +158,7 @@ class Rules:
 
 EARLIER = "an earlier version"
 FOREIGN = "x"
-"""What a person sets by hand; nobody but them has to know it."""
+"""The value that a person sets manually; no one else has to know it."""
 STILL = frozenset({"idle", "dead", "finished", "stuck"})
 SENDS = frozenset({ActionKind.CHANGE, ActionKind.PUBLISH})
 Step = tuple[str, State]
@@ -167,7 +167,7 @@ NEVER_USED = "x1"
 
 @cache
 def _decide(observation: Observation, state: RunnerState, rules: Rules) -> Action:
-    """The real decision, with the switched-off rules taken from it."""
+    """Return the real decision, without the switched-off rules."""
     if not rules.register:
         observation = replace(observation, decision=state.wants)
     if (
@@ -198,12 +198,12 @@ def _learn(state: RunnerState, action: Action, outcome: CallOutcome, rules: Rule
     found = record_outcome(state, action, outcome)
     if not rules.unknown_is_unclean:
         found = replace(found, is_clean=True)
-    # Who sent it last matters only where accepted changes do not show at once.
+    # The sender of the last change matters only if accepted changes stay invisible for a while.
     return found if rules.shows_late or not rules.probes else replace(found, sent=None)
 
 
 def _counts_as_done(action: Action, outcome: CallOutcome, rules: Rules) -> bool:
-    """What the rules about restarts keep from being taken for a restart."""
+    """Whether a failed restart counts as done because a rule about restarts is switched off."""
     if outcome is CallOutcome.NOT_APPLIED:
         return not rules.lost_is_not_done
     is_ill = outcome is CallOutcome.UNHEALTHY
@@ -211,7 +211,7 @@ def _counts_as_done(action: Action, outcome: CallOutcome, rules: Rules) -> bool:
 
 
 def arrive(state: State, request: Request, rules: Rules) -> tuple[State, str]:
-    """The world after a request has arrived, and the answer."""
+    """Return the state after a request has arrived, and the reply."""
     kind, value, number = request.kind, request.value, request.number
     if kind == "mod":
         if rules.busy == "sync":
@@ -246,7 +246,7 @@ def arrive(state: State, request: Request, rules: Rules) -> tuple[State, str]:
 
 
 def _put(state: State, value: str) -> State:
-    """The parameter is written, or deleted with an empty value; an open rotation sees that it was."""
+    """Write the parameter, or delete it with an empty value; mark it in the unfinished rotation."""
     held = state.held | {value} if value else state.held
     actors = tuple(_before_a_write(actor) for actor in state.actors)
     network = tuple(
@@ -261,7 +261,7 @@ def _put(state: State, value: str) -> State:
 
 
 def _before_a_write(actor: Actor) -> Actor:
-    """What a runner knows of the app is about a version that is no longer the newest."""
+    """Clear a runner's knowledge of the app, which is about a version that is no longer the newest."""
     state, action = actor.me, actor.action
     if state is None:
         return actor
@@ -271,7 +271,7 @@ def _before_a_write(actor: Actor) -> Actor:
 
 
 def user_of(value: str, rules: Rules) -> int:
-    """Whose login it is: where users take turns, its last character says so."""
+    """Return the user of a login; with alternating users it is the last character."""
     return int(value[-1]) if rules.is_alternating else 0
 
 
@@ -286,7 +286,7 @@ def _with(state: State, number: int, record: Rotation) -> State:
 
 
 def fenced(state: State, index: int, number: int, direction: str) -> bool:
-    """What waiting for the fence achieves: nothing of another direction can still arrive."""
+    """Whether the fence is over: no request of another direction can still arrive."""
     if any(r.kind in ("mod", "put") and (r.number, r.direction) != (number, direction)
            for r in state.network):  # fmt: skip
         return False
@@ -305,14 +305,14 @@ def _direction(action: Action) -> str:
 
 
 def see(state: State, index: int, number: int, rules: Rules) -> Observation:
-    """One look."""
+    """Observe the state as a runner does."""
     record = state.log[number - 1]
     database = _database_state(state, record)
     actor = state.actors[index].me
     decision = Direction.SUPERSEDED if record.is_superseded else record.decision
     wants = decision or (actor.wants if actor else None)
     if rules.is_alternating and wants is Direction.BACK and database is DatabaseState.NEW:
-        # As the runner does it: the other user's login is no obstacle.
+        # The same as in the runner: the other user's login needs no change.
         database = DatabaseState.OLD
     shown = {
         record.new: ParameterState.NEW,
@@ -337,7 +337,7 @@ def see(state: State, index: int, number: int, rules: Rules) -> Observation:
 
 
 def _database_state(state: State, record: Rotation) -> DatabaseState:
-    """What a runner finds by logging in with all that is written down."""
+    """Return the database's state as a runner finds it by logging in with every stored password."""
     if record.new in state.database:
         return DatabaseState.NEW
     if record.old in state.database:
@@ -349,7 +349,7 @@ def _database_state(state: State, record: Rotation) -> DatabaseState:
 
 
 def steps(state: State, rules: Rules, lone: bool = False) -> Iterator[Step]:
-    """Everything that can happen next."""
+    """Yield everything that can happen next."""
     if state.queue:
         value, *rest = state.queue
         after = _apply(state, value, rules)._replace(queue=tuple(rest))
@@ -370,14 +370,14 @@ def steps(state: State, rules: Rules, lone: bool = False) -> Iterator[Step]:
 
 
 def _is_closing(state: State) -> bool:
-    """Somebody stands between the last look and the close: what comes now comes as if after it."""
+    """Whether a runner is between its last observation and the close; a change now counts as after it."""
     closes = (ActionKind.CLOSE, ActionKind.CLOSE_IMMEDIATELY)
     is_late = any(r.kind in closes for r in state.network)
     return is_late or any(a.action is not None and a.action.kind in closes for a in state.actors)
 
 
 def _person_steps(state: State, rules: Rules) -> Iterator[Step]:
-    """What somebody does by hand, at any time and not further than they like."""
+    """Yield a person's manual changes, at any time; they may stop at any of them."""
     is_over = not state.log or state.log[-1].closed is not None
     after = state._replace(is_foreign=state.is_foreign or is_over, person=state.person[1:])
     if state.person.startswith("P"):
@@ -392,7 +392,7 @@ def _person_steps(state: State, rules: Rules) -> Iterator[Step]:
 
 
 def _mend(state: State, why: str, rules: Rules) -> State:
-    """What `repair` does about a stop, or an administrator where no known password logs in."""
+    """Fix a stop as `repair` does, or as an administrator does if no known password logs in."""
     if why == LOCKED_OUT:
         return _apply(state, state.parameter or state.log[-1].old, rules)
     known = {v for r in state.log for v in (r.new, r.old)} | state.held
@@ -433,7 +433,7 @@ def _actor_steps(
         elif action.kind is ActionKind.STOP and lone and action.why in REPAIRABLE:
             yield f"repaired: {action.why}", put(actor, _mend(state, action.why, rules))
         elif action.kind is ActionKind.STOP:
-            # Not healthy because a late request came: the same command again tries again.
+            # Unhealthy because a delayed request came: running the command again tries again.
             after = "idle" if lone and action.why == UNHEALTHY else "stuck"
             yield f"{name} stops: {action.why}", put(Actor(after))
         elif action.kind not in (ActionKind.WAIT, ActionKind.AWAIT_FENCE):
@@ -461,10 +461,10 @@ def _actor_steps(
 def _restarts(
     state: State, can_be_ill: bool, command_can_fail: bool
 ) -> Iterator[tuple[CallOutcome, str]]:
-    """How a restart may end, and what the app runs on then; it reads the parameter as it is now.
+    """Yield the outcomes of a restart, and the app's login then; it reads the parameter as it is now.
 
     Args:
-        can_be_ill: also for a reason of its own, which going back may mend.
+        can_be_ill: also for another cause, which a rollback may fix.
     """
     yield CallOutcome.NOT_APPLIED, state.running
     if command_can_fail:
@@ -494,7 +494,7 @@ def _start(
             yield f"{name} joins, {wants}", put(Actor("run", len(state.log), me), state)
         return
     number, is_sound = len(state.log) + 1, _is_sound(state) and not state.queue
-    # Whoever still uses the user whose turn it is keeps the rotation from beginning.
+    # The rotation does not start while a process still uses the user whose turn it is.
     is_idle = state.running == state.parameter or not (rules.is_alternating and rules.idle_is_idle)
     if lone or number > rules.rotations:
         if not state.queue:
@@ -508,7 +508,7 @@ def _start(
         or not rules.fence_before_next
         or fenced(state, index, number, "forward")
     )
-    # The app has to be healthy on what the parameter holds.
+    # The app has to be healthy with the parameter's login.
     is_idle = is_idle and (
         not rules.restarts or rules.is_alternating or state.running == state.parameter
     )
@@ -523,7 +523,7 @@ def _start(
 
 
 def _is_sound(state: State) -> bool:
-    """A process that starts now can log in."""
+    """Whether a process that starts now can log in."""
     return state.parameter in state.database
 
 
@@ -548,7 +548,7 @@ def _send(
     put: Callable[[Actor, State], State],
     after: Callable[[CallOutcome], Actor],
 ) -> Iterator[Step]:
-    """Every way in which a call can end."""
+    """Yield every way in which a call can end."""
     words = " ".join(str(part) for part in request if part != "")
     arrived, answer = arrive(state, request, rules)
     unknown = after(CallOutcome.UNKNOWN)
@@ -582,13 +582,13 @@ def _words(action: Action) -> str:
 
 
 def violations(state: State, rules: Rules) -> Iterator[str]:
-    """The invariants that do not hold."""
+    """Yield the invariants that do not hold."""
     known = set(state.held)
     for record in state.log:
         if rules.keeps_records or record.closed is None:
             known |= {record.new, record.old}
     under_way = {r.value for r in state.network if r.kind == "mod"}
-    # Nobody has ever needed the password that a second user had before its first turn.
+    # No one has ever needed the password that a second user had before its first turn.
     if not {*state.database, *state.queue, *under_way} - {NEVER_USED, FOREIGN} <= known:
         yield "I1"
     if rules.is_alternating and not _is_sound(state):
@@ -608,7 +608,7 @@ def violations(state: State, rules: Rules) -> Iterator[str]:
 
 
 def _is_at_rest(state: State) -> bool:
-    """The newest rotation is closed, nothing is under way, and nobody has done anything since."""
+    """Whether the newest rotation is closed, nothing is in flight, and no person has acted since."""
     if not state.log or state.log[-1].closed is None or state.is_foreign:
         return False
     busy = any(a.state == "run" for a in state.actors)
@@ -617,12 +617,12 @@ def _is_at_rest(state: State) -> bool:
 
 @dataclass
 class Explored:
-    """What was found.
+    """The result of an exploration.
 
     Attributes:
         parents: state -> the state before it, and the step.
-        broken: invariant -> the first state in which it does not hold, and in how many.
-        endings: how the rotations of closed logs ended, such as `forward back`.
+        broken: invariant -> the first state that violates it, and the number of such states.
+        endings: the endings of the rotations in closed logs, such as `forward back`.
     """
 
     parents: dict[State, Step | None]
@@ -630,7 +630,7 @@ class Explored:
     endings: Counter[str]
 
     def path(self, state: State) -> list[str]:
-        """The steps that lead to a state."""
+        """Return the steps that lead to a state."""
         found: list[str] = []
         before = self.parents[state]
         while before is not None:
@@ -651,14 +651,14 @@ def _first(rules: Rules, runners: int, kills: int, delays: int, restarts: int) -
 def explore(
     rules: Rules, runners: int, kills: int, delays: int, restarts: int, until: str = ""
 ) -> Explored:
-    """Every state that can be reached, or those up to the first that breaks an invariant."""
+    """Explore every reachable state, or those up to the first violation of an invariant."""
     first = _first(rules, runners, kills, delays, restarts)
     parents: dict[State, Step | None] = {first: None}
     queue, broken, endings = deque([first]), dict[str, tuple[State, int]](), Counter[str]()
     while queue and until not in broken:
         state = queue.popleft()
         for label, after in steps(state, rules):
-            # One hash for each: a state is a deep tuple.
+            # Hash each state only once: it is a deep tuple.
             known = len(parents)
             parents.setdefault(after, (label, state))
             if len(parents) == known:
@@ -681,7 +681,7 @@ CALLED = {"mod": "change", "put": "publish"}
 def successions(
     rules: Rules, runners: int, kills: int, delays: int, restarts: int
 ) -> set[tuple[str, str]]:
-    """Which call may be carried out right after which, over all runners; at first comes an empty one."""
+    """Return the pairs of calls carried out in direct succession, over all runners; the first follows ""."""
     first = _first(rules, runners, kills, delays, restarts)
     seen, todo, found = {(first, "")}, deque([(first, "")]), set[tuple[str, str]]()
     while todo:
@@ -699,8 +699,11 @@ def successions(
 
 
 def resumes(explored: Explored, rules: Rules) -> tuple[int, list[State]]:
-    """From every state in which nobody runs, one fresh undisturbed runner: (how many, those from
-    which something else than a good end can be reached)."""
+    """Run one fresh undisturbed runner from every state in which none runs.
+
+    Returns:
+        The number of these states, and those from which a bad end is reachable.
+    """
     roots: dict[State, State] = {}
     for state in explored.parents:
         if all(a.state in STILL for a in state.actors):
@@ -727,7 +730,10 @@ def resumes(explored: Explored, rules: Rules) -> tuple[int, list[State]]:
 
 
 def _is_good(state: State) -> bool:
-    """P = D, nothing under way, nothing open but what was created late with nothing changed."""
+    """Whether P = D, nothing is in flight, and no rotation is unfinished.
+
+    One that a delayed create has opened, and that has changed nothing, does not count.
+    """
     if state.queue or state.network or not (_is_sound(state) or state.is_foreign):
         return False
     last = state.log[-1] if state.log else None
@@ -747,12 +753,17 @@ def _backwards(found: list[State], before: dict[State, list[State]]) -> set[Stat
 
 
 Naive = tuple[str, str, str, frozenset[str], tuple[int, ...], int]
-"""Database, pending, parameter, what the database ever accepted, everybody's place, kills left."""
+"""Database, pending, parameter, all accepted values, each person's position, kills left."""
 
 
 def naive(order: tuple[str, ...], people: int, kills: int) -> dict[str, list[str]]:
-    """The usual runbook, in an order of `put`, `mod` and `wait`: invariant -> a shortest path to its
-    violation. Everybody has a password of their own, and stops at the end."""
+    """Explore the usual runbook in an order of `put`, `mod` and `wait`.
+
+    Every person has their own password, and stops at the end.
+
+    Returns:
+        Invariant -> a shortest path to its violation.
+    """
     first: Naive = ("0", "", "0", frozenset("0"), (0,) * people, kills)
     parents: dict[Naive, tuple[str, Naive] | None] = {first: None}
     queue, found = deque([first]), dict[str, list[str]]()
@@ -770,7 +781,7 @@ def naive(order: tuple[str, ...], people: int, kills: int) -> dict[str, list[str
         dead = len(order)
         known = {parameter, "0"}
         if database not in known:
-            # The only copy is in a process's memory, and then in none.
+            # The only copy is in a process's memory, and is lost with it.
             found.setdefault("I1 while it runs", path(state))
             if all(p >= dead for p in places):
                 found.setdefault("I1", path(state))

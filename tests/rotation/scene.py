@@ -1,4 +1,4 @@
-"""What the tests of rotations share: a process that can be killed at any call, and the verdict."""
+"""Shared by the rotation tests: a process that can be killed at any call, and the verdict."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def journal():
 for line in sys.stdin:
     print(json.dumps({"login": login, "journal": journal}[line.strip()]()), flush=True)
 """
-"""On the instance: reads the parameters and logs in with them, or says whether a rotation is open."""
+"""Helper on the instance: logs in with the parameters, or reports whether a rotation is unfinished."""
 
 _helpers: dict[str, subprocess.Popen[str]] = {}
-"""One a sandbox."""
+"""One per sandbox."""
 
 
 @atexit.register
@@ -70,25 +70,28 @@ class Run:
     output: str = ""
 
     def kill(self) -> None:
-        """SIGKILL to it, and to what entered the namespaces for it."""
+        """Send SIGKILL to the process group, which includes the helper in the namespaces."""
         self.signal(signal.SIGKILL)
         self.wait()
 
     def signal(self, number: int) -> None:
-        """A signal to all of it."""
+        """Send a signal to the process group."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)
 
     def abort(self) -> None:
-        """End it, and let it say where it was."""
+        """End the process, and let it print its traceback."""
         self.signal(signal.SIGABRT)
         time.sleep(0.5)
         self.signal(signal.SIGKILL)
         self.output += self.process.communicate()[0]
 
     def go_on(self) -> None:
-        """Let it run after a SIGSTOP, until what entered the namespaces for it runs as well: that one
-        stops itself when it sees its child stopped. A fork has nothing of the kind before it."""
+        """Continue after a SIGSTOP.
+
+        The process that entered the namespaces stops itself when it sees its child stopped, so the signal is
+        repeated until both run. A forked process has no such parent.
+        """
         if isinstance(self.process, warm.Process):
             self.signal(signal.SIGCONT)
             return
@@ -97,7 +100,7 @@ class Run:
             time.sleep(0.05)
 
     def wait(self, limit_s: float = LIMIT_S) -> int:
-        """Its exit status."""
+        """Wait for its end, and return the exit status."""
         try:
             self.output += self.process.communicate(timeout=limit_s)[0]
         except subprocess.TimeoutExpired:
@@ -121,7 +124,7 @@ class Scene:
     def start(
         self, *options: str, stdin: str = "", is_warm: bool = True, **environment: str
     ) -> Run:
-        """Start a rotation, as the operator; `is_warm` as for `Operator.run`."""
+        """Start a rotation as the operator; `is_warm` as for `Operator.run`."""
         running = self.operator.running
         command = [*ROTATE, *options]
         whole = {**running.environment(), "PYTHONFAULTHANDLER": "1", **environment}
@@ -145,7 +148,7 @@ class Scene:
         return Run(process)
 
     def rotate(self, *options: str, **environment: str) -> tuple[int, str]:
-        """A rotation to its end: exit status and output."""
+        """Run a rotation to its end, and return exit status and output."""
         run = self.start("--yes", *options, **environment)
         status = run.wait()
         return status, run.output
@@ -153,11 +156,11 @@ class Scene:
     def order(
         self, word: str, *names: str, rows: tuple[dict[str, Any], ...] = ()
     ) -> dict[str, Any]:
-        """An order to the sandbox."""
+        """Send a command to the sandbox."""
         return lifecycle.send_command(self.operator.running, word, names, rows)
 
     def wait_held(self, run: Run, limit_s: float = LIMIT_S) -> bool:
-        """Wait until a call is held; False when the process ends without one."""
+        """Wait until a call is held; False if the process ends without one."""
         limit = time.monotonic() + limit_s
         while time.monotonic() < limit:
             if self.order("status")["held"]:
@@ -171,7 +174,7 @@ class Scene:
 
     @contextlib.contextmanager
     def injected(self, *rows: dict[str, Any]) -> Iterator[None]:
-        """Let AWS go wrong for a while."""
+        """Inject AWS faults for a while."""
         self.order("inject", rows=rows)
         try:
             yield
@@ -180,7 +183,7 @@ class Scene:
             self.order("release", "drop")
 
     def ask(self, question: str) -> dict[str, Any]:
-        """Ask the helper on the instance."""
+        """Send a question to the helper on the instance."""
         running = self.operator.running
         helper = _helpers.get(running.directory)
         if helper is None:
@@ -201,15 +204,15 @@ class Scene:
         return found
 
     def login(self) -> dict[str, Any]:
-        """From the instance, with what the parameters hold: the error, or an empty one."""
+        """Log in from the instance with the parameters' values; the reply's error is empty on success."""
         return self.ask("login")
 
     def is_open(self) -> bool:
-        """Whether a rotation stands open, by the journal itself."""
+        """Whether a rotation is unfinished, by the journal itself."""
         return bool(self.ask("journal")["open"])
 
     def verdict(self) -> list[str]:
-        """What is wrong now; empty when all is as it should be after a rotation."""
+        """Return the problems now; empty if all is as it should be after a rotation."""
         wrong = []
         message = self.login()["error"]
         if message:

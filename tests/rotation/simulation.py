@@ -1,7 +1,7 @@
-"""An AWS in memory with a clock of its own, and processes of the real rotation code that run in it.
+"""Simulates AWS in memory with a virtual clock, and processes that run the real rotation code.
 
-Everything that happens has a place in one queue of events, ordered by the virtual clock: a seed decides
-which calls are slow, lost, late or refused as busy, who is killed, and what somebody does by hand.
+Every event is in one queue, ordered by the virtual clock. A seed decides which calls are slow, lost,
+late or refused as busy, which process is killed, and which manual changes a person makes.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ USER = "linkbox"
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 FENCE_S = 1200.0
 SIGNATURE_S = 300.0
-"""AWS refuses what is older; so a late request arrives within it."""
+"""AWS rejects older signatures, so a delayed request arrives within this time."""
 STALE_S = 3.0
 LONGEST_APPLY_S = 12.0
 BATCHES = ("container\tweb\ti-1\thttp://127.0.0.1/health", "container\tworker\ti-1\t")
 FOREIGN = "set-by-hand"
 LAST_LOOK_S = 40.0
-"""What somebody does later than this before a close may not have been seen."""
+"""A manual change later than this before a close may not have been observed."""
 
 
 class Killed(BaseException):
-    """The process is gone; nothing of it runs any more."""
+    """The process was killed; none of its code runs any more."""
 
 
 @dataclass(order=True)
 class Event:
-    """What happens at a time; the sequence keeps those of one moment in order."""
+    """An event at a time; the sequence keeps events of one moment in order."""
 
     at: float
     sequence: int
@@ -59,12 +59,12 @@ class Event:
 
 @dataclass
 class Stored:
-    """A parameter's versions: (version, value, since when, by whom); value None: deleted."""
+    """A parameter's versions: (version, value, since, author); value None: deleted."""
 
     rows: list[tuple[int, str | None, float]] = field(default_factory=list)
 
     def seen(self, at: float) -> tuple[int, str, float] | None:
-        """The newest version as of a time."""
+        """Return the newest version as of a time."""
         for version, value, since in reversed(self.rows):
             if since <= at:
                 return None if value is None else (version, value, since)
@@ -73,13 +73,13 @@ class Stored:
 
 @dataclass
 class Trouble:
-    """How often what goes wrong.
+    """Probabilities of failures.
 
     Attributes:
-        calls: share of calls that change something and do not end well.
-        slow: share of calls that take longer than a look is good for.
+        calls: share of writes that do not end well.
+        slow: share of calls that take longer than an observation may be old.
         stale: share of reads that show an earlier moment.
-        transport, ill: share of restarts that are lost, and after which the app is not well.
+        transport, ill: share of restarts that are lost, and after which the app is unhealthy.
     """
 
     calls: float = 0.0
@@ -90,7 +90,7 @@ class Trouble:
 
 
 class World:
-    """The state of everything, and the queue of what will happen."""
+    """The simulated state, and the queue of events."""
 
     def __init__(self, seed: int, trouble: Trouble, *, is_master: bool) -> None:
         self.random, self.trouble, self.is_master = random.Random(seed), trouble, is_master
@@ -105,12 +105,12 @@ class World:
         self.touched_at = self.close_sent_at = -1.0
 
     def after(self, seconds: float, work: Callable[[], None]) -> None:
-        """Let something happen later."""
+        """Add an event."""
         self._sequence += 1
         heapq.heappush(self.events, Event(self.now + seconds, self._sequence, work))
 
     def run(self, limit_s: float = 86_400.0) -> None:
-        """Let everything happen that is under way."""
+        """Process all events in the queue."""
         end = self.now + limit_s
         while self.events:
             event = heapq.heappop(self.events)
@@ -120,19 +120,19 @@ class World:
             self.check_nothing_lost()
 
     def note(self, text: str) -> None:
-        """What a failure is explained by."""
+        """Log a line that explains a failure."""
         self.log.append(f"{self.now:9.2f} {text}")
 
     def moment(self, at: float) -> datetime:
-        """A virtual time as AWS tells it."""
+        """Convert a virtual time into AWS's."""
         return BEGIN + timedelta(seconds=at)
 
     def write(self, value: str | None) -> None:
-        """Somebody writes the password parameter, or deletes it."""
+        """Write the password parameter as another user, or delete it."""
         self.put(NAME, value, overwrite=True)
 
     def put(self, name: str, value: str | None, *, overwrite: bool) -> int:
-        """Parameter Store's write; the version, or 0 when it stands there already."""
+        """Write a parameter as Parameter Store does; return the version, or 0 if it exists already."""
         rows = self.store.setdefault(name, Stored()).rows
         last = rows[-1] if rows else (0, None, 0.0)
         if last[1] is not None and not overwrite:
@@ -144,25 +144,25 @@ class World:
 
     @property
     def parameter(self) -> str | None:
-        """What the password parameter holds."""
+        """The password parameter's value."""
         found = self.store[NAME].seen(self.now)
         return found[1] if found else None
 
     def apply(self, password: str) -> None:
-        """The database takes a password."""
+        """Make the database accept a password."""
         self.database = password
         self.ever.add(password)
         self.note(f"the database accepts {password}")
 
     def check_nothing_lost(self) -> None:
-        """What the database accepts, or will, can be read somewhere."""
+        """Check that every password which the database accepts, or will, is readable somewhere."""
         texts = [v for stored in self.store.values() for _, v, _ in stored.rows if v is not None]
         for password in {self.database, *(p for p, _ in self.pending)} - self.foreign:
             assert any(password in text for text in texts), f"LOST {password}: {self.log[-20:]}"
 
 
 class Process:
-    """One process of opskit: a thread that runs only while it has the turn."""
+    """One opskit process: a thread that runs only during its turn."""
 
     def __init__(
         self, world: World, name: str, work: Callable[[Process], str], kill_after: int
@@ -174,7 +174,7 @@ class Process:
         self._thread = threading.Thread(target=self._run, args=(work,), daemon=True)
 
     def start(self) -> None:
-        """Let it run until its first pause."""
+        """Run it until its first pause."""
         self._thread.start()
         self._turn()
 
@@ -196,7 +196,7 @@ class Process:
         self._back.release()
 
     def pause(self, seconds: float) -> None:
-        """Everything else may happen meanwhile."""
+        """Let all other events happen for a while."""
         self._kill_after -= 1
         self.world.after(seconds, self._turn)
         self._back.release()
@@ -207,7 +207,7 @@ class Process:
 
 
 class Client:
-    """One process's clients of Systems Manager, RDS and STS; `before_send` for those that change something."""
+    """One process's clients of Systems Manager, RDS and STS; with `before_send` for those that write."""
 
     def __init__(self, process: Process, before_send: Callable[[], None] | None = None) -> None:
         self._process, self._world, self._before_send = process, process.world, before_send
@@ -221,13 +221,13 @@ class Client:
         return {**fields, "ResponseMetadata": {"HTTPHeaders": {"date": date}}}
 
     def _at(self) -> float:
-        """The moment that a read shows."""
+        """Return the moment that a read shows."""
         world = self._world
         is_stale = world.random.random() < world.trouble.stale
         return world.now - (world.random.uniform(0, STALE_S) if is_stale else 0.0)
 
     def _send(self, permission: str, work: Callable[[], Any]) -> Any:
-        """A call that changes something, in one of all ways in which it can end."""
+        """Send a write, which ends in one of all possible ways."""
         assert self._before_send is not None
         world, chance = self._world, self._world.random
         self._wait()
@@ -318,12 +318,12 @@ class Client:
 
 
 def closes(name: str, value: str) -> bool:
-    """Whether a record ends its rotation."""
+    """Whether a record closes its rotation."""
     return name.endswith("/done") or '"kind": "close"' in value
 
 
 def _quietly(work: Callable[[], Any]) -> None:
-    """Nobody hears the answer."""
+    """Run a request whose reply no process receives."""
     try:
         work()
     except AwsError:
@@ -331,7 +331,7 @@ def _quietly(work: Callable[[], Any]) -> None:
 
 
 class Aws:
-    """One process's accounts."""
+    """One process's AWS clients."""
 
     region, calls, calls_in_thread = "us-east-1", 0, 0
 
@@ -346,7 +346,7 @@ class Aws:
 
 
 class Door:
-    """Logs in, and changes a password by SQL: fenced by a lock, so that nothing of it comes late."""
+    """Connector that logs in, and changes a password by SQL: fenced by a lock, so no change is delayed."""
 
     description = "from here"
 
@@ -380,7 +380,7 @@ class Door:
 
 
 class Ways:
-    """Every way leads to the one database."""
+    """Connections that all lead to the one database."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
@@ -393,7 +393,7 @@ class Ways:
 
 
 class Simulated(Service):
-    """The service, with the doors and the roads of this world."""
+    """The service, with this simulation's connectors and transports."""
 
     def __init__(self, process: Process) -> None:
         self._process, self._world_of_it = process, process.world
@@ -429,7 +429,7 @@ class Simulated(Service):
 
 
 def make_opening(world: World, process: Process, number: int, held: str) -> RotationIntent:
-    """What the journal keeps of a rotation."""
+    """Create the intent that the journal records."""
     found = world.store[NAME].seen(world.now)
     old, new = Secret(held), Secret(f"{process.name}-{number}")
     published = ParameterUpdate(
@@ -445,7 +445,7 @@ def make_opening(world: World, process: Process, number: int, held: str) -> Rota
 
 
 def rotate(process: Process) -> str:
-    """A plain run: the looks of a preflight, and then the real rotation."""
+    """Run a plain rotation: the preflight's observations, then the real rotation."""
     world, service = process.world, Simulated(process)
     if service.unfinished() is not None:
         return "open"
@@ -471,7 +471,7 @@ def rotate(process: Process) -> str:
 
 
 def go_on(direction: Direction) -> Callable[[Process], str]:
-    """`--resume --take-over` or `--rollback --take-over`."""
+    """Return the work of `--resume --take-over` or `--rollback --take-over`."""
 
     def work(process: Process) -> str:
         service = Simulated(process)
@@ -492,7 +492,7 @@ def _message(result: RotationResult) -> str:
 
 @dataclass
 class History:
-    """One seeded history, from undisturbed to undisturbed."""
+    """One seeded history, which starts and ends undisturbed."""
 
     world: World
     processes: list[Process] = field(default_factory=list)
@@ -507,7 +507,7 @@ class History:
         return process
 
     def by_hand(self, after: float, work: Callable[[], None]) -> None:
-        """Somebody does something by hand."""
+        """Add a person's manual change."""
 
         def done() -> None:
             self.world.touched_at = self.world.now
@@ -516,7 +516,7 @@ class History:
         self.world.after(after, done)
 
     def is_open(self) -> bool:
-        """Whether a rotation stands open, by the records themselves."""
+        """Whether a rotation is unfinished, by the records themselves."""
         numbers: dict[int, bool] = {}
         for name, stored in self.world.store.items():
             if not name.startswith("/opskit/rotation/"):
@@ -528,7 +528,7 @@ class History:
         return bool(numbers) and not numbers[max(numbers)]
 
     def mend(self, why: str) -> None:
-        """What `repair` writes, or an administrator sets."""
+        """Write what `repair` writes, or set what an administrator sets."""
         world = self.world
         world.note(f"mended: {why}")
         if why == LOCKED_OUT:
@@ -537,7 +537,7 @@ class History:
             world.write(world.database)
 
     def recover(self) -> None:
-        """Undisturbed, somebody brings what is open to its end."""
+        """Complete the unfinished rotation, undisturbed."""
         self.world.trouble = Trouble()
         for tried in range(8):
             if not self.is_open():
@@ -551,11 +551,11 @@ class History:
         assert not self.is_open(), self.told()
 
     def told(self) -> str:
-        """All that happened."""
+        """Return the log."""
         return "\n".join(self.world.log)
 
     def verdict(self) -> str:
-        """What is wrong after the end; empty when nothing is, or when somebody did it after the last look."""
+        """Return the problem at the end; empty if there is none, or a late manual change caused it."""
         world = self.world
         if world.touched_at > world.close_sent_at - LAST_LOOK_S:
             return ""
@@ -566,5 +566,5 @@ class History:
 
 
 def sequential(calls: Sequence[Callable[[], Any]]) -> list[Any]:
-    """A runner's reads one after the other: a process of this world has one thread."""
+    """Run a runner's reads one after the other: a simulated process has one thread."""
     return [call() for call in calls]

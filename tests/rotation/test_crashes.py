@@ -1,5 +1,7 @@
-"""Killed at every call, before it is sent, after it was carried out, and with the call still on its
-way: what `--resume` and `--rollback` make of it."""
+"""Kills a rotation at every call, before sending, after it was carried out, and with the call in flight.
+
+Then `--resume` or `--rollback` must complete it.
+"""
 
 from __future__ import annotations
 
@@ -17,20 +19,20 @@ from tests.rotation.scene import Run, Scene
 POINTS = ("before", "after", "late")
 WAYS = ("--resume", "--rollback")
 ELSEWHERE = {"HOME": "/nonexistent", "XDG_STATE_HOME": "/nonexistent", "HOSTNAME": "elsewhere"}
-"""Whoever goes on has nothing but AWS access: no file of the first one's."""
+"""The resuming process has only AWS access, and no file of the first process."""
 LATE_S = 1.1
-"""A held call is let go so long after the kill: younger than its signature may be."""
+"""Delay after which a held call is released after the kill: less than a signature's lifetime."""
 CALLS = {
     "forward": ("open", "modify", "put", "decide", "close"),
     "back": ("join", "decide", "modify", "put", "done"),
     "resume": ("join", "decide", "done"),
 }
-"""Path -> the calls that it makes in order."""
+"""Path -> its calls in order."""
 
 
 @lru_cache
 def allowed() -> set[tuple[str, str]]:
-    """The calls that the model carries out one after the other, with two kills and a late one."""
+    """Return the successions of calls in the model, with two kills and one delayed call."""
     return successions(Rules(rotations=1), 1, 2, 1, 2)
 
 
@@ -55,11 +57,11 @@ ALL = [
     for way in WAYS
 ]
 SAMPLE = {"forward-modify-late-rollback", "back-put-late-resume"}
-"""In every test run; the others in `make test-all`."""
+"""Scenarios of every test run; the others run in `make test-all`."""
 
 
 def held(call: int, point: str) -> dict[str, object]:
-    """The injection that keeps the n-th call that changes something."""
+    """Return the injection that holds the n-th write."""
     return {
         "kind": "hold",
         "action": "changes",
@@ -70,11 +72,11 @@ def held(call: int, point: str) -> dict[str, object]:
 
 
 def begin(scene: Scene, crash: Crash) -> Run:
-    """Start what is to be killed, with the call kept."""
+    """Start the process to kill, with the call held."""
     if crash.path == "forward":
         scene.order("inject", rows=(held(crash.call, crash.point),))
         return scene.start("--yes")
-    # Killed between parameter and restart: database and parameter have the new one.
+    # Killed between parameter and restart: database and parameter have the new password.
     scene.order("inject", rows=(held(3, "before"),))
     first = scene.start("--yes")
     assert scene.wait_held(first), first.output
@@ -85,7 +87,7 @@ def begin(scene: Scene, crash: Crash) -> Run:
 
 
 def kill_and_go_on(scene: Scene, crash: Crash) -> tuple[int, str]:
-    """Kill it at the call, and go on as somebody else would."""
+    """Kill it at the call, and resume as another user would."""
     run = begin(scene, crash)
     assert scene.wait_held(run), f"{crash}: it ended without that call: {run.output}"
     run.kill()
@@ -114,7 +116,7 @@ def test_a_kill(operator: Operator, crash: Crash) -> None:
     scene.order("changes")
     status, output = kill_and_go_on(scene, crash)
     if scene.is_open():
-        # A call that came late opened it anew, or it was not there yet when it was looked for.
+        # A delayed call opened it again, or was not visible yet when the journal was read.
         status, output = scene.rotate("--resume")
     assert status in (0, 1), output
     assert scene.verdict() == [], f"{crash}: {output}"
@@ -123,12 +125,12 @@ def test_a_kill(operator: Operator, crash: Crash) -> None:
     assert "stands open" not in output
     carried_out = scene.order("changes")["changes"]
     pairs = set(itertools.pairwise(["", *carried_out]))
-    # The first rotation of the model begins with nothing before it; a second follows a closing.
+    # The model's first rotation follows nothing; a second one follows a close.
     assert pairs <= allowed() | {("close", "open"), ("close clean", "open")}, carried_out
 
 
 def test_the_model_forbids_most_orders() -> None:
-    """Otherwise the check of what was carried out would pass everything."""
+    """Otherwise the check of the calls carried out would accept every order."""
     kinds = {kind for pair in allowed() for kind in pair}
     print(sorted(allowed()))
     assert kinds == {"", "open", "join", "change", "publish", "decide", "close", "close clean"}
@@ -144,14 +146,14 @@ def test_the_model_forbids_most_orders() -> None:
 
 
 def test_every_call_is_known(operator: Operator) -> None:
-    """The paths make exactly the calls that are enumerated, and an undisturbed one waits for nothing."""
+    """The paths make exactly the listed calls, and an undisturbed run waits for nothing."""
     names = {"modify": "change", "put": "publish", "done": "close"}
     scene = Scene(operator)
     operator.wait_until_healthy()
     scene.order("changes")
     status, output = scene.rotate()
     if "late request" in output:
-        # Another test's, just before, was disturbed. Now it was a clean one.
+        # The test before may have disturbed the last rotation; this one was closed cleanly.
         scene.order("changes")
         status, output = scene.rotate()
     assert status == 0, output

@@ -1,4 +1,4 @@
-"""Proxies and stacks, as the emulated AWS describes them."""
+"""RDS Proxies and stacks, as the emulated AWS describes them."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_stack_shows_in_the_parameters_tags(account: dict[str, Any]) -> None:
 
 
 class Refusing:
-    """May do nothing."""
+    """A client that is denied everything."""
 
     def __getattr__(self, operation: str) -> Any:
         def call(**_: Any) -> None:

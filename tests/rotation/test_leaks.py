@@ -14,11 +14,11 @@ from tests.rotation.scene import Scene
 from tests.test_leaks import Watch, password_of, read
 
 NEW = "New+password%of=the-leak-test&1"
-"""Changed by every encoding that somebody may think of."""
+"""A password that every likely encoding changes."""
 
 
 def forms(secret: str) -> set[str]:
-    """A secret as it stands, percent-encoded, in JSON, and in base64 wherever it begins."""
+    """Return the forms of a secret: plain, percent-encoded, JSON, and base64 at every alignment."""
     packed = {
         base64.b64encode(b"x" * shift + secret.encode()).decode()[4 : 4 * (len(secret) // 3 - 1)]
         for shift in range(3)
@@ -27,7 +27,7 @@ def forms(secret: str) -> set[str]:
 
 
 def logs(operator: Operator) -> dict[Path, str]:
-    """Everything that the sandbox's programs have written down, the database's log included."""
+    """Return all logs of the sandbox's programs, including the database's."""
     directory = Path(operator.running.directory)
     paths = [directory / "daemon.log", directory / "pg/postgres.log"]
     return {p: read(p) for p in [*paths, *directory.glob("instance/var/*.log")]}
@@ -77,7 +77,7 @@ def test_no_password_of_a_rotation_leaves(operator: Operator) -> None:
 
 @pytest.mark.full
 def test_a_rotation_that_fails_shows_nothing_either(operator: Operator) -> None:
-    """Refused by the database, by AWS, and interrupted: the errors carry no values."""
+    """Refused by the database, refused by AWS, and interrupted: the errors contain no values."""
     operator.wait_until_healthy()
     scene = Scene(operator)
     secret = password_of(operator)

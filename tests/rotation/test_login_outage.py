@@ -1,4 +1,4 @@
-"""For how long logins could fail, from what looks showed; and what the ways on would do."""
+"""The measured login outage, and the described effects of --resume and --rollback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A master password that RDS keeps in Secrets Manager: RDS rotates it, and the parameter follows."""
+"""A master password that RDS manages in Secrets Manager: RDS rotates it, and the parameter follows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MANAGED = replace(b.db_instance(), managed_secret_arn=ARN)
 
 
 class Account:
-    """RDS, Secrets Manager, Parameter Store and a database, which rotate after some looks."""
+    """RDS, Secrets Manager, Parameter Store and a database, which rotate after some observations."""
 
     def __init__(self, *, after: int = 2, status: str = "active", refusal: AwsError | None = None):
         self.secret, self.parameter, self.database = "old", "old", "old"
@@ -135,7 +135,7 @@ def test_a_refusal_changes_nothing() -> None:
 
 
 def test_a_lost_reply_is_no_refusal() -> None:
-    """What the secret says counts."""
+    """The secret's content decides."""
     account = Account(refusal=AwsError("rds:ModifyDBInstance", "Timeout", ""))
     account.is_asked = True
     made, _ = rotation(account)
@@ -144,7 +144,7 @@ def test_a_lost_reply_is_no_refusal() -> None:
 
 
 def test_a_look_too_old_and_throttling_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """RDS has changed the password by then: whoever gives up leaves the app without one."""
+    """RDS has changed the password by then: giving up would leave the app without a working one."""
     account = Account()
     trouble: dict[str, list[Exception]] = {
         "put_parameter": [StaleObservation()],
@@ -166,7 +166,7 @@ def test_a_look_too_old_and_throttling_are_waited_for(monkeypatch: pytest.Monkey
 
 
 def test_nothing_untried_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody else lets RDS rotate once more, and the secret is ahead of the database."""
+    """Another user lets RDS rotate once more, and the secret is ahead of the database."""
     account = Account()
     made, _ = rotation(account)
     put = account.put_parameter
@@ -193,7 +193,7 @@ def test_nothing_untried_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_another_rotation_while_the_app_is_restarted() -> None:
-    """The app cannot be healthy on what the secret held before; it is on what it holds now."""
+    """The app cannot be healthy with the secret's earlier value; it is with the current one."""
     account = Account()
 
     def restart(_: RestartTarget) -> RestartResult:
@@ -275,7 +275,7 @@ def restart(scene: Scene) -> None:
 
 @in_one_sandbox
 def test_a_stale_copy_is_mended_and_the_next_rotation_is_followed(managed: Scene) -> None:
-    """RDS has just made its own password, and the parameter still holds the one before."""
+    """RDS has just set its own password, and the parameter still holds the one before."""
     status, output = managed.rotate()
     assert status == 3, output
     assert "opskit rotate-password repair" in output
@@ -293,7 +293,7 @@ def test_a_stale_copy_is_mended_and_the_next_rotation_is_followed(managed: Scene
 @pytest.mark.full
 @in_one_sandbox
 def test_killed_before_the_parameter_follows(managed: Scene) -> None:
-    """Nothing is lost: the secret has it."""
+    """Nothing is lost: the secret holds the password."""
     if managed.login()["error"]:
         repair(managed)
         restart(managed)

@@ -1,4 +1,4 @@
-"""The protocol explored: its invariants hold, and each of its rules is needed."""
+"""Explores the protocol: its invariants hold, and each of its rules is needed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.rotation.model import Rules, explore, naive, resumes
 
 ONE = (1, 1, 1, 1)
-"""One runner at a time; one kill, one late request, one restart."""
+"""One runner at a time; one kill, one delayed request, one restart."""
 ENDS = ("forward", "back")
 ORDERS_OF_TWO = {"forward forward", "forward back", "back forward", "back back"}
 
@@ -97,7 +97,7 @@ def test_two_runners_and_trouble(rules: Rules, size: tuple[int, int, int, int]) 
 def test_every_rule_is_needed(
     name: str, rules: Rules, size: tuple[int, int, int, int], broken: str
 ) -> None:
-    """Without it the explorer still finds the counterexample."""
+    """Without the rule the explorer still finds the counterexample."""
     explored = explore(rules, *size, until=broken)
     assert broken in explored.broken, f"{name}: nothing found in {len(explored.parents)} states"
     path = explored.path(explored.broken[broken][0])
@@ -106,7 +106,7 @@ def test_every_rule_is_needed(
 
 
 BY_HAND = replace(Rules(rotations=1), person="PDA")
-"""Somebody sets another password in parameter and database and restarts the app, or stops half-way."""
+"""A person sets another password in parameter and database and restarts the app, or stops half-way."""
 DELETED = Rules(rotations=1, deletions=1)
 
 
@@ -128,7 +128,7 @@ DELETED = Rules(rotations=1, deletions=1)
     ],
 )
 def test_somebody_does_it_by_hand(rules: Rules, ends: set[str]) -> None:
-    """At any time, and not further than they like: a fresh runner still ends it well."""
+    """Manual changes at any time, which may stop anywhere: a fresh runner still completes the rotation."""
     check(rules, ONE, {"forward", "back", *ends})
 
 
@@ -196,12 +196,12 @@ TURNS = Rules(busy="sync", is_alternating=True)
 
 
 def test_two_users_in_turn_have_no_window() -> None:
-    """Whoever starts at any moment can log in, and whoever runs can connect again."""
+    """At any moment a new process can log in, and a running one can connect again."""
     check(TURNS, ONE, {"forward", "back", *ORDERS_OF_TWO})
 
 
 THREE = (1, 2, 1, 2)
-"""One runner at a time that begins three times."""
+"""One runner at a time, which starts three times."""
 
 
 @pytest.mark.full
@@ -212,7 +212,7 @@ def test_two_users_in_turn_three_times() -> None:
 
 @pytest.mark.parametrize(("rotations", "breaks"), [(2, False), (3, True)])
 def test_without_the_fence_the_third_rotation_breaks_it(rotations: int, breaks: bool) -> None:
-    """The first user is used again, and a late request of its last turn changes its password."""
+    """The first user is used again, and a delayed request of its last turn changes its password."""
     rules = replace(
         TURNS, rotations=rotations, fence_before_next=False, can_be_ill=False, can_refuse=False
     )
@@ -225,7 +225,7 @@ def test_without_the_fence_the_third_rotation_breaks_it(rotations: int, breaks: 
 
 
 def test_a_user_that_is_still_in_use_must_not_have_its_turn() -> None:
-    """Where opskit restarts the app, nothing is closed before it runs on what is published."""
+    """If opskit restarts the app, nothing is closed before the app runs on the published login."""
     rules = replace(TURNS, idle_is_idle=False, restarts=False)
     explored = explore(rules, *ONE, until="reconnects")
     assert "reconnects" in explored.broken

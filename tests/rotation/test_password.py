@@ -1,4 +1,4 @@
-"""Passwords that everything leaves alone, and judgements of those that people bring."""
+"""Generated passwords that need no quoting anywhere, and checks of supplied ones."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from opskit.secret import Secret
 
 ENGINES = ["postgres", "aurora-postgresql", "mysql", "mariadb", "aurora-mysql"]
 DRAWN = [generate(length).reveal() for length in range(SHORTEST, 42) for _ in range(20)]
-"""Some hundred of every length that fits everywhere."""
+"""Hundreds of passwords, of every length that all engines allow."""
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_rds_takes_them(engine: str) -> None:
-    """By its own text: printable ASCII except slash, quote, at and space, and a length."""
+    """RDS's documented rule: printable ASCII except slash, quote, at and space, and a length."""
     for value in DRAWN:
         assert not problems(Secret(value), rules_of(engine, in_cluster=False))
         assert re.fullmatch(r"[!-~]+", value)
@@ -87,14 +87,16 @@ def test_a_sourced_env_file_leaves_them_alone(tmp_path: Path) -> None:
 
 
 def docker_env_file(text: str) -> dict[str, str]:
-    """As `docker run --env-file` reads it: nothing is unquoted, and # begins a comment line."""
+    """Parse as `docker run --env-file` does: nothing is unquoted, and # begins a comment line."""
     lines = [line.lstrip() for line in text.split("\n")]
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
 def systemd_environment_file(text: str) -> dict[str, str]:
-    """As systemd reads an EnvironmentFile (systemd.exec): quotes and backslashes are taken off, blanks
-    at the ends too; a backslash at the end goes on with the next line."""
+    """Parse as systemd reads an EnvironmentFile (systemd.exec).
+
+    Quotes, backslashes and blanks at both ends are removed; a backslash at the end of a line joins the next.
+    """
     found = {}
     for line in text.split("\n"):
         if not line.strip() or line.lstrip()[0] in "#;":

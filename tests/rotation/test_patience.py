@@ -1,4 +1,4 @@
-"""How long a runner waits, and what it says of it."""
+"""A runner's waiting times, and its messages about them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.rotation.test_records import OLD, intent
 
 
 class Door:
-    """Takes the old password."""
+    """Connector to a database that accepts the old password."""
 
     description = "from this machine"
 
@@ -32,14 +32,14 @@ class Door:
 
 
 class Parameters:
-    """Hold the old one."""
+    """Parameters that hold the old password."""
 
     def read(self) -> ParameterSnapshot:
         return ParameterSnapshot(ParameterState.OLD, (1,))
 
 
 class Slow(Journal):
-    """Answers so late that nothing is sent on what it said."""
+    """A client that replies so late that nothing is sent on its observation."""
 
     def write(self, _: int, name: str, body: dict[str, Any]) -> CallOutcome:
         raise StaleObservation
@@ -67,7 +67,7 @@ def go_back(
 
 
 def test_a_short_wait_outlasts_the_hold_down() -> None:
-    """Each run holds it down from its own beginning, so that a shorter one would never close."""
+    """Each run starts the hold-down from its own beginning, so a shorter wait would never close."""
     assert go_back(Journal(), 5).direction is Direction.BACK
 
 
@@ -78,7 +78,7 @@ def test_a_way_too_slow_for_the_fence_is_named() -> None:
 
 
 def test_what_is_over_is_no_reason_any_more() -> None:
-    """The decision's reason is not that of a stop that comes later."""
+    """The decision's reason is not the reason of a later stop."""
     journal = Journal()
 
     class Overwritten(Parameters):

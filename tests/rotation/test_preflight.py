@@ -1,4 +1,4 @@
-"""What refuses a rotation before it is opened, what is only warned of, and what the plan says."""
+"""Reasons to refuse a rotation before it starts, warnings, and the plan's lines."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ROW = {
 
 
 class Engine:
-    """PostgreSQL, whose role says what it is told to."""
+    """PostgreSQL whose role facts the test sets."""
 
     def __init__(self, role: RoleFacts) -> None:
         self._role = role
@@ -52,7 +52,7 @@ class Engine:
 
 
 class Door:
-    """Logs in as it is told to."""
+    """Connector whose logins the test sets."""
 
     description = "through linkbox-backend-1"
 
@@ -67,7 +67,7 @@ class Door:
 
 
 class Journal:
-    """Has one latest rotation."""
+    """Journal with one latest rotation."""
 
     path = "/opskit/rotation/linkbox/db-password"
 
@@ -329,7 +329,7 @@ def test_roles_that_act_as_one_need_no_warning(user: str, role: RoleFacts) -> No
 
 
 def test_another_users_parameter_is_no_matter() -> None:
-    """Only what is written is told of, and a proxy of somebody else is none of ours."""
+    """Only written parameters are reported, and another user's proxy is ignored."""
     made = plan(context(stacks={"/linkbox/db-username": "shop"}, proxies=(proxy("other"),)))
     assert problems(made) == ""
     assert "stack" not in " ".join(made.warnings)
@@ -392,5 +392,5 @@ def test_a_service_needs_no_instance() -> None:
 
 
 def test_the_engine_that_is_asked_is_the_real_one_elsewhere() -> None:
-    """The made-up one above has the real one's form."""
+    """The fake engine above has the real one's interface."""
     assert hasattr(engine.for_rds_engine("postgres"), "role_facts")

@@ -1,4 +1,4 @@
-"""A cluster's readers take a change later than its writer: nothing is closed before they have it."""
+"""A cluster's readers accept a change later than its writer: nothing is closed before they have it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Door:
-    """Takes the new password after so many logins; never: it cannot be reached."""
+    """Connector that accepts the new password after some logins; never: it is unreachable."""
 
     description = "from this machine"
 
@@ -41,7 +41,7 @@ class Door:
 
 
 class Journal:
-    """Forward was decided; keeps what is written."""
+    """Journal with a forward decision; keeps the records written."""
 
     def __init__(self) -> None:
         self.entries = [JournalEntry("decision", {"direction": "forward"}, NOW)]
@@ -55,14 +55,14 @@ class Journal:
 
 
 class Parameters:
-    """Hold the new one."""
+    """Parameters that hold the new password."""
 
     def read(self) -> ParameterSnapshot:
         return ParameterSnapshot(ParameterState.NEW, (2,))
 
 
 class Strategy:
-    """Nothing is pending."""
+    """Strategy without pending changes."""
 
     needs_no_login, is_synchronous = True, False
 

@@ -1,4 +1,4 @@
-"""A record that anybody may have written is compared with the target before anything of it is obeyed."""
+"""Verification of a record, which anyone may have written, before the rotation is resumed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ME, HER = "arn:aws:iam::1:user/me", "arn:aws:iam::1:user/her"
 
 
 class Account:
-    """Knows who wrote what, under which key, and who asks."""
+    """AWS clients that know every parameter's author and key, and the caller."""
 
     region = "us-east-1"
 
@@ -41,7 +41,7 @@ class Account:
 
 
 def honest(**values: Any) -> RotationIntent:
-    """What opskit itself would have written about LinkBox."""
+    """Return the record that opskit itself would have written about LinkBox."""
     snapshot = analyze_all(b.snapshot())
     database, app = snapshot.value(Database), snapshot.value(AppInstance)
     assert database is not None

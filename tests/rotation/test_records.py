@@ -171,7 +171,7 @@ def test_old_rotations_go_secret_first(
 
 
 def test_nothing_is_sent_on_an_old_look(aws: Aws) -> None:
-    """The laptop slept for an hour between look and send."""
+    """The laptop slept for an hour between observation and request."""
     now = [0.0]
     fence = Fence(1200, clock=lambda: now[0])
     changing = aws.write_client("ssm", fence.check)
@@ -260,7 +260,7 @@ class TestParameters:
         assert found.read().which is ParameterState.OTHER
 
     def test_a_deleted_one_is_created_again(self, aws: Aws, fence: Fence) -> None:
-        """It counts from 1 again, and whoever waits for the earlier version waits once."""
+        """Its versions restart at 1, so a read that expects the earlier version waits once."""
         ssm: Any = aws.client("ssm")
         self.put(aws, NAME, OLD.reveal())
         self.put(aws, NAME, NEW.reveal())
@@ -340,7 +340,7 @@ class TestParameters:
 
 
 def test_a_listing_has_no_end_before_the_last_record(aws: Aws) -> None:
-    """It ended at 1,000 records, in silence."""
+    """Earlier it ended silently at 1,000 records."""
 
     class Pages:
         asked = 0

@@ -1,4 +1,4 @@
-"""Which change a repair proposes, how it is made, and the next steps where there is none."""
+"""The proposed repair, how it is made, and the next steps if there is none."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from tests.rotation.test_records import intent, published
 
 NAME = "/linkbox/db-password"
 RIGHT = "Lk'9 \"mid q7_T2xy"
-"""Public case p44: only the newline behind it may go."""
+"""Public case p44: only the newline behind it may be removed."""
 
 
 class Door:
-    """A database that accepts one password of one user."""
+    """Connector to a database that accepts one password of one user."""
 
     description = "through linkbox-backend-1"
 
@@ -61,7 +61,7 @@ def missing(**changes: Any) -> RotationContext:
 
 
 def known(around: RotationContext, *earlier: str) -> list[tuple[str, DatabaseCredential]]:
-    """What `CredentialHistory.candidates` gives, without AWS."""
+    """Return credentials as `CredentialHistory.candidates` does, without AWS."""
     user = around.user
     found = (
         []
@@ -83,7 +83,7 @@ def proposed(
 
 
 class TestPropose:
-    """The smallest change."""
+    """The smallest change is proposed."""
 
     def test_only_the_newline_goes(self) -> None:
         connector = Door(RIGHT)
@@ -119,7 +119,7 @@ class TestPropose:
          "sla/sh-12345", " blank-12345", "short", "newline-12345\n", "<password>"],
     )  # fmt: skip
     def test_nothing_odd_becomes_the_master_password(self, text: str) -> None:
-        """Public case p45 and its kin."""
+        """Public case p45 and similar ones."""
         found = proposed(holding(text), Door())
         assert (found.proposal, found.sets_master) == ("", False)
         assert "not made a password" in found.sentence
@@ -140,7 +140,7 @@ class TestPropose:
         assert proposed(holding(text[:40], cluster=cluster), Door()).sets_master
 
     def test_a_role_is_never_made_the_masters_matter(self) -> None:
-        """Public case p06: a role that has expired. Nothing leads back to `diagnose` and to here."""
+        """Public case p06: a role that has expired. The advice leads back neither to `diagnose` nor here."""
         found = proposed(holding("good-Password_1", user="reports"), Door(), "Older-Password_1")
         assert found.proposal == ""
         assert '\\du "reports"' in found.advice
@@ -207,7 +207,7 @@ class TestPropose:
 
 
 class Master:
-    """RDS, which applies a password after some looks, or never."""
+    """RDS, which applies a password after some observations, or never."""
 
     needs_no_login, is_synchronous = True, False
 
@@ -254,7 +254,7 @@ def test_a_generated_password_is_in_the_parameter_before_rds_is_asked() -> None:
 
 
 def test_a_password_that_does_not_help_ends_with_the_reason() -> None:
-    """Public case p06: RDS accepts it, and the role has expired."""
+    """Public case p06: RDS accepts the password, and the role has expired."""
     around, connector = holding("good-Password_1"), Door()
     with pytest.raises(CannotProceed, match="still cannot log in") as caught:
         apply(proposed(around, connector), around, connector, Master(connector, helps=False), [])
@@ -279,7 +279,7 @@ def put(aws: Aws, text: str, name: str = NAME, **more: Any) -> None:
 
 
 class TestKnown:
-    """Where passwords are kept."""
+    """The places where passwords are stored."""
 
     def make(self, aws: Aws) -> CredentialHistory:
         fence = Fence(1200)
@@ -311,7 +311,7 @@ class TestKnown:
 
 
 class TestKey:
-    """Under which key a missing parameter is created."""
+    """The key with which a missing parameter is created."""
 
     def test_the_first_source_that_names_one_counts(self) -> None:
         assert select_key([("a", set()), ("b", {"k1"}), ("c", {"k2"})]).key_id == "k1"

@@ -1,4 +1,4 @@
-"""Mistakes that people reported, repaired as printed, in the sandbox; no password is shown."""
+"""Reported mistakes, repaired as printed, in the sandbox; no password is shown."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FULL = pytest.mark.full
 
 
 def administer(operator: Operator, text: str, value: str) -> None:
-    """An administrator alters the app's role, without leaving what they type in the server's log."""
+    """Alter the app's role as an administrator, without leaving the value in the server's log."""
     location = str(Path(operator.running.directory) / "pg")
     with psycopg.connect(host=location, user="postgres", dbname="postgres", autocommit=True) as c:
         c.execute("set log_statement = 'none'")
@@ -41,7 +41,7 @@ def put(operator: Operator, name: str, value: str) -> None:
 
 
 def restart_app(operator: Operator) -> None:
-    """The app reads its parameters again."""
+    """Restart the app, so that it reads its parameters again."""
     instance = operator.diagnose()[0]["target"]["instance"]
     words = ("--document-name", "AWS-RunShellScript", "--instance-ids", instance, "--parameters")
     commands = json.dumps({"commands": ["docker restart linkbox-backend"]})
@@ -51,7 +51,7 @@ def restart_app(operator: Operator) -> None:
 
 @pytest.fixture
 def before(operator: Operator) -> Iterator[str]:
-    """The password, which parameter and database hold again afterwards."""
+    """Yield the password, and restore it in parameter and database afterwards."""
     operator.wait_until_healthy()
     held = password_of(operator)
     yield held
@@ -104,7 +104,7 @@ def test_the_password_of_a_json_secret(operator: Operator, before: str) -> None:
 
 @FULL
 def test_a_placeholder_never_becomes_the_password(operator: Operator, before: str) -> None:
-    """Public case p45: an earlier version logs in, so that one comes back."""
+    """Public case p45: an earlier version logs in, so it is restored."""
     put(operator, PASSWORD, "change-me-in-the-console")
     heal(operator, "PAR006", before)
     assert password_of(operator) == before

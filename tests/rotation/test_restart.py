@@ -1,4 +1,4 @@
-"""Restarts: one batch after the other, each healthy before the next."""
+"""Restarts: one target after the other, each healthy before the next."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def lines(status: str, health: str) -> str:
 
 
 class Road:
-    """Describes the container, answers the restart, and then the probes one after the other."""
+    """Transport that describes the container, replies to the restart, and then to the probes in turn."""
 
     name = "made up"
 
@@ -87,7 +87,7 @@ def test_a_command_that_fails_is_no_matter_of_logins() -> None:
 
 
 def test_a_road_that_is_closed_says_nothing_of_the_app() -> None:
-    """It is neither restarted nor ill: the restart is tried again."""
+    """The app is neither restarted nor unhealthy: the restart is tried again."""
 
     class Closed(Road):
         def run(self, script: str, **_: Any) -> CommandResult:
@@ -151,7 +151,7 @@ def test_a_record_that_names_anything_else_is_not_obeyed(text: str) -> None:
 
 
 class Ecs:
-    """Rolls out in three looks."""
+    """ECS, which rolls out in three observations."""
 
     def __init__(self, *looks: Mapping[str, Any]) -> None:
         self.looks, self.forced = list(looks), []
@@ -221,7 +221,7 @@ def test_what_cannot_be_restarted(wish: str) -> None:
 
 @pytest.mark.full
 def test_a_service_is_deployed_anew(operator: Operator) -> None:
-    """Its tasks have the new password when the rotation ends, whatever instance they are on."""
+    """Its tasks have the new password when the rotation ends, on any instance."""
     operator.wait_until_healthy()
     scene = Scene(operator)
     status, output = scene.rotate("--restart", "ecs:linkbox/linkbox-backend")

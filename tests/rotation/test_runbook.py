@@ -1,4 +1,4 @@
-"""The runbook, followed after a rotation was killed where it hurts most."""
+"""The runbook, followed after a rotation was killed in its most critical state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Restarts of several batches, and what a runner says of a rotation that it cannot end."""
+"""Restarts of several targets, and a runner's messages about a rotation that it cannot complete."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ILL, LOST = RestartResult(False, "503"), RestartResult.lost("the agent is offlin
 
 
 class Door:
-    """Takes one password."""
+    """Connector to a database that accepts one password."""
 
     description = "from this machine"
 
@@ -45,7 +45,7 @@ class Door:
 
 
 class Parameters:
-    """Hold one value."""
+    """Parameters that hold one value."""
 
     def __init__(self, which: ParameterState, version: int = 3, value: Secret = OLD) -> None:
         self.seen = ParameterSnapshot(which, (version,), (value,))
@@ -55,7 +55,7 @@ class Parameters:
 
 
 class Sql(Strategy):
-    """Needs a login of its own."""
+    """Strategy that needs a login of its own."""
 
     needs_no_login, is_synchronous = False, True
 
@@ -63,7 +63,7 @@ class Sql(Strategy):
 def run(
     *restarts: RestartResult, decision: str = "back", restart_targets: tuple[RestartTarget, ...] = (WEB, WORKER), **world: Any
 ) -> tuple[RotationResult, list[RestartTarget]]:  # fmt: skip
-    """Forward or back with both places in order: only the app is left."""
+    """Run forward or back with database and parameter already right: only the app is left."""
     went, now, todo = list[RestartTarget](), [0.0], list(restarts)
 
     def restart(batch: RestartTarget) -> RestartResult:
@@ -103,7 +103,7 @@ def test_only_what_is_not_healthy_is_repeated() -> None:
 
 
 def test_what_was_healthy_on_an_earlier_version_is_restarted_again() -> None:
-    """A late request wrote the parameter while the second batch started."""
+    """A delayed request wrote the parameter while the second target started."""
     parameters = Parameters(ParameterState.OLD)
     before, after = parameters.seen, replace(parameters.seen, versions=(4,))
     seen = [before, before]
@@ -135,7 +135,7 @@ def test_a_transport_that_stays_away_leaves_it_open() -> None:
 
 
 def test_before_the_decision_the_first_that_is_ill_turns_it_back() -> None:
-    """The others still run on the password that is given back."""
+    """The other targets still run on the password that is restored."""
     parameters = Parameters(ParameterState.NEW)
     result, went = run(ILL, decision="", parameters=parameters, strategy=Refuses())
     assert went == [WEB]
@@ -144,7 +144,7 @@ def test_before_the_decision_the_first_that_is_ill_turns_it_back() -> None:
 
 
 class Refuses(Sql):
-    """Does not give the old password back."""
+    """Strategy that refuses to restore the old password."""
 
     def change(self, *_: object) -> Any:
         from opskit.rotation.protocol.interface import ChangeOutcome
@@ -184,7 +184,7 @@ def test_somebody_elses_write_is_told_with_its_writer() -> None:
 def test_a_parameter_that_was_created_again_counts_as_written(
     written_at: Any, restarted: list[RestartTarget]
 ) -> None:
-    """Its version says nothing: it counts from 1 again."""
+    """Its version tells nothing: versions restart at 1."""
     parameters = Parameters(ParameterState.OLD, version=1)
     parameters.seen = replace(parameters.seen, written_at=(written_at,))
     result, went = run(RestartResult(True), restart_targets=(WEB,), parameters=parameters)

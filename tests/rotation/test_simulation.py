@@ -1,5 +1,8 @@
-"""Seeded histories of the real rotation code against an AWS in memory: delays, lost replies, kills, failing
-transports, somebody who writes by hand, a deleted parameter, two processes seconds apart."""
+"""Runs seeded histories of the real rotation code against an AWS in memory.
+
+They have delays, lost replies, kills, failing transports, manual writes, a deleted parameter, and two
+processes seconds apart.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def make(seed: int) -> History:
-    """What happens in a history, by its seed."""
+    """Create the history of a seed."""
     chance = random.Random(seed)
     trouble = Trouble(
         calls=chance.choice((0.0, 0.0, 0.1, 0.3)),
@@ -57,7 +60,7 @@ def make(seed: int) -> History:
 
 
 def _by_hand(found: History, chance: random.Random) -> None:
-    """Another password in both places, in either order, perhaps only in one; then the app."""
+    """Add a manual change: another password in both places in either order, or in one; then the app."""
     world = found.world
 
     def restart() -> None:
@@ -75,7 +78,7 @@ def _by_hand(found: History, chance: random.Random) -> None:
 
 
 def live(seed: int) -> Counter[str]:
-    """Run one history to its end, and judge it."""
+    """Run one history to its end, and check it."""
     found = make(seed)
     found.world.run()
     found.recover()

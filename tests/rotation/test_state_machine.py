@@ -1,4 +1,4 @@
-"""The state machine, the fence's clock and the journal's key, in a table: what a mutant of one would change."""
+"""The state machine, the fence's clock and the journal's key in a table: what a mutant would change."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_the_way_back_ends_only_with_the_app_on_it(outcome: CallOutcome, kind: A
 
 
 def test_a_restart_is_about_one_version() -> None:
-    """A late request came and went while the app started: what it read then may be the other password."""
+    """A delayed request came and went while the app started, so the app may have read the other password."""
     state = record_outcome(GOES_BACK, RESTART, CallOutcome.APPLIED)
     assert then(replace(BACK, held="3@c"), state).kind is ActionKind.RESTART
 

@@ -1,4 +1,4 @@
-"""What --status says of an open rotation is what --resume then does, and a stop has a way on."""
+"""Checks that --status describes what --resume then does, and that every stop has a next step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Roles of their own, two in turn, and how long logins really failed meanwhile."""
+"""Rotations of a role and of alternating users, and the measured login outage."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ print(json.dumps({"tries": tries[0], "failures": sorted(failures)}))
 
 @dataclass
 class Watched:
-    """What that app saw."""
+    """The app's observations."""
 
     tries: int
     failures: list[tuple[float, float, str]]
 
     @property
     def seconds(self) -> float:
-        """For so long at least logins failed: from the end of the first to the beginning of the last."""
+        """Lower bound of the outage: from the end of the first failed login to the start of the last."""
         if not self.failures:
             return 0.0
         return max(0.0, self.failures[-1][0] - min(ended for _, ended, _ in self.failures))
@@ -82,7 +82,7 @@ class Place:
     scene: Scene
 
     def on_instance(self, program: str, *arguments: str) -> subprocess.Popen[str]:
-        """A Python program in the instance's network."""
+        """Run a Python program in the instance's network."""
         running = self.scene.operator.running
         return subprocess.Popen(
             running.command(["python", "-c", program, *arguments], host="app"),
@@ -95,13 +95,13 @@ class Place:
 
     @property
     def database(self) -> tuple[str, str]:
-        """Host and port, as the instance reaches it."""
+        """Host and port, as the instance reaches them."""
         rows = json.loads(self.aws("rds", "describe-db-instances", "--output", "json"))
         found = next(r for r in rows["DBInstances"] if r["DBName"] == topology.DATABASE_NAME)
         return found["Endpoint"]["Address"], str(found["Endpoint"]["Port"])
 
     def sql(self, text: str, password: str, user: str = "linkbox") -> str:
-        """Run SQL, as the master user unless somebody else is named."""
+        """Run SQL, as the master user unless another one is named."""
         host, port = self.database
         process = self.on_instance(SQL, port)
         out, error = process.communicate(f"{host}\n{user}\n{password}\n{text}", timeout=LIMIT_S)
@@ -109,13 +109,13 @@ class Place:
         return out.strip()
 
     def aws(self, *words: str) -> str:
-        """An `aws` command."""
+        """Run an `aws` command."""
         done = self.scene.operator.run("aws", *words)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     def value(self, name: str) -> str:
-        """What a parameter holds."""
+        """Return a parameter's value."""
         words = ("--with-decryption", "--query", "Parameter.Value", "--output", "text")
         return self.aws("ssm", "get-parameter", "--name", name, *words).strip()
 
@@ -126,7 +126,7 @@ class Place:
         )
 
     def shell(self, script: str) -> str:
-        """A script on the instance."""
+        """Run a script on the instance."""
         done = self.scene.operator.run(
             "opskit", "run", "--prefix", "/linkbox", "--", "sh", "-c", script
         )
@@ -135,7 +135,7 @@ class Place:
 
     @contextmanager
     def watch(self, *names: str) -> Iterator[Watched]:
-        """Let the app of the 20 milliseconds run meanwhile."""
+        """Run the 20 ms app meanwhile."""
         running = self.scene.operator.running
         url = (
             running.api_url
@@ -157,7 +157,7 @@ class Place:
 
 @contextmanager
 def new_place() -> Iterator[Place]:
-    """A sandbox in which the app uses a role of its own."""
+    """Yield a sandbox in which the app uses a role of its own."""
     with lifecycle.temporary(0) as running:
         found = Place(Scene(Operator(running)))
         master = found.value("/linkbox/db-password")
@@ -181,7 +181,7 @@ def shared() -> Iterator[Place]:
 
 @pytest.fixture
 def location(shared: Place) -> Iterator[Place]:
-    """The app uses its own role, and nothing is open, before and after."""
+    """The app uses its own role, and no rotation is unfinished, before and after."""
     yield shared
     shared.scene.order("inject")
     shared.scene.order("release", "drop")
@@ -191,14 +191,16 @@ def location(shared: Place) -> Iterator[Place]:
 
 @pytest.fixture
 def fresh() -> Iterator[Place]:
-    """For whoever leaves the app with another user."""
+    """A place for tests that leave the app with another user."""
     with new_place() as found:
         yield found
 
 
 def inside(location: Place) -> dict[str, object]:
-    """Holds the read of the journal that a runner makes while it holds the lock in the database: the
-    second of its rotation, after that of its first look."""
+    """Hold the journal read that a runner makes while it holds the lock in the database.
+
+    It is the second read of its rotation, after the first observation's.
+    """
     done = location.scene.operator.run(
         *("opskit", "rotate-password", "history", "--prefix", "/linkbox", "--output", "json")
     )
@@ -210,14 +212,14 @@ def inside(location: Place) -> dict[str, object]:
 
 
 def end(output: str) -> dict[str, object]:
-    """The last event of a run with `--output json`."""
+    """Return the last event of a run with `--output json`."""
     found: dict[str, object] = json.loads(output.splitlines()[-1])
     assert found["event"] == "end", output
     return found
 
 
 def test_a_role_changes_its_own(location: Place) -> None:
-    """The database's log, which has every statement, also one that fails, holds a verifier only."""
+    """The database's log, with every statement, including a failed one, holds only a verifier."""
     log = Path(location.scene.operator.running.directory) / "pg/postgres.log"
     secret = "A-role-Password-for-the-log-1"
     before = len(log.read_text())
@@ -261,7 +263,7 @@ def test_killed_in_the_middle_of_the_transaction(location: Place, paths: str) ->
 
 @pytest.mark.full
 def test_paused_in_the_middle_of_the_transaction(location: Place) -> None:
-    """The server ends its session, and the next one goes on."""
+    """The server ends its session, and the next runner continues."""
     location.scene.order("inject", rows=(inside(location),))
     run = location.scene.start("--yes")
     assert location.scene.wait_held(run), run.output
@@ -277,7 +279,7 @@ def test_paused_in_the_middle_of_the_transaction(location: Place) -> None:
 
 @pytest.mark.full
 def test_role_put_killed(location: Place) -> None:
-    """Between database and parameter."""
+    """Killed between database and parameter."""
     location.scene.order("inject", rows=(held(1, "before"),))
     run = location.scene.start("--yes")
     assert location.scene.wait_held(run), run.output
@@ -312,8 +314,10 @@ def test_two_parameters_have_a_window_that_is_reported(fresh: Place) -> None:
 
 @pytest.mark.parametrize("rotations", [1, pytest.param(3, marks=pytest.mark.full)])
 def test_one_parameter_has_none(fresh: Place, rotations: int) -> None:
-    """Two app instances are restarted one after the other, and no login ever fails; twice, so that
-    both users have their turn, and once more back from the middle."""
+    """Two app instances are restarted one after the other, and no login ever fails.
+
+    It runs twice, so that both users have their turn, and once more with a rollback from the middle.
+    """
     combine = ("opskit", "rotate-password", "combine", PAIR, "--prefix", "/linkbox", "--yes")
     done = fresh.scene.operator.run(*combine)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -331,7 +335,7 @@ def test_one_parameter_has_none(fresh: Place, rotations: int) -> None:
         "--restart", f"container:linkbox-second=http://127.0.0.1:{second}/health",
     )  # fmt: skip
     users = [json.loads(fresh.value(PAIR))["username"]]
-    # Its journal is a new one, and knows no password of the user whose turn it is.
+    # The journal is new, and holds no password of the user whose turn it is.
     for options in (("--admin-parameter", ADMIN), (), ("killed",))[:rotations]:
         words = ("--strategy", "alternating", *AS_PAIR, *restart_targets)
         words += options if "killed" not in options else ()

@@ -1,4 +1,4 @@
-"""What else goes wrong: two people at once, throttling, expired credentials, foreign writes, Ctrl-C."""
+"""Further failures: two users at once, throttling, expired credentials, foreign writes, Ctrl-C."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ALLOW = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 
 @pytest.fixture
 def scene(operator: Operator) -> Iterator[Scene]:
-    """A healthy app and no open rotation, before and after."""
+    """A healthy app and no unfinished rotation, before and after."""
     operator.wait_until_healthy()
     found = Scene(operator)
     yield found
@@ -36,14 +36,14 @@ def scene(operator: Operator) -> Iterator[Scene]:
 
 
 def put(scene: Scene, value: str) -> None:
-    """Somebody writes the parameter by hand."""
+    """Write the parameter manually."""
     words = ("--name", PASSWORD, "--type", "SecureString", "--overwrite", "--value", value)
     done = scene.operator.run("aws", "ssm", "put-parameter", *words)
     assert done.returncode == 0, done.stderr
 
 
 def set_rights(scene: Scene, *statements: dict[str, object]) -> None:
-    """What the operator may."""
+    """Set the operator's permissions."""
     document = json.dumps({"Version": "2012-10-17", "Statement": [ALLOW, *statements]})
     done = scene.operator.run(
         *("aws", "iam", "put-user-policy", "--user-name", "oncall", "--policy-name", "everything"),
@@ -53,7 +53,7 @@ def set_rights(scene: Scene, *statements: dict[str, object]) -> None:
 
 
 def paused_after(scene: Scene, calls: int, *options: str) -> Run:
-    """A rotation whose n-th reply is on its way."""
+    """Start a rotation, and pause it when its n-th reply is on its way."""
     scene.order("inject", rows=(held(calls - 1, "after"),))
     run = scene.start("--yes", *options)
     assert scene.wait_held(run), run.output
@@ -77,7 +77,7 @@ def test_two_at_the_same_instant(scene: Scene) -> None:
 @FULL
 @pytest.mark.parametrize("calls", [1, 2, 3])
 def test_paused_while_somebody_goes_back(scene: Scene, calls: int) -> None:
-    """The paused one finds the decision, and ends in its direction."""
+    """The paused runner finds the decision, and ends in its direction."""
     before = scene.login()["version"]
     run = paused_after(scene, calls)
     run.signal(signal.SIGSTOP)
@@ -141,7 +141,7 @@ def test_a_plain_run_says_the_two_choices(scene: Scene) -> None:
 
 @pytest.mark.parametrize("kind", ["throttle", pytest.param("error", marks=FULL)])
 def test_a_storm(scene: Scene, kind: str) -> None:
-    """Three of ten calls fail: it looks again before every repeat, and comes to the end."""
+    """Three of ten calls fail: it observes before every retry, and completes."""
     with scene.injected({"kind": kind, "action": "changes", "share": 30}):
         status, output = scene.rotate()
     assert status == 0, output
@@ -151,7 +151,7 @@ def test_a_storm(scene: Scene, kind: str) -> None:
 @FULL
 @pytest.mark.parametrize("kind", ["throttle", "error", "lost"])
 def test_an_outage(scene: Scene, kind: str) -> None:
-    """It gives up with the rotation open, and says how to go on."""
+    """It stops with the rotation unfinished, and prints how to resume."""
     run = paused_after(scene, 1)
     scene.order("inject", rows=({"kind": kind, "action": "changes"},))
     scene.order("release", "apply")
@@ -197,7 +197,7 @@ def test_somebody_writes_the_parameter_meanwhile(scene: Scene) -> None:
 
 @FULL
 def test_the_parameter_is_deleted_meanwhile(scene: Scene) -> None:
-    """--status says so, and --resume creates it again, under its key."""
+    """--status reports it, and --resume creates the parameter again, with its key."""
     run = paused_after(scene, 3)
     run.kill()
     scene.order("release", "apply")
@@ -214,7 +214,7 @@ def test_the_parameter_is_deleted_meanwhile(scene: Scene) -> None:
 
 @FULL
 def test_somebody_replaces_the_password_in_both_places(scene: Scene) -> None:
-    """It ends as superseded, with consent, and what they have set stays."""
+    """It ends as superseded, with consent, and the other user's password stays."""
     run = paused_after(scene, 1)
     run.kill()
     scene.order("release", "apply")
@@ -237,7 +237,7 @@ def test_somebody_replaces_the_password_in_both_places(scene: Scene) -> None:
 
 @FULL
 def test_a_forged_record_is_not_obeyed(scene: Scene) -> None:
-    """Whoever may write the journal does not choose the database, the parameter and the command."""
+    """Write access to the journal does not let its holder choose database, parameter or command."""
     name = f"/opskit/rotation{PASSWORD}/9999/open"
     words = ("--name", name, "--type", "SecureString", "--value", write_opening(intent()))
     done = scene.operator.run("aws", "ssm", "put-parameter", *words)
@@ -257,7 +257,7 @@ def test_a_forged_record_is_not_obeyed(scene: Scene) -> None:
 
 @FULL
 def test_the_parameter_cannot_be_written(scene: Scene) -> None:
-    """The database has changed already: it goes back."""
+    """The database has already changed: the rotation is rolled back."""
     before = scene.login()["version"]
     run = paused_after(scene, 2)
     deny = {
@@ -278,7 +278,7 @@ def test_the_parameter_cannot_be_written(scene: Scene) -> None:
 
 
 def test_a_refused_password_changes_nothing(scene: Scene) -> None:
-    """The emulated RDS refuses an apostrophe, which the published rules allow."""
+    """The emulated RDS refuses an apostrophe, which the documented rules allow."""
     before = scene.login()["version"]
     run = scene.start("--yes", "--password-stdin", stdin="it's-a-Long-one-1234\n")
     assert run.wait() == 1, run.output
@@ -290,7 +290,7 @@ def test_a_refused_password_changes_nothing(scene: Scene) -> None:
 
 @FULL
 def test_an_app_that_does_not_become_healthy(scene: Scene) -> None:
-    """It cannot fetch its settings at its next start; at the one after that it can."""
+    """It cannot fetch its settings at its next start, but at the one after that."""
     before = scene.login()["version"]
     run = paused_after(scene, 3, "--healthy-within", "3")
     scene.order("inject", rows=({"kind": "error", "action": "GetParameters", "times": 3},))
@@ -316,7 +316,7 @@ def test_ctrl_c(scene: Scene, calls: int) -> None:
 
 @FULL
 def test_reads_that_lag_behind(scene: Scene) -> None:
-    """Two seconds, and a fence that covers them."""
+    """Two seconds of lag, and a fence that covers them."""
     stale = {"kind": "stale", "service": "ssm", "seconds": 2.0}
     time.sleep(2.1)
     with scene.injected(*({**stale, "action": a} for a in ("GetParameter", "GetParametersByPath"))):
@@ -348,7 +348,7 @@ def test_a_database_that_nobody_reaches(scene: Scene) -> None:
 @FULL
 @pytest.mark.parametrize("calls", [1, 2])
 def test_a_database_that_goes_away_midway(scene: Scene, calls: int) -> None:
-    """Nothing is decided without a login that can be judged; when it is back, it goes on."""
+    """Nothing is decided without a login that can be judged; once the database is back, it continues."""
     scene.operator.need_packets()
     run = paused_after(scene, calls, "--wait", "4")
     lifecycle.send_command(scene.operator.running, "break", ["ingress-removed"])

@@ -1,4 +1,4 @@
-"""What is so before a rotation: the facts, and the password parameter as it stands."""
+"""The facts and the current password parameter, read before a rotation is planned."""
 
 from __future__ import annotations
 
@@ -55,18 +55,18 @@ MISSING: Mapping[str, Any] = {
     "Labels": (),
     "IsStuck": False,
 }
-"""Stands for the description of a password parameter that does not exist."""
+"""Description used for a password parameter that does not exist."""
 MOST_VERSIONS = 100
-"""Parameter Store keeps so many; it drops the oldest unless that has a label."""
+"""Parameter Store's limit of versions; beyond it the oldest is deleted, unless it has a label."""
 
 
 @dataclass(frozen=True, slots=True)
 class RotationContext:
-    """What the facts say; everything else is worked out from it.
+    """The facts from which a plan is derived.
 
     Attributes:
         readers: hosts of the cluster's other instances.
-        text: the password parameter's exact value; password: what of it is the password.
+        text: the password parameter's exact value; password: the part of it that is the password.
         row: the password parameter's description.
         proxies: RDS Proxies in front of the database.
         stacks: parameter -> the CloudFormation stack that declares it; empty for none.
@@ -110,11 +110,11 @@ class RotationContext:
 
     @property
     def key(self) -> dict[str, str]:
-        """The password parameter's key, as an argument."""
+        """The password parameter's KMS key, as keyword arguments for PutParameter."""
         return {"KeyId": self.row["KeyId"]} if self.row.get("KeyId") else {}
 
     def text_with(self, login: DatabaseCredential) -> Secret:
-        """What the password parameter's whole value would be with another login."""
+        """Return the password parameter's whole value with another login in it."""
         if not is_shared(self.target, "password"):
             return login.password
         whole = {**json.loads(self.text.reveal())}
@@ -134,10 +134,11 @@ def load_context(
     """Read all that a plan needs.
 
     Args:
+        on_wait: called with a text when a read has to wait.
         may_be_missing: the password parameter need not exist.
 
     Raises:
-        OpskitError: what is meant cannot be found, or cannot be rotated at all.
+        OpskitError: the target cannot be found, or its password cannot be rotated at all.
     """
     if target.ecs_task:
         raise UsageError(
@@ -191,7 +192,7 @@ def load_context(
 
 
 def _readers(snapshot: Snapshot, cluster: DbCluster | None) -> tuple[str, ...]:
-    """The hosts of a cluster's instances but the writer's."""
+    """Return the hosts of a cluster's instances, without the writer's."""
     instances = snapshot.value(DbInstances)
     if cluster is None or instances is None:
         return ()
@@ -223,11 +224,11 @@ def _read_password(ssm: Ssm, name: str, *, may_be_missing: bool) -> tuple[Secret
 
 
 def read_parameter(ssm: Ssm, name: str) -> tuple[Secret, Any]:
-    """A parameter's exact value, and its description.
+    """Read a parameter's exact value, and its description.
 
     Raises:
-        TargetError: it is not there.
-        Incomplete: it cannot be read.
+        TargetError: it does not exist.
+        CannotProceed: it cannot be read.
     """
     try:
         value = Secret(str(ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]))
@@ -239,7 +240,7 @@ def read_parameter(ssm: Ssm, name: str) -> tuple[Secret, Any]:
             raise TargetError(f"there is no parameter {name}") from None
         raise CannotProceed(f"{name} cannot be read: {error.permission}: {error.code}") from None
     if not rows or not versions:
-        # Deleted between the first read and this one.
+        # The parameter was deleted between the first read and this one.
         raise TargetError(f"there is no parameter {name}")
     row = dict(rows[0])
     current = max(int(v["Version"]) for v in versions)

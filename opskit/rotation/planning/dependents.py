@@ -1,6 +1,6 @@
-"""What else hangs on the credential: a second role, RDS Proxies, stacks, the secret that RDS keeps.
+"""Checks what else depends on the credential: a second role, RDS Proxies, stacks, the managed secret.
 
-Part of a rotation's preflight: it judges, and changes nothing.
+Part of a rotation's preflight: it adds problems and warnings to the plan, and changes nothing.
 """
 
 from __future__ import annotations
@@ -29,10 +29,12 @@ def find_password_setter(
     helpers: Callable[[str], Sequence[DatabaseCredential]],
     plan: Plan,
 ) -> str:
-    """Who can give a user its password: tried now, or it would be found out halfway.
+    """Find who can set a user's password, by logging in.
+
+    It is tried before the start, since a failure would otherwise appear halfway.
 
     Returns:
-        `administrator`, the user itself, or nothing.
+        `administrator`, the user itself, or an empty text.
     """
     try:
         candidates = helpers(user)
@@ -54,10 +56,10 @@ def find_password_setter(
 def check_partner(
     old: DatabaseCredential, other: str, found: RoleFacts, helper: str, plan: Plan
 ) -> None:
-    """Judge the second role of alternating users.
+    """Check the second role of alternating users.
 
     Args:
-        helper: who can give it its password; empty when nobody is known.
+        helper: who can set its password; empty if no one is known.
     """
     if not found.other_exists and helper != "administrator":
         plan.refuse(
@@ -83,7 +85,7 @@ def check_partner(
 
 
 def _check_ownership(user: str, other: str, found: RoleFacts, plan: Plan) -> None:
-    """What one role makes belongs to it; the other can use it only where both act as one role."""
+    """Check that each role can use the objects that the other creates: both must act as one role."""
     if not found.other_exists or found.other_acts_as == user or found.acts_as == other:
         return
     if found.acts_as and found.acts_as == found.other_acts_as:
@@ -106,7 +108,7 @@ def _check_ownership(user: str, other: str, found: RoleFacts, plan: Plan) -> Non
 
 
 def check_managed(context: RotationContext, options: RotationOptions, plan: Plan) -> None:
-    """Judge a rotation that RDS makes."""
+    """Check a rotation that RDS carries out."""
     if options.supplied is not None:
         plan.refuse(
             f"RDS makes the password of {context.user} itself and keeps it in {context.managed_secret_arn}",
@@ -121,7 +123,7 @@ def check_managed(context: RotationContext, options: RotationOptions, plan: Plan
 def check_elsewhere(
     context: RotationContext, strategy: str, new: DatabaseCredential, plan: Plan
 ) -> None:
-    """Judge who else logs in by the password, and who declares what is written."""
+    """Check for other users of the password, and for stacks that declare what is written."""
     _check_stacks(context, strategy, plan)
     if isinstance(context.proxies, Unknown):
         plan.warnings.append(
@@ -135,11 +137,11 @@ def check_elsewhere(
 def _check_proxy(
     proxy: Proxy, context: RotationContext, new: DatabaseCredential, plan: Plan
 ) -> None:
-    """A proxy reads its own secrets, which a rotation here does not write."""
+    """Check an RDS Proxy, which reads its own secrets, and this rotation does not write those."""
     found = proxy.secret_of(new.user)
     endpoint = (context.parameters.value("endpoint") or "").lower()
     if found is not None and found.arn == context.managed_secret_arn:
-        # RDS writes that one itself.
+        # RDS itself writes the managed secret.
         return
     if found is not None and found.user:
         plan.refuse(
@@ -164,7 +166,7 @@ def _check_proxy(
 
 
 def _check_stacks(context: RotationContext, strategy: str, plan: Plan) -> None:
-    """An update of a stack writes what it declares."""
+    """Warn of stacks whose update would overwrite what the rotation writes."""
     instance, name = context.database, context.target.parameters["password"]
     if instance.stack and strategy == "master":
         plan.warnings.append(

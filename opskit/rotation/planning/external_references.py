@@ -1,4 +1,4 @@
-"""Where else a credential is written down or declared: RDS Proxy's secrets, CloudFormation's stacks.
+"""Finds other places that store or declare a credential: RDS Proxy's secrets, CloudFormation stacks.
 
 Source: RDS user guide, "Setting up database credentials in AWS Secrets Manager for RDS Proxy";
 CloudFormation user guide, resource tags.
@@ -18,10 +18,10 @@ from opskit.facts.rds import STACK_TAG
 
 @dataclass(frozen=True, slots=True)
 class ProxySecret:
-    """A secret by which a proxy logs in to its database.
+    """A secret with which a proxy logs in to its database.
 
     Attributes:
-        user: as whom; empty when neither the proxy nor the secret may tell.
+        user: the user name; empty if neither the proxy nor the secret shows it.
     """
 
     arn: str
@@ -37,7 +37,7 @@ class Proxy:
     secrets: tuple[ProxySecret, ...]
 
     def secret_of(self, user: str) -> ProxySecret | None:
-        """The secret by which it logs in as a user; one that may be it counts as well."""
+        """Return the secret with which it logs in as a user, else one whose user is unknown."""
         sure = next((s for s in self.secrets if s.user == user), None)
         return sure or next((s for s in self.secrets if not s.user), None)
 
@@ -45,7 +45,7 @@ class Proxy:
 def read_proxies(
     rds: Rds, secrets: AwsClient, targets: Sequence[str]
 ) -> tuple[Proxy, ...] | Unknown:
-    """The proxies in front of a database.
+    """Read the proxies in front of a database.
 
     Args:
         targets: identifiers of its instances and of its cluster.
@@ -78,7 +78,7 @@ def _proxy(row: Mapping[str, Any], secrets: AwsClient) -> Proxy:
 
 
 def _user_in(secrets: AwsClient, arn: str) -> str:
-    """The user name that a secret holds; its password is not looked at."""
+    """Return the user name that a secret holds; its password is not used."""
     try:
         text = str(secrets.get_secret_value(SecretId=arn).get("SecretString"))
     except AwsError:
@@ -87,7 +87,7 @@ def _user_in(secrets: AwsClient, arn: str) -> str:
 
 
 def read_stack(ssm: Ssm, name: str) -> str | Unknown:
-    """The CloudFormation stack that declares a parameter; empty for none."""
+    """Read the CloudFormation stack that declares a parameter; empty for none."""
     try:
         reply = ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)
     except AwsError as error:

@@ -1,4 +1,4 @@
-"""New passwords, and what is wrong with those that people bring.
+"""Generates passwords, and checks those that users supply.
 
 Sources: RDS API reference, CreateDBInstance and CreateDBCluster, MasterUserPassword; Systems Manager
 API reference, PutParameter.
@@ -15,21 +15,21 @@ from opskit.secret import Secret
 
 SYMBOLS = "-_"
 ALPHABET = string.ascii_letters + string.digits + SYMBOLS
-"""What no shell, `.env` file, unit file or URL reads as anything but itself."""
+"""Characters that need no quoting in a shell, `.env` file, unit file or URL."""
 CLASSES = (string.ascii_lowercase, string.ascii_uppercase, string.digits, SYMBOLS)
 DEFAULT_LENGTH = 32
-"""191 bits with all rules counted."""
+"""Entropy: 191 bits, with all rules counted."""
 SHORTEST = 12
-"""70 bits."""
+"""Entropy: 70 bits."""
 SSM_REFERENCE = re.compile(r"\{\{.*\}\}")
 MOST_DRAWS = 1000
-"""57 of 100 draws of 32 characters do; of 12 characters some 20."""
+"""Of 100 random texts of 32 characters 57 satisfy the rules; of 12 characters, some 20."""
 MOST_PATTERN_DRAWS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a database takes: lengths in characters, and what it forbids."""
+    """An engine's password rules: lengths in characters, and forbidden characters."""
 
     shortest: int
     longest: int
@@ -37,10 +37,10 @@ class Rules:
 
 
 def rules_of(rds_engine: str, *, in_cluster: bool) -> Rules:
-    """The rules of an RDS engine's master password; a role's are not stricter.
+    """Return the rules for an RDS engine's master password; those for a role's are not stricter.
 
     Args:
-        rds_engine: as RDS calls it, such as `postgres` or `aurora-mysql`.
+        rds_engine: RDS's name of the engine, such as `postgres` or `aurora-mysql`.
         in_cluster: whether the password is the cluster's.
     """
     is_short = in_cluster or rds_engine.startswith(("aurora", "mysql", "mariadb"))
@@ -48,9 +48,9 @@ def rules_of(rds_engine: str, *, in_cluster: bool) -> Rules:
 
 
 def generate(length: int = DEFAULT_LENGTH) -> Secret:
-    """Draw a password: letters, digits, `-` and `_`, one of each kind, neither end a symbol.
+    """Generate a password: letters, digits, `-` and `_`, at least one of each, no symbol at either end.
 
-    Whole strings are drawn until one keeps the rules: mending a position would skew the odds.
+    Whole texts are drawn until one satisfies the rules: correcting single positions would skew the odds.
     """
     for _ in range(MOST_DRAWS):
         drawn = "".join(secrets.choice(ALPHABET) for _ in range(length))
@@ -60,7 +60,7 @@ def generate(length: int = DEFAULT_LENGTH) -> Secret:
 
 
 def generate_fitting(length: int, rules: Rules, pattern: str) -> Secret | None:
-    """Draw a password that a parameter's AllowedPattern admits; None where none was found."""
+    """Generate a password that a parameter's AllowedPattern allows; None if none was found."""
     for _ in range(MOST_PATTERN_DRAWS):
         drawn = generate(min(length, rules.longest))
         if not problems(drawn, rules, pattern):
@@ -74,7 +74,7 @@ def _is_ours(text: str) -> bool:
 
 
 def problems(password: Secret, rules: Rules, pattern: str = "") -> list[str]:
-    """Why a password cannot be taken, in words that do not show it.
+    """Return why a password cannot be used, in texts that do not show it.
 
     Args:
         pattern: the parameter's AllowedPattern.
@@ -95,7 +95,7 @@ def problems(password: Secret, rules: Rules, pattern: str = "") -> list[str]:
 
 
 def warnings(password: Secret) -> list[str]:
-    """What may go wrong with a password that somebody brought."""
+    """Return the risks of a supplied password."""
     value, found = password.reveal(), []
     if set(value) - set(ALPHABET):
         found.append("it has characters that URLs, shells or .env files read as something else")
@@ -105,7 +105,7 @@ def warnings(password: Secret) -> list[str]:
 
 
 def _matches(pattern: str, value: str) -> bool:
-    """Whether a pattern admits a value; one that Python cannot read is AWS's to judge."""
+    """Whether a pattern allows a value; True if Python cannot parse the pattern: AWS will decide."""
     try:
         return re.fullmatch(pattern, value) is not None
     except re.error:

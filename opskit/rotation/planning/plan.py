@@ -1,4 +1,4 @@
-"""What was asked for, what would be done, and what stands against it."""
+"""The options of a rotation, and the plan: its steps, warnings and problems."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from opskit.transport.database_connector import DatabaseConnector
 
 
 class ParameterOvertaken(RotationUnfinished):
-    """Somebody else has begun a rotation since this one looked."""
+    """Another process has started a rotation since this one observed the journal."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -32,12 +32,12 @@ class ParameterOvertaken(RotationUnfinished):
 
 @dataclass(frozen=True, slots=True)
 class RotationOptions:
-    """What was asked for.
+    """The options of a rotation.
 
     Attributes:
-        restart: `auto`, `none`, or what to restart, in order.
-        supplied: a password that was brought; None: one is made.
-        admin_parameter: holds an administrator's user name and password as JSON; empty for none.
+        restart: `auto`, `none`, or the targets to restart, in order.
+        supplied: the user's own password; None: generate one.
+        admin_parameter: the parameter with an administrator's user name and password as JSON; empty for none.
     """
 
     strategy: str = "auto"
@@ -49,14 +49,14 @@ class RotationOptions:
 
 @dataclass
 class Plan:
-    """What would be done, and what stands against it.
+    """A planned rotation and the objections to it.
 
     Attributes:
         lines: (topic, text).
-        problems: (sentence, next step); any of them refuses.
-        intent: what the journal keeps; None when there are problems, or RDS manages the password.
-        managed: the secret that RDS is to rotate; empty where opskit makes the password.
-        wait_s: until the previous rotation's fence is over.
+        problems: (sentence, next step); with any, the rotation is refused.
+        intent: the journal's content; None if there are problems, or RDS manages the password.
+        managed: the secret that RDS is to rotate; empty if opskit sets the password.
+        wait_s: seconds until the previous rotation's fence is over.
     """
 
     lines: list[tuple[str, str]] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Plan:
     wait_s: float = 0.0
 
     def refuse(self, sentence: str, next_step: str = "") -> None:
-        """Note what stands against it."""
+        """Add a problem."""
         self.problems.append((sentence, next_step))
 
 
@@ -81,7 +81,7 @@ def make_opening(
     plan: Plan,
     options: RotationOptions,
 ) -> RotationIntent:
-    """What the journal keeps of the plan."""
+    """Create the intent that the journal records."""
     app = context.app.value.instance.instance_id if isinstance(context.app, Known) else None
     return RotationIntent(
         run=secrets.token_hex(8),
@@ -108,7 +108,7 @@ def make_opening(
 
 
 def published(context: RotationContext, new: DatabaseCredential) -> ParameterUpdate:
-    """The password's parameter, as it is written: with its own key, tier, type and labels."""
+    """Create the update of the password parameter, with its own key, tier, type and labels."""
     row = context.row
     return ParameterUpdate(
         name=context.target.parameters["password"],
@@ -125,7 +125,7 @@ def published(context: RotationContext, new: DatabaseCredential) -> ParameterUpd
 def _all_published(
     context: RotationContext, old: DatabaseCredential, new: DatabaseCredential
 ) -> tuple[ParameterUpdate, ...]:
-    """What is written: the password's parameter, and the user's where users alternate."""
+    """Create the updates: the password parameter's and, with alternating users, the user name's."""
     one, user = published(context, new), context.parameters.get("username")
     if old.user == new.user or user is None or user.name == one.name:
         return (one,)
@@ -163,7 +163,7 @@ def describe(
     journal: Journal,
     plan: Plan,
 ) -> None:
-    """Put the plan into lines."""
+    """Write the plan's lines."""
     row, name = context.row, context.target.parameters["password"]
     trust = trust_for(context.host, ca_file=context.target.ca_file)
     verified = trust.words if trust.ca_file else f"{trust.words} (--ca-file FILE verifies)"

@@ -1,6 +1,6 @@
-"""Everything that must hold before a rotation is opened, and the plan that follows from it.
+"""Checks everything that must hold before a rotation is started, and makes its plan.
 
-It reads, and changes nothing. What is not known is said; only what is known to be wrong refuses.
+It only reads. An unknown is a warning; only what is known to be wrong refuses the rotation.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ def make_plan(
     group_members: Callable[[str], Sequence[str]],
     helpers: Callable[[str], Sequence[DatabaseCredential]],
 ) -> Plan:
-    """Judge, and say what would be done.
+    """Check the preconditions, and return the plan.
 
     Args:
-        helpers: who may be able to give a user its password; raises Incomplete.
+        helpers: returns the logins that may be able to set a user's password; raises CannotProceed.
         group_members: name of an Auto Scaling group -> ids of its instances in service.
 
     Raises:
-        Overtaken: a rotation stands open by now.
+        ParameterOvertaken: another rotation is unfinished by now.
     """
     plan = Plan()
     strategy = _strategy(context, options, plan)
@@ -106,10 +106,10 @@ def _strategy(context: RotationContext, options: RotationOptions, plan: Plan) ->
 
 
 def check_previous(record: Record, fence_s: float, plan: Plan) -> None:
-    """Note how long the previous rotation has to be waited for.
+    """Note how long to wait for the previous rotation's fence.
 
     Raises:
-        Overtaken: it stands open by now.
+        ParameterOvertaken: it is unfinished.
     """
     if record.number and record.close is None:
         raise ParameterOvertaken
@@ -219,10 +219,10 @@ def _check_role(
     helper: str,
     plan: Plan,
 ) -> None:
-    """What the role may, by its own word.
+    """Check the role's attributes and permissions, which it reads itself.
 
     Args:
-        helper: who can give the second role its password: empty when nobody is known.
+        helper: who can set the second role's password; empty if no one is known.
     """
     other = new.user if new.user != old.user else ""
     found = context.engine.role_facts(
@@ -270,7 +270,7 @@ def _check_parameter(context: RotationContext, plan: Plan) -> None:
 
 
 def _check_rights(context: RotationContext, plan: Plan) -> None:
-    """Every later call, the way back included."""
+    """Check the operator's permissions for every later call, including those of a rollback."""
     if isinstance(context.access, Unknown):
         plan.warnings.append(
             f"your rights could not be checked beforehand: {context.access.reason}"
@@ -298,7 +298,7 @@ def _plan_restart(
     plan: Plan,
     group_members: Callable[[str], Sequence[str]],
 ) -> None:
-    """Plan the batches; the app must be healthy now, or nobody could tell a failure by it."""
+    """Plan the restart targets; the app must be healthy now, or a failure could not be attributed."""
     if options.restart == restart_targets.NOTHING:
         plan.warnings.append(
             "the app is not restarted: until it is, its new connections fail with the old password"

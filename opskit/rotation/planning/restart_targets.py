@@ -1,4 +1,4 @@
-"""What is restarted, and in what order: read off what runs, or named."""
+"""Selects the restart targets and their order: from the running containers, or as named by the user."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def select(
     held: str,
     group_members: Callable[[str], Sequence[str]],
 ) -> tuple[RestartTarget, ...]:
-    """The batches, in the order in which they were asked for.
+    """Select the restart targets, in the order of the options.
 
     Args:
-        held: the fingerprint of the password that the parameter holds.
+        held: the fingerprint of the parameter's password.
         group_members: name of an Auto Scaling group -> ids of its instances in service.
 
     Raises:
-        UsageError: a wish has no such form, or names what is not there.
+        UsageError: an option has another format, or names a target that does not exist.
     """
     users = [_container(c, app.instance_id, probe) for c in probe.containers if _uses(c, held)]
     found: list[RestartTarget] = []
@@ -50,7 +50,7 @@ def select(
 
 
 def ecs(wish: str) -> RestartTarget:
-    """A service of ECS; without a cluster it is in the default one."""
+    """Parse an ECS service; without a cluster it is in the default one."""
     cluster, _, service = wish.partition(":")[2].rpartition("/")
     return RestartTarget("ecs", service, cluster or "default")
 
@@ -73,7 +73,7 @@ def _named(text: str, app: Instance, probe: InstanceProbe) -> RestartTarget:
 
 
 def in_service(autoscaling: AwsClient, name: str) -> Sequence[str]:
-    """The ids of the instances in service of an Auto Scaling group.
+    """Return the ids of the instances in service of an Auto Scaling group.
 
     Raises:
         CannotProceed: there is no group of that name.
@@ -86,7 +86,7 @@ def in_service(autoscaling: AwsClient, name: str) -> Sequence[str]:
 
 
 def describe_command(restart_target: RestartTarget, probe: InstanceProbe) -> str:
-    """What will be typed for a container, as far as that is known now; empty for anything else."""
+    """Return the restart command of a container, as far as it is known now; empty for other kinds."""
     same = (
         c
         for c in probe.containers

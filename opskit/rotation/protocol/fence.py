@@ -1,7 +1,8 @@
-"""What keeps late requests from doing harm: nothing is sent on an old look, and closing waits.
+"""Guards against delayed requests: no write on a stale observation, and no close before they have expired.
 
-A request may be sent only shortly after a look that found no decision against it, and AWS refuses
-one whose signature is old. So after some time, the fence, nothing of another direction can arrive.
+Fencing: after a decision, no request of another direction may still take effect. opskit sends a request
+only shortly after an observation without a contrary decision, and AWS rejects a request whose signature
+is old. So once a decision is `Fence.seconds` old, no request of another direction can arrive.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from collections.abc import Callable
 from opskit.errors import OpskitError
 
 DEFAULT_S = 20 * 60.0
-"""Look 30 s, a stale read 1 min, a signature's life 5 min (some services 15), and a margin."""
+"""Observation 30 s, stale read 1 min, lifetime of a signature 5 min (some services 15 min), and a margin."""
 LONGEST_LOOK_S = 30.0
 LONGEST_HOLD_DOWN_S = 20.0
 
 
 class StaleObservation(OpskitError):
-    """The look is too old to send anything on it; look again."""
+    """The observation is too old to send a request; observe again."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -28,34 +29,35 @@ class StaleObservation(OpskitError):
 
 
 def boot_clock() -> float:
-    """Seconds on a clock that also runs while the machine sleeps, where there is one."""
+    """Return seconds on a clock that also runs while the machine sleeps, where the system has one."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class Fence:
-    """The times of one run.
+    """The time limits of one run.
 
     Args:
-        seconds: the fence.
+        seconds: age of a decision after which no request of another direction can arrive.
+        clock: in seconds.
     """
 
     def __init__(self, seconds: float, clock: Callable[[], float] = boot_clock) -> None:
         self.seconds = seconds
         self.max_observation_age_s = min(LONGEST_LOOK_S, seconds / 8)
         self.hold_down_s = min(LONGEST_HOLD_DOWN_S, seconds)
-        """So long a database's description may lag behind what it has accepted."""
+        """A database's description may lag this long behind a change that RDS has accepted."""
         self._clock = clock
         self._looked_at: float | None = None
 
     def mark_observed(self) -> None:
-        """The decision begins to be read now."""
+        """Note that the read of the decision starts now."""
         self._looked_at = self._clock()
 
     def check(self) -> None:
-        """Make sure that the look is young enough.
+        """Check that the observation is recent enough to send a request.
 
         Raises:
-            StaleObservation: it is not.
+            StaleObservation: it is too old.
         """
         if self._looked_at is None or self._clock() - self._looked_at > self.max_observation_age_s:
             raise StaleObservation

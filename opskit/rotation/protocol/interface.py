@@ -1,4 +1,4 @@
-"""The words that all parts of a rotation share."""
+"""Types that all parts of a rotation share."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from opskit.secret import Secret
 
 @dataclass(frozen=True, slots=True)
 class DatabaseCredential:
-    """A user and a password."""
+    """A database user and its password."""
 
     user: str
     password: Secret
 
     @classmethod
     def parse(cls, text: str) -> DatabaseCredential | None:
-        """The login in a JSON text with a username and a password; None where it is none."""
+        """Read a login from JSON with a username and a password; None if the text holds none."""
         user, password = part(text, "username"), part(text, "password")
         return None if user is None or password is None else cls(user, Secret(password))
 
 
 @dataclass(frozen=True, slots=True)
 class ParameterUpdate:
-    """One parameter that a rotation writes: the password's, and where users alternate the user's.
+    """One parameter that a rotation writes: the password's and, with alternating users, the user name's.
 
     Attributes:
-        kind, key_id, tier, pattern: as the parameter has them, to be written again.
-        old, new: its whole text before and after.
+        kind, key_id, tier: the parameter's own, kept when it is written.
+        old, new: the whole value before and after.
         old_version: the version that held `old`.
-        labels: those of that version; they move along.
+        labels: the labels of that version; they move to the new one.
     """
 
     name: str
@@ -50,20 +50,20 @@ class ParameterUpdate:
 
 @dataclass(frozen=True, slots=True)
 class RotationIntent:
-    """What a rotation is about: written down before anything is changed, and never altered.
+    """Everything a rotation intends: recorded before the first change, never altered.
 
-    Whoever resumes it needs nothing else.
+    A process that resumes the rotation needs nothing else.
 
     Attributes:
-        run: random id of the process that opened it; by, where: its identity and machine.
-        old, new: what the database accepts before and after.
-        published: the parameters that are written, in this order forward.
-        resource: the DB instance's or cluster's own id, which a namesake does not have.
-        instance: of the app, through which the database is reached; None: directly only.
-        restart_targets: what is restarted, one after the other; see `restart`.
-        was_healthy: the app, before.
-        admin_parameter: holds an administrator's login; empty for none.
-        readers: hosts that follow the writer, and take the change a moment later.
+        run: random id of the process that started it; by, where: its identity and machine.
+        old, new: the credential that the database accepts before and after.
+        published: the parameters to write, in this order going forward.
+        resource: AWS's immutable id of the DB instance or cluster, which a namesake does not share.
+        instance: the app's instance, through which the database is reached; None: directly only.
+        restart_targets: restarted one after the other; format: see `steps.restart.write`.
+        was_healthy: whether the app was healthy before.
+        admin_parameter: the parameter that holds an administrator's login; empty for none.
+        readers: hosts that replicate from the writer and accept the change a moment later.
     """
 
     run: str
@@ -93,7 +93,7 @@ class RotationIntent:
         return self.old.user != self.new.user
 
     def login_in(self, values: Sequence[Secret]) -> DatabaseCredential | None:
-        """The login that its parameters hold; None where they hold none."""
+        """Return the login in the parameters' values; None if they hold none."""
         if self.published[0].old != self.old.password:
             return DatabaseCredential.parse(values[0].reveal())
         return DatabaseCredential(
@@ -103,7 +103,7 @@ class RotationIntent:
 
 @dataclass(frozen=True, slots=True)
 class ControlPlaneState:
-    """What the database's control plane says of itself."""
+    """The state of the database that its control plane reports."""
 
     is_pending: bool
     description: str
@@ -111,14 +111,14 @@ class ControlPlaneState:
 
 @dataclass(frozen=True, slots=True)
 class ChangeOutcome:
-    """How a change ended, and why in words that hold no secret."""
+    """The outcome of a change, and a reason that holds no secret."""
 
     outcome: CallOutcome
     why: str = ""
 
     @classmethod
     def by(cls, error: AwsError) -> ChangeOutcome:
-        """What AWS's error says of the call that met it."""
+        """Derive the outcome from the AWS error of the call."""
         outcome, message = outcome_of(error), f"{error.permission}: {error.code}"
         return cls(
             outcome,
@@ -127,44 +127,44 @@ class ChangeOutcome:
 
 
 def outcome_of(error: AwsError) -> CallOutcome:
-    """How a call ended that met an error: whether it was carried out, and whether to try again."""
+    """Classify an AWS error: not applied, refused, or unknown."""
     if error.code == CLOCK_CODE:
         return CallOutcome.NOT_APPLIED
     return CallOutcome.UNKNOWN if error.may_have_been_applied else CallOutcome.REFUSED
 
 
 class AwsClients(Protocol):
-    """Where clients come from."""
+    """Source of AWS clients."""
 
     @property
     def region(self) -> str:
-        """The Region that calls go to."""
+        """Region of the calls."""
 
     @property
     def calls(self) -> int:
-        """All calls so far."""
+        """Number of calls so far, in all threads."""
 
     @property
     def calls_in_thread(self) -> int:
-        """The present thread's calls."""
+        """Number of calls so far in the current thread."""
 
     def client(self, service: str) -> Any:
-        """A client that reads, with retries."""
+        """Return a client for reads, with retries."""
 
     def write_client(self, service: str, before_send: Callable[[], None]) -> Any:
-        """A client whose every call leaves once at the most, if `before_send` lets it."""
+        """Return a client that sends each call at most once, after `before_send` has allowed it."""
 
 
 class Strategy(Protocol):
-    """A way to change what the database accepts."""
+    """A way to change the password that the database accepts."""
 
     needs_no_login: bool
-    """It needs no login of its own."""
+    """Whether it can set a password without logging in itself."""
     is_synchronous: bool
-    """A change that was accepted is in force."""
+    """Whether an accepted change is in force at once."""
 
     def control(self) -> ControlPlaneState:
-        """Whether the database is busy or has something unapplied."""
+        """Return whether the database is busy or has a pending change."""
 
     def change(
         self,
@@ -172,9 +172,9 @@ class Strategy(Protocol):
         direction: Direction = Direction.FORWARD,
         works: DatabaseCredential | None = None,
     ) -> ChangeOutcome:
-        """Let the database accept this login from now on.
+        """Make the database accept this login.
 
         Args:
-            direction: the way on which it is changed.
+            direction: the direction of the rotation in which the change is sent.
             works: a login that the database accepts now, if one is known.
         """

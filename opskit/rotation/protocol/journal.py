@@ -1,10 +1,10 @@
-"""The journal: records in Parameter Store that are created once and never altered.
+"""The rotation journal: records in Parameter Store that are created once and never altered.
 
-Creating one is the only compare-and-set that Parameter Store has, so the first writer wins, a late
-one does no harm, and every machine sees the same truth. Under `/opskit/rotation/<parameter>/<N>/`:
-`open` (holds both passwords), `slot-2`, `slot-3`, ... (who else had a hand in it, or the clean
-close), `decision`, `superseded` (others have replaced the password; stronger than a decision), and
-`done`.
+PutParameter without Overwrite is Parameter Store's only compare-and-set. So the first writer wins, a
+delayed write does no harm, and every machine sees the same state. The records below
+`/opskit/rotation/<parameter>/<N>/` are `open` (holds both passwords), `slot-2`, `slot-3`, ... (another
+process has joined, or the clean close), `decision`, `superseded` (another user has replaced the
+password; overrides `decision`), and `done`.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ KEPT_FOR = timedelta(days=30)
 FIRST_SLOT = 2
 EXISTS = "ParameterAlreadyExists"
 SUPERSEDED = "superseded"
-"""The record that says so."""
+"""Name of the record that another user has replaced the password."""
 STALE_FOR_S = 10.0
-"""So long a read may lag behind a write that was acknowledged."""
+"""A read may lag this long behind an acknowledged write."""
 PAUSE_S = 0.2
 MOST_BYTES = 4096
-"""Of a standard parameter."""
+"""Size limit of a standard parameter."""
 
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One record but `open`. `at` is AWS's time."""
+    """One record other than `open`. `at` is its time by AWS's clock."""
 
     name: str
     body: Mapping[str, Any]
@@ -53,19 +53,19 @@ class JournalEntry:
 
     @property
     def is_close(self) -> bool:
-        """Whether it ends the rotation."""
+        """Whether the record closes the rotation."""
         return self.name == "done" or self.body.get("kind") == "close"
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One rotation as the journal has it.
+    """The journal's records of one rotation.
 
     Attributes:
-        number: 0 when there is none.
-        opened_at: None when its `open` is not there (yet).
-        entries: in the order in which they were made.
-        read_at: AWS's time of the reading.
+        number: 0 if there is no rotation.
+        opened_at: None if its `open` record is not visible (yet).
+        entries: in order of creation.
+        read_at: time of the read, by AWS's clock.
     """
 
     number: int
@@ -74,55 +74,55 @@ class Record:
     read_at: datetime
 
     def get(self, name: str) -> JournalEntry | None:
-        """The record of a name."""
+        """Return the entry of this name."""
         return next((e for e in self.entries if e.name == name), None)
 
     @property
     def close(self) -> JournalEntry | None:
-        """What closed it."""
+        """The entry that closes the rotation."""
         return next((e for e in self.entries if e.is_close), None)
 
     @property
     def is_closed_clean(self) -> bool:
-        """Closed by whoever opened it, with nothing unknown: nothing late can arrive."""
+        """Whether its initiator closed it with no outcome unknown: no delayed request can arrive."""
         return self.close is not None and self.close.name != "done"
 
     @property
     def decision(self) -> Direction | None:
-        """Which way it was decided; a clean close says it as well."""
+        """The decided direction; a clean close states it as well."""
         entry = self.decided_by or self.close
         return Direction(entry.body["direction"]) if entry else None
 
     @property
     def decided_by(self) -> JournalEntry | None:
-        """The record that decides."""
+        """The entry that decides the direction."""
         return self.get(SUPERSEDED) or self.get("decision")
 
     @property
     def has_joiners(self) -> bool:
-        """Whether anybody but the opener had a hand in it."""
+        """Whether a process other than the initiator has joined."""
         return any(e.body.get("kind") == "join" for e in self.entries)
 
     @property
     def touched_at(self) -> datetime | None:
-        """When somebody last came to it."""
+        """When a process last started or joined the rotation."""
         slots = [e.at for e in self.entries if e.name.startswith("slot-")]
         return max([*slots, *([self.opened_at] if self.opened_at else [])], default=None)
 
     @property
     def free_slot(self) -> int:
-        """The first slot that is not taken."""
+        """The first slot number that is free."""
         taken = {e.name for e in self.entries}
         return next(k for k in range(FIRST_SLOT, 1000) if f"slot-{k}" not in taken)
 
     def age_s(self, at: datetime) -> float:
-        """Seconds from a record's time to the reading; both clocks are AWS's."""
+        """Return the seconds from a record's time to the read; both by AWS's clock."""
         return (self.read_at - at).total_seconds()
 
 
 @dataclass
 class _Seen:
-    """What was read of one rotation so far: records never go away, so a stale read hides none."""
+    """All that was read of one rotation so far: records are never removed, so a stale read hides none."""
 
     opened_at: datetime | None = None
     entries: dict[str, JournalEntry] = field(default_factory=dict)
@@ -132,8 +132,9 @@ class Journal:
     """The journal of one password parameter.
 
     Args:
-        reading, changing: clients; nothing that changes is repeated by the second.
-        parameter: the password parameter's name, which names the journal too.
+        reading: client for reads.
+        changing: client for writes; it repeats no call.
+        parameter: name of the password parameter, which is part of the journal's path.
     """
 
     def __init__(
@@ -152,35 +153,35 @@ class Journal:
         self._now = datetime.min.replace(tzinfo=UTC)
 
     def latest(self) -> Record:
-        """The newest rotation; a slightly stale listing leads to a number that is refused."""
+        """Read the newest rotation; after a slightly stale listing, creating the next number is refused."""
         records = self.all()
         return records[-1] if records else Record(0, None, (), self._now)
 
     def all(self) -> list[Record]:
-        """Every rotation that is still kept, oldest first."""
+        """Read every rotation that is still kept, oldest first."""
         self._take(self.path)
         return [self._record(n) for n in sorted(self._seen)]
 
     def read(self, number: int) -> Record:
-        """One rotation."""
+        """Read one rotation."""
         self._take(f"{self.path}/{number}")
         return self._record(number)
 
     def intent(self, number: int, *, is_listed: bool = False) -> RotationIntent:
-        """What a rotation is about, with its passwords.
+        """Read a rotation's intent, with its passwords.
 
         Args:
-            is_listed: it is there, so that a read which does not show it lags behind.
+            is_listed: the record is known to exist, so a read that does not show it is stale and is repeated.
 
         Raises:
             AwsError: it cannot be read or decrypted.
-            Incomplete: a newer opskit wrote it.
+            CannotProceed: another version of opskit wrote it.
         """
         path = f"{self.path}/{number}/open"
         return parse_opening(self._value(path) if is_listed else self._value_now(path))
 
     def open(self, number: int, intent: RotationIntent) -> CallOutcome:
-        """Begin a rotation, under the password parameter's own key: only one can."""
+        """Create a rotation's `open` record, under the password parameter's key: only one process can."""
         text = write_opening(intent)
         if len(text.encode()) > MOST_BYTES:
             raise CannotProceed(
@@ -191,11 +192,11 @@ class Journal:
         return self._create(number, "open", text, Type="SecureString", **key)
 
     def write(self, number: int, name: str, body: Mapping[str, Any]) -> CallOutcome:
-        """Create a record; APPLIED also when a lost reply's record turns out to be our own."""
+        """Create a record; APPLIED also if the record exists with our own text (our reply was lost)."""
         return self._create(number, name, json.dumps({"format": FORMAT, **body}), Type="String")
 
     def prune(self) -> list[int]:
-        """Delete rotations that are neither among the last ten nor young; `open` goes first."""
+        """Delete rotations that are neither among the last ten nor under 30 days old; `open` goes first."""
         gone: list[int] = []
         for record in self.all()[:-KEPT_ROTATIONS]:
             close = record.close
@@ -224,11 +225,11 @@ class Journal:
         return CallOutcome.APPLIED
 
     def _holds(self, path: str, text: str) -> bool:
-        """Whether the record that stands there is the one that we tried to write."""
+        """Whether the existing record has the text that we tried to write."""
         return self._value(path) == text
 
     def _value(self, path: str) -> str:
-        """The text of a record that is there, and that a read which lags behind does not show yet."""
+        """Read a record that is known to exist; repeated while a stale read does not show it."""
         limit = self._clock() + STALE_FOR_S
         while True:
             try:
@@ -257,7 +258,7 @@ class Journal:
     def _listed(self, path: str) -> Iterator[Mapping[str, Any]]:
         more: dict[str, str] = {}
         while True:
-            # Undecrypted: who only wants to know how far it is needs no right on the key.
+            # Not decrypted: reading the status needs no permission on the key.
             reply = self._reading.get_parameters_by_path(
                 Path=path, Recursive=True, WithDecryption=False, **more
             )
@@ -274,7 +275,7 @@ class Journal:
 
 
 def write_opening(intent: RotationIntent) -> str:
-    """The text of an `open` record: this is where both passwords are kept."""
+    """Serialize an `open` record, which holds both passwords."""
     row = {name: getattr(intent, name) for name in RotationIntent.__slots__}
     for which in ("old", "new"):
         login: DatabaseCredential = row[which]
@@ -291,10 +292,10 @@ def write_opening(intent: RotationIntent) -> str:
 
 
 def parse_opening(text: str) -> RotationIntent:
-    """Read an `open` record.
+    """Parse an `open` record.
 
     Raises:
-        Incomplete: it has a form that this version does not know.
+        CannotProceed: this version does not know the format.
     """
     try:
         row = json.loads(text)
@@ -307,7 +308,7 @@ def parse_opening(text: str) -> RotationIntent:
             row[name] = tuple(row[name])
         return RotationIntent(**row)
     except (ValueError, KeyError, TypeError, AttributeError):
-        # Without the error's own text, which may hold what could not be read.
+        # `from None`: the error's own text may hold a part of the record, and so a secret.
         raise CannotProceed(
             "the open rotation was written by another version of opskit, which has to go on with it"
         ) from None
@@ -330,7 +331,7 @@ def _body(raw: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _is_ours(name: str, body: Any) -> bool:
-    """Whether a record has the form that its name promises."""
+    """Whether a record has the format that its name requires."""
     if not isinstance(body, dict) or body.get("format") != FORMAT:
         return False
     says_direction = name in ("decision", SUPERSEDED, "done") or body.get("kind") == "close"
@@ -338,10 +339,10 @@ def _is_ours(name: str, body: Any) -> bool:
 
 
 def _time_of(reply: Mapping[str, Any]) -> datetime:
-    """AWS's own time, from the reply's header: this machine's clock may be wrong.
+    """Return AWS's time from the reply's Date header, since this machine's clock may be wrong.
 
     Raises:
-        Incomplete: the reply carries none.
+        CannotProceed: the reply has none.
     """
     text = reply.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
     try:

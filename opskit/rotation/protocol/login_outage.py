@@ -1,4 +1,4 @@
-"""For how long logins could fail during a rotation, measured by what was seen."""
+"""Measures from observations how long logins could fail during a rotation."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from opskit.rotation.protocol.state_machine import DatabaseState, ParameterState
 
 @dataclass
 class LoginOutage:
-    """For how long new logins with the parameters' values could fail: an upper bound, from looks.
+    """An upper bound of the time in which new logins with the parameters' values could fail.
 
     Attributes:
-        seconds: None when this run saw no such time, or not its beginning.
-        restarts_s: until the app ran on what logs in.
+        seconds: None if this run did not observe such a time, or not its beginning.
+        restarts_s: time until the app ran on a password that logs in.
     """
 
     seconds: float | None = None
@@ -25,7 +25,11 @@ class LoginOutage:
     def observed(
         self, database: DatabaseState, parameter: ParameterState, began: float, now: float
     ) -> None:
-        """A look that began at a time showed what logs in and what the parameters hold."""
+        """Record an observation: the password that logs in, and the parameters' state.
+
+        Args:
+            began: start of the observation; now: its end.
+        """
         if str(database) == str(parameter):
             self._shut(now)
             self._sound_at = began
@@ -34,16 +38,16 @@ class LoginOutage:
             self._began = self._began if self._began is not None else self._sound_at
 
     def change_sent(self, now: float) -> None:
-        """A change is about to be sent."""
+        """Record that a change is about to be sent."""
         if not self._is_open:
             self._sound_at = now
 
     def parameter_written(self, now: float) -> None:
-        """The parameters hold what logs in."""
+        """Record that the parameters hold a password that logs in."""
         self._shut(now)
 
     def restarted(self, now: float) -> None:
-        """The app runs on it."""
+        """Record that the app runs on that password."""
         if self._began is not None:
             self.restarts_s = now - self._began
 

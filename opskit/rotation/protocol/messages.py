@@ -1,4 +1,4 @@
-"""The steps of a rotation in words."""
+"""Texts for the steps of a rotation."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ OUTCOME_WORDS = {
 
 
 def describe(action: Action, outcome: CallOutcome, intent: RotationIntent, why: str) -> str:
-    """A step in words."""
+    """Describe a step and its outcome."""
     login = intent.new if action.to is ParameterState.NEW else intent.old
     values = {
         "user": login.user,

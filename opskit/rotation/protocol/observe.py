@@ -1,4 +1,4 @@
-"""Which password the database accepts: by logging in with all that are written down."""
+"""Finds the password that the database accepts, by logging in with every stored one."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class PasswordCandidates:
     """The passwords that may log in.
 
     Attributes:
-        works: the login that the database accepted last; None: none of them.
-        tried: where those are kept that it refused.
-        why: what a login said that could not be judged.
+        works: the login that the database accepted last; None: none.
+        tried: the places of the passwords that it rejected.
+        why: the message of a login that could not be judged.
     """
 
     def __init__(self, world: RotationServices, intent: RotationIntent) -> None:
@@ -27,7 +27,7 @@ class PasswordCandidates:
         self.why = ""
 
     def try_ours(self) -> DatabaseState | None:
-        """Which of the rotation's two passwords logs in, the new one first; None: neither."""
+        """Try the rotation's two passwords, the new one first; None if the database rejects both."""
         self.tried, self.why = [], ""
         for database_state, where in OURS:
             login = self._intent.new if database_state is DatabaseState.NEW else self._intent.old
@@ -37,7 +37,7 @@ class PasswordCandidates:
         return None
 
     def try_others(self, seen: ParameterSnapshot) -> DatabaseState:
-        """What else logs in: what the parameters hold, then all that is known."""
+        """Try the parameters' password, if it is neither of the two, then all other stored ones."""
         if seen.which is ParameterState.OTHER:
             held = self._intent.login_in(seen.values)
             found = (
@@ -55,7 +55,7 @@ class PasswordCandidates:
     def _try(
         self, database_state: DatabaseState, where: str, login: DatabaseCredential
     ) -> DatabaseState | None:
-        """One candidate; None when the database says that its password is wrong."""
+        """Try one login; None if the database rejects its password."""
         done = self._world.connector.try_login(login.user, login.password)
         if done.succeeded:
             self.works = login

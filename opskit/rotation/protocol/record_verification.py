@@ -1,7 +1,8 @@
-"""Whether an open rotation's record is this target's, and whose it is: before it is obeyed.
+"""Checks an unfinished rotation's record before it is resumed: that it is this target's, and who wrote it.
 
-Whoever may write below `/opskit/rotation/` can forge one. What does not fit the target is never obeyed;
-what cannot be compared, or was written by somebody else, needs a person's consent.
+Anyone with write access below `/opskit/rotation/` can forge a record. A record that does not match the
+target is never resumed. One that another user wrote needs a person's consent, who sees what could not be
+compared; one that the caller wrote does not.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ NEEDED: frozenset[type] = frozenset({Database, DbInstances, DbClusters, AppInsta
 
 @dataclass(frozen=True, slots=True)
 class RecordVerification:
-    """What speaks against obeying a record.
+    """Objections to resuming a rotation from its record.
 
     Attributes:
-        problems: in what it is not about this target; it is not obeyed.
-        doubts: what a person has to agree to.
-        writer: who wrote it, as Parameter Store says; empty where that is not known.
-        is_ours: whoever asks wrote it.
+        problems: mismatches with this target; with any, the rotation is not resumed.
+        doubts: parts that cannot be compared; shown when a person is asked, and by --status.
+        writer: the record's author as Parameter Store reports it; empty if unknown.
+        is_ours: the caller wrote it.
     """
 
     problems: tuple[str, ...] = ()
@@ -47,14 +48,14 @@ class RecordVerification:
 
     @property
     def needs_consent(self) -> bool:
-        """Whether somebody has to agree before it is gone on with."""
+        """Whether a person has to agree before the rotation is resumed."""
         return not self.is_ours
 
 
 def verify_record(
     aws: AwsClients, target: Target, intent: RotationIntent, path: str
 ) -> RecordVerification:
-    """Compare an open rotation with the target as AWS describes both now.
+    """Compare an unfinished rotation's record with the target, both as AWS describes them now.
 
     Args:
         path: of its `open` record.
@@ -80,7 +81,7 @@ def verify_record(
 
 
 def _foreign_parameters(target: Target, intent: RotationIntent) -> Iterator[str]:
-    """It writes the target's own parameters, the password's first, and no other."""
+    """Yield mismatches: a record writes the target's own parameters, the password's first, and no other."""
     names = [one.name for one in intent.published]
     own = target.parameters["password"]
     if names[:1] != [own]:
@@ -107,7 +108,10 @@ def _foreign_database(found: Snapshot, intent: RotationIntent) -> Iterator[str]:
 
 
 def _unreadable_targets(intent: RotationIntent) -> Iterator[str]:
-    """An earlier opskit's, or forged: never restarted, and no obstacle to `--restart none`."""
+    """Yield restart targets that an earlier opskit or a forger wrote.
+
+    They are never restarted, and do not prevent `--restart none`.
+    """
     for text in intent.restart_targets:
         if not is_readable(text):
             yield f"it restarts {text!r}, which names neither a container nor a service"

@@ -1,4 +1,4 @@
-"""One process at work on one rotation: look, decide, act, learn, and look again."""
+"""Runs one process's part of a rotation: observe, decide, act, record the outcome, repeat."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from opskit.rotation.steps.parameter import ParameterSnapshot
 from opskit.rotation.steps.restart import RestartResult, RestartTarget
 
 POLL_S = 0.5
-"""New processes fail from the moment the database applies the change until this notices it."""
+"""New processes of the app fail from when the database applies the change until this poll notices it."""
 SLOW_POLL_S = 5.0
 LONGEST_PAUSE_S = 8.0
 PUBLISH_TRIES = 3
@@ -53,13 +53,13 @@ WRITES_RECORDS = frozenset(
 
 
 class Rotation:
-    """A run of one rotation to its end, or to where it has to stop.
+    """A run of one rotation until it is closed or has to stop.
 
     Args:
-        restart_targets: what is restarted, in this order; empty: nothing, and the app is not verified.
-        state: what this runner has done so far.
-        who: goes into every record that it writes.
-        wait_s: the longest time without progress, the fence not counted.
+        restart_targets: restarted in this order; empty: nothing is, and the app is not verified.
+        state: the runner's state at the start.
+        who: fields about this process, added to every record that it writes.
+        wait_s: longest time without progress, not counting the fence.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Rotation:
     ) -> None:
         self._world, self._number, self._intent = world, number, intent
         self._restart_targets, self.state, self._who = tuple(restart_targets), state, dict(who)
-        # Whoever waits for less could never close a rotation that went back.
+        # A rollback must be stable for the hold-down before it is closed: a shorter wait never gets there.
         self._wait_s = max(wait_s, 1.5 * world.fence.hold_down_s)
         self._record: Record | None = None
         self._seen: ParameterSnapshot | None = None
@@ -91,14 +91,14 @@ class Rotation:
 
     @property
     def control_plane_description(self) -> str:
-        """What the database's control plane said at the last look."""
+        """The control plane's state at the last observation, as text."""
         return self._control.description
 
     def run(self) -> RotationResult:
-        """Go on until it is closed, or nothing more can be done.
+        """Continue until the rotation is closed, or no further step is possible.
 
         Raises:
-            OpskitError: it cannot go on; the rotation stays as it is.
+            OpskitError: it cannot continue; the rotation stays unfinished.
         """
         idle_since, pause = self._world.clock(), POLL_S
         while True:
@@ -134,7 +134,7 @@ class Rotation:
             )
 
     def observe(self) -> Observation:
-        """See how things stand: facts first, what was decided last.
+        """Observe database and parameters first, then the decision: the next request must not miss one.
 
         Raises:
             AwsError, OpskitError: something could not be read.
@@ -168,7 +168,7 @@ class Rotation:
         record = self._record = world.journal.read(self._number)
         decision = record.decided_by
         if self._intent.is_alternating and (record.decision or self.state.wants) is Direction.BACK:
-            # The other user's password is no obstacle: the present one's was never touched.
+            # Rolling back needs no change in the database: the current user's password was never touched.
             database = DatabaseState.OLD if database is DatabaseState.NEW else database
         return Observation(
             decision=record.decision,
@@ -186,7 +186,7 @@ class Rotation:
         )
 
     def _was_published(self, seen: ParameterSnapshot, record: Record) -> bool:
-        """Whether any parameter was written since; one that was created again counts from 1 again."""
+        """Whether any parameter was written since the start; a recreated one's versions restart at 1."""
         if any(
             version != one.old_version
             for version, one in zip(seen.versions, self._intent.published, strict=True)
@@ -196,11 +196,11 @@ class Rotation:
         return opened_at is not None and any(at and at > opened_at for at in seen.written_at)
 
     def next_action(self, observation: Observation, wants: Direction) -> Action:
-        """What somebody who joins now would do next, and would not do."""
+        """Return what a process that joins now would do next, without doing it."""
         return self._decide(observation, RunnerState(wants, joined=True))
 
     def stop_words(self, action: Action) -> str:
-        """Why that is to stop, with what was seen of it; empty where it is not."""
+        """Return why the action stops, with the evidence; empty if it does not stop."""
         return self._stop_words(action.why) if action.kind is ActionKind.STOP else ""
 
     def _decide(self, observation: Observation, state: RunnerState | None = None) -> Action:
@@ -208,7 +208,7 @@ class Rotation:
         return decide(observation, state or self.state, restarts=restarts, needs_no_login=resets)
 
     def _try_to_look(self) -> tuple[Observation | None, str]:
-        """A look, or why there was none."""
+        """Observe; on an AWS error that a retry may cure, return the reason instead."""
         try:
             return self.observe(), ""
         except AwsError as error:
@@ -223,7 +223,7 @@ class Rotation:
         try:
             outcome = self._do(action)
         except StaleObservation:
-            # Nothing has left this machine.
+            # The request was not sent.
             limit_s = self._world.fence.max_observation_age_s
             self._why = f"{limit_s:.1f} s after a look nothing is sent on it: {SLOW_WAY}"
             return CallOutcome.NOT_APPLIED
@@ -238,7 +238,7 @@ class Rotation:
 
     def _do(self, action: Action) -> CallOutcome:
         kind, direction = action.kind, action.direction
-        assert self._record is not None  # noqa: S101  every look reads it
+        assert self._record is not None  # noqa: S101  set by every observation
         if kind in (ActionKind.WAIT, ActionKind.AWAIT_FENCE):
             self._say_wait(action)
             return CallOutcome.APPLIED
@@ -271,7 +271,7 @@ class Rotation:
         return self._heard(done)
 
     def _login_of(self, which: ParameterState) -> DatabaseCredential:
-        """What is meant by a password; for another than the two, what the parameters were seen to hold."""
+        """Return the login for a state; for all but NEW and OLD, the one that the parameters held."""
         if which is ParameterState.NEW:
             return self._intent.new
         if which is ParameterState.OLD:
@@ -285,22 +285,22 @@ class Rotation:
         began = self._world.clock()
         outcome = self._heard(self._world.parameters.publish(to))
         if outcome is CallOutcome.APPLIED and self._intent.is_alternating:
-            # Both users log in all the time; only two parameters can be read as one half of each.
+            # Both users can log in all the time. Only with two parameters may a reader mix the logins.
             is_one = len(self._intent.published) == 1
             self._outage.seconds = 0.0 if is_one else self._world.clock() - began
         elif outcome is CallOutcome.APPLIED:
             self._outage.parameter_written(self._world.clock())
         if outcome is CallOutcome.REFUSED:
-            # A right that was just given may need a moment; after that the database has to go back.
+            # A permission granted just now may need a moment. After the last try the database is rolled back.
             self._publish_tries += 1
             if self._publish_tries < PUBLISH_TRIES:
                 return CallOutcome.NOT_APPLIED
         return outcome
 
     def _restart(self, action: Action) -> CallOutcome:
-        """Restart every batch that is not yet healthy on this value.
+        """Restart every target that is not yet healthy with this value.
 
-        One that is not healthy does not keep the rest from it, unless all go back at once.
+        An unhealthy target does not stop the remaining restarts, unless it causes a rollback.
         """
         to, held = action.to or ParameterState.NEW, action.held
         ill, lost = list[str](), list[str]()
@@ -323,15 +323,15 @@ class Rotation:
         return CallOutcome.APPLIED
 
     def _goes_back_after(self, done: RestartResult, to: ParameterState) -> bool:
-        """Whether an app that is not healthy is a reason to give the old password back."""
+        """Whether an unhealthy app is a reason for a rollback."""
         if not done.is_about_login or not self._intent.was_healthy:
-            # It has another cause; going back would not mend it.
+            # Another cause than the password: a rollback would not fix it.
             self.state = replace(self.state, stops_on_unhealthy=True)
         is_decided = self._record is not None and self._record.decision is not None
         return to is ParameterState.NEW and not is_decided and not self.state.stops_on_unhealthy
 
     def _close(self, action: Action) -> CallOutcome:
-        assert action.direction is not None  # noqa: S101  both kinds of closing have one
+        assert action.direction is not None  # noqa: S101  every close action has one
         held = self._held_by(action.direction)
         works, why = self._world.ask_instance()
         if works is False:
@@ -346,7 +346,7 @@ class Rotation:
         verified = [*app, location, *judged]
         verified.append("login from the instance" if works else f"not from the instance: {why}")
         self._verified[held] = verified = list(dict.fromkeys(verified))
-        # The check took a while: this look is the final one.
+        # The check took time, so the state is observed once more right before closing.
         if self._decide(self.observe()) != action:
             return CallOutcome.NOT_APPLIED
         body = {
@@ -362,13 +362,13 @@ class Rotation:
         return self._write("done", body)
 
     def _held_by(self, direction: Direction) -> ParameterState:
-        """What the parameters hold at the end of a way."""
+        """Return what the parameters hold once the direction is completed."""
         if direction is Direction.SUPERSEDED:
             return self._seen.which if self._seen else ParameterState.OTHER
         return ParameterState.NEW if direction is Direction.FORWARD else ParameterState.OLD
 
     def _ask_readers(self, held: ParameterState) -> tuple[str, list[str]]:
-        """The reader that is still behind, and what is to be said of the others."""
+        """Log in at the readers; return the first that rejects the password, else notes on each."""
         login = self._login_of(held)
         judged = []
         for host, connector in self._world.readers.items():
@@ -435,7 +435,7 @@ class Rotation:
         )
 
     def _stop_words(self, why: str) -> str:
-        """Why it stops, with what was seen of it."""
+        """Return why it stops, with the evidence."""
         if why in (OVERWRITTEN, REPLACED):
             more = self._world.describe_writer()
         elif why == LOCKED_OUT:

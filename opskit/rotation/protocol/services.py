@@ -1,4 +1,4 @@
-"""What a runner touches, tells and ends with."""
+"""The services a runner uses, the events it emits and its result."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from opskit.transport.database_connector import DatabaseConnector
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that a person or a program may want to know.
+    """An event of a rotation, for people and programs.
 
     Attributes:
         kind: step, wait or note.
-        name: of the step, such as `publish`.
-        seconds: how long the step took.
-        details: more for programs; never a secret.
+        name: the step's, such as `publish`.
+        seconds: duration of the step.
+        details: further data for programs; never a secret.
     """
 
     kind: str
@@ -36,16 +36,18 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class RotationResult:
-    """How a run ended.
+    """The result of a run.
 
     Attributes:
-        direction: None: it stands open.
-        why: it stands open, or went back.
-        stop: the same for an open one, without what was seen of it.
+        direction: None: the rotation is unfinished.
+        why: why it is unfinished or was rolled back.
+        stop: the same for an unfinished one, without the evidence.
         versions: of the parameters.
-        window_s: how long at the most new logins with the parameters' values could fail.
-        restarts_s: how long at the most a running app's new connections could fail; None: not known.
-        verified: what was seen to work with what the parameters hold.
+        window_s: upper bound of the time in which new logins with the parameters' values could fail;
+            None: unknown.
+        restarts_s: upper bound of the time in which a running app's new connections could fail;
+            None: unknown.
+        verified: the checks that passed with the parameters' values.
     """
 
     direction: Direction | None
@@ -58,24 +60,24 @@ class RotationResult:
 
 
 class Verifier(Protocol):
-    """Asks the place where the app runs."""
+    """Logs in from where the app runs."""
 
     def __call__(self) -> tuple[bool | None, str]:
-        """Whether the parameters' values log in from there; None: it cannot be asked, and why."""
+        """Return whether the parameters' values log in from there, and why not; None: not checked."""
 
 
 @dataclass(frozen=True, slots=True)
 class RotationServices:
-    """Everything that a runner touches.
+    """All services that a runner uses.
 
     Attributes:
-        other_candidates: further passwords that the database may accept, and where each is kept: the
-            parameter's history and earlier rotations, newest first. Asked for only when
-            neither of the two logs in.
-        describe_writer: who wrote the parameters last, and when.
+        other_candidates: further passwords that the database may accept, and the place of each: the
+            parameter's history and earlier rotations, newest first. Called only if neither of the
+            rotation's two passwords logs in.
+        describe_writer: returns who wrote the parameters last, and when.
         restart: restarts one target.
         ask_instance: logs in from where the app runs.
-        readers: host -> the way to it, of those that take the change later than the writer.
+        readers: host -> its connector, for the replicas that accept the change later than the writer.
     """
 
     journal: Journal

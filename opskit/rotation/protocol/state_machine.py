@@ -1,9 +1,9 @@
-"""What a runner does next: pure, from what it has just seen and what it has done itself.
+"""Selects a runner's next action from its latest observation and its own state (pure).
 
-The protocol's order and its rules for going forward or back stand here and nowhere else. The runner
-looks, asks `decide`, acts, tells `learn` how that ended, and looks again; nothing is ever done twice
-because it was done before, but because it is seen not to be so. The model that explores every
-interleaving of runners, lost replies and kills drives these two functions.
+The order of the protocol and the rules for going forward or back are only here. The runner observes,
+calls `decide`, acts, passes the outcome to `record_outcome`, and observes again. An action is never
+skipped because it was done before, only because the observation shows its effect. The model that
+explores every interleaving of runners, lost replies and kills calls these two functions.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ REPLACED = (
 )
 UNHEALTHY = "the app is not healthy on the password that is in force"
 REPAIRABLE = frozenset({OVERWRITTEN, CHANGED, DELETED, LOCKED_OUT})
-"""Why a rotation stops that `repair`, or an administrator, gets going again."""
+"""Reasons to stop after which `repair`, or an administrator, lets the rotation continue."""
 
 
 class Direction(StrEnum):
-    """Which way a rotation ends.
+    """The direction in which a rotation ends.
 
-    SUPERSEDED: somebody else has replaced the password in both places; the database follows the parameter.
+    SUPERSEDED: another user has replaced the password in database and parameter; the database follows
+    the parameter.
     """
 
     FORWARD = "forward"
@@ -36,9 +37,9 @@ class Direction(StrEnum):
 
 
 class ParameterState(StrEnum):
-    """What the parameters hold, or are to hold.
+    """The password that the parameters hold, or are to hold.
 
-    MIXED: two parameters disagree; OTHER: neither of a rotation's two; ABSENT: one does not exist.
+    MIXED: two parameters disagree. OTHER: neither of the rotation's two. ABSENT: a parameter does not exist.
     """
 
     NEW = "new"
@@ -49,10 +50,10 @@ class ParameterState(StrEnum):
 
 
 class DatabaseState(StrEnum):
-    """What the database accepts, by logging in.
+    """The password that the database accepts, found by logging in.
 
-    HELD: what the parameters hold, which is neither of the two. OTHER: an earlier password. NONE: no
-    password that is known. UNJUDGED: no login could be judged; a closed port is not a wrong password.
+    HELD: the parameters' password, which is neither of the two. OTHER: an earlier password. NONE: no known
+    password. UNJUDGED: no login could be judged; a closed port does not mean a wrong password.
     """
 
     NEW = "new"
@@ -64,11 +65,11 @@ class DatabaseState(StrEnum):
 
 
 class CallOutcome(StrEnum):
-    """How a call ended.
+    """The outcome of a call.
 
-    MISSED: surely not applied, and a later try may be. UNKNOWN: it may have been applied, now or
-    later; never turned into another one except by looking. EXISTS: somebody else's record stands
-    there. UNHEALTHY: restarted, and the app is not well.
+    NOT_APPLIED: definitely not applied; a later try may be. UNKNOWN: it may have been applied, or may be
+    later; only an observation resolves it. EXISTS: another process's record has this name. UNHEALTHY:
+    restarted, but the app is not healthy.
     """
 
     APPLIED = "applied"
@@ -80,7 +81,7 @@ class CallOutcome(StrEnum):
 
 
 class ActionKind(StrEnum):
-    """What can be done."""
+    """The actions that a runner can take."""
 
     JOIN = "join"
     CHANGE = "change"
@@ -97,13 +98,13 @@ class ActionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What to do next.
+    """The next action.
 
     Attributes:
-        to: the password that CHANGE, PUBLISH and RESTART are about.
-        direction: what DECIDE writes and CLOSE closes, and on which way CHANGE and PUBLISH are.
-        why: for DECIDE, WAIT and STOP, in words.
-        held: for RESTART and DECIDE, what the parameters held at the look, as `Sight.held` has it.
+        to: the password that CHANGE, PUBLISH and RESTART use.
+        direction: the one that DECIDE records and CLOSE closes, or in which CHANGE and PUBLISH act.
+        why: the reason, for DECIDE, WAIT and STOP.
+        held: for RESTART and DECIDE, the observation's `held`.
     """
 
     kind: ActionKind
@@ -115,17 +116,17 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one look showed.
+    """The state that one observation found.
 
     Attributes:
-        has_joiners: somebody but the opener has had a hand in it.
-        is_pending: the database's control plane is busy, or has accepted something unapplied.
-        is_stable: nothing has been pending for the hold-down; a description lags the truth.
-        was_published: the parameter was written since the rotation was opened.
+        has_joiners: a process other than the initiator has joined.
+        is_pending: the database's control plane is busy, or has accepted a change and not yet applied it.
+        is_stable: nothing has been pending for the hold-down; needed because the description lags.
+        was_published: the parameter was written since the rotation was started.
         fence_is_over: the decision is so old that no request of another direction can still arrive.
-        held: stands for value and version of the parameters; a late request may have come and gone
+        held: fingerprint of the parameters' values and versions; detects that a delayed request wrote them
             while the app started.
-        is_app_current: forward was decided with the app healthy, and the parameter not written since.
+        is_app_current: forward was decided with the app healthy, and no parameter was written since.
     """
 
     decision: Direction | None
@@ -143,20 +144,20 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class RunnerState:
-    """What a runner remembers of itself.
+    """A runner's memory of its own actions.
 
     Attributes:
-        wants: where it would go as long as nothing is decided.
-        opened: it created the rotation, and saw the reply.
-        joined: it has written down that it has a hand in it.
-        is_clean: every call that changes something got a definite answer at its only attempt.
-        sent: the password whose change was last sent and may still be on its way.
-        change_refused, publish_refused: definitely, for the new password.
-        undo_refused: definitely, for the old one; somebody with more rights must go on.
-        restarted_on: the value on which all of the app was last restarted and healthy, by this runner.
-        unhealthy_on: the value on which part of it did not become healthy.
-        stops_on_unhealthy: keep both passwords and ask, instead of going back.
-        takes_over: a person has agreed that a rotation which others have overtaken is ended.
+        wants: the direction to take while none is decided.
+        opened: it created the rotation and saw the reply.
+        joined: it has recorded that it joined.
+        is_clean: every write got a definite answer at its only attempt.
+        sent: the password whose change was sent last and may not be applied yet.
+        change_refused, publish_refused: definitely refused, for the new password.
+        undo_refused: definitely refused, for the old password; a user with more permissions must resume.
+        restarted_on: the value with which this runner last restarted all of the app, and it was healthy.
+        unhealthy_on: the value with which a part of the app did not become healthy.
+        stops_on_unhealthy: keep both passwords and stop, instead of rolling back.
+        takes_over: a person has agreed to end a rotation that another user has superseded.
     """
 
     wants: Direction
@@ -176,11 +177,11 @@ class RunnerState:
 def decide(
     observation: Observation, state: RunnerState, *, restarts: bool, needs_no_login: bool
 ) -> Action:
-    """What to do next.
+    """Select the next action.
 
     Args:
-        restarts: the app is restarted by this rotation.
-        needs_no_login: the password can be set without a login (RDS's own API for the master user).
+        restarts: this rotation restarts the app.
+        needs_no_login: the password can be set without a login (by RDS's own API for the master user).
     """
     if observation.is_closed:
         return Action(ActionKind.FINISHED)
@@ -202,10 +203,10 @@ def decide(
 def _stuck(
     observation: Observation, state: RunnerState, direction: Direction, needs_no_login: bool
 ) -> Action | None:
-    """Why nothing may be done now.
+    """Return the action in a state that blocks the direction; else None.
 
-    A new password that logs in is published at once, although the database may still say that it
-    is busy: new processes fail until then.
+    A new password that logs in is published at once, even while RDS still reports that the database is
+    busy: until then the app's new processes cannot log in.
     """
     is_urgent = direction is Direction.FORWARD and observation.database is DatabaseState.NEW
     if observation.database is DatabaseState.UNJUDGED:
@@ -218,7 +219,7 @@ def _stuck(
 
 
 def _overtaken(observation: Observation, state: RunnerState) -> Action | None:
-    """What a runner does that finds the work of somebody else."""
+    """Return the action if another user has changed the password or the parameter."""
     if (
         observation.parameter is ParameterState.OTHER
         and observation.database is not DatabaseState.HELD
@@ -256,9 +257,9 @@ def _forward(observation: Observation, state: RunnerState, restarts: bool) -> Ac
 
 
 def _turns_back(observation: Observation, state: RunnerState) -> str:
-    """Why the new password cannot be kept; empty when it can.
+    """Return why the new password cannot be kept; empty if it can.
 
-    A refused change that turns out to have been applied is none: forward is the shorter way.
+    A refused change that was applied after all is no reason: going forward takes fewer steps.
     """
     if state.change_refused and observation.database is DatabaseState.OLD:
         return "the database refused the new password"
@@ -288,7 +289,7 @@ def _back(observation: Observation, state: RunnerState, restarts: bool) -> Actio
 
 
 def _follow(observation: Observation, state: RunnerState, restarts: bool) -> Action | None:
-    """The database follows what the parameter holds, whatever a late request did to either."""
+    """Bring the database to what the parameter holds, also after a delayed request changed either."""
     if observation.parameter in (ParameterState.ABSENT, ParameterState.MIXED):
         return Action(ActionKind.STOP, why=DELETED)
     if state.undo_refused:
@@ -320,14 +321,14 @@ def _change(
 
 
 def _restart(observation: Observation, state: RunnerState) -> Action:
-    """Once a value; whoever comes later may try again."""
+    """Restart once per value; a process that joins later may try again."""
     if state.unhealthy_on == observation.held:
         return Action(ActionKind.STOP, why=UNHEALTHY)
     return Action(ActionKind.RESTART, observation.parameter, held=observation.held)
 
 
 def _close(observation: Observation, state: RunnerState, direction: Direction) -> Action:
-    """The look itself was the final check."""
+    """Close, if the fence allows it; the observation itself was the final check."""
     if observation.is_pending:
         return Action(ActionKind.WAIT, why="the database applies a change")
     is_ours = direction is not Direction.SUPERSEDED
@@ -339,7 +340,7 @@ def _close(observation: Observation, state: RunnerState, direction: Direction) -
 
 
 def record_outcome(state: RunnerState, action: Action, outcome: CallOutcome) -> RunnerState:
-    """What a runner remembers after an action."""
+    """Return the runner's state after an action."""
     refused, definite = outcome is CallOutcome.REFUSED, outcome is not CallOutcome.UNKNOWN
     if action.kind is ActionKind.JOIN:
         return replace(state, joined=state.joined or outcome is CallOutcome.APPLIED)
@@ -350,7 +351,7 @@ def record_outcome(state: RunnerState, action: Action, outcome: CallOutcome) -> 
             state, is_clean=state.is_clean and definite, sent=None if refused else action.to
         )
         if not refused:
-            # The app may have been ill for want of it.
+            # The app may have been unhealthy because this change was missing.
             return replace(state, unhealthy_on="")
         is_forward = action.direction is Direction.FORWARD
         return replace(
@@ -370,7 +371,7 @@ def record_outcome(state: RunnerState, action: Action, outcome: CallOutcome) -> 
 
 
 def _learn_restart(state: RunnerState, action: Action, outcome: CallOutcome) -> RunnerState:
-    """A restart that was not carried out, or not seen to be, is neither done nor a failure of the app."""
+    """Return the state after a restart; one that was not carried out or not observed changes nothing."""
     if outcome is CallOutcome.APPLIED:
         return replace(state, restarted_on=action.held, unhealthy_on="")
     return replace(state, unhealthy_on=action.held) if outcome is CallOutcome.UNHEALTHY else state

@@ -1,4 +1,4 @@
-"""A role's password, changed by SQL: in force at once, and fenced by a lock in the database."""
+"""Changes a role's password by SQL: in force at once, and fenced by a lock in the database."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from opskit.transport.database_connector import DatabaseConnector
 
 
 class RoleStrategy:
-    """ALTER ROLE, by the role itself or by whoever is admitted to do it.
+    """Sends ALTER ROLE, as the role itself or as an administrator.
 
     Args:
-        logins: who may change it, in the order in which they are tried.
-        still_wanted: reads the journal, while the lock is held: whether it still goes that way.
-        limit_s: for every wait inside the server.
-        needs_no_login: one of them is an administrator, who needs none of the passwords.
-        partner: the role of which a new one becomes a member; None: none is made.
+        logins: password to set -> the logins that may set it, in the order of trial.
+        still_wanted: reads the journal while the lock is held: whether the direction is still valid.
+        limit_s: limit for every wait inside the server.
+        needs_no_login: an administrator is among them, so neither of the two passwords need log in.
+        partner: the role of which a newly created role becomes a member; None: no role is created.
     """
 
     is_synchronous = True
@@ -44,7 +44,7 @@ class RoleStrategy:
         self._still_wanted, self._limit_s, self._partner = still_wanted, limit_s, partner
 
     def control(self) -> ControlPlaneState:
-        """SQL is applied when it is accepted."""
+        """Return a state without pending changes: SQL is applied when it is accepted."""
         return ControlPlaneState(False, "")
 
     def change(
@@ -53,7 +53,7 @@ class RoleStrategy:
         direction: Direction = Direction.FORWARD,
         works: DatabaseCredential | None = None,
     ) -> ChangeOutcome:
-        """Change it as the first who can."""
+        """Change the password with the first login that can."""
         reasons: list[str] = []
         is_final = True
         logins = list(self._logins(to))

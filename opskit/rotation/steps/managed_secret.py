@@ -1,7 +1,8 @@
-"""A master password that Secrets Manager keeps: RDS makes the next one, and the parameter follows.
+"""Rotates a master password in Secrets Manager: RDS sets it, and the parameter follows.
 
-There is no journal: the secret is the durable place, RDS writes it before the database takes it, and
-no password is known here before. Killed anywhere, `repair` writes the secret's value to the parameter.
+There is no journal: the secret is the durable record, RDS writes it before the database accepts the
+password, and opskit does not know the password before. After a kill at any point, `repair` writes the
+secret's value to the parameter.
 Source: RDS user guide, "Password management with Amazon RDS and AWS Secrets Manager".
 """
 
@@ -33,23 +34,23 @@ from opskit.transport.database_connector import DatabaseConnector
 IMPAIRED = "impaired"
 POLL_S = 0.5
 MOST_ROUNDS = 5
-"""How often the parameter follows a secret that somebody else rotates at the same time."""
+"""How often the parameter follows a secret that another user rotates at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
 class SecretVersion:
-    """What the secret holds now."""
+    """The secret's current login and version."""
 
     login: DatabaseCredential
     version: str
 
 
 def read_secret(secrets: AwsClient, arn: str) -> SecretVersion:
-    """The secret's current value.
+    """Read the secret's current value.
 
     Raises:
         AwsError: AWS does not answer now.
-        Incomplete: it cannot be read.
+        CannotProceed: it cannot be read.
     """
     try:
         reply = secrets.get_secret_value(SecretId=arn)
@@ -68,12 +69,12 @@ def read_secret(secrets: AwsClient, arn: str) -> SecretVersion:
 
 @dataclass(frozen=True, slots=True)
 class ManagedRotationServices:
-    """Everything that is touched.
+    """All services that a managed rotation uses.
 
     Attributes:
-        rds, write_client: clients; nothing is repeated by the second.
-        parameters: makes what writes the parameter.
-        restart: restarts one batch.
+        rds: client for reads; write_client: client for writes, which repeats no call.
+        parameters: creates the writer of the parameter.
+        restart: restarts one target.
         ask_instance: logs in from where the app runs.
     """
 
@@ -91,12 +92,12 @@ class ManagedRotationServices:
 
 
 class ManagedRotation:
-    """Lets RDS rotate, and follows.
+    """Lets RDS rotate the password, and brings parameter and app to the new one.
 
     Args:
         arn: of the secret.
-        restart_targets: what is restarted, in this order.
-        wait_s: the longest time without progress.
+        restart_targets: restarted in this order.
+        wait_s: longest time without progress.
     """
 
     def __init__(
@@ -117,7 +118,7 @@ class ManagedRotation:
         """Rotate, publish, restart, verify.
 
         Raises:
-            Unfinished: it was begun, and the parameter may be behind the secret.
+            RotationUnfinished: it was started, and the parameter may be behind the secret.
             AwsError, OpskitError: any other: nothing was changed.
         """
         before = read_secret(self._world.secrets, self._arn)
@@ -144,7 +145,7 @@ class ManagedRotation:
                     ApplyImmediately=True,
                 )
             else:
-                # RDS takes it with this flag only; the plan refuses where other changes wait.
+                # RDS accepts it only with this flag; the plan refuses if other changes are pending.
                 self._world.write_client.modify_db_instance(
                     DBInstanceIdentifier=instance.identifier,
                     RotateMasterUserPassword=True,
@@ -154,20 +155,23 @@ class ManagedRotation:
             message = f"{error.permission}: {error.code}: {error.message[:200]}"
             if not error.may_have_been_applied and not error.code.startswith(BUSY):
                 raise CannotProceed(f"RDS did not rotate the secret: {message}") from None
-            # It may have been carried out: the secret tells.
+            # The call may have been carried out; the secret shows it.
             self._tell("note", "change", f"RDS did not say whether it rotates ({message})", None)
             return
         self._tell("step", "change", "RDS rotates the secret", self._world.clock() - began)
 
     def _follow(self, before: SecretVersion) -> SecretVersion:
-        """Wait for another password that logs in; new processes fail until it is published."""
+        """Wait until the secret has another password that logs in.
+
+        New processes of the app fail from the change until the password is published.
+        """
         began = self._world.clock()
         while True:
             looked_at = self._world.clock()
             try:
                 kept, status = read_secret(self._world.secrets, self._arn), self._status()
             except AwsError as error:
-                # RDS may have changed the password: giving up would leave the parameter behind.
+                # RDS may have changed the password: stopping here would leave the parameter behind.
                 if not error.may_have_been_applied or looked_at - began > self._wait_s:
                     raise
                 self._world.sleep(POLL_S)
@@ -221,7 +225,7 @@ class ManagedRotation:
             try:
                 done = parameters.publish(ParameterState.NEW)
             except StaleObservation as error:
-                # Nothing has left this machine.
+                # The request was not sent.
                 done = ChangeOutcome(CallOutcome.NOT_APPLIED, error.sentence)
             if done.outcome is CallOutcome.APPLIED:
                 break
@@ -237,8 +241,9 @@ class ManagedRotation:
         self._tell("step", "publish", text, took)
 
     def _bring(self, kept: SecretVersion) -> SecretVersion:
-        """Publish and restart, and again where somebody else has let RDS rotate meanwhile: the app
-        cannot be healthy on what the secret held before.
+        """Publish and restart, repeatedly if the secret changes meanwhile.
+
+        The app cannot be healthy with a password that the secret held before.
         """
         for _ in range(MOST_ROUNDS):
             self._publish(kept)
@@ -253,7 +258,7 @@ class ManagedRotation:
         )
 
     def _restart(self) -> str:
-        """Restart every batch; what is wrong with the first that does not become healthy."""
+        """Restart every target; return the reason for the first that does not become healthy."""
         for restart_target in self._restart_targets:
             began = self._world.clock()
             self._world.on_event(Event("wait", "restart", f"restarting {restart_target}"))
@@ -267,7 +272,7 @@ class ManagedRotation:
         return ""
 
     def _verify(self, kept: SecretVersion) -> RotationResult:
-        """What the parameter holds logs in, also from the app's place."""
+        """Verify that the parameter's password logs in, also from where the app runs."""
         works, why = self._world.ask_instance()
         if works is False or not self._logs_in(kept.login):
             raise RotationUnfinished(f"what the parameter holds does not log in: {why}")

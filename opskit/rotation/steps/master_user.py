@@ -1,4 +1,4 @@
-"""The master user's password, changed by RDS: accepted at once, applied later."""
+"""Changes the master user's password through RDS, which accepts it at once and applies it later."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from opskit.rotation.protocol.interface import ChangeOutcome, ControlPlaneState,
 from opskit.rotation.protocol.state_machine import CallOutcome, Direction
 
 QUIET = frozenset({"available", "storage-optimization"})
-"""Statuses in which nothing is under way that a password has to do with."""
+"""Statuses in which no operation affects the password."""
 BUSY = ("InvalidDBInstanceState", "InvalidDBClusterState")
 PASSWORD = "MasterUserPassword"
 
 
 class MasterPlace(Protocol):
-    """Where the master user is: its instance or cluster, and the resource id that no namesake has."""
+    """Identifies a master user's database: instance or cluster, and the resource id, which is unique."""
 
     @property
     def db_instance(self) -> str:
@@ -25,18 +25,19 @@ class MasterPlace(Protocol):
 
     @property
     def cluster(self) -> str | None:
-        """The cluster's, where there is one."""
+        """The cluster's identifier, if there is a cluster."""
 
     @property
     def resource(self) -> str:
-        """Its own id; empty where that is not known."""
+        """AWS's immutable resource id; empty if it is unknown."""
 
 
 class MasterUserStrategy:
-    """ModifyDBInstance, or ModifyDBCluster where there is a cluster.
+    """Calls ModifyDBInstance, or ModifyDBCluster if there is a cluster.
 
     Args:
-        reading, changing: clients; nothing is repeated by the second.
+        reading: client for reads.
+        changing: client for writes; it repeats no call.
     """
 
     needs_no_login = True
@@ -46,10 +47,10 @@ class MasterUserStrategy:
         self._reading, self._changing, self._intent = reading, changing, intent
 
     def control(self) -> ControlPlaneState:
-        """Status and what is pending, as described; both lag behind what RDS has accepted.
+        """Read status and pending changes from the description, which lags behind what RDS has accepted.
 
         Raises:
-            Incomplete: it is another database of the same name.
+            CannotProceed: it is another database of the same name.
         """
         return control_of(self._reading, self._intent)
 
@@ -59,17 +60,18 @@ class MasterUserStrategy:
         direction: Direction = Direction.FORWARD,
         works: DatabaseCredential | None = None,
     ) -> ChangeOutcome:
-        """Ask RDS for it. Refusals that come from being busy say nothing about an earlier call."""
+        """Ask RDS to set the password. A refusal because RDS is busy tells nothing about an earlier call."""
         try:
             if self._intent.cluster:
-                # The API text says that a cluster ignores the flag; it was seen to need it.
+                # The API reference says that a cluster ignores ApplyImmediately; in practice it was needed.
                 self._changing.modify_db_cluster(
                     DBClusterIdentifier=self._intent.cluster,
                     MasterUserPassword=to.password.reveal(),
                     ApplyImmediately=True,
                 )
             else:
-                # False: a password does not wait for the window, and other changes shall go on waiting.
+                # ApplyImmediately=False: a password does not wait for the maintenance window, and other
+                # pending changes must keep waiting for it.
                 self._changing.modify_db_instance(
                     DBInstanceIdentifier=self._intent.db_instance,
                     MasterUserPassword=to.password.reveal(),
@@ -83,10 +85,10 @@ class MasterUserStrategy:
 
 
 def control_of(rds: Rds, intent: MasterPlace) -> ControlPlaneState:
-    """What RDS says of the database that a rotation is about.
+    """Read the state of the database that a rotation is about.
 
     Raises:
-        Incomplete: it is another one of the same name.
+        CannotProceed: it is another database of the same name.
     """
     if intent.cluster:
         reply = rds.describe_db_clusters(DBClusterIdentifier=intent.cluster)

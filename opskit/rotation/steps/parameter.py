@@ -1,4 +1,4 @@
-"""The parameters that a rotation writes: read at least as new as written, written one by one."""
+"""Reads and writes the parameters of a rotation, one by one; a read is never older than our writes."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ MISSING = "ParameterNotFound"
 
 @dataclass(frozen=True, slots=True)
 class ParameterSnapshot:
-    """What the parameters hold.
+    """The state of the parameters.
 
     Attributes:
-        versions: of each, in order; 0 for one that does not exist.
-        values: their exact texts.
+        versions: of each, in order; 0 if it does not exist.
+        values: their exact values.
         written_at: when each was last written, by AWS's clock.
     """
 
@@ -36,14 +36,14 @@ class ParameterSnapshot:
 
     @property
     def mark(self) -> str:
-        """Stands for exactly these values; a parameter that was created again counts from 1 again."""
+        """Fingerprint of the values; it has times, since a recreated parameter restarts at version 1."""
         at = self.written_at or (None,) * len(self.versions)
         return " ".join(f"{v}@{w}" for v, w in zip(self.versions, at, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """One parameter: its value, version and time; version 0 when it does not exist."""
+    """One parameter's value, version and time; version 0 if it does not exist."""
 
     value: str
     version: int
@@ -54,10 +54,12 @@ ABSENT = _Held("", 0)
 
 
 class ParameterWriter:
-    """All parameters of one rotation.
+    """Reads and writes all parameters of one rotation.
 
     Args:
-        reading, changing: clients; nothing is repeated by the second.
+        reading: client for reads.
+        changing: client for writes; it repeats no call.
+        published: the parameters, in the order in which they are written going forward.
     """
 
     def __init__(
@@ -74,7 +76,7 @@ class ParameterWriter:
         self._sleep, self._clock = sleep, clock
 
     def read(self) -> ParameterSnapshot:
-        """What they hold now.
+        """Read the parameters' current state.
 
         Raises:
             AwsError: one could not be read.
@@ -92,7 +94,7 @@ class ParameterWriter:
         )
 
     def publish(self, to: ParameterState) -> ChangeOutcome:
-        """Write those that do not hold it yet; forward in their order, back in the reverse one."""
+        """Write the parameters that do not hold the value yet; a rollback uses the reverse order."""
         ordered = self._published if to is ParameterState.NEW else tuple(reversed(self._published))
         for one in ordered:
             text = one.new if to is ParameterState.NEW else one.old
@@ -114,7 +116,7 @@ class ParameterWriter:
         return ChangeOutcome(CallOutcome.APPLIED)
 
     def _put(self, one: ParameterUpdate, text: str, *, is_new: bool) -> int:
-        """Write one. A deleted one is created, never over somebody else's who is faster."""
+        """Write one parameter; a deleted one is created without overwriting another user's."""
         key = {"KeyId": one.key_id} if one.key_id and one.kind == "SecureString" else {}
         reply = self._changing.put_parameter(
             Name=one.name, Value=text, Type=one.kind, Tier=one.tier, Overwrite=not is_new, **key
@@ -123,9 +125,9 @@ class ParameterWriter:
         return version
 
     def _read(self, name: str) -> _Held:
-        """One parameter, at least as new as what we know of.
+        """Read one parameter, at least as new as the newest version known.
 
-        A lower version that stays is no stale read: it was deleted, and perhaps created again.
+        A lower version that persists is no stale read: the parameter was deleted, and perhaps created again.
         """
         limit = self._clock() + STALE_FOR_S
         while True:
@@ -158,7 +160,7 @@ class ParameterWriter:
         return which
 
     def _labelled(self, one: ParameterUpdate, version: int) -> bool:
-        """Whether the labels point at a version; whoever reads by label sees what they point at."""
+        """Whether the labels point at a version; an app that reads by label gets that version."""
         for label in one.labels:
             try:
                 labelled = f"{one.name}:{label}"
@@ -173,7 +175,7 @@ class ParameterWriter:
 
 
 def _together(held: Sequence[ParameterState]) -> ParameterState:
-    """What several parameters hold as one: where one holds something else, or is not there, so do all."""
+    """Combine several parameters' states: OTHER or ABSENT if one is, MIXED if they differ."""
     for which in (ParameterState.OTHER, ParameterState.ABSENT):
         if which in held:
             return which
@@ -181,7 +183,7 @@ def _together(held: Sequence[ParameterState]) -> ParameterState:
 
 
 def describe(reading: Ssm, name: str) -> Mapping[str, Any]:
-    """A parameter's description; empty where there is none, or it may not be read."""
+    """Read a parameter's description; empty if there is none, or it cannot be read."""
     filters = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
     with contextlib.suppress(AwsError):
         for row in reading.describe_parameters(ParameterFilters=filters)["Parameters"]:
@@ -190,7 +192,7 @@ def describe(reading: Ssm, name: str) -> Mapping[str, Any]:
 
 
 def describe_writer(reading: Ssm, name: str) -> str:
-    """Which version of a parameter was written when, and by whom; empty where that may not be read."""
+    """Return which version of a parameter was written when, and by whom; empty if that cannot be read."""
     row = describe(reading, name)
     if not row:
         return ""

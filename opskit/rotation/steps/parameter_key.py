@@ -1,4 +1,4 @@
-"""The KMS key under which a missing password parameter is created again."""
+"""Finds the KMS key with which a missing password parameter is created again."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ DEFAULT = "alias/aws/ssm"
 
 @dataclass(frozen=True, slots=True)
 class KeySelection:
-    """A key, and why it is taken, as a clause."""
+    """A key, and the reason for its selection as a clause."""
 
     key_id: str
     because: str
 
 
 def select_key(found: Iterable[tuple[str, set[str]]]) -> KeySelection:
-    """The key of the first source that names exactly one; the default key where none names any.
+    """Select the key of the first source that names exactly one; the default key if no source names any.
 
     Args:
-        found: why a source counts, and the keys that it names.
+        found: the reason for each source, and the keys that it names.
 
     Raises:
-        Incomplete: sources name several, and none exactly one.
+        CannotProceed: sources name several keys, and none exactly one.
     """
     several: set[str] = set()
     for because, keys in found:
@@ -53,13 +53,13 @@ def select_key(found: Iterable[tuple[str, set[str]]]) -> KeySelection:
 
 
 def find_key(target: Target, aws: AwsClients, recorded: set[str]) -> KeySelection:
-    """The key of a password parameter that does not exist.
+    """Find the key for a password parameter that does not exist.
 
     Args:
-        recorded: what the journal of rotations names.
+        recorded: the keys in the rotation journal.
 
     Raises:
-        Incomplete: several keys come into question.
+        CannotProceed: several keys are possible.
     """
     names = target.parameters
     given = (target, Region(aws.region), FingerprintKey(secrets.token_hex(8)))
@@ -76,7 +76,7 @@ def find_key(target: Target, aws: AwsClients, recorded: set[str]) -> KeySelectio
 
 
 def keys_beside(ssm: Ssm, name: str, others: Iterable[str]) -> set[str]:
-    """The keys of the target's other SecureStrings, and of those beside the parameter."""
+    """Return the keys of the target's other SecureStrings, and of those beside the parameter."""
     filters = [[{"Key": "Name", "Option": "Equals", "Values": sorted({*others} - {name})}]]
     path = name.rpartition("/")[0]
     if path:
@@ -90,7 +90,7 @@ def keys_beside(ssm: Ssm, name: str, others: Iterable[str]) -> set[str]:
 
 
 def keys_allowed(policies: RolePolicies) -> set[str]:
-    """The keys that the role's own policies name for decryption, each by its ARN."""
+    """Return the keys that the role's own policies name for decryption, each by its ARN."""
     found: set[str] = set()
     for policy in policies.identity:
         try:

@@ -1,4 +1,4 @@
-"""Makes the app read its credential anew: one batch after the other, healthy before the next."""
+"""Restarts the app so that it reads its credential again: one target at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COMMAND_LIMIT_S = 120.0
 PROBE_LIMIT_S = 25.0
 HEALTHY_WITHIN_S = 60.0
 DEPLOYED_WITHIN_S = 900.0
-"""A service of some tasks with slow health checks needs minutes."""
+"""A service of a few tasks with slow health checks needs minutes."""
 POLL_S = 0.5
 SLOW_POLL_S = 5.0
 CONTAINER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
@@ -28,17 +28,17 @@ INSTANCE = re.compile(r"m?i-[0-9a-f]{1,17}")
 ECS_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 HEALTH_URL = re.compile(r"https?://[!-~]{1,2000}")
 NAMES = {"container": (CONTAINER, INSTANCE), "ecs": (ECS_NAME, ECS_NAME)}
-"""Kind -> what its name and its place look like."""
+"""Kind -> the formats of a target's name and location."""
 
 
 @dataclass(frozen=True, slots=True)
 class RestartTarget:
-    """What is restarted at once.
+    """A restart target: a container or an ECS service.
 
     Attributes:
         kind: container or ecs.
         name: of the container or the service; where: its instance or its cluster.
-        health_url: as seen on the instance; empty: a container that runs counts as healthy.
+        health_url: as reachable on the instance; empty: a container that runs counts as healthy.
     """
 
     kind: str
@@ -51,17 +51,17 @@ class RestartTarget:
 
 
 def write(restart_target: RestartTarget) -> str:
-    """A batch as the journal keeps it: names, and never a command."""
+    """Serialize a restart target for the journal: names, never a command."""
     return "\t".join(
         (restart_target.kind, restart_target.name, restart_target.where, restart_target.health_url)
     )
 
 
 def read(text: str) -> RestartTarget:
-    """A batch from the journal.
+    """Parse a restart target from the journal.
 
     Raises:
-        Incomplete: it does not name a container or a service.
+        CannotProceed: it does not name a container or a service.
     """
     parts = text.split("\t")
     kind, name, where, url = parts if len(parts) == 4 else ("", "", "", "")
@@ -77,7 +77,7 @@ def read(text: str) -> RestartTarget:
 
 
 def is_readable(text: str) -> bool:
-    """Whether a batch from the journal names a container or a service."""
+    """Whether a restart target from the journal names a container or a service."""
     try:
         read(text)
     except CannotProceed:
@@ -87,11 +87,11 @@ def is_readable(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class RestartResult:
-    """How a restart ended. `why` is empty when the app is healthy.
+    """The result of a restart. `why` is empty if the app is healthy.
 
     Attributes:
-        is_about_login: what the app says is about its login, or cannot be understood.
-        is_unknown: it was not seen how it ended, or it was not carried out; a repeat may tell.
+        is_about_login: the app's message is about its login, or is not understood.
+        is_unknown: the restart was not carried out, or its result was not seen; a retry may tell.
     """
 
     is_healthy: bool
@@ -101,17 +101,17 @@ class RestartResult:
 
     @classmethod
     def lost(cls, why: str) -> RestartResult:
-        """Not carried out, or not seen to be."""
+        """Create the result of a restart that was not carried out, or whose result was not seen."""
         return cls(False, why, is_about_login=False, is_unknown=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Containers:
-    """Containers on instances, over the road to each.
+    """Restarts containers on instances, through a transport to each.
 
     Attributes:
-        transports: instance id -> the road to it.
-        about_login: whether what the app says may be about its login.
+        transports: instance id -> the transport to it.
+        about_login: whether an app's message may be about its login.
     """
 
     transports: Callable[[str], Transport]
@@ -121,7 +121,7 @@ class Containers:
     sleep: Callable[[float], None] = time.sleep
 
     def restart(self, restart_target: RestartTarget) -> RestartResult:
-        """Run the command that the container's own settings ask for, and wait until it is healthy."""
+        """Restart the container by the command for its configuration; wait until it is healthy."""
         transport = self.transports(restart_target.where)
         try:
             found = self._find(restart_target, transport)
@@ -141,7 +141,7 @@ class Containers:
         return self._wait(restart_target, transport)
 
     def _find(self, restart_target: RestartTarget, transport: Transport) -> Container | None:
-        """The container as its instance describes it."""
+        """Find the container on its instance."""
         found = parse(
             transport.run(script(self._asked(restart_target)), timeout_s=PROBE_LIMIT_S).stdout
         )
@@ -177,7 +177,7 @@ class Containers:
         )
 
     def _complaint(self, restart_target: RestartTarget, transport: Transport) -> tuple[str, str]:
-        """What is wrong, and what the app says of it; empty when nothing is."""
+        """Return the problem and the app's message; empty if there is none."""
         found = parse(
             transport.run(script(self._asked(restart_target)), timeout_s=PROBE_LIMIT_S).stdout
         )
@@ -190,7 +190,7 @@ class Containers:
 
 
 def unhealthy(health: Health | None) -> tuple[str, str]:
-    """What is wrong with an app, and its own words; empty when nothing is."""
+    """Return an app's problem and its message; empty if it is healthy."""
     if health is None:
         return "the app's health could not be asked", ""
     if health.status is not None and 200 <= health.status < 400:
@@ -201,10 +201,10 @@ def unhealthy(health: Health | None) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class EcsServices:
-    """Services of ECS: a new deployment of the same tasks, which ECS rolls out in its own batches.
+    """Restarts ECS services by a new deployment of the same tasks, which ECS rolls out step by step.
 
     Attributes:
-        ecs, write_client: clients; nothing is repeated by the second.
+        ecs: client for reads; write_client: client for writes, which repeats no call.
     """
 
     ecs: AwsClient
@@ -238,11 +238,11 @@ MISSING = {
     "ServiceNotFoundException": "the service is not there",
     "ServiceNotActiveException": "the service was deleted",
 }
-"""Codes of UpdateService and DescribeServices that the reader is spared."""
+"""Plain sentences for error codes of UpdateService and DescribeServices."""
 
 
 def _rollout(reply: Mapping[str, object]) -> tuple[str, bool]:
-    """Why a service is not yet deployed (empty when it is), and whether that is final."""
+    """Return why a service is not yet deployed (empty if it is), and whether that is final."""
     services = reply.get("services")
     if not isinstance(services, list) or not services:
         return MISSING["ServiceNotFoundException"], True
@@ -261,7 +261,7 @@ def _rollout(reply: Mapping[str, object]) -> tuple[str, bool]:
 
 
 def command_of(found: Container) -> str:
-    """What makes a container read its settings anew, by what its instance says of it."""
+    """Return the command that makes a container read its settings again, by its configuration."""
     if is_fixed(found) and found.project_directory:
         return join(recreate(found))
     return join(("docker", "restart", found.name))
