@@ -51,8 +51,8 @@ def find(target: Target, clients: Clients, region: str) -> Destination:
     """Find instance and database, and read the credential.
 
     Raises:
-        Incomplete: one of them is not known.
-        Refused: the app is an ECS task to which no session can be had.
+        CannotProceed: one of them is not known.
+        NotExecuted: the app is an ECS task to which no session can be had.
     """
     key = FingerprintKey(secrets.token_hex(8))
     given = (target, Region(region), key)
@@ -88,7 +88,7 @@ def open_tunnel(
 
     Raises:
         UsageError: the road that was named carries no connections.
-        Refused: it cannot be gone.
+        NotExecuted: it cannot be gone.
     """
     there = destination
     if target.via in NO_CONNECTIONS:

@@ -126,7 +126,7 @@ def require_packages() -> None:
     """Make sure that what the extra `sandbox` installs is there.
 
     Raises:
-        Incomplete: something is missing.
+        CannotProceed: something is missing.
     """
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
