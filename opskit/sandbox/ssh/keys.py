@@ -1,4 +1,4 @@
-"""The sandbox's SSH keys: of its servers, of its operator, and those that EC2 Instance Connect pushed."""
+"""The sandbox's SSH keys: of its servers, of its operator, and those pushed by EC2 Instance Connect."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from typing import Any
 from opskit.sandbox import topology
 
 VALID_S = 60.0
-"""So long a pushed key is taken."""
+"""A pushed key is valid for this time."""
 SERVERS = ("app", "bastion")
 
 Answer = tuple[int, Mapping[str, Any]]
 
 
 class Keys:
-    """The files below one directory, which the servers read too.
+    """The key files below one directory, which the servers read too.
 
     Args:
-        directory: private to us.
+        directory: readable by this user only.
     """
 
     def __init__(self, directory: Path) -> None:
