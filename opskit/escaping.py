@@ -40,7 +40,7 @@ def visible_lines(text: str) -> list[str]:
 
 
 def for_terminal(text: str) -> str:
-    """opskit's whole output, with its lines, tabs and colours, and no other invisible character."""
+    """Opskit's whole output, with its lines, tabs and colours, and no other invisible character."""
     return "".join(
         part if index % 2 else re.sub(r"[^\n\t]+", lambda m: visible(m[0]), part)
         for index, part in enumerate(re.split(OWN_STYLES, text))

@@ -209,7 +209,7 @@ def role_facts(
     except psycopg.Error as error:
         text = explain(first_line(str(error)), server)
         raise CannotProceed(f"the role {user} could not be asked: {text}") from None
-    assert row is not None  # noqa: S101  everybody has a row of their own
+    assert row is not None  # noqa: S101  every role has its own row
     until, limit, replica, restricts, iam, member, exists, sessions, differs, *rest = row
     acts_as, owns, default_privileges, other_acts_as, other_owns = rest
     return RoleFacts(

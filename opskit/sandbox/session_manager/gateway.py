@@ -146,15 +146,15 @@ class Sessions:
 
     Args:
         start: starts a process on the instance.
+        dial: connects from the instance.
         is_online: whether the agent of a target is connected.
         url: of the gateway, without the path.
-
-    Attributes:
-        start_in_task: starts a process in a container, on a terminal; None where there are no tasks.
-        dial: connects from the instance.
         version: returns the agent's version.
         open_key: decrypts an encrypted session's key with the instance's rights.
         credentials: the access keys whose signatures are accepted; without it, none is.
+
+    Attributes:
+        start_in_task: starts a process in a container, on a terminal; None where there are no tasks.
     """
 
     def __init__(
