@@ -36,7 +36,7 @@ class ProbeRequest:
         login_source: source of the engine's login on the instance.
         ca_file: a CA bundle on the instance, used if it exists; or `system`.
         tls_name: the name required in the server's certificate.
-        unlisted: hosts that RDS does not name: on them, no address of the instance itself is connected to.
+        unlisted: hosts that RDS does not name; one that resolves to the instance itself is not connected to.
     """
 
     key: str

@@ -764,7 +764,7 @@ def emit_login(probe, who, host, port, user, password, database, mode, ca_file, 
 
 
 def containers_then_logins(probe):
-    """The containers first: their settings say how their apps log in."""
+    """The containers first: their settings determine how their apps log in."""
     described = ask_containers(probe)
     serving = isolated(probe, "serving", tell_serving, described)  # noqa: F821
     serving.start()

@@ -21,12 +21,12 @@ from opskit.transport.session_manager.message import MalformedMessage, Message, 
 from opskit.transport.session_manager.retransmission import Outbox
 
 CLIENT_VERSION = "1.2.764.0"
-"""Reported to agents and gateway: the first official version that signs its upgrade. For newer ones,
-agents neither send keepalives nor ask for an update."""
+"""Reported to agents and gateway: the first official version that signs its upgrade. With it, agents neither
+send keepalives nor ask for an update."""
 SMUX_AFTER = (3, 0, 196, 0)
 """Agents up to this version carry one stream without frames, and never report that it was closed."""
 WITHOUT_SMUX = "1.1.61.0"
-"""Reported to agents without smux: any of them then uses one unframed stream, as this client does."""
+"""Reported to agents up to SMUX_AFTER: any of them then uses one unframed stream, as this client does."""
 MOST_EARLY = 10_000
 """Early messages that are kept; those beyond it are not acknowledged."""
 GIVE_UP_AFTER_S = 60.0
