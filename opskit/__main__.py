@@ -1,4 +1,4 @@
-"""The console script: runs the command line and turns every ending into a sentence and a status."""
+"""The console script: runs the command line, and ends with a sentence and an exit status in every case."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ def main() -> None:
     try:
         from opskit.cli.main import run
     except KeyboardInterrupt:
-        # Before there is anything that could say it.
+        # Nothing is loaded yet that could report it.
         sys.stderr.write("opskit: interrupted; nothing was changed\n")
         sys.exit(130)
     status = run(sys.argv[1:])
-    # The interpreter would look through everything for cycles once more, which takes longer than a call
-    # of AWS; what is registered for the exit, and the last flush, come as ever.
+    # At exit the interpreter would search all objects for cycles once more, which takes longer than an AWS
+    # call. Exit handlers and the last flush run as usual.
     gc.freeze()
     sys.exit(status)
 

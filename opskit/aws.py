@@ -1,8 +1,7 @@
-"""The only maker of boto3 clients: credentials, limits, retries, and a count of calls.
+"""The only module that creates boto3 clients: credentials, limits, retries, and a count of calls.
 
-What leaves here is plain data or one of `errors.AwsError` (the call failed) and
-`errors.TargetError` (no call can succeed: no credentials, no Region). Requests and replies are never
-logged: they hold parameter values.
+It returns plain data or raises `errors.AwsError` (the call failed) or `errors.TargetError` (no call can
+succeed: no credentials, no Region). Requests and replies are never logged: they hold parameter values.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 5
 """A TCP connect to a regional endpoint takes one round trip; 5 s covers a lost packet and its repeat."""
 READ_TIMEOUT_S = 20
-"""The slowest describe of a large account stays below; the whole run has its own limit."""
+"""The slowest describe call of a large account stays below; the whole run has its own limit."""
 MAX_ATTEMPTS = 5
-"""With botocore's growing, jittered waits these are about 8 s in the middle of a throttling storm."""
+"""With botocore's growing, jittered waits, five attempts take about 8 s during throttling."""
 
 log = logging.getLogger("opskit.aws")
 
@@ -42,12 +41,12 @@ CREDENTIAL_CODES = {
     "InvalidSignatureException": "refused (wrong secret key, or this clock is wrong)",
 }
 CLOCK_CODE = "SignatureExpired"
-"""Ours for a request that was refused for its age: it waited on its way, or this clock is wrong."""
+"""opskit's own code for a request that was refused for its age: it was delayed, or this clock is wrong."""
 SECRET_ARGUMENTS = ("Value", "MasterUserPassword")
-"""Arguments that a service may repeat when it refuses them, such as one that misses a pattern."""
+"""Arguments that a service may repeat in its error, such as a value that violates a pattern."""
 SDK_LOGGERS = ("boto3", "botocore", "urllib3")
 IAM_PREFIX = {"elbv2": "elasticloadbalancing"}
-"""Where the IAM name of a service is not the client's."""
+"""The services whose IAM prefix differs from the client's name."""
 
 
 class Aws:
@@ -58,38 +57,38 @@ class Aws:
         self._progress = progress or Silent()
         self._session: boto3.Session | None = None
         self._clients: dict[str, Client] = {}
-        # Making a client changes the session, which is not safe from two threads at once.
+        # Creating a client changes the session, which is not thread-safe.
         self._lock = threading.Lock()
         self._calls = 0
         self._in_thread = threading.local()
 
     @property
     def calls(self) -> int:
-        """How many calls have been made so far, retries not counted."""
+        """The number of calls so far, without retries."""
         return self._calls
 
     @property
     def calls_in_thread(self) -> int:
-        """How many calls the present thread has made, one after the other."""
+        """The number of calls that the current thread has made, one after the other."""
         return getattr(self._in_thread, "count", 0)
 
     @property
     def region(self) -> str:
-        """The Region that calls go to."""
+        """The Region of the calls."""
         return str(self._make_session().region_name)
 
     @property
     def profile(self) -> str:
-        """The profile that was named; empty where the environment decides."""
+        """The named profile; empty where the environment decides."""
         return self._target.profile or ""
 
     def endpoint(self, service: str) -> str:
-        """The address to which the calls of a service go."""
+        """The endpoint URL of a service."""
         self.client(service)
         return str(self._clients[service].endpoint)
 
     def client(self, service: str) -> Client | MessageGateway:
-        """The client of a service, made once."""
+        """The client of a service, created once."""
         if service == "ssmmessages":
             return MessageGateway(self)
         with self._lock:
@@ -98,19 +97,19 @@ class Aws:
             return self._clients[service]
 
     def write_client(self, service: str, before_send: Callable[[], None]) -> Client:
-        """A client for calls that change something: each leaves this machine once at the most.
+        """Return a client for calls that change something: each request is sent at most once.
 
-        A repeat inside the SDK would make a success look like a refusal: the first attempt is
-        carried out, and the second meets its effect.
+        A retry inside the SDK could report a success as an error: the first attempt is applied, and the
+        second one fails because of it.
 
         Args:
-            before_send: called at every signing, the last moment before a request leaves; what it
-                raises keeps the request here.
+            before_send: called at every signing, the last moment before a request is sent; an exception
+                prevents the request.
         """
         made = self._make_client(service, most_attempts=1)
 
         def before_sign(**_: Any) -> None:
-            # Fetching new ones may take longer than a permission to send lasts.
+            # Before `before_send`, whose permission expires: fetching new credentials may take longer.
             credentials = self._make_session().get_credentials()
             if credentials is not None:
                 credentials.get_frozen_credentials()
@@ -120,7 +119,7 @@ class Aws:
         return Client(self, service, made, is_write=True)
 
     def sign(self, url: str, service: str) -> dict[str, str]:
-        """The headers that sign a GET of a URL with the present credentials (Signature Version 4)."""
+        """The headers that sign a GET of a URL with the current credentials (Signature Version 4)."""
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest
         from botocore.exceptions import BotoCoreError, ClientError
@@ -128,7 +127,7 @@ class Aws:
         try:
             with self._lock:
                 credentials = self._make_session().get_credentials()
-            # Where they have expired this fetches new ones, which may fail as any call may.
+            # Fetches new credentials where they have expired, which may fail as any call may.
             frozen = credentials and credentials.get_frozen_credentials()
         except (BotoCoreError, ClientError) as error:
             raise translate("sts:AssumeRole", error) from None
@@ -142,15 +141,15 @@ class Aws:
         return {name: request.headers[name] for name in signed if name in request.headers}
 
     def count(self) -> None:
-        """Count one call of the present thread."""
+        """Count one call of the current thread."""
         with self._lock:
             self._calls += 1
         self._in_thread.count = self.calls_in_thread + 1
 
     def _make_session(self) -> boto3.Session:
         if self._session is None:
-            # At DEBUG they write whole requests and replies, so parameters' values; their children
-            # have no level of their own.
+            # At DEBUG these loggers write whole requests and replies, with the parameters' values; their
+            # children have no level of their own.
             for name in SDK_LOGGERS:
                 logging.getLogger(name).setLevel(logging.CRITICAL)
             import boto3
@@ -198,7 +197,7 @@ class Aws:
         return client
 
     def _note_retry(self, attempts: int, operation: Any, response: Any, **_: Any) -> None:
-        """Say on the terminal that AWS makes us wait, from the second failed attempt on."""
+        """Report throttling as progress, from the second failed attempt on."""
         if attempts < 2 or response is None:
             return
         code = response[1].get("Error", {}).get("Code", "")
@@ -209,7 +208,7 @@ class Aws:
 
 
 class MessageGateway:
-    """What Session Manager's data channels need beside its API: signatures, and whose they are."""
+    """Signs the upgrades of Session Manager's data channels, and names the caller."""
 
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
@@ -219,11 +218,10 @@ class MessageGateway:
         return self._aws.region, self._aws.profile, self._aws.endpoint("ssm")
 
     def upgrade_headers(self, url: str) -> dict[str, str]:
-        """The headers for one upgrade; none for a URL that is signed already.
+        """The headers for one upgrade; none for a URL that is already signed.
 
-        The URL may hold characters that botocore would sign as they stand and the service as
-        escaped, so that a copy with an escaped and sorted query is signed; the URL itself is dialled
-        as it was given.
+        The URL may hold characters that botocore signs unescaped and the service escaped. So a copy with an
+        escaped and sorted query is signed; the connection uses the URL unchanged.
         """
         parts = urlsplit(url)
         query = parse_qsl(parts.query, keep_blank_values=True)
@@ -238,7 +236,7 @@ class MessageGateway:
 
 
 class Client:
-    """A boto3 client whose calls are counted and whose errors are ours."""
+    """A boto3 client that counts its calls and raises opskit's errors."""
 
     def __init__(self, aws: Aws, service: str, client: Any, *, is_write: bool = False) -> None:
         self._is_write = is_write
@@ -248,7 +246,7 @@ class Client:
 
     @property
     def endpoint(self) -> str:
-        """The address to which its calls go."""
+        """The client's endpoint URL."""
         return str(self._client.meta.endpoint_url)
 
     def __getattr__(self, operation: str) -> Callable[..., Any]:
@@ -281,11 +279,11 @@ def permission_of(service: str, operation: str) -> str:
 
 
 def translate(permission: str, error: Exception, *, is_write: bool = False) -> Exception:
-    """Botocore's error as one of ours.
+    """Botocore's error as one of opskit's.
 
-    A read that is refused for its time cannot be helped by repeating it; a change may only have
-    waited too long on its way. The message of an AWS error names principals, actions and resources;
-    where a validation repeats the value that it refused, `Client` takes it out.
+    A read that is refused for its age has a wrong clock, which no retry fixes; a write may only have been
+    delayed. The message of an AWS error names principals, actions and resources; where a validation error
+    repeats the rejected value, `Client` removes it.
     """
     from botocore import exceptions
 
@@ -314,7 +312,7 @@ def translate(permission: str, error: Exception, *, is_write: bool = False) -> E
 
 
 def clock_skew_error(message: str) -> TargetError:
-    """AWS refuses requests that are minutes old or of the future."""
+    """The error for a request that AWS refused because its time is minutes off."""
     return TargetError(
         f"AWS refuses your requests for their time, so this machine's clock is wrong ({message[:120]})",
         "date -u; timedatectl   show the time and whether it is kept; nothing can be asked until it is right",
@@ -322,7 +320,7 @@ def clock_skew_error(message: str) -> TargetError:
 
 
 def no_credentials_error() -> TargetError:
-    """Nobody is signed in."""
+    """The error for missing credentials."""
     return TargetError(
         "no AWS credentials: neither the environment nor a profile nor a role gives any",
         "aws configure sso   or set AWS_PROFILE; aws sts get-caller-identity   shows who you are",
@@ -330,7 +328,7 @@ def no_credentials_error() -> TargetError:
 
 
 def unusable_credentials_error(error: Exception) -> TargetError:
-    """There are credentials, but they cannot be loaded."""
+    """The error for credentials that cannot be loaded."""
     return TargetError(
         f"your AWS credentials cannot be used ({type(error).__name__})",
         "aws sts get-caller-identity   shows who you are; sign in again, for example: aws sso login",

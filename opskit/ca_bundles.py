@@ -1,10 +1,10 @@
-"""The CA bundles by which a database's certificate is verified, and which of them a host name needs.
+"""CA bundles that verify a database's certificate, and the bundle that a host name needs.
 
-RDS signs the certificates of instances and clusters with roots of its own, one set for each Region. The
-certificates of RDS Proxies come from ACM, below Amazon's public roots. Both sets are carried as files in
-`opskit/data`; `.ci/refresh-ca-bundles` fetches them again. The partitions aws-us-gov and aws-cn, and
-Regions that are newer than the carried bundle, have roots that are not carried: then no bundle is known,
-and `--ca-file` has to name one.
+RDS signs the certificates of instances and clusters with its own roots, one set for each Region. The
+certificates of RDS Proxies come from ACM, below Amazon's public roots. Both sets are included as files in
+`opskit/data`; `.ci/refresh-ca-bundles` fetches them again. The roots of the partitions aws-us-gov and aws-cn,
+and of Regions newer than the included bundle, are not included: then no bundle is known, and `--ca-file` has
+to name one.
 
 Sources: RDS user guide, "Using SSL/TLS to encrypt a connection" and "Using TLS/SSL with RDS Proxy".
 """
@@ -37,15 +37,15 @@ SOURCES = {
     "us-gov-": "https://truststore.pki.us-gov-west-1.rds.amazonaws.com/global/global-bundle.pem",
     "": "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem",
 }
-"""Beginning of a Region's name -> where AWS publishes the bundle of its partition."""
+"""Region prefix -> the URL of its partition's bundle."""
 ON_INSTANCE = "/etc/rds/global-bundle.pem"
-"""Where an image commonly keeps the RDS bundle; used only if it is there."""
+"""The usual path of the RDS bundle in an image; used only if the file exists."""
 WARN_BEFORE = timedelta(days=183)
 
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A carried root certificate, as the table describes it.
+    """An included root certificate, as the table describes it.
 
     Attributes:
         sha256: the fingerprint of its DER form, in hexadecimal digits.
@@ -59,7 +59,7 @@ class Root:
 
 @functools.cache
 def roots() -> tuple[Root, ...]:
-    """Every carried root."""
+    """Every included root."""
     table = tomllib.loads(_file(TABLE).read_text(encoding="utf-8"))
     return tuple(
         Root(bundle, row["name"], row["sha256"], row["expires"])
@@ -70,25 +70,25 @@ def roots() -> tuple[Root, ...]:
 
 @functools.cache
 def known_regions() -> frozenset[str]:
-    """The Regions whose RDS roots are carried."""
+    """The Regions whose RDS roots are included."""
     found = (ROOT_OF_REGION.match(root.name) for root in roots() if root.bundle == RDS_BUNDLE)
     return frozenset(match["region"] for match in found if match)
 
 
 def region_of(host: str) -> str:
-    """The Region in a name that RDS gives; empty for any other name."""
+    """The Region in an RDS host name; empty for any other name."""
     match = HOST.fullmatch(host.lower()) or CHINA.fullmatch(host.lower())
     return match["region"] if match else ""
 
 
 def is_proxy(host: str) -> bool:
-    """Whether a name is that of an RDS Proxy's endpoint."""
+    """Whether a name is the endpoint of an RDS Proxy."""
     match = HOST.fullmatch(host.lower())
     return match is not None and match["names"].rsplit(".", 1)[-1].startswith("proxy-")
 
 
 def bundle_for(host: str) -> str:
-    """The file of the carried bundle that verifies a host; empty where none is known to."""
+    """The file of the included bundle that verifies a host; empty where none is known."""
     match = HOST.fullmatch(host.lower())
     if match is None or match["region"].startswith("us-gov-"):
         return ""
@@ -98,36 +98,35 @@ def bundle_for(host: str) -> str:
 
 
 def instance_ca_file(host: str) -> str:
-    """What an instance verifies a host by, as the probe is told: a file, or `system` for its own roots."""
+    """The CA setting by which the probe verifies a host: a file, or `system` for the instance's own roots."""
     return "system" if is_proxy(host) else ON_INSTANCE
 
 
 def source_for(host: str) -> str:
-    """Where AWS publishes the RDS bundle of a host's partition."""
+    """The URL of AWS's RDS bundle for a host's partition."""
     region = region_of(host)
     return next(url for start, url in SOURCES.items() if region.startswith(start))
 
 
 @functools.cache
 def path_of(bundle: str) -> str:
-    """A carried bundle as a file that a client library can read."""
+    """An included bundle as a file that a client library can read."""
     stack = ExitStack()
     atexit.register(stack.close)
     return str(stack.enter_context(importlib.resources.as_file(_file(bundle))))
 
 
 def trust_for(host: str, *, endpoint: str | None = None, ca_file: str | None = None) -> ServerTrust:
-    """How the server at a host is to be verified.
+    """Choose how to verify the server at a host.
 
-    A name of one's own in front of RDS (a CNAME, an NLB, an address) is in no certificate of RDS. The
-    certificate is then verified by the endpoint that AWS's API names for the database. The CNAME chain
-    is not used: whoever controls DNS could let it end at a database of theirs, which has a valid
-    certificate.
+    A custom name in front of RDS (a CNAME, an NLB, an address) is in no certificate of RDS. The certificate
+    is then verified by the endpoint that AWS's API names for the database. The CNAME chain is not used: an
+    attacker who controls DNS could point it at another database, which has a valid certificate.
 
     Args:
-        endpoint: the database's endpoint by AWS's API, if it is known.
-        ca_file: the bundle that the user named; it replaces the carried ones, and the host's own name
-            is accepted besides the endpoint.
+        endpoint: the database's endpoint from AWS's API, if it is known.
+        ca_file: the bundle that the user named; it replaces the included ones, and the host's own name is
+            accepted besides the endpoint.
     """
     host, endpoint = host.lower(), (endpoint or "").lower()
     if ca_file:
@@ -144,7 +143,7 @@ def trust_for(host: str, *, endpoint: str | None = None, ca_file: str | None = N
 
 
 def expiry_notice(now: datetime | None = None) -> str:
-    """The roots that expire within half a year, in words; empty where none does."""
+    """A sentence that names the roots that expire within half a year; empty where none does."""
     last = ((now or datetime.now(UTC)) + WARN_BEFORE).date()
     result = [f"{root.name} ({root.expires})" for root in roots() if root.expires <= last]
     return f"refresh the CA bundles, roots expire: {', '.join(result)}" if result else ""

@@ -1,4 +1,4 @@
-"""Flags, environment and opskit.toml become one frozen Target; where each value came from is kept."""
+"""Merges flags, environment and opskit.toml into one frozen Target that records each value's origin."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from opskit.errors import TargetError, UsageError
 from opskit.parameter_reference import ParameterReference
 
 DEFAULT_SSH_USER = "ec2-user"
-"""Amazon Linux's; Ubuntu's is `ubuntu`."""
+"""The default user of Amazon Linux; Ubuntu's is `ubuntu`."""
 FILE_VERSION = 1
 PURPOSES = ("endpoint", "username", "password", "database")
-"""What the four parameters are for, in the order in which they are shown."""
+"""The purposes of the four parameters, in the order in which they are shown."""
 ON_INSTANCE, ON_TASK = "the instance", "the task"
-"""What an app runs on, as sentences say it."""
+"""The app's workload, for sentences."""
 DEFAULT_SUFFIX = {
     "endpoint": "db-endpoint",
     "username": "db-username",
@@ -33,18 +33,18 @@ DEFAULT_SUFFIX = {
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Which app and which database are meant, as far as anybody has said.
+    """The app and the database of a command, as far as the settings name them.
 
     Attributes:
         parameters: purpose (`PURPOSES`) -> plain name of the SSM parameter.
-        references: purpose -> how it is read, where that is not by its plain name.
-        ssh_user, ssh_host, ssh_key_file, ssh_bastion: of the roads over SSH; [USER@]HOST[:PORT] for
-            host and bastion. No flags: they hold for a target, not for a command.
-        origins: field -> where its value came from, for `--verbose`.
+        references: purpose -> the reference to read, where that is not the plain name.
+        ssh_user, ssh_host, ssh_key_file, ssh_bastion: settings of the transports over SSH;
+            [USER@]HOST[:PORT] for host and bastion. No flags: they hold for a target, not for a command.
+        origins: field -> the source of its value, for `--verbose`.
         table: the target's name in opskit.toml, if it has one.
         config_file: the opskit.toml that supplied a value.
-        named_config_file: the same as the user named it, if they did.
-        ca_file: the bundle by which clients here verify the database, in place of the carried ones.
+        named_config_file: the same file, if the user named it.
+        ca_file: the CA bundle by which clients here verify the database, in place of the included ones.
     """
 
     name: str
@@ -71,18 +71,18 @@ class Target:
     named_config_file: str = ""
 
     def reference(self, purpose: str) -> ParameterReference:
-        """How a parameter is read."""
+        """The reference by which a parameter is read."""
         name = self.parameters[purpose]
         return self.references.get(purpose, ParameterReference(name, name))
 
     @property
     def workload_noun(self) -> str:
-        """What the app runs on, for sentences."""
+        """The app's workload, for sentences."""
         return ON_TASK if self.ecs_task else ON_INSTANCE
 
     @property
     def flags(self) -> str:
-        """The options by which the same is named again, ready to paste; the environment stays."""
+        """The options that select the same target, ready to paste; environment variables are left out."""
         words = ["--config", self.named_config_file] if self.named_config_file else []
         words += ["--target", self.table] if self.table else []
         for setting, origin in self.origins.items():
@@ -97,7 +97,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class TaskName:
-    """An ECS task as somebody names it: by its id, or by the service that runs it."""
+    """An ECS task as the user names it: by its id, or by the service that runs it."""
 
     cluster: str
     task: str
@@ -106,7 +106,7 @@ class TaskName:
 
     @property
     def words(self) -> str:
-        """The same without the container."""
+        """The name without the container."""
         return f"{self.cluster}/{self.task or 'service:' + self.service}"
 
 
@@ -114,7 +114,7 @@ TASK_FORM = "CLUSTER/TASK[/CONTAINER] or CLUSTER/service:NAME[/CONTAINER]"
 SERVICE = "service:"
 ECS_EXEC = "ecs-exec"
 TASK_TRANSPORTS = ("auto", ECS_EXEC, "none")
-"""What `--via` may say where the app is an ECS task."""
+"""The values of `--via` where the app is an ECS task."""
 
 
 SETTINGS = (
@@ -135,13 +135,13 @@ SETTINGS = (
     "ca_file",
     *(f"parameter_{purpose}" for purpose in PURPOSES),
 )
-"""What a flag, OPSKIT_<NAME> and a target in opskit.toml may set, under one name each."""
+"""The settings of a flag, of OPSKIT_<NAME> and of a target in opskit.toml, under one name each."""
 ALSO_IN = {"ca_file": ("PGSSLROOTCERT",)}
-"""Variables of other programs that set the same."""
+"""Variables of other programs for the same setting."""
 
 
 def load(flags: Mapping[str, str | None], environment: Mapping[str, str], start: Path) -> Target:
-    """Decide the target: flags before environment before opskit.toml.
+    """Build the target: flags before environment before opskit.toml.
 
     Args:
         flags: setting -> value; `target` names a target of opskit.toml.
@@ -149,8 +149,8 @@ def load(flags: Mapping[str, str | None], environment: Mapping[str, str], start:
         start: the directory from which opskit.toml is searched upward.
 
     Raises:
-        UsageError: opskit.toml is malformed or not to be believed, or a setting has a wrong form.
-        TargetError: nobody has said which parameters are meant.
+        UsageError: opskit.toml is malformed or not trusted, or a setting has a wrong form.
+        TargetError: no setting names the parameters.
     """
     chosen = flags.get("target") or environment.get("OPSKIT_TARGET")
     named = flags.get("config") or environment.get("OPSKIT_CONFIG")
@@ -180,10 +180,10 @@ def load(flags: Mapping[str, str | None], environment: Mapping[str, str], start:
 
 
 def task_name(text: str) -> TaskName:
-    """Read the name of an ECS task.
+    """Parse the name of an ECS task.
 
     Raises:
-        UsageError: it has another form.
+        UsageError: it has a wrong form.
     """
     parts = text.split("/")
     if len(parts) not in (2, 3) or not all(parts) or parts[1] == SERVICE or ":" in parts[0]:
@@ -241,7 +241,7 @@ def _build(
 
 
 def _check_task(values: Mapping[str, str]) -> None:
-    """Refuse what contradicts itself before anything is asked."""
+    """Reject contradictory settings before any call."""
     task, via = values.get("ecs_task"), values.get("via", "auto")
     if task is None:
         if via == ECS_EXEC:
@@ -285,7 +285,7 @@ def _read_target(
         raise UsageError(f"{path}: targets are written as tables, [targets.NAME]")
     name = chosen or document.get("default")
     if name is None:
-        # One target needs no name; of several none is picked silently.
+        # One target needs no name; of several, none is chosen silently.
         if len(targets) != 1:
             return {}, None
         name = next(iter(targets))
@@ -313,5 +313,5 @@ def _refuse_unknown(table: Mapping[str, object], allowed: tuple[str, ...], where
 
 
 def aws_region(target: Target, environment: Mapping[str, str] = os.environ) -> str | None:
-    """The Region that was said: the target's, else AWS_REGION, else AWS_DEFAULT_REGION."""
+    """The configured Region: the target's, else AWS_REGION, else AWS_DEFAULT_REGION."""
     return target.region or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")

@@ -1,7 +1,7 @@
-"""Finding and opening opskit.toml: which file is believed, and which is not.
+"""Finds and opens opskit.toml, and decides whether the file is trusted.
 
-The file decides which account, instance and database a command is about, so only one is taken that
-the user or root has written.
+The file decides the account, instance and database of a command, so only a file that the user or root has
+written is accepted.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ def find(start: Path, home: Path | None) -> Path | None:
 def read(path: Path, *, is_named: bool) -> str:
     """The text of a file.
 
-    A file that every user may write is refused as well: its owner says nothing about its content. A
-    directory that every user may write is accepted: whoever replaces the file there owns the new one.
+    A file that every user may write is rejected as well: its owner says nothing about its content. A
+    directory that every user may write is accepted: a user who replaces the file there owns the new one.
 
     Args:
-        is_named: the user named the file; then neither owner nor mode count.
+        is_named: the user named the file; then neither owner nor mode is checked.
 
     Raises:
-        UsageError: it is another user's, may be written by every user, or cannot be read.
+        UsageError: it belongs to another user, every user may write it, or it cannot be read.
     """
     try:
-        # Opened once, so that what is judged is what is read; a pipe must not make it wait.
+        # One descriptor, so that the checked file is the one that is read; a FIFO must not block.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         with os.fdopen(descriptor, encoding="utf-8") as file:
             if not is_named:
@@ -55,7 +55,7 @@ def read(path: Path, *, is_named: bool) -> str:
 
 
 def _judge(path: Path, status: os.stat_result) -> None:
-    """Refuse a link, or the file that it leads to, that somebody else may have made."""
+    """Reject a link, or the file that it leads to, that another user may have made."""
     if status.st_uid not in (os.getuid(), 0):
         raise UsageError(f"{path} belongs to {_user(status.st_uid)}, not to you or root", TAKE_IT)
     if stat.S_ISREG(status.st_mode) and status.st_mode & stat.S_IWOTH:

@@ -1,7 +1,7 @@
-"""What an endpoint names: a host that may be connected to, or why it is none.
+"""Validates an endpoint: a host that may be connected to, or the reason why it is none.
 
-A value that comes from outside may name this machine, the instance metadata service or a file. No
-database of RDS is there, so nothing is connected to it.
+A value from outside may name this machine, the instance metadata service or a file. No RDS database is
+there, so opskit does not connect to it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ METADATA_IPV6 = ipaddress.ip_address("fd00:ec2::254")
 SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):/", re.IGNORECASE)
 LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
-"""As the last part of a name, resolvers take it for an address (127.1, 0x7f000001)."""
+"""The last label of a name that resolvers take for an IPv4 address (127.1, 0x7f000001)."""
 LONGEST = 253
 OWN_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback")
 SCHEMES = ("http", "https")
@@ -43,7 +43,7 @@ def is_address(host: str) -> bool:
 
 
 def form_flaw(value: str) -> str:
-    """Why an endpoint's value is no host name and no address, as a predicate; empty where it is one.
+    """The reason why an endpoint is no host name and no address, as a predicate; empty where it is one.
 
     The value is not repeated: a URL may carry a password.
     """
@@ -61,10 +61,10 @@ def form_flaw(value: str) -> str:
 
 
 def address_flaw(host: str) -> str:
-    """Why no database of RDS can be at a host, as a noun; empty where one may be.
+    """The reason why no RDS database can be at a host, as a noun; empty where one may be.
 
     Args:
-        host: a name or an address. A name is judged as it is written, not by what it resolves to.
+        host: a name or an address. A name is judged by its text, not by the address it resolves to.
     """
     if host in OWN_NAMES or host.endswith(".localhost"):
         return "this machine's own name"
@@ -83,7 +83,7 @@ def address_flaw(host: str) -> str:
 
 
 def may_connect(address: str, *, is_from_rds: bool) -> bool:
-    """Whether a connection may be made to an address that a host resolved to.
+    """Whether a connection may be made to the address of a host.
 
     Args:
         is_from_rds: RDS itself names the host; then it may be on this machine.
@@ -93,7 +93,7 @@ def may_connect(address: str, *, is_from_rds: bool) -> bool:
 
 
 def health_url_flaw(url: str) -> str:
-    """Why a URL cannot be asked for the app's health, as a predicate; empty where it can."""
+    """The reason why a URL cannot be used to check the app's health, as a predicate; empty where it can."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port

@@ -1,16 +1,16 @@
-"""What can go wrong for a user: one sentence, the next step, and an exit status.
+"""Errors that a user sees: one sentence, the next step, and an exit status.
 
     OpskitError
     ├── UsageError          2  an option, an environment variable or opskit.toml is wrong
-    ├── TargetError         4  the target or the credentials cannot be had
-    ├── Incomplete          3  something essential could not be judged or done, nothing is broken by it
+    ├── TargetError         4  the target or the credentials are missing or unusable
+    ├── CannotProceed       3  something essential could not be judged or done; nothing is broken by it
     ├── Bug                70  opskit itself is wrong
-    ├── Unfinished          5  something was begun and waits to be resumed; nothing is lost
-    └── TransportError         a road to the instance
-        ├── Refused            it has surely not run
-        └── Lost               it may have run; nobody repeats it without looking first
+    ├── RotationUnfinished  5  something was begun and waits to be resumed; nothing is lost
+    └── TransportError         a transport to the instance failed
+        ├── NotExecuted        the command definitely did not run
+        └── OutcomeUnknown     it may have run; callers must check before retrying
 
-A traceback is never what a user sees; a bug in opskit itself is said to be one, with the exit status 70.
+A user never sees a traceback; a bug in opskit is reported as one, with the exit status 70.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ EXIT_STATUS_MEANING: dict[ExitStatus, str] = {
 
 
 class Terminated(KeyboardInterrupt):
-    """A signal ended the run: everything is left as after Ctrl-C.
+    """A signal ended the run: the state is as after Ctrl-C.
 
     Attributes:
-        exit_status: as shells count it, 128 and the signal's number.
+        exit_status: as shells compute it: 128 plus the signal's number.
     """
 
     def __init__(self, number: int) -> None:
@@ -63,11 +63,11 @@ class Terminated(KeyboardInterrupt):
 
 
 class OpskitError(Exception):
-    """An end that a user understands.
+    """A failure with an explanation for the user.
 
     Args:
-        sentence: what happened, to what, in one sentence with the real names.
-        next_step: what to try; empty when there is nothing to say.
+        sentence: the event and its object, in one sentence with the real names.
+        next_step: advice; empty when there is none.
     """
 
     exit_status: ExitStatus = ExitStatus.NOT_JUDGED
@@ -85,7 +85,7 @@ class UsageError(OpskitError):
 
 
 class TargetError(OpskitError):
-    """The target or the credentials cannot be had."""
+    """The target or the credentials are missing or unusable."""
 
     exit_status = ExitStatus.NO_TARGET
 
@@ -119,11 +119,10 @@ class Bug(OpskitError):
 
 
 class TransportError(OpskitError):
-    """A road to the instance cannot be gone.
+    """A transport to the instance failed.
 
     Args:
-        missing: the permission or the condition that would open the road, such as
-            `ssm:SendCommand`; empty when it is not known.
+        missing: the missing permission or condition, such as `ssm:SendCommand`; empty when unknown.
     """
 
     def __init__(self, sentence: str, next_step: str = "", missing: str = "") -> None:
@@ -132,15 +131,15 @@ class TransportError(OpskitError):
 
 
 class NotExecuted(TransportError):
-    """The command has surely not run."""
+    """The command definitely did not run."""
 
 
 class OutcomeUnknown(TransportError):
-    """The command may have run; it is not repeated without looking first."""
+    """The command may have run; the caller must check before a retry."""
 
 
 def bug_text(error: Exception) -> str:
-    """The kind of an unexpected error and its place in opskit; its values might be secrets."""
+    """The type of an unexpected error and its place in opskit; its values might be secrets."""
     frames = own_frames(error)
     location = (
         f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown place"
@@ -171,7 +170,7 @@ class AwsError(Exception):
         self.message = message
 
     def without(self, *secrets: str) -> AwsError:
-        """The same error, with every secret that its message repeats taken out."""
+        """The same error, with the given secrets removed from its message."""
         message = self.message
         for secret in filter(None, secrets):
             message = message.replace(secret, "(the value)")
@@ -179,12 +178,12 @@ class AwsError(Exception):
 
     @property
     def is_denied(self) -> bool:
-        """Whether a right is missing, as opposed to something else being wrong."""
+        """Whether a permission is missing, as opposed to another cause."""
         return self.code in DENIED_CODES
 
     @property
     def may_have_been_applied(self) -> bool:
-        """Whether the call may have been carried out all the same, now or later."""
+        """Whether the call may have been applied in spite of the error, now or later."""
         return (
             self.code in AMBIGUOUS_CODES
             or "hrottl" in self.code
@@ -193,7 +192,7 @@ class AwsError(Exception):
 
 
 DENIED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
-"""JSON services, query services and EC2 each have their own word."""
+"""JSON services, query services and EC2 have different codes for it."""
 
 AMBIGUOUS_CODES = frozenset(
     {
@@ -209,4 +208,4 @@ AMBIGUOUS_CODES = frozenset(
         "504",
     }
 )
-"""Nothing answered, or something that is not the last word on whether the call was carried out."""
+"""No reply, or one that does not decide whether the call was applied."""

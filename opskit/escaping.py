@@ -1,7 +1,7 @@
-"""Makes visible what a terminal would act on, reorder or hide: escapes, bidi controls, zero width.
+"""Escapes the characters that a terminal would act on, reorder or hide: escapes, bidi controls, zero width.
 
 Texts from AWS, PostgreSQL, the app and the instance are data. They are exact in every fact and in JSON,
-and pass through here on their way into text for people.
+and pass through this module on their way into text for people.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ BLANK_LETTERS = (
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\U000e0100-\U000e01ef]"
 )
-"""Characters that Unicode counts as letters or marks, and that show nothing."""
+"""Characters that Unicode counts as letters or marks, but that are invisible."""
 OWN_STYLES = "(\033\\[(?:0|1|2|32|33|35|31;1|33;1)m)"
 """The colours that opskit itself writes; none of them hides text."""
 
 
 class ControlCharacter(str):
-    """A control sequence of opskit itself, which the streams let pass; no text from outside becomes one."""
+    """A control sequence of opskit itself, which the streams let pass; no external text becomes one."""
 
     __slots__ = ()
 
@@ -28,19 +28,19 @@ ERASE_LINE = ControlCharacter("\r\033[K")
 
 
 def visible(text: str) -> str:
-    r"""The text as one line of characters that can be seen, others as their escape (`\x1b`)."""
+    r"""The text as one line of visible characters, others as their escape (`\x1b`)."""
     if _is_visible(text):
         return text
     return "".join(map(_shown, text))
 
 
 def visible_lines(text: str) -> list[str]:
-    """The lines of a text that may have several, each visible; only a line feed ends one."""
+    """The lines of a multi-line text, each visible; only a line feed ends one."""
     return [visible(line) for line in text.split("\n")]
 
 
 def for_terminal(text: str) -> str:
-    """Whole output of opskit, with its lines, tabs and colours, and nothing else that is invisible."""
+    """Opskit's whole output, with its lines, tabs and colours, and no other invisible character."""
     return "".join(
         part if index % 2 else re.sub(r"[^\n\t]+", lambda m: visible(m[0]), part)
         for index, part in enumerate(re.split(OWN_STYLES, text))

@@ -1,8 +1,8 @@
-"""How a parameter is named for reading: a name or an ARN, perhaps with a version or a label.
+"""References to a parameter for reading: a name or an ARN, perhaps with a version or a label.
 
 Source: Systems Manager API Reference, GetParameter and GetParameters: `NAME:VERSION` and `NAME:LABEL`
-select one version, and an ARN stands for a name. Only reading takes a selector; whatever describes,
-writes or protects a parameter takes its plain name.
+select one version, and an ARN stands for a name. Only reads accept a selector; calls that describe, write
+or protect a parameter need its plain name.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ FORM = "NAME, NAME:VERSION, NAME:LABEL, or the same with the parameter's ARN for
 
 @dataclass(frozen=True, slots=True)
 class ParameterReference:
-    """One parameter as it was named.
+    """One parameter as the user named it.
 
     Attributes:
-        text: what reading asks for.
+        text: the argument of a read.
         name: the plain name.
         selector: the version or the label; empty for the newest version.
-        account, region: those of an ARN; empty where a name was given.
+        account, region: of the ARN; empty where a name was given.
     """
 
     text: str
@@ -38,22 +38,22 @@ class ParameterReference:
     region: str = ""
 
     def answers_to(self, name: str, arn: str, selector: str) -> bool:
-        """Whether a reply's name, ARN and selector are those of this parameter."""
+        """Whether the name, ARN and selector of a reply belong to this parameter."""
         base = self.text.removesuffix(f":{self.selector}") if self.selector else self.text
         return selector.lstrip(":") == self.selector and base in (name, arn)
 
 
 def parse(text: str) -> ParameterReference:
-    """Read how a parameter is named.
+    """Parse a reference to a parameter.
 
     Raises:
-        UsageError: it has another form.
+        UsageError: it has a wrong form.
     """
     if text.startswith("arn:"):
         found = ARN.fullmatch(text)
         if found is None:
             raise UsageError(f"'{text}' is not the ARN of an SSM parameter", FORM)
-        # An ARN has no slash of its own before a path, and a name without a path begins with none.
+        # An ARN has no slash of its own before a path; a name without a path begins without one.
         path, selector = found["path"], found["selector"]
         name = f"/{path}" if "/" in path else path
         account, region = found["account"], found["region"]

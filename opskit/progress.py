@@ -1,4 +1,4 @@
-"""How long work reports: silent unless somebody listens."""
+"""Progress reports of long work; silent without a listener."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Told what is being waited for; the library never asks whether there is a terminal."""
+    """Receives progress reports; the library never asks whether there is a terminal."""
 
     def update(self, text: str) -> None:
-        """Say what is being waited for now, and its limit if it has one."""
+        """Report the current wait, and its limit if it has one."""
 
     def note(self, text: str) -> None:
-        """Say something worth keeping on the screen, such as a wait after throttling."""
+        """Report an event worth keeping on the screen, such as a wait after throttling."""
 
 
 class Silent:
-    """Hears nothing."""
+    """Ignores all reports."""
 
     def update(self, text: str) -> None:
         """Do nothing."""

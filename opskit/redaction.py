@@ -1,8 +1,8 @@
 """Redacts every secret this process has held from everything it prints, as defence in depth.
 
-The types that hold secrets do not show them, and nothing is meant to print one; this is for the day on
-which something does. It knows each secret in clear, percent-encoded, as JSON and in base64, knows the
-pieces into which a URL parser cuts it, and cuts user-info from whatever looks like a URL.
+The types that hold secrets do not show them, and no code is meant to print one; redaction covers the case
+that some code does. It knows each secret in clear, percent-encoded, as JSON and in base64, and the pieces
+into which a URL parser cuts it. It also removes user-info from every text that looks like a URL.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Any
 from opskit.escaping import ControlCharacter, for_terminal, to_json, visible
 
 MIN_LENGTH = 8
-"""Shorter values are words that stand everywhere; no database of RDS takes such a password."""
+"""Shorter values are common words; no RDS database accepts such a password."""
 LEAST_PIECE = 4
-"""Shorter pieces of a secret stand everywhere, and tell little of it."""
+"""Shorter pieces of a secret are common in any text, and reveal little of it."""
 LONGEST_IN_PIECES = 128
-"""RDS takes no longer password; what is longer is a token or a document."""
+"""RDS accepts no longer password; a longer secret is a token or a document."""
 SEPARATORS = r"[@:/?#\[\]%&,;=\\]+"
-"""Where the readers of URLs and connection strings cut one that they misread."""
+"""The characters at which URL and connection string parsers cut a value that they misread."""
 OWN_WORDS = frozenset(
     """
     3306 5432 account address advice agent allow answer applied available because before broken
@@ -37,8 +37,8 @@ OWN_WORDS = frozenset(
     version wait warn with
     """.split()  # noqa: SIM905  one word a line would be a page
 )
-"""Words of opskit's own sentences, commands and JSON: taken out, `opskit rotate-password` could not be
-pasted, and a gap in a known sentence would tell the word. Everyone tries them as passwords anyway."""
+"""Words of opskit's own sentences, commands and JSON. If they were redacted, `opskit rotate-password` could
+not be pasted, and a gap in a known sentence would reveal the word. Attackers try them as passwords anyway."""
 PLACEHOLDER = "(a secret)"
 _forms: tuple[str, ...] = ()
 _passwords: tuple[str, ...] = ()
@@ -47,10 +47,10 @@ _adding = threading.Lock()
 
 
 def register_secret(value: str, *, in_pieces: bool = False) -> None:
-    """Let a value never be written from now on.
+    """Redact a value from all later output.
 
     Args:
-        in_pieces: nor any part of it between separators: it is a password and no document or token.
+        in_pieces: redact also the parts between separators: the value is a password, no document or token.
     """
     global _forms, _passwords
     bare = value.strip()
@@ -58,16 +58,16 @@ def register_secret(value: str, *, in_pieces: bool = False) -> None:
     if len(value) < MIN_LENGTH or bare in OWN_WORDS or is_held:
         return
     made = _encoded(value) | (_encoded(bare) if len(bare) >= MIN_LENGTH else set())
-    # Two threads that read parameters at once must not lose one; replaced whole, it is read without a lock.
+    # Two threads may register at once; the tuple is replaced as a whole, so it is read without a lock.
     with _adding:
-        # The longest first: one may be a part of another.
+        # Longest first: one form may be part of another.
         _forms = tuple(sorted({*_forms, *made}, key=len, reverse=True))
         if in_pieces:
             _passwords = (*_passwords, value)
 
 
 def expose(*names: str) -> None:
-    """Let names be written although they are a piece of a secret: the app's, the user's, the host's."""
+    """Allow names in the output although they are a piece of a secret: the app's, the user's, the host's."""
     global _names
     words = {word for name in names for word in (name, *re.split(r"[\W_]+", name))}
     with _adding:
@@ -75,7 +75,7 @@ def expose(*names: str) -> None:
 
 
 def redact(text: str) -> str:
-    """The text without any guarded value, and without the user-info of URLs."""
+    """The text without any registered secret, and without the user-info of URLs."""
     if _forms:
         text = _whole_pattern(_forms).sub(PLACEHOLDER, text)
     if _passwords:
@@ -101,20 +101,20 @@ def _piece_pattern(passwords: tuple[str, ...], shown: frozenset[str]) -> re.Patt
 
 
 def _folded(form: str) -> str:
-    """A form also where its blanks became line breaks, as in wrapped text."""
+    """A form whose blanks also match line breaks, as in wrapped text."""
     return r"\s+".join(map(re.escape, form.split(" ")))
 
 
 def _bounded(part: str) -> str:
-    """What is no more than a word or a number counts as a whole word only: dates and names hold it too."""
+    """A pattern that matches a plain word or number only as a whole word: dates and names contain it too."""
     if not (part.isalpha() or part.isdigit()):
         return re.escape(part)
-    # An escaped line break is no part of a word; a number behind a key of JSON is no text.
+    # An escaped line break belongs to no word; a number after a JSON key is no text.
     return rf'(?:(?<![\w.-])|(?<=\\[nrt]))(?<!": ){re.escape(part)}(?![\w-]|\.\w)'
 
 
 def _parts(value: str) -> Iterator[str]:
-    """Everything between two separators of a value, or between one and an end."""
+    """Each part of a value between two separators, or between one and an end."""
     if len(value) > LONGEST_IN_PIECES or value.startswith("{"):
         return
     cuts = list(re.finditer(SEPARATORS, value))
@@ -127,7 +127,7 @@ def _parts(value: str) -> Iterator[str]:
 
 
 def _encoded(value: str) -> set[str]:
-    """A value as it may stand in URLs, forms, JSON, base64 and in text that was made visible."""
+    """A value's forms in URLs, forms, JSON, base64 and escaped text."""
     import base64
     import json
     from urllib.parse import quote, quote_plus
@@ -146,20 +146,20 @@ def _encoded(value: str) -> set[str]:
 
 
 class RedactingStream:
-    """A text stream that passes on what is written to it, without what is guarded or not visible."""
+    """A text stream that redacts secrets and escapes invisible characters."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
 
     def write(self, text: Any) -> int:
-        """Write text; a stream of text refuses anything else itself."""
+        """Write text; the underlying text stream rejects any other type."""
         is_plain = isinstance(text, str) and not isinstance(text, ControlCharacter)
         self._stream.write(for_terminal(redact(text)) if is_plain else text)
         return len(text)
 
     @property
     def buffer(self) -> _RedactingBytes:
-        """The stream of bytes below."""
+        """The underlying byte stream."""
         return _RedactingBytes(self._stream.buffer)
 
     def writelines(self, lines: Any) -> None:
@@ -172,7 +172,7 @@ class RedactingStream:
 
 
 class _RedactingBytes:
-    """The same for another program's output, which stays exact but for whole secrets."""
+    """A byte stream for another program's output, which is unchanged except for whole secrets."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream

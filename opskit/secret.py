@@ -1,4 +1,4 @@
-"""A string that does not show itself, and the short fingerprint by which two of them are compared."""
+"""A string that never shows its value, and the short fingerprint by which two of them are compared."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Never
 from opskit.redaction import expose, register_secret
 
 FINGERPRINT_LENGTH = 6
-"""Hex digits of a fingerprint: 24 bits. Two different values look alike once in 16 million times;
-whoever finds key and fingerprint in a command history learns too little to guess a password by."""
+"""Hex digits of a fingerprint: 24 bits. Two different values collide once in 16 million times; a reader
+who finds key and fingerprint in a command history learns too little to guess a password."""
 
 
 class Secret:
     """Holds a value that must never reach an output, a log, a repr or a pickle.
 
-    The value is reached only through `reveal`, so that every use can be found by that name; should
-    it be written all the same, `censor` takes it out.
+    The value is reached only through `reveal`, so that every use can be found by that name; if it is
+    written all the same, `redaction` removes it.
 
     Args:
-        is_public: it is held like a secret beside others that are, and may be shown: a user's name.
-        is_document: it holds names besides a password, so that its parts may be shown.
+        is_public: the value may be shown, although it is held like a secret: a user's name.
+        is_document: the value holds names besides a password, so that its parts may be shown.
     """
 
     __slots__ = ("_value",)
@@ -34,11 +34,11 @@ class Secret:
             register_secret(value, in_pieces=not is_document)
 
     def reveal(self) -> str:
-        """The value itself, for the one call that needs it."""
+        """The value, for the one call that needs it."""
         return self._value
 
     def fingerprint(self, key: str) -> str:
-        """What stands for the value under `key`, a random text made for one run."""
+        """The value's fingerprint under `key`, a random text made for one run."""
         return fingerprint(key, self._value)
 
     def __repr__(self) -> str:
@@ -61,9 +61,9 @@ class Secret:
 
 
 def fingerprint(key: str, value: str) -> str:
-    """The first digits of SHA-256 over key and value: what `printf '%s%s' | sha256sum` gives too.
+    """The first digits of SHA-256 over key and value, as `printf '%s%s' | sha256sum` computes it.
 
-    So an instance with nothing but `sh` can make the same one. The cut makes it useless for
-    extending or guessing the value.
+    So an instance with only `sh` can compute the same one. The cut makes it useless for extending or
+    guessing the value.
     """
     return hashlib.sha256((key + value).encode()).hexdigest()[:FINGERPRINT_LENGTH]

@@ -1,4 +1,4 @@
-"""Where a tunnel leads, and as whom: the database, the instance, and the parameters' credential."""
+"""Finds a tunnel's destination: the database, the instance, and the parameters' credential."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from opskit.transport.interface import ProblemCallback, Tunnel
 
 DEADLINE_S = 60.0
 NO_CONNECTIONS = ("run-command", "local")
-"""Roads for commands alone; a login goes through a session where one of them is named."""
+"""Transports for commands only; where one of them is named, a login goes through a session."""
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """What a tunnel needs to know.
+    """The endpoints and the credential of a tunnel.
 
     Attributes:
-        instance_id: as Session Manager names it.
-        password: None where it could not be read; a client then asks for it.
+        instance_id: target name of the instance or task in Session Manager.
+        password: None where it could not be read; a client then prompts for it.
         trust: how clients verify the database.
     """
 
@@ -48,11 +48,11 @@ class Destination:
 
 
 def find(target: Target, clients: Clients, region: str) -> Destination:
-    """Find instance and database, and read the credential.
+    """Find the instance and the database, and read the credential.
 
     Raises:
-        Incomplete: one of them is not known.
-        Refused: the app is an ECS task to which no session can be had.
+        CannotProceed: one of them is not known.
+        NotExecuted: the app is an ECS task that cannot have a session.
     """
     key = FingerprintKey(secrets.token_hex(8))
     given = (target, Region(region), key)
@@ -84,11 +84,11 @@ def find(target: Target, clients: Clients, region: str) -> Destination:
 def open_tunnel(
     destination: Destination, target: Target, clients: Clients, on_problem: ProblemCallback
 ) -> Tunnel:
-    """Open the road that carries the tunnel.
+    """Open the transport that carries the tunnel.
 
     Raises:
-        UsageError: the road that was named carries no connections.
-        Refused: it cannot be gone.
+        UsageError: the named transport carries no connections.
+        NotExecuted: the transport failed.
     """
     there = destination
     if target.via in NO_CONNECTIONS:

@@ -1,7 +1,8 @@
 """Cuts user names and passwords from texts that hold a URL, or a part of one that a client misread.
 
 A client that splits `postgresql://app:co@ffee@db` at the first `@` reports the host `ffee@db`. opskit may
-not hold that password, so it is recognised by its place. E-mail addresses, `user@host` of SSH and ARNs stay.
+not hold that password, so it is recognised by its position. E-mail addresses, `user@host` of SSH and ARNs
+stay.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ import re
 from opskit.redaction import PLACEHOLDER
 
 WORD = re.compile(r'(?:\\.|[^\s"\\])+', re.DOTALL)
-"""A word of text or of a JSON string: an unescaped quote ends it."""
+"""A word of text or of a JSON string; an unescaped quote ends it."""
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 OF_LOGINS = re.compile(r"(?:postgres|mysql|mariadb|redis|mongodb|amqp|ssh|sftp)", re.IGNORECASE)
-"""Schemes of which everything before the last `@` is user-info, however badly it is encoded."""
+"""Schemes whose text before the last `@` is all user-info, however badly it is encoded."""
 HOST_AT_START = re.compile(r"\[?[\w.-]*\w")
 PLAIN_HOST = re.compile(r"[\w.-]*(?::\d*)?|\[[\da-fA-F:.%]*\](?::\d*)?")
 OF_RDS = re.compile(r"[\w.-]+\.rds\.amazonaws\.com\b")
@@ -23,13 +24,13 @@ BEFORE_HOST = re.compile(
     r"|resolve|connect to|server at|port(?: number| value)?)[\s:=\\\"'`(]*$",
     re.IGNORECASE,
 )
-"""What clients say before a host or port that they took from a URL which they misread."""
+"""The words of clients before a host or port that they took from a misread URL."""
 NO_USER_INFO = re.compile(r"\W*(?:arn:|mailto:)", re.IGNORECASE)
 OPENING = re.compile(r"[\"'`(\[{<]*")
 
 
 def cut_user_info(text: str) -> str:
-    """The text without what stands before the `@` of anything that looks like a URL or a part of one."""
+    """The text without the part before the `@` of every URL, or piece of one."""
     return WORD.sub(_without_user_info, text) if "@" in text else text
 
 
@@ -53,7 +54,7 @@ def _without_user_info(found: re.Match[str]) -> str:
 
 def _is_user_info(scheme: str, info: str) -> bool:
     if OF_LOGINS.match(scheme):
-        # A user's name alone is shown: one pastes such URLs.
+        # A user's name alone is shown: users paste such URLs.
         return not re.fullmatch(r"[\w.-]+", info)
     authority = re.split(r"[/?#]", info, maxsplit=1)[0]
     return authority == info or not PLAIN_HOST.fullmatch(authority)

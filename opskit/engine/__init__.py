@@ -1,7 +1,7 @@
-"""What differs between databases: one file each.
+"""Database engines: one package each, with all that differs between databases.
 
-Here belongs an engine's port, its first bytes and how to read the answer, its login and its words
-for what went wrong. What the instance or AWS says does not.
+An engine knows its port, its first bytes and how to read the answer, its login and its error texts. Facts
+of the instance or of AWS belong elsewhere.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ ENGINES: dict[str, str] = {
     "postgres": "opskit.engine.postgresql.engine",
     "aurora-postgresql": "opskit.engine.postgresql.engine",
 }
-"""RDS's name of an engine -> module; a new engine is a file and a line here."""
+"""Engine as RDS names it -> module; a new engine is a package and a line here."""
 
 
 class UnknownEngine(Exception):
-    """RDS names an engine that opskit does not speak yet."""
+    """RDS names an engine that opskit does not support yet."""
 
 
 def for_rds_engine(name: str) -> Engine:
     """The engine that RDS calls `name`.
 
     Raises:
-        UnknownEngine: opskit does not speak it.
+        UnknownEngine: opskit does not support it.
     """
     if name not in ENGINES:
         raise UnknownEngine(name)

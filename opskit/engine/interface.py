@@ -1,4 +1,4 @@
-"""What every engine file gives, and the neutral words in which it says what a server answered."""
+"""Interface of a database engine, and its engine-neutral results."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from opskit.secret import Secret
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a conversation: `send` bytes, `read` at most that many, or start `tls` if the
-    last byte read is this one.
+    """One step of an exchange: `send` bytes, `read` at most that many, or start `tls` if the last byte
+    read is this one.
     """
 
     action: str
@@ -23,7 +23,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What is sent to the server, without any password, to learn how it answers."""
+    """Bytes to send to the server, without any password, to learn how it answers."""
 
     name: str
     steps: tuple[Step, ...]
@@ -31,12 +31,12 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class ExchangeResult:
-    """What came back in one conversation.
+    """The server's replies in one exchange.
 
     Attributes:
-        parts: what each read step received.
+        parts: the bytes received at each read step.
         certificates: the server's chain in DER, its own certificate first.
-        error: what ended the conversation early, such as `timeout` or `reset`.
+        error: the reason why the exchange ended early, such as `timeout` or `reset`.
     """
 
     name: str
@@ -47,7 +47,7 @@ class ExchangeResult:
 
 
 class LoginFailure(StrEnum):
-    """Why a login did not succeed, by what the server or the client library said."""
+    """The reason why a login failed, by the message of the server or the client library."""
 
     PASSWORD = "password"
     TLS_REQUIRED = "TLS required"
@@ -70,8 +70,8 @@ class ServerAnswer:
     """A server's answer to the first message.
 
     Attributes:
-        allows_authentication: it asks for a proof of identity, so address, user and database may try.
-        method: the proof it asks for.
+        allows_authentication: it requests authentication, so the address, user and database are allowed.
+        method: the requested authentication method.
     """
 
     allows_authentication: bool
@@ -82,11 +82,11 @@ class ServerAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ServerHandshake:
-    """What a server shows without a login.
+    """The properties that a server shows without a login.
 
     Attributes:
-        is_engine: it speaks this engine's protocol; None when it said nothing.
-        offers_tls: None when that was not learnt.
+        is_engine: whether it uses this engine's protocol; None when it did not reply.
+        offers_tls: None when that is unknown.
         with_tls, without_tls: its answers; None when there was none.
     """
 
@@ -99,7 +99,7 @@ class ServerHandshake:
 
     @property
     def requires_tls(self) -> bool | None:
-        """Whether a client without TLS is turned away; None when that was not learnt."""
+        """Whether it rejects clients without TLS; None when that is unknown."""
         if self.without_tls is None:
             return None
         if self.without_tls.allows_authentication:
@@ -109,7 +109,7 @@ class ServerHandshake:
 
 @dataclass(frozen=True, slots=True)
 class LoginResult:
-    """How a login ended. `message` is the first line that server or driver gave."""
+    """The result of a login. `message` is the first line of the server's or the driver's message."""
 
     succeeded: bool
     failure: LoginFailure | None
@@ -120,16 +120,16 @@ class LoginResult:
 
 @dataclass(frozen=True, slots=True)
 class ServerTrust:
-    """How a server's certificate is verified, or why it is not.
+    """The way in which a server's certificate is verified, or the reason why it is not.
 
-    Over an unverified connection only a proof of the password that binds it to the connection is
-    allowed, so that a false server neither gets a hash of it nor can pass the login on.
+    Over an unverified connection only authentication that is bound to the connection is allowed, so that a
+    false server neither gets a hash of the password nor can relay the login.
 
     Attributes:
-        names: the certificate must be made for one of these; they are tried in this order.
+        names: one of these must be in the certificate; they are tried in this order.
         ca_file: the CA bundle, or `system` for the system's; None: nothing is verified.
-        basis: what the bundle is, for sentences.
-        reason: why nothing is verified; empty where something is.
+        basis: description of the bundle, for sentences.
+        reason: the reason why nothing is verified; empty where it is.
     """
 
     names: tuple[str, ...]
@@ -139,16 +139,17 @@ class ServerTrust:
 
     @property
     def words(self) -> str:
-        """How it is verified, for a sentence."""
+        """The verification, for a sentence."""
         return f"verified by {self.basis}" if self.ca_file else f"not verified: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where a database is reached from here.
+    """The address of a database, and how to verify it.
 
     Attributes:
-        host: its real name; address: what is dialled.
+        host: its real name.
+        address: the address to connect to.
         trust: how its certificate is verified.
     """
 
@@ -161,21 +162,22 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class RoleFacts:
-    """What a role may, as it sees itself.
+    """The attributes and rights of a role, as the role itself sees them.
 
     Attributes:
-        uses_iam: it logs in with IAM's tokens, so it has no password.
-        valid_until: when its password ends, in the server's words; empty for never.
+        uses_iam: it logs in with IAM tokens, so it has no password.
+        valid_until: expiry of its password, in the server's format; empty for never.
         connection_limit: -1 for none.
-        restricts: only members of a special role may change passwords.
-        may_change_own: it is such a member, or there is no such restriction.
+        restricts: whether only members of a special role may change passwords.
+        may_change_own: whether it is such a member, or there is no such restriction.
         is_replica: the server is read-only.
-        other_exists: the second role is there already; other_sessions: how many it has open.
-        other_differs: settings that the second role does not share.
-        acts_as: the role that it is set to act as (`alter role ... set role`); empty for none.
-        owns: objects that belong to it, in this database and shared ones.
-        default_privileges: it has some for what it will create.
-        other_acts_as, other_owns: the same of the second role.
+        other_exists: whether the second role exists.
+        other_sessions: its number of open sessions.
+        other_differs: settings of the role that the second one lacks.
+        acts_as: the role that it is set to (`alter role ... set role`); empty for none.
+        owns: objects that it owns, in this database and shared ones.
+        default_privileges: whether it has default privileges for objects that it will create.
+        other_acts_as, other_owns: the same for the second role.
     """
 
     uses_iam: bool
@@ -196,11 +198,11 @@ class RoleFacts:
 
 @dataclass(frozen=True, slots=True)
 class ChangeResult:
-    """How a change of a password by SQL ended.
+    """The result of a password change by SQL.
 
     Attributes:
-        succeeded: None when nobody knows: the reply to the commit was lost.
-        is_final: trying again makes no sense.
+        succeeded: None when unknown: the reply to the commit was lost.
+        is_final: whether another attempt is pointless.
         message: the server's first line; it never holds a password.
     """
 
@@ -211,11 +213,11 @@ class ChangeResult:
 
 @dataclass(frozen=True, slots=True)
 class ClientSettings:
-    """How the engine's own command line is told where to connect.
+    """The connection settings of the engine's own command line client.
 
     Attributes:
         environment: variables without any secret.
-        password_variable: names the file that holds the password.
+        password_variable: the variable that names the file with the password.
         example: a command line to paste, without the password.
     """
 
@@ -233,30 +235,30 @@ class Engine(Protocol):
     """The parameter of the group that forces TLS."""
 
     def exchanges(self, user: str, database: str) -> tuple[Exchange, ...]:
-        """What to say to learn how the server answers this user and database."""
+        """The exchanges that show how the server answers this user and database."""
 
     def greeting(self, heard: Mapping[str, ExchangeResult]) -> ServerHandshake:
-        """What the answers mean."""
+        """The meaning of the server's replies."""
 
     def classify(self, message: str, sqlstate: str = "") -> LoginFailure:
-        """Why a login failed, by the first line of what was said."""
+        """The reason why a login failed, by the first line of the message."""
 
     def login(
         self, server: Server, user: str, password: Secret, *, timeout_s: float
     ) -> LoginResult:
-        """Log in from here with TLS, ask one question, and leave.
+        """Log in from here with TLS, run one query, and disconnect.
 
-        A server that cannot be verified as its trust says, or that asks for a proof that is not allowed
-        then, gets none: the failure is CERTIFICATE or METHOD, and nothing is known of the password.
+        A server that cannot be verified as its trust requires, or that requests a method that is not allowed
+        then, gets no proof of the password: the failure is CERTIFICATE or METHOD, and says nothing about it.
         """
 
     def role_facts(
         self, server: Server, user: str, password: Secret, other: str, *, timeout_s: float
     ) -> RoleFacts:
-        """What a role says of itself, and of a second one that may take turns with it.
+        """The facts of a role, and of the second role that may alternate with it.
 
         Raises:
-            Incomplete: it could not be asked.
+            CannotProceed: the query failed.
         """
 
     def change_password(
@@ -272,13 +274,13 @@ class Engine(Protocol):
         still_wanted: Callable[[], bool],
         limit_s: float,
     ) -> ChangeResult:
-        """Log in, and give a role another password; what is sent cannot be used to log in.
+        """Log in, and change a role's password; the statement holds nothing that can be used to log in.
 
         Args:
-            member_of: create the role if it is not there, as a member of this one.
-            lock: names what nobody else may change at the same time.
-            still_wanted: asked while the lock is held, just before the change.
-            limit_s: for every wait inside the server; a client that stops in the middle is cut off.
+            member_of: create the role if it does not exist, as a member of this one.
+            lock: name of the lock that excludes all other changes.
+            still_wanted: called while the lock is held, just before the change.
+            limit_s: for every wait inside the server; the server disconnects a client that stops midway.
         """
 
     def client(
@@ -291,12 +293,12 @@ class Engine(Protocol):
         database: str,
         trust: ServerTrust,
     ) -> ClientSettings:
-        """Settings by which a client keeps the real host name, so that it can verify the server."""
+        """Settings with which a client keeps the real host name, so that it can verify the server."""
 
     def password_file(
         self, *, host: str, port: int, user: str, database: str, password: Secret
     ) -> Secret:
-        """The content of the file from which a client takes the password."""
+        """The content of a client's password file."""
 
     def instance_login_source(self) -> str:
         """Python 3.6 source that defines `login(...)` for the probe on the instance."""

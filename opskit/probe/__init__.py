@@ -1,1 +1,1 @@
-"""The instance probe: one command that answers every question about the instance and its network."""
+"""The instance probe: one command that collects every fact about the instance and its network."""

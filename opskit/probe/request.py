@@ -1,7 +1,7 @@
-"""The instance probe: one command for all questions, and the reading of its answers.
+"""The instance probe: builds its one command, and parses its answers.
 
-The script holds no secret; neither do its answers. It works with nothing but `sh` and says what it
-could not do.
+The script holds no secret; neither do its answers. It needs nothing but `sh`, and reports each question
+that it could not answer.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ BODY = 600
 
 @dataclass(frozen=True, slots=True)
 class ProbeRequest:
-    """What is to be asked on the instance.
+    """The questions for the instance.
 
     Attributes:
-        key: of the fingerprints, made for this run.
-        hostnames: to be resolved.
+        key: key of the fingerprints, made for this run.
+        hostnames: names to resolve.
         tcp_targets: (host, port) to connect to.
-        exchange_with: (host, port) with which the conversations are held; None for none.
-        parameters: purpose -> name, perhaps with a selector, to be read under the instance's own role.
+        exchange_with: (host, port) with which the exchanges are held; None for none.
+        parameters: purpose -> name, perhaps with a selector, to read under the instance's own role.
         container: the app's container; None: those that have database settings.
         login_to: (host, port) for a login with the parameters' values; None for none.
-        login_source: the engine's login for the instance.
-        ca_file: a bundle on the instance to verify the server by, if it is there; or `system`.
-        tls_name: the name that the server's certificate should have.
-        unlisted: hosts that RDS does not name: none of them is connected to on the instance itself.
+        login_source: source of the engine's login on the instance.
+        ca_file: a CA bundle on the instance, used if it exists; or `system`.
+        tls_name: the name required in the server's certificate.
+        unlisted: hosts that RDS does not name; one that resolves to the instance itself is not connected to.
     """
 
     key: str
@@ -57,7 +57,7 @@ class ProbeRequest:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """A name as the instance resolves it; `error` in words when it does not."""
+    """A name as the instance resolves it; `error` is the reason when it does not."""
 
     name: str
     addresses: tuple[str, ...]
@@ -66,7 +66,7 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True)
 class TcpResult:
-    """A TCP connect. `outcome`: connected, timeout, refused, unresolved, or the system's words."""
+    """A TCP connect. `outcome`: connected, timeout, refused, unresolved, or the system's message."""
 
     host: str
     address: str
@@ -77,12 +77,12 @@ class TcpResult:
 
     @property
     def is_connected(self) -> bool:
-        """Whether the server's host accepted."""
+        """Whether the TCP connection was established."""
         return self.outcome == "connected"
 
     @property
     def words(self) -> str:
-        """How it ended, for a sentence."""
+        """The outcome, for a sentence."""
         where = f"connection to {self.address or self.host}:{self.port}"
         took = f" after {self.milliseconds / 1000:.1f} s" if self.milliseconds is not None else ""
         return {
@@ -94,7 +94,7 @@ class TcpResult:
 
 @dataclass(frozen=True, slots=True)
 class ParameterRead:
-    """The instance's own read of one parameter: a fingerprint, or why not."""
+    """The instance's own read of one parameter: a fingerprint, or the error."""
 
     name: str
     fingerprint: str
@@ -110,7 +110,8 @@ class ConnectionSetting:
         source: `config` (fixed when the container was created) or `process` (fetched at start).
         name: host, port, user, password, database, sslmode or sslrootcert.
         value: in clear; for the password its fingerprint.
-        variable: the environment variable that carries it; file: where that is defined.
+        variable: the environment variable that carries it.
+        file: the file that defines the variable.
         file_value: its value in that file now, of the password the fingerprint; empty where unknown.
         is_plain: whether the file has it as a line that is `VARIABLE=value` and no more.
     """
@@ -126,14 +127,14 @@ class ConnectionSetting:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container of the instance that has to do with a database.
+    """A container of the instance that uses a database.
 
     Attributes:
-        exit_code: of its last end; None where the probe did not tell it.
-        finished_at: when it ended last.
-        restart_policy: no, on-failure, always or unless-stopped; empty where the probe did not tell it.
-        created_at: when it was created, which a restart does not change.
-        serves_health: whether the health URL's port is its own; None where that is not known.
+        exit_code: of its last exit; None where the probe did not report it.
+        finished_at: time of its last exit.
+        restart_policy: no, on-failure, always or unless-stopped; empty where the probe did not report it.
+        created_at: time of its creation, which a restart does not change.
+        serves_health: whether it listens on the health URL's port; None where that is not known.
     """
 
     name: str
@@ -163,7 +164,7 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The app's answer. `status` is None when there was none; then `body` says why."""
+    """The answer of the app's health URL. `status` is None when there was none; then `body` says why."""
 
     url: str
     status: int | None
@@ -172,7 +173,7 @@ class Health:
 
     @property
     def is_good(self) -> bool:
-        """Whether the app calls itself healthy, as a load balancer reads it."""
+        """Whether the app reports that it is healthy, by a load balancer's rules."""
         return self.status is not None and 200 <= self.status < 400
 
 
@@ -191,12 +192,12 @@ class LoginAttempt:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """Everything the instance answered.
+    """All answers of the instance.
 
     Attributes:
         is_complete: the end mark arrived; otherwise the output was cut.
-        unavailable: (what, why) of what could not be asked.
-        serving: containers that have the health URL's port, also those without database settings.
+        unavailable: (question, reason) of each unanswered question.
+        serving: containers that listen on the health URL's port, also those without database settings.
     """
 
     is_complete: bool
@@ -243,14 +244,14 @@ def script(request: ProbeRequest) -> str:
 
 
 def parse(stdout: str) -> ProbeResult:
-    """Read the probe's lines; unknown and malformed ones are passed over."""
+    """Parse the probe's lines; unknown and malformed ones are ignored."""
     lines = [line.split("\t") for line in stdout.split("\n")]
     by_topic: dict[str, list[list[str]]] = {}
     for topic, *rest in lines:
         by_topic.setdefault(topic, []).append(rest)
 
     def rows(topic: str, width: int) -> Iterator[list[str]]:
-        """The rows of a topic, filled up with empty fields."""
+        """The rows of a topic, padded with empty fields."""
         for row in by_topic.get(topic, ()):
             yield (row + [""] * width)[:width]
 
@@ -328,7 +329,7 @@ def _talk_lines(request: ProbeRequest) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """A host or parameter name as a single shell word: other characters do not occur in either."""
+    """A host or parameter name as a single shell word: neither contains other characters."""
     return "".join(c for c in text if c.isalnum() or c in "._-/:")
 
 
@@ -378,7 +379,7 @@ def _containers(
     found = []
     for name, status, started, restarts, network, directory, service, *end in rows:
         image, code, finished, policy, created = end
-        # What the process has comes after what it was configured with, and outweighs it.
+        # The process's environment comes after the container's configuration, and overrides it.
         own = {s[2]: _setting(s) for s in settings if s[0] == name}
         found.append(
             Container(

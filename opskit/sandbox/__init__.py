@@ -1,6 +1,6 @@
-"""A small AWS that behaves, for people without an account and for honest tests.
+"""A small emulated AWS, for users without an account and for realistic tests.
 
-Here belongs everything that imitates: the VPC of network namespaces, the emulated AWS, the
-database, the instance and its app, and the faults. Nothing outside this package knows of it, and
-it imports nothing of what it tests (`checks`, `reachability`, `policy`, `instance`, `rotation`).
+This package holds everything that imitates: the VPC of network namespaces, the emulated AWS, the database,
+the instance and its app, and the faults. No other package depends on it except `cli`, and it imports no
+code that it tests (`checks`, `reachability`, `policy`, `transport`, `probe`, `rotation`).
 """

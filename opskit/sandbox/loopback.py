@@ -1,6 +1,6 @@
-"""Where namespaces are not to be had: everything on 127.0.0.1, and what that cannot imitate.
+"""The sandbox on machines without namespaces: everything on 127.0.0.1, and the limits of that.
 
-Run as a program it is the watcher that clears away when the daemon is gone, however it went.
+Run as a program, it is the watcher that cleans up when the daemon ends, however it ended.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ CANNOT = (
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody uses now."""
+    """A port of 127.0.0.1 that is free now."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
 
 
 def main() -> None:
-    """Wait until the daemon's end of the pipe is closed; then end what it has left, by PID."""
+    """Wait until the daemon's end of the pipe is closed; then end the remaining processes, by PID."""
     directory = Path(sys.argv[1])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.stdin.buffer.read()
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def _left(directory: Path) -> list[int]:
-    """The PIDs of the server and of the containers, from their own files."""
+    """The PIDs of the server and of the containers, read from their own files."""
     found = []
     with contextlib.suppress(OSError, ValueError):
         found.append(int((directory / "pg/data/postmaster.pid").read_text().split()[0]))

@@ -1,4 +1,4 @@
-"""A real PostgreSQL with TLS and pg_hba as RDS has them."""
+"""A real PostgreSQL server with TLS and pg_hba, configured as on RDS."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ Place = Callable[[Sequence[str]], list[str]]
 
 
 class Failed(RuntimeError):
-    """One of PostgreSQL's programs could not do its work; the text is what it says."""
+    """One of PostgreSQL's programs failed; the text is its message."""
 
 
 class Postgres:
     """The server behind the emulated RDS instance.
 
     Args:
-        directory: its own, short enough for a socket's name.
-        location: makes a command run where the server lives.
-        address: what it listens on.
-        owner: the user to run as if we are root in a world that has other users.
+        directory: of its own, with a path short enough for a Unix socket.
+        location: turns a command into one that runs on the server's machine.
+        address: the address to listen on.
+        owner: the user to run as, for root where other users exist.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Postgres:
         self.certificate_ends = datetime.now(UTC)
 
     def prepare(self) -> None:
-        """Make the cluster and its certificates."""
+        """Create the cluster and its certificates."""
         self._directory.mkdir(parents=True, mode=0o700)
         if self._owner is not None:
             self._directory.parent.chmod(0o711)
@@ -100,7 +100,7 @@ class Postgres:
             os.chown(self._data / "server.pem", self._owner, self._owner)
 
     def start(self) -> None:
-        """Start the server and wait until it takes connections."""
+        """Start the server and wait until it accepts connections."""
         if self._process is not None and self._process.poll() is None:
             return
         with (self._directory / "postgres.log").open("ab") as log:
@@ -124,21 +124,21 @@ class Postgres:
                 return
 
     def stop(self) -> None:
-        """Stop the server; its clients are cut off."""
+        """Stop the server, which disconnects its clients."""
         if self._process is not None:
-            # SIGTERM goes to the wrapper's child through the pid file: SIGINT is a fast shutdown.
+            # SIGTERM reaches the wrapper's child through the pid file: SIGINT is a fast shutdown.
             self._run("pg_ctl", "stop", "-D", str(self._data), "-m", "fast", "-s", check=False)
             end(self._process)
             self._process = None
 
     def create(self, user: str, password: str, database: str) -> None:
-        """The master role and its first database, as CreateDBInstance makes them."""
+        """Create the master role and its first database, as CreateDBInstance does."""
         self.execute(f'create role "{user}" login createrole createdb')
         self.set_password(user, password)
         self.execute(f'create database "{database}" owner "{user}"')
 
     def set_password(self, role: str, password: str) -> None:
-        """Change a role's password, without leaving it in the server's log."""
+        """Change a role's password, without writing it to the server's log."""
         from psycopg import sql
 
         change = sql.SQL("alter role {} password {}").format(
@@ -149,13 +149,13 @@ class Postgres:
             connection.execute(change)
 
     def set_force_tls(self, forced: bool) -> None:
-        """Admit clients without TLS or not, as `rds.force_ssl` does."""
+        """Require TLS or not, as `rds.force_ssl` does."""
         self._force_tls = forced
         self._write_hba()
         self.execute("select pg_reload_conf()")
 
     def execute(self, statement: str) -> list[tuple[object, ...]]:
-        """Run SQL as the administrator and give all rows."""
+        """Run SQL as the administrator and return all rows."""
         with self._connect() as connection:
             cursor = connection.execute(statement.encode())
             return list(cursor.fetchall()) if cursor.description else []
@@ -172,14 +172,14 @@ class Postgres:
         )
 
     def _write_hba(self) -> None:
-        # The socket's directory lets in the server's user alone, who could read the data anyway.
+        # The socket's directory admits only the server's user, who could read the data anyway.
         lines = ["local all postgres trust", "hostssl all all all scram-sha-256"]
         if not self._force_tls:
             lines.append("host all all all scram-sha-256")
         (self._data / "pg_hba.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def _command(self, tool: str, *arguments: str) -> list[str]:
-        # PostgreSQL refuses to run as uid 0, which everybody is in a box.
+        # PostgreSQL refuses to run as uid 0, which every process has in a user namespace.
         wrapper = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
         if self._owner is not None:
             ids = (f"--reuid={self._owner}", f"--regid={self._owner}")
@@ -206,9 +206,9 @@ class Postgres:
                   "-A", "trust", "-D", str(self._data))  # fmt: skip
 
     def _bring_within_reach(self, location: Path) -> None:
-        """Copy the programs to where their user can read them.
+        """Copy the programs to a place where their user can read them.
 
-        They may lie below a home directory, or have been installed under a umask that shuts out others.
+        They may lie below a home directory, or have been installed under a restrictive umask.
         """
         shutil.copytree(self._binaries.parent, location, symlinks=True)
         for path in (location, *location.rglob("*")):
@@ -219,7 +219,7 @@ class Postgres:
 
 
 def binaries() -> Path:
-    """PostgreSQL's programs: those that OPSKIT_SANDBOX_PG_BIN names, else the package's."""
+    """The directory of PostgreSQL's programs: OPSKIT_SANDBOX_PG_BIN, else the package's."""
     named = os.environ.get("OPSKIT_SANDBOX_PG_BIN")
     if named:
         return Path(named)
@@ -234,7 +234,7 @@ def binaries() -> Path:
 
 
 def new_password() -> str:
-    """A random password that every parser leaves alone."""
+    """A random password without characters that a parser treats specially."""
     return "L" + secrets.token_urlsafe(24)
 
 

@@ -1,7 +1,7 @@
 """The names and addresses of LinkBox, the environment that the sandbox imitates.
 
-They are read as `world.NAME` when they are needed: without namespaces the daemon calls
-`use_loopback` first, and some of them are others from then on.
+Read them as `topology.NAME` at the time of use: without namespaces the daemon calls `use_loopback` first,
+which changes some of them.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ DATABASE_ADDRESS = "10.0.5.10"
 BALANCER_ADDRESS = "10.0.1.20"
 DATA_CIDR = "10.1.0.0/16"
 DATA_ADDRESS = "10.1.5.10"
-"""Where the database is after a move into a VPC of its own."""
+"""The database's address after a move into its own VPC."""
 DATABASE_PUBLIC_ADDRESS = "203.0.113.25"
-"""From TEST-NET-3 (RFC 5737): nobody has it, and nothing in the box leads there."""
+"""From TEST-NET-3 (RFC 5737): no host has it, and no route in the sandbox leads there."""
 OPERATOR_ADDRESS = "172.31.99.2"
 OPERATOR_GATEWAY = "172.31.99.1"
 RESOLVER_ADDRESS = "10.0.0.2"
 """VPC base plus two, as in every VPC. The API is served there too, for the instance."""
 METADATA_ADDRESS = "169.254.169.254"
 TASK_SESSION = "6d9a4f6c0d8a4d0a9c551f6b1f0d6b2e"
-"""A task's own; it asks without a token, and nobody else knows the path."""
+"""The path element of one task: the endpoint needs no token, so the path is the secret."""
 TASK_PATH = f"/v2/credentials/{TASK_SESSION}"
 TASK_ADDRESS = "169.254.170.2"
-"""Where an ECS task's credentials are."""
+"""The credentials endpoint of an ECS task."""
 SERVICE_ADDRESSES = (RESOLVER_ADDRESS, METADATA_ADDRESS, TASK_ADDRESS)
 API_PORT = 4566
 GATEWAY_PORT = 4567
@@ -49,7 +49,7 @@ CLUSTER = "linkbox"
 SERVICE = "linkbox-backend"
 """The same app as an ECS service: its task has the app instance's network, role and files."""
 PROJECT_DIRECTORY = "/srv/linkbox"
-"""Where LinkBox's compose project lies, as seen on the instance."""
+"""The directory of LinkBox's compose project on the instance."""
 
 IS_LOOPBACK = False
 
@@ -69,7 +69,7 @@ def use_loopback(free_port: Callable[[], int]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class CompletedCommand:
-    """A command's end, by itself or because its time was over."""
+    """A finished command: it exited, or its time was over."""
 
     exit_status: int
     stdout: bytes

@@ -1,6 +1,6 @@
-"""Ways to run a command on the instance, and the one command that asks everything.
+"""Transports that run a command on the instance or in the task, and tunnels to the database.
 
-Here belongs transport, and the probe's text and parser. What its answers mean does not.
+The probe that they carry, and the meaning of its answers, belong elsewhere.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The way to the database for logins: from here, else through the app's instance."""
+"""Connects to the database for logins: directly, or through a tunnel via the app's instance."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ from opskit.secret import Secret
 from opskit.transport.interface import ProblemCallback, Tunnel
 
 REACH_S = 1.0
-"""A private database answers a laptop within one round trip or, mostly, never."""
+"""A private database answers a laptop within one round trip, or usually never."""
 LOGIN_S = 5.0
 REOPEN_AFTER_S = 2.0
-"""A way that could not be opened is not tried again at once."""
+"""A tunnel that could not be opened is not tried again before this time."""
 LOOPBACK = "127.0.0.1"
 
 
 class DatabaseConnector:
-    """Opens the way at the first use, and again when it is lost.
+    """Connects to the database directly, or through a tunnel if it is unreachable from here.
+
+    The connection is made at the first use, and made again when it is lost.
 
     Args:
-        trust: how the database is verified, whichever way is used.
-        open_tunnel: opens the instance's road for connections to the database, told whom to tell of
-            what happens to them; None: no instance.
+        trust: how the server is verified, on a direct connection and through a tunnel.
+        open_tunnel: opens a tunnel through the instance, given the callback for its problems; None where
+            there is no instance.
         through: the instance's name, for sentences.
-        on_notice: told what the road says of itself while it is opened, such as a host key that
-            nobody knows.
-        is_from_rds: RDS itself names the host; another one is not connected to on this machine.
+        on_notice: receives the transport's notices while it is opened, such as an unknown host key.
+        is_from_rds: whether RDS itself names the host; another host is not connected to on this machine.
     """
 
     def __init__(
@@ -62,11 +63,11 @@ class DatabaseConnector:
 
     @property
     def description(self) -> str:
-        """Which way is used."""
+        """The connection in use, for sentences."""
         return "from this machine" if self._direct else f"through {self._through}"
 
     def try_login(self, user: str, password: Secret) -> LoginResult:
-        """Log in and leave. A way that cannot be opened gives a result that judges nothing."""
+        """Log in and disconnect; without a connection the result says nothing about the password."""
         try:
             server = self.server()
         except (TransportError, CannotProceed) as error:
@@ -74,18 +75,18 @@ class DatabaseConnector:
         return self.engine.login(server, user, password, timeout_s=LOGIN_S)
 
     def server(self) -> Server:
-        """Where to connect from here.
+        """The address to connect to from here.
 
         Raises:
-            TransportError: no road can be gone.
-            Incomplete: the database cannot be reached from here, and there is no instance.
+            TransportError: no transport to the instance works.
+            CannotProceed: the database is unreachable from here, and there is no instance.
         """
         with self._lock:
             address, port = self._resolve()
         return Server(self._host, address, port, self._database, self._trust)
 
     def close(self) -> None:
-        """End the tunnel, if there is one."""
+        """Close the tunnel, if there is one."""
         if self._tunnel is not None:
             self._tunnel.close()
 
@@ -116,7 +117,7 @@ class DatabaseConnector:
         return True
 
     def _on_tunnel_problem(self, text: str) -> None:
-        """A single connection's misfortune is told by the login that failed by it."""
+        """Ignore the problem of a single connection: the login that failed by it reports it."""
         if self._tunnel is None or self._tunnel.is_closed.is_set():
             self._on_notice(text)
 

@@ -1,7 +1,7 @@
-"""ECS Exec: a command in a task's container, on Fargate or on an instance.
+"""Transport through ECS Exec: a command in a task's container, on Fargate or on an instance.
 
-The session is Session Manager's, started by another operation; it always has a terminal, and its
-command is run without a shell and without a word of how it ended.
+ExecuteCommand starts a Session Manager session. It always has a terminal, its command is run without a
+shell, and no exit status is reported.
 
 Source: Amazon ECS API Reference, ExecuteCommand; Amazon ECS Developer Guide, ECS Exec.
 """
@@ -31,14 +31,15 @@ DOCUMENT = "ECS Exec"
 
 @dataclass(frozen=True, slots=True)
 class TaskLocation:
-    """Where a container runs.
+    """The container in which the app runs, and its task.
 
     Attributes:
-        cluster: its name; task_id: the last part of the task's ARN.
-        runtime_id: the container's, by which Session Manager knows it.
-        service: that started the task; empty for a task that was run by itself.
+        cluster: its name.
+        task_id: the last part of the task's ARN.
+        runtime_id: the container's id, as Session Manager uses it.
+        service: the service that started the task; empty for a task that was run by itself.
         is_enabled: whether the task was started with ECS Exec.
-        agent: the state of the task's own agent, as ECS tells it; empty when it tells none.
+        agent: the status of the task's ExecuteCommandAgent; empty when ECS reports none.
     """
 
     cluster: str
@@ -51,19 +52,19 @@ class TaskLocation:
 
     @property
     def target(self) -> str:
-        """The container as Session Manager names it."""
+        """The container's name as a target of Session Manager."""
         return f"ecs:{self.cluster}_{self.task_id}_{self.runtime_id}"
 
     @property
     def label(self) -> str:
-        """For sentences."""
+        """The container's name, for sentences."""
         return f"container {self.container} of task {self.task_id} ({self.cluster})"
 
     def require(self) -> None:
-        """Find out before a call whether a session can be had at all.
+        """Check before a call whether the task can have a session.
 
         Raises:
-            Refused: the task was started without ECS Exec, or its agent does not run.
+            NotExecuted: the task was started without ECS Exec, or its agent is not running.
         """
         if not self.is_enabled:
             raise NotExecuted(
@@ -75,7 +76,7 @@ class TaskLocation:
             raise self.agent_unavailable()
 
     def agent_unavailable(self) -> NotExecuted:
-        """The task's agent is not connected."""
+        """The error for a task whose agent is not connected."""
         message = f" (ECS says {self.agent})" if self.agent not in ("", "RUNNING") else ""
         return NotExecuted(
             f"the ECS Exec agent in task {self.task_id} is not connected{message}: it needs the four "
@@ -95,7 +96,7 @@ class TaskLocation:
 
 
 class EcsExec:
-    """The road through ExecuteCommand."""
+    """Transport through ExecuteCommand."""
 
     name = "ecs-exec"
 
@@ -113,7 +114,7 @@ class EcsExec:
     def run(
         self, script: str, *, timeout_s: float, on_output: OnOutput = discard_output
     ) -> CommandResult:
-        """Run a script in the container, as the user that the container has."""
+        """Run a script in the container, as the container's user."""
         self._location.require()
         deadline = time.monotonic() + timeout_s
         heard = OutputCollector(on_output)
@@ -127,7 +128,7 @@ class EcsExec:
             key_maker(self._kms),
             lambda: self._start(timeout_s),
         ) as session:
-            # Kept by the channel until the container has said its first word.
+            # The channel keeps the input until the container sends its first output.
             session.send(input_of(script))
             for event in session.events(deadline):
                 if isinstance(event, Data):
@@ -165,12 +166,12 @@ class EcsExec:
             )["session"]
         except AwsError as error:
             raise refusal(error, location) from None
-        # The names are the same as Session Manager's but for their first letters.
+        # The fields are Session Manager's, except for the case of their first letters.
         return {f"{name[0].upper()}{name[1:]}": value for name, value in reply.items()}
 
 
 def refusal(error: AwsError, location: TaskLocation) -> TransportError:
-    """Why ECS did not start a session."""
+    """The error for an ExecuteCommand call that ECS rejected."""
     if error.is_denied:
         return NotExecuted(
             f"you may not run commands in {location.label} (ecs:ExecuteCommand)",

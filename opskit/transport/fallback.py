@@ -1,4 +1,4 @@
-"""The roads one after the other, until one takes the command."""
+"""Tries several transports in order, until one accepts the command."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from opskit.transport.interface import CommandResult, OnOutput, Transport, disca
 
 
 class FallbackTransport:
-    """One road after the other, until one takes the command.
+    """Tries transports in order, until one accepts the command.
 
     Args:
         transports: in the order in which they are tried.
@@ -22,11 +22,11 @@ class FallbackTransport:
     def run(
         self, script: str, *, timeout_s: float, on_output: OnOutput = discard_output
     ) -> CommandResult:
-        """Run the script over the first road that takes it; `name` says which that was.
+        """Run the script over the first transport that accepts it; `name` is then that transport's.
 
         Raises:
-            Refused: no road took it; every refusal is told.
-            Lost: a road took it and lost it: it is not run a second time.
+            NotExecuted: no transport accepted it; the message names every refusal.
+            OutcomeUnknown: a transport accepted it and lost the result: it is not run a second time.
         """
         refusals: list[NotExecuted] = []
         for transport in self._transports:
@@ -41,7 +41,7 @@ class FallbackTransport:
 
 
 def merge_refusals(refusals: Sequence[NotExecuted]) -> NotExecuted:
-    """All refusals as one; a single one as it is."""
+    """All refusals as one error; a single one unchanged."""
     if len(refusals) == 1:
         return refusals[0]
     sentences = dict.fromkeys(e.sentence for e in refusals)

@@ -1,4 +1,4 @@
-"""What every road to the instance promises."""
+"""Interfaces of a transport, its result, and a tunnel."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """A command's end.
+    """The result of a command.
 
     Attributes:
-        stdout, stderr: as text; `is_truncated` says that one of them is not whole here, although it
-            may have been told to `on_output` as a whole.
-        lost: what of the output never arrived, as a sentence; empty where all of it did.
-        notices: what the road has to say of itself, such as a host key that nobody knows.
+        stdout, stderr: as text; `is_truncated` means that one of them is incomplete here, although
+            `on_output` may have received all of it.
+        lost: the part of the output that never arrived, as a sentence; empty where all of it did.
+        notices: reports of the transport itself, such as an unknown host key.
     """
 
     exit_status: int
@@ -28,15 +28,15 @@ class CommandResult:
 
 
 OnOutput = Callable[[bool, bytes], None]
-"""Told a piece of output as it comes: whether it is standard error, and the bytes."""
+"""Receives a piece of output as it comes: whether it is standard error, and the bytes."""
 
 
 def discard_output(_: bool, __: bytes) -> None:
-    """Nobody listens: the result has it all."""
+    """Ignore the output: the result holds all of it."""
 
 
 class Transport(Protocol):
-    """A way to run a shell script on the instance."""
+    """Runs shell scripts on the instance or in the task's container."""
 
     name: str
 
@@ -47,42 +47,42 @@ class Transport(Protocol):
 
         Args:
             timeout_s: seconds from now; the command is cancelled when they are over.
-            on_output: told the output while it comes where the road can, else at the end.
+            on_output: receives the output as it comes where the transport can, else at the end.
 
         Raises:
-            Refused: it has surely not run.
-            Lost: it may have run; it is not repeated here.
+            NotExecuted: the command definitely did not run.
+            OutcomeUnknown: it may have run; the caller must check before a retry.
         """
 
 
 ProblemCallback = Callable[[str], None]
-"""Told in a sentence what happened to a connection of a tunnel, or on its way."""
+"""Receives a sentence when a connection of a tunnel, or the tunnel's transport, fails."""
 
 
 class Tunnel(Protocol):
-    """A local port that leads to the database, from the moment that its road was opened.
+    """A local port that leads to the database, once it is started.
 
     Attributes:
-        is_closed: set when nothing goes through any more.
-        failure: why that is so; empty when it was closed here.
+        is_closed: set when no connection is forwarded any more.
+        failure: the reason; empty when the tunnel was closed here.
     """
 
     is_closed: threading.Event
     failure: str
 
     def start(self, local_port: int) -> int:
-        """Listen on 127.0.0.1 and carry connections, many at once.
+        """Listen on 127.0.0.1 and forward connections concurrently.
 
         Args:
-            local_port: 0 for any that is free.
+            local_port: 0 for any free port.
 
         Returns:
-            the port.
+            the port it listens on.
 
         Raises:
-            Lost: the road did not become ready.
+            OutcomeUnknown: the transport did not become ready.
             OSError: the port is taken.
         """
 
     def close(self) -> None:
-        """End all connections and the road."""
+        """Close all connections and the transport."""

@@ -1,4 +1,4 @@
-"""opskit runs on the instance itself."""
+"""Transport for opskit on the instance itself: a shell of this machine."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from opskit.transport.interface import CommandResult, OnOutput, discard_output
 
 
 class LocalTransport:
-    """A shell of this machine."""
+    """Runs scripts in a shell of this machine."""
 
     name = "local"
 
     def run(
         self, script: str, *, timeout_s: float, on_output: OnOutput = discard_output
     ) -> CommandResult:
-        """Run a script with `sh` here, with the rights of whoever runs opskit."""
+        """Run a script with `sh` here, with the rights of opskit's own process."""
         try:
             done = subprocess.run(
                 ["sh"],

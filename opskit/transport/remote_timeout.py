@@ -1,4 +1,4 @@
-"""A limit that a command has on the instance, where nobody may be left to end it."""
+"""A time limit that the instance itself enforces, for when this process is gone."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import math
 
 
 def limit_in_t(limit_s: float) -> str:
-    """Shell words after which `$t` before a command limits it; empty where `timeout` cannot.
+    """Shell code that sets `$t`, the prefix that limits a command; empty where `timeout` is unsuitable.
 
     Args:
-        limit_s: seconds; a little more is given, so that whoever waits gives up first.
+        limit_s: seconds; a little more is granted, so that the waiting client gives up first.
     """
     limit = math.ceil(limit_s) + 1
-    # Old ones of BusyBox have other options.
+    # The `timeout` of old BusyBox releases has other options.
     return f't=; if timeout -k 5 5 true 2>/dev/null; then t="timeout -k 5 {limit}"; fi'

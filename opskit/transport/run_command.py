@@ -1,4 +1,4 @@
-"""Run Command: Systems Manager runs a script on the instance, without a session or a plugin.
+"""Transport through Run Command: Systems Manager runs a script on the instance, without a session or plugin.
 
 Source: Systems Manager API Reference, SendCommand, GetCommandInvocation and CancelCommand.
 """
@@ -15,15 +15,15 @@ from opskit.transport.interface import CommandResult, OnOutput, discard_output
 
 DOCUMENT = "AWS-RunShellScript"
 MOST_OUTPUT, MOST_ERRORS = 24_000, 8_000
-"""Characters of standard output and of standard error that GetCommandInvocation gives."""
+"""The limits of GetCommandInvocation, in characters, for standard output and for standard error."""
 CUT_MARK = "--output truncated--"
-"""What the agent ends an output with that it has cut (amazon-ssm-agent, pluginutil.ReadPrefix)."""
+"""The end of an output that the agent has cut (amazon-ssm-agent, pluginutil.ReadPrefix)."""
 AGENTS_LINE = re.compile(r"\n?failed to run commands: exit status \d+\s*$")
 NOT_THERE_FOR_S = 5.0
-"""For some moments after SendCommand the invocation does not exist yet (boto/boto3#2701)."""
+"""For some seconds after SendCommand the invocation does not exist yet (boto/boto3#2701)."""
 FIRST_POLL_S, LONGEST_POLL_S = 0.05, 1.0
 START_WITHIN_S = 30
-"""The least that the service takes: a command that has not started by then never does."""
+"""The service's minimum: a command that has not started within this time never does."""
 
 ENDED = frozenset(
     [
@@ -50,7 +50,7 @@ class SendCommandClient(Protocol):
 
 
 class RunCommand:
-    """The road through SendCommand."""
+    """Transport through SendCommand."""
 
     name = "run-command"
 
@@ -64,7 +64,7 @@ class RunCommand:
     def run(
         self, script: str, *, timeout_s: float, on_output: OnOutput = discard_output
     ) -> CommandResult:
-        """Send the script, wait for its end, and cancel it when the time is over."""
+        """Send the script, wait for its end, and cancel it at the time limit."""
         command_id = self._send(script, timeout_s)
         try:
             reply = self._wait(command_id, timeout_s)
@@ -81,7 +81,7 @@ class RunCommand:
             raise OutcomeUnknown(f"the command on {self._instance_id} was ended ({details})")
         stdout, stderr = (reply.get(f"Standard{s}Content", "") for s in ("Output", "Error"))
         lost = _lost(stdout, stderr)
-        # The agent adds a line of its own to what a failed command said.
+        # The agent adds its own line to the output of a failed command.
         stderr = AGENTS_LINE.sub("", stderr)
         on_output(False, stdout.encode())
         on_output(True, stderr.encode())
@@ -137,12 +137,12 @@ class RunCommand:
         try:
             self._ssm.cancel_command(CommandId=command_id, InstanceIds=[self._instance_id])
         except AwsError:
-            # It ends by its own executionTimeout.
+            # The command ends by its own executionTimeout.
             return
 
 
 def _lost(stdout: str, stderr: str) -> str:
-    """Which of the two outputs was cut, as a sentence; an output of exactly the limit counts as cut."""
+    """A sentence that names the cut output or outputs; one of exactly the limit counts as cut."""
     outputs = (
         ("standard output", stdout, MOST_OUTPUT),
         ("standard error", stderr, MOST_ERRORS),

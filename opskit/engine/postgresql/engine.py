@@ -1,4 +1,4 @@
-"""PostgreSQL: first bytes, the answers' meaning, and its words for what went wrong.
+"""PostgreSQL: first bytes, the meaning of the answers, and the texts of its errors.
 
 Source: PostgreSQL documentation, chapter Frontend/Backend Protocol, message formats and error codes.
 """
@@ -32,7 +32,7 @@ from opskit.secret import Secret
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 PROTOCOL = 196608
 REPLY_BYTES = 2048
-"""The longest first answer is an error of some hundred bytes."""
+"""The longest first answer is an error of a few hundred bytes."""
 
 METHODS = {0: "trust", 3: "cleartext", 5: "md5", 10: "sasl"}
 
@@ -64,19 +64,19 @@ TEXTS: tuple[tuple[str, LoginFailure], ...] = (
     (r"timeout|timed out", LoginFailure.NO_ANSWER),
     (r"translate host name|resolve host", LoginFailure.NO_NAME),
 )
-"""The first pattern that fits the first line decides. With `sslmode=prefer` the server's refusal of
-the second, plain attempt stands in the last line and is not the cause."""
+"""The first pattern that matches the first line decides. With `sslmode=prefer` the last line holds the
+server's rejection of the second attempt without TLS, which is not the cause."""
 
 
 class PostgreSql:
-    """The engine."""
+    """The PostgreSQL engine."""
 
     name = "postgres"
     default_port = 5432
     tls_parameter = "rds.force_ssl"
 
     def exchanges(self, user: str, database: str) -> tuple[Exchange, ...]:
-        """A start with TLS and one without; the server is asked for nothing more."""
+        """A startup message with TLS and one without; nothing else is sent."""
         body = b"user\0" + user.encode() + b"\0database\0" + database.encode() + b"\0\0"
         start = struct.pack("!ii", len(body) + 8, PROTOCOL) + body
         reply = Step("read", count=REPLY_BYTES)
@@ -93,7 +93,7 @@ class PostgreSql:
         )
 
     def greeting(self, heard: Mapping[str, ExchangeResult]) -> ServerHandshake:
-        """Read the answers of both conversations."""
+        """Parse the replies of both exchanges."""
         tls, plain = (
             heard.get("tls", ExchangeResult("tls")),
             heard.get("plain", ExchangeResult("plain")),
@@ -113,9 +113,9 @@ class PostgreSql:
         )
 
     def classify(self, message: str, sqlstate: str = "") -> LoginFailure:
-        """By SQLSTATE where it is unambiguous, else by the first line's text.
+        """Classify by SQLSTATE where it is unambiguous, else by the first line's text.
 
-        28000 stands for a missing pg_hba line, forced TLS and a role that may not log in alike.
+        SQLSTATE 28000 covers a missing pg_hba line, forced TLS and a role that may not log in.
         """
         if sqlstate in SQLSTATES:
             return SQLSTATES[sqlstate]
@@ -140,7 +140,7 @@ class PostgreSql:
                 version = "TLS" if connection.pgconn.ssl_in_use else ""
                 return LoginResult(True, None, "", 1000 * (time.monotonic() - started), version)
         except psycopg.Error as error:
-            # The exception carries the connection and with it the password: only its text goes on.
+            # The exception refers to the connection and so to the password: only its text is passed on.
             text = roles.first_line(str(error))
         took, failure = 1000 * (time.monotonic() - started), self.classify(text)
         return LoginResult(False, failure, roles.explain(text, server), took)
@@ -148,7 +148,7 @@ class PostgreSql:
     def role_facts(
         self, server: Server, user: str, password: Secret, other: str, *, timeout_s: float
     ) -> RoleFacts:
-        """Ask the catalogue."""
+        """Query the system catalogs."""
         return roles.role_facts(server, user, password, other, timeout_s=timeout_s)
 
     def change_password(
@@ -164,7 +164,7 @@ class PostgreSql:
         still_wanted: Callable[[], bool],
         limit_s: float,
     ) -> ChangeResult:
-        """ALTER ROLE with a SCRAM verifier."""
+        """Run ALTER ROLE with a SCRAM verifier."""
         return roles.change_password(
             server,
             user,
@@ -187,9 +187,9 @@ class PostgreSql:
         database: str,
         trust: ServerTrust,
     ) -> ClientSettings:
-        """Libpq's variables: the name is for TLS and the password file, the address for the way.
+        """Libpq's variables: the host name for TLS and the password file, the address for the connection.
 
-        `channel_binding=require` is known from libpq 13 on, and demands SCRAM.
+        `channel_binding=require` exists from libpq 13 on, and requires SCRAM.
         """
         unverified = {"sslmode": "require", "channel_binding": "require"}
         settings = {
@@ -212,13 +212,13 @@ class PostgreSql:
     def password_file(
         self, *, host: str, port: int, user: str, database: str, password: Secret
     ) -> Secret:
-        """One line of a password file; colons and backslashes are escaped."""
+        """One line of a password file, with colons and backslashes escaped."""
         parts = (host, str(port), database, user, password.reveal())
         escaped = (part.replace("\\", "\\\\").replace(":", "\\:") for part in parts)
         return Secret(":".join(escaped) + "\n", is_document=True)
 
     def instance_login_source(self) -> str:
-        """The source of `stdlib_login`, which uses nothing but Python's own library."""
+        """The source of `stdlib_login`, which uses only Python's standard library."""
         package = importlib.resources.files("opskit.engine.postgresql")
         return (package / "stdlib_login.py").read_text(encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""PostgreSQL's logins and passwords, through libpq.
+"""PostgreSQL logins, role facts and password changes, through libpq.
 
 Source: PostgreSQL documentation: ALTER ROLE, PQencryptPasswordConn, explicit locking, client
 connection defaults, `require_auth` and `channel_binding`; RDS user guide: restricting password
@@ -49,33 +49,33 @@ select coalesce(r.rolvaliduntil::text, ''), r.rolconnlimit, pg_is_in_recovery(),
 from pg_roles r join about own on own.rolname = r.rolname where r.rolname = session_user
 """
 DEMANDS_METHODS = 160000
-"""The version of libpq that can refuse what a server asks for (`require_auth`)."""
+"""The first libpq version that can reject a requested method (`require_auth`)."""
 FLAW_S = 3.0
 EXPIRED, NAME_DIFFERS = (9, 10), 62
-"""OpenSSL's codes: not yet valid and expired; another host name."""
+"""OpenSSL's error codes: not yet valid or expired; host name mismatch."""
 SCRAM, MD5, CLEAR_TEXT = "scram-sha-256", "md5", "password"
 WRONG_NAME = "does not match host name"
 WAITS = 3
-"""How often a change may wait for as long as its limit: for the lock, for the word that it is still
-wanted, for the statement."""
+"""How often a change may wait for its limit: for the lock, for the confirmation that it is still wanted,
+and for the statement."""
 FINAL = ("0A", "22", "23", "28", "42")
-"""Classes of SQLSTATEs after which another try makes no sense: not supported, bad data, not admitted,
-not permitted. All others come from waiting, from load, or from a server that stops."""
+"""Classes of SQLSTATEs after which a retry is pointless: not supported, bad data, constraint violation,
+invalid authorization, not permitted. All others come from waiting, from load, or from a server that stops."""
 
 
 @contextlib.contextmanager
 def connected(
     server: Server, user: str, password: Secret, *, timeout_s: float, limit_s: float
 ) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
-    """A login with TLS and one transaction, with the proofs that the server's trust allows.
+    """A login with TLS and one transaction, with the methods that the server's trust allows.
 
     Args:
         timeout_s: for the login.
-        limit_s: for all that follows. A way that swallows an answer would otherwise hold for ever:
-            the server's own time-outs end its work, not our waiting.
+        limit_s: for all that follows. A network path that drops the reply would otherwise block for ever:
+            the server's own time-outs end its work, but not this client's wait.
 
     Raises:
-        psycopg.Error: it carries the connection's settings; only its text may go on.
+        psycopg.Error: it holds the connection's settings; pass on only its text.
     """
     import psycopg
 
@@ -91,22 +91,22 @@ def connected(
 
 
 class _Limit:
-    """Shuts a connection's socket down when the time is over; whoever waits for it wakes up."""
+    """Shuts a connection's socket down at the time limit, which wakes the thread that waits for it."""
 
     def __init__(self, descriptor: int, limit_s: float) -> None:
-        # Our own descriptor of it: the driver's may belong to another connection by then.
+        # A duplicate descriptor: the driver's may be reused for another connection by then.
         self._socket = socket.socket(fileno=os.dup(descriptor))
         self.is_over = False
         self._timer = threading.Timer(limit_s, self._cut)
         self._timer.daemon = True
 
     def __enter__(self) -> _Limit:
-        """From now on the time runs."""
+        """Start the timer."""
         self._timer.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """The time counts no longer."""
+        """Stop the timer."""
         self._timer.cancel()
         self._timer.join()
         self._socket.close()
@@ -118,10 +118,10 @@ class _Limit:
 
 
 def allowed_methods(*, is_verified: bool, is_token: bool = False) -> tuple[str, ...]:
-    """How the password may be proven; never not at all.
+    """The allowed authentication methods; `none` is never among them.
 
-    Over an unverified connection SCRAM only, since an MD5 hash can be searched for the password.
-    Over a verified one MD5 too, and for a token of IAM alone the clear text, as RDS asks for it.
+    Over an unverified connection only SCRAM, since an MD5 hash allows a search for the password. Over a
+    verified one MD5 too, and for an IAM token clear text only, as RDS asks for it.
     """
     if not is_verified:
         return (SCRAM,)
@@ -129,16 +129,16 @@ def allowed_methods(*, is_verified: bool, is_token: bool = False) -> tuple[str, 
 
 
 def security_options(trust: ServerTrust, version: int) -> dict[str, str]:
-    """Libpq's options that make a login as safe as the server's trust demands.
+    """Libpq's options that make a login as safe as the server's trust requires.
 
-    An unverified server has to bind SCRAM to the TLS connection: it proves by that that it knows the
-    password's verifier itself, and does not pass the login on to another server.
+    An unverified server has to bind SCRAM to the TLS connection. That proves that it holds the password's
+    verifier itself, and does not relay the login to another server.
 
     Args:
-        version: libpq's.
+        version: of libpq.
 
     Raises:
-        psycopg.OperationalError: this libpq would answer an unverified server whatever it asks for.
+        psycopg.OperationalError: this libpq would answer any request of an unverified server.
     """
     import psycopg
 
@@ -151,7 +151,7 @@ def security_options(trust: ServerTrust, version: int) -> dict[str, str]:
             "weak authentication (16 can); --ca-file FILE verifies it"
         )
     else:
-        # The empty value keeps PGSSLROOTCERT out, which would be verified by without a name.
+        # The empty value overrides PGSSLROOTCERT, which would verify the CA without the name.
         options = {"sslmode": "require", "sslrootcert": "", "channel_binding": "require"}
     if version >= DEMANDS_METHODS:
         options["require_auth"] = methods
@@ -187,7 +187,7 @@ def _connect_as(
         password=password.reveal(),
         dbname=server.database,
         connect_timeout=max(2, int(timeout_s)),
-        # With Kerberos's encryption libpq would ask for no certificate.
+        # With Kerberos encryption libpq would not request a certificate.
         gssencmode="disable",
         passfile="/dev/null",
         application_name="opskit",
@@ -198,7 +198,7 @@ def _connect_as(
 def role_facts(
     server: Server, user: str, password: Secret, other: str, *, timeout_s: float
 ) -> RoleFacts:
-    """Ask the catalogue as the role itself."""
+    """Query the system catalogs as the role itself."""
     import psycopg
 
     try:
@@ -209,7 +209,7 @@ def role_facts(
     except psycopg.Error as error:
         text = explain(first_line(str(error)), server)
         raise CannotProceed(f"the role {user} could not be asked: {text}") from None
-    assert row is not None  # noqa: S101  everybody has a row of their own
+    assert row is not None  # noqa: S101  every role has its own row
     until, limit, replica, restricts, iam, member, exists, sessions, differs, *rest = row
     acts_as, owns, default_privileges, other_acts_as, other_owns = rest
     return RoleFacts(
@@ -242,7 +242,7 @@ def change_password(
     still_wanted: Callable[[], bool],
     limit_s: float,
 ) -> ChangeResult:
-    """One transaction: take the lock, ask whether it is still wanted, change, commit."""
+    """One transaction: take the lock, check that it is still wanted, change, commit."""
     import psycopg
     from psycopg import sql
 
@@ -251,7 +251,7 @@ def change_password(
         with connected(
             server, user, password, timeout_s=limit_s, limit_s=WAITS * limit_s
         ) as connection:
-            # As itself, whatever role it is set to act as: a role may change no password but its own.
+            # As the login role, whatever role it is set to: a role may change no password but its own.
             connection.execute("set role none")
             for setting in ("lock", "statement", "idle_in_transaction_session"):
                 limit = f"{1000 * limit_s:.0f}ms"
@@ -262,7 +262,7 @@ def change_password(
             if not still_wanted():
                 connection.rollback()
                 return ChangeResult(False, message="it is not wanted any more")
-            # A verifier: the server's log, its statistics and other sessions see nothing to log in by.
+            # Only the verifier: the server's log, statistics and other sessions see no usable password.
             verifier = connection.pgconn.encrypt_password(
                 new.reveal().encode(), role.encode(), b"scram-sha-256"
             ).decode()
@@ -271,7 +271,7 @@ def change_password(
             if member_of is not None and found.fetchone() is None:
                 create = sql.SQL("create role {} login in role {} password {}")
                 connection.execute(create.format(named, sql.Identifier(member_of), value))
-                # What it makes shall belong to the first, as if that had made it.
+                # Objects that the second role creates shall belong to the first.
                 acts = sql.SQL("alter role {} set role = {}")
                 connection.execute(acts.format(named, sql.Literal(member_of)))
             else:
@@ -282,19 +282,19 @@ def change_password(
         message, state = explain(first_line(str(error)), server), error.sqlstate or ""
         if is_committing:
             return ChangeResult(None, message=message)
-        # Without a state nothing was answered: the connection was not made, or was lost before.
+        # Without a SQLSTATE the server did not answer: the connection failed, or was lost before.
         return ChangeResult(False, state.startswith(FINAL), message)
     return ChangeResult(True)
 
 
 def first_line(text: str) -> str:
-    """The first line of a driver's message without what libpq puts before it."""
+    """The first line of a driver's message, without libpq's prefix."""
     line = text.strip().split("\n", 1)[0]
     return re.sub(r"^(connection failed: )?connection to server at .*? failed: ", "", line).strip()
 
 
 def explain(line: str, server: Server) -> str:
-    """A driver's line in plain words, where it is about the server's identity or the proof it wants."""
+    """A driver's line in plain words, where it concerns the server's identity or the requested method."""
     trust = server.trust
     refused = f"{server.host} is {trust.words} (--ca-file FILE verifies it)"
     if "requested a hashed password" in line:
@@ -313,9 +313,9 @@ def explain(line: str, server: Server) -> str:
 
 
 def certificate_flaw(server: Server) -> str:
-    """Why the server's certificate is not accepted: libpq has one text for all causes.
+    """The reason why the server's certificate is rejected: libpq has one text for all causes.
 
-    It asks once more, with Python's library and without a login.
+    It connects once more, with Python's library and without a login.
     """
     wire: Any = importlib.import_module("opskit.engine.postgresql.stdlib_login")
     trust = server.trust

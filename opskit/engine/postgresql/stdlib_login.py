@@ -1,8 +1,8 @@
-"""A PostgreSQL login with nothing but Python's library, run on the instance by the probe.
+"""A PostgreSQL login with only Python's library, run on the instance by the probe.
 
 It is sent as text, so it keeps to Python 3.6 and imports nothing of opskit. It proves that a
 password is right and leaves. It never sends the password in clear text, answers a request for an MD5
-hash only to a server that it has verified, and believes no server that asks for no proof.
+hash only to a verified server, and rejects a server that asks for no proof.
 Sources: PostgreSQL frontend/backend protocol; RFC 5802 and RFC 7677 (SCRAM-SHA-256).
 """
 
@@ -17,7 +17,7 @@ import time
 
 
 class ServerError(Exception):
-    """The server said no."""
+    """The server's error."""
 
     def __init__(self, sqlstate, message):
         Exception.__init__(self, message)
@@ -33,7 +33,7 @@ MOST_ROUNDS = 1000000
 
 
 def login(host, address, port, user, password, database, sslmode, ca_file, timeout_s):
-    """Log in as a client with this `sslmode` would, but for the proofs that it would give.
+    """Log in as a client with this `sslmode` would, but for the allowed proofs.
 
     Only `verify-full` counts as verified.
 
@@ -69,7 +69,7 @@ def login(host, address, port, user, password, database, sslmode, ca_file, timeo
 
 
 def open_connection(host, address, port, sslmode, ca_file, timeout_s):
-    """A connection, and the version of TLS; `host` is the name that is verified."""
+    """A connection, and its TLS version; `host` is the name that is verified."""
     connection = socket.create_connection((address, port), timeout_s)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if sslmode == "disable":
@@ -174,7 +174,7 @@ class _Scram:
 
     def verify(self, answer):
         fields = dict(part.split("=", 1) for part in answer.decode("ascii").split(","))
-        # Without a challenge before it there is no signature, which an empty one would match.
+        # Without a challenge there is no signature, which an empty one would match.
         given = base64.b64decode(fields.get("v", ""))
         return bool(self._signature) and hmac.compare_digest(given, self._signature)
 

@@ -1,4 +1,4 @@
-"""Which container has the port of the app's health URL; a part of the probe's program.
+"""Finds the container with the port of the app's health URL; a part of the probe's program.
 
 It is sent as text before the program, so it keeps to Python 3.6 and the standard library. It reads
 `/proc` and the container engine's description, and changes nothing.
@@ -10,7 +10,7 @@ import urllib.parse
 
 
 def tell_serving(probe, described):
-    """Say of every container whether it has the health URL's port, where that can be told."""
+    """Emit for every container whether it has the health URL's port, where known."""
     try:
         url = urllib.parse.urlsplit(probe.request["health_url"])
         port = url.port or (443 if url.scheme == "https" else 80)
@@ -26,7 +26,7 @@ def tell_serving(probe, described):
 
 
 def has_port(raw, host, port, is_here, holders):
-    """Whether a container listens on the port or publishes it; None where that cannot be seen."""
+    """Whether a container listens on the port or publishes it; None where unknown."""
     config, network = raw.get("HostConfig") or {}, raw.get("NetworkSettings") or {}
     mode = config.get("NetworkMode", "")
     if host in [own.get("IPAddress") for own in (network.get("Networks") or {}).values()]:
@@ -42,7 +42,7 @@ def has_port(raw, host, port, is_here, holders):
 
 
 def is_own_address(host):
-    """Whether a host is this machine: nothing else can be bound to."""
+    """Whether a host is this machine: other addresses cannot be bound to."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, 0, 0, socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as attempt:
@@ -61,7 +61,7 @@ class SocketOwners:
         self.children = {}
 
     def has(self, pid):
-        """Whether a process or one below it listens; None where its files may not be seen."""
+        """Whether a process or one below it listens; None where its files are not readable."""
         if self.sockets is None:
             self.sockets, self.children = listening(self.port), process_tree()
         is_hidden, waiting = False, [pid]
@@ -92,7 +92,7 @@ def listening(port):
 
 
 def process_tree():
-    """Process -> those that it started."""
+    """Process -> its children."""
     children = {}
     for name in os.listdir("/proc"):
         try:
@@ -105,7 +105,7 @@ def process_tree():
 
 
 def open_files(pid):
-    """What a process has open; None where that may not be seen."""
+    """A process's open files; None where they are not readable."""
     directory, found = "/proc/%d/fd" % pid, set()
     try:
         for name in os.listdir(directory):

@@ -1,8 +1,8 @@
-"""The instance probe where Python is there: asks everything at once and prints one line an answer.
+"""The instance probe in Python: asks all questions at once and prints one line per answer.
 
 It is sent as text after the engine's login source, so it keeps to Python 3.6 and the standard
 library. It reads and changes nothing. Passwords stay in this process: an answer holds a
-fingerprint, and whatever is printed is searched for them first.
+fingerprint, and all output is searched for them first.
 """
 
 import base64
@@ -70,7 +70,7 @@ VARIABLES = {
 
 
 class Probe:
-    """One run: the request, the answers, and the secrets that no answer may hold."""
+    """One run: the request, the answers, and the secrets to keep out of them."""
 
     def __init__(self, request):
         self.request = request
@@ -83,12 +83,12 @@ class Probe:
         self.lock = threading.Lock()
 
     def emit(self, *fields):
-        """Keep a line; it is printed when everything has been asked."""
+        """Keep a line; it is printed when all answers are there."""
         with self.lock:
             self.lines.append([str(f) for f in fields])
 
     def secret(self, value):
-        """Remember a value that must not be printed, and give its fingerprint."""
+        """Register a value that must not be printed, and return its fingerprint."""
         with self.lock:
             if len(value.strip()) >= 4:
                 self.secrets.update(forms_of(value) | forms_of(value.strip()))
@@ -97,7 +97,7 @@ class Probe:
         return hashlib.sha256((self.request["key"] + value).encode("utf-8")).hexdigest()[:6]
 
     def hold_urls(self, environment):
-        """Remember the passwords of database URLs, also of those that cannot be parsed."""
+        """Register the passwords of database URLs, even of malformed ones."""
         for value in environment.values():
             scheme = HELD_URL.match(value)
             if scheme and "@" in value:
@@ -138,14 +138,14 @@ class Probe:
 
 
 def forms_of(value):
-    """A value as it may stand in a message: in clear, percent-encoded, in JSON."""
+    """A value's forms in messages: plain, percent-encoded, in JSON."""
     quoted = urllib.parse.quote(value, safe="")
     lower = re.sub("%[0-9A-F]{2}", lambda m: m.group().lower(), quoted)
     return set([value, quoted, lower, json.dumps(value)[1:-1]])
 
 
 def pieces_of(value):
-    """What stands between two separators of a password, or between one and an end."""
+    """The parts of a password between two separators, or between one and an end."""
     if len(value) > 128 or value.startswith("{"):
         return set()
     cuts = list(SEPARATORS.finditer(value))
@@ -155,7 +155,7 @@ def pieces_of(value):
 
 
 def without_user_info(text):
-    """A message without what stands before the `@` of URLs, and of hosts that are a part of one."""
+    """A message without the text before the `@` of URLs, and of hosts that are part of one."""
     return re.sub(r'(\\.|[^\s"\\])+', cut_user_info, text)
 
 
@@ -177,7 +177,7 @@ def cut_user_info(found):
 
 
 def is_user_info(scheme, info):
-    """Whether what stands between scheme and `@` may hold a secret; a user's name alone does not."""
+    """Whether the text between scheme and `@` may hold a secret; a user's name alone does not."""
     if OF_LOGINS.match(scheme):
         return not re.match(r"^[\w.-]+$", info)
     location = re.split("[/?#]", info)[0]
@@ -190,7 +190,7 @@ def ms_since(started):
 
 
 def ask_machine(probe):
-    """What this machine has, and what time it thinks it is."""
+    """Report this machine's tools and clock."""
     for tool in TOOLS:
         if shutil.which(tool):
             probe.emit("tool", tool)
@@ -223,11 +223,11 @@ def ask_name(probe, name):
 
 
 class Forbidden(Exception):
-    """An address at which no database of RDS can be: nothing is connected to it."""
+    """An address at which no RDS database can be: it is not connected to."""
 
 
 def address_of(probe, host):
-    """The address of a host, to be connected to."""
+    """The address of a host to connect to."""
     address = socket.gethostbyname(host)
     number = ipaddress.ip_address(address)
     is_own = number.is_loopback and host in probe.request.get("unlisted", ())
@@ -237,7 +237,7 @@ def address_of(probe, host):
 
 
 def ask_tcp(probe, host, port):
-    """Connect, and say how it ended and how long it took."""
+    """Connect, and report the outcome and the time."""
     started = time.time()
     try:
         address = address_of(probe, host)
@@ -266,7 +266,7 @@ def ask_tcp(probe, host, port):
 
 
 def probe_exchange(probe, talk):
-    """Hold one conversation: what to send was decided elsewhere, what came back is judged there."""
+    """Hold one exchange; opskit chooses the bytes and judges the reply."""
     parts, version, chain, error = [], "", [], ""
     connection = None
     try:
@@ -295,7 +295,7 @@ def probe_exchange(probe, talk):
 
 
 def start_tls(connection, host):
-    """TLS without verification: the certificate is judged by who asked."""
+    """TLS without verification: opskit judges the certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -350,7 +350,7 @@ def container_variable(name):
 
 
 def container_credentials_url():
-    """Where ECS gives the credentials of the task's role; empty outside of a task."""
+    """The URL of the task role's credentials on ECS; empty outside a task."""
     path = container_variable("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
     if path:
         return "http://169.254.170.2" + path
@@ -358,7 +358,7 @@ def container_credentials_url():
 
 
 def role_credentials():
-    """The credentials of the instance's role, by IMDSv2; in an ECS task those of its own role."""
+    """The credentials of the instance's role, by IMDSv2; in an ECS task, of the task's role."""
     location = container_credentials_url()
     if location:
         request = urllib.request.Request(location)
@@ -418,7 +418,7 @@ def aws_call(service, region, credentials, headers, body, path="/"):
 
 
 def ask_aws(probe):
-    """Who the instance is for AWS, and what it may read, under its own role."""
+    """The AWS identity of the instance, and its reads of the parameters."""
     try:
         credentials = role_credentials()
         credentials["Token"]
@@ -456,7 +456,7 @@ def ask_caller(probe, credentials):
 
 
 def ask_parameter(probe, purpose, name, credentials):
-    """Read one parameter with decryption, and keep only its fingerprint."""
+    """Read one parameter with decryption, and report only its fingerprint."""
     headers = {
         "content-type": "application/x-amz-json-1.1",
         "x-amz-target": "AmazonSSM.GetParameter",
@@ -494,7 +494,7 @@ def ask_parameter(probe, purpose, name, credentials):
 
 
 def ask_containers(probe):
-    """The containers of this machine, and what database their app was told to use.
+    """The containers of this machine, and the database settings of each.
 
     Returns:
         All of them, as the engine describes them.
@@ -546,7 +546,7 @@ def ask_containers(probe):
 
 
 def tell_setting(probe, name, source, field, value, variable, path, defined, is_plain):
-    """One setting; a password as its fingerprint, here and in the file."""
+    """Emit one setting; a password as its fingerprint, here and in the file."""
     if field == "password":
         value, defined = probe.secret(value), defined and probe.secret(defined)
     word = "plain" if is_plain else ""
@@ -554,7 +554,7 @@ def tell_setting(probe, name, source, field, value, variable, path, defined, is_
 
 
 def output(command):
-    """A command's standard output; nobody is waited for longer than three seconds."""
+    """A command's standard output; the wait is three seconds at most."""
     done = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=3, check=True
     )
@@ -564,8 +564,8 @@ def output(command):
 def settings_of(probe, raw):
     """(source, field, value, variable, file, value there, is plain there) of a container.
 
-    What its process has outweighs its configuration; what only the process has was fetched when it
-    started.
+    The process's values override the configuration; those only the process has were fetched at
+    start.
     """
     configured = dict(pair.split("=", 1) for pair in raw["Config"].get("Env") or [] if "=" in pair)
     running = {}
@@ -641,7 +641,7 @@ def defined_in(directory, variable, field):
 
 
 class OnlyHttp(urllib.request.HTTPRedirectHandler):
-    """Follows the app to other URLs of HTTP alone, and not to the instance metadata service."""
+    """Follows redirects of HTTP only, and not to the instance metadata service."""
 
     def http_error_302(self, req, fp, code, msg, headers):
         refuse_other_urls(urllib.parse.urljoin(req.full_url, headers.get("location") or ""))
@@ -664,7 +664,7 @@ def refuse_other_urls(url):
 
 
 def health_opener():
-    """Opens URLs of HTTP and HTTPS, past every proxy; knows no other scheme."""
+    """Opens URLs of HTTP and HTTPS only, past every proxy."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.HTTPHandler(),
@@ -678,7 +678,7 @@ def health_opener():
 
 
 def ask_health(probe, url):
-    """The app's own word."""
+    """The app's health answer."""
     started = time.time()
     try:
         refuse_other_urls(url)
@@ -704,7 +704,7 @@ def ask_health(probe, url):
 
 
 def ask_logins(probe):
-    """Log in with the parameters' values, and with the container's own where they differ."""
+    """Log in with the parameters' values, and with the container's where they differ."""
     aim = probe.request["login"]
     if not aim:
         return
@@ -745,7 +745,7 @@ def ask_container_logins(probe):
 
 
 def emit_login(probe, who, host, port, user, password, database, mode, ca_file, tls_name=""):
-    """One login, and what came of it; without a bundle nothing is verified."""
+    """Emit one login's result; without a bundle nothing is verified."""
     try:
         address = address_of(probe, host)
     except OSError:
@@ -764,7 +764,7 @@ def emit_login(probe, who, host, port, user, password, database, mode, ca_file, 
 
 
 def containers_then_logins(probe):
-    """The containers first: their settings say how their apps log in."""
+    """The containers first: their settings determine how their apps log in."""
     described = ask_containers(probe)
     serving = isolated(probe, "serving", tell_serving, described)  # noqa: F821
     serving.start()
@@ -773,7 +773,7 @@ def containers_then_logins(probe):
 
 
 def isolated(probe, what, function, *arguments):
-    """A job that loses only itself; of what went wrong only the kind is told."""
+    """A job whose failure ends only itself; only the error's kind is reported."""
 
     def job():
         try:

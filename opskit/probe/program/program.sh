@@ -1,4 +1,4 @@
-# opskit instance probe. It reads and changes nothing, and prints one line an answer.
+# opskit instance probe. It reads and changes nothing, and prints one line per answer.
 # Passwords stay on this machine: an answer holds the first digits of a keyed SHA-256 instead.
 set +x
 umask 077
@@ -37,7 +37,7 @@ for name in $NAMES; do
   else say cannot "name $name" 'no getent on this machine'; fi
 done
 
-# Connects to no link-local address, and to this machine only where RDS itself names the host.
+# Connects to no link-local address, and to this machine only where RDS names the host.
 reachable() { # sets address
   address=$1
   if have getent; then
@@ -76,7 +76,7 @@ for peer in $PEERS; do
 done
 
 if have bash && have timeout && have base64 && have dd; then
-  # Without python only the first message of each conversation: no TLS.
+  # Without python: only the first message of each exchange, no TLS.
   printf '%s\n' "$TALKS" | while read -r talk peer bytes; do
     [ -n "$bytes" ] && reachable "${peer%:*}" || continue
     heard=$(timeout 4 bash -c "exec 3<>/dev/tcp/$address/${peer##*:} && printf '$bytes' >&3 &&
@@ -137,7 +137,7 @@ settings() { # container source; reads NAME=VALUE lines
     esac
   done
 }
-# Without python only published ports are seen, not who listens on the host's own.
+# Without python only published ports are seen, no listeners on the host itself.
 published() { case " $($engine port "$1" 2>/dev/null | tr '\n' ' ')" in *":$health_port "*) return 0 ;; esac; return 1; }
 health_port=
 case $HEALTH_URL in

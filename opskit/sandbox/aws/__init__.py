@@ -1,1 +1,1 @@
-"""The emulated AWS: moto, and what moto lacks or does otherwise than AWS."""
+"""The emulated AWS: moto, and the parts that moto lacks or implements differently from AWS."""

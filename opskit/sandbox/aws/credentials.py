@@ -1,4 +1,4 @@
-"""The access keys of one sandbox: made at its start, and verified with every request."""
+"""The access keys of one sandbox: created at its start, and verified with every request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from opskit.sandbox.aws.signature import Signed, SignedRequest
 
 OPERATOR = CallerIdentity(f"arn:aws:iam::{topology.ACCOUNT}:user/oncall", "user", "oncall")
 INTERNAL = CallerIdentity(f"arn:aws:iam::{topology.ACCOUNT}:root", "root", "root")
-"""The sandbox itself: its calls are never delayed, refused or denied."""
+"""The sandbox itself: its calls are never delayed, injected with faults or denied."""
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 MISMATCH = (
     "The request signature we calculated does not match the signature you provided. Check your AWS "
@@ -28,7 +28,7 @@ class Rejected(Exception):
 
     Attributes:
         codes: protocol -> the error's code.
-        signed: what the signature states, where it can be read.
+        signed: the fields of the signature, where it can be parsed.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class AccessKey:
 
 
 class Credentials:
-    """The keys that are accepted: the operator's, the sandbox's own, and those of role sessions."""
+    """The accepted keys: the operator's, the sandbox's own, and those of role sessions."""
 
     def __init__(self) -> None:
         self.operator, self.internal = _new(), _new()
@@ -58,10 +58,10 @@ class Credentials:
         }
 
     def authenticate(self, request: SignedRequest) -> tuple[Signed, CallerIdentity]:
-        """The caller, after the signature and the session token were verified.
+        """Verify the signature and the session token, and return the caller.
 
         Raises:
-            Refused: the request is anonymous, or its key or signature is wrong.
+            Rejected: the request is anonymous, or its key or signature is wrong.
         """
         try:
             signed = signature.read(request)
@@ -94,6 +94,6 @@ class Credentials:
 
 
 def _new() -> AccessKey:
-    """A key in the form that AWS gives to users: 20 and 40 characters."""
+    """A new key in AWS's format for users: 20 and 40 characters."""
     key_id = "AKIA" + "".join(secrets.choice(ALPHABET) for _ in range(16))
     return AccessKey(key_id, secrets.token_urlsafe(30))

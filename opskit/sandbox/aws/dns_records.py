@@ -1,4 +1,4 @@
-"""What DNS says, from what the emulated AWS holds: RDS endpoints, private zones, VPC attributes."""
+"""DNS answers from the emulated AWS: RDS endpoints, private zones, VPC attributes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PUBLIC_NAME = "ec2-203-0-113-25.compute-1.amazonaws.com"
 
 
 def resolve(name: str, *, inside: bool) -> Answer:
-    """Answer for a machine inside the VPC, or for the operator outside."""
+    """Answer a query of a machine inside the VPC, or of the operator outside."""
     if inside:
         vpc = _vpc()
         if vpc is not None and not vpc.enable_dns_support:
@@ -30,7 +30,7 @@ def _vpc() -> Any:
 
 
 def _private_zone(name: str) -> Answer | None:
-    """The longest private zone of the VPC that covers the name answers alone."""
+    """The answer of the VPC's longest matching private zone, which hides all other answers."""
     from moto.route53.models import route53_backends
 
     vpc = _vpc()
@@ -60,8 +60,8 @@ def _database(name: str, *, inside: bool) -> Answer:
             return "NOERROR", [(name, "A", "10.0.6.77")]
         if not instance.publicly_accessible:
             return "NOERROR", [(name, "A", _private_address(instance))]
-        # A public instance is an alias of an EC2 name, which is private inside the VPC only if
-        # both DNS attributes are on.
+        # A public instance is an alias of an EC2 name, which resolves to the private address inside the VPC
+        # only if both DNS attributes are on.
         private = inside and _vpc().enable_dns_hostnames
         address = _private_address(instance) if private else topology.DATABASE_PUBLIC_ADDRESS
         return "NOERROR", [(name, "CNAME", PUBLIC_NAME), (PUBLIC_NAME, "A", address)]

@@ -1,6 +1,4 @@
-"""EC2 where moto is thinner than AWS: routes whose target is gone, an instance's console, and the
-security groups of an interface.
-"""
+"""EC2 beyond moto: blackhole routes, an instance's console, and the security groups of an interface."""
 
 from __future__ import annotations
 
@@ -12,10 +10,10 @@ from opskit.sandbox import topology
 
 
 def install(console: Callable[[str], str]) -> None:
-    """Let routes say `blackhole` when what they lead to was deleted, and instances have a console.
+    """Mark routes whose target was deleted as `blackhole`, and give instances a console.
 
     Args:
-        console: what an instance printed, by its address.
+        console: returns an instance's console output, by its address.
     """
     from moto.ec2.models.route_tables import Route
     from moto.ec2.responses.general import General
@@ -36,7 +34,7 @@ def install(console: Callable[[str], str]) -> None:
 def _separate_group_sets() -> None:
     """Give each interface its own groups; an instance's are those of its primary interface.
 
-    moto joins an instance's groups to those of every interface, so that none can be taken away.
+    moto adds an instance's groups to those of every interface, so that none can be removed.
     """
     from moto.ec2.models import EC2Backend
     from moto.ec2.models.elastic_network_interfaces import NetworkInterface

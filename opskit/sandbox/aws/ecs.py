@@ -1,4 +1,4 @@
-"""ECS with one cluster and one service: its tasks are the app instance seen as a container.
+"""ECS with one cluster and one service: its tasks are views of the app instance as a container.
 
 They have its network interface, its role and its files, without its container engine. Tasks, their
 settings and their ends are real as far as DescribeTasks and ExecuteCommand show them.
@@ -44,7 +44,7 @@ class Task:
         return f"{OWN}:task/{topology.CLUSTER}/{self.task_id}"
 
     def runtime_id(self, container: str) -> str:
-        """A container's, as Fargate makes them."""
+        """A container's runtime id, in Fargate's format."""
         return f"{self.task_id}-{1000000000 + sum(container.encode())}"
 
 
@@ -53,7 +53,8 @@ class Tasks:
 
     Args:
         instance: the app instance, in moto's form.
-        restart_app: starts the app anew, and says whether it became healthy.
+        is_role_right: whether the role of an instance id lets its agent connect.
+        restart_app: restarts the app, and returns whether it became healthy.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class Tasks:
         self.sessions: Sessions | None = None
 
     def answer(self, operation: str, body: Mapping[str, Any], owner: str) -> Answer | None:
-        """The answer to an operation that is ours; None for all others."""
+        """The answer to an operation that this module implements; None for all others."""
         if body.get("cluster", topology.CLUSTER).rsplit("/", 1)[-1] != topology.CLUSTER:
             return error("ClusterNotFoundException", "Cluster not found.")
         if operation == "ExecuteCommand":
@@ -170,7 +171,7 @@ class Tasks:
         return 200, {"taskDefinition": {"taskDefinitionArn": body["taskDefinition"], **about}}
 
     def _update(self, body: Mapping[str, Any]) -> Answer:
-        """A deployment replaces the service's tasks at once; the app in them starts a moment later."""
+        """Deploy: replace the service's tasks at once; the app in them starts a moment later."""
         if body["service"].rsplit("/", 1)[-1] != topology.SERVICE:
             return error("ServiceNotFoundException", "Service not found.")
         self._is_enabled = body.get("enableExecuteCommand", self._is_enabled)
@@ -189,7 +190,7 @@ class Tasks:
         self._rollout = "COMPLETED" if self._restart_app() else "FAILED"
 
     def _services(self, body: Mapping[str, Any]) -> Answer:
-        """The one service, and how far its deployment is."""
+        """The one service, and the progress of its deployment."""
         if body["services"] != [topology.SERVICE]:
             return 200, {"services": [], "failures": [{"reason": "MISSING"}]}
         count = sum(
@@ -209,7 +210,7 @@ class Tasks:
         return 200, {"task": self._row(task)}
 
     def _run(self, body: Mapping[str, Any]) -> Answer:
-        """A task by itself, with as many containers as are overridden."""
+        """Run a standalone task, with as many containers as are overridden."""
         named = body.get("overrides", {}).get("containerOverrides", ())
         containers = tuple(c["name"] for c in named) or (topology.CONTAINER,)
         task = Task(
@@ -247,7 +248,7 @@ class Tasks:
         session = self.sessions.open(
             self._target(task, container), ECS_EXEC, {"command": [body["command"]]}, owner
         )
-        # The one service whose reply spells the names in lower camel case.
+        # The one service whose reply has names in lower camel case.
         reply = {f"{k[0].lower()}{k[1:]}": v for k, v in session.items()}
         return 200, {
             "clusterArn": f"{OWN}:cluster/{topology.CLUSTER}",
@@ -260,7 +261,7 @@ class Tasks:
 
 
 def resources(action: str, fields: Mapping[str, Any]) -> list[str]:
-    """What a call is about, where IAM's answer depends on it."""
+    """The call's resources, where IAM's decision depends on them."""
     cluster = str(fields.get("cluster", topology.CLUSTER)).rsplit("/", 1)[-1]
     named = [*fields.get("tasks", ()), *([fields["task"]] if "task" in fields else [])]
     tasks = [f"{OWN}:task/{cluster}/{name.rsplit('/', 1)[-1]}" for name in named]
@@ -270,6 +271,6 @@ def resources(action: str, fields: Mapping[str, Any]) -> list[str]:
 
 
 def session_resource(target: str) -> str:
-    """The task that a target of Session Manager is in."""
+    """The task that a target of Session Manager belongs to."""
     cluster, task_id, _ = target.removeprefix("ecs:").split("_", 2)
     return f"{OWN}:task/{cluster}/{task_id}"

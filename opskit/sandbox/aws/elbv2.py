@@ -1,4 +1,4 @@
-"""Target health from the app's real answer."""
+"""Target health, derived from the app's real answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REASONS = {
 
 
 def install(health: Callable[[], int]) -> None:
-    """Let DescribeTargetHealth say what the app says; `health` gives the last HTTP status."""
+    """Let DescribeTargetHealth report the app's health; `health` returns the last HTTP status."""
     from moto.elbv2.models import ELBv2Backend, FakeHealthStatus
 
     plain = ELBv2Backend.describe_target_health

@@ -1,4 +1,4 @@
-"""What goes wrong on purpose: delays, throttling, errors and lost replies, by service and action."""
+"""Injects faults by service and action: delays, throttling, errors and lost replies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 KINDS = ("throttle", "error", "lost", "slow", "expired", "disorder", "late", "hold", "stale")
 SIGNATURE_LIFE_S = 300.0
 SHORT_LIFE_S = 1.5
-"""What may harm when it arrives late: so short that tests can wait for it."""
+"""The validity of signatures that may do harm when they arrive late: short enough for tests to wait."""
 SHORT_LIVED = frozenset({"PutParameter", "ModifyDBInstance", "ModifyDBCluster"})
 CHANGES = SHORT_LIVED | {"LabelParameterVersion", "DeleteParameter"}
 HELD_FOR_S = 60.0
@@ -19,22 +19,22 @@ STAMP = "%Y%m%dT%H%M%SZ"
 
 @dataclass(slots=True)
 class Injection:
-    """One thing that goes wrong.
+    """One injected fault.
 
     Attributes:
-        kind: throttle, error (5xx), lost (applied, but nobody is told), slow, expired (credentials),
-            late (an error at once, and carried out `seconds` later), hold (kept before or after it is
-            carried out, until it is released), stale (reads do not show what is younger).
-            For a session's connection (`ssmmessages`, `DataChannel`): error refuses the upgrade,
-            expired its token, lost cuts it after some frames, slow delays every frame, disorder
-            doubles and swaps them.
-        service, action: `*` for all; the action `changes` for all that hold a password or a record.
-        name: a piece of the parameter's name; empty for all.
-        skip: how many calls that fit pass first.
-        times: how often; None for as long as it is there.
+        kind: throttle, error (5xx), lost (applied, but without a reply), slow, expired (credentials), late
+            (an error at once, but applied `seconds` later), hold (paused before or after it is applied,
+            until it is released), stale (reads do not show younger writes).
+            For a session's connection (`ssmmessages`, `DataChannel`): error rejects the upgrade,
+            expired rejects its token, lost cuts it after some frames, slow delays every frame,
+            disorder duplicates and swaps them.
+        service, action: `*` for all; the action `changes` for all that write a password or a record.
+        name: a part of the parameter's name; empty for all.
+        skip: number of matching calls that pass first.
+        times: number of hits; None for no limit.
         seconds: for slow, late and stale.
-        after: for hold: it is carried out first.
-        share: of 100 calls that fit, chosen evenly.
+        after: for hold: whether the call is applied first.
+        share: of 100 matching calls, evenly distributed.
     """
 
     kind: str
@@ -49,7 +49,7 @@ class Injection:
     seen: int = 0
 
     def hits(self, service: str, action: str, name: str) -> bool:
-        """Whether it hits this call; the call is counted."""
+        """Whether it hits this call, which is counted."""
         actions = CHANGES if self.action == "changes" else {"*", action} & {self.action}
         fits = self.service in ("*", service) and bool({"*", action} & actions)
         if not fits or self.name not in name or self.times == 0:
@@ -66,19 +66,19 @@ class Injection:
 
 
 class PausedCall:
-    """One call that is kept."""
+    """One call that is paused."""
 
     def __init__(self) -> None:
         self._released = threading.Event()
         self._is_dropped = False
 
     def wait(self) -> bool:
-        """Wait until it is released; whether it goes on."""
+        """Wait until it is released; returns whether it continues."""
         self._released.wait(HELD_FOR_S)
         return not self._is_dropped
 
     def release(self, *, is_dropped: bool) -> None:
-        """Let it go on, or never arrive."""
+        """Let it continue, or drop it."""
         self._is_dropped = is_dropped
         self._released.set()
 
@@ -92,30 +92,30 @@ class FaultInjector:
     calls: list[tuple[float, str, str]] = field(default_factory=list)
     held: list[PausedCall] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
-    """Calls that hold a password or a record and were carried out: what each was, never its value."""
+    """The kinds of applied calls that write a password or a record, never their values."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, service: str, action: str, name: str = "") -> Injection | None:
-        """The injection that hits this call, counted down."""
+        """The injection that hits this call; decrements its counter."""
         with self._lock:
             return next((one for one in self.injections if one.hits(service, action, name)), None)
 
     def hold(self) -> bool:
-        """Keep the present call until it is released; whether it goes on."""
+        """Pause the current call until it is released; returns whether it continues."""
         one = PausedCall()
         with self._lock:
             self.held.append(one)
         return one.wait()
 
     def release(self, *, is_dropped: bool) -> None:
-        """Release every call that is kept."""
+        """Release every paused call."""
         with self._lock:
             held, self.held = self.held, []
         for one in held:
             one.release(is_dropped=is_dropped)
 
     def replace(self, rows: list[Mapping[str, Any]]) -> None:
-        """Put other injections in force."""
+        """Replace the injections in force."""
         wrong = [row["kind"] for row in rows if row["kind"] not in KINDS]
         if wrong:
             raise ValueError(f"unknown kind {wrong[0]}; known: {', '.join(KINDS)}")
@@ -154,7 +154,7 @@ DENIED_CODES = {
     "query": "AccessDenied",
     "ec2": "UnauthorizedOperation",
 }
-"""JSON services, query services and EC2 have a word each for the same thing."""
+"""JSON services, query services and EC2 have different codes for it."""
 SIGNATURE_CODES = {
     "json": "InvalidSignatureException",
     "query": "SignatureDoesNotMatch",
@@ -163,10 +163,10 @@ SIGNATURE_CODES = {
 
 
 def too_old(stamp: str, action: str, life_s: float | None = None) -> str:
-    """AWS's sentence for a request whose signature is too old, or of the future; else empty.
+    """AWS's message for a request whose signature is too old or in the future; else empty.
 
     Args:
-        life_s: of a presigned URL, which says itself how long it is valid.
+        life_s: the validity of a presigned URL, which states its own.
     """
     from datetime import UTC, datetime
 
@@ -175,7 +175,7 @@ def too_old(stamp: str, action: str, life_s: float | None = None) -> str:
     except ValueError:
         return ""
     now, life = datetime.now(UTC), SHORT_LIFE_S if action in SHORT_LIVED else SIGNATURE_LIFE_S
-    # Its own limit never lets a request that tests must see refused live longer.
+    # A presigned URL's validity never extends the short one that tests rely on.
     life = life if life_s is None or action in SHORT_LIVED else life_s
     age = (now - signed).total_seconds()
     message = now.strftime(STAMP)
@@ -189,7 +189,7 @@ def too_old(stamp: str, action: str, life_s: float | None = None) -> str:
 
 
 def error_body(protocol: str, code: str, message: str) -> tuple[str, bytes]:
-    """Content type and body of an error in a protocol's form."""
+    """Content type and body of an error in a protocol's format."""
     import json
     from xml.sax.saxutils import escape
 

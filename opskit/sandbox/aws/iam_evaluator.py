@@ -1,9 +1,9 @@
-"""May this principal do that? A small evaluator of the sandbox's own.
+"""The sandbox's own small IAM evaluator: decides whether a principal may call an action.
 
 Sources: IAM User Guide, policy evaluation logic, condition operators, variables; Organizations User
-Guide, SCP evaluation; KMS Developer Guide, default key policy and grants. It is written apart from
-opskit's judgement, so that a mistake is not shared: everything is known here, and answers are yes
-or no.
+Guide, SCP evaluation; KMS Developer Guide, default key policy and grants. It shares no code with opskit's
+own evaluation, so that a mistake is not shared. In the sandbox everything is known, so a decision is never
+indeterminate.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from typing import Any
 
 Policy = Mapping[str, Any]
 Context = Mapping[str, Any]
-"""Condition keys, each with a value or a list of values; what is not there is absent."""
+"""Condition keys, each with a value or a list of values; a missing key is absent from the request."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccessDecision:
-    """`allowed`, `explicitDeny` or `implicitDeny`, and what decided.
+    """`allowed`, `explicitDeny` or `implicitDeny`, and the policy type that decided.
 
     Attributes:
-        policy_type: as AWS's messages name it: identity-based, resource-based, permissions boundary,
+        policy_type: the name in AWS's messages: identity-based, resource-based, permissions boundary,
             service control policy.
     """
 
@@ -36,11 +36,11 @@ class AccessDecision:
 
     @property
     def is_allowed(self) -> bool:
-        """Whether the call goes through."""
+        """Whether the call is allowed."""
         return self.word == "allowed"
 
     def reason(self, action: str) -> str:
-        """The end of AWS's message; an SCP that only fails to allow is called a deny too."""
+        """The end of AWS's message; it calls a missing allow of an SCP a deny too."""
         article = "a" if self.policy_type[0] not in "aeiou" else "an"
         plain = "boundary" in self.policy_type or "control" in self.policy_type
         noun = self.policy_type if plain else f"{self.policy_type} policy"
@@ -61,7 +61,7 @@ def decide(
     """Evaluate identity policies under a boundary and an organization's policies.
 
     Args:
-        scps: those of each level from the root to the account; none outside an organization.
+        scps: the policies of each level from the root to the account; empty outside an organization.
     """
     ceiling = ceilings(boundary, action, resource, context, scps=scps)
     words = [_effect(policy, action, resource, context) for policy in identity]
@@ -80,7 +80,7 @@ def ceilings(
     *,
     scps: Sequence[Sequence[Policy]] = (),
 ) -> AccessDecision:
-    """What boundary and organization say, whatever the identity may: allowed, or who stops it."""
+    """The decision of boundary and organization alone, without the identity policies."""
     levels = [[_effect(p, action, resource, context) for p in level] for level in scps]
     limit = "Allow" if boundary is None else _effect(boundary, action, resource, context)
     if any("Deny" in level for level in levels):
@@ -99,10 +99,10 @@ class KeyRequest:
     """A request to KMS.
 
     Attributes:
-        own: what the identity's side says, ceilings included.
-        ceiling: what the ceilings alone say.
-        role, session: the caller's two names; the session's is empty for a user.
-        has_boundary: a deny with NotPrincipal takes everybody who has one.
+        own: the decision of the identity's side, including the boundary and the organization.
+        ceiling: the decision of the boundary and the organization alone.
+        role, session: the caller's two ARNs; `session` is empty for a user.
+        has_boundary: a deny with NotPrincipal applies to every principal with a boundary.
     """
 
     own: AccessDecision
@@ -119,7 +119,7 @@ class KeyRequest:
 def decide_with_key(
     ask: KeyRequest, key_policy: Policy, grants: Sequence[Any] = ()
 ) -> AccessDecision:
-    """Put a key policy and its grants beside the identity's decision."""
+    """Combine the identity's decision with a key policy and its grants."""
     callers = {ask.role, ask.session} - {""}
     account = {ask.account, f"arn:aws:iam::{ask.account}:root"}
     if _key_denies(ask, key_policy, callers, account):
@@ -246,7 +246,7 @@ def _condition(word: str, key: str, wanted: list[str], context: Context, version
 
 
 def _test(name: str) -> Callable[[str, str], bool]:
-    """The comparison of a value with a policy's text, by the operator's name without its `Not`."""
+    """The comparison of a value with a policy's text, by the operator's name without `Not`."""
     if name in ("StringEquals", "BinaryEquals"):
         return lambda value, text: value == _plain(text)
     if name in ("StringEqualsIgnoreCase", "Bool"):
@@ -292,7 +292,7 @@ def _arn_like(value: str, text: str) -> bool:
 
 
 def _fill(text: str, context: Context, version: str) -> str | None:
-    """A pattern with its variables filled in, what they bring being literal; None without a value."""
+    """A pattern with its variables replaced by literal text; None where a variable has no value."""
     if version < "2012" or "${" not in text:
         return text
     present = {k.lower(): v for k, v in context.items()}
@@ -310,7 +310,7 @@ def _fill(text: str, context: Context, version: str) -> str | None:
 
 
 def _plain(text: str) -> str:
-    """The text without the brackets by which `_fill` keeps signs literal."""
+    """The text without the brackets by which `_fill` keeps characters literal."""
     return re.sub(r"\[([*?\[])\]", r"\1", text)
 
 

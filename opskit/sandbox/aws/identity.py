@@ -1,4 +1,4 @@
-"""Who calls, and which policies that one has."""
+"""Callers and their IAM policies."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from opskit.sandbox.aws.iam_evaluator import (
 
 @dataclass(frozen=True, slots=True)
 class CallerIdentity:
-    """A caller: its ARN as messages show it, and the user or role behind it."""
+    """A caller: its ARN as messages show it, and its user or role."""
 
     arn: str
     kind: str
@@ -59,7 +59,7 @@ def policies_of(principal: CallerIdentity) -> tuple[list[Policy], Policy | None]
 
 
 def _default_version(policy: Any) -> Policy:
-    """The version of a managed policy that is in force."""
+    """The default version of a managed policy."""
     versions = policy.versions
     found = next(v for v in versions if v.version_id == policy.default_version_id)
     return _document(found.document)
@@ -68,7 +68,7 @@ def _default_version(policy: Any) -> Policy:
 def decision(
     principal: CallerIdentity, action: str, resource: str, context: Context
 ) -> AccessDecision:
-    """What IAM and the organization say to a principal's call."""
+    """The decision of IAM and the organization on a principal's call."""
     identity, boundary = policies_of(principal)
     full = _with_caller(principal, context)
     return decide(identity, boundary, action, resource, full, scps=organization.levels())
@@ -77,7 +77,7 @@ def decision(
 def key_decision(
     principal: CallerIdentity, key: Any, action: str, context: Context
 ) -> AccessDecision:
-    """What IAM, the organization, the key's policy and its grants say together to a use of a key."""
+    """The decision of IAM, the organization, the key's policy and its grants on a use of a key."""
     identity, boundary = policies_of(principal)
     full = _with_caller(principal, context)
     levels = organization.levels()
@@ -104,7 +104,7 @@ def key_decision(
 
 
 def _with_caller(principal: CallerIdentity, context: Context) -> Context:
-    """A request's context with what is known of the caller."""
+    """A request's context with the condition keys of the caller added."""
     named = {"aws:username": principal.name} if principal.kind == "user" else {}
     return {
         **named,

@@ -1,4 +1,4 @@
-"""The instance metadata service, version 2, as the app instance sees it."""
+"""The instance metadata service, version 2, for the app instance."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class MetadataService:
     """A WSGI application for 169.254.169.254.
 
     Args:
-        prefix: begins every path. It is secret where every local user can reach the port, and only
-            processes of the instance are told.
+        prefix: begins every path. It is secret where every local user can reach the port; only processes
+            of the instance receive it.
     """
 
     def __init__(self, instance: Callable[[], Any], prefix: str = "") -> None:
@@ -32,7 +32,7 @@ class MetadataService:
         self._prefix = prefix.encode()
         self._issued: dict[tuple[str, str], dict[str, str]] = {}
         self._tokens: dict[str, float] = {}
-        """Token -> when it expires."""
+        """Token -> its expiry."""
 
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         """Answer one request."""
@@ -51,7 +51,7 @@ class MetadataService:
         return _reply(start, text) if text is not None else _reply(start, "", "404 Not Found")
 
     def _give_token(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
-        """A token for as long as is asked; none to a proxy, as AWS has it."""
+        """Issue a token for the requested time; none to a proxy, as on AWS."""
         if "HTTP_X_FORWARDED_FOR" in environ:
             return _reply(start, "", "403 Forbidden")
         asked = environ.get(TOKEN_LIFE, "")
@@ -84,7 +84,7 @@ class MetadataService:
         }.get(path)
 
     def _credentials(self, role: str, session: str) -> dict[str, str]:
-        """The same for an hour, as on AWS, and new for another role."""
+        """The same credentials for an hour, as on AWS, and new ones for another role."""
         if (role, session) not in self._issued:
             from moto.sts.models import sts_backends
 

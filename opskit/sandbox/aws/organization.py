@@ -1,7 +1,7 @@
-"""LinkBox's account as a member of an organization, whose management account is another one.
+"""LinkBox's account as a member of an organization with another management account.
 
-The member may read and change service control policies: the organization has delegated that to it,
-as AWS allows by a resource policy.
+The member may read and change service control policies: the organization has delegated that to it by a
+resource policy, as AWS allows.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MANAGEMENT = "210987654321"
 
 
 def install() -> None:
-    """Make the organization, with LinkBox's account in a unit of its own below the root."""
+    """Create the organization, with LinkBox's account in its own unit below the root."""
     from moto.organizations.models import FakeAccount
 
     backend = _backend()

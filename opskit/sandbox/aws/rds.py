@@ -1,4 +1,4 @@
-"""RDS that really does what it says to the one real database."""
+"""RDS control plane that applies its changes to the one real database."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from opskit.sandbox.postgres import Postgres
 
 FORBIDDEN = "/\"@'"
 SHOWS_AFTER_S = 0.4
-"""AWS's status lags the call; how long is not documented."""
+"""AWS's status lags behind the call; the delay is not documented."""
 APPLIES_AFTER_S = 1.0
 SECRET_FOLLOWS_AFTER_S = 0.3
 CHANGES_STATE_S = 0.3
@@ -33,7 +33,7 @@ class ControlPlane:
         return bool(instance.db_name == topology.DATABASE_NAME)
 
     def before_modify(self, instance: Any, settings: dict[str, Any]) -> Callable[[], None] | None:
-        """Refuse what AWS refuses, and give what is to be done once moto has stored the rest."""
+        """Reject the changes that AWS rejects, and return the work to do once moto has stored the rest."""
         from moto.rds.exceptions import InvalidDBInstanceStateError, RDSClientError
 
         password = settings.pop("master_user_password", None)
@@ -62,7 +62,7 @@ class ControlPlane:
     def _managed(
         self, instance: Any, settings: dict[str, Any], *, is_new: bool
     ) -> Callable[[], None]:
-        """Let the emulated RDS make the password, and keep it in Secrets Manager."""
+        """Generate a managed password as RDS does, and store it in Secrets Manager."""
         from moto.rds.exceptions import RDSClientError
         from moto.rds.models import MasterUserSecret
 
@@ -77,17 +77,17 @@ class ControlPlane:
         return lambda: self._later(self._make_password, instance)
 
     def start(self, instance: Any) -> None:
-        """Start the server, showing the state on the way."""
+        """Start the server, through RDS's intermediate states."""
         instance.status = "starting"
         self._later(self._start, instance)
 
     def stop(self, instance: Any) -> None:
-        """Stop the server, showing the state on the way."""
+        """Stop the server, through RDS's intermediate states."""
         instance.status = "stopping"
         self._later(self._stop, instance)
 
     def apply_group(self, parameters: dict[str, Any]) -> None:
-        """Let the server follow its parameter group."""
+        """Apply the parameter group to the server."""
         value = parameters.get("rds.force_ssl")
         forced = value is None or str(getattr(value, "parameter_value", value)) == "1"
         self._postgres.set_force_tls(forced)
@@ -109,7 +109,7 @@ class ControlPlane:
         instance.status = "available"
 
     def _make_password(self, instance: Any) -> None:
-        """The database first, and a moment later the secret, as who reads it meanwhile notices."""
+        """Change the database first and the secret a moment later, so that readers can see the gap."""
         from moto.secretsmanager.exceptions import SecretsManagerClientError
 
         secret = instance.master_user_secret
@@ -125,7 +125,7 @@ class ControlPlane:
             keeper.put_secret_value(arn, text, "", str(uuid.uuid4()), ["AWSCURRENT"])
             secret._status = "active"
         except SecretsManagerClientError:
-            # Somebody has deleted it.
+            # The secret was deleted meanwhile.
             secret._status = "impaired"
         instance.status = "available"
 
@@ -149,7 +149,7 @@ class ControlPlane:
 
 
 def install(control: ControlPlane, postgres: Postgres) -> None:
-    """Wrap moto's RDS: each wrapper does moto's part and then ours."""
+    """Wrap moto's RDS: each wrapper calls moto, then applies the change."""
     from moto.rds.models import DBInstance, MasterUserSecret, RDSBackend
     from moto.rds.responses import RDSResponse
 
@@ -225,7 +225,7 @@ def _wrap_group(backend: Any, control: ControlPlane) -> None:
 
 
 def _wrap_parameters(response: Any) -> None:
-    """DescribeDBParameters with the fields that moto leaves out, and its one filter."""
+    """Extend DescribeDBParameters by the fields that moto leaves out, and by its one filter."""
     plain = response.describe_db_parameters
 
     def describe_db_parameters(self: Any) -> Any:

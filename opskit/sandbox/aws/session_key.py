@@ -1,4 +1,4 @@
-"""The key of encrypted sessions: the account's preferences, and the agent's way to the plain key."""
+"""The key of encrypted sessions: the account's preferences, and the agent's decryption of the key."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from opskit.sandbox import topology
 from opskit.sandbox.aws import identity, ssm
 
 PREFERENCES = "SSM-SessionManagerRunShell"
-"""The document in which an account keeps its preferences for sessions."""
+"""The document with an account's session preferences."""
 
 
 class NoKey(Exception):
-    """The agent could not fetch the session's key; the text is what it says."""
+    """The agent could not fetch the session's key; the text is the agent's message."""
 
 
 def preferred_key() -> str:
-    """The KMS key that the preferences name; empty when sessions are not encrypted."""
+    """The KMS key in the preferences; empty when sessions are not encrypted."""
     from moto.ssm.models import ssm_backends
 
     documents = ssm_backends[topology.ACCOUNT][topology.REGION]._documents.get(PREFERENCES)
@@ -29,10 +29,10 @@ def preferred_key() -> str:
 
 
 def decrypt(instance: Any, sealed: bytes, context: Mapping[str, str]) -> bytes:
-    """A session's plain key, as the instance's role may have it.
+    """Decrypt a session's key with the rights of the instance's role.
 
     Raises:
-        NoKey: the role may not, or the context is not the one that it was encrypted with.
+        NoKey: the role may not, or the encryption context is another one.
     """
     from moto.kms.models import kms_backends
 

@@ -1,4 +1,4 @@
-"""Signature Version 4 as the service verifies it: in the header, and in the query of a presigned URL."""
+"""Signature Version 4 as a service verifies it: in the header, and in the query of a presigned URL."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Missing(ValueError):
 
 
 class IncompleteSignature(ValueError):
-    """The request has a signature that cannot be read."""
+    """The request's signature is incomplete or malformed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,12 @@ class SignedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """What a signature states.
+    """The fields of a signature.
 
     Attributes:
-        stamp: when it was made, as in `X-Amz-Date`.
+        stamp: its time, as in `X-Amz-Date`.
         token: the session token of temporary credentials; empty for others.
-        life_s: how long a presigned URL is valid; None where the header is signed.
+        life_s: validity of a presigned URL in seconds; None where the header is signed.
     """
 
     key_id: str
@@ -74,7 +74,7 @@ class Signed:
 
     @property
     def authorization(self) -> str:
-        """The header that states the same."""
+        """The Authorization header with the same fields."""
         scope = f"{self.key_id}/{self.day}/{self.region}/{self.service}/aws4_request"
         names = ";".join(self.names)
         return f"{ALGORITHM} Credential={scope}, SignedHeaders={names}, Signature={self.signature}"
@@ -94,11 +94,11 @@ def of_wsgi(environ: Mapping[str, Any], body: bytes) -> SignedRequest:
 
 
 def read(request: SignedRequest) -> Signed:
-    """What a request's signature states; nothing of it is verified yet.
+    """Parse a request's signature; this verifies nothing.
 
     Raises:
-        Missing: it has none.
-        Incomplete: a part of it is missing or cannot be read.
+        Missing: the request has none.
+        IncompleteSignature: a part of it is missing or malformed.
     """
     header = request.headers.get("authorization")
     if header is None:
@@ -152,7 +152,7 @@ def _read_query(query: Mapping[str, str]) -> Signed:
 def is_valid(signed: Signed, request: SignedRequest, secret: str) -> bool:
     """Whether the signature was made for this request with this secret.
 
-    `Host` and every header of AWS's own must be signed; the body always is.
+    `Host` and all `x-amz-` headers must be signed; the body always is.
     """
     own = {name for name in request.headers if name.startswith("x-amz-")}
     if not {"host", *own} <= set(signed.names) or signed.day != signed.stamp[:8]:
@@ -189,7 +189,7 @@ def _canonical(signed: Signed, request: SignedRequest, digest: str) -> str:
 
 
 def _canonical_path(path: str) -> str:
-    """An escaped path, normalized and escaped once more, as all services but S3 have it."""
+    """An escaped path, normalized and escaped once more, as all services but S3 require."""
     kept: list[str] = []
     for part in path.split("/"):
         if part == "..":

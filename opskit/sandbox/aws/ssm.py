@@ -1,4 +1,4 @@
-"""Systems Manager where moto only pretends: commands run, keys count, agents are online or not."""
+"""Systems Manager beyond moto: runs commands, checks KMS keys, and models the agent's connection."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST_LISTED = 2_500
 UPDATE_DOCUMENT = "AWS-UpdateSSMAgent"
 UPDATE = set_version(AGENT_VERSION)
 NOT_THERE_S = 0.02
-"""For so long after SendCommand its invocation does not exist: AWS needs up to seconds."""
+"""For this time after SendCommand its invocation does not exist: AWS needs up to seconds."""
 ARN_PREFIX = f"arn:aws:ssm:{topology.REGION}:{topology.ACCOUNT}:parameter/"
 READS = ("GetParameter", "GetParameters", "GetParametersByPath")
 
@@ -33,17 +33,17 @@ Run = Callable[[str, float], CompletedCommand]
 
 
 def error(code: str, message: str = "", status: int = 400) -> Answer:
-    """An error in the form of the JSON services."""
+    """An error of a JSON service."""
     return status, {"__type": code, "message": message}
 
 
 class AgentConnection:
-    """The Systems Manager side of the one instance that has an agent.
+    """Systems Manager's connection to the one instance that has an agent.
 
     Args:
         run: runs a script on the instance.
         instance: the emulated instance.
-        installed: the agent's version there, and whether it runs.
+        installed: returns the agent's version, and whether it runs.
     """
 
     def __init__(
@@ -56,11 +56,11 @@ class AgentConnection:
 
     @property
     def running(self) -> int:
-        """How many commands have not ended yet."""
+        """The number of commands that have not ended yet."""
         return sum(r["Status"] == "InProgress" for r in list(self._commands.values()))
 
     def answer(self, operation: str, body: Mapping[str, Any]) -> Answer | None:
-        """The answer to an operation that is ours; None for all others."""
+        """The answer to an operation that this module implements; None for all others."""
         method = {
             "SendCommand": self._send,
             "GetCommandInvocation": self._invocation,
@@ -73,21 +73,21 @@ class AgentConnection:
         return method(body) if method else None
 
     def is_running(self, instance_id: str) -> bool:
-        """Whether it is the instance that has a machine, and runs."""
+        """Whether it is the instance that has a machine, and the instance is running."""
         instance = self._instance()
         return instance is not None and instance.id == instance_id and instance.state == "running"
 
     def is_online(self, instance_id: str) -> bool:
-        """Whether sessions can be started: the agent holds a connection to ssmmessages."""
+        """Whether sessions can be started: the agent is connected to ssmmessages."""
         return self._may(instance_id, "ssmmessages:OpenControlChannel")
 
     def takes_commands(self, instance_id: str) -> bool:
-        """Whether commands arrive: over ssmmessages, or as of old over ec2messages."""
+        """Whether commands arrive: over ssmmessages, or over the older ec2messages."""
         old = self._may(instance_id, "ec2messages:GetMessages")
         return old or self.is_online(instance_id)
 
     def _may(self, instance_id: str, action: str) -> bool:
-        """Whether the agent runs on a running instance, with a role that lets it do something."""
+        """Whether the agent runs on a running instance, with a role that allows an action."""
         instance = self._instance()
         if not self.is_running(instance_id):
             return False
@@ -204,7 +204,7 @@ class AgentConnection:
 
 
 def role_of(instance: Any) -> CallerIdentity | None:
-    """The role that an instance's profile gives it."""
+    """The role in an instance's profile."""
     from moto.ec2.models import ec2_backends
 
     backend = ec2_backends[topology.ACCOUNT][topology.REGION]
@@ -221,10 +221,10 @@ def role_of(instance: Any) -> CallerIdentity | None:
 def refuse_decryption(
     principal: CallerIdentity | None, operation: str, body: Mapping[str, Any]
 ) -> Answer | None:
-    """What the keys of the asked parameters have against this read; None if nothing.
+    """The error of the requested parameters' keys for this read; None if they allow it.
 
-    Parameter Store asks KMS with the parameter's ARN as encryption context; AWS wraps KMS's error
-    into its own (texts as reported in hashicorp/terraform-provider-aws#42849 and #27352).
+    Parameter Store calls KMS with the parameter's ARN as encryption context; AWS wraps KMS's error in its own
+    (texts as reported in hashicorp/terraform-provider-aws#42849 and #27352).
     """
     if operation not in READS or not body.get("WithDecryption"):
         return None
@@ -264,7 +264,7 @@ def refuse_decryption(
 
 @contextlib.contextmanager
 def seen_late(seconds: float) -> Iterator[None]:
-    """For as long as it lasts, writes younger than so many seconds do not show."""
+    """Hide writes younger than the given seconds from reads, inside the block."""
     if not seconds:
         yield
         return
@@ -287,21 +287,21 @@ def seen_late(seconds: float) -> Iterator[None]:
 
 
 _writers: dict[str, str] = {}
-"""Parameter -> who wrote it last, which moto does not keep."""
+"""Parameter -> the last writer, which moto does not store."""
 
 
 class Answers:
-    """What moto answers, made what AWS answers: selectors are told, undecrypted values are not.
+    """Corrects moto's answers: adds selectors, and hides undecrypted values, as AWS does.
 
     Args:
-        caller: the ARN of whoever asks.
+        caller: the caller's ARN.
     """
 
     def __init__(self, caller: str) -> None:
         self._caller = caller
 
     def change(self, operation: str, body: Mapping[str, Any], reply: bytes) -> bytes:
-        """An answer to a call that succeeded."""
+        """The corrected answer to a call that succeeded."""
         if operation == "PutParameter":
             _writers[str(body["Name"])] = self._caller
         if operation != "DescribeParameters":
@@ -313,7 +313,7 @@ class Answers:
 
 
 def _with_selectors(operation: str, body: Mapping[str, Any], reply: bytes) -> bytes:
-    """Name the version or label by which a parameter was asked for (GetParameter, `Selector`)."""
+    """Add the version or label by which a parameter was requested (GetParameter, `Selector`)."""
     asked = [(plain(n), n.rpartition(":")[2]) for n in _names(body) if ":" in n.split("/")[-1]]
     if operation not in ("GetParameter", "GetParameters") or not asked:
         return reply
@@ -354,13 +354,13 @@ def _disguise(operation: str, body: Mapping[str, Any], reply: bytes) -> bytes:
 
 
 def arn_of(name: str) -> str:
-    """A parameter's ARN, whether it is named so or by its name, and without a selector."""
+    """A parameter's ARN, from its ARN or its name, without a selector."""
     is_foreign = name.startswith("arn:") and not name.startswith(ARN_PREFIX)
     return name if is_foreign else ARN_PREFIX + plain(name).lstrip("/")
 
 
 def plain(name: str) -> str:
-    """A parameter's name without its ARN's beginning and without a selector."""
+    """A parameter's name without an ARN prefix and without a selector."""
     path = name.removeprefix(ARN_PREFIX).partition(":")[0]
     return f"/{path}" if name.startswith(ARN_PREFIX) and "/" in path else path
 
@@ -377,7 +377,7 @@ def key_of(key_id: str) -> Any:
 
 
 def _names(body: Mapping[str, Any]) -> list[str]:
-    """The parameters that a call names, as it names them."""
+    """The parameters that a call names, in its own form."""
     return body.get("Names") or ([body["Name"]] if "Name" in body else [])
 
 

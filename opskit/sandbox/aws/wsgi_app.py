@@ -1,5 +1,5 @@
-"""The emulated AWS as one WSGI application: who calls, whether they may, what goes wrong, and then
-moto or what stands in for it.
+"""The emulated AWS as one WSGI application: authenticates and authorizes each call, injects faults, and
+answers by moto or its replacements.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from opskit.sandbox.session_manager.gateway import Sessions
 INSTANCE_CONNECT = "ec2-instance-connect"
 JSON_SERVICES = ("ssm", "kms", "secretsmanager", "logs", "ecs", "organizations", INSTANCE_CONNECT)
 UNCHECKED = {"sts"}
-"""sts:GetCallerIdentity is allowed whatever the policies say."""
+"""sts:GetCallerIdentity is allowed regardless of policies."""
 CHANGES_PACKETS = re.compile(
     "Authorize|Revoke|NetworkAcl|Route|ModifyNetworkInterface|ModifyInstance|PrefixList|ModifyDBInstance|SecurityGroup"
 )
 READS_ONLY = re.compile("^(Describe|Get|List|Simulate)")
 MOTO_PATHS = ("/moto-api", "/latest/")
-"""moto's own: to reset it, to read all it holds, and its metadata service."""
+"""moto's own endpoints: its reset, its whole state, and its metadata service."""
 MOST_BODY = 8 << 20
-"""Far more than any call has; read before the caller is known."""
+"""Far more than any call needs; a body is read before the caller is authenticated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,8 @@ class Call:
     """One call to a service.
 
     Attributes:
-        stamp: when it was signed; life_s: the validity of a presigned URL.
+        stamp: the time of its signature.
+        life_s: the validity of a presigned URL.
         principal: the caller; None where it is not authenticated.
     """
 
@@ -57,25 +58,25 @@ class Call:
 
     @property
     def protocol(self) -> str:
-        """How the service writes errors; an anonymous request names none."""
+        """The service's protocol for errors; an anonymous request names no service."""
         if self.service in JSON_SERVICES or (not self.service and self.is_json):
             return "json"
         return "ec2" if self.service == "ec2" else "query"
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The request of a JSON service."""
+        """The fields of a JSON service's request."""
         return json.loads(self.body or b"{}") if self.protocol == "json" else {}
 
     @property
     def name(self) -> str:
-        """The parameter or path that a call to Systems Manager is about."""
+        """The parameter name or path of a call to Systems Manager."""
         fields = self.fields if self.service == "ssm" else {}
         return str(fields.get("Name") or fields.get("Path") or "")
 
     @property
     def change(self) -> str:
-        """What of a rotation this call is; empty when it is none of its steps."""
+        """The rotation step that this call is; empty when it is none."""
         if self.action == "ModifyDBInstance" and b"MasterUserPassword" in self.body:
             return "change"
         if self.action != "PutParameter":
@@ -90,7 +91,7 @@ class Call:
 
     @property
     def resources(self) -> list[str]:
-        """What the call is about, where IAM's answer depends on it."""
+        """The call's resources, where IAM's decision depends on them."""
         if self.service == "ssm" and self.action in ("StartSession", "SendCommand"):
             return self._machine_and_document()
         if self.service == "ssm":
@@ -115,12 +116,12 @@ class Call:
 
     @property
     def context(self) -> dict[str, str]:
-        """The condition keys that the call itself brings."""
+        """The condition keys of the call itself."""
         user = self.fields.get("InstanceOSUser") if self.service == INSTANCE_CONNECT else None
         return {"aws:RequestedRegion": topology.REGION, **({"ec2:osuser": user} if user else {})}
 
     def _machine_and_document(self) -> list[str]:
-        """Sessions and commands need a right on both."""
+        """The two resources of a session or command, which needs a right on both."""
         fields, where = self.fields, f"{topology.REGION}:{topology.ACCOUNT}"
         targets = fields.get("InstanceIds") or [fields.get("Target", "")]
         document = f"arn:aws:ssm:{topology.REGION}::document/{fields.get('DocumentName', '')}"
@@ -132,14 +133,15 @@ class Call:
 
 
 class EmulatedAws:
-    """The application.
+    """The WSGI application of the emulated AWS.
 
     Args:
-        credentials: the access keys that are accepted.
-        agent: Systems Manager's way to the instance.
-        sessions: Session Manager's sessions; tasks: those of ECS.
-        push_key: lets the instance take an SSH key for a minute.
-        network_changed: told after a call that may have changed packets' ways.
+        credentials: the accepted access keys.
+        agent: Systems Manager's connection to the instance.
+        sessions: Session Manager's sessions.
+        tasks: the ECS tasks.
+        push_key: lets the instance accept an SSH key for a minute.
+        network_changed: called after a call that may have changed the packets' paths.
     """
 
     def __init__(
@@ -156,7 +158,7 @@ class EmulatedAws:
 
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._credentials = credentials
-        # It lists a directory and tries patterns for each request; the answer depends on the name alone.
+        # It lists a directory and tries patterns for each request; the result depends only on the name.
         self._moto.get_backend_for_host = functools.cache(self._moto.get_backend_for_host)
         self._agent = agent
         self._sessions = sessions
@@ -164,7 +166,7 @@ class EmulatedAws:
         self._push_key = push_key
         self._network_changed = network_changed
         self.fault_injector = sessions.fault_injector = FaultInjector(latency_s)
-        # moto has no locks of its own (two racing overwrites can lose one).
+        # moto has no locks (two racing overwrites can lose one).
         self._lock = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
@@ -180,7 +182,7 @@ class EmulatedAws:
             signed, principal = self._credentials.authenticate(request)
         except Rejected as refused:
             return _refuse_caller(start, read_call(request, refused.signed, None), refused)
-        # moto reads the service from the header, and from nothing else.
+        # moto reads the service only from the header.
         environ["HTTP_AUTHORIZATION"] = signed.authorization
         if principal is INTERNAL:
             return self._ask_moto(environ, start)
@@ -219,7 +221,7 @@ class EmulatedAws:
     def _answer(
         self, call: Call, environ: dict[str, Any], start: Any, hidden_s: float = 0.0
     ) -> Iterable[bytes]:
-        """What AWS answers; `hidden_s` is how old a write must be to show in a read."""
+        """AWS's answer; `hidden_s` is the age from which a write shows in a read."""
         late = fault_injection.too_old(call.stamp, call.action, call.life_s)
         if late:
             return _refuse(start, call, fault_injection.SIGNATURE_CODES, late, 403)
@@ -257,7 +259,7 @@ class EmulatedAws:
         return reply
 
     def _denied(self, principal: CallerIdentity, call: Call) -> str | None:
-        """AWS's sentence when IAM says no; None when it says yes."""
+        """AWS's message when IAM denies the call; None when it allows it."""
         if call.service in UNCHECKED:
             return None
         action = f"{call.service}:{call.action}"
@@ -299,7 +301,7 @@ class EmulatedAws:
 
 
 def _key_denied(principal: CallerIdentity, action: str, fields: dict[str, Any]) -> str | None:
-    """The same for the use of a key, whose policy counts as well."""
+    """AWS's message when the use of a key is denied, by IAM or the key policy; None when it is allowed."""
     key = ssm.key_of(fields["KeyId"])
     if key is None:
         return None
@@ -319,7 +321,7 @@ def _key_denied(principal: CallerIdentity, action: str, fields: dict[str, Any]) 
 def read_call(
     request: SignedRequest, signed: Signed | None, principal: CallerIdentity | None
 ) -> Call:
-    """Which action of which service is called, from the signature and the request."""
+    """Parse the called service and action from the signature and the request."""
     target = request.headers.get("x-amz-target", "")
     if target:
         action = target.rsplit(".", 1)[-1]
@@ -335,7 +337,7 @@ def read_call(
 
 
 def _refuse_caller(start: Any, call: Call, refused: Rejected) -> list[bytes]:
-    """The answer to a caller that is not authenticated: AWS looks at the signature's age first."""
+    """The answer to an unauthenticated caller: AWS checks the signature's age first."""
     late = fault_injection.too_old(call.stamp, call.action, call.life_s)
     if late:
         return _refuse(start, call, fault_injection.SIGNATURE_CODES, late, 403)
@@ -347,7 +349,7 @@ def _refuse_caller(start: Any, call: Call, refused: Rejected) -> list[bytes]:
 
 
 def _rest_action(method: str, path: str) -> str:
-    """Route 53's operations that are used here, from method and path."""
+    """The Route 53 operation, from method and path."""
     if "hostedzonesbyvpc" in path:
         return "ListHostedZonesByVPC"
     if path.rstrip("/").endswith("hostedzone"):
@@ -375,7 +377,7 @@ def _fail(start: Any, call: Call, kind: str) -> list[bytes]:
 
 
 def _hang_up(environ: dict[str, Any]) -> list[bytes]:
-    """Close the connection without a word."""
+    """Close the connection without a reply."""
     environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
     return []
 
@@ -389,7 +391,7 @@ def _refuse(
 
 
 def _say_who(start: Any, principal: CallerIdentity) -> list[bytes]:
-    """The operator's identity: moto knows only keys that it has made itself."""
+    """The operator's identity: moto knows only keys that it has created itself."""
     fields = f"<Arn>{principal.arn}</Arn><UserId>AIDAONCALL</UserId><Account>{topology.ACCOUNT}</Account>"
     name = "GetCallerIdentity"
     text = f"<{name}Response><{name}Result>{fields}</{name}Result></{name}Response>"

@@ -1,6 +1,6 @@
-"""Mistakes that people make, each made as a person would: through the API, SQL or a file.
+"""Faults that people cause, each made as a person would: through the API, SQL or a file.
 
-None sets a flag that a diagnosis could read. Each names the finding that is to be its one root cause.
+No fault sets a flag that a diagnosis could read. Each names the finding expected as its one root cause.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from opskit.sandbox.faults import access, application, network, transport, vpc_p
 from opskit.sandbox.faults.interface import Fault
 
 LAYERS = ("PAR", "IAM", "RDS", "DNS", "NET", "TLS", "AUT", "APP")
-"""The beginnings of codes, in the causal order of what is broken."""
+"""The prefixes of finding codes, in causal order."""
 
 FAULTS: dict[str, Fault] = {
     fault.name: replace(fault, needs_packets=fault.code.startswith(("NET", "DNS")))
@@ -20,10 +20,10 @@ FAULTS: dict[str, Fault] = {
         key=lambda fault: (LAYERS.index(fault.code[:3]), fault.code),
     )
 }
-"""Every fault of the app's way to its database, by name."""
+"""Every fault of the app's path to its database, by name."""
 
 TRANSPORT_FAULTS: dict[str, Fault] = {fault.name: fault for fault in transport.FAULTS}
-"""Those of the road to the instance: the app works, and `diagnose operator` or the session says why
-the instance cannot be asked."""
+"""Faults of the transports to the instance: the app works, and `diagnose operator` or the session reports
+the reason why the instance cannot be reached."""
 
 ALL: dict[str, Fault] = FAULTS | TRANSPORT_FAULTS

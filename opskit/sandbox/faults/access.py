@@ -1,4 +1,4 @@
-"""Mistakes in keys, roles and policies."""
+"""Faults in keys, roles and policies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KNOWN_POLICIES = {"linkbox-parameters", "session-manager"} | {
     transport.NO_MESSAGES,
     transport.KEY_POLICY,
 }
-"""LinkBox's own inline policies, and those of other faults."""
+"""LinkBox's own inline policies, and those that other faults add."""
 
 
 def _statement(index: int) -> FaultAction:
@@ -31,7 +31,7 @@ def _statement(index: int) -> FaultAction:
 
 
 def _policy_back(h: FaultContext) -> None:
-    """Give the role LinkBox's policy again, and take those that a printed fix has added."""
+    """Restore LinkBox's policy of the role, and delete the policies that a printed fix has added."""
     iam = h.client("iam")
     for name in iam.list_role_policies(RoleName=ROLE)["PolicyNames"]:
         if name not in KNOWN_POLICIES:
@@ -96,7 +96,7 @@ def _document(*statements: dict[str, Any]) -> str:
 
 
 def _boundary(h: FaultContext) -> None:
-    """The platform team's boundary for instances, which knows nothing of parameters."""
+    """Attach the platform team's boundary for instances, which does not allow reading parameters."""
     iam = h.client("iam")
     agent = ["ssmmessages:*", "ec2messages:*", "ssm:UpdateInstanceInformation", "logs:*", "s3:*"]
     document = _document({"Effect": "Allow", "Action": agent, "Resource": "*"})
@@ -135,7 +135,7 @@ def _no_deny(h: FaultContext) -> None:
 
 
 def _guardrail(h: FaultContext) -> None:
-    """The organization denies parameters to roles of all its workloads."""
+    """Let the organization deny parameters to the roles of all its workloads."""
     organizations = h.client("organizations")
     content = _document(
         {
@@ -166,7 +166,7 @@ def _no_guardrail(h: FaultContext) -> None:
 
 
 def _key_for_people(h: FaultContext) -> None:
-    """The key's policy names the people on call, and neither the role nor the account."""
+    """Let the key's policy name the people on call, but neither the role nor the account."""
     principal = {"AWS": f"arn:aws:iam::{topology.ACCOUNT}:user/oncall"}
     statement = {"Sid": "OnCall", "Effect": "Allow", "Principal": principal}
     document = _document(statement | {"Action": "kms:*", "Resource": "*"})

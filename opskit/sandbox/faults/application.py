@@ -1,4 +1,4 @@
-"""Mistakes in parameters, in the database, in DNS and on the instance."""
+"""Faults in parameters, in the database, in DNS and on the instance."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _rotated_without_restart(h: FaultContext) -> None:
 
 
 def _other_team(h: FaultContext) -> None:
-    """Another team's database in the same subnets, and its endpoint pasted into LinkBox's parameter."""
+    """Create another team's database in the same subnets, and paste its endpoint into LinkBox's parameter."""
     ec2, rds = h.client("ec2"), h.client("rds")
     group = ec2.create_security_group(
         GroupName="orders-db-sg", Description="orders", VpcId=h.ids.vpc

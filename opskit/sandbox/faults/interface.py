@@ -1,4 +1,4 @@
-"""A mistake, and the hands that make it."""
+"""A fault, and the context in which its actions run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PREFIX = "/linkbox/db-"
 
 @dataclass(frozen=True, slots=True)
 class FaultContext:
-    """What a person has: the API, SQL as the administrator, and a shell on the instance."""
+    """The means of a person: the API, SQL as the administrator, and a shell on the instance."""
 
     client: Callable[[str], Any]
     sql: Callable[[str], object]
@@ -24,11 +24,11 @@ class FaultContext:
     project: str
 
     def restart_app(self) -> None:
-        """What a deploy or a reboot does sooner or later."""
+        """Restart the app, as a deploy or a reboot does sooner or later."""
         self.shell(f"docker restart {topology.CONTAINER}")
 
     def recreate_app(self) -> None:
-        """Create the container anew from its `.env`."""
+        """Recreate the container from its `.env`."""
         compose = f"docker compose --project-directory {self.project}"
         self.shell(f"{compose} up -d --force-recreate {topology.CONTAINER}")
 
@@ -40,7 +40,7 @@ class FaultContext:
         self.client("ssm").put_parameter(Name=PREFIX + name, Value=value, Overwrite=True, **kind)
 
     def password(self) -> str:
-        """The parameter's present value."""
+        """The parameter's current value."""
         reply = self.client("ssm").get_parameter(Name=PREFIX + "password", WithDecryption=True)
         return str(reply["Parameter"]["Value"])
 
@@ -50,10 +50,10 @@ FaultAction = Callable[[FaultContext], None]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A mistake: what somebody did, what it is to be found as, and how it is taken back.
+    """A fault: the action that injects it, the finding expected for it, and the action that reverts it.
 
     Attributes:
-        code: of the finding; empty where only a session that is started can say it.
+        code: of the finding; empty where only a started session can detect it.
     """
 
     name: str
@@ -62,8 +62,8 @@ class Fault:
     inject: FaultAction
     repair: FaultAction
     needs_packets: bool = False
-    """Whether it shows only where packets are really filtered and names are our own."""
+    """Whether it shows only with real packet filters and DNS names."""
     status: str = "fail"
-    """How it is reported: `warn` for what does no harm yet."""
+    """The status of its finding: `warn` for a fault without harm yet."""
     shows_after_s: float = 1.0
-    """Within this the packets follow a changed rule, and the app's pool has been replaced."""
+    """The time within which the packets follow a changed rule, and the app's pool is replaced."""

@@ -1,4 +1,4 @@
-"""Mistakes in security groups, network ACLs and route tables."""
+"""Faults in security groups, network ACLs and route tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from opskit.sandbox import fixture, topology
 from opskit.sandbox.faults.interface import Fault, FaultAction, FaultContext
 
 PORT = 5432
-"""Where packets are real, PostgreSQL has its own port."""
+"""With real packets, PostgreSQL has its standard port."""
 
 
 def _rule(port: int, **peer: Any) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def _rule(port: int, **peer: Any) -> dict[str, Any]:
 
 
 def _from_group(field: str, port: int = PORT) -> FaultAction:
-    """Let the database's group admit one group only, on one port."""
+    """Let the database's group allow one group only, on one port."""
 
     def action(h: FaultContext) -> None:
         _admit(h, _rule(port, UserIdGroupPairs=[{"GroupId": getattr(h.ids, field)}]))
@@ -25,7 +25,7 @@ def _from_group(field: str, port: int = PORT) -> FaultAction:
 
 
 def _admit(h: FaultContext, *rules: dict[str, Any]) -> None:
-    """Let the database's group have exactly these ingress rules."""
+    """Replace the ingress rules of the database's group by exactly these."""
     ec2, group = h.client("ec2"), h.ids.database_group
     present = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]["IpPermissions"]
     if present:
@@ -35,7 +35,7 @@ def _admit(h: FaultContext, *rules: dict[str, Any]) -> None:
 
 
 def _egress(*rules: dict[str, Any]) -> FaultAction:
-    """Let the app's group have exactly these egress rules."""
+    """Replace the egress rules of the app's group by exactly these."""
 
     def action(h: FaultContext) -> None:
         ec2, group = h.client("ec2"), h.ids.web_group
@@ -50,7 +50,7 @@ def _egress(*rules: dict[str, Any]) -> FaultAction:
 
 
 def _balancer_rule(field: str) -> FaultAction:
-    """Let the app's group admit one group only, on the app's port."""
+    """Let the app's group allow one group only, on the app's port."""
 
     def action(h: FaultContext) -> None:
         ec2, group = h.client("ec2"), h.ids.web_group
@@ -86,7 +86,7 @@ def _without_reply(h: FaultContext) -> None:
 
 def _narrow_reply(h: FaultContext) -> None:
     _without_reply(h)
-    # The usual mistake: the range of older systems.
+    # The usual mistake: the ephemeral port range of older systems.
     _entry(h, 100, (1024, 5000), "10.0.2.0/24", "allow", egress=True)
     _entry(h, 105, (49152, 65535), "10.0.2.0/24", "allow", egress=True)
 
@@ -96,7 +96,7 @@ def _deny(h: FaultContext) -> None:
 
 
 def _strict_second_subnet(h: FaultContext) -> None:
-    """The second database subnet gets an ACL of its own, which forgets the replies."""
+    """Give the second database subnet its own ACL, which lacks the replies."""
     ec2 = h.client("ec2")
     acl = ec2.create_network_acl(VpcId=h.ids.vpc)["NetworkAcl"]["NetworkAclId"]
     ec2.create_network_acl_entry(
@@ -126,11 +126,11 @@ def _acls_back(h: FaultContext) -> None:
 
 
 def _second_home(h: FaultContext) -> None:
-    """A second instance of the app in the other zone, where its ACL does not let it out."""
+    """Add a second instance of the app in the other zone, where the ACL blocks its egress."""
     ec2 = h.client("ec2")
     acl = ec2.create_network_acl(VpcId=h.ids.vpc)["NetworkAcl"]["NetworkAclId"]
     _associate_acl(h, h.ids.second_app_subnet, acl)
-    # It is not called linkbox, so that nobody has to say which instance is meant.
+    # The name differs from linkbox, so that the user need not say which instance is meant.
     ec2.run_instances(
         ImageId=fixture.IMAGE, InstanceType="t3.micro", MinCount=1, MaxCount=1,
         PrivateIpAddress="10.0.3.46", SubnetId=h.ids.second_app_subnet,
@@ -149,7 +149,7 @@ def _one_home(h: FaultContext) -> None:
 
 
 def _dead_appliance(h: FaultContext) -> None:
-    """A route to a firewall appliance that was tried and taken away again."""
+    """Leave a route to a firewall appliance that was deleted after a trial."""
     ec2 = h.client("ec2")
     made = ec2.create_network_interface(
         SubnetId=h.ids.second_app_subnet, Description="firewall trial"
@@ -171,7 +171,7 @@ def _no_appliance(h: FaultContext) -> None:
 
 
 def _app_groups(name: str) -> FaultAction:
-    """Give the app's interface one group in place of those that it has."""
+    """Replace the groups of the app's interface by one group."""
 
     def action(h: FaultContext) -> None:
         ec2 = h.client("ec2")
@@ -188,7 +188,7 @@ def _app_groups(name: str) -> FaultAction:
 
 
 def _database_groups(name: str) -> FaultAction:
-    """Give the database one group, as a restore does that names none."""
+    """Give the database one group, as a restore without group arguments does."""
 
     def action(h: FaultContext) -> None:
         filters = [

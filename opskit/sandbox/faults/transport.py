@@ -1,6 +1,6 @@
-"""Mistakes that leave the app alone and close the road to its instance, or change what it carries.
+"""Faults of the transports: the app works, but its instance is unreachable or the session is altered.
 
-What the network does to a session is not here: that is what the order `inject` is for.
+Network errors of a session belong to the daemon's command `inject`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def _agent(word: str) -> FaultAction:
 
 
 def _version(new: str) -> FaultAction:
-    """An instance from an old image: its agent says so itself."""
+    """Give the instance an old agent, as from an old image; the agent reports its version itself."""
 
     def action(h: FaultContext) -> None:
         h.shell(instance.set_version(new))
@@ -52,7 +52,7 @@ def _with_messages(h: FaultContext) -> None:
 
 
 def _encrypt(h: FaultContext) -> str:
-    """Somebody turns on encryption in the account's preferences; gives the key's ARN."""
+    """Turn on encryption in the account's session preferences; return the key's ARN."""
     kms = h.client("kms")
     key: dict[str, Any] = kms.create_key(Description="Session Manager")["KeyMetadata"]
     kms.create_alias(AliasName=KEY_ALIAS, TargetKeyId=key["KeyId"])

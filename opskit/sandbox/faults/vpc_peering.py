@@ -1,4 +1,4 @@
-"""Mistakes around a database that moved into a VPC of its own, peered with the app's."""
+"""Faults around a database that moved into its own VPC, peered with the app's."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ NAME = "linkbox-data"
 
 
 def move(h: FaultContext) -> dict[str, str]:
-    """Move the database into the data VPC, with everything that this needs.
+    """Move the database into the data VPC, with all the resources that this needs.
 
     Returns:
-        the ids of what was made.
+        the ids of the new resources.
     """
     ec2, rds = h.client("ec2"), h.client("rds")
     vpc = ec2.create_vpc(CidrBlock=topology.DATA_CIDR)["Vpc"]["VpcId"]
@@ -57,7 +57,7 @@ def move(h: FaultContext) -> dict[str, str]:
 
 
 def move_back(h: FaultContext) -> None:
-    """Put the database back where LinkBox has it, and take everything else away."""
+    """Move the database back to LinkBox's VPC, and delete everything else."""
     ec2, rds = h.client("ec2"), h.client("rds")
     _associate_app(h)
     _location(rds, "linkbox-db-subnets", h.ids.database_group)
@@ -121,7 +121,7 @@ def _associate_app(h: FaultContext) -> None:
 
 
 def _forgetting(what: str) -> FaultAction:
-    """Move the database, and forget one thing."""
+    """Move the database, and leave out one step."""
 
     def action(h: FaultContext) -> None:
         made, ec2 = move(h), h.client("ec2")

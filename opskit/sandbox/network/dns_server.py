@@ -1,4 +1,4 @@
-"""A DNS server that answers what a callable says."""
+"""A DNS server whose answers come from a callable."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Answer = tuple[str, list[tuple[str, str, str]]]
 """Response code (NOERROR, NXDOMAIN, SERVFAIL, SILENT) and records (name, A or CNAME, data)."""
 
 TTL_S = 5
-"""RDS's own."""
+"""The TTL of RDS."""
 
 
 class _Resolver(BaseResolver):  # type: ignore[misc]
@@ -37,7 +37,7 @@ class _Resolver(BaseResolver):  # type: ignore[misc]
 
 class _Handler(DNSHandler):  # type: ignore[misc]
     def handle(self) -> None:
-        """As dnslib does, but a question may also be left without an answer."""
+        """Serve as dnslib does, but allow a query to stay unanswered."""
         try:
             super().handle()
         except ConnectionAbortedError:
@@ -45,7 +45,7 @@ class _Handler(DNSHandler):  # type: ignore[misc]
 
 
 def serve(address: str, port: int, resolve: Callable[[str], Answer]) -> None:
-    """Answer on UDP and TCP in threads of this process."""
+    """Answer on UDP and TCP, in threads of this process."""
     for tcp in (False, True):
         server = DNSServer(
             _Resolver(resolve),

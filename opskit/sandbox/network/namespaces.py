@@ -1,7 +1,7 @@
-"""A VPC in a box: namespaces for the instance, the database and the operator, a router between.
+"""A VPC of network namespaces: instance, database, load balancer and operator, and a router between them.
 
-Built from inside an unprivileged user, network, mount and PID namespace, so that it needs no root,
-touches nothing of the host, and is gone with its first process.
+It is built from inside an unprivileged user, network, mount and PID namespace, so that it needs no root,
+changes nothing on the host, and ends with its first process.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from opskit.sandbox import topology
 
 TOOLS = ("unshare", "nsenter", "ip", "nft")
 TRIED_WITHIN_S, UP_WITHIN_S = 60, 60
-"""Generous: a busy machine takes long, and whoever is done earlier waits for nobody."""
+"""Generous: a busy machine is slow, and an earlier success ends the wait."""
 CLONE_NEWNET = 0x40000000
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 HOSTS = {
@@ -29,11 +29,11 @@ HOSTS = {
     "alb": (f"{topology.BALANCER_ADDRESS}/24", "10.0.1.1"),
     "ops": (f"{topology.OPERATOR_ADDRESS}/30", topology.OPERATOR_GATEWAY),
 }
-"""Host -> its address and its side of the router."""
+"""Host -> its address, and the router's address on its network."""
 
 
 def why_impossible() -> str | None:
-    """Why this machine cannot have a box; None when it can. Tried, not guessed from versions."""
+    """The reason why this machine cannot create namespaces; None when it can. Tested, not guessed."""
     path = f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}"
     missing = [tool for tool in TOOLS if shutil.which(tool, path=path) is None]
     if missing:
@@ -53,7 +53,7 @@ def why_impossible() -> str | None:
 
 
 def unshare() -> list[str]:
-    """The command that puts another into a box of its own."""
+    """The command that starts another in new namespaces."""
     return [
         *("unshare", "--user", "--map-root-user", "--net", "--mount", "--pid"),
         *("--fork", "--kill-child", "--mount-proc", "--"),
@@ -62,23 +62,23 @@ def unshare() -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class NamespaceHost:
-    """One machine of the box: the PID of the process that holds its namespaces."""
+    """One machine of the VPC: the PID of the process that holds its namespaces."""
 
     name: str
     pid: int
 
     def command(self, argv: Sequence[str]) -> list[str]:
-        """The command that runs another on this machine, from inside the box."""
+        """The command that runs another on this machine, from inside the sandbox."""
         return ["nsenter", "-t", str(self.pid), "-n", "-m", "--", *argv]
 
 
 def build(directory: Path, instance_root: Path, project: Path) -> dict[str, NamespaceHost]:
-    """Make the machines and connect them to this namespace, which is their router.
+    """Create the machines and connect them to this namespace, which is their router.
 
     Args:
-        directory: for the small files that each machine sees in place of the host's.
-        project: the instance's project directory; it is `world.PROJECT_DIRECTORY` unless the host
-            has something of its own there.
+        directory: for the small files that replace the host's on each machine.
+        project: the instance's project directory; it is `topology.PROJECT_DIRECTORY` unless the host
+            has a directory of its own there.
     """
     lines = ["link set lo up"]
     lines += [f"addr add {a}/32 dev lo" for a in topology.SERVICE_ADDRESSES]
@@ -102,7 +102,7 @@ def build(directory: Path, instance_root: Path, project: Path) -> dict[str, Name
                 for to in (topology.METADATA_ADDRESS, topology.TASK_ADDRESS, topology.DATA_CIDR)
             ]
         if name == "db":
-            # Its second home, should it move: another address of the same machine.
+            # The database's address after a move into the data VPC: another address of the same machine.
             extra = [f"addr add {topology.DATA_ADDRESS}/24 dev eth0"]
             _ip([f"addr add {topology.DATA_ADDRESS.rsplit('.', 1)[0]}.1/24 dev v-db"])
         _ip(
@@ -124,7 +124,7 @@ def _make_host(name: str) -> NamespaceHost:
         ["unshare", "--net", "--mount", "--", "sleep", "infinity"],
         stdin=subprocess.DEVNULL,
     )
-    # The process is a host of its own only once it has left our namespace.
+    # The process is a separate host only once it has left our namespace.
     ours, limit = Path("/proc/self/ns/net").readlink(), time.monotonic() + UP_WITHIN_S
     while Path(f"/proc/{holder.pid}/ns/net").readlink() == ours or not _runs_sleep(holder.pid):
         if time.monotonic() > limit or holder.poll() is not None:
@@ -149,7 +149,7 @@ def _ip(lines: Sequence[str], host: NamespaceHost | None = None) -> None:
 
 
 def _mount(host: NamespaceHost, directory: Path, instance_root: Path | None, project: Path) -> None:
-    """Give a machine its own resolver and, if it is the instance, its own project directory."""
+    """Give a machine its own resolver and, for the instance, its own project directory."""
     files = directory / f"etc-{host.name}"
     files.mkdir(mode=0o755)
     resolver = topology.OPERATOR_GATEWAY if host.name == "ops" else topology.RESOLVER_ADDRESS
@@ -157,7 +157,7 @@ def _mount(host: NamespaceHost, directory: Path, instance_root: Path | None, pro
     (files / "hosts").write_text("127.0.0.1 localhost\n")
     (files / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files dns\n")
     lines = ["set -e"]
-    # /run can hold sockets of the host's resolver and the file that resolv.conf points to.
+    # /run can hold sockets of the host's resolver, and the target of resolv.conf.
     lines += ["real=$(readlink -f /etc/resolv.conf || true)", "mount -t tmpfs none /run"]
     lines += ['case "$real" in /run/*) mkdir -p "$(dirname "$real")"; : >"$real" ;; esac']
     for name in ("resolv.conf", "hosts", "nsswitch.conf"):
@@ -172,9 +172,9 @@ def _mount(host: NamespaceHost, directory: Path, instance_root: Path | None, pro
 
 
 def join_network(host: NamespaceHost) -> None:
-    """Put the calling thread, and no other, into a machine's network."""
+    """Move the calling thread, and no other, into a machine's network."""
     with Path(f"/proc/{host.pid}/ns/net").open() as namespace:
-        # Network namespaces belong to threads; Python has a call for it from 3.12 on.
+        # Network namespaces belong to threads; Python has a call for this from 3.12 on.
         if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET) != 0:
             raise OSError(ctypes.get_errno(), f"cannot enter the network of {host.name}")
 
@@ -185,12 +185,12 @@ def load_rules(text: str) -> None:
 
 
 def enter(first_pid: int, host_pid: int, argv: Sequence[str], directory: str) -> list[str]:
-    """The command that runs another on a machine of the box, from outside.
+    """The command that runs another on a machine of the sandbox, from outside.
 
     Args:
-        first_pid: of the box's first process, as the outside sees it.
-        host_pid: of the machine's holder, as the box sees it.
-        directory: where the command starts; entering a mount namespace forgets it.
+        first_pid: of the sandbox's first process, as seen from outside.
+        host_pid: of the process that holds the machine's namespaces, as seen from inside.
+        directory: working directory of the command; entering a mount namespace resets it.
     """
     return [
         *("nsenter", "-t", str(first_pid), "-U", "-n", "-m", "-p", "--preserve-credentials", "--"),
@@ -200,7 +200,7 @@ def enter(first_pid: int, host_pid: int, argv: Sequence[str], directory: str) ->
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment without anything that names somebody's AWS account or proxy."""
+    """An environment without variables that name an AWS account or a proxy."""
     kept = {
         name: value
         for name, value in environment.items()
@@ -211,7 +211,7 @@ def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def end(process: subprocess.Popen[bytes], limit_s: float = 5) -> None:
-    """End one process that we started, and wait for it."""
+    """End one process that this process has started, and wait for it."""
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
         try:

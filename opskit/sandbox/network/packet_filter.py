@@ -1,7 +1,7 @@
-"""Security groups and network ACLs as packet rules, from what the emulated AWS holds now.
+"""Compiles security groups and network ACLs of the emulated AWS into packet rules.
 
-Written from the VPC User Guide and for nftables; it evaluates nothing and shares no code with what
-it is an oracle for. Network ACLs stand before connection tracking, groups behind it.
+Written from the VPC User Guide, for nftables. It evaluates nothing, and shares no code with the evaluation
+that the tests compare it with. Network ACLs come before connection tracking, groups after it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Rows = list[Mapping[str, Any]]
 
 
 def compile_rules(client: Callable[[str], Client]) -> str:
-    """Read groups, ACLs, routes and who carries what through the API, and write one nft file."""
+    """Read groups, ACLs, routes and interfaces through the API, and write one nft file."""
     ec2 = client("ec2")
     groups: Rows = ec2.describe_security_groups()["SecurityGroups"]
     acls: Rows = ec2.describe_network_acls()["NetworkAcls"]
@@ -44,7 +44,7 @@ def compile_rules(client: Callable[[str], Client]) -> str:
 
 
 def _database_address(client: Callable[[str], Client], subnets: Rows) -> str:
-    """The database's address: it depends on the VPC of its subnet group."""
+    """The database's address, which depends on the VPC of its subnet group."""
     databases: Rows = client("rds").describe_db_instances()["DBInstances"]
     ours = next(d for d in databases if d["DBName"] == topology.DATABASE_NAME)
     home = _subnet_of(topology.DATABASE_ADDRESS, subnets)["VpcId"]
@@ -70,7 +70,7 @@ def _carried(client: Callable[[str], Client]) -> dict[str, list[str]]:
 
 
 class _Ways:
-    """Which directions the route tables let through."""
+    """The directions that the route tables allow."""
 
     def __init__(self, tables: Rows, peerings: Rows, subnets: Rows) -> None:
         self._tables = tables
@@ -80,8 +80,8 @@ class _Ways:
         }
 
     def drops(self, addresses: list[str]) -> list[str]:
-        """Drops for the directions whose longest matching route does not lead to the other end:
-        whatever it names, a black hole or an appliance, the packets do not arrive.
+        """Drop rules for the directions whose longest matching route does not lead to the destination: a
+        black hole or an appliance, where the packets do not arrive.
         """
         return [
             f"ip saddr {source} ip daddr {target} drop"
@@ -112,7 +112,7 @@ class _Ways:
 
 
 def _table_of(subnet: Mapping[str, Any], tables: Rows) -> Mapping[str, Any]:
-    """The table that a subnet is associated with, else its VPC's main table."""
+    """The route table associated with a subnet, else its VPC's main table."""
     here = [t for t in tables if t["VpcId"] == subnet["VpcId"]]
     for table in here:
         if any(a.get("SubnetId") == subnet["SubnetId"] for a in table["Associations"]):

@@ -1,8 +1,7 @@
-"""The agent's side of one session's data channel, without I/O.
+"""The agent's side of one session's data channel, sans I/O.
 
-As the real agent does it: it acknowledges after processing, repeats its oldest unacknowledged
-message, throws away what comes before the handshake is complete, and leaves input unacknowledged
-until whatever is to take it is there.
+Like the real agent, it acknowledges after processing, repeats its oldest unacknowledged message, discards
+messages before the handshake is complete, and leaves input unacknowledged until its consumer is ready.
 """
 
 from __future__ import annotations
@@ -19,18 +18,18 @@ from typing import Any
 RESEND_S = 0.2
 VERSION = "3.3.987.0"
 CHALLENGES_FROM = (3, 3, 808, 0)
-"""Agents from here on ask for a random challenge in the encryption context."""
+"""The first agent version that puts a random challenge into the encryption context."""
 ONE_STREAM_UP_TO = (3, 0, 196, 0)
 ONE_STREAM_CLIENTS = (1, 1, 70)
-"""Older agents, and clients that call themselves older, have port sessions without streams."""
+"""Older agents, and clients that report an older version, have port sessions without streams."""
 HANDSHAKE_FAILED = "Encountered error while initiating handshake. "
 Frame = bytes
 OpenKey = Callable[[bytes, str], bytes]
-"""(encrypted key, acknowledged challenge or empty) -> plain key; an error's text is told."""
+"""(encrypted key, acknowledged challenge or empty) -> plain key; an error's text goes to the client."""
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """A version as numbers."""
+    """A version as a tuple of numbers."""
     return tuple(int(part) for part in version.split("."))
 
 
@@ -51,7 +50,7 @@ def pack(name: str, sequence: int, kind: int, payload: bytes, flags: int = 0) ->
 
 
 def pack_closed(output: str) -> Frame:
-    """The gateway's own word: a shorter header, and the name padded with NUL."""
+    """The gateway's own channel_closed message: a shorter header, and the name padded with NUL."""
     payload = json.dumps({"MessageType": "channel_closed", "Output": output}).encode()
     head = struct.pack(">I", 112) + b"channel_closed".ljust(32, b"\0")
     head += struct.pack(">IQqQ", 1, 1_700_000_000_000, 0, 0) + uuid.uuid4().bytes
@@ -70,13 +69,13 @@ def unpack(frame: Frame) -> tuple[str, int, int, bytes]:
 
 
 class AgentSide:
-    """One session as its agent sees it.
+    """The agent's side of one session.
 
     Args:
         session_type: `NonInteractiveCommands`, `InteractiveCommands`, `Port`, or empty for a shell.
-        key: of an encrypted session: the key id, and what opens the key that the client sends.
-        on_input: told every payload of the client in order: (payload type, bytes).
-        database_state: whether input can be taken now; until then it stays unacknowledged.
+        key: for an encrypted session: the key id, and the function that decrypts the client's key.
+        on_input: called with every payload of the client, in order: (payload type, bytes).
+        accepts_input: whether input can be accepted now; until then it stays unacknowledged.
         version: of the agent.
     """
 
@@ -87,14 +86,14 @@ class AgentSide:
         *,
         properties: dict[str, Any] | None = None,
         key: tuple[str, OpenKey] | None = None,
-        database_state: Callable[[], bool] = lambda: True,
+        accepts_input: Callable[[], bool] = lambda: True,
         version: str = VERSION,
     ) -> None:
         self._type = session_type
         self._on_input = on_input
         self._properties = properties
         self._key = key
-        self._database_state = database_state
+        self._accepts_input = accepts_input
         self._version = version
         self._asked = ""
         self._sequence = 0
@@ -109,7 +108,7 @@ class AgentSide:
         self.failure = ""
 
     def begin(self, now: float) -> None:
-        """Ask for the handshake, where the session has one."""
+        """Request the handshake, where the session type has one."""
         if self._type in ("", "InteractiveCommands") and self._key is None:
             self.is_open = True
             return
@@ -129,7 +128,7 @@ class AgentSide:
         self._send(5, json.dumps(request).encode(), now)
 
     def send(self, kind: int, data: bytes, now: float) -> None:
-        """Send the session's output in pieces as the agent cuts it."""
+        """Send the session's output, in pieces of the agent's size."""
         for start in range(0, len(data), 1024) or [0]:
             part = data[start : start + 1024]
             if self._ciphers is not None and kind in (1, 11, 12):
@@ -138,7 +137,7 @@ class AgentSide:
             self._send(kind, part, now)
 
     def receive(self, frame: Frame, now: float) -> None:
-        """Take one message of the client."""
+        """Process one message of the client."""
         try:
             name, sequence, kind, payload = unpack(frame)
         except (ValueError, struct.error):
@@ -156,7 +155,7 @@ class AgentSide:
             self._drain(now)
 
     def tick(self, now: float) -> None:
-        """Repeat the oldest message that is not acknowledged, and take what can be taken by now."""
+        """Repeat the oldest unacknowledged message, and process input that can be accepted by now."""
         if self._unacknowledged:
             oldest = min(self._unacknowledged)
             frame, sent_at = self._unacknowledged[oldest]
@@ -166,13 +165,13 @@ class AgentSide:
         self._drain(now)
 
     def frames(self) -> list[Frame]:
-        """What has to be written now."""
+        """The frames to write now."""
         found, self._out = self._out, []
         return found
 
     @property
     def has_one_stream(self) -> bool:
-        """Whether a port session goes without streams; known after the handshake."""
+        """Whether a port session has no multiplexing; known after the handshake."""
         is_old = numbers(self._version) <= ONE_STREAM_UP_TO
         return is_old or numbers(self.client_version) < ONE_STREAM_CLIENTS
 
@@ -183,13 +182,13 @@ class AgentSide:
 
     @property
     def backlog(self) -> int:
-        """How many messages the client has not acknowledged."""
+        """The number of messages that the client has not acknowledged."""
         return len(self._unacknowledged)
 
     def _drain(self, now: float) -> None:
         while self._expected in self._pending:
             kind, payload = self._pending[self._expected]
-            if self.is_open and kind not in (6, 9) and not self._database_state():
+            if self.is_open and kind not in (6, 9) and not self._accepts_input():
                 return
             del self._pending[self._expected]
             self._process(kind, payload, now)

@@ -1,7 +1,7 @@
-"""Sessions of the emulated Systems Manager: the API's side, the WebSocket gateway, and what runs.
+"""Sessions of the emulated Systems Manager: their API, the WebSocket gateway, and their processes.
 
-The gateway verifies the host and the signature of an upgrade, that its caller may open data channels, and
-the token of the first message; then it is the agent's side of the channel, all in one process.
+The gateway verifies the host and the signature of an upgrade, its caller's right to open data channels, and
+the token of the first message. After that it serves the agent's side of the channel, in the same process.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from opskit.sandbox.session_manager.terminal import Terminal
 
 REMOTE_HOST = "AWS-StartPortForwardingSessionToRemoteHost"
 ECS_EXEC = "AmazonECS-ExecuteInteractiveCommand"
-"""What ExecuteCommand starts; nobody else may."""
+"""The document of ExecuteCommand, reserved for it."""
 SSH = "AWS-StartSSHSession"
 TYPES = {
     "AWS-StartNonInteractiveCommand": "NonInteractiveCommands",
@@ -42,26 +42,26 @@ TYPES = {
     ECS_EXEC: "InteractiveCommands",
     SSH: "Port",
 }
-"""Document -> the session type that its agent sees."""
+"""Document -> the agent's session type."""
 NON_INTERACTIVE_FROM = (3, 0, 1124, 0)
-"""Older agents do not know that type of session."""
+"""The first agent version with this session type."""
 DRAIN_S = 2.0
-"""So long an agent waits at its end for what is not acknowledged yet."""
+"""An ending agent waits this long for missing acknowledgements."""
 STEP_S = 0.02
 OPENING_WITHIN_S = 30.0
 CLOSE_WITHIN_S = 5.0
-"""A connection that is cut before the client has read it takes the agent's last words with it."""
+"""Without this wait, a closed connection would lose the agent's last messages."""
 BUSY_STEP_S, BUSY_FOR_S = 0.001, 1.0
 FRAMES_BEFORE_CUT = 5
 MOST_BACKLOG = 200
-"""Messages under way at most: the process is not read faster than the client takes it."""
+"""The limit of messages under way: the process is not read faster than the client acknowledges."""
 
 Answer = tuple[int, Mapping[str, Any]]
 Start = Callable[[Sequence[str]], "subprocess.Popen[bytes]"]
 
 
 def error(code: str, message: str = "") -> Answer:
-    """An error in the form of the JSON services."""
+    """An error of a JSON service."""
     return 400, {"__type": code, "message": message}
 
 
@@ -70,8 +70,8 @@ class OpenSession:
     """One session.
 
     Attributes:
-        token: of its next connection; each is used once.
-        process: what runs in it, from its first connection on.
+        token: for its next connection; each is used once.
+        process: the session's process, from its first connection on.
     """
 
     session_id: str
@@ -91,7 +91,7 @@ class OpenSession:
 
 
 class _Link:
-    """A connection, and what is wrong with it."""
+    """A WebSocket connection, with its injected faults."""
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
@@ -104,7 +104,7 @@ class _Link:
     def take(self, timeout_s: float) -> Any:
         """The next frame; None when none came in time.
 
-        `recv` has a time-out of its own, which CPython 3.11 and 3.12 may miss and then wait for ever.
+        `recv` has a time-out of its own, which CPython 3.11 and 3.12 may miss and then block for ever.
         """
         try:
             got = self._frames.get(timeout=timeout_s)
@@ -124,7 +124,7 @@ class _Link:
             self._frames.put(error)
 
     def send(self, frames: list[bytes]) -> None:
-        """Write frames, as far as the connection lives."""
+        """Write frames, as long as the connection is open."""
         if self.wrong == "disorder":
             frames = [frame for frame in reversed(frames) for _ in range(2)]
         for frame in frames:
@@ -133,7 +133,7 @@ class _Link:
             self.connection.send(frame)
             self._sent += 1
             if self.wrong == "lost" and self._sent >= FRAMES_BEFORE_CUT:
-                # As the gateway does it once an hour, which is not the end of the session.
+                # The gateway does this once an hour; the session continues.
                 self.connection.close(1000, "Bye")
 
 
@@ -146,15 +146,15 @@ class Sessions:
 
     Args:
         start: starts a process on the instance.
-        is_online: whether the agent of a target answers.
+        dial: connects from the instance.
+        is_online: whether the agent of a target is connected.
         url: of the gateway, without the path.
+        version: returns the agent's version.
+        open_key: decrypts an encrypted session's key with the instance's rights.
+        credentials: the access keys whose signatures are accepted; without it, none is.
 
     Attributes:
         start_in_task: starts a process in a container, on a terminal; None where there are no tasks.
-        dial: connects from the instance.
-        version: of the agent.
-        open_key: decrypts an encrypted session's key as the instance may.
-        credentials: the access keys whose signatures are accepted; without them none is.
     """
 
     def __init__(
@@ -179,7 +179,7 @@ class Sessions:
         self._all: dict[str, OpenSession] = {}
 
     def answer(self, operation: str, body: Mapping[str, Any], owner: str) -> Answer | None:
-        """The answer to an operation that is ours; None for all others."""
+        """The answer to an operation that this module implements; None for all others."""
         if operation == "StartSession":
             return self._start(body, owner)
         if operation == "DescribeSessions":
@@ -198,7 +198,7 @@ class Sessions:
         return 200, self._reply(session)
 
     def serve(self, address: str, port: int) -> None:
-        """Take data channels in a thread of this process."""
+        """Serve data channels, in a thread of this process."""
         from websockets.sync.server import serve
 
         server = serve(
@@ -212,7 +212,7 @@ class Sessions:
         threading.Thread(target=server.serve_forever, daemon=True).start()
 
     def end(self, session: OpenSession) -> None:
-        """End a session and what runs in it."""
+        """End a session and its process."""
         session.status = "Terminated"
         process = session.process
         if process is not None and process.poll() is None:
@@ -232,7 +232,7 @@ class Sessions:
     def open(
         self, target: str, document: str, parameters: Mapping[str, list[str]], owner: str
     ) -> dict[str, str]:
-        """Make a session, and what its client has to know."""
+        """Create a session, and return the data that its client needs."""
         name = "ecs-execute-command" if document == ECS_EXEC else owner.rsplit("/", 1)[-1]
         session = OpenSession(
             f"{name}-{secrets.token_hex(13)}",
@@ -246,7 +246,7 @@ class Sessions:
         return self._reply(session)
 
     def end_target(self, target: str) -> None:
-        """End all sessions with a target that is no more."""
+        """End all sessions with a target that no longer exists."""
         for session in self._all.values():
             if session.target == target and session.status != "Terminated":
                 self.end(session)
@@ -275,7 +275,7 @@ class Sessions:
         return 200, {"Sessions": rows}
 
     def _admit(self, connection: Any, request: Any) -> Any:
-        """Refuse upgrades that are not signed for this service, or whose caller may not."""
+        """Reject upgrades that are not signed for this service, or whose caller lacks the right."""
         headers = {
             name.lower(): ",".join(request.headers.get_all(name)) for name in request.headers
         }
@@ -355,7 +355,7 @@ class Sessions:
         link.send([pack_closed(text)])
 
     def _side_of(self, session: OpenSession) -> AgentSide:
-        """The agent's end, which goes on over a new connection."""
+        """The agent's side, which continues on a new connection."""
         if session.side is None:
             properties = None
             if session.document == REMOTE_HOST:
@@ -375,7 +375,7 @@ class Sessions:
                 take,
                 properties=properties,
                 key=None if properties else self._key_of(session),
-                database_state=lambda: session.ports is None or session.ports.is_ready,
+                accepts_input=lambda: session.ports is None or session.ports.is_ready,
                 version=self._version(),
             )
             kind = TYPES[session.document]
@@ -391,7 +391,7 @@ class Sessions:
         return session.side
 
     def _key_of(self, session: OpenSession) -> tuple[str, OpenKey] | None:
-        """The preferred key, and how the agent opens what it encrypts; port sessions have none."""
+        """The preferred key, and the function that opens a key of it; None for port sessions."""
         key_id, open_key = session_key.preferred_key(), self._open_key
         if not key_id or open_key is None:
             return None
@@ -404,7 +404,7 @@ class Sessions:
         return key_id, unseal
 
     def _sayer(self, session: OpenSession) -> Callable[[int, bytes], None]:
-        """Puts payloads into a session's output, at the client's pace."""
+        """Return the function that sends payloads as a session's output, at the client's pace."""
 
         def say(kind: int, data: bytes) -> None:
             while len(session.output) > MOST_BACKLOG and session.status != "Terminated":
@@ -414,7 +414,7 @@ class Sessions:
         return say
 
     def _run(self, session: OpenSession) -> None:
-        """Start what the session is for, and collect what it says."""
+        """Start the session's process, and send its output."""
         if session.document == SSH:
             session.ports = OneStream(self._dial, _ssh_port(session), self._sayer(session))
             return

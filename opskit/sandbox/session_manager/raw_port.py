@@ -1,4 +1,4 @@
-"""The agent's end of a port session without streams: one connection, raw bytes, and little said."""
+"""The agent's end of a port session without multiplexing: one connection and raw bytes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ DISCONNECT = struct.pack(">I", 1)
 
 
 class RawPort:
-    """The one connection of a session, as old agents carry it.
+    """The one connection of a session, as old agents forward it.
 
-    It connects at the start; after a disconnect by either side the next payload makes it connect
-    again. That the server has closed the connection the client is not told.
+    It connects at the start; after a disconnect by either side the next payload makes it connect again. The
+    client is not told that the server has closed the connection.
 
     Args:
-        host, port: where it leads.
+        host, port: the destination.
     """
 
     def __init__(self, dial: Dial, host: str, port: int, say: Say) -> None:
@@ -34,11 +34,11 @@ class RawPort:
 
     @property
     def is_ready(self) -> bool:
-        """Whether input is taken: not while it connects."""
+        """Whether input is accepted: not while it connects."""
         return self._connection is None or self._connection.is_decided.is_set()
 
     def take(self, kind: int, payload: bytes) -> None:
-        """Take what the client sent."""
+        """Process a payload of the client."""
         if kind == FLAG and payload == TERMINATE:
             self.end()
         elif kind == FLAG and payload == DISCONNECT:
@@ -52,7 +52,7 @@ class RawPort:
             self._connection.inputs.put(payload)
 
     def end(self) -> None:
-        """Close the connection: a session that ended leaves none behind."""
+        """Close the connection, so that an ended session leaves none open."""
         self.is_closed = True
         if self._connection is not None:
             self._connection.close()
@@ -65,7 +65,7 @@ class RawPort:
         try:
             connection = self._dial(self._host, self._port)
         except OSError as error:
-            # At the start the worker dies in its clean-up, and nobody learns why.
+            # At the start the worker dies in its clean-up, and no one learns the reason.
             location = f"dial tcp {self._host}:{self._port}"
             if not is_first:
                 self.failure = f"Unable to connect to specified port: {location}: {error.strerror}"
@@ -91,7 +91,7 @@ class RawPort:
 
 
 class _Connection:
-    """What the client has sent for one connection, and how far it is."""
+    """The queued bytes of one connection, and its state."""
 
     def __init__(self) -> None:
         self.inputs: queue.Queue[bytes] = queue.Queue()
@@ -99,6 +99,6 @@ class _Connection:
         self.is_closed = threading.Event()
 
     def close(self) -> None:
-        """Send what was taken, then close."""
+        """Send the queued bytes, then close."""
         self.is_closed.set()
         self.inputs.put(b"")

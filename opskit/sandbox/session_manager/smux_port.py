@@ -1,4 +1,4 @@
-"""The agent's end of a port session: smux version 1, or one stream of plain bytes, and what they lead to."""
+"""The agent's end of a port session: smux version 1, or one stream of plain bytes."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ FLAG, UNREACHABLE, TERMINATE = 10, struct.pack(">I", 3), struct.pack(">I", 2)
 
 
 def frame(command: int, stream: int, data: bytes = b"") -> bytes:
-    """One frame."""
+    """One smux frame."""
     return bytes([1, command]) + struct.pack("<HI", len(data), stream) + data
 
 
 class OneStream:
-    """A session of AWS-StartSSHSession: one connection, whose end is the session's.
+    """A session of AWS-StartSSHSession: one connection, whose end ends the session.
 
-    A port that refuses ends the session without a word: the reason stays in the agent's log.
+    A port that refuses ends the session without a message: the reason is only in the agent's log.
     """
 
     def __init__(self, dial: Dial, port: int, say: Say) -> None:
@@ -48,7 +48,7 @@ class OneStream:
         self._input.put(b"")
 
     def take(self, kind: int, payload: bytes) -> None:
-        """Take what the client sent."""
+        """Process a payload of the client."""
         if kind == 1:
             self._input.put(payload)
         elif payload == TERMINATE:
@@ -72,7 +72,7 @@ class Ports:
     """All streams of one session.
 
     Args:
-        host, port: to which every stream leads.
+        host, port: the destination of every stream.
     """
 
     def __init__(self, dial: Dial, host: str, port: int, say: Say) -> None:
@@ -86,17 +86,17 @@ class Ports:
 
     @property
     def is_ready(self) -> bool:
-        """Whether input is taken: always, each stream waits for itself."""
+        """Whether input is accepted: always, since each stream waits for itself."""
         return True
 
     def end(self) -> None:
-        """Close all streams: a session that ended leaves no connection behind."""
+        """Close all streams, so that an ended session leaves no connection open."""
         self.is_closed = True
         for entrance in list(self._inputs.values()):
             entrance.put(b"")
 
     def take(self, kind: int, payload: bytes) -> None:
-        """Take what the client sent."""
+        """Process a payload of the client."""
         if kind != 1:
             if payload == TERMINATE:
                 self.end()
@@ -128,7 +128,7 @@ class Ports:
         try:
             while data := entrance.get():
                 connection.sendall(data)
-            # The other side reads what was sent before it sees the end.
+            # The client reads the data before it sees the end.
             time.sleep(0.05)
             connection.shutdown(socket.SHUT_RDWR)
         except OSError:

@@ -1,4 +1,4 @@
-"""A process with a terminal, as ECS Exec gives it: input and output are one pair of bytes streams."""
+"""A process with a terminal, as with ECS Exec: its output streams are merged, and its input is echoed."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from collections.abc import Callable, Sequence
 
 Say = Callable[[int, bytes], None]
 Start = Callable[[Sequence[str], int], "subprocess.Popen[bytes]"]
-"""Starts a process in a container, its three streams on a terminal's descriptor."""
+"""Starts a process in a container, with its three streams on a terminal's descriptor."""
 
 
 class Terminal:
-    """One running command.
+    """One running command on a terminal.
 
     Args:
         say: sends a payload to the client; waits while too much is under way.
-        ended: told when everything was said.
+        ended: called when all output was sent.
     """
 
     def __init__(
@@ -33,13 +33,13 @@ class Terminal:
         threading.Thread(target=self._read, daemon=True).start()
 
     def take(self, kind: int, payload: bytes) -> None:
-        """Take what the client typed."""
+        """Write the client's input to the terminal."""
         if kind == 1:
             with contextlib.suppress(OSError):
                 os.write(self._own, payload)
 
     def _read(self) -> None:
-        # A terminal whose last user is gone answers with an error.
+        # A terminal whose last user is gone returns an error.
         with contextlib.suppress(OSError):
             while data := os.read(self._own, 1024):
                 self._say(1, data)

@@ -1,4 +1,4 @@
-"""SSH in the sandbox: a server on the instance and one on a bastion, EC2 Instance Connect, and the console.
+"""SSH in the sandbox: servers on the instance and on a bastion, EC2 Instance Connect, and the console.
 
-The servers are processes of their own on their machines, started when somebody connects first.
+Each server is a process on its own machine, started at the first connection.
 """

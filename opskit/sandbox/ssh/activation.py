@@ -1,4 +1,4 @@
-"""Starts an SSH server when somebody connects first, as socket activation does: nothing is paid before."""
+"""Starts an SSH server at the first connection, as socket activation does: an unused one costs nothing."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pathlib import Path
 
 
 class Activation:
-    """A port that starts its server.
+    """A listening port that starts its server.
 
     Args:
-        join: puts the calling thread into the machine's network.
-        command: makes of a command one that runs on the machine.
-        elsewhere: `host:port` -> the host and port that are dialled instead.
+        join: moves the calling thread into the machine's network.
+        command: turns a command into one that runs on the machine.
+        elsewhere: `host:port` -> the host and port to connect to instead.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Activation:
         self._error: OSError | None = None
 
     def start(self) -> None:
-        """Take connections from now on.
+        """Accept connections from now on.
 
         Raises:
             OSError: the port is taken.
@@ -63,7 +63,7 @@ class Activation:
         number = listener.fileno()
         program = [sys.executable, "-m", "opskit.sandbox.ssh.server", str(number)]
         command = self._command([*program, str(self._directory), self._name, self._elsewhere])
-        # Its standard input ends when we do.
+        # The server ends at the end of its standard input, which is the end of this process.
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""The sandbox's SSH keys: of its servers, of its operator, and those that EC2 Instance Connect pushed."""
+"""The sandbox's SSH keys: of its servers, of its operator, and those pushed by EC2 Instance Connect."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from typing import Any
 from opskit.sandbox import topology
 
 VALID_S = 60.0
-"""So long a pushed key is taken."""
+"""A pushed key is valid for this time."""
 SERVERS = ("app", "bastion")
 
 Answer = tuple[int, Mapping[str, Any]]
 
 
 class Keys:
-    """The files below one directory, which the servers read too.
+    """The key files below one directory, which the servers read too.
 
     Args:
-        directory: private to us.
+        directory: readable by this user only.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -32,14 +32,14 @@ class Keys:
         self._lock = threading.Lock()
 
     def make(self) -> None:
-        """Make the servers' host keys, and the operator's own with its entry on both."""
+        """Create the servers' host keys, and the operator's key pair with its entry on both servers."""
         self._directory.mkdir(mode=0o700)
         for name in SERVERS:
             _make_pair(self._directory / f"host-{name}", f"root@{name}")
         _make_pair(self._directory / "id_ed25519", "oncall")
         public = (self._directory / "id_ed25519.pub").read_text(encoding="utf-8")
         (self._directory / "authorized_keys").write_text(public, encoding="utf-8")
-        # For the operator: where the bastion is.
+        # For the operator: the bastion's address.
         bastion = f"{topology.SSH_USER}@{topology.BASTION_ADDRESS}:{topology.BASTION_PORT}"
         (self._directory / "bastion").write_text(f"{bastion}\n", encoding="utf-8")
         (self._directory / "pushed.json").write_text("[]", encoding="utf-8")
@@ -49,7 +49,7 @@ class Keys:
         return self._directory / f"host-{name}"
 
     def push(self, body: Mapping[str, Any]) -> Answer:
-        """SendSSHPublicKey."""
+        """Answer SendSSHPublicKey."""
         path = self._directory / "pushed.json"
         until = time.time() + VALID_S
         with self._lock:
@@ -63,10 +63,10 @@ class Keys:
         return 200, {"RequestId": "ssh", "Success": True}
 
     def takes(self, user: str, key: str, *, is_instance: bool) -> bool:
-        """Whether a server takes a public key (base64) for a user now.
+        """Whether a server accepts a public key (base64) for a user now.
 
         Args:
-            is_instance: only there EC2 Instance Connect is asked.
+            is_instance: whether it is the instance, which accepts pushed keys too.
         """
         lines = (self._directory / "authorized_keys").read_text(encoding="utf-8").splitlines()
         if any(key == word for line in lines for word in line.split()[1:2]):
@@ -75,7 +75,7 @@ class Keys:
         return any(r["user"] == user and r["key"] == key and r["until"] > time.time() for r in rows)
 
     def console(self) -> str:
-        """What the instance printed at its first boot, as cloud-init does it."""
+        """The instance's console output of its first boot, as cloud-init prints it."""
         words = (self._directory / "host-app.pub").read_text(encoding="utf-8").split()
         digest = hashlib.sha256(base64.b64decode(words[1])).digest()
         shown = base64.b64encode(digest).decode().rstrip("=")

@@ -1,7 +1,7 @@
-"""An SSH server as a program: commands and connections on the machine on which it is started.
+"""An SSH server as a program: runs commands and opens connections on its own machine.
 
-Arguments: a listening socket's number, the directory of the keys, and which server it is. It ends with
-its standard input. What runs in a session outlives the session, as with the real one.
+Arguments: the descriptor of a listening socket, the directory of the keys, and the server's name. It ends
+at the end of its standard input. Processes of a session outlive the session, as with a real server.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from opskit.sandbox.ssh.keys import Keys
 DIAL_LIMIT_S = 3
 PIECE = 32_768
 GONE = (OSError, EOFError, paramiko.SSHException)
-"""How the library tells that a client is gone."""
+"""The library's errors when a client is gone."""
 _started: list[subprocess.Popen[bytes]] = []
 
 
 class SshServer(paramiko.ServerInterface):  # type: ignore[misc]
-    """One client's connection."""
+    """The server's side of one client's connection."""
 
     def __init__(self, keys: Keys, name: str, elsewhere: dict[str, list[Any]]) -> None:
         self._keys, self._name, self._elsewhere = keys, name, elsewhere
@@ -38,22 +38,22 @@ class SshServer(paramiko.ServerInterface):  # type: ignore[misc]
         self.transport: Any = None
 
     def get_allowed_auths(self, username: str) -> str:
-        """Keys, and nothing else."""
+        """Allow public keys only."""
         return "publickey"
 
     def check_auth_publickey(self, username: str, key: Any) -> int:
-        """Whether a key is taken."""
+        """Whether the server accepts a key."""
         takes = self._keys.takes(username, key.get_base64(), is_instance=self._name == "app")
         return int(paramiko.AUTH_SUCCESSFUL if takes else paramiko.AUTH_FAILED)
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
-        """Sessions are taken."""
+        """Allow session channels."""
         if kind == "session":
             return int(paramiko.OPEN_SUCCEEDED)
         return int(paramiko.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED)
 
     def check_channel_exec_request(self, channel: Any, command: bytes) -> bool:
-        """Run a command; a bastion runs none."""
+        """Run a command; the bastion runs none."""
         if self._name != "app":
             return False
         threading.Thread(target=_run, args=(channel, command.decode()), daemon=True).start()
@@ -62,9 +62,9 @@ class SshServer(paramiko.ServerInterface):  # type: ignore[misc]
     def check_channel_direct_tcpip_request(
         self, chanid: int, origin: tuple[str, int], destination: tuple[str, int]
     ) -> int:
-        """Connect from here."""
+        """Connect from this machine."""
         host, port = self._elsewhere.get(f"{destination[0]}:{destination[1]}", destination)
-        # Asked in the thread that carries the client's other channels too: hence a short limit.
+        # Called in the thread that serves the client's other channels too: hence a short limit.
         try:
             connection = socket.create_connection((host, port), DIAL_LIMIT_S)
         except OSError:
@@ -74,11 +74,11 @@ class SshServer(paramiko.ServerInterface):  # type: ignore[misc]
         return int(paramiko.OPEN_SUCCEEDED)
 
     def serve(self) -> None:
-        """Carry the connections of this client, until it is gone."""
+        """Serve the channels of this client, until it disconnects."""
         kept: list[Any] = []
         while self.transport.is_active():
             channel = self.transport.accept(1)
-            # The library itself holds channels weakly.
+            # The library itself holds channels weakly only.
             kept = [c for c in (*kept, channel) if c is not None and not c.closed]
             connection = self._dialled.pop(channel.get_id(), None) if channel else None
             if connection is not None:
@@ -121,7 +121,7 @@ def _run(channel: Any, command: str) -> None:
 
 
 def _feed(channel: Any, stream: Any) -> None:
-    # Also the closing writes: of what the process has not taken.
+    # Closing writes too: the bytes that the process has not read.
     with contextlib.suppress(*GONE), stream:
         while data := channel.recv(PIECE):
             stream.write(data)
@@ -166,7 +166,7 @@ def _serve(connection: socket.socket, keys: Keys, name: str, elsewhere: dict[str
 
 
 def _end_with_input() -> None:
-    """When the daemon is gone, so are we and what we have started."""
+    """End this process and its children when the daemon is gone."""
     sys.stdin.buffer.read()
     for process in _started:
         if process.poll() is None:
@@ -176,7 +176,7 @@ def _end_with_input() -> None:
 
 
 def main() -> None:
-    """Serve, a thread for each client."""
+    """Serve each client in a thread."""
     import logging
 
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)

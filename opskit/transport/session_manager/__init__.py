@@ -1,4 +1,4 @@
-"""Session Manager's data channel: a protocol without I/O, and the socket under it.
+"""Session Manager's data channel: a sans-I/O protocol, and the WebSocket that carries it.
 
 Source: the message formats of aws/session-manager-plugin and aws/amazon-ssm-agent, both public.
 """

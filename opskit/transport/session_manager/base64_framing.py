@@ -1,8 +1,8 @@
-"""Two streams and an exit status in one: for sessions that have a terminal, and for the plugin.
+"""Frames two streams and an exit status in one stream: for terminal sessions and for the plugin.
 
-A terminal merges standard output and error, turns line ends and repeats input; the official plugin
-writes lines of its own between. So the script's output travels as base64 between marked lines:
-standard output while it comes, standard error and the script's word of its end after it.
+A terminal merges standard output and error, converts line ends and echoes input; the official plugin
+prints its own lines in between. So the script's output travels as base64 between marked lines: standard
+output as it comes, then standard error and the exit status.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ READY, OUT, ERR, END, CANNOT = (
     f"opskit-{word}" for word in ("ready", "out", "err", "end", "cannot-base64")
 )
 MOST_LINE = 1000
-"""Characters of a line of input: a terminal takes 4096 and drops what is longer."""
+"""Characters of a line of input: a terminal accepts 4096 and drops the rest."""
 LAST_LINE = "."
 TYPED = ":"
-"""Before every line of input: a terminal that repeats it may do so late, in the middle of the output."""
+"""The prefix of every line of input: a terminal may echo the line late, in the middle of the output."""
 MOST_SPARE = 500
-"""Characters of what is not ours that are kept: the reason, when there is no end."""
+"""Characters of unframed output that are kept: they give the reason when the end mark is missing."""
 SHELL_MISSING = ("executable file not found", "no such file or directory")
 
 WRAPPER_TEMPLATE = (
@@ -37,21 +37,21 @@ STDIN_TEMPLATE = (
 
 
 def command(script: str, limit_s: float) -> str:
-    """One command line that holds the script."""
+    """A single command line that contains the script."""
     packed = base64.b64encode(script.encode()).decode()
     return _line(f"s=$(echo {packed}|base64 -d)", limit_s)
 
 
 def command_for_input(limit_s: float) -> str:
-    """One short command line that reads its script from the terminal (`input_of`).
+    """A short command line that reads its script from the terminal (`input_of`).
 
-    How long a command ECS takes is not documented; a script of opskit has some 40,000 characters.
+    ECS documents no limit for a command's length; a script of opskit has about 40,000 characters.
     """
     return _line(STDIN_TEMPLATE.format(ready=READY, last=LAST_LINE, typed=TYPED), limit_s)
 
 
 def input_of(script: str) -> bytes:
-    """A script as lines of input."""
+    """The script as lines of terminal input."""
     packed = base64.b64encode(script.encode()).decode()
     size = MOST_LINE - len(TYPED)
     lines = [TYPED + packed[at : at + size] for at in range(0, len(packed), size)]
@@ -64,7 +64,7 @@ def _line(script: str, limit_s: float) -> str:
 
 
 class Demultiplexer:
-    """Takes one merged stream apart; what belongs to neither stream is kept as `spare`."""
+    """Splits one merged stream; output that belongs to neither stream is kept as `unframed`."""
 
     def __init__(self, heard: OutputCollector) -> None:
         self._heard = heard
@@ -76,14 +76,14 @@ class Demultiplexer:
         self.is_ready = self.has_begun = self.has_ended = self.cannot = False
 
     def take(self, data: bytes) -> None:
-        """Take a piece of the stream."""
+        """Process the next bytes of the stream."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             self._take_line(line.strip(b"\r").decode("utf-8", "replace"))
 
     @property
     def has_no_shell(self) -> bool:
-        """Whether what was said instead is that there is no `sh`."""
+        """Whether the output reports that there is no `sh`."""
         message = f"{self.unframed}{self._rest.decode('utf-8', 'replace')}".lower()
         return not self.has_begun and any(words in message for words in SHELL_MISSING)
 
@@ -103,7 +103,7 @@ class Demultiplexer:
             self.unframed = f"{self.unframed}{line} "[-MOST_SPARE:]
 
     def _give(self, *, is_last: bool) -> None:
-        """Hand on what can be decoded: four characters make three bytes."""
+        """Pass on the bytes that can be decoded: four characters make three bytes."""
         if self._stream is None:
             return
         whole = len(self._base64) // 4 * 4

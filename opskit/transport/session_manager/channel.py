@@ -1,7 +1,7 @@
-"""The data channel as a protocol without I/O: frames in, events and frames out.
+"""The data channel as a sans-I/O protocol: frames in, events and frames out.
 
-It knows no socket, thread or clock; the time is handed in. A channel outlives its connections: its
-counters, its unacknowledged messages and its key go on over a new one.
+It uses no socket, thread or clock; the caller passes the time. A channel outlives its connections: its
+counters, its unacknowledged messages and its key continue on a new one.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from opskit.transport.session_manager.message import MalformedMessage, Message, 
 from opskit.transport.session_manager.retransmission import Outbox
 
 CLIENT_VERSION = "1.2.764.0"
-"""What agents and gateway are told: the first official version that signs its upgrade, above which
-agents neither send keepalives nor ask for an update."""
+"""Reported to agents and gateway: the first official version that signs its upgrade. With it, agents neither
+send keepalives nor ask for an update."""
 SMUX_AFTER = (3, 0, 196, 0)
-"""Agents up to this version carry one stream without frames, and never tell that it was closed."""
+"""Agents up to this version carry one stream without frames, and never report that it was closed."""
 WITHOUT_SMUX = "1.1.61.0"
-"""What other agents are told: whatever their version means to them, they then do the same as we."""
+"""Reported to agents up to SMUX_AFTER: any of them then uses one unframed stream, as this client does."""
 MOST_EARLY = 10_000
-"""Messages kept that came before their turn; what comes beyond it is not acknowledged."""
+"""Early messages that are kept; those beyond it are not acknowledged."""
 GIVE_UP_AFTER_S = 60.0
-"""Without any acknowledgement for so long; the official client waits five minutes."""
+"""The limit without any acknowledgement; the official client waits five minutes."""
 SUCCESS, FAILED, UNSUPPORTED = 1, 2, 3
 ACKNOWLEDGE_FLAGS = 3
 TERMINATE = 2
@@ -39,7 +39,7 @@ ENCRYPTED = (PayloadType.OUTPUT, PayloadType.STDERR, PayloadType.EXIT_CODE)
 
 
 class Stream(Enum):
-    """Where bytes of the session belong."""
+    """The stream that bytes of the session belong to."""
 
     OUT = auto()
     ERR = auto()
@@ -47,11 +47,11 @@ class Stream(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The session takes input from now on.
+    """The session accepts input from now on.
 
     Attributes:
-        session_type: as the agent named it; empty for shells, which are opened without a word.
-        agent_version: empty for those too.
+        session_type: as the agent named it; empty for shells, which have no handshake.
+        agent_version: empty for shells.
     """
 
     session_type: str
@@ -69,14 +69,14 @@ class Data:
 
 @dataclass(frozen=True, slots=True)
 class ExitCode:
-    """How the command ended; -1 for a signal."""
+    """The command's exit status; -1 for a signal."""
 
     status: int
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A number of the agent: 3 means that a port could not be reached."""
+    """A flag of the agent: 3 means that a port could not be reached."""
 
     number: int
 
@@ -90,7 +90,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The end of the session; `reason` is empty when it is an ordinary one."""
+    """The end of the session; `reason` is empty for an ordinary end."""
 
     reason: str
 
@@ -104,12 +104,12 @@ Event = Ready | Data | ExitCode | Flag | Notice | Closed
 
 
 class Channel:
-    """Our side of one session.
+    """The client's side of one session.
 
     Args:
-        target: as StartSession was told; encryption is bound to it.
-        make_key: fetches the key of an encrypted session; None where that cannot be done.
-        clock_ms: the Unix time in milliseconds, which every message carries.
+        target: as passed to StartSession; encryption is bound to it.
+        make_key: fetches the key of an encrypted session; None where that is impossible.
+        clock_ms: returns the Unix time in milliseconds, which every message carries.
 
     Attributes:
         key_id: the KMS key of an encrypted session, as the agent named it; else empty.
@@ -154,7 +154,7 @@ class Channel:
         )
 
     def receive(self, frame: bytes, now: float) -> list[Event]:
-        """Take one frame. A damaged one is dropped unacknowledged, so that it comes again."""
+        """Process one frame. A damaged one is dropped unacknowledged, so that the agent sends it again."""
         try:
             got = wire.decode(frame)
         except MalformedMessage:
@@ -170,22 +170,22 @@ class Channel:
         elif got.message_type == wire.CLOSED:
             self.is_closed = True
             return [Closed(_text(got.payload, "Output"))]
-        # Others belong to the agent's control channel, or to times to come.
+        # Other types belong to the agent's control channel, or to later versions.
         return []
 
     def send(self, data: bytes, now: float) -> None:
-        """Send input; what comes too early is kept until the agent would not throw it away."""
+        """Send input; before the handshake it is queued, since the agent would discard it."""
         for start in range(0, len(data), wire.MOST_PAYLOAD):
             self._waiting.append((PayloadType.OUTPUT, data[start : start + wire.MOST_PAYLOAD]))
         self._flush(now)
 
     def send_flag(self, number: int, now: float) -> None:
-        """Send a flag, after the input before it."""
+        """Send a flag, after all earlier input."""
         self._waiting.append((PayloadType.FLAG, number.to_bytes(4, "big")))
         self._flush(now)
 
     def tick(self, now: float) -> list[Event]:
-        """Let time pass: repeat what was not acknowledged, and notice that nobody is there."""
+        """Run the timers: retransmit unacknowledged messages, and detect that the peer is gone."""
         if self._outbox.is_lost(now):
             self.is_closed = True
             return [Closed(f"nothing was acknowledged for {GIVE_UP_AFTER_S:.0f} s")]
@@ -196,44 +196,44 @@ class Channel:
         return []
 
     def suspend_liveness_timeout(self, now: float) -> None:
-        """Nothing is taken from the connection for the moment: what is silent does not count."""
+        """Suspend the inactivity timeout while a slow reader applies back-pressure."""
         self._outbox.suspend_liveness_timeout(now)
 
     def reconnected(self, now: float) -> None:
-        """Go on over a new connection: what the lost one may have swallowed is sent again."""
+        """Continue on a new connection: send again all that the lost one may have dropped."""
         self._frames.clear()
         self._frames.extend(self._outbox.again(now))
 
     def frames(self) -> list[bytes]:
-        """What has to be written to the connection now, in this order."""
+        """The frames to write to the connection now, in order."""
         found = list(self._frames)
         self._frames.clear()
         return found
 
     @property
     def has_frames(self) -> bool:
-        """Whether something has to be written now."""
+        """Whether there are frames to write."""
         return bool(self._frames)
 
     @property
     def has_gap(self) -> bool:
-        """Whether something of the agent is missing, of which later messages have come."""
+        """Whether later messages of the agent have come than one that is missing."""
         return bool(self._early)
 
     def next_at(self) -> float | None:
-        """When `tick` has something to do at the earliest."""
+        """The earliest time at which `tick` has something to do."""
         return self._outbox.next_at()
 
     @property
     def unsent(self) -> int:
-        """How many messages wait to be sent or to be acknowledged: what a sender has to slow down for."""
+        """The number of messages that are queued or unacknowledged: the measure for a sender's pace."""
         return len(self._waiting) + len(self._outbox)
 
     def _stream(self, got: Message, now: float) -> list[Event]:
         self._outbox.resume(now)
         if got.sequence > self._expected and len(self._early) >= MOST_EARLY:
             return []
-        # Duplicates too: the acknowledgement before may have been lost, and the agent waits for it.
+        # Duplicates too: an earlier acknowledgement may have been lost, and the agent waits for it.
         self._acknowledge(got)
         if got.sequence >= self._expected:
             self._early.setdefault(got.sequence, got)
@@ -244,7 +244,7 @@ class Channel:
         return events
 
     def _process(self, got: Message, now: float) -> list[Event]:
-        """One message in its turn."""
+        """Process one message that is in sequence."""
         kind, payload = got.payload_type, got.payload
         if kind == PayloadType.HANDSHAKE_REQUEST:
             try:
@@ -259,7 +259,7 @@ class Channel:
             return self._complete(payload, now)
         events: list[Event] = []
         if not self.is_ready:
-            # A shell begins without a handshake.
+            # A shell has no handshake.
             events.append(self._become_ready(now))
         if kind in ENCRYPTED and self._cipher is not None:
             try:
@@ -313,7 +313,7 @@ class Channel:
             self._cipher, result = agree(parameters, self._session_id, self._target, self._make_key)
         except Exception as error:
             self.key_error = error
-            # The agent shows the text to whoever reads the session's history.
+            # The agent writes the text to the session's history.
             return FAILED, None, f"kms:GenerateDataKey failed: {type(error).__name__}"
         return SUCCESS, result, ""
 
@@ -337,7 +337,7 @@ class Channel:
         return self._handshake or Ready("", {}, "")
 
     def _flush(self, now: float) -> None:
-        """Send what waits, as far as the agent keeps up."""
+        """Send queued messages, as far as the agent keeps up."""
         while self.is_ready and self._waiting and not self._outbox.is_full:
             kind, payload = self._waiting.popleft()
             if kind == PayloadType.OUTPUT and self._cipher is not None:
@@ -381,12 +381,12 @@ class Channel:
 
 
 def in_one_line(reason: str) -> str:
-    """A reason without its own line ends, nor the rows of dashes that agents set it off by."""
+    """A reason as one line, without its line ends and the rows of dashes that agents put around it."""
     return " ".join(reason.replace("-", " ").split())
 
 
 def is_above(version: str, limit: tuple[int, ...]) -> bool:
-    """Whether an agent is newer than a version; one that is no number is not."""
+    """Whether an agent is newer than a version; False for a version that cannot be parsed."""
     try:
         parts = tuple(int(part) for part in version.split("."))
     except ValueError:

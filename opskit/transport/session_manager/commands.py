@@ -1,6 +1,6 @@
-"""Commands over Session Manager: for those who may start sessions but not send commands.
+"""Transport through Session Manager: for users who may start sessions but not send commands.
 
-The command is executed without a shell and without input, so that the script travels as one word of
+The agent executes the command without a shell and without input, so the script travels as one argument of
 `sh -c`; it carries no secret.
 """
 
@@ -31,17 +31,17 @@ from opskit.transport.session_manager.session_errors import UnknownDocument, not
 NON_INTERACTIVE = "AWS-StartNonInteractiveCommand"
 INTERACTIVE = "AWS-StartInteractiveCommand"
 MOST_OUTPUT = 1_000_000
-"""Bytes of each stream that are kept: a probe says some thousand."""
+"""Bytes of each stream that are kept: a probe writes a few thousand."""
 EXIT_MARKER = "opskit-exit:"
 MOST_MARK = 24
 SEPARATE_AFTER = (3, 1, 1510, 0)
-"""Agents above this version keep standard output and error apart."""
+"""The last version of the agent that merges standard output and standard error."""
 ENDING = re.compile(rb"\nopskit-exit:(-?\d+)\n")
-"""The script's own word of its end: agents before 3.1.1511 and terminals tell no exit status."""
+"""The script's own report of its exit status: agents before 3.1.1511 and terminals report none."""
 
 
 class SessionManager:
-    """The road through StartSession."""
+    """Transport through StartSession."""
 
     name = "session-manager"
 
@@ -58,7 +58,7 @@ class SessionManager:
     def run(
         self, script: str, *, timeout_s: float, on_output: OnOutput = discard_output
     ) -> CommandResult:
-        """Run a script in a session without a terminal, or with one where that is all there is."""
+        """Run a script in a session without a terminal, or with one if no other document is available."""
         command = wrap_script(script, timeout_s)
         heard = OutputCollector(on_output)
         try:
@@ -99,7 +99,7 @@ class SessionManager:
 
 
 def key_maker(kms: SendCommandClient) -> MakeKey:
-    """Fetches the key of an encrypted session."""
+    """Return the function that fetches the key of an encrypted session from KMS."""
 
     def make(key_id: str, context: Mapping[str, str]) -> tuple[bytes, bytes]:
         reply = kms.generate_data_key(
@@ -111,16 +111,16 @@ def key_maker(kms: SendCommandClient) -> MakeKey:
 
 
 def wrap_script(script: str, limit_s: float) -> str:
-    """The script as one command line: as root where sudo allows it, its end marked on stderr."""
+    """The script as one command line: as root where sudo allows it, with the exit marker on stderr."""
     packed = base64.b64encode(script.encode()).decode()
     return f"sh -c 's=$(echo {packed}|base64 -d); {as_root(limit_s)}; exit \"$e\"'"
 
 
 def as_root(limit_s: float) -> str:
-    """Shell words that run the script in `$s`, and say on stderr how it ended.
+    """Shell code that runs the script in `$s`, and reports its exit status on stderr.
 
-    The agent ends a session's first process only, so that what it has started has a limit of its own.
-    It has no input: one that waited for a terminal's would wait for ever.
+    The agent ends only a session's first process, so the processes below it have a time limit of their own.
+    The script has no input: reading from a terminal would block it for ever.
     """
     return (
         f"{limit_in_t(limit_s)}; "
@@ -130,14 +130,14 @@ def as_root(limit_s: float) -> str:
 
 
 class OutputCollector:
-    """What a command has said so far, without the mark of its end.
+    """Collects a command's output, without the exit marker.
 
     Args:
-        on_output: told every piece as soon as it cannot be the beginning of the mark any more.
+        on_output: receives every piece as soon as it cannot be the beginning of the marker any more.
 
     Attributes:
-        is_terminal: whether a terminal has made two characters of every end of a line.
-        is_separate: whether the mark, which is on standard error, cannot come on standard output.
+        is_terminal: whether a terminal has converted every line end to two characters.
+        is_separate: whether stderr is a stream of its own, so that stdout cannot contain the marker.
     """
 
     def __init__(self, on_output: OnOutput) -> None:
@@ -148,7 +148,7 @@ class OutputCollector:
         self.status: int | None = None
 
     def take(self, stream: Stream, data: bytes) -> None:
-        """Take a piece of output."""
+        """Process a piece of output."""
         if stream is Stream.OUT and self.is_separate and not self.is_terminal:
             self._give(stream, data)
             return
@@ -170,7 +170,7 @@ class OutputCollector:
         """The result at the end of the session.
 
         Raises:
-            Lost: the command did not come to its end.
+            OutcomeUnknown: the command did not finish.
         """
         for stream, held in self._held.items():
             self._give(stream, held)
@@ -193,7 +193,7 @@ class OutputCollector:
 
 
 def _beginning_of_mark(data: bytes) -> int:
-    """Where the mark of the end may begin at the end of what has come so far."""
+    """The position at the end of the data where the exit marker may have begun."""
     mark = f"\n{EXIT_MARKER}".encode()
     at = data.rfind(mark)
     if at >= 0 and len(data) - at < MOST_MARK:

@@ -1,4 +1,4 @@
-"""Encrypted sessions: AES-256-GCM under a key of KMS that both sides fetch."""
+"""Encrypted sessions: AES-256-GCM with a KMS data key that both sides fetch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Unreadable(ValueError):
 
 
 class Cipher:
-    """Both halves of a session's key: the first is the agent's, the second is ours."""
+    """Both halves of a session's key: the agent's, then the client's."""
 
     def __init__(self, key: bytes) -> None:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -28,15 +28,15 @@ class Cipher:
         self._theirs, self._ours = AESGCM(key[: KEY_BYTES // 2]), AESGCM(key[KEY_BYTES // 2 :])
 
     def encrypt(self, data: bytes) -> bytes:
-        """A payload for the agent: nonce, ciphertext, tag."""
+        """Encrypt a payload for the agent: nonce, ciphertext, tag."""
         nonce = os.urandom(NONCE_BYTES)
         return nonce + self._ours.encrypt(nonce, data, None)
 
     def decrypt(self, data: bytes) -> bytes:
-        """A payload of the agent.
+        """Decrypt a payload of the agent.
 
         Raises:
-            Unreadable: another key, or the payload was changed on the way.
+            Unreadable: it has another key, or was changed in transit.
         """
         from cryptography.exceptions import InvalidTag
 
@@ -46,7 +46,7 @@ class Cipher:
             raise Unreadable("a payload is not encrypted with this session's key") from None
 
     def answer(self, challenge: bytes) -> bytes:
-        """The answer to the agent's challenge: the same bytes under our own half."""
+        """The answer to the agent's challenge: the same bytes, encrypted with the client's half."""
         asked = base64.b64decode(json.loads(challenge)["Challenge"])
         again = base64.b64encode(self.encrypt(self.decrypt(asked))).decode()
         return json.dumps({"Challenge": again}).encode()
@@ -55,10 +55,10 @@ class Cipher:
 def agree(
     parameters: Mapping[str, str], session_id: str, target: str, make_key: MakeKey
 ) -> tuple[Cipher, dict[str, Any]]:
-    """Fetch a key for the session, and what the agent needs to fetch the same.
+    """Fetch a key for the session, and build the data that the agent needs to fetch the same key.
 
-    Agents from 3.3.808.0 on send a random challenge. Acknowledged, it binds the key to this one
-    handshake, since both sides then give it to KMS.
+    Agents from 3.3.808.0 on send a random challenge. If it is acknowledged, both sides pass it to KMS, which
+    binds the key to this handshake.
     """
     context = {"aws:ssm:SessionId": session_id, "aws:ssm:TargetId": target}
     challenge = parameters.get("Challenge")

@@ -1,7 +1,7 @@
 """The binary messages of the data channel.
 
-A header of 116 bytes, four bytes of length, and the payload; all integers big-endian. What the
-gateway makes itself has a header of 112 bytes, without a payload type, and pads names with NUL.
+A header of 116 bytes, four bytes of length, and the payload; all integers are big-endian. Messages that
+the gateway itself creates have a header of 112 bytes, without a payload type, and pad names with NUL.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ PREFIX = struct.Struct(">I32sIQqQ16s32s")
 MOST_PAYLOAD = 1024
 """Bytes: both official sides read in pieces of this size, and no larger ones are known to pass."""
 LARGEST_MESSAGE = 1 << 20
-"""A safety limit: nothing near it is ever sent."""
+"""A safety limit: real messages are far smaller."""
 
 
 class PayloadType(IntEnum):
-    """What a stream message carries."""
+    """The kind of a stream message's payload."""
 
     NONE = 0
     OUTPUT = 1
@@ -52,7 +52,7 @@ class Message:
     """One message.
 
     Attributes:
-        payload_type: a number of `PayloadType`, or one that is not known here; 0 where there is none.
+        payload_type: a number of `PayloadType`, or an unknown one; 0 where the message has none.
         created_ms: Unix time in milliseconds, never 0.
     """
 
@@ -66,7 +66,7 @@ class Message:
 
 
 def encode(message: Message) -> bytes:
-    """A message as a frame, with the full header."""
+    """A message as a frame with the full header."""
     raw = message.message_id.bytes
     head = PREFIX.pack(
         HEADER,
@@ -75,7 +75,7 @@ def encode(message: Message) -> bytes:
         message.created_ms,
         message.sequence,
         message.flags,
-        # The halves of the id are swapped on the wire.
+        # On the wire, the two halves of the UUID are swapped.
         raw[8:] + raw[:8],
         hashlib.sha256(message.payload).digest(),
     )
@@ -86,7 +86,7 @@ def decode(frame: bytes) -> Message:
     """A frame as a message.
 
     Raises:
-        Malformed: it is cut, its lengths contradict each other, or its payload is damaged.
+        MalformedMessage: it is truncated, its lengths contradict each other, or its payload is damaged.
     """
     if not PREFIX.size <= len(frame) <= LARGEST_MESSAGE:
         raise MalformedMessage(f"a frame of {len(frame)} bytes")
@@ -94,7 +94,7 @@ def decode(frame: bytes) -> Message:
     message_type = name.strip(b" \0").decode("ascii", "replace")
     message_id = uuid.UUID(bytes=raw_id[8:] + raw_id[:8])
     if message_type in (PAUSE, START):
-        # The name says it all; how the gateway fills in the rest is not documented.
+        # The message type is sufficient; how the gateway fills in the other fields is not documented.
         return Message(message_type, sequence, 0, b"", message_id, created_ms, flags)
     if not SHORT_HEADER <= header <= len(frame) - 4:
         raise MalformedMessage(f"a header of {header} bytes in a frame of {len(frame)}")

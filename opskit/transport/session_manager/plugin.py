@@ -1,7 +1,7 @@
-"""The official session-manager-plugin, started as the AWS CLI starts it.
+"""Transport through the official session-manager-plugin, started as the AWS CLI starts it.
 
-It is for those who have to use it; opskit speaks the same protocol without it. Its exit status says
-nothing and its output has lines of its own, so what it carries is framed (`framed`).
+It is for users who must use the plugin; opskit implements the same protocol. The plugin's exit status
+means nothing and it prints its own lines, so the script's output is framed (`base64_framing`).
 
 Source: aws-cli, customizations/sessionmanager.py; session-manager-plugin, README.
 """
@@ -35,17 +35,17 @@ WHERE = (
     "needs none"
 )
 VARIABLE = "AWS_SSM_START_SESSION_RESPONSE"
-"""The name in place of the answer itself: an argument is shown to everybody on this machine."""
+"""Passed in place of the response: an argument is visible to every user of this machine."""
 LAST_WITH_ARGUMENT = (1, 2, 497, 0)
-"""Up to this version the plugin takes the token as an argument only."""
+"""The last version of the plugin that takes the token as an argument only."""
 VERSION_WITHIN_S = 5
 READY_WITHIN_S = 30.0
-"""Where no channel forms the plugin hangs without a word."""
+"""Where no data channel forms, the plugin hangs without output."""
 END_WITHIN_S = 3.0
 
 
 class PluginGateway(Protocol):
-    """What knows the caller."""
+    """Gives the caller's Region, profile and endpoint."""
 
     def caller(self) -> tuple[str, str, str]:
         """Region, profile (empty where none was named) and the endpoint of Systems Manager."""
@@ -55,7 +55,7 @@ def find() -> str:
     """The plugin's path.
 
     Raises:
-        Refused: it is not installed, does not run, or wants the token where everybody sees it.
+        NotExecuted: it is not installed, does not run, or takes the token only where every user sees it.
     """
     path = shutil.which(PROGRAM)
     if path is None:
@@ -84,14 +84,14 @@ def find() -> str:
 
 
 class PluginProcess:
-    """The plugin with one session.
+    """The plugin's process with one session.
 
     Args:
         path: of the plugin.
-        on_text: told its output, in a thread of its own.
+        on_text: receives the plugin's output, in a thread of its own.
 
     Raises:
-        Refused: the session could not be started, or the plugin not; the session is ended then.
+        NotExecuted: the session or the plugin could not be started; a started session is terminated.
     """
 
     def __init__(
@@ -117,12 +117,12 @@ class PluginProcess:
         try:
             self.process = subprocess.Popen(
                 argv,
-                # At its end the plugin gives up: it stays open as long as the session.
+                # The plugin gives up at the end of its input: the pipe stays open as long as the session.
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, VARIABLE: answer},
-                # Ctrl-C is ours: the plugin would pass it on, or ignore it, and we end it anyway.
+                # We handle Ctrl-C: the plugin would pass it on or ignore it, and is terminated anyway.
                 process_group=0,
             )
         except OSError as error:
@@ -132,7 +132,7 @@ class PluginProcess:
         threading.Thread(target=self._read, daemon=True).start()
 
     def close(self) -> None:
-        """End the session, then the plugin; none of it outlives us."""
+        """Terminate the session, then the plugin; neither outlives this process."""
         self._started.end()
         with contextlib.suppress(OSError):
             if self.process.stdin is not None:
@@ -148,14 +148,14 @@ class PluginProcess:
         self.is_closed.wait(END_WITHIN_S)
 
     def plain(self, text: str) -> str:
-        """What the plugin said, in one line and without what opens the session's channel."""
+        """The plugin's output as one line, without the session's token."""
         for secret in self._secrets:
             text = text.replace(secret, "(the session's token)")
         return " ".join(text.split())
 
     def _read(self) -> None:
         stream = self.process.stdout
-        assert stream is not None  # noqa: S101  it was asked for
+        assert stream is not None  # noqa: S101  Popen was given a pipe
         with contextlib.suppress(OSError, ValueError), stream:
             while data := os.read(stream.fileno(), 65536):
                 self._on_text(data)
@@ -163,7 +163,7 @@ class PluginProcess:
 
 
 class Plugin:
-    """The road through the official plugin."""
+    """Transport through the official plugin."""
 
     name = "plugin"
 
@@ -173,7 +173,7 @@ class Plugin:
     def run(
         self, script: str, *, timeout_s: float, on_output: OnOutput = discard_output
     ) -> CommandResult:
-        """Run a script in a session that the plugin holds."""
+        """Run a script in a session that the plugin opens."""
         path = find()
         words = {"command": [command(script, timeout_s)]}
         try:
@@ -228,5 +228,5 @@ def _closing(running: PluginProcess) -> Iterator[PluginProcess]:
 
 
 def _request(target: str, document: str, parameters: Mapping[str, list[str]]) -> dict[str, Any]:
-    """The request as the plugin has to see it: it reads the target from it."""
+    """The StartSession request as the plugin needs it: with the target, which the plugin reads from it."""
     return {"Target": target, "DocumentName": document, "Parameters": dict(parameters)}

@@ -1,4 +1,4 @@
-"""A local port that leads through the instance, held by the official plugin."""
+"""A local port forwarded through the instance by the official plugin."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ MOST_KEPT = 500
 
 
 class PluginTunnel:
-    """The port and the plugin that listens on it; used as `tunnel.Tunnel` is.
+    """The local port, and the plugin that listens on it; an implementation of `interface.Tunnel`.
 
     Args:
         target: as Session Manager names it.
-        host, port: to which every connection leads.
-        on_problem: told in a sentence what happened to a connection.
+        host, port: the destination of every connection.
+        on_problem: called with a sentence when a connection fails.
     """
 
     def __init__(
@@ -56,9 +56,9 @@ class PluginTunnel:
         """Start the session and the plugin, and wait until it listens (`interface.Tunnel`).
 
         Raises:
-            Refused: the session could not be started.
+            NotExecuted: the session could not be started.
         """
-        # The plugin's own word for a taken port comes late, and in its log only.
+        # The plugin reports a taken port late, and in its log only.
         with socket.create_server(("127.0.0.1", local_port)):
             pass
         request = {
@@ -106,7 +106,7 @@ class PluginTunnel:
                 self._news.notify_all()
 
     def _watch(self, running: PluginProcess) -> None:
-        """Notice that the plugin has ended."""
+        """Detect that the plugin has exited."""
         running.is_closed.wait()
         with self._news:
             self.failure = f"{PROGRAM} ended: {running.plain(f'{self._message} {self._rest}')}"

@@ -1,4 +1,4 @@
-"""One port session and what it carries shares: its lock, its pace, its end, and local sockets."""
+"""Shared state of a port session and its forwarder: lock, flow control, end, and local sockets."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ MOST_HELD = 4 * 1024 * 1024
 
 
 class PortSession:
-    """What goes to the agent, at the pace at which it is acknowledged.
+    """Sends to the agent at the pace of its acknowledgements, and limits the bytes held for local readers.
 
     Attributes:
-        lock: around every use of the channel; notified whenever something may go on.
+        lock: guards every use of the channel; notified on every change that a thread may wait for.
         is_closed: set at the end of the session.
     """
 
@@ -36,7 +36,7 @@ class PortSession:
 
     @property
     def is_flushed(self) -> bool:
-        """Whether the agent has processed everything, and nothing of its answers is missing."""
+        """Whether the agent has acknowledged everything, and none of its messages is missing."""
         channel = self._session.channel
         return channel.unsent == 0 and not channel.has_gap
 
@@ -63,10 +63,10 @@ class PortSession:
             self.lock.wait(1)
 
     def reserve(self, count: int) -> None:
-        """Count bytes that a local reader is to take; wait while too many are not taken.
+        """Count bytes for a local reader; block while too many bytes are held.
 
-        Only here the session is held up: the agent notices, and stops reading too. Its
-        acknowledgements wait with the rest, so that their absence means nothing.
+        This alone stops the session from being read: the agent notices and stops reading too. Its
+        acknowledgements wait as well, so that their absence means nothing.
         """
         with self.lock:
             while self._held > MOST_HELD and not self.is_closed.is_set():
@@ -75,15 +75,15 @@ class PortSession:
             self._held += count
 
     def release(self, count: int) -> None:
-        """A local reader has taken bytes."""
+        """Record that a local reader has taken bytes."""
         with self.lock:
             self._held -= count
             self.lock.notify_all()
 
     def write_due(self) -> list[Event]:
-        """Write what is due, or wait a moment for it, and let time pass."""
+        """Write due frames, or wait a moment for them, and run the timers."""
         with self.lock:
-            # What came while the last frames were written has woken nobody.
+            # A notification during the last write has woken no thread, so check before waiting.
             if not self._session.channel.has_frames and not self.is_closed.is_set():
                 self.lock.wait(TICK_S)
         events = self._session.write(self.lock)
@@ -92,30 +92,30 @@ class PortSession:
         return events
 
     def end(self) -> None:
-        """Nothing goes over the line any more."""
+        """Close the session: no bytes are forwarded any more."""
         self.is_closed.set()
         with self.lock:
             self.lock.notify_all()
 
 
 class Forwarder(Protocol):
-    """How connections share the line."""
+    """Forwards local connections over the session."""
 
     def take(self, connection: socket.socket) -> None:
-        """Carry a local connection; does not wait for it."""
+        """Forward a local connection; returns at once."""
 
     def receive(self, data: bytes) -> None:
-        """Take bytes of the agent, in their order."""
+        """Process bytes of the agent, in order."""
 
     def tick(self, now: float) -> None:
-        """Let time pass."""
+        """Run the timers."""
 
     def end(self) -> None:
         """Close all local connections."""
 
 
 class LocalSocket:
-    """One local connection: what came for it, and the thread that gives it away."""
+    """One local connection: a queue of bytes for it, and the thread that writes them."""
 
     def __init__(self, connection: socket.socket, released: Callable[[int], None]) -> None:
         self._connection = connection
@@ -126,17 +126,17 @@ class LocalSocket:
         threading.Thread(target=self._give, daemon=True).start()
 
     def put(self, data: bytes) -> None:
-        """Take bytes of the peer."""
+        """Queue bytes of the peer."""
         with self._changed:
             if not self._is_over:
                 self._parts.append(data)
                 self._changed.notify()
                 return
-        # Nobody gives it away any more, and what is held is counted for all connections.
+        # No thread writes them any more, and held bytes count for all connections.
         self._released(len(data))
 
     def finish(self) -> None:
-        """Close after everything that came was given away."""
+        """Close after all queued bytes were written."""
         with self._changed:
             self._is_finished = True
             self._changed.notify()
@@ -167,7 +167,7 @@ class LocalSocket:
 
 
 def shut(connection: socket.socket) -> None:
-    """Close a connection in both directions, whatever state it is in."""
+    """Close a connection in both directions, regardless of its state."""
     with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
     connection.close()

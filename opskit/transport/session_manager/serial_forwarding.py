@@ -1,9 +1,9 @@
-"""One connection at a time over one line: what agents up to 3.0.196.0 can carry.
+"""Forwards one TCP connection at a time, for agents up to 3.0.196.0, which do not multiplex.
 
-The bytes go without frames. A flag closes the agent's connection to the database, the next bytes make
-it connect again; that the database has closed a connection it never tells. What still comes of a
-closed connection must not reach the next one: until that has sent its first bytes nothing that comes
-is its own, since the agent connects for it only then.
+The bytes have no frames. A flag closes the agent's connection to the database, and the next bytes make the
+agent connect again. The agent never reports that the database has closed a connection. Late bytes of a
+closed connection must not reach the next one: the agent connects for the next one only at its first bytes,
+so everything that comes before these belongs to an earlier connection.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from opskit.transport.session_manager.port_session import TICK_S, LocalSocket, P
 DISCONNECT = 1
 """The flag that closes the agent's connection."""
 SETTLE_S = 1.0
-"""So long nothing may come of a closed connection before the next one sends: the agent's last bytes
-may have been under way when it acknowledged the flag."""
+"""The silence required after a closed connection before the next one sends: the agent's last bytes may
+have been in flight when it acknowledged the flag."""
 WAIT_S = 30.0
-"""A second connection waits for its turn as long as common clients wait to be connected."""
+"""The wait of a second connection for its turn: common clients wait as long for a connection."""
 SILENT_S = 30.0
-"""After so long without an answer the user is told what it may mean; queries may take longer."""
+"""After this time without an answer the user is told what it may mean; queries may take longer."""
 MOST_DATA = 16 * 1024
 MOST_EARLY = 64 * 1024
-"""Bytes of a server that speaks before anybody has connected here."""
+"""Bytes of a server that sends first, before a client has connected here."""
 
 
 class TurnGate:
-    """Whose turn it is, and to whom the agent's bytes belong; no I/O, the time is handed in."""
+    """Decides which connection is active, and whose the agent's bytes are; sans I/O."""
 
     def __init__(self) -> None:
         self._is_taken = False
         self._is_connected = True
-        """The agent connects at the start of the session, before anybody has sent anything."""
+        """The agent connects at the start of the session, before any client has sent bytes."""
         self._early = bytearray()
         self._quiet_since: float | None = None
         self._is_first = True
@@ -45,7 +45,7 @@ class TurnGate:
         """Whether the next connection may begin.
 
         Args:
-            is_flushed: whether the agent has acknowledged everything, the flag included.
+            is_flushed: whether the agent has acknowledged everything, including the flag.
         """
         if self._is_taken:
             return False
@@ -59,17 +59,17 @@ class TurnGate:
         return now - self._quiet_since >= SETTLE_S
 
     def begin(self) -> bytes:
-        """A connection begins; what has come for it already."""
+        """Begin a connection, and return the bytes that have already come for it."""
         self._is_taken = True
         early, self._early = bytes(self._early), bytearray()
         return early
 
     def spoke(self) -> None:
-        """The connection sends bytes now: from here on the agent has connected for it."""
+        """Record that the connection sends its first bytes: the agent has then connected for it."""
         self._is_connected = True
 
     def receive(self, data: bytes) -> bytes:
-        """Of bytes that come, those that belong to the present connection."""
+        """The part of the bytes that belongs to the active connection."""
         if self._is_taken and self._is_connected:
             return data
         if self._is_first and not self._is_taken and len(self._early) < MOST_EARLY:
@@ -78,16 +78,16 @@ class TurnGate:
         return b""
 
     def end(self) -> None:
-        """The connection has ended here; the flag is on its way."""
+        """Record that the connection has ended here; the flag is on its way."""
         self._is_taken = self._is_first = self._is_connected = False
         self._quiet_since = None
 
 
 class SerialForwarder:
-    """The connections of a session whose agent carries one.
+    """Forwards the connections of a session that carries one at a time.
 
     Args:
-        on_problem: told in a sentence what happened to a connection.
+        on_problem: called with a sentence when a connection fails.
     """
 
     def __init__(self, line: PortSession, on_problem: Callable[[str], None]) -> None:
@@ -100,11 +100,11 @@ class SerialForwarder:
         self._asked_at: float | None = None
 
     def take(self, connection: socket.socket) -> None:
-        """Carry a local connection as soon as it is its turn."""
+        """Forward a local connection as soon as it is its turn."""
         threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def receive(self, data: bytes) -> None:
-        """Give bytes to the present connection, if they are its own."""
+        """Pass bytes on to the active connection, if they belong to it."""
         with self._line.lock:
             own, local = self._turns.receive(data), self._local
             self._asked_at = None
@@ -113,7 +113,7 @@ class SerialForwarder:
             local.put(own)
 
     def tick(self, now: float) -> None:
-        """Say it when an answer does not come: the agent would not tell that nobody is there."""
+        """Report a missing answer: the agent itself would not report an unreachable database."""
         if self._asked_at is not None and now - self._asked_at > SILENT_S:
             self._asked_at = None
             self._on_problem(
@@ -148,7 +148,7 @@ class SerialForwarder:
             self._turn.release()
 
     def _wait_for_turn(self, limit: float) -> bool:
-        """Wait until no other connection is carried and nothing of the last one can come any more."""
+        """Wait until no connection is active and no late bytes of the last one can arrive."""
         while not self._turn.acquire(timeout=TICK_S):
             if self._line.is_closed.is_set() or time.monotonic() > limit:
                 return False
@@ -162,7 +162,7 @@ class SerialForwarder:
         return False
 
     def _carry(self, connection: socket.socket) -> None:
-        """Carry one connection to its end."""
+        """Forward one connection to its end."""
         with self._line.lock:
             self._local = local = LocalSocket(connection, self._line.release)
             early = self._turns.begin()

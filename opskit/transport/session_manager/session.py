@@ -1,4 +1,4 @@
-"""One session: started, carried over as many connections as it takes, and always terminated."""
+"""A Session Manager session: starts it, resumes it over new WebSockets, always terminates it."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from opskit.transport.session_manager.session_lifecycle import ManagedSession, g
 
 OPEN_WITHIN_S, CLOSE_WITHIN_S = 10, 2
 READY_WITHIN_S = 20.0
-"""The agent itself waits 15 s for the handshake; with nothing after that the way is blocked."""
+"""The agent itself waits 15 s for the handshake; if nothing has come by now, the path is blocked."""
 PING_EVERY_S = 40
 """Middleboxes drop connections that are silent for about a minute."""
 RECONNECT_WITHIN_S = 60.0
-"""The gateway closes every connection about once an hour; a new one takes moments."""
+"""The gateway closes every connection about once an hour; reconnecting takes moments."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 UNSENT_WITHIN_S = 30
-"""A connection that takes no bytes for so long is gone; the kernel alone would wait a quarter of an hour."""
+"""A connection that accepts no bytes for this time is dead; the kernel alone would wait 15 minutes."""
 MOST_WAITING = 64
 """Frames: beyond it the connection is not read, so that the agent slows down."""
 LOST = "the session's connection was lost"
 
 
 class SessionGateway(Protocol):
-    """What signs the upgrade to the data channel."""
+    """Signs the WebSocket upgrade of the data channel."""
 
     def upgrade_headers(self, url: str) -> dict[str, str]:
-        """The headers that prove who asks."""
+        """The headers that authenticate the caller."""
 
 
 class Session:
@@ -47,10 +47,10 @@ class Session:
 
     Args:
         parameters: of the document; every value is a list, as the API wants it.
-        begin: another operation that starts it, in place of StartSession with the document.
+        begin: another operation that starts the session, in place of StartSession with the document.
 
     Raises:
-        Refused: it could not be started, or its connection was refused; nothing has run.
+        NotExecuted: the session could not be started, or its connection was rejected; nothing has run.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Session:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End it, whatever happened."""
+        """Terminate the session, also after an error."""
         self.close()
 
     def send(self, data: bytes) -> None:
@@ -94,13 +94,13 @@ class Session:
         self.channel.send(data, time.monotonic())
 
     def events(self, deadline: float) -> Iterator[Event]:
-        """What happens, until the session ends or the time is over.
+        """Yield events, until the session ends or the deadline passes.
 
         Args:
             deadline: by the monotonic clock.
 
         Raises:
-            Lost: the session went silent, or could not be resumed.
+            OutcomeUnknown: the session went silent, or could not be resumed.
         """
         ready_by = time.monotonic() + READY_WITHIN_S
         while not self.channel.is_closed:
@@ -116,20 +116,20 @@ class Session:
             yield from self._step(deadline if self.channel.is_ready else min(deadline, ready_by))
 
     def read(self, lock: threading.Condition, stop: threading.Event) -> Iterator[Event]:
-        """What happens, for a thread that does nothing but read; another one calls `write`.
+        """Yield events, for a thread that only reads; another one calls `write`.
 
         Args:
-            lock: around every use of the channel.
+            lock: guards every use of the channel.
             stop: ends the reading.
 
         Raises:
-            Lost: the connection was lost and could not be resumed.
+            OutcomeUnknown: the connection was lost and could not be resumed.
         """
         from websockets.exceptions import ConnectionClosed
 
         while not self.channel.is_closed and not stop.is_set():
             try:
-                # Without a limit: whoever sets `stop` closes the session, which ends this too.
+                # Without a limit: the thread that sets `stop` closes the session, which ends this wait too.
                 got = self._socket.recv()
             except ConnectionClosed:
                 if self.channel.is_closed or stop.is_set():
@@ -147,7 +147,7 @@ class Session:
                 yield from events
 
     def write(self, lock: threading.Condition) -> list[Event]:
-        """Write what is due and let time pass."""
+        """Write due frames, and run the timers."""
         with lock:
             events = self.channel.tick(time.monotonic())
             frames = self.channel.frames()
@@ -155,14 +155,14 @@ class Session:
         return events
 
     def close(self) -> None:
-        """End the session and its connection."""
+        """Terminate the session, and close its connection."""
         self._is_ended.set()
-        # First the session, so that an agent in the middle of a word stops.
+        # The session first, so that an agent that is still sending stops.
         self._started.end()
         self._connection.close()
 
     def _step(self, deadline: float) -> list[Event]:
-        """Write what is due, and wait for a frame or for the next thing to do."""
+        """Write due frames, and wait for a frame or for the next timer."""
         from websockets.exceptions import ConnectionClosed
 
         now = time.monotonic()
@@ -182,17 +182,17 @@ class Session:
         return events
 
     def _frames(self) -> _Frames:
-        """The present connection's frames."""
+        """The frames of the current connection."""
         if self._incoming is None:
             self._incoming = _Frames(self._socket)
             self._connection.callback(self._incoming.stop)
         return self._incoming
 
     def _write(self, frames: list[bytes]) -> None:
-        """Write frames; what a lost connection swallows is repeated later.
+        """Write frames; those that a lost connection drops are sent again later.
 
-        That it is lost is for the reader to find, after all that came before its end: an agent that
-        ends a session says why in the last frame.
+        The reader detects a lost connection, after it has read everything before its end: an agent that
+        ends a session gives the reason in the last frame.
         """
         from websockets.exceptions import ConnectionClosed
 
@@ -223,7 +223,7 @@ class Session:
             )
             limit_sending(made.socket)
             made.send(self.channel.open_data_channel_message(str(reply["TokenValue"])))
-            # Not sooner: another thread writes to it, and nothing may come before the opening.
+            # Not earlier: another thread writes to it, and the opening message must be the first.
             self._socket = made
         except InvalidStatus as error:
             message = " ".join((error.response.body or b"").decode("utf-8", "replace").split())
@@ -239,16 +239,16 @@ class Session:
             ) from None
 
     def _reconnect(self, deadline: float) -> list[Event]:
-        """Resume over a new connection; an ordinary end looks the same until it is asked for."""
+        """Resume over a new connection; an ordinary end looks like a lost one until that is tried."""
         if self._is_proven:
             self._lost_at, self._pause_s, self._is_proven = time.monotonic(), FIRST_PAUSE_S, False
         limit = min(deadline, self._lost_at + RECONNECT_WITHIN_S)
         why = ""
         if "X-Amz-Signature=" in self._url:
-            # Signed beforehand, for one connection.
+            # The URL was signed in advance, for one connection.
             raise OutcomeUnknown(f"{LOST}, and its address was good for one only")
         while True:
-            # Also after a connection that was made and brought nothing: it is closed at once.
+            # Also after a connection that opened and brought nothing: it was closed at once.
             if time.monotonic() + self._pause_s >= limit:
                 raise OutcomeUnknown(f"{LOST} and could not be resumed in time{why}")
             if self._is_ended.wait(self._pause_s * random.uniform(1, 2)):  # noqa: S311  jitter
@@ -270,7 +270,7 @@ class Session:
                 why = f" ({error.sentence})"
                 continue
             except TargetError as error:
-                # Most often credentials that have expired: waiting does not help.
+                # Usually expired credentials: waiting does not help.
                 raise OutcomeUnknown(
                     f"{LOST} and cannot be resumed: {error.sentence}", error.next_step
                 ) from None
@@ -280,10 +280,10 @@ class Session:
 
 
 class _Frames:
-    """The frames of one connection, for those who wait for them with a limit.
+    """The frames of one connection, for callers that wait for them with a limit.
 
-    `recv` of the library has one too, but waits by `queue.SimpleQueue`, whose `get` waits for ever in
-    Python 3.11 and 3.12 when its time is over before it begins to wait.
+    The library's `recv` has a limit too, but waits by `queue.SimpleQueue`, whose `get` blocks for ever in
+    Python 3.11 and 3.12 if its time is over before it begins to wait.
     """
 
     def __init__(self, connection: Any) -> None:
@@ -307,7 +307,7 @@ class _Frames:
         return got
 
     def stop(self) -> None:
-        """Nobody takes frames any more."""
+        """Stop reading: the caller takes no more frames."""
         self._is_stopped.set()
 
     def _read(self) -> None:
@@ -328,7 +328,7 @@ class _Frames:
 
 
 def limit_sending(connection: socket.socket) -> None:
-    """Let bytes that nobody takes break the connection: meanwhile not even a ping could be sent."""
+    """Let unacknowledged bytes break the connection: until then not even a ping could be sent."""
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         with contextlib.suppress(OSError):
             milliseconds = 1000 * UNSENT_WITHIN_S
@@ -336,7 +336,7 @@ def limit_sending(connection: socket.socket) -> None:
 
 
 def _tls(url: str) -> Any:
-    """The TLS settings for a URL; AWS's own variable for a company's authority counts."""
+    """The TLS settings for a URL; AWS_CA_BUNDLE is respected, for a company's own CA."""
     import os
     import ssl
 

@@ -1,4 +1,4 @@
-"""Why there is no session: it could not be started, or it ended before it opened."""
+"""Errors of a session that could not be started, or that ended before it opened."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ TELLS = (
 HANDSHAKE_FAILED = "initiating handshake"
 NO_KEY = "Unable to retrieve data key"
 TOO_OLD = "is not supported by this version of ssm agent"
-"""Words of the agent; in all cases it has not begun with what the session is for."""
+"""The agent's texts of these three causes; in all of them the session's command has not begun."""
 
 
 class UnknownDocument(NotExecuted):
-    """The session's document does not exist, or means nothing to the agent; another may."""
+    """The session's document does not exist, or the agent does not support it; another may work."""
 
 
 def not_started(error: AwsError, target: str, document: str) -> TransportError:
-    """Why StartSession was refused."""
+    """The error for a StartSession call that AWS rejected."""
     if error.is_denied:
         return NotExecuted(
             f"you may not start sessions on {target} (ssm:StartSession)",
@@ -39,10 +39,10 @@ def not_started(error: AwsError, target: str, document: str) -> TransportError:
 
 
 def not_connected(ssm: SendCommandClient, target: str) -> TransportError | None:
-    """Why the target is said not to be connected; None when it is by now.
+    """The error for a target that is not connected, with the reason; None when it is connected by now.
 
-    Asked only after StartSession said so, and in one round trip: a session that can be started pays
-    nothing for it.
+    It is called only after StartSession reported this, and takes one round trip: a session that can be
+    started pays nothing for it.
     """
     filters = [{"Key": "InstanceIds", "Values": [target]}]
     told: list[Mapping[str, Any] | None] = []
@@ -66,7 +66,7 @@ def not_connected(ssm: SendCommandClient, target: str) -> TransportError | None:
 
 
 def _answer(call: Any) -> Mapping[str, Any] | None:
-    """An answer; None where it is refused."""
+    """The call's answer; None where AWS rejects the call."""
     try:
         reply: Mapping[str, Any] = call()
     except (AwsError, OpskitError):
@@ -75,7 +75,7 @@ def _answer(call: Any) -> Mapping[str, Any] | None:
 
 
 def _why(node: Mapping[str, Any] | None) -> str:
-    """What its registration says."""
+    """The reason that the node's registration gives."""
     if node is None:
         return "its agent is offline or not registered"
     rows = node["InstanceInformationList"]
@@ -96,11 +96,11 @@ def _ago(moment: datetime | None) -> str:
 def not_opened(
     target: str, key_id: str, key_error: Exception | None, reason: str
 ) -> TransportError | None:
-    """Why the agent ended the session in its handshake; None if it ended in another way.
+    """The error for a handshake that the agent ended; None if the session ended otherwise.
 
     Args:
-        key_error: why we could not fetch the key of an encrypted session.
-        reason: the agent's words.
+        key_error: the reason why this client could not fetch the key of an encrypted session.
+        reason: the agent's text.
     """
     if TOO_OLD in reason:
         return UnknownDocument(f"the agent of {target} is too old for sessions of this kind")

@@ -1,4 +1,4 @@
-"""StartSession and TerminateSession: what was started is ended, also when nobody took it in hand."""
+"""StartSession and TerminateSession: a started session is terminated even if the caller was interrupted."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from opskit.transport.run_command import SendCommandClient
 from opskit.transport.session_manager.session_errors import TELLS, not_connected, not_started
 
 START_WITHIN_S = 5.0
-"""So long an interrupted start is waited for, so that it can be taken back."""
+"""The wait for an interrupted start, so that its session can be terminated."""
 
 
 class ManagedSession:
-    """A session that was started.
+    """Starts a session and terminates it even if the caller was interrupted before receiving it.
 
-    It is started in a thread of its own: an interrupted call would leave a session that nobody knows.
+    The call runs in a thread of its own: an interrupted one would leave a session whose id is unknown.
 
     Args:
-        begin: starts it, and gives its id, its token and the address of its data channel.
+        begin: starts the session, and returns its id, its token and the address of its data channel.
 
     Raises:
-        Refused: it could not be started.
+        NotExecuted: the session could not be started.
     """
 
     def __init__(self, ssm: SendCommandClient, begin: Callable[[], Mapping[str, Any]]) -> None:
@@ -49,21 +49,21 @@ class ManagedSession:
             raise
 
     def end(self) -> None:
-        """End it; where that is refused it ends by its own idle time-out."""
+        """Terminate it; where AWS refuses that, the session ends by its idle time-out."""
         atexit.unregister(self._abandon)
         with contextlib.suppress(AwsError, TargetError):
             self._ssm.terminate_session(SessionId=str(self._beginning.result()["SessionId"]))
 
     def _abandon(self) -> None:
-        """End what the interpreter leaves behind, in whichever thread it was carried."""
-        # A second Ctrl-C skips it.
+        """Terminate a session whose start was interrupted, from the thread that started it."""
+        # A second Ctrl-C skips this.
         with contextlib.suppress(OpskitError, AwsError, TimeoutError, KeyboardInterrupt):
             self._beginning.result(START_WITHIN_S)
             self.end()
 
 
 def guarded(reply: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The reply, with what opens the data channel never to be written from now on."""
+    """Register the reply's token and stream address as secrets, and return the reply."""
     for name in ("TokenValue", "StreamUrl"):
         register_secret(str(reply.get(name) or ""))
     return reply
@@ -74,10 +74,10 @@ def start(
 ) -> Mapping[str, Any]:
     """Start a session: its id, its token and the address of its data channel.
 
-    Tried once more where the agent is back by the time that it is asked for.
+    One retry, if the agent is reported as connected after all.
 
     Raises:
-        Refused: it could not be started.
+        NotExecuted: the session could not be started.
     """
     asked = {"Target": target, "DocumentName": document, "Reason": "opskit"}
     is_back = False

@@ -1,6 +1,6 @@
-"""Many connections over one line: a stream each.
+"""Forwards many connections over one port session: one smux stream each.
 
-Agents up to 3.1.1511.0 may end the whole session when nothing came for 30 s; a sign of life prevents it.
+Agents up to 3.1.1511.0 may end the session when nothing came for 30 s; a keepalive prevents it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ ALIVE_EVERY_S = 10.0
 
 
 class SmuxForwarder:
-    """The connections of a session whose agent speaks smux.
+    """Forwards the connections of a session whose agent multiplexes with smux.
 
     Args:
-        wants_life: whether the agent wants to hear something also while nobody sends.
+        wants_life: whether the agent needs keepalives while nothing is sent.
     """
 
     def __init__(self, line: PortSession, *, wants_life: bool = False) -> None:
@@ -29,7 +29,7 @@ class SmuxForwarder:
         self._locals: dict[int, LocalSocket] = {}
 
     def take(self, connection: socket.socket) -> None:
-        """Open a stream for a local connection."""
+        """Open a stream for a local connection, and forward it."""
         with self._line.lock:
             stream, intent = self._mux.open()
             self._locals[stream] = LocalSocket(connection, self._line.release)
@@ -37,10 +37,10 @@ class SmuxForwarder:
         threading.Thread(target=self._send, args=(stream, connection), daemon=True).start()
 
     def receive(self, data: bytes) -> None:
-        """Give bytes to the connections that they are for.
+        """Pass the agent's bytes on to the connections that they belong to.
 
         Raises:
-            Broken: they are not frames of smux.
+            ProtocolViolation: they are not smux frames.
         """
         with self._line.lock:
             received = self._mux.receive(data)
@@ -55,7 +55,7 @@ class SmuxForwarder:
                 local.put(one.data)
 
     def tick(self, now: float) -> None:
-        """Give a sign of life where the agent wants one and few messages are under way."""
+        """Send a keepalive where the agent needs one and few messages are under way."""
         if self._wants_life and now - self._alive_at >= ALIVE_EVERY_S and self._line.can_send:
             self._alive_at = now
             self._line.send(ALIVE)
@@ -67,7 +67,7 @@ class SmuxForwarder:
                 local.close()
 
     def _send(self, stream: int, connection: socket.socket) -> None:
-        """Carry what a local client sends, at the pace of the acknowledgements."""
+        """Forward a local client's bytes, at the pace of the acknowledgements."""
         while not self._line.is_closed.is_set():
             try:
                 data = connection.recv(16 * MOST_DATA)

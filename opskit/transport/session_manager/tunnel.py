@@ -1,8 +1,8 @@
-"""A local port that leads through the instance: one session, many connections.
+"""A local port forwarded through the instance: one session, many connections.
 
-Three threads carry a session: one reads frames, one writes them and lets time pass, one accepts
-connections; every connection has two more, one for each direction. What is on its way is bounded: a
-reader that is slow stops the session from taking more, and a sender waits for acknowledgements.
+Three threads serve a session: one reads frames, one writes them and runs the timers, one accepts
+connections. Every connection has two more, one for each direction. Buffers are bounded: a slow reader
+stops the session from reading more, and a sender waits for acknowledgements.
 """
 
 from __future__ import annotations
@@ -34,30 +34,30 @@ from opskit.transport.session_manager.smux_forwarding import SmuxForwarder
 
 DOCUMENT = "AWS-StartPortForwardingSessionToRemoteHost"
 UNREACHABLE = 3
-"""The agent's flag for a target that refused or did not answer; it does not say for which stream."""
+"""The agent's flag for a target that refused or did not answer; the flag does not name the stream."""
 READY_WITHIN_S = 20.0
 SILENCE_AFTER = (3, 1, 1511, 0)
-"""Above this version neither side of smux has to hear from the other."""
+"""Above this version smux needs no keepalives."""
 
 
 def start_session(
     ssm: SendCommandClient, gateway: SessionGateway, instance_id: str, host: str, port: int
 ) -> Session:
-    """Start a session that carries connections from the instance to a host and port.
+    """Start a session that forwards connections from the instance to a host and port.
 
     Raises:
-        Refused: it may not be started, or the agent is not there.
+        NotExecuted: the caller may not start it, or the agent is not connected.
     """
     parameters = {"host": [host], "portNumber": [str(port)], "localPortNumber": ["0"]}
     return Session(ssm, gateway, instance_id, DOCUMENT, parameters)
 
 
 class SessionTunnel:
-    """The carried session and its local port.
+    """A port session and its local port.
 
     Args:
         session: a port session that was just started.
-        on_problem: told in a sentence what happened to a connection.
+        on_problem: called with a sentence when a connection fails.
     """
 
     def __init__(self, session: Session, on_problem: Callable[[str], None]) -> None:
@@ -71,7 +71,7 @@ class SessionTunnel:
         self._listener: socket.socket | None = None
 
     def start(self, local_port: int) -> int:
-        """Carry the session from now on, and listen (`interface.Tunnel`)."""
+        """Start to serve the session, and listen (`interface.Tunnel`)."""
         listener = socket.create_server(("127.0.0.1", local_port))
         for work in (self._read, self._write):
             threading.Thread(target=work, daemon=True).start()
@@ -83,9 +83,9 @@ class SessionTunnel:
         return int(listener.getsockname()[1])
 
     def close(self) -> None:
-        """End all connections and the session."""
+        """Close all connections and the session."""
         if self._listener is not None:
-            # Closing alone would leave it listening for as long as a thread waits in accept.
+            # Only a shutdown wakes the thread in accept; until then the port would still listen.
             shut(self._listener)
         if not self.is_closed.is_set():
             self._line.send_flag(TERMINATE)
@@ -100,11 +100,11 @@ class SessionTunnel:
         except (OpskitError, ProtocolViolation, OSError) as error:
             self._end(getattr(error, "sentence", str(error)))
         finally:
-            # Whatever it was: nobody may wait for a line that nobody reads.
+            # After any error: no thread may wait for a session that is not read any more.
             self._end("")
 
     def _write(self) -> None:
-        """Write what is due, and let time pass."""
+        """Write due frames, and run the timers."""
         try:
             while not self.is_closed.is_set():
                 for event in self._line.write_due():
@@ -168,5 +168,5 @@ class SessionTunnel:
 
 
 def speaks_smux(agent_version: str) -> bool:
-    """Whether an agent carries many streams; a version that is no number is none that does."""
+    """Whether an agent multiplexes; a version that cannot be parsed counts as one that does not."""
     return is_above(agent_version, SMUX_AFTER)

@@ -1,5 +1,5 @@
-"""SSH as a road: over a session with an ephemeral key, or plainly, through a bastion where there is one.
+"""SSH as a transport: over a session with an ephemeral key, or directly, through a bastion if there is one.
 
-The protocol itself is paramiko's; here belong the way to the server, its host key, our own key, and what
-goes over the connection: commands and streams.
+paramiko implements the protocol. This package holds the path to the server, its host key, our own key, and
+the commands and streams that the connection carries.
 """

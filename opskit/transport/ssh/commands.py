@@ -1,6 +1,6 @@
 """Commands over SSH: a script on the standard input of `sh -s`, as root where sudo allows it.
 
-The instance has a limit of its own, so that a command ends there also when nobody is left to end it.
+The script has a time limit on the instance too, so that it ends there even if this process is gone.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from opskit.transport.ssh.connection import SshConnection, broken
 from opskit.transport.ssh.dialers import Dialer
 
 MOST_OUTPUT = 1_000_000
-"""Bytes of each stream that are kept: a probe says some thousand."""
+"""Bytes of each stream that are kept: a probe writes a few thousand."""
 START_WITHIN_S = 15.0
 END_WITHIN_S = 1.0
-"""After its exit status a command's output is waited for so long: what it left behind may hold it open."""
+"""The wait for output after the exit status: a process left behind may keep the output open."""
 CANCEL_WITHIN_S = 5.0
 EXIT_MARKER = re.compile(rb"opskit-pid:(\d+)\n")
 MOST_BEFORE_MARK = 65_536
-"""A login shell may say something of its own first."""
+"""A login shell may print something before the PID."""
 PIECE = 65_536
 
 
 class Ssh:
-    """A road of SSH commands: one connection for each."""
+    """Transport that runs each command over a new SSH connection."""
 
     def __init__(self, route: Dialer) -> None:
         self._route = route
@@ -39,7 +39,7 @@ class Ssh:
     def run(
         self, script: str, *, timeout_s: float, on_output: OnOutput = discard_output
     ) -> CommandResult:
-        """Run a script, wait for its end, and cancel it when the time is over."""
+        """Run a script, wait for its end, and cancel it at the time limit."""
         deadline = time.monotonic() + timeout_s
         with self._route.open() as connection:
             running = _Running(connection, on_output, timeout_s)
@@ -52,16 +52,16 @@ class Ssh:
 
 
 def whole(script: str) -> str:
-    """The script as one compound command, its own input empty.
+    """The script as one compound command with an empty standard input.
 
-    A shell executes such a command when it has read all of it: a connection that breaks in the middle
-    runs nothing, and what the script starts cannot eat the rest of the script.
+    A shell executes a compound command only after it has read all of it. So a connection that breaks in
+    the middle runs nothing, and a program of the script cannot read the rest of the script as its input.
     """
     return f"{{\n{script}\n}} </dev/null\n"
 
 
 def starter(limit_s: float) -> str:
-    """The command that reads a script and runs it: it says its PID first, and ends by itself."""
+    """The command that prints its PID, reads a script and runs it with a time limit."""
     return (
         f"sh -c 'echo opskit-pid:$$ >&2; {limit_in_t(limit_s)}; "
         'if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then exec sudo -n $t sh -s; fi; '
@@ -87,10 +87,10 @@ class _Running:
             ) from None
 
     def follow(self, script: str, deadline: float) -> int:
-        """Send the script and take what it says, until it has ended.
+        """Send the script and collect its output, until it has ended.
 
         Raises:
-            Lost: it did not end in time, or the connection did.
+            OutcomeUnknown: the command did not end in time, or the connection broke.
         """
         channel = self._channel
         try:
@@ -113,7 +113,7 @@ class _Running:
             if now >= deadline:
                 raise OutcomeUnknown(f"the command did not end within {self._limit_s:.0f} s")
             if channel.eof_received:
-                # Readable for ever from now on; only the status is still to come.
+                # Always readable from now on; only the exit status is still missing.
                 channel.status_event.wait(min(0.2, deadline - now))
             else:
                 select.select([channel], [], [], min(0.5, deadline - now))
@@ -122,13 +122,13 @@ class _Running:
         return int(channel.exit_status)
 
     def result(self, status: int) -> CommandResult:
-        """What it said; -1 is the status of what a signal ended."""
+        """The output and exit status; -1 for a command that was ended by a signal."""
         self._give(True, self._held)
         out, err = (k.decode("utf-8", "replace") for k in self._kept.values())
         return CommandResult(status, out, err, self._is_truncated, self._connection.notices)
 
     def cancel(self) -> None:
-        """End it on the instance: closing a channel ends nothing there."""
+        """End the command on the instance: closing a channel does not end it."""
         if not self._pid:
             return
         kill = f"kill -TERM {int(self._pid)}"

@@ -1,4 +1,4 @@
-"""An SSH connection: the server's key judged, ourselves proven, and what it stands on closed with it."""
+"""An SSH connection: verifies the server's key, authenticates, and closes the connections below it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from opskit.transport.ssh.host_keys import ConsoleFingerprints, known_keys, veri
 from opskit.transport.ssh.jump_hosts import SshHost
 
 HANDSHAKE_WITHIN_S = 20.0
-"""A busy small instance computes its part in a second or two; beyond it nobody is there."""
+"""A busy small instance computes its part in a second or two; after this limit no one answers."""
 AUTHENTICATED_WITHIN_S = 20.0
 """EC2 Instance Connect asks the instance's metadata at every login."""
 ALIVE_EVERY_S = 30
@@ -23,12 +23,12 @@ ALIVE_EVERY_S = 30
 
 
 class SshConnection:
-    """A connection to the last hop.
+    """A connection to the last host.
 
     Attributes:
         transport: paramiko's; its channels carry commands and streams.
-        notices: what has to be said of the way, such as a host key that nobody knows.
-        why_over: asks what is below why nothing comes any more; empty where it does not know.
+        notices: reports about the connection, such as an unknown host key.
+        why_over: asks the layer below why the connection ended; returns an empty text if unknown.
     """
 
     def __init__(
@@ -46,16 +46,16 @@ class SshConnection:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End it, whatever happened."""
+        """Close the connection, also after an error."""
         self.close()
 
     def close(self) -> None:
-        """End the connection and everything below it."""
+        """Close the connection and everything below it."""
         self._below.close()
 
 
 def broken() -> tuple[type[Exception], ...]:
-    """The errors by which paramiko tells that a connection or a channel is gone."""
+    """The errors by which paramiko reports that a connection or a channel is closed."""
     from paramiko import SSHException
 
     return OSError, EOFError, SSHException
@@ -64,20 +64,20 @@ def broken() -> tuple[type[Exception], ...]:
 def verify_server(
     stream: Any, host: SshHost, ask_console: Callable[[], ConsoleFingerprints], *, is_session: bool
 ) -> tuple[Any, str]:
-    """Begin SSH over a stream, as far as the server's key.
+    """Begin SSH over a stream, up to the verified server key.
 
     Args:
         stream: a socket, or a channel of another connection; it is closed with the transport.
 
     Returns:
-        paramiko's transport, nobody logged in, and what has to be said of the key.
+        paramiko's transport, not yet authenticated, and a notice about the key.
 
     Raises:
-        Refused: no SSH server answers, or its key is not the right one.
+        NotExecuted: no SSH server answers, or its key is wrong.
     """
     from paramiko import Transport
 
-    # It writes errors with tracebacks to a log that, unless somebody listens, is standard error.
+    # paramiko logs errors with tracebacks; without a handler they would go to standard error.
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
     transport = Transport(stream)
     transport.daemon = True
@@ -103,13 +103,13 @@ def verify_server(
 
 
 def authenticate(transport: Any, host: SshHost, keys: Iterable[Any], hint: str) -> None:
-    """Prove who we are, with the first key that the server takes.
+    """Authenticate with the first key that the server accepts.
 
     Args:
-        hint: what to do where it takes none.
+        hint: the next step where it accepts none.
 
     Raises:
-        Refused: it takes none, or ends the conversation.
+        NotExecuted: the server accepts no key, or closes the connection.
     """
     from paramiko import AuthenticationException
 
@@ -135,10 +135,10 @@ def authenticate(transport: Any, host: SshHost, keys: Iterable[Any], hint: str) 
 
 
 def dial(host: SshHost) -> socket.socket:
-    """Connect to the first hop.
+    """Connect to the first host.
 
     Raises:
-        Refused: nothing answers there.
+        NotExecuted: nothing answers there.
     """
     try:
         connection = socket.create_connection((host.address, host.port), HANDSHAKE_WITHIN_S / 2)
@@ -150,16 +150,16 @@ def dial(host: SshHost) -> socket.socket:
             missing=f"a way to {host.address} on port {host.port}",
         ) from None
     connection.settimeout(None)
-    # What keeps it alive asks for no answer, so that nothing else would notice that nobody is there.
+    # Keepalives ask for no answer, so nothing else would notice that the peer is gone.
     limit_sending(connection)
     return connection
 
 
 def dial_through(transport: Any, host: SshHost, over: SshHost) -> Any:
-    """Connect to a hop from the one before it.
+    """Connect to a host through the one before it.
 
     Raises:
-        Refused: that one cannot or may not.
+        NotExecuted: the host before it cannot connect, or does not allow it.
     """
     try:
         return transport.open_channel(
@@ -173,7 +173,7 @@ def dial_through(transport: Any, host: SshHost, over: SshHost) -> Any:
 
 
 def why_no_channel(error: Exception) -> str:
-    """What a server's refusal of a connection means. Source: RFC 4254, section 5.1."""
+    """The meaning of a server's refusal to open a channel. Source: RFC 4254, section 5.1."""
     code = getattr(error, "code", 0)
     return {
         1: "its SSH server forbids it (AllowTcpForwarding, PermitOpen)",
@@ -184,7 +184,7 @@ def why_no_channel(error: Exception) -> str:
 
 
 def _prefer(transport: Any, known: set[str]) -> None:
-    """Ask for the kind of key that is known: another one could not be compared."""
+    """Prefer the type of the known host key: a key of another type could not be compared."""
     options = transport.get_security_options()
     names = {"ssh-rsa", "rsa-sha2-256", "rsa-sha2-512"} if "ssh-rsa" in known else set()
     wanted = known | names

@@ -1,4 +1,4 @@
-"""The two ways to an instance's SSH server: over a session, or plainly, through other hosts or not."""
+"""Dialers of the instance's SSH server: over a Session Manager session, or directly and by jump hosts."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from opskit.transport.ssh.keys import InstanceConnectClient, identities, send_pu
 from opskit.transport.ssh.session_stream import SessionStream
 
 NO_CONSOLE = ConsoleFingerprints(frozenset())
-"""A bastion's: which instance it is, if it is one, is not known."""
+"""For a bastion: it is not known whether it is an EC2 instance, and which."""
 
 
 class Dialer(Protocol):
-    """A way to the instance's SSH server; `name` as `--via` has it."""
+    """Connects to the instance's SSH server; `name` is the value of `--via`."""
 
     name: str
 
     def open(self) -> SshConnection:
-        """Go it, and log in.
+        """Connect and authenticate.
 
         Raises:
-            Refused: it cannot be gone; nothing has run.
+            NotExecuted: the connection failed; nothing has run.
         """
 
 
 class SessionDialer:
-    """AWS-StartSSHSession carries the bytes, and EC2 Instance Connect our key."""
+    """Connects through AWS-StartSSHSession, with a key pushed by EC2 Instance Connect."""
 
     name = "ssh-session"
 
@@ -57,7 +57,7 @@ class SessionDialer:
         self._connect, self._ec2, self._instance_id = connect, ec2, instance_id
 
     def open(self) -> SshConnection:
-        """Start the session, judge the server's key, and only then push ours: it lives 60 seconds."""
+        """Start the session, verify the server's key, and only then push ours: it is valid for 60 seconds."""
         host = resolve_session_host(self._target, self._instance_id)
         with ExitStack() as below:
             stream = SessionStream(self._ssm, self._gateway, self._instance_id, host.port)
@@ -91,10 +91,10 @@ class SessionDialer:
 
 
 class DirectDialer:
-    """TCP to the instance, or to a bastion that leads to it.
+    """Connects by TCP to the instance, or to a bastion in front of it.
 
     Args:
-        instance_id: whose private address is gone to where the settings name no host.
+        instance_id: its private address is used where the settings name no host.
     """
 
     name = "ssh"
@@ -103,7 +103,7 @@ class DirectDialer:
         self._target, self._ec2, self._instance_id = target, ec2, instance_id
 
     def open(self) -> SshConnection:
-        """Go from hop to hop, each over the one before it."""
+        """Connect to each host through the one before it."""
         address = self._target.ssh_host or self._private_address()
         hosts = resolve_jump_hosts(self._target, address, self._instance_id)
         notices: list[str] = []
@@ -148,7 +148,7 @@ class DirectDialer:
 
 
 def _because(error: NotExecuted, why: str) -> NotExecuted:
-    """The same refusal, with what the session says of it."""
+    """The same error, with the session's explanation added."""
     if not why:
         return error
     return NotExecuted(f"{error.sentence}; {why}", error.next_step, error.missing)

@@ -1,8 +1,8 @@
-"""Is this the right server? known_hosts first, then what EC2 has seen on the instance's console.
+"""Verifies the server's host key: by known_hosts, then by the fingerprints on the instance's EC2 console.
 
-A key that differs from a known one is refused on every road. One that nobody knows is refused on a plain
-road; over a session, at whose end AWS has put the instance itself, it is taken for this once, and said.
-Nothing is ever written to known_hosts.
+A key that differs from a known one is rejected by every transport. An unknown key is rejected over plain
+SSH. Over a Session Manager session, where AWS guarantees the peer, it is accepted for this connection and
+reported. known_hosts is never written.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BLOCK = re.compile(
     r"-----BEGIN SSH HOST KEY FINGERPRINTS-----(.*?)-----END SSH HOST KEY FINGERPRINTS-----",
     re.DOTALL,
 )
-"""What cloud-init prints to the console at an instance's first boot."""
+"""The block that cloud-init prints to the console at an instance's first boot."""
 
 
 class ConsoleOutputClient(Protocol):
@@ -33,11 +33,11 @@ class ConsoleOutputClient(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ConsoleFingerprints:
-    """What EC2 says of an instance's host keys.
+    """The host key fingerprints on an instance's console.
 
     Attributes:
-        fingerprints: those of the last first boot; empty where none are printed.
-        why_none: why there are none, as a clause.
+        fingerprints: of the last first boot; empty where none are printed.
+        why_none: the reason why there are none, as a clause.
     """
 
     fingerprints: frozenset[str]
@@ -63,18 +63,18 @@ def read_console(ec2: ConsoleOutputClient, instance_id: str) -> ConsoleFingerpri
 def verify_host_key(
     host: SshHost, key: Any, ask_console: Callable[[], ConsoleFingerprints], *, is_session: bool
 ) -> str:
-    """Decide whether a server's key is the right one.
+    """Verify a server's host key.
 
     Args:
-        key: paramiko's, as the server has proven it.
-        ask_console: asks EC2; only called for a key that known_hosts does not have.
-        is_session: whether AWS itself leads to the instance.
+        key: paramiko's key object, whose possession the server has proven.
+        ask_console: reads the console; only called for a key that known_hosts does not have.
+        is_session: whether the connection goes through Session Manager, so that AWS guarantees the peer.
 
     Returns:
-        what has to be said of it; empty where it is known or verified.
+        a notice about the key; empty where it is known or verified.
 
     Raises:
-        Refused: it is the wrong one, or nobody knows it on a plain road.
+        NotExecuted: the key is wrong, or unknown over plain SSH.
     """
     shown = f"{key.fingerprint} ({key.get_name()})"
     known = known_keys(host, key)
@@ -113,10 +113,10 @@ def known_keys(host: SshHost, shown: Any = None) -> list[Any]:
     """The keys that known_hosts has for a host.
 
     Args:
-        shown: a key that must not be among those that are marked as revoked.
+        shown: the server's key, which must not be marked as revoked.
 
     Raises:
-        Refused: it is, or a file cannot be read.
+        NotExecuted: it is revoked, or a file cannot be read.
     """
     from paramiko import HostKeys
 
@@ -138,7 +138,7 @@ def known_keys(host: SshHost, shown: Any = None) -> list[Any]:
 
 
 def _add(keys: Any, line: str) -> None:
-    """Take one line of known_hosts; the library's own reader ends at the first that it cannot read."""
+    """Add one line of known_hosts; paramiko's own reader stops at the first line that it cannot parse."""
     from paramiko.hostkeys import HostKeyEntry, InvalidHostKey
 
     if not line or line.startswith(("#", "@")):
@@ -152,7 +152,7 @@ def _add(keys: Any, line: str) -> None:
 
 
 def _source(host: SshHost) -> str:
-    """Where the true fingerprint is to be had."""
+    """The place where the true fingerprint can be found."""
     if host.instance_id:
         return (
             f"aws ec2 get-console-output --instance-id {host.instance_id} --query Output --output text, "

@@ -1,4 +1,4 @@
-"""Which hosts a connection goes over, and as whom: from opskit's settings and ~/.ssh/config."""
+"""The SSH hosts on the path to the instance, with their users: from opskit's settings and ~/.ssh/config."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ PLACE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class SshHost:
-    """One host on the way.
+    """One host on the path.
 
     Attributes:
-        name: under which known_hosts has its key.
-        key_files: tried in this order, those that are there.
-        is_only_key: no other key is offered, not even by the agent.
-        known_hosts: files that are searched for its key.
-        instance_id: the EC2 instance that it is; empty where that is not known.
+        name: the host's name in known_hosts.
+        key_files: existing files, tried in this order.
+        is_only_key: no other key is offered, not even one of the SSH agent.
+        known_hosts: files that are searched for the host's key.
+        instance_id: the host's EC2 instance; empty where that is not known.
     """
 
     name: str
@@ -47,7 +47,7 @@ class SshHost:
 
 
 def resolve_session_host(target: Target, instance_id: str) -> SshHost:
-    """The instance at the end of a session; `Host i-*` in ~/.ssh/config counts."""
+    """The instance at the end of a session; `Host i-*` in ~/.ssh/config applies."""
     message = _lookup_config(_config(), instance_id)
     return SshHost(
         message.get("hostkeyalias", instance_id),
@@ -62,14 +62,14 @@ def resolve_session_host(target: Target, instance_id: str) -> SshHost:
 
 
 def resolve_jump_hosts(target: Target, address: str, instance_id: str) -> tuple[SshHost, ...]:
-    """The hosts on the way to the instance, the nearest first, itself last.
+    """The hosts on the path to the instance, nearest first, the instance last.
 
     Args:
-        address: where it is, with a port if that is not 22; names of ~/.ssh/config are understood.
+        address: the instance's, with a port if that is not 22; aliases of ~/.ssh/config are accepted.
 
     Raises:
         UsageError: a setting or ~/.ssh/config is wrong.
-        Refused: ~/.ssh/config reaches it in a way that is not gone here.
+        NotExecuted: ~/.ssh/config uses a connection method that opskit does not support.
     """
     config = _config()
     last, jump = _host(config, target, "ssh_host", address, target.ssh_user, instance_id)
@@ -78,7 +78,7 @@ def resolve_jump_hosts(target: Target, address: str, instance_id: str) -> tuple[
     while todo:
         if len(before) == MOST_HOPS:
             raise UsageError(f"the way to {address} goes over more than {MOST_HOPS} hosts")
-        # The nearest host is the one that may itself be behind another.
+        # The nearest host may itself be behind a jump host.
         host, jump = _host(config, target, "ssh_bastion", todo.pop(), None, "")
         before.insert(0, host)
         todo = todo or [p.strip() for p in (jump or "").split(",") if p.strip()]
@@ -88,7 +88,7 @@ def resolve_jump_hosts(target: Target, address: str, instance_id: str) -> tuple[
 def _host(
     config: Any, target: Target, setting: str, text: str, user: str | None, instance_id: str
 ) -> tuple[SshHost, str | None]:
-    """A host as it is named, and the jump hosts that ~/.ssh/config puts before it."""
+    """The named host, and the jump hosts that ~/.ssh/config puts before it."""
     found = PLACE.fullmatch(text)
     if found is None:
         raise UsageError(f"{setting} '{text}' is not of the form [USER@]HOST[:PORT]")
@@ -130,10 +130,10 @@ def _known_hosts(message: Mapping[str, Any]) -> tuple[Path, ...]:
 
 
 def _lookup_config(config: Any, host: str) -> Mapping[str, Any]:
-    """What ~/.ssh/config says of a host.
+    """The options that ~/.ssh/config has for a host.
 
     Raises:
-        Refused: it cannot be followed, as with a name that CanonicalizeHostname cannot find.
+        NotExecuted: they cannot be resolved, such as a name that CanonicalizeHostname cannot find.
     """
     from paramiko import SSHException
 
@@ -147,10 +147,10 @@ def _lookup_config(config: Any, host: str) -> Mapping[str, Any]:
 
 
 def _config() -> Any:
-    """~/.ssh/config; an empty one where there is none.
+    """The parsed ~/.ssh/config; empty where there is none.
 
     Raises:
-        UsageError: it cannot be read.
+        UsageError: the file cannot be read.
     """
     from paramiko import SSHConfig
     from paramiko.ssh_exception import ConfigParseError

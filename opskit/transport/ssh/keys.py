@@ -1,4 +1,4 @@
-"""Our own keys: an ephemeral one that AWS puts on the instance, a named file, or the agent's."""
+"""Client keys: an ephemeral one pushed by EC2 Instance Connect, a named file, or those of the SSH agent."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class InstanceConnectClient(Protocol):
 
 
 def send_public_key(connect: InstanceConnectClient, instance_id: str, user: str) -> Any:
-    """Make a key that exists in this process alone, and let the instance take it for 60 seconds.
+    """Generate a key that exists in this process only, and push it to the instance for 60 seconds.
 
     Raises:
-        Refused: AWS did not pass it on.
+        NotExecuted: AWS rejected the request.
 
     Source: EC2 Instance Connect API Reference, SendSSHPublicKey.
     """
@@ -58,10 +58,10 @@ def send_public_key(connect: InstanceConnectClient, instance_id: str, user: str)
 
 
 def identities(host: SshHost) -> Iterator[Any]:
-    """The keys to try at a host, one after the other.
+    """The keys to try at a host, in order.
 
     Raises:
-        Refused: the one that was named cannot be used.
+        NotExecuted: the named key cannot be used.
     """
     unusable: list[str] = []
     public: set[bytes] = set()
@@ -81,7 +81,7 @@ def identities(host: SshHost) -> Iterator[Any]:
 
 
 def _load(path: Path, unusable: list[str]) -> Any | None:
-    """The key of a file; None where it is not there or cannot be used."""
+    """The key of a file; None where the file does not exist or cannot be used."""
     from paramiko import PasswordRequiredException, PKey
 
     if not path.is_file():
@@ -90,16 +90,16 @@ def _load(path: Path, unusable: list[str]) -> Any | None:
     try:
         return PKey.from_path(path)
     except (TypeError, PasswordRequiredException):
-        # The first is what newer releases say.
+        # The first message is that of newer paramiko releases.
         unusable.append(f"the key {path} has a passphrase, which opskit does not ask for")
     except Exception as error:
-        # Its other errors have no parent of their own.
+        # paramiko's other errors have no common base class.
         unusable.append(f"the key {path} cannot be used: {type(error).__name__}")
     return None
 
 
 def _public_half(path: Path) -> set[bytes]:
-    """What lies beside a key file, by which the agent's copy of it is recognised."""
+    """The public key beside a key file, used to recognise the SSH agent's copy."""
     import base64
 
     try:

@@ -1,7 +1,7 @@
-"""A session of AWS-StartSSHSession as a socket: raw bytes both ways, over once the server closes.
+"""A session of AWS-StartSSHSession as a socket: raw bytes both ways, closed when the server closes.
 
-One end of a pair of sockets is given away; three threads carry the other: one reads frames, one writes
-them and lets time pass, one takes what is sent, at the pace of the acknowledgements.
+One end of a socket pair goes to the SSH client. Three threads serve the other end: one reads frames, one
+writes them and runs the timers, one reads the socket at the pace of the agent's acknowledgements.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from opskit.transport.session_manager.session import Session, SessionGateway
 DOCUMENT = "AWS-StartSSHSession"
 MOST_TAKEN = 16 * 1024
 THREADS_END_WITHIN_S = 2.0
-"""They notice within a second that the session is over."""
+"""The threads notice within a second that the session is over."""
 
 
 class SessionStream:
-    """A session that leads to the SSH server of an instance.
+    """A session that is connected to the SSH server of an instance.
 
     Raises:
-        Refused: the session could not be started.
+        NotExecuted: the session could not be started.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class SessionStream:
 
     @property
     def why_over(self) -> str:
-        """Why nothing comes any more, as far as the session tells."""
+        """The reason why the session ended, if it gave one."""
         if self._reason or self._session.channel.is_closed:
             return self._reason or "the session ended"
         ready = self._session.channel.is_ready
@@ -99,5 +99,5 @@ class SessionStream:
         self._reason = self._reason or reason
         self._line.end()
         with contextlib.suppress(OSError):
-            # Who reads at the other end sees the end; what came before it stays readable.
+            # The reader at the other end sees end of file; earlier bytes stay readable.
             self._ours.shutdown(socket.SHUT_RDWR)

@@ -1,7 +1,7 @@
-"""A local port that leads through an SSH server: a channel of direct-tcpip for every connection.
+"""A local port forwarded through an SSH server: one direct-tcpip channel for each connection.
 
-The name of the database is resolved there, at every connection anew. Every channel has a window of its
-own, so that one slow reader holds up nobody else, and each direction can be closed by itself.
+The server resolves the database's name again for each connection. Each channel has its own window, so
+that a slow reader delays no other connection. Each direction can be closed by itself.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from opskit.transport.interface import ProblemCallback
 from opskit.transport.ssh.connection import SshConnection, broken, why_no_channel
 
 OPEN_WITHIN_S = 20.0
-"""A port whose packets are dropped is told as such; kernels try for two minutes."""
+"""A port whose packets are dropped is reported after this time; kernels try for two minutes."""
 PIECE = 32_768
 
 
 class SshTunnel:
-    """The carried connection and its local port.
+    """The SSH connection and its local port.
 
     Args:
-        connection: logged in; it is closed with the tunnel.
-        host, port: as the instance knows the database.
-        on_problem: told in a sentence what happened to a connection.
+        connection: authenticated; it is closed with the tunnel.
+        host, port: the database, as the instance resolves it.
+        on_problem: called with a sentence when a connection fails.
     """
 
     def __init__(
@@ -43,20 +43,20 @@ class SshTunnel:
             on_problem(notice)
 
     def start(self, local_port: int) -> int:
-        """Listen, and carry every connection (`interface.Tunnel`)."""
+        """Listen, and forward every connection (`interface.Tunnel`)."""
         self._listener = socket.create_server(("127.0.0.1", local_port))
         for work in (self._accept, self._watch):
             threading.Thread(target=work, daemon=True).start()
         return int(self._listener.getsockname()[1])
 
     def close(self) -> None:
-        """End all connections and the one that carries them."""
+        """Close all forwarded connections and the SSH connection."""
         self._is_closing = True
         self._connection.close()
         self._end("")
 
     def _watch(self) -> None:
-        """Notice that the connection is gone: nothing else asks it while nobody connects."""
+        """Detect a closed SSH connection: without clients nothing else uses it."""
         transport = self._connection.transport
         transport.join()
         why = self._connection.why_over() or "the SSH connection was lost"
@@ -73,7 +73,7 @@ class SshTunnel:
             threading.Thread(target=self._carry, args=(connection,), daemon=True).start()
 
     def _carry(self, connection: socket.socket) -> None:
-        """One connection, from its beginning to its end."""
+        """Forward one connection from its beginning to its end."""
         with self._lock:
             self._locals.add(connection)
         channel = self._open(connection)
@@ -92,7 +92,7 @@ class SshTunnel:
         try:
             caller = connection.getpeername()
         except OSError:
-            # It has gone already.
+            # The client has gone already.
             return None
         try:
             return self._connection.transport.open_channel(
@@ -112,7 +112,7 @@ class SshTunnel:
         self.failure = self.failure or failure
         self.is_closed.set()
         if self._listener is not None:
-            # A thread in accept is only woken by this.
+            # Only this wakes a thread that waits in accept.
             with contextlib.suppress(OSError):
                 self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
@@ -123,7 +123,7 @@ class SshTunnel:
 
 
 def _take(connection: socket.socket, channel: Any) -> None:
-    """Carry what the local client sends, and its end."""
+    """Forward the local client's bytes to the database, and its end of file."""
     with contextlib.suppress(*broken()):
         while data := connection.recv(PIECE):
             channel.sendall(data)
@@ -132,13 +132,13 @@ def _take(connection: socket.socket, channel: Any) -> None:
 
 
 def _give(channel: Any, connection: socket.socket) -> None:
-    """Carry what the database sends, and its end."""
+    """Forward the database's bytes to the local client, and its end of file."""
     try:
         while data := channel.recv(PIECE):
             connection.sendall(data)
         connection.shutdown(socket.SHUT_WR)
     except broken():
-        # Nobody reads any more: what still comes is thrown away with the channel.
+        # The client reads no more: later bytes are discarded with the channel.
         with contextlib.suppress(*broken()):
             channel.close()
     with contextlib.suppress(OSError):
