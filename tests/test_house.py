@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from pathlib import Path
 
@@ -140,3 +141,20 @@ def test_a_class_name_exists_once() -> None:
             if isinstance(node, ast.ClassDef):
                 found.setdefault(node.name, []).append(str(path))
     assert {name: paths for name, paths in found.items() if len(paths) > 1} == {}
+
+
+def test_every_error_that_a_docstring_names_exists() -> None:
+    """The names below `Raises:` are classes of the project, of a library that it uses, or builtins."""
+    modules = {path: ast.parse(path.read_text()) for path in ours()}
+    known = set(dir(builtins)) | {
+        node.name for tree in modules.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
+    }  # fmt: skip
+    for path, tree in modules.items():
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.FunctionDef | ast.ClassDef):
+                continue
+            _, found, text = (ast.get_docstring(node) or "").partition("Raises:\n")
+            for line in text.split("\n\n")[0].splitlines() if found else ():
+                named = re.match(r"    ([\w., ]+): ", line)
+                for name in named[1].split(", ") if named else ():
+                    assert name in known or "." in name, (path, node.name, name)

@@ -216,7 +216,7 @@ def test_nothing_is_sent_before_the_handshake_is_complete() -> None:
 def test_what_the_agent_is_not_ready_for_is_repeated() -> None:
     ready_at = 1003.0
     both, given = wired("Port")
-    both.agent._database_state = lambda: both.now >= ready_at
+    both.agent._accepts_input = lambda: both.now >= ready_at
     both.channel.send(b"hello", both.now)
     assert not both.run(lambda: bool(given), 2)
     assert both.run(lambda: bool(given), 3)
