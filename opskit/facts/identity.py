@@ -27,7 +27,7 @@ class Identity:
 
 
 def read_confirmed(sts: Sts, target: Target, region: Region) -> Identity:
-    """Read the operator's identity; reject a target whose parameter ARNs are of another account.
+    """Read the operator's identity; reject parameter ARNs of another account or Region.
 
     Raises:
         UsageError: a parameter is in another account or Region.

@@ -108,7 +108,7 @@ class _Way:
 
     @property
     def trust(self) -> ServerTrust:
-        """The CA bundle and the mode by which the server is verified."""
+        """The names and the CA bundle by which the server is verified."""
         host, endpoint = self.host.name, self.database.host
         return trust_for(host, endpoint=endpoint, ca_file=self.target.ca_file)
 

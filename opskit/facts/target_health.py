@@ -31,7 +31,7 @@ class TargetHealths:
 
 
 def read(elbv2: Elbv2, groups: TargetGroups, app: AppInstance, database: Database) -> TargetHealths:
-    """Read the instance's health in the VPC's target groups, those with the target's name first."""
+    """Read the instance's health in the VPC's target groups, those that share a word with it first."""
     here = [g for g in groups.all if g.vpc_id == database.instance.vpc_id]
     here.sort(
         key=lambda g: (

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from opskit.secret import Secret
 
 SHORTEST, LONGEST = 8, 128
-"""Length in characters of a PostgreSQL master password; clusters accept fewer at most."""
+"""Characters of a PostgreSQL master password, least and most; clusters accept fewer at most."""
 FORBIDDEN = frozenset("/\"@'")
 """The API reference forbids the first three, the quotas page also the apostrophe and blanks."""
 ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")

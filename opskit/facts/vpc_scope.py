@@ -71,7 +71,7 @@ class NamedInstance:
 
 MOST_PEERED = 20
 """A hub with more peers is not searched: EC2 accepts 200 filter values, and every describe call
-would return all resources of the organization's network."""
+would return the resources of all of them."""
 
 
 def read_peerings(ec2: Ec2) -> Peerings:

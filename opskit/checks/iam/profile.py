@@ -46,7 +46,7 @@ def check(app: AppInstance, role: InstanceRole) -> Finding:
 
 
 def _attach(instance_id: str, candidates: tuple[str, ...]) -> Remedy:
-    """Attach the one profile that carries the target's name."""
+    """Attach the one profile whose name contains the target's."""
     if len(candidates) != 1:
         which = f"several fit ({', '.join(candidates)})" if candidates else "none carries its name"
         return Advice(f"Attach the app's profile with ec2:AssociateIamInstanceProfile: {which}.")

@@ -19,7 +19,7 @@ from opskit.facts.interface import Fact
 
 
 def check(standing: EffectivePermissions, role: Fact[InstanceRole]) -> Finding:
-    """Say who contradicts whom."""
+    """Name the sources that contradict each other."""
     stands = [s for s in (standing.read, standing.decrypt) if s is not None]
     for permission in stands:
         if permission.conflict:

@@ -34,7 +34,7 @@ def check(role: InstanceRole, probe: InstanceProbe) -> Finding:
 
 
 def _advice(caller_arn: str, role_name: str) -> Advice:
-    """Where credentials of this kind come from, and how to find them."""
+    """Advice on where credentials of this kind come from, and how to find them."""
     if ":user/" in caller_arn:
         source = (
             "They are access keys: look for AWS_ACCESS_KEY_ID in the environment of container and service "

@@ -15,7 +15,7 @@ from opskit.checks.interface import Finding, observed, passed, skipped, warned
 from opskit.facts.identity import Identity
 
 WARN_FROM_S = 120
-"""AWS's limit is 300 s; a clock that is two minutes off will get there."""
+"""AWS's limit is 300 s; a clock that is two minutes off will reach it."""
 
 
 def check(identity: Identity) -> Finding:
