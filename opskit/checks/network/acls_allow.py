@@ -29,7 +29,7 @@ WHOSE = {
 
 
 def check(paths: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
-    """Judge the four passages of today's way."""
+    """Judge the four ACL checkpoints of the current path."""
 
     def say(_: Path, one: Checkpoint) -> str:
         return f"{one.location} drops {WHOSE[one.kind]}: no entry allows them"

@@ -26,7 +26,7 @@ explains = ("tcp", "tls", "auth", "app")
 def check(
     paths: DatabasePaths, groups: SecurityGroups, probe: Fact[InstanceProbe], members: GroupMembers
 ) -> Finding:
-    """Judge today's way at the app's groups."""
+    """Judge the current path at the app's security groups."""
 
     def say(path: Path, _: Checkpoint) -> str:
         own = groups.labels(path.source.group_ids)

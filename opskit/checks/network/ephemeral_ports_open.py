@@ -29,7 +29,7 @@ WHOSE = {
 
 
 def check(paths: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
-    """Judge the four passages of today's way."""
+    """Judge the four ACL checkpoints of the current path."""
 
     def say(_: Path, one: Checkpoint) -> str:
         ports = ", ".join(f"{p.ports[0]}-{p.ports[1]}" for p in one.dropped[:3])

@@ -27,7 +27,7 @@ explains = ("tcp", "tls", "auth", "app")
 def check(
     paths: DatabasePaths, groups: SecurityGroups, probe: Fact[InstanceProbe], members: GroupMembers
 ) -> Finding:
-    """Judge today's way at the database's groups."""
+    """Judge the current path at the database's security groups."""
 
     def say(path: Path) -> str:
         own = path.destination.group_ids

@@ -22,7 +22,7 @@ explains = ("tcp", "tls", "auth", "app")
 
 
 def check(paths: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
-    """Judge the routes of today's way, there and back."""
+    """Judge the routes of the current path in both directions."""
 
     def say(_: Path, one: Checkpoint) -> str:
         whose = (

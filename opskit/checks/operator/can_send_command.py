@@ -19,7 +19,7 @@ explains: tuple[str, ...] = ()
 
 
 def check(access: OperatorAccess) -> Finding:
-    """Judge the rights of this group."""
+    """Judge the permissions of this group."""
     # Whoever may start sessions reaches the instance without it; asking for their state is not needed.
     starts = [n for n in access.needs if n.permission.group is PermissionGroup.SESSIONS]
     sessions = [n.is_allowed for n in starts if n.permission.on is not ResourceScope.EVERYTHING]
