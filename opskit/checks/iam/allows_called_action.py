@@ -1,9 +1,9 @@
-"""The role is allowed the very operation that the app calls.
+"""The role is allowed the operation that the app calls.
 
 Means: GetParameter, GetParameters and GetParametersByPath are three permissions; a policy that names
 one of them leaves an app that calls another without its settings.
 Found by: the role's policies for each operation, and an app that runs without a database password
-and complains of a refusal. An app that is healthy calls what it may.
+and reports AccessDenied. A healthy app calls an operation that is allowed.
 Looks alike: no statement at all (IAM002).
 Fix: one statement for that operation: on these parameters, or on their path for GetParametersByPath.
 Not the fix: ssm:*.

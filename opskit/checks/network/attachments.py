@@ -1,7 +1,7 @@
 """Plans to reattach the security group that the app or its database has lost.
 
-A group counts as lost only where the evidence says so: its rules or its name in the other end's rules
-would let the connection through, and it is carried by the end's siblings or by nothing that is known.
+A group counts as lost only with evidence: its rules, or a reference to it in the other end's rules, would
+allow the connection, and its members are the end's siblings or no known resource.
 """
 
 from __future__ import annotations
