@@ -91,7 +91,7 @@ class Finding:
 
 
 def passed(summary: str, *evidence: Evidence) -> Finding:
-    """A finding with status `ok`."""
+    """A finding of the healthy state."""
     return Finding(Status.PASS, summary, evidence)
 
 

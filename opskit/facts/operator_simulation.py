@@ -28,7 +28,7 @@ class OperatorNeeds:
     """Every (permission, resource) that the commands need.
 
     Attributes:
-        ssh_user: the OS user for whom a key would be sent; empty without an SSH transport.
+        ssh_user: the OS user for whom a key would be sent; empty unless `--via` is `ssh-session`.
     """
 
     all: tuple[tuple[Permission, str], ...]

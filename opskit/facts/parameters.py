@@ -26,7 +26,7 @@ DECRYPTION_CODES = ("InvalidKeyId", "KMSInvalidStateException", "DisabledExcepti
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter that was read.
+    """One SSM parameter that was read.
 
     Attributes:
         purpose: endpoint, username, password or database.

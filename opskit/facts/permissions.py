@@ -45,7 +45,7 @@ class PermissionGroup(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """One permission.
+    """One IAM permission that opskit's commands need.
 
     Attributes:
         needed_by: the layers that cannot be judged, or not wholly, without it; or the command.

@@ -22,7 +22,7 @@ class DbSubnet:
 
 @dataclass(frozen=True, slots=True)
 class DbInstance:
-    """One DB instance.
+    """One RDS DB instance, as RDS describes it.
 
     Attributes:
         host: the endpoint's address; None while it is being created.

@@ -21,7 +21,7 @@ TARGETS = (
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One route.
+    """One route of a route table.
 
     Attributes:
         destination: an address range, or the id of a prefix list.

@@ -19,7 +19,7 @@ DECRYPT = "kms:Decrypt"
 
 @dataclass(frozen=True, slots=True)
 class SimulatedDecision:
-    """One answer: `allowed`, `explicitDeny` or `implicitDeny`.
+    """One decision of the IAM simulator: `allowed`, `explicitDeny` or `implicitDeny`.
 
     Attributes:
         is_conditional: a context value was missing, so the answer is not certain.

@@ -17,7 +17,7 @@ class MalformedPolicy(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One operator on one key; several values are alternatives."""
+    """One condition operator on one condition key; several values are alternatives."""
 
     operator: str
     key: str
@@ -26,7 +26,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement.
+    """One statement of a policy.
 
     Attributes:
         actions, resources, principals: the patterns; with `not_...` set, everything but them. None

@@ -75,7 +75,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One action on one resource."""
+    """One request: an action by a principal on a resource, with its condition context."""
 
     principal: Principal
     action: str

@@ -129,7 +129,7 @@ def _with_equals(block: Mapping[str, Any], wanted: Mapping[str, str]) -> dict[st
 
 
 def rows(value: Any) -> list[Any]:
-    """One or more values as a list."""
+    """The values of a policy element as a list; the element may hold one value or a list."""
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 

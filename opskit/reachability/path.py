@@ -71,7 +71,7 @@ INGRESS_REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class PathEndpoint:
-    """One end of a connection: an interface, or an address that one may get.
+    """One end of a connection: an interface, or an address that an interface may get.
 
     Attributes:
         name: for a reader, such as `linkbox-backend-1 eth0`.

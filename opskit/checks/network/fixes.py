@@ -42,7 +42,7 @@ Select = Callable[[Path], Sequence[Checkpoint]]
 def open_paths(
     context: NetworkFixContext, network: Network, paths: Iterable[Path], select: Select
 ) -> Remedy:
-    """One fix that opens the selected checkpoints of all paths; advice where a change is not offered."""
+    """Plan one fix that opens the selected checkpoints of all paths; advice where none is offered."""
     plan = _Plan(context, network)
     for path in paths:
         try:
