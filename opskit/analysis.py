@@ -1,4 +1,4 @@
-"""Facts that follow from others: what the two engines say, worked out once for all checks."""
+"""Facts derived from other facts by the policy and path models, computed once for all checks."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ ANALYSES: tuple[Callable[..., Any], ...] = (
     fix_context.analyze,
     operator_access.analyze,
 )
-"""In an order in which each finds its inputs. They are pure: no reader waits for them."""
+"""In an order in which each analysis finds its inputs. They are pure, and no reader depends on them."""
 
 
 def required_facts(wanted: Iterable[type]) -> set[type]:
-    """The facts that have to be read so that the wanted ones can be derived or are there."""
+    """The facts that must be read so that the wanted ones are read or can be derived."""
     by_output = {kind: work for work in ANALYSES for kind in outputs_of(work)}
     found: set[type] = set()
     todo = list(wanted)
@@ -47,7 +47,7 @@ def required_facts(wanted: Iterable[type]) -> set[type]:
 
 
 def analyze_all(snapshot: Snapshot) -> Snapshot:
-    """The snapshot with everything that follows from it."""
+    """The snapshot with the results of all analyses added."""
     facts = dict(snapshot.facts)
     for work in ANALYSES:
         for kind in outputs_of(work):

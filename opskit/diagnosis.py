@@ -1,4 +1,4 @@
-"""Gather, judge, and find what caused what."""
+"""Runs a diagnosis: gathers the facts, runs the checks and finds the root causes."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from opskit.transport.interface import Transport
 
 UNREACHABLE = "Unreachable"
 DEADLINE_S = 60.0
-"""Nobody waits longer for a diagnosis; what is not there by then is unknown."""
+"""The longest time a user waits for a diagnosis; facts that are not read by then are unknown."""
 
 
 class Verdict(StrEnum):
-    """The one word."""
+    """The verdict of a diagnosis, as one word."""
 
     HEALTHY = "healthy"
     DEGRADED = "degraded"
@@ -48,7 +48,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TargetSummary:
-    """Where the diagnosis was made, for the first line and for the JSON.
+    """The diagnosed target and the operator's identity, for the report's first line and the JSON.
 
     Attributes:
         config_file: the opskit.toml that supplied a value.
@@ -67,7 +67,7 @@ class TargetSummary:
 
 @dataclass(frozen=True, slots=True)
 class NetworkPaths:
-    """The judged ways to the database, and to the app where a load balancer is before it."""
+    """The judged paths to the database, and to the app where a load balancer is in front of it."""
 
     paths: DatabasePaths
     load_balancer_paths: LoadBalancerPaths | None
@@ -76,12 +76,12 @@ class NetworkPaths:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Everything that a report says; `ways` is None where the network was not judged.
+    """The result of a diagnosis; `network_paths` is None where the network was not judged.
 
     Attributes:
-        notices: what the road to the instance has to say of itself, for the terminal.
-        caller: for whom commands are rendered.
-        bugs: the errors of opskit's own, by kind and place.
+        notices: messages of the transport to the instance, for the terminal.
+        caller: the command-line context for which commands are rendered.
+        bugs: errors of opskit's own, by kind and place.
     """
 
     target: TargetSummary
@@ -102,7 +102,7 @@ class Diagnosis:
 
     @property
     def exit_status(self) -> ExitStatus:
-        """The status that says the verdict to a program."""
+        """The exit status for the verdict."""
         if self.verdict in (Verdict.BROKEN, Verdict.DEGRADED):
             return ExitStatus.FAULT
         if self.bugs:
@@ -119,12 +119,12 @@ def diagnose(
     timeout_s: float = DEADLINE_S,
     on_wait: Callable[[str], None] = lambda _: None,
 ) -> Diagnosis:
-    """Read what the checks need, judge, and order causes.
+    """Read the facts that the checks need, run the checks, and find the root causes.
 
     Args:
         checks: in causal order.
-        timeout_s: for the whole run.
-        on_wait: told what is being waited for.
+        timeout_s: seconds for the whole run.
+        on_wait: called with a description of the running readers.
 
     Raises:
         OpskitError: nothing can be judged: no credentials, no such target.
@@ -155,7 +155,7 @@ def diagnose(
 
 
 def raise_if_unreachable(snapshot: Snapshot, region: str) -> None:
-    """End with one sentence when AWS answered nothing at all, rather than with forty unknowns.
+    """Raise one error when no call reached AWS, in place of forty unknown findings.
 
     Raises:
         TargetError: no call reached AWS.
@@ -174,10 +174,10 @@ def raise_if_unreachable(snapshot: Snapshot, region: str) -> None:
 
 
 def find_root_causes(judged: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
-    """Say of every failure and every unanswered question which failure explains it.
+    """Add to every failure and every unknown result the failure that explains it.
 
-    A failure explains what it says it explains; of several that explain one another, or that the very
-    same commands end, the first in causal order counts.
+    A failure explains the codes and layers in its check's `explains`. Of several that explain one
+    another, or that the same commands fix, the first in causal order is the cause.
     """
     all_judged = list(judged)
     fails = [j for j in all_judged if j.finding.status is Status.FAIL]
@@ -192,7 +192,7 @@ def find_root_causes(judged: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
 
 
 def verdict_of(judged: Sequence[CheckResult]) -> Verdict:
-    """One word: broken if a failure stops the app, degraded if it works all the same."""
+    """The verdict: broken if a failure stops the app, degraded if the app works nevertheless."""
     fails = [j for j in judged if j.finding.status is Status.FAIL]
     if fails:
         works = any(j.check.code == "APP003" and j.finding.status is Status.PASS for j in judged)
@@ -209,7 +209,7 @@ def verdict_of(judged: Sequence[CheckResult]) -> Verdict:
 
 
 def target_summary(target: Target, region: str, snapshot: Snapshot) -> TargetSummary:
-    """Where this was, as far as it is known."""
+    """The summary of the target, as far as it is known."""
     identity: Identity | None = snapshot.value(Identity)
     app: AppInstance | None = snapshot.value(AppInstance)
     database: Database | None = snapshot.value(Database)
@@ -228,7 +228,7 @@ def target_summary(target: Target, region: str, snapshot: Snapshot) -> TargetSum
 
 
 def notices_of(snapshot: Snapshot) -> tuple[str, ...]:
-    """What the roads to the instance had to say of themselves, each once."""
+    """The messages of the transports to the instance, each once."""
     probe: InstanceProbe | None = snapshot.value(InstanceProbe)
     tunnel: TunnelLogin | None = snapshot.value(TunnelLogin)
     message = (*(probe.notices if probe else ()), *(tunnel.notices if tunnel else ()))
@@ -236,12 +236,12 @@ def notices_of(snapshot: Snapshot) -> tuple[str, ...]:
 
 
 def bugs_of(snapshot: Snapshot, findings: Iterable[Finding]) -> tuple[str, ...]:
-    """The errors of opskit's own, in reading and in judging, each once."""
+    """The errors of opskit's own in readers and checks, each once."""
     return tuple(dict.fromkeys((*snapshot.bugs, *(f.bug for f in findings if f.bug))))
 
 
 def network_paths(snapshot: Snapshot) -> NetworkPaths | None:
-    """The ways, if the network was judged."""
+    """The network paths, if the network was judged."""
     paths, targets = snapshot.value(DatabasePaths), snapshot.value(TargetHealths)
     if paths is None:
         return None
@@ -253,7 +253,7 @@ def _explains(cause: CheckResult, other: CheckResult) -> bool:
 
 
 def _same_change(one: CheckResult, others: Sequence[CheckResult]) -> CheckResult | None:
-    """An earlier failure that the same commands end: two signs of one fault."""
+    """An earlier failure that the same commands fix: both are symptoms of one fault."""
     fix = one.finding.fix
     earlier = others[: others.index(one)] if one in others else ()
     same = (e for e in earlier if fix and e.finding.fix and e.finding.fix.commands == fix.commands)
@@ -271,10 +271,10 @@ def _with_cause(
 
 
 def connect_to_workload(target: Target, clients: Clients, region: str) -> Transport:
-    """The road to the app's instance.
+    """Create the transport to the app's instance or task.
 
     Raises:
-        Incomplete: the instance cannot be found, or `--via none`.
+        CannotProceed: the instance cannot be found, or `--via none`.
     """
     given = (target, Region(region), FingerprintKey(secrets.token_hex(8)))
     snapshot = gather((TransportChoice,), clients, given, deadline_s=DEADLINE_S)
@@ -294,7 +294,7 @@ def connect_to_workload(target: Target, clients: Clients, region: str) -> Transp
 def discover(
     target: Target, clients: Clients, region: str, timeout_s: float = DEADLINE_S
 ) -> tuple[tuple[str, str | None, str], ...]:
-    """What can be found out about a target: (setting, value or None, how it was found or why not)."""
+    """Find a target's settings: (setting, value or None, how it was found or why not)."""
     given = (target, Region(region), FingerprintKey(secrets.token_hex(8)))
     snapshot = gather((Database, AppInstance), clients, given, deadline_s=timeout_s)
     found: list[tuple[str, str | None, str]] = []

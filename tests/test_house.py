@@ -147,8 +147,17 @@ def test_every_error_that_a_docstring_names_exists() -> None:
     """The names below `Raises:` are classes of the project, of a library that it uses, or builtins."""
     modules = {path: ast.parse(path.read_text()) for path in ours()}
     known = set(dir(builtins)) | {
-        node.name for tree in modules.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
-    }  # fmt: skip
+        name
+        for tree in modules.values()
+        for node in ast.walk(tree)
+        for name in (
+            [node.name]
+            if isinstance(node, ast.ClassDef)
+            else [alias.name for alias in node.names]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
     for path, tree in modules.items():
         for node in ast.walk(tree):
             if not isinstance(node, ast.FunctionDef | ast.ClassDef):

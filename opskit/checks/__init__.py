@@ -1,4 +1,4 @@
-"""Judgement: one question a file, pure functions over facts.
+"""Checks: pure functions over facts, one question per module.
 
-Here belongs what a fact means and how to mend it. Reading does not: a check cannot reach the network.
+A check decides what facts mean and how to fix a fault. It reads nothing and cannot reach the network.
 """

@@ -1,6 +1,6 @@
-"""Every code that opskit can say: the one place where codes are given out.
+"""The catalogue of all checks by their codes.
 
-A code is never used for anything else again; a retired one keeps its line.
+A code is never reused; a retired code keeps its line.
 """
 
 from __future__ import annotations
@@ -92,10 +92,10 @@ CODES: dict[str, str] = {
 """Code -> module under `checks`, in causal order."""
 
 RETIRED: dict[str, str] = {}
-"""Code -> what replaced it, in a sentence."""
+"""Code -> a sentence that names its replacement."""
 
 HEADINGS = ("Means:", "Found by:", "Looks alike:", "Fix:", "Not the fix:")
-"""What every page has."""
+"""The headings of every check's page."""
 
 
 @cache
@@ -121,8 +121,10 @@ def all_checks() -> tuple[Check, ...]:
 
 
 def default_checks() -> tuple[Check, ...]:
-    """The checks of the app's whole way to its database: all but those of the operator's rights, and
-    those that cost more than they tell about the app.
+    """The checks of the app's whole path to its database.
+
+    Left out are those of the operator's permissions, and those whose cost exceeds their value for the
+    app's diagnosis.
     """
     return tuple(c for c in all_checks() if c.layer != "operator" and not c.is_opt_in)
 

@@ -1,4 +1,4 @@
-"""Which of the instance's containers are the app's, and which have only ended beside it."""
+"""Selects the app's containers, apart from finished jobs and replaced releases."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ ENDS_BY_ITSELF = ("", "no", "on-failure")
 
 
 def app_containers(probe: InstanceProbe) -> tuple[Container, ...]:
-    """The app's: those that serve the health URL; else all that run, and the one that is stopped."""
+    """The app's containers: those that serve the health URL; else the running ones, or a stopped one."""
     stopped = stopped_apps(probe)
     serving = tuple(c for c in probe.running if c.serves_health)
     return serving or (*probe.running, *(stopped if len(stopped) == 1 else ()))
 
 
 def stopped_apps(probe: InstanceProbe) -> tuple[Container, ...]:
-    """Stopped containers that may be the present app; none where a running one may be it."""
+    """Stopped containers that may be the current app; none where a running one may be the app."""
     stopped = [c for c in probe.containers if not c.is_running]
-    # Also a container without database settings, which is not among those, may have the port.
+    # A container without database settings is not in this list but may serve the port.
     if set(probe.result.serving) - {c.name for c in stopped}:
         return ()
     if any(c.serves_health is not False for c in probe.running):
@@ -29,7 +29,7 @@ def stopped_apps(probe: InstanceProbe) -> tuple[Container, ...]:
 
 
 def is_finished_job(container: Container) -> bool:
-    """Whether it ended well and is not meant to be started again, such as a migration."""
+    """Whether a container exited with 0 and is not to be started again, such as a migration."""
     return (
         container.exit_code == 0
         and container.restart_policy in ENDS_BY_ITSELF
@@ -38,13 +38,13 @@ def is_finished_job(container: Container) -> bool:
 
 
 def _is_replaced(container: Container, running: tuple[Container, ...]) -> bool:
-    """Whether one that runs was created after it had ended, as a deployment does."""
+    """Whether a running container was created after this one had ended, as a deployment does."""
     ended = container.finished_at[:19]
     return bool(ended) and any(ended < other.created_at[:19] for other in running)
 
 
 def described(container: Container) -> str:
-    """A stopped container as a person tells it from others: name, image, end, exit code."""
+    """The description of a stopped container: name, image, end time and exit code."""
     known = [container.image, f"{container.status} since {container.finished_at[:19]}"]
     if container.exit_code is not None:
         known.append(f"exit code {container.exit_code}")

@@ -1,8 +1,8 @@
 """A fix: structured commands, what they change, how dangerous that is, and how to undo it.
 
-Commands are data until they are rendered (`checks/shell.py`): nothing edits a command line. AWS calls
-can be applied to a snapshot (`checks/after/`), so that a fix is judged before it is shown
-(`checks/proof.py`).
+Commands are data until they are rendered (`shell_rendering`): nothing edits a command line. AWS calls
+can be applied to a snapshot (`fix_effects`), so that a fix is verified before it is shown
+(`fix_verification`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 
 class Danger(StrEnum):
-    """What a fix does beyond ending the finding."""
+    """Side effects of a fix that the user must weigh."""
 
     RESTARTS_APP = "restarts the app"
     INTERRUPTS_DATABASE = "interrupts the database"
@@ -28,7 +28,7 @@ class AwsCall:
     """One AWS operation.
 
     Attributes:
-        service: the name of its client, such as `iam`.
+        service: the client's name, such as `iam`.
         operation, parameters: named as in the service's API reference; a policy document is a mapping.
     """
 
@@ -39,7 +39,7 @@ class AwsCall:
 
 @dataclass(frozen=True, slots=True)
 class AwsWait:
-    """Wait until a resource is in a state, such as `db-instance-available`."""
+    """A wait until a resource is in a state, such as `db-instance-available`."""
 
     service: str
     waiter: str
@@ -48,7 +48,7 @@ class AwsWait:
 
 @dataclass(frozen=True, slots=True)
 class InstanceCommand:
-    """Programs that Run Command runs on the instance as root, each only if the one before succeeded."""
+    """Programs that Run Command runs on the instance as root; the first failure ends the sequence."""
 
     instance_id: str
     programs: tuple[tuple[str, ...], ...]
@@ -60,7 +60,7 @@ class OpskitCommand:
 
     Attributes:
         words: the command, such as `("rotate-password", "repair")`.
-        options: after the options that name the target.
+        options: placed after the options that name the target.
     """
 
     words: tuple[str, ...]
@@ -82,9 +82,9 @@ class Change:
     """One thing that a fix changes.
 
     Attributes:
-        subject: what is changed, name first.
+        subject: the changed resource, name first.
         before, after: its state; empty where it does not exist.
-        kind: what sort of thing it is, in the singular, to be counted.
+        kind: the noun for it in the singular, for counting.
     """
 
     subject: str
@@ -100,18 +100,18 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """A change that ends a finding.
+    """Commands that fix the cause of a finding.
 
     Attributes:
-        commands: to be run in this order, each only if the one before succeeded.
-        does: what they do, in a few words; empty where `changes` says it.
-        undo: commands that bring back the state before.
-        no_undo: why there are none, as a clause.
-        dangers: what to weigh before running it.
+        commands: to be run in this order; the first failure ends the sequence.
+        does: their purpose, in a few words; empty where `changes` says it.
+        undo: commands that restore the state before.
+        no_undo: why there is no undo, as a clause.
+        dangers: side effects to weigh before running it.
         ask: who has to agree, and to what, as a sentence without its full stop.
-        caution: what to know before running it.
+        caution: a warning to read before running it.
         restarts: names of the containers or services that the commands restart.
-        changes: filled in by the proof, from the states before and after.
+        changes: filled in by `fix_verification`, from the states before and after.
     """
 
     commands: tuple[Command, ...]
@@ -127,10 +127,10 @@ class Fix:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What to change where no fix is offered, and why none is.
+    """The change to make where no fix is offered, and why none is.
 
     Attributes:
-        commands: opskit commands that help on; each verifies its own effect.
+        commands: opskit commands for the next step; each verifies its own effect.
     """
 
     text: str

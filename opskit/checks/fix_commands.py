@@ -13,34 +13,34 @@ from opskit.facts.probe import InstanceProbe
 from opskit.probe.request import Container
 
 RDS_BUNDLE = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
-"""Where AWS publishes the CA certificates of RDS in all Regions."""
+"""AWS's bundle of the RDS CA certificates of all Regions."""
 
 
 def call(service: str, operation: str, /, **parameters: Any) -> AwsCall:
-    """An AWS call; parameters named as in the API reference."""
+    """An AWS call, with parameters named as in the API reference."""
     return AwsCall(service, operation, parameters)
 
 
 def put_parameter(name: str, kind: str, value: str) -> AwsCall:
-    """Overwrite a parameter that holds no secret."""
+    """The call that overwrites a parameter without a secret."""
     return call("ssm", "PutParameter", Name=name, Type=kind, Overwrite=True, Value=value)
 
 
 def docker(app: AppInstance, verb: str, container: Container) -> InstanceCommand:
-    """One of docker's verbs for a container: start, stop, pause or unpause."""
+    """The docker command for a container: start, stop, pause or unpause."""
     return InstanceCommand(app.instance.instance_id, (("docker", verb, container.name),))
 
 
 def restart(app: AppInstance, container: Container) -> InstanceCommand:
-    """Start the program of a container again; what it was given when it was created stays."""
+    """Restart a container's program; the environment from its creation is kept."""
     return docker(app, "restart", container)
 
 
 def restart_commands(app: Fact[AppInstance], probe: Fact[InstanceProbe]) -> tuple[Command, ...]:
-    """Make the app read changed parameters; nothing where its containers are not known.
+    """The restarts that make the app read changed parameters; none where its containers are unknown.
 
-    A container that was given its settings when it was created does not read the parameters, so it
-    is left alone.
+    A container whose settings were fixed when it was created does not read the parameters, so it is
+    not restarted.
     """
     if isinstance(app, Known) and app.value.task is not None:
         return _redeploy(app.value.task)
@@ -50,7 +50,7 @@ def restart_commands(app: Fact[AppInstance], probe: Fact[InstanceProbe]) -> tupl
 
 
 def restart_names(app: Fact[AppInstance], probe: Fact[InstanceProbe]) -> tuple[str, ...]:
-    """What `restart_commands` restarts, by name: for `Fix.restarts`."""
+    """The names of the containers or services that `restart_commands` restarts, for `Fix.restarts`."""
     if isinstance(app, Known) and app.value.task is not None:
         service = app.value.task.location.service
         return (service,) if service else ()
@@ -64,13 +64,13 @@ def _restartable(probe: Fact[InstanceProbe]) -> tuple[Container, ...]:
 
 
 def is_fixed(container: Container) -> bool:
-    """Whether its password was given to it when it was created, and stays over a restart."""
+    """Whether the container's password was set when it was created, so that a restart keeps it."""
     password = container.setting("password")
     return password is not None and password.source == "config"
 
 
 def _redeploy(task: EcsTask) -> tuple[Command, ...]:
-    """A deployment of the same definition; a task without a service is run again by its starter."""
+    """A new deployment of the same definition; a task without a service has no restart command."""
     location = task.location
     if not location.service:
         return ()
@@ -79,14 +79,14 @@ def _redeploy(task: EcsTask) -> tuple[Command, ...]:
 
 
 def restart_if_unhealthy(app: Fact[AppInstance], probe: Fact[InstanceProbe]) -> tuple[Command, ...]:
-    """The restart of an app that says it is not healthy: it may have started without settings."""
+    """The restart of an app that reports itself unhealthy: it may have started without settings."""
     if isinstance(probe, Known) and probe.value.health and not probe.value.health.is_good:
         return restart_commands(app, probe)
     return ()
 
 
 def recreate(container: Container) -> tuple[str, ...]:
-    """Create a compose service's container again."""
+    """The command that recreates a compose service's container."""
     words = ("docker", "compose", "--project-directory", container.project_directory)
     service = (container.service,) if container.service else ()
     return (*words, "up", "-d", "--force-recreate", *service)

@@ -1,4 +1,4 @@
-"""Judges a fix on the state that it would lead to: what does not end its finding is not shown."""
+"""Verifies a fix on the state after it; a fix that does not end its finding is not shown."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from opskit.facts.snapshot import Snapshot
 from opskit.facts.subnets import NetworkAcls
 
 OBSERVED_LAYERS = frozenset({"dns", "tcp", "tls", "auth", "app"})
-"""Their findings rest on what was seen, so that after a change they are open until it is seen again."""
+"""Layers whose findings rest on observations; after a change they are unknown until the next probe."""
 DANGERS: dict[tuple[str, str], set[Danger]] = {
     ("ec2", "AuthorizeSecurityGroupIngress"): {Danger.WIDENS_ACCESS},
     ("ec2", "AuthorizeSecurityGroupEgress"): {Danger.WIDENS_ACCESS},
@@ -34,16 +34,16 @@ DANGERS: dict[tuple[str, str], set[Danger]] = {
     ("rds", "RebootDBInstance"): {Danger.INTERRUPTS_DATABASE},
     ("route53", "DeleteHostedZone"): {Danger.IRREVERSIBLE},
 }
-"""What an operation may do besides, whatever it is used for."""
+"""Operation -> its possible side effects, independent of its purpose."""
 NOT_RESTORED = "evaluated, it would not restore the state before"
 INVISIBLE = "a value in it has a control character or another invisible one"
 
 
 def verify_fix(check: Check, finding: Finding, snapshot: Snapshot, caller: Caller) -> Finding:
-    """The finding with its fix as far as it is proven: evaluated, labelled, and undone by its undo.
+    """The finding with its fix evaluated, labelled with its changes, and its undo verified.
 
-    A fix that AWS would refuse, that leaves the finding, or that changes a database of which it is not
-    certain that it is the app's becomes advice.
+    The fix becomes advice if AWS would refuse it, if the finding remains, or if it changes a database
+    that is not certainly the app's.
     """
     fix = finding.fix
     if fix is None:
@@ -82,9 +82,9 @@ def _is_gone(check: Check, after: Snapshot) -> bool:
 
 
 def _broken_by(before: Snapshot, after: Snapshot) -> str:
-    """What fails after the change and did not before, in the check's words; empty for nothing."""
+    """The summary of a check that fails only after the change; empty when none does."""
     for check in default_checks():
-        # The app's own settings were observed; that a restart changes them is what it is for.
+        # The app's settings are observations, and changing them is the purpose of a restart.
         if check.layer == "app":
             continue
         finding = run_check(check, after)
@@ -94,7 +94,7 @@ def _broken_by(before: Snapshot, after: Snapshot) -> str:
 
 
 def _restores(before: Snapshot, after: Snapshot, undo: tuple[Command, ...]) -> bool:
-    """Whether the undo leads back to the state before."""
+    """Whether the undo restores the state before."""
     if not undo:
         return True
     try:
@@ -114,21 +114,21 @@ def _dangers(fix: Fix) -> tuple[Danger, ...]:
 
 
 def _restarts(command: Command) -> bool:
-    """Whether a command ends a container's process and starts it again."""
+    """Whether a command restarts a container's process."""
     return isinstance(command, InstanceCommand) and any(
         "restart" in program or "--force-recreate" in program for program in command.programs
     )
 
 
 def _without(finding: Finding, why: str) -> Finding:
-    """The finding with advice in place of its fix."""
+    """The finding with advice instead of its fix."""
     fix = finding.fix
     does = f" ({fix.does})" if fix is not None and fix.does else ""
     return replace(finding, fix=None, advice=f"No command is offered{does}: {why}.")
 
 
 def _doubt(fix: Fix, snapshot: Snapshot) -> str:
-    """Why the database that a fix changes may be another team's; empty when it is certain enough."""
+    """Why the database that a fix changes may be another team's; empty with enough evidence."""
     database: Database | None = snapshot.value(Database)
     login: LoginAttemptResult | None = snapshot.value(LoginAttemptResult)
     if database is None or not database.doubt or (login is not None and login.succeeded):
@@ -140,7 +140,7 @@ def _doubt(fix: Fix, snapshot: Snapshot) -> str:
 
 
 def _touches(database: Database, command: Command, snapshot: Snapshot) -> bool:
-    """Whether a command changes the database, or rules that stand before it."""
+    """Whether a command changes the database, or rules that protect it."""
     if isinstance(command, OpskitCommand):
         return command.words[:1] == ("rotate-password",)
     if not isinstance(command, AwsCall):
@@ -158,7 +158,7 @@ def _touches(database: Database, command: Command, snapshot: Snapshot) -> bool:
 
 
 def _values(values: Iterable[Any]) -> Iterable[Any]:
-    """The texts of a call's parameters, those of lists included."""
+    """The strings in a call's parameters, those in lists included."""
     for value in values:
         if isinstance(value, str):
             yield value

@@ -1,4 +1,4 @@
-"""Inline policies that a fix adds: under a name that is free, with the command that removes them again."""
+"""Inline policies that a fix adds under a free name, with the command that removes them again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from opskit.policy.limits import free_name, has_room
 
 @dataclass(frozen=True, slots=True)
 class PolicyHolder:
-    """A role or user with all its policies, among which are the names that are taken.
+    """A role or user with all its policies, whose names are in use.
 
     Attributes:
         kind: `role` or `user`.
@@ -26,7 +26,7 @@ class PolicyHolder:
 
     @property
     def label(self) -> str:
-        """The holder as `PolicyText.holder` names it."""
+        """The holder in the form of `PolicyText.holder`."""
         return f"{self.kind} {self.name}"
 
     def has_room_for(self, document: Mapping[str, Any]) -> bool:
@@ -39,7 +39,7 @@ class PolicyHolder:
         return self.put(name, document), self._call("Delete", PolicyName=name)
 
     def put(self, name: str, document: Mapping[str, Any]) -> AwsCall:
-        """The call that writes an inline policy, which replaces one of that name."""
+        """The call that writes an inline policy, replacing one of the same name."""
         return self._call("Put", PolicyName=name, PolicyDocument=document)
 
     def _call(self, verb: str, **parameters: Any) -> AwsCall:

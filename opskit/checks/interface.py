@@ -1,4 +1,4 @@
-"""What a check answers."""
+"""Types of checks, findings and evidence."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LAYERS = (
 
 
 class Status(StrEnum):
-    """How a check ends."""
+    """The status of a finding."""
 
     PASS = "pass"
     FAIL = "fail"
@@ -37,7 +37,7 @@ class Status(StrEnum):
 
 
 class Basis(StrEnum):
-    """How a piece of evidence is known."""
+    """The source of a piece of evidence."""
 
     OBSERVED = "observed"
     DERIVED = "derived"
@@ -46,37 +46,37 @@ class Basis(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One thing that speaks for the verdict: seen by a probe, derived from rules, or told by AWS."""
+    """One piece of evidence: observed by a probe, derived from rules, or reported by AWS."""
 
     text: str
     basis: Basis
 
 
 def observed(text: str) -> Evidence:
-    """Seen by a probe."""
+    """Evidence that a probe observed."""
     return Evidence(text, Basis.OBSERVED)
 
 
 def derived(text: str) -> Evidence:
-    """Follows from rules and settings."""
+    """Evidence that follows from rules and settings."""
     return Evidence(text, Basis.DERIVED)
 
 
 def reported(text: str) -> Evidence:
-    """AWS says so."""
+    """Evidence that AWS reported."""
     return Evidence(text, Basis.REPORTED)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A check's verdict.
+    """The result of a check.
 
     Attributes:
-        summary: one sentence that says what is, with names and ids.
-        fix: commands that end it.
-        missing: for `unknown`: the permissions or probes that were not there.
-        advice: what to change where no fix is offered, and why none is.
-        advice_commands: opskit commands that help on.
+        summary: one sentence that states the result, with names and ids.
+        fix: commands that end the finding.
+        missing: for `unknown`: the permissions or probes that were not available.
+        advice: the change to make where no fix is offered, and why none is.
+        advice_commands: opskit commands for the next step.
         bug: the kind and place of the check's own error; empty otherwise.
     """
 
@@ -91,17 +91,17 @@ class Finding:
 
 
 def passed(summary: str, *evidence: Evidence) -> Finding:
-    """It is as it should be."""
+    """A finding of the healthy state."""
     return Finding(Status.PASS, summary, evidence)
 
 
 def failed(summary: str, *evidence: Evidence, fix: Remedy | None = None) -> Finding:
-    """It is not, and that breaks something."""
+    """A finding of a fault that breaks something."""
     return _with_remedy(Status.FAIL, summary, evidence, fix)
 
 
 def warned(summary: str, *evidence: Evidence, fix: Remedy | None = None) -> Finding:
-    """It works, but should not stay so."""
+    """A finding of a state that works but should be changed."""
     return _with_remedy(Status.WARN, summary, evidence, fix)
 
 
@@ -116,17 +116,17 @@ def _with_remedy(
 
 
 def skipped(why: str) -> Finding:
-    """The question does not arise."""
+    """A finding for a question that does not apply."""
     return Finding(Status.SKIP, why)
 
 
 def undecided(why: str, *missing: str) -> Finding:
-    """It could not be judged."""
+    """A finding that could not be decided."""
     return Finding(Status.UNKNOWN, why, missing=missing)
 
 
 def undecided_by_bug(error: Exception) -> Finding:
-    """It could not be judged because of an error of opskit's own."""
+    """A finding that could not be decided because of an error of opskit's own."""
     text = bug_text(error)
     return Finding(Status.UNKNOWN, f"a bug in opskit: {text}", bug=text)
 
@@ -136,11 +136,11 @@ class Check:
     """One check of the catalogue.
 
     Attributes:
-        title: the good state, from the first line of the check's page.
+        title: the healthy state, from the first line of the check's page.
         page: the whole page that `opskit explain CODE` prints.
-        explains: codes and layers whose failure this one's failure would explain.
-        is_essential: without an answer the app's way to the database is not judged.
-        is_opt_in: made only where its layer is asked for by name.
+        explains: codes and layers whose failures a failure of this check explains.
+        is_essential: without its result the app's path to the database is not judged.
+        is_opt_in: run only when its layer is requested by name.
     """
 
     code: str
@@ -155,7 +155,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """A check with its verdict, and the code of the failure that caused it, if one did."""
+    """A check with its finding, and the code of the failure that caused it, if one did."""
 
     check: Check
     finding: Finding

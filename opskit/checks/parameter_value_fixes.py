@@ -1,4 +1,4 @@
-"""Remedies for a parameter's value: a public one is put, the password's is found by a login."""
+"""Remedies for a parameter's value: a public one is overwritten, the password is found by a login."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def put_values(
     more: tuple[Command, ...] = (),
     caution: str = "",
 ) -> Remedy:
-    """Put public values, then run more commands; advice where a put would destroy something.
+    """Overwrite public values, then run more commands; advice where a write would destroy something.
 
     Args:
-        values: each parameter, with the value that it shall hold.
+        values: each parameter with its new value.
     """
     for parameter, _ in values:
         if parameter.selector:
@@ -46,7 +46,7 @@ def put_values(
             return Advice(f"{text}write it again with the same key (--key-id).")
     puts = tuple(put_parameter(p.name, p.kind, value) for p, value in values)
     earlier = [(p, p.raw if p.raw is not None else p.value or "") for p, _ in values]
-    # An endpoint may be a URL with a password in it.
+    # An endpoint may be a URL that contains a password.
     is_shown = all(text.isprintable() and "@" not in text for _, text in earlier)
     undo = tuple(put_parameter(p.name, p.kind, text) for p, text in earlier) if is_shown else ()
     why = (
@@ -59,7 +59,7 @@ def put_values(
 
 
 def selected(parameter: Parameter) -> str:
-    """Why no command is offered that writes a parameter of which one version was asked for."""
+    """Why no command is offered that writes a parameter which is referenced by version or label."""
     return (
         f"{parameter.name} is read by its version or label {parameter.selector}, which no command can "
         f"write: write a new version of {parameter.name}, then let the app and opskit read that one."
@@ -75,7 +75,7 @@ def put_and_restart(
     *,
     ask: str = "",
 ) -> Remedy:
-    """Put one public value, and let the app read it."""
+    """Overwrite one public value and restart the app so that it reads the value."""
     restart = restart_commands(app, probe)
     found = put_values(
         parameters,
@@ -97,7 +97,7 @@ def password_remedy(
     app: Fact[AppInstance],
     probe: Fact[InstanceProbe],
 ) -> Remedy:
-    """What to do about a password that the database refuses with a message."""
+    """The remedy for a password that the database rejects with a message."""
     if "PAM authentication failed" in message or "rds_iam" in message:
         return Advice(
             f"{user} is a member of rds_iam and logs in with IAM's tokens (aws rds "
@@ -162,7 +162,7 @@ def _repair(
 
 
 def _by_people(password: Parameter, user: str, instance: DbInstance | None) -> Advice:
-    """The way on where no command can be expected to help."""
+    """Advice where no command can be expected to help."""
     odd = password.form.unsuitable
     value = f"The value of {password.name} {odd}, so it is not made a password. " if odd else ""
     if _is_master(user, instance):
@@ -176,7 +176,7 @@ def _by_people(password: Parameter, user: str, instance: DbInstance | None) -> A
 
 
 def by_administrator(user: str, password: str) -> str:
-    """How an administrator finds out why a role cannot log in, and gives it a password."""
+    """Advice for an administrator: find out why a role cannot log in, and set its password."""
     role = sql_name(user)
     return (
         f"an administrator of the database looks, in psql: \\du {role} shows the role, which may not "
@@ -186,5 +186,5 @@ def by_administrator(user: str, password: str) -> str:
 
 
 def sql_name(name: str) -> str:
-    """A name as PostgreSQL's SQL writes it, case and all."""
+    """A name quoted as a PostgreSQL identifier, with its case preserved."""
     return '"' + name.replace('"', '""') + '"'

@@ -10,7 +10,7 @@ from opskit.facts.snapshot import Snapshot
 
 
 def run_check(check: Check, snapshot: Snapshot) -> Finding:
-    """A check's finding; unknown when one of its facts is, or when the check itself fails."""
+    """A check's finding; unknown when one of its facts is unknown, or when the check itself fails."""
     arguments: dict[str, Any] = {}
     for item in inputs_of(check.judge):
         fact = snapshot.get(item.type)

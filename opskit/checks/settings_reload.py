@@ -1,7 +1,7 @@
-"""Whether a restart gives a container the right settings; else where the wrong value has to be changed.
+"""Decides whether a restart gives a container the right settings, else where to change the value.
 
-A restart helps only if the program takes the setting from a parameter when it starts, and the
-parameter holds the right value.
+A restart helps only if the program reads the setting from a parameter when it starts, and the parameter
+holds the right value.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from opskit.facts.parameters import Parameter, Parameters
 from opskit.probe.request import ConnectionSetting, Container
 
 REFUSED = (LoginFailure.PASSWORD, LoginFailure.DATABASE_MISSING, LoginFailure.ROLE_REFUSED)
-"""Failures that are about the credential itself, wherever it is used."""
+"""Login failures that are caused by the credential itself, wherever it is used."""
 SKEW = timedelta(seconds=10)
-"""The instance's clock and that of AWS may differ by this much."""
+"""The possible difference between the instance's clock and AWS's."""
 
 
 @dataclass(frozen=True, slots=True)
 class SettingDifference:
-    """A setting of a container that is not what the parameter says.
+    """A setting of a container that differs from the parameter's value.
 
     Attributes:
-        wanted: the value by the parameters, of the password its fingerprint.
+        wanted: the parameter's value; for the password its fingerprint.
     """
 
     setting: ConnectionSetting
@@ -44,7 +44,7 @@ class SettingDifference:
 
 @dataclass(frozen=True, slots=True)
 class CorrectSettings:
-    """What is known of the parameters' values besides themselves."""
+    """Evidence that confirms or contradicts the parameters' values."""
 
     parameters: Parameters
     database: Fact[Database]
@@ -52,7 +52,7 @@ class CorrectSettings:
     login: Fact[LoginAttemptResult]
 
     def against(self, difference: SettingDifference) -> str:
-        """What speaks against the parameter's own value, as a clause; empty when nothing does."""
+        """The evidence against the parameter's own value, as a clause; empty when there is none."""
         name, host = difference.parameter.name, self.parameters.host or ""
         if difference.parameter.format_problems:
             return f"{name} has {' and '.join(difference.parameter.format_problems)}"
@@ -88,7 +88,7 @@ class CorrectSettings:
 def choose_fix(
     found: Mapping[Container, Iterable[SettingDifference]], app: AppInstance, truth: CorrectSettings
 ) -> Remedy:
-    """What gives every container the right settings: a restart where that does, else what to change."""
+    """The remedy that gives every container the right settings: restarts, else the value to change."""
     reloaded: dict[Container, InstanceCommand] = {}
     obstacles: list[str] = []
     for container, differences in found.items():
@@ -112,7 +112,7 @@ def choose_fix(
 def _reload(
     container: Container, differences: Iterable[SettingDifference], app: AppInstance
 ) -> InstanceCommand:
-    """A restart, or a new container where the old one was given its settings when it was created."""
+    """A restart, or a new container where the old one got its settings when it was created."""
     if any(d.setting.source == "config" for d in differences):
         return InstanceCommand(app.instance.instance_id, (recreate(container),))
     return restart(app, container)
@@ -135,7 +135,7 @@ def _obstacles(
 
 
 def _of_file(container: Container, difference: SettingDifference) -> str:
-    """Where a value stands that was given to the container when it was created."""
+    """The place of a value that the container got when it was created."""
     setting, name = difference.setting, container.name
     if setting.file and setting.file_value == difference.wanted and container.project_directory:
         return ""
@@ -152,7 +152,7 @@ def _of_file(container: Container, difference: SettingDifference) -> str:
 
 
 def _of_process(container: Container, difference: SettingDifference, truth: CorrectSettings) -> str:
-    """Why the container's program does not take a right parameter's value at its next start."""
+    """Why the container's program does not read the parameter's right value at its next start."""
     setting, parameter, name = difference.setting, difference.parameter, container.name
     raw = (parameter.value or "").lower()
     if setting.name == "host" and setting.value.lower() == raw:
@@ -176,7 +176,7 @@ def _of_process(container: Container, difference: SettingDifference, truth: Corr
 
 
 def _is_younger(container: Container, parameter: Parameter) -> bool:
-    """Whether it was surely started after the parameter was written last."""
+    """Whether the container was definitely started after the parameter's last write."""
     try:
         started = datetime.fromisoformat(container.started_at[:19]).replace(tzinfo=UTC)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Commands as text for a POSIX shell: dash, bash and zsh, with version 1 and 2 of the AWS CLI."""
+"""Renders commands for a POSIX shell: dash, bash and zsh, with version 1 and 2 of the AWS CLI."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from opskit.checks.fix import (
 )
 
 PLAIN = re.compile(r"[A-Za-z0-9_./:@,+-]+")
-"""Words that no shell reads in another way; `=` and `~` at a word's start mean something to zsh."""
+"""Words that need no quotes in any shell; zsh expands `=` and `~` at a word's start."""
 NO_PAGER = "AWS_PAGER= "
 """Version 2 of the AWS CLI pages its output by default; version 1 does not know the variable."""
 FETCHED = ("file://", "fileb://", "http://", "https://")
-"""The AWS CLI reads such a value's content from there (version 1 also from the web)."""
+"""Prefixes of values that the AWS CLI replaces by a file's content (version 1 also by a URL's)."""
 FLAGS = {(f"{verb}NetworkAclEntry", "Egress") for verb in ("Create", "Replace", "Delete")}
-"""Parameters that the AWS CLI offers as `--egress` and `--ingress`."""
+"""Boolean parameters that the AWS CLI has as the flags `--egress` and `--ingress`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose command line it is.
+    """The user's context, for which commands are rendered.
 
     Attributes:
-        region: of every AWS command, whatever the shell's own default is.
-        profile: where one was chosen.
-        target: the options that name the same target for opskit, quoted.
+        region: of every AWS command, independent of the shell's default.
+        profile: empty where none was given.
+        target: opskit's options that name the same target, quoted.
     """
 
     region: str = ""
@@ -43,26 +43,26 @@ class Caller:
 
 
 class Unprintable(ValueError):
-    """A command holds a character that a terminal would not show."""
+    """A command contains a character that a terminal would not show."""
 
 
 def quote(word: str) -> str:
-    """One shell word; whatever is not plain stands in single quotes."""
+    """One shell word, in single quotes unless it is plain."""
     if PLAIN.fullmatch(word):
         return word
     return "'" + word.replace("'", "'\"'\"'") + "'"
 
 
 def join(words: Sequence[str]) -> str:
-    """Several shell words."""
+    """Several shell words, each quoted."""
     return " ".join(quote(word) for word in words)
 
 
 def render(command: Command, caller: Caller) -> str:
-    """A command's text.
+    """Render a command.
 
     Raises:
-        Unprintable: a value has a control or other invisible character.
+        Unprintable: a value contains a control character or another invisible one.
     """
     text = _text(command, caller)
     if not all(leaf.isprintable() for leaf in (text, *_leaves(command))):
@@ -71,7 +71,7 @@ def render(command: Command, caller: Caller) -> str:
 
 
 def _leaves(value: Any) -> Iterator[str]:
-    """Every text in a command: JSON would escape what cannot be shown, and so hide it."""
+    """Every string in a command, checked before JSON escapes and so hides unprintable characters."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, (AwsCall, AwsWait)):
@@ -86,7 +86,7 @@ def _leaves(value: Any) -> Iterator[str]:
 
 
 def chain(commands: Sequence[Command], caller: Caller) -> str:
-    """Several commands as one text, each run only if the one before succeeded.
+    """Render several commands as one text that stops at the first failure.
 
     Raises:
         Unprintable: as `render`.
@@ -130,7 +130,7 @@ def _aws_words(call: AwsCall, caller: Caller) -> list[str]:
 
 
 def _ingress_options(call: AwsCall) -> list[str]:
-    """A rule of one port for one group, in the AWS CLI's own short form; empty for any other call."""
+    """The AWS CLI's short form for a rule of one port and one group; empty for any other call."""
     if not call.operation.endswith("SecurityGroupIngress"):
         return []
     match call.parameters:
@@ -177,7 +177,7 @@ def _option(option: str, value: Any) -> list[str]:
             return [option, _json(value)]
         return [option, *(str(item) for item in value)]
     text = str(value)
-    # Else the AWS CLI takes it for an option.
+    # Otherwise the AWS CLI parses the value as an option.
     return [f"{option}={text}"] if text.startswith("-") else [option, text]
 
 
@@ -195,7 +195,7 @@ def _send_command(command: InstanceCommand) -> AwsCall:
 
 
 def hyphenated(name: str) -> str:
-    """A name of the API as the AWS CLI writes it: `DBInstanceIdentifier` is `db-instance-identifier`."""
+    """An API name in the AWS CLI's form: `DBInstanceIdentifier` is `db-instance-identifier`."""
     words = re.sub(r"(.)([A-Z][a-z]+)", r"\1-\2", name)
     return re.sub(r"([a-z0-9])([A-Z])", r"\1-\2", words).lower()
 

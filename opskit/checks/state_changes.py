@@ -1,4 +1,4 @@
-"""What differs between two snapshots, in words: the label of a fix is derived from it."""
+"""Describes the differences between two snapshots, from which a fix's label is made."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ INSTANCE_FIELDS: dict[str, str] = {
     "parameter_groups": "parameter groups",
     "pending": "pending changes",
 }
-"""Fields of a DB instance that calls change -> how a person calls them."""
+"""Fields of a DB instance that calls change -> their names for a reader."""
 
 
 def describe_changes(before: Snapshot, after: Snapshot) -> tuple[Change, ...]:
-    """Everything that AWS would describe differently, in a fixed order."""
+    """Every difference in the state that AWS describes, in a fixed order."""
     found: list[Change] = []
     for kind, compare in COMPARED.items():
         old, new = before.value(kind), after.value(kind)
@@ -67,7 +67,7 @@ def summary(found: Iterable[Change]) -> str:
 
 
 def _counted(kinds: list[str]) -> str:
-    """Things counted: "one rule and 2 entries"."""
+    """The number of changes of each kind: "one rule and 2 entries"."""
     return " and ".join(
         f"one {kind}" if kinds.count(kind) == 1 else f"{kinds.count(kind)} {_plural(kind)}"
         for kind in dict.fromkeys(kinds)
@@ -100,7 +100,7 @@ def _groups(old: SecurityGroups, new: SecurityGroups, label: Label) -> Iterator[
 
 
 def _single_rules(rules: Iterable[IpPermission], label: Label) -> Iterator[str]:
-    """Each peer of each entry by itself, as the console shows rules."""
+    """Each peer of each entry separately, as the console shows rules."""
     for rule in rules:
         for peer in (*rule.group_ids, *rule.cidrs, *rule.prefix_list_ids):
             yield f"{rule.ports_words} {label(peer)}"
@@ -113,7 +113,7 @@ def _acls(old: NetworkAcls, new: NetworkAcls, _: Label) -> Iterator[Change]:
 
 
 def _entries(acls: NetworkAcls) -> dict[tuple[str, bool, int], str]:
-    """ACL, direction and number -> the entry in words."""
+    """ACL, direction and number -> a description of the entry."""
     return {(a.label, e.is_egress, e.number): _entry(e) for a in acls.all for e in a.entries}
 
 
@@ -134,7 +134,7 @@ def _tables(old: RouteTables, new: RouteTables, _: Label) -> Iterator[Change]:
 
 
 def _targets(tables: RouteTables) -> dict[tuple[str, str], str]:
-    """Table and destination -> where packets are sent."""
+    """Table and destination -> the route's target."""
     return {
         (t.label, r.destination): r.target or "deleted target" for t in tables.all for r in t.routes
     }
@@ -225,7 +225,7 @@ def _listed(document: Mapping[str, Any] | None) -> list[str]:
 
 
 def _parameters(old: Parameters, new: Parameters, _: Label) -> Iterator[Change]:
-    """Values in clear but for the password's, which no snapshot holds."""
+    """Changed values in clear text, except the password's, which no snapshot holds."""
     before = {p.name: p.value or f"version {p.version}" for p in old.found}
     after = {p.name: p.value or f"version {p.version}" for p in new.found}
     for name, one, other in _pairs(before, after):
@@ -279,4 +279,4 @@ COMPARED: dict[type, Callable[[Any, Any, Label], Iterator[Change]]] = {
     PrivateZones: _zones,
     SsmAgent: _agent,
 }
-"""Facts that calls change -> how two of them are compared."""
+"""Facts that calls change -> the function that compares two of them."""

@@ -1,5 +1,5 @@
-"""What is so: one file per source, each with its frozen dataclass and the function that reads it.
+"""Facts: one module per data source, with its frozen result type and the function that reads it.
 
-Here belongs reading, and choosing what to read next. Judgement does not: it is in `checks`. Readers
-are handed their clients and know them only as the protocols of `interface`.
+This package reads, and selects what to read next. It does not judge: that is in `checks`. Readers
+receive their clients and know them only as the protocols of `interface`.
 """

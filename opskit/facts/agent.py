@@ -26,7 +26,7 @@ class SsmAgent:
 
 
 def read(ssm: Ssm, app: AppInstance) -> SsmAgent:
-    """Describe the instance as a managed node, and ask for its connection beside it."""
+    """Describe the instance as a managed node and read its connection status concurrently."""
     if app.task is not None:
         raise FactUnavailable("an ECS task is no managed node")
     target = app.instance.instance_id

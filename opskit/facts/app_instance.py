@@ -1,4 +1,4 @@
-"""Which EC2 instance runs the app: found from the database's side, never picked silently."""
+"""Selects the EC2 instance that runs the app, by the database's rules and by names, never silently."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from opskit.facts.security_groups import SecurityGroups, admits
 
 @dataclass(frozen=True, slots=True)
 class AppInstance:
-    """The instance that is judged, and how it was found.
+    """The instance that is diagnosed, and how it was found.
 
     Attributes:
-        instance: where the app is an ECS task, what that has of an instance: its network.
+        instance: where the app is an ECS task, an instance that stands for the task's network.
         task: the task; None where the app runs on an instance.
     """
 
@@ -32,12 +32,12 @@ class AppInstance:
 
     @property
     def workload_noun(self) -> str:
-        """What the app runs on, for sentences."""
+        """The kind of workload that runs the app, for sentences."""
         return ON_TASK if self.task else ON_INSTANCE
 
     @property
     def session_target(self) -> str:
-        """The name by which Session Manager knows it."""
+        """The name of the workload for Session Manager."""
         return self.task.location.target if self.task else self.instance.instance_id
 
 
@@ -51,8 +51,8 @@ def select(
 ) -> AppInstance:
     """Find the instance that runs the app, or take the task that was named.
 
-    Two hints are put together: the database's groups admit it, and its name, tags or profile carry
-    the target's name. The second is needed because the first is just what may be broken.
+    Two hints are combined: the database's groups admit the instance, and its name, tags or profile
+    contain the target's name. The second is needed because the first may be the very fault.
 
     Raises:
         TargetError: the named instance does not exist, or several fit.
@@ -88,7 +88,7 @@ def select(
 
 
 def _of_task(task: EcsTask, interface: Fact[TaskInterface]) -> AppInstance:
-    """A task seen as an instance; without its interface's groups it has no network to be judged."""
+    """The task's network as an instance; empty where the groups of its interface are not known."""
     location = task.location
     known = interface.value if isinstance(interface, Known) else None
     groups = known.group_ids if known else ()

@@ -1,4 +1,4 @@
-"""Every subnet in which the app may run, not only that of the instance that is looked at."""
+"""Every subnet in which the app may run, not only that of the diagnosed instance."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from opskit.facts.interface import Autoscaling
 
 @dataclass(frozen=True, slots=True)
 class AppSubnets:
-    """Subnet ids, each with how it is known to be the app's."""
+    """Subnet ids, each with the reason why it is known to be the app's."""
 
     why_by_id: dict[str, str]
 
 
 def read(autoscaling: Autoscaling, app: AppInstance, instances: Instances) -> AppSubnets:
-    """The Auto Scaling group's subnets, and those of instances with the very same groups."""
+    """Read the Auto Scaling group's subnets, and those of instances with exactly the same groups."""
     own = app.instance
     found = {
         i.subnet_id: f"{i.label} runs there"

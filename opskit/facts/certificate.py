@@ -1,4 +1,4 @@
-"""The certificate that the server shows."""
+"""The certificate that the server presents."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Certificate:
     not_after: datetime
 
     def names_host(self, host: str) -> bool:
-        """Whether it was made for a host, wildcards of one label included."""
+        """Whether the certificate was issued for a host, wildcards of one label included."""
         wanted = host.lower()
         return any(
             name.lower() == wanted
@@ -30,7 +30,7 @@ class Certificate:
 
 
 def read(probe: InstanceProbe) -> Certificate:
-    """Read the first certificate of the chain that the probe brought."""
+    """Read the first certificate of the chain that the probe returned."""
     if not probe.greeting.certificates:
         raise FactUnavailable("the server showed no certificate", "a TLS handshake with the server")
     from cryptography import x509

@@ -1,4 +1,4 @@
-"""Which of the account's databases is meant: the one that the endpoint parameter names."""
+"""Selects the database of the target: the one that the endpoint parameter names."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from opskit.facts.rds import DbClusters, DbInstance, DbInstances
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The database that is judged.
+    """The database that is diagnosed.
 
     Attributes:
         instance: the DB instance; for a cluster its writer.
         host, port: where a client should connect: the instance's endpoint or the cluster's.
-        selection_reason: how it was found, as a clause for `--verbose` and for findings.
+        selection_reason: how the database was found, as a clause for `--verbose` and for findings.
         doubt: why it may not be the app's database, as a sentence without its full stop; empty where
-            more than the parameter under suspicion points to it.
+            more evidence than the suspected parameter points to it.
     """
 
     instance: DbInstance
@@ -34,10 +34,10 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseEvidence:
-    """Which databases the evidence besides the endpoint parameter fits.
+    """The evidence besides the endpoint parameter, by the database that it matches.
 
     Attributes:
-        by_identifier: identifier -> what fits it, in words; without those that nothing fits.
+        by_identifier: identifier -> descriptions of the evidence; databases without any are left out.
         copies: identifier -> other databases with its database name and master user, which are
             neither its replicas nor members of its cluster.
     """
@@ -46,22 +46,22 @@ class DatabaseEvidence:
     copies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def of(self, identifier: str) -> tuple[str, ...]:
-        """What fits a database."""
+        """The evidence that matches a database."""
         return self.by_identifier.get(identifier, ())
 
     def text(self, identifier: str) -> str:
-        """What fits a database, as an enumeration."""
+        """The evidence that matches a database, as an enumeration."""
         *rest, last = self.of(identifier) or ("nothing",)
         return f"{', '.join(rest)} and {last}" if rest else last
 
     def better_than(self, identifier: str) -> tuple[str, ...]:
-        """The databases that more evidence fits."""
+        """The databases that more evidence matches."""
         own = len(self.of(identifier))
         return tuple(i for i, found in self.by_identifier.items() if len(found) > own)
 
 
 def weigh(target: Target, instances: DbInstances, parameters: Parameters) -> DatabaseEvidence:
-    """Compare every database with the parameters but the endpoint, and with the target's name."""
+    """Compare every database with the parameters except the endpoint, and with the target's name."""
     name, user = parameters.value("database"), parameters.value("username")
     words = [w for w in (target.prefix or target.name).lower().split("/") if w]
     found: dict[str, tuple[str, ...]] = {}
@@ -82,7 +82,7 @@ def weigh(target: Target, instances: DbInstances, parameters: Parameters) -> Dat
 
 
 def _is_copy(one: DbInstance, other: DbInstance) -> bool:
-    """Whether two databases with one name and user are separate ones."""
+    """Whether two databases with the same name and user are neither replicas nor of one cluster."""
     same_cluster = one.cluster_id is not None and one.cluster_id == other.cluster_id
     replicated = one.identifier == other.replica_of or other.identifier == one.replica_of
     return one is not other and not same_cluster and not replicated
@@ -93,13 +93,13 @@ def select(
 ) -> Database:
     """Find the database by name, by the endpoint parameter, or by database and user name.
 
-    The last way is for an endpoint parameter that is missing or stale; it is taken only if exactly
-    one database fits. One that the endpoint alone points to is judged, but carries a doubt: the
-    parameter may be what is wrong.
+    The last method is for an endpoint parameter that is missing or stale; it is used only if exactly
+    one database matches. A database that only the endpoint points to is diagnosed, but carries a
+    doubt: the parameter itself may be wrong.
 
     Raises:
-        TargetError: the named database does not exist, or none or several fit.
-        FactUnavailable: nothing is known that could tell.
+        TargetError: the named database does not exist, or none or several match.
+        FactUnavailable: nothing is known that identifies a database.
     """
     if target.db_instance:
         return _named(target.db_instance, instances)
@@ -116,7 +116,7 @@ def select(
 
 
 def _doubt(target: Target, instance: DbInstance, evidence: DatabaseEvidence) -> str:
-    """Why a database that the endpoint names may be another app's; empty when enough fits it."""
+    """Why a database that the endpoint names may be another app's; empty with enough evidence."""
     endpoint, name = target.parameters["endpoint"], instance.identifier
     better = evidence.better_than(name)
     if better:
@@ -180,7 +180,7 @@ def _by_names(target: Target, parameters: Parameters, instances: Iterable[DbInst
 
 
 def _endpoint_words(name: str, value: str | None) -> str:
-    """Why the endpoint parameter leads to no database; a value that is no host is not repeated."""
+    """Why the endpoint parameter names no known database; a value that is no host is not repeated."""
     if value is None:
         return f"{name} was not read"
     flaw = form_flaw(value)

@@ -1,4 +1,4 @@
-"""What the operator's resolver says of the database's name."""
+"""The answer of the operator's resolver for the database's name."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ LIFETIME_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class OperatorDns:
-    """An answer as seen from here.
+    """A resolver's answer to this machine.
 
     Attributes:
         rcode: NOERROR, NXDOMAIN, SERVFAIL, REFUSED, or TIMEOUT when no resolver answered.
-        chain: the names of the CNAME chain, the asked one first.
+        chain: the names of the CNAME chain, the queried name first.
     """
 
     name: str
@@ -37,10 +37,10 @@ class OperatorDns:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseHost:
-    """The name (or address) that the app is told to connect to, and its port.
+    """The host name (or address) and port that the app is configured to connect to.
 
     Attributes:
-        is_from_rds: RDS itself names it; only then it may be on the machine that connects.
+        is_from_rds: RDS itself names the host; only then may it be on the machine that connects.
     """
 
     name: str
@@ -50,13 +50,14 @@ class DatabaseHost:
 
     @property
     def is_address(self) -> bool:
-        """Whether it is written as an IP address."""
+        """Whether the host is written as an IP address."""
         return is_address(self.name)
 
 
 def select_host(database: Fact[Database], parameters: Fact[Parameters]) -> DatabaseHost:
-    """What the endpoint parameter says; the database's own endpoint where it names no host at which a
-    database of RDS can be.
+    """Select the host of the endpoint parameter, else the database's own endpoint.
+
+    The second is used where the parameter names no host at which an RDS database can be.
     """
     known = database.value if isinstance(database, Known) else None
     own = known.host.lower() if known and known.host else None
@@ -73,7 +74,7 @@ def select_host(database: Fact[Database], parameters: Fact[Parameters]) -> Datab
 
 
 def read(target: Target, host: DatabaseHost) -> OperatorDns:
-    """Ask for the host's address, as this machine would or as `--dns-server` says."""
+    """Resolve the host's address with this machine's resolver, or with that of `--dns-server`."""
     if host.is_address:
         return OperatorDns(host.name, "NOERROR", (host.name,), (host.name,), ())
     import dns.exception

@@ -1,4 +1,4 @@
-"""The ECS task that runs the app, where the app is a task and not a container on an instance."""
+"""The ECS task that runs the app, where the app does not run on an instance."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ MOST_LISTED = 8
 
 @dataclass(frozen=True, slots=True)
 class EcsTask:
-    """A running task, and the one container of it that is meant.
+    """A running task, and the app's container in it.
 
     Attributes:
         definition_arn: of its task definition.
-        role_arn: the task role that this one task was given instead of its definition's.
-        interface_id: of its own network interface; empty in the network modes that have none.
+        role_arn: the task role that overrides its definition's for this one task.
+        interface_id: of its own network interface; empty in network modes without one.
     """
 
     location: TaskLocation
@@ -40,7 +40,7 @@ class EcsTask:
 
 @dataclass(frozen=True, slots=True)
 class TaskInterface:
-    """The task's network interface; `group_ids` are what security groups it carries."""
+    """The task's network interface; `group_ids` are its security groups."""
 
     vpc_id: str
     group_ids: tuple[str, ...]
@@ -48,13 +48,13 @@ class TaskInterface:
 
 @dataclass(frozen=True, slots=True)
 class TaskRole:
-    """The role that the task's programs get; None means that there is none, which was read."""
+    """The role of the task's programs; None means that the task was read and has none."""
 
     arn: str | None
 
 
 def named(target: Target) -> TaskName:
-    """The task that was named."""
+    """The name of the task that the user gave."""
     if target.ecs_task is None:
         raise FactUnavailable("the app is no ECS task: none was named", "--ecs-task CLUSTER/TASK")
     return task_name(target.ecs_task)
@@ -64,7 +64,7 @@ def read(ecs: Ecs, name: TaskName) -> EcsTask:
     """Find the task and its container.
 
     Raises:
-        TargetError: it is not there, does not run, or several are meant.
+        TargetError: the task does not exist, does not run, or several match.
     """
     task_id = name.task or _only_task(ecs, name)
     found = _asked(name, lambda: ecs.describe_tasks(cluster=name.cluster, tasks=[task_id]))
@@ -85,7 +85,7 @@ def read(ecs: Ecs, name: TaskName) -> EcsTask:
 
 
 def read_interface(ec2: Ec2, task: EcsTask) -> TaskInterface:
-    """The security groups of the task's own interface."""
+    """Read the security groups of the task's own interface."""
     if not task.interface_id:
         raise FactUnavailable(
             f"task {task.location.task_id} has no network interface of its own: in the network modes bridge "
@@ -98,7 +98,7 @@ def read_interface(ec2: Ec2, task: EcsTask) -> TaskInterface:
 
 
 def read_role(ecs: Ecs, task: EcsTask) -> TaskRole:
-    """The role that the task itself was started with, else its definition's."""
+    """Read the role that the task itself was started with, else its definition's."""
     if task.role_arn:
         return TaskRole(task.role_arn)
     found = ecs.describe_task_definition(taskDefinition=task.definition_arn)["taskDefinition"]
@@ -106,7 +106,7 @@ def read_role(ecs: Ecs, task: EcsTask) -> TaskRole:
 
 
 def _only_task(ecs: Ecs, name: TaskName) -> str:
-    """The one task of a service: several are never chosen from silently."""
+    """The one task of a service; one of several is never chosen silently."""
     asked = {"cluster": name.cluster, "serviceName": name.service, "desiredStatus": "RUNNING"}
     arns = _asked(
         name, lambda: list(paginate(ecs.list_tasks, "taskArns", token="nextToken", **asked))
@@ -128,7 +128,7 @@ def _only_task(ecs: Ecs, name: TaskName) -> str:
 
 
 def _asked(name: TaskName, call: Callable[[], Any]) -> Any:
-    """The answer, or the sentence for what is not there."""
+    """The reply, or a TargetError that says which resource does not exist."""
     try:
         return call()
     except AwsError as error:

@@ -1,6 +1,6 @@
-"""Runs the readers: each as soon as its inputs are there, all that can at once.
+"""Runs the readers concurrently, each as soon as its inputs are available.
 
-No rounds are written down anywhere: a reader's signature names its inputs, and the rounds fall out.
+No order is written down: a reader's signature names its inputs, and the order follows from them.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ READERS: tuple[Reader, ...] = (
 """Every reader of facts; a new source is a file and a line here."""
 
 SECRET_FACTS: frozenset[type] = frozenset({Credential})
-"""Fact types that hold a secret: handed to readers that ask, never part of a snapshot."""
+"""Fact types that hold a secret: passed to readers that declare them, never part of a snapshot."""
 
 PROBES = frozenset(
     {
@@ -140,11 +140,11 @@ PROBES = frozenset(
         dns.read,
     }
 )
-"""Probes, which are not AWS rounds."""
+"""Readers that probe the network; they do not count as AWS rounds."""
 
 
 class Clients(Protocol):
-    """Where clients come from, and how their calls are counted."""
+    """Creates AWS clients and counts their calls."""
 
     @property
     def calls(self) -> int:
@@ -152,7 +152,7 @@ class Clients(Protocol):
 
     @property
     def calls_in_thread(self) -> int:
-        """The present thread's calls, one after the other."""
+        """The sequential calls of the current thread."""
 
     def client(self, service: str) -> Any:
         """The client of a service."""
@@ -187,15 +187,15 @@ def gather(
     deadline_s: float,
     on_wait: Callable[[str], None] = lambda _: None,
 ) -> Snapshot:
-    """Read the wanted facts and all that they need.
+    """Read the wanted facts and their inputs.
 
     Args:
-        given: values that readers may ask for by their type: the target, the run's key, the road.
-        deadline_s: seconds from now; what is not there by then is unknown.
-        on_wait: told what is being waited for.
+        given: values that readers may declare by their type: the target, the Region, the run's key.
+        deadline_s: seconds from now; facts that are not read by then are unknown.
+        on_wait: called with a description of the running readers.
 
     Raises:
-        OpskitError: no reader can do its work: no credentials, no Region, an ambiguous target.
+        OpskitError: no reader can work: no credentials, no Region, an ambiguous target.
     """
     run = _Run(clients, readers_for(wanted), given)
     limit = time.monotonic() + deadline_s
@@ -217,7 +217,7 @@ def gather(
 
 
 class _Run:
-    """The state of one gathering: what is known, what runs, what waits."""
+    """The state of one gathering: the known facts, the running readers and the waiting ones."""
 
     def __init__(self, clients: Clients, readers: set[Reader], given: Iterable[object]) -> None:
         self._clients = clients
@@ -231,7 +231,7 @@ class _Run:
 
     @property
     def waiting_for(self) -> str:
-        """What runs now, in words, the live probes first."""
+        """A description of the running readers, the live probes first."""
         names = sorted({_subject(r) for r in self.running})
         return ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
 
@@ -250,7 +250,7 @@ class _Run:
                     self._start(reader)
 
     def accept(self, outcome: _Outcome) -> None:
-        """Take a reader's facts."""
+        """Store a reader's facts."""
         self.running.discard(outcome.reader)
         self.facts.update(outcome.facts)
         before = max((self._depth_of.get(i.type, 0) for i in inputs_of(outcome.reader)), default=0)
@@ -259,7 +259,7 @@ class _Run:
             self._depth_of[kind] = self.depths[outcome.reader]
 
     def give_up(self, reason: str) -> None:
-        """Mark everything that is not there yet as unknown."""
+        """Mark every fact that is not read yet as unknown."""
         for reader in self.running | self._waiting:
             self.facts.update(dict.fromkeys(outputs_of(reader), Unknown(reason)))
 
@@ -310,12 +310,12 @@ class _Run:
 
 
 def unknown_from(error: AwsError) -> Unknown:
-    """What an AWS error makes of a fact: who may not, or what did not answer."""
+    """The unknown fact for an AWS error: the missing permission, or the service that did not answer."""
     if error.is_denied:
         return Unknown(f"you may not call {error.permission}", (error.permission,))
     if "hrottl" in error.code or error.code == "RequestLimitExceeded":
         return Unknown(f"AWS throttled {error.permission} ({error.code})", ("a later try",))
-    # What stands before AWS may answer with a page of its own.
+    # A proxy before AWS may answer with an HTML page.
     message = "" if error.message.lstrip().startswith("<") else error.message[:200]
     return Unknown(f"{error.permission} failed: {error.code} {message}".strip())
 

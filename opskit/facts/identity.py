@@ -1,4 +1,4 @@
-"""Who is asking, and whether this machine's clock agrees with AWS's."""
+"""The operator's identity, and this machine's clock compared with AWS's."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Identity:
 
 
 def read_confirmed(sts: Sts, target: Target, region: Region) -> Identity:
-    """Ask who we are, and refuse a target that names parameters of somebody else by their ARNs.
+    """Read the operator's identity; reject parameter ARNs of another account or Region.
 
     Raises:
         UsageError: a parameter is in another account or Region.
@@ -47,7 +47,7 @@ def read_confirmed(sts: Sts, target: Target, region: Region) -> Identity:
 
 
 def read(sts: Sts) -> Identity:
-    """Ask who we are: the one call that needs no permission."""
+    """Read the operator's identity, by the one call that needs no permission."""
     reply = sts.get_caller_identity()
     return Identity(str(reply["Account"]), str(reply["Arn"]), _clock_ahead_s(reply))
 

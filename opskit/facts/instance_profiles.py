@@ -1,4 +1,4 @@
-"""The account's instance profiles: read early, so that the app's role needs no call of its own."""
+"""The account's instance profiles, read early so that the app's role needs no further call."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from opskit.facts.interface import Iam, paginate
 
 @dataclass(frozen=True, slots=True)
 class InstanceProfile:
-    """A profile with the name and ARN of its role; None when it holds none."""
+    """A profile with the name and ARN of its role; None when the profile holds no role."""
 
     name: str
     arn: str
@@ -29,7 +29,7 @@ class InstanceProfiles:
 
 
 def read(iam: Iam) -> InstanceProfiles:
-    """List every profile: one call for up to a thousand."""
+    """List every profile; one call returns up to a thousand."""
     found = paginate(iam.list_instance_profiles, "InstanceProfiles", token="Marker", MaxItems=1000)
     return InstanceProfiles(
         tuple(

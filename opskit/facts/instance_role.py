@@ -1,4 +1,4 @@
-"""The role that the instance's programs get, through its instance profile."""
+"""The role of the instance's programs, by its instance profile."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from opskit.facts.interface import Fact, FactUnavailable, Iam, Known
 
 @dataclass(frozen=True, slots=True)
 class InstanceRole:
-    """The instance's profile and role; `None` means that there is none, which was read.
+    """The instance's profile and role; `None` means that they were read and do not exist.
 
     A task has a role without a profile.
 
     Attributes:
-        candidates: without a profile, the names of profiles that carry the target's name.
+        candidates: without a profile, the names of profiles that contain the target's name.
     """
 
     profile_name: str | None
@@ -34,7 +34,7 @@ def read(
     profiles: Fact[InstanceProfiles],
     of_task: Fact[TaskRole],
 ) -> InstanceRole:
-    """Follow the instance's profile to its role: in the list, else by a call of its own."""
+    """Find the role of the instance's profile, in the list of profiles or else by a separate call."""
     if app.task is not None:
         if not isinstance(of_task, Known):
             raise FactUnavailable(of_task.reason, *of_task.missing)

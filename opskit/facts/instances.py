@@ -13,7 +13,7 @@ from opskit.facts.vpc_scope import VpcScope
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """A network interface; `index` is its place on the instance, 0 the primary's."""
+    """A network interface; `index` is its device index on the instance, 0 for the primary one."""
 
     interface_id: str
     index: int
@@ -30,11 +30,11 @@ class Instance:
     Attributes:
         interfaces: the primary one first.
         vpc_id: of the primary interface.
-        scaling_group: the Auto Scaling group that started it, if one did.
+        scaling_group: the Auto Scaling group that started the instance, if any.
         group_ids: of all its interfaces together.
         profile_arn: of the instance profile; None when it has none.
         metadata_tokens: `required` when only IMDSv2 answers.
-        searchable_text: its name, tags and profile, lower case: what a prefix is looked for in.
+        searchable_text: its name, tags and profile in lower case, searched for the target's name.
     """
 
     instance_id: str
@@ -66,7 +66,7 @@ class Instances:
 
 @dataclass(frozen=True, slots=True)
 class TargetGroup:
-    """A target group: where the load balancer sends requests and how it asks for health."""
+    """A target group: where the load balancer sends requests and how it checks health."""
 
     arn: str
     name: str

@@ -1,4 +1,4 @@
-"""What a fact is, what readers are handed, and how a signature declares its inputs."""
+"""Types of facts, protocols of the readers' clients, and inputs as a signature declares them."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Unknown:
 
     Attributes:
         reason: one clause: who could not read what, and why.
-        missing: the permissions or conditions that would make it known.
-        bug: the kind and place of opskit's own error that kept it from being read; empty otherwise.
+        missing: the permissions or conditions that would make the fact known.
+        bug: the kind and place of opskit's own error that prevented the read; empty otherwise.
     """
 
     reason: str
@@ -43,16 +43,16 @@ class Unknown:
 
 
 def unknown_by_bug(error: Exception) -> Unknown:
-    """What opskit could not read or derive because of an error of its own."""
+    """The unknown fact for an error of opskit's own in a reader or an analysis."""
     text = bug_text(error)
     return Unknown(f"a bug in opskit: {text}", bug=text)
 
 
 def refuse_bug(unknown: Unknown) -> None:
-    """End with an error of opskit's own, where it and nothing else keeps something from being known.
+    """Raise the error of opskit's own that made a fact unknown, if one did.
 
     Raises:
-        Bug: it does.
+        Bug: an error of opskit's own made the fact unknown.
     """
     if unknown.bug:
         raise Bug(unknown.bug)
@@ -62,7 +62,7 @@ Fact: TypeAlias = Known[T] | Unknown
 
 
 class FactUnavailable(Exception):
-    """Raised by a reader that cannot answer although nothing went wrong in a call."""
+    """Raised by a reader that cannot determine its fact although no call failed."""
 
     def __init__(self, reason: str, *missing: str) -> None:
         super().__init__(reason)
@@ -70,7 +70,7 @@ class FactUnavailable(Exception):
 
 
 class AwsClient(Protocol):
-    """Any AWS client: operations by their names in snake case, replies as AWS documents them."""
+    """An AWS client: operations by their names in snake case, replies as AWS documents them."""
 
     def __getattr__(self, operation: str) -> Callable[..., Mapping[str, Any]]:
         """The operation."""
@@ -121,13 +121,13 @@ class InstanceConnect(AwsClient, Protocol):
 
 
 class SsmMessages(Protocol):
-    """Session Manager's message gateway, which is no ordinary service: a WebSocket."""
+    """Session Manager's message gateway, which speaks WebSocket and has no AWS SDK client."""
 
     def caller(self) -> tuple[str, str, str]:
-        """Region, profile and the endpoint of Systems Manager, for programs that ask it by themselves."""
+        """Region, profile and Systems Manager endpoint, for programs that call it themselves."""
 
     def upgrade_headers(self, url: str) -> dict[str, str]:
-        """The signed headers of the upgrade to a data channel."""
+        """The signed headers of the WebSocket upgrade to a data channel."""
 
 
 class Organizations(AwsClient, Protocol):
@@ -149,12 +149,12 @@ CLIENTS: dict[type, str] = {
     Organizations: "organizations",
     SsmMessages: "ssmmessages",
 }
-"""Protocol -> the name by which its client is made."""
+"""Protocol -> the service name by which its client is created."""
 
 
 @dataclass(frozen=True, slots=True)
 class FingerprintKey:
-    """The key of this run's fingerprints: random, never used again."""
+    """The random key of this run's fingerprints; it is never used again."""
 
     text: str
 
@@ -164,8 +164,8 @@ class Input:
     """One parameter of a reader or a check.
 
     Attributes:
-        tolerant: declared as `Fact[X]`: it takes the unknown too. Otherwise it is only called when
-            the fact is known.
+        tolerant: declared as `Fact[X]`, so the function takes an unknown fact too. Otherwise it is
+            only called when the fact is known.
     """
 
     name: str
@@ -205,11 +205,11 @@ def paginate(
     asks: str = "",
     **arguments: Any,
 ) -> Iterator[Any]:
-    """All items under `key` of a paged operation, 100 pages at the most.
+    """All items under `key` of a paged operation, from at most 100 pages.
 
     Args:
-        token: the name under which the reply gives the next page; RDS and IAM say `Marker`.
-        asks: the name under which the request takes it, where that is another one.
+        token: the reply's field with the next page's token; `Marker` for RDS and IAM.
+        asks: the request's field for that token, where its name differs.
     """
     for _ in range(100):
         reply = call(**arguments)
@@ -220,10 +220,10 @@ def paginate(
 
 
 def run_concurrently(calls: Sequence[Callable[[], T]]) -> list[T]:
-    """The answers of several calls made side by side, in order; they count as one round.
+    """The results of several concurrent calls, in order; they count as one round.
 
     Raises:
-        Exception: the first error that any of them met.
+        Exception: the first error of any of them.
     """
     answers: dict[int, T] = {}
     errors: list[Exception] = []

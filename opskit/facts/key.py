@@ -12,7 +12,7 @@ from opskit.facts.parameter_metadata import ParametersMetadata
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key's state. `state` is one of KMS's words: Enabled, Disabled, PendingDeletion, ..."""
+    """A KMS key; `state` is as KMS names it: Enabled, Disabled, PendingDeletion, ..."""
 
     arn: str
     key_id: str

@@ -15,7 +15,7 @@ from opskit.facts.operator_policies import OperatorPolicies
 
 @dataclass(frozen=True, slots=True)
 class KeyPolicy:
-    """The key's policy as it was written."""
+    """The key policy's document as it was written."""
 
     document: Mapping[str, Any]
 
@@ -29,24 +29,24 @@ class KeyGrants:
 
 @dataclass(frozen=True, slots=True)
 class OperatorGrants:
-    """The grants to whoever runs opskit."""
+    """The grants to the operator."""
 
     all: tuple[Mapping[str, Any], ...]
 
 
 def read(kms: Kms, key: Key) -> KeyPolicy:
-    """Read the one policy that every key has; it is always called `default`."""
+    """Read the key's policy; every key has exactly one, named `default`."""
     text = kms.get_key_policy(KeyId=key.arn, PolicyName="default")["Policy"]
     return KeyPolicy(json.loads(text))
 
 
 def read_grants(kms: Kms, key: Key, role: InstanceRole) -> KeyGrants:
-    """List the grants to the instance's role: a key may have thousands to others."""
+    """List the grants to the instance's role only: a key may have thousands for others."""
     return KeyGrants(_grants(kms, key, role.role_arn)) if role.role_arn else KeyGrants(())
 
 
 def read_operator_grants(kms: Kms, key: Key, operator: OperatorPolicies) -> OperatorGrants:
-    """List the grants to whoever runs opskit."""
+    """List the grants to the operator."""
     return OperatorGrants(_grants(kms, key, operator.arn))
 
 

@@ -11,13 +11,13 @@ from opskit.facts.target_health import TargetHealths
 
 @dataclass(frozen=True, slots=True)
 class LoadBalancer:
-    """A load balancer that sends to the app.
+    """A load balancer that sends requests to the app.
 
     Attributes:
         kind: `application`, `network` or `gateway`.
         is_internal: not reachable from the internet.
-        listener_ports: on which it takes requests.
-        target_group: the group through which it knows the app.
+        listener_ports: on which it accepts requests.
+        target_group: the group in which the app is registered.
     """
 
     name: str
@@ -31,7 +31,7 @@ class LoadBalancer:
 
 
 def read(elbv2: Elbv2, targets: TargetHealths) -> LoadBalancer:
-    """Describe the load balancer of the first target group that holds the app and has one."""
+    """Describe the load balancer of the first target group that contains the app and has one."""
     group = next((t.group for t in targets.all if t.group.load_balancer_arns), None)
     if group is None:
         raise FactUnavailable(

@@ -1,5 +1,6 @@
-"""A login with the parameters' credential: from here where the database can be reached, else as the
-instance did it.
+"""Logins with the parameters' credential, from this machine or by the instance.
+
+A login from this machine is preferred: directly, else through a tunnel.
 """
 
 from __future__ import annotations
@@ -35,15 +36,15 @@ from opskit.transport.database_connector import DatabaseConnector
 from opskit.transport.interface import ProblemCallback, Tunnel
 
 REACH_S = 0.7
-"""A private database answers a laptop within one round trip or, mostly, never."""
+"""A private database answers a laptop within one round trip or, in most cases, never."""
 LOGIN_S = 5.0
 UNVERIFIED = (LoginFailure.CERTIFICATE, LoginFailure.METHOD)
-"""Ends before the password: nothing is known of it then."""
+"""Failures before the password is sent, so that they do not show whether it is valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoginAttemptResult:
-    """How the login ended, and where it was tried from."""
+    """The result of a login, and where it was tried from."""
 
     succeeded: bool
     failure: LoginFailure | None
@@ -55,13 +56,13 @@ class LoginAttemptResult:
 
     @property
     def is_wrong_password(self) -> bool:
-        """Whether the server refused the password."""
+        """Whether the server rejected the password."""
         return self.failure is LoginFailure.PASSWORD
 
 
 @dataclass(frozen=True, slots=True)
 class DirectLogin:
-    """The login from this machine; None when the database cannot be reached from here."""
+    """The direct login from this machine; None when the database is unreachable from here."""
 
     login: LoginAttemptResult | None
 
@@ -74,7 +75,7 @@ def read_direct(
     parameters: Parameters,
     credential: Credential,
 ) -> DirectLogin:
-    """Log in from here, if a connection to the database can be opened from here at all."""
+    """Log in directly, if this machine can open a connection to the database."""
     usable = (a for a in dns.addresses if may_connect(a, is_from_rds=host.is_from_rds))
     address = next(usable, None)
     user, name = parameters.value("username"), parameters.value("database")
@@ -93,7 +94,7 @@ def read_direct(
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """From here to the database, through the instance where it must: by the road that `--via` names."""
+    """Logs in from this machine, directly or through the instance by the transport of `--via`."""
 
     ssm: Ssm
     messages: SsmMessages
@@ -107,17 +108,17 @@ class _Way:
 
     @property
     def trust(self) -> ServerTrust:
-        """How the database is verified."""
+        """The names and the CA bundle by which the server is verified."""
         host, endpoint = self.host.name, self.database.host
         return trust_for(host, endpoint=endpoint, ca_file=self.target.ca_file)
 
     def log_in(
         self, user: str, name: str, password: Secret, on_notice: Callable[[str], None]
     ) -> LoginAttemptResult:
-        """Log in and leave.
+        """Log in and disconnect.
 
         Raises:
-            FactUnavailable: no road can be gone, or the host is not where a database of RDS can be.
+            FactUnavailable: no transport works, or no RDS database can be at the host's address.
         """
         self._refuse_own()
         connector = self._connector(name, on_notice)
@@ -133,7 +134,7 @@ class _Way:
         return _told(done, f"this machine {connector.description}", user)
 
     def _refuse_own(self) -> None:
-        """A tunnel connects where the instance resolves the name to: not to the instance itself."""
+        """Reject a name that the instance resolves to itself: a tunnel would connect there."""
         host, probe = self.host, self.probe
         addresses = probe.value.addresses_of(host.name) if isinstance(probe, Known) else ()
         for address in addresses:
@@ -168,10 +169,10 @@ class _Way:
 
 @dataclass(frozen=True, slots=True)
 class TunnelLogin:
-    """The login from this machine through the instance; None when none was needed or possible.
+    """The login from this machine through the instance; None when it was not needed or possible.
 
     Attributes:
-        notices: what the road had to say of itself.
+        notices: messages of the transport.
     """
 
     login: LoginAttemptResult | None
@@ -192,11 +193,11 @@ def read_tunnel(
     probe: Fact[InstanceProbe],
     direct: Fact[DirectLogin],
 ) -> TunnelLogin:
-    """Log in through the instance where neither this machine nor the instance could do it.
+    """Log in through the instance where neither this machine nor the instance could log in directly.
 
     An instance without Python cannot log in by itself, and one without a CA bundle, or with an old one,
-    cannot verify a server that asks for an MD5 hash; libpq here can, with the connection carried by
-    the road that `--via` names.
+    cannot verify a server that asks for an MD5 hash. libpq on this machine can, over the transport
+    that `--via` names.
     """
     is_done = isinstance(direct, Known) and direct.value.login is not None
     is_done = is_done or _has_judged(probe, engine.for_rds_engine(database.instance.engine))
@@ -212,7 +213,7 @@ def read_tunnel(
 
 
 def _has_judged(probe: Fact[InstanceProbe], database_engine: Engine) -> bool:
-    """Whether the instance's own login says something of the credential or of the way there."""
+    """Whether the instance's own login tells about the credential or the network path."""
     attempt = probe.value.attempt if isinstance(probe, Known) else None
     if attempt is None:
         return False
@@ -227,10 +228,10 @@ def read(
     direct: Fact[DirectLogin],
     tunnel: Fact[TunnelLogin],
 ) -> LoginAttemptResult:
-    """The login from here if there was one, else that through the instance, else the instance's own.
+    """Select the direct login, else that through the instance, else the instance's own.
 
-    One that ended before the password, because the server was not verified, is only taken if there is
-    no other.
+    A login that ended before the password, because the server was not verified, is selected only if
+    there is no other.
     """
     from_here = [f.value.login for f in (direct, tunnel) if isinstance(f, Known) and f.value.login]
     database_engine = engine.for_rds_engine(database.instance.engine)
@@ -261,7 +262,7 @@ def read(
 
 
 def _told(done: LoginResult, tried_from: str, user: str) -> LoginAttemptResult:
-    """A login that this machine made."""
+    """The result of a login from this machine."""
     return LoginAttemptResult(
         done.succeeded,
         done.failure,
@@ -275,10 +276,10 @@ def _told(done: LoginResult, tried_from: str, user: str) -> LoginAttemptResult:
 
 @dataclass(frozen=True, slots=True)
 class ClientLogin:
-    """A login by the client library of this machine, as a client that verifies makes it.
+    """A login by this machine's client library, with the server verified.
 
     Attributes:
-        trust: how it verified name and certificate.
+        trust: how name and certificate were verified.
     """
 
     login: LoginAttemptResult
@@ -298,7 +299,7 @@ def read_client(
     credential: Credential,
     probe: Fact[InstanceProbe],
 ) -> ClientLogin:
-    """Log in from here with libpq, which verifies by itself: directly, else through the instance."""
+    """Log in with libpq, which verifies the server itself: directly, else through the instance."""
     user, name = parameters.value("username"), parameters.value("database")
     if not (user and name and credential.password.reveal()):
         raise FactUnavailable("there is no whole credential to log in with")

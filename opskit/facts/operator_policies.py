@@ -1,4 +1,4 @@
-"""The policies of whoever runs opskit, as user with groups or as role."""
+"""The operator's policies, as a user with groups or as a role."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class OperatorPolicies:
     Attributes:
         arn: of the user or role behind the credentials; simulation and key policies name it.
         session_arn: of a role's session; empty for a user.
-        is_root: the account's root user, whom no policy of the account limits.
+        is_root: the account's root user, which no policy of the account limits.
     """
 
     arn: str
@@ -83,7 +83,7 @@ def _role(iam: Iam, identity: Identity, name: str) -> OperatorPolicies:
     calls: list[Call] = [
         _inline(iam.get_role_policy, f"role {name}", n, RoleName=name) for n in inline
     ]
-    # A session's ARN has lost the path of its role: the role itself tells it.
+    # A session's ARN lacks the path of its role; the role's own ARN has it.
     return _made(iam, found["Arn"], identity.arn, found, calls, attached)
 
 

@@ -1,4 +1,4 @@
-"""What the commands need, on which resources, and what IAM's simulator says the operator may."""
+"""The permissions that the commands need, by resource, and the IAM simulator's answers for them."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from opskit.facts.simulation import Simulation, decisions_of, parameter_arn
 from opskit.facts.unfinished_rotation import journal_of
 
 OS_USER = "ec2:osuser"
-"""The condition key of SendSSHPublicKey: the user whose account the key opens."""
+"""The condition key of SendSSHPublicKey: the OS user whose account the key opens."""
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorNeeds:
-    """(permission, resource) of everything that the commands need.
+    """Every (permission, resource) that the commands need.
 
     Attributes:
-        ssh_user: for whom a key would be pushed; empty where that road is not asked for.
+        ssh_user: the OS user for whom a key would be sent; empty unless `--via` is `ssh-session`.
     """
 
     all: tuple[tuple[Permission, str], ...]
     ssh_user: str = ""
 
     def context_of(self, permission: Permission) -> dict[str, str]:
-        """The condition keys that a request for it brings."""
+        """The condition keys that a request for a permission carries."""
         return {OS_USER: self.ssh_user} if permission.on is ResourceScope.SSH_KEY else {}
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorSimulation:
-    """The simulator's answers about the operator. It knows no key policies."""
+    """The simulator's answers about the operator; it does not evaluate key policies."""
 
     answers: Simulation
 
@@ -55,7 +55,7 @@ def select(
     database: Fact[Database],
     task: Fact[EcsTask],
 ) -> OperatorNeeds:
-    """Name the resources; a key of AWS's own needs no right, an unknown instance is any."""
+    """Name the resources; an AWS managed key needs no permission, an unknown instance is any."""
     own = f"arn:{region.partition}"
     instance = app.value.instance.instance_id if isinstance(app, Known) else "*"
     secret = database.value.instance.managed_secret_arn if isinstance(database, Known) else None
@@ -101,7 +101,7 @@ def select(
 def _of_task(
     target: Target, task: Fact[EcsTask], ecs: str, ssm: str
 ) -> dict[ResourceScope, list[str]]:
-    """What ECS Exec needs its rights on; nothing where the app is no task."""
+    """The resources of the ECS Exec permissions; none where the app is not a task."""
     if target.ecs_task is None:
         return {ResourceScope.CLUSTER: [], ResourceScope.TASK: [], ResourceScope.TASK_SESSIONS: []}
     cluster = task_name(target.ecs_task).cluster
@@ -114,7 +114,7 @@ def _of_task(
 
 
 def _applies(permission: Permission, target: Target) -> bool:
-    """Whether a right is needed: on an instance or for a task, and by SSH only where that is said."""
+    """Whether a permission is needed: by the kind of workload, and for SSH only if `--via` names it."""
     if permission.group is PermissionGroup.SSH and target.via != "ssh-session":
         return False
     if target.ecs_task is None:
@@ -124,7 +124,7 @@ def _applies(permission: Permission, target: Target) -> bool:
 
 
 def read(iam: Iam, policies: OperatorPolicies, needs: OperatorNeeds) -> OperatorSimulation:
-    """Ask for all of them: a call for each kind of resource, side by side."""
+    """Simulate all needs, by one concurrent call for each kind of resource."""
     if policies.is_root:
         raise FactUnavailable("the root user cannot be simulated", "credentials of a user or role")
     calls: list[Callable[[], Any]] = []

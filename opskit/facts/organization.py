@@ -13,7 +13,7 @@ from opskit.facts.interface import Organizations, paginate, run_concurrently
 from opskit.facts.policies import PolicyText
 
 MOST_LEVELS = 7
-"""A root, five organizational units and the account: Organizations allows no more."""
+"""A root, five organizational units and the account: the limit of Organizations."""
 SCP = "SERVICE_CONTROL_POLICY"
 
 
@@ -22,7 +22,7 @@ class Organization:
     """The policies of each level from the root to the account.
 
     Attributes:
-        levels: empty outside an organization, and for its management account, which SCPs leave alone.
+        levels: empty outside an organization, and for its management account, which SCPs do not affect.
         targets: the id of each level.
     """
 
@@ -31,9 +31,9 @@ class Organization:
 
 
 def read(organizations: Organizations, identity: Identity) -> Organization:
-    """Climb from the account to the root, then read each level's policies.
+    """Find the levels from the account up to the root, then read each level's policies.
 
-    Most accounts may not: only the management account and those it has delegated to.
+    Only the management account and delegated administrators may read them.
     """
     master, targets, summaries = "", [identity.account], []
     try:

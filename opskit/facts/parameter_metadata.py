@@ -1,4 +1,4 @@
-"""Which key encrypts each parameter, and who wrote it: what GetParameters does not say."""
+"""Each parameter's key and last writer, which GetParameters does not return."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ParameterMetadata:
 
 @dataclass(frozen=True, slots=True)
 class ParametersMetadata:
-    """The metadata of those of the four parameters that exist."""
+    """The metadata of the existing ones of the four parameters."""
 
     found: tuple[ParameterMetadata, ...]
 

@@ -1,4 +1,4 @@
-"""The four SSM parameters: what they say, and what is wrong with their form.
+"""The four SSM parameters: their values, and the problems of their form.
 
 The password's value leaves this reader only as a `Credential`, which the snapshot drops.
 """
@@ -26,16 +26,16 @@ DECRYPTION_CODES = ("InvalidKeyId", "KMSInvalidStateException", "DisabledExcepti
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter that was read.
+    """One SSM parameter that was read.
 
     Attributes:
         purpose: endpoint, username, password or database.
-        value: its value without blanks at the ends; None for the password.
+        value: without blanks at the ends; None for the password.
         fingerprint: of the exact value, under the run's key.
-        format_problems: what is wrong with the value's form, in words ("a trailing newline").
-        raw: its exact value; None for the password.
-        form: of the password's value; of no meaning for the others.
-        selector: the version or label that was asked for; empty for the newest. Such a parameter
+        format_problems: descriptions of what is wrong with the value's form ("a trailing newline").
+        raw: the exact value; None for the password.
+        form: of the password's value; meaningless for the others.
+        selector: the requested version or label; empty for the newest. A parameter with a selector
             cannot be written: a write makes a new version.
     """
 
@@ -55,10 +55,10 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class ReadFailure:
-    """A parameter that could not be read, and what AWS said.
+    """A parameter that could not be read, and AWS's message.
 
     Attributes:
-        exists: whether a read without decryption succeeded; None when that was refused as well.
+        exists: whether a read without decryption succeeded; None when that was refused too.
         permission: the action that was refused or failed.
     """
 
@@ -72,11 +72,11 @@ class ReadFailure:
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """What the operator can read of the four parameters."""
+    """The four parameters, as far as the operator can read them."""
 
     found: tuple[Parameter, ...]
     missing: tuple[tuple[str, str], ...]
-    """(purpose, name as it was asked for) of those that do not exist."""
+    """(purpose, requested name) of those that do not exist."""
     refused: tuple[ReadFailure, ...]
 
     def get(self, purpose: str) -> Parameter | None:
@@ -110,16 +110,16 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """The password as read: private, never part of a snapshot."""
+    """The password as read; it is secret and never part of a snapshot."""
 
     password: Secret
 
 
 def read(ssm: Ssm, target: Target, key: FingerprintKey) -> tuple[Parameters, Credential]:
-    """Read all four in one call; one by one when AWS refuses the batch or does not know a name.
+    """Read all four in one call; one by one when AWS refuses that call or does not know a name.
 
-    A batch fails as a whole for one undecryptable member, and a throttled one was reported to call
-    every name invalid (aws/aws-sdk-go-v2#552): so neither is believed without asking again.
+    The call fails as a whole for one undecryptable parameter, and a throttled call was reported to
+    return every name as invalid (aws/aws-sdk-go-v2#552): so neither is believed without a second read.
     """
     purposes: dict[ParameterReference, list[str]] = {}
     for purpose in target.parameters:
@@ -156,13 +156,13 @@ def read(ssm: Ssm, target: Target, key: FingerprintKey) -> tuple[Parameters, Cre
 
 
 def is_shared(target: Target, purpose: str) -> bool:
-    """Whether one parameter holds this and another value, as JSON: `{"username": ..., ...}`."""
+    """Whether one parameter holds this and another purpose's value, as JSON: `{"username": ..., ...}`."""
     asked = [target.reference(other) for other in target.parameters]
     return asked.count(target.reference(purpose)) > 1
 
 
 def part(text: str, purpose: str) -> str | None:
-    """One value of a parameter that holds several; None where it is no such JSON."""
+    """One value of a parameter that holds several; None where the text is no such JSON."""
     try:
         value = json.loads(text)[purpose]
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -173,9 +173,9 @@ def part(text: str, purpose: str) -> str | None:
 def _read_all(
     ssm: Ssm, references: Sequence[ParameterReference]
 ) -> dict[ParameterReference, Mapping[str, Any]]:
-    """What one call gives; what it does not answer, or refuses as a whole, is to be asked again.
+    """The parameters that one call returns; the caller reads the missing ones one by one.
 
-    A reply repeats the plain name and the selector apart.
+    A reply has the plain name and the selector in separate fields.
     """
     try:
         names = sorted(reference.text for reference in references)
@@ -243,14 +243,14 @@ def _parameter(
 
 
 def _with_form(parameters: Parameters, password: Secret) -> Parameters:
-    """The parameters, the password's with its form, in which another user's JSON holds nothing."""
+    """The parameters with the password's form; a JSON value of another user holds no password."""
     form = form_of(password, parameters.value("username") or "")
     rows = (replace(p, form=form) if p.purpose == "password" else p for p in parameters.found)
     return replace(parameters, found=tuple(rows))
 
 
 def rewritten(parameter: Parameter, text: str) -> Parameter:
-    """A parameter other than the password's, as it is after a new value was put."""
+    """A parameter other than the password's, after a new value was written."""
     return replace(
         parameter,
         value=text.strip(),

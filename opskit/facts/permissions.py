@@ -1,6 +1,6 @@
-"""Every right that opskit's commands need, and what is not judged without it.
+"""Every permission that opskit's commands need, and the layers that cannot be judged without it.
 
-The one list: the README's policy is compared with it, and so are the calls that really happen.
+This is the only list: tests compare it with the README's policy and with the actual calls.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class ResourceScope(StrEnum):
-    """What a right is needed on."""
+    """The kind of resource that a permission is needed on."""
 
     EVERYTHING = "*"
     PARAMETERS = "the parameters"
@@ -31,7 +31,7 @@ class ResourceScope(StrEnum):
 
 
 class PermissionGroup(StrEnum):
-    """Rights that are given together."""
+    """Permissions that are granted together."""
 
     ACCOUNT = "read the account"
     PARAMETERS = "read the parameters"
@@ -45,10 +45,10 @@ class PermissionGroup(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """One right.
+    """One IAM permission that opskit's commands need.
 
     Attributes:
-        needed_by: the layers that are not judged, or not wholly, without it; or the command.
+        needed_by: the layers that cannot be judged, or not wholly, without it; or the command.
     """
 
     action: str
@@ -65,7 +65,7 @@ def _rows(
 
 ALL = ResourceScope.EVERYTHING
 PROBE_LAYERS = ("tcp", "tls", "auth", "app")
-"""What only the instance can tell."""
+"""The layers that only a probe on the instance can judge."""
 ROTATION_COMMANDS = ("rotate-password",)
 PERMISSIONS: tuple[Permission, ...] = (
     *_rows(

@@ -1,4 +1,4 @@
-"""The policies that bear on a role or user: its own, its boundary, and its groups'."""
+"""The policies that apply to a role or user: its own, its boundary, and its groups'."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class PolicyText:
     """A policy as it was written.
 
     Attributes:
-        name: by which it is found in the console.
+        name: as the console shows it.
         arn: of a managed policy, or the id of an organization's; empty for an inline one.
         holder: of an inline policy: `role NAME`, `user NAME` or `group NAME`.
-        version: of a managed policy, the version in force.
+        version: of a managed policy, the default version.
     """
 
     name: str
@@ -30,7 +30,7 @@ class PolicyText:
 
     @property
     def is_amazons(self) -> bool:
-        """Whether it is AWS's own, which nobody can change."""
+        """Whether the policy is AWS managed, which no customer can change."""
         return ":iam::aws:policy/" in self.arn
 
 
@@ -39,9 +39,9 @@ class RolePolicies:
     """All policies of the instance's role.
 
     Attributes:
-        unique_id: begins the `aws:userid` of the role's sessions.
-        tags: become `aws:PrincipalTag/...`.
-        read_at: the moment that conditions on the time are judged for.
+        unique_id: the beginning of `aws:userid` in the role's sessions.
+        tags: the values of `aws:PrincipalTag/...`.
+        read_at: the time for which conditions on the time are evaluated.
     """
 
     identity: tuple[PolicyText, ...]
@@ -91,7 +91,7 @@ def read(iam: Iam, role: InstanceRole) -> RolePolicies:
 
 
 def managed_calls(iam: Iam, arns: list[str]) -> list[Call]:
-    """Calls that read managed policies, to be made side by side."""
+    """Calls that read managed policies, to be run concurrently."""
     return [lambda arn=arn: _managed(iam, arn) for arn in arns]  # type: ignore[misc]
 
 

@@ -26,7 +26,7 @@ def read(
     app: Fact[AppInstance],
     database: Database,
 ) -> PrefixLists:
-    """Read the lists that matter here: those of the two ends' groups and of the route tables."""
+    """Read the lists that the app's and database's groups and the route tables refer to."""
     carried = list(database.instance.security_group_ids)
     if isinstance(app, Known):
         carried += app.value.instance.group_ids

@@ -1,4 +1,4 @@
-"""The private hosted zones that answer inside the database's VPC, where they cover its name."""
+"""The private hosted zones of the database's VPC that cover its host name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from opskit.facts.interface import Route53
 from opskit.facts.region import Region
 
 OWN_RECORDS = 2
-"""Every zone has its NS and its SOA record set."""
+"""Every zone has one NS and one SOA record set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class PrivateZone:
     """A private zone that covers the host's name.
 
     Attributes:
-        vpcs: how many VPCs it is associated with; the last one cannot be taken away.
+        vpcs: number of VPCs it is associated with; the last one cannot be disassociated.
     """
 
     zone_id: str
@@ -29,7 +29,7 @@ class PrivateZone:
 
 @dataclass(frozen=True, slots=True)
 class PrivateZones:
-    """Those of the VPC's private zones that cover the host's name, the longest first."""
+    """The VPC's private zones that cover the host's name, the longest first."""
 
     vpc_id: str
     region: str
@@ -37,7 +37,7 @@ class PrivateZones:
 
 
 def read(route53: Route53, host: DatabaseHost, database: Database, region: Region) -> PrivateZones:
-    """List the VPC's zones and look closer at those that end the host's name."""
+    """List the VPC's zones and read those whose name is a suffix of the host's."""
     vpc_id = database.instance.vpc_id
     reply = route53.list_hosted_zones_by_vpc(VPCId=vpc_id, VPCRegion=region.name)
     covering = [z for z in reply["HostedZoneSummaries"] if _covers(z["Name"], host.name)]

@@ -1,4 +1,4 @@
-"""What the instance answered to the one command that asks everything."""
+"""The instance's answers to the one probe command."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ from opskit.probe.request import (
 )
 
 PROBE_LIMIT_S = 25
-"""The probe ends itself after 12 s; a slow agent may need as long again to start it."""
+"""The probe ends itself after 12 s; a slow agent may need the same time again to start it."""
 
 
 @dataclass(frozen=True, slots=True)
 class InstanceProbe:
-    """The instance's answers, with the server's bytes already read by the engine.
+    """The instance's answers, with the server's bytes already parsed by the engine.
 
     Attributes:
-        notices: what the road has to say of itself.
-        workload_noun: what answered, the instance or the task, for sentences.
+        notices: messages of the transport.
+        workload_noun: `instance` or `task`, for sentences.
     """
 
     result: ProbeResult
@@ -63,54 +63,54 @@ class InstanceProbe:
 
     @property
     def caller_arn(self) -> str:
-        """Who the instance is for AWS; empty when that is not known."""
+        """The ARN of the instance's AWS identity; empty when it is not known."""
         return self.result.caller_arn
 
     @property
     def caller_error(self) -> str:
-        """Why it is not known."""
+        """Why the instance's AWS identity is not known."""
         return self.result.caller_error
 
     @property
     def containers(self) -> tuple[Container, ...]:
-        """The containers that have to do with a database."""
+        """The containers with database settings."""
         return self.result.containers
 
     @property
     def running(self) -> tuple[Container, ...]:
-        """Those that run, first the one that serves the health URL."""
+        """The running containers, the one that serves the health URL first."""
         found = [c for c in self.containers if c.is_running]
         return tuple(sorted(found, key=lambda c: c.serves_health is not True))
 
     @property
     def health(self) -> Health | None:
-        """The app's own word; None when it was not asked."""
+        """The app's answer to its health URL; None when it was not requested."""
         return self.result.health
 
     @property
     def attempt(self) -> LoginAttempt | None:
-        """The login with the parameters' values."""
+        """The instance's login with the parameters' values."""
         return next((a for a in self.result.attempts if a.who == "parameters"), None)
 
     def attempt_of(self, container: str) -> LoginAttempt | None:
-        """The login as a container's app would do it."""
+        """The instance's login with a container's settings."""
         return next((a for a in self.result.attempts if a.who == f"container:{container}"), None)
 
     def resolution(self, name: str) -> Resolution | None:
-        """How the instance resolves a name."""
+        """The instance's resolution of a name."""
         return next((r for r in self.result.resolutions if r.name == name), None)
 
     def addresses_of(self, name: str) -> tuple[str, ...]:
-        """A name's addresses on the instance; empty when it does not resolve or was not asked."""
+        """A name's addresses on the instance; empty when it does not resolve or was not resolved."""
         found = self.resolution(name)
         return found.addresses if found else ()
 
     def connection(self, port: int) -> TcpResult | None:
-        """The connect to a port, that of the app's own host first."""
+        """The TCP connect to a port, that of the app's own host first."""
         return next((c for c in self.result.connections if c.port == port), None)
 
     def why_not(self, what: str) -> str:
-        """Why something could not be asked; empty when it could."""
+        """Why a probe could not be run; empty when it could."""
         return next((why for topic, why in self.result.unavailable if topic.startswith(what)), "")
 
 
@@ -124,7 +124,7 @@ def request(
     groups: Fact[TargetGroups],
     app: AppInstance,
 ) -> ProbeRequest:
-    """Decide what to ask: the name and port that the app is told, and those that RDS names."""
+    """Build the probe request: the host and port that the app is configured with, and those of RDS."""
     known = database.value if isinstance(database, Known) else None
     places: list[tuple[str, int]] = []
     if isinstance(host, Known):
@@ -165,7 +165,7 @@ def read(
     groups: Fact[TargetGroups],
     app: AppInstance,
 ) -> InstanceProbe:
-    """Run the one command on the instance and read its answers."""
+    """Run the probe command on the instance and parse its answers."""
     if transport.transport is None:
         raise FactUnavailable(transport.why_none, f"a road to {target.workload_noun} (--via)")
     asked = request(target, key, region, host, database, parameters, groups, app)
@@ -196,7 +196,7 @@ def read(
 
 
 def _by_plain_name(result: ProbeResult, target: Target) -> ProbeResult:
-    """The answers with every read under the parameter's plain name."""
+    """The result with every parameter read under its plain name, without a selector."""
     names = {target.reference(p).text: name for p, name in target.parameters.items()}
     return replace(
         result, reads=tuple(replace(r, name=names.get(r.name, r.name)) for r in result.reads)
@@ -224,7 +224,7 @@ def _exchanges(
 
 
 def _health_url(target: Target, groups: Fact[TargetGroups], app: AppInstance) -> str | None:
-    """What was said; else the load balancer's own question, asked on the instance."""
+    """The health URL of the target; else the load balancer's health check, as a URL on the instance."""
     if target.health_url:
         return target.health_url
     if not isinstance(groups, Known):

@@ -14,7 +14,7 @@ STACK_TAG = "aws:cloudformation:stack-name"
 
 @dataclass(frozen=True, slots=True)
 class DbSubnet:
-    """A subnet in which the database may live."""
+    """A subnet of the DB subnet group, in which the database may be placed."""
 
     subnet_id: str
     zone: str
@@ -22,15 +22,15 @@ class DbSubnet:
 
 @dataclass(frozen=True, slots=True)
 class DbInstance:
-    """One DB instance.
+    """One RDS DB instance, as RDS describes it.
 
     Attributes:
         host: the endpoint's address; None while it is being created.
         parameter_groups: (name, apply status) of each.
-        pending: names of the settings that wait to be applied; never their values.
+        pending: names of the settings that are not applied yet; never their values.
         managed_secret_arn: the Secrets Manager secret of the master user, if RDS manages one.
-        replica_of: the instance that this one follows; it can be written to only there.
-        stack: the CloudFormation stack that declares it.
+        replica_of: the source instance of a read replica, which alone accepts writes.
+        stack: the CloudFormation stack that declares the instance.
         searchable_text: its identifier and the values of its tags, lower case.
     """
 
@@ -73,7 +73,7 @@ class DbInstances:
 
 @dataclass(frozen=True, slots=True)
 class DbCluster:
-    """One Aurora or Multi-AZ cluster; its members are DB instances of their own."""
+    """One Aurora or Multi-AZ cluster; its members are separate DB instances."""
 
     identifier: str
     resource_id: str
@@ -94,12 +94,12 @@ class DbClusters:
     all: tuple[DbCluster, ...]
 
     def of(self, instance: DbInstance) -> DbCluster | None:
-        """The cluster that an instance is a member of."""
+        """The cluster of an instance."""
         return next((c for c in self.all if c.identifier == instance.cluster_id), None)
 
 
 def read_instances(rds: Rds) -> DbInstances:
-    """List every DB instance: one call for up to 100, and no need to know the endpoint first."""
+    """List every DB instance; one call returns up to 100, and the endpoint need not be known first."""
     found = paginate(rds.describe_db_instances, "DBInstances", token="Marker")
     return DbInstances(tuple(_instance(raw) for raw in found))
 
@@ -138,7 +138,7 @@ def _instance(raw: Mapping[str, Any]) -> DbInstance:
         is_encrypted=bool(raw.get("StorageEncrypted")),
         backup_days=int(raw.get("BackupRetentionPeriod") or 0),
         ca_identifier=raw.get("CACertificateIdentifier"),
-        # The server certificate's own end, not the CA's (RDS API reference, CertificateDetails).
+        # The server certificate's expiry, not the CA's (RDS API reference, CertificateDetails).
         certificate_valid_till=(raw.get("CertificateDetails") or {}).get("ValidTill"),
         managed_secret_arn=(raw.get("MasterUserSecret") or {}).get("SecretArn"),
         pending=tuple(sorted(raw.get("PendingModifiedValues") or {})),

@@ -1,4 +1,4 @@
-"""The Region and partition that ARNs are made with."""
+"""The Region and partition of ARNs."""
 
 from __future__ import annotations
 

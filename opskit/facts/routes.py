@@ -16,18 +16,18 @@ TARGETS = (
     "InstanceId", "EgressOnlyInternetGatewayId", "LocalGatewayId", "CarrierGatewayId",
     "CoreNetworkArn",
 )  # fmt: skip
-"""The fields of a route that name what it leads to; one of them is set."""
+"""The fields that name a route's target; one of them is set."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One route.
+    """One route of a route table.
 
     Attributes:
         destination: an address range, or the id of a prefix list.
-        target: `local`, or the id of what it leads to.
+        target: `local`, or the target's id.
         state: `active`, `blackhole` (the target is gone) or `filtered`.
-        is_propagated: learnt from a virtual private gateway rather than written.
+        is_propagated: propagated by a virtual private gateway, not static.
     """
 
     destination: str
@@ -38,7 +38,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class RouteTable:
-    """A route table; `is_main` decides for the VPC's subnets without a table of their own."""
+    """A route table; with `is_main` it applies to the VPC's subnets without an association."""
 
     table_id: str
     name: str
@@ -60,7 +60,7 @@ class RouteTables:
     all: tuple[RouteTable, ...]
 
     def of_subnet(self, subnet_id: str, vpc_id: str) -> RouteTable | None:
-        """The table that decides for a subnet: its own, else the VPC's main table."""
+        """The table of a subnet: its own, else the VPC's main table."""
         own = next((t for t in self.all if subnet_id in t.subnet_ids), None)
         return own or next((t for t in self.all if t.is_main and t.vpc_id == vpc_id), None)
 

@@ -1,4 +1,4 @@
-"""The ids of security group rules, which DescribeSecurityGroups does not tell."""
+"""The ids of security group rules, which DescribeSecurityGroups does not return."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from opskit.facts.interface import Ec2, Fact, Known, paginate
 from opskit.facts.security_groups import IpPermission
 
 RuleKey = tuple[str, bool, str, int | None, int | None, str]
-"""Group, whether egress, protocol, ports, and the one peer."""
+"""Group, whether egress, protocol, first and last port, and the one peer."""
 
 
 @dataclass(frozen=True, slots=True)
 class RuleIds:
-    """Rule ids, such as `sgr-0a1b`, by what the rule says."""
+    """Rule ids, such as `sgr-0a1b`, by the rule's content."""
 
     by_rule: Mapping[RuleKey, str]
 
@@ -28,7 +28,7 @@ class RuleIds:
 
 
 def read(ec2: Ec2, database: Database, app: Fact[AppInstance]) -> RuleIds:
-    """Describe the rules of the two ends' groups."""
+    """Describe the rules of the app's and the database's groups."""
     groups = set(database.instance.security_group_ids)
     if isinstance(app, Known):
         groups |= set(app.value.instance.group_ids)
@@ -50,5 +50,5 @@ def _key(raw: Mapping[str, Any]) -> RuleKey:
 
 
 def _ports(first: int | None, last: int | None) -> tuple[int | None, int | None]:
-    """All ports are absent in one call's reply and -1 in the other's."""
+    """Normalize the ports: "all" is absent in one call's reply and -1 in the other's."""
     return (None, None) if first in (None, -1) else (first, last)

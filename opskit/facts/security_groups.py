@@ -17,10 +17,10 @@ EVERYBODY = "0.0.0.0/0"
 
 @dataclass(frozen=True, slots=True)
 class IpPermission:
-    """One entry of a group: protocol and ports, and everybody it admits.
+    """One entry of a group: protocol, ports, and all peers that it allows.
 
     Attributes:
-        protocol: `tcp`, `udp`, `icmp`, `icmpv6`, a number as text, or `-1` for everything.
+        protocol: `tcp`, `udp`, `icmp`, `icmpv6`, a number as text, or `-1` for all.
         from_port, to_port: None when the protocol has no ports.
     """
 
@@ -32,7 +32,7 @@ class IpPermission:
     prefix_list_ids: tuple[str, ...]
 
     def covers(self, port: int) -> bool:
-        """Whether the entry is about TCP on `port`. `-1` is every protocol and ignores ports."""
+        """Whether the entry applies to TCP on `port`; `-1` is every protocol and ignores ports."""
         if self.protocol == ALL_PROTOCOLS:
             return True
         if self.protocol not in TCP:
@@ -43,7 +43,7 @@ class IpPermission:
 
     @property
     def ports_words(self) -> str:
-        """Protocol and ports in words."""
+        """A description of protocol and ports."""
         if self.protocol == ALL_PROTOCOLS:
             return "everything"
         name = "tcp" if self.is_tcp else self.protocol
@@ -58,7 +58,7 @@ class IpPermission:
 
     @property
     def is_tcp(self) -> bool:
-        """Whether the entry is about TCP and nothing else."""
+        """Whether the entry applies to TCP only."""
         return self.protocol in TCP
 
     def names(self, group_ids: Iterable[str], address: str | None) -> bool | None:
@@ -77,7 +77,7 @@ class IpPermission:
 def admits(
     permissions: Iterable[IpPermission], port: int, group_ids: Iterable[str], address: str | None
 ) -> bool | None:
-    """Whether any entry admits TCP between the peer and `port`; None when it depends.
+    """Whether any entry allows TCP between the peer and `port`; None when a prefix list decides.
 
     Source: Amazon VPC User Guide, security group rules.
     """
@@ -111,7 +111,7 @@ class SecurityGroups:
     by_id: Mapping[str, SecurityGroup]
 
     def ingress_of(self, group_ids: Iterable[str]) -> list[IpPermission]:
-        """All ingress entries of several groups: they are joined."""
+        """All ingress entries of several groups; AWS joins them."""
         return [p for g in group_ids if g in self.by_id for p in self.by_id[g].ingress]
 
     def prefix_list_ids_of(self, group_id: str) -> set[str]:
@@ -125,19 +125,19 @@ class SecurityGroups:
         return ", ".join(self.label(g) for g in group_ids)
 
     def peers_of(self, group_ids: Iterable[str], port: int) -> str:
-        """Whom groups admit on a port, in words."""
+        """A description of the peers that groups allow on a port."""
         rules = [r for r in self.ingress_of(group_ids) if r.covers(port)]
         named = [self.label(g) for r in rules for g in r.group_ids]
         ranges = [c for r in rules for c in (*r.cidrs, *r.prefix_list_ids)]
         return ", ".join(dict.fromkeys(named + ranges)) or "nobody"
 
     def label(self, group_id: str) -> str:
-        """A group's label, also of one that is not known here."""
+        """A group's label; the id alone for a group that was not read."""
         return self.by_id[group_id].label if group_id in self.by_id else group_id
 
 
 def read(ec2: Ec2, scope: VpcScope) -> SecurityGroups:
-    """Describe every group in one call: rules name other groups, which need their names."""
+    """Describe every group in one call; rules refer to other groups, whose names are needed."""
     call = ec2.describe_security_groups
     found = paginate(call, "SecurityGroups", Filters=scope.filter, MaxResults=1000)
     return SecurityGroups({g["GroupId"]: group_of(g) for g in found})
@@ -155,7 +155,7 @@ def group_of(raw: Mapping[str, Any]) -> SecurityGroup:
 
 
 def permission_of(raw: Mapping[str, Any]) -> IpPermission:
-    """An entry as EC2 describes it, or takes it as `IpPermissions`."""
+    """An entry as EC2 describes it or accepts it in `IpPermissions`."""
     return IpPermission(
         protocol=str(raw["IpProtocol"]),
         from_port=_port(raw, "FromPort"),
@@ -170,7 +170,7 @@ def permission_of(raw: Mapping[str, Any]) -> IpPermission:
 
 
 def _port(raw: Mapping[str, Any], name: str) -> int | None:
-    """A port; None for all of them, which EC2 leaves out or writes as -1."""
+    """A port; None for all ports, which EC2 leaves out or writes as -1."""
     return None if raw.get(name, -1) == -1 else int(raw[name])
 
 

@@ -1,4 +1,4 @@
-"""What IAM's own simulator says of the instance role's rights."""
+"""The IAM policy simulator's answers about the instance role's permissions."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ DECRYPT = "kms:Decrypt"
 
 @dataclass(frozen=True, slots=True)
 class SimulatedDecision:
-    """One answer: `allowed`, `explicitDeny` or `implicitDeny`.
+    """One decision of the IAM simulator: `allowed`, `explicitDeny` or `implicitDeny`.
 
     Attributes:
         is_conditional: a context value was missing, so the answer is not certain.
-        limited_by: `permissions boundary` or `organization` when that is what denies.
+        limited_by: `permissions boundary` or `organization` when one of them denies.
     """
 
     action: str
@@ -35,7 +35,7 @@ class SimulatedDecision:
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """The simulator's answers. It knows no key policies of a role (IAM API reference)."""
+    """The simulator's answers; it evaluates no resource policy for a role (IAM API reference)."""
 
     decisions: tuple[SimulatedDecision, ...]
 
@@ -49,7 +49,7 @@ class Simulation:
 def read(
     iam: Iam, role: InstanceRole, identity: Identity, region: Region, key: Fact[Key], target: Target
 ) -> Simulation:
-    """Ask for every action on every resource in one call."""
+    """Simulate every action on every resource in one call."""
     if role.role_arn is None:
         raise FactUnavailable(f"{target.workload_noun} has no role")
     arns = [

@@ -1,4 +1,4 @@
-"""What was found out, as one immutable value that judgement reads."""
+"""All facts of one run as one immutable value, which checks and analyses read."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ NOT_READ = Unknown("it was not asked for")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Facts by their type. Types marked private are never in it.
+    """Facts by their type; types in `SECRET_FACTS` are never among them.
 
     Attributes:
-        calls: how many AWS calls were made.
-        rounds: the longest chain of calls that waited for one another, before the instance probe.
+        calls: number of AWS calls.
+        rounds: length of the longest chain of dependent calls, before the instance probe.
     """
 
     facts: Mapping[type, Fact[Any]] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class Snapshot:
 
     @property
     def bugs(self) -> tuple[str, ...]:
-        """The errors of opskit's own that kept facts from being read, each once."""
+        """The errors of opskit's own that prevented reads, each once."""
         found = (f.bug for f in self.facts.values() if isinstance(f, Unknown) and f.bug)
         return tuple(dict.fromkeys(found))
 

@@ -13,7 +13,7 @@ from opskit.facts.vpc_scope import VpcScope
 
 @dataclass(frozen=True, slots=True)
 class Subnet:
-    """A subnet; `ipv6_cidrs` are its ranges of the other family, most often none."""
+    """A subnet; `ipv6_cidrs` are its IPv6 ranges, most often none."""
 
     subnet_id: str
     name: str
@@ -30,7 +30,7 @@ class Subnet:
 
 @dataclass(frozen=True, slots=True)
 class Subnets:
-    """All subnets of those VPCs."""
+    """All subnets of the VPCs in scope."""
 
     all: tuple[Subnet, ...]
 
@@ -55,7 +55,7 @@ class AclEntry:
     """One entry of a network ACL.
 
     Attributes:
-        protocol: a number as text (`6` is TCP), or `-1` for everything.
+        protocol: a number as text (`6` is TCP), or `-1` for all.
         ports: first and last port; None for all.
     """
 
@@ -68,7 +68,7 @@ class AclEntry:
 
     @property
     def ports_words(self) -> str:
-        """The ports in words."""
+        """A description of the ports."""
         if self.ports is None:
             return "all ports"
         first, last = self.ports
@@ -92,7 +92,7 @@ class NetworkAcl:
 
 @dataclass(frozen=True, slots=True)
 class NetworkAcls:
-    """All network ACLs of those VPCs."""
+    """All network ACLs of the VPCs in scope."""
 
     all: tuple[NetworkAcl, ...]
 

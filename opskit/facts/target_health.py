@@ -1,4 +1,4 @@
-"""What the load balancer says of the app instance."""
+"""The health of the app instance as the load balancer reports it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from opskit.facts.instances import TargetGroup, TargetGroups
 from opskit.facts.interface import Elbv2
 
 MOST_GROUPS = 10
-"""One call a group: more groups than this in one VPC would cost more time than the answer is worth."""
+"""Target groups that are asked at most: each takes one call, and more would take too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +25,13 @@ class TargetHealth:
 
 @dataclass(frozen=True, slots=True)
 class TargetHealths:
-    """The instance in every target group of its VPC that holds it."""
+    """The instance in every target group of its VPC that contains it."""
 
     all: tuple[TargetHealth, ...]
 
 
 def read(elbv2: Elbv2, groups: TargetGroups, app: AppInstance, database: Database) -> TargetHealths:
-    """Ask the target groups of the VPC about the instance, those with its name first."""
+    """Read the instance's health in the VPC's target groups, those that share a word with it first."""
     here = [g for g in groups.all if g.vpc_id == database.instance.vpc_id]
     here.sort(
         key=lambda g: (

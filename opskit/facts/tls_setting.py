@@ -11,7 +11,7 @@ from opskit.facts.interface import FactUnavailable, Rds, paginate
 
 @dataclass(frozen=True, slots=True)
 class TlsSetting:
-    """The engine's TLS parameter as its group has it.
+    """The engine's TLS parameter in the database's parameter group.
 
     Attributes:
         value: as text; None when the group does not name the parameter.
@@ -25,12 +25,12 @@ class TlsSetting:
 
     @property
     def is_forced(self) -> bool:
-        """Whether the group says that clients without TLS are turned away."""
+        """Whether the group makes the database reject clients without TLS."""
         return self.value in ("1", "ON", "on", "true")
 
 
 def read(rds: Rds, database: Database) -> TlsSetting:
-    """Read the one parameter, by the only filter that the operation supports."""
+    """Read the one parameter, with the only filter that the operation supports."""
     if not database.instance.parameter_groups:
         raise FactUnavailable(f"{database.instance.identifier} names no parameter group")
     group, status = database.instance.parameter_groups[0]

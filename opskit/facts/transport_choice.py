@@ -1,4 +1,4 @@
-"""Which way leads to the instance: for commands, and for connections to the database."""
+"""Selects the transport to the instance or task, for commands and for tunnels to the database."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Client = Callable[[str], Any]
 
 @dataclass(frozen=True, slots=True)
 class TransportChoice:
-    """The road, or why there is none."""
+    """The transport, or why there is none."""
 
     transport: Transport | None
     why_none: str = ""
@@ -42,7 +42,7 @@ class TransportChoice:
 
 @dataclass(frozen=True, slots=True)
 class TaskTransport:
-    """The road to an ECS task."""
+    """The transport to an ECS task."""
 
     transport: Transport
 
@@ -50,7 +50,7 @@ class TaskTransport:
 def select_task(
     ecs: Ecs, ssm: Ssm, kms: Kms, messages: SsmMessages, task: EcsTask
 ) -> TaskTransport:
-    """A task has one road."""
+    """Create the transport to a task; there is only one."""
     from opskit.transport.ecs_exec import EcsExec
 
     return TaskTransport(EcsExec(ecs, ssm, messages, kms, task.location))
@@ -66,7 +66,7 @@ def select(
     app: AppInstance,
     to_task: Fact[TaskTransport],
 ) -> TransportChoice:
-    """The road that `--via` names; `auto` tries them in order, until one is not refused."""
+    """Select the transport that `--via` names; `auto` tries them in order until one is not refused."""
     if _named(target) == "none":
         return TransportChoice(None, f"{target.workload_noun} was not asked (--via none)")
     if app.task is not None:
@@ -84,7 +84,7 @@ def select(
 
 
 def create_transport(target: Target, client: Client, instance_id: str) -> Transport:
-    """The road for commands that `--via` names."""
+    """Create the transport for commands that `--via` names."""
     made = [_makers(target, client, instance_id)[name] for name in _names(target)]
     if len(made) == 1:
         return made[0]()
@@ -96,16 +96,16 @@ def create_transport(target: Target, client: Client, instance_id: str) -> Transp
 def create_tunnel(
     target: Target, client: Client, location: str, host: str, port: int, on_problem: ProblemCallback
 ) -> Tunnel:
-    """Open the road for connections that `--via` names, as far as the database's port.
+    """Open a tunnel to the database's port, over the transport that `--via` names.
 
     Args:
-        location: the instance, or a task as Session Manager names it.
-        host, port: as the instance knows the database.
-        on_problem: told in a sentence what happened to a connection.
+        location: the instance id, or a task's name for Session Manager.
+        host, port: the database as the instance resolves and reaches it.
+        on_problem: called with a sentence about a failed connection.
 
     Raises:
-        Refused: it cannot be gone; under `auto` no road can, and every refusal is told.
-        UsageError: there is no such road.
+        NotExecuted: the transport is refused; under `auto` all are, and every refusal is named.
+        UsageError: there is no such transport.
     """
     if _named(target) == "none":
         raise NotExecuted(
@@ -115,7 +115,7 @@ def create_tunnel(
     from opskit.transport.fallback import merge_refusals
 
     refusals: list[NotExecuted] = []
-    # A task has neither an SSH server nor a key of EC2's.
+    # A task has neither an SSH server nor an EC2 Instance Connect key.
     for name in ("session-manager",) if location.startswith("ecs:") else _names(target):
         try:
             if name in ("ssh-session", "ssh"):
@@ -140,10 +140,10 @@ def create_tunnel(
 
 
 def _named(target: Target) -> str:
-    """What `--via` says.
+    """The transport's name in `--via`.
 
     Raises:
-        UsageError: there is no such road.
+        UsageError: there is no such transport.
     """
     if target.via not in CHOICES:
         raise UsageError(f"--via '{target.via}' is not one of {', '.join(CHOICES)}")
@@ -151,7 +151,7 @@ def _named(target: Target) -> str:
 
 
 def _names(target: Target) -> tuple[str, ...]:
-    """The roads that are tried, in this order: what is audited and allowed most often comes first."""
+    """The transports to try, in order; those that are audited and allowed most often come first."""
     if _named(target) != "auto":
         return (target.via,)
     has_ssh = bool(target.ssh_host or target.ssh_bastion)

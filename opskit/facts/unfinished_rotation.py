@@ -1,4 +1,4 @@
-"""Whether a rotation of the password stands open: the journal, as far as names and open records tell."""
+"""The unfinished rotation of the password, by the names and plain records of its journal."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from opskit.config import Target
 from opskit.facts.interface import Ssm, paginate
 
 ROOT = "/opskit/rotation"
-"""Where the journals of all password parameters are."""
+"""The path of the journals of all password parameters."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedRotation:
-    """The newest rotation, if it was not closed; `number` is 0 when none stands open."""
+    """The newest rotation, if it was not closed; `number` is 0 when none is unfinished."""
 
     number: int
     opened_at: datetime | None = None
@@ -29,9 +29,9 @@ def journal_of(parameter: str) -> str:
 
 
 def record_of(path: str, name: str) -> tuple[int, str]:
-    """Rotation and record of a parameter below a journal's path; 0 when it is none of its records.
+    """Rotation number and record name of a journal parameter; 0 when it is no record of this journal.
 
-    A parameter below this one has its journal below, too.
+    The journal of a password parameter below this one is below this journal's path too.
     """
     number, _, record = name.removeprefix(path + "/").partition("/")
     if not number.isdigit() or not record or "/" in record:
@@ -40,7 +40,7 @@ def record_of(path: str, name: str) -> tuple[int, str]:
 
 
 def read(ssm: Ssm, target: Target) -> UnfinishedRotation:
-    """List the records, undecrypted."""
+    """List the records without decryption."""
     path = journal_of(target.parameters["password"])
     listed = paginate(
         ssm.get_parameters_by_path, "Parameters", Path=path, Recursive=True, WithDecryption=False

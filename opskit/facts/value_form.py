@@ -1,9 +1,9 @@
-"""The form of a parameter's text, described in words that reveal nothing of it.
+"""The form of a parameter's text, described without revealing the value.
 
 A password is often stored in another form than the database accepts: with the newline that `echo`
-adds, in quotes, as a whole JSON secret, percent-encoded, or not yet at all. Sources for what RDS
+adds, in quotes, as a whole JSON secret, percent-encoded, or as a placeholder. Sources for what RDS
 accepts: API reference, ModifyDBInstance; RDS user guide, quotas. They contradict each other, so the
-strictest of them counts.
+strictest rule is applied.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from opskit.secret import Secret
 
 SHORTEST, LONGEST = 8, 128
-"""Characters of a master password of PostgreSQL; clusters accept fewer."""
+"""Characters of a PostgreSQL master password, least and most; clusters accept fewer at most."""
 FORBIDDEN = frozenset("/\"@'")
-"""The API forbids the first three, the quotas page also the apostrophe and blanks."""
+"""The API reference forbids the first three, the quotas page also the apostrophe and blanks."""
 ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 URL = re.compile(r"(jdbc:)?[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 CIPHERTEXT = re.compile(r"AQ[A-Za-z0-9+/]{98,}={0,2}")
-"""KMS ciphertext in base64: what a SecureString is without decryption."""
+"""KMS ciphertext in base64: a SecureString that was read without decryption."""
 TEMPLATE = re.compile(r"<.*>|\$\{.*\}|\$\(.*\)|\{\{.*\}\}|__.*__|([xX*.?-])\1+", re.DOTALL)
 PLACEHOLDER = re.compile(
     r"(please)?(change|replace|set|insert)(me|this|it)\w*|placeholder\w*"
@@ -32,14 +32,14 @@ PLACEHOLDER = re.compile(
     r"(todo|fixme|dummy|example|password|passwd|secret|tbd|none|null|nil|undefined|initial|temp|temporary"
     r"|default|empty|unset|unknown|ignored)(value|here)?\d{0,4}"
 )
-"""Of the text in lower case with nothing but its letters and digits."""
+"""Matched against the text in lower case, reduced to letters and digits."""
 USER_KEYS = ("username", "user")
 JSON_OBJECT = "is a JSON object"
 
 
 @dataclass(frozen=True, slots=True)
 class ValueReading:
-    """The password that a text may be meant to hold, and how it was taken out of the text."""
+    """A password that a text may hold, and how it was extracted from the text."""
 
     how: str
     password: Secret
@@ -50,9 +50,9 @@ class PasswordForm:
     """The form of a password's text.
 
     Attributes:
-        suspicions: predicates that say what it is in place of a password ("is a JSON object").
+        suspicions: predicates for a text that is no password ("is a JSON object").
         unsuitable: why it must not become a master password, as a predicate; empty where it may.
-        readings: how else it can be read, such as "without the quotes around it".
+        readings: other ways to read it, such as "without the quotes around it".
     """
 
     suspicions: tuple[str, ...] = ()
@@ -61,7 +61,7 @@ class PasswordForm:
 
 
 SOUND = PasswordForm()
-"""A password with nothing odd about it."""
+"""The form of a password without any problem."""
 
 
 def form_of(text: Secret, user: str) -> PasswordForm:
@@ -72,7 +72,7 @@ def form_of(text: Secret, user: str) -> PasswordForm:
 
 
 def flaws(text: str) -> tuple[str, ...]:
-    """What breaks a login without being visible: the class of the flaw, never the value."""
+    """The invisible flaws that break a login: their classes, never the value."""
     found = []
     if text.endswith("\n"):
         found.append("a trailing newline")
@@ -86,7 +86,7 @@ def flaws(text: str) -> tuple[str, ...]:
 
 
 def trimmed(text: str) -> str:
-    """The text without what `flaws` names; nothing inside is touched."""
+    """The text without the flaws that `flaws` names at its ends; its inside is unchanged."""
     while flaws(text):
         text = unquoted(text.strip())
     return text
@@ -99,7 +99,7 @@ def unquoted(text: str) -> str:
 
 
 def suspicions(text: Secret) -> tuple[str, ...]:
-    """Predicates that say what a text is in place of a password."""
+    """Predicates that describe a text that is no password."""
     value = trimmed(text.reveal())
     whole = _json(text.reveal())
     tests = {
@@ -117,12 +117,12 @@ def suspicions(text: Secret) -> tuple[str, ...]:
 
 
 def hold_password_of_url(text: str) -> None:
-    """Treat the password of a URL as a secret from now on, where a public value is one."""
+    """Register the password of a URL as a secret, where a public value is a URL."""
     Secret(_of_url(text.strip(), ""))
 
 
 def unsuitable(text: Secret, longest: int = LONGEST) -> str:
-    """Why a text must not become a master password; empty where nothing speaks against it."""
+    """Why a text must not become a master password, as a predicate; empty where it may."""
     value = text.reveal()
     if not value:
         return "is empty"
@@ -139,11 +139,11 @@ def unsuitable(text: Secret, longest: int = LONGEST) -> str:
 
 
 def readings(text: Secret, user: str) -> list[ValueReading]:
-    """The passwords that a text may be meant to hold, the least changed first.
+    """The passwords that a text may hold, the least changed first.
 
     Args:
-        user: a JSON object or URL that names another one holds no password of this one; empty where
-            it is not known.
+        user: the user of the password; a JSON object or URL that names another user holds none.
+            Empty where it is not known.
     """
     value = text.reveal()
     bare = value.rstrip("\r\n")
@@ -170,7 +170,7 @@ def _is_placeholder(value: str) -> bool:
 
 
 def _json(text: str) -> Mapping[str, Any] | list[Any] | None:
-    """The object or array that a text is in JSON."""
+    """The object or array of a JSON text; None for any other text."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
@@ -188,7 +188,7 @@ def _of_json(text: str, user: str) -> str:
 
 
 def _of_url(text: str, user: str) -> str:
-    """The password of a URL, between user and host or among its query, as JDBC has it."""
+    """The password of a URL, between user and host or in its query as in JDBC."""
     if not URL.match(text):
         return ""
     try:

@@ -1,4 +1,4 @@
-"""The VPC of the database: its address ranges, and whether it answers DNS."""
+"""The VPC of the database: its address ranges and its DNS attributes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Vpc:
     cidrs: tuple[str, ...]
 
     def holds(self, address: str) -> bool:
-        """Whether an address is one of the VPC's."""
+        """Whether an address is in the VPC's ranges."""
         wanted = ipaddress.ip_address(address)
         return any(wanted in ipaddress.ip_network(cidr) for cidr in self.cidrs)
 
@@ -40,7 +40,7 @@ def read(ec2: Ec2, database: Database) -> Vpc:
 
 
 def read_dns(ec2: Ec2, database: Database) -> VpcDns:
-    """Ask for the two attributes; AWS answers one a call."""
+    """Read the two DNS attributes; AWS returns one per call."""
     vpc = database.instance.vpc_id
     support = ec2.describe_vpc_attribute(VpcId=vpc, Attribute="enableDnsSupport")
     names = ec2.describe_vpc_attribute(VpcId=vpc, Attribute="enableDnsHostnames")

@@ -25,11 +25,11 @@ class Peering:
     ends: tuple[tuple[str, str, tuple[str, ...]], tuple[str, str, tuple[str, ...]]]
 
     def connects(self, one: str, other: str) -> bool:
-        """Whether it is between two VPCs."""
+        """Whether the peering is between two VPCs."""
         return {one, other} == {self.ends[0][0], self.ends[1][0]}
 
     def ranges_of(self, vpc_id: str) -> tuple[str, ...]:
-        """The address ranges of one of its VPCs."""
+        """The address ranges of one of the peered VPCs."""
         return next((cidrs for vpc, _, cidrs in self.ends if vpc == vpc_id), ())
 
 
@@ -40,48 +40,48 @@ class Peerings:
     all: tuple[Peering, ...]
 
     def get(self, peering_id: str) -> Peering | None:
-        """The connection of an id."""
+        """The peering connection of an id."""
         return next((p for p in self.all if p.peering_id == peering_id), None)
 
     def between(self, one: str, other: str) -> Peering | None:
-        """The connection of two VPCs, an active one first."""
+        """The peering connection of two VPCs, preferably an active one."""
         found = [p for p in self.all if p.connects(one, other)]
         return next((p for p in found if p.status == "active"), found[0] if found else None)
 
 
 @dataclass(frozen=True, slots=True)
 class VpcScope:
-    """The database's VPC, and those in which the app may be."""
+    """The database's VPC, and the other VPCs in which the app may be."""
 
     vpc_id: str
     peered_vpc_ids: tuple[str, ...]
 
     @property
     def filter(self) -> list[dict[str, Any]]:
-        """The filter that EC2's describe calls take."""
+        """The filter for EC2's describe calls."""
         return [{"Name": "vpc-id", "Values": [self.vpc_id, *self.peered_vpc_ids]}]
 
 
 @dataclass(frozen=True, slots=True)
 class NamedInstance:
-    """The VPC of the instance that the user named; None when none was named, or it does not exist."""
+    """The VPC of the instance that the user named; None without one, or when it does not exist."""
 
     vpc_id: str | None
 
 
 MOST_PEERED = 20
-"""A hub with more spokes than this is not searched as a whole: EC2 takes 200 filter values, and
-every describe call would return the estate."""
+"""A hub with more peers is not searched: EC2 accepts 200 filter values, and every describe call
+would return the resources of all of them."""
 
 
 def read_peerings(ec2: Ec2) -> Peerings:
-    """Describe every peering connection: few in any account, and no need to know the VPC first."""
+    """Describe every peering connection; accounts have few, and the VPC need not be known first."""
     found = paginate(ec2.describe_vpc_peering_connections, "VpcPeeringConnections")
     return Peerings(tuple(peering_of(raw) for raw in found))
 
 
 def read_named(ec2: Ec2, target: Target) -> NamedInstance:
-    """Look the named instance up wherever it is: it may be connected by other means than peering."""
+    """Find the named instance in any VPC; it may be connected by other means than peering."""
     if not target.instance:
         return NamedInstance(None)
     by_id = target.instance.startswith("i-")
@@ -93,7 +93,7 @@ def read_named(ec2: Ec2, target: Target) -> NamedInstance:
 
 
 def select(database: Database, peerings: Fact[Peerings], named: Fact[NamedInstance]) -> VpcScope:
-    """The database's VPC, its active peers, and the VPC of an instance that was named."""
+    """Select the database's VPC, its active peers, and the VPC of the named instance."""
     own = database.instance.vpc_id
     if not own:
         raise FactUnavailable(f"{database.instance.identifier} is in no VPC")

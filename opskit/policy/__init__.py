@@ -1,6 +1,6 @@
-"""Who may do what: evaluation of identity, boundary, organization and key policies, pure.
+"""IAM policy evaluation: identity, boundary, organization and key policies, as pure functions.
 
-Evaluates what the IAM User Guide and the KMS Developer Guide document, answers `depends` with the
-key's name where a condition turns on something that is not known, and explains the nearest miss.
-Nothing here reads AWS or knows a check.
+Follows the IAM User Guide and the KMS Developer Guide, answers `depends` with the condition key's name
+where a condition uses an unknown value, and explains a denial by the statement that nearly allows.
+Nothing here reads AWS or depends on a check.
 """

@@ -1,4 +1,4 @@
-"""Names of actions: those that patterns are compared on, and patterns that can be written out."""
+"""Names of actions that patterns are compared on, and patterns that can be expanded into a list."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ KNOWN_ACTIONS = (
     "kms:Encrypt", "kms:GenerateDataKey", "kms:DescribeKey", "kms:CreateGrant", "s3:GetObject",
     "secretsmanager:GetSecretValue",
 )  # fmt: skip
-"""Actions on parameters, keys and the like, also where no policy names them."""
+"""Actions on parameters, keys and related resources, compared even where no policy names them."""
 EXPANSIONS: dict[str, tuple[str, ...]] = {
     "ssm:getparameter*": (
         "ssm:GetParameter",
@@ -18,6 +18,6 @@ EXPANSIONS: dict[str, tuple[str, ...]] = {
     ),
     "ssm:getparameters*": ("ssm:GetParameters", "ssm:GetParametersByPath"),
 }
-"""Pattern in lower case -> every action that it means (Service Authorization Reference, AWS Systems
-Manager). Only patterns to whose actions AWS has added none in years; a whole service grows, so that
-`ssm:*` cannot be written out."""
+"""Pattern in lower case -> every action that it matches (Service Authorization Reference, AWS Systems
+Manager). Only patterns to which AWS has added no action in years; a whole service grows, so `ssm:*`
+cannot be expanded."""

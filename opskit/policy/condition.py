@@ -41,7 +41,7 @@ def holds(condition: Condition, context: Context, *, has_variables: bool) -> Tri
         any(compare(value, pattern) for pattern in known) != is_negated
         for value in context.get(condition.key)
     ]
-    # A value that is not known could only add a match.
+    # An unknown value could only add a match.
     settled = all(fine) if is_negated else any(fine)
     if unknown and settled == is_negated:
         return Tristate(None, unknown)

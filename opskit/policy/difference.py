@@ -1,7 +1,7 @@
-"""Requests that two versions of a policy decide differently: the proof that a change does what is wanted.
+"""Requests that two versions of a policy decide differently, to prove that a change only does its task.
 
 Policies are compared on requests derived from them: every action and resource that they name, those near
-the wanted ones, and the wanted calls with each condition key as it is, absent, and with other values.
+the wanted ones, and the wanted calls with each condition key unchanged, absent, and with other values.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from opskit.policy.pattern import Pattern, fits_resource, glob
 from opskit.policy.request import Principal, Request
 
 MOST_PAIRS = 400
-"""Pairs of an action and a resource that are looked at; what is wanted and what differs comes first."""
+"""Pairs of action and resource that are compared at most; wanted and differing ones come first."""
 VARIABLE = re.compile(r"\$\{[^}]*\}")
 OTHER = "opskit-other"
 """A value that no policy names."""
@@ -27,10 +27,10 @@ OTHER = "opskit-other"
 
 @dataclass(frozen=True, slots=True)
 class WantedAccess:
-    """Access that a change has to give: every action on every resource, and nothing else.
+    """Access that a change has to grant: every action on every resource, and nothing else.
 
     Attributes:
-        conditions: condition keys that these calls carry, and by which the access is limited.
+        conditions: condition keys that these calls carry, and that limit the granted access.
         requests: the calls themselves, for evaluation; empty where the caller's policies are not known.
         has_wildcards: whether `*` in a resource is meant as a wildcard, as for operations that list.
     """
@@ -42,7 +42,7 @@ class WantedAccess:
     has_wildcards: bool = False
 
     def covers(self, request: Request) -> bool:
-        """Whether a request is among what is wanted."""
+        """Whether a request is one of the wanted calls."""
         return (
             request.action in self.actions
             and any(self._is(resource, request.resource) for resource in self.resources)
@@ -60,7 +60,7 @@ class WantedAccess:
 
 
 def refused(policies: Policies, wanted: Iterable[WantedAccess]) -> list[Request]:
-    """The wanted requests that the policies do not allow for certain."""
+    """The wanted requests that the policies do not definitely allow."""
     return [
         request
         for access in wanted
@@ -70,7 +70,7 @@ def refused(policies: Policies, wanted: Iterable[WantedAccess]) -> list[Request]
 
 
 def first_deny(policies: Policies, wanted: Iterable[WantedAccess]) -> MatchedStatement | None:
-    """A statement that denies a wanted request for certain; None where none does."""
+    """A statement that definitely denies a wanted request; None where none does."""
     for access in wanted:
         for request in access.requests:
             decision = decide(request, policies)
@@ -82,12 +82,12 @@ def first_deny(policies: Policies, wanted: Iterable[WantedAccess]) -> MatchedSta
 def unwanted_changes(
     before: Policies, after: Policies, wanted: Sequence[WantedAccess]
 ) -> list[Request]:
-    """The requests that are not wanted and that the two decide differently."""
+    """The requests that are not wanted and that the two versions decide differently."""
     differing, _ = _statements(_documents(before), _documents(after))
     return [
         request
         for request in universe(before, after, wanted)
-        # Where no differing statement applies, the two decide alike: most requests need no decision.
+        # Where no differing statement applies, both versions decide alike: few requests need a decision.
         if any(_applies(statement, request) for statement in differing)
         and not any(access.covers(request) for access in wanted)
         and decide(request, before).word is not decide(request, after).word
@@ -101,7 +101,7 @@ def universe(
     differing, common = _statements(_documents(before), _documents(after))
     of_key = after.key is not None
     actions = _actions(differing, common, wanted)
-    # `*` in a key policy is the key itself, so that no other resource is asked for.
+    # `*` in a key policy is the key itself, so no other resource is compared.
     resources = _own(wanted) if of_key else _resources(differing, common, wanted)
     bases = list(_bases(wanted))
     for action, resource in _nearest_pairs(actions, resources):
@@ -120,7 +120,7 @@ def _documents(policies: Policies) -> list[Document]:
 
 
 def _applies(statement: Statement, request: Request) -> bool:
-    """Whether action and resource fit, whatever the conditions say."""
+    """Whether action and resource match, without regard to the conditions."""
     if one.action(statement, request).value is False:
         return False
     return one.resource(statement, request).value is not False
@@ -129,7 +129,7 @@ def _applies(statement: Statement, request: Request) -> bool:
 def _statements(
     before: Sequence[Document], after: Sequence[Document]
 ) -> tuple[list[Statement], list[Statement]]:
-    """The statements that only one side has, and those that both have."""
+    """The statements of only one side, and those of both."""
     mine = [s for document in before for s in document.statements]
     theirs = [s for document in after for s in document.statements]
     differing = [s for s in mine if s not in theirs] + [s for s in theirs if s not in mine]
@@ -137,7 +137,7 @@ def _statements(
 
 
 def _bases(wanted: Sequence[WantedAccess]) -> Iterator[Request]:
-    """One call of each kind that is wanted, with everything known about it."""
+    """One call of each wanted kind, with everything known about it."""
     for access in wanted:
         if access.requests:
             first = access.requests[0]
@@ -146,7 +146,7 @@ def _bases(wanted: Sequence[WantedAccess]) -> Iterator[Request]:
 
 
 def _nearest_pairs(first: Sequence[str], second: Sequence[str]) -> list[tuple[str, str]]:
-    """The pairs of two lists, those early in both first, as many as are looked at."""
+    """The pairs of two lists, those early in both first, at most `MOST_PAIRS`."""
     ranked = sorted(product(enumerate(first), enumerate(second)), key=lambda p: p[0][0] + p[1][0])
     return [(a, b) for (_, a), (_, b) in ranked[:MOST_PAIRS]]
 
@@ -165,16 +165,16 @@ def _actions(
 
 
 def _named(pattern: str) -> list[str]:
-    """Actions that a pattern means: all where it can be written out, else known ones and a made-up one."""
+    """Actions that a pattern matches: all where it can be expanded, else known ones and a made-up one."""
     if pattern.lower() in EXPANSIONS:
         return list(EXPANSIONS[pattern.lower()])
     known = [a for a in KNOWN_ACTIONS if glob(pattern, a)]
-    # The wanted spelling, so that an action is not looked at twice.
+    # The wanted spelling, so that no action is compared twice.
     return known if pattern.lower() in {a.lower() for a in known} else [*known, _sample(pattern)]
 
 
 def _sample(pattern: str) -> str:
-    """A text that fits a pattern."""
+    """A text that matches a pattern."""
     return VARIABLE.sub("x", pattern).replace("*", "x").replace("?", "x")
 
 
@@ -197,7 +197,7 @@ def _resources(
 
 
 def neighbours(arn: str) -> list[str]:
-    """Resources near one: beside it, under it, above it, and the same name elsewhere."""
+    """Resources near an ARN: beside, below and above it, and the same name in another place."""
     *location, name = arn.split(":", 5)
     if len(location) != len(ARN_FIELDS):
         return [OTHER]
@@ -219,7 +219,7 @@ ARN_FIELDS = ("arn", "partition", "service", "Region", "account")
 def _varied(
     base: Request, keys: Mapping[str, Sequence[str]], pairs: Sequence[tuple[str, str]]
 ) -> Iterator[Request]:
-    """Actions on resources with each condition key absent, and with other values."""
+    """Requests with each condition key absent, and with other values."""
     for key, values in keys.items():
         others = {k: v for k, v in base.context.values.items() if k != key}
         contexts = [others, *({**others, key: (value,)} for value in (OTHER, *values))]

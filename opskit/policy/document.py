@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 VARIABLES_SINCE = "2012-10-17"
-"""Policy variables mean something from this version of the language on; before they are text."""
+"""The first version of the policy language with variables; in older ones they are plain text."""
 
 
 class MalformedPolicy(ValueError):
-    """The document is not what IAM would accept."""
+    """The document is none that IAM would accept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One operator on one key; several values are alternatives."""
+    """One condition operator on one condition key; several values are alternatives."""
 
     operator: str
     key: str
@@ -26,12 +26,12 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement.
+    """One statement of a policy.
 
     Attributes:
         actions, resources, principals: the patterns; with `not_...` set, everything but them. None
             where the element is missing.
-        raw: the statement as it was written, to be printed or mended.
+        raw: the statement as it was written, to be printed or fixed.
     """
 
     sid: str
@@ -52,8 +52,8 @@ class Document:
     """A policy.
 
     Attributes:
-        kind: as AWS's messages call its type, such as `identity-based` or `permissions boundary`.
-        name: by which it is found in the console.
+        kind: the policy type in AWS's messages, such as `identity-based` or `permissions boundary`.
+        name: as the console shows it.
         arn: of a managed policy, or the id of an organization's; empty for an inline one.
     """
 
@@ -64,17 +64,17 @@ class Document:
     raw: Mapping[str, Any] = field(compare=False, hash=False, repr=False)
 
     def label(self, statement: Statement) -> str:
-        """How a statement is called, for a sentence."""
+        """A statement's label, for a sentence."""
         number = self.statements.index(statement) + 1
         which = f"statement {statement.sid}" if statement.sid else f"statement {number}"
         return f"{which} of {self.name}"
 
 
 def parse(text: str | Mapping[str, Any], *, kind: str, name: str, arn: str = "") -> Document:
-    """Read a document.
+    """Parse a policy document.
 
     Raises:
-        Malformed: it is not JSON, or lacks what every policy has.
+        MalformedPolicy: the text is not JSON, or lacks an element that every policy has.
     """
     try:
         raw = json.loads(text) if isinstance(text, str) else text
@@ -111,7 +111,7 @@ def _either(raw: Mapping[str, Any], plain: str, negated: str, read: Any) -> Any:
 
 
 def _principals(raw: Any) -> tuple[str, ...]:
-    """The AWS principals; services and federated users are never an instance's role."""
+    """The AWS principals only: services and federated users are never an instance's role."""
     if isinstance(raw, str):
         return (raw,)
     return _words(raw.get("AWS", ()))

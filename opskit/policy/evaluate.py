@@ -1,4 +1,4 @@
-"""What all policies together say to a request.
+"""Evaluates a request against all policies that apply to it.
 
 Sources: IAM User Guide, policy evaluation logic, permissions boundaries for IAM entities; Organizations
 User Guide, SCP evaluation; KMS Developer Guide, default key policy, grants, troubleshooting key access.
@@ -20,7 +20,7 @@ ENCRYPTION_CONTEXT = "kms:EncryptionContext:"
 
 
 class EvaluationResult(StrEnum):
-    """The decision. Implicit: nothing allows it. Depends: on something that is not known."""
+    """The decision. Implicit deny: nothing allows the request. Depends: an unknown value decides."""
 
     ALLOWED = "allowed"
     EXPLICIT_DENY = "explicitDeny"
@@ -29,7 +29,7 @@ class EvaluationResult(StrEnum):
 
 
 class PermissionLimit(StrEnum):
-    """What has to allow beside the identity's own policies."""
+    """The policy types that must allow a request in addition to the identity's own policies."""
 
     BOUNDARY = "permissions boundary"
     ORGANIZATION = "service control policy"
@@ -38,7 +38,7 @@ class PermissionLimit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MatchedStatement:
-    """A statement that decided, with its policy."""
+    """A deciding statement, with its policy."""
 
     policy: Document
     statement: Statement
@@ -51,7 +51,7 @@ class MatchedStatement:
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """All policies that bear on a principal.
+    """All policies that apply to a principal.
 
     Attributes:
         organization: the SCPs of each level from the root to the account; none outside one.
@@ -68,12 +68,12 @@ class Policies:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The answer.
+    """The decision on a request, with its reason.
 
     Attributes:
-        matched: what allowed or denied; None when nothing did, or a grant.
-        limited_by: the ceiling that does not allow, when the identity's own policies would.
-        depends_on: what the answer turns on, where it does.
+        matched: the statement that allowed or denied; None when nothing did, or a grant.
+        limited_by: the policy type that does not allow, when the identity's own policies would.
+        depends_on: the unknown condition keys that decide, where the decision is `depends`.
     """
 
     word: EvaluationResult
@@ -83,7 +83,7 @@ class Evaluation:
 
 
 def decide(request: Request, policies: Policies) -> Evaluation:
-    """Evaluate: an explicit deny first, then every ceiling, then whoever may allow."""
+    """Evaluate a request: explicit denies first, then every permission limit, then the allows."""
     denies = list(_denies(request, policies))
     certain = next((hit for hit, truth in denies if truth.value is True), None)
     if certain is not None:
@@ -119,7 +119,7 @@ def _denies(request: Request, policies: Policies) -> Iterable[tuple[MatchedState
 
 
 def _denies_caller(statement: Statement, request: Request, policies: Policies) -> Tristate:
-    # A deny with NotPrincipal takes everybody who has a boundary, listed or not (IAM User Guide).
+    # A deny with NotPrincipal applies to every principal with a boundary, listed or not (IAM User Guide).
     if statement.not_principals and policies.boundary is not None:
         return TRUE
     caller = request.principal
@@ -157,10 +157,10 @@ def _allowed(request: Request, policies: Policies) -> Tristate:
 def _key_allows(
     key: Document, request: Request, principals: tuple[str, ...], *, everyone: bool = True
 ) -> Tristate:
-    """Whether the key policy allows to one of these names.
+    """Whether the key policy allows the request to one of these principals.
 
     Args:
-        everyone: whether `*` counts; it is counted once, for the role.
+        everyone: whether `*` counts; the caller counts it once, for the role.
     """
     return any_of(
         all_of((one.names(s, request, principals, everyone=everyone), _applies(s, request)))
@@ -222,7 +222,7 @@ def _hits(
 
 
 def _ceiling(request: Request, policies: Policies) -> PermissionLimit | None:
-    """What stops a request that nothing denies: the first ceiling that does not allow it."""
+    """The first permission limit that does not allow a request which nothing denies."""
     if all_of(_any_allow(level, request) for level in policies.organization).value is False:
         return PermissionLimit.ORGANIZATION
     may = _any_allow(policies.identity, request).value is not False
@@ -236,14 +236,14 @@ def _ceiling(request: Request, policies: Policies) -> PermissionLimit | None:
 
 
 def _key_policy_delegates(request: Request, policies: Policies) -> bool:
-    """Whether the key's side allows the caller, or leaves it to the account's policies."""
+    """Whether the key policy allows the caller, or delegates to the account's IAM policies."""
     assert policies.key is not None  # noqa: S101  asked only of requests to KMS
     everybody = (*request.principal.names, *request.principal.account_names)
     return _key_allows(policies.key, request, everybody).value is not False
 
 
 def _allowing(request: Request, policies: Policies, value: bool | None) -> MatchedStatement | None:
-    """The statement that allows, or may allow: the identity's own first, then the key's."""
+    """The statement that allows, or may allow: of the identity's policies first, then the key's."""
     for policy in policies.identity:
         for hit, truth in _hits(policy, request, allows=True):
             if truth.value is value:

@@ -1,4 +1,4 @@
-"""Why something is not allowed, as a colleague would say it: what denies, or what nearly allows."""
+"""Explains a denied request by the statement that denies it, or by the one that nearly allows it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from opskit.policy.pattern import fill, fits_resource
 from opskit.policy.request import Presence, Request
 
 FIELDS = ("", "partition", "service", "Region", "account")
-"""What the parts of an ARN are called, by their place."""
+"""Names of an ARN's parts, by position."""
 
 
 class DenialReason(Enum):
-    """The reasons for which a request is refused."""
+    """The reasons for which a request is denied."""
 
     NO_STATEMENT = auto()
     PATH = auto()
@@ -48,11 +48,11 @@ NEAREST_FIRST = (
 
 @dataclass(frozen=True, slots=True)
 class DenialExplanation:
-    """The reason with its statement.
+    """The reason for a denial, with its statement.
 
     Attributes:
-        hit: the statement that denies, or the nearest miss; None when there is none near.
-        words: a clause that says it, with the deciding text.
+        hit: the statement that denies, or the one that nearly allows; None when there is none.
+        words: the explanation as a clause, with the deciding text.
     """
 
     denial: DenialReason
@@ -61,7 +61,7 @@ class DenialExplanation:
 
 
 def explain(request: Request, policies: Policies, decision: Evaluation) -> DenialExplanation | None:
-    """The reason for a refusal; None for what is allowed or depends."""
+    """The reason for a denial; None for a request that is allowed or depends."""
     if decision.word is EvaluationResult.EXPLICIT_DENY and decision.matched is not None:
         return _denied(decision.matched, policies)
     if decision.word is not EvaluationResult.IMPLICIT_DENY:
@@ -104,7 +104,7 @@ def _stopped(request: Request, policies: Policies, by: PermissionLimit) -> Denia
 
 
 def _nearest_of_key(request: Request, key: Document) -> DenialExplanation | None:
-    """A statement for the caller or its account of which only the condition fails."""
+    """The statement for the caller or its account whose condition alone does not hold."""
     everybody = (*request.principal.names, *request.principal.account_names)
     for found in key.statements:
         if found.allows and one.names(found, request, everybody).value:
@@ -129,7 +129,7 @@ def _nearest(request: Request, documents: tuple[Document, ...]) -> DenialExplana
 
 
 def _miss(hit: MatchedStatement, request: Request) -> DenialExplanation | None:
-    """How an allow misses the request; None when it is not near."""
+    """The mismatch of an allow statement with the request; None when the statement is not near."""
     found = hit.statement
     acts = one.action(found, request).value
     fits = one.resource(found, request).value
@@ -146,7 +146,7 @@ def _miss(hit: MatchedStatement, request: Request) -> DenialExplanation | None:
 
 
 def _sibling(found: Statement, request: Request) -> str:
-    """An allowed action that differs from the asked one by a few letters only."""
+    """An allowed action that differs from the requested one by a few letters only."""
     asked = request.action.lower()
     return next((a for a in found.actions if a.lower()[:12] == asked[:12] and "*" not in a), "")
 
@@ -170,7 +170,7 @@ def _condition(hit: MatchedStatement, failing: Condition, request: Request) -> D
 
 
 def _resource(hit: MatchedStatement, request: Request) -> DenialExplanation | None:
-    """The nearest of a statement's resource patterns."""
+    """The mismatch of the nearest of a statement's resource patterns."""
     found = [_pattern(hit, p, request) for p in hit.statement.resources or ()]
     near = [m for m in found if m is not None]
     return min(near, key=lambda m: NEAREST_FIRST.index(m.denial)) if near else None

@@ -1,4 +1,4 @@
-"""Names and sizes that IAM and KMS accept for policies. Source: IAM User Guide, IAM and AWS STS quotas."""
+"""IAM's and KMS's limits on policy names and sizes. Source: IAM User Guide, IAM and AWS STS quotas."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from opskit.facts.policies import PolicyText
 NAME_LENGTH = 128
 NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_+=,.@-]+")
 INLINE_SIZE = {"role": 10_240, "user": 2_048}
-"""Kind of holder -> characters of all its inline policies together, white space not counted."""
+"""Kind of holder -> most characters of all its inline policies together, without white space."""
 MANAGED_SIZE = 6_144
 KEY_POLICY_SIZE = 32_768
-"""In bytes, white space counted."""
+"""In bytes, with white space."""
 
 
 def free_name(wanted: str, policies: Iterable[PolicyText], holder: str) -> str:
-    """A valid name that no inline policy of the holder has, in any case: with a number if need be.
+    """A valid policy name that the holder does not use yet, ignoring case; numbered if needed.
 
     Args:
         holder: as `PolicyText.holder` names it: `role NAME` or `user NAME`.
@@ -41,5 +41,5 @@ def has_room(document: Mapping[str, Any], policies: Iterable[PolicyText], holder
 
 
 def size(document: Mapping[str, Any]) -> int:
-    """The characters of a document that count towards IAM's limits."""
+    """The number of characters of a document that count towards IAM's limits."""
     return len(re.sub(r"\s", "", json.dumps(document, ensure_ascii=False)))

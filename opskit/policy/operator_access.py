@@ -1,4 +1,4 @@
-"""What whoever runs opskit may do, of all that its commands need."""
+"""The operator's access: which of the permissions that opskit's commands need are allowed."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from opskit.policy.request import Context, Principal, Request
 from opskit.policy.role_access import parsed
 
 THROUGH_PARAMETER_STORE = ("kms:Decrypt", "kms:Encrypt")
-"""Operations that opskit never calls itself: Parameter Store does, for its caller."""
+"""Operations that opskit never calls itself: Parameter Store calls them for the operator."""
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorNeed:
-    """One right: what the policies say, and what the simulator says, where each could be asked.
+    """One needed permission, with the result of the policies and of the simulator where known.
 
     Attributes:
-        context: the condition keys that the request itself brings, and their values.
+        context: the condition keys that the request itself carries, and their values.
         request: the call that was evaluated; None where the policies are not known.
     """
 
@@ -42,9 +42,9 @@ class OperatorNeed:
 
     @property
     def is_allowed(self) -> bool | None:
-        """Whether it is there; None where the two sources do not know or do not agree.
+        """Whether the permission is allowed; None where neither source knows, or they disagree.
 
-        The simulator knows no key policies, so that a key's own word counts.
+        The simulator does not evaluate key policies, so for a key the evaluated policies decide.
         """
         by_policies = {
             EvaluationResult.ALLOWED: True,
@@ -61,7 +61,7 @@ class OperatorNeed:
 
 @dataclass(frozen=True, slots=True)
 class OperatorAccess:
-    """Everything that the commands need.
+    """Every permission that the commands need, and the operator's policies.
 
     Attributes:
         who: ARN of the user or role.
@@ -83,7 +83,7 @@ def analyze(
     key_policy: Fact[KeyPolicy],
     grants: Fact[OperatorGrants],
 ) -> OperatorAccess:
-    """Evaluate every need, by the policies and by what the simulator said."""
+    """Evaluate every need by the policies, and add the simulator's answer."""
     found = []
     for permission, resource in needs.all:
         decision, miss, asked = None, None, None

@@ -1,7 +1,7 @@
 """Patterns with wildcards and policy variables.
 
-Source: IAM User Guide, Resource element (`*` as the last sign of a segment reaches beyond the colon),
-Action element (no matter of case), policy variables and their default values.
+Source: IAM User Guide, Resource element (`*` as the last character of a segment matches across the
+colon), Action element (case-insensitive), policy variables and their default values.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from opskit.policy.request import Context, Presence
 
 VARIABLE = re.compile(r"\$\{([^}]*)\}")
 LITERALS = {"*": "*", "?": "?", "$": "$"}
-"""Variables that stand for a character that would mean something else."""
+"""Variables that stand for a character with a special meaning."""
 ARN_PARTS = 6
 
 
@@ -23,8 +23,8 @@ class Pattern:
     """A pattern with its variables filled in.
 
     Attributes:
-        parts: (text, whether it is to be taken literally), one after the other.
-        is_void: a variable has no value in this request, so that nothing fits.
+        parts: (text, whether it is literal), in order.
+        is_void: a variable has no value in this request, so the pattern matches nothing.
         depends_on: keys of variables whose value is not known.
     """
 
@@ -34,12 +34,12 @@ class Pattern:
 
     @property
     def text(self) -> str:
-        """The pattern in one piece, for comparison without wildcards."""
+        """The whole pattern as text, for comparison without wildcards."""
         return "".join(text for text, _ in self.parts)
 
 
 def fill(text: str, context: Context, *, has_variables: bool) -> Pattern:
-    """Put the request's values in place of a pattern's variables."""
+    """Substitute the request's values for a pattern's variables."""
     if not has_variables or "${" not in text:
         return Pattern(((text, False),))
     parts: list[tuple[str, bool]] = []
@@ -65,24 +65,24 @@ def fill(text: str, context: Context, *, has_variables: bool) -> Pattern:
 
 
 def fits(pattern: Pattern, text: str) -> bool:
-    """Whether a whole text fits: `*` is any number of characters, `?` exactly one."""
+    """Whether a pattern matches a whole text: `*` is any number of characters, `?` exactly one."""
     return not pattern.is_void and _expression(pattern.parts, False).fullmatch(text) is not None
 
 
 def glob(pattern: str, text: str) -> bool:
-    """The same for a pattern without variables, no matter of case: for names of actions."""
+    """Whether a pattern without variables matches a text, ignoring case: for names of actions."""
     return _expression(((pattern, False),), True).fullmatch(text) is not None
 
 
 def fits_resource(pattern: Pattern, arn: str) -> bool:
-    """Whether a resource fits: `*` reaches over a colon only as the last sign of a segment."""
+    """Whether a resource matches: `*` crosses a colon only as the last character of a segment."""
     if pattern.is_void:
         return False
     return _resource_expression(pattern.parts).fullmatch(arn) is not None
 
 
 def fits_arn(pattern: Pattern, arn: str) -> bool:
-    """Whether an ARN fits, each of its six parts by itself: here `*` does not reach over a colon."""
+    """Whether an ARN matches, each of its six parts separately: here `*` does not cross a colon."""
     if pattern.is_void:
         return False
     asked, wanted = arn.split(":", ARN_PARTS - 1), _split(pattern.parts)
@@ -95,7 +95,7 @@ def fits_arn(pattern: Pattern, arn: str) -> bool:
 
 
 def _split(parts: tuple[tuple[str, bool], ...]) -> list[tuple[tuple[str, bool], ...]]:
-    """A pattern cut at its first five colons."""
+    """A pattern split at its first five colons."""
     pieces: list[list[tuple[str, bool]]] = [[]]
     for text, is_literal in parts:
         rest = text

@@ -1,4 +1,4 @@
-"""What is asked: who wants to do what, in which circumstances."""
+"""A request to evaluate: principal, action, resource and condition context."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import Enum, auto
 
 
 class Presence(Enum):
-    """What is known of a condition key."""
+    """Whether a condition key is present, absent or unknown in a request."""
 
     KNOWN = auto()
     ABSENT = auto()
@@ -30,12 +30,12 @@ class Principal:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Everything that a policy may call it by."""
+        """The names by which a policy may refer to the principal."""
         return (self.arn, self.session_arn) if self.session_arn else (self.arn,)
 
     @property
     def account_names(self) -> tuple[str, ...]:
-        """What a policy may call its account by."""
+        """The names by which a policy may refer to the principal's account."""
         partition = self.arn.split(":")[1]
         return (self.account, f"arn:{partition}:iam::{self.account}:root")
 
@@ -46,10 +46,10 @@ class Context:
 
     Attributes:
         values: by key in lower case.
-        unknown: keys in lower case that the request may or may not carry; nobody here knows.
-        others_unknown: so it is with every key that is not named here; otherwise those are absent.
-        absent: keys in lower case that it surely lacks.
-        has_complete_keys: beginnings of keys, all of whose values are known, so that any other is absent.
+        unknown: keys in lower case that the request may or may not carry.
+        others_unknown: whether keys that are not named here are unknown; otherwise they are absent.
+        absent: keys in lower case that the request definitely lacks.
+        has_complete_keys: key prefixes all of whose keys are known, so that any other key is absent.
     """
 
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class Context:
     has_complete_keys: tuple[str, ...] = ()
 
     def presence(self, key: str) -> Presence:
-        """Whether a key is there."""
+        """Whether the request carries a key."""
         name = key.lower()
         if name in self.values:
             return Presence.KNOWN
@@ -69,13 +69,13 @@ class Context:
         return Presence.UNKNOWN if doubtful else Presence.ABSENT
 
     def get(self, key: str) -> tuple[str, ...]:
-        """The values of a key that is there."""
+        """The values of a key that the request carries."""
         return self.values[key.lower()]
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One action on one resource."""
+    """One request: an action by a principal on a resource, with its condition context."""
 
     principal: Principal
     action: str

@@ -1,4 +1,4 @@
-"""Policy documents with a statement added, or with a deny split so that it spares some requests."""
+"""Rewrites policy documents: adds a statement, or splits a deny so that it exempts some requests."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def document(*statements: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def allow(wanted: WantedAccess, conditions: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The statement that allows what is wanted and nothing else.
+    """The statement that allows the wanted access and nothing else.
 
     Args:
-        conditions: a whole condition block that the statement has to carry besides.
+        conditions: a condition block that the statement also has to carry.
     """
     block = _with_equals(conditions or {}, wanted.conditions)
     statement = {
@@ -35,7 +35,7 @@ def allow(wanted: WantedAccess, conditions: Mapping[str, Any] | None = None) -> 
 
 
 def with_statements(raw: Mapping[str, Any], *added: Mapping[str, Any]) -> dict[str, Any]:
-    """A document with statements at its end."""
+    """A document with statements added at its end."""
     return {**raw, "Statement": [*rows(raw["Statement"]), *added]}
 
 
@@ -51,10 +51,10 @@ def free_sid(wanted: str, raw: Mapping[str, Any]) -> str:
 def split_deny(
     raw: Mapping[str, Any], index: int, wanted: Sequence[WantedAccess]
 ) -> dict[str, Any] | None:
-    """A document in which one deny spares what is wanted and nothing else; None if it cannot be written.
+    """A document in which one deny exempts the wanted access and nothing else; None if impossible.
 
-    Only a deny of listed actions on exactly `*` is split: what a wider action or a pattern of resources
-    was meant for cannot be known.
+    Only a deny of listed actions on exactly `*` is split: the intent of a wider action or of a resource
+    pattern cannot be known.
     """
     deny = rows(raw["Statement"])[index]
     if "Action" not in deny or rows(deny.get("Resource", ())) != ["*"]:
@@ -78,7 +78,7 @@ def split_deny(
 def _with_statement_replaced(
     raw: Mapping[str, Any], index: int, parts: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
-    """A document with parts in the place of a statement, each with an id of its own if that had one."""
+    """A document with a statement replaced by parts, each with its own Sid if the statement had one."""
     statements = rows(raw["Statement"])
     made: dict[str, Any] = {**raw, "Statement": [*statements[:index], *statements[index + 1 :]]}
     for location, part in enumerate(parts, index):
@@ -88,7 +88,7 @@ def _with_statement_replaced(
 
 
 def _listed(actions: Iterable[Any], wanted: Sequence[WantedAccess]) -> list[str] | None:
-    """The actions with each pattern that reaches a wanted one written out; None where one cannot be."""
+    """The actions, with every pattern that matches a wanted one expanded; None where one cannot be."""
     asked = [a for w in wanted for a in w.actions]
     found: list[str] = []
     for pattern in (str(a) for a in actions):
@@ -104,7 +104,7 @@ def _listed(actions: Iterable[Any], wanted: Sequence[WantedAccess]) -> list[str]
 def _exceptions(
     deny: Mapping[str, Any], actions: Sequence[str], access: WantedAccess
 ) -> list[dict[str, Any]] | None:
-    """The deny of the wanted actions on all other resources, and on these where the conditions differ."""
+    """Denies of the wanted actions on all other resources, and on these under other conditions."""
     rest = {k: v for k, v in deny.items() if k not in ("Action", "Resource")}
     named = {**rest, "Action": _one_or_more(actions)}
     parts = [{**named, "NotResource": _one_or_more(access.resources)}]
@@ -120,7 +120,7 @@ def _exceptions(
 
 
 def _with_equals(block: Mapping[str, Any], wanted: Mapping[str, str]) -> dict[str, Any]:
-    """A condition block in which each wanted key stands, unless the block speaks of it already."""
+    """A condition block with each wanted key added that the block does not contain already."""
     present = {key.lower() for pairs in block.values() for key in pairs}
     added = {key: value for key, value in wanted.items() if key.lower() not in present}
     if not added:
@@ -129,7 +129,7 @@ def _with_equals(block: Mapping[str, Any], wanted: Mapping[str, str]) -> dict[st
 
 
 def rows(value: Any) -> list[Any]:
-    """One or more values as a list."""
+    """The values of a policy element as a list; the element may hold one value or a list."""
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 

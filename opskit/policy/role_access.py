@@ -1,4 +1,4 @@
-"""What the instance's role may do with the app's parameters, by its policies alone."""
+"""The instance role's access to the app's parameters, by its policies alone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NEVER = frozenset(
         "aws:sourceaccount", "aws:federatedprovider", "aws:tagkeys", "aws:sourceidentity",
     }
 )  # fmt: skip
-"""Keys that requests of an instance's role to Parameter Store do not carry."""
+"""Condition keys that an instance role's requests to Parameter Store do not carry."""
 KEY_POLICY = "key policy"
 BY_PATH = "ssm:GetParametersByPath"
 WHOLE = ("aws:principaltag/", "aws:requesttag/", "kms:encryptioncontext:")
@@ -34,11 +34,11 @@ WHOLE = ("aws:principaltag/", "aws:requesttag/", "kms:encryptioncontext:")
 
 @dataclass(frozen=True, slots=True)
 class RequiredPermission:
-    """One thing that the app has to be allowed.
+    """One permission that the app needs.
 
     Attributes:
         name: the parameter; for decryption the one whose value is decrypted.
-        denial: why not, where it is not allowed.
+        denial: the explanation, where it is denied.
         request: the call that was evaluated.
     """
 
@@ -52,13 +52,13 @@ class RequiredPermission:
 
 @dataclass(frozen=True, slots=True)
 class RoleAccess:
-    """What the role's policies say.
+    """The role's access to each parameter and to the password's key, by its policies.
 
     Attributes:
         reads: GetParameter and GetParameters on each parameter, GetParametersByPath on their path.
-        decrypts: kms:Decrypt for the password; none for AWS's own key, which needs no statement.
-        policies: what was evaluated, to be mended.
-        unread: what could not be read and might still deny.
+        decrypts: kms:Decrypt for the password; none for the AWS managed key, which needs no statement.
+        policies: the evaluated policies, as input of the fixes.
+        unread: policies that could not be read and might still deny.
     """
 
     reads: tuple[RequiredPermission, ...]
@@ -82,7 +82,7 @@ def analyze(
     """Evaluate every need.
 
     Raises:
-        FactUnavailable: a policy is not one that IAM would accept.
+        FactUnavailable: a policy is malformed.
     """
     if role.role_arn is None or role.role_name is None:
         what = "task has no task role" if app.task else "instance has no role"
@@ -149,7 +149,7 @@ class _Asking:
         return _need(request, name, policies)
 
     def _of_instance(self) -> dict[str, str]:
-        """What only the role of an instance carries; a task's session is named by its id too."""
+        """Condition keys that only an instance's role carries; a task's session is named by its id too."""
         if self.app.task is not None:
             return {}
         instance = self.app.instance
@@ -190,10 +190,10 @@ def _need(request: Request, name: str, policies: Policies) -> RequiredPermission
 
 
 def parsed(text: PolicyText, kind: str) -> Document:
-    """A policy read as a document.
+    """A policy text parsed as a document.
 
     Raises:
-        FactUnavailable: it is not one that IAM would accept.
+        FactUnavailable: the text is none that IAM would accept.
     """
     try:
         return parse(text.document, kind=kind, name=text.name, arn=text.arn)

@@ -1,4 +1,4 @@
-"""Whether one statement speaks of a request."""
+"""Decides whether one policy statement applies to a request."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from opskit.policy.request import Request
 from opskit.policy.three_valued import FALSE, TRUE, Tristate, all_of, any_of, negate
 
 ACCOUNT_NOT_LISTED = "NotPrincipal without the account"
-"""What a NotPrincipal statement hangs on when it lists the role and not its account: AWS says that
-it then *might* deny the account as a whole."""
+"""The unknown on which a NotPrincipal statement depends that lists the role and not its account: AWS
+documents that it then *might* deny the account as a whole."""
 
 
 def applies_to(statement: Statement, request: Request) -> Tristate:
-    """Whether action, resource and conditions fit; principals are `names`' matter."""
+    """Whether action, resource and conditions match; `names` decides about principals."""
     return all_of(
         (
             action(statement, request),
@@ -25,13 +25,13 @@ def applies_to(statement: Statement, request: Request) -> Tristate:
 
 
 def action(statement: Statement, request: Request) -> Tristate:
-    """Whether the action is meant."""
+    """Whether the statement's actions include the request's."""
     listed = any(glob(pattern, request.action) for pattern in statement.actions)
     return Tristate(listed is not statement.not_actions)
 
 
 def resource(statement: Statement, request: Request) -> Tristate:
-    """Whether the resource is meant; a statement of a resource policy may leave it out."""
+    """Whether the statement's resources include the request's; a resource policy may leave them out."""
     if statement.resources is None:
         return TRUE
     found = any_of(_resource(text, statement, request) for text in statement.resources)
@@ -49,10 +49,10 @@ def conditions(statement: Statement, request: Request) -> Tristate:
 def names(
     statement: Statement, request: Request, principals: tuple[str, ...], *, everyone: bool = True
 ) -> Tristate:
-    """Whether a resource policy's statement means one of these names of the caller.
+    """Whether a resource policy's statement names one of the caller's principals.
 
     Args:
-        everyone: whether `*` counts, which means everybody.
+        everyone: whether `*`, which is every principal, counts.
     """
     listed = statement.principals or ()
     hit = (everyone and "*" in listed) or any(name in listed for name in principals)

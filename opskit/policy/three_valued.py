@@ -1,4 +1,4 @@
-"""Yes, no, or it depends on something that is not known."""
+"""Three-valued logic: true, false, or dependent on unknown condition keys."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Tristate:
-    """A value of three; `depends_on` names the condition keys when `value` is None."""
+    """A three-valued result; `depends_on` names the condition keys when `value` is None."""
 
     value: bool | None
     depends_on: frozenset[str] = frozenset()
@@ -18,12 +18,12 @@ TRUE, FALSE = Tristate(True), Tristate(False)
 
 
 def indeterminate(*keys: str) -> Tristate:
-    """It depends on these keys."""
+    """A result that depends on these condition keys."""
     return Tristate(None, frozenset(keys))
 
 
 def all_of(parts: Iterable[Tristate]) -> Tristate:
-    """Yes if all are yes, no as soon as one is no."""
+    """Three-valued AND."""
     doubtful: frozenset[str] = frozenset()
     is_doubtful = False
     for part in parts:
@@ -35,10 +35,10 @@ def all_of(parts: Iterable[Tristate]) -> Tristate:
 
 
 def any_of(parts: Iterable[Tristate]) -> Tristate:
-    """Yes as soon as one is yes, no if all are no."""
+    """Three-valued OR."""
     return negate(all_of(negate(part) for part in parts))
 
 
 def negate(truth: Tristate) -> Tristate:
-    """The opposite; what depends goes on depending."""
+    """Three-valued NOT; an indeterminate value stays indeterminate."""
     return truth if truth.value is None else Tristate(not truth.value)

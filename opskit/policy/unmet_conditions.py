@@ -1,7 +1,7 @@
-"""Conditions that keep an allow statement from allowing a request, and which of them may be fitted to it.
+"""Conditions that keep an allow statement from applying to a request, and those that a fix may change.
 
-A condition is a decision of its author. Only one that names the request's own object, and names
-another by mistake, may be given the call's value; all others guard something else.
+A condition is a decision of its author. A fix may only correct one that should name the request's own
+object and names another by mistake; all others guard something else.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ FITTED_OPERATORS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class UnmetCondition:
-    """An allow statement for a request of which only conditions are in the way.
+    """An allow statement that matches a request except for its conditions.
 
     Attributes:
-        failing: the conditions that do not hold, or of which it is not known.
+        failing: the conditions that do not hold, or that are indeterminate.
     """
 
     hit: MatchedStatement
@@ -37,7 +37,7 @@ class UnmetCondition:
 
     @property
     def sentence(self) -> str:
-        """The statement, each failing condition, and what the call carries."""
+        """A sentence with the statement, each failing condition, and the value that the call carries."""
         wanted = "; ".join(
             f"{c.key} {c.operator} {', '.join(c.values)} (the call {self._carried(c.key)})"
             for c in self.failing
@@ -46,7 +46,7 @@ class UnmetCondition:
 
     @property
     def is_fitted(self) -> bool:
-        """Whether every failing condition names the request's own object, by another's value."""
+        """Whether every failing condition is about the request's own object, but has another's value."""
         return all(_names_the_object(c, self.request) for c in self.failing)
 
     def conditions(self) -> dict[str, Any]:
@@ -72,10 +72,10 @@ class UnmetCondition:
 def unmet_conditions(
     request: Request, documents: Iterable[Document], *, of_key: bool = False
 ) -> list[UnmetCondition]:
-    """The allow statements that fit a request in all but their conditions.
+    """The allow statements that match a request in all but their conditions.
 
     Args:
-        of_key: whether they are of a key policy, so that the caller has to be named too.
+        of_key: whether they are of a key policy, so that they must name the caller too.
     """
     found = []
     for document in documents:

@@ -1,4 +1,4 @@
-"""The VPC path model: pure functions over described networks, exact for a single connection.
+"""The VPC path model: pure functions over described networks, exact for a single TCP connection.
 
-Nothing here reads AWS, knows a check, or guesses: what is not modelled is unknown.
+Nothing here reads AWS, depends on a check, or guesses: cases that are not modelled are unknown.
 """

@@ -1,4 +1,4 @@
-"""Address ranges as whole numbers: judging thousands of rules must not parse each with care."""
+"""Address ranges as integers: `ipaddress` would be slow for thousands of rules."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def holds(cidr: str, address: str) -> bool:
 
 
 def prefix_length(cidr: str) -> int:
-    """How specific a range is."""
+    """The prefix length of a range."""
     _, first, last = span(cidr)
     return (128 if ":" in cidr else 32) - (last - first + 1).bit_length() + 1
 
@@ -42,9 +42,9 @@ def prefix_length(cidr: str) -> int:
 def representatives(cidr: str, cuts: Iterable[str]) -> tuple[str, ...]:
     """One address of every part into which other ranges cut a range.
 
-    Whatever only compares addresses with those ranges treats all addresses of a part alike. The
-    four lowest addresses of a subnet are AWS's own, so that a part that begins there is taken
-    from the fifth on.
+    Rules that only compare addresses with those ranges treat all addresses of a part alike. AWS
+    reserves the four lowest addresses of a subnet, so a part that begins there is represented by
+    the fifth.
     """
     version, first, last = span(cidr)
     low = first + 4 if version == 4 and last - first >= 15 else first
@@ -57,13 +57,13 @@ def representatives(cidr: str, cuts: Iterable[str]) -> tuple[str, ...]:
 
 
 def intersect(one: tuple[PortRange, ...], other: tuple[PortRange, ...]) -> tuple[PortRange, ...]:
-    """The ports that are in both."""
+    """The ports in both lists of ranges."""
     found = [(max(a, c), min(b, d)) for a, b in one for c, d in other]
     return tuple(sorted((a, b) for a, b in found if a <= b))
 
 
 def without(whole: PortRange, parts: tuple[PortRange, ...]) -> tuple[PortRange, ...]:
-    """The ports of an interval that are in none of the parts, which are sorted and apart."""
+    """The ports of a range that are in none of the parts, which are sorted and disjoint."""
     found, start = [], whole[0]
     for first, last in parts:
         if first > start:
@@ -75,8 +75,9 @@ def without(whole: PortRange, parts: tuple[PortRange, ...]) -> tuple[PortRange, 
 
 
 def cut(whole: Iterable[Span], others: Iterable[Span]) -> tuple[Span, ...]:
-    """Ranges cut at the edges of others: whatever compares addresses with all of them treats the
-    addresses of one piece alike.
+    """Cut ranges at the edges of others.
+
+    Rules that compare addresses with all of these ranges treat the addresses of one piece alike.
     """
     wanted, cuts = set(whole), {*whole, *others}
     found: list[Span] = []
@@ -89,19 +90,19 @@ def cut(whole: Iterable[Span], others: Iterable[Span]) -> tuple[Span, ...]:
 
 
 def cidrs_of(addresses: Span) -> tuple[str, ...]:
-    """The fewest ranges that make up a span."""
+    """The smallest list of CIDR ranges that covers a span exactly."""
     version, first, last = addresses
     kind = ipaddress.IPv4Address if version == 4 else ipaddress.IPv6Address
     return tuple(str(n) for n in ipaddress.summarize_address_range(kind(first), kind(last)))
 
 
 def contains(outer: Span, inner: Span) -> bool:
-    """Whether a range holds another."""
+    """Whether a range contains another."""
     return outer[0] == inner[0] and outer[1] <= inner[1] and inner[2] <= outer[2]
 
 
 def address_text(version: int, number: int) -> str:
-    """An address as it is written."""
+    """The text of an address."""
     if version == 4:
         return socket.inet_ntop(socket.AF_INET, number.to_bytes(4, "big"))
     return socket.inet_ntop(socket.AF_INET6, number.to_bytes(16, "big"))

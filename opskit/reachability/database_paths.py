@@ -1,7 +1,7 @@
-"""The app's way to its database: as it is today, and as it would be elsewhere.
+"""The app's network paths to its database: the current one, and those after a move of either end.
 
-The database may move to any subnet of its group, with a failover or by AWS's hand; the app may be
-started in any of its own.
+The database may move to any subnet of its subnet group, by a failover or when AWS replaces its host.
+The app may be started in any of its own subnets.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from opskit.reachability.addresses import PortRange, representatives
 from opskit.reachability.path import Network, Path, PathEndpoint, PathOutcome, trace
 
 EPHEMERAL = (32768, 60999)
-"""Linux's own default, where the instance did not say (net.ipv4.ip_local_port_range)."""
+"""Linux's default, for an instance that did not report net.ipv4.ip_local_port_range."""
 MOST_PARTS = 64
-"""Parts of a subnet that are tried: rules cut a subnet into two or three, never into hundreds."""
+"""Parts of a subnet that are tried at most; rules cut a subnet into two or three, not hundreds."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlternativePath:
-    """A way that is not today's; `why` says when it would be taken."""
+    """A path other than the current one; `why` says when it would be used."""
 
     subnet: Subnet
     why: str
@@ -43,14 +43,14 @@ class AlternativePath:
 
 @dataclass(frozen=True, slots=True)
 class DatabasePaths:
-    """The judged ways.
+    """The judged paths from the app to its database.
 
     Attributes:
-        current: from the app's interface to where the database is now.
-        after_failover: to the other places where the database may live.
+        current: from the app's interface to the database's present address.
+        after_failover: to the other subnets of the database's subnet group.
         from_other_subnets: from the other subnets where the app may run.
-        client_ports_known: the instance told its range of client ports; otherwise Linux's is assumed.
-        workload_noun: what the app runs on, for sentences.
+        client_ports_known: the instance reported its client ports; otherwise Linux's are assumed.
+        workload_noun: `instance` or `task`, for sentences.
     """
 
     network: Network
@@ -75,7 +75,7 @@ def analyze(
     dns: Fact[OperatorDns],
     probe: Fact[InstanceProbe],
 ) -> DatabasePaths:
-    """Judge all ways. Without ACLs, tables or lists what hangs on them is unknown."""
+    """Judge all paths; checkpoints whose ACLs, route tables or prefix lists were not read are unknown."""
     network = Network(
         groups,
         acls.value if isinstance(acls, Known) else None,
@@ -110,10 +110,11 @@ def analyze(
 def source_of(
     instance: Instance, subnets: Subnets, there: Subnet | None, local_address: str
 ) -> PathEndpoint:
-    """The interface by which an instance speaks to the database.
+    """The interface by which an instance connects to the database.
 
-    The one from which it was seen to connect; else one in the database's own subnet, to which the
-    instance has a direct route; else the primary one, which holds the default route.
+    This is the interface from which the instance was observed to connect; else one in the database's
+    own subnet, to which the instance has a direct route; else the primary one, which has the default
+    route.
 
     Raises:
         FactUnavailable: the instance has no address in a known subnet.
@@ -133,14 +134,14 @@ def source_of(
 
 @dataclass(frozen=True, slots=True)
 class _PathAnalysis:
-    """What every way has in common."""
+    """Traces paths with the common inputs of one analysis."""
 
     network: Network
     database: Database
     ports: PortRange
 
     def today(self, source: PathEndpoint, address: str | None, there: Subnet | None) -> Path:
-        """Today's way; where the address is not known, that to the first part that is open."""
+        """The current path; for an unknown address, that to the first open part of the subnet."""
         if there is None:
             raise FactUnavailable(
                 f"the subnet of {self.database.instance.identifier} is not known",
@@ -154,7 +155,7 @@ class _PathAnalysis:
     def after_move(
         self, source: PathEndpoint, location: Subnet, today: Path
     ) -> list[AlternativePath]:
-        """The ways to a subnet, one for each part of it that rules treat apart."""
+        """The paths to a subnet, one for each part of it that rules treat differently."""
         moved = [self._end(a, location) for a in self._parts(source, location)]
         word = "fails over" if self.database.instance.is_multi_az else "is moved"
         why = f"once {self.database.instance.identifier} {word} to {location.label}"
@@ -167,7 +168,7 @@ class _PathAnalysis:
     def from_home(
         self, source: PathEndpoint, home: Subnet, why: str, today: Path
     ) -> list[AlternativePath]:
-        """The ways from another subnet of the app."""
+        """The paths from another subnet of the app."""
         ends = [
             replace(source, name=f"the app in {home.label}", address=address, subnet=home)
             for address in self._parts(today.destination, home)
@@ -182,7 +183,7 @@ class _PathAnalysis:
         return PathEndpoint(name, address, subnet, self.database.instance.security_group_ids)
 
     def _parts(self, other: PathEndpoint, subnet: Subnet) -> tuple[str, ...]:
-        """An address of each part of a subnet that the rules of this network tell apart."""
+        """One address of each part of a subnet that the rules of this network treat differently."""
         is_ipv6 = ":" in other.address
         cidr = next(iter(subnet.ipv6_cidrs), subnet.cidr) if is_ipv6 else subnet.cidr
         groups = {*other.group_ids, *self.database.instance.security_group_ids}
@@ -191,7 +192,7 @@ class _PathAnalysis:
 
 
 def _ranges(network: Network, group_ids: Iterable[str]) -> Iterable[str]:
-    """Every address range by which the two groups, the ACLs and the tables tell peers apart."""
+    """Every address range in the rules of both ends' groups, the ACLs and the route tables."""
     for group_id in group_ids:
         group = network.groups.by_id.get(group_id)
         for rule in (*group.ingress, *group.egress) if group else ():
@@ -211,7 +212,7 @@ def _ranges(network: Network, group_ids: Iterable[str]) -> Iterable[str]:
 def _today(
     database: Database, subnets: Subnets, dns: Fact[OperatorDns], probe: Fact[InstanceProbe]
 ) -> tuple[str | None, Subnet | None]:
-    """The database's present address and subnet: as resolved, else by its zone."""
+    """The database's present address and subnet: by DNS, else by its Availability Zone."""
     addresses: tuple[str, ...] = ()
     if isinstance(probe, Known) and database.host:
         addresses = probe.value.addresses_of(database.host)
@@ -228,7 +229,7 @@ def _today(
 
 
 def _local_address(database: Database, probe: Fact[InstanceProbe]) -> str:
-    """From which address the instance was seen to connect; empty when it was not."""
+    """The address from which the instance was observed to connect; empty when it was not."""
     if not isinstance(probe, Known):
         return ""
     found = probe.value.connection(database.port)

@@ -1,7 +1,7 @@
-"""Which flows a change opens or closes: two states compared exactly, packet class by packet class.
+"""Computes the flows that a change opens or closes, by an exact comparison of two states.
 
 Addresses, ports and protocols are cut at every edge that a rule of either state has, so that all packets
-of one cell are decided alike, and one decision a cell is a proof.
+of one cell are decided alike, and one decision per cell is a proof.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ OTHER = "other"
 
 @dataclass(frozen=True, slots=True)
 class AclChange:
-    """Packets that an ACL decides differently; `old` and `new` are the deciding entries, None the final
-    deny.
+    """Packets that an ACL decides differently.
+
+    `old` and `new` are the deciding entries; None is the final deny.
     """
 
     is_egress: bool
@@ -50,7 +51,7 @@ class AclChange:
         return self.new is not None and self.new.allows
 
     def is_within(self, *, is_egress: bool, cidr: str, ports: PortRange) -> bool:
-        """Whether it opens TCP between a range and some ports, and does nothing else."""
+        """Whether the change only opens TCP between a range and some ports."""
         return (
             self.is_opened
             and self.is_egress is is_egress
@@ -77,7 +78,7 @@ class RuleChange:
 
 @dataclass(frozen=True, slots=True)
 class RouteChange:
-    """Destinations that a route table sends elsewhere; `old` and `new` are next hops in words."""
+    """Destinations whose next hop changes; `old` and `new` describe the next hops."""
 
     ranges: tuple[str, ...]
     old: str
@@ -90,7 +91,7 @@ class RouteChange:
 
 
 def acl_changes(before: NetworkAcl, after: NetworkAcl) -> tuple[AclChange, ...]:
-    """Every class of packets that passes one of two states of an ACL and not the other."""
+    """Every class of packets that passes only one of two states of an ACL."""
     found: list[AclChange] = []
     for is_egress in (False, True):
         old = [e for e in before.entries if e.is_egress is is_egress and e.cidr]
@@ -124,7 +125,7 @@ def _port_pieces(ranges: Iterable[PortRange | None]) -> list[PortRange]:
 def _deciding(
     entries: Sequence[AclEntry], addresses: Span, protocol: str, ports: PortRange
 ) -> AclEntry | None:
-    """The first entry that holds a whole cell; entries come in the order of their numbers."""
+    """The first entry that contains a whole cell; entries are sorted by number."""
     for entry in entries:
         named = _number(entry.protocol)
         if named not in (ALL_PROTOCOLS, protocol) or not contains(span(entry.cidr), addresses):
@@ -138,7 +139,7 @@ def _deciding(
 def rule_changes(
     before: Sequence[IpPermission], after: Sequence[IpPermission]
 ) -> tuple[RuleChange, ...]:
-    """Every peer, protocol and port that one of two sets of rules admits and the other does not."""
+    """Every peer, protocol and port that only one of two sets of rules allows."""
     every = (*before, *after)
     ranges = [span(c) for r in every for c in r.cidrs]
     names = {n for r in every for n in (*r.group_ids, *r.prefix_list_ids)}
@@ -185,7 +186,7 @@ def _covers(rule: IpPermission, protocol: str, ports: PortRange) -> bool:
 def route_changes(
     before: RouteTable, after: RouteTable, lists: Mapping[str, tuple[str, ...]]
 ) -> tuple[RouteChange, ...]:
-    """Every destination that gets another next hop, those with the same change together."""
+    """Every destination whose next hop changes, grouped by the same change."""
     tables = (before, after)
     spans = [span(c) for t in tables for r in t.routes for c in route.ranges_of(r, lists) if c]
     by_change: dict[tuple[str, str], list[Span]] = {}
@@ -210,7 +211,7 @@ def _next_hop(table: RouteTable, address: str, lists: Mapping[str, tuple[str, ..
 
 
 def _joined(spans: Iterable[Span]) -> list[Span]:
-    """Neighbouring spans as one."""
+    """The spans with neighbouring ones merged."""
     found: list[Span] = []
     for one in sorted(spans):
         if found and found[-1][0] == one[0] and found[-1][2] + 1 == one[1]:

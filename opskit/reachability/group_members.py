@@ -1,4 +1,4 @@
-"""Who carries which security group: the app, its siblings, databases, a load balancer, others."""
+"""Members of the security groups: the app, its siblings, databases, a load balancer, others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from opskit.facts.target_health import TargetHealths
 
 
 class MemberKind(Enum):
-    """What a member of a security group is to the app."""
+    """The relation of a security group's member to the app."""
 
     APP = auto()
     SIBLING = auto()
@@ -29,7 +29,7 @@ class MemberKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Something that carries security groups; `label` is how a person calls it."""
+    """A resource with security groups; `label` is its name for a reader."""
 
     kind: MemberKind
     label: str
@@ -41,9 +41,9 @@ class GroupMembers:
     """The known members of the security groups around the app and its database.
 
     Attributes:
-        app, database: the two that are judged.
-        is_complete: instances and databases were read; otherwise absence says nothing.
-        knows_load_balancer: whether a load balancer sends to the app, and which, was read.
+        app, database: the diagnosed workload and database.
+        is_complete: instances and databases were read; otherwise a missing member proves nothing.
+        knows_load_balancer: the app's load balancer, or that it has none, was read.
     """
 
     app: AppInstance
@@ -70,7 +70,7 @@ def analyze(
     load_balancer: Fact[LoadBalancer],
     targets: Fact[TargetHealths],
 ) -> GroupMembers:
-    """List every member that is known."""
+    """List every known member."""
     words = _words(target.value) if isinstance(target, Known) else ()
     known = instances.value.all if isinstance(instances, Known) else ()
     own = database.instance
@@ -97,8 +97,8 @@ def analyze(
 def is_sibling(app: Instance, other: Instance, words: tuple[str, ...]) -> bool:
     """Whether another instance runs the same app: by its Auto Scaling group, its profile or its name.
 
-    A batch worker of the same product carries the product's name too: its name has a word besides
-    that the app's name does not have.
+    A batch worker of the same product has the product's name too, but its name has a further word
+    that the app's name lacks.
     """
     if app.scaling_group and other.scaling_group:
         return app.scaling_group == other.scaling_group
@@ -113,7 +113,7 @@ def _words(target: Target) -> tuple[str, ...]:
 
 
 def _role_words(instance: Instance, words: tuple[str, ...]) -> set[str]:
-    """The words of a name but for numbers and the target's own."""
+    """The words of an instance's name, without numbers and the target's own words."""
     found = set(re.findall(r"[a-z]+", instance.name.lower()))
     return found - {part for word in words for part in re.findall(r"[a-z]+", word)}
 
@@ -128,7 +128,7 @@ def _instance(app: Instance, other: Instance, words: tuple[str, ...]) -> Member:
 
 
 def _database(own: DbInstance, other: DbInstance) -> Member:
-    """The instances of one cluster share their groups by design."""
+    """A database as a member; the instances of one cluster share their groups by design."""
     same = own.cluster_id is not None and own.cluster_id == other.cluster_id
     kind = MemberKind.DATABASE if same else MemberKind.OTHER_DATABASE
     return Member(kind, other.identifier, other.security_group_ids)

@@ -1,4 +1,4 @@
-"""The way of a request: from the internet to the load balancer, and from there to the app."""
+"""The network paths of a request: from the internet to the load balancer, and from there to the app."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from opskit.reachability.database_paths import DatabasePaths, source_of
 from opskit.reachability.path import Path, PathEndpoint, PathOutcome, trace
 
 ALL_PORTS = (1024, 65535)
-"""The ports from which clients on the internet and load balancers connect."""
+"""The source ports of clients on the internet and of load balancers."""
 SAMPLE_CLIENT = "198.51.100.7"
-"""Stands for a client on the internet where no rule names one (TEST-NET-2, RFC 5737)."""
+"""A sample client on the internet where no rule names one (TEST-NET-2, RFC 5737)."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadBalancerPaths:
-    """The two legs before the app.
+    """The paths to the load balancer and from it to the app.
 
     Attributes:
-        from_internet: to the load balancer's listeners; none for an internal one.
+        from_internet: to the load balancer's listeners; empty for an internal one.
         to_app: from each of the load balancer's subnets to the app's port.
     """
 
@@ -34,13 +34,13 @@ class LoadBalancerPaths:
 def analyze(
     load_balancer: LoadBalancer, app: AppInstance, subnets: Subnets, paths: DatabasePaths
 ) -> LoadBalancerPaths:
-    """Judge both legs.
+    """Judge the paths to and from the load balancer.
 
     Raises:
         FactUnavailable: the load balancer is of a kind that is not modelled.
     """
     if load_balancer.kind != "application":
-        # It may keep the client's address, so that other rules count.
+        # It may preserve the client's address, so that other rules decide.
         raise FactUnavailable(
             f"{load_balancer.name} is a {load_balancer.kind} load balancer, which is not modelled",
             "an application load balancer",
@@ -64,7 +64,7 @@ def analyze(
 
 
 def _from_internet(way: DatabasePaths, load_balancer: PathEndpoint, port: int) -> Path:
-    """The way of a client whom the rules name, if they name any."""
+    """The path from a client that the rules name, else from the sample client."""
     groups = way.network.groups.ingress_of(load_balancer.group_ids)
     named = [c.split("/")[0] for rule in groups if rule.covers(port) for c in rule.cidrs]
     clients = [SAMPLE_CLIENT if n.startswith("0.") else n for n in named if ":" not in n]

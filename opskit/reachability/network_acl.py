@@ -1,4 +1,4 @@
-"""What a network ACL does with a packet. Source: Amazon VPC User Guide, network ACLs."""
+"""Evaluates network ACLs. Source: Amazon VPC User Guide, network ACLs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from opskit.reachability.addresses import PortRange, holds
 
 TCP_OR_ALL = ("6", "-1", "tcp")
 FINAL_DENY = 32767
-"""From this number on AWS shows the last `*` entry of an ACL (32767, IPv6 32768)."""
+"""AWS numbers the final `*` deny of an ACL from here (32767, for IPv6 32768)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,12 @@ class PortRangeDecision:
 
     @property
     def is_denied_by_entry(self) -> bool:
-        """Whether somebody wrote an entry that denies them."""
+        """Whether a user's entry denies them, not the final deny."""
         return self.entry is not None and not self.entry.allows and self.entry.number < FINAL_DENY
 
     @property
     def decided_by(self) -> str:
-        """The deciding entry in words."""
+        """A description of the deciding entry."""
         if self.entry is None or self.entry.number >= FINAL_DENY:
             return "no entry allows it, the final * denies it"
         return f"entry {self.entry.number} {'allows' if self.entry.allows else 'denies'} it"
@@ -41,10 +41,10 @@ class PortRangeDecision:
 def decide(
     acl: NetworkAcl, *, is_egress: bool, peer: str, ports: PortRange
 ) -> tuple[PortRangeDecision, ...]:
-    """Cut the asked TCP ports into pieces, each with the entry that decides it.
+    """Cut a range of TCP ports into pieces, each with the entry that decides it.
 
-    Entries are taken in the order of their numbers and the first that fits decides, so the range
-    is cut at every entry's edge and each piece is decided by itself.
+    AWS evaluates entries in the order of their numbers and the first match decides, so the range is
+    cut at every entry's edge and each piece is decided separately.
     """
     entries = [e for e in acl.entries if _fits(e, is_egress, peer)]
     first, last = ports
@@ -73,7 +73,7 @@ def _fits(entry: AclEntry, is_egress: bool, peer: str) -> bool:
 
 def _first(entries: list[AclEntry], port: int) -> AclEntry | None:
     for entry in entries:
-        # An entry for all protocols has no ports, whatever it says.
+        # An entry for all protocols applies to all ports, whatever its port fields contain.
         if entry.protocol == "-1" or not entry.ports or entry.ports[0] <= port <= entry.ports[1]:
             return entry
     return None

@@ -1,4 +1,4 @@
-"""One TCP connection through a VPC, checkpoint by checkpoint, there and back.
+"""Evaluates one TCP connection through a VPC, checkpoint by checkpoint, in both directions.
 
 Source: Amazon VPC User Guide, security groups, network ACLs, route tables, VPC peering.
 """
@@ -36,7 +36,7 @@ class CheckpointKind(StrEnum):
 
 
 class PathOutcome(StrEnum):
-    """What a checkpoint, or a whole path, does with the connection."""
+    """The outcome of a checkpoint, or of a whole path, for the connection."""
 
     PASS = "pass"
     PART = "part"
@@ -45,7 +45,7 @@ class PathOutcome(StrEnum):
 
 
 class Reason(Enum):
-    """Why a checkpoint does not simply let everything pass."""
+    """The reason why a checkpoint does not pass everything."""
 
     EGRESS = auto()
     NOBODY = auto()
@@ -71,11 +71,11 @@ INGRESS_REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class PathEndpoint:
-    """One end of a connection: an interface, or an address that one may get.
+    """One end of a connection: an interface, or an address that an interface may get.
 
     Attributes:
-        name: as a person calls it, such as `linkbox-backend-1 eth0`.
-        subnet: None for an end outside all VPCs that are known.
+        name: for a reader, such as `linkbox-backend-1 eth0`.
+        subnet: None for an end outside all known VPCs.
     """
 
     name: str
@@ -86,7 +86,7 @@ class PathEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Everything that decides; None where it could not be read."""
+    """The network's rules and routes; None where they could not be read."""
 
     groups: SecurityGroups
     acls: NetworkAcls | None
@@ -98,13 +98,13 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """One checkpoint and its word.
+    """One checkpoint of a path and its outcome.
 
     Attributes:
-        location: who decides: groups, an ACL or a route table, name first.
-        decided_by: the rule that decides, or that there is none.
-        dropped: for an ACL: the ports that it drops, with the entries that decide.
-        ids: of what would have to be changed: group, ACL or table.
+        location: the groups, ACL or route table that decide, name first.
+        decided_by: a description of the deciding rule, or that there is none.
+        dropped: for an ACL, the ports that it drops, with the deciding entries.
+        ids: of the groups, ACL or table that a fix would change.
     """
 
     kind: CheckpointKind
@@ -118,17 +118,17 @@ class Checkpoint:
 
     @property
     def short(self) -> str:
-        """The place without the ids of what has a name."""
+        """The location without the ids of resources that have a name."""
         return re.sub(r"(\S) \([a-z]+-[0-9a-z]+\)", r"\1", self.location)
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A connection from `source` to `destination`, judged.
+    """The judged connection from `source` to `destination`.
 
     Attributes:
-        client_ports: from which the client may connect.
-        open_ports: those of them from which a connection is made.
+        client_ports: the ports from which the client may connect.
+        open_ports: those of them from which a connection succeeds.
     """
 
     source: PathEndpoint
@@ -140,7 +140,7 @@ class Path:
 
     @property
     def outcome(self) -> PathOutcome:
-        """Whether connections are made: all, some, none, or nobody knows."""
+        """Whether connections succeed: all, some, none, or unknown."""
         outcomes = {c.outcome for c in self.checkpoints}
         if PathOutcome.DROP in outcomes or not self.open_ports:
             return PathOutcome.DROP
@@ -157,7 +157,7 @@ class Path:
 
     @property
     def line(self) -> str:
-        """The way in one line, up to the first broken link, which is marked with an x."""
+        """The path in one line, up to the first broken link, which is marked with an x."""
         words = [self.source.name]
         for one in self.checkpoints:
             if one.outcome in (PathOutcome.DROP, PathOutcome.PART):
@@ -198,7 +198,7 @@ def trace(
 
 @dataclass(frozen=True, slots=True)
 class _Leg:
-    """One direction."""
+    """One direction of the connection."""
 
     network: Network
     source: PathEndpoint
@@ -209,10 +209,10 @@ class _Leg:
         return tuple(known[g] for g in end.group_ids if g in known)
 
     def referable(self, end: PathEndpoint) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The groups by which rules mean an end, and those by which they may.
+        """The groups of an end that rules can reference, and those that they may be able to.
 
-        References count within one VPC and over an active peering; over other connections it
-        depends on settings that are not modelled.
+        References apply within one VPC and over an active peering; over other connections they
+        depend on settings that are not modelled.
         """
         one, other = self.source.subnet, self.destination.subnet
         if one is None or other is None:
@@ -227,7 +227,7 @@ class _Leg:
 
 
 def _groups(leg: _Leg, kind: CheckpointKind, port: int) -> Checkpoint | None:
-    """What the groups of one end say: the source's on the way out, the destination's on the way in."""
+    """The checkpoint of one end's groups: the source's for egress, the destination's for ingress."""
     own, peer = (leg.source, leg.destination)[:: 1 if kind is CheckpointKind.EGRESS else -1]
     if own.subnet is None or not own.group_ids:
         return None
@@ -278,7 +278,7 @@ def _group_checkpoint(
 
 
 def _acl(leg: _Leg, kind: CheckpointKind, ports: PortRange) -> Checkpoint | None:
-    """The ACL that packets of this direction pass on their way out of, or into, a subnet."""
+    """The checkpoint of the ACL that packets of this direction pass when they leave or enter a subnet."""
     is_out = kind in (CheckpointKind.ACL_OUT, CheckpointKind.REPLY_ACL_OUT)
     subnet = leg.source.subnet if is_out else leg.destination.subnet
     peer = leg.destination.address if is_out else leg.source.address
@@ -318,7 +318,7 @@ def _acl_checkpoint(
 
 
 def _route(leg: _Leg, kind: CheckpointKind) -> Checkpoint | None:
-    """The route that packets of this direction take when they leave their subnet."""
+    """The checkpoint of the route that packets of this direction take out of their subnet."""
     here, there = leg.source.subnet, leg.destination.subnet
     if here is None:
         return None

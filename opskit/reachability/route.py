@@ -1,4 +1,4 @@
-"""Where a route table sends a packet. Source: Amazon VPC User Guide, route tables and priority."""
+"""Evaluates route tables. Source: Amazon VPC User Guide, route tables and route priority."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KINDS = {
 
 
 class RouteResult(Enum):
-    """What becomes of a packet at a route table."""
+    """The result of a route table for a packet."""
 
     ARRIVES = auto()
     BLACKHOLE = auto()
@@ -31,14 +31,14 @@ class RouteResult(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RouteDecision:
-    """The deciding route; None when no route fits."""
+    """The deciding route and its result; None when no route matches."""
 
     course: RouteResult
     route: Route | None
 
     @property
     def words(self) -> str:
-        """The decision in words."""
+        """A description of the decision."""
         if self.route is None:
             return "no route to it"
         target = self.route.target or "a deleted target"
@@ -61,9 +61,9 @@ def decide(
     peerings: Peerings | None,
     lists: Mapping[str, tuple[str, ...]],
 ) -> RouteDecision:
-    """Find the route for an address: the longest prefix, of two alike the one that was written.
+    """Decide the route for an address: the longest prefix, of two equal ones the static route.
 
-    A black hole is chosen like every other route; packets that it takes are lost.
+    A blackhole route is selected like every other route, and its packets are lost.
     """
     if any(r.destination.startswith("pl-") and r.destination not in lists for r in table.routes):
         return RouteDecision(RouteResult.NOT_MODELLED, _unread(table, lists))
@@ -74,7 +74,7 @@ def decide(
 
 
 def select(table: RouteTable, address: str, lists: Mapping[str, tuple[str, ...]]) -> Route | None:
-    """The route that decides for an address; None when none fits."""
+    """Select the route for an address; None when none matches."""
     found = [
         (prefix_length(cidr), not route.is_propagated, route)
         for route in table.routes
@@ -86,12 +86,12 @@ def select(table: RouteTable, address: str, lists: Mapping[str, tuple[str, ...]]
 
 
 def kind_of(target: str) -> str:
-    """What a target's id says that it is."""
+    """The kind of a route's target, by its id."""
     return KINDS.get(target.replace(":", "-").split("-", 1)[0], target)
 
 
 def ranges_of(route: Route, lists: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """The destinations of a route, those of its prefix list one by one."""
+    """The destination ranges of a route; those of its prefix list one by one."""
     if route.destination.startswith("pl-"):
         return lists.get(route.destination, ())
     return (route.destination,) if route.destination else ()
@@ -112,7 +112,7 @@ def _course(
         return RouteResult.ARRIVES if from_vpc == to_vpc else RouteResult.WRONG_TARGET
     if route.target.startswith("pcx-"):
         return _over_peering(route.target, from_vpc, to_vpc, peerings)
-    # An internet gateway forwards no packet to a private address.
+    # An internet gateway drops packets to a private address.
     if route.target.startswith(("igw-", "eigw-")) and ipaddress.ip_address(address).is_private:
         return RouteResult.WRONG_TARGET
     return RouteResult.NOT_MODELLED

@@ -1,8 +1,8 @@
-"""Whether security groups let a connection through.
+"""Evaluates security groups for a connection.
 
 Source: Amazon VPC User Guide, security group rules: the rules of all groups of an interface are
-joined, there are only allows, replies need none, and a group as peer means the private addresses
-of the interfaces that carry it.
+joined, there are only allow rules, replies need no rule, and a group as peer means the private
+addresses of the interfaces with that group.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from opskit.reachability.addresses import holds
 
 
 class IngressMismatch(Enum):
-    """How the rules miss a peer on a port."""
+    """The mismatch between the rules and a peer on a port."""
 
     NO_RULE = auto()
     OTHER_GROUP = auto()
@@ -26,11 +26,11 @@ class IngressMismatch(Enum):
 
 @dataclass(frozen=True, slots=True)
 class GroupDecision:
-    """What the groups say.
+    """The decision of security groups on a connection.
 
     Attributes:
-        admitted_by: the rule that admits, its group, and what it names the peer by.
-        mismatch: how the rules miss it; None when they admit it, or when that is not known.
+        admitted_by: the allowing rule, its group, and the rule's name for the peer.
+        mismatch: why no rule allows it; None when one does, or when that is not known.
         unread: the prefix lists on which it depends, where those could not be read.
     """
 
@@ -53,9 +53,9 @@ def evaluate_groups(
 
     Args:
         peer: its private address.
-        peer_groups: the groups by which rules may mean it; none where references do not count.
-        lists: address ranges by prefix list; one that is missing could not be read.
-        doubtful_groups: groups by which rules mean it if references count, which is not known.
+        peer_groups: the groups by which rules can reference it; none where references do not apply.
+        lists: address ranges by prefix list; a missing one could not be read.
+        doubtful_groups: groups by which rules reference it if references apply, which is not known.
     """
     carried, doubtful, unread = frozenset(peer_groups), frozenset(doubtful_groups), set()
     own = tuple(groups)
@@ -76,7 +76,7 @@ def evaluate_groups(
 def _named(
     rule: IpPermission, peer: str, carried: frozenset[str], lists: Mapping[str, tuple[str, ...]]
 ) -> tuple[str, set[str]]:
-    """By what a rule names the peer, and the prefix lists that would have to be known for a no."""
+    """The rule's name for the peer, and the unread prefix lists that could still contain the peer."""
     for group in rule.group_ids:
         if group in carried:
             return group, set()

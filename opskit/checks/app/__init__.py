@@ -1,1 +1,1 @@
-"""Questions of the layer `app`."""
+"""Checks of the layer `app`."""

@@ -1,10 +1,10 @@
 """The app says that it is healthy.
 
 Means: users get errors, or the load balancer takes the instance out.
-Found by: the app's own health path on the instance; without it the load balancer's word.
-Looks alike: a health path that does not ask the database stays green while every page fails.
-Fix: what the app's answer names; opskit shows its first words, and whose log to read.
-Not the fix: a health path that always says yes.
+Found by: the app's own health path on the instance; without it the load balancer's health checks.
+Looks alike: a health path that does not query the database stays green while every page fails.
+Fix: the cause that the app's answer names; opskit shows its beginning, and which log to read.
+Not the fix: a health path that always succeeds.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from opskit.probe.request import Health
 explains: tuple[str, ...] = ()
 
 SHOWN = 200
-"""Characters of the app's answer in the sentence; all of it stands in the evidence."""
+"""Characters of the app's answer in the sentence; the evidence contains all of it."""
 ABOUT_LOGIN = {
     LoginFailure.PASSWORD: "The database refuses its password: compare the user and password that it has "
     "with the parameters'.",
@@ -58,7 +58,7 @@ ABOUT_LOGIN = {
     LoginFailure.NO_NAME: "The name that it connects to does not resolve for it; a container can have "
     "another resolver than its host.",
 }
-"""What an app's complaint about its login means, and what to do."""
+"""Meanings of an app's error messages about its login, and the step to take."""
 ABOUT_AWS = (
     (
         r"ParameterNotFound|do(es)? not exist.*/|InvalidParameters",
@@ -75,7 +75,7 @@ ABOUT_AWS = (
         "hop limit of 2, and it has to have a role.",
     ),
 )
-"""What an app's complaint about AWS means, and what to do."""
+"""Meanings of an app's error messages about AWS, and the step to take."""
 STATES = {
     "initial": "The load balancer still makes its first checks: ask again in a minute.",
     "draining": "The load balancer is taking it out: a deployment or a person deregistered it. Register "
@@ -84,7 +84,7 @@ STATES = {
     "add the rule or the zone.",
     "unavailable": "Health checks are switched off for the group: switch them on.",
 }
-"""A target's state at the load balancer, where that is neither healthy nor unhealthy."""
+"""Descriptions of a target's other states than healthy and unhealthy."""
 
 
 def check(
@@ -94,7 +94,7 @@ def check(
     app: Fact[AppInstance],
     database: Fact[Database],
 ) -> Finding:
-    """Judge the answer, then the load balancer's word."""
+    """Judge the app's answer, then the load balancer's target health."""
     load_balancer = _load_balancer(targets)
     if isinstance(probe, Known) and probe.value.health is not None:
         health = probe.value.health
@@ -144,7 +144,7 @@ def _load_balancer(targets: Fact[TargetHealths]) -> tuple[Evidence, ...]:
 
 
 def _meaning(health: Health, database: Fact[Database]) -> str:
-    """What the app's answer says of the cause; empty where that is not recognized."""
+    """The cause that the app's answer names; empty where it is not recognized."""
     if health.status is None:
         return "The app has to listen at that address and to answer within 5 s; it does not."
     for pattern, meaning in ABOUT_AWS:
@@ -160,7 +160,7 @@ def _meaning(health: Health, database: Fact[Database]) -> str:
 
 
 def _log(probe: InstanceProbe, app: Fact[AppInstance]) -> str:
-    """Where to read more."""
+    """The log to read for details."""
     if isinstance(app, Known) and app.value.task is not None:
         return f"The log of {app.value.task.location.label} says more."
     names = [c.name for c in app_containers(probe)] or list(probe.result.serving)

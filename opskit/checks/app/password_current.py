@@ -1,12 +1,12 @@
 """The running app has the password that the parameter holds.
 
-Means: a process keeps the environment it started with; its pool goes on until it reconnects, then
+Means: a process keeps the environment it started with; its pool works until it reconnects, then
 every login fails.
 Found by: fingerprints of the container's password and of the parameter's, made under one key.
 Looks alike: a wrong password in the parameter (AUT001): there a login with the parameter fails too, and
-a restart would take it.
+a restart would load it.
 Fix: restart the container that has the old one, if it fetches its settings when it starts; if they were
-given to it when it was created, correct the file that holds them and create it again.
+set when it was created, correct the file that holds them and recreate the container.
 Not the fix: the old password back in the database.
 """
 
@@ -35,7 +35,7 @@ def check(
     database: Fact[Database],
     dns: Fact[OperatorDns],
 ) -> Finding:
-    """Compare the fingerprints of every container that runs."""
+    """Compare the fingerprints of every running container with the parameter's."""
     password = parameters.get("password")
     if not (isinstance(probe, Known) and isinstance(app, Known)) or password is None:
         return skipped("the container or the parameter was not read")

@@ -1,10 +1,10 @@
 """The app's container runs.
 
 Means: nothing serves requests, whatever the database does.
-Found by: the container engine on the instance, and who has the port of the health URL there.
+Found by: the container engine on the instance, and the process on the health URL's port there.
 Looks alike: a load balancer that finds no healthy target; a container that ended beside a running app,
 such as last week's release or a migration, which is no fault.
-Fix: start it; if it stops again, its log says why.
+Fix: start the container; if it stops again, its log shows why.
 Not the fix: a restart policy that hides a crash loop.
 """
 
@@ -33,7 +33,7 @@ STARTABLE = ("exited", "created")
 
 
 def check(target: Target, app: AppInstance, probe: InstanceProbe) -> Finding:
-    """Judge the containers that have to do with a database."""
+    """Judge the containers with database settings."""
     if app.task is not None:
         return passed(
             f"{app.task.location.label} runs",
@@ -59,7 +59,7 @@ def check(target: Target, app: AppInstance, probe: InstanceProbe) -> Finding:
 
 
 def _runs(app: AppInstance, probe: InstanceProbe, seen: str) -> Finding:
-    """The app runs; what ended beside it is no fault, and is only named."""
+    """The finding for a running app; ended containers beside it are named but are no fault."""
     names = [c.name for c in probe.running] or list(probe.result.serving)
     verb = "run" if len(names) > 1 else "runs"
     beside = [c for c in probe.containers if not c.is_running]
@@ -85,7 +85,7 @@ def _stopped(stopped: tuple[Container, ...], app: AppInstance) -> Finding:
 
 
 def _remedy(container: Container, app: AppInstance) -> Remedy:
-    """The start of the one container that can be the app."""
+    """The fix that starts the one container that can be the app."""
     if container.status == "paused":
         paused = docker(app, "pause", container)
         return Fix((docker(app, "unpause", container),), "lets it go on", undo=(paused,))
@@ -104,7 +104,7 @@ def _remedy(container: Container, app: AppInstance) -> Remedy:
 
 
 def _which(stopped: tuple[Container, ...]) -> Advice:
-    """Of several none is started: it may be an old release."""
+    """Advice for several stopped containers: none is started, since it may be an old release."""
     return Advice(
         "No command is offered: which of them is the present release is not known, and an old one must "
         f"not be started: {'; '.join(described(c) for c in stopped)}. Start the right one with "
@@ -113,7 +113,7 @@ def _which(stopped: tuple[Container, ...]) -> Advice:
 
 
 def _only_jobs(app: AppInstance, probe: InstanceProbe) -> Finding:
-    """Nothing runs, and all that ended looks like work that was done."""
+    """The finding where nothing runs and every ended container looks like a finished job."""
     names = ", ".join(c.name for c in probe.containers)
     text = f"no container with database settings runs on {app.instance.label}; {names} ended well"
     if probe.health is None:

@@ -1,11 +1,11 @@
 """The running app uses the host, user and database that the parameters name.
 
-Means: the app talks to another database, or to none, while the parameters look right.
-Found by: the settings of every running container against the parameters' values.
+Means: the app connects to another database, or to none, while the parameters look right.
+Found by: the settings of every running container, compared with the parameters' values.
 Looks alike: a stale password (APP002), from the same cause; a parameter that is wrong itself.
-Fix: restart the container that has the old value, if it takes it from the parameter when it starts; else
-correct it where it stands.
-Not the fix: changing the parameters to what an old container has.
+Fix: restart the container that has the old value, if it reads the parameter when it starts; else correct
+the value where it is set.
+Not the fix: changing the parameters to an old container's values.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from opskit.probe.request import Container
 explains = ("APP003",)
 
 PURPOSES = {"host": "endpoint", "port": "endpoint", "user": "username", "database": "database"}
-"""Setting -> the parameter that it comes from."""
+"""Setting -> the purpose of its parameter."""
 
 
 def check(
@@ -35,7 +35,7 @@ def check(
     dns: Fact[OperatorDns],
     login: Fact[LoginAttemptResult],
 ) -> Finding:
-    """Name every setting that differs, of every container that runs."""
+    """Name every setting of every running container that differs from its parameter."""
     if not (isinstance(probe, Known) and isinstance(app, Known)) or not probe.value.running:
         return skipped("no running container was read")
     port = parameters.port or (database.value.port if isinstance(database, Known) else None)

@@ -1,1 +1,1 @@
-"""Questions of the layer `auth`."""
+"""Checks of the layer `auth`."""

@@ -1,7 +1,7 @@
 """The database admits this address, user and database name.
 
-Means: no pg_hba line fits although TLS is used; on RDS that happens to odd roles and databases only.
-Found by: the server's first answer over TLS, before any password.
+Means: no pg_hba entry matches although TLS is used; on RDS that happens to odd roles and databases only.
+Found by: the server's first answer over TLS, before any password is sent.
 Looks alike: a client without TLS (TLS001): its message ends in `no encryption`.
 Fix: the right user or database name in the parameters.
 Not the fix: forced TLS switched off.
@@ -22,7 +22,7 @@ WHICH_NAME = Advice(
 
 
 def check(probe: InstanceProbe) -> Finding:
-    """Judge the answer over TLS."""
+    """Judge the server's answer over TLS."""
     answer = probe.greeting.with_tls
     if answer is None:
         return undecided(

@@ -1,8 +1,8 @@
 """The database has connection slots free and is ready.
 
-Means: the server is up but takes nobody, or not yet.
-Found by: the login's answer: 53300, 57P03. The password-less probe does not see used-up slots.
-Looks alike: an app whose own pool is exhausted: there the server has slots free.
+Means: the server is up but accepts no new connections, or not yet.
+Found by: the login's answer: 53300, 57P03. The password-less probe does not see exhausted slots.
+Looks alike: an app whose own pool is exhausted: there the server has free slots.
 Fix: end idle sessions, make pools smaller; wait while it starts.
 Not the fix: restarting the app in a loop, which takes more slots.
 """

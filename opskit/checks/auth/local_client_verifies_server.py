@@ -1,13 +1,13 @@
 """A client of this machine logs in through the instance, and the server proves who it is.
 
-Means: libpq gets in from here with sslmode=verify-full, or does not. The instance's own login verifies
-only where /etc/rds/global-bundle.pem is there.
+Means: libpq logs in from here with sslmode=verify-full, or fails. The instance's own login verifies
+only where /etc/rds/global-bundle.pem exists.
 Found by: a login with libpq from this machine, directly or through a session with the instance. It
-verifies by the CA bundle that opskit carries, of RDS or, for an RDS Proxy, of Amazon's public roots;
-`--ca-file` (OPSKIT_CA_FILE, PGSSLROOTCERT) names another one. Only `diagnose auth` does it.
+verifies by the CA bundle that opskit includes, of RDS or, for an RDS Proxy, of Amazon's public roots;
+`--ca-file` (OPSKIT_CA_FILE, PGSSLROOTCERT) names another one. Only `diagnose auth` does this.
 Looks alike: the app's own bundle, which may be another one (TLS003); an expired certificate (TLS002);
-a proxy or a balancer in front, which shows a certificate of its own.
-Fix: the present bundle of RDS, which has all of its authorities.
+a proxy or load balancer in front, which presents its own certificate.
+Fix: the current RDS bundle, which has all of its certificate authorities.
 Not the fix: sslmode=require, which verifies nothing.
 """
 
@@ -32,7 +32,7 @@ is_opt_in = True
 
 
 def check(client: ClientLogin, host: DatabaseHost, login: Fact[LoginAttemptResult]) -> Finding:
-    """Judge the login, and what the instance's own said of the same."""
+    """Judge the login, and compare it with the instance's own."""
     done, trust = client.login, client.trust
     tried = observed(f"a login from {done.tried_from}: {done.message or 'accepted'}")
     if not trust.ca_file:

@@ -1,13 +1,13 @@
 """The database takes the password in the parameter.
 
-Means: every new connection is turned away; pools keep what they have until they reconnect.
+Means: every new connection is rejected; pools keep their connections until they reconnect.
 Found by: a login with the parameters' values, from here or on the instance, where the password never
-leaves the instance. One text stands for five causes: wrong password, unknown role, expired role,
+leaves the instance. One message has five causes: wrong password, unknown role, expired role,
 MD5 verifier under scram, ciphertext used as password.
 Looks alike: with sslmode=prefer the last line blames pg_hba: that is the second attempt, without
 TLS. The first line counts. A user name in another case is another role.
 Fix: `opskit rotate-password repair`, which tries every known password by a login, and writes the one
-that works; for the master user it can set the parameter's value through RDS, where that is a password.
+that works; for the master user it can set the parameter's value through RDS, if that is a password.
 Not the fix: a hand-typed password in the app's environment, nor forced TLS switched off.
 """
 
@@ -44,7 +44,7 @@ def check(
     app: Fact[AppInstance],
     probe: Fact[InstanceProbe],
 ) -> Finding:
-    """Judge the login."""
+    """Judge the login with the parameters' values."""
     tls = f" ({login.tls_version})" if login.tls_version else ""
     if login.succeeded:
         return passed(
@@ -86,7 +86,7 @@ def _named(password: Parameter | None) -> str:
 
 
 def _seen(password: Parameter | None) -> list[Evidence]:
-    """When the password was written, and what its value looks like."""
+    """Evidence of the password's last write and of its value's form."""
     if password is None:
         return []
     found = []

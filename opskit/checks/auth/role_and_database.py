@@ -1,9 +1,9 @@
 """The role may log in and the database exists.
 
-Means: the password is right, but the server refuses for another reason.
+Means: the password is right, but the server rejects the login for another reason.
 Found by: the server's answer after the password was accepted: 3D000, 42501, 28000.
 Looks alike: a wrong password hides a missing database.
-Fix: the right name in the parameter, or the missing right in the database.
+Fix: the right name in the parameter, or the missing privilege in the database.
 Not the fix: a new password.
 """
 

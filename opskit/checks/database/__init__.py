@@ -1,1 +1,1 @@
-"""Questions of the layer `database`."""
+"""Checks of the layer `database`."""

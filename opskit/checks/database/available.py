@@ -1,11 +1,11 @@
 """The database instance is available.
 
-Means: in most other states nobody can log in, whatever the network says.
+Means: in most other states no one can log in, even over an open network path.
 Found by: rds:DescribeDBInstances. The status is the control plane's view: `available` does not
 prove that logins work.
 Looks alike: a security group that drops: a stopped instance gives no answer either.
-Fix: start it, or wait for what it is doing.
-Not the fix: restarting the app again and again.
+Fix: start the instance, or wait for its running operation.
+Not the fix: restarting the app repeatedly.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ BROKEN = frozenset(
         "inaccessible-encryption-credentials-recoverable",
     ]
 )
-"""Source: Amazon RDS User Guide, viewing DB instance status. The list grows: an unknown word is
+"""Source: Amazon RDS User Guide, viewing DB instance status. AWS adds statuses: a new one is judged
 unknown, not broken."""
 
 
@@ -120,7 +120,7 @@ ADVICE = {
     "failed": "It cannot be recovered: restore it to a point in time.",
     "deleting": "It is being deleted: restore it from its final snapshot or an automated backup.",
 }
-"""What to do in a state out of which no single command leads."""
+"""Advice for states that no single command ends."""
 
 
 def _fix(instance: DbInstance) -> Remedy | None:

@@ -1,11 +1,11 @@
-"""Nobody but the parameter's writer changes the master password.
+"""Only the parameter's writer changes the master password.
 
 Means: RDS manages this master password in Secrets Manager and changes it every seven days by
 default, so a copy in SSM goes stale.
 Found by: MasterUserSecret in rds:DescribeDBInstances.
-Looks alike: a password that somebody changed by hand.
-Fix: `opskit rotate-password repair` writes the secret's value to the parameter; for good: let the app
-read the secret, or give it a role of its own.
+Looks alike: a password that another user changed by hand.
+Fix: `opskit rotate-password repair` writes the secret's value to the parameter; permanently: let the app
+read the secret, or give it its own role.
 Not the fix: copying the new value by hand, which lasts a week.
 """
 

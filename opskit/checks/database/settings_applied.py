@@ -3,8 +3,8 @@
 Means: a group's values are not the running values while a reboot is pending.
 Found by: ParameterApplyStatus and PendingModifiedValues.
 Looks alike: a setting that has no effect.
-Fix: reboot in a window.
-Not the fix: setting it once more.
+Fix: reboot in a maintenance window.
+Not the fix: setting the value again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from opskit.facts.database import Database
 
 
 def check(database: Database) -> Finding:
-    """Name what is pending."""
+    """Name the pending settings."""
     instance = database.instance
     waiting = [
         f"{name} ({status})"

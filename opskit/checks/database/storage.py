@@ -2,7 +2,7 @@
 
 Means: at the threshold RDS shuts the engine down to protect it.
 Found by: the instance's status `storage-full`.
-Looks alike: a crashed engine; events 0221 and 0007 tell.
+Looks alike: a crashed engine; events 0221 and 0007 tell them apart.
 Fix: more storage; the change is accepted in this state.
 Not the fix: a reboot.
 """
@@ -17,7 +17,7 @@ from opskit.facts.database import Database
 explains = ("tcp", "tls", "auth", "app")
 
 GROWTH = 1.2
-"""RDS wants at least 10 % more; 20 % leaves some time to find what filled it."""
+"""RDS requires at least 10 % more; 20 % leaves time to find the cause."""
 
 
 def check(database: Database) -> Finding:

@@ -1,1 +1,1 @@
-"""Questions of the layer `dns`."""
+"""Checks of the layer `dns`."""

@@ -1,9 +1,9 @@
 """The database's name resolves to a private address on the instance.
 
-Means: traffic leaves the VPC by its public side: rules that name security groups do not match it,
-and a private subnet has no way there at all.
-A loopback or link-local address is never a database's; nothing is connected to one.
-Found by: the address that the instance gets, against the VPC's ranges.
+Means: traffic leaves the VPC by its public side: rules that reference security groups do not match it,
+and a private subnet has no route to it at all.
+A loopback or link-local address is never a database's; opskit does not connect to one.
+Found by: the address that the instance resolves, compared with the VPC's ranges.
 Looks alike: a security group drop; both end in a time-out.
 Fix: let the VPC's DNS answer with the private address: both DNS attributes on, and no public access.
 Not the fix: opening the security group for the NAT gateway's address.
@@ -75,7 +75,7 @@ def check(
 
 
 def _fix(host: DatabaseHost, database: Database, vpc_dns: Fact[VpcDns]) -> Remedy:
-    """What lets RDS and the VPC answer with the private address."""
+    """The fix that makes RDS and the VPC answer with the private address."""
     commands: list[Command] = []
     undo: list[Command] = []
     if isinstance(vpc_dns, Known) and not vpc_dns.value.gives_hostnames:
@@ -113,7 +113,7 @@ def _addresses(
 ) -> tuple[tuple[str, ...], str]:
     if isinstance(probe, Known) and probe.value.addresses_of(host.name):
         return probe.value.addresses_of(host.name), f"on {target.workload_noun}"
-    # Outside the VPC a public instance has a public address, and that is right.
+    # Outside the VPC the name of a public instance rightly resolves to a public address.
     if isinstance(dns, Known) and all(
         ipaddress.ip_address(a).is_private for a in dns.value.addresses
     ):
@@ -128,7 +128,7 @@ def _is_private(address: str, vpc: Fact[Vpc]) -> bool:
 
 
 def _is_documentation(address: str) -> bool:
-    """Whether Python calls an address private that is only reserved (RFC 5737): not a VPC's."""
+    """Whether an address is reserved for documentation (RFC 5737), which Python calls private."""
     reserved = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")
     return any(ipaddress.ip_address(address) in ipaddress.ip_network(r) for r in reserved)
 

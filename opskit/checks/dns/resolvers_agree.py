@@ -1,10 +1,10 @@
 """The instance and you get the same address for the database.
 
-Means: what you try from here says nothing about the app; a cache, a private zone or a stale hosts
-file may be in between.
+Means: tests from here show nothing about the app; the cause may be a cache, a private zone or a stale
+hosts file.
 Found by: resolving the same name here and on the instance.
-Looks alike: a failover between the two look-ups; run it again.
-Fix: none by itself; judge by the instance's view.
+Looks alike: a failover between the two look-ups; run the diagnosis again.
+Fix: none needed; the instance's answer is the one that matters.
 Not the fix: an entry in /etc/hosts on either side.
 """
 

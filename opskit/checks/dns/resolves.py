@@ -1,12 +1,12 @@
 """The database's name resolves on the instance.
 
-Means: the app does not even get an address to connect to.
+Means: the app gets no address to connect to.
 Found by: resolving the name on the instance as programs there do; without the instance, by your
 own resolver.
 Looks alike: a resolver that does not answer is not a name that does not exist: the first is
 SERVFAIL or a time-out, the second NXDOMAIN.
-Fix: depends on which of the two it is; for NXDOMAIN look for a private hosted zone that shadows
-the name, for silence at the VPC's enableDnsSupport.
+Fix: for NXDOMAIN look for a private hosted zone that shadows the name; without an answer check the
+VPC's enableDnsSupport.
 Not the fix: an entry in /etc/hosts: the address changes at the next failover.
 """
 
@@ -36,7 +36,7 @@ RDS_SUFFIXES = (".rds.amazonaws.com", ".rds.amazonaws.com.cn")
 is_essential = True
 
 NO_NAME = "the name does not exist"
-"""The probe's words for NXDOMAIN."""
+"""The probe's message for NXDOMAIN."""
 
 
 def check(
@@ -48,7 +48,7 @@ def check(
     zones: Fact[PrivateZones],
     database: Fact[Database],
 ) -> Finding:
-    """Judge the workload's view, or the operator's where that is all there is."""
+    """Judge the workload's resolution, or the operator's where only that is known."""
     if host.is_address:
         return passed(f"{host.name} is an address and needs no resolver")
     here, noun = _own_view(dns), target.workload_noun
@@ -92,7 +92,7 @@ def _does_not(
 def _cause(
     host: DatabaseHost, vpc_dns: Fact[VpcDns], zones: Fact[PrivateZones], database: Fact[Database]
 ) -> tuple[str, tuple[Evidence, ...], Remedy | None]:
-    """Why the name does not resolve, as a clause; the evidence for it; what to do."""
+    """The cause of the failed resolution as a clause, its evidence, and the remedy."""
     if isinstance(zones, Known) and zones.value.covering:
         zone = zones.value.covering[0]
         seen = reported(f"route53:ListHostedZonesByVPC lists {zone.name} for the VPC")
@@ -110,7 +110,7 @@ def _cause(
 
 
 def _switch_on(vpc_id: str) -> Fix:
-    """The VPC's own resolver."""
+    """The fix that enables the VPC's own resolver."""
     on, off = (
         call("ec2", "ModifyVpcAttribute", VpcId=vpc_id, EnableDnsSupport={"Value": is_on})
         for is_on in (True, False)
@@ -124,7 +124,7 @@ def _switch_on(vpc_id: str) -> Fix:
 
 
 def _by_error(host: DatabaseHost, error: str, probe: Fact[InstanceProbe]) -> Advice:
-    """What to look at where no cause is known in AWS: the name itself, or the resolver."""
+    """Advice where no cause is known in AWS: check the name itself, or the resolver."""
     asked = ", ".join(probe.value.result.resolvers) if isinstance(probe, Known) else ""
     resolvers = f" (it asks {asked})" if asked else ""
     if error == NO_NAME:
@@ -140,7 +140,7 @@ def _by_error(host: DatabaseHost, error: str, probe: Fact[InstanceProbe]) -> Adv
 
 
 def _take_away(zone: PrivateZone, zones: PrivateZones) -> Remedy:
-    """The zone's end in this VPC; none that would destroy records."""
+    """The fix that disassociates the zone from this VPC; advice where that would destroy records."""
     if zone.vpcs > 1:
         asked = {
             "HostedZoneId": zone.zone_id,

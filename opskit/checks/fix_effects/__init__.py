@@ -1,8 +1,8 @@
-"""The snapshot as it would be after AWS calls: what a fix is judged on before it is shown.
+"""Computes the snapshot after AWS calls, on which a fix is verified before it is shown.
 
-Only the state that AWS describes is changed. What was observed before (connections, reads, logins, the
-app's health) says nothing about the state afterwards, so it is dropped where a call may change it. One
-file here holds the calls of one kind; a call without an effect here is never offered.
+Only the state that AWS describes is changed. Observations (connections, reads, logins, the app's health)
+say nothing about the state afterwards, so they are dropped where a call may change them. Each module
+here holds calls of one kind; a call without an effect here is never offered.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ REPAIR = ("rotate-password", "repair")
 def apply(
     snapshot: Snapshot, commands: Iterable[Command], origin: Snapshot | None = None
 ) -> Snapshot:
-    """The snapshot after the AWS calls among the commands, with everything that follows derived again.
+    """The snapshot after the AWS calls among the commands, with all analyses run again.
 
     Args:
         origin: for an undo: the snapshot before the fix.
 
     Raises:
-        Refused: AWS would refuse one of them, or what it changes was not read.
+        CallRejected: AWS would refuse a call, or the state that it changes was not read.
     """
     state = State(dict(snapshot.facts), origin)
     commands = tuple(commands)
@@ -58,10 +58,10 @@ def apply(
 
 
 def apply_to(values: Iterable[object], calls: Iterable[AwsCall]) -> Mapping[type, Any]:
-    """Some facts' values after AWS calls, by their types, without what would follow from them.
+    """Some facts' values after AWS calls, by their types, without the analyses.
 
     Raises:
-        Refused: as `apply`.
+        CallRejected: as `apply`.
     """
     state = State({type(v): Known(v, "planned", datetime.now(UTC)) for v in values})
     for call in calls:
@@ -70,7 +70,7 @@ def apply_to(values: Iterable[object], calls: Iterable[AwsCall]) -> Mapping[type
 
 
 def _drop_observations(facts: Facts, calls: list[AwsCall]) -> None:
-    """Forget what was seen before: an old time-out is no evidence against a new rule."""
+    """Drop earlier observations: an old time-out is no evidence against a new rule."""
     services = {call.service for call in calls}
     for kind in (LoginAttemptResult, ClientLogin, TargetHealths):
         if kind in facts:
@@ -110,7 +110,7 @@ def _send_document(state: State, asked: Mapping[str, Any]) -> None:
 
 
 def _leave(_: State, __: Mapping[str, Any]) -> None:
-    """A new deployment of the same definition changes nothing that AWS describes."""
+    """A new deployment of the same definition changes no state that AWS describes."""
 
 
 EFFECTS: Effects = {
@@ -122,4 +122,4 @@ EFFECTS: Effects = {
     ("ecs", "UpdateService"): _leave,
     ("ssm", "SendCommand"): _send_document,
 }
-"""(service, operation) -> what it does to the facts."""
+"""(service, operation) -> its effect on the facts."""

@@ -1,4 +1,4 @@
-"""Calls that change policies, keys and instance profiles."""
+"""Effects of calls that change policies, keys and instance profiles."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _delete_inline_policy(state: State, asked: Mapping[str, Any]) -> None:
 
 
 def _holder(state: State, asked: Mapping[str, Any]) -> tuple[Any, str]:
-    """Whose policies they are, the app's role's or the operator's, and how the holder is called."""
+    """The fact with the holder's policies, the app role's or the operator's, and the holder's label."""
     role = state.facts.get(InstanceRole)
     name = asked.get("RoleName")
     if name and isinstance(role, Known) and role.value.role_name == name:
@@ -49,7 +49,7 @@ def _create_policy_version(state: State, asked: Mapping[str, Any]) -> None:
 
 
 def _set_default_version(state: State, asked: Mapping[str, Any]) -> None:
-    """Only the version that was in force before a fix is known by its content."""
+    """Restore the version from before a fix, the only other version whose content is known."""
     before = state.origin.value(RolePolicies) if state.origin else None
     policies = [*before.identity, before.boundary] if before else []
     policy = next((p for p in policies if p and p.arn == asked["PolicyArn"]), None)
@@ -95,7 +95,7 @@ def _associate_profile(state: State, asked: Mapping[str, Any]) -> None:
     if name not in role.candidates:
         raise CallRejected(f"profile {name} was not read")
     state.set(replace(app, instance=replace(app.instance, profile_arn=name)))
-    # Which role the profile holds was read; here it only counts that it holds one.
+    # The profile's role was read elsewhere; here it only matters that there is one.
     state.set(replace(role, profile_name=name, role_name=f"the role of {name}"))
 
 

@@ -1,4 +1,4 @@
-"""Calls that change the DB instance."""
+"""Effects of calls that change the DB instance."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from opskit.facts.interface import Known
 from opskit.facts.rds import DbInstance, DbInstances
 
 STARTABLE = ("stopped", "stopping", "inaccessible-encryption-credentials-recoverable")
-"""States out of which an instance is started; of `stopping` a fix waits for the end."""
+"""States from which an instance can be started; for `stopping` a fix first waits for its end."""
 
 
 def _modify_instance(state: State, asked: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Calls that change network ACLs, route tables, and how names resolve in a VPC."""
+"""Effects of calls that change network ACLs, route tables, and a VPC's DNS."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _change_routes(
     tables: RouteTables = state.value(RouteTables)
     table = _table(tables, asked["RouteTableId"])
     destination = _destination(asked)
-    # A route that was learnt stands beside a written one.
+    # A propagated route exists beside a static one.
     others = tuple(r for r in table.routes if r.destination != destination or r.is_propagated)
     if (len(others) < len(table.routes)) is not must_exist:
         exists = "no route" if must_exist else "a route"
@@ -117,7 +117,7 @@ def _take_zone_away(state: State, asked: Mapping[str, Any]) -> None:
 
 
 def _bring_zone_back(state: State, asked: Mapping[str, Any]) -> None:
-    """Only the zone that a fix took away is known."""
+    """Restore the zone that a fix disassociated, the only one that is known."""
     zones: PrivateZones = state.value(PrivateZones)
     before = state.origin.value(PrivateZones) if state.origin else None
     back = [z for z in before.covering if z.zone_id == asked["HostedZoneId"]] if before else []

@@ -1,4 +1,4 @@
-"""Calls that change parameters, and what follows for the database and the host that they name."""
+"""Effects of calls that change parameters, and of those on the database and host that they name."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _delete_parameter(state: State, asked: Mapping[str, Any]) -> None:
 
 
 def repair_password(state: State) -> None:
-    """What `opskit rotate-password repair` does where it succeeds: the parameter logs in afterwards."""
+    """The effect of a successful `opskit rotate-password repair`: the parameter's value logs in."""
     known: Parameters = state.value(Parameters)
     absent = [name for purpose, name in known.missing if purpose == "password"]
     made = [Parameter(n, "", "password", "SecureString", 0, None, None, "", ()) for n in absent]
@@ -66,7 +66,7 @@ def repair_password(state: State) -> None:
 
 
 def _choose_again(state: State) -> None:
-    """The database and the host that the changed parameters name."""
+    """Select the database and the host again, by the changed parameters."""
     facts = state.facts
     target, instances = facts.get(Target), facts.get(DbInstances)
     if isinstance(target, Known) and isinstance(instances, Known):

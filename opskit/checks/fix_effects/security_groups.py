@@ -1,4 +1,4 @@
-"""Calls that change the rules of security groups, or which groups the app's interface carries."""
+"""Effects of calls that change security group rules, or the groups of the app's interface."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _change_rules(state: State, asked: Mapping[str, Any], *, is_egress: bool, ad
 
 
 def _holds_all(old: IpPermission, new: IpPermission) -> bool:
-    """Whether an entry has every peer of another for the same ports."""
+    """Whether an entry contains every peer of another for the same ports."""
     same = (old.protocol, old.from_port, old.to_port) == (new.protocol, new.from_port, new.to_port)
     return same and all(
         set(mine) <= set(theirs)
@@ -77,7 +77,7 @@ def _revoke_egress(state: State, asked: Mapping[str, Any]) -> None:
 
 
 MOST_GROUPS = 5
-"""Security groups on one network interface (Amazon VPC User Guide, quotas)."""
+"""Security groups per network interface (Amazon VPC User Guide, quotas)."""
 
 
 def _set_interface_groups(state: State, asked: Mapping[str, Any]) -> None:
@@ -101,7 +101,7 @@ def _set_interface_groups(state: State, asked: Mapping[str, Any]) -> None:
 
 
 def refuse_groups(state: State, group_ids: tuple[str, ...], vpc_id: str) -> None:
-    """Refuse groups that an interface in a VPC cannot carry."""
+    """Reject groups that an interface in a VPC cannot have."""
     known: SecurityGroups = state.value(SecurityGroups)
     if not 1 <= len(group_ids) <= MOST_GROUPS:
         raise CallRejected(f"an interface carries one to {MOST_GROUPS} security groups")

@@ -1,4 +1,4 @@
-"""The facts that calls change, and how a call is refused."""
+"""The mutable state that effects change, and the error for a refused call."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class CallRejected(Exception):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Facts that calls change; `origin` is the snapshot that an undo leads back to."""
+    """Facts that calls change; `origin` is the snapshot that an undo restores."""
 
     facts: Facts
     origin: Snapshot | None = None
@@ -28,7 +28,7 @@ class State:
         """A fact's value.
 
         Raises:
-            Refused: it was not read.
+            CallRejected: the fact was not read.
         """
         fact = self.facts.get(kind)
         if not isinstance(fact, Known):
@@ -36,7 +36,7 @@ class State:
         return fact.value
 
     def set(self, value: Any) -> None:
-        """Replace a fact that is known."""
+        """Replace a known fact."""
         fact = self.facts[type(value)]
         assert isinstance(fact, Known)  # noqa: S101  its value has just been taken
         self.facts[type(value)] = replace(fact, value=value)
@@ -44,4 +44,4 @@ class State:
 
 Effect = Callable[[State, Mapping[str, Any]], None]
 Effects = dict[tuple[str, str], Effect]
-"""(service, operation) -> what it does to the facts, given the call's parameters."""
+"""(service, operation) -> the effect on the facts, given the call's parameters."""

@@ -1,1 +1,1 @@
-"""Questions of the layer `hygiene`."""
+"""Checks of the layer `hygiene`."""

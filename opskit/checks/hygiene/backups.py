@@ -1,6 +1,6 @@
 """The database is backed up for at least a week.
 
-Means: without automatic backups there is no point in time to go back to.
+Means: without automatic backups there is no point in time to restore.
 Found by: BackupRetentionPeriod in rds:DescribeDBInstances.
 Looks alike: manual snapshots, which this does not count.
 Fix: a retention of seven days or more.
@@ -15,11 +15,11 @@ from opskit.checks.interface import Finding, passed, reported, warned
 from opskit.facts.database import Database
 
 ENOUGH_DAYS = 7
-"""What was broken on a Friday is noticed on Monday, and mended with some days to spare."""
+"""Data that was damaged on a Friday is noticed on Monday, which leaves some days to restore it."""
 
 
 def check(database: Database) -> Finding:
-    """Judge the retention."""
+    """Judge the retention period."""
     name, days = database.instance.identifier, database.instance.backup_days
     if days >= ENOUGH_DAYS:
         return passed(f"backups of {name} are kept {days} days")
@@ -34,7 +34,7 @@ def check(database: Database) -> Finding:
         )
         for kept in (ENOUGH_DAYS, days)
     )
-    # From 0 to more RDS may interrupt for a moment (RDS User Guide, modifying).
+    # A change from 0 may interrupt the database for a moment (RDS User Guide, modifying).
     note = "Switching backups on can interrupt the database for a moment." if days == 0 else ""
     return warned(
         f"backups of {name} {what}",

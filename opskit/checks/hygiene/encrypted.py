@@ -1,8 +1,8 @@
 """The database's storage is encrypted.
 
-Means: disks, snapshots and backups can be read by whoever gets them.
+Means: anyone who obtains disks, snapshots or backups can read them.
 Found by: StorageEncrypted in rds:DescribeDBInstances.
-Looks alike: TLS, which protects the way, not the disk.
+Looks alike: TLS, which protects the connection, not the disk.
 Fix: copy a snapshot with a key and restore it; the setting cannot be changed in place.
 Not the fix: encrypting columns in the app.
 """

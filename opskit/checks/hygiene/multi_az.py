@@ -1,6 +1,6 @@
 """The database has a standby in a second zone.
 
-Means: when its zone fails, it is gone until the zone is back.
+Means: when its zone fails, the database is unavailable until the zone is back.
 Found by: MultiAZ in rds:DescribeDBInstances.
 Looks alike: a read replica, which does not take over by itself.
 Fix: switch Multi-AZ on; it doubles the instance's price.

@@ -1,9 +1,9 @@
-"""The database's security groups admit no whole internet.
+"""The database's security groups do not allow the whole internet.
 
-Means: anybody may try passwords, if a path from outside exists or comes to be.
+Means: anyone can try passwords, if a path from outside exists now or later.
 Found by: ingress rules with 0.0.0.0/0 or ::/0 that cover the database's port.
-Looks alike: a wide rule on the load balancer's group, which is right there.
-Fix: a rule for the app's group in its place, then revoke the wide one.
+Looks alike: a wide rule on the load balancer's group, where it is right.
+Fix: a rule for the app's group instead, then revoke the wide one.
 Not the fix: another port.
 """
 
@@ -19,7 +19,7 @@ EVERYBODY = ("0.0.0.0/0", "::/0")
 
 
 def check(database: Database, groups: SecurityGroups) -> Finding:
-    """Look for rules that name everybody."""
+    """Look for rules that allow every address."""
     for group_id in database.instance.security_group_ids:
         for rule in groups.ingress_of([group_id]):
             wide = [c for c in rule.cidrs if c in EVERYBODY]
@@ -33,7 +33,7 @@ def check(database: Database, groups: SecurityGroups) -> Finding:
 
 
 def _fix(group_id: str, rule: IpPermission, cidr: str) -> Fix:
-    """Revoke the wide rule; whether the app needs it is seen when the fix is evaluated."""
+    """Revoke the wide rule; the verification of the fix shows whether the app needs it."""
     ranges = (
         {"Ipv6Ranges": [{"CidrIpv6": cidr}]} if ":" in cidr else {"IpRanges": [{"CidrIp": cidr}]}
     )

@@ -1,8 +1,8 @@
 """The database has no public address.
 
-Means: only security groups stand between it and everybody.
+Means: only security groups protect the database from the internet.
 Found by: PubliclyAccessible in rds:DescribeDBInstances.
-Looks alike: a private instance whose name resolves anywhere: that is normal.
+Looks alike: a private instance whose name resolves everywhere: that is normal.
 Fix: switch public access off; the app in the VPC keeps its private address.
 Not the fix: leaving it on for one laptop; use a Session Manager tunnel.
 """

@@ -1,8 +1,8 @@
 """The password is stored as a SecureString.
 
-Means: whoever may read parameters reads the password, without any right on a key.
+Means: everyone who may read parameters can read the password, without any permission on a key.
 Found by: the parameter's type.
-Looks alike: a SecureString under AWS's own key, which is encrypted.
+Looks alike: a SecureString under the AWS managed key, which is encrypted.
 Fix: a SecureString under another name, which the app reads from then on; the type of an existing
 parameter cannot be changed.
 Not the fix: a secret name.

@@ -1,11 +1,11 @@
-"""The app verifies whom it talks to.
+"""The app verifies the database's certificate.
 
-Means: without verification TLS protects from listening, not from somebody who answers in the
+Means: without verification TLS protects from eavesdropping, not from an attacker who answers in the
 database's place.
 Found by: the container's sslmode.
 Looks alike: `require` with a root certificate file, which verifies the chain in libpq.
 Fix: sslmode=verify-full with the RDS bundle in the image.
-Not the fix: rejectUnauthorized: false, whatever the web says.
+Not the fix: rejectUnauthorized: false, which many web pages recommend.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ UNVERIFIED = ("prefer", "require", "no-verify")
 
 
 def check(probe: InstanceProbe) -> Finding:
-    """Judge the mode of every container."""
+    """Judge the sslmode of every container."""
     modes = [(c, c.setting("sslmode")) for c in probe.running]
     named = [(container, mode) for container, mode in modes if mode is not None]
     if not named:
@@ -36,7 +36,7 @@ def check(probe: InstanceProbe) -> Finding:
 
 
 def _verify(container: Container, mode: ConnectionSetting) -> Advice:
-    """The mode and the bundle, and where they are set."""
+    """Advice with the mode and the bundle to use, and where they are set."""
     bundle, where = container.setting("sslrootcert"), f" in {mode.file}" if mode.file else ""
     by = (
         f"it has a bundle already ({bundle.value})"

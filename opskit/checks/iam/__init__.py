@@ -1,1 +1,1 @@
-"""Questions of the layer `iam`."""
+"""Checks of the layer `iam`."""

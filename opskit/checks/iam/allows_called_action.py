@@ -1,9 +1,9 @@
-"""The role is allowed the very operation that the app calls.
+"""The role is allowed the operation that the app calls.
 
 Means: GetParameter, GetParameters and GetParametersByPath are three permissions; a policy that names
 one of them leaves an app that calls another without its settings.
 Found by: the role's policies for each operation, and an app that runs without a database password
-and complains of a refusal. An app that is healthy calls what it may.
+and reports AccessDenied. A healthy app calls an operation that is allowed.
 Looks alike: no statement at all (IAM002).
 Fix: one statement for that operation: on these parameters, or on their path for GetParametersByPath.
 Not the fix: ssm:*.
@@ -35,7 +35,7 @@ from opskit.policy.role_access import RoleAccess
 
 explains = ("auth", "app")
 DENIED = "AccessDenied"
-"""What every AWS SDK calls a refusal; without the word the app lacks its settings for another reason."""
+"""Every AWS SDK's error name for a denial; without it the app lacks its settings for another reason."""
 
 
 def check(
@@ -45,7 +45,7 @@ def check(
     context: IamFixContext,
     probe: Fact[InstanceProbe],
 ) -> Finding:
-    """Judge what is allowed for one operation and not for another."""
+    """Judge operations that are denied although another read operation is allowed."""
     if isinstance(access, Unknown):
         return undecided(access.reason, *access.missing)
     refused = _refused(standing)
@@ -54,7 +54,7 @@ def check(
     message = _complaint(probe)
     action = next((a for a in refused if f"{_operation(a)} " in message), None)
     if action is None and DENIED in message and "kms:" not in message:
-        # It was refused and does not say what: the plural is what apps call beside the singular.
+        # The app's message names no operation: apart from GetParameter, apps call GetParameters.
         action = next((a for a in refused if a in READ), None)
     if action is None:
         words = "; ".join(m.words for m in refused.values())
@@ -71,7 +71,7 @@ def check(
 
 
 def _refused(standing: EffectivePermissions) -> dict[str, DenialExplanation]:
-    """The refused operations, where another way to read is allowed; the likeliest first."""
+    """The denied operations, where another read operation is allowed; the likeliest first."""
     own = standing.read.denial
     if own is not None and own.denial is DenialReason.ACTION:
         return {READ[0]: own}
@@ -85,7 +85,7 @@ def _refused(standing: EffectivePermissions) -> dict[str, DenialExplanation]:
 
 
 def _calls(standing: EffectivePermissions, action: str) -> WantedAccess:
-    """All refused calls of an operation: GetParametersByPath is called for the path itself."""
+    """All denied calls of an operation; GetParametersByPath is called for the path itself."""
     return wanted_of(need for need in standing.denied_alternatives if need.action == action)
 
 
@@ -94,7 +94,7 @@ def _operation(action: str) -> str:
 
 
 def _complaint(probe: Fact[InstanceProbe]) -> str:
-    """What an app says that runs without a password; empty when it has one or is healthy."""
+    """The message of an app that runs without a password; empty when it has one or is healthy."""
     if not isinstance(probe, Known) or probe.value.health is None:
         return ""
     health = probe.value.health

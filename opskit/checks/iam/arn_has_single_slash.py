@@ -1,8 +1,8 @@
 """The role's statement has one slash after `parameter`.
 
-Means: the name begins with a slash, and so does the path in the ARN: `parameter/linkbox/*`. Whoever
-puts the name behind `parameter/` writes two, and the pattern matches nothing.
-Found by: the patterns of the role's allow statements, with the second slash taken away.
+Means: the name begins with a slash, and the path in the ARN does too: `parameter/linkbox/*`. Appending
+the name to `parameter/` gives two slashes, and the pattern matches nothing.
+Found by: the patterns of the role's allow statements, with the second slash removed.
 Looks alike: another path (IAM005).
 Fix: one statement with the right ARN.
 Not the fix: renaming the parameters.
@@ -24,7 +24,7 @@ explains = ("auth", "app", "IAM003")
 def check(
     standing: EffectivePermissions, role: Fact[InstanceRole], context: IamFixContext
 ) -> Finding:
-    """Judge the refusals that have this reason."""
+    """Judge the denials for this check's reasons."""
     return check_permission(
         standing,
         role,

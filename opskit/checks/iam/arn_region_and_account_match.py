@@ -1,11 +1,11 @@
 """The role's statement names the parameters' Region and account.
 
-Means: the statement was copied from another place: its Region, account or partition is another's, or
-the field was left empty, which matches nothing for parameters.
-Found by: the patterns of the role's allow statements, part by part.
+Means: the statement was copied from elsewhere: its Region, account or partition differs, or the field
+is empty, which matches nothing for parameters.
+Found by: the patterns of the role's allow statements, compared part by part.
 Looks alike: another path (IAM005); a parameter that is in another Region (PAR001).
 Fix: one statement for this Region and account.
-Not the fix: `*` in place of the account.
+Not the fix: `*` instead of the account.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ explains = ("auth", "app", "IAM003")
 def check(
     standing: EffectivePermissions, role: Fact[InstanceRole], context: IamFixContext
 ) -> Finding:
-    """Judge the refusals that have this reason."""
+    """Judge the denials for this check's reasons."""
     return check_permission(
         standing,
         role,

@@ -1,12 +1,12 @@
-"""The conditions of the role's statements fit the app's calls.
+"""The conditions of the role's statements match the app's calls.
 
-Means: the statement is the right one, but for a condition that the call does not meet: the encryption
+Means: the statement is right except for a condition that the call does not meet: the encryption
 context of another parameter, another service, an endpoint, a tag.
-Found by: the conditions evaluated with what the call carries: Parameter Store decrypts with the
+Found by: the conditions evaluated with the call's context: Parameter Store decrypts with the
 parameter's ARN as `kms:EncryptionContext:PARAMETER_ARN`, through `kms:ViaService`.
 Looks alike: a missing statement (IAM002, IAM003).
-Fix: one statement for the right parameter or service. A guard, such as an endpoint or a Region, is its
-author's to change.
+Fix: one statement for the right parameter or service. A guard, such as an endpoint or a Region, must be
+changed by its author.
 Not the fix: dropping every condition.
 """
 
@@ -26,7 +26,7 @@ explains = ("auth", "app")
 def check(
     standing: EffectivePermissions, role: Fact[InstanceRole], context: IamFixContext
 ) -> Finding:
-    """Judge the refusals that have this reason."""
+    """Judge the denials for this check's reasons."""
     return check_permission(
         standing,
         role,

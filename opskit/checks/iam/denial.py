@@ -1,4 +1,4 @@
-"""A refusal of the role's access, as the checks hand it to the builders of fixes."""
+"""A denial of the role's access, the input of the builders of IAM fixes."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ POLICY_TYPES = (
     "resource-based policy",
     "identity-based policy",
 )
-"""Types of policies as AWS's messages name them (IAM User Guide, access denied error messages)."""
+"""Policy types in AWS's messages (IAM User Guide, access denied error messages)."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccessDenied:
-    """A refusal for one of a check's own reasons.
+    """A denial for one of a check's own reasons.
 
     Attributes:
         what: `read /a, /b` or `decrypt the password`.
-        wanted: the access that is lacking; None where not even the key is known.
+        wanted: the missing access; None where the key is not known.
     """
 
     role: str
@@ -38,12 +38,12 @@ class AccessDenied:
 
     @property
     def sentence(self) -> str:
-        """The refusal with its reason."""
+        """A sentence with the denial and its reason."""
         why = f": {self.denial.words}" if self.denial.words else ""
         return f"{self.role} may not {self.what}{why}"
 
     @property
     def policy_type(self) -> str:
-        """The type of policy that AWS's message to the instance names; empty where none was seen."""
+        """The policy type that AWS's message to the instance names; empty without a message."""
         texts = [e.text for e in self.permission.evidence if e.basis is Basis.OBSERVED]
         return next((t for t in POLICY_TYPES if any(t in text for text in texts)), "")

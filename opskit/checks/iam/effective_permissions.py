@@ -1,7 +1,7 @@
-"""How the instance's role stands: three sources weighed, for reading and for decrypting.
+"""The role's effective permissions on the parameters and their key, combined from three sources.
 
-The instance's own attempt outweighs everything. Without one, IAM's simulator and the policies as
-opskit reads them have to agree, but for a key's policy, of which the simulator knows nothing.
+The instance's own attempt outweighs the others. Without one, IAM's simulator and the policies as opskit
+evaluates them have to agree, except for a key's policy, which the simulator does not evaluate.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ FROM_MESSAGE = (
     ("explicit deny", DenialReason.EXPLICIT, "something denies it explicitly"),
     ("", DenialReason.NO_STATEMENT, ""),
 )
-"""What AWS's message says of who denies, the reason that it means, and that in words."""
+"""AWS's phrase for the denying policy type, the reason that it means, and its description."""
 
 
 @dataclass(frozen=True, slots=True)
 class EffectivePermission:
-    """How the role stands to one action.
+    """The role's effective permission for one action.
 
     Attributes:
         is_allowed: None when that is not known.
-        denial: why not, as far as the policies tell.
-        names: the parameters that are refused.
-        evidence: of every source that said something.
-        unknown_reason: a clause; empty when it is known.
-        missing: what would make it known.
-        conflict: where two sources contradict each other; empty when they do not.
+        denial: the explanation of a denial, as far as the policies show it.
+        names: the parameters whose access is denied.
+        evidence: of every source with a result.
+        unknown_reason: a clause; empty when the permission is known.
+        missing: the permissions or probes that would make it known.
+        conflict: the contradiction between two sources; empty when they agree.
     """
 
     is_allowed: bool | None
@@ -56,11 +56,11 @@ class EffectivePermission:
 
 @dataclass(frozen=True, slots=True)
 class EffectivePermissions:
-    """How the role stands to reading and to decrypting.
+    """The role's effective permissions to read the parameters and to decrypt the password.
 
     Attributes:
-        decrypt: None where no statement is needed: AWS's own key, or no encryption.
-        denied_alternatives: needs of the other ways to read that the policies refuse.
+        decrypt: None where no statement is needed: an AWS managed key, or no encryption.
+        denied_alternatives: the needs of other read operations that the policies deny.
     """
 
     read: EffectivePermission
@@ -77,7 +77,7 @@ def analyze(
     metadata: Fact[ParametersMetadata],
     target: Target,
 ) -> EffectivePermissions:
-    """Weigh the sources."""
+    """Combine the sources into the effective permissions."""
     if isinstance(role, Known) and role.value.role_name is None:
         raise FactUnavailable(f"{target.workload_noun} has no role", "a role")
     needs = access.value.reads if isinstance(access, Known) else ()
@@ -87,7 +87,7 @@ def analyze(
     if isinstance(metadata, Known) and metadata.value.is_plain(target.parameters["password"]):
         return EffectivePermissions(read, None, siblings)
     if isinstance(key, Known) and key.value.is_aws_managed:
-        # Its policy admits every principal of the account, so that only a deny could matter.
+        # The AWS managed key's policy allows every principal of the account: only a deny could matter.
         denied = attempts_denied(probe, DECRYPT)
         decrypt = _attempted_denied(DECRYPT, denied, (), None, _noun(probe)) if denied else None
         return EffectivePermissions(read, decrypt, siblings)
@@ -137,18 +137,18 @@ def _permission(
 
 
 def _noun(probe: Fact[InstanceProbe]) -> str:
-    """What the app runs on, for sentences."""
+    """`instance` or `task`, for sentences."""
     return probe.value.workload_noun if isinstance(probe, Known) else ON_INSTANCE
 
 
 def _attempt(probe: Fact[InstanceProbe], action: str) -> str:
-    """What the instance did under its own role; empty when it was not tried."""
+    """A description of the instance's own reads under its role; empty when none was tried."""
     if not isinstance(probe, Known):
         return ""
     if action == DECRYPT:
         return f"{_noun(probe)} decrypted the password" if probe.value.read_password else ""
     good = [read.name for read in probe.value.reads if read.fingerprint]
-    # A read that failed in KMS was let through by Systems Manager.
+    # A read that failed in KMS was allowed by Systems Manager.
     good += [name for name, _ in attempts_denied(probe, DECRYPT)]
     if not good:
         return ""
@@ -213,7 +213,7 @@ def _without_attempt(
 
 
 def _allowed_by_key(needs: tuple[RequiredPermission, ...]) -> bool:
-    """Whether the key's policy or a grant allows by itself, which the simulator cannot see."""
+    """Whether the key policy or a grant alone allows, which the simulator does not evaluate."""
     return bool(needs) and all(
         n.decision.word is EvaluationResult.ALLOWED
         and (n.decision.matched is None or n.decision.matched.policy.kind == KEY_POLICY)
@@ -232,7 +232,7 @@ def _contradiction(words: tuple[Evidence, ...], text: str) -> EffectivePermissio
 
 
 def _miss_of(decision: SimulatedDecision) -> DenialExplanation:
-    """What the simulator's refusal means."""
+    """The explanation for the simulator's denial."""
     phrase = {"organization": "service control policy"}.get(
         decision.limited_by or "", decision.limited_by or ""
     )

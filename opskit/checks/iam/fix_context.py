@@ -1,4 +1,4 @@
-"""Inputs of the commands that give the role the access it lacks."""
+"""Inputs for building the IAM fix commands."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ VIA_SERVICE = "kms:ViaService"
 
 @dataclass(frozen=True, slots=True)
 class IamFixContext:
-    """Inputs of the IAM fixes: a fact like any other, so that checks ask for one thing.
+    """Inputs of the IAM fixes as one derived fact, so that each check declares one parameter for them.
 
     Attributes:
         role, key, access, policies: None where they are not known.
@@ -43,7 +43,7 @@ class IamFixContext:
 
     @property
     def read(self) -> WantedAccess:
-        """Reading each of the target's parameters by name."""
+        """The access to read each of the target's parameters by name."""
         names = sorted(set(self.target.parameters.values()))
         arns = tuple(parameter_arn(self.region, self.identity, name) for name in names)
         reads = self.access.reads if self.access else ()
@@ -52,7 +52,7 @@ class IamFixContext:
 
     @property
     def decrypt(self) -> WantedAccess | None:
-        """Decrypting with the password's key through Parameter Store; None where no key is known."""
+        """The access to decrypt with the password's key through Parameter Store; None for an unknown key."""
         if self.key is None:
             return None
         calls = tuple(n.request for n in (self.access.decrypts if self.access else ()))
@@ -61,7 +61,7 @@ class IamFixContext:
 
     @property
     def needs(self) -> list[WantedAccess]:
-        """Everything that the app has to be allowed; no decryption where that needs no statement."""
+        """All access that the app needs; without decryption where that needs no statement."""
         decrypt = self.decrypt
         return [self.read, *([decrypt] if decrypt and decrypt.requests else [])]
 
@@ -74,7 +74,7 @@ class IamFixContext:
 
 
 def wanted_of(needs: Iterable[RequiredPermission]) -> WantedAccess:
-    """Exactly the calls of these needs, which share their actions."""
+    """The access for exactly the calls of these needs, which share their actions."""
     found = tuple(needs)
     actions = tuple(dict.fromkeys(n.action for n in found))
     resources = tuple(dict.fromkeys(n.resource for n in found))
@@ -92,7 +92,7 @@ def analyze(
     app: Fact[AppInstance],
     probe: Fact[InstanceProbe],
 ) -> IamFixContext:
-    """Put together the inputs, as far as they are known."""
+    """Collect the inputs, as far as they are known."""
     return IamFixContext(
         target,
         region,

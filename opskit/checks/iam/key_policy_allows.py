@@ -1,10 +1,10 @@
-"""The key's policy lets the role in, or leaves it to the account's policies.
+"""The key policy allows the role, or delegates to the account's IAM policies.
 
-Means: a customer managed key obeys its own policy first. Without the statement for the account (the
-principal ends in `:root`) no IAM policy has any effect on it, and the role has to be named.
-Found by: the key policy with its grants, evaluated beside the role's policies. IAM's simulator knows
-nothing of key policies, so it may say allowed.
-Looks alike: a missing statement in the role (IAM003); AWS's message may blame either.
+Means: the key policy controls a customer managed key first. Without its statement for the account (the
+principal ends in `:root`) no IAM policy has any effect on the key, and the key policy must name the role.
+Found by: the key policy with its grants, evaluated together with the role's policies. IAM's simulator
+does not evaluate key policies, so it may say allowed.
+Looks alike: a missing statement in the role (IAM003); AWS's message may name either.
 Fix: one statement in the key policy that names the role, for kms:Decrypt through SSM.
 Not the fix: `"Principal": "*"`.
 """
@@ -25,7 +25,7 @@ explains = ("auth", "app")
 def check(
     standing: EffectivePermissions, role: Fact[InstanceRole], context: IamFixContext
 ) -> Finding:
-    """Judge the refusals that have this reason."""
+    """Judge the denials for this check's reasons."""
     return check_permission(
         standing,
         role,

@@ -2,10 +2,10 @@
 
 Means: the role can read the parameter but not its value; the app has no password at its next start.
 Found by: the instance's own attempt, whose error names kms:Decrypt; the role's policies and the key's
-evaluated together; IAM's simulator, which knows no key policies. With the AWS managed key
+evaluated together; IAM's simulator, which does not evaluate key policies. With the AWS managed key
 alias/aws/ssm no kms statement is needed.
-Looks alike: a disabled key (PAR003), which nobody can use; a key policy that keeps the role out
-(IAM012). AWS's message blames one policy only; either can be the one to mend.
+Looks alike: a disabled key (PAR003), which no one can use; a key policy that does not allow the role
+(IAM012). AWS's message names one policy only; either can be the one to fix.
 Fix: one statement that allows kms:Decrypt on this key, for calls through SSM. An alias ARN as
 resource never matches.
 Not the fix: storing the password as a plain String.
@@ -28,7 +28,7 @@ is_essential = True
 def check(
     standing: EffectivePermissions, role: Fact[InstanceRole], context: IamFixContext
 ) -> Finding:
-    """Judge the refusals that have this reason."""
+    """Judge the denials for this check's reasons."""
     return check_permission(
         standing,
         role,

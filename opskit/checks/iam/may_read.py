@@ -1,9 +1,9 @@
 """The instance's role may read the parameters.
 
-Means: the app cannot read its settings at its next start; until then it goes on with what it read.
+Means: the app cannot read its settings at its next start; until then it uses the values it has read.
 Found by: the instance's own attempt under its role, the role's policies evaluated, IAM's simulator.
-Looks alike: a statement that is there and misses (IAM005 to IAM008); a missing right to decrypt
-(IAM003): there the message names kms:Decrypt.
+Looks alike: a statement that exists but does not match (IAM005 to IAM008); a missing permission to
+decrypt (IAM003): there the message names kms:Decrypt.
 Fix: one statement that allows ssm:GetParameter on exactly these parameters.
 Not the fix: ssm:* or Resource "*".
 """
@@ -25,7 +25,7 @@ is_essential = True
 def check(
     standing: EffectivePermissions, role: Fact[InstanceRole], context: IamFixContext
 ) -> Finding:
-    """Judge the refusals that have this reason."""
+    """Judge the denials for this check's reasons."""
     return check_permission(
         standing,
         role,

@@ -1,10 +1,10 @@
-"""No policy of the role denies explicitly what the app needs.
+"""No policy of the role explicitly denies an access that the app needs.
 
-Means: an explicit deny wins over every allow, wherever that stands.
+Means: an explicit deny overrides every allow in any policy.
 Found by: the role's policies evaluated, AWS's message `with an explicit deny in ...`.
 Looks alike: a missing statement (IAM002); another allow changes nothing here.
-Fix: the role's own inline deny of listed actions, split so that it spares these parameters; any other
-deny is its author's to change.
+Fix: the role's own inline deny of listed actions, split so that it exempts these parameters; any other
+deny must be changed by its author.
 Not the fix: more allows; detaching the whole policy.
 """
 
@@ -24,7 +24,7 @@ explains = ("auth", "app", "IAM003")
 def check(
     standing: EffectivePermissions, role: Fact[InstanceRole], context: IamFixContext
 ) -> Finding:
-    """Judge the refusals that have this reason."""
+    """Judge the denials for this check's reasons."""
     return check_permission(
         standing,
         role,

@@ -1,4 +1,4 @@
-"""The checks of the role's access have this in common: each judges its own reasons for a refusal."""
+"""Common code of the checks of the role's access: each judges its own reasons for a denial."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from opskit.policy.explanation import DenialReason
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One kind of access under the reasons that the check judges."""
+    """One kind of access, with the denial reasons that the check judges."""
 
     permission: EffectivePermission
     reasons: tuple[DenialReason, ...]
@@ -27,7 +27,7 @@ class _Row:
     wanted: WantedAccess | None
 
     def denial(self, role: str) -> AccessDenied | None:
-        """The refusal for one of the reasons; None where there is none."""
+        """The denial for one of the reasons; None where there is none."""
         miss = self.permission.denial
         if miss is None or miss.denial not in self.reasons:
             return None
@@ -47,7 +47,7 @@ def check_permission(
     reading: tuple[DenialReason, ...] = (),
     decrypting: tuple[DenialReason, ...] = (),
 ) -> Finding:
-    """Judge reading and decrypting under the reasons of one check.
+    """Judge reading and decrypting for the denial reasons of one check.
 
     Args:
         reading, decrypting: the reasons for each of the two.

@@ -1,10 +1,10 @@
-"""The role's permissions boundary allows what its policies allow.
+"""The role's permissions boundary allows the access that its policies allow.
 
-Means: the boundary is a ceiling: what it does not allow the role cannot do, whatever its own policies
-say. It grants nothing itself.
-Found by: the boundary evaluated beside the policies, AWS's message, the simulator's boundary detail.
+Means: the boundary sets the maximum permissions: the role cannot do more, even if its own policies allow
+it. The boundary itself grants nothing.
+Found by: the boundary evaluated with the policies, AWS's message, the simulator's boundary detail.
 Looks alike: a missing statement (IAM002); another allow in the role changes nothing here.
-Fix: a new version of the boundary that allows it too; its owner has to agree.
+Fix: a new version of the boundary that allows the access too; its owner has to agree.
 Not the fix: removing the boundary.
 """
 
@@ -24,7 +24,7 @@ explains = ("auth", "app", "IAM003")
 def check(
     standing: EffectivePermissions, role: Fact[InstanceRole], context: IamFixContext
 ) -> Finding:
-    """Judge the refusals that have this reason."""
+    """Judge the denials for this check's reasons."""
     return check_permission(
         standing,
         role,

@@ -1,7 +1,7 @@
 """The instance has a profile with a role, an ECS task a task role.
 
 Means: programs on the instance get no credentials, so they can read no parameter; Session Manager
-usually goes with it. A process that runs goes on with what it read.
+usually fails too. A running process uses the values it has read.
 Found by: the instance's profile in EC2 and the profile's role in IAM.
 Looks alike: an agent that is merely offline: there the profile is in place.
 Fix: attach the profile; credentials arrive within a minute.
@@ -46,7 +46,7 @@ def check(app: AppInstance, role: InstanceRole) -> Finding:
 
 
 def _attach(instance_id: str, candidates: tuple[str, ...]) -> Remedy:
-    """Attach the one profile that carries the target's name."""
+    """Attach the one profile whose name contains the target's."""
     if len(candidates) != 1:
         which = f"several fit ({', '.join(candidates)})" if candidates else "none carries its name"
         return Advice(f"Attach the app's profile with ec2:AssociateIamInstanceProfile: {which}.")

@@ -1,8 +1,7 @@
 """The role's statement names the parameters' path.
 
-Means: a statement allows the reading of parameters, of others than these: the path is another, or its
-`/*` is missing.
-Found by: the patterns of the role's allow statements against the ARNs of the parameters.
+Means: a statement allows reading other parameters than these: its path differs, or its `/*` is missing.
+Found by: the patterns of the role's allow statements, compared with the ARNs of the parameters.
 Looks alike: a double slash (IAM006), another Region or account (IAM008).
 Fix: one statement for the right path.
 Not the fix: Resource "*".
@@ -24,7 +23,7 @@ explains = ("auth", "app", "IAM003")
 def check(
     standing: EffectivePermissions, role: Fact[InstanceRole], context: IamFixContext
 ) -> Finding:
-    """Judge the refusals that have this reason."""
+    """Judge the denials for this check's reasons."""
     return check_permission(
         standing,
         role,

@@ -1,8 +1,9 @@
-"""No service control policy of the organization stands in the way.
+"""The organization's service control policies allow the app's access.
 
-Means: a policy of the organization denies it, or none allows it, for every principal of the account.
-Found by: AWS's message, the simulator's organization detail, and the policies where they can be read,
-which is so in the management account and those it has delegated to.
+Means: a policy of the organization denies the access, or none allows it, for every principal of the
+account.
+Found by: AWS's message, the simulator's organization detail, and the policies themselves, which only
+the management account and delegated administrators can read.
 Looks alike: an explicit deny in the role (IAM010).
 Fix: an exception for this role in the policy; the organization's administrators decide.
 Not the fix: anything in the role's own policies; detaching the policy.
@@ -24,7 +25,7 @@ explains = ("auth", "app", "IAM003")
 def check(
     standing: EffectivePermissions, role: Fact[InstanceRole], context: IamFixContext
 ) -> Finding:
-    """Judge the refusals that have this reason."""
+    """Judge the denials for this check's reasons."""
     return check_permission(
         standing,
         role,

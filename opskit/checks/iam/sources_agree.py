@@ -1,11 +1,11 @@
-"""The policies, IAM's simulator and the instance's own attempt say the same.
+"""The policies, IAM's simulator and the instance's own attempt agree.
 
-Means: where they do not, something decides that none of the readable policies shows: the policy of a
-VPC endpoint, a session policy, a resource control policy, or a change that is seconds old.
-Found by: the three sources side by side.
-Looks alike: an ordinary refusal, on which all three agree.
-Fix: read AWS's message: it names the type of the policy that denies; then ask again in a minute.
-Not the fix: believing the simulator: a simulated allow never outweighs an observed refusal.
+Means: where they disagree, a policy decides that was not read: the policy of a VPC endpoint, a session
+policy, a resource control policy; or a change is only seconds old.
+Found by: comparing the three sources.
+Looks alike: an ordinary denial, on which all three agree.
+Fix: read AWS's message, which names the type of the denying policy; then run opskit again in a minute.
+Not the fix: believing the simulator: a simulated allow never outweighs an observed denial.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from opskit.facts.interface import Fact
 
 
 def check(standing: EffectivePermissions, role: Fact[InstanceRole]) -> Finding:
-    """Say who contradicts whom."""
+    """Name the sources that contradict each other."""
     stands = [s for s in (standing.read, standing.decrypt) if s is not None]
     for permission in stands:
         if permission.conflict:
@@ -34,7 +34,7 @@ def check(standing: EffectivePermissions, role: Fact[InstanceRole]) -> Finding:
 
 
 def _advice(permission: EffectivePermission) -> Advice:
-    """The next step, by the source that contradicts the policies."""
+    """Advice on the next step, by the source that contradicts the policies."""
     if permission.is_allowed is True:
         return Advice(
             "Nothing has to be changed for the app: its own call went through. Repeat the diagnosis in two "

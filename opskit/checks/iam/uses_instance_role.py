@@ -1,11 +1,11 @@
 """Programs on the instance use the instance's role.
 
-Means: keys in the environment or in ~/.aws come before the instance profile, so the rights that
-count are another identity's.
-Found by: sts:GetCallerIdentity on the instance against the profile's role.
-Looks alike: a role without rights; there the identity is the expected one.
+Means: keys in the environment or in ~/.aws take precedence over the instance profile, so another
+identity's permissions apply.
+Found by: sts:GetCallerIdentity on the instance, compared with the profile's role.
+Looks alike: a role without permissions; there the identity is the expected one.
 Fix: remove the other credentials from the instance.
-Not the fix: giving the rights to both.
+Not the fix: granting the permissions to both.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def check(role: InstanceRole, probe: InstanceProbe) -> Finding:
 
 
 def _advice(caller_arn: str, role_name: str) -> Advice:
-    """Where credentials of this kind come from, and how to find them."""
+    """Advice on where credentials of this kind come from, and how to find them."""
     if ":user/" in caller_arn:
         source = (
             "They are access keys: look for AWS_ACCESS_KEY_ID in the environment of container and service "

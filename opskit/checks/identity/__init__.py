@@ -1,1 +1,1 @@
-"""Questions of the layer `identity`."""
+"""Checks of the layer `identity`."""

@@ -1,10 +1,10 @@
 """This machine's clock agrees with AWS's.
 
-Means: AWS refuses signatures that are more than five minutes off, and every time that opskit
+Means: AWS rejects signatures that are more than five minutes off, and every time that opskit
 prints would be wrong.
 Found by: the time in AWS's reply to the first call.
-Looks alike: expired credentials; both end in a refused signature.
-Fix: let the machine keep its time by NTP.
+Looks alike: expired credentials; both end in a rejected signature.
+Fix: synchronize the machine's clock by NTP.
 Not the fix: new credentials.
 """
 
@@ -15,7 +15,7 @@ from opskit.checks.interface import Finding, observed, passed, skipped, warned
 from opskit.facts.identity import Identity
 
 WARN_FROM_S = 120
-"""AWS's limit is 300 s; a clock that is two minutes off will get there."""
+"""AWS's limit is 300 s; a clock that is two minutes off will reach it."""
 
 
 def check(identity: Identity) -> Finding:

@@ -1,1 +1,1 @@
-"""Questions of the layer `network`."""
+"""Checks of the layer `network`."""

@@ -1,4 +1,4 @@
-"""Network ACL entries that let a path through, each judged packet by packet against the ACL before."""
+"""Plans network ACL entries that allow a path, and compares the ACL before and after exactly."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from opskit.reachability.network_acl import FINAL_DENY
 from opskit.reachability.path import Checkpoint, CheckpointKind, Network, Path, PathEndpoint
 
 ADVISED = (1024, 65535)
-"""What covers every client: NAT gateways, load balancers and other systems use all of it."""
+"""Client ports of every system: NAT gateways, load balancers and others use the whole range."""
 FIRST_NUMBER, STEP = 100, 10
-"""The console's own numbering."""
+"""The console's numbering of entries."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Need:
-    """What has to pass: TCP of one direction between a range and some ports."""
+    """The traffic to allow: TCP of one direction between a range and some ports."""
 
     acl: NetworkAcl
     is_egress: bool
@@ -36,12 +36,12 @@ class _Need:
         return {e.number for e in self.acl.entries if e.is_egress is self.is_egress}
 
     def covers(self, change: AclChange) -> bool:
-        """Whether a change opens nothing but what has to pass."""
+        """Whether a change opens only the needed traffic."""
         return change.is_within(is_egress=self.is_egress, cidr=self.cidr, ports=self.ports)
 
 
 def allow(network: Network, path: Path, broken: Checkpoint) -> Remedy:
-    """An allow entry before the entry that denies, or after all others where none does."""
+    """Add an allow entry before the entry that denies, or after all others where none does."""
     acls = network.acls.all if network.acls else ()
     acl = next((a for a in acls if a.acl_id in broken.ids), None)
     if acl is None:
@@ -67,7 +67,7 @@ def _need(acl: NetworkAcl, path: Path, broken: Checkpoint) -> _Need:
     needed = path.client_ports if is_reply else (path.port, path.port)
     cidr = range_of(peer)
     if denies:
-        # Nothing more of a written deny is lifted than the connection needs.
+        # A deny that a user wrote is lifted only as far as the connection needs.
         cidr = max((cidr, *(d.cidr for d in denies)), key=prefix_length)
     elif is_reply:
         needed = min(needed[0], ADVISED[0]), max(needed[1], ADVISED[1])
@@ -82,7 +82,7 @@ def range_of(peer: PathEndpoint) -> str:
 
 
 def _fix(need: _Need) -> Fix | None:
-    """The commands; None where no number is free."""
+    """The commands that allow the needed traffic; None where no entry number is free."""
     if not need.denies:
         number = _free_after(need.used)
         return _create(need, number) if number else None
@@ -92,7 +92,7 @@ def _fix(need: _Need) -> Fix | None:
 
 
 def _free_after(used: set[int]) -> int:
-    """A number after all that are used, in the console's steps; 0 where none is free."""
+    """A free number after all used ones, in the console's steps; 0 where none is free."""
     highest = max((n for n in used if n < FINAL_DENY), default=FIRST_NUMBER - STEP)
     wished = min(highest + STEP, FINAL_DENY - 1)
     return wished if wished > highest else 0
@@ -107,7 +107,7 @@ def _create(need: _Need, number: int) -> Fix:
 
 
 def _make_room(need: _Need, lowest: int) -> Fix | None:
-    """Write the first deny again under the next free number, and put the allow in its place."""
+    """Move the first deny to the next free number, and replace it by the allow."""
     deny = next(d for d in need.denies if d.number == lowest)
     number = next((n for n in range(lowest + 1, FINAL_DENY) if n not in need.used), 0)
     if not number:
@@ -135,7 +135,7 @@ def _allowing(need: _Need) -> dict[str, Any]:
 
 
 def _as_written(entry: AclEntry) -> dict[str, Any]:
-    """An entry's content as the API takes it."""
+    """An entry's content as API parameters."""
     ports = {"PortRange": {"From": entry.ports[0], "To": entry.ports[1]}} if entry.ports else {}
     field = "Ipv6CidrBlock" if ":" in entry.cidr else "CidrBlock"
     verb = "allow" if entry.allows else "deny"
@@ -149,7 +149,7 @@ def _after(acl: NetworkAcl, fix: Fix) -> NetworkAcl:
 
 
 def _labelled(fix: Fix, need: _Need, path: Path, changes: tuple[AclChange, ...]) -> Fix:
-    """The fix with what it lifts and whom else it concerns."""
+    """The fix with the denies that it lifts and the other traffic that it affects."""
     lifted = dict.fromkeys(
         c.old for c in changes if c.old is not None and c.old.number < FINAL_DENY
     )
@@ -172,7 +172,7 @@ def _words(entry: AclEntry) -> str:
 
 
 def _no_room(need: _Need) -> Advice:
-    """Advice where no number before the deny is free and the deny cannot be moved unharmed."""
+    """Advice where no number before the deny is free and the deny cannot be moved without effect."""
     end = "to" if need.is_egress else "from"
     ports = f"{need.ports[0]}-{need.ports[1]}"
     if need.denies:

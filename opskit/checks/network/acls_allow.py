@@ -1,11 +1,11 @@
-"""The network ACLs let the app's packets and the database's replies through.
+"""The network ACLs allow the app's packets and the database's replies.
 
-Means: ACLs keep no state, so the reply needs an allow of its own on the ports from which the
-client connected; what they drop, they drop in silence.
-Found by: the four passages between the two subnets, entry by entry in the order of their numbers;
-within one subnet no ACL is passed.
-Looks alike: a security group's drop (NET001, NET002); only the rules tell them apart.
-Fix: one allow entry where none fits.
+Means: ACLs are stateless, so replies need a separate allow for the ports from which the client
+connected; ACLs drop packets silently.
+Found by: the four ACL checkpoints between the two subnets, entry by entry in the order of their numbers;
+traffic within one subnet passes no ACL.
+Looks alike: a security group that drops (NET001, NET002); only the rules tell them apart.
+Fix: one allow entry where none matches.
 Not the fix: an ACL that allows everything, or moving the subnet to the default ACL.
 """
 
@@ -29,7 +29,7 @@ WHOSE = {
 
 
 def check(paths: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
-    """Judge the four passages of today's way."""
+    """Judge the four ACL checkpoints of the current path."""
 
     def say(_: Path, one: Checkpoint) -> str:
         return f"{one.location} drops {WHOSE[one.kind]}: no entry allows them"

@@ -1,11 +1,11 @@
 """No entry of a network ACL denies the app's packets or the database's replies.
 
-Means: the first entry that fits decides, so a deny with a lower number takes what a later allow
-would let through.
-Found by: the four passages between the two subnets, entry by entry in the order of their numbers.
-Looks alike: a missing allow (NET004): there the final * denies, and any number will do for the fix.
+Means: the first entry that matches decides, so a deny with a lower number drops traffic that a later
+entry allows.
+Found by: the four ACL checkpoints between the two subnets, entry by entry in the order of their numbers.
+Looks alike: a missing allow (NET004): there the final * denies, and the fix may have any number.
 Fix: an allow for the other subnet, with a number below that of the deny, once the deny's owner agrees.
-Not the fix: removing the deny: somebody may have written it against an attack.
+Not the fix: removing the deny, which may be a defence against an attack.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WHOSE = {
 
 
 def check(paths: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
-    """Judge the four passages of today's way."""
+    """Judge the four ACL checkpoints of the current path."""
 
     def say(_: Path, one: Checkpoint) -> str:
         numbers = sorted({p.entry.number for p in one.dropped if p.entry})

@@ -1,7 +1,7 @@
-"""Finds the security group that the app or its database has lost, and attaches it again.
+"""Plans to reattach the security group that the app or its database has lost.
 
-A group counts as lost only where the evidence says so: its rules or its name in the other end's rules
-would let the connection through, and it is carried by the end's siblings or by nothing that is known.
+A group counts as lost only with evidence: its rules, or a reference to it in the other end's rules, would
+allow the connection, and its members are the end's siblings or no known resource.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ KIN = {
     EndpointRole.APP: {MemberKind.APP, MemberKind.SIBLING},
     EndpointRole.DATABASE: {MemberKind.DATABASE, MemberKind.OTHER_DATABASE},
 }
-"""Role -> whose groups an end of this role would carry too."""
+"""Role -> the members whose groups an end of this role would have too."""
 EVERYWHERE = ("0.0.0.0/0", "::/0")
 
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """A group that would let the connection through if an end carried it.
+    """A group that would allow the connection if an end had it.
 
     Attributes:
-        kin: labels of the members that carry it; none where nothing that is known does.
+        kin: labels of the members that have it; empty where no known member does.
     """
 
     role: EndpointRole
@@ -42,14 +42,14 @@ class _Candidate:
 
     @property
     def words(self) -> str:
-        """The attachment in words."""
+        """A description of the attachment."""
         return f"{self.group.label} to {self.end.name}"
 
 
 def attach(
     context: NetworkFixContext, network: Network, path: Path, kind: CheckpointKind
 ) -> Remedy | None:
-    """Attach the one group that was lost; None where there is no sign of one."""
+    """Attach the one group that was lost; None where there is no evidence of one."""
     members = context.members
     if members is None or not members.is_complete or not context.may_attach:
         return None
@@ -95,7 +95,7 @@ def _candidates(
             if role is EndpointRole.APP:
                 is_lost = bool(carriers) or _may_be_the_apps(members, group, kind)
             else:
-                # Where it has a group of its own, another database's group is none that it lost.
+                # An end with a group of its own has not lost another database's group.
                 is_foreign = bool(carriers) and _has_own_group(context, network, end)
                 is_lost = not is_foreign and not _is_open_to_all(group)
             if is_lost and _opens(network, path, kind, end, group):
@@ -103,10 +103,10 @@ def _candidates(
 
 
 def _may_be_the_apps(members: GroupMembers, group: SecurityGroup, kind: CheckpointKind) -> bool:
-    """Whether a group that nothing carries may be the app's.
+    """Whether a group without members may be the app's.
 
-    A new group lets everything out, which says nothing of whose it is; siblings without it say that it is
-    not the app's.
+    A new group allows all egress, which is no evidence of its owner; siblings without the group are
+    evidence that it is not the app's.
     """
     is_named = kind is CheckpointKind.INGRESS and not _is_open_to_all(group)
     return is_named and members.knows_load_balancer and not members.has(MemberKind.SIBLING)
@@ -117,7 +117,7 @@ def _is_open_to_all(group: SecurityGroup) -> bool:
 
 
 def _has_own_group(context: NetworkFixContext, network: Network, end: PathEndpoint) -> bool:
-    """Whether an end carries a group that nothing else is known to carry."""
+    """Whether an end has a group that no other known member has."""
     own = [network.groups.by_id[g] for g in end.group_ids if g in network.groups.by_id]
     return any(
         g.name != DEFAULT_GROUP and not context.outsiders(g.group_id, EndpointRole.DATABASE)
@@ -128,7 +128,7 @@ def _has_own_group(context: NetworkFixContext, network: Network, end: PathEndpoi
 def _opens(
     network: Network, path: Path, kind: CheckpointKind, end: PathEndpoint, group: SecurityGroup
 ) -> bool:
-    """Whether the connection passes a checkpoint once an end carries a group."""
+    """Whether the connection passes a checkpoint once an end has a group."""
     changed = replace(end, group_ids=(*end.group_ids, group.group_id))
     source = changed if end is path.source else path.source
     destination = changed if end is path.destination else path.destination

@@ -1,9 +1,9 @@
-"""The app's security group lets it out to the database.
+"""The app's security group allows egress to the database.
 
 Means: the packet never leaves the instance's interface.
-Found by: the egress rules of the interface's groups; a new group allows everything out, so somebody
-took that away.
-Looks alike: every other silent drop on the way.
+Found by: the egress rules of the interface's groups; a new group allows all egress, so the rule was
+removed.
+Looks alike: every other silent drop on the path.
 Fix: attach the group that the app or the database has lost; else one egress rule to the database's
 group on its port.
 Not the fix: egress to 0.0.0.0/0 on all ports, if it was narrowed on purpose.
@@ -26,7 +26,7 @@ explains = ("tcp", "tls", "auth", "app")
 def check(
     paths: DatabasePaths, groups: SecurityGroups, probe: Fact[InstanceProbe], members: GroupMembers
 ) -> Finding:
-    """Judge today's way at the app's groups."""
+    """Judge the current path at the app's security groups."""
 
     def say(path: Path, _: Checkpoint) -> str:
         own = groups.labels(path.source.group_ids)

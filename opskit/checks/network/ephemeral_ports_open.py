@@ -1,12 +1,12 @@
-"""The network ACLs let replies through to every port from which the app may connect.
+"""The network ACLs allow replies to every port from which the app may connect.
 
-Means: some connections are made and others time out, at random: the system gives each connection a
+Means: some connections succeed and others time out, at random: the system gives each connection a
 port of its range, and the replies to a part of the range are dropped.
-Found by: the instance's own range (net.ipv4.ip_local_port_range) against the ACLs' entries. A single
-connection that works proves nothing here: neighbouring ports come one after the other.
+Found by: the instance's own range (net.ipv4.ip_local_port_range), compared with the ACLs' entries. One
+working connection proves nothing here: the system assigns neighbouring ports one after the other.
 Looks alike: packet loss, a pool that is too small, a database under load.
 Fix: one allow entry for replies on 1024-65535.
-Not the fix: narrowing the instance's range until it fits: load balancers and NAT use their own.
+Not the fix: narrowing the instance's range until it matches: load balancers and NAT use their own.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WHOSE = {
 
 
 def check(paths: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
-    """Judge the four passages of today's way."""
+    """Judge the four ACL checkpoints of the current path."""
 
     def say(_: Path, one: Checkpoint) -> str:
         ports = ", ".join(f"{p.ports[0]}-{p.ports[1]}" for p in one.dropped[:3])

@@ -1,4 +1,4 @@
-"""Inputs for building network fixes: what the two ends of a path are, and who carries which group."""
+"""Inputs for building network fixes: the roles of a path's two ends, and the groups' members."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from opskit.reachability.path import CheckpointKind, Path, PathEndpoint
 
 
 class EndpointRole(Enum):
-    """What an end of a path is."""
+    """The role of a path's end."""
 
     APP = auto()
     DATABASE = auto()
@@ -23,18 +23,18 @@ OWN = {
     EndpointRole.DATABASE: {MemberKind.DATABASE},
     EndpointRole.LOAD_BALANCER: {MemberKind.LOAD_BALANCER},
 }
-"""Role -> members of its groups that a rule for it is meant for."""
+"""Role -> the members of its groups for which a rule is intended."""
 DEFAULT_GROUP = "default"
-"""The group of a VPC that everything carries for which no other was chosen."""
+"""The group that a VPC assigns to every resource without another one."""
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkFixContext:
-    """What builders know besides the network.
+    """Inputs of the builders of network fixes besides the network itself.
 
     Attributes:
-        members: None where it is not known who carries which group: then nothing is claimed of it.
-        source, destination: what the ends of the paths are.
+        members: None where the groups' members are not known: then no fix states anything about them.
+        source, destination: the roles of the paths' ends.
         may_attach: whether a group may be attached to an end; not for ends that do not exist yet.
     """
 

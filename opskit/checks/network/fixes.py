@@ -1,7 +1,7 @@
-"""Plans the smallest changes that open paths, one after the other on the state that each leads to.
+"""Plans the smallest changes that open paths, each on the state after the changes before it.
 
-Two changes planned on the same state may contradict each other, such as two ACL entries under one number;
-here every change is planned on the network as the changes before it leave it.
+Two changes planned on the same state may contradict each other, such as two ACL entries under one
+number, so every change is planned on the network as the earlier ones leave it.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ ACLS = (
 )
 ROUTES = (CheckpointKind.ROUTE, CheckpointKind.REPLY_ROUTE)
 MOST_STEPS = 16
-"""Changes for one path: it has eight checkpoints, and a route table may hold several dead routes."""
+"""Changes for one path at most: it has eight checkpoints, and a table may have several dead routes."""
 
 ATTACHING = {
     "ModifyNetworkInterfaceAttribute": (EndpointRole.APP, "Groups"),
     "ModifyDBInstance": (EndpointRole.DATABASE, "VpcSecurityGroupIds"),
 }
-"""Operation -> whose groups it sets, and in which parameter."""
+"""Operation -> the role whose groups it sets, and the parameter that holds them."""
 
 Select = Callable[[Path], Sequence[Checkpoint]]
 """The checkpoints of a path that a fix has to open."""
@@ -42,7 +42,7 @@ Select = Callable[[Path], Sequence[Checkpoint]]
 def open_paths(
     context: NetworkFixContext, network: Network, paths: Iterable[Path], select: Select
 ) -> Remedy:
-    """One fix that opens the selected checkpoints of all paths; advice where a change is not offered."""
+    """Plan one fix that opens the selected checkpoints of all paths; advice where none is offered."""
     plan = _Plan(context, network)
     for path in paths:
         try:
@@ -55,7 +55,7 @@ def open_paths(
 
 
 class _Plan:
-    """The changes so far, and the network that they lead to."""
+    """The changes so far, and the network after them."""
 
     def __init__(self, context: NetworkFixContext, network: Network) -> None:
         self.fixes: list[Fix] = []
@@ -64,10 +64,10 @@ class _Plan:
         self._carried: dict[EndpointRole, tuple[str, ...]] = {}
 
     def open(self, path: Path, select: Select) -> Advice | None:
-        """Plan changes until nothing that is selected is left.
+        """Plan changes until no selected checkpoint is left.
 
         Returns:
-            advice where a change is not offered.
+            Advice where a change is not offered.
         """
         for _ in range(MOST_STEPS):
             now = self._judge(path)
@@ -107,7 +107,7 @@ class _Plan:
 
 
 def _attached(fix: Fix) -> dict[EndpointRole, tuple[str, ...]]:
-    """The groups that an end carries after a fix, where the fix changes that."""
+    """The groups of each end that a fix changes, after the fix."""
     calls = [c for c in fix.commands if isinstance(c, AwsCall)]
     return {
         ATTACHING[c.operation][0]: tuple(c.parameters[ATTACHING[c.operation][1]])
@@ -120,7 +120,7 @@ def after(network: Network, fix: Fix) -> Network:
     """The network after the calls of a fix that changes rules, entries or routes.
 
     Raises:
-        Refused: AWS would refuse one of them.
+        CallRejected: AWS would refuse one of them.
     """
     values = [v for v in (network.groups, network.acls, network.tables) if v is not None]
     calls = [c for c in fix.commands if isinstance(c, AwsCall)]
@@ -134,7 +134,7 @@ def after(network: Network, fix: Fix) -> Network:
 
 
 def combine(fixes: Sequence[Fix]) -> Fix:
-    """Several changes as one fix; it is undone in the reverse order, or not at all."""
+    """Several changes as one fix, undone in the reverse order or not at all."""
     lasting = next((f.no_undo for f in fixes if not f.undo), "")
     undo = tuple(c for f in reversed(fixes) for c in f.undo)
     return Fix(

@@ -1,4 +1,4 @@
-"""Security group changes: attach the group that an end has lost, else a rule that names the peer."""
+"""Plans security group changes: attach the group that an end has lost, else add a rule for the peer."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ OPERATIONS = {
 
 
 def allow(context: NetworkFixContext, network: Network, path: Path, broken: Checkpoint) -> Remedy:
-    """Attach the group that would do; else a rule of the end's own group that names the peer's group."""
+    """Attach the lost group; else add a rule to the end's own group that names the peer's group."""
     return attach(context, network, path, broken.kind) or _rule(context, network, path, broken.kind)
 
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """A group of an end, and who carries it besides."""
+    """A group of an end, with its other members."""
 
     group: SecurityGroup
     outsiders: tuple[str, ...]
@@ -47,7 +47,7 @@ class _Choice:
 
     @property
     def others(self) -> str:
-        """Who carries it besides, in words; empty when nobody is known to."""
+        """A description of the group's other members; empty when none is known."""
         if self.group.name == DEFAULT_GROUP:
             known = ", ".join(self.outsiders)
             return f"everything without a group of its own{f', such as {known}' if known else ''}"
@@ -72,14 +72,14 @@ def _rule(context: NetworkFixContext, network: Network, path: Path, kind: Checkp
 def _choice(
     context: NetworkFixContext, network: Network, role: EndpointRole, end: PathEndpoint
 ) -> _Choice | None:
-    """The group of an end that the fewest others carry."""
+    """The group of an end that has the fewest other members."""
     known = [network.groups.by_id[g] for g in end.group_ids if g in network.groups.by_id]
     found = [_Choice(g, context.outsiders(g.group_id, role)) for g in known]
     return min(found, key=lambda c: c.rank, default=None)
 
 
 def _peer(chosen: _Choice | None, end: PathEndpoint) -> dict[str, Any]:
-    """The peer of a rule: a group; a single address where references to groups do not count."""
+    """The peer of a rule: a group, or a single address where group references do not apply."""
     if chosen is not None:
         return {"UserIdGroupPairs": [{"GroupId": chosen.group.group_id}]}
     if ":" in end.address:
@@ -98,7 +98,7 @@ def _commands(kind: CheckpointKind, own: SecurityGroup, port: int, peer: dict[st
 
 
 def _opens(network: Network, path: Path, kind: CheckpointKind, fix: Fix) -> bool:
-    """Whether a rule lets the path through at its checkpoint."""
+    """Whether a rule allows the path at its checkpoint."""
     calls = [c for c in fix.commands if isinstance(c, AwsCall)]
     groups: SecurityGroups = apply_to([network.groups], calls)[SecurityGroups]
     changed = replace(network, groups=groups)
@@ -114,7 +114,7 @@ def _labelled(
     peer: _Choice | None,
     peer_end: PathEndpoint,
 ) -> Fix:
-    """The fix with everything else that its rule concerns."""
+    """The fix with a description of everything else that its rule affects."""
     notes = []
     if own.others and kind is CheckpointKind.INGRESS:
         notes.append(
@@ -137,7 +137,7 @@ def _labelled(
 
 
 def _no_group(end: PathEndpoint, path: Path, kind: CheckpointKind) -> Advice:
-    """Advice for an end that only carries the VPC's default group."""
+    """Advice for an end that only has the VPC's default group."""
     peer = path.source.name if kind is CheckpointKind.INGRESS else path.destination.name
     paths = "from" if kind is CheckpointKind.INGRESS else "to"
     return Advice(

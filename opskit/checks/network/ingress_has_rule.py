@@ -1,10 +1,10 @@
-"""The database's security group admits somebody on the port.
+"""The database's security group has a rule for the port.
 
-Means: nobody at all can connect; the rule was removed or never made.
-Found by: the groups' rules, and a connection tried from the instance; a security group drops in
-silence, so the client sees a time-out.
-Looks alike: a network ACL's drop (NET004, NET007), a route's (NET009), a stopped database (RDS001),
-a stale address (PAR007).
+Means: no client can connect; the rule was removed or never created.
+Found by: the groups' rules, and a TCP connection from the instance; a security group drops packets
+silently, so the client sees a time-out.
+Looks alike: a network ACL that drops (NET004, NET007), a blackhole route (NET009), a stopped database
+(RDS001), a stale address (PAR007).
 Fix: attach the group that the app or the database has lost; else one rule that names the app's group,
 for the database's port.
 Not the fix: 0.0.0.0/0, a public address, or the whole VPC's range.
@@ -27,7 +27,7 @@ explains = ("tcp", "tls", "auth", "app")
 def check(
     paths: DatabasePaths, groups: SecurityGroups, probe: Fact[InstanceProbe], members: GroupMembers
 ) -> Finding:
-    """Judge today's way at the database's groups."""
+    """Judge the current path at the database's security groups."""
 
     def say(path: Path) -> str:
         return f"{groups.labels(path.destination.group_ids)} admits nobody on {path.port}"

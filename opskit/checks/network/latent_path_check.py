@@ -1,4 +1,4 @@
-"""What the checks of faults to come share: paths that are not today's, and how they are fixed."""
+"""Common code of the checks of latent faults: other paths than the current one, and their fixes."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from opskit.reachability.path import Checkpoint, Path
 
 
 def blocked(paths: DatabasePaths, others: Sequence[AlternativePath]) -> list[AlternativePath]:
-    """The other ways on which something breaks that today's way does not break on."""
+    """The other paths that are blocked at a checkpoint which the current path passes."""
     return [e for e in others if newly_broken(paths, e.path)]
 
 
 def newly_broken(paths: DatabasePaths, path: Path) -> list[Checkpoint]:
-    """The checkpoints of a way that drop more than today's does at the same place."""
+    """The checkpoints of a path that drop more than the current path's at the same location."""
     today = {(c.kind, c.location): c.outcome for c in paths.current.broken}
     return [c for c in path.broken if today.get((c.kind, c.location)) is not c.outcome]
 
 
 def fix_of(way: DatabasePaths, blocked: Sequence[AlternativePath], members: GroupMembers) -> Remedy:
-    """One fix for all blocked paths. Nothing is attached: their ends do not exist yet."""
+    """One fix for all blocked paths, without attachments: their ends do not exist yet."""
     context = to_database(members, may_attach=False)
     paths = [e.path for e in blocked]
     return open_paths(context, way.network, paths, lambda path: newly_broken(way, path))

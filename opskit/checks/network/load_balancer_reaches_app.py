@@ -1,9 +1,9 @@
 """The load balancer reaches the app.
 
-Means: requests do not arrive, or health checks fail, whatever the database does: users get 504, or
+Means: requests do not arrive, or health checks fail, independent of the database: users get 504, or
 503 when no target is left.
-Found by: the path model from each of the load balancer's subnets to the app's port, and what the
-load balancer says of the target's health.
+Found by: the path model from each of the load balancer's subnets to the app's port, and the target's
+health as the load balancer reports it.
 Looks alike: an app that is down or unhealthy because of its database (APP003): there the load
 balancer gets an answer.
 Fix: one rule of the app's group that names the load balancer's group, or the ACL's entry.
@@ -43,7 +43,7 @@ def check(
     targets: Fact[TargetHealths],
     members: GroupMembers,
 ) -> Finding:
-    """Judge the second leg, and weigh it against the target's health where that is known."""
+    """Judge the path to the app, and weigh it against the target's health where that is known."""
     name = load_balancer.value.name if isinstance(load_balancer, Known) else "the load balancer"
     health = targets.value.all if isinstance(targets, Known) else ()
     states = [
@@ -68,7 +68,7 @@ def check(
     one = path.broken[0]
     cause = f"{name} does not reach the app on {path.port}: at {one.location} {one.decided_by}"
     evidence = (derived(path.line), *states)
-    # Only the rules say so, and the load balancer's own health checks pass.
+    # The path model alone reports a fault, and the load balancer's own health checks pass.
     if any(t.state == "healthy" for t in health) and len(blocked) == len(
         load_balancer_paths.to_app
     ):

@@ -1,10 +1,10 @@
-"""No route on the way is a black hole.
+"""No route on the path is a blackhole.
 
-Means: the longest matching route names something that was deleted; it still wins, and packets are
-lost in silence. Routes more specific than the VPC's own are possible since 2021.
+Means: the longest matching route has a target that was deleted; it still decides, and packets are
+lost silently. Routes more specific than the VPC's own are possible since 2021.
 Found by: the route tables of both subnets, and their state `blackhole`.
-Looks alike: a missing route (NET010), a security group's drop.
-Fix: remove the dead route where the next best leads there, or point it to what is alive.
+Looks alike: a missing route (NET010), a security group that drops.
+Fix: delete the dead route where the next longest match leads to the other end, or replace its target.
 Not the fix: another default route.
 """
 
@@ -22,7 +22,7 @@ explains = ("tcp", "tls", "auth", "app")
 
 
 def check(paths: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
-    """Judge the routes of today's way, there and back."""
+    """Judge the routes of the current path in both directions."""
 
     def say(_: Path, one: Checkpoint) -> str:
         whose = (

@@ -10,7 +10,7 @@ from opskit.reachability.difference import rule_changes
 from opskit.reachability.path import Path, PathEndpoint
 
 ITSELF = "itself"
-"""Stands for the interface in rules that mean it by one of its groups."""
+"""The interface itself, in rules that reference it by one of its groups."""
 
 
 def opened_by(groups: SecurityGroups, path: Path, end: PathEndpoint, added: SecurityGroup) -> str:
@@ -26,7 +26,7 @@ def _other(path: Path, end: PathEndpoint) -> PathEndpoint:
 def _by_its_rules(
     groups: SecurityGroups, path: Path, end: PathEndpoint, added: SecurityGroup
 ) -> Iterator[str]:
-    """What the rules of the group let in and out."""
+    """The flows that the group's own rules allow in and out."""
     carried = [groups.by_id[g] for g in end.group_ids if g in groups.by_id]
     for paths, word in (("ingress", "in, from"), ("egress", "out, to")):
         is_asked = (paths == "egress") is (end is path.source)
@@ -40,7 +40,7 @@ def _by_its_rules(
 def _by_its_name(
     groups: SecurityGroups, path: Path, end: PathEndpoint, added: SecurityGroup
 ) -> Iterator[str]:
-    """What the rules of other groups let through because they name the group."""
+    """The flows that other groups' rules allow because they reference the group."""
     for group in groups.by_id.values():
         for paths, word in (("ingress", "out, to members of"), ("egress", "in, from members of")):
             rules: tuple[IpPermission, ...] = getattr(group, paths)
@@ -54,14 +54,14 @@ def _by_its_name(
 
 
 def _meaning(rules: Iterable[IpPermission], group_ids: tuple[str, ...]) -> Iterator[IpPermission]:
-    """The rules that mean an interface by one of its groups."""
+    """The rules that reference an interface by one of its groups."""
     for rule in rules:
         if set(rule.group_ids) & set(group_ids):
             yield replace(rule, group_ids=(ITSELF,), cidrs=(), prefix_list_ids=())
 
 
 def _single(rules: Iterable[IpPermission]) -> Iterator[tuple[IpPermission, str]]:
-    """Each peer of each rule by itself."""
+    """Each peer of each rule separately."""
     for rule in rules:
         alone = replace(rule, group_ids=(), cidrs=(), prefix_list_ids=())
         for group in rule.group_ids:
@@ -73,5 +73,5 @@ def _single(rules: Iterable[IpPermission]) -> Iterator[tuple[IpPermission, str]]
 
 
 def _is_just(rule: IpPermission, path: Path) -> bool:
-    """Whether a rule is for TCP on the path's port and nothing else."""
+    """Whether a rule is only for TCP on the path's port."""
     return rule.is_tcp and rule.from_port == rule.to_port == path.port

@@ -1,4 +1,4 @@
-"""What the checks of a judged way share: each speaks of its own reasons and of no others."""
+"""Common code of the checks of the current path: each judges its own reasons only."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NEEDS = {
     CheckpointKind.ROUTE: "ec2:DescribeRouteTables",
     CheckpointKind.REPLY_ROUTE: "ec2:DescribeRouteTables",
 }
-"""What would make an unknown checkpoint known; for an ACL it is ec2:DescribeNetworkAcls."""
+"""Checkpoint -> the permission that would make it known; ec2:DescribeNetworkAcls for an ACL."""
 
 Describe = Callable[[Path, Checkpoint], str]
 
@@ -47,13 +47,13 @@ def check_path(
     say: Describe,
     members: GroupMembers | None = None,
 ) -> Finding:
-    """Judge today's way under some reasons.
+    """Judge the current path for some reasons.
 
     Args:
-        kinds: the checkpoints that the check looks at.
-        good: what is so when they let everything pass.
-        say: the cause in a sentence, of the first checkpoint that is broken so.
-        members: for a fix of security groups: who carries which.
+        kinds: the checkpoints that the check judges.
+        good: the finding's summary when they pass everything.
+        say: describes the cause at the first broken checkpoint, as a sentence.
+        members: the members of the security groups, for a fix.
     """
 
     def broken_of(path: Path) -> list[Checkpoint]:
@@ -93,7 +93,7 @@ def at_ingress(
     reason: Reason,
     say: Callable[[Path], str],
 ) -> Finding:
-    """Judge today's way at the database's groups, under one reason."""
+    """Judge the current path at the database's groups, for one reason."""
     good = f"{groups.labels(paths.current.destination.group_ids)} admits the app on {paths.current.port}"
     return check_path(
         paths,
@@ -107,7 +107,7 @@ def at_ingress(
 
 
 def needs_of(unknown: Checkpoint) -> str:
-    """What would make an unknown checkpoint known."""
+    """The permission that would make an unknown checkpoint known."""
     if "not modelled" in unknown.decided_by or "the reference" in unknown.decided_by:
         return "a connection tried from where the app runs"
     return NEEDS.get(unknown.kind, "ec2:DescribeNetworkAcls")
@@ -119,7 +119,7 @@ def connection(paths: DatabasePaths, probe: Fact[InstanceProbe]) -> TcpResult | 
 
 
 def rules_of(path: Path, broken: Sequence[Checkpoint]) -> tuple[Evidence, ...]:
-    """The way with its first broken link, and the rules that decide at the others."""
+    """The path with its first broken link, and the rules that decide at the others."""
     others = [c for c in broken if c != path.broken[0]]
     return derived(path.line), *(derived(f"{c.location}: {c.decided_by}") for c in others)
 
@@ -150,7 +150,7 @@ def _broken(
 
 
 def _not_known(paths: DatabasePaths, seen: TcpResult, broken: Checkpoint) -> Advice:
-    """Advice where a connection contradicts the rules: none of them is changed."""
+    """Advice where a connection contradicts the rules, so that no rule is changed."""
     from_where = f" from {seen.local_address}" if seen.local_address else ""
     return Advice(
         f"Change nothing yet: {paths.workload_noun} reaches {seen.address}:{seen.port}{from_where}. Look at "

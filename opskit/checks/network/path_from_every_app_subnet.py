@@ -1,9 +1,9 @@
-"""The way is open from every subnet in which the app may run.
+"""The path is open from every subnet in which the app may run.
 
 Means: this instance reaches the database, another of the same app would not: its subnet has another
 ACL or route table, or the rules name this subnet's addresses only.
-Found by: the path model, from the subnets of the Auto Scaling group and of instances that carry the
-same security groups.
+Found by: the path model, from the subnets of the Auto Scaling group and of instances with the same
+security groups.
 Looks alike: an app that fails on one of its instances only, or after the next scale-out.
 Fix: the same rule for the other subnet, or a rule by group instead of by address.
 Not the fix: running all instances in one zone.

@@ -1,12 +1,12 @@
-"""The way stays open when the database moves to another subnet of its group.
+"""The path stays open when the database moves to another subnet of its subnet group.
 
-Means: all is well today; after a failover, or when AWS replaces the host, the database has an address
-in another subnet, and there an ACL, a route or an address range stands in the way.
-Found by: the same path model as today's way, for every subnet of the DB subnet group and every part
-of it that the rules tell apart.
-Looks alike: nothing yet; after the failover like any silent drop.
+Means: the app works today; after a failover, or when AWS replaces the host, the database has an address
+in another subnet, and there an ACL, a route or an address range blocks the path.
+Found by: the same path model as for the current path, for every subnet of the DB subnet group and every
+part of it that the rules treat differently.
+Looks alike: nothing yet; after the failover any silent drop.
 Fix: the same rule for the other subnet, or a rule by group instead of by address.
-Not the fix: pinning the database to one zone.
+Not the fix: pinning the database to one Availability Zone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from opskit.reachability.path import PathOutcome
 
 
 def check(paths: DatabasePaths, members: GroupMembers) -> Finding:
-    """Judge the other places; what is broken today already has its own code."""
+    """Judge the paths after a failover; a fault of the current path has its own code."""
     if paths.current.outcome is PathOutcome.DROP:
         return skipped("the way is not open today")
     blocked = latent_path_check.blocked(paths, paths.after_failover)

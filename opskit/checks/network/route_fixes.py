@@ -1,4 +1,4 @@
-"""Routes that lead a path to the other end, with every destination that they send elsewhere."""
+"""Plans route changes that lead a path to the other end, and lists every redirected destination."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from opskit.reachability.route import RouteResult
 
 NO_ROUTE_UNDO = "a route cannot be made to a target that is gone"
 DEAD_ENDS = ("no route", "black hole", "igw-", "eigw-")
-"""Next hops that take no packet to a private address anywhere."""
+"""Next hops that deliver no packet to a private address."""
 NO_ASSOCIATION_UNDO = (
     "the id of the association is known only afterwards: ec2:DescribeRouteTables names it"
 )
 
 
 def lead(network: Network, path: Path, broken: Checkpoint) -> Remedy:
-    """The change of routes that leads packets of a checkpoint to the other end."""
+    """The route change that leads packets of a checkpoint to the other end."""
     table = _table(network, broken.ids[0])
     if table is None:
         return Advice(f"No command is offered: {broken.location} was not read.")
@@ -47,14 +47,14 @@ def _table(network: Network, table_id: str) -> RouteTable | None:
 
 
 def _ends(path: Path, broken: Checkpoint) -> tuple[PathEndpoint, PathEndpoint]:
-    """From where to where the packets of a checkpoint travel."""
+    """The source and destination of a checkpoint's packets."""
     if broken.kind is CheckpointKind.REPLY_ROUTE:
         return path.destination, path.source
     return path.source, path.destination
 
 
 def _own_table(network: Network, main: RouteTable, broken: Checkpoint) -> Fix:
-    """Give the subnet the table that leads there."""
+    """Associate the subnet with the table that leads to the other end."""
     better, subnet = broken.ids[1:]
     found = _table(network, better)
     changes = route_changes(main, found, network.lists.cidrs_of) if found else ()
@@ -66,14 +66,14 @@ def _own_table(network: Network, main: RouteTable, broken: Checkpoint) -> Fix:
 
 
 def _listed(changes: tuple[RouteChange, ...]) -> str:
-    """Every destination that gets another next hop, as one sentence."""
+    """Every destination whose next hop changes, as one sentence."""
     return f"Destinations with another next hop: {'; '.join(c.text for c in changes)}."
 
 
 def _without_dead(
     network: Network, table: RouteTable, dead: Route, here: PathEndpoint, there: PathEndpoint
 ) -> Fix | None:
-    """Delete a dead route where the routes that are left lead there once all dead ones are gone."""
+    """Delete a dead route, if the other routes lead to the end once all dead ones are deleted."""
     rest = replace(table, routes=tuple(r for r in table.routes if r.state != "blackhole"))
     if dead.state != "blackhole" or dead.is_propagated or not _arrives(network, rest, here, there):
         return None
@@ -106,7 +106,7 @@ def _after(table: RouteTable, command: AwsCall) -> RouteTable:
 def _over_peering(
     network: Network, table: RouteTable, broken: Checkpoint, here: PathEndpoint, there: PathEndpoint
 ) -> Remedy:
-    """A route over the peering connection of the two VPCs, as wide as it takes no living route away."""
+    """Add a route over the VPCs' peering connection, as wide as possible without replacing a live route."""
     peering = _peering(network, here, there)
     if peering is None or there.subnet is None:
         return _no_peering(table, broken, here, there)
@@ -156,7 +156,7 @@ def _peer_route(table: RouteTable, destination: str, peering_id: str) -> Fix:
 
 
 def _spares_living(changes: tuple[RouteChange, ...], wanted: str) -> bool:
-    """Whether no other destination than the wanted one loses a next hop that takes packets there."""
+    """Whether no destination except the wanted one loses a live next hop."""
     others = [c for c in changes if not all(contains(span(wanted), span(r)) for r in c.ranges)]
     return all(c.old.startswith(DEAD_ENDS) for c in others) and not any(
         c.old == LOCAL for c in changes

@@ -1,11 +1,11 @@
-"""The subnets use the route table that was made for them.
+"""The subnets use the route table that was created for them.
 
-Means: a subnet without an association of its own follows the VPC's main table; the table that has the
-route exists, and decides nothing.
-Found by: the associations of the route tables, and whether the other table would lead there.
+Means: a subnet without its own association uses the VPC's main table; the table with the route exists,
+but does not apply.
+Found by: the associations of the route tables, and whether the other table leads to the other end.
 Looks alike: a missing route (NET010): there no table of the VPC leads to the other end.
 Fix: associate the subnet with the table.
-Not the fix: copying routes into the main table, which other subnets follow too.
+Not the fix: copying routes into the main table, which other subnets use too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ explains = ("tcp", "tls", "auth", "app")
 
 
 def check(paths: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
-    """Judge the routes of today's way, there and back."""
+    """Judge the routes of the current path in both directions."""
 
     def say(_: Path, one: Checkpoint) -> str:
         whose = (

@@ -2,9 +2,9 @@
 
 Means: the two ends are in different VPCs, and a table has no route to the other, or one that leads
 elsewhere. Peering needs a route in the tables of both sides, and is not transitive.
-Found by: the tables of both subnets, the longest matching prefix. Ways over a transit gateway, a NAT
+Found by: the tables of both subnets, the longest matching prefix. Paths over a transit gateway, a NAT
 gateway or an appliance are not modelled: they are unknown, unless the instance connects.
-Looks alike: a security group's drop; in another VPC references to groups need an active peering.
+Looks alike: a security group that drops; in another VPC group references need an active peering.
 Fix: one route over the peering connection.
 Not the fix: a public address for the database.
 """
@@ -23,7 +23,7 @@ explains = ("tcp", "tls", "auth", "app")
 
 
 def check(paths: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
-    """Judge the routes of today's way, there and back."""
+    """Judge the routes of the current path in both directions."""
 
     def say(path: Path, one: Checkpoint) -> str:
         whose = (

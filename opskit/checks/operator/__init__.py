@@ -1,1 +1,1 @@
-"""Questions of the layer `operator`: the rights of whoever runs opskit, asked for beforehand."""
+"""Checks of the layer `operator`: the operator's permissions, checked before they are needed."""

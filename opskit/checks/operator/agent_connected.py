@@ -1,13 +1,13 @@
 """The agent on the app's instance can be reached.
 
-Means: nothing can be run on the instance, or no session can be started with it, so that TCP, TLS, the
-login and the app are not tried from where they matter. The app itself is not touched by it.
+Means: no command or session can be started on the instance, so that TCP, TLS, the login and the app are
+not tested from the instance. The app itself is not affected.
 Found by: the instance's registration with Systems Manager, its connection to Session Manager, its
 state, and its profile in EC2.
-Looks alike: a right that the operator lacks: there the agent is online and the call is refused.
-Fix: start the agent again on the instance (`sudo systemctl restart amazon-ssm-agent`), or give it back
-what it lost: its profile, the rights of AmazonSSMManagedInstanceCore, or the way to the endpoints
-ssm, ssmmessages and ec2messages: a NAT gateway or interface endpoints.
+Looks alike: a permission that the operator lacks: there the agent is online and the call is refused.
+Fix: restart the agent on the instance (`sudo systemctl restart amazon-ssm-agent`), or restore what it
+lost: its profile, the permissions of AmazonSSMManagedInstanceCore, or the path to the endpoints ssm,
+ssmmessages and ec2messages: a NAT gateway or interface endpoints.
 Not the fix: opening port 22 to the internet.
 """
 
@@ -22,11 +22,11 @@ from opskit.facts.app_instance import AppInstance
 explains: tuple[str, ...] = ()
 
 ONE_STREAM_UP_TO = (3, 0, 196, 0)
-"""Such agents carry one connection at a time, and know no session without a terminal."""
+"""Agents up to this version forward one connection at a time, and have no non-interactive sessions."""
 
 
 def check(app: AppInstance, agent: SsmAgent) -> Finding:
-    """Judge registration and connection."""
+    """Judge the agent's registration and connection."""
     label = app.instance.label
     known = (_profile(app), reported(f"the instance is {app.instance.state}"))
     if agent.takes_sessions:

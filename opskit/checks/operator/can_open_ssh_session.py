@@ -1,13 +1,13 @@
 """You may open SSH over a session with the app's instance.
 
-Means: `--via ssh-session` is refused. It is asked for only where that road is; the others need none of it.
+Means: `--via ssh-session` is refused. Checked only for that transport; the others do not need it.
 Found by: your own policies, those of your groups, your boundary and the organization's, evaluated;
 and IAM's simulator.
-Looks alike: an image without the package ec2-instance-connect: there the right is in place and the
-server takes the key of nobody.
+Looks alike: an image without the package ec2-instance-connect: there the permission is granted and the
+SSH server accepts no key.
 Fix: ec2-instance-connect:SendSSHPublicKey on this instance with the condition ec2:osuser, so that it
-opens one account of it, and ssm:StartSession on the document AWS-StartSSHSession.
-Not the fix: SendSSHPublicKey without the condition: it opens root's account as well, and everybody's.
+opens one account only, and ssm:StartSession on the document AWS-StartSSHSession.
+Not the fix: SendSSHPublicKey without the condition: it opens every account, root's included.
 """
 
 from __future__ import annotations
@@ -21,5 +21,5 @@ explains: tuple[str, ...] = ()
 
 
 def check(access: OperatorAccess) -> Finding:
-    """Judge the rights of this group."""
+    """Judge the permissions of this group."""
     return check_group(access, PermissionGroup.SSH, is_needed=False)

@@ -1,11 +1,11 @@
-"""You may read what AWS says of the database, the network and the load balancer.
+"""You may describe the database, the network and the load balancer.
 
-Means: the layers that are named cannot be judged, or not wholly; they say unknown, never ok.
+Means: the named layers cannot be judged, or not wholly; they are reported unknown, never ok.
 Found by: your own policies, those of your groups, your boundary and the organization's, evaluated;
 and IAM's simulator.
-Looks alike: another account or Region, in which there is nothing to see.
-Fix: one policy with the describe actions that are missing; all of them only read.
-Not the fix: ReadOnlyAccess, which also reads what is stored in tables and buckets.
+Looks alike: another account or Region without these resources.
+Fix: one policy with the missing describe actions; all of them only read.
+Not the fix: ReadOnlyAccess, which also reads the data in tables and buckets.
 """
 
 from __future__ import annotations
@@ -19,5 +19,5 @@ explains: tuple[str, ...] = ()
 
 
 def check(access: OperatorAccess) -> Finding:
-    """Judge the rights of this group."""
+    """Judge the permissions of this group."""
     return check_group(access, PermissionGroup.ACCOUNT, is_needed=True)

@@ -1,9 +1,9 @@
 """You may read the four parameters and decrypt the password.
 
-Means: opskit cannot compare the parameters with the database; the instance is judged all the same.
+Means: opskit cannot compare the parameters with the database; the instance is judged nevertheless.
 Found by: your own policies, those of your groups, your boundary and the organization's, evaluated;
 and IAM's simulator.
-Looks alike: a key whose policy keeps everybody out (IAM012).
+Looks alike: a key whose policy allows no one (IAM012).
 Fix: ssm:GetParameters on the parameters and kms:Decrypt on their key.
 Not the fix: ssm:* or Resource "*".
 """
@@ -19,5 +19,5 @@ explains: tuple[str, ...] = ()
 
 
 def check(access: OperatorAccess) -> Finding:
-    """Judge the rights of this group."""
+    """Judge the permissions of this group."""
     return check_group(access, PermissionGroup.PARAMETERS, is_needed=True)

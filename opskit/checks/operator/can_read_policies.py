@@ -1,11 +1,11 @@
-"""You may read the policies that bear on the instance's role.
+"""You may read the policies that apply to the instance's role.
 
 Means: without them opskit relies on the simulator and on the instance's own attempt, and cannot name
 the statement that denies.
 Found by: your own policies, those of your groups, your boundary and the organization's, evaluated;
 and IAM's simulator.
-Looks alike: an account whose organization shows its policies to nobody: that is usual.
-Fix: one policy with the iam, kms and organizations actions that are missing; all of them only read.
+Looks alike: a member account of an organization, which usually cannot read the SCPs.
+Fix: one policy with the missing iam, kms and organizations actions; all of them only read.
 Not the fix: IAMFullAccess.
 """
 
@@ -20,5 +20,5 @@ explains: tuple[str, ...] = ()
 
 
 def check(access: OperatorAccess) -> Finding:
-    """Judge the rights of this group."""
+    """Judge the permissions of this group."""
     return check_group(access, PermissionGroup.POLICIES, is_needed=False)

@@ -1,13 +1,13 @@
 """You may rotate the password.
 
-Means: `opskit rotate-password` would be refused before it begins, or would have to go back.
+Means: `opskit rotate-password` would be refused before it begins, or would have to roll back.
 Found by: your own policies, those of your groups, your boundary and the organization's, evaluated;
 and IAM's simulator.
-Looks alike: a parameter's own AllowedPattern, or a key that is disabled: there the right is in place
-and the write is refused.
-Fix: ssm:PutParameter on the parameters and on the journal of rotations, kms:Encrypt on their key, and
+Looks alike: a parameter's own AllowedPattern, or a disabled key: there the permission is granted and
+the write is refused.
+Fix: ssm:PutParameter on the parameters and on the rotation journal, kms:Encrypt on their key, and
 rds:ModifyDBInstance on this database where the app uses its master user.
-Not the fix: ssm:PutParameter on every parameter; or the app's own role with the right to write.
+Not the fix: ssm:PutParameter on every parameter; or the app's own role with permission to write.
 """
 
 from __future__ import annotations
@@ -21,5 +21,5 @@ explains: tuple[str, ...] = ()
 
 
 def check(access: OperatorAccess) -> Finding:
-    """Judge the rights of this group."""
+    """Judge the permissions of this group."""
     return check_group(access, PermissionGroup.ROTATION, is_needed=False)

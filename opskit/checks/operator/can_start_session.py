@@ -1,12 +1,12 @@
 """You may start sessions with the app's instance.
 
-Means: where you may not send commands either, TCP, TLS, the login and the app are not tried from
-where they matter. One of the two roads is enough.
+Means: where you may not send commands either, TCP, TLS, the login and the app are not tested from the
+instance. One of the two transports is enough.
 Found by: your own policies, those of your groups, your boundary and the organization's, evaluated;
 and IAM's simulator.
-Looks alike: an agent that is offline: there the right is in place and the session is refused.
+Looks alike: an agent that is offline: there the permission is granted and the session is refused.
 Fix: ssm:StartSession on this instance and on the document AWS-StartNonInteractiveCommand, and the
-data channel of one's own sessions.
+data channel of your own sessions.
 Not the fix: ssm:StartSession on every instance with the default document, which is a shell.
 """
 
@@ -21,5 +21,5 @@ explains: tuple[str, ...] = ()
 
 
 def check(access: OperatorAccess) -> Finding:
-    """Judge the rights of this group."""
+    """Judge the permissions of this group."""
     return check_group(access, PermissionGroup.SESSIONS, is_needed=False)

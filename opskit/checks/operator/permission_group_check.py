@@ -1,4 +1,4 @@
-"""The checks of the operator's rights have this in common: each judges one group of rights."""
+"""Common code of the checks of the operator's permissions: each judges one permission group."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from opskit.policy.unmet_conditions import unmet_conditions
 
 Conditions = tuple[tuple[str, str], ...]
 MOST_NAMED = 6
-"""Rights named in the sentence; all of them stand in the fix."""
+"""Permissions that the sentence names at most; the fix contains all of them."""
 VIA_SERVICE = "kms:ViaService"
 IDENTITY_CENTER = ":role/aws-reserved/sso.amazonaws.com/"
 LACKING = frozenset(
@@ -44,16 +44,16 @@ LACKING = frozenset(
         DenialReason.ACTION,
     }
 )
-"""Reasons that another allow ends."""
+"""Denial reasons that another allow statement removes."""
 UNREAD = "the policies it has could not be read, so a policy of the same name might be replaced"
 TOO_LARGE = "its inline policies would exceed the size that IAM accepts: a managed policy is needed"
 
 
 def check_group(access: OperatorAccess, group: PermissionGroup, *, is_needed: bool) -> Finding:
-    """Judge one group of rights.
+    """Judge one permission group.
 
     Args:
-        is_needed: whether a diagnosis is of little use without it; otherwise a lack is a warning.
+        is_needed: whether a diagnosis is of little use without it; otherwise a denial is a warning.
     """
     asked = [n for n in access.needs if n.permission.group is group]
     lacking = [n for n in asked if n.is_allowed is False]
@@ -114,7 +114,7 @@ def _sources(needs: list[OperatorNeed]) -> tuple[Evidence, ...]:
 
 
 def _remedy(access: OperatorAccess, needs: list[OperatorNeed]) -> Remedy:
-    """One inline policy with everything that is missing; advice where that is not enough, or not known."""
+    """One inline policy with all missing permissions; advice where that does not suffice or is unknown."""
     wanted = _wanted(needs)
     made = document(*(allow(w) for w in wanted))
     holder = _holder(access)
@@ -142,7 +142,7 @@ def _remedy(access: OperatorAccess, needs: list[OperatorNeed]) -> Remedy:
 
 
 def _holder(access: OperatorAccess) -> PolicyHolder | None:
-    """The user or role; None where its policies, and with them the names that are taken, are not known."""
+    """The user or role; None where its policies, and so the used policy names, are not known."""
     kind, _, path = access.who.split(":", 5)[5].partition("/")
     if access.own is None or kind not in INLINE_SIZE:
         return None
@@ -150,7 +150,7 @@ def _holder(access: OperatorAccess) -> PolicyHolder | None:
 
 
 def _obstacle(access: OperatorAccess, needs: list[OperatorNeed]) -> str:
-    """Why another allow in the operator's own policies is not the remedy; empty where it is."""
+    """Why another allow in the operator's own policies does not help; empty where it does."""
     if access.own is None:
         return UNREAD
     if IDENTITY_CENTER in access.who:
@@ -178,7 +178,7 @@ def _advice(access: OperatorAccess, made: Mapping[str, Any], why: str) -> Advice
 
 
 def _wanted(needs: list[OperatorNeed]) -> list[WantedAccess]:
-    """The missing rights, those on the same resources under the same conditions together."""
+    """The missing permissions, grouped by resources and conditions."""
     by_resource: dict[tuple[str, Conditions], list[OperatorNeed]] = {}
     for need in needs:
         by_resource.setdefault((need.resource, _conditions(need)), []).append(need)
@@ -199,6 +199,6 @@ def _wanted(needs: list[OperatorNeed]) -> list[WantedAccess]:
 
 
 def _conditions(need: OperatorNeed) -> Conditions:
-    """The keys that the call carries and by which its allow is limited."""
+    """The condition keys that the call carries and that limit its allow."""
     region = need.request.context.values.get(VIA_SERVICE.lower()) if need.request else None
     return (*need.context, *(((VIA_SERVICE, region[0]),) if region else ()))

@@ -1,1 +1,1 @@
-"""Questions of the layer `parameters`."""
+"""Checks of the layer `parameters`."""

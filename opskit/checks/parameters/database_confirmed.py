@@ -1,11 +1,11 @@
-"""More than the endpoint parameter points to the database.
+"""Evidence besides the endpoint parameter points to the database.
 
 Means: the endpoint parameter may name another app's database, or an old one beside a restored copy. The
 app then fails there, or works on the wrong data, and a fix would change another team's rules.
-Found by: database name, master user, identifier and tags of every database of the account, against the
-other parameters and the target's name; a login that succeeds confirms the database.
+Found by: database name, master user, identifier and tags of every database of the account, compared with
+the other parameters and the target's name; a successful login confirms the database.
 Looks alike: an endpoint that names no database at all (PAR004).
-Fix: write the endpoint of the database that is meant; --db-instance confirms the one that is named.
+Fix: write the right database's endpoint into the parameter; --db-instance confirms the named one.
 Not the fix: opening the other database to the app, or giving it the app's password.
 """
 

@@ -1,9 +1,9 @@
 """The endpoint parameter holds a name, not an address.
 
-Means: RDS moves its address at every failover and maintenance; a fixed one works until then. At a
-loopback or link-local address no database of RDS ever is, so nothing is connected to one.
-Found by: the parameter's value, and what the database's name resolves to today.
-Looks alike: a security group's drop: both end in a time-out.
+Means: RDS changes the address at every failover and maintenance; a fixed one works until then. An RDS
+database never has a loopback or link-local address, so opskit does not connect to one.
+Found by: the parameter's value, and the addresses to which the database's name resolves today.
+Looks alike: a security group that drops: both end in a time-out.
 Fix: write the endpoint's name and restart the app.
 Not the fix: today's address.
 """

@@ -1,9 +1,9 @@
 """The endpoint parameter names the database's present endpoint.
 
-Means: the app connects to a name that is gone or belongs to another database.
-Found by: comparing the parameter with what RDS says, alias names followed.
+Means: the app connects to a name that no longer exists or belongs to another database.
+Found by: comparing the parameter, with its CNAMEs resolved, with the endpoint that RDS reports.
 Looks alike: a name that does not resolve (DNS001): there the parameter and RDS agree. The name of an
-RDS Proxy, a load balancer or a record of one's own is not stale.
+RDS Proxy, a load balancer or your own DNS record is not stale.
 Fix: write the present endpoint into the parameter and restart the app.
 Not the fix: an entry in /etc/hosts, or a CNAME under the old name: TLS names would not match.
 """
@@ -86,10 +86,10 @@ def _stands_elsewhere(
     login: Fact[LoginAttemptResult],
     probe: Fact[InstanceProbe],
 ) -> Finding | None:
-    """The finding for a name that is not stale although RDS does not list it; None for one that is.
+    """The finding for a name that is not stale although RDS does not list it; None for a stale name.
 
-    An RDS Proxy, a load balancer, PrivateLink and a record of one's own stand before a database under
-    names of their own. Only a name that RDS gives to instances, and that does not answer, is stale.
+    An RDS Proxy, a load balancer, PrivateLink or the user's own DNS record in front of a database has its
+    own name. Only a name that RDS gives to instances, and that does not answer, is stale.
     """
     name = database.instance.identifier
     if isinstance(login, Known) and login.value.succeeded:

@@ -1,11 +1,11 @@
 """All four parameters exist.
 
-Means: the app cannot be configured at its next start; until then it may go on with what it read.
-Found by: ssm:GetParameters with the four names, and each unknown name asked again by itself.
+Means: the app cannot be configured at its next start; until then it may use the values it has read.
+Found by: ssm:GetParameters with the four names, and a second read of each unknown name alone.
 Looks alike: another Region or account (both are printed in the first line), another spelling (names
 are case-sensitive and the leading slash counts), a parameter that an expiration policy deleted.
-Fix: put the parameter back; opskit prints the value where RDS itself knows it. A missing password is
-found by `opskit rotate-password repair`, in what it knows or by asking, and is tried by a login first.
+Fix: create the parameter again; opskit prints the value where RDS reports it. `opskit rotate-password
+repair` finds a missing password among the known ones or asks for it, and tries it by a login first.
 Not the fix: a default value in the app, which hides the next mistake too.
 """
 
@@ -29,7 +29,7 @@ def check(
     app: Fact[AppInstance],
     probe: Fact[InstanceProbe],
 ) -> Finding:
-    """Name those that are missing."""
+    """Name the missing parameters."""
     if not parameters.missing:
         names = len(parameters.found) + len(parameters.refused)
         return passed(f"{names} parameters exist")
@@ -48,7 +48,7 @@ def check(
 def _creation(
     parameters: Parameters, database: Database | None, restart: tuple[Command, ...]
 ) -> Remedy:
-    """Create what is missing, the password last: a login with the others finds it."""
+    """The fix that creates the missing parameters, the password last: a login with the others finds it."""
     selected = [name for _, name in parameters.missing if ":" in name]
     if selected:
         return Advice(
@@ -95,7 +95,7 @@ def _caution(master: str, *, lacks_password: bool) -> str:
 
 
 def _value(purpose: str, database: Database | None) -> str:
-    """A public value as RDS knows it; empty where it does not."""
+    """A public value as RDS reports it; empty where RDS does not know it."""
     if database is None:
         return ""
     instance = database.instance

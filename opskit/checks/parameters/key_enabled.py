@@ -1,12 +1,12 @@
 """The key of the encrypted parameters can decrypt.
 
-Means: nobody can read the password: not you, not the instance. Apps that run go on with what they
+Means: no one can read the password: not you, not the instance. Running apps use the values they have
 read; the next start fails.
 Found by: kms:DescribeKey, and the error of the read itself.
-Looks alike: a key that waits for its deletion (PAR008); a role that may not decrypt (IAM003): there
+Looks alike: a key that is pending deletion (PAR008); a role that may not decrypt (IAM003): there
 the key is enabled and others can read.
 Fix: enable the key.
-Not the fix: a new parameter under another key, as long as the old key can be had back.
+Not the fix: a new parameter under another key, as long as the old key can be enabled.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def check(
     app: Fact[AppInstance],
     probe: Fact[InstanceProbe],
 ) -> Finding:
-    """Judge the key's state; without it, what the read said."""
+    """Judge the key's state; where it is not known, the error of the read."""
     broken = [r for r in parameters.refused if r.code in DECRYPTION_CODES]
     if isinstance(key, Known):
         if key.value.state == "Enabled":

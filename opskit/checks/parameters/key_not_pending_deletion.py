@@ -1,11 +1,11 @@
-"""The key of the encrypted parameters does not wait for its deletion.
+"""The key of the encrypted parameters is not pending deletion.
 
-Means: nobody can read the password any more, and when the time is over nobody ever can: the values
-under this key are lost with it.
-Found by: kms:DescribeKey, which tells the day of the deletion.
+Means: no one can read the password now, and after the waiting period no one ever can: the values under
+this key are lost with it.
+Found by: kms:DescribeKey, which returns the deletion date.
 Looks alike: a disabled key (PAR003), which does nothing by itself.
 Fix: cancel the deletion, which leaves the key disabled, then enable it.
-Not the fix: a new parameter under another key, as long as this one can be had back.
+Not the fix: a new parameter under another key, as long as this deletion can be cancelled.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def check(
     app: Fact[AppInstance],
     probe: Fact[InstanceProbe],
 ) -> Finding:
-    """Judge the key's state; a key that decrypts is none that waits."""
+    """Judge the key's state; a key that decrypts is not pending deletion."""
     if isinstance(described, Unknown):
         if isinstance(parameters, Known) and parameters.value.get("password"):
             return passed("the password was decrypted, or is not encrypted")

@@ -1,14 +1,14 @@
-"""No rotation of the password stands open.
+"""No rotation of the password is unfinished.
 
-Means: somebody's `opskit rotate-password` ended early. Between the change in the database and the
-write of the parameter new processes cannot log in; everywhere else the app is well, and only the
-next rotation has to wait.
-Found by: the journal under /opskit/rotation, where every rotation is written down before it begins
-and when it ends.
-Looks alike: a password that was changed by hand (AUT001): then no rotation stands open.
-Fix: `--resume`, which looks how far it is and goes on; `--rollback` goes back. Either is safe, from
-any machine.
-Not the fix: one of the two passwords set by hand, or the journal's records deleted.
+Means: an `opskit rotate-password` ended early. Between the change in the database and the write of the
+parameter new processes cannot log in; at every other point the app works, and only the next rotation
+has to wait.
+Found by: the journal under /opskit/rotation, which records every rotation before it begins and when it
+ends.
+Looks alike: a password that was changed by hand (AUT001): then no rotation is unfinished.
+Fix: `--resume`, which observes the state and continues; `--rollback` restores the old password. Either
+is safe, from any machine.
+Not the fix: setting one of the two passwords by hand, or deleting the journal's records.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ explains = ("auth", "app")
 def check(
     target: Target, rotation: Fact[UnfinishedRotation], login: Fact[LoginAttemptResult]
 ) -> Finding:
-    """A failure where the login fails as well, else something that waits to be done."""
+    """Judge the unfinished rotation: a failure where the login fails too, else a warning."""
     if isinstance(rotation, Unknown):
         return undecided(rotation.reason, *rotation.missing)
     found, name = rotation.value, target.parameters["password"]

@@ -1,8 +1,8 @@
 """The endpoint parameter names no other port than the database's.
 
 Means: the app connects to a port on which nothing listens, or which the security groups drop.
-Found by: comparing `host:port` in the parameter with the port that RDS says.
-Looks alike: a security group that admits another port (NET003): there the parameter is right.
+Found by: comparing `host:port` in the parameter with the port that RDS reports.
+Looks alike: a security group that allows another port (NET003): there the parameter is right.
 Fix: write the endpoint without the wrong port and restart the app.
 Not the fix: opening the wrong port in the security group.
 """

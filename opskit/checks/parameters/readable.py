@@ -1,11 +1,11 @@
 """You may read the four parameters.
 
-Means: opskit cannot compare them with the database. It says nothing about the app: the instance
+Means: opskit cannot compare them with the database. This is no fault of the app: the instance
 reads them under its own role.
 Found by: ssm:GetParameters under your own credentials.
-Looks alike: a disabled key, which has a code of its own (PAR003).
-Fix: ask for ssm:GetParameters on these names and kms:Decrypt on their key.
-Not the fix: copying the password to where you can read it.
+Looks alike: a disabled key, which has its own code (PAR003).
+Fix: request ssm:GetParameters on these names and kms:Decrypt on their key.
+Not the fix: copying the password to a place where you can read it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from opskit.facts.parameters import Parameters
 
 
 def check(parameters: Parameters) -> Finding:
-    """Name what was refused, and which right was missing."""
+    """Name the refused reads and the missing permissions."""
     if not parameters.refused:
         return passed(f"{len(parameters.found)} parameters are readable by you")
     names = ", ".join(r.name for r in parameters.refused)

@@ -1,13 +1,13 @@
-"""The values carry no stray newline, blank or quote; endpoint and password are what they should be.
+"""The values have no stray newline, blank or quote; endpoint and password are well-formed.
 
-Means: a login with "word plus newline" is a login with another password; so is one with a whole JSON
-secret, a URL, percent-encoded text or a placeholder. An app cannot connect to a URL or a path in place
-of a host name, and opskit does not try to.
+Means: a login with "password plus newline" is a login with another password; so is one with a whole JSON
+secret, a URL, percent-encoded text or a placeholder. An app cannot connect to a URL or a path instead of
+a host name, and opskit does not try to.
 Found by: the form of the values; the values themselves are never shown.
 Looks alike: a wrong password (AUT001): the database gives the same answer.
-Fix: put a public value again without what was added at its ends, and the database's host name in place
-of an endpoint that is none; `opskit rotate-password repair` finds
-what of the password's value logs in. Write values with `printf %s`, not `echo`.
+Fix: write a public value again without the stray characters at its ends, and the database's host name
+instead of an endpoint that is no host; `opskit rotate-password repair` finds the part of the password's
+value that logs in. Write values with `printf %s`, not `echo`.
 Not the fix: a new password, which would be stored by the same command.
 """
 
@@ -69,14 +69,14 @@ def check(
 
 
 def _flaws(parameter: Parameter, *, is_refused: bool) -> str:
-    """What is wrong with a value, as a predicate; its form counts where the database refuses it."""
+    """The flaw of a value, as a predicate; its form counts only where the database rejects it."""
     ends = f"has {' and '.join(parameter.format_problems)}" if parameter.format_problems else ""
     odd = parameter.form.suspicions if is_refused else (_endpoint_flaw(parameter),)
     return " and ".join(filter(None, (ends, *odd)))
 
 
 def _endpoint_flaw(parameter: Parameter) -> str:
-    """Why the endpoint's value, its ends corrected, is no host; empty for every other parameter."""
+    """Why the endpoint's trimmed value is no host; empty for every other parameter."""
     return form_flaw(_trimmed(parameter)) if parameter.purpose == "endpoint" else ""
 
 
@@ -97,7 +97,7 @@ def _correct(
     database: Database | None,
     more: tuple[Command, ...],
 ) -> Remedy:
-    """Put the values without what was found at their ends, and a host name where there is none."""
+    """The fix that writes the trimmed values, and a host name where the endpoint is none."""
     wrong = [p for p in public if _endpoint_flaw(p)]
     host = database.host if database else None
     if wrong and host is None:
@@ -108,7 +108,7 @@ def _correct(
 
 
 def _both(public: Remedy, password: Remedy) -> Remedy:
-    """One remedy for both; the password is repaired with values that are right already."""
+    """One remedy for both; the password is repaired after the public values are right."""
     if isinstance(public, Advice) or isinstance(password, Advice):
         texts = [r.text for r in (public, password) if isinstance(r, Advice)]
         return Advice(" ".join(texts))

@@ -1,1 +1,1 @@
-"""Questions of the layer `tcp`."""
+"""Checks of the layer `tcp`."""

@@ -1,9 +1,9 @@
 """Something listens on the database's port.
 
-Means: the way is open both ways, since a refusal came back; but no server listens there.
+Means: the path is open in both directions, since a refusal came back; but no server listens there.
 Found by: a connection from the instance that is refused at once.
 Looks alike: a wrong port in the parameter (PAR005), a database that restarts.
-Fix: the right port, or wait until the engine is up.
+Fix: correct the port, or wait until the engine is up.
 Not the fix: security groups, ACLs and routes: the refusal proves that they are right.
 """
 
@@ -24,7 +24,7 @@ explains = ("tls", "auth", "app")
 def check(
     target: Target, host: DatabaseHost, probe: Fact[InstanceProbe], database: Fact[Database]
 ) -> Finding:
-    """Judge the connection to the host that the app is told."""
+    """Judge the connection to the host that the app is configured with."""
     if isinstance(probe, Unknown):
         return undecided(f"not tried from {target.workload_noun}: {probe.reason}", *probe.missing)
     found = probe.value.connection(host.port)
@@ -46,7 +46,7 @@ def check(
 
 
 def _advice(host: DatabaseHost, found: TcpResult, database: Fact[Database]) -> Advice:
-    """What to correct, by what RDS says of the database."""
+    """Advice on what to correct, by the port and status that RDS reports."""
     if not isinstance(database, Known):
         return Advice(
             f"Compare {host.source} with the endpoint and port of the database: {found.address}:{found.port} "

@@ -1,10 +1,10 @@
 """The database's port answers the instance.
 
-Means: packets or replies are dropped on the way: AWS drops in silence.
+Means: packets or replies are dropped on the path: AWS drops silently.
 Found by: a connection from the instance, with a limit of three seconds, in which Linux has sent its
 first packet twice.
-Looks alike: nothing listening is refused at once (TCP002), which proves that the way is open.
-Fix: see the network checks; if they all pass, rules and packets contradict each other: look at the
+Looks alike: a port without a listener refuses at once (TCP002), which proves that the path is open.
+Fix: see the network checks; if they all pass, rules and packets contradict each other: check the
 instance's own firewall, the container's network, a stale address, and rules changed this minute.
 Not the fix: a longer time-out in the app.
 """
@@ -28,7 +28,7 @@ is_essential = True
 def check(
     target: Target, host: DatabaseHost, probe: Fact[InstanceProbe], paths: Fact[DatabasePaths]
 ) -> Finding:
-    """Judge the connection to the host that the app is told, beside what the rules would let pass."""
+    """Judge the connection to the app's configured host, together with the path model."""
     if isinstance(probe, Unknown):
         return undecided(f"not tried from {target.workload_noun}: {probe.reason}", *probe.missing)
     found = probe.value.connection(host.port)
@@ -57,7 +57,7 @@ def check(
 
 
 def _advice_where_open(host: DatabaseHost, found: TcpResult, paths: DatabasePaths) -> Advice:
-    """Where to look when the rules let pass what got no answer."""
+    """Advice where the rules allow a connection that got no answer."""
     current = paths.current.destination.address
     if found.address and found.address != current:
         return Advice(
@@ -72,7 +72,7 @@ def _advice_where_open(host: DatabaseHost, found: TcpResult, paths: DatabasePath
 
 
 def _advice(paths: Fact[DatabasePaths]) -> Advice:
-    """Where to look when a rule stands in the way, or the rules were not judged."""
+    """Advice where a rule blocks the path, or the rules were not judged."""
     if isinstance(paths, Unknown):
         return Advice(
             f"The rules on the path were not judged: {paths.reason}. The diagnosis of your own rights says "

@@ -1,1 +1,1 @@
-"""Questions of the layer `tls`."""
+"""Checks of the layer `tls`."""

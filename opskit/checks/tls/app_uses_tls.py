@@ -1,11 +1,11 @@
 """The app encrypts its connection where the database requires it.
 
-Means: the server turns every plain connection away: `no pg_hba.conf entry ... no encryption`.
+Means: the server rejects every unencrypted connection: `no pg_hba.conf entry ... no encryption`.
 Found by: the server's answers with and without TLS, and the app's own sslmode. No password is
 sent for that.
-Looks alike: with sslmode=prefer a wrong password (AUT001) ends in the same words; the first line
-of the message tells.
-Fix: let the client use TLS: sslmode=verify-full with the RDS bundle.
+Looks alike: with sslmode=prefer a wrong password (AUT001) ends in the same message; its first line
+tells them apart.
+Fix: make the client use TLS: sslmode=verify-full with the RDS bundle.
 Not the fix: rds.force_ssl=0, nor rejectUnauthorized: false.
 """
 
@@ -36,11 +36,11 @@ explains = ("auth", "app")
 PLAIN = ("disable", "allow")
 """The sslmodes that begin without TLS."""
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-"""A variable's name that means nothing else to sed."""
+"""A variable's name without characters that are special to sed."""
 
 
 def check(probe: InstanceProbe, setting: Fact[TlsSetting], app: AppInstance) -> Finding:
-    """Compare what the server demands with what the app does."""
+    """Compare the server's TLS requirement with the app's sslmode."""
     required = probe.greeting.requires_tls
     forced = setting.value.is_forced if isinstance(setting, Known) else None
     if required is None and forced is None:
@@ -74,7 +74,7 @@ def check(probe: InstanceProbe, setting: Fact[TlsSetting], app: AppInstance) -> 
 
 
 def _fix(container: Container, mode: ConnectionSetting, app: AppInstance) -> Remedy:
-    """Edit the file that defines the mode, and create the container again."""
+    """The fix that edits the file which defines the mode, and recreates the container."""
     wanted = "verify-full" if container.setting("sslrootcert") else "require"
     note = (
         "The bundle that the container names is used to verify the server."
@@ -98,13 +98,13 @@ def _fix(container: Container, mode: ConnectionSetting, app: AppInstance) -> Rem
 
 
 def _is_editable(mode: ConnectionSetting, container: Container) -> bool:
-    """Whether the mode stands in a known file as a line `VARIABLE=mode` that sed can replace."""
+    """Whether a known file sets the mode in a line `VARIABLE=mode` that sed can replace."""
     is_known = mode.source == "config" and mode.is_plain and mode.file.startswith("/")
     return bool(is_known and container.project_directory and NAME.fullmatch(mode.variable))
 
 
 def _by_hand(container: Container, mode: ConnectionSetting, wanted: str) -> str:
-    """What to change where no command is offered, and why none is."""
+    """The change to make where no command is offered, and why none is."""
     if mode.source == "process":
         return (
             f"{container.name}'s program sets {mode.variable} itself when it starts, so no command is "

@@ -1,9 +1,9 @@
-"""The server's certificate is in date.
+"""The server's certificate is valid today.
 
-Means: every client that verifies turns away.
-Found by: the certificate that the server shows; without it RDS's CertificateDetails.ValidTill, which
-is the server certificate's end, not the CA's.
-Looks alike: an old bundle in the client (TLS003): libpq has one text for both.
+Means: every client that verifies the certificate refuses to connect.
+Found by: the certificate that the server presents; without it RDS's CertificateDetails.ValidTill, which
+is the server certificate's expiry, not the CA's.
+Looks alike: an old bundle in the client (TLS003): libpq has one message for both.
 Fix: let RDS renew it: apply the pending maintenance, or change the CA.
 Not the fix: a client that does not verify.
 """
@@ -33,7 +33,7 @@ SOON = timedelta(days=30)
 
 
 def check(database: Database, certificate: Fact[Certificate]) -> Finding:
-    """Judge the dates."""
+    """Judge the certificate's dates."""
     ends, basis = (
         database.instance.certificate_valid_till,
         reported("rds:DescribeDBInstances says so"),

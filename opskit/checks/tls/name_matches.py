@@ -1,11 +1,11 @@
-"""The server's certificate is made for the name that the app uses, and the app's bundle trusts it.
+"""The server's certificate is issued for the name that the app uses, and the app's bundle trusts it.
 
-Means: clients with sslmode=verify-full turn away: `does not match host name`, or `certificate verify
-failed`.
-Found by: the names in the certificate against the endpoint parameter, and a login from the
-instance exactly as the container does it.
+Means: clients with sslmode=verify-full refuse to connect: `does not match host name`, or `certificate
+verify failed`.
+Found by: the names in the certificate, compared with the endpoint parameter, and a login from the
+instance with the container's own settings.
 Looks alike: an expired certificate (TLS002).
-Fix: use the RDS endpoint itself, or put the present RDS bundle into the image.
+Fix: use the RDS endpoint itself, or put the current RDS bundle into the image.
 Not the fix: sslmode=require, which verifies nothing, nor rejectUnauthorized: false.
 """
 
@@ -28,7 +28,7 @@ explains = ("auth", "app")
 def check(
     certificate: Certificate, host: DatabaseHost, database: Database, probe: InstanceProbe
 ) -> Finding:
-    """Judge the name, then what the app's own verification says."""
+    """Judge the name, then the result of the app's own verification."""
     database_engine = engine.for_rds_engine(database.instance.engine)
     for container in probe.running:
         message = probe.attempt_of(container.name)
@@ -53,7 +53,7 @@ def check(
 
 
 def _trust(container: Container, certificate: Certificate, database: Database) -> Advice:
-    """The name that the container verifies, or the bundle by which it does."""
+    """Advice on the name that the container verifies, or on its CA bundle."""
     host, bundle = container.setting("host"), container.setting("sslrootcert")
     if host is not None and not certificate.names_host(host.value):
         return _named(f"{host.variable} of {container.name}", certificate, database)
@@ -72,6 +72,6 @@ def _trust(container: Container, certificate: Certificate, database: Database) -
 
 
 def _named(source: str, certificate: Certificate, database: Database) -> Advice:
-    """The name that the certificate is made for."""
+    """Advice to use the name that the certificate is issued for."""
     names = [n for n in (database.host,) if n and certificate.names_host(n)] or certificate.names
     return Advice(f"Let {source} hold {' or '.join(names)}, and restart the app.")

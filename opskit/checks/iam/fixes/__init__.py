@@ -1,4 +1,4 @@
-"""The remedy for each reason of a refusal: commands that are proven exact, else advice."""
+"""Remedies for each reason of a denial: commands that are proven exact, else advice."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ BUILDERS: dict[DenialReason, Callable[[IamFixContext, Sequence[AccessDenied]], R
     DenialReason.ORGANIZATION: ask_organization,
     DenialReason.KEY_POLICY: add_role_to_key_policy,
 }
-"""Reason -> its builder; for every other reason a statement in the role's own policies is lacking."""
+"""Reason -> its builder; every other reason needs a statement in the role's own policies."""
 
 
 def build_fix(context: IamFixContext, denials: Sequence[AccessDenied]) -> Remedy:
-    """The remedy for all refusals of one check.
+    """The remedy for all denials of one check.
 
     Args:
         denials: at least one; they share their reason, or all lack a statement.

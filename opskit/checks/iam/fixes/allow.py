@@ -1,4 +1,4 @@
-"""An inline policy that gives the role the access that its policies lack."""
+"""Plans an inline policy that grants the role the access that its policies lack."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _doubt(
     wanted: Sequence[WantedAccess],
     present: tuple[Document, ...],
 ) -> Advice | None:
-    """Advice where another allow is not the remedy: it is allowed already, denied, or guarded."""
+    """Advice where another allow does not help: the access is allowed, denied, or under a condition."""
     policies = Policies(identity=present)
     if not refused(policies, wanted):
         return advise(context, denials)
@@ -116,7 +116,7 @@ def _do(denials: Sequence[AccessDenied], wanted: Sequence[WantedAccess]) -> str:
 def _unread(
     context: IamFixContext, denials: Sequence[AccessDenied], wanted: Sequence[WantedAccess]
 ) -> Advice:
-    """Advice where what is there could not be read, so that a new policy might replace one or not help."""
+    """Advice where the present policies were not read: a new one might replace one, or not help."""
     if not wanted:
         return evaluation.no_command(
             f"Allow {denials[0].role} kms:Decrypt on the password's key, for calls through Parameter Store.",

@@ -1,4 +1,4 @@
-"""A permissions boundary that lacks an allow: a new version with exactly that added."""
+"""Plans a new version of a permissions boundary with exactly the missing allow added."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from opskit.policy.unmet_conditions import UnmetCondition, unmet_conditions
 
 
 def widen_boundary(context: IamFixContext, denials: Sequence[AccessDenied]) -> Remedy:
-    """The boundary with the missing statements; advice where it denies, or is not the account's own."""
+    """The boundary with the missing statements; advice where it denies, or is AWS managed."""
     wanted = _wanted(context, denials)
     text = context.policies.boundary if context.policies else None
     if text is None or context.access is None or not all(w.requests for w in wanted):
@@ -59,7 +59,7 @@ def _fix(context: IamFixContext, text: PolicyText, made: Mapping[str, Any]) -> F
 
 
 def _wanted(context: IamFixContext, denials: Sequence[AccessDenied]) -> list[WantedAccess]:
-    """The access that is refused and all that the app needs: a ceiling grants nothing by itself."""
+    """The denied access and all that the app needs; a boundary grants nothing by itself."""
     found = evaluation.wanted_of(denials)
     return [*found, *(need for need in context.needs if need not in found)]
 

@@ -1,4 +1,4 @@
-"""Advice for a refusal of which only AWS's message, or the simulator, tells the type of the policy."""
+"""Advice for a denial whose policy type is known only from AWS's message or the simulator."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ UNREADABLE = {
         "the key's policy could not be read, and PutKeyPolicy replaces the whole document",
     ),
 }
-"""Type of policy -> what to do, and why no command is offered."""
+"""Policy type -> the step to take, and why no command is offered."""
 KNOWN_ALLOWED = (
     "No allow is lacking in the policies that can be read, so another one changes nothing. Repeat the "
     "diagnosis in two minutes, since IAM changes need that long; if it is still refused, look for a policy "
@@ -49,7 +49,7 @@ PLACES = "the policy of a VPC endpoint, a session policy, a resource control pol
 
 
 def advise(context: IamFixContext, denials: Sequence[AccessDenied]) -> Advice:
-    """The next step, by the type of policy that the message names, else by the reason."""
+    """Advice on the next step, by the policy type that the message names, else by the reason."""
     denial = denials[0]
     do, why = UNREADABLE.get(denial.policy_type) or _by_reason(denial)
     words = {

@@ -1,4 +1,4 @@
-"""An explicit deny in the role's own inline policy, split so that it spares what the app needs."""
+"""Splits an explicit deny in the role's own inline policy so that it exempts the app's calls."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from opskit.policy.limits import has_room
 from opskit.policy.rewrite import split_deny
 
 Documents = dict[int, Document]
-"""Place among the role's policies -> its new version."""
+"""Index in the role's policies -> the new version."""
 NOT_LISTED = "the deny is not one of listed actions on exactly `*`, so its author has to change it"
 
 
 def narrow_deny(context: IamFixContext, denials: Sequence[AccessDenied]) -> Remedy:
-    """The role's inline policies with each deny split; advice where one is not its own, or not exact."""
+    """The inline policies with each deny split; advice where one is another policy's, or not exact."""
     wanted = evaluation.wanted_of(denials)
     holder = context.holder
     if holder is None or context.access is None or denials[0].denial.hit is None:
@@ -63,7 +63,7 @@ def _undo(holder: PolicyHolder, texts: Sequence[PolicyText]) -> tuple[AwsCall, .
 def _split_all(
     holder: PolicyHolder, before: Sequence[Document], wanted: Sequence[WantedAccess]
 ) -> Documents | Advice:
-    """Every policy with a deny of what is wanted, rewritten; advice at the first that is not."""
+    """Every policy that denies wanted access, rewritten; advice at the first that cannot be."""
     present, changed = list(before), Documents()
     while (deny := first_deny(Policies(identity=tuple(present)), wanted)) is not None:
         location = next(i for i, document in enumerate(present) if document is deny.policy)
@@ -84,7 +84,7 @@ def _objection(
     changed: Documents,
     wanted: Sequence[WantedAccess],
 ) -> str:
-    """Why the new versions are not offered; empty where they change nothing else and IAM takes them."""
+    """Why the new versions are not offered; empty if they change nothing else and IAM accepts them."""
     for location, document in changed.items():
         one, other = Policies(identity=(before[location],)), Policies(identity=(document,))
         found = evaluation.objection(one, other, wanted)

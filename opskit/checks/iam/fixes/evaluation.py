@@ -1,4 +1,4 @@
-"""The evaluation of a planned IAM change, and the texts that say its result."""
+"""Evaluates a planned IAM change, and describes the result."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ MOST_VERSIONS = "A managed policy holds five versions: if it has five, delete an
 
 
 def wanted_of(denials: Iterable[AccessDenied]) -> list[WantedAccess]:
-    """The access that all refusals together lack."""
+    """The access that is missing by all denials together."""
     return [d.wanted for d in denials if d.wanted is not None]
 
 
 def as_text(*statements: Mapping[str, Any]) -> str:
-    """Statements as they are pasted into a policy."""
+    """Statements as JSON text to paste into a policy."""
     return ", ".join(json.dumps(s, separators=(", ", ": ")) for s in statements)
 
 
 def statements_text(wanted: Iterable[WantedAccess]) -> str:
-    """The smallest statements for what is wanted, as they are pasted into a policy."""
+    """The smallest statements for the wanted access, as JSON text to paste into a policy."""
     return as_text(*(allow(w) for w in wanted))
 
 
 def access_text(wanted: Iterable[WantedAccess]) -> str:
-    """The wanted access, for a sentence."""
+    """The description of the wanted access, for a sentence."""
     return " and ".join(
         f"{' and '.join(w.actions)} on {', '.join(w.resources)}"
         + "".join(f" where {k} is {v}" for k, v in w.conditions.items())
@@ -47,12 +47,12 @@ def access_text(wanted: Iterable[WantedAccess]) -> str:
 
 
 def no_command(do: str, why: str) -> Advice:
-    """Advice, with the reason for which it is no command."""
+    """Advice with the reason why no command is offered."""
     return Advice(f"{do} No command is offered: {why}.")
 
 
 def guarded(unmet: UnmetCondition, owner: str) -> Advice:
-    """Advice for an allow statement whose condition keeps something else out than another object."""
+    """Advice for an allow statement with a condition that guards something else than the object."""
     return no_command(
         f"{unmet.sentence}. Ask {owner} whether this call is meant to be kept out; if it is not, "
         f"correct the condition where it is.",
@@ -61,15 +61,15 @@ def guarded(unmet: UnmetCondition, owner: str) -> Advice:
 
 
 def parsed(document: Document, raw: Mapping[str, Any]) -> Document:
-    """Another version of a document."""
+    """A document parsed from another version's text."""
     return parse(raw, kind=document.kind, name=document.name, arn=document.arn)
 
 
 def objection(before: Policies, after: Policies, wanted: Sequence[WantedAccess]) -> str:
-    """Why a change is not offered: what it would change besides, or leave refused; empty if exact.
+    """Why a change is not offered: it changes other access, or leaves some denied; empty if exact.
 
     Args:
-        before, after: the changed documents alone, so that nothing else hides a difference.
+        before, after: the changed documents alone, so that no other policy hides a difference.
     """
     changed = unwanted_changes(before, after, wanted)
     if changed:
@@ -79,7 +79,7 @@ def objection(before: Policies, after: Policies, wanted: Sequence[WantedAccess])
 
 
 def remaining(after: Policies, wanted: Iterable[WantedAccess]) -> str:
-    """The wanted access that a layer still does not allow for certain, as a clause; empty if none."""
+    """The wanted access that policies still do not definitely allow, as a clause; empty if none."""
     left = refused(after, wanted)
     if not left:
         return ""
@@ -98,7 +98,7 @@ def unsettled(
     """
     for request in (r for access in wanted for r in access.requests):
         decision, policies = _decided(request, after)
-        # Of the ways to read, a check judges the first: the others may be refused elsewhere.
+        # A check judges only the first read operation; other policies may deny the others.
         is_first = any(request.action == access.actions[0] for access in wanted)
         miss = explain(request, policies, decision) if is_first else None
         if miss is not None:
@@ -113,12 +113,12 @@ def unsettled(
 
 
 def _decided(request: Request, policies: Policies) -> tuple[Evaluation, Policies]:
-    """The whole decision, and the policies that bear on it: a key's only where it is asked for."""
+    """The decision and the policies that apply to it: a key's only for actions of KMS."""
     if not request.action.startswith("kms:"):
         policies = replace(policies, key=None, grants=())
     return decide(request, policies), policies
 
 
 def unread_key_policy(context: IamFixContext, wanted: Iterable[WantedAccess]) -> bool:
-    """Whether decrypting is wanted with a customer managed key whose own policy could not be read."""
+    """Whether wanted access decrypts with a customer managed key whose policy could not be read."""
     return any(w.conditions and not w.requests for w in wanted) and context.access is not None

@@ -1,4 +1,4 @@
-"""A key policy that does not let the role in: one statement more, which names it."""
+"""Plans one more key policy statement, which allows the role by its ARN."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from opskit.policy.rewrite import allow, free_sid, with_statements
 from opskit.policy.unmet_conditions import UnmetCondition, unmet_conditions
 
 UNIQUE_ID = re.compile(r"A(?:ROA|IDA)[A-Z0-9]+")
-"""KMS shows a user or role that was deleted by its unique id."""
+"""The unique id by which KMS shows a deleted user or role."""
 
 
 def add_role_to_key_policy(context: IamFixContext, denials: Sequence[AccessDenied]) -> Remedy:
-    """The key policy with one statement for the role; advice where it denies, or guards the access."""
+    """The key policy with one statement for the role; advice where it denies, or has a condition."""
     wanted, key = context.decrypt, context.key
     role_arn = context.role.role_arn if context.role else None
     policies = context.access.policies if context.access else Policies()

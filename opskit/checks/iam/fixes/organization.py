@@ -1,4 +1,4 @@
-"""A service control policy that refuses: the organization decides, so there is only advice."""
+"""Advice for a denial by a service control policy, which only the organization may change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOT_READ = (
 
 
 def ask_organization(context: IamFixContext, denials: Sequence[AccessDenied]) -> Advice:
-    """The request to the organization's administrators: which policy, which statement, which exception."""
+    """Advice to ask the organization's administrators for an exception in the denying policy."""
     hit, role = denials[0].denial.hit, denials[0].role
     arn = (context.role.role_arn if context.role else None) or role
     wanted = evaluation.wanted_of(denials)
@@ -40,6 +40,6 @@ def ask_organization(context: IamFixContext, denials: Sequence[AccessDenied]) ->
 
 
 def _levels(context: IamFixContext) -> str:
-    """The policies of each level from the root to the account; empty where they could not be read."""
+    """The policies of each level from the root to the account, as text; empty where they were not read."""
     levels = context.access.policies.organization if context.access else ()
     return "; ".join(", ".join(f"{p.name} ({p.arn})" for p in level) or "none" for level in levels)
