@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 UP_WITHIN_S = 180
 """So long the app may take to become healthy at first, on a machine that is busy with other work."""
-HEALTHY_WITHIN_S = 15
+HEALTH_TIMEOUT_S = 15
 HEALTH_EVERY_S = 0.7
 NOBODY = 65534
 DIAL_LIMIT_S = 10
@@ -117,9 +117,9 @@ class Sandbox:
 
     def _restart_app(self) -> bool:
         """Start the app anew as a deployment does; whether it became healthy."""
-        done = self.run_on_instance(f"docker restart {topology.CONTAINER}", HEALTHY_WITHIN_S)
+        done = self.run_on_instance(f"docker restart {topology.CONTAINER}", HEALTH_TIMEOUT_S)
         # A look that was under way says nothing of the new one.
-        before, limit = self.health_checks, time.monotonic() + HEALTHY_WITHIN_S
+        before, limit = self.health_checks, time.monotonic() + HEALTH_TIMEOUT_S
         while self.health != 200 or self.health_checks < before + 2:
             if done.exit_status != 0 or time.monotonic() > limit:
                 return False

@@ -299,7 +299,7 @@ def test_two_parameters_have_a_window_that_is_reported(fresh: Place) -> None:
     with fresh.watch("/linkbox/db-username", "/linkbox/db-password") as saw:
         status, output = fresh.scene.rotate(*options)
     assert status == 0, output
-    assert "combine" in output, "one parameter with both is offered"
+    assert "create-combined-parameter" in output, "one parameter with both is offered"
     outage = float(str(end(output)["window_s"]))
     print(
         f"alternating, two parameters: {len(saw.failures)} of {saw.tries} failed; reported {outage:.3f} s"
@@ -314,7 +314,15 @@ def test_two_parameters_have_a_window_that_is_reported(fresh: Place) -> None:
 def test_one_parameter_has_none(fresh: Place, rotations: int) -> None:
     """Two app instances are restarted one after the other, and no login ever fails; twice, so that
     both users have their turn, and once more back from the middle."""
-    combine = ("opskit", "rotate-password", "combine", PAIR, "--prefix", "/linkbox", "--yes")
+    combine = (
+        "opskit",
+        "rotate-password",
+        "create-combined-parameter",
+        PAIR,
+        "--prefix",
+        "/linkbox",
+        "--yes",
+    )
     done = fresh.scene.operator.run(*combine)
     assert done.returncode == 0, done.stdout + done.stderr
     second = topology.APP_PORT + 1

@@ -309,7 +309,7 @@ def parse_opening(text: str) -> RotationIntent:
     except (ValueError, KeyError, TypeError, AttributeError):
         # Without the error's own text, which may hold what could not be read.
         raise CannotProceed(
-            "the open rotation was written by another version of opskit, which has to go on with it"
+            "the unfinished rotation was written by another version of opskit, which has to go on with it"
         ) from None
 
 
