@@ -140,7 +140,7 @@ def status(name: str | None) -> None:
     """Show the status of the sandbox and its injected faults."""
     client = _client()
     running = client.get(name)
-    answer = client.order(running, "status")
+    answer = client.send_command(running, "status")
     broken = ", ".join(answer["broken"]) or "none"
     click.echo(f"sandbox '{running.name}' is up; faults: {broken}; /health {answer['health']}")
 
@@ -162,7 +162,7 @@ def faults() -> None:
 @click.argument("names", metavar="FAULT...", nargs=-1, required=True)
 def inject(name: str | None, names: tuple[str, ...]) -> None:
     """Inject one or more faults."""
-    _order(name, "break", names)
+    _send(name, "break", names)
 
 
 @sandbox.command()
@@ -170,10 +170,10 @@ def inject(name: str | None, names: tuple[str, ...]) -> None:
 @click.argument("names", metavar="[FAULT]...", nargs=-1)
 def revert(name: str | None, names: tuple[str, ...]) -> None:
     """Revert faults; without a name, all of them."""
-    _order(name, "repair", names)
+    _send(name, "repair", names)
 
 
-def _order(name: str | None, word: str, names: Sequence[str]) -> None:
+def _send(name: str | None, word: str, names: Sequence[str]) -> None:
     client = _client()
     from opskit.sandbox.faults import ALL
 
@@ -182,7 +182,7 @@ def _order(name: str | None, word: str, names: Sequence[str]) -> None:
             near = difflib.get_close_matches(fault, ALL, n=1)
             hint = f"Did you mean '{near[0]}'?" if near else "opskit sandbox faults   lists them"
             raise UsageError(f"there is no fault '{fault}'", hint)
-    answer = client.order(client.get(name), word, names)
+    answer = client.send_command(client.get(name), word, names)
     click.echo(f"faults now: {', '.join(answer['broken']) or 'none'}")
 
 
