@@ -285,9 +285,9 @@ def connect_to_workload(target: Target, clients: Clients, region: str) -> Transp
             f"where the app runs is not known: {choice.reason}",
             "" if target.ecs_task else "--instance ID names it",
         )
-    if choice.value.road is None:
+    if choice.value.transport is None:
         raise CannotProceed(choice.value.why_none)
-    transport: Transport = choice.value.road
+    transport: Transport = choice.value.transport
     return transport
 
 
@@ -310,6 +310,6 @@ def discover(
         else:
             instance = fact.value.instance
             found.append(
-                (setting, instance.instance_id, f"{instance.name}: {fact.value.chosen_because}")
+                (setting, instance.instance_id, f"{instance.name}: {fact.value.selection_reason}")
             )
     return tuple(found)
