@@ -150,10 +150,10 @@ class Output:
         if NOT_VERIFIED in result.verified:
             lines.append(self._fit(f"  {self._marks[3]} ", RESTART_IT))
         if result.window_s is not None:
-            lines.append(f"  new logins could fail for {result.window_s:.2f} s at the most")
+            lines.append(f"  new logins could fail for {result.window_s:.2f} s at most")
         if result.restarts_s is not None:
             lines.append(
-                f"  new connections of running processes could fail for {result.restarts_s:.1f} s at the most"
+                f"  new connections of running processes could fail for {result.restarts_s:.1f} s at most"
             )
         lines.append(f"THEN  {visible(next_step)}")
         self._print("\n".join(lines))

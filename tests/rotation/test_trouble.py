@@ -408,7 +408,7 @@ def test_drift_is_repaired_by_one_write(scene: Scene) -> None:
         (("--strategy", "role", "--restart", "rocket"), "is none of auto"),
         (("--restart", "container:nobody"), "has no container nobody"),
         (("--fence", "0"), "--fence"),
-        (("--ca-file", "/nowhere"), "there is no file /nowhere"),
+        (("--ca-file", "/nowhere"), "the CA bundle /nowhere does not exist"),
         (("--password-stdin",), "stdin is empty"),
     ],
 )
