@@ -42,11 +42,11 @@ EXIT_STATUS_MEANING: dict[ExitStatus, str] = {
     ExitStatus.USAGE: "wrong usage or configuration",
     ExitStatus.NOT_JUDGED: "nothing failed, but something essential could not be judged",
     ExitStatus.NO_TARGET: "the target or the credentials could not be resolved",
-    ExitStatus.UNFINISHED: "begun, not finished, and nothing lost: the next step is printed",
+    ExitStatus.UNFINISHED: "unfinished, nothing lost: the next step is printed",
     ExitStatus.BUG: "a bug in opskit itself, which says nothing about your system",
-    ExitStatus.HUNG_UP: "its terminal was closed (SIGHUP)",
+    ExitStatus.HUNG_UP: "terminal closed (SIGHUP)",
     ExitStatus.INTERRUPTED: "interrupted (Ctrl-C)",
-    ExitStatus.TERMINATED: "ended from outside (SIGTERM)",
+    ExitStatus.TERMINATED: "terminated (SIGTERM)",
 }
 
 

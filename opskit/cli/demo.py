@@ -25,10 +25,18 @@ WITHOUT_PACKETS = "password-mismatch"
 
 
 @click.command()
-@click.option("--fault", default="ingress-wrong-group", show_default=True, help="What to break.")
+@click.option(
+    "--fault",
+    metavar="NAME",
+    default="ingress-wrong-group",
+    show_default=True,
+    help="Fault to inject.",
+)
 def demo(fault: str) -> int:
-    """Start a small AWS, break it, find the fault, paste the printed fix, and prove the repair; then
-    rotate the password, kill that half-way, and bring it to its end.
+    """Watch opskit find and fix a fault, without an AWS account.
+
+    Start a small AWS, inject a fault, diagnose it, run the printed fix and verify it; then rotate the
+    password, kill the rotation halfway and resume it.
 
     \b
     Examples:
@@ -56,7 +64,7 @@ def demo(fault: str) -> int:
         _say("4  the fix, pasted as printed")
         for command in _fix(running):
             _expect(0, _show(running, ("sh", "-c", command), shown=command))
-        _say("5  is it mended?")
+        _say("5  is it fixed?")
         _wait_healed(running)
         _expect(0, _show(running, DIAGNOSE))
         _say("6  a new password; the process is killed as soon as RDS has accepted it (SIGKILL)")
@@ -66,7 +74,7 @@ def demo(fault: str) -> int:
         _say("8  and brings it to its end")
         _expect(0, _show(running, (*ROTATE, "--resume", "--yes")))
         _expect(0, _show(running, DIAGNOSE))
-    _say("the sandbox is gone; nothing is left.  Next: opskit sandbox up, break, shell")
+    _say("the sandbox is gone; nothing is left.  Next: opskit sandbox up, inject, shell")
     return 0
 
 

@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from opskit.report.interface import Style
 
 LAYER_HELP = {
-    "db": "The whole chain from the parameters to the app.",
-    "parameters": "The four SSM parameters: there, readable, clean, in step with RDS.",
-    "iam": "The instance's profile and role: may it read and decrypt?",
-    "database": "The RDS instance: available, storage, pending settings.",
-    "dns": "The database's name, for you and on the instance.",
-    "network": "Security groups and network ACLs between app and database.",
-    "tcp": "The database's port, from the instance.",
-    "tls": "Forced TLS, the server's certificate, the app's mode.",
-    "auth": "A login with the parameters' values.",
-    "app": "The app's container, its settings and its health.",
-    "hygiene": "What works but should not stay so.",
-    "operator": "Your own rights: may you do everything that opskit needs?",
+    "db": "Check everything, from the parameters to the app.",
+    "parameters": "Check that the four SSM parameters exist, are readable and match RDS.",
+    "iam": "Check that the instance's role may read and decrypt the parameters.",
+    "database": "Check the RDS instance: availability, storage, pending settings.",
+    "dns": "Check that the database's name resolves, here and on the instance.",
+    "network": "Check security groups, network ACLs and routes between app and database.",
+    "tcp": "Check that the instance can connect to the database's port.",
+    "tls": "Check forced TLS, the server's certificate and the app's TLS mode.",
+    "auth": "Check a login with the parameters' values.",
+    "app": "Check the app's container, its settings and its health.",
+    "hygiene": "Check for settings that work but are risky.",
+    "operator": "Check that you have every permission that opskit needs.",
 }
 """Name of the command -> its help line; every name except `db` is a layer."""
 
@@ -38,7 +38,7 @@ LAYER_HELP = {
 def diagnose() -> None:
     """Find out why the app cannot reach its database.
 
-    It only reads: AWS, and one command on the app's instance by Run Command.
+    It changes nothing: it reads AWS and runs one read-only command on the app's instance.
 
     \b
     Examples:
@@ -53,13 +53,13 @@ OWN_OPTIONS: dict[str, Callable[[Any], Any]] = {
         "whose",
         type=click.Choice(["instance", "operator"]),
         default="instance",
-        help="Whose rights: the app's instance, or your own.",
+        help="Whose permissions to check: the app instance's, or your own.",
     ),
     "network": click.option(
         "--from",
         "path_from",
         type=click.Choice(["app", "alb"]),
-        help="Show the way from there, with every checkpoint.",
+        help="Show the network path from there, with every checkpoint.",
     ),
 }
 """Layer -> the option that only this layer has."""
@@ -78,20 +78,35 @@ def _command(name: str) -> click.Command:
     """
     for option in reversed(
         (
+            click.option("--output", type=click.Choice(["text", "json"]), help="Output format."),
             click.option(
-                "--output", type=click.Choice(["text", "json"]), help="Form of the result."
+                "--quiet", "-q", is_flag=True, help="Show only the verdict, cause and fix."
             ),
-            click.option("--quiet", "-q", is_flag=True, help="Verdict, cause and fix only."),
-            click.option("--verbose", "-v", is_flag=True, help="Every check with its evidence."),
-            click.option("--debug", is_flag=True, help="Also every AWS call, on stderr."),
-            click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto"),
-            click.option("--no-color", is_flag=True, help="The same as --color never."),
-            click.option("--timeout", type=Seconds(1, 600), default=60, help="Seconds in all."),
+            click.option(
+                "--verbose", "-v", is_flag=True, help="Show every check with its evidence."
+            ),
+            click.option("--debug", is_flag=True, help="Log every AWS call to stderr."),
+            click.option(
+                "--color",
+                type=click.Choice(["auto", "always", "never"]),
+                default="auto",
+                show_default=True,
+                help="When to use colors.",
+            ),
+            click.option("--no-color", is_flag=True, help="Same as --color never."),
+            click.option(
+                "--timeout",
+                type=Seconds(1, 600),
+                default=60,
+                show_default=True,
+                help="Overall time limit in seconds.",
+            ),
             click.option(
                 "--fail-on",
                 type=click.Choice(["fail", "warning"]),
                 default="fail",
-                help="Whether warnings alone give exit status 1.",
+                show_default=True,
+                help="Lowest severity that gives exit status 1.",
             ),
         )
     ):

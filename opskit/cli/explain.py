@@ -10,9 +10,9 @@ import click
 @click.command()
 @click.argument("code", required=False)
 def explain(code: str | None) -> None:
-    """Say what a finding's code means: how it is found, what looks like it, how to mend it.
+    """Explain a finding code: how it is found, what looks similar, how to fix it.
 
-    Without a code it lists all of them. It needs no network.
+    Without a code, list all codes. This needs no network.
 
     \b
     Examples:
@@ -27,7 +27,9 @@ def explain(code: str | None) -> None:
         from tabulate import tabulate
 
         rows = [(c.code, c.layer, c.title) for c in all_checks()]
-        click.echo(tabulate(rows, headers=("code", "layer", "what should be so"), tablefmt="plain"))
+        click.echo(
+            tabulate(rows, headers=("code", "layer", "what should be true"), tablefmt="plain")
+        )
         return
     wanted = code.upper()
     if wanted in RETIRED:

@@ -18,10 +18,10 @@ from opskit.escaping import visible
 
 @click.command()
 @target_options
-@click.option("--force", is_flag=True, help="Replace a file that is there.")
-@click.option("--stdout", "to_stdout", is_flag=True, help="Print it instead of writing it.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
+@click.option("--stdout", "to_stdout", is_flag=True, help="Print the file instead of writing it.")
 def init(force: bool, to_stdout: bool, **flags: Any) -> None:
-    """Write a commented opskit.toml from what discovery finds.
+    """Write a commented opskit.toml with the discovered resources.
 
     \b
     Examples:

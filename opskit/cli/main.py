@@ -21,26 +21,32 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "diagnose": ("opskit.cli.diagnose:diagnose", "Find out why the app cannot reach its database."),
     "rotate-password": (
         "opskit.cli.rotate_password:rotate_password",
-        "Give the database user another password, and never lose the one that works.",
+        "Rotate the database user's password, without losing the one that works.",
     ),
     "run": ("opskit.cli.run:run", "Run a command on the app's instance."),
     "tunnel": ("opskit.cli.tunnel:tunnel", "Open a local port to the database."),
-    "explain": ("opskit.cli.explain:explain", "Say what a finding's code means, offline."),
+    "explain": ("opskit.cli.explain:explain", "Explain a finding code, offline."),
     "runbook": ("opskit.cli.runbook:runbook", "List and show the runbooks."),
-    "init": ("opskit.cli.init:init", "Write a commented opskit.toml from what discovery finds."),
+    "init": (
+        "opskit.cli.init:init",
+        "Write a commented opskit.toml with the discovered resources.",
+    ),
     "demo": (
         "opskit.cli.demo:demo",
-        "Watch a fault being found and mended, without an AWS account.",
+        "Watch opskit find and fix a fault, without an AWS account.",
     ),
     "sandbox": (
         "opskit.cli.sandbox:sandbox",
-        "A small AWS on this machine, to break and to learn.",
+        "Run a small AWS on this machine, to inject faults and to learn.",
     ),
-    "completion": ("opskit.cli.completion:completion", "Print the completion script of a shell."),
+    "completion": (
+        "opskit.cli.completion:completion",
+        "Print the completion script for bash, zsh or fish.",
+    ),
     "schema": ("opskit.cli.schema:schema", "Print the JSON Schema of `diagnose --output json`."),
     "version": (
         "opskit.cli.version:version",
-        "Print the version of opskit and of what it stands on.",
+        "Print the versions of opskit and its dependencies.",
     ),
 }
 """Name -> (dotted path, help line). A command is imported only when it is used."""
@@ -88,7 +94,7 @@ class LazyGroup(click.Group):
 )
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
-    """Find out in seconds why an app on AWS cannot reach its database, and prove the repair.
+    """Find out in seconds why an app on AWS cannot reach its database, and verify the fix.
 
     \b
     Examples:

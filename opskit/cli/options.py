@@ -18,6 +18,8 @@ from opskit.redaction import expose
 class Seconds(click.FloatRange):
     """A click parameter type: a number of seconds in a range, without NaN."""
 
+    name = "seconds"
+
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
@@ -31,45 +33,55 @@ class Seconds(click.FloatRange):
 F = TypeVar("F", bound=Callable[..., Any])
 
 TARGET_OPTIONS = (
-    click.option("--prefix", metavar="PATH", help="Path of the four parameters, such as /linkbox."),
-    click.option("--target", metavar="NAME", help="A target of opskit.toml."),
     click.option(
-        "--config", metavar="FILE", help="The opskit.toml to use, whoever owns it [OPSKIT_CONFIG]."
+        "--prefix", metavar="PATH", help="Path of the four SSM parameters, such as /linkbox."
+    ),
+    click.option("--target", metavar="NAME", help="Target defined in opskit.toml."),
+    click.option(
+        "--config",
+        metavar="FILE",
+        help="opskit.toml to use, regardless of its owner [OPSKIT_CONFIG].",
     ),
     click.option("--region", metavar="REGION", help="AWS Region."),
-    click.option("--profile", metavar="NAME", help="Profile of the AWS configuration."),
+    click.option("--profile", metavar="NAME", help="AWS configuration profile."),
     click.option(
-        "--db-instance", metavar="ID", help="RDS instance, if the endpoint does not tell."
+        "--db-instance", metavar="ID", help="RDS instance, if the endpoint does not identify it."
     ),
     click.option(
-        "--instance", metavar="ID", help="EC2 instance of the app, if several may run it."
+        "--instance", metavar="ID", help="EC2 instance of the app, if several could run it."
     ),
     click.option(
         "--ecs-task",
-        metavar="C/T",
+        metavar="CLUSTER/TASK",
         help="ECS task of the app: CLUSTER/TASK[/CONTAINER] or CLUSTER/service:NAME.",
     ),
-    click.option("--container", metavar="NAME", help="The app's container on the instance."),
     click.option(
-        "--health-url", metavar="URL", help="The app's health path, as seen on the instance."
+        "--container", metavar="NAME", help="Name of the app's container on the instance."
     ),
-    click.option("--dns-server", metavar="ADDRESS[:PORT]", help="Your resolver, with split DNS."),
+    click.option(
+        "--health-url",
+        metavar="URL",
+        help="URL of the app's health check, as seen from the instance.",
+    ),
+    click.option(
+        "--dns-server", metavar="ADDRESS[:PORT]", help="DNS server to compare with, for split DNS."
+    ),
     click.option(
         "--via",
-        metavar="ROAD",
-        help="Road to it: auto, run-command, session-manager, plugin, ssh-session, ssh, ecs-exec, local, "
-        "none.",
+        metavar="TRANSPORT",
+        help="How to reach the instance or task: auto, run-command, session-manager, plugin, "
+        "ssh-session, ssh, ecs-exec, local, none.",
     ),
     click.option(
         "--ca-file",
         metavar="FILE",
-        help="CA bundle to verify the database by, in place of AWS's [OPSKIT_CA_FILE, PGSSLROOTCERT].",
+        help="CA bundle used to verify the database's TLS certificate [OPSKIT_CA_FILE, PGSSLROOTCERT].",
     ),
     *(
         click.option(
             f"--parameter-{purpose}",
             metavar="NAME",
-            help=f"Parameter of the {purpose}: a name or an ARN, with :VERSION or :LABEL for one version.",
+            help=f"Name or ARN of the {purpose} parameter, with :VERSION or :LABEL for one version.",
         )
         for purpose in PURPOSES
     ),
@@ -100,6 +112,6 @@ def check_ca_file(target: Target) -> None:
     if path and path != "system" and not Path(path).is_file():
         origin = target.origins.get("ca_file", "--ca-file")
         raise UsageError(
-            f"there is no file {path} to verify the database by (from {origin})",
-            "--ca-file FILE   names another",
+            f"the CA bundle {path} does not exist (from {origin})",
+            "--ca-file FILE   uses another CA bundle",
         )

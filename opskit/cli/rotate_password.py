@@ -33,70 +33,95 @@ if TYPE_CHECKING:
 YOUNG_S = 120.0
 """Another process may still be running a rotation that was touched this recently."""
 OWN_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    click.option("--dry-run", is_flag=True, help="Show preflight and plan; change nothing."),
-    click.option("--resume", is_flag=True, help="Go on with the open rotation, forward."),
-    click.option("--rollback", is_flag=True, help="Go back to the old password."),
-    click.option("--status", is_flag=True, help="Say how far the open rotation is."),
+    click.option(
+        "--dry-run",
+        is_flag=True,
+        help="Run the preflight checks and show the plan; change nothing.",
+    ),
+    click.option("--resume", is_flag=True, help="Resume the unfinished rotation."),
+    click.option(
+        "--rollback", is_flag=True, help="Roll back the unfinished rotation to the old password."
+    ),
+    click.option("--status", is_flag=True, help="Show the status of the unfinished rotation."),
     click.option(
         "--strategy",
         type=click.Choice(["auto", "master", "role", "alternating"]),
         default="auto",
-        help="How the database gets it: by RDS, by SQL, or two roles in turn.",
+        show_default=True,
+        help="How to change the password: through RDS, by SQL, or with two alternating roles.",
     ),
     click.option(
         "--admin-parameter",
         metavar="NAME",
         default="",
-        help="Parameter with an administrator's login as JSON; makes the second role.",
+        help="Parameter with an administrator's login as JSON, used to create the second role.",
     ),
     click.option(
         "--restart",
         multiple=True,
-        metavar="WHAT",
-        help="auto, none, container:NAME, ecs:CLUSTER/SERVICE, asg:NAME; several: one after the other.",
+        metavar="WORKLOAD",
+        help="What to restart: auto, none, container:NAME, ecs:CLUSTER/SERVICE or asg:NAME; repeatable.",
     ),
     click.option(
         "--on-unhealthy",
-        type=click.Choice(["back", "stop"]),
-        default="back",
-        help="When the app is not healthy on the new one.",
+        type=click.Choice(["rollback", "stop"]),
+        default="rollback",
+        show_default=True,
+        help="What to do if the app is unhealthy with the new password.",
     ),
     click.option(
-        "--healthy-within",
+        "--health-timeout",
         type=Seconds(1, 3600),
         default=60,
-        help="Seconds in which a restarted batch has to become healthy.",
+        show_default=True,
+        help="Time limit for a restarted workload to become healthy.",
     ),
-    click.option("--password-stdin", is_flag=True, help="Take the new password from stdin."),
+    click.option("--password-stdin", is_flag=True, help="Read the new password from stdin."),
     click.option(
         "--previous-password",
         is_flag=True,
-        help="Rotate to the password before the last rotation.",
+        help="Rotate to the password used before the last rotation.",
     ),
     click.option(
         "--take-over",
         is_flag=True,
-        help="Go on with somebody else's rotation; end one whose password others have replaced.",
+        help="Resume another user's rotation; end one whose password others have replaced.",
     ),
     click.option(
-        "--length", type=click.IntRange(12, 128), default=32, help="Characters of the new one."
+        "--password-length",
+        metavar="CHARACTERS",
+        type=click.IntRange(12, 128),
+        default=32,
+        show_default=True,
+        help="Length of the generated password.",
     ),
-    click.option("--wait", type=Seconds(1, 86400), default=600, help="Seconds without progress."),
     click.option(
-        "--no-wait", is_flag=True, help="Refuse where an earlier rotation has to be waited for."
+        "--stall-timeout",
+        type=Seconds(1, 86400),
+        default=600,
+        show_default=True,
+        help="Stop after this many seconds without progress.",
+    ),
+    click.option(
+        "--no-wait", is_flag=True, help="Fail if an earlier rotation would have to be waited for."
     ),
     click.option(
         "--fence",
         type=Seconds(1, 86400),
-        help="Seconds after which no late request can arrive [OPSKIT_ROTATION_FENCE, 1200].",
+        help="Wait this long before closing, so that no delayed request can still arrive "
+        "[OPSKIT_ROTATION_FENCE, 1200].",
     ),
-    click.option("--yes", "-y", is_flag=True, help="Do not ask."),
+    click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation."),
 )
 COMMON_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
-        "--output", type=click.Choice(["text", "json"]), default="text", help="Form of the result."
+        "--output",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="Output format.",
     ),
-    click.option("--debug", is_flag=True, help="Also every AWS call, on stderr."),
+    click.option("--debug", is_flag=True, help="Log every AWS call to stderr."),
 )
 
 
@@ -114,10 +139,10 @@ def _options(*groups: tuple[Callable[[Any], Any], ...]) -> Callable[[Any], Any]:
 @_options(OWN_OPTIONS, COMMON_OPTIONS)
 @click.pass_context
 def rotate_password(context: click.Context, /, **options: Any) -> int:
-    """Give the app's database user another password: database, parameter, app, verified.
+    """Rotate the database user's password: change it, update the parameter, restart the app, verify.
 
-    It can be killed at any moment: both passwords are written down before anything is changed, and
-    --resume or --rollback bring it to an end from any machine.
+    The command can be killed at any moment: both passwords are stored before anything is changed, and
+    --resume or --rollback finish the rotation from any machine.
 
     \b
     Examples:
@@ -137,7 +162,7 @@ def rotate_password(context: click.Context, /, **options: Any) -> int:
 @rotate_password.command()
 @_options(COMMON_OPTIONS)
 def history(**options: Any) -> int:
-    """List past rotations: when, who, which version, how it ended. No secrets."""
+    """List past rotations: time, user, parameter version and result. Show no secrets."""
     return _with_service(options, _history)
 
 
@@ -147,23 +172,25 @@ def _history(service: Service, output: Output, _: dict[str, Any]) -> int:
 
 @rotate_password.command()
 @click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
-@click.option("--password-stdin", is_flag=True, help="Try the password from stdin, and write it.")
+@click.option(
+    "--password-stdin", is_flag=True, help="Read the password to try and write from stdin."
+)
 @click.option(
     "--new-password",
     is_flag=True,
-    help="If none logs in: set a generated one through RDS (master user only).",
+    help="If no known password logs in, set a generated one through RDS (master user only).",
 )
 @click.option(
-    "--key-id", metavar="KEY", default="", help="KMS key of a parameter that has to be created."
+    "--key-id", metavar="KEY", default="", help="KMS key for a parameter that has to be created."
 )
 @_options(COMMON_OPTIONS)
 def repair(**options: Any) -> int:
     """Find the password that logs in, and write it to the parameter.
 
-    For a parameter that the database refuses, or that does not exist. It tries the parameter's value,
-    what the value may be meant to hold (without a stray newline, out of a JSON secret), the managed
-    secret, earlier versions, and the records of rotations. If none logs in, RDS can set the master
-    password to the parameter's value, where that has the form of a password.
+    Use it if the database rejects the parameter's password, or if the parameter does not exist. It
+    tries the parameter's value, corrected forms of it (without a stray newline, extracted from a JSON
+    secret), the managed secret, earlier versions, and the records of rotations. If none logs in, RDS
+    can set the master password to the parameter's value, if that is a valid password.
 
     \b
     Examples:
@@ -177,27 +204,27 @@ def repair(**options: Any) -> int:
 
 @rotate_password.command()
 @click.argument("name")
-@click.option("--yes", "-y", is_flag=True, help="Create it without asking.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
 @_options(COMMON_OPTIONS)
-def combine(**options: Any) -> int:
-    """Create the parameter NAME with user name and password together, as JSON.
+def create_combined_parameter(**options: Any) -> int:
+    """Create the parameter NAME with user name and password as JSON.
 
-    Two parameters cannot be changed at one moment; one can. With it --strategy alternating has no
-    moment in which a new login fails.
+    Two parameters cannot be changed at the same time; a combined one can. With it, no new login fails
+    during a rotation with --strategy alternating.
 
     \b
     Examples:
-      opskit rotate-password combine /linkbox/db-credentials --prefix /linkbox
+      opskit rotate-password create-combined-parameter /linkbox/db-credentials --prefix /linkbox
     """
-    return _with_service(options, _combine)
+    return _with_service(options, _create_combined_parameter)
 
 
-def _combine(service: Service, output: Output, options: dict[str, Any]) -> int:
+def _create_combined_parameter(service: Service, output: Output, options: dict[str, Any]) -> int:
     name = options["name"]
     context = service.load_context(output.waiting)
     output.say(f'{name} will hold {{"username": "{context.user}", "password": "..."}}')
     confirm("Create it?", output, options)
-    service.combine(context, name)
+    service.create_combined_parameter(context, name)
     output.say(f"{name} is there. Let the app read it in place of the two; then name it twice:")
     output.say(f"opskit.toml: parameter_username = parameter_password = {name!r}")
     return int(ExitStatus.HEALTHY)
@@ -236,8 +263,8 @@ def _with_service(
                 target,
                 Aws(target, spinner),
                 Fence(_fence_s(options)),
-                wait_s=options.get("wait") or 600,
-                healthy_within_s=options.get("healthy_within") or 60,
+                stall_timeout_s=options.get("stall_timeout") or 600,
+                health_timeout_s=options.get("health_timeout") or 60,
                 stops_on_unhealthy=options.get("on_unhealthy") == "stop",
                 on_event=output.event,
             )
@@ -376,16 +403,16 @@ def _go_on(
     from opskit.rotation.protocol.state_machine import REPLACED, Direction
 
     if unfinished is None:
-        output.say("no rotation is open: there is nothing to go on with")
+        output.say("no unfinished rotation: nothing to resume")
         return int(ExitStatus.HEALTHY)
     restart = options["restart"]
     if restart and restart != ("none",):
         raise UsageError(
-            f"--restart {restart[0]}: an open rotation restarts what it was begun with",
+            f"--restart {restart[0]}: an unfinished rotation restarts what it was begun with",
             "--restart none   leaves the restart to you",
         )
     _ask_before_joining(service, unfinished, output, options)
-    direction = Direction.FORWARD if options["resume"] else Direction.BACK
+    direction = Direction.FORWARD if options["resume"] else Direction.ROLLBACK
     takes_over, restarts = options["take_over"], not restart
     result = service.resume(unfinished, direction, takes_over=takes_over, restarts=restarts)
     if result.stop == REPLACED and is_interactive(options):
@@ -414,7 +441,7 @@ def _begin(service: Service, output: Output, options: dict[str, Any]) -> int:
     rotation_options = RotationOptions(
         strategy=options["strategy"],
         restart=options["restart"] or ("auto",),
-        length=options["length"],
+        length=options["password_length"],
         supplied=supplied,
         admin_parameter=options["admin_parameter"],
     )

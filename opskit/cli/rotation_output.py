@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 ENDED = {
     Direction.FORWARD: "rotated",
-    Direction.BACK: "back on the old password",
+    Direction.ROLLBACK: "rolled back to the old password",
     Direction.SUPERSEDED: "superseded",
 }
 RESTART_IT = "the app was not restarted: whatever of it runs on another password fails at its next connection"
@@ -146,7 +146,7 @@ class Output:
             )
             return
         name = self._target.parameters["password"]
-        word = ENDED[result.direction or Direction.BACK]
+        word = ENDED[result.direction or Direction.ROLLBACK]
         why = "" if went else f": {result.why}"
         lines = ["", click.style(f"DONE  {word}{visible(why)}", bold=True)]
         lines.append(f"  parameter  {visible(name)}, version {version}")
@@ -154,10 +154,10 @@ class Output:
         if NOT_VERIFIED in result.verified:
             lines.append(self._fit(f"  {self._marks[3]} ", RESTART_IT))
         if result.window_s is not None:
-            lines.append(f"  new logins could fail for {result.window_s:.2f} s at the most")
+            lines.append(f"  new logins could fail for {result.window_s:.2f} s at most")
         if result.restarts_s is not None:
             lines.append(
-                f"  new connections of running processes could fail for {result.restarts_s:.1f} s at the most"
+                f"  new connections of running processes could fail for {result.restarts_s:.1f} s at most"
             )
         lines.append(f"THEN  {visible(next_step)}")
         self._print("\n".join(lines))
@@ -171,7 +171,7 @@ class Output:
     ) -> int:
         """Write the unfinished rotation's status, the effect of --resume and --rollback, and the advice."""
         if situation is None:
-            self.say("no rotation is open")
+            self.say("no unfinished rotation")
             return int(ExitStatus.HEALTHY)
         record, intent, observation = situation.record, situation.intent, situation.observation
         resume, rollback = resume_words(situation), rollback_words(situation, fence_s)
@@ -199,12 +199,12 @@ class Output:
             (f"{self._command} --resume", resume),
             (f"{self._command} --rollback", rollback),
         ]
-        urgent = logins_fail_now(situation)
+        logins_failing = logins_fail_now(situation)
         if self._as_json:
             self._json(
-                "open",
+                "unfinished",
                 number=record.number,
-                urgent=urgent,
+                logins_failing=logins_failing,
                 **dict(rows[:8]),
                 doubts=list(trust.doubts) if trust else [],
                 resume=resume,
@@ -212,12 +212,12 @@ class Output:
                 next_step=advice,
             )
             return int(ExitStatus.UNFINISHED)
-        heading = f"OPEN  rotation {record.number} of {visible(name)} is not finished"
+        heading = f"UNFINISHED  rotation {record.number} of {visible(name)}"
         lines = [click.style(heading, bold=True)]
         lines += [self._fit(f"  {topic:9}  ", text) for topic, text in rows]
         for doubt in trust.doubts if trust else ():
             lines.append(self._fit(f"  {self._marks[3]} ", doubt))
-        if urgent:
+        if logins_failing:
             lines.append(
                 f"  {self._marks[3]} new processes cannot log in now: go on at once, either way"
             )
@@ -245,7 +245,7 @@ class Output:
                     "opened": _moment(record.opened_at),
                     "by": by,
                     "strategy": strategy,
-                    "ended": str(record.decision) if close else "open",
+                    "ended": str(record.decision) if close else "unfinished",
                     "version": (body.get("versions") or [""])[0],
                     "window_s": _rounded(body.get("window_s")),
                 }
@@ -289,15 +289,17 @@ class Output:
                 f"{next_step}\n{repair}".strip(),
             )
             return
-        connections = [f"{self._command} --status     shows how far it is"]
+        connections = [f"{self._command} --status     shows its status"]
         if next_step:
             connections.insert(0, next_step)
         else:
             connections += [
-                f"{self._command} --resume     goes on",
-                f"{self._command} --rollback   goes back",
+                f"{self._command} --resume     resumes it",
+                f"{self._command} --rollback   rolls it back",
             ]
-        self._error(f"{why}; the rotation stands open and nothing is lost", "\n".join(connections))
+        self._error(
+            f"{why}; the rotation is unfinished and nothing is lost", "\n".join(connections)
+        )
 
     def _error(self, sentence: str, next_step: str = "") -> None:
         if self._as_json:

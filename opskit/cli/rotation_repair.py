@@ -23,8 +23,8 @@ def run(service: Service, output: Output, options: dict[str, Any]) -> int:
     unfinished = service.unfinished()
     if unfinished is not None and not service.is_repairable(unfinished):
         raise RotationUnfinished(
-            "a rotation is open: going on with it is the repair",
-            "opskit rotate-password --status   shows how far it is",
+            "a rotation is unfinished: resuming it is the repair",
+            "opskit rotate-password --status   shows its status",
         )
     context = service.load_context(output.waiting, may_be_missing=True)
     if options["key_id"] and not context.is_missing:

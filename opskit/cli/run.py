@@ -14,15 +14,21 @@ from opskit.errors import ExitStatus
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-@click.option("--timeout", type=Seconds(1, 3600), default=60, help="Seconds until it is cancelled.")
+@click.option(
+    "--timeout",
+    type=Seconds(1, 3600),
+    default=60,
+    show_default=True,
+    help="Overall time limit in seconds.",
+)
 @target_options
 def run(command: tuple[str, ...], timeout: float, **options: Any) -> int:
     """Run a command on the app's instance or in its ECS task, as root where that is allowed.
 
-    Its output comes out on the same two streams as it is, control characters included, as with ssh;
-    its exit status becomes opskit's. Run Command carries 24,000 characters of output and 8,000 of errors:
-    where it has cut more off, opskit says so, and the exit status is 3 in place of 0. Never put a secret
-    into the command: AWS keeps a history of commands and sessions.
+    Its stdout and stderr are passed on unchanged, control characters included, as with ssh; its exit
+    status becomes opskit's. Run Command returns at most 24,000 characters of output and 8,000 of errors:
+    if it has cut the output, opskit reports that, and the exit status is 3 instead of 0. Never put a
+    secret into the command: AWS keeps a history of commands and sessions.
 
     \b
     Examples:

@@ -20,9 +20,15 @@ def runbook() -> None:
 
 
 @runbook.command("list")
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Output format.",
+)
 def list_(output: str) -> None:
-    """List every runbook with the codes it treats."""
+    """List every runbook with the finding codes it covers."""
     from opskit.runbook.catalogue import all_runbooks
 
     if output == "json":

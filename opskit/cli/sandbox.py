@@ -19,28 +19,33 @@ from opskit.errors import UsageError
 if TYPE_CHECKING:
     from opskit.sandbox.lifecycle import RunningSandbox
 
-NAME = click.option("--name", metavar="NAME", help="Which sandbox, if there are several.")
+NAME = click.option(
+    "--name", metavar="NAME", help="Name of the sandbox, needed if several are running."
+)
 LATENCY = click.option(
-    "--latency-ms", type=click.IntRange(0, 10_000), default=0, help="Delay of every AWS call."
+    "--latency-ms",
+    type=click.IntRange(0, 10_000),
+    default=0,
+    help="Delay of every AWS call in milliseconds.",
 )
 MODE = click.option(
     "--mode",
     type=click.Choice(["auto", "packets", "loopback"]),
     default="auto",
     show_default=True,
-    help="Packets really filtered, or everything on 127.0.0.1.",
+    help="Filter real packets, or run everything on 127.0.0.1.",
 )
 PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
 @click.group()
 def sandbox() -> None:
-    """A small AWS on this machine: LinkBox with a real database behind real packet filters.
+    """Run a small AWS on this machine: LinkBox with a real database behind real packet filters.
 
     \b
     Examples:
       opskit sandbox run -- opskit diagnose db --prefix /linkbox
-      opskit sandbox up && opskit sandbox break ingress-removed && opskit sandbox shell
+      opskit sandbox up && opskit sandbox inject ingress-removed && opskit sandbox shell
     """
 
 
@@ -56,7 +61,7 @@ def _lifecycle() -> ModuleType:
 @MODE
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def run(latency_ms: int, mode: str, command: tuple[str, ...]) -> int:
-    """Start a sandbox, run COMMAND in it as the operator, end it; give COMMAND's exit status.
+    """Run COMMAND as the operator in a temporary sandbox; return its exit status.
 
     \b
     Examples:
@@ -70,7 +75,7 @@ def run(latency_ms: int, mode: str, command: tuple[str, ...]) -> int:
 @sandbox.command()
 @LATENCY
 @MODE
-@click.option("--json", "as_json", is_flag=True, help="Say what it is as one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print the sandbox as one JSON object.")
 @NAME
 def up(latency_ms: int, mode: str, as_json: bool, name: str | None) -> None:
     """Start a sandbox in the background."""
@@ -95,7 +100,11 @@ def exec_(name: str | None, command: tuple[str, ...]) -> int:
 @sandbox.command()
 @NAME
 @click.option(
-    "--on", type=click.Choice(["ops", "instance", "db"]), default="ops", show_default=True
+    "--on",
+    type=click.Choice(["ops", "instance", "db"]),
+    default="ops",
+    show_default=True,
+    help="Machine to open the shell on.",
 )
 def shell(name: str | None, on: str) -> int:
     """Open a shell on one of the machines."""
@@ -118,7 +127,7 @@ def shell(name: str | None, on: str) -> int:
 @sandbox.command()
 @NAME
 def down(name: str | None) -> None:
-    """End the sandbox; nothing of it is left."""
+    """Stop the sandbox and delete everything of it."""
     lifecycle = _lifecycle()
     running = lifecycle.get(name)
     lifecycle.down(running)
@@ -128,45 +137,43 @@ def down(name: str | None) -> None:
 @sandbox.command()
 @NAME
 def status(name: str | None) -> None:
-    """Say what is up and what is broken."""
+    """Show the status of the sandbox and its injected faults."""
     lifecycle = _lifecycle()
     running = lifecycle.get(name)
     answer = lifecycle.send_command(running, "status")
-    broken = ", ".join(answer["broken"]) or "nothing"
-    click.echo(f"sandbox '{running.name}' is up; broken: {broken}; /health {answer['health']}")
+    broken = ", ".join(answer["broken"]) or "none"
+    click.echo(f"sandbox '{running.name}' is up; faults: {broken}; /health {answer['health']}")
 
 
 @sandbox.command()
 def faults() -> None:
-    """List the mistakes that can be made."""
+    """List the faults that can be injected."""
     _lifecycle()
     from tabulate import tabulate
 
     from opskit.sandbox.faults import ALL
 
-    rows = [(f.name, f.code or "a session says it", f.summary) for f in ALL.values()]
-    click.echo(
-        tabulate(rows, headers=("fault", "is found as", "what somebody did"), tablefmt="plain")
-    )
-
-
-@sandbox.command("break")
-@NAME
-@click.argument("names", nargs=-1, required=True)
-def inject(name: str | None, names: tuple[str, ...]) -> None:
-    """Make one or several mistakes."""
-    _order(name, "break", names)
+    rows = [(f.name, f.code or "a session error", f.summary) for f in ALL.values()]
+    click.echo(tabulate(rows, headers=("fault", "found as", "description"), tablefmt="plain"))
 
 
 @sandbox.command()
 @NAME
-@click.argument("names", nargs=-1)
+@click.argument("names", metavar="FAULT...", nargs=-1, required=True)
+def inject(name: str | None, names: tuple[str, ...]) -> None:
+    """Inject one or more faults."""
+    _send(name, "break", names)
+
+
+@sandbox.command()
+@NAME
+@click.argument("names", metavar="[FAULT]...", nargs=-1)
 def revert(name: str | None, names: tuple[str, ...]) -> None:
-    """Take mistakes back; without a name all of them."""
-    _order(name, "repair", names)
+    """Revert faults; without a name, all of them."""
+    _send(name, "repair", names)
 
 
-def _order(name: str | None, word: str, names: Sequence[str]) -> None:
+def _send(name: str | None, word: str, names: Sequence[str]) -> None:
     lifecycle = _lifecycle()
     from opskit.sandbox.faults import ALL
 
@@ -176,7 +183,7 @@ def _order(name: str | None, word: str, names: Sequence[str]) -> None:
             hint = f"Did you mean '{near[0]}'?" if near else "opskit sandbox faults   lists them"
             raise UsageError(f"there is no fault '{fault}'", hint)
     answer = lifecycle.send_command(lifecycle.get(name), word, names)
-    click.echo(f"broken now: {', '.join(answer['broken']) or 'nothing'}")
+    click.echo(f"faults now: {', '.join(answer['broken']) or 'none'}")
 
 
 def _execute(running: RunningSandbox, command: Sequence[str], host: str = "ops") -> int:

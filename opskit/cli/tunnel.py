@@ -33,14 +33,18 @@ CLIENT_ENDS_WITHIN_S = 3
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @click.option(
-    "--local-port", type=click.IntRange(0, 65535), default=0, help="Port to listen on; 0: any."
+    "--local-port",
+    metavar="PORT",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="Local port to listen on; 0 takes any free port.",
 )
 @target_options
 def tunnel(command: tuple[str, ...], local_port: int, **options: Any) -> int:
     """Open a local port to the database, or run a client through it.
 
-    The port is on 127.0.0.1 and takes many connections at once, until Ctrl-C. A command gets libpq's
-    variables and the password in a private file, which is gone afterwards.
+    The port is on 127.0.0.1 and accepts many connections at once, until Ctrl-C. A command gets libpq's
+    variables and the password in a private file, which is deleted afterwards.
 
     \b
     Examples:

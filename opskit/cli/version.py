@@ -17,9 +17,9 @@ STANDS_ON = ("boto3", "botocore", "psycopg", "dnspython", "paramiko", "click")
 
 @click.command()
 def version() -> None:
-    """Print the version of opskit, of its formats, and of the libraries it stands on.
+    """Print the versions of opskit, of its formats and of its dependencies.
 
-    Other software on this machine that is called opskit is reported on stderr.
+    Report other software called opskit on this machine on stderr.
 
     \b
     Examples:

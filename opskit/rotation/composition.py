@@ -18,7 +18,7 @@ def create_restarter(
     fence: Fence,
     transport: Callable[[str], Transport],
     database: Engine,
-    healthy_within_s: float,
+    health_timeout_s: float,
 ) -> Callable[[RestartTarget], RestartResult]:
     """Create the function that restarts one target: an ECS service, or a container on an instance.
 
@@ -30,7 +30,7 @@ def create_restarter(
         transport,
         aws.region,
         lambda text: database.classify(text) in BELONGS_TO_LOGIN,
-        healthy_within_s,
+        health_timeout_s,
     )
 
     def restart(target: RestartTarget) -> RestartResult:

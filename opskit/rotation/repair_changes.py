@@ -81,7 +81,7 @@ def apply_repair(
     context: RotationContext,
     changes: Changes,
     connector: DatabaseConnector,
-    wait_s: float,
+    stall_timeout_s: float,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
@@ -106,7 +106,7 @@ def apply_repair(
     while not (tried := connector.try_login(repair.user, repair.login.password)).succeeded:
         if repair.sets_master and _is_pending(changes.master):
             quiet_since = clock()
-        if clock() - quiet_since > changes.quiet_s or clock() - began > wait_s:
+        if clock() - quiet_since > changes.quiet_s or clock() - began > stall_timeout_s:
             sentence = f"{repair.user} still cannot log in: {tried.message}"
             raise CannotProceed(sentence, advise_after_reset(context))
         sleep(pause_s)
@@ -122,7 +122,7 @@ def create_parameter(context: RotationContext, name: str, text: str, ssm: Ssm) -
     ssm.put_parameter(Name=name, Value=text, Type="SecureString", Overwrite=False, **context.key)
 
 
-def combine(context: RotationContext, name: str, ssm: Ssm) -> None:
+def create_combined_parameter(context: RotationContext, name: str, ssm: Ssm) -> None:
     """Create a parameter that holds user name and password together.
 
     Raises:

@@ -41,7 +41,7 @@ from opskit.rotation.protocol.state_machine import (
     RunnerState,
 )
 from opskit.rotation.repair import Repair, may_set_master, new_login, propose, propose_supplied
-from opskit.rotation.repair_changes import apply_repair, changes_of, combine
+from opskit.rotation.repair_changes import apply_repair, changes_of, create_combined_parameter
 from opskit.rotation.status import OpenWork, RotationStatus, stop_advice
 from opskit.rotation.steps.database_role import RoleStrategy
 from opskit.rotation.steps.managed_secret import ManagedRotation, ManagedRotationServices
@@ -65,10 +65,10 @@ class Service:
     """All operations on the rotations of one target's password.
 
     Args:
-        wait_s: longest time without progress.
-        healthy_within_s: time limit for a restarted target to become healthy.
-        stops_on_unhealthy: keep both passwords and stop if the app does not become healthy.
-        sleep, clock: used for every wait.
+        stall_timeout_s: the longest time without progress.
+        health_timeout_s: so long a restarted batch has to become healthy.
+        stops_on_unhealthy: keep both passwords and ask when the app does not become healthy.
+        sleep, clock: what all waiting goes by.
     """
 
     def __init__(
@@ -77,8 +77,8 @@ class Service:
         aws: AwsClients,
         fence: Fence,
         *,
-        wait_s: float,
-        healthy_within_s: float,
+        stall_timeout_s: float,
+        health_timeout_s: float,
         stops_on_unhealthy: bool,
         on_event: Callable[[Event], None],
         sleep: Callable[[float], None] = time.sleep,
@@ -86,8 +86,8 @@ class Service:
     ) -> None:
         self._sleep, self._clock = sleep, clock
         self._target, self._aws, self._fence = target, aws, fence
-        self._wait_s = wait_s
-        self._healthy_within_s = healthy_within_s
+        self._stall_timeout_s = stall_timeout_s
+        self._health_timeout_s = health_timeout_s
         self._stops_on_unhealthy, self._on_event = stops_on_unhealthy, on_event
         self._ssm = aws.client("ssm")
         self._changing = aws.write_client("ssm", fence.check)
@@ -217,7 +217,7 @@ class Service:
         self.open_work = OpenWork.MANAGED
         try:
             return ManagedRotation(
-                world, context, plan.managed, plan.restart_targets, self._wait_s
+                world, context, plan.managed, plan.restart_targets, self._stall_timeout_s
             ).run()
         except RotationUnfinished:
             raise
@@ -332,19 +332,18 @@ class Service:
         """
         self.open_work = OpenWork.REPAIR
         changes = changes_of(context, self._aws, self._fence)
-        apply_repair(
-            repair, context, changes, self._connections.connector_of(context), self._wait_s
-        )
+        connector = self._connections.connector_of(context)
+        apply_repair(repair, context, changes, connector, self._stall_timeout_s)
         self.open_work = OpenWork.NOTHING
 
-    def combine(self, context: RotationContext, name: str) -> None:
+    def create_combined_parameter(self, context: RotationContext, name: str) -> None:
         """Create a parameter that holds user name and password together.
 
         Raises:
             CannotProceed: it exists already, or cannot be created.
         """
         self._fence.mark_observed()
-        combine(context, name, self._changing)
+        create_combined_parameter(context, name, self._changing)
 
     def previous_password(self, user: str) -> Secret:
         """Return a user's password before its last rotation.
@@ -364,7 +363,7 @@ class Service:
             return self.journal.intent(record.number, is_listed=record.opened_at is not None)
         except AwsError as error:
             raise CannotProceed(
-                f"the open rotation {record.number} cannot be read: {error.permission}: {error.code}",
+                f"the unfinished rotation {record.number} cannot be read: {error.permission}: {error.code}",
                 f"it needs ssm:GetParameter on {self.journal.path}/* and kms:Decrypt on its key",
             ) from None
 
@@ -404,11 +403,14 @@ class Service:
             },
         )  # fmt: skip
         restart_targets = [read(text) for text in intent.restart_targets]
-        return Rotation(world, number, intent, restart_targets, state, who=who, wait_s=self._wait_s)
+        limit_s = self._stall_timeout_s
+        return Rotation(
+            world, number, intent, restart_targets, state, who=who, stall_timeout_s=limit_s
+        )
 
     def _restarter(self, database: Engine) -> Callable[[RestartTarget], RestartResult]:
         return create_restarter(
-            self._aws, self._fence, self._connections.transport, database, self._healthy_within_s
+            self._aws, self._fence, self._connections.transport, database, self._health_timeout_s
         )
 
     def _strategy(

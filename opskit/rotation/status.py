@@ -70,7 +70,7 @@ def resume_words(situation: RotationStatus) -> str:
         return f"stops: {situation.stops}"
     if observation.decision is Direction.SUPERSEDED:
         return f"lets the database follow what {name} holds, and closes"
-    if observation.decision is Direction.BACK:
+    if observation.decision is Direction.ROLLBACK:
         return "goes on going back, which was decided"
     if observation.decision is Direction.FORWARD:
         return "checks everything once more and closes it"

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from opskit.sandbox.aws.credentials import Credentials
 
 UP_WITHIN_S = 180
-"""The time for the app to become healthy at first, on a busy machine."""
-HEALTHY_WITHIN_S = 15
+"""So long the app may take to become healthy at first, on a machine that is busy with other work."""
+HEALTH_TIMEOUT_S = 15
 HEALTH_EVERY_S = 0.7
 NOBODY = 65534
 DIAL_LIMIT_S = 10
@@ -116,10 +116,10 @@ class Sandbox:
             time.sleep(0.02)
 
     def _restart_app(self) -> bool:
-        """Restart the app as a deployment does; return whether it became healthy."""
-        done = self.run_on_instance(f"docker restart {topology.CONTAINER}", HEALTHY_WITHIN_S)
-        # A health check that was under way says nothing about the new process.
-        before, limit = self.health_checks, time.monotonic() + HEALTHY_WITHIN_S
+        """Start the app anew as a deployment does; whether it became healthy."""
+        done = self.run_on_instance(f"docker restart {topology.CONTAINER}", HEALTH_TIMEOUT_S)
+        # A look that was under way says nothing of the new one.
+        before, limit = self.health_checks, time.monotonic() + HEALTH_TIMEOUT_S
         while self.health != 200 or self.health_checks < before + 2:
             if done.exit_status != 0 or time.monotonic() > limit:
                 return False

@@ -81,7 +81,7 @@ def test_every_command_has_help_with_two_examples(name: str) -> None:
             2,
             "pigeon",
         ),
-        (("sandbox", "break", "nonsense"), 2, "opskit sandbox faults"),
+        (("sandbox", "inject", "nonsense"), 2, "opskit sandbox faults"),
     ],
 )
 def test_bad_usage_is_one_sentence(

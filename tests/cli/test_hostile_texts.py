@@ -57,7 +57,7 @@ CLOSE = {
     "versions": [HOSTILE],
 }
 SIGHT = Observation(
-    Direction.BACK, False, True, DatabaseState.NEW, True, False, ParameterState.OLD, True, False
+    Direction.ROLLBACK, False, True, DatabaseState.NEW, True, False, ParameterState.OLD, True, False
 )
 
 
@@ -166,8 +166,8 @@ SAID: dict[str, Callable[[Output], Any]] = {
     ),
     "hold": lambda output: output.event(Event("wait", "hold", HOSTILE)),
     "plan": lambda output: output.plan(plan(), dry_run=True),
-    "back": lambda output: output.result(
-        RotationResult(Direction.BACK, HOSTILE, (2,), 0.1, 1.0, (HOSTILE, HOSTILE))
+    "rollback": lambda output: output.result(
+        RotationResult(Direction.ROLLBACK, HOSTILE, (2,), 0.1, 1.0, (HOSTILE, HOSTILE))
     ),
     "forward": lambda output: output.result(
         RotationResult(Direction.FORWARD, "", (2,), 0.1, None, (HOSTILE,))

@@ -42,7 +42,11 @@ def output() -> Output:
 
 @pytest.mark.parametrize(
     "words",
-    [("--dry-run", "combine", "/l/both", "--yes"), ("--resume", "repair"), ("-y", "history")],
+    [
+        ("--dry-run", "create-combined-parameter", "/l/both", "--yes"),
+        ("--resume", "repair"),
+        ("-y", "history"),
+    ],
 )
 def test_what_a_subcommand_does_not_heed_is_refused(
     words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
@@ -59,8 +63,17 @@ def test_what_it_shares_counts_before_it_too(monkeypatch: pytest.MonkeyPatch) ->
     )
     monkeypatch.setattr(Service, "__init__", lambda *_, **__: None)
     monkeypatch.setattr(Service, "close", lambda _: None)
-    monkeypatch.setattr(rotate_password, "_combine", lambda *_: 0)
-    words = ["rotate-password", "--output", "json", "--prefix", "/l", "--yes", "combine", "/l/both"]
+    monkeypatch.setattr(rotate_password, "_create_combined_parameter", lambda *_: 0)
+    words = [
+        "rotate-password",
+        "--output",
+        "json",
+        "--prefix",
+        "/l",
+        "--yes",
+        "create-combined-parameter",
+        "/l/both",
+    ]
     assert main.run(words) == 0
     assert (seen["output"], seen["prefix"], seen["yes"]) == ("json", "/l", True)
 
@@ -178,7 +191,7 @@ def test_a_rotation_that_was_not_opened_does_not_stand_open(
     errors: tuple[AwsError, ...], standing: OpenWork
 ) -> None:
     service = Service(
-        TARGET, Accounts(*errors), Fence(1200.0), wait_s=1, healthy_within_s=1,
+        TARGET, Accounts(*errors), Fence(1200.0), stall_timeout_s=1, health_timeout_s=1,
         stops_on_unhealthy=False, on_event=lambda _: None,
     )  # type: ignore[arg-type]  # fmt: skip
     with pytest.raises(CannotProceed, match="not authorized"):
@@ -305,7 +318,7 @@ def test_two_people_seconds_apart(
     message = capsys.readouterr()
     assert "somebody else has just begun a rotation" in message.out + message.err
     assert "bug" not in message.out + message.err
-    assert ("OPEN  rotation 1" in message.out) is not is_over
+    assert ("UNFINISHED  rotation 1" in message.out) is not is_over
 
 
 def raise_overtaken(*_: object) -> int:

@@ -250,7 +250,7 @@ time.sleep(0.5)
 def test_a_bundle_that_is_not_there_is_said_before_anything_is_opened(operator: Operator) -> None:
     done = operator.run(*TUNNEL, "--ca-file", "/no/such.pem", "--", "true")
     assert done.returncode == 2
-    assert "there is no file /no/such.pem" in done.stderr
+    assert "the CA bundle /no/such.pem does not exist" in done.stderr
 
 
 def test_killed_it_leaves_no_password_file(operator: Operator) -> None:

@@ -115,4 +115,4 @@ def test_libpq_here_verifies_the_server(operator: Operator, tmp_path: Path) -> N
         "opskit", "diagnose", "auth", "--prefix", "/linkbox", "--ca-file", "/no/file"
     )
     assert done.returncode == 2
-    assert "there is no file /no/file" in done.stderr
+    assert "the CA bundle /no/file does not exist" in done.stderr

@@ -188,7 +188,9 @@ def test_no_command_writes_a_version(code: str, replaced: tuple[Any, ...]) -> No
     assert "is read by its version or label live" in finding.advice
 
 
-@pytest.mark.parametrize("words", [[], ["--dry-run"], ["repair"], ["history"], ["combine", "/l/x"]])
+@pytest.mark.parametrize(
+    "words", [[], ["--dry-run"], ["repair"], ["history"], ["create-combined-parameter", "/l/x"]]
+)
 def test_a_rotation_of_a_version_is_refused_in_one_sentence(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -98,8 +98,8 @@ def test_the_named_host_is_one_instance(instance: str, host: str | None) -> None
         Target("linkbox", parameters, via="ssh", ssh_host="app.example"),
         Accounts(),  # type: ignore[arg-type]
         Fence(2.0),
-        wait_s=1.0,
-        healthy_within_s=1.0,
+        stall_timeout_s=1.0,
+        health_timeout_s=1.0,
         stops_on_unhealthy=False,
         on_event=lambda _: None,
     )

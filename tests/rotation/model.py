@@ -172,10 +172,10 @@ def _decide(observation: Observation, state: RunnerState, rules: Rules) -> Actio
         observation = replace(observation, decision=state.wants)
     if (
         not rules.undoes
-        and observation.decision is Direction.BACK
+        and observation.decision is Direction.ROLLBACK
         and (state.opened or state.joined)
     ):
-        return Action(ActionKind.CLOSE, direction=Direction.BACK) if not observation.is_closed else decide(
+        return Action(ActionKind.CLOSE, direction=Direction.ROLLBACK) if not observation.is_closed else decide(
             observation, state, restarts=rules.restarts, needs_no_login=True
         )  # fmt: skip
     if (
@@ -311,8 +311,8 @@ def see(state: State, index: int, number: int, rules: Rules) -> Observation:
     actor = state.actors[index].me
     decision = Direction.SUPERSEDED if record.is_superseded else record.decision
     wants = decision or (actor.wants if actor else None)
-    if rules.is_alternating and wants is Direction.BACK and database is DatabaseState.NEW:
-        # The same as in the runner: the other user's login needs no change.
+    if rules.is_alternating and wants is Direction.ROLLBACK and database is DatabaseState.NEW:
+        # As the runner does it: the other user's login is no obstacle.
         database = DatabaseState.OLD
     shown = {
         record.new: ParameterState.NEW,
@@ -489,7 +489,7 @@ def _start(
 ) -> Iterator[Step]:
     last = state.log[-1] if state.log else None
     if last is not None and last.closed is None:
-        for wants in (Direction.FORWARD, Direction.BACK):
+        for wants in (Direction.FORWARD, Direction.ROLLBACK):
             me = RunnerState(wants, takes_over=True)
             yield f"{name} joins, {wants}", put(Actor("run", len(state.log), me), state)
         return

@@ -399,7 +399,7 @@ class Simulated(Service):
         self._process, self._world_of_it = process, process.world
         fence = Fence(FENCE_S, clock=lambda: process.world.now)
         super().__init__(
-            TARGET, Aws(process), fence, wait_s=120, healthy_within_s=1,
+            TARGET, Aws(process), fence, stall_timeout_s=120, health_timeout_s=1,
             stops_on_unhealthy=False, on_event=lambda event: process.world.note(event.text),
             sleep=process.pause, clock=lambda: process.world.now,
         )  # fmt: skip

@@ -24,7 +24,7 @@ LATE_S = 1.1
 """Delay after which a held call is released after the kill: less than a signature's lifetime."""
 CALLS = {
     "forward": ("open", "modify", "put", "decide", "close"),
-    "back": ("join", "decide", "modify", "put", "done"),
+    "rollback": ("join", "decide", "modify", "put", "done"),
     "resume": ("join", "decide", "done"),
 }
 """Path -> its calls in order."""
@@ -83,7 +83,7 @@ def begin(scene: Scene, crash: Crash) -> Run:
     first.kill()
     scene.order("release", "drop")
     scene.order("inject", rows=(held(crash.call, crash.point),))
-    return scene.start("--yes", "--rollback" if crash.path == "back" else "--resume")
+    return scene.start("--yes", "--rollback" if crash.path == "rollback" else "--resume")
 
 
 def kill_and_go_on(scene: Scene, crash: Crash) -> tuple[int, str]:
@@ -122,7 +122,7 @@ def test_a_kill(operator: Operator, crash: Crash) -> None:
     assert scene.verdict() == [], f"{crash}: {output}"
     after = scene.login()
     print(f"{crash}: version {before['version']} -> {after['version']}, exit {status}")
-    assert "stands open" not in output
+    assert "is unfinished" not in output
     carried_out = scene.order("changes")["changes"]
     pairs = set(itertools.pairwise(["", *carried_out]))
     # The model's first rotation follows nothing; a second one follows a close.
@@ -164,7 +164,7 @@ def test_every_call_is_known(operator: Operator) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(("path", "paths"), [("back", "--rollback"), ("resume", "--resume")])
+@pytest.mark.parametrize(("path", "paths"), [("rollback", "--rollback"), ("resume", "--resume")])
 def test_every_call_of_the_other_paths_is_known(operator: Operator, path: str, paths: str) -> None:
     names = {"modify": "change", "put": "publish", "done": "close"}
     scene = Scene(operator)

@@ -87,7 +87,7 @@ def test_a_rotation_that_fails_shows_nothing_either(operator: Operator) -> None:
     message = run.output
     for kind in ("error", "throttle"):
         with scene.injected({"kind": kind, "action": "PutParameter"}):
-            message += scene.rotate("--debug", "--wait", "1")[1]
+            message += scene.rotate("--debug", "--stall-timeout", "1")[1]
     for one in (secret, refused):
         assert not [form for form in forms(one) if form in message]
     if scene.is_open():

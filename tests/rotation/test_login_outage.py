@@ -84,25 +84,25 @@ NEW_NEW = {"database": DatabaseState.NEW, "parameter": ParameterState.NEW, "was_
 
 
 @pytest.mark.parametrize(
-    ("changes", "resume", "rollback", "urgent"),
+    ("changes", "resume", "rollback", "logins_failing"),
     [
         ({}, "gives linkbox the new password", "nothing has to be undone", False),
         ({"database": DatabaseState.NEW}, "writes the new password to /linkbox/db-password", "gives linkbox its old", True),
         (NEW_NEW, "restarts the app on the new", "writes it back to /linkbox/db-password", False),
         ({**NEW_NEW, "decision": Direction.FORWARD}, "closes it", "too late", False),
-        ({"decision": Direction.BACK}, "goes on going back", "nothing has to be undone", False),
+        ({"decision": Direction.ROLLBACK}, "goes on going back", "nothing has to be undone", False),
         ({**NEW_NEW, "database": DatabaseState.OLD}, "gives linkbox the new", "writes it back", True),
         ({"is_pending": True}, "waits until linkbox-db is available", "nothing has to be undone", False),
         ({"is_pending": True, "database": DatabaseState.NEW}, "writes the new password", "gives linkbox its old", True),
     ],
 )  # fmt: skip
 def test_the_resting_states_in_words(
-    changes: dict[str, object], resume: str, rollback: str, urgent: bool
+    changes: dict[str, object], resume: str, rollback: str, logins_failing: bool
 ) -> None:
     found = situation(**changes)
     assert resume in resume_words(found)
     assert rollback in rollback_words(found, 1200)
-    assert logins_fail_now(found) is urgent
+    assert logins_fail_now(found) is logins_failing
 
 
 def test_two_users_need_no_undoing() -> None:

@@ -79,7 +79,7 @@ def rotation(
     account: Account,
     *,
     healthy: bool = True,
-    wait_s: float = 20.0,
+    stall_timeout_s: float = 20.0,
     restart: Callable[[RestartTarget], RestartResult] | None = None,
 ) -> tuple[ManagedRotation, list[Event]]:
     message: list[Event] = []
@@ -105,7 +105,7 @@ def rotation(
     found = context(database=MANAGED)
     restart_targets = [read(text) for text in ("container\tlinkbox-backend\ti-1\t",)]
     restart_targets = restart_targets if restart or not healthy else []
-    return ManagedRotation(world, found, ARN, restart_targets, wait_s), message
+    return ManagedRotation(world, found, ARN, restart_targets, stall_timeout_s), message
 
 
 def test_the_parameter_follows_the_secret() -> None:
@@ -217,7 +217,7 @@ def test_an_app_that_is_ill_is_reported() -> None:
 
 
 def test_a_secret_that_never_changes_is_not_waited_for_without_end() -> None:
-    made, _ = rotation(Account(after=100_000), wait_s=30)
+    made, _ = rotation(Account(after=100_000), stall_timeout_s=30)
     with pytest.raises(RotationUnfinished, match="did not change within 30 s"):
         made.run()
 

@@ -9,8 +9,8 @@ import pytest
 from tests.rotation.model import Rules, explore, naive, resumes
 
 ONE = (1, 1, 1, 1)
-"""One runner at a time; one kill, one delayed request, one restart."""
-ENDS = ("forward", "back")
+"""One runner at a time; one kill, one late request, one restart."""
+ENDS = ("forward", "rollback")
 ORDERS_OF_TWO = {"forward forward", "forward back", "back forward", "back back"}
 
 
@@ -37,15 +37,15 @@ def check(rules: Rules, size: tuple[int, int, int, int], endings: set[str]) -> N
     ids=["rds refuses while busy", "sql", "rds queues", "shows late", "shows late and queues"],
 )
 def test_one_runner_at_a_time(rules: Rules) -> None:
-    check(rules, ONE, {"forward", "back", *ORDERS_OF_TWO})
+    check(rules, ONE, {"forward", "rollback", *ORDERS_OF_TWO})
 
 
 def test_many_kills_and_late_requests() -> None:
-    check(Rules(rotations=1), (1, 2, 2, 2), {"forward", "back"})
+    check(Rules(rotations=1), (1, 2, 2, 2), {"forward", "rollback"})
 
 
 def test_two_runners_at_once() -> None:
-    check(Rules(can_be_ill=False), (2, 0, 0, 0), {"forward", "back", *ORDERS_OF_TWO})
+    check(Rules(can_be_ill=False), (2, 0, 0, 0), {"forward", "rollback", *ORDERS_OF_TWO})
 
 
 TURNS_OF_TWO = Rules(
@@ -71,7 +71,7 @@ TURNS_OF_TWO = Rules(
 )
 def test_two_runners_and_trouble(rules: Rules, size: tuple[int, int, int, int]) -> None:
     ends = ORDERS_OF_TWO if rules.rotations == 2 else set()
-    check(rules, size, {"forward", "back", *ends})
+    check(rules, size, {"forward", "rollback", *ends})
 
 
 @pytest.mark.parametrize(
@@ -128,8 +128,8 @@ DELETED = Rules(rotations=1, deletions=1)
     ],
 )
 def test_somebody_does_it_by_hand(rules: Rules, ends: set[str]) -> None:
-    """Manual changes at any time, which may stop anywhere: a fresh runner still completes the rotation."""
-    check(rules, ONE, {"forward", "back", *ends})
+    """At any time, and not further than they like: a fresh runner still ends it well."""
+    check(rules, ONE, {"forward", "rollback", *ends})
 
 
 @pytest.mark.full
@@ -137,7 +137,7 @@ def test_somebody_does_it_by_hand(rules: Rules, ends: set[str]) -> None:
     "rules", [replace(BY_HAND, person="PD"), DELETED], ids=["parameter and database", "deleted"]
 )
 def test_two_runners_and_somebody_by_hand(rules: Rules) -> None:
-    check(rules, (2, 0, 0, 0), {"forward", "back"})
+    check(rules, (2, 0, 0, 0), {"forward", "rollback"})
 
 
 @pytest.mark.parametrize(
@@ -196,8 +196,8 @@ TURNS = Rules(busy="sync", is_alternating=True)
 
 
 def test_two_users_in_turn_have_no_window() -> None:
-    """At any moment a new process can log in, and a running one can connect again."""
-    check(TURNS, ONE, {"forward", "back", *ORDERS_OF_TWO})
+    """Whoever starts at any moment can log in, and whoever runs can connect again."""
+    check(TURNS, ONE, {"forward", "rollback", *ORDERS_OF_TWO})
 
 
 THREE = (1, 2, 1, 2)

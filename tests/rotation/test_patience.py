@@ -46,7 +46,7 @@ class Slow(Journal):
 
 
 def go_back(
-    journal: Journal, wait_s: float, parameters: Parameters | None = None
+    journal: Journal, stall_timeout_s: float, parameters: Parameters | None = None
 ) -> RotationResult:
     now = [100.0]
 
@@ -60,15 +60,21 @@ def go_back(
         "ask_instance": lambda: (True, ""), "on_event": lambda _: None, "readers": {},
         "sleep": sleep, "clock": lambda: now[0],
     }  # fmt: skip
-    state = RunnerState(Direction.BACK, opened=True)
+    state = RunnerState(Direction.ROLLBACK, opened=True)
     return Rotation(
-        RotationServices(**made), 1, intent(), [], state, who={"run": "r1"}, wait_s=wait_s
+        RotationServices(**made),
+        1,
+        intent(),
+        [],
+        state,
+        who={"run": "r1"},
+        stall_timeout_s=stall_timeout_s,
     ).run()
 
 
 def test_a_short_wait_outlasts_the_hold_down() -> None:
-    """Each run starts the hold-down from its own beginning, so a shorter wait would never close."""
-    assert go_back(Journal(), 5).direction is Direction.BACK
+    """Each run holds it down from its own beginning, so that a shorter one would never close."""
+    assert go_back(Journal(), 5).direction is Direction.ROLLBACK
 
 
 def test_a_way_too_slow_for_the_fence_is_named() -> None:

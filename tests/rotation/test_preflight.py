@@ -292,7 +292,7 @@ def test_what_refuses(found: RotationContext, options: dict[str, Any], part: str
         ),
         (context(), {"restart": ("none",)}, "is not restarted"),
         (context(), {"supplied": Secret("has%percent-1A")}, "read as something else"),
-        (context(cluster=CLUSTER), {"length": 60}, "41 characters at the most"),
+        (context(cluster=CLUSTER), {"length": 60}, "41 characters at most"),
         (
             context(
                 role=replace(ROLE, other_exists=True, other_differs=("work_mem=1GB",)), user="app"

@@ -80,7 +80,7 @@ def run(**readers: Door) -> tuple[Journal, list[float]]:
     }  # fmt: skip
     state = RunnerState(Direction.FORWARD, opened=True)
     result = Rotation(
-        RotationServices(**made), 1, intent(), [], state, who={"run": "r1"}, wait_s=60
+        RotationServices(**made), 1, intent(), [], state, who={"run": "r1"}, stall_timeout_s=60
     ).run()
     assert result.direction is Direction.FORWARD
     return journal, slept

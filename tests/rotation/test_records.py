@@ -80,7 +80,7 @@ def test_records_are_created_once(journal: Journal) -> None:
     assert journal.open(1, intent()) is CallOutcome.APPLIED
     assert journal.open(1, intent(run="r2")) is CallOutcome.EXISTS
     forward = {"direction": Direction.FORWARD, "run": "r1"}
-    back = {"direction": Direction.BACK, "run": "r2"}
+    back = {"direction": Direction.ROLLBACK, "run": "r2"}
     assert journal.write(1, "decision", forward) is CallOutcome.APPLIED
     assert journal.write(1, "decision", back) is CallOutcome.EXISTS
     record = journal.latest()
@@ -105,7 +105,7 @@ def test_the_journal_of_a_parameter_below_is_another(
 
 
 def test_ones_own_record_after_a_lost_reply_is_ones_own(journal: Journal) -> None:
-    body = {"direction": Direction.BACK, "run": "r1"}
+    body = {"direction": Direction.ROLLBACK, "run": "r1"}
     journal.open(1, intent())
     assert journal.write(1, "decision", body) is CallOutcome.APPLIED
     assert journal.write(1, "decision", body) is CallOutcome.APPLIED
@@ -130,20 +130,20 @@ def test_slots_are_taken_in_order_and_a_clean_close_needs_the_first(journal: Jou
 
 def test_a_clean_close_says_the_direction_too(journal: Journal) -> None:
     journal.open(1, intent())
-    journal.write(1, "slot-2", {"kind": "close", "direction": "back", "run": "r1"})
+    journal.write(1, "slot-2", {"kind": "close", "direction": "rollback", "run": "r1"})
     record = journal.latest()
     assert record.is_closed_clean
-    assert record.decision is Direction.BACK
+    assert record.decision is Direction.ROLLBACK
     assert not record.has_joiners
 
 
 def test_what_was_seen_is_not_forgotten(journal: Journal, aws: Aws) -> None:
     """A stale read hides no record that was read before."""
     journal.open(1, intent())
-    journal.write(1, "decision", {"direction": "back", "run": "r1"})
-    assert journal.read(1).decision is Direction.BACK
+    journal.write(1, "decision", {"direction": "rollback", "run": "r1"})
+    assert journal.read(1).decision is Direction.ROLLBACK
     aws.client("ssm").delete_parameter(Name=f"{journal.path}/1/decision")  # type: ignore[union-attr]
-    assert journal.read(1).decision is Direction.BACK
+    assert journal.read(1).decision is Direction.ROLLBACK
 
 
 def test_old_rotations_go_secret_first(
@@ -358,7 +358,13 @@ def test_a_listing_has_no_end_before_the_last_record(aws: Aws) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", '{"format": 1}', '{"format": 1, "direction": "sideways"}', '{"direction": "back"}'],
+    [
+        "",
+        "[]",
+        '{"format": 1}',
+        '{"format": 1, "direction": "sideways"}',
+        '{"direction": "rollback"}',
+    ],
 )
 def test_a_record_of_another_form_is_refused(journal: Journal, aws: Aws, text: str) -> None:
     journal.open(1, intent())
@@ -380,13 +386,13 @@ def test_a_record_that_is_superseded_is_more_than_decided(journal: Journal) -> N
 
 def test_bodies_of_records_hold_no_secret(journal: Journal, aws: Aws) -> None:
     journal.open(1, intent())
-    journal.write(1, "decision", {"direction": "back", "why": "asked"})
+    journal.write(1, "decision", {"direction": "rollback", "why": "asked"})
     reply = aws.client("ssm").get_parameters_by_path(  # type: ignore[union-attr]
         Path=journal.path, Recursive=True, WithDecryption=False
     )
     plain = [p for p in reply["Parameters"] if p["Type"] == "String"]
     assert len(plain) == 1
-    assert json.loads(plain[0]["Value"]) == {"format": 1, "direction": "back", "why": "asked"}
+    assert json.loads(plain[0]["Value"]) == {"format": 1, "direction": "rollback", "why": "asked"}
 
 
 def test_the_password_before_the_last_rotation(journal: Journal, aws: Aws) -> None:

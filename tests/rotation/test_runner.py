@@ -61,7 +61,7 @@ class Sql(Strategy):
 
 
 def run(
-    *restarts: RestartResult, decision: str = "back", restart_targets: tuple[RestartTarget, ...] = (WEB, WORKER), **world: Any
+    *restarts: RestartResult, decision: str = "rollback", restart_targets: tuple[RestartTarget, ...] = (WEB, WORKER), **world: Any
 ) -> tuple[RotationResult, list[RestartTarget]]:  # fmt: skip
     """Run forward or back with database and parameter already right: only the app is left."""
     went, now, todo = list[RestartTarget](), [0.0], list(restarts)
@@ -70,7 +70,7 @@ def run(
         went.append(batch)
         return todo.pop(0)
 
-    is_back = decision == "back"
+    is_back = decision == "rollback"
     journal = Journal()
     journal.entries = [JournalEntry("decision", {"direction": decision}, NOW)] if decision else []
     made: dict[str, Any] = {
@@ -82,7 +82,13 @@ def run(
     }  # fmt: skip
     state = RunnerState(Direction.FORWARD, opened=True)
     rotation = Rotation(
-        RotationServices(**made), 1, intent(), restart_targets, state, who={"run": "r1"}, wait_s=60
+        RotationServices(**made),
+        1,
+        intent(),
+        restart_targets,
+        state,
+        who={"run": "r1"},
+        stall_timeout_s=60,
     )
     return rotation.run(), went
 
@@ -98,7 +104,7 @@ def test_a_failure_does_not_keep_the_rest_from_it() -> None:
 def test_only_what_is_not_healthy_is_repeated() -> None:
     result, went = run(LOST, RestartResult(True), LOST, RestartResult(True))
     assert went == [WEB, WORKER, WEB, WEB]
-    assert result.direction is Direction.BACK
+    assert result.direction is Direction.ROLLBACK
     assert "the app is healthy" in result.verified
 
 
@@ -110,7 +116,7 @@ def test_what_was_healthy_on_an_earlier_version_is_restarted_again() -> None:
     parameters.read = lambda: seen.pop() if seen else after  # type: ignore[method-assign]
     result, went = run(*[RestartResult(True)] * 4, parameters=parameters)
     assert went == [WEB, WORKER, WEB, WORKER] or went[-2:] == [WEB, WORKER]
-    assert result.direction is Direction.BACK
+    assert result.direction is Direction.ROLLBACK
 
 
 @pytest.mark.parametrize("restart_targets", [(), (WEB,)])
@@ -156,7 +162,7 @@ class Refuses(Sql):
 def test_without_a_restart_it_closes_and_says_that_the_app_was_not_verified() -> None:
     result, went = run(restart_targets=())
     assert went == []
-    assert result.direction is Direction.BACK
+    assert result.direction is Direction.ROLLBACK
     assert result.verified[0] == "app: not verified"
     result, _ = run(decision="", restart_targets=())
     assert result.direction is Direction.FORWARD
@@ -188,5 +194,5 @@ def test_a_parameter_that_was_created_again_counts_as_written(
     parameters = Parameters(ParameterState.OLD, version=1)
     parameters.seen = replace(parameters.seen, written_at=(written_at,))
     result, went = run(RestartResult(True), restart_targets=(WEB,), parameters=parameters)
-    assert result.direction is Direction.BACK
+    assert result.direction is Direction.ROLLBACK
     assert went == restarted

@@ -49,7 +49,7 @@ def make(seed: int) -> History:
         found.start("b", rotate, after=chance.uniform(0, 8))
     for name in ("c", "d"):
         if chance.random() < 0.4:
-            paths = chance.choice((Direction.FORWARD, Direction.BACK))
+            paths = chance.choice((Direction.FORWARD, Direction.ROLLBACK))
             kill = chance.randint(1, 70) if chance.random() < 0.3 else -1
             found.start(name, go_on(paths), after=chance.uniform(1, 60), kill_after=kill)
     if chance.random() < 0.3:
@@ -90,7 +90,7 @@ def live(seed: int) -> Counter[str]:
 def test_a_sample() -> None:
     ends = sum((live(seed) for seed in range(QUICK)), Counter[str]())
     print(dict(ends))
-    assert {"forward", "back", "killed"} <= set(ends)
+    assert {"forward", "rollback", "killed"} <= set(ends)
 
 
 @pytest.mark.full
@@ -98,4 +98,4 @@ def test_a_sample() -> None:
 def test_many(first: int) -> None:
     ends = sum((live(seed) for seed in range(first, first + AT_ONCE)), Counter[str]())
     print(dict(ends))
-    assert {"forward", "back", "killed"} <= set(ends)
+    assert {"forward", "rollback", "killed"} <= set(ends)

@@ -31,14 +31,14 @@ from tests.rotation.test_records import NAME, intent, published
 SIGHT = Observation(
     None, False, True, DatabaseState.OLD, False, True, ParameterState.OLD, False, True, held="1@a"
 )
-BACK = replace(SIGHT, decision=Direction.BACK, was_published=True)
+BACK = replace(SIGHT, decision=Direction.ROLLBACK, was_published=True)
 NEW = replace(
     SIGHT, database=DatabaseState.NEW, parameter=ParameterState.NEW, was_published=True, held="2@b"
 )
 BY_HAND = replace(NEW, database=DatabaseState.HELD, parameter=ParameterState.OTHER, held="3@c")
 FORWARD, GOES_BACK = (
     RunnerState(Direction.FORWARD, joined=True),
-    RunnerState(Direction.BACK, joined=True),
+    RunnerState(Direction.ROLLBACK, joined=True),
 )
 CHANGE = Action(ActionKind.CHANGE, ParameterState.NEW, Direction.FORWARD)
 RESTART = Action(ActionKind.RESTART, ParameterState.OLD, held="1@a")
@@ -76,7 +76,7 @@ def test_only_who_needs_no_login_goes_on_without_one(
         (CallOutcome.REFUSED, None, True),
     ],
 )
-def test_a_change_that_was_missed_was_not_sent(
+def test_a_change_that_was_not_applied_was_not_sent(
     outcome: CallOutcome, sent: ParameterState | None, is_clean: bool
 ) -> None:
     state = record_outcome(FORWARD, CHANGE, outcome)
@@ -112,7 +112,7 @@ def test_a_decision_for_the_new_password_says_nothing_once_it_was_written_again(
     assert then(replace(observation, is_app_current=False), FORWARD).kind is ActionKind.RESTART
 
 
-@pytest.mark.parametrize("decision", [None, Direction.FORWARD, Direction.BACK])
+@pytest.mark.parametrize("decision", [None, Direction.FORWARD, Direction.ROLLBACK])
 def test_what_others_have_replaced_needs_consent(decision: Direction | None) -> None:
     observation = replace(BY_HAND, decision=decision)
     assert then(observation, FORWARD).why == REPLACED

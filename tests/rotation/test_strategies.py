@@ -301,7 +301,7 @@ def test_two_parameters_have_a_window_that_is_reported(fresh: Place) -> None:
     with fresh.watch("/linkbox/db-username", "/linkbox/db-password") as saw:
         status, output = fresh.scene.rotate(*options)
     assert status == 0, output
-    assert "combine" in output, "one parameter with both is offered"
+    assert "create-combined-parameter" in output, "one parameter with both is offered"
     outage = float(str(end(output)["window_s"]))
     print(
         f"alternating, two parameters: {len(saw.failures)} of {saw.tries} failed; reported {outage:.3f} s"
@@ -314,11 +314,17 @@ def test_two_parameters_have_a_window_that_is_reported(fresh: Place) -> None:
 
 @pytest.mark.parametrize("rotations", [1, pytest.param(3, marks=pytest.mark.full)])
 def test_one_parameter_has_none(fresh: Place, rotations: int) -> None:
-    """Two app instances are restarted one after the other, and no login ever fails.
-
-    It runs twice, so that both users have their turn, and once more with a rollback from the middle.
-    """
-    combine = ("opskit", "rotate-password", "combine", PAIR, "--prefix", "/linkbox", "--yes")
+    """Two app instances are restarted one after the other, and no login ever fails; twice, so that
+    both users have their turn, and once more back from the middle."""
+    combine = (
+        "opskit",
+        "rotate-password",
+        "create-combined-parameter",
+        PAIR,
+        "--prefix",
+        "/linkbox",
+        "--yes",
+    )
     done = fresh.scene.operator.run(*combine)
     assert done.returncode == 0, done.stdout + done.stderr
     second = topology.APP_PORT + 1

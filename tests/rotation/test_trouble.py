@@ -68,7 +68,7 @@ def test_two_at_the_same_instant(scene: Scene) -> None:
     message = [run.output for run in runs]
     assert 0 in statuses, message
     loser = message[1 - statuses.index(0)]
-    assert "just begun" in loser or "is not finished" in loser or statuses == [0, 0], message
+    assert "just begun" in loser or "UNFINISHED" in loser or statuses == [0, 0], message
     assert scene.verdict() == []
     rotations = statuses.count(0)
     assert scene.login()["version"] == before + rotations, "one new password for each that won"
@@ -86,7 +86,7 @@ def test_paused_while_somebody_goes_back(scene: Scene, calls: int) -> None:
     assert status == 0, output
     run.go_on()
     assert run.wait() == 1, run.output
-    assert "back on the old password" in run.output
+    assert "rolled back to the old password" in run.output
     assert scene.verdict() == []
     assert scene.login()["version"] == before + (2 if calls == 3 else 0)
 
@@ -156,7 +156,7 @@ def test_an_outage(scene: Scene, kind: str) -> None:
     scene.order("inject", rows=({"kind": kind, "action": "changes"},))
     scene.order("release", "apply")
     run.kill()
-    status, output = scene.rotate("--resume", "--wait", "3")
+    status, output = scene.rotate("--resume", "--stall-timeout", "3")
     assert status == 5, output
     assert "--resume" in output
     scene.order("inject")
@@ -171,7 +171,7 @@ def test_credentials_that_expire(scene: Scene, calls: int) -> None:
     scene.order("inject", rows=({"kind": "expired"},))
     scene.order("release", "apply")
     assert run.wait() == 5, run.output
-    assert "stands open and nothing is lost" in run.output
+    assert "is unfinished and nothing is lost" in run.output
     assert "expired" in run.output
     scene.order("inject")
     status, output = scene.rotate("--resume")
@@ -292,7 +292,7 @@ def test_a_refused_password_changes_nothing(scene: Scene) -> None:
 def test_an_app_that_does_not_become_healthy(scene: Scene) -> None:
     """It cannot fetch its settings at its next start, but at the one after that."""
     before = scene.login()["version"]
-    run = paused_after(scene, 3, "--healthy-within", "3")
+    run = paused_after(scene, 3, "--health-timeout", "3")
     scene.order("inject", rows=({"kind": "error", "action": "GetParameters", "times": 3},))
     scene.order("release", "apply")
     assert run.wait() == 1, run.output
@@ -308,7 +308,7 @@ def test_ctrl_c(scene: Scene, calls: int) -> None:
     run.signal(signal.SIGINT)
     scene.order("release", "apply")
     assert run.wait() in (130, -signal.SIGINT), run.output
-    assert "interrupted; the rotation stands open and nothing is lost" in run.output
+    assert "interrupted; the rotation is unfinished and nothing is lost" in run.output
     assert "--resume" in run.output
     assert scene.rotate("--resume")[0] == 0
     assert scene.verdict() == []
@@ -350,7 +350,7 @@ def test_a_database_that_nobody_reaches(scene: Scene) -> None:
 def test_a_database_that_goes_away_midway(scene: Scene, calls: int) -> None:
     """Nothing is decided without a login that can be judged; once the database is back, it continues."""
     scene.operator.need_packets()
-    run = paused_after(scene, calls, "--wait", "4")
+    run = paused_after(scene, calls, "--stall-timeout", "4")
     lifecycle.send_command(scene.operator.running, "break", ["ingress-removed"])
     scene.order("changes")
     scene.order("release", "apply")
@@ -408,7 +408,7 @@ def test_drift_is_repaired_by_one_write(scene: Scene) -> None:
         (("--strategy", "role", "--restart", "rocket"), "is none of auto"),
         (("--restart", "container:nobody"), "has no container nobody"),
         (("--fence", "0"), "--fence"),
-        (("--ca-file", "/nowhere"), "there is no file /nowhere"),
+        (("--ca-file", "/nowhere"), "the CA bundle /nowhere does not exist"),
         (("--password-stdin",), "stdin is empty"),
     ],
 )

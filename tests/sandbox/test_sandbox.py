@@ -101,13 +101,13 @@ def test_packets_follow_the_route_table(operator: Operator) -> None:
     assert on_instance(operator, CONNECT) == "Success"
 
 
-def test_the_operator_can_break_and_repair_from_inside(operator: Operator) -> None:
-    broken = operator.run("opskit", "sandbox", "break", "container-stopped")
+def test_the_operator_can_inject_and_revert_from_inside(operator: Operator) -> None:
+    broken = operator.run("opskit", "sandbox", "inject", "container-stopped")
     assert broken.returncode == 0, broken.stderr
     assert "container-stopped" in operator.run("opskit", "sandbox", "status").stdout
     inner = operator.run("opskit", "sandbox", "exec", "--", "aws", "sts", "get-caller-identity")
     assert "user/oncall" in inner.stdout, inner.stderr
-    assert operator.run("opskit", "sandbox", "repair").returncode == 0
+    assert operator.run("opskit", "sandbox", "revert").returncode == 0
     _, status = operator.wait_for(0)
     assert status == 0
 
@@ -170,12 +170,12 @@ def test_in_the_background_under_a_name_of_its_own(tmp_path: Path) -> None:
     try:
         assert json.loads(up.stdout)["name"] == "second"
         assert "is up already" in opskit("up", "--name", "second").stderr
-        wrong = opskit("break", "--name", "second", "ingres-removed")
+        wrong = opskit("inject", "--name", "second", "ingres-removed")
         assert wrong.returncode == 2
         assert "ingress-removed" in wrong.stderr
-        assert opskit("break", "--name", "second", "container-stopped").returncode == 0
-        assert "broken: container-stopped" in opskit("status", "--name", "second").stdout
-        assert opskit("repair", "--name", "second").returncode == 0
+        assert opskit("inject", "--name", "second", "container-stopped").returncode == 0
+        assert "faults: container-stopped" in opskit("status", "--name", "second").stdout
+        assert opskit("revert", "--name", "second").returncode == 0
         shown = opskit("exec", "--name", "second", "--", "aws", "sts", "get-caller-identity")
         assert "user/oncall" in shown.stdout
     finally:

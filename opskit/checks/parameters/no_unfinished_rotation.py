@@ -39,7 +39,7 @@ def check(
         return undecided(rotation.reason, *rotation.missing)
     found, name = rotation.value, target.parameters["password"]
     if not found.number:
-        return passed(f"no rotation of {name} stands open")
+        return passed(f"no unfinished rotation of {name}")
     fix = Fix(
         (OpskitCommand(("rotate-password",), ("--resume", "--yes")),),
         "goes on from where it is; --rollback in its place goes back",

@@ -151,7 +151,7 @@ WINDOW = {
 TWO_PARAMETERS = (
     "user name and password stand in two parameters: whoever reads between the two writes gets one half "
     "of each, for some milliseconds. One parameter with both has no such moment: "
-    "opskit rotate-password combine --help"
+    "opskit rotate-password create-combined-parameter --help"
 )
 
 

@@ -196,9 +196,7 @@ def _new_login(
         return DatabaseCredential(user, options.supplied)
     length = min(options.length, rules.longest)
     if length < options.length:
-        plan.warnings.append(
-            f"{context.database.engine} takes {rules.longest} characters at the most"
-        )
+        plan.warnings.append(f"{context.database.engine} takes {rules.longest} characters at most")
     drawn = passwords.generate_fitting(length, rules, pattern)
     if drawn is not None:
         return DatabaseCredential(user, drawn)

@@ -310,7 +310,7 @@ def parse_opening(text: str) -> RotationIntent:
     except (ValueError, KeyError, TypeError, AttributeError):
         # `from None`: the error's own text may hold a part of the record, and so a secret.
         raise CannotProceed(
-            "the open rotation was written by another version of opskit, which has to go on with it"
+            "the unfinished rotation was written by another version of opskit, which has to go on with it"
         ) from None
 
 

@@ -6,7 +6,7 @@ from opskit.rotation.protocol.interface import RotationIntent
 from opskit.rotation.protocol.state_machine import Action, ActionKind, CallOutcome, ParameterState
 
 DONE_WORDS = {
-    ActionKind.JOIN: "joined the open rotation",
+    ActionKind.JOIN: "joined the unfinished rotation",
     ActionKind.CHANGE: "{user} has its {to} password",
     ActionKind.PUBLISH: "{parameter} holds the {to} password",
     ActionKind.RESTART: "the app runs on the {to} password",
@@ -15,7 +15,7 @@ DONE_WORDS = {
     ActionKind.CLOSE: "closed: {direction}",
 }
 DOING_WORDS = {
-    ActionKind.JOIN: "joining the open rotation",
+    ActionKind.JOIN: "joining the unfinished rotation",
     ActionKind.CHANGE: "giving {user} its {to} password",
     ActionKind.PUBLISH: "writing the {to} password to {parameter}",
     ActionKind.RESTART: "restarting the app",

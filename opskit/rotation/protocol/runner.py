@@ -56,10 +56,10 @@ class Rotation:
     """A run of one rotation until it is closed or has to stop.
 
     Args:
-        restart_targets: restarted in this order; empty: nothing is, and the app is not verified.
-        state: the runner's state at the start.
-        who: fields about this process, added to every record that it writes.
-        wait_s: longest time without progress, not counting the fence.
+        restart_targets: what is restarted, in this order; empty: nothing, and the app is not verified.
+        state: what this runner has done so far.
+        who: goes into every record that it writes.
+        stall_timeout_s: the longest time without progress, the fence not counted.
     """
 
     def __init__(
@@ -71,12 +71,12 @@ class Rotation:
         state: RunnerState,
         *,
         who: Mapping[str, str],
-        wait_s: float,
+        stall_timeout_s: float,
     ) -> None:
         self._world, self._number, self._intent = world, number, intent
         self._restart_targets, self.state, self._who = tuple(restart_targets), state, dict(who)
-        # A rollback must be stable for the hold-down before it is closed: a shorter wait never gets there.
-        self._wait_s = max(wait_s, 1.5 * world.fence.hold_down_s)
+        # Whoever waits for less could never close a rotation that went back.
+        self._stall_timeout_s = max(stall_timeout_s, 1.5 * world.fence.hold_down_s)
         self._record: Record | None = None
         self._seen: ParameterSnapshot | None = None
         self._control = ControlPlaneState(False, "")
@@ -119,10 +119,10 @@ class Rotation:
                 continue
             if action.kind is ActionKind.AWAIT_FENCE:
                 idle_since = self._world.clock()
-            elif self._world.clock() - idle_since > self._wait_s:
+            elif self._world.clock() - idle_since > self._stall_timeout_s:
                 why = action.why or f"{action.kind} did not succeed: {self._why}"
                 return self._result(
-                    Action(ActionKind.STOP, why=f"{why} (for {self._wait_s:.0f} s)")
+                    Action(ActionKind.STOP, why=f"{why} (for {self._stall_timeout_s:.0f} s)")
                 )
             if (
                 action.kind not in (ActionKind.WAIT, ActionKind.AWAIT_FENCE)
@@ -167,8 +167,11 @@ class Rotation:
         world.fence.mark_observed()
         record = self._record = world.journal.read(self._number)
         decision = record.decided_by
-        if self._intent.is_alternating and (record.decision or self.state.wants) is Direction.BACK:
-            # Rolling back needs no change in the database: the current user's password was never touched.
+        if (
+            self._intent.is_alternating
+            and (record.decision or self.state.wants) is Direction.ROLLBACK
+        ):
+            # The other user's password is no obstacle: the present one's was never touched.
             database = DatabaseState.OLD if database is DatabaseState.NEW else database
         return Observation(
             decision=record.decision,

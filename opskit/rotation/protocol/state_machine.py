@@ -32,7 +32,7 @@ class Direction(StrEnum):
     """
 
     FORWARD = "forward"
-    BACK = "back"
+    ROLLBACK = "rollback"
     SUPERSEDED = "superseded"
 
 
@@ -74,7 +74,7 @@ class CallOutcome(StrEnum):
 
     APPLIED = "applied"
     REFUSED = "refused"
-    NOT_APPLIED = "missed"
+    NOT_APPLIED = "not_applied"
     UNKNOWN = "unknown"
     EXISTS = "exists"
     UNHEALTHY = "unhealthy"
@@ -193,7 +193,7 @@ def decide(
         return stuck
     if direction is Direction.FORWARD:
         step = _forward(observation, state, restarts)
-    elif direction is Direction.BACK:
+    elif direction is Direction.ROLLBACK:
         step = _back(observation, state, restarts)
     else:
         step = _follow(observation, state, restarts)
@@ -241,7 +241,7 @@ def _forward(observation: Observation, state: RunnerState, restarts: bool) -> Ac
         if why and state.unhealthy_on and state.stops_on_unhealthy:
             return Action(ActionKind.STOP, why=why)
         if why:
-            return Action(ActionKind.DECIDE, direction=Direction.BACK, why=why)
+            return Action(ActionKind.DECIDE, direction=Direction.ROLLBACK, why=why)
     if observation.database is not DatabaseState.NEW:
         return _change(observation, state, ParameterState.NEW, Direction.FORWARD)
     if observation.parameter is not ParameterState.NEW:
@@ -276,13 +276,13 @@ def _turns_back(observation: Observation, state: RunnerState) -> str:
 
 def _back(observation: Observation, state: RunnerState, restarts: bool) -> Action | None:
     if observation.decision is None:
-        return Action(ActionKind.DECIDE, direction=Direction.BACK, why="it was asked for")
+        return Action(ActionKind.DECIDE, direction=Direction.ROLLBACK, why="it was asked for")
     if state.undo_refused:
         return Action(ActionKind.STOP, why="the way back was refused")
     if observation.database is not DatabaseState.OLD:
-        return _change(observation, state, ParameterState.OLD, Direction.BACK)
+        return _change(observation, state, ParameterState.OLD, Direction.ROLLBACK)
     if observation.parameter is not ParameterState.OLD:
-        return Action(ActionKind.PUBLISH, ParameterState.OLD, Direction.BACK)
+        return Action(ActionKind.PUBLISH, ParameterState.OLD, Direction.ROLLBACK)
     if restarts and observation.was_published and state.restarted_on != observation.held:
         return _restart(observation, state)
     return _settle(observation)

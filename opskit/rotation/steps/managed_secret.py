@@ -96,8 +96,8 @@ class ManagedRotation:
 
     Args:
         arn: of the secret.
-        restart_targets: restarted in this order.
-        wait_s: longest time without progress.
+        restart_targets: what is restarted, in this order.
+        stall_timeout_s: the longest time without progress.
     """
 
     def __init__(
@@ -106,10 +106,10 @@ class ManagedRotation:
         context: RotationContext,
         arn: str,
         restart_targets: Sequence[RestartTarget],
-        wait_s: float,
+        stall_timeout_s: float,
     ) -> None:
         self._world, self._context, self._arn = world, context, arn
-        self._restart_targets, self._wait_s = tuple(restart_targets), wait_s
+        self._restart_targets, self._stall_timeout_s = tuple(restart_targets), stall_timeout_s
         self._outage = LoginOutage()
         self._version = int(context.row["Version"])
         self._text = context.text
@@ -171,8 +171,8 @@ class ManagedRotation:
             try:
                 kept, status = read_secret(self._world.secrets, self._arn), self._status()
             except AwsError as error:
-                # RDS may have changed the password: stopping here would leave the parameter behind.
-                if not error.may_have_been_applied or looked_at - began > self._wait_s:
+                # RDS may have changed the password: giving up would leave the parameter behind.
+                if not error.may_have_been_applied or looked_at - began > self._stall_timeout_s:
                     raise
                 self._world.sleep(POLL_S)
                 continue
@@ -194,9 +194,9 @@ class ManagedRotation:
                 took = self._world.clock() - began
                 self._tell("step", "settle", "the secret's new password logs in", took)
                 return kept
-            if self._world.clock() - began > self._wait_s:
+            if self._world.clock() - began > self._stall_timeout_s:
                 raise RotationUnfinished(
-                    f"the secret {self._arn} did not change within {self._wait_s:.0f} s "
+                    f"the secret {self._arn} did not change within {self._stall_timeout_s:.0f} s "
                     f"(SecretStatus {status or 'not known'})"
                 )
             self._world.on_event(
@@ -229,7 +229,10 @@ class ManagedRotation:
                 done = ChangeOutcome(CallOutcome.NOT_APPLIED, error.sentence)
             if done.outcome is CallOutcome.APPLIED:
                 break
-            if done.outcome is CallOutcome.REFUSED or self._world.clock() - began > self._wait_s:
+            if (
+                done.outcome is CallOutcome.REFUSED
+                or self._world.clock() - began > self._stall_timeout_s
+            ):
                 raise RotationUnfinished(
                     f"the parameter could not take the new password: {done.why}"
                 )

@@ -18,7 +18,7 @@ from opskit.transport.interface import Transport
 
 COMMAND_LIMIT_S = 120.0
 PROBE_LIMIT_S = 25.0
-HEALTHY_WITHIN_S = 60.0
+HEALTH_TIMEOUT_S = 60.0
 DEPLOYED_WITHIN_S = 900.0
 """A service of a few tasks with slow health checks needs minutes."""
 POLL_S = 0.5
@@ -69,8 +69,8 @@ def read(text: str) -> RestartTarget:
     is_url = not url or HEALTH_URL.fullmatch(url)
     if kind not in NAMES or not (is_name.fullmatch(name) and is_place.fullmatch(where) and is_url):
         raise CannotProceed(
-            f"the open rotation's record names {text!r} to be restarted, which is neither a container nor "
-            "a service: it was not written by this version of opskit, and is not obeyed",
+            f"the unfinished rotation's record names {text!r} to be restarted, which is neither a container "
+            "nor a service: it was not written by this version of opskit, and is not obeyed",
             "--restart none   goes on without restarting anything",
         )
     return RestartTarget(kind, name, where, url)
@@ -117,7 +117,7 @@ class Containers:
     transports: Callable[[str], Transport]
     region: str
     about_login: Callable[[str], bool]
-    healthy_within_s: float = HEALTHY_WITHIN_S
+    health_timeout_s: float = HEALTH_TIMEOUT_S
     sleep: Callable[[float], None] = time.sleep
 
     def restart(self, restart_target: RestartTarget) -> RestartResult:
@@ -148,7 +148,7 @@ class Containers:
         return next((c for c in found.containers if c.name == restart_target.name), None)
 
     def _wait(self, restart_target: RestartTarget, transport: Transport) -> RestartResult:
-        limit = time.monotonic() + self.healthy_within_s
+        limit = time.monotonic() + self.health_timeout_s
         while True:
             try:
                 why, text = self._complaint(restart_target, transport)
