@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import signal
 import sys
+import threading
+
+REPEAT_AFTER_S = 0.02
 
 
 def main() -> None:
     """Run the command named on the command line and exit with its documented status."""
+    sys.unraisablehook = deliver_interrupt_again
     try:
         from opskit.cli.main import run
     except KeyboardInterrupt:
@@ -19,6 +25,24 @@ def main() -> None:
     # call. Exit handlers and the last flush run as usual.
     gc.freeze()
     sys.exit(status)
+
+
+def deliver_interrupt_again(unraisable: sys.UnraisableHookArgs) -> None:
+    """Send a Ctrl-C again that came while a callback of the interpreter ran.
+
+    A weak reference's callback (the import system has one for each module lock) cannot raise: CPython
+    prints the KeyboardInterrupt and goes on, and without this the user's Ctrl-C is lost. A thread sends it,
+    since it would raise in this hook too, and sends it to the main thread, whose wait it has to end.
+    """
+    if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(unraisable)
+        return
+    main_thread = threading.main_thread().ident
+    # At the very end of the process no thread can be started, and nothing is left to interrupt.
+    with contextlib.suppress(RuntimeError):
+        timer = threading.Timer(REPEAT_AFTER_S, signal.pthread_kill, (main_thread, signal.SIGINT))
+        timer.daemon = True
+        timer.start()
 
 
 if __name__ == "__main__":

@@ -146,6 +146,36 @@ def test_ctrl_c_at_any_time(operator: Operator, after_s: float) -> None:
     assert process.returncode in (ExitStatus.INTERRUPTED, ExitStatus.HEALTHY, -signal.SIGINT)
 
 
+IN_A_CALLBACK = """
+import signal, sys, time, weakref
+from opskit import __main__
+from opskit.cli import main
+
+class Thing: pass
+
+def run(_):
+    try:
+        thing = Thing()
+        kept = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
+        del thing
+        time.sleep(30)
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+main.run = run
+__main__.main()
+"""
+
+
+def test_ctrl_c_is_not_lost_in_a_callback_of_the_interpreter() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IN_A_CALLBACK],
+        capture_output=True, text=True, timeout=LIMIT_S, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (ExitStatus.INTERRUPTED, "")
+
+
 def test_init_writes_a_file_that_the_next_command_uses(operator: Operator, tmp_path: Path) -> None:
     operator.wait_for(0)
     there = f"cd {tmp_path} && opskit init --prefix /linkbox && opskit diagnose db --verbose"

@@ -405,7 +405,7 @@ class Simulated(Service):
         )  # fmt: skip
         self._connections = Ways(process)  # type: ignore[assignment]
 
-    def _restart(self, _: Any) -> Callable[[RestartTarget], RestartResult]:
+    def _restarter(self, _: Any) -> Callable[[RestartTarget], RestartResult]:
         return self._restart_one
 
     def _restart_one(self, restart_target: RestartTarget) -> RestartResult:
