@@ -622,7 +622,7 @@ class Explored:
     Attributes:
         parents: state -> the state before it, and the step.
         broken: invariant -> the first state that violates it, and the number of such states.
-        endings: the endings of the rotations in closed logs, such as `forward back`.
+        endings: the endings of the rotations in closed logs, such as `forward rollback`.
     """
 
     parents: dict[State, Step | None]
