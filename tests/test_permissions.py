@@ -1,27 +1,66 @@
-"""The one list of rights: against the README, against what is really called, and asked for itself."""
+"""The one list of permissions: against docs/permissions.md, against the actual calls, and checked by itself."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from opskit.facts.permissions import PERMISSIONS, PermissionGroup
 from opskit.sandbox import lifecycle
 from tests.conftest import Operator
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+PAGE = (Path(__file__).parent.parent / "docs" / "permissions.md").read_text()
 LISTED = {p.action for p in PERMISSIONS}
 NOT_ASKED_FOR = {"sts:GetCallerIdentity"}
-"""Needs no right."""
+"""Needs no permission."""
 
 
-def test_the_readme_names_every_right_and_no_other() -> None:
-    block = next(b for b in re.findall(r"```json\n(.*?)```", README, re.DOTALL) if "Statement" in b)
-    written = json.loads(block)["Statement"]
-    actions = [s["Action"] for s in written]
-    flat = {a for one in actions for a in (one if isinstance(one, list) else [one])}
-    assert flat == LISTED
+def statements(*tasks: str) -> list[dict[str, Any]]:
+    """The statements of the page's policies, in its order; of all tasks, or of those that are named."""
+    found = dict(re.findall(r"^## ([^\n]+)\n(?:(?!^## ).)*?```json\n(.*?)```", PAGE, re.M | re.S))
+    assert set(tasks) <= set(found)
+    policies = [json.loads(found[task]) for task in tasks or found]
+    assert {policy["Version"] for policy in policies} == {"2012-10-17"}
+    return [statement for policy in policies for statement in policy["Statement"]]
+
+
+def actions(*tasks: str) -> set[str]:
+    """The actions that the page's policies allow."""
+    found = [s["Action"] for s in statements(*tasks)]
+    return {a for one in found for a in (one if isinstance(one, list) else [one])}
+
+
+def test_the_page_names_every_permission_and_no_other() -> None:
+    assert actions() == LISTED
+
+
+@pytest.mark.parametrize(
+    ("groups", "tasks"),
+    [
+        (("ACCOUNT", "PARAMETERS", "INSTANCE"), ("Diagnose", "Rotate the password")),
+        (("POLICIES",), ("Read policies",)),
+        (("SESSIONS",), ("Sessions",)),
+        (("TASKS",), ("ECS tasks",)),
+        (("SSH",), ("SSH",)),
+        (("ROTATION",), ("Diagnose", "Rotate the password")),
+    ],
+)
+def test_a_task_has_every_permission_of_its_groups(
+    groups: tuple[str, ...], tasks: tuple[str, ...]
+) -> None:
+    wanted = {p.action for p in PERMISSIONS if p.group.name in groups}
+    assert wanted - actions(*tasks) == set()
+
+
+def test_statement_names_are_unique() -> None:
+    names = [s["Sid"] for s in statements()]
+    assert len(set(names)) == len(names)
 
 
 def test_nothing_is_called_that_is_not_listed(operator: Operator) -> None:
@@ -33,34 +72,64 @@ def test_nothing_is_called_that_is_not_listed(operator: Operator) -> None:
         assert called - NOT_ASKED_FOR <= LISTED
 
 
-def readme_policy(operator: Operator) -> str:
-    """The policy that the README prints, with the key's real ARN."""
-    block = next(b for b in re.findall(r"```json\n(.*?)```", README, re.DOTALL) if "Statement" in b)
+def policy_of(operator: Operator, *tasks: str) -> str:
+    """The page's policies as one document, with the key's real ARN."""
     done = operator.run("aws", "kms", "describe-key", "--key-id", "alias/linkbox")
     key = json.loads(done.stdout)["KeyMetadata"]["Arn"]
-    return block.replace("arn:aws:kms:REGION:ACCOUNT:key/KEY-ID", key)
+    text = json.dumps({"Version": "2012-10-17", "Statement": statements(*tasks)})
+    return text.replace("arn:aws:kms:REGION:ACCOUNT:key/KEY-ID", key)
 
 
-def test_the_readmes_policy_is_enough(operator: Operator) -> None:
+@contextmanager
+def only(operator: Operator, *tasks: str) -> Iterator[None]:
+    """The operator has the policies of these tasks and no other."""
+    put = ("aws", "iam", "put-user-policy", "--user-name", "oncall", "--policy-name", "everything")
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    whole = json.dumps({"Version": "2012-10-17", "Statement": [everything]})
+    done = operator.run(*put, "--policy-document", policy_of(operator, *tasks))
+    assert done.returncode == 0, done.stderr
+    try:
+        yield
+    finally:
+        # Only root could restore the permissions: the sandbox does it.
+        lifecycle.send_command(operator.running, "rights", [whole])
+
+
+def test_the_policies_are_enough(operator: Operator) -> None:
     """For a diagnosis and for a rotation, which goes through all its calls."""
     operator.wait_until_healthy()
-    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-    put = ("aws", "iam", "put-user-policy", "--user-name", "oncall", "--policy-name", "everything")
-    whole = json.dumps({"Version": "2012-10-17", "Statement": [everything]})
-    assert operator.run(*put, "--policy-document", readme_policy(operator)).returncode == 0
-    try:
+    with only(operator):
         rights, status = operator.diagnose(layer="operator")
         rotated = operator.run(
             "opskit", "rotate-password", "--prefix", "/linkbox", "--yes", "--debug"
         )
-    finally:
-        # Nobody but root could give the rights back: the sandbox's own hands do it.
-        lifecycle.send_command(operator.running, "rights", [whole])
     assert status == 0, rights["root_causes"]
     assert rotated.returncode == 0, rotated.stdout + rotated.stderr
     called = set(re.findall(r"^([a-z0-9-]+:[A-Z]\w+) \d+ ms", rotated.stderr, re.MULTILINE))
     assert "rds:ModifyDBInstance" in called
     assert called - NOT_ASKED_FOR <= LISTED
+
+
+def test_the_policy_of_a_task_is_enough_for_it(operator: Operator) -> None:
+    operator.wait_until_healthy()
+    with only(operator, "Diagnose"):
+        found, status = operator.diagnose()
+    unknown = {c["code"]: c["missing"] for c in found["checks"] if c["status"] == "unknown"}
+    assert status == 0, found["root_causes"]
+    assert {m for missing in unknown.values() for m in missing} <= actions("Read policies"), unknown
+    with only(operator, "Diagnose", "Read policies"):
+        found, status = operator.diagnose()
+    unknown = {c["code"]: c["missing"] for c in found["checks"] if c["status"] == "unknown"}
+    assert (status, unknown) == (0, {})
+    for via, task in (("session-manager", "Sessions"), ("ssh-session", "SSH")):
+        with only(operator, "Diagnose", task):
+            done = operator.run(
+                "opskit", "run", "--prefix", "/linkbox", "--via", via, "--", "echo", "well"
+            )
+        assert (done.returncode, done.stdout) == (0, "well\n"), done.stderr
+    with only(operator, "Diagnose", "Sessions", "Rotate the password"):
+        rotated = operator.run("opskit", "rotate-password", "--prefix", "/linkbox", "--yes")
+    assert rotated.returncode == 0, rotated.stdout + rotated.stderr
 
 
 def test_an_operator_with_few_rights_is_told_which_are_missing(operator: Operator) -> None:

@@ -1,6 +1,6 @@
 """Every permission that opskit's commands need, and the layers that cannot be judged without it.
 
-This is the only list: tests compare it with the README's policy and with the actual calls.
+This is the only list: tests compare it with the policies of docs/permissions.md and with the actual calls.
 """
 
 from __future__ import annotations

@@ -17,8 +17,6 @@ from opskit.cli.main import COMMANDS
 from opskit.cli.terminal import wants_color
 from tests.conftest import LIMIT_S
 
-ROOT = Path(__file__).parents[2]
-
 
 def opskit(
     *words: str, cwd: Path | None = None, **environment: str
@@ -151,11 +149,3 @@ def test_help_is_quick() -> None:
         times.append(time.monotonic() - started)
     # Usually 0.12 s; the bound leaves room for a machine that is busy with other tests.
     assert min(times) < 1
-
-
-def test_the_readme_shows_the_real_exit_statuses() -> None:
-    from opskit.errors import ExitStatus
-
-    text = (ROOT / "README.md").read_text()
-    for status in ExitStatus:
-        assert f"| {int(status)} |" in text
