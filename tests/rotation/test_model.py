@@ -115,20 +115,19 @@ DELETED = Rules(rotations=1, deletions=1)
 @pytest.mark.parametrize(
     ("rules", "ends"),
     [
-        (BY_HAND, {"superseded"}),
-        (replace(BY_HAND, person="DPA"), {"superseded"}),
-        (replace(BY_HAND, busy="sync"), {"superseded"}),
-        (DELETED, set()),
-        (replace(DELETED, person="P"), set()),
+        pytest.param(BY_HAND, {"superseded"}, id="parameter first"),
+        pytest.param(
+            replace(BY_HAND, person="DPA"), {"superseded"}, id="database first",
+            marks=pytest.mark.full,
+        ),
+        pytest.param(replace(BY_HAND, busy="sync"), {"superseded"}, id="sql"),
+        pytest.param(DELETED, set(), id="the parameter is deleted"),
+        pytest.param(
+            replace(DELETED, person="P"), set(), id="deleted and created again",
+            marks=pytest.mark.full,
+        ),
     ],
-    ids=[
-        "parameter first",
-        "database first",
-        "sql",
-        "the parameter is deleted",
-        "deleted and created again",
-    ],
-)
+)  # fmt: skip
 def test_somebody_does_it_by_hand(rules: Rules, ends: set[str]) -> None:
     """At any time, and not further than they like: a fresh runner still ends it well."""
     check(rules, ONE, {"forward", "rollback", *ends})
