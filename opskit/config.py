@@ -221,7 +221,7 @@ def _build(
     if len(names) < len(PURPOSES):
         absent = ", ".join(p for p in PURPOSES if p not in names)
         raise TargetError(
-            f"no target: nobody has said which SSM parameters hold the database's {absent}",
+            f"no target: nothing names the SSM parameters that hold the database's {absent}",
             "opskit diagnose db --prefix /linkbox   or write an opskit.toml with: opskit init",
         )
     _check_task(values)

@@ -15,7 +15,7 @@ from opskit.errors import UsageError
 
 FILE_NAME = "opskit.toml"
 REPOSITORY_MARK = ".git"
-TAKE_IT = "--config FILE takes a file deliberately, whoever owns it"
+TAKE_IT = "--config FILE takes a file deliberately, independent of its owner"
 
 
 def find(start: Path, home: Path | None) -> Path | None:

@@ -69,7 +69,7 @@ def demo(fault: str) -> int:
         _expect(0, _show(running, DIAGNOSE))
         _say("6  a new password; the process is killed as soon as RDS has accepted it (SIGKILL)")
         _kill_half_way(running)
-        _say("7  somebody else looks at it")
+        _say("7  another process resumes it")
         _expect(5, _show(running, (*ROTATE, "--status")))
         _say("8  and brings it to its end")
         _expect(0, _show(running, (*ROTATE, "--resume", "--yes")))

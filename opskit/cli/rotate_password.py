@@ -297,11 +297,11 @@ def _with_parents(options: dict[str, Any]) -> dict[str, Any]:
     parent = context.parent
     if parent is None:
         return options
-    message = {k for k in options if _is_said(parent, k) and not _is_said(context, k)}
-    return {k: parent.params[k] if k in message else v for k, v in options.items()}
+    from_parent = {k for k in options if _is_given(parent, k) and not _is_given(context, k)}
+    return {k: parent.params[k] if k in from_parent else v for k, v in options.items()}
 
 
-def _is_said(context: click.Context, name: str) -> bool:
+def _is_given(context: click.Context, name: str) -> bool:
     return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
@@ -310,7 +310,7 @@ def _refuse_others(context: click.Context, name: str) -> None:
     command = rotate_password.get_command(context, name)
     known = {p.name for p in command.params} if command is not None else set()
     for option in rotate_password.params:
-        if option.name not in known and _is_said(context, str(option.name)):
+        if option.name not in known and _is_given(context, str(option.name)):
             raise UsageError(f"{option.opts[0]} is about a rotation, and {name} is none")
 
 
@@ -350,7 +350,7 @@ def _warn_of_short_fence(options: dict[str, Any], output: Output) -> None:
     if seconds < DEFAULT_S:
         source = "--fence" if options["fence"] else "OPSKIT_ROTATION_FENCE"
         output.say(
-            f"{source} {seconds:g}: whoever else is still at work on a rotation of this password, or "
+            f"{source} {seconds:g}: another process that still works on a rotation of this password, or "
             "a request of theirs under way, may undo this one after it is closed"
         )
 
@@ -408,7 +408,7 @@ def _go_on(
     restart = options["restart"]
     if restart and restart != ("none",):
         raise UsageError(
-            f"--restart {restart[0]}: an unfinished rotation restarts what it was begun with",
+            f"--restart {restart[0]}: an unfinished rotation restarts what it was started with",
             "--restart none   leaves the restart to you",
         )
     _ask_before_joining(service, unfinished, output, options)
@@ -501,7 +501,9 @@ def _ask_before_joining(
     if touched is not None and record.age_s(touched) < YOUNG_S and not options["yes"]:
         # A courtesy only: joining is safe at any time.
         ago = record.age_s(touched)
-        output.say(f"somebody came to this rotation {ago:.0f} s ago and may still be at work on it")
+        output.say(
+            f"another process touched this rotation {ago:.0f} s ago and may still be running"
+        )
         confirm("Go on all the same?", output, options)
 
 
@@ -516,7 +518,7 @@ def _trust(service: Service, record: Record) -> RecordVerification:
         opened = f"{service.journal.path}/{record.number}/open"
         raise RotationUnfinished(
             f"the record of rotation {record.number} is not this target's: {'; '.join(trust.problems)}. "
-            f"Nothing of it was obeyed. It was written by {trust.writer or 'somebody unknown'}",
+            f"Nothing of it was obeyed. It was written by {trust.writer or 'an unknown user'}",
             "--parameter-password and --db-instance name the right target, if this is the wrong one\n"
             f"aws ssm delete-parameter --name {opened}   only when it is known to be forged: "
             "a real one may hold the only copy of a password",
@@ -533,10 +535,10 @@ def _ask_to_take_over(
 ) -> None:
     for doubt in trust.doubts:
         output.say(f"rotation {record.number}: {doubt}")
-    writer = trust.writer or "somebody whom Parameter Store does not name"
+    writer = trust.writer or "a user whom Parameter Store does not name"
     if not is_interactive(options):
         raise RotationUnfinished(
-            f"rotation {record.number} was begun by {writer}, and nobody is there to be asked",
+            f"rotation {record.number} was started by {writer}, and there is no terminal to ask on",
             "--take-over   goes on with it; --status shows what it restarts and where it logs in",
         )
     _report(service, output, options, record)
@@ -547,7 +549,7 @@ def confirm(question: str, output: Output, options: dict[str, Any]) -> None:
     if options["yes"]:
         return
     if not sys.stdin.isatty():
-        raise UsageError("nobody is there to be asked", "--yes   goes on without asking")
+        raise UsageError("there is no terminal to ask on", "--yes   goes on without asking")
     with output.paused():
         if not click.confirm(question, err=True):
             click.echo("opskit: nothing was changed", err=True)

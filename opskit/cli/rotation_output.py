@@ -53,7 +53,7 @@ class Output:
         self._command = f"opskit rotate-password {target.flags}".rstrip()
         self._marks = MARKS[shows_unicode(sys.stdout)]
         self._width = width_of(sys.stdout)
-        self._message: set[str] = set()
+        self._printed: set[str] = set()
         self._started = time.monotonic()
 
     def begin(self) -> None:
@@ -72,8 +72,8 @@ class Output:
         """
         self._spinner.update(text)
         key = text.split(":", 1)[0]
-        if stays and key not in self._message:
-            self._message.add(key)
+        if stays and key not in self._printed:
+            self._printed.add(key)
             self._write("wait", text)
 
     @contextlib.contextmanager
@@ -188,14 +188,14 @@ class Output:
                 "restart",
                 ", ".join(_describe_target(b) for b in intent.restart_targets) or "nothing",
             ),
-            ("written", f"by {(trust and trust.writer) or 'somebody unknown'}"),
+            ("written", f"by {(trust and trust.writer) or 'an unknown user'}"),
         ]
         joiners = [e for e in record.entries if e.body.get("kind") == "join"]
         rows += [
             ("joined", f"{_moment(e.at)} by {e.body.get('by')} on {e.body.get('where')}")
             for e in joiners
         ]
-        connections = [
+        next_steps = [
             (f"{self._command} --resume", resume),
             (f"{self._command} --rollback", rollback),
         ]
@@ -221,7 +221,7 @@ class Output:
             lines.append(
                 f"  {self._marks[3]} new processes cannot log in now: go on at once, either way"
             )
-        for command, words in connections:
+        for command, words in next_steps:
             lines += [f"  {visible(command)}", self._fit("      ", words)]
         lines += [f"THEN  {visible(line)}" for line in advice.splitlines()]
         self._print("\n".join(lines))
@@ -289,17 +289,15 @@ class Output:
                 f"{next_step}\n{repair}".strip(),
             )
             return
-        connections = [f"{self._command} --status     shows its status"]
+        next_steps = [f"{self._command} --status     shows its status"]
         if next_step:
-            connections.insert(0, next_step)
+            next_steps.insert(0, next_step)
         else:
-            connections += [
+            next_steps += [
                 f"{self._command} --resume     resumes it",
                 f"{self._command} --rollback   rolls it back",
             ]
-        self._error(
-            f"{why}; the rotation is unfinished and nothing is lost", "\n".join(connections)
-        )
+        self._error(f"{why}; the rotation is unfinished and nothing is lost", "\n".join(next_steps))
 
     def _error(self, sentence: str, next_step: str = "") -> None:
         if self._as_json:
@@ -359,8 +357,8 @@ def _database_state(database: DatabaseState) -> str:
     return {
         DatabaseState.NEW: "accepts the new password",
         DatabaseState.OLD: "accepts the old password",
-        DatabaseState.HELD: "accepts what the parameter holds: somebody else has changed both",
-        DatabaseState.OTHER: "accepts an earlier password: somebody else has changed it",
+        DatabaseState.HELD: "accepts what the parameter holds: another user has changed both",
+        DatabaseState.OTHER: "accepts an earlier password: another user has changed it",
         DatabaseState.NONE: "accepts no password that is known",
         DatabaseState.UNJUDGED: "could not be asked",
     }[database]
@@ -371,7 +369,7 @@ def _holds(parameter: ParameterState) -> str:
         ParameterState.NEW: "holds the new password",
         ParameterState.OLD: "holds the old password",
         ParameterState.MIXED: "holds one half of each",
-        ParameterState.OTHER: "holds another password: somebody else has written it",
+        ParameterState.OTHER: "holds another password: another user has written it",
         ParameterState.ABSENT: "does not exist: it was deleted, and is created again from the journal",
     }[parameter]
 

@@ -305,7 +305,8 @@ def read_client(
         raise FactUnavailable("there is no whole credential to log in with")
     if target.via == "none":
         raise FactUnavailable(
-            "no road was to be used (--via none)", f"a road to {target.workload_noun} (--via)"
+            "no transport was to be used (--via none)",
+            f"a transport to {target.workload_noun} (--via)",
         )
     paths = _Way(ssm, messages, connect, ec2, target, app, host, database, probe)
     login = paths.log_in(user, name, credential.password, lambda _: None)

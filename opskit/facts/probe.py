@@ -167,7 +167,7 @@ def read(
 ) -> InstanceProbe:
     """Run the probe command on the instance and parse its answers."""
     if transport.transport is None:
-        raise FactUnavailable(transport.why_none, f"a road to {target.workload_noun} (--via)")
+        raise FactUnavailable(transport.why_none, f"a transport to {target.workload_noun} (--via)")
     asked = request(target, key, region, host, database, parameters, groups, app)
     try:
         done = transport.transport.run(script(asked), timeout_s=PROBE_LIMIT_S)

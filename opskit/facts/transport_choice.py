@@ -109,8 +109,8 @@ def create_tunnel(
     """
     if _named(target) == "none":
         raise NotExecuted(
-            f"no road to {target.workload_noun} was to be used (--via none)",
-            missing="a road (--via)",
+            f"no transport to {target.workload_noun} was to be used (--via none)",
+            missing="a transport (--via)",
         )
     from opskit.transport.fallback import merge_refusals
 

@@ -94,7 +94,7 @@ class Service:
         password = target.parameters["password"]
         self.journal = Journal(self._ssm, self._changing, password, sleep, clock)
         self._known = CredentialHistory(target, aws, self.journal)
-        self._message = set[str]()
+        self._notices = set[str]()
         self._connections = TargetConnections(target, aws, self._note)
         self.open_work = OpenWork.NOTHING
         """The work that this process may leave unfinished."""
@@ -122,9 +122,9 @@ class Service:
 
     def _note(self, text: str) -> None:
         """Forward each notice of a transport once."""
-        if text not in self._message:
-            self._message.add(text)
-            self._on_event(Event("note", "road", text))
+        if text not in self._notices:
+            self._notices.add(text)
+            self._on_event(Event("note", "transport", text))
 
     def plan(self, context: RotationContext, options: RotationOptions) -> Plan:
         """Check the preconditions, and return the plan."""

@@ -116,7 +116,7 @@ class Sandbox:
             time.sleep(0.02)
 
     def _restart_app(self) -> bool:
-        """Start the app anew as a deployment does; whether it became healthy."""
+        """Start the app again as a deployment does; whether it became healthy."""
         done = self.run_on_instance(f"docker restart {topology.CONTAINER}", HEALTH_TIMEOUT_S)
         # A look that was under way says nothing of the new one.
         before, limit = self.health_checks, time.monotonic() + HEALTH_TIMEOUT_S

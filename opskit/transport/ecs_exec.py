@@ -88,7 +88,7 @@ class TaskLocation:
     @property
     def _redeploy_command(self) -> str:
         if not self.service:
-            return f"aws ecs run-task --cluster {self.cluster} --enable-execute-command ...   runs it anew"
+            return f"aws ecs run-task --cluster {self.cluster} --enable-execute-command ...   runs it again"
         return (
             f"aws ecs update-service --cluster {self.cluster} --service {self.service} "
             "--enable-execute-command --force-new-deployment"

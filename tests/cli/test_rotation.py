@@ -316,7 +316,7 @@ def test_two_people_seconds_apart(
     monkeypatch.setattr(rotate_password, "_begin", raise_overtaken)
     assert run("--yes") == ExitStatus.UNFINISHED
     message = capsys.readouterr()
-    assert "somebody else has just begun a rotation" in message.out + message.err
+    assert "another user has just started a rotation" in message.out + message.err
     assert "bug" not in message.out + message.err
     assert ("UNFINISHED  rotation 1" in message.out) is not is_over
 

@@ -104,7 +104,7 @@ def test_libpq_here_verifies_the_server(operator: Operator, tmp_path: Path) -> N
     subprocess.run(
         (
             *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
-            *("-nodes", "-subj", "/CN=somebody else", "-keyout", "/dev/null", "-out", str(another)),
+            *("-nodes", "-subj", "/CN=another user", "-keyout", "/dev/null", "-out", str(another)),
         ),
         check=True,
         capture_output=True,

@@ -303,7 +303,7 @@ def test_what_refuses(found: RotationContext, options: dict[str, Any], part: str
         (
             context(user="app"),
             {"strategy": "alternating", "admin_parameter": "/admin"},
-            "user name and password stand in two parameters",
+            "user name and password are in two parameters",
         ),
     ],
 )

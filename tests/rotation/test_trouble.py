@@ -185,7 +185,7 @@ def test_somebody_writes_the_parameter_meanwhile(scene: Scene) -> None:
     put(scene, "written-by-somebody-else-1A")
     scene.order("release", "apply")
     assert run.wait() == 5, run.output
-    assert "somebody else has written the parameter" in run.output
+    assert "another user has written the parameter" in run.output
     done = scene.operator.run(
         "opskit", "rotate-password", "repair", "--prefix", "/linkbox", "--yes"
     )

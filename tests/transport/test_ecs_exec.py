@@ -11,7 +11,7 @@ import pytest
 
 from opskit.sandbox import lifecycle
 from tests.conftest import Operator
-from tests.test_permissions import readme_policy
+from tests.test_permissions import policy_of
 
 TASK = ("--prefix", "/linkbox", "--ecs-task", "linkbox/service:linkbox-backend")
 SERVICE = ("aws", "ecs", "update-service", "--cluster", "linkbox", "--service", "linkbox-backend")
@@ -164,8 +164,8 @@ def test_a_rotation_says_that_it_cannot_restart_tasks(operator: Operator) -> Non
     assert "cannot restart ECS tasks" in done.stderr
 
 
-def test_the_readmes_policy_is_enough(operator: Operator, rights: object) -> None:
-    lifecycle.send_command(operator.running, "rights", [readme_policy(operator)])
+def test_the_documented_policies_are_enough(operator: Operator, rights: object) -> None:
+    lifecycle.send_command(operator.running, "rights", [policy_of(operator)])
     try:
         ran = ask(operator, "opskit", "run", *TASK, "--", "echo", "here")
         tunnelled = ask(operator, "opskit", "tunnel", *TASK, "--", "true")

@@ -30,6 +30,6 @@ def check(
     """Judge the current path at the database's security groups."""
 
     def say(path: Path) -> str:
-        return f"{groups.labels(path.destination.group_ids)} admits nobody on {path.port}"
+        return f"{groups.labels(path.destination.group_ids)} admits no one on {path.port}"
 
     return at_ingress(paths, groups, probe, members, Reason.NOBODY, say)

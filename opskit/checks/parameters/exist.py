@@ -60,8 +60,8 @@ def _creation(
     unknown = [name for purpose, name in public if not values[purpose]]
     if unknown:
         return Advice(
-            f"RDS does not tell the value of {' and '.join(unknown)}: the app's configuration or whoever set "
-            "up the database knows it. Create it as a String, and diagnose again."
+            f"RDS does not tell the value of {' and '.join(unknown)}: the app's configuration "
+            "or the person who set up the database knows it. Create it as a String, and diagnose again."
         )
     puts = tuple(
         call("ssm", "PutParameter", Name=name, Type="String", Value=values[purpose])

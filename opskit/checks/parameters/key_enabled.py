@@ -55,7 +55,7 @@ def check(
 def _unusable(key: Key, messages: list[str], restart: tuple[Command, ...]) -> Finding:
     state = {"Disabled": "is disabled"}.get(key.state, f"is in state {key.state}")
     return failed(
-        f"the key of the password, {key.named_as} ({key.key_id}), {state}, so nobody can decrypt",
+        f"the key of the password, {key.named_as} ({key.key_id}), {state}, so no one can decrypt",
         reported(f"kms:DescribeKey says {key.state} of {key.arn}"),
         *(reported(message) for message in messages[:1]),
         fix=Fix(

@@ -48,7 +48,7 @@ def check(
                 *restart_if_unhealthy(app, probe),
             ),
             "keeps the key and lets it decrypt again",
-            no_undo="a deletion is scheduled again by whoever wants it",
+            no_undo="a deletion is scheduled again by its owner",
             ask="The person who scheduled the deletion meant something by it: say that the key is in use",
             caution="After that day the values under this key are lost for ever.",
         ),

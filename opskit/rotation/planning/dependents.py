@@ -73,7 +73,7 @@ def check_partner(
         )
     if found.other_sessions:
         plan.refuse(
-            f"{other} has {found.other_sessions} open session(s): somebody still uses the role whose "
+            f"{other} has {found.other_sessions} open session(s): another process still uses the role whose "
             "turn it is",
             "restart what has not been restarted since the last rotation; pg_stat_activity names the clients",
         )

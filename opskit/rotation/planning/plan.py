@@ -26,7 +26,7 @@ class ParameterOvertaken(RotationUnfinished):
 
     def __init__(self) -> None:
         super().__init__(
-            "somebody else has just begun a rotation", "opskit rotate-password --status   shows it"
+            "another user has just started a rotation", "opskit rotate-password --status   shows it"
         )
 
 
@@ -149,8 +149,8 @@ WINDOW = {
     "new logins fail, for about a second",
 }
 TWO_PARAMETERS = (
-    "user name and password stand in two parameters: whoever reads between the two writes gets one half "
-    "of each, for some milliseconds. One parameter with both has no such moment: "
+    "user name and password are in two parameters: a process that reads between the two writes gets one "
+    "half of each, for some milliseconds. One parameter with both has no such moment: "
     "opskit rotate-password create-combined-parameter --help"
 )
 

@@ -257,7 +257,7 @@ def _check_parameter(context: RotationContext, plan: Plan) -> None:
     name, row = context.target.parameters["password"], context.row
     if row["Type"] != "SecureString":
         plan.refuse(
-            f"{name} is a {row['Type']}: whoever may describe parameters can read it",
+            f"{name} is a {row['Type']}: everyone who may describe parameters can read it",
             f"opskit diagnose hygiene {context.target.flags}",
         )
     if row["IsStuck"]:
@@ -326,7 +326,7 @@ def _plan_restart(
     why, _ = unhealthy(probe.health) if probe.health else ("", "")
     if why:
         plan.refuse(
-            f"the app is not healthy now, so nobody could tell whether the rotation harmed it: {why}",
+            f"the app is not healthy now, so no one could tell whether the rotation harmed it: {why}",
             f"opskit diagnose db {context.target.flags}",
         )
     if probe.health is None:

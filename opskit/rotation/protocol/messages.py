@@ -27,7 +27,7 @@ OUTCOME_WORDS = {
     CallOutcome.REFUSED: "refused",
     CallOutcome.NOT_APPLIED: "not done yet",
     CallOutcome.UNKNOWN: "no clear answer; looking",
-    CallOutcome.EXISTS: "somebody else was first; looking",
+    CallOutcome.EXISTS: "another user was first; looking",
     CallOutcome.UNHEALTHY: "not healthy",
 }
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-OVERWRITTEN = "somebody else has written the parameter, and what it holds does not log in"
-CHANGED = "somebody else has given the database an earlier password"
+OVERWRITTEN = "another user has written the parameter, and what it holds does not log in"
+CHANGED = "another user has given the database an earlier password"
 DELETED = "the parameter was deleted after it had been replaced by hand"
 LOCKED_OUT = "no known password logs in"
 REPLACED = (
-    "somebody else has replaced the password in database and parameter; with your consent this "
+    "another user has replaced the password in database and parameter; with your consent this "
     "rotation ends as superseded"
 )
 UNHEALTHY = "the app is not healthy on the password that is in force"
@@ -226,7 +226,7 @@ def _overtaken(observation: Observation, state: RunnerState) -> Action | None:
     ):
         return Action(ActionKind.STOP, why=OVERWRITTEN)
     if observation.parameter is ParameterState.OTHER and state.takes_over:
-        why = "somebody else has replaced the password"
+        why = "another user has replaced the password"
         return Action(ActionKind.DECIDE, direction=Direction.SUPERSEDED, why=why)
     if observation.parameter is ParameterState.OTHER:
         return Action(ActionKind.STOP, why=REPLACED)

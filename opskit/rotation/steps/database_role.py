@@ -82,5 +82,5 @@ class RoleStrategy:
             is_final = is_final and done.is_final
             if done.succeeded is None:
                 return ChangeOutcome(CallOutcome.UNKNOWN, reasons[-1])
-        why = "; ".join(dict.fromkeys(reasons)) or "nobody is known who could"
+        why = "; ".join(dict.fromkeys(reasons)) or "no one is known who could"
         return ChangeOutcome(CallOutcome.REFUSED if is_final else CallOutcome.NOT_APPLIED, why)

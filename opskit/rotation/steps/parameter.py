@@ -110,7 +110,7 @@ class ParameterWriter:
             except AwsError as error:
                 if error.code == EXISTS:
                     return ChangeOutcome(
-                        CallOutcome.NOT_APPLIED, f"somebody has just created {one.name}"
+                        CallOutcome.NOT_APPLIED, f"another user has just created {one.name}"
                     )
                 return ChangeOutcome.by(error)
         return ChangeOutcome(CallOutcome.APPLIED)
@@ -198,5 +198,5 @@ def describe_writer(reading: Ssm, name: str) -> str:
         return ""
     at = row.get("LastModifiedDate")
     when = f" at {at:%Y-%m-%d %H:%M:%S %Z}".rstrip() if at else ""
-    who = row.get("LastModifiedUser") or "somebody unknown"
+    who = row.get("LastModifiedUser") or "an unknown user"
     return f"{name}: version {row.get('Version', '?')} was written{when} by {who}"

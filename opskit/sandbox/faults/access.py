@@ -192,13 +192,13 @@ def _key_stays(h: FaultContext) -> None:
 
 
 FAULTS = (
-    Fault("key-disabled", "somebody disabled the key of the parameters", "PAR003", _key_off, _key_back),
+    Fault("key-disabled", "someone disabled the key of the parameters", "PAR003", _key_off, _key_back),
     Fault("no-instance-profile", "the instance lost its profile", "IAM001", _no_profile, _profile_back),
     Fault("role-lacks-get-parameter", "a clean-up took ssm:GetParameter from the role", "IAM002",
           _statement(0), _policy_back),
     Fault("role-lacks-decrypt", "a clean-up took kms:Decrypt from the role", "IAM003",
           _statement(1), _policy_back),
-    Fault("key-pending-deletion", "somebody scheduled the key for deletion", "PAR008",
+    Fault("key-pending-deletion", "someone scheduled the key for deletion", "PAR008",
           _key_going, _key_stays),
     Fault("role-wrong-path", "the role's policy was copied from production", "IAM005",
           _policy(Resource=_parameters(path="/production/linkbox/*")), _policy_back),

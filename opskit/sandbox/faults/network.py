@@ -211,7 +211,7 @@ _OTHER_RANGE = _rule(PORT, IpRanges=[{"CidrIp": "10.0.3.0/24"}, {"CidrIp": "10.0
 _AS_BUILT = _from_group("web_group")
 
 FAULTS = (
-    Fault("ingress-removed", "somebody removed the database group's only rule", "NET001",
+    Fault("ingress-removed", "someone removed the database group's only rule", "NET001",
           lambda h: _admit(h), _AS_BUILT),
     Fault("ingress-wrong-group", "the database's rule names the load balancer's group", "NET002",
           _from_group("balancer_group"), _AS_BUILT),
@@ -223,7 +223,7 @@ FAULTS = (
           _from_group("web_group", 3306), _AS_BUILT),
     Fault("nacl-reply-dropped", "the ACL of the database's subnet lost its allow for replies", "NET004",
           _without_reply, _acls_back),
-    Fault("egress-missing", "somebody narrowed the app's egress to HTTPS", "NET005",
+    Fault("egress-missing", "someone narrowed the app's egress to HTTPS", "NET005",
           _egress(_HTTPS_OUT), _egress(_ALL_OUT)),
     Fault("ingress-wrong-range", "the database's rule names address ranges, with a mistyped one", "NET006",
           lambda h: _admit(h, _OTHER_RANGE), _AS_BUILT),

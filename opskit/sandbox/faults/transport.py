@@ -99,13 +99,13 @@ def _plain(h: FaultContext) -> None:
 
 
 FAULTS = (
-    Fault("agent-stopped", "somebody stopped the agent on the instance", "OPR008",
+    Fault("agent-stopped", "someone stopped the agent on the instance", "OPR008",
           _agent("stop"), _agent("start")),
     Fault("role-lacks-messages", "a hardening policy denies the role ssmmessages", "OPR008",
           _without_messages, _with_messages),
     Fault("agent-old", f"the instance's image carries agent {OLD_AGENT}", "OPR008",
           _version(OLD_AGENT), _version(instance.AGENT_VERSION), status="warn"),
-    Fault("sessions-encrypted", "somebody turned on encryption of sessions, with all rights", "",
+    Fault("sessions-encrypted", "someone turned on encryption of sessions, with all rights", "",
           _encrypted, _plain),
     Fault("session-key-operator", "the same, and the operator may not use the key", "",
           _encrypted_for_others, _plain),

@@ -138,7 +138,7 @@ def _forgetting(what: str) -> FaultAction:
 
 
 FAULTS = (
-    Fault("peer-route-missing", "the database moved to a peered VPC, nobody added the app's route", "NET010",
+    Fault("peer-route-missing", "the database moved to a peered VPC, no one added the app's route", "NET010",
           _forgetting("way there"), move_back),
     Fault("peer-route-back-missing", "the same, and the data VPC lacks its route back", "NET010",
           _forgetting("way back"), move_back),

@@ -209,7 +209,7 @@ class Plugin:
                         raise OutcomeUnknown(self._why_late(frames, timeout_s, running))
                     news.wait(min(0.1, limit - time.monotonic()))
             if frames.cannot:
-                raise NotExecuted(f"{self._instance_id} has no base64, which this road needs")
+                raise NotExecuted(f"{self._instance_id} has no base64, which this transport needs")
             return heard.result(running.plain(frames.unframed), self._instance_id)
 
     def _why_late(self, frames: Demultiplexer, timeout_s: float, running: PluginProcess) -> str:

@@ -94,7 +94,7 @@ def verify_host_key(
         raise NotExecuted(
             f"the host key of {host.known_as} is not one of {host.instance_id}: it shows {shown}, and "
             f"the instance's console {', '.join(sorted(console.fingerprints))}",
-            f"if its keys were made anew on purpose: {_adding(host, key)}",
+            f"if its keys were made again on purpose: {_adding(host, key)}",
         )
     if is_session:
         return (
