@@ -68,7 +68,7 @@ def test_two_at_the_same_instant(scene: Scene) -> None:
     message = [run.output for run in runs]
     assert 0 in statuses, message
     loser = message[1 - statuses.index(0)]
-    assert "just begun" in loser or "UNFINISHED" in loser or statuses == [0, 0], message
+    assert "just started" in loser or "UNFINISHED" in loser or statuses == [0, 0], message
     assert scene.verdict() == []
     rotations = statuses.count(0)
     assert scene.login()["version"] == before + rotations, "one new password for each that won"
