@@ -6,6 +6,7 @@ Run as a program, it is the watcher that cleans up when the daemon ends, however
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -18,12 +19,34 @@ CANNOT = (
     "security groups, network ACLs and routes that really drop packets, a resolver of the VPC's own, "
     "and machines that cannot reach each other"
 )
+FIRST_PORT, USUAL_CLIENT_PORT = 10240, 32768
+PORTS_OF_A_PROCESS, TRIES = 16, 100
+
+_numbers = itertools.count()
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that is free now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    """Return a port of 127.0.0.1 that no process uses now.
+
+    It is below the range from which the kernel takes ports for clients, and each process begins at another
+    one: before a server binds the port, a client, or another sandbox that starts at the same time, would
+    often get the same one.
+    """
+    ports = _first_client_port() - FIRST_PORT
+    for number in itertools.islice(_numbers, TRIES):
+        port = FIRST_PORT + (os.getpid() * PORTS_OF_A_PROCESS + number) % ports
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise OSError(f"no free port of 127.0.0.1 in {TRIES} tries")
+
+
+def _first_client_port() -> int:
+    """Return the first port that the kernel gives to clients."""
+    try:
+        first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return USUAL_CLIENT_PORT
+    return first if first > FIRST_PORT + TRIES else USUAL_CLIENT_PORT
 
 
 def main() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -82,3 +84,18 @@ def test_on_loopback(capsys: pytest.CaptureFixture[str]) -> None:
         time.sleep(0.05)
     assert of(running.directory) == []
     assert not Path(running.directory).exists()
+
+
+def test_ports_are_not_the_kernels_and_are_given_once() -> None:
+    """Processes that start together must not be given one port before the first of them binds it."""
+    ours = [loopback.free_port() for _ in range(20)]
+    text = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text()
+    assert len(set(ours)) == 20
+    assert max(ours) < int(text.split()[0])
+    show = "from opskit.sandbox.loopback import free_port; print(*[free_port() for _ in range(8)])"
+    others = [
+        subprocess.Popen([sys.executable, "-c", show], stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    given = [port for other in others for port in other.communicate(timeout=60)[0].split()]
+    assert len(given) == len(set(given)) == 32
