@@ -108,8 +108,8 @@ def _single_rules(rules: Iterable[IpPermission], label: Label) -> Iterator[str]:
 
 def _acls(old: NetworkAcls, new: NetworkAcls, _: Label) -> Iterator[Change]:
     for (acl, is_egress, number), one, other in _pairs(_entries(old), _entries(new)):
-        paths = "outbound" if is_egress else "inbound"
-        yield Change(f"{acl} {paths} entry {number}", one or "", other or "", "entry")
+        direction = "outbound" if is_egress else "inbound"
+        yield Change(f"{acl} {direction} entry {number}", one or "", other or "", "entry")
 
 
 def _entries(acls: NetworkAcls) -> dict[tuple[str, bool, int], str]:

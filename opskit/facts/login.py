@@ -86,14 +86,18 @@ def read_direct(
     except OSError:
         return DirectLogin(None)
     database_engine = engine.for_rds_engine(database.instance.engine)
-    trust = trust_for(host.name, endpoint=database.host, ca_file=target.ca_file)
+    trust = _trust(target, host, database)
     server = Server(host.name, address, host.port, name, trust)
     done = database_engine.login(server, user, credential.password, timeout_s=LOGIN_S)
     return DirectLogin(_told(done, "this machine", user))
 
 
+def _trust(target: Target, host: DatabaseHost, database: Database) -> ServerTrust:
+    return trust_for(host.name, endpoint=database.host, ca_file=target.ca_file)
+
+
 @dataclass(frozen=True, slots=True)
-class _Way:
+class _LocalLogin:
     """Logs in from this machine, directly or through the instance by the transport of `--via`."""
 
     ssm: Ssm
@@ -109,8 +113,7 @@ class _Way:
     @property
     def trust(self) -> ServerTrust:
         """The names and the CA bundle by which the server is verified."""
-        host, endpoint = self.host.name, self.database.host
-        return trust_for(host, endpoint=endpoint, ca_file=self.target.ca_file)
+        return _trust(self.target, self.host, self.database)
 
     def log_in(
         self, user: str, name: str, password: Secret, on_notice: Callable[[str], None]
@@ -206,10 +209,10 @@ def read_tunnel(
         return TunnelLogin(None)
     if not credential.password.reveal():
         return TunnelLogin(None)
-    message: list[str] = []
-    paths = _Way(ssm, messages, connect, ec2, target, app, host, database, probe)
-    login = paths.log_in(user, name, credential.password, message.append)
-    return TunnelLogin(login, tuple(message))
+    notices: list[str] = []
+    local = _LocalLogin(ssm, messages, connect, ec2, target, app, host, database, probe)
+    login = local.log_in(user, name, credential.password, notices.append)
+    return TunnelLogin(login, tuple(notices))
 
 
 def _has_judged(probe: Fact[InstanceProbe], database_engine: Engine) -> bool:
@@ -308,6 +311,6 @@ def read_client(
             "no transport was to be used (--via none)",
             f"a transport to {target.workload_noun} (--via)",
         )
-    paths = _Way(ssm, messages, connect, ec2, target, app, host, database, probe)
-    login = paths.log_in(user, name, credential.password, lambda _: None)
-    return ClientLogin(login, paths.trust)
+    local = _LocalLogin(ssm, messages, connect, ec2, target, app, host, database, probe)
+    login = local.log_in(user, name, credential.password, lambda _: None)
+    return ClientLogin(login, local.trust)

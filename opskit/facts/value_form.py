@@ -149,7 +149,7 @@ def readings(text: Secret, user: str) -> list[ValueReading]:
     bare = value.rstrip("\r\n")
     plain = trimmed(value)
     is_compound = _json(value) is not None or URL.match(plain)
-    connections = (
+    variants = (
         ("without the newline at its end", bare),
         ("without the blanks at its ends", bare.strip()),
         ("without the quotes around it", plain),
@@ -158,7 +158,7 @@ def readings(text: Secret, user: str) -> list[ValueReading]:
         ("its URL's password", _of_url(plain, user)),
     )
     found: dict[str, str] = {}
-    for how, password in connections:
+    for how, password in variants:
         if password and password != value:
             found.setdefault(password, how)
     return [ValueReading(how, Secret(password)) for password, how in found.items()]

@@ -79,7 +79,7 @@ def test_when_this_machine_tries_through_the_instance(
     def log_in(*_: Any) -> LoginAttemptResult:
         return here(None)
 
-    monkeypatch.setattr(login._Way, "log_in", log_in)
+    monkeypatch.setattr(login._LocalLogin, "log_in", log_in)
     app = b.linkbox()[AppInstance]
     assert isinstance(app, Known)
     found = login.read_tunnel(

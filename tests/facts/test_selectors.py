@@ -39,11 +39,11 @@ class Ssm:
 
     Args:
         versions: how many the password has; its second carries the label `live`.
-        restart_target: whether GetParameters answers; else each is asked for by itself.
+        in_batch: whether GetParameters answers; else each is asked for by itself.
     """
 
-    def __init__(self, *, restart_target: bool = True) -> None:
-        self.restart_target, self.described = restart_target, ()
+    def __init__(self, *, in_batch: bool = True) -> None:
+        self.in_batch, self.described = in_batch, ()
 
     def _row(self, text: str) -> Mapping[str, Any]:
         reference = parse(text)
@@ -63,7 +63,7 @@ class Ssm:
         return {"Parameter": self._row(asked["Name"])}
 
     def get_parameters(self, **asked: Any) -> Any:
-        if not self.restart_target:
+        if not self.in_batch:
             raise AwsError("ssm:GetParameters", "InternalServerError", "")
         rows, invalid = [], []
         for name in asked["Names"]:
@@ -78,7 +78,7 @@ class Ssm:
         return {"Parameters": []}
 
 
-@pytest.mark.parametrize("restart_target", [True, False])
+@pytest.mark.parametrize("in_batch", [True, False])
 @pytest.mark.parametrize(
     ("text", "version"),
     [
@@ -89,9 +89,9 @@ class Ssm:
         (f"{ACCOUNT}{NAME}:live", 2),
     ],
 )
-def test_the_named_version_is_read(text: str, version: int, restart_target: bool) -> None:
+def test_the_named_version_is_read(text: str, version: int, in_batch: bool) -> None:
     found, credential = parameters.read(
-        Ssm(restart_target=restart_target),
+        Ssm(in_batch=in_batch),
         target(text),
         FingerprintKey("k"),  # type: ignore[arg-type]
     )

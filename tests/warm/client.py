@@ -102,9 +102,9 @@ class Process:
         until = None if timeout is None else time.monotonic() + timeout
         if self.stdin is not None:
             self.stdin.close()
-        message: dict[str, bytes] = {"stdout": b"", "stderr": b""}
+        output: dict[str, bytes] = {"stdout": b"", "stderr": b""}
         with selectors.DefaultSelector() as open_ones:
-            for name in message:
+            for name in output:
                 stream = getattr(self, name)
                 if stream is not None and not stream.closed:
                     open_ones.register(stream, selectors.EVENT_READ, name)
@@ -114,12 +114,12 @@ class Process:
                     raise subprocess.TimeoutExpired(self.args, timeout or 0)
                 for key, _ in open_ones.select(left):
                     part = os.read(key.fd, 1 << 16)
-                    message[key.data] += part
+                    output[key.data] += part
                     if not part:
                         open_ones.unregister(key.fileobj)
                         key.fileobj.close()  # type: ignore[union-attr]
         self.wait(None if until is None else max(0.0, until - time.monotonic()))
-        return _text(message["stdout"]), _text(message["stderr"])
+        return _text(output["stdout"]), _text(output["stderr"])
 
     def __enter__(self) -> Process:
         return self

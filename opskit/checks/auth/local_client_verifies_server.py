@@ -36,9 +36,9 @@ def check(client: ClientLogin, host: DatabaseHost, login: Fact[LoginAttemptResul
     done, trust = client.login, client.trust
     tried = observed(f"a login from {done.tried_from}: {done.message or 'accepted'}")
     if not trust.ca_file:
-        paths = "logs in" if done.succeeded else "does not log in"
+        result = "logs in" if done.succeeded else "does not log in"
         return undecided(
-            f"libpq {paths} from {done.tried_from}, and {host.name} is {trust.words}",
+            f"libpq {result} from {done.tried_from}, and {host.name} is {trust.words}",
             f"a CA bundle for it: --ca-file FILE, from {source_for(trust.names[-1])}",
         )
     if done.succeeded:

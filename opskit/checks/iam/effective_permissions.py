@@ -123,17 +123,17 @@ def _permission(
         if n.decision.word in (EvaluationResult.EXPLICIT_DENY, EvaluationResult.IMPLICIT_DENY)
     ]
     miss = next((n.denial for n in refused if n.denial), None)
-    message = _simulated(simulation, needs)
+    simulated = _simulated(simulation, needs)
     attempt = _attempt(probe, action)
     denied = attempts_denied(probe, action)
-    words = (*_local_words(needs, refused), *_simulated_words(message))
+    words = (*_local_words(needs, refused), *_simulated_words(simulated))
     if denied:
         return _attempted_denied(action, denied, words, miss, _noun(probe))
     if attempt:
         contradicted = miss.words if miss and miss.denial is not DenialReason.ACTION else ""
         text = f"{_noun(probe)} did it, although {contradicted}" if contradicted else ""
         return EffectivePermission(True, None, (observed(attempt), *words), conflict=text)
-    return _without_attempt(needs, refused, miss, message, access, simulation, probe, words)
+    return _without_attempt(needs, refused, miss, simulated, access, simulation, probe, words)
 
 
 def _noun(probe: Fact[InstanceProbe]) -> str:
@@ -177,18 +177,18 @@ def _without_attempt(
     needs: tuple[RequiredPermission, ...],
     refused: list[RequiredPermission],
     miss: DenialExplanation | None,
-    message: list[SimulatedDecision],
+    simulated: list[SimulatedDecision],
     access: Fact[RoleAccess],
     simulation: Fact[Simulation],
     probe: Fact[InstanceProbe],
     words: tuple[Evidence, ...],
 ) -> EffectivePermission:
-    by_simulator = [d for d in message if d.decision != "allowed" and not d.is_conditional]
+    by_simulator = [d for d in simulated if d.decision != "allowed" and not d.is_conditional]
     knows_local = bool(needs) and all(
         n.decision.word is not EvaluationResult.DEPENDS for n in needs
     )
     simulator_allows = (
-        bool(message) and not by_simulator and not any(d.is_conditional for d in message)
+        bool(simulated) and not by_simulator and not any(d.is_conditional for d in simulated)
     )
     if refused and miss is not None:
         if simulator_allows and miss.denial is not DenialReason.KEY_POLICY:
@@ -251,10 +251,10 @@ def _simulated(
     return [d for d in found if d is not None]
 
 
-def _simulated_words(message: list[SimulatedDecision]) -> list[Evidence]:
-    refused = [d for d in message if d.decision != "allowed"]
+def _simulated_words(simulated: list[SimulatedDecision]) -> list[Evidence]:
+    refused = [d for d in simulated if d.decision != "allowed"]
     words = []
-    for one in refused[:1] or message[:1]:
+    for one in refused[:1] or simulated[:1]:
         by = f", stopped by the {one.limited_by}" if one.limited_by else ""
         unsure = ", some context unknown" if one.is_conditional else ""
         unsure += " (it knows no key policies)" if one.action == DECRYPT else ""

@@ -24,11 +24,11 @@ def check(standing: EffectivePermissions, role: Fact[InstanceRole]) -> Finding:
     for permission in stands:
         if permission.conflict:
             return warned(permission.conflict, *permission.evidence, fix=_advice(permission))
-    message = [s for s in stands if s.is_allowed is not None]
-    if not message:
+    decided = [s for s in stands if s.is_allowed is not None]
+    if not decided:
         missing = tuple(dict.fromkeys(m for s in stands for m in s.missing))
         return undecided("no source could say anything", *(missing or ("any of the three",)))
-    sources = max(len({e.basis for e in s.evidence}) for s in message)
+    sources = max(len({e.basis for e in s.evidence}) for s in decided)
     word = {0: "none", 1: "one source", 2: "two sources", 3: "three sources"}[sources]
     return passed(f"{word} asked of {name_of(role)}'s rights, no contradiction")
 

@@ -139,8 +139,8 @@ def _labelled(
 def _no_group(end: PathEndpoint, path: Path, kind: CheckpointKind) -> Advice:
     """Advice for an end that only has the VPC's default group."""
     peer = path.source.name if kind is CheckpointKind.INGRESS else path.destination.name
-    paths = "from" if kind is CheckpointKind.INGRESS else "to"
+    preposition = "from" if kind is CheckpointKind.INGRESS else "to"
     return Advice(
         f"No command is offered: {end.name} carries only the VPC's default group, which other resources "
-        f"carry too. Attach a group of its own to it, with a rule for tcp {path.port} {paths} {peer}."
+        f"carry too. Attach a group of its own to it, with a rule for tcp {path.port} {preposition} {peer}."
     )

@@ -28,10 +28,10 @@ def _by_its_rules(
 ) -> Iterator[str]:
     """The flows that the group's own rules allow in and out."""
     carried = [groups.by_id[g] for g in end.group_ids if g in groups.by_id]
-    for paths, word in (("ingress", "in, from"), ("egress", "out, to")):
-        is_asked = (paths == "egress") is (end is path.source)
-        present = [rule for g in carried for rule in getattr(g, paths)]
-        for rule, peer in _single(getattr(added, paths)):
+    for direction, word in (("ingress", "in, from"), ("egress", "out, to")):
+        is_asked = (direction == "egress") is (end is path.source)
+        present = [rule for g in carried for rule in getattr(g, direction)]
+        for rule, peer in _single(getattr(added, direction)):
             is_wanted = is_asked and peer in _other(path, end).group_ids and _is_just(rule, path)
             if not is_wanted and rule_changes(present, [*present, rule]):
                 yield f"{rule.ports_words} {word} {groups.label(peer)}"
@@ -42,10 +42,13 @@ def _by_its_name(
 ) -> Iterator[str]:
     """The flows that other groups' rules allow because they reference the group."""
     for group in groups.by_id.values():
-        for paths, word in (("ingress", "out, to members of"), ("egress", "in, from members of")):
-            rules: tuple[IpPermission, ...] = getattr(group, paths)
+        for direction, word in (
+            ("ingress", "out, to members of"),
+            ("egress", "in, from members of"),
+        ):
+            rules: tuple[IpPermission, ...] = getattr(group, direction)
             present = list(_meaning(rules, end.group_ids))
-            is_asked = (paths == "ingress") is (end is path.source)
+            is_asked = (direction == "ingress") is (end is path.source)
             is_other = is_asked and group.group_id in _other(path, end).group_ids
             for rule in _meaning(rules, (added.group_id,)):
                 is_wanted = is_other and _is_just(rule, path)

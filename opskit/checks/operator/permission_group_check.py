@@ -96,10 +96,10 @@ def _missing(needs: list[OperatorNeed]) -> tuple[str, ...]:
 
 def _evidence(needs: list[OperatorNeed]) -> tuple[Evidence, ...]:
     words = dict.fromkeys(n.denial.words for n in needs if n.denial)
-    message = {n.simulated for n in needs if n.simulated}
+    answers = {n.simulated for n in needs if n.simulated}
     found = [derived(f"from the policies: {text}") for text in list(words)[:3]]
-    if message:
-        found.append(reported(f"IAM's simulator says {', '.join(sorted(message))}"))
+    if answers:
+        found.append(reported(f"IAM's simulator says {', '.join(sorted(answers))}"))
     return tuple(found)
 
 

@@ -29,18 +29,20 @@ def compile_rules(client: Callable[[str], Client]) -> str:
     chains = []
     for name, address in names.items():
         acl = _acl_of(address, subnets, acls)
-        chains += [_acl_chain(f"nacl_{name}_{paths}", acl, paths) for paths in ("out", "in")]
+        chains += [
+            _acl_chain(f"nacl_{name}_{direction}", acl, direction) for direction in ("out", "in")
+        ]
         own_groups = [g for g in groups if g["GroupId"] in carried.get(address, ())]
         chains += [
-            _group_chain(f"sg_{name}_{paths}", own_groups, paths, carried, lists)
-            for paths in ("out", "in")
+            _group_chain(f"sg_{name}_{direction}", own_groups, direction, carried, lists)
+            for direction in ("out", "in")
         ]
-    connections = _Ways(
+    routes = _Routes(
         ec2.describe_route_tables()["RouteTables"],
         ec2.describe_vpc_peering_connections()["VpcPeeringConnections"],
         subnets,
     )
-    return _file(names, chains, connections.drops(list(names.values())))
+    return _file(names, chains, routes.drops(list(names.values())))
 
 
 def _database_address(client: Callable[[str], Client], subnets: Rows) -> str:
@@ -69,7 +71,7 @@ def _carried(client: Callable[[str], Client]) -> dict[str, list[str]]:
     return carried
 
 
-class _Ways:
+class _Routes:
     """The directions that the route tables allow."""
 
     def __init__(self, tables: Rows, peerings: Rows, subnets: Rows) -> None:
@@ -151,12 +153,12 @@ def _subnet_of(address: str, subnets: Rows) -> Mapping[str, Any]:
     return ours[0]
 
 
-def _acl_chain(name: str, acl: Mapping[str, Any], paths: str) -> str:
+def _acl_chain(name: str, acl: Mapping[str, Any], direction: str) -> str:
     lines = []
     for entry in sorted(acl["Entries"], key=lambda e: int(e["RuleNumber"])):
-        if bool(entry["Egress"]) != (paths == "out") or "CidrBlock" not in entry:
+        if bool(entry["Egress"]) != (direction == "out") or "CidrBlock" not in entry:
             continue
-        peer = f"ip {'daddr' if paths == 'out' else 'saddr'} {entry['CidrBlock']}"
+        peer = f"ip {'daddr' if direction == 'out' else 'saddr'} {entry['CidrBlock']}"
         ports = entry.get("PortRange")
         what = _protocol(
             str(entry["Protocol"]), ports["From"] if ports else None, ports and ports["To"]
@@ -168,14 +170,14 @@ def _acl_chain(name: str, acl: Mapping[str, Any], paths: str) -> str:
 def _group_chain(
     name: str,
     groups: Rows,
-    paths: str,
+    direction: str,
     carried: Mapping[str, list[str]],
     lists: Mapping[str, list[str]],
 ) -> str:
     lines = []
-    field = "daddr" if paths == "out" else "saddr"
+    field = "daddr" if direction == "out" else "saddr"
     for group in groups:
-        for rule in group["IpPermissionsEgress" if paths == "out" else "IpPermissions"]:
+        for rule in group["IpPermissionsEgress" if direction == "out" else "IpPermissions"]:
             peers = [r["CidrIp"] for r in rule.get("IpRanges", ())]
             for pair in rule.get("UserIdGroupPairs", ()):
                 peers += [a for a, carries in carried.items() if pair["GroupId"] in carries]

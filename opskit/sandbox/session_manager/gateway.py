@@ -308,11 +308,11 @@ class Sessions:
 
         try:
             link = _Link(connection)
-            intent = json.loads(link.take(OPENING_WITHIN_S) or "")
+            opening = json.loads(link.take(OPENING_WITHIN_S) or "")
             session = self._all.get(urlsplit(connection.request.path).path.rsplit("/", 1)[-1])
             if session is None or not session.token:
                 return
-            if not hmac.compare_digest(str(intent["TokenValue"]).encode(), session.token.encode()):
+            if not hmac.compare_digest(str(opening["TokenValue"]).encode(), session.token.encode()):
                 return
             session.token = ""
             injected = self.fault_injector.take("ssmmessages", "DataChannel")

@@ -31,9 +31,9 @@ class SmuxForwarder:
     def take(self, connection: socket.socket) -> None:
         """Open a stream for a local connection, and forward it."""
         with self._line.lock:
-            stream, intent = self._mux.open()
+            stream, syn = self._mux.open()
             self._locals[stream] = LocalSocket(connection, self._line.release)
-            self._line.send(intent)
+            self._line.send(syn)
         threading.Thread(target=self._send, args=(stream, connection), daemon=True).start()
 
     def receive(self, data: bytes) -> None:
