@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
 from opskit.config import Target, aws_region
-from opskit.errors import AwsError, TargetError
+from opskit.errors import THROTTLING_CODES, TIMEOUT, UNREACHABLE, AwsError, TargetError
 from opskit.progress import Progress, Silent
 from opskit.redaction import register_secret
 
@@ -201,7 +201,7 @@ class Aws:
         if attempts < 2 or response is None:
             return
         code = response[1].get("Error", {}).get("Code", "")
-        if "hrottl" in code or code == "RequestLimitExceeded":
+        if code in THROTTLING_CODES:
             self._progress.note(
                 f"AWS throttles {operation.name} ({code}); waiting, attempt {attempts}"
             )
@@ -305,9 +305,9 @@ def translate(permission: str, error: Exception, *, is_write: bool = False) -> E
     if isinstance(error, (exceptions.CredentialRetrievalError, exceptions.SSOError)):
         return unusable_credentials_error(error)
     if isinstance(error, (exceptions.ReadTimeoutError, exceptions.ConnectTimeoutError)):
-        return AwsError(permission, "Timeout", "AWS did not answer in time")
+        return AwsError(permission, TIMEOUT, "AWS did not answer in time")
     if isinstance(error, exceptions.BotoCoreError):
-        return AwsError(permission, "Unreachable", type(error).__name__)
+        return AwsError(permission, UNREACHABLE, type(error).__name__)
     return error
 
 

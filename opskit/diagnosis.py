@@ -32,7 +32,6 @@ from opskit.reachability.database_paths import DatabasePaths
 from opskit.reachability.load_balancer_paths import LoadBalancerPaths
 from opskit.transport.interface import Transport
 
-UNREACHABLE = "Unreachable"
 DEADLINE_S = 60.0
 """The longest time a user waits for a diagnosis; facts that are not read by then are unknown."""
 
@@ -160,15 +159,15 @@ def raise_if_unreachable(snapshot: Snapshot, region: str) -> None:
     Raises:
         TargetError: no call reached AWS.
     """
-    asked = [
+    first_facts = [
         snapshot.facts[kind]
         for kind in (Identity, DbInstances, Parameters)
         if kind in snapshot.facts
     ]
-    silent = [f for f in asked if isinstance(f, Unknown) and UNREACHABLE in f.reason]
-    if asked and len(silent) == len(asked):
+    unreachable = [f for f in first_facts if isinstance(f, Unknown) and f.is_unreachable]
+    if first_facts and len(unreachable) == len(first_facts):
         raise TargetError(
-            f"AWS does not answer in {region}: {silent[0].reason}",
+            f"AWS does not answer in {region}: {unreachable[0].reason}",
             "Is this machine online, is the Region right, does it need a proxy (HTTPS_PROXY)?",
         )
 

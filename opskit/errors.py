@@ -159,7 +159,7 @@ class AwsError(Exception):
     It becomes an unknown fact, not an end of the run.
 
     Attributes:
-        code: AWS's error code (`AccessDenied`), or `Unreachable`/`Timeout` when nothing answered.
+        code: AWS's error code (`AccessDenied`), or `UNREACHABLE`/`TIMEOUT` when nothing answered.
         permission: the permission that the call needs, such as `rds:DescribeDBInstances`.
     """
 
@@ -182,23 +182,54 @@ class AwsError(Exception):
         return self.code in DENIED_CODES
 
     @property
+    def is_throttled(self) -> bool:
+        """Whether AWS rejected the call because there were too many."""
+        return self.code in THROTTLING_CODES
+
+    @property
+    def is_unreachable(self) -> bool:
+        """Whether no connection to AWS could be opened."""
+        return self.code == UNREACHABLE
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether no reply came: no connection, or a timeout."""
+        return self.code in (UNREACHABLE, TIMEOUT)
+
+    @property
     def may_have_been_applied(self) -> bool:
         """Whether the call may have been applied in spite of the error, now or later."""
-        return (
-            self.code in AMBIGUOUS_CODES
-            or "hrottl" in self.code
-            or self.code.startswith("Internal")
-        )
+        return self.code in AMBIGUOUS_CODES or self.is_throttled or self.code.startswith("Internal")
 
+
+UNREACHABLE = "Unreachable"
+"""opskit's own code: no connection to AWS could be opened."""
+TIMEOUT = "Timeout"
+"""opskit's own code: AWS did not reply in time."""
 
 DENIED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 """JSON services, query services and EC2 have different codes for it."""
 
+THROTTLING_CODES = frozenset(
+    {
+        "EC2ThrottledException",
+        "PriorRequestNotComplete",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+"""The throttling codes that AWS's SDKs retry, without those that also mean a quota of a resource."""
+
 AMBIGUOUS_CODES = frozenset(
     {
-        "Timeout",
-        "Unreachable",
-        "RequestLimitExceeded",
+        TIMEOUT,
+        UNREACHABLE,
         "ServiceUnavailable",
         "ServiceUnavailableException",
         "ServerError",

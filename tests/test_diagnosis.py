@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import Any
 
@@ -10,8 +11,8 @@ from opskit.checks.fix import AwsCall, Fix
 from opskit.checks.interface import CheckResult, failed, passed, undecided
 from opskit.checks.run import run_check
 from opskit.config import Target
-from opskit.diagnosis import Verdict, find_root_causes, verdict_of
-from opskit.errors import AwsError, TargetError
+from opskit.diagnosis import Verdict, find_root_causes, raise_if_unreachable, verdict_of
+from opskit.errors import UNREACHABLE, AwsError, TargetError
 from opskit.facts.gather import gather
 from opskit.facts.identity import Identity
 from opskit.facts.interface import Unknown
@@ -122,6 +123,45 @@ def test_a_missing_right_is_unknown_and_passed_on() -> None:
     fact = snapshot.get(DbInstances)
     assert isinstance(fact, Unknown)
     assert fact.missing == ("rds:describe_db_instances",)
+
+
+def failing(code: str, message: str) -> Clients:
+    def fail(service: str, operation: str, _: Any) -> Any:
+        raise AwsError(f"{service}:{operation}", code, message)
+
+    return Clients(fail)
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "is_unreachable"),
+    [
+        (UNREACHABLE, "EndpointConnectionError", True),
+        ("ServiceUnavailable", "Unreachable", False),
+        ("AccessDenied", "Unreachable", False),
+    ],
+)
+def test_only_calls_that_do_not_reach_aws_end_the_run(
+    code: str, message: str, is_unreachable: bool
+) -> None:
+    snapshot = gather([Identity], failing(code, message), GIVEN, deadline_s=5)
+    with pytest.raises(TargetError) if is_unreachable else contextlib.nullcontext():
+        raise_if_unreachable(snapshot, "us-east-1")
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "missing"),
+    [
+        ("ThrottlingException", "Rate exceeded", ("a later try",)),
+        ("RequestLimitExceeded", "Request limit exceeded.", ("a later try",)),
+        ("ValidationException", "the name Throttling is invalid", ()),
+    ],
+)
+def test_a_throttled_call_needs_a_later_try(
+    code: str, message: str, missing: tuple[str, ...]
+) -> None:
+    fact = gather([Identity], failing(code, message), GIVEN, deadline_s=5).get(Identity)
+    assert isinstance(fact, Unknown)
+    assert fact.missing == missing
 
 
 def test_the_deadline_leaves_unknowns_not_an_error() -> None:

@@ -313,11 +313,12 @@ def unknown_from(error: AwsError) -> Unknown:
     """The unknown fact for an AWS error: the missing permission, or the service that did not answer."""
     if error.is_denied:
         return Unknown(f"you may not call {error.permission}", (error.permission,))
-    if "hrottl" in error.code or error.code == "RequestLimitExceeded":
+    if error.is_throttled:
         return Unknown(f"AWS throttled {error.permission} ({error.code})", ("a later try",))
     # A proxy before AWS may answer with an HTML page.
     message = "" if error.message.lstrip().startswith("<") else error.message[:200]
-    return Unknown(f"{error.permission} failed: {error.code} {message}".strip())
+    reason = f"{error.permission} failed: {error.code} {message}".strip()
+    return Unknown(reason, is_unreachable=error.is_unreachable)
 
 
 def _subject(reader: Reader) -> str:

@@ -35,11 +35,13 @@ class Unknown:
         reason: one clause: who could not read what, and why.
         missing: the permissions or conditions that would make the fact known.
         bug: the kind and place of opskit's own error that prevented the read; empty otherwise.
+        is_unreachable: whether no connection to AWS could be opened for the read.
     """
 
     reason: str
     missing: tuple[str, ...] = ()
     bug: str = ""
+    is_unreachable: bool = False
 
 
 def unknown_by_bug(error: Exception) -> Unknown:

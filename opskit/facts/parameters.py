@@ -181,7 +181,7 @@ def _read_all(
         names = sorted(reference.text for reference in references)
         rows = ssm.get_parameters(Names=names, WithDecryption=True)["Parameters"]
     except AwsError as error:
-        if error.code in ("Unreachable", "Timeout"):
+        if error.is_unanswered:
             raise
         return {}
     found: dict[ParameterReference, Mapping[str, Any]] = {}
