@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from opskit.aws_client import paginate
 from opskit.config import Target, TaskName, task_name
 from opskit.errors import AwsError, TargetError
-from opskit.facts.interface import Ec2, Ecs, FactUnavailable, paginate
+from opskit.facts.interface import Ec2, Ecs, FactUnavailable
 from opskit.transport.ecs_exec import TaskLocation
 
 GONE = ("ClusterNotFoundException", "ServiceNotFoundException", "InvalidParameterException")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from opskit.facts.interface import Iam, paginate
+from opskit.aws_client import paginate
+from opskit.facts.interface import Iam
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,13 @@ import inspect
 import threading
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar, Union
 
+from opskit.aws_client import AwsClient
 from opskit.errors import Bug, bug_text
 
 T = TypeVar("T")
@@ -69,13 +70,6 @@ class FactUnavailable(Exception):
     def __init__(self, reason: str, *missing: str) -> None:
         super().__init__(reason)
         self.unknown = Unknown(reason, missing)
-
-
-class AwsClient(Protocol):
-    """An AWS client: operations by their names in snake case, replies as AWS documents them."""
-
-    def __getattr__(self, operation: str) -> Callable[..., Mapping[str, Any]]:
-        """The operation."""
 
 
 class Sts(AwsClient, Protocol):
@@ -197,28 +191,6 @@ def _input(name: str, hint: Any) -> Input:
         known = next(arm for arm in typing.get_args(hint) if typing.get_origin(arm) is Known)
         return Input(name, typing.get_args(known)[0], tolerant=True)
     return Input(name, hint, tolerant=False)
-
-
-def paginate(
-    call: Callable[..., Mapping[str, Any]],
-    key: str,
-    *,
-    token: str = "NextToken",
-    asks: str = "",
-    **arguments: Any,
-) -> Iterator[Any]:
-    """All items under `key` of a paged operation, from at most 100 pages.
-
-    Args:
-        token: the reply's field with the next page's token; `Marker` for RDS and IAM.
-        asks: the request's field for that token, where its name differs.
-    """
-    for _ in range(100):
-        reply = call(**arguments)
-        yield from reply.get(key, ())
-        if not reply.get(token):
-            return
-        arguments[asks or token] = reply[token]
 
 
 def run_concurrently(calls: Sequence[Callable[[], T]]) -> list[T]:

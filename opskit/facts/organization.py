@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from opskit.aws_client import paginate
 from opskit.errors import AwsError
 from opskit.facts.identity import Identity
-from opskit.facts.interface import Organizations, paginate, run_concurrently
+from opskit.facts.interface import Organizations, run_concurrently
 from opskit.facts.policies import PolicyText
 
 MOST_LEVELS = 7

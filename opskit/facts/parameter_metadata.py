@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from opskit.aws_client import paginate
 from opskit.config import Target
-from opskit.facts.interface import Ssm, paginate
+from opskit.facts.interface import Ssm
 
 
 @dataclass(frozen=True, slots=True)

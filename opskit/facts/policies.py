@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from opskit.aws_client import paginate
 from opskit.facts.instance_role import InstanceRole
-from opskit.facts.interface import FactUnavailable, Iam, paginate, run_concurrently
+from opskit.facts.interface import FactUnavailable, Iam, run_concurrently
 
 
 @dataclass(frozen=True, slots=True)

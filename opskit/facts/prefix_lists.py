@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from opskit.aws_client import paginate
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
-from opskit.facts.interface import Ec2, Fact, Known, paginate, run_concurrently
+from opskit.facts.interface import Ec2, Fact, Known, run_concurrently
 from opskit.facts.routes import RouteTables
 from opskit.facts.security_groups import SecurityGroups
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from opskit.facts.interface import Rds, paginate
+from opskit.aws_client import paginate
+from opskit.facts.interface import Rds
 
 STACK_TAG = "aws:cloudformation:stack-name"
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from opskit.aws_client import paginate
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
-from opskit.facts.interface import Ec2, Fact, Known, paginate
+from opskit.facts.interface import Ec2, Fact, Known
 from opskit.facts.security_groups import IpPermission
 
 RuleKey = tuple[str, bool, str, int | None, int | None, str]

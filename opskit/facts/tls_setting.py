@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from opskit import engine
+from opskit.aws_client import paginate
 from opskit.facts.database import Database
-from opskit.facts.interface import FactUnavailable, Rds, paginate
+from opskit.facts.interface import FactUnavailable, Rds
 
 
 @dataclass(frozen=True, slots=True)

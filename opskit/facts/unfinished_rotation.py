@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from opskit.aws_client import paginate
 from opskit.config import Target
-from opskit.facts.interface import Ssm, paginate
+from opskit.facts.interface import Ssm
 
 ROOT = "/opskit/rotation"
 """The path of the journals of all password parameters."""

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from opskit.aws_client import paginate
 from opskit.config import Target
 from opskit.facts.database import Database
-from opskit.facts.interface import Ec2, Fact, FactUnavailable, Known, paginate
+from opskit.facts.interface import Ec2, Fact, FactUnavailable, Known
 
 
 @dataclass(frozen=True, slots=True)

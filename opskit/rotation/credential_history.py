@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from opskit.aws_client import paginate
 from opskit.config import Target
 from opskit.errors import AwsError, CannotProceed
-from opskit.facts.interface import paginate
 from opskit.facts.parameters import is_shared
 from opskit.facts.value_form import readings
 from opskit.rotation.planning.context import RotationContext

@@ -10,6 +10,7 @@ from typing import Any
 
 from opskit import engine
 from opskit.analysis import analyze_all, required_facts
+from opskit.aws_client import paginate
 from opskit.config import Target
 from opskit.engine.interface import Engine
 from opskit.errors import AwsError, CannotProceed, TargetError, UsageError
@@ -17,15 +18,7 @@ from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
 from opskit.facts.identity import Identity
-from opskit.facts.interface import (
-    Fact,
-    FingerprintKey,
-    Ssm,
-    Unknown,
-    paginate,
-    refuse_bug,
-    run_concurrently,
-)
+from opskit.facts.interface import Fact, FingerprintKey, Ssm, Unknown, refuse_bug, run_concurrently
 from opskit.facts.parameters import Parameters, is_shared, part
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbCluster, DbClusters, DbInstance, DbInstances

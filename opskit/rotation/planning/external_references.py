@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from opskit.aws_client import AwsClient, paginate
 from opskit.errors import AwsError
-from opskit.facts.interface import AwsClient, Rds, Ssm, Unknown, paginate
+from opskit.facts.interface import Rds, Ssm, Unknown
 from opskit.facts.parameters import part
 from opskit.facts.rds import STACK_TAG
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from opskit.aws_client import AwsClient
 from opskit.errors import CannotProceed, UsageError
 from opskit.facts.instances import Instance
-from opskit.facts.interface import AwsClient
 from opskit.facts.probe import InstanceProbe
 from opskit.probe.request import Container
 from opskit.rotation.steps.restart import RestartTarget, command_of

@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from opskit.aws_client import AwsClient
 from opskit.errors import AwsError, CannotProceed, OpskitError, RotationUnfinished
-from opskit.facts.interface import AwsClient, Rds
+from opskit.facts.interface import Rds
 from opskit.rotation.planning.context import RotationContext
 from opskit.rotation.planning.plan import published
 from opskit.rotation.protocol.fence import Fence, StaleObservation

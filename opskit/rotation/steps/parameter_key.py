@@ -7,10 +7,11 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from opskit.aws_client import paginate
 from opskit.config import Target
 from opskit.errors import CannotProceed
 from opskit.facts.gather import gather
-from opskit.facts.interface import FingerprintKey, Ssm, paginate
+from opskit.facts.interface import FingerprintKey, Ssm
 from opskit.facts.policies import RolePolicies
 from opskit.facts.region import Region
 from opskit.policy.document import MalformedPolicy, parse

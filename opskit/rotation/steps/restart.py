@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from opskit.aws_client import AwsClient
 from opskit.checks.fix_commands import is_fixed, recreate
 from opskit.checks.shell_rendering import join
 from opskit.errors import AwsError, CannotProceed, TransportError
-from opskit.facts.interface import AwsClient
 from opskit.probe.request import Container, Health, ProbeRequest, parse, script
 from opskit.transport.interface import Transport
 
