@@ -17,12 +17,12 @@ from opskit.facts.gather import Clients, gather
 from opskit.facts.interface import FingerprintKey, Unknown, refuse_bug
 from opskit.facts.parameters import Parameters, read
 from opskit.facts.region import Region
-from opskit.facts.transport_choice import create_tunnel
 from opskit.secret import Secret
-from opskit.transport.interface import ProblemCallback, Tunnel
+from opskit.transport import TUNNELS
+from opskit.transport.factory import create_tunnel, named_transport
+from opskit.transport.interface import Location, ProblemCallback, TransportContext, Tunnel
 
 DEADLINE_S = 60.0
-NO_CONNECTIONS = ("run-command", "local")
 """Transports for commands only; where one of them is named, a login goes through a session."""
 
 
@@ -31,12 +31,12 @@ class Destination:
     """The endpoints and the credential of a tunnel.
 
     Attributes:
-        instance_id: target name of the instance or task in Session Manager.
+        location: of the instance or task.
         password: None where it could not be read; a client then prompts for it.
         trust: how clients verify the database.
     """
 
-    instance_id: str
+    location: Location
     instance_label: str
     host: str
     port: int
@@ -69,7 +69,7 @@ def find(target: Target, clients: Clients, region: str) -> Destination:
         found[AppInstance].task.location.require()
     parameters, credential = read(clients.client("ssm"), target, key)
     return Destination(
-        found[AppInstance].session_target,
+        found[AppInstance].location,
         found[AppInstance].instance.label,
         database.host or "",
         database.port,
@@ -90,15 +90,14 @@ def open_tunnel(
         UsageError: the named transport carries no connections.
         NotExecuted: the transport failed.
     """
-    there = destination
-    if target.via in NO_CONNECTIONS:
+    via = named_transport(target)
+    if via not in ("auto", "none", *TUNNELS):
         raise UsageError(
-            f"--via {target.via} carries commands and no connections",
+            f"--via {via} carries commands and no connections",
             "--via session-manager   does, and so do ssh-session, ssh and plugin",
         )
-    return create_tunnel(
-        target, clients.client, there.instance_id, there.host, there.port, on_problem
-    )
+    context = TransportContext(target, clients.client, destination.location)
+    return create_tunnel(context, destination.host, destination.port, on_problem)
 
 
 def _name(parameters: Parameters, database: Database) -> str:

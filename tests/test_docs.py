@@ -13,7 +13,7 @@ from opskit.cli.main import cli
 from opskit.config import ALSO_IN, SETTINGS
 from opskit.engine import ENGINES
 from opskit.errors import ExitStatus
-from opskit.facts.transport_choice import CHOICES
+from opskit.transport import CHOICES
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import pkgutil
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import click
 
 from opskit.cli.options import Seconds, check_ca_file, make_target, target_options
 from opskit.errors import Bug, ExitStatus, OpskitError
+from opskit.report import FORMATS
 
 if TYPE_CHECKING:
     from opskit.config import Target
@@ -78,7 +80,7 @@ def _command(name: str) -> click.Command:
     """
     for option in reversed(
         (
-            click.option("--output", type=click.Choice(["text", "json"]), help="Output format."),
+            click.option("--output", type=click.Choice(list(FORMATS)), help="Output format."),
             click.option(
                 "--quiet", "-q", is_flag=True, help="Show only the verdict, cause and fix."
             ),
@@ -173,10 +175,7 @@ def _diagnose(name: str, options: dict[str, Any]) -> int:
     if options["verbose"]:
         _say_origins(target)
     style = _style(name, options, target, Style)
-    if options["output"] == "json":
-        from opskit.report.diagnosis_json import render
-    else:
-        from opskit.report.diagnosis_text import render
+    render = pkgutil.resolve_name(FORMATS[options["output"] or "text"])
     click.echo(render(found, style), color=True)
     warned = any(j.finding.status == "warn" for j in found.judged)
     if options["fail_on"] == "warning" and warned and found.exit_status == 0:

@@ -14,6 +14,7 @@ import click
 from opskit.cli.options import make_target, target_options
 from opskit.errors import UsageError
 from opskit.escaping import visible
+from opskit.transport import CHOICES
 
 
 @click.command()
@@ -63,7 +64,7 @@ def init(force: bool, to_stdout: bool, **flags: Any) -> None:
     lines += [
         "# More that can be said: container, health_url, dns_server, ca_file,",
         "# ecs_task (CLUSTER/TASK[/CONTAINER] or CLUSTER/service:NAME), in place of instance,",
-        "# via (auto, run-command, session-manager, plugin, ssh-session, ssh, ecs-exec, local, none);",
+        f"# via ({', '.join(CHOICES)});",
         "# over SSH: ssh_user, ssh_key_file, and for plain SSH ssh_host and ssh_bastion",
     ]
     text = "\n".join(lines) + "\n"

@@ -13,6 +13,7 @@ import click
 from opskit.config import PURPOSES, Target, load
 from opskit.errors import UsageError
 from opskit.redaction import expose
+from opskit.transport import CHOICES
 
 
 class Seconds(click.FloatRange):
@@ -69,8 +70,8 @@ TARGET_OPTIONS = (
     click.option(
         "--via",
         metavar="TRANSPORT",
-        help="How to reach the instance or task: auto, run-command, session-manager, plugin, "
-        "ssh-session, ssh, ecs-exec, local, none.",
+        type=click.Choice(CHOICES),
+        help=f"How to reach the instance or task: {', '.join(CHOICES)}.",
     ),
     click.option(
         "--ca-file",

@@ -15,6 +15,7 @@ from opskit.facts.ecs_task import EcsTask, TaskInterface
 from opskit.facts.instances import Instance, Instances, Interface
 from opskit.facts.interface import Fact, FactUnavailable, Known, Unknown
 from opskit.facts.security_groups import SecurityGroups, admits
+from opskit.transport.interface import InstanceLocation, Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,9 @@ class AppInstance:
         return ON_TASK if self.task else ON_INSTANCE
 
     @property
-    def session_target(self) -> str:
-        """The name of the workload for Session Manager."""
-        return self.task.location.target if self.task else self.instance.instance_id
+    def location(self) -> Location:
+        """The location to which transports lead."""
+        return self.task.location if self.task else InstanceLocation(self.instance.instance_id)
 
 
 def select(

@@ -30,10 +30,10 @@ from opskit.facts.interface import (
 )
 from opskit.facts.parameters import Credential, Parameters
 from opskit.facts.probe import InstanceProbe
-from opskit.facts.transport_choice import create_tunnel
 from opskit.secret import Secret
 from opskit.transport.database_connector import DatabaseConnector
-from opskit.transport.interface import ProblemCallback, Tunnel
+from opskit.transport.factory import create_tunnel
+from opskit.transport.interface import ProblemCallback, TransportContext, Tunnel
 
 REACH_S = 0.7
 """A private database answers a laptop within one round trip or, in most cases, never."""
@@ -157,8 +157,8 @@ class _LocalLogin:
         }
 
         def open_tunnel(on_problem: ProblemCallback) -> Tunnel:
-            location, client = app.session_target, clients.__getitem__
-            return create_tunnel(target, client, location, host.name, host.port, on_problem)
+            context = TransportContext(target, clients.__getitem__, app.location)
+            return create_tunnel(context, host.name, host.port, on_problem)
 
         database_engine, label = (
             engine.for_rds_engine(self.database.instance.engine),

@@ -1,4 +1,4 @@
-"""Renders a diagnosis as text: one file per format. Nothing here decides anything."""
+"""Renders a diagnosis: one file per format. Nothing here decides anything."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ FORMATS: dict[str, str] = {
     "text": "opskit.report.diagnosis_text:render",
     "json": "opskit.report.diagnosis_json:render",
 }
-"""Name for `--output` -> dotted path; imported when first used."""
+"""Name for `--output` -> function of a diagnosis and a `Style` that renders it; imported when used."""

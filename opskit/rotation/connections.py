@@ -11,13 +11,19 @@ from opskit.config import Target
 from opskit.engine.interface import Engine, LoginFailure
 from opskit.errors import TransportError
 from opskit.facts.interface import Known
-from opskit.facts.transport_choice import create_transport, create_tunnel
 from opskit.probe.request import ProbeRequest, parse, script
 from opskit.rotation.planning.context import RotationContext
 from opskit.rotation.protocol.interface import AwsClients
 from opskit.rotation.steps.restart import PROBE_LIMIT_S
 from opskit.transport.database_connector import DatabaseConnector
-from opskit.transport.interface import ProblemCallback, Transport, Tunnel
+from opskit.transport.factory import create_transport, create_tunnel
+from opskit.transport.interface import (
+    InstanceLocation,
+    ProblemCallback,
+    Transport,
+    TransportContext,
+    Tunnel,
+)
 
 
 class TargetConnections:
@@ -82,7 +88,9 @@ class TargetConnections:
         if instance_id != self._app_id and target.ssh_host:
             # `ssh_host` names one host; another instance is reached by its own address.
             target = replace(target, ssh_host=None)
-        return create_transport(target, self._aws.client, instance_id)
+        return create_transport(
+            TransportContext(target, self._aws.client, InstanceLocation(instance_id))
+        )
 
     def connector_of(self, context: RotationContext) -> DatabaseConnector:
         """Return the connector to the target's database."""
@@ -99,8 +107,9 @@ class TargetConnections:
 
         def open_tunnel(on_problem: ProblemCallback) -> Tunnel:
             assert instance is not None  # noqa: S101  not used without an instance
-            client = self._aws.client
-            return create_tunnel(self._target, client, instance, host, port, on_problem)
+            location = InstanceLocation(instance)
+            context = TransportContext(self._target, self._aws.client, location)
+            return create_tunnel(context, host, port, on_problem)
 
         self._app_id = instance or self._app_id
         key = (host, port, database, instance)

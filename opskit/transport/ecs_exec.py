@@ -13,8 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from opskit.errors import AwsError, NotExecuted, OutcomeUnknown, TransportError
-from opskit.transport.interface import CommandResult, OnOutput, discard_output
+from opskit.errors import AwsError, NotExecuted, OutcomeUnknown, TransportError, UsageError
+from opskit.transport.interface import (
+    CommandResult,
+    OnOutput,
+    TransportContext,
+    discard_output,
+)
 from opskit.transport.run_command import SendCommandClient
 from opskit.transport.session_manager.base64_framing import (
     Demultiplexer,
@@ -54,6 +59,16 @@ class TaskLocation:
     def target(self) -> str:
         """The container's name as a target of Session Manager."""
         return f"ecs:{self.cluster}_{self.task_id}_{self.runtime_id}"
+
+    @property
+    def transports(self) -> tuple[str, ...]:
+        """ECS Exec: a task has neither an agent of Run Command nor an SSH server."""
+        return ("ecs-exec",)
+
+    @property
+    def tunnels(self) -> tuple[str, ...]:
+        """Session Manager."""
+        return ("session-manager",)
 
     @property
     def label(self) -> str:
@@ -182,3 +197,11 @@ def refusal(error: AwsError, location: TaskLocation) -> TransportError:
     if error.code == "TargetNotConnectedException" or "agent isn" in error.message:
         return location.agent_unavailable()
     return NotExecuted(f"ecs:ExecuteCommand failed: {error.code} {error.message[:200]}".strip())
+
+
+def create(context: TransportContext) -> EcsExec:
+    """Create the transport to a task's container; the context's location is a `TaskLocation`."""
+    client, location = context.client, context.location
+    if not isinstance(location, TaskLocation):
+        raise UsageError("--via ecs-exec leads to an ECS task, and the app does not run in one")
+    return EcsExec(client("ecs"), client("ssm"), client("ssmmessages"), client("kms"), location)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
+
+from opskit.config import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +88,63 @@ class Tunnel(Protocol):
 
     def close(self) -> None:
         """Close all connections and the transport."""
+
+
+class Location(Protocol):
+    """The machine or container that a transport leads to."""
+
+    @property
+    def target(self) -> str:
+        """Its name as a target of Session Manager."""
+
+    @property
+    def transports(self) -> tuple[str, ...]:
+        """The transports for commands that `--via auto` tries, in order.
+
+        Those that are audited and allowed most often come first. `ssh` is left out where the settings
+        name no SSH host.
+        """
+
+    @property
+    def tunnels(self) -> tuple[str, ...]:
+        """The transports for tunnels that `--via auto` tries, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceLocation:
+    """An EC2 instance, or a machine that is registered with Systems Manager."""
+
+    instance_id: str
+
+    @property
+    def target(self) -> str:
+        """The instance id."""
+        return self.instance_id
+
+    @property
+    def transports(self) -> tuple[str, ...]:
+        """Run Command, then Session Manager, then SSH."""
+        return ("run-command", "session-manager", "ssh-session", "ssh")
+
+    @property
+    def tunnels(self) -> tuple[str, ...]:
+        """Session Manager, then SSH."""
+        return ("session-manager", "ssh-session", "ssh")
+
+
+ClientOf = Callable[[str], Any]
+"""Answers the client of an AWS service, by the service's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransportContext:
+    """The inputs of every function in the registries of transports.
+
+    Attributes:
+        target: its settings for SSH and for `--via`.
+        location: of the app.
+    """
+
+    target: Target
+    client: ClientOf
+    location: Location

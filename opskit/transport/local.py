@@ -5,7 +5,12 @@ from __future__ import annotations
 import subprocess
 
 from opskit.errors import NotExecuted, OutcomeUnknown
-from opskit.transport.interface import CommandResult, OnOutput, discard_output
+from opskit.transport.interface import (
+    CommandResult,
+    OnOutput,
+    TransportContext,
+    discard_output,
+)
 
 
 class LocalTransport:
@@ -36,3 +41,8 @@ class LocalTransport:
             done.stdout.decode("utf-8", "replace"),
             done.stderr.decode("utf-8", "replace"),
         )
+
+
+def create(_: TransportContext) -> LocalTransport:
+    """Create the transport to this machine."""
+    return LocalTransport()

@@ -11,7 +11,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from opskit.errors import AwsError, NotExecuted, OutcomeUnknown, TransportError
-from opskit.transport.interface import CommandResult, OnOutput, discard_output
+from opskit.transport.interface import (
+    CommandResult,
+    OnOutput,
+    TransportContext,
+    discard_output,
+)
 
 DOCUMENT = "AWS-RunShellScript"
 MOST_OUTPUT, MOST_ERRORS = 24_000, 8_000
@@ -169,3 +174,8 @@ def _refusal(error: AwsError, instance_id: str) -> TransportError:
             missing=f"an online SSM agent on {instance_id}",
         )
     return NotExecuted(f"ssm:SendCommand failed: {error.code} {error.message[:200]}")
+
+
+def create(context: TransportContext) -> RunCommand:
+    """Create the transport through Run Command."""
+    return RunCommand(context.client("ssm"), context.location.target)

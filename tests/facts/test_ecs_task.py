@@ -175,7 +175,7 @@ def test_without_the_interfaces_groups_no_network_is_made_up() -> None:
     denied = Unknown("you may not call ec2:DescribeNetworkInterfaces")
     seen = select(target, Instances(()), b.database(), denied, b.known(read(raw())), denied)  # type: ignore[arg-type]
     assert (seen.instance.subnet_id, seen.instance.interfaces) == (None, ())
-    assert seen.session_target.startswith("ecs:prod_")
+    assert seen.location.target.startswith("ecs:prod_")
     with pytest.raises(FactUnavailable, match="no network interface of its own"):
         ecs_task.read_interface(Ecs(), read(raw(attachments=[])))  # type: ignore[arg-type]
 

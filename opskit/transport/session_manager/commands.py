@@ -12,7 +12,12 @@ import time
 from collections.abc import Mapping
 
 from opskit.errors import OutcomeUnknown
-from opskit.transport.interface import CommandResult, OnOutput, discard_output
+from opskit.transport.interface import (
+    CommandResult,
+    OnOutput,
+    TransportContext,
+    discard_output,
+)
 from opskit.transport.remote_timeout import limit_in_t
 from opskit.transport.run_command import SendCommandClient
 from opskit.transport.session_manager.channel import (
@@ -202,3 +207,11 @@ def _beginning_of_mark(data: bytes) -> int:
         if data.endswith(mark[:length]):
             return len(data) - length
     return len(data)
+
+
+def create(context: TransportContext) -> SessionManager:
+    """Create the transport for commands through Session Manager."""
+    client = context.client
+    return SessionManager(
+        client("ssm"), client("ssmmessages"), client("kms"), context.location.target
+    )

@@ -21,7 +21,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from opskit.errors import NotExecuted, OutcomeUnknown
-from opskit.transport.interface import CommandResult, OnOutput, discard_output
+from opskit.transport.interface import (
+    CommandResult,
+    OnOutput,
+    TransportContext,
+    discard_output,
+)
 from opskit.transport.run_command import SendCommandClient
 from opskit.transport.session_manager.base64_framing import Demultiplexer, command
 from opskit.transport.session_manager.commands import INTERACTIVE, NON_INTERACTIVE, OutputCollector
@@ -230,3 +235,9 @@ def _closing(running: PluginProcess) -> Iterator[PluginProcess]:
 def _request(target: str, document: str, parameters: Mapping[str, list[str]]) -> dict[str, Any]:
     """The StartSession request as the plugin needs it: with the target, which the plugin reads from it."""
     return {"Target": target, "DocumentName": document, "Parameters": dict(parameters)}
+
+
+def create(context: TransportContext) -> Plugin:
+    """Create the transport for commands through the official plugin."""
+    client = context.client
+    return Plugin(client("ssm"), client("ssmmessages"), context.location.target)

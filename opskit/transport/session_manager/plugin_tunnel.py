@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from opskit.errors import OutcomeUnknown
+from opskit.transport.interface import ProblemCallback, TransportContext
 from opskit.transport.run_command import SendCommandClient
 from opskit.transport.session_manager.plugin import (
     PROGRAM,
@@ -112,3 +113,17 @@ class PluginTunnel:
             self.failure = f"{PROGRAM} ended: {running.plain(f'{self._message} {self._rest}')}"
             self.is_closed.set()
             self._news.notify_all()
+
+
+def open_tunnel(
+    context: TransportContext, host: str, port: int, on_problem: ProblemCallback
+) -> PluginTunnel:
+    """Open a tunnel through the official plugin.
+
+    Raises:
+        NotExecuted: the plugin or the session could not be started.
+    """
+    client, location = context.client, context.location
+    return PluginTunnel(
+        client("ssm"), client("ssmmessages"), location.target, host, port, on_problem
+    )

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 from opskit.errors import OpskitError, OutcomeUnknown
+from opskit.transport.interface import ProblemCallback, TransportContext
 from opskit.transport.run_command import SendCommandClient
 from opskit.transport.session_manager.channel import (
     SMUX_AFTER,
@@ -170,3 +171,16 @@ class SessionTunnel:
 def speaks_smux(agent_version: str) -> bool:
     """Whether an agent multiplexes; a version that cannot be parsed counts as one that does not."""
     return is_above(agent_version, SMUX_AFTER)
+
+
+def open_tunnel(
+    context: TransportContext, host: str, port: int, on_problem: ProblemCallback
+) -> SessionTunnel:
+    """Open a tunnel through Session Manager.
+
+    Raises:
+        NotExecuted: the caller may not start a session, or the agent is not connected.
+    """
+    client, location = context.client, context.location
+    session = start_session(client("ssm"), client("ssmmessages"), location.target, host, port)
+    return SessionTunnel(session, on_problem)

@@ -12,10 +12,15 @@ import time
 from typing import Any
 
 from opskit.errors import NotExecuted, OutcomeUnknown
-from opskit.transport.interface import CommandResult, OnOutput, discard_output
+from opskit.transport.interface import (
+    CommandResult,
+    OnOutput,
+    TransportContext,
+    discard_output,
+)
 from opskit.transport.remote_timeout import limit_in_t
 from opskit.transport.ssh.connection import SshConnection, broken
-from opskit.transport.ssh.dialers import Dialer
+from opskit.transport.ssh.dialers import Dialer, create_direct_dialer, create_session_dialer
 
 MOST_OUTPUT = 1_000_000
 """Bytes of each stream that are kept: a probe writes a few thousand."""
@@ -166,3 +171,13 @@ class _Running:
     def _why(self) -> str:
         why = self._connection.why_over()
         return f": {why}" if why else ""
+
+
+def create(context: TransportContext) -> Ssh:
+    """Create the transport through the instance's SSH server or a bastion."""
+    return Ssh(create_direct_dialer(context))
+
+
+def create_over_session(context: TransportContext) -> Ssh:
+    """Create the transport through SSH over a Session Manager session."""
+    return Ssh(create_session_dialer(context))

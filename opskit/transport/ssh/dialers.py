@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from opskit.config import Target
 from opskit.errors import AwsError, NotExecuted
+from opskit.transport.interface import TransportContext
 from opskit.transport.run_command import SendCommandClient
 from opskit.transport.session_manager.session import SessionGateway
 from opskit.transport.ssh.connection import (
@@ -152,3 +153,21 @@ def _because(error: NotExecuted, why: str) -> NotExecuted:
     if not why:
         return error
     return NotExecuted(f"{error.sentence}; {why}", error.next_step, error.missing)
+
+
+def create_direct_dialer(context: TransportContext) -> DirectDialer:
+    """Create the dialer that needs no AWS session."""
+    return DirectDialer(context.target, context.client("ec2"), context.location.target)
+
+
+def create_session_dialer(context: TransportContext) -> SessionDialer:
+    """Create the dialer over a Session Manager session."""
+    client = context.client
+    return SessionDialer(
+        context.target,
+        client("ssm"),
+        client("ssmmessages"),
+        client("ec2-instance-connect"),
+        client("ec2"),
+        context.location.target,
+    )

@@ -11,8 +11,9 @@ import socket
 import threading
 from typing import Any
 
-from opskit.transport.interface import ProblemCallback
+from opskit.transport.interface import ProblemCallback, TransportContext
 from opskit.transport.ssh.connection import SshConnection, broken, why_no_channel
+from opskit.transport.ssh.dialers import create_direct_dialer, create_session_dialer
 
 OPEN_WITHIN_S = 20.0
 """A port whose packets are dropped is reported after this time; kernels try for two minutes."""
@@ -144,3 +145,25 @@ def _give(channel: Any, connection: socket.socket) -> None:
     with contextlib.suppress(OSError):
         if channel.closed:
             connection.shutdown(socket.SHUT_RDWR)
+
+
+def open_tunnel(
+    context: TransportContext, host: str, port: int, on_problem: ProblemCallback
+) -> SshTunnel:
+    """Open a tunnel through the instance's SSH server or a bastion.
+
+    Raises:
+        NotExecuted: the SSH connection failed.
+    """
+    return SshTunnel(create_direct_dialer(context).open(), host, port, on_problem)
+
+
+def open_tunnel_over_session(
+    context: TransportContext, host: str, port: int, on_problem: ProblemCallback
+) -> SshTunnel:
+    """Open a tunnel through SSH over a Session Manager session.
+
+    Raises:
+        NotExecuted: the session or the SSH connection failed.
+    """
+    return SshTunnel(create_session_dialer(context).open(), host, port, on_problem)

@@ -1,21 +1,26 @@
-"""Which roads are tried, and in which order."""
+"""The factory of transports: which are tried, in which order, and that each can be created."""
 
 from __future__ import annotations
 
+import inspect
+import pkgutil
 from typing import Any
 
 import pytest
 
 from opskit.config import Target
 from opskit.errors import AwsError, NotExecuted, OpskitError, UsageError
-from opskit.facts.transport_choice import create_transport, create_tunnel
 from opskit.rotation.protocol.fence import Fence
 from opskit.rotation.service import Service
+from opskit.transport import CHOICES, TRANSPORTS, TUNNELS
+from opskit.transport.ecs_exec import TaskLocation
+from opskit.transport.factory import create_transport, create_tunnel
+from opskit.transport.interface import InstanceLocation, Location, TransportContext
 from opskit.transport.ssh.commands import Ssh
 
 
 class Denied:
-    """AWS for somebody who may do nothing; it notes what was tried."""
+    """AWS for a caller without any permission; it records what was tried."""
 
     def __init__(self) -> None:
         self.tried: list[str] = []
@@ -26,6 +31,15 @@ class Denied:
             raise AwsError(f"any:{operation}", "AccessDeniedException", "no")
 
         return call
+
+
+TASK = TaskLocation("c", "t", "app", "r", "", is_enabled=True, agent="RUNNING")
+
+
+def context(aws: object, location: Location | None = None, **settings: str) -> TransportContext:
+    """The inputs for a transport, with one client for every service."""
+    target = Target("linkbox", {}, **settings)  # type: ignore[arg-type]
+    return TransportContext(target, lambda _: aws, location or InstanceLocation("i-1"))
 
 
 DOCUMENTS = ["AWS-RunShellScript", "AWS-StartNonInteractiveCommand", "AWS-StartSSHSession"]
@@ -43,7 +57,7 @@ DOCUMENTS = ["AWS-RunShellScript", "AWS-StartNonInteractiveCommand", "AWS-StartS
 )
 def test_the_order_of_commands(settings: dict[str, str], tried: list[str]) -> None:
     aws = Denied()
-    transport = create_transport(Target("linkbox", {}, **settings), lambda _: aws, "i-1")  # type: ignore[arg-type]
+    transport = create_transport(context(aws, **settings))
     with pytest.raises(NotExecuted) as caught:
         transport.run("true", timeout_s=1)
     assert aws.tried == tried
@@ -55,7 +69,7 @@ def test_the_order_of_commands(settings: dict[str, str], tried: list[str]) -> No
 def test_a_tunnel_needs_no_command() -> None:
     aws = Denied()
     with pytest.raises(NotExecuted) as caught:
-        create_tunnel(Target("linkbox", {}), lambda _: aws, "i-1", "db", 5432, lambda _: None)
+        create_tunnel(context(aws), "db", 5432, lambda _: None)
     assert aws.tried == ["AWS-StartPortForwardingSessionToRemoteHost", "AWS-StartSSHSession"]
     assert "AWS-StartSSHSession" in caught.value.missing
 
@@ -63,7 +77,7 @@ def test_a_tunnel_needs_no_command() -> None:
 def test_a_tunnel_to_a_task_tries_no_ssh() -> None:
     aws = Denied()
     with pytest.raises(NotExecuted):
-        create_tunnel(Target("linkbox", {}), lambda _: aws, "ecs:c_t_r", "db", 5432, lambda _: None)
+        create_tunnel(context(aws, TASK), "db", 5432, lambda _: None)
     assert aws.tried == ["AWS-StartPortForwardingSessionToRemoteHost"]
 
 
@@ -71,12 +85,12 @@ def test_a_tunnel_to_a_task_tries_no_ssh() -> None:
     ("via", "error", "words"),
     [("shh", UsageError, "'shh' is not one of auto, "), ("none", NotExecuted, "--via none")],
 )
-def test_a_tunnel_goes_no_road_that_was_not_named(
+def test_a_tunnel_uses_no_transport_that_was_not_named(
     via: str, error: type[OpskitError], words: str
 ) -> None:
     aws = Denied()
     with pytest.raises(error, match=words):
-        create_tunnel(Target("x", {}, via=via), lambda _: aws, "i-1", "db", 5432, lambda _: None)
+        create_tunnel(context(aws, via=via), "db", 5432, lambda _: None)
     assert aws.tried == []
 
 
@@ -107,3 +121,30 @@ def test_the_named_host_is_one_instance(instance: str, host: str | None) -> None
     transport = service._connections.transport(instance)
     assert isinstance(transport, Ssh)
     assert transport._route._target.ssh_host == host  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", TRANSPORTS)
+def test_every_transport_is_created_and_has_its_name(name: str) -> None:
+    location = TASK if name == "ecs-exec" else None
+    transport = create_transport(context(Denied(), location, via=name))
+    assert transport.name == name
+    parameters = inspect.signature(transport.run).parameters
+    assert list(parameters) == ["script", "timeout_s", "on_output"]
+
+
+@pytest.mark.parametrize("name", TUNNELS)
+def test_every_tunnel_can_be_opened_by_the_same_arguments(name: str) -> None:
+    assert name in TRANSPORTS
+    function = pkgutil.resolve_name(TUNNELS[name])
+    assert list(inspect.signature(function).parameters) == ["context", "host", "port", "on_problem"]
+
+
+def test_ecs_exec_leads_to_no_instance() -> None:
+    with pytest.raises(UsageError, match="does not run in one"):
+        create_transport(context(Denied(), via="ecs-exec"))
+
+
+@pytest.mark.parametrize("location", [TASK, InstanceLocation("i-1")])
+def test_auto_tries_only_known_transports(location: Location) -> None:
+    assert set(location.transports) <= set(TRANSPORTS) < set(CHOICES)
+    assert set(location.tunnels) <= set(TUNNELS)
