@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from opskit.checks.catalogue import all_checks, check_of
-from opskit.checks.fix import AwsCall, Fix
+from opskit.checks.fix import Fix
 from opskit.checks.interface import CheckResult, failed, passed, undecided
 from opskit.checks.run import run_check
+from opskit.commands import AwsCall
 from opskit.config import Target
 from opskit.diagnosis import Verdict, find_root_causes, raise_if_unreachable, verdict_of
 from opskit.errors import UNREACHABLE, AwsError, TargetError

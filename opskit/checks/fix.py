@@ -1,16 +1,15 @@
 """A fix: structured commands, what they change, how dangerous that is, and how to undo it.
 
-Commands are data until they are rendered (`shell_rendering`): nothing edits a command line. AWS calls
-can be applied to a snapshot (`fix_effects`), so that a fix is verified before it is shown
+Its AWS calls can be applied to a snapshot (`fix_effects`), so that it is verified before it is shown
 (`fix_verification`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+
+from opskit.commands import Command, OpskitCommand
 
 
 class Danger(StrEnum):
@@ -21,60 +20,6 @@ class Danger(StrEnum):
     WIDENS_ACCESS = "widens access"
     GUARDRAIL = "touches a guardrail owned by others"
     IRREVERSIBLE = "cannot be undone"
-
-
-@dataclass(frozen=True, slots=True)
-class AwsCall:
-    """One AWS operation.
-
-    Attributes:
-        service: the client's name, such as `iam`.
-        operation, parameters: named as in the service's API reference; a policy document is a mapping.
-    """
-
-    service: str
-    operation: str
-    parameters: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class AwsWait:
-    """A wait until a resource is in a state, such as `db-instance-available`."""
-
-    service: str
-    waiter: str
-    parameters: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceCommand:
-    """Programs that Run Command runs on the instance as root; the first failure ends the sequence."""
-
-    instance_id: str
-    programs: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class OpskitCommand:
-    """An opskit command for the same target; it verifies its own effect.
-
-    Attributes:
-        words: the command, such as `("rotate-password", "repair")`.
-        options: placed after the options that name the target.
-    """
-
-    words: tuple[str, ...]
-    options: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class LocalCommand:
-    """A program on the operator's machine."""
-
-    words: tuple[str, ...]
-
-
-Command = AwsCall | AwsWait | InstanceCommand | OpskitCommand | LocalCommand
 
 
 @dataclass(frozen=True, slots=True)

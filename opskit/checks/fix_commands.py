@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from opskit.checks.containers import app_containers
-from opskit.checks.fix import AwsCall, Command, InstanceCommand
+from opskit.commands import AwsCall, Command, InstanceCommand
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.ecs_task import EcsTask
 from opskit.facts.interface import Fact, Known

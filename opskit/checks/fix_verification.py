@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from opskit.checks.catalogue import default_checks as default_checks
-from opskit.checks.fix import AwsCall, Command, Danger, Fix, InstanceCommand, OpskitCommand
+from opskit.checks.fix import Danger, Fix
 from opskit.checks.fix_effects import CallRejected, apply
 from opskit.checks.interface import Check, Finding, Status
 from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller, Unprintable, chain
 from opskit.checks.state_changes import describe_changes
+from opskit.commands import AwsCall, Command, InstanceCommand, OpskitCommand
 from opskit.facts.database import Database
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.snapshot import Snapshot

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from opskit.checks.fix import AwsCall
 from opskit.checks.fix_commands import call
+from opskit.commands import AwsCall
 from opskit.facts.policies import PolicyText
 from opskit.policy.limits import free_name, has_room
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from opskit.checks.fix import Advice, Fix, OpskitCommand, Remedy
+from opskit.checks.fix import Advice, Fix, Remedy
+from opskit.commands import OpskitCommand
 from opskit.errors import bug_text
 
 LAYERS = (

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from opskit.checks.fix import Advice, Command, Fix, OpskitCommand, Remedy
+from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.fix_commands import put_parameter, restart_commands, restart_names
+from opskit.commands import Command, OpskitCommand
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.interface import Fact, Known
 from opskit.facts.parameters import Parameter, Parameters

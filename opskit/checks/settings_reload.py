@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from opskit.checks.fix import Advice, Fix, InstanceCommand, Remedy
+from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.fix_commands import recreate, restart
 from opskit.checks.shell_rendering import join
+from opskit.commands import InstanceCommand
 from opskit.endpoint import is_address
 from opskit.engine.interface import LoginFailure
 from opskit.facts.app_instance import AppInstance

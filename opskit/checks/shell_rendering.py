@@ -8,14 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from opskit.checks.fix import (
-    AwsCall,
-    AwsWait,
-    Command,
-    InstanceCommand,
-    LocalCommand,
-    OpskitCommand,
-)
+from opskit.commands import AwsCall, AwsWait, Command, InstanceCommand, LocalCommand, OpskitCommand
 
 PLAIN = re.compile(r"[A-Za-z0-9_./:@,+-]+")
 """Words that need no quotes in any shell; zsh expands `=` and `~` at a word's start."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from opskit.checks.fix import Command, Fix
+from opskit.checks.fix import Fix
 from opskit.checks.interface import LAYERS, CheckResult, Status
 from opskit.checks.shell_rendering import Caller, chain
 from opskit.checks.state_changes import summary
+from opskit.commands import Command
 from opskit.diagnosis import Diagnosis, Verdict
 from opskit.escaping import visible, visible_lines
 from opskit.reachability.path import PathOutcome

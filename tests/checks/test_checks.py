@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from opskit.checks.catalogue import CODES, all_checks, check_of
-from opskit.checks.fix import AwsCall
 from opskit.checks.fix_commands import restart_commands
 from opskit.checks.fix_verification import verify_fix
 from opskit.checks.interface import Finding, Status
 from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller, render
 from opskit.checks.state_changes import summary
+from opskit.commands import AwsCall
 from opskit.engine.interface import LoginFailure, ServerTrust
 from opskit.facts.agent import SsmAgent
 from opskit.facts.app_subnets import AppSubnets

@@ -10,13 +10,14 @@ import pytest
 
 from opskit.checks.catalogue import check_of
 from opskit.checks.catalogue import default_checks as default_checks
-from opskit.checks.fix import AwsCall, Change, Danger, Fix, InstanceCommand, OpskitCommand
+from opskit.checks.fix import Change, Danger, Fix
 from opskit.checks.fix_effects import EFFECTS, CallRejected, apply
 from opskit.checks.fix_verification import verify_fix
 from opskit.checks.interface import Finding, Status, failed
 from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller
 from opskit.checks.state_changes import describe_changes, summary
+from opskit.commands import AwsCall, InstanceCommand, OpskitCommand
 from opskit.config import Target
 from opskit.engine.interface import LoginFailure
 from opskit.facts.database import Database

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from opskit.checks.catalogue import check_of
-from opskit.checks.fix import AwsCall, Fix, OpskitCommand
+from opskit.checks.fix import Fix
 from opskit.checks.fix_verification import verify_fix
 from opskit.checks.interface import Finding, Status
 from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller, chain, render
+from opskit.commands import AwsCall, OpskitCommand
 from opskit.engine.interface import LoginFailure
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameter, Parameters

@@ -19,18 +19,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opskit.checks.catalogue import check_of
-from opskit.checks.fix import (
-    AwsCall,
-    AwsWait,
-    Command,
-    InstanceCommand,
-    LocalCommand,
-    OpskitCommand,
-)
 from opskit.checks.fix_effects import EFFECTS
 from opskit.checks.fix_verification import verify_fix
 from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller, Unprintable, chain, hyphenated, quote, render
+from opskit.commands import AwsCall, AwsWait, Command, InstanceCommand, LocalCommand, OpskitCommand
 from tests import builders as b
 from tests.checks.test_checks import CALLER, CASES
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from opskit.analysis import analyze_all
-from opskit.checks.fix import LocalCommand
+from opskit.commands import LocalCommand
 from opskit.diagnosis import Diagnosis
 from opskit.errors import AwsError
 from opskit.facts.gather import unknown_from

@@ -12,9 +12,10 @@ Not the fix: the old password back in the database.
 
 from __future__ import annotations
 
-from opskit.checks.fix import Advice, OpskitCommand
+from opskit.checks.fix import Advice
 from opskit.checks.interface import Evidence, Finding, failed, observed, passed, skipped, warned
 from opskit.checks.settings_reload import CorrectSettings, SettingDifference, choose_fix
+from opskit.commands import OpskitCommand
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.dns import OperatorDns

@@ -14,7 +14,7 @@ Not the fix: sslmode=require, which verifies nothing.
 from __future__ import annotations
 
 from opskit.ca_bundles import source_for
-from opskit.checks.fix import Advice, Fix, LocalCommand, OpskitCommand
+from opskit.checks.fix import Advice, Fix
 from opskit.checks.interface import (
     Finding,
     failed,
@@ -23,6 +23,7 @@ from opskit.checks.interface import (
     undecided,
     warned,
 )
+from opskit.commands import LocalCommand, OpskitCommand
 from opskit.engine.interface import LoginFailure
 from opskit.facts.dns import DatabaseHost
 from opskit.facts.interface import Fact, Known

@@ -13,7 +13,7 @@ Not the fix: a hand-typed password in the app's environment, nor forced TLS swit
 
 from __future__ import annotations
 
-from opskit.checks.fix import Command, Remedy
+from opskit.checks.fix import Remedy
 from opskit.checks.fix_commands import restart_commands
 from opskit.checks.interface import (
     Evidence,
@@ -25,6 +25,7 @@ from opskit.checks.interface import (
     undecided,
 )
 from opskit.checks.parameter_value_fixes import password_remedy, put_values
+from opskit.commands import Command
 from opskit.engine.interface import LoginFailure
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database

@@ -10,7 +10,7 @@ Not the fix: restarting the app repeatedly.
 
 from __future__ import annotations
 
-from opskit.checks.fix import Advice, AwsWait, Command, Fix, Remedy
+from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.fix_commands import call
 from opskit.checks.interface import (
     Evidence,
@@ -21,6 +21,7 @@ from opskit.checks.interface import (
     undecided,
     warned,
 )
+from opskit.commands import AwsWait, Command
 from opskit.facts.database import Database
 from opskit.facts.rds import DbInstance
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from opskit.checks.fix import Advice, Command, Fix, Remedy
+from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.fix_commands import call
 from opskit.checks.interface import (
     Evidence,
@@ -25,6 +25,7 @@ from opskit.checks.interface import (
     skipped,
     undecided,
 )
+from opskit.commands import Command
 from opskit.config import Target
 from opskit.endpoint import address_flaw, may_connect
 from opskit.facts.database import Database

@@ -10,8 +10,9 @@ Not the fix: an entry in /etc/hosts on either side.
 
 from __future__ import annotations
 
-from opskit.checks.fix import Advice, OpskitCommand
+from opskit.checks.fix import Advice
 from opskit.checks.interface import Finding, observed, passed, skipped, warned
+from opskit.commands import OpskitCommand
 from opskit.config import Target
 from opskit.facts.dns import DatabaseHost, OperatorDns
 from opskit.facts.probe import InstanceProbe

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from opskit.analysis import analyze_all
-from opskit.checks.fix import AwsCall, Command, OpskitCommand
 from opskit.checks.fix_effects import access, database, network, parameters, security_groups
 from opskit.checks.fix_effects.state import STALE, CallRejected, Effects, Facts, State
+from opskit.commands import AwsCall, Command, OpskitCommand
 from opskit.facts.agent import SsmAgent
 from opskit.facts.dns import OperatorDns
 from opskit.facts.interface import Known

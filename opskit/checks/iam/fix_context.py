@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from opskit.checks.fix import Command
 from opskit.checks.fix_commands import restart_if_unhealthy
 from opskit.checks.inline_policy import PolicyHolder
+from opskit.commands import Command
 from opskit.config import Target
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.identity import Identity

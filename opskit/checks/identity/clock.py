@@ -10,8 +10,9 @@ Not the fix: new credentials.
 
 from __future__ import annotations
 
-from opskit.checks.fix import Fix, LocalCommand
+from opskit.checks.fix import Fix
 from opskit.checks.interface import Finding, observed, passed, skipped, warned
+from opskit.commands import LocalCommand
 from opskit.facts.identity import Identity
 
 WARN_FROM_S = 120

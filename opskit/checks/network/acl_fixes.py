@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from opskit.checks.fix import Advice, AwsCall, Danger, Fix, Remedy
+from opskit.checks.fix import Advice, Danger, Fix, Remedy
 from opskit.checks.fix_commands import call
 from opskit.checks.fix_effects import apply_to
+from opskit.commands import AwsCall
 from opskit.facts.subnets import AclEntry, NetworkAcl, NetworkAcls
 from opskit.reachability.addresses import PortRange, holds, prefix_length
 from opskit.reachability.difference import AclChange, acl_changes

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from opskit.checks.fix import Advice, AwsCall, Danger, Fix, Remedy
+from opskit.checks.fix import Advice, Danger, Fix, Remedy
 from opskit.checks.fix_commands import call
 from opskit.checks.fix_effects.security_groups import MOST_GROUPS
 from opskit.checks.network.fix_context import DEFAULT_GROUP, EndpointRole, NetworkFixContext
 from opskit.checks.network.opened_flows import opened_by
+from opskit.commands import AwsCall
 from opskit.facts.instances import Interface
 from opskit.facts.security_groups import SecurityGroup
 from opskit.reachability.group_members import GroupMembers, MemberKind

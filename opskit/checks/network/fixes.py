@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from opskit.checks.fix import Advice, AwsCall, Danger, Fix, Remedy
+from opskit.checks.fix import Advice, Danger, Fix, Remedy
 from opskit.checks.fix_effects import CallRejected, apply_to
 from opskit.checks.network import acl_fixes, group_fixes, route_fixes
 from opskit.checks.network.fix_context import EndpointRole, NetworkFixContext
+from opskit.commands import AwsCall
 from opskit.facts.routes import RouteTables
 from opskit.facts.security_groups import SecurityGroups
 from opskit.facts.subnets import NetworkAcls

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from opskit.checks.fix import Advice, AwsCall, Fix, Remedy
+from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.fix_commands import call
 from opskit.checks.fix_effects import apply_to
 from opskit.checks.network.attachments import attach
 from opskit.checks.network.fix_context import DEFAULT_GROUP, EndpointRole, NetworkFixContext
+from opskit.commands import AwsCall
 from opskit.facts.security_groups import SecurityGroup, SecurityGroups
 from opskit.reachability.path import (
     Checkpoint,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from opskit.checks.fix import Advice, AwsCall, Fix, Remedy
+from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.fix_commands import call
 from opskit.checks.fix_effects import apply_to
 from opskit.checks.network.acl_fixes import range_of
+from opskit.commands import AwsCall
 from opskit.facts.routes import LOCAL, Route, RouteTable, RouteTables
 from opskit.facts.vpc_scope import Peering
 from opskit.reachability import route

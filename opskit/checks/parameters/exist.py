@@ -11,9 +11,10 @@ Not the fix: a default value in the app, which hides the next mistake too.
 
 from __future__ import annotations
 
-from opskit.checks.fix import Advice, Command, Fix, OpskitCommand, Remedy
+from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.fix_commands import call, restart_if_unhealthy
 from opskit.checks.interface import Finding, failed, passed, reported
+from opskit.commands import Command, OpskitCommand
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known

@@ -11,9 +11,10 @@ Not the fix: a new parameter under another key, as long as the old key can be en
 
 from __future__ import annotations
 
-from opskit.checks.fix import Advice, Command, Fix
+from opskit.checks.fix import Advice, Fix
 from opskit.checks.fix_commands import call, restart_if_unhealthy
 from opskit.checks.interface import Finding, failed, passed, reported, skipped, undecided
+from opskit.commands import Command
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.interface import Fact, Known
 from opskit.facts.key import Key

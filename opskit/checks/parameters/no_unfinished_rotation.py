@@ -13,7 +13,7 @@ Not the fix: setting one of the two passwords by hand, or deleting the journal's
 
 from __future__ import annotations
 
-from opskit.checks.fix import Fix, OpskitCommand
+from opskit.checks.fix import Fix
 from opskit.checks.interface import (
     Finding,
     failed,
@@ -23,6 +23,7 @@ from opskit.checks.interface import (
     undecided,
     warned,
 )
+from opskit.commands import OpskitCommand
 from opskit.config import Target
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.login import LoginAttemptResult

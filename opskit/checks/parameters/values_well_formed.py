@@ -17,10 +17,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from opskit.checks.fix import Advice, Command, Remedy
+from opskit.checks.fix import Advice, Remedy
 from opskit.checks.fix_commands import restart_commands
 from opskit.checks.interface import Finding, failed, passed, reported, warned
 from opskit.checks.parameter_value_fixes import password_remedy, put_values
+from opskit.commands import Command
 from opskit.endpoint import form_flaw
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database

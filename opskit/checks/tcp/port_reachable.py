@@ -11,8 +11,9 @@ Not the fix: a longer time-out in the app.
 
 from __future__ import annotations
 
-from opskit.checks.fix import Advice, OpskitCommand
+from opskit.checks.fix import Advice
 from opskit.checks.interface import Finding, derived, failed, observed, passed, skipped, undecided
+from opskit.commands import OpskitCommand
 from opskit.config import Target
 from opskit.facts.dns import DatabaseHost
 from opskit.facts.interface import Fact, Known, Unknown

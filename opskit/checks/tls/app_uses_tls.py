@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 
-from opskit.checks.fix import Advice, Fix, InstanceCommand, Remedy
+from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.fix_commands import recreate
 from opskit.checks.interface import (
     Evidence,
@@ -25,6 +25,7 @@ from opskit.checks.interface import (
     skipped,
     undecided,
 )
+from opskit.commands import InstanceCommand
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.interface import Fact, Known
 from opskit.facts.probe import InstanceProbe

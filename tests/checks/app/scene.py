@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from opskit.checks.catalogue import check_of
-from opskit.checks.fix import InstanceCommand
 from opskit.checks.fix_verification import verify_fix
 from opskit.checks.interface import Finding
 from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller, join
+from opskit.commands import InstanceCommand
 from opskit.facts.probe import InstanceProbe
 from opskit.probe.request import ConnectionSetting, Container, Health
 from tests import builders as b

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from opskit.checks.fix import AwsCall, Command
+from opskit.commands import AwsCall, Command
 from tests.checks.iam.generated import World
 
 ROLE = "app-role"

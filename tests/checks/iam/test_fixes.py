@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from opskit.checks.catalogue import check_of
-from opskit.checks.fix import AwsCall, Danger, InstanceCommand
+from opskit.checks.fix import Danger
 from opskit.checks.fix_verification import verify_fix
 from opskit.checks.interface import Finding, Status
 from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller
+from opskit.commands import AwsCall, InstanceCommand
 from opskit.config import Target
 from opskit.facts.instance_role import InstanceRole
 from opskit.facts.key_policy import KeyPolicy

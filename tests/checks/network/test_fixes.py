@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from opskit.checks.catalogue import check_of
-from opskit.checks.fix import AwsCall, Danger, Fix
+from opskit.checks.fix import Danger, Fix
 from opskit.checks.fix_effects import apply
 from opskit.checks.fix_verification import verify_fix
 from opskit.checks.interface import Finding, Status
@@ -16,6 +16,7 @@ from opskit.checks.network.fixes import combine
 from opskit.checks.network.path_check import connection
 from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller
+from opskit.commands import AwsCall
 from opskit.facts.app_subnets import AppSubnets
 from opskit.facts.dns import DatabaseHost
 from opskit.facts.instances import Instances

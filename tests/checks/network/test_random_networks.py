@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from opskit.checks.fix import Advice, AwsCall, Danger, Fix
+from opskit.checks.fix import Advice, Danger, Fix
+from opskit.commands import AwsCall
 from opskit.reachability.path import PathOutcome
 from tests.checks.network.scene import CLIENT_PORTS, Broken, broken_networks, context
 from tests.reachability import oracle

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from opskit.checks.fix import Advice, AwsCall, Danger, Fix, Remedy
+from opskit.checks.fix import Advice, Danger, Fix, Remedy
 from opskit.checks.iam.denial import AccessDenied
 from opskit.checks.iam.fix_context import IamFixContext
 from opskit.checks.iam.fixes import evaluation
 from opskit.checks.iam.fixes.by_message import advise
 from opskit.checks.inline_policy import PolicyHolder
+from opskit.commands import AwsCall
 from opskit.facts.policies import PolicyText
 from opskit.policy.difference import WantedAccess, first_deny
 from opskit.policy.document import Document
