@@ -17,8 +17,10 @@ from __future__ import annotations
 
 import os
 import traceback
+from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+from typing import TypeAlias
 
 
 class ExitStatus(IntEnum):
@@ -118,14 +120,36 @@ class Bug(OpskitError):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Alternatives:
+    """Permissions or conditions of which one is enough."""
+
+    all: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return ", or ".join(self.all)
+
+
+Missing: TypeAlias = str | Alternatives
+"""A permission or condition that would make a fact known, or several of which one is enough."""
+
+
+def alternatives_of(missing: Missing) -> tuple[str, ...]:
+    """The alternatives; a single permission or condition is the only one, an empty text is none."""
+    if isinstance(missing, Alternatives):
+        return missing.all
+    return (missing,) if missing else ()
+
+
 class TransportError(OpskitError):
     """A transport to the instance failed.
 
     Args:
-        missing: the missing permission or condition, such as `ssm:SendCommand`; empty when unknown.
+        missing: the missing permission or condition, such as `ssm:SendCommand`, or the alternatives;
+            empty when unknown.
     """
 
-    def __init__(self, sentence: str, next_step: str = "", missing: str = "") -> None:
+    def __init__(self, sentence: str, next_step: str = "", missing: Missing = "") -> None:
         super().__init__(sentence, next_step)
         self.missing = missing
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.commands import OpskitCommand
-from opskit.errors import bug_text
+from opskit.errors import Missing, bug_text
 
 LAYERS = (
     "identity",
@@ -85,7 +85,7 @@ class Finding:
     summary: str
     evidence: tuple[Evidence, ...] = ()
     fix: Fix | None = None
-    missing: tuple[str, ...] = ()
+    missing: tuple[Missing, ...] = ()
     advice: str = ""
     advice_commands: tuple[OpskitCommand, ...] = ()
     bug: str = ""
@@ -121,7 +121,7 @@ def skipped(why: str) -> Finding:
     return Finding(Status.SKIP, why)
 
 
-def undecided(why: str, *missing: str) -> Finding:
+def undecided(why: str, *missing: Missing) -> Finding:
     """A finding that could not be decided."""
     return Finding(Status.UNKNOWN, why, missing=missing)
 

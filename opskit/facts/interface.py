@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar, Union
 
 from opskit.aws_client import AwsClient
-from opskit.errors import Bug, bug_text
+from opskit.errors import Bug, Missing, bug_text
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -34,13 +34,13 @@ class Unknown:
 
     Attributes:
         reason: one clause: who could not read what, and why.
-        missing: the permissions or conditions that would make the fact known.
+        missing: the permissions or conditions that together would make the fact known.
         bug: the kind and place of opskit's own error that prevented the read; empty otherwise.
         is_unreachable: whether no connection to AWS could be opened for the read.
     """
 
     reason: str
-    missing: tuple[str, ...] = ()
+    missing: tuple[Missing, ...] = ()
     bug: str = ""
     is_unreachable: bool = False
 
@@ -67,7 +67,7 @@ Fact: TypeAlias = Known[T] | Unknown
 class FactUnavailable(Exception):
     """Raised by a reader that cannot determine its fact although no call failed."""
 
-    def __init__(self, reason: str, *missing: str) -> None:
+    def __init__(self, reason: str, *missing: Missing) -> None:
         super().__init__(reason)
         self.unknown = Unknown(reason, missing)
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from opskit.aws_client import paginate
+from opskit.errors import Alternatives
 from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import FactUnavailable, Iam, run_concurrently
 
@@ -58,7 +59,9 @@ Call = Callable[[], Any]
 def read(iam: Iam, role: InstanceRole) -> RolePolicies:
     """Read the role and the lists of its policies in one round, the policies in the next."""
     if role.role_name is None:
-        raise FactUnavailable("the app has no role", "an instance profile, or a task role")
+        raise FactUnavailable(
+            "the app has no role", Alternatives(("an instance profile", "a task role"))
+        )
     name = role.role_name
     found, inline, attached = run_concurrently(
         [

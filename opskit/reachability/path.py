@@ -6,7 +6,7 @@ Source: Amazon VPC User Guide, security groups, network ACLs, route tables, VPC 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum, auto
 
 from opskit.facts.prefix_lists import PrefixLists
@@ -61,6 +61,15 @@ class Reason(Enum):
     NOT_KNOWN = auto()
 
 
+class UnknownBecause(Enum):
+    """The reason why a checkpoint cannot be judged."""
+
+    NOT_READ = auto()
+    """A group, prefix list, ACL or route table was not read."""
+    NOT_MODELLED = auto()
+    """AWS decides by something that the path model does not contain, so only a connection tells."""
+
+
 INGRESS_REASONS = {
     IngressMismatch.NO_RULE: Reason.NOBODY,
     IngressMismatch.OTHER_GROUP: Reason.OTHER_GROUP,
@@ -105,6 +114,7 @@ class Checkpoint:
         decided_by: a description of the deciding rule, or that there is none.
         dropped: for an ACL, the ports that it drops, with the deciding entries.
         ids: of the groups, ACL or table that a fix would change.
+        unknown_because: why the outcome is unknown; None where it is known.
     """
 
     kind: CheckpointKind
@@ -115,6 +125,7 @@ class Checkpoint:
     dropped: tuple[PortRangeDecision, ...] = ()
     ids: tuple[str, ...] = ()
     route: route.RouteDecision | None = None
+    unknown_because: UnknownBecause | None = None
 
     @property
     def short(self) -> str:
@@ -266,10 +277,12 @@ def _group_checkpoint(
         words = f"{f'rule {rule_id}' if rule_id else 'a rule'} of {group.name} allows "
         words += f"{rule.ports_words} {groups.label(peer_word)}"
         return Checkpoint(kind, location, PathOutcome.PASS, words, ids=own.group_ids)
-    missing = (*message.unread, *(g for g in own.group_ids if g not in groups.by_id))
-    if message.mismatch is None or missing:
-        words = f"depends on {', '.join(missing)}, which is not known"
-        return Checkpoint(kind, location, PathOutcome.UNKNOWN, words, Reason.NOT_KNOWN)
+    references = tuple(f"the reference to {g}" for g in message.uncertain_references)
+    unread = (*message.unread, *references, *(g for g in own.group_ids if g not in groups.by_id))
+    if message.mismatch is None or unread:
+        words = f"depends on {', '.join(unread)}, which is not known"
+        because = UnknownBecause.NOT_MODELLED if references else UnknownBecause.NOT_READ
+        return _unknown(kind, location, words, because)
     who = ", ".join(groups.label(g) for g in peer.group_ids) or peer.address
     verb = "lets out to" if kind is CheckpointKind.EGRESS else "admits"
     words = f"no rule {verb} {who} ({peer.address}) on {port}"
@@ -288,9 +301,7 @@ def _acl(leg: _Leg, kind: CheckpointKind, ports: PortRange) -> Checkpoint | None
     paths = "out" if is_out else "in"
     if acl is None:
         words = f"the ACL of {subnet.label} could not be read"
-        return Checkpoint(
-            kind, f"ACL of {subnet.label} {paths}", PathOutcome.UNKNOWN, words, Reason.NOT_KNOWN
-        )
+        return _unknown(kind, f"ACL of {subnet.label} {paths}", words, UnknownBecause.NOT_READ)
     parts = network_acl.decide(acl, is_egress=is_out, peer=peer, ports=ports)
     return _acl_checkpoint(kind, acl, f"{acl.label} {paths}", parts, ports)
 
@@ -326,9 +337,7 @@ def _route(leg: _Leg, kind: CheckpointKind) -> Checkpoint | None:
     table = tables.of_subnet(here.subnet_id, here.vpc_id) if tables else None
     if tables is None or table is None:
         words = f"the route table of {here.label} could not be read"
-        return Checkpoint(
-            kind, f"route of {here.label}", PathOutcome.UNKNOWN, words, Reason.NOT_KNOWN
-        )
+        return _unknown(kind, f"route of {here.label}", words, UnknownBecause.NOT_READ)
     if there is None:
         return None
     message = _decide(leg, table, here, there)
@@ -338,14 +347,13 @@ def _route(leg: _Leg, kind: CheckpointKind) -> Checkpoint | None:
             kind, location, PathOutcome.PASS, message.words, ids=(table.table_id,), route=message
         )
     if message.course is RouteResult.NOT_MODELLED:
-        return Checkpoint(
-            kind, location, PathOutcome.UNKNOWN, message.words, Reason.NOT_KNOWN, route=message
-        )
+        checkpoint = _unknown(kind, location, message.words, UnknownBecause.NOT_MODELLED)
+        return replace(checkpoint, route=message)
     reason = Reason.BLACKHOLE if message.course is RouteResult.BLACKHOLE else Reason.NO_ROUTE
     own = any(here.subnet_id in t.subnet_ids for t in tables.all)
     others = [t for t in tables.all if t.vpc_id == here.vpc_id and t is not table]
     better = [t for t in others if _decide(leg, t, here, there).course is RouteResult.ARRIVES]
-    words = message.words.replace(" to it", f" to {leg.destination.address}")
+    words = message.words if message.route else f"no route to {leg.destination.address}"
     if not own and len(better) == 1:
         words += f"; {here.label} has no table of its own, {better[0].label} leads there"
         ids = (table.table_id, better[0].table_id, here.subnet_id)
@@ -354,6 +362,19 @@ def _route(leg: _Leg, kind: CheckpointKind) -> Checkpoint | None:
         )
     return Checkpoint(
         kind, location, PathOutcome.DROP, words, reason, ids=(table.table_id,), route=message
+    )
+
+
+def _unknown(
+    kind: CheckpointKind, location: str, words: str, because: UnknownBecause
+) -> Checkpoint:
+    return Checkpoint(
+        kind,
+        location,
+        PathOutcome.UNKNOWN,
+        words,
+        Reason.NOT_KNOWN,
+        unknown_because=because,
     )
 
 

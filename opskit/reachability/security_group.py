@@ -32,11 +32,13 @@ class GroupDecision:
         admitted_by: the allowing rule, its group, and the rule's name for the peer.
         mismatch: why no rule allows it; None when one does, or when that is not known.
         unread: the prefix lists on which it depends, where those could not be read.
+        uncertain_references: the groups on which it depends if references to them apply.
     """
 
     admitted_by: tuple[SecurityGroup, IpPermission, str] | None = None
     mismatch: IngressMismatch | None = None
     unread: tuple[str, ...] = ()
+    uncertain_references: tuple[str, ...] = ()
 
 
 def evaluate_groups(
@@ -57,7 +59,9 @@ def evaluate_groups(
         lists: address ranges by prefix list; a missing one could not be read.
         doubtful_groups: groups by which rules reference it if references apply, which is not known.
     """
-    carried, doubtful, unread = frozenset(peer_groups), frozenset(doubtful_groups), set()
+    carried, doubtful = frozenset(peer_groups), frozenset(doubtful_groups)
+    unread: set[str] = set()
+    uncertain: set[str] = set()
     own = tuple(groups)
     for group in own:
         for rule in group.egress if is_egress else group.ingress:
@@ -66,9 +70,11 @@ def evaluate_groups(
                 if named:
                     return GroupDecision((group, rule, named))
                 unread |= depends
-                unread |= {f"the reference to {g}" for g in rule.group_ids if g in doubtful}
-    if unread:
-        return GroupDecision(unread=tuple(sorted(unread)))
+                uncertain |= doubtful.intersection(rule.group_ids)
+    if unread or uncertain:
+        return GroupDecision(
+            unread=tuple(sorted(unread)), uncertain_references=tuple(sorted(uncertain))
+        )
     rules = [r for g in own for r in (g.egress if is_egress else g.ingress)]
     return GroupDecision(mismatch=_miss(rules, peer, carried, lists, port))
 

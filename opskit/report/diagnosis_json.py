@@ -59,7 +59,7 @@ def _check(judged: CheckResult, runbooks: Mapping[str, str], caller: Caller) -> 
         "fix": _fix(finding.fix, caller) if finding.fix else None,
         "advice": finding.advice,
         "advice_commands": [render_command(c, caller) for c in finding.advice_commands],
-        "missing": list(finding.missing),
+        "missing": [str(missing) for missing in finding.missing],
         "caused_by": judged.caused_by,
         "runbook": runbooks.get(judged.check.code),
     }

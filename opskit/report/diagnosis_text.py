@@ -11,6 +11,7 @@ from opskit.checks.shell_rendering import Caller, chain
 from opskit.checks.state_changes import summary
 from opskit.commands import Command
 from opskit.diagnosis import Diagnosis, Verdict
+from opskit.errors import Missing, alternatives_of
 from opskit.escaping import visible, visible_lines
 from opskit.reachability.path import PathOutcome
 from opskit.report import network_path
@@ -84,7 +85,7 @@ def _layers(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
     yield from _aligned(rows, room)
 
 
-def _shared(diagnosis: Diagnosis) -> dict[tuple[str, ...], list[CheckResult]]:
+def _shared(diagnosis: Diagnosis) -> dict[tuple[Missing, ...], list[CheckResult]]:
     """Group the checks that lack the same inputs, for those reported once at the end.
 
     These are inputs that several layers lack, or without which the verdict is undetermined.
@@ -92,7 +93,7 @@ def _shared(diagnosis: Diagnosis) -> dict[tuple[str, ...], list[CheckResult]]:
     Returns:
         Missing inputs -> the checks that need them.
     """
-    found: dict[tuple[str, ...], list[CheckResult]] = {}
+    found: dict[tuple[Missing, ...], list[CheckResult]] = {}
     for one in diagnosis.judged:
         if one.finding.status is Status.UNKNOWN and one.finding.missing and not one.caused_by:
             found.setdefault(one.finding.missing, []).append(one)
@@ -113,9 +114,9 @@ def _not_judged(judged: Sequence[CheckResult], style: Style) -> Iterator[str]:
     finding = min((j.finding for j in ordered), key=lambda f: len(f.summary))
     yield from _wrapped(f"{', '.join(named)}{more}: {finding.summary}", "  ", style)
     word = "needs"
-    for alternatives in finding.missing:
-        for one in alternatives.split(", or "):
-            yield from _wrapped(f"{word:>5} {one}", "    ", style)
+    for missing in finding.missing:
+        for need in alternatives_of(missing):
+            yield from _wrapped(f"{word:>5} {need}", "    ", style)
             word = "or"
         word = "and"
 
@@ -132,7 +133,7 @@ def _layer_text(
     judged: list[CheckResult],
     worst: CheckResult,
     roots: dict[str, str],
-    shared: Collection[tuple[str, ...]],
+    shared: Collection[tuple[Missing, ...]],
     room: int,
 ) -> str:
     status = worst.finding.status
@@ -147,7 +148,9 @@ def _layer_text(
     if status is Status.UNKNOWN and worst.finding.missing in shared:
         return "not judged: see below"
     if status is Status.UNKNOWN:
-        missing = f"; needs {', '.join(worst.finding.missing)}" if worst.finding.missing else ""
+        missing = (
+            f"; needs {', '.join(map(str, worst.finding.missing))}" if worst.finding.missing else ""
+        )
         return f"not judged: {worst.finding.summary}{missing}"
     return worst.finding.summary
 
@@ -243,7 +246,7 @@ def _every_check(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
         for evidence in one.finding.evidence:
             yield from _wrapped(f"{evidence.basis}: {evidence.text}", "            ", style)
         for missing in one.finding.missing:
-            yield f"            missing: {visible(missing)}"
+            yield f"            missing: {visible(str(missing))}"
 
 
 def _result(diagnosis: Diagnosis, style: Style) -> Iterator[str]:

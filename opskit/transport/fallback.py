@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from opskit.errors import NotExecuted
+from opskit.errors import Alternatives, NotExecuted, alternatives_of
 from opskit.transport.interface import CommandResult, OnOutput, Transport, discard_output
 
 
@@ -45,6 +45,8 @@ def merge_refusals(refusals: Sequence[NotExecuted]) -> NotExecuted:
     if len(refusals) == 1:
         return refusals[0]
     sentences = dict.fromkeys(e.sentence for e in refusals)
-    missing = dict.fromkeys(e.missing for e in refusals if e.missing)
+    missing = dict.fromkeys(m for e in refusals for m in alternatives_of(e.missing))
     steps = dict.fromkeys(e.next_step for e in refusals if e.next_step)
-    return NotExecuted("; ".join(sentences), "\n".join(steps), ", or ".join(missing))
+    return NotExecuted(
+        "; ".join(sentences), "\n".join(steps), Alternatives(tuple(missing)) if missing else ""
+    )

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from opskit.analysis import analyze_all
 from opskit.checks.catalogue import default_checks
 from opskit.checks.fix_verification import verify_fix
 from opskit.checks.interface import CheckResult
 from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller
 from opskit.diagnosis import Diagnosis, TargetSummary, find_root_causes, network_paths, verdict_of
+from opskit.errors import Alternatives
+from opskit.facts.interface import Unknown
 from opskit.facts.snapshot import Snapshot
 from opskit.report.diagnosis_text import render
 from opskit.report.interface import Style
@@ -71,6 +74,13 @@ def test_golden(name: str) -> None:
     if os.environ.get("OPSKIT_GOLDEN") == "renew":
         path.write_text(text + "\n")
     assert text + "\n" == path.read_text()
+
+
+def test_alternatives_are_reported_a_line_each() -> None:
+    unknown = Unknown("nothing could be sent", (Alternatives(("x:A", "x:B, or so")), "x:C"))
+    snapshot = analyze_all(Snapshot({**b.linkbox(), type(GONE): unknown}))
+    text = render(diagnosis(snapshot), Style())
+    assert "    needs x:A\n       or x:B, or so\n      and x:C\n" in text
 
 
 def test_lines_to_read_fit_and_commands_are_whole() -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from opskit.checks.interface import Basis, Evidence, derived, observed, reported
 from opskit.config import ON_INSTANCE, Target
+from opskit.errors import Missing
 from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Fact, FactUnavailable, Known, Unknown
 from opskit.facts.key import Key
@@ -50,7 +51,7 @@ class EffectivePermission:
     evidence: tuple[Evidence, ...] = ()
     names: tuple[str, ...] = ()
     unknown_reason: str = ""
-    missing: tuple[str, ...] = ()
+    missing: tuple[Missing, ...] = ()
     conflict: str = ""
 
 
@@ -221,7 +222,7 @@ def _allowed_by_key(needs: tuple[RequiredPermission, ...]) -> bool:
     )
 
 
-def _unknown(words: tuple[Evidence, ...], why: str, *missing: str) -> EffectivePermission:
+def _unknown(words: tuple[Evidence, ...], why: str, *missing: Missing) -> EffectivePermission:
     return EffectivePermission(None, evidence=words, unknown_reason=why, missing=missing)
 
 

@@ -24,7 +24,14 @@ from opskit.facts.security_groups import SecurityGroups
 from opskit.probe.request import TcpResult
 from opskit.reachability.database_paths import DatabasePaths
 from opskit.reachability.group_members import GroupMembers
-from opskit.reachability.path import Checkpoint, CheckpointKind, Path, PathOutcome, Reason
+from opskit.reachability.path import (
+    Checkpoint,
+    CheckpointKind,
+    Path,
+    PathOutcome,
+    Reason,
+    UnknownBecause,
+)
 
 NEEDS = {
     CheckpointKind.EGRESS: "ec2:GetManagedPrefixListEntries",
@@ -108,7 +115,7 @@ def at_ingress(
 
 def needs_of(unknown: Checkpoint) -> str:
     """The permission that would make an unknown checkpoint known."""
-    if "not modelled" in unknown.decided_by or "the reference" in unknown.decided_by:
+    if unknown.unknown_because is UnknownBecause.NOT_MODELLED:
         return "a connection tried from where the app runs"
     return NEEDS.get(unknown.kind, "ec2:DescribeNetworkAcls")
 

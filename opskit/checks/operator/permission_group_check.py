@@ -19,6 +19,7 @@ from opskit.checks.interface import (
     undecided,
     warned,
 )
+from opskit.errors import Alternatives, Missing
 from opskit.facts.permissions import PermissionGroup
 from opskit.policy.difference import WantedAccess, refused, unwanted_changes
 from opskit.policy.document import parse
@@ -65,9 +66,7 @@ def check_group(access: OperatorAccess, group: PermissionGroup, *, is_needed: bo
         say = failed if is_needed else warned
         return say(text, *_evidence(lacking), fix=_remedy(access, lacking))
     if unknown:
-        return undecided(
-            f"whether {who} may {_named(unknown)}: {_why(unknown)}", *_missing(unknown)
-        )
+        return undecided(f"whether {who} may {_named(unknown)}: {_why(unknown)}", _missing(unknown))
     if not asked:
         return skipped("nothing of that kind is needed here")
     return passed(f"{who} may {group}: {len(asked)} of {len(asked)} rights", *_sources(asked))
@@ -88,10 +87,10 @@ def _why(needs: list[OperatorNeed]) -> str:
     return "neither the policies nor IAM's simulator could be asked"
 
 
-def _missing(needs: list[OperatorNeed]) -> tuple[str, ...]:
+def _missing(needs: list[OperatorNeed]) -> Missing:
     if any(n.decision for n in needs):
-        return ("a try",)
-    return ("iam:SimulatePrincipalPolicy", "or the rights to read one's own policies")
+        return "a try"
+    return Alternatives(("iam:SimulatePrincipalPolicy", "the rights to read one's own policies"))
 
 
 def _evidence(needs: list[OperatorNeed]) -> tuple[Evidence, ...]:

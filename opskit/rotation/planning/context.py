@@ -200,7 +200,7 @@ def _needed(snapshot: Snapshot, kind: type, words: str) -> Any:
     fact = snapshot.get(kind)
     if isinstance(fact, Unknown):
         refuse_bug(fact)
-        missing = f"missing: {', '.join(fact.missing)}" if fact.missing else ""
+        missing = f"missing: {', '.join(map(str, fact.missing))}" if fact.missing else ""
         raise CannotProceed(
             f"nothing can be rotated without knowing {words}: {fact.reason}", missing
         )

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opskit.errors import AwsError, NotExecuted, OutcomeUnknown
+from opskit.errors import Alternatives, AwsError, NotExecuted, OutcomeUnknown
 from opskit.sandbox.session_manager.agent import VERSION, pack, pack_closed
 from opskit.transport.fallback import FallbackTransport
 from opskit.transport.interface import CommandResult
@@ -359,4 +359,4 @@ def test_auto_tells_every_refusal() -> None:
     with pytest.raises(NotExecuted) as caught:
         FallbackTransport(transports).run("true", timeout_s=1)
     assert caught.value.sentence == "first; second"
-    assert caught.value.missing == "x:A, or x:B"
+    assert caught.value.missing == Alternatives(("x:A", "x:B"))
