@@ -9,12 +9,15 @@ from typing import Any
 from opskit.analysis import analyze_all
 from opskit.ca_bundles import trust_for
 from opskit.config import Target
+from opskit.engine import UnknownEngine
 from opskit.engine.interface import ServerAnswer, ServerHandshake
+from opskit.facts import database_engine
 from opskit.facts.agent import SsmAgent
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.app_subnets import AppSubnets
 from opskit.facts.certificate import Certificate
 from opskit.facts.database import Database, DatabaseEvidence
+from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.dns import DatabaseHost, OperatorDns
 from opskit.facts.ecs_task import EcsTask
 from opskit.facts.identity import Identity
@@ -350,7 +353,7 @@ def linkbox() -> dict[type, Fact[Any]]:
         groups((rule(5432, "sg-web"),)),
         Subnets(subnets),
         acls(),
-        TlsSetting("linkbox-postgres17", "rds.force_ssl", "1", "in-sync"),
+        TlsSetting("linkbox-postgres17", "rds.force_ssl", "1", "in-sync", is_forced=True),
         probe(),
         certificate,
         LoginAttemptResult(True, None, "", 8.0, "TLSv1.3", "the instance", "linkbox"),
@@ -372,9 +375,18 @@ def linkbox() -> dict[type, Fact[Any]]:
     return {type(value): known(value) for value in values}
 
 
+def _engine_of(database: Fact[Database]) -> Fact[DatabaseEngine]:
+    """The engine as the gatherer would have it."""
+    try:
+        return known(database_engine.read(database))
+    except UnknownEngine as error:
+        return Unknown(f"opskit does not support {error}")
+
+
 def snapshot(*replaced: Any, unknown: tuple[type, ...] = ()) -> Snapshot:
     """The healthy snapshot with some facts replaced, or unknown."""
     facts = dict(linkbox())
     facts.update({type(value): known(value) for value in replaced})
     facts.update({kind: Unknown("you may not call x:Y", ("x:Y",)) for kind in unknown})
+    facts[DatabaseEngine] = _engine_of(facts[Database])
     return analyze_all(Snapshot(facts))

@@ -8,6 +8,8 @@ from dataclasses import replace
 from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.fix_commands import put_parameter, restart_commands, restart_names
 from opskit.commands import Command, OpskitCommand
+from opskit.engine.advice import EngineAdvice
+from opskit.engine.interface import LoginFailure
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.interface import Fact, Known
 from opskit.facts.parameters import Parameter, Parameters
@@ -92,19 +94,21 @@ def put_and_restart(
 
 def password_remedy(
     user: str,
-    message: str,
+    failure: LoginFailure | None,
+    advice: EngineAdvice | None,
     instance: DbInstance | None,
     password: Parameter | None,
     app: Fact[AppInstance],
     probe: Fact[InstanceProbe],
 ) -> Remedy:
-    """The remedy for a password that the database rejects with a message."""
-    if "PAM authentication failed" in message or "rds_iam" in message:
-        return Advice(
-            f"{user} is a member of rds_iam and logs in with IAM's tokens (aws rds "
-            "generate-db-auth-token); an administrator can revoke rds_iam from it, and then its password "
-            "counts again."
-        )
+    """The remedy for a password that the database rejects.
+
+    Args:
+        failure: of the login with it; None where none was tried.
+        advice: the engine's; None where opskit does not support the engine.
+    """
+    if failure is LoginFailure.IAM_AUTH and advice is not None:
+        return Advice(advice.iam_auth(user))
     if password is None:
         return Advice(
             "With ssm:GetParameter on the password parameter and kms:Decrypt on its key, repair finds the "
@@ -121,7 +125,7 @@ def password_remedy(
         )
     if _may_help(password, user, instance):
         return _repair(password, user, instance, restart_commands(app, probe))
-    return _by_people(password, user, instance)
+    return _by_people(password, user, instance, advice)
 
 
 def _is_healthy(probe: Fact[InstanceProbe]) -> bool:
@@ -162,7 +166,9 @@ def _repair(
     )
 
 
-def _by_people(password: Parameter, user: str, instance: DbInstance | None) -> Advice:
+def _by_people(
+    password: Parameter, user: str, instance: DbInstance | None, advice: EngineAdvice | None
+) -> Advice:
     """Advice where no command can be expected to help."""
     odd = password.form.unsuitable
     value = f"The value of {password.name} {odd}, so it is not made a password. " if odd else ""
@@ -173,19 +179,9 @@ def _by_people(password: Parameter, user: str, instance: DbInstance | None) -> A
             (TYPED, GENERATED),
         )
     held = "a new one" if odd else f"the one that {password.name} holds"
-    return Advice(f"{value}{BRING_IT} Otherwise {by_administrator(user, held)}", (TYPED,))
-
-
-def by_administrator(user: str, password: str) -> str:
-    """Advice for an administrator: find out why a role cannot log in, and set its password."""
-    role = sql_name(user)
-    return (
-        f"an administrator of the database looks, in psql: \\du {role} shows the role, which may not "
-        "exist, may not be allowed to log in, may be a member of rds_iam, or may have a password that was "
-        f"valid until a date in the past; \\password {role} sets {password}."
+    sets = (
+        advice.set_password(user, held)
+        if advice
+        else f"an administrator of the database gives {user} {held}."
     )
-
-
-def sql_name(name: str) -> str:
-    """A name quoted as a PostgreSQL identifier, with its case preserved."""
-    return '"' + name.replace('"', '""') + '"'
+    return Advice(f"{value}{BRING_IT} Otherwise {sets}", (TYPED,))

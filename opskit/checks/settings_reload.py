@@ -24,7 +24,13 @@ from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameter, Parameters
 from opskit.probe.request import ConnectionSetting, Container
 
-REFUSED = (LoginFailure.PASSWORD, LoginFailure.DATABASE_MISSING, LoginFailure.ROLE_REFUSED)
+REFUSED = (
+    LoginFailure.PASSWORD,
+    LoginFailure.IAM_AUTH,
+    LoginFailure.DATABASE_MISSING,
+    LoginFailure.DATABASE_DENIED,
+    LoginFailure.ROLE_REFUSED,
+)
 """Login failures that are caused by the credential itself, wherever it is used."""
 SKEW = timedelta(seconds=10)
 """The possible difference between the instance's clock and AWS's."""

@@ -1,21 +1,23 @@
 """Database engines: one package each, with all that differs between databases.
 
-An engine knows its port, its first bytes and how to read the answer, its login and its error texts. Facts
-of the instance or of AWS belong elsewhere.
+An engine knows its port, its first bytes and how to read the answer, its login, its error texts, its words
+for TLS and its statements. Facts of the instance or of AWS belong elsewhere.
 """
 
 from __future__ import annotations
 
-import importlib
-from typing import cast
+from collections.abc import Mapping
 
 from opskit.engine.interface import Engine
+from opskit.engine.postgresql.engine import ENGINE as POSTGRESQL
 
-ENGINES: dict[str, str] = {
-    "postgres": "opskit.engine.postgresql.engine",
-    "aurora-postgresql": "opskit.engine.postgresql.engine",
+ENGINES: Mapping[str, Engine] = {
+    "postgres": POSTGRESQL,
+    "aurora-postgresql": POSTGRESQL,
 }
-"""Engine as RDS names it -> module; a new engine is a package and a line here."""
+"""RDS's name of an engine -> the engine; a new engine is a package and a line here."""
+ASSUMED = "postgres"
+"""The engine that is assumed while the database is not known."""
 
 
 class UnknownEngine(Exception):
@@ -30,4 +32,4 @@ def for_rds_engine(name: str) -> Engine:
     """
     if name not in ENGINES:
         raise UnknownEngine(name)
-    return cast(Engine, importlib.import_module(ENGINES[name]).ENGINE)
+    return ENGINES[name]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from opskit.engine.advice import EngineAdvice
+from opskit.engine.tls import TlsVocabulary
 from opskit.secret import Secret
 
 
@@ -47,18 +49,31 @@ class ExchangeResult:
 
 
 class LoginFailure(StrEnum):
-    """The reason why a login failed, by the message of the server or the client library."""
+    """The reason why a login failed, by the message of the server or the client library.
+
+    An engine uses those that its server tells apart: MySQL answers DENIED where PostgreSQL says PASSWORD.
+    """
 
     PASSWORD = "password"
+    DENIED = "denied for one of several reasons, which the server does not tell apart"
+    IAM_AUTH = "IAM token required"
+    PASSWORD_EXPIRED = "password expired"
+    ACCOUNT_LOCKED = "account locked"
+    ROLE_REFUSED = "role may not log in"
     TLS_REQUIRED = "TLS required"
     NOT_ADMITTED = "address, user or database not admitted"
+    HOST_BLOCKED = "address blocked after failed connections"
     DATABASE_MISSING = "database missing"
-    ROLE_REFUSED = "role may not log in"
+    DATABASE_DENIED = "no permission for the database"
     SLOTS = "no connection slot free"
+    USER_LIMIT = "connection limit of the user reached"
     NOT_READY = "server not ready"
+    READ_ONLY = "server read-only"
+    IDLE_CLOSED = "idle session closed by the server"
     CERTIFICATE = "certificate not trusted"
     METHOD = "authentication method not allowed"
-    TOKEN = "token of IAM wanted"
+    METHOD_UNKNOWN = "authentication method unknown to the client"
+    METHOD_NEEDS_TLS = "authentication method needs TLS"
     REFUSED = "connection refused"
     NO_ANSWER = "no answer"
     NO_NAME = "name not resolved"
@@ -70,13 +85,15 @@ class ServerAnswer:
     """A server's answer to the first message.
 
     Attributes:
-        allows_authentication: it requests authentication, so the address, user and database are allowed.
+        allows_authentication: it requests authentication, so the address, user and database are allowed;
+            False: it rejects them; None: the answer does not show it.
         method: the requested authentication method.
+        code: the server's own error code, such as an SQLSTATE or an error number.
     """
 
-    allows_authentication: bool
+    allows_authentication: bool | None
     method: str = ""
-    sqlstate: str = ""
+    code: str = ""
     message: str = ""
 
 
@@ -100,7 +117,7 @@ class ServerHandshake:
     @property
     def requires_tls(self) -> bool | None:
         """Whether it rejects clients without TLS; None when that is unknown."""
-        if self.without_tls is None:
+        if self.without_tls is None or self.without_tls.allows_authentication is None:
             return None
         if self.without_tls.allows_authentication:
             return False
@@ -230,9 +247,21 @@ class Engine(Protocol):
     """One database engine."""
 
     name: str
+    """Its short name, as users and RDS write it."""
+    client_name: str
+    """The client library through which opskit logs in, for sentences."""
+    client_package: str
+    """The Python distribution of that library."""
     default_port: int
-    tls_parameter: str
-    """The parameter of the group that forces TLS."""
+    default_database: str
+    """A database that every server has; empty where the engine needs none."""
+    default_user: str
+    """The user that is assumed where none is known."""
+    bare_connect_is_safe: bool
+    """Whether a TCP connection may be closed without a login. MySQL counts it as a failed one, and blocks an
+    address after `max_connect_errors` of them."""
+    tls: TlsVocabulary
+    advice: EngineAdvice
 
     def exchanges(self, user: str, database: str) -> tuple[Exchange, ...]:
         """The exchanges that show how the server answers this user and database."""
@@ -240,8 +269,8 @@ class Engine(Protocol):
     def greeting(self, heard: Mapping[str, ExchangeResult]) -> ServerHandshake:
         """The meaning of the server's replies."""
 
-    def classify(self, message: str, sqlstate: str = "") -> LoginFailure:
-        """The reason why a login failed, by the first line of the message."""
+    def classify(self, message: str, code: str = "") -> LoginFailure:
+        """The reason why a login failed, by the server's error code or the first line of the message."""
 
     def login(
         self, server: Server, user: str, password: Secret, *, timeout_s: float

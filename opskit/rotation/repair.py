@@ -132,10 +132,11 @@ def _first_that_logs_in(
         done = connector.try_login(login.user, login.password)
         if done.succeeded:
             return (where, login), tuple(tried)
-        if done.failure is LoginFailure.TOKEN or "PAM authentication failed" in done.message:
+        if done.failure is LoginFailure.IAM_AUTH:
+            advice = context.engine.advice
             raise CannotProceed(
-                f"{login.user} logs in with IAM's tokens (rds_iam): no password is asked for",
-                "aws rds generate-db-auth-token   makes a token; an administrator can revoke rds_iam",
+                f"{login.user} {advice.iam_login}: no password is asked for",
+                f"aws rds generate-db-auth-token   makes a token; {advice.iam_revocation}",
             )
         if done.failure is not LoginFailure.PASSWORD:
             raise CannotProceed(

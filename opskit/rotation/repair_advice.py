@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opskit.checks.fix import Advice
-from opskit.checks.parameter_value_fixes import by_administrator, put_values
+from opskit.checks.parameter_value_fixes import put_values
 from opskit.checks.shell_rendering import Caller, render
 from opskit.rotation.planning.context import RotationContext
 
@@ -32,14 +32,16 @@ def advise(context: RotationContext, why_not: str, region: str, *, may_set_maste
     else:
         is_held = not (why_not or context.is_missing)
         lines.append(
-            by_administrator(context.user, f"the one of {name}" if is_held else "a new one")
+            context.engine.advice.set_password(
+                context.user, f"the one of {name}" if is_held else "a new one"
+            )
         )
     return "\n".join([*lines, f"opskit diagnose db {context.target.flags}   afterwards"])
 
 
 def advise_after_reset(context: RotationContext) -> str:
     """Return the next steps if the password was set correctly, and the login still fails."""
-    sets = by_administrator(context.user, "the one that the parameter holds")
+    sets = context.engine.advice.set_password(context.user, "the one that the parameter holds")
     return f"{sets}\nopskit diagnose db {context.target.flags}   afterwards"
 
 

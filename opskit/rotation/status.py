@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from opskit.checks.parameter_value_fixes import by_administrator
+from opskit import engine
 from opskit.rotation.protocol.interface import RotationIntent
 from opskit.rotation.protocol.journal import Record
 from opskit.rotation.protocol.state_machine import (
@@ -116,8 +116,9 @@ def stop_advice(stop: str, intent: RotationIntent, command: str, flags: str) -> 
     """
     repair = f"opskit rotate-password repair {flags}".rstrip()
     if stop == LOCKED_OUT:
+        advice = engine.for_rds_engine(intent.engine).advice
         return [
-            by_administrator(intent.old.user, "the password that the parameter holds"),
+            advice.set_password(intent.old.user, "the password that the parameter holds"),
             f"{repair} --password-stdin   or this: writes a password that you know to log in",
             f"{command} --resume   goes on afterwards",
         ]

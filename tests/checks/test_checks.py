@@ -19,7 +19,7 @@ from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller, render
 from opskit.checks.state_changes import summary
 from opskit.commands import AwsCall
-from opskit.engine.interface import LoginFailure, ServerTrust
+from opskit.engine.interface import LoginFailure, ServerAnswer, ServerTrust
 from opskit.facts.agent import SsmAgent
 from opskit.facts.app_subnets import AppSubnets
 from opskit.facts.certificate import Certificate
@@ -360,6 +360,7 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("AUT001", UNKNOWN, (login(LoginFailure.OTHER),)),
     ("AUT002", FAIL, (login(LoginFailure.DATABASE_MISSING),)),
     ("AUT003", FAIL, (login(LoginFailure.SLOTS),)),
+    ("AUT004", UNKNOWN, (b.probe(replace(b.probe().greeting, with_tls=ServerAnswer(None, "", "57P03", "starting up"))),)),
     ("APP001", FAIL, (b.probe(containers=(b.container(status="exited"),), health=None),)),
     ("APP001", UNKNOWN, (b.probe(containers=()),)),
     ("APP001", SKIP, (b.probe(asked_containers=False, containers=()),)),
@@ -395,7 +396,7 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("AUT005", UNKNOWN, (client_login(LoginFailure.METHOD, None),)),
     ("AUT001", UNKNOWN, (login(LoginFailure.METHOD, "the server asks for an MD5 hash"),)),
     ("AUT001", UNKNOWN, (login(LoginFailure.CERTIFICATE, "certificate verify failed"),)),
-    ("AUT001", FAIL, (login(LoginFailure.TOKEN, "in clear text, as for IAM's tokens (rds_iam)"),)),
+    ("AUT001", FAIL, (login(LoginFailure.IAM_AUTH, "in clear text, as for IAM's tokens (rds_iam)"),)),
     ("AUT005", WARN, (client_login(LoginFailure.NO_ANSWER),)),
     ("AUT005", UNKNOWN, (client_login(LoginFailure.PASSWORD), login(LoginFailure.PASSWORD))),
     ("OPR007", FAIL, (WANTS_ALL, b.operator_policies(ONLY_EC2))),

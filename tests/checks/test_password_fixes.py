@@ -34,9 +34,9 @@ def found(code: str, *replaced: Any) -> Finding:
 
 
 def refused(
-    user: str = "linkbox", message: str = "password authentication failed"
+    user: str = "linkbox", failure: LoginFailure = LoginFailure.PASSWORD
 ) -> LoginAttemptResult:
-    return LoginAttemptResult(False, LoginFailure.PASSWORD, message, 8.0, "", "the instance", user)
+    return LoginAttemptResult(False, failure, "refused", 8.0, "", "the instance", user)
 
 
 def password(text: str, user: str = "linkbox", **changes: Any) -> Parameter:
@@ -130,8 +130,7 @@ class TestRefusedPassword:
         assert "also holds other values" in finding.advice
 
     def test_iam_tokens_are_no_passwords(self) -> None:
-        message = 'PAM authentication failed for user "linkbox"'
-        finding = found("AUT001", refused(message=message), ILL)
+        finding = found("AUT001", refused(failure=LoginFailure.IAM_AUTH), ILL)
         assert finding.fix is None
         assert "rds_iam" in finding.advice
 
@@ -230,18 +229,19 @@ class TestOthers:
         assert "--value linkbox-db" in render(finding.fix.undo[0], CALLER)
 
     @pytest.mark.parametrize(
-        ("message", "part"),
+        ("failure", "part"),
         [
-            ('role "reports" is not permitted to log in', 'alter role "reports" login;'),
-            ("permission denied for database", 'grant connect on database "linkbox" to "reports";'),
+            (LoginFailure.ROLE_REFUSED, 'alter role "reports" login;'),
+            (
+                LoginFailure.DATABASE_DENIED,
+                'grant connect on database "linkbox" to "reports";',
+            ),
         ],
     )
     def test_a_role_that_may_not_log_in_is_sql_for_an_administrator(
-        self, message: str, part: str
+        self, failure: LoginFailure, part: str
     ) -> None:
-        login = LoginAttemptResult(
-            False, LoginFailure.ROLE_REFUSED, message, 8.0, "", "here", "reports"
-        )
+        login = LoginAttemptResult(False, failure, "no", 8.0, "", "here", "reports")
         assert part in found("AUT002", login).advice
 
     @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ class TestOthers:
         answer = probe.greeting.with_tls
         assert answer is not None
         odd = replace(
-            answer, allows_authentication=False, sqlstate="28000", message="no pg_hba.conf entry"
+            answer, allows_authentication=False, code="28000", message="no pg_hba.conf entry"
         )
         finding = found("AUT004", replace(probe, greeting=replace(probe.greeting, with_tls=odd)))
         assert finding.status is Status.FAIL

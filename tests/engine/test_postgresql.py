@@ -95,8 +95,12 @@ def test_junk_is_no_answer(junk: bytes) -> None:
         ("SSL error: certificate verify failed", LoginFailure.CERTIFICATE),
         ("Connection refused", LoginFailure.REFUSED),
         ("connection timeout expired", LoginFailure.NO_ANSWER),
+        ('PAM authentication failed for user "u"', LoginFailure.IAM_AUTH),
+        ('role "u" is not permitted to log in', LoginFailure.ROLE_REFUSED),
+        ('permission denied for database "d"', LoginFailure.DATABASE_DENIED),
+        ("cannot execute INSERT in a read-only transaction", LoginFailure.READ_ONLY),
         ("something new", LoginFailure.OTHER),
-        ("authentication method 10 not supported", LoginFailure.OTHER),
+        ("authentication method 10 not supported", LoginFailure.METHOD_UNKNOWN),
         (
             'authentication method requirement "scram-sha-256" failed: server requested a hashed password',
             LoginFailure.METHOD,

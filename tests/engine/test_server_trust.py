@@ -88,7 +88,7 @@ class TestLibpqHere:
     def test_an_unverified_server_gets_nothing(self, make: Make, asks: str) -> None:
         server = make(ASKS[asks])
         done = by_libpq(server, UNVERIFIED)
-        wanted = LoginFailure.TOKEN if asks == "clear text" else LoginFailure.METHOD
+        wanted = LoginFailure.IAM_AUTH if asks == "clear text" else LoginFailure.METHOD
         assert (done.succeeded, done.failure) == (False, wanted), done
         assert server.heard == []
         assert PASSWORD not in repr(done)
@@ -126,7 +126,7 @@ class TestWire:
     def test_unverified(self, make: Make, asks: str) -> None:
         server = make(ASKS[asks])
         done = by_wire(server, None)
-        wanted = LoginFailure.TOKEN if asks == "clear text" else LoginFailure.METHOD
+        wanted = LoginFailure.IAM_AUTH if asks == "clear text" else LoginFailure.METHOD
         assert (done["ok"], failure(done)) == (False, wanted), done
         assert server.heard == []
 

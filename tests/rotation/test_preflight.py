@@ -14,6 +14,7 @@ from opskit import engine
 from opskit.analysis import analyze_all
 from opskit.config import Target
 from opskit.engine.interface import LoginFailure, LoginResult, RoleFacts
+from opskit.engine.postgresql.engine import PostgreSql
 from opskit.errors import CannotProceed, UsageError
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.identity import Identity
@@ -41,7 +42,7 @@ ROW = {
 }  # fmt: skip
 
 
-class Engine:
+class Engine(PostgreSql):
     """PostgreSQL whose role facts the test sets."""
 
     def __init__(self, role: RoleFacts) -> None:
@@ -97,7 +98,7 @@ def context(role: RoleFacts = ROLE, **changes: Any) -> RotationContext:
         app=snapshot.get(AppInstance),
         probe=snapshot.get(InstanceProbe),
         access=snapshot.get(OperatorAccess),
-        engine=Engine(role),  # type: ignore[arg-type]
+        engine=Engine(role),
     )
     return replace(made, **changes)
 
@@ -159,10 +160,9 @@ CLUSTER = DbCluster(
 )
 BROKEN = LoginResult(False, LoginFailure.NO_ANSWER, "timeout expired", 1.0)
 WRONG = LoginResult(False, LoginFailure.PASSWORD, "password authentication failed", 1.0)
-TOKEN = LoginResult(False, LoginFailure.TOKEN, "asks for it in clear text", 1.0)
+TOKEN = LoginResult(False, LoginFailure.IAM_AUTH, "asks for it in clear text", 1.0)
 STRANGER = LoginResult(False, LoginFailure.CERTIFICATE, "certificate verify failed", 1.0)
 HASH = LoginResult(False, LoginFailure.METHOD, "the server asks for an MD5 hash", 1.0)
-PAM = LoginResult(False, LoginFailure.PASSWORD, 'PAM authentication failed for user "app"', 1.0)
 ILL = b.known(b.probe(health=Health("http://127.0.0.1:3000/health", 503, 1.0, "no")))
 
 
@@ -210,7 +210,6 @@ TURNS = {"strategy": "alternating", "known": ["app_clone"]}
         (context(database=b.db_instance(replica_of="primary-db")), {}, "read replica"),
         (context(), {"login": WRONG}, "disagree already"),
         (context(), {"login": BROKEN}, "could be judged"),
-        (context(user="app"), {"login": PAM}, "IAM's tokens"),
         (context(user="app"), {"login": TOKEN}, "IAM's tokens"),
         (context(), {"login": STRANGER}, "could not be verified"),
         (context(), {"login": HASH}, "could not be verified"),

@@ -183,8 +183,10 @@ class TestPropose:
             proposed(holding("good-Password_1"), connector)
 
     def test_tokens_of_iam_are_no_passwords(self) -> None:
+        connector = Door()
+        connector.failure = LoginFailure.IAM_AUTH
         with pytest.raises(CannotProceed, match="rds_iam"):
-            proposed(holding("good-Password_1"), Door(message="PAM authentication failed for user"))
+            proposed(holding("good-Password_1"), connector)
 
     def test_a_missing_parameter_is_created_with_what_logs_in(self) -> None:
         found = proposed(missing(), Door("Older-Password_1"), "Older-Password_1")

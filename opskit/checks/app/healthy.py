@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 
-from opskit import engine
 from opskit.checks.containers import app_containers
 from opskit.checks.fix import Advice
 from opskit.checks.interface import (
@@ -27,8 +26,9 @@ from opskit.checks.interface import (
 )
 from opskit.config import Target
 from opskit.engine.interface import LoginFailure
+from opskit.engine.tls import TlsMode
 from opskit.facts.app_instance import AppInstance
-from opskit.facts.database import Database
+from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.target_health import TargetHealth, TargetHealths
@@ -41,24 +41,46 @@ SHOWN = 200
 ABOUT_LOGIN = {
     LoginFailure.PASSWORD: "The database refuses its password: compare the user and password that it has "
     "with the parameters'.",
+    LoginFailure.DENIED: "The database refuses its login and does not say why: compare the user and "
+    "password that it has with the parameters'.",
+    LoginFailure.IAM_AUTH: "Its database user logs in with a token of IAM, and the app sent none that the "
+    "database accepts.",
+    LoginFailure.PASSWORD_EXPIRED: "The password of its database user has expired: rotate it.",
+    LoginFailure.ACCOUNT_LOCKED: "Its database user is locked: an administrator of the database unlocks it.",
     LoginFailure.TLS_REQUIRED: "It connects without TLS, which the database requires: let its client use "
-    "sslmode=verify-full with the RDS bundle.",
+    "{verifying} with the RDS bundle.",
     LoginFailure.NOT_ADMITTED: "The database does not admit its address, user or database name.",
+    LoginFailure.HOST_BLOCKED: "The database has blocked its address after connections that ended without a "
+    "login: find what opens them, then let an administrator of the database lift the block.",
     LoginFailure.DATABASE_MISSING: "It asks for a database that does not exist: compare its database name "
     "with the parameter's.",
+    LoginFailure.DATABASE_DENIED: "Its database user lacks a right: grant it, or let the app use the "
+    "parameters' user.",
     LoginFailure.ROLE_REFUSED: "Its database user lacks a right: grant it, or let the app use the "
     "parameters' user.",
     LoginFailure.SLOTS: "The database has no connection slot free: let its pool open fewer connections.",
+    LoginFailure.USER_LIMIT: "Its database user has as many connections as it may have: let its pool open "
+    "fewer, or raise the limit.",
     LoginFailure.NOT_READY: "The database is starting or stopping: ask again in some minutes.",
+    LoginFailure.READ_ONLY: "It writes to a server that only reads: compare its host with the writer's "
+    "endpoint.",
+    LoginFailure.IDLE_CLOSED: "The database closed a session that was idle: let its pool test a connection "
+    "before it uses it.",
     LoginFailure.CERTIFICATE: "Its client does not trust the database's certificate: give it the RDS "
     "bundle.",
+    LoginFailure.METHOD: "Its client does not allow the authentication method that the database asks for.",
+    LoginFailure.METHOD_UNKNOWN: "Its client is too old for the authentication method that the database "
+    "asks for: update it.",
+    LoginFailure.METHOD_NEEDS_TLS: "The authentication method that the database asks for needs TLS: let its "
+    "client use {verifying} with the RDS bundle.",
     LoginFailure.REFUSED: "Nothing listens at the address that it connects to: compare its host and port "
     "with the parameter's.",
     LoginFailure.NO_ANSWER: "It gets no answer in time from the address that it connects to.",
     LoginFailure.NO_NAME: "The name that it connects to does not resolve for it; a container can have "
     "another resolver than its host.",
 }
-"""Meanings of an app's error messages about its login, and the step to take."""
+"""Meanings of an app's error messages about its login, and the step to take; {verifying} is the client
+setting that verifies the server."""
 ABOUT_AWS = (
     (
         r"ParameterNotFound|do(es)? not exist.*/|InvalidParameters",
@@ -92,7 +114,7 @@ def check(
     probe: Fact[InstanceProbe],
     targets: Fact[TargetHealths],
     app: Fact[AppInstance],
-    database: Fact[Database],
+    database_engine: Fact[DatabaseEngine],
 ) -> Finding:
     """Judge the app's answer, then the load balancer's target health."""
     load_balancer = _load_balancer(targets)
@@ -102,7 +124,7 @@ def check(
             return passed(f"{health.url} answers {health.status}", *load_balancer)
         answer = f"answers {health.status}" if health.status else "does not answer"
         body = f": {health.body[:SHOWN]}" if health.body else ""
-        advice = Advice(f"{_meaning(health, database)} {_log(probe.value, app)}".strip())
+        advice = Advice(f"{_meaning(health, database_engine)} {_log(probe.value, app)}".strip())
         rest = f": {health.body}" if len(health.body) > SHOWN else ""
         asked = observed(f"asked on {target.workload_noun}{rest}")
         return failed(f"{health.url} {answer}{body}", asked, *load_balancer, fix=advice)
@@ -143,20 +165,18 @@ def _load_balancer(targets: Fact[TargetHealths]) -> tuple[Evidence, ...]:
     )
 
 
-def _meaning(health: Health, database: Fact[Database]) -> str:
+def _meaning(health: Health, database_engine: Fact[DatabaseEngine]) -> str:
     """The cause that the app's answer names; empty where it is not recognized."""
     if health.status is None:
         return "The app has to listen at that address and to answer within 5 s; it does not."
     for pattern, meaning in ABOUT_AWS:
         if re.search(pattern, health.body):
             return meaning
-    if not isinstance(database, Known):
+    if not isinstance(database_engine, Known) or database_engine.value.is_assumed:
         return ""
-    try:
-        database_engine = engine.for_rds_engine(database.value.instance.engine)
-    except engine.UnknownEngine:
-        return ""
-    return ABOUT_LOGIN.get(database_engine.classify(health.body), "")
+    engine = database_engine.value.engine
+    meaning = ABOUT_LOGIN.get(engine.classify(health.body), "")
+    return meaning.format(verifying=engine.tls.setting(TlsMode.VERIFY_IDENTITY))
 
 
 def _log(probe: InstanceProbe, app: Fact[AppInstance]) -> str:

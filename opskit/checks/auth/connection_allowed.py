@@ -11,27 +11,28 @@ from __future__ import annotations
 
 from opskit.checks.fix import Advice
 from opskit.checks.interface import Finding, failed, observed, passed, undecided
+from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.probe import InstanceProbe
 
 explains = ("AUT001", "AUT002", "AUT003", "app")
-WHICH_NAME = Advice(
-    "RDS writes pg_hba.conf itself and admits every address over TLS, so the user or the database name "
-    "that the message shows is an odd one: compare both with the parameters of the user and the database, "
-    "and write the right one there. `replication` and `rdsadmin` are names that RDS keeps for itself."
-)
 
 
-def check(probe: InstanceProbe) -> Finding:
+def check(probe: InstanceProbe, database_engine: DatabaseEngine) -> Finding:
     """Judge the server's answer over TLS."""
     answer = probe.greeting.with_tls
     if answer is None:
         return undecided(
             "the server gave no answer over TLS", f"a TLS handshake on {probe.workload_noun}"
         )
-    if answer.allows_authentication or not answer.sqlstate.startswith("28"):
-        return passed(f"the server asks for a password ({answer.method or answer.sqlstate})")
+    if answer.allows_authentication:
+        return passed(f"the server asks for a password ({answer.method})")
+    if answer.allows_authentication is None:
+        return undecided(
+            f"the server did not get as far as the client: {answer.message or answer.code}",
+            "an answer to a login",
+        )
     return failed(
         f"the server turns the app away before any password: {answer.message}",
         observed(f"its first answer over TLS, seen from {probe.workload_noun}"),
-        fix=WHICH_NAME,
+        fix=Advice(database_engine.engine.advice.not_admitted()),
     )

@@ -25,6 +25,8 @@ from opskit.checks.interface import (
 )
 from opskit.commands import LocalCommand, OpskitCommand
 from opskit.engine.interface import LoginFailure
+from opskit.engine.tls import TlsMode
+from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.dns import DatabaseHost
 from opskit.facts.interface import Fact, Known
 from opskit.facts.login import ClientLogin, LoginAttemptResult
@@ -32,18 +34,26 @@ from opskit.facts.login import ClientLogin, LoginAttemptResult
 is_opt_in = True
 
 
-def check(client: ClientLogin, host: DatabaseHost, login: Fact[LoginAttemptResult]) -> Finding:
+def check(
+    client: ClientLogin,
+    host: DatabaseHost,
+    database_engine: DatabaseEngine,
+    login: Fact[LoginAttemptResult],
+) -> Finding:
     """Judge the login, and compare it with the instance's own."""
     done, trust = client.login, client.trust
+    engine = database_engine.engine
     tried = observed(f"a login from {done.tried_from}: {done.message or 'accepted'}")
     if not trust.ca_file:
         result = "logs in" if done.succeeded else "does not log in"
         return undecided(
-            f"libpq {result} from {done.tried_from}, and {host.name} is {trust.words}",
+            f"{engine.client_name} {result} from {done.tried_from}, and {host.name} is {trust.words}",
             f"a CA bundle for it: --ca-file FILE, from {source_for(trust.names[-1])}",
         )
     if done.succeeded:
-        return passed(f"libpq logs in from {done.tried_from}: {host.name} {trust.words}", tried)
+        return passed(
+            f"{engine.client_name} logs in from {done.tried_from}: {host.name} {trust.words}", tried
+        )
     if done.failure is LoginFailure.CERTIFICATE:
         fix = Fix(
             (
@@ -52,10 +62,12 @@ def check(client: ClientLogin, host: DatabaseHost, login: Fact[LoginAttemptResul
             ),
             "fetches the present bundle, which has every authority of RDS, and verifies by it",
             undo=(LocalCommand(("rm", "global-bundle.pem")),),
-            caution="sslmode=require is not the fix: it verifies nothing.",
+            caution=f"{engine.tls.setting(TlsMode.REQUIRED)} is not the fix: it verifies nothing.",
         )
         return failed(
-            f"libpq does not accept the certificate of {host.name} by {trust.basis}", tried, fix=fix
+            f"{engine.client_name} does not accept the certificate of {host.name} by {trust.basis}",
+            tried,
+            fix=fix,
         )
     if isinstance(login, Known) and login.value.succeeded:
         return warned(

@@ -29,6 +29,7 @@ from opskit.commands import Command
 from opskit.engine.interface import LoginFailure
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
+from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.interface import Fact, Known
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameter, Parameters
@@ -41,6 +42,7 @@ is_essential = True
 def check(
     login: LoginAttemptResult,
     database: Database,
+    database_engine: DatabaseEngine,
     parameters: Fact[Parameters],
     app: Fact[AppInstance],
     probe: Fact[InstanceProbe],
@@ -52,7 +54,7 @@ def check(
             f"{login.user} logs in from {login.tried_from}{tls} in {login.milliseconds:.0f} ms",
             observed(f"a login from {login.tried_from} and one question"),
         )
-    if not login.is_wrong_password and login.failure is not LoginFailure.TOKEN:
+    if login.failure not in (LoginFailure.PASSWORD, LoginFailure.IAM_AUTH):
         return undecided(
             f"a login from {login.tried_from} did not get as far as the password: {login.message}",
             "a login that reaches the password",
@@ -60,11 +62,20 @@ def check(
     known = parameters.value if isinstance(parameters, Known) else Parameters((), (), ())
     user, password = known.get("username"), known.get("password")
     name, master = database.instance.identifier, database.instance.master_username
-    if login.failure is LoginFailure.TOKEN:
+    remedy = password_remedy(
+        login.user,
+        login.failure,
+        database_engine.engine.advice,
+        database.instance,
+        password,
+        app,
+        probe,
+    )
+    if login.failure is LoginFailure.IAM_AUTH:
         return failed(
             f"{name} wants a token of IAM from {login.user}, no password",
             observed(f"a login from {login.tried_from}: {login.message}"),
-            fix=password_remedy(login.user, login.message, database.instance, password, app, probe),
+            fix=remedy,
         )
     evidence = [observed(f"a login from {login.tried_from}: {login.message}"), *_seen(password)]
     if user and _differs_in_case(user, master):
@@ -78,7 +89,7 @@ def check(
     return failed(
         f"{name} refuses the password of {login.user} that {_named(password)} holds",
         *evidence,
-        fix=password_remedy(login.user, login.message, database.instance, password, app, probe),
+        fix=remedy,
     )
 
 

@@ -12,10 +12,11 @@ from __future__ import annotations
 from opskit.checks.fix import Advice, Remedy
 from opskit.checks.fix_commands import restart_commands
 from opskit.checks.interface import Finding, failed, observed, passed, reported
-from opskit.checks.parameter_value_fixes import put_values, sql_name
+from opskit.checks.parameter_value_fixes import put_values
 from opskit.engine.interface import LoginFailure
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
+from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.interface import Fact, Known
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameters
@@ -23,11 +24,16 @@ from opskit.facts.probe import InstanceProbe
 
 explains = ("app",)
 
-REASONS = (LoginFailure.DATABASE_MISSING, LoginFailure.ROLE_REFUSED)
+REASONS = (
+    LoginFailure.DATABASE_MISSING,
+    LoginFailure.DATABASE_DENIED,
+    LoginFailure.ROLE_REFUSED,
+)
 
 
 def check(
     login: LoginAttemptResult,
+    database_engine: DatabaseEngine,
     database: Fact[Database],
     parameters: Fact[Parameters],
     app: Fact[AppInstance],
@@ -39,13 +45,17 @@ def check(
     text = f"the server does not let {login.user} in: {login.message}"
     seen = observed(f"a login from {login.tried_from}")
     known = parameters.value if isinstance(parameters, Known) else Parameters((), (), ())
+    advice = database_engine.engine.advice
     if login.failure is LoginFailure.ROLE_REFUSED:
+        return failed(text, seen, fix=Advice(advice.role_refused(login.user)))
+    if login.failure is LoginFailure.DATABASE_DENIED:
         name = known.value("database") or "the database"
-        return failed(text, seen, fix=Advice(_right(login, name)))
+        return failed(text, seen, fix=Advice(advice.database_denied(login.user, name)))
     created = database.value.instance.database_name if isinstance(database, Known) else None
     held = known.get("database")
     if not created or held is None or held.value == created:
-        return failed(text, seen, fix=Advice(_creation(login, held.value if held else None)))
+        name_or_none = held.value if held else None
+        return failed(text, seen, fix=Advice(advice.database_missing(login.user, name_or_none)))
     fix: Remedy = put_values(
         known,
         [(held, created)],
@@ -54,21 +64,3 @@ def check(
         caution="If the app has a database of its own there, its name is the right one.",
     )
     return failed(text, seen, reported(f"RDS names {created} as its database"), fix=fix)
-
-
-def _right(login: LoginAttemptResult, database: str) -> str:
-    role = sql_name(login.user)
-    if "permission denied" in login.message:
-        grant = f"grant connect on database {sql_name(database)} to {role};"
-        return f"As the database's owner or an administrator, in psql: {grant}"
-    return f"As an administrator of the database, in psql: alter role {role} login;"
-
-
-def _creation(login: LoginAttemptResult, database: str | None) -> str:
-    name = sql_name(database or "NAME")
-    return (
-        "As an administrator of the database, `psql -d postgres -l` lists the databases that exist. If one "
-        "of them is meant, the parameter of the database's name is wrong; if the app's database was never "
-        f"created or was dropped: create database {name} owner {sql_name(login.user)}; (a dropped one "
-        "comes back from a snapshot only)."
-    )

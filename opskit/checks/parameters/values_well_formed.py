@@ -25,6 +25,7 @@ from opskit.commands import Command
 from opskit.endpoint import form_flaw
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
+from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.interface import Fact, Known
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameter, Parameters
@@ -38,6 +39,7 @@ def check(
     parameters: Parameters,
     login: Fact[LoginAttemptResult],
     database: Fact[Database],
+    database_engine: Fact[DatabaseEngine],
     app: Fact[AppInstance],
     probe: Fact[InstanceProbe],
 ) -> Finding:
@@ -61,9 +63,10 @@ def check(
     if password is None:
         remedy = correct(restart_commands(app, probe))
     else:
-        user, message = parameters.value("username") or "its user", tried.message if tried else ""
+        user, failure = parameters.value("username") or "its user", tried.failure if tried else None
         instance = known.instance if known else None
-        remedy = password_remedy(user, message, instance, password, app, probe)
+        advice = database_engine.value.engine.advice if isinstance(database_engine, Known) else None
+        remedy = password_remedy(user, failure, advice, instance, password, app, probe)
         remedy = _both(correct(()), remedy) if public else remedy
     looked = (reported(f"{p.name}, version {p.version}, was read and looked at") for p in stained)
     return failed(text, *looked, fix=remedy)

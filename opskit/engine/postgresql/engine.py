@@ -12,6 +12,7 @@ import struct
 import time
 from collections.abc import Callable, Mapping
 
+from opskit.engine.advice import EngineAdvice
 from opskit.engine.interface import (
     ChangeResult,
     ClientSettings,
@@ -27,6 +28,8 @@ from opskit.engine.interface import (
     Step,
 )
 from opskit.engine.postgresql import roles
+from opskit.engine.postgresql.advice import PostgreSqlAdvice
+from opskit.engine.postgresql.tls_modes import TLS
 from opskit.secret import Secret
 
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
@@ -36,30 +39,41 @@ REPLY_BYTES = 2048
 
 METHODS = {0: "trust", 3: "cleartext", 5: "md5", 10: "sasl"}
 
+INVALID_AUTHORIZATION = "28"
+"""The class of SQLSTATEs for a client that is rejected for its address, user, database or missing TLS."""
 SQLSTATES = {
     "28P01": LoginFailure.PASSWORD,
     "3D000": LoginFailure.DATABASE_MISSING,
-    "42501": LoginFailure.ROLE_REFUSED,
+    "25006": LoginFailure.READ_ONLY,
+    "42501": LoginFailure.DATABASE_DENIED,
     "55000": LoginFailure.DATABASE_MISSING,
     "53300": LoginFailure.SLOTS,
     "57P03": LoginFailure.NOT_READY,
 }
 
 TEXTS: tuple[tuple[str, LoginFailure], ...] = (
-    (r"password authentication failed|PAM authentication failed", LoginFailure.PASSWORD),
+    (r"password authentication failed", LoginFailure.PASSWORD),
+    # RDS verifies the tokens of `rds_iam`'s members through PAM.
+    (r"PAM authentication failed", LoginFailure.IAM_AUTH),
     (r"no pg_hba\.conf entry .*(no encryption|SSL off)", LoginFailure.TLS_REQUIRED),
     (r"no pg_hba\.conf entry|pg_hba\.conf rejects", LoginFailure.NOT_ADMITTED),
     (r"database \".*\" does not exist|not currently accepting", LoginFailure.DATABASE_MISSING),
-    (r"is not permitted to log in|permission denied for database", LoginFailure.ROLE_REFUSED),
+    (r"is not permitted to log in", LoginFailure.ROLE_REFUSED),
+    (r"permission denied for database", LoginFailure.DATABASE_DENIED),
     (r"too many (clients|connections)|connection slots are reserved", LoginFailure.SLOTS),
     (r"starting up|shutting down|not (yet )?accepting connections", LoginFailure.NOT_READY),
-    (r"password in clear text|requested a cleartext password", LoginFailure.TOKEN),
+    (r"password in clear text|requested a cleartext password", LoginFailure.IAM_AUTH),
     (
         r"^authentication method (requirement|not allowed)|channel binding|^no login was tried",
         LoginFailure.METHOD,
     ),
     (r"certificate|does not match host name", LoginFailure.CERTIFICATE),
     (r"no password supplied", LoginFailure.PASSWORD),
+    (
+        r"authentication method \d+ (is )?not supported|SCRAM authentication",
+        LoginFailure.METHOD_UNKNOWN,
+    ),
+    (r"in a read-only transaction", LoginFailure.READ_ONLY),
     (r"[Cc]onnection refused", LoginFailure.REFUSED),
     (r"timeout|timed out", LoginFailure.NO_ANSWER),
     (r"translate host name|resolve host", LoginFailure.NO_NAME),
@@ -72,8 +86,14 @@ class PostgreSql:
     """The PostgreSQL engine."""
 
     name = "postgres"
+    client_name = "libpq"
+    client_package = "psycopg"
     default_port = 5432
-    tls_parameter = "rds.force_ssl"
+    default_database = "postgres"
+    default_user = "postgres"
+    bare_connect_is_safe = True
+    tls = TLS
+    advice: EngineAdvice = PostgreSqlAdvice()
 
     def exchanges(self, user: str, database: str) -> tuple[Exchange, ...]:
         """A startup message with TLS and one without; nothing else is sent."""
@@ -112,13 +132,13 @@ class PostgreSql:
             without_tls=without,
         )
 
-    def classify(self, message: str, sqlstate: str = "") -> LoginFailure:
+    def classify(self, message: str, code: str = "") -> LoginFailure:
         """Classify by SQLSTATE where it is unambiguous, else by the first line's text.
 
         SQLSTATE 28000 covers a missing pg_hba line, forced TLS and a role that may not log in.
         """
-        if sqlstate in SQLSTATES:
-            return SQLSTATES[sqlstate]
+        if code in SQLSTATES:
+            return SQLSTATES[code]
         line = message.strip().split("\n", 1)[0]
         for pattern, failure in TEXTS:
             if re.search(pattern, line):
@@ -247,5 +267,7 @@ def parse_answer(reply: bytes) -> ServerAnswer | None:
             for part in reply[5:].split(b"\0")
             if part
         }
-        return ServerAnswer(False, "", fields.get("C", ""), fields.get("M", ""))
+        code = fields.get("C", "")
+        is_rejected = code.startswith(INVALID_AUTHORIZATION)
+        return ServerAnswer(False if is_rejected else None, "", code, fields.get("M", ""))
     return None

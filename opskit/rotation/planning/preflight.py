@@ -153,9 +153,9 @@ def _check_login(
     if done.succeeded:
         return
     name = context.target.parameters["password"]
-    if done.failure is LoginFailure.TOKEN or "PAM authentication failed" in done.message:
+    if done.failure is LoginFailure.IAM_AUTH:
         plan.refuse(
-            f"{old.user} logs in with IAM's tokens (rds_iam): there is no password to rotate",
+            f"{old.user} {context.engine.advice.iam_login}: there is no password to rotate",
             "aws rds generate-db-auth-token   is what such a role logs in with",
         )
     elif done.failure is LoginFailure.PASSWORD:
@@ -227,9 +227,7 @@ def _check_role(
         connector.server(), old.user, old.password, other, timeout_s=ROLE_LIMIT_S
     )
     if found.uses_iam:
-        plan.refuse(
-            f"{old.user} logs in with IAM's tokens (rds_iam): there is no password to rotate"
-        )
+        plan.refuse(f"{old.user} {context.engine.advice.iam_login}: there is no password to rotate")
     if found.is_replica:
         plan.refuse(f"{context.host} is read-only; passwords change at the writer")
     if found.valid_until:

@@ -1,0 +1,107 @@
+"""Every engine of the registry has all members of the interface, and they agree with each other."""
+
+from __future__ import annotations
+
+import inspect
+from importlib.metadata import packages_distributions
+
+import pytest
+
+from opskit import engine
+from opskit.checks.app.healthy import ABOUT_LOGIN
+from opskit.engine import ENGINES
+from opskit.engine.advice import EngineAdvice
+from opskit.engine.interface import Engine, LoginFailure
+from opskit.engine.tls import TlsMode
+
+USER, DATABASE = "o'app", "shop"
+every_engine = pytest.mark.parametrize("database_engine", ENGINES.values(), ids=ENGINES)
+
+
+def members(protocol: type) -> dict[str, object]:
+    """The public methods and annotated attributes of a protocol; attributes have no value."""
+    methods = {n: m for n, m in vars(protocol).items() if inspect.isfunction(m)}
+    found = {**dict.fromkeys(inspect.get_annotations(protocol)), **methods}
+    return {name: member for name, member in found.items() if not name.startswith("_")}
+
+
+@every_engine
+def test_every_member_is_there_with_its_signature(database_engine: Engine) -> None:
+    for protocol, thing in ((Engine, database_engine), (EngineAdvice, database_engine.advice)):
+        for name, member in members(protocol).items():
+            own = getattr(thing, name)
+            if member is not None:
+                wanted = list(inspect.signature(member).parameters)[1:]  # type: ignore[arg-type]
+                assert list(inspect.signature(own).parameters) == wanted, name
+                assert inspect.getdoc(own), name
+
+
+@every_engine
+def test_the_attributes_make_sense(database_engine: Engine) -> None:
+    assert 0 < database_engine.default_port < 65536
+    assert database_engine.name
+    assert database_engine.client_name
+    assert database_engine.default_user
+    assert database_engine.client_package in {
+        name for names in packages_distributions().values() for name in names
+    }
+
+
+def test_a_default_port_belongs_to_one_engine() -> None:
+    ports = {e.default_port: e.name for e in ENGINES.values()}
+    assert {e.name for e in ENGINES.values()} == set(ports.values())
+    assert engine.ASSUMED in ENGINES
+
+
+@every_engine
+def test_a_tls_mode_and_its_value_are_each_others_inverse(database_engine: Engine) -> None:
+    tls = database_engine.tls
+    assert {TlsMode.DISABLED, TlsMode.REQUIRED, TlsMode.VERIFY_IDENTITY} <= set(tls.mode_values)
+    for mode, value in tls.mode_values.items():
+        assert tls.mode_of(value) is mode
+        assert tls.setting(mode) == f"{tls.mode_option}={value}"
+    assert not set(tls.other_values) & set(tls.mode_values.values())
+    assert tls.mode_of("no such mode") is None
+    assert tls.parameter_on
+    assert tls.ca_option in tls.ca_setting
+
+
+@every_engine
+def test_advice_names_the_user_and_quotes_it_in_statements(database_engine: Engine) -> None:
+    advice = database_engine.advice
+    texts = (
+        advice.iam_auth("app"),
+        advice.role_refused("app"),
+        advice.database_denied("app", DATABASE),
+        advice.database_missing("app", DATABASE),
+        advice.set_password("app", "a new one"),
+    )
+    assert all("app" in text for text in texts)
+    assert DATABASE in advice.database_denied("app", DATABASE)
+    assert "a new one" in advice.set_password("app", "a new one")
+    for text in (advice.not_admitted(), advice.slots(), advice.iam_login, advice.iam_revocation):
+        assert text
+    hostile = 'x"; drop role "y'
+    assert f'"{hostile}"' not in advice.role_refused(hostile)
+
+
+@every_engine
+def test_a_bare_exchange_proves_nothing(database_engine: Engine) -> None:
+    silent = database_engine.greeting({})
+    assert (silent.is_engine, silent.requires_tls) == (None, None)
+    assert database_engine.classify("no words of any server") is LoginFailure.OTHER
+
+
+@every_engine
+def test_the_login_on_the_instance_is_python_of_the_standard_library(
+    database_engine: Engine,
+) -> None:
+    names: dict[str, object] = {}
+    exec(compile(database_engine.instance_login_source(), "login", "exec"), names)
+    assert callable(names["login"])
+
+
+def test_an_app_s_message_has_a_meaning_whatever_the_failure() -> None:
+    assert set(LoginFailure) - set(ABOUT_LOGIN) == {LoginFailure.OTHER}
+    for text in ABOUT_LOGIN.values():
+        assert "{" not in text.format(verifying="mode=verify")
