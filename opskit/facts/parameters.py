@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from opskit import endpoint
+from opskit import denial_message, endpoint
 from opskit.config import Target
 from opskit.errors import AwsError, TargetError
 from opskit.facts.interface import FingerprintKey, Ssm
@@ -208,7 +208,8 @@ def _refusal(ssm: Ssm, reference: ParameterReference, purpose: str, error: AwsEr
         exists = True
     except AwsError as second:
         exists = False if second.code in NOT_FOUND_CODES else None
-    about_key = error.code in DECRYPTION_CODES or "kms:Decrypt" in error.message
+    denied_action = denial_message.parse(error.message).action
+    about_key = error.code in DECRYPTION_CODES or denied_action == "kms:Decrypt"
     permission = "kms:Decrypt" if about_key else error.permission
     return ReadFailure(reference.name, purpose, error.code, error.message[:400], permission, exists)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from opskit.config import Target
@@ -17,20 +18,27 @@ READ = ("ssm:GetParameter", "ssm:GetParameters")
 DECRYPT = "kms:Decrypt"
 
 
+class SimulatorLimit(StrEnum):
+    """A policy type that limits the identity's own policies, as the simulator reports it."""
+
+    BOUNDARY = "permissions boundary"
+    ORGANIZATION = "organization"
+
+
 @dataclass(frozen=True, slots=True)
 class SimulatedDecision:
     """One decision of the IAM simulator: `allowed`, `explicitDeny` or `implicitDeny`.
 
     Attributes:
         is_conditional: a context value was missing, so the answer is not certain.
-        limited_by: `permissions boundary` or `organization` when one of them denies.
+        limited_by: the permissions boundary or the organization when one of them denies.
     """
 
     action: str
     resource: str
     decision: str
     is_conditional: bool
-    limited_by: str | None
+    limited_by: SimulatorLimit | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +115,10 @@ def _decisions(result: Mapping[str, Any]) -> list[SimulatedDecision]:
     ]
 
 
-def _ceiling(result: Mapping[str, Any]) -> str | None:
+def _ceiling(result: Mapping[str, Any]) -> SimulatorLimit | None:
     boundary = result.get("PermissionsBoundaryDecisionDetail") or {}
     if boundary.get("AllowedByPermissionsBoundary") is False:
-        return "permissions boundary"
+        return SimulatorLimit.BOUNDARY
     organization = result.get("OrganizationsDecisionDetail") or {}
-    return "organization" if organization.get("AllowedByOrganizations") is False else None
+    is_limited = organization.get("AllowedByOrganizations") is False
+    return SimulatorLimit.ORGANIZATION if is_limited else None

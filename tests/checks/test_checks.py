@@ -38,7 +38,7 @@ from opskit.facts.prefix_lists import PrefixLists
 from opskit.facts.private_zones import PrivateZone, PrivateZones
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbInstances
-from opskit.facts.simulation import SimulatedDecision, Simulation
+from opskit.facts.simulation import SimulatedDecision, Simulation, SimulatorLimit
 from opskit.facts.target_health import TargetHealth, TargetHealths
 from opskit.facts.unfinished_rotation import UnfinishedRotation
 from opskit.facts.value_form import form_of
@@ -106,7 +106,7 @@ GUARDRAIL = Organization(
 )
 
 
-def simulated(word: str, stopped_by: str | None = None) -> Simulation:
+def simulated(word: str, stopped_by: SimulatorLimit | None = None) -> Simulation:
     """The simulator's word on every read."""
     arns = [b.PARAMETERS.replace("*", name.rsplit("/", 1)[1]) for name in b.NAMES.values()]
     return Simulation(tuple(SimulatedDecision(GET, arn, word, False, stopped_by) for arn in arns))
@@ -282,7 +282,7 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("IAM010", FAIL, (b.refused(GET, "with an explicit deny in a session policy"),)),
     ("IAM011", FAIL, (b.refused(GET), GUARDRAIL)),
     ("IAM011", FAIL, (b.refused(GET, "with an explicit deny in a service control policy"),)),
-    ("IAM011", FAIL, (b.NOT_ASKED, b.role_policies(b.READS, b.DECRYPTS), simulated("implicitDeny", "organization"))),
+    ("IAM011", FAIL, (b.NOT_ASKED, b.role_policies(b.READS, b.DECRYPTS), simulated("implicitDeny", SimulatorLimit.ORGANIZATION))),
     ("IAM012", FAIL, (b.refused("kms:Decrypt"), b.key_policy({"AWS": "arn:aws:iam::123456789012:user/x"}))),
     ("IAM012", FAIL, (b.NOT_ASKED, b.key_policy({"AWS": "arn:aws:iam::123456789012:user/x"}), decrypt_simulated("allowed"))),
     ("IAM012", PASS, (b.NOT_ASKED, b.key_policy({"AWS": b.ROLE_ARN}), b.role_policies(b.READS))),

@@ -25,6 +25,7 @@ from opskit.checks.interface import (
     skipped,
     undecided,
 )
+from opskit.denial_message import find_action, names_denial, parse
 from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.probe import InstanceProbe
@@ -34,8 +35,6 @@ from opskit.policy.explanation import DenialExplanation, DenialReason
 from opskit.policy.role_access import RoleAccess
 
 explains = ("auth", "app")
-DENIED = "AccessDenied"
-"""Every AWS SDK's error name for a denial; without it the app lacks its settings for another reason."""
 
 
 def check(
@@ -52,8 +51,8 @@ def check(
     if not refused:
         return skipped("every way to read is allowed, or none")
     message = _complaint(probe)
-    action = next((a for a in refused if f"{_operation(a)} " in message), None)
-    if action is None and DENIED in message and "kms:" not in message:
+    action = find_action(message, refused)
+    if action is None and names_denial(message) and not parse(message).concerns_key:
         # The app's message names no operation: apart from GetParameter, apps call GetParameters.
         action = next((a for a in refused if a in READ), None)
     if action is None:
@@ -89,14 +88,10 @@ def _calls(standing: EffectivePermissions, action: str) -> WantedAccess:
     return wanted_of(need for need in standing.denied_alternatives if need.action == action)
 
 
-def _operation(action: str) -> str:
-    return action.split(":")[1]
-
-
 def _complaint(probe: Fact[InstanceProbe]) -> str:
     """The message of an app that runs without a password; empty when it has one or is healthy."""
     if not isinstance(probe, Known) or probe.value.health is None:
         return ""
     health = probe.value.health
     has_password = any(c.setting("password") for c in probe.value.containers)
-    return "" if has_password or health.status == 200 else f"{health.body} "
+    return "" if has_password or health.status == 200 else health.body

@@ -5,20 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from opskit.checks.iam.effective_permissions import EffectivePermission
-from opskit.checks.interface import Basis
+from opskit.denial_message import PolicyType
 from opskit.policy.difference import WantedAccess
 from opskit.policy.explanation import DenialExplanation
-
-POLICY_TYPES = (
-    "session policy",
-    "VPC endpoint policy",
-    "resource control policy",
-    "service control policy",
-    "permissions boundary",
-    "resource-based policy",
-    "identity-based policy",
-)
-"""Policy types in AWS's messages (IAM User Guide, access denied error messages)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +32,6 @@ class AccessDenied:
         return f"{self.role} may not {self.what}{why}"
 
     @property
-    def policy_type(self) -> str:
-        """The policy type that AWS's message to the instance names; empty without a message."""
-        texts = [e.text for e in self.permission.evidence if e.basis is Basis.OBSERVED]
-        return next((t for t in POLICY_TYPES if any(t in text for text in texts)), "")
+    def policy_type(self) -> PolicyType | None:
+        """The policy type that AWS's message to the instance names; None without a message."""
+        return self.permission.policy_type

@@ -8,28 +8,42 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from opskit import denial_message
 from opskit.checks.interface import Basis, Evidence, derived, observed, reported
 from opskit.config import ON_INSTANCE, Target
+from opskit.denial_message import DenialMessage, PolicyType
 from opskit.errors import Missing
 from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Fact, FactUnavailable, Known, Unknown
 from opskit.facts.key import Key
 from opskit.facts.parameter_metadata import ParametersMetadata
 from opskit.facts.probe import InstanceProbe
-from opskit.facts.simulation import DECRYPT, READ, SimulatedDecision, Simulation
+from opskit.facts.simulation import (
+    DECRYPT,
+    READ,
+    SimulatedDecision,
+    Simulation,
+    SimulatorLimit,
+)
 from opskit.policy.evaluate import EvaluationResult
 from opskit.policy.explanation import DenialExplanation, DenialReason
 from opskit.policy.role_access import KEY_POLICY, RequiredPermission, RoleAccess
 
 ATTEMPT = "an attempt from where the app runs"
 DENIED = ("AccessDeniedException", "AccessDenied")
-FROM_MESSAGE = (
-    ("service control policy", DenialReason.ORGANIZATION, "a service control policy denies it"),
-    ("permissions boundary", DenialReason.BOUNDARY, "its permissions boundary does not allow it"),
-    ("explicit deny", DenialReason.EXPLICIT, "something denies it explicitly"),
-    ("", DenialReason.NO_STATEMENT, ""),
-)
-"""AWS's phrase for the denying policy type, the reason that it means, and its description."""
+REASONS = {
+    PolicyType.SERVICE_CONTROL: DenialReason.ORGANIZATION,
+    PolicyType.BOUNDARY: DenialReason.BOUNDARY,
+    SimulatorLimit.ORGANIZATION: DenialReason.ORGANIZATION,
+    SimulatorLimit.BOUNDARY: DenialReason.BOUNDARY,
+}
+"""The denying policy's type, by AWS's message or by the simulator, and the reason that it means."""
+DESCRIPTIONS = {
+    DenialReason.ORGANIZATION: "a service control policy denies it",
+    DenialReason.BOUNDARY: "its permissions boundary does not allow it",
+    DenialReason.EXPLICIT: "something denies it explicitly",
+    DenialReason.NO_STATEMENT: "",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +58,8 @@ class EffectivePermission:
         unknown_reason: a clause; empty when the permission is known.
         missing: the permissions or probes that would make it known.
         conflict: the contradiction between two sources; empty when they agree.
+        policy_type: the type of the denying policy that AWS's message to the instance names; None
+            without a message, or where it names none.
     """
 
     is_allowed: bool | None
@@ -53,6 +69,7 @@ class EffectivePermission:
     unknown_reason: str = ""
     missing: tuple[Missing, ...] = ()
     conflict: str = ""
+    policy_type: PolicyType | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +123,12 @@ def attempts_denied(probe: Fact[InstanceProbe], action: str) -> list[tuple[str, 
     return [
         (read.name, read.message)
         for read in probe.value.reads
-        if read.code in DENIED
-        and (action in read.message or (action != DECRYPT and "kms:" not in read.message))
+        if read.code in DENIED and _denies(denial_message.parse(read.message), action)
     ]
+
+
+def _denies(message: DenialMessage, action: str) -> bool:
+    return message.action == DECRYPT if action == DECRYPT else not message.concerns_key
 
 
 def _permission(
@@ -129,7 +149,10 @@ def _permission(
     denied = attempts_denied(probe, action)
     words = (*_local_words(needs, refused), *_simulated_words(simulated))
     if denied:
-        return _attempted_denied(action, denied, words, miss, _noun(probe))
+        is_allowed = _allows_locally(needs) or _allows_simulated(simulated)
+        return _attempted_denied(
+            action, denied, words, miss, _noun(probe), is_allowed_elsewhere=is_allowed
+        )
     if attempt:
         contradicted = miss.words if miss and miss.denial is not DenialReason.ACTION else ""
         text = f"{_noun(probe)} did it, although {contradicted}" if contradicted else ""
@@ -162,16 +185,28 @@ def _attempted_denied(
     words: tuple[Evidence, ...],
     miss: DenialExplanation | None,
     noun: str,
+    *,
+    is_allowed_elsewhere: bool = False,
 ) -> EffectivePermission:
+    """The permission that the instance's own attempt shows to be denied.
+
+    Args:
+        is_allowed_elsewhere: the policies or IAM's simulator allow the action.
+    """
     seen = [observed(f"{noun}'s own read of {name}: {text}") for name, text in denied[:2]]
+    messages = [denial_message.parse(text) for _, text in denied[:2]]
     disagreement = ""
     if miss is None:
-        found = next(row for row in FROM_MESSAGE if row[0] in denied[0][1])
-        miss = DenialExplanation(found[1], None, found[2])
-        if any("allow" in w.text for w in words):
+        miss = _explanation(messages[0].policy_type, is_explicit=messages[0].is_explicit)
+        if is_allowed_elsewhere:
             disagreement = f"{noun} is refused {action}, although its policies allow it"
     names = tuple(sorted({name for name, _ in denied}))
-    return EffectivePermission(False, miss, (*seen, *words), names, conflict=disagreement)
+    types = {message.policy_type for message in messages}
+    policy_type = next((kind for kind in PolicyType if kind in types), None)
+    evidence = (*seen, *words)
+    return EffectivePermission(
+        False, miss, evidence, names, conflict=disagreement, policy_type=policy_type
+    )
 
 
 def _without_attempt(
@@ -234,13 +269,24 @@ def _contradiction(words: tuple[Evidence, ...], text: str) -> EffectivePermissio
 
 def _miss_of(decision: SimulatedDecision) -> DenialExplanation:
     """The explanation for the simulator's denial."""
-    phrase = {"organization": "service control policy"}.get(
-        decision.limited_by or "", decision.limited_by or ""
-    )
-    if not phrase and decision.decision == "explicitDeny":
-        phrase = "explicit deny"
-    found = next(row for row in FROM_MESSAGE if row[0] == phrase)
-    return DenialExplanation(found[1], None, found[2])
+    return _explanation(decision.limited_by, is_explicit=decision.decision == "explicitDeny")
+
+
+def _explanation(
+    policy: PolicyType | SimulatorLimit | None, *, is_explicit: bool
+) -> DenialExplanation:
+    """The explanation for a denial of which only the policy's type is known."""
+    default = DenialReason.EXPLICIT if is_explicit else DenialReason.NO_STATEMENT
+    reason = REASONS.get(policy, default) if policy else default
+    return DenialExplanation(reason, None, DESCRIPTIONS[reason])
+
+
+def _allows_locally(needs: tuple[RequiredPermission, ...]) -> bool:
+    return bool(needs) and all(n.decision.word is EvaluationResult.ALLOWED for n in needs)
+
+
+def _allows_simulated(simulated: list[SimulatedDecision]) -> bool:
+    return bool(simulated) and all(d.decision == "allowed" for d in simulated)
 
 
 def _simulated(
@@ -268,9 +314,8 @@ def _local_words(
 ) -> list[Evidence]:
     if refused and refused[0].denial is not None:
         return [derived(f"from the policies: {refused[0].denial.words}")]
-    allowed = [n for n in needs if n.decision.word is EvaluationResult.ALLOWED]
-    if allowed and len(allowed) == len(needs):
-        by = allowed[0].decision.matched
+    if _allows_locally(needs):
+        by = needs[0].decision.matched
         return [
             Evidence(f"from the policies: {by.label if by else 'a grant'} allows it", Basis.DERIVED)
         ]

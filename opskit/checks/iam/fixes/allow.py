@@ -12,6 +12,7 @@ from opskit.checks.iam.fix_context import IamFixContext
 from opskit.checks.iam.fixes import evaluation
 from opskit.checks.iam.fixes.by_message import advise
 from opskit.checks.inline_policy import PolicyHolder
+from opskit.denial_message import PolicyType
 from opskit.facts.simulation import DECRYPT
 from opskit.policy.difference import WantedAccess, first_deny, refused
 from opskit.policy.document import Document, parse
@@ -130,7 +131,7 @@ def _unread(
             "the key's own policy could not be read (kms:GetKeyPolicy), and where it does not leave the key "
             "to IAM policies, this would not be enough",
         )
-    if denials[0].policy_type not in ("", "identity-based policy"):
+    if denials[0].policy_type not in (None, PolicyType.IDENTITY):
         return advise(context, denials)
     return evaluation.no_command(
         _do(denials, wanted),

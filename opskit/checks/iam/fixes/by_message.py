@@ -8,26 +8,27 @@ from opskit.checks.fix import Advice
 from opskit.checks.iam.denial import AccessDenied
 from opskit.checks.iam.fix_context import IamFixContext
 from opskit.checks.iam.fixes import evaluation
+from opskit.denial_message import PolicyType
 from opskit.policy.explanation import DenialReason
 
 UNREADABLE = {
-    "session policy": (
+    PolicyType.SESSION: (
         "The credentials were narrowed by a session policy. The caller that assumes {role} for the app has "
         "to pass one that allows {access}, or none (sts:AssumeRole, Policy and PolicyArns).",
         "AWS shows a session policy to no one, and no policy of the role outweighs it",
     ),
-    "VPC endpoint policy": (
+    PolicyType.VPC_ENDPOINT: (
         "The policy of the VPC endpoint that the calls go through has to allow {role} {access}: "
         "ec2:DescribeVpcEndpoints shows it (service names com.amazonaws.{region}.ssm and .kms). Ask the "
         "owner of the VPC.",
         "which endpoint it is, and what else its policy guards, cannot be read from the message",
     ),
-    "resource control policy": (
+    PolicyType.RESOURCE_CONTROL: (
         "A resource control policy of the organization denies it. Ask the organization's administrators to "
         "except {role} for {access}; the change is made in the management account.",
         "it is the organization's decision",
     ),
-    "resource-based policy": (
+    PolicyType.RESOURCE: (
         "The policy of the key has to allow {role} {access}: kms:GetKeyPolicy shows it. Ask the key's "
         "administrators.",
         "the key's policy could not be read, and PutKeyPolicy replaces the whole document",
@@ -51,7 +52,8 @@ PLACES = "the policy of a VPC endpoint, a session policy, a resource control pol
 def advise(context: IamFixContext, denials: Sequence[AccessDenied]) -> Advice:
     """Advice on the next step, by the policy type that the message names, else by the reason."""
     denial = denials[0]
-    do, why = UNREADABLE.get(denial.policy_type) or _by_reason(denial)
+    named = denial.policy_type
+    do, why = (named and UNREADABLE.get(named)) or _by_reason(denial)
     words = {
         "role": denial.role,
         "access": evaluation.access_text(evaluation.wanted_of(denials)) or "kms:Decrypt on the key",

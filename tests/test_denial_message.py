@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+
+from opskit.denial_message import DenialMessage, PolicyType, find_action, names_denial, parse
+
+USER = "User: arn:aws:sts::123456789012:assumed-role/app-role/i-1 is not authorized to perform: "
+PARAMETER = "ssm:GetParameter on resource: arn:aws:ssm:us-east-1:123456789012:parameter/a "
+KEY = "kms:Decrypt on resource: arn:aws:kms:us-east-1:123456789012:key/k "
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", DenialMessage("", None, False, False)),
+        (USER + PARAMETER, DenialMessage("ssm:GetParameter", None, False, False)),
+        (
+            USER
+            + PARAMETER
+            + "because no identity-based policy allows the ssm:GetParameter action",
+            DenialMessage("ssm:GetParameter", PolicyType.IDENTITY, False, False),
+        ),
+        (
+            USER + PARAMETER + "with an explicit deny in a service control policy",
+            DenialMessage("ssm:GetParameter", PolicyType.SERVICE_CONTROL, True, False),
+        ),
+        (
+            USER + KEY + "because no resource-based policy allows the kms:Decrypt action",
+            DenialMessage("kms:Decrypt", PolicyType.RESOURCE, False, True),
+        ),
+        (
+            "An error occurred (AccessDeniedException): no access to arn:aws:kms:us-east-1:1:key/k",
+            DenialMessage("", None, False, True),
+        ),
+        (
+            USER + PARAMETER + "because no permissions boundary allows the ssm:GetParameter action",
+            DenialMessage("ssm:GetParameter", PolicyType.BOUNDARY, False, False),
+        ),
+    ],
+)
+def test_parse(text: str, expected: DenialMessage) -> None:
+    assert parse(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("(AccessDenied) when calling the GetParameters operation", "ssm:GetParameters"),
+        ("AccessDeniedException: GetParametersByPath", "ssm:GetParametersByPath"),
+        ("AccessDenied GetParameter", "ssm:GetParameter"),
+        ("no password", None),
+    ],
+)
+def test_an_operation_is_found_as_a_whole_word(text: str, found: str | None) -> None:
+    actions = ("ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath")
+    assert find_action(text, actions) == found
+
+
+def test_a_denial_is_told_from_another_failure() -> None:
+    assert names_denial("AccessDeniedException: GetParameter")
+    assert not names_denial("ParameterNotFound: GetParameter")
