@@ -16,6 +16,16 @@ class EngineAdvice(Protocol):
     iam_revocation: str
     """The step that lets such a user log in with a password again, as a clause."""
 
+    password_expiry: str
+    """The attribute of a role that ends its password, as the engine names it."""
+    session_list: str
+    """Where the clients of a role's sessions are listed, as a clause."""
+    change_restriction: str
+    """Predicate of a database that does not let every role change its own password."""
+
+    def change_permission(self, user: str) -> str:
+        """For a role that may not change its own password: the step that lets it."""
+
     def iam_auth(self, user: str) -> str:
         """For a user that has to log in with an IAM token."""
 

@@ -183,34 +183,25 @@ class RoleFacts:
 
     Attributes:
         uses_iam: it logs in with IAM tokens, so it has no password.
-        valid_until: expiry of its password, in the server's format; empty for never.
+        password_expires: when its password expires, in the server's format; empty for never.
         connection_limit: -1 for none.
-        restricts: whether only members of a special role may change passwords.
-        may_change_own: whether it is such a member, or there is no such restriction.
+        may_change_own: whether it may change its own password.
         is_replica: the server is read-only.
         other_exists: whether the second role exists.
         other_sessions: its number of open sessions.
         other_differs: settings of the role that the second one lacks.
-        acts_as: the role that it is set to (`alter role ... set role`); empty for none.
-        owns: objects that it owns, in this database and shared ones.
-        default_privileges: whether it has default privileges for objects that it will create.
-        other_acts_as, other_owns: the same for the second role.
+        ownership_warnings: sentences about objects of one role that the other may not be able to use.
     """
 
     uses_iam: bool
-    valid_until: str
+    password_expires: str
     connection_limit: int
-    restricts: bool
     may_change_own: bool
     is_replica: bool
     other_exists: bool
     other_sessions: int
     other_differs: tuple[str, ...]
-    acts_as: str = ""
-    owns: int = 0
-    default_privileges: bool = False
-    other_acts_as: str = ""
-    other_owns: int = 0
+    ownership_warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +271,9 @@ class Engine(Protocol):
         A server that cannot be verified as its trust requires, or that requests a method that is not allowed
         then, gets no proof of the password: the failure is CERTIFICATE or METHOD, and says nothing about it.
         """
+
+    def second_role(self, user: str) -> str:
+        """The name of the role that alternates with a role; of the second one it is the first."""
 
     def role_facts(
         self, server: Server, user: str, password: Secret, other: str, *, timeout_s: float

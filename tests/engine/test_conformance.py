@@ -75,14 +75,22 @@ def test_advice_names_the_user_and_quotes_it_in_statements(database_engine: Engi
         advice.database_denied("app", DATABASE),
         advice.database_missing("app", DATABASE),
         advice.set_password("app", "a new one"),
+        advice.change_permission("app"),
     )
     assert all("app" in text for text in texts)
     assert DATABASE in advice.database_denied("app", DATABASE)
     assert "a new one" in advice.set_password("app", "a new one")
-    for text in (advice.not_admitted(), advice.slots(), advice.iam_login, advice.iam_revocation):
-        assert text
+    assert all((advice.not_admitted(), advice.slots(), advice.iam_login, advice.iam_revocation))
+    assert all((advice.password_expiry, advice.session_list, advice.change_restriction))
     hostile = 'x"; drop role "y'
     assert f'"{hostile}"' not in advice.role_refused(hostile)
+
+
+@every_engine
+def test_two_roles_are_each_others_second(database_engine: Engine) -> None:
+    second = database_engine.second_role("app")
+    assert second != "app"
+    assert database_engine.second_role(second) == "app"
 
 
 @every_engine

@@ -34,7 +34,7 @@ from opskit.secret import Secret
 from tests import builders as b
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-ROLE = RoleFacts(False, "", -1, False, True, False, False, 0, ())
+ROLE = RoleFacts(False, "", -1, True, False, False, 0, ())
 GOOD = LoginResult(True, None, "", 1.0)
 ROW = {
     "Type": "SecureString", "Version": 3, "Labels": [], "KeyId": "alias/linkbox", "IsStuck": False,
@@ -216,7 +216,7 @@ TURNS = {"strategy": "alternating", "known": ["app_clone"]}
         (context(role=replace(ROLE, uses_iam=True), user="app"), {}, "IAM's tokens"),
         (context(role=replace(ROLE, is_replica=True), user="app"), {}, "read-only"),
         (
-            context(role=replace(ROLE, restricts=True, may_change_own=False), user="app"),
+            context(role=replace(ROLE, may_change_own=False), user="app"),
             {},
             "rds_password",
         ),
@@ -266,7 +266,7 @@ def test_what_refuses(found: RotationContext, options: dict[str, Any], part: str
             {},
             "CloudFormation stack linkbox-prod",
         ),
-        (context(role=replace(ROLE, valid_until="2027-01-01")), {}, "VALID UNTIL"),
+        (context(role=replace(ROLE, password_expires="2027-01-01")), {}, "VALID UNTIL"),
         (context(role=replace(ROLE, connection_limit=1), user="app"), {}, "1 connections only"),
         (context(access=Unknown("you may not simulate")), {}, "you may not simulate"),
         (context(proxies=(proxy(""),)), {}, "could not be seen as whom"),
@@ -278,14 +278,8 @@ def test_what_refuses(found: RotationContext, options: dict[str, Any], part: str
             "stack shop declares the parameter /linkbox/db-username",
         ),
         (context(stacks={"/linkbox/db-password": Unknown("no right")}), {}, "no right"),
-        (context(user="app", role=clone(owns=7)), TURNS, "app has 7 object(s) of its own"),
         (
-            context(user="app", role=clone(default_privileges=True)),
-            TURNS,
-            "alter role app_clone set role = 'app'",
-        ),
-        (
-            context(user="app", role=clone(other_owns=3)),
+            context(user="app", role=clone(ownership_warnings=("app_clone owns 3 object(s)",))),
             TURNS,
             "app_clone owns 3 object(s)",
         ),
@@ -310,21 +304,6 @@ def test_what_is_only_warned_of(found: RotationContext, options: dict[str, Any],
     made = plan(found, **options)
     assert problems(made) == ""
     assert part in " ".join(made.warnings)
-
-
-@pytest.mark.parametrize(
-    ("user", "role"),
-    [
-        ("app", clone(owns=7, other_acts_as="app")),
-        ("app_clone", clone(owns=7, acts_as="app")),
-        ("app", clone(owns=0, other_owns=0)),
-    ],
-)
-def test_roles_that_act_as_one_need_no_warning(user: str, role: RoleFacts) -> None:
-    known = ["app", "app_clone"]
-    made = plan(context(user=user, role=role), strategy="alternating", known=known)
-    assert problems(made) == ""
-    assert "object" not in " ".join(made.warnings)
 
 
 def test_another_users_parameter_is_no_matter() -> None:

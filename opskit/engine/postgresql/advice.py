@@ -13,6 +13,16 @@ class PostgreSqlAdvice:
     iam_login = "logs in with IAM's tokens (rds_iam)"
     iam_revocation = "an administrator can revoke rds_iam"
 
+    password_expiry = "VALID UNTIL"
+    session_list = "pg_stat_activity names the clients"
+    change_restriction = (
+        "lets only members of rds_password change passwords (rds.restrict_password_commands)"
+    )
+
+    def change_permission(self, user: str) -> str:
+        """GRANT rds_password."""
+        return f"as an administrator: grant rds_password to {user}"
+
     def iam_auth(self, user: str) -> str:
         """RDS lets members of `rds_iam` log in by token only."""
         return (

@@ -27,7 +27,7 @@ from opskit.engine.interface import (
     ServerTrust,
     Step,
 )
-from opskit.engine.postgresql import roles
+from opskit.engine.postgresql import ownership, roles
 from opskit.engine.postgresql.advice import PostgreSqlAdvice
 from opskit.engine.postgresql.tls_modes import TLS
 from opskit.secret import Secret
@@ -164,6 +164,10 @@ class PostgreSql:
             text = roles.first_line(str(error))
         took, failure = 1000 * (time.monotonic() - started), self.classify(text)
         return LoginResult(False, failure, roles.explain(text, server), took)
+
+    def second_role(self, user: str) -> str:
+        """`NAME_clone`, as Secrets Manager's rotation functions call it."""
+        return ownership.second_role(user)
 
     def role_facts(
         self, server: Server, user: str, password: Secret, other: str, *, timeout_s: float

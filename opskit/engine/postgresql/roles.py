@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from opskit.engine.interface import ChangeResult, RoleFacts, Server, ServerTrust
+from opskit.engine.postgresql.ownership import Ownership, ownership_warnings
 from opskit.errors import CannotProceed
 from opskit.secret import Secret
 
@@ -211,22 +212,17 @@ def role_facts(
         raise CannotProceed(f"the role {user} could not be asked: {text}") from None
     assert row is not None  # noqa: S101  every role has its own row
     until, limit, replica, restricts, iam, member, exists, sessions, differs, *rest = row
-    acts_as, owns, default_privileges, other_acts_as, other_owns = rest
+    own, others = Ownership(*rest[:3]), Ownership(*rest[3:])
     return RoleFacts(
         uses_iam=iam,
-        valid_until="" if until == "infinity" else until,
+        password_expires="" if until == "infinity" else until,
         connection_limit=limit,
-        restricts=restricts,
         may_change_own=member or not restricts,
         is_replica=replica,
         other_exists=exists,
         other_sessions=sessions,
         other_differs=tuple(differs),
-        acts_as=acts_as,
-        owns=owns,
-        default_privileges=default_privileges,
-        other_acts_as=other_acts_as,
-        other_owns=other_owns,
+        ownership_warnings=ownership_warnings(user, own, other, others) if exists else (),
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from opskit.engine.advice import EngineAdvice
 from opskit.engine.interface import RoleFacts
 from opskit.errors import CannotProceed
 from opskit.facts.interface import Unknown
@@ -54,7 +55,12 @@ def find_password_setter(
 
 
 def check_partner(
-    old: DatabaseCredential, other: str, found: RoleFacts, helper: str, plan: Plan
+    old: DatabaseCredential,
+    other: str,
+    found: RoleFacts,
+    helper: str,
+    advice: EngineAdvice,
+    plan: Plan,
 ) -> None:
     """Check the second role of alternating users.
 
@@ -75,36 +81,13 @@ def check_partner(
         plan.refuse(
             f"{other} has {found.other_sessions} open session(s): another process still uses the role whose "
             "turn it is",
-            "restart what has not been restarted since the last rotation; pg_stat_activity names the clients",
+            f"restart what has not been restarted since the last rotation; {advice.session_list}",
         )
     if found.other_exists and found.other_differs:
         plan.warnings.append(
             f"{other} does not have these settings of {old.user}: {', '.join(found.other_differs)}"
         )
-    _check_ownership(old.user, other, found, plan)
-
-
-def _check_ownership(user: str, other: str, found: RoleFacts, plan: Plan) -> None:
-    """Check that each role can use the objects that the other creates: both must act as one role."""
-    if not found.other_exists or found.other_acts_as == user or found.acts_as == other:
-        return
-    if found.acts_as and found.acts_as == found.other_acts_as:
-        return
-    first, second = (other, user) if user.endswith("_clone") else (user, other)
-    statement = (
-        f"as an administrator: alter role {second} set role = '{first}'; what {second} owns already: "
-        f"reassign owned by {second} to {first}"
-    )
-    if found.other_owns:
-        plan.warnings.append(
-            f"{other} owns {found.other_owns} object(s), which {user} may not be able to use. {statement}"
-        )
-    elif found.owns or found.default_privileges:
-        what = f"{found.owns} object(s)" if found.owns else "default privileges"
-        plan.warnings.append(
-            f"{user} has {what} of its own: what the app creates while it is {other}'s turn belongs to "
-            f"{other}, without the default privileges of {user}. {statement}"
-        )
+    plan.warnings += found.ownership_warnings
 
 
 def check_managed(context: RotationContext, options: RotationOptions, plan: Plan) -> None:

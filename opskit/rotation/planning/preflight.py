@@ -34,7 +34,6 @@ from opskit.rotation.steps.restart import unhealthy
 from opskit.transport.database_connector import DatabaseConnector
 
 ROLE_LIMIT_S = 10.0
-CLONE = "_clone"
 
 
 def make_plan(
@@ -186,7 +185,7 @@ def _new_login(
     pattern = str(context.row.get("AllowedPattern", ""))
     user = context.user
     if strategy == "alternating":
-        user = user.removesuffix(CLONE) if user.endswith(CLONE) else user + CLONE
+        user = context.engine.second_role(user)
     if options.supplied is not None:
         for problem in passwords.problems(options.supplied, rules, pattern):
             plan.refuse(f"the password cannot be taken: {problem}")
@@ -226,29 +225,29 @@ def _check_role(
     found = context.engine.role_facts(
         connector.server(), old.user, old.password, other, timeout_s=ROLE_LIMIT_S
     )
+    advice = context.engine.advice
     if found.uses_iam:
-        plan.refuse(f"{old.user} {context.engine.advice.iam_login}: there is no password to rotate")
+        plan.refuse(f"{old.user} {advice.iam_login}: there is no password to rotate")
     if found.is_replica:
         plan.refuse(f"{context.host} is read-only; passwords change at the writer")
-    if found.valid_until:
+    if found.password_expires:
         plan.warnings.append(
-            f"the password of {old.user} ends on {found.valid_until} (VALID UNTIL); rotating does "
-            "not move that"
+            f"the password of {old.user} ends on {found.password_expires} ({advice.password_expiry}); "
+            "rotating does not move that"
         )
     if strategy in ("master", "managed"):
         return
     if not found.may_change_own:
         plan.refuse(
-            f"{context.database.identifier} lets only members of rds_password change passwords "
-            f"(rds.restrict_password_commands), and {old.user} is none",
-            f"as an administrator: grant rds_password to {old.user}",
+            f"{context.database.identifier} {advice.change_restriction}, and {old.user} is none",
+            advice.change_permission(old.user),
         )
     if 0 <= found.connection_limit <= 2:
         plan.warnings.append(
             f"{old.user} may have {found.connection_limit} connections only; a login to verify may be refused"
         )
     if other:
-        check_partner(old, other, found, helper, plan)
+        check_partner(old, other, found, helper, advice, plan)
 
 
 def _check_parameter(context: RotationContext, plan: Plan) -> None:
