@@ -43,6 +43,11 @@ class ParameterReference:
         return selector.lstrip(":") == self.selector and base in (name, arn)
 
 
+def arn_of(name: str, partition: str, region: str, account: str) -> str:
+    """The ARN of a parameter: one slash before the path, whether or not the name begins with one."""
+    return f"arn:{partition}:ssm:{region}:{account}:parameter/{name.lstrip('/')}"
+
+
 def parse(text: str) -> ParameterReference:
     """Parse a reference to a parameter.
 

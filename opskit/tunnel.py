@@ -9,6 +9,7 @@ from typing import Any
 from opskit import engine
 from opskit.ca_bundles import trust_for
 from opskit.config import Target
+from opskit.credential_source import source_of
 from opskit.engine.interface import Engine, ServerTrust
 from opskit.errors import CannotProceed, UsageError
 from opskit.facts.app_instance import AppInstance
@@ -67,7 +68,7 @@ def find(target: Target, clients: Clients, region: str) -> Destination:
     database: Database = found[Database]
     if found[AppInstance].task:
         found[AppInstance].task.location.require()
-    parameters, credential = read(clients.client("ssm"), target, key)
+    parameters, credential = read(clients.client(source_of(target).service), target, key)
     return Destination(
         found[AppInstance].location,
         found[AppInstance].instance.label,

@@ -9,6 +9,7 @@ from typing import Any
 from opskit.analysis import analyze_all
 from opskit.ca_bundles import trust_for
 from opskit.config import Target
+from opskit.credential_source.interface import LocationDescription
 from opskit.engine import UnknownEngine
 from opskit.engine.interface import ServerAnswer, ServerHandshake
 from opskit.facts import database_engine
@@ -31,7 +32,7 @@ from opskit.facts.login import ClientLogin, LoginAttemptResult
 from opskit.facts.operator_policies import OperatorPolicies
 from opskit.facts.operator_simulation import OperatorNeeds, OperatorSimulation
 from opskit.facts.organization import Organization
-from opskit.facts.parameter_metadata import ParameterMetadata, ParametersMetadata
+from opskit.facts.parameter_metadata import ParametersMetadata
 from opskit.facts.parameters import Parameter, Parameters
 from opskit.facts.permissions import PERMISSIONS, PermissionGroup, ResourceScope
 from opskit.facts.policies import PolicyText, RolePolicies
@@ -340,7 +341,7 @@ def linkbox() -> dict[type, Fact[Any]]:
         key_policy({"AWS": "arn:aws:iam::123456789012:root"}),
         KeyGrants(()),
         OperatorGrants(()),
-        ParametersMetadata((ParameterMetadata(NAMES["password"], "SecureString", "alias/linkbox", ""),)),
+        ParametersMetadata((LocationDescription(NAMES["password"], "SecureString", "alias/linkbox", ""),)),
         OPERATOR_NEEDS,
         operator_policies({"Effect": "Allow", "Action": "*", "Resource": "*"}),
         OperatorSimulation(Simulation(())),

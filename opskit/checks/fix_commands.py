@@ -21,11 +21,6 @@ def call(service: str, operation: str, /, **parameters: Any) -> AwsCall:
     return AwsCall(service, operation, parameters)
 
 
-def put_parameter(name: str, kind: str, value: str) -> AwsCall:
-    """The call that overwrites a parameter without a secret."""
-    return call("ssm", "PutParameter", Name=name, Type=kind, Overwrite=True, Value=value)
-
-
 def docker(app: AppInstance, verb: str, container: Container) -> InstanceCommand:
     """The docker command for a container: start, stop, pause or unpause."""
     return InstanceCommand(app.instance.instance_id, (("docker", verb, container.name),))

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from opskit.checks.fix import Advice, Fix, Remedy
-from opskit.checks.fix_commands import put_parameter, restart_commands, restart_names
+from opskit.checks.fix_commands import restart_commands, restart_names
 from opskit.commands import Command, OpskitCommand
+from opskit.credential_source.interface import CredentialSource
 from opskit.engine.advice import EngineAdvice
 from opskit.engine.interface import LoginFailure
 from opskit.facts.app_instance import AppInstance
@@ -17,6 +18,8 @@ from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbInstance
 from opskit.facts.value_form import JSON_OBJECT
 
+FIRST_VERSION = 1
+"""The version of a parameter without earlier values; other sources do not count versions."""
 REPAIR = OpskitCommand(("rotate-password", "repair"), ("--yes",))
 BRING_IT = (
     "If someone knows the password that the database accepts: repair with --password-stdin tries it by a "
@@ -27,6 +30,7 @@ GENERATED = OpskitCommand(("rotate-password", "repair"), ("--new-password",))
 
 
 def put_values(
+    source: CredentialSource,
     parameters: Parameters,
     values: Sequence[tuple[Parameter, str]],
     does: str,
@@ -44,14 +48,14 @@ def put_values(
         if parameters.is_shared(parameter):
             text = f"{parameter.name} also holds other values, so no command is offered that writes it: "
             return Advice(f"{text}correct its {parameter.purpose} and keep the rest.")
-        if parameter.kind == "SecureString":
+        if source.is_encrypted(parameter.kind):
             text = f"{parameter.name} is encrypted, so no command is offered that shows its value: "
             return Advice(f"{text}write it again with the same key (--key-id).")
-    puts = tuple(put_parameter(p.name, p.kind, value) for p, value in values)
+    puts = _writes(source, values)
     earlier = [(p, p.raw if p.raw is not None else p.value or "") for p, _ in values]
     # An endpoint may be a URL that contains a password.
     is_shown = all(text.isprintable() and "@" not in text for _, text in earlier)
-    undo = tuple(put_parameter(p.name, p.kind, text) for p, text in earlier) if is_shown else ()
+    undo = _writes(source, earlier) if is_shown else ()
     why = (
         ""
         if is_shown
@@ -59,6 +63,12 @@ def put_values(
     )
     commands = (*puts, *more)
     return Fix(commands, does, undo=undo, no_undo=why, caution=caution)
+
+
+def _writes(
+    source: CredentialSource, values: Sequence[tuple[Parameter, str]]
+) -> tuple[Command, ...]:
+    return tuple(source.write_call(p.name, p.kind, text) for p, text in values)
 
 
 def selected(parameter: Parameter) -> str:
@@ -70,6 +80,7 @@ def selected(parameter: Parameter) -> str:
 
 
 def put_and_restart(
+    source: CredentialSource,
     parameters: Parameters,
     change: tuple[Parameter, str],
     app: Fact[AppInstance],
@@ -81,6 +92,7 @@ def put_and_restart(
     """Overwrite one public value and restart the app so that it reads the value."""
     restart = restart_commands(app, probe)
     found = put_values(
+        source,
         parameters,
         [change],
         f"{does} and restarts the app" if restart else does,
@@ -139,7 +151,7 @@ def _is_master(user: str, instance: DbInstance | None) -> bool:
 
 def _may_help(password: Parameter, user: str, instance: DbInstance | None) -> bool:
     """Whether a known password may log in, or RDS can set the one that the parameter holds."""
-    if password.version > 1 or password.form.readings or password.format_problems:
+    if password.version != FIRST_VERSION or password.form.readings or password.format_problems:
         return True
     if not _is_master(user, instance):
         return False

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from opskit.config import Target
+from opskit.credential_source import source_of
 from opskit.engine import UnknownEngine
 from opskit.errors import AwsError, OpskitError
 from opskit.facts import (
@@ -306,9 +308,12 @@ class _Run:
 
     def _argument(self, kind: type, tolerant: bool) -> Any:
         if kind in CLIENTS:
-            return self._clients.client(CLIENTS[kind])
+            return self._clients.client(CLIENTS[kind] or self._source_service())
         fact = self.facts[kind]
         return fact if tolerant or isinstance(fact, Unknown) else fact.value
+
+    def _source_service(self) -> str:
+        return source_of(self._argument(Target, tolerant=False)).service
 
 
 def unknown_from(error: AwsError) -> Unknown:

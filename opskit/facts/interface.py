@@ -80,6 +80,10 @@ class Ssm(AwsClient, Protocol):
     """Systems Manager."""
 
 
+class SourceClient(AwsClient, Protocol):
+    """The service of the target's credential source."""
+
+
 class Rds(AwsClient, Protocol):
     """Relational Database Service."""
 
@@ -130,7 +134,10 @@ class Organizations(AwsClient, Protocol):
     """Organizations."""
 
 
+BY_TARGET = ""
+"""In place of a service's name: the service of the target's credential source."""
 CLIENTS: dict[type, str] = {
+    SourceClient: BY_TARGET,
     Sts: "sts",
     Ssm: "ssm",
     Rds: "rds",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from opskit.config import Target
+from opskit.credential_source import source_of
 from opskit.facts.interface import FactUnavailable, Kms
 from opskit.facts.parameter_metadata import ParametersMetadata
 
@@ -24,7 +25,8 @@ class Key:
 
 def read(kms: Kms, metadata: ParametersMetadata, target: Target) -> Key:
     """Describe the password's key."""
-    name = target.parameters["password"]
+    source = source_of(target)
+    name = source.location("password").name
     key_id = metadata.key_id(name)
     if key_id is None:
         raise FactUnavailable(f"{name} is not encrypted, or does not exist")
@@ -34,6 +36,6 @@ def read(kms: Kms, metadata: ParametersMetadata, target: Target) -> Key:
         key_id=found["KeyId"],
         named_as=key_id,
         state=found["KeyState"],
-        is_aws_managed=found.get("KeyManager") == "AWS" or key_id == "alias/aws/ssm",
+        is_aws_managed=found.get("KeyManager") == "AWS" or key_id == source.default_key,
         deleted_at=found.get("DeletionDate"),
     )

@@ -4,46 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from opskit.aws_client import paginate
 from opskit.config import Target
-from opskit.facts.interface import Ssm
-
-
-@dataclass(frozen=True, slots=True)
-class ParameterMetadata:
-    """One parameter's metadata. `key_id` is an id, an ARN or an alias, as AWS stored it."""
-
-    name: str
-    kind: str
-    key_id: str | None
-    modified_by: str
+from opskit.credential_source import source_of
+from opskit.credential_source.interface import LocationDescription
+from opskit.facts.interface import SourceClient
 
 
 @dataclass(frozen=True, slots=True)
 class ParametersMetadata:
-    """The metadata of the existing ones of the four parameters."""
+    """The descriptions of the locations that exist."""
 
-    found: tuple[ParameterMetadata, ...]
+    found: tuple[LocationDescription, ...]
 
     def key_id(self, name: str) -> str | None:
-        """The key of a parameter; None when it has none or does not exist."""
+        """The key of a location; None when it has none or does not exist."""
         return next((m.key_id for m in self.found if m.name == name), None)
 
     def is_plain(self, name: str) -> bool:
-        """Whether a parameter exists and is not encrypted."""
-        return any(m.name == name and m.kind != "SecureString" for m in self.found)
+        """Whether a location exists and is not encrypted."""
+        return any(m.name == name and not m.is_encrypted for m in self.found)
 
 
-def read(ssm: Ssm, target: Target) -> ParametersMetadata:
-    """Describe the four by name."""
-    names = sorted(set(target.parameters.values()))
-    filters = [{"Key": "Name", "Option": "Equals", "Values": names}]
-    found = paginate(ssm.describe_parameters, "Parameters", ParameterFilters=filters)
-    return ParametersMetadata(
-        tuple(
-            ParameterMetadata(
-                p["Name"], p["Type"], p.get("KeyId"), str(p.get("LastModifiedUser", ""))
-            )
-            for p in found
-        )
-    )
+def read(client: SourceClient, target: Target) -> ParametersMetadata:
+    """Describe the locations by name."""
+    return ParametersMetadata(source_of(target).describe(client))

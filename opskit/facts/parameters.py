@@ -5,23 +5,22 @@ The password's value leaves this reader only as a `Credential`, which the snapsh
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
-from opskit import denial_message, endpoint
+from opskit import endpoint
 from opskit.config import Target
-from opskit.errors import AwsError, TargetError
-from opskit.facts.interface import FingerprintKey, Ssm
+from opskit.credential_source import source_of
+from opskit.credential_source.interface import (
+    CredentialLocation,
+    CredentialSource,
+    ReadFailure,
+    StoredValue,
+    Version,
+)
+from opskit.facts.interface import FingerprintKey, SourceClient
 from opskit.facts.value_form import SOUND, PasswordForm, flaws, form_of, hold_password_of_url
-from opskit.parameter_reference import ParameterReference
 from opskit.secret import Secret
-
-NOT_FOUND_CODES = ("ParameterNotFound", "ParameterVersionNotFound")
-DECRYPTION_CODES = ("InvalidKeyId", "KMSInvalidStateException", "DisabledException")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class Parameter:
     arn: str
     purpose: str
     kind: str
-    version: int
+    version: Version
     modified_at: datetime | None
     value: str | None
     fingerprint: str
@@ -51,23 +50,6 @@ class Parameter:
     raw: str | None = None
     form: PasswordForm = SOUND
     selector: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadFailure:
-    """A parameter that could not be read, and AWS's message.
-
-    Attributes:
-        exists: whether a read without decryption succeeded; None when that was refused too.
-        permission: the action that was refused or failed.
-    """
-
-    name: str
-    purpose: str
-    code: str
-    message: str
-    permission: str
-    exists: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,127 +97,51 @@ class Credential:
     password: Secret
 
 
-def read(ssm: Ssm, target: Target, key: FingerprintKey) -> tuple[Parameters, Credential]:
-    """Read all four in one call; one by one when AWS refuses that call or does not know a name.
+def read(
+    client: SourceClient, target: Target, key: FingerprintKey
+) -> tuple[Parameters, Credential]:
+    """Read every location of the target's credential source.
 
-    The call fails as a whole for one undecryptable parameter, and a throttled call was reported to
-    return every name as invalid (aws/aws-sdk-go-v2#552): so neither is believed without a second read.
+    Raises:
+        TargetError: none of them exists.
     """
-    purposes: dict[ParameterReference, list[str]] = {}
-    for purpose in target.parameters:
-        purposes.setdefault(target.reference(purpose), []).append(purpose)
-    raw = _read_all(ssm, tuple(purposes))
-    missing: list[tuple[str, str]] = []
-    refused: list[ReadFailure] = []
-    again = [reference for reference in purposes if reference not in raw]
-    with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda r: _read_one(ssm, r), again))
-    for reference, answer in zip(again, answers, strict=True):
-        if isinstance(answer, AwsError) and answer.code in NOT_FOUND_CODES:
-            missing.extend((purpose, reference.text) for purpose in purposes[reference])
-        elif isinstance(answer, AwsError):
-            refused.append(_refusal(ssm, reference, " and ".join(purposes[reference]), answer))
-        else:
-            raw[reference] = answer
-    if len(missing) == len(target.parameters):
-        names = ", ".join(reference.text for reference in purposes)
-        raise TargetError(
-            f"none of the parameters of {target.name} exists here: {names}",
-            "Is it another prefix, Region or account? Try --prefix, --region or --profile.",
-        )
-    named = [(ref, row, purpose) for ref, row in raw.items() for purpose in purposes[ref]]
-    read_ones = (_parameter(*one, is_shared(target, one[2]), key) for one in named)
-    found = tuple(sorted(read_ones, key=lambda p: p.purpose))
-    shared = is_shared(target, "password")
-    texts = (str(row["Value"]) for _, row, purpose in named if purpose == "password")
-    password = Secret(next((part(t, "password") if shared else t for t in texts), "") or "")
+    source = source_of(target)
+    reading = source.read(client)
+    pieces = [
+        (location, stored, purpose)
+        for location, stored in reading.values
+        for purpose in location.purposes
+    ]
+    found = (_parameter(source, *piece, key) for piece in pieces)
+    missing = ((p, location.reference) for location in reading.missing for p in location.purposes)
+    texts = (stored.text.reveal() for _, stored, purpose in pieces if purpose == "password")
+    password = Secret(next((source.piece(text, "password") for text in texts), "") or "")
     parameters = Parameters(
-        found, tuple(sorted(missing)), tuple(sorted(refused, key=lambda r: r.name))
+        tuple(sorted(found, key=lambda p: p.purpose)), tuple(sorted(missing)), reading.refused
     )
     return _with_form(parameters, password), Credential(password)
 
 
-def is_shared(target: Target, purpose: str) -> bool:
-    """Whether one parameter holds this and another purpose's value, as JSON: `{"username": ..., ...}`."""
-    asked = [target.reference(other) for other in target.parameters]
-    return asked.count(target.reference(purpose)) > 1
-
-
-def part(text: str, purpose: str) -> str | None:
-    """One value of a parameter that holds several; None where the text is no such JSON."""
-    try:
-        value = json.loads(text)[purpose]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return value if isinstance(value, str) else None
-
-
-def _read_all(
-    ssm: Ssm, references: Sequence[ParameterReference]
-) -> dict[ParameterReference, Mapping[str, Any]]:
-    """The parameters that one call returns; the caller reads the missing ones one by one.
-
-    A reply has the plain name and the selector in separate fields.
-    """
-    try:
-        names = sorted(reference.text for reference in references)
-        rows = ssm.get_parameters(Names=names, WithDecryption=True)["Parameters"]
-    except AwsError as error:
-        if error.is_unanswered:
-            raise
-        return {}
-    found: dict[ParameterReference, Mapping[str, Any]] = {}
-    for row in rows:
-        message = row["Name"], str(row.get("ARN", "")), str(row.get("Selector", ""))
-        found.update((r, row) for r in references if r.answers_to(*message))
-    return found
-
-
-def _read_one(ssm: Ssm, reference: ParameterReference) -> Mapping[str, Any] | AwsError:
-    try:
-        answer: Mapping[str, Any] = ssm.get_parameter(Name=reference.text, WithDecryption=True)[
-            "Parameter"
-        ]
-    except AwsError as error:
-        return error
-    return answer
-
-
-def _refusal(ssm: Ssm, reference: ParameterReference, purpose: str, error: AwsError) -> ReadFailure:
-    exists: bool | None = None
-    try:
-        ssm.get_parameter(Name=reference.text, WithDecryption=False)
-        exists = True
-    except AwsError as second:
-        exists = False if second.code in NOT_FOUND_CODES else None
-    denied_action = denial_message.parse(error.message).action
-    about_key = error.code in DECRYPTION_CODES or denied_action == "kms:Decrypt"
-    permission = "kms:Decrypt" if about_key else error.permission
-    return ReadFailure(reference.name, purpose, error.code, error.message[:400], permission, exists)
-
-
 def _parameter(
-    reference: ParameterReference,
-    raw: Mapping[str, Any],
+    source: CredentialSource,
+    location: CredentialLocation,
+    stored: StoredValue,
     purpose: str,
-    shared: bool,
     key: FingerprintKey,
 ) -> Parameter:
-    text: str | None = str(raw["Value"])
-    if shared:
-        text = part(str(raw["Value"]), purpose)
+    text = source.piece(stored.text.reveal(), purpose)
     secret = Secret(text or "", is_public=purpose != "password")
     if purpose != "password":
         hold_password_of_url(secret.reveal())
     missing = (f"no text under the key {purpose}",) if text is None else ()
     return Parameter(
-        name=reference.name,
-        selector=reference.selector,
-        arn=str(raw.get("ARN", "")),
+        name=location.name,
+        selector=location.selector,
+        arn=stored.arn,
         purpose=purpose,
-        kind=str(raw["Type"]),
-        version=int(raw["Version"]),
-        modified_at=raw.get("LastModifiedDate"),
+        kind=stored.kind,
+        version=stored.version,
+        modified_at=stored.modified_at,
         value=None if purpose == "password" else secret.reveal().strip(),
         fingerprint=secret.fingerprint(key.text),
         format_problems=missing or flaws(secret.reveal()),
@@ -250,6 +156,11 @@ def _with_form(parameters: Parameters, password: Secret) -> Parameters:
     return replace(parameters, found=tuple(rows))
 
 
+def version_after(parameter: Parameter) -> Version:
+    """The version after a write; a source that does not count its versions gives a new text."""
+    return parameter.version + 1 if isinstance(parameter.version, int) else "changed"
+
+
 def rewritten(parameter: Parameter, text: str) -> Parameter:
     """A parameter other than the password's, after a new value was written."""
     return replace(
@@ -258,5 +169,5 @@ def rewritten(parameter: Parameter, text: str) -> Parameter:
         raw=text,
         fingerprint="changed",
         format_problems=flaws(text),
-        version=parameter.version + 1,
+        version=version_after(parameter),
     )

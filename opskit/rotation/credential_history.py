@@ -8,8 +8,8 @@ from typing import Any
 
 from opskit.aws_client import paginate
 from opskit.config import Target
+from opskit.credential_source import source_of
 from opskit.errors import AwsError, CannotProceed
-from opskit.facts.parameters import is_shared
 from opskit.facts.value_form import readings
 from opskit.rotation.planning.context import RotationContext
 from opskit.rotation.protocol.interface import AwsClients, DatabaseCredential, RotationIntent
@@ -82,7 +82,7 @@ class CredentialHistory:
 
     def _parse(self, user: str, text: str) -> DatabaseCredential | None:
         """Parse a value of the password parameter; None if it belongs to another user."""
-        if not is_shared(self._target, "password"):
+        if not source_of(self._target).location("password").is_combined:
             return DatabaseCredential(user, Secret(text))
         found = DatabaseCredential.parse(text)
         is_theirs = found is not None and found.user == user and found.password.reveal()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from opskit.checks.fix import Advice
 from opskit.checks.parameter_value_fixes import put_values
 from opskit.checks.shell_rendering import Caller, render
+from opskit.credential_source import source_of
 from opskit.rotation.planning.context import RotationContext
 
 
@@ -51,7 +52,7 @@ def _right_case(context: RotationContext, region: str) -> str:
     why = f"{context.user} differs from the master user {master} in upper and lower case only"
     if user is None:
         return why
-    remedy = put_values(context.parameters, [(user, master)], "")
+    remedy = put_values(source_of(context.target), context.parameters, [(user, master)], "")
     if isinstance(remedy, Advice):
         return f"{why}. {remedy.text}"
     caller = Caller(region, context.target.profile or "")

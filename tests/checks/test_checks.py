@@ -19,6 +19,7 @@ from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller, render
 from opskit.checks.state_changes import summary
 from opskit.commands import AwsCall
+from opskit.credential_source.interface import ReadFailure
 from opskit.engine.interface import LoginFailure, ServerAnswer, ServerTrust
 from opskit.facts.agent import SsmAgent
 from opskit.facts.app_subnets import AppSubnets
@@ -31,7 +32,7 @@ from opskit.facts.load_balancer import LoadBalancer
 from opskit.facts.login import ClientLogin, LoginAttemptResult
 from opskit.facts.operator_simulation import OperatorNeeds
 from opskit.facts.organization import Organization
-from opskit.facts.parameters import Parameters, ReadFailure
+from opskit.facts.parameters import Parameters
 from opskit.facts.permissions import PERMISSIONS, ResourceScope
 from opskit.facts.policies import PolicyText
 from opskit.facts.prefix_lists import PrefixLists

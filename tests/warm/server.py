@@ -60,6 +60,7 @@ OPSKIT_MODULES = [
     "cryptography",
     "dns.resolver",
     "opskit.checks.catalogue",
+    "opskit.credential_source.ssm_parameters",
     "opskit.diagnosis",
     "opskit.tunnel",
     "opskit.rotation.service",

@@ -26,6 +26,9 @@ from opskit.checks.interface import (
 )
 from opskit.checks.parameter_value_fixes import password_remedy, put_values
 from opskit.commands import Command
+from opskit.config import Target
+from opskit.credential_source import source_of
+from opskit.credential_source.interface import CredentialSource
 from opskit.engine.interface import LoginFailure
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
@@ -40,6 +43,7 @@ is_essential = True
 
 
 def check(
+    target: Target,
     login: LoginAttemptResult,
     database: Database,
     database_engine: DatabaseEngine,
@@ -84,7 +88,7 @@ def check(
             "case only: to the database that is another user",
             *evidence,
             reported(f"the master user of {name} is {master}"),
-            fix=_master_name(known, user, master, restart_commands(app, probe)),
+            fix=_master_name(source_of(target), known, user, master, restart_commands(app, probe)),
         )
     return failed(
         f"{name} refuses the password of {login.user} that {_named(password)} holds",
@@ -116,9 +120,14 @@ def _differs_in_case(user: Parameter, master: str) -> bool:
 
 
 def _master_name(
-    parameters: Parameters, user: Parameter, master: str, restart: tuple[Command, ...]
+    source: CredentialSource,
+    parameters: Parameters,
+    user: Parameter,
+    master: str,
+    restart: tuple[Command, ...],
 ) -> Remedy:
     return put_values(
+        source,
         parameters,
         [(user, master)],
         f"writes the master user as RDS has it, {master}, and restarts the app",

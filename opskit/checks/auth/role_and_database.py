@@ -13,6 +13,8 @@ from opskit.checks.fix import Advice, Remedy
 from opskit.checks.fix_commands import restart_commands
 from opskit.checks.interface import Finding, failed, observed, passed, reported
 from opskit.checks.parameter_value_fixes import put_values
+from opskit.config import Target
+from opskit.credential_source import source_of
 from opskit.engine.interface import LoginFailure
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
@@ -32,6 +34,7 @@ REASONS = (
 
 
 def check(
+    target: Target,
     login: LoginAttemptResult,
     database_engine: DatabaseEngine,
     database: Fact[Database],
@@ -57,6 +60,7 @@ def check(
         name_or_none = held.value if held else None
         return failed(text, seen, fix=Advice(advice.database_missing(login.user, name_or_none)))
     fix: Remedy = put_values(
+        source_of(target),
         known,
         [(held, created)],
         f"names {created}, the database that RDS created with the instance, and restarts the app",

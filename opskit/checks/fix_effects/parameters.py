@@ -13,7 +13,7 @@ from opskit.facts.certificate import Certificate
 from opskit.facts.database import Database
 from opskit.facts.dns import DatabaseHost, OperatorDns, select_host
 from opskit.facts.interface import Known
-from opskit.facts.parameters import Parameter, Parameters, rewritten
+from opskit.facts.parameters import Parameter, Parameters, rewritten, version_after
 from opskit.facts.rds import DbClusters, DbInstances
 from opskit.facts.value_form import SOUND
 
@@ -56,7 +56,7 @@ def repair_password(state: State) -> None:
     absent = [name for purpose, name in known.missing if purpose == "password"]
     made = [Parameter(n, "", "password", "SecureString", 0, None, None, "", ()) for n in absent]
     found = [
-        replace(p, version=p.version + 1, format_problems=(), form=SOUND)
+        replace(p, version=version_after(p), format_problems=(), form=SOUND)
         if p.purpose == "password"
         else p
         for p in (*known.found, *made)

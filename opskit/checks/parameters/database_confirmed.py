@@ -14,6 +14,9 @@ from __future__ import annotations
 from opskit.checks.fix import Advice, Remedy
 from opskit.checks.interface import Finding, failed, passed, reported, skipped, warned
 from opskit.checks.parameter_value_fixes import put_and_restart
+from opskit.config import Target
+from opskit.credential_source import source_of
+from opskit.credential_source.interface import CredentialSource
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database, DatabaseEvidence
 from opskit.facts.interface import Fact, Known
@@ -26,6 +29,7 @@ explains = ("database", "dns", "network", "tcp", "tls", "auth", "app")
 
 
 def check(
+    target: Target,
     database: Database,
     evidence: DatabaseEvidence,
     parameters: Parameters,
@@ -46,7 +50,9 @@ def check(
         return failed(
             database.doubt,
             seen,
-            fix=_point_to(parameters, endpoint, other.host, other.identifier, app, probe),
+            fix=_point_to(
+                source_of(target), parameters, endpoint, other.host, other.identifier, app, probe
+            ),
         )
     if database.doubt and not logs_in:
         advice = (
@@ -69,6 +75,7 @@ def check(
 
 
 def _point_to(
+    source: CredentialSource,
     parameters: Parameters,
     endpoint: Parameter,
     host: str | None,
@@ -82,4 +89,4 @@ def _point_to(
         )
     ask = f"Confirm that {identifier} is the app's database, and that it was not moved on purpose"
     does = f"points the app to {identifier}"
-    return put_and_restart(parameters, (endpoint, host), app, probe, does, ask=ask)
+    return put_and_restart(source, parameters, (endpoint, host), app, probe, does, ask=ask)

@@ -22,6 +22,7 @@ from opskit.checks.interface import (
 )
 from opskit.checks.parameter_value_fixes import put_and_restart
 from opskit.config import Target
+from opskit.credential_source import source_of
 from opskit.endpoint import address_flaw, is_address
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
@@ -50,7 +51,7 @@ def check(
         return skipped(f"{database.instance.identifier} has no endpoint yet")
     today = probe.value.addresses_of(database.host) if isinstance(probe, Known) else ()
     change = (endpoint, database.host)
-    fix = put_and_restart(parameters, change, app, probe, "writes the name")
+    fix = put_and_restart(source_of(target), parameters, change, app, probe, "writes the name")
     identifier = database.instance.identifier
     if flaw:
         return failed(

@@ -23,6 +23,8 @@ from opskit.checks.interface import (
     undecided,
 )
 from opskit.checks.parameter_value_fixes import put_and_restart
+from opskit.config import Target
+from opskit.credential_source import source_of
 from opskit.endpoint import address_flaw, is_address
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
@@ -43,6 +45,7 @@ RDS_INSTANCE_NAME = re.compile(
 
 
 def check(
+    target: Target,
     parameters: Parameters,
     database: Database,
     dns: Fact[OperatorDns],
@@ -67,6 +70,7 @@ def check(
     standing = _stands_elsewhere(host, database, parameters, login, probe)
     if standing is not None:
         return standing
+    change = (endpoint, database.host)
     return failed(
         f"{endpoint.name} says {host}, but {database.instance.identifier} is at {database.host}",
         reported(f"RDS says that {database.instance.identifier} is at {database.host}"),
@@ -74,7 +78,7 @@ def check(
             f"{database.instance.identifier} is taken to be meant because {database.selection_reason}"
         ),
         fix=put_and_restart(
-            parameters, (endpoint, database.host), app, probe, "writes the present endpoint"
+            source_of(target), parameters, change, app, probe, "writes the present endpoint"
         ),
     )
 

@@ -12,9 +12,12 @@ Not the fix: a default value in the app, which hides the next mistake too.
 from __future__ import annotations
 
 from opskit.checks.fix import Advice, Fix, Remedy
-from opskit.checks.fix_commands import call, restart_if_unhealthy
+from opskit.checks.fix_commands import restart_if_unhealthy
 from opskit.checks.interface import Finding, failed, passed, reported
 from opskit.commands import Command, OpskitCommand
+from opskit.config import Target
+from opskit.credential_source import source_of
+from opskit.credential_source.interface import CredentialSource
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known
@@ -25,6 +28,7 @@ explains = ("iam", "auth", "app")
 
 
 def check(
+    target: Target,
     parameters: Parameters,
     database: Fact[Database],
     app: Fact[AppInstance],
@@ -38,16 +42,20 @@ def check(
     verb = "does" if len(parameters.missing) == 1 else "do"
     present = ", ".join(p.name for p in parameters.found)
     known = database.value if isinstance(database, Known) else None
+    source = source_of(target)
     return failed(
         f"parameter {names_text} {verb} not exist",
-        reported("ssm:GetParameter answered ParameterNotFound for it"),
+        reported(f"{source.actions.read[0]} answered ParameterNotFound for it"),
         reported(f"its neighbours are there: {present}"),
-        fix=_creation(parameters, known, restart_if_unhealthy(app, probe)),
+        fix=_creation(source, parameters, known, restart_if_unhealthy(app, probe)),
     )
 
 
 def _creation(
-    parameters: Parameters, database: Database | None, restart: tuple[Command, ...]
+    source: CredentialSource,
+    parameters: Parameters,
+    database: Database | None,
+    restart: tuple[Command, ...],
 ) -> Remedy:
     """The fix that creates the missing parameters, the password last: a login with the others finds it."""
     selected = [name for _, name in parameters.missing if ":" in name]
@@ -64,23 +72,16 @@ def _creation(
             f"RDS does not tell the value of {' and '.join(unknown)}: the app's configuration "
             "or the person who set up the database knows it. Create it as a String, and diagnose again."
         )
-    puts = tuple(
-        call("ssm", "PutParameter", Name=name, Type="String", Value=values[purpose])
-        for purpose, name in public
-    )
+    puts = tuple(source.create_call(name, values[purpose]) for purpose, name in public)
     lacks_password = len(public) < len(parameters.missing)
     password = (OpskitCommand(("rotate-password", "repair")),) if lacks_password else ()
     return Fix(
         (*puts, *password, *restart),
         "creates what is missing, changes nothing else",
-        undo=() if lacks_password else tuple(_delete(name) for _, name in public),
+        undo=() if lacks_password else tuple(source.delete_call(name) for _, name in public),
         no_undo="a password that logs in is not deleted again" if lacks_password else "",
         caution=_caution(values.get("username", ""), lacks_password=lacks_password),
     )
-
-
-def _delete(name: str) -> Command:
-    return call("ssm", "DeleteParameter", Name=name)
 
 
 def _caution(master: str, *, lacks_password: bool) -> str:

@@ -18,7 +18,7 @@ from opskit.commands import Command
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.interface import Fact, Known
 from opskit.facts.key import Key
-from opskit.facts.parameters import DECRYPTION_CODES, Parameters
+from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
 
 explains = ("iam", "auth", "app", "PAR002")
@@ -32,7 +32,7 @@ def check(
     probe: Fact[InstanceProbe],
 ) -> Finding:
     """Judge the key's state; where it is not known, the error of the read."""
-    broken = [r for r in parameters.refused if r.code in DECRYPTION_CODES]
+    broken = [r for r in parameters.refused if r.is_by_key]
     if isinstance(key, Known):
         if key.value.state == "Enabled":
             return passed(f"{key.value.named_as} is enabled")

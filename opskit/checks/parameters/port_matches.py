@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from opskit.checks.interface import Finding, failed, passed, reported, skipped
 from opskit.checks.parameter_value_fixes import put_and_restart
+from opskit.config import Target
+from opskit.credential_source import source_of
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact
@@ -21,6 +23,7 @@ explains = ("tcp", "tls", "auth", "app")
 
 
 def check(
+    target: Target,
     parameters: Parameters,
     database: Database,
     app: Fact[AppInstance],
@@ -37,9 +40,12 @@ def check(
     if parameters.port == database.port:
         return passed(f"{endpoint.name} names port {database.port}, as RDS does")
     right = f"{parameters.host}:{database.port}"
+
     return failed(
         f"{endpoint.name} names port {parameters.port}, but {database.instance.identifier} listens "
         f"on {database.port}",
         reported(f"RDS says {database.host}:{database.port}"),
-        fix=put_and_restart(parameters, (endpoint, right), app, probe, "writes the right port"),
+        fix=put_and_restart(
+            source_of(target), parameters, (endpoint, right), app, probe, "writes the right port"
+        ),
     )

@@ -22,6 +22,9 @@ from opskit.checks.fix_commands import restart_commands
 from opskit.checks.interface import Finding, failed, passed, reported, warned
 from opskit.checks.parameter_value_fixes import password_remedy, put_values
 from opskit.commands import Command
+from opskit.config import Target
+from opskit.credential_source import source_of
+from opskit.credential_source.interface import CredentialSource
 from opskit.endpoint import form_flaw
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
@@ -36,6 +39,7 @@ explains = ("dns", "auth", "app")
 
 
 def check(
+    target: Target,
     parameters: Parameters,
     login: Fact[LoginAttemptResult],
     database: Fact[Database],
@@ -53,7 +57,7 @@ def check(
     public = [p for p in stained if p.value is not None]
     password = next((p for p in stained if p.value is None), None)
     known = database.value if isinstance(database, Known) else None
-    correct = partial(_correct, parameters, public, known)
+    correct = partial(_correct, source_of(target), parameters, public, known)
     # A login that succeeds was made at the database's own host where the endpoint names none.
     if tried is not None and tried.succeeded and not any(_endpoint_flaw(p) for p in stained):
         remedy = _of_working(password) if password else correct(())
@@ -96,6 +100,7 @@ def _of_working(password: Parameter) -> Remedy:
 
 
 def _correct(
+    source: CredentialSource,
     parameters: Parameters,
     public: Sequence[Parameter],
     database: Database | None,
@@ -108,7 +113,7 @@ def _correct(
         return Advice(f"Write the host name of the app's database into {wrong[0].name}.")
     values = [(p, host if host and p in wrong else _trimmed(p)) for p in public]
     does = "writes the database's host name" if wrong else "puts the same values without it"
-    return put_values(parameters, values, does, more)
+    return put_values(source, parameters, values, does, more)
 
 
 def _both(public: Remedy, password: Remedy) -> Remedy:

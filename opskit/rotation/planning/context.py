@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from opskit import engine
 from opskit.analysis import analyze_all, required_facts
 from opskit.aws_client import paginate
 from opskit.config import Target
+from opskit.credential_source import source_of
 from opskit.engine.interface import Engine
 from opskit.errors import AwsError, CannotProceed, TargetError, UsageError
 from opskit.facts.app_instance import AppInstance
@@ -19,7 +19,7 @@ from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
 from opskit.facts.identity import Identity
 from opskit.facts.interface import Fact, FingerprintKey, Ssm, Unknown, refuse_bug, run_concurrently
-from opskit.facts.parameters import Parameters, is_shared, part
+from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbCluster, DbClusters, DbInstance, DbInstances
 from opskit.facts.region import Region
@@ -108,12 +108,7 @@ class RotationContext:
 
     def text_with(self, login: DatabaseCredential) -> Secret:
         """Return the password parameter's whole value with another login in it."""
-        if not is_shared(self.target, "password"):
-            return login.password
-        whole = {**json.loads(self.text.reveal())}
-        return Secret(
-            json.dumps({**whole, "username": login.user, "password": login.password.reveal()})
-        )
+        return source_of(self.target).text_with(self.text, login.user, login.password)
 
 
 def load_context(
@@ -169,8 +164,7 @@ def load_context(
         *((lambda n=n: read_stack(ssm, n)) for n in written),
     ]
     (text, row), proxies, *stacks = run_concurrently(reads)
-    shared = is_shared(target, "password")
-    password = Secret((part(text.reveal(), "password") or "") if shared else text.reveal())
+    password = Secret(source_of(target).piece(text.reveal(), "password") or "")
     try:
         database_engine = engine.for_rds_engine(instance.engine)
     except engine.UnknownEngine as error:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from opskit.aws_client import AwsClient, paginate
+from opskit.credential_source.combined_value import member
 from opskit.errors import AwsError
 from opskit.facts.interface import Rds, Ssm, Unknown
-from opskit.facts.parameters import part
 from opskit.facts.rds import STACK_TAG
 
 
@@ -84,7 +84,7 @@ def _user_in(secrets: AwsClient, arn: str) -> str:
         text = str(secrets.get_secret_value(SecretId=arn).get("SecretString"))
     except AwsError:
         return ""
-    return part(text, "username") or ""
+    return member(text, "username") or ""
 
 
 def read_stack(ssm: Ssm, name: str) -> str | Unknown:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from opskit import __version__
 from opskit.ca_bundles import trust_for
+from opskit.credential_source import source_of
 from opskit.errors import RotationUnfinished
 from opskit.facts.interface import Known
-from opskit.facts.parameters import is_shared
 from opskit.rotation.planning import password as passwords
 from opskit.rotation.planning.context import RotationContext
 from opskit.rotation.planning.restart_targets import describe_command
@@ -136,7 +136,7 @@ def _all_published(
         tier="Standard",
         old=Secret(old.user, is_public=True),
         new=Secret(new.user, is_public=True),
-        old_version=user.version,
+        old_version=int(user.version),
     )
     return (one, other)
 
@@ -177,7 +177,7 @@ def describe(
         ("secret", plan.managed) if plan.managed else ("journal", f"{journal.path}/{plan.number}/"),
         ("login", f"{context.host}:{context.port} {connector.description}, TLS, {verified}"),
     ]
-    if new.user != context.user and not is_shared(context.target, "password"):
+    if new.user != context.user and not source_of(context.target).location("password").is_combined:
         plan.warnings.append(TWO_PARAMETERS)
     if new.user != context.user:
         plan.lines.insert(2, ("user", f"{context.user} → {new.user}"))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from opskit.aws import CLOCK_CODE
+from opskit.credential_source.combined_value import member
 from opskit.errors import AwsError
-from opskit.facts.parameters import part
 from opskit.rotation.protocol.state_machine import CallOutcome, Direction
 from opskit.secret import Secret
 
@@ -23,7 +23,7 @@ class DatabaseCredential:
     @classmethod
     def parse(cls, text: str) -> DatabaseCredential | None:
         """Read a login from JSON with a username and a password; None if the text holds none."""
-        user, password = part(text, "username"), part(text, "password")
+        user, password = member(text, "username"), member(text, "password")
         return None if user is None or password is None else cls(user, Secret(password))
 
 

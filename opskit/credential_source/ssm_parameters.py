@@ -1,0 +1,153 @@
+"""A credential in Systems Manager Parameter Store: one parameter for each piece, or one for several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Self
+
+from opskit import parameter_reference
+from opskit.aws_client import AwsClient, paginate
+from opskit.commands import AwsCall
+from opskit.config import Target
+from opskit.credential_source import combined_value, parameter_reading
+from opskit.credential_source.interface import (
+    CredentialLocation,
+    CredentialSource,
+    LocationDescription,
+    SourceActions,
+    SourceReading,
+)
+from opskit.errors import TargetError
+from opskit.parameter_reference import ParameterReference
+from opskit.secret import Secret
+
+ENCRYPTED, PLAIN = "SecureString", "String"
+"""Types of parameters."""
+
+
+class SsmParameters(CredentialSource):
+    """The parameters of one target.
+
+    Args:
+        references: purpose -> the parameter to read.
+        target_name: for messages.
+    """
+
+    service = "ssm"
+    actions = SourceActions(
+        read=("ssm:GetParameter", "ssm:GetParameters"),
+        read_path="ssm:GetParametersByPath",
+        describe="ssm:DescribeParameters",
+        history="ssm:GetParameterHistory",
+        write="ssm:PutParameter",
+        tags="ssm:ListTagsForResource",
+        encrypt="kms:Encrypt",
+    )
+    default_key = "alias/aws/ssm"
+
+    def __init__(self, references: Mapping[str, ParameterReference], target_name: str) -> None:
+        self._target_name = target_name
+        purposes: dict[ParameterReference, list[str]] = {}
+        for purpose, reference in references.items():
+            purposes.setdefault(reference, []).append(purpose)
+        self._located = tuple(
+            (CredentialLocation(r.name, tuple(purposes[r]), r.text, r.selector), r)
+            for r in purposes
+        )
+        self._by_purpose = {p: one for one, _ in self._located for p in one.purposes}
+
+    @classmethod
+    def select(cls, target: Target) -> Self | None:
+        """The parameters that the prefix or the settings of single parameters name."""
+        if not target.parameters:
+            return None
+        return cls({p: target.reference(p) for p in target.parameters}, target.name)
+
+    @property
+    def locations(self) -> tuple[CredentialLocation, ...]:
+        """Every parameter, in the order of the settings."""
+        return tuple(location for location, _ in self._located)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The plain names, sorted, each once."""
+        return tuple(sorted({location.name for location in self.locations}))
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The parents of the names; a name without a path has none."""
+        return tuple(sorted({name.rsplit("/", 1)[0] for name in self.names} - {""}))
+
+    def location(self, purpose: str) -> CredentialLocation:
+        """The parameter of one piece."""
+        return self._by_purpose[purpose]
+
+    def arn(self, name: str, partition: str, region: str, account: str) -> str:
+        """The parameter's ARN."""
+        return parameter_reference.arn_of(name, partition, region, account)
+
+    def via_service(self, region: str) -> str:
+        """Systems Manager as the caller of KMS."""
+        return f"ssm.{region}.amazonaws.com"
+
+    def encryption_context(self, arn: str) -> Mapping[str, str]:
+        """The parameter's ARN."""
+        return {"PARAMETER_ARN": arn}
+
+    def piece(self, text: str, purpose: str) -> str | None:
+        """The text itself, or its JSON member where the parameter holds several pieces."""
+        return combined_value.member(text, purpose) if self._is_combined(purpose) else text
+
+    def text_with(self, text: Secret, user: str, password: Secret) -> Secret:
+        """The password, or the JSON with the login in it."""
+        if not self._is_combined("password"):
+            return password
+        return combined_value.with_login(text, user, password)
+
+    def read(self, client: AwsClient) -> SourceReading:
+        """Read every parameter."""
+        found = parameter_reading.read_all(client, self._located)
+        if len(found.missing) == len(self._located):
+            names = ", ".join(location.reference for location in self.locations)
+            raise TargetError(
+                f"none of the parameters of {self._target_name} exists here: {names}",
+                "Is it another prefix, Region or account? Try --prefix, --region or --profile.",
+            )
+        return found
+
+    def describe(self, client: AwsClient) -> tuple[LocationDescription, ...]:
+        """Describe the existing parameters."""
+        filters = [{"Key": "Name", "Option": "Equals", "Values": list(self.names)}]
+        rows = paginate(client.describe_parameters, "Parameters", ParameterFilters=filters)
+        return tuple(
+            LocationDescription(
+                row["Name"],
+                row["Type"],
+                row.get("KeyId"),
+                str(row.get("LastModifiedUser", "")),
+                self.is_encrypted(row["Type"]),
+            )
+            for row in rows
+        )
+
+    def is_encrypted(self, kind: str) -> bool:
+        """Whether the type is SecureString."""
+        return kind == ENCRYPTED
+
+    def write_call(self, name: str, kind: str, text: str) -> AwsCall:
+        """PutParameter with Overwrite."""
+        return self._call("PutParameter", Name=name, Type=kind, Overwrite=True, Value=text)
+
+    def create_call(self, name: str, text: str) -> AwsCall:
+        """PutParameter of a String."""
+        return self._call("PutParameter", Name=name, Type=PLAIN, Value=text)
+
+    def delete_call(self, name: str) -> AwsCall:
+        """DeleteParameter."""
+        return self._call("DeleteParameter", Name=name)
+
+    def _is_combined(self, purpose: str) -> bool:
+        return purpose in self._by_purpose and self._by_purpose[purpose].is_combined
+
+    def _call(self, operation: str, /, **parameters: object) -> AwsCall:
+        return AwsCall(self.service, operation, parameters)

@@ -1,0 +1,180 @@
+"""Every credential source keeps the promises of the interface, against moto in this process.
+
+A new source adds its settings to TARGETS, and its way of storing values to STORE.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from opskit.aws import Aws
+from opskit.config import PURPOSES, Target
+from opskit.credential_source import CREDENTIAL_SOURCES, load, source_of
+from opskit.credential_source.interface import CredentialSource
+from opskit.errors import TargetError
+from opskit.secret import Secret
+from tests import builders as b
+
+VALUES = {
+    "endpoint": b.HOST, "username": "linkbox", "password": "Abc-12345678", "database": "linkbox",
+}  # fmt: skip
+LOGIN = "/linkbox/db-login"
+
+
+def _put_parameters(client: Any, values: Mapping[str, str]) -> None:
+    for name, text in values.items():
+        kind = "SecureString" if VALUES["password"] in text else "String"
+        client.put_parameter(Name=name, Value=text, Type=kind)
+
+
+TARGETS: dict[str, Callable[[], tuple[Target, Target]]] = {
+    "ssm-parameters": lambda: (
+        Target("linkbox", b.NAMES),
+        Target("linkbox", {**b.NAMES, "username": LOGIN, "password": LOGIN}),
+    ),
+}
+"""A target with one location for each piece as far as the source has that, and a combined one."""
+STORE: dict[str, Callable[[Any, Mapping[str, str]], None]] = {"ssm-parameters": _put_parameters}
+
+
+@pytest.fixture(params=CREDENTIAL_SOURCES)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=(0, 1), ids=("single", "combined"))
+def target(name: str, request: pytest.FixtureRequest) -> Target:
+    return TARGETS[name]()[request.param]
+
+
+@pytest.fixture
+def source(name: str, target: Target) -> CredentialSource:
+    found = source_of(target)
+    assert type(found) is load(name)
+    return found
+
+
+@pytest.fixture
+def client(aws_in_memory: None, source: CredentialSource, target: Target) -> Any:
+    return Aws(target).client(source.service)
+
+
+def stored(source: CredentialSource) -> dict[str, str]:
+    """Location -> its text: the value itself, or the JSON of several."""
+    return {
+        one.name: json.dumps({"more": 1, **{p: VALUES[p] for p in one.purposes}})
+        if one.is_combined
+        else VALUES[one.purposes[0]]
+        for one in source.locations
+    }
+
+
+def test_every_piece_has_one_location(source: CredentialSource) -> None:
+    assert sorted(p for one in source.locations for p in one.purposes) == sorted(PURPOSES)
+    for purpose in PURPOSES:
+        assert purpose in source.location(purpose).purposes
+    assert source.names == tuple(sorted({one.name for one in source.locations}))
+    assert len({one.reference for one in source.locations}) == len(source.locations)
+
+
+def test_every_piece_is_read_and_belongs_to_its_location(
+    name: str, source: CredentialSource, client: Any
+) -> None:
+    STORE[name](client, stored(source))
+    reading = source.read(client)
+    assert (reading.missing, reading.refused) == ((), ())
+    found = {
+        purpose: source.piece(value.text.reveal(), purpose)
+        for location, value in reading.values
+        for purpose in location.purposes
+    }
+    assert found == VALUES
+    assert "Abc-12345678" not in repr(reading)
+    for location, value in reading.values:
+        assert value.name == location.name
+        assert value.arn
+        assert source.is_encrypted(value.kind) == ("password" in location.purposes)
+
+
+def test_a_missing_location_is_named_and_the_others_are_read(
+    name: str, source: CredentialSource, client: Any
+) -> None:
+    gone = source.location("database")
+    kept = {one: text for one, text in stored(source).items() if one != gone.name}
+    if not kept:
+        pytest.skip("the source has one location")
+    STORE[name](client, kept)
+    reading = source.read(client)
+    assert reading.missing == (gone,)
+    assert {location.name for location, _ in reading.values} == set(kept)
+
+
+def test_nothing_there_is_an_error_of_the_target(source: CredentialSource, client: Any) -> None:
+    with pytest.raises(TargetError) as caught:
+        source.read(client)
+    assert source.location("password").reference in caught.value.sentence
+
+
+def test_descriptions_name_kind_and_key(name: str, source: CredentialSource, client: Any) -> None:
+    assert source.describe(client) == ()
+    STORE[name](client, stored(source))
+    found = {one.name: one for one in source.describe(client)}
+    assert set(found) == set(source.names)
+    password = found[source.location("password").name]
+    assert password.is_encrypted
+    assert password.key_id == source.default_key
+    assert all(one.is_encrypted == source.is_encrypted(one.kind) for one in found.values())
+
+
+def test_another_login_changes_the_login_alone(source: CredentialSource) -> None:
+    location = source.location("password")
+    before = Secret(stored(source)[location.name], is_document=True)
+    after = source.text_with(before, "linkbox_clone", Secret("Xyz-87654321")).reveal()
+    assert source.piece(after, "password") == "Xyz-87654321"
+    if location.is_combined:
+        assert source.piece(after, "username") == "linkbox_clone"
+        assert json.loads(after)["more"] == 1
+
+
+def test_a_text_without_the_piece_holds_none(source: CredentialSource) -> None:
+    if source.location("password").is_combined:
+        for text in ("", "[]", "plain", '{"password": 1}', "[" * 100_000):
+            assert source.piece(text, "password") is None
+
+
+def test_printed_calls_do_what_they_say(source: CredentialSource, client: Any) -> None:
+    location = source.location("database")
+
+    def run(call: Any) -> None:
+        assert call.service == source.service
+        operation = "".join(f"_{c.lower()}" if c.isupper() else c for c in call.operation)[1:]
+        getattr(client, operation)(**call.parameters)
+
+    run(source.create_call(location.name, "first"))
+    ((_, created),) = source.read(client).values
+    run(source.write_call(location.name, created.kind, "second"))
+    ((_, written),) = source.read(client).values
+    assert (created.text.reveal(), written.text.reveal()) == ("first", "second")
+    assert written.version != created.version
+    run(source.delete_call(location.name))
+    with pytest.raises(TargetError):
+        source.read(client)
+
+
+def test_what_policies_name(source: CredentialSource) -> None:
+    arn = source.arn(source.location("password").name, "aws-cn", "cn-north-1", "123456789012")
+    assert arn.startswith(f"arn:aws-cn:{source.service}:cn-north-1:123456789012:")
+    assert source.via_service("cn-north-1").startswith(f"{source.service}.cn-north-1.")
+    assert arn in source.encryption_context(arn).values()
+    actions = source.actions
+    named = (*actions.read, actions.describe, actions.history, actions.write)
+    assert all(action.startswith(f"{source.service}:") for action in named)
+
+
+def test_settings_that_name_nothing_select_no_source() -> None:
+    with pytest.raises(TargetError):
+        source_of(Target("linkbox", {}))
