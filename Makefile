@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-
+# Sphinx and twine need another docutils than the AWS CLI of the sandbox.
+TOOLS ?= .venv-tools
+TOOLS_STAMP := $(TOOLS)/.installed-
 # Without a cache every process of a test run compiles the tests, and every opskit that starts itself.
 unexport PYTHONDONTWRITEBYTECODE
 
 # What `make test` and `make unit` run: `make test T=tests/cli`, `make unit T=tests/policy/test_change.py`.
 T ?= tests
 
-.PHONY: help demo test unit test-all lint format bench system clean
+.PHONY: help demo test unit test-all lint format bench docs build system clean
 
 help:
 	@echo "make demo    watch a fault being found and mended, without an AWS account"
@@ -19,6 +22,8 @@ help:
 	@echo "make lint    ruff, mypy, import rules"
 	@echo "make format  format the code, and put right what ruff can"
 	@echo "make bench   print how fast it is, as ratios"
+	@echo "make docs    write the pages that follow from the code, and the site in build/site"
+	@echo "make build   wheel and sdist in dist/, checked"
 
 demo: $(STAMP)sandbox system
 	@$(BIN)/opskit demo
@@ -49,6 +54,18 @@ format: $(STAMP)dev
 bench: $(STAMP)dev system
 	$(BIN)/python -m tests.bench
 
+# Every warning is an error: a link that leads nowhere is one.
+docs: $(TOOLS_STAMP)docs
+	$(TOOLS)/bin/python -m docs.generate
+	$(TOOLS)/bin/python -m sphinx -q -W --keep-going -E -c docs -d build/doctrees . build/site
+	@echo "build/site/index.html"
+
+build: $(TOOLS_STAMP)build
+	rm -rf build dist
+	$(TOOLS)/bin/python -m build
+	$(TOOLS)/bin/python -m twine check --strict dist/*
+	$(PYTHON) .ci/check-distributions dist
+
 # The sandbox's packets need iproute2 and nftables. Root gets them installed; others are told.
 system:
 	@sh .ci/system-packages
@@ -58,5 +75,10 @@ $(STAMP)%: setup.cfg setup.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	touch $@
 
+$(TOOLS_STAMP)%: setup.cfg setup.py
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(TOOLS) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 import pytest
 
+from docs import generate
+from opskit.checks.catalogue import CODES, check_of
 from opskit.cli.main import cli
 from opskit.config import ALSO_IN, SETTINGS
 from opskit.engine import ENGINES
@@ -21,6 +23,8 @@ PAGES = sorted(
     [
         ROOT / "README.md",
         ROOT / "CONTRIBUTING.md",
+        ROOT / "SECURITY.md",
+        *(ROOT / ".github").rglob("*.md"),
         *DOCS.rglob("*.md"),
         *(ROOT / "runbooks").glob("*.md"),
     ]
@@ -105,11 +109,63 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
     assert broken(page, page.read_text()) == []
 
 
-def test_the_index_links_every_page() -> None:
-    index = DOCS / "README.md"
-    linked = {(DOCS / link.partition("#")[0]).resolve() for link in links(index.read_text())}
-    pages = {page.resolve() for page in PAGES} - {index.resolve()}
-    assert pages - linked == set()
+def test_the_indexes_link_every_page() -> None:
+    indexes = {(DOCS / "README.md").resolve(), (DOCS / "codes" / "README.md").resolve()}
+    linked = {
+        (index.parent / link.partition("#")[0]).resolve()
+        for index in indexes
+        for link in links(index.read_text())
+    }
+    pages = {page.resolve() for page in PAGES if ".github" not in page.parts}
+    assert pages - indexes - linked == set()
+    assert DOCS.resolve() / "codes" / "README.md" in linked
+
+
+def test_the_generated_pages_follow_from_the_code() -> None:
+    assert generate.stale() == [], "write them: python -m docs.generate (also part of make docs)"
+
+
+def test_a_page_is_stale_when_the_code_says_something_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generate, "DOCS", tmp_path)
+    monkeypatch.setattr(generate, "pages", lambda: {"codes/NET001.md": "page", "facts.md": "table"})
+    assert generate.stale() == ["codes/NET001.md", "facts.md"]
+    generate.write()
+    assert generate.stale() == []
+    (tmp_path / "codes" / "NET001.md").write_text("other")
+    (tmp_path / "codes" / "OLD001.md").write_text("retired")
+    (tmp_path / "facts.md").unlink()
+    assert generate.stale() == ["codes/NET001.md", "codes/OLD001.md", "facts.md"]
+    generate.write()
+    assert generate.stale() == []
+    assert [path.name for path in (tmp_path / "codes").iterdir()] == ["NET001.md"]
+
+
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_a_code_has_the_text_that_explain_prints(code: str) -> None:
+    page = (DOCS / "codes" / f"{code}.md").read_text()
+    plain = re.sub(r"\[([A-Z]{3}\d{3})\]\(\w+\.md\)", r"\1", page).replace("**", "")
+    plain = re.sub(r"\\([*_<\[\]])", r"\1", plain)
+    for paragraph in re.split(
+        r"\n(?=[A-Z][\w ]*: )", check_of(code).page.partition("\n")[2].strip()
+    ):
+        assert paragraph in plain
+
+
+@pytest.mark.parametrize(
+    ("fact", "actions"),
+    [
+        ("Subnets", "`ec2:DescribeSubnets`"),
+        ("LoadBalancer", "`elasticloadbalancing:DescribeListeners`<br>"),
+        ("VpcScope", "computed from `Database`"),
+        ("Identity", "`sts:GetCallerIdentity`"),
+        ("InstanceProbe", "a probe"),
+    ],
+)
+def test_the_facts_name_their_calls(fact: str, actions: str) -> None:
+    (row,) = re.findall(rf"^\| `{fact}` \|.*$", (DOCS / "facts.md").read_text(), re.M)[:1]
+    assert f" | {actions}" in row
 
 
 def test_the_readme_is_short_and_in_order() -> None:

@@ -66,7 +66,7 @@ def parse_front(text: str) -> Runbook:
             values[key].append(line[2:].strip().strip('"'))
         elif ":" in line:
             key, _, value = line.partition(":")
-            values[key] = [part.strip() for part in value.split(",") if part.strip()]
+            values[key] = [part.strip().strip('"') for part in value.split(",") if part.strip()]
     return Runbook(
         name=", ".join(values["name"]),
         title=", ".join(values["title"]),
