@@ -20,8 +20,9 @@ from botocore import xform_name
 from opskit.analysis import ANALYSES
 from opskit.checks.catalogue import CODES, RETIRED, all_checks
 from opskit.checks.interface import LAYERS, Check
+from opskit.facts.binding import inputs_of, outputs_of
 from opskit.facts.gather import PROBES, READERS, SECRET_FACTS
-from opskit.facts.interface import CLIENTS, Sts, inputs_of, outputs_of
+from opskit.facts.interface import CLIENTS, Sts
 from opskit.facts.permissions import PERMISSIONS
 from opskit.runbook.catalogue import for_code
 

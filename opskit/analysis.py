@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from opskit.checks.iam import effective_permissions, fix_context
-from opskit.facts.interface import (
-    Fact,
-    FactUnavailable,
-    Known,
-    Unknown,
+from opskit.facts.binding import (
+    Function,
+    bind,
+    blocking_input,
+    by_type,
     inputs_of,
     outputs_of,
-    unknown_by_bug,
+    producers,
 )
+from opskit.facts.interface import Fact, FactUnavailable, Known, unknown_by_bug
 from opskit.facts.snapshot import Snapshot
 from opskit.policy import operator_access, role_access
 from opskit.reachability import database_paths, group_members, load_balancer_paths
 
-ANALYSES: tuple[Callable[..., Any], ...] = (
+ANALYSES: tuple[Function, ...] = (
     database_paths.analyze,
     load_balancer_paths.analyze,
     group_members.analyze,
@@ -34,37 +35,37 @@ ANALYSES: tuple[Callable[..., Any], ...] = (
 
 def required_facts(wanted: Iterable[type]) -> set[type]:
     """The facts that must be read so that the wanted ones are read or can be derived."""
-    by_output = {kind: work for work in ANALYSES for kind in outputs_of(work)}
-    found: set[type] = set()
+    analysis_of = producers(ANALYSES)
+    required: set[type] = set()
     todo = list(wanted)
     while todo:
         kind = todo.pop()
-        if kind in by_output:
-            todo += [item.type for item in inputs_of(by_output[kind])]
+        if kind in analysis_of:
+            todo += [item.type for item in inputs_of(analysis_of[kind])]
         else:
-            found.add(kind)
-    return found
+            required.add(kind)
+    return required
 
 
 def analyze_all(snapshot: Snapshot) -> Snapshot:
     """The snapshot with the results of all analyses added."""
     facts = dict(snapshot.facts)
-    for work in ANALYSES:
-        for kind in outputs_of(work):
-            facts[kind] = _derive(work, Snapshot(facts))
+    for analysis in ANALYSES:
+        facts.update(_derive(analysis, Snapshot(facts)))
     return Snapshot(facts, snapshot.calls, snapshot.rounds)
 
 
-def _derive(work: Callable[..., Any], snapshot: Snapshot) -> Fact[Any]:
-    arguments: dict[str, Any] = {}
-    for item in inputs_of(work):
-        fact = snapshot.get(item.type)
-        if isinstance(fact, Unknown) and not item.tolerant:
-            return fact
-        arguments[item.name] = fact if item.tolerant or isinstance(fact, Unknown) else fact.value
-    try:
-        return Known(work(**arguments), "derived", datetime.now(UTC))
-    except FactUnavailable as end:
-        return end.unknown
-    except Exception as error:
-        return unknown_by_bug(error)
+def _derive(analysis: Function, snapshot: Snapshot) -> dict[type, Fact[Any]]:
+    unknown = blocking_input(analysis, snapshot.get)
+    if unknown is None:
+        try:
+            result = analysis(**bind(analysis, snapshot.get))
+        except FactUnavailable as unavailable:
+            unknown = unavailable.unknown
+        except Exception as error:
+            unknown = unknown_by_bug(error)
+        else:
+            now = datetime.now(UTC)
+            values = by_type(analysis, result)
+            return {kind: Known(value, "derived", now) for kind, value in values.items()}
+    return dict.fromkeys(outputs_of(analysis), unknown)

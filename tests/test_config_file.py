@@ -12,7 +12,7 @@ from opskit import config_file
 from opskit.cli.rotation_output import Output
 from opskit.cli.terminal import Spinner
 from opskit.config import load
-from opskit.diagnosis import target_summary
+from opskit.diagnosis.run import target_summary
 from opskit.errors import UsageError
 from opskit.report import diagnosis_text
 from opskit.report.interface import Style

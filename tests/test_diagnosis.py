@@ -12,7 +12,9 @@ from opskit.checks.interface import CheckResult, failed, passed, undecided
 from opskit.checks.run import run_check
 from opskit.commands import AwsCall
 from opskit.config import Target
-from opskit.diagnosis import Verdict, find_root_causes, raise_if_unreachable, verdict_of
+from opskit.diagnosis.result import Verdict
+from opskit.diagnosis.root_causes import find_root_causes, verdict_of
+from opskit.diagnosis.run import raise_if_unreachable
 from opskit.errors import UNREACHABLE, AwsError, TargetError
 from opskit.facts.gather import gather
 from opskit.facts.identity import Identity

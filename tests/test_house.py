@@ -12,8 +12,9 @@ import pytest
 from opskit.analysis import ANALYSES
 from opskit.checks.catalogue import CODES, HEADINGS, RETIRED, all_checks
 from opskit.checks.interface import LAYERS
+from opskit.facts.binding import inputs_of, outputs_of
 from opskit.facts.gather import READERS, SECRET_FACTS, readers_for
-from opskit.facts.interface import CLIENTS, inputs_of, outputs_of
+from opskit.facts.interface import CLIENTS
 
 ROOT = Path(__file__).parent.parent
 GIVEN = {"Target", "Region", "FingerprintKey"}

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from opskit.checks.interface import Check, Finding, undecided, undecided_by_bug
-from opskit.facts.interface import Unknown, inputs_of
+from opskit.facts.binding import bind, blocking_input
 from opskit.facts.snapshot import Snapshot
 
 
 def run_check(check: Check, snapshot: Snapshot) -> Finding:
     """A check's finding; unknown when one of its facts is unknown, or when the check itself fails."""
-    arguments: dict[str, Any] = {}
-    for item in inputs_of(check.judge):
-        fact = snapshot.get(item.type)
-        if item.tolerant:
-            arguments[item.name] = fact
-        elif isinstance(fact, Unknown):
-            return undecided(fact.reason, *fact.missing)
-        else:
-            arguments[item.name] = fact.value
+    unknown = blocking_input(check.judge, snapshot.get)
+    if unknown is not None:
+        return undecided(unknown.reason, *unknown.missing)
     try:
-        return check.judge(**arguments)
+        return check.judge(**bind(check.judge, snapshot.get))
     except Exception as error:
         return undecided_by_bug(error)

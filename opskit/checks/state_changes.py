@@ -41,7 +41,8 @@ def describe_changes(before: Snapshot, after: Snapshot) -> tuple[Change, ...]:
     """Every difference in the state that AWS describes, in a fixed order."""
     found: list[Change] = []
     for kind, compare in COMPARED.items():
-        old, new = before.value(kind), after.value(kind)
+        old: object = before.value(kind)
+        new: object = after.value(kind)
         if old is not None and new is not None and old != new:
             groups = before.value(SecurityGroups)
             label = groups.label if groups is not None else str
@@ -263,7 +264,7 @@ def _agent(old: SsmAgent, _: SsmAgent, __: Label) -> Iterator[Change]:
     yield Change("the Systems Manager agent", f"version {old.version}", "the latest version")
 
 
-COMPARED: dict[type, Callable[[Any, Any, Label], Iterator[Change]]] = {
+COMPARED: dict[type[Any], Callable[[Any, Any, Label], Iterator[Change]]] = {
     Parameters: _parameters,
     RolePolicies: _role,
     OperatorPolicies: _operator,

@@ -153,7 +153,7 @@ def _diagnose(name: str, options: dict[str, Any]) -> int:
     from opskit.aws import Aws
     from opskit.checks.catalogue import checks_of_layer, default_checks
     from opskit.cli.terminal import Spinner, say
-    from opskit.diagnosis import diagnose as run
+    from opskit.diagnosis.run import diagnose as run
     from opskit.report.interface import Style
 
     target = make_target(options)

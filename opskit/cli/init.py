@@ -32,7 +32,7 @@ def init(force: bool, to_stdout: bool, **flags: Any) -> None:
     from opskit.aws import Aws
     from opskit.cli.terminal import Spinner
     from opskit.config_file import FILE_NAME
-    from opskit.diagnosis import discover
+    from opskit.discovery import discover
 
     path = Path.cwd() / FILE_NAME
     if os.path.lexists(path) and not (force or to_stdout):

@@ -38,7 +38,7 @@ def run(command: tuple[str, ...], timeout: float, **options: Any) -> int:
     """
     from opskit.aws import Aws
     from opskit.cli.terminal import Spinner, say
-    from opskit.diagnosis import connect_to_workload
+    from opskit.discovery import connect_to_workload
 
     target = make_target(options)
     with Spinner(quiet=False) as spinner:

@@ -56,22 +56,27 @@ from opskit.facts import (
     vpc,
     vpc_scope,
 )
+from opskit.facts.binding import (
+    Function,
+    bind,
+    blocking_input,
+    by_type,
+    inputs_of,
+    outputs_of,
+    producers,
+)
 from opskit.facts.interface import (
     CLIENTS,
     Fact,
     FactUnavailable,
     Known,
     Unknown,
-    inputs_of,
-    outputs_of,
     unknown_by_bug,
 )
 from opskit.facts.parameters import Credential
 from opskit.facts.snapshot import Snapshot
 
-Reader = Callable[..., Any]
-
-READERS: tuple[Reader, ...] = (
+READERS: tuple[Function, ...] = (
     agent.read,
     app_instance.select,
     app_subnets.read,
@@ -147,6 +152,10 @@ PROBES = frozenset(
 """Readers that probe the network; they do not count as AWS rounds."""
 
 
+CLIENT = Known(None, "given", datetime.min.replace(tzinfo=UTC))
+"""Stands for a client, in the question whether a reader can run."""
+
+
 class Clients(Protocol):
     """Creates AWS clients and counts their calls."""
 
@@ -164,19 +173,19 @@ class Clients(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    reader: Reader
+    reader: Function
     facts: Mapping[type, Fact[Any]]
     serial_calls: int
     fatal: OpskitError | None = None
 
 
-def readers_for(wanted: Iterable[type]) -> set[Reader]:
+def readers_for(wanted: Iterable[type]) -> set[Function]:
     """The readers that must run to know the wanted facts, directly and through their inputs."""
-    by_output = {kind: reader for reader in READERS for kind in outputs_of(reader)}
-    readers: set[Reader] = set()
+    reader_of = producers(READERS)
+    readers: set[Function] = set()
     todo = list(wanted)
     while todo:
-        reader = by_output.get(todo.pop())
+        reader = reader_of.get(todo.pop())
         if reader is not None and reader not in readers:
             readers.add(reader)
             todo += [item.type for item in inputs_of(reader)]
@@ -223,14 +232,17 @@ def gather(
 class _Run:
     """The state of one gathering: the known facts, the running readers and the waiting ones."""
 
-    def __init__(self, clients: Clients, readers: set[Reader], given: Iterable[object]) -> None:
+    def __init__(self, clients: Clients, readers: set[Function], given: Iterable[object]) -> None:
         self._clients = clients
         now = datetime.now(UTC)
-        self.facts: dict[type, Fact[Any]] = {type(g): Known(g, "given", now) for g in given}
+        self._given = {type(value): value for value in given}
+        self.facts: dict[type, Fact[Any]] = {
+            kind: Known(value, "given", now) for kind, value in self._given.items()
+        }
         self._waiting = set(readers)
-        self.running: set[Reader] = set()
+        self.running: set[Function] = set()
         self.done: queue.Queue[_Outcome] = queue.Queue()
-        self.depths: dict[Reader, int] = {}
+        self.depths: dict[Function, int] = {}
         self._depth_of: dict[type, int] = {}
 
     @property
@@ -246,7 +258,7 @@ class _Run:
             progress = False
             for reader in [r for r in self._waiting if self._is_ready(r)]:
                 self._waiting.discard(reader)
-                unknown = self._first_unknown(reader)
+                unknown = blocking_input(reader, self._fact_of)
                 if unknown is not None:
                     self.facts.update(dict.fromkeys(outputs_of(reader), unknown))
                     progress = True
@@ -267,33 +279,23 @@ class _Run:
         for reader in self.running | self._waiting:
             self.facts.update(dict.fromkeys(outputs_of(reader), Unknown(reason)))
 
-    def _is_ready(self, reader: Reader) -> bool:
+    def _is_ready(self, reader: Function) -> bool:
         return all(i.type in self.facts or i.type in CLIENTS for i in inputs_of(reader))
 
-    def _first_unknown(self, reader: Reader) -> Unknown | None:
-        for item in inputs_of(reader):
-            fact = self.facts.get(item.type)
-            if isinstance(fact, Unknown) and not item.tolerant:
-                return fact
-        return None
-
-    def _start(self, reader: Reader) -> None:
+    def _start(self, reader: Function) -> None:
         self.running.add(reader)
         # Daemon threads, so that Ctrl-C does not wait for a read that hangs.
         threading.Thread(target=self._work, args=(reader,), daemon=True).start()
 
-    def _work(self, reader: Reader) -> None:
+    def _work(self, reader: Function) -> None:
         before = self._clients.calls_in_thread
         kinds = outputs_of(reader)
         fatal: OpskitError | None = None
         facts: dict[type, Fact[Any]] = {}
         try:
-            value = reader(
-                **{i.name: self._argument(i.type, i.tolerant) for i in inputs_of(reader)}
-            )
-            values = value if len(kinds) > 1 else (value,)
+            values = by_type(reader, reader(**bind(reader, self._input)))
             now = datetime.now(UTC)
-            facts = {k: Known(v, _subject(reader), now) for k, v in zip(kinds, values, strict=True)}
+            facts = {kind: Known(value, _subject(reader), now) for kind, value in values.items()}
         except FactUnavailable as end:
             facts = dict.fromkeys(kinds, end.unknown)
         except UnknownEngine as error:
@@ -306,14 +308,21 @@ class _Run:
             facts = dict.fromkeys(kinds, unknown_by_bug(error))
         self.done.put(_Outcome(reader, facts, self._clients.calls_in_thread - before, fatal))
 
-    def _argument(self, kind: type, tolerant: bool) -> Any:
-        if kind in CLIENTS:
-            return self._clients.client(CLIENTS[kind] or self._source_service())
-        fact = self.facts[kind]
-        return fact if tolerant or isinstance(fact, Unknown) else fact.value
-
+    @property
     def _source_service(self) -> str:
-        return source_of(self._argument(Target, tolerant=False)).service
+        target: Any = self._given[Target]
+        return source_of(target).service
+
+    def _fact_of(self, kind: type) -> Fact[Any]:
+        """A fact; a client, which is created later in the reader's thread, counts as known."""
+        return CLIENT if kind in CLIENTS else self.facts[kind]
+
+    def _input(self, kind: type) -> Fact[Any]:
+        """A fact, or the client of a service."""
+        if kind in CLIENTS:
+            service = CLIENTS[kind] or self._source_service
+            return Known(self._clients.client(service), "given", CLIENT.read_at)
+        return self.facts[kind]
 
 
 def unknown_from(error: AwsError) -> Unknown:
@@ -328,5 +337,5 @@ def unknown_from(error: AwsError) -> Unknown:
     return Unknown(reason, is_unreachable=error.is_unreachable)
 
 
-def _subject(reader: Reader) -> str:
+def _subject(reader: Function) -> str:
     return reader.__module__.rsplit(".", 1)[-1].replace("_", " ")

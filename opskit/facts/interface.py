@@ -1,16 +1,12 @@
-"""Types of facts, protocols of the readers' clients, and inputs as a signature declares them."""
+"""Types of facts, and protocols of the readers' clients."""
 
 from __future__ import annotations
 
-import inspect
 import threading
-import types
-import typing
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar, Union
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from opskit.aws_client import AwsClient
 from opskit.errors import Bug, Missing, bug_text
@@ -160,44 +156,6 @@ class FingerprintKey:
     """The random key of this run's fingerprints; it is never used again."""
 
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """One parameter of a reader or a check.
-
-    Attributes:
-        tolerant: declared as `Fact[X]`, so the function takes an unknown fact too. Otherwise it is
-            only called when the fact is known.
-    """
-
-    name: str
-    type: type
-    tolerant: bool
-
-
-@cache
-def inputs_of(function: Callable[..., object]) -> tuple[Input, ...]:
-    """The inputs that a function's signature declares."""
-    hints = typing.get_type_hints(function)
-    names = inspect.signature(function).parameters
-    return tuple(_input(name, hints[name]) for name in names)
-
-
-@cache
-def outputs_of(reader: Callable[..., object]) -> tuple[type, ...]:
-    """The fact types that a reader's signature promises: one, or those of a tuple."""
-    hint = typing.get_type_hints(reader)["return"]
-    if typing.get_origin(hint) is tuple:
-        return typing.get_args(hint)
-    return (hint,)
-
-
-def _input(name: str, hint: Any) -> Input:
-    if typing.get_origin(hint) in (Union, types.UnionType):
-        known = next(arm for arm in typing.get_args(hint) if typing.get_origin(arm) is Known)
-        return Input(name, typing.get_args(known)[0], tolerant=True)
-    return Input(name, hint, tolerant=False)
 
 
 def run_concurrently(calls: Sequence[Callable[[], T]]) -> list[T]:

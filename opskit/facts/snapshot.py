@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from opskit.facts.interface import Fact, Unknown
 
+T = TypeVar("T")
 NOT_READ = Unknown("it was not asked for")
 
 
@@ -24,7 +25,7 @@ class Snapshot:
     calls: int = 0
     rounds: int = 0
 
-    def get(self, kind: type) -> Fact[Any]:
+    def get(self, kind: type[T]) -> Fact[T]:
         """The fact of a type: known, or why it is not."""
         return self.facts.get(kind, NOT_READ)
 
@@ -34,7 +35,7 @@ class Snapshot:
         found = (f.bug for f in self.facts.values() if isinstance(f, Unknown) and f.bug)
         return tuple(dict.fromkeys(found))
 
-    def value(self, kind: type) -> Any:
+    def value(self, kind: type[T]) -> T | None:
         """The value of a fact; None when it is unknown."""
         fact = self.get(kind)
         return None if isinstance(fact, Unknown) else fact.value

@@ -12,7 +12,7 @@ from opskit.checks.interface import CheckResult
 from opskit.checks.shell_rendering import Caller
 from opskit.checks.shell_rendering import render as render_command
 from opskit.checks.state_changes import summary
-from opskit.diagnosis import Diagnosis
+from opskit.diagnosis.result import Diagnosis
 from opskit.escaping import to_json
 from opskit.report import network_path
 from opskit.report.interface import Style

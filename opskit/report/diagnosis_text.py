@@ -10,7 +10,7 @@ from opskit.checks.interface import LAYERS, CheckResult, Status
 from opskit.checks.shell_rendering import Caller, chain
 from opskit.checks.state_changes import summary
 from opskit.commands import Command
-from opskit.diagnosis import Diagnosis, Verdict
+from opskit.diagnosis.result import Diagnosis, Verdict
 from opskit.errors import Missing, alternatives_of
 from opskit.escaping import visible, visible_lines
 from opskit.reachability.path import PathOutcome

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from opskit.diagnosis import NetworkPaths
+from opskit.diagnosis.result import NetworkPaths
 from opskit.reachability.path import Checkpoint, CheckpointKind, Path, PathOutcome
 
 WORST_FIRST = (PathOutcome.DROP, PathOutcome.PART, PathOutcome.UNKNOWN, PathOutcome.PASS)

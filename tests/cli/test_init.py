@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from opskit import aws, diagnosis
+from opskit import aws, discovery
 from opskit.cli import main
 from opskit.errors import ExitStatus
 
@@ -25,7 +25,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             return
 
     monkeypatch.setattr(aws, "Aws", Aws)
-    monkeypatch.setattr(diagnosis, "discover", lambda *_: ())
+    monkeypatch.setattr(discovery, "discover", lambda *_: ())
     directory = tmp_path / "work"
     directory.mkdir()
     monkeypatch.chdir(directory)
@@ -66,7 +66,7 @@ def test_a_link_that_appears_meanwhile_is_not_written_through(
         (here / "opskit.toml").symlink_to(victim)
         return ()
 
-    monkeypatch.setattr(diagnosis, "discover", discover)
+    monkeypatch.setattr(discovery, "discover", discover)
     assert main.run(FLAGS) == ExitStatus.USAGE
     assert not victim.exists()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from opskit import aws, diagnosis
+from opskit import aws, discovery
 from opskit.cli import main
 from opskit.errors import ExitStatus
 from opskit.transport.interface import CommandResult, OnOutput
@@ -64,7 +64,7 @@ def test_a_cut_output_is_no_success(
             return
 
     monkeypatch.setattr(aws, "Aws", Aws)
-    monkeypatch.setattr(diagnosis, "connect_to_workload", lambda *_: Road())
+    monkeypatch.setattr(discovery, "connect_to_workload", lambda *_: Road())
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO()))
     assert main.run(["run", "--prefix", "/linkbox", "--", "true"]) == expected
     message = capsys.readouterr().err

@@ -10,7 +10,7 @@ import pytest
 
 from opskit.analysis import analyze_all
 from opskit.commands import LocalCommand
-from opskit.diagnosis import Diagnosis
+from opskit.diagnosis.result import Diagnosis
 from opskit.errors import AwsError
 from opskit.facts.gather import unknown_from
 from opskit.facts.interface import Unknown

@@ -14,7 +14,9 @@ from opskit.checks.fix_verification import verify_fix
 from opskit.checks.interface import CheckResult
 from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller
-from opskit.diagnosis import Diagnosis, TargetSummary, find_root_causes, network_paths, verdict_of
+from opskit.diagnosis.result import Diagnosis, TargetSummary
+from opskit.diagnosis.root_causes import find_root_causes, verdict_of
+from opskit.diagnosis.run import network_paths
 from opskit.errors import Alternatives
 from opskit.facts.interface import Unknown
 from opskit.facts.snapshot import Snapshot

@@ -61,7 +61,7 @@ OPSKIT_MODULES = [
     "dns.resolver",
     "opskit.checks.catalogue",
     "opskit.credential_source.ssm_parameters",
-    "opskit.diagnosis",
+    "opskit.diagnosis.run",
     "opskit.tunnel",
     "opskit.rotation.service",
     "paramiko",

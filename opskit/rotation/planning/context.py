@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from opskit import engine
 from opskit.analysis import analyze_all, required_facts
@@ -28,6 +28,8 @@ from opskit.policy.operator_access import OperatorAccess
 from opskit.rotation.planning.external_references import Proxy, read_proxies, read_stack
 from opskit.rotation.protocol.interface import DatabaseCredential
 from opskit.secret import Secret
+
+T = TypeVar("T")
 
 NEEDED: frozenset[type] = frozenset(
     {
@@ -190,7 +192,7 @@ def _readers(snapshot: Snapshot, cluster: DbCluster | None) -> tuple[str, ...]:
     )
 
 
-def _needed(snapshot: Snapshot, kind: type, words: str) -> Any:
+def _needed(snapshot: Snapshot, kind: type[T], words: str) -> T:
     fact = snapshot.get(kind)
     if isinstance(fact, Unknown):
         refuse_bug(fact)

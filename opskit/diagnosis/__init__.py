@@ -1,0 +1,1 @@
+"""A diagnosis: facts are collected and analyzed, checks judge them, and root causes are found."""

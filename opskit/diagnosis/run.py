@@ -1,0 +1,138 @@
+"""Runs a diagnosis: gathers the facts, runs the checks and finds the root causes."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from opskit.analysis import analyze_all, required_facts
+from opskit.checks.fix_verification import verify_fix
+from opskit.checks.interface import Check, CheckResult, Finding
+from opskit.checks.run import run_check
+from opskit.checks.shell_rendering import Caller
+from opskit.config import Target
+from opskit.diagnosis.result import Diagnosis, NetworkPaths, TargetSummary
+from opskit.diagnosis.root_causes import find_root_causes, verdict_of
+from opskit.errors import TargetError
+from opskit.facts.app_instance import AppInstance
+from opskit.facts.binding import inputs_of
+from opskit.facts.database import Database
+from opskit.facts.gather import Clients, gather
+from opskit.facts.identity import Identity
+from opskit.facts.interface import FingerprintKey, Unknown
+from opskit.facts.login import TunnelLogin
+from opskit.facts.parameters import Parameters
+from opskit.facts.probe import InstanceProbe
+from opskit.facts.rds import DbInstances
+from opskit.facts.region import Region
+from opskit.facts.snapshot import Snapshot
+from opskit.facts.target_health import TargetHealths
+from opskit.reachability.database_paths import DatabasePaths
+from opskit.reachability.load_balancer_paths import LoadBalancerPaths
+
+DEADLINE_S = 60.0
+"""The longest time a user waits for a diagnosis; facts that are not read by then are unknown."""
+
+
+def diagnose(
+    target: Target,
+    clients: Clients,
+    region: str,
+    checks: Sequence[Check],
+    *,
+    timeout_s: float = DEADLINE_S,
+    on_wait: Callable[[str], None] = lambda _: None,
+) -> Diagnosis:
+    """Read the facts that the checks need, run the checks, and find the root causes.
+
+    Args:
+        checks: in causal order.
+        timeout_s: seconds for the whole run.
+        on_wait: called with a description of the running readers.
+
+    Raises:
+        OpskitError: nothing can be judged: no credentials, no such target.
+    """
+    started = time.monotonic()
+    wanted = required_facts(
+        {i.type for check in checks for i in inputs_of(check.judge)} | {Identity}
+    )
+    given = (target, Region(region), FingerprintKey(secrets.token_hex(8)))
+    snapshot = gather(wanted, clients, given, deadline_s=timeout_s, on_wait=on_wait)
+    raise_if_unreachable(snapshot, region)
+    snapshot = analyze_all(snapshot)
+    caller = Caller(region, target.profile or "", target.flags)
+    findings = [verify_fix(c, run_check(c, snapshot), snapshot, caller) for c in checks]
+    judged = find_root_causes([CheckResult(c, f) for c, f in zip(checks, findings, strict=True)])
+    return Diagnosis(
+        target_summary(target, region, snapshot),
+        judged,
+        verdict_of(judged),
+        network_paths(snapshot),
+        snapshot.calls,
+        snapshot.rounds,
+        time.monotonic() - started,
+        notices_of(snapshot),
+        caller,
+        bugs_of(snapshot, findings),
+    )
+
+
+def raise_if_unreachable(snapshot: Snapshot, region: str) -> None:
+    """Raise one error when no call reached AWS, in place of forty unknown findings.
+
+    Raises:
+        TargetError: no call reached AWS.
+    """
+    first_facts = [
+        snapshot.facts[kind]
+        for kind in (Identity, DbInstances, Parameters)
+        if kind in snapshot.facts
+    ]
+    unreachable = [f for f in first_facts if isinstance(f, Unknown) and f.is_unreachable]
+    if first_facts and len(unreachable) == len(first_facts):
+        raise TargetError(
+            f"AWS does not answer in {region}: {unreachable[0].reason}",
+            "Is this machine online, is the Region right, does it need a proxy (HTTPS_PROXY)?",
+        )
+
+
+def target_summary(target: Target, region: str, snapshot: Snapshot) -> TargetSummary:
+    """The summary of the target, as far as it is known."""
+    identity: Identity | None = snapshot.value(Identity)
+    app: AppInstance | None = snapshot.value(AppInstance)
+    database: Database | None = snapshot.value(Database)
+    probe: InstanceProbe | None = snapshot.value(InstanceProbe)
+    return TargetSummary(
+        name=target.name,
+        region=region,
+        account=identity.account if identity else None,
+        operator=identity.arn if identity else None,
+        instance=app.instance.instance_id if app else None,
+        instance_name=app.instance.name if app else None,
+        database=database.instance.identifier if database else None,
+        via=probe.transport if probe else None,
+        config_file=target.config_file or None,
+    )
+
+
+def notices_of(snapshot: Snapshot) -> tuple[str, ...]:
+    """The messages of the transports to the instance, each once."""
+    probe: InstanceProbe | None = snapshot.value(InstanceProbe)
+    tunnel: TunnelLogin | None = snapshot.value(TunnelLogin)
+    message = (*(probe.notices if probe else ()), *(tunnel.notices if tunnel else ()))
+    return tuple(dict.fromkeys(message))
+
+
+def bugs_of(snapshot: Snapshot, findings: Iterable[Finding]) -> tuple[str, ...]:
+    """The errors of opskit's own in readers and checks, each once."""
+    return tuple(dict.fromkeys((*snapshot.bugs, *(f.bug for f in findings if f.bug))))
+
+
+def network_paths(snapshot: Snapshot) -> NetworkPaths | None:
+    """The network paths, if the network was judged."""
+    paths, targets = snapshot.value(DatabasePaths), snapshot.value(TargetHealths)
+    if paths is None:
+        return None
+    return NetworkPaths(paths, snapshot.value(LoadBalancerPaths), targets.all if targets else ())
