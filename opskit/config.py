@@ -13,6 +13,7 @@ from pathlib import Path
 from opskit import config_file, parameter_reference
 from opskit.config_file import FILE_NAME
 from opskit.endpoint import health_url_flaw
+from opskit.engine import ENGINES
 from opskit.errors import TargetError, UsageError
 from opskit.parameter_reference import ParameterReference
 
@@ -136,8 +137,10 @@ SETTINGS = (
     *(f"parameter_{purpose}" for purpose in PURPOSES),
 )
 """The settings of a flag, of OPSKIT_<NAME> and of a target in opskit.toml, under one name each."""
-ALSO_IN = {"ca_file": ("PGSSLROOTCERT",)}
-"""Variables of other programs for the same setting."""
+ALSO_IN = {
+    "ca_file": tuple(dict.fromkeys(name for e in ENGINES.values() for name in e.tls.ca_variables))
+}
+"""Variables of other programs for the same setting: those of the engines' own clients."""
 
 
 def load(flags: Mapping[str, str | None], environment: Mapping[str, str], start: Path) -> Target:

@@ -1,6 +1,6 @@
 """Escapes the characters that a terminal would act on, reorder or hide: escapes, bidi controls, zero width.
 
-Texts from AWS, PostgreSQL, the app and the instance are data. They are exact in every fact and in JSON,
+Texts from AWS, the database, the app and the instance are data. They are exact in every fact and in JSON,
 and pass through this module on their way into text for people.
 """
 

@@ -25,24 +25,25 @@ SEPARATORS = r"[@:/?#\[\]%&,;=\\]+"
 """The characters at which URL and connection string parsers cut a value that they misread."""
 OWN_WORDS = frozenset(
     """
-    3306 5432 account address advice agent allow answer applied available because before broken
-    caused caution change changed check checks client code command commands connection container
-    data database default degraded deny derived diagnose egress endpoint error evidence exit explain
-    fail false forward from group health healthy history host http https identity ingress instance
-    jdbc judged layer linux login main master mysql name network none note null observed open opskit
-    other parameter parameters pass password path placeholder policy port postgres postgresql psql
-    public read reported require resource role rollback root rotate rotation route rule runbook same
-    schema secret security server service skip status step string subnet summary table target task
-    text title true tunnel type undetermined unknown update user username value verdict verified
-    version wait warn with
+    3306 account address advice agent allow answer applied available because before broken caused caution
+    change changed check checks client code command commands connection container data database default
+    degraded deny derived diagnose egress endpoint error evidence exit explain fail false forward from
+    group health healthy history host http https identity ingress instance jdbc judged layer linux login
+    main master mysql name network none note null observed open opskit other parameter parameters pass
+    password path placeholder policy port public read reported require resource role rollback root
+    rotate rotation route rule runbook same schema secret security server service skip status step
+    string subnet summary table target task text title true tunnel type undetermined unknown update user
+    username value verdict verified version wait warn with
     """.split()  # noqa: SIM905  one word a line would be a page
 )
 """Words of opskit's own sentences, commands and JSON. If they were redacted, `opskit rotate-password` could
-not be pasted, and a gap in a known sentence would reveal the word. Attackers try them as passwords anyway."""
+not be pasted, and a gap in a known sentence would reveal the word. Attackers try them as passwords anyway.
+The engines add theirs with `keep_readable`."""
 PLACEHOLDER = "(a secret)"
 _forms: tuple[str, ...] = ()
 _passwords: tuple[str, ...] = ()
 _names: frozenset[str] = frozenset()
+_engine_words: frozenset[str] = frozenset()
 _adding = threading.Lock()
 
 
@@ -55,7 +56,7 @@ def register_secret(value: str, *, in_pieces: bool = False) -> None:
     global _forms, _passwords
     bare = value.strip()
     is_held = value in (_passwords if in_pieces else _forms)
-    if len(value) < MIN_LENGTH or bare in OWN_WORDS or is_held:
+    if len(value) < MIN_LENGTH or bare in OWN_WORDS | _engine_words or is_held:
         return
     made = _encoded(value) | (_encoded(bare) if len(bare) >= MIN_LENGTH else set())
     # Two threads may register at once; the tuple is replaced as a whole, so it is read without a lock.
@@ -74,12 +75,18 @@ def expose(*names: str) -> None:
         _names |= words
 
 
+def keep_readable(*words: str) -> None:
+    """Add words to opskit's own, before any secret is registered."""
+    global _engine_words
+    _engine_words |= set(words)
+
+
 def redact(text: str) -> str:
     """The text without any registered secret, and without the user-info of URLs."""
     if _forms:
         text = _whole_pattern(_forms).sub(PLACEHOLDER, text)
     if _passwords:
-        text = _piece_pattern(_passwords, _names | OWN_WORDS).sub(PLACEHOLDER, text)
+        text = _piece_pattern(_passwords, _names | OWN_WORDS | _engine_words).sub(PLACEHOLDER, text)
     if "@" in text:
         from opskit.url_userinfo import cut_user_info
 

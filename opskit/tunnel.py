@@ -69,15 +69,16 @@ def find(target: Target, clients: Clients, region: str) -> Destination:
     if found[AppInstance].task:
         found[AppInstance].task.location.require()
     parameters, credential = read(clients.client(source_of(target).service), target, key)
+    database_engine = engine.for_rds_engine(database.instance.engine)
     return Destination(
         found[AppInstance].location,
         found[AppInstance].instance.label,
         database.host or "",
         database.port,
         parameters.value("username") or database.instance.master_username,
-        _name(parameters, database),
+        _name(parameters, database, database_engine.default_database),
         credential.password if credential.password.reveal() else None,
-        engine.for_rds_engine(database.instance.engine),
+        database_engine,
         trust_for(database.host or "", ca_file=target.ca_file),
     )
 
@@ -101,5 +102,5 @@ def open_tunnel(
     return create_tunnel(context, destination.host, destination.port, on_problem)
 
 
-def _name(parameters: Parameters, database: Database) -> str:
-    return parameters.value("database") or database.instance.database_name or "postgres"
+def _name(parameters: Parameters, database: Database, default: str) -> str:
+    return parameters.value("database") or database.instance.database_name or default

@@ -1,6 +1,6 @@
 """Cuts user names and passwords from texts that hold a URL, or a part of one that a client misread.
 
-A client that splits `postgresql://app:co@ffee@db` at the first `@` reports the host `ffee@db`. opskit may
+A client that splits `redis://app:co@ffee@db` at the first `@` reports the host `ffee@db`. opskit may
 not hold that password, so it is recognised by its position. E-mail addresses, `user@host` of SSH and ARNs
 stay.
 """
@@ -14,8 +14,9 @@ from opskit.redaction import PLACEHOLDER
 WORD = re.compile(r'(?:\\.|[^\s"\\])+', re.DOTALL)
 """A word of text or of a JSON string; an unescaped quote ends it."""
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-OF_LOGINS = re.compile(r"(?:postgres|mysql|mariadb|redis|mongodb|amqp|ssh|sftp)", re.IGNORECASE)
-"""Schemes whose text before the last `@` is all user-info, however badly it is encoded."""
+OF_DOCUMENTS = re.compile(r"(?:.*\+)?(?:https?|wss?|ftps?|file|s3|docker|oci)://", re.IGNORECASE)
+"""Schemes whose path may hold an `@`. In every other one, such as a database's, the text before the last `@`
+is all user-info, however badly it is encoded."""
 HOST_AT_START = re.compile(r"\[?[\w.-]*\w")
 PLAIN_HOST = re.compile(r"[\w.-]*(?::\d*)?|\[[\da-fA-F:.%]*\](?::\d*)?")
 OF_RDS = re.compile(r"[\w.-]+\.rds\.amazonaws\.com\b")
@@ -53,7 +54,7 @@ def _without_user_info(found: re.Match[str]) -> str:
 
 
 def _is_user_info(scheme: str, info: str) -> bool:
-    if OF_LOGINS.match(scheme):
+    if not OF_DOCUMENTS.fullmatch(scheme):
         # A user's name alone is shown: users paste such URLs.
         return not re.fullmatch(r"[\w.-]+", info)
     authority = re.split(r"[/?#]", info, maxsplit=1)[0]

@@ -42,6 +42,7 @@ CUT = [
     "https://s3cr3t@git.example/x",
     "mysql+pymysql://app:s3cr3t@x@db.ex:3306/shop",
     "redis://:s3cr3t@cache.example:6379/0",
+    "clickhouse://app:s3cr3t/x@db.ex:9000/shop",
 ]  # fmt: skip
 KEPT = [
     "ask ops@example.com or oncall@example.com",
@@ -56,6 +57,8 @@ KEPT = [
     "postgresql://app@db.ex:5432/shop",
     "node_modules/pg@8.23.1",
     "app@1.service @ 10.0.0.1",
+    "docker://shop/web@sha256:0123456789abcdef",
+    "git+https://git.example/shop/web@main",
     "mailto:ops@example.com",
 ]
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from opskit.config import PURPOSES, Target, load
+from opskit.config import ALSO_IN, PURPOSES, Target, load
 from opskit.errors import UsageError
 from opskit.redaction import expose
 from opskit.transport import CHOICES
@@ -76,7 +76,8 @@ TARGET_OPTIONS = (
     click.option(
         "--ca-file",
         metavar="FILE",
-        help="CA bundle used to verify the database's TLS certificate [OPSKIT_CA_FILE, PGSSLROOTCERT].",
+        help="CA bundle used to verify the database's TLS certificate "
+        f"[{', '.join(('OPSKIT_CA_FILE', *ALSO_IN['ca_file']))}].",
     ),
     *(
         click.option(

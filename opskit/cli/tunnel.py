@@ -43,8 +43,8 @@ CLIENT_ENDS_WITHIN_S = 3
 def tunnel(command: tuple[str, ...], local_port: int, **options: Any) -> int:
     """Open a local port to the database, or run a client through it.
 
-    The port is on 127.0.0.1 and accepts many connections at once, until Ctrl-C. A command gets libpq's
-    variables and the password in a private file, which is deleted afterwards.
+    The port is on 127.0.0.1 and accepts many connections at once, until Ctrl-C. A command gets the
+    variables of the database's own client, and the password in a private file, which is deleted afterwards.
 
     \b
     Examples:
@@ -76,9 +76,8 @@ def tunnel(command: tuple[str, ...], local_port: int, **options: Any) -> int:
             say(f"{there.host} is {there.trust.words}; --ca-file FILE verifies it")
         if command:
             with _password_file(there, port) as path:
-                named = {client.password_variable: path} if path else {}
-                environment = {**os.environ, **client.environment, **named}
-                status = _run(command, environment)
+                arguments, variables = there.engine.client_command(client, command, path)
+                status = _run(arguments, {**os.environ, **variables})
             if carried.is_closed.is_set():
                 say(f"the tunnel ended: {carried.failure or 'the session is over'}")
             return status

@@ -11,8 +11,10 @@ import click
 
 from opskit import __version__
 from opskit.cli.name_conflicts import find_conflicts
+from opskit.engine import ENGINES
 
-STANDS_ON = ("boto3", "botocore", "psycopg", "dnspython", "paramiko", "click")
+DRIVERS = tuple(dict.fromkeys(engine.client_package for engine in ENGINES.values()))
+STANDS_ON = ("boto3", "botocore", *DRIVERS, "dnspython", "paramiko", "click")
 
 
 @click.command()

@@ -221,16 +221,14 @@ class ChangeResult:
 
 @dataclass(frozen=True, slots=True)
 class ClientSettings:
-    """The connection settings of the engine's own command line client.
+    """The connection settings of the engine's own command line clients.
 
     Attributes:
         environment: variables without any secret.
-        password_variable: the variable that names the file with the password.
         example: a command line to paste, without the password.
     """
 
     environment: Mapping[str, str]
-    password_variable: str
     example: str
 
 
@@ -248,6 +246,8 @@ class Engine(Protocol):
     """A database that every server has; empty where the engine needs none."""
     default_user: str
     """The user that is assumed where none is known."""
+    own_words: frozenset[str]
+    """Words of its commands and addresses that opskit prints; they are never redacted."""
     bare_connect_is_safe: bool
     """Whether a TCP connection may be closed without a login. MySQL counts it as a failed one, and blocks an
     address after `max_connect_errors` of them."""
@@ -317,6 +317,17 @@ class Engine(Protocol):
         trust: ServerTrust,
     ) -> ClientSettings:
         """Settings with which a client keeps the real host name, so that it can verify the server."""
+
+    def client_command(
+        self, client: ClientSettings, command: tuple[str, ...], password_file: str
+    ) -> tuple[tuple[str, ...], Mapping[str, str]]:
+        """The command with which a client connects by itself: its arguments, and variables to add.
+
+        Args:
+            command: as the user typed it, the program first.
+            password_file: path of a file with the content of `password_file`; empty without a password: the
+                client then prompts for it.
+        """
 
     def password_file(
         self, *, host: str, port: int, user: str, database: str, password: Secret

@@ -199,8 +199,8 @@ def read_tunnel(
     """Log in through the instance where neither this machine nor the instance could log in directly.
 
     An instance without Python cannot log in by itself, and one without a CA bundle, or with an old one,
-    cannot verify a server that asks for an MD5 hash. libpq on this machine can, over the transport
-    that `--via` names.
+    cannot verify a server that asks for a hash of the password. The client library of this machine can, over
+    the transport that `--via` names.
     """
     is_done = isinstance(direct, Known) and direct.value.login is not None
     is_done = is_done or _has_judged(probe, engine.for_rds_engine(database.instance.engine))
@@ -302,7 +302,7 @@ def read_client(
     credential: Credential,
     probe: Fact[InstanceProbe],
 ) -> ClientLogin:
-    """Log in with libpq, which verifies the server itself: directly, else through the instance."""
+    """Log in with the engine's client library, which verifies the server: directly, else through the app."""
     user, name = parameters.value("username"), parameters.value("database")
     if not (user and name and credential.password.reveal()):
         raise FactUnavailable("there is no whole credential to log in with")

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from opskit.engine import ENGINES
 from opskit.secret import Secret
 
 SHORTEST, LONGEST = 8, 128
-"""Characters of a PostgreSQL master password, least and most; clusters accept fewer at most."""
+"""Characters of a master password, least and most of any engine; clusters accept fewer at most."""
 FORBIDDEN = frozenset("/\"@'")
 """The API reference forbids the first three, the quotas page also the apostrophe and blanks."""
 ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
@@ -26,9 +27,11 @@ URL = re.compile(r"(jdbc:)?[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 CIPHERTEXT = re.compile(r"AQ[A-Za-z0-9+/]{98,}={0,2}")
 """KMS ciphertext in base64: a SecureString that was read without decryption."""
 TEMPLATE = re.compile(r"<.*>|\$\{.*\}|\$\(.*\)|\{\{.*\}\}|__.*__|([xX*.?-])\1+", re.DOTALL)
+ENGINE_NAMES = "|".join(sorted({engine.name for engine in ENGINES.values()}))
 PLACEHOLDER = re.compile(
     r"(please)?(change|replace|set|insert)(me|this|it)\w*|placeholder\w*"
-    r"|(your|my|the|some|db|database|postgres|master|secret|initial|temp|temporary|dummy|example|default)*"
+    rf"|(your|my|the|some|db|database|{ENGINE_NAMES}|master|secret|initial|temp|temporary|dummy|example"
+    r"|default)*"
     r"(todo|fixme|dummy|example|password|passwd|secret|tbd|none|null|nil|undefined|initial|temp|temporary"
     r"|default|empty|unset|unknown|ignored)(value|here)?\d{0,4}"
 )

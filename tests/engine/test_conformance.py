@@ -11,8 +11,10 @@ from opskit import engine
 from opskit.checks.app.healthy import ABOUT_LOGIN
 from opskit.engine import ENGINES
 from opskit.engine.advice import EngineAdvice
-from opskit.engine.interface import Engine, LoginFailure
+from opskit.engine.interface import Engine, LoginFailure, ServerTrust
 from opskit.engine.tls import TlsMode
+from opskit.redaction import redact
+from opskit.secret import Secret
 
 USER, DATABASE = "o'app", "shop"
 every_engine = pytest.mark.parametrize("database_engine", ENGINES.values(), ids=ENGINES)
@@ -84,6 +86,33 @@ def test_advice_names_the_user_and_quotes_it_in_statements(database_engine: Engi
     assert all((advice.password_expiry, advice.session_list, advice.change_restriction))
     hostile = 'x"; drop role "y'
     assert f'"{hostile}"' not in advice.role_refused(hostile)
+
+
+@every_engine
+def test_a_client_gets_the_password_in_a_file_alone(database_engine: Engine) -> None:
+    password = Secret("co:ffee\\2026")
+    place = {"host": "db.ex", "port": 1234, "user": USER, "database": DATABASE}
+    client = database_engine.client(
+        address="127.0.0.1", trust=ServerTrust(("db.ex",), None), **place
+    )  # type: ignore[arg-type]
+    arguments, variables = database_engine.client_command(client, ("client", "-c"), "the-file")
+    assert "the-file" in (*arguments, *variables.values())
+    assert {"client", "-c"} <= set(arguments)
+    without = database_engine.client_command(client, ("client", "-c"), "")
+    assert "the-file" not in (*without[0], *without[1].values())
+    content = database_engine.password_file(password=password, **place)  # type: ignore[arg-type]
+    assert "ffee" in content.reveal()
+    for text in (client.example, *client.environment.values()):
+        assert "ffee" not in text
+
+
+@every_engine
+def test_words_of_the_engine_stay_readable(database_engine: Engine) -> None:
+    text = f"a command: {' '.join(sorted(database_engine.own_words))}"
+    for word in database_engine.own_words:
+        Secret(word)
+    Secret("@".join(sorted(database_engine.own_words)))
+    assert redact(text) == text
 
 
 @every_engine

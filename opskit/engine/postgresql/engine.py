@@ -1,11 +1,12 @@
 """PostgreSQL: first bytes, the meaning of the answers, and the texts of its errors.
 
+Commands without a database load this module too, so what only a login needs is imported there.
+
 Source: PostgreSQL documentation, chapter Frontend/Backend Protocol, message formats and error codes.
 """
 
 from __future__ import annotations
 
-import importlib.resources
 import re
 import shlex
 import struct
@@ -27,7 +28,7 @@ from opskit.engine.interface import (
     ServerTrust,
     Step,
 )
-from opskit.engine.postgresql import ownership, roles
+from opskit.engine.postgresql import ownership
 from opskit.engine.postgresql.advice import PostgreSqlAdvice
 from opskit.engine.postgresql.tls_modes import TLS
 from opskit.secret import Secret
@@ -91,6 +92,7 @@ class PostgreSql:
     default_port = 5432
     default_database = "postgres"
     default_user = "postgres"
+    own_words = frozenset({"5432", "postgres", "postgresql", "psql"})
     bare_connect_is_safe = True
     tls = TLS
     advice: EngineAdvice = PostgreSqlAdvice()
@@ -151,6 +153,8 @@ class PostgreSql:
         """Log in through libpq."""
         import psycopg
 
+        from opskit.engine.postgresql import roles
+
         started = time.monotonic()
         try:
             with roles.connected(
@@ -173,6 +177,8 @@ class PostgreSql:
         self, server: Server, user: str, password: Secret, other: str, *, timeout_s: float
     ) -> RoleFacts:
         """Query the system catalogs."""
+        from opskit.engine.postgresql import roles
+
         return roles.role_facts(server, user, password, other, timeout_s=timeout_s)
 
     def change_password(
@@ -189,6 +195,8 @@ class PostgreSql:
         limit_s: float,
     ) -> ChangeResult:
         """Run ALTER ROLE with a SCRAM verifier."""
+        from opskit.engine.postgresql import roles
+
         return roles.change_password(
             server,
             user,
@@ -231,7 +239,14 @@ class PostgreSql:
         names = {"dbname": "database", "channel_binding": "channelbinding"}
         variables = {f"PG{names.get(k, k).upper()}": v for k, v in settings.items()}
         text = " ".join(f"{name}={_quoted(value)}" for name, value in settings.items())
-        return ClientSettings(variables, "PGPASSFILE", f"psql {shlex.quote(text)}")
+        return ClientSettings(variables, f"psql {shlex.quote(text)}")
+
+    def client_command(
+        self, client: ClientSettings, command: tuple[str, ...], password_file: str
+    ) -> tuple[tuple[str, ...], Mapping[str, str]]:
+        """The command as it is: every client of libpq reads the variables."""
+        named = {"PGPASSFILE": password_file} if password_file else {}
+        return command, {**client.environment, **named}
 
     def password_file(
         self, *, host: str, port: int, user: str, database: str, password: Secret
@@ -243,6 +258,8 @@ class PostgreSql:
 
     def instance_login_source(self) -> str:
         """The source of `stdlib_login`, which uses only Python's standard library."""
+        import importlib.resources
+
         package = importlib.resources.files("opskit.engine.postgresql")
         return (package / "stdlib_login.py").read_text(encoding="utf-8")
 

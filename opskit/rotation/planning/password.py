@@ -40,7 +40,7 @@ def rules_of(rds_engine: str, *, in_cluster: bool) -> Rules:
     """Return the rules for an RDS engine's master password; those for a role's are not stricter.
 
     Args:
-        rds_engine: RDS's name of the engine, such as `postgres` or `aurora-mysql`.
+        rds_engine: RDS's name of the engine, such as `aurora-mysql`.
         in_cluster: whether the password is the cluster's.
     """
     is_short = in_cluster or rds_engine.startswith(("aurora", "mysql", "mariadb"))
