@@ -2,16 +2,22 @@
 
 The search is breadth first, so a violation comes with a shortest path. A runner's next action is not
 modelled here: it comes from the shipped `decide` and `record_outcome`.
+
+The cost of a search is the hash of each state. A state therefore contains numbers in place of a
+runner's memory and action, and texts in place of enumeration members: Python hashes a dataclass or a
+member in its own code, and a number or a text in C.
 """
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import re
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from opskit.rotation.protocol.state_machine import (
     LOCKED_OUT,
@@ -29,19 +35,45 @@ from opskit.rotation.protocol.state_machine import (
     record_outcome,
 )
 
+T = TypeVar("T", bound=Hashable)
+
+
+class Numbered(Generic[T]):
+    """Values that are known by their number, from 1; 0 stands for none."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[T, int] = {}
+        self._values: list[T] = []
+
+    def number(self, value: T) -> int:
+        """The number of a value, the same for equal values."""
+        number = self._numbers.get(value)
+        if number is None:
+            self._values.append(value)
+            number = self._numbers[value] = len(self._values)
+        return number
+
+    def __getitem__(self, number: int) -> T:
+        return self._values[number - 1]
+
+
+MEMORIES = Numbered[RunnerState]()
+ACTIONS = Numbered[Action]()
+
 
 class Rotation(NamedTuple):
     """One rotation's records.
 
     Attributes:
+        decision: the value of a `Direction`, as `closed`; empty for none.
         is_superseded: a person has agreed that another user has overtaken it.
         is_written: the parameter was written since its start; is_rewritten: since its decision.
     """
 
     new: str
     old: str
-    decision: Direction | None = None
-    closed: Direction | None = None
+    decision: str = ""
+    closed: str = ""
     is_joined: bool = False
     is_clean: bool = False
     is_superseded: bool = False
@@ -66,13 +98,15 @@ class Actor(NamedTuple):
     """One process: idle, opening, run, dead, finished or stuck.
 
     Attributes:
+        memory: the number of a runner's state in `MEMORIES`.
+        action: the number of its next action in `ACTIONS`.
         old: for opening, the password that it has seen to log in.
     """
 
     state: str
     number: int = 0
-    me: RunnerState | None = None
-    action: Action | None = None
+    memory: int = 0
+    action: int = 0
     old: str = ""
 
 
@@ -105,7 +139,7 @@ class State(NamedTuple):
     is_foreign: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rules:
     """The environment's behaviour, and the protocol rules that are switched off.
 
@@ -159,15 +193,62 @@ class Rules:
 EARLIER = "an earlier version"
 FOREIGN = "x"
 """The value that a person sets manually; no one else has to know it."""
+ACTORS = State._fields.index("actors")
+APPLIED = CallOutcome.APPLIED
 STILL = frozenset({"idle", "dead", "finished", "stuck"})
 SENDS = frozenset({ActionKind.CHANGE, ActionKind.PUBLISH})
-Step = tuple[str, State]
+Label = tuple[object, ...]
+"""The words of a step, joined only where a path is shown."""
+Step = tuple[Label, State]
 NEVER_USED = "x1"
+FORWARD, ROLLBACK, SUPERSEDED = (str(d) for d in Direction)
+NEW, OLD, OTHER, ABSENT = (
+    str(s)
+    for s in (
+        ParameterState.NEW,
+        ParameterState.OLD,
+        ParameterState.OTHER,
+        ParameterState.ABSENT,
+    )
+)
+HELD, NONE = str(DatabaseState.HELD), str(DatabaseState.NONE)
+"""Of the parameter and of the database; the same words for both."""
 
 
 @cache
-def _decide(observation: Observation, state: RunnerState, rules: Rules) -> Action:
-    """Return the real decision, without the switched-off rules."""
+def _decide(
+    decision: str,
+    is_closed: bool,
+    has_joiners: bool,
+    database: str,
+    is_pending: bool,
+    is_stable: bool,
+    parameter: str,
+    was_published: bool,
+    fence_is_over: bool,
+    held: str,
+    is_app_current: bool,
+    memory: int,
+    rules: Rules,
+) -> int:
+    """Return the real decision on what `see` returns, without the switched-off rules."""
+    observation = Observation(
+        Direction(decision) if decision else None,
+        is_closed,
+        has_joiners,
+        DatabaseState(database),
+        is_pending,
+        is_stable,
+        ParameterState(parameter),
+        was_published,
+        fence_is_over,
+        held,
+        is_app_current,
+    )
+    return ACTIONS.number(_decide_observed(observation, MEMORIES[memory], rules))
+
+
+def _decide_observed(observation: Observation, state: RunnerState, rules: Rules) -> Action:
     if not rules.register:
         observation = replace(observation, decision=state.wants)
     if (
@@ -192,14 +273,17 @@ def _decide(observation: Observation, state: RunnerState, rules: Rules) -> Actio
 
 
 @cache
-def _learn(state: RunnerState, action: Action, outcome: CallOutcome, rules: Rules) -> RunnerState:
-    if action.kind is ActionKind.RESTART and _counts_as_done(action, outcome, rules):
-        outcome = CallOutcome.APPLIED
-    found = record_outcome(state, action, outcome)
+def _learn(memory: int, number: int, outcome: str, rules: Rules) -> int:
+    state, action, learnt = MEMORIES[memory], ACTIONS[number], CallOutcome(outcome)
+    if action.kind is ActionKind.RESTART and _counts_as_done(action, learnt, rules):
+        learnt = CallOutcome.APPLIED
+    found = record_outcome(state, action, learnt)
     if not rules.unknown_is_unclean:
         found = replace(found, is_clean=True)
     # The sender of the last change matters only if accepted changes stay invisible for a while.
-    return found if rules.shows_late or not rules.probes else replace(found, sent=None)
+    if not rules.shows_late and rules.probes:
+        found = replace(found, sent=None)
+    return MEMORIES.number(found)
 
 
 def _counts_as_done(action: Action, outcome: CallOutcome, rules: Rules) -> bool:
@@ -231,7 +315,7 @@ def arrive(state: State, request: Request, rules: Rules) -> tuple[State, str]:
         if record.decision and rules.register:
             return state, "exists"
         is_rewritten = request.direction == EARLIER
-        decided = record._replace(decision=Direction(value), is_rewritten=is_rewritten)
+        decided = record._replace(decision=value, is_rewritten=is_rewritten)
         return _with(state, number, decided), "ok"
     if kind == "supersede":
         return _with(state, number, record._replace(is_superseded=True)), "ok"
@@ -242,7 +326,7 @@ def arrive(state: State, request: Request, rules: Rules) -> tuple[State, str]:
     if record.closed or (kind == "close clean" and record.is_joined and rules.join_is_unclean):
         return state, "exists"
     is_clean = kind == "close clean"
-    return _with(state, number, record._replace(closed=Direction(value), is_clean=is_clean)), "ok"
+    return _with(state, number, record._replace(closed=value, is_clean=is_clean)), "ok"
 
 
 def _put(state: State, value: str) -> State:
@@ -256,18 +340,20 @@ def _put(state: State, value: str) -> State:
     if not state.log:
         return state
     last = state.log[-1]
-    is_rewritten = last.is_rewritten or last.decision is not None
+    is_rewritten = last.is_rewritten or last.decision != ""
     return _with(state, len(state.log), last._replace(is_written=True, is_rewritten=is_rewritten))
 
 
+@cache
 def _before_a_write(actor: Actor) -> Actor:
     """Clear a runner's knowledge of the app, which is about a version that is no longer the newest."""
-    state, action = actor.me, actor.action
-    if state is None:
+    if not actor.memory:
         return actor
-    if action is not None and action.kind in (ActionKind.RESTART, ActionKind.DECIDE):
-        action = replace(action, held=EARLIER)
-    return actor._replace(me=replace(state, restarted_on="", unhealthy_on=""), action=action)
+    number = actor.action
+    if number and ACTIONS[number].kind in (ActionKind.RESTART, ActionKind.DECIDE):
+        number = ACTIONS.number(replace(ACTIONS[number], held=EARLIER))
+    memory = replace(MEMORIES[actor.memory], restarted_on="", unhealthy_on="")
+    return actor._replace(memory=MEMORIES.number(memory), action=number)
 
 
 def user_of(value: str, rules: Rules) -> int:
@@ -293,9 +379,9 @@ def fenced(state: State, index: int, number: int, direction: str) -> bool:
     return not any(
         other != index
         and actor.state == "run"
-        and actor.action is not None
-        and actor.action.kind in SENDS
-        and (actor.number, _direction(actor.action)) != (number, direction)
+        and actor.action
+        and ACTIONS[actor.action].kind in SENDS
+        and (actor.number, _direction(ACTIONS[actor.action])) != (number, direction)
         for other, actor in enumerate(state.actors)
     )
 
@@ -304,48 +390,50 @@ def _direction(action: Action) -> str:
     return str(action.direction)
 
 
-def see(state: State, index: int, number: int, rules: Rules) -> Observation:
-    """Observe the state as a runner does."""
+def see(
+    state: State, index: int, number: int, rules: Rules
+) -> tuple[str, bool, bool, str, bool, bool, str, bool, bool, str, bool]:
+    """Observe the state as a runner does; what the fields of an `Observation` would be, in their order."""
     record = state.log[number - 1]
     database = _database_state(state, record)
-    actor = state.actors[index].me
-    decision = Direction.SUPERSEDED if record.is_superseded else record.decision
-    wants = decision or (actor.wants if actor else None)
-    if rules.is_alternating and wants is Direction.ROLLBACK and database is DatabaseState.NEW:
+    memory = state.actors[index].memory
+    decision = SUPERSEDED if record.is_superseded else record.decision
+    wants = decision or (MEMORIES[memory].wants if memory else "")
+    if rules.is_alternating and wants == ROLLBACK and database == NEW:
         # As the runner does it: the other user's login is no obstacle.
-        database = DatabaseState.OLD
-    shown = {
-        record.new: ParameterState.NEW,
-        record.old: ParameterState.OLD,
-        "": ParameterState.ABSENT,
-    }
+        database = OLD
+    if state.parameter == record.new:
+        parameter = NEW
+    elif state.parameter == record.old:
+        parameter = OLD
+    else:
+        parameter = OTHER if state.parameter else ABSENT
     is_fenced = rules.fence and (rules.fence_supersedes or not record.is_superseded)
-    return Observation(
-        decision=decision or record.closed,
-        is_closed=record.closed is not None,
-        has_joiners=record.is_joined and rules.join_is_unclean,
-        database=database,
-        is_pending=bool(state.queue) and not rules.shows_late,
-        is_stable=not (state.queue and rules.hold_down),
-        parameter=shown.get(state.parameter, ParameterState.OTHER),
-        was_published=record.is_written,
-        fence_is_over=not is_fenced or fenced(state, index, number, str(decision)),
-        held=state.parameter,
-        is_app_current=record.decision is Direction.FORWARD
-        and not (record.is_rewritten and rules.sees_rewrites),
+    return (
+        decision or record.closed,
+        record.closed != "",
+        record.is_joined and rules.join_is_unclean,
+        database,
+        bool(state.queue) and not rules.shows_late,
+        not (state.queue and rules.hold_down),
+        parameter,
+        record.is_written,
+        not is_fenced or fenced(state, index, number, decision or "None"),
+        state.parameter,
+        record.decision == FORWARD and not (record.is_rewritten and rules.sees_rewrites),
     )
 
 
-def _database_state(state: State, record: Rotation) -> DatabaseState:
+def _database_state(state: State, record: Rotation) -> str:
     """Return the database's state as a runner finds it by logging in with every stored password."""
     if record.new in state.database:
-        return DatabaseState.NEW
+        return NEW
     if record.old in state.database:
-        return DatabaseState.OLD
+        return OLD
     if state.parameter in state.database:
-        return DatabaseState.HELD
+        return HELD
     known = set(state.held).union(*((r.new, r.old) for r in state.log))
-    return DatabaseState.OTHER if known & set(state.database) else DatabaseState.NONE
+    return OTHER if known & set(state.database) else NONE
 
 
 def steps(state: State, rules: Rules, lone: bool = False) -> Iterator[Step]:
@@ -353,17 +441,17 @@ def steps(state: State, rules: Rules, lone: bool = False) -> Iterator[Step]:
     if state.queue:
         value, *rest = state.queue
         after = _apply(state, value, rules)._replace(queue=tuple(rest))
-        yield f"the database applies {value}", after
+        yield ("the database applies", value), after
     if rules.is_alternating and state.running != state.parameter:
-        yield "the app starts anew", state._replace(running=state.parameter)
+        yield ("the app starts again",), state._replace(running=state.parameter)
     for location, request in enumerate(state.network):
         if location and state.network[location - 1] == request:
             continue
         rest_of = state._replace(network=state.network[:location] + state.network[location + 1 :])
         after, answer = arrive(rest_of, request, rules)
-        yield f"late: {' '.join(map(str, request))} ({answer})", after
-        yield f"expired: {' '.join(map(str, request))}", rest_of
-    if not lone and not _is_closing(state):
+        yield ("late:", *request, f"({answer})"), after
+        yield ("expired:", *request), rest_of
+    if (state.person or state.deletions) and not lone and not _is_closing(state):
         yield from _person_steps(state, rules)
     for index, actor in enumerate(state.actors):
         yield from _actor_steps(state, index, actor, rules, lone)
@@ -373,22 +461,22 @@ def _is_closing(state: State) -> bool:
     """Whether a runner is between its last observation and the close; a change now counts as after it."""
     closes = (ActionKind.CLOSE, ActionKind.CLOSE_IMMEDIATELY)
     is_late = any(r.kind in closes for r in state.network)
-    return is_late or any(a.action is not None and a.action.kind in closes for a in state.actors)
+    return is_late or any(a.action and ACTIONS[a.action].kind in closes for a in state.actors)
 
 
 def _person_steps(state: State, rules: Rules) -> Iterator[Step]:
     """Yield a person's manual changes, at any time; they may stop at any of them."""
-    is_over = not state.log or state.log[-1].closed is not None
+    is_over = not state.log or state.log[-1].closed != ""
     after = state._replace(is_foreign=state.is_foreign or is_over, person=state.person[1:])
     if state.person.startswith("P"):
-        yield "a person writes the parameter", _put(after, FOREIGN)
+        yield ("a person writes the parameter",), _put(after, FOREIGN)
     if state.person.startswith("D") and not state.queue:
-        yield "a person changes the database", _apply(after, FOREIGN, rules)
+        yield ("a person changes the database",), _apply(after, FOREIGN, rules)
     if state.person.startswith("A"):
-        yield "a person restarts the app", after._replace(running=state.parameter)
+        yield ("a person restarts the app",), after._replace(running=state.parameter)
     if state.deletions and state.parameter:
         gone = after._replace(person=state.person, deletions=state.deletions - 1)
-        yield "a person deletes the parameter", _put(gone, "")
+        yield ("a person deletes the parameter",), _put(gone, "")
 
 
 def _mend(state: State, why: str, rules: Rules) -> State:
@@ -403,8 +491,9 @@ def _actor_steps(
     state: State, index: int, actor: Actor, rules: Rules, lone: bool
 ) -> Iterator[Step]:
     def put(new: Actor, base: State = state) -> State:
+        # A call may have changed the other actors. Like `_replace`, in a third of its time.
         actors = (*base.actors[:index], new, *base.actors[index + 1 :])
-        return base._replace(actors=actors)
+        return State._make((*base[:ACTORS], actors, *base[ACTORS + 1 :]))
 
     name = "abc"[index]
     if actor.state == "idle" or (actor.state == "dead" and state.restarts):
@@ -414,48 +503,47 @@ def _actor_steps(
     if actor.state not in ("run", "opening"):
         return
     if state.kills:
-        yield f"{name} killed", put(Actor("dead"), state._replace(kills=state.kills - 1))
+        yield (name, "killed"), put(Actor("dead"), state._replace(kills=state.kills - 1))
+    _, number, memory, action, old = actor
     if actor.state == "opening":
-        assert actor.me is not None
-        whose = 1 - user_of(actor.old, rules) if rules.is_alternating else ""
-        new = f"{actor.number}{name}{whose}"
-        request = Request("open", new, actor.number, actor.old)
-        begin = Actor("run", actor.number, replace(actor.me, opened=True))
-        yield from _send(state, request, rules, put, lambda o: (
-            begin if o is CallOutcome.APPLIED else Actor("idle")))  # fmt: skip
+        whose = 1 - user_of(old, rules) if rules.is_alternating else ""
+        request = Request("open", f"{number}{name}{whose}", number, old)
+        opened = Actor("run", number, MEMORIES.number(replace(MEMORIES[memory], opened=True)))
+        yield from _send(
+            state, request, rules, put, lambda o: opened if o is APPLIED else Actor("idle")
+        )
         return
-    me, action = actor.me, actor.action
-    assert me is not None
-    if action is None:
-        action = _decide(see(state, index, actor.number, rules), me, rules)
-        if action.kind is ActionKind.FINISHED:
-            yield f"{name} finished", put(Actor("finished"))
-        elif action.kind is ActionKind.STOP and lone and action.why in REPAIRABLE:
-            yield f"repaired: {action.why}", put(actor, _mend(state, action.why, rules))
-        elif action.kind is ActionKind.STOP:
+    if not action:
+        action = _decide(*see(state, index, number, rules), memory, rules)
+        kind, why = ACTIONS[action].kind, ACTIONS[action].why
+        if kind is ActionKind.FINISHED:
+            yield (name, "finished"), put(Actor("finished"))
+        elif kind is ActionKind.STOP and lone and why in REPAIRABLE:
+            yield ("repaired:", why), put(actor, _mend(state, why, rules))
+        elif kind is ActionKind.STOP:
             # Unhealthy because a delayed request came: running the command again tries again.
-            after = "idle" if lone and action.why == UNHEALTHY else "stuck"
-            yield f"{name} stops: {action.why}", put(Actor(after))
-        elif action.kind not in (ActionKind.WAIT, ActionKind.AWAIT_FENCE):
-            yield f"{name} looks: {_words(action)}", put(actor._replace(action=action))
+            after = "idle" if lone and why == UNHEALTHY else "stuck"
+            yield (name, "stops:", why), put(Actor(after))
+        elif kind not in (ActionKind.WAIT, ActionKind.AWAIT_FENCE):
+            yield (name, "looks:", *_words(action)), put(Actor("run", number, memory, action))
         return
-    yield f"{name} finds its look too old", put(actor._replace(action=None))
-    if action.kind is ActionKind.RESTART:
-        record = state.log[actor.number - 1]
-        is_decided = record.decision is not None or record.is_superseded
+    yield (name, "finds its look too old"), put(Actor("run", number, memory))
+    if ACTIONS[action].kind is ActionKind.RESTART:
+        record = state.log[number - 1]
+        is_decided = record.decision != "" or record.is_superseded
         can_be_ill = rules.can_be_ill and not is_decided
         for outcome, running in _restarts(state, can_be_ill, rules.command_can_fail):
-            learnt = _learn(me, action, outcome, rules)
-            label = f"{name} {_words(action)}: {outcome}"
-            yield (
-                label,
-                put(actor._replace(me=learnt, action=None), state._replace(running=running)),
-            )
+            learnt = Actor("run", number, _learn(memory, action, outcome, rules))
+            label = (name, *_words(action), ":", outcome)
+            yield label, put(learnt, state._replace(running=running))
         return
     yield from _send(
-        state, _request(state, actor.number, action), rules, put,
-        lambda o: actor._replace(me=_learn(me, action, o, rules), action=None),
-    )  # fmt: skip
+        state,
+        _request(state, number, action),
+        rules,
+        put,
+        lambda o: Actor("run", number, _learn(memory, action, o, rules)),
+    )
 
 
 def _restarts(
@@ -488,10 +576,10 @@ def _start(
     put: Callable[[Actor, State], State],
 ) -> Iterator[Step]:
     last = state.log[-1] if state.log else None
-    if last is not None and last.closed is None:
+    if last is not None and not last.closed:
         for wants in (Direction.FORWARD, Direction.ROLLBACK):
-            me = RunnerState(wants, takes_over=True)
-            yield f"{name} joins, {wants}", put(Actor("run", len(state.log), me), state)
+            memory = MEMORIES.number(RunnerState(wants, takes_over=True))
+            yield (name, "joins,", wants), put(Actor("run", len(state.log), memory), state)
         return
     number, is_sound = len(state.log) + 1, _is_sound(state) and not state.queue
     # The rotation does not start while a process still uses the user whose turn it is.
@@ -499,7 +587,7 @@ def _start(
     if lone or number > rules.rotations:
         if not state.queue:
             is_well = is_sound or state.is_foreign
-            yield f"{name} has nothing to do", put(Actor("finished" if is_well else "stuck"), state)
+            yield (name, "has nothing to do"), put(Actor("finished" if is_well else "stuck"), state)
         return
     may_open = (
         last is None
@@ -514,9 +602,14 @@ def _start(
     )
     if is_sound and is_idle and may_open:
         yield (
-            f"{name} opens {number}",
+            (name, "opens", number),
             put(
-                Actor("opening", number, RunnerState(Direction.FORWARD), old=state.parameter),
+                Actor(
+                    "opening",
+                    number,
+                    MEMORIES.number(RunnerState(Direction.FORWARD)),
+                    old=state.parameter,
+                ),
                 state._replace(is_foreign=False),
             ),
         )
@@ -527,8 +620,8 @@ def _is_sound(state: State) -> bool:
     return state.parameter in state.database
 
 
-def _request(state: State, number: int, action: Action) -> Request:
-    record = state.log[number - 1]
+def _request(state: State, number: int, numbered: int) -> Request:
+    record, action = state.log[number - 1], ACTIONS[numbered]
     if action.kind is ActionKind.DECIDE and action.direction is Direction.SUPERSEDED:
         return Request("supersede", "", number, "")
     if action.kind in SENDS:
@@ -549,43 +642,48 @@ def _send(
     after: Callable[[CallOutcome], Actor],
 ) -> Iterator[Step]:
     """Yield every way in which a call can end."""
-    words = " ".join(str(part) for part in request if part != "")
     arrived, answer = arrive(state, request, rules)
     unknown = after(CallOutcome.UNKNOWN)
     if answer == "busy":
-        yield f"{words}: busy", put(unknown, state)
+        yield (*request, ": busy"), put(unknown, state)
     elif answer == "exists":
-        yield f"{words}: exists", put(after(CallOutcome.EXISTS), arrived)
+        yield (*request, ": exists"), put(after(CallOutcome.EXISTS), arrived)
     else:
-        yield f"{words}: ok", put(after(CallOutcome.APPLIED), arrived)
-        yield f"{words}: carried out, reply lost", put(unknown, arrived)
+        yield (*request, ": ok"), put(after(APPLIED), arrived)
+        yield (*request, ": carried out, reply lost"), put(unknown, arrived)
         if not rules.single_attempts and request.kind in ("mod", "put") and state.delays:
             twice = arrived._replace(
                 network=tuple(sorted((*arrived.network, request))), delays=state.delays - 1
             )
-            yield f"{words}: ok, and a repeat is under way", put(after(CallOutcome.APPLIED), twice)
-    yield f"{words}: never arrived", put(unknown, state)
+            yield (*request, ": ok, and a repeat is under way"), put(after(APPLIED), twice)
+    yield (*request, ": never arrived"), put(unknown, state)
     if rules.can_refuse and request.kind in ("mod", "put") and request.direction == "forward":
-        yield f"{words}: refused", put(after(CallOutcome.REFUSED), state)
+        yield (*request, ": refused"), put(after(CallOutcome.REFUSED), state)
     if state.delays:
         later = state._replace(
             network=tuple(sorted((*state.network, request))), delays=state.delays - 1
         )
-        yield f"{words}: still under way, timed out", put(unknown, later)
+        yield (*request, ": still under way, timed out"), put(unknown, later)
         if state.kills:
             dead = later._replace(kills=state.kills - 1)
-            yield f"{words}: still under way, killed", put(Actor("dead"), dead)
+            yield (*request, ": still under way, killed"), put(Actor("dead"), dead)
 
 
-def _words(action: Action) -> str:
-    return " ".join(str(w) for w in (action.kind, action.to or action.direction or ""))
+def _words(number: int) -> Label:
+    action = ACTIONS[number]
+    return (action.kind, action.to or action.direction or "")
+
+
+def text(label: Label) -> str:
+    """A step in words."""
+    return " ".join(str(word) for word in label if word != "")
 
 
 def violations(state: State, rules: Rules) -> Iterator[str]:
     """Yield the invariants that do not hold."""
     known = set(state.held)
     for record in state.log:
-        if rules.keeps_records or record.closed is None:
+        if rules.keeps_records or not record.closed:
             known |= {record.new, record.old}
     under_way = {r.value for r in state.network if r.kind == "mod"}
     # No one has ever needed the password that a second user had before its first turn.
@@ -602,14 +700,14 @@ def violations(state: State, rules: Rules) -> Iterator[str]:
     if rules.restarts and _is_at_rest(state) and state.running not in state.database:
         yield "I6"
     for record in state.log:
-        ends = {record.decision, Direction.SUPERSEDED if record.is_superseded else record.decision}
+        ends = {record.decision, SUPERSEDED if record.is_superseded else record.decision}
         if record.closed and record.decision and record.closed not in ends:
             yield "I5"
 
 
 def _is_at_rest(state: State) -> bool:
     """Whether the newest rotation is closed, nothing is in flight, and no person has acted since."""
-    if not state.log or state.log[-1].closed is None or state.is_foreign:
+    if not state.log or not state.log[-1].closed or state.is_foreign:
         return False
     busy = any(a.state == "run" for a in state.actors)
     return not (busy or state.network or state.queue)
@@ -634,7 +732,7 @@ class Explored:
         found: list[str] = []
         before = self.parents[state]
         while before is not None:
-            found.append(before[0])
+            found.append(text(before[0]))
             before = self.parents[before[1]]
         return found[::-1]
 
@@ -652,7 +750,23 @@ def explore(
     rules: Rules, runners: int, kills: int, delays: int, restarts: int, until: str = ""
 ) -> Explored:
     """Explore every reachable state, or those up to the first violation of an invariant."""
-    first = _first(rules, runners, kills, delays, restarts)
+    with _no_garbage_collection():
+        return _explore(rules, _first(rules, runners, kills, delays, restarts), until)
+
+
+@contextlib.contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Millions of tuples without a cycle, which the collector would go through again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _explore(rules: Rules, first: State, until: str) -> Explored:
     parents: dict[State, Step | None] = {first: None}
     queue, broken, endings = deque([first]), dict[str, tuple[State, int]](), Counter[str]()
     while queue and until not in broken:
@@ -668,7 +782,7 @@ def explore(
                 kept, count = broken.get(name, (after, 0))
                 broken[name] = (kept, count + 1)
             if after.log and after.log[-1].closed:
-                endings[" ".join(str(r.closed) for r in after.log)] += 1
+                endings[" ".join(r.closed for r in after.log)] += 1
     return Explored(parents, broken, endings)
 
 
@@ -687,9 +801,10 @@ def successions(
     while todo:
         state, last = todo.popleft()
         for label, after in steps(state, rules):
-            arrived = ARRIVED.match(label)
+            words = text(label)
+            arrived = ARRIVED.match(words)
             now = last
-            if arrived is not None and "timed out" not in label:
+            if arrived is not None and "timed out" not in words:
                 now = CALLED.get(arrived.group(1), arrived.group(1))
                 found.add((last, now))
             if (after, now) not in seen:
@@ -738,7 +853,7 @@ def _is_good(state: State) -> bool:
         return False
     last = state.log[-1] if state.log else None
     is_orphan = last is not None and last.new not in state.held | state.accepted
-    is_over = last is None or last.closed is not None or is_orphan
+    is_over = last is None or last.closed != "" or is_orphan
     return state.actors[0].state == "finished" and is_over
 
 
