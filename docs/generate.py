@@ -20,16 +20,22 @@ from botocore import xform_name
 from opskit.analysis import ANALYSES
 from opskit.checks.catalogue import CODES, RETIRED, all_checks
 from opskit.checks.interface import LAYERS, Check
+from opskit.credential_source import CREDENTIAL_SOURCES, load
 from opskit.facts.binding import inputs_of, outputs_of
 from opskit.facts.gather import PROBES, READERS, SECRET_FACTS
-from opskit.facts.interface import CLIENTS, Sts
-from opskit.facts.permissions import PERMISSIONS
+from opskit.facts.interface import BY_TARGET, CLIENTS, Sts
+from opskit.facts.permissions import all_permissions
 from opskit.runbook.catalogue import for_code
 
 DOCS = Path(__file__).parent
 MARK = "<!-- Written by docs/generate.py: change the code, then run `make docs`. -->"
 PREFIXES = {"elbv2": "elasticloadbalancing"}
 """The service in IAM actions, where it differs from the client's name."""
+SOURCE_ACTIONS = {
+    "read": [action for name in CREDENTIAL_SOURCES for action in load(name).actions.diagnose],
+    "describe": [load(name).actions.describe for name in CREDENTIAL_SOURCES],
+}
+"""Method of a credential source that a reader calls -> the IAM actions that it needs."""
 CODE = re.compile(r"\b[A-Z]{3}\d{3}\b")
 
 
@@ -264,13 +270,20 @@ def origin(reader: Callable[..., object]) -> str:
 def calls(reader: Callable[..., object]) -> list[str]:
     """The IAM actions of the AWS calls in a reader and in the functions that it uses."""
     services = {item.name: CLIENTS[item.type] for item in inputs_of(reader) if item.type in CLIENTS}
-    actions = {
-        action
+    used = [
+        (node.value, node.attr)
         for tree in sources_of(reader)
         for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
-        for action in actions_of(services.get(node.value.id, ""), node.attr)
+        if isinstance(node, ast.Attribute)
+    ]
+    actions = {
+        action
+        for value, name in used
+        if isinstance(value, ast.Name)
+        for action in actions_of(services.get(value.id, ""), name)
     }
+    if BY_TARGET in services.values():
+        actions |= {action for _, name in used for action in SOURCE_ACTIONS.get(name, ())}
     return sorted(actions)
 
 
@@ -297,7 +310,7 @@ def actions_of(service: str, method: str) -> set[str]:
     prefix = PREFIXES.get(service, service)
     return {
         permission.action
-        for permission in PERMISSIONS
+        for permission in all_permissions()
         if permission.action.startswith(f"{prefix}:")
         and xform_name(permission.action.partition(":")[2]) == method
     }

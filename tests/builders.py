@@ -34,7 +34,7 @@ from opskit.facts.operator_simulation import OperatorNeeds, OperatorSimulation
 from opskit.facts.organization import Organization
 from opskit.facts.parameter_metadata import ParametersMetadata
 from opskit.facts.parameters import Parameter, Parameters
-from opskit.facts.permissions import PERMISSIONS, PermissionGroup, ResourceScope
+from opskit.facts.permissions import PermissionGroup, ResourceScope, all_permissions
 from opskit.facts.policies import PolicyText, RolePolicies
 from opskit.facts.prefix_lists import PrefixLists
 from opskit.facts.private_zones import PrivateZones
@@ -288,6 +288,7 @@ NOT_ASKED = probe(reads=())
 """The instance could not be asked for its reads."""
 
 
+PERMISSIONS = all_permissions()
 OPERATOR_NEEDS = OperatorNeeds(
     tuple(
         (p, str(p.on.value))

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from opskit.facts.permissions import PERMISSIONS, PermissionGroup
+from opskit.facts.permissions import PermissionGroup
 from opskit.sandbox import lifecycle
+from tests.builders import PERMISSIONS
 from tests.conftest import Operator
 
 PAGE = (Path(__file__).parent.parent / "docs" / "permissions.md").read_text()

@@ -114,6 +114,7 @@ class SourceActions:
 
     Attributes:
         read: each of them reads a location by its name; the first is the one that apps call most.
+        diagnose: needed on the locations by `CredentialSource.read`, in the order of its calls.
         read_path: reads every location below a path.
         describe: describes locations; granted on every resource.
         history: reads earlier versions.
@@ -122,6 +123,7 @@ class SourceActions:
     """
 
     read: tuple[str, ...]
+    diagnose: tuple[str, ...]
     read_path: str
     describe: str
     history: str

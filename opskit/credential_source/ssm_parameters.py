@@ -36,6 +36,7 @@ class SsmParameters(CredentialSource):
     service = "ssm"
     actions = SourceActions(
         read=("ssm:GetParameter", "ssm:GetParameters"),
+        diagnose=("ssm:GetParameters", "ssm:GetParameter"),
         read_path="ssm:GetParametersByPath",
         describe="ssm:DescribeParameters",
         history="ssm:GetParameterHistory",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from opskit.config import DEFAULT_SSH_USER, Target, task_name
+from opskit.credential_source import source_of
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.ecs_task import EcsTask
@@ -14,10 +15,11 @@ from opskit.facts.identity import Identity
 from opskit.facts.interface import Fact, FactUnavailable, Iam, Known, run_concurrently
 from opskit.facts.key import Key
 from opskit.facts.operator_policies import OperatorPolicies
-from opskit.facts.permissions import PERMISSIONS, Permission, PermissionGroup, ResourceScope
+from opskit.facts.permissions import Permission, PermissionGroup, ResourceScope, permissions_of
 from opskit.facts.region import Region
-from opskit.facts.simulation import Simulation, decisions_of, parameter_arn
+from opskit.facts.simulation import Simulation, decisions_of, location_arn
 from opskit.facts.unfinished_rotation import journal_of
+from opskit.parameter_reference import arn_of
 
 OS_USER = "ec2:osuser"
 """The condition key of SendSSHPublicKey: the OS user whose account the key opens."""
@@ -57,13 +59,13 @@ def select(
 ) -> OperatorNeeds:
     """Name the resources; an AWS managed key needs no permission, an unknown instance is any."""
     own = f"arn:{region.partition}"
+    source = source_of(target)
     instance = app.value.instance.instance_id if isinstance(app, Known) else "*"
     secret = database.value.instance.managed_secret_arn if isinstance(database, Known) else None
     resources = {
         ResourceScope.EVERYTHING: ["*"],
         ResourceScope.PARAMETERS: [
-            parameter_arn(region, identity, name)
-            for name in sorted(set(target.parameters.values()))
+            location_arn(source, region, identity, name) for name in source.names
         ],
         ResourceScope.KEY: [key.value.arn]
         if isinstance(key, Known) and not key.value.is_aws_managed
@@ -79,7 +81,12 @@ def select(
         ResourceScope.SSH_DOCUMENT: [f"{own}:ssm:{region.name}::document/AWS-StartSSHSession"],
         ResourceScope.SSH_KEY: [f"{own}:ec2:{region.name}:{identity.account}:instance/{instance}"],
         ResourceScope.JOURNAL: [
-            parameter_arn(region, identity, journal_of(target.parameters["password"]))
+            arn_of(
+                journal_of(source.location("password").name),
+                region.partition,
+                region.name,
+                identity.account,
+            )
         ],
         ResourceScope.DATABASE: [
             f"{own}:rds:{region.name}:{identity.account}:db:{database.value.instance.identifier}"
@@ -93,7 +100,12 @@ def select(
     resources |= _of_task(target, task, ecs, f"{own}:ssm:{region.name}:{identity.account}")
     wants_ssh = target.via == "ssh-session"
     return OperatorNeeds(
-        tuple((p, r) for p in PERMISSIONS if _applies(p, target) for r in resources[p.on]),
+        tuple(
+            (p, r)
+            for p in permissions_of(source.actions)
+            if _applies(p, target)
+            for r in resources[p.on]
+        ),
         (target.ssh_user or DEFAULT_SSH_USER) if wants_ssh else "",
     )
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from opskit.credential_source import CREDENTIAL_SOURCES, load
+from opskit.credential_source.interface import DECRYPT, SourceActions
+
 
 class ResourceScope(StrEnum):
     """The kind of resource that a permission is needed on."""
@@ -67,7 +70,7 @@ ALL = ResourceScope.EVERYTHING
 PROBE_LAYERS = ("tcp", "tls", "auth", "app")
 """The layers that only a probe on the instance can judge."""
 ROTATION_COMMANDS = ("rotate-password",)
-PERMISSIONS: tuple[Permission, ...] = (
+_ACCOUNT: tuple[Permission, ...] = (
     *_rows(
         PermissionGroup.ACCOUNT,
         ALL,
@@ -108,17 +111,8 @@ PERMISSIONS: tuple[Permission, ...] = (
         "elasticloadbalancing:DescribeTargetGroups",
         "elasticloadbalancing:DescribeTargetHealth",
     ),
-    *_rows(
-        PermissionGroup.ACCOUNT, ALL, ("parameters",), "ssm:DescribeParameters", "kms:DescribeKey"
-    ),
-    *_rows(
-        PermissionGroup.PARAMETERS,
-        ResourceScope.PARAMETERS,
-        ("parameters", "database"),
-        "ssm:GetParameters",
-        "ssm:GetParameter",
-    ),
-    *_rows(PermissionGroup.PARAMETERS, ResourceScope.KEY, ("parameters",), "kms:Decrypt"),
+)
+_WORKLOADS_AND_POLICIES: tuple[Permission, ...] = (
     *_rows(
         PermissionGroup.INSTANCE,
         ALL,
@@ -218,44 +212,82 @@ PERMISSIONS: tuple[Permission, ...] = (
         "iam:GetGroupPolicy",
         "iam:ListAttachedGroupPolicies",
     ),
-    *_rows(
-        PermissionGroup.ROTATION,
-        ResourceScope.PARAMETERS,
-        ROTATION_COMMANDS,
-        "ssm:PutParameter",
-        "ssm:GetParameterHistory",
-    ),
-    *_rows(
-        PermissionGroup.ROTATION,
-        ResourceScope.JOURNAL,
-        ROTATION_COMMANDS,
-        "ssm:PutParameter",
-        "ssm:GetParameter",
-        "ssm:GetParametersByPath",
-        "ssm:DeleteParameter",
-    ),
-    *_rows(PermissionGroup.ROTATION, ResourceScope.KEY, ROTATION_COMMANDS, "kms:Encrypt"),
-    *_rows(
-        PermissionGroup.ROTATION, ResourceScope.DATABASE, ROTATION_COMMANDS, "rds:ModifyDBInstance"
-    ),
-    *_rows(
-        PermissionGroup.ROTATION,
-        ResourceScope.MANAGED_SECRET,
-        ROTATION_COMMANDS,
-        "secretsmanager:GetSecretValue",
-        "secretsmanager:RotateSecret",
-    ),
-    *_rows(
-        PermissionGroup.ACCOUNT,
-        ALL,
-        ROTATION_COMMANDS,
-        "rds:DescribeDBProxies",
-        "rds:DescribeDBProxyTargets",
-    ),
-    *_rows(
-        PermissionGroup.PARAMETERS,
-        ResourceScope.PARAMETERS,
-        ROTATION_COMMANDS,
-        "ssm:ListTagsForResource",
-    ),
 )
+
+
+def permissions_of(actions: SourceActions) -> tuple[Permission, ...]:
+    """Every permission, where the credential is kept in the source with these actions."""
+    return (
+        *_ACCOUNT,
+        *_reading(actions),
+        *_WORKLOADS_AND_POLICIES,
+        *_rotation(actions),
+    )
+
+
+def all_permissions() -> tuple[Permission, ...]:
+    """Every permission, each once, for all credential sources: the ones that docs/permissions.md grants."""
+    actions = [load(name).actions for name in CREDENTIAL_SOURCES]
+    return tuple(dict.fromkeys(p for one in actions for p in permissions_of(one)))
+
+
+def _reading(actions: SourceActions) -> tuple[Permission, ...]:
+    return (
+        *_rows(PermissionGroup.ACCOUNT, ALL, ("parameters",), actions.describe, "kms:DescribeKey"),
+        *_rows(
+            PermissionGroup.PARAMETERS,
+            ResourceScope.PARAMETERS,
+            ("parameters", "database"),
+            *actions.diagnose,
+        ),
+        *_rows(PermissionGroup.PARAMETERS, ResourceScope.KEY, ("parameters",), DECRYPT),
+    )
+
+
+def _rotation(actions: SourceActions) -> tuple[Permission, ...]:
+    """The journal is in Parameter Store, wherever the credential is kept."""
+    return (
+        *_rows(
+            PermissionGroup.ROTATION,
+            ResourceScope.PARAMETERS,
+            ROTATION_COMMANDS,
+            actions.write,
+            actions.history,
+        ),
+        *_rows(
+            PermissionGroup.ROTATION,
+            ResourceScope.JOURNAL,
+            ROTATION_COMMANDS,
+            "ssm:PutParameter",
+            "ssm:GetParameter",
+            "ssm:GetParametersByPath",
+            "ssm:DeleteParameter",
+        ),
+        *_rows(PermissionGroup.ROTATION, ResourceScope.KEY, ROTATION_COMMANDS, actions.encrypt),
+        *_rows(
+            PermissionGroup.ROTATION,
+            ResourceScope.DATABASE,
+            ROTATION_COMMANDS,
+            "rds:ModifyDBInstance",
+        ),
+        *_rows(
+            PermissionGroup.ROTATION,
+            ResourceScope.MANAGED_SECRET,
+            ROTATION_COMMANDS,
+            "secretsmanager:GetSecretValue",
+            "secretsmanager:RotateSecret",
+        ),
+        *_rows(
+            PermissionGroup.ACCOUNT,
+            ALL,
+            ROTATION_COMMANDS,
+            "rds:DescribeDBProxies",
+            "rds:DescribeDBProxyTargets",
+        ),
+        *_rows(
+            PermissionGroup.PARAMETERS,
+            ResourceScope.PARAMETERS,
+            ROTATION_COMMANDS,
+            actions.tags,
+        ),
+    )

@@ -8,14 +8,13 @@ from enum import StrEnum
 from typing import Any
 
 from opskit.config import Target
+from opskit.credential_source import source_of
+from opskit.credential_source.interface import DECRYPT, CredentialSource
 from opskit.facts.identity import Identity
 from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Fact, FactUnavailable, Iam, Known
 from opskit.facts.key import Key
 from opskit.facts.region import Region
-
-READ = ("ssm:GetParameter", "ssm:GetParameters")
-DECRYPT = "kms:Decrypt"
 
 
 class SimulatorLimit(StrEnum):
@@ -60,16 +59,16 @@ def read(
     """Simulate every action on every resource in one call."""
     if role.role_arn is None:
         raise FactUnavailable(f"{target.workload_noun} has no role")
-    arns = [
-        parameter_arn(region, identity, name) for name in sorted(set(target.parameters.values()))
-    ]
-    context = [_entry("kms:ViaService", f"ssm.{region.name}.amazonaws.com")]
-    actions, resources = list(READ), list(arns)
+    source = source_of(target)
+    arns = [location_arn(source, region, identity, name) for name in source.names]
+    context = [_entry("kms:ViaService", source.via_service(region.name))]
+    actions, resources = list(source.actions.read), list(arns)
     if isinstance(key, Known) and not key.value.is_aws_managed:
-        password = parameter_arn(region, identity, target.parameters["password"])
+        password = location_arn(source, region, identity, source.location("password").name)
         actions.append(DECRYPT)
         resources.append(key.value.arn)
-        context.append(_entry("kms:EncryptionContext:PARAMETER_ARN", password))
+        encrypted_with = source.encryption_context(password).items()
+        context += [_entry(f"kms:EncryptionContext:{name}", text) for name, text in encrypted_with]
     reply = iam.simulate_principal_policy(
         PolicySourceArn=role.role_arn,
         ActionNames=actions,
@@ -85,10 +84,9 @@ def decisions_of(reply: Mapping[str, Any]) -> list[SimulatedDecision]:
     return [d for result in reply["EvaluationResults"] for d in _decisions(result)]
 
 
-def parameter_arn(region: Region, identity: Identity, name: str) -> str:
-    """The ARN of a parameter: one slash before the path, whether or not the name begins with one."""
-    path = name.lstrip("/")
-    return f"arn:{region.partition}:ssm:{region.name}:{identity.account}:parameter/{path}"
+def location_arn(source: CredentialSource, region: Region, identity: Identity, name: str) -> str:
+    """The ARN of a location of the credential in the caller's account."""
+    return source.arn(name, region.partition, region.name, identity.account)
 
 
 def _entry(name: str, value: str) -> Mapping[str, object]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from opskit.config import Target
+from opskit.credential_source import source_of
 from opskit.facts.identity import Identity
 from opskit.facts.interface import Fact, Known
 from opskit.facts.key_policy import KeyPolicy, OperatorGrants
@@ -18,9 +20,6 @@ from opskit.policy.evaluate import Evaluation, EvaluationResult, Policies, decid
 from opskit.policy.explanation import DenialExplanation, explain
 from opskit.policy.request import Context, Principal, Request
 from opskit.policy.role_access import parsed
-
-THROUGH_PARAMETER_STORE = ("kms:Decrypt", "kms:Encrypt")
-"""Operations that opskit never calls itself: Parameter Store calls them for the operator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +73,7 @@ class OperatorAccess:
 
 
 def analyze(
+    target: Target,
     region: Region,
     identity: Identity,
     needs: OperatorNeeds,
@@ -85,9 +85,12 @@ def analyze(
 ) -> OperatorAccess:
     """Evaluate every need by the policies, and add the simulator's answer."""
     found = []
+    via = source_of(target).via_service(region.name)
     for permission, resource in needs.all:
         decision, miss, asked = None, None, None
         brought = needs.context_of(permission)
+        # opskit calls KMS for no value itself: the credential's source does it for the operator.
+        via_service = via if permission.on is ResourceScope.KEY else ""
         if isinstance(own, Known) and not own.value.is_root:
             key = key_policy if permission.on is ResourceScope.KEY else None
             if key is None or isinstance(key, Known):
@@ -97,7 +100,7 @@ def analyze(
                     Principal(own.value.arn, identity.account, own.value.session_arn),
                     permission.action,
                     resource,
-                    _context(region, identity, own.value, permission.action, brought),
+                    _context(region, identity, own.value, via_service, brought),
                 )
                 decision = decide(asked, policies)
                 miss = explain(asked, policies, decision)
@@ -141,7 +144,7 @@ def _context(
     region: Region,
     identity: Identity,
     own: OperatorPolicies,
-    action: str,
+    via_service: str,
     brought: Mapping[str, str],
 ) -> Context:
     is_user = ":user/" in own.arn
@@ -158,8 +161,8 @@ def _context(
     }
     if is_user:
         values["aws:username"] = own.arn.rsplit("/", 1)[-1]
-    if action in THROUGH_PARAMETER_STORE:
-        values["kms:viaservice"] = f"ssm.{region.name}.amazonaws.com"
+    if via_service:
+        values["kms:viaservice"] = via_service
         values["kms:calleraccount"] = identity.account
     return Context(
         {key: (value,) for key, value in values.items()},

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from opskit.config import Target
+from opskit.credential_source import source_of
+from opskit.credential_source.interface import DECRYPT, CredentialSource
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.identity import Identity
 from opskit.facts.instance_role import InstanceRole
@@ -14,7 +16,7 @@ from opskit.facts.key_policy import KeyGrants, KeyPolicy
 from opskit.facts.organization import Organization
 from opskit.facts.policies import PolicyText, RolePolicies
 from opskit.facts.region import Region
-from opskit.facts.simulation import DECRYPT, READ, parameter_arn
+from opskit.facts.simulation import location_arn
 from opskit.policy.document import Document, MalformedPolicy, parse
 from opskit.policy.evaluate import Evaluation, Policies, decide
 from opskit.policy.explanation import DenialExplanation, explain
@@ -28,7 +30,6 @@ NEVER = frozenset(
 )  # fmt: skip
 """Condition keys that an instance role's requests to Parameter Store do not carry."""
 KEY_POLICY = "key policy"
-BY_PATH = "ssm:GetParametersByPath"
 WHOLE = ("aws:principaltag/", "aws:requesttag/", "kms:encryptioncontext:")
 
 
@@ -87,7 +88,8 @@ def analyze(
     if role.role_arn is None or role.role_name is None:
         what = "task has no task role" if app.task else "instance has no role"
         raise FactUnavailable(f"the {what}", "a task role" if app.task else "an instance profile")
-    asking = _Asking(region, identity, app, role.role_arn, role.role_name, own)
+    source = source_of(target)
+    asking = _Asking(source, region, identity, app, role.role_arn, role.role_name, own)
     levels = organization.value.levels if isinstance(organization, Known) else ()
     policies = Policies(
         tuple(parsed(p, "identity-based") for p in own.identity),
@@ -95,10 +97,9 @@ def analyze(
         tuple(tuple(parsed(p, "service control policy") for p in level) for level in levels),
     )
     unread = () if isinstance(organization, Known) else ("service control policies",)
-    names = sorted(set(target.parameters.values()))
-    reads = [asking.read(action, name, policies) for name in names for action in READ]
-    paths = sorted({name.rsplit("/", 1)[0] for name in names} - {""})
-    reads += [asking.read(BY_PATH, path, policies) for path in paths]
+    actions = source.actions
+    reads = [asking.read(a, name, policies) for name in source.names for a in actions.read]
+    reads += [asking.read(actions.read_path, path, policies) for path in source.paths]
     decrypts: list[RequiredPermission] = []
     if isinstance(key, Known) and not key.value.is_aws_managed:
         if isinstance(key_policy, Known):
@@ -109,7 +110,7 @@ def analyze(
             policies = Policies(
                 policies.identity, policies.boundary, policies.organization, document, held
             )
-            decrypts.append(asking.decrypt(target.parameters["password"], key.value, policies))
+            decrypts.append(asking.decrypt(source.location("password").name, key.value, policies))
         else:
             unread = (*unread, "the key policy")
     return RoleAccess(tuple(reads), tuple(decrypts), policies, unread)
@@ -119,6 +120,7 @@ def analyze(
 class _Asking:
     """The role as the caller."""
 
+    source: CredentialSource
     region: Region
     identity: Identity
     app: AppInstance
@@ -134,16 +136,18 @@ class _Asking:
 
     def read(self, action: str, name: str, policies: Policies) -> RequiredPermission:
         plain = Policies(policies.identity, policies.boundary, policies.organization)
-        arn = parameter_arn(self.region, self.identity, name)
+        arn = location_arn(self.source, self.region, self.identity, name)
         request = Request(self.principal, action, arn, self._context({}))
         return _need(request, name, plain)
 
     def decrypt(self, name: str, key: Key, policies: Policies) -> RequiredPermission:
+        arn = location_arn(self.source, self.region, self.identity, name)
+        encrypted_with = self.source.encryption_context(arn)
         more = {
-            "kms:viaservice": f"ssm.{self.region.name}.amazonaws.com",
+            "kms:viaservice": self.source.via_service(self.region.name),
             "kms:calleraccount": self.identity.account,
-            "kms:encryptioncontext:parameter_arn": parameter_arn(self.region, self.identity, name),
-            "kms:encryptioncontextkeys": "PARAMETER_ARN",
+            **{f"kms:encryptioncontext:{k.lower()}": text for k, text in encrypted_with.items()},
+            "kms:encryptioncontextkeys": ",".join(encrypted_with),
         }
         request = Request(self.principal, DECRYPT, key.arn, self._context(more))
         return _need(request, name, policies)

@@ -33,7 +33,7 @@ from opskit.facts.login import ClientLogin, LoginAttemptResult
 from opskit.facts.operator_simulation import OperatorNeeds
 from opskit.facts.organization import Organization
 from opskit.facts.parameters import Parameters
-from opskit.facts.permissions import PERMISSIONS, ResourceScope
+from opskit.facts.permissions import ResourceScope
 from opskit.facts.policies import PolicyText
 from opskit.facts.prefix_lists import PrefixLists
 from opskit.facts.private_zones import PrivateZone, PrivateZones
@@ -137,7 +137,7 @@ KEY_FOR_US, KEY_FOR_OTHERS = (
 WANTS_ALL = OperatorNeeds(
     tuple(
         (p, b.KEY_ARN if p.on is ResourceScope.KEY else b.PARAMETERS[:-1] + "db-name")
-        for p in PERMISSIONS
+        for p in b.PERMISSIONS
     ),
     "ec2-user",
 )

@@ -15,7 +15,7 @@ from opskit.checks.shell_rendering import Caller
 from opskit.facts.identity import Identity
 from opskit.facts.operator_policies import OperatorPolicies
 from opskit.facts.operator_simulation import OperatorNeeds, OperatorSimulation
-from opskit.facts.permissions import PERMISSIONS, PermissionGroup, ResourceScope
+from opskit.facts.permissions import PermissionGroup, ResourceScope
 from opskit.facts.policies import PolicyText
 from opskit.facts.simulation import SimulatedDecision, Simulation
 from tests import builders as b
@@ -23,7 +23,7 @@ from tests import builders as b
 NEEDS = OperatorNeeds(
     tuple(
         (p, b.KEY_ARN if p.on is ResourceScope.KEY else b.PARAMETERS[:-1] + "db-name")
-        for p in PERMISSIONS
+        for p in b.PERMISSIONS
         if p.group is PermissionGroup.PARAMETERS
     )
 )

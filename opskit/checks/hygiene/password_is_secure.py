@@ -12,19 +12,22 @@ from __future__ import annotations
 
 from opskit.checks.fix import Advice
 from opskit.checks.interface import Finding, passed, reported, skipped, warned
+from opskit.config import Target
+from opskit.credential_source import source_of
 from opskit.facts.parameters import Parameters
 
 
-def check(parameters: Parameters) -> Finding:
+def check(target: Target, parameters: Parameters) -> Finding:
     """Judge the type."""
     password = parameters.get("password")
     if password is None:
         return skipped("the password parameter was not read")
-    if password.kind == "SecureString":
-        return passed(f"{password.name} is a SecureString")
+    source = source_of(target)
+    if source.is_encrypted(password.kind):
+        return passed(f"{password.name} is a {password.kind}")
     return warned(
         f"{password.name} is a {password.kind}, so everyone who may read parameters reads it",
-        reported("ssm:GetParameters"),
+        reported(source.actions.diagnose[0]),
         fix=Advice(
             "AWS does not change a parameter's type, and deleting it to create it again loses its history "
             "and leaves the app without a password meanwhile. Create a SecureString under another name, let "

@@ -29,7 +29,6 @@ from opskit.denial_message import find_action, names_denial, parse
 from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.probe import InstanceProbe
-from opskit.facts.simulation import READ
 from opskit.policy.difference import WantedAccess
 from opskit.policy.explanation import DenialExplanation, DenialReason
 from opskit.policy.role_access import RoleAccess
@@ -47,19 +46,20 @@ def check(
     """Judge operations that are denied although another read operation is allowed."""
     if isinstance(access, Unknown):
         return undecided(access.reason, *access.missing)
-    refused = _refused(standing)
+    reading = context.source.actions.read
+    refused = _refused(standing, reading[0])
     if not refused:
         return skipped("every way to read is allowed, or none")
     message = _complaint(probe)
     action = find_action(message, refused)
     if action is None and names_denial(message) and not parse(message).concerns_key:
         # The app's message names no operation: apart from GetParameter, apps call GetParameters.
-        action = next((a for a in refused if a in READ), None)
+        action = next((a for a in refused if a in reading), None)
     if action is None:
         words = "; ".join(m.words for m in refused.values())
         return passed(f"{name_of(role)} is allowed what the app calls", derived(words))
     miss = refused[action]
-    wanted = context.read if action in READ else _calls(standing, action)
+    wanted = context.read if action in reading else _calls(standing, action)
     denial = AccessDenied(name_of(role), "read the parameters", miss, standing.read, wanted)
     return failed(
         f"{name_of(role)} is not allowed the operation that the app calls: {miss.words}",
@@ -69,11 +69,15 @@ def check(
     )
 
 
-def _refused(standing: EffectivePermissions) -> dict[str, DenialExplanation]:
-    """The denied operations, where another read operation is allowed; the likeliest first."""
+def _refused(standing: EffectivePermissions, usual: str) -> dict[str, DenialExplanation]:
+    """The denied operations, where another read operation is allowed; the likeliest first.
+
+    Args:
+        usual: the read operation that apps call most.
+    """
     own = standing.read.denial
     if own is not None and own.denial is DenialReason.ACTION:
-        return {READ[0]: own}
+        return {usual: own}
     if standing.read.is_allowed is not True:
         return {}
     found: dict[str, DenialExplanation] = {}

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from opskit import denial_message
 from opskit.checks.interface import Basis, Evidence, derived, observed, reported
 from opskit.config import ON_INSTANCE, Target
+from opskit.credential_source import source_of
+from opskit.credential_source.interface import DECRYPT
 from opskit.denial_message import DenialMessage, PolicyType
 from opskit.errors import Missing
 from opskit.facts.instance_role import InstanceRole
@@ -19,8 +21,6 @@ from opskit.facts.key import Key
 from opskit.facts.parameter_metadata import ParametersMetadata
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.simulation import (
-    DECRYPT,
-    READ,
     SimulatedDecision,
     Simulation,
     SimulatorLimit,
@@ -99,10 +99,12 @@ def analyze(
     if isinstance(role, Known) and role.value.role_name is None:
         raise FactUnavailable(f"{target.workload_noun} has no role", "a role")
     needs = access.value.reads if isinstance(access, Known) else ()
-    first = tuple(n for n in needs if n.action == READ[0])
-    read = _permission(READ[0], first, access, simulation, probe)
-    siblings = tuple(n for n in needs if n.action != READ[0] and n.denial is not None)
-    if isinstance(metadata, Known) and metadata.value.is_plain(target.parameters["password"]):
+    source = source_of(target)
+    usual = source.actions.read[0]
+    first = tuple(n for n in needs if n.action == usual)
+    read = _permission(usual, first, access, simulation, probe)
+    siblings = tuple(n for n in needs if n.action != usual and n.denial is not None)
+    if isinstance(metadata, Known) and metadata.value.is_plain(source.location("password").name):
         return EffectivePermissions(read, None, siblings)
     if isinstance(key, Known) and key.value.is_aws_managed:
         # The AWS managed key's policy allows every principal of the account: only a deny could matter.

@@ -9,6 +9,8 @@ from opskit.checks.fix_commands import restart_if_unhealthy
 from opskit.checks.inline_policy import PolicyHolder
 from opskit.commands import Command
 from opskit.config import Target
+from opskit.credential_source import source_of
+from opskit.credential_source.interface import DECRYPT, CredentialSource
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.identity import Identity
 from opskit.facts.instance_role import InstanceRole
@@ -17,7 +19,7 @@ from opskit.facts.key import Key
 from opskit.facts.policies import RolePolicies
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.region import Region
-from opskit.facts.simulation import DECRYPT, READ, parameter_arn
+from opskit.facts.simulation import location_arn
 from opskit.policy.difference import WantedAccess
 from opskit.policy.role_access import RequiredPermission, RoleAccess
 
@@ -42,13 +44,19 @@ class IamFixContext:
     restart: tuple[Command, ...]
 
     @property
+    def source(self) -> CredentialSource:
+        """The credential source that the app reads."""
+        return source_of(self.target)
+
+    @property
     def read(self) -> WantedAccess:
         """The access to read each of the target's parameters by name."""
-        names = sorted(set(self.target.parameters.values()))
-        arns = tuple(parameter_arn(self.region, self.identity, name) for name in names)
+        source = self.source
+        arns = tuple(location_arn(source, self.region, self.identity, n) for n in source.names)
         reads = self.access.reads if self.access else ()
-        calls = tuple(n.request for n in reads if n.action in READ)
-        return WantedAccess(READ, arns, requests=calls)
+        actions = source.actions.read
+        calls = tuple(n.request for n in reads if n.action in actions)
+        return WantedAccess(actions, arns, requests=calls)
 
     @property
     def decrypt(self) -> WantedAccess | None:
@@ -56,7 +64,7 @@ class IamFixContext:
         if self.key is None:
             return None
         calls = tuple(n.request for n in (self.access.decrypts if self.access else ()))
-        via = {VIA_SERVICE: f"ssm.{self.region.name}.amazonaws.com"}
+        via = {VIA_SERVICE: self.source.via_service(self.region.name)}
         return WantedAccess((DECRYPT,), (self.key.arn,), via, calls)
 
     @property

@@ -66,7 +66,8 @@ def check_permission(
     if any(row.permission.is_allowed is False for row in rows):
         return skipped("the refusal is judged under another code")
     if not rows:
-        return skipped("AWS's own key needs no statement: ssm:GetParameter is enough")
+        usual = context.source.actions.read[0]
+        return skipped(f"AWS's own key needs no statement: {usual} is enough")
     whats = " and ".join(f"may {row.what}" for row in rows)
     return passed(f"{name} {whats}", *_evidence(row.permission for row in rows))
 

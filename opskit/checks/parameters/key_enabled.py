@@ -15,6 +15,8 @@ from opskit.checks.fix import Advice, Fix
 from opskit.checks.fix_commands import call, restart_if_unhealthy
 from opskit.checks.interface import Finding, failed, passed, reported, skipped, undecided
 from opskit.commands import Command
+from opskit.config import Target
+from opskit.credential_source import source_of
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.interface import Fact, Known
 from opskit.facts.key import Key
@@ -26,6 +28,7 @@ PENDING = "PendingDeletion"
 
 
 def check(
+    target: Target,
     parameters: Parameters,
     key: Fact[Key],
     app: Fact[AppInstance],
@@ -43,7 +46,7 @@ def check(
     if broken:
         return failed(
             f"{broken[0].name} cannot be decrypted: {broken[0].message}",
-            reported(f"ssm:GetParameter answered {broken[0].code}"),
+            reported(f"{source_of(target).actions.read[0]} answered {broken[0].code}"),
             fix=Advice(
                 "kms:DescribeKey on its key would tell which state it is in, and the command."
             ),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from opskit.aws_client import paginate
 from opskit.config import Target
+from opskit.credential_source.interface import DECRYPT
 from opskit.errors import CannotProceed
 from opskit.facts.gather import gather
 from opskit.facts.interface import FingerprintKey, Ssm
@@ -99,7 +100,7 @@ def keys_allowed(policies: RolePolicies) -> set[str]:
         except MalformedPolicy:
             continue
         for statement in document.statements:
-            decrypts = any(glob(action, "kms:Decrypt") for action in statement.actions)
+            decrypts = any(glob(action, DECRYPT) for action in statement.actions)
             if statement.allows and decrypts and not statement.not_actions:
                 found |= {r for r in statement.resources or () if KEY_ARN.fullmatch(r)}
     return found

@@ -12,14 +12,13 @@ from opskit.checks.iam.fix_context import IamFixContext
 from opskit.checks.iam.fixes import evaluation
 from opskit.checks.iam.fixes.by_message import advise
 from opskit.checks.inline_policy import PolicyHolder
+from opskit.credential_source.interface import DECRYPT
 from opskit.denial_message import PolicyType
-from opskit.facts.simulation import DECRYPT
 from opskit.policy.difference import WantedAccess, first_deny, refused
 from opskit.policy.document import Document, parse
 from opskit.policy.evaluate import Policies
 from opskit.policy.explanation import DenialReason
 from opskit.policy.rewrite import allow, document
-from opskit.policy.role_access import BY_PATH
 from opskit.policy.unmet_conditions import UnmetCondition, unmet_conditions
 
 
@@ -67,14 +66,16 @@ def _fix(
         (put, *context.restart),
         f"adds one inline policy to {holder.name}, removes nothing",
         undo=(delete,),
-        caution=_caution(denials, wanted),
+        caution=_caution(context, denials, wanted),
     )
 
 
-def _caution(denials: Sequence[AccessDenied], wanted: Sequence[WantedAccess]) -> str:
+def _caution(
+    context: IamFixContext, denials: Sequence[AccessDenied], wanted: Sequence[WantedAccess]
+) -> str:
     hit = denials[0].denial.hit
     words = [f"Or correct {hit.label}, where it is."] if hit is not None else []
-    if any(BY_PATH in w.actions for w in wanted):
+    if any(context.source.actions.read_path in w.actions for w in wanted):
         words.append("GetParametersByPath reads every parameter under the path.")
     return " ".join([*words, evaluation.SECONDS])
 
@@ -121,7 +122,7 @@ def _unread(
     if not wanted:
         return evaluation.no_command(
             f"Allow {denials[0].role} kms:Decrypt on the password's key, for calls through Parameter Store.",
-            "which key that is could not be read (ssm:DescribeParameters, kms:DescribeKey)",
+            f"which key that is could not be read ({context.source.actions.describe}, kms:DescribeKey)",
         )
     if context.key is not None and context.key.is_aws_managed and wanted[0].conditions:
         return advise(context, denials)
