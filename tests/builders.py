@@ -52,7 +52,7 @@ from opskit.facts.tls_setting import TlsSetting
 from opskit.facts.unfinished_rotation import UnfinishedRotation
 from opskit.facts.vpc import Vpc, VpcDns
 from opskit.facts.vpc_scope import Peering, Peerings
-from opskit.probe.request import (
+from opskit.probe.response import (
     ConnectionSetting,
     Container,
     Health,
@@ -137,10 +137,8 @@ def container(**changes: Any) -> Container:
     settings = (
         ConnectionSetting("process", "host", HOST, "PGHOST", ""),
         ConnectionSetting("process", "password", "aaaaaa", "PGPASSWORD", ""),
-        ConnectionSetting("config", "sslmode", "verify-full", "PGSSLMODE", "/srv/linkbox/.env"),
-        ConnectionSetting(
-            "config", "sslrootcert", "/srv/linkbox/rds-bundle.pem", "PGSSLROOTCERT", ""
-        ),
+        ConnectionSetting("config", "tls_mode", "verify-full", "PGSSLMODE", "/srv/linkbox/.env"),
+        ConnectionSetting("config", "ca_file", "/srv/linkbox/rds-bundle.pem", "PGSSLROOTCERT", ""),
     )
     made = Container(
         "linkbox-backend", "running", "2026-01-01T00:00:00Z", "0", "host", "/srv/linkbox",

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 
 from opskit import redaction
 from opskit.escaping import to_json
-from opskit.probe.program import main
-from opskit.probe.program.main import Probe, settings_of
+from opskit.probe.program.connection_settings import settings_of
+from opskit.probe.program.probe import Probe
+from opskit.probe.request import _for_python
 from opskit.secret import Secret
 from opskit.url_userinfo import cut_user_info
+from tests.probe.test_probe import request
 
 HOST = "linkbox-db.c1.us-east-1.rds.amazonaws.com"
 GOLDEN = Path(__file__).parent / "golden"
@@ -64,7 +66,7 @@ KEPT = [
 
 
 def probe_with(*passwords: str) -> Probe:
-    probe = Probe({"key": "k", "names": [HOST]})
+    probe = Probe(_for_python(request(hostnames=(HOST,))))
     probe.values = {"username": "app", "password": "", "database": "shop", "endpoint": HOST}
     for password in passwords:
         probe.secret(password)
@@ -77,9 +79,8 @@ def test_user_info_is_cut(text: str) -> None:
     for output in (redaction.redact(text), probe_with().clean(text)):
         assert "s3cr3t" not in output
         assert "ffee" not in output
-    assert cut_user_info(text).replace(redaction.PLACEHOLDER, "<secret>") == main.without_user_info(
-        text
-    )
+    cut = probe_with().user_info.cut(text)
+    assert cut_user_info(text).replace(redaction.PLACEHOLDER, "<secret>") == cut
 
 
 @pytest.mark.parametrize("text", KEPT)

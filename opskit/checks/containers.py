@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opskit.facts.probe import InstanceProbe
-from opskit.probe.request import Container
+from opskit.probe.response import Container
 
 ENDS_BY_ITSELF = ("", "no", "on-failure")
 """Restart policies under which a container that ended with exit code 0 stays ended."""

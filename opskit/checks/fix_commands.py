@@ -10,7 +10,7 @@ from opskit.facts.app_instance import AppInstance
 from opskit.facts.ecs_task import EcsTask
 from opskit.facts.interface import Fact, Known
 from opskit.facts.probe import InstanceProbe
-from opskit.probe.request import Container
+from opskit.probe.response import Container
 
 RDS_BUNDLE = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
 """AWS's bundle of the RDS CA certificates of all Regions."""

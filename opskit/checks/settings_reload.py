@@ -22,7 +22,7 @@ from opskit.facts.dns import OperatorDns
 from opskit.facts.interface import Fact, Known
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameter, Parameters
-from opskit.probe.request import ConnectionSetting, Container
+from opskit.probe.response import ConnectionSetting, Container
 
 REFUSED = (
     LoginFailure.PASSWORD,

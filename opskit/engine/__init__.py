@@ -37,3 +37,8 @@ def for_rds_engine(name: str) -> Engine:
     if name not in ENGINES:
         raise UnknownEngine(name)
     return ENGINES[name]
+
+
+def all_engines() -> tuple[Engine, ...]:
+    """Every supported engine, once."""
+    return tuple(dict.fromkeys(ENGINES.values()))

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from opskit.engine.advice import EngineAdvice
+from opskit.engine.environment import ConnectionEnvironment
 from opskit.engine.tls import TlsVocabulary
 from opskit.secret import Secret
 
@@ -251,6 +252,7 @@ class Engine(Protocol):
     bare_connect_is_safe: bool
     """Whether a TCP connection may be closed without a login. MySQL counts it as a failed one, and blocks an
     address after `max_connect_errors` of them."""
+    environment: ConnectionEnvironment
     tls: TlsVocabulary
     advice: EngineAdvice
 

@@ -220,7 +220,7 @@ def _has_judged(probe: Fact[InstanceProbe], database_engine: Engine) -> bool:
     attempt = probe.value.attempt if isinstance(probe, Known) else None
     if attempt is None:
         return False
-    failure = database_engine.classify(attempt.message, attempt.sqlstate)
+    failure = database_engine.classify(attempt.message, attempt.code)
     return attempt.succeeded or failure not in UNVERIFIED
 
 
@@ -249,9 +249,7 @@ def read(
         raise FactUnavailable(
             f"no login was tried: {why}", f"a login from {probe.value.workload_noun}"
         )
-    failure = (
-        None if attempt.succeeded else database_engine.classify(attempt.message, attempt.sqlstate)
-    )
+    failure = None if attempt.succeeded else database_engine.classify(attempt.message, attempt.code)
     user = parameters.value.value("username") if isinstance(parameters, Known) else None
     return LoginAttemptResult(
         attempt.succeeded,

@@ -18,17 +18,16 @@ from opskit.facts.interface import Fact, FactUnavailable, FingerprintKey, Known
 from opskit.facts.parameters import Parameters
 from opskit.facts.region import Region
 from opskit.facts.transport_choice import TransportChoice
-from opskit.probe.request import (
+from opskit.probe.request import ProbeRequest, script
+from opskit.probe.response import (
     Container,
     Health,
     LoginAttempt,
     ParameterRead,
-    ProbeRequest,
     ProbeResult,
     Resolution,
     TcpResult,
     parse,
-    script,
 )
 
 PROBE_LIMIT_S = 25
@@ -145,6 +144,7 @@ def request(
         exchanges=_exchanges(database_engine, known, parameters),
         parameters={p: target.reference(p).text for p in target.parameters},
         container=target.container,
+        environment=(database_engine or engine.for_rds_engine(engine.ASSUMED)).environment,
         health_url=_health_url(target, groups, app),
         login_to=places[0] if places else None,
         login_source=database_engine.instance_login_source() if database_engine else "",
@@ -205,7 +205,7 @@ def _by_plain_name(result: ProbeResult, target: Target) -> ProbeResult:
 
 def _engine_of(database: Database | None) -> Engine | None:
     try:
-        return engine.for_rds_engine(database.instance.engine if database else "postgres")
+        return engine.for_rds_engine(database.instance.engine if database else engine.ASSUMED)
     except engine.UnknownEngine:
         return None
 
@@ -218,7 +218,9 @@ def _exchanges(
     values: Mapping[str, str | None] = {}
     if isinstance(parameters, Known):
         values = {p: parameters.value.value(p) for p in ("username", "database")}
-    user = values.get("username") or (database.instance.master_username if database else "postgres")
+    user = values.get("username") or (
+        database.instance.master_username if database else database_engine.default_user
+    )
     name = values.get("database") or (database.instance.database_name if database else None) or user
     return database_engine.exchanges(user, name)
 

@@ -1,24 +1,26 @@
-"""The instance probe: builds its one command, and parses its answers.
+"""Request of the instance probe, and the one script that carries it to the instance.
 
 The script holds no secret; neither do its answers. It needs nothing but `sh`, and reports each question
-that it could not answer.
+that it could not answer. Where the instance has Python, it runs the program of `opskit.probe.program`.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
-import importlib.resources
 import json
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 
-from opskit.engine.interface import Exchange, ExchangeResult
+from opskit import engine, url_userinfo
+from opskit.engine.environment import FIELDS, ConnectionEnvironment
+from opskit.engine.interface import Exchange
+from opskit.probe import program_source
 
-VERSION = "1"
-BODY = 600
-"""Characters of the app's answer: a driver's message names the cause in its second half."""
+TOOLS = ("sh", "bash", "python3", "aws", "docker", "podman", "openssl", "curl", "nc")
+"""Programs whose presence on the instance is reported, besides the engines' own clients."""
+CREDENTIAL_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE")
+"""Variables with which an AWS SDK uses other credentials than the instance's role."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +33,10 @@ class ProbeRequest:
         tcp_targets: (host, port) to connect to.
         exchange_with: (host, port) with which the exchanges are held; None for none.
         parameters: purpose -> name, perhaps with a selector, to read under the instance's own role.
-        container: the app's container; None: those that have database settings.
+        container: the app's container; None: those that have connection settings.
+        environment: names of the connection settings to report; None: none is reported.
         login_to: (host, port) for a login with the parameters' values; None for none.
-        login_source: source of the engine's login on the instance.
+        login_source: source of the engine's login on the instance; empty: no login is tried.
         ca_file: a CA bundle on the instance, used if it exists; or `system`.
         tls_name: the name required in the server's certificate.
         unlisted: hosts that RDS does not name; one that resolves to the instance itself is not connected to.
@@ -47,6 +50,7 @@ class ProbeRequest:
     exchanges: tuple[Exchange, ...]
     parameters: Mapping[str, str]
     container: str | None
+    environment: ConnectionEnvironment | None
     health_url: str | None
     login_to: tuple[str, int] | None
     login_source: str
@@ -55,354 +59,117 @@ class ProbeRequest:
     unlisted: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
-    """A name as the instance resolves it; `error` is the reason when it does not."""
-
-    name: str
-    addresses: tuple[str, ...]
-    error: str
-
-
-@dataclass(frozen=True, slots=True)
-class TcpResult:
-    """A TCP connect. `outcome`: connected, timeout, refused, unresolved, or the system's message."""
-
-    host: str
-    address: str
-    port: int
-    outcome: str
-    milliseconds: float | None
-    local_address: str
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether the TCP connection was established."""
-        return self.outcome == "connected"
-
-    @property
-    def words(self) -> str:
-        """The outcome, for a sentence."""
-        where = f"connection to {self.address or self.host}:{self.port}"
-        took = f" after {self.milliseconds / 1000:.1f} s" if self.milliseconds is not None else ""
-        return {
-            "connected": f"{where} was accepted",
-            "timeout": f"{where} got no answer{took}",
-            "refused": f"{where} was refused at once",
-        }.get(self.outcome, f"{where}: {self.outcome}")
-
-
-@dataclass(frozen=True, slots=True)
-class ParameterRead:
-    """The instance's own read of one parameter: a fingerprint, or the error."""
-
-    name: str
-    fingerprint: str
-    code: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionSetting:
-    """One database setting of a container.
-
-    Attributes:
-        source: `config` (fixed when the container was created) or `process` (fetched at start).
-        name: host, port, user, password, database, sslmode or sslrootcert.
-        value: in clear; for the password its fingerprint.
-        variable: the environment variable that carries it.
-        file: the file that defines the variable.
-        file_value: its value in that file now, of the password the fingerprint; empty where unknown.
-        is_plain: whether the file has it as a line that is `VARIABLE=value` and no more.
-    """
-
-    source: str
-    name: str
-    value: str
-    variable: str
-    file: str
-    file_value: str = ""
-    is_plain: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Container:
-    """A container of the instance that uses a database.
-
-    Attributes:
-        exit_code: of its last exit; None where the probe did not report it.
-        finished_at: time of its last exit.
-        restart_policy: no, on-failure, always or unless-stopped; empty where the probe did not report it.
-        created_at: time of its creation, which a restart does not change.
-        serves_health: whether it listens on the health URL's port; None where that is not known.
-    """
-
-    name: str
-    status: str
-    started_at: str
-    restarts: str
-    network: str
-    project_directory: str
-    service: str
-    settings: tuple[ConnectionSetting, ...] = ()
-    image: str = ""
-    exit_code: int | None = None
-    finished_at: str = ""
-    restart_policy: str = ""
-    created_at: str = ""
-    serves_health: bool | None = None
-
-    @property
-    def is_running(self) -> bool:
-        """Whether its process runs."""
-        return self.status == "running"
-
-    def setting(self, name: str) -> ConnectionSetting | None:
-        """One of its settings."""
-        return next((s for s in self.settings if s.name == name), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """The answer of the app's health URL. `status` is None when there was none; then `body` says why."""
-
-    url: str
-    status: int | None
-    milliseconds: float | None
-    body: str
-
-    @property
-    def is_good(self) -> bool:
-        """Whether the app reports that it is healthy, by a load balancer's rules."""
-        return self.status is not None and 200 <= self.status < 400
-
-
-@dataclass(frozen=True, slots=True)
-class LoginAttempt:
-    """A login from the instance, with the parameters' values or as a container would."""
-
-    who: str
-    succeeded: bool
-    sqlstate: str
-    message: str
-    milliseconds: float
-    tls_version: str
-    sslmode: str
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeResult:
-    """All answers of the instance.
-
-    Attributes:
-        is_complete: the end mark arrived; otherwise the output was cut.
-        unavailable: (question, reason) of each unanswered question.
-        serving: containers that listen on the health URL's port, also those without database settings.
-    """
-
-    is_complete: bool
-    with_python: bool
-    tools: tuple[str, ...] = ()
-    unavailable: tuple[tuple[str, str], ...] = ()
-    clock: int | None = None
-    resolvers: tuple[str, ...] = ()
-    ephemeral_ports: tuple[int, int] | None = None
-    resolutions: tuple[Resolution, ...] = ()
-    connections: tuple[TcpResult, ...] = ()
-    heard: Mapping[str, ExchangeResult] = field(default_factory=dict)
-    caller_arn: str = ""
-    caller_error: str = ""
-    other_credentials: tuple[str, ...] = ()
-    reads: tuple[ParameterRead, ...] = ()
-    asked_containers: bool = False
-    containers: tuple[Container, ...] = ()
-    serving: tuple[str, ...] = ()
-    health: Health | None = None
-    attempts: tuple[LoginAttempt, ...] = ()
-
-
 def script(request: ProbeRequest) -> str:
     """The one command, to be run by `sh`."""
-    package = importlib.resources.files("opskit.probe.program")
-    shell = (package / "program.sh").read_text(encoding="utf-8")
-    parts = ("listening_container.py", "main.py")
-    program = "".join((package / part).read_text(encoding="utf-8") for part in parts)
-    variables = {
-        "REQUEST": json.dumps(_for_python(request), separators=(",", ":")),
-        "KEY": request.key,
-        "REGION": request.region,
-        "NAMES": " ".join(_plain(n) for n in request.hostnames),
-        "PEERS": " ".join(f"{_plain(h)}:{p}" for h, p in request.tcp_targets),
-        "TALKS": "\n".join(_talk_lines(request)),
-        "PARAMETERS": " ".join(_plain(n) for n in sorted(set(request.parameters.values()))),
-        "CONTAINER": request.container or "",
-        "HEALTH_URL": request.health_url or "",
-        "UNLISTED": " ".join(_plain(n) for n in request.unlisted),
-    }
-    head = "\n".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
-    return f"{head}\n{shell.replace('@PROGRAM@', request.login_source + program)}"
-
-
-def parse(stdout: str) -> ProbeResult:
-    """Parse the probe's lines; unknown and malformed ones are ignored."""
-    lines = [line.split("\t") for line in stdout.split("\n")]
-    by_topic: dict[str, list[list[str]]] = {}
-    for topic, *rest in lines:
-        by_topic.setdefault(topic, []).append(rest)
-
-    def rows(topic: str, width: int) -> Iterator[list[str]]:
-        """The rows of a topic, padded with empty fields."""
-        for row in by_topic.get(topic, ()):
-            yield (row + [""] * width)[:width]
-
-    mode = next(iter(rows("opskit-probe", 2)), ["", ""])
-    caller = next(iter(rows("caller", 2)), ["", ""])
-    ports = next(iter(rows("ports", 2)), ["", ""])
-    clock = next(iter(rows("clock", 1)), [""])
-    serves = {name: word == "yes" for name, word in rows("serves", 2)}
-    return ProbeResult(
-        is_complete="end" in by_topic,
-        with_python=mode[1] == "python",
-        tools=tuple(row[0] for row in rows("tool", 1)),
-        unavailable=tuple((row[0], row[1]) for row in rows("cannot", 2)),
-        clock=_whole(clock[0]),
-        resolvers=tuple(row[0] for row in rows("resolver", 1)),
-        ephemeral_ports=_port_range(ports),
-        resolutions=tuple(Resolution(n, _listed(a), e) for n, a, e in rows("name", 3)),
-        connections=tuple(_connection(row) for row in rows("tcp", 6) if _whole(row[2])),
-        heard={row[0]: _heard(row) for row in rows("talk", 5)},
-        caller_arn=caller[0],
-        caller_error=caller[1],
-        other_credentials=tuple(row[0] for row in rows("other-credentials", 1)),
-        reads=tuple(ParameterRead(*row) for row in rows("read", 4)),
-        asked_containers="asked" in by_topic,
-        containers=_containers(list(rows("container", 12)), list(rows("setting", 8)), serves),
-        serving=tuple(name for name, is_so in serves.items() if is_so),
-        health=next((_health(row) for row in rows("health", 4)), None),
-        attempts=tuple(_attempt(row) for row in rows("login", 7)),
-    )
+    program = program_source.joined(request.login_source, json.dumps(_for_python(request)))
+    shell = program_source.shell_variant()
+    for name, text in _shell_tables(request.environment).items():
+        shell = shell.replace(f"@{name}@", text)
+    variables = _for_shell(request)
+    # Variables that the environment exports already would pass their new values to every child.
+    head = [f"unset {' '.join(variables)}"]
+    head += [f"{name}={shlex.quote(value)}" for name, value in variables.items()]
+    return "\n".join([*head, shell.replace("@PROGRAM@", program_source.packed(program))])
 
 
 def _for_python(request: ProbeRequest) -> dict[str, object]:
     login = None
-    if request.login_to:
+    if request.login_to and request.login_source and request.environment:
         login = {
             "host": request.login_to[0],
             "port": request.login_to[1],
             "ca_file": request.ca_file,
             "tls_name": request.tls_name or request.login_to[0],
         }
-    talks = []
+    exchanges = []
     if request.exchange_with:
         host, port = request.exchange_with
-        talks = [
+        exchanges = [
             {
-                "name": c.name,
+                "name": e.name,
                 "host": host,
                 "port": port,
-                "steps": [(s.action, base64.b64encode(s.data).decode(), s.count) for s in c.steps],
+                "steps": [(s.action, base64.b64encode(s.data).decode(), s.count) for s in e.steps],
             }
-            for c in request.exchanges
+            for e in request.exchanges
         ]
+    every = [e.environment for e in engine.all_engines()]
     return {
         "key": request.key,
         "region": request.region,
-        "names": request.hostnames,
-        "peers": request.tcp_targets,
-        "talks": talks,
+        "hostnames": request.hostnames,
+        "tcp_targets": request.tcp_targets,
+        "exchanges": exchanges,
         "parameters": dict(request.parameters),
         "container": request.container or "",
+        "environment": asdict(request.environment) if request.environment else None,
         "health_url": request.health_url or "",
         "login": login,
+        "has_login": bool(request.login_source),
         "unlisted": request.unlisted,
+        "tools": _tools(),
+        "credential_variables": CREDENTIAL_VARIABLES,
+        "password_variables": sorted({v for e in every for v in e.variables["password"]}),
+        "database_url_schemes": sorted({s for e in every for s in e.url_schemes}),
+        "url_patterns": {
+            name: getattr(url_userinfo, name).pattern
+            for name in ("OF_DOCUMENTS", "OF_RDS", "BEFORE_HOST")
+        },
     }
 
 
-def _talk_lines(request: ProbeRequest) -> Iterator[str]:
-    """Name, peer and first message in octal escapes, for a shell without Python."""
+def _for_shell(request: ProbeRequest) -> dict[str, str]:
+    environment = request.environment
+    return {
+        "KEY": request.key,
+        "REGION": request.region,
+        "HOSTNAMES": " ".join(_plain(n) for n in request.hostnames),
+        "TCP_TARGETS": " ".join(f"{_plain(h)}:{p}" for h, p in request.tcp_targets),
+        "EXCHANGES": "\n".join(_exchange_lines(request)),
+        "PARAMETERS": " ".join(_plain(n) for n in sorted(set(request.parameters.values()))),
+        "CONTAINER": request.container or "",
+        "HEALTH_URL": request.health_url or "",
+        "UNLISTED": " ".join(_plain(n) for n in request.unlisted),
+        "TOOLS": " ".join(_tools()),
+        "CREDENTIAL_VARIABLES": " ".join(CREDENTIAL_VARIABLES),
+        "FIELDS": " ".join(FIELDS),
+        "URL_PARAMETERS": " ".join(
+            f"{field}={name}"
+            for field, name in (environment.url_parameters.items() if environment else ())
+        ),
+    }
+
+
+def _shell_tables(environment: ConnectionEnvironment | None) -> dict[str, str]:
+    """The branches of `case` for the variables and URLs of an engine.
+
+    The number of a variable is its rank in the table; URLs have rank 0.
+    """
+    if environment is None:
+        return {"VARIABLES": "", "URLS": ""}
+    variables = (
+        f'{name}) keep {field} {rank} "$value" ;;'
+        for field, names in environment.variables.items()
+        for rank, name in enumerate(names, 1)
+    )
+    schemes = ["".join(f"[{c.upper()}{c}]" for c in s) for s in environment.url_schemes]
+    urls = " | ".join(f"{scheme}{driver}://*" for scheme in schemes for driver in ("", "+*"))
+    return {"VARIABLES": "\n".join(variables), "URLS": f"{urls}) from_url ;;"}
+
+
+def _tools() -> list[str]:
+    return [*TOOLS, *sorted({e.environment.client_program for e in engine.all_engines()})]
+
+
+def _exchange_lines(request: ProbeRequest) -> Iterator[str]:
+    """Name, peer and first message in base64, for a shell without Python."""
     if request.exchange_with is None:
         return
     peer = f"{_plain(request.exchange_with[0])}:{request.exchange_with[1]}"
-    for conversation in request.exchanges:
-        escaped = "".join(f"\\{byte:03o}" for byte in conversation.steps[0].data)
-        yield f"{conversation.name} {peer} {escaped}"
+    for exchange in request.exchanges:
+        yield f"{exchange.name} {peer} {base64.b64encode(exchange.steps[0].data).decode()}"
 
 
 def _plain(text: str) -> str:
     """A host or parameter name as a single shell word: neither contains other characters."""
     return "".join(c for c in text if c.isalnum() or c in "._-/:")
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(part for part in text.split(",") if part)
-
-
-def _whole(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() else None
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _port_range(row: list[str]) -> tuple[int, int] | None:
-    low, high = _whole(row[0]), _whole(row[1])
-    return (low, high) if low is not None and high is not None else None
-
-
-def _bytes(text: str) -> tuple[bytes, ...]:
-    parts = []
-    for part in _listed(text):
-        try:
-            parts.append(base64.b64decode(part, validate=True))
-        except binascii.Error:
-            return ()
-    return tuple(parts)
-
-
-def _connection(row: list[str]) -> TcpResult:
-    host, address, port, outcome, took, local = row
-    return TcpResult(host, address, int(port), outcome, _number(took), local)
-
-
-def _heard(row: list[str]) -> ExchangeResult:
-    name, error, version, parts, chain = row
-    return ExchangeResult(name, _bytes(parts), version, _bytes(chain), error)
-
-
-def _containers(
-    rows: list[list[str]], settings: list[list[str]], serves: Mapping[str, bool]
-) -> tuple[Container, ...]:
-    found = []
-    for name, status, started, restarts, network, directory, service, *end in rows:
-        image, code, finished, policy, created = end
-        # The process's environment comes after the container's configuration, and overrides it.
-        own = {s[2]: _setting(s) for s in settings if s[0] == name}
-        found.append(
-            Container(
-                name, status, started, restarts, network, directory, service,
-                tuple(own.values()), image, _whole(code), finished, policy, created,
-                serves.get(name),
-            )
-        )  # fmt: skip
-    return tuple(found)
-
-
-def _setting(row: list[str]) -> ConnectionSetting:
-    _, source, name, value, variable, file, file_value, form = row
-    return ConnectionSetting(source, name, value, variable, file, file_value, form == "plain")
-
-
-def _health(row: list[str]) -> Health:
-    url, status, took, body = row
-    return Health(url if "://" in url else "", _whole(status), _number(took), body[:BODY])
-
-
-def _attempt(row: list[str]) -> LoginAttempt:
-    who, word, sqlstate, message, took, tls, mode = row
-    return LoginAttempt(
-        who, word == "yes", sqlstate, message[:300], _number(took) or 0.0, tls, mode
-    )

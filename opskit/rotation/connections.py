@@ -11,7 +11,8 @@ from opskit.config import Target
 from opskit.engine.interface import Engine, LoginFailure
 from opskit.errors import TransportError
 from opskit.facts.interface import Known
-from opskit.probe.request import ProbeRequest, parse, script
+from opskit.probe.request import ProbeRequest, script
+from opskit.probe.response import parse
 from opskit.rotation.planning.context import RotationContext
 from opskit.rotation.protocol.interface import AwsClients
 from opskit.rotation.steps.restart import PROBE_LIMIT_S
@@ -62,6 +63,7 @@ class TargetConnections:
             exchanges=(),
             parameters=self._target.parameters,
             container=self._target.container or "-",
+            environment=engine.environment,
             health_url=None,
             login_to=(host, port),
             login_source=engine.instance_login_source(),
@@ -79,7 +81,7 @@ class TargetConnections:
             return None, why or "it did not try"
         if attempt.succeeded:
             return True, ""
-        wrong = engine.classify(attempt.message, attempt.sqlstate) is LoginFailure.PASSWORD
+        wrong = engine.classify(attempt.message, attempt.code) is LoginFailure.PASSWORD
         return (False if wrong else None), attempt.message
 
     def transport(self, instance_id: str) -> Transport:

@@ -44,7 +44,13 @@ from opskit.facts.target_health import TargetHealth, TargetHealths
 from opskit.facts.unfinished_rotation import UnfinishedRotation
 from opskit.facts.value_form import form_of
 from opskit.facts.vpc import VpcDns
-from opskit.probe.request import ConnectionSetting, Health, LoginAttempt, ParameterRead, Resolution
+from opskit.probe.response import (
+    ConnectionSetting,
+    Health,
+    LoginAttempt,
+    ParameterRead,
+    Resolution,
+)
 from opskit.secret import Secret
 from tests import builders as b
 
@@ -352,7 +358,7 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("TCP001", SKIP, (b.probe(connections=(b.connection("refused"),)),)),
     ("TCP001", UNKNOWN, (b.probe(connections=()),)),
     ("TCP002", FAIL, (b.probe(connections=(b.connection("refused"),)),)),
-    ("TLS001", FAIL, (b.probe(containers=settings(sslmode="disable")),)),
+    ("TLS001", FAIL, (b.probe(containers=settings(tls_mode="disable")),)),
     ("TLS002", WARN, (Certificate("s", "i", (b.HOST,), b.NOW, datetime.now(UTC) + timedelta(days=9)),)),
     ("TLS002", FAIL, (Certificate("s", "i", (b.HOST,), b.NOW, b.NOW - timedelta(days=999)),)),
     ("TLS003", WARN, (Certificate("s", "i", ("other.host",), b.NOW, b.NOW),)),
@@ -377,7 +383,7 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("HYG004", WARN, (b.database(backup_days=1),)),
     ("HYG005", WARN, (b.database(is_encrypted=False),)),
     ("HYG006", WARN, (b.parameters(password=b.parameter("password", kind="String")),)),
-    ("HYG007", WARN, (b.probe(containers=settings(sslmode="require")),)),
+    ("HYG007", WARN, (b.probe(containers=settings(tls_mode="require")),)),
     ("OPR001", FAIL, (b.operator_policies({"Effect": "Allow", "Action": "rds:*", "Resource": "*"}),)),
     ("OPR001", UNKNOWN, (b.operator_policies({"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}),)),
     ("OPR002", SKIP, ()),

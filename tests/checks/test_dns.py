@@ -7,7 +7,7 @@ import pytest
 from opskit.checks.interface import Status
 from opskit.checks.shell_rendering import render
 from opskit.facts.vpc import VpcDns
-from opskit.probe.request import Resolution
+from opskit.probe.response import Resolution
 from tests import builders as b
 from tests.checks.app.scene import CALLER, judge
 

@@ -25,7 +25,7 @@ from opskit.facts.login import LoginAttemptResult
 from opskit.facts.private_zones import PrivateZone, PrivateZones
 from opskit.facts.snapshot import Snapshot
 from opskit.facts.vpc import VpcDns
-from opskit.probe.request import Resolution
+from opskit.probe.response import Resolution
 from tests import builders as b
 
 CALLER = Caller("us-east-1", "", "--prefix /linkbox")

@@ -18,7 +18,7 @@ from opskit.engine.interface import LoginFailure
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameter, Parameters
 from opskit.facts.value_form import form_of
-from opskit.probe.request import Health
+from opskit.probe.response import Health
 from opskit.secret import Secret
 from tests import builders as b
 

@@ -73,7 +73,7 @@ def by_wire(server: Server, ca_file: str | None) -> dict[str, Any]:
 
 
 def failure(done: dict[str, Any]) -> LoginFailure:
-    return ENGINE.classify(done["message"], done["sqlstate"])
+    return ENGINE.classify(done["message"], done["code"])
 
 
 @pytest.mark.parametrize("asks", ASKS)

@@ -25,7 +25,7 @@ from opskit.facts.interface import FactUnavailable, FingerprintKey, Unknown
 from opskit.facts.parameters import Credential, Parameters
 from opskit.facts.rds import DbClusters, DbInstances
 from opskit.facts.region import Region
-from opskit.probe.request import Resolution
+from opskit.probe.response import Resolution
 from opskit.secret import Secret
 from opskit.transport.database_connector import DatabaseConnector
 from tests import builders as b

@@ -18,7 +18,7 @@ from opskit.facts.interface import Fact, Known
 from opskit.facts.login import DirectLogin, LoginAttemptResult, TunnelLogin
 from opskit.facts.parameters import Credential
 from opskit.facts.probe import InstanceProbe
-from opskit.probe.request import LoginAttempt
+from opskit.probe.response import LoginAttempt
 from opskit.secret import Secret
 from opskit.transport.database_connector import DatabaseConnector
 from tests import builders as b

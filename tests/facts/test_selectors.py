@@ -22,7 +22,7 @@ from opskit.facts.parameters import Parameters
 from opskit.facts.probe import _by_plain_name
 from opskit.facts.region import Region
 from opskit.parameter_reference import parse
-from opskit.probe.request import ParameterRead, ProbeResult
+from opskit.probe.response import ParameterRead, ProbeResult
 from tests import builders as b
 
 ACCOUNT = "arn:aws:ssm:us-east-1:123456789012:parameter"

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from opskit.probe.program.listening_container import SocketOwners, has_port, is_own_address
-from opskit.probe.request import ProbeResult, parse, script
+from opskit.probe.request import script
+from opskit.probe.response import ProbeResult, parse
 from tests.probe.test_probe import PASSWORD, request, run
 
 LISTEN = "import socket, sys; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); sys.stdin.read()"

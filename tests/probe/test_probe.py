@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opskit.engine.postgresql.engine import ENGINE
-from opskit.probe.request import ProbeRequest, parse, script
+from opskit.probe.request import ProbeRequest, script
+from opskit.probe.response import parse
 from opskit.secret import fingerprint
 from opskit.transport.local import LocalTransport
 
@@ -29,6 +30,7 @@ def request(**changes: object) -> ProbeRequest:
         "exchanges": ENGINE.exchanges("u", "d"),
         "parameters": {"password": "/a/db-password"},
         "container": None,
+        "environment": ENGINE.environment,
         "health_url": None,
         "login_to": None,
         "login_source": ENGINE.instance_login_source(),
@@ -91,7 +93,7 @@ def test_with_a_shell_and_ordinary_tools_it_learns_more(tmp_path: Path) -> None:
     found = {s.name: s.value for s in container.settings}
     assert found["host"] == "db.example"
     assert found["port"] == "5433"
-    assert found["sslmode"] == "require"
+    assert found["tls_mode"] == "require"
     assert found["password"] == fingerprint(KEY, PASSWORD)
     assert PASSWORD not in done.stdout + done.stderr
 

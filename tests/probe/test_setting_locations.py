@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from opskit.engine.postgresql.engine import ENGINE
-from opskit.probe.request import Health, parse, script
+from opskit.probe.request import script
+from opskit.probe.response import Health, parse
 from tests.probe.test_probe import request, run
 
 PYTHON = ("python3",)

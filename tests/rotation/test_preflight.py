@@ -23,7 +23,7 @@ from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbCluster
 from opskit.policy.operator_access import OperatorAccess
-from opskit.probe.request import Health
+from opskit.probe.response import Health
 from opskit.rotation.planning.context import RotationContext
 from opskit.rotation.planning.external_references import Proxy, ProxySecret
 from opskit.rotation.planning.plan import Plan, RotationOptions

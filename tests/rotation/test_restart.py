@@ -9,7 +9,7 @@ import pytest
 
 from opskit.errors import CannotProceed, NotExecuted, UsageError
 from opskit.facts.app_instance import AppInstance
-from opskit.probe.request import ConnectionSetting, Container
+from opskit.probe.response import ConnectionSetting, Container
 from opskit.rotation.planning import restart_targets
 from opskit.rotation.steps.restart import (
     Containers,

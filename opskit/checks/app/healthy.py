@@ -32,7 +32,7 @@ from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.target_health import TargetHealth, TargetHealths
-from opskit.probe.request import Health
+from opskit.probe.response import Health
 
 explains: tuple[str, ...] = ()
 

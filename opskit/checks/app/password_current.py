@@ -23,7 +23,7 @@ from opskit.facts.interface import Fact, Known
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameter, Parameters
 from opskit.facts.probe import InstanceProbe
-from opskit.probe.request import Container
+from opskit.probe.response import Container
 
 explains = ("APP003",)
 

@@ -25,7 +25,7 @@ from opskit.checks.interface import (
 from opskit.config import Target
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.probe import InstanceProbe
-from opskit.probe.request import Container
+from opskit.probe.response import Container
 
 explains = ("APP002", "APP003", "APP004")
 

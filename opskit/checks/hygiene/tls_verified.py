@@ -14,14 +14,14 @@ from opskit.checks.fix import Advice
 from opskit.checks.fix_commands import RDS_BUNDLE
 from opskit.checks.interface import Finding, observed, passed, skipped, warned
 from opskit.facts.probe import InstanceProbe
-from opskit.probe.request import ConnectionSetting, Container
+from opskit.probe.response import ConnectionSetting, Container
 
 UNVERIFIED = ("prefer", "require", "no-verify")
 
 
 def check(probe: InstanceProbe) -> Finding:
     """Judge the sslmode of every container."""
-    modes = [(c, c.setting("sslmode")) for c in probe.running]
+    modes = [(c, c.setting("tls_mode")) for c in probe.running]
     named = [(container, mode) for container, mode in modes if mode is not None]
     if not named:
         return skipped("no running container names its sslmode")
@@ -37,7 +37,7 @@ def check(probe: InstanceProbe) -> Finding:
 
 def _verify(container: Container, mode: ConnectionSetting) -> Advice:
     """Advice with the mode and the bundle to use, and where they are set."""
-    bundle, where = container.setting("sslrootcert"), f" in {mode.file}" if mode.file else ""
+    bundle, where = container.setting("ca_file"), f" in {mode.file}" if mode.file else ""
     by = (
         f"it has a bundle already ({bundle.value})"
         if bundle

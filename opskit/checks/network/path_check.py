@@ -21,7 +21,7 @@ from opskit.checks.network.fixes import open_paths
 from opskit.facts.interface import Fact, Known
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.security_groups import SecurityGroups
-from opskit.probe.request import TcpResult
+from opskit.probe.response import TcpResult
 from opskit.reachability.database_paths import DatabasePaths
 from opskit.reachability.group_members import GroupMembers
 from opskit.reachability.path import (

@@ -16,7 +16,7 @@ from opskit.facts.database import Database
 from opskit.facts.dns import DatabaseHost
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.probe import InstanceProbe
-from opskit.probe.request import TcpResult
+from opskit.probe.response import TcpResult
 
 explains = ("tls", "auth", "app")
 

@@ -18,7 +18,7 @@ from opskit.config import Target
 from opskit.facts.dns import DatabaseHost
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.probe import InstanceProbe
-from opskit.probe.request import TcpResult
+from opskit.probe.response import TcpResult
 from opskit.reachability.database_paths import DatabasePaths
 from opskit.reachability.path import PathOutcome
 

@@ -30,7 +30,7 @@ from opskit.facts.app_instance import AppInstance
 from opskit.facts.interface import Fact, Known
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.tls_setting import TlsSetting
-from opskit.probe.request import ConnectionSetting, Container
+from opskit.probe.response import ConnectionSetting, Container
 
 explains = ("auth", "app")
 
@@ -57,7 +57,7 @@ def check(probe: InstanceProbe, setting: Fact[TlsSetting], app: AppInstance) -> 
         value = f"{setting.value.parameter}={setting.value.value}"
         server.append(reported(f"{setting.value.group} has {value} ({setting.value.apply_status})"))
     for container in probe.running:
-        mode = container.setting("sslmode")
+        mode = container.setting("tls_mode")
         if mode is not None and mode.value in PLAIN:
             message = probe.attempt_of(container.name)
             if message is not None and not message.succeeded:
@@ -76,7 +76,7 @@ def check(probe: InstanceProbe, setting: Fact[TlsSetting], app: AppInstance) -> 
 
 def _fix(container: Container, mode: ConnectionSetting, app: AppInstance) -> Remedy:
     """The fix that edits the file which defines the mode, and recreates the container."""
-    wanted = "verify-full" if container.setting("sslrootcert") else "require"
+    wanted = "verify-full" if container.setting("ca_file") else "require"
     note = (
         "The bundle that the container names is used to verify the server."
         if wanted == "verify-full"

@@ -20,7 +20,7 @@ from opskit.facts.certificate import Certificate
 from opskit.facts.database import Database
 from opskit.facts.dns import DatabaseHost
 from opskit.facts.probe import InstanceProbe
-from opskit.probe.request import Container
+from opskit.probe.response import Container
 
 explains = ("auth", "app")
 
@@ -34,10 +34,10 @@ def check(
         message = probe.attempt_of(container.name)
         if message is None or message.succeeded:
             continue
-        if database_engine.classify(message.message, message.sqlstate) is LoginFailure.CERTIFICATE:
+        if database_engine.classify(message.message, message.code) is LoginFailure.CERTIFICATE:
             return failed(
                 f"{container.name} does not trust the server's certificate: {message.message}",
-                observed(f"a login as {container.name} does it, sslmode={message.sslmode}"),
+                observed(f"a login as {container.name} does it, sslmode={message.tls_mode}"),
                 observed(f"the server's certificate was issued by {certificate.issuer}"),
                 fix=_trust(container, certificate, database),
             )
@@ -54,7 +54,7 @@ def check(
 
 def _trust(container: Container, certificate: Certificate, database: Database) -> Advice:
     """Advice on the name that the container verifies, or on its CA bundle."""
-    host, bundle = container.setting("host"), container.setting("sslrootcert")
+    host, bundle = container.setting("host"), container.setting("ca_file")
     if host is not None and not certificate.names_host(host.value):
         return _named(f"{host.variable} of {container.name}", certificate, database)
     if bundle is None:

@@ -30,6 +30,7 @@ from opskit.engine.interface import (
 )
 from opskit.engine.postgresql import ownership
 from opskit.engine.postgresql.advice import PostgreSqlAdvice
+from opskit.engine.postgresql.environment import DEFAULT_PORT, ENVIRONMENT
 from opskit.engine.postgresql.tls_modes import TLS
 from opskit.secret import Secret
 
@@ -89,11 +90,12 @@ class PostgreSql:
     name = "postgres"
     client_name = "libpq"
     client_package = "psycopg"
-    default_port = 5432
+    default_port = DEFAULT_PORT
     default_database = "postgres"
     default_user = "postgres"
     own_words = frozenset({"5432", "postgres", "postgresql", "psql"})
     bare_connect_is_safe = True
+    environment = ENVIRONMENT
     tls = TLS
     advice: EngineAdvice = PostgreSqlAdvice()
 

@@ -38,10 +38,10 @@ def login(host, address, port, user, password, database, sslmode, ca_file, timeo
     Only `verify-full` counts as verified.
 
     Returns:
-        A dict: ok, sqlstate, message, ms, tls.
+        A dict: ok, code (the SQLSTATE), message, ms, tls.
     """
     started = time.time()
-    result = {"ok": False, "sqlstate": "", "message": "", "tls": ""}
+    result = {"ok": False, "code": "", "message": "", "tls": ""}
     connection = None
     try:
         connection, result["tls"] = open_connection(
@@ -50,7 +50,7 @@ def login(host, address, port, user, password, database, sslmode, ca_file, timeo
         _authenticate(connection, user, password, database, sslmode == "verify-full")
         result["ok"] = True
     except ServerError as error:
-        result["sqlstate"], result["message"] = error.sqlstate, error.message
+        result["code"], result["message"] = error.sqlstate, error.message
     except TimeoutError:
         result["message"] = "timeout expired"
     except ssl.SSLError as error:

@@ -1,6 +1,6 @@
-"""Finds the container with the port of the app's health URL; a part of the probe's program.
+"""Finds the container with the port of the app's health URL.
 
-It is sent as text before the program, so it keeps to Python 3.6 and the standard library. It reads
+A part of the probe's program, so it keeps to Python 3.6 and the standard library. It reads
 `/proc` and the container engine's description, and changes nothing.
 """
 
@@ -9,7 +9,7 @@ import socket
 import urllib.parse
 
 
-def tell_serving(probe, described):
+def emit_serving(probe, described):
     """Emit for every container whether it has the health URL's port, where known."""
     try:
         url = urllib.parse.urlsplit(probe.request["health_url"])
@@ -37,8 +37,8 @@ def has_port(raw, host, port, is_here, holders):
         pid = raw["State"].get("Pid")
         return holders.has(pid) if pid else None
     published = network.get("Ports") or config.get("PortBindings") or {}
-    bindings = [one for several in published.values() for one in several or ()]
-    return str(port) in [one.get("HostPort") for one in bindings]
+    bindings = [binding for group in published.values() for binding in group or ()]
+    return str(port) in [binding.get("HostPort") for binding in bindings]
 
 
 def is_own_address(host):
@@ -66,9 +66,9 @@ class SocketOwners:
             self.sockets, self.children = listening(self.port), process_tree()
         is_hidden, waiting = False, [pid]
         while waiting and self.sockets:
-            one = waiting.pop()
-            waiting += self.children.get(one, [])
-            held = open_files(one)
+            process = waiting.pop()
+            waiting += self.children.get(process, [])
+            held = open_files(process)
             if held is None:
                 is_hidden = True
             elif self.sockets & held:
@@ -78,7 +78,7 @@ class SocketOwners:
 
 def listening(port):
     """The listening sockets of a port, as `/proc/PID/fd` names them."""
-    found = set()
+    sockets = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:
             with open(table) as f:
@@ -87,8 +87,8 @@ def listening(port):
             continue
         for row in rows:
             if row[3] == "0A" and int(row[1].rsplit(":", 1)[1], 16) == port:
-                found.add("socket:[%s]" % row[9])
-    return found
+                sockets.add("socket:[%s]" % row[9])
+    return sockets
 
 
 def process_tree():
@@ -106,15 +106,15 @@ def process_tree():
 
 def open_files(pid):
     """A process's open files; None where they are not readable."""
-    directory, found = "/proc/%d/fd" % pid, set()
+    directory, files = "/proc/%d/fd" % pid, set()
     try:
         for name in os.listdir(directory):
             try:
-                found.add(os.readlink(os.path.join(directory, name)))
+                files.add(os.readlink(os.path.join(directory, name)))
             except FileNotFoundError:
                 continue
     except PermissionError:
         return None
     except OSError:
-        return found
-    return found
+        return files
+    return files

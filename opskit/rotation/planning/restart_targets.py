@@ -9,7 +9,7 @@ from opskit.aws_client import AwsClient
 from opskit.errors import CannotProceed, UsageError
 from opskit.facts.instances import Instance
 from opskit.facts.probe import InstanceProbe
-from opskit.probe.request import Container
+from opskit.probe.response import Container
 from opskit.rotation.steps.restart import RestartTarget, command_of
 
 FORMS = "auto, none, container:NAME, container:NAME=HEALTH_URL, ecs:CLUSTER/SERVICE, asg:NAME"

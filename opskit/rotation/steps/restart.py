@@ -13,7 +13,8 @@ from opskit.aws_client import AwsClient
 from opskit.checks.fix_commands import is_fixed, recreate
 from opskit.checks.shell_rendering import join
 from opskit.errors import AwsError, CannotProceed, TransportError
-from opskit.probe.request import Container, Health, ProbeRequest, parse, script
+from opskit.probe.request import ProbeRequest, script
+from opskit.probe.response import Container, Health, parse
 from opskit.transport.interface import Transport
 
 COMMAND_LIMIT_S = 120.0
@@ -171,6 +172,7 @@ class Containers:
             exchanges=(),
             parameters={},
             container=restart_target.name,
+            environment=None,
             health_url=restart_target.health_url or None,
             login_to=None,
             login_source="",

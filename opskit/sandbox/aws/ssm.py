@@ -21,6 +21,8 @@ from opskit.sandbox.topology import CompletedCommand
 
 MOST_STDOUT, MOST_STDERR = 24_000, 8_000
 MOST_LISTED = 2_500
+MOST_DOCUMENT = 64 * 1024
+"""Bytes of a document with its parameters (Systems Manager API Reference, MaxDocumentSizeExceeded)."""
 UPDATE_DOCUMENT = "AWS-UpdateSSMAgent"
 UPDATE = set_version(AGENT_VERSION)
 NOT_THERE_S = 0.02
@@ -103,6 +105,8 @@ class AgentConnection:
         if not ids or not all(self.takes_commands(i) for i in ids):
             text = f"Instances [[{', '.join(ids)}]] not in a valid state for account {topology.ACCOUNT}"
             return error("InvalidInstanceId", text)
+        if len(json.dumps(body.get("Parameters", {}))) > MOST_DOCUMENT:
+            return error("MaxDocumentSizeExceeded", "The size limit of a document is 64 KB.")
         if body["DocumentName"] not in ("AWS-RunShellScript", UPDATE_DOCUMENT):
             return error("InvalidDocument", f"Document {body['DocumentName']} does not exist")
         command_id = str(uuid.uuid4())

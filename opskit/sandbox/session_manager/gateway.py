@@ -53,6 +53,8 @@ CLOSE_WITHIN_S = 5.0
 """Without this wait, a closed connection would lose the agent's last messages."""
 BUSY_STEP_S, BUSY_FOR_S = 0.001, 1.0
 FRAMES_BEFORE_CUT = 5
+MOST_PARAMETER = 65_535
+"""Characters of a parameter's value (Systems Manager API Reference, StartSession)."""
 MOST_BACKLOG = 200
 """The limit of messages under way: the process is not read faster than the client acknowledges."""
 
@@ -223,6 +225,14 @@ class Sessions:
     def _start(self, body: Mapping[str, Any], owner: str) -> Answer:
         if body.get("DocumentName") not in TYPES or body["DocumentName"] == ECS_EXEC:
             return error("InvalidDocument", f"Document {body.get('DocumentName')} does not exist")
+        for name, values in body.get("Parameters", {}).items():
+            if any(len(value) > MOST_PARAMETER for value in values):
+                return error(
+                    "ValidationException",
+                    f"1 validation error detected: Value at 'parameters.{name}.member' failed to satisfy "
+                    "constraint: Member must satisfy constraint: [Member must have length less than or "
+                    f"equal to {MOST_PARAMETER}, Member must have length greater than or equal to 1]",
+                )
         if not self._is_online(body["Target"]):
             return error("TargetNotConnected", f"{body['Target']} is not connected.")
         return 200, self.open(

@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Mapping
 
-from opskit.errors import OutcomeUnknown
+from opskit.errors import NotExecuted, OutcomeUnknown
 from opskit.transport.interface import (
     CommandResult,
     OnOutput,
@@ -37,6 +37,8 @@ NON_INTERACTIVE = "AWS-StartNonInteractiveCommand"
 INTERACTIVE = "AWS-StartInteractiveCommand"
 MOST_OUTPUT = 1_000_000
 """Bytes of each stream that are kept: a probe writes a few thousand."""
+MOST_COMMAND = 65_535
+"""Characters of a parameter's value (Systems Manager API Reference, StartSession)."""
 EXIT_MARKER = "opskit-exit:"
 MOST_MARK = 24
 SEPARATE_AFTER = (3, 1, 1510, 0)
@@ -65,6 +67,11 @@ class SessionManager:
     ) -> CommandResult:
         """Run a script in a session without a terminal, or with one if no other document is available."""
         command = wrap_script(script, timeout_s)
+        if len(command) > MOST_COMMAND:
+            raise NotExecuted(
+                f"the command is too long for a session: {len(command):,} characters with its frame, "
+                f"and Session Manager takes {MOST_COMMAND:,}"
+            )
         heard = OutputCollector(on_output)
         try:
             asked = {"command": [command], "separateOutputStream": ["true"]}

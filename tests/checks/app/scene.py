@@ -12,7 +12,7 @@ from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller, join
 from opskit.commands import InstanceCommand
 from opskit.facts.probe import InstanceProbe
-from opskit.probe.request import ConnectionSetting, Container, Health
+from opskit.probe.response import ConnectionSetting, Container, Health
 from tests import builders as b
 
 CALLER = Caller("us-east-1", "", "--prefix /linkbox")

@@ -10,7 +10,12 @@ import pytest
 from opskit.checks.interface import Status
 from opskit.facts.certificate import Certificate
 from opskit.facts.target_health import TargetHealth, TargetHealths
-from opskit.probe.request import ConnectionSetting, Health, LoginAttempt, parse
+from opskit.probe.response import (
+    ConnectionSetting,
+    Health,
+    LoginAttempt,
+    parse,
+)
 from tests import builders as b
 from tests.checks.app.scene import commands, container, ended, judge, probe
 
@@ -79,7 +84,7 @@ def untrusted(*settings: ConnectionSetting) -> Any:
 
 
 def test_an_old_bundle_is_named_with_its_place() -> None:
-    bundle = ConnectionSetting("config", "sslrootcert", "/app/old.pem", "PGSSLROOTCERT", ENV)
+    bundle = ConnectionSetting("config", "ca_file", "/app/old.pem", "PGSSLROOTCERT", ENV)
     found = judge("TLS003", untrusted(bundle))
     for word in ("/app/old.pem", "PGSSLROOTCERT", ENV, "global-bundle.pem", "rds-ca-rsa2048-g1"):
         assert word in found.advice
@@ -103,8 +108,8 @@ def test_the_endpoint_parameter_gets_the_name_of_the_certificate() -> None:
 
 
 def test_one_that_does_not_verify_is_told_what_to_set_where() -> None:
-    mode = ConnectionSetting("config", "sslmode", "require", "PGSSLMODE", ENV)
-    bundle = ConnectionSetting("config", "sslrootcert", "/app/rds.pem", "PGSSLROOTCERT", "")
+    mode = ConnectionSetting("config", "tls_mode", "require", "PGSSLMODE", ENV)
+    bundle = ConnectionSetting("config", "ca_file", "/app/rds.pem", "PGSSLROOTCERT", "")
     found = judge("HYG007", probe(replace(container("backend"), settings=(mode, bundle))))
     assert found.status is Status.WARN
     for word in ("verify-full", "PGSSLMODE", ENV, "/app/rds.pem", "backend"):
@@ -115,7 +120,9 @@ def without_tls(mode: ConnectionSetting) -> Any:
     return probe(replace(container("backend"), settings=(mode,)))
 
 
-MODE = ConnectionSetting("config", "sslmode", "disable", "PGSSLMODE", ENV, "disable", is_plain=True)
+MODE = ConnectionSetting(
+    "config", "tls_mode", "disable", "PGSSLMODE", ENV, "disable", is_plain=True
+)
 
 
 def test_a_plain_line_is_edited() -> None:

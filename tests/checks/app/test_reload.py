@@ -14,7 +14,7 @@ from opskit.engine.interface import LoginFailure
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.dns import OperatorDns
 from opskit.facts.login import LoginAttemptResult
-from opskit.probe.request import Health, LoginAttempt
+from opskit.probe.response import Health, LoginAttempt
 from tests import builders as b
 from tests.checks.app.scene import UNHEALTHY, commands, container, ended, judge, probe, setting
 

@@ -8,7 +8,7 @@ from typing import Any
 from opskit.config import Target
 from opskit.facts.app_instance import AppInstance
 from opskit.facts.dns import OperatorDns
-from opskit.probe.request import Health, Resolution
+from opskit.probe.response import Health, Resolution
 from tests import builders as b
 from tests.checks.app.scene import judge
 

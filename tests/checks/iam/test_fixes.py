@@ -20,7 +20,7 @@ from opskit.facts.key_policy import KeyPolicy
 from opskit.facts.organization import Organization
 from opskit.facts.policies import PolicyText, RolePolicies
 from opskit.facts.simulation import SimulatedDecision, Simulation
-from opskit.probe.request import Health
+from opskit.probe.response import Health
 from tests import builders as b
 from tests.checks.iam.generated import ARN, PARAMETERS, PASSWORD, VIA
 

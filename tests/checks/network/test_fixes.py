@@ -25,7 +25,7 @@ from opskit.facts.snapshot import Snapshot
 from opskit.facts.subnets import NetworkAcls
 from opskit.facts.target_health import TargetHealth, TargetHealths
 from opskit.facts.vpc_scope import Peerings
-from opskit.probe.request import Resolution
+from opskit.probe.response import Resolution
 from opskit.reachability.database_paths import DatabasePaths
 from tests import builders as b
 
