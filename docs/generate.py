@@ -23,7 +23,7 @@ from opskit.checks.interface import LAYERS, Check
 from opskit.credential_source import CREDENTIAL_SOURCES, load
 from opskit.facts.binding import inputs_of, outputs_of
 from opskit.facts.gather import PROBES, READERS, SECRET_FACTS
-from opskit.facts.interface import BY_TARGET, CLIENTS, Sts
+from opskit.facts.interface import BY_TARGET, CLIENTS, ClientFactory, Sts
 from opskit.facts.permissions import all_permissions
 from opskit.runbook.catalogue import for_code
 
@@ -259,7 +259,8 @@ def origin(reader: Callable[..., object]) -> str:
         return "`sts:GetCallerIdentity`, which is always allowed"
     if reader in PROBES:
         return "a probe, over a [transport](transports.md) or from this machine"
-    inputs = [f"`{item.type.__name__}`" for item in inputs_of(reader) if item.type not in CLIENTS]
+    clients = (*CLIENTS, ClientFactory)
+    inputs = [f"`{item.type.__name__}`" for item in inputs_of(reader) if item.type not in clients]
     return (
         f"computed from {', '.join(inputs)}"
         if inputs

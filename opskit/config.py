@@ -10,20 +10,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from opskit import config_file, parameter_reference
+from opskit import config_file, parameter_reference, workload
 from opskit.config_file import FILE_NAME
 from opskit.endpoint import health_url_flaw
 from opskit.engine import ENGINES
 from opskit.errors import TargetError, UsageError
 from opskit.parameter_reference import ParameterReference
+from opskit.workload.interface import WorkloadKind
 
 DEFAULT_SSH_USER = "ec2-user"
 """The default user of Amazon Linux; Ubuntu's is `ubuntu`."""
 FILE_VERSION = 1
 PURPOSES = ("endpoint", "username", "password", "database")
 """The purposes of the four parameters, in the order in which they are shown."""
-ON_INSTANCE, ON_TASK = "the instance", "the task"
-"""The app's workload, for sentences."""
 DEFAULT_SUFFIX = {
     "endpoint": "db-endpoint",
     "username": "db-username",
@@ -77,9 +76,9 @@ class Target:
         return self.references.get(purpose, ParameterReference(name, name))
 
     @property
-    def workload_noun(self) -> str:
-        """The app's workload, for sentences."""
-        return ON_TASK if self.ecs_task else ON_INSTANCE
+    def workload_kind(self) -> WorkloadKind:
+        """The kind of workload that the settings name, else the kind that is searched."""
+        return workload.kind_of({name: getattr(self, name) for name in workload.SETTINGS})
 
     @property
     def flags(self) -> str:
@@ -94,28 +93,6 @@ class Target:
         if not words and self.prefix:
             words = ["--prefix", self.prefix]
         return shlex.join(words)
-
-
-@dataclass(frozen=True, slots=True)
-class TaskName:
-    """An ECS task as the user names it: by its id, or by the service that runs it."""
-
-    cluster: str
-    task: str
-    service: str
-    container: str
-
-    @property
-    def words(self) -> str:
-        """The name without the container."""
-        return f"{self.cluster}/{self.task or 'service:' + self.service}"
-
-
-TASK_FORM = "CLUSTER/TASK[/CONTAINER] or CLUSTER/service:NAME[/CONTAINER]"
-SERVICE = "service:"
-ECS_EXEC = "ecs-exec"
-TASK_TRANSPORTS = ("auto", ECS_EXEC, "none")
-"""The values of `--via` where the app is an ECS task."""
 
 
 SETTINGS = (
@@ -182,24 +159,6 @@ def load(flags: Mapping[str, str | None], environment: Mapping[str, str], start:
     return _build(values, origins, table_name, used)
 
 
-def task_name(text: str) -> TaskName:
-    """Parse the name of an ECS task.
-
-    Raises:
-        UsageError: it has a wrong form.
-    """
-    parts = text.split("/")
-    if len(parts) not in (2, 3) or not all(parts) or parts[1] == SERVICE or ":" in parts[0]:
-        raise UsageError(f"--ecs-task '{text}' is not {TASK_FORM}")
-    is_service = parts[1].startswith(SERVICE)
-    return TaskName(
-        parts[0],
-        "" if is_service else parts[1],
-        parts[1].removeprefix(SERVICE) if is_service else "",
-        parts[2] if len(parts) == 3 else "",
-    )
-
-
 def _home(environment: Mapping[str, str]) -> Path | None:
     home = environment.get("HOME")
     return Path(home) if home else None
@@ -227,7 +186,7 @@ def _build(
             f"no target: nothing names the SSM parameters that hold the database's {absent}",
             "opskit diagnose db --prefix /linkbox   or write an opskit.toml with: opskit init",
         )
-    _check_task(values)
+    workload.check_settings(values)
     _check_health_url(values, origins)
     known = {f.name for f in fields(Target)} & set(SETTINGS) - {"prefix"}
     return Target(
@@ -243,32 +202,12 @@ def _build(
     )
 
 
-def _check_task(values: Mapping[str, str]) -> None:
-    """Reject contradictory settings before any call."""
-    task, via = values.get("ecs_task"), values.get("via", "auto")
-    if task is None:
-        if via == ECS_EXEC:
-            raise UsageError(
-                f"--via {ECS_EXEC} leads to an ECS task, and none is named",
-                f"--ecs-task {TASK_FORM}",
-            )
-        return
-    task_name(task)
-    if values.get("instance"):
-        raise UsageError("--ecs-task and --instance name two places where the app would run")
-    if via not in TASK_TRANSPORTS:
-        raise UsageError(
-            f"--via {via} leads to an EC2 instance, --ecs-task names a task",
-            f"leave --via away, or give one of {', '.join(TASK_TRANSPORTS)}",
-        )
-
-
 def _check_health_url(values: Mapping[str, str], origins: Mapping[str, str]) -> None:
     flaw = health_url_flaw(values["health_url"]) if "health_url" in values else ""
     if flaw:
         raise UsageError(
             f"health_url (from {origins['health_url']}) {flaw}",
-            "it is asked on the instance, such as http://127.0.0.1:3000/health",
+            f"it is asked on {workload.kind_of(values).definite}, such as http://127.0.0.1:3000/health",
         )
 
 

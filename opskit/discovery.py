@@ -6,13 +6,13 @@ import secrets
 
 from opskit.config import Target
 from opskit.errors import CannotProceed
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
 from opskit.facts.interface import FingerprintKey, Unknown, refuse_bug
 from opskit.facts.region import Region
 from opskit.facts.transport_choice import TransportChoice
 from opskit.transport.interface import Transport
+from opskit.workload.interface import Workload
 
 DEADLINE_S = 60.0
 """The longest time a user waits for it."""
@@ -31,7 +31,7 @@ def connect_to_workload(target: Target, clients: Clients, region: str) -> Transp
         refuse_bug(choice)
         raise CannotProceed(
             f"where the app runs is not known: {choice.reason}",
-            "" if target.ecs_task else "--instance ID names it",
+            target.workload_kind.naming_hint,
         )
     if choice.value.transport is None:
         raise CannotProceed(choice.value.why_none)
@@ -44,23 +44,19 @@ def discover(
 ) -> tuple[tuple[str, str | None, str], ...]:
     """Find a target's settings: (setting, value or None, how it was found or why not)."""
     given = (target, Region(region), FingerprintKey(secrets.token_hex(8)))
-    snapshot = gather((Database, AppInstance), clients, given, deadline_s=timeout_s)
-    database, app = snapshot.get(Database), snapshot.get(AppInstance)
+    snapshot = gather((Database, Workload), clients, given, deadline_s=timeout_s)
+    database, app = snapshot.get(Database), snapshot.get(Workload)
+    setting = target.workload_kind.setting
     return (
         _not_found("db_instance", database)
         if isinstance(database, Unknown)
         else ("db_instance", database.value.instance.identifier, database.value.selection_reason),
-        _not_found("instance", app) if isinstance(app, Unknown) else _workload(target, app.value),
+        _not_found(setting, app)
+        if isinstance(app, Unknown)
+        else (setting, *app.value.setting_value(getattr(target, setting))),
     )
 
 
 def _not_found(setting: str, unknown: Unknown) -> tuple[str, None, str]:
     refuse_bug(unknown)
     return setting, None, unknown.reason
-
-
-def _workload(target: Target, app: AppInstance) -> tuple[str, str | None, str]:
-    if app.task is not None:
-        return "ecs_task", target.ecs_task, f"task {app.task.location.task_id} now"
-    instance = app.instance
-    return "instance", instance.instance_id, f"{instance.name}: {app.selection_reason}"

@@ -12,7 +12,6 @@ from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.engine.interface import Engine, ServerTrust
 from opskit.errors import CannotProceed, UsageError
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
 from opskit.facts.interface import FingerprintKey, Unknown, refuse_bug
@@ -21,7 +20,8 @@ from opskit.facts.region import Region
 from opskit.secret import Secret
 from opskit.transport import TUNNELS
 from opskit.transport.factory import create_tunnel, named_transport
-from opskit.transport.interface import Location, ProblemCallback, TransportContext, Tunnel
+from opskit.transport.interface import ProblemCallback, TransportContext, Tunnel
+from opskit.workload.interface import Location, Workload
 
 DEADLINE_S = 60.0
 """Transports for commands only; where one of them is named, a login goes through a session."""
@@ -57,22 +57,22 @@ def find(target: Target, clients: Clients, region: str) -> Destination:
     """
     key = FingerprintKey(secrets.token_hex(8))
     given = (target, Region(region), key)
-    snapshot = gather((AppInstance, Database), clients, given, deadline_s=DEADLINE_S)
+    snapshot = gather((Workload, Database), clients, given, deadline_s=DEADLINE_S)
     found: dict[type, Any] = {}
-    for kind in (AppInstance, Database):
+    for kind in (Workload, Database):
         fact = snapshot.get(kind)
         if isinstance(fact, Unknown):
             refuse_bug(fact)
             raise CannotProceed(f"a tunnel needs to know where to go: {fact.reason}")
         found[kind] = fact.value
     database: Database = found[Database]
-    if found[AppInstance].task:
-        found[AppInstance].task.location.require()
+    app: Workload = found[Workload]
+    app.location.require()
     parameters, credential = read(clients.client(source_of(target).service), target, key)
     database_engine = engine.for_rds_engine(database.instance.engine)
     return Destination(
-        found[AppInstance].location,
-        found[AppInstance].instance.label,
+        app.location,
+        app.label,
         database.host or "",
         database.port,
         parameters.value("username") or database.instance.master_username,

@@ -14,17 +14,14 @@ from opskit.engine import UnknownEngine
 from opskit.engine.interface import ServerAnswer, ServerHandshake
 from opskit.facts import database_engine
 from opskit.facts.agent import SsmAgent
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.app_subnets import AppSubnets
 from opskit.facts.certificate import Certificate
 from opskit.facts.database import Database, DatabaseEvidence
 from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.dns import DatabaseHost, OperatorDns
-from opskit.facts.ecs_task import EcsTask
 from opskit.facts.identity import Identity
-from opskit.facts.instance_role import InstanceRole
-from opskit.facts.instances import Instance, Interface, TargetGroup
-from opskit.facts.interface import Fact, Known, Unknown
+from opskit.facts.instances import TargetGroup
+from opskit.facts.interface import Fact, Known, Unknown, fact_type
 from opskit.facts.key import Key
 from opskit.facts.key_policy import KeyGrants, KeyPolicy, OperatorGrants
 from opskit.facts.load_balancer import LoadBalancer
@@ -62,7 +59,8 @@ from opskit.probe.response import (
     Resolution,
     TcpResult,
 )
-from opskit.transport.ecs_exec import TaskLocation
+from opskit.workload.ec2_instance import Ec2InstanceWorkload, Instance, InstanceRole
+from opskit.workload.ecs_task import EcsTask, EcsTaskWorkload, TaskInterface, TaskLocation
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 HOST = "linkbox-db.c123xyz.us-east-1.rds.amazonaws.com"
@@ -169,7 +167,11 @@ def probe(greeting: ServerHandshake | None = None, **changes: Any) -> InstancePr
     plain = ServerAnswer(False, "", "28000", 'no pg_hba.conf entry for host "a", no encryption')
     usual = ServerHandshake(True, True, "TLSv1.3", (), ServerAnswer(True, "SCRAM-SHA-256"), plain)
     return InstanceProbe(
-        replace(made, **changes), greeting or usual, NAMES["password"], "run-command"
+        replace(made, **changes),
+        greeting or usual,
+        NAMES["password"],
+        "run-command",
+        workload_noun="the instance",
     )
 
 
@@ -233,14 +235,13 @@ def peered() -> tuple[Any, ...]:
     )
 
 
-def task() -> AppInstance:
-    """The app as an ECS task, with an instance's network."""
+def task() -> EcsTaskWorkload:
+    """The app as an ECS task, with the address of the instance."""
     location = TaskLocation("prod", "0123", "web", "0123-1", "shop", True, "RUNNING")
-    found: AppInstance = linkbox()[AppInstance].value  # type: ignore[union-attr]
     definition = "arn:aws:ecs:us-east-1:123456789012:task-definition/shop:3"
     of_task = EcsTask(location, definition, "", "eni-1", "subnet-app", "10.0.2.45")
-    own = Interface("eni-1", 0, "10.0.2.45", (), "subnet-app", ("sg-web",))
-    return replace(found, instance=replace(found.instance, interfaces=(own,)), task=of_task)
+    own = TaskInterface("vpc-1", ("sg-web",))
+    return EcsTaskWorkload(of_task, own, selection_reason="it was named")
 
 
 ROLE_ARN = "arn:aws:iam::123456789012:role/app-role"
@@ -332,9 +333,9 @@ def linkbox() -> dict[type, Fact[Any]]:
             {"linkbox-db": ("database name", "master user", "name or tags")}
         ),
         DbInstances((db_instance(),)),
-        AppInstance(instance, "it carries the name linkbox"),
+        Ec2InstanceWorkload(instance, selection_reason="it carries the name linkbox"),
         SsmAgent("Online", NOW, "3.3.987.0", takes_sessions=True),
-        InstanceRole("p", "app-role", ROLE_ARN),
+        InstanceRole("app-role", ROLE_ARN, "p"),
         role_policies(READS, DECRYPTS),
         Organization((), ()),
         key_policy({"AWS": "arn:aws:iam::123456789012:root"}),
@@ -372,7 +373,7 @@ def linkbox() -> dict[type, Fact[Any]]:
             TARGETS,
         ),
     )  # fmt: skip
-    return {type(value): known(value) for value in values}
+    return {fact_type(value): known(value) for value in values}
 
 
 def _engine_of(database: Fact[Database]) -> Fact[DatabaseEngine]:
@@ -386,7 +387,7 @@ def _engine_of(database: Fact[Database]) -> Fact[DatabaseEngine]:
 def snapshot(*replaced: Any, unknown: tuple[type, ...] = ()) -> Snapshot:
     """The healthy snapshot with some facts replaced, or unknown."""
     facts = dict(linkbox())
-    facts.update({type(value): known(value) for value in replaced})
+    facts.update({fact_type(value): known(value) for value in replaced})
     facts.update({kind: Unknown("you may not call x:Y", ("x:Y",)) for kind in unknown})
     facts[DatabaseEngine] = _engine_of(facts[Database])
     return analyze_all(Snapshot(facts))

@@ -16,10 +16,10 @@ from opskit import ca_bundles
 from opskit.ca_bundles import AMAZON_ROOTS, RDS_BUNDLE, bundle_for, trust_for
 from opskit.config import Target, load
 from opskit.facts import probe
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.dns import DatabaseHost
 from opskit.facts.interface import FingerprintKey, Known, Unknown
 from opskit.facts.region import Region
+from opskit.workload.interface import Workload
 from tests import builders as b
 
 REGION = "eu-central-1"
@@ -112,7 +112,7 @@ class TestNamesOfOnesOwn:
         assert trust_for(ENDPOINT, endpoint=ENDPOINT, ca_file="own.pem").names == (ENDPOINT,)
 
     def test_the_instance_is_told_the_same(self) -> None:
-        app, groups = b.linkbox()[AppInstance], Unknown("not asked")
+        app, groups = b.linkbox()[Workload], Unknown("not asked")
         assert isinstance(app, Known)
         for host, name, bundle in (
             ("db.internal", b.HOST, "/etc/rds/global-bundle.pem"),

@@ -17,7 +17,7 @@ from opskit.facts.gather import READERS, SECRET_FACTS, readers_for
 from opskit.facts.interface import CLIENTS
 
 ROOT = Path(__file__).parent.parent
-GIVEN = {"Target", "Region", "FingerprintKey"}
+GIVEN = {"Target", "Region", "FingerprintKey", "ClientFactory"}
 
 
 @pytest.mark.parametrize("check", all_checks(), ids=lambda c: c.code)

@@ -11,12 +11,12 @@ from opskit.commands import Command, OpskitCommand
 from opskit.credential_source.interface import CredentialSource
 from opskit.engine.advice import EngineAdvice
 from opskit.engine.interface import LoginFailure
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.interface import Fact, Known
 from opskit.facts.parameters import Parameter, Parameters
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbInstance
 from opskit.facts.value_form import JSON_OBJECT
+from opskit.workload.interface import Workload
 
 FIRST_VERSION = 1
 """The version of a parameter without earlier values; other sources do not count versions."""
@@ -83,7 +83,7 @@ def put_and_restart(
     source: CredentialSource,
     parameters: Parameters,
     change: tuple[Parameter, str],
-    app: Fact[AppInstance],
+    app: Fact[Workload],
     probe: Fact[InstanceProbe],
     does: str,
     *,
@@ -110,7 +110,7 @@ def password_remedy(
     advice: EngineAdvice | None,
     instance: DbInstance | None,
     password: Parameter | None,
-    app: Fact[AppInstance],
+    app: Fact[Workload],
     probe: Fact[InstanceProbe],
 ) -> Remedy:
     """The remedy for a password that the database rejects.

@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from opskit.checks.fix import Advice, Fix, Remedy
-from opskit.checks.fix_commands import recreate, restart
+from opskit.checks.fix_commands import recreate
 from opskit.checks.shell_rendering import join
-from opskit.commands import InstanceCommand
+from opskit.commands import Command
 from opskit.endpoint import is_address
 from opskit.engine.interface import LoginFailure
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.dns import OperatorDns
 from opskit.facts.interface import Fact, Known
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameter, Parameters
 from opskit.probe.response import ConnectionSetting, Container
+from opskit.workload.interface import Workload
 
 REFUSED = (
     LoginFailure.PASSWORD,
@@ -93,10 +93,10 @@ class CorrectSettings:
 
 
 def choose_fix(
-    found: Mapping[Container, Iterable[SettingDifference]], app: AppInstance, truth: CorrectSettings
+    found: Mapping[Container, Iterable[SettingDifference]], app: Workload, truth: CorrectSettings
 ) -> Remedy:
     """The remedy that gives every container the right settings: restarts, else the value to change."""
-    reloaded: dict[Container, InstanceCommand] = {}
+    reloaded: dict[Container, tuple[Command, ...]] = {}
     obstacles: list[str] = []
     for container, differences in found.items():
         hindered = _obstacles(container, differences, truth)
@@ -108,7 +108,7 @@ def choose_fix(
         return Advice(f"A restart is not offered. {why}")
     names = tuple(c.name for c in reloaded)
     return Fix(
-        tuple(reloaded.values()),
+        tuple(command for commands in reloaded.values() for command in commands),
         f"makes {' and '.join(names)} take the present settings",
         no_undo="the settings that it replaces are wrong",
         caution=why,
@@ -117,12 +117,12 @@ def choose_fix(
 
 
 def _reload(
-    container: Container, differences: Iterable[SettingDifference], app: AppInstance
-) -> InstanceCommand:
+    container: Container, differences: Iterable[SettingDifference], app: Workload
+) -> tuple[Command, ...]:
     """A restart, or a new container where the old one got its settings when it was created."""
     if any(d.setting.source == "config" for d in differences):
-        return InstanceCommand(app.instance.instance_id, (recreate(container),))
-    return restart(app, container)
+        return app.host_commands(recreate(container))
+    return app.restart_commands((container.name,))
 
 
 def _obstacles(

@@ -8,9 +8,7 @@ from typing import Any, TypeVar
 
 from opskit.checks.fix import Change
 from opskit.facts.agent import SsmAgent
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
-from opskit.facts.instance_role import InstanceRole
 from opskit.facts.key import Key
 from opskit.facts.key_policy import KeyPolicy
 from opskit.facts.operator_policies import OperatorPolicies
@@ -23,6 +21,7 @@ from opskit.facts.security_groups import IpPermission, SecurityGroups
 from opskit.facts.snapshot import Snapshot
 from opskit.facts.subnets import AclEntry, NetworkAcls
 from opskit.facts.vpc import VpcDns
+from opskit.workload.interface import Workload, WorkloadRole
 
 T = TypeVar("T")
 INSTANCE_FIELDS: dict[str, str] = {
@@ -141,11 +140,11 @@ def _targets(tables: RouteTables) -> dict[tuple[str, str], str]:
     }
 
 
-def _app(old: AppInstance, new: AppInstance, label: Label) -> Iterator[Change]:
-    before = {i.interface_id: i.group_ids for i in old.instance.interfaces}
-    after = {i.interface_id: i.group_ids for i in new.instance.interfaces}
+def _app(old: Workload, new: Workload, label: Label) -> Iterator[Change]:
+    before = {i.interface_id: i.group_ids for i in old.interfaces}
+    after = {i.interface_id: i.group_ids for i in new.interfaces}
     for interface, one, other in _pairs(before, after):
-        subject = f"security groups of {old.instance.label}, {interface}"
+        subject = f"security groups of {old.label}, {interface}"
         yield Change(subject, _labels(one or (), label), _labels(other or (), label))
 
 
@@ -255,7 +254,7 @@ def _zones(old: PrivateZones, new: PrivateZones, _: Label) -> Iterator[Change]:
             )
 
 
-def _profile(old: InstanceRole, new: InstanceRole, _: Label) -> Iterator[Change]:
+def _profile(old: WorkloadRole, new: WorkloadRole, _: Label) -> Iterator[Change]:
     if old.profile_name != new.profile_name:
         yield Change("instance profile", old.profile_name or "", new.profile_name or "")
 
@@ -270,9 +269,9 @@ COMPARED: dict[type[Any], Callable[[Any, Any, Label], Iterator[Change]]] = {
     OperatorPolicies: _operator,
     Key: _key,
     KeyPolicy: _key_policy,
-    InstanceRole: _profile,
+    WorkloadRole: _profile,
     Database: _database,
-    AppInstance: _app,
+    Workload: _app,
     SecurityGroups: _groups,
     NetworkAcls: _acls,
     RouteTables: _tables,

@@ -15,7 +15,6 @@ from opskit.config import Target
 from opskit.diagnosis.result import Diagnosis, NetworkPaths, TargetSummary
 from opskit.diagnosis.root_causes import find_root_causes, verdict_of
 from opskit.errors import TargetError
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.binding import inputs_of
 from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
@@ -30,6 +29,7 @@ from opskit.facts.snapshot import Snapshot
 from opskit.facts.target_health import TargetHealths
 from opskit.reachability.database_paths import DatabasePaths
 from opskit.reachability.load_balancer_paths import LoadBalancerPaths
+from opskit.workload.interface import Workload
 
 DEADLINE_S = 60.0
 """The longest time a user waits for a diagnosis; facts that are not read by then are unknown."""
@@ -101,7 +101,7 @@ def raise_if_unreachable(snapshot: Snapshot, region: str) -> None:
 def target_summary(target: Target, region: str, snapshot: Snapshot) -> TargetSummary:
     """The summary of the target, as far as it is known."""
     identity: Identity | None = snapshot.value(Identity)
-    app: AppInstance | None = snapshot.value(AppInstance)
+    app: Workload | None = snapshot.value(Workload)
     database: Database | None = snapshot.value(Database)
     probe: InstanceProbe | None = snapshot.value(InstanceProbe)
     return TargetSummary(
@@ -109,8 +109,8 @@ def target_summary(target: Target, region: str, snapshot: Snapshot) -> TargetSum
         region=region,
         account=identity.account if identity else None,
         operator=identity.arn if identity else None,
-        instance=app.instance.instance_id if app else None,
-        instance_name=app.instance.name if app else None,
+        instance=app.identifier if app else None,
+        instance_name=app.name if app else None,
         database=database.instance.identifier if database else None,
         via=probe.transport if probe else None,
         config_file=target.config_file or None,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.interface import FactUnavailable, Ssm, run_concurrently
+from opskit.workload.interface import Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +25,11 @@ class SsmAgent:
     takes_sessions: bool
 
 
-def read(ssm: Ssm, app: AppInstance) -> SsmAgent:
+def read(ssm: Ssm, app: Workload) -> SsmAgent:
     """Describe the instance as a managed node and read its connection status concurrently."""
-    if app.task is not None:
-        raise FactUnavailable("an ECS task is no managed node")
-    target = app.instance.instance_id
+    target = app.managed_node_id
+    if target is None:
+        raise FactUnavailable(f"{app.kind.indefinite} is no managed node")
     filters = [{"Key": "InstanceIds", "Values": [target]}]
     reply, status = run_concurrently(
         [

@@ -3,43 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from tabulate import tabulate
 
-from opskit.config import ON_INSTANCE, ON_TASK, Target
+from opskit.config import Target
 from opskit.errors import TargetError
 from opskit.escaping import visible
 from opskit.facts.database import Database
-from opskit.facts.ecs_task import EcsTask, TaskInterface
-from opskit.facts.instances import Instance, Instances, Interface
-from opskit.facts.interface import Fact, FactUnavailable, Known, Unknown
+from opskit.facts.instances import Instances
+from opskit.facts.interface import Fact, FactUnavailable, Known
 from opskit.facts.security_groups import SecurityGroups, admits
-from opskit.transport.interface import InstanceLocation, Location
-
-
-@dataclass(frozen=True, slots=True)
-class AppInstance:
-    """The instance that is diagnosed, and how it was found.
-
-    Attributes:
-        instance: where the app is an ECS task, an instance that stands for the task's network.
-        task: the task; None where the app runs on an instance.
-    """
-
-    instance: Instance
-    selection_reason: str
-    task: EcsTask | None = None
-
-    @property
-    def workload_noun(self) -> str:
-        """The kind of workload that runs the app, for sentences."""
-        return ON_TASK if self.task else ON_INSTANCE
-
-    @property
-    def location(self) -> Location:
-        """The location to which transports lead."""
-        return self.task.location if self.task else InstanceLocation(self.instance.instance_id)
+from opskit.workload.ec2_instance import Ec2InstanceWorkload, Instance
 
 
 def select(
@@ -47,22 +21,19 @@ def select(
     instances: Instances,
     database: Database,
     groups: Fact[SecurityGroups],
-    task: Fact[EcsTask],
-    interface: Fact[TaskInterface],
-) -> AppInstance:
-    """Find the instance that runs the app, or take the task that was named.
+) -> Ec2InstanceWorkload:
+    """Find the instance that runs the app.
 
     Two hints are combined: the database's groups admit the instance, and its name, tags or profile
     contain the target's name. The second is needed because the first may be the very fault.
 
     Raises:
         TargetError: the named instance does not exist, or several fit.
-        FactUnavailable: none fits.
+        FactUnavailable: none fits, or the settings name another kind of workload.
     """
-    if target.ecs_task:
-        if isinstance(task, Unknown):
-            raise FactUnavailable(task.reason, *task.missing)
-        return _of_task(task.value, interface)
+    kind = target.workload_kind
+    if kind is not Ec2InstanceWorkload.kind:
+        raise FactUnavailable(f"the app runs in {kind.indefinite}")
     if target.instance:
         return _named(target.instance, instances)
     running = [i for i in instances.all if i.state == "running"]
@@ -78,7 +49,7 @@ def select(
         (admitted, "the database's security groups admit it"),
     ):
         if len(candidates) == 1:
-            return AppInstance(candidates[0], why)
+            return Ec2InstanceWorkload(candidates[0], selection_reason=why)
         if candidates:
             raise _several(candidates, target)
     raise FactUnavailable(
@@ -88,34 +59,10 @@ def select(
     )
 
 
-def _of_task(task: EcsTask, interface: Fact[TaskInterface]) -> AppInstance:
-    """The task's network as an instance; empty where the groups of its interface are not known."""
-    location = task.location
-    known = interface.value if isinstance(interface, Known) else None
-    groups = known.group_ids if known else ()
-    name = location.service or task.family
-    own = Interface(task.interface_id, 0, task.address, (), task.subnet_id, groups)
-    instance = Instance(
-        instance_id=location.task_id,
-        name=name,
-        state="running",
-        address=task.address or None,
-        subnet_id=task.subnet_id if known else None,
-        group_ids=groups,
-        profile_arn=None,
-        metadata_tokens="",
-        metadata_hop_limit=1,
-        searchable_text=f"{location.cluster} {name} {task.family} {location.container}".lower(),
-        vpc_id=known.vpc_id if known else "",
-        interfaces=(own,) if known else (),
-    )
-    return AppInstance(instance, "it was named", task)
-
-
-def _named(instance_id: str, instances: Instances) -> AppInstance:
+def _named(instance_id: str, instances: Instances) -> Ec2InstanceWorkload:
     for instance in instances.all:
         if instance_id in (instance.instance_id, instance.name):
-            return AppInstance(instance, "it was named")
+            return Ec2InstanceWorkload(instance, selection_reason="it was named")
     raise TargetError(
         f"there is no instance '{instance_id}' in this account and Region",
         "instances near the database:\n" + _table(instances.all),

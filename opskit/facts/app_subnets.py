@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.instances import Instances
 from opskit.facts.interface import Autoscaling
+from opskit.workload.interface import Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,18 +16,17 @@ class AppSubnets:
     why_by_id: dict[str, str]
 
 
-def read(autoscaling: Autoscaling, app: AppInstance, instances: Instances) -> AppSubnets:
+def read(autoscaling: Autoscaling, app: Workload, instances: Instances) -> AppSubnets:
     """Read the Auto Scaling group's subnets, and those of instances with exactly the same groups."""
-    own = app.instance
     found = {
         i.subnet_id: f"{i.label} runs there"
         for i in instances.all
-        if i.subnet_id and i.state == "running" and i.group_ids == own.group_ids
+        if i.subnet_id and i.state == "running" and i.group_ids == app.group_ids
     }
-    if own.scaling_group:
-        reply = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[own.scaling_group])
+    if app.scaling_group:
+        reply = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[app.scaling_group])
         for group in reply["AutoScalingGroups"]:
             for subnet in filter(None, str(group.get("VPCZoneIdentifier", "")).split(",")):
-                found.setdefault(subnet.strip(), f"{own.scaling_group} may start it there")
-    found.pop(own.subnet_id or "", None)
+                found.setdefault(subnet.strip(), f"{app.scaling_group} may start it there")
+    found.pop(app.subnet_id, None)
     return AppSubnets(found)

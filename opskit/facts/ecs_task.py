@@ -1,57 +1,26 @@
-"""The ECS task that runs the app, where the app does not run on an instance."""
+"""The ECS task that runs the app, its network interface and its role."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from opskit.aws_client import paginate
-from opskit.config import Target, TaskName, task_name
+from opskit.config import Target
 from opskit.errors import AwsError, TargetError
-from opskit.facts.interface import Ec2, Ecs, FactUnavailable
-from opskit.transport.ecs_exec import TaskLocation
+from opskit.facts.interface import Ec2, Ecs, Fact, FactUnavailable, Known
+from opskit.workload.ecs_task import (
+    EcsTask,
+    EcsTaskWorkload,
+    TaskInterface,
+    TaskLocation,
+    TaskName,
+    TaskRole,
+    task_name,
+)
 
 GONE = ("ClusterNotFoundException", "ServiceNotFoundException", "InvalidParameterException")
 MOST_LISTED = 8
-
-
-@dataclass(frozen=True, slots=True)
-class EcsTask:
-    """A running task, and the app's container in it.
-
-    Attributes:
-        definition_arn: of its task definition.
-        role_arn: the task role that overrides its definition's for this one task.
-        interface_id: of its own network interface; empty in network modes without one.
-    """
-
-    location: TaskLocation
-    definition_arn: str
-    role_arn: str
-    interface_id: str
-    subnet_id: str
-    address: str
-
-    @property
-    def family(self) -> str:
-        """The task definition's name."""
-        return self.definition_arn.rsplit("/", 1)[-1].partition(":")[0]
-
-
-@dataclass(frozen=True, slots=True)
-class TaskInterface:
-    """The task's network interface; `group_ids` are its security groups."""
-
-    vpc_id: str
-    group_ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class TaskRole:
-    """The role of the task's programs; None means that the task was read and has none."""
-
-    arn: str | None
 
 
 def named(target: Target) -> TaskName:
@@ -100,10 +69,17 @@ def read_interface(ec2: Ec2, task: EcsTask) -> TaskInterface:
 
 def read_role(ecs: Ecs, task: EcsTask) -> TaskRole:
     """Read the role that the task itself was started with, else its definition's."""
-    if task.role_arn:
-        return TaskRole(task.role_arn)
-    found = ecs.describe_task_definition(taskDefinition=task.definition_arn)["taskDefinition"]
-    return TaskRole(found.get("taskRoleArn"))
+    arn = task.role_arn
+    if not arn:
+        reply = ecs.describe_task_definition(taskDefinition=task.definition_arn)
+        arn = reply["taskDefinition"].get("taskRoleArn", "")
+    return TaskRole(arn.rsplit("/", 1)[-1] or None, arn or None, family=task.family)
+
+
+def select(task: EcsTask, interface: Fact[TaskInterface]) -> EcsTaskWorkload:
+    """Take the task that was named."""
+    own = interface.value if isinstance(interface, Known) else None
+    return EcsTaskWorkload(task, own, selection_reason="it was named")
 
 
 def _only_task(ecs: Ecs, name: TaskName) -> str:

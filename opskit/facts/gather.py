@@ -55,6 +55,7 @@ from opskit.facts import (
     unfinished_rotation,
     vpc,
     vpc_scope,
+    workload,
 )
 from opskit.facts.binding import (
     Function,
@@ -67,6 +68,7 @@ from opskit.facts.binding import (
 )
 from opskit.facts.interface import (
     CLIENTS,
+    ClientFactory,
     Fact,
     FactUnavailable,
     Known,
@@ -91,6 +93,7 @@ READERS: tuple[Function, ...] = (
     ecs_task.read,
     ecs_task.read_interface,
     ecs_task.read_role,
+    ecs_task.select,
     identity.read_confirmed,
     instance_profiles.read,
     instance_role.read,
@@ -121,7 +124,6 @@ READERS: tuple[Function, ...] = (
     rds.read_clusters,
     rds.read_instances,
     transport_choice.select,
-    transport_choice.select_task,
     routes.read,
     security_group_rule_ids.read,
     security_groups.read,
@@ -132,6 +134,8 @@ READERS: tuple[Function, ...] = (
     tls_setting.read,
     vpc.read,
     vpc.read_dns,
+    workload.select,
+    workload.select_role,
 )
 """Every reader of facts; a new source is a file and a line here."""
 
@@ -280,7 +284,7 @@ class _Run:
             self.facts.update(dict.fromkeys(outputs_of(reader), Unknown(reason)))
 
     def _is_ready(self, reader: Function) -> bool:
-        return all(i.type in self.facts or i.type in CLIENTS for i in inputs_of(reader))
+        return all(i.type in self.facts or _is_client(i.type) for i in inputs_of(reader))
 
     def _start(self, reader: Function) -> None:
         self.running.add(reader)
@@ -315,14 +319,20 @@ class _Run:
 
     def _fact_of(self, kind: type) -> Fact[Any]:
         """A fact; a client, which is created later in the reader's thread, counts as known."""
-        return CLIENT if kind in CLIENTS else self.facts[kind]
+        return CLIENT if _is_client(kind) else self.facts[kind]
 
     def _input(self, kind: type) -> Fact[Any]:
-        """A fact, or the client of a service."""
+        """A fact, the client of a service, or the factory of clients."""
+        if kind is ClientFactory:
+            return Known(self._clients, "given", CLIENT.read_at)
         if kind in CLIENTS:
             service = CLIENTS[kind] or self._source_service
             return Known(self._clients.client(service), "given", CLIENT.read_at)
         return self.facts[kind]
+
+
+def _is_client(kind: type) -> bool:
+    return kind in CLIENTS or kind is ClientFactory
 
 
 def unknown_from(error: AwsError) -> Unknown:

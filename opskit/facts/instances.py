@@ -10,52 +10,8 @@ from opskit.aws_client import paginate
 from opskit.facts.interface import Ec2, Elbv2
 from opskit.facts.subnets import name_of
 from opskit.facts.vpc_scope import VpcScope
-
-
-@dataclass(frozen=True, slots=True)
-class Interface:
-    """A network interface; `index` is its device index on the instance, 0 for the primary one."""
-
-    interface_id: str
-    index: int
-    address: str
-    ipv6_addresses: tuple[str, ...]
-    subnet_id: str
-    group_ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Instance:
-    """An EC2 instance.
-
-    Attributes:
-        interfaces: the primary one first.
-        vpc_id: of the primary interface.
-        scaling_group: the Auto Scaling group that started the instance, if any.
-        group_ids: of all its interfaces together.
-        profile_arn: of the instance profile; None when it has none.
-        metadata_tokens: `required` when only IMDSv2 answers.
-        searchable_text: its name, tags and profile in lower case, searched for the target's name.
-    """
-
-    instance_id: str
-    name: str
-    state: str
-    address: str | None
-    subnet_id: str | None
-    group_ids: tuple[str, ...]
-    profile_arn: str | None
-    metadata_tokens: str
-    metadata_hop_limit: int
-    searchable_text: str
-    vpc_id: str = ""
-    interfaces: tuple[Interface, ...] = ()
-    scaling_group: str | None = None
-
-    @property
-    def label(self) -> str:
-        """Name first, id in brackets."""
-        return f"{self.name} ({self.instance_id})" if self.name else self.instance_id
+from opskit.workload.ec2_instance import Instance
+from opskit.workload.interface import NetworkInterface
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +97,9 @@ def _instance(raw: Mapping[str, Any]) -> Instance:
     )
 
 
-def _interfaces(raw: Mapping[str, Any]) -> tuple[Interface, ...]:
+def _interfaces(raw: Mapping[str, Any]) -> tuple[NetworkInterface, ...]:
     found = [
-        Interface(
+        NetworkInterface(
             one.get("NetworkInterfaceId", ""),
             int((one.get("Attachment") or {}).get("DeviceIndex", position)),
             one.get("PrivateIpAddress", ""),

@@ -6,10 +6,11 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from opskit.aws_client import AwsClient
 from opskit.errors import Bug, Missing, bug_text
+from opskit.workload.interface import Workload, WorkloadRole
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -66,6 +67,31 @@ class FactUnavailable(Exception):
     def __init__(self, reason: str, *missing: Missing) -> None:
         super().__init__(reason)
         self.unknown = Unknown(reason, missing)
+
+
+def known_value(fact: Fact[T]) -> T:
+    """The value of a fact, for a reader that passes another reader's fact on.
+
+    Raises:
+        FactUnavailable: the fact is unknown, for the same reason.
+    """
+    if isinstance(fact, Known):
+        return fact.value
+    error = FactUnavailable(fact.reason, *fact.missing)
+    error.unknown = fact
+    raise error
+
+
+def fact_type(value: object) -> type:
+    """The type under which a fact's value is kept: its own, or the interface that it implements."""
+    return next((i for i in (Workload, WorkloadRole) if isinstance(value, i)), type(value))
+
+
+class ClientFactory(Protocol):
+    """Creates AWS clients, for a reader that needs some of them in some cases only."""
+
+    def client(self, service: str) -> Any:
+        """The client of a service."""
 
 
 class Sts(AwsClient, Protocol):

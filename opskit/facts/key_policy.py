@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from opskit.aws_client import paginate
-from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Kms
 from opskit.facts.key import Key
 from opskit.facts.operator_policies import OperatorPolicies
+from opskit.workload.interface import WorkloadRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def read(kms: Kms, key: Key) -> KeyPolicy:
     return KeyPolicy(json.loads(text))
 
 
-def read_grants(kms: Kms, key: Key, role: InstanceRole) -> KeyGrants:
+def read_grants(kms: Kms, key: Key, role: WorkloadRole) -> KeyGrants:
     """List the grants to the instance's role only: a key may have thousands for others."""
     return KeyGrants(_grants(kms, key, role.role_arn)) if role.role_arn else KeyGrants(())
 

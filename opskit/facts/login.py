@@ -15,7 +15,6 @@ from opskit.config import Target
 from opskit.endpoint import address_flaw, may_connect
 from opskit.engine.interface import Engine, LoginFailure, LoginResult, Server, ServerTrust
 from opskit.errors import TransportError
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.dns import DatabaseHost, OperatorDns
 from opskit.facts.interface import (
@@ -34,6 +33,7 @@ from opskit.secret import Secret
 from opskit.transport.database_connector import DatabaseConnector
 from opskit.transport.factory import create_tunnel
 from opskit.transport.interface import ProblemCallback, TransportContext, Tunnel
+from opskit.workload.interface import Workload
 
 REACH_S = 0.7
 """A private database answers a laptop within one round trip or, in most cases, never."""
@@ -105,7 +105,7 @@ class _LocalLogin:
     connect: InstanceConnect
     ec2: Ec2
     target: Target
-    app: AppInstance
+    app: Workload
     host: DatabaseHost
     database: Database
     probe: Fact[InstanceProbe]
@@ -143,7 +143,7 @@ class _LocalLogin:
         for address in addresses:
             if not may_connect(address, is_from_rds=host.is_from_rds):
                 raise FactUnavailable(
-                    f"{host.name} resolves to {address} on {self.app.instance.label}, "
+                    f"{host.name} resolves to {address} on {self.app.label}, "
                     f"{address_flaw(address)}: no login was tried there"
                 )
 
@@ -162,7 +162,7 @@ class _LocalLogin:
 
         database_engine, label = (
             engine.for_rds_engine(self.database.instance.engine),
-            app.instance.label,
+            app.label,
         )
         return DatabaseConnector(
             database_engine, host.name, host.port, name, self.trust, open_tunnel, label, on_notice,
@@ -188,7 +188,7 @@ def read_tunnel(
     connect: InstanceConnect,
     ec2: Ec2,
     target: Target,
-    app: AppInstance,
+    app: Workload,
     host: DatabaseHost,
     database: Database,
     parameters: Parameters,
@@ -293,7 +293,7 @@ def read_client(
     connect: InstanceConnect,
     ec2: Ec2,
     target: Target,
-    app: AppInstance,
+    app: Workload,
     host: DatabaseHost,
     database: Database,
     parameters: Parameters,
@@ -307,7 +307,7 @@ def read_client(
     if target.via == "none":
         raise FactUnavailable(
             "no transport was to be used (--via none)",
-            f"a transport to {target.workload_noun} (--via)",
+            f"a transport to {target.workload_kind.definite} (--via)",
         )
     local = _LocalLogin(ssm, messages, connect, ec2, target, app, host, database, probe)
     login = local.log_in(user, name, credential.password, lambda _: None)

@@ -6,11 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from opskit.config import DEFAULT_SSH_USER, Target, task_name
+from opskit.config import DEFAULT_SSH_USER, Target
 from opskit.credential_source import source_of
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
-from opskit.facts.ecs_task import EcsTask
 from opskit.facts.identity import Identity
 from opskit.facts.interface import Fact, FactUnavailable, Iam, Known, run_concurrently
 from opskit.facts.key import Key
@@ -20,6 +18,9 @@ from opskit.facts.region import Region
 from opskit.facts.simulation import Simulation, decisions_of, location_arn
 from opskit.facts.unfinished_rotation import journal_of
 from opskit.parameter_reference import arn_of
+from opskit.workload.ec2_instance import Ec2InstanceWorkload
+from opskit.workload.ecs_task import EcsTaskWorkload, task_name
+from opskit.workload.interface import Workload
 
 OS_USER = "ec2:osuser"
 """The condition key of SendSSHPublicKey: the OS user whose account the key opens."""
@@ -48,19 +49,31 @@ class OperatorSimulation:
     answers: Simulation
 
 
+@dataclass(frozen=True, slots=True)
+class _Arns:
+    """The common parts of ARNs: `arn:` with the partition, the Region and the account."""
+
+    partition: str
+    region: str
+    account: str
+
+    def of(self, service: str) -> str:
+        """The beginning of the ARNs of a service's resources."""
+        return f"{self.partition}:{service}:{self.region}:{self.account}"
+
+
 def select(
     target: Target,
     region: Region,
     identity: Identity,
     key: Fact[Key],
-    app: Fact[AppInstance],
+    app: Fact[Workload],
     database: Fact[Database],
-    task: Fact[EcsTask],
 ) -> OperatorNeeds:
-    """Name the resources; an AWS managed key needs no permission, an unknown instance is any."""
+    """Name the resources; an AWS managed key needs no permission, an unknown workload is any."""
     own = f"arn:{region.partition}"
     source = source_of(target)
-    instance = app.value.instance.instance_id if isinstance(app, Known) else "*"
+    arns = _Arns(own, region.name, identity.account)
     secret = database.value.instance.managed_secret_arn if isinstance(database, Known) else None
     resources = {
         ResourceScope.EVERYTHING: ["*"],
@@ -70,16 +83,11 @@ def select(
         ResourceScope.KEY: [key.value.arn]
         if isinstance(key, Known) and not key.value.is_aws_managed
         else [],
-        ResourceScope.INSTANCE: [f"{own}:ec2:{region.name}:{identity.account}:instance/{instance}"],
         ResourceScope.DOCUMENT: [f"{own}:ssm:{region.name}::document/AWS-RunShellScript"],
-        ResourceScope.SESSION_DOCUMENT: [
-            f"{own}:ssm:{region.name}::document/AWS-StartNonInteractiveCommand"
-        ],
         ResourceScope.TUNNEL_DOCUMENT: [
             f"{own}:ssm:{region.name}::document/AWS-StartPortForwardingSessionToRemoteHost"
         ],
         ResourceScope.SSH_DOCUMENT: [f"{own}:ssm:{region.name}::document/AWS-StartSSHSession"],
-        ResourceScope.SSH_KEY: [f"{own}:ec2:{region.name}:{identity.account}:instance/{instance}"],
         ResourceScope.JOURNAL: [
             arn_of(
                 journal_of(source.location("password").name),
@@ -96,43 +104,60 @@ def select(
         ResourceScope.MANAGED_SECRET: [secret] if secret else [],
         ResourceScope.SESSIONS: [f"{own}:ssm:{region.name}:{identity.account}:session/*"],
     }
-    ecs = f"{own}:ecs:{region.name}:{identity.account}"
-    resources |= _of_task(target, task, ecs, f"{own}:ssm:{region.name}:{identity.account}")
+    identifier = app.value.identifier if isinstance(app, Known) else "*"
+    resources |= BY_KIND[target.workload_kind.name].resources(arns, target, identifier)
     wants_ssh = target.via == "ssh-session"
     return OperatorNeeds(
         tuple(
             (p, r)
             for p in permissions_of(source.actions)
             if _applies(p, target)
-            for r in resources[p.on]
+            for r in resources.get(p.on, ())
         ),
         (target.ssh_user or DEFAULT_SSH_USER) if wants_ssh else "",
     )
 
 
-def _of_task(
-    target: Target, task: Fact[EcsTask], ecs: str, ssm: str
-) -> dict[ResourceScope, list[str]]:
-    """The resources of the ECS Exec permissions; none where the app is not a task."""
-    if target.ecs_task is None:
-        return {ResourceScope.CLUSTER: [], ResourceScope.TASK: [], ResourceScope.TASK_SESSIONS: []}
-    cluster = task_name(target.ecs_task).cluster
-    one = task.value.location.task_id if isinstance(task, Known) else "*"
+def _of_instance(arns: _Arns, _: Target, identifier: str) -> dict[ResourceScope, list[str]]:
+    instance = f"{arns.of('ec2')}:instance/{identifier}"
+    document = f"{arns.partition}:ssm:{arns.region}::document/AWS-StartNonInteractiveCommand"
     return {
-        ResourceScope.CLUSTER: [f"{ecs}:cluster/{cluster}"],
-        ResourceScope.TASK: [f"{ecs}:task/{cluster}/{one}"],
-        ResourceScope.TASK_SESSIONS: [f"{ssm}:session/ecs-execute-command-*"],
+        ResourceScope.INSTANCE: [instance],
+        ResourceScope.SESSION_DOCUMENT: [document],
+        ResourceScope.SSH_KEY: [instance],
     }
+
+
+def _of_task(arns: _Arns, target: Target, identifier: str) -> dict[ResourceScope, list[str]]:
+    cluster = task_name(target.ecs_task or "").cluster
+    return {
+        ResourceScope.CLUSTER: [f"{arns.of('ecs')}:cluster/{cluster}"],
+        ResourceScope.TASK: [f"{arns.of('ecs')}:task/{cluster}/{identifier}"],
+        ResourceScope.TASK_SESSIONS: [f"{arns.of('ssm')}:session/ecs-execute-command-*"],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _KindNeeds:
+    """The permissions for one kind of workload: their group, and the resources that only it has."""
+
+    group: PermissionGroup
+    resources: Callable[[_Arns, Target, str], dict[ResourceScope, list[str]]]
+
+
+BY_KIND = {
+    Ec2InstanceWorkload.kind.name: _KindNeeds(PermissionGroup.INSTANCE, _of_instance),
+    EcsTaskWorkload.kind.name: _KindNeeds(PermissionGroup.TASKS, _of_task),
+}
+"""Name of a kind of workload -> the permissions that are needed for it alone."""
 
 
 def _applies(permission: Permission, target: Target) -> bool:
     """Whether a permission is needed: by the kind of workload, and for SSH only if `--via` names it."""
     if permission.group is PermissionGroup.SSH and target.via != "ssh-session":
         return False
-    if target.ecs_task is None:
-        return permission.group is not PermissionGroup.TASKS
-    of_instance = permission.on in (ResourceScope.INSTANCE, ResourceScope.SESSION_DOCUMENT)
-    return permission.group is not PermissionGroup.INSTANCE and not of_instance
+    own = BY_KIND[target.workload_kind.name].group
+    return permission.group is own or permission.group not in {n.group for n in BY_KIND.values()}
 
 
 def read(iam: Iam, policies: OperatorPolicies, needs: OperatorNeeds) -> OperatorSimulation:

@@ -9,8 +9,8 @@ from typing import Any
 
 from opskit.aws_client import paginate
 from opskit.errors import Alternatives
-from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import FactUnavailable, Iam, run_concurrently
+from opskit.workload.interface import WorkloadRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class RolePolicies:
 Call = Callable[[], Any]
 
 
-def read(iam: Iam, role: InstanceRole) -> RolePolicies:
+def read(iam: Iam, role: WorkloadRole) -> RolePolicies:
     """Read the role and the lists of its policies in one round, the policies in the next."""
     if role.role_name is None:
         raise FactUnavailable(

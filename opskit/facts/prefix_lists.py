@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from opskit.aws_client import paginate
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.interface import Ec2, Fact, Known, run_concurrently
 from opskit.facts.routes import RouteTables
 from opskit.facts.security_groups import SecurityGroups
+from opskit.workload.interface import Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +24,13 @@ def read(
     ec2: Ec2,
     groups: SecurityGroups,
     tables: Fact[RouteTables],
-    app: Fact[AppInstance],
+    app: Fact[Workload],
     database: Database,
 ) -> PrefixLists:
     """Read the lists that the app's and database's groups and the route tables refer to."""
     carried = list(database.instance.security_group_ids)
     if isinstance(app, Known):
-        carried += app.value.instance.group_ids
+        carried += app.value.group_ids
     wanted = {p for g in carried for p in groups.prefix_list_ids_of(g)}
     if isinstance(tables, Known):
         wanted |= {

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from opskit import engine
 from opskit.ca_bundles import instance_ca_file, trust_for
-from opskit.config import ON_INSTANCE, Target
+from opskit.config import Target
 from opskit.engine.interface import Engine, Exchange, ServerHandshake
 from opskit.errors import TransportError
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.dns import DatabaseHost
 from opskit.facts.instances import TargetGroups
@@ -29,6 +28,7 @@ from opskit.probe.response import (
     TcpResult,
     parse,
 )
+from opskit.workload.interface import Workload
 
 PROBE_LIMIT_S = 25
 """The probe ends itself after 12 s; a slow agent may need the same time again to start it."""
@@ -40,7 +40,7 @@ class InstanceProbe:
 
     Attributes:
         notices: messages of the transport.
-        workload_noun: `instance` or `task`, for sentences.
+        workload_noun: with its article, for sentences.
     """
 
     result: ProbeResult
@@ -48,7 +48,7 @@ class InstanceProbe:
     password_name: str
     transport: str
     notices: tuple[str, ...] = ()
-    workload_noun: str = ON_INSTANCE
+    workload_noun: str = field(kw_only=True)
 
     @property
     def reads(self) -> tuple[ParameterRead, ...]:
@@ -121,7 +121,7 @@ def request(
     database: Fact[Database],
     parameters: Fact[Parameters],
     groups: Fact[TargetGroups],
-    app: AppInstance,
+    app: Workload,
 ) -> ProbeRequest:
     """Build the probe request: the host and port that the app is configured with, and those of RDS."""
     known = database.value if isinstance(database, Known) else None
@@ -163,11 +163,13 @@ def read(
     database: Fact[Database],
     parameters: Fact[Parameters],
     groups: Fact[TargetGroups],
-    app: AppInstance,
+    app: Workload,
 ) -> InstanceProbe:
     """Run the probe command on the instance and parse its answers."""
     if transport.transport is None:
-        raise FactUnavailable(transport.why_none, f"a transport to {target.workload_noun} (--via)")
+        raise FactUnavailable(
+            transport.why_none, f"a transport to {target.workload_kind.definite} (--via)"
+        )
     asked = request(target, key, region, host, database, parameters, groups, app)
     try:
         done = transport.transport.run(script(asked), timeout_s=PROBE_LIMIT_S)
@@ -175,9 +177,7 @@ def read(
         raise FactUnavailable(error.sentence, *([error.missing] if error.missing else [])) from None
     result = _by_plain_name(parse(done.stdout), target)
     if not result.tools and not result.is_complete:
-        raise FactUnavailable(
-            f"the probe on {app.instance.label} gave no answer (exit {done.exit_status})"
-        )
+        raise FactUnavailable(f"the probe on {app.label} gave no answer (exit {done.exit_status})")
     known = database.value if isinstance(database, Known) else None
     database_engine = _engine_of(known)
     greeting = (
@@ -191,7 +191,7 @@ def read(
         target.parameters["password"],
         transport.transport.name,
         done.notices,
-        target.workload_noun,
+        workload_noun=app.kind.definite,
     )
 
 
@@ -225,13 +225,13 @@ def _exchanges(
     return database_engine.exchanges(user, name)
 
 
-def _health_url(target: Target, groups: Fact[TargetGroups], app: AppInstance) -> str | None:
+def _health_url(target: Target, groups: Fact[TargetGroups], app: Workload) -> str | None:
     """The health URL of the target; else the load balancer's health check, as a URL on the instance."""
     if target.health_url:
         return target.health_url
     if not isinstance(groups, Known):
         return None
-    words = app.instance.searchable_text
+    words = app.searchable_text
     for group in groups.value.all:
         if (
             group.port

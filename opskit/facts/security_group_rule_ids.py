@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from opskit.aws_client import paginate
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.interface import Ec2, Fact, Known
 from opskit.facts.security_groups import IpPermission
+from opskit.workload.interface import Workload
 
 RuleKey = tuple[str, bool, str, int | None, int | None, str]
 """Group, whether egress, protocol, first and last port, and the one peer."""
@@ -28,11 +28,11 @@ class RuleIds:
         return self.by_rule.get((group_id, is_egress, rule.protocol, *_ports(*ports), peer))
 
 
-def read(ec2: Ec2, database: Database, app: Fact[AppInstance]) -> RuleIds:
+def read(ec2: Ec2, database: Database, app: Fact[Workload]) -> RuleIds:
     """Describe the rules of the app's and the database's groups."""
     groups = set(database.instance.security_group_ids)
     if isinstance(app, Known):
-        groups |= set(app.value.instance.group_ids)
+        groups |= set(app.value.group_ids)
     filters = [{"Name": "group-id", "Values": sorted(groups)}]
     call = ec2.describe_security_group_rules
     found = paginate(call, "SecurityGroupRules", Filters=filters, MaxResults=1000)

@@ -11,10 +11,10 @@ from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.credential_source.interface import DECRYPT, CredentialSource
 from opskit.facts.identity import Identity
-from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Fact, FactUnavailable, Iam, Known
 from opskit.facts.key import Key
 from opskit.facts.region import Region
+from opskit.workload.interface import WorkloadRole
 
 
 class SimulatorLimit(StrEnum):
@@ -54,11 +54,11 @@ class Simulation:
 
 
 def read(
-    iam: Iam, role: InstanceRole, identity: Identity, region: Region, key: Fact[Key], target: Target
+    iam: Iam, role: WorkloadRole, identity: Identity, region: Region, key: Fact[Key], target: Target
 ) -> Simulation:
     """Simulate every action on every resource in one call."""
     if role.role_arn is None:
-        raise FactUnavailable(f"{target.workload_noun} has no role")
+        raise FactUnavailable(f"{target.workload_kind.definite} has no role")
     source = source_of(target)
     arns = [location_arn(source, region, identity, name) for name in source.names]
     context = [_entry("kms:ViaService", source.via_service(region.name))]

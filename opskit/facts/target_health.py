@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.instances import TargetGroup, TargetGroups
 from opskit.facts.interface import Elbv2
+from opskit.workload.interface import Workload
 
 MOST_GROUPS = 10
 """Target groups that are asked at most: each takes one call, and more would take too long."""
@@ -30,19 +30,17 @@ class TargetHealths:
     all: tuple[TargetHealth, ...]
 
 
-def read(elbv2: Elbv2, groups: TargetGroups, app: AppInstance, database: Database) -> TargetHealths:
+def read(elbv2: Elbv2, groups: TargetGroups, app: Workload, database: Database) -> TargetHealths:
     """Read the instance's health in the VPC's target groups, those that share a word with it first."""
     here = [g for g in groups.all if g.vpc_id == database.instance.vpc_id]
     here.sort(
-        key=lambda g: (
-            not any(word in app.instance.searchable_text for word in g.name.lower().split("-"))
-        )
+        key=lambda g: not any(word in app.searchable_text for word in g.name.lower().split("-"))
     )
     found = []
     for group in here[:MOST_GROUPS]:
         reply = elbv2.describe_target_health(TargetGroupArn=group.arn)
         for target in reply["TargetHealthDescriptions"]:
-            if target["Target"]["Id"] in (app.instance.instance_id, app.instance.address):
+            if target["Target"]["Id"] in (app.identifier, app.address):
                 health = target["TargetHealth"]
                 found.append(
                     TargetHealth(

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.credential_source.interface import DECRYPT, CredentialSource
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.identity import Identity
-from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Fact, FactUnavailable, Known
 from opskit.facts.key import Key
 from opskit.facts.key_policy import KeyGrants, KeyPolicy
@@ -21,6 +19,7 @@ from opskit.policy.document import Document, MalformedPolicy, parse
 from opskit.policy.evaluate import Evaluation, Policies, decide
 from opskit.policy.explanation import DenialExplanation, explain
 from opskit.policy.request import Context, Principal, Request
+from opskit.workload.interface import Workload, WorkloadRole
 
 NEVER = frozenset(
     {
@@ -72,8 +71,8 @@ def analyze(
     target: Target,
     region: Region,
     identity: Identity,
-    app: AppInstance,
-    role: InstanceRole,
+    app: Workload,
+    role: WorkloadRole,
     own: RolePolicies,
     organization: Fact[Organization],
     key: Fact[Key],
@@ -86,8 +85,8 @@ def analyze(
         FactUnavailable: a policy is malformed.
     """
     if role.role_arn is None or role.role_name is None:
-        what = "task has no task role" if app.task else "instance has no role"
-        raise FactUnavailable(f"the {what}", "a task role" if app.task else "an instance profile")
+        kind = app.kind
+        raise FactUnavailable(f"{kind.definite} has no {kind.role_noun}", kind.role_source)
     source = source_of(target)
     asking = _Asking(source, region, identity, app, role.role_arn, role.role_name, own)
     levels = organization.value.levels if isinstance(organization, Known) else ()
@@ -123,7 +122,7 @@ class _Asking:
     source: CredentialSource
     region: Region
     identity: Identity
-    app: AppInstance
+    app: Workload
     role_arn: str
     role_name: str
     own: RolePolicies
@@ -131,7 +130,7 @@ class _Asking:
     @property
     def principal(self) -> Principal:
         partition, account = self.region.partition, self.identity.account
-        session = f"assumed-role/{self.role_name}/{self.app.instance.instance_id}"
+        session = f"assumed-role/{self.role_name}/{self.app.identifier}"
         return Principal(self.role_arn, account, f"arn:{partition}:sts::{account}:{session}")
 
     def read(self, action: str, name: str, policies: Policies) -> RequiredPermission:
@@ -152,30 +151,19 @@ class _Asking:
         request = Request(self.principal, DECRYPT, key.arn, self._context(more))
         return _need(request, name, policies)
 
-    def _of_instance(self) -> dict[str, str]:
-        """Condition keys that only an instance's role carries; a task's session is named by its id too."""
-        if self.app.task is not None:
-            return {}
-        instance = self.app.instance
-        return {
-            "aws:ec2instancesourcevpc": instance.vpc_id,
-            "aws:ec2instancesourceprivateipv4": instance.address or "",
-        }
-
     def _context(self, more: dict[str, str]) -> Context:
-        instance = self.app.instance
         values = {
             "aws:principalarn": self.role_arn,
             "aws:principalaccount": self.identity.account,
             "aws:principaltype": "AssumedRole",
             "aws:principalisawsservice": "false",
-            "aws:userid": f"{self.own.unique_id}:{instance.instance_id}",
+            "aws:userid": f"{self.own.unique_id}:{self.app.identifier}",
             "aws:requestedregion": self.region.name,
             "aws:securetransport": "true",
             "aws:viaawsservice": "true" if more else "false",
             "aws:currenttime": self.own.read_at.isoformat(),
             "aws:epochtime": str(int(self.own.read_at.timestamp())),
-            **self._of_instance(),
+            **self.app.condition_values,
             **{f"aws:principaltag/{k.lower()}": v for k, v in self.own.tags.items()},
             **more,
         }

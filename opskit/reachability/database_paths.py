@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from opskit.config import ON_INSTANCE
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.app_subnets import AppSubnets
 from opskit.facts.database import Database
 from opskit.facts.dns import OperatorDns
-from opskit.facts.instances import Instance, Interface
 from opskit.facts.interface import Fact, FactUnavailable, Known
 from opskit.facts.prefix_lists import PrefixLists
 from opskit.facts.probe import InstanceProbe
@@ -25,6 +22,7 @@ from opskit.facts.subnets import NetworkAcls, Subnet, Subnets
 from opskit.facts.vpc_scope import Peerings
 from opskit.reachability.addresses import PortRange, representatives
 from opskit.reachability.path import Network, Path, PathEndpoint, PathOutcome, trace
+from opskit.workload.interface import Workload
 
 EPHEMERAL = (32768, 60999)
 """Linux's default, for an instance that did not report net.ipv4.ip_local_port_range."""
@@ -50,7 +48,7 @@ class DatabasePaths:
         after_failover: to the other subnets of the database's subnet group.
         from_other_subnets: from the other subnets where the app may run.
         client_ports_known: the instance reported its client ports; otherwise Linux's are assumed.
-        workload_noun: `instance` or `task`, for sentences.
+        workload_noun: with its article, for sentences.
     """
 
     network: Network
@@ -58,11 +56,11 @@ class DatabasePaths:
     after_failover: tuple[AlternativePath, ...]
     from_other_subnets: tuple[AlternativePath, ...]
     client_ports_known: bool
-    workload_noun: str = ON_INSTANCE
+    workload_noun: str
 
 
 def analyze(
-    app: AppInstance,
+    app: Workload,
     database: Database,
     groups: SecurityGroups,
     subnets: Subnets,
@@ -86,13 +84,8 @@ def analyze(
     )
     ports = probe.value.result.ephemeral_ports if isinstance(probe, Known) else None
     judge = _PathAnalysis(network, database, ports or EPHEMERAL)
-    if app.task is not None and not app.instance.interfaces:
-        raise FactUnavailable(
-            f"the network interface of {app.instance.label} is not known, or it has none of its own",
-            "ec2:DescribeNetworkInterfaces",
-        )
     address, there = _today(database, subnets, dns, probe)
-    source = source_of(app.instance, subnets, there, _local_address(database, probe))
+    source = source_of(app, subnets, there, _local_address(database, probe))
     today = judge.today(source, address, there)
     places = [s for s in (subnets.get(d.subnet_id) for d in database.instance.subnets) if s]
     others = app_subnets.value.why_by_id if isinstance(app_subnets, Known) else {}
@@ -103,32 +96,36 @@ def analyze(
         tuple(e for location in places for e in judge.after_move(source, location, today)),
         tuple(e for home, why in homes for e in judge.from_home(source, home, why, today)),
         ports is not None,
-        app.workload_noun,
+        app.kind.definite,
     )
 
 
 def source_of(
-    instance: Instance, subnets: Subnets, there: Subnet | None, local_address: str
+    app: Workload, subnets: Subnets, there: Subnet | None, local_address: str
 ) -> PathEndpoint:
-    """The interface by which an instance connects to the database.
+    """The interface by which a workload connects to the database.
 
-    This is the interface from which the instance was observed to connect; else one in the database's
-    own subnet, to which the instance has a direct route; else the primary one, which has the default
-    route.
+    This is the interface from which it was observed to connect; else one in the database's own subnet,
+    to which it has a direct route; else the primary one, which has the default route.
 
     Raises:
-        FactUnavailable: the instance has no address in a known subnet.
+        FactUnavailable: the workload has no interface with an address in a known subnet.
     """
-    interfaces = instance.interfaces or (_primary(instance),)
+    interfaces = app.interfaces
+    if not interfaces:
+        raise FactUnavailable(
+            f"the network interface of {app.label} is not known, or it has none of its own",
+            "ec2:DescribeNetworkInterfaces",
+        )
     chosen = next((i for i in interfaces if local_address in (i.address, *i.ipv6_addresses)), None)
     if chosen is None and there is not None:
         chosen = next((i for i in interfaces if i.subnet_id == there.subnet_id), None)
     chosen = chosen or interfaces[0]
     subnet = subnets.get(chosen.subnet_id)
     if subnet is None or not chosen.address:
-        raise FactUnavailable(f"the subnet of {instance.label} is not known", "ec2:DescribeSubnets")
+        raise FactUnavailable(f"the subnet of {app.label} is not known", "ec2:DescribeSubnets")
     address = local_address if local_address in chosen.ipv6_addresses else chosen.address
-    name = f"{instance.name or instance.instance_id} eth{chosen.index}"
+    name = f"{app.name or app.identifier} eth{chosen.index}"
     return PathEndpoint(name, address, subnet, chosen.group_ids)
 
 
@@ -234,9 +231,3 @@ def _local_address(database: Database, probe: Fact[InstanceProbe]) -> str:
         return ""
     found = probe.value.connection(database.port)
     return found.local_address if found is not None else ""
-
-
-def _primary(instance: Instance) -> Interface:
-    return Interface(
-        "", 0, instance.address or "", (), instance.subnet_id or "", instance.group_ids
-    )

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from opskit.config import Target
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
-from opskit.facts.instances import Instance, Instances
+from opskit.facts.instances import Instances
 from opskit.facts.interface import Fact, Known
 from opskit.facts.load_balancer import LoadBalancer
 from opskit.facts.rds import DbInstance, DbInstances
 from opskit.facts.target_health import TargetHealths
+from opskit.workload.ec2_instance import Instance
+from opskit.workload.interface import Workload
 
 
 class MemberKind(Enum):
@@ -46,7 +47,7 @@ class GroupMembers:
         knows_load_balancer: the app's load balancer, or that it has none, was read.
     """
 
-    app: AppInstance
+    app: Workload
     database: DbInstance
     members: tuple[Member, ...]
     is_complete: bool
@@ -62,7 +63,7 @@ class GroupMembers:
 
 
 def analyze(
-    app: AppInstance,
+    app: Workload,
     database: Database,
     target: Fact[Target],
     instances: Fact[Instances],
@@ -74,8 +75,8 @@ def analyze(
     words = _words(target.value) if isinstance(target, Known) else ()
     known = instances.value.all if isinstance(instances, Known) else ()
     own = database.instance
-    found = [Member(MemberKind.APP, app.instance.label, app.instance.group_ids)]
-    found += [_instance(app.instance, i, words) for i in known if not _is_same(app.instance, i)]
+    found = [Member(MemberKind.APP, app.label, app.group_ids)]
+    found += [_instance(app, i, words) for i in known if i.instance_id != app.identifier]
     found.append(Member(MemberKind.DATABASE, own.identifier, own.security_group_ids))
     listed = databases.value.all if isinstance(databases, Known) else ()
     found += [_database(own, d) for d in listed if d.identifier != own.identifier]
@@ -94,7 +95,7 @@ def analyze(
     )
 
 
-def is_sibling(app: Instance, other: Instance, words: tuple[str, ...]) -> bool:
+def is_sibling(app: Workload, other: Instance, words: tuple[str, ...]) -> bool:
     """Whether another instance runs the same app: by its Auto Scaling group, its profile or its name.
 
     A batch worker of the same product has the product's name too, but its name has a further word
@@ -112,17 +113,13 @@ def _words(target: Target) -> tuple[str, ...]:
     return tuple(w for w in (target.prefix or target.name).lower().split("/") if w)
 
 
-def _role_words(instance: Instance, words: tuple[str, ...]) -> set[str]:
-    """The words of an instance's name, without numbers and the target's own words."""
-    found = set(re.findall(r"[a-z]+", instance.name.lower()))
+def _role_words(named: Instance | Workload, words: tuple[str, ...]) -> set[str]:
+    """The words of a name, without numbers and the target's own words."""
+    found = set(re.findall(r"[a-z]+", named.name.lower()))
     return found - {part for word in words for part in re.findall(r"[a-z]+", word)}
 
 
-def _is_same(app: Instance, other: Instance) -> bool:
-    return app.instance_id == other.instance_id
-
-
-def _instance(app: Instance, other: Instance, words: tuple[str, ...]) -> Member:
+def _instance(app: Workload, other: Instance, words: tuple[str, ...]) -> Member:
     kind = MemberKind.SIBLING if is_sibling(app, other, words) else MemberKind.OTHER_INSTANCE
     return Member(kind, other.label, other.group_ids)
 

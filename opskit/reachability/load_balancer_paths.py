@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.interface import FactUnavailable
 from opskit.facts.load_balancer import LoadBalancer
 from opskit.facts.subnets import Subnets
 from opskit.reachability.addresses import representatives
 from opskit.reachability.database_paths import DatabasePaths, source_of
 from opskit.reachability.path import Path, PathEndpoint, PathOutcome, trace
+from opskit.workload.interface import Workload
 
 ALL_PORTS = (1024, 65535)
 """The source ports of clients on the internet and of load balancers."""
@@ -32,7 +32,7 @@ class LoadBalancerPaths:
 
 
 def analyze(
-    load_balancer: LoadBalancer, app: AppInstance, subnets: Subnets, paths: DatabasePaths
+    load_balancer: LoadBalancer, app: Workload, subnets: Subnets, paths: DatabasePaths
 ) -> LoadBalancerPaths:
     """Judge the paths to and from the load balancer.
 
@@ -54,7 +54,7 @@ def analyze(
         PathEndpoint(load_balancer.name, _some_address(s.cidr), s, load_balancer.group_ids)
         for s in homes
     ]
-    target = source_of(app.instance, subnets, None, "")
+    target = source_of(app, subnets, None, "")
     port = load_balancer.target_group.port or 0
     inbound: tuple[Path, ...] = ()
     if not load_balancer.is_internal:

@@ -19,12 +19,12 @@ from opskit.rotation.steps.restart import PROBE_LIMIT_S
 from opskit.transport.database_connector import DatabaseConnector
 from opskit.transport.factory import create_transport, create_tunnel
 from opskit.transport.interface import (
-    InstanceLocation,
     ProblemCallback,
     Transport,
     TransportContext,
     Tunnel,
 )
+from opskit.workload.ec2_instance import InstanceLocation
 
 
 class TargetConnections:
@@ -96,10 +96,10 @@ class TargetConnections:
 
     def connector_of(self, context: RotationContext) -> DatabaseConnector:
         """Return the connector to the target's database."""
-        app = context.app.value.instance if isinstance(context.app, Known) else None
+        app = context.app.value if isinstance(context.app, Known) else None
         return self.connector(
             context.engine, context.host, context.port, context.name,
-            app.instance_id if app else None, app.label if app else "",
+            app.identifier if app else None, app.label if app else "",
         )  # fmt: skip
 
     def connector(

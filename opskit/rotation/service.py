@@ -200,7 +200,7 @@ class Service:
     def rotate_managed_secret(self, plan: Plan, context: RotationContext) -> RotationResult:
         """Let RDS rotate the password that it manages, and bring the parameter to it."""
         rds, secrets = self._aws.client("rds"), self._aws.client("secretsmanager")
-        app = context.app.value.instance.instance_id if isinstance(context.app, Known) else None
+        app = context.app.value.identifier if isinstance(context.app, Known) else None
         world = ManagedRotationServices(
             rds=rds,
             write_client=self._aws.write_client("rds", self._fence.check),

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from opskit.errors import AwsError, NotExecuted, OutcomeUnknown, TransportError, UsageError
@@ -30,84 +29,9 @@ from opskit.transport.session_manager.channel import Closed, Data
 from opskit.transport.session_manager.commands import OutputCollector, key_maker
 from opskit.transport.session_manager.session import Session, SessionGateway
 from opskit.transport.session_manager.session_errors import not_opened
+from opskit.workload.ecs_task import TaskLocation
 
 DOCUMENT = "ECS Exec"
-
-
-@dataclass(frozen=True, slots=True)
-class TaskLocation:
-    """The container in which the app runs, and its task.
-
-    Attributes:
-        cluster: its name.
-        task_id: the last part of the task's ARN.
-        runtime_id: the container's id, as Session Manager uses it.
-        service: the service that started the task; empty for a task that was run by itself.
-        is_enabled: whether the task was started with ECS Exec.
-        agent: the status of the task's ExecuteCommandAgent; empty when ECS reports none.
-    """
-
-    cluster: str
-    task_id: str
-    container: str
-    runtime_id: str
-    service: str
-    is_enabled: bool
-    agent: str
-
-    @property
-    def target(self) -> str:
-        """The container's name as a target of Session Manager."""
-        return f"ecs:{self.cluster}_{self.task_id}_{self.runtime_id}"
-
-    @property
-    def transports(self) -> tuple[str, ...]:
-        """ECS Exec: a task has neither an agent of Run Command nor an SSH server."""
-        return ("ecs-exec",)
-
-    @property
-    def tunnels(self) -> tuple[str, ...]:
-        """Session Manager."""
-        return ("session-manager",)
-
-    @property
-    def label(self) -> str:
-        """The container's name, for sentences."""
-        return f"container {self.container} of task {self.task_id} ({self.cluster})"
-
-    def require(self) -> None:
-        """Check before a call whether the task can have a session.
-
-        Raises:
-            NotExecuted: the task was started without ECS Exec, or its agent is not running.
-        """
-        if not self.is_enabled:
-            raise NotExecuted(
-                f"task {self.task_id} was started without ECS Exec",
-                self._redeploy_command,
-                missing=f"a task of {self.service or self.cluster} run with --enable-execute-command",
-            )
-        if self.agent not in ("", "RUNNING"):
-            raise self.agent_unavailable()
-
-    def agent_unavailable(self) -> NotExecuted:
-        """The error for a task whose agent is not connected."""
-        message = f" (ECS says {self.agent})" if self.agent not in ("", "RUNNING") else ""
-        return NotExecuted(
-            f"the ECS Exec agent in task {self.task_id} is not connected{message}: it needs the four "
-            "ssmmessages rights in the task's role and a way to ssmmessages; a stopped one stays so",
-            self._redeploy_command,
-            missing=f"a connected ECS Exec agent in task {self.task_id}",
-        )
-
-    @property
-    def _redeploy_command(self) -> str:
-        if not self.service:
-            return f"aws ecs run-task --cluster {self.cluster} --enable-execute-command ...   runs it again"
-        return (
-            f"aws ecs update-service --cluster {self.cluster} --service {self.service} "
-            "--enable-execute-command --force-new-deployment"
-        )
 
 
 class EcsExec:

@@ -45,7 +45,7 @@ def create_tunnel(
     target, tunnels = context.target, context.location.tunnels
     if named_transport(target) == "none":
         raise NotExecuted(
-            f"no transport to {target.workload_noun} was to be used (--via none)",
+            f"no transport to {target.workload_kind.definite} was to be used (--via none)",
             missing="a transport (--via)",
         )
     from opskit.transport.fallback import merge_refusals

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from opskit.config import Target
+from opskit.workload.interface import Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,48 +89,6 @@ class Tunnel(Protocol):
 
     def close(self) -> None:
         """Close all connections and the transport."""
-
-
-class Location(Protocol):
-    """The machine or container that a transport leads to."""
-
-    @property
-    def target(self) -> str:
-        """Its name as a target of Session Manager."""
-
-    @property
-    def transports(self) -> tuple[str, ...]:
-        """The transports for commands that `--via auto` tries, in order.
-
-        Those that are audited and allowed most often come first. `ssh` is left out where the settings
-        name no SSH host.
-        """
-
-    @property
-    def tunnels(self) -> tuple[str, ...]:
-        """The transports for tunnels that `--via auto` tries, in order."""
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceLocation:
-    """An EC2 instance, or a machine that is registered with Systems Manager."""
-
-    instance_id: str
-
-    @property
-    def target(self) -> str:
-        """The instance id."""
-        return self.instance_id
-
-    @property
-    def transports(self) -> tuple[str, ...]:
-        """Run Command, then Session Manager, then SSH."""
-        return ("run-command", "session-manager", "ssh-session", "ssh")
-
-    @property
-    def tunnels(self) -> tuple[str, ...]:
-        """Session Manager, then SSH."""
-        return ("session-manager", "ssh-session", "ssh")
 
 
 ClientOf = Callable[[str], Any]

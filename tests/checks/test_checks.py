@@ -26,7 +26,6 @@ from opskit.facts.app_subnets import AppSubnets
 from opskit.facts.certificate import Certificate
 from opskit.facts.dns import DatabaseHost, OperatorDns
 from opskit.facts.identity import Identity
-from opskit.facts.instance_role import InstanceRole
 from opskit.facts.key import Key
 from opskit.facts.load_balancer import LoadBalancer
 from opskit.facts.login import ClientLogin, LoginAttemptResult
@@ -52,6 +51,8 @@ from opskit.probe.response import (
     Resolution,
 )
 from opskit.secret import Secret
+from opskit.workload.ec2_instance import InstanceRole
+from opskit.workload.ecs_task import TaskRole
 from tests import builders as b
 
 FAIL, WARN, PASS, SKIP, UNKNOWN = Status.FAIL, Status.WARN, Status.PASS, Status.SKIP, Status.UNKNOWN
@@ -251,7 +252,7 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("PAR010", PASS, (ORDERS, TWO_DATABASES, at(ORDERS_HOST))),
     ("PAR010", WARN, (replace(ORDERS, doubt="only /linkbox/db-endpoint points to orders-db"), b.DatabaseEvidence({}), NOBODY_ANSWERS)),
     ("PAR010", WARN, (b.DatabaseEvidence({"linkbox-db": ALL_FIT}, {"linkbox-db": ("linkbox-db-restored",)}),)),
-    ("IAM001", FAIL, (InstanceRole("p", None, None),)),
+    ("IAM001", FAIL, (InstanceRole(None, None, "p"),)),
     ("IAM002", FAIL, (b.refused(GET), b.role_policies(b.DECRYPTS))),
     ("IAM002", FAIL, (b.refused(GET),)),
     ("IAM002", FAIL, (b.NOT_ASKED, b.role_policies(b.DECRYPTS))),
@@ -410,7 +411,7 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("OPR007", PASS, (WANTS_ALL,)),
     ("OPR007", SKIP, (b.OperatorNeeds(()),)),
     ("IAM001", PASS, (b.task(),)),
-    ("IAM001", FAIL, (b.task(), b.InstanceRole(None, None, None))),
+    ("IAM001", FAIL, (b.task(), TaskRole(None, None, family="shop"))),
     ("APP001", PASS, (b.task(), b.probe(asked_containers=False, containers=()))),
     ("OPR008", FAIL, (SsmAgent("ConnectionLost", b.NOW, "3.3.987.0", takes_sessions=False),)),
     ("OPR008", FAIL, (SsmAgent("Inactive", None, "3.3.987.0", takes_sessions=False),)),
@@ -523,8 +524,7 @@ def test_a_shadowing_zone_is_named_and_taken_away() -> None:
 
 
 def test_a_task_without_a_known_interface_leaves_the_network_unknown() -> None:
-    app = b.task()
-    blind = replace(app, instance=replace(app.instance, interfaces=()))
+    blind = replace(b.task(), interface=None)
     found = run_check(check_of("NET002"), b.snapshot(blind))
     assert found.status is UNKNOWN
     assert "ec2:DescribeNetworkInterfaces" in found.missing

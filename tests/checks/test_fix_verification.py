@@ -180,9 +180,11 @@ def test_changes_are_counted_by_kind() -> None:
 def test_a_task_is_called_a_task_in_every_sentence() -> None:
     """And only by sentences of opskit's own: values that say "the instance" stay as they are."""
     target = replace(b.linkbox()[Target].value, ecs_task="prod/service:shop")  # type: ignore[union-attr]
-    probe = replace(b.probe(health=None), workload_noun=target.workload_noun)
+    probe = replace(b.probe(health=None), workload_noun=target.workload_kind.definite)
     gone = replace(probe, result=replace(GONE.result, health=None, containers=()))
-    login = LoginAttemptResult(True, None, "", 8.0, "TLSv1.3", target.workload_noun, "linkbox")
+    login = LoginAttemptResult(
+        True, None, "", 8.0, "TLSv1.3", target.workload_kind.definite, "linkbox"
+    )
     for replaced in ((target, b.task(), probe), (target, b.task(), gone, b.groups(()))):
         snapshot = b.snapshot(*replaced, login)
         for check in default_checks():

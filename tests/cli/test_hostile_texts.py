@@ -40,6 +40,7 @@ from opskit.rotation.protocol.state_machine import (
     ParameterState,
 )
 from opskit.rotation.status import OpenWork, RotationStatus
+from opskit.workload.interface import Workload
 from tests import builders as b
 from tests.report.hostile import FORGED, HOSTILE, poisoned_everywhere, problems
 from tests.rotation.test_records import intent
@@ -130,7 +131,7 @@ def test_an_error_as_json_is_exact(
 
 def test_the_list_of_instances_in_an_error() -> None:
     """Their names are tags; a line of the list is a suggestion."""
-    instance = b.linkbox()[b.AppInstance].value.instance  # type: ignore[union-attr]
+    instance = b.linkbox()[Workload].value.instance  # type: ignore[union-attr]
     named = replace(instance, name=f"web\n{FORGED}")
     with pytest.raises(TargetError) as caught:
         _named("i-2", Instances((named,)))

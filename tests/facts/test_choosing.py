@@ -10,9 +10,10 @@ from opskit import endpoint
 from opskit.config import Target
 from opskit.errors import TargetError
 from opskit.facts import app_instance, database
-from opskit.facts.instances import Instance, Instances
+from opskit.facts.instances import Instances
 from opskit.facts.interface import FactUnavailable, Unknown
 from opskit.facts.rds import DbCluster, DbClusters, DbInstance, DbInstances
+from opskit.workload.ec2_instance import Instance
 from tests import builders as b
 
 TARGET = Target("linkbox", b.NAMES, "/linkbox")
@@ -87,10 +88,7 @@ def instance(number: int, name: str, group: str = "sg-web", state: str = "runnin
 
 def find(*instances: Instance, target: Target = TARGET, groups: object = None) -> str:
     known = b.known(b.groups((b.rule(5432, "sg-web"),))) if groups is None else groups
-    task = Unknown("no task")
-    return app_instance.select(
-        target, Instances(instances), b.database(), known, task, task  # type: ignore[arg-type]
-    ).instance.instance_id  # fmt: skip
+    return app_instance.select(target, Instances(instances), b.database(), known).identifier  # type: ignore[arg-type]
 
 
 BATCH = instance(9, "batch-worker", "sg-batch")

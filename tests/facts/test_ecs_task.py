@@ -6,16 +6,14 @@ from typing import Any
 
 import pytest
 
-from opskit.config import load, task_name
+from opskit.config import load
 from opskit.errors import AwsError, NotExecuted, OpskitError, TargetError, UsageError
 from opskit.facts import ecs_task
-from opskit.facts.app_instance import select
-from opskit.facts.instances import Instances
 from opskit.facts.interface import FactUnavailable, Unknown
 from opskit.transport.ecs_exec import EcsExec
 from opskit.transport.session_manager.base64_framing import Demultiplexer
 from opskit.transport.session_manager.commands import OutputCollector
-from tests import builders as b
+from opskit.workload.ecs_task import task_name
 
 ID = "0123456789abcdef0123456789abcdef"
 
@@ -165,16 +163,15 @@ def test_what_ecs_says_is_one_sentence(code: str, message: str, words: str) -> N
 
 
 def test_the_role_is_the_tasks_own_or_its_definitions() -> None:
-    assert ecs_task.read_role(Ecs(), read(raw())).arn == "arn:aws:iam::1:role/path/shop"
+    assert ecs_task.read_role(Ecs(), read(raw())).role_arn == "arn:aws:iam::1:role/path/shop"
     own = raw(overrides={"taskRoleArn": "arn:aws:iam::1:role/other"})
-    assert ecs_task.read_role(Ecs(), read(own)).arn == "arn:aws:iam::1:role/other"
+    assert ecs_task.read_role(Ecs(), read(own)).role_arn == "arn:aws:iam::1:role/other"
 
 
 def test_without_the_interfaces_groups_no_network_is_made_up() -> None:
-    target = b.Target("x", {}, ecs_task="prod/x")
     denied = Unknown("you may not call ec2:DescribeNetworkInterfaces")
-    seen = select(target, Instances(()), b.database(), denied, b.known(read(raw())), denied)  # type: ignore[arg-type]
-    assert (seen.instance.subnet_id, seen.instance.interfaces) == (None, ())
+    seen = ecs_task.select(read(raw()), denied)
+    assert (seen.subnet_id, seen.interfaces, seen.group_ids) == ("", (), ())
     assert seen.location.target.startswith("ecs:prod_")
     with pytest.raises(FactUnavailable, match="no network interface of its own"):
         ecs_task.read_interface(Ecs(), read(raw(attachments=[])))  # type: ignore[arg-type]

@@ -28,6 +28,7 @@ from opskit.facts.region import Region
 from opskit.probe.response import Resolution
 from opskit.secret import Secret
 from opskit.transport.database_connector import DatabaseConnector
+from opskit.workload.interface import Workload
 from tests import builders as b
 
 NO_HOSTS = [
@@ -108,7 +109,7 @@ def test_the_probe_is_asked_about_no_such_place(value: str) -> None:
     asked = probe.request(
         Target("linkbox", b.NAMES), FingerprintKey("k"), Region("us-east-1"),
         b.known(select_host(known, parameters)), known, parameters, Unknown("x"),
-        b.linkbox()[b.AppInstance].value,  # type: ignore[union-attr]
+        b.linkbox()[Workload].value,  # type: ignore[union-attr]
     )  # fmt: skip
     assert {host for host, _ in asked.tcp_targets} == {b.HOST} == set(asked.hostnames)
     assert asked.unlisted == ()
@@ -118,7 +119,7 @@ def test_the_probe_is_told_which_hosts_rds_does_not_name() -> None:
     asked = probe.request(
         Target("linkbox", b.NAMES), FingerprintKey("k"), Region("us-east-1"),
         b.known(DatabaseHost("db.example", 5432, "p")), b.known(b.database()), b.known(b.parameters()),
-        Unknown("x"), b.linkbox()[b.AppInstance].value,  # type: ignore[union-attr]
+        Unknown("x"), b.linkbox()[Workload].value,  # type: ignore[union-attr]
     )  # fmt: skip
     assert asked.unlisted == ("db.example",)
 
@@ -177,7 +178,7 @@ def test_no_tunnel_to_what_the_instance_resolves_to_itself() -> None:
     with pytest.raises(FactUnavailable, match="link-local"):
         login.read_tunnel(
             None, None, None, None, Target("linkbox", b.NAMES),  # type: ignore[arg-type]
-            b.linkbox()[b.AppInstance].value, DatabaseHost("db.example", 5432, "p"),  # type: ignore[union-attr]
+            b.linkbox()[Workload].value, DatabaseHost("db.example", 5432, "p"),  # type: ignore[union-attr]
             b.database(), b.parameters(), Credential(Secret("Abc-12345678")), b.known(own),
             b.known(login.DirectLogin(None)),
         )  # fmt: skip

@@ -12,7 +12,6 @@ from opskit.config import Target
 from opskit.engine.interface import LoginFailure
 from opskit.engine.postgresql.engine import ENGINE
 from opskit.facts import login
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.dns import DatabaseHost, OperatorDns
 from opskit.facts.interface import Fact, Known
 from opskit.facts.login import DirectLogin, LoginAttemptResult, TunnelLogin
@@ -21,6 +20,7 @@ from opskit.facts.probe import InstanceProbe
 from opskit.probe.response import LoginAttempt
 from opskit.secret import Secret
 from opskit.transport.database_connector import DatabaseConnector
+from opskit.workload.interface import Workload
 from tests import builders as b
 from tests.engine.servers import md5, serve
 
@@ -80,7 +80,7 @@ def test_when_this_machine_tries_through_the_instance(
         return here(None)
 
     monkeypatch.setattr(login._LocalLogin, "log_in", log_in)
-    app = b.linkbox()[AppInstance]
+    app = b.linkbox()[Workload]
     assert isinstance(app, Known)
     found = login.read_tunnel(
         None, None, None, None, Target("linkbox", b.NAMES),  # type: ignore[arg-type]

@@ -15,7 +15,6 @@ from opskit.facts import (
     security_group_rule_ids,
     vpc_scope,
 )
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.instances import Instances, read
 from opskit.facts.interface import FactUnavailable, Unknown
 from opskit.facts.routes import RouteTables
@@ -23,6 +22,8 @@ from opskit.facts.security_groups import group_of
 from opskit.facts.subnets import acl_of, subnet_of
 from opskit.facts.target_health import TargetHealth, TargetHealths
 from opskit.facts.vpc_scope import NamedInstance, Peerings, VpcScope
+from opskit.workload.ec2_instance import Ec2InstanceWorkload
+from opskit.workload.interface import Workload
 from tests import builders as b
 
 NOBODY = b.known(NamedInstance(None))
@@ -227,7 +228,7 @@ def test_rule_ids_are_found_by_what_the_rule_says() -> None:
          "FromPort": -1, "ToPort": -1, "CidrIpv4": "0.0.0.0/0"},
     ]  # fmt: skip
     fake = Fake(describe_security_group_rules={"SecurityGroupRules": rows})
-    app: AppInstance = b.linkbox()[AppInstance].value  # type: ignore[union-attr]
+    app: Workload = b.linkbox()[Workload].value  # type: ignore[union-attr]
     found = security_group_rule_ids.read(fake, b.database(), b.known(app))
     assert fake.asked[0][1]["Filters"][0]["Values"] == ["sg-db", "sg-web"]
     assert found.find("sg-db", False, b.rule(5432, "sg-web"), "sg-web") == "sgr-1"
@@ -236,18 +237,24 @@ def test_rule_ids_are_found_by_what_the_rule_says() -> None:
 
 
 def test_the_apps_subnets_come_from_its_scaling_group_and_its_siblings() -> None:
-    app = b.linkbox()[AppInstance].value.instance  # type: ignore[union-attr]
+    app = b.linkbox()[Workload].value.instance  # type: ignore[union-attr]
     app = replace(app, scaling_group="web")
     sibling = replace(app, instance_id="i-2", name="two", subnet_id="subnet-app-b")
     other = replace(app, instance_id="i-3", subnet_id="subnet-x", group_ids=("sg-x",))
     stopped = replace(app, instance_id="i-4", subnet_id="subnet-y", state="stopped")
     groups = [{"VPCZoneIdentifier": "subnet-app,subnet-app-b,subnet-app-c"}]
     fake = Fake(describe_auto_scaling_groups={"AutoScalingGroups": groups})
-    found = app_subnets.read(fake, AppInstance(app, ""), Instances((app, sibling, other, stopped)))
+    found = app_subnets.read(
+        fake,
+        Ec2InstanceWorkload(app, selection_reason=""),
+        Instances((app, sibling, other, stopped)),
+    )
     assert set(found.why_by_id) == {"subnet-app-b", "subnet-app-c"}
     assert "web may start it" in found.why_by_id["subnet-app-c"]
     alone = app_subnets.read(
-        Fake(), AppInstance(replace(app, scaling_group=None), ""), Instances((app,))
+        Fake(),
+        Ec2InstanceWorkload(replace(app, scaling_group=None), selection_reason=""),
+        Instances((app,)),
     )
     assert alone.why_by_id == {}
 

@@ -16,11 +16,11 @@ from opskit.facts import (
     organization,
     policies,
 )
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.identity import Identity
-from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import FactUnavailable, Unknown, run_concurrently
 from opskit.facts.organization import Organization
+from opskit.workload.ec2_instance import InstanceRole
+from opskit.workload.interface import Workload
 from tests import builders as b
 from tests.facts.test_networks import Fake
 
@@ -28,8 +28,6 @@ DOCUMENT = {"Version": "2012-10-17", "Statement": []}
 POLICY = {"Policy": {"PolicyName": "managed", "DefaultVersionId": "v3"}}
 VERSION = {"PolicyVersion": {"Document": DOCUMENT}}
 BOUNDARY = {"PermissionsBoundaryArn": "arn:aws:iam::1:policy/ceiling"}
-
-NO_TASK = Unknown("no task")
 
 
 def test_a_roles_inline_managed_and_boundary_policies() -> None:
@@ -50,7 +48,7 @@ def test_a_roles_inline_managed_and_boundary_policies() -> None:
         },
         get_policy_version=VERSION,
     )
-    found = policies.read(fake, InstanceRole("p", "app", "arn:role"))
+    found = policies.read(fake, InstanceRole("app", "arn:role", "p"))
     assert [(p.name, p.arn) for p in found.identity] == [
         ("inline", ""),
         ("m", "arn:aws:iam::1:policy/m"),
@@ -63,7 +61,7 @@ def test_a_roles_inline_managed_and_boundary_policies() -> None:
         {"PolicyArn": "arn:aws:iam::1:policy/m", "VersionId": "v3"},
     ) in fake.asked
     with pytest.raises(FactUnavailable):
-        policies.read(fake, InstanceRole("p", None, None))
+        policies.read(fake, InstanceRole(None, None, "p"))
 
 
 PROFILE = {
@@ -74,19 +72,17 @@ PROFILE = {
 
 
 def test_the_role_comes_from_the_list_of_profiles_or_from_a_call() -> None:
-    app: AppInstance = b.linkbox()[AppInstance].value  # type: ignore[union-attr]
+    app: Workload = b.linkbox()[Workload].value  # type: ignore[union-attr]
     target = b.linkbox()[b.Target].value  # type: ignore[union-attr]
     listed = instance_profiles.read(Fake(list_instance_profiles={"InstanceProfiles": [PROFILE]}))
     quiet = Fake()
-    assert instance_role.read(quiet, app, target, b.known(listed), NO_TASK).role_name == "app"
+    assert instance_role.read(quiet, app, target, b.known(listed)).role_name == "app"
     assert quiet.asked == []
     asked = Fake(get_instance_profile={"InstanceProfile": PROFILE})
     denied = Unknown("no", ("iam:ListInstanceProfiles",))
-    assert instance_role.read(asked, app, target, denied, NO_TASK) == InstanceRole(
-        "p", "app", "arn:role"
-    )
+    assert instance_role.read(asked, app, target, denied) == InstanceRole("app", "arn:role", "p")
     empty = Fake(get_instance_profile={"InstanceProfile": {**PROFILE, "Roles": []}})
-    assert instance_role.read(empty, app, target, denied, NO_TASK).role_name is None
+    assert instance_role.read(empty, app, target, denied).role_name is None
 
 
 def of(member: str, master: str = "999") -> Fake:
@@ -149,10 +145,10 @@ def test_key_policy_and_grants_page_by_page() -> None:
 
     fake = Fake(get_key_policy={"Policy": json.dumps(DOCUMENT)}, list_grants=grants)
     assert key_policy.read(fake, key).document == DOCUMENT
-    role = InstanceRole("p", "app", "arn:role")
+    role = InstanceRole("app", "arn:role", "p")
     assert [g["GrantId"] for g in key_policy.read_grants(fake, key, role).all] == ["1", "2"]
     assert all(a["GranteePrincipal"] == "arn:role" for o, a in fake.asked if o == "list_grants")
-    assert key_policy.read_grants(Fake(), key, InstanceRole("p", None, None)).all == ()
+    assert key_policy.read_grants(Fake(), key, InstanceRole(None, None, "p")).all == ()
 
 
 USER = Fake(

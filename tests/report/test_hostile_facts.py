@@ -13,7 +13,7 @@ from opskit.commands import LocalCommand
 from opskit.diagnosis.result import Diagnosis
 from opskit.errors import AwsError
 from opskit.facts.gather import unknown_from
-from opskit.facts.interface import Unknown
+from opskit.facts.interface import Unknown, fact_type
 from opskit.facts.security_groups import SecurityGroups
 from opskit.facts.snapshot import Snapshot
 from opskit.report import diagnosis_json as json_report
@@ -35,7 +35,7 @@ BROKEN = (b.groups((b.rule(5432, "sg-alb"),)), GONE)
 
 
 def facts_of(*replaced: Any) -> dict[type, Any]:
-    return {**b.linkbox(), **{type(value): b.known(value) for value in replaced}}
+    return {**b.linkbox(), **{fact_type(value): b.known(value) for value in replaced}}
 
 
 def assert_harmless(found: Diagnosis) -> None:

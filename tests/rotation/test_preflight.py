@@ -16,7 +16,6 @@ from opskit.config import Target
 from opskit.engine.interface import LoginFailure, LoginResult, RoleFacts
 from opskit.engine.postgresql.engine import PostgreSql
 from opskit.errors import CannotProceed, UsageError
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.identity import Identity
 from opskit.facts.interface import Unknown
 from opskit.facts.parameters import Parameters
@@ -31,6 +30,7 @@ from opskit.rotation.planning.preflight import make_plan
 from opskit.rotation.protocol.interface import DatabaseCredential
 from opskit.rotation.protocol.journal import JournalEntry, Record
 from opskit.secret import Secret
+from opskit.workload.interface import Workload
 from tests import builders as b
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -95,7 +95,7 @@ def context(role: RoleFacts = ROLE, **changes: Any) -> RotationContext:
         text=Secret("present-Password-1"),
         password=Secret("present-Password-1"),
         row=dict(ROW),
-        app=snapshot.get(AppInstance),
+        app=snapshot.get(Workload),
         probe=snapshot.get(InstanceProbe),
         access=snapshot.get(OperatorAccess),
         engine=Engine(role),

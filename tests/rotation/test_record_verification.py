@@ -8,11 +8,11 @@ import pytest
 
 from opskit.analysis import analyze_all
 from opskit.config import Target
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.rotation.protocol import record_verification
 from opskit.rotation.protocol.interface import RotationIntent
 from opskit.rotation.protocol.record_verification import RecordVerification
+from opskit.workload.interface import Workload
 from tests import builders as b
 from tests.rotation.test_records import intent, published
 
@@ -43,7 +43,7 @@ class Account:
 def honest(**values: Any) -> RotationIntent:
     """Return the record that opskit itself would have written about LinkBox."""
     snapshot = analyze_all(b.snapshot())
-    database, app = snapshot.value(Database), snapshot.value(AppInstance)
+    database, app = snapshot.value(Database), snapshot.value(Workload)
     assert database is not None
     assert app is not None
     return intent(**{

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from opskit.errors import CannotProceed, NotExecuted, UsageError
-from opskit.facts.app_instance import AppInstance
 from opskit.probe.response import ConnectionSetting, Container
 from opskit.rotation.planning import restart_targets
 from opskit.rotation.steps.restart import (
@@ -20,6 +19,7 @@ from opskit.rotation.steps.restart import (
     write,
 )
 from opskit.transport.interface import CommandResult
+from opskit.workload.interface import Workload
 from tests import builders as b
 from tests.conftest import Operator
 from tests.rotation.scene import Scene
@@ -195,7 +195,7 @@ def held() -> str:
 
 def choose(*options: str, fingerprint: str | None = None) -> list[str]:
     found = restart_targets.select(
-        options, b.linkbox()[AppInstance].value.instance  ,  b.probe(), held() if fingerprint is None else fingerprint,
+        options, b.linkbox()[Workload].value  ,  b.probe(), held() if fingerprint is None else fingerprint,
         lambda name: [f"{name}-1", f"{name}-2"],
     )  # fmt: skip
     return [f"{x.kind}:{x.name}@{x.where}" for x in found]

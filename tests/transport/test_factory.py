@@ -13,10 +13,12 @@ from opskit.errors import AwsError, NotExecuted, OpskitError, UsageError
 from opskit.rotation.protocol.fence import Fence
 from opskit.rotation.service import Service
 from opskit.transport import CHOICES, TRANSPORTS, TUNNELS
-from opskit.transport.ecs_exec import TaskLocation
 from opskit.transport.factory import create_transport, create_tunnel
-from opskit.transport.interface import InstanceLocation, Location, TransportContext
+from opskit.transport.interface import TransportContext
 from opskit.transport.ssh.commands import Ssh
+from opskit.workload.ec2_instance import InstanceLocation
+from opskit.workload.ecs_task import TaskLocation
+from opskit.workload.interface import Location
 
 
 class Denied:

@@ -27,12 +27,13 @@ from opskit.checks.interface import (
 from opskit.config import Target
 from opskit.engine.interface import LoginFailure
 from opskit.engine.tls import TlsMode
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.target_health import TargetHealth, TargetHealths
 from opskit.probe.response import Health
+from opskit.workload.ec2_instance import container_logs
+from opskit.workload.interface import Workload
 
 explains: tuple[str, ...] = ()
 
@@ -113,7 +114,7 @@ def check(
     target: Target,
     probe: Fact[InstanceProbe],
     targets: Fact[TargetHealths],
-    app: Fact[AppInstance],
+    app: Fact[Workload],
     database_engine: Fact[DatabaseEngine],
 ) -> Finding:
     """Judge the app's answer, then the load balancer's target health."""
@@ -126,7 +127,7 @@ def check(
         body = f": {health.body[:SHOWN]}" if health.body else ""
         advice = Advice(f"{_meaning(health, database_engine)} {_log(probe.value, app)}".strip())
         rest = f": {health.body}" if len(health.body) > SHOWN else ""
-        asked = observed(f"asked on {target.workload_noun}{rest}")
+        asked = observed(f"asked on {target.workload_kind.definite}{rest}")
         return failed(f"{health.url} {answer}{body}", asked, *load_balancer, fix=advice)
     if isinstance(targets, Known) and targets.value.all:
         return _by_balancer(targets.value.all, load_balancer, target)
@@ -141,7 +142,7 @@ def _by_balancer(
     bad = next((t for t in targets if t.state == "unhealthy"), None)
     if bad is not None:
         advice = Advice(
-            f"Let opskit ask the app itself on {target.workload_noun}: --health-url "
+            f"Let opskit ask the app itself on {target.workload_kind.definite}: --health-url "
             f"http://127.0.0.1:{bad.group.port or 'PORT'}{bad.group.health_path or '/'}"
         )
         text = f"{bad.group.name} finds the app unhealthy ({bad.reason} {bad.description})"
@@ -179,13 +180,8 @@ def _meaning(health: Health, database_engine: Fact[DatabaseEngine]) -> str:
     return meaning.format(verifying=engine.tls.setting(TlsMode.VERIFY_IDENTITY))
 
 
-def _log(probe: InstanceProbe, app: Fact[AppInstance]) -> str:
+def _log(probe: InstanceProbe, app: Fact[Workload]) -> str:
     """The log to read for details."""
-    if isinstance(app, Known) and app.value.task is not None:
-        return f"The log of {app.value.task.location.label} says more."
     names = [c.name for c in app_containers(probe)] or list(probe.result.serving)
-    location = f" on {app.value.instance.label}" if isinstance(app, Known) else ""
-    if not names:
-        return f"The app's own log{location} says more."
-    logs = " and ".join(f"`docker logs --tail 50 {name}`" for name in names)
-    return f"{logs}{location} says more."
+    logs = app.value.log_words(names) if isinstance(app, Known) else container_logs(names)
+    return f"{logs} says more."

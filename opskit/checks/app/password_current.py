@@ -16,7 +16,6 @@ from opskit.checks.fix import Advice
 from opskit.checks.interface import Evidence, Finding, failed, observed, passed, skipped, warned
 from opskit.checks.settings_reload import CorrectSettings, SettingDifference, choose_fix
 from opskit.commands import OpskitCommand
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.dns import OperatorDns
 from opskit.facts.interface import Fact, Known
@@ -24,6 +23,7 @@ from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameter, Parameters
 from opskit.facts.probe import InstanceProbe
 from opskit.probe.response import Container
+from opskit.workload.interface import Workload
 
 explains = ("APP003",)
 
@@ -31,7 +31,7 @@ explains = ("APP003",)
 def check(
     parameters: Parameters,
     login: Fact[LoginAttemptResult],
-    app: Fact[AppInstance],
+    app: Fact[Workload],
     probe: Fact[InstanceProbe],
     database: Fact[Database],
     dns: Fact[OperatorDns],

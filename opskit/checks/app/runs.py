@@ -23,22 +23,20 @@ from opskit.checks.interface import (
     undecided,
 )
 from opskit.config import Target
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.probe import InstanceProbe
 from opskit.probe.response import Container
+from opskit.workload.interface import Workload
 
 explains = ("APP002", "APP003", "APP004")
 
 STARTABLE = ("exited", "created")
 
 
-def check(target: Target, app: AppInstance, probe: InstanceProbe) -> Finding:
+def check(target: Target, app: Workload, probe: InstanceProbe) -> Finding:
     """Judge the containers with database settings."""
-    if app.task is not None:
-        return passed(
-            f"{app.task.location.label} runs",
-            reported("ecs:DescribeTasks says that the task is RUNNING"),
-        )
+    state = app.reported_state
+    if state is not None:
+        return passed(state.summary, reported(state.source))
     if not probe.result.asked_containers:
         return skipped(f"containers were not asked: {probe.why_not('containers') or 'no engine'}")
     if not probe.containers:
@@ -47,35 +45,35 @@ def check(target: Target, app: AppInstance, probe: InstanceProbe) -> Finding:
             if target.container
             else "container with database settings"
         )
-        return undecided(f"no {wanted} is on {app.instance.label}", "--container NAME")
+        return undecided(f"no {wanted} is on {app.label}", "--container NAME")
     if probe.health is not None and probe.health.is_good:
         return _runs(app, probe, f"{probe.health.url} answers {probe.health.status}")
     stopped = probe.containers if target.container and not probe.running else stopped_apps(probe)
     if stopped:
         return _stopped(stopped, app)
     if probe.running or probe.result.serving:
-        return _runs(app, probe, f"on {app.instance.label}")
+        return _runs(app, probe, f"on {app.label}")
     return _only_jobs(app, probe)
 
 
-def _runs(app: AppInstance, probe: InstanceProbe, seen: str) -> Finding:
+def _runs(app: Workload, probe: InstanceProbe, seen: str) -> Finding:
     """The finding for a running app; ended containers beside it are named but are no fault."""
     names = [c.name for c in probe.running] or list(probe.result.serving)
     verb = "run" if len(names) > 1 else "runs"
     beside = [c for c in probe.containers if not c.is_running]
     return passed(
-        f"{', '.join(names)} {verb}" if names else f"the app answers on {app.instance.label}",
+        f"{', '.join(names)} {verb}" if names else f"the app answers on {app.label}",
         observed(seen),
         *(observed(f"stopped beside it, which is no fault: {described(c)}") for c in beside),
     )
 
 
-def _stopped(stopped: tuple[Container, ...], app: AppInstance) -> Finding:
+def _stopped(stopped: tuple[Container, ...], app: Workload) -> Finding:
     names = ", ".join(c.name for c in stopped)
     verb, pronoun = ("does", "it is") if len(stopped) == 1 else ("do", "they are")
     states = " and ".join(dict.fromkeys(c.status for c in stopped))
     return failed(
-        f"{names} on {app.instance.label} {verb} not run ({pronoun} {states})",
+        f"{names} on {app.label} {verb} not run ({pronoun} {states})",
         *(
             observed(f"the container engine says: {described(c)}, {c.restarts} restarts")
             for c in stopped
@@ -84,22 +82,22 @@ def _stopped(stopped: tuple[Container, ...], app: AppInstance) -> Finding:
     )
 
 
-def _remedy(container: Container, app: AppInstance) -> Remedy:
+def _remedy(container: Container, app: Workload) -> Remedy:
     """The fix that starts the one container that can be the app."""
     if container.status == "paused":
         paused = docker(app, "pause", container)
-        return Fix((docker(app, "unpause", container),), "lets it go on", undo=(paused,))
+        return Fix(docker(app, "unpause", container), "lets it go on", undo=paused)
     log = f"`docker logs --tail 50 {container.name}`"
     if container.status not in STARTABLE:
         return Advice(
             f"{container.name} is {container.status}: starting it again does not help as long as it ends "
-            f"at once. {log} on {app.instance.label} says why."
+            f"at once. {log} on {app.label} says why."
         )
     return Fix(
-        (docker(app, "start", container),),
+        docker(app, "start", container),
         "starts it",
-        undo=(docker(app, "stop", container),),
-        caution=f"If it ends again, {log} on {app.instance.label} says why.",
+        undo=docker(app, "stop", container),
+        caution=f"If it ends again, {log} on {app.label} says why.",
     )
 
 
@@ -112,10 +110,10 @@ def _which(stopped: tuple[Container, ...]) -> Advice:
     )
 
 
-def _only_jobs(app: AppInstance, probe: InstanceProbe) -> Finding:
+def _only_jobs(app: Workload, probe: InstanceProbe) -> Finding:
     """The finding where nothing runs and every ended container looks like a finished job."""
     names = ", ".join(c.name for c in probe.containers)
-    text = f"no container with database settings runs on {app.instance.label}; {names} ended well"
+    text = f"no container with database settings runs on {app.label}; {names} ended well"
     if probe.health is None:
         return undecided(text, "--container NAME")
     ended = "; ".join(described(c) for c in probe.containers)

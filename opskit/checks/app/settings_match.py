@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from opskit.checks.interface import Finding, failed, observed, passed, skipped
 from opskit.checks.settings_reload import CorrectSettings, SettingDifference, choose_fix
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.dns import OperatorDns
 from opskit.facts.interface import Fact, Known
@@ -20,6 +19,7 @@ from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
 from opskit.probe.response import Container
+from opskit.workload.interface import Workload
 
 explains = ("APP003",)
 
@@ -30,7 +30,7 @@ PURPOSES = {"host": "endpoint", "port": "endpoint", "user": "username", "databas
 def check(
     parameters: Parameters,
     database: Fact[Database],
-    app: Fact[AppInstance],
+    app: Fact[Workload],
     probe: Fact[InstanceProbe],
     dns: Fact[OperatorDns],
     login: Fact[LoginAttemptResult],

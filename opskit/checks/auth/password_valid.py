@@ -30,13 +30,13 @@ from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.credential_source.interface import CredentialSource
 from opskit.engine.interface import LoginFailure
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.interface import Fact, Known
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameter, Parameters
 from opskit.facts.probe import InstanceProbe
+from opskit.workload.interface import Workload
 
 explains = ("app", "AUT002", "AUT003", "AUT004")
 is_essential = True
@@ -48,7 +48,7 @@ def check(
     database: Database,
     database_engine: DatabaseEngine,
     parameters: Fact[Parameters],
-    app: Fact[AppInstance],
+    app: Fact[Workload],
     probe: Fact[InstanceProbe],
 ) -> Finding:
     """Judge the login with the parameters' values."""

@@ -16,13 +16,13 @@ from opskit.checks.parameter_value_fixes import put_values
 from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.engine.interface import LoginFailure
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.interface import Fact, Known
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
+from opskit.workload.interface import Workload
 
 explains = ("app",)
 
@@ -39,7 +39,7 @@ def check(
     database_engine: DatabaseEngine,
     database: Fact[Database],
     parameters: Fact[Parameters],
-    app: Fact[AppInstance],
+    app: Fact[Workload],
     probe: Fact[InstanceProbe],
 ) -> Finding:
     """Judge the login's failure."""

@@ -15,12 +15,12 @@ from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.fix_commands import restart_commands
 from opskit.checks.interface import Finding, failed, observed, passed, reported, warned
 from opskit.checks.parameter_value_fixes import REPAIR, selected
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
+from opskit.workload.interface import Workload
 
 explains = ("auth", "app")
 
@@ -29,7 +29,7 @@ def check(
     database: Database,
     parameters: Fact[Parameters],
     login: Fact[LoginAttemptResult],
-    app: Fact[AppInstance],
+    app: Fact[Workload],
     probe: Fact[InstanceProbe],
 ) -> Finding:
     """Judge whether the parameter's user is the managed one."""

@@ -51,7 +51,9 @@ def check(
         return skipped("the endpoint parameter holds an address")
     addresses, seen_by = _addresses(target, host, probe, dns)
     if not addresses:
-        return undecided("no address is known", f"the name as {target.workload_noun} sees it")
+        return undecided(
+            "no address is known", f"the name as {target.workload_kind.definite} sees it"
+        )
     own = [a for a in addresses if not may_connect(a, is_from_rds=host.is_from_rds)]
     if own:
         return failed(
@@ -113,7 +115,7 @@ def _addresses(
     target: Target, host: DatabaseHost, probe: Fact[InstanceProbe], dns: Fact[OperatorDns]
 ) -> tuple[tuple[str, ...], str]:
     if isinstance(probe, Known) and probe.value.addresses_of(host.name):
-        return probe.value.addresses_of(host.name), f"on {target.workload_noun}"
+        return probe.value.addresses_of(host.name), f"on {target.workload_kind.definite}"
     # Outside the VPC the name of a public instance rightly resolves to a public address.
     if isinstance(dns, Known) and all(
         ipaddress.ip_address(a).is_private for a in dns.value.addresses

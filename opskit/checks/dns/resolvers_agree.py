@@ -22,7 +22,7 @@ def check(target: Target, host: DatabaseHost, dns: OperatorDns, probe: InstanceP
     """Compare the two answers."""
     if host.is_address:
         return skipped("the endpoint parameter holds an address")
-    noun, there = target.workload_noun, probe.addresses_of(host.name)
+    noun, there = target.workload_kind.definite, probe.addresses_of(host.name)
     if set(there) == set(dns.addresses):
         return passed(f"your resolver and {noun}'s agree")
     mine = ", ".join(dns.addresses) or dns.rcode

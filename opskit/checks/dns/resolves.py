@@ -51,7 +51,7 @@ def check(
     """Judge the workload's resolution, or the operator's where only that is known."""
     if host.is_address:
         return passed(f"{host.name} is an address and needs no resolver")
-    here, noun = _own_view(dns), target.workload_noun
+    here, noun = _own_view(dns), target.workload_kind.definite
     seen = probe.value.resolution(host.name) if isinstance(probe, Known) else None
     if seen is not None:
         if seen.addresses:

@@ -18,7 +18,7 @@ from opskit.checks.fix_effects.state import STALE, CallRejected, Effects, Facts,
 from opskit.commands import AwsCall, Command, OpskitCommand
 from opskit.facts.agent import SsmAgent
 from opskit.facts.dns import OperatorDns
-from opskit.facts.interface import Known
+from opskit.facts.interface import Known, fact_type
 from opskit.facts.login import ClientLogin, LoginAttemptResult
 from opskit.facts.operator_simulation import OperatorSimulation
 from opskit.facts.probe import InstanceProbe
@@ -63,7 +63,7 @@ def apply_to(values: Iterable[object], calls: Iterable[AwsCall]) -> Mapping[type
     Raises:
         CallRejected: as `apply`.
     """
-    state = State({type(v): Known(v, "planned", datetime.now(UTC)) for v in values})
+    state = State({fact_type(v): Known(v, "planned", datetime.now(UTC)) for v in values})
     for call in calls:
         EFFECTS[call.service, call.operation](state, call.parameters)
     return {kind: state.value(kind) for kind in state.facts}

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from opskit.checks.fix_effects.state import CallRejected, Effect, Effects, State
-from opskit.facts.app_instance import AppInstance
-from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Known
 from opskit.facts.key import Key
 from opskit.facts.key_policy import KeyPolicy
 from opskit.facts.operator_policies import OperatorPolicies
 from opskit.facts.policies import PolicyText, RolePolicies
+from opskit.workload.ec2_instance import Ec2InstanceWorkload, InstanceRole
+from opskit.workload.interface import Workload, WorkloadRole
 
 
 def _put_inline_policy(state: State, asked: Mapping[str, Any]) -> None:
@@ -35,7 +35,7 @@ def _delete_inline_policy(state: State, asked: Mapping[str, Any]) -> None:
 
 def _holder(state: State, asked: Mapping[str, Any]) -> tuple[Any, str]:
     """The fact with the holder's policies, the app role's or the operator's, and the holder's label."""
-    role = state.facts.get(InstanceRole)
+    role = state.facts.get(WorkloadRole)
     name = asked.get("RoleName")
     if name and isinstance(role, Known) and role.value.role_name == name:
         return state.value(RolePolicies), f"role {name}"
@@ -87,11 +87,13 @@ def _set_key_state(word: str) -> Effect:
 
 
 def _associate_profile(state: State, asked: Mapping[str, Any]) -> None:
-    app: AppInstance = state.value(AppInstance)
-    role: InstanceRole = state.value(InstanceRole)
+    app: Workload = state.value(Workload)
+    role: WorkloadRole = state.value(WorkloadRole)
     name = asked["IamInstanceProfile"]["Name"]
-    if app.instance.profile_arn is not None:
-        raise CallRejected(f"{app.instance.label} has a profile")
+    if not isinstance(app, Ec2InstanceWorkload) or not isinstance(role, InstanceRole):
+        raise CallRejected(f"{app.label} takes no instance profile")
+    if app.profile_arn is not None:
+        raise CallRejected(f"{app.label} has a profile")
     if name not in role.candidates:
         raise CallRejected(f"profile {name} was not read")
     state.set(replace(app, instance=replace(app.instance, profile_arn=name)))

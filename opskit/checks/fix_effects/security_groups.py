@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from opskit.checks.fix_effects.state import CallRejected, Effects, State
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.instances import Instances
 from opskit.facts.interface import Known
 from opskit.facts.security_groups import IpPermission, SecurityGroups, permission_of
+from opskit.workload.interface import Workload
 
 
 def _change_rules(state: State, asked: Mapping[str, Any], *, is_egress: bool, adds: bool) -> None:
@@ -81,22 +81,21 @@ MOST_GROUPS = 5
 
 
 def _set_interface_groups(state: State, asked: Mapping[str, Any]) -> None:
-    app: AppInstance = state.value(AppInstance)
+    app: Workload = state.value(Workload)
     wanted, groups = asked["NetworkInterfaceId"], tuple(asked["Groups"])
-    if wanted not in {i.interface_id for i in app.instance.interfaces}:
-        raise CallRejected(f"{wanted} is no interface of {app.instance.label}")
-    refuse_groups(state, groups, app.instance.vpc_id)
-    interfaces = tuple(
-        replace(i, group_ids=groups) if i.interface_id == wanted else i
-        for i in app.instance.interfaces
-    )
-    carried = tuple(dict.fromkeys(g for i in interfaces for g in i.group_ids))
-    instance = replace(app.instance, interfaces=interfaces, group_ids=carried)
-    state.set(replace(app, instance=instance))
+    if wanted not in {i.interface_id for i in app.interfaces}:
+        raise CallRejected(f"{wanted} is no interface of {app.label}")
+    refuse_groups(state, groups, app.vpc_id)
+    changed = app.with_groups(wanted, groups)
+    state.set(changed)
     listed = state.facts.get(Instances)
     if isinstance(listed, Known):
-        same = instance.instance_id
-        rows = tuple(instance if i.instance_id == same else i for i in listed.value.all)
+        rows = tuple(
+            replace(i, interfaces=changed.interfaces, group_ids=changed.group_ids)
+            if i.instance_id == app.identifier
+            else i
+            for i in listed.value.all
+        )
         state.set(Instances(rows))
 
 

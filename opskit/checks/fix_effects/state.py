@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from opskit.facts.interface import Fact, Known, Unknown
+from opskit.facts.interface import Fact, Known, Unknown, fact_type
 from opskit.facts.snapshot import Snapshot
 
 Facts = dict[type, Fact[Any]]
@@ -37,9 +37,10 @@ class State:
 
     def set(self, value: Any) -> None:
         """Replace a known fact."""
-        fact = self.facts[type(value)]
+        kind = fact_type(value)
+        fact = self.facts[kind]
         assert isinstance(fact, Known)  # noqa: S101  its value has just been taken
-        self.facts[type(value)] = replace(fact, value=value)
+        self.facts[kind] = replace(fact, value=value)
 
 
 Effect = Callable[[State, Mapping[str, Any]], None]

@@ -26,19 +26,19 @@ from opskit.checks.interface import (
     undecided,
 )
 from opskit.denial_message import find_action, names_denial, parse
-from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.probe import InstanceProbe
 from opskit.policy.difference import WantedAccess
 from opskit.policy.explanation import DenialExplanation, DenialReason
 from opskit.policy.role_access import RoleAccess
+from opskit.workload.interface import WorkloadRole
 
 explains = ("auth", "app")
 
 
 def check(
     standing: EffectivePermissions,
-    role: Fact[InstanceRole],
+    role: Fact[WorkloadRole],
     access: Fact[RoleAccess],
     context: IamFixContext,
     probe: Fact[InstanceProbe],

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 from opskit import denial_message
 from opskit.checks.interface import Basis, Evidence, derived, observed, reported
-from opskit.config import ON_INSTANCE, Target
+from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.credential_source.interface import DECRYPT
 from opskit.denial_message import DenialMessage, PolicyType
 from opskit.errors import Missing
-from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Fact, FactUnavailable, Known, Unknown
 from opskit.facts.key import Key
 from opskit.facts.parameter_metadata import ParametersMetadata
@@ -28,6 +27,7 @@ from opskit.facts.simulation import (
 from opskit.policy.evaluate import EvaluationResult
 from opskit.policy.explanation import DenialExplanation, DenialReason
 from opskit.policy.role_access import KEY_POLICY, RequiredPermission, RoleAccess
+from opskit.workload.interface import WorkloadRole
 
 ATTEMPT = "an attempt from where the app runs"
 DENIED = ("AccessDeniedException", "AccessDenied")
@@ -87,7 +87,7 @@ class EffectivePermissions:
 
 
 def analyze(
-    role: Fact[InstanceRole],
+    role: Fact[WorkloadRole],
     access: Fact[RoleAccess],
     simulation: Fact[Simulation],
     probe: Fact[InstanceProbe],
@@ -97,22 +97,23 @@ def analyze(
 ) -> EffectivePermissions:
     """Combine the sources into the effective permissions."""
     if isinstance(role, Known) and role.value.role_name is None:
-        raise FactUnavailable(f"{target.workload_noun} has no role", "a role")
+        raise FactUnavailable(f"{target.workload_kind.definite} has no role", "a role")
+    noun = target.workload_kind.definite
     needs = access.value.reads if isinstance(access, Known) else ()
     source = source_of(target)
     usual = source.actions.read[0]
     first = tuple(n for n in needs if n.action == usual)
-    read = _permission(usual, first, access, simulation, probe)
+    read = _permission(usual, first, access, simulation, probe, noun)
     siblings = tuple(n for n in needs if n.action != usual and n.denial is not None)
     if isinstance(metadata, Known) and metadata.value.is_plain(source.location("password").name):
         return EffectivePermissions(read, None, siblings)
     if isinstance(key, Known) and key.value.is_aws_managed:
         # The AWS managed key's policy allows every principal of the account: only a deny could matter.
         denied = attempts_denied(probe, DECRYPT)
-        decrypt = _attempted_denied(DECRYPT, denied, (), None, _noun(probe)) if denied else None
+        decrypt = _attempted_denied(DECRYPT, denied, (), None, noun) if denied else None
         return EffectivePermissions(read, decrypt, siblings)
     decrypts = access.value.decrypts if isinstance(access, Known) else ()
-    decrypt = _permission(DECRYPT, decrypts, access, simulation, probe)
+    decrypt = _permission(DECRYPT, decrypts, access, simulation, probe, noun)
     if decrypt.is_allowed is None and isinstance(key, Unknown):
         decrypt = EffectivePermission(None, unknown_reason=key.reason, missing=key.missing)
     return EffectivePermissions(read, decrypt, siblings)
@@ -139,6 +140,7 @@ def _permission(
     access: Fact[RoleAccess],
     simulation: Fact[Simulation],
     probe: Fact[InstanceProbe],
+    noun: str,
 ) -> EffectivePermission:
     refused = [
         n
@@ -152,19 +154,12 @@ def _permission(
     words = (*_local_words(needs, refused), *_simulated_words(simulated))
     if denied:
         is_allowed = _allows_locally(needs) or _allows_simulated(simulated)
-        return _attempted_denied(
-            action, denied, words, miss, _noun(probe), is_allowed_elsewhere=is_allowed
-        )
+        return _attempted_denied(action, denied, words, miss, noun, is_allowed_elsewhere=is_allowed)
     if attempt:
         contradicted = miss.words if miss and miss.denial is not DenialReason.ACTION else ""
-        text = f"{_noun(probe)} did it, although {contradicted}" if contradicted else ""
+        text = f"{noun} did it, although {contradicted}" if contradicted else ""
         return EffectivePermission(True, None, (observed(attempt), *words), conflict=text)
     return _without_attempt(needs, refused, miss, simulated, access, simulation, probe, words)
-
-
-def _noun(probe: Fact[InstanceProbe]) -> str:
-    """`instance` or `task`, for sentences."""
-    return probe.value.workload_noun if isinstance(probe, Known) else ON_INSTANCE
 
 
 def _attempt(probe: Fact[InstanceProbe], action: str) -> str:
@@ -172,13 +167,17 @@ def _attempt(probe: Fact[InstanceProbe], action: str) -> str:
     if not isinstance(probe, Known):
         return ""
     if action == DECRYPT:
-        return f"{_noun(probe)} decrypted the password" if probe.value.read_password else ""
+        return (
+            f"{probe.value.workload_noun} decrypted the password"
+            if probe.value.read_password
+            else ""
+        )
     good = [read.name for read in probe.value.reads if read.fingerprint]
     # A read that failed in KMS was allowed by Systems Manager.
     good += [name for name, _ in attempts_denied(probe, DECRYPT)]
     if not good:
         return ""
-    return f"{_noun(probe)} read {len(good)} of {len(probe.value.reads)} under its own role"
+    return f"{probe.value.workload_noun} read {len(good)} of {len(probe.value.reads)} under its own role"
 
 
 def _attempted_denied(

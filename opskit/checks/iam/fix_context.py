@@ -11,9 +11,7 @@ from opskit.commands import Command
 from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.credential_source.interface import DECRYPT, CredentialSource
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.identity import Identity
-from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Fact, Known
 from opskit.facts.key import Key
 from opskit.facts.policies import RolePolicies
@@ -22,6 +20,7 @@ from opskit.facts.region import Region
 from opskit.facts.simulation import location_arn
 from opskit.policy.difference import WantedAccess
 from opskit.policy.role_access import RequiredPermission, RoleAccess
+from opskit.workload.interface import Workload, WorkloadRole
 
 VIA_SERVICE = "kms:ViaService"
 
@@ -37,7 +36,7 @@ class IamFixContext:
     target: Target
     region: Region
     identity: Identity
-    role: InstanceRole | None
+    role: WorkloadRole | None
     key: Key | None
     access: RoleAccess | None
     policies: RolePolicies | None
@@ -93,11 +92,11 @@ def analyze(
     target: Target,
     region: Region,
     identity: Identity,
-    role: Fact[InstanceRole],
+    role: Fact[WorkloadRole],
     key: Fact[Key],
     access: Fact[RoleAccess],
     policies: Fact[RolePolicies],
-    app: Fact[AppInstance],
+    app: Fact[Workload],
     probe: Fact[InstanceProbe],
 ) -> IamFixContext:
     """Collect the inputs, as far as they are known."""

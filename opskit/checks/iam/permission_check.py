@@ -10,10 +10,10 @@ from opskit.checks.iam.effective_permissions import EffectivePermission, Effecti
 from opskit.checks.iam.fix_context import IamFixContext
 from opskit.checks.iam.fixes import build_fix
 from opskit.checks.interface import Evidence, Finding, failed, passed, skipped, undecided
-from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Fact, Known
 from opskit.policy.difference import WantedAccess
 from opskit.policy.explanation import DenialReason
+from opskit.workload.interface import WorkloadRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +34,14 @@ class _Row:
         return AccessDenied(role, self.refused, miss, self.permission, self.wanted)
 
 
-def name_of(role: Fact[InstanceRole]) -> str:
+def name_of(role: Fact[WorkloadRole]) -> str:
     """The role's name, or a description where it could not be read."""
     return (isinstance(role, Known) and role.value.role_name) or "the instance's role"
 
 
 def check_permission(
     standing: EffectivePermissions,
-    role: Fact[InstanceRole],
+    role: Fact[WorkloadRole],
     context: IamFixContext,
     *,
     reading: tuple[DenialReason, ...] = (),
@@ -53,7 +53,7 @@ def check_permission(
         reading, decrypting: the reasons for each of the two.
     """
     if isinstance(role, Known) and role.value.role_name is None:
-        return undecided(f"{context.target.workload_noun} has no role", "a role")
+        return undecided(f"{context.target.workload_kind.definite} has no role", "a role")
     name = name_of(role)
     rows = _rows(standing, context, reading, decrypting)
     denials = [d for d in (row.denial(name) for row in rows) if d is not None]

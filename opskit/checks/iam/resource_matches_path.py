@@ -13,15 +13,15 @@ from opskit.checks.iam.effective_permissions import EffectivePermissions
 from opskit.checks.iam.fix_context import IamFixContext
 from opskit.checks.iam.permission_check import check_permission
 from opskit.checks.interface import Finding
-from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Fact
 from opskit.policy.explanation import DenialReason
+from opskit.workload.interface import WorkloadRole
 
 explains = ("auth", "app", "IAM003")
 
 
 def check(
-    standing: EffectivePermissions, role: Fact[InstanceRole], context: IamFixContext
+    standing: EffectivePermissions, role: Fact[WorkloadRole], context: IamFixContext
 ) -> Finding:
     """Judge the denials for this check's reasons."""
     return check_permission(

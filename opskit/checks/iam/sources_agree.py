@@ -14,11 +14,11 @@ from opskit.checks.fix import Advice
 from opskit.checks.iam.effective_permissions import EffectivePermission, EffectivePermissions
 from opskit.checks.iam.permission_check import name_of
 from opskit.checks.interface import Finding, passed, undecided, warned
-from opskit.facts.instance_role import InstanceRole
 from opskit.facts.interface import Fact
+from opskit.workload.interface import WorkloadRole
 
 
-def check(standing: EffectivePermissions, role: Fact[InstanceRole]) -> Finding:
+def check(standing: EffectivePermissions, role: Fact[WorkloadRole]) -> Finding:
     """Name the sources that contradict each other."""
     stands = [s for s in (standing.read, standing.decrypt) if s is not None]
     for permission in stands:

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from opskit.checks.fix import Advice
 from opskit.checks.interface import Finding, observed, passed, skipped, undecided, warned
-from opskit.facts.instance_role import InstanceRole
 from opskit.facts.probe import InstanceProbe
+from opskit.workload.interface import WorkloadRole
 
 
-def check(role: InstanceRole, probe: InstanceProbe) -> Finding:
+def check(role: WorkloadRole, probe: InstanceProbe) -> Finding:
     """Compare the two identities."""
     if role.role_name is None:
         return skipped(f"{probe.workload_noun} has no role")

@@ -15,10 +15,10 @@ from opskit.checks.fix_effects.security_groups import MOST_GROUPS
 from opskit.checks.network.fix_context import DEFAULT_GROUP, EndpointRole, NetworkFixContext
 from opskit.checks.network.opened_flows import opened_by
 from opskit.commands import AwsCall
-from opskit.facts.instances import Interface
 from opskit.facts.security_groups import SecurityGroup
 from opskit.reachability.group_members import GroupMembers, MemberKind
 from opskit.reachability.path import CheckpointKind, Network, Path, PathEndpoint, PathOutcome, trace
+from opskit.workload.interface import NetworkInterface
 
 KIN = {
     EndpointRole.APP: {MemberKind.APP, MemberKind.SIBLING},
@@ -139,11 +139,9 @@ def _opens(
 
 def _to_app(members: GroupMembers, one: _Candidate) -> Remedy:
     """Attach a group to the interface by which the app connects."""
-    if members.app.task is not None:
-        return Advice(
-            f"Add {one.group.label} to the security groups of the ECS service's network configuration "
-            "(ecs:UpdateService): the interface of a task belongs to ECS."
-        )
+    advice = members.app.group_advice(one.group.label)
+    if advice:
+        return Advice(advice)
     interface = _interface(members, one.end)
     if interface is None:
         return Advice(f"Attach {one.words}: the id of its network interface is not known here.")
@@ -159,11 +157,11 @@ def _to_app(members: GroupMembers, one: _Candidate) -> Remedy:
     )
 
 
-def _interface(members: GroupMembers, end: PathEndpoint) -> Interface | None:
+def _interface(members: GroupMembers, end: PathEndpoint) -> NetworkInterface | None:
     return next(
         (
             i
-            for i in members.app.instance.interfaces
+            for i in members.app.interfaces
             if i.interface_id and end.address in (i.address, *i.ipv6_addresses)
         ),
         None,

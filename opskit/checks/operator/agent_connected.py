@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from opskit.checks.fix import Advice, Fix
 from opskit.checks.fix_commands import call
-from opskit.checks.interface import Evidence, Finding, failed, passed, reported, warned
+from opskit.checks.interface import Finding, failed, passed, reported, warned
 from opskit.facts.agent import SsmAgent
-from opskit.facts.app_instance import AppInstance
+from opskit.workload.interface import Workload
 
 explains: tuple[str, ...] = ()
 
@@ -25,10 +25,10 @@ ONE_STREAM_UP_TO = (3, 0, 196, 0)
 """Agents up to this version forward one connection at a time, and have no non-interactive sessions."""
 
 
-def check(app: AppInstance, agent: SsmAgent) -> Finding:
+def check(app: Workload, agent: SsmAgent) -> Finding:
     """Judge the agent's registration and connection."""
-    label = app.instance.label
-    known = (_profile(app), reported(f"the instance is {app.instance.state}"))
+    label = app.label
+    known = tuple(reported(text) for text in app.agent_evidence)
     if agent.takes_sessions:
         if _is_old(agent.version):
             return warned(
@@ -39,7 +39,7 @@ def check(app: AppInstance, agent: SsmAgent) -> Finding:
                         call(
                             "ssm",
                             "SendCommand",
-                            InstanceIds=[app.instance.instance_id],
+                            InstanceIds=[app.identifier],
                             DocumentName="AWS-UpdateSSMAgent",
                         ),
                     ),
@@ -77,13 +77,6 @@ def check(app: AppInstance, agent: SsmAgent) -> Finding:
             "port 443 of ssm? Then restart amazon-ssm-agent, or reboot the instance."
         ),
     )
-
-
-def _profile(app: AppInstance) -> Evidence:
-    arn = app.instance.profile_arn
-    if arn is None:
-        return reported("it has no instance profile: the agent has no credentials (IAM001)")
-    return reported(f"it has profile {arn.rsplit('/', 1)[-1]}: the profile is not what is missing")
 
 
 def _is_old(version: str) -> bool:

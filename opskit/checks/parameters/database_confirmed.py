@@ -17,13 +17,13 @@ from opskit.checks.parameter_value_fixes import put_and_restart
 from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.credential_source.interface import CredentialSource
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database, DatabaseEvidence
 from opskit.facts.interface import Fact, Known
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameter, Parameters
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbInstances
+from opskit.workload.interface import Workload
 
 explains = ("database", "dns", "network", "tcp", "tls", "auth", "app")
 
@@ -35,7 +35,7 @@ def check(
     parameters: Parameters,
     instances: DbInstances,
     login: Fact[LoginAttemptResult],
-    app: Fact[AppInstance],
+    app: Fact[Workload],
     probe: Fact[InstanceProbe],
 ) -> Finding:
     """Weigh the evidence."""
@@ -80,7 +80,7 @@ def _point_to(
     endpoint: Parameter,
     host: str | None,
     identifier: str,
-    app: Fact[AppInstance],
+    app: Fact[Workload],
     probe: Fact[InstanceProbe],
 ) -> Remedy:
     if host is None:

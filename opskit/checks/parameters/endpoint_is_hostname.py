@@ -24,11 +24,11 @@ from opskit.checks.parameter_value_fixes import put_and_restart
 from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.endpoint import address_flaw, is_address
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known
 from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
+from opskit.workload.interface import Workload
 
 explains = ("network", "tcp", "tls", "auth", "app")
 
@@ -37,7 +37,7 @@ def check(
     target: Target,
     parameters: Parameters,
     database: Database,
-    app: Fact[AppInstance],
+    app: Fact[Workload],
     probe: Fact[InstanceProbe],
 ) -> Finding:
     """Judge the address by whether it is still the database's."""
@@ -65,7 +65,7 @@ def check(
             fix=fix,
         )
     others = ", ".join(today)
-    seen = observed(f"on {target.workload_noun} {database.host} resolves to {others}")
+    seen = observed(f"on {target.workload_kind.definite} {database.host} resolves to {others}")
     if _answers(host, parameters.port or database.port, probe):
         return warned(
             f"{endpoint.name} holds the address {host}, which answers but is not {identifier}'s: that is "

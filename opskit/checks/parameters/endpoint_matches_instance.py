@@ -26,13 +26,13 @@ from opskit.checks.parameter_value_fixes import put_and_restart
 from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.endpoint import address_flaw, is_address
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.dns import OperatorDns
 from opskit.facts.interface import Fact, Known
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
+from opskit.workload.interface import Workload
 
 explains = ("dns", "network", "tcp", "tls", "auth", "app")
 
@@ -50,7 +50,7 @@ def check(
     database: Database,
     dns: Fact[OperatorDns],
     login: Fact[LoginAttemptResult],
-    app: Fact[AppInstance],
+    app: Fact[Workload],
     probe: Fact[InstanceProbe],
 ) -> Finding:
     """Compare the two names."""

@@ -18,11 +18,11 @@ from opskit.commands import Command, OpskitCommand
 from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.credential_source.interface import CredentialSource
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known
 from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
+from opskit.workload.interface import Workload
 
 explains = ("iam", "auth", "app")
 
@@ -31,7 +31,7 @@ def check(
     target: Target,
     parameters: Parameters,
     database: Fact[Database],
-    app: Fact[AppInstance],
+    app: Fact[Workload],
     probe: Fact[InstanceProbe],
 ) -> Finding:
     """Name the missing parameters."""

@@ -17,11 +17,11 @@ from opskit.checks.interface import Finding, failed, passed, reported, skipped, 
 from opskit.commands import Command
 from opskit.config import Target
 from opskit.credential_source import source_of
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.interface import Fact, Known
 from opskit.facts.key import Key
 from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
+from opskit.workload.interface import Workload
 
 explains = ("iam", "auth", "app", "PAR002")
 PENDING = "PendingDeletion"
@@ -31,7 +31,7 @@ def check(
     target: Target,
     parameters: Parameters,
     key: Fact[Key],
-    app: Fact[AppInstance],
+    app: Fact[Workload],
     probe: Fact[InstanceProbe],
 ) -> Finding:
     """Judge the key's state; where it is not known, the error of the read."""

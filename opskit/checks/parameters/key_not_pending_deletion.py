@@ -14,11 +14,11 @@ from opskit.checks.fix import Fix
 from opskit.checks.fix_commands import call, restart_if_unhealthy
 from opskit.checks.interface import Finding, failed, passed, reported, undecided
 from opskit.checks.parameters.key_enabled import PENDING
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.key import Key
 from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
+from opskit.workload.interface import Workload
 
 explains = ("iam", "auth", "app", "PAR002", "PAR003")
 
@@ -26,7 +26,7 @@ explains = ("iam", "auth", "app", "PAR002", "PAR003")
 def check(
     described: Fact[Key],
     parameters: Fact[Parameters],
-    app: Fact[AppInstance],
+    app: Fact[Workload],
     probe: Fact[InstanceProbe],
 ) -> Finding:
     """Judge the key's state; a key that decrypts is not pending deletion."""

@@ -13,11 +13,11 @@ from opskit.checks.interface import Finding, failed, passed, reported, skipped
 from opskit.checks.parameter_value_fixes import put_and_restart
 from opskit.config import Target
 from opskit.credential_source import source_of
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact
 from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
+from opskit.workload.interface import Workload
 
 explains = ("tcp", "tls", "auth", "app")
 
@@ -26,7 +26,7 @@ def check(
     target: Target,
     parameters: Parameters,
     database: Database,
-    app: Fact[AppInstance],
+    app: Fact[Workload],
     probe: Fact[InstanceProbe],
 ) -> Finding:
     """Compare the two ports."""

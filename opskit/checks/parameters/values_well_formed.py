@@ -26,7 +26,6 @@ from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.credential_source.interface import CredentialSource
 from opskit.endpoint import form_flaw
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.interface import Fact, Known
@@ -34,6 +33,7 @@ from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameter, Parameters
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.value_form import trimmed
+from opskit.workload.interface import Workload
 
 explains = ("dns", "auth", "app")
 
@@ -44,7 +44,7 @@ def check(
     login: Fact[LoginAttemptResult],
     database: Fact[Database],
     database_engine: Fact[DatabaseEngine],
-    app: Fact[AppInstance],
+    app: Fact[Workload],
     probe: Fact[InstanceProbe],
 ) -> Finding:
     """Name the flaw of each value."""

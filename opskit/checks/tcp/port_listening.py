@@ -26,15 +26,19 @@ def check(
 ) -> Finding:
     """Judge the connection to the host that the app is configured with."""
     if isinstance(probe, Unknown):
-        return undecided(f"not tried from {target.workload_noun}: {probe.reason}", *probe.missing)
+        return undecided(
+            f"not tried from {target.workload_kind.definite}: {probe.reason}", *probe.missing
+        )
     found = probe.value.connection(host.port)
     if found is None:
-        return undecided("no connection was tried", f"an address on {target.workload_noun}")
+        return undecided(
+            "no connection was tried", f"an address on {target.workload_kind.definite}"
+        )
     if found.outcome == "refused":
         return failed(
             f"nothing listens on {found.address}:{found.port}: the connection was refused at once",
             observed(
-                f"from {found.local_address or target.workload_noun}; so the way there is open"
+                f"from {found.local_address or target.workload_kind.definite}; so the way there is open"
             ),
             fix=_advice(host, found, database),
         )

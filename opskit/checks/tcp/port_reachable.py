@@ -31,21 +31,25 @@ def check(
 ) -> Finding:
     """Judge the connection to the app's configured host, together with the path model."""
     if isinstance(probe, Unknown):
-        return undecided(f"not tried from {target.workload_noun}: {probe.reason}", *probe.missing)
+        return undecided(
+            f"not tried from {target.workload_kind.definite}: {probe.reason}", *probe.missing
+        )
     found = probe.value.connection(host.port)
     if found is None or found.outcome == "unresolved":
         why = probe.value.why_not("tcp") or "the name was not resolved there"
-        return undecided(f"no connection was tried: {why}", f"an address on {target.workload_noun}")
+        return undecided(
+            f"no connection was tried: {why}", f"an address on {target.workload_kind.definite}"
+        )
     if found.is_connected:
         took = f" in {max(1, found.milliseconds):.0f} ms" if found.milliseconds is not None else ""
         return passed(
-            f"{found.address or host.name}:{found.port} accepts {target.workload_noun}{took}",
-            observed(f"from {found.local_address or target.workload_noun}"),
+            f"{found.address or host.name}:{found.port} accepts {target.workload_kind.definite}{took}",
+            observed(f"from {found.local_address or target.workload_kind.definite}"),
         )
     if found.outcome == "refused":
         return skipped(f"{found.address}:{found.port} refused, which is an answer")
     seen = observed(
-        f"tried on {target.workload_noun}; a drop by a security group, an ACL or a route looks so"
+        f"tried on {target.workload_kind.definite}; a drop by a security group, an ACL or a route looks so"
     )
     if isinstance(paths, Known) and paths.value.current.outcome is PathOutcome.PASS:
         return failed(

@@ -25,12 +25,11 @@ from opskit.checks.interface import (
     skipped,
     undecided,
 )
-from opskit.commands import InstanceCommand
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.interface import Fact, Known
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.tls_setting import TlsSetting
 from opskit.probe.response import ConnectionSetting, Container
+from opskit.workload.interface import Workload
 
 explains = ("auth", "app")
 
@@ -40,7 +39,7 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 """A variable's name without characters that are special to sed."""
 
 
-def check(probe: InstanceProbe, setting: Fact[TlsSetting], app: AppInstance) -> Finding:
+def check(probe: InstanceProbe, setting: Fact[TlsSetting], app: Workload) -> Finding:
     """Compare the server's TLS requirement with the app's sslmode."""
     required = probe.greeting.requires_tls
     forced = setting.value.is_forced if isinstance(setting, Known) else None
@@ -74,7 +73,7 @@ def check(probe: InstanceProbe, setting: Fact[TlsSetting], app: AppInstance) -> 
     return passed(f"TLS is required and offered{f' ({version})' if version else ''}", *server)
 
 
-def _fix(container: Container, mode: ConnectionSetting, app: AppInstance) -> Remedy:
+def _fix(container: Container, mode: ConnectionSetting, app: Workload) -> Remedy:
     """The fix that edits the file which defines the mode, and recreates the container."""
     wanted = "verify-full" if container.setting("ca_file") else "require"
     note = (
@@ -88,11 +87,10 @@ def _fix(container: Container, mode: ConnectionSetting, app: AppInstance) -> Rem
         ("sed", "-i", f"s/^{mode.variable}=.*/{mode.variable}={value}/", mode.file)
         for value in (wanted, mode.value)
     )
-    instance_id = app.instance.instance_id
     return Fix(
-        (InstanceCommand(instance_id, (edit, recreate(container))),),
+        app.host_commands(edit, recreate(container)),
         f"sets {mode.variable}={wanted} in {mode.file} and creates the container again",
-        undo=(InstanceCommand(instance_id, (back, recreate(container))),),
+        undo=app.host_commands(back, recreate(container)),
         caution=note,
         restarts=(container.name,),
     )

@@ -14,7 +14,6 @@ from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.engine.interface import Engine
 from opskit.errors import AwsError, CannotProceed, TargetError, UsageError
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
 from opskit.facts.identity import Identity
@@ -28,6 +27,7 @@ from opskit.policy.operator_access import OperatorAccess
 from opskit.rotation.planning.external_references import Proxy, read_proxies, read_stack
 from opskit.rotation.protocol.interface import DatabaseCredential
 from opskit.secret import Secret
+from opskit.workload.interface import Workload
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ NEEDED: frozenset[type] = frozenset(
         Database,
         DbInstances,
         DbClusters,
-        AppInstance,
+        Workload,
         InstanceProbe,
         OperatorAccess,
     }
@@ -80,7 +80,7 @@ class RotationContext:
     text: Secret
     password: Secret
     row: Any
-    app: Fact[AppInstance]
+    app: Fact[Workload]
     probe: Fact[InstanceProbe]
     access: Fact[OperatorAccess]
     engine: Engine
@@ -130,12 +130,8 @@ def load_context(
     Raises:
         OpskitError: the target cannot be found, or its password cannot be rotated at all.
     """
-    if target.ecs_task:
-        raise UsageError(
-            "rotate-password restarts containers on EC2 instances; it cannot restart ECS tasks",
-            "with --instance in place of --ecs-task it rotates; then: aws ecs update-service "
-            "--force-new-deployment",
-        )
+    if target.workload_kind.rotation_refusal:
+        raise UsageError(*target.workload_kind.rotation_refusal)
     wanted = required_facts(NEEDED)
     given = (target, Region(region), FingerprintKey(secrets.token_hex(8)))
     snapshot = analyze_all(gather(wanted, clients, given, deadline_s=DEADLINE_S, on_wait=on_wait))
@@ -175,7 +171,7 @@ def load_context(
         target, identity, parameters, instance, cluster,
         _readers(snapshot, cluster), database.host or "", database.port,
         parameters.value("username") or "", parameters.value("database") or "", text, password, row,
-        snapshot.get(AppInstance), snapshot.get(InstanceProbe), snapshot.get(OperatorAccess), database_engine,
+        snapshot.get(Workload), snapshot.get(InstanceProbe), snapshot.get(OperatorAccess), database_engine,
         proxies, dict(zip(written, stacks, strict=True)),
     )  # fmt: skip
 

@@ -82,7 +82,7 @@ def make_opening(
     options: RotationOptions,
 ) -> RotationIntent:
     """Create the intent that the journal records."""
-    app = context.app.value.instance.instance_id if isinstance(context.app, Known) else None
+    app = context.app.value.identifier if isinstance(context.app, Known) else None
     return RotationIntent(
         run=secrets.token_hex(8),
         by=context.identity.arn,

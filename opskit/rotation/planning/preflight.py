@@ -299,7 +299,7 @@ def _plan_restart(
             "the app is not restarted: until it is, its new connections fail with the old password"
         )
         return
-    if all(wish.startswith("ecs:") for wish in options.restart):
+    if not restart_targets.needs_instance(options.restart):
         plan.restart_targets = tuple(restart_targets.ecs(wish) for wish in options.restart)
         return
     unknown = next((f for f in (context.app, context.probe) if isinstance(f, Unknown)), None)
@@ -310,7 +310,7 @@ def _plan_restart(
         )
     if isinstance(context.app, Unknown) or isinstance(context.probe, Unknown):
         return
-    app, probe = context.app.value.instance, context.probe.value
+    app, probe = context.app.value, context.probe.value
     held = context.parameters.get("password")
     plan.restart_targets = restart_targets.select(
         options.restart, app, probe, held.fingerprint if held else "", group_members

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from opskit.aws_client import AwsClient
 from opskit.errors import CannotProceed, UsageError
-from opskit.facts.instances import Instance
 from opskit.facts.probe import InstanceProbe
 from opskit.probe.response import Container
 from opskit.rotation.steps.restart import RestartTarget, command_of
+from opskit.workload.interface import Workload
 
 FORMS = "auto, none, container:NAME, container:NAME=HEALTH_URL, ecs:CLUSTER/SERVICE, asg:NAME"
 NOTHING = ("none",)
@@ -18,7 +18,7 @@ NOTHING = ("none",)
 
 def select(
     options: Sequence[str],
-    app: Instance,
+    app: Workload,
     probe: InstanceProbe,
     held: str,
     group_members: Callable[[str], Sequence[str]],
@@ -32,7 +32,7 @@ def select(
     Raises:
         UsageError: an option has another format, or names a target that does not exist.
     """
-    users = [_container(c, app.instance_id, probe) for c in probe.containers if _uses(c, held)]
+    users = [_container(c, app.identifier, probe) for c in probe.containers if _uses(c, held)]
     found: list[RestartTarget] = []
     for wish in options:
         kind, _, name = wish.partition(":")
@@ -49,6 +49,11 @@ def select(
     return tuple(found)
 
 
+def needs_instance(options: Sequence[str]) -> bool:
+    """Return whether an option names something else than an ECS service."""
+    return any(wish.partition(":")[0] != "ecs" for wish in options)
+
+
 def ecs(wish: str) -> RestartTarget:
     """Parse an ECS service; without a cluster it is in the default one."""
     cluster, _, service = wish.partition(":")[2].rpartition("/")
@@ -60,7 +65,7 @@ def _uses(container: Container, held: str) -> bool:
     return own is not None and own.value == held
 
 
-def _named(text: str, app: Instance, probe: InstanceProbe) -> RestartTarget:
+def _named(text: str, app: Workload, probe: InstanceProbe) -> RestartTarget:
     name, _, url = text.partition("=")
     found = next((c for c in probe.containers if c.name == name), None)
     if found is None:
@@ -68,7 +73,7 @@ def _named(text: str, app: Instance, probe: InstanceProbe) -> RestartTarget:
             f"{app.label} has no container {name} with database settings",
             f"containers there: {', '.join(c.name for c in probe.containers) or 'none'}",
         )
-    restart_target = _container(found, app.instance_id, probe)
+    restart_target = _container(found, app.identifier, probe)
     return replace(restart_target, health_url=url) if url else restart_target
 
 

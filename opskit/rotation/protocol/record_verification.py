@@ -15,7 +15,6 @@ from typing import Any
 from opskit.analysis import analyze_all, required_facts
 from opskit.config import Target
 from opskit.facts import identity
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.database import Database
 from opskit.facts.gather import gather
 from opskit.facts.interface import Fact, FingerprintKey, Unknown, run_concurrently
@@ -26,8 +25,9 @@ from opskit.rotation.planning.context import DEADLINE_S
 from opskit.rotation.protocol.interface import AwsClients, RotationIntent
 from opskit.rotation.steps.parameter import describe
 from opskit.rotation.steps.restart import is_readable
+from opskit.workload.interface import Workload
 
-NEEDED: frozenset[type] = frozenset({Database, DbInstances, DbClusters, AppInstance})
+NEEDED: frozenset[type] = frozenset({Database, DbInstances, DbClusters, Workload})
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +129,8 @@ def _not_compared(found: Snapshot, intent: RotationIntent) -> Iterator[str]:
         yield f"its database could not be compared with the target's: {database.reason}"
     elif database.value.doubt:
         yield database.value.doubt
-    app = found.value(AppInstance)
-    if app is None or app.instance.instance_id != intent.instance:
+    app = found.value(Workload)
+    if app is None or app.identifier != intent.instance:
         yield f"it goes through {intent.instance or 'no instance'}, which is not known to be the app's"
     instances = found.value(DbInstances)
     known = {i.host for i in instances.all} if instances else set()

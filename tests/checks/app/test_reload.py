@@ -11,17 +11,17 @@ from opskit.checks.fix import Danger
 from opskit.checks.fix_commands import restart_commands, restart_if_unhealthy, restart_names
 from opskit.checks.interface import Finding, Status
 from opskit.engine.interface import LoginFailure
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.dns import OperatorDns
 from opskit.facts.login import LoginAttemptResult
 from opskit.probe.response import Health, LoginAttempt
+from opskit.workload.interface import Workload
 from tests import builders as b
 from tests.checks.app.scene import UNHEALTHY, commands, container, ended, judge, probe, setting
 
 STALE = setting("password", "bbbbbb")
 OTHER_HOST = setting("host", "other.host")
 ENV = "/srv/linkbox/.env"
-APP = b.linkbox()[AppInstance]
+APP = b.linkbox()[Workload]
 
 
 def login(failure: LoginFailure) -> LoginAttemptResult:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 from opskit.config import Target
-from opskit.facts.app_instance import AppInstance
 from opskit.facts.dns import OperatorDns
 from opskit.probe.response import Health, Resolution
 from tests import builders as b
@@ -33,15 +32,8 @@ def test_of_a_task_it_is_said_that_it_is_one() -> None:
 
 def test_a_name_that_holds_the_words_is_left_alone() -> None:
     host = replace(b.linkbox()[Target].value)  # type: ignore[union-attr]
-    assert host.workload_noun == "the instance"
-    assert TASK.workload_noun == "the task"
+    assert host.workload_kind.definite == "the instance"
+    assert TASK.workload_kind.definite == "the task"
     body = Health("http://x/health", 503, 1.0, "the instance of Pool is closed")
     found = judge("APP003", TASK, b.probe(health=body))
     assert "the instance of Pool is closed" in found.summary
-
-
-def test_every_fact_knows_its_workload() -> None:
-    assert b.task().workload_noun == "the task"
-    instance: AppInstance = b.linkbox()[AppInstance].value  # type: ignore[union-attr]
-    assert instance.workload_noun == "the instance"
-    assert b.probe().workload_noun == "the instance"

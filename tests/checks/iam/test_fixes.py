@@ -15,12 +15,12 @@ from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller
 from opskit.commands import AwsCall, InstanceCommand
 from opskit.config import Target
-from opskit.facts.instance_role import InstanceRole
 from opskit.facts.key_policy import KeyPolicy
 from opskit.facts.organization import Organization
 from opskit.facts.policies import PolicyText, RolePolicies
 from opskit.facts.simulation import SimulatedDecision, Simulation
 from opskit.probe.response import Health
+from opskit.workload.interface import WorkloadRole
 from tests import builders as b
 from tests.checks.iam.generated import ARN, PARAMETERS, PASSWORD, VIA
 
@@ -635,6 +635,6 @@ def test_each_contradiction_has_its_next_step() -> None:
 
 
 def test_an_unknown_role_leaves_advice() -> None:
-    finding = run_refused("IAM002", "ssm:GetParameter", unknown=(InstanceRole, RolePolicies))
+    finding = run_refused("IAM002", "ssm:GetParameter", unknown=(WorkloadRole, RolePolicies))
     assert finding.fix is None
     assert "the instance's role" in finding.advice

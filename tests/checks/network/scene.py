@@ -11,8 +11,6 @@ from typing import Any
 from opskit.checks.fix import Remedy
 from opskit.checks.network.fix_context import NetworkFixContext, to_database
 from opskit.checks.network.fixes import open_paths
-from opskit.facts.app_instance import AppInstance
-from opskit.facts.instances import Interface
 from opskit.facts.prefix_lists import PrefixLists
 from opskit.facts.routes import RouteTables, table_of
 from opskit.facts.security_groups import SecurityGroups, group_of
@@ -20,6 +18,7 @@ from opskit.facts.subnets import NetworkAcls, Subnet, acl_of
 from opskit.facts.vpc_scope import Peerings, peering_of
 from opskit.reachability.group_members import GroupMembers, Member, MemberKind
 from opskit.reachability.path import Network, Path, PathEndpoint, PathOutcome, trace
+from opskit.workload.interface import NetworkInterface, Workload
 from tests import builders as b
 from tests.reachability import oracle
 from tests.reachability.oracle import Case
@@ -115,9 +114,9 @@ def subnet(name: str, address: str, vpc: str) -> Subnet:
 
 def members_of(case: Case, rng: random.Random) -> GroupMembers:
     """The two ends, and others that carry some of the groups."""
-    healthy: AppInstance = b.linkbox()[AppInstance].value  # type: ignore[union-attr]
+    healthy: Workload = b.linkbox()[Workload].value  # type: ignore[union-attr]
     v6 = (case.source,) if ":" in case.source else ()
-    own = Interface("eni-app", 0, case.source, v6, "subnet-s", tuple(case.source_groups))
+    own = NetworkInterface("eni-app", 0, case.source, v6, "subnet-s", tuple(case.source_groups))
     instance = replace(healthy.instance, interfaces=(own,), group_ids=own.group_ids, vpc_id="vpc-s")
     database = b.db_instance(
         identifier="server", security_group_ids=tuple(case.destination_groups), vpc_id="vpc-s"

@@ -27,6 +27,7 @@ from opskit.facts.target_health import TargetHealth, TargetHealths
 from opskit.facts.vpc_scope import Peerings
 from opskit.probe.response import Resolution
 from opskit.reachability.database_paths import DatabasePaths
+from opskit.workload.interface import Workload
 from tests import builders as b
 
 GONE = b.probe(connections=(b.connection("timeout"),))
@@ -332,7 +333,7 @@ def test_nothing_is_attached_to_what_does_not_exist_yet() -> None:
     narrow = b.groups((b.rule(5432, "sg-backend", cidrs=("10.0.2.0/24",)),))
     backend = replace(narrow.by_id["sg-web"], group_id="sg-backend", name="backend")
     groups = replace(narrow, by_id={**narrow.by_id, "sg-backend": backend})
-    app = b.linkbox()[b.AppInstance].value.instance  # type: ignore[union-attr]
+    app = b.linkbox()[Workload].value.instance  # type: ignore[union-attr]
     finding, _ = judged("NET013", groups, Instances((app,)), b.probe())
     assert finding.fix is not None
     assert [o for o, _ in rows(finding.fix.commands)] == ["AuthorizeSecurityGroupIngress"]

@@ -14,26 +14,27 @@ from opskit.checks.interface import Finding, Status
 from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller
 from opskit.config import Target
-from opskit.facts.app_instance import AppInstance
-from opskit.facts.instances import Instance, Instances, Interface
+from opskit.facts.instances import Instances
 from opskit.facts.load_balancer import LoadBalancer
 from opskit.facts.rds import DbInstances
 from opskit.facts.security_groups import IpPermission, SecurityGroup, SecurityGroups
 from opskit.facts.target_health import TargetHealths
 from opskit.reachability.group_members import GroupMembers, is_sibling
+from opskit.workload.ec2_instance import Ec2InstanceWorkload, Instance
+from opskit.workload.interface import NetworkInterface, Workload
 from tests import builders as b
 
 GONE = b.probe(connections=(b.connection("timeout"),))
-APP: Instance = b.linkbox()[AppInstance].value.instance  # type: ignore[union-attr]
+APP: Instance = b.linkbox()[Workload].value.instance  # type: ignore[union-attr]
 OTHER_DB = b.db_instance(identifier="orders-db", security_group_ids=("sg-shared",))
 SSH = b.rule(22, "sg-alb")
 
 
-def app(*carried: str, **changes: Any) -> AppInstance:
+def app(*carried: str, **changes: Any) -> Ec2InstanceWorkload:
     """The app with one known interface."""
-    own = Interface("eni-1", 0, "10.0.2.45", (), "subnet-app", carried)
+    own = NetworkInterface("eni-1", 0, "10.0.2.45", (), "subnet-app", carried)
     instance = replace(APP, interfaces=(own,), group_ids=carried, **changes)
-    return AppInstance(instance, "it was named")
+    return Ec2InstanceWorkload(instance, selection_reason="it was named")
 
 
 def other(name: str, *carried: str, **changes: Any) -> Instance:
@@ -166,14 +167,14 @@ def test_a_task_and_an_unknown_interface_get_advice() -> None:
     finding = judged("NET002", NAMES_BACKEND, task)
     assert finding.fix is None
     assert "ecs:UpdateService" in finding.advice
-    blind = AppInstance(APP, "")
+    blind = Ec2InstanceWorkload(APP, selection_reason="")
     finding = judged("NET002", NAMES_BACKEND, blind)
     assert finding.fix is None
     assert "backend (sg-backend) to linkbox-backend-1 eth0" in finding.advice
 
 
 def test_a_group_on_another_interface_of_the_app_is_its_own() -> None:
-    second = Interface("eni-2", 1, "10.0.3.45", (), "subnet-app-b", ("sg-backend",))
+    second = NetworkInterface("eni-2", 1, "10.0.3.45", (), "subnet-app-b", ("sg-backend",))
     made = app("sg-web")
     instance = replace(
         made.instance,

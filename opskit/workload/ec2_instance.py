@@ -1,0 +1,242 @@
+"""Workload: an EC2 instance whose containers run the app."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from opskit.commands import AwsCall, Command, InstanceCommand
+from opskit.workload.interface import (
+    Location,
+    MissingRole,
+    NetworkInterface,
+    Workload,
+    WorkloadKind,
+    WorkloadRole,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An EC2 instance.
+
+    Attributes:
+        interfaces: the primary one first.
+        vpc_id: of the primary interface.
+        scaling_group: the Auto Scaling group that started the instance, if any.
+        group_ids: of all its interfaces together.
+        profile_arn: of the instance profile; None when it has none.
+        metadata_tokens: `required` when only IMDSv2 answers.
+        searchable_text: its name, tags and profile in lower case, searched for the target's name.
+    """
+
+    instance_id: str
+    name: str
+    state: str
+    address: str | None
+    subnet_id: str | None
+    group_ids: tuple[str, ...]
+    profile_arn: str | None
+    metadata_tokens: str
+    metadata_hop_limit: int
+    searchable_text: str
+    vpc_id: str = ""
+    interfaces: tuple[NetworkInterface, ...] = ()
+    scaling_group: str | None = None
+
+    @property
+    def label(self) -> str:
+        """Name first, id in brackets."""
+        return f"{self.name} ({self.instance_id})" if self.name else self.instance_id
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceLocation(Location):
+    """An EC2 instance, or a machine that is registered with Systems Manager."""
+
+    transports: ClassVar = ("run-command", "session-manager", "ssh-session", "ssh")
+    tunnels: ClassVar = ("session-manager", "ssh-session", "ssh")
+    instance_id: str
+
+    @property
+    def target(self) -> str:
+        """The instance's id."""
+        return self.instance_id
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceRole(WorkloadRole):
+    """The role of an instance, by its profile.
+
+    Attributes:
+        candidates: without a profile, the names of profiles that contain the target's name.
+    """
+
+    candidates: tuple[str, ...] = ()
+
+    def missing(self, app: Workload) -> MissingRole:
+        """The finding for an instance without a profile, or with an empty one."""
+        if self.profile_name is not None:
+            return MissingRole(
+                f"instance profile {self.profile_name} of {app.label} holds no role",
+                ("iam:GetInstanceProfile shows no role in it",),
+                f"Add the app's role to {self.profile_name} (iam:AddRoleToInstanceProfile); which role that "
+                "is cannot be read from here, so no command is offered.",
+            )
+        fitting = self.candidates
+        which = f"several fit ({', '.join(fitting)})" if fitting else "none carries its name"
+        return MissingRole(
+            f"{app.label} has no instance profile, so nothing on it gets AWS credentials",
+            (
+                "ec2:DescribeInstances shows no IamInstanceProfile",
+                f"profiles that carry the target's name: {', '.join(fitting) or 'none'}",
+            ),
+            f"Attach the app's profile with ec2:AssociateIamInstanceProfile: {which}.",
+            _attach(app.identifier, fitting[0]) if len(fitting) == 1 else None,
+            does="attaches the profile",
+            no_undo="the id of the association is known only afterwards: "
+            "ec2:DescribeIamInstanceProfileAssociations names it",
+        )
+
+
+def _attach(instance_id: str, profile: str) -> AwsCall:
+    asked = {"InstanceId": instance_id, "IamInstanceProfile": {"Name": profile}}
+    return AwsCall("ec2", "AssociateIamInstanceProfile", asked)
+
+
+@dataclass(frozen=True, slots=True)
+class Ec2InstanceWorkload(Workload):
+    """An EC2 instance whose containers run the app."""
+
+    kind: ClassVar = WorkloadKind(
+        name="ec2-instance",
+        noun="instance",
+        aws_noun="EC2 instance",
+        setting="instance",
+        form="ID",
+        transports=("run-command", "session-manager", "plugin", "ssh-session", "ssh", "local"),
+        role_noun="role",
+        role_source="an instance profile",
+        check_name=str,
+        naming_hint="--instance ID names it",
+    )
+    instance: Instance
+
+    @property
+    def identifier(self) -> str:
+        """The instance's id."""
+        return self.instance.instance_id
+
+    @property
+    def name(self) -> str:
+        """The instance's name tag."""
+        return self.instance.name
+
+    @property
+    def location(self) -> Location:
+        """The instance."""
+        return InstanceLocation(self.instance.instance_id)
+
+    @property
+    def searchable_text(self) -> str:
+        """Name, tags and profile in lower case."""
+        return self.instance.searchable_text
+
+    @property
+    def interfaces(self) -> tuple[NetworkInterface, ...]:
+        """The instance's interfaces; where EC2 listed none, the primary one by the instance's own fields."""
+        own = self.instance
+        primary = NetworkInterface("", 0, own.address or "", (), own.subnet_id or "", own.group_ids)
+        return own.interfaces or (primary,)
+
+    @property
+    def group_ids(self) -> tuple[str, ...]:
+        """The security groups of all its interfaces together."""
+        return self.instance.group_ids
+
+    @property
+    def address(self) -> str:
+        """The private address of the primary interface."""
+        return self.instance.address or ""
+
+    @property
+    def subnet_id(self) -> str:
+        """The subnet of the primary interface."""
+        return self.instance.subnet_id or ""
+
+    @property
+    def vpc_id(self) -> str:
+        """The VPC of the primary interface."""
+        return self.instance.vpc_id
+
+    def with_groups(self, interface_id: str, group_ids: tuple[str, ...]) -> Workload:
+        """The workload once an interface has other security groups."""
+        interfaces = tuple(
+            replace(i, group_ids=group_ids) if i.interface_id == interface_id else i
+            for i in self.instance.interfaces
+        )
+        carried = tuple(dict.fromkeys(g for i in interfaces for g in i.group_ids))
+        changed = replace(self.instance, interfaces=interfaces, group_ids=carried)
+        return replace(self, instance=changed)
+
+    @property
+    def profile_arn(self) -> str | None:
+        """The instance profile, if it has one."""
+        return self.instance.profile_arn
+
+    @property
+    def scaling_group(self) -> str | None:
+        """The Auto Scaling group that started the instance, if any."""
+        return self.instance.scaling_group
+
+    @property
+    def managed_node_id(self) -> str | None:
+        """The instance's id."""
+        return self.instance.instance_id
+
+    @property
+    def agent_evidence(self) -> tuple[str, ...]:
+        """The profile, from which the agent has its credentials, and the instance's state."""
+        arn = self.instance.profile_arn
+        profile = (
+            "it has no instance profile: the agent has no credentials (IAM001)"
+            if arn is None
+            else f"it has profile {arn.rsplit('/', 1)[-1]}: the profile is not what is missing"
+        )
+        return profile, f"the instance is {self.instance.state}"
+
+    @property
+    def condition_values(self) -> Mapping[str, str]:
+        """The condition keys of credentials that the instance's metadata service issued."""
+        return {
+            "aws:ec2instancesourcevpc": self.instance.vpc_id,
+            "aws:ec2instancesourceprivateipv4": self.instance.address or "",
+        }
+
+    def host_commands(self, *programs: tuple[str, ...]) -> tuple[Command, ...]:
+        """One command that runs programs on the instance."""
+        return (InstanceCommand(self.instance.instance_id, programs),)
+
+    def restart_commands(self, containers: Sequence[str]) -> tuple[Command, ...]:
+        """A restart of each container."""
+        restarts = [self.host_commands(("docker", "restart", name)) for name in containers]
+        return tuple(command for commands in restarts for command in commands)
+
+    def restart_names(self, containers: Sequence[str]) -> tuple[str, ...]:
+        """The containers."""
+        return tuple(containers)
+
+    def log_words(self, containers: Sequence[str]) -> str:
+        """The logs of the containers on the instance."""
+        return f"{container_logs(containers)} on {self.label}"
+
+    def setting_value(self, named: str | None) -> tuple[str | None, str]:
+        """The instance's id."""
+        return self.instance.instance_id, f"{self.name}: {self.selection_reason}"
+
+
+def container_logs(containers: Sequence[str]) -> str:
+    """The commands that print the containers' logs, as the subject of a sentence."""
+    logs = [f"`docker logs --tail 50 {name}`" for name in containers]
+    return " and ".join(logs) or "The app's own log"

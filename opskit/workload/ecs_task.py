@@ -1,0 +1,279 @@
+"""Workload: a task of Amazon ECS, on Fargate or on an instance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+from opskit.commands import AwsCall, Command
+from opskit.errors import NotExecuted, UsageError
+from opskit.workload.interface import (
+    Location,
+    MissingRole,
+    NetworkInterface,
+    ReportedState,
+    Workload,
+    WorkloadKind,
+    WorkloadRole,
+)
+
+TASK_FORM = "CLUSTER/TASK[/CONTAINER] or CLUSTER/service:NAME[/CONTAINER]"
+SERVICE = "service:"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskName:
+    """An ECS task as the user names it: by its id, or by the service that runs it."""
+
+    cluster: str
+    task: str
+    service: str
+    container: str
+
+    @property
+    def words(self) -> str:
+        """The name without the container."""
+        return f"{self.cluster}/{self.task or 'service:' + self.service}"
+
+
+def task_name(text: str) -> TaskName:
+    """Parse the name of an ECS task.
+
+    Raises:
+        UsageError: it has a wrong form.
+    """
+    parts = text.split("/")
+    if len(parts) not in (2, 3) or not all(parts) or parts[1] == SERVICE or ":" in parts[0]:
+        raise UsageError(f"--ecs-task '{text}' is not {TASK_FORM}")
+    is_service = parts[1].startswith(SERVICE)
+    return TaskName(
+        parts[0],
+        "" if is_service else parts[1],
+        parts[1].removeprefix(SERVICE) if is_service else "",
+        parts[2] if len(parts) == 3 else "",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TaskLocation(Location):
+    """The container in which the app runs, and its task.
+
+    Attributes:
+        cluster: its name.
+        task_id: the last part of the task's ARN.
+        runtime_id: the container's id, as Session Manager uses it.
+        service: the service that started the task; empty for a task that was run by itself.
+        is_enabled: whether the task was started with ECS Exec.
+        agent: the status of the task's ExecuteCommandAgent; empty when ECS reports none.
+    """
+
+    # A task has neither an agent of Run Command nor an SSH server, and ECS Exec carries no connections.
+    transports: ClassVar = ("ecs-exec",)
+    tunnels: ClassVar = ("session-manager",)
+    cluster: str
+    task_id: str
+    container: str
+    runtime_id: str
+    service: str
+    is_enabled: bool
+    agent: str
+
+    @property
+    def target(self) -> str:
+        """The container's name as a target of Session Manager."""
+        return f"ecs:{self.cluster}_{self.task_id}_{self.runtime_id}"
+
+    @property
+    def label(self) -> str:
+        """The container's name, for sentences."""
+        return f"container {self.container} of task {self.task_id} ({self.cluster})"
+
+    def require(self) -> None:
+        """Check before a call whether the task can have a session.
+
+        Raises:
+            NotExecuted: the task was started without ECS Exec, or its agent is not running.
+        """
+        if not self.is_enabled:
+            raise NotExecuted(
+                f"task {self.task_id} was started without ECS Exec",
+                self._redeploy_command,
+                missing=f"a task of {self.service or self.cluster} run with --enable-execute-command",
+            )
+        if self.agent not in ("", "RUNNING"):
+            raise self.agent_unavailable()
+
+    def agent_unavailable(self) -> NotExecuted:
+        """The error for a task whose agent is not connected."""
+        message = f" (ECS says {self.agent})" if self.agent not in ("", "RUNNING") else ""
+        return NotExecuted(
+            f"the ECS Exec agent in task {self.task_id} is not connected{message}: it needs the four "
+            "ssmmessages rights in the task's role and a way to ssmmessages; a stopped one stays so",
+            self._redeploy_command,
+            missing=f"a connected ECS Exec agent in task {self.task_id}",
+        )
+
+    @property
+    def _redeploy_command(self) -> str:
+        if not self.service:
+            return f"aws ecs run-task --cluster {self.cluster} --enable-execute-command ...   runs it again"
+        return (
+            f"aws ecs update-service --cluster {self.cluster} --service {self.service} "
+            "--enable-execute-command --force-new-deployment"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EcsTask:
+    """A running task, and the app's container in it.
+
+    Attributes:
+        definition_arn: of its task definition.
+        role_arn: the task role that overrides its definition's for this one task.
+        interface_id: of its own network interface; empty in network modes without one.
+    """
+
+    location: TaskLocation
+    definition_arn: str
+    role_arn: str
+    interface_id: str
+    subnet_id: str
+    address: str
+
+    @property
+    def family(self) -> str:
+        """The task definition's name."""
+        return self.definition_arn.rsplit("/", 1)[-1].partition(":")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskInterface:
+    """The task's network interface; `group_ids` are its security groups."""
+
+    vpc_id: str
+    group_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRole(WorkloadRole):
+    """The role of the task's programs; `family` is the name of its task definition."""
+
+    family: str = field(kw_only=True)
+
+    def missing(self, app: Workload) -> MissingRole:
+        """The finding for a task definition without a task role."""
+        return MissingRole(
+            f"task definition {self.family} names no task role, so nothing in its containers gets AWS "
+            "credentials",
+            ("ecs:DescribeTaskDefinition shows no taskRoleArn; the execution role is not it",),
+            f"Register a new revision of {self.family} with taskRoleArn, and update the service to it; which "
+            "role it should be is not known here, so no command is offered.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EcsTaskWorkload(Workload):
+    """An ECS task that runs the app; `interface` is None where it was not read, or is not its own."""
+
+    kind: ClassVar = WorkloadKind(
+        name="ecs-task",
+        noun="task",
+        aws_noun="ECS task",
+        setting="ecs_task",
+        form=TASK_FORM,
+        transports=TaskLocation.transports,
+        role_noun="task role",
+        role_source="a task role",
+        check_name=task_name,
+        rotation_refusal=(
+            "rotate-password restarts containers on EC2 instances; it cannot restart ECS tasks",
+            "with --instance in place of --ecs-task it rotates; then: aws ecs update-service "
+            "--force-new-deployment",
+        ),
+    )
+    task: EcsTask
+    interface: TaskInterface | None
+
+    @property
+    def identifier(self) -> str:
+        """The task's id."""
+        return self.task.location.task_id
+
+    @property
+    def name(self) -> str:
+        """The service, else the task definition."""
+        return self.task.location.service or self.task.family
+
+    @property
+    def location(self) -> Location:
+        """The app's container."""
+        return self.task.location
+
+    @property
+    def searchable_text(self) -> str:
+        """Cluster, service, task definition and container in lower case."""
+        location = self.task.location
+        words = (location.cluster, self.name, self.task.family, location.container)
+        return " ".join(words).lower()
+
+    @property
+    def interfaces(self) -> tuple[NetworkInterface, ...]:
+        """The task's own interface; none where its security groups are not known."""
+        task, own = self.task, self.interface
+        if own is None:
+            return ()
+        return (
+            NetworkInterface(task.interface_id, 0, task.address, (), task.subnet_id, own.group_ids),
+        )
+
+    @property
+    def address(self) -> str:
+        """The private address of the task's own interface."""
+        return self.task.address
+
+    @property
+    def vpc_id(self) -> str:
+        """The VPC of the task's own interface."""
+        return self.interface.vpc_id if self.interface else ""
+
+    def with_groups(self, interface_id: str, group_ids: tuple[str, ...]) -> Workload:
+        """The workload once its interface has other security groups."""
+        if self.interface is None or interface_id != self.task.interface_id:
+            return self
+        return replace(self, interface=replace(self.interface, group_ids=group_ids))
+
+    def group_advice(self, group: str) -> str:
+        """The change to the service's network configuration."""
+        return (
+            f"Add {group} to the security groups of the ECS service's network configuration "
+            "(ecs:UpdateService): the interface of a task belongs to ECS."
+        )
+
+    @property
+    def reported_state(self) -> ReportedState | None:
+        """The task's last status."""
+        return ReportedState(
+            f"{self.task.location.label} runs", "ecs:DescribeTasks says that the task is RUNNING"
+        )
+
+    def restart_commands(self, containers: Sequence[str]) -> tuple[Command, ...]:
+        """A new deployment of the same definition; a task without a service has no restart command."""
+        location = self.task.location
+        if not location.service:
+            return ()
+        named = {"cluster": location.cluster, "service": location.service}
+        return (AwsCall("ecs", "UpdateService", {**named, "forceNewDeployment": True}),)
+
+    def restart_names(self, containers: Sequence[str]) -> tuple[str, ...]:
+        """The service."""
+        service = self.task.location.service
+        return (service,) if service else ()
+
+    def log_words(self, containers: Sequence[str]) -> str:
+        """The log of the app's container."""
+        return f"The log of {self.task.location.label}"
+
+    def setting_value(self, named: str | None) -> tuple[str | None, str]:
+        """The name that the user gave: a service's next task has another id."""
+        return named, f"task {self.task.location.task_id} now"
