@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from opskit import analysis, diagnosis, tunnel
+from opskit import analysis, discovery, tunnel
 from opskit.checks.catalogue import check_of, default_checks
 from opskit.checks.interface import Check, passed
 from opskit.cli import main
 from opskit.config import Target
+from opskit.diagnosis import run
+from opskit.diagnosis.result import Diagnosis
 from opskit.errors import AwsError, Bug, ExitStatus
 from opskit.facts.interface import Known, Unknown
 from opskit.facts.region import Region
@@ -33,15 +35,15 @@ def answers(service: str, operation: str, _: Any) -> Any:
 TARGET = Target("linkbox", b.NAMES, "/linkbox")
 
 
-def diagnose(*checks: Check) -> diagnosis.Diagnosis:
-    return diagnosis.diagnose(TARGET, Clients(answers), "us-east-1", checks, timeout_s=20)
+def diagnose(*checks: Check) -> Diagnosis:
+    return run.diagnose(TARGET, Clients(answers), "us-east-1", checks, timeout_s=20)
 
 
 def test_a_bug_in_a_reader_is_none_of_the_operators_rights() -> None:
     found = diagnose(*default_checks())
     # Both readers run at once, and either may be first.
     assert sorted(bug.split(":")[0] for bug in found.bugs) == [
-        "KeyError at parameters.py",
+        "KeyError at parameter_reading.py",
         "KeyError at rds.py",
     ]
     assert found.exit_status is ExitStatus.BUG
@@ -56,7 +58,7 @@ def test_a_missing_right_alone_is_no_bug() -> None:
     def denied(service: str, operation: str, _: Any) -> Any:
         raise AwsError(f"{service}:{operation}", "AccessDenied", "no")
 
-    found = diagnosis.diagnose(TARGET, Clients(denied), "us-east-1", [check_of("RDS001")])
+    found = run.diagnose(TARGET, Clients(denied), "us-east-1", [check_of("RDS001")])
     assert (found.bugs, found.exit_status) == ((), ExitStatus.NOT_JUDGED)
 
 
@@ -88,18 +90,18 @@ def test_a_bug_in_what_is_derived_is_one_too(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize(
     "function",
-    [diagnosis.connect_to_workload, diagnosis.discover, tunnel.find],
+    [discovery.connect_to_workload, discovery.discover, tunnel.find],
     ids=lambda f: f.__name__,
 )
 def test_what_needs_the_fact_ends_with_the_bug(function: Any) -> None:
-    with pytest.raises(Bug, match=r"KeyError at (rds|parameters)\.py"):
+    with pytest.raises(Bug, match=r"KeyError at (rds|parameter_reading)\.py"):
         function(TARGET, Clients(answers), "us-east-1")
 
 
 def test_a_bug_anywhere_else_has_the_status_too(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(diagnosis, "connect_to_workload", lambda *_: 1 / 0)
+    monkeypatch.setattr(discovery, "connect_to_workload", lambda *_: 1 / 0)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "A")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
     words = ["run", "--prefix", "/linkbox", "--region", "us-east-1", "--", "true"]
