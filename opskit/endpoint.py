@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from enum import StrEnum
 from urllib.parse import urlsplit
 
 METADATA_IPV6 = ipaddress.ip_address("fd00:ec2::254")
@@ -60,26 +61,35 @@ def form_flaw(value: str) -> str:
     return "" if is_name and not NUMBER.fullmatch(labels[-1]) else "is no host name"
 
 
-def address_flaw(host: str) -> str:
-    """The reason why no RDS database can be at a host, as a noun; empty where one may be.
+class AddressFlaw(StrEnum):
+    """The reason why no RDS database can be at a host, as a noun."""
+
+    OWN_NAME = "this machine's own name"
+    LOOPBACK = "a loopback address"
+    LINK_LOCAL = "a link-local address, where the instance metadata service is"
+    NO_MACHINE = "no machine's address"
+
+
+def address_flaw(host: str) -> AddressFlaw | None:
+    """The reason why no RDS database can be at a host; None where one may be.
 
     Args:
         host: a name or an address. A name is judged by its text, not by the address it resolves to.
     """
     if host in OWN_NAMES or host.endswith(".localhost"):
-        return "this machine's own name"
+        return AddressFlaw.OWN_NAME
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return ""
+        return None
     address = getattr(address, "ipv4_mapped", None) or address
     if address.is_loopback:
-        return "a loopback address"
+        return AddressFlaw.LOOPBACK
     if address.is_link_local or address == METADATA_IPV6:
-        return "a link-local address, where the instance metadata service is"
+        return AddressFlaw.LINK_LOCAL
     if address.is_unspecified or address.is_multicast:
-        return "no machine's address"
-    return ""
+        return AddressFlaw.NO_MACHINE
+    return None
 
 
 def may_connect(address: str, *, is_from_rds: bool) -> bool:
@@ -103,4 +113,4 @@ def health_url_flaw(url: str) -> str:
         return "begins with neither http:// nor https://"
     if not host or not url.isprintable() or any(c.isspace() for c in url):
         return "is no URL with a host"
-    return "" if not address_flaw(host).startswith("a link-local") else "names a link-local address"
+    return "names a link-local address" if address_flaw(host) is AddressFlaw.LINK_LOCAL else ""

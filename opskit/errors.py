@@ -201,6 +201,11 @@ class AwsError(Exception):
         return AwsError(self.permission, self.code, message)
 
     @property
+    def excerpt(self) -> str:
+        """The beginning of AWS's message; empty where a proxy before AWS answered with an HTML page."""
+        return "" if self.message.lstrip().startswith("<") else self.message[:200]
+
+    @property
     def is_denied(self) -> bool:
         """Whether a permission is missing, as opposed to another cause."""
         return self.code in DENIED_CODES

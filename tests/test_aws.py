@@ -90,6 +90,11 @@ def test_the_sdk_writes_no_value_into_its_log(
     assert SECRET not in caplog.text
 
 
+def test_a_proxys_page_is_no_excerpt() -> None:
+    assert AwsError("x:Y", "502", " <html>Bad gateway</html>").excerpt == ""
+    assert AwsError("x:Y", "502", "z" * 300).excerpt == "z" * 200
+
+
 def test_an_error_that_repeats_the_value_is_shown_without_it(
     aws: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:

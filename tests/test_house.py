@@ -15,6 +15,7 @@ from opskit.checks.interface import LAYERS
 from opskit.facts.binding import inputs_of, outputs_of
 from opskit.facts.gather import READERS, SECRET_FACTS, readers_for
 from opskit.facts.interface import CLIENTS
+from tests import prose
 
 ROOT = Path(__file__).parent.parent
 GIVEN = {"Target", "Region", "FingerprintKey", "ClientFactory"}
@@ -97,6 +98,83 @@ def test_no_wait_may_be_missed() -> None:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 named = {k.arg for k in node.keywords}
                 assert node.func.attr != "recv" or "timeout" not in named, (path, node.lineno)
+
+
+JUDGEMENT = ("analysis.py", "checks/", "diagnosis/", "reachability/")
+READS_TEXTS = {
+    "engine/": "reads the messages of database servers",
+    "transport/": "reads the messages of agents and SSH servers",
+    "aws.py": "AWS has no error code of its own for a wrong clock",
+    "checks/network/path_check.py": "a checkpoint's reason is an enum",
+    "config.py": "a reference's text is a parameter's name",
+    "credential_source/": "a reference's text is a parameter's name",
+    "denial_message.py": "reads the messages of AWS and of the app",
+    "errors.py": "removes secrets and HTML pages from AWS's messages",
+    "parameter_reference.py": "a reference's text is a parameter's name",
+    "policy/condition.py": "a pattern's text is a policy's value",
+    "policy/pattern.py": "a pattern's text is a policy's value",
+    "rotation/protocol/runner.py": "a stop's reason is a constant of the state machine",
+    "runbook/parse.py": "reads Markdown",
+}
+"""The modules that may compare texts, and why."""
+
+
+def test_no_decision_reads_a_sentence() -> None:
+    found: dict[str, list[tuple[int, str]]] = {}
+    for path in ours():
+        name = path.relative_to(ROOT / "opskit").as_posix()
+        tree = ast.parse(path.read_text())
+        found[name] = list(prose.places(tree, is_judgement=name.startswith(JUDGEMENT)))
+    allowed = tuple(READS_TEXTS)
+    assert {
+        name: places for name, places in found.items() if places and not name.startswith(allowed)
+    } == {}
+    for entry in allowed:
+        assert any(p for name, p in found.items() if name.startswith(entry)), (
+            f"{entry} needs no entry"
+        )
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'silent = [f for f in facts if isinstance(f, Unknown) and UNREACHABLE in f.reason]',
+        'if "not modelled" in unknown.decided_by or "the reference" in unknown.decided_by: pass',
+        'for one in alternatives.split(", or "): pass',
+        'is_throttled = "hrottl" in self.code',
+        'what = "service" if "ervice" in error.code else "task"',
+        'caution = "Enable the key" if "encryption" in instance.status else ""',
+        'denied = action in read.message or "kms:" not in read.message',
+        'is_allowed = any("allow" in w.text for w in words)',
+        'kind = next(t for t in POLICY_TYPES if any(t in text for text in texts))',
+        'needs_reboot = any("pending-reboot" in text for text in waiting)',
+        'is_local = address_flaw(host).startswith("a link-local")',
+        'rcode = "REFUSED" if "REFUSED" in str(error) else "SERVFAIL"',
+        'message = "" if error.message.lstrip().startswith("<") else error.message',
+        'if one.decided_by not in words: pass',
+        'if login.message == "permission denied": pass',
+        'if re.search(pattern, finding.summary): pass',
+        'noun = finding.summary.replace("the instance", "the task")',
+    ],
+)  # fmt: skip
+def test_a_sentence_that_is_read_is_found(code: str) -> None:
+    assert list(prose.places(ast.parse(code), is_judgement=True))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'if error.code in ("Timeout", "Unreachable"): pass',
+        'if instance.status == "stopped": pass',
+        'if unknown.unknown_because is UnknownBecause.NOT_MODELLED: pass',
+        'if finding.summary: pass',
+        'if finding.summary != "": pass',
+        'is_shown = "@" not in value',
+        'name = raw["TagSet"]["Name"].lower()',
+    ],
+)  # fmt: skip
+def test_a_value_that_is_read_is_no_sentence(code: str) -> None:
+    assert not list(prose.places(ast.parse(code), is_judgement=True))
 
 
 def names_of(tree: ast.AST) -> set[str]:

@@ -54,7 +54,7 @@ def put_values(
     puts = _writes(source, values)
     earlier = [(p, p.raw if p.raw is not None else p.value or "") for p, _ in values]
     # An endpoint may be a URL that contains a password.
-    is_shown = all(text.isprintable() and "@" not in text for _, text in earlier)
+    is_shown = all(value.isprintable() and "@" not in value for _, value in earlier)
     undo = _writes(source, earlier) if is_shown else ()
     why = (
         ""

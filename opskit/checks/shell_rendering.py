@@ -169,9 +169,9 @@ def _option(option: str, value: Any) -> list[str]:
         if any(isinstance(item, Mapping) for item in value):
             return [option, _json(value)]
         return [option, *(str(item) for item in value)]
-    text = str(value)
+    argument = str(value)
     # Otherwise the AWS CLI parses the value as an option.
-    return [f"{option}={text}"] if text.startswith("-") else [option, text]
+    return [f"{option}={argument}"] if argument.startswith("-") else [option, argument]
 
 
 def _send_command(command: InstanceCommand) -> AwsCall:
@@ -189,8 +189,8 @@ def _send_command(command: InstanceCommand) -> AwsCall:
 
 def hyphenated(name: str) -> str:
     """An API name in the AWS CLI's form: `DBInstanceIdentifier` is `db-instance-identifier`."""
-    words = re.sub(r"(.)([A-Z][a-z]+)", r"\1-\2", name)
-    return re.sub(r"([a-z0-9])([A-Z])", r"\1-\2", words).lower()
+    before_words = re.sub(r"(.)([A-Z][a-z]+)", r"\1-\2", name)
+    return re.sub(r"([a-z0-9])([A-Z])", r"\1-\2", before_words).lower()
 
 
 def _json(value: Any) -> str:

@@ -207,13 +207,13 @@ def _key_policy(old: KeyPolicy, new: KeyPolicy, _: Label) -> Iterator[Change]:
 def _statements(
     subject: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None
 ) -> Iterator[Change]:
-    mine, theirs = _listed(old), _listed(new)
-    for text in theirs:
-        if text not in mine:
-            yield Change(f"{subject}, statement", "", text, "statement")
-    for text in mine:
-        if text not in theirs:
-            yield Change(f"{subject}, statement", text, "", "statement")
+    before, after = _listed(old), _listed(new)
+    for statement in after:
+        if statement not in before:
+            yield Change(f"{subject}, statement", "", statement, "statement")
+    for statement in before:
+        if statement not in after:
+            yield Change(f"{subject}, statement", statement, "", "statement")
 
 
 def _listed(document: Mapping[str, Any] | None) -> list[str]:

@@ -78,6 +78,7 @@ def read(target: Target, host: DatabaseHost) -> OperatorDns:
     if host.is_address:
         return OperatorDns(host.name, "NOERROR", (host.name,), (host.name,), ())
     import dns.exception
+    import dns.rcode
     import dns.resolver
 
     resolver = _resolver(target.dns_server)
@@ -89,7 +90,9 @@ def read(target: Target, host: DatabaseHost) -> OperatorDns:
     except dns.resolver.NXDOMAIN:
         return OperatorDns(host.name, "NXDOMAIN", (host.name,), (), servers)
     except dns.resolver.NoNameservers as error:
-        rcode = "REFUSED" if "REFUSED" in str(error) else "SERVFAIL"
+        replies = (reply for *_, reply in error.kwargs["errors"] if reply is not None)
+        is_refused = any(reply.rcode() is dns.rcode.REFUSED for reply in replies)
+        rcode = "REFUSED" if is_refused else "SERVFAIL"
         return OperatorDns(host.name, rcode, (host.name,), (), servers)
     except dns.exception.Timeout:
         return OperatorDns(host.name, "TIMEOUT", (host.name,), (), servers)

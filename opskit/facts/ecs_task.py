@@ -111,7 +111,8 @@ def _asked(name: TaskName, call: Callable[[], Any]) -> Any:
     except AwsError as error:
         if error.code not in GONE:
             raise
-        what = f"service {name.service}" if "ervice" in error.code else f"task {name.task}"
+        is_service = error.code == "ServiceNotFoundException"
+        what = f"service {name.service}" if is_service else f"task {name.task}"
         message = (
             f"there is no ECS cluster {name.cluster} here"
             if error.code == GONE[0]

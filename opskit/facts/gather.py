@@ -341,9 +341,7 @@ def unknown_from(error: AwsError) -> Unknown:
         return Unknown(f"you may not call {error.permission}", (error.permission,))
     if error.is_throttled:
         return Unknown(f"AWS throttled {error.permission} ({error.code})", ("a later try",))
-    # A proxy before AWS may answer with an HTML page.
-    message = "" if error.message.lstrip().startswith("<") else error.message[:200]
-    reason = f"{error.permission} failed: {error.code} {message}".strip()
+    reason = f"{error.permission} failed: {error.code} {error.excerpt}".strip()
     return Unknown(reason, is_unreachable=error.is_unreachable)
 
 

@@ -18,11 +18,11 @@ PortRange = tuple[int, int]
 @lru_cache(maxsize=20_000)
 def span(cidr: str) -> Span:
     """The addresses of a range, `10.0.0.0/16` or a single address."""
-    text, _, length = cidr.partition("/")
-    version, bits = (6, 128) if ":" in text else (4, 32)
+    address, _, length = cidr.partition("/")
+    version, bits = (6, 128) if ":" in address else (4, 32)
     family = socket.AF_INET6 if version == 6 else socket.AF_INET
     host = bits - int(length or bits)
-    first = int.from_bytes(socket.inet_pton(family, text), "big") >> host << host
+    first = int.from_bytes(socket.inet_pton(family, address), "big") >> host << host
     return version, first, first + (1 << host) - 1
 
 

@@ -98,12 +98,10 @@ def document(network_paths: NetworkPaths) -> dict[str, Any]:
 
 def _row(name: str, found: list[Checkpoint]) -> Row:
     worst = min((c.outcome for c in found), key=WORST_FIRST.index)
-    by_place: dict[str, list[str]] = {}
-    for one in found:
-        words = by_place.setdefault(one.location, [])
-        if one.decided_by not in words:
-            words.append(one.decided_by)
-    return Row(name, worst, " | ".join(f"{p}: {'; '.join(w)}" for p, w in by_place.items()))
+    rules: dict[str, dict[str, None]] = {}
+    for checkpoint in found:
+        rules.setdefault(checkpoint.location, {})[checkpoint.decided_by] = None
+    return Row(name, worst, " | ".join(f"{place}: {'; '.join(r)}" for place, r in rules.items()))
 
 
 def _leg(path: Path) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def test_an_own_or_link_local_host_is_a_finding(value: str) -> None:
 @pytest.mark.parametrize("value", GOOD)
 def test_a_host_is_none(value: str) -> None:
     assert endpoint.form_flaw(value) == ""
-    assert endpoint.address_flaw(endpoint.split(value)[0]) == ""
+    assert endpoint.address_flaw(endpoint.split(value)[0]) is None
 
 
 @pytest.mark.parametrize("value", [*NO_HOSTS, *OWN])

@@ -122,14 +122,12 @@ ADVICE = {
     "deleting": "It is being deleted: restore it from its final snapshot or an automated backup.",
 }
 """Advice for states that no single command ends."""
+NEEDS_KEY = "inaccessible-encryption-credentials-recoverable"
+"""The state of an instance that starts again as soon as the key of its storage is enabled."""
 
 
 def _fix(instance: DbInstance) -> Remedy | None:
-    if instance.status not in (
-        "stopped",
-        "stopping",
-        "inaccessible-encryption-credentials-recoverable",
-    ):
+    if instance.status not in ("stopped", "stopping", NEEDS_KEY):
         return Advice(ADVICE[instance.status]) if instance.status in ADVICE else None
     named = {"DBInstanceIdentifier": instance.identifier}
     start: tuple[Command, ...] = (
@@ -138,7 +136,7 @@ def _fix(instance: DbInstance) -> Remedy | None:
     )
     if instance.status == "stopping":
         start = (AwsWait("rds", "db-instance-stopped", named), *start)
-    caution = "Enable the key of its storage first." if "encryption" in instance.status else ""
+    caution = "Enable the key of its storage first." if instance.status == NEEDS_KEY else ""
     return Fix(
         start,
         "starts the instance, which takes some minutes",

@@ -27,7 +27,7 @@ def check(database: Database) -> Finding:
         waiting.append("pending: " + ", ".join(instance.pending))
     if not waiting:
         return passed(f"no change of {instance.identifier} is pending")
-    needs_reboot = any("pending-reboot" in text for text in waiting)
+    needs_reboot = any(status == "pending-reboot" for _, status in instance.parameter_groups)
     reboot = call("rds", "RebootDBInstance", DBInstanceIdentifier=instance.identifier)
     return warned(
         f"{instance.identifier} does not run with all its settings yet: {'; '.join(waiting)}",

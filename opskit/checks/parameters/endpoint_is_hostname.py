@@ -44,7 +44,7 @@ def check(
     endpoint, host = parameters.get("endpoint"), parameters.host
     if endpoint is None or host is None:
         return skipped("the endpoint parameter was not read, or names no host")
-    flaw = "" if database.host and host == database.host.lower() else address_flaw(host)
+    flaw = None if database.host and host == database.host.lower() else address_flaw(host)
     if not (flaw or is_address(host)):
         return passed(f"{endpoint.name} holds a name")
     if database.host is None:
