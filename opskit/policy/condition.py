@@ -20,16 +20,16 @@ Compare = Callable[[str, Pattern], bool]
 
 def holds(condition: Condition, context: Context, *, has_variables: bool) -> Tristate:
     """Whether a condition holds; operators and keys may be written in any case."""
-    quantifier, _, word = condition.operator.lower().rpartition(":")
-    if_exists = word.endswith("ifexists")
-    word = word.removesuffix("ifexists")
+    quantifier, _, operator = condition.operator.lower().rpartition(":")
+    if_exists = operator.endswith("ifexists")
+    operator = operator.removesuffix("ifexists")
     presence = context.presence(condition.key)
     if presence is Presence.UNKNOWN:
         return indeterminate(condition.key)
-    if word == "null":
+    if operator == "null":
         wants_absence = condition.values[0].lower() == "true"
         return Tristate(wants_absence == (presence is Presence.ABSENT))
-    compare, is_negated = _operator(word)
+    compare, is_negated = _operator(operator)
     if compare is None:
         return FALSE
     if presence is Presence.ABSENT:
@@ -49,11 +49,11 @@ def holds(condition: Condition, context: Context, *, has_variables: bool) -> Tri
     return TRUE if (all(fine) if must_all else any(fine)) else FALSE
 
 
-def _operator(word: str) -> tuple[Compare | None, bool]:
+def _operator(operator: str) -> tuple[Compare | None, bool]:
     """The comparison of an operator, and whether the operator means its opposite."""
-    if word in OPERATORS:
-        return OPERATORS[word], False
-    return OPERATORS.get(word.replace("not", "", 1)), True
+    if operator in OPERATORS:
+        return OPERATORS[operator], False
+    return OPERATORS.get(operator.replace("not", "", 1)), True
 
 
 def _numbers(decide: Callable[[float, float], bool]) -> Compare:
@@ -81,8 +81,8 @@ def _moment(text: str) -> datetime:
     try:
         return datetime.fromtimestamp(float(text), UTC)
     except ValueError:
-        found = datetime.fromisoformat(text)
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
+        moment = datetime.fromisoformat(text)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _in_range(value: str, pattern: Pattern) -> bool:

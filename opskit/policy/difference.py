@@ -157,11 +157,11 @@ def _nearest_pairs(first: Sequence[str], second: Sequence[str]) -> list[tuple[st
 def _actions(
     differing: Sequence[Statement], common: Sequence[Statement], wanted: Sequence[WantedAccess]
 ) -> list[str]:
-    found = [a for access in wanted for a in access.actions]
-    found += [a for s in differing for p in s.actions for a in _named(p)]
-    found += KNOWN_ACTIONS
-    found += [a for s in common for p in s.actions for a in _named(p)]
-    return list(dict.fromkeys(found))
+    actions = [a for access in wanted for a in access.actions]
+    actions += [a for s in differing for p in s.actions for a in _named(p)]
+    actions += KNOWN_ACTIONS
+    actions += [a for s in common for p in s.actions for a in _named(p)]
+    return list(dict.fromkeys(actions))
 
 
 def _named(pattern: str) -> list[str]:
@@ -188,12 +188,12 @@ def _own(wanted: Sequence[WantedAccess]) -> list[str]:
 def _resources(
     differing: Sequence[Statement], common: Sequence[Statement], wanted: Sequence[WantedAccess]
 ) -> list[str]:
-    found = [a.resources[0] for a in wanted]
-    found += [n for a in wanted for n in neighbours(a.resources[0])]
-    found += [_sample(p) for s in differing for p in s.resources or ()]
-    found += [r for a in wanted for r in a.resources[1:]]
-    found += [_sample(p) for s in common for p in s.resources or ()]
-    return list(dict.fromkeys(found))
+    resources = [a.resources[0] for a in wanted]
+    resources += [n for a in wanted for n in neighbours(a.resources[0])]
+    resources += [_sample(p) for s in differing for p in s.resources or ()]
+    resources += [r for a in wanted for r in a.resources[1:]]
+    resources += [_sample(p) for s in common for p in s.resources or ()]
+    return list(dict.fromkeys(resources))
 
 
 def neighbours(arn: str) -> list[str]:
@@ -204,10 +204,10 @@ def neighbours(arn: str) -> list[str]:
     parent, _, _ = name.rpartition("/")
     names = (f"{parent}/{OTHER}", f"{name}/{OTHER}", f"{name}-{OTHER}", parent)
     context = [f"{parent}-{OTHER}/x", "parameter/x", f"parameter/{OTHER}/x"]
-    found = [":".join([*location, n]) for n in (*names, *context) if n]
+    arns = [":".join([*location, n]) for n in (*names, *context) if n]
     for index in (3, 4):
-        found.append(":".join([*location[:index], OTHER, *location[index + 1 :], name]))
-    return found
+        arns.append(":".join([*location[:index], OTHER, *location[index + 1 :], name]))
+    return arns
 
 
 ARN_FIELDS = ("arn", "partition", "service", "Region", "account")
@@ -241,9 +241,9 @@ def _keys(
     differing: Sequence[Statement], common: Sequence[Statement], wanted: Sequence[WantedAccess]
 ) -> dict[str, list[str]]:
     """Condition keys in lower case -> values that policies compare them with."""
-    found: dict[str, list[str]] = {k.lower(): [] for a in wanted for k in a.conditions}
+    values_by_key: dict[str, list[str]] = {k.lower(): [] for a in wanted for k in a.conditions}
     for statement in (*differing, *common):
         for condition in statement.conditions:
-            values = found.setdefault(condition.key.lower(), [])
+            values = values_by_key.setdefault(condition.key.lower(), [])
             values += [v for v in map(_sample, condition.values) if v not in values]
-    return {key: values[:3] for key, values in found.items()}
+    return {key: values[:3] for key, values in values_by_key.items()}

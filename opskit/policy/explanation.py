@@ -72,54 +72,56 @@ def explain(request: Request, policies: Policies, decision: Evaluation) -> Denia
 
 
 def _denied(hit: MatchedStatement, policies: Policies) -> DenialExplanation:
-    words = f"{hit.label} denies it"
+    description = f"{hit.label} denies it"
     if hit.policy is policies.boundary:
         return DenialExplanation(
-            DenialReason.BOUNDARY, hit, f"{words}, which is the permissions boundary"
+            DenialReason.BOUNDARY, hit, f"{description}, which is the permissions boundary"
         )
     if hit.policy is policies.key:
-        return DenialExplanation(DenialReason.KEY_POLICY, hit, words)
+        return DenialExplanation(DenialReason.KEY_POLICY, hit, description)
     if any(hit.policy is p for level in policies.organization for p in level):
         return DenialExplanation(
-            DenialReason.ORGANIZATION, hit, f"{words}, a service control policy"
+            DenialReason.ORGANIZATION, hit, f"{description}, a service control policy"
         )
-    return DenialExplanation(DenialReason.EXPLICIT, hit, words)
+    return DenialExplanation(DenialReason.EXPLICIT, hit, description)
 
 
 def _stopped(request: Request, policies: Policies, by: PermissionLimit) -> DenialExplanation:
     if by is PermissionLimit.BOUNDARY and policies.boundary is not None:
         hit = _nearest(request, (policies.boundary,)).hit
-        words = f"the permissions boundary {policies.boundary.name} does not allow {request.action}"
-        return DenialExplanation(DenialReason.BOUNDARY, hit, words)
+        description = (
+            f"the permissions boundary {policies.boundary.name} does not allow {request.action}"
+        )
+        return DenialExplanation(DenialReason.BOUNDARY, hit, description)
     if by is PermissionLimit.ORGANIZATION:
         return DenialExplanation(
             DenialReason.ORGANIZATION, None, f"no service control policy allows {request.action}"
         )
     names = ", ".join(request.principal.arn.rsplit("/", 1)[-1:])
     near = _nearest_of_key(request, policies.key) if policies.key else None
-    words = f"the key policy neither names {names} nor leaves it to the account's policies"
+    description = f"the key policy neither names {names} nor leaves it to the account's policies"
     return DenialExplanation(
-        DenialReason.KEY_POLICY, near.hit if near else None, near.words if near else words
+        DenialReason.KEY_POLICY, near.hit if near else None, near.words if near else description
     )
 
 
 def _nearest_of_key(request: Request, key: Document) -> DenialExplanation | None:
     """The statement for the caller or its account whose condition alone does not hold."""
     everybody = (*request.principal.names, *request.principal.account_names)
-    for found in key.statements:
-        if found.allows and one.names(found, request, everybody).value:
-            miss = _miss(MatchedStatement(key, found), request)
-            if miss is not None and miss.denial is DenialReason.CONDITION:
-                return miss
+    for statement in key.statements:
+        if statement.allows and one.names(statement, request, everybody).value:
+            denial = _miss(MatchedStatement(key, statement), request)
+            if denial is not None and denial.denial is DenialReason.CONDITION:
+                return denial
     return None
 
 
 def _nearest(request: Request, documents: tuple[Document, ...]) -> DenialExplanation:
     misses = [
-        miss
+        denial
         for document in documents
-        for found in document.statements
-        if found.allows and (miss := _miss(MatchedStatement(document, found), request))
+        for statement in document.statements
+        if statement.allows and (denial := _miss(MatchedStatement(document, statement), request))
     ]
     if not misses:
         return DenialExplanation(
@@ -130,29 +132,31 @@ def _nearest(request: Request, documents: tuple[Document, ...]) -> DenialExplana
 
 def _miss(hit: MatchedStatement, request: Request) -> DenialExplanation | None:
     """The mismatch of an allow statement with the request; None when the statement is not near."""
-    found = hit.statement
-    acts = one.action(found, request).value
-    fits = one.resource(found, request).value
+    statement = hit.statement
+    acts = one.action(statement, request).value
+    fits = one.resource(statement, request).value
     if acts and fits:
-        failing = [c for c in found.conditions if _fails(c, found, request)]
+        failing = [c for c in statement.conditions if _fails(c, statement, request)]
         return _condition(hit, failing[0], request) if failing else None
-    if acts and not found.not_resources:
+    if acts and not statement.not_resources:
         return _resource(hit, request)
-    if fits and not found.not_actions and (sibling := _sibling(found, request)):
+    if fits and not statement.not_actions and (sibling := _sibling(statement, request)):
         called = request.action
-        words = f"{hit.label} allows {sibling}, the app calls {called}"
-        return DenialExplanation(DenialReason.ACTION, hit, words)
+        description = f"{hit.label} allows {sibling}, the app calls {called}"
+        return DenialExplanation(DenialReason.ACTION, hit, description)
     return None
 
 
-def _sibling(found: Statement, request: Request) -> str:
+def _sibling(statement: Statement, request: Request) -> str:
     """An allowed action that differs from the requested one by a few letters only."""
-    asked = request.action.lower()
-    return next((a for a in found.actions if a.lower()[:12] == asked[:12] and "*" not in a), "")
+    wanted = request.action.lower()
+    return next(
+        (a for a in statement.actions if a.lower()[:12] == wanted[:12] and "*" not in a), ""
+    )
 
 
-def _fails(one_condition: Condition, found: Statement, request: Request) -> bool:
-    message = condition.holds(one_condition, request.context, has_variables=found.has_variables)
+def _fails(one_condition: Condition, statement: Statement, request: Request) -> bool:
+    message = condition.holds(one_condition, request.context, has_variables=statement.has_variables)
     return message.value is False
 
 
@@ -162,17 +166,17 @@ def _condition(hit: MatchedStatement, failing: Condition, request: Request) -> D
     carried = "does not carry it"
     if presence is Presence.KNOWN:
         carried = f"carries {', '.join(request.context.get(failing.key))}"
-    words = (
+    description = (
         f"{hit.label} allows it only where {failing.key} {failing.operator} {wanted}; "
         f"the call {carried}"
     )
-    return DenialExplanation(DenialReason.CONDITION, hit, words)
+    return DenialExplanation(DenialReason.CONDITION, hit, description)
 
 
 def _resource(hit: MatchedStatement, request: Request) -> DenialExplanation | None:
     """The mismatch of the nearest of a statement's resource patterns."""
-    found = [_pattern(hit, p, request) for p in hit.statement.resources or ()]
-    near = [m for m in found if m is not None]
+    denials = [_pattern(hit, p, request) for p in hit.statement.resources or ()]
+    near = [m for m in denials if m is not None]
     return min(near, key=lambda m: NEAREST_FIRST.index(m.denial)) if near else None
 
 
@@ -183,8 +187,8 @@ def _pattern(hit: MatchedStatement, pattern: str, request: Request) -> DenialExp
 
     message = f"{hit.label} allows {pattern}"
     if "parameter//" in pattern and reaches(pattern.replace("parameter//", "parameter/")):
-        words = f"{message}: a double slash, there is one after `parameter`"
-        return DenialExplanation(DenialReason.DOUBLE_SLASH, hit, words)
+        description = f"{message}: a double slash, there is one after `parameter`"
+        return DenialExplanation(DenialReason.DOUBLE_SLASH, hit, description)
     if reaches(f"{pattern.rstrip('/')}/*"):
         return DenialExplanation(DenialReason.PATH, hit, f"{message}: `/*` is missing at its end")
     mine, wanted = pattern.split(":", 5), request.resource.split(":", 5)

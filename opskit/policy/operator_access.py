@@ -84,10 +84,10 @@ def analyze(
     grants: Fact[OperatorGrants],
 ) -> OperatorAccess:
     """Evaluate every need by the policies, and add the simulator's answer."""
-    found = []
+    needs_found = []
     via = source_of(target).via_service(region.name)
     for permission, resource in needs.all:
-        decision, miss, asked = None, None, None
+        decision, denial, request = None, None, None
         brought = needs.context_of(permission)
         # opskit calls KMS for no value itself: the credential's source does it for the operator.
         via_service = via if permission.on is ResourceScope.KEY else ""
@@ -96,32 +96,32 @@ def analyze(
             if key is None or isinstance(key, Known):
                 document = key.value if key else None
                 policies = _policies(own.value, organization, document, grants)
-                asked = Request(
+                request = Request(
                     Principal(own.value.arn, identity.account, own.value.session_arn),
                     permission.action,
                     resource,
                     _context(region, identity, own.value, via_service, brought),
                 )
-                decision = decide(asked, policies)
-                miss = explain(asked, policies, decision)
+                decision = decide(request, policies)
+                denial = explain(request, policies, decision)
         message = ""
         if isinstance(simulation, Known):
             answer = simulation.value.answers.find(permission.action, resource)
             message = answer.decision if answer and not answer.is_conditional else ""
         is_root = isinstance(own, Known) and own.value.is_root
-        found.append(
+        needs_found.append(
             OperatorNeed(
                 permission,
                 resource,
                 decision,
-                miss,
+                denial,
                 "allowed" if is_root else message,
                 tuple(brought.items()),
-                asked,
+                request,
             )
         )
     who = own.value.arn if isinstance(own, Known) else identity.arn
-    return OperatorAccess(who, tuple(found), own.value if isinstance(own, Known) else None)
+    return OperatorAccess(who, tuple(needs_found), own.value if isinstance(own, Known) else None)
 
 
 def _policies(

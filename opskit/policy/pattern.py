@@ -44,10 +44,10 @@ def fill(text: str, context: Context, *, has_variables: bool) -> Pattern:
         return Pattern(((text, False),))
     parts: list[tuple[str, bool]] = []
     unknown, is_void, at = set(), False, 0
-    for found in VARIABLE.finditer(text):
-        parts.append((text[at : found.start()], False))
-        at = found.end()
-        key, _, default = (word.strip() for word in found.group(1).partition(","))
+    for variable in VARIABLE.finditer(text):
+        parts.append((text[at : variable.start()], False))
+        at = variable.end()
+        key, _, default = (part.strip() for part in variable.group(1).partition(","))
         if key in LITERALS:
             parts.append((LITERALS[key], True))
             continue
@@ -85,12 +85,12 @@ def fits_arn(pattern: Pattern, arn: str) -> bool:
     """Whether an ARN matches, each of its six parts separately: here `*` does not cross a colon."""
     if pattern.is_void:
         return False
-    asked, wanted = arn.split(":", ARN_PARTS - 1), _split(pattern.parts)
-    if len(asked) != ARN_PARTS or len(wanted) != ARN_PARTS:
+    parts, wanted = arn.split(":", ARN_PARTS - 1), _split(pattern.parts)
+    if len(parts) != ARN_PARTS or len(wanted) != ARN_PARTS:
         return pattern.text == "*"
     return all(
         _expression(part, False).fullmatch(text) is not None
-        for part, text in zip(wanted, asked, strict=True)
+        for part, text in zip(wanted, parts, strict=True)
     )
 
 

@@ -80,25 +80,25 @@ def _with_statement_replaced(
 ) -> dict[str, Any]:
     """A document with a statement replaced by parts, each with its own Sid if the statement had one."""
     statements = rows(raw["Statement"])
-    made: dict[str, Any] = {**raw, "Statement": [*statements[:index], *statements[index + 1 :]]}
+    replaced: dict[str, Any] = {**raw, "Statement": [*statements[:index], *statements[index + 1 :]]}
     for location, part in enumerate(parts, index):
-        named = {"Sid": free_sid(str(part["Sid"]), made)} if part.get("Sid") else {}
-        made["Statement"].insert(location, {**part, **named})
-    return made
+        named = {"Sid": free_sid(str(part["Sid"]), replaced)} if part.get("Sid") else {}
+        replaced["Statement"].insert(location, {**part, **named})
+    return replaced
 
 
 def _listed(actions: Iterable[Any], wanted: Sequence[WantedAccess]) -> list[str] | None:
     """The actions, with every pattern that matches a wanted one expanded; None where one cannot be."""
-    asked = [a for w in wanted for a in w.actions]
-    found: list[str] = []
+    wanted_actions = [a for w in wanted for a in w.actions]
+    expanded: list[str] = []
     for pattern in (str(a) for a in actions):
-        if not WILDCARD.search(pattern) or not any(glob(pattern, a) for a in asked):
-            found.append(pattern)
+        if not WILDCARD.search(pattern) or not any(glob(pattern, a) for a in wanted_actions):
+            expanded.append(pattern)
         elif pattern.lower() in EXPANSIONS:
-            found += EXPANSIONS[pattern.lower()]
+            expanded += EXPANSIONS[pattern.lower()]
         else:
             return None
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(expanded))
 
 
 def _exceptions(

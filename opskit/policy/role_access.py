@@ -105,9 +105,9 @@ def analyze(
             document = parsed(
                 PolicyText("the key policy", "", key_policy.value.document), "key policy"
             )
-            held = grants.value.all if isinstance(grants, Known) else None
+            known_grants = grants.value.all if isinstance(grants, Known) else None
             policies = Policies(
-                policies.identity, policies.boundary, policies.organization, document, held
+                policies.identity, policies.boundary, policies.organization, document, known_grants
             )
             decrypts.append(asking.decrypt(source.location("password").name, key.value, policies))
         else:
@@ -177,8 +177,8 @@ class _Asking:
 
 def _need(request: Request, name: str, policies: Policies) -> RequiredPermission:
     decision = decide(request, policies)
-    miss = explain(request, policies, decision)
-    return RequiredPermission(request.action, request.resource, name, decision, miss, request)
+    denial = explain(request, policies, decision)
+    return RequiredPermission(request.action, request.resource, name, decision, denial, request)
 
 
 def parsed(text: PolicyText, kind: str) -> Document:

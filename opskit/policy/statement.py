@@ -34,8 +34,8 @@ def resource(statement: Statement, request: Request) -> Tristate:
     """Whether the statement's resources include the request's; a resource policy may leave them out."""
     if statement.resources is None:
         return TRUE
-    found = any_of(_resource(text, statement, request) for text in statement.resources)
-    return negate(found) if statement.not_resources else found
+    matches = any_of(_resource(text, statement, request) for text in statement.resources)
+    return negate(matches) if statement.not_resources else matches
 
 
 def conditions(statement: Statement, request: Request) -> Tristate:

@@ -57,9 +57,9 @@ class UnmetCondition:
             rest = {key: value for key, value in pairs.items() if (operator, key) not in failing}
             if rest:
                 kept[operator] = rest
-        for found in self.failing:
-            value = self.request.context.get(found.key)[0]
-            kept["StringEquals"] = {**kept.get("StringEquals", {}), found.key: value}
+        for failing_condition in self.failing:
+            value = self.request.context.get(failing_condition.key)[0]
+            kept["StringEquals"] = {**kept.get("StringEquals", {}), failing_condition.key: value}
         return kept
 
     def _carried(self, key: str) -> str:
@@ -77,17 +77,17 @@ def unmet_conditions(
     Args:
         of_key: whether they are of a key policy, so that they must name the caller too.
     """
-    found = []
+    unmet = []
     for document in documents:
         for statement in document.statements:
             if not statement.allows or not _is_meant(statement, request, of_key=of_key):
                 continue
             failing = tuple(c for c in statement.conditions if not _holds(c, statement, request))
             if failing:
-                found.append(
+                unmet.append(
                     UnmetCondition(MatchedStatement(document, statement), failing, request)
                 )
-    return found
+    return unmet
 
 
 def _is_meant(statement: Statement, request: Request, *, of_key: bool) -> bool:
@@ -98,17 +98,17 @@ def _is_meant(statement: Statement, request: Request, *, of_key: bool) -> bool:
     return acts.value is True and fits.value is not False
 
 
-def _holds(found: Condition, statement: Statement, request: Request) -> bool:
-    truth = condition.holds(found, request.context, has_variables=statement.has_variables)
+def _holds(one_condition: Condition, statement: Statement, request: Request) -> bool:
+    truth = condition.holds(one_condition, request.context, has_variables=statement.has_variables)
     return truth.value is True
 
 
-def _names_the_object(found: Condition, request: Request) -> bool:
-    key = found.key.lower()
+def _names_the_object(one_condition: Condition, request: Request) -> bool:
+    key = one_condition.key.lower()
     if request.context.presence(key) is not Presence.KNOWN:
         return False
-    if found.operator.lower() not in FITTED_OPERATORS:
+    if one_condition.operator.lower() not in FITTED_OPERATORS:
         return False
     if key == VIA_SERVICE:
-        return all(value.startswith("ssm.") for value in found.values)
+        return all(value.startswith("ssm.") for value in one_condition.values)
     return key.startswith(ENCRYPTION_CONTEXT)

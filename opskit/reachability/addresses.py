@@ -56,22 +56,22 @@ def representatives(cidr: str, cuts: Iterable[str]) -> tuple[str, ...]:
     return tuple(address_text(version, edge) for edge in sorted(edges))
 
 
-def intersect(one: tuple[PortRange, ...], other: tuple[PortRange, ...]) -> tuple[PortRange, ...]:
+def intersect(ranges: tuple[PortRange, ...], other: tuple[PortRange, ...]) -> tuple[PortRange, ...]:
     """The ports in both lists of ranges."""
-    found = [(max(a, c), min(b, d)) for a, b in one for c, d in other]
-    return tuple(sorted((a, b) for a, b in found if a <= b))
+    overlaps = [(max(a, c), min(b, d)) for a, b in ranges for c, d in other]
+    return tuple(sorted((a, b) for a, b in overlaps if a <= b))
 
 
 def without(whole: PortRange, parts: tuple[PortRange, ...]) -> tuple[PortRange, ...]:
     """The ports of a range that are in none of the parts, which are sorted and disjoint."""
-    found, start = [], whole[0]
+    remaining, start = [], whole[0]
     for first, last in parts:
         if first > start:
-            found.append((start, first - 1))
+            remaining.append((start, first - 1))
         start = max(start, last + 1)
     if start <= whole[1]:
-        found.append((start, whole[1]))
-    return tuple(found)
+        remaining.append((start, whole[1]))
+    return tuple(remaining)
 
 
 def cut(whole: Iterable[Span], others: Iterable[Span]) -> tuple[Span, ...]:
@@ -80,13 +80,13 @@ def cut(whole: Iterable[Span], others: Iterable[Span]) -> tuple[Span, ...]:
     Rules that compare addresses with all of these ranges treat the addresses of one piece alike.
     """
     wanted, cuts = set(whole), {*whole, *others}
-    found: list[Span] = []
+    pieces: list[Span] = []
     for version in (4, 6):
         edges = {e for v, first, last in cuts if v == version for e in (first, last + 1)}
         for first, after in pairwise(sorted(edges)):
             if any(v == version and a <= first and after - 1 <= b for v, a, b in wanted):
-                found.append((version, first, after - 1))
-    return tuple(found)
+                pieces.append((version, first, after - 1))
+    return tuple(pieces)
 
 
 def cidrs_of(addresses: Span) -> tuple[str, ...]:

@@ -84,9 +84,9 @@ def analyze(
     )
     ports = probe.value.result.ephemeral_ports if isinstance(probe, Known) else None
     judge = _PathAnalysis(network, database, ports or EPHEMERAL)
-    address, there = _today(database, subnets, dns, probe)
-    source = source_of(app, subnets, there, _local_address(database, probe))
-    today = judge.today(source, address, there)
+    address, subnet = _today(database, subnets, dns, probe)
+    source = source_of(app, subnets, subnet, _local_address(database, probe))
+    today = judge.today(source, address, subnet)
     places = [s for s in (subnets.get(d.subnet_id) for d in database.instance.subnets) if s]
     others = app_subnets.value.why_by_id if isinstance(app_subnets, Known) else {}
     homes = [(s, why) for i, why in others.items() if (s := subnets.get(i))]
@@ -101,7 +101,7 @@ def analyze(
 
 
 def source_of(
-    app: Workload, subnets: Subnets, there: Subnet | None, local_address: str
+    app: Workload, subnets: Subnets, destination: Subnet | None, local_address: str
 ) -> PathEndpoint:
     """The interface by which a workload connects to the database.
 
@@ -118,8 +118,8 @@ def source_of(
             "ec2:DescribeNetworkInterfaces",
         )
     chosen = next((i for i in interfaces if local_address in (i.address, *i.ipv6_addresses)), None)
-    if chosen is None and there is not None:
-        chosen = next((i for i in interfaces if i.subnet_id == there.subnet_id), None)
+    if chosen is None and destination is not None:
+        chosen = next((i for i in interfaces if i.subnet_id == destination.subnet_id), None)
     chosen = chosen or interfaces[0]
     subnet = subnets.get(chosen.subnet_id)
     if subnet is None or not chosen.address:
@@ -137,16 +137,16 @@ class _PathAnalysis:
     database: Database
     ports: PortRange
 
-    def today(self, source: PathEndpoint, address: str | None, there: Subnet | None) -> Path:
+    def today(self, source: PathEndpoint, address: str | None, subnet: Subnet | None) -> Path:
         """The current path; for an unknown address, that to the first open part of the subnet."""
-        if there is None:
+        if subnet is None:
             raise FactUnavailable(
                 f"the subnet of {self.database.instance.identifier} is not known",
                 "ec2:DescribeSubnets",
             )
         if address is not None:
-            return self._trace(source, self._end(address, there))
-        paths = [self._trace(source, self._end(a, there)) for a in self._parts(source, there)]
+            return self._trace(source, self._end(address, subnet))
+        paths = [self._trace(source, self._end(a, subnet)) for a in self._parts(source, subnet)]
         return next((p for p in paths if p.outcome is PathOutcome.PASS), paths[0])
 
     def after_move(
@@ -154,8 +154,8 @@ class _PathAnalysis:
     ) -> list[AlternativePath]:
         """The paths to a subnet, one for each part of it that rules treat differently."""
         moved = [self._end(a, location) for a in self._parts(source, location)]
-        word = "fails over" if self.database.instance.is_multi_az else "is moved"
-        why = f"once {self.database.instance.identifier} {word} to {location.label}"
+        event = "fails over" if self.database.instance.is_multi_az else "is moved"
+        why = f"once {self.database.instance.identifier} {event} to {location.label}"
         if location == today.destination.subnet:
             why = (
                 f"once {self.database.instance.identifier} gets another address in {location.label}"
@@ -229,5 +229,5 @@ def _local_address(database: Database, probe: Fact[InstanceProbe]) -> str:
     """The address from which the instance was observed to connect; empty when it was not."""
     if not isinstance(probe, Known):
         return ""
-    found = probe.value.connection(database.port)
-    return found.local_address if found is not None else ""
+    connection = probe.value.connection(database.port)
+    return connection.local_address if connection is not None else ""

@@ -92,7 +92,7 @@ class RouteChange:
 
 def acl_changes(before: NetworkAcl, after: NetworkAcl) -> tuple[AclChange, ...]:
     """Every class of packets that passes only one of two states of an ACL."""
-    found: list[AclChange] = []
+    changes: list[AclChange] = []
     for is_egress in (False, True):
         old = [e for e in before.entries if e.is_egress is is_egress and e.cidr]
         new = [e for e in after.entries if e.is_egress is is_egress and e.cidr]
@@ -106,8 +106,8 @@ def acl_changes(before: NetworkAcl, after: NetworkAcl) -> tuple[AclChange, ...]:
                     pair = [_deciding(es, addresses, protocol, ports) for es in (old, new)]
                     change = AclChange(is_egress, addresses, protocol, ports, *pair)
                     if (pair[0] is not None and pair[0].allows) is not change.is_opened:
-                        found.append(change)
-    return tuple(found)
+                        changes.append(change)
+    return tuple(changes)
 
 
 def _number(protocol: str) -> str:
@@ -145,15 +145,15 @@ def rule_changes(
     names = {n for r in every for n in (*r.group_ids, *r.prefix_list_ids)}
     protocols = {_number(r.protocol) for r in every} - {ALL_PROTOCOLS} | {"6", "17", "1", OTHER}
     parts = _port_pieces(_ports_of(r) for r in every)
-    found: list[RuleChange] = []
+    changes: list[RuleChange] = []
     peers: tuple[str | Span, ...] = (*sorted(names), *cut(ranges, ranges))
     for peer in peers:
         for protocol in sorted(protocols):
             for ports in parts if protocol in WITH_PORTS else [ALL_PORTS]:
                 old, new = (_admits(rules, peer, protocol, ports) for rules in (before, after))
                 if old is not new:
-                    found.append(RuleChange(peer, protocol, ports, new))
-    return tuple(found)
+                    changes.append(RuleChange(peer, protocol, ports, new))
+    return tuple(changes)
 
 
 def _ports_of(rule: IpPermission) -> PortRange | None:
@@ -202,20 +202,20 @@ def route_changes(
 
 
 def _next_hop(table: RouteTable, address: str, lists: Mapping[str, tuple[str, ...]]) -> str:
-    found = route.select(table, address, lists)
-    if found is None:
+    selected = route.select(table, address, lists)
+    if selected is None:
         return "no route"
-    if found.state == "blackhole":
-        return f"black hole {found.target}".rstrip()
-    return found.target
+    if selected.state == "blackhole":
+        return f"black hole {selected.target}".rstrip()
+    return selected.target
 
 
 def _joined(spans: Iterable[Span]) -> list[Span]:
     """The spans with neighbouring ones merged."""
-    found: list[Span] = []
-    for one in sorted(spans):
-        if found and found[-1][0] == one[0] and found[-1][2] + 1 == one[1]:
-            found[-1] = (one[0], found[-1][1], one[2])
+    joined: list[Span] = []
+    for next_span in sorted(spans):
+        if joined and joined[-1][0] == next_span[0] and joined[-1][2] + 1 == next_span[1]:
+            joined[-1] = (next_span[0], joined[-1][1], next_span[2])
         else:
-            found.append(one)
-    return found
+            joined.append(next_span)
+    return joined

@@ -72,30 +72,30 @@ def analyze(
     targets: Fact[TargetHealths],
 ) -> GroupMembers:
     """List every known member."""
-    words = _words(target.value) if isinstance(target, Known) else ()
+    name_words = _words(target.value) if isinstance(target, Known) else ()
     known = instances.value.all if isinstance(instances, Known) else ()
     own = database.instance
-    found = [Member(MemberKind.APP, app.label, app.group_ids)]
-    found += [_instance(app, i, words) for i in known if i.instance_id != app.identifier]
-    found.append(Member(MemberKind.DATABASE, own.identifier, own.security_group_ids))
+    members = [Member(MemberKind.APP, app.label, app.group_ids)]
+    members += [_instance(app, i, name_words) for i in known if i.instance_id != app.identifier]
+    members.append(Member(MemberKind.DATABASE, own.identifier, own.security_group_ids))
     listed = databases.value.all if isinstance(databases, Known) else ()
-    found += [_database(own, d) for d in listed if d.identifier != own.identifier]
+    members += [_database(own, d) for d in listed if d.identifier != own.identifier]
     if isinstance(load_balancer, Known):
-        one = load_balancer.value
-        found.append(Member(MemberKind.LOAD_BALANCER, one.name, one.group_ids))
+        balancer = load_balancer.value
+        members.append(Member(MemberKind.LOAD_BALANCER, balancer.name, balancer.group_ids))
     has_none = isinstance(targets, Known) and not any(
         t.group.load_balancer_arns for t in targets.value.all
     )
     return GroupMembers(
         app,
         own,
-        tuple(found),
+        tuple(members),
         isinstance(instances, Known) and isinstance(databases, Known),
         isinstance(load_balancer, Known) or has_none,
     )
 
 
-def is_sibling(app: Workload, other: Instance, words: tuple[str, ...]) -> bool:
+def is_sibling(app: Workload, other: Instance, name_words: tuple[str, ...]) -> bool:
     """Whether another instance runs the same app: by its Auto Scaling group, its profile or its name.
 
     A batch worker of the same product has the product's name too, but its name has a further word
@@ -105,22 +105,24 @@ def is_sibling(app: Workload, other: Instance, words: tuple[str, ...]) -> bool:
         return app.scaling_group == other.scaling_group
     if app.profile_arn and app.profile_arn == other.profile_arn:
         return True
-    named = bool(words) and all(word in other.searchable_text for word in words)
-    return named and _role_words(other, words) <= _role_words(app, words)
+    named = bool(name_words) and all(part in other.searchable_text for part in name_words)
+    return named and _role_words(other, name_words) <= _role_words(app, name_words)
 
 
 def _words(target: Target) -> tuple[str, ...]:
     return tuple(w for w in (target.prefix or target.name).lower().split("/") if w)
 
 
-def _role_words(named: Instance | Workload, words: tuple[str, ...]) -> set[str]:
+def _role_words(named: Instance | Workload, name_words: tuple[str, ...]) -> set[str]:
     """The words of a name, without numbers and the target's own words."""
-    found = set(re.findall(r"[a-z]+", named.name.lower()))
-    return found - {part for word in words for part in re.findall(r"[a-z]+", word)}
+    own_words = set(re.findall(r"[a-z]+", named.name.lower()))
+    return own_words - {
+        part for name_word in name_words for part in re.findall(r"[a-z]+", name_word)
+    }
 
 
-def _instance(app: Workload, other: Instance, words: tuple[str, ...]) -> Member:
-    kind = MemberKind.SIBLING if is_sibling(app, other, words) else MemberKind.OTHER_INSTANCE
+def _instance(app: Workload, other: Instance, name_words: tuple[str, ...]) -> Member:
+    kind = MemberKind.SIBLING if is_sibling(app, other, name_words) else MemberKind.OTHER_INSTANCE
     return Member(kind, other.label, other.group_ids)
 
 

@@ -52,14 +52,14 @@ def decide(
     for entry in entries:
         if entry.ports:
             edges |= {p for p in (entry.ports[0], entry.ports[1] + 1) if first < p <= last}
-    found: list[PortRangeDecision] = []
+    decisions: list[PortRangeDecision] = []
     for start, end in pairwise(sorted(edges)):
         entry_here = _first(entries, start)
-        if found and found[-1].entry is entry_here:
-            found[-1] = PortRangeDecision((found[-1].ports[0], end - 1), entry_here)
+        if decisions and decisions[-1].entry is entry_here:
+            decisions[-1] = PortRangeDecision((decisions[-1].ports[0], end - 1), entry_here)
         else:
-            found.append(PortRangeDecision((start, end - 1), entry_here))
-    return tuple(found)
+            decisions.append(PortRangeDecision((start, end - 1), entry_here))
+    return tuple(decisions)
 
 
 def _fits(entry: AclEntry, is_egress: bool, peer: str) -> bool:

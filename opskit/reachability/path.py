@@ -169,12 +169,14 @@ class Path:
     @property
     def line(self) -> str:
         """The path in one line, up to the first broken link, which is marked with an x."""
-        words = [self.source.name]
-        for one in self.checkpoints:
-            if one.outcome in (PathOutcome.DROP, PathOutcome.PART):
-                return " -> ".join(words) + f" x {one.short}: {one.decided_by}"
-            words.append(f"{one.short} {'?' if one.outcome is PathOutcome.UNKNOWN else 'ok'}")
-        return " -> ".join([*words, f"{self.destination.name}:{self.port}"])
+        parts = [self.source.name]
+        for checkpoint in self.checkpoints:
+            if checkpoint.outcome in (PathOutcome.DROP, PathOutcome.PART):
+                return " -> ".join(parts) + f" x {checkpoint.short}: {checkpoint.decided_by}"
+            parts.append(
+                f"{checkpoint.short} {'?' if checkpoint.outcome is PathOutcome.UNKNOWN else 'ok'}"
+            )
+        return " -> ".join([*parts, f"{self.destination.name}:{self.port}"])
 
 
 def trace(
@@ -185,25 +187,28 @@ def trace(
     client_ports: PortRange,
 ) -> Path:
     """Judge TCP from `source` to `destination`:`port`, from any of the client's ports."""
-    there = _Leg(network, source, destination)
+    forward = _Leg(network, source, destination)
     back = _Leg(network, destination, source)
     same_subnet = source.subnet is not None and source.subnet == destination.subnet
-    asked = (port, port)
-    found = [_groups(there, CheckpointKind.EGRESS, port)]
+    ports = (port, port)
+    passed = [_groups(forward, CheckpointKind.EGRESS, port)]
     if not same_subnet:
-        found.append(_acl(there, CheckpointKind.ACL_OUT, asked))
-        found.append(_route(there, CheckpointKind.ROUTE))
-        found.append(_acl(there, CheckpointKind.ACL_IN, asked))
-    found.append(_groups(there, CheckpointKind.INGRESS, port))
+        passed.append(_acl(forward, CheckpointKind.ACL_OUT, ports))
+        passed.append(_route(forward, CheckpointKind.ROUTE))
+        passed.append(_acl(forward, CheckpointKind.ACL_IN, ports))
+    passed.append(_groups(forward, CheckpointKind.INGRESS, port))
     if not same_subnet:
-        found.append(_acl(back, CheckpointKind.REPLY_ACL_OUT, client_ports))
-        found.append(_route(back, CheckpointKind.REPLY_ROUTE))
-        found.append(_acl(back, CheckpointKind.REPLY_ACL_IN, client_ports))
-    checkpoints = tuple(c for c in found if c is not None)
+        passed.append(_acl(back, CheckpointKind.REPLY_ACL_OUT, client_ports))
+        passed.append(_route(back, CheckpointKind.REPLY_ROUTE))
+        passed.append(_acl(back, CheckpointKind.REPLY_ACL_IN, client_ports))
+    checkpoints = tuple(c for c in passed if c is not None)
     open_ports: tuple[PortRange, ...] = (client_ports,)
-    for one in checkpoints:
-        if one.kind in (CheckpointKind.REPLY_ACL_OUT, CheckpointKind.REPLY_ACL_IN) and one.dropped:
-            open_ports = intersect(open_ports, _open(client_ports, one.dropped))
+    for checkpoint in checkpoints:
+        if (
+            checkpoint.kind in (CheckpointKind.REPLY_ACL_OUT, CheckpointKind.REPLY_ACL_IN)
+            and checkpoint.dropped
+        ):
+            open_ports = intersect(open_ports, _open(client_ports, checkpoint.dropped))
     return Path(source, destination, port, client_ports, checkpoints, open_ports)
 
 
@@ -225,13 +230,13 @@ class _Leg:
         References apply within one VPC and over an active peering; over other connections they
         depend on settings that are not modelled.
         """
-        one, other = self.source.subnet, self.destination.subnet
-        if one is None or other is None:
+        here, other = self.source.subnet, self.destination.subnet
+        if here is None or other is None:
             return (), ()
-        if one.vpc_id == other.vpc_id:
+        if here.vpc_id == other.vpc_id:
             return end.group_ids, ()
         peerings = self.network.peerings
-        between = peerings.between(one.vpc_id, other.vpc_id) if peerings else None
+        between = peerings.between(here.vpc_id, other.vpc_id) if peerings else None
         if between is not None and between.status == "active":
             return end.group_ids, ()
         return (), end.group_ids
@@ -274,20 +279,20 @@ def _group_checkpoint(
             if ids
             else None
         )
-        words = f"{f'rule {rule_id}' if rule_id else 'a rule'} of {group.name} allows "
-        words += f"{rule.ports_words} {groups.label(peer_word)}"
-        return Checkpoint(kind, location, PathOutcome.PASS, words, ids=own.group_ids)
+        description = f"{f'rule {rule_id}' if rule_id else 'a rule'} of {group.name} allows "
+        description += f"{rule.ports_words} {groups.label(peer_word)}"
+        return Checkpoint(kind, location, PathOutcome.PASS, description, ids=own.group_ids)
     references = tuple(f"the reference to {g}" for g in message.uncertain_references)
     unread = (*message.unread, *references, *(g for g in own.group_ids if g not in groups.by_id))
     if message.mismatch is None or unread:
-        words = f"depends on {', '.join(unread)}, which is not known"
+        description = f"depends on {', '.join(unread)}, which is not known"
         because = UnknownBecause.NOT_MODELLED if references else UnknownBecause.NOT_READ
-        return _unknown(kind, location, words, because)
+        return _unknown(kind, location, description, because)
     who = ", ".join(groups.label(g) for g in peer.group_ids) or peer.address
     verb = "lets out to" if kind is CheckpointKind.EGRESS else "admits"
-    words = f"no rule {verb} {who} ({peer.address}) on {port}"
+    description = f"no rule {verb} {who} ({peer.address}) on {port}"
     reason = Reason.EGRESS if kind is CheckpointKind.EGRESS else INGRESS_REASONS[message.mismatch]
-    return Checkpoint(kind, location, PathOutcome.DROP, words, reason, ids=own.group_ids)
+    return Checkpoint(kind, location, PathOutcome.DROP, description, reason, ids=own.group_ids)
 
 
 def _acl(leg: _Leg, kind: CheckpointKind, ports: PortRange) -> Checkpoint | None:
@@ -300,8 +305,10 @@ def _acl(leg: _Leg, kind: CheckpointKind, ports: PortRange) -> Checkpoint | None
     acl = leg.network.acls.of_subnet(subnet.subnet_id) if leg.network.acls else None
     paths = "out" if is_out else "in"
     if acl is None:
-        words = f"the ACL of {subnet.label} could not be read"
-        return _unknown(kind, f"ACL of {subnet.label} {paths}", words, UnknownBecause.NOT_READ)
+        description = f"the ACL of {subnet.label} could not be read"
+        return _unknown(
+            kind, f"ACL of {subnet.label} {paths}", description, UnknownBecause.NOT_READ
+        )
     parts = network_acl.decide(acl, is_egress=is_out, peer=peer, ports=ports)
     return _acl_checkpoint(kind, acl, f"{acl.label} {paths}", parts, ports)
 
@@ -315,9 +322,9 @@ def _acl_checkpoint(
 ) -> Checkpoint:
     dropped = tuple(p for p in parts if not p.is_open)
     if not dropped:
-        words = ", ".join(dict.fromkeys(p.decided_by for p in parts))
+        description = ", ".join(dict.fromkeys(p.decided_by for p in parts))
         return Checkpoint(
-            kind, location, PathOutcome.PASS, f"{_ports(ports)}: {words}", ids=(acl.acl_id,)
+            kind, location, PathOutcome.PASS, f"{_ports(ports)}: {description}", ids=(acl.acl_id,)
         )
     message = "; ".join(f"{_ports(p.ports)}: {p.decided_by}" for p in dropped[:3])
     if len(dropped) < len(parts):
@@ -330,17 +337,17 @@ def _acl_checkpoint(
 
 def _route(leg: _Leg, kind: CheckpointKind) -> Checkpoint | None:
     """The checkpoint of the route that packets of this direction take out of their subnet."""
-    here, there = leg.source.subnet, leg.destination.subnet
+    here, destination = leg.source.subnet, leg.destination.subnet
     if here is None:
         return None
     tables = leg.network.tables
     table = tables.of_subnet(here.subnet_id, here.vpc_id) if tables else None
     if tables is None or table is None:
-        words = f"the route table of {here.label} could not be read"
-        return _unknown(kind, f"route of {here.label}", words, UnknownBecause.NOT_READ)
-    if there is None:
+        description = f"the route table of {here.label} could not be read"
+        return _unknown(kind, f"route of {here.label}", description, UnknownBecause.NOT_READ)
+    if destination is None:
         return None
-    message = _decide(leg, table, here, there)
+    message = _decide(leg, table, here, destination)
     location = f"{table.label} route"
     if message.course is RouteResult.ARRIVES:
         return Checkpoint(
@@ -352,38 +359,38 @@ def _route(leg: _Leg, kind: CheckpointKind) -> Checkpoint | None:
     reason = Reason.BLACKHOLE if message.course is RouteResult.BLACKHOLE else Reason.NO_ROUTE
     own = any(here.subnet_id in t.subnet_ids for t in tables.all)
     others = [t for t in tables.all if t.vpc_id == here.vpc_id and t is not table]
-    better = [t for t in others if _decide(leg, t, here, there).course is RouteResult.ARRIVES]
-    words = message.words if message.route else f"no route to {leg.destination.address}"
+    better = [t for t in others if _decide(leg, t, here, destination).course is RouteResult.ARRIVES]
+    description = message.words if message.route else f"no route to {leg.destination.address}"
     if not own and len(better) == 1:
-        words += f"; {here.label} has no table of its own, {better[0].label} leads there"
+        description += f"; {here.label} has no table of its own, {better[0].label} leads there"
         ids = (table.table_id, better[0].table_id, here.subnet_id)
         return Checkpoint(
-            kind, location, PathOutcome.DROP, words, Reason.MAIN_TABLE, ids=ids, route=message
+            kind, location, PathOutcome.DROP, description, Reason.MAIN_TABLE, ids=ids, route=message
         )
     return Checkpoint(
-        kind, location, PathOutcome.DROP, words, reason, ids=(table.table_id,), route=message
+        kind, location, PathOutcome.DROP, description, reason, ids=(table.table_id,), route=message
     )
 
 
 def _unknown(
-    kind: CheckpointKind, location: str, words: str, because: UnknownBecause
+    kind: CheckpointKind, location: str, description: str, because: UnknownBecause
 ) -> Checkpoint:
     return Checkpoint(
         kind,
         location,
         PathOutcome.UNKNOWN,
-        words,
+        description,
         Reason.NOT_KNOWN,
         unknown_because=because,
     )
 
 
-def _decide(leg: _Leg, table: RouteTable, here: Subnet, there: Subnet) -> route.RouteDecision:
+def _decide(leg: _Leg, table: RouteTable, here: Subnet, destination: Subnet) -> route.RouteDecision:
     return route.decide(
         table,
         leg.destination.address,
         from_vpc=here.vpc_id,
-        to_vpc=there.vpc_id,
+        to_vpc=destination.vpc_id,
         peerings=leg.network.peerings,
         lists=leg.network.lists.cidrs_of,
     )

@@ -75,14 +75,14 @@ def decide(
 
 def select(table: RouteTable, address: str, lists: Mapping[str, tuple[str, ...]]) -> Route | None:
     """Select the route for an address; None when none matches."""
-    found = [
+    candidates = [
         (prefix_length(cidr), not route.is_propagated, route)
         for route in table.routes
         if route.state != "filtered"
         for cidr in ranges_of(route, lists)
         if holds(cidr, address)
     ]
-    return max(found, key=lambda f: f[:2])[2] if found else None
+    return max(candidates, key=lambda f: f[:2])[2] if candidates else None
 
 
 def kind_of(target: str) -> str:
