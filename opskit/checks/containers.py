@@ -24,8 +24,8 @@ def stopped_apps(probe: InstanceProbe) -> tuple[Container, ...]:
         return ()
     if any(c.serves_health is not False for c in probe.running):
         return ()
-    found = tuple(c for c in stopped if not (is_finished_job(c) or _is_replaced(c, probe.running)))
-    return tuple(c for c in found if c.serves_health) or found
+    apps = tuple(c for c in stopped if not (is_finished_job(c) or _is_replaced(c, probe.running)))
+    return tuple(c for c in apps if c.serves_health) or apps
 
 
 def is_finished_job(container: Container) -> bool:

@@ -60,6 +60,6 @@ def restart_if_unhealthy(app: Fact[Workload], probe: Fact[InstanceProbe]) -> tup
 
 def recreate(container: Container) -> tuple[str, ...]:
     """The command that recreates a compose service's container."""
-    words = ("docker", "compose", "--project-directory", container.project_directory)
+    compose = ("docker", "compose", "--project-directory", container.project_directory)
     service = (container.service,) if container.service else ()
-    return (*words, "up", "-d", "--force-recreate", *service)
+    return (*compose, "up", "-d", "--force-recreate", *service)

@@ -66,12 +66,12 @@ def verify_fix(check: Check, finding: Finding, snapshot: Snapshot, caller: Calle
     broken = _broken_by(snapshot, after)
     if broken:
         return _without(finding, f"evaluated on the state that it leads to, this fails: {broken}")
-    found = describe_changes(snapshot, after)
+    changes = describe_changes(snapshot, after)
     undo, no_undo = fix.undo, fix.no_undo
     if not _restores(snapshot, after, undo):
         undo, no_undo = (), NOT_RESTORED
     dangers = _dangers(fix)
-    proven = replace(fix, undo=undo, no_undo=no_undo, changes=found, dangers=dangers)
+    proven = replace(fix, undo=undo, no_undo=no_undo, changes=changes, dangers=dangers)
     return replace(finding, fix=proven)
 
 
@@ -105,13 +105,13 @@ def _restores(before: Snapshot, after: Snapshot, undo: tuple[Command, ...]) -> b
 
 
 def _dangers(fix: Fix) -> tuple[Danger, ...]:
-    found = set(fix.dangers)
+    dangers = set(fix.dangers)
     for command in fix.commands:
         if isinstance(command, AwsCall):
-            found |= DANGERS.get((command.service, command.operation), set())
+            dangers |= DANGERS.get((command.service, command.operation), set())
     if fix.restarts or any(_restarts(c) for c in fix.commands):
-        found.add(Danger.RESTARTS_APP)
-    return tuple(danger for danger in Danger if danger in found)
+        dangers.add(Danger.RESTARTS_APP)
+    return tuple(danger for danger in Danger if danger in dangers)
 
 
 def _restarts(command: Command) -> bool:

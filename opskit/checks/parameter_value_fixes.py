@@ -91,7 +91,7 @@ def put_and_restart(
 ) -> Remedy:
     """Overwrite one public value and restart the app so that it reads the value."""
     restart = restart_commands(app, probe)
-    found = put_values(
+    remedy = put_values(
         source,
         parameters,
         [change],
@@ -99,9 +99,9 @@ def put_and_restart(
         restart,
         "" if restart else "The app reads it at its next start or deployment.",
     )
-    if isinstance(found, Advice):
-        return found
-    return replace(found, ask=ask, restarts=restart_names(app, probe))
+    if isinstance(remedy, Advice):
+        return remedy
+    return replace(remedy, ask=ask, restarts=restart_names(app, probe))
 
 
 def password_remedy(
@@ -190,10 +190,10 @@ def _by_people(
             f"through RDS, which every other client of {user} needs then too.",
             (TYPED, GENERATED),
         )
-    held = "a new one" if odd else f"the one that {password.name} holds"
+    password_text = "a new one" if odd else f"the one that {password.name} holds"
     sets = (
-        advice.set_password(user, held)
+        advice.set_password(user, password_text)
         if advice
-        else f"an administrator of the database gives {user} {held}."
+        else f"an administrator of the database gives {user} {password_text}."
     )
     return Advice(f"{value}{BRING_IT} Otherwise {sets}", (TYPED,))

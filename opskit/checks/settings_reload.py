@@ -93,12 +93,14 @@ class CorrectSettings:
 
 
 def choose_fix(
-    found: Mapping[Container, Iterable[SettingDifference]], app: Workload, truth: CorrectSettings
+    differing: Mapping[Container, Iterable[SettingDifference]],
+    app: Workload,
+    truth: CorrectSettings,
 ) -> Remedy:
     """The remedy that gives every container the right settings: restarts, else the value to change."""
     reloaded: dict[Container, tuple[Command, ...]] = {}
     obstacles: list[str] = []
-    for container, differences in found.items():
+    for container, differences in differing.items():
         hindered = _obstacles(container, differences, truth)
         obstacles += hindered
         if not hindered:
@@ -129,16 +131,18 @@ def _obstacles(
     container: Container, differences: Iterable[SettingDifference], truth: CorrectSettings
 ) -> list[str]:
     """Why a restart would not give the container the right values, as sentences."""
-    found = []
+    obstacles = []
     for difference in differences:
         against = truth.against(difference)
         if against:
-            found.append(f"The parameter's own value is in doubt: {against}. Set that right first.")
+            obstacles.append(
+                f"The parameter's own value is in doubt: {against}. Set that right first."
+            )
         elif difference.setting.source == "config":
-            found.append(_of_file(container, difference))
+            obstacles.append(_of_file(container, difference))
         else:
-            found.append(_of_process(container, difference, truth))
-    return [sentence for sentence in found if sentence]
+            obstacles.append(_of_process(container, difference, truth))
+    return [sentence for sentence in obstacles if sentence]
 
 
 def _of_file(container: Container, difference: SettingDifference) -> str:

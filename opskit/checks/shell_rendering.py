@@ -39,16 +39,16 @@ class Unprintable(ValueError):
     """A command contains a character that a terminal would not show."""
 
 
-def quote(word: str) -> str:
+def quote(argument: str) -> str:
     """One shell word, in single quotes unless it is plain."""
-    if PLAIN.fullmatch(word):
-        return word
-    return "'" + word.replace("'", "'\"'\"'") + "'"
+    if PLAIN.fullmatch(argument):
+        return argument
+    return "'" + argument.replace("'", "'\"'\"'") + "'"
 
 
-def join(words: Sequence[str]) -> str:
+def join(arguments: Sequence[str]) -> str:
     """Several shell words, each quoted."""
-    return " ".join(quote(word) for word in words)
+    return " ".join(quote(argument) for argument in arguments)
 
 
 def render(command: Command, caller: Caller) -> str:
@@ -97,10 +97,10 @@ def _text(command: Command, caller: Caller) -> str:
         case InstanceCommand():
             return _text(_send_command(command), caller)
         case OpskitCommand():
-            words = ["opskit", *command.words]
+            arguments = ["opskit", *command.words]
             named = f" {caller.target}" if caller.target else ""
             options = f" {join(command.options)}" if command.options else ""
-            return f"{join(words)}{named}{options}"
+            return f"{join(arguments)}{named}{options}"
         case LocalCommand():
             return join(command.words)
         case _:
@@ -108,12 +108,12 @@ def _text(command: Command, caller: Caller) -> str:
 
 
 def _aws(caller: Caller) -> list[str]:
-    words = ["aws"]
+    arguments = ["aws"]
     if caller.region:
-        words += _option("--region", caller.region)
+        arguments += _option("--region", caller.region)
     if caller.profile:
-        words += _option("--profile", caller.profile)
-    return words
+        arguments += _option("--profile", caller.profile)
+    return arguments
 
 
 def _aws_words(call: AwsCall, caller: Caller) -> list[str]:
@@ -145,21 +145,21 @@ def _ingress_options(call: AwsCall) -> list[str]:
 
 
 def _options(parameters: Mapping[str, Any], operation: str) -> list[str]:
-    words: list[str] = []
+    arguments: list[str] = []
     apart: dict[str, str] = {}
     for name, value in parameters.items():
         option = f"--{hyphenated(name)}"
         if (operation, name) in FLAGS:
-            words.append("--egress" if value else "--ingress")
+            arguments.append("--egress" if value else "--ingress")
         elif isinstance(value, bool):
-            words.append(option if value else f"--no-{hyphenated(name)}")
+            arguments.append(option if value else f"--no-{hyphenated(name)}")
         elif isinstance(value, str) and value.startswith(FETCHED):
             apart[name] = value
         else:
-            words += _option(option, value)
+            arguments += _option(option, value)
     if apart:
-        words += ["--cli-input-json", _json(apart)]
-    return words
+        arguments += ["--cli-input-json", _json(apart)]
+    return arguments
 
 
 def _option(option: str, value: Any) -> list[str]:

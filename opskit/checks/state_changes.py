@@ -38,21 +38,21 @@ INSTANCE_FIELDS: dict[str, str] = {
 
 def describe_changes(before: Snapshot, after: Snapshot) -> tuple[Change, ...]:
     """Every difference in the state that AWS describes, in a fixed order."""
-    found: list[Change] = []
+    changes: list[Change] = []
     for kind, compare in COMPARED.items():
         old: object = before.value(kind)
         new: object = after.value(kind)
         if old is not None and new is not None and old != new:
             groups = before.value(SecurityGroups)
             label = groups.label if groups is not None else str
-            found += compare(old, new, label)
-    return tuple(found)
+            changes += compare(old, new, label)
+    return tuple(changes)
 
 
-def summary(found: Iterable[Change]) -> str:
+def summary(changes: Iterable[Change]) -> str:
     """The changes counted by kind: "adds one rule, removes none"."""
-    rows = list(found)
-    words = [
+    rows = list(changes)
+    counts = [
         f"{verb} {_counted([c.kind for c in rows if is_meant(c)])}"
         for verb, is_meant in (
             ("adds", lambda c: not c.before),
@@ -62,8 +62,8 @@ def summary(found: Iterable[Change]) -> str:
         if any(is_meant(c) for c in rows)
     ]
     if all(c.after for c in rows):
-        words.append("removes none" if words else "changes nothing that AWS describes")
-    return ", ".join(words)
+        counts.append("removes none" if counts else "changes nothing that AWS describes")
+    return ", ".join(counts)
 
 
 def _counted(kinds: list[str]) -> str:
@@ -88,13 +88,13 @@ def _pairs(old: Mapping[Any, T], new: Mapping[Any, T]) -> Iterator[tuple[Any, T 
 
 
 def _groups(old: SecurityGroups, new: SecurityGroups, label: Label) -> Iterator[Change]:
-    for _, one, other in _pairs(old.by_id, new.by_id):
-        if one is None or other is None:
+    for _, before, after in _pairs(old.by_id, new.by_id):
+        if before is None or after is None:
             continue
         for paths in ("ingress", "egress"):
-            mine = list(_single_rules(getattr(one, paths), label))
-            theirs = list(_single_rules(getattr(other, paths), label))
-            subject = f"{one.label} {paths} rule"
+            mine = list(_single_rules(getattr(before, paths), label))
+            theirs = list(_single_rules(getattr(after, paths), label))
+            subject = f"{before.label} {paths} rule"
             yield from (Change(subject, "", r, "rule") for r in theirs if r not in mine)
             yield from (Change(subject, r, "", "rule") for r in mine if r not in theirs)
 
@@ -107,9 +107,9 @@ def _single_rules(rules: Iterable[IpPermission], label: Label) -> Iterator[str]:
 
 
 def _acls(old: NetworkAcls, new: NetworkAcls, _: Label) -> Iterator[Change]:
-    for (acl, is_egress, number), one, other in _pairs(_entries(old), _entries(new)):
+    for (acl, is_egress, number), before, after in _pairs(_entries(old), _entries(new)):
         direction = "outbound" if is_egress else "inbound"
-        yield Change(f"{acl} {direction} entry {number}", one or "", other or "", "entry")
+        yield Change(f"{acl} {direction} entry {number}", before or "", after or "", "entry")
 
 
 def _entries(acls: NetworkAcls) -> dict[tuple[str, bool, int], str]:
@@ -125,12 +125,14 @@ def _entry(entry: AclEntry) -> str:
 
 
 def _tables(old: RouteTables, new: RouteTables, _: Label) -> Iterator[Change]:
-    for (table, destination), one, other in _pairs(_targets(old), _targets(new)):
-        yield Change(f"{table} route to {destination}", one or "", other or "", "route")
+    for (table, destination), before, after in _pairs(_targets(old), _targets(new)):
+        yield Change(f"{table} route to {destination}", before or "", after or "", "route")
     mine = {s: t.label for t in old.all for s in t.subnet_ids}
     theirs = {s: t.label for t in new.all for s in t.subnet_ids}
-    for subnet, one, other in _pairs(mine, theirs):
-        yield Change(f"route table of {subnet}", one or "the main table", other or "the main table")
+    for subnet, before, after in _pairs(mine, theirs):
+        yield Change(
+            f"route table of {subnet}", before or "the main table", after or "the main table"
+        )
 
 
 def _targets(tables: RouteTables) -> dict[tuple[str, str], str]:
@@ -143,9 +145,9 @@ def _targets(tables: RouteTables) -> dict[tuple[str, str], str]:
 def _app(old: Workload, new: Workload, label: Label) -> Iterator[Change]:
     before = {i.interface_id: i.group_ids for i in old.interfaces}
     after = {i.interface_id: i.group_ids for i in new.interfaces}
-    for interface, one, other in _pairs(before, after):
+    for interface, old_groups, new_groups in _pairs(before, after):
         subject = f"security groups of {old.label}, {interface}"
-        yield Change(subject, _labels(one or (), label), _labels(other or (), label))
+        yield Change(subject, _labels(old_groups or (), label), _labels(new_groups or (), label))
 
 
 def _labels(group_ids: Iterable[str], label: Label) -> str:
@@ -159,10 +161,10 @@ def _database(old: Database, new: Database, label: Label) -> Iterator[Change]:
 def _instance(old: DbInstance, new: DbInstance, label: Label) -> Iterator[Change]:
     if old.identifier != new.identifier:
         return
-    for field, words in INSTANCE_FIELDS.items():
-        one, other = getattr(old, field), getattr(new, field)
-        if one != other:
-            yield Change(f"{old.identifier}, {words}", _plain(one), _plain(other))
+    for field, field_label in INSTANCE_FIELDS.items():
+        before, after = getattr(old, field), getattr(new, field)
+        if before != after:
+            yield Change(f"{old.identifier}, {field_label}", _plain(before), _plain(after))
     if old.security_group_ids != new.security_group_ids:
         subject = f"security groups of {old.identifier}"
         yield Change(
@@ -191,12 +193,14 @@ def _operator(old: OperatorPolicies, new: OperatorPolicies, _: Label) -> Iterato
 def _policies(old: Iterable[PolicyText], new: Iterable[PolicyText]) -> Iterator[Change]:
     before = {(p.arn, p.holder, p.name): p for p in old}
     after = {(p.arn, p.holder, p.name): p for p in new}
-    for (arn, holder, name), one, other in _pairs(before, after):
-        if one and other and one.document == other.document:
+    for (arn, holder, name), old_policy, new_policy in _pairs(before, after):
+        if old_policy and new_policy and old_policy.document == new_policy.document:
             continue
         subject = f"policy {arn}" if arn else f"inline policy {name} of {holder}"
         yield from _statements(
-            subject, one.document if one else None, other.document if other else None
+            subject,
+            old_policy.document if old_policy else None,
+            new_policy.document if new_policy else None,
         )
 
 
@@ -228,8 +232,8 @@ def _parameters(old: Parameters, new: Parameters, _: Label) -> Iterator[Change]:
     """Changed values in clear text, except the password's, which no snapshot holds."""
     before = {p.name: p.value or f"version {p.version}" for p in old.found}
     after = {p.name: p.value or f"version {p.version}" for p in new.found}
-    for name, one, other in _pairs(before, after):
-        yield Change(name, one or "", other or "", "parameter")
+    for name, old_parameter, new_parameter in _pairs(before, after):
+        yield Change(name, old_parameter or "", new_parameter or "", "parameter")
 
 
 def _key(old: Key, new: Key, _: Label) -> Iterator[Change]:
@@ -237,13 +241,13 @@ def _key(old: Key, new: Key, _: Label) -> Iterator[Change]:
 
 
 def _vpc_dns(old: VpcDns, new: VpcDns, _: Label) -> Iterator[Change]:
-    for field, words in (
+    for field, attribute in (
         ("is_supported", "enableDnsSupport"),
         ("gives_hostnames", "enableDnsHostnames"),
     ):
-        one, other = getattr(old, field), getattr(new, field)
-        if one != other:
-            yield Change(f"{words} of the VPC", _plain(one), _plain(other))
+        before, after = getattr(old, field), getattr(new, field)
+        if before != after:
+            yield Change(f"{attribute} of the VPC", _plain(before), _plain(after))
 
 
 def _zones(old: PrivateZones, new: PrivateZones, _: Label) -> Iterator[Change]:

@@ -127,8 +127,8 @@ def check(
         body = f": {health.body[:SHOWN]}" if health.body else ""
         advice = Advice(f"{_meaning(health, database_engine)} {_log(probe.value, app)}".strip())
         rest = f": {health.body}" if len(health.body) > SHOWN else ""
-        asked = observed(f"asked on {target.workload_kind.definite}{rest}")
-        return failed(f"{health.url} {answer}{body}", asked, *load_balancer, fix=advice)
+        source = observed(f"asked on {target.workload_kind.definite}{rest}")
+        return failed(f"{health.url} {answer}{body}", source, *load_balancer, fix=advice)
     if isinstance(targets, Known) and targets.value.all:
         return _by_balancer(targets.value.all, load_balancer, target)
     if isinstance(probe, Unknown):
@@ -153,7 +153,7 @@ def _by_balancer(
         return passed(states, *load_balancer)
     unknown = "The load balancer's console says more of this state."
     return warned(
-        states, *load_balancer, fix=Advice(" ".join(STATES.get(one, unknown) for one in others))
+        states, *load_balancer, fix=Advice(" ".join(STATES.get(state, unknown) for state in others))
     )
 
 

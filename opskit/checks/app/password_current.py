@@ -77,8 +77,8 @@ def _seen(container: Container, probe: InstanceProbe) -> list[Evidence]:
     attempt = probe.attempt_of(container.name)
     if attempt is None:
         return [observed(started)]
-    word = "succeeds" if attempt.succeeded else f"fails: {attempt.message}"
-    return [observed(started), observed(f"a login as {container.name} does it {word}")]
+    outcome = "succeeds" if attempt.succeeded else f"fails: {attempt.message}"
+    return [observed(started), observed(f"a login as {container.name} does it {outcome}")]
 
 
 def _keep(password: Parameter) -> Advice:

@@ -45,30 +45,30 @@ def check(
         "user": parameters.value("username"),
         "database": parameters.value("database"),
     }
-    found = {c: d for c in probe.value.running if (d := _differences(c, wanted, parameters))}
-    if not found:
+    differing = {c: d for c in probe.value.running if (d := _differences(c, wanted, parameters))}
+    if not differing:
         return passed("the app's settings agree with the parameters")
     texts = [
-        f"{c.name} uses {'; '.join(_text(d) for d in several)}" for c, several in found.items()
+        f"{c.name} uses {'; '.join(_text(d) for d in several)}" for c, several in differing.items()
     ]
     return failed(
         "; ".join(texts),
-        *(observed(f"environment of {c.name}, started at {c.started_at[:19]}") for c in found),
-        fix=choose_fix(found, app.value, CorrectSettings(parameters, database, dns, login)),
+        *(observed(f"environment of {c.name}, started at {c.started_at[:19]}") for c in differing),
+        fix=choose_fix(differing, app.value, CorrectSettings(parameters, database, dns, login)),
     )
 
 
 def _differences(
     container: Container, wanted: dict[str, str | None], parameters: Parameters
 ) -> list[SettingDifference]:
-    found = []
+    differences = []
     for name, value in wanted.items():
         own, parameter = container.setting(name), parameters.get(PURPOSES[name])
         if own is None or value is None or parameter is None:
             continue
         if own.value.lower() != value.lower():
-            found.append(SettingDifference(own, value, parameter))
-    return found
+            differences.append(SettingDifference(own, value, parameter))
+    return differences
 
 
 def _text(difference: SettingDifference) -> str:

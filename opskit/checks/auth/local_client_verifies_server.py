@@ -41,20 +41,23 @@ def check(
     login: Fact[LoginAttemptResult],
 ) -> Finding:
     """Judge the login, and compare it with the instance's own."""
-    done, trust = client.login, client.trust
+    client_login, trust = client.login, client.trust
     engine = database_engine.engine
-    tried = observed(f"a login from {done.tried_from}: {done.message or 'accepted'}")
+    tried = observed(
+        f"a login from {client_login.tried_from}: {client_login.message or 'accepted'}"
+    )
     if not trust.ca_file:
-        result = "logs in" if done.succeeded else "does not log in"
+        result = "logs in" if client_login.succeeded else "does not log in"
         return undecided(
-            f"{engine.client_name} {result} from {done.tried_from}, and {host.name} is {trust.words}",
+            f"{engine.client_name} {result} from {client_login.tried_from}, and {host.name} is {trust.words}",
             f"a CA bundle for it: --ca-file FILE, from {source_for(trust.names[-1])}",
         )
-    if done.succeeded:
+    if client_login.succeeded:
         return passed(
-            f"{engine.client_name} logs in from {done.tried_from}: {host.name} {trust.words}", tried
+            f"{engine.client_name} logs in from {client_login.tried_from}: {host.name} {trust.words}",
+            tried,
         )
-    if done.failure is LoginFailure.CERTIFICATE:
+    if client_login.failure is LoginFailure.CERTIFICATE:
         fix = Fix(
             (
                 LocalCommand(("curl", "-fsSLO", source_for(trust.names[-1]))),
@@ -71,17 +74,20 @@ def check(
         )
     if isinstance(login, Known) and login.value.succeeded:
         return warned(
-            f"{done.user} logs in from {login.value.tried_from}, but not from {done.tried_from}: "
-            f"{done.message}",
+            f"{client_login.user} logs in from {login.value.tried_from}, but not from "
+            f"{client_login.tried_from}: "
+            f"{client_login.message}",
             tried,
             observed(f"a login from {login.value.tried_from}"),
             fix=Advice(
                 f"The app is not concerned: its way, from {login.value.tried_from}, works. Look at what lies "
-                f"between {done.tried_from} and the database. A tunnel opens a path for clients here.",
+                f"between {client_login.tried_from} and the database. A tunnel opens a path for "
+                "clients here.",
                 (OpskitCommand(("tunnel",)),),
             ),
         )
     return undecided(
-        f"the login from {done.tried_from} did not get as far as the certificate: {done.message}",
+        f"the login from {client_login.tried_from} did not get as far as the certificate: "
+        f"{client_login.message}",
         "a login that reaches the database",
     )

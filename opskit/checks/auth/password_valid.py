@@ -105,13 +105,13 @@ def _seen(password: Parameter | None) -> list[Evidence]:
     """Evidence of the password's last write and of its value's form."""
     if password is None:
         return []
-    found = []
+    evidence = []
     if password.modified_at:
         when = f"{password.modified_at:%Y-%m-%d %H:%M} UTC"
-        found.append(reported(f"{password.name} was last written on {when}"))
+        evidence.append(reported(f"{password.name} was last written on {when}"))
     form = password.form
     predicates = form.suspicions or ((form.unsuitable,) if form.unsuitable else ())
-    return [*found, *(reported(f"the value of {password.name} {text}") for text in predicates)]
+    return [*evidence, *(reported(f"the value of {password.name} {text}") for text in predicates)]
 
 
 def _differs_in_case(user: Parameter, master: str) -> bool:

@@ -55,14 +55,14 @@ def check(
         name = known.value("database") or "the database"
         return failed(text, seen, fix=Advice(advice.database_denied(login.user, name)))
     created = database.value.instance.database_name if isinstance(database, Known) else None
-    held = known.get("database")
-    if not created or held is None or held.value == created:
-        name_or_none = held.value if held else None
+    parameter = known.get("database")
+    if not created or parameter is None or parameter.value == created:
+        name_or_none = parameter.value if parameter else None
         return failed(text, seen, fix=Advice(advice.database_missing(login.user, name_or_none)))
     fix: Remedy = put_values(
         source_of(target),
         known,
-        [(held, created)],
+        [(parameter, created)],
         f"names {created}, the database that RDS created with the instance, and restarts the app",
         restart_commands(app, probe),
         caution="If the app has a database of its own there, its name is the right one.",

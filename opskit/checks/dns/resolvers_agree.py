@@ -22,11 +22,11 @@ def check(target: Target, host: DatabaseHost, dns: OperatorDns, probe: InstanceP
     """Compare the two answers."""
     if host.is_address:
         return skipped("the endpoint parameter holds an address")
-    noun, there = target.workload_kind.definite, probe.addresses_of(host.name)
-    if set(there) == set(dns.addresses):
+    noun, addresses = target.workload_kind.definite, probe.addresses_of(host.name)
+    if set(addresses) == set(dns.addresses):
         return passed(f"your resolver and {noun}'s agree")
     mine = ", ".join(dns.addresses) or dns.rcode
-    theirs = ", ".join(there) or "nothing"
+    theirs = ", ".join(addresses) or "nothing"
     return warned(
         f"{host.name} is {theirs} on {noun}, but {mine} for your resolver",
         observed(f"your resolvers: {', '.join(dns.servers)}"),

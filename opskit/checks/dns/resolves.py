@@ -125,8 +125,8 @@ def _switch_on(vpc_id: str) -> Fix:
 
 def _by_error(host: DatabaseHost, error: str, probe: Fact[InstanceProbe]) -> Advice:
     """Advice where no cause is known in AWS: check the name itself, or the resolver."""
-    asked = ", ".join(probe.value.result.resolvers) if isinstance(probe, Known) else ""
-    resolvers = f" (it asks {asked})" if asked else ""
+    servers = ", ".join(probe.value.result.resolvers) if isinstance(probe, Known) else ""
+    resolvers = f" (it asks {servers})" if servers else ""
     if error == NO_NAME:
         return Advice(
             f"Compare {host.name} in {host.source} with the endpoint that RDS shows: the name of a "
@@ -142,14 +142,14 @@ def _by_error(host: DatabaseHost, error: str, probe: Fact[InstanceProbe]) -> Adv
 def _take_away(zone: PrivateZone, zones: PrivateZones) -> Remedy:
     """The fix that disassociates the zone from this VPC; advice where that would destroy records."""
     if zone.vpcs > 1:
-        asked = {
+        arguments = {
             "HostedZoneId": zone.zone_id,
             "VPC": {"VPCRegion": zones.region, "VPCId": zones.vpc_id},
         }
         return Fix(
-            (call("route53", "DisassociateVPCFromHostedZone", **asked),),
+            (call("route53", "DisassociateVPCFromHostedZone", **arguments),),
             "takes the zone away from this VPC, keeps its records",
-            undo=(call("route53", "AssociateVPCWithHostedZone", **asked),),
+            undo=(call("route53", "AssociateVPCWithHostedZone", **arguments),),
             ask="The zone's owner put it there for something: other names of it stop to resolve in this VPC",
         )
     if zone.is_empty:

@@ -102,9 +102,9 @@ def _changes_dns(call: AwsCall) -> bool:
     )
 
 
-def _send_document(state: State, asked: Mapping[str, Any]) -> None:
-    if asked["DocumentName"] != "AWS-UpdateSSMAgent":
-        raise CallRejected(f"the effect of {asked['DocumentName']} is not modelled")
+def _send_document(state: State, arguments: Mapping[str, Any]) -> None:
+    if arguments["DocumentName"] != "AWS-UpdateSSMAgent":
+        raise CallRejected(f"the effect of {arguments['DocumentName']} is not modelled")
     agent: SsmAgent = state.value(SsmAgent)
     state.set(replace(agent, version="3.3.0.0"))
 

@@ -16,45 +16,47 @@ from opskit.workload.ec2_instance import Ec2InstanceWorkload, InstanceRole
 from opskit.workload.interface import Workload, WorkloadRole
 
 
-def _put_inline_policy(state: State, asked: Mapping[str, Any]) -> None:
-    own, holder = _holder(state, asked)
-    made = PolicyText(asked["PolicyName"], "", asked["PolicyDocument"], holder)
-    same = [p for p in own.identity if (p.name, p.arn, p.holder) == (made.name, "", holder)]
-    identity = tuple(made if p in same else p for p in own.identity)
-    state.set(replace(own, identity=identity if same else (*identity, made)))
+def _put_inline_policy(state: State, arguments: Mapping[str, Any]) -> None:
+    own, holder = _holder(state, arguments)
+    policy = PolicyText(arguments["PolicyName"], "", arguments["PolicyDocument"], holder)
+    same = [p for p in own.identity if (p.name, p.arn, p.holder) == (policy.name, "", holder)]
+    identity = tuple(policy if p in same else p for p in own.identity)
+    state.set(replace(own, identity=identity if same else (*identity, policy)))
 
 
-def _delete_inline_policy(state: State, asked: Mapping[str, Any]) -> None:
-    own, holder = _holder(state, asked)
-    gone = (asked["PolicyName"], "", holder)
+def _delete_inline_policy(state: State, arguments: Mapping[str, Any]) -> None:
+    own, holder = _holder(state, arguments)
+    gone = (arguments["PolicyName"], "", holder)
     identity = tuple(p for p in own.identity if (p.name, p.arn, p.holder) != gone)
     if len(identity) == len(own.identity):
-        raise CallRejected(f"{holder} has no inline policy {asked['PolicyName']}")
+        raise CallRejected(f"{holder} has no inline policy {arguments['PolicyName']}")
     state.set(replace(own, identity=identity))
 
 
-def _holder(state: State, asked: Mapping[str, Any]) -> tuple[Any, str]:
+def _holder(state: State, arguments: Mapping[str, Any]) -> tuple[Any, str]:
     """The fact with the holder's policies, the app role's or the operator's, and the holder's label."""
     role = state.facts.get(WorkloadRole)
-    name = asked.get("RoleName")
+    name = arguments.get("RoleName")
     if name and isinstance(role, Known) and role.value.role_name == name:
         return state.value(RolePolicies), f"role {name}"
-    holder = f"role {name}" if name else f"user {asked['UserName']}"
+    holder = f"role {name}" if name else f"user {arguments['UserName']}"
     return state.value(OperatorPolicies), holder
 
 
-def _create_policy_version(state: State, asked: Mapping[str, Any]) -> None:
-    if asked.get("SetAsDefault"):
-        _change_managed(state, asked["PolicyArn"], asked["PolicyDocument"], "next")
+def _create_policy_version(state: State, arguments: Mapping[str, Any]) -> None:
+    if arguments.get("SetAsDefault"):
+        _change_managed(state, arguments["PolicyArn"], arguments["PolicyDocument"], "next")
 
 
-def _set_default_version(state: State, asked: Mapping[str, Any]) -> None:
+def _set_default_version(state: State, arguments: Mapping[str, Any]) -> None:
     """Restore the version from before a fix, the only other version whose content is known."""
     before = state.origin.value(RolePolicies) if state.origin else None
     policies = [*before.identity, before.boundary] if before else []
-    policy = next((p for p in policies if p and p.arn == asked["PolicyArn"]), None)
-    if policy is None or policy.version != asked["VersionId"]:
-        raise CallRejected(f"version {asked['VersionId']} of {asked['PolicyArn']} was not read")
+    policy = next((p for p in policies if p and p.arn == arguments["PolicyArn"]), None)
+    if policy is None or policy.version != arguments["VersionId"]:
+        raise CallRejected(
+            f"version {arguments['VersionId']} of {arguments['PolicyArn']} was not read"
+        )
     _change_managed(state, policy.arn, policy.document, policy.version)
 
 
@@ -71,25 +73,25 @@ def _change_managed(state: State, arn: str, document: Mapping[str, Any], version
     state.set(replace(own, identity=identity, boundary=boundary))
 
 
-def _put_key_policy(state: State, asked: Mapping[str, Any]) -> None:
+def _put_key_policy(state: State, arguments: Mapping[str, Any]) -> None:
     state.value(KeyPolicy)
-    state.set(KeyPolicy(asked["Policy"]))
+    state.set(KeyPolicy(arguments["Policy"]))
 
 
-def _set_key_state(word: str) -> Effect:
+def _set_key_state(key_state: str) -> Effect:
     def effect(state: State, _: Mapping[str, Any]) -> None:
         key: Key = state.value(Key)
-        if word == "Enabled" and key.state == "PendingDeletion":
+        if key_state == "Enabled" and key.state == "PendingDeletion":
             raise CallRejected("a key that waits for its deletion cannot be enabled")
-        state.set(replace(key, state=word, deleted_at=None))
+        state.set(replace(key, state=key_state, deleted_at=None))
 
     return effect
 
 
-def _associate_profile(state: State, asked: Mapping[str, Any]) -> None:
+def _associate_profile(state: State, arguments: Mapping[str, Any]) -> None:
     app: Workload = state.value(Workload)
     role: WorkloadRole = state.value(WorkloadRole)
-    name = asked["IamInstanceProfile"]["Name"]
+    name = arguments["IamInstanceProfile"]["Name"]
     if not isinstance(app, Ec2InstanceWorkload) or not isinstance(role, InstanceRole):
         raise CallRejected(f"{app.label} takes no instance profile")
     if app.profile_arn is not None:

@@ -17,48 +17,50 @@ STARTABLE = ("stopped", "stopping", "inaccessible-encryption-credentials-recover
 """States from which an instance can be started; for `stopping` a fix first waits for its end."""
 
 
-def _modify_instance(state: State, asked: Mapping[str, Any]) -> None:
+def _modify_instance(state: State, arguments: Mapping[str, Any]) -> None:
     changes: dict[str, Any] = {}
-    if "PubliclyAccessible" in asked:
-        changes["is_public"] = asked["PubliclyAccessible"]
-    if "BackupRetentionPeriod" in asked:
-        changes["backup_days"] = asked["BackupRetentionPeriod"]
-    if "VpcSecurityGroupIds" in asked:
-        groups = tuple(asked["VpcSecurityGroupIds"])
+    if "PubliclyAccessible" in arguments:
+        changes["is_public"] = arguments["PubliclyAccessible"]
+    if "BackupRetentionPeriod" in arguments:
+        changes["backup_days"] = arguments["BackupRetentionPeriod"]
+    if "VpcSecurityGroupIds" in arguments:
+        groups = tuple(arguments["VpcSecurityGroupIds"])
         refuse_groups(state, groups, state.value(Database).instance.vpc_id)
         changes["security_group_ids"] = groups
-    if "AllocatedStorage" in asked:
-        changes |= {"allocated_gib": asked["AllocatedStorage"], "status": "available"}
-    if "CACertificateIdentifier" in asked:
+    if "AllocatedStorage" in arguments:
+        changes |= {"allocated_gib": arguments["AllocatedStorage"], "status": "available"}
+    if "CACertificateIdentifier" in arguments:
         changes |= {
-            "ca_identifier": asked["CACertificateIdentifier"],
+            "ca_identifier": arguments["CACertificateIdentifier"],
             "certificate_valid_till": None,
         }
         state.facts[Certificate] = STALE
-    _change_database(state, asked, changes)
+    _change_database(state, arguments, changes)
 
 
-def _start_instance(state: State, asked: Mapping[str, Any]) -> None:
+def _start_instance(state: State, arguments: Mapping[str, Any]) -> None:
     database: Database = state.value(Database)
     if database.instance.status not in STARTABLE:
         raise CallRejected(f"{database.instance.identifier} is {database.instance.status}")
-    _change_database(state, asked, {"status": "available", "restarts_at": None})
+    _change_database(state, arguments, {"status": "available", "restarts_at": None})
 
 
-def _stop_instance(state: State, asked: Mapping[str, Any]) -> None:
-    _change_database(state, asked, {"status": "stopped"})
+def _stop_instance(state: State, arguments: Mapping[str, Any]) -> None:
+    _change_database(state, arguments, {"status": "stopped"})
 
 
-def _reboot_instance(state: State, asked: Mapping[str, Any]) -> None:
+def _reboot_instance(state: State, arguments: Mapping[str, Any]) -> None:
     database: Database = state.value(Database)
     groups = tuple((name, "in-sync") for name, _ in database.instance.parameter_groups)
-    _change_database(state, asked, {"parameter_groups": groups, "pending": ()})
+    _change_database(state, arguments, {"parameter_groups": groups, "pending": ()})
 
 
-def _change_database(state: State, asked: Mapping[str, Any], changes: dict[str, Any]) -> None:
+def _change_database(state: State, arguments: Mapping[str, Any], changes: dict[str, Any]) -> None:
     database: Database = state.value(Database)
-    if asked["DBInstanceIdentifier"] != database.instance.identifier:
-        raise CallRejected(f"{asked['DBInstanceIdentifier']} is not the database that was judged")
+    if arguments["DBInstanceIdentifier"] != database.instance.identifier:
+        raise CallRejected(
+            f"{arguments['DBInstanceIdentifier']} is not the database that was judged"
+        )
     changed: DbInstance = replace(database.instance, **changes)
     state.set(replace(database, instance=changed))
     listed = state.facts.get(DbInstances)

@@ -13,116 +13,116 @@ from opskit.facts.subnets import AclEntry, NetworkAcl, NetworkAcls
 from opskit.facts.vpc import VpcDns
 
 
-def _change_entry(state: State, asked: Mapping[str, Any], *, must_exist: bool) -> None:
+def _change_entry(state: State, arguments: Mapping[str, Any], *, must_exist: bool) -> None:
     acls: NetworkAcls = state.value(NetworkAcls)
-    acl = _acl(acls, asked["NetworkAclId"])
-    number, is_egress = int(asked["RuleNumber"]), bool(asked["Egress"])
+    acl = _acl(acls, arguments["NetworkAclId"])
+    number, is_egress = int(arguments["RuleNumber"]), bool(arguments["Egress"])
     others = tuple(e for e in acl.entries if (e.number, e.is_egress) != (number, is_egress))
     if (len(others) < len(acl.entries)) is not must_exist:
         exists = "no entry" if must_exist else "an entry"
         raise CallRejected(f"{acl.label} has {exists} {number}")
     entries: tuple[AclEntry, ...] = others
-    if "RuleAction" in asked:
-        ports = asked.get("PortRange")
-        made = AclEntry(
+    if "RuleAction" in arguments:
+        ports = arguments.get("PortRange")
+        entry = AclEntry(
             number,
             is_egress,
-            asked["RuleAction"] == "allow",
-            str(asked["Protocol"]),
-            asked.get("CidrBlock") or asked["Ipv6CidrBlock"],
+            arguments["RuleAction"] == "allow",
+            str(arguments["Protocol"]),
+            arguments.get("CidrBlock") or arguments["Ipv6CidrBlock"],
             (ports["From"], ports["To"]) if ports else None,
         )
-        entries = tuple(sorted((*others, made), key=lambda e: e.number))
+        entries = tuple(sorted((*others, entry), key=lambda e: e.number))
     changed = replace(acl, entries=entries)
     state.set(NetworkAcls(tuple(changed if a is acl else a for a in acls.all)))
 
 
 def _acl(acls: NetworkAcls, acl_id: str) -> NetworkAcl:
-    found = next((a for a in acls.all if a.acl_id == acl_id), None)
-    if found is None:
+    acl = next((a for a in acls.all if a.acl_id == acl_id), None)
+    if acl is None:
         raise CallRejected(f"network ACL {acl_id} was not read")
-    return found
+    return acl
 
 
-def _create_entry(state: State, asked: Mapping[str, Any]) -> None:
-    _change_entry(state, asked, must_exist=False)
+def _create_entry(state: State, arguments: Mapping[str, Any]) -> None:
+    _change_entry(state, arguments, must_exist=False)
 
 
-def _replace_entry(state: State, asked: Mapping[str, Any]) -> None:
-    _change_entry(state, asked, must_exist=True)
+def _replace_entry(state: State, arguments: Mapping[str, Any]) -> None:
+    _change_entry(state, arguments, must_exist=True)
 
 
-def _destination(asked: Mapping[str, Any]) -> str:
+def _destination(arguments: Mapping[str, Any]) -> str:
     names = ("DestinationCidrBlock", "DestinationIpv6CidrBlock", "DestinationPrefixListId")
-    return str(next(asked[name] for name in names if name in asked))
+    return str(next(arguments[name] for name in names if name in arguments))
 
 
 def _change_routes(
-    state: State, asked: Mapping[str, Any], *, must_exist: bool, target: str
+    state: State, arguments: Mapping[str, Any], *, must_exist: bool, target: str
 ) -> None:
     tables: RouteTables = state.value(RouteTables)
-    table = _table(tables, asked["RouteTableId"])
-    destination = _destination(asked)
+    table = _table(tables, arguments["RouteTableId"])
+    destination = _destination(arguments)
     # A propagated route exists beside a static one.
     others = tuple(r for r in table.routes if r.destination != destination or r.is_propagated)
     if (len(others) < len(table.routes)) is not must_exist:
         exists = "no route" if must_exist else "a route"
         raise CallRejected(f"{table.label} has {exists} to {destination}")
-    made = (Route(destination, target, "active", False),) if target else ()
-    changed = replace(table, routes=(*others, *made))
+    added = (Route(destination, target, "active", False),) if target else ()
+    changed = replace(table, routes=(*others, *added))
     state.set(RouteTables(tuple(changed if t is table else t for t in tables.all)))
 
 
 def _table(tables: RouteTables, table_id: str) -> RouteTable:
-    found = next((t for t in tables.all if t.table_id == table_id), None)
-    if found is None:
+    table = next((t for t in tables.all if t.table_id == table_id), None)
+    if table is None:
         raise CallRejected(f"route table {table_id} was not read")
-    return found
+    return table
 
 
-def _create_route(state: State, asked: Mapping[str, Any]) -> None:
-    _change_routes(state, asked, must_exist=False, target=asked["VpcPeeringConnectionId"])
+def _create_route(state: State, arguments: Mapping[str, Any]) -> None:
+    _change_routes(state, arguments, must_exist=False, target=arguments["VpcPeeringConnectionId"])
 
 
-def _replace_route(state: State, asked: Mapping[str, Any]) -> None:
-    _change_routes(state, asked, must_exist=True, target=asked["VpcPeeringConnectionId"])
+def _replace_route(state: State, arguments: Mapping[str, Any]) -> None:
+    _change_routes(state, arguments, must_exist=True, target=arguments["VpcPeeringConnectionId"])
 
 
-def _delete_route(state: State, asked: Mapping[str, Any]) -> None:
-    _change_routes(state, asked, must_exist=True, target="")
+def _delete_route(state: State, arguments: Mapping[str, Any]) -> None:
+    _change_routes(state, arguments, must_exist=True, target="")
 
 
-def _associate_table(state: State, asked: Mapping[str, Any]) -> None:
+def _associate_table(state: State, arguments: Mapping[str, Any]) -> None:
     tables: RouteTables = state.value(RouteTables)
-    table, subnet = _table(tables, asked["RouteTableId"]), asked["SubnetId"]
+    table, subnet = _table(tables, arguments["RouteTableId"]), arguments["SubnetId"]
     if any(subnet in t.subnet_ids for t in tables.all):
         raise CallRejected(f"{subnet} has a route table of its own")
     changed = replace(table, subnet_ids=(*table.subnet_ids, subnet))
     state.set(RouteTables(tuple(changed if t is table else t for t in tables.all)))
 
 
-def _modify_vpc(state: State, asked: Mapping[str, Any]) -> None:
+def _modify_vpc(state: State, arguments: Mapping[str, Any]) -> None:
     dns: VpcDns = state.value(VpcDns)
-    if "EnableDnsHostnames" in asked:
-        dns = replace(dns, gives_hostnames=asked["EnableDnsHostnames"]["Value"])
-    if "EnableDnsSupport" in asked:
-        dns = replace(dns, is_supported=asked["EnableDnsSupport"]["Value"])
+    if "EnableDnsHostnames" in arguments:
+        dns = replace(dns, gives_hostnames=arguments["EnableDnsHostnames"]["Value"])
+    if "EnableDnsSupport" in arguments:
+        dns = replace(dns, is_supported=arguments["EnableDnsSupport"]["Value"])
     state.set(dns)
 
 
-def _take_zone_away(state: State, asked: Mapping[str, Any]) -> None:
+def _take_zone_away(state: State, arguments: Mapping[str, Any]) -> None:
     zones: PrivateZones = state.value(PrivateZones)
-    zone_id = asked.get("HostedZoneId") or asked["Id"]
+    zone_id = arguments.get("HostedZoneId") or arguments["Id"]
     state.set(replace(zones, covering=tuple(z for z in zones.covering if z.zone_id != zone_id)))
 
 
-def _bring_zone_back(state: State, asked: Mapping[str, Any]) -> None:
+def _bring_zone_back(state: State, arguments: Mapping[str, Any]) -> None:
     """Restore the zone that a fix disassociated, the only one that is known."""
     zones: PrivateZones = state.value(PrivateZones)
     before = state.origin.value(PrivateZones) if state.origin else None
-    back = [z for z in before.covering if z.zone_id == asked["HostedZoneId"]] if before else []
+    back = [z for z in before.covering if z.zone_id == arguments["HostedZoneId"]] if before else []
     if not back:
-        raise CallRejected(f"zone {asked['HostedZoneId']} was not read")
+        raise CallRejected(f"zone {arguments['HostedZoneId']} was not read")
     state.set(replace(zones, covering=(*back, *zones.covering)))
 
 

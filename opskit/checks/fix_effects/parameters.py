@@ -18,33 +18,31 @@ from opskit.facts.rds import DbClusters, DbInstances
 from opskit.facts.value_form import SOUND
 
 
-def _put_parameter(state: State, asked: Mapping[str, Any]) -> None:
+def _put_parameter(state: State, arguments: Mapping[str, Any]) -> None:
     known: Parameters = state.value(Parameters)
-    name, value = asked["Name"], asked["Value"]
+    name, value = arguments["Name"], arguments["Value"]
     exists = any(p.name == name for p in known.found)
-    if exists and not asked.get("Overwrite"):
+    if exists and not arguments.get("Overwrite"):
         raise CallRejected(f"{name} exists")
     absent = [purpose for purpose, missing in known.missing if missing == name]
     if not exists and not absent:
         raise CallRejected(f"{name} was not read")
-    found = [rewritten(p, value) if p.name == name else p for p in known.found]
-    found += [
-        rewritten(Parameter(name, "", p, asked["Type"], 0, None, value, "", ()), value)
+    rows = [rewritten(p, value) if p.name == name else p for p in known.found]
+    rows += [
+        rewritten(Parameter(name, "", p, arguments["Type"], 0, None, value, "", ()), value)
         for p in absent
     ]
     missing = tuple(row for row in known.missing if row[1] != name)
-    parameters = replace(
-        known, found=tuple(sorted(found, key=lambda p: p.purpose)), missing=missing
-    )
+    parameters = replace(known, found=tuple(sorted(rows, key=lambda p: p.purpose)), missing=missing)
     state.set(parameters)
     _choose_again(state)
 
 
-def _delete_parameter(state: State, asked: Mapping[str, Any]) -> None:
+def _delete_parameter(state: State, arguments: Mapping[str, Any]) -> None:
     known: Parameters = state.value(Parameters)
-    gone = [p for p in known.found if p.name == asked["Name"]]
+    gone = [p for p in known.found if p.name == arguments["Name"]]
     if not gone:
-        raise CallRejected(f"{asked['Name']} does not exist")
+        raise CallRejected(f"{arguments['Name']} does not exist")
     missing = tuple(sorted((*known.missing, *((p.purpose, p.name) for p in gone))))
     kept = tuple(p for p in known.found if p not in gone)
     state.set(replace(known, found=kept, missing=missing))
@@ -54,15 +52,15 @@ def repair_password(state: State) -> None:
     """The effect of a successful `opskit rotate-password repair`: the parameter's value logs in."""
     known: Parameters = state.value(Parameters)
     absent = [name for purpose, name in known.missing if purpose == "password"]
-    made = [Parameter(n, "", "password", "SecureString", 0, None, None, "", ()) for n in absent]
-    found = [
+    created = [Parameter(n, "", "password", "SecureString", 0, None, None, "", ()) for n in absent]
+    rows = [
         replace(p, version=version_after(p), format_problems=(), form=SOUND)
         if p.purpose == "password"
         else p
-        for p in (*known.found, *made)
+        for p in (*known.found, *created)
     ]
     missing = tuple(row for row in known.missing if row[0] != "password")
-    state.set(replace(known, found=tuple(sorted(found, key=lambda p: p.purpose)), missing=missing))
+    state.set(replace(known, found=tuple(sorted(rows, key=lambda p: p.purpose)), missing=missing))
 
 
 def _choose_again(state: State) -> None:

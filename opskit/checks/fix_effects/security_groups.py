@@ -13,13 +13,15 @@ from opskit.facts.security_groups import IpPermission, SecurityGroups, permissio
 from opskit.workload.interface import Workload
 
 
-def _change_rules(state: State, asked: Mapping[str, Any], *, is_egress: bool, adds: bool) -> None:
+def _change_rules(
+    state: State, arguments: Mapping[str, Any], *, is_egress: bool, adds: bool
+) -> None:
     groups: SecurityGroups = state.value(SecurityGroups)
-    group = groups.by_id.get(asked["GroupId"])
+    group = groups.by_id.get(arguments["GroupId"])
     if group is None:
-        raise CallRejected(f"security group {asked['GroupId']} was not read")
+        raise CallRejected(f"security group {arguments['GroupId']} was not read")
     rules = group.egress if is_egress else group.ingress
-    for raw in asked["IpPermissions"]:
+    for raw in arguments["IpPermissions"]:
         rule = permission_of(raw)
         if adds and any(_holds_all(old, rule) for old in rules):
             raise CallRejected(f"{group.label} has that rule already")
@@ -60,29 +62,29 @@ def _revoked(rules: tuple[IpPermission, ...], gone: IpPermission) -> tuple[IpPer
     return tuple(kept)
 
 
-def _authorize_ingress(state: State, asked: Mapping[str, Any]) -> None:
-    _change_rules(state, asked, is_egress=False, adds=True)
+def _authorize_ingress(state: State, arguments: Mapping[str, Any]) -> None:
+    _change_rules(state, arguments, is_egress=False, adds=True)
 
 
-def _authorize_egress(state: State, asked: Mapping[str, Any]) -> None:
-    _change_rules(state, asked, is_egress=True, adds=True)
+def _authorize_egress(state: State, arguments: Mapping[str, Any]) -> None:
+    _change_rules(state, arguments, is_egress=True, adds=True)
 
 
-def _revoke_ingress(state: State, asked: Mapping[str, Any]) -> None:
-    _change_rules(state, asked, is_egress=False, adds=False)
+def _revoke_ingress(state: State, arguments: Mapping[str, Any]) -> None:
+    _change_rules(state, arguments, is_egress=False, adds=False)
 
 
-def _revoke_egress(state: State, asked: Mapping[str, Any]) -> None:
-    _change_rules(state, asked, is_egress=True, adds=False)
+def _revoke_egress(state: State, arguments: Mapping[str, Any]) -> None:
+    _change_rules(state, arguments, is_egress=True, adds=False)
 
 
 MOST_GROUPS = 5
 """Security groups per network interface (Amazon VPC User Guide, quotas)."""
 
 
-def _set_interface_groups(state: State, asked: Mapping[str, Any]) -> None:
+def _set_interface_groups(state: State, arguments: Mapping[str, Any]) -> None:
     app: Workload = state.value(Workload)
-    wanted, groups = asked["NetworkInterfaceId"], tuple(asked["Groups"])
+    wanted, groups = arguments["NetworkInterfaceId"], tuple(arguments["Groups"])
     if wanted not in {i.interface_id for i in app.interfaces}:
         raise CallRejected(f"{wanted} is no interface of {app.label}")
     refuse_groups(state, groups, app.vpc_id)

@@ -38,13 +38,13 @@ def _fix(group_id: str, rule: IpPermission, cidr: str) -> Fix:
         {"Ipv6Ranges": [{"CidrIpv6": cidr}]} if ":" in cidr else {"IpRanges": [{"CidrIp": cidr}]}
     )
     ports = {} if rule.from_port is None else {"FromPort": rule.from_port, "ToPort": rule.to_port}
-    asked = {
+    arguments = {
         "GroupId": group_id,
         "IpPermissions": [{"IpProtocol": rule.protocol, **ports, **ranges}],
     }
     return Fix(
-        (call("ec2", "RevokeSecurityGroupIngress", **asked),),
+        (call("ec2", "RevokeSecurityGroupIngress", **arguments),),
         "removes the wide rule",
-        undo=(call("ec2", "AuthorizeSecurityGroupIngress", **asked),),
+        undo=(call("ec2", "AuthorizeSecurityGroupIngress", **arguments),),
         caution="Clients that no other rule admits cannot connect any more.",
     )

@@ -56,13 +56,13 @@ def check(
         # The app's message names no operation: apart from GetParameter, apps call GetParameters.
         action = next((a for a in refused if a in reading), None)
     if action is None:
-        words = "; ".join(m.words for m in refused.values())
-        return passed(f"{name_of(role)} is allowed what the app calls", derived(words))
-    miss = refused[action]
+        reasons = "; ".join(m.words for m in refused.values())
+        return passed(f"{name_of(role)} is allowed what the app calls", derived(reasons))
+    explanation = refused[action]
     wanted = context.read if action in reading else _calls(standing, action)
-    denial = AccessDenied(name_of(role), "read the parameters", miss, standing.read, wanted)
+    denial = AccessDenied(name_of(role), "read the parameters", explanation, standing.read, wanted)
     return failed(
-        f"{name_of(role)} is not allowed the operation that the app calls: {miss.words}",
+        f"{name_of(role)} is not allowed the operation that the app calls: {explanation.words}",
         observed(f"the app has no database password and says: {message.strip()}"),
         *standing.read.evidence,
         fix=build_fix(context, [denial]),
@@ -80,11 +80,11 @@ def _refused(standing: EffectivePermissions, usual: str) -> dict[str, DenialExpl
         return {usual: own}
     if standing.read.is_allowed is not True:
         return {}
-    found: dict[str, DenialExplanation] = {}
+    denied: dict[str, DenialExplanation] = {}
     for need in standing.denied_alternatives:
         if need.denial is not None:
-            found.setdefault(need.action, need.denial)
-    return found
+            denied.setdefault(need.action, need.denial)
+    return denied
 
 
 def _calls(standing: EffectivePermissions, action: str) -> WantedAccess:

@@ -147,19 +147,27 @@ def _permission(
         for n in needs
         if n.decision.word in (EvaluationResult.EXPLICIT_DENY, EvaluationResult.IMPLICIT_DENY)
     ]
-    miss = next((n.denial for n in refused if n.denial), None)
+    explanation = next((n.denial for n in refused if n.denial), None)
     simulated = _simulated(simulation, needs)
     attempt = _attempt(probe, action)
     denied = attempts_denied(probe, action)
-    words = (*_local_words(needs, refused), *_simulated_words(simulated))
+    evidence = (*_local_words(needs, refused), *_simulated_words(simulated))
     if denied:
         is_allowed = _allows_locally(needs) or _allows_simulated(simulated)
-        return _attempted_denied(action, denied, words, miss, noun, is_allowed_elsewhere=is_allowed)
+        return _attempted_denied(
+            action, denied, evidence, explanation, noun, is_allowed_elsewhere=is_allowed
+        )
     if attempt:
-        contradicted = miss.words if miss and miss.denial is not DenialReason.ACTION else ""
+        contradicted = (
+            explanation.words
+            if explanation and explanation.denial is not DenialReason.ACTION
+            else ""
+        )
         text = f"{noun} did it, although {contradicted}" if contradicted else ""
-        return EffectivePermission(True, None, (observed(attempt), *words), conflict=text)
-    return _without_attempt(needs, refused, miss, simulated, access, simulation, probe, words)
+        return EffectivePermission(True, None, (observed(attempt), *evidence), conflict=text)
+    return _without_attempt(
+        needs, refused, explanation, simulated, access, simulation, probe, evidence
+    )
 
 
 def _attempt(probe: Fact[InstanceProbe], action: str) -> str:
@@ -183,8 +191,8 @@ def _attempt(probe: Fact[InstanceProbe], action: str) -> str:
 def _attempted_denied(
     action: str,
     denied: list[tuple[str, str]],
-    words: tuple[Evidence, ...],
-    miss: DenialExplanation | None,
+    other_evidence: tuple[Evidence, ...],
+    explanation: DenialExplanation | None,
     noun: str,
     *,
     is_allowed_elsewhere: bool = False,
@@ -197,28 +205,28 @@ def _attempted_denied(
     seen = [observed(f"{noun}'s own read of {name}: {text}") for name, text in denied[:2]]
     messages = [denial_message.parse(text) for _, text in denied[:2]]
     disagreement = ""
-    if miss is None:
-        miss = _explanation(messages[0].policy_type, is_explicit=messages[0].is_explicit)
+    if explanation is None:
+        explanation = _explanation(messages[0].policy_type, is_explicit=messages[0].is_explicit)
         if is_allowed_elsewhere:
             disagreement = f"{noun} is refused {action}, although its policies allow it"
     names = tuple(sorted({name for name, _ in denied}))
     types = {message.policy_type for message in messages}
     policy_type = next((kind for kind in PolicyType if kind in types), None)
-    evidence = (*seen, *words)
+    evidence = (*seen, *other_evidence)
     return EffectivePermission(
-        False, miss, evidence, names, conflict=disagreement, policy_type=policy_type
+        False, explanation, evidence, names, conflict=disagreement, policy_type=policy_type
     )
 
 
 def _without_attempt(
     needs: tuple[RequiredPermission, ...],
     refused: list[RequiredPermission],
-    miss: DenialExplanation | None,
+    explanation: DenialExplanation | None,
     simulated: list[SimulatedDecision],
     access: Fact[RoleAccess],
     simulation: Fact[Simulation],
     probe: Fact[InstanceProbe],
-    words: tuple[Evidence, ...],
+    evidence: tuple[Evidence, ...],
 ) -> EffectivePermission:
     by_simulator = [d for d in simulated if d.decision != "allowed" and not d.is_conditional]
     knows_local = bool(needs) and all(
@@ -227,26 +235,26 @@ def _without_attempt(
     simulator_allows = (
         bool(simulated) and not by_simulator and not any(d.is_conditional for d in simulated)
     )
-    if refused and miss is not None:
-        if simulator_allows and miss.denial is not DenialReason.KEY_POLICY:
-            text = f"IAM's simulator allows it, although {miss.words}"
-            return _contradiction(words, text)
-        return EffectivePermission(False, miss, words, tuple(n.name for n in refused))
+    if refused and explanation is not None:
+        if simulator_allows and explanation.denial is not DenialReason.KEY_POLICY:
+            text = f"IAM's simulator allows it, although {explanation.words}"
+            return _contradiction(evidence, text)
+        return EffectivePermission(False, explanation, evidence, tuple(n.name for n in refused))
     if by_simulator and not _allowed_by_key(needs):
         if knows_local and not by_simulator[0].limited_by:
             text = "IAM's simulator refuses it, although the policies that can be read allow it"
-            return _contradiction(words, text)
-        return EffectivePermission(False, _miss_of(by_simulator[0]), words)
+            return _contradiction(evidence, text)
+        return EffectivePermission(False, _miss_of(by_simulator[0]), evidence)
     if simulator_allows or knows_local:
-        return EffectivePermission(True, None, words)
+        return EffectivePermission(True, None, evidence)
     keys = sorted({key for n in needs for key in n.decision.depends_on})
     if keys:
         text = f"it depends on {', '.join(keys)}, which is not known here"
-        return _unknown(words, text, ATTEMPT)
+        return _unknown(evidence, text, ATTEMPT)
     reasons = [f.reason for f in (access, simulation, probe) if isinstance(f, Unknown)]
     missing = [m for f in (access, simulation, probe) if isinstance(f, Unknown) for m in f.missing]
     text = "; ".join(dict.fromkeys(reasons)) or "nothing could tell"
-    return _unknown(words, text, *dict.fromkeys(missing))
+    return _unknown(evidence, text, *dict.fromkeys(missing))
 
 
 def _allowed_by_key(needs: tuple[RequiredPermission, ...]) -> bool:
@@ -258,13 +266,13 @@ def _allowed_by_key(needs: tuple[RequiredPermission, ...]) -> bool:
     )
 
 
-def _unknown(words: tuple[Evidence, ...], why: str, *missing: Missing) -> EffectivePermission:
-    return EffectivePermission(None, evidence=words, unknown_reason=why, missing=missing)
+def _unknown(evidence: tuple[Evidence, ...], why: str, *missing: Missing) -> EffectivePermission:
+    return EffectivePermission(None, evidence=evidence, unknown_reason=why, missing=missing)
 
 
-def _contradiction(words: tuple[Evidence, ...], text: str) -> EffectivePermission:
+def _contradiction(evidence: tuple[Evidence, ...], text: str) -> EffectivePermission:
     return EffectivePermission(
-        None, evidence=words, unknown_reason=text, missing=(ATTEMPT,), conflict=text
+        None, evidence=evidence, unknown_reason=text, missing=(ATTEMPT,), conflict=text
     )
 
 
@@ -295,19 +303,21 @@ def _simulated(
 ) -> list[SimulatedDecision]:
     if not isinstance(simulation, Known):
         return []
-    found = (simulation.value.find(n.action, n.resource) for n in needs)
-    return [d for d in found if d is not None]
+    decisions = (simulation.value.find(n.action, n.resource) for n in needs)
+    return [d for d in decisions if d is not None]
 
 
 def _simulated_words(simulated: list[SimulatedDecision]) -> list[Evidence]:
     refused = [d for d in simulated if d.decision != "allowed"]
-    words = []
-    for one in refused[:1] or simulated[:1]:
-        by = f", stopped by the {one.limited_by}" if one.limited_by else ""
-        unsure = ", some context unknown" if one.is_conditional else ""
-        unsure += " (it knows no key policies)" if one.action == DECRYPT else ""
-        words.append(reported(f"IAM's simulator says {one.decision} for {one.action}{by}{unsure}"))
-    return words
+    evidence = []
+    for decision in refused[:1] or simulated[:1]:
+        by = f", stopped by the {decision.limited_by}" if decision.limited_by else ""
+        unsure = ", some context unknown" if decision.is_conditional else ""
+        unsure += " (it knows no key policies)" if decision.action == DECRYPT else ""
+        evidence.append(
+            reported(f"IAM's simulator says {decision.decision} for {decision.action}{by}{unsure}")
+        )
+    return evidence
 
 
 def _local_words(

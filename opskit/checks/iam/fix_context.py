@@ -82,10 +82,10 @@ class IamFixContext:
 
 def wanted_of(needs: Iterable[RequiredPermission]) -> WantedAccess:
     """The access for exactly the calls of these needs, which share their actions."""
-    found = tuple(needs)
-    actions = tuple(dict.fromkeys(n.action for n in found))
-    resources = tuple(dict.fromkeys(n.resource for n in found))
-    return WantedAccess(actions, resources, requests=tuple(n.request for n in found))
+    permissions = tuple(needs)
+    actions = tuple(dict.fromkeys(n.action for n in permissions))
+    resources = tuple(dict.fromkeys(n.resource for n in permissions))
+    return WantedAccess(actions, resources, requests=tuple(n.request for n in permissions))
 
 
 def analyze(

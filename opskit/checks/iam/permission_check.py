@@ -28,10 +28,10 @@ class _Row:
 
     def denial(self, role: str) -> AccessDenied | None:
         """The denial for one of the reasons; None where there is none."""
-        miss = self.permission.denial
-        if miss is None or miss.denial not in self.reasons:
+        explanation = self.permission.denial
+        if explanation is None or explanation.denial not in self.reasons:
             return None
-        return AccessDenied(role, self.refused, miss, self.permission, self.wanted)
+        return AccessDenied(role, self.refused, explanation, self.permission, self.wanted)
 
 
 def name_of(role: Fact[WorkloadRole]) -> str:
@@ -78,17 +78,17 @@ def _rows(
     reading: tuple[DenialReason, ...],
     decrypting: tuple[DenialReason, ...],
 ) -> list[_Row]:
-    found = []
+    rows = []
     if reading:
         what = "read the parameters"
         refused = f"read {', '.join(standing.read.names)}" if standing.read.names else what
-        found.append(_Row(standing.read, reading, what, refused, context.read))
+        rows.append(_Row(standing.read, reading, what, refused, context.read))
     if decrypting and standing.decrypt is not None:
         what = "decrypt the password"
         with_key = f" with {context.key.named_as} ({context.key.key_id})" if context.key else ""
         row = _Row(standing.decrypt, decrypting, what, what + with_key, context.decrypt)
-        found.append(row)
-    return found
+        rows.append(row)
+    return rows
 
 
 def _evidence(stands: Iterable[EffectivePermission]) -> tuple[Evidence, ...]:

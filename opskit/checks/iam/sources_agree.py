@@ -29,8 +29,8 @@ def check(standing: EffectivePermissions, role: Fact[WorkloadRole]) -> Finding:
         missing = tuple(dict.fromkeys(m for s in stands for m in s.missing))
         return undecided("no source could say anything", *(missing or ("any of the three",)))
     sources = max(len({e.basis for e in s.evidence}) for s in decided)
-    word = {0: "none", 1: "one source", 2: "two sources", 3: "three sources"}[sources]
-    return passed(f"{word} asked of {name_of(role)}'s rights, no contradiction")
+    count = {0: "none", 1: "one source", 2: "two sources", 3: "three sources"}[sources]
+    return passed(f"{count} asked of {name_of(role)}'s rights, no contradiction")
 
 
 def _advice(permission: EffectivePermission) -> Advice:

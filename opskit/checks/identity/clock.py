@@ -26,9 +26,10 @@ def check(identity: Identity) -> Finding:
     seconds = identity.clock_ahead_s
     if abs(seconds) < WARN_FROM_S:
         return passed(f"signed in as {identity.arn}; the clock agrees with AWS's")
-    word = "ahead of" if seconds > 0 else "behind"
+    direction = "ahead of" if seconds > 0 else "behind"
     return warned(
-        f"this machine's clock is {abs(seconds):.0f} s {word} AWS's; beyond 300 s AWS refuses every call",
+        f"this machine's clock is {abs(seconds):.0f} s {direction} AWS's; beyond 300 s AWS refuses "
+        "every call",
         observed("the Date of the reply to sts:GetCallerIdentity"),
         fix=Fix(
             (LocalCommand(("sudo", "timedatectl", "set-ntp", "true")),),

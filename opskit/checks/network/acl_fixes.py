@@ -113,15 +113,15 @@ def _make_room(need: _Need, lowest: int) -> Fix | None:
     number = next((n for n in range(lowest + 1, FINAL_DENY) if n not in need.used), 0)
     if not number:
         return None
-    here, there = _location(need, lowest), _location(need, number)
+    here, target = _location(need, lowest), _location(need, number)
     return Fix(
         (
-            call("ec2", "CreateNetworkAclEntry", **there, **_as_written(deny)),
+            call("ec2", "CreateNetworkAclEntry", **target, **_as_written(deny)),
             call("ec2", "ReplaceNetworkAclEntry", **here, **_allowing(need)),
         ),
         undo=(
             call("ec2", "ReplaceNetworkAclEntry", **here, **_as_written(deny)),
-            call("ec2", "DeleteNetworkAclEntry", **there),
+            call("ec2", "DeleteNetworkAclEntry", **target),
         ),
     )
 
@@ -131,8 +131,8 @@ def _location(need: _Need, number: int) -> dict[str, Any]:
 
 
 def _allowing(need: _Need) -> dict[str, Any]:
-    made = AclEntry(0, need.is_egress, True, "6", need.cidr, need.ports)
-    return _as_written(made)
+    entry = AclEntry(0, need.is_egress, True, "6", need.cidr, need.ports)
+    return _as_written(entry)
 
 
 def _as_written(entry: AclEntry) -> dict[str, Any]:

@@ -31,8 +31,8 @@ WHOSE = {
 def check(paths: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
     """Judge the four ACL checkpoints of the current path."""
 
-    def say(_: Path, one: Checkpoint) -> str:
-        return f"{one.location} drops {WHOSE[one.kind]}: no entry allows them"
+    def say(_: Path, checkpoint: Checkpoint) -> str:
+        return f"{checkpoint.location} drops {WHOSE[checkpoint.kind]}: no entry allows them"
 
     good = f"the ACLs pass {paths.current.port} and the replies between app and database"
     return check_path(paths, probe, ACLS, (Reason.NO_ENTRY,), good=good, say=say)

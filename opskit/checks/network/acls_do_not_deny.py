@@ -30,10 +30,10 @@ WHOSE = {
 def check(paths: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
     """Judge the four ACL checkpoints of the current path."""
 
-    def say(_: Path, one: Checkpoint) -> str:
-        numbers = sorted({p.entry.number for p in one.dropped if p.entry})
+    def say(_: Path, checkpoint: Checkpoint) -> str:
+        numbers = sorted({p.entry.number for p in checkpoint.dropped if p.entry})
         entry = f"entry {numbers[0]}" if numbers else "an entry"
-        return f"{entry} of {one.location} denies {WHOSE[one.kind]} before any allow is reached"
+        return f"{entry} of {checkpoint.location} denies {WHOSE[checkpoint.kind]} before any allow is reached"
 
     good = f"the ACLs pass {paths.current.port} and the replies between app and database"
     return check_path(paths, probe, ACLS, (Reason.DENY_ENTRY,), good=good, say=say)

@@ -54,8 +54,8 @@ def attach(
     members = context.members
     if members is None or not members.is_complete or not context.may_attach:
         return None
-    found = list(_candidates(context, members, network, path, kind))
-    chosen = [c for c in found if c.kin] or found
+    candidates = list(_candidates(context, members, network, path, kind))
+    chosen = [c for c in candidates if c.kin] or candidates
     if not chosen:
         return None
     if len(chosen) > 1:
@@ -64,13 +64,17 @@ def attach(
             f"No command is offered: several groups would let the connection through. Attach the one that "
             f"was lost: {listed}."
         )
-    one = chosen[0]
-    if len(one.end.group_ids) >= MOST_GROUPS:
+    candidate = chosen[0]
+    if len(candidate.end.group_ids) >= MOST_GROUPS:
         return Advice(
-            f"{one.words} cannot be attached: an interface carries {MOST_GROUPS} groups at most."
+            f"{candidate.words} cannot be attached: an interface carries {MOST_GROUPS} groups at most."
         )
-    caution = opened_by(network.groups, path, one.end, one.group)
-    remedy = _to_app(members, one) if one.role is EndpointRole.APP else _to_database(members, one)
+    caution = opened_by(network.groups, path, candidate.end, candidate.group)
+    remedy = (
+        _to_app(members, candidate)
+        if candidate.role is EndpointRole.APP
+        else _to_database(members, candidate)
+    )
     if isinstance(remedy, Advice):
         return remedy
     return replace(remedy, caution=" ".join(filter(None, (caution, remedy.caution))))
@@ -137,23 +141,25 @@ def _opens(
     return all(c.outcome is PathOutcome.PASS for c in judged.checkpoints if c.kind is kind)
 
 
-def _to_app(members: GroupMembers, one: _Candidate) -> Remedy:
+def _to_app(members: GroupMembers, candidate: _Candidate) -> Remedy:
     """Attach a group to the interface by which the app connects."""
-    advice = members.app.group_advice(one.group.label)
+    advice = members.app.group_advice(candidate.group.label)
     if advice:
         return Advice(advice)
-    interface = _interface(members, one.end)
+    interface = _interface(members, candidate.end)
     if interface is None:
-        return Advice(f"Attach {one.words}: the id of its network interface is not known here.")
+        return Advice(
+            f"Attach {candidate.words}: the id of its network interface is not known here."
+        )
     location = {"NetworkInterfaceId": interface.interface_id}
-    present = list(one.end.group_ids)
-    groups = [*present, one.group.group_id]
+    present = list(candidate.end.group_ids)
+    groups = [*present, candidate.group.group_id]
     operation = "ModifyNetworkInterfaceAttribute"
     return Fix(
         (call("ec2", operation, **location, Groups=groups),),
         undo=(call("ec2", operation, **location, Groups=present),),
-        ask=_ask(one, "app"),
-        caution=_carried(one),
+        ask=_ask(candidate, "app"),
+        caution=_carried(candidate),
     )
 
 
@@ -168,16 +174,16 @@ def _interface(members: GroupMembers, end: PathEndpoint) -> NetworkInterface | N
     )
 
 
-def _to_database(members: GroupMembers, one: _Candidate) -> Remedy:
+def _to_database(members: GroupMembers, candidate: _Candidate) -> Remedy:
     database = members.database
     if database.cluster_id is not None:
         return Advice(
-            f"Attach {one.group.label} to cluster {database.cluster_id} (rds:ModifyDBCluster): its "
+            f"Attach {candidate.group.label} to cluster {database.cluster_id} (rds:ModifyDBCluster): its "
             "instances take their security groups from it."
         )
     location = {"DBInstanceIdentifier": database.identifier}
-    present = list(one.end.group_ids)
-    groups = [*present, one.group.group_id]
+    present = list(candidate.end.group_ids)
+    groups = [*present, candidate.group.group_id]
     pending = ", ".join(database.pending)
     interrupts = (Danger.INTERRUPTS_DATABASE,) if pending else ()
     note = f"Its pending changes are applied at once too: {pending}." if pending else ""
@@ -185,8 +191,8 @@ def _to_database(members: GroupMembers, one: _Candidate) -> Remedy:
         (_modify(location, groups),),
         undo=(_modify(location, present),),
         dangers=(*interrupts, Danger.WIDENS_ACCESS),
-        ask=_ask(one, "database"),
-        caution=" ".join(filter(None, (_carried(one), note))),
+        ask=_ask(candidate, "database"),
+        caution=" ".join(filter(None, (_carried(candidate), note))),
     )
 
 
@@ -196,14 +202,18 @@ def _modify(location: dict[str, str], groups: list[str]) -> AwsCall:
     )
 
 
-def _carried(one: _Candidate) -> str:
-    return f"{one.group.label} is carried by {' and '.join(one.kin)}." if one.kin else ""
+def _carried(candidate: _Candidate) -> str:
+    return (
+        f"{candidate.group.label} is carried by {' and '.join(candidate.kin)}."
+        if candidate.kin
+        else ""
+    )
 
 
-def _ask(one: _Candidate, whose: str) -> str:
-    if one.kin:
+def _ask(candidate: _Candidate, whose: str) -> str:
+    if candidate.kin:
         return ""
     return (
-        f"Confirm that {one.group.label} is the {whose}'s own group: no instance, database or load "
+        f"Confirm that {candidate.group.label} is the {whose}'s own group: no instance, database or load "
         "balancer that is known here carries it"
     )

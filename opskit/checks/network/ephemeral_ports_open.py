@@ -31,9 +31,12 @@ WHOSE = {
 def check(paths: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
     """Judge the four ACL checkpoints of the current path."""
 
-    def say(_: Path, one: Checkpoint) -> str:
-        ports = ", ".join(f"{p.ports[0]}-{p.ports[1]}" for p in one.dropped[:3])
-        return f"{one.location} drops {WHOSE[one.kind]} to ports {ports}, so some connections fail"
+    def say(_: Path, checkpoint: Checkpoint) -> str:
+        ports = ", ".join(f"{p.ports[0]}-{p.ports[1]}" for p in checkpoint.dropped[:3])
+        return (
+            f"{checkpoint.location} drops {WHOSE[checkpoint.kind]} to ports {ports}, so some "
+            "connections fail"
+        )
 
     good = f"the ACLs pass {paths.current.port} and the replies between app and database"
     return check_path(paths, probe, ACLS, (Reason.NARROW_REPLY,), good=good, say=say)

@@ -59,8 +59,8 @@ class NetworkFixContext:
         """Known members of a group besides the end of a role and its siblings."""
         if self.members is None:
             return ()
-        found = self.members.of(group_id)
-        return tuple(dict.fromkeys(m.label for m in found if m.kind not in OWN[role]))
+        carriers = self.members.of(group_id)
+        return tuple(dict.fromkeys(m.label for m in carriers if m.kind not in OWN[role]))
 
 
 def to_database(members: GroupMembers | None, *, may_attach: bool = True) -> NetworkFixContext:

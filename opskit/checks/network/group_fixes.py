@@ -75,8 +75,8 @@ def _choice(
 ) -> _Choice | None:
     """The group of an end that has the fewest other members."""
     known = [network.groups.by_id[g] for g in end.group_ids if g in network.groups.by_id]
-    found = [_Choice(g, context.outsiders(g.group_id, role)) for g in known]
-    return min(found, key=lambda c: c.rank, default=None)
+    choices = [_Choice(g, context.outsiders(g.group_id, role)) for g in known]
+    return min(choices, key=lambda c: c.rank, default=None)
 
 
 def _peer(chosen: _Choice | None, end: PathEndpoint) -> dict[str, Any]:
@@ -90,11 +90,11 @@ def _peer(chosen: _Choice | None, end: PathEndpoint) -> dict[str, Any]:
 
 def _commands(kind: CheckpointKind, own: SecurityGroup, port: int, peer: dict[str, Any]) -> Fix:
     rule = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, **peer}
-    asked = {"GroupId": own.group_id, "IpPermissions": [rule]}
+    arguments = {"GroupId": own.group_id, "IpPermissions": [rule]}
     does, undoes = OPERATIONS[kind]
     return Fix(
-        (call("ec2", does, **asked),),
-        undo=(call("ec2", undoes, **asked),),
+        (call("ec2", does, **arguments),),
+        undo=(call("ec2", undoes, **arguments),),
     )
 
 

@@ -56,8 +56,10 @@ def check(
     if not blocked:
         unknown = [p for p in load_balancer_paths.to_app if p.outcome is PathOutcome.UNKNOWN]
         if unknown:
-            one = next(c for c in unknown[0].checkpoints if c.outcome is PathOutcome.UNKNOWN)
-            return undecided(f"{one.location}: {one.decided_by}", needs_of(one))
+            checkpoint = next(c for c in unknown[0].checkpoints if c.outcome is PathOutcome.UNKNOWN)
+            return undecided(
+                f"{checkpoint.location}: {checkpoint.decided_by}", needs_of(checkpoint)
+            )
         port = load_balancer_paths.to_app[0].port
         return passed(
             f"{name} reaches the app on {port}",
@@ -65,8 +67,8 @@ def check(
             *states,
         )
     path = blocked[0]
-    one = path.broken[0]
-    cause = f"{name} does not reach the app on {path.port}: at {one.location} {one.decided_by}"
+    checkpoint = path.broken[0]
+    cause = f"{name} does not reach the app on {path.port}: at {checkpoint.location} {checkpoint.decided_by}"
     evidence = (derived(path.line), *states)
     # The path model alone reports a fault, and the load balancer's own health checks pass.
     if any(t.state == "healthy" for t in health) and len(blocked) == len(

@@ -28,13 +28,13 @@ def _by_its_rules(
 ) -> Iterator[str]:
     """The flows that the group's own rules allow in and out."""
     carried = [groups.by_id[g] for g in end.group_ids if g in groups.by_id]
-    for direction, word in (("ingress", "in, from"), ("egress", "out, to")):
+    for direction, preposition in (("ingress", "in, from"), ("egress", "out, to")):
         is_asked = (direction == "egress") is (end is path.source)
         present = [rule for g in carried for rule in getattr(g, direction)]
         for rule, peer in _single(getattr(added, direction)):
             is_wanted = is_asked and peer in _other(path, end).group_ids and _is_just(rule, path)
             if not is_wanted and rule_changes(present, [*present, rule]):
-                yield f"{rule.ports_words} {word} {groups.label(peer)}"
+                yield f"{rule.ports_words} {preposition} {groups.label(peer)}"
 
 
 def _by_its_name(
@@ -42,7 +42,7 @@ def _by_its_name(
 ) -> Iterator[str]:
     """The flows that other groups' rules allow because they reference the group."""
     for group in groups.by_id.values():
-        for direction, word in (
+        for direction, preposition in (
             ("ingress", "out, to members of"),
             ("egress", "in, from members of"),
         ):
@@ -53,7 +53,7 @@ def _by_its_name(
             for rule in _meaning(rules, (added.group_id,)):
                 is_wanted = is_other and _is_just(rule, path)
                 if not is_wanted and rule_changes(present, [*present, rule]):
-                    yield f"{rule.ports_words} {word} {group.label}"
+                    yield f"{rule.ports_words} {preposition} {group.label}"
 
 
 def _meaning(rules: Iterable[IpPermission], group_ids: tuple[str, ...]) -> Iterator[IpPermission]:

@@ -33,13 +33,13 @@ def lead(network: Network, path: Path, broken: Checkpoint) -> Remedy:
         return Advice(f"No command is offered: {broken.location} was not read.")
     if broken.reason is Reason.MAIN_TABLE:
         return _own_table(network, table, broken)
-    here, there = _ends(path, broken)
+    here, destination = _ends(path, broken)
     dead = broken.route.route if broken.route else None
     if broken.reason is Reason.BLACKHOLE and dead is not None:
-        fix = _without_dead(network, table, dead, here, there)
+        fix = _without_dead(network, table, dead, here, destination)
         if fix is not None:
             return fix
-    return _over_peering(network, table, broken, here, there)
+    return _over_peering(network, table, broken, here, destination)
 
 
 def _table(network: Network, table_id: str) -> RouteTable | None:
@@ -57,8 +57,8 @@ def _ends(path: Path, broken: Checkpoint) -> tuple[PathEndpoint, PathEndpoint]:
 def _own_table(network: Network, main: RouteTable, broken: Checkpoint) -> Fix:
     """Associate the subnet with the table that leads to the other end."""
     better, subnet = broken.ids[1:]
-    found = _table(network, better)
-    changes = route_changes(main, found, network.lists.cidrs_of) if found else ()
+    table = _table(network, better)
+    changes = route_changes(main, table, network.lists.cidrs_of) if table else ()
     return Fix(
         (call("ec2", "AssociateRouteTable", RouteTableId=better, SubnetId=subnet),),
         no_undo=NO_ASSOCIATION_UNDO,
@@ -72,11 +72,15 @@ def _listed(changes: tuple[RouteChange, ...]) -> str:
 
 
 def _without_dead(
-    network: Network, table: RouteTable, dead: Route, here: PathEndpoint, there: PathEndpoint
+    network: Network, table: RouteTable, dead: Route, here: PathEndpoint, destination: PathEndpoint
 ) -> Fix | None:
     """Delete a dead route, if the other routes lead to the end once all dead ones are deleted."""
     rest = replace(table, routes=tuple(r for r in table.routes if r.state != "blackhole"))
-    if dead.state != "blackhole" or dead.is_propagated or not _arrives(network, rest, here, there):
+    if (
+        dead.state != "blackhole"
+        or dead.is_propagated
+        or not _arrives(network, rest, here, destination)
+    ):
         return None
     command = call("ec2", "DeleteRoute", RouteTableId=table.table_id, **_to(dead.destination))
     changes = route_changes(table, _after(table, command), network.lists.cidrs_of)
@@ -87,12 +91,14 @@ def _without_dead(
     )
 
 
-def _arrives(network: Network, table: RouteTable, here: PathEndpoint, there: PathEndpoint) -> bool:
+def _arrives(
+    network: Network, table: RouteTable, here: PathEndpoint, destination: PathEndpoint
+) -> bool:
     decision = route.decide(
         table,
-        there.address,
+        destination.address,
         from_vpc=here.subnet.vpc_id if here.subnet else "",
-        to_vpc=there.subnet.vpc_id if there.subnet else "",
+        to_vpc=destination.subnet.vpc_id if destination.subnet else "",
         peerings=network.peerings,
         lists=network.lists.cidrs_of,
     )
@@ -105,22 +111,26 @@ def _after(table: RouteTable, command: AwsCall) -> RouteTable:
 
 
 def _over_peering(
-    network: Network, table: RouteTable, broken: Checkpoint, here: PathEndpoint, there: PathEndpoint
+    network: Network,
+    table: RouteTable,
+    broken: Checkpoint,
+    here: PathEndpoint,
+    other_end: PathEndpoint,
 ) -> Remedy:
     """Add a route over the VPCs' peering connection, as wide as possible without replacing a live route."""
-    peering = _peering(network, here, there)
-    if peering is None or there.subnet is None:
-        return _no_peering(table, broken, here, there)
-    ranges = peering.ranges_of(there.subnet.vpc_id)
-    whole = next((c for c in ranges if holds(c, there.address)), "")
+    peering = _peering(network, here, other_end)
+    if peering is None or other_end.subnet is None:
+        return _no_peering(table, broken, here, other_end)
+    ranges = peering.ranges_of(other_end.subnet.vpc_id)
+    whole = next((c for c in ranges if holds(c, other_end.address)), "")
     present = broken.route.route if broken.route else None
-    wanted, same = range_of(there), present.destination if present else ""
+    wanted, same = range_of(other_end), present.destination if present else ""
     candidates = (whole, wanted, "" if same.startswith("pl-") else same)
     for destination in dict.fromkeys(c for c in candidates if c):
         fix = _peer_route(table, destination, peering.peering_id)
         after = _after(table, next(c for c in fix.commands if isinstance(c, AwsCall)))
         changes = route_changes(table, after, network.lists.cidrs_of)
-        if _arrives(network, after, here, there) and _spares_living(changes, wanted):
+        if _arrives(network, after, here, other_end) and _spares_living(changes, wanted):
             return replace(fix, caution=_listed(changes))
     return Advice(
         f"No command is offered: a route to {peering.peering_id} for {wanted} would not decide in "
@@ -128,12 +138,12 @@ def _over_peering(
     )
 
 
-def _peering(network: Network, here: PathEndpoint, there: PathEndpoint) -> Peering | None:
+def _peering(network: Network, here: PathEndpoint, destination: PathEndpoint) -> Peering | None:
     """The active peering connection between the VPCs of two ends."""
-    if network.peerings is None or here.subnet is None or there.subnet is None:
+    if network.peerings is None or here.subnet is None or destination.subnet is None:
         return None
-    found = network.peerings.between(here.subnet.vpc_id, there.subnet.vpc_id)
-    return found if found is not None and found.status == "active" else None
+    peering = network.peerings.between(here.subnet.vpc_id, destination.subnet.vpc_id)
+    return peering if peering is not None and peering.status == "active" else None
 
 
 def _peer_route(table: RouteTable, destination: str, peering_id: str) -> Fix:
@@ -165,16 +175,18 @@ def _spares_living(changes: tuple[RouteChange, ...], wanted: str) -> bool:
 
 
 def _no_peering(
-    table: RouteTable, broken: Checkpoint, here: PathEndpoint, there: PathEndpoint
+    table: RouteTable, broken: Checkpoint, here: PathEndpoint, destination: PathEndpoint
 ) -> Advice:
-    one, other = (e.subnet.vpc_id if e.subnet else e.name for e in (here, there))
-    if one != other:
+    own_vpc, other_vpc = (e.subnet.vpc_id if e.subnet else e.name for e in (here, destination))
+    if own_vpc != other_vpc:
         return Advice(
-            f"No command is offered: no active peering connection joins {one} and {other}. Connect them "
-            f"first, then give {table.label} a route to {range_of(there)}."
+            f"No command is offered: no active peering connection joins {own_vpc} and {other_vpc}. "
+            "Connect them "
+            f"first, then give {table.label} a route to {range_of(destination)}."
         )
     return Advice(
-        f"No command is offered: in {table.label}, {broken.decided_by}. Within {one} the local route should "
+        f"No command is offered: in {table.label}, {broken.decided_by}. Within {own_vpc} the local "
+        "route should "
         "decide: correct the table with its owner."
     )
 

@@ -24,13 +24,13 @@ explains = ("tcp", "tls", "auth", "app")
 def check(paths: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
     """Judge the routes of the current path in both directions."""
 
-    def say(_: Path, one: Checkpoint) -> str:
+    def say(_: Path, checkpoint: Checkpoint) -> str:
         whose = (
             "the database's replies"
-            if one.kind is CheckpointKind.REPLY_ROUTE
+            if checkpoint.kind is CheckpointKind.REPLY_ROUTE
             else "the app's packets"
         )
-        return f"the main table decides for {whose}, and it does not lead there: {one.decided_by}"
+        return f"the main table decides for {whose}, and it does not lead there: {checkpoint.decided_by}"
 
     good = "the route tables lead to the database and back"
     return check_path(paths, probe, ROUTES, (Reason.MAIN_TABLE,), good=good, say=say)

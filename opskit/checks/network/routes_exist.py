@@ -25,15 +25,17 @@ explains = ("tcp", "tls", "auth", "app")
 def check(paths: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:
     """Judge the routes of the current path in both directions."""
 
-    def say(path: Path, one: Checkpoint) -> str:
+    def say(path: Path, checkpoint: Checkpoint) -> str:
         whose = (
             "the database's replies"
-            if one.kind is CheckpointKind.REPLY_ROUTE
+            if checkpoint.kind is CheckpointKind.REPLY_ROUTE
             else "the app's packets"
         )
-        there = path.source if one.kind is CheckpointKind.REPLY_ROUTE else path.destination
-        table = one.location.removesuffix(" route")
-        return f"{table} leads {whose} nowhere near {there.name}: {one.decided_by}"
+        other_end = (
+            path.source if checkpoint.kind is CheckpointKind.REPLY_ROUTE else path.destination
+        )
+        table = checkpoint.location.removesuffix(" route")
+        return f"{table} leads {whose} nowhere near {other_end.name}: {checkpoint.decided_by}"
 
     good = "the route tables lead to the database and back"
     return check_path(paths, probe, ROUTES, (Reason.NO_ROUTE,), good=good, say=say)

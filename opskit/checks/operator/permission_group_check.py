@@ -56,9 +56,9 @@ def check_group(access: OperatorAccess, group: PermissionGroup, *, is_needed: bo
     Args:
         is_needed: whether a diagnosis is of little use without it; otherwise a denial is a warning.
     """
-    asked = [n for n in access.needs if n.permission.group is group]
-    lacking = [n for n in asked if n.is_allowed is False]
-    unknown = [n for n in asked if n.is_allowed is None]
+    judged = [n for n in access.needs if n.permission.group is group]
+    lacking = [n for n in judged if n.is_allowed is False]
+    unknown = [n for n in judged if n.is_allowed is None]
     who = access.who.split(":", 5)[5]
     if lacking:
         layers = dict.fromkeys(layer for n in lacking for layer in n.permission.needed_by)
@@ -67,9 +67,9 @@ def check_group(access: OperatorAccess, group: PermissionGroup, *, is_needed: bo
         return say(text, *_evidence(lacking), fix=_remedy(access, lacking))
     if unknown:
         return undecided(f"whether {who} may {_named(unknown)}: {_why(unknown)}", _missing(unknown))
-    if not asked:
+    if not judged:
         return skipped("nothing of that kind is needed here")
-    return passed(f"{who} may {group}: {len(asked)} of {len(asked)} rights", *_sources(asked))
+    return passed(f"{who} may {group}: {len(judged)} of {len(judged)} rights", *_sources(judged))
 
 
 def _named(needs: list[OperatorNeed]) -> str:
@@ -94,44 +94,44 @@ def _missing(needs: list[OperatorNeed]) -> Missing:
 
 
 def _evidence(needs: list[OperatorNeed]) -> tuple[Evidence, ...]:
-    words = dict.fromkeys(n.denial.words for n in needs if n.denial)
+    reasons = dict.fromkeys(n.denial.words for n in needs if n.denial)
     answers = {n.simulated for n in needs if n.simulated}
-    found = [derived(f"from the policies: {text}") for text in list(words)[:3]]
+    evidence = [derived(f"from the policies: {text}") for text in list(reasons)[:3]]
     if answers:
-        found.append(reported(f"IAM's simulator says {', '.join(sorted(answers))}"))
-    return tuple(found)
+        evidence.append(reported(f"IAM's simulator says {', '.join(sorted(answers))}"))
+    return tuple(evidence)
 
 
 def _sources(needs: list[OperatorNeed]) -> tuple[Evidence, ...]:
     by_policies = all(n.decision for n in needs)
     by_simulator = all(n.simulated for n in needs)
-    words = [
+    names = [
         *(["the policies"] if by_policies else []),
         *(["IAM's simulator"] if by_simulator else []),
     ]
-    return (derived(f"{' and '.join(words)} agree"),) if len(words) > 1 else ()
+    return (derived(f"{' and '.join(names)} agree"),) if len(names) > 1 else ()
 
 
 def _remedy(access: OperatorAccess, needs: list[OperatorNeed]) -> Remedy:
     """One inline policy with all missing permissions; advice where that does not suffice or is unknown."""
     wanted = _wanted(needs)
-    made = document(*(allow(w) for w in wanted))
+    policy = document(*(allow(w) for w in wanted))
     holder = _holder(access)
     obstacle = _obstacle(access, needs)
     if holder is None or obstacle:
-        return _advice(access, made, obstacle or UNREAD)
-    if not holder.has_room_for(made):
-        return _advice(access, made, TOO_LARGE)
-    added = parse(made, kind="identity-based", name="the new policy")
+        return _advice(access, policy, obstacle or UNREAD)
+    if not holder.has_room_for(policy):
+        return _advice(access, policy, TOO_LARGE)
+    added = parse(policy, kind="identity-based", name="the new policy")
     present = tuple(parsed(p, "identity-based") for p in holder.policies)
     if unwanted_changes(Policies(), Policies(identity=(added,)), wanted):
-        return _advice(access, made, "a resource in it would be read as a pattern")
+        return _advice(access, policy, "a resource in it would be read as a pattern")
     if refused(Policies(identity=(*present, added)), wanted):
         return _advice(
-            access, made, "a deny or a condition of another policy would still refuse it"
+            access, policy, "a deny or a condition of another policy would still refuse it"
         )
     group = needs[0].permission.group.split(" ", 1)[1].replace(" ", "-")
-    put, delete = holder.add(f"opskit-{group}", made)
+    put, delete = holder.add(f"opskit-{group}", policy)
     return Fix(
         (put,),
         f"gives {holder.label} the rights that are missing, removes nothing",
@@ -163,13 +163,15 @@ def _obstacle(access: OperatorAccess, needs: list[OperatorNeed]) -> str:
         if need.denial.denial not in LACKING:
             return f"another allow beside it is not the remedy: {need.denial.words}"
     present = [parsed(p, "identity-based") for p in access.own.identity]
-    found = (g for need in needs if need.request for g in unmet_conditions(need.request, present))
-    unmet = next(found, None)
+    conditions = (
+        g for need in needs if need.request for g in unmet_conditions(need.request, present)
+    )
+    unmet = next(conditions, None)
     return f"an allow beside it would go around a condition: {unmet.sentence}" if unmet else ""
 
 
-def _advice(access: OperatorAccess, made: Mapping[str, Any], why: str) -> Advice:
-    statements = ", ".join(json.dumps(s, separators=(", ", ": ")) for s in made["Statement"])
+def _advice(access: OperatorAccess, policy: Mapping[str, Any], why: str) -> Advice:
+    statements = ", ".join(json.dumps(s, separators=(", ", ": ")) for s in policy["Statement"])
     return Advice(
         f"Ask an administrator to allow {access.who.split(':', 5)[5]} this, in its own policies or in the "
         f"permission set of IAM Identity Center: {statements}. No command is offered: {why}."
@@ -182,18 +184,18 @@ def _wanted(needs: list[OperatorNeed]) -> list[WantedAccess]:
     for need in needs:
         by_resource.setdefault((need.resource, _conditions(need)), []).append(need)
     grouped: dict[tuple[tuple[str, ...], Conditions], list[OperatorNeed]] = {}
-    for (_, conditions), found in by_resource.items():
-        actions = tuple(dict.fromkeys(n.permission.action for n in found))
-        grouped.setdefault((actions, conditions), []).extend(found)
+    for (_, conditions), group in by_resource.items():
+        actions = tuple(dict.fromkeys(n.permission.action for n in group))
+        grouped.setdefault((actions, conditions), []).extend(group)
     return [
         WantedAccess(
             actions,
-            tuple(dict.fromkeys(n.resource for n in found)),
+            tuple(dict.fromkeys(n.resource for n in group)),
             dict(conditions),
-            tuple(n.request for n in found if n.request),
+            tuple(n.request for n in group if n.request),
             has_wildcards=True,
         )
-        for (actions, conditions), found in grouped.items()
+        for (actions, conditions), group in grouped.items()
     ]
 
 

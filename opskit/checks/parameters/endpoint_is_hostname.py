@@ -85,5 +85,5 @@ def check(
 
 def _answers(host: str, port: int, probe: Fact[InstanceProbe]) -> bool:
     """Whether the instance connected to the address that the parameter holds."""
-    found = probe.value.connection(port) if isinstance(probe, Known) else None
-    return found is not None and found.host == host and found.is_connected
+    connection = probe.value.connection(port) if isinstance(probe, Known) else None
+    return connection is not None and connection.host == host and connection.is_connected

@@ -38,8 +38,8 @@ def check(
     """Judge the unfinished rotation: a failure where the login fails too, else a warning."""
     if isinstance(rotation, Unknown):
         return undecided(rotation.reason, *rotation.missing)
-    found, name = rotation.value, target.parameters["password"]
-    if not found.number:
+    unfinished, name = rotation.value, target.parameters["password"]
+    if not unfinished.number:
         return passed(f"no unfinished rotation of {name}")
     fix = Fix(
         (OpskitCommand(("rotate-password",), ("--resume", "--yes")),),
@@ -47,8 +47,8 @@ def check(
         no_undo="--rollback in place of --resume leads to the earlier password",
         caution="Setting one of the two passwords by hand is not the fix: the rotation knows both.",
     )
-    when = f", opened {found.opened_at:%Y-%m-%d %H:%M} UTC," if found.opened_at else ""
-    text = f"rotation {found.number} of {name}{when} was never finished"
+    when = f", opened {unfinished.opened_at:%Y-%m-%d %H:%M} UTC," if unfinished.opened_at else ""
+    text = f"rotation {unfinished.number} of {name}{when} was never finished"
     evidence = reported("the journal holds its beginning and no end")
     if isinstance(login, Known) and login.value.is_wrong_password:
         tried = observed(f"a login from {login.value.tried_from}: {login.value.message}")

@@ -29,37 +29,39 @@ def check(
         return undecided(
             f"not tried from {target.workload_kind.definite}: {probe.reason}", *probe.missing
         )
-    found = probe.value.connection(host.port)
-    if found is None:
+    connection = probe.value.connection(host.port)
+    if connection is None:
         return undecided(
             "no connection was tried", f"an address on {target.workload_kind.definite}"
         )
-    if found.outcome == "refused":
+    if connection.outcome == "refused":
         return failed(
-            f"nothing listens on {found.address}:{found.port}: the connection was refused at once",
+            f"nothing listens on {connection.address}:{connection.port}: the connection was refused at once",
             observed(
-                f"from {found.local_address or target.workload_kind.definite}; so the way there is open"
+                f"from {connection.local_address or target.workload_kind.definite}; so the way there is open"
             ),
-            fix=_advice(host, found, database),
+            fix=_advice(host, connection, database),
         )
-    if found.is_connected:
-        return passed(f"a server listens on port {found.port}")
+    if connection.is_connected:
+        return passed(f"a server listens on port {connection.port}")
     return undecided(
         "whether a server listens cannot be seen without an answer", "an answer on the port"
     )
 
 
-def _advice(host: DatabaseHost, found: TcpResult, database: Fact[Database]) -> Advice:
+def _advice(host: DatabaseHost, connection: TcpResult, database: Fact[Database]) -> Advice:
     """Advice on what to correct, by the port and status that RDS reports."""
     if not isinstance(database, Known):
         return Advice(
-            f"Compare {host.source} with the endpoint and port of the database: {found.address}:{found.port} "
+            f"Compare {host.source} with the endpoint and port of the database: "
+            f"{connection.address}:{connection.port} "
             "is a host that is up, without a database on that port."
         )
     instance, port = database.value.instance, database.value.port
-    if port != found.port:
+    if port != connection.port:
         return Advice(
-            f"{instance.identifier} listens on {port}, not on {found.port}: correct the port where the app "
+            f"{instance.identifier} listens on {port}, not on {connection.port}: correct the port "
+            "where the app "
             f"reads it ({host.source}), then restart the app."
         )
     if instance.status != "available":
@@ -69,6 +71,7 @@ def _advice(host: DatabaseHost, found: TcpResult, database: Fact[Database]) -> A
         )
     return Advice(
         f"The engine of {instance.identifier} does not accept connections although RDS says available: it "
-        f"restarts, or {found.address} is no longer its address. Look at its events (aws rds describe-events "
+        f"restarts, or {connection.address} is no longer its address. Look at its events (aws rds "
+        "describe-events "
         f"--source-type db-instance --source-identifier {instance.identifier}) and try again in a minute."
     )

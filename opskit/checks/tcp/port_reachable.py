@@ -34,45 +34,51 @@ def check(
         return undecided(
             f"not tried from {target.workload_kind.definite}: {probe.reason}", *probe.missing
         )
-    found = probe.value.connection(host.port)
-    if found is None or found.outcome == "unresolved":
+    connection = probe.value.connection(host.port)
+    if connection is None or connection.outcome == "unresolved":
         why = probe.value.why_not("tcp") or "the name was not resolved there"
         return undecided(
             f"no connection was tried: {why}", f"an address on {target.workload_kind.definite}"
         )
-    if found.is_connected:
-        took = f" in {max(1, found.milliseconds):.0f} ms" if found.milliseconds is not None else ""
-        return passed(
-            f"{found.address or host.name}:{found.port} accepts {target.workload_kind.definite}{took}",
-            observed(f"from {found.local_address or target.workload_kind.definite}"),
+    if connection.is_connected:
+        took = (
+            f" in {max(1, connection.milliseconds):.0f} ms"
+            if connection.milliseconds is not None
+            else ""
         )
-    if found.outcome == "refused":
-        return skipped(f"{found.address}:{found.port} refused, which is an answer")
+        return passed(
+            f"{connection.address or host.name}:{connection.port} accepts "
+            f"{target.workload_kind.definite}{took}",
+            observed(f"from {connection.local_address or target.workload_kind.definite}"),
+        )
+    if connection.outcome == "refused":
+        return skipped(f"{connection.address}:{connection.port} refused, which is an answer")
     seen = observed(
         f"tried on {target.workload_kind.definite}; a drop by a security group, an ACL or a route looks so"
     )
     if isinstance(paths, Known) and paths.value.current.outcome is PathOutcome.PASS:
         return failed(
-            f"{found.words}, although every group, ACL and route lets it pass",
+            f"{connection.words}, although every group, ACL and route lets it pass",
             seen,
             derived(paths.value.current.line),
-            fix=_advice_where_open(host, found, paths.value),
+            fix=_advice_where_open(host, connection, paths.value),
         )
-    return failed(found.words, seen, fix=_advice(paths))
+    return failed(connection.words, seen, fix=_advice(paths))
 
 
-def _advice_where_open(host: DatabaseHost, found: TcpResult, paths: DatabasePaths) -> Advice:
+def _advice_where_open(host: DatabaseHost, connection: TcpResult, paths: DatabasePaths) -> Advice:
     """Advice where the rules allow a connection that got no answer."""
     current = paths.current.destination.address
-    if found.address and found.address != current:
+    if connection.address and connection.address != current:
         return Advice(
-            f"The instance tried {found.address}, but the database was found at {current}. Correct what "
-            f"names {found.address} ({host.source}, /etc/hosts, a resolver's cache), then restart the app."
+            f"The instance tried {connection.address}, but the database was found at {current}. Correct what "
+            f"names {connection.address} ({host.source}, /etc/hosts, a resolver's cache), then "
+            "restart the app."
         )
     return Advice(
         "On the instance, look at its own firewall (nft list ruleset, iptables -S OUTPUT), at the network of "
         "the container, and at conntrack_allowance_exceeded (ethtool -S). If rules were changed this minute, "
-        f"try again: timeout 3 bash -c '</dev/tcp/{found.address}/{found.port}'"
+        f"try again: timeout 3 bash -c '</dev/tcp/{connection.address}/{connection.port}'"
     )
 
 

@@ -37,10 +37,10 @@ def grant(context: IamFixContext, denials: Sequence[AccessDenied]) -> Remedy:
     doubt = _doubt(context, denials, wanted, present)
     if doubt is not None:
         return doubt
-    made = document(*(_statement(w, present) for w in wanted))
-    if not holder.has_room_for(made):
-        return _no_room(holder, made)
-    added = parse(made, kind="identity-based", name="the new policy")
+    policy = document(*(_statement(w, present) for w in wanted))
+    if not holder.has_room_for(policy):
+        return _no_room(holder, policy)
+    added = parse(policy, kind="identity-based", name="the new policy")
     after = replace(context.access.policies, identity=(*present, added))
     is_condition = denials[0].denial.denial is DenialReason.CONDITION
     objection = (
@@ -50,18 +50,18 @@ def grant(context: IamFixContext, denials: Sequence[AccessDenied]) -> Remedy:
     )
     if objection:
         return evaluation.no_command(_do(denials, wanted), objection)
-    return _fix(context, holder, denials, made)
+    return _fix(context, holder, denials, policy)
 
 
 def _fix(
     context: IamFixContext,
     holder: PolicyHolder,
     denials: Sequence[AccessDenied],
-    made: Mapping[str, Any],
+    policy: Mapping[str, Any],
 ) -> Fix:
     wanted = evaluation.wanted_of(denials)
     verb = "decrypt" if all(w.actions == (DECRYPT,) for w in wanted) else "read"
-    put, delete = holder.add(f"{verb}-{context.target.name}-parameters", made)
+    put, delete = holder.add(f"{verb}-{context.target.name}-parameters", policy)
     return Fix(
         (put, *context.restart),
         f"adds one inline policy to {holder.name}, removes nothing",
@@ -74,15 +74,15 @@ def _caution(
     context: IamFixContext, denials: Sequence[AccessDenied], wanted: Sequence[WantedAccess]
 ) -> str:
     hit = denials[0].denial.hit
-    words = [f"Or correct {hit.label}, where it is."] if hit is not None else []
+    sentences = [f"Or correct {hit.label}, where it is."] if hit is not None else []
     if any(context.source.actions.read_path in w.actions for w in wanted):
-        words.append("GetParametersByPath reads every parameter under the path.")
-    return " ".join([*words, evaluation.SECONDS])
+        sentences.append("GetParametersByPath reads every parameter under the path.")
+    return " ".join([*sentences, evaluation.SECONDS])
 
 
 def _statement(wanted: WantedAccess, present: Sequence[Document]) -> dict[str, Any]:
-    found = _guards(wanted, present)
-    return allow(wanted, found[0].conditions() if found else None)
+    guards = _guards(wanted, present)
+    return allow(wanted, guards[0].conditions() if guards else None)
 
 
 def _guards(wanted: WantedAccess, present: Sequence[Document]) -> list[UnmetCondition]:
@@ -104,8 +104,8 @@ def _doubt(
         return evaluation.no_command(
             _do(denials, wanted), f"{deny.label} denies it, whatever allows it"
         )
-    found = [g for w in wanted for g in _guards(w, present)]
-    unmet = next((g for g in found if not g.is_fitted), None)
+    guards = [g for w in wanted for g in _guards(w, present)]
+    unmet = next((g for g in guards if not g.is_fitted), None)
     if unmet is None:
         return None
     return evaluation.guarded(unmet, f"the owner of policy {unmet.hit.policy.name}")
@@ -141,9 +141,9 @@ def _unread(
     )
 
 
-def _no_room(holder: PolicyHolder, made: Mapping[str, Any]) -> Advice:
+def _no_room(holder: PolicyHolder, policy: Mapping[str, Any]) -> Advice:
     return evaluation.no_command(
-        f"Put {evaluation.as_text(*made['Statement'])} into a customer managed policy and attach that to "
+        f"Put {evaluation.as_text(*policy['Statement'])} into a customer managed policy and attach that to "
         f"{holder.label}.",
         "with it the role's inline policies would exceed the size that IAM accepts (10,240 characters "
         "in all)",

@@ -33,19 +33,19 @@ def widen_boundary(context: IamFixContext, denials: Sequence[AccessDenied]) -> R
     doubt = _doubt(text, boundary, lacking)
     if doubt is not None:
         return doubt
-    made = with_statements(boundary.raw, *(_statement(w, boundary) for w in lacking))
-    widened = evaluation.parsed(boundary, made)
+    document_after = with_statements(boundary.raw, *(_statement(w, boundary) for w in lacking))
+    widened = evaluation.parsed(boundary, document_after)
     objection = _objection(boundary, widened, lacking) or evaluation.unsettled(
         replace(context.access.policies, boundary=widened), evaluation.wanted_of(denials), wanted
     )
     if objection:
         return _advice(text, lacking, objection)
-    return _fix(context, text, made)
+    return _fix(context, text, document_after)
 
 
-def _fix(context: IamFixContext, text: PolicyText, made: Mapping[str, Any]) -> Fix:
+def _fix(context: IamFixContext, text: PolicyText, widened: Mapping[str, Any]) -> Fix:
     create = call(
-        "iam", "CreatePolicyVersion", PolicyArn=text.arn, PolicyDocument=made, SetAsDefault=True
+        "iam", "CreatePolicyVersion", PolicyArn=text.arn, PolicyDocument=widened, SetAsDefault=True
     )
     undo = call("iam", "SetDefaultPolicyVersion", PolicyArn=text.arn, VersionId=text.version)
     return Fix(
@@ -60,8 +60,8 @@ def _fix(context: IamFixContext, text: PolicyText, made: Mapping[str, Any]) -> F
 
 def _wanted(context: IamFixContext, denials: Sequence[AccessDenied]) -> list[WantedAccess]:
     """The denied access and all that the app needs; a boundary grants nothing by itself."""
-    found = evaluation.wanted_of(denials)
-    return [*found, *(need for need in context.needs if need not in found)]
+    needs = evaluation.wanted_of(denials)
+    return [*needs, *(need for need in context.needs if need not in needs)]
 
 
 def _doubt(text: PolicyText, boundary: Document, wanted: Sequence[WantedAccess]) -> Advice | None:
@@ -90,8 +90,8 @@ def _objection(boundary: Document, widened: Document, lacking: Sequence[WantedAc
 
 
 def _statement(wanted: WantedAccess, boundary: Document) -> dict[str, Any]:
-    found = _guards(wanted, boundary)
-    return allow(wanted, found[0].conditions() if found else None)
+    guards = _guards(wanted, boundary)
+    return allow(wanted, guards[0].conditions() if guards else None)
 
 
 def _guards(wanted: WantedAccess, boundary: Document) -> list[UnmetCondition]:

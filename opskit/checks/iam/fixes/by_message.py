@@ -54,13 +54,13 @@ def advise(context: IamFixContext, denials: Sequence[AccessDenied]) -> Advice:
     denial = denials[0]
     named = denial.policy_type
     do, why = (named and UNREADABLE.get(named)) or _by_reason(denial)
-    words = {
+    values = {
         "role": denial.role,
         "access": evaluation.access_text(evaluation.wanted_of(denials)) or "kms:Decrypt on the key",
         "region": context.region.name,
         "places": PLACES,
     }
-    return evaluation.no_command(do.format(**words), why)
+    return evaluation.no_command(do.format(**values), why)
 
 
 def _by_reason(denial: AccessDenied) -> tuple[str, str]:

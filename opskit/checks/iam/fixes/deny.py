@@ -87,10 +87,13 @@ def _objection(
 ) -> str:
     """Why the new versions are not offered; empty if they change nothing else and IAM accepts them."""
     for location, document in changed.items():
-        one, other = Policies(identity=(before[location],)), Policies(identity=(document,))
-        found = evaluation.objection(one, other, wanted)
-        if found:
-            return found
+        before_alone, after_alone = (
+            Policies(identity=(before[location],)),
+            Policies(identity=(document,)),
+        )
+        problem = evaluation.objection(before_alone, after_alone, wanted)
+        if problem:
+            return problem
     kept = [p for i, p in enumerate(holder.policies) if i not in changed]
     grown = [PolicyText("", "", d.raw, holder.label) for d in list(changed.values())[1:]]
     if changed and not has_room(changed[min(changed)].raw, [*kept, *grown], holder.label):

@@ -100,10 +100,10 @@ def unsettled(
         decision, policies = _decided(request, after)
         # A check judges only the first read operation; other policies may deny the others.
         is_first = any(request.action == access.actions[0] for access in wanted)
-        miss = explain(request, policies, decision) if is_first else None
-        if miss is not None:
+        explanation = explain(request, policies, decision) if is_first else None
+        if explanation is not None:
             then = "Have that changed first, then repeat the diagnosis"
-            return f"it would still be refused: {miss.words}. {then}"
+            return f"it would still be refused: {explanation.words}. {then}"
     for request in (r for access in judged for r in access.requests):
         decision, _ = _decided(request, after)
         if decision.word is EvaluationResult.DEPENDS:

@@ -36,19 +36,19 @@ def add_role_to_key_policy(context: IamFixContext, denials: Sequence[AccessDenie
     doubt = _doubt(context, denials, key, document, wanted)
     if doubt is not None:
         return doubt
-    made = with_statements(document.raw, _statement(context, document, wanted, role_arn))
-    objection = _objection(document, made, wanted) or evaluation.unsettled(
-        replace(policies, key=evaluation.parsed(document, made)), [wanted], [wanted]
+    extended = with_statements(document.raw, _statement(context, document, wanted, role_arn))
+    objection = _objection(document, extended, wanted) or evaluation.unsettled(
+        replace(policies, key=evaluation.parsed(document, extended)), [wanted], [wanted]
     )
     if objection:
         return _advice(denials, key, objection)
-    return _fix(context, key, document, made)
+    return _fix(context, key, document, extended)
 
 
-def _fix(context: IamFixContext, key: Key, document: Document, made: Mapping[str, Any]) -> Fix:
+def _fix(context: IamFixContext, key: Key, document: Document, extended: Mapping[str, Any]) -> Fix:
     named = {"KeyId": key.key_id, "PolicyName": "default"}
     return Fix(
-        (call("kms", "PutKeyPolicy", **named, Policy=made), *context.restart),
+        (call("kms", "PutKeyPolicy", **named, Policy=extended), *context.restart),
         f"adds one statement to the policy of {key.named_as}, removes none",
         undo=(call("kms", "PutKeyPolicy", **named, Policy=document.raw),),
         ask=f"Ask the administrators of key {key.named_as} first",
@@ -60,11 +60,11 @@ def _fix(context: IamFixContext, key: Key, document: Document, made: Mapping[str
 def _statement(
     context: IamFixContext, document: Document, wanted: WantedAccess, role_arn: str
 ) -> dict[str, Any]:
-    found = _guards(wanted, document)
+    guards = _guards(wanted, document)
     name = re.sub(r"[^A-Za-z0-9]", "", context.target.name.title())
     return {
         "Sid": free_sid(f"Allow{name}Decrypt", document.raw),
-        **allow(wanted, found[0].conditions() if found else None),
+        **allow(wanted, guards[0].conditions() if guards else None),
         "Principal": {"AWS": role_arn},
         "Resource": "*",
     }
@@ -104,10 +104,10 @@ def _principals(document: Document) -> Iterator[str]:
         yield from statement.principals or ()
 
 
-def _objection(document: Document, made: Mapping[str, Any], wanted: WantedAccess) -> str:
-    if len(json.dumps(made).encode()) > KEY_POLICY_SIZE:
+def _objection(document: Document, extended: Mapping[str, Any], wanted: WantedAccess) -> str:
+    if len(json.dumps(extended).encode()) > KEY_POLICY_SIZE:
         return "it would exceed the 32 KiB that KMS accepts"
-    before, after = Policies(key=document), Policies(key=evaluation.parsed(document, made))
+    before, after = Policies(key=document), Policies(key=evaluation.parsed(document, extended))
     return evaluation.objection(before, after, [wanted]) or evaluation.remaining(after, [wanted])
 
 
