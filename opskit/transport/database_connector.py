@@ -103,8 +103,8 @@ class DatabaseConnector:
     def _try_direct(self) -> str | None:
         """The address at which the database answers this machine."""
         with contextlib.suppress(OSError):
-            for found in socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM):
-                address = str(found[4][0])
+            for address_info in socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM):
+                address = str(address_info[4][0])
                 if may_connect(address, is_from_rds=self._is_from_rds) and self._answers(address):
                     return address
         return None

@@ -84,10 +84,10 @@ class EcsExec:
         )
 
     def _result(self, heard: OutputCollector, frames: Demultiplexer, reason: str) -> CommandResult:
-        for word, is_missing in (("base64", frames.cannot), ("shell", frames.has_no_shell)):
+        for program, is_missing in (("base64", frames.cannot), ("shell", frames.has_no_shell)):
             if is_missing:
                 raise NotExecuted(
-                    f"{self._location.label} has no {word}, which commands need",
+                    f"{self._location.label} has no {program}, which commands need",
                     "opskit tunnel   needs neither; or name a container that has them",
                     missing=f"sh and base64 in {self._location.container}",
                 )

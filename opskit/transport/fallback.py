@@ -31,12 +31,12 @@ class FallbackTransport:
         refusals: list[NotExecuted] = []
         for transport in self._transports:
             try:
-                done = transport.run(script, timeout_s=timeout_s, on_output=on_output)
+                result = transport.run(script, timeout_s=timeout_s, on_output=on_output)
             except NotExecuted as error:
                 refusals.append(error)
             else:
                 self.name = transport.name
-                return done
+                return result
         raise merge_refusals(refusals)
 
 

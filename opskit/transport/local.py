@@ -23,7 +23,7 @@ class LocalTransport:
     ) -> CommandResult:
         """Run a script with `sh` here, with the rights of opskit's own process."""
         try:
-            done = subprocess.run(
+            process = subprocess.run(
                 ["sh"],
                 input=script.encode(),
                 capture_output=True,
@@ -34,12 +34,12 @@ class LocalTransport:
             raise OutcomeUnknown(f"the command did not end within {timeout_s:.0f} s") from None
         except OSError as error:
             raise NotExecuted(f"no shell here: {error.strerror}") from None
-        on_output(False, done.stdout)
-        on_output(True, done.stderr)
+        on_output(False, process.stdout)
+        on_output(True, process.stderr)
         return CommandResult(
-            done.returncode,
-            done.stdout.decode("utf-8", "replace"),
-            done.stderr.decode("utf-8", "replace"),
+            process.returncode,
+            process.stdout.decode("utf-8", "replace"),
+            process.stderr.decode("utf-8", "replace"),
         )
 
 

@@ -14,7 +14,7 @@ from opskit.transport.session_manager.channel import Stream
 from opskit.transport.session_manager.commands import OutputCollector, as_root
 
 READY, OUT, ERR, END, CANNOT = (
-    f"opskit-{word}" for word in ("ready", "out", "err", "end", "cannot-base64")
+    f"opskit-{event}" for event in ("ready", "out", "err", "end", "cannot-base64")
 )
 MOST_LINE = 1000
 """Characters of a line of input: a terminal accepts 4096 and drops the rest."""
@@ -59,8 +59,8 @@ def input_of(script: str) -> bytes:
 
 
 def _line(script: str, limit_s: float) -> str:
-    words = {"cannot": CANNOT, "out": OUT, "err": ERR, "end": END}
-    return "sh -c '" + WRAPPER_TEMPLATE.format(script=script, run=as_root(limit_s), **words) + "'"
+    markers = {"cannot": CANNOT, "out": OUT, "err": ERR, "end": END}
+    return "sh -c '" + WRAPPER_TEMPLATE.format(script=script, run=as_root(limit_s), **markers) + "'"
 
 
 class Demultiplexer:
@@ -85,7 +85,7 @@ class Demultiplexer:
     def has_no_shell(self) -> bool:
         """Whether the output reports that there is no `sh`."""
         message = f"{self.unframed}{self._rest.decode('utf-8', 'replace')}".lower()
-        return not self.has_begun and any(words in message for words in SHELL_MISSING)
+        return not self.has_begun and any(phrase in message for phrase in SHELL_MISSING)
 
     def _take_line(self, line: str) -> None:
         if line == READY:

@@ -156,20 +156,20 @@ class Channel:
     def receive(self, frame: bytes, now: float) -> list[Event]:
         """Process one frame. A damaged one is dropped unacknowledged, so that the agent sends it again."""
         try:
-            got = wire.decode(frame)
+            received = wire.decode(frame)
         except MalformedMessage:
             return []
-        if got.message_type == wire.OUTPUT:
-            return self._stream(got, now)
-        if got.message_type == wire.ACKNOWLEDGE:
-            self._acknowledged(got.payload, now)
-        elif got.message_type == wire.PAUSE:
+        if received.message_type == wire.OUTPUT:
+            return self._stream(received, now)
+        if received.message_type == wire.ACKNOWLEDGE:
+            self._acknowledged(received.payload, now)
+        elif received.message_type == wire.PAUSE:
             self._outbox.is_paused = True
-        elif got.message_type == wire.START:
+        elif received.message_type == wire.START:
             self._outbox.resume(now)
-        elif got.message_type == wire.CLOSED:
+        elif received.message_type == wire.CLOSED:
             self.is_closed = True
-            return [Closed(_text(got.payload, "Output"))]
+            return [Closed(_text(received.payload, "Output"))]
         # Other types belong to the agent's control channel, or to later versions.
         return []
 
@@ -206,9 +206,9 @@ class Channel:
 
     def frames(self) -> list[bytes]:
         """The frames to write to the connection now, in order."""
-        found = list(self._frames)
+        due = list(self._frames)
         self._frames.clear()
-        return found
+        return due
 
     @property
     def has_frames(self) -> bool:
@@ -229,23 +229,23 @@ class Channel:
         """The number of messages that are queued or unacknowledged: the measure for a sender's pace."""
         return len(self._waiting) + len(self._outbox)
 
-    def _stream(self, got: Message, now: float) -> list[Event]:
+    def _stream(self, received: Message, now: float) -> list[Event]:
         self._outbox.resume(now)
-        if got.sequence > self._expected and len(self._early) >= MOST_EARLY:
+        if received.sequence > self._expected and len(self._early) >= MOST_EARLY:
             return []
         # Duplicates too: an earlier acknowledgement may have been lost, and the agent waits for it.
-        self._acknowledge(got)
-        if got.sequence >= self._expected:
-            self._early.setdefault(got.sequence, got)
+        self._acknowledge(received)
+        if received.sequence >= self._expected:
+            self._early.setdefault(received.sequence, received)
         events: list[Event] = []
         while self._expected in self._early:
             events += self._process(self._early.pop(self._expected), now)
             self._expected += 1
         return events
 
-    def _process(self, got: Message, now: float) -> list[Event]:
+    def _process(self, received: Message, now: float) -> list[Event]:
         """Process one message that is in sequence."""
-        kind, payload = got.payload_type, got.payload
+        kind, payload = received.payload_type, received.payload
         if kind == PayloadType.HANDSHAKE_REQUEST:
             try:
                 self._answer_handshake(payload, now)
@@ -279,7 +279,7 @@ class Channel:
 
     def _answer_handshake(self, payload: bytes, now: float) -> None:
         request = json.loads(payload)
-        session_type, done = "", []
+        session_type, answers = "", []
         properties: Mapping[str, Any] = {}
         for action in request.get("RequestedClientActions") or []:
             status, result, error = UNSUPPORTED, None, ""
@@ -289,7 +289,7 @@ class Channel:
                 properties = action["ActionParameters"].get("Properties") or {}
             elif action["ActionType"] == "KMSEncryption":
                 status, result, error = self._agree(action["ActionParameters"])
-            done.append(
+            answers.append(
                 {
                     "ActionType": action["ActionType"],
                     "ActionStatus": status,
@@ -302,7 +302,7 @@ class Channel:
             self._handshake.agent_version, SMUX_AFTER
         )
         version = WITHOUT_SMUX if carries_one else CLIENT_VERSION
-        answer = {"ClientVersion": version, "ProcessedClientActions": done, "Errors": None}
+        answer = {"ClientVersion": version, "ProcessedClientActions": answers, "Errors": None}
         self._put(PayloadType.HANDSHAKE_RESPONSE, json.dumps(answer).encode(), now)
 
     def _agree(self, parameters: Mapping[str, str]) -> tuple[int, dict[str, Any] | None, str]:
@@ -350,18 +350,18 @@ class Channel:
         self._next += 1
         self._frames.append(frame)
 
-    def _acknowledge(self, got: Message) -> None:
+    def _acknowledge(self, received: Message) -> None:
         content = {
-            "AcknowledgedMessageType": got.message_type,
-            "AcknowledgedMessageId": str(got.message_id),
-            "AcknowledgedMessageSequenceNumber": got.sequence,
+            "AcknowledgedMessageType": received.message_type,
+            "AcknowledgedMessageId": str(received.message_id),
+            "AcknowledgedMessageSequenceNumber": received.sequence,
             "IsSequentialMessage": True,
         }
         payload = json.dumps(content).encode()
-        made = self._build_message(
+        acknowledgement = self._build_message(
             wire.ACKNOWLEDGE, 0, PayloadType.NONE, payload, ACKNOWLEDGE_FLAGS
         )
-        self._frames.append(wire.encode(made))
+        self._frames.append(wire.encode(acknowledgement))
 
     def _build_message(
         self, message_type: str, sequence: int, kind: int, payload: bytes, flags: int = 0
@@ -395,9 +395,9 @@ def is_above(version: str, limit: tuple[int, ...]) -> bool:
 
 
 def _exit_code(payload: bytes) -> list[Event]:
-    word, _, number = payload.decode("ascii", "replace").partition(":")
+    label, _, number = payload.decode("ascii", "replace").partition(":")
     try:
-        return [ExitCode(int(number))] if word == "EXIT_CODE" else []
+        return [ExitCode(int(number))] if label == "EXIT_CODE" else []
     except ValueError:
         return []
 

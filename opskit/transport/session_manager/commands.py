@@ -74,8 +74,8 @@ class SessionManager:
             )
         heard = OutputCollector(on_output)
         try:
-            asked = {"command": [command], "separateOutputStream": ["true"]}
-            return self._run(NON_INTERACTIVE, asked, timeout_s, heard)
+            parameters = {"command": [command], "separateOutputStream": ["true"]}
+            return self._run(NON_INTERACTIVE, parameters, timeout_s, heard)
         except UnknownDocument:
             heard.is_terminal = True
             return self._run(INTERACTIVE, {"command": [command]}, timeout_s, heard)
@@ -184,8 +184,8 @@ class OutputCollector:
         Raises:
             OutcomeUnknown: the command did not finish.
         """
-        for stream, held in self._held.items():
-            self._give(stream, held)
+        for stream, pieces in self._held.items():
+            self._give(stream, pieces)
         if self.status is None:
             message = in_one_line(reason)
             raise OutcomeUnknown(

@@ -47,8 +47,8 @@ class Cipher:
 
     def answer(self, challenge: bytes) -> bytes:
         """The answer to the agent's challenge: the same bytes, encrypted with the client's half."""
-        asked = base64.b64decode(json.loads(challenge)["Challenge"])
-        again = base64.b64encode(self.encrypt(self.decrypt(asked))).decode()
+        ciphertext = base64.b64decode(json.loads(challenge)["Challenge"])
+        again = base64.b64encode(self.encrypt(self.decrypt(ciphertext))).decode()
         return json.dumps({"Challenge": again}).encode()
 
 

@@ -66,7 +66,7 @@ def find() -> str:
     if path is None:
         raise NotExecuted(f"{PROGRAM} is not installed on this machine", WHERE, missing=PROGRAM)
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             [path, "--version"],
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -75,7 +75,7 @@ def find() -> str:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NotExecuted(f"{path} does not run: {type(error).__name__}", WHERE) from None
-    message = done.stdout.decode("ascii", "replace").strip()
+    message = process.stdout.decode("ascii", "replace").strip()
     if not re.fullmatch(r"\d+(\.\d+)+", message):
         raise NotExecuted(f"{path} does not tell its version", WHERE)
     if tuple(int(part) for part in message.split(".")) <= LAST_WITH_ARGUMENT:
@@ -109,8 +109,8 @@ class PluginProcess:
     ) -> None:
         self._on_text = on_text
         region, profile, endpoint = gateway.caller()
-        asked = request["Target"], request["DocumentName"], request["Parameters"]
-        self._started = ManagedSession(ssm, lambda: start(ssm, *asked))
+        session_request = request["Target"], request["DocumentName"], request["Parameters"]
+        self._started = ManagedSession(ssm, lambda: start(ssm, *session_request))
         reply = self._started.reply
         self._secrets = (str(reply["TokenValue"]), str(reply["StreamUrl"]))
         names = ("SessionId", "TokenValue", "StreamUrl")
@@ -180,12 +180,12 @@ class Plugin:
     ) -> CommandResult:
         """Run a script in a session that the plugin opens."""
         path = find()
-        words = {"command": [command(script, timeout_s)]}
+        parameters = {"command": [command(script, timeout_s)]}
         try:
-            asked = {**words, "separateOutputStream": ["true"]}
-            return self._run(path, NON_INTERACTIVE, asked, timeout_s, on_output)
+            separated = {**parameters, "separateOutputStream": ["true"]}
+            return self._run(path, NON_INTERACTIVE, separated, timeout_s, on_output)
         except UnknownDocument:
-            return self._run(path, INTERACTIVE, words, timeout_s, on_output)
+            return self._run(path, INTERACTIVE, parameters, timeout_s, on_output)
 
     def _run(
         self,

@@ -130,7 +130,7 @@ class Session:
         while not self.channel.is_closed and not stop.is_set():
             try:
                 # Without a limit: the thread that sets `stop` closes the session, which ends this wait too.
-                got = self._socket.recv()
+                frame = self._socket.recv()
             except ConnectionClosed:
                 if self.channel.is_closed or stop.is_set():
                     return
@@ -139,10 +139,10 @@ class Session:
                     self.channel.reconnected(time.monotonic())
                 yield from events
                 continue
-            if isinstance(got, bytes):
+            if isinstance(frame, bytes):
                 self._is_proven = True
                 with lock:
-                    events = self.channel.receive(got, time.monotonic())
+                    events = self.channel.receive(frame, time.monotonic())
                     lock.notify_all()
                 yield from events
 
@@ -170,10 +170,10 @@ class Session:
         try:
             self._write(self.channel.frames())
             until = min(deadline, self.channel.next_at() or deadline)
-            got = self._frames().take(max(0.0, until - now))
-            if isinstance(got, bytes):
+            frame = self._frames().take(max(0.0, until - now))
+            if isinstance(frame, bytes):
                 self._is_proven = True
-                events += self.channel.receive(got, time.monotonic())
+                events += self.channel.receive(frame, time.monotonic())
                 self._write(self.channel.frames())
         except ConnectionClosed:
             if not self.channel.is_closed:
@@ -209,7 +209,7 @@ class Session:
         self._connection.close()
         self._incoming = None
         try:
-            made = self._connection.enter_context(
+            connection = self._connection.enter_context(
                 connect(
                     self._url,
                     additional_headers=self._gateway.upgrade_headers(self._url),
@@ -221,15 +221,15 @@ class Session:
                     ssl=_tls(self._url),
                 )
             )
-            limit_sending(made.socket)
-            made.send(self.channel.open_data_channel_message(str(reply["TokenValue"])))
+            limit_sending(connection.socket)
+            connection.send(self.channel.open_data_channel_message(str(reply["TokenValue"])))
             # Not earlier: another thread writes to it, and the opening message must be the first.
-            self._socket = made
+            self._socket = connection
         except InvalidStatus as error:
             message = " ".join((error.response.body or b"").decode("utf-8", "replace").split())
-            words = f"HTTP {error.response.status_code} {message[:200]}".strip()
+            refusal = f"HTTP {error.response.status_code} {message[:200]}".strip()
             raise NotExecuted(
-                f"{host} refused the session's connection ({words})",
+                f"{host} refused the session's connection ({refusal})",
                 missing="ssmmessages:OpenDataChannel on the session",
             ) from None
         except (OSError, InvalidHandshake, ConnectionClosed) as error:
@@ -299,12 +299,12 @@ class _Frames:
             ConnectionClosed: there are no more.
         """
         try:
-            got = self._queue.get(timeout=timeout_s)
+            frame = self._queue.get(timeout=timeout_s)
         except queue.Empty:
             return None
-        if isinstance(got, Exception):
-            raise got
-        return got
+        if isinstance(frame, Exception):
+            raise frame
+        return frame
 
     def stop(self) -> None:
         """Stop reading: the caller takes no more frames."""
@@ -313,15 +313,15 @@ class _Frames:
     def _read(self) -> None:
         from websockets.exceptions import ConnectionClosed
 
-        got: Any = None
-        while not isinstance(got, Exception):
+        frame: Any = None
+        while not isinstance(frame, Exception):
             try:
-                got = self._connection.recv()
+                frame = self._connection.recv()
             except ConnectionClosed as error:
-                got = error
+                frame = error
             while not self._is_stopped.is_set():
                 try:
-                    self._queue.put(got, timeout=1)
+                    self._queue.put(frame, timeout=1)
                     break
                 except queue.Full:
                     continue

@@ -45,17 +45,17 @@ def not_connected(ssm: SendCommandClient, target: str) -> TransportError | None:
     started pays nothing for it.
     """
     filters = [{"Key": "InstanceIds", "Values": [target]}]
-    told: list[Mapping[str, Any] | None] = []
+    descriptions: list[Mapping[str, Any] | None] = []
 
     def ask() -> None:
-        told.append(_answer(lambda: ssm.describe_instance_information(Filters=filters)))
+        descriptions.append(_answer(lambda: ssm.describe_instance_information(Filters=filters)))
 
     # A daemon thread, so that Ctrl-C does not wait for it.
     beside = threading.Thread(target=ask, daemon=True)
     beside.start()
     status = _answer(lambda: ssm.get_connection_status(Target=target))
     beside.join()
-    node = told[0] if told else None
+    node = descriptions[0] if descriptions else None
     if status is not None and status.get("Status") == "connected":
         return None
     return NotExecuted(

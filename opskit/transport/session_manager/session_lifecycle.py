@@ -79,11 +79,11 @@ def start(
     Raises:
         NotExecuted: the session could not be started.
     """
-    asked = {"Target": target, "DocumentName": document, "Reason": "opskit"}
+    arguments = {"Target": target, "DocumentName": document, "Reason": "opskit"}
     is_back = False
     while True:
         try:
-            return ssm.start_session(**asked, Parameters=dict(parameters))
+            return ssm.start_session(**arguments, Parameters=dict(parameters))
         except AwsError as error:
             if error.code != "TargetNotConnected":
                 raise not_started(error, target, document) from None

@@ -44,15 +44,15 @@ class SmuxForwarder:
         """
         with self._line.lock:
             received = self._mux.receive(data)
-        for one in received:
-            local = self._locals.get(one.stream)
+        for frame in received:
+            local = self._locals.get(frame.stream)
             if local is None:
                 continue
-            if isinstance(one, Finished):
-                self._close(one.stream)
+            if isinstance(frame, Finished):
+                self._close(frame.stream)
             else:
-                self._line.reserve(len(one.data))
-                local.put(one.data)
+                self._line.reserve(len(frame.data))
+                local.put(frame.data)
 
     def tick(self, now: float) -> None:
         """Send a keepalive where the agent needs one and few messages are under way."""

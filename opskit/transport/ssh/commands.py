@@ -150,12 +150,12 @@ class _Running:
                 return
             if is_error and not self._pid:
                 data = self._held = self._held + data
-                found = EXIT_MARKER.search(data)
-                if found is None and len(data) < MOST_BEFORE_MARK:
+                marker = EXIT_MARKER.search(data)
+                if marker is None and len(data) < MOST_BEFORE_MARK:
                     return
-                if found is not None:
-                    self._pid = found.group(1)
-                    data = data[: found.start()] + data[found.end() :]
+                if marker is not None:
+                    self._pid = marker.group(1)
+                    data = data[: marker.start()] + data[marker.end() :]
                 self._held = b""
             self._give(is_error, data)
 

@@ -135,14 +135,14 @@ class DirectDialer:
     def _private_address(self) -> str:
         try:
             reply = self._ec2.describe_instances(InstanceIds=[self._instance_id])
-            found = [i for r in reply["Reservations"] for i in r["Instances"]]
+            instances = [i for r in reply["Reservations"] for i in r["Instances"]]
         except AwsError as error:
             raise NotExecuted(
                 f"the address of {self._instance_id} is not known ({error.permission}: {error.code})",
                 "ssh_host in opskit.toml or OPSKIT_SSH_HOST names it",
                 missing=error.permission,
             ) from None
-        address = str(found[0].get("PrivateIpAddress") or "") if found else ""
+        address = str(instances[0].get("PrivateIpAddress") or "") if instances else ""
         if not address:
             raise NotExecuted(f"{self._instance_id} has no address")
         return address

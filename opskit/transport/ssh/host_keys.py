@@ -78,12 +78,12 @@ def verify_host_key(
     """
     shown = f"{key.fingerprint} ({key.get_name()})"
     known = known_keys(host, key)
-    if any(one.asbytes() == key.asbytes() for one in known):
+    if any(known_key.asbytes() == key.asbytes() for known_key in known):
         return ""
     if known:
         raise NotExecuted(
             f"the host key of {host.known_as} has changed: it shows {shown}, and known_hosts has "
-            f"{', '.join(sorted(one.fingerprint for one in known))}",
+            f"{', '.join(sorted(known_key.fingerprint for known_key in known))}",
             f"if the host was replaced on purpose: ssh-keygen -R {shlex.quote(host.known_as)}   "
             "forgets the old key",
         )
@@ -120,7 +120,7 @@ def known_keys(host: SshHost, shown: Any = None) -> list[Any]:
     """
     from paramiko import HostKeys
 
-    found: list[Any] = []
+    host_keys: list[Any] = []
     for path in host.known_hosts:
         try:
             lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -133,8 +133,8 @@ def known_keys(host: SshHost, shown: Any = None) -> list[Any]:
             if line.startswith("@revoked") and shown and shown.get_base64() in line:
                 raise NotExecuted(f"the host key of {host.known_as} is marked as revoked in {path}")
             _add(keys, line.strip())
-        found += (keys.lookup(host.known_as) or {}).values()
-    return found
+        host_keys += (keys.lookup(host.known_as) or {}).values()
+    return host_keys
 
 
 def _add(keys: Any, line: str) -> None:

@@ -89,10 +89,10 @@ def _host(
     config: Any, target: Target, setting: str, text: str, user: str | None, instance_id: str
 ) -> tuple[SshHost, str | None]:
     """The named host, and the jump hosts that ~/.ssh/config puts before it."""
-    found = PLACE.fullmatch(text)
-    if found is None:
+    match = PLACE.fullmatch(text)
+    if match is None:
         raise UsageError(f"{setting} '{text}' is not of the form [USER@]HOST[:PORT]")
-    host = found["bracketed"] or found["host"]
+    host = match["bracketed"] or match["host"]
     message = _lookup_config(config, host)
     if (message.get("proxycommand") or "none") != "none" and not target.ssh_bastion:
         raise NotExecuted(
@@ -100,7 +100,7 @@ def _host(
             "ssh_bastion in opskit.toml or OPSKIT_SSH_BASTION names a jump host; "
             "--via ssh-session needs none",
         )
-    port = str(found["port"] or message.get("port") or PORT)
+    port = str(match["port"] or message.get("port") or PORT)
     if not port.isdecimal():
         raise NotExecuted(f"~/.ssh/config gives {host} the port '{port}'")
     address = message.get("hostname", host)
@@ -113,7 +113,7 @@ def _host(
         message.get("hostkeyalias", address),
         address,
         int(port),
-        found["user"] or user or message.get("user") or DEFAULT_SSH_USER,
+        match["user"] or user or message.get("user") or DEFAULT_SSH_USER,
         tuple(f.expanduser() for f in files),
         bool(named) or message.get("identitiesonly", "no") == "yes",
         _known_hosts(message),

@@ -70,9 +70,9 @@ def identities(host: SshHost) -> Iterator[Any]:
         if key is not None:
             yield key
         public |= _public_half(path)
-    for one in _agent_keys():
-        if not host.is_only_key or one.asbytes() in public:
-            yield one
+    for agent_key in _agent_keys():
+        if not host.is_only_key or agent_key.asbytes() in public:
+            yield agent_key
     if unusable and host.is_only_key:
         raise NotExecuted(
             unusable[0],
@@ -103,8 +103,8 @@ def _public_half(path: Path) -> set[bytes]:
     import base64
 
     try:
-        words = path.with_name(f"{path.name}.pub").read_text(encoding="utf-8").split()
-        return {base64.b64decode(words[1])}
+        fields = path.with_name(f"{path.name}.pub").read_text(encoding="utf-8").split()
+        return {base64.b64decode(fields[1])}
     except (OSError, ValueError, IndexError):
         return set()
 

@@ -118,9 +118,9 @@ class SshTunnel:
                 self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
         with self._lock:
-            for one in self._locals:
+            for local in self._locals:
                 with contextlib.suppress(OSError):
-                    one.shutdown(socket.SHUT_RDWR)
+                    local.shutdown(socket.SHUT_RDWR)
 
 
 def _take(connection: socket.socket, channel: Any) -> None:
