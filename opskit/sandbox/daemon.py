@@ -117,11 +117,11 @@ class Sandbox:
 
     def _restart_app(self) -> bool:
         """Start the app again as a deployment does; whether it became healthy."""
-        done = self.run_on_instance(f"docker restart {topology.CONTAINER}", HEALTH_TIMEOUT_S)
+        process = self.run_on_instance(f"docker restart {topology.CONTAINER}", HEALTH_TIMEOUT_S)
         # A look that was under way says nothing of the new one.
         before, limit = self.health_checks, time.monotonic() + HEALTH_TIMEOUT_S
         while self.health != 200 or self.health_checks < before + 2:
-            if done.exit_status != 0 or time.monotonic() > limit:
+            if process.exit_status != 0 or time.monotonic() > limit:
                 return False
             self.look.set()
             time.sleep(0.05)
@@ -168,13 +168,13 @@ class Sandbox:
     def _start_in_task(self, argv: Sequence[str], terminal: int) -> subprocess.Popen[bytes]:
         """Start a process in the app's container: on a terminal, without the container engine."""
         command = list(argv) if topology.IS_LOOPBACK else self.hosts["app"].command(argv)
-        there = instance.environment(self.root, self.api_url, "")
+        environment = instance.environment(self.root, self.api_url, "")
         return subprocess.Popen(
             command,
             stdin=terminal,
             stdout=terminal,
             stderr=terminal,
-            env={**there, **instance.of_task(self.root, self.metadata_url)},
+            env={**environment, **instance.of_task(self.root, self.metadata_url)},
             executable=shutil.which(command[0]) if topology.IS_LOOPBACK else self._nsenter,
             start_new_session=True,
         )
@@ -302,7 +302,7 @@ class Sandbox:
         more = [] if topology.IS_LOOPBACK else [(topology.TASK_ADDRESS, 80)]
         served: list[tuple[tuple[str, int], list[str], allowed_hosts.Application]] = [
             (self._api_place(), self._api_addresses(), self.emulated_aws),
-            *((one, [one[0]], told) for one in (location, *more)),
+            *((bound, [bound[0]], told) for bound in (location, *more)),
         ]
         for (address, port), names_of, wsgi in served:
             allowed = [allowed_hosts.authority(name, port) for name in names_of]
@@ -369,9 +369,9 @@ class Sandbox:
 
         backend = ec2_backends[topology.ACCOUNT][topology.REGION]
         for reservation in backend.reservations.values():
-            for one in reservation.instances:
-                if one.private_ip == topology.INSTANCE_ADDRESS:
-                    return one
+            for candidate in reservation.instances:
+                if candidate.private_ip == topology.INSTANCE_ADDRESS:
+                    return candidate
         return None
 
     def _watch_health(self) -> None:
@@ -448,33 +448,33 @@ def serve_control(sandbox: Sandbox, path: Path) -> None:
 def user_of(connection: socket.socket) -> int:
     """The user of the process at the other end of a Unix socket."""
     size = struct.calcsize("3i")
-    found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-    return int(struct.unpack("3i", found)[1])
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    return int(struct.unpack("3i", credentials)[1])
 
 
 def handle_command(sandbox: Sandbox, order: dict[str, Any]) -> dict[str, Any]:
     """Run one command of the control socket."""
-    word = order["order"]
-    if word == "break":
+    command = order["order"]
+    if command == "break":
         for name in order["names"]:
             sandbox.inject(name)
-    elif word == "repair":
+    elif command == "repair":
         for name in order["names"] or list(sandbox.broken):
             sandbox.repair(name)
-    elif word == "rights":
+    elif command == "rights":
         sandbox.client("iam").put_user_policy(
             UserName="oncall", PolicyName="everything", PolicyDocument=order["names"][0]
         )
-    elif word == "inject":
+    elif command == "inject":
         sandbox.emulated_aws.fault_injector.replace(order["rows"])
-    elif word == "release":
+    elif command == "release":
         sandbox.emulated_aws.fault_injector.release(is_dropped="drop" in order["names"])
-    elif word == "look":
+    elif command == "look":
         sandbox.look.set()
-    elif word == "down":
+    elif command == "down":
         threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
     changes = list(sandbox.emulated_aws.fault_injector.changes)
-    if word == "changes":
+    if command == "changes":
         sandbox.emulated_aws.fault_injector.changes.clear()
     return {
         "changes": changes,

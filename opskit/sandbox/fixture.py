@@ -62,7 +62,7 @@ def _tag(ec2: Any, resource: str, name: str) -> None:
 
 
 def _subnets(ec2: Any, vpc: str) -> dict[str, str]:
-    found = {}
+    ids = {}
     for number, name, zone in (
         (1, "public-a", "a"),
         (2, "app-a", "a"),
@@ -71,35 +71,35 @@ def _subnets(ec2: Any, vpc: str) -> dict[str, str]:
         (5, "db-a", "a"),
         (6, "db-b", "b"),
     ):
-        made = ec2.create_subnet(
+        reply = ec2.create_subnet(
             VpcId=vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone=f"{topology.REGION}{zone}"
         )
-        found[name] = made["Subnet"]["SubnetId"]
-        _tag(ec2, found[name], f"linkbox-{name}")
-    return found
+        ids[name] = reply["Subnet"]["SubnetId"]
+        _tag(ec2, ids[name], f"linkbox-{name}")
+    return ids
 
 
 def _groups(ec2: Any, vpc: str) -> dict[str, str]:
-    found = {}
+    ids = {}
     for name, about in (
         ("alb-public-sg", "load balancer"),
         ("web-sg", "app"),
         ("database-sg", "database"),
         ("batch-sg", "batch"),
     ):
-        made = ec2.create_security_group(GroupName=name, Description=about, VpcId=vpc)
-        found[name] = made["GroupId"]
+        reply = ec2.create_security_group(GroupName=name, Description=about, VpcId=vpc)
+        ids[name] = reply["GroupId"]
     for group, source, port in (
         ("web-sg", "alb-public-sg", topology.APP_PORT),
         ("database-sg", "web-sg", topology.DATABASE_PORT),
     ):
-        pair = {"GroupId": found[source]}
+        pair = {"GroupId": ids[source]}
         rule = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "UserIdGroupPairs": [pair]}
-        ec2.authorize_security_group_ingress(GroupId=found[group], IpPermissions=[rule])
+        ec2.authorize_security_group_ingress(GroupId=ids[group], IpPermissions=[rule])
     ec2.authorize_security_group_ingress(
-        GroupId=found["alb-public-sg"], IpProtocol="tcp", FromPort=80, ToPort=80, CidrIp=ANYWHERE
+        GroupId=ids["alb-public-sg"], IpProtocol="tcp", FromPort=80, ToPort=80, CidrIp=ANYWHERE
     )
-    return found
+    return ids
 
 
 AclRow = tuple[int, bool, str, int, int]
@@ -137,17 +137,17 @@ def _acls(ec2: Any, vpc: str, subnets: dict[str, str]) -> dict[str, str]:
     old = {
         a["SubnetId"]: a["NetworkAclAssociationId"] for acl in present for a in acl["Associations"]
     }
-    found = {}
+    ids = {}
     for tier, entries in (("app", app_acl()), ("db", database_acl())):
         acl = ec2.create_network_acl(VpcId=vpc)["NetworkAcl"]["NetworkAclId"]
         _tag(ec2, acl, f"linkbox-{tier}-acl")
-        found[tier] = acl
+        ids[tier] = acl
         write_acl(ec2, acl, entries)
         for zone in ("a", "b"):
             ec2.replace_network_acl_association(
                 AssociationId=old[subnets[f"{tier}-{zone}"]], NetworkAclId=acl
             )
-    return found
+    return ids
 
 
 def write_acl(ec2: Any, acl: str, entries: tuple[AclRow, ...]) -> None:
@@ -173,15 +173,15 @@ def _tables(ec2: Any, vpc: str, subnets: dict[str, str]) -> str:
     """One route table for each tier; the public one leads to the internet. Returns the app's."""
     gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
     ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
-    found = {}
+    ids = {}
     for tier in ("public", "app", "db"):
         table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
         _tag(ec2, table, f"linkbox-{tier}-rt")
-        found[tier] = str(table)
+        ids[tier] = str(table)
         for zone in ("a", "b"):
             ec2.associate_route_table(RouteTableId=table, SubnetId=subnets[f"{tier}-{zone}"])
-    ec2.create_route(RouteTableId=found["public"], DestinationCidrBlock=ANYWHERE, GatewayId=gateway)
-    return found["app"]
+    ec2.create_route(RouteTableId=ids["public"], DestinationCidrBlock=ANYWHERE, GatewayId=gateway)
+    return ids["app"]
 
 
 def _key(kms: Any) -> str:
@@ -265,7 +265,7 @@ def _roles(iam: Any, key: str) -> None:
 
 
 def _instances(ec2: Any, subnets: dict[str, str], groups: dict[str, str]) -> str:
-    made = []
+    ids = []
     for name, project, address, group, subnet in (
         ("linkbox-backend-1", "linkbox", topology.INSTANCE_ADDRESS, "web-sg", "app-a"),
         ("batch-worker-1", "reporting", "10.0.3.31", "batch-sg", "app-b"),
@@ -281,11 +281,11 @@ def _instances(ec2: Any, subnets: dict[str, str], groups: dict[str, str]) -> str
             SecurityGroupIds=[groups[group]],
             TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
         )
-        made.append(str(answer["Instances"][0]["InstanceId"]))
+        ids.append(str(answer["Instances"][0]["InstanceId"]))
     ec2.associate_iam_instance_profile(
-        InstanceId=made[0], IamInstanceProfile={"Name": "linkbox-backend-profile"}
+        InstanceId=ids[0], IamInstanceProfile={"Name": "linkbox-backend-profile"}
     )
-    return made[0]
+    return ids[0]
 
 
 def _database(rds: Any, subnets: dict[str, str], groups: dict[str, str], password: str) -> None:
@@ -340,7 +340,7 @@ def _load_balancer(
         Subnets=[subnets["public-a"], subnets["public-b"]],
         SecurityGroups=[groups["alb-public-sg"]],
     )
-    made = elbv2.create_target_group(
+    reply = elbv2.create_target_group(
         Name="linkbox-backend",
         Protocol="HTTP",
         Port=topology.APP_PORT,
@@ -348,7 +348,7 @@ def _load_balancer(
         HealthCheckPath="/health",
         TargetType="instance",
     )
-    arn = made["TargetGroups"][0]["TargetGroupArn"]
+    arn = reply["TargetGroups"][0]["TargetGroupArn"]
     elbv2.create_listener(
         LoadBalancerArn=load_balancer["LoadBalancers"][0]["LoadBalancerArn"],
         Protocol="HTTP",

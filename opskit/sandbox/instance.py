@@ -155,9 +155,9 @@ def of_task(root: Path, metadata_url: str) -> dict[str, str]:
 def _make_tools(directory: Path) -> None:
     """Make this directory the instance's whole PATH, so that a removed tool is missing."""
     for tool in ORDINARY_TOOLS:
-        found = shutil.which(tool, path=SYSTEM_PATH)
-        if found is not None:
-            (directory / tool).symlink_to(found)
+        path = shutil.which(tool, path=SYSTEM_PATH)
+        if path is not None:
+            (directory / tool).symlink_to(path)
     (directory / "python3").symlink_to(os.path.realpath(sys.executable))
     python = shlex.quote(sys.executable)
     for name, arguments in {

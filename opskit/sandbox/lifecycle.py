@@ -202,7 +202,7 @@ def get(name: str | None) -> RunningSandbox:
 
 def send_command(
     running: RunningSandbox,
-    word: str,
+    command: str,
     names: Sequence[str] = (),
     rows: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
@@ -210,7 +210,7 @@ def send_command(
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(ORDER_WITHIN_S)
         connection.connect(str(Path(running.directory) / "control"))
-        text = json.dumps({"order": word, "names": list(names), "rows": list(rows)})
+        text = json.dumps({"order": command, "names": list(names), "rows": list(rows)})
         connection.sendall(text.encode() + b"\n")
         with connection.makefile() as replies:
             answer: dict[str, Any] = json.loads(replies.readline())
@@ -393,8 +393,8 @@ def _read_own(path: Path) -> str:
         OSError: it does not exist, is a symbolic link, or another user may have written it.
     """
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), encoding="utf-8") as file:
-        found = os.fstat(file.fileno())
-        if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        status = os.fstat(file.fileno())
+        if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             raise PermissionError(f"{path} is not a file of ours alone")
         return file.read()
 

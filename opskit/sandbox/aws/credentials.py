@@ -71,10 +71,10 @@ class Credentials:
             ) from None
         except signature.IncompleteSignature as error:
             raise Rejected(fault_injection.INCOMPLETE_CODES, str(error)) from None
-        found = self._find(signed.key_id)
-        if found is None:
+        credential = self._find(signed.key_id)
+        if credential is None:
             raise Rejected(fault_injection.UNKNOWN_KEY_CODES, UNKNOWN, signed)
-        key, principal = found
+        key, principal = credential
         if not hmac.compare_digest(key.token.encode(), signed.token.encode("utf-8", "replace")):
             raise Rejected(fault_injection.UNKNOWN_KEY_CODES, UNKNOWN, signed)
         if not signature.is_valid(signed, request, key.secret):

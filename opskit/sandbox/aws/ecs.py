@@ -111,9 +111,9 @@ class Tasks:
         return next((t for t in self._tasks if t.task_id == name.rsplit("/", 1)[-1]), None)
 
     def _describe(self, body: Mapping[str, Any]) -> Answer:
-        found = {name: self._find(name) for name in body["tasks"]}
-        failures = [{"arn": n, "reason": "MISSING"} for n, task in found.items() if task is None]
-        rows = [self._row(task) for task in found.values() if task is not None]
+        tasks = {name: self._find(name) for name in body["tasks"]}
+        failures = [{"arn": n, "reason": "MISSING"} for n, task in tasks.items() if task is None]
+        rows = [self._row(task) for task in tasks.values() if task is not None]
         return 200, {"tasks": rows, "failures": failures}
 
     def _row(self, task: Task) -> dict[str, Any]:

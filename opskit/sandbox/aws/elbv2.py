@@ -21,12 +21,12 @@ def install(health: Callable[[], int]) -> None:
         rows = plain(self, target_group_arn, targets)
         status = health()
         if status == 200:
-            word, reason, description = "healthy", None, None
+            state, reason, description = "healthy", None, None
         else:
-            word = "unhealthy"
+            state = "unhealthy"
             reason, description = REASONS.get(status, REASONS[503])
         return [
-            FakeHealthStatus(r.instance_id, r.port, r.health_check_port, word, reason, description)
+            FakeHealthStatus(r.instance_id, r.port, r.health_check_port, state, reason, description)
             for r in rows
         ]
 

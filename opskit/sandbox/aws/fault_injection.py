@@ -98,21 +98,28 @@ class FaultInjector:
     def take(self, service: str, action: str, name: str = "") -> Injection | None:
         """The injection that hits this call; decrements its counter."""
         with self._lock:
-            return next((one for one in self.injections if one.hits(service, action, name)), None)
+            return next(
+                (
+                    injection
+                    for injection in self.injections
+                    if injection.hits(service, action, name)
+                ),
+                None,
+            )
 
     def hold(self) -> bool:
         """Pause the current call until it is released; returns whether it continues."""
-        one = PausedCall()
+        call = PausedCall()
         with self._lock:
-            self.held.append(one)
-        return one.wait()
+            self.held.append(call)
+        return call.wait()
 
     def release(self, *, is_dropped: bool) -> None:
         """Release every paused call."""
         with self._lock:
-            held, self.held = self.held, []
-        for one in held:
-            one.release(is_dropped=is_dropped)
+            calls, self.held = self.held, []
+        for call in calls:
+            call.release(is_dropped=is_dropped)
 
     def replace(self, rows: list[Mapping[str, Any]]) -> None:
         """Replace the injections in force."""

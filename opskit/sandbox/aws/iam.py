@@ -35,12 +35,12 @@ def _simulate(self: Any) -> Any:
                 policies, boundary, action, resource, context, scps=organization.levels()
             )
             per_resource.append(_result(resource, message, boundary is not None))
-        words = {r["EvalResourceDecision"] for r in per_resource}
+        decisions = {r["EvalResourceDecision"] for r in per_resource}
         results.append(
             {
                 "EvalActionName": action,
                 "EvalResourceName": "*",
-                "EvalDecision": words.pop() if len(words) == 1 else "implicitDeny",
+                "EvalDecision": decisions.pop() if len(decisions) == 1 else "implicitDeny",
                 "MatchedStatements": [],
                 "MissingContextValues": [],
                 "ResourceSpecificResults": per_resource,
@@ -50,7 +50,7 @@ def _simulate(self: Any) -> Any:
 
 
 def _result(resource: str, message: AccessDecision, has_boundary: bool) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    result: dict[str, Any] = {
         "EvalResourceName": resource,
         "EvalResourceDecision": message.word,
         "MatchedStatements": [],
@@ -58,7 +58,7 @@ def _result(resource: str, message: AccessDecision, has_boundary: bool) -> dict[
     }
     if has_boundary:
         allowed = message.policy_type != "permissions boundary"
-        found["PermissionsBoundaryDecisionDetail"] = {"AllowedByPermissionsBoundary": allowed}
+        result["PermissionsBoundaryDecisionDetail"] = {"AllowedByPermissionsBoundary": allowed}
     by_organization = message.policy_type != "service control policy"
-    found["OrganizationsDecisionDetail"] = {"AllowedByOrganizations": by_organization}
-    return found
+    result["OrganizationsDecisionDetail"] = {"AllowedByOrganizations": by_organization}
+    return result

@@ -64,10 +64,10 @@ def decide(
         scps: the policies of each level from the root to the account; empty outside an organization.
     """
     ceiling = ceilings(boundary, action, resource, context, scps=scps)
-    words = [_effect(policy, action, resource, context) for policy in identity]
-    if ceiling.word == "explicitDeny" or "Deny" in words:
+    effects = [_effect(policy, action, resource, context) for policy in identity]
+    if ceiling.word == "explicitDeny" or "Deny" in effects:
         return ceiling if ceiling.word == "explicitDeny" else AccessDecision("explicitDeny")
-    if "Allow" not in words and ceiling.policy_type != "service control policy":
+    if "Allow" not in effects and ceiling.policy_type != "service control policy":
         return AccessDecision("implicitDeny")
     return ceiling
 
@@ -192,13 +192,13 @@ def _version(policy: Policy) -> str:
 
 
 def _effect(policy: Policy, action: str, resource: str, context: Context) -> str | None:
-    found = None
+    effect = None
     for statement in _list(policy.get("Statement", ())):
         if _matches(statement, action, resource, context, _version(policy)):
             if statement["Effect"] == "Deny":
                 return "Deny"
-            found = "Allow"
-    return found
+            effect = "Allow"
+    return effect
 
 
 def _matches(
@@ -218,14 +218,16 @@ def _matches(
     if "Resource" in statement and not any_resource("Resource"):
         return False
     return all(
-        _condition(word, key, [_word(v) for v in _list(values)], context, version)
-        for word, pairs in statement.get("Condition", {}).items()
+        _condition(operator_name, key, [_word(v) for v in _list(values)], context, version)
+        for operator_name, pairs in statement.get("Condition", {}).items()
         for key, values in pairs.items()
     )
 
 
-def _condition(word: str, key: str, wanted: list[str], context: Context, version: str) -> bool:
-    quantifier, _, rest = word.rpartition(":")
+def _condition(
+    operator_name: str, key: str, wanted: list[str], context: Context, version: str
+) -> bool:
+    quantifier, _, rest = operator_name.rpartition(":")
     name = rest.removesuffix("IfExists")
     present = {k.lower(): v for k, v in context.items()}.get(key.lower())
     if name == "Null":
@@ -277,8 +279,8 @@ def _comparison(name: str, read: Callable[[str], float]) -> Callable[[str, str],
 def _seconds(text: str) -> float:
     if re.fullmatch(r"\d+(\.\d+)?", text):
         return float(text)
-    found = datetime.fromisoformat(text)
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _in_network(value: str, text: str) -> bool:
@@ -287,8 +289,8 @@ def _in_network(value: str, text: str) -> bool:
 
 
 def _arn_like(value: str, text: str) -> bool:
-    parts, asked = text.split(":", 5), value.split(":", 5)
-    return len(parts) == len(asked) == 6 and all(map(_glob, parts, asked))
+    parts, value_parts = text.split(":", 5), value.split(":", 5)
+    return len(parts) == len(value_parts) == 6 and all(map(_glob, parts, value_parts))
 
 
 def _fill(text: str, context: Context, version: str) -> str | None:

@@ -61,8 +61,8 @@ def policies_of(principal: CallerIdentity) -> tuple[list[Policy], Policy | None]
 def _default_version(policy: Any) -> Policy:
     """The default version of a managed policy."""
     versions = policy.versions
-    found = next(v for v in versions if v.version_id == policy.default_version_id)
-    return _document(found.document)
+    version = next(v for v in versions if v.version_id == policy.default_version_id)
+    return _document(version.document)
 
 
 def decision(

@@ -58,7 +58,9 @@ class MetadataService:
         if not (asked.isascii() and asked.isdigit() and 0 < int(asked) <= LONGEST_TOKEN_S):
             return _reply(start, "", "400 Bad Request")
         now, token = time.monotonic(), secrets.token_urlsafe(32)
-        kept = {one: until for one, until in list(self._tokens.items()) if until > now}
+        kept = {
+            kept_token: until for kept_token, until in list(self._tokens.items()) if until > now
+        }
         self._tokens = {**kept, token: now + int(asked)}
         return _reply(start, token, life=asked)
 

@@ -40,8 +40,12 @@ def levels() -> list[list[Policy]]:
     unit = next(u for u in backend.ou if u.id == account.parent_id)
     root = next(u for u in backend.ou if u.id == backend.org.root_id)
     return [
-        [json.loads(p.content) for p in one.attached_policies if p.type == "SERVICE_CONTROL_POLICY"]
-        for one in (root, unit, account)
+        [
+            json.loads(p.content)
+            for p in level.attached_policies
+            if p.type == "SERVICE_CONTROL_POLICY"
+        ]
+        for level in (root, unit, account)
     ]
 
 

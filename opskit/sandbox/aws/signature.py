@@ -103,18 +103,18 @@ def read(request: SignedRequest) -> Signed:
     header = request.headers.get("authorization")
     if header is None:
         return _read_query(dict(request.query))
-    found = HEADER.fullmatch(header)
+    match = HEADER.fullmatch(header)
     stamp = request.headers.get("x-amz-date", "")
-    if found is None or not STAMP.fullmatch(stamp):
+    if match is None or not STAMP.fullmatch(stamp):
         raise IncompleteSignature("Authorization header requires 'Credential', 'SignedHeaders' and "
                          "'Signature' parameters, and the request an 'X-Amz-Date' header.")  # fmt: skip
     return Signed(
-        found["key"],
-        found["day"],
-        found["region"],
-        found["service"],
-        tuple(found["headers"].split(";")),
-        found["signature"],
+        match["key"],
+        match["day"],
+        match["region"],
+        match["service"],
+        tuple(match["headers"].split(";")),
+        match["signature"],
         stamp,
         request.headers.get("x-amz-security-token", ""),
     )
@@ -123,24 +123,24 @@ def read(request: SignedRequest) -> Signed:
 def _read_query(query: Mapping[str, str]) -> Signed:
     if "X-Amz-Signature" not in query:
         raise Missing
-    found = CREDENTIAL.fullmatch(query.get("X-Amz-Credential", ""))
+    match = CREDENTIAL.fullmatch(query.get("X-Amz-Credential", ""))
     stamp, expires = query.get("X-Amz-Date", ""), query.get("X-Amz-Expires", "")
     is_complete = (
-        found is not None
+        match is not None
         and query.get("X-Amz-Algorithm") == ALGORITHM
         and STAMP.fullmatch(stamp)
         and re.fullmatch("[0-9]{1,6}", expires)
         and 0 < int(expires) <= LONGEST_S
     )
-    if found is None or not is_complete:
+    if match is None or not is_complete:
         raise IncompleteSignature("AWS query-string parameters must include 'X-Amz-Algorithm', "
                          "'X-Amz-Credential', 'X-Amz-Signature', 'X-Amz-SignedHeaders', "
                          "'X-Amz-Date' and 'X-Amz-Expires'.")  # fmt: skip
     return Signed(
-        found["key"],
-        found["day"],
-        found["region"],
-        found["service"],
+        match["key"],
+        match["day"],
+        match["region"],
+        match["service"],
         tuple(query.get("X-Amz-SignedHeaders", "").split(";")),
         query["X-Amz-Signature"],
         stamp,
@@ -161,11 +161,11 @@ def is_valid(signed: Signed, request: SignedRequest, secret: str) -> bool:
     if request.headers.get("x-amz-content-sha256", digest) != digest:
         return False
     scope = f"{signed.day}/{signed.region}/{signed.service}/aws4_request"
-    asked = hashlib.sha256(_canonical(signed, request, digest).encode()).hexdigest()
-    text = f"{ALGORITHM}\n{signed.stamp}\n{scope}\n{asked}"
+    request_digest = hashlib.sha256(_canonical(signed, request, digest).encode()).hexdigest()
+    text = f"{ALGORITHM}\n{signed.stamp}\n{scope}\n{request_digest}"
     key = _signing_key(secret, signed.day, signed.region, signed.service)
-    made = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
-    return hmac.compare_digest(made.encode(), signed.signature.encode())
+    computed = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    return hmac.compare_digest(computed.encode(), signed.signature.encode())
 
 
 def _canonical(signed: Signed, request: SignedRequest, digest: str) -> str:

@@ -129,17 +129,17 @@ class AgentConnection:
         if record["DocumentName"] == UPDATE_DOCUMENT:
             script = UPDATE
         limit = float(record["Parameters"].get("executionTimeout", ["3600"])[0])
-        done = self._run(script, limit)
-        stderr = done.stderr.decode("utf-8", "replace")
-        if done.exit_status != 0 and not done.timed_out:
-            stderr += f"\nfailed to run commands: exit status {done.exit_status}"
+        process = self._run(script, limit)
+        stderr = process.stderr.decode("utf-8", "replace")
+        if process.exit_status != 0 and not process.timed_out:
+            stderr += f"\nfailed to run commands: exit status {process.exit_status}"
         record["Output"] = (
-            done.stdout.decode("utf-8", "replace")[:MOST_STDOUT],
+            process.stdout.decode("utf-8", "replace")[:MOST_STDOUT],
             stderr[:MOST_STDERR],
         )
-        record["ResponseCode"] = done.exit_status
-        ended = "Success" if done.exit_status == 0 else "Failed"
-        record["Status"] = "TimedOut" if done.timed_out else ended
+        record["ResponseCode"] = process.exit_status
+        ended = "Success" if process.exit_status == 0 else "Failed"
+        record["Status"] = "TimedOut" if process.timed_out else ended
 
     def _invocation(self, body: Mapping[str, Any]) -> Answer:
         record = self._commands.get(body["CommandId"])
@@ -318,16 +318,16 @@ class Answers:
 
 def _with_selectors(operation: str, body: Mapping[str, Any], reply: bytes) -> bytes:
     """Add the version or label by which a parameter was requested (GetParameter, `Selector`)."""
-    asked = [(plain(n), n.rpartition(":")[2]) for n in _names(body) if ":" in n.split("/")[-1]]
-    if operation not in ("GetParameter", "GetParameters") or not asked:
+    selected = [(plain(n), n.rpartition(":")[2]) for n in _names(body) if ":" in n.split("/")[-1]]
+    if operation not in ("GetParameter", "GetParameters") or not selected:
         return reply
     document = json.loads(reply)
     for parameter in document.get("Parameters", [document.get("Parameter", {})]):
-        of_this = [s for name, s in asked if name == parameter.get("Name")]
+        of_this = [s for name, s in selected if name == parameter.get("Name")]
         selector = next((s for s in of_this if _selects(parameter, s)), None)
         if selector is not None:
             parameter["Selector"] = f":{selector}"
-            asked.remove((parameter["Name"], selector))
+            selected.remove((parameter["Name"], selector))
     return json.dumps(document).encode()
 
 
@@ -349,8 +349,8 @@ def _disguise(operation: str, body: Mapping[str, Any], reply: bytes) -> bytes:
     if operation not in (*READS, "GetParameterHistory") or body.get("WithDecryption"):
         return reply
     document = json.loads(reply)
-    found = document.get("Parameters", [document.get("Parameter", {})])
-    for parameter in found:
+    rows = document.get("Parameters", [document.get("Parameter", {})])
+    for parameter in rows:
         if parameter.get("Type") == "SecureString":
             noise = hashlib.shake_256(parameter["Value"].encode()).digest(150)
             parameter["Value"] = "AQ" + base64.b64encode(noise).decode()
@@ -390,7 +390,7 @@ def _asked(body: Mapping[str, Any]) -> list[Any]:
 
     backend = ssm_backends[topology.ACCOUNT][topology.REGION]
     names = [plain(n) for n in _names(body)]
-    found = [backend._parameters[n][-1] for n in names if n in backend._parameters]
+    parameters = [backend._parameters[n][-1] for n in names if n in backend._parameters]
     if "Path" in body:
-        found = [p[-1] for n, p in backend._parameters.items() if n.startswith(body["Path"])]
-    return found
+        parameters = [p[-1] for n, p in backend._parameters.items() if n.startswith(body["Path"])]
+    return parameters

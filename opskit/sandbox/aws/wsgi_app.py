@@ -109,8 +109,8 @@ class Call:
             where = f"{topology.REGION}:{topology.ACCOUNT}"
             return [f"arn:aws:ec2:{where}:instance/{self.fields.get('InstanceId', '')}"]
         if self.action == "ModifyDBInstance":
-            asked = parse_qs(self.body.decode("utf-8", "replace"))
-            name = asked.get("DBInstanceIdentifier", ["*"])[0]
+            query = parse_qs(self.body.decode("utf-8", "replace"))
+            name = query.get("DBInstanceIdentifier", ["*"])[0]
             return [f"arn:aws:rds:{topology.REGION}:{topology.ACCOUNT}:db:{name}"]
         return ["*"]
 
@@ -245,9 +245,9 @@ class EmulatedAws:
             if special is not None:
                 return _json(start, *special)
         if call.service == "ecs":
-            told = self._tasks.answer(call.action, call.fields, principal.arn)
-            if told is not None:
-                return _json(start, *told)
+            task_reply = self._tasks.answer(call.action, call.fields, principal.arn)
+            if task_reply is not None:
+                return _json(start, *task_reply)
         if call.service == INSTANCE_CONNECT:
             if not self._agent.is_running(call.fields.get("InstanceId", "")):
                 return _json(start, *ssm.error("EC2InstanceNotFoundException", "no such instance"))

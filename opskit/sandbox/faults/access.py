@@ -53,8 +53,10 @@ def _key_off(h: FaultContext) -> None:
 
 def _no_profile(h: FaultContext) -> None:
     ec2 = h.client("ec2")
-    for one in ec2.describe_iam_instance_profile_associations()["IamInstanceProfileAssociations"]:
-        ec2.disassociate_iam_instance_profile(AssociationId=one["AssociationId"])
+    for association in ec2.describe_iam_instance_profile_associations()[
+        "IamInstanceProfileAssociations"
+    ]:
+        ec2.disassociate_iam_instance_profile(AssociationId=association["AssociationId"])
 
 
 def _profile_back(h: FaultContext) -> None:
@@ -100,8 +102,8 @@ def _boundary(h: FaultContext) -> None:
     iam = h.client("iam")
     agent = ["ssmmessages:*", "ec2messages:*", "ssm:UpdateInstanceInformation", "logs:*", "s3:*"]
     document = _document({"Effect": "Allow", "Action": agent, "Resource": "*"})
-    made = iam.create_policy(PolicyName=BOUNDARY, PolicyDocument=document)["Policy"]
-    iam.put_role_permissions_boundary(RoleName=ROLE, PermissionsBoundary=made["Arn"])
+    policy = iam.create_policy(PolicyName=BOUNDARY, PolicyDocument=document)["Policy"]
+    iam.put_role_permissions_boundary(RoleName=ROLE, PermissionsBoundary=policy["Arn"])
     h.restart_app()
 
 
@@ -146,11 +148,11 @@ def _guardrail(h: FaultContext) -> None:
             "Condition": {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/*"}},
         }
     )
-    made = organizations.create_policy(
+    policy = organizations.create_policy(
         Content=content, Description="", Name=GUARDRAIL, Type="SERVICE_CONTROL_POLICY"
     )
     parent = organizations.list_parents(ChildId=topology.ACCOUNT)["Parents"][0]["Id"]
-    policy_id = made["Policy"]["PolicySummary"]["Id"]
+    policy_id = policy["Policy"]["PolicySummary"]["Id"]
     organizations.attach_policy(PolicyId=policy_id, TargetId=parent)
     h.restart_app()
 

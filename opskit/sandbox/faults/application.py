@@ -22,17 +22,17 @@ def _putting(name: str, value: Callable[[FaultContext], str]) -> FaultAction:
     return action
 
 
-def _state(operation: str, word: str) -> FaultAction:
+def _state(operation: str, key_state: str) -> FaultAction:
     def action(h: FaultContext) -> None:
         import time
 
         rds, name = h.client("rds"), topology.DATABASE_IDENTIFIER
         present = rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
-        if present["DBInstanceStatus"] != word:
+        if present["DBInstanceStatus"] != key_state:
             getattr(rds, operation)(DBInstanceIdentifier=name)
         for _ in range(100):
             present = rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
-            if present["DBInstanceStatus"] == word:
+            if present["DBInstanceStatus"] == key_state:
                 return
             time.sleep(0.1)
 
@@ -76,9 +76,9 @@ def _mode(mode: str) -> FaultAction:
     return action
 
 
-def _docker(word: str) -> FaultAction:
+def _docker(verb: str) -> FaultAction:
     def action(h: FaultContext) -> None:
-        h.shell(f"docker {word} {topology.CONTAINER}")
+        h.shell(f"docker {verb} {topology.CONTAINER}")
 
     return action
 

@@ -39,8 +39,8 @@ def _egress(*rules: dict[str, Any]) -> FaultAction:
 
     def action(h: FaultContext) -> None:
         ec2, group = h.client("ec2"), h.ids.web_group
-        found = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]
-        present = found["IpPermissionsEgress"]
+        row = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]
+        present = row["IpPermissionsEgress"]
         if present:
             ec2.revoke_security_group_egress(GroupId=group, IpPermissions=present)
         if rules:
@@ -54,9 +54,9 @@ def _balancer_rule(field: str) -> FaultAction:
 
     def action(h: FaultContext) -> None:
         ec2, group = h.client("ec2"), h.ids.web_group
-        found = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]
-        if found["IpPermissions"]:
-            ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=found["IpPermissions"])
+        row = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]
+        if row["IpPermissions"]:
+            ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=row["IpPermissions"])
         pair = [{"GroupId": getattr(h.ids, field)}]
         rule = _rule(topology.APP_PORT, UserIdGroupPairs=pair)
         ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
@@ -151,10 +151,10 @@ def _one_home(h: FaultContext) -> None:
 def _dead_appliance(h: FaultContext) -> None:
     """Leave a route to a firewall appliance that was deleted after a trial."""
     ec2 = h.client("ec2")
-    made = ec2.create_network_interface(
+    reply = ec2.create_network_interface(
         SubnetId=h.ids.second_app_subnet, Description="firewall trial"
     )
-    interface = made["NetworkInterface"]["NetworkInterfaceId"]
+    interface = reply["NetworkInterface"]["NetworkInterfaceId"]
     ec2.create_route(
         RouteTableId=h.ids.app_table,
         DestinationCidrBlock="10.0.5.0/24",
@@ -180,8 +180,8 @@ def _app_groups(name: str) -> FaultAction:
             {"Name": "vpc-id", "Values": [h.ids.vpc]},
         ]
         group = ec2.describe_security_groups(Filters=filters)["SecurityGroups"][0]["GroupId"]
-        found = ec2.describe_instances(InstanceIds=[h.ids.instance])["Reservations"][0]
-        interface = found["Instances"][0]["NetworkInterfaces"][0]["NetworkInterfaceId"]
+        reservation = ec2.describe_instances(InstanceIds=[h.ids.instance])["Reservations"][0]
+        interface = reservation["Instances"][0]["NetworkInterfaces"][0]["NetworkInterfaceId"]
         ec2.modify_network_interface_attribute(NetworkInterfaceId=interface, Groups=[group])
 
     return action
@@ -195,10 +195,10 @@ def _database_groups(name: str) -> FaultAction:
             {"Name": "group-name", "Values": [name]},
             {"Name": "vpc-id", "Values": [h.ids.vpc]},
         ]
-        found = h.client("ec2").describe_security_groups(Filters=filters)["SecurityGroups"]
+        rows = h.client("ec2").describe_security_groups(Filters=filters)["SecurityGroups"]
         h.client("rds").modify_db_instance(
             DBInstanceIdentifier=topology.DATABASE_IDENTIFIER,
-            VpcSecurityGroupIds=[found[0]["GroupId"]],
+            VpcSecurityGroupIds=[rows[0]["GroupId"]],
             ApplyImmediately=True,
         )
 

@@ -18,9 +18,9 @@ KEY_ALIAS = "alias/linkbox-sessions"
 KEY_POLICY, NO_DATA_KEYS, NO_MESSAGES = "session-key", "no-data-keys", "no-messages"
 
 
-def _agent(word: str) -> FaultAction:
+def _agent(verb: str) -> FaultAction:
     def action(h: FaultContext) -> None:
-        h.shell(f"systemctl {word} amazon-ssm-agent")
+        h.shell(f"systemctl {verb} amazon-ssm-agent")
 
     return action
 

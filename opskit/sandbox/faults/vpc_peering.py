@@ -26,8 +26,8 @@ def move(h: FaultContext) -> dict[str, str]:
         )["Subnet"]["SubnetId"]
         for n, zone in ((5, "a"), (6, "b"))
     ]
-    made = ec2.create_vpc_peering_connection(VpcId=h.ids.vpc, PeerVpcId=vpc)
-    peering = made["VpcPeeringConnection"]["VpcPeeringConnectionId"]
+    reply = ec2.create_vpc_peering_connection(VpcId=h.ids.vpc, PeerVpcId=vpc)
+    peering = reply["VpcPeeringConnection"]["VpcPeeringConnectionId"]
     ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=peering)
     group = ec2.create_security_group(GroupName="data-sg", Description="database", VpcId=vpc)[
         "GroupId"
@@ -74,9 +74,11 @@ def _delete(h: FaultContext, vpc: str) -> None:
     ec2 = h.client("ec2")
     here = [{"Name": "vpc-id", "Values": [vpc]}]
     _remove_route(ec2, h.ids.app_table, topology.DATA_CIDR)
-    for one in ec2.describe_vpc_peering_connections()["VpcPeeringConnections"]:
-        if one["AccepterVpcInfo"]["VpcId"] == vpc and one["Status"]["Code"] == "active":
-            ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=one["VpcPeeringConnectionId"])
+    for peering in ec2.describe_vpc_peering_connections()["VpcPeeringConnections"]:
+        if peering["AccepterVpcInfo"]["VpcId"] == vpc and peering["Status"]["Code"] == "active":
+            ec2.delete_vpc_peering_connection(
+                VpcPeeringConnectionId=peering["VpcPeeringConnectionId"]
+            )
     for group in ec2.describe_security_groups(Filters=here)["SecurityGroups"]:
         if group["GroupName"] != "default":
             ec2.delete_security_group(GroupId=group["GroupId"])
@@ -103,14 +105,14 @@ def _main_table(ec2: Any, vpc: str) -> str:
 
 
 def _remove_route(ec2: Any, table: str, cidr: str) -> None:
-    found = ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]
-    if any(r.get("DestinationCidrBlock") == cidr for r in found["Routes"]):
+    row = ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]
+    if any(r.get("DestinationCidrBlock") == cidr for r in row["Routes"]):
         ec2.delete_route(RouteTableId=table, DestinationCidrBlock=cidr)
 
 
 def _associations(h: FaultContext) -> list[dict[str, Any]]:
-    found = h.client("ec2").describe_route_tables(RouteTableIds=[h.ids.app_table])["RouteTables"][0]
-    return [a for a in found["Associations"] if a.get("SubnetId") == h.ids.app_subnet]
+    row = h.client("ec2").describe_route_tables(RouteTableIds=[h.ids.app_table])["RouteTables"][0]
+    return [a for a in row["Associations"] if a.get("SubnetId") == h.ids.app_subnet]
 
 
 def _associate_app(h: FaultContext) -> None:
@@ -124,14 +126,14 @@ def _forgetting(what: str) -> FaultAction:
     """Move the database, and leave out one step."""
 
     def action(h: FaultContext) -> None:
-        made, ec2 = move(h), h.client("ec2")
+        ids, ec2 = move(h), h.client("ec2")
         if what == "way there":
             _remove_route(ec2, h.ids.app_table, topology.DATA_CIDR)
         elif what == "way back":
-            _remove_route(ec2, made["table"], topology.VPC_CIDR)
+            _remove_route(ec2, ids["table"], topology.VPC_CIDR)
         else:
-            for one in _associations(h):
-                ec2.disassociate_route_table(AssociationId=one["RouteTableAssociationId"])
+            for association in _associations(h):
+                ec2.disassociate_route_table(AssociationId=association["RouteTableAssociationId"])
         h.restart_app()
 
     return action

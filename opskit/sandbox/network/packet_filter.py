@@ -60,8 +60,10 @@ def _carried(client: Callable[[str], Client]) -> dict[str, list[str]]:
     for reservation in client("ec2").describe_instances()["Reservations"]:
         for instance in reservation["Instances"]:
             if instance["State"]["Name"] == "running":
-                for one in instance["NetworkInterfaces"]:
-                    carried[one["PrivateIpAddress"]] = [g["GroupId"] for g in one["Groups"]]
+                for interface in instance["NetworkInterfaces"]:
+                    carried[interface["PrivateIpAddress"]] = [
+                        g["GroupId"] for g in interface["Groups"]
+                    ]
     for database in client("rds").describe_db_instances()["DBInstances"]:
         if database["DBName"] == topology.DATABASE_NAME:
             own = [g["VpcSecurityGroupId"] for g in database["VpcSecurityGroups"]]
@@ -93,13 +95,13 @@ class _Routes:
         ]
 
     def _leads(self, source: str, target: str) -> bool:
-        here, there = (_subnet_of(a, self._subnets) for a in (source, target))
-        if here["SubnetId"] == there["SubnetId"]:
+        own_subnet, other_subnet = (_subnet_of(a, self._subnets) for a in (source, target))
+        if own_subnet["SubnetId"] == other_subnet["SubnetId"]:
             return True
         wanted = ipaddress.ip_address(target)
         matching = [
             (ipaddress.ip_network(route["DestinationCidrBlock"]).prefixlen, route)
-            for route in _table_of(here, self._tables)["Routes"]
+            for route in _table_of(own_subnet, self._tables)["Routes"]
             if "DestinationCidrBlock" in route
             and wanted in ipaddress.ip_network(route["DestinationCidrBlock"])
         ]
@@ -108,7 +110,7 @@ class _Routes:
         best = max(matching, key=lambda pair: pair[0])[1]
         if best.get("State") == "blackhole":
             return False
-        if here["VpcId"] == there["VpcId"]:
+        if own_subnet["VpcId"] == other_subnet["VpcId"]:
             return bool(best.get("GatewayId") == "local")
         return best.get("VpcPeeringConnectionId") in self._peered
 
@@ -198,11 +200,11 @@ def _protocol(protocol: str, first: int | None, last: int | None) -> str:
 
 
 def _prefix_lists(ec2: Client) -> dict[str, list[str]]:
-    found = {}
-    for one in ec2.describe_managed_prefix_lists()["PrefixLists"]:
-        if one.get("OwnerId") != "AWS":
-            entries = ec2.get_managed_prefix_list_entries(PrefixListId=one["PrefixListId"])[
+    cidrs = {}
+    for row in ec2.describe_managed_prefix_lists()["PrefixLists"]:
+        if row.get("OwnerId") != "AWS":
+            entries = ec2.get_managed_prefix_list_entries(PrefixListId=row["PrefixListId"])[
                 "Entries"
             ]
-            found[one["PrefixListId"]] = [e["Cidr"] for e in entries]
-    return found
+            cidrs[row["PrefixListId"]] = [e["Cidr"] for e in entries]
+    return cidrs

@@ -73,94 +73,102 @@ def no_such(name):
     return fail("Error response from daemon: No such container: %s" % name)
 
 
-def is_alive(one):
+def is_alive(container):
     """Whether its process runs; one that ended and was not collected yet does not."""
     try:
-        with open("/proc/%d/stat" % one["Pid"]) as f:
+        with open("/proc/%d/stat" % container["Pid"]) as f:
             return f.read().rsplit(")", 1)[1].split()[0] not in "ZX"
     except (OSError, TypeError):
         return False
 
 
-def described(one):
-    alive = is_alive(one)
+def described(container):
+    alive = is_alive(container)
     return {
-        "Id": one["Id"],
-        "Name": "/" + one["Name"],
-        "Created": one["Created"],
+        "Id": container["Id"],
+        "Name": "/" + container["Name"],
+        "Created": container["Created"],
         "RestartCount": 0,
         "State": {
             "Status": "running" if alive else "exited",
             "Running": alive,
-            "Pid": one["Pid"] if alive else 0,
-            "StartedAt": one["StartedAt"],
-            "FinishedAt": NEVER if alive else one.get("FinishedAt", NEVER),
-            "ExitCode": 0 if alive else one.get("ExitCode", 137),
+            "Pid": container["Pid"] if alive else 0,
+            "StartedAt": container["StartedAt"],
+            "FinishedAt": NEVER if alive else container.get("FinishedAt", NEVER),
+            "ExitCode": 0 if alive else container.get("ExitCode", 137),
         },
-        "Config": {"Image": one["Image"], "Env": one["Env"], "Labels": one["Labels"]},
+        "Config": {
+            "Image": container["Image"],
+            "Env": container["Env"],
+            "Labels": container["Labels"],
+        },
         "HostConfig": {
             "NetworkMode": "host",
-            "RestartPolicy": {"Name": one["Restart"], "MaximumRetryCount": 0},
+            "RestartPolicy": {"Name": container["Restart"], "MaximumRetryCount": 0},
         },
         "NetworkSettings": {"Ports": {}},
     }
 
 
-def find(containers, word):
-    for one in containers.values():
-        if word == one["Name"] or (len(word) > 3 and one["Id"].startswith(word)):
-            return one
+def find(containers, wanted):
+    for container in containers.values():
+        if wanted == container["Name"] or (len(wanted) > 3 and container["Id"].startswith(wanted)):
+            return container
     return None
 
 
 def ps(containers, rest):
-    flags = "".join(word[1:] for word in rest if re.match("^-[a-z]+$", word))
-    shown = [one for one in containers.values() if "a" in flags or is_alive(one)]
+    flags = "".join(argument[1:] for argument in rest if re.match("^-[a-z]+$", argument))
+    shown = [container for container in containers.values() if "a" in flags or is_alive(container)]
     if "q" in flags:
-        for one in shown:
-            print(one["Id"][:12])
+        for container in shown:
+            print(container["Id"][:12])
         return 0
-    form = next((word for word in rest if "{{" in word), "")
+    form = next((argument for argument in rest if "{{" in argument), "")
     if not form:
         print("%-14s%-24s%-12s%s" % ("CONTAINER ID", "IMAGE", "STATUS", "NAMES"))
-    for one in shown:
-        status = "Up" if is_alive(one) else "Exited"
+    for container in shown:
+        status = "Up" if is_alive(container) else "Exited"
         fields = {
-            "ID": one["Id"][:12],
-            "Names": one["Name"],
-            "Image": one["Image"],
+            "ID": container["Id"][:12],
+            "Names": container["Name"],
+            "Image": container["Image"],
             "Status": status,
         }
         if form:
             print(re.sub(r"\{\{ *\.(\w+) *\}\}", lambda m: fields.get(m.group(1), ""), form))
         else:
-            print("%-14s%-24s%-12s%s" % (fields["ID"], one["Image"], status, one["Name"]))
+            print(
+                "%-14s%-24s%-12s%s" % (fields["ID"], container["Image"], status, container["Name"])
+            )
     return 0
 
 
 def inspect(containers, rest):
     form = ""
-    words = list(rest)
+    arguments = list(rest)
     for flag in ("--format", "-f"):
-        if flag in words:
-            at = words.index(flag)
-            form = words[at + 1]
-            del words[at : at + 2]
-    found = []
-    for word in words:
-        one = find(containers, word)
-        if one is None:
+        if flag in arguments:
+            at = arguments.index(flag)
+            form = arguments[at + 1]
+            del arguments[at : at + 2]
+    selected = []
+    for argument in arguments:
+        container = find(containers, argument)
+        if container is None:
             print("[]")
-            return fail("Error: No such object: %s" % word)
-        found.append(described(one))
+            return fail("Error: No such object: %s" % argument)
+        selected.append(described(container))
     if not form:
-        print(json.dumps(found, indent=4))
+        print(json.dumps(selected, indent=4))
         return 0
-    for one in found:
+    for container in selected:
         if "range .Config.Env" in form:
-            print("\n".join(one["Config"]["Env"]) + "\n")
+            print("\n".join(container["Config"]["Env"]) + "\n")
         else:
-            print(re.sub(r"\{\{ *\.([\w.]+) *\}\}", lambda m: str(dig(one, m.group(1))), form))
+            print(
+                re.sub(r"\{\{ *\.([\w.]+) *\}\}", lambda m: str(dig(container, m.group(1))), form)
+            )
     return 0
 
 
@@ -170,17 +178,17 @@ def dig(value, path):
     return str(value).lower() if isinstance(value, bool) else value
 
 
-def run_process(one):
-    environment = dict(pair.split("=", 1) for pair in one["Env"])
+def run_process(container):
+    environment = dict(pair.split("=", 1) for pair in container["Env"])
     environment["PATH"] = os.environ["PATH"]
     # Engines set it; without it libpq would look into the home of whoever uid 0 is outside.
     environment["HOME"] = os.path.dirname(STATE)
     for name in ("AWS_ENDPOINT_URL", "AWS_EC2_METADATA_SERVICE_ENDPOINT", "LINKBOX_CONTAINERS"):
         if name in os.environ:
             environment[name] = os.environ[name]
-    with open(one["Log"], "ab") as log:
+    with open(container["Log"], "ab") as log:
         process = subprocess.Popen(
-            [sys.executable, ENTRYPOINT] + one["Command"],
+            [sys.executable, ENTRYPOINT] + container["Command"],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -188,8 +196,8 @@ def run_process(one):
             start_new_session=True,
             close_fds=True,
         )
-    one["Pid"] = process.pid
-    one["StartedAt"] = now()
+    container["Pid"] = process.pid
+    container["StartedAt"] = now()
     return process
 
 
@@ -197,40 +205,42 @@ def now():
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def end_process(one):
-    if not is_alive(one):
+def end_process(container):
+    if not is_alive(container):
         return
-    os.kill(one["Pid"], signal.SIGTERM)
+    os.kill(container["Pid"], signal.SIGTERM)
     limit = time.time() + STOP_WITHIN_S
-    while is_alive(one) and time.time() < limit:
+    while is_alive(container) and time.time() < limit:
         time.sleep(0.02)
-    if is_alive(one):
-        os.kill(one["Pid"], signal.SIGKILL)
-    one["ExitCode"], one["FinishedAt"] = 143, now()
+    if is_alive(container):
+        os.kill(container["Pid"], signal.SIGKILL)
+    container["ExitCode"], container["FinishedAt"] = 143, now()
 
 
 def each(containers, names, action):
     status = 0
     for name in [n for n in names if not n.startswith("-")]:
-        one = find(containers, name)
-        if one is None:
+        container = find(containers, name)
+        if container is None:
             status = no_such(name)
         else:
-            action(one)
+            action(container)
             print(name)
     return status
 
 
 def restart(containers, rest):
-    def action(one):
-        end_process(one)
-        run_process(one)
+    def action(container):
+        end_process(container)
+        run_process(container)
 
     return each(containers, rest, action)
 
 
 def start(containers, rest):
-    return each(containers, rest, lambda one: None if is_alive(one) else run_process(one))
+    return each(
+        containers, rest, lambda container: None if is_alive(container) else run_process(container)
+    )
 
 
 def stop(containers, rest):
@@ -238,19 +248,21 @@ def stop(containers, rest):
 
 
 def remove(containers, rest):
-    def action(one):
-        end_process(one)
-        del containers[one["Name"]]
+    def action(container):
+        end_process(container)
+        del containers[container["Name"]]
 
     return each(containers, rest, action)
 
 
 def logs(containers, rest):
-    names = [word for word in rest if not word.startswith("-") and not word.isdigit()]
-    one = find(containers, names[-1]) if names else None
-    if one is None:
+    names = [
+        argument for argument in rest if not argument.startswith("-") and not argument.isdigit()
+    ]
+    container = find(containers, names[-1]) if names else None
+    if container is None:
         return no_such(names[-1] if names else "")
-    with open(one["Log"], errors="replace") as f:
+    with open(container["Log"], errors="replace") as f:
         lines = f.read().splitlines()
     tail = next((int(w) for w in rest if w.isdigit()), len(lines))
     print("\n".join(lines[-tail:]))
@@ -258,35 +270,37 @@ def logs(containers, rest):
 
 
 def execute(containers, rest):
-    words = [word for word in rest if word not in ("-i", "-t", "-it")]
-    one = find(containers, words[0])
-    if one is None:
-        return no_such(words[0])
-    if not is_alive(one):
-        return fail("Error response from daemon: container %s is not running" % words[0])
-    with open("/proc/%d/environ" % one["Pid"]) as f:
+    arguments = [argument for argument in rest if argument not in ("-i", "-t", "-it")]
+    container = find(containers, arguments[0])
+    if container is None:
+        return no_such(arguments[0])
+    if not is_alive(container):
+        return fail("Error response from daemon: container %s is not running" % arguments[0])
+    with open("/proc/%d/environ" % container["Pid"]) as f:
         environment = dict(pair.split("=", 1) for pair in f.read().split("\0") if "=" in pair)
-    return subprocess.call(words[1:], env=environment)
+    return subprocess.call(arguments[1:], env=environment)
 
 
 def compose(containers, rest):
     directory = os.getcwd()
-    words = list(rest)
+    arguments = list(rest)
     for flag in ("--project-directory",):
-        if flag in words:
-            at = words.index(flag)
-            directory = words[at + 1]
-            del words[at : at + 2]
-    if words[:1] != ["up"]:
+        if flag in arguments:
+            at = arguments.index(flag)
+            directory = arguments[at + 1]
+            del arguments[at : at + 2]
+    if arguments[:1] != ["up"]:
         return fail("docker compose: only `up` is known here")
     services = read_services(directory)
     if services is None:
         return fail("no configuration file provided: not found", 14)
-    wanted = [word for word in words[1:] if not word.startswith("-")] or list(services)
+    wanted = [argument for argument in arguments[1:] if not argument.startswith("-")] or list(
+        services
+    )
     for name in wanted:
         if name not in services:
             return fail("no such service: %s" % name)
-        create(containers, directory, name, services[name], "--force-recreate" in words)
+        create(containers, directory, name, services[name], "--force-recreate" in arguments)
     return 0
 
 
@@ -320,13 +334,15 @@ def create(containers, directory, service, settings, force):
         return
     if old is not None:
         end_process(old)
-    one = new(name, settings.get("image", "scratch"), environment, settings.get("restart", "no"))
-    one["Labels"] = {
+    container = new(
+        name, settings.get("image", "scratch"), environment, settings.get("restart", "no")
+    )
+    container["Labels"] = {
         "com.docker.compose.project.working_dir": directory,
         "com.docker.compose.service": service,
     }
-    run_process(one)
-    containers[name] = one
+    run_process(container)
+    containers[name] = container
     print(" Container %s  Started" % name, file=sys.stderr)
 
 
@@ -346,10 +362,10 @@ def new(name, image, environment, restart):
 
 def run(containers, rest):
     """`docker run [-d] --name NAME [--env-file FILE] [-e NAME=VALUE] [--restart POLICY] IMAGE [WORD...]`."""
-    given, environment, words = {}, [], list(rest)
-    while words and words[0].startswith("-"):
-        option = words.pop(0)
-        value = words.pop(0) if option in OPTIONS else ""
+    given, environment, arguments = {}, [], list(rest)
+    while arguments and arguments[0].startswith("-"):
+        option = arguments.pop(0)
+        value = arguments.pop(0) if option in OPTIONS else ""
         if option == "--env-file":
             environment += read_environment(value)
         elif option in ("-e", "--env"):
@@ -357,19 +373,19 @@ def run(containers, rest):
         else:
             given[option] = value
     name = given.get("--name") or "unnamed-" + uuid.uuid4().hex[:6]
-    if name in containers or not words:
+    if name in containers or not arguments:
         return fail(
             "docker: Error response from daemon: no image, or a conflict on the name %s." % name
         )
-    one = new(name, words[0], environment, given.get("--restart", "no"))
-    one["Command"] = words[1:]
-    containers[name] = one
-    process = run_process(one)
+    container = new(name, arguments[0], environment, given.get("--restart", "no"))
+    container["Command"] = arguments[1:]
+    containers[name] = container
+    process = run_process(container)
     if "-d" in given:
-        print(one["Id"])
+        print(container["Id"])
         return 0
-    one["ExitCode"], one["FinishedAt"] = process.wait(), now()
-    return one["ExitCode"]
+    container["ExitCode"], container["FinishedAt"] = process.wait(), now()
+    return container["ExitCode"]
 
 
 def read_environment(path):

@@ -53,7 +53,7 @@ def fetch(prefix):
     reply = ssm.get_parameters(Names=sorted(set(names.values())), WithDecryption=True)
     if reply["InvalidParameters"]:
         raise LookupError("parameters do not exist: " + ", ".join(reply["InvalidParameters"]))
-    values = {one["Name"]: one["Value"] for one in reply["Parameters"]}
+    values = {row["Name"]: row["Value"] for row in reply["Parameters"]}
     host, _, port = values[names["endpoint"]].partition(":")
     user, password = values[names["username"]], values[names["password"]]
     if both:

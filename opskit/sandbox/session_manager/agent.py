@@ -166,8 +166,8 @@ class AgentSide:
 
     def frames(self) -> list[Frame]:
         """The frames to write now."""
-        found, self._out = self._out, []
-        return found
+        due, self._out = self._out, []
+        return due
 
     @property
     def has_one_stream(self) -> bool:

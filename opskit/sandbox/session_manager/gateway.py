@@ -109,12 +109,12 @@ class _Link:
         `recv` has a time-out of its own, which CPython 3.11 and 3.12 may miss and then block for ever.
         """
         try:
-            got = self._frames.get(timeout=timeout_s)
+            frame = self._frames.get(timeout=timeout_s)
         except queue.Empty:
             return None
-        if isinstance(got, Exception):
-            raise got
-        return got
+        if isinstance(frame, Exception):
+            raise frame
+        return frame
 
     def _read(self) -> None:
         from websockets.exceptions import ConnectionClosed

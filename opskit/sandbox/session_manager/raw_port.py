@@ -61,7 +61,7 @@ class RawPort:
         self._connection = _Connection()
         threading.Thread(target=self._serve, args=(self._connection, is_first), daemon=True).start()
 
-    def _serve(self, one: _Connection, is_first: bool) -> None:
+    def _serve(self, client: _Connection, is_first: bool) -> None:
         try:
             connection = self._dial(self._host, self._port)
         except OSError as error:
@@ -69,25 +69,25 @@ class RawPort:
             location = f"dial tcp {self._host}:{self._port}"
             if not is_first:
                 self.failure = f"Unable to connect to specified port: {location}: {error.strerror}"
-            one.is_closed.set()
-            one.is_decided.set()
+            client.is_closed.set()
+            client.is_decided.set()
             self.is_closed = True
             return
-        one.is_decided.set()
-        threading.Thread(target=self._answer, args=(one, connection), daemon=True).start()
+        client.is_decided.set()
+        threading.Thread(target=self._answer, args=(client, connection), daemon=True).start()
         with contextlib.suppress(OSError):
-            while data := one.inputs.get():
+            while data := client.inputs.get():
                 connection.sendall(data)
             connection.shutdown(socket.SHUT_RDWR)
 
-    def _answer(self, one: _Connection, connection: socket.socket) -> None:
+    def _answer(self, client: _Connection, connection: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := connection.recv(1024):
                 if self.is_closed:
                     break
                 self._say(1, data)
         connection.close()
-        one.close()
+        client.close()
 
 
 class _Connection:

@@ -54,8 +54,8 @@ class Keys:
         until = time.time() + VALID_S
         with self._lock:
             rows = [r for r in json.loads(path.read_text()) if r["until"] > time.time()]
-            words = str(body["SSHPublicKey"]).split()
-            rows.append({"user": body["InstanceOSUser"], "key": words[1], "until": until})
+            fields = str(body["SSHPublicKey"]).split()
+            rows.append({"user": body["InstanceOSUser"], "key": fields[1], "until": until})
             # The servers read it at any moment.
             new = path.with_name("pushed.new")
             new.write_text(json.dumps(rows), encoding="utf-8")
@@ -69,15 +69,15 @@ class Keys:
             is_instance: whether it is the instance, which accepts pushed keys too.
         """
         lines = (self._directory / "authorized_keys").read_text(encoding="utf-8").splitlines()
-        if any(key == word for line in lines for word in line.split()[1:2]):
+        if any(key == field for line in lines for field in line.split()[1:2]):
             return user == topology.SSH_USER
         rows = json.loads((self._directory / "pushed.json").read_text()) if is_instance else []
         return any(r["user"] == user and r["key"] == key and r["until"] > time.time() for r in rows)
 
     def console(self) -> str:
         """The instance's console output of its first boot, as cloud-init prints it."""
-        words = (self._directory / "host-app.pub").read_text(encoding="utf-8").split()
-        digest = hashlib.sha256(base64.b64decode(words[1])).digest()
+        fields = (self._directory / "host-app.pub").read_text(encoding="utf-8").split()
+        digest = hashlib.sha256(base64.b64decode(fields[1])).digest()
         shown = base64.b64encode(digest).decode().rstrip("=")
         mark = "<14>Nov 21 10:00:05 ec2: "
         lines = [
