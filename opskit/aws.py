@@ -106,7 +106,7 @@ class Aws:
             before_send: called at every signing, the last moment before a request is sent; an exception
                 prevents the request.
         """
-        made = self._make_client(service, most_attempts=1)
+        client = self._make_client(service, most_attempts=1)
 
         def before_sign(**_: Any) -> None:
             # Before `before_send`, whose permission expires: fetching new credentials may take longer.
@@ -115,8 +115,8 @@ class Aws:
                 credentials.get_frozen_credentials()
             before_send()
 
-        made.meta.events.register(f"before-sign.{service}", before_sign)
-        return Client(self, service, made, is_write=True)
+        client.meta.events.register(f"before-sign.{service}", before_sign)
+        return Client(self, service, client, is_write=True)
 
     def sign(self, url: str, service: str) -> dict[str, str]:
         """The headers that sign a GET of a URL with the current credentials (Signature Version 4)."""
@@ -261,12 +261,12 @@ class Client:
             try:
                 return method(**arguments)
             except Exception as error:
-                told = translate(permission, error, is_write=self._is_write)
-                if isinstance(told, AwsError):
-                    told = told.without(
+                translated = translate(permission, error, is_write=self._is_write)
+                if isinstance(translated, AwsError):
+                    translated = translated.without(
                         *(str(arguments.get(name, "")) for name in SECRET_ARGUMENTS)
                     )
-                raise told from None
+                raise translated from None
             finally:
                 log.debug("%s %.0f ms", permission, 1000 * (time.monotonic() - started))
 

@@ -71,8 +71,8 @@ def roots() -> tuple[Root, ...]:
 @functools.cache
 def known_regions() -> frozenset[str]:
     """The Regions whose RDS roots are included."""
-    found = (ROOT_OF_REGION.match(root.name) for root in roots() if root.bundle == RDS_BUNDLE)
-    return frozenset(match["region"] for match in found if match)
+    matches = (ROOT_OF_REGION.match(root.name) for root in roots() if root.bundle == RDS_BUNDLE)
+    return frozenset(match["region"] for match in matches if match)
 
 
 def region_of(host: str) -> str:

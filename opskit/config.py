@@ -83,16 +83,16 @@ class Target:
     @property
     def flags(self) -> str:
         """The options that select the same target, ready to paste; environment variables are left out."""
-        words = ["--config", self.named_config_file] if self.named_config_file else []
-        words += ["--target", self.table] if self.table else []
+        flags = ["--config", self.named_config_file] if self.named_config_file else []
+        flags += ["--target", self.table] if self.table else []
         for setting, origin in self.origins.items():
             if origin.startswith("--"):
                 purpose = setting.removeprefix("parameter_")
                 named = self.reference(purpose).text if purpose != setting else None
-                words += [origin, str(named or getattr(self, setting, None) or "")]
-        if not words and self.prefix:
-            words = ["--prefix", self.prefix]
-        return shlex.join(words)
+                flags += [origin, str(named or getattr(self, setting, None) or "")]
+        if not flags and self.prefix:
+            flags = ["--prefix", self.prefix]
+        return shlex.join(flags)
 
 
 SETTINGS = (

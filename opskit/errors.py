@@ -173,8 +173,8 @@ def bug_text(error: Exception) -> str:
 
 def own_frames(error: Exception) -> list[traceback.FrameSummary]:
     """The frames of an error's traceback that are in opskit."""
-    found = traceback.extract_tb(error.__traceback__)
-    return [frame for frame in found if f"{os.sep}opskit{os.sep}" in frame.filename]
+    frames = traceback.extract_tb(error.__traceback__)
+    return [frame for frame in frames if f"{os.sep}opskit{os.sep}" in frame.filename]
 
 
 class AwsError(Exception):

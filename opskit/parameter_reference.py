@@ -55,13 +55,13 @@ def parse(text: str) -> ParameterReference:
         UsageError: it has a wrong form.
     """
     if text.startswith("arn:"):
-        found = ARN.fullmatch(text)
-        if found is None:
+        match = ARN.fullmatch(text)
+        if match is None:
             raise UsageError(f"'{text}' is not the ARN of an SSM parameter", FORM)
         # An ARN has no slash of its own before a path; a name without a path begins without one.
-        path, selector = found["path"], found["selector"]
+        path, selector = match["path"], match["selector"]
         name = f"/{path}" if "/" in path else path
-        account, region = found["account"], found["region"]
+        account, region = match["account"], match["region"]
     else:
         name, colon, rest = text.partition(":")
         selector, account, region = rest if colon else None, "", ""

@@ -58,11 +58,11 @@ def register_secret(value: str, *, in_pieces: bool = False) -> None:
     is_held = value in (_passwords if in_pieces else _forms)
     if len(value) < MIN_LENGTH or bare in OWN_WORDS | _engine_words or is_held:
         return
-    made = _encoded(value) | (_encoded(bare) if len(bare) >= MIN_LENGTH else set())
+    forms = _encoded(value) | (_encoded(bare) if len(bare) >= MIN_LENGTH else set())
     # Two threads may register at once; the tuple is replaced as a whole, so it is read without a lock.
     with _adding:
         # Longest first: one form may be part of another.
-        _forms = tuple(sorted({*_forms, *made}, key=len, reverse=True))
+        _forms = tuple(sorted({*_forms, *forms}, key=len, reverse=True))
         if in_pieces:
             _passwords = (*_passwords, value)
 
@@ -70,15 +70,15 @@ def register_secret(value: str, *, in_pieces: bool = False) -> None:
 def expose(*names: str) -> None:
     """Allow names in the output although they are a piece of a secret: the app's, the user's, the host's."""
     global _names
-    words = {word for name in names for word in (name, *re.split(r"[\W_]+", name))}
+    parts = {part for name in names for part in (name, *re.split(r"[\W_]+", name))}
     with _adding:
-        _names |= words
+        _names |= parts
 
 
-def keep_readable(*words: str) -> None:
+def keep_readable(*texts: str) -> None:
     """Add words to opskit's own, before any secret is registered."""
     global _engine_words
-    _engine_words |= set(words)
+    _engine_words |= set(texts)
 
 
 def redact(text: str) -> str:

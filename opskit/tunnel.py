@@ -58,15 +58,15 @@ def find(target: Target, clients: Clients, region: str) -> Destination:
     key = FingerprintKey(secrets.token_hex(8))
     given = (target, Region(region), key)
     snapshot = gather((Workload, Database), clients, given, deadline_s=DEADLINE_S)
-    found: dict[type, Any] = {}
+    values: dict[type, Any] = {}
     for kind in (Workload, Database):
         fact = snapshot.get(kind)
         if isinstance(fact, Unknown):
             refuse_bug(fact)
             raise CannotProceed(f"a tunnel needs to know where to go: {fact.reason}")
-        found[kind] = fact.value
-    database: Database = found[Database]
-    app: Workload = found[Workload]
+        values[kind] = fact.value
+    database: Database = values[Database]
+    app: Workload = values[Workload]
     app.location.require()
     parameters, credential = read(clients.client(source_of(target).service), target, key)
     database_engine = engine.for_rds_engine(database.instance.engine)

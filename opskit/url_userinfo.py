@@ -35,11 +35,11 @@ def cut_user_info(text: str) -> str:
     return WORD.sub(_without_user_info, text) if "@" in text else text
 
 
-def _without_user_info(found: re.Match[str]) -> str:
-    word = found[0]
-    head, at, tail = word.rpartition("@")
-    if not at or NO_USER_INFO.match(word) or not HOST_AT_START.match(tail):
-        return word
+def _without_user_info(match: re.Match[str]) -> str:
+    matched = match[0]
+    head, at, tail = matched.rpartition("@")
+    if not at or NO_USER_INFO.match(matched) or not HOST_AT_START.match(tail):
+        return matched
     scheme = SCHEME.search(head)
     if scheme:
         info = head[scheme.end() :]
@@ -48,9 +48,9 @@ def _without_user_info(found: re.Match[str]) -> str:
         scheme = OPENING.match(head)
         info = head
         is_secret = _is_piece_of_url(
-            head, tail, found.string[max(0, found.start() - 40) : found.start()]
+            head, tail, match.string[max(0, match.start() - 40) : match.start()]
         )
-    return head[: scheme.end()] + PLACEHOLDER + at + tail if is_secret and scheme else word
+    return head[: scheme.end()] + PLACEHOLDER + at + tail if is_secret and scheme else matched
 
 
 def _is_user_info(scheme: str, info: str) -> bool:

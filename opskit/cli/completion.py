@@ -24,6 +24,6 @@ def completion(shell: str) -> None:
     """
     from opskit.cli.main import cli
 
-    found = get_completion_class(shell)
-    assert found is not None  # noqa: S101  the choice above lists only click's shells
-    click.echo(found(cli, {}, "opskit", "_OPSKIT_COMPLETE").source())
+    completion_class = get_completion_class(shell)
+    assert completion_class is not None  # noqa: S101  the choice above lists only click's shells
+    click.echo(completion_class(cli, {}, "opskit", "_OPSKIT_COMPLETE").source())

@@ -112,19 +112,19 @@ def _kill_half_way(running: RunningSandbox) -> None:
 
 
 def _fix(running: RunningSandbox) -> list[str]:
-    found = _quietly(running)
-    causes: list[dict[str, Any]] = found["root_causes"]
+    report = _quietly(running)
+    causes: list[dict[str, Any]] = report["root_causes"]
     return [command for cause in causes if cause["fix"] for command in cause["fix"]["commands"]]
 
 
 def _quietly(running: RunningSandbox) -> dict[str, Any]:
-    done = subprocess.run(
+    process = subprocess.run(
         running.command([*DIAGNOSE, "--output", "json"]),
         env=running.environment(),
         capture_output=True,
         check=False,
     )
-    answer: dict[str, list[dict[str, list[dict[str, str]]]]] = json.loads(done.stdout)
+    answer: dict[str, list[dict[str, list[dict[str, str]]]]] = json.loads(process.stdout)
     return answer
 
 

@@ -165,22 +165,22 @@ def _diagnose(name: str, options: dict[str, Any]) -> int:
     checks = default_checks() if name == "db" else checks_of_layer(layer)
     with Spinner(quiet=options["quiet"]) as spinner:
         aws = Aws(target, spinner)
-        found = run(
+        diagnosis = run(
             target, aws, aws.region, checks, timeout_s=options["timeout"], on_wait=spinner.update
         )
-    for notice in found.notices:
+    for notice in diagnosis.notices:
         say(notice)
-    for bug in found.bugs:
+    for bug in diagnosis.bugs:
         say(Bug(bug).sentence)
     if options["verbose"]:
         _say_origins(target)
     style = _style(name, options, target, Style)
     render = pkgutil.resolve_name(FORMATS[options["output"] or "text"])
-    click.echo(render(found, style), color=True)
-    warned = any(j.finding.status == "warn" for j in found.judged)
-    if options["fail_on"] == "warning" and warned and found.exit_status == 0:
+    click.echo(render(diagnosis, style), color=True)
+    warned = any(j.finding.status == "warn" for j in diagnosis.judged)
+    if options["fail_on"] == "warning" and warned and diagnosis.exit_status == 0:
         return 1
-    return int(found.exit_status)
+    return int(diagnosis.exit_status)
 
 
 def _style(name: str, options: dict[str, Any], target: Target, make: type[Style]) -> Style:
@@ -202,12 +202,12 @@ def _style(name: str, options: dict[str, Any], target: Target, make: type[Style]
 
 def _same_again(name: str, options: dict[str, Any], target: Target) -> str:
     """Return the command that repeats this diagnosis, with the same target options."""
-    words = ["opskit", "diagnose", name, target.flags]
+    arguments = ["opskit", "diagnose", name, target.flags]
     if options.get("whose") == "operator":
-        words += ["--for", "operator"]
+        arguments += ["--for", "operator"]
     if options.get("path_from"):
-        words += ["--from", options["path_from"]]
-    return " ".join(words)
+        arguments += ["--from", options["path_from"]]
+    return " ".join(arguments)
 
 
 def _say_origins(target: Target) -> None:

@@ -40,7 +40,7 @@ def init(force: bool, to_stdout: bool, **flags: Any) -> None:
     target = make_target(flags)
     with Spinner(quiet=False) as spinner:
         aws = Aws(target, spinner)
-        found = discover(target, aws, aws.region)
+        settings = discover(target, aws, aws.region)
     lines = [
         "# Targets of opskit: what each command is about. Flags and OPSKIT_* variables outweigh it.",
         "# It holds no secret; keep it beside the app's code.",
@@ -56,7 +56,7 @@ def init(force: bool, to_stdout: bool, **flags: Any) -> None:
     lines.append(f"region = {json.dumps(aws.region)}")
     if target.profile:
         lines.append(f"profile = {json.dumps(target.profile)}")
-    for key, value, why in found:
+    for key, value, why in settings:
         if value is None:
             lines.append(f"# {key}: {visible(why)}")
         else:

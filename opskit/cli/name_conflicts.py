@@ -51,10 +51,10 @@ def site_directories() -> list[str]:
 
 def conflicting_distribution(directories: list[str]) -> Iterator[NameConflict]:
     """Yield the distribution `opskit` in one of the directories, if there is one."""
-    found = next(iter(distributions(name=NAME, path=directories)), None)
-    if found is not None:
+    distribution = next(iter(distributions(name=NAME, path=directories)), None)
+    if distribution is not None:
         yield NameConflict(
-            f"the distribution {NAME} {_version(found)} is installed in this environment too: it and "
+            f"the distribution {NAME} {_version(distribution)} is installed in this environment too: it and "
             f"{DISTRIBUTION} both install the package and the command {NAME}, and overwrite each "
             "other's files",
             f"pip uninstall {NAME} {DISTRIBUTION}, then install {DISTRIBUTION} again; "

@@ -154,7 +154,7 @@ def rotate_password(context: click.Context, /, **options: Any) -> int:
     if context.invoked_subcommand is not None:
         _refuse_others(context, context.invoked_subcommand)
         return 0
-    if sum(bool(options[word]) for word in ("resume", "rollback", "status", "dry_run")) > 1:
+    if sum(bool(options[option]) for option in ("resume", "rollback", "status", "dry_run")) > 1:
         raise UsageError("--resume, --rollback, --status and --dry-run exclude each other")
     return _with_service(options, _rotate)
 

@@ -51,14 +51,14 @@ def run(command: tuple[str, ...], timeout: float, **options: Any) -> int:
         stream.flush()
 
     try:
-        done = transport.run(shlex.join(command), timeout_s=timeout, on_output=show)
+        result = transport.run(shlex.join(command), timeout_s=timeout, on_output=show)
     except KeyboardInterrupt:
         say("interrupted; what the command has done until now stays so")
         return int(ExitStatus.INTERRUPTED)
-    for notice in done.notices:
+    for notice in result.notices:
         say(notice)
-    if not done.lost:
-        return done.exit_status
-    say(done.lost)
+    if not result.lost:
+        return result.exit_status
+    say(result.lost)
     print("        --via session-manager carries all of it", file=sys.stderr)
-    return done.exit_status or int(ExitStatus.NOT_JUDGED)
+    return result.exit_status or int(ExitStatus.NOT_JUDGED)

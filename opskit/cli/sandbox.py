@@ -119,8 +119,8 @@ def shell(name: str | None, on: str) -> int:
         api = running.api_url if running.dns_server else api
         environment = instance.environment(Path(running.directory) / "instance", api)
         environment |= {"TERM": os.environ.get("TERM", "dumb"), "PS1": "instance# "}
-        words = [f"{key}={value}" for key, value in environment.items()]
-        return _execute(running, ["/usr/bin/env", "-i", *words, "sh"], host)
+        settings = [f"{key}={value}" for key, value in environment.items()]
+        return _execute(running, ["/usr/bin/env", "-i", *settings, "sh"], host)
     return _execute(running, [os.environ.get("SHELL", "sh")], host)
 
 
@@ -173,7 +173,7 @@ def revert(name: str | None, names: tuple[str, ...]) -> None:
     _send(name, "repair", names)
 
 
-def _send(name: str | None, word: str, names: Sequence[str]) -> None:
+def _send(name: str | None, command: str, names: Sequence[str]) -> None:
     lifecycle = _lifecycle()
     from opskit.sandbox.faults import ALL
 
@@ -182,7 +182,7 @@ def _send(name: str | None, word: str, names: Sequence[str]) -> None:
             near = difflib.get_close_matches(fault, ALL, n=1)
             hint = f"Did you mean '{near[0]}'?" if near else "opskit sandbox faults   lists them"
             raise UsageError(f"there is no fault '{fault}'", hint)
-    answer = lifecycle.send_command(lifecycle.get(name), word, names)
+    answer = lifecycle.send_command(lifecycle.get(name), command, names)
     click.echo(f"faults now: {', '.join(answer['broken']) or 'none'}")
 
 

@@ -21,8 +21,8 @@ class SignalHandler:
 
     def handle(self, number: int, _: FrameType | None) -> None:
         """Raise once, and ignore later signals: a service manager often sends both, and more than once."""
-        for one in SIGNALS:
-            signal.signal(one, signal.SIG_IGN)
+        for signal_number in SIGNALS:
+            signal.signal(signal_number, signal.SIG_IGN)
         self._number = number
         raise Terminated(number)
 

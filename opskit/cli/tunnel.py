@@ -60,31 +60,31 @@ def tunnel(command: tuple[str, ...], local_port: int, **options: Any) -> int:
     check_ca_file(target)
     with Spinner(quiet=False) as spinner:
         aws = Aws(target, spinner)
-        there = find(target, aws, aws.region)
-        carried = open_tunnel(there, target, aws, say)
+        destination = find(target, aws, aws.region)
+        carried = open_tunnel(destination, target, aws, say)
     try:
         port = _listen(carried, local_port)
-        client = there.engine.client(
-            host=there.host,
+        client = destination.engine.client(
+            host=destination.host,
             address=ADDRESS,
             port=port,
-            user=there.user,
-            database=there.database,
-            trust=there.trust,
+            user=destination.user,
+            database=destination.database,
+            trust=destination.trust,
         )
-        if not there.trust.ca_file:
-            say(f"{there.host} is {there.trust.words}; --ca-file FILE verifies it")
+        if not destination.trust.ca_file:
+            say(f"{destination.host} is {destination.trust.words}; --ca-file FILE verifies it")
         if command:
-            with _password_file(there, port) as path:
-                arguments, variables = there.engine.client_command(client, command, path)
+            with _password_file(destination, port) as path:
+                arguments, variables = destination.engine.client_command(client, command, path)
                 status = _run(arguments, {**os.environ, **variables})
             if carried.is_closed.is_set():
                 say(f"the tunnel ended: {carried.failure or 'the session is over'}")
             return status
         print(
             visible(
-                f"{ADDRESS}:{port} leads to {there.host}:{there.port} through "
-                f"{there.instance_label}; Ctrl-C ends it"
+                f"{ADDRESS}:{port} leads to {destination.host}:{destination.port} through "
+                f"{destination.instance_label}; Ctrl-C ends it"
             ),
             file=sys.stderr,
         )
@@ -107,17 +107,17 @@ def _listen(carried: Tunnel, local_port: int) -> int:
 
 
 @contextmanager
-def _password_file(there: Destination, port: int) -> Iterator[str]:
+def _password_file(destination: Destination, port: int) -> Iterator[str]:
     """Create a private password file for as long as the client runs; empty without a password."""
-    if there.password is None:
+    if destination.password is None:
         yield ""
         return
-    content = there.engine.password_file(
-        host=there.host,
+    content = destination.engine.password_file(
+        host=destination.host,
         port=port,
-        user=there.user,
-        database=there.database,
-        password=there.password,
+        user=destination.user,
+        database=destination.database,
+        password=destination.password,
     )
     with tempfile.TemporaryDirectory(prefix="opskit-") as directory, _gone_with_us(directory):
         path = Path(directory) / "password"

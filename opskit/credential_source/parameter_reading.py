@@ -25,7 +25,7 @@ NOT_FOUND_CODES = (NOT_FOUND, "ParameterVersionNotFound")
 Located = tuple[CredentialLocation, ParameterReference]
 
 
-def read_all(client: AwsClient, asked: Sequence[Located]) -> SourceReading:
+def read_all(client: AwsClient, references: Sequence[Located]) -> SourceReading:
     """Read the parameters.
 
     The call for all fails as a whole for one undecryptable parameter, and a throttled call was reported
@@ -34,12 +34,12 @@ def read_all(client: AwsClient, asked: Sequence[Located]) -> SourceReading:
     Raises:
         AwsError: Systems Manager cannot be reached.
     """
-    raw = _read_together(client, [reference for _, reference in asked])
-    again = [one for one in asked if one[1].text not in raw]
+    raw = _read_together(client, [reference for _, reference in references])
+    again = [located for located in references if located[1].text not in raw]
     missing: list[CredentialLocation] = []
     refused: list[ReadFailure] = []
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda one: _read_one(client, one[1]), again))
+        answers = list(pool.map(lambda located: _read_one(client, located[1]), again))
     for (location, reference), answer in zip(again, answers, strict=True):
         if isinstance(answer, AwsError) and answer.code in NOT_FOUND_CODES:
             missing.append(location)
@@ -47,7 +47,7 @@ def read_all(client: AwsClient, asked: Sequence[Located]) -> SourceReading:
             refused.append(_failure(client, location, answer))
         else:
             raw[reference.text] = answer
-    values = ((loc, _value(loc, raw[ref.text])) for loc, ref in asked if ref.text in raw)
+    values = ((loc, _value(loc, raw[ref.text])) for loc, ref in references if ref.text in raw)
     return SourceReading(
         tuple(values), tuple(missing), tuple(sorted(refused, key=lambda r: r.name))
     )
@@ -67,11 +67,11 @@ def _read_together(
         if error.is_unanswered:
             raise
         return {}
-    found: dict[str, Mapping[str, Any]] = {}
+    by_reference: dict[str, Mapping[str, Any]] = {}
     for row in rows:
         answer = row["Name"], str(row.get("ARN", "")), str(row.get("Selector", ""))
-        found.update((r.text, row) for r in references if r.answers_to(*answer))
-    return found
+        by_reference.update((r.text, row) for r in references if r.answers_to(*answer))
+    return by_reference
 
 
 def _read_one(client: AwsClient, reference: ParameterReference) -> Mapping[str, Any] | AwsError:

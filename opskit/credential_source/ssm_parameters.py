@@ -55,7 +55,7 @@ class SsmParameters(CredentialSource):
             (CredentialLocation(r.name, tuple(purposes[r]), r.text, r.selector), r)
             for r in purposes
         )
-        self._by_purpose = {p: one for one, _ in self._located for p in one.purposes}
+        self._by_purpose = {p: location for location, _ in self._located for p in location.purposes}
 
     @classmethod
     def select(cls, target: Target) -> Self | None:
@@ -107,14 +107,14 @@ class SsmParameters(CredentialSource):
 
     def read(self, client: AwsClient) -> SourceReading:
         """Read every parameter."""
-        found = parameter_reading.read_all(client, self._located)
-        if len(found.missing) == len(self._located):
+        reading = parameter_reading.read_all(client, self._located)
+        if len(reading.missing) == len(self._located):
             names = ", ".join(location.reference for location in self.locations)
             raise TargetError(
                 f"none of the parameters of {self._target_name} exists here: {names}",
                 "Is it another prefix, Region or account? Try --prefix, --region or --profile.",
             )
-        return found
+        return reading
 
     def describe(self, client: AwsClient) -> tuple[LocationDescription, ...]:
         """Describe the existing parameters."""

@@ -18,11 +18,13 @@ def find_root_causes(judged: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
     all_judged = list(judged)
     fails = [j for j in all_judged if j.finding.status is Status.FAIL]
     roots: list[CheckResult] = []
-    for one in fails:
+    for failure in fails:
         if not any(
-            _explains(root, one) for root in fails if root is not one and not _explains(one, root)
+            _explains(root, failure)
+            for root in fails
+            if root is not failure and not _explains(failure, root)
         ):
-            roots.append(one)
+            roots.append(failure)
     roots = [root for root in roots if _same_change(root, roots) is None]
     return tuple(_with_cause(j, roots, fails) for j in all_judged)
 
@@ -48,19 +50,19 @@ def _explains(cause: CheckResult, other: CheckResult) -> bool:
     return other.check.code in cause.check.explains or other.check.layer in cause.check.explains
 
 
-def _same_change(one: CheckResult, others: Sequence[CheckResult]) -> CheckResult | None:
+def _same_change(failure: CheckResult, failures: Sequence[CheckResult]) -> CheckResult | None:
     """An earlier failure that the same commands fix: both are symptoms of one fault."""
-    fix = one.finding.fix
-    earlier = others[: others.index(one)] if one in others else ()
+    fix = failure.finding.fix
+    earlier = failures[: failures.index(failure)] if failure in failures else ()
     same = (e for e in earlier if fix and e.finding.fix and e.finding.fix.commands == fix.commands)
     return next(same, None)
 
 
 def _with_cause(
-    one: CheckResult, roots: Sequence[CheckResult], fails: Sequence[CheckResult]
+    result: CheckResult, roots: Sequence[CheckResult], fails: Sequence[CheckResult]
 ) -> CheckResult:
-    if one in roots or one.finding.status not in (Status.FAIL, Status.UNKNOWN):
-        return one
-    cause = next((f for f in (*roots, *fails) if f is not one and _explains(f, one)), None)
-    cause = _same_change(one, fails) or cause
-    return replace(one, caused_by=cause.check.code) if cause else one
+    if result in roots or result.finding.status not in (Status.FAIL, Status.UNKNOWN):
+        return result
+    cause = next((f for f in (*roots, *fails) if f is not result and _explains(f, result)), None)
+    cause = _same_change(result, fails) or cause
+    return replace(result, caused_by=cause.check.code) if cause else result

@@ -21,7 +21,7 @@ ASSUMED = "postgres"
 """The engine that is assumed while the database is not known."""
 
 # Redaction lies below the engines and cannot ask them.
-keep_readable(*(word for engine in ENGINES.values() for word in engine.own_words))
+keep_readable(*(own_word for engine in ENGINES.values() for own_word in engine.own_words))
 
 
 class UnknownEngine(Exception):

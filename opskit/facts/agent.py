@@ -38,9 +38,9 @@ def read(ssm: Ssm, app: Workload) -> SsmAgent:
         ]
     )
     takes_sessions = status["Status"] == "connected"
-    found = reply["InstanceInformationList"]
-    if not found:
+    rows = reply["InstanceInformationList"]
+    if not rows:
         return SsmAgent(None, None, "", takes_sessions)
-    one = found[0]
-    version = one.get("AgentVersion", "")
-    return SsmAgent(one["PingStatus"], one.get("LastPingDateTime"), version, takes_sessions)
+    row = rows[0]
+    version = row.get("AgentVersion", "")
+    return SsmAgent(row["PingStatus"], row.get("LastPingDateTime"), version, takes_sessions)

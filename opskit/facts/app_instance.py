@@ -37,11 +37,11 @@ def select(
     if target.instance:
         return _named(target.instance, instances)
     running = [i for i in instances.all if i.state == "running"]
-    words = [w for w in (target.prefix or target.name).lower().split("/") if w]
+    name_words = [w for w in (target.prefix or target.name).lower().split("/") if w]
     admitted = [
         i for i in running if isinstance(groups, Known) and _admitted(i, database, groups.value)
     ]
-    named = [i for i in running if all(word in i.searchable_text for word in words)]
+    named = [i for i in running if all(name_word in i.searchable_text for name_word in name_words)]
     both = [i for i in named if i in admitted]
     for candidates, why in (
         (both, f"it carries the name {target.name} and the database admits its groups"),

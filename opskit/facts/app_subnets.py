@@ -18,7 +18,7 @@ class AppSubnets:
 
 def read(autoscaling: Autoscaling, app: Workload, instances: Instances) -> AppSubnets:
     """Read the Auto Scaling group's subnets, and those of instances with exactly the same groups."""
-    found = {
+    reasons = {
         i.subnet_id: f"{i.label} runs there"
         for i in instances.all
         if i.subnet_id and i.state == "running" and i.group_ids == app.group_ids
@@ -27,6 +27,6 @@ def read(autoscaling: Autoscaling, app: Workload, instances: Instances) -> AppSu
         reply = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[app.scaling_group])
         for group in reply["AutoScalingGroups"]:
             for subnet in filter(None, str(group.get("VPCZoneIdentifier", "")).split(",")):
-                found.setdefault(subnet.strip(), f"{app.scaling_group} may start it there")
-    found.pop(app.subnet_id, None)
-    return AppSubnets(found)
+                reasons.setdefault(subnet.strip(), f"{app.scaling_group} may start it there")
+    reasons.pop(app.subnet_id, None)
+    return AppSubnets(reasons)

@@ -36,18 +36,18 @@ def read(probe: InstanceProbe) -> Certificate:
     from cryptography import x509
 
     try:
-        found = x509.load_der_x509_certificate(probe.greeting.certificates[0])
+        certificate = x509.load_der_x509_certificate(probe.greeting.certificates[0])
     except ValueError:
         raise FactUnavailable("the server's certificate cannot be read") from None
     try:
-        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         dns_names = tuple(names.get_values_for_type(x509.DNSName))
     except x509.ExtensionNotFound:
         dns_names = ()
     return Certificate(
-        found.subject.rfc4514_string(),
-        found.issuer.rfc4514_string(),
+        certificate.subject.rfc4514_string(),
+        certificate.issuer.rfc4514_string(),
         dns_names,
-        found.not_valid_before_utc,
-        found.not_valid_after_utc,
+        certificate.not_valid_before_utc,
+        certificate.not_valid_after_utc,
     )

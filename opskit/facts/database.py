@@ -57,35 +57,37 @@ class DatabaseEvidence:
     def better_than(self, identifier: str) -> tuple[str, ...]:
         """The databases that more evidence matches."""
         own = len(self.of(identifier))
-        return tuple(i for i, found in self.by_identifier.items() if len(found) > own)
+        return tuple(i for i, evidence in self.by_identifier.items() if len(evidence) > own)
 
 
 def weigh(target: Target, instances: DbInstances, parameters: Parameters) -> DatabaseEvidence:
     """Compare every database with the parameters except the endpoint, and with the target's name."""
     name, user = parameters.value("database"), parameters.value("username")
-    words = [w for w in (target.prefix or target.name).lower().split("/") if w]
-    found: dict[str, tuple[str, ...]] = {}
+    name_words = [w for w in (target.prefix or target.name).lower().split("/") if w]
+    evidence: dict[str, tuple[str, ...]] = {}
     twins: list[DbInstance] = []
     for instance in instances.all:
         same_name = name is not None and instance.database_name == name
         same_user = user is not None and instance.master_username == user
-        tagged = bool(words) and all(word in instance.searchable_text for word in words)
+        tagged = bool(name_words) and all(
+            name_word in instance.searchable_text for name_word in name_words
+        )
         labels = ("database name", "master user", "name or tags")
         fitting = zip(labels, (same_name, same_user, tagged), strict=True)
         kept = tuple(label for label, fits in fitting if fits)
         if kept:
-            found[instance.identifier] = kept
+            evidence[instance.identifier] = kept
         if same_name and same_user:
             twins.append(instance)
     copies = {t.identifier: tuple(o.identifier for o in twins if _is_copy(t, o)) for t in twins}
-    return DatabaseEvidence(found, {i: others for i, others in copies.items() if others})
+    return DatabaseEvidence(evidence, {i: others for i, others in copies.items() if others})
 
 
-def _is_copy(one: DbInstance, other: DbInstance) -> bool:
+def _is_copy(instance: DbInstance, other: DbInstance) -> bool:
     """Whether two databases with the same name and user are neither replicas nor of one cluster."""
-    same_cluster = one.cluster_id is not None and one.cluster_id == other.cluster_id
-    replicated = one.identifier == other.replica_of or other.identifier == one.replica_of
-    return one is not other and not same_cluster and not replicated
+    same_cluster = instance.cluster_id is not None and instance.cluster_id == other.cluster_id
+    replicated = instance.identifier == other.replica_of or other.identifier == instance.replica_of
+    return instance is not other and not same_cluster and not replicated
 
 
 def select(

@@ -37,14 +37,14 @@ def read(ecs: Ecs, name: TaskName) -> EcsTask:
         TargetError: the task does not exist, does not run, or several match.
     """
     task_id = name.task or _only_task(ecs, name)
-    found = _asked(name, lambda: ecs.describe_tasks(cluster=name.cluster, tasks=[task_id]))
-    if not found.get("tasks"):
+    reply = _asked(name, lambda: ecs.describe_tasks(cluster=name.cluster, tasks=[task_id]))
+    if not reply.get("tasks"):
         raise TargetError(
             f"there is no task {task_id} in cluster {name.cluster}; ECS forgets a task an hour after "
             "its end",
             f"aws ecs list-tasks --cluster {name.cluster}",
         )
-    raw = found["tasks"][0]
+    raw = reply["tasks"][0]
     if raw["lastStatus"] != "RUNNING":
         why = f": {raw['stoppedReason'][:200]}" if raw.get("stoppedReason") else ""
         raise TargetError(
@@ -62,8 +62,8 @@ def read_interface(ec2: Ec2, task: EcsTask) -> TaskInterface:
             "and host it uses its instance's",
             "--instance ID for the instance that the task runs on",
         )
-    found = ec2.describe_network_interfaces(NetworkInterfaceIds=[task.interface_id])
-    raw = found["NetworkInterfaces"][0]
+    reply = ec2.describe_network_interfaces(NetworkInterfaceIds=[task.interface_id])
+    raw = reply["NetworkInterfaces"][0]
     return TaskInterface(raw["VpcId"], tuple(g["GroupId"] for g in raw.get("Groups", ())))
 
 
@@ -84,9 +84,9 @@ def select(task: EcsTask, interface: Fact[TaskInterface]) -> EcsTaskWorkload:
 
 def _only_task(ecs: Ecs, name: TaskName) -> str:
     """The one task of a service; one of several is never chosen silently."""
-    asked = {"cluster": name.cluster, "serviceName": name.service, "desiredStatus": "RUNNING"}
+    arguments = {"cluster": name.cluster, "serviceName": name.service, "desiredStatus": "RUNNING"}
     arns = _asked(
-        name, lambda: list(paginate(ecs.list_tasks, "taskArns", token="nextToken", **asked))
+        name, lambda: list(paginate(ecs.list_tasks, "taskArns", token="nextToken", **arguments))
     )
     ids = [str(arn).rsplit("/", 1)[-1] for arn in arns]
     if not ids:
@@ -135,7 +135,7 @@ def _container(raw: Mapping[str, Any], name: TaskName) -> Mapping[str, Any]:
     if len(containers) != 1:
         raise TargetError(
             f"{name.words} has {len(containers)} containers; say which one is meant",
-            "\n".join(f"--ecs-task {name.words}/{one}" for one in containers),
+            "\n".join(f"--ecs-task {name.words}/{container}" for container in containers),
         )
     return dict(next(iter(containers.values())))
 
@@ -143,9 +143,9 @@ def _container(raw: Mapping[str, Any], name: TaskName) -> Mapping[str, Any]:
 def _task(raw: Mapping[str, Any], name: TaskName, container: Mapping[str, Any]) -> EcsTask:
     agents = {a.get("name"): a.get("lastStatus", "") for a in container.get("managedAgents", ())}
     attached: dict[str, str] = {}
-    for one in raw.get("attachments", ()):
-        if one.get("type") == "ElasticNetworkInterface":
-            attached = {d["name"]: d["value"] for d in one.get("details", ())}
+    for attachment in raw.get("attachments", ()):
+        if attachment.get("type") == "ElasticNetworkInterface":
+            attached = {d["name"]: d["value"] for d in attachment.get("details", ())}
     service = raw.get("group", "")
     return EcsTask(
         TaskLocation(

@@ -32,18 +32,18 @@ def read_confirmed(sts: Sts, target: Target, region: Region) -> Identity:
     Raises:
         UsageError: a parameter is in another account or Region.
     """
-    found = read(sts)
+    identity = read(sts)
     for reference in target.references.values():
         if reference.account and (reference.account, reference.region) != (
-            found.account,
+            identity.account,
             region.name,
         ):
             raise UsageError(
                 f"{reference.text} is a parameter of account {reference.account} in "
-                f"{reference.region}; you are in account {found.account} and {region.name}",
+                f"{reference.region}; you are in account {identity.account} and {region.name}",
                 "opskit reads parameters of its own account and Region: --profile, --region",
             )
-    return found
+    return identity
 
 
 def read(sts: Sts) -> Identity:
@@ -59,8 +59,8 @@ def _clock_ahead_s(reply: object) -> float | None:
     if "date" not in headers:
         return None
     try:
-        there = parsedate_to_datetime(headers["date"])
+        aws_time = parsedate_to_datetime(headers["date"])
     except ValueError:
         return None
     # A proxy may add a second date, which parses as a time without a zone.
-    return (datetime.now(UTC) - there).total_seconds() if there.tzinfo else None
+    return (datetime.now(UTC) - aws_time).total_seconds() if aws_time.tzinfo else None

@@ -31,7 +31,7 @@ class InstanceProfiles:
 
 def read(iam: Iam) -> InstanceProfiles:
     """List every profile; one call returns up to a thousand."""
-    found = paginate(iam.list_instance_profiles, "InstanceProfiles", token="Marker", MaxItems=1000)
+    rows = paginate(iam.list_instance_profiles, "InstanceProfiles", token="Marker", MaxItems=1000)
     return InstanceProfiles(
         tuple(
             InstanceProfile(
@@ -40,6 +40,6 @@ def read(iam: Iam) -> InstanceProfiles:
                 p["Roles"][0]["RoleName"] if p["Roles"] else None,
                 p["Roles"][0]["Arn"] if p["Roles"] else None,
             )
-            for p in found
+            for p in rows
         )
     )

@@ -18,13 +18,15 @@ def read(
     known = profiles.value if isinstance(profiles, Known) else None
     arn = app.profile_arn
     if arn is None:
-        words = [w for w in (target.prefix or target.name).lower().split("/") if w]
+        name_words = [w for w in (target.prefix or target.name).lower().split("/") if w]
         usable = [p.name for p in known.all if p.role_name] if known else []
-        fitting = tuple(n for n in usable if all(word in n.lower() for word in words))
+        fitting = tuple(
+            n for n in usable if all(name_word in n.lower() for name_word in name_words)
+        )
         return InstanceRole(None, None, None, fitting)
-    found = known.get(arn) if known else None
-    if found is not None:
-        return InstanceRole(found.role_name, found.role_arn, found.name)
+    profile = known.get(arn) if known else None
+    if profile is not None:
+        return InstanceRole(profile.role_name, profile.role_arn, profile.name)
     name = arn.rsplit("/", 1)[-1]
     roles = iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Roles"]
     if not roles:

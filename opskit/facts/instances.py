@@ -47,15 +47,15 @@ def read(ec2: Ec2, scope: VpcScope) -> Instances:
         *scope.filter,
         {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]},
     ]
-    found = paginate(ec2.describe_instances, "Reservations", Filters=filters, MaxResults=1000)
-    return Instances(tuple(_instance(raw) for r in found for raw in r["Instances"]))
+    reservations = paginate(
+        ec2.describe_instances, "Reservations", Filters=filters, MaxResults=1000
+    )
+    return Instances(tuple(_instance(raw) for r in reservations for raw in r["Instances"]))
 
 
 def read_target_groups(elbv2: Elbv2) -> TargetGroups:
     """Describe every target group."""
-    found = paginate(
-        elbv2.describe_target_groups, "TargetGroups", token="NextMarker", asks="Marker"
-    )
+    rows = paginate(elbv2.describe_target_groups, "TargetGroups", token="NextMarker", asks="Marker")
     return TargetGroups(
         tuple(
             TargetGroup(
@@ -67,7 +67,7 @@ def read_target_groups(elbv2: Elbv2) -> TargetGroups:
                 g.get("VpcId"),
                 tuple(g.get("LoadBalancerArns", ())),
             )
-            for g in found
+            for g in rows
         )
     )
 
@@ -98,15 +98,15 @@ def _instance(raw: Mapping[str, Any]) -> Instance:
 
 
 def _interfaces(raw: Mapping[str, Any]) -> tuple[NetworkInterface, ...]:
-    found = [
+    interfaces = [
         NetworkInterface(
-            one.get("NetworkInterfaceId", ""),
-            int((one.get("Attachment") or {}).get("DeviceIndex", position)),
-            one.get("PrivateIpAddress", ""),
-            tuple(a["Ipv6Address"] for a in one.get("Ipv6Addresses", ())),
-            one.get("SubnetId", ""),
-            tuple(g["GroupId"] for g in one.get("Groups", ())),
+            row.get("NetworkInterfaceId", ""),
+            int((row.get("Attachment") or {}).get("DeviceIndex", position)),
+            row.get("PrivateIpAddress", ""),
+            tuple(a["Ipv6Address"] for a in row.get("Ipv6Addresses", ())),
+            row.get("SubnetId", ""),
+            tuple(g["GroupId"] for g in row.get("Groups", ())),
         )
-        for position, one in enumerate(raw.get("NetworkInterfaces", ()))
+        for position, row in enumerate(raw.get("NetworkInterfaces", ()))
     ]
-    return tuple(sorted(found, key=lambda i: i.index))
+    return tuple(sorted(interfaces, key=lambda i: i.index))

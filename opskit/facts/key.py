@@ -30,12 +30,12 @@ def read(kms: Kms, metadata: ParametersMetadata, target: Target) -> Key:
     key_id = metadata.key_id(name)
     if key_id is None:
         raise FactUnavailable(f"{name} is not encrypted, or does not exist")
-    found = kms.describe_key(KeyId=key_id)["KeyMetadata"]
+    row = kms.describe_key(KeyId=key_id)["KeyMetadata"]
     return Key(
-        arn=found["Arn"],
-        key_id=found["KeyId"],
+        arn=row["Arn"],
+        key_id=row["KeyId"],
         named_as=key_id,
-        state=found["KeyState"],
-        is_aws_managed=found.get("KeyManager") == "AWS" or key_id == source.default_key,
-        deleted_at=found.get("DeletionDate"),
+        state=row["KeyState"],
+        is_aws_managed=row.get("KeyManager") == "AWS" or key_id == source.default_key,
+        deleted_at=row.get("DeletionDate"),
     )

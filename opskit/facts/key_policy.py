@@ -52,5 +52,7 @@ def read_operator_grants(kms: Kms, key: Key, operator: OperatorPolicies) -> Oper
 
 
 def _grants(kms: Kms, key: Key, grantee: str) -> tuple[Mapping[str, Any], ...]:
-    asked = {"KeyId": key.arn, "GranteePrincipal": grantee, "Limit": 100}
-    return tuple(paginate(kms.list_grants, "Grants", token="NextMarker", asks="Marker", **asked))
+    arguments = {"KeyId": key.arn, "GranteePrincipal": grantee, "Limit": 100}
+    return tuple(
+        paginate(kms.list_grants, "Grants", token="NextMarker", asks="Marker", **arguments)
+    )

@@ -38,13 +38,13 @@ def read(elbv2: Elbv2, targets: TargetHealths) -> LoadBalancer:
             "no load balancer sends to the app's instance", "a target group with it"
         )
     arn = group.load_balancer_arns[0]
-    found, listeners = run_concurrently(
+    balancers, listeners = run_concurrently(
         [
             lambda: elbv2.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"],
             lambda: elbv2.describe_listeners(LoadBalancerArn=arn)["Listeners"],
         ]
     )
-    raw = found[0]
+    raw = balancers[0]
     return LoadBalancer(
         raw["LoadBalancerName"],
         raw.get("Type", "application"),

@@ -88,8 +88,8 @@ def read_direct(
     database_engine = engine.for_rds_engine(database.instance.engine)
     trust = _trust(target, host, database)
     server = Server(host.name, address, host.port, name, trust)
-    done = database_engine.login(server, user, credential.password, timeout_s=LOGIN_S)
-    return DirectLogin(_told(done, "this machine", user))
+    result = database_engine.login(server, user, credential.password, timeout_s=LOGIN_S)
+    return DirectLogin(_told(result, "this machine", user))
 
 
 def _trust(target: Target, host: DatabaseHost, database: Database) -> ServerTrust:
@@ -127,14 +127,14 @@ class _LocalLogin:
         connector = self._connector(name, on_notice)
         try:
             connector.server()
-            done = connector.try_login(user, password)
+            result = connector.try_login(user, password)
         except TransportError as error:
             raise FactUnavailable(
                 error.sentence, *([error.missing] if error.missing else [])
             ) from None
         finally:
             connector.close()
-        return _told(done, f"this machine {connector.description}", user)
+        return _told(result, f"this machine {connector.description}", user)
 
     def _refuse_own(self) -> None:
         """Reject a name that the instance resolves to itself: a tunnel would connect there."""
@@ -238,7 +238,7 @@ def read(
     """
     from_here = [f.value.login for f in (direct, tunnel) if isinstance(f, Known) and f.value.login]
     database_engine = engine.for_rds_engine(database.instance.engine)
-    judged = [done for done in from_here if done.failure not in UNVERIFIED]
+    judged = [login for login in from_here if login.failure not in UNVERIFIED]
     if judged or (from_here and not _has_judged(probe, database_engine)):
         return (judged or from_here)[0]
     if isinstance(probe, Unknown):
@@ -262,14 +262,14 @@ def read(
     )
 
 
-def _told(done: LoginResult, tried_from: str, user: str) -> LoginAttemptResult:
+def _told(result: LoginResult, tried_from: str, user: str) -> LoginAttemptResult:
     """The result of a login from this machine."""
     return LoginAttemptResult(
-        done.succeeded,
-        done.failure,
-        done.message,
-        done.milliseconds,
-        done.tls_version,
+        result.succeeded,
+        result.failure,
+        result.message,
+        result.milliseconds,
+        result.tls_version,
         tried_from,
         user,
     )

@@ -54,7 +54,7 @@ def read(iam: Iam, identity: Identity) -> OperatorPolicies:
 
 
 def _user(iam: Iam, identity: Identity, name: str) -> OperatorPolicies:
-    found, inline, attached, groups = run_concurrently(
+    row, inline, attached, groups = run_concurrently(
         [
             lambda: iam.get_user(UserName=name)["User"],
             lambda: _names(iam.list_user_policies, "PolicyNames", UserName=name),
@@ -70,11 +70,11 @@ def _user(iam: Iam, identity: Identity, name: str) -> OperatorPolicies:
         holder = f"group {group}"
         calls += [_inline(iam.get_group_policy, holder, n, GroupName=group) for n in names]
         attached = [*attached, *arns]
-    return _made(iam, identity.arn, "", found, calls, attached)
+    return _made(iam, identity.arn, "", row, calls, attached)
 
 
 def _role(iam: Iam, identity: Identity, name: str) -> OperatorPolicies:
-    found, inline, attached = run_concurrently(
+    row, inline, attached = run_concurrently(
         [
             lambda: iam.get_role(RoleName=name)["Role"],
             lambda: _names(iam.list_role_policies, "PolicyNames", RoleName=name),
@@ -85,23 +85,23 @@ def _role(iam: Iam, identity: Identity, name: str) -> OperatorPolicies:
         _inline(iam.get_role_policy, f"role {name}", n, RoleName=name) for n in inline
     ]
     # A session's ARN lacks the path of its role; the role's own ARN has it.
-    return _made(iam, found["Arn"], identity.arn, found, calls, attached)
+    return _made(iam, row["Arn"], identity.arn, row, calls, attached)
 
 
 def _made(
     iam: Iam,
     arn: str,
     session_arn: str,
-    found: Mapping[str, Any],
+    row: Mapping[str, Any],
     inline: list[Call],
     attached: list[str],
 ) -> OperatorPolicies:
-    boundary = (found.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn")
+    boundary = (row.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn")
     texts = run_concurrently(
         [*inline, *managed_calls(iam, attached + ([boundary] if boundary else []))]
     )
     own = texts[: len(inline) + len(attached)]
-    tags = {t["Key"]: t["Value"] for t in found.get("Tags", ())}
+    tags = {t["Key"]: t["Value"] for t in row.get("Tags", ())}
     ceiling = texts[-1] if boundary else None
     return OperatorPolicies(arn, session_arn, False, tuple(own), ceiling, tags, datetime.now(UTC))
 
@@ -115,8 +115,8 @@ def _arns(call: Callable[..., Any], **whose: str) -> list[str]:
 
 
 def _groups(iam: Iam, name: str) -> list[str]:
-    found = paginate(iam.list_groups_for_user, "Groups", token="Marker", UserName=name)
-    return [g["GroupName"] for g in found]
+    rows = paginate(iam.list_groups_for_user, "Groups", token="Marker", UserName=name)
+    return [g["GroupName"] for g in rows]
 
 
 def _of_group(iam: Iam, group: str) -> Callable[[], tuple[list[str], list[str]]]:

@@ -44,14 +44,14 @@ def read(organizations: Organizations, identity: Identity) -> Organization:
                 calls.append(_parent(organizations, targets[-1]))
             if not master:
                 calls.append(_master(organizations))
-            found = run_concurrently(calls)
-            summaries.append(found[0])
-            master = master or found[-1]
+            results = run_concurrently(calls)
+            summaries.append(results[0])
+            master = master or results[-1]
             if master == identity.account:
                 return Organization((), ())
             if targets[-1].startswith("r-"):
                 break
-            targets.append(found[1])
+            targets.append(results[1])
     except AwsError as error:
         if error.code == "AWSOrganizationsNotInUseException":
             return Organization((), ())
@@ -77,8 +77,8 @@ def _listing(organizations: Organizations, target: str) -> Callable[[], list[str
 
 def _reading(organizations: Organizations, policy_id: str) -> Callable[[], PolicyText]:
     def read_one() -> PolicyText:
-        found = organizations.describe_policy(PolicyId=policy_id)["Policy"]
-        name = found["PolicySummary"]["Name"]
-        return PolicyText(name, policy_id, json.loads(found["Content"]))
+        row = organizations.describe_policy(PolicyId=policy_id)["Policy"]
+        name = row["PolicySummary"]["Name"]
+        return PolicyText(name, policy_id, json.loads(row["Content"]))
 
     return read_one

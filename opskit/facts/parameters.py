@@ -112,12 +112,12 @@ def read(
         for location, stored in reading.values
         for purpose in location.purposes
     ]
-    found = (_parameter(source, *piece, key) for piece in pieces)
+    rows = (_parameter(source, *piece, key) for piece in pieces)
     missing = ((p, location.reference) for location in reading.missing for p in location.purposes)
     texts = (stored.text.reveal() for _, stored, purpose in pieces if purpose == "password")
     password = Secret(next((source.piece(text, "password") for text in texts), "") or "")
     parameters = Parameters(
-        tuple(sorted(found, key=lambda p: p.purpose)), tuple(sorted(missing)), reading.refused
+        tuple(sorted(rows, key=lambda p: p.purpose)), tuple(sorted(missing)), reading.refused
     )
     return _with_form(parameters, password), Credential(password)
 

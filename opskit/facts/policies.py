@@ -63,7 +63,7 @@ def read(iam: Iam, role: WorkloadRole) -> RolePolicies:
             "the app has no role", Alternatives(("an instance profile", "a task role"))
         )
     name = role.role_name
-    found, inline, attached = run_concurrently(
+    row, inline, attached = run_concurrently(
         [
             lambda: iam.get_role(RoleName=name)["Role"],
             lambda: list(
@@ -79,16 +79,16 @@ def read(iam: Iam, role: WorkloadRole) -> RolePolicies:
             ),
         ]
     )
-    boundary = (found.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn")
+    boundary = (row.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn")
     arns = [p["PolicyArn"] for p in attached] + ([boundary] if boundary else [])
     calls: list[Call] = [lambda n=n: _inline(iam, name, n) for n in inline]  # type: ignore[misc]
     texts = run_concurrently([*calls, *managed_calls(iam, arns)])
     own = texts[: len(inline) + len(attached)]
-    tags = {t["Key"]: t["Value"] for t in found.get("Tags", ())}
+    tags = {t["Key"]: t["Value"] for t in row.get("Tags", ())}
     return RolePolicies(
         tuple(own),
         texts[-1] if boundary else None,
-        found.get("RoleId", ""),
+        row.get("RoleId", ""),
         tags,
         datetime.now(UTC),
     )

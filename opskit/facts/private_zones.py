@@ -44,13 +44,13 @@ def read(route53: Route53, host: DatabaseHost, database: Database, region: Regio
     covering.sort(key=lambda z: -len(z["Name"]))
     zones = []
     for summary in covering:
-        found = route53.get_hosted_zone(Id=summary["HostedZoneId"])
+        zone_reply = route53.get_hosted_zone(Id=summary["HostedZoneId"])
         zones.append(
             PrivateZone(
                 summary["HostedZoneId"],
                 summary["Name"].rstrip("."),
-                len(found.get("VPCs", ())),
-                int(found["HostedZone"].get("ResourceRecordSetCount", 0)) <= OWN_RECORDS,
+                len(zone_reply.get("VPCs", ())),
+                int(zone_reply["HostedZone"].get("ResourceRecordSetCount", 0)) <= OWN_RECORDS,
             )
         )
     return PrivateZones(vpc_id, region.name, tuple(zones))

@@ -78,8 +78,8 @@ class InstanceProbe:
     @property
     def running(self) -> tuple[Container, ...]:
         """The running containers, the one that serves the health URL first."""
-        found = [c for c in self.containers if c.is_running]
-        return tuple(sorted(found, key=lambda c: c.serves_health is not True))
+        containers = [c for c in self.containers if c.is_running]
+        return tuple(sorted(containers, key=lambda c: c.serves_health is not True))
 
     @property
     def health(self) -> Health | None:
@@ -101,8 +101,8 @@ class InstanceProbe:
 
     def addresses_of(self, name: str) -> tuple[str, ...]:
         """A name's addresses on the instance; empty when it does not resolve or was not resolved."""
-        found = self.resolution(name)
-        return found.addresses if found else ()
+        resolution = self.resolution(name)
+        return resolution.addresses if resolution else ()
 
     def connection(self, port: int) -> TcpResult | None:
         """The TCP connect to a port, that of the app's own host first."""
@@ -170,14 +170,16 @@ def read(
         raise FactUnavailable(
             transport.why_none, f"a transport to {target.workload_kind.definite} (--via)"
         )
-    asked = request(target, key, region, host, database, parameters, groups, app)
+    probe_request = request(target, key, region, host, database, parameters, groups, app)
     try:
-        done = transport.transport.run(script(asked), timeout_s=PROBE_LIMIT_S)
+        output = transport.transport.run(script(probe_request), timeout_s=PROBE_LIMIT_S)
     except TransportError as error:
         raise FactUnavailable(error.sentence, *([error.missing] if error.missing else [])) from None
-    result = _by_plain_name(parse(done.stdout), target)
+    result = _by_plain_name(parse(output.stdout), target)
     if not result.tools and not result.is_complete:
-        raise FactUnavailable(f"the probe on {app.label} gave no answer (exit {done.exit_status})")
+        raise FactUnavailable(
+            f"the probe on {app.label} gave no answer (exit {output.exit_status})"
+        )
     known = database.value if isinstance(database, Known) else None
     database_engine = _engine_of(known)
     greeting = (
@@ -190,7 +192,7 @@ def read(
         greeting,
         target.parameters["password"],
         transport.transport.name,
-        done.notices,
+        output.notices,
         workload_noun=app.kind.definite,
     )
 
@@ -231,12 +233,12 @@ def _health_url(target: Target, groups: Fact[TargetGroups], app: Workload) -> st
         return target.health_url
     if not isinstance(groups, Known):
         return None
-    words = app.searchable_text
+    searchable = app.searchable_text
     for group in groups.value.all:
         if (
             group.port
             and group.health_path
-            and any(w in words for w in group.name.lower().split("-"))
+            and any(w in searchable for w in group.name.lower().split("-"))
         ):
             return f"http://127.0.0.1:{group.port}{group.health_path}"
     return None

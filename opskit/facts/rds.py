@@ -101,14 +101,14 @@ class DbClusters:
 
 def read_instances(rds: Rds) -> DbInstances:
     """List every DB instance; one call returns up to 100, and the endpoint need not be known first."""
-    found = paginate(rds.describe_db_instances, "DBInstances", token="Marker")
-    return DbInstances(tuple(_instance(raw) for raw in found))
+    rows = paginate(rds.describe_db_instances, "DBInstances", token="Marker")
+    return DbInstances(tuple(_instance(raw) for raw in rows))
 
 
 def read_clusters(rds: Rds) -> DbClusters:
     """List every cluster."""
-    found = paginate(rds.describe_db_clusters, "DBClusters", token="Marker")
-    return DbClusters(tuple(_cluster(raw) for raw in found))
+    rows = paginate(rds.describe_db_clusters, "DBClusters", token="Marker")
+    return DbClusters(tuple(_cluster(raw) for raw in rows))
 
 
 def _instance(raw: Mapping[str, Any]) -> DbInstance:

@@ -68,8 +68,8 @@ class RouteTables:
 
 def read(ec2: Ec2, scope: VpcScope) -> RouteTables:
     """Describe every route table."""
-    found = paginate(ec2.describe_route_tables, "RouteTables", Filters=scope.filter, MaxResults=100)
-    return RouteTables(tuple(table_of(raw) for raw in found))
+    rows = paginate(ec2.describe_route_tables, "RouteTables", Filters=scope.filter, MaxResults=100)
+    return RouteTables(tuple(table_of(raw) for raw in rows))
 
 
 def table_of(raw: Mapping[str, Any]) -> RouteTable:

@@ -35,8 +35,8 @@ def read(ec2: Ec2, database: Database, app: Fact[Workload]) -> RuleIds:
         groups |= set(app.value.group_ids)
     filters = [{"Name": "group-id", "Values": sorted(groups)}]
     call = ec2.describe_security_group_rules
-    found = paginate(call, "SecurityGroupRules", Filters=filters, MaxResults=1000)
-    return RuleIds({_key(raw): raw["SecurityGroupRuleId"] for raw in found})
+    rows = paginate(call, "SecurityGroupRules", Filters=filters, MaxResults=1000)
+    return RuleIds({_key(raw): raw["SecurityGroupRuleId"] for raw in rows})
 
 
 def _key(raw: Mapping[str, Any]) -> RuleKey:

@@ -140,8 +140,8 @@ class SecurityGroups:
 def read(ec2: Ec2, scope: VpcScope) -> SecurityGroups:
     """Describe every group in one call; rules refer to other groups, whose names are needed."""
     call = ec2.describe_security_groups
-    found = paginate(call, "SecurityGroups", Filters=scope.filter, MaxResults=1000)
-    return SecurityGroups({g["GroupId"]: group_of(g) for g in found})
+    rows = paginate(call, "SecurityGroups", Filters=scope.filter, MaxResults=1000)
+    return SecurityGroups({g["GroupId"]: group_of(g) for g in rows})
 
 
 def group_of(raw: Mapping[str, Any]) -> SecurityGroup:

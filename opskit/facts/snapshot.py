@@ -32,8 +32,8 @@ class Snapshot:
     @property
     def bugs(self) -> tuple[str, ...]:
         """The errors of opskit's own that prevented reads, each once."""
-        found = (f.bug for f in self.facts.values() if isinstance(f, Unknown) and f.bug)
-        return tuple(dict.fromkeys(found))
+        bugs = (f.bug for f in self.facts.values() if isinstance(f, Unknown) and f.bug)
+        return tuple(dict.fromkeys(bugs))
 
     def value(self, kind: type[T]) -> T | None:
         """The value of a fact; None when it is unknown."""

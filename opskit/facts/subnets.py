@@ -38,13 +38,13 @@ class Subnets:
     def of_address(self, address: str) -> Subnet | None:
         """The subnet that holds an address."""
         wanted = ipaddress.ip_address(address)
-        found = [
+        subnets = [
             s
             for s in self.all
             for cidr in (s.cidr, *s.ipv6_cidrs)
             if wanted in ipaddress.ip_network(cidr)
         ]
-        return found[0] if found else None
+        return subnets[0] if subnets else None
 
     def get(self, subnet_id: str) -> Subnet | None:
         """The subnet of an id."""
@@ -104,14 +104,14 @@ class NetworkAcls:
 
 def read(ec2: Ec2, scope: VpcScope) -> Subnets:
     """Describe every subnet."""
-    found = paginate(ec2.describe_subnets, "Subnets", Filters=scope.filter)
-    return Subnets(tuple(subnet_of(raw) for raw in found))
+    rows = paginate(ec2.describe_subnets, "Subnets", Filters=scope.filter)
+    return Subnets(tuple(subnet_of(raw) for raw in rows))
 
 
 def read_acls(ec2: Ec2, scope: VpcScope) -> NetworkAcls:
     """Describe every network ACL."""
-    found = paginate(ec2.describe_network_acls, "NetworkAcls", Filters=scope.filter)
-    return NetworkAcls(tuple(acl_of(raw) for raw in found))
+    rows = paginate(ec2.describe_network_acls, "NetworkAcls", Filters=scope.filter)
+    return NetworkAcls(tuple(acl_of(raw) for raw in rows))
 
 
 def subnet_of(raw: Mapping[str, Any]) -> Subnet:

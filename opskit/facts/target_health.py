@@ -34,15 +34,17 @@ def read(elbv2: Elbv2, groups: TargetGroups, app: Workload, database: Database) 
     """Read the instance's health in the VPC's target groups, those that share a word with it first."""
     here = [g for g in groups.all if g.vpc_id == database.instance.vpc_id]
     here.sort(
-        key=lambda g: not any(word in app.searchable_text for word in g.name.lower().split("-"))
+        key=lambda g: (
+            not any(name_word in app.searchable_text for name_word in g.name.lower().split("-"))
+        )
     )
-    found = []
+    healths = []
     for group in here[:MOST_GROUPS]:
         reply = elbv2.describe_target_health(TargetGroupArn=group.arn)
         for target in reply["TargetHealthDescriptions"]:
             if target["Target"]["Id"] in (app.identifier, app.address):
                 health = target["TargetHealth"]
-                found.append(
+                healths.append(
                     TargetHealth(
                         group,
                         health["State"],
@@ -50,4 +52,4 @@ def read(elbv2: Elbv2, groups: TargetGroups, app: Workload, database: Database) 
                         health.get("Description", ""),
                     )
                 )
-    return TargetHealths(tuple(found))
+    return TargetHealths(tuple(healths))

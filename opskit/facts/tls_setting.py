@@ -32,14 +32,14 @@ def read(rds: Rds, database: Database, database_engine: DatabaseEngine) -> TlsSe
     if not database.instance.parameter_groups:
         raise FactUnavailable(f"{database.instance.identifier} names no parameter group")
     group, status = database.instance.parameter_groups[0]
-    words = database_engine.engine.tls
-    name = words.parameter
-    found = paginate(
+    tls = database_engine.engine.tls
+    name = tls.parameter
+    rows = paginate(
         rds.describe_db_parameters,
         "Parameters",
         token="Marker",
         DBParameterGroupName=group,
         Filters=[{"Name": "parameter-name", "Values": [name]}],
     )
-    value = next((p.get("ParameterValue") for p in found if p["ParameterName"] == name), None)
-    return TlsSetting(group, name, value, status, is_forced=value in words.parameter_on)
+    value = next((p.get("ParameterValue") for p in rows if p["ParameterName"] == name), None)
+    return TlsSetting(group, name, value, status, is_forced=value in tls.parameter_on)

@@ -69,23 +69,23 @@ SOUND = PasswordForm()
 
 def form_of(text: Secret, user: str) -> PasswordForm:
     """The form of a password's text; `user` is empty where it is not known."""
-    found = suspicions(text)
+    flaws_found = suspicions(text)
     how = tuple(reading.how for reading in readings(text, user))
-    return PasswordForm(found, unsuitable(text), how)
+    return PasswordForm(flaws_found, unsuitable(text), how)
 
 
 def flaws(text: str) -> tuple[str, ...]:
     """The invisible flaws that break a login: their classes, never the value."""
-    found = []
+    problems = []
     if text.endswith("\n"):
-        found.append("a trailing newline")
+        problems.append("a trailing newline")
     elif text != text.rstrip():
-        found.append("a blank at the end")
+        problems.append("a blank at the end")
     if text != text.lstrip():
-        found.append("a blank at the beginning")
+        problems.append("a blank at the beginning")
     if unquoted(text.strip()) != text.strip():
-        found.append("quotes around it")
-    return tuple(found)
+        problems.append("quotes around it")
+    return tuple(problems)
 
 
 def trimmed(text: str) -> str:
@@ -113,10 +113,10 @@ def suspicions(text: Secret) -> tuple[str, ...]:
         "is ciphertext, as a SecureString is without decryption": CIPHERTEXT.fullmatch(value),
         "is a placeholder": _is_placeholder(value),
     }
-    found = [predicate for predicate, holds in tests.items() if holds]
-    if not found and ESCAPE.search(value):
-        found.append("has percent-encoded characters (%XX)")
-    return tuple(found)
+    predicates = [predicate for predicate, holds in tests.items() if holds]
+    if not predicates and ESCAPE.search(value):
+        predicates.append("has percent-encoded characters (%XX)")
+    return tuple(predicates)
 
 
 def hold_password_of_url(text: str) -> None:
@@ -160,11 +160,11 @@ def readings(text: Secret, user: str) -> list[ValueReading]:
         ("percent-decoded", "" if is_compound else unquote(plain)),
         ("its URL's password", _of_url(plain, user)),
     )
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for how, password in variants:
         if password and password != value:
-            found.setdefault(password, how)
-    return [ValueReading(how, Secret(password)) for password, how in found.items()]
+            values.setdefault(password, how)
+    return [ValueReading(how, Secret(password)) for password, how in values.items()]
 
 
 def _is_placeholder(value: str) -> bool:
@@ -175,10 +175,10 @@ def _is_placeholder(value: str) -> bool:
 def _json(text: str) -> Mapping[str, Any] | list[Any] | None:
     """The object or array of a JSON text; None for any other text."""
     try:
-        found = json.loads(text)
+        value = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, (dict, list)) else None
+    return value if isinstance(value, (dict, list)) else None
 
 
 def _of_json(text: str, user: str) -> str:

@@ -32,11 +32,11 @@ class VpcDns:
 
 def read(ec2: Ec2, database: Database) -> Vpc:
     """Describe the VPC."""
-    found = ec2.describe_vpcs(VpcIds=[database.instance.vpc_id])["Vpcs"]
-    if not found:
+    rows = ec2.describe_vpcs(VpcIds=[database.instance.vpc_id])["Vpcs"]
+    if not rows:
         raise FactUnavailable(f"VPC {database.instance.vpc_id} does not exist")
-    blocks = [b["CidrBlock"] for b in found[0].get("CidrBlockAssociationSet", ())]
-    return Vpc(found[0]["VpcId"], tuple(blocks or [found[0]["CidrBlock"]]))
+    blocks = [b["CidrBlock"] for b in rows[0].get("CidrBlockAssociationSet", ())]
+    return Vpc(rows[0]["VpcId"], tuple(blocks or [rows[0]["CidrBlock"]]))
 
 
 def read_dns(ec2: Ec2, database: Database) -> VpcDns:

@@ -25,9 +25,9 @@ class Peering:
     status: str
     ends: tuple[tuple[str, str, tuple[str, ...]], tuple[str, str, tuple[str, ...]]]
 
-    def connects(self, one: str, other: str) -> bool:
+    def connects(self, vpc_id: str, other_vpc_id: str) -> bool:
         """Whether the peering is between two VPCs."""
-        return {one, other} == {self.ends[0][0], self.ends[1][0]}
+        return {vpc_id, other_vpc_id} == {self.ends[0][0], self.ends[1][0]}
 
     def ranges_of(self, vpc_id: str) -> tuple[str, ...]:
         """The address ranges of one of the peered VPCs."""
@@ -44,10 +44,12 @@ class Peerings:
         """The peering connection of an id."""
         return next((p for p in self.all if p.peering_id == peering_id), None)
 
-    def between(self, one: str, other: str) -> Peering | None:
+    def between(self, vpc_id: str, other_vpc_id: str) -> Peering | None:
         """The peering connection of two VPCs, preferably an active one."""
-        found = [p for p in self.all if p.connects(one, other)]
-        return next((p for p in found if p.status == "active"), found[0] if found else None)
+        connecting = [p for p in self.all if p.connects(vpc_id, other_vpc_id)]
+        return next(
+            (p for p in connecting if p.status == "active"), connecting[0] if connecting else None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,8 @@ would return the resources of all of them."""
 
 def read_peerings(ec2: Ec2) -> Peerings:
     """Describe every peering connection; accounts have few, and the VPC need not be known first."""
-    found = paginate(ec2.describe_vpc_peering_connections, "VpcPeeringConnections")
-    return Peerings(tuple(peering_of(raw) for raw in found))
+    rows = paginate(ec2.describe_vpc_peering_connections, "VpcPeeringConnections")
+    return Peerings(tuple(peering_of(raw) for raw in rows))
 
 
 def read_named(ec2: Ec2, target: Target) -> NamedInstance:
@@ -88,8 +90,8 @@ def read_named(ec2: Ec2, target: Target) -> NamedInstance:
     by_id = target.instance.startswith("i-")
     name = "instance-id" if by_id else "tag:Name"
     filters = [{"Name": name, "Values": [target.instance]}]
-    found = paginate(ec2.describe_instances, "Reservations", Filters=filters, MaxResults=100)
-    vpcs = [i.get("VpcId") for r in found for i in r["Instances"]]
+    reservations = paginate(ec2.describe_instances, "Reservations", Filters=filters, MaxResults=100)
+    vpcs = [i.get("VpcId") for r in reservations for i in r["Instances"]]
     return NamedInstance(next((v for v in vpcs if v), None))
 
 

@@ -93,14 +93,18 @@ def _shared(diagnosis: Diagnosis) -> dict[tuple[Missing, ...], list[CheckResult]
     Returns:
         Missing inputs -> the checks that need them.
     """
-    found: dict[tuple[Missing, ...], list[CheckResult]] = {}
-    for one in diagnosis.judged:
-        if one.finding.status is Status.UNKNOWN and one.finding.missing and not one.caused_by:
-            found.setdefault(one.finding.missing, []).append(one)
+    by_missing: dict[tuple[Missing, ...], list[CheckResult]] = {}
+    for result in diagnosis.judged:
+        if (
+            result.finding.status is Status.UNKNOWN
+            and result.finding.missing
+            and not result.caused_by
+        ):
+            by_missing.setdefault(result.finding.missing, []).append(result)
     is_open = diagnosis.verdict is Verdict.UNDETERMINED
     return {
         missing: judged
-        for missing, judged in found.items()
+        for missing, judged in by_missing.items()
         if len({j.check.layer for j in judged}) > 1
         or (is_open and any(j.check.is_essential for j in judged))
     }
@@ -113,12 +117,12 @@ def _not_judged(judged: Sequence[CheckResult], style: Style) -> Iterator[str]:
     more = f" and {len(ordered) - len(named)} more" if len(ordered) > len(named) else ""
     finding = min((j.finding for j in ordered), key=lambda f: len(f.summary))
     yield from _wrapped(f"{', '.join(named)}{more}: {finding.summary}", "  ", style)
-    word = "needs"
+    conjunction = "needs"
     for missing in finding.missing:
         for need in alternatives_of(missing):
-            yield from _wrapped(f"{word:>5} {need}", "    ", style)
-            word = "or"
-        word = "and"
+            yield from _wrapped(f"{conjunction:>5} {need}", "    ", style)
+            conjunction = "or"
+        conjunction = "and"
 
 
 def _aligned(rows: list[tuple[str, str, str]], room: int) -> Iterator[str]:
@@ -184,9 +188,13 @@ def _path(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
 
 def _mendable(diagnosis: Diagnosis) -> Iterator[CheckResult]:
     """Yield warnings that have a fix; those of the hygiene layer are only listed."""
-    for one in diagnosis.judged:
-        if one.finding.status is Status.WARN and one.finding.fix and one.check.layer != "hygiene":
-            yield one
+    for result in diagnosis.judged:
+        if (
+            result.finding.status is Status.WARN
+            and result.finding.fix
+            and result.check.layer != "hygiene"
+        ):
+            yield result
 
 
 def _cause(cause: CheckResult, heading: str, caller: Caller, style: Style) -> Iterator[str]:
@@ -216,9 +224,9 @@ def _fix(fix: Fix, caller: Caller, style: Style) -> Iterator[str]:
     yield from _wrapped(f"FIX  {fix.does or summary(fix.changes)}", "", style, bold=True)
     for change in fix.changes:
         yield from _wrapped(f"changes  {change.text}", "  ", style)
-    words = [*fix.dangers, *([fix.ask] if fix.ask else [])]
-    for word in words:
-        yield from _wrapped(f"caution  {word}", "  ", style)
+    cautions = [*fix.dangers, *([fix.ask] if fix.ask else [])]
+    for caution in cautions:
+        yield from _wrapped(f"caution  {caution}", "  ", style)
     if fix.caution:
         yield from _wrapped(f"note     {fix.caution}", "  ", style)
     yield from _commands(fix.commands, caller, style)
@@ -240,12 +248,12 @@ def _commands(commands: Sequence[Command], caller: Caller, style: Style) -> Iter
 
 
 def _every_check(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
-    for one in diagnosis.judged:
-        because = f" (because of {one.caused_by})" if one.caused_by else ""
-        yield f"  {one.check.code}  {_mark(one, style)} {visible(one.finding.summary)}{because}"
-        for evidence in one.finding.evidence:
+    for result in diagnosis.judged:
+        because = f" (because of {result.caused_by})" if result.caused_by else ""
+        yield f"  {result.check.code}  {_mark(result, style)} {visible(result.finding.summary)}{because}"
+        for evidence in result.finding.evidence:
             yield from _wrapped(f"{evidence.basis}: {evidence.text}", "            ", style)
-        for missing in one.finding.missing:
+        for missing in result.finding.missing:
             yield f"            missing: {visible(str(missing))}"
 
 
@@ -268,10 +276,14 @@ def _result(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
         for judged in shared.values():
             yield from _not_judged(judged, style)
     if diagnosis.verdict is Verdict.UNDETERMINED:
-        for one in diagnosis.judged:
-            is_told = one.finding.missing in shared
-            if one.finding.status is Status.UNKNOWN and one.check.is_essential and not is_told:
-                yield from _not_judged([one], style)
+        for result in diagnosis.judged:
+            is_told = result.finding.missing in shared
+            if (
+                result.finding.status is Status.UNKNOWN
+                and result.check.is_essential
+                and not is_told
+            ):
+                yield from _not_judged([result], style)
         if not diagnosis.bugs:
             yield f"MORE  {visible(style.operator_command)}   asks what your side lacks"
     if diagnosis.verdict is Verdict.DEGRADED:
@@ -294,8 +306,8 @@ def _mark(judged: CheckResult, style: Style) -> str:
 
 
 def _glyph(status: Status, style: Style) -> str:
-    mark, word, _ = MARKS[status]
-    return mark if style.unicode else f"{word:<7}"
+    mark, plain, _ = MARKS[status]
+    return mark if style.unicode else f"{plain:<7}"
 
 
 def _wrapped(text: str, indent: str, style: Style, *, bold: bool = False) -> Iterable[str]:

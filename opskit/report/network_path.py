@@ -58,16 +58,20 @@ def rows(network_paths: NetworkPaths, *, whole: bool) -> Iterator[Row]:
         whole: start at the internet; otherwise at the app.
     """
     if not whole:
-        for one in network_paths.paths.current.checkpoints:
-            yield Row(str(one.kind), one.outcome, f"{one.location}: {one.decided_by}")
+        for checkpoint in network_paths.paths.current.checkpoints:
+            yield Row(
+                str(checkpoint.kind),
+                checkpoint.outcome,
+                f"{checkpoint.location}: {checkpoint.decided_by}",
+            )
         return
     legs = legs_of(network_paths)
     for name, places in ELEVEN:
-        found = [
+        checkpoints = [
             c for leg, kind in places for p in legs[leg] for c in p.checkpoints if c.kind is kind
         ]
-        if found:
-            yield _row(name, found)
+        if checkpoints:
+            yield _row(name, checkpoints)
     for target in network_paths.targets:
         outcome = PathOutcome.PASS if target.state == "healthy" else PathOutcome.DROP
         reason = f"{target.reason} {target.description}".strip()
@@ -96,10 +100,10 @@ def document(network_paths: NetworkPaths) -> dict[str, Any]:
     }
 
 
-def _row(name: str, found: list[Checkpoint]) -> Row:
-    worst = min((c.outcome for c in found), key=WORST_FIRST.index)
+def _row(name: str, checkpoints: list[Checkpoint]) -> Row:
+    worst = min((c.outcome for c in checkpoints), key=WORST_FIRST.index)
     rules: dict[str, dict[str, None]] = {}
-    for checkpoint in found:
+    for checkpoint in checkpoints:
         rules.setdefault(checkpoint.location, {})[checkpoint.decided_by] = None
     return Row(name, worst, " | ".join(f"{place}: {'; '.join(r)}" for place, r in rules.items()))
 

@@ -23,19 +23,19 @@ class Block:
 
 def blocks(text: str) -> tuple[Block, ...]:
     """Return all fenced blocks in order."""
-    found: list[Block] = []
+    parsed: list[Block] = []
     heading, kind, lines = "", "", list[str]()
     for line in text.splitlines():
         if line.startswith("```") and not kind:
             kind, lines = line.removeprefix("```").strip() or "none", []
         elif line == "```":
-            found.append(Block(heading, kind, "\n".join(lines)))
+            parsed.append(Block(heading, kind, "\n".join(lines)))
             kind = ""
         elif kind:
             lines.append(line)
         elif line.startswith("## "):
             heading = line.removeprefix("## ")
-    return tuple(found)
+    return tuple(parsed)
 
 
 def headings(text: str) -> tuple[str, ...]:
