@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, Self, TypeAlias
@@ -109,6 +109,31 @@ class LocationDescription:
 
 
 @dataclass(frozen=True, slots=True)
+class CredentialUpdate:
+    """One location that a rotation writes: the password's and, with alternating users, the user name's.
+
+    Attributes:
+        kind, key_id, tier: the location's own, kept when it is written.
+        old, new: the whole value before and after.
+        old_version: the version that held `old`.
+        labels: the labels of that version; they move to the new one.
+    """
+
+    name: str
+    kind: str
+    key_id: str | None
+    tier: str
+    old: Secret
+    new: Secret
+    old_version: Version
+    labels: tuple[str, ...] = ()
+
+
+class LocationOvertaken(Exception):
+    """Another user has written the location since it was observed; the write was refused."""
+
+
+@dataclass(frozen=True, slots=True)
 class SourceActions:
     """The IAM actions of a source's calls.
 
@@ -130,6 +155,32 @@ class SourceActions:
     write: str
     tags: str
     encrypt: str
+
+
+class CredentialStore(Protocol):
+    """Reads and writes the locations of one rotation."""
+
+    def read(self, update: CredentialUpdate) -> StoredValue | None:
+        """Read the current value, never older than the writes of this process; None if there is none.
+
+        Raises:
+            AwsError: it cannot be read.
+        """
+
+    def publish(self, update: CredentialUpdate, text: Secret) -> None:
+        """Make a text the current value, with one request for each change that is not made yet.
+
+        Raises:
+            AwsError: a request was refused, or its outcome is unknown.
+            LocationOvertaken: another user was first.
+        """
+
+    def is_complete(self, update: CredentialUpdate, held: StoredValue) -> bool:
+        """Whether every reader gets the value, also one that names a label.
+
+        Raises:
+            AwsError: that cannot be read.
+        """
 
 
 class CredentialSource(Protocol):
@@ -192,6 +243,37 @@ class CredentialSource(Protocol):
 
         Raises:
             AwsError: they cannot be described.
+        """
+
+    def history(self, client: AwsClient, purpose: str) -> tuple[StoredValue, ...]:
+        """The stored values of a piece's location, newest first; none where it does not exist.
+
+        Raises:
+            AwsError: they cannot be read.
+        """
+
+    def last_write(self, client: AwsClient, name: str) -> str:
+        """When a location was last written, and by whom; empty if that cannot be read."""
+
+    def store(
+        self,
+        reading: AwsClient,
+        changing: AwsClient,
+        sleep: Callable[[float], None],
+        clock: Callable[[], float],
+    ) -> CredentialStore:
+        """The store for the writes of a rotation.
+
+        Args:
+            reading: client for reads.
+            changing: client for writes; it repeats no call.
+        """
+
+    def create(self, client: AwsClient, name: str, text: Secret, key_id: str | None) -> None:
+        """Create an encrypted location with one call.
+
+        Raises:
+            AwsError: it exists already, or cannot be created.
         """
 
     def is_encrypted(self, kind: str) -> bool:

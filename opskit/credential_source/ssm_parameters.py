@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Self
 
 from opskit import parameter_reference
 from opskit.aws_client import AwsClient, paginate
 from opskit.commands import AwsCall
 from opskit.config import Target
-from opskit.credential_source import combined_value, parameter_reading
+from opskit.credential_source import combined_value, parameter_reading, parameter_store
 from opskit.credential_source.interface import (
     CredentialLocation,
     CredentialSource,
+    CredentialStore,
     LocationDescription,
     SourceActions,
     SourceReading,
+    StoredValue,
 )
+from opskit.credential_source.parameter_store import ENCRYPTED, PLAIN, ParameterStore
 from opskit.errors import TargetError
 from opskit.parameter_reference import ParameterReference
 from opskit.secret import Secret
-
-ENCRYPTED, PLAIN = "SecureString", "String"
-"""Types of parameters."""
 
 
 class SsmParameters(CredentialSource):
@@ -130,6 +130,28 @@ class SsmParameters(CredentialSource):
             )
             for row in rows
         )
+
+    def history(self, client: AwsClient, purpose: str) -> tuple[StoredValue, ...]:
+        """The versions of the parameter; a label or version in its reference does not matter."""
+        return parameter_store.history(client, self.location(purpose))
+
+    def last_write(self, client: AwsClient, name: str) -> str:
+        """The version, the time and the user of the last write."""
+        return parameter_store.last_write(client, name)
+
+    def store(
+        self,
+        reading: AwsClient,
+        changing: AwsClient,
+        sleep: Callable[[float], None],
+        clock: Callable[[], float],
+    ) -> CredentialStore:
+        """Parameter Store."""
+        return ParameterStore(reading, changing, sleep, clock)
+
+    def create(self, client: AwsClient, name: str, text: Secret, key_id: str | None) -> None:
+        """Create a SecureString."""
+        parameter_store.create(client, name, text, key_id)
 
     def is_encrypted(self, kind: str) -> bool:
         """Whether the type is SecureString."""

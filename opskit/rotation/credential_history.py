@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from opskit.aws_client import paginate
 from opskit.config import Target
 from opskit.credential_source import source_of
+from opskit.credential_source.parameter_reading import NOT_FOUND
 from opskit.errors import AwsError, CannotProceed
 from opskit.facts.value_form import readings
 from opskit.rotation.planning.context import RotationContext
 from opskit.rotation.protocol.interface import AwsClients, DatabaseCredential, RotationIntent
 from opskit.rotation.protocol.journal import Journal
 from opskit.rotation.steps.managed_secret import read_secret
-from opskit.rotation.steps.parameter import MISSING
 from opskit.secret import Secret
 
 MOST_HISTORY = 20
@@ -54,22 +52,14 @@ class CredentialHistory:
         """Return every stored password of a user, newest first, and where it is stored."""
         name = self._target.parameters["password"]
         found: list[tuple[str, DatabaseCredential]] = []
-        for version in sorted(self._history(name), key=lambda v: -int(v["Version"]))[:MOST_HISTORY]:
-            login = self._parse(user, str(version["Value"]))
+        source = source_of(self._target)
+        client = self._aws.client(source.service)
+        for stored in source.history(client, "password")[:MOST_HISTORY]:
+            login = self._parse(user, stored.text.reveal())
             if login is not None:
-                found.append((f"{name}, version {version['Version']}", login))
+                found.append((f"{name}, version {stored.version}", login))
         found += [(f"the journal {self._journal.path}", one) for one in self.from_journal(user)]
         return without_repeats(found)
-
-    def _history(self, name: str) -> list[Mapping[str, Any]]:
-        """Read a parameter's versions; none if it does not exist."""
-        history = self._ssm.get_parameter_history
-        try:
-            return list(paginate(history, "Parameters", Name=name, WithDecryption=True))
-        except AwsError as error:
-            if error.code == MISSING:
-                return []
-            raise
 
     def keys(self) -> set[str]:
         """Return the KMS key that the newest rotation's record names for the password parameter."""
@@ -96,7 +86,7 @@ class CredentialHistory:
                 try:
                     intent = self._journal.intent(record.number)
                 except AwsError as error:
-                    if error.code == MISSING:
+                    if error.code == NOT_FOUND:
                         # Another process has pruned the record since it was listed.
                         continue
                     raise

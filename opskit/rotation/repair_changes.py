@@ -8,17 +8,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from opskit.credential_source import source_of
+from opskit.credential_source.interface import CredentialUpdate
 from opskit.errors import AwsError, CannotProceed
 from opskit.facts.interface import Ssm
 from opskit.rotation.planning.context import RotationContext
 from opskit.rotation.planning.plan import published
 from opskit.rotation.protocol.fence import Fence
-from opskit.rotation.protocol.interface import AwsClients, ChangeOutcome, ParameterUpdate, Strategy
+from opskit.rotation.protocol.interface import AwsClients, ChangeOutcome, Strategy
 from opskit.rotation.protocol.state_machine import CallOutcome, ParameterState
 from opskit.rotation.repair import Repair
 from opskit.rotation.repair_advice import advise_after_reset
 from opskit.rotation.steps.master_user import MasterUserStrategy
 from opskit.rotation.steps.parameter import ParameterWriter
+from opskit.secret import Secret
 from opskit.transport.database_connector import DatabaseConnector
 
 POLL_S, LONGEST_POLL_S = 0.5, 4.0
@@ -45,8 +48,8 @@ class Changes:
         quiet_s: RDS may report nothing pending for this long while the new password is still refused.
     """
 
-    create: Callable[[ParameterUpdate], ChangeOutcome]
-    write: Callable[[ParameterUpdate], ChangeOutcome]
+    create: Callable[[CredentialUpdate], ChangeOutcome]
+    write: Callable[[CredentialUpdate], ChangeOutcome]
     master: Strategy
     mark_observed: Callable[[], None] = lambda: None
     quiet_s: float = 0.0
@@ -54,7 +57,10 @@ class Changes:
 
 def changes_of(context: RotationContext, aws: AwsClients, fence: Fence) -> Changes:
     """Create the functions that make a repair's changes through AWS."""
-    reading, changing = aws.client("ssm"), aws.write_client("ssm", fence.check)
+    source = source_of(context.target)
+    reading = aws.client(source.service)
+    changing = aws.write_client(source.service, fence.check)
+    store = source.store(reading, changing, time.sleep, time.monotonic)
     cluster, instance = context.cluster, context.database
     location = MasterUser(
         instance.identifier,
@@ -62,15 +68,15 @@ def changes_of(context: RotationContext, aws: AwsClients, fence: Fence) -> Chang
         cluster.resource_id if cluster else instance.resource_id,
     )
 
-    def create(one: ParameterUpdate) -> ChangeOutcome:
+    def create(one: CredentialUpdate) -> ChangeOutcome:
         try:
-            create_parameter(context, one.name, one.new.reveal(), changing)
+            source.create(changing, one.name, one.new, one.key_id)
         except AwsError as error:
             return ChangeOutcome.by(error)
         return ChangeOutcome(CallOutcome.APPLIED)
 
-    def write(one: ParameterUpdate) -> ChangeOutcome:
-        return ParameterWriter(reading, changing, (one,)).publish(ParameterState.NEW)
+    def write(one: CredentialUpdate) -> ChangeOutcome:
+        return ParameterWriter(store, (one,)).publish(ParameterState.NEW)
 
     master = MasterUserStrategy(aws.client("rds"), aws.write_client("rds", fence.check), location)
     return Changes(create, write, master, fence.mark_observed, fence.hold_down_s)
@@ -113,15 +119,6 @@ def apply_repair(
         pause_s = min(2 * pause_s, LONGEST_POLL_S)
 
 
-def create_parameter(context: RotationContext, name: str, text: str, ssm: Ssm) -> None:
-    """Create a SecureString with the key of the password parameter.
-
-    Raises:
-        AwsError: it exists already, or cannot be created.
-    """
-    ssm.put_parameter(Name=name, Value=text, Type="SecureString", Overwrite=False, **context.key)
-
-
 def create_combined_parameter(context: RotationContext, name: str, ssm: Ssm) -> None:
     """Create a parameter that holds user name and password together.
 
@@ -129,8 +126,9 @@ def create_combined_parameter(context: RotationContext, name: str, ssm: Ssm) -> 
         CannotProceed: it exists already, or cannot be created.
     """
     both = {"username": context.user, "password": context.password.reveal()}
+    text = Secret(json.dumps(both), is_document=True)
     try:
-        create_parameter(context, name, json.dumps(both), ssm)
+        source_of(context.target).create(ssm, name, text, context.key.get("KeyId"))
     except AwsError as error:
         raise CannotProceed(
             f"{name} was not created: {error.permission}: {error.code}: {error.message[:200]}"

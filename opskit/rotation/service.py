@@ -11,6 +11,8 @@ from dataclasses import replace
 
 from opskit import engine
 from opskit.config import Target
+from opskit.credential_source import source_of
+from opskit.credential_source.interface import CredentialStore
 from opskit.engine.interface import Engine
 from opskit.errors import AwsError, CannotProceed, OpskitError, RotationUnfinished
 from opskit.facts import identity
@@ -46,7 +48,7 @@ from opskit.rotation.status import OpenWork, RotationStatus, stop_advice
 from opskit.rotation.steps.database_role import RoleStrategy
 from opskit.rotation.steps.managed_secret import ManagedRotation, ManagedRotationServices
 from opskit.rotation.steps.master_user import MasterUserStrategy
-from opskit.rotation.steps.parameter import ParameterWriter, describe_writer
+from opskit.rotation.steps.parameter import ParameterWriter
 from opskit.rotation.steps.parameter_key import KeySelection, find_key
 from opskit.rotation.steps.restart import (
     RestartResult,
@@ -98,6 +100,10 @@ class Service:
         self._connections = TargetConnections(target, aws, self._note)
         self.open_work = OpenWork.NOTHING
         """The work that this process may leave unfinished."""
+
+    def _store(self) -> CredentialStore:
+        """The store of the target's credential; each has its own memory of what it wrote."""
+        return source_of(self._target).store(self._ssm, self._changing, self._sleep, self._clock)
 
     def close(self) -> None:
         """Close all connections."""
@@ -205,7 +211,7 @@ class Service:
             rds=rds,
             write_client=self._aws.write_client("rds", self._fence.check),
             secrets=secrets,
-            parameters=lambda one: ParameterWriter(self._ssm, self._changing, (one,)),
+            parameters=lambda one: ParameterWriter(self._store(), (one,)),
             connector=self._connections.connector_of(context),
             fence=self._fence,
             restart=self._restarter(context.engine),
@@ -377,15 +383,13 @@ class Service:
         )  # fmt: skip
         world = RotationServices(
             journal=self.journal,
-            parameters=ParameterWriter(
-                self._ssm, self._changing, intent.published, self._sleep, self._clock
-            ),
+            parameters=ParameterWriter(self._store(), intent.published),
             strategy=self._strategy(number, intent, connector),
             connector=connector,
             fence=self._fence,
             other_candidates=self._known.others(intent),
             describe_writer=lambda: "; ".join(
-                describe_writer(self._ssm, one.name) for one in intent.published
+                source_of(self._target).last_write(self._ssm, one.name) for one in intent.published
             ),
             restart=self._restarter(database_engine),
             ask_instance=lambda: self._connections.ask_instance(

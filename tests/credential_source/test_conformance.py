@@ -6,7 +6,9 @@ A new source adds its settings to TARGETS, and its way of storing values to STOR
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,8 +16,12 @@ import pytest
 from opskit.aws import Aws
 from opskit.config import PURPOSES, Target
 from opskit.credential_source import CREDENTIAL_SOURCES, load, source_of
-from opskit.credential_source.interface import CredentialSource
-from opskit.errors import TargetError
+from opskit.credential_source.interface import (
+    CredentialSource,
+    CredentialUpdate,
+    LocationOvertaken,
+)
+from opskit.errors import AwsError, TargetError
 from opskit.secret import Secret
 from tests import builders as b
 
@@ -39,6 +45,9 @@ TARGETS: dict[str, Callable[[], tuple[Target, Target]]] = {
 }
 """A target with one location for each piece as far as the source has that, and a combined one."""
 STORE: dict[str, Callable[[Any, Mapping[str, str]], None]] = {"ssm-parameters": _put_parameters}
+
+MISSING = {"ssm-parameters": "ParameterNotFound"}
+"""The error code of a read of a location that does not exist."""
 
 
 @pytest.fixture(params=CREDENTIAL_SOURCES)
@@ -163,6 +172,74 @@ def test_printed_calls_do_what_they_say(source: CredentialSource, client: Any) -
     run(source.delete_call(location.name))
     with pytest.raises(TargetError):
         source.read(client)
+
+
+def password_update(
+    source: CredentialSource, client: Any, new: str = "Xyz-87654321"
+) -> CredentialUpdate:
+    """The update that a rotation plans for the stored password."""
+    location = source.location("password")
+    held = next(value for one, value in source.read(client).values if one == location)
+    text = source.text_with(held.text, "linkbox", Secret(new))
+    return CredentialUpdate(
+        location.name, held.kind, None, "Standard", held.text, text, held.version
+    )
+
+
+def test_a_rotation_publishes_and_goes_back(
+    name: str, source: CredentialSource, client: Any
+) -> None:
+    STORE[name](client, stored(source))
+    update = password_update(source, client)
+    store = source.store(client, client, lambda _: None, time.monotonic)
+    seen = []
+    for text in (update.new, update.new, update.old):
+        store.publish(update, text)
+        held = store.read(update)
+        assert held is not None
+        assert held.text == text
+        assert store.is_complete(update, held)
+        seen.append(held.version)
+    assert seen[0] == seen[1], "a value that is current already is not written again"
+    assert len({update.old_version, *seen}) == 3
+    earlier = [
+        source.piece(v.text.reveal(), "password") for v in source.history(client, "password")
+    ]
+    assert earlier[:2] == ["Abc-12345678", "Xyz-87654321"], "newest first"
+    assert update.name in source.last_write(client, update.name)
+
+
+def test_a_location_that_another_user_creates_is_kept(
+    name: str, source: CredentialSource, client: Any
+) -> None:
+    """A location that is missing is created without overwriting what was created meanwhile."""
+    STORE[name](client, stored(source))
+    update = replace(password_update(source, client), old_version=0)
+
+    class Late:
+        def __getattr__(self, operation: str) -> Any:
+            def missing(**_: Any) -> None:
+                raise AwsError(f"{source.service}:Read", MISSING[name], "")
+
+            return missing
+
+    late: Any = Late()
+    with pytest.raises(LocationOvertaken):
+        source.store(late, client, lambda _: None, time.monotonic).publish(update, update.new)
+    held = source.store(client, client, lambda _: None, time.monotonic).read(update)
+    assert held is not None
+    assert held.text == update.old
+
+
+def test_a_created_location_is_encrypted(source: CredentialSource, client: Any) -> None:
+    location = source.location("password")
+    assert source.history(client, "password") == ()
+    assert source.last_write(client, location.name) == ""
+    source.create(client, location.name, Secret("Abc-12345678"), None)
+    (described,) = source.describe(client)
+    assert (described.name, described.is_encrypted) == (location.name, True)
+    with pytest.raises(AwsError):
+        source.create(client, location.name, Secret("Xyz-87654321"), None)
 
 
 def test_what_policies_name(source: CredentialSource) -> None:

@@ -17,12 +17,13 @@ from types import SimpleNamespace
 from typing import Any
 
 from opskit.config import Target
+from opskit.credential_source.interface import CredentialUpdate
 from opskit.engine.interface import LoginFailure, LoginResult
 from opskit.errors import AwsError, OpskitError
 from opskit.rotation.planning.plan import ParameterOvertaken, Plan
 from opskit.rotation.planning.preflight import check_previous
 from opskit.rotation.protocol.fence import Fence
-from opskit.rotation.protocol.interface import DatabaseCredential, ParameterUpdate, RotationIntent
+from opskit.rotation.protocol.interface import DatabaseCredential, RotationIntent
 from opskit.rotation.protocol.services import RotationResult
 from opskit.rotation.protocol.state_machine import LOCKED_OUT, REPAIRABLE, Direction
 from opskit.rotation.service import Service
@@ -432,7 +433,7 @@ def make_opening(world: World, process: Process, number: int, held: str) -> Rota
     """Create the intent that the journal records."""
     found = world.store[NAME].seen(world.now)
     old, new = Secret(held), Secret(f"{process.name}-{number}")
-    published = ParameterUpdate(
+    published = CredentialUpdate(
         NAME, "SecureString", "key-1", "Standard", old, new, found[0] if found else 0
     )
     return RotationIntent(

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from opskit.credential_source.interface import CredentialUpdate
+from opskit.credential_source.parameter_store import ParameterStore
 from opskit.engine.interface import LoginFailure, LoginResult
 from opskit.errors import AwsError, CannotProceed, RotationUnfinished
 from opskit.rotation.protocol.fence import Fence, StaleObservation
-from opskit.rotation.protocol.interface import ParameterUpdate
 from opskit.rotation.protocol.services import Event
 from opskit.rotation.protocol.state_machine import Direction
 from opskit.rotation.steps.managed_secret import ManagedRotation, ManagedRotationServices
@@ -86,8 +87,10 @@ def rotation(
     clock = iter(range(10_000))
     fence = Fence(1200.0)
 
-    def parameters(one: ParameterUpdate) -> ParameterWriter:
-        return ParameterWriter(account, account, (one,), sleep=lambda _: None)
+    def parameters(one: CredentialUpdate) -> ParameterWriter:
+        return ParameterWriter(
+            ParameterStore(account, account, lambda _: None, time.monotonic), (one,)
+        )
 
     world = ManagedRotationServices(
         rds=account,

@@ -33,8 +33,10 @@ class Account:
         return self
 
     def describe_parameters(self, **named: Any) -> dict[str, Any]:
-        name = named["ParameterFilters"][0]["Values"][0]
-        return {"Parameters": [self.rows[name]] if name in self.rows else []}
+        names = named["ParameterFilters"][0]["Values"]
+        common = {"Type": "SecureString"}
+        rows = [{"Name": n, **common, **self.rows[n]} for n in names if n in self.rows]
+        return {"Parameters": rows}
 
     def get_caller_identity(self) -> dict[str, str]:
         return {"Account": "1", "Arn": ME}

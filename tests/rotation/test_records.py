@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,15 +11,17 @@ import pytest
 
 from opskit.aws import CLOCK_CODE, Aws, translate
 from opskit.config import Target
+from opskit.credential_source.interface import CredentialUpdate
+from opskit.credential_source.parameter_store import ParameterStore, last_write
 from opskit.errors import AwsError, CannotProceed, TargetError
 from opskit.facts import unfinished_rotation
 from opskit.rotation.credential_history import CredentialHistory
 from opskit.rotation.protocol import journal as journals
 from opskit.rotation.protocol.fence import Fence, StaleObservation
-from opskit.rotation.protocol.interface import DatabaseCredential, ParameterUpdate, RotationIntent
+from opskit.rotation.protocol.interface import DatabaseCredential, RotationIntent
 from opskit.rotation.protocol.journal import Journal, parse_opening, write_opening
 from opskit.rotation.protocol.state_machine import CallOutcome, Direction, ParameterState
-from opskit.rotation.steps.parameter import ParameterWriter, describe_writer
+from opskit.rotation.steps.parameter import ParameterWriter
 from opskit.secret import Secret
 
 NAME = "/linkbox/db-password"
@@ -44,9 +47,9 @@ def journal(aws: Aws, fence: Fence) -> Journal:
     )
 
 
-def published(name: str = NAME, **values: Any) -> ParameterUpdate:
+def published(name: str = NAME, **values: Any) -> CredentialUpdate:
     fields = {"kind": "SecureString", "key_id": None, "tier": "Standard", "old": OLD, "new": NEW}
-    return ParameterUpdate(name, **{**fields, "old_version": 1, **values})
+    return CredentialUpdate(name, **{**fields, "old_version": 1, **values})
 
 
 def intent(**values: Any) -> RotationIntent:
@@ -233,13 +236,14 @@ def test_what_is_the_last_word(code: str, is_open: bool) -> None:
 class TestParameters:
     """One parameter or two, with labels or without."""
 
-    def make(self, aws: Aws, fence: Fence, *all_published: ParameterUpdate) -> ParameterWriter:
-        return ParameterWriter(
+    def make(self, aws: Aws, fence: Fence, *all_published: CredentialUpdate) -> ParameterWriter:
+        store = ParameterStore(
             aws.client("ssm"),
             aws.write_client("ssm", fence.check),
-            all_published,
-            sleep=lambda _: None,
+            lambda _: None,
+            time.monotonic,
         )
+        return ParameterWriter(store, all_published)
 
     def put(self, aws: Aws, name: str, value: str) -> None:
         aws.client("ssm").put_parameter(  # type: ignore[union-attr]
@@ -266,9 +270,8 @@ class TestParameters:
         self.put(aws, NAME, NEW.reveal())
         slept: list[float] = []
         changing = aws.write_client("ssm", fence.check)
-        found = ParameterWriter(
-            ssm, changing, [published(old_version=2)], slept.append, lambda: sum(slept)
-        )
+        store = ParameterStore(ssm, changing, slept.append, lambda: sum(slept))
+        found = ParameterWriter(store, [published(old_version=2)])
         ssm.delete_parameter(Name=NAME)
         assert found.read().which is ParameterState.ABSENT
         assert 0 < sum(slept) < 11
@@ -282,17 +285,18 @@ class TestParameters:
     ) -> None:
         found = self.make(aws, fence, published(old_version=0))
         assert found.read().which is ParameterState.ABSENT
-        reading = found._reading  # type: ignore[attr-defined]
+        store: Any = found._store
+        reading = store._reading
         missing = AwsError("ssm:GetParameter", "ParameterNotFound", "")
 
         class Late:
             def get_parameter(self, **_: Any) -> None:
                 raise missing
 
-        found._reading = Late()  # type: ignore[attr-defined]
+        store._reading = Late()
         self.put(aws, NAME, "by-hand")
         assert found.publish(ParameterState.NEW).outcome is CallOutcome.NOT_APPLIED
-        found._reading = reading  # type: ignore[attr-defined]
+        store._reading = reading
         assert found.read().which is ParameterState.OTHER
 
     def test_labels_move_along(self, aws: Aws, fence: Fence) -> None:
@@ -333,7 +337,9 @@ class TestParameters:
                 raise AwsError("ssm:PutParameter", code, "no")
 
         self.put(aws, NAME, OLD.reveal())
-        found = ParameterWriter(aws.client("ssm"), Refuses(), [published()], sleep=lambda _: None)
+        refuses: Any = Refuses()
+        store = ParameterStore(aws.client("ssm"), refuses, lambda _: None, time.monotonic)
+        found = ParameterWriter(store, [published()])
         done = found.publish(ParameterState.NEW)
         assert done.outcome is outcome
         assert code in done.why
@@ -423,6 +429,6 @@ def test_who_wrote_a_parameter_is_told_with_version_and_time() -> None:
         def describe_parameters(self, **_: Any) -> None:
             raise AwsError("ssm:DescribeParameters", "AccessDenied", "")
 
-    told = describe_writer(Reading(), NAME)  # type: ignore[arg-type]
+    told = last_write(Reading(), NAME)  # type: ignore[arg-type]
     assert told == f"{NAME}: version 7 was written at 2026-01-02 03:04:05 UTC by arn:her"
-    assert describe_writer(Denied(), NAME) == ""  # type: ignore[arg-type]
+    assert last_write(Denied(), NAME) == ""  # type: ignore[arg-type]

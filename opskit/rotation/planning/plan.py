@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from opskit import __version__
 from opskit.ca_bundles import trust_for
 from opskit.credential_source import source_of
+from opskit.credential_source.interface import CredentialUpdate
 from opskit.errors import RotationUnfinished
 from opskit.facts.interface import Known
 from opskit.rotation.planning import password as passwords
 from opskit.rotation.planning.context import RotationContext
 from opskit.rotation.planning.restart_targets import describe_command
-from opskit.rotation.protocol.interface import DatabaseCredential, ParameterUpdate, RotationIntent
+from opskit.rotation.protocol.interface import DatabaseCredential, RotationIntent
 from opskit.rotation.protocol.journal import Journal
 from opskit.rotation.steps.restart import RestartTarget, write
 from opskit.secret import Secret
@@ -107,10 +108,10 @@ def make_opening(
     )
 
 
-def published(context: RotationContext, new: DatabaseCredential) -> ParameterUpdate:
+def published(context: RotationContext, new: DatabaseCredential) -> CredentialUpdate:
     """Create the update of the password parameter, with its own key, tier, type and labels."""
     row = context.row
-    return ParameterUpdate(
+    return CredentialUpdate(
         name=context.target.parameters["password"],
         kind=row["Type"],
         key_id=row.get("KeyId"),
@@ -124,19 +125,19 @@ def published(context: RotationContext, new: DatabaseCredential) -> ParameterUpd
 
 def _all_published(
     context: RotationContext, old: DatabaseCredential, new: DatabaseCredential
-) -> tuple[ParameterUpdate, ...]:
+) -> tuple[CredentialUpdate, ...]:
     """Create the updates: the password parameter's and, with alternating users, the user name's."""
     one, user = published(context, new), context.parameters.get("username")
     if old.user == new.user or user is None or user.name == one.name:
         return (one,)
-    other = ParameterUpdate(
+    other = CredentialUpdate(
         name=user.name,
         kind=user.kind,
         key_id=None,
         tier="Standard",
         old=Secret(old.user, is_public=True),
         new=Secret(new.user, is_public=True),
-        old_version=int(user.version),
+        old_version=user.version,
     )
     return (one, other)
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from opskit.aws import CLOCK_CODE
 from opskit.credential_source.combined_value import member
+from opskit.credential_source.interface import CredentialUpdate
 from opskit.errors import AwsError
 from opskit.rotation.protocol.state_machine import CallOutcome, Direction
 from opskit.secret import Secret
@@ -25,27 +26,6 @@ class DatabaseCredential:
         """Read a login from JSON with a username and a password; None if the text holds none."""
         user, password = member(text, "username"), member(text, "password")
         return None if user is None or password is None else cls(user, Secret(password))
-
-
-@dataclass(frozen=True, slots=True)
-class ParameterUpdate:
-    """One parameter that a rotation writes: the password's and, with alternating users, the user name's.
-
-    Attributes:
-        kind, key_id, tier: the parameter's own, kept when it is written.
-        old, new: the whole value before and after.
-        old_version: the version that held `old`.
-        labels: the labels of that version; they move to the new one.
-    """
-
-    name: str
-    kind: str
-    key_id: str | None
-    tier: str
-    old: Secret
-    new: Secret
-    old_version: int
-    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +53,7 @@ class RotationIntent:
     strategy: str
     old: DatabaseCredential
     new: DatabaseCredential
-    published: tuple[ParameterUpdate, ...]
+    published: tuple[CredentialUpdate, ...]
     engine: str
     host: str
     port: int

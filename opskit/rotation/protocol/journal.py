@@ -17,12 +17,13 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from opskit.credential_source.interface import CredentialUpdate
+from opskit.credential_source.parameter_store import EXISTS, PAUSE_S, STALE_FOR_S
 from opskit.errors import AwsError, CannotProceed
 from opskit.facts.interface import Ssm
 from opskit.facts.unfinished_rotation import journal_of, record_of
 from opskit.rotation.protocol.interface import (
     DatabaseCredential,
-    ParameterUpdate,
     RotationIntent,
     outcome_of,
 )
@@ -33,12 +34,8 @@ FORMAT = 1
 KEPT_ROTATIONS = 10
 KEPT_FOR = timedelta(days=30)
 FIRST_SLOT = 2
-EXISTS = "ParameterAlreadyExists"
 SUPERSEDED = "superseded"
 """Name of the record that another user has replaced the password."""
-STALE_FOR_S = 10.0
-"""A read may lag this long behind an acknowledged write."""
-PAUSE_S = 0.2
 MOST_BYTES = 4096
 """Size limit of a standard parameter."""
 
@@ -282,7 +279,7 @@ def write_opening(intent: RotationIntent) -> str:
         row[which] = {"user": login.user, "password": login.password.reveal()}
     row["published"] = [
         {
-            **{n: getattr(p, n) for n in ParameterUpdate.__slots__},
+            **{n: getattr(p, n) for n in CredentialUpdate.__slots__},
             "old": p.old.reveal(),
             "new": p.new.reveal(),
         }
@@ -314,10 +311,10 @@ def parse_opening(text: str) -> RotationIntent:
         ) from None
 
 
-def _published(row: dict[str, Any]) -> ParameterUpdate:
+def _published(row: dict[str, Any]) -> CredentialUpdate:
     is_public = row["kind"] != "SecureString"
     values = {which: Secret(row[which], is_public=is_public) for which in ("old", "new")}
-    return ParameterUpdate(**{**row, **values, "labels": tuple(row["labels"])})
+    return CredentialUpdate(**{**row, **values, "labels": tuple(row["labels"])})
 
 
 def _body(raw: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ compared; one that the caller wrote does not.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from typing import Any
 
 from opskit.analysis import analyze_all, required_facts
 from opskit.config import Target
+from opskit.credential_source import source_of
+from opskit.credential_source.parameter_store import describe
+from opskit.errors import AwsError
 from opskit.facts import identity
 from opskit.facts.database import Database
 from opskit.facts.gather import gather
@@ -23,7 +27,6 @@ from opskit.facts.region import Region
 from opskit.facts.snapshot import Snapshot
 from opskit.rotation.planning.context import DEADLINE_S
 from opskit.rotation.protocol.interface import AwsClients, RotationIntent
-from opskit.rotation.steps.parameter import describe
 from opskit.rotation.steps.restart import is_readable
 from opskit.workload.interface import Workload
 
@@ -65,19 +68,29 @@ def verify_record(
     found = analyze_all(gather(required_facts(NEEDED), aws, given, deadline_s=DEADLINE_S))
     reads: list[Callable[[], Any]] = [
         lambda: describe(ssm, path),
-        lambda: describe(ssm, target.parameters["password"]),
+        lambda: _key_of_password(target, aws),
         lambda: identity.read(aws.client("sts")),
     ]
-    record, password, caller = run_concurrently(reads)
+    record, key_id, caller = run_concurrently(reads)
     writer = str(record.get("LastModifiedUser") or "")
     problems = (*_foreign_parameters(target, intent), *_foreign_database(found, intent))
-    doubts = (*_other_key(password.get("KeyId"), intent), *_not_compared(found, intent))
+    doubts = (*_other_key(key_id, intent), *_not_compared(found, intent))
     return RecordVerification(
         problems,
         (*doubts, *_unreadable_targets(intent)),
         writer,
         is_ours=bool(writer) and writer == caller.arn,
     )
+
+
+def _key_of_password(target: Target, aws: AwsClients) -> str | None:
+    source = source_of(target)
+    name = source.location("password").name
+    with contextlib.suppress(AwsError):
+        for found in source.describe(aws.client(source.service)):
+            if found.name == name:
+                return found.key_id
+    return None
 
 
 def _foreign_parameters(target: Target, intent: RotationIntent) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from opskit.credential_source.interface import Version
 from opskit.rotation.protocol.fence import Fence
 from opskit.rotation.protocol.interface import DatabaseCredential, Strategy
 from opskit.rotation.protocol.journal import Journal
@@ -52,7 +53,7 @@ class RotationResult:
 
     direction: Direction | None
     why: str
-    versions: tuple[int, ...]
+    versions: tuple[Version, ...]
     window_s: float | None
     restarts_s: float | None
     verified: tuple[str, ...]

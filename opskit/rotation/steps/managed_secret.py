@@ -13,12 +13,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from opskit.aws_client import AwsClient
+from opskit.credential_source.interface import CredentialUpdate, Version
 from opskit.errors import AwsError, CannotProceed, OpskitError, RotationUnfinished
 from opskit.facts.interface import Rds
 from opskit.rotation.planning.context import RotationContext
 from opskit.rotation.planning.plan import published
 from opskit.rotation.protocol.fence import Fence, StaleObservation
-from opskit.rotation.protocol.interface import ChangeOutcome, DatabaseCredential, ParameterUpdate
+from opskit.rotation.protocol.interface import (
+    ChangeOutcome,
+    DatabaseCredential,
+)
 from opskit.rotation.protocol.login_outage import LoginOutage
 from opskit.rotation.protocol.services import Event, RotationResult, Verifier
 from opskit.rotation.protocol.state_machine import (
@@ -82,7 +86,7 @@ class ManagedRotationServices:
     rds: Rds
     write_client: Rds
     secrets: AwsClient
-    parameters: Callable[[ParameterUpdate], ParameterWriter]
+    parameters: Callable[[CredentialUpdate], ParameterWriter]
     connector: DatabaseConnector
     fence: Fence
     restart: Callable[[RestartTarget], RestartResult]
@@ -112,7 +116,7 @@ class ManagedRotation:
         self._world, self._context, self._arn = world, context, arn
         self._restart_targets, self._stall_timeout_s = tuple(restart_targets), stall_timeout_s
         self._outage = LoginOutage()
-        self._version = int(context.row["Version"])
+        self._version: Version = int(context.row["Version"])
         self._text = context.text
 
     def run(self) -> RotationResult:
