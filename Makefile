@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # What `make test` and `make unit` run: `make test T=tests/cli`, `make unit T=tests/policy/test_change.py`.
 T ?= tests
 
-.PHONY: help demo test unit test-all lint format bench docs build system clean
+.PHONY: help demo test unit test-all lint format bench coverage mutants docs build system clean
 
 help:
 	@echo "make demo    watch a fault being found and mended, without an AWS account"
@@ -22,6 +22,8 @@ help:
 	@echo "make lint    ruff, mypy, import rules"
 	@echo "make format  format the code, and put right what ruff can"
 	@echo "make bench   print how fast it is, as ratios"
+	@echo "make coverage  lines and branches per package, against their floors"
+	@echo "make mutants S=policy  change the code, and count the changes that no test notices"
 	@echo "make docs    write the pages that follow from the code, and the site in build/site"
 	@echo "make build   wheel and sdist in dist/, checked"
 
@@ -54,6 +56,19 @@ format: $(STAMP)dev
 bench: $(STAMP)dev system
 	$(BIN)/python -m tests.bench
 
+# What `make unit` runs: it is enough for the floors, and takes minutes less.
+coverage: $(STAMP)coverage
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n auto -m "not sandbox and not full"
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage json --quiet
+	$(BIN)/python -m tests.coverage_floors
+
+# A section of tests/mutants.toml.
+S ?=
+mutants: $(STAMP)mutants
+	$(BIN)/python -m tests.mutants $(S)
+
 # Every warning is an error: a link that leads nowhere is one.
 docs: $(TOOLS_STAMP)docs
 	$(TOOLS)/bin/python -m docs.generate
@@ -81,4 +96,5 @@ $(TOOLS_STAMP)%: setup.cfg setup.py
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(TOOLS) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(TOOLS) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache \
+	  .coverage .coverage.* coverage.json
