@@ -13,9 +13,11 @@ from docs import generate
 from opskit.checks.catalogue import CODES, check_of
 from opskit.cli.main import cli
 from opskit.config import ALSO_IN, SETTINGS
+from opskit.credential_source import CREDENTIAL_SOURCES
 from opskit.engine import ENGINES
 from opskit.errors import ExitStatus
-from opskit.transport import CHOICES
+from opskit.transport import CHOICES, TRANSPORTS
+from opskit.workload import WORKLOADS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -181,9 +183,22 @@ def test_the_readme_shows_real_output() -> None:
 
 
 def test_the_readme_names_what_is_supported() -> None:
-    text = (ROOT / "README.md").read_text()
-    names = {"postgres": "RDS for PostgreSQL", "aurora-postgresql": "Aurora PostgreSQL"}
-    assert [names[engine] for engine in ENGINES if names[engine] not in text] == []
+    section = (ROOT / "README.md").read_text().partition("\n## Supported\n")[2]
+    rows = dict(re.findall(r"^\| (\w+)[^|]* \| (.*) \|$", section, re.M))
+    words = {
+        "engines": {"postgres": "RDS for PostgreSQL", "aurora-postgresql": "Aurora PostgreSQL"},
+        "sources": {"ssm-parameters": "SSM Parameter Store"},
+        "workloads": {"ec2-instance": "EC2", "ecs-task": "ECS task"},
+        "transports": {via: f"`{via}`" for via in TRANSPORTS},
+    }
+    registries = {
+        "engines": ENGINES,
+        "sources": CREDENTIAL_SOURCES,
+        "workloads": WORKLOADS,
+        "transports": TRANSPORTS,
+    }
+    for row, registry in registries.items():
+        assert [name for name in registry if words[row][name] not in rows[row]] == [], row
     transports = (DOCS / "transports.md").read_text()
     assert [via for via in CHOICES if not re.search(rf"^\| `{via}`", transports, re.M)] == []
 
