@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
-
 from opskit.config import Target
 from opskit.errors import CannotProceed
 from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
-from opskit.facts.interface import FingerprintKey, Unknown, refuse_bug
-from opskit.facts.region import Region
+from opskit.facts.given import given_facts
+from opskit.facts.interface import Unknown, refuse_bug
 from opskit.facts.transport_choice import TransportChoice
 from opskit.transport.interface import Transport
 from opskit.workload.interface import Workload
@@ -24,7 +22,7 @@ def connect_to_workload(target: Target, clients: Clients, region: str) -> Transp
     Raises:
         CannotProceed: the instance cannot be found, or `--via none`.
     """
-    given = (target, Region(region), FingerprintKey(secrets.token_hex(8)))
+    given = given_facts(target, region)
     snapshot = gather((TransportChoice,), clients, given, deadline_s=DEADLINE_S)
     choice = snapshot.get(TransportChoice)
     if isinstance(choice, Unknown):
@@ -43,7 +41,7 @@ def discover(
     target: Target, clients: Clients, region: str, timeout_s: float = DEADLINE_S
 ) -> tuple[tuple[str, str | None, str], ...]:
     """Find a target's settings: (setting, value or None, how it was found or why not)."""
-    given = (target, Region(region), FingerprintKey(secrets.token_hex(8)))
+    given = given_facts(target, region)
     snapshot = gather((Database, Workload), clients, given, deadline_s=timeout_s)
     database, app = snapshot.get(Database), snapshot.get(Workload)
     setting = target.workload_kind.setting

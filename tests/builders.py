@@ -19,6 +19,7 @@ from opskit.facts.certificate import Certificate
 from opskit.facts.database import Database, DatabaseEvidence
 from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.dns import DatabaseHost, OperatorDns
+from opskit.facts.given import Now
 from opskit.facts.identity import Identity
 from opskit.facts.instances import TargetGroup
 from opskit.facts.interface import Fact, Known, Unknown, fact_type
@@ -109,7 +110,7 @@ def db_instance(**changes: Any) -> DbInstance:
         "linkbox-db", "db-ABC", "postgres", "17.4", "available", HOST, 5432, "linkbox", "linkbox",
         "vpc-1", (DbSubnet("subnet-db-a", "a"), DbSubnet("subnet-db-b", "b")), "a", ("sg-db",),
         (("linkbox-postgres17", "in-sync"),), False, True, True, 7, "rds-ca-rsa2048-g1",
-        datetime.now(UTC) + timedelta(days=300), None, (), None, 20, None, searchable_text="linkbox-db",
+        NOW + timedelta(days=300), None, (), None, 20, None, searchable_text="linkbox-db",
     )  # fmt: skip
     return replace(made, **changes)
 
@@ -310,9 +311,7 @@ def linkbox() -> dict[type, Fact[Any]]:
         "i-1", "linkbox-backend-1", "running", "10.0.2.45", "subnet-app", ("sg-web",),
         "arn:aws:iam::123456789012:instance-profile/p", "required", 2, "linkbox", "vpc-1",
     )  # fmt: skip
-    certificate = Certificate(
-        "CN=x", "CN=rds", (HOST,), NOW, datetime.now(UTC) + timedelta(days=300)
-    )
+    certificate = Certificate("CN=x", "CN=rds", (HOST,), NOW, NOW + timedelta(days=300))
     subnets = (
         Subnet("subnet-app", "app-a", "10.0.2.0/24", "a", "vpc-1"),
         Subnet("subnet-app-b", "app-b", "10.0.3.0/24", "b", "vpc-1"),
@@ -324,6 +323,7 @@ def linkbox() -> dict[type, Fact[Any]]:
     values = (
         Target("linkbox", NAMES, "/linkbox"),
         Region("us-east-1"),
+        Now(NOW),
         Identity("123456789012", "arn:aws:iam::123456789012:user/oncall", 0.3),
         parameters(),
         UnfinishedRotation(0),

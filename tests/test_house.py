@@ -18,7 +18,7 @@ from opskit.facts.interface import CLIENTS
 from tests import prose
 
 ROOT = Path(__file__).parent.parent
-GIVEN = {"Target", "Region", "FingerprintKey", "ClientFactory"}
+GIVEN = {"ClientFactory", "FingerprintKey", "Now", "Region", "Target"}
 
 
 @pytest.mark.parametrize("check", all_checks(), ids=lambda c: c.code)
@@ -113,6 +113,7 @@ READS_TEXTS = {
     "parameter_reference.py": "a reference's text is a parameter's name",
     "policy/condition.py": "a pattern's text is a policy's value",
     "policy/pattern.py": "a pattern's text is a policy's value",
+    "rotation/steps/parameter.py": "compares a credential's text with the one to write",
     "rotation/protocol/runner.py": "a stop's reason is a constant of the state machine",
     "runbook/parse.py": "reads Markdown",
 }

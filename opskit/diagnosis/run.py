@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
 
@@ -18,13 +17,13 @@ from opskit.errors import TargetError
 from opskit.facts.binding import inputs_of
 from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
+from opskit.facts.given import given_facts
 from opskit.facts.identity import Identity
-from opskit.facts.interface import FingerprintKey, Unknown
+from opskit.facts.interface import Unknown
 from opskit.facts.login import TunnelLogin
 from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbInstances
-from opskit.facts.region import Region
 from opskit.facts.snapshot import Snapshot
 from opskit.facts.target_health import TargetHealths
 from opskit.reachability.database_paths import DatabasePaths
@@ -58,9 +57,25 @@ def diagnose(
     wanted = required_facts(
         {i.type for check in checks for i in inputs_of(check.judge)} | {Identity}
     )
-    given = (target, Region(region), FingerprintKey(secrets.token_hex(8)))
+    given = given_facts(target, region)
     snapshot = gather(wanted, clients, given, deadline_s=timeout_s, on_wait=on_wait)
     raise_if_unreachable(snapshot, region)
+    return judge(snapshot, target, region, checks, lambda: time.monotonic() - started)
+
+
+def judge(
+    snapshot: Snapshot,
+    target: Target,
+    region: str,
+    checks: Sequence[Check],
+    seconds: Callable[[], float] = lambda: 0.0,
+) -> Diagnosis:
+    """Judge a snapshot of what was read, without AWS and without a clock.
+
+    Args:
+        checks: in causal order.
+        seconds: answers, at the end, how long the diagnosis has taken.
+    """
     snapshot = analyze_all(snapshot)
     caller = Caller(region, target.profile or "", target.flags)
     findings = [verify_fix(c, run_check(c, snapshot), snapshot, caller) for c in checks]
@@ -72,7 +87,7 @@ def diagnose(
         network_paths(snapshot),
         snapshot.calls,
         snapshot.rounds,
-        time.monotonic() - started,
+        seconds(),
         notices_of(snapshot),
         caller,
         bugs_of(snapshot, findings),

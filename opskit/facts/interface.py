@@ -177,13 +177,6 @@ CLIENTS: dict[type, str] = {
 """Protocol -> the service name by which its client is created."""
 
 
-@dataclass(frozen=True, slots=True)
-class FingerprintKey:
-    """The random key of this run's fingerprints; it is never used again."""
-
-    text: str
-
-
 def run_concurrently(calls: Sequence[Callable[[], T]]) -> list[T]:
     """The results of several concurrent calls, in order; they count as one round.
 

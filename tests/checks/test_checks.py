@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -360,7 +360,7 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("TCP001", UNKNOWN, (b.probe(connections=()),)),
     ("TCP002", FAIL, (b.probe(connections=(b.connection("refused"),)),)),
     ("TLS001", FAIL, (b.probe(containers=settings(tls_mode="disable")),)),
-    ("TLS002", WARN, (Certificate("s", "i", (b.HOST,), b.NOW, datetime.now(UTC) + timedelta(days=9)),)),
+    ("TLS002", WARN, (Certificate("s", "i", (b.HOST,), b.NOW, b.NOW + timedelta(days=9)),)),
     ("TLS002", FAIL, (Certificate("s", "i", (b.HOST,), b.NOW, b.NOW - timedelta(days=999)),)),
     ("TLS003", WARN, (Certificate("s", "i", ("other.host",), b.NOW, b.NOW),)),
     ("TLS003", FAIL, (b.probe(attempts=(LoginAttempt("container:linkbox-backend", False, "", "SSL error: certificate verify failed", 1, "", "verify-full"),)),)),

@@ -21,7 +21,8 @@ from opskit.engine.postgresql.engine import ENGINE
 from opskit.errors import TargetError
 from opskit.facts import database, login, probe
 from opskit.facts.dns import DatabaseHost, OperatorDns, select_host
-from opskit.facts.interface import FactUnavailable, FingerprintKey, Unknown
+from opskit.facts.given import FingerprintKey
+from opskit.facts.interface import FactUnavailable, Unknown
 from opskit.facts.parameters import Credential, Parameters
 from opskit.facts.rds import DbClusters, DbInstances
 from opskit.facts.region import Region

@@ -10,7 +10,7 @@ Not the fix: a client that does not verify.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from opskit.checks.fix import Danger, Fix
 from opskit.checks.fix_commands import call
@@ -25,6 +25,7 @@ from opskit.checks.interface import (
 )
 from opskit.facts.certificate import Certificate
 from opskit.facts.database import Database
+from opskit.facts.given import Now
 from opskit.facts.interface import Fact, Known
 
 explains = ("auth", "app")
@@ -32,7 +33,7 @@ explains = ("auth", "app")
 SOON = timedelta(days=30)
 
 
-def check(database: Database, certificate: Fact[Certificate]) -> Finding:
+def check(now: Now, database: Database, certificate: Fact[Certificate]) -> Finding:
     """Judge the certificate's dates."""
     ends, basis = (
         database.instance.certificate_valid_till,
@@ -42,7 +43,7 @@ def check(database: Database, certificate: Fact[Certificate]) -> Finding:
         ends, basis = certificate.value.not_after, observed("the server shows this certificate")
     if ends is None:
         return undecided("the certificate was not seen", "a TLS handshake with the server")
-    now, name = datetime.now(UTC), database.instance.identifier
+    name = database.instance.identifier
     fix = Fix(
         (
             call(
@@ -58,8 +59,8 @@ def check(database: Database, certificate: Fact[Certificate]) -> Finding:
         dangers=(Danger.INTERRUPTS_DATABASE,),
         caution="Engine versions that cannot rotate a certificate in place restart for it.",
     )
-    if ends < now:
+    if ends < now.moment:
         return failed(f"the certificate of {name} expired on {ends:%Y-%m-%d}", basis, fix=fix)
-    if ends < now + SOON:
+    if ends < now.moment + SOON:
         return warned(f"the certificate of {name} expires on {ends:%Y-%m-%d}", basis, fix=fix)
     return passed(f"server certificate until {ends:%Y-%m-%d}", basis)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -16,12 +15,12 @@ from opskit.engine.interface import Engine
 from opskit.errors import AwsError, CannotProceed, TargetError, UsageError
 from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
+from opskit.facts.given import given_facts
 from opskit.facts.identity import Identity
-from opskit.facts.interface import Fact, FingerprintKey, Ssm, Unknown, refuse_bug, run_concurrently
+from opskit.facts.interface import Fact, Ssm, Unknown, refuse_bug, run_concurrently
 from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbCluster, DbClusters, DbInstance, DbInstances
-from opskit.facts.region import Region
 from opskit.facts.snapshot import Snapshot
 from opskit.policy.operator_access import OperatorAccess
 from opskit.rotation.planning.external_references import Proxy, read_proxies, read_stack
@@ -133,7 +132,7 @@ def load_context(
     if target.workload_kind.rotation_refusal:
         raise UsageError(*target.workload_kind.rotation_refusal)
     wanted = required_facts(NEEDED)
-    given = (target, Region(region), FingerprintKey(secrets.token_hex(8)))
+    given = given_facts(target, region)
     snapshot = analyze_all(gather(wanted, clients, given, deadline_s=DEADLINE_S, on_wait=on_wait))
     parameters: Parameters = _needed(snapshot, Parameters, "the parameters")
     database: Database = _needed(snapshot, Database, "the database")

@@ -8,7 +8,6 @@ compared; one that the caller wrote does not.
 from __future__ import annotations
 
 import contextlib
-import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -21,9 +20,9 @@ from opskit.errors import AwsError
 from opskit.facts import identity
 from opskit.facts.database import Database
 from opskit.facts.gather import gather
-from opskit.facts.interface import Fact, FingerprintKey, Unknown, run_concurrently
+from opskit.facts.given import given_facts
+from opskit.facts.interface import Fact, Unknown, run_concurrently
 from opskit.facts.rds import DbClusters, DbInstances
-from opskit.facts.region import Region
 from opskit.facts.snapshot import Snapshot
 from opskit.rotation.planning.context import DEADLINE_S
 from opskit.rotation.protocol.interface import AwsClients, RotationIntent
@@ -64,7 +63,7 @@ def verify_record(
         path: of its `open` record.
     """
     ssm = aws.client("ssm")
-    given = (target, Region(aws.region), FingerprintKey(secrets.token_hex(8)))
+    given = given_facts(target, aws.region)
     found = analyze_all(gather(required_facts(NEEDED), aws, given, deadline_s=DEADLINE_S))
     reads: list[Callable[[], Any]] = [
         lambda: describe(ssm, path),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -12,9 +11,9 @@ from opskit.config import Target
 from opskit.credential_source.interface import DECRYPT
 from opskit.errors import CannotProceed
 from opskit.facts.gather import gather
-from opskit.facts.interface import FingerprintKey, Ssm
+from opskit.facts.given import given_facts
+from opskit.facts.interface import Ssm
 from opskit.facts.policies import RolePolicies
-from opskit.facts.region import Region
 from opskit.policy.document import MalformedPolicy, parse
 from opskit.policy.pattern import glob
 from opskit.rotation.planning.context import DEADLINE_S
@@ -64,7 +63,7 @@ def find_key(target: Target, aws: AwsClients, recorded: set[str]) -> KeySelectio
         CannotProceed: several keys are possible.
     """
     names = target.parameters
-    given = (target, Region(aws.region), FingerprintKey(secrets.token_hex(8)))
+    given = given_facts(target, aws.region)
     policies = gather({RolePolicies}, aws, given, deadline_s=DEADLINE_S)
     beside = keys_beside(aws.client("ssm"), names["password"], names.values())
     allowed = policies.value(RolePolicies)
