@@ -35,7 +35,7 @@ def read(elbv2: Elbv2, targets: TargetHealths) -> LoadBalancer:
     group = next((t.group for t in targets.all if t.group.load_balancer_arns), None)
     if group is None:
         raise FactUnavailable(
-            "no load balancer sends to the app's instance", "a target group with it"
+            "no load balancer sends requests to the app", "a target group with the app"
         )
     arn = group.load_balancer_arns[0]
     balancers, listeners = run_concurrently(

@@ -185,11 +185,19 @@ def test_a_task_is_called_a_task_in_every_sentence() -> None:
     login = LoginAttemptResult(
         True, None, "", 8.0, "TLSv1.3", target.workload_kind.definite, "linkbox"
     )
-    for replaced in ((target, b.task(), probe), (target, b.task(), gone, b.groups(()))):
+    other = replace(probe.result, caller_arn="arn:aws:sts::123456789012:assumed-role/other/x")
+    for replaced in (
+        (target, b.task(), probe),
+        (target, b.task(), gone, b.groups(())),
+        (target, b.task(), gone),
+        (target, b.task(), replace(probe, result=other)),
+    ):
         snapshot = b.snapshot(*replaced, login)
         for check in default_checks():
             finding = run_check(check, snapshot)
-            message = " ".join([finding.summary, *(e.text for e in finding.evidence)])
+            message = " ".join(
+                [finding.summary, finding.advice, *(e.text for e in finding.evidence)]
+            )
             assert "the instance" not in message, (check.code, message)
 
 

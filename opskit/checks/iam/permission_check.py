@@ -10,6 +10,7 @@ from opskit.checks.iam.effective_permissions import EffectivePermission, Effecti
 from opskit.checks.iam.fix_context import IamFixContext
 from opskit.checks.iam.fixes import build_fix
 from opskit.checks.interface import Evidence, Finding, failed, passed, skipped, undecided
+from opskit.config import Target
 from opskit.facts.interface import Fact, Known
 from opskit.policy.difference import WantedAccess
 from opskit.policy.explanation import DenialReason
@@ -34,9 +35,10 @@ class _Row:
         return AccessDenied(role, self.refused, explanation, self.permission, self.wanted)
 
 
-def name_of(role: Fact[WorkloadRole]) -> str:
+def name_of(role: Fact[WorkloadRole], target: Target) -> str:
     """The role's name, or a description where it could not be read."""
-    return (isinstance(role, Known) and role.value.role_name) or "the instance's role"
+    named = role.value.role_name if isinstance(role, Known) else None
+    return named or f"{target.workload_kind.definite}'s role"
 
 
 def check_permission(
@@ -54,7 +56,7 @@ def check_permission(
     """
     if isinstance(role, Known) and role.value.role_name is None:
         return undecided(f"{context.target.workload_kind.definite} has no role", "a role")
-    name = name_of(role)
+    name = name_of(role, context.target)
     rows = _rows(standing, context, reading, decrypting)
     denials = [d for d in (row.denial(name) for row in rows) if d is not None]
     if denials:

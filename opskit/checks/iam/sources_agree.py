@@ -14,26 +14,29 @@ from opskit.checks.fix import Advice
 from opskit.checks.iam.effective_permissions import EffectivePermission, EffectivePermissions
 from opskit.checks.iam.permission_check import name_of
 from opskit.checks.interface import Finding, passed, undecided, warned
+from opskit.config import Target
 from opskit.facts.interface import Fact
 from opskit.workload.interface import WorkloadRole
 
 
-def check(standing: EffectivePermissions, role: Fact[WorkloadRole]) -> Finding:
+def check(target: Target, standing: EffectivePermissions, role: Fact[WorkloadRole]) -> Finding:
     """Name the sources that contradict each other."""
     stands = [s for s in (standing.read, standing.decrypt) if s is not None]
     for permission in stands:
         if permission.conflict:
-            return warned(permission.conflict, *permission.evidence, fix=_advice(permission))
+            return warned(
+                permission.conflict, *permission.evidence, fix=_advice(permission, target)
+            )
     decided = [s for s in stands if s.is_allowed is not None]
     if not decided:
         missing = tuple(dict.fromkeys(m for s in stands for m in s.missing))
         return undecided("no source could say anything", *(missing or ("any of the three",)))
     sources = max(len({e.basis for e in s.evidence}) for s in decided)
     count = {0: "none", 1: "one source", 2: "two sources", 3: "three sources"}[sources]
-    return passed(f"{count} asked of {name_of(role)}'s rights, no contradiction")
+    return passed(f"{count} asked of {name_of(role, target)}'s rights, no contradiction")
 
 
-def _advice(permission: EffectivePermission) -> Advice:
+def _advice(permission: EffectivePermission, target: Target) -> Advice:
     """Advice on the next step, by the source that contradicts the policies."""
     if permission.is_allowed is True:
         return Advice(
@@ -50,7 +53,8 @@ def _advice(permission: EffectivePermission) -> Advice:
             "policies. No command is offered: none of the policies that were read refuses it."
         )
     return Advice(
-        "Let the instance decide: give opskit a transport to it, or run `aws ssm get-parameter --name NAME "
-        "--with-decryption` there. Its own attempt outweighs both sources; the simulator knows no session, "
-        "endpoint and key policies. No command is offered: which of the two is right is not known."
+        f"Let {target.workload_kind.definite} decide: give opskit a transport to it, or run "
+        "`aws ssm get-parameter --name NAME --with-decryption` there. Its own attempt outweighs both "
+        "sources; the simulator knows no session, endpoint and key policies. No command is offered: "
+        "which of the two is right is not known."
     )

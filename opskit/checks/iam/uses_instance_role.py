@@ -29,13 +29,13 @@ def check(role: WorkloadRole, probe: InstanceProbe) -> Finding:
     return warned(
         f"programs on {probe.workload_noun} act as {probe.caller_arn}, not as its role {role.role_name}",
         observed(f"sts:GetCallerIdentity on {probe.workload_noun}"),
-        fix=_advice(probe.caller_arn, role.role_name),
+        fix=_advice(probe, role.role_name),
     )
 
 
-def _advice(caller_arn: str, role_name: str) -> Advice:
+def _advice(probe: InstanceProbe, role_name: str) -> Advice:
     """Advice on where credentials of this kind come from, and how to find them."""
-    if ":user/" in caller_arn:
+    if ":user/" in probe.caller_arn:
         source = (
             "They are access keys: look for AWS_ACCESS_KEY_ID in the environment of container and service "
             "and in ~/.aws/credentials of root and of the app's user, and remove them"
@@ -43,10 +43,10 @@ def _advice(caller_arn: str, role_name: str) -> Advice:
     else:
         source = (
             "They are another role's: look for role_arn, credential_process or AWS_PROFILE in ~/.aws/config "
-            " environment, and remove it; after a change of the instance profile they end within the hour"
+            "and in the environment, and remove it; after a change of the role they end within the hour"
         )
     return Advice(
         f"Remove the credentials that come before those of {role_name}. {source}. "
-        "`aws configure list` on the instance names their source; then restart the app. No command is "
-        "offered: the file or variable that holds them is not known."
+        f"`aws configure list` on {probe.workload_noun} names their source; then restart the app. "
+        "No command is offered: the file or variable that holds them is not known."
     )

@@ -71,14 +71,14 @@ def _advice_where_open(host: DatabaseHost, connection: TcpResult, paths: Databas
     current = paths.current.destination.address
     if connection.address and connection.address != current:
         return Advice(
-            f"The instance tried {connection.address}, but the database was found at {current}. Correct what "
-            f"names {connection.address} ({host.source}, /etc/hosts, a resolver's cache), then "
-            "restart the app."
+            f"{paths.workload_noun.capitalize()} tried {connection.address}, but the database was found at "
+            f"{current}. Correct what names {connection.address} ({host.source}, /etc/hosts, "
+            "a resolver's cache), then restart the app."
         )
     return Advice(
-        "On the instance, look at its own firewall (nft list ruleset, iptables -S OUTPUT), at the network of "
-        "the container, and at conntrack_allowance_exceeded (ethtool -S). If rules were changed this minute, "
-        f"try again: timeout 3 bash -c '</dev/tcp/{connection.address}/{connection.port}'"
+        f"On {paths.workload_noun}, look at its own firewall (nft list ruleset, iptables -S OUTPUT), at the "
+        "network of the container, and at conntrack_allowance_exceeded (ethtool -S). If rules were changed "
+        f"this minute, try again: timeout 3 bash -c '</dev/tcp/{connection.address}/{connection.port}'"
     )
 
 

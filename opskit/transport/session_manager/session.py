@@ -111,7 +111,7 @@ class Session:
                 host = urlsplit(self._url).hostname
                 raise OutcomeUnknown(
                     f"the session with {self._target} was started, but nothing came through {host}",
-                    missing="a way to ssmmessages for this machine and for the instance",
+                    missing="a way to ssmmessages for this machine and for the agent",
                 )
             yield from self._step(deadline if self.channel.is_ready else min(deadline, ready_by))
 

@@ -59,10 +59,11 @@ class SessionTunnel:
     Args:
         session: a port session that was just started.
         on_problem: called with a sentence when a connection fails.
+        noun: the place of the agent with its article, for these sentences.
     """
 
-    def __init__(self, session: Session, on_problem: Callable[[str], None]) -> None:
-        self._session = session
+    def __init__(self, session: Session, on_problem: Callable[[str], None], noun: str) -> None:
+        self._session, self._noun = session, noun
         self._on_problem = on_problem
         self._line = PortSession(session)
         self._carriage: Forwarder | None = None
@@ -126,7 +127,7 @@ class SessionTunnel:
             self._carriage.receive(event.data)
         elif isinstance(event, Flag) and event.number == UNREACHABLE:
             self._on_problem(
-                "the instance could not connect to the database: refused, or no answer"
+                f"{self._noun} could not connect to the database: refused, or no answer"
             )
         elif isinstance(event, Notice):
             self._on_problem(event.text)
@@ -137,7 +138,7 @@ class SessionTunnel:
         if speaks_smux(agent_version):
             return SmuxForwarder(self._line, wants_life=not is_above(agent_version, SILENCE_AFTER))
         self._on_problem(
-            f"the agent on the instance is old ({agent_version or 'no version'}): the tunnel carries "
+            f"the agent on {self._noun} is old ({agent_version or 'no version'}): the tunnel carries "
             "one connection at a time, is not told when the database closes it, and may lead to the "
             "instance's own port, since such agents know no remote host; update the agent"
         )
@@ -183,4 +184,4 @@ def open_tunnel(
     """
     client, location = context.client, context.location
     session = start_session(client("ssm"), client("ssmmessages"), location.target, host, port)
-    return SessionTunnel(session, on_problem)
+    return SessionTunnel(session, on_problem, context.target.workload_kind.definite)

@@ -93,7 +93,7 @@ def tunnel(
     parameters = {"host": ["127.0.0.1"], "portNumber": [str(port)], "localPortNumber": ["0"]}
     session = Session(Api(sessions), Unsigned(), "i-1", DOCUMENT, parameters)
     problems: list[str] = []
-    carried = SessionTunnel(session, problems.append)
+    carried = SessionTunnel(session, problems.append, "the instance")
     try:
         yield carried.start(0), problems, carried
     finally:

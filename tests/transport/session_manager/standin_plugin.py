@@ -75,7 +75,9 @@ def connect(answer: dict[str, str], asked: dict[str, object], region: str, profi
     )  # fmt: skip
     if "portNumber" in parameters:
         tunnel = SessionTunnel(
-            session, lambda _: say("Connection to destination port failed, check SSM Agent logs.")
+            session,
+            lambda _: say("Connection to destination port failed, check SSM Agent logs."),
+            "the instance",
         )
         port = tunnel.start(int(parameters["localPortNumber"][0]))
         say(f"Port {port} opened for sessionId {answer['SessionId']}.\nWaiting for connections...")
