@@ -59,7 +59,14 @@ def plain(text: str) -> str:
     return re.sub(differs, " ", text)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+LIKE_ANOTHER = {"help", "no target", "explain", "schema", "dry run", "aws text", "aws usage"}
+"""Commands that end and print in a way of which another one is an example, in every test run."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.full if n in LIKE_ANOTHER else []) for n in COMMANDS],
+)
 def test_status_and_outputs_are_the_same(operator: Operator, name: str) -> None:
     operator.wait_until_healthy()
     started, forked = (operator.run(*COMMANDS[name], is_warm=w) for w in (False, True))
