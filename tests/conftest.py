@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import json
 import os
@@ -9,7 +10,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,11 +65,31 @@ SANDBOXES = {"shared_sandbox", "managed", "shared", "fresh"}
 """Fixtures that start a sandbox."""
 
 
+LONG = tuple(
+    f"tests/{name}"
+    for name in (
+        "reachability/test_oracle.py",
+        "rotation/test_crashes.py",
+        "rotation/test_leaks.py",
+        "rotation/test_managed_secret.py",
+        "rotation/test_model.py",
+        "rotation/test_strategies.py",
+        "rotation/test_trouble.py",
+        "runbook/test_runbooks.py",
+        "sandbox/test_loopback.py",
+        "test_unusual.py",
+    )
+)
+"""Files with tests of 10 s and more on an idle machine. They begin first: otherwise the last of them
+begins late in some shuffled orders, and one worker runs alone at the end."""
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> Iterator[None]:
-    """Mark the tests that need a sandbox, which `make unit` leaves out, and keep groups together.
+    """Mark the tests that need a sandbox, which `make unit` leaves out, keep groups together, and put
+    the longest first.
 
     pytest-xdist 3.8 writes a test's group into a field that pytest 9.2 no longer reads, so that every
     worker built what a group shares.
@@ -76,8 +97,9 @@ def pytest_collection_modifyitems(
     for item in items:
         if SANDBOXES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.sandbox)
-    # Between the two, `-m` deselects by the markers, and xdist names the groups.
+    # Between the two, `-m` deselects by the markers, xdist names the groups, and the order is shuffled.
     yield
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
     for item in items:
         group = item.get_closest_marker("xdist_group")
         if group is not None and config.getoption("loadgroup", False):
@@ -100,8 +122,13 @@ def no_sandbox_unannounced(request: pytest.FixtureRequest, monkeypatch: pytest.M
 
 @pytest.fixture(autouse=True)
 def secrets_of_one_test() -> Iterator[None]:
-    """A password of one test is not redacted from the output of the next."""
+    """A password of one test, or of a module that was imported, is not redacted in another test.
+
+    With those of all modules each new secret would be one more among 1,200 forms, which are compiled
+    again for it.
+    """
     held = redaction._forms, redaction._passwords, redaction._names
+    redaction._forms, redaction._passwords, redaction._names = (), (), frozenset()
     yield
     redaction._forms, redaction._passwords, redaction._names = held
 
@@ -251,8 +278,24 @@ class Operator:
         lifecycle.send_command(self.running, "inject", rows=rows)
 
 
+@functools.cache
+def _load_once(load: Callable[..., Any], loader: Any, *arguments: Any) -> Any:
+    return load(loader, *arguments)
+
+
 @pytest.fixture
-def aws_in_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def service_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each file of botocore's is parsed once a process: it is most of what a new client costs."""
+    from botocore.loaders import JSONFileLoader
+
+    loader, load = JSONFileLoader(), JSONFileLoader.load_file
+    monkeypatch.setattr(
+        JSONFileLoader, "load_file", lambda _, *arguments: _load_once(load, loader, *arguments)
+    )
+
+
+@pytest.fixture
+def aws_in_memory(service_models: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """AWS is moto in this process, and nothing of the shell's settings counts."""
     from moto import mock_aws
 

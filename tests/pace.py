@@ -17,11 +17,25 @@ def _measure() -> float:
     return time.perf_counter() - started
 
 
-SLOWNESS = min(max(1.0, _measure() / USUAL_S), 8.0)
-"""Measured once a worker, when its tests begin: 1 on an idle machine and never less. A limit is still
-reached some time."""
+MOST = 8.0
+"""A limit is still reached some time."""
+ANEW_AFTER_S = 20.0
+_slowness, _measured_at = 1.0, float("-inf")
+
+
+def slowness() -> float:
+    """The slowest that this worker has measured: 1 on an idle machine and never less.
+
+    Other work comes during a run, so that it is measured again from time to time; what has begun slowly
+    keeps its limit.
+    """
+    global _slowness, _measured_at
+    if time.monotonic() - _measured_at > ANEW_AFTER_S:
+        _slowness = max(_slowness, min(_measure() / USUAL_S, MOST))
+        _measured_at = time.monotonic()
+    return _slowness
 
 
 def scaled(seconds: float) -> float:
     """A limit for this machine, of one for an idle machine."""
-    return seconds * SLOWNESS
+    return seconds * slowness()

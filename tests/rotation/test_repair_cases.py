@@ -13,6 +13,7 @@ from psycopg import sql
 
 from opskit.sandbox import lifecycle
 from tests.conftest import Operator
+from tests.pace import scaled
 from tests.test_leaks import password_of
 
 PASSWORD = "/linkbox/db-password"
@@ -136,7 +137,7 @@ def test_a_user_name_in_another_case(operator: Operator, before: str) -> None:
 def test_a_role_that_has_expired_ends_with_advice(operator: Operator, before: str) -> None:
     """Public case p06."""
     administer(operator, "alter role linkbox valid until {}", "2020-01-01")
-    done = operator.run(*REPAIR, timeout=90)
+    done = operator.run(*REPAIR, timeout=scaled(90))
     assert done.returncode == 3, done.stdout + done.stderr
     assert "still cannot log in" in done.stderr
     assert "valid until" in " ".join(done.stderr.split())
