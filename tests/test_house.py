@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import re
 from pathlib import Path
 
@@ -19,6 +20,12 @@ from tests import prose
 
 ROOT = Path(__file__).parent.parent
 GIVEN = {"ClientFactory", "FingerprintKey", "Now", "Region", "Target"}
+
+
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    """The syntax tree of a module of ours."""
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("check", all_checks(), ids=lambda c: c.code)
@@ -77,7 +84,7 @@ def test_nothing_outside_the_sandbox_speaks_of_it() -> None:
 def test_printing_and_sizes() -> None:
     for path in (ROOT / "opskit").rglob("*.py"):
         name = str(path.relative_to(ROOT / "opskit"))
-        tree = ast.parse(path.read_text())
+        tree = parsed(path)
         assert ast.get_docstring(tree), f"{name} does not say what it is for"
         if name.startswith(("cli/", "sandbox/")):
             continue
@@ -92,7 +99,7 @@ def test_no_wait_may_be_missed() -> None:
     """`queue.SimpleQueue.get` of CPython 3.11 and 3.12 waits for ever when its time is over before it
     begins to wait, and so does the WebSocket library's `recv` with a limit."""
     for path in sorted((ROOT / "opskit").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.Attribute):
                 assert node.attr != "SimpleQueue", path
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
@@ -124,7 +131,7 @@ def test_no_decision_reads_a_sentence() -> None:
     found: dict[str, list[tuple[int, str]]] = {}
     for path in ours():
         name = path.relative_to(ROOT / "opskit").as_posix()
-        tree = ast.parse(path.read_text())
+        tree = parsed(path)
         found[name] = list(prose.places(tree, is_judgement=name.startswith(JUDGEMENT)))
     allowed = tuple(READS_TEXTS)
     assert {
@@ -208,7 +215,7 @@ def test_old_words_stay_out_of_names() -> None:
     assert "road" in words
     assert "KnownLogins" in whole
     for path in ours():
-        names = names_of(ast.parse(path.read_text())) | {path.stem, path.parent.name}
+        names = names_of(parsed(path)) | {path.stem, path.parent.name}
         in_words = {word for name in names for word in name.lower().split("_")}
         assert not in_words & words, (path, in_words & words)
         assert not names & whole, (path, names & whole)
@@ -217,7 +224,7 @@ def test_old_words_stay_out_of_names() -> None:
 def test_a_class_name_exists_once() -> None:
     found: dict[str, list[str]] = {}
     for path in ours():
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.ClassDef):
                 found.setdefault(node.name, []).append(str(path))
     assert {name: paths for name, paths in found.items() if len(paths) > 1} == {}
@@ -225,7 +232,7 @@ def test_a_class_name_exists_once() -> None:
 
 def test_every_error_that_a_docstring_names_exists() -> None:
     """The names below `Raises:` are classes of the project, of a library that it uses, or builtins."""
-    modules = {path: ast.parse(path.read_text()) for path in ours()}
+    modules = {path: parsed(path) for path in ours()}
     known = set(dir(builtins)) | {
         name
         for tree in modules.values()

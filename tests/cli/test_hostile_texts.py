@@ -224,9 +224,14 @@ def test_the_output_of_a_remote_command_is_not_touched(monkeypatch: pytest.Monke
     assert below.getvalue() == data
 
 
+EMPTY_PLANES = (*range(0x40000, 0xE0000, 0x10000), 0xF0000, 0x100000)
+"""Planes of 65,536 unassigned or private characters; of each, the first 4,096 stand for the others."""
+
+
 def test_every_character() -> None:
     """Each is shown, and JSON gives each of them back."""
-    for start in range(0, 0x110000, 0x1000):
+    alike = {plane + start for plane in EMPTY_PLANES for start in range(0x1000, 0x10000, 0x1000)}
+    for start in sorted({*range(0, 0x110000, 0x1000)} - alike):
         text = "".join(map(chr, range(start, start + 0x1000)))
         shown = visible(text)
         assert shown.isprintable()

@@ -24,7 +24,9 @@ The words at the end let a line be wrapped before one of them."""
 def problems(output: str) -> list[str]:
     """What a terminal would act on or hide in an output, and lines that were forged."""
     plain = re.sub(OWN_STYLES, "", output)
-    acting = sorted({repr(c) for c in plain if not (c.isprintable() or c == "\n") or c == "\u3164"})
+    acting = sorted(
+        {repr(c) for c in set(plain) if not (c.isprintable() or c == "\n") or c == "\u3164"}
+    )
     forged = re.findall(
         rf"^(?: {{0,3}})(?:curl |ROOT CAUSE  NET999|FIX  )?{FORGED}.*", plain, re.MULTILINE
     )
