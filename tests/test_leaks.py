@@ -9,7 +9,7 @@ from pathlib import Path
 from opskit.sandbox import lifecycle
 from tests.conftest import Operator
 
-MARKS = ("opskit diagnose", "opskit rotate", "opskit.transport", "stdlib_login", "aws ssm")
+MARKS = ("opskit diagnose", "opskit rotate", "opskit.transport", "python3 - ", "aws ssm")
 
 
 def password_of(operator: Operator) -> str:

@@ -72,7 +72,7 @@ def test_it_works_with_nothing_but_sh(tmp_path: Path) -> None:
     assert result.is_complete
     assert not result.with_python
     asked = {what.split()[0] for what, _ in result.unavailable}
-    assert asked >= {"name", "tcp", "talk", "parameters", "containers", "login"}
+    assert asked >= {"name", "tcp", "exchange", "parameters", "containers", "login"}
 
 
 def test_with_a_shell_and_ordinary_tools_it_learns_more(tmp_path: Path) -> None:

@@ -19,14 +19,14 @@ def probe_containers(probe):
     """
     engine = shutil.which("docker") or shutil.which("podman")
     if engine is None:
-        probe.emit("cannot", "containers", "neither docker nor podman is on this machine")
+        probe.emit("unavailable", "containers", "neither docker nor podman is on this machine")
         return []
     try:
         ids = output([engine, "ps", "-aq"]).split()
         described = json.loads(output([engine, "inspect"] + ids)) if ids else []
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         probe.emit(
-            "cannot",
+            "unavailable",
             "containers",
             "%s failed (%s)" % (os.path.basename(engine), type(error).__name__),
         )

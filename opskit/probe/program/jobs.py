@@ -19,7 +19,7 @@ def isolated(probe, what, function, *arguments):
         try:
             function(probe, *arguments)
         except Exception as error:
-            probe.emit("cannot", what, "%s" % type(error).__name__)
+            probe.emit("unavailable", what, "%s" % type(error).__name__)
 
     return threading.Thread(target=job, daemon=True)
 

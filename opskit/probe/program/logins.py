@@ -17,7 +17,9 @@ def probe_parameter_login(probe):
     probe.reads_done.wait(7)
     values = dict(probe.values)
     if not all(values.get(p) for p in ("username", "password", "database")):
-        probe.emit("cannot", "login", "user, password and database name could not be read there")
+        probe.emit(
+            "unavailable", "login", "user, password and database name could not be read there"
+        )
         return
     emit_login(
         probe,
@@ -61,7 +63,7 @@ def emit_login(probe, who, host, port, user, password, database, mode, ca_file, 
         probe.emit("login", who, "no", "", "could not translate host name", 0, "", mode)
         return
     except Forbidden as why:
-        probe.emit("cannot", "login", why)
+        probe.emit("unavailable", "login", why)
         return
     ca_file = ca_file if ca_file == "system" or os.path.exists(ca_file) else ""
     environment = probe.request["environment"]

@@ -37,7 +37,9 @@ def main(text):
     jobs = [isolated(probe, "machine", probe_machine), isolated(probe, "aws", probe_aws)]
     jobs += [isolated(probe, "name " + n, probe_name, n) for n in request["hostnames"]]
     jobs += [isolated(probe, "tcp", probe_tcp, h, p) for h, p in request["tcp_targets"]]
-    jobs += [isolated(probe, "talk " + e["name"], probe_exchange, e) for e in request["exchanges"]]
+    jobs += [
+        isolated(probe, "exchange " + e["name"], probe_exchange, e) for e in request["exchanges"]
+    ]
     jobs += [
         isolated(probe, "containers", containers_then_logins),
         isolated(probe, "login", probe_parameter_login),
@@ -45,7 +47,9 @@ def main(text):
     if request["health_url"]:
         jobs.append(isolated(probe, "health", probe_health, request["health_url"]))
     if not run_all(jobs, LIMIT_S):
-        probe.emit("cannot", "everything", "the probe's own limit of %d s was reached" % LIMIT_S)
+        probe.emit(
+            "unavailable", "everything", "the probe's own limit of %d s was reached" % LIMIT_S
+        )
     probe.print_all()
 
 

@@ -98,7 +98,7 @@ def probe_exchange(probe, exchange):
     finally:
         if connection is not None:
             connection.close()
-    probe.emit("talk", exchange["name"], error, version, b64_list(parts), b64_list(chain))
+    probe.emit("exchange", exchange["name"], error, version, b64_list(parts), b64_list(chain))
 
 
 def start_tls(connection, host):

@@ -40,7 +40,7 @@ for name in $HOSTNAMES; do
       [ "$kind" = STREAM ] && printf '%s,' "$address"; done)
     if [ -n "$found" ]; then emit name "$name" "${found%,}" ''
     else emit name "$name" '' 'the name was not resolved'; fi
-  else emit cannot "name $name" 'no getent on this machine'; fi
+  else emit unavailable "name $name" 'no getent on this machine'; fi
 done
 
 # Connects to no link-local address, and to this machine only where RDS names the host.
@@ -78,7 +78,7 @@ for peer in $TCP_TARGETS; do
   elif have nc; then
     if limited 4 nc -z -w 3 "$address" "$port" 2>/dev/null; then emit tcp "$host" '' "$port" connected '' ''
     else emit tcp "$host" '' "$port" 'not connected' '' ''; fi
-  else emit cannot "tcp $peer" 'neither bash with timeout nor nc nor python3 on this machine'; fi
+  else emit unavailable "tcp $peer" 'neither bash with timeout nor nc nor python3 on this machine'; fi
 done
 
 if have bash && have timeout && have base64 && have dd; then
@@ -87,9 +87,9 @@ if have bash && have timeout && have base64 && have dd; then
     [ -n "$bytes" ] && reachable "${peer%:*}" || continue
     heard=$(timeout 4 bash -c "exec 3<>/dev/tcp/$address/${peer##*:} && printf %s '$bytes' | base64 -d >&3 &&
       dd bs=2048 count=1 <&3 2>/dev/null" 2>/dev/null | base64 | tr -d '\n')
-    emit talk "$exchange" '' '' "$heard" ''
+    emit exchange "$exchange" '' '' "$heard" ''
   done
-else emit cannot talk 'no bash, timeout, dd and base64 on this machine'; fi
+else emit unavailable exchange 'no bash, timeout, dd and base64 on this machine'; fi
 
 if have aws; then
   arn=$(AWS_DEFAULT_REGION=$REGION limited 8 aws sts get-caller-identity --query Arn --output text 2>/dev/null)
@@ -111,7 +111,7 @@ if have aws; then
   done
 else
   emit caller '' 'neither python3 nor aws on this machine'
-  emit cannot parameters 'neither python3 nor aws on this machine'
+  emit unavailable parameters 'neither python3 nor aws on this machine'
 fi
 
 # The settings of a container: each field from the first variable of the engine's table that has a value.
@@ -201,7 +201,7 @@ if [ -n "$engine" ]; then
       "$image" "$code" "$finished" "${ended%%|*}" "${ended#*|}"
     [ -n "$found" ] && printf '%s\n' "$found"
   done
-else emit cannot containers 'neither docker nor podman on this machine'; fi
+else emit unavailable containers 'neither docker nor podman on this machine'; fi
 
 case $HEALTH_URL in
   '' | [Hh][Tt][Tt][Pp]://* | [Hh][Tt][Tt][Pp][Ss]://*) ;;
@@ -219,8 +219,8 @@ if [ -n "$HEALTH_URL" ]; then
   elif have wget; then
     if limited 6 wget -q -O /dev/null -- "$HEALTH_URL" 2>/dev/null; then emit health "$HEALTH_URL" 200 '' ''
     else emit health "$HEALTH_URL" '' '' 'wget could not fetch it'; fi
-  else emit cannot health 'neither python3 nor curl nor wget on this machine'; fi
+  else emit unavailable health 'neither python3 nor curl nor wget on this machine'; fi
 fi
-emit cannot login 'python3 is needed for a login that shows no password'
+emit unavailable login 'python3 is needed for a login that shows no password'
 echo end
 exit 0
