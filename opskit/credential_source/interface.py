@@ -255,6 +255,20 @@ class CredentialSource(Protocol):
     def last_write(self, client: AwsClient, name: str) -> str:
         """When a location was last written, and by whom; empty if that cannot be read."""
 
+    def tags(self, client: AwsClient, name: str) -> Mapping[str, str]:
+        """The tags of a location, which name the stack that declares it.
+
+        Raises:
+            AwsError: they cannot be read.
+        """
+
+    def keys_beside(self, client: AwsClient, purpose: str) -> set[str]:
+        """The keys of the values beside a piece's location, which a new one is likely to need too.
+
+        Raises:
+            AwsError: they cannot be described.
+        """
+
     def store(
         self,
         reading: AwsClient,

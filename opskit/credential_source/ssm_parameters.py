@@ -139,6 +139,26 @@ class SsmParameters(CredentialSource):
         """The version, the time and the user of the last write."""
         return parameter_store.last_write(client, name)
 
+    def tags(self, client: AwsClient, name: str) -> Mapping[str, str]:
+        """The parameter's tags."""
+        reply = client.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)
+        return {tag["Key"]: tag["Value"] for tag in reply.get("TagList", ())}
+
+    def keys_beside(self, client: AwsClient, purpose: str) -> set[str]:
+        """The keys of the target's other SecureStrings, and of those under the same path."""
+        name = self.location(purpose).name
+        others = [other for other in self.names if other != name]
+        filters = [[{"Key": "Name", "Option": "Equals", "Values": others}]]
+        path = name.rpartition("/")[0]
+        if path:
+            filters.append([{"Key": "Path", "Option": "OneLevel", "Values": [path]}])
+        rows = (
+            row
+            for one in filters
+            for row in paginate(client.describe_parameters, "Parameters", ParameterFilters=one)
+        )
+        return {str(row["KeyId"]) for row in rows if row["Type"] == ENCRYPTED and row.get("KeyId")}
+
     def store(
         self,
         reading: AwsClient,

@@ -242,6 +242,16 @@ def test_a_created_location_is_encrypted(source: CredentialSource, client: Any) 
         source.create(client, location.name, Secret("Xyz-87654321"), None)
 
 
+def test_a_missing_location_has_keys_beside_it(source: CredentialSource, client: Any) -> None:
+    password = source.location("password")
+    kms: Any = Aws(Target("linkbox", b.NAMES)).client("kms")
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+    assert source.keys_beside(client, "password") == set()
+    source.create(client, f"{password.name}-2", Secret("Abc-12345678"), key_id)
+    assert source.keys_beside(client, "password") == {key_id}
+    assert source.tags(client, f"{password.name}-2") == {}
+
+
 def test_what_policies_name(source: CredentialSource) -> None:
     arn = source.arn(source.location("password").name, "aws-cn", "cn-north-1", "123456789012")
     assert arn.startswith(f"arn:aws-cn:{source.service}:cn-north-1:123456789012:")

@@ -10,12 +10,15 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from opskit.config import Target
+from opskit.credential_source import source_of
 from opskit.errors import AwsError
 from opskit.facts.interface import Unknown
 from opskit.rotation.planning.external_references import read_proxies, read_stack
 
 REGION = "us-east-1"
 NAME = "/linkbox/db-password"
+SOURCE = source_of(Target("linkbox", {"password": NAME}))
 
 
 @pytest.fixture
@@ -80,10 +83,10 @@ def test_a_proxy_names_its_users(account: dict[str, Any]) -> None:
 
 def test_a_stack_shows_in_the_parameters_tags(account: dict[str, Any]) -> None:
     account["ssm"].put_parameter(Name=NAME, Value="x", Type="String")
-    assert read_stack(account["ssm"], NAME) == ""
+    assert read_stack(SOURCE, account["ssm"], NAME) == ""
     tags = [{"Key": "aws:cloudformation:stack-name", "Value": "shop"}]
     account["ssm"].add_tags_to_resource(ResourceType="Parameter", ResourceId=NAME, Tags=tags)
-    assert read_stack(account["ssm"], NAME) == "shop"
+    assert read_stack(SOURCE, account["ssm"], NAME) == "shop"
 
 
 class Refusing:
@@ -97,6 +100,9 @@ class Refusing:
 
 
 def test_what_may_not_be_read_is_not_known() -> None:
-    for found in (read_proxies(Refusing(), Refusing(), ["d"]), read_stack(Refusing(), NAME)):
+    for found in (
+        read_proxies(Refusing(), Refusing(), ["d"]),
+        read_stack(SOURCE, Refusing(), NAME),
+    ):
         assert isinstance(found, Unknown)
         assert "AccessDenied" in found.reason

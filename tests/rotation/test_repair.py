@@ -11,6 +11,7 @@ import pytest
 
 from opskit.aws import Aws
 from opskit.config import Target
+from opskit.credential_source import source_of
 from opskit.engine.interface import LoginFailure, LoginResult
 from opskit.errors import AwsError, CannotProceed
 from opskit.facts.policies import PolicyText
@@ -24,12 +25,13 @@ from opskit.rotation.protocol.journal import Journal
 from opskit.rotation.protocol.state_machine import CallOutcome
 from opskit.rotation.repair import MOST_TRIES, Repair, new_login, propose, propose_supplied
 from opskit.rotation.repair_changes import Changes, apply_repair, changes_of
-from opskit.rotation.steps.parameter_key import DEFAULT, keys_allowed, keys_beside, select_key
+from opskit.rotation.steps.parameter_key import keys_allowed, select_key
 from opskit.secret import Secret
 from tests import builders as b
 from tests.rotation.test_preflight import context as context
 from tests.rotation.test_records import intent, published
 
+SOURCE = source_of(Target("linkbox", b.NAMES))
 NAME = "/linkbox/db-password"
 RIGHT = "Lk'9 \"mid q7_T2xy"
 """Public case p44: only the newline behind it may be removed."""
@@ -316,11 +318,14 @@ class TestKey:
     """The key with which a missing parameter is created."""
 
     def test_the_first_source_that_names_one_counts(self) -> None:
-        assert select_key([("a", set()), ("b", {"k1"}), ("c", {"k2"})]).key_id == "k1"
-        assert select_key([("a", {"k1", "k2"}), ("b", {"k2"})]).because == "b"
-        assert select_key([("a", set())]).key_id == DEFAULT
+        assert (
+            select_key([("a", set()), ("b", {"k1"}), ("c", {"k2"})], SOURCE.default_key).key_id
+            == "k1"
+        )
+        assert select_key([("a", {"k1", "k2"}), ("b", {"k2"})], SOURCE.default_key).because == "b"
+        assert select_key([("a", set())], SOURCE.default_key).key_id == SOURCE.default_key
         with pytest.raises(CannotProceed, match="k1, k2") as caught:
-            select_key([("a", {"k1", "k2"}), ("b", set())])
+            select_key([("a", {"k1", "k2"}), ("b", set())], SOURCE.default_key)
         assert "--key-id" in caught.value.next_step
 
     def test_parameters_beside_it_tell(self, aws: Aws) -> None:
@@ -329,7 +334,7 @@ class TestKey:
         put(aws, "x", "/linkbox/api-token", KeyId=key)
         put(aws, "x", "/linkbox/db-username", Type="String")
         put(aws, "x", "/elsewhere/token")
-        assert keys_beside(aws.client("ssm"), NAME, b.NAMES.values()) == {key}  # type: ignore[arg-type]
+        assert SOURCE.keys_beside(aws.client("ssm"), "password") == {key}
 
     def test_the_roles_policies_tell(self) -> None:
         other = {**b.DECRYPTS, "Resource": "*"}

@@ -154,14 +154,15 @@ def load_context(
     name = target.parameters["password"]
     ours = [n for n in (instance.identifier, cluster.identifier if cluster else "") if n]
     written = list(dict.fromkeys((name, target.parameters["username"])))
-    ssm = clients.client("ssm")
+    source = source_of(target)
+    ssm = clients.client(source.service)
     reads: list[Callable[[], Any]] = [
         lambda: _read_password(ssm, name, may_be_missing=may_be_missing),
         lambda: read_proxies(clients.client("rds"), clients.client("secretsmanager"), ours),
-        *((lambda n=n: read_stack(ssm, n)) for n in written),
+        *((lambda n=n: read_stack(source, ssm, n)) for n in written),
     ]
     (text, row), proxies, *stacks = run_concurrently(reads)
-    password = Secret(source_of(target).piece(text.reveal(), "password") or "")
+    password = Secret(source.piece(text.reveal(), "password") or "")
     try:
         database_engine = engine.for_rds_engine(instance.engine)
     except engine.UnknownEngine as error:

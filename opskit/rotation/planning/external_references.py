@@ -12,8 +12,9 @@ from typing import Any
 
 from opskit.aws_client import AwsClient, paginate
 from opskit.credential_source.combined_value import member
+from opskit.credential_source.interface import CredentialSource
 from opskit.errors import AwsError
-from opskit.facts.interface import Rds, Ssm, Unknown
+from opskit.facts.interface import Rds, Unknown
 from opskit.facts.rds import STACK_TAG
 
 
@@ -87,12 +88,11 @@ def _user_in(secrets: AwsClient, arn: str) -> str:
     return member(text, "username") or ""
 
 
-def read_stack(ssm: Ssm, name: str) -> str | Unknown:
-    """Read the CloudFormation stack that declares a parameter; empty for none."""
+def read_stack(source: CredentialSource, client: AwsClient, name: str) -> str | Unknown:
+    """Read the CloudFormation stack that declares a location; empty for none."""
     try:
-        reply = ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)
+        tags = source.tags(client, name)
     except AwsError as error:
         reason = f"the tags of {name} could not be read: {error.permission}: {error.code}"
         return Unknown(reason, (error.permission,))
-    tags = {tag["Key"]: tag["Value"] for tag in reply.get("TagList", ())}
-    return str(tags.get(STACK_TAG, ""))
+    return tags.get(STACK_TAG, "")

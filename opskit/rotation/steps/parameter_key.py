@@ -6,13 +6,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from opskit.aws_client import paginate
 from opskit.config import Target
+from opskit.credential_source import source_of
 from opskit.credential_source.interface import DECRYPT
 from opskit.errors import CannotProceed
 from opskit.facts.gather import gather
 from opskit.facts.given import given_facts
-from opskit.facts.interface import Ssm
 from opskit.facts.policies import RolePolicies
 from opskit.policy.document import MalformedPolicy, parse
 from opskit.policy.pattern import glob
@@ -20,7 +19,6 @@ from opskit.rotation.planning.context import DEADLINE_S
 from opskit.rotation.protocol.interface import AwsClients
 
 KEY_ARN = re.compile(r"arn:aws[\w-]*:kms:[\w-]+:\d+:key/[\w-]+")
-DEFAULT = "alias/aws/ssm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +29,12 @@ class KeySelection:
     because: str
 
 
-def select_key(found: Iterable[tuple[str, set[str]]]) -> KeySelection:
+def select_key(found: Iterable[tuple[str, set[str]]], default: str) -> KeySelection:
     """Select the key of the first source that names exactly one; the default key if no source names any.
 
     Args:
         found: the reason for each source, and the keys that it names.
+        default: the credential source's default key.
 
     Raises:
         CannotProceed: sources name several keys, and none exactly one.
@@ -50,7 +49,7 @@ def select_key(found: Iterable[tuple[str, set[str]]]) -> KeySelection:
             f"the key of the missing parameter is one of {', '.join(sorted(several))}",
             "--key-id KEY   chooses one of them",
         )
-    return KeySelection(DEFAULT, "nothing tells of another key")
+    return KeySelection(default, "nothing tells of another key")
 
 
 def find_key(target: Target, aws: AwsClients, recorded: set[str]) -> KeySelection:
@@ -62,32 +61,19 @@ def find_key(target: Target, aws: AwsClients, recorded: set[str]) -> KeySelectio
     Raises:
         CannotProceed: several keys are possible.
     """
-    names = target.parameters
+    source = source_of(target)
     given = given_facts(target, aws.region)
     policies = gather({RolePolicies}, aws, given, deadline_s=DEADLINE_S)
-    beside = keys_beside(aws.client("ssm"), names["password"], names.values())
+    beside = source.keys_beside(aws.client(source.service), "password")
     allowed = policies.value(RolePolicies)
     return select_key(
         (
             ("the last rotation's record names it", recorded),
             ("the parameters beside it are under it", beside),
             ("the app's role may decrypt with it", keys_allowed(allowed) if allowed else set()),
-        )
+        ),
+        source.default_key,
     )
-
-
-def keys_beside(ssm: Ssm, name: str, others: Iterable[str]) -> set[str]:
-    """Return the keys of the target's other SecureStrings, and of those beside the parameter."""
-    filters = [[{"Key": "Name", "Option": "Equals", "Values": sorted({*others} - {name})}]]
-    path = name.rpartition("/")[0]
-    if path:
-        filters.append([{"Key": "Path", "Option": "OneLevel", "Values": [path]}])
-    rows = (
-        row
-        for one in filters
-        for row in paginate(ssm.describe_parameters, "Parameters", ParameterFilters=one)
-    )
-    return {str(row["KeyId"]) for row in rows if row["Type"] == "SecureString" and row.get("KeyId")}
 
 
 def keys_allowed(policies: RolePolicies) -> set[str]:
