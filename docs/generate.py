@@ -200,13 +200,22 @@ def source(thing: Any) -> str:
 
 
 def fields(kind: type) -> str:
-    """The public fields of a dataclass with their types, or the values of an enum."""
+    """The public fields of a dataclass with their types, or the values of an enum.
+
+    An abstract dataclass is an interface, whose properties are listed too.
+    """
     if dataclasses.is_dataclass(kind):
         shown = [
             f"{field.name}: {type_name(field.type)}"
             for field in dataclasses.fields(kind)
             if not field.name.startswith("_")
         ]
+        if inspect.isabstract(kind):
+            shown += [
+                f"{name}: {type_name(value.fget.__annotations__['return'])}"
+                for name, value in vars(kind).items()
+                if isinstance(value, property)
+            ]
     else:
         shown = [
             str(getattr(member, "value", member))

@@ -14,16 +14,17 @@ from opskit.checks.fix_verification import verify_fix
 from opskit.checks.interface import Status
 from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller, render
-from opskit.commands import Command, LocalCommand
+from opskit.commands import Command, InstanceCommand, LocalCommand
 from opskit.config import SETTINGS, Target
 from opskit.errors import UsageError
 from opskit.facts import workload as workload_facts
 from opskit.facts.binding import inputs_of
 from opskit.facts.interface import FactUnavailable, Unknown, fact_type
 from opskit.facts.operator_simulation import BY_KIND
+from opskit.probe.response import Health
 from opskit.transport import CHOICES, TRANSPORTS, TUNNELS
 from opskit.workload import ANY_TRANSPORT, WORKLOADS, check_settings, kind_of
-from opskit.workload.ec2_instance import InstanceRole
+from opskit.workload.ec2_instance import Ec2InstanceWorkload, InstanceRole
 from opskit.workload.ecs_task import TaskRole
 from opskit.workload.interface import (
     Location,
@@ -118,6 +119,24 @@ class ComposeProject(Workload):
         return named, "it was named"
 
 
+@dataclass(frozen=True, slots=True)
+class SystemdUnit(Ec2InstanceWorkload):
+    """A fourth kind: a unit of systemd on an EC2 instance, which has its network, role and agent."""
+
+    def restart_commands(self, containers: Sequence[str]) -> tuple[Command, ...]:
+        return self.host_commands(("systemctl", "restart", "shop"))
+
+    def restart_names(self, containers: Sequence[str]) -> tuple[str, ...]:
+        return ("shop",)
+
+    def log_words(self, containers: Sequence[str]) -> str:
+        return f"`journalctl -u shop -n 50` on {self.label}"
+
+
+UNIT = SystemdUnit(
+    b.linkbox()[Workload].value.instance,  # type: ignore[union-attr]
+    selection_reason="it was named",
+)
 COMPOSE = ComposeProject(selection_reason="it was named")
 
 
@@ -128,9 +147,9 @@ def test_the_first_kind_is_searched_where_none_is_named() -> None:
         kind_of(every)
 
 
-def test_every_transport_leads_to_one_kind() -> None:
+def test_every_transport_leads_to_a_kind() -> None:
     led_to = [name for workload in WORKLOADS.values() for name in workload.kind.transports]
-    assert sorted(led_to) == sorted(TRANSPORTS)
+    assert set(led_to) == set(TRANSPORTS)
     assert {*ANY_TRANSPORT, *led_to} == set(CHOICES)
 
 
@@ -232,7 +251,9 @@ def test_a_reader_selects_the_named_kind(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "app", [*(s.workload for s in SAMPLES.values()), COMPOSE], ids=lambda app: app.kind.name
+    "app",
+    [*(s.workload for s in SAMPLES.values()), COMPOSE, UNIT],
+    ids=lambda app: type(app).__name__,
 )
 def test_every_check_judges_every_kind(app: Workload) -> None:
     """A kind of its own, without a network, a role and an agent, needs no line in any check."""
@@ -255,3 +276,11 @@ def test_what_a_third_kind_lacks_is_unknown() -> None:
     }
     restarts = restart_commands(b.known(COMPOSE), b.known(b.probe()))
     assert restarts == (LocalCommand(("docker", "compose", "restart", "linkbox-backend")),)
+
+
+def test_a_fourth_kind_restarts_its_unit_and_names_its_log() -> None:
+    probe = b.probe(health=Health("http://127.0.0.1:3000/health", 503, 3.0, "no"), containers=())
+    found = run_check(check_of("APP003"), b.snapshot(UNIT, probe))
+    assert "`journalctl -u shop -n 50` on linkbox-backend-1 (i-1) says more." in found.advice
+    [command] = restart_commands(b.known(UNIT), b.known(probe))
+    assert command == InstanceCommand("i-1", (("systemctl", "restart", "shop"),))
