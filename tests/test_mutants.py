@@ -25,7 +25,9 @@ def test_a_section_names_modules_and_tests_that_exist(name: str) -> None:
 
 
 def test_a_copy_has_its_settings(tmp_path: Path) -> None:
+    (tmp_path / "mutants").mkdir()
     prepare({"modules": ["redaction.py"], "tests": ["test_redaction.py"]}, tmp_path)
+    assert not (tmp_path / "mutants").exists(), "nothing is left of an earlier call"
     setup = configparser.ConfigParser()
     setup.read(tmp_path / "setup.cfg")
     assert setup["mutmut"]["only_mutate"] == "\nopskit/redaction.py"

@@ -19,6 +19,7 @@ import pytest
 
 from opskit import redaction
 from opskit.cli import main
+from opskit.escaping import ERASE_LINE
 from opskit.secret import Secret
 from opskit.transport.session_manager.session_lifecycle import guarded
 
@@ -137,3 +138,74 @@ def test_what_opens_a_data_channel_is_guarded() -> None:
     text = " ".join(reply.values())
     assert redaction.redact(text) == f"oncall-1 {redaction.PLACEHOLDER} {redaction.PLACEHOLDER}"
     assert guarded({"SessionId": "over"}) == {"SessionId": "over"}
+
+
+def test_only_a_password_counts_in_pieces() -> None:
+    redaction.register_secret("wom-77/bat-88")
+    assert redaction.redact("no host bat-88") == "no host bat-88"
+    redaction.register_secret("wom-77/bat-88", in_pieces=True)
+    assert redaction.redact("no host bat-88") == f"no host {redaction.PLACEHOLDER}"
+
+
+def test_the_longest_form_goes_first() -> None:
+    """In the order of the alphabet, the inner one would come first and leave the rest."""
+    Secret("zebra-99", is_document=True)
+    Secret("a zebra-99 b", is_document=True)
+    assert redaction.redact("is a zebra-99 b.") == f"is {redaction.PLACEHOLDER}."
+
+
+def test_a_trimmed_secret_of_the_least_length() -> None:
+    Secret("ei8ht-ch\n")
+    assert redaction.redact("ei8ht-ch") == redaction.PLACEHOLDER
+
+
+def test_words_of_an_exposed_name_stay() -> None:
+    Secret("quagga@2031")
+    redaction.expose("/quagga/backend")
+    text = "quagga backend at 2031"
+    assert redaction.redact(text) == f"quagga backend at {redaction.PLACEHOLDER}"
+
+
+def test_words_of_every_engine_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redaction, "_engine_words", frozenset())
+    redaction.keep_readable("firstword")
+    redaction.keep_readable("secondword", "thirdword")
+    Secret("firstword/secondword@thirdword-4")
+    text = "firstword secondword"
+    assert redaction.redact(text) == text
+    Secret("firstword")
+    assert redaction.redact(text) == text
+
+
+def test_the_longest_password_counts_in_pieces() -> None:
+    """A longer one is a document."""
+    Secret("bat-55/" + "x" * (redaction.LONGEST_IN_PIECES - 7))
+    Secret("cat-66/" + "x" * (redaction.LONGEST_IN_PIECES - 6))
+    assert redaction.redact("bat-55 cat-66") == f"{redaction.PLACEHOLDER} cat-66"
+
+
+@pytest.mark.parametrize(
+    ("secret", "form"),
+    [
+        ("ünd ñandú", r"\u00fcnd \u00f1and\u00fa"),
+        ("ten-bytes!", "dGVuLWJ5dGVzIQ"),
+        ("ten-bytes!", "dGVuLWJ5dGVzIQ=="),
+        # Its base64 ends in a letter that stripping the padding must leave.
+        ("wombat-7W", "d29tYmF0LTdX"),
+        ("lone \ud800 half", r"lone \ud800 half"),
+        ("wrapped here", "wrapped\n   here"),
+    ],
+)
+def test_a_form_goes_whole(secret: str, form: str) -> None:
+    Secret(secret, is_document=True)
+    output = redaction.redact(f"it is {form}.").replace("==", "")
+    assert output == f"it is {redaction.PLACEHOLDER}."
+
+
+def test_a_stream_passes_on_what_is_its_own() -> None:
+    below = io.StringIO()
+    stream = redaction.RedactingStream(below)
+    stream.write(ERASE_LINE)
+    stream.write("\033[2J")
+    assert below.getvalue() == ERASE_LINE + r"\x1b[2J"
+    assert stream.getvalue() == below.getvalue()

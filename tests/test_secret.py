@@ -11,7 +11,8 @@ from opskit.secret import Secret, fingerprint
 def test_it_does_not_show_itself() -> None:
     secret = Secret("hunter2hunter2")
     assert "hunter2" not in f"{secret} {secret!r} {[secret]} {secret:>20}"
-    with pytest.raises(TypeError):
+    assert f"{secret} {secret!r} {secret:>20}" == "Secret(...) Secret(...) Secret(...)"
+    with pytest.raises(TypeError, match=r"^a secret is not pickled$"):
         pickle.dumps(secret)
     with pytest.raises(TypeError):
         hash(secret)
