@@ -56,10 +56,10 @@ format: $(STAMP)dev
 bench: $(STAMP)dev system
 	$(BIN)/python -m tests.bench
 
-# What `make unit` runs: it is enough for the floors, and takes minutes less.
+# What `make unit` runs but for the tests of speed: it is enough for the floors, and takes minutes less.
 coverage: $(STAMP)coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n auto -m "not sandbox and not full"
+	$(BIN)/coverage run -m pytest -n auto -m "not sandbox and not full and not speed"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage json --quiet
 	$(BIN)/python -m tests.coverage_floors

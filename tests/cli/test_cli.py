@@ -142,6 +142,7 @@ def test_colour_follows_the_conventions(monkeypatch: pytest.MonkeyPatch) -> None
     assert wants_color(terminal, "always")  # type: ignore[arg-type]
 
 
+@pytest.mark.speed
 def test_help_is_quick() -> None:
     times = []
     for _ in range(5):

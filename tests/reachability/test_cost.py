@@ -7,6 +7,8 @@ import time
 from types import FrameType
 from typing import Any
 
+import pytest
+
 from opskit.facts.security_groups import IpPermission, SecurityGroup, SecurityGroups
 from opskit.facts.subnets import NetworkAcls, Subnet
 from opskit.reachability.addresses import span
@@ -53,6 +55,7 @@ def milliseconds(rules: int, groups: int) -> float:
     return best
 
 
+@pytest.mark.speed
 def test_ten_thousand_rules_take_less_than_fifty_milliseconds() -> None:
     assert milliseconds(10_000, 60) < 50
 
@@ -77,5 +80,6 @@ def lines_run(rules: int, groups: int) -> int:
     return count
 
 
+@pytest.mark.speed
 def test_the_work_grows_with_the_rules_and_not_faster() -> None:
     assert 10_000 < lines_run(24_000, 60) < 4.2 * lines_run(6_000, 60)

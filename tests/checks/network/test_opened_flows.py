@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+import pytest
+
 from opskit.checks.network.attachments import attach
 from opskit.checks.network.fix_context import to_database
 from opskit.checks.network.opened_flows import opened_by
@@ -83,6 +85,7 @@ def test_nothing_besides_is_said_where_there_is_nothing() -> None:
     assert opened_by(groups, path, path.source, added) == ""
 
 
+@pytest.mark.speed
 def test_a_vpc_full_of_groups_is_searched_in_time() -> None:
     many = [
         group(f"{n}", *(b.rule(5432, cidrs=(f"172.16.{n % 250}.{i}/32",)) for i in range(20)))
