@@ -167,7 +167,7 @@ def history(**options: Any) -> int:
 
 
 def _history(service: Service, output: Output, _: dict[str, Any]) -> int:
-    return output.history(service.journal.all(), service.initiators())
+    return output.history(service.journal.all(), service.credentials.initiators())
 
 
 @rotate_password.command()
@@ -224,7 +224,7 @@ def _create_combined_parameter(service: Service, output: Output, options: dict[s
     context = service.load_context(output.waiting)
     output.say(f'{name} will hold {{"username": "{context.user}", "password": "..."}}')
     confirm("Create it?", output, options)
-    service.create_combined_parameter(context, name)
+    service.repairs.create_combined_parameter(context, name)
     output.say(f"{name} is there. Let the app read it in place of the two; then name it twice:")
     output.say(f"opskit.toml: parameter_username = parameter_password = {name!r}")
     return int(ExitStatus.HEALTHY)
@@ -378,7 +378,7 @@ def _report(
     if unfinished is None:
         return output.status(None, _fence_s(options))
     trust = _trust(service, unfinished)
-    situation = service.situation(unfinished)
+    situation = service.status(unfinished)
     advice = service.advise(situation.stop)
     return output.status(situation, _fence_s(options), advice, trust)
 
@@ -437,7 +437,7 @@ def _begin(service: Service, output: Output, options: dict[str, Any]) -> int:
     supplied = supplied_password("New password") if options["password_stdin"] else None
     context = service.load_context(output.waiting)
     if options["previous_password"]:
-        supplied = service.previous_password(context.user)
+        supplied = service.credentials.previous(context.user)
     rotation_options = RotationOptions(
         strategy=options["strategy"],
         restart=options["restart"] or ("auto",),
@@ -513,7 +513,7 @@ def _trust(service: Service, record: Record) -> RecordVerification:
     Raises:
         RotationUnfinished: it is not; the record is not used, not even for an observation.
     """
-    trust = service.trust(record)
+    trust = service.verify(record)
     if trust.problems:
         opened = f"{service.journal.path}/{record.number}/open"
         raise RotationUnfinished(

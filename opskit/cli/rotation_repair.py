@@ -11,6 +11,7 @@ from opskit.errors import CannotProceed, ExitStatus, RotationUnfinished, UsageEr
 if TYPE_CHECKING:
     from opskit.cli.rotation_output import Output
     from opskit.rotation.planning.context import RotationContext
+    from opskit.rotation.protocol.journal import Record
     from opskit.rotation.repair import Repair
     from opskit.rotation.service import Service
 
@@ -21,7 +22,7 @@ def run(service: Service, output: Output, options: dict[str, Any]) -> int:
         raise UsageError("--password-stdin and --new-password exclude each other")
     supplied = supplied_password("Password to try") if options["password_stdin"] else None
     unfinished = service.unfinished()
-    if unfinished is not None and not service.is_repairable(unfinished):
+    if unfinished is not None and not _is_repairable(service, unfinished):
         raise RotationUnfinished(
             "a rotation is unfinished: resuming it is the repair",
             "opskit rotate-password --status   shows its status",
@@ -29,7 +30,7 @@ def run(service: Service, output: Output, options: dict[str, Any]) -> int:
     context = service.load_context(output.waiting, may_be_missing=True)
     if options["key_id"] and not context.is_missing:
         raise UsageError("--key-id is for a parameter that has to be created, and this one exists")
-    repair = service.repair(context, supplied, makes_new=options["new_password"])
+    repair = service.repairs.propose(context, supplied, makes_new=options["new_password"])
     if not repair.proposal and context.is_missing and supplied is None:
         repair = _ask(service, context, repair, output, options)
     if repair.is_sound:
@@ -39,7 +40,7 @@ def run(service: Service, output: Output, options: dict[str, Any]) -> int:
     if not repair.proposal:
         raise CannotProceed(repair.sentence, repair.advice)
     if context.is_missing:
-        context, because = service.with_key(context, options["key_id"])
+        context, because = service.repairs.with_key(context, options["key_id"])
         key = context.key["KeyId"]
         output.say(f"{repair.parameter} becomes a SecureString under the key {key}: {because}")
     output.say(f"the smallest repair: {repair.proposal}")
@@ -49,6 +50,11 @@ def run(service: Service, output: Output, options: dict[str, Any]) -> int:
     output.say("restart what still runs on another password; then:")
     output.say(f"opskit diagnose db {context.target.flags}".rstrip())
     return int(ExitStatus.HEALTHY)
+
+
+def _is_repairable(service: Service, record: Record) -> bool:
+    """Whether an unfinished rotation is this target's and needs `repair` to continue."""
+    return not service.verify(record).problems and service.status(record).needs_repair
 
 
 def _tell(repair: Repair, context: RotationContext, output: Output) -> None:
@@ -73,4 +79,4 @@ def _ask(
         supplied = supplied_password(
             f"Password of {repair.user} (it is tried before it is written)"
         )
-    return service.repair(context, supplied)
+    return service.repairs.propose(context, supplied)

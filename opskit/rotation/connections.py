@@ -10,11 +10,13 @@ from opskit.ca_bundles import instance_ca_file, trust_for
 from opskit.config import Target
 from opskit.engine.interface import Engine, LoginFailure
 from opskit.errors import TransportError
-from opskit.facts.interface import Known
+from opskit.facts.interface import Fact, Known
+from opskit.facts.probe import InstanceProbe
 from opskit.probe.request import ProbeRequest, script
 from opskit.probe.response import parse
 from opskit.rotation.planning.context import RotationContext
 from opskit.rotation.protocol.interface import AwsClients
+from opskit.rotation.protocol.services import Event
 from opskit.rotation.steps.restart import PROBE_LIMIT_S
 from opskit.transport.database_connector import DatabaseConnector
 from opskit.transport.factory import create_transport, create_tunnel
@@ -31,18 +33,31 @@ class TargetConnections:
     """The connections of one target; each connector is created once.
 
     Args:
-        on_notice: called with a transport's notices.
+        on_event: called with a transport's notices, each once.
     """
 
-    def __init__(self, target: Target, aws: AwsClients, on_notice: Callable[[str], None]) -> None:
-        self._target, self._aws, self._on_notice = target, aws, on_notice
-        self._doors: dict[tuple[object, ...], DatabaseConnector] = {}
+    def __init__(self, target: Target, aws: AwsClients, on_event: Callable[[Event], None]) -> None:
+        self._target, self._aws, self._on_event = target, aws, on_event
+        self._notices = set[str]()
+        self._connectors: dict[tuple[object, ...], DatabaseConnector] = {}
         self._app_id = ""
 
     def close(self) -> None:
         """Close all connectors."""
-        for connector in self._doors.values():
+        for connector in self._connectors.values():
             connector.close()
+
+    def note(self, text: str) -> None:
+        """Report a transport's notice, unless it was reported before."""
+        if text not in self._notices:
+            self._notices.add(text)
+            self._on_event(Event("note", "transport", text))
+
+    def note_probe(self, probe: Fact[InstanceProbe]) -> None:
+        """Report the notices of the transport through which the instance was probed."""
+        if isinstance(probe, Known):
+            for notice in probe.value.notices:
+                self.note(notice)
 
     def ask_instance(
         self, instance: str | None, host: str, port: int, engine: Engine
@@ -54,7 +69,7 @@ class TargetConnections:
         """
         if instance is None or self._target.via == "none":
             return None, "no instance was asked"
-        asked = ProbeRequest(
+        request = ProbeRequest(
             key=secrets.token_hex(8),
             region=self._aws.region,
             hostnames=(),
@@ -71,13 +86,15 @@ class TargetConnections:
             ca_file=instance_ca_file(host),
         )
         try:
-            done = self.transport(instance).run(script(asked), timeout_s=PROBE_LIMIT_S)
+            reply = self.transport(instance).run(script(request), timeout_s=PROBE_LIMIT_S)
         except TransportError as error:
             return None, error.sentence
-        found = parse(done.stdout)
-        attempt = next((a for a in found.attempts if a.who == "parameters"), None)
+        response = parse(reply.stdout)
+        attempt = next((a for a in response.attempts if a.who == "parameters"), None)
         if attempt is None:
-            why = next((why for topic, why in found.unavailable if topic.startswith("login")), "")
+            why = next(
+                (why for topic, why in response.unavailable if topic.startswith("login")), ""
+            )
             return None, why or "it did not try"
         if attempt.succeeded:
             return True, ""
@@ -115,10 +132,10 @@ class TargetConnections:
 
         self._app_id = instance or self._app_id
         key = (host, port, database, instance)
-        if key not in self._doors:
+        if key not in self._connectors:
             opener = open_tunnel if instance and self._target.via != "none" else None
             trust = trust_for(host, ca_file=self._target.ca_file)
-            self._doors[key] = DatabaseConnector(
-                engine, host, port, database, trust, opener, label, self._on_notice
+            self._connectors[key] = DatabaseConnector(
+                engine, host, port, database, trust, opener, label, self.note
             )
-        return self._doors[key]
+        return self._connectors[key]

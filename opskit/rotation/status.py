@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from opskit import engine
 from opskit.rotation.protocol.interface import RotationIntent
 from opskit.rotation.protocol.journal import Record
+from opskit.rotation.protocol.runner import Rotation
 from opskit.rotation.protocol.state_machine import (
     LOCKED_OUT,
     REPAIRABLE,
@@ -17,7 +19,9 @@ from opskit.rotation.protocol.state_machine import (
     Direction,
     Observation,
     ParameterState,
+    RunnerState,
 )
+from opskit.rotation.steps.restart import is_readable
 
 
 class OpenWork(Enum):
@@ -50,6 +54,38 @@ class RotationStatus:
     control: str
     stops: str = ""
     stop: str = ""
+
+    @property
+    def needs_repair(self) -> bool:
+        """Whether the rotation cannot be resumed before `repair` was run."""
+        return self.stop in REPAIRABLE or self.observation.parameter is ParameterState.ABSENT
+
+
+def read_status(
+    record: Record,
+    intent: RotationIntent,
+    create: Callable[[int, RotationIntent, RunnerState, Mapping[str, str]], Rotation],
+) -> RotationStatus:
+    """Observe an unfinished rotation, and find what a process that resumes it would do next.
+
+    Args:
+        create: creates the runner of a rotation.
+    """
+    observed = intent
+    if not all(map(is_readable, intent.restart_targets)):
+        observed = replace(intent, restart_targets=())
+    rotation = create(record.number, observed, RunnerState(Direction.FORWARD), {})
+    observation = rotation.observe()
+    action = rotation.next_action(observation, Direction.FORWARD)
+    stops = rotation.stop_words(action)
+    return RotationStatus(
+        record,
+        intent,
+        observation,
+        rotation.control_plane_description,
+        stops,
+        action.why if stops else "",
+    )
 
 
 def logins_fail_now(situation: RotationStatus) -> bool:
@@ -107,13 +143,14 @@ def rollback_words(situation: RotationStatus, fence_s: float) -> str:
     return f"{', '.join(parts)}, {closes}"
 
 
-def stop_advice(stop: str, intent: RotationIntent, command: str, flags: str) -> list[str]:
+def stop_advice(stop: str, intent: RotationIntent, flags: str) -> list[str]:
     """Return the steps that let a stopped rotation continue, one a line; empty if resuming it is enough.
 
     Args:
         stop: the reason as `decide` gives it.
-        command: `opskit rotate-password` with the target's flags.
+        flags: the target's options.
     """
+    command = f"opskit rotate-password {flags}".rstrip()
     repair = f"opskit rotate-password repair {flags}".rstrip()
     if stop == LOCKED_OUT:
         advice = engine.for_rds_engine(intent.engine).advice

@@ -11,7 +11,7 @@ from typing import Any
 import click
 import pytest
 
-from opskit.cli import main, rotate_password
+from opskit.cli import main, rotate_password, rotation_repair
 from opskit.config import Target
 from opskit.errors import ExitStatus
 from opskit.rotation.planning.context import MISSING, RotationContext
@@ -49,13 +49,18 @@ class Fake:
             "close": lambda _: None,
             "unfinished": lambda _: None,
             "load_context": lambda *_, **__: self.context,
-            "repair": lambda _, __, supplied=None, **more: self.repair(supplied, **more),
+            "repairs": self,
             "apply_repair": lambda _, __, around: self.applied.append(around),
         }.items():
             monkeypatch.setattr(Service, name, value, raising=False)
         monkeypatch.setattr(Service, "open_work", OpenWork.NOTHING, raising=False)
 
-    def repair(self, supplied: Secret | None, *, makes_new: bool = False) -> Repair:
+    def with_key(self, around: RotationContext, key_id: str) -> tuple[RotationContext, str]:
+        return replace(around, row={**around.row, "KeyId": key_id}), "it was named"
+
+    def propose(
+        self, _: RotationContext, supplied: Secret | None = None, *, makes_new: bool = False
+    ) -> Repair:
         self.supplied.append(supplied.reveal() if supplied else None)
         return FOUND if supplied is not None or makes_new else NONE
 
@@ -139,6 +144,6 @@ def test_an_open_rotation_is_gone_on_with(
     fake: Fake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(Service, "unfinished", lambda _: object())
-    monkeypatch.setattr(Service, "is_repairable", lambda *_: False)
+    monkeypatch.setattr(rotation_repair, "_is_repairable", lambda *_: False)
     assert run("--yes") == ExitStatus.UNFINISHED
     assert "--status" in capsys.readouterr().err

@@ -15,9 +15,8 @@ from opskit.cli import main, rotate_password
 from opskit.cli.rotation_output import Output
 from opskit.cli.terminal import Spinner
 from opskit.config import Target
-from opskit.errors import AwsError, CannotProceed, ExitStatus, OpskitError
-from opskit.rotation.planning.plan import ParameterOvertaken, Plan
-from opskit.rotation.protocol.fence import Fence
+from opskit.errors import CannotProceed, ExitStatus, OpskitError
+from opskit.rotation.planning.plan import ParameterOvertaken
 from opskit.rotation.protocol.journal import Journal, Record
 from opskit.rotation.protocol.record_verification import RecordVerification
 from opskit.rotation.protocol.services import RotationResult
@@ -162,43 +161,6 @@ def test_a_shorter_fence_says_what_is_risked(
     assert source in message
 
 
-class Accounts:
-    """Parameter Store that ends every write in the same way."""
-
-    region = "us-east-1"
-
-    def __init__(self, *errors: AwsError) -> None:
-        self._errors = list(errors)
-
-    def client(self, _: str) -> Accounts:
-        return self
-
-    def write_client(self, *_: object) -> Accounts:
-        return self
-
-    def put_parameter(self, **_: object) -> None:
-        raise self._errors.pop(0)
-
-
-DENIED = AwsError("ssm:PutParameter", "AccessDeniedException", "not authorized")
-LOST = AwsError("ssm:PutParameter", "Timeout", "")
-
-
-@pytest.mark.parametrize(
-    ("errors", "standing"), [((DENIED,), OpenWork.NOTHING), ((LOST, DENIED), OpenWork.ROTATION)]
-)
-def test_a_rotation_that_was_not_opened_does_not_stand_open(
-    errors: tuple[AwsError, ...], standing: OpenWork
-) -> None:
-    service = Service(
-        TARGET, Accounts(*errors), Fence(1200.0), stall_timeout_s=1, health_timeout_s=1,
-        stops_on_unhealthy=False, on_event=lambda _: None,
-    )  # type: ignore[arg-type]  # fmt: skip
-    with pytest.raises(CannotProceed, match="not authorized"):
-        service.begin(Plan(intent=intent(), number=1))
-    assert service.open_work is standing
-
-
 HER = "arn:aws:iam::1:user/her"
 SIGHT = Observation(
     None, False, False, DatabaseState.OLD, False, True, ParameterState.OLD, False, False, held="1"
@@ -218,8 +180,8 @@ class Open:
             "__init__": lambda *_, **__: None,
             "close": lambda _: None,
             "unfinished": lambda _: RECORD,
-            "trust": lambda *_: self.trust,
-            "situation": lambda *_: RotationStatus(RECORD, intent(), SIGHT, ""),
+            "verify": lambda *_: self.trust,
+            "status": lambda *_: RotationStatus(RECORD, intent(), SIGHT, ""),
             "advise": lambda *_: "",
             "prune": lambda _: [],
             "journal": Journal(None, None, "/l/p"),  # type: ignore[arg-type]
@@ -277,7 +239,7 @@ def test_a_forged_record_is_never_obeyed(
     assert run("--resume", "--yes", "--take-over") == ExitStatus.UNFINISHED
     assert fake.asked == []
     assert "it writes /other/secret" in capsys.readouterr().err
-    monkeypatch.setattr(Service, "situation", lambda *_: pytest.fail("it looked by it"))
+    monkeypatch.setattr(Service, "status", lambda *_: pytest.fail("it looked by it"))
     assert run("--status") == ExitStatus.UNFINISHED
     assert HER in capsys.readouterr().err
 

@@ -10,7 +10,7 @@ import heapq
 import random
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from types import SimpleNamespace
@@ -404,10 +404,11 @@ class Simulated(Service):
             stops_on_unhealthy=False, on_event=lambda event: process.world.note(event.text),
             sleep=process.pause, clock=lambda: process.world.now,
         )  # fmt: skip
-        self._connections = Ways(process)  # type: ignore[assignment]
-
-    def _restarter(self, _: Any) -> Callable[[RestartTarget], RestartResult]:
-        return self._restart_one
+        self._factory = replace(
+            self._factory,
+            connections=Ways(process),  # type: ignore[arg-type]
+            restarter=lambda _: self._restart_one,
+        )
 
     def _restart_one(self, restart_target: RestartTarget) -> RestartResult:
         world, chance = self._world_of_it, self._world_of_it.random

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -11,6 +11,9 @@ from opskit.errors import CannotProceed, NotExecuted, UsageError
 from opskit.probe.response import ConnectionSetting, Container
 from opskit.rotation.planning import restart_targets
 from opskit.rotation.steps.restart import (
+    DEPLOYED_WITHIN_S,
+    POLL_S,
+    SLOW_POLL_S,
     Containers,
     EcsServices,
     RestartTarget,
@@ -187,6 +190,27 @@ def test_a_deployment_that_fails_or_is_not_there() -> None:
         EcsServices(Ecs(), Ecs(), sleep=lambda _: None).restart(restart_targets.ecs("ecs:s")).why
         == "the service is not there"
     )
+
+
+def virtual_time() -> tuple[Callable[[float], None], Callable[[], float]]:
+    """Return a sleep and a clock without real time."""
+    now = [0.0]
+    return lambda seconds: now.__setitem__(0, now[0] + seconds), lambda: now[0]
+
+
+def test_each_wait_ends_at_its_limit() -> None:
+    sleep, clock = virtual_time()
+    ecs = Ecs(*[look(2, 1, "IN_PROGRESS")] * 1000)
+    result = EcsServices(ecs, ecs, sleep, clock).restart(restart_targets.ecs("ecs:s"))
+    assert "not complete: 1 of 2" in result.why
+    assert DEPLOYED_WITHIN_S <= clock() <= DEPLOYED_WITHIN_S + 2 * SLOW_POLL_S
+    sleep, clock = virtual_time()
+    transport = Road(0, lines("running", "503\tpassword\t"))
+    result = Containers(
+        lambda _: transport, "us-east-1", lambda text: "password" in text, 60.0, sleep, clock
+    ).restart(BATCH)
+    assert not result.is_healthy
+    assert 60.0 <= clock() <= 60.0 + 2 * POLL_S
 
 
 def held() -> str:

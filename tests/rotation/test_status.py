@@ -34,7 +34,6 @@ SIGHT = Observation(
     None, False, False, DatabaseState.NEW, False, True, ParameterState.NEW, True, False
 )
 HERE = RotationStatus(RECORD, intent(), SIGHT, "")
-COMMAND = "opskit rotate-password --prefix /l"
 
 
 def test_status_does_not_promise_what_resume_refuses() -> None:
@@ -56,7 +55,7 @@ def test_status_does_not_promise_what_resume_refuses() -> None:
     ],
 )
 def test_every_stop_has_a_way_on(stop: str, parts: tuple[str, ...]) -> None:
-    advice = stop_advice(stop, intent(), COMMAND, "--prefix /l")
+    advice = stop_advice(stop, intent(), "--prefix /l")
     assert bool(advice) is bool(parts)
     for part in parts:
         assert any(part in line for line in advice), advice

@@ -10,8 +10,7 @@ import pytest
 
 from opskit.config import Target
 from opskit.errors import AwsError, NotExecuted, OpskitError, UsageError
-from opskit.rotation.protocol.fence import Fence
-from opskit.rotation.service import Service
+from opskit.rotation.connections import TargetConnections
 from opskit.transport import CHOICES, TRANSPORTS, TUNNELS
 from opskit.transport.factory import create_transport, create_tunnel
 from opskit.transport.interface import TransportContext
@@ -110,17 +109,13 @@ def test_the_named_host_is_one_instance(instance: str, host: str | None) -> None
             return Denied()
 
     parameters = {"password": "/linkbox/db-password"}
-    service = Service(
+    connections = TargetConnections(
         Target("linkbox", parameters, via="ssh", ssh_host="app.example"),
         Accounts(),  # type: ignore[arg-type]
-        Fence(2.0),
-        stall_timeout_s=1.0,
-        health_timeout_s=1.0,
-        stops_on_unhealthy=False,
-        on_event=lambda _: None,
+        lambda _: None,
     )
-    service._connections.connector(None, "db", 5432, "linkbox", "i-app", "app")  # type: ignore[arg-type]
-    transport = service._connections.transport(instance)
+    connections.connector(None, "db", 5432, "linkbox", "i-app", "app")  # type: ignore[arg-type]
+    transport = connections.transport(instance)
     assert isinstance(transport, Ssh)
     assert transport._route._target.ssh_host == host  # type: ignore[attr-defined]
 

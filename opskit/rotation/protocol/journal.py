@@ -154,6 +154,11 @@ class Journal:
         records = self.all()
         return records[-1] if records else Record(0, None, (), self._now)
 
+    def unfinished(self) -> Record | None:
+        """Read the newest rotation, if it is not closed."""
+        record = self.latest()
+        return record if record.number and record.close is None else None
+
     def all(self) -> list[Record]:
         """Read every rotation that is still kept, oldest first."""
         self._take(self.path)
@@ -176,6 +181,20 @@ class Journal:
         """
         path = f"{self.path}/{number}/open"
         return parse_opening(self._value(path) if is_listed else self._value_now(path))
+
+    def intent_of(self, record: Record) -> RotationIntent:
+        """Read the intent of an unfinished rotation.
+
+        Raises:
+            CannotProceed: it cannot be read.
+        """
+        try:
+            return self.intent(record.number, is_listed=record.opened_at is not None)
+        except AwsError as error:
+            raise CannotProceed(
+                f"the unfinished rotation {record.number} cannot be read: {error.permission}: {error.code}",
+                f"it needs ssm:GetParameter on {self.path}/* and kms:Decrypt on its key",
+            ) from None
 
     def open(self, number: int, intent: RotationIntent) -> CallOutcome:
         """Create a rotation's `open` record, under the password parameter's key: only one process can."""

@@ -120,6 +120,7 @@ class Containers:
     about_login: Callable[[str], bool]
     health_timeout_s: float = HEALTH_TIMEOUT_S
     sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
 
     def restart(self, restart_target: RestartTarget) -> RestartResult:
         """Restart the container by the command for its configuration; wait until it is healthy."""
@@ -149,7 +150,7 @@ class Containers:
         return next((c for c in found.containers if c.name == restart_target.name), None)
 
     def _wait(self, restart_target: RestartTarget, transport: Transport) -> RestartResult:
-        limit = time.monotonic() + self.health_timeout_s
+        limit = self.clock() + self.health_timeout_s
         while True:
             try:
                 why, text = self._complaint(restart_target, transport)
@@ -158,7 +159,7 @@ class Containers:
                 why, ill = error.sentence, RestartResult.lost(error.sentence)
             if not why:
                 return RestartResult(True)
-            if time.monotonic() > limit:
+            if self.clock() > limit:
                 return ill
             self.sleep(POLL_S)
 
@@ -212,6 +213,7 @@ class EcsServices:
     ecs: AwsClient
     write_client: AwsClient
     sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
 
     def restart(self, restart_target: RestartTarget) -> RestartResult:
         """Force a deployment, and wait until it is the only one and complete."""
@@ -219,13 +221,13 @@ class EcsServices:
             self.write_client.update_service(
                 cluster=restart_target.where, service=restart_target.name, forceNewDeployment=True
             )
-            limit = time.monotonic() + DEPLOYED_WITHIN_S
+            limit = self.clock() + DEPLOYED_WITHIN_S
             while True:
                 reply = self.ecs.describe_services(
                     cluster=restart_target.where, services=[restart_target.name]
                 )
                 why, is_over = _rollout(reply)
-                if is_over or time.monotonic() > limit:
+                if is_over or self.clock() > limit:
                     return RestartResult(not why, why)
                 self.sleep(SLOW_POLL_S)
         except AwsError as error:
