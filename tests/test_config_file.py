@@ -9,12 +9,10 @@ from pathlib import Path
 import pytest
 
 from opskit import config_file
-from opskit.cli.rotation_output import Output
-from opskit.cli.terminal import Spinner
 from opskit.config import load
 from opskit.diagnosis.run import target_summary
 from opskit.errors import UsageError
-from opskit.report import diagnosis_text
+from opskit.report import ROTATION_FORMATS, create_rotation_renderer, diagnosis_text
 from opskit.report.interface import Style
 from opskit.rotation.planning.plan import Plan
 from tests import builders as b
@@ -109,17 +107,16 @@ def test_a_file_without_a_say_is_not_named(file: Path) -> None:
     assert load({"prefix": "/linkbox"}, {}, file.parent).config_file == str(file)
 
 
-def test_a_report_and_a_plan_name_the_file(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_report_and_a_plan_name_the_file(file: Path) -> None:
     target = load({}, {}, file.parent)
     location = target_summary(target, "eu-west-1", b.snapshot())
     message = diagnosis_text.render(
         replace(diagnosis(b.snapshot()), target=location), Style(width=300)
     )
     assert f"settings from {file}" in message.splitlines()[0]
-    Output(target, Spinner(quiet=True), as_json=False).plan(
-        Plan(lines=[("rotate", "it")]), dry_run=False
-    )
-    assert f"from {file}" in " ".join(capsys.readouterr().out.split())
+    for name in ROTATION_FORMATS:
+        renderer = create_rotation_renderer(name, target, Style(width=300))
+        assert f"from {file}" in renderer.plan(Plan(lines=[("rotate", "it")]), dry_run=False)
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:

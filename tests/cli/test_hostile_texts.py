@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from opskit.cli import diagnose, main, terminal
-from opskit.cli.rotation_output import Output
+from opskit.cli.rotation_terminal import RotationTerminal
 from opskit.cli.terminal import Spinner
 from opskit.config import Target
 from opskit.errors import (
@@ -30,16 +30,18 @@ from opskit.escaping import for_terminal, to_json, visible
 from opskit.facts.app_instance import _named
 from opskit.facts.instances import Instances
 from opskit.redaction import RedactingStream
+from opskit.report import ROTATION_FORMATS
 from opskit.rotation.planning.plan import Plan
 from opskit.rotation.protocol.journal import JournalEntry, Record
-from opskit.rotation.protocol.runner import Event, RotationResult
+from opskit.rotation.protocol.record_verification import RecordVerification
+from opskit.rotation.protocol.services import Event, RotationResult
 from opskit.rotation.protocol.state_machine import (
     DatabaseState,
     Direction,
     Observation,
     ParameterState,
 )
-from opskit.rotation.status import OpenWork, RotationStatus
+from opskit.rotation.status import RotationStatus
 from opskit.workload.interface import Workload
 from tests import builders as b
 from tests.report.hostile import FORGED, HOSTILE, poisoned_everywhere, problems
@@ -159,47 +161,45 @@ def plan() -> Plan:
     return Plan(lines, [HOSTILE], [(HOSTILE, f"--one {ONE_LINE}")], wait_s=3.0)
 
 
-SAID: dict[str, Callable[[Output], Any]] = {
-    "sentence": lambda output: output.say(HOSTILE),
-    "wait": lambda output: output.waiting(HOSTILE, stays=True),
-    "step": lambda output: output.event(
+STATUS = RotationStatus(
+    Record(1, NOW, (JOIN,), NOW), poisoned_everywhere(intent(), HOSTILE), SIGHT, HOSTILE
+)
+REPORTS: dict[str, Callable[[RotationTerminal], None]] = {
+    "sentence": lambda terminal: terminal.say(HOSTILE),
+    "wait": lambda terminal: terminal.waiting(HOSTILE, key="fence"),
+    "step": lambda terminal: terminal.event(
         Event("step", HOSTILE, HOSTILE, 1.0, {"outcome": HOSTILE, "versions": [HOSTILE]})
     ),
-    "hold": lambda output: output.event(Event("wait", "hold", HOSTILE)),
-    "plan": lambda output: output.plan(plan(), dry_run=True),
-    "rollback": lambda output: output.result(
+    "hold": lambda terminal: terminal.event(Event("wait", "hold", HOSTILE, is_long=True)),
+    "plan": lambda terminal: terminal.plan(plan(), dry_run=True),
+    "rollback": lambda terminal: terminal.result(
         RotationResult(Direction.ROLLBACK, HOSTILE, (2,), 0.1, 1.0, (HOSTILE, HOSTILE))
     ),
-    "forward": lambda output: output.result(
+    "forward": lambda terminal: terminal.result(
         RotationResult(Direction.FORWARD, "", (2,), 0.1, None, (HOSTILE,))
     ),
-    "status": lambda output: output.status(
-        RotationStatus(
-            Record(1, NOW, (JOIN,), NOW), poisoned_everywhere(intent(), HOSTILE), SIGHT, HOSTILE
-        ),
-        30.0,
+    "status": lambda terminal: terminal.status(
+        STATUS, 30.0, f"{ONE_LINE}\n{ONE_LINE}", RecordVerification((), (HOSTILE,), HOSTILE)
     ),
-    "history": lambda output: output.history(
+    "history": lambda terminal: terminal.history(
         [Record(1, NOW, (JOIN, JournalEntry("close", CLOSE, NOW)), NOW)], {2: (HOSTILE, HOSTILE)}
     ),
-    "no history": lambda output: output.history([], {}),
-    "error": lambda output: output.error(NotExecuted(HOSTILE, ONE_LINE), standing=OpenWork.NOTHING),
-    "open": lambda output: output.error(NotExecuted(HOSTILE, ONE_LINE), standing=OpenWork.ROTATION),
-    "managed": lambda output: output.error(
-        NotExecuted(HOSTILE, ONE_LINE), standing=OpenWork.MANAGED
-    ),
-    "interrupted": lambda output: output.interrupted(OpenWork.REPAIR),
+    "no history": lambda terminal: terminal.history([], {}),
+    "error": lambda terminal: terminal.error(HOSTILE, f"{ONE_LINE}\n{ONE_LINE}"),
 }
 
 
-@pytest.mark.parametrize("name", SAID)
-@pytest.mark.parametrize("as_json", [False, True])
-def test_a_rotation(name: str, as_json: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", REPORTS)
+@pytest.mark.parametrize("output_format", ROTATION_FORMATS)
+def test_a_rotation(name: str, output_format: str, monkeypatch: pytest.MonkeyPatch) -> None:
     output = written(
-        lambda: SAID[name](Output(TARGET, Spinner(quiet=True), as_json=as_json)), monkeypatch
+        lambda: REPORTS[name](
+            RotationTerminal(TARGET, Spinner(quiet=True), output_format, assumes_yes=False)
+        ),
+        monkeypatch,
     )
     assert problems(output.replace("\r\033[K", "")) == []
-    if as_json:
+    if output_format == "json":
         schemas = [json.loads(line)["schema"] for line in output.splitlines()]
         assert schemas == ([] if name == "no history" else ["opskit.rotation/1"])
 

@@ -1,42 +1,128 @@
-"""How `rotate-password` ends where nothing of AWS is needed to see it."""
+"""The command line of `rotate-password`: options become a request, a terminal is asked, output survives."""
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import sys
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Callable
 from typing import Any
 
 import click
 import pytest
 
 from opskit.cli import main, rotate_password
-from opskit.cli.rotation_output import Output
+from opskit.cli.rotation_terminal import RotationTerminal
 from opskit.cli.terminal import Spinner
 from opskit.config import Target
-from opskit.errors import CannotProceed, ExitStatus, OpskitError
-from opskit.rotation.planning.plan import ParameterOvertaken
-from opskit.rotation.protocol.journal import Journal, Record
-from opskit.rotation.protocol.record_verification import RecordVerification
-from opskit.rotation.protocol.services import RotationResult
-from opskit.rotation.protocol.state_machine import (
-    REPLACED,
-    DatabaseState,
-    Direction,
-    Observation,
-    ParameterState,
-)
+from opskit.errors import ExitStatus, UsageError
+from opskit.rotation import repair_workflow, workflow
+from opskit.rotation.interaction import Declined
+from opskit.rotation.protocol.fence import DEFAULT_S
+from opskit.rotation.protocol.services import Event, RotationResult
+from opskit.rotation.protocol.state_machine import Direction
 from opskit.rotation.service import Service
-from opskit.rotation.status import OpenWork, RotationStatus
-from tests.rotation.test_records import intent
+from opskit.rotation.status import OpenWork
+from opskit.rotation.workflow import RequestedAction, RotationRequest
 
 TARGET = Target("linkbox", {"password": "/l/p"}, "/l")
-ENDING = RotationResult(Direction.FORWARD, "", (2,), 0.1, None, ())
 
 
-def output() -> Output:
-    return Output(TARGET, Spinner(quiet=True), as_json=False)
+def terminal(output_format: str = "text", *, assumes_yes: bool = False) -> RotationTerminal:
+    return RotationTerminal(TARGET, Spinner(quiet=True), output_format, assumes_yes=assumes_yes)
+
+
+@pytest.fixture
+def no_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the command create a service that connects to nothing."""
+    monkeypatch.setattr(rotate_password, "make_target", lambda _: TARGET)
+    monkeypatch.setattr(Service, "__init__", lambda *_, **__: None)
+    monkeypatch.setattr(Service, "close", lambda _: None)
+    monkeypatch.setattr(Service, "open_work", OpenWork.NOTHING, raising=False)
+    monkeypatch.delenv("OPSKIT_ROTATION_FENCE", raising=False)
+
+
+@pytest.fixture
+def requests(no_aws: None, monkeypatch: pytest.MonkeyPatch) -> list[RotationRequest]:
+    """Collect the requests that the command makes."""
+    made: list[RotationRequest] = []
+
+    class Recorded:
+        def __init__(self, _: Any, request: RotationRequest, *__: Any) -> None:
+            made.append(request)
+
+        def run(self) -> ExitStatus:
+            return ExitStatus.FAULT
+
+    monkeypatch.setattr(workflow, "RotationWorkflow", Recorded)
+    return made
+
+
+def run(*words: str) -> int:
+    return main.run(["rotate-password", "--prefix", "/l", *words])
+
+
+@pytest.mark.parametrize(
+    ("words", "request_"),
+    [
+        ((), RotationRequest()),
+        (("--status",), RotationRequest(RequestedAction.STATUS)),
+        (
+            ("--resume", "--take-over", "--restart", "none"),
+            RotationRequest(RequestedAction.RESUME, take_over=True, restart=("none",)),
+        ),
+        (
+            ("--rollback", "--fence", "30"),
+            RotationRequest(RequestedAction.ROLLBACK, fence_s=30.0, fence_origin="--fence"),
+        ),
+        (
+            ("--dry-run", "--strategy", "role", "--no-wait", "--password-length", "40"),
+            RotationRequest(dry_run=True, strategy="role", no_wait=True, password_length=40),
+        ),
+        (
+            ("--password-stdin", "--admin-parameter", "/admin"),
+            RotationRequest(password_from_stdin=True, admin_parameter="/admin"),
+        ),
+        (("--previous-password",), RotationRequest(previous_password=True)),
+    ],
+)
+def test_options_become_a_request(
+    words: tuple[str, ...], request_: RotationRequest, requests: list[RotationRequest]
+) -> None:
+    assert run(*words) == ExitStatus.FAULT, "the workflow gives the exit status"
+    assert requests == [request_]
+
+
+@pytest.mark.parametrize(
+    ("value", "fence_s", "origin"),
+    [
+        ("30", 30.0, "OPSKIT_ROTATION_FENCE"),
+        ("", DEFAULT_S, ""),
+        ("soon", None, ""),
+        ("0", None, ""),
+    ],
+)
+def test_the_fence_of_the_environment(
+    value: str,
+    fence_s: float | None,
+    origin: str,
+    requests: list[RotationRequest],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("OPSKIT_ROTATION_FENCE", value)
+    status = run()
+    if fence_s is None:
+        assert status == ExitStatus.USAGE
+        assert f"OPSKIT_ROTATION_FENCE='{value}'" in capsys.readouterr().err
+        return
+    assert [(r.fence_s, r.fence_origin) for r in requests] == [(fence_s, origin)]
+
+
+def test_two_actions_exclude_each_other(requests: list[RotationRequest]) -> None:
+    assert run("--resume", "--rollback") == ExitStatus.USAGE
+    assert requests == []
 
 
 @pytest.mark.parametrize(
@@ -47,34 +133,66 @@ def output() -> Output:
         ("-y", "history"),
     ],
 )
-def test_what_a_subcommand_does_not_heed_is_refused(
+def test_options_of_a_rotation_are_refused_before_a_subcommand(
     words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`--dry-run` before all: it would have written."""
-    assert main.run(["rotate-password", "--prefix", "/l", *words]) == ExitStatus.USAGE
+    assert run(*words) == ExitStatus.USAGE
     assert "is about a rotation" in capsys.readouterr().err
 
 
-def test_what_it_shares_counts_before_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shared_options_count_before_a_subcommand(
+    no_aws: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     seen: dict[str, Any] = {}
+
+    def make_target(options: dict[str, Any]) -> Target:
+        seen.update(options)
+        return TARGET
+
+    def create(_: Service, name: str, terminal: RotationTerminal, *__: Any) -> ExitStatus:
+        terminal.confirm("Create it?")
+        terminal.say(name)
+        return ExitStatus.HEALTHY
+
+    monkeypatch.setattr(rotate_password, "make_target", make_target)
+    monkeypatch.setattr(repair_workflow, "create_combined_parameter", create)
+    assert run("--output", "json", "--yes", "create-combined-parameter", "/l/both") == 0
+    assert (seen["output"], seen["prefix"]) == ("json", "/l")
+    assert json.loads(capsys.readouterr().out)["text"] == "/l/both"
+
+
+def test_options_before_repair_reach_its_request(
+    no_aws: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Any] = []
     monkeypatch.setattr(
-        rotate_password, "make_target", lambda options: (seen.update(options), TARGET)[1]
+        repair_workflow, "repair_password", lambda _, request, *__: (made.append(request), 0)[1]
     )
-    monkeypatch.setattr(Service, "__init__", lambda *_, **__: None)
-    monkeypatch.setattr(Service, "close", lambda _: None)
-    monkeypatch.setattr(rotate_password, "_create_combined_parameter", lambda *_: 0)
-    words = [
-        "rotate-password",
-        "--output",
-        "json",
-        "--prefix",
-        "/l",
-        "--yes",
-        "create-combined-parameter",
-        "/l/both",
-    ]
-    assert main.run(words) == 0
-    assert (seen["output"], seen["prefix"], seen["yes"]) == ("json", "/l", True)
+    assert run("--password-stdin", "repair", "--key-id", "key-1") == 0
+    assert made == [repair_workflow.RepairRequest(password_from_stdin=True, key_id="key-1")]
+
+
+@pytest.mark.parametrize(
+    ("open_work", "status"),
+    [(OpenWork.ROTATION, ExitStatus.UNFINISHED), (OpenWork.NOTHING, ExitStatus.BUG)],
+)
+def test_a_bug_in_the_middle_names_the_way_on(
+    open_work: OpenWork,
+    status: ExitStatus,
+    no_aws: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fails(service: Service) -> None:
+        service.open_work = open_work
+        raise KeyError("ours")
+
+    monkeypatch.setattr(Service, "unfinished", fails)
+    assert run() == status
+    message = capsys.readouterr().err
+    assert "a bug in opskit itself (KeyError" in message
+    assert ("--resume" in message) is (open_work is OpenWork.ROTATION)
 
 
 def test_a_reader_that_goes_does_not_end_a_rotation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,223 +202,112 @@ def test_a_reader_that_goes_does_not_end_a_rotation(monkeypatch: pytest.MonkeyPa
     with os.fdopen(writing, "w") as stream:
         monkeypatch.setattr(sys, "stdout", stream)
         monkeypatch.setattr(sys, "stderr", stream)
-        message = output()
-        message.say("the first line")
-        message.say("the second line")
-        assert message.interrupted(OpenWork.ROTATION) == ExitStatus.INTERRUPTED
-        error = message.error(OpskitError("it stopped"), standing=OpenWork.ROTATION)
-        assert error == ExitStatus.UNFINISHED
+        screen = terminal()
+        screen.say("the first line")
+        screen.say("the second line")
+        screen.error("it stopped", "go on")
+        terminal("json").error("it stopped", "go on")
 
 
-def test_ctrl_c_in_a_repair_does_not_promise_that_nothing_was_changed(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    output().interrupted(OpenWork.REPAIR)
-    message = capsys.readouterr().err
-    assert "nothing was changed" not in message
-    assert "rotate-password --prefix /l repair" in message
-    assert output().error(CannotProceed("x"), standing=OpenWork.REPAIR) == ExitStatus.NOT_JUDGED
-
-
-def test_ctrl_c_after_the_end_changes_nothing_of_it(capsys: pytest.CaptureFixture[str]) -> None:
-    class Done:
-        standing = OpenWork.ROTATION
-
-        def prune(self) -> None:
-            raise KeyboardInterrupt
-
-    status = rotate_password._end(Done(), output(), ENDING, wanted="forward")  # type: ignore[arg-type]
-    assert status == ExitStatus.HEALTHY
-    assert "rotated" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("standing", "status"),
-    [(OpenWork.ROTATION, ExitStatus.UNFINISHED), (OpenWork.NOTHING, ExitStatus.BUG)],
-)
-def test_a_bug_in_the_middle_names_the_way_on(
-    standing: OpenWork,
-    status: ExitStatus,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    def fails(service: Service, *_: object) -> int:
-        service.open_work = standing
-        raise KeyError("ours")
-
-    monkeypatch.setattr(rotate_password, "make_target", lambda _: TARGET)
-    monkeypatch.setattr(Service, "__init__", lambda *_, **__: None)
-    monkeypatch.setattr(Service, "close", lambda _: None)
-    monkeypatch.setattr(rotate_password, "_rotate", fails)
-    assert main.run(["rotate-password", "--prefix", "/l"]) == status
-    message = capsys.readouterr().err
-    assert "a bug in opskit itself (KeyError" in message
-    assert ("--resume" in message) is (standing is OpenWork.ROTATION)
-
-
-@pytest.mark.parametrize(
-    ("words", "environment", "source"),
-    [(["--fence", "30"], "", "--fence 30"), ([], "1", "OPSKIT_ROTATION_FENCE 1"), ([], "", "")],
-)
-def test_a_shorter_fence_says_what_is_risked(
-    words: list[str],
-    environment: str,
-    source: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setattr(rotate_password, "make_target", lambda _: TARGET)
-    monkeypatch.setattr(Service, "__init__", lambda *_, **__: None)
-    monkeypatch.setattr(Service, "close", lambda _: None)
-    monkeypatch.setattr(Service, "open_work", OpenWork.NOTHING, raising=False)
-    monkeypatch.setattr(Service, "unfinished", lambda _: None)
-    monkeypatch.setenv("OPSKIT_ROTATION_FENCE", environment)
-    assert main.run(["rotate-password", "--prefix", "/l", "--resume", *words]) == 0
-    message = capsys.readouterr().out.replace("\n           ", "")
-    assert ("may undo this one" in message) is bool(source)
-    assert source in message
-
-
-HER = "arn:aws:iam::1:user/her"
-SIGHT = Observation(
-    None, False, False, DatabaseState.OLD, False, True, ParameterState.OLD, False, False, held="1"
-)
-RECORD = Record(1, None, (), datetime(2026, 1, 1, tzinfo=UTC))
-
-
-class Open:
-    """A service with an open rotation: what it was told to do, and what it then says."""
-
-    def __init__(
-        self, monkeypatch: pytest.MonkeyPatch, trust: RecordVerification, *endings: RotationResult
-    ) -> None:
-        self.trust, self.endings, self.asked = trust, list(endings), list[dict[str, Any]]()
-        monkeypatch.setattr(rotate_password, "make_target", lambda _: TARGET)
-        for name, value in {
-            "__init__": lambda *_, **__: None,
-            "close": lambda _: None,
-            "unfinished": lambda _: RECORD,
-            "verify": lambda *_: self.trust,
-            "status": lambda *_: RotationStatus(RECORD, intent(), SIGHT, ""),
-            "advise": lambda *_: "",
-            "prune": lambda _: [],
-            "journal": Journal(None, None, "/l/p"),  # type: ignore[arg-type]
-            "resume": lambda _, __, direction, **how: self.go_on(direction=direction, **how),
-        }.items():
-            monkeypatch.setattr(Service, name, value, raising=False)
-        monkeypatch.setattr(Service, "open_work", OpenWork.NOTHING, raising=False)
-
-    def go_on(self, **how: Any) -> RotationResult:
-        self.asked.append(how)
-        return self.endings.pop(0)
-
-
-def run(*words: str) -> int:
-    return main.run(["rotate-password", "--prefix", "/l", *words])
-
-
-def test_somebody_elses_rotation_is_joined_by_consent_only(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    fake = Open(
-        monkeypatch, RecordVerification(writer=HER, doubts=("it goes through i-9",)), ENDING
+def test_errors_are_json_on_stdout_or_text_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal().error("it stopped", "--status\n--resume")
+    output = capsys.readouterr()
+    assert (output.out, output.err) == (
+        "",
+        "opskit: it stopped\n        --status\n        --resume\n",
     )
-    assert run("--resume", "--yes") == ExitStatus.UNFINISHED
-    message = capsys.readouterr()
-    assert fake.asked == [], "--yes is no consent to that"
-    assert HER in message.err
-    assert "--take-over" in message.err
-    assert "it goes through i-9" in message.out
-    assert run("--resume", "--yes", "--take-over") == ExitStatus.HEALTHY
-    assert [how["takes_over"] for how in fake.asked] == [True]
+    terminal("json").error("it stopped", "--status")
+    output = capsys.readouterr()
+    assert output.err == ""
+    assert json.loads(output.out) == {
+        "schema": "opskit.rotation/1",
+        "event": "error",
+        "error": "it stopped",
+        "next_step": "--status",
+    }
 
 
-def test_on_a_terminal_it_is_shown_and_asked(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("output_format", ["text", "json"])
+def test_a_long_wait_is_written_once(
+    output_format: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fake = Open(monkeypatch, RecordVerification(writer=HER), ENDING)
-    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    screen = terminal(output_format)
+    for left in (20, 15, 10):
+        screen.event(Event("wait", "hold", f"closed in {left} s", is_long=True))
+    screen.event(Event("wait", "settle", "RDS applies it"))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1
+    assert "closed in 20 s" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("is_app_verified", "warns"), [(True, False), (False, True)], ids=["restarted", "not restarted"]
+)
+def test_a_result_without_a_restart_warns(
+    is_app_verified: bool, warns: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    verified = ("login from here",)
+    terminal().result(
+        RotationResult(
+            Direction.FORWARD, "", (2,), 0.1, None, verified, is_app_verified=is_app_verified
+        )
+    )
+    output = capsys.readouterr().out
+    assert "DONE  rotated" in output
+    assert ("the app was not restarted" in output) is warns
+
+
+class Keyboard(io.StringIO):
+    """A terminal as stdin."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_a_terminal_is_asked(answer: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", Keyboard())
     questions: list[str] = []
-    monkeypatch.setattr(click, "confirm", lambda text, **_: (questions.append(text), True)[1])
-    assert run("--resume") == ExitStatus.HEALTHY
-    assert HER in questions[0]
-    assert len(fake.asked) == 1
-    message = capsys.readouterr().out
-    assert "container web on i-1" in message
-    assert "h:5432" in message
+    monkeypatch.setattr(click, "confirm", lambda text, **_: (questions.append(text), answer)[1])
+    screen = terminal()
+    assert screen.is_interactive
+    if answer:
+        screen.confirm("Rotate now?")
+    else:
+        with pytest.raises(Declined):
+            screen.confirm("Rotate now?")
+    assert questions == ["Rotate now?"]
+    given = terminal(assumes_yes=True)
+    given.confirm("Rotate now?")
+    assert not given.is_interactive
+    assert questions == ["Rotate now?"]
 
 
-def test_a_forged_record_is_never_obeyed(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_without_a_terminal_consent_has_to_be_given_before(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    fake = Open(
-        monkeypatch, RecordVerification(problems=("it writes /other/secret",), writer=HER), ENDING
-    )
-    assert run("--resume", "--yes", "--take-over") == ExitStatus.UNFINISHED
-    assert fake.asked == []
-    assert "it writes /other/secret" in capsys.readouterr().err
-    monkeypatch.setattr(Service, "status", lambda *_: pytest.fail("it looked by it"))
-    assert run("--status") == ExitStatus.UNFINISHED
-    assert HER in capsys.readouterr().err
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    with pytest.raises(UsageError) as caught:
+        terminal().confirm("Rotate now?")
+    assert "--yes" in caught.value.next_step
+    terminal(assumes_yes=True).confirm("Rotate now?")
 
 
-OVERTAKEN = RotationResult(
-    None, f"{REPLACED}: version 7 by {HER}", (7,), None, None, (), stop=REPLACED
-)
-SUPERSEDED = RotationResult(Direction.SUPERSEDED, "replaced", (7,), None, None, ())
-OURS = RecordVerification(writer="me", is_ours=True)
+PASSWORD = "Given-Password_1"
 
 
-def test_what_others_have_replaced_is_ended_by_consent(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("stdin", [io.StringIO, Keyboard])
+def test_a_password_is_read_without_echo_and_newline(
+    stdin: Callable[[str], io.StringIO], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Open(monkeypatch, OURS, OVERTAKEN)
-    assert run("--resume", "--yes") == ExitStatus.UNFINISHED
-    assert HER in capsys.readouterr().err
-    fake = Open(monkeypatch, OURS, OVERTAKEN, SUPERSEDED)
-    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
-    monkeypatch.setattr(click, "confirm", lambda *_, **__: True)
-    assert run("--resume") == ExitStatus.HEALTHY
-    assert [how["takes_over"] for how in fake.asked] == [False, True]
-    assert "superseded" in capsys.readouterr().out
-    Open(monkeypatch, OURS, SUPERSEDED)
-    assert run("--resume", "--yes") == ExitStatus.FAULT, "it went another way than was asked for"
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(sys, "stdin", stdin(f"{PASSWORD}\r\n"))
+    monkeypatch.setattr(click, "prompt", lambda _, **how: (asked.append(how), PASSWORD)[1])
+    assert terminal().password("Password").reveal() == PASSWORD
+    assert asked == ([{"hide_input": True, "err": True}] if stdin is Keyboard else [])
 
 
-@pytest.mark.parametrize("is_over", [False, True])
-def test_two_people_seconds_apart(
-    is_over: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The second finds none open, and when the plan is made there is one."""
-    Open(monkeypatch, OURS)
-    seen = [None, None if is_over else RECORD]
-    monkeypatch.setattr(Service, "unfinished", lambda _: seen.pop(0))
-    monkeypatch.setattr(rotate_password, "_begin", raise_overtaken)
-    assert run("--yes") == ExitStatus.UNFINISHED
-    message = capsys.readouterr()
-    assert "another user has just started a rotation" in message.out + message.err
-    assert "bug" not in message.out + message.err
-    assert ("UNFINISHED  rotation 1" in message.out) is not is_over
-
-
-def raise_overtaken(*_: object) -> int:
-    raise ParameterOvertaken
-
-
-def test_an_open_rotation_restarts_what_it_was_begun_with(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    unverified = replace(ENDING, verified=("app: not verified", "login from here"))
-    fake = Open(monkeypatch, OURS, unverified)
-    assert run("--resume", "--yes", "--restart", "container:web") == ExitStatus.USAGE
-    assert run("--resume", "--yes", "--restart", "none") == ExitStatus.HEALTHY
-    assert [how["restarts"] for how in fake.asked] == [False]
-    message = capsys.readouterr().out
-    assert "app: not verified" in message
-    assert "the app was not restarted" in message
-
-
-def test_two_sources_of_a_password_exclude_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    Open(monkeypatch, OURS)
-    monkeypatch.setattr(Service, "unfinished", lambda _: None)
-    assert run("--password-stdin", "--previous-password") == ExitStatus.USAGE
+def test_an_empty_stdin_is_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
+    with pytest.raises(UsageError, match="stdin is empty"):
+        terminal().password("Password")

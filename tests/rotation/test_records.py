@@ -121,7 +121,7 @@ def test_slots_are_taken_in_order_and_a_clean_close_needs_the_first(journal: Jou
     journal.write(1, "slot-2", {"kind": "join", "run": "r2"})
     record = journal.read(1)
     assert record.free_slot == 3
-    assert record.has_joiners
+    assert record.joins
     close = {"kind": "close", "direction": "forward", "run": "r1"}
     assert journal.write(1, "slot-2", close) is CallOutcome.EXISTS
     assert journal.read(1).close is None
@@ -137,7 +137,7 @@ def test_a_clean_close_says_the_direction_too(journal: Journal) -> None:
     record = journal.latest()
     assert record.is_closed_clean
     assert record.decision is Direction.ROLLBACK
-    assert not record.has_joiners
+    assert not record.joins
 
 
 def test_what_was_seen_is_not_forgotten(journal: Journal, aws: Aws) -> None:

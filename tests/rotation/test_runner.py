@@ -164,9 +164,20 @@ def test_without_a_restart_it_closes_and_says_that_the_app_was_not_verified() ->
     assert went == []
     assert result.direction is Direction.ROLLBACK
     assert result.verified[0] == "app: not verified"
+    assert not result.is_app_verified
     result, _ = run(decision="", restart_targets=())
     assert result.direction is Direction.FORWARD
     assert "runs" not in result.why
+
+
+@pytest.mark.parametrize("app_verified", [True, False])
+def test_what_another_process_has_verified_is_in_its_record(app_verified: bool) -> None:
+    journal = Journal()
+    body = {"direction": "forward", "verified": ["login"], "app_verified": app_verified}
+    journal.entries = [JournalEntry("done", body, NOW)]
+    result, went = run(journal=journal)
+    assert (result.verified, result.is_app_verified) == (("login",), app_verified)
+    assert went == []
 
 
 def test_where_no_password_logs_in_the_candidates_are_named() -> None:

@@ -11,7 +11,7 @@ from collections import Counter
 
 import pytest
 
-from opskit.rotation.protocol import runner
+from opskit.rotation.protocol import observe
 from opskit.rotation.protocol.state_machine import Direction
 from tests.rotation.simulation import (
     BATCHES,
@@ -29,7 +29,7 @@ QUICK, ALL, AT_ONCE = 60, 2_000, 100
 
 @pytest.fixture(autouse=True)
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "run_concurrently", sequential)
+    monkeypatch.setattr(observe, "run_concurrently", sequential)
 
 
 def make(seed: int) -> History:

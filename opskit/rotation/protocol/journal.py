@@ -96,9 +96,9 @@ class Record:
         return self.get(SUPERSEDED) or self.get("decision")
 
     @property
-    def has_joiners(self) -> bool:
-        """Whether a process other than the initiator has joined."""
-        return any(e.body.get("kind") == "join" for e in self.entries)
+    def joins(self) -> list[JournalEntry]:
+        """The entries of the processes, other than the initiator, that have joined."""
+        return [e for e in self.entries if e.body.get("kind") == "join"]
 
     @property
     def touched_at(self) -> datetime | None:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from opskit.engine.interface import LoginFailure
 from opskit.errors import AwsError, OpskitError
-from opskit.facts.interface import run_concurrently
 from opskit.rotation.protocol.fence import StaleObservation
 from opskit.rotation.protocol.interface import (
     ChangeOutcome,
-    ControlPlaneState,
-    DatabaseCredential,
     RotationIntent,
 )
-from opskit.rotation.protocol.journal import SUPERSEDED, Record
+from opskit.rotation.protocol.journal import SUPERSEDED
 from opskit.rotation.protocol.login_outage import LoginOutage
+from opskit.rotation.protocol.login_verification import verify_logins
 from opskit.rotation.protocol.messages import describe
-from opskit.rotation.protocol.observe import PasswordCandidates
+from opskit.rotation.protocol.observe import Observer
 from opskit.rotation.protocol.services import Event, RotationResult, RotationServices
 from opskit.rotation.protocol.state_machine import (
     LOCKED_OUT,
@@ -29,7 +26,6 @@ from opskit.rotation.protocol.state_machine import (
     Action,
     ActionKind,
     CallOutcome,
-    DatabaseState,
     Direction,
     Observation,
     ParameterState,
@@ -37,7 +33,6 @@ from opskit.rotation.protocol.state_machine import (
     decide,
     record_outcome,
 )
-from opskit.rotation.steps.parameter import ParameterSnapshot
 from opskit.rotation.steps.restart import RestartResult, RestartTarget
 
 POLL_S = 0.5
@@ -64,7 +59,7 @@ class Rotation:
 
     def __init__(
         self,
-        world: RotationServices,
+        services: RotationServices,
         number: int,
         intent: RotationIntent,
         restart_targets: Sequence[RestartTarget],
@@ -73,26 +68,21 @@ class Rotation:
         who: Mapping[str, str],
         stall_timeout_s: float,
     ) -> None:
-        self._world, self._number, self._intent = world, number, intent
+        self._services, self._number, self._intent = services, number, intent
         self._restart_targets, self.state, self._who = tuple(restart_targets), state, dict(who)
-        # Whoever waits for less could never close a rotation that went back.
-        self._stall_timeout_s = max(stall_timeout_s, 1.5 * world.fence.hold_down_s)
-        self._record: Record | None = None
-        self._seen: ParameterSnapshot | None = None
-        self._control = ControlPlaneState(False, "")
-        self._sent_at: float | None = None
-        self._quiet_since: float | None = None
+        # With less, a rotation that is rolled back could never be closed.
+        self._stall_timeout_s = max(stall_timeout_s, 1.5 * services.fence.hold_down_s)
         self._publish_tries = 0
         self._verified: dict[ParameterState, list[str]] = {}
         self._healthy: dict[RestartTarget, str] = {}
-        self._candidates = PasswordCandidates(world, intent)
         self._why = ""
         self._outage = LoginOutage()
+        self._observer = Observer(services, number, intent, self._outage)
 
     @property
     def control_plane_description(self) -> str:
         """The control plane's state at the last observation, as text."""
-        return self._control.description
+        return self._observer.control.description
 
     def run(self) -> RotationResult:
         """Continue until the rotation is closed, or no further step is possible.
@@ -100,7 +90,7 @@ class Rotation:
         Raises:
             OpskitError: it cannot continue; the rotation stays unfinished.
         """
-        idle_since, pause = self._world.clock(), POLL_S
+        idle_since, pause = self._services.clock(), POLL_S
         while True:
             observation, trouble = self._try_to_look()
             if observation is None:
@@ -115,11 +105,11 @@ class Rotation:
                 ActionKind.WAIT,
                 ActionKind.AWAIT_FENCE,
             ):
-                idle_since, pause, self._why = self._world.clock(), POLL_S, ""
+                idle_since, pause, self._why = self._services.clock(), POLL_S, ""
                 continue
             if action.kind is ActionKind.AWAIT_FENCE:
-                idle_since = self._world.clock()
-            elif self._world.clock() - idle_since > self._stall_timeout_s:
+                idle_since = self._services.clock()
+            elif self._services.clock() - idle_since > self._stall_timeout_s:
                 why = action.why or f"{action.kind} did not succeed: {self._why}"
                 return self._result(
                     Action(ActionKind.STOP, why=f"{why} (for {self._stall_timeout_s:.0f} s)")
@@ -129,74 +119,19 @@ class Rotation:
                 and outcome is not CallOutcome.EXISTS
             ):
                 pause = min(LONGEST_PAUSE_S, 2 * pause)
-            self._world.sleep(
+            self._services.sleep(
                 pause if action.kind is not ActionKind.AWAIT_FENCE else self._hold_pause()
             )
 
     def observe(self) -> Observation:
-        """Observe database and parameters first, then the decision: the next request must not miss one.
+        """Observe database, parameters and journal.
 
         Raises:
             AwsError, OpskitError: something could not be read.
         """
-        world = self._world
-        looked_at = world.clock()
-        reads: list[Callable[[], Any]] = [
-            world.parameters.read,
-            world.strategy.control,
-            self._candidates.try_ours,
-        ]
-        seen: ParameterSnapshot
-        control: ControlPlaneState
-        ours: DatabaseState | None
-        seen, control, ours = run_concurrently(reads)
-        database = ours or self._candidates.try_others(seen)
-        self._why = self._candidates.why or self._why
-        self._seen, self._control = seen, control
-        now = world.clock()
-        if not self._intent.is_alternating:
-            self._outage.observed(database, seen.which, looked_at, now)
-        if control.is_pending:
-            self._quiet_since = None
-        elif self._quiet_since is None:
-            self._quiet_since = now
-        quiet_since = max(self._quiet_since or now, self._sent_at or 0.0)
-        is_settled = world.strategy.is_synchronous or (
-            self._quiet_since is not None and now - quiet_since >= world.fence.hold_down_s
-        )
-        world.fence.mark_observed()
-        record = self._record = world.journal.read(self._number)
-        decision = record.decided_by
-        if (
-            self._intent.is_alternating
-            and (record.decision or self.state.wants) is Direction.ROLLBACK
-        ):
-            # The other user's password is no obstacle: the present one's was never touched.
-            database = DatabaseState.OLD if database is DatabaseState.NEW else database
-        return Observation(
-            decision=record.decision,
-            is_closed=record.close is not None,
-            has_joiners=record.has_joiners,
-            database=database,
-            is_pending=control.is_pending,
-            is_stable=is_settled,
-            parameter=seen.which,
-            was_published=self._was_published(seen, record),
-            fence_is_over=decision is not None
-            and record.age_s(decision.at) > world.fence.seconds + 1,
-            held=seen.mark,
-            is_app_current=decision is not None and decision.body.get("app_runs_on") == seen.mark,
-        )
-
-    def _was_published(self, seen: ParameterSnapshot, record: Record) -> bool:
-        """Whether any parameter was written since the start; a recreated one's versions restart at 1."""
-        if any(
-            version != one.old_version
-            for version, one in zip(seen.versions, self._intent.published, strict=True)
-        ):
-            return True
-        opened_at = record.opened_at
-        return opened_at is not None and any(at and at > opened_at for at in seen.written_at)
+        observation = self._observer.observe(self.state.wants)
+        self._why = self._observer.candidates.why or self._why
+        return observation
 
     def next_action(self, observation: Observation, wants: Direction) -> Action:
         """Return what a process that joins now would do next, without doing it."""
@@ -207,7 +142,7 @@ class Rotation:
         return self._stop_words(action.why) if action.kind is ActionKind.STOP else ""
 
     def _decide(self, observation: Observation, state: RunnerState | None = None) -> Action:
-        restarts, resets = bool(self._restart_targets), self._world.strategy.needs_no_login
+        restarts, resets = bool(self._restart_targets), self._services.strategy.needs_no_login
         return decide(observation, state or self.state, restarts=restarts, needs_no_login=resets)
 
     def _try_to_look(self) -> tuple[Observation | None, str]:
@@ -222,12 +157,12 @@ class Rotation:
             return None, f"{error.permission} failed: {error.code}"
 
     def _act(self, action: Action) -> CallOutcome:
-        started = self._world.clock()
+        started = self._services.clock()
         try:
             outcome = self._do(action)
         except StaleObservation:
             # The request was not sent.
-            limit_s = self._world.fence.max_observation_age_s
+            limit_s = self._services.fence.max_observation_age_s
             self._why = f"{limit_s:.1f} s after a look nothing is sent on it: {SLOW_WAY}"
             return CallOutcome.NOT_APPLIED
         except AwsError as error:
@@ -236,18 +171,18 @@ class Rotation:
                 raise OpskitError(f"the journal cannot be written: {self._why}") from None
             return CallOutcome.NOT_APPLIED
         if action.kind not in (ActionKind.WAIT, ActionKind.AWAIT_FENCE):
-            self._tell(action, outcome, self._world.clock() - started)
+            self._tell(action, outcome, self._services.clock() - started)
         return outcome
 
     def _do(self, action: Action) -> CallOutcome:
         kind, direction = action.kind, action.direction
-        assert self._record is not None  # noqa: S101  set by every observation
+        assert self._observer.record is not None  # noqa: S101  set by every observation
         if kind in (ActionKind.WAIT, ActionKind.AWAIT_FENCE):
             self._say_wait(action)
             return CallOutcome.APPLIED
         if kind is ActionKind.JOIN:
             body = {"kind": "join", **self._who}
-            return self._write(f"slot-{self._record.free_slot}", body)
+            return self._write(f"slot-{self._observer.record.free_slot}", body)
         if kind is ActionKind.CHANGE:
             return self._change(action)
         if kind is ActionKind.PUBLISH:
@@ -266,33 +201,22 @@ class Rotation:
         return self._write(SUPERSEDED if direction is Direction.SUPERSEDED else "decision", body)
 
     def _change(self, action: Action) -> CallOutcome:
-        self._outage.change_sent(self._world.clock())
-        login = self._login_of(action.to or ParameterState.NEW)
+        self._outage.change_sent(self._services.clock())
+        login = self._observer.credential_of(action.to or ParameterState.NEW)
         direction = action.direction or Direction.FORWARD
-        done = self._world.strategy.change(login, direction, self._candidates.works)
-        self._sent_at = self._world.clock()
+        done = self._services.strategy.change(login, direction, self._observer.candidates.works)
+        self._observer.change_sent_at = self._services.clock()
         return self._heard(done)
 
-    def _login_of(self, which: ParameterState) -> DatabaseCredential:
-        """Return the login for a state; for all but NEW and OLD, the one that the parameters held."""
-        if which is ParameterState.NEW:
-            return self._intent.new
-        if which is ParameterState.OLD:
-            return self._intent.old
-        held = self._intent.login_in(self._seen.values) if self._seen else None
-        if held is None:
-            raise OpskitError("what the parameter holds is no login")
-        return held
-
     def _publish(self, to: ParameterState) -> CallOutcome:
-        began = self._world.clock()
-        outcome = self._heard(self._world.parameters.publish(to))
+        began = self._services.clock()
+        outcome = self._heard(self._services.parameters.publish(to))
         if outcome is CallOutcome.APPLIED and self._intent.is_alternating:
             # Both users can log in all the time. Only with two parameters may a reader mix the logins.
             is_one = len(self._intent.published) == 1
-            self._outage.seconds = 0.0 if is_one else self._world.clock() - began
+            self._outage.seconds = 0.0 if is_one else self._services.clock() - began
         elif outcome is CallOutcome.APPLIED:
-            self._outage.parameter_written(self._world.clock())
+            self._outage.parameter_written(self._services.clock())
         if outcome is CallOutcome.REFUSED:
             # A permission granted just now may need a moment. After the last try the database is rolled back.
             self._publish_tries += 1
@@ -310,8 +234,8 @@ class Rotation:
         for restart_target in self._restart_targets:
             if self._healthy.get(restart_target) == held:
                 continue
-            self._world.on_event(Event("wait", "restart", f"restarting {restart_target}"))
-            done = self._world.restart(restart_target)
+            self._services.on_event(Event("wait", "restart", f"restarting {restart_target}"))
+            done = self._services.restart(restart_target)
             if done.is_healthy:
                 self._healthy[restart_target] = held
                 continue
@@ -321,7 +245,7 @@ class Rotation:
         if ill or lost:
             self._why = "; ".join([*ill, *lost])
             return CallOutcome.UNHEALTHY if ill else CallOutcome.NOT_APPLIED
-        self._outage.restarted(self._world.clock())
+        self._outage.restarted(self._services.clock())
         self._verified.setdefault(to, []).append("the app is healthy")
         return CallOutcome.APPLIED
 
@@ -330,25 +254,22 @@ class Rotation:
         if not done.is_about_login or not self._intent.was_healthy:
             # Another cause than the password: a rollback would not fix it.
             self.state = replace(self.state, stops_on_unhealthy=True)
-        is_decided = self._record is not None and self._record.decision is not None
+        is_decided = (
+            self._observer.record is not None and self._observer.record.decision is not None
+        )
         return to is ParameterState.NEW and not is_decided and not self.state.stops_on_unhealthy
 
     def _close(self, action: Action) -> CallOutcome:
         assert action.direction is not None  # noqa: S101  every close action has one
-        held = self._held_by(action.direction)
-        works, why = self._world.ask_instance()
-        if works is False:
-            self._why = f"from the instance: {why}"
+        held = self._observer.parameter_after(action.direction)
+        problem, logins = verify_logins(
+            self._services, self._observer.credential_of(held), f"the {held} password"
+        )
+        if problem:
+            self._why = problem
             return CallOutcome.NOT_APPLIED
-        behind, judged = self._ask_readers(held)
-        if behind:
-            self._why = f"{behind} does not have the {held} password yet"
-            return CallOutcome.NOT_APPLIED
-        location = f"login {self._world.connector.description}"
         app = self._verified.get(held, []) if self._restart_targets else [NOT_VERIFIED]
-        verified = [*app, location, *judged]
-        verified.append("login from the instance" if works else f"not from the instance: {why}")
-        self._verified[held] = verified = list(dict.fromkeys(verified))
+        self._verified[held] = verified = list(dict.fromkeys([*app, *logins]))
         # The check took time, so the state is observed once more right before closing.
         if self._decide(self.observe()) != action:
             return CallOutcome.NOT_APPLIED
@@ -356,7 +277,8 @@ class Rotation:
             "direction": action.direction,
             "strategy": self._intent.strategy,
             "verified": verified,
-            "versions": list(self._seen.versions) if self._seen else [],
+            "app_verified": bool(self._restart_targets),
+            "versions": list(self._observer.versions),
             "window_s": self._outage.seconds,
             **self._who,
         }
@@ -364,26 +286,8 @@ class Rotation:
             return self._write("slot-2", {"kind": "close", **body})
         return self._write("done", body)
 
-    def _held_by(self, direction: Direction) -> ParameterState:
-        """Return what the parameters hold once the direction is completed."""
-        if direction is Direction.SUPERSEDED:
-            return self._seen.which if self._seen else ParameterState.OTHER
-        return ParameterState.NEW if direction is Direction.FORWARD else ParameterState.OLD
-
-    def _ask_readers(self, held: ParameterState) -> tuple[str, list[str]]:
-        """Log in at the readers; return the first that rejects the password, else notes on each."""
-        login = self._login_of(held)
-        judged = []
-        for host, connector in self._world.readers.items():
-            done = connector.try_login(login.user, login.password)
-            if done.failure is LoginFailure.PASSWORD:
-                return host, []
-            word = "login at" if done.succeeded else "not judged:"
-            judged.append(f"{word} {host}")
-        return "", judged
-
     def _write(self, name: str, body: Mapping[str, Any]) -> CallOutcome:
-        return self._world.journal.write(self._number, name, body)
+        return self._services.journal.write(self._number, name, body)
 
     def _heard(self, done: ChangeOutcome) -> CallOutcome:
         if done.why:
@@ -391,34 +295,34 @@ class Rotation:
         return done.outcome
 
     def _hold_pause(self) -> float:
-        return min(SLOW_POLL_S, max(POLL_S, self._world.fence.seconds / 20))
+        return min(SLOW_POLL_S, max(POLL_S, self._services.fence.seconds / 20))
 
     def _say_wait(self, action: Action) -> None:
         text = action.why
-        decision = self._record.decided_by if self._record else None
+        decision = self._observer.record.decided_by if self._observer.record else None
         if (
             action.kind is ActionKind.AWAIT_FENCE
             and decision is not None
-            and self._record is not None
+            and self._observer.record is not None
         ):
-            left = self._world.fence.seconds + 1 - self._record.age_s(decision.at)
+            left = self._services.fence.seconds + 1 - self._observer.record.age_s(decision.at)
             text = (
                 "database and parameter agree; a late request may still arrive, so this is closed in "
                 f"{max(0.0, left):.0f} s"
             )
-        elif self._control.is_pending:
-            text = f"{text} ({self._control.description})"
-        self._world.on_event(Event("wait", str(action.kind), text))
+        elif self._observer.control.is_pending:
+            text = f"{text} ({self._observer.control.description})"
+        is_long = action.kind is ActionKind.AWAIT_FENCE
+        self._services.on_event(Event("wait", str(action.kind), text, is_long=is_long))
 
     def _tell(self, action: Action, outcome: CallOutcome, seconds: float) -> None:
         text = describe(action, outcome, self._intent, self._why)
-        versions = {"versions": list(self._seen.versions)} if self._seen else {}
-        details = {"outcome": str(outcome), **versions}
-        self._world.on_event(Event("step", str(action.kind), text, seconds, details))
+        details = {"outcome": str(outcome), "versions": list(self._observer.versions)}
+        self._services.on_event(Event("step", str(action.kind), text, seconds, details))
 
     def _result(self, action: Action) -> RotationResult:
-        record = self._record
-        versions = self._seen.versions if self._seen else ()
+        record = self._observer.record
+        versions = self._observer.versions
         if action.kind is ActionKind.STOP:
             why = self._stop_words(action.why)
             outage = self._outage
@@ -429,20 +333,28 @@ class Rotation:
         direction = Direction(close.body["direction"]) if close else Direction.FORWARD
         decision = record.decided_by if record else None
         why = str(decision.body.get("why", "")) if decision else ""
-        held = self._held_by(direction)
+        held = self._observer.parameter_after(direction)
         verified = tuple(self._verified.get(held, ()))
+        is_app_verified = bool(self._restart_targets)
         if not verified and close is not None:
             verified = tuple(close.body.get("verified", ()))
+            is_app_verified = bool(close.body.get("app_verified"))
         return RotationResult(
-            direction, why, versions, self._outage.seconds, self._outage.restarts_s, verified
+            direction,
+            why,
+            versions,
+            self._outage.seconds,
+            self._outage.restarts_s,
+            verified,
+            is_app_verified=is_app_verified,
         )
 
     def _stop_words(self, why: str) -> str:
         """Return why it stops, with the evidence."""
         if why in (OVERWRITTEN, REPLACED):
-            more = self._world.describe_writer()
+            more = self._services.describe_writer()
         elif why == LOCKED_OUT:
-            more = f"tried without success: {', '.join(self._candidates.tried)}"
+            more = f"tried without success: {', '.join(self._observer.candidates.tried)}"
         elif why == UNHEALTHY:
             more = f"still on a dead password, or not seen to be well: {self._why}"
         else:

@@ -26,6 +26,7 @@ class Event:
         name: the step's, such as `publish`.
         seconds: duration of the step.
         details: further data for programs; never a secret.
+        is_long: a wait that takes minutes, and is reported also where it cannot be shown while it lasts.
     """
 
     kind: str
@@ -33,6 +34,7 @@ class Event:
     text: str
     seconds: float | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    is_long: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class RotationResult:
         restarts_s: upper bound of the time in which a running app's new connections could fail;
             None: unknown.
         verified: the checks that passed with the parameters' values.
+        is_app_verified: the app was seen to be healthy with them.
     """
 
     direction: Direction | None
@@ -58,6 +61,7 @@ class RotationResult:
     restarts_s: float | None
     verified: tuple[str, ...]
     stop: str = ""
+    is_app_verified: bool = True
 
 
 class Verifier(Protocol):
