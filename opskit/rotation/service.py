@@ -26,7 +26,7 @@ from opskit.rotation.protocol.interface import AwsClients
 from opskit.rotation.protocol.journal import Journal, Record
 from opskit.rotation.protocol.record_verification import RecordVerification, verify_record
 from opskit.rotation.protocol.services import Event, RotationResult
-from opskit.rotation.protocol.state_machine import Direction, RunnerState
+from opskit.rotation.protocol.state_machine import Direction, RunnerState, StopReason
 from opskit.rotation.repair import Repair
 from opskit.rotation.start import RotationStart
 from opskit.rotation.status import OpenWork, RotationStatus, read_status, stop_advice
@@ -179,7 +179,7 @@ class Service:
         """Return the status of an unfinished rotation, without changing anything."""
         return read_status(record, self.journal.intent_of(record), self._factory.rotation)
 
-    def advise(self, stop: str) -> str:
+    def advise(self, stop: StopReason | None) -> str:
         """Return the steps that let a stopped rotation continue; empty if resuming it is enough."""
         with contextlib.suppress(AwsError, OpskitError):
             if stop and (record := self.unfinished()) is not None:

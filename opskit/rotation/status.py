@@ -11,15 +11,13 @@ from opskit.rotation.protocol.interface import RotationIntent
 from opskit.rotation.protocol.journal import Record
 from opskit.rotation.protocol.runner import Rotation
 from opskit.rotation.protocol.state_machine import (
-    LOCKED_OUT,
     REPAIRABLE,
-    REPLACED,
-    UNHEALTHY,
     DatabaseState,
     Direction,
     Observation,
     ParameterState,
     RunnerState,
+    StopReason,
 )
 from opskit.rotation.steps.restart import is_readable
 
@@ -45,7 +43,7 @@ class RotationStatus:
     Attributes:
         control: the control plane's state, as text.
         stops: why it cannot be resumed now, with the evidence; empty if it can.
-        stop: the reason as `decide` gives it, without the evidence.
+        stop: the same reason as a value; None if it can be resumed.
     """
 
     record: Record
@@ -53,7 +51,7 @@ class RotationStatus:
     observation: Observation
     control: str
     stops: str = ""
-    stop: str = ""
+    stop: StopReason | None = None
 
     @property
     def needs_repair(self) -> bool:
@@ -77,14 +75,14 @@ def read_status(
     rotation = create(record.number, observed, RunnerState(Direction.FORWARD), {})
     observation = rotation.observe()
     action = rotation.next_action(observation, Direction.FORWARD)
-    stops = rotation.stop_words(action)
+    stops = rotation.describe_stop(action)
     return RotationStatus(
         record,
         intent,
         observation,
         rotation.control_plane_description,
         stops,
-        action.why if stops else "",
+        action.stop,
     )
 
 
@@ -143,30 +141,29 @@ def rollback_words(situation: RotationStatus, fence_s: float) -> str:
     return f"{', '.join(parts)}, {closes}"
 
 
-def stop_advice(stop: str, intent: RotationIntent, flags: str) -> list[str]:
+def stop_advice(stop: StopReason, intent: RotationIntent, flags: str) -> list[str]:
     """Return the steps that let a stopped rotation continue, one a line; empty if resuming it is enough.
 
     Args:
-        stop: the reason as `decide` gives it.
         flags: the target's options.
     """
     command = f"opskit rotate-password {flags}".rstrip()
     repair = f"opskit rotate-password repair {flags}".rstrip()
-    if stop == LOCKED_OUT:
+    if stop is StopReason.LOCKED_OUT:
         advice = engine.for_rds_engine(intent.engine).advice
         return [
             advice.set_password(intent.old.user, "the password that the parameter holds"),
             f"{repair} --password-stdin   or this: writes a password that you know to log in",
             f"{command} --resume   goes on afterwards",
         ]
-    if stop == REPLACED:
+    if stop is StopReason.REPLACED:
         return [f"{command} --resume --take-over   ends this rotation; what is there now stays"]
     if stop in REPAIRABLE:
         return [
             f"{repair}   writes what logs in to the parameter",
             f"{command} --resume   goes on afterwards",
         ]
-    if stop == UNHEALTHY:
+    if stop is StopReason.UNHEALTHY:
         return [
             f"{command} --resume   restarts what is not healthy once more",
             f"{command} --resume --restart none   closes without looking at the app",

@@ -16,7 +16,7 @@ from opskit.rotation.protocol.fence import DEFAULT_S
 from opskit.rotation.protocol.journal import Record
 from opskit.rotation.protocol.record_verification import RecordVerification
 from opskit.rotation.protocol.services import RotationResult
-from opskit.rotation.protocol.state_machine import REPLACED, Direction
+from opskit.rotation.protocol.state_machine import Direction, StopReason
 from opskit.rotation.service import Service
 from opskit.rotation.status import OpenWork
 
@@ -148,7 +148,7 @@ class RotationWorkflow:
         result = self._service.resume(
             unfinished, direction, takes_over=takes_over, restarts=restarts
         )
-        if result.stop == REPLACED and self._prompter.is_interactive:
+        if result.stop is StopReason.REPLACED and self._prompter.is_interactive:
             self._reporter.say(result.why)
             self._prompter.confirm("End this rotation, and keep what is there now?")
             takes_over = True

@@ -20,9 +20,7 @@ from functools import cache
 from typing import Generic, NamedTuple, TypeVar
 
 from opskit.rotation.protocol.state_machine import (
-    LOCKED_OUT,
     REPAIRABLE,
-    UNHEALTHY,
     Action,
     ActionKind,
     CallOutcome,
@@ -31,6 +29,7 @@ from opskit.rotation.protocol.state_machine import (
     Observation,
     ParameterState,
     RunnerState,
+    StopReason,
     decide,
     record_outcome,
 )
@@ -479,9 +478,9 @@ def _person_steps(state: State, rules: Rules) -> Iterator[Step]:
         yield ("a person deletes the parameter",), _put(gone, "")
 
 
-def _mend(state: State, why: str, rules: Rules) -> State:
+def _mend(state: State, why: StopReason | None, rules: Rules) -> State:
     """Fix a stop as `repair` does, or as an administrator does if no known password logs in."""
-    if why == LOCKED_OUT:
+    if why is StopReason.LOCKED_OUT:
         return _apply(state, state.parameter or state.log[-1].old, rules)
     known = {v for r in state.log for v in (r.new, r.old)} | state.held
     return _put(state, min(known & set(state.database)))
@@ -515,15 +514,15 @@ def _actor_steps(
         return
     if not action:
         action = _decide(*see(state, index, number, rules), memory, rules)
-        kind, why = ACTIONS[action].kind, ACTIONS[action].why
+        kind, stop = ACTIONS[action].kind, ACTIONS[action].stop
         if kind is ActionKind.FINISHED:
             yield (name, "finished"), put(Actor("finished"))
-        elif kind is ActionKind.STOP and lone and why in REPAIRABLE:
-            yield ("repaired:", why), put(actor, _mend(state, why, rules))
+        elif kind is ActionKind.STOP and lone and stop in REPAIRABLE:
+            yield ("repaired:", str(stop)), put(actor, _mend(state, stop, rules))
         elif kind is ActionKind.STOP:
             # Unhealthy because a delayed request came: running the command again tries again.
-            after = "idle" if lone and why == UNHEALTHY else "stuck"
-            yield (name, "stops:", why), put(Actor(after))
+            after = "idle" if lone and stop is StopReason.UNHEALTHY else "stuck"
+            yield (name, "stops:", str(stop)), put(Actor(after))
         elif kind not in (ActionKind.WAIT, ActionKind.AWAIT_FENCE):
             yield (name, "looks:", *_words(action)), put(Actor("run", number, memory, action))
         return

@@ -25,7 +25,7 @@ from opskit.rotation.planning.preflight import check_previous
 from opskit.rotation.protocol.fence import Fence
 from opskit.rotation.protocol.interface import DatabaseCredential, RotationIntent
 from opskit.rotation.protocol.services import RotationResult
-from opskit.rotation.protocol.state_machine import LOCKED_OUT, REPAIRABLE, Direction
+from opskit.rotation.protocol.state_machine import REPAIRABLE, Direction, StopReason
 from opskit.rotation.service import Service
 from opskit.rotation.steps.restart import RestartResult, RestartTarget, read
 from opskit.secret import Secret
@@ -533,7 +533,7 @@ class History:
         """Write what `repair` writes, or set what an administrator sets."""
         world = self.world
         world.note(f"mended: {why}")
-        if why == LOCKED_OUT:
+        if why == StopReason.LOCKED_OUT:
             world.apply(world.parameter or "old-0")
         else:
             world.write(world.database)

@@ -9,11 +9,11 @@ from opskit.rotation.protocol.fence import Fence, StaleObservation
 from opskit.rotation.protocol.runner import Rotation
 from opskit.rotation.protocol.services import RotationResult, RotationServices
 from opskit.rotation.protocol.state_machine import (
-    OVERWRITTEN,
     CallOutcome,
     Direction,
     ParameterState,
     RunnerState,
+    StopReason,
 )
 from opskit.rotation.steps.parameter import ParameterSnapshot
 from opskit.secret import Secret
@@ -93,4 +93,4 @@ def test_what_is_over_is_no_reason_any_more() -> None:
                 ParameterState.OTHER if journal.entries else ParameterState.OLD, (1,)
             )
 
-    assert go_back(journal, 60, Overwritten()).why == OVERWRITTEN
+    assert go_back(journal, 60, Overwritten()).why == StopReason.OVERWRITTEN

@@ -14,12 +14,10 @@ from opskit.rotation.protocol.journal import JournalEntry
 from opskit.rotation.protocol.runner import Rotation
 from opskit.rotation.protocol.services import RotationResult, RotationServices
 from opskit.rotation.protocol.state_machine import (
-    LOCKED_OUT,
-    OVERWRITTEN,
-    UNHEALTHY,
     Direction,
     ParameterState,
     RunnerState,
+    StopReason,
 )
 from opskit.rotation.steps.parameter import ParameterSnapshot
 from opskit.rotation.steps.restart import RestartResult, RestartTarget
@@ -96,7 +94,7 @@ def run(
 def test_a_failure_does_not_keep_the_rest_from_it() -> None:
     result, went = run(ILL, RestartResult(True))
     assert went == [WEB, WORKER]
-    assert (result.direction, result.stop) == (None, UNHEALTHY)
+    assert (result.direction, result.stop) == (None, StopReason.UNHEALTHY)
     assert "container web on i-1: 503" in result.why
     assert "worker" not in result.why
 
@@ -184,7 +182,7 @@ def test_where_no_password_logs_in_the_candidates_are_named() -> None:
     secret = Secret("Another-Password-9")
     others = [("/l/p, version 2", DatabaseCredential("linkbox", secret))]
     result, _ = run(connector=Door(Secret("lost")), other_candidates=lambda: others)
-    assert result.stop == LOCKED_OUT
+    assert result.stop is StopReason.LOCKED_OUT
     for where in ("the new password of this rotation", "the old password", "/l/p, version 2"):
         assert where in result.why
     assert secret.reveal() not in result.why
@@ -193,7 +191,7 @@ def test_where_no_password_logs_in_the_candidates_are_named() -> None:
 def test_somebody_elses_write_is_told_with_its_writer() -> None:
     parameters = Parameters(ParameterState.OTHER, value=Secret("by-hand"))
     result, _ = run(parameters=parameters, describe_writer=lambda: "version 7 by her")
-    assert result.stop == OVERWRITTEN
+    assert result.stop is StopReason.OVERWRITTEN
     assert "version 7 by her" in result.why
 
 

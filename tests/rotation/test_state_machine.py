@@ -11,10 +11,6 @@ import pytest
 from opskit.rotation.protocol import fence
 from opskit.rotation.protocol.journal import Journal
 from opskit.rotation.protocol.state_machine import (
-    LOCKED_OUT,
-    OVERWRITTEN,
-    REPLACED,
-    UNHEALTHY,
     Action,
     ActionKind,
     CallOutcome,
@@ -23,6 +19,7 @@ from opskit.rotation.protocol.state_machine import (
     Observation,
     ParameterState,
     RunnerState,
+    StopReason,
     decide,
     record_outcome,
 )
@@ -55,16 +52,16 @@ def then(
 
 
 @pytest.mark.parametrize(
-    ("needs_no_login", "kind", "why"),
-    [(True, ActionKind.CHANGE, ""), (False, ActionKind.STOP, LOCKED_OUT)],
+    ("needs_no_login", "kind", "stop"),
+    [(True, ActionKind.CHANGE, None), (False, ActionKind.STOP, StopReason.LOCKED_OUT)],
 )
 @pytest.mark.parametrize("parameter", [ParameterState.OLD, ParameterState.ABSENT])
 def test_only_who_needs_no_login_goes_on_without_one(
-    parameter: ParameterState, needs_no_login: bool, kind: ActionKind, why: str
+    parameter: ParameterState, needs_no_login: bool, kind: ActionKind, stop: StopReason | None
 ) -> None:
     observation = replace(SIGHT, database=DatabaseState.NONE, parameter=parameter)
     found = then(observation, FORWARD, needs_no_login=needs_no_login)
-    assert (found.kind, found.why) == (kind, why)
+    assert (found.kind, found.stop) == (kind, stop)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +93,7 @@ def test_the_way_back_ends_only_with_the_app_on_it(outcome: CallOutcome, kind: A
     assert then(BACK, GOES_BACK) == replace(RESTART)
     found = then(BACK, record_outcome(GOES_BACK, RESTART, outcome))
     assert found.kind is kind
-    assert found.why == (UNHEALTHY if kind is ActionKind.STOP else "")
+    assert found.stop is (StopReason.UNHEALTHY if kind is ActionKind.STOP else None)
     assert then(BACK, GOES_BACK, restarts=False).kind is ActionKind.CLOSE
 
 
@@ -115,11 +112,11 @@ def test_a_decision_for_the_new_password_says_nothing_once_it_was_written_again(
 @pytest.mark.parametrize("decision", [None, Direction.FORWARD, Direction.ROLLBACK])
 def test_what_others_have_replaced_needs_consent(decision: Direction | None) -> None:
     observation = replace(BY_HAND, decision=decision)
-    assert then(observation, FORWARD).why == REPLACED
+    assert then(observation, FORWARD).stop is StopReason.REPLACED
     found = then(observation, replace(FORWARD, takes_over=True))
     assert (found.kind, found.direction) == (ActionKind.DECIDE, Direction.SUPERSEDED)
     half = replace(observation, database=DatabaseState.OLD)
-    assert then(half, replace(FORWARD, takes_over=True)).why == OVERWRITTEN
+    assert then(half, replace(FORWARD, takes_over=True)).stop is StopReason.OVERWRITTEN
 
 
 def test_what_is_superseded_follows_the_parameter_and_waits_for_the_fence() -> None:

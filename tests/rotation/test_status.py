@@ -9,16 +9,11 @@ import pytest
 
 from opskit.rotation.protocol.journal import Record
 from opskit.rotation.protocol.state_machine import (
-    CHANGED,
-    DELETED,
-    LOCKED_OUT,
-    OVERWRITTEN,
-    REPLACED,
-    UNHEALTHY,
     DatabaseState,
     Direction,
     Observation,
     ParameterState,
+    StopReason,
 )
 from opskit.rotation.status import (
     RotationStatus,
@@ -45,16 +40,16 @@ def test_status_does_not_promise_what_resume_refuses() -> None:
 @pytest.mark.parametrize(
     ("stop", "parts"),
     [
-        (LOCKED_OUT, ("an administrator", "--password-stdin", "--resume   goes on")),
-        (OVERWRITTEN, ("repair --prefix /l   writes", "--resume   goes on")),
-        (CHANGED, ("repair --prefix /l   writes", "--resume   goes on")),
-        (DELETED, ("repair --prefix /l   writes", "--resume   goes on")),
-        (REPLACED, ("--resume --take-over",)),
-        (UNHEALTHY, ("--resume   restarts", "--resume --restart none")),
-        ("the way back was refused", ()),
+        (StopReason.LOCKED_OUT, ("an administrator", "--password-stdin", "--resume   goes on")),
+        (StopReason.OVERWRITTEN, ("repair --prefix /l   writes", "--resume   goes on")),
+        (StopReason.CHANGED, ("repair --prefix /l   writes", "--resume   goes on")),
+        (StopReason.DELETED, ("repair --prefix /l   writes", "--resume   goes on")),
+        (StopReason.REPLACED, ("--resume --take-over",)),
+        (StopReason.UNHEALTHY, ("--resume   restarts", "--resume --restart none")),
+        (StopReason.ROLLBACK_REFUSED, ()),
     ],
 )
-def test_every_stop_has_a_way_on(stop: str, parts: tuple[str, ...]) -> None:
+def test_every_stop_has_a_way_on(stop: StopReason, parts: tuple[str, ...]) -> None:
     advice = stop_advice(stop, intent(), "--prefix /l")
     assert bool(advice) is bool(parts)
     for part in parts:

@@ -16,7 +16,7 @@ from opskit.rotation.planning.plan import ParameterOvertaken, Plan, RotationOpti
 from opskit.rotation.protocol.journal import JournalEntry, Record
 from opskit.rotation.protocol.record_verification import RecordVerification
 from opskit.rotation.protocol.services import Event, RotationResult
-from opskit.rotation.protocol.state_machine import REPLACED, Direction
+from opskit.rotation.protocol.state_machine import Direction, StopReason
 from opskit.rotation.status import OpenWork, RotationStatus
 from opskit.rotation.workflow import (
     RequestedAction,
@@ -32,7 +32,9 @@ RECORD = Record(1, NOW - timedelta(hours=1), (), NOW)
 DONE = RotationResult(Direction.FORWARD, "", (2,), 0.1, None, ())
 ROLLED_BACK = replace(DONE, direction=Direction.ROLLBACK)
 SUPERSEDED = replace(DONE, direction=Direction.SUPERSEDED)
-OVERTAKEN = replace(DONE, direction=None, why=f"{REPLACED}: by {HER}", stop=REPLACED)
+OVERTAKEN = replace(
+    DONE, direction=None, why=f"{StopReason.REPLACED}: by {HER}", stop=StopReason.REPLACED
+)
 OURS = RecordVerification(writer="me", is_ours=True)
 HERS = RecordVerification(writer=HER, doubts=("it goes through i-9",))
 RESUME = RotationRequest(RequestedAction.RESUME)
@@ -135,9 +137,9 @@ class FakeService:
 
     def status(self, record: Record) -> Any:
         self.calls.append(("status", record))
-        return SimpleNamespace(stop="stopped")
+        return SimpleNamespace(stop=StopReason.UNHEALTHY)
 
-    def advise(self, stop: str) -> str:
+    def advise(self, stop: StopReason | None) -> str:
         return f"advice for {stop}"
 
     def resume(self, record: Record, direction: Direction, **options: Any) -> RotationResult:
@@ -289,7 +291,7 @@ def test_an_unfinished_rotation_is_reported_and_not_touched(action: RequestedAct
     service = FakeService()
     status, reporter = run(service, RotationRequest(action))
     assert status is ExitStatus.UNFINISHED
-    assert reporter.reports == [("status", "advice for stopped")]
+    assert reporter.reports == [("status", f"advice for {StopReason.UNHEALTHY}")]
     assert service.names() == ["status"]
 
 
@@ -344,11 +346,12 @@ def test_the_exit_status_compares_the_result_with_the_request(
 
 
 def test_a_rotation_that_stops_stays_unfinished() -> None:
-    stopped = replace(DONE, direction=None, why="no login: tried 3", stop="no login")
+    stop = StopReason.LOCKED_OUT
+    stopped = replace(DONE, direction=None, why="no login: tried 3", stop=stop)
     service = FakeService(results=[stopped])
     with pytest.raises(RotationUnfinished, match="it stopped: no login: tried 3") as caught:
         run(service, RESUME)
-    assert caught.value.next_step == "advice for no login"
+    assert caught.value.next_step == f"advice for {stop}"
     assert service.open_work is OpenWork.ROTATION
     assert "prune" not in service.names()
 

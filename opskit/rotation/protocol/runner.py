@@ -19,10 +19,6 @@ from opskit.rotation.protocol.messages import describe
 from opskit.rotation.protocol.observe import Observer
 from opskit.rotation.protocol.services import Event, RotationResult, RotationServices
 from opskit.rotation.protocol.state_machine import (
-    LOCKED_OUT,
-    OVERWRITTEN,
-    REPLACED,
-    UNHEALTHY,
     Action,
     ActionKind,
     CallOutcome,
@@ -30,6 +26,7 @@ from opskit.rotation.protocol.state_machine import (
     Observation,
     ParameterState,
     RunnerState,
+    StopReason,
     decide,
     record_outcome,
 )
@@ -137,9 +134,9 @@ class Rotation:
         """Return what a process that joins now would do next, without doing it."""
         return self._decide(observation, RunnerState(wants, joined=True))
 
-    def stop_words(self, action: Action) -> str:
+    def describe_stop(self, action: Action) -> str:
         """Return why the action stops, with the evidence; empty if it does not stop."""
-        return self._stop_words(action.why) if action.kind is ActionKind.STOP else ""
+        return self._describe_stop(action) if action.kind is ActionKind.STOP else ""
 
     def _decide(self, observation: Observation, state: RunnerState | None = None) -> Action:
         restarts, resets = bool(self._restart_targets), self._services.strategy.needs_no_login
@@ -324,10 +321,10 @@ class Rotation:
         record = self._observer.record
         versions = self._observer.versions
         if action.kind is ActionKind.STOP:
-            why = self._stop_words(action.why)
+            why = self._describe_stop(action)
             outage = self._outage
             return RotationResult(
-                None, why, versions, outage.seconds, outage.restarts_s, (), stop=action.why
+                None, why, versions, outage.seconds, outage.restarts_s, (), stop=action.stop
             )
         close = record.close if record else None
         direction = Direction(close.body["direction"]) if close else Direction.FORWARD
@@ -349,14 +346,14 @@ class Rotation:
             is_app_verified=is_app_verified,
         )
 
-    def _stop_words(self, why: str) -> str:
+    def _describe_stop(self, action: Action) -> str:
         """Return why it stops, with the evidence."""
-        if why in (OVERWRITTEN, REPLACED):
-            more = self._services.describe_writer()
-        elif why == LOCKED_OUT:
-            more = f"tried without success: {', '.join(self._observer.candidates.tried)}"
-        elif why == UNHEALTHY:
-            more = f"still on a dead password, or not seen to be well: {self._why}"
-        else:
-            more = self._why
-        return f"{why}: {more}" if more and more not in why else why
+        why = str(action.stop or action.why)
+        evidence = self._why
+        if action.stop in (StopReason.OVERWRITTEN, StopReason.REPLACED):
+            evidence = self._services.describe_writer()
+        elif action.stop is StopReason.LOCKED_OUT:
+            evidence = f"tried without success: {', '.join(self._observer.candidates.tried)}"
+        elif action.stop is StopReason.UNHEALTHY:
+            evidence = f"still on a dead password, or not seen to be well: {self._why}"
+        return f"{why}: {evidence}" if evidence and evidence not in why else why

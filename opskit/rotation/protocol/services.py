@@ -11,7 +11,7 @@ from opskit.credential_source.interface import Version
 from opskit.rotation.protocol.fence import Fence
 from opskit.rotation.protocol.interface import DatabaseCredential, Strategy
 from opskit.rotation.protocol.journal import Journal
-from opskit.rotation.protocol.state_machine import Direction
+from opskit.rotation.protocol.state_machine import Direction, StopReason
 from opskit.rotation.steps.parameter import ParameterWriter
 from opskit.rotation.steps.restart import RestartResult, RestartTarget
 from opskit.transport.database_connector import DatabaseConnector
@@ -44,7 +44,7 @@ class RotationResult:
     Attributes:
         direction: None: the rotation is unfinished.
         why: why it is unfinished or was rolled back.
-        stop: the same for an unfinished one, without the evidence.
+        stop: the reason of an unfinished one, if it follows from the state that was observed.
         versions: of the parameters.
         window_s: upper bound of the time in which new logins with the parameters' values could fail;
             None: unknown.
@@ -60,7 +60,7 @@ class RotationResult:
     window_s: float | None
     restarts_s: float | None
     verified: tuple[str, ...]
-    stop: str = ""
+    stop: StopReason | None = None
     is_app_verified: bool = True
 
 

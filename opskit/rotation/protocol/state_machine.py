@@ -11,16 +11,29 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-OVERWRITTEN = "another user has written the parameter, and what it holds does not log in"
-CHANGED = "another user has given the database an earlier password"
-DELETED = "the parameter was deleted after it had been replaced by hand"
-LOCKED_OUT = "no known password logs in"
-REPLACED = (
-    "another user has replaced the password in database and parameter; with your consent this "
-    "rotation ends as superseded"
+
+class StopReason(StrEnum):
+    """Reasons why a rotation stops, or why its new password cannot be kept."""
+
+    OVERWRITTEN = "another user has written the parameter, and what it holds does not log in"
+    CHANGED = "another user has given the database an earlier password"
+    DELETED = "the parameter was deleted after it had been replaced by hand"
+    LOCKED_OUT = "no known password logs in"
+    REPLACED = (
+        "another user has replaced the password in database and parameter; with your consent this "
+        "rotation ends as superseded"
+    )
+    UNHEALTHY = "the app is not healthy on the password that is in force"
+    CHANGE_REFUSED = "the database refused the new password"
+    PUBLISH_REFUSED = "the parameter could not take the new password"
+    NEW_UNHEALTHY = "the app did not become healthy with the new password"
+    ROLLBACK_REFUSED = "the way back was refused"
+    FOLLOW_REFUSED = "the database refused what the parameter holds"
+
+
+REPAIRABLE = frozenset(
+    {StopReason.OVERWRITTEN, StopReason.CHANGED, StopReason.DELETED, StopReason.LOCKED_OUT}
 )
-UNHEALTHY = "the app is not healthy on the password that is in force"
-REPAIRABLE = frozenset({OVERWRITTEN, CHANGED, DELETED, LOCKED_OUT})
 """Reasons to stop after which `repair`, or an administrator, lets the rotation continue."""
 
 
@@ -103,7 +116,8 @@ class Action:
     Attributes:
         to: the password that CHANGE, PUBLISH and RESTART use.
         direction: the one that DECIDE records and CLOSE closes, or in which CHANGE and PUBLISH act.
-        why: the reason, for DECIDE, WAIT and STOP.
+        why: the reason, for DECIDE and WAIT, and for STOP without a `stop`.
+        stop: the reason of a STOP that follows from the observation.
         held: for RESTART and DECIDE, the observation's `held`.
     """
 
@@ -112,6 +126,7 @@ class Action:
     direction: Direction | None = None
     why: str = ""
     held: str = ""
+    stop: StopReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +229,7 @@ def _stuck(
     if observation.is_pending and not is_urgent:
         return Action(ActionKind.WAIT, why="the database applies a change")
     if observation.database is DatabaseState.NONE and not needs_no_login:
-        return Action(ActionKind.STOP, why=LOCKED_OUT)
+        return Action(ActionKind.STOP, stop=StopReason.LOCKED_OUT)
     return None if direction is Direction.SUPERSEDED else _overtaken(observation, state)
 
 
@@ -224,24 +239,24 @@ def _overtaken(observation: Observation, state: RunnerState) -> Action | None:
         observation.parameter is ParameterState.OTHER
         and observation.database is not DatabaseState.HELD
     ):
-        return Action(ActionKind.STOP, why=OVERWRITTEN)
+        return Action(ActionKind.STOP, stop=StopReason.OVERWRITTEN)
     if observation.parameter is ParameterState.OTHER and state.takes_over:
         why = "another user has replaced the password"
         return Action(ActionKind.DECIDE, direction=Direction.SUPERSEDED, why=why)
     if observation.parameter is ParameterState.OTHER:
-        return Action(ActionKind.STOP, why=REPLACED)
+        return Action(ActionKind.STOP, stop=StopReason.REPLACED)
     if observation.database is DatabaseState.OTHER:
-        return Action(ActionKind.STOP, why=CHANGED)
+        return Action(ActionKind.STOP, stop=StopReason.CHANGED)
     return None
 
 
 def _forward(observation: Observation, state: RunnerState, restarts: bool) -> Action | None:
     if observation.decision is None:
-        why = _turns_back(observation, state)
-        if why and state.unhealthy_on and state.stops_on_unhealthy:
-            return Action(ActionKind.STOP, why=why)
-        if why:
-            return Action(ActionKind.DECIDE, direction=Direction.ROLLBACK, why=why)
+        reason = _turns_back(observation, state)
+        if reason and state.unhealthy_on and state.stops_on_unhealthy:
+            return Action(ActionKind.STOP, stop=reason)
+        if reason:
+            return Action(ActionKind.DECIDE, direction=Direction.ROLLBACK, why=str(reason))
     if observation.database is not DatabaseState.NEW:
         return _change(observation, state, ParameterState.NEW, Direction.FORWARD)
     if observation.parameter is not ParameterState.NEW:
@@ -256,29 +271,29 @@ def _forward(observation: Observation, state: RunnerState, restarts: bool) -> Ac
     return None
 
 
-def _turns_back(observation: Observation, state: RunnerState) -> str:
-    """Return why the new password cannot be kept; empty if it can.
+def _turns_back(observation: Observation, state: RunnerState) -> StopReason | None:
+    """Return why the new password cannot be kept; None if it can.
 
     A refused change that was applied after all is no reason: going forward takes fewer steps.
     """
     if state.change_refused and observation.database is DatabaseState.OLD:
-        return "the database refused the new password"
+        return StopReason.CHANGE_REFUSED
     if state.publish_refused and observation.parameter is not ParameterState.NEW:
-        return "the parameter could not take the new password"
+        return StopReason.PUBLISH_REFUSED
     if (
         observation.parameter is ParameterState.NEW
         and state.unhealthy_on
         and state.unhealthy_on == observation.held
     ):
-        return "the app did not become healthy with the new password"
-    return ""
+        return StopReason.NEW_UNHEALTHY
+    return None
 
 
 def _back(observation: Observation, state: RunnerState, restarts: bool) -> Action | None:
     if observation.decision is None:
         return Action(ActionKind.DECIDE, direction=Direction.ROLLBACK, why="it was asked for")
     if state.undo_refused:
-        return Action(ActionKind.STOP, why="the way back was refused")
+        return Action(ActionKind.STOP, stop=StopReason.ROLLBACK_REFUSED)
     if observation.database is not DatabaseState.OLD:
         return _change(observation, state, ParameterState.OLD, Direction.ROLLBACK)
     if observation.parameter is not ParameterState.OLD:
@@ -291,9 +306,9 @@ def _back(observation: Observation, state: RunnerState, restarts: bool) -> Actio
 def _follow(observation: Observation, state: RunnerState, restarts: bool) -> Action | None:
     """Bring the database to what the parameter holds, also after a delayed request changed either."""
     if observation.parameter in (ParameterState.ABSENT, ParameterState.MIXED):
-        return Action(ActionKind.STOP, why=DELETED)
+        return Action(ActionKind.STOP, stop=StopReason.DELETED)
     if state.undo_refused:
-        return Action(ActionKind.STOP, why="the database refused what the parameter holds")
+        return Action(ActionKind.STOP, stop=StopReason.FOLLOW_REFUSED)
     logs_in = (
         DatabaseState.HELD
         if observation.parameter is ParameterState.OTHER
@@ -323,7 +338,7 @@ def _change(
 def _restart(observation: Observation, state: RunnerState) -> Action:
     """Restart once per value; a process that joins later may try again."""
     if state.unhealthy_on == observation.held:
-        return Action(ActionKind.STOP, why=UNHEALTHY)
+        return Action(ActionKind.STOP, stop=StopReason.UNHEALTHY)
     return Action(ActionKind.RESTART, observation.parameter, held=observation.held)
 
 
