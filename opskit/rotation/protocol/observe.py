@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from opskit.credential_source.interface import Version
 from opskit.engine.interface import LoginFailure
 from opskit.errors import OpskitError
 from opskit.facts.interface import run_concurrently
@@ -51,7 +52,7 @@ class Observer:
         self.change_sent_at: float | None = None
 
     @property
-    def versions(self) -> tuple[int, ...]:
+    def versions(self) -> tuple[Version, ...]:
         """The parameters' versions; empty before the first observation."""
         return self.parameters.versions if self.parameters else ()
 
