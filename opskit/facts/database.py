@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from opskit.config import Target
+from opskit.credential_source import source_of
 from opskit.endpoint import form_flaw
 from opskit.errors import TargetError
 from opskit.facts.interface import Fact, FactUnavailable, Known, Unknown
@@ -119,7 +120,7 @@ def select(
 
 def _doubt(target: Target, instance: DbInstance, evidence: DatabaseEvidence) -> str:
     """Why a database that the endpoint names may be another app's; empty with enough evidence."""
-    endpoint, name = target.parameters["endpoint"], instance.identifier
+    endpoint, name = source_of(target).location("endpoint").name, instance.identifier
     better = evidence.better_than(name)
     if better:
         other = better[0]
@@ -171,7 +172,7 @@ def _by_names(target: Target, parameters: Parameters, instances: Iterable[DbInst
     if len(fitting) == 1:
         why = f"it alone has {_pair(name, user)}"
         return Database(fitting[0], fitting[0].host, fitting[0].port, why)
-    endpoint = target.parameters["endpoint"]
+    endpoint = source_of(target).location("endpoint").name
     what = _endpoint_words(endpoint, parameters.value("endpoint"))
     listed = ", ".join(sorted(i.identifier for i in instances)) or "none"
     raise TargetError(

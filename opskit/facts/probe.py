@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from opskit import engine
 from opskit.ca_bundles import instance_ca_file, trust_for
 from opskit.config import Target
+from opskit.credential_source import source_of
 from opskit.engine.interface import Engine, Exchange, ServerHandshake
 from opskit.errors import TransportError
 from opskit.facts.database import Database
@@ -143,7 +144,7 @@ def request(
         tcp_targets=tuple(places),
         exchange_with=places[0] if places else None,
         exchanges=_exchanges(database_engine, known, parameters),
-        parameters={p: target.reference(p).text for p in target.parameters},
+        parameters={p: one.reference for one in source_of(target).locations for p in one.purposes},
         container=target.container,
         environment=(database_engine or engine.for_rds_engine(engine.ASSUMED)).environment,
         health_url=_health_url(target, groups, app),
@@ -191,7 +192,7 @@ def read(
     return InstanceProbe(
         result,
         greeting,
-        target.parameters["password"],
+        source_of(target).location("password").name,
         transport.transport.name,
         output.notices,
         workload_noun=app.kind.definite,
@@ -200,7 +201,7 @@ def read(
 
 def _by_plain_name(result: ProbeResult, target: Target) -> ProbeResult:
     """The result with every parameter read under its plain name, without a selector."""
-    names = {target.reference(p).text: name for p, name in target.parameters.items()}
+    names = {one.reference: one.name for one in source_of(target).locations}
     return replace(
         result, reads=tuple(replace(r, name=names.get(r.name, r.name)) for r in result.reads)
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 from opskit.aws_client import paginate
 from opskit.config import Target
+from opskit.credential_source import source_of
 from opskit.facts.interface import Ssm
 
 ROOT = "/opskit/rotation"
@@ -42,7 +43,7 @@ def record_of(path: str, name: str) -> tuple[int, str]:
 
 def read(ssm: Ssm, target: Target) -> UnfinishedRotation:
     """List the records without decryption."""
-    path = journal_of(target.parameters["password"])
+    path = journal_of(source_of(target).location("password").name)
     listed = paginate(
         ssm.get_parameters_by_path, "Parameters", Path=path, Recursive=True, WithDecryption=False
     )

@@ -26,13 +26,14 @@ class CredentialHistory:
     def __init__(self, target: Target, aws: AwsClients, journal: Journal) -> None:
         self._target, self._aws, self._journal = target, aws, journal
         self._ssm = aws.client("ssm")
+        self._source = source_of(target)
 
     def candidates(self, context: RotationContext) -> list[tuple[str, DatabaseCredential]]:
         """Return every password that may log in, the likeliest first, and where it is stored.
 
         The managed secret precedes earlier versions, since its password is in force.
         """
-        name, user = self._target.parameters["password"], context.user
+        name, user = self._source.location("password").name, context.user
         found: list[tuple[str, DatabaseCredential]] = []
         if not context.is_missing:
             found.append(
@@ -50,11 +51,10 @@ class CredentialHistory:
 
     def from_parameter(self, user: str) -> list[tuple[str, DatabaseCredential]]:
         """Return every stored password of a user, newest first, and where it is stored."""
-        name = self._target.parameters["password"]
+        name = self._source.location("password").name
         found: list[tuple[str, DatabaseCredential]] = []
-        source = source_of(self._target)
-        client = self._aws.client(source.service)
-        for stored in source.history(client, "password")[:MOST_HISTORY]:
+        client = self._aws.client(self._source.service)
+        for stored in self._source.history(client, "password")[:MOST_HISTORY]:
             login = self._parse(user, stored.text.reveal())
             if login is not None:
                 found.append((f"{name}, version {stored.version}", login))
@@ -63,7 +63,7 @@ class CredentialHistory:
 
     def keys(self) -> set[str]:
         """Return the KMS key that the newest rotation's record names for the password parameter."""
-        name = self._target.parameters["password"]
+        name = self._source.location("password").name
         for record in reversed(self._journal.all()):
             if record.opened_at is not None:
                 written = self._journal.intent(record.number).published
@@ -72,7 +72,7 @@ class CredentialHistory:
 
     def _parse(self, user: str, text: str) -> DatabaseCredential | None:
         """Parse a value of the password parameter; None if it belongs to another user."""
-        if not source_of(self._target).location("password").is_combined:
+        if not self._source.location("password").is_combined:
             return DatabaseCredential(user, Secret(text))
         found = DatabaseCredential.parse(text)
         is_theirs = found is not None and found.user == user and found.password.reveal()

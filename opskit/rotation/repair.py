@@ -192,7 +192,7 @@ def _database(context: RotationContext) -> str:
 
 
 def _name(context: RotationContext) -> str:
-    return context.target.parameters["password"]
+    return context.password_name
 
 
 def _present(context: RotationContext) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from opskit.checks.fix import Advice
 from opskit.checks.parameter_value_fixes import put_values
 from opskit.checks.shell_rendering import Caller, render
-from opskit.credential_source import source_of
 from opskit.rotation.planning.context import RotationContext
 
 
@@ -17,7 +16,7 @@ def advise(context: RotationContext, why_not: str, region: str, *, may_set_maste
     """
     again = f"opskit rotate-password repair {context.target.flags}"
     lines = [f"{again} --password-stdin   tries a password that you know, and writes it"]
-    name = context.target.parameters["password"]
+    name = context.password_name
     if may_set_master:
         lines.append(
             f"{again} --new-password   gives {context.user} a generated one through RDS, which every other "
@@ -52,7 +51,7 @@ def _right_case(context: RotationContext, region: str) -> str:
     why = f"{context.user} differs from the master user {master} in upper and lower case only"
     if user is None:
         return why
-    remedy = put_values(source_of(context.target), context.parameters, [(user, master)], "")
+    remedy = put_values(context.source, context.parameters, [(user, master)], "")
     if isinstance(remedy, Advice):
         return f"{why}. {remedy.text}"
     caller = Caller(region, context.target.profile or "")

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from opskit.credential_source import source_of
 from opskit.credential_source.interface import CredentialUpdate
 from opskit.errors import AwsError, CannotProceed
 from opskit.facts.interface import Ssm
@@ -57,7 +56,7 @@ class Changes:
 
 def changes_of(context: RotationContext, aws: AwsClients, fence: Fence) -> Changes:
     """Create the functions that make a repair's changes through AWS."""
-    source = source_of(context.target)
+    source = context.source
     reading = aws.client(source.service)
     changing = aws.write_client(source.service, fence.check)
     store = source.store(reading, changing, time.sleep, time.monotonic)
@@ -128,7 +127,7 @@ def create_combined_parameter(context: RotationContext, name: str, ssm: Ssm) -> 
     both = {"username": context.user, "password": context.password.reveal()}
     text = Secret(json.dumps(both), is_document=True)
     try:
-        source_of(context.target).create(ssm, name, text, context.key.get("KeyId"))
+        context.source.create(ssm, name, text, context.key.get("KeyId"))
     except AwsError as error:
         raise CannotProceed(
             f"{name} was not created: {error.permission}: {error.code}: {error.message[:200]}"

@@ -25,6 +25,7 @@ from opskit.checks.interface import (
 )
 from opskit.commands import OpskitCommand
 from opskit.config import Target
+from opskit.credential_source import source_of
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.unfinished_rotation import UnfinishedRotation
@@ -38,7 +39,7 @@ def check(
     """Judge the unfinished rotation: a failure where the login fails too, else a warning."""
     if isinstance(rotation, Unknown):
         return undecided(rotation.reason, *rotation.missing)
-    unfinished, name = rotation.value, target.parameters["password"]
+    unfinished, name = rotation.value, source_of(target).location("password").name
     if not unfinished.number:
         return passed(f"no unfinished rotation of {name}")
     fix = Fix(

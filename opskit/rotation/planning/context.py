@@ -11,6 +11,7 @@ from opskit.analysis import analyze_all, required_facts
 from opskit.aws_client import paginate
 from opskit.config import Target
 from opskit.credential_source import source_of
+from opskit.credential_source.interface import CredentialSource
 from opskit.engine.interface import Engine
 from opskit.errors import AwsError, CannotProceed, TargetError, UsageError
 from opskit.facts.database import Database
@@ -98,6 +99,16 @@ class RotationContext:
         return self.user == self.database.master_username
 
     @property
+    def source(self) -> CredentialSource:
+        """The credential source of the target."""
+        return source_of(self.target)
+
+    @property
+    def password_name(self) -> str:
+        """The name of the password's location."""
+        return self.source.location("password").name
+
+    @property
     def is_missing(self) -> bool:
         """Whether the password parameter does not exist."""
         return int(self.row["Version"]) == 0
@@ -109,7 +120,7 @@ class RotationContext:
 
     def text_with(self, login: DatabaseCredential) -> Secret:
         """Return the password parameter's whole value with another login in it."""
-        return source_of(self.target).text_with(self.text, login.user, login.password)
+        return self.source.text_with(self.text, login.user, login.password)
 
 
 def load_context(
@@ -143,18 +154,18 @@ def load_context(
             f"{database.doubt}; nothing is changed at a database that may not be the app's",
             f"--db-instance {instance.identifier}   confirms that it is",
         )
+    source = source_of(target)
     for purpose in ("username", "database"):
         if not parameters.value(purpose):
             raise CannotProceed(
-                f"{target.parameters[purpose]} was not read, so it is not known whose password this is",
+                f"{source.location(purpose).name} was not read, so it is not known whose password this is",
                 "opskit diagnose parameters",
             )
     clusters = snapshot.value(DbClusters)
     cluster = clusters.of(instance) if clusters else None
-    name = target.parameters["password"]
+    name = source.location("password").name
     ours = [n for n in (instance.identifier, cluster.identifier if cluster else "") if n]
-    written = list(dict.fromkeys((name, target.parameters["username"])))
-    source = source_of(target)
+    written = list(dict.fromkeys((name, source.location("username").name)))
     ssm = clients.client(source.service)
     reads: list[Callable[[], Any]] = [
         lambda: _read_password(ssm, name, may_be_missing=may_be_missing),

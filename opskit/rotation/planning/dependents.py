@@ -150,7 +150,7 @@ def _check_proxy(
 
 def _check_stacks(context: RotationContext, strategy: str, plan: Plan) -> None:
     """Warn of stacks whose update would overwrite what the rotation writes."""
-    instance, name = context.database, context.target.parameters["password"]
+    instance, name = context.database, context.password_name
     if instance.stack and strategy == "master":
         plan.warnings.append(
             f"CloudFormation stack {instance.stack} declares {instance.identifier}: an update of the stack "

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from opskit import __version__
 from opskit.ca_bundles import trust_for
-from opskit.credential_source import source_of
 from opskit.credential_source.interface import CredentialUpdate
 from opskit.errors import RotationUnfinished
 from opskit.facts.interface import Known
@@ -112,7 +111,7 @@ def published(context: RotationContext, new: DatabaseCredential) -> CredentialUp
     """Create the update of the password parameter, with its own key, tier, type and labels."""
     row = context.row
     return CredentialUpdate(
-        name=context.target.parameters["password"],
+        name=context.password_name,
         kind=row["Type"],
         key_id=row.get("KeyId"),
         tier=row.get("Tier", "Standard"),
@@ -165,7 +164,7 @@ def describe(
     plan: Plan,
 ) -> None:
     """Write the plan's lines."""
-    row, name = context.row, context.target.parameters["password"]
+    row, name = context.row, context.password_name
     trust = trust_for(context.host, ca_file=context.target.ca_file)
     verified = trust.words if trust.ca_file else f"{trust.words} (--ca-file FILE verifies)"
     whose = "the master user" if context.user == context.database.master_username else "a role"
@@ -178,7 +177,7 @@ def describe(
         ("secret", plan.managed) if plan.managed else ("journal", f"{journal.path}/{plan.number}/"),
         ("login", f"{context.host}:{context.port} {connector.description}, TLS, {verified}"),
     ]
-    if new.user != context.user and not source_of(context.target).location("password").is_combined:
+    if new.user != context.user and not context.source.location("password").is_combined:
         plan.warnings.append(TWO_PARAMETERS)
     if new.user != context.user:
         plan.lines.insert(2, ("user", f"{context.user} → {new.user}"))

@@ -151,7 +151,7 @@ def _check_login(
     done = connector.try_login(old.user, old.password)
     if done.succeeded:
         return
-    name = context.target.parameters["password"]
+    name = context.password_name
     if done.failure is LoginFailure.IAM_AUTH:
         plan.refuse(
             f"{old.user} {context.engine.advice.iam_login}: there is no password to rotate",
@@ -201,7 +201,7 @@ def _new_login(
         return DatabaseCredential(user, drawn)
     plan.refuse(
         f"no password that opskit makes fits the AllowedPattern {pattern} of "
-        f"{context.target.parameters['password']}",
+        f"{context.password_name}",
         "bring one: --password-stdin",
     )
     return DatabaseCredential(user, context.password)
@@ -251,7 +251,7 @@ def _check_role(
 
 
 def _check_parameter(context: RotationContext, plan: Plan) -> None:
-    name, row = context.target.parameters["password"], context.row
+    name, row = context.password_name, context.row
     if row["Type"] != "SecureString":
         plan.refuse(
             f"{name} is a {row['Type']}: everyone who may describe parameters can read it",

@@ -95,11 +95,12 @@ def _key_of_password(target: Target, aws: AwsClients) -> str | None:
 def _foreign_parameters(target: Target, intent: RotationIntent) -> Iterator[str]:
     """Yield mismatches: a record writes the target's own parameters, the password's first, and no other."""
     names = [one.name for one in intent.published]
-    own = target.parameters["password"]
+    source = source_of(target)
+    own = source.location("password").name
     if names[:1] != [own]:
         yield f"it is about {', '.join(names) or 'no parameter'}, and not about {own}"
     for name in names[1:]:
-        if name != target.parameters.get("username"):
+        if name != source.location("username").name:
             yield f"it writes {name}, which is none of the target's"
 
 
