@@ -265,6 +265,9 @@ class Engine(Protocol):
     def classify(self, message: str, code: str = "") -> LoginFailure:
         """The reason why a login failed, by the server's error code or the first line of the message."""
 
+    def is_reachable(self, address: str, port: int, *, timeout_s: float) -> bool:
+        """Whether a server accepts connections there, in a way that it does not count as a failed login."""
+
     def login(
         self, server: Server, user: str, password: Secret, *, timeout_s: float
     ) -> LoginResult:

@@ -5,7 +5,6 @@ A login from this machine is preferred: directly, else through a tunnel.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -81,11 +80,9 @@ def read_direct(
     user, name = parameters.value("username"), parameters.value("database")
     if not (address and user and name and credential.password.reveal()):
         return DirectLogin(None)
-    try:
-        socket.create_connection((address, host.port), timeout=REACH_S).close()
-    except OSError:
-        return DirectLogin(None)
     database_engine = engine.for_rds_engine(database.instance.engine)
+    if not database_engine.is_reachable(address, host.port, timeout_s=REACH_S):
+        return DirectLogin(None)
     trust = _trust(target, host, database)
     server = Server(host.name, address, host.port, name, trust)
     result = database_engine.login(server, user, credential.password, timeout_s=LOGIN_S)

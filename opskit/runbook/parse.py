@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from opskit.engine import ENGINES
 from opskit.runbook.catalogue import Runbook
 
 KINDS = ("sh read", "sh change", "text output")
 """Kinds of fenced blocks: a command that only reads, one that changes something, output to compare."""
+SAFEGUARDS = ("0.0.0.0/0", *dict.fromkeys(engine.tls.parameter for engine in ENGINES.values()))
+"""Texts of commands that open a database to everyone or switch forced TLS off."""
 NEEDED = ("Decide first", "Fix", "Verify", "What is not the fix", "Afterwards")
 
 
@@ -54,7 +57,7 @@ def lint(runbook: Runbook) -> list[str]:
     for block in blocks(runbook.text):
         if block.kind not in KINDS:
             wrong.append(f"block under '{block.heading}' is marked '{block.kind}'")
-        if block.kind == "sh change" and ("0.0.0.0/0" in block.text or "force_ssl" in block.text):
+        if block.kind == "sh change" and any(text in block.text for text in SAFEGUARDS):
             wrong.append(f"block under '{block.heading}' turns a safety off")
     anchors = {anchor(h) for h in headings(runbook.text)}
     for link in re.findall(r"\]\(#([^)]+)\)", runbook.text):

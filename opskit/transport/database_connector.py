@@ -105,16 +105,11 @@ class DatabaseConnector:
         with contextlib.suppress(OSError):
             for address_info in socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM):
                 address = str(address_info[4][0])
-                if may_connect(address, is_from_rds=self._is_from_rds) and self._answers(address):
+                if may_connect(address, is_from_rds=self._is_from_rds) and self.engine.is_reachable(
+                    address, self._port, timeout_s=REACH_S
+                ):
                     return address
         return None
-
-    def _answers(self, address: str) -> bool:
-        try:
-            socket.create_connection((address, self._port), REACH_S).close()
-        except OSError:
-            return False
-        return True
 
     def _on_tunnel_problem(self, text: str) -> None:
         """Ignore the problem of a single connection: the login that failed by it reports it."""

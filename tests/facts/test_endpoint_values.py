@@ -17,7 +17,7 @@ from opskit.checks.interface import Finding, Status
 from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller
 from opskit.config import Target
-from opskit.engine.postgresql.engine import ENGINE
+from opskit.engine.postgresql.engine import ENGINE, PostgreSql
 from opskit.errors import TargetError
 from opskit.facts import database, login, probe
 from opskit.facts.dns import DatabaseHost, OperatorDns, select_host
@@ -172,6 +172,21 @@ def test_the_door_knows_this_machine_from_a_database() -> None:
             == "127.0.0.1"
         )
     assert len(peers) == 1
+
+
+def test_an_engine_that_counts_bare_connections_gets_none() -> None:
+    class Careful(PostgreSql):
+        """Answers by its own protocol, as MySQL has to."""
+
+        def is_reachable(self, address: str, port: int, *, timeout_s: float) -> bool:
+            return address == "127.0.0.1"
+
+    with listening() as (port, peers):
+        connector = DatabaseConnector(
+            Careful(), "localhost", port, "d", trust_for("localhost"), None, "i-1"
+        )
+        assert connector._try_direct() == "127.0.0.1"
+    assert peers == []
 
 
 def test_no_tunnel_to_what_the_instance_resolves_to_itself() -> None:

@@ -149,6 +149,16 @@ class PostgreSql:
                 return failure
         return LoginFailure.OTHER
 
+    def is_reachable(self, address: str, port: int, *, timeout_s: float) -> bool:
+        """Connect and close, which PostgreSQL ignores."""
+        import socket
+
+        try:
+            socket.create_connection((address, port), timeout_s).close()
+        except OSError:
+            return False
+        return True
+
     def login(
         self, server: Server, user: str, password: Secret, *, timeout_s: float
     ) -> LoginResult:
