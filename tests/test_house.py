@@ -81,6 +81,44 @@ def test_nothing_outside_the_sandbox_speaks_of_it() -> None:
             assert not re.search(r"sandbox|moto\b", path.read_text(), re.IGNORECASE), name
 
 
+OF_POSTGRESQL = re.compile(
+    r"postgres|psycopg|pg_|libpq|sslmode|sslrootcert|sqlstate|psql|rds_iam|rds_password|force_ssl"
+    r"|(?-i:\bPG[A-Z]{3})",
+    re.IGNORECASE,
+)
+NAMES_POSTGRESQL = {
+    "engine/__init__.py": "the registry: RDS's names of the engines, and the package",
+    "cli/demo.py": "a command of the sandbox, which runs a real server",
+    "cli/tunnel.py": "command lines in its help, as examples",
+}
+"""The only files outside of the engine's package that name it, and why."""
+
+
+def without_page(path: Path) -> str:
+    """A module's text; of a check without its page, which `opskit explain` prints."""
+    text = path.read_text(encoding="utf-8")
+    is_check = f"{path.parent.name}.{path.stem}" in CODES.values()
+    page = ast.get_docstring(ast.parse(text), clean=False) if is_check else None
+    return text.replace(page, "", 1) if page else text
+
+
+def test_only_the_engine_s_own_package_names_its_engine() -> None:
+    """Another engine is a package and a line in the registry: checks, rotation and CLI know none of them."""
+    package = ROOT / "opskit"
+    elsewhere = {"engine/postgresql", "data", "sandbox", "runbooks"}
+    found = set()
+    for path in sorted(package.rglob("*")):
+        name = path.relative_to(package).as_posix()
+        if path.suffix not in (".py", ".sh", ".json") or any(
+            name.startswith(f"{place}/") for place in elsewhere
+        ):
+            continue
+        text = without_page(path) if path.suffix == ".py" else path.read_text(encoding="utf-8")
+        if OF_POSTGRESQL.search(text):
+            found.add(name)
+    assert found == set(NAMES_POSTGRESQL)
+
+
 def test_printing_and_sizes() -> None:
     for path in (ROOT / "opskit").rglob("*.py"):
         name = str(path.relative_to(ROOT / "opskit"))

@@ -52,7 +52,7 @@ class ExchangeResult:
 class LoginFailure(StrEnum):
     """The reason why a login failed, by the message of the server or the client library.
 
-    An engine uses those that its server tells apart: MySQL answers DENIED where PostgreSQL says PASSWORD.
+    An engine uses those that its server tells apart: MySQL answers DENIED where others say PASSWORD.
     """
 
     PASSWORD = "password"
@@ -89,7 +89,7 @@ class ServerAnswer:
         allows_authentication: it requests authentication, so the address, user and database are allowed;
             False: it rejects them; None: the answer does not show it.
         method: the requested authentication method.
-        code: the server's own error code, such as an SQLSTATE or an error number.
+        code: the server's own error code, such as an error number.
     """
 
     allows_authentication: bool | None

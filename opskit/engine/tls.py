@@ -22,11 +22,6 @@ class TlsMode(StrEnum):
     """TLS, a trusted certificate, and the server's name in it."""
 
     @property
-    def is_encrypted(self) -> bool:
-        """Whether the client uses TLS with a server that offers it."""
-        return self is not TlsMode.DISABLED
-
-    @property
     def is_verified(self) -> bool:
         """Whether the client verifies the server's certificate."""
         return self in (TlsMode.VERIFY_CA, TlsMode.VERIFY_IDENTITY)

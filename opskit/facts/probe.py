@@ -141,7 +141,7 @@ def request(
         key=key.text,
         region=region.name,
         hostnames=tuple(dict.fromkeys(name for name, _ in places)),
-        tcp_targets=tuple(places),
+        tcp_targets=tuple(places) if _may_connect_bare(database_engine) else (),
         exchange_with=places[0] if places else None,
         exchanges=_exchanges(database_engine, known, parameters),
         parameters={p: one.reference for one in source_of(target).locations for p in one.purposes},
@@ -212,6 +212,11 @@ def _engine_of(database: Database | None) -> Engine | None:
         return engine.for_rds_engine(database.instance.engine if database else engine.ASSUMED)
     except engine.UnknownEngine:
         return None
+
+
+def _may_connect_bare(database_engine: Engine | None) -> bool:
+    """Whether the probe may connect and close; of an unsupported engine it is not known to do harm."""
+    return database_engine is None or database_engine.bare_connect_is_safe
 
 
 def _exchanges(

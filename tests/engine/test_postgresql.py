@@ -99,6 +99,7 @@ def test_junk_is_no_answer(junk: bytes) -> None:
         ('role "u" is not permitted to log in', LoginFailure.ROLE_REFUSED),
         ('permission denied for database "d"', LoginFailure.DATABASE_DENIED),
         ("cannot execute INSERT in a read-only transaction", LoginFailure.READ_ONLY),
+        ("terminating connection due to idle-session timeout", LoginFailure.IDLE_CLOSED),
         ("something new", LoginFailure.OTHER),
         ("authentication method 10 not supported", LoginFailure.METHOD_UNKNOWN),
         (

@@ -116,6 +116,20 @@ def test_the_probe_is_asked_about_no_such_place(value: str) -> None:
     assert asked.unlisted == ()
 
 
+@pytest.mark.parametrize("is_safe", [True, False])
+def test_the_probe_connects_bare_only_where_the_engine_allows_it(
+    is_safe: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PostgreSql, "bare_connect_is_safe", is_safe)
+    asked = probe.request(
+        Target("linkbox", b.NAMES), FingerprintKey("k"), Region("us-east-1"),
+        b.known(DatabaseHost(b.HOST, 5432, "p")), b.known(b.database()), b.known(b.parameters()),
+        Unknown("x"), b.linkbox()[Workload].value,  # type: ignore[union-attr]
+    )  # fmt: skip
+    assert bool(asked.tcp_targets) is is_safe
+    assert asked.exchange_with == (b.HOST, 5432)
+
+
 def test_the_probe_is_told_which_hosts_rds_does_not_name() -> None:
     asked = probe.request(
         Target("linkbox", b.NAMES), FingerprintKey("k"), Region("us-east-1"),

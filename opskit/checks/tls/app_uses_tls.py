@@ -25,6 +25,8 @@ from opskit.checks.interface import (
     skipped,
     undecided,
 )
+from opskit.engine.tls import TlsMode, TlsVocabulary
+from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.interface import Fact, Known
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.tls_setting import TlsSetting
@@ -33,14 +35,18 @@ from opskit.workload.interface import Workload
 
 explains = ("auth", "app")
 
-PLAIN = ("disable", "allow")
-"""The sslmodes that begin without TLS."""
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 """A variable's name without characters that are special to sed."""
 
 
-def check(probe: InstanceProbe, setting: Fact[TlsSetting], app: Workload) -> Finding:
-    """Compare the server's TLS requirement with the app's sslmode."""
+def check(
+    probe: InstanceProbe,
+    setting: Fact[TlsSetting],
+    database_engine: DatabaseEngine,
+    app: Workload,
+) -> Finding:
+    """Compare the server's TLS requirement with the app's TLS mode."""
+    tls = database_engine.engine.tls
     required = probe.greeting.requires_tls
     forced = setting.value.is_forced if isinstance(setting, Known) else None
     if required is None and forced is None:
@@ -57,32 +63,35 @@ def check(probe: InstanceProbe, setting: Fact[TlsSetting], app: Workload) -> Fin
         server.append(reported(f"{setting.value.group} has {value} ({setting.value.apply_status})"))
     for container in probe.running:
         mode = container.setting("tls_mode")
-        if mode is not None and mode.value in PLAIN:
+        if mode is not None and tls.mode_of(mode.value) is TlsMode.DISABLED:
             message = probe.attempt_of(container.name)
             if message is not None and not message.succeeded:
                 server.insert(
                     0, observed(f"a login as {container.name} does it: {message.message}")
                 )
             return failed(
-                f"{container.name} connects without TLS ({mode.variable}: sslmode={mode.value}), "
+                f"{container.name} connects without TLS ({mode.variable}: {tls.mode_option}={mode.value}), "
                 "which the database does not admit",
                 *server,
-                fix=_fix(container, mode, app),
+                fix=_fix(container, mode, tls, app),
             )
     version = probe.greeting.tls_version
     return passed(f"TLS is required and offered{f' ({version})' if version else ''}", *server)
 
 
-def _fix(container: Container, mode: ConnectionSetting, app: Workload) -> Remedy:
+def _fix(
+    container: Container, mode: ConnectionSetting, tls: TlsVocabulary, app: Workload
+) -> Remedy:
     """The fix that edits the file which defines the mode, and recreates the container."""
-    wanted = "verify-full" if container.setting("ca_file") else "require"
+    has_bundle = container.setting("ca_file") is not None
+    wanted = tls.mode_values[TlsMode.VERIFY_IDENTITY if has_bundle else TlsMode.REQUIRED]
     note = (
         "The bundle that the container names is used to verify the server."
-        if wanted == "verify-full"
-        else "It names no CA bundle, so `require` encrypts without verifying; add the RDS bundle next."
+        if has_bundle
+        else f"It names no CA bundle, so `{wanted}` encrypts without verifying; add the RDS bundle next."
     )
     if not _is_editable(mode, container):
-        return Advice(f"{_by_hand(container, mode, wanted)} {note}")
+        return Advice(f"{_by_hand(container, mode, tls.mode_option, wanted)} {note}")
     edit, back = (
         ("sed", "-i", f"s/^{mode.variable}=.*/{mode.variable}={value}/", mode.file)
         for value in (wanted, mode.value)
@@ -102,16 +111,16 @@ def _is_editable(mode: ConnectionSetting, container: Container) -> bool:
     return bool(is_known and container.project_directory and NAME.fullmatch(mode.variable))
 
 
-def _by_hand(container: Container, mode: ConnectionSetting, wanted: str) -> str:
+def _by_hand(container: Container, mode: ConnectionSetting, option: str, wanted: str) -> str:
     """The change to make where no command is offered, and why none is."""
     if mode.source == "process":
         return (
             f"{container.name}'s program sets {mode.variable} itself when it starts, so no command is "
-            f"offered: let it set sslmode={wanted} there, and restart {container.name}."
+            f"offered: let it set {option}={wanted} there, and restart {container.name}."
         )
     if mode.file:
         return (
-            f"Set sslmode={wanted} in {mode.variable} in {mode.file}, and create {container.name} again; "
+            f"Set {option}={wanted} in {mode.variable} in {mode.file}, and create {container.name} again; "
             "its line there is not a plain assignment, so no command is offered."
         )
     return (

@@ -11,13 +11,14 @@ Not the fix: sslmode=require, which verifies nothing, nor rejectUnauthorized: fa
 
 from __future__ import annotations
 
-from opskit import engine
 from opskit.checks.fix import Advice
 from opskit.checks.fix_commands import RDS_BUNDLE
 from opskit.checks.interface import Finding, failed, observed, passed, skipped, warned
 from opskit.engine.interface import LoginFailure
+from opskit.engine.tls import TlsMode, TlsVocabulary
 from opskit.facts.certificate import Certificate
 from opskit.facts.database import Database
+from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.dns import DatabaseHost
 from opskit.facts.probe import InstanceProbe
 from opskit.probe.response import Container
@@ -26,33 +27,42 @@ explains = ("auth", "app")
 
 
 def check(
-    certificate: Certificate, host: DatabaseHost, database: Database, probe: InstanceProbe
+    certificate: Certificate,
+    host: DatabaseHost,
+    database: Database,
+    database_engine: DatabaseEngine,
+    probe: InstanceProbe,
 ) -> Finding:
     """Judge the name, then the result of the app's own verification."""
-    database_engine = engine.for_rds_engine(database.instance.engine)
+    engine = database_engine.engine
+    tls = engine.tls
     for container in probe.running:
         message = probe.attempt_of(container.name)
         if message is None or message.succeeded:
             continue
-        if database_engine.classify(message.message, message.code) is LoginFailure.CERTIFICATE:
+        if engine.classify(message.message, message.code) is LoginFailure.CERTIFICATE:
             return failed(
                 f"{container.name} does not trust the server's certificate: {message.message}",
-                observed(f"a login as {container.name} does it, sslmode={message.tls_mode}"),
+                observed(
+                    f"a login as {container.name} does it, {tls.mode_option}={message.tls_mode}"
+                ),
                 observed(f"the server's certificate was issued by {certificate.issuer}"),
-                fix=_trust(container, certificate, database),
+                fix=_trust(container, certificate, database, tls),
             )
     if host.is_address:
         return skipped("the endpoint parameter holds an address, which no certificate names")
     if not certificate.names_host(host.name):
         return warned(
             f"the certificate is made for {', '.join(certificate.names)}, not for {host.name}",
-            observed("clients with sslmode=verify-full turn away"),
+            observed(f"clients with {tls.setting(TlsMode.VERIFY_IDENTITY)} turn away"),
             fix=_named(host.source, certificate, database),
         )
     return passed(f"the certificate names {host.name}")
 
 
-def _trust(container: Container, certificate: Certificate, database: Database) -> Advice:
+def _trust(
+    container: Container, certificate: Certificate, database: Database, tls: TlsVocabulary
+) -> Advice:
     """Advice on the name that the container verifies, or on its CA bundle."""
     host, bundle = container.setting("host"), container.setting("ca_file")
     if host is not None and not certificate.names_host(host.value):
@@ -60,7 +70,7 @@ def _trust(container: Container, certificate: Certificate, database: Database) -
     if bundle is None:
         return Advice(
             f"{container.name} names no CA bundle, so its client verifies by the system's CAs, which RDS's "
-            f"are not among: put {RDS_BUNDLE} into its image, name it with sslrootcert (PGSSLROOTCERT), and "
+            f"are not among: put {RDS_BUNDLE} into its image, name it with {tls.ca_setting}, and "
             f"create {container.name} again."
         )
     where = f", set in {bundle.file}" if bundle.file else ""

@@ -76,6 +76,7 @@ TEXTS: tuple[tuple[str, LoginFailure], ...] = (
         LoginFailure.METHOD_UNKNOWN,
     ),
     (r"in a read-only transaction", LoginFailure.READ_ONLY),
+    (r"terminating connection due to idle", LoginFailure.IDLE_CLOSED),
     (r"[Cc]onnection refused", LoginFailure.REFUSED),
     (r"timeout|timed out", LoginFailure.NO_ANSWER),
     (r"translate host name|resolve host", LoginFailure.NO_NAME),
