@@ -10,7 +10,6 @@ import contextlib
 import io
 import json
 import os
-import pickle
 import sys
 from typing import Any
 
@@ -21,27 +20,10 @@ class Answer:
     status_code = 200
 
 
-def load_once() -> None:
-    """Parse each model only for the first driver; each gets a copy, which it may change."""
-    try:
-        from awscli.botocore.loaders import JSONFileLoader  # version 2
-    except ImportError:
-        from botocore.loaders import JSONFileLoader
-    load, parsed = JSONFileLoader.load_file, {}
-
-    def load_file(loader: Any, path: str) -> Any:
-        if path not in parsed:
-            parsed[path] = pickle.dumps(load(loader, path))
-        return pickle.loads(parsed[path])
-
-    JSONFileLoader.load_file = load_file
-
-
 def main() -> None:
     """Read a JSON list of argument lists; write a JSON list of [operation, parameters, exit status]."""
     from awscli.clidriver import create_clidriver
 
-    load_once()
     os.environ.update(AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x", AWS_PAGER="")
     os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
     seen: dict[str, Any] = {}
