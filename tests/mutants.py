@@ -38,7 +38,7 @@ class Score:
     def percent(self) -> float:
         """The share of killed ones among those that were run."""
         run = self.killed + len(self.survivors)
-        return 100.0 * self.killed / run if run else 100.0
+        return 100.0 * self.killed / run if run else 0.0
 
 
 def settings(section: Mapping[str, list[str]]) -> dict[str, str]:
