@@ -21,6 +21,9 @@ LISTED = {p.action for p in PERMISSIONS}
 NOT_ASKED_FOR = {"sts:GetCallerIdentity"}
 """Needs no permission."""
 
+CALL = r"^ *\d+ ms +aws +([a-z0-9-]+:[A-Z]\w+) \d+ ms"
+"""A line of `--debug` about a call of AWS."""
+
 
 def statements(*tasks: str) -> list[dict[str, Any]]:
     """The statements of the page's policies, in its order; of all tasks, or of those that are named."""
@@ -68,7 +71,7 @@ def test_nothing_is_called_that_is_not_listed(operator: Operator) -> None:
     operator.wait_for(0)
     for layer in ("db", "operator"):
         done = operator.run("opskit", "diagnose", layer, "--prefix", "/linkbox", "--debug")
-        called = set(re.findall(r"^([a-z0-9-]+:[A-Z]\w+) \d+ ms", done.stderr, re.MULTILINE))
+        called = set(re.findall(CALL, done.stderr, re.MULTILINE))
         assert len(called) > 8, done.stderr
         assert called - NOT_ASKED_FOR <= LISTED
 
@@ -106,7 +109,7 @@ def test_the_policies_are_enough(operator: Operator) -> None:
         )
     assert status == 0, rights["root_causes"]
     assert rotated.returncode == 0, rotated.stdout + rotated.stderr
-    called = set(re.findall(r"^([a-z0-9-]+:[A-Z]\w+) \d+ ms", rotated.stderr, re.MULTILINE))
+    called = set(re.findall(CALL, rotated.stderr, re.MULTILINE))
     assert "rds:ModifyDBInstance" in called
     assert called - NOT_ASKED_FOR <= LISTED
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import pkgutil
 import sys
 from collections.abc import Callable
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from opskit.cli.debug_log import debug_option
+from opskit.cli.debug_log import start as start_log
 from opskit.cli.options import Seconds, check_ca_file, make_target, target_options
 from opskit.errors import Bug, ExitStatus, OpskitError
 from opskit.report import FORMATS
@@ -87,7 +88,7 @@ def _command(name: str) -> click.Command:
             click.option(
                 "--verbose", "-v", is_flag=True, help="Show every check with its evidence."
             ),
-            click.option("--debug", is_flag=True, help="Log every AWS call to stderr."),
+            debug_option,
             click.option(
                 "--color",
                 type=click.Choice(["auto", "always", "never"]),
@@ -158,9 +159,7 @@ def _diagnose(name: str, options: dict[str, Any]) -> int:
 
     target = make_target(options)
     check_ca_file(target)
-    if options["debug"]:
-        logging.basicConfig(stream=sys.stderr, format="%(message)s")
-        logging.getLogger("opskit").setLevel(logging.DEBUG)
+    start_log(is_on=options["debug"])
     layer = "operator" if options.get("whose") == "operator" else name
     checks = default_checks() if name == "db" else checks_of_layer(layer)
     with Spinner(quiet=options["quiet"]) as spinner:

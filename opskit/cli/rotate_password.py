@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
+from opskit.cli.debug_log import debug_option
+from opskit.cli.debug_log import start as start_log
 from opskit.cli.options import Seconds, check_ca_file, make_target, target_options
 from opskit.errors import ExitStatus, UsageError
 from opskit.report import ROTATION_FORMATS
@@ -109,7 +110,7 @@ COMMON_OPTIONS: tuple[Callable[[Any], Any], ...] = (
         show_default=True,
         help="Output format.",
     ),
-    click.option("--debug", is_flag=True, help="Log every AWS call to stderr."),
+    debug_option,
 )
 
 
@@ -279,7 +280,7 @@ def _run(options: dict[str, Any], work: Callable[[Service, RotationTerminal], Ex
     target = make_target(options)
     check_ca_file(target)
     _refuse_selectors(target)
-    _log(options["debug"])
+    start_log(is_on=options["debug"])
     with Spinner(quiet=False) as spinner:
         terminal = RotationTerminal(
             target, spinner, options["output"], assumes_yes=bool(options.get("yes"))
@@ -325,15 +326,6 @@ def _refuse_others(context: click.Context, name: str) -> None:
     for option in rotate_password.params:
         if option.name not in known and _is_given(context, str(option.name)):
             raise UsageError(f"{option.opts[0]} is about a rotation, and {name} is none")
-
-
-def _log(debug: bool) -> None:
-    """Show opskit's own log if asked for; the SDK's contains passwords, and `opskit.aws` silences it."""
-    import logging
-
-    if debug:
-        logging.basicConfig(stream=sys.stderr, format="%(message)s")
-        logging.getLogger("opskit").setLevel(logging.DEBUG)
 
 
 def _fence(options: dict[str, Any]) -> tuple[float, str]:

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from opskit.cli.debug_log import debug_option
+from opskit.cli.debug_log import start as start_log
 from opskit.cli.options import Seconds, make_target, target_options
 from opskit.errors import ExitStatus
 
@@ -21,8 +23,9 @@ from opskit.errors import ExitStatus
     show_default=True,
     help="Overall time limit in seconds.",
 )
+@debug_option
 @target_options
-def run(command: tuple[str, ...], timeout: float, **options: Any) -> int:
+def run(command: tuple[str, ...], timeout: float, debug: bool, **options: Any) -> int:
     """Run a command on the app's instance or in its ECS task, as root where that is allowed.
 
     Its stdout and stderr are passed on unchanged, control characters included, as with ssh; its exit
@@ -40,6 +43,7 @@ def run(command: tuple[str, ...], timeout: float, **options: Any) -> int:
     from opskit.cli.terminal import Spinner, say
     from opskit.discovery import connect_to_workload
 
+    start_log(is_on=debug)
     target = make_target(options)
     with Spinner(quiet=False) as spinner:
         aws = Aws(target, spinner)

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from opskit.cli.debug_log import debug_option
+from opskit.cli.debug_log import start as start_log
 from opskit.cli.options import check_ca_file, make_target, target_options
 from opskit.errors import UsageError
 from opskit.escaping import visible
@@ -39,8 +41,9 @@ CLIENT_ENDS_WITHIN_S = 3
     default=0,
     help="Local port to listen on; 0 takes any free port.",
 )
+@debug_option
 @target_options
-def tunnel(command: tuple[str, ...], local_port: int, **options: Any) -> int:
+def tunnel(command: tuple[str, ...], local_port: int, debug: bool, **options: Any) -> int:
     """Open a local port to the database, or run a client through it.
 
     The port is on 127.0.0.1 and accepts many connections at once, until Ctrl-C. A command gets the
@@ -56,6 +59,7 @@ def tunnel(command: tuple[str, ...], local_port: int, **options: Any) -> int:
     from opskit.cli.terminal import Spinner, say
     from opskit.tunnel import find, open_tunnel
 
+    start_log(is_on=debug)
     target = make_target(options)
     check_ca_file(target)
     with Spinner(quiet=False) as spinner:

@@ -5,6 +5,7 @@ No order is written down: a reader's signature names its inputs, and the order f
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -156,6 +157,8 @@ PROBES = frozenset(
 """Readers that probe the network; they do not count as AWS rounds."""
 
 
+log = logging.getLogger("opskit.facts")
+
 CLIENT = Known(None, "given", datetime.min.replace(tzinfo=UTC))
 """Stands for a client, in the question whether a reader can run."""
 
@@ -222,6 +225,7 @@ def gather(
         try:
             outcome = run.done.get(timeout=max(0.0, limit - time.monotonic()))
         except queue.Empty:
+            log.debug("gave up: %s", ", ".join(sorted(map(_name, run.running))))
             run.give_up(f"no answer within {deadline_s:.0f} s (--timeout)")
             break
         if outcome.fatal is not None:
@@ -292,7 +296,8 @@ class _Run:
         threading.Thread(target=self._work, args=(reader,), daemon=True).start()
 
     def _work(self, reader: Function) -> None:
-        before = self._clients.calls_in_thread
+        before, started = self._clients.calls_in_thread, time.monotonic()
+        log.debug("%s begins", _name(reader))
         kinds = outputs_of(reader)
         fatal: OpskitError | None = None
         facts: dict[type, Fact[Any]] = {}
@@ -310,6 +315,10 @@ class _Run:
             fatal = error
         except Exception as error:
             facts = dict.fromkeys(kinds, unknown_by_bug(error))
+        log.debug(
+            "%s ends after %.0f ms: %s", _name(reader), 1000 * (time.monotonic() - started),
+            fatal or "; ".join({f.reason if isinstance(f, Unknown) else "known" for f in facts.values()}),
+        )  # fmt: skip
         self.done.put(_Outcome(reader, facts, self._clients.calls_in_thread - before, fatal))
 
     @property
@@ -343,6 +352,11 @@ def unknown_from(error: AwsError) -> Unknown:
         return Unknown(f"AWS throttled {error.permission} ({error.code})", ("a later try",))
     reason = f"{error.permission} failed: {error.code} {error.excerpt}".strip()
     return Unknown(reason, is_unreachable=error.is_unreachable)
+
+
+def _name(reader: Function) -> str:
+    """The reader's name for the log."""
+    return f"{reader.__module__.rsplit('.', 1)[-1]}.{reader.__name__}"
 
 
 def _subject(reader: Function) -> str:

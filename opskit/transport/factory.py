@@ -7,6 +7,7 @@ import pkgutil
 from opskit.config import Target
 from opskit.errors import NotExecuted, UsageError
 from opskit.transport import CHOICES, TRANSPORTS, TUNNELS
+from opskit.transport.debug_log import log, logged
 from opskit.transport.interface import ProblemCallback, Transport, TransportContext, Tunnel
 
 
@@ -18,7 +19,7 @@ def create_transport(context: TransportContext) -> Transport:
     """
     names = _names(context.target, context.location.transports)
     transports: list[Transport] = [
-        pkgutil.resolve_name(TRANSPORTS[name])(context) for name in names
+        logged(pkgutil.resolve_name(TRANSPORTS[name])(context)) for name in names
     ]
     if len(transports) == 1:
         return transports[0]
@@ -52,10 +53,12 @@ def create_tunnel(
 
     refusals: list[NotExecuted] = []
     for name in _names(target, tunnels):
+        log.debug("%s: opens a tunnel to %s:%d", name, host, port)
         function = TUNNELS.get(name, TUNNELS[tunnels[0]])
         try:
             tunnel: Tunnel = pkgutil.resolve_name(function)(context, host, port, on_problem)
         except NotExecuted as error:
+            log.debug("%s: refused: %s", name, error.sentence)
             refusals.append(error)
         else:
             return tunnel

@@ -5,6 +5,7 @@ Source: Systems Manager API Reference, SendCommand, GetCommandInvocation and Can
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +18,8 @@ from opskit.transport.interface import (
     TransportContext,
     discard_output,
 )
+
+log = logging.getLogger("opskit.transport.command")
 
 DOCUMENT = "AWS-RunShellScript"
 MOST_OUTPUT, MOST_ERRORS = 24_000, 8_000
@@ -112,7 +115,9 @@ class RunCommand:
             )
         except AwsError as error:
             raise _refusal(error, self._instance_id) from None
-        return str(reply["Command"]["CommandId"])
+        command_id = str(reply["Command"]["CommandId"])
+        log.debug("command %s is sent to %s", command_id, self._instance_id)
+        return command_id
 
     def _wait(self, command_id: str, timeout_s: float) -> Mapping[str, Any]:
         started, pause = time.monotonic(), FIRST_POLL_S
@@ -130,6 +135,7 @@ class RunCommand:
                         missing=error.permission,
                     ) from None
             else:
+                log.debug("command %s: %s after %.1f s", command_id, reply["Status"], waited)
                 if reply["Status"] in ENDED:
                     return reply
             if waited > timeout_s:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -32,6 +33,7 @@ from opskit.rotation.protocol.state_machine import (
 )
 from opskit.rotation.steps.restart import RestartResult, RestartTarget
 
+log = logging.getLogger("opskit.rotation")
 POLL_S = 0.5
 """New processes of the app fail from when the database applies the change until this poll notices it."""
 SLOW_POLL_S = 5.0
@@ -93,10 +95,12 @@ class Rotation:
             if observation is None:
                 action, outcome = Action(ActionKind.WAIT, why=trouble), CallOutcome.NOT_APPLIED
             else:
+                log.debug("observed: %s", replace(observation, held=""))
                 action = self._decide(observation)
                 if action.kind in (ActionKind.STOP, ActionKind.FINISHED):
                     return self._result(action)
                 outcome = self._act(action)
+            log.debug("%s %s: %s", action.kind, action.to or action.direction or "", outcome)
             self.state = record_outcome(self.state, action, outcome)
             if outcome is CallOutcome.APPLIED and action.kind not in (
                 ActionKind.WAIT,
@@ -155,6 +159,7 @@ class Rotation:
 
     def _act(self, action: Action) -> CallOutcome:
         started = self._services.clock()
+        log.debug("%s begins", action.kind)
         try:
             outcome = self._do(action)
         except StaleObservation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import queue
 import random
 import socket
@@ -33,6 +34,9 @@ UNSENT_WITHIN_S = 30
 MOST_WAITING = 64
 """Frames: beyond it the connection is not read, so that the agent slows down."""
 LOST = "the session's connection was lost"
+
+
+log = logging.getLogger("opskit.transport.session")
 
 
 class SessionGateway(Protocol):
@@ -69,6 +73,7 @@ class Session:
         )
         reply = self._started.reply
         self.session_id = str(reply["SessionId"])
+        log.debug("session %s with %s, document %s", self.session_id, target, document)
         self.channel = Channel(self.session_id, target, make_key)
         self._url = ""
         self._connection = ExitStack()
@@ -157,6 +162,7 @@ class Session:
     def close(self) -> None:
         """Terminate the session, and close its connection."""
         self._is_ended.set()
+        log.debug("session %s is terminated", self.session_id)
         # The session first, so that an agent that is still sending stops.
         self._started.end()
         self._connection.close()
@@ -206,6 +212,7 @@ class Session:
 
         self._url = str(reply.get("StreamUrl") or self._url)
         host = urlsplit(self._url).hostname
+        log.debug("connects to %s", host)
         self._connection.close()
         self._incoming = None
         try:
@@ -223,9 +230,11 @@ class Session:
             )
             limit_sending(connection.socket)
             connection.send(self.channel.open_data_channel_message(str(reply["TokenValue"])))
+            log.debug("connected to %s; the data channel is requested", host)
             # Not earlier: another thread writes to it, and the opening message must be the first.
             self._socket = connection
         except InvalidStatus as error:
+            log.debug("%s answers HTTP %d", host, error.response.status_code)
             message = " ".join((error.response.body or b"").decode("utf-8", "replace").split())
             refusal = f"HTTP {error.response.status_code} {message[:200]}".strip()
             raise NotExecuted(
@@ -233,6 +242,7 @@ class Session:
                 missing="ssmmessages:OpenDataChannel on the session",
             ) from None
         except (OSError, InvalidHandshake, ConnectionClosed) as error:
+            log.debug("the connection to %s failed: %s", host, type(error).__name__)
             raise NotExecuted(
                 f"the session's connection to {host} failed: {type(error).__name__}",
                 missing=f"a way to {host} on port 443",
@@ -243,6 +253,7 @@ class Session:
         if self._is_proven:
             self._lost_at, self._pause_s, self._is_proven = time.monotonic(), FIRST_PAUSE_S, False
         limit = min(deadline, self._lost_at + RECONNECT_WITHIN_S)
+        log.debug("the connection is lost; %s is resumed", self.session_id)
         why = ""
         if "X-Amz-Signature=" in self._url:
             # The URL was signed in advance, for one connection.

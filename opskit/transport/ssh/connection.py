@@ -54,6 +54,9 @@ class SshConnection:
         self._below.close()
 
 
+log = logging.getLogger("opskit.transport.ssh")
+
+
 def broken() -> tuple[type[Exception], ...]:
     """The errors by which paramiko reports that a connection or a channel is closed."""
     from paramiko import SSHException
@@ -79,6 +82,7 @@ def verify_server(
 
     # paramiko logs errors with tracebacks; without a handler they would go to standard error.
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+    log.debug("SSH handshake with %s", host.known_as)
     transport = Transport(stream)
     transport.daemon = True
     transport.banner_timeout = transport.handshake_timeout = HANDSHAKE_WITHIN_S
@@ -117,6 +121,7 @@ def authenticate(transport: Any, host: SshHost, keys: Iterable[Any], hint: str) 
     try:
         for key in keys:
             tried.append(key.fingerprint)
+            log.debug("offers key %s for %s at %s", key.fingerprint, host.user, host.known_as)
             with contextlib.suppress(AuthenticationException):
                 if not transport.auth_publickey(host.user, key):
                     return
@@ -140,6 +145,7 @@ def dial(host: SshHost) -> socket.socket:
     Raises:
         NotExecuted: nothing answers there.
     """
+    log.debug("connects to %s:%d", host.address, host.port)
     try:
         connection = socket.create_connection((host.address, host.port), HANDSHAKE_WITHIN_S / 2)
     except OSError as error:
@@ -161,6 +167,7 @@ def dial_through(transport: Any, host: SshHost, over: SshHost) -> Any:
     Raises:
         NotExecuted: the host before it cannot connect, or does not allow it.
     """
+    log.debug("connects to %s:%d through %s", host.address, host.port, over.known_as)
     try:
         return transport.open_channel(
             "direct-tcpip", (host.address, host.port), ("127.0.0.1", 0), timeout=HANDSHAKE_WITHIN_S
