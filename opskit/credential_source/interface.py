@@ -109,6 +109,31 @@ class LocationDescription:
 
 
 @dataclass(frozen=True, slots=True)
+class LocationProperties:
+    """The properties of a location that a write keeps, or that limit a write.
+
+    Attributes:
+        version: of the current value; 0 if the location does not exist.
+        labels: of that version.
+        pattern: the regular expression that every value has to match; empty for none.
+        is_full: no further version can be written.
+    """
+
+    kind: str
+    version: Version
+    key_id: str | None = None
+    tier: str = "Standard"
+    labels: tuple[str, ...] = ()
+    pattern: str = ""
+    is_full: bool = False
+
+    @property
+    def exists(self) -> bool:
+        """Whether the location exists."""
+        return self.version != 0
+
+
+@dataclass(frozen=True, slots=True)
 class CredentialUpdate:
     """One location that a rotation writes: the password's and, with alternating users, the user name's.
 
@@ -192,6 +217,9 @@ class CredentialSource(Protocol):
     default_key: str
     """The alias of the AWS managed key, which encrypts where no other key is named."""
 
+    absent: LocationProperties
+    """The properties with which a missing location of the password is created."""
+
     @classmethod
     def select(cls, target: Target) -> Self | None:
         """The source with the target's locations; None where the settings select another source."""
@@ -243,6 +271,13 @@ class CredentialSource(Protocol):
 
         Raises:
             AwsError: they cannot be described.
+        """
+
+    def inspect(self, client: AwsClient, purpose: str) -> tuple[Secret, LocationProperties] | None:
+        """The exact current value of a piece's location, and its properties; None if it does not exist.
+
+        Raises:
+            AwsError: it cannot be read.
         """
 
     def history(self, client: AwsClient, purpose: str) -> tuple[StoredValue, ...]:

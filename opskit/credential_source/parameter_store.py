@@ -12,6 +12,7 @@ from opskit.credential_source.interface import (
     CredentialStore,
     CredentialUpdate,
     LocationOvertaken,
+    LocationProperties,
     StoredValue,
 )
 from opskit.credential_source.parameter_reading import NOT_FOUND, NOT_FOUND_CODES
@@ -24,6 +25,8 @@ EXISTS = "ParameterAlreadyExists"
 STALE_FOR_S = 10.0
 """A read may lag this long behind an acknowledged write."""
 PAUSE_S = 0.2
+MOST_VERSIONS = 100
+"""Parameter Store's limit of versions; beyond it the oldest is deleted, unless it has a label."""
 
 
 class ParameterStore(CredentialStore):
@@ -128,6 +131,39 @@ def create(client: AwsClient, name: str, text: Secret, key_id: str | None) -> No
     """
     key = {"KeyId": key_id} if key_id else {}
     client.put_parameter(Name=name, Value=text.reveal(), Type=ENCRYPTED, Overwrite=False, **key)
+
+
+def inspect(client: AwsClient, name: str) -> tuple[Secret, LocationProperties] | None:
+    """A parameter's newest value, and its properties; None if it does not exist.
+
+    Raises:
+        AwsError: it cannot be read.
+    """
+    try:
+        reply = client.get_parameter(Name=name, WithDecryption=True)
+        value = Secret(str(reply["Parameter"]["Value"]))
+        filters = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
+        rows = list(paginate(client.describe_parameters, "Parameters", ParameterFilters=filters))
+        versions = list(paginate(client.get_parameter_history, "Parameters", Name=name))
+    except AwsError as error:
+        if error.code == NOT_FOUND:
+            return None
+        raise
+    if not rows or not versions:
+        # The parameter was deleted between the first read and this one.
+        return None
+    newest = max(int(row["Version"]) for row in versions)
+    oldest = min(versions, key=lambda row: int(row["Version"]))
+    labels = (row.get("Labels", ()) for row in versions if int(row["Version"]) == newest)
+    return value, LocationProperties(
+        kind=str(rows[0]["Type"]),
+        version=newest,
+        key_id=rows[0].get("KeyId"),
+        tier=str(rows[0].get("Tier", "Standard")),
+        labels=tuple(label for some in labels for label in some),
+        pattern=str(rows[0].get("AllowedPattern", "")),
+        is_full=len(versions) >= MOST_VERSIONS and bool(oldest.get("Labels")),
+    )
 
 
 def history(client: AwsClient, location: CredentialLocation) -> tuple[StoredValue, ...]:

@@ -15,6 +15,7 @@ from opskit.credential_source.interface import (
     CredentialSource,
     CredentialStore,
     LocationDescription,
+    LocationProperties,
     SourceActions,
     SourceReading,
     StoredValue,
@@ -45,6 +46,7 @@ class SsmParameters(CredentialSource):
         encrypt="kms:Encrypt",
     )
     default_key = "alias/aws/ssm"
+    absent = LocationProperties(ENCRYPTED, 0)
 
     def __init__(self, references: Mapping[str, ParameterReference], target_name: str) -> None:
         self._target_name = target_name
@@ -130,6 +132,10 @@ class SsmParameters(CredentialSource):
             )
             for row in rows
         )
+
+    def inspect(self, client: AwsClient, purpose: str) -> tuple[Secret, LocationProperties] | None:
+        """The parameter's newest value, description and labels."""
+        return parameter_store.inspect(client, self.location(purpose).name)
 
     def history(self, client: AwsClient, purpose: str) -> tuple[StoredValue, ...]:
         """The versions of the parameter; a label or version in its reference does not matter."""

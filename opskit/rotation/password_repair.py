@@ -68,7 +68,7 @@ class PasswordRepair:
             if key_id
             else find_key(self.target, self.aws, self.credentials.keys())
         )
-        return replace(context, row={**context.row, "KeyId": choice.key_id}), choice.because
+        return _under_key(context, choice.key_id), choice.because
 
     def apply(self, repair: Repair, context: RotationContext) -> None:
         """Make the change, and log in with the parameter's new value.
@@ -90,3 +90,7 @@ class PasswordRepair:
         writer = self.aws.write_client("ssm", self.fence.check)
         self.fence.mark_observed()
         create_combined_parameter(context, name, writer)
+
+
+def _under_key(context: RotationContext, key_id: str) -> RotationContext:
+    return replace(context, properties=replace(context.properties, key_id=key_id))

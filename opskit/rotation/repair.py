@@ -115,7 +115,7 @@ def new_login(context: RotationContext) -> DatabaseCredential:
     Raises:
         CannotProceed: none matches the parameter's AllowedPattern.
     """
-    pattern = str(context.row.get("AllowedPattern", ""))
+    pattern = context.properties.pattern
     drawn = passwords.generate_fitting(passwords.DEFAULT_LENGTH, _rules(context), pattern)
     if drawn is None:
         raise CannotProceed(f"no generated password fits the AllowedPattern {pattern}")

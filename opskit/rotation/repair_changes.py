@@ -127,7 +127,7 @@ def create_combined_parameter(context: RotationContext, name: str, ssm: Ssm) -> 
     both = {"username": context.user, "password": context.password.reveal()}
     text = Secret(json.dumps(both), is_document=True)
     try:
-        context.source.create(ssm, name, text, context.key.get("KeyId"))
+        context.source.create(ssm, name, text, context.properties.key_id)
     except AwsError as error:
         raise CannotProceed(
             f"{name} was not created: {error.permission}: {error.code}: {error.message[:200]}"

@@ -64,7 +64,7 @@ def repair_password(
         raise CannotProceed(repair.sentence, repair.advice)
     if context.is_missing:
         context, because = service.repairs.with_key(context, request.key_id)
-        key = context.key["KeyId"]
+        key = context.properties.key_id
         reporter.say(f"{repair.parameter} becomes a SecureString under the key {key}: {because}")
     reporter.say(f"the smallest repair: {repair.proposal}")
     prompter.confirm("Do that now?")

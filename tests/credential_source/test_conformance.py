@@ -174,6 +174,24 @@ def test_printed_calls_do_what_they_say(source: CredentialSource, client: Any) -
         source.read(client)
 
 
+def test_a_location_is_inspected_before_a_write(
+    name: str, source: CredentialSource, client: Any
+) -> None:
+    assert source.inspect(client, "password") is None
+    assert not source.absent.exists
+    assert source.is_encrypted(source.absent.kind)
+    STORE[name](client, stored(source))
+    found = source.inspect(client, "password")
+    assert found is not None
+    text, properties = found
+    assert source.piece(text.reveal(), "password") == VALUES["password"]
+    assert properties.exists
+    assert properties.version == password_update(source, client).old_version
+    assert properties.key_id == source.default_key
+    assert source.is_encrypted(properties.kind)
+    assert (properties.labels, properties.pattern, properties.is_full) == ((), "", False)
+
+
 def password_update(
     source: CredentialSource, client: Any, new: str = "Xyz-87654321"
 ) -> CredentialUpdate:

@@ -13,6 +13,7 @@ import pytest
 from opskit import engine
 from opskit.analysis import analyze_all
 from opskit.config import Target
+from opskit.credential_source.interface import LocationProperties
 from opskit.engine.interface import LoginFailure, LoginResult, RoleFacts
 from opskit.engine.postgresql.engine import PostgreSql
 from opskit.errors import CannotProceed, UsageError
@@ -36,10 +37,7 @@ from tests import builders as b
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ROLE = RoleFacts(False, "", -1, True, False, False, 0, ())
 GOOD = LoginResult(True, None, "", 1.0)
-ROW = {
-    "Type": "SecureString", "Version": 3, "Labels": [], "KeyId": "alias/linkbox", "IsStuck": False,
-    "Tier": "Standard",
-}  # fmt: skip
+PROPERTIES = LocationProperties("SecureString", 3, "alias/linkbox")
 
 
 class Engine(PostgreSql):
@@ -94,7 +92,7 @@ def context(role: RoleFacts = ROLE, **changes: Any) -> RotationContext:
         name="linkbox",
         text=Secret("present-Password-1"),
         password=Secret("present-Password-1"),
-        row=dict(ROW),
+        properties=PROPERTIES,
         app=snapshot.get(Workload),
         probe=snapshot.get(InstanceProbe),
         access=snapshot.get(OperatorAccess),
@@ -220,9 +218,9 @@ TURNS = {"strategy": "alternating", "known": ["app_clone"]}
             {},
             "rds_password",
         ),
-        (context(row={**ROW, "Type": "String"}), {}, "is a String"),
-        (context(row={**ROW, "IsStuck": True}), {}, "100 versions"),
-        (context(row={**ROW, "AllowedPattern": "[0-9]+"}), {}, "AllowedPattern"),
+        (context(properties=replace(PROPERTIES, kind="String")), {}, "is a String"),
+        (context(properties=replace(PROPERTIES, is_full=True)), {}, "100 versions"),
+        (context(properties=replace(PROPERTIES, pattern="[0-9]+")), {}, "AllowedPattern"),
         (context(), {"supplied": Secret("a/b-c-d-e-f")}, "forbids"),
         (context(), {"supplied": Secret("present-Password-1")}, "in force already"),
         (context(probe=ILL), {}, "not healthy now"),

@@ -12,13 +12,14 @@ import pytest
 from opskit.aws import Aws
 from opskit.config import Target
 from opskit.credential_source import source_of
+from opskit.credential_source.interface import LocationProperties
 from opskit.engine.interface import LoginFailure, LoginResult
 from opskit.errors import AwsError, CannotProceed
 from opskit.facts.policies import PolicyText
 from opskit.facts.rds import DbCluster
 from opskit.facts.value_form import readings
 from opskit.rotation.credential_history import CredentialHistory
-from opskit.rotation.planning.context import MISSING, RotationContext, load_context
+from opskit.rotation.planning.context import RotationContext, load_context
 from opskit.rotation.protocol.fence import Fence
 from opskit.rotation.protocol.interface import ChangeOutcome, ControlPlaneState, DatabaseCredential
 from opskit.rotation.protocol.journal import Journal
@@ -59,7 +60,7 @@ def holding(text: str, **changes: Any) -> RotationContext:
 
 
 def missing(**changes: Any) -> RotationContext:
-    return holding("", row=MISSING, **changes)
+    return holding("", properties=SOURCE.absent, **changes)
 
 
 def known(around: RotationContext, *earlier: str) -> list[tuple[str, DatabaseCredential]]:
@@ -269,7 +270,9 @@ def test_a_password_that_does_not_help_ends_with_the_reason() -> None:
 
 def test_a_pattern_that_nothing_fits_is_said() -> None:
     with pytest.raises(CannotProceed, match="AllowedPattern"):
-        new_login(holding("changeme1", row={**context().row, "AllowedPattern": "[0-9]{8}"}))
+        new_login(
+            holding("changeme1", properties=replace(context().properties, pattern="[0-9]{8}"))
+        )
 
 
 @pytest.fixture
@@ -350,8 +353,8 @@ def test_a_parameter_is_written_with_its_key_tier_and_labels(aws: Aws) -> None:
     key = kms.create_key()["KeyMetadata"]["KeyId"]
     put(aws, RIGHT + "\n", KeyId=key, Tier="Advanced")
     ssm.label_parameter_version(Name=NAME, ParameterVersion=1, Labels=["live"])
-    row = {**context().row, "KeyId": key, "Tier": "Advanced", "Version": 1, "Labels": ["live"]}
-    around, connector = holding(RIGHT + "\n", row=row), Door(RIGHT)
+    properties = LocationProperties("SecureString", 1, key, "Advanced", ("live",))
+    around, connector = holding(RIGHT + "\n", properties=properties), Door(RIGHT)
     fence = Fence(1200)
     apply_repair(
         proposed(around, connector), around, changes_of(around, aws, fence), connector, 1.0
@@ -369,7 +372,7 @@ def test_a_missing_parameter_is_created_under_the_chosen_key(aws: Aws) -> None:
     kms: Any = aws.client("kms")
     key = kms.create_key()["KeyMetadata"]["KeyId"]
     around, connector = missing(), Door(RIGHT)
-    around = replace(around, row={**around.row, "KeyId": key})
+    around = replace(around, properties=replace(around.properties, key_id=key))
     found = proposed(around, connector, RIGHT)
     apply_repair(found, around, changes_of(around, aws, Fence(1200)), connector, 1.0)  # type: ignore[arg-type]
     assert ssm.get_parameter(Name=NAME, WithDecryption=True)["Parameter"]["Value"] == RIGHT

@@ -11,7 +11,7 @@ import pytest
 from opskit.config import Target
 from opskit.errors import CannotProceed, ExitStatus, RotationUnfinished, UsageError
 from opskit.rotation.interaction import Declined
-from opskit.rotation.planning.context import MISSING, RotationContext
+from opskit.rotation.planning.context import RotationContext
 from opskit.rotation.protocol.interface import DatabaseCredential
 from opskit.rotation.protocol.journal import Record
 from opskit.rotation.protocol.record_verification import RecordVerification
@@ -38,7 +38,7 @@ FOUND = Repair(
 )
 NONE = replace(FOUND, proposal="", writes_parameter=False, sentence="no password", advice="ask")
 PRESENT = context(target=TARGET)
-ABSENT = replace(PRESENT, row=MISSING, text=Secret(""), password=Secret(""))
+ABSENT = replace(PRESENT, properties=PRESENT.source.absent, text=Secret(""), password=Secret(""))
 
 
 @dataclass
@@ -80,7 +80,9 @@ class FakeRepairService:
         return FOUND if supplied is not None or makes_new else NONE
 
     def with_key(self, missing: RotationContext, key_id: str) -> tuple[RotationContext, str]:
-        return replace(missing, row={**missing.row, "KeyId": key_id or "found"}), "it was named"
+        return replace(
+            missing, properties=replace(missing.properties, key_id=key_id or "found")
+        ), "it was named"
 
     def apply_repair(self, _: Repair, repaired: RotationContext) -> None:
         self.applied.append(repaired)
@@ -113,7 +115,7 @@ def test_the_password_of_a_missing_parameter_is_asked_for() -> None:
         "Do that now?",
     ]
     assert service.supplied == [None, TYPED]
-    assert service.applied[0].key == {"KeyId": "key-1"}
+    assert service.applied[0].properties.key_id == "key-1"
     assert "under the key key-1: it was named" in sentences
     assert sentences.endswith("opskit diagnose db --prefix /linkbox")
     assert TYPED not in sentences

@@ -8,17 +8,17 @@ from typing import Any, TypeVar
 
 from opskit import engine
 from opskit.analysis import analyze_all, required_facts
-from opskit.aws_client import paginate
+from opskit.aws_client import AwsClient
 from opskit.config import Target
 from opskit.credential_source import source_of
-from opskit.credential_source.interface import CredentialSource
+from opskit.credential_source.interface import CredentialSource, LocationProperties
 from opskit.engine.interface import Engine
 from opskit.errors import AwsError, CannotProceed, TargetError, UsageError
 from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
 from opskit.facts.given import given_facts
 from opskit.facts.identity import Identity
-from opskit.facts.interface import Fact, Ssm, Unknown, refuse_bug, run_concurrently
+from opskit.facts.interface import Fact, Unknown, refuse_bug, run_concurrently
 from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbCluster, DbClusters, DbInstance, DbInstances
@@ -44,15 +44,6 @@ NEEDED: frozenset[type] = frozenset(
     }
 )
 DEADLINE_S = 60.0
-MISSING: Mapping[str, Any] = {
-    "Type": "SecureString",
-    "Version": 0,
-    "Labels": (),
-    "IsStuck": False,
-}
-"""Description used for a password parameter that does not exist."""
-MOST_VERSIONS = 100
-"""Parameter Store's limit of versions; beyond it the oldest is deleted, unless it has a label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +53,7 @@ class RotationContext:
     Attributes:
         readers: hosts of the cluster's other instances.
         text: the password parameter's exact value; password: the part of it that is the password.
-        row: the password parameter's description.
+        properties: of the password's location.
         proxies: RDS Proxies in front of the database.
         stacks: parameter -> the CloudFormation stack that declares it; empty for none.
     """
@@ -79,7 +70,7 @@ class RotationContext:
     name: str
     text: Secret
     password: Secret
-    row: Any
+    properties: LocationProperties
     app: Fact[Workload]
     probe: Fact[InstanceProbe]
     access: Fact[OperatorAccess]
@@ -111,12 +102,7 @@ class RotationContext:
     @property
     def is_missing(self) -> bool:
         """Whether the password parameter does not exist."""
-        return int(self.row["Version"]) == 0
-
-    @property
-    def key(self) -> dict[str, str]:
-        """The password parameter's KMS key, as keyword arguments for PutParameter."""
-        return {"KeyId": self.row["KeyId"]} if self.row.get("KeyId") else {}
+        return not self.properties.exists
 
     def text_with(self, login: DatabaseCredential) -> Secret:
         """Return the password parameter's whole value with another login in it."""
@@ -166,13 +152,13 @@ def load_context(
     name = source.location("password").name
     ours = [n for n in (instance.identifier, cluster.identifier if cluster else "") if n]
     written = list(dict.fromkeys((name, source.location("username").name)))
-    ssm = clients.client(source.service)
+    client = clients.client(source.service)
     reads: list[Callable[[], Any]] = [
-        lambda: _read_password(ssm, name, may_be_missing=may_be_missing),
+        lambda: _read_password(source, client, may_be_missing=may_be_missing),
         lambda: read_proxies(clients.client("rds"), clients.client("secretsmanager"), ours),
-        *((lambda n=n: read_stack(source, ssm, n)) for n in written),
+        *((lambda n=n: read_stack(source, client, n)) for n in written),
     ]
-    (text, row), proxies, *stacks = run_concurrently(reads)
+    (text, properties), proxies, *stacks = run_concurrently(reads)
     password = Secret(source.piece(text.reveal(), "password") or "")
     try:
         database_engine = engine.for_rds_engine(instance.engine)
@@ -181,7 +167,7 @@ def load_context(
     return RotationContext(
         target, identity, parameters, instance, cluster,
         _readers(snapshot, cluster), database.host or "", database.port,
-        parameters.value("username") or "", parameters.value("database") or "", text, password, row,
+        parameters.value("username") or "", parameters.value("database") or "", text, password, properties,
         snapshot.get(Workload), snapshot.get(InstanceProbe), snapshot.get(OperatorAccess), database_engine,
         proxies, dict(zip(written, stacks, strict=True)),
     )  # fmt: skip
@@ -210,40 +196,20 @@ def _needed(snapshot: Snapshot, kind: type[T], words: str) -> T:
     return fact.value
 
 
-def _read_password(ssm: Ssm, name: str, *, may_be_missing: bool) -> tuple[Secret, Any]:
-    try:
-        return read_parameter(ssm, name)
-    except TargetError:
-        if may_be_missing:
-            return Secret(""), MISSING
-        raise
-
-
-def read_parameter(ssm: Ssm, name: str) -> tuple[Secret, Any]:
-    """Read a parameter's exact value, and its description.
+def _read_password(
+    source: CredentialSource, client: AwsClient, *, may_be_missing: bool
+) -> tuple[Secret, LocationProperties]:
+    """Read the exact value of the password's location, and its properties.
 
     Raises:
         TargetError: it does not exist.
         CannotProceed: it cannot be read.
     """
+    name = source.location("password").name
     try:
-        value = Secret(str(ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]))
-        filters = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
-        rows = list(paginate(ssm.describe_parameters, "Parameters", ParameterFilters=filters))
-        versions = list(paginate(ssm.get_parameter_history, "Parameters", Name=name))
+        found = source.inspect(client, "password")
     except AwsError as error:
-        if error.code == "ParameterNotFound":
-            raise TargetError(f"there is no parameter {name}") from None
         raise CannotProceed(f"{name} cannot be read: {error.permission}: {error.code}") from None
-    if not rows or not versions:
-        # The parameter was deleted between the first read and this one.
+    if found is None and not may_be_missing:
         raise TargetError(f"there is no parameter {name}")
-    row = dict(rows[0])
-    current = max(int(v["Version"]) for v in versions)
-    row["Version"] = current
-    row["Labels"] = [
-        label for v in versions if int(v["Version"]) == current for label in v.get("Labels", ())
-    ]
-    oldest = min(versions, key=lambda v: int(v["Version"]))
-    row["IsStuck"] = len(versions) >= MOST_VERSIONS and bool(oldest.get("Labels"))
-    return value, row
+    return found or (Secret(""), source.absent)

@@ -109,16 +109,16 @@ def make_opening(
 
 def published(context: RotationContext, new: DatabaseCredential) -> CredentialUpdate:
     """Create the update of the password parameter, with its own key, tier, type and labels."""
-    row = context.row
+    properties = context.properties
     return CredentialUpdate(
         name=context.password_name,
-        kind=row["Type"],
-        key_id=row.get("KeyId"),
-        tier=row.get("Tier", "Standard"),
+        kind=properties.kind,
+        key_id=properties.key_id,
+        tier=properties.tier,
         old=context.text,
         new=context.text_with(new),
-        old_version=int(row["Version"]),
-        labels=tuple(row["Labels"]),
+        old_version=properties.version,
+        labels=properties.labels,
     )
 
 
@@ -164,16 +164,18 @@ def describe(
     plan: Plan,
 ) -> None:
     """Write the plan's lines."""
-    row, name = context.row, context.password_name
+    properties, name = context.properties, context.password_name
     trust = trust_for(context.host, ca_file=context.target.ca_file)
     verified = trust.words if trust.ca_file else f"{trust.words} (--ca-file FILE verifies)"
     whose = "the master user" if context.user == context.database.master_username else "a role"
     where = context.cluster.identifier if context.cluster else context.database.identifier
-    key = f", key {row['KeyId']}" if row.get("KeyId") else ""
+    before = properties.version
+    after = before + 1 if isinstance(before, int) else "a new one"
+    key = f", key {properties.key_id}" if properties.key_id else ""
     plan.lines = [
         ("rotate", f"the password of {context.user}, {whose} of {where}"),
         ("strategy", f"{strategy}: {WINDOW[strategy]}"),
-        ("parameter", f"{name}: version {row['Version']} → {row['Version'] + 1}{key}"),
+        ("parameter", f"{name}: version {before} → {after}{key}"),
         ("secret", plan.managed) if plan.managed else ("journal", f"{journal.path}/{plan.number}/"),
         ("login", f"{context.host}:{context.port} {connector.description}, TLS, {verified}"),
     ]

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from opskit.credential_source.parameter_store import MOST_VERSIONS
 from opskit.engine.interface import LoginFailure
 from opskit.errors import UsageError
 from opskit.facts.interface import Unknown
 from opskit.facts.permissions import PermissionGroup
 from opskit.rotation.planning import password as passwords
 from opskit.rotation.planning import restart_targets
-from opskit.rotation.planning.context import MOST_VERSIONS, RotationContext
+from opskit.rotation.planning.context import RotationContext
 from opskit.rotation.planning.dependents import (
     check_elsewhere,
     check_managed,
@@ -159,7 +160,7 @@ def _check_login(
         )
     elif done.failure is LoginFailure.PASSWORD:
         plan.refuse(
-            f"{name}, version {context.row['Version']}, does not log in as {old.user}: parameter and "
+            f"{name}, version {context.properties.version}, does not log in as {old.user}: parameter and "
             "database disagree already",
             f"opskit rotate-password repair {context.target.flags}",
         )
@@ -182,7 +183,7 @@ def _new_login(
 ) -> DatabaseCredential:
     in_cluster = context.cluster is not None and strategy == "master"
     rules = passwords.rules_of(context.database.engine, in_cluster=in_cluster)
-    pattern = str(context.row.get("AllowedPattern", ""))
+    pattern = context.properties.pattern
     user = context.user
     if strategy == "alternating":
         user = context.engine.second_role(user)
@@ -251,13 +252,13 @@ def _check_role(
 
 
 def _check_parameter(context: RotationContext, plan: Plan) -> None:
-    name, row = context.password_name, context.row
-    if row["Type"] != "SecureString":
+    name, properties = context.password_name, context.properties
+    if not context.source.is_encrypted(properties.kind):
         plan.refuse(
-            f"{name} is a {row['Type']}: everyone who may describe parameters can read it",
+            f"{name} is a {properties.kind}: everyone who may describe parameters can read it",
             f"opskit diagnose hygiene {context.target.flags}",
         )
-    if row["IsStuck"]:
+    if properties.is_full:
         plan.refuse(
             f"{name} has {MOST_VERSIONS} versions and the oldest has a label, so no new one can be written",
             f"aws ssm get-parameter-history --name {name} --query 'Parameters[?Labels].[Version,Labels]'",

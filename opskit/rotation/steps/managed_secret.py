@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from opskit.aws_client import AwsClient
-from opskit.credential_source.interface import CredentialUpdate, Version
+from opskit.credential_source.interface import CredentialUpdate
 from opskit.errors import AwsError, CannotProceed, OpskitError, RotationUnfinished
 from opskit.facts.interface import Rds
 from opskit.rotation.planning.context import RotationContext
@@ -116,7 +116,7 @@ class ManagedRotation:
         self._world, self._context, self._arn = world, context, arn
         self._restart_targets, self._stall_timeout_s = tuple(restart_targets), stall_timeout_s
         self._outage = LoginOutage()
-        self._version: Version = int(context.row["Version"])
+        self._version = context.properties.version
         self._text = context.text
 
     def run(self) -> RotationResult:
