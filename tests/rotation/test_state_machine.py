@@ -151,8 +151,9 @@ def test_a_deleted_parameter_is_written_again(observation: Observation, to: Para
 def test_only_the_opener_of_an_undisturbed_one_closes_without_the_fence(
     changes: dict[str, bool], kind: ActionKind
 ) -> None:
-    joined = changes.pop("has_joiners", False)
-    state = replace(GOES_BACK, **{"opened": True, "restarted_on": "1@a", **changes})
+    memory = {name: value for name, value in changes.items() if name != "has_joiners"}
+    state = replace(GOES_BACK, **{"opened": True, "restarted_on": "1@a", **memory})
+    joined = changes.get("has_joiners", False)
     assert then(replace(BACK, has_joiners=joined, fence_is_over=False), state).kind is kind
 
 
