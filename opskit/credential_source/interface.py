@@ -200,7 +200,7 @@ class CredentialStore(Protocol):
             LocationOvertaken: another user was first.
         """
 
-    def is_complete(self, update: CredentialUpdate, held: StoredValue) -> bool:
+    def is_complete(self, update: CredentialUpdate, stored: StoredValue) -> bool:
         """Whether every reader gets the value, also one that names a label.
 
         Raises:

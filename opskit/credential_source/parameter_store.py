@@ -57,27 +57,27 @@ class ParameterStore(CredentialStore):
         least = self._least.setdefault(update.name, int(update.old_version))
         limit = self._clock() + STALE_FOR_S
         while True:
-            held = self._read_once(update)
-            version = int(held.version) if held else 0
+            stored = self._read_once(update)
+            version = int(stored.version) if stored else 0
             if version >= least or self._clock() > limit:
                 self._least[update.name] = version
-                return held
+                return stored
             self._sleep(PAUSE_S)
 
     def publish(self, update: CredentialUpdate, text: Secret) -> None:
         """Write a parameter that holds another value, and move its labels to the written version."""
-        held = self.read(update)
-        version = int(held.version) if held else 0
-        if held is None or held.text != text:
-            version = self._put(update, text, is_new=held is None)
+        stored = self.read(update)
+        version = int(stored.version) if stored else 0
+        if stored is None or stored.text != text:
+            version = self._put(update, text, is_new=stored is None)
         if update.labels:
             self._changing.label_parameter_version(
                 Name=update.name, ParameterVersion=version, Labels=list(update.labels)
             )
 
-    def is_complete(self, update: CredentialUpdate, held: StoredValue) -> bool:
+    def is_complete(self, update: CredentialUpdate, stored: StoredValue) -> bool:
         """Whether the labels point at the version; an app that reads by label gets that version."""
-        if held.version == update.old_version:
+        if stored.version == update.old_version:
             return True
         for label in update.labels:
             try:
@@ -87,7 +87,7 @@ class ParameterStore(CredentialStore):
                 if error.code in NOT_FOUND_CODES:
                     return False
                 raise
-            if int(reply["Parameter"]["Version"]) != held.version:
+            if int(reply["Parameter"]["Version"]) != stored.version:
                 return False
         return True
 

@@ -228,7 +228,7 @@ def permissions_of(actions: SourceActions) -> tuple[Permission, ...]:
 def all_permissions() -> tuple[Permission, ...]:
     """Every permission, each once, for all credential sources: the ones that docs/permissions.md grants."""
     actions = [load(name).actions for name in CREDENTIAL_SOURCES]
-    return tuple(dict.fromkeys(p for one in actions for p in permissions_of(one)))
+    return tuple(dict.fromkeys(p for action in actions for p in permissions_of(action)))
 
 
 def _reading(actions: SourceActions) -> tuple[Permission, ...]:

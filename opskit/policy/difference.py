@@ -65,7 +65,7 @@ def refused(policies: Policies, wanted: Iterable[WantedAccess]) -> list[Request]
         request
         for access in wanted
         for request in access.requests
-        if decide(request, policies).word is not EvaluationResult.ALLOWED
+        if decide(request, policies).result is not EvaluationResult.ALLOWED
     ]
 
 
@@ -74,7 +74,7 @@ def first_deny(policies: Policies, wanted: Iterable[WantedAccess]) -> MatchedSta
     for access in wanted:
         for request in access.requests:
             decision = decide(request, policies)
-            if decision.word is EvaluationResult.EXPLICIT_DENY:
+            if decision.result is EvaluationResult.EXPLICIT_DENY:
                 return decision.matched
     return None
 
@@ -90,7 +90,7 @@ def unwanted_changes(
         # Where no differing statement applies, both versions decide alike: few requests need a decision.
         if any(_applies(statement, request) for statement in differing)
         and not any(access.covers(request) for access in wanted)
-        and decide(request, before).word is not decide(request, after).word
+        and decide(request, before).result is not decide(request, after).result
     ]
 
 

@@ -76,7 +76,7 @@ class Evaluation:
         depends_on: the unknown condition keys that decide, where the decision is `depends`.
     """
 
-    word: EvaluationResult
+    result: EvaluationResult
     matched: MatchedStatement | None = None
     limited_by: PermissionLimit | None = None
     depends_on: tuple[str, ...] = ()

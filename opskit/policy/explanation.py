@@ -51,20 +51,20 @@ class DenialExplanation:
     """The reason for a denial, with its statement.
 
     Attributes:
-        hit: the statement that denies, or the one that nearly allows; None when there is none.
-        words: the explanation as a clause, with the deciding text.
+        matched: the statement that denies, or the one that nearly allows; None when there is none.
+        description: the explanation as a clause, with the deciding text.
     """
 
     denial: DenialReason
-    hit: MatchedStatement | None
-    words: str
+    matched: MatchedStatement | None
+    description: str
 
 
 def explain(request: Request, policies: Policies, decision: Evaluation) -> DenialExplanation | None:
     """The reason for a denial; None for a request that is allowed or depends."""
-    if decision.word is EvaluationResult.EXPLICIT_DENY and decision.matched is not None:
+    if decision.result is EvaluationResult.EXPLICIT_DENY and decision.matched is not None:
         return _denied(decision.matched, policies)
-    if decision.word is not EvaluationResult.IMPLICIT_DENY:
+    if decision.result is not EvaluationResult.IMPLICIT_DENY:
         return None
     if decision.limited_by is not None:
         return _stopped(request, policies, decision.limited_by)
@@ -88,7 +88,7 @@ def _denied(hit: MatchedStatement, policies: Policies) -> DenialExplanation:
 
 def _stopped(request: Request, policies: Policies, by: PermissionLimit) -> DenialExplanation:
     if by is PermissionLimit.BOUNDARY and policies.boundary is not None:
-        hit = _nearest(request, (policies.boundary,)).hit
+        hit = _nearest(request, (policies.boundary,)).matched
         description = (
             f"the permissions boundary {policies.boundary.name} does not allow {request.action}"
         )
@@ -101,7 +101,9 @@ def _stopped(request: Request, policies: Policies, by: PermissionLimit) -> Denia
     near = _nearest_of_key(request, policies.key) if policies.key else None
     description = f"the key policy neither names {names} nor leaves it to the account's policies"
     return DenialExplanation(
-        DenialReason.KEY_POLICY, near.hit if near else None, near.words if near else description
+        DenialReason.KEY_POLICY,
+        near.matched if near else None,
+        near.description if near else description,
     )
 
 

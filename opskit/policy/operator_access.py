@@ -49,7 +49,7 @@ class OperatorNeed:
             EvaluationResult.ALLOWED: True,
             EvaluationResult.EXPLICIT_DENY: False,
             EvaluationResult.IMPLICIT_DENY: False,
-        }.get(self.decision.word if self.decision else EvaluationResult.DEPENDS)
+        }.get(self.decision.result if self.decision else EvaluationResult.DEPENDS)
         by_simulator = None if not self.simulated else self.simulated == "allowed"
         if by_policies is None or by_simulator is None:
             return by_simulator if by_policies is None else by_policies
@@ -167,5 +167,5 @@ def _context(
     return Context(
         {key: (value,) for key, value in values.items()},
         others_unknown=True,
-        has_complete_keys=("aws:principaltag/", "aws:requesttag/"),
+        complete_prefixes=("aws:principaltag/", "aws:requesttag/"),
     )

@@ -49,21 +49,21 @@ class Context:
         unknown: keys in lower case that the request may or may not carry.
         others_unknown: whether keys that are not named here are unknown; otherwise they are absent.
         absent: keys in lower case that the request definitely lacks.
-        has_complete_keys: key prefixes all of whose keys are known, so that any other key is absent.
+        complete_prefixes: key prefixes all of whose keys are known, so that any other key is absent.
     """
 
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unknown: frozenset[str] = frozenset()
     others_unknown: bool = False
     absent: frozenset[str] = frozenset()
-    has_complete_keys: tuple[str, ...] = ()
+    complete_prefixes: tuple[str, ...] = ()
 
     def presence(self, key: str) -> Presence:
         """Whether the request carries a key."""
         name = key.lower()
         if name in self.values:
             return Presence.KNOWN
-        if name in self.absent or name.startswith(self.has_complete_keys):
+        if name in self.absent or name.startswith(self.complete_prefixes):
             return Presence.ABSENT
         doubtful = name in self.unknown or self.others_unknown
         return Presence.UNKNOWN if doubtful else Presence.ABSENT

@@ -171,7 +171,7 @@ class _Asking:
             {key: (value,) for key, value in values.items()},
             others_unknown=True,
             absent=NEVER,
-            has_complete_keys=WHOLE,
+            complete_prefixes=WHOLE,
         )
 
 

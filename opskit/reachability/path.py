@@ -48,7 +48,7 @@ class Reason(Enum):
     """The reason why a checkpoint does not pass everything."""
 
     EGRESS = auto()
-    NOBODY = auto()
+    NO_RULE = auto()
     OTHER_GROUP = auto()
     OTHER_PORT = auto()
     OTHER_ADDRESS = auto()
@@ -71,7 +71,7 @@ class UnknownBecause(Enum):
 
 
 INGRESS_REASONS = {
-    IngressMismatch.NO_RULE: Reason.NOBODY,
+    IngressMismatch.NO_RULE: Reason.NO_RULE,
     IngressMismatch.OTHER_GROUP: Reason.OTHER_GROUP,
     IngressMismatch.OTHER_PORT: Reason.OTHER_PORT,
     IngressMismatch.OTHER_ADDRESS: Reason.OTHER_ADDRESS,
@@ -349,18 +349,23 @@ def _route(leg: _Leg, kind: CheckpointKind) -> Checkpoint | None:
         return None
     message = _decide(leg, table, here, destination)
     location = f"{table.label} route"
-    if message.course is RouteResult.ARRIVES:
+    if message.result is RouteResult.ARRIVES:
         return Checkpoint(
-            kind, location, PathOutcome.PASS, message.words, ids=(table.table_id,), route=message
+            kind,
+            location,
+            PathOutcome.PASS,
+            message.description,
+            ids=(table.table_id,),
+            route=message,
         )
-    if message.course is RouteResult.NOT_MODELLED:
-        checkpoint = _unknown(kind, location, message.words, UnknownBecause.NOT_MODELLED)
+    if message.result is RouteResult.NOT_MODELLED:
+        checkpoint = _unknown(kind, location, message.description, UnknownBecause.NOT_MODELLED)
         return replace(checkpoint, route=message)
-    reason = Reason.BLACKHOLE if message.course is RouteResult.BLACKHOLE else Reason.NO_ROUTE
+    reason = Reason.BLACKHOLE if message.result is RouteResult.BLACKHOLE else Reason.NO_ROUTE
     own = any(here.subnet_id in t.subnet_ids for t in tables.all)
     others = [t for t in tables.all if t.vpc_id == here.vpc_id and t is not table]
-    better = [t for t in others if _decide(leg, t, here, destination).course is RouteResult.ARRIVES]
-    description = message.words if message.route else f"no route to {leg.destination.address}"
+    better = [t for t in others if _decide(leg, t, here, destination).result is RouteResult.ARRIVES]
+    description = message.description if message.route else f"no route to {leg.destination.address}"
     if not own and len(better) == 1:
         description += f"; {here.label} has no table of its own, {better[0].label} leads there"
         ids = (table.table_id, better[0].table_id, here.subnet_id)

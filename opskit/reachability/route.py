@@ -33,11 +33,11 @@ class RouteResult(Enum):
 class RouteDecision:
     """The deciding route and its result; None when no route matches."""
 
-    course: RouteResult
+    result: RouteResult
     route: Route | None
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """A description of the decision."""
         if self.route is None:
             return "no route to it"
@@ -49,7 +49,7 @@ class RouteDecision:
             RouteResult.NO_ROUTE: message,
             RouteResult.WRONG_TARGET: f"{message} does not lead there",
             RouteResult.NOT_MODELLED: f"{message} ({kind_of(target)}) is not modelled",
-        }[self.course]
+        }[self.result]
 
 
 def decide(

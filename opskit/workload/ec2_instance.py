@@ -101,8 +101,8 @@ class InstanceRole(WorkloadRole):
 
 
 def _attach(instance_id: str, profile: str) -> AwsCall:
-    asked = {"InstanceId": instance_id, "IamInstanceProfile": {"Name": profile}}
-    return AwsCall("ec2", "AssociateIamInstanceProfile", asked)
+    arguments = {"InstanceId": instance_id, "IamInstanceProfile": {"Name": profile}}
+    return AwsCall("ec2", "AssociateIamInstanceProfile", arguments)
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,8 +214,8 @@ class EcsTaskWorkload(Workload):
     def searchable_text(self) -> str:
         """Cluster, service, task definition and container in lower case."""
         location = self.task.location
-        words = (location.cluster, self.name, self.task.family, location.container)
-        return " ".join(words).lower()
+        names = (location.cluster, self.name, self.task.family, location.container)
+        return " ".join(names).lower()
 
     @property
     def interfaces(self) -> tuple[NetworkInterface, ...]:

@@ -131,7 +131,7 @@ def test_both_say_the_same(examples: int) -> None:
 
 def say_the_same(case: Case) -> None:
     told = replace(case, unknown=())
-    assert str(decide(request_of(told), policies_of(told)).word) == decided(told, {})
+    assert str(decide(request_of(told), policies_of(told)).result) == decided(told, {})
 
 
 @pytest.mark.parametrize("examples", [60, pytest.param(300, marks=pytest.mark.full)])
@@ -151,9 +151,9 @@ def holds_for_every_value(case: Case) -> None:
     for key in case.unknown:
         worlds = [world | {key: value} for world in worlds for value in tried[key]]
     words = {decided(case, world) for world in worlds}
-    if message.word is EvaluationResult.ALLOWED:
+    if message.result is EvaluationResult.ALLOWED:
         assert words == {"allowed"}
-    elif message.word in (EvaluationResult.EXPLICIT_DENY, EvaluationResult.IMPLICIT_DENY):
+    elif message.result in (EvaluationResult.EXPLICIT_DENY, EvaluationResult.IMPLICIT_DENY):
         assert "allowed" not in words
     else:
         assert message.depends_on

@@ -46,7 +46,7 @@ def policies_of(case: Case) -> Policies:
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
 def test_documented_outcome(case: Case) -> None:
     decision = decide(request_of(case), policies_of(case))
-    assert str(decision.word) == case.expected, (case.page, decision)
+    assert str(decision.result) == case.expected, (case.page, decision)
     assert bool(decision.depends_on) == (case.expected == "depends")
 
 

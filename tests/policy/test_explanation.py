@@ -86,7 +86,7 @@ def test_reason(case: Case, denial: DenialReason, words: str) -> None:
     miss = miss_of(case)
     assert miss is not None
     assert miss.denial is denial, miss
-    assert words in miss.words
+    assert words in miss.description
 
 
 def test_the_nearest_of_several_is_named() -> None:
@@ -94,7 +94,7 @@ def test_the_nearest_of_several_is_named() -> None:
     near = statement(Sid="Near", Resource=f"{BASE}/*".replace("parameter/", "parameter//"))
     miss = miss_of(reading(policy(far, near)))
     assert miss is not None
-    assert "statement Near of identity-based" in miss.words
+    assert "statement Near of identity-based" in miss.description
 
 
 def test_what_is_allowed_or_depends_has_no_reason() -> None:

@@ -57,13 +57,13 @@ def check(
         action = next((a for a in refused if a in reading), None)
     name = name_of(role, context.target)
     if action is None:
-        reasons = "; ".join(m.words for m in refused.values())
+        reasons = "; ".join(m.description for m in refused.values())
         return passed(f"{name} is allowed what the app calls", derived(reasons))
     explanation = refused[action]
     wanted = context.read if action in reading else _calls(standing, action)
     denial = AccessDenied(name, "read the parameters", explanation, standing.read, wanted)
     return failed(
-        f"{name} is not allowed the operation that the app calls: {explanation.words}",
+        f"{name} is not allowed the operation that the app calls: {explanation.description}",
         observed(f"the app has no database password and says: {message.strip()}"),
         *standing.read.evidence,
         fix=build_fix(context, [denial]),

@@ -28,7 +28,7 @@ class AccessDenied:
     @property
     def sentence(self) -> str:
         """A sentence with the denial and its reason."""
-        why = f": {self.denial.words}" if self.denial.words else ""
+        why = f": {self.denial.description}" if self.denial.description else ""
         return f"{self.role} may not {self.what}{why}"
 
     @property

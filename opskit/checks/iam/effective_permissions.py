@@ -145,7 +145,7 @@ def _permission(
     refused = [
         n
         for n in needs
-        if n.decision.word in (EvaluationResult.EXPLICIT_DENY, EvaluationResult.IMPLICIT_DENY)
+        if n.decision.result in (EvaluationResult.EXPLICIT_DENY, EvaluationResult.IMPLICIT_DENY)
     ]
     explanation = next((n.denial for n in refused if n.denial), None)
     simulated = _simulated(simulation, needs)
@@ -159,7 +159,7 @@ def _permission(
         )
     if attempt:
         contradicted = (
-            explanation.words
+            explanation.description
             if explanation and explanation.denial is not DenialReason.ACTION
             else ""
         )
@@ -230,14 +230,14 @@ def _without_attempt(
 ) -> EffectivePermission:
     by_simulator = [d for d in simulated if d.decision != "allowed" and not d.is_conditional]
     knows_local = bool(needs) and all(
-        n.decision.word is not EvaluationResult.DEPENDS for n in needs
+        n.decision.result is not EvaluationResult.DEPENDS for n in needs
     )
     simulator_allows = (
         bool(simulated) and not by_simulator and not any(d.is_conditional for d in simulated)
     )
     if refused and explanation is not None:
         if simulator_allows and explanation.denial is not DenialReason.KEY_POLICY:
-            text = f"IAM's simulator allows it, although {explanation.words}"
+            text = f"IAM's simulator allows it, although {explanation.description}"
             return _contradiction(evidence, text)
         return EffectivePermission(False, explanation, evidence, tuple(n.name for n in refused))
     if by_simulator and not _allowed_by_key(needs):
@@ -260,7 +260,7 @@ def _without_attempt(
 def _allowed_by_key(needs: tuple[RequiredPermission, ...]) -> bool:
     """Whether the key policy or a grant alone allows, which the simulator does not evaluate."""
     return bool(needs) and all(
-        n.decision.word is EvaluationResult.ALLOWED
+        n.decision.result is EvaluationResult.ALLOWED
         and (n.decision.matched is None or n.decision.matched.policy.kind == KEY_POLICY)
         for n in needs
     )
@@ -291,7 +291,7 @@ def _explanation(
 
 
 def _allows_locally(needs: tuple[RequiredPermission, ...]) -> bool:
-    return bool(needs) and all(n.decision.word is EvaluationResult.ALLOWED for n in needs)
+    return bool(needs) and all(n.decision.result is EvaluationResult.ALLOWED for n in needs)
 
 
 def _allows_simulated(simulated: list[SimulatedDecision]) -> bool:
@@ -324,7 +324,7 @@ def _local_words(
     needs: tuple[RequiredPermission, ...], refused: list[RequiredPermission]
 ) -> list[Evidence]:
     if refused and refused[0].denial is not None:
-        return [derived(f"from the policies: {refused[0].denial.words}")]
+        return [derived(f"from the policies: {refused[0].denial.description}")]
     if _allows_locally(needs):
         by = needs[0].decision.matched
         return [

@@ -32,4 +32,4 @@ def check(
     def say(path: Path) -> str:
         return f"{groups.labels(path.destination.group_ids)} admits no one on {path.port}"
 
-    return at_ingress(paths, groups, probe, members, Reason.NOBODY, say)
+    return at_ingress(paths, groups, probe, members, Reason.NO_RULE, say)

@@ -102,7 +102,7 @@ def _arrives(
         peerings=network.peerings,
         lists=network.lists.cidrs_of,
     )
-    return decision.course is RouteResult.ARRIVES
+    return decision.result is RouteResult.ARRIVES
 
 
 def _after(table: RouteTable, command: AwsCall) -> RouteTable:

@@ -94,7 +94,7 @@ def _missing(needs: list[OperatorNeed]) -> Missing:
 
 
 def _evidence(needs: list[OperatorNeed]) -> tuple[Evidence, ...]:
-    reasons = dict.fromkeys(n.denial.words for n in needs if n.denial)
+    reasons = dict.fromkeys(n.denial.description for n in needs if n.denial)
     answers = {n.simulated for n in needs if n.simulated}
     evidence = [derived(f"from the policies: {text}") for text in list(reasons)[:3]]
     if answers:
@@ -161,7 +161,7 @@ def _obstacle(access: OperatorAccess, needs: list[OperatorNeed]) -> str:
                 "explains"
             )
         if need.denial.denial not in LACKING:
-            return f"another allow beside it is not the remedy: {need.denial.words}"
+            return f"another allow beside it is not the remedy: {need.denial.description}"
     present = [parsed(p, "identity-based") for p in access.own.identity]
     conditions = (
         g for need in needs if need.request for g in unmet_conditions(need.request, present)

@@ -93,9 +93,9 @@ UNIVERSE = list(requests())
 def decided(kind: str, layer: Any, ask: Ask, role: str = b.ROLE_ARN, session: str = SESSION) -> str:
     """The word of one layer alone."""
     if kind == "identity":
-        return iam_evaluator.decide(layer, None, ask.action, ask.resource, ask.context).word
+        return iam_evaluator.decide(layer, None, ask.action, ask.resource, ask.context).decision
     if kind == "boundary":
-        return iam_evaluator.ceilings(layer, ask.action, ask.resource, ask.context).word
+        return iam_evaluator.ceilings(layer, ask.action, ask.resource, ask.context).decision
     own, ceiling = (
         iam_evaluator.AccessDecision("implicitDeny"),
         iam_evaluator.AccessDecision("allowed"),
@@ -103,7 +103,7 @@ def decided(kind: str, layer: Any, ask: Ask, role: str = b.ROLE_ARN, session: st
     request = iam_evaluator.KeyRequest(
         own, ceiling, role, session, ACCOUNT, ask.action, ask.resource, ask.context
     )
-    return iam_evaluator.decide_with_key(request, layer).word
+    return iam_evaluator.decide_with_key(request, layer).decision
 
 
 def changed(before: Documents, after: Documents) -> tuple[str, dict[int, tuple[str, str]]]:

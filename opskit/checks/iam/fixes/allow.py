@@ -73,7 +73,7 @@ def _fix(
 def _caution(
     context: IamFixContext, denials: Sequence[AccessDenied], wanted: Sequence[WantedAccess]
 ) -> str:
-    hit = denials[0].denial.hit
+    hit = denials[0].denial.matched
     sentences = [f"Or correct {hit.label}, where it is."] if hit is not None else []
     if any(context.source.actions.read_path in w.actions for w in wanted):
         sentences.append("GetParametersByPath reads every parameter under the path.")

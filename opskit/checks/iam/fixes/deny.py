@@ -28,7 +28,7 @@ def narrow_deny(context: IamFixContext, denials: Sequence[AccessDenied]) -> Reme
     """The inline policies with each deny split; advice where one is another policy's, or not exact."""
     wanted = evaluation.wanted_of(denials)
     holder = context.holder
-    if holder is None or context.access is None or denials[0].denial.hit is None:
+    if holder is None or context.access is None or denials[0].denial.matched is None:
         return advise(context, denials)
     policies = context.access.policies
     changed = _split_all(holder, policies.identity, wanted)
@@ -41,9 +41,9 @@ def narrow_deny(context: IamFixContext, denials: Sequence[AccessDenied]) -> Reme
         or evaluation.unsettled(replace(policies, identity=after), wanted, context.needs)
     )
     if objection:
-        return _advice(denials[0].denial.hit, holder.policies[min(changed)], wanted, objection)
+        return _advice(denials[0].denial.matched, holder.policies[min(changed)], wanted, objection)
     texts = [holder.policies[location] for location in changed]
-    label = denials[0].denial.hit.label
+    label = denials[0].denial.matched.label
     return Fix(
         (
             *(holder.put(holder.policies[i].name, d.raw) for i, d in changed.items()),

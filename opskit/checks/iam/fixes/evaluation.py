@@ -103,10 +103,10 @@ def unsettled(
         explanation = explain(request, policies, decision) if is_first else None
         if explanation is not None:
             then = "Have that changed first, then repeat the diagnosis"
-            return f"it would still be refused: {explanation.words}. {then}"
+            return f"it would still be refused: {explanation.description}. {then}"
     for request in (r for access in judged for r in access.requests):
         decision, _ = _decided(request, after)
-        if decision.word is EvaluationResult.DEPENDS:
+        if decision.result is EvaluationResult.DEPENDS:
             keys = ", ".join(decision.depends_on)
             return f"whether it is enough depends on {keys}, which is not known here"
     return ""

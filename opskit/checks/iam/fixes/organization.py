@@ -17,7 +17,7 @@ NOT_READ = (
 
 def ask_organization(context: IamFixContext, denials: Sequence[AccessDenied]) -> Advice:
     """Advice to ask the organization's administrators for an exception in the denying policy."""
-    hit, role = denials[0].denial.hit, denials[0].role
+    hit, role = denials[0].denial.matched, denials[0].role
     arn = (context.role.role_arn if context.role else None) or role
     wanted = evaluation.wanted_of(denials)
     access = evaluation.access_text(wanted) or "kms:Decrypt on the password's key"
