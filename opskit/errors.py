@@ -5,7 +5,7 @@
     ├── TargetError         4  the target or the credentials are missing or unusable
     ├── CannotProceed       3  something essential could not be judged or done; nothing is broken by it
     ├── Bug                70  opskit itself is wrong
-    ├── RotationUnfinished  5  something was begun and waits to be resumed; nothing is lost
+    ├── RotationUnfinished  5  something was started and waits to be resumed; nothing is lost
     └── TransportError         a transport to the instance failed
         ├── NotExecuted        the command definitely did not run
         └── OutcomeUnknown     it may have run; callers must check before retrying
@@ -99,7 +99,7 @@ class CannotProceed(OpskitError):
 
 
 class RotationUnfinished(OpskitError):
-    """Something was begun and waits to be resumed."""
+    """Something was started and waits to be resumed."""
 
     exit_status = ExitStatus.UNFINISHED
 

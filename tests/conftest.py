@@ -275,7 +275,7 @@ class Operator:
 
     def inject(self, *rows: dict[str, Any]) -> None:
         """Let AWS go wrong in these ways, and no others."""
-        lifecycle.send_command(self.running, "inject", rows=rows)
+        lifecycle.send_command(self.running, "replace-injections", rows=rows)
 
 
 @functools.cache
@@ -324,4 +324,4 @@ def operator(shared_sandbox: Operator) -> Iterator[Operator]:
     yield shared_sandbox
     shared_sandbox.inject()
     if lifecycle.send_command(shared_sandbox.running, "status")["broken"]:
-        lifecycle.send_command(shared_sandbox.running, "repair")
+        lifecycle.send_command(shared_sandbox.running, "revert")

@@ -68,7 +68,7 @@ def test_fault_is_found_and_healed_as_printed(operator: Operator, name: str) -> 
     if FAULTS[name].needs_packets:
         operator.need_packets()
     operator.wait_until_healthy()
-    lifecycle.send_command(operator.running, "break", [name])
+    lifecycle.send_command(operator.running, "inject", [name])
     time.sleep(FAULTS[name].shows_after_s)
 
     found, status = operator.diagnose()
@@ -80,7 +80,7 @@ def test_fault_is_found_and_healed_as_printed(operator: Operator, name: str) -> 
     if name in OWNED_BY_OTHERS:
         assert cause["fix"] is None
         assert OWNED_BY_OTHERS[name] in cause["advice"]
-        lifecycle.send_command(operator.running, "repair", [name])
+        lifecycle.send_command(operator.running, "revert", [name])
     else:
         operator.paste(cause)
     found, status = operator.wait_for(0)

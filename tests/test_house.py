@@ -6,6 +6,7 @@ import ast
 import builtins
 import functools
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -246,6 +247,60 @@ def refused(heading: str) -> set[str]:
 def ours() -> list[Path]:
     """All modules of the package that are imported."""
     return [p for p in sorted((ROOT / "opskit").rglob("*.py")) if "scripts" not in p.parts]
+
+
+VAGUE = frozenset(
+    {"said", "told", "found", "one", "got", "there", "asked", "done", "made", "held", "miss"}
+    | {"word", "words"}
+)
+"""Words that name no thing: a variable has the noun of what it holds."""
+VAGUE_STILL = {
+    "cli/rotation_output.py": {"told", "word", "words"},
+    "commands.py": {"words"},
+    "engine/": VAGUE,
+    "facts/parameter_metadata.py": {"found"},
+    "facts/parameters.py": {"found"},
+    "probe/": VAGUE,
+    "rotation/": VAGUE,
+    "sandbox/aws/fault_injection.py": {"held"},
+}
+"""The modules that still have some of them; entries are only taken away."""
+
+
+def variables_of(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """The names and lines of variables, parameters and fields."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg):
+            yield node.arg, node.lineno
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id, node.lineno
+
+
+def test_a_variable_has_the_noun_of_what_it_holds() -> None:
+    vague: dict[str, list[tuple[str, int]]] = {}
+    for path in (ROOT / "opskit").rglob("*.py"):
+        name = path.relative_to(ROOT / "opskit").as_posix()
+        allowed = {w for entry, ws in VAGUE_STILL.items() if name.startswith(entry) for w in ws}
+        variables = variables_of(ast.parse(path.read_text()))
+        if wrong := [(n, line) for n, line in variables if n in VAGUE - allowed]:
+            vague[name] = wrong
+    assert vague == {}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "found = read()",
+        "for one in rows: pass",
+        "def check(done): pass",
+        "words = [word for word in text]",
+        "lambda asked: asked",
+        "class A:\n    words: str",
+        "if (miss := explain()): pass",
+    ],
+)
+def test_a_vague_variable_is_found(code: str) -> None:
+    assert VAGUE & {name for name, _ in variables_of(ast.parse(code))}
 
 
 def test_old_words_stay_out_of_names() -> None:

@@ -53,7 +53,7 @@ class Watch(threading.Thread):
 
 def test_no_password_leaves(operator: Operator) -> None:
     operator.wait_for(0)
-    lifecycle.send_command(operator.running, "break", ["stale-environment"])
+    lifecycle.send_command(operator.running, "inject", ["stale-environment"])
     secret = password_of(operator)
     assert len(secret) > 20
     watch = Watch(secret)
@@ -88,7 +88,7 @@ def test_no_password_leaves(operator: Operator) -> None:
 
 def test_no_password_in_a_probe_that_fails(operator: Operator) -> None:
     operator.wait_for(0)
-    lifecycle.send_command(operator.running, "break", ["password-mismatch"])
+    lifecycle.send_command(operator.running, "inject", ["password-mismatch"])
     secret = password_of(operator)
     done = operator.run(
         "opskit", "diagnose", "auth", "--prefix", "/linkbox", "--verbose", "--debug"

@@ -57,7 +57,7 @@ def demo(fault: str) -> int:
         _say("1  everything is well")
         _expect(0, _show(running, DIAGNOSE))
         _say(f"2  {FAULTS[fault].summary}")
-        lifecycle.send_command(running, "break", [fault])
+        lifecycle.send_command(running, "inject", [fault])
         time.sleep(1)
         _say("3  the phone rings")
         _expect(1, _show(running, DIAGNOSE))

@@ -162,7 +162,7 @@ def faults() -> None:
 @click.argument("names", metavar="FAULT...", nargs=-1, required=True)
 def inject(name: str | None, names: tuple[str, ...]) -> None:
     """Inject one or more faults."""
-    _send(name, "break", names)
+    _send(name, "inject", names)
 
 
 @sandbox.command()
@@ -170,7 +170,7 @@ def inject(name: str | None, names: tuple[str, ...]) -> None:
 @click.argument("names", metavar="[FAULT]...", nargs=-1)
 def revert(name: str | None, names: tuple[str, ...]) -> None:
     """Revert faults; without a name, all of them."""
-    _send(name, "repair", names)
+    _send(name, "revert", names)
 
 
 def _send(name: str | None, command: str, names: Sequence[str]) -> None:

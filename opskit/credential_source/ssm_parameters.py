@@ -160,8 +160,10 @@ class SsmParameters(CredentialSource):
             filters.append([{"Key": "Path", "Option": "OneLevel", "Values": [path]}])
         rows = (
             row
-            for one in filters
-            for row in paginate(client.describe_parameters, "Parameters", ParameterFilters=one)
+            for row_filter in filters
+            for row in paginate(
+                client.describe_parameters, "Parameters", ParameterFilters=row_filter
+            )
         )
         return {str(row["KeyId"]) for row in rows if row["Type"] == ENCRYPTED and row.get("KeyId")}
 

@@ -144,7 +144,11 @@ def request(
         tcp_targets=tuple(places) if _may_connect_bare(database_engine) else (),
         exchange_with=places[0] if places else None,
         exchanges=_exchanges(database_engine, known, parameters),
-        parameters={p: one.reference for one in source_of(target).locations for p in one.purposes},
+        parameters={
+            p: location.reference
+            for location in source_of(target).locations
+            for p in location.purposes
+        },
         container=target.container,
         environment=(database_engine or engine.for_rds_engine(engine.ASSUMED)).environment,
         health_url=_health_url(target, groups, app),
@@ -201,7 +205,7 @@ def read(
 
 def _by_plain_name(result: ProbeResult, target: Target) -> ProbeResult:
     """The result with every parameter read under its plain name, without a selector."""
-    names = {one.reference: one.name for one in source_of(target).locations}
+    names = {location.reference: location.name for location in source_of(target).locations}
     return replace(
         result, reads=tuple(replace(r, name=names.get(r.name, r.name)) for r in result.reads)
     )

@@ -225,9 +225,9 @@ class Sandbox:
         self.broken.append(name)
         self.network_changed()
 
-    def repair(self, name: str) -> None:
+    def revert(self, name: str) -> None:
         """Revert a fault."""
-        ALL[name].repair(self.fault_context())
+        ALL[name].revert(self.fault_context())
         self.broken = [b for b in self.broken if b != name]
         self.network_changed()
 
@@ -296,13 +296,15 @@ class Sandbox:
             self.network_changed,
             self.latency_s,
         )
-        told = metadata.MetadataService(self._emulated_instance, urlsplit(self.metadata_url).path)
+        service = metadata.MetadataService(
+            self._emulated_instance, urlsplit(self.metadata_url).path
+        )
         location = self._metadata_place()
         # Without namespaces, the metadata service's port serves a task's credentials.
         more = [] if topology.IS_LOOPBACK else [(topology.TASK_ADDRESS, 80)]
         served: list[tuple[tuple[str, int], list[str], allowed_hosts.Application]] = [
             (self._api_place(), self._api_addresses(), self.emulated_aws),
-            *((bound, [bound[0]], told) for bound in (location, *more)),
+            *((bound, [bound[0]], service) for bound in (location, *more)),
         ]
         for (address, port), names_of, wsgi in served:
             allowed = [allowed_hosts.authority(name, port) for name in names_of]
@@ -430,7 +432,7 @@ def quiet(handler: type) -> type:
 def serve_control(sandbox: Sandbox, path: Path) -> None:
     """Accept commands, a line of JSON each, on a socket that only its owner can open."""
 
-    class Order(socketserver.StreamRequestHandler):
+    class ControlHandler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
             if user_of(self.connection) != os.geteuid():
                 return
@@ -440,7 +442,7 @@ def serve_control(sandbox: Sandbox, path: Path) -> None:
                 answer = {"error": f"{type(error).__name__}: {error}"[:500]}
             self.wfile.write(json.dumps(answer).encode() + b"\n")
 
-    server = socketserver.ThreadingUnixStreamServer(str(path), Order)
+    server = socketserver.ThreadingUnixStreamServer(str(path), ControlHandler)
     path.chmod(0o600)
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
@@ -452,23 +454,23 @@ def user_of(connection: socket.socket) -> int:
     return int(struct.unpack("3i", credentials)[1])
 
 
-def handle_command(sandbox: Sandbox, order: dict[str, Any]) -> dict[str, Any]:
+def handle_command(sandbox: Sandbox, request: dict[str, Any]) -> dict[str, Any]:
     """Run one command of the control socket."""
-    command = order["order"]
-    if command == "break":
-        for name in order["names"]:
+    command = request["command"]
+    if command == "inject":
+        for name in request["names"]:
             sandbox.inject(name)
-    elif command == "repair":
-        for name in order["names"] or list(sandbox.broken):
-            sandbox.repair(name)
+    elif command == "revert":
+        for name in request["names"] or list(sandbox.broken):
+            sandbox.revert(name)
     elif command == "rights":
         sandbox.client("iam").put_user_policy(
-            UserName="oncall", PolicyName="everything", PolicyDocument=order["names"][0]
+            UserName="oncall", PolicyName="everything", PolicyDocument=request["names"][0]
         )
-    elif command == "inject":
-        sandbox.emulated_aws.fault_injector.replace(order["rows"])
+    elif command == "replace-injections":
+        sandbox.emulated_aws.fault_injector.replace(request["rows"])
     elif command == "release":
-        sandbox.emulated_aws.fault_injector.release(is_dropped="drop" in order["names"])
+        sandbox.emulated_aws.fault_injector.release(is_dropped="drop" in request["names"])
     elif command == "look":
         sandbox.look.set()
     elif command == "down":

@@ -210,7 +210,7 @@ def send_command(
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(ORDER_WITHIN_S)
         connection.connect(str(Path(running.directory) / "control"))
-        text = json.dumps({"order": command, "names": list(names), "rows": list(rows)})
+        text = json.dumps({"command": command, "names": list(names), "rows": list(rows)})
         connection.sendall(text.encode() + b"\n")
         with connection.makefile() as replies:
             answer: dict[str, Any] = json.loads(replies.readline())

@@ -50,7 +50,7 @@ def test_a_cut_output_is_no_success(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    class Road:
+    class FakeTransport:
         name = "run-command"
 
         def run(self, _: str, *, timeout_s: float, on_output: OnOutput) -> CommandResult:
@@ -64,7 +64,7 @@ def test_a_cut_output_is_no_success(
             return
 
     monkeypatch.setattr(aws, "Aws", Aws)
-    monkeypatch.setattr(discovery, "connect_to_workload", lambda *_: Road())
+    monkeypatch.setattr(discovery, "connect_to_workload", lambda *_: FakeTransport())
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO()))
     assert main.run(["run", "--prefix", "/linkbox", "--", "true"]) == expected
     message = capsys.readouterr().err

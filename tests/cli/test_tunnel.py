@@ -201,7 +201,7 @@ def test_a_taken_port_is_one_sentence(operator: Operator) -> None:
 
 def test_a_dropping_security_group_is_a_time_out_and_told(operator: Operator) -> None:
     operator.need_packets()
-    lifecycle.send_command(operator.running, "break", ["ingress-removed"])
+    lifecycle.send_command(operator.running, "inject", ["ingress-removed"])
     program = "import psycopg; psycopg.connect('connect_timeout=60')"
     done = through(operator, program)
     assert done.returncode == 1

@@ -53,7 +53,7 @@ def test_over_ssh_too(operator: Operator) -> None:
 @pytest.mark.full
 def test_a_wrong_password_is_found_that_way_too(operator: Operator) -> None:
     operator.wait_for(0)
-    lifecycle.send_command(operator.running, "break", ["password-mismatch"])
+    lifecycle.send_command(operator.running, "inject", ["password-mismatch"])
     with without_python(operator):
         found, status = operator.diagnose(layer="auth")
     assert status == 1

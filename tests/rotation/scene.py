@@ -175,11 +175,11 @@ class Scene:
     @contextlib.contextmanager
     def injected(self, *rows: dict[str, Any]) -> Iterator[None]:
         """Inject AWS faults for a while."""
-        self.order("inject", rows=rows)
+        self.order("replace-injections", rows=rows)
         try:
             yield
         finally:
-            self.order("inject")
+            self.order("replace-injections")
             self.order("release", "drop")
 
     def ask(self, question: str) -> dict[str, Any]:

@@ -346,7 +346,7 @@ class Aws:
         return Client(self._process, before_send)
 
 
-class Door:
+class FakeConnector:
     """Connector that logs in, and changes a password by SQL: fenced by a lock, so no change is delayed."""
 
     description = "from here"
@@ -380,14 +380,14 @@ class Door:
         return SimpleNamespace(succeeded=succeeded, message="", is_final=False)
 
 
-class Ways:
+class FakeConnections:
     """Connections that all lead to the one database."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
 
-    def connector(self, *_: Any) -> Door:
-        return Door(self._process)
+    def connector(self, *_: Any) -> FakeConnector:
+        return FakeConnector(self._process)
 
     def ask_instance(self, *_: Any) -> tuple[bool | None, str]:
         return None, "nobody asked"
@@ -406,7 +406,7 @@ class Simulated(Service):
         )  # fmt: skip
         self._factory = replace(
             self._factory,
-            connections=Ways(process),  # type: ignore[arg-type]
+            connections=FakeConnections(process),  # type: ignore[arg-type]
             restarter=lambda _: self._restart_one,
         )
 

@@ -75,15 +75,15 @@ def held(call: int, point: str) -> dict[str, object]:
 def begin(scene: Scene, crash: Crash) -> Run:
     """Start the process to kill, with the call held."""
     if crash.path == "forward":
-        scene.order("inject", rows=(held(crash.call, crash.point),))
+        scene.order("replace-injections", rows=(held(crash.call, crash.point),))
         return scene.start("--yes")
     # Killed between parameter and restart: database and parameter have the new password.
-    scene.order("inject", rows=(held(3, "before"),))
+    scene.order("replace-injections", rows=(held(3, "before"),))
     first = scene.start("--yes")
     assert scene.wait_held(first), first.output
     first.kill()
     scene.order("release", "drop")
-    scene.order("inject", rows=(held(crash.call, crash.point),))
+    scene.order("replace-injections", rows=(held(crash.call, crash.point),))
     return scene.start("--yes", "--rollback" if crash.path == "rollback" else "--resume")
 
 
@@ -92,7 +92,7 @@ def kill_and_go_on(scene: Scene, crash: Crash) -> tuple[int, str]:
     run = begin(scene, crash)
     assert scene.wait_held(run), f"{crash}: it ended without that call: {run.output}"
     run.kill()
-    scene.order("inject")
+    scene.order("replace-injections")
     if crash.point != "late":
         scene.order("release", "drop" if crash.point == "before" else "apply")
         return scene.rotate(crash.end, **ELSEWHERE)
@@ -173,7 +173,7 @@ def test_every_call_of_the_other_paths_is_known(operator: Operator, path: str, p
     run = begin(scene, Crash(path, len(CALLS[path]), "before", paths))
     scene.order("changes")
     assert run.wait() == 0, run.output
-    scene.order("inject")
+    scene.order("replace-injections")
     expected = [names.get(call, call) for call in CALLS[path]]
     assert scene.order("changes")["changes"] == expected
     assert scene.verdict() == []

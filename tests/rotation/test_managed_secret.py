@@ -300,11 +300,11 @@ def test_killed_before_the_parameter_follows(managed: Scene) -> None:
     if managed.login()["error"]:
         repair(managed)
         restart(managed)
-    managed.order("inject", rows=(held(1, "before"),))
+    managed.order("replace-injections", rows=(held(1, "before"),))
     run = managed.start("--yes")
     assert managed.wait_held(run), run.output
     run.kill()
-    managed.order("inject")
+    managed.order("replace-injections")
     managed.order("release", "drop")
     assert managed.login()["error"], "the parameter is behind"
     assert "the secret arn:" in repair(managed)

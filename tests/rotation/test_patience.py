@@ -21,7 +21,7 @@ from tests.rotation.test_readers import Journal, Strategy
 from tests.rotation.test_records import OLD, intent
 
 
-class Door:
+class FakeConnector:
     """Connector to a database that accepts the old password."""
 
     description = "from this machine"
@@ -55,7 +55,7 @@ def go_back(
 
     journal.entries = [e for e in journal.entries if e.name != "decision"]
     made: dict[str, Any] = {
-        "journal": journal, "parameters": parameters or Parameters(), "strategy": Strategy(), "connector": Door(),
+        "journal": journal, "parameters": parameters or Parameters(), "strategy": Strategy(), "connector": FakeConnector(),
         "fence": Fence(1200), "other_candidates": lambda: [], "restart": lambda _: None,
         "ask_instance": lambda: (True, ""), "on_event": lambda _: None, "readers": {},
         "sleep": sleep, "clock": lambda: now[0],

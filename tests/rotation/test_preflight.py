@@ -50,7 +50,7 @@ class Engine(PostgreSql):
         return self._role
 
 
-class Door:
+class FakeConnector:
     """Connector whose logins the test sets."""
 
     description = "through linkbox-backend-1"
@@ -119,7 +119,7 @@ def plan(
 
     latest = record or Record(0, None, (), NOW)
     return make_plan(
-        found, RotationOptions(**options), Door(login, refused), Journal(latest), 1200.0,  # type: ignore[arg-type]
+        found, RotationOptions(**options), FakeConnector(login, refused), Journal(latest), 1200.0,  # type: ignore[arg-type]
         lambda _: ["i-1", "i-2"], helpers,
     )  # fmt: skip
 

@@ -24,7 +24,7 @@ from tests.rotation.test_records import NEW, intent
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class Door:
+class FakeConnector:
     """Connector that accepts the new password after some logins; never: it is unreachable."""
 
     description = "from this machine"
@@ -70,10 +70,10 @@ class Strategy:
         return ControlPlaneState(False, "")
 
 
-def run(**readers: Door) -> tuple[Journal, list[float]]:
+def run(**readers: FakeConnector) -> tuple[Journal, list[float]]:
     journal, slept = Journal(), list[float]()
     made: dict[str, Any] = {
-        "journal": journal, "parameters": Parameters(), "strategy": Strategy(), "connector": Door(),
+        "journal": journal, "parameters": Parameters(), "strategy": Strategy(), "connector": FakeConnector(),
         "fence": Fence(1200), "other_candidates": lambda: [], "restart": lambda _: None,
         "ask_instance": lambda: (True, ""), "on_event": lambda _: None, "readers": readers,
         "sleep": slept.append,
@@ -87,7 +87,7 @@ def run(**readers: Door) -> tuple[Journal, list[float]]:
 
 
 def test_it_waits_for_a_reader_that_is_behind() -> None:
-    journal, slept = run(near=Door(), far=Door(behind=2))
+    journal, slept = run(near=FakeConnector(), far=FakeConnector(behind=2))
     assert len(slept) == 2
     verified = journal.entries[-1].body["verified"]
     assert "login at near" in verified
@@ -96,6 +96,6 @@ def test_it_waits_for_a_reader_that_is_behind() -> None:
 
 
 def test_a_reader_that_cannot_be_reached_is_named_and_not_waited_for() -> None:
-    journal, slept = run(away=Door(behind=None))
+    journal, slept = run(away=FakeConnector(behind=None))
     assert slept == []
     assert "not judged: away" in journal.entries[-1].body["verified"]

@@ -38,7 +38,7 @@ RIGHT = "Lk'9 \"mid q7_T2xy"
 """Public case p44: only the newline behind it may be removed."""
 
 
-class Door:
+class FakeConnector:
     """Connector to a database that accepts one password of one user."""
 
     description = "through linkbox-backend-1"
@@ -80,7 +80,10 @@ def known(around: RotationContext, *earlier: str) -> list[tuple[str, DatabaseCre
 
 
 def proposed(
-    around: RotationContext, connector: Door, *earlier: str, new: DatabaseCredential | None = None
+    around: RotationContext,
+    connector: FakeConnector,
+    *earlier: str,
+    new: DatabaseCredential | None = None,
 ) -> Repair:
     return propose(around, connector, known(around, *earlier), "us-east-1", new)  # type: ignore[arg-type]
 
@@ -89,7 +92,7 @@ class TestPropose:
     """The smallest change is proposed."""
 
     def test_only_the_newline_goes(self) -> None:
-        connector = Door(RIGHT)
+        connector = FakeConnector(RIGHT)
         found = proposed(holding(RIGHT + "\n"), connector)
         assert found.login.password.reveal() == RIGHT
         assert found.writes_parameter
@@ -97,20 +100,20 @@ class TestPropose:
         assert connector.tried == [RIGHT + "\n", RIGHT]
 
     def test_what_logs_in_stays_whatever_its_form(self) -> None:
-        assert proposed(holding(RIGHT), Door(RIGHT)).is_sound
-        assert proposed(holding("changeme"), Door("changeme")).is_sound
+        assert proposed(holding(RIGHT), FakeConnector(RIGHT)).is_sound
+        assert proposed(holding("changeme"), FakeConnector("changeme")).is_sound
 
     def test_the_password_of_a_json_secret_is_written_alone(self) -> None:
         """Public case p13."""
         text = json.dumps({"username": "linkbox", "password": RIGHT})
-        found = proposed(holding(text), Door(RIGHT))
+        found = proposed(holding(text), FakeConnector(RIGHT))
         assert found.login.password.reveal() == RIGHT
         assert "hold the password alone" in found.proposal
         assert RIGHT not in repr(found)
 
     def test_a_json_secret_of_another_user_is_not_tried(self) -> None:
         text = json.dumps({"username": "other", "password": RIGHT})
-        connector = Door()
+        connector = FakeConnector()
         found = proposed(holding(text), connector)
         assert RIGHT not in connector.tried
         assert found.proposal == ""
@@ -123,14 +126,14 @@ class TestPropose:
     )  # fmt: skip
     def test_nothing_odd_becomes_the_master_password(self, text: str) -> None:
         """Public case p45 and similar ones."""
-        found = proposed(holding(text), Door())
+        found = proposed(holding(text), FakeConnector())
         assert (found.proposal, found.sets_master) == ("", False)
         assert "not made a password" in found.sentence
         assert "--new-password" in found.advice
         assert text.strip() not in found.sentence + found.advice
 
     def test_a_sound_value_becomes_the_masters(self) -> None:
-        found = proposed(holding("drifted-away-long-ago-1A"), Door())
+        found = proposed(holding("drifted-away-long-ago-1A"), FakeConnector())
         assert found.sets_master
         assert not found.writes_parameter
         assert "every other client of linkbox" in found.proposal
@@ -138,13 +141,15 @@ class TestPropose:
     def test_a_cluster_takes_fewer_characters(self) -> None:
         cluster = DbCluster("c", "cr", "available", (), None, None, None, (), 5432, "linkbox-db")
         text = "Xy-1" * 11
-        assert proposed(holding(text), Door()).sets_master
-        assert not proposed(holding(text, cluster=cluster), Door()).sets_master
-        assert proposed(holding(text[:40], cluster=cluster), Door()).sets_master
+        assert proposed(holding(text), FakeConnector()).sets_master
+        assert not proposed(holding(text, cluster=cluster), FakeConnector()).sets_master
+        assert proposed(holding(text[:40], cluster=cluster), FakeConnector()).sets_master
 
     def test_a_role_is_never_made_the_masters_matter(self) -> None:
         """Public case p06: a role that has expired. The advice leads back neither to `diagnose` nor here."""
-        found = proposed(holding("good-Password_1", user="reports"), Door(), "Older-Password_1")
+        found = proposed(
+            holding("good-Password_1", user="reports"), FakeConnector(), "Older-Password_1"
+        )
         assert found.proposal == ""
         assert '\\du "reports"' in found.advice
         assert "--new-password" not in found.advice
@@ -153,13 +158,13 @@ class TestPropose:
     def test_a_generated_one_is_not_for_a_role(self) -> None:
         around = holding("good-Password_1", user="reports")
         found = proposed(
-            around, Door(), new=DatabaseCredential("reports", Secret("Generated-1234"))
+            around, FakeConnector(), new=DatabaseCredential("reports", Secret("Generated-1234"))
         )
         assert found.proposal == ""
 
     def test_a_name_in_another_case_is_named(self) -> None:
         """Public case p34."""
-        found = proposed(holding("good-Password_1", user="LinkBox"), Door())
+        found = proposed(holding("good-Password_1", user="LinkBox"), FakeConnector())
         assert found.proposal == ""
         assert "upper and lower case only" in found.advice
         assert "--name /linkbox/db-username" in found.advice
@@ -167,12 +172,12 @@ class TestPropose:
 
     def test_a_managed_password_is_not_set(self) -> None:
         managed = replace(b.db_instance(), managed_secret_arn="arn:secret")
-        found = proposed(holding("good-Password_1", database=managed), Door())
+        found = proposed(holding("good-Password_1", database=managed), FakeConnector())
         assert found.proposal == ""
         assert "secretsmanager:GetSecretValue on arn:secret" in found.advice
 
     def test_failed_logins_are_limited(self) -> None:
-        connector = Door("version-99-Pw")
+        connector = FakeConnector("version-99-Pw")
         found = proposed(
             holding("good-Password_1"), connector, *(f"version-{n}-Pw" for n in range(99))
         )
@@ -180,28 +185,28 @@ class TestPropose:
         assert "80 more, which are older, were not tried" in found.tried
 
     def test_a_closed_port_is_no_wrong_password(self) -> None:
-        connector = Door(message="timeout expired")
+        connector = FakeConnector(message="timeout expired")
         connector.failure = LoginFailure.NO_ANSWER
         with pytest.raises(CannotProceed, match="could be judged"):
             proposed(holding("good-Password_1"), connector)
 
     def test_tokens_of_iam_are_no_passwords(self) -> None:
-        connector = Door()
+        connector = FakeConnector()
         connector.failure = LoginFailure.IAM_AUTH
         with pytest.raises(CannotProceed, match="rds_iam"):
             proposed(holding("good-Password_1"), connector)
 
     def test_a_missing_parameter_is_created_with_what_logs_in(self) -> None:
-        found = proposed(missing(), Door("Older-Password_1"), "Older-Password_1")
+        found = proposed(missing(), FakeConnector("Older-Password_1"), "Older-Password_1")
         assert found.proposal.startswith(f"create {NAME} with version 0")
 
     def test_a_missing_parameter_sets_no_empty_password(self) -> None:
-        found = proposed(missing(), Door())
+        found = proposed(missing(), FakeConnector())
         assert (found.proposal, found.sets_master) == ("", False)
         assert "--password-stdin" in found.advice
 
     def test_a_supplied_password_is_tried_and_nothing_else_done(self) -> None:
-        around, connector = holding("good-Password_1"), Door()
+        around, connector = holding("good-Password_1"), FakeConnector()
         login = DatabaseCredential("linkbox", Secret("Supplied-12345"))
         found = propose_supplied(around, connector, login, "us-east-1")  # type: ignore[arg-type]
         assert found.proposal == ""
@@ -216,7 +221,7 @@ class Master:
 
     needs_no_login, is_synchronous = True, False
 
-    def __init__(self, connector: Door, *, after: int = 0, helps: bool = True) -> None:
+    def __init__(self, connector: FakeConnector, *, after: int = 0, helps: bool = True) -> None:
         self._connector, self._after, self._helps = connector, after, helps
         self.asked: list[str] = []
 
@@ -232,7 +237,11 @@ class Master:
 
 
 def apply(
-    repair: Repair, around: RotationContext, connector: Door, master: Master, order: list[str]
+    repair: Repair,
+    around: RotationContext,
+    connector: FakeConnector,
+    master: Master,
+    order: list[str],
 ) -> None:
     clock = iter(range(10_000))
 
@@ -248,7 +257,7 @@ def apply(
 
 
 def test_a_generated_password_is_in_the_parameter_before_rds_is_asked() -> None:
-    around, connector, order = holding("changeme1"), Door(), list[str]()
+    around, connector, order = holding("changeme1"), FakeConnector(), list[str]()
     found = proposed(around, connector, new=new_login(around))
     assert found.writes_parameter
     assert found.sets_master
@@ -260,7 +269,7 @@ def test_a_generated_password_is_in_the_parameter_before_rds_is_asked() -> None:
 
 def test_a_password_that_does_not_help_ends_with_the_reason() -> None:
     """Public case p06: RDS accepts the password, and the role has expired."""
-    around, connector = holding("good-Password_1"), Door()
+    around, connector = holding("good-Password_1"), FakeConnector()
     with pytest.raises(CannotProceed, match="still cannot log in") as caught:
         apply(proposed(around, connector), around, connector, Master(connector, helps=False), [])
     assert "valid until" in caught.value.next_step
@@ -354,7 +363,7 @@ def test_a_parameter_is_written_with_its_key_tier_and_labels(aws: Aws) -> None:
     put(aws, RIGHT + "\n", KeyId=key, Tier="Advanced")
     ssm.label_parameter_version(Name=NAME, ParameterVersion=1, Labels=["live"])
     properties = LocationProperties("SecureString", 1, key, "Advanced", ("live",))
-    around, connector = holding(RIGHT + "\n", properties=properties), Door(RIGHT)
+    around, connector = holding(RIGHT + "\n", properties=properties), FakeConnector(RIGHT)
     fence = Fence(1200)
     apply_repair(
         proposed(around, connector), around, changes_of(around, aws, fence), connector, 1.0
@@ -371,7 +380,7 @@ def test_a_missing_parameter_is_created_under_the_chosen_key(aws: Aws) -> None:
     ssm: Any = aws.client("ssm")
     kms: Any = aws.client("kms")
     key = kms.create_key()["KeyMetadata"]["KeyId"]
-    around, connector = missing(), Door(RIGHT)
+    around, connector = missing(), FakeConnector(RIGHT)
     around = replace(around, properties=replace(around.properties, key_id=key))
     found = proposed(around, connector, RIGHT)
     apply_repair(found, around, changes_of(around, aws, Fence(1200)), connector, 1.0)  # type: ignore[arg-type]
@@ -383,7 +392,7 @@ def test_a_missing_parameter_is_created_under_the_chosen_key(aws: Aws) -> None:
 
 
 def test_a_lost_reply_is_not_called_a_refusal() -> None:
-    around, connector = holding(RIGHT + "\n"), Door(RIGHT)
+    around, connector = holding(RIGHT + "\n"), FakeConnector(RIGHT)
     lost = AwsError("ssm:PutParameter", "Timeout", "")
     changes = Changes(
         lambda _: ChangeOutcome.by(lost), lambda _: ChangeOutcome.by(lost), Master(connector)
@@ -407,4 +416,4 @@ def test_a_doubted_database_is_not_touched(monkeypatch: pytest.MonkeyPatch, aws:
 
 def test_nothing_of_the_password_is_in_a_repr() -> None:
     around = holding(RIGHT)
-    assert RIGHT not in repr(proposed(around, Door())) + repr(around)
+    assert RIGHT not in repr(proposed(around, FakeConnector())) + repr(around)

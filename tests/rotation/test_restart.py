@@ -36,7 +36,7 @@ def lines(status: str, health: str) -> str:
     return f"opskit-probe\t1\tsh\ntool\tsh\nasked\tcontainers\n{container}\nhealth\t{URL}\t{health}\nend\n"
 
 
-class Road:
+class FakeTransport:
     """Transport that describes the container, replies to the restart, and then to the probes in turn."""
 
     name = "made up"
@@ -53,14 +53,14 @@ class Road:
         return CommandResult(0, self.probes.pop(0) if len(self.probes) > 1 else self.probes[0], "")
 
 
-def containers(transport: Road, within_s: float = 0.05) -> Containers:
+def containers(transport: FakeTransport, within_s: float = 0.05) -> Containers:
     return Containers(
         lambda _: transport, "us-east-1", lambda text: "password" in text, within_s, lambda _: None
     )
 
 
 def test_it_waits_until_the_app_is_healthy() -> None:
-    transport = Road(
+    transport = FakeTransport(
         0,
         lines("exited", "\t\trefused"),
         lines("running", "503\t1\tstarting"),
@@ -76,14 +76,14 @@ def test_it_waits_until_the_app_is_healthy() -> None:
     [("password authentication failed", True), ("disk full", False)],
 )
 def test_an_app_that_stays_ill_says_why(text: str, is_about_login: bool) -> None:
-    done = containers(Road(0, lines("running", f"503\t1\t{text}"))).restart(BATCH)
+    done = containers(FakeTransport(0, lines("running", f"503\t1\t{text}"))).restart(BATCH)
     assert not done.is_healthy
     assert text in done.why
     assert done.is_about_login is is_about_login
 
 
 def test_a_command_that_fails_is_no_matter_of_logins() -> None:
-    done = containers(Road(1, "")).restart(BATCH)
+    done = containers(FakeTransport(1, "")).restart(BATCH)
     assert not done.is_healthy
     assert not done.is_about_login
     assert "no such container" in done.why
@@ -92,7 +92,7 @@ def test_a_command_that_fails_is_no_matter_of_logins() -> None:
 def test_a_road_that_is_closed_says_nothing_of_the_app() -> None:
     """The app is neither restarted nor unhealthy: the restart is tried again."""
 
-    class Closed(Road):
+    class Closed(FakeTransport):
         def run(self, script: str, **_: Any) -> CommandResult:
             raise NotExecuted("the agent is offline")
 
@@ -205,7 +205,7 @@ def test_each_wait_ends_at_its_limit() -> None:
     assert "not complete: 1 of 2" in result.why
     assert DEPLOYED_WITHIN_S <= clock() <= DEPLOYED_WITHIN_S + 2 * SLOW_POLL_S
     sleep, clock = virtual_time()
-    transport = Road(0, lines("running", "503\tpassword\t"))
+    transport = FakeTransport(0, lines("running", "503\tpassword\t"))
     result = Containers(
         lambda _: transport, "us-east-1", lambda text: "password" in text, 2.0, sleep, clock
     ).restart(BATCH)

@@ -15,11 +15,11 @@ from tests.rotation.test_crashes import held
 def test_following_it_ends_an_open_rotation_and_rotates(operator: Operator) -> None:
     scene = Scene(operator)
     operator.wait_until_healthy()
-    scene.order("inject", rows=(held(2, "before"),))
+    scene.order("replace-injections", rows=(held(2, "before"),))
     run = scene.start("--yes")
     assert scene.wait_held(run), run.output
     run.kill()
-    scene.order("inject")
+    scene.order("replace-injections")
     scene.order("release", "drop")
     found = blocks(find("rotate-password").text)
     reads = [b.text for b in found if b.kind == "sh read" and b.heading != "Verify"]

@@ -29,7 +29,7 @@ WEB, WORKER = RestartTarget("container", "web", "i-1"), RestartTarget("container
 ILL, LOST = RestartResult(False, "503"), RestartResult.lost("the agent is offline")
 
 
-class Door:
+class FakeConnector:
     """Connector to a database that accepts one password."""
 
     description = "from this machine"
@@ -73,7 +73,7 @@ def run(
     journal.entries = [JournalEntry("decision", {"direction": decision}, NOW)] if decision else []
     made: dict[str, Any] = {
         "journal": journal, "parameters": Parameters(ParameterState.OLD if is_back else ParameterState.NEW),
-        "strategy": Sql(), "connector": Door(OLD if is_back else NEW), "fence": Fence(1200),
+        "strategy": Sql(), "connector": FakeConnector(OLD if is_back else NEW), "fence": Fence(1200),
         "other_candidates": lambda: [], "restart": restart, "ask_instance": lambda: (True, ""),
         "on_event": lambda _: None, "sleep": lambda s: now.__setitem__(0, now[0] + s),
         "clock": lambda: now[0], **world,
@@ -181,7 +181,7 @@ def test_what_another_process_has_verified_is_in_its_record(app_verified: bool) 
 def test_where_no_password_logs_in_the_candidates_are_named() -> None:
     secret = Secret("Another-Password-9")
     others = [("/l/p, version 2", DatabaseCredential("linkbox", secret))]
-    result, _ = run(connector=Door(Secret("lost")), other_candidates=lambda: others)
+    result, _ = run(connector=FakeConnector(Secret("lost")), other_candidates=lambda: others)
     assert result.stop is StopReason.LOCKED_OUT
     for where in ("the new password of this rotation", "the old password", "/l/p, version 2"):
         assert where in result.why

@@ -184,7 +184,7 @@ def shared() -> Iterator[Place]:
 def location(shared: Place) -> Iterator[Place]:
     """The app uses its own role, and no rotation is unfinished, before and after."""
     yield shared
-    shared.scene.order("inject")
+    shared.scene.order("replace-injections")
     shared.scene.order("release", "drop")
     if shared.scene.is_open():
         shared.scene.rotate("--rollback")
@@ -251,11 +251,11 @@ def test_a_role_changes_its_own(location: Place) -> None:
 @pytest.mark.parametrize("paths", ["--resume", "--rollback"])
 def test_killed_in_the_middle_of_the_transaction(location: Place, paths: str) -> None:
     """The lock is held, and the journal is being read."""
-    location.scene.order("inject", rows=(inside(location),))
+    location.scene.order("replace-injections", rows=(inside(location),))
     run = location.scene.start("--yes")
     assert location.scene.wait_held(run), run.output
     run.kill()
-    location.scene.order("inject")
+    location.scene.order("replace-injections")
     location.scene.order("release", "apply")
     status, output = location.scene.rotate(paths)
     assert status == 0, output
@@ -265,11 +265,11 @@ def test_killed_in_the_middle_of_the_transaction(location: Place, paths: str) ->
 @pytest.mark.full
 def test_paused_in_the_middle_of_the_transaction(location: Place) -> None:
     """The server ends its session, and the next runner continues."""
-    location.scene.order("inject", rows=(inside(location),))
+    location.scene.order("replace-injections", rows=(inside(location),))
     run = location.scene.start("--yes")
     assert location.scene.wait_held(run), run.output
     run.signal(signal.SIGSTOP)
-    location.scene.order("inject")
+    location.scene.order("replace-injections")
     location.scene.order("release", "apply")
     status, output = location.scene.rotate("--rollback")
     assert status == 0, output
@@ -281,11 +281,11 @@ def test_paused_in_the_middle_of_the_transaction(location: Place) -> None:
 @pytest.mark.full
 def test_role_put_killed(location: Place) -> None:
     """Killed between database and parameter."""
-    location.scene.order("inject", rows=(held(1, "before"),))
+    location.scene.order("replace-injections", rows=(held(1, "before"),))
     run = location.scene.start("--yes")
     assert location.scene.wait_held(run), run.output
     run.kill()
-    location.scene.order("inject")
+    location.scene.order("replace-injections")
     location.scene.order("release", "drop")
     assert location.scene.login()["error"], "this is the state in which new processes fail"
     status, output = location.scene.rotate("--resume")
@@ -348,11 +348,11 @@ def test_one_parameter_has_none(fresh: Place, rotations: int) -> None:
         words += options if "killed" not in options else ()
         with fresh.watch(PAIR) as saw:
             if "killed" in options:
-                fresh.scene.order("inject", rows=(held(2, "before"),))
+                fresh.scene.order("replace-injections", rows=(held(2, "before"),))
                 run = fresh.scene.start("--yes", *words)
                 assert fresh.scene.wait_held(run), run.output
                 run.kill()
-                fresh.scene.order("inject")
+                fresh.scene.order("replace-injections")
                 fresh.scene.order("release", "drop")
                 words = ("--rollback", *AS_PAIR)
             status, output = fresh.scene.rotate(*words)

@@ -29,7 +29,7 @@ def scene(operator: Operator) -> Iterator[Scene]:
     operator.wait_until_healthy()
     found = Scene(operator)
     yield found
-    found.order("inject")
+    found.order("replace-injections")
     found.order("release", "drop")
     if found.is_open():
         found.rotate("--rollback")
@@ -54,10 +54,10 @@ def set_rights(scene: Scene, *statements: dict[str, object]) -> None:
 
 def paused_after(scene: Scene, calls: int, *options: str) -> Run:
     """Start a rotation, and pause it when its n-th reply is on its way."""
-    scene.order("inject", rows=(held(calls - 1, "after"),))
+    scene.order("replace-injections", rows=(held(calls - 1, "after"),))
     run = scene.start("--yes", *options)
     assert scene.wait_held(run), run.output
-    scene.order("inject")
+    scene.order("replace-injections")
     return run
 
 
@@ -118,11 +118,11 @@ def test_forward_and_back_at_once(scene: Scene) -> None:
 
 def test_a_plain_run_says_the_two_choices(scene: Scene) -> None:
     """Killed between database and parameter: the most urgent state."""
-    scene.order("inject", rows=(held(2, "before"),))
+    scene.order("replace-injections", rows=(held(2, "before"),))
     run = scene.start("--yes")
     assert scene.wait_held(run)
     run.kill()
-    scene.order("inject")
+    scene.order("replace-injections")
     scene.order("release", "drop")
     status, output = scene.rotate()
     assert status == 5
@@ -153,13 +153,13 @@ def test_a_storm(scene: Scene, kind: str) -> None:
 def test_an_outage(scene: Scene, kind: str) -> None:
     """It stops with the rotation unfinished, and prints how to resume."""
     run = paused_after(scene, 1)
-    scene.order("inject", rows=({"kind": kind, "action": "changes"},))
+    scene.order("replace-injections", rows=({"kind": kind, "action": "changes"},))
     scene.order("release", "apply")
     run.kill()
     status, output = scene.rotate("--resume", "--stall-timeout", "3")
     assert status == 5, output
     assert "--resume" in output
-    scene.order("inject")
+    scene.order("replace-injections")
     assert scene.rotate("--resume")[0] == 0
     assert scene.verdict() == []
 
@@ -168,12 +168,12 @@ def test_an_outage(scene: Scene, kind: str) -> None:
 @pytest.mark.parametrize("calls", [1, 2])
 def test_credentials_that_expire(scene: Scene, calls: int) -> None:
     run = paused_after(scene, calls)
-    scene.order("inject", rows=({"kind": "expired"},))
+    scene.order("replace-injections", rows=({"kind": "expired"},))
     scene.order("release", "apply")
     assert run.wait() == 5, run.output
     assert "is unfinished and nothing is lost" in run.output
     assert "expired" in run.output
-    scene.order("inject")
+    scene.order("replace-injections")
     status, output = scene.rotate("--resume")
     assert status == 0, output
     assert scene.verdict() == []
@@ -295,7 +295,9 @@ def test_an_app_that_does_not_become_healthy(scene: Scene) -> None:
     """It cannot fetch its settings at its next start, but at the one after that."""
     before = scene.login()["version"]
     run = paused_after(scene, 3, "--health-timeout", "3")
-    scene.order("inject", rows=({"kind": "error", "action": "GetParameters", "times": 3},))
+    scene.order(
+        "replace-injections", rows=({"kind": "error", "action": "GetParameters", "times": 3},)
+    )
     scene.order("release", "apply")
     assert run.wait() == 1, run.output
     assert "did not become healthy" in run.output
@@ -328,9 +330,9 @@ def test_reads_that_lag_behind(scene: Scene) -> None:
 
 
 def test_a_database_that_is_stopped(scene: Scene) -> None:
-    lifecycle.send_command(scene.operator.running, "break", ["database-stopped"])
+    lifecycle.send_command(scene.operator.running, "inject", ["database-stopped"])
     status, output = scene.rotate()
-    lifecycle.send_command(scene.operator.running, "repair")
+    lifecycle.send_command(scene.operator.running, "revert")
     assert status == 3, output
     assert "linkbox-db is stop" in output
     assert "nothing was changed" in output
@@ -339,9 +341,9 @@ def test_a_database_that_is_stopped(scene: Scene) -> None:
 @FULL
 def test_a_database_that_nobody_reaches(scene: Scene) -> None:
     scene.operator.need_packets()
-    lifecycle.send_command(scene.operator.running, "break", ["ingress-removed"])
+    lifecycle.send_command(scene.operator.running, "inject", ["ingress-removed"])
     status, output = scene.rotate()
-    lifecycle.send_command(scene.operator.running, "repair")
+    lifecycle.send_command(scene.operator.running, "revert")
     assert status == 3, output
     assert "no login to" in output
     assert "opskit diagnose db" in output
@@ -353,12 +355,12 @@ def test_a_database_that_goes_away_midway(scene: Scene, calls: int) -> None:
     """Nothing is decided without a login that can be judged; once the database is back, it continues."""
     scene.operator.need_packets()
     run = paused_after(scene, calls, "--stall-timeout", "4")
-    lifecycle.send_command(scene.operator.running, "break", ["ingress-removed"])
+    lifecycle.send_command(scene.operator.running, "inject", ["ingress-removed"])
     scene.order("changes")
     scene.order("release", "apply")
     status = run.wait()
     carried_out = scene.order("changes")["changes"]
-    lifecycle.send_command(scene.operator.running, "repair")
+    lifecycle.send_command(scene.operator.running, "revert")
     assert status == 5, run.output
     assert carried_out == [], "a runner that cannot judge changes nothing"
     assert "no login can be judged" in run.output, run.output

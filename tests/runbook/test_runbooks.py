@@ -64,7 +64,7 @@ def test_following_it_heals(
     if FAULTS[fault].needs_packets:
         operator.need_packets()
     operator.wait_for(0)
-    lifecycle.send_command(operator.running, "break", [fault])
+    lifecycle.send_command(operator.running, "inject", [fault])
     found = blocks(find(name).text)
     reads = [b for b in found if b.kind == "sh read" and b.heading != "Verify"]
     changes = [b for b in found if b.heading == "Fix" and b.kind == "sh change"]
@@ -79,7 +79,7 @@ def test_following_it_heals(
 
 def test_the_laptop_runbook_starts_the_container(operator: Operator) -> None:
     operator.wait_for(0)
-    lifecycle.send_command(operator.running, "break", ["container-stopped"])
+    lifecycle.send_command(operator.running, "inject", ["container-stopped"])
     start = [b for b in blocks(find("local-connection-refused").text) if b.kind == "sh change"][-1]
     done = operator.run(
         *("aws", "ssm", "send-command", "--instance-ids", operator.running.ids["instance"]),

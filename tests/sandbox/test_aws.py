@@ -26,7 +26,7 @@ def test_ciphertext_is_not_the_secret(operator: Operator) -> None:
 
 
 def test_a_disabled_key_refuses_everybody_but_not_the_metadata(operator: Operator) -> None:
-    lifecycle.send_command(operator.running, "break", ["key-disabled"])
+    lifecycle.send_command(operator.running, "inject", ["key-disabled"])
     status, _, message = aws(operator, "ssm", "get-parameter", *PASSWORD, "--with-decryption")
     assert (status != 0, "InvalidKeyId" in message, "DisabledException" in message) == (
         True,
@@ -102,7 +102,7 @@ def test_a_password_applies_later_and_really(operator: Operator) -> None:
 
 
 def test_a_stopped_database_takes_no_password(operator: Operator) -> None:
-    lifecycle.send_command(operator.running, "break", ["database-stopped"])
+    lifecycle.send_command(operator.running, "inject", ["database-stopped"])
     modify = ("rds", "modify-db-instance", "--db-instance-identifier", "linkbox-db")
     status, _, message = aws(operator, *modify, "--master-user-password", "Another-password-1")
     assert status != 0

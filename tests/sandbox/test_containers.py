@@ -60,7 +60,7 @@ def test_what_ended_beside_the_app_is_told_from_the_app(instance: Operator) -> N
 
 def test_the_worker_that_was_forgotten_is_restarted_and_not_the_app(operator: Operator) -> None:
     operator.wait_until_healthy()
-    lifecycle.send_command(operator.running, "break", ["stale-worker"])
+    lifecycle.send_command(operator.running, "inject", ["stale-worker"])
     operator.wait_until_healthy()
     found, status = operator.diagnose()
     assert (found["verdict"], status) == ("degraded", 1)

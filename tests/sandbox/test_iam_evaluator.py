@@ -54,7 +54,7 @@ def policy(effect: str = "Allow", **more: Any) -> dict[str, Any]:
 )
 def test_identity_policies(policies: list[Any], boundary: Any, word: str) -> None:
     context = {"aws:RequestedRegion": "us-east-1"}
-    assert decide(policies, boundary, "ssm:GetParameter", ARN, context).word == word
+    assert decide(policies, boundary, "ssm:GetParameter", ARN, context).decision == word
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
@@ -79,10 +79,10 @@ def decided(case: Case, more: dict[str, Any]) -> str:
     asked = (case.action, case.resource, context)
     own = decide(case.identity, case.boundary, *asked, scps=case.scps)
     if case.key_policy is None:
-        return own.word
+        return own.decision
     ceiling = ceilings(case.boundary, *asked, scps=case.scps)
     ask = KeyRequest(own, ceiling, ROLE, SESSION, ACCOUNT, *asked, case.boundary is not None)
-    return decide_with_key(ask, case.key_policy, case.grants).word
+    return decide_with_key(ask, case.key_policy, case.grants).decision
 
 
 def test_messages_name_the_policy_type() -> None:

@@ -70,14 +70,14 @@ def test_on_loopback(capsys: pytest.CaptureFixture[str]) -> None:
         operator = Operator(running)
         found, status = operator.wait_for(0)
         assert status == 0, found["root_causes"]
-        lifecycle.send_command(running, "break", ["password-mismatch"])
+        lifecycle.send_command(running, "inject", ["password-mismatch"])
         found, status = operator.diagnose()
         assert [c["code"] for c in found["root_causes"]] == ["AUT001"]
         operator.paste(found["root_causes"][0])
         found, status = operator.wait_for(0)
         assert status == 0, found["root_causes"]
         with pytest.raises(CannotProceed, match="without namespaces"):
-            lifecycle.send_command(running, "break", ["ingress-removed"])
+            lifecycle.send_command(running, "inject", ["ingress-removed"])
         assert of(running.directory)
     limit = time.monotonic() + LIMIT_S
     while of(running.directory) and time.monotonic() < limit:

@@ -68,7 +68,7 @@ def test_the_operator_has_no_way_to_the_database_nor_out(operator: Operator) -> 
 def test_packets_follow_a_change_within_a_second(operator: Operator) -> None:
     operator.need_packets()
     assert on_instance(operator, CONNECT) == "Success"
-    lifecycle.send_command(operator.running, "break", ["ingress-removed"])
+    lifecycle.send_command(operator.running, "inject", ["ingress-removed"])
     assert on_instance(operator, CONNECT) == "Failed"
     rule = (
         "--group-id",

@@ -68,7 +68,7 @@ def test_a_diagnosis_asks_the_task_and_names_it(operator: Operator) -> None:
 @pytest.mark.full
 def test_a_broken_group_is_found_from_the_task(operator: Operator) -> None:
     operator.need_packets()
-    lifecycle.send_command(operator.running, "break", ["ingress-removed"])
+    lifecycle.send_command(operator.running, "inject", ["ingress-removed"])
     found, status = operator.diagnose(*TASK[2:])
     assert status == 1
     assert [c["code"] for c in found["root_causes"]] == ["NET001"]

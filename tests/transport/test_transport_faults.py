@@ -85,7 +85,7 @@ def test_a_fault_of_the_road(operator: Operator, name: str) -> None:
     operator.wait_until_healthy()
     expected, fault = EXPECTED[name], TRANSPORT_FAULTS[name]
     usual = usual_of(operator)
-    lifecycle.send_command(operator.running, "break", [name])
+    lifecycle.send_command(operator.running, "inject", [name])
 
     with ThreadPoolExecutor(4) as pool:
         command = ("opskit", "run", *BY_SESSION, "--", "sh", "-c", "echo out; exit 7")
@@ -144,7 +144,7 @@ def healed(operator: Operator, code: str) -> bool:
 def test_a_refusal_names_the_statement_that_is_missing(
     operator: Operator, options: tuple[str, ...]
 ) -> None:
-    lifecycle.send_command(operator.running, "break", ["session-key-operator"])
+    lifecycle.send_command(operator.running, "inject", ["session-key-operator"])
     message = operator.run("opskit", "run", *options, "--", "true").stderr
     statement = json.loads(message[message.index("{") :])
     assert statement["Action"] == "kms:GenerateDataKey"

@@ -52,7 +52,7 @@ def _simulate(self: Any) -> Any:
 def _result(resource: str, message: AccessDecision, has_boundary: bool) -> dict[str, Any]:
     result: dict[str, Any] = {
         "EvalResourceName": resource,
-        "EvalResourceDecision": message.word,
+        "EvalResourceDecision": message.decision,
         "MatchedStatements": [],
         "MissingContextValues": [],
     }

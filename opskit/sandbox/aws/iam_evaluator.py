@@ -31,20 +31,20 @@ class AccessDecision:
             service control policy.
     """
 
-    word: str
+    decision: str
     policy_type: str = "identity-based"
 
     @property
     def is_allowed(self) -> bool:
         """Whether the call is allowed."""
-        return self.word == "allowed"
+        return self.decision == "allowed"
 
     def reason(self, action: str) -> str:
         """The end of AWS's message; it calls a missing allow of an SCP a deny too."""
         article = "a" if self.policy_type[0] not in "aeiou" else "an"
         plain = "boundary" in self.policy_type or "control" in self.policy_type
         noun = self.policy_type if plain else f"{self.policy_type} policy"
-        if self.word == "explicitDeny" or "control" in self.policy_type:
+        if self.decision == "explicitDeny" or "control" in self.policy_type:
             return f"with an explicit deny in {article} {noun}"
         return f"because no {noun} allows the {action} action"
 
@@ -65,8 +65,8 @@ def decide(
     """
     ceiling = ceilings(boundary, action, resource, context, scps=scps)
     effects = [_effect(policy, action, resource, context) for policy in identity]
-    if ceiling.word == "explicitDeny" or "Deny" in effects:
-        return ceiling if ceiling.word == "explicitDeny" else AccessDecision("explicitDeny")
+    if ceiling.decision == "explicitDeny" or "Deny" in effects:
+        return ceiling if ceiling.decision == "explicitDeny" else AccessDecision("explicitDeny")
     if "Allow" not in effects and ceiling.policy_type != "service control policy":
         return AccessDecision("implicitDeny")
     return ceiling
@@ -124,7 +124,7 @@ def decide_with_key(
     account = {ask.account, f"arn:aws:iam::{ask.account}:root"}
     if _key_denies(ask, key_policy, callers, account):
         return AccessDecision("explicitDeny", "resource-based")
-    if ask.own.word == "explicitDeny":
+    if ask.own.decision == "explicitDeny":
         return ask.own
     scp_stops = ask.ceiling.policy_type == "service control policy"
     boundary_stops = ask.ceiling.policy_type == "permissions boundary"

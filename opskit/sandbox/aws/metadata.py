@@ -54,15 +54,15 @@ class MetadataService:
         """Issue a token for the requested time; none to a proxy, as on AWS."""
         if "HTTP_X_FORWARDED_FOR" in environ:
             return _reply(start, "", "403 Forbidden")
-        asked = environ.get(TOKEN_LIFE, "")
-        if not (asked.isascii() and asked.isdigit() and 0 < int(asked) <= LONGEST_TOKEN_S):
+        lifetime = environ.get(TOKEN_LIFE, "")
+        if not (lifetime.isascii() and lifetime.isdigit() and 0 < int(lifetime) <= LONGEST_TOKEN_S):
             return _reply(start, "", "400 Bad Request")
         now, token = time.monotonic(), secrets.token_urlsafe(32)
         kept = {
             kept_token: until for kept_token, until in list(self._tokens.items()) if until > now
         }
-        self._tokens = {**kept, token: now + int(asked)}
-        return _reply(start, token, life=asked)
+        self._tokens = {**kept, token: now + int(lifetime)}
+        return _reply(start, token, life=lifetime)
 
     def _for_task(self, start: Start) -> Iterable[bytes]:
         instance = self._instance()

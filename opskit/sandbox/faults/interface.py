@@ -60,7 +60,7 @@ class Fault:
     summary: str
     code: str
     inject: FaultAction
-    repair: FaultAction
+    revert: FaultAction
     needs_packets: bool = False
     """Whether it shows only with real packet filters and DNS names."""
     status: str = "fail"

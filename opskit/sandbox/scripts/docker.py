@@ -181,7 +181,7 @@ def dig(value, path):
 def run_process(container):
     environment = dict(pair.split("=", 1) for pair in container["Env"])
     environment["PATH"] = os.environ["PATH"]
-    # Engines set it; without it libpq would look into the home of whoever uid 0 is outside.
+    # Engines set it; without it libpq would look into the home of the user that is uid 0 outside.
     environment["HOME"] = os.path.dirname(STATE)
     for name in ("AWS_ENDPOINT_URL", "AWS_EC2_METADATA_SERVICE_ENDPOINT", "LINKBOX_CONTAINERS"):
         if name in os.environ:

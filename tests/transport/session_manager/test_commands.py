@@ -321,7 +321,7 @@ def test_the_last_word_of_an_agent_is_read_also_when_nothing_can_be_written_any_
     assert ssm.resumed == []
 
 
-class Road:
+class FakeTransport:
     """A road that ends in a fixed way."""
 
     def __init__(self, name: str, end: Any) -> None:
@@ -338,23 +338,27 @@ FINE = CommandResult(0, "", "")
 
 
 def test_auto_goes_on_after_a_refusal_and_names_the_road_that_was_taken() -> None:
-    second = Road("b", FINE)
-    auto = FallbackTransport((Road("a", NotExecuted("no")), second, Road("c", FINE)))
+    second = FakeTransport("b", FINE)
+    auto = FallbackTransport(
+        (FakeTransport("a", NotExecuted("no")), second, FakeTransport("c", FINE))
+    )
     assert auto.run("true", timeout_s=1) is FINE
     assert auto.name == "b"
 
 
 def test_auto_never_repeats_what_may_have_run() -> None:
-    second = Road("b", FINE)
+    second = FakeTransport("b", FINE)
     with pytest.raises(OutcomeUnknown):
-        FallbackTransport((Road("a", OutcomeUnknown("gone")), second)).run("true", timeout_s=1)
+        FallbackTransport((FakeTransport("a", OutcomeUnknown("gone")), second)).run(
+            "true", timeout_s=1
+        )
     assert second.runs == 0
 
 
 def test_auto_tells_every_refusal() -> None:
     transports = (
-        Road("a", NotExecuted("first", missing="x:A")),
-        Road("b", NotExecuted("second", missing="x:B")),
+        FakeTransport("a", NotExecuted("first", missing="x:A")),
+        FakeTransport("b", NotExecuted("second", missing="x:B")),
     )
     with pytest.raises(NotExecuted) as caught:
         FallbackTransport(transports).run("true", timeout_s=1)
