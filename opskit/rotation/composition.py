@@ -11,7 +11,7 @@ from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.credential_source.interface import CredentialUpdate
 from opskit.engine.interface import Engine, LoginFailure
-from opskit.facts.interface import Known, Ssm
+from opskit.facts.interface import Known
 from opskit.rotation.connections import TargetConnections
 from opskit.rotation.credential_history import CredentialHistory
 from opskit.rotation.planning.context import RotationContext
@@ -49,14 +49,12 @@ class RotationFactory:
     """Creates the runner of a rotation from its intent.
 
     Attributes:
-        ssm_writer: client for writes to Parameter Store; it repeats no call.
         restarter: engine -> the function that restarts one target.
         stall_timeout_s: the longest time without progress.
     """
 
     target: Target
     aws: AwsClients
-    ssm_writer: Ssm
     fence: Fence
     journal: Journal
     credentials: CredentialHistory
@@ -87,6 +85,7 @@ class RotationFactory:
             )  # fmt: skip
 
         connector = connect(intent.host)
+        source = source_of(self.target)
         services = RotationServices(
             journal=self.journal,
             parameters=self._parameters(intent.published),
@@ -95,7 +94,7 @@ class RotationFactory:
             fence=self.fence,
             other_candidates=self.credentials.others(intent),
             describe_writer=lambda: "; ".join(
-                source_of(self.target).last_write(self.aws.client("ssm"), update.name)
+                source.last_write(self.aws.client(source.service), update.name)
                 for update in intent.published
             ),
             restart=self.restarter(database_engine),
@@ -136,8 +135,10 @@ class RotationFactory:
 
     def _parameters(self, published: Sequence[CredentialUpdate]) -> ParameterWriter:
         """Create a writer; each has its own memory of what it wrote."""
-        ssm = self.aws.client("ssm")
-        store = source_of(self.target).store(ssm, self.ssm_writer, self.sleep, self.clock)
+        source = source_of(self.target)
+        reader = self.aws.client(source.service)
+        writer = self.aws.write_client(source.service, self.fence.check)
+        store = source.store(reader, writer, self.sleep, self.clock)
         return ParameterWriter(store, published)
 
     def _strategy(

@@ -87,7 +87,7 @@ class PasswordRepair:
         Raises:
             CannotProceed: it exists already, or cannot be created.
         """
-        writer = self.aws.write_client("ssm", self.fence.check)
+        writer = self.aws.write_client(context.source.service, self.fence.check)
         self.fence.mark_observed()
         create_combined_parameter(context, name, writer)
 

@@ -72,7 +72,7 @@ class Service:
             create_restarter, aws, fence, connections.transport, health_timeout_s, sleep, clock
         )
         self._factory = RotationFactory(
-            target, aws, writer, fence, self.journal, self.credentials, connections, restarter, on_event,
+            target, aws, fence, self.journal, self.credentials, connections, restarter, on_event,
             stall_timeout_s, sleep, clock,
         )  # fmt: skip
         self.repairs = PasswordRepair(
