@@ -40,7 +40,7 @@ def plan_rows(plan: Plan, target: Target) -> list[tuple[str, str]]:
 def status_rows(status: RotationStatus, verification: RecordVerification) -> list[tuple[str, str]]:
     """Return the (topic, text) of an unfinished rotation."""
     record, intent, observation = status.record, status.intent, status.observation
-    busy = f" ({status.control})" if observation.is_pending else ""
+    busy = f" ({status.control.description})" if observation.is_pending else ""
     targets = ", ".join(_describe_target(text) for text in intent.restart_targets)
     parameter = f"{intent.published[0].name} {PARAMETER_STATES[observation.parameter]}"
     return [

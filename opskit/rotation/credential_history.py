@@ -34,32 +34,35 @@ class CredentialHistory:
         The managed secret precedes earlier versions, since its password is in force.
         """
         name, user = self._source.location("password").name, context.user
-        found: list[tuple[str, DatabaseCredential]] = []
+        credentials: list[tuple[str, DatabaseCredential]] = []
         if not context.is_missing:
-            found.append(
+            credentials.append(
                 (f"the present value of {name}", DatabaseCredential(user, context.password))
             )
             for reading in readings(context.password, user):
-                found.append(
+                credentials.append(
                     (
                         f"the value of {name}, {reading.how}",
                         DatabaseCredential(user, reading.password),
                     )
                 )
-        known = without_repeats([*found, *self.managed(context), *self.from_parameter(user)])
+        known = without_repeats([*credentials, *self.managed(context), *self.from_parameter(user)])
         return [(where, login) for where, login in known if login.password.reveal()]
 
     def from_parameter(self, user: str) -> list[tuple[str, DatabaseCredential]]:
         """Return every stored password of a user, newest first, and where it is stored."""
         name = self._source.location("password").name
-        found: list[tuple[str, DatabaseCredential]] = []
+        credentials: list[tuple[str, DatabaseCredential]] = []
         client = self._aws.client(self._source.service)
         for stored in self._source.history(client, "password")[:MOST_HISTORY]:
-            login = self._parse(user, stored.text.reveal())
-            if login is not None:
-                found.append((f"{name}, version {stored.version}", login))
-        found += [(f"the journal {self._journal.path}", one) for one in self.from_journal(user)]
-        return without_repeats(found)
+            credential = self._parse(user, stored.text.reveal())
+            if credential is not None:
+                credentials.append((f"{name}, version {stored.version}", credential))
+        credentials += [
+            (f"the journal {self._journal.path}", credential)
+            for credential in self.from_journal(user)
+        ]
+        return without_repeats(credentials)
 
     def keys(self) -> set[str]:
         """Return the KMS key that the newest rotation's record names for the password parameter."""
@@ -74,13 +77,15 @@ class CredentialHistory:
         """Parse a value of the password parameter; None if it belongs to another user."""
         if not self._source.location("password").is_combined:
             return DatabaseCredential(user, Secret(text))
-        found = DatabaseCredential.parse(text)
-        is_theirs = found is not None and found.user == user and found.password.reveal()
-        return found if is_theirs else None
+        credential = DatabaseCredential.parse(text)
+        is_theirs = (
+            credential is not None and credential.user == user and credential.password.reveal()
+        )
+        return credential if is_theirs else None
 
     def from_journal(self, user: str) -> list[DatabaseCredential]:
         """Return a user's credentials in the rotation records, newest first."""
-        found: list[DatabaseCredential] = []
+        credentials: list[DatabaseCredential] = []
         for record in reversed(self._journal.all()):
             if record.opened_at is not None:
                 try:
@@ -90,8 +95,10 @@ class CredentialHistory:
                         # Another process has pruned the record since it was listed.
                         continue
                     raise
-                found += [one for one in (intent.new, intent.old) if one.user == user]
-        return found
+                credentials += [
+                    credential for credential in (intent.new, intent.old) if credential.user == user
+                ]
+        return credentials
 
     def previous(self, user: str) -> Secret:
         """Return a user's password before the newest rotation that changed it.
@@ -119,13 +126,13 @@ class CredentialHistory:
         if not name:
             return []
         reply = self._ssm.get_parameter(Name=name, WithDecryption=True)
-        found = DatabaseCredential.parse(str(reply["Parameter"]["Value"]))
-        if found is None:
+        credential = DatabaseCredential.parse(str(reply["Parameter"]["Value"]))
+        if credential is None:
             raise CannotProceed(
                 f"{name} does not hold an administrator's login",
                 'it is JSON: {"username": ..., "password": ...}',
             )
-        return [found]
+        return [credential]
 
     def credentials_that_can_change(
         self, admin_parameter: str, user: str
@@ -136,22 +143,22 @@ class CredentialHistory:
             CannotProceed: an administrator was named, and its login cannot be read.
         """
         try:
-            found = self.administrator(admin_parameter)
+            administrators = self.administrator(admin_parameter)
         except AwsError as error:
             raise CannotProceed(
                 f"{admin_parameter} cannot be read: {error.permission}: {error.code}",
                 "--admin-parameter NAME   names a parameter that you may read",
             ) from None
-        return found or self.from_journal(user)
+        return administrators or self.from_journal(user)
 
     def initiators(self) -> dict[int, tuple[str, str]]:
         """Return number -> (initiator, strategy) of every rotation whose record can be read."""
-        found: dict[int, tuple[str, str]] = {}
+        initiators: dict[int, tuple[str, str]] = {}
         for record in self._journal.all():
             with contextlib.suppress(AwsError, CannotProceed):
                 intent = self._journal.intent(record.number)
-                found[record.number] = (intent.by, intent.strategy)
-        return found
+                initiators[record.number] = (intent.by, intent.strategy)
+        return initiators
 
     def others(
         self, intent: RotationIntent
@@ -181,11 +188,11 @@ class CredentialHistory:
 
 
 def without_repeats(
-    found: Sequence[tuple[str, DatabaseCredential]],
+    credentials: Sequence[tuple[str, DatabaseCredential]],
 ) -> list[tuple[str, DatabaseCredential]]:
     """Keep each password once, at its first place."""
     kept: list[tuple[str, DatabaseCredential]] = []
-    for where, login in found:
+    for where, login in credentials:
         if all(login.password != other.password for _, other in kept):
             kept.append((where, login))
     return kept

@@ -60,11 +60,11 @@ def propose(
     Raises:
         CannotProceed: a login could not be judged; a closed port does not mean a wrong password.
     """
-    found, tried = _first_that_logs_in(context, connector, known[:MOST_TRIES])
+    accepted, tried = _first_that_logs_in(context, connector, known[:MOST_TRIES])
     if len(known) > MOST_TRIES:
         tried += (f"{len(known) - MOST_TRIES} more, which are older, were not tried",)
-    if found is not None:
-        return _from_known(context, *found, tried)
+    if accepted is not None:
+        return _from_known(context, *accepted, tried)
     if new is not None and may_set_master(context):
         return _renewed(context, new, tried)
     why_not = "" if context.is_missing else unsuitable(context.password, _rules(context).longest)
@@ -91,9 +91,9 @@ def propose_supplied(
         else [(_present(context), DatabaseCredential(context.user, context.password))]
     )
     known = [*present, ("the password that was given", login)]
-    found, tried = _first_that_logs_in(context, connector, known)
-    if found is not None:
-        return _from_known(context, *found, tried)
+    accepted, tried = _first_that_logs_in(context, connector, known)
+    if accepted is not None:
+        return _from_known(context, *accepted, tried)
     return Repair(
         _name(context),
         context.user,
@@ -129,18 +129,18 @@ def _first_that_logs_in(
 ) -> tuple[tuple[str, DatabaseCredential] | None, tuple[str, ...]]:
     tried: list[str] = []
     for where, login in known:
-        done = connector.try_login(login.user, login.password)
-        if done.succeeded:
+        result = connector.try_login(login.user, login.password)
+        if result.succeeded:
             return (where, login), tuple(tried)
-        if done.failure is LoginFailure.IAM_AUTH:
+        if result.failure is LoginFailure.IAM_AUTH:
             advice = context.engine.advice
             raise CannotProceed(
                 f"{login.user} {advice.iam_login}: no password is asked for",
                 f"aws rds generate-db-auth-token   makes a token; {advice.iam_revocation}",
             )
-        if done.failure is not LoginFailure.PASSWORD:
+        if result.failure is not LoginFailure.PASSWORD:
             raise CannotProceed(
-                f"no login could be judged {connector.description}: {done.message}",
+                f"no login could be judged {connector.description}: {result.message}",
                 f"opskit diagnose db {context.target.flags}",
             )
         tried.append(where)
@@ -178,8 +178,8 @@ def _reset(context: RotationContext, tried: tuple[str, ...]) -> Repair:
         f"make the password that {name} holds the master password of {_database(context)} through RDS; "
         f"every other client of {context.user} needs it then"
     )
-    held = DatabaseCredential(context.user, context.password)
-    return Repair(name, context.user, held, tried=tried, proposal=text, sets_master=True)
+    present = DatabaseCredential(context.user, context.password)
+    return Repair(name, context.user, present, tried=tried, proposal=text, sets_master=True)
 
 
 def _rules(context: RotationContext) -> passwords.Rules:

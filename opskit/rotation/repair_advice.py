@@ -30,10 +30,10 @@ def advise(context: RotationContext, why_not: str, region: str, *, may_set_maste
     elif context.user.lower() == context.database.master_username.lower():
         lines.append(_right_case(context, region))
     else:
-        is_held = not (why_not or context.is_missing)
+        is_usable = not (why_not or context.is_missing)
         lines.append(
             context.engine.advice.set_password(
-                context.user, f"the one of {name}" if is_held else "a new one"
+                context.user, f"the one of {name}" if is_usable else "a new one"
             )
         )
     return "\n".join([*lines, f"opskit diagnose db {context.target.flags}   afterwards"])

@@ -67,15 +67,15 @@ def changes_of(context: RotationContext, aws: AwsClients, fence: Fence) -> Chang
         cluster.resource_id if cluster else instance.resource_id,
     )
 
-    def create(one: CredentialUpdate) -> ChangeOutcome:
+    def create(update: CredentialUpdate) -> ChangeOutcome:
         try:
-            source.create(changing, one.name, one.new, one.key_id)
+            source.create(changing, update.name, update.new, update.key_id)
         except AwsError as error:
             return ChangeOutcome.by(error)
         return ChangeOutcome(CallOutcome.APPLIED)
 
-    def write(one: CredentialUpdate) -> ChangeOutcome:
-        return ParameterWriter(store, (one,)).publish(ParameterState.NEW)
+    def write(update: CredentialUpdate) -> ChangeOutcome:
+        return ParameterWriter(store, (update,)).publish(ParameterState.NEW)
 
     master = MasterUserStrategy(aws.client("rds"), aws.write_client("rds", fence.check), location)
     return Changes(create, write, master, fence.mark_observed, fence.hold_down_s)
@@ -99,20 +99,20 @@ def apply_repair(
         CannotProceed: a change was refused, or did not help.
     """
     if repair.writes_parameter:
-        one = published(context, repair.login)
+        update = published(context, repair.login)
         changes.mark_observed()
-        done = changes.create(one) if context.is_missing else changes.write(one)
-        _require_applied(done, context)
+        change = changes.create(update) if context.is_missing else changes.write(update)
+        _require_applied(change, context)
     if repair.sets_master:
         changes.mark_observed()
         _require_applied(changes.master.change(repair.login), context)
     began = quiet_since = clock()
     pause_s = POLL_S
-    while not (tried := connector.try_login(repair.user, repair.login.password)).succeeded:
+    while not (attempt := connector.try_login(repair.user, repair.login.password)).succeeded:
         if repair.sets_master and _is_pending(changes.master):
             quiet_since = clock()
         if clock() - quiet_since > changes.quiet_s or clock() - began > stall_timeout_s:
-            sentence = f"{repair.user} still cannot log in: {tried.message}"
+            sentence = f"{repair.user} still cannot log in: {attempt.message}"
             raise CannotProceed(sentence, advise_after_reset(context))
         sleep(pause_s)
         pause_s = min(2 * pause_s, LONGEST_POLL_S)
@@ -134,12 +134,12 @@ def create_combined_parameter(context: RotationContext, name: str, ssm: Ssm) -> 
         ) from None
 
 
-def _require_applied(done: ChangeOutcome, context: RotationContext) -> None:
-    if done.outcome is CallOutcome.APPLIED:
+def _require_applied(change: ChangeOutcome, context: RotationContext) -> None:
+    if change.outcome is CallOutcome.APPLIED:
         return
-    word = "was refused" if done.outcome is CallOutcome.REFUSED else "may not have been made"
+    verb = "was refused" if change.outcome is CallOutcome.REFUSED else "may not have been made"
     raise CannotProceed(
-        f"the change {word}: {done.why}",
+        f"the change {verb}: {change.why}",
         f"opskit rotate-password repair {context.target.flags}   looks again",
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from opskit import engine
-from opskit.rotation.protocol.interface import RotationIntent
+from opskit.rotation.protocol.interface import ControlPlaneState, RotationIntent
 from opskit.rotation.protocol.journal import Record
 from opskit.rotation.protocol.runner import Rotation
 from opskit.rotation.protocol.state_machine import (
@@ -41,7 +41,6 @@ class RotationStatus:
     """The status of an unfinished rotation.
 
     Attributes:
-        control: the control plane's state, as text.
         stops: why it cannot be resumed now, with the evidence; empty if it can.
         stop: the same reason as a value; None if it can be resumed.
     """
@@ -49,7 +48,7 @@ class RotationStatus:
     record: Record
     intent: RotationIntent
     observation: Observation
-    control: str
+    control: ControlPlaneState
     stops: str = ""
     stop: StopReason | None = None
 
@@ -80,7 +79,7 @@ def read_status(
         record,
         intent,
         observation,
-        rotation.control_plane_description,
+        rotation.control,
         stops,
         action.stop,
     )
@@ -109,7 +108,7 @@ def resume_words(situation: RotationStatus) -> str:
     if observation.decision is Direction.FORWARD:
         return "checks everything once more and closes it"
     if observation.is_pending and observation.database is not DatabaseState.NEW:
-        return f"waits until {situation.control.split(' is ')[0]} is available, and goes on"
+        return f"waits until {situation.control.database} is available, and goes on"
     if observation.database is DatabaseState.NEW and observation.parameter is ParameterState.NEW:
         return f"restarts the app on the new password of {user}, and closes"
     if observation.database is DatabaseState.NEW:

@@ -32,6 +32,7 @@ from opskit.facts.instances import Instances
 from opskit.redaction import RedactingStream
 from opskit.report import ROTATION_FORMATS
 from opskit.rotation.planning.plan import Plan
+from opskit.rotation.protocol.interface import ControlPlaneState
 from opskit.rotation.protocol.journal import JournalEntry, Record
 from opskit.rotation.protocol.record_verification import RecordVerification
 from opskit.rotation.protocol.services import Event, RotationResult
@@ -162,7 +163,10 @@ def plan() -> Plan:
 
 
 STATUS = RotationStatus(
-    Record(1, NOW, (JOIN,), NOW), poisoned_everywhere(intent(), HOSTILE), SIGHT, HOSTILE
+    Record(1, NOW, (JOIN,), NOW),
+    poisoned_everywhere(intent(), HOSTILE),
+    SIGHT,
+    ControlPlaneState(True, HOSTILE, HOSTILE),
 )
 REPORTS: dict[str, Callable[[RotationTerminal], None]] = {
     "sentence": lambda terminal: terminal.say(HOSTILE),

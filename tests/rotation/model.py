@@ -350,7 +350,7 @@ def _before_a_write(actor: Actor) -> Actor:
         return actor
     number = actor.action
     if number and ACTIONS[number].kind in (ActionKind.RESTART, ActionKind.DECIDE):
-        number = ACTIONS.number(replace(ACTIONS[number], held=EARLIER))
+        number = ACTIONS.number(replace(ACTIONS[number], fingerprint=EARLIER))
     memory = replace(MEMORIES[actor.memory], restarted_on="", unhealthy_on="")
     return actor._replace(memory=MEMORIES.number(memory), action=number)
 
@@ -629,7 +629,7 @@ def _request(state: State, number: int, numbered: int) -> Request:
         return Request(
             "mod" if action.kind is ActionKind.CHANGE else "put", value, number, _direction(action)
         )
-    seen = EARLIER if action.held == EARLIER and action.kind is ActionKind.DECIDE else ""
+    seen = EARLIER if action.fingerprint == EARLIER and action.kind is ActionKind.DECIDE else ""
     return Request(str(action.kind), str(action.direction or ""), number, seen)
 
 

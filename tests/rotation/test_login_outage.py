@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from opskit.rotation.protocol.interface import DatabaseCredential
+from opskit.rotation.protocol.interface import ControlPlaneState, DatabaseCredential
 from opskit.rotation.protocol.journal import Record
 from opskit.rotation.protocol.login_outage import LoginOutage
 from opskit.rotation.protocol.state_machine import (
@@ -76,7 +76,10 @@ def situation(**changes: object) -> RotationStatus:
     )  # fmt: skip
     record = Record(3, datetime.now(UTC), (), datetime.now(UTC))
     return RotationStatus(
-        record, intent(), replace(observation, **changes), "linkbox-db is modifying"
+        record,
+        intent(),
+        replace(observation, **changes),
+        ControlPlaneState(True, "linkbox-db is modifying", "linkbox-db"),
     )  # type: ignore[arg-type]
 
 

@@ -253,15 +253,15 @@ class TestParameters:
     def test_forward_and_back(self, aws: Aws, fence: Fence) -> None:
         self.put(aws, NAME, OLD.reveal())
         found = self.make(aws, fence, published())
-        assert found.read().which is ParameterState.OLD
+        assert found.read().state is ParameterState.OLD
         assert found.publish(ParameterState.NEW).outcome is CallOutcome.APPLIED
-        assert (found.read().which, found.read().versions) == (ParameterState.NEW, (2,))
+        assert (found.read().state, found.read().versions) == (ParameterState.NEW, (2,))
         assert found.publish(ParameterState.NEW).outcome is CallOutcome.APPLIED
         assert found.read().versions == (2,), "what is there already is not written again"
         assert found.publish(ParameterState.OLD).outcome is CallOutcome.APPLIED
-        assert (found.read().which, found.read().versions) == (ParameterState.OLD, (3,))
+        assert (found.read().state, found.read().versions) == (ParameterState.OLD, (3,))
         self.put(aws, NAME, "foreign")
-        assert found.read().which is ParameterState.OTHER
+        assert found.read().state is ParameterState.OTHER
 
     def test_a_deleted_one_is_created_again(self, aws: Aws, fence: Fence) -> None:
         """Its versions restart at 1, so a read that expects the earlier version waits once."""
@@ -273,18 +273,18 @@ class TestParameters:
         store = ParameterStore(ssm, changing, slept.append, lambda: sum(slept))
         found = ParameterWriter(store, [published(old_version=2)])
         ssm.delete_parameter(Name=NAME)
-        assert found.read().which is ParameterState.ABSENT
+        assert found.read().state is ParameterState.ABSENT
         assert 0 < sum(slept) < 11
         slept.clear()
         assert found.publish(ParameterState.NEW).outcome is CallOutcome.APPLIED
-        assert (found.read().which, found.read().versions) == (ParameterState.NEW, (1,))
+        assert (found.read().state, found.read().versions) == (ParameterState.NEW, (1,))
         assert slept == []
 
     def test_somebody_who_creates_it_first_is_not_written_over(
         self, aws: Aws, fence: Fence
     ) -> None:
         found = self.make(aws, fence, published(old_version=0))
-        assert found.read().which is ParameterState.ABSENT
+        assert found.read().state is ParameterState.ABSENT
         store: Any = found._store
         reading = store._reading
         missing = AwsError("ssm:GetParameter", "ParameterNotFound", "")
@@ -297,7 +297,7 @@ class TestParameters:
         self.put(aws, NAME, "by-hand")
         assert found.publish(ParameterState.NEW).outcome is CallOutcome.NOT_APPLIED
         store._reading = reading
-        assert found.read().which is ParameterState.OTHER
+        assert found.read().state is ParameterState.OTHER
 
     def test_labels_move_along(self, aws: Aws, fence: Fence) -> None:
         ssm: Any = aws.client("ssm")
@@ -305,11 +305,11 @@ class TestParameters:
         ssm.label_parameter_version(Name=NAME, ParameterVersion=1, Labels=["live"])
         found = self.make(aws, fence, published(labels=("live",)))
         self.put(aws, NAME, NEW.reveal())
-        assert found.read().which is ParameterState.MIXED, (
+        assert found.read().state is ParameterState.MIXED, (
             "whoever reads by label still gets the old one"
         )
         assert found.publish(ParameterState.NEW).outcome is CallOutcome.APPLIED
-        assert found.read().which is ParameterState.NEW
+        assert found.read().state is ParameterState.NEW
         reply = ssm.get_parameter(Name=f"{NAME}:live", WithDecryption=True)
         assert reply["Parameter"]["Value"] == NEW.reveal()
 
@@ -318,9 +318,9 @@ class TestParameters:
         self.put(aws, NAME, NEW.reveal())
         self.put(aws, "/linkbox/db-username", "a")
         found = self.make(aws, fence, published(), user)
-        assert found.read().which is ParameterState.MIXED
+        assert found.read().state is ParameterState.MIXED
         assert found.publish(ParameterState.NEW).outcome is CallOutcome.APPLIED
-        assert found.read().which is ParameterState.NEW
+        assert found.read().state is ParameterState.NEW
 
     @pytest.mark.parametrize(
         ("code", "outcome"),

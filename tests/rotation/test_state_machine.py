@@ -26,19 +26,34 @@ from opskit.rotation.protocol.state_machine import (
 from tests.rotation.test_records import NAME, intent, published
 
 SIGHT = Observation(
-    None, False, True, DatabaseState.OLD, False, True, ParameterState.OLD, False, True, held="1@a"
+    None,
+    False,
+    True,
+    DatabaseState.OLD,
+    False,
+    True,
+    ParameterState.OLD,
+    False,
+    True,
+    fingerprint="1@a",
 )
 BACK = replace(SIGHT, decision=Direction.ROLLBACK, was_published=True)
 NEW = replace(
-    SIGHT, database=DatabaseState.NEW, parameter=ParameterState.NEW, was_published=True, held="2@b"
+    SIGHT,
+    database=DatabaseState.NEW,
+    parameter=ParameterState.NEW,
+    was_published=True,
+    fingerprint="2@b",
 )
-BY_HAND = replace(NEW, database=DatabaseState.HELD, parameter=ParameterState.OTHER, held="3@c")
+BY_HAND = replace(
+    NEW, database=DatabaseState.HELD, parameter=ParameterState.OTHER, fingerprint="3@c"
+)
 FORWARD, GOES_BACK = (
     RunnerState(Direction.FORWARD, joined=True),
     RunnerState(Direction.ROLLBACK, joined=True),
 )
 CHANGE = Action(ActionKind.CHANGE, ParameterState.NEW, Direction.FORWARD)
-RESTART = Action(ActionKind.RESTART, ParameterState.OLD, held="1@a")
+RESTART = Action(ActionKind.RESTART, ParameterState.OLD, fingerprint="1@a")
 
 
 def then(
@@ -100,7 +115,7 @@ def test_the_way_back_ends_only_with_the_app_on_it(outcome: CallOutcome, kind: A
 def test_a_restart_is_about_one_version() -> None:
     """A delayed request came and went while the app started, so the app may have read the other password."""
     state = record_outcome(GOES_BACK, RESTART, CallOutcome.APPLIED)
-    assert then(replace(BACK, held="3@c"), state).kind is ActionKind.RESTART
+    assert then(replace(BACK, fingerprint="3@c"), state).kind is ActionKind.RESTART
 
 
 def test_a_decision_for_the_new_password_says_nothing_once_it_was_written_again() -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from opskit.rotation.protocol.interface import ControlPlaneState
 from opskit.rotation.protocol.journal import Record
 from opskit.rotation.protocol.state_machine import (
     DatabaseState,
@@ -28,7 +29,7 @@ RECORD = Record(1, None, (), datetime(2026, 1, 1, tzinfo=UTC))
 SIGHT = Observation(
     None, False, False, DatabaseState.NEW, False, True, ParameterState.NEW, True, False
 )
-HERE = RotationStatus(RECORD, intent(), SIGHT, "")
+HERE = RotationStatus(RECORD, intent(), SIGHT, ControlPlaneState(False, ""))
 
 
 def test_status_does_not_promise_what_resume_refuses() -> None:

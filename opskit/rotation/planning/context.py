@@ -185,13 +185,13 @@ def _readers(snapshot: Snapshot, cluster: DbCluster | None) -> tuple[str, ...]:
     )
 
 
-def _needed(snapshot: Snapshot, kind: type[T], words: str) -> T:
+def _needed(snapshot: Snapshot, kind: type[T], noun: str) -> T:
     fact = snapshot.get(kind)
     if isinstance(fact, Unknown):
         refuse_bug(fact)
         missing = f"missing: {', '.join(map(str, fact.missing))}" if fact.missing else ""
         raise CannotProceed(
-            f"nothing can be rotated without knowing {words}: {fact.reason}", missing
+            f"nothing can be rotated without knowing {noun}: {fact.reason}", missing
         )
     return fact.value
 

@@ -43,12 +43,12 @@ def find_password_setter(
         plan.refuse(error.sentence, error.next_step)
         return ""
     for login in candidates:
-        done = connector.try_login(login.user, login.password)
-        if done.succeeded:
+        result = connector.try_login(login.user, login.password)
+        if result.succeeded:
             return "administrator" if admin_parameter else user
         if admin_parameter:
             plan.refuse(
-                f"{admin_parameter} does not log in as {login.user}: {done.message}",
+                f"{admin_parameter} does not log in as {login.user}: {result.message}",
                 BY_ADMINISTRATOR,
             )
     return ""
@@ -57,7 +57,7 @@ def find_password_setter(
 def check_partner(
     old: DatabaseCredential,
     other: str,
-    found: RoleFacts,
+    role: RoleFacts,
     helper: str,
     advice: EngineAdvice,
     plan: Plan,
@@ -67,7 +67,7 @@ def check_partner(
     Args:
         helper: who can set its password; empty if no one is known.
     """
-    if not found.other_exists and helper != "administrator":
+    if not role.other_exists and helper != "administrator":
         plan.refuse(
             f"the second role {other} is not there, and {old.user} cannot make a member of itself",
             BY_ADMINISTRATOR,
@@ -77,17 +77,17 @@ def check_partner(
             f"no password of {other} is known that logs in, so it cannot change it",
             BY_ADMINISTRATOR,
         )
-    if found.other_sessions:
+    if role.other_sessions:
         plan.refuse(
-            f"{other} has {found.other_sessions} open session(s): another process still uses the role whose "
+            f"{other} has {role.other_sessions} open session(s): another process still uses the role whose "
             "turn it is",
             f"restart what has not been restarted since the last rotation; {advice.session_list}",
         )
-    if found.other_exists and found.other_differs:
+    if role.other_exists and role.other_differs:
         plan.warnings.append(
-            f"{other} does not have these settings of {old.user}: {', '.join(found.other_differs)}"
+            f"{other} does not have these settings of {old.user}: {', '.join(role.other_differs)}"
         )
-    plan.warnings += found.ownership_warnings
+    plan.warnings += role.ownership_warnings
 
 
 def check_managed(context: RotationContext, options: RotationOptions, plan: Plan) -> None:
@@ -121,29 +121,29 @@ def _check_proxy(
     proxy: Proxy, context: RotationContext, new: DatabaseCredential, plan: Plan
 ) -> None:
     """Check an RDS Proxy, which reads its own secrets, and this rotation does not write those."""
-    found = proxy.secret_of(new.user)
+    secret = proxy.secret_of(new.user)
     endpoint = (context.parameters.value("endpoint") or "").lower()
-    if found is not None and found.arn == context.managed_secret_arn:
+    if secret is not None and secret.arn == context.managed_secret_arn:
         # RDS itself writes the managed secret.
         return
-    if found is not None and found.user:
+    if secret is not None and secret.user:
         plan.refuse(
-            f"RDS Proxy {proxy.name} logs in as {new.user} by the secret {found.arn}, which opskit does "
+            f"RDS Proxy {proxy.name} logs in as {new.user} by the secret {secret.arn}, which opskit does "
             "not write: its logins would fail from the change on",
-            f"aws secretsmanager rotate-secret --secret-id {found.arn}   changes the database and the "
+            f"aws secretsmanager rotate-secret --secret-id {secret.arn}   changes the database and the "
             "secret, where it has a rotation function\n"
             f"opskit rotate-password repair {context.target.flags}   then brings the parameter up to date",
         )
     elif endpoint.startswith(proxy.host) and proxy.host:
-        who = f"a secret that may be {new.user}'s" if found else f"no secret for {new.user}"
+        who = f"a secret that may be {new.user}'s" if secret else f"no secret for {new.user}"
         plan.refuse(
             f"the app logs in through RDS Proxy {proxy.name}, which has {who}: it would refuse the new "
             "login",
             f"aws rds describe-db-proxies --db-proxy-name {proxy.name} --query 'DBProxies[].Auth'",
         )
-    elif found is not None:
+    elif secret is not None:
         plan.warnings.append(
-            f"RDS Proxy {proxy.name} logs in by {found.arn}, and it could not be seen as whom: if as "
+            f"RDS Proxy {proxy.name} logs in by {secret.arn}, and it could not be seen as whom: if as "
             f"{new.user}, its logins fail from the change on"
         )
 

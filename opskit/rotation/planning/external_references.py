@@ -62,21 +62,23 @@ def read_proxies(
 
 
 def _leads_to(rds: Rds, name: str, targets: Sequence[str]) -> bool:
-    found = paginate(rds.describe_db_proxy_targets, "Targets", token="Marker", DBProxyName=name)
+    rows = paginate(rds.describe_db_proxy_targets, "Targets", token="Marker", DBProxyName=name)
     return any(
         row.get("RdsResourceId") in targets or row.get("TrackedClusterId") in targets
-        for row in found
+        for row in rows
     )
 
 
 def _proxy(row: Mapping[str, Any], secrets: AwsClient) -> Proxy:
     arns = {
-        one["SecretArn"]: one.get("UserName") or ""
-        for one in row.get("Auth", ())
-        if one.get("SecretArn")
+        entry["SecretArn"]: entry.get("UserName") or ""
+        for entry in row.get("Auth", ())
+        if entry.get("SecretArn")
     }
-    found = tuple(ProxySecret(arn, user or _user_in(secrets, arn)) for arn, user in arns.items())
-    return Proxy(row["DBProxyName"], str(row.get("Endpoint", "")).lower(), found)
+    proxy_secrets = tuple(
+        ProxySecret(arn, user or _user_in(secrets, arn)) for arn, user in arns.items()
+    )
+    return Proxy(row["DBProxyName"], str(row.get("Endpoint", "")).lower(), proxy_secrets)
 
 
 def _user_in(secrets: AwsClient, arn: str) -> str:

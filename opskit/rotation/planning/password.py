@@ -79,29 +79,29 @@ def problems(password: Secret, rules: Rules, pattern: str = "") -> list[str]:
     Args:
         pattern: the parameter's AllowedPattern.
     """
-    value, found = password.reveal(), []
+    value, reasons = password.reveal(), []
     if not rules.shortest <= len(value) <= rules.longest:
-        found.append(f"it has {len(value)} characters; {rules.shortest} to {rules.longest} fit")
+        reasons.append(f"it has {len(value)} characters; {rules.shortest} to {rules.longest} fit")
     if any(not "!" <= c <= "~" for c in value):
-        found.append("it holds a blank or something that is not printable ASCII")
+        reasons.append("it holds a blank or something that is not printable ASCII")
     bad = sorted(set(value) & set(rules.forbidden))
     if bad:
-        found.append(f"RDS forbids {' '.join(rules.forbidden)}")
+        reasons.append(f"RDS forbids {' '.join(rules.forbidden)}")
     if SSM_REFERENCE.search(value):
-        found.append("Parameter Store refuses values with {{...}}")
+        reasons.append("Parameter Store refuses values with {{...}}")
     if pattern and not _matches(pattern, value):
-        found.append(f"the parameter's AllowedPattern {pattern} does not admit it")
-    return found
+        reasons.append(f"the parameter's AllowedPattern {pattern} does not admit it")
+    return reasons
 
 
 def warnings(password: Secret) -> list[str]:
     """Return the risks of a supplied password."""
-    value, found = password.reveal(), []
+    value, risks = password.reveal(), []
     if set(value) - set(ALPHABET):
-        found.append("it has characters that URLs, shells or .env files read as something else")
+        risks.append("it has characters that URLs, shells or .env files read as something else")
     if len(value) < SHORTEST:
-        found.append(f"it is shorter than {SHORTEST} characters")
-    return found
+        risks.append(f"it is shorter than {SHORTEST} characters")
+    return risks
 
 
 def _matches(pattern: str, value: str) -> bool:

@@ -126,9 +126,9 @@ def _all_published(
     context: RotationContext, old: DatabaseCredential, new: DatabaseCredential
 ) -> tuple[CredentialUpdate, ...]:
     """Create the updates: the password parameter's and, with alternating users, the user name's."""
-    one, user = published(context, new), context.parameters.get("username")
-    if old.user == new.user or user is None or user.name == one.name:
-        return (one,)
+    password, user = published(context, new), context.parameters.get("username")
+    if old.user == new.user or user is None or user.name == password.name:
+        return (password,)
     other = CredentialUpdate(
         name=user.name,
         kind=user.kind,
@@ -138,7 +138,7 @@ def _all_published(
         new=Secret(new.user, is_public=True),
         old_version=user.version,
     )
-    return (one, other)
+    return (password, other)
 
 
 WINDOW = {

@@ -149,31 +149,31 @@ def _check_database(context: RotationContext, strategy: str, plan: Plan) -> None
 def _check_login(
     context: RotationContext, old: DatabaseCredential, connector: DatabaseConnector, plan: Plan
 ) -> None:
-    done = connector.try_login(old.user, old.password)
-    if done.succeeded:
+    result = connector.try_login(old.user, old.password)
+    if result.succeeded:
         return
     name = context.password_name
-    if done.failure is LoginFailure.IAM_AUTH:
+    if result.failure is LoginFailure.IAM_AUTH:
         plan.refuse(
             f"{old.user} {context.engine.advice.iam_login}: there is no password to rotate",
             "aws rds generate-db-auth-token   is what such a role logs in with",
         )
-    elif done.failure is LoginFailure.PASSWORD:
+    elif result.failure is LoginFailure.PASSWORD:
         plan.refuse(
             f"{name}, version {context.properties.version}, does not log in as {old.user}: parameter and "
             "database disagree already",
             f"opskit rotate-password repair {context.target.flags}",
         )
-    elif done.failure in (LoginFailure.CERTIFICATE, LoginFailure.METHOD):
+    elif result.failure in (LoginFailure.CERTIFICATE, LoginFailure.METHOD):
         plan.refuse(
             f"{context.host}:{context.port} could not be verified {connector.description}, "
-            f"so nothing is changed there: {done.message}",
+            f"so nothing is changed there: {result.message}",
             "--ca-file FILE   verifies by another CA bundle",
         )
     else:
         plan.refuse(
             f"no login to {context.host}:{context.port} could be judged {connector.description}: "
-            f"{done.message}",
+            f"{result.message}",
             f"opskit diagnose db {context.target.flags}",
         )
 
@@ -223,32 +223,32 @@ def _check_role(
         helper: who can set the second role's password; empty if no one is known.
     """
     other = new.user if new.user != old.user else ""
-    found = context.engine.role_facts(
+    role = context.engine.role_facts(
         connector.server(), old.user, old.password, other, timeout_s=ROLE_LIMIT_S
     )
     advice = context.engine.advice
-    if found.uses_iam:
+    if role.uses_iam:
         plan.refuse(f"{old.user} {advice.iam_login}: there is no password to rotate")
-    if found.is_replica:
+    if role.is_replica:
         plan.refuse(f"{context.host} is read-only; passwords change at the writer")
-    if found.password_expires:
+    if role.password_expires:
         plan.warnings.append(
-            f"the password of {old.user} ends on {found.password_expires} ({advice.password_expiry}); "
+            f"the password of {old.user} ends on {role.password_expires} ({advice.password_expiry}); "
             "rotating does not move that"
         )
     if strategy in ("master", "managed"):
         return
-    if not found.may_change_own:
+    if not role.may_change_own:
         plan.refuse(
             f"{context.database.identifier} {advice.change_restriction}, and {old.user} is none",
             advice.change_permission(old.user),
         )
-    if 0 <= found.connection_limit <= 2:
+    if 0 <= role.connection_limit <= 2:
         plan.warnings.append(
-            f"{old.user} may have {found.connection_limit} connections only; a login to verify may be refused"
+            f"{old.user} may have {role.connection_limit} connections only; a login to verify may be refused"
         )
     if other:
-        check_partner(old, other, found, helper, advice, plan)
+        check_partner(old, other, role, helper, advice, plan)
 
 
 def _check_parameter(context: RotationContext, plan: Plan) -> None:
@@ -301,7 +301,7 @@ def _plan_restart(
         )
         return
     if not restart_targets.needs_instance(options.restart):
-        plan.restart_targets = tuple(restart_targets.ecs(wish) for wish in options.restart)
+        plan.restart_targets = tuple(restart_targets.ecs(option) for option in options.restart)
         return
     unknown = next((f for f in (context.app, context.probe) if isinstance(f, Unknown)), None)
     if unknown is not None:
@@ -312,9 +312,9 @@ def _plan_restart(
     if isinstance(context.app, Unknown) or isinstance(context.probe, Unknown):
         return
     app, probe = context.app.value, context.probe.value
-    held = context.parameters.get("password")
+    fingerprint = context.parameters.get("password")
     plan.restart_targets = restart_targets.select(
-        options.restart, app, probe, held.fingerprint if held else "", group_members
+        options.restart, app, probe, fingerprint.fingerprint if fingerprint else "", group_members
     )
     if not plan.restart_targets:
         plan.refuse(

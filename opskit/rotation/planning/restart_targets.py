@@ -20,60 +20,62 @@ def select(
     options: Sequence[str],
     app: Workload,
     probe: InstanceProbe,
-    held: str,
+    fingerprint: str,
     group_members: Callable[[str], Sequence[str]],
 ) -> tuple[RestartTarget, ...]:
     """Select the restart targets, in the order of the options.
 
     Args:
-        held: the fingerprint of the parameter's password.
+        fingerprint: the fingerprint of the parameter's password.
         group_members: name of an Auto Scaling group -> ids of its instances in service.
 
     Raises:
         UsageError: an option has another format, or names a target that does not exist.
     """
-    users = [_container(c, app.identifier, probe) for c in probe.containers if _uses(c, held)]
-    found: list[RestartTarget] = []
-    for wish in options:
-        kind, _, name = wish.partition(":")
-        if wish == "auto":
-            found += users
+    users = [
+        _container(c, app.identifier, probe) for c in probe.containers if _uses(c, fingerprint)
+    ]
+    targets: list[RestartTarget] = []
+    for option in options:
+        kind, _, name = option.partition(":")
+        if option == "auto":
+            targets += users
         elif kind == "container" and name:
-            found.append(_named(name, app, probe))
+            targets.append(_named(name, app, probe))
         elif kind == "asg" and name:
-            found += [replace(user, where=m) for m in group_members(name) for user in users]
+            targets += [replace(user, where=m) for m in group_members(name) for user in users]
         elif kind == "ecs" and name:
-            found.append(ecs(wish))
+            targets.append(ecs(option))
         else:
-            raise UsageError(f"--restart '{wish}' is none of {FORMS}")
-    return tuple(found)
+            raise UsageError(f"--restart '{option}' is none of {FORMS}")
+    return tuple(targets)
 
 
 def needs_instance(options: Sequence[str]) -> bool:
     """Return whether an option names something else than an ECS service."""
-    return any(wish.partition(":")[0] != "ecs" for wish in options)
+    return any(option.partition(":")[0] != "ecs" for option in options)
 
 
-def ecs(wish: str) -> RestartTarget:
+def ecs(option: str) -> RestartTarget:
     """Parse an ECS service; without a cluster it is in the default one."""
-    cluster, _, service = wish.partition(":")[2].rpartition("/")
+    cluster, _, service = option.partition(":")[2].rpartition("/")
     return RestartTarget("ecs", service, cluster or "default")
 
 
-def _uses(container: Container, held: str) -> bool:
+def _uses(container: Container, fingerprint: str) -> bool:
     own = container.setting("password")
-    return own is not None and own.value == held
+    return own is not None and own.value == fingerprint
 
 
 def _named(text: str, app: Workload, probe: InstanceProbe) -> RestartTarget:
     name, _, url = text.partition("=")
-    found = next((c for c in probe.containers if c.name == name), None)
-    if found is None:
+    container = next((c for c in probe.containers if c.name == name), None)
+    if container is None:
         raise UsageError(
             f"{app.label} has no container {name} with database settings",
             f"containers there: {', '.join(c.name for c in probe.containers) or 'none'}",
         )
-    restart_target = _container(found, app.identifier, probe)
+    restart_target = _container(container, app.identifier, probe)
     return replace(restart_target, health_url=url) if url else restart_target
 
 
@@ -84,10 +86,10 @@ def in_service(autoscaling: AwsClient, name: str) -> Sequence[str]:
         CannotProceed: there is no group of that name.
     """
     groups = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])
-    found = groups["AutoScalingGroups"]
-    if not found:
+    group = groups["AutoScalingGroups"]
+    if not group:
         raise CannotProceed(f"there is no Auto Scaling group {name}")
-    return [i["InstanceId"] for i in found[0]["Instances"] if i["LifecycleState"] == "InService"]
+    return [i["InstanceId"] for i in group[0]["Instances"] if i["LifecycleState"] == "InService"]
 
 
 def describe_command(restart_target: RestartTarget, probe: InstanceProbe) -> str:
@@ -100,7 +102,7 @@ def describe_command(restart_target: RestartTarget, probe: InstanceProbe) -> str
     return next((command_of(c) for c in same), "")
 
 
-def _container(found: Container, instance_id: str, probe: InstanceProbe) -> RestartTarget:
+def _container(container: Container, instance_id: str, probe: InstanceProbe) -> RestartTarget:
     return RestartTarget(
-        "container", found.name, instance_id, probe.health.url if probe.health else ""
+        "container", container.name, instance_id, probe.health.url if probe.health else ""
     )

@@ -83,10 +83,17 @@ class RotationIntent:
 
 @dataclass(frozen=True, slots=True)
 class ControlPlaneState:
-    """The state of the database that its control plane reports."""
+    """The state of the database that its control plane reports.
+
+    Attributes:
+        is_pending: the control plane is busy, or has accepted a change and not yet applied it.
+        description: the state as text.
+        database: the identifier of the instance or cluster; empty if nothing can be pending.
+    """
 
     is_pending: bool
     description: str
+    database: str = ""
 
 
 @dataclass(frozen=True, slots=True)

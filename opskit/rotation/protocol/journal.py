@@ -362,7 +362,7 @@ def _time_of(reply: Mapping[str, Any]) -> datetime:
     """
     text = reply.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
     try:
-        found = parsedate_to_datetime(text)
+        date = parsedate_to_datetime(text)
     except ValueError:
         raise CannotProceed("AWS's replies carry no time, so no age can be judged") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -43,10 +43,10 @@ def describe(action: Action, outcome: CallOutcome, intent: RotationIntent, why: 
     }
     if outcome is CallOutcome.APPLIED:
         accepted = action.kind is ActionKind.CHANGE and intent.strategy == "master"
-        words = (
+        template = (
             "RDS has accepted the {to} password of {user}" if accepted else DONE_WORDS[action.kind]
         )
-        text = words.format(**values)
+        text = template.format(**values)
         return f"{text}: {action.why}" if action.why else text
     text = f"{DOING_WORDS[action.kind].format(**values)}: {OUTCOME_WORDS[outcome]}"
     return f"{text} ({why})" if why else text

@@ -80,7 +80,7 @@ class Observer:
         self.parameters, self.control = parameters, control
         now = services.clock()
         if not self._intent.is_alternating:
-            self._outage.observed(database, parameters.which, began, now)
+            self._outage.observed(database, parameters.state, began, now)
         is_stable = self._is_stable(control, now)
         services.fence.mark_observed()
         record = self.record = services.journal.read(self._number)
@@ -95,13 +95,13 @@ class Observer:
             database=database,
             is_pending=control.is_pending,
             is_stable=is_stable,
-            parameter=parameters.which,
+            parameter=parameters.state,
             was_published=self._was_published(parameters, record),
             fence_is_over=decision is not None
             and record.age_s(decision.at) > services.fence.seconds + 1,
-            held=parameters.mark,
+            fingerprint=parameters.fingerprint,
             is_app_current=decision is not None
-            and decision.body.get("app_runs_on") == parameters.mark,
+            and decision.body.get("app_runs_on") == parameters.fingerprint,
         )
 
     def _is_stable(self, control: ControlPlaneState, now: float) -> bool:
@@ -146,7 +146,7 @@ class Observer:
     def parameter_after(self, direction: Direction) -> ParameterState:
         """Return what the parameters hold once the direction is completed."""
         if direction is Direction.SUPERSEDED:
-            return self.parameters.which if self.parameters else ParameterState.OTHER
+            return self.parameters.state if self.parameters else ParameterState.OTHER
         return ParameterState.NEW if direction is Direction.FORWARD else ParameterState.OLD
 
 
@@ -177,7 +177,7 @@ class PasswordCandidates:
 
     def try_others(self, parameters: ParameterSnapshot) -> DatabaseState:
         """Try the parameters' password, if it is neither of the two, then all other stored ones."""
-        if parameters.which is ParameterState.OTHER:
+        if parameters.state is ParameterState.OTHER:
             login = self._intent.login_in(parameters.values)
             where = "what the parameter holds"
             accepted = self._try(DatabaseState.HELD, where, login) if login else None

@@ -64,7 +64,7 @@ def verify_record(
     """
     ssm = aws.client("ssm")
     given = given_facts(target, aws.region)
-    found = analyze_all(gather(required_facts(NEEDED), aws, given, deadline_s=DEADLINE_S))
+    snapshot = analyze_all(gather(required_facts(NEEDED), aws, given, deadline_s=DEADLINE_S))
     reads: list[Callable[[], Any]] = [
         lambda: describe(ssm, path),
         lambda: _key_of_password(target, aws),
@@ -72,8 +72,8 @@ def verify_record(
     ]
     record, key_id, caller = run_concurrently(reads)
     writer = str(record.get("LastModifiedUser") or "")
-    problems = (*_foreign_parameters(target, intent), *_foreign_database(found, intent))
-    doubts = (*_other_key(key_id, intent), *_not_compared(found, intent))
+    problems = (*_foreign_parameters(target, intent), *_foreign_database(snapshot, intent))
+    doubts = (*_other_key(key_id, intent), *_not_compared(snapshot, intent))
     return RecordVerification(
         problems,
         (*doubts, *_unreadable_targets(intent)),
@@ -86,15 +86,15 @@ def _key_of_password(target: Target, aws: AwsClients) -> str | None:
     source = source_of(target)
     name = source.location("password").name
     with contextlib.suppress(AwsError):
-        for found in source.describe(aws.client(source.service)):
-            if found.name == name:
-                return found.key_id
+        for description in source.describe(aws.client(source.service)):
+            if description.name == name:
+                return description.key_id
     return None
 
 
 def _foreign_parameters(target: Target, intent: RotationIntent) -> Iterator[str]:
     """Yield mismatches: a record writes the target's own parameters, the password's first, and no other."""
-    names = [one.name for one in intent.published]
+    names = [update.name for update in intent.published]
     source = source_of(target)
     own = source.location("password").name
     if names[:1] != [own]:
@@ -104,11 +104,11 @@ def _foreign_parameters(target: Target, intent: RotationIntent) -> Iterator[str]
             yield f"it writes {name}, which is none of the target's"
 
 
-def _foreign_database(found: Snapshot, intent: RotationIntent) -> Iterator[str]:
-    database = found.value(Database)
+def _foreign_database(snapshot: Snapshot, intent: RotationIntent) -> Iterator[str]:
+    database = snapshot.value(Database)
     if database is None:
         return
-    clusters = found.value(DbClusters)
+    clusters = snapshot.value(DbClusters)
     cluster = clusters.of(database.instance) if clusters else None
     resource = cluster.resource_id if cluster else database.instance.resource_id
     if resource and intent.resource != resource:
@@ -136,16 +136,16 @@ def _other_key(key_id: str | None, intent: RotationIntent) -> Iterator[str]:
         yield f"it writes under the key {recorded or '(none)'}, and the parameter is under {key_id}"
 
 
-def _not_compared(found: Snapshot, intent: RotationIntent) -> Iterator[str]:
-    database: Fact[Database] = found.get(Database)
+def _not_compared(snapshot: Snapshot, intent: RotationIntent) -> Iterator[str]:
+    database: Fact[Database] = snapshot.get(Database)
     if isinstance(database, Unknown):
         yield f"its database could not be compared with the target's: {database.reason}"
     elif database.value.doubt:
         yield database.value.doubt
-    app = found.value(Workload)
+    app = snapshot.value(Workload)
     if app is None or app.identifier != intent.instance:
         yield f"it goes through {intent.instance or 'no instance'}, which is not known to be the app's"
-    instances = found.value(DbInstances)
+    instances = snapshot.value(DbInstances)
     known = {i.host for i in instances.all} if instances else set()
     for host in intent.readers:
         if host not in known:

@@ -11,6 +11,7 @@ from opskit.errors import AwsError, OpskitError
 from opskit.rotation.protocol.fence import StaleObservation
 from opskit.rotation.protocol.interface import (
     ChangeOutcome,
+    ControlPlaneState,
     RotationIntent,
 )
 from opskit.rotation.protocol.journal import SUPERSEDED
@@ -79,9 +80,9 @@ class Rotation:
         self._observer = Observer(services, number, intent, self._outage)
 
     @property
-    def control_plane_description(self) -> str:
-        """The control plane's state at the last observation, as text."""
-        return self._observer.control.description
+    def control(self) -> ControlPlaneState:
+        """The control plane's state at the last observation."""
+        return self._observer.control
 
     def run(self) -> RotationResult:
         """Continue until the rotation is closed, or no further step is possible.
@@ -198,25 +199,25 @@ class Rotation:
     def _write_decision(self, action: Action, direction: Direction) -> CallOutcome:
         self._why = action.why
         body = {"direction": direction, "why": action.why, **self._who}
-        if self._restart_targets and action.held:
-            body["app_runs_on"] = action.held
+        if self._restart_targets and action.fingerprint:
+            body["app_runs_on"] = action.fingerprint
         return self._write(SUPERSEDED if direction is Direction.SUPERSEDED else "decision", body)
 
     def _change(self, action: Action) -> CallOutcome:
         self._outage.change_sent(self._services.clock())
         login = self._observer.credential_of(action.to or ParameterState.NEW)
         direction = action.direction or Direction.FORWARD
-        done = self._services.strategy.change(login, direction, self._observer.candidates.works)
+        change = self._services.strategy.change(login, direction, self._observer.candidates.works)
         self._observer.change_sent_at = self._services.clock()
-        return self._heard(done)
+        return self._heard(change)
 
     def _publish(self, to: ParameterState) -> CallOutcome:
         began = self._services.clock()
         outcome = self._heard(self._services.parameters.publish(to))
         if outcome is CallOutcome.APPLIED and self._intent.is_alternating:
             # Both users can log in all the time. Only with two parameters may a reader mix the logins.
-            is_one = len(self._intent.published) == 1
-            self._outage.seconds = 0.0 if is_one else self._services.clock() - began
+            is_single = len(self._intent.published) == 1
+            self._outage.seconds = 0.0 if is_single else self._services.clock() - began
         elif outcome is CallOutcome.APPLIED:
             self._outage.parameter_written(self._services.clock())
         if outcome is CallOutcome.REFUSED:
@@ -231,18 +232,18 @@ class Rotation:
 
         An unhealthy target does not stop the remaining restarts, unless it causes a rollback.
         """
-        to, held = action.to or ParameterState.NEW, action.held
+        to, fingerprint = action.to or ParameterState.NEW, action.fingerprint
         ill, lost = list[str](), list[str]()
         for restart_target in self._restart_targets:
-            if self._healthy.get(restart_target) == held:
+            if self._healthy.get(restart_target) == fingerprint:
                 continue
             self._services.on_event(Event("wait", "restart", f"restarting {restart_target}"))
-            done = self._services.restart(restart_target)
-            if done.is_healthy:
-                self._healthy[restart_target] = held
+            result = self._services.restart(restart_target)
+            if result.is_healthy:
+                self._healthy[restart_target] = fingerprint
                 continue
-            (lost if done.is_unknown else ill).append(f"{restart_target}: {done.why}")
-            if not done.is_unknown and self._goes_back_after(done, to):
+            (lost if result.is_unknown else ill).append(f"{restart_target}: {result.why}")
+            if not result.is_unknown and self._goes_back_after(result, to):
                 break
         if ill or lost:
             self._why = "; ".join([*ill, *lost])
@@ -251,9 +252,9 @@ class Rotation:
         self._verified.setdefault(to, []).append("the app is healthy")
         return CallOutcome.APPLIED
 
-    def _goes_back_after(self, done: RestartResult, to: ParameterState) -> bool:
+    def _goes_back_after(self, result: RestartResult, to: ParameterState) -> bool:
         """Whether an unhealthy app is a reason for a rollback."""
-        if not done.is_about_login or not self._intent.was_healthy:
+        if not result.is_about_login or not self._intent.was_healthy:
             # Another cause than the password: a rollback would not fix it.
             self.state = replace(self.state, stops_on_unhealthy=True)
         is_decided = (
@@ -263,15 +264,15 @@ class Rotation:
 
     def _close(self, action: Action) -> CallOutcome:
         assert action.direction is not None  # noqa: S101  every close action has one
-        held = self._observer.parameter_after(action.direction)
+        password = self._observer.parameter_after(action.direction)
         problem, logins = verify_logins(
-            self._services, self._observer.credential_of(held), f"the {held} password"
+            self._services, self._observer.credential_of(password), f"the {password} password"
         )
         if problem:
             self._why = problem
             return CallOutcome.NOT_APPLIED
-        app = self._verified.get(held, []) if self._restart_targets else [NOT_VERIFIED]
-        self._verified[held] = verified = list(dict.fromkeys([*app, *logins]))
+        app = self._verified.get(password, []) if self._restart_targets else [NOT_VERIFIED]
+        self._verified[password] = verified = list(dict.fromkeys([*app, *logins]))
         # The check took time, so the state is observed once more right before closing.
         if self._decide(self.observe()) != action:
             return CallOutcome.NOT_APPLIED
@@ -291,10 +292,10 @@ class Rotation:
     def _write(self, name: str, body: Mapping[str, Any]) -> CallOutcome:
         return self._services.journal.write(self._number, name, body)
 
-    def _heard(self, done: ChangeOutcome) -> CallOutcome:
-        if done.why:
-            self._why = done.why
-        return done.outcome
+    def _heard(self, change: ChangeOutcome) -> CallOutcome:
+        if change.why:
+            self._why = change.why
+        return change.outcome
 
     def _hold_pause(self) -> float:
         return min(SLOW_POLL_S, max(POLL_S, self._services.fence.seconds / 20))
@@ -335,8 +336,8 @@ class Rotation:
         direction = Direction(close.body["direction"]) if close else Direction.FORWARD
         decision = record.decided_by if record else None
         why = str(decision.body.get("why", "")) if decision else ""
-        held = self._observer.parameter_after(direction)
-        verified = tuple(self._verified.get(held, ()))
+        password = self._observer.parameter_after(direction)
+        verified = tuple(self._verified.get(password, ()))
         is_app_verified = bool(self._restart_targets)
         if not verified and close is not None:
             verified = tuple(close.body.get("verified", ()))

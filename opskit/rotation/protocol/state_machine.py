@@ -118,14 +118,14 @@ class Action:
         direction: the one that DECIDE records and CLOSE closes, or in which CHANGE and PUBLISH act.
         why: the reason, for DECIDE and WAIT, and for STOP without a `stop`.
         stop: the reason of a STOP that follows from the observation.
-        held: for RESTART and DECIDE, the observation's `held`.
+        fingerprint: for RESTART and DECIDE, the observation's.
     """
 
     kind: ActionKind
     to: ParameterState | None = None
     direction: Direction | None = None
     why: str = ""
-    held: str = ""
+    fingerprint: str = ""
     stop: StopReason | None = None
 
 
@@ -139,7 +139,7 @@ class Observation:
         is_stable: nothing has been pending for the hold-down; needed because the description lags.
         was_published: the parameter was written since the rotation was started.
         fence_is_over: the decision is so old that no request of another direction can still arrive.
-        held: fingerprint of the parameters' values and versions; detects that a delayed request wrote them
+        fingerprint: of the parameters' values and versions; detects that a delayed request wrote them
             while the app started.
         is_app_current: forward was decided with the app healthy, and no parameter was written since.
     """
@@ -153,7 +153,7 @@ class Observation:
     parameter: ParameterState
     was_published: bool
     fence_is_over: bool
-    held: str = ""
+    fingerprint: str = ""
     is_app_current: bool = False
 
 
@@ -261,12 +261,19 @@ def _forward(observation: Observation, state: RunnerState, restarts: bool) -> Ac
         return _change(observation, state, ParameterState.NEW, Direction.FORWARD)
     if observation.parameter is not ParameterState.NEW:
         return Action(ActionKind.PUBLISH, ParameterState.NEW, Direction.FORWARD)
-    if restarts and not observation.is_app_current and state.restarted_on != observation.held:
+    if (
+        restarts
+        and not observation.is_app_current
+        and state.restarted_on != observation.fingerprint
+    ):
         return _restart(observation, state)
     if observation.decision is None:
         why = "the app runs on the new one" if restarts else "the app is not restarted by opskit"
         return Action(
-            ActionKind.DECIDE, direction=Direction.FORWARD, why=why, held=observation.held
+            ActionKind.DECIDE,
+            direction=Direction.FORWARD,
+            why=why,
+            fingerprint=observation.fingerprint,
         )
     return None
 
@@ -283,7 +290,7 @@ def _turns_back(observation: Observation, state: RunnerState) -> StopReason | No
     if (
         observation.parameter is ParameterState.NEW
         and state.unhealthy_on
-        and state.unhealthy_on == observation.held
+        and state.unhealthy_on == observation.fingerprint
     ):
         return StopReason.NEW_UNHEALTHY
     return None
@@ -298,7 +305,7 @@ def _back(observation: Observation, state: RunnerState, restarts: bool) -> Actio
         return _change(observation, state, ParameterState.OLD, Direction.ROLLBACK)
     if observation.parameter is not ParameterState.OLD:
         return Action(ActionKind.PUBLISH, ParameterState.OLD, Direction.ROLLBACK)
-    if restarts and observation.was_published and state.restarted_on != observation.held:
+    if restarts and observation.was_published and state.restarted_on != observation.fingerprint:
         return _restart(observation, state)
     return _settle(observation)
 
@@ -316,7 +323,7 @@ def _follow(observation: Observation, state: RunnerState, restarts: bool) -> Act
     )
     if observation.database is not logs_in:
         return _change(observation, state, observation.parameter, Direction.SUPERSEDED)
-    if restarts and state.restarted_on != observation.held:
+    if restarts and state.restarted_on != observation.fingerprint:
         return _restart(observation, state)
     return _settle(observation)
 
@@ -337,9 +344,9 @@ def _change(
 
 def _restart(observation: Observation, state: RunnerState) -> Action:
     """Restart once per value; a process that joins later may try again."""
-    if state.unhealthy_on == observation.held:
+    if state.unhealthy_on == observation.fingerprint:
         return Action(ActionKind.STOP, stop=StopReason.UNHEALTHY)
-    return Action(ActionKind.RESTART, observation.parameter, held=observation.held)
+    return Action(ActionKind.RESTART, observation.parameter, fingerprint=observation.fingerprint)
 
 
 def _close(observation: Observation, state: RunnerState, direction: Direction) -> Action:
@@ -388,5 +395,9 @@ def record_outcome(state: RunnerState, action: Action, outcome: CallOutcome) -> 
 def _learn_restart(state: RunnerState, action: Action, outcome: CallOutcome) -> RunnerState:
     """Return the state after a restart; one that was not carried out or not observed changes nothing."""
     if outcome is CallOutcome.APPLIED:
-        return replace(state, restarted_on=action.held, unhealthy_on="")
-    return replace(state, unhealthy_on=action.held) if outcome is CallOutcome.UNHEALTHY else state
+        return replace(state, restarted_on=action.fingerprint, unhealthy_on="")
+    return (
+        replace(state, unhealthy_on=action.fingerprint)
+        if outcome is CallOutcome.UNHEALTHY
+        else state
+    )

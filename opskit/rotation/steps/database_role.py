@@ -61,7 +61,7 @@ class RoleStrategy:
             logins.insert(0, works)
         for login in logins:
             try:
-                done = self._connector.engine.change_password(
+                result = self._connector.engine.change_password(
                     self._connector.server(),
                     login.user,
                     login.password,
@@ -76,11 +76,11 @@ class RoleStrategy:
                 return ChangeOutcome(CallOutcome.NOT_APPLIED, error.sentence)
             except AwsError as error:
                 return ChangeOutcome(CallOutcome.NOT_APPLIED, f"{error.permission}: {error.code}")
-            if done.succeeded:
+            if result.succeeded:
                 return ChangeOutcome(CallOutcome.APPLIED)
-            reasons.append(f"as {login.user}: {done.message}")
-            is_final = is_final and done.is_final
-            if done.succeeded is None:
+            reasons.append(f"as {login.user}: {result.message}")
+            is_final = is_final and result.is_final
+            if result.succeeded is None:
                 return ChangeOutcome(CallOutcome.UNKNOWN, reasons[-1])
         why = "; ".join(dict.fromkeys(reasons)) or "no one is known who could"
         return ChangeOutcome(CallOutcome.REFUSED if is_final else CallOutcome.NOT_APPLIED, why)

@@ -221,31 +221,31 @@ class ManagedRotation:
 
     def _publish(self, kept: SecretVersion) -> None:
         began = self._world.clock()
-        one = replace(
+        update = replace(
             published(self._context, kept.login), old=self._text, old_version=self._version
         )
-        parameters = self._world.parameters(one)
+        parameters = self._world.parameters(update)
         while True:
             self._world.fence.mark_observed()
             try:
-                done = parameters.publish(ParameterState.NEW)
+                change = parameters.publish(ParameterState.NEW)
             except StaleObservation as error:
                 # The request was not sent.
-                done = ChangeOutcome(CallOutcome.NOT_APPLIED, error.sentence)
-            if done.outcome is CallOutcome.APPLIED:
+                change = ChangeOutcome(CallOutcome.NOT_APPLIED, error.sentence)
+            if change.outcome is CallOutcome.APPLIED:
                 break
             if (
-                done.outcome is CallOutcome.REFUSED
+                change.outcome is CallOutcome.REFUSED
                 or self._world.clock() - began > self._stall_timeout_s
             ):
                 raise RotationUnfinished(
-                    f"the parameter could not take the new password: {done.why}"
+                    f"the parameter could not take the new password: {change.why}"
                 )
             self._world.sleep(POLL_S)
         self._outage.parameter_written(self._world.clock())
-        self._version, self._text = parameters.read().versions[0], one.new
+        self._version, self._text = parameters.read().versions[0], update.new
         took = self._world.clock() - began
-        text = f"{one.name} holds it: version {self._version}"
+        text = f"{update.name} holds it: version {self._version}"
         self._tell("step", "publish", text, took)
 
     def _bring(self, kept: SecretVersion) -> SecretVersion:
@@ -270,9 +270,9 @@ class ManagedRotation:
         for restart_target in self._restart_targets:
             began = self._world.clock()
             self._world.on_event(Event("wait", "restart", f"restarting {restart_target}"))
-            done = self._world.restart(restart_target)
-            if not done.is_healthy:
-                return f"{restart_target} did not become healthy: {done.why}"
+            result = self._world.restart(restart_target)
+            if not result.is_healthy:
+                return f"{restart_target} did not become healthy: {result.why}"
             took = self._world.clock() - began
             self._tell("step", "restart", f"restarted {restart_target}", took)
         if self._restart_targets:

@@ -92,17 +92,18 @@ def control_of(rds: Rds, intent: MasterPlace) -> ControlPlaneState:
     """
     if intent.cluster:
         reply = rds.describe_db_clusters(DBClusterIdentifier=intent.cluster)
-        found: Mapping[str, Any] = reply["DBClusters"][0]
-        status, resource = found["Status"], found.get("DbClusterResourceId", "")
+        row: Mapping[str, Any] = reply["DBClusters"][0]
+        status, resource = row["Status"], row.get("DbClusterResourceId", "")
     else:
         reply = rds.describe_db_instances(DBInstanceIdentifier=intent.db_instance)
-        found = reply["DBInstances"][0]
-        status, resource = found["DBInstanceStatus"], found.get("DbiResourceId", "")
+        row = reply["DBInstances"][0]
+        status, resource = row["DBInstanceStatus"], row.get("DbiResourceId", "")
     if intent.resource and resource and resource != intent.resource:
         raise CannotProceed(
             f"{intent.cluster or intent.db_instance} is not the database of this rotation any more: "
             f"it is {resource}, and the rotation is about {intent.resource}"
         )
-    waits = PASSWORD in (found.get("PendingModifiedValues") or {})
+    waits = PASSWORD in (row.get("PendingModifiedValues") or {})
     pending = waits or status not in QUIET
-    return ControlPlaneState(pending, f"{intent.cluster or intent.db_instance} is {status}")
+    database = intent.cluster or intent.db_instance
+    return ControlPlaneState(pending, f"{database} is {status}", database)

@@ -29,14 +29,14 @@ class ParameterSnapshot:
         written_at: when each was last written, by AWS's clock.
     """
 
-    which: ParameterState
+    state: ParameterState
     versions: tuple[Version, ...]
     values: tuple[Secret, ...] = ()
     written_at: tuple[datetime | None, ...] = ()
 
     @property
-    def mark(self) -> str:
-        """Fingerprint of the values; it has times, since a recreated parameter restarts at version 1."""
+    def fingerprint(self) -> str:
+        """Versions and times of the values; a recreated parameter restarts at version 1."""
         at = self.written_at or (None,) * len(self.versions)
         return " ".join(f"{v}@{w}" for v, w in zip(self.versions, at, strict=True))
 
@@ -58,13 +58,16 @@ class ParameterWriter:
         Raises:
             AwsError: one could not be read.
         """
-        held = [self._store.read(update) for update in self._published]
-        states = [self._state(u, h) for u, h in zip(self._published, held, strict=True)]
+        stored = [self._store.read(update) for update in self._published]
+        states = [
+            self._state(update, value)
+            for update, value in zip(self._published, stored, strict=True)
+        ]
         return ParameterSnapshot(
-            _together(states),
-            tuple(h.version if h else 0 for h in held),
-            tuple(h.text if h else Secret("") for h in held),
-            tuple(h.modified_at if h else None for h in held),
+            _combined(states),
+            tuple(value.version if value else 0 for value in stored),
+            tuple(value.text if value else Secret("") for value in stored),
+            tuple(value.modified_at if value else None for value in stored),
         )
 
     def publish(self, to: ParameterState) -> ChangeOutcome:
@@ -81,19 +84,19 @@ class ParameterWriter:
                 return ChangeOutcome.by(error)
         return ChangeOutcome(CallOutcome.APPLIED)
 
-    def _state(self, update: CredentialUpdate, held: StoredValue | None) -> ParameterState:
-        if held is None:
+    def _state(self, update: CredentialUpdate, stored: StoredValue | None) -> ParameterState:
+        if stored is None:
             return ParameterState.ABSENT
-        if held.text not in (update.old, update.new):
+        if stored.text not in (update.old, update.new):
             return ParameterState.OTHER
-        if not self._store.is_complete(update, held):
+        if not self._store.is_complete(update, stored):
             return ParameterState.MIXED
-        return ParameterState.OLD if held.text == update.old else ParameterState.NEW
+        return ParameterState.OLD if stored.text == update.old else ParameterState.NEW
 
 
-def _together(held: Sequence[ParameterState]) -> ParameterState:
+def _combined(states: Sequence[ParameterState]) -> ParameterState:
     """Combine several parameters' states: OTHER or ABSENT if one is, MIXED if they differ."""
-    for which in (ParameterState.OTHER, ParameterState.ABSENT):
-        if which in held:
-            return which
-    return held[0] if len(set(held)) == 1 else ParameterState.MIXED
+    for state in (ParameterState.OTHER, ParameterState.ABSENT):
+        if state in states:
+            return state
+    return states[0] if len(set(states)) == 1 else ParameterState.MIXED

@@ -29,18 +29,18 @@ class KeySelection:
     because: str
 
 
-def select_key(found: Iterable[tuple[str, set[str]]], default: str) -> KeySelection:
+def select_key(sources: Iterable[tuple[str, set[str]]], default: str) -> KeySelection:
     """Select the key of the first source that names exactly one; the default key if no source names any.
 
     Args:
-        found: the reason for each source, and the keys that it names.
+        sources: the reason for each source, and the keys that it names.
         default: the credential source's default key.
 
     Raises:
         CannotProceed: sources name several keys, and none exactly one.
     """
     several: set[str] = set()
-    for because, keys in found:
+    for because, keys in sources:
         if len(keys) == 1:
             return KeySelection(next(iter(keys)), because)
         several |= keys
@@ -78,7 +78,7 @@ def find_key(target: Target, aws: AwsClients, recorded: set[str]) -> KeySelectio
 
 def keys_allowed(policies: RolePolicies) -> set[str]:
     """Return the keys that the role's own policies name for decryption, each by its ARN."""
-    found: set[str] = set()
+    keys: set[str] = set()
     for policy in policies.identity:
         try:
             document = parse(policy.document, kind="", name=policy.name)
@@ -87,5 +87,5 @@ def keys_allowed(policies: RolePolicies) -> set[str]:
         for statement in document.statements:
             decrypts = any(glob(action, DECRYPT) for action in statement.actions)
             if statement.allows and decrypts and not statement.not_actions:
-                found |= {r for r in statement.resources or () if KEY_ARN.fullmatch(r)}
-    return found
+                keys |= {r for r in statement.resources or () if KEY_ARN.fullmatch(r)}
+    return keys

@@ -126,28 +126,28 @@ class Containers:
         """Restart the container by the command for its configuration; wait until it is healthy."""
         transport = self.transports(restart_target.where)
         try:
-            found = self._find(restart_target, transport)
-            if found is None:
+            container = self._find(restart_target, transport)
+            if container is None:
                 return RestartResult(
                     False, f"{restart_target.name} is not there", is_about_login=False
                 )
-            command = command_of(found)
-            done = transport.run(command, timeout_s=COMMAND_LIMIT_S)
+            command = command_of(container)
+            result = transport.run(command, timeout_s=COMMAND_LIMIT_S)
         except TransportError as error:
             return RestartResult.lost(error.sentence)
-        if done.exit_status != 0:
-            message = (done.stderr or done.stdout).strip().split("\n")[-1][:200]
+        if result.exit_status != 0:
+            message = (result.stderr or result.stdout).strip().split("\n")[-1][:200]
             return RestartResult(
-                False, f"{command}: exit {done.exit_status}: {message}", is_about_login=False
+                False, f"{command}: exit {result.exit_status}: {message}", is_about_login=False
             )
         return self._wait(restart_target, transport)
 
     def _find(self, restart_target: RestartTarget, transport: Transport) -> Container | None:
         """Find the container on its instance."""
-        found = parse(
+        response = parse(
             transport.run(script(self._asked(restart_target)), timeout_s=PROBE_LIMIT_S).stdout
         )
-        return next((c for c in found.containers if c.name == restart_target.name), None)
+        return next((c for c in response.containers if c.name == restart_target.name), None)
 
     def _wait(self, restart_target: RestartTarget, transport: Transport) -> RestartResult:
         limit = self.clock() + self.health_timeout_s
@@ -181,15 +181,15 @@ class Containers:
 
     def _complaint(self, restart_target: RestartTarget, transport: Transport) -> tuple[str, str]:
         """Return the problem and the app's message; empty if there is none."""
-        found = parse(
+        response = parse(
             transport.run(script(self._asked(restart_target)), timeout_s=PROBE_LIMIT_S).stdout
         )
-        running = next((c for c in found.containers if c.name == restart_target.name), None)
+        running = next((c for c in response.containers if c.name == restart_target.name), None)
         if running is None or running.status != "running":
             return f"{restart_target.name} is {running.status if running else 'not there'}", ""
         if not restart_target.health_url:
             return "", ""
-        return unhealthy(found.health)
+        return unhealthy(response.health)
 
 
 def unhealthy(health: Health | None) -> tuple[str, str]:
@@ -250,22 +250,22 @@ def _rollout(reply: Mapping[str, object]) -> tuple[str, bool]:
     services = reply.get("services")
     if not isinstance(services, list) or not services:
         return MISSING["ServiceNotFoundException"], True
-    found = services[0]
-    deployments: list[Mapping[str, Any]] = found["deployments"]
+    service = services[0]
+    deployments: list[Mapping[str, Any]] = service["deployments"]
     primary = next((d for d in deployments if d.get("status") == "PRIMARY"), {})
     if primary.get("rolloutState") == "FAILED":
         return f"the deployment failed: {primary.get('rolloutStateReason', '')}", True
-    counts = f"{found.get('runningCount')} of {found.get('desiredCount')} tasks run"
-    is_done = (
+    counts = f"{service.get('runningCount')} of {service.get('desiredCount')} tasks run"
+    is_complete = (
         len(deployments) == 1
         and primary.get("rolloutState", "COMPLETED") == "COMPLETED"
-        and found.get("runningCount") == found.get("desiredCount")
+        and service.get("runningCount") == service.get("desiredCount")
     )
-    return ("", True) if is_done else (f"the deployment is not complete: {counts}", False)
+    return ("", True) if is_complete else (f"the deployment is not complete: {counts}", False)
 
 
-def command_of(found: Container) -> str:
+def command_of(container: Container) -> str:
     """Return the command that makes a container read its settings again, by its configuration."""
-    if is_fixed(found) and found.project_directory:
-        return join(recreate(found))
-    return join(("docker", "restart", found.name))
+    if is_fixed(container) and container.project_directory:
+        return join(recreate(container))
+    return join(("docker", "restart", container.name))
