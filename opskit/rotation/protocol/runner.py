@@ -96,7 +96,7 @@ class Rotation:
             if observation is None:
                 action, outcome = Action(ActionKind.WAIT, why=trouble), CallOutcome.NOT_APPLIED
             else:
-                log.debug("observed: %s", replace(observation, held=""))
+                log.debug("observed: %s", replace(observation, fingerprint=""))
                 action = self._decide(observation)
                 if action.kind in (ActionKind.STOP, ActionKind.FINISHED):
                     return self._result(action)
