@@ -263,8 +263,8 @@ def change_password(
                 new.reveal().encode(), role.encode(), b"scram-sha-256"
             ).decode()
             named, value = sql.Identifier(role), sql.Literal(verifier)
-            found = connection.execute("select from pg_roles where rolname = %s", (role,))
-            if member_of is not None and found.fetchone() is None:
+            row = connection.execute("select from pg_roles where rolname = %s", (role,))
+            if member_of is not None and row.fetchone() is None:
                 create = sql.SQL("create role {} login in role {} password {}")
                 connection.execute(create.format(named, sql.Identifier(member_of), value))
                 # Objects that the second role creates shall belong to the first.
