@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from opskit.analysis import analyze_all
 from opskit.ca_bundles import trust_for
@@ -63,6 +63,7 @@ from opskit.probe.response import (
 from opskit.workload.ec2_instance import Ec2InstanceWorkload, Instance, InstanceRole
 from opskit.workload.ecs_task import EcsTask, EcsTaskWorkload, TaskInterface, TaskLocation
 
+T = TypeVar("T")
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 HOST = "linkbox-db.c123xyz.us-east-1.rds.amazonaws.com"
 NAMES = {
@@ -248,13 +249,18 @@ def task() -> EcsTaskWorkload:
 ROLE_ARN = "arn:aws:iam::123456789012:role/app-role"
 KEY_ARN = "arn:aws:kms:us-east-1:123456789012:key/k"
 PARAMETERS = "arn:aws:ssm:us-east-1:123456789012:parameter/linkbox/*"
-READS = {
+READS: dict[str, Any] = {
     "Sid": "Read",
     "Effect": "Allow",
     "Action": ["ssm:GetParameter", "ssm:GetParameters"],
     "Resource": PARAMETERS,
 }
-DECRYPTS = {"Sid": "Decrypt", "Effect": "Allow", "Action": "kms:Decrypt", "Resource": KEY_ARN}
+DECRYPTS: dict[str, Any] = {
+    "Sid": "Decrypt",
+    "Effect": "Allow",
+    "Action": "kms:Decrypt",
+    "Resource": KEY_ARN,
+}
 
 
 def document(*statements: dict[str, Any]) -> dict[str, Any]:
@@ -374,6 +380,12 @@ def linkbox() -> dict[type, Fact[Any]]:
         ),
     )  # fmt: skip
     return {fact_type(value): known(value) for value in values}
+
+
+def healthy(kind: type[T]) -> T:
+    """The value of a healthy fact, by its type or the interface that it implements."""
+    values = [fact.value for fact in linkbox().values() if isinstance(fact, Known)]
+    return next(value for value in values if isinstance(value, kind))
 
 
 def _engine_of(database: Fact[Database]) -> Fact[DatabaseEngine]:

@@ -21,7 +21,7 @@ from hypothesis import settings
 try:
     from _pytest.nodeid import coerce_node_id
 except ImportError:  # pytest before 9.2
-    coerce_node_id = str
+    coerce_node_id = str  # type: ignore[assignment]
 
 from opskit import redaction
 from opskit.sandbox import lifecycle
@@ -105,7 +105,7 @@ def pytest_collection_modifyitems(
         if group is not None and config.getoption("loadgroup", False):
             name = f"{item.nodeid.removesuffix(f'@{group.args[0]}')}@{group.args[0]}"
             if item.nodeid != name:
-                item._id = coerce_node_id(name)  # type: ignore[attr-defined]
+                item._id = coerce_node_id(name)
             assert item.nodeid == name
 
 
@@ -203,7 +203,7 @@ class Operator:
         return json.loads(done.stdout), done.returncode
 
     def script(
-        self, text: str, flags: str = "-c", **environment: str
+        self, text: str, flags: str = "-c", **environment: Any
     ) -> subprocess.CompletedProcess[str]:
         """Run a shell script, whose `opskit` and `aws` are forks."""
         return self.run("sh", flags, text, **warm.for_scripts(self.running), **environment)
@@ -255,7 +255,7 @@ class Operator:
             assert os.environ.get("CI") != "true", "CI must be able to filter packets"
             pytest.skip("packets cannot be filtered on this machine")
 
-    def over_ssh(self, via: str) -> dict[str, str]:
+    def over_ssh(self, via: str) -> dict[str, Any]:
         """The environment for a road over SSH: a home that knows the bastion, and its key."""
         ssh = Path(self.running.directory) / "ssh"
         home = ssh / f"home-{via}"

@@ -45,7 +45,12 @@ def test_characters_of_the_query_are_signed_escaped(
     aws: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     signed: list[str] = []
-    monkeypatch.setattr(aws, "sign", lambda url, service: signed.append(f"{service} {url}") or {})
+
+    def sign(url: str, service: str) -> dict[str, str]:
+        signed.append(f"{service} {url}")
+        return {}
+
+    monkeypatch.setattr(aws, "sign", sign)
     aws.client("ssmmessages").upgrade_headers(URL)
     assert signed == [
         "ssmmessages https://ssmmessages.us-east-1.amazonaws.com/v1/data-channel/s-1"

@@ -178,7 +178,9 @@ def test_the_deadline_leaves_unknowns_not_an_error() -> None:
     snapshot = gather([Identity], Clients(hang), GIVEN, deadline_s=0.2)
     assert not answered.is_set(), "it was waited for"
     is_over.set()
-    assert "--timeout" in snapshot.get(Identity).reason
+    fact = snapshot.get(Identity)
+    assert isinstance(fact, Unknown)
+    assert "--timeout" in fact.reason
 
 
 def test_no_credentials_end_the_run() -> None:

@@ -32,7 +32,8 @@ class Watch(threading.Thread):
 
     def __init__(self, *secrets: str) -> None:
         super().__init__(daemon=True)
-        self.secrets, self.found, self.rounds = secrets, [], 0
+        self.secrets, self.rounds = secrets, 0
+        self.found: list[str] = []
         self.over = threading.Event()
 
     def run(self) -> None:

@@ -21,6 +21,7 @@ from opskit.commands import AwsCall, InstanceCommand, OpskitCommand
 from opskit.config import Target
 from opskit.engine.interface import LoginFailure
 from opskit.facts.database import Database
+from opskit.facts.interface import known_value
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.private_zones import PrivateZone, PrivateZones
 from opskit.facts.snapshot import Snapshot
@@ -161,7 +162,7 @@ def test_no_effect_changes_the_snapshot_it_is_given(key: tuple[str, str]) -> Non
 
 def test_what_was_seen_before_is_forgotten() -> None:
     after = apply(CLOSED, [ingress()])
-    probe = after.value(type(GONE))
+    probe = known_value(after.get(type(GONE)))
     assert probe.result.connections == ()
     assert after.value(LoginAttemptResult) is None
     assert probe.result.resolutions, "a rule changes no name"
@@ -179,7 +180,7 @@ def test_changes_are_counted_by_kind() -> None:
 
 def test_a_task_is_called_a_task_in_every_sentence() -> None:
     """And only by sentences of opskit's own: values that say "the instance" stay as they are."""
-    target = replace(b.linkbox()[Target].value, ecs_task="prod/service:shop")  # type: ignore[union-attr]
+    target = replace(b.healthy(Target), ecs_task="prod/service:shop")
     probe = replace(b.probe(health=None), workload_noun=target.workload_kind.definite)
     gone = replace(probe, result=replace(GONE.result, health=None, containers=()))
     login = LoginAttemptResult(
@@ -249,4 +250,5 @@ def test_an_interface_carries_five_groups(count: int, is_refused: bool) -> None:
         with pytest.raises(CallRejected, match="one to 5"):
             apply(b.snapshot(), [call])
     else:
-        assert apply(b.snapshot(), [call]).value(Database).instance.security_group_ids == (*groups,)
+        database = known_value(apply(b.snapshot(), [call]).get(Database))
+        assert database.instance.security_group_ids == (*groups,)

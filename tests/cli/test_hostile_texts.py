@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -43,7 +44,7 @@ from opskit.rotation.protocol.state_machine import (
     ParameterState,
 )
 from opskit.rotation.status import RotationStatus
-from opskit.workload.interface import Workload
+from opskit.workload.ec2_instance import Ec2InstanceWorkload
 from tests import builders as b
 from tests.report.hostile import FORGED, HOSTILE, poisoned_everywhere, problems
 from tests.rotation.test_records import intent
@@ -134,7 +135,7 @@ def test_an_error_as_json_is_exact(
 
 def test_the_list_of_instances_in_an_error() -> None:
     """Their names are tags; a line of the list is a suggestion."""
-    instance = b.linkbox()[Workload].value.instance  # type: ignore[union-attr]
+    instance = b.healthy(Ec2InstanceWorkload).instance
     named = replace(instance, name=f"web\n{FORGED}")
     with pytest.raises(TargetError) as caught:
         _named("i-2", Instances((named,)))
@@ -146,7 +147,7 @@ def test_notices_and_progress(monkeypatch: pytest.MonkeyPatch) -> None:
         with Spinner(quiet=False) as spinner:
             spinner.update(f"{HOSTILE[:20]}{HOSTILE}")
             spinner.note(HOSTILE)
-            terminal.time.sleep(0.25)
+            time.sleep(0.25)
             spinner.pause()
         terminal.say(HOSTILE)
 

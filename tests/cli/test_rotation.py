@@ -166,9 +166,12 @@ def test_options_before_repair_reach_its_request(
     no_aws: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[Any] = []
-    monkeypatch.setattr(
-        repair_workflow, "repair_password", lambda _, request, *__: (made.append(request), 0)[1]
-    )
+
+    def repair_password(_: object, request: Any, *__: object) -> int:
+        made.append(request)
+        return 0
+
+    monkeypatch.setattr(repair_workflow, "repair_password", repair_password)
     assert run("--password-stdin", "repair", "--key-id", "key-1") == 0
     assert made == [repair_workflow.RepairRequest(password_from_stdin=True, key_id="key-1")]
 
@@ -268,7 +271,12 @@ class Keyboard(io.StringIO):
 def test_a_terminal_is_asked(answer: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", Keyboard())
     questions: list[str] = []
-    monkeypatch.setattr(click, "confirm", lambda text, **_: (questions.append(text), answer)[1])
+
+    def confirm(text: str, **_: object) -> bool:
+        questions.append(text)
+        return answer
+
+    monkeypatch.setattr(click, "confirm", confirm)
     screen = terminal()
     assert screen.is_interactive
     if answer:
@@ -302,7 +310,12 @@ def test_a_password_is_read_without_echo_and_newline(
 ) -> None:
     asked: list[dict[str, Any]] = []
     monkeypatch.setattr(sys, "stdin", stdin(f"{PASSWORD}\r\n"))
-    monkeypatch.setattr(click, "prompt", lambda _, **how: (asked.append(how), PASSWORD)[1])
+
+    def prompt(_: str, **options: Any) -> str:
+        asked.append(options)
+        return PASSWORD
+
+    monkeypatch.setattr(click, "prompt", prompt)
     assert terminal().password("Password").reveal() == PASSWORD
     assert asked == ([{"hide_input": True, "err": True}] if stdin is Keyboard else [])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from importlib.metadata import packages_distributions
+from typing import Any
 
 import pytest
 
@@ -91,16 +92,16 @@ def test_advice_names_the_user_and_quotes_it_in_statements(database_engine: Engi
 @every_engine
 def test_a_client_gets_the_password_in_a_file_alone(database_engine: Engine) -> None:
     password = Secret("co:ffee\\2026")
-    place = {"host": "db.ex", "port": 1234, "user": USER, "database": DATABASE}
+    place: dict[str, Any] = {"host": "db.ex", "port": 1234, "user": USER, "database": DATABASE}
     client = database_engine.client(
         address="127.0.0.1", trust=ServerTrust(("db.ex",), None), **place
-    )  # type: ignore[arg-type]
+    )
     arguments, variables = database_engine.client_command(client, ("client", "-c"), "the-file")
     assert "the-file" in (*arguments, *variables.values())
     assert {"client", "-c"} <= set(arguments)
     without = database_engine.client_command(client, ("client", "-c"), "")
     assert "the-file" not in (*without[0], *without[1].values())
-    content = database_engine.password_file(password=password, **place)  # type: ignore[arg-type]
+    content = database_engine.password_file(password=password, **place)
     assert "ffee" in content.reveal()
     for text in (client.example, *client.environment.values()):
         assert "ffee" not in text

@@ -4,6 +4,7 @@ import socket
 import struct
 import threading
 import time
+from typing import Any
 
 import psycopg
 import pytest
@@ -142,7 +143,12 @@ def test_an_answer_that_is_swallowed_is_not_waited_for(monkeypatch: pytest.Monke
     thread.start()
 
     def connect(server: Server, user: str, *_: object) -> psycopg.Connection:
-        there = {"host": server.host, "port": server.port, "user": user, "sslmode": "disable"}
+        there: dict[str, Any] = {
+            "host": server.host,
+            "port": server.port,
+            "user": user,
+            "sslmode": "disable",
+        }
         return psycopg.connect(**there, dbname=server.database)
 
     monkeypatch.setattr(roles, "_connect", connect)

@@ -23,9 +23,10 @@ def tolerant(number: int, text: Fact[str]) -> tuple[bytes, complex]:
     return b"", complex(number)
 
 
-def facts(**values: object) -> dict[type, Fact[object]]:
+def facts(**values: Fact[object]) -> dict[type, Fact[object]]:
     found: dict[type, Fact[object]] = {int: Known(2, "given", NOW), str: Known("1.5", "given", NOW)}
-    return found | {{"number": int, "text": str}[k]: v for k, v in values.items()}  # type: ignore[misc]
+    types: dict[str, type] = {"number": int, "text": str}
+    return found | {types[k]: v for k, v in values.items()}
 
 
 def test_inputs_and_outputs_follow_from_the_signature() -> None:
@@ -54,7 +55,7 @@ def test_a_tolerant_input_is_the_fact_and_another_its_value() -> None:
     ],
 )
 def test_an_unknown_fact_blocks_where_it_is_not_tolerated(
-    values: dict[str, object], blocks_strict: Unknown | None, blocks_tolerant: Unknown | None
+    values: dict[str, Fact[object]], blocks_strict: Unknown | None, blocks_tolerant: Unknown | None
 ) -> None:
     fact_of = facts(**values).__getitem__
     assert blocking_input(strict, fact_of) is blocks_strict

@@ -13,7 +13,8 @@ from opskit.facts.interface import FactUnavailable, Unknown
 from opskit.transport.ecs_exec import EcsExec
 from opskit.transport.session_manager.base64_framing import Demultiplexer
 from opskit.transport.session_manager.commands import OutputCollector
-from opskit.workload.ecs_task import task_name
+from opskit.workload.ecs_task import EcsTask, task_name
+from tests.fake_aws import FakeClient
 
 ID = "0123456789abcdef0123456789abcdef"
 
@@ -43,7 +44,7 @@ def raw(**changes: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-class Ecs:
+class Ecs(FakeClient):
     """A service that knows these tasks."""
 
     def __init__(self, *tasks: dict[str, Any], error: AwsError | None = None) -> None:
@@ -71,7 +72,7 @@ class Ecs:
 
 def read(
     *tasks: dict[str, Any], name: str = f"prod/{ID}", error: AwsError | None = None
-) -> ecs_task.EcsTask:
+) -> EcsTask:
     return ecs_task.read(Ecs(*tasks, error=error), task_name(name))
 
 
@@ -174,7 +175,7 @@ def test_without_the_interfaces_groups_no_network_is_made_up() -> None:
     assert (seen.subnet_id, seen.interfaces, seen.group_ids) == ("", (), ())
     assert seen.location.target.startswith("ecs:prod_")
     with pytest.raises(FactUnavailable, match="no network interface of its own"):
-        ecs_task.read_interface(Ecs(), read(raw(attachments=[])))  # type: ignore[arg-type]
+        ecs_task.read_interface(Ecs(), read(raw(attachments=[])))
 
 
 @pytest.mark.parametrize(

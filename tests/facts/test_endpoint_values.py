@@ -110,7 +110,7 @@ def test_the_probe_is_asked_about_no_such_place(value: str) -> None:
     asked = probe.request(
         Target("linkbox", b.NAMES), FingerprintKey("k"), Region("us-east-1"),
         b.known(select_host(known, parameters)), known, parameters, Unknown("x"),
-        b.linkbox()[Workload].value,  # type: ignore[union-attr]
+        b.healthy(Workload),
     )  # fmt: skip
     assert {host for host, _ in asked.tcp_targets} == {b.HOST} == set(asked.hostnames)
     assert asked.unlisted == ()
@@ -124,7 +124,7 @@ def test_the_probe_connects_bare_only_where_the_engine_allows_it(
     asked = probe.request(
         Target("linkbox", b.NAMES), FingerprintKey("k"), Region("us-east-1"),
         b.known(DatabaseHost(b.HOST, 5432, "p")), b.known(b.database()), b.known(b.parameters()),
-        Unknown("x"), b.linkbox()[Workload].value,  # type: ignore[union-attr]
+        Unknown("x"), b.healthy(Workload),
     )  # fmt: skip
     assert bool(asked.tcp_targets) is is_safe
     assert asked.exchange_with == (b.HOST, 5432)
@@ -134,7 +134,7 @@ def test_the_probe_is_told_which_hosts_rds_does_not_name() -> None:
     asked = probe.request(
         Target("linkbox", b.NAMES), FingerprintKey("k"), Region("us-east-1"),
         b.known(DatabaseHost("db.example", 5432, "p")), b.known(b.database()), b.known(b.parameters()),
-        Unknown("x"), b.linkbox()[Workload].value,  # type: ignore[union-attr]
+        Unknown("x"), b.healthy(Workload),
     )  # fmt: skip
     assert asked.unlisted == ("db.example",)
 
@@ -208,7 +208,7 @@ def test_no_tunnel_to_what_the_instance_resolves_to_itself() -> None:
     with pytest.raises(FactUnavailable, match="link-local"):
         login.read_tunnel(
             None, None, None, None, Target("linkbox", b.NAMES),  # type: ignore[arg-type]
-            b.linkbox()[Workload].value, DatabaseHost("db.example", 5432, "p"),  # type: ignore[union-attr]
+            b.healthy(Workload), DatabaseHost("db.example", 5432, "p"),
             b.database(), b.parameters(), Credential(Secret("Abc-12345678")), b.known(own),
             b.known(login.DirectLogin(None)),
         )  # fmt: skip

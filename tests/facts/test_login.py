@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,7 +81,7 @@ def test_a_refused_session_leaves_it_unknown(operator: Operator) -> None:
     assert (status, login["status"]) == (3, "unknown"), login
 
 
-def judged(operator: Operator, *options: str, **environment: str) -> dict[str, str]:
+def judged(operator: Operator, *options: str, **environment: Any) -> dict[str, str]:
     """What `diagnose auth` says of the client here: the check, and the exit status."""
     words = ("opskit", "diagnose", "auth", "--prefix", "/linkbox", "--output", "json")
     done = operator.run(*words, *options, **environment)

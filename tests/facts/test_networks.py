@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from opskit.config import Target
 from opskit.facts import (
     app_subnets,
     load_balancer,
@@ -93,12 +94,12 @@ def test_without_the_right_to_see_peerings_the_own_vpc_is_left() -> None:
 def test_a_named_instance_is_looked_up_wherever_it_is(name: str, field: str) -> None:
     reply = {"Reservations": [{"Instances": [{"VpcId": "vpc-9"}]}]}
     fake = Fake(describe_instances=reply)
-    target = b.Target("x", b.NAMES, instance=name)
+    target = Target("x", b.NAMES, instance=name)
     found = vpc_scope.read_named(fake, target)
     assert fake.asked[0][1]["Filters"] == [{"Name": field, "Values": [name]}]
     near = vpc_scope.select(b.database(), b.known(Peerings(())), b.known(found))
     assert near == VpcScope("vpc-1", ("vpc-9",))
-    assert vpc_scope.read_named(Fake(), b.Target("x", b.NAMES)).vpc_id is None
+    assert vpc_scope.read_named(Fake(), Target("x", b.NAMES)).vpc_id is None
 
 
 def test_route_tables_with_every_kind_of_target() -> None:
@@ -228,7 +229,7 @@ def test_rule_ids_are_found_by_what_the_rule_says() -> None:
          "FromPort": -1, "ToPort": -1, "CidrIpv4": "0.0.0.0/0"},
     ]  # fmt: skip
     fake = Fake(describe_security_group_rules={"SecurityGroupRules": rows})
-    app: Workload = b.linkbox()[Workload].value  # type: ignore[union-attr]
+    app: Workload = b.healthy(Workload)
     found = security_group_rule_ids.read(fake, b.database(), b.known(app))
     assert fake.asked[0][1]["Filters"][0]["Values"] == ["sg-db", "sg-web"]
     assert found.find("sg-db", False, b.rule(5432, "sg-web"), "sg-web") == "sgr-1"
@@ -237,7 +238,7 @@ def test_rule_ids_are_found_by_what_the_rule_says() -> None:
 
 
 def test_the_apps_subnets_come_from_its_scaling_group_and_its_siblings() -> None:
-    app = b.linkbox()[Workload].value.instance  # type: ignore[union-attr]
+    app = b.healthy(Ec2InstanceWorkload).instance
     app = replace(app, scaling_group="web")
     sibling = replace(app, instance_id="i-2", name="two", subnet_id="subnet-app-b")
     other = replace(app, instance_id="i-3", subnet_id="subnet-x", group_ids=("sg-x",))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from opskit.config import Target
 from opskit.errors import AwsError
 from opskit.facts import (
     instance_profiles,
@@ -18,9 +19,9 @@ from opskit.facts import (
 )
 from opskit.facts.identity import Identity
 from opskit.facts.interface import FactUnavailable, Unknown, run_concurrently
+from opskit.facts.key import Key
 from opskit.facts.organization import Organization
-from opskit.workload.ec2_instance import InstanceRole
-from opskit.workload.interface import Workload
+from opskit.workload.ec2_instance import Ec2InstanceWorkload, InstanceRole
 from tests import builders as b
 from tests.facts.test_networks import Fake
 
@@ -72,8 +73,8 @@ PROFILE = {
 
 
 def test_the_role_comes_from_the_list_of_profiles_or_from_a_call() -> None:
-    app: Workload = b.linkbox()[Workload].value  # type: ignore[union-attr]
-    target = b.linkbox()[b.Target].value  # type: ignore[union-attr]
+    app = b.healthy(Ec2InstanceWorkload)
+    target = b.healthy(Target)
     listed = instance_profiles.read(Fake(list_instance_profiles={"InstanceProfiles": [PROFILE]}))
     quiet = Fake()
     assert instance_role.read(quiet, app, target, b.known(listed)).role_name == "app"
@@ -134,7 +135,7 @@ def test_no_organization_and_its_management_account_have_no_ceiling() -> None:
 
 
 def test_key_policy_and_grants_page_by_page() -> None:
-    key = b.linkbox()[b.Key].value  # type: ignore[union-attr]
+    key = b.healthy(Key)
 
     def grants(Marker: str = "", **_: Any) -> Any:  # noqa: N803
         return (

@@ -24,6 +24,7 @@ from opskit.facts.region import Region
 from opskit.parameter_reference import parse
 from opskit.probe.response import ParameterRead, ProbeResult
 from tests import builders as b
+from tests.fake_aws import FakeClient
 
 ACCOUNT = "arn:aws:ssm:us-east-1:123456789012:parameter"
 NAME = b.NAMES["password"]
@@ -34,7 +35,7 @@ def target(password: str, **more: str) -> Target:
     return load({"prefix": "/linkbox", "parameter_password": password, **more}, {}, Path("/"))
 
 
-class Ssm:
+class Ssm(FakeClient):
     """Parameter Store as AWS answers: the plain name, and the selector apart.
 
     Args:
@@ -43,7 +44,8 @@ class Ssm:
     """
 
     def __init__(self, *, in_batch: bool = True) -> None:
-        self.in_batch, self.described = in_batch, ()
+        self.in_batch = in_batch
+        self.described: list[str] = []
 
     def _row(self, text: str) -> Mapping[str, Any]:
         reference = parse(text)
@@ -93,7 +95,7 @@ def test_the_named_version_is_read(text: str, version: int, in_batch: bool) -> N
     found, credential = parameters.read(
         Ssm(in_batch=in_batch),
         target(text),
-        FingerprintKey("k"),  # type: ignore[arg-type]
+        FingerprintKey("k"),
     )
     password = found.get("password")
     assert password is not None
@@ -104,21 +106,21 @@ def test_the_named_version_is_read(text: str, version: int, in_batch: bool) -> N
 
 def test_two_versions_of_one_parameter_are_two_values() -> None:
     both = target(f"{NAME}:2", parameter_username=f"{NAME}:3")
-    found, credential = parameters.read(Ssm(), both, FingerprintKey("k"))  # type: ignore[arg-type]
+    found, credential = parameters.read(Ssm(), both, FingerprintKey("k"))
     assert found.value("username") == "Value-number-3"
     assert credential.password.reveal() == "Value-number-2"
 
 
 def test_what_describes_and_protects_takes_the_plain_name() -> None:
     ssm, chosen = Ssm(), target(f"{ACCOUNT}{NAME}:live")
-    parameter_metadata.read(ssm, chosen)  # type: ignore[arg-type]
+    parameter_metadata.read(ssm, chosen)
     assert NAME in ssm.described
     assert chosen.parameters["password"] == NAME
     assert f"--parameter-password {ACCOUNT}{NAME}:live" in chosen.flags
 
 
 def test_a_version_that_is_not_there_is_missing_and_not_a_bug() -> None:
-    found, _ = parameters.read(Ssm(), target(f"{NAME}:99"), FingerprintKey("k"))  # type: ignore[arg-type]
+    found, _ = parameters.read(Ssm(), target(f"{NAME}:99"), FingerprintKey("k"))
     assert found.missing == (("password", f"{NAME}:99"),)
     finding = run_check(check_of("PAR001"), b.snapshot(found))
     assert (finding.status, finding.fix) == (Status.FAIL, None)
@@ -133,7 +135,7 @@ def test_another_form_is_one_sentence(text: str) -> None:
         target(text)
 
 
-class Sts:
+class Sts(FakeClient):
     def get_caller_identity(self) -> Any:
         return {"Account": "123456789012", "Arn": "arn:x"}
 
@@ -148,10 +150,10 @@ class Sts:
 )
 def test_a_parameter_of_somebody_else_is_refused(arn: str, is_refused: bool) -> None:
     if not is_refused:
-        assert identity.read_confirmed(Sts(), target(arn), REGION).account == "123456789012"  # type: ignore[arg-type]
+        assert identity.read_confirmed(Sts(), target(arn), REGION).account == "123456789012"
         return
     with pytest.raises(UsageError, match="you are in account 123456789012 and us-east-1"):
-        identity.read_confirmed(Sts(), target(arn), REGION)  # type: ignore[arg-type]
+        identity.read_confirmed(Sts(), target(arn), REGION)
 
 
 def test_the_instances_reads_come_back_under_the_plain_name() -> None:

@@ -14,6 +14,7 @@ from opskit.facts.value_form import flaws, form_of, readings, trimmed, unsuitabl
 from opskit.redaction import OWN_WORDS, redact
 from opskit.secret import Secret
 from tests import builders as b
+from tests.fake_aws import client_of
 
 INSIDE = "Lk'9 \"mid q7_T2xy"
 """Public case p44: quotes and a blank that belong to the password."""
@@ -132,8 +133,10 @@ def test_the_reader_keeps_public_values_exactly_and_the_passwords_form(
     aws = Aws(Target("linkbox", b.NAMES))
     for purpose, text in held.items():
         kind = "SecureString" if purpose == "password" else "String"
-        aws.client("ssm").put_parameter(Name=b.NAMES[purpose], Value=text, Type=kind)  # type: ignore[union-attr]
-    found, _ = parameters.read(aws.client("ssm"), Target("linkbox", b.NAMES), FingerprintKey("k"))  # type: ignore[arg-type]
+        client_of(aws, "ssm").put_parameter(Name=b.NAMES[purpose], Value=text, Type=kind)
+    found, _ = parameters.read(
+        client_of(aws, "ssm"), Target("linkbox", b.NAMES), FingerprintKey("k")
+    )
     user, password = found.get("username"), found.get("password")
     assert user is not None
     assert password is not None

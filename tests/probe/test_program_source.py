@@ -83,7 +83,7 @@ def test_the_parts_share_one_namespace_without_clashes() -> None:
 def test_the_joined_text_needs_nothing_of_opskit_and_names_nothing_unknown() -> None:
     tree = joined()
     known = {*defined(tree), *dir(builtins), "__name__"}
-    used = set()
+    used: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             module = getattr(node, "module", None) or node.names[0].name
@@ -91,10 +91,8 @@ def test_the_joined_text_needs_nothing_of_opskit_and_names_nothing_unknown() -> 
             known |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
         elif isinstance(node, ast.arg):
             known.add(node.arg)
-        elif (isinstance(node, ast.ExceptHandler) and node.name) or isinstance(
-            node, ast.FunctionDef
-        ):
-            known.add(node.name)
+        elif isinstance(node, ast.ExceptHandler | ast.FunctionDef):
+            known.add(node.name or "")
         elif isinstance(node, ast.Name):
             (known if isinstance(node.ctx, ast.Store) else used).add(node.id)
     assert used - known == set()

@@ -214,7 +214,8 @@ def _client_port(rng: random.Random, acls: list[dict[str, Any]]) -> int:
         for port in (edge - 1, edge, edge + 1)
         if 1024 <= port <= 65535
     }
-    return rng.choice([*sorted(edges), rng.randrange(32768, 61000), rng.randrange(1024, 65536)])
+    ports: list[int] = [*sorted(edges), rng.randrange(32768, 61000), rng.randrange(1024, 65536)]
+    return rng.choice(ports)
 
 
 def _table(rng: random.Random, name: str, own: str, peer: str, same_vpc: bool) -> dict[str, Any]:

@@ -100,7 +100,12 @@ def test_a_change_within_the_wanted_flow_only() -> None:
 rules = st.lists(
     st.builds(
         lambda protocol, pair, groups, cidrs: IpPermission(
-            protocol, *(pair if protocol in ("tcp", "udp") else (None, None)), groups, cidrs, ()
+            protocol,
+            pair[0] if protocol in ("tcp", "udp") else None,
+            pair[1] if protocol in ("tcp", "udp") else None,
+            groups,
+            cidrs,
+            (),
         ),
         st.sampled_from(["tcp", "6", "udp", "-1", "icmp"]),
         ports,

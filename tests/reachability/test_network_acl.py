@@ -26,10 +26,9 @@ def deciding(found: list[AclEntry], port: int) -> AclEntry | None:
     """The plain reading: lowest number first, the first entry that fits decides, else denied."""
     for entry in sorted(found, key=lambda e: e.number):
         if not entry.is_egress and entry.cidr in ("10.0.2.0/24", "10.0.2.45/32", "0.0.0.0/0"):
-            every = entry.protocol == "-1" or entry.ports is None
-            if entry.protocol in ("6", "-1") and (
-                every or entry.ports[0] <= port <= entry.ports[1]
-            ):  # type: ignore[index]
+            low, high = entry.ports or (0, 65535)
+            every = entry.protocol == "-1"
+            if entry.protocol in ("6", "-1") and (every or low <= port <= high):
                 return entry
     return None
 

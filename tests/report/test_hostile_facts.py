@@ -108,6 +108,7 @@ def test_a_command_is_whole_or_not_shown() -> None:
     """A letter that shows nothing may be a part of a value; the JSON has it."""
     found = diagnosis(b.snapshot(*BROKEN))
     cause = next(j for j in found.judged if j.finding.fix)
+    assert cause.finding.fix is not None
     fix = replace(cause.finding.fix, commands=(LocalCommand(("rm", "a\u3164b")),), undo=())
     finding = replace(cause.finding, fix=fix)
     judged = tuple(replace(j, finding=finding) if j is cause else j for j in found.judged)

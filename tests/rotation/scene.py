@@ -107,6 +107,7 @@ class Run:
             self.abort()
             raise AssertionError(f"it did not end within {limit_s:.0f} s: {self.output}") from None
         assert "Traceback" not in self.output, self.output
+        assert self.process.returncode is not None
         return self.process.returncode
 
     @property
@@ -147,7 +148,7 @@ class Scene:
         process.stdin = None
         return Run(process)
 
-    def rotate(self, *options: str, **environment: str) -> tuple[int, str]:
+    def rotate(self, *options: str, **environment: Any) -> tuple[int, str]:
         """Run a rotation to its end, and return exit status and output."""
         run = self.start("--yes", *options, **environment)
         status = run.wait()

@@ -9,6 +9,7 @@ import itertools
 import time
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,11 @@ from tests.rotation.scene import Run, Scene
 
 POINTS = ("before", "after", "late")
 WAYS = ("--resume", "--rollback")
-ELSEWHERE = {"HOME": "/nonexistent", "XDG_STATE_HOME": "/nonexistent", "HOSTNAME": "elsewhere"}
+ELSEWHERE: dict[str, Any] = {
+    "HOME": "/nonexistent",
+    "XDG_STATE_HOME": "/nonexistent",
+    "HOSTNAME": "elsewhere",
+}
 """The resuming process has only AWS access, and no file of the first process."""
 LATE_S = 1.1
 """Delay after which a held call is released after the kill: less than a signature's lifetime."""

@@ -116,7 +116,10 @@ def test_a_service_that_cannot_be_created() -> None:
     def create() -> Any:
         raise OpskitError("no Region", "--region")
 
+    def fail(error: Exception) -> None:
+        pytest.fail(str(error))
+
     reporter = FakeReporter()
-    status = run_reported(create, reporter, COMMAND, pytest.fail, lambda _: ExitStatus.HEALTHY)
+    status = run_reported(create, reporter, COMMAND, fail, lambda _: ExitStatus.HEALTHY)
     assert status is ExitStatus.NOT_JUDGED
     assert reporter.reports == [("error", ("no Region", "--region"))]

@@ -26,7 +26,7 @@ def forms(secret: str) -> set[str]:
     return {secret, urllib.parse.quote(secret, safe=""), json.dumps(secret)[1:-1], *packed}
 
 
-def logs(operator: Operator) -> dict[Path, str]:
+def logs(operator: Operator) -> dict[str | Path, str]:
     """Return all logs of the sandbox's programs, including the database's."""
     directory = Path(operator.running.directory)
     paths = [directory / "daemon.log", directory / "pg/postgres.log"]
@@ -68,7 +68,8 @@ def test_no_password_of_a_rotation_leaves(operator: Operator) -> None:
         *("aws", "ssm", "get-parameters-by-path", "--path", "/opskit/rotation", "--recursive")
     ).stdout
     assert "/open" in plain
-    places = {"output": message, "histories": history, "journal": plain, **logs(operator)}
+    places: dict[str | Path, str] = {"output": message, "histories": history, "journal": plain}
+    places |= logs(operator)
     for name, text in places.items():
         for which, secret in secrets.items():
             found = [form for form in forms(secret) if form in text]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,7 @@ def test_who_comes_later_has_not_seen_the_beginning() -> None:
     assert outage.seconds is None
 
 
-def situation(**changes: object) -> RotationStatus:
+def situation(**changes: Any) -> RotationStatus:
     observation = Observation(
         decision=None, is_closed=False, has_joiners=False, database=DatabaseState.OLD, is_pending=False,
         is_stable=True, parameter=ParameterState.OLD, was_published=False, fence_is_over=False,
@@ -80,7 +81,7 @@ def situation(**changes: object) -> RotationStatus:
         intent(),
         replace(observation, **changes),
         ControlPlaneState(True, "linkbox-db is modifying", "linkbox-db"),
-    )  # type: ignore[arg-type]
+    )
 
 
 NEW_NEW = {"database": DatabaseState.NEW, "parameter": ParameterState.NEW, "was_published": True}

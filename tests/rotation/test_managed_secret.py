@@ -23,6 +23,7 @@ from opskit.rotation.steps.restart import RestartResult, RestartTarget, read
 from opskit.sandbox import lifecycle
 from tests import builders as b
 from tests.conftest import LIMIT_S, Operator
+from tests.fake_aws import FakeClient
 from tests.rotation.scene import Scene
 from tests.rotation.test_crashes import held
 from tests.rotation.test_preflight import context, plan, problems
@@ -31,7 +32,7 @@ ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!db-1"
 MANAGED = replace(b.db_instance(), managed_secret_arn=ARN)
 
 
-class Account:
+class Account(FakeClient):
     """RDS, Secrets Manager, Parameter Store and a database, which rotate after some observations."""
 
     def __init__(self, *, after: int = 2, status: str = "active", refusal: AwsError | None = None):

@@ -18,7 +18,7 @@ from opskit.engine.interface import LoginFailure, LoginResult, RoleFacts
 from opskit.engine.postgresql.engine import PostgreSql
 from opskit.errors import CannotProceed, UsageError
 from opskit.facts.identity import Identity
-from opskit.facts.interface import Unknown
+from opskit.facts.interface import Unknown, known_value
 from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbCluster
@@ -80,9 +80,9 @@ class Journal:
 def context(role: RoleFacts = ROLE, **changes: Any) -> RotationContext:
     snapshot = analyze_all(b.snapshot())
     made = RotationContext(
-        target=snapshot.value(Target),
-        identity=snapshot.value(Identity),
-        parameters=snapshot.value(Parameters),
+        target=known_value(snapshot.get(Target)),
+        identity=known_value(snapshot.get(Identity)),
+        parameters=known_value(snapshot.get(Parameters)),
         database=b.db_instance(),
         cluster=None,
         readers=(),

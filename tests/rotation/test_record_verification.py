@@ -9,10 +9,11 @@ import pytest
 from opskit.analysis import analyze_all
 from opskit.config import Target
 from opskit.facts.database import Database
+from opskit.facts.interface import known_value
 from opskit.rotation.protocol import record_verification
 from opskit.rotation.protocol.interface import RotationIntent
 from opskit.rotation.protocol.record_verification import RecordVerification
-from opskit.workload.interface import Workload
+from opskit.workload.ec2_instance import Ec2InstanceWorkload
 from tests import builders as b
 from tests.rotation.test_records import intent, published
 
@@ -45,9 +46,7 @@ class Account:
 def honest(**values: Any) -> RotationIntent:
     """Return the record that opskit itself would have written about LinkBox."""
     snapshot = analyze_all(b.snapshot())
-    database, app = snapshot.value(Database), snapshot.value(Workload)
-    assert database is not None
-    assert app is not None
+    database, app = known_value(snapshot.get(Database)), b.healthy(Ec2InstanceWorkload)
     return intent(**{
         "published": (published(PASSWORD, key_id="key-1"),),
         "host": database.host, "port": database.port, "resource": database.instance.resource_id,

@@ -23,6 +23,7 @@ from opskit.rotation.protocol.journal import Journal, parse_opening, write_openi
 from opskit.rotation.protocol.state_machine import CallOutcome, Direction, ParameterState
 from opskit.rotation.steps.parameter import ParameterWriter
 from opskit.secret import Secret
+from tests.fake_aws import client_of
 
 NAME = "/linkbox/db-password"
 OLD, NEW = Secret("Old-password-1234"), Secret("New-password-5678")
@@ -43,7 +44,7 @@ def fence() -> Fence:
 @pytest.fixture
 def journal(aws: Aws, fence: Fence) -> Journal:
     return Journal(
-        aws.client("ssm"), aws.write_client("ssm", fence.check), NAME, sleep=lambda _: None
+        client_of(aws, "ssm"), aws.write_client("ssm", fence.check), NAME, sleep=lambda _: None
     )
 
 
@@ -94,17 +95,17 @@ def test_records_are_created_once(journal: Journal) -> None:
 def test_the_journal_of_a_parameter_below_is_another(
     aws: Aws, journal: Journal, fence: Fence
 ) -> None:
-    below = Journal(aws.client("ssm"), aws.write_client("ssm", fence.check), f"{NAME}/7")
+    below = Journal(client_of(aws, "ssm"), aws.write_client("ssm", fence.check), f"{NAME}/7")
     below.open(1, intent())
     assert journal.latest().number == 0
     target = Target("linkbox", {"password": NAME})
-    assert unfinished_rotation.read(aws.client("ssm"), target).number == 0
+    assert unfinished_rotation.read(client_of(aws, "ssm"), target).number == 0
     journal.open(1, intent())
-    assert unfinished_rotation.read(aws.client("ssm"), target).number == 1
+    assert unfinished_rotation.read(client_of(aws, "ssm"), target).number == 1
     journal.write(1, "slot-2", {"kind": "join"})
-    assert unfinished_rotation.read(aws.client("ssm"), target).number == 1
+    assert unfinished_rotation.read(client_of(aws, "ssm"), target).number == 1
     journal.write(1, "done", {"direction": "forward"})
-    assert unfinished_rotation.read(aws.client("ssm"), target).number == 0
+    assert unfinished_rotation.read(client_of(aws, "ssm"), target).number == 0
 
 
 def test_ones_own_record_after_a_lost_reply_is_ones_own(journal: Journal) -> None:
@@ -145,7 +146,7 @@ def test_what_was_seen_is_not_forgotten(journal: Journal, aws: Aws) -> None:
     journal.open(1, intent())
     journal.write(1, "decision", {"direction": "rollback", "run": "r1"})
     assert journal.read(1).decision is Direction.ROLLBACK
-    aws.client("ssm").delete_parameter(Name=f"{journal.path}/1/decision")  # type: ignore[union-attr]
+    client_of(aws, "ssm").delete_parameter(Name=f"{journal.path}/1/decision")
     assert journal.read(1).decision is Direction.ROLLBACK
 
 
@@ -159,17 +160,17 @@ def test_old_rotations_go_secret_first(
     assert journal.prune() == [], "they are young"
     monkeypatch.setattr(journals, "KEPT_FOR", timedelta(seconds=-1))
     deleted: list[str] = []
-    client = journal._changing  # type: ignore[attr-defined]
-    plain = client.delete_parameter
-    monkeypatch.setattr(
-        client,
-        "delete_parameter",
-        lambda **named: (deleted.append(named["Name"]), plain(**named)),
-        raising=False,
-    )
+    client = journal._changing
+    delete_parameter = client.delete_parameter
+
+    def recorded(**arguments: Any) -> None:
+        deleted.append(arguments["Name"])
+        delete_parameter(**arguments)
+
+    monkeypatch.setattr(client, "delete_parameter", recorded, raising=False)
     assert journal.prune() == [1, 2, 3]
     assert [name.rsplit("/", 1)[1] for name in deleted[:3]] == ["open", "decision", "done"]
-    fresh = Journal(aws.client("ssm"), aws.client("ssm"), NAME)
+    fresh = Journal(client_of(aws, "ssm"), client_of(aws, "ssm"), NAME)
     assert [r.number for r in fresh.all()] == list(range(4, 14))
 
 
@@ -185,7 +186,7 @@ def test_nothing_is_sent_on_an_old_look(aws: Aws) -> None:
     now[0] = 3600.0
     with pytest.raises(StaleObservation):
         changing.put_parameter(Name="/a", Value="c", Type="String", Overwrite=True)
-    reply = aws.client("ssm").get_parameter(Name="/a")  # type: ignore[union-attr]
+    reply = client_of(aws, "ssm").get_parameter(Name="/a")
     assert reply["Parameter"]["Value"] == "b"
 
 
@@ -238,7 +239,7 @@ class TestParameters:
 
     def make(self, aws: Aws, fence: Fence, *all_published: CredentialUpdate) -> ParameterWriter:
         store = ParameterStore(
-            aws.client("ssm"),
+            client_of(aws, "ssm"),
             aws.write_client("ssm", fence.check),
             lambda _: None,
             time.monotonic,
@@ -246,7 +247,7 @@ class TestParameters:
         return ParameterWriter(store, all_published)
 
     def put(self, aws: Aws, name: str, value: str) -> None:
-        aws.client("ssm").put_parameter(  # type: ignore[union-attr]
+        client_of(aws, "ssm").put_parameter(
             Name=name, Value=value, Type="SecureString", Overwrite=True
         )
 
@@ -265,7 +266,7 @@ class TestParameters:
 
     def test_a_deleted_one_is_created_again(self, aws: Aws, fence: Fence) -> None:
         """Its versions restart at 1, so a read that expects the earlier version waits once."""
-        ssm: Any = aws.client("ssm")
+        ssm: Any = client_of(aws, "ssm")
         self.put(aws, NAME, OLD.reveal())
         self.put(aws, NAME, NEW.reveal())
         slept: list[float] = []
@@ -300,7 +301,7 @@ class TestParameters:
         assert found.read().state is ParameterState.OTHER
 
     def test_labels_move_along(self, aws: Aws, fence: Fence) -> None:
-        ssm: Any = aws.client("ssm")
+        ssm: Any = client_of(aws, "ssm")
         self.put(aws, NAME, OLD.reveal())
         ssm.label_parameter_version(Name=NAME, ParameterVersion=1, Labels=["live"])
         found = self.make(aws, fence, published(labels=("live",)))
@@ -338,7 +339,7 @@ class TestParameters:
 
         self.put(aws, NAME, OLD.reveal())
         refuses: Any = Refuses()
-        store = ParameterStore(aws.client("ssm"), refuses, lambda _: None, time.monotonic)
+        store = ParameterStore(client_of(aws, "ssm"), refuses, lambda _: None, time.monotonic)
         found = ParameterWriter(store, [published()])
         done = found.publish(ParameterState.NEW)
         assert done.outcome is outcome
@@ -374,7 +375,7 @@ def test_a_listing_has_no_end_before_the_last_record(aws: Aws) -> None:
 )
 def test_a_record_of_another_form_is_refused(journal: Journal, aws: Aws, text: str) -> None:
     journal.open(1, intent())
-    aws.client("ssm").put_parameter(  # type: ignore[union-attr]
+    client_of(aws, "ssm").put_parameter(
         Name=f"{journal.path}/1/decision", Value=text or "x", Type="String"
     )
     with pytest.raises(CannotProceed, match="not written by this version"):
@@ -393,7 +394,7 @@ def test_a_record_that_is_superseded_is_more_than_decided(journal: Journal) -> N
 def test_bodies_of_records_hold_no_secret(journal: Journal, aws: Aws) -> None:
     journal.open(1, intent())
     journal.write(1, "decision", {"direction": "rollback", "why": "asked"})
-    reply = aws.client("ssm").get_parameters_by_path(  # type: ignore[union-attr]
+    reply = client_of(aws, "ssm").get_parameters_by_path(
         Path=journal.path, Recursive=True, WithDecryption=False
     )
     plain = [p for p in reply["Parameters"] if p["Type"] == "String"]

@@ -23,12 +23,13 @@ from opskit.rotation.planning.context import RotationContext, load_context
 from opskit.rotation.protocol.fence import Fence
 from opskit.rotation.protocol.interface import ChangeOutcome, ControlPlaneState, DatabaseCredential
 from opskit.rotation.protocol.journal import Journal
-from opskit.rotation.protocol.state_machine import CallOutcome
+from opskit.rotation.protocol.state_machine import CallOutcome, Direction
 from opskit.rotation.repair import MOST_TRIES, Repair, new_login, propose, propose_supplied
 from opskit.rotation.repair_changes import Changes, apply_repair, changes_of
 from opskit.rotation.steps.parameter_key import keys_allowed, select_key
 from opskit.secret import Secret
 from tests import builders as b
+from tests.fake_aws import client_of
 from tests.rotation.test_preflight import context as context
 from tests.rotation.test_records import intent, published
 
@@ -225,7 +226,12 @@ class Master:
         self._connector, self._after, self._helps = connector, after, helps
         self.asked: list[str] = []
 
-    def change(self, to: DatabaseCredential) -> ChangeOutcome:
+    def change(
+        self,
+        to: DatabaseCredential,
+        direction: Direction = Direction.FORWARD,
+        works: DatabaseCredential | None = None,
+    ) -> ChangeOutcome:
         self.asked.append(to.password.reveal())
         return ChangeOutcome(CallOutcome.APPLIED)
 
@@ -290,7 +296,7 @@ def aws(aws_in_memory: None) -> Aws:
 
 
 def put(aws: Aws, text: str, name: str = NAME, **more: Any) -> None:
-    ssm: Any = aws.client("ssm")
+    ssm: Any = client_of(aws, "ssm")
     ssm.put_parameter(Name=name, Value=text, **{"Type": "SecureString", "Overwrite": True, **more})
 
 
@@ -300,7 +306,7 @@ class TestKnown:
     def make(self, aws: Aws) -> CredentialHistory:
         fence = Fence(1200)
         fence.mark_observed()
-        self.journal = Journal(aws.client("ssm"), aws.write_client("ssm", fence.check), NAME)  # type: ignore[arg-type]
+        self.journal = Journal(client_of(aws, "ssm"), aws.write_client("ssm", fence.check), NAME)
         return CredentialHistory(Target("linkbox", b.NAMES, "/linkbox"), aws, self.journal)
 
     def texts(self, found: Sequence[tuple[str, DatabaseCredential]]) -> list[str]:
@@ -341,12 +347,12 @@ class TestKey:
         assert "--key-id" in caught.value.next_step
 
     def test_parameters_beside_it_tell(self, aws: Aws) -> None:
-        kms: Any = aws.client("kms")
+        kms: Any = client_of(aws, "kms")
         key = kms.create_key()["KeyMetadata"]["KeyId"]
         put(aws, "x", "/linkbox/api-token", KeyId=key)
         put(aws, "x", "/linkbox/db-username", Type="String")
         put(aws, "x", "/elsewhere/token")
-        assert SOURCE.keys_beside(aws.client("ssm"), "password") == {key}
+        assert SOURCE.keys_beside(client_of(aws, "ssm"), "password") == {key}
 
     def test_the_roles_policies_tell(self) -> None:
         other = {**b.DECRYPTS, "Resource": "*"}
@@ -357,17 +363,16 @@ class TestKey:
 
 
 def test_a_parameter_is_written_with_its_key_tier_and_labels(aws: Aws) -> None:
-    ssm: Any = aws.client("ssm")
-    kms: Any = aws.client("kms")
+    ssm: Any = client_of(aws, "ssm")
+    kms: Any = client_of(aws, "kms")
     key = kms.create_key()["KeyMetadata"]["KeyId"]
     put(aws, RIGHT + "\n", KeyId=key, Tier="Advanced")
     ssm.label_parameter_version(Name=NAME, ParameterVersion=1, Labels=["live"])
     properties = LocationProperties("SecureString", 1, key, "Advanced", ("live",))
     around, connector = holding(RIGHT + "\n", properties=properties), FakeConnector(RIGHT)
     fence = Fence(1200)
-    apply_repair(
-        proposed(around, connector), around, changes_of(around, aws, fence), connector, 1.0
-    )  # type: ignore[arg-type]
+    changes = changes_of(around, aws, fence)
+    apply_repair(proposed(around, connector), around, changes, connector, 1.0)  # type: ignore[arg-type]
     held = ssm.get_parameter(Name=f"{NAME}:live", WithDecryption=True)["Parameter"]
     assert (held["Value"], held["Version"]) == (RIGHT, 2)
     [described] = ssm.describe_parameters()["Parameters"]
@@ -377,8 +382,8 @@ def test_a_parameter_is_written_with_its_key_tier_and_labels(aws: Aws) -> None:
 
 
 def test_a_missing_parameter_is_created_under_the_chosen_key(aws: Aws) -> None:
-    ssm: Any = aws.client("ssm")
-    kms: Any = aws.client("kms")
+    ssm: Any = client_of(aws, "ssm")
+    kms: Any = client_of(aws, "kms")
     key = kms.create_key()["KeyMetadata"]["KeyId"]
     around, connector = missing(), FakeConnector(RIGHT)
     around = replace(around, properties=replace(around.properties, key_id=key))

@@ -27,7 +27,7 @@ def administer(operator: Operator, text: str, value: str) -> None:
     location = str(Path(operator.running.directory) / "pg")
     with psycopg.connect(host=location, user="postgres", dbname="postgres", autocommit=True) as c:
         c.execute("set log_statement = 'none'")
-        c.execute(sql.SQL(text).format(sql.Literal(value)))  # type: ignore[arg-type]
+        c.execute(sql.SQL(text).format(sql.Literal(value)))
 
 
 def set_password(operator: Operator, value: str) -> None:

@@ -25,6 +25,7 @@ from opskit.transport.interface import CommandResult
 from opskit.workload.interface import Workload
 from tests import builders as b
 from tests.conftest import Operator
+from tests.fake_aws import FakeClient
 from tests.rotation.scene import Scene
 
 URL = "http://127.0.0.1:3000/health"
@@ -42,7 +43,8 @@ class FakeTransport:
     name = "made up"
 
     def __init__(self, exit_status: int, *probes: str) -> None:
-        self.exit_status, self.probes, self.scripts = exit_status, list(probes), []
+        self.exit_status, self.probes = exit_status, list(probes)
+        self.scripts: list[str] = []
 
     def run(self, script: str, **_: Any) -> CommandResult:
         self.scripts.append(script)
@@ -153,11 +155,12 @@ def test_a_record_that_names_anything_else_is_not_obeyed(text: str) -> None:
         read(text)
 
 
-class Ecs:
+class Ecs(FakeClient):
     """ECS, which rolls out in three observations."""
 
     def __init__(self, *looks: Mapping[str, Any]) -> None:
-        self.looks, self.forced = list(looks), []
+        self.looks = list(looks)
+        self.forced: list[dict[str, Any]] = []
 
     def update_service(self, **arguments: Any) -> None:
         self.forced.append(arguments)
@@ -219,7 +222,7 @@ def held() -> str:
 
 def choose(*options: str, fingerprint: str | None = None) -> list[str]:
     found = restart_targets.select(
-        options, b.linkbox()[Workload].value  ,  b.probe(), held() if fingerprint is None else fingerprint,
+        options, b.healthy(Workload)  ,  b.probe(), held() if fingerprint is None else fingerprint,
         lambda name: [f"{name}-1", f"{name}-2"],
     )  # fmt: skip
     return [f"{x.kind}:{x.name}@{x.where}" for x in found]

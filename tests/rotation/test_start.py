@@ -6,10 +6,10 @@ import pytest
 
 from opskit.aws import CLOCK_CODE
 from opskit.config import Target
+from opskit.credential_source.parameter_store import EXISTS
 from opskit.errors import AwsError, CannotProceed
 from opskit.rotation.planning.plan import ParameterOvertaken, Plan
 from opskit.rotation.protocol.fence import Fence
-from opskit.rotation.protocol.journal import EXISTS
 from opskit.rotation.service import Service
 from opskit.rotation.status import OpenWork
 from tests.rotation.test_records import intent
@@ -19,6 +19,7 @@ class ParameterStore:
     """Ends each write with the next error, and holds another user's record."""
 
     region = "us-east-1"
+    calls, calls_in_thread = 0, 0
 
     def __init__(self, *codes: str) -> None:
         self._codes = list(codes)
@@ -46,7 +47,7 @@ def start(*codes: str) -> Service:
         Target("linkbox", {"password": "/l/p"}, "/l"), parameter_store, Fence(1200.0),
         stall_timeout_s=1, health_timeout_s=1, stops_on_unhealthy=False,
         on_event=lambda _: None, sleep=lambda _: None,
-    )  # type: ignore[arg-type]  # fmt: skip
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ def test_a_deleted_parameter_is_written_again(observation: Observation, to: Para
     ],
 )
 def test_only_the_opener_of_an_undisturbed_one_closes_without_the_fence(
-    changes: dict[str, bool], kind: ActionKind
+    changes: dict[str, Any], kind: ActionKind
 ) -> None:
     memory = {name: value for name, value in changes.items() if name != "has_joiners"}
     state = replace(GOES_BACK, **{"opened": True, "restarted_on": "1@a", **memory})

@@ -344,7 +344,7 @@ def test_one_parameter_has_none(fresh: Place, rotations: int) -> None:
     users = [json.loads(fresh.value(PAIR))["username"]]
     # The journal is new, and holds no password of the user whose turn it is.
     for options in (("--admin-parameter", ADMIN), (), ("killed",))[:rotations]:
-        words = ("--strategy", "alternating", *AS_PAIR, *restart_targets)
+        words: tuple[str, ...] = ("--strategy", "alternating", *AS_PAIR, *restart_targets)
         words += options if "killed" not in options else ()
         with fresh.watch(PAIR) as saw:
             if "killed" in options:

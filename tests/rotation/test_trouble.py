@@ -6,7 +6,7 @@ import json
 import re
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
@@ -42,7 +42,7 @@ def put(scene: Scene, value: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def set_rights(scene: Scene, *statements: dict[str, object]) -> None:
+def set_rights(scene: Scene, *statements: Mapping[str, object]) -> None:
     """Set the operator's permissions."""
     document = json.dumps({"Version": "2012-10-17", "Statement": [ALLOW, *statements]})
     done = scene.operator.run(

@@ -94,7 +94,7 @@ def signed(
     return dict(request.headers.items())
 
 
-def run(operator: Operator, *command: str, **environment: str) -> str:
+def run(operator: Operator, *command: str, **environment: Any) -> str:
     done = operator.run("opskit", "run", "--prefix", "/linkbox", "--", *command, **environment)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -16,7 +16,7 @@ class Agent(AgentConnection):
     """An agent that takes commands and runs none."""
 
     def __init__(self) -> None:
-        super().__init__(lambda *_: None, lambda: None, lambda: ("", True))  # type: ignore[arg-type, return-value]
+        super().__init__(lambda *_: None, lambda: None, lambda: ("", True))  # type: ignore[arg-type]
 
     def takes_commands(self, instance_id: str) -> bool:
         return True

@@ -56,7 +56,7 @@ DOCUMENTS = ["AWS-RunShellScript", "AWS-StartNonInteractiveCommand", "AWS-StartS
         ({"via": "session-manager"}, DOCUMENTS[1:2]),
     ],
 )
-def test_the_order_of_commands(settings: dict[str, str], tried: list[str]) -> None:
+def test_the_order_of_commands(settings: dict[str, Any], tried: list[str]) -> None:
     aws = Denied()
     transport = create_transport(context(aws, **settings))
     with pytest.raises(NotExecuted) as caught:

@@ -9,14 +9,16 @@ import pytest
 
 from opskit.errors import AwsError, NotExecuted, OutcomeUnknown
 from opskit.transport.run_command import MOST_OUTPUT, RunCommand
+from tests.fake_aws import FakeClient
 
 
-class Ssm:
+class Ssm(FakeClient):
     """Answers GetCommandInvocation with what it is given, one after the other."""
 
     def __init__(self, *answers: Any, send: Exception | None = None) -> None:
         self.answers: Iterator[Any] = iter(answers)
-        self.send, self.cancelled, self.sent = send, False, {}
+        self.send, self.cancelled = send, False
+        self.sent: dict[str, Any] = {}
 
     def send_command(self, **arguments: Any) -> Any:
         if self.send:

@@ -21,7 +21,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from opskit.sandbox.lifecycle import RunningSandbox
 
@@ -219,7 +219,7 @@ def is_possible() -> bool:
     return sys.platform == "linux"
 
 
-def for_scripts(running: RunningSandbox) -> dict[str, str]:
+def for_scripts(running: RunningSandbox) -> dict[str, Any]:
     """What a script's environment needs so that its `opskit` and `aws` are forks."""
     path = running.environment()["PATH"]
     return {"PATH": f"{_shims(running)}:{path}"} if is_possible() else {}

@@ -186,7 +186,7 @@ def _monitor(connection: socket.socket, run: Callable[[], None]) -> None:
     with contextlib.suppress(OSError):
         connection.sendall(f"{child}\n".encode())
     ended = os.pidfd_open(child)
-    ready, _, _ = select.select([ended, connection], [], [])
+    ready, _, _ = select.select([ended, connection.fileno()], [], [])
     if ended not in ready:
         _kill(child)
     _, status = os.waitpid(child, 0)
@@ -253,10 +253,10 @@ def _renew_streams() -> None:
         old = getattr(sys, name)
         is_raw = isinstance(old.buffer, io.RawIOBase)
         raw = io.FileIO(number, "w" if number else "r", closefd=False)
-        raw.name = f"<{name}>"  # type: ignore[misc]
+        raw.name = f"<{name}>"
         buffer = raw if is_raw else io.BufferedWriter(raw) if number else io.BufferedReader(raw)
         made = io.TextIOWrapper(
-            buffer,  # type: ignore[arg-type]
+            buffer,
             encoding=old.encoding,
             errors=old.errors,
             newline="\n",
@@ -303,7 +303,8 @@ def run_opskit() -> None:
     """As its console script."""
     from opskit.__main__ import main
 
-    sys.exit(main())
+    main()
+    sys.exit()
 
 
 def run_aws() -> None:

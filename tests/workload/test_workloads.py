@@ -44,13 +44,13 @@ class Sample:
     """A workload, the settings that name it, and its role where it has none."""
 
     workload: Workload
-    settings: dict[str, str]
+    settings: dict[str, Any]
     no_role: WorkloadRole
 
 
 SAMPLES = {
     "ec2-instance": Sample(
-        b.linkbox()[Workload].value,  # type: ignore[union-attr]
+        b.healthy(Workload),
         {"instance": "i-1"},
         InstanceRole(None, None),
     ),
@@ -62,7 +62,7 @@ every_kind = pytest.mark.parametrize("name", WORKLOADS)
 
 
 def target_of(sample: Sample) -> Target:
-    return replace(b.linkbox()[Target].value, **sample.settings)  # type: ignore[union-attr]
+    return replace(b.healthy(Target), **sample.settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class ComposeProject(Workload):
     identifier = "shop"
     name = ""
     searchable_text = "shop"
-    interfaces: ClassVar[tuple[NetworkInterface, ...]] = ()  # type: ignore[misc]
+    interfaces: ClassVar[tuple[NetworkInterface, ...]] = ()
     vpc_id = ""
     location = ThisMachine()
 
@@ -134,7 +134,7 @@ class SystemdUnit(Ec2InstanceWorkload):
 
 
 UNIT = SystemdUnit(
-    b.linkbox()[Workload].value.instance,  # type: ignore[union-attr]
+    b.healthy(Ec2InstanceWorkload).instance,
     selection_reason="it was named",
 )
 COMPOSE = ComposeProject(selection_reason="it was named")
@@ -210,7 +210,8 @@ def test_a_restart_is_named_and_can_be_pasted(name: str) -> None:
     commands = restart_commands(app, probe)
     assert len(commands) == len(restart_names(app, probe)) == 1
     assert " --region us-east-1 " in render(commands[0], CALLER)
-    assert restart_commands(Unknown("no"), probe) == restart_names(Unknown("no"), probe) == ()
+    assert restart_commands(Unknown("no"), probe) == ()
+    assert restart_names(Unknown("no"), probe) == ()
 
 
 @every_kind
@@ -224,8 +225,8 @@ def test_a_missing_role_is_a_finding_with_a_remedy(name: str) -> None:
 
 
 def test_the_instances_one_fitting_profile_is_attached() -> None:
-    app, check = SAMPLES["ec2-instance"].workload, check_of("IAM001")
-    bare = replace(app, instance=replace(app.instance, profile_arn=None))  # type: ignore[attr-defined]
+    app, check = b.healthy(Ec2InstanceWorkload), check_of("IAM001")
+    bare = replace(app, instance=replace(app.instance, profile_arn=None))
     snapshot = b.snapshot(bare, InstanceRole(None, None, candidates=("linkbox-app",)))
     found = verify_fix(check, run_check(check, snapshot), snapshot, CALLER)
     assert found.fix is not None
@@ -257,7 +258,7 @@ def test_a_reader_selects_the_named_kind(name: str) -> None:
 )
 def test_every_check_judges_every_kind(app: Workload) -> None:
     """A kind of its own, without a network, a role and an agent, needs no line in any check."""
-    role: Any = b.linkbox()[WorkloadRole].value if app is not COMPOSE else NoRole(None, None)  # type: ignore[union-attr]
+    role: Any = b.healthy(WorkloadRole) if app is not COMPOSE else NoRole(None, None)
     probe = replace(b.probe(), workload_noun=app.kind.definite)
     snapshot = b.snapshot(app, role, probe)
     for check in all_checks():

@@ -75,7 +75,7 @@ def test_the_one_that_publishes_the_port_is_the_app() -> None:
 
 
 def test_one_that_was_named_is_the_app_however_it_ended() -> None:
-    target = replace(b.linkbox()[Target].value, container="backend")  # type: ignore[union-attr]
+    target = replace(b.healthy(Target), container="backend")
     found = judge("APP001", target, probe(ended("backend", exit_code=0), health=SILENT))
     assert commands(found) == ["docker start backend"]
 

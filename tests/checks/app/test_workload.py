@@ -11,7 +11,7 @@ from opskit.probe.response import Health, Resolution
 from tests import builders as b
 from tests.checks.app.scene import judge
 
-TASK = replace(b.linkbox()[Target].value, ecs_task="prod/service:the-instance-api")  # type: ignore[union-attr]
+TASK = replace(b.healthy(Target), ecs_task="prod/service:the-instance-api")
 ELSEWHERE = OperatorDns(b.HOST, "NOERROR", (b.HOST,), ("10.0.9.9",), ("10.0.0.2",))
 
 
@@ -31,7 +31,7 @@ def test_of_a_task_it_is_said_that_it_is_one() -> None:
 
 
 def test_a_name_that_holds_the_words_is_left_alone() -> None:
-    host = replace(b.linkbox()[Target].value)  # type: ignore[union-attr]
+    host = replace(b.healthy(Target))
     assert host.workload_kind.definite == "the instance"
     assert TASK.workload_kind.definite == "the task"
     body = Health("http://x/health", 503, 1.0, "the instance of Pool is closed")

@@ -75,7 +75,7 @@ OBJECTS = (
         "Bool": {"aws:SecureTransport": "true"},
     },
 )
-NOISE = (
+NOISE: tuple[dict[str, Any], ...] = (
     {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": "*"},
     {"Effect": "Allow", "Action": "logs:*", "Resource": "*"},
     {"Effect": "Deny", "Action": "s3:DeleteBucket", "Resource": "*"},
@@ -157,12 +157,12 @@ def _identity(rng: Random, theme: str) -> tuple[PolicyText, ...]:
 
 def _flawed(rng: Random, theme: str) -> list[dict[str, Any]]:
     """Statements of which some do not reach what the app needs."""
-    reads = {
+    reads: dict[str, Any] = {
         "Effect": "Allow",
         "Action": rng.choice(READ_ACTIONS),
         "Resource": rng.choice(READ_RESOURCES),
     }
-    decrypts = {"Effect": "Allow", "Action": rng.choice(("kms:Decrypt", "kms:Decrypt", "kms:*", "kms:Encrypt")),
+    decrypts: dict[str, Any] = {"Effect": "Allow", "Action": rng.choice(("kms:Decrypt", "kms:Decrypt", "kms:*", "kms:Encrypt")),
                 "Resource": rng.choice((b.KEY_ARN, b.KEY_ARN, OTHER_KEY, "*", b.KEY_ARN.replace("key/k", "alias/linkbox")))}  # fmt: skip
     if theme == "condition":
         if rng.random() < 0.5:
@@ -176,7 +176,7 @@ def _flawed(rng: Random, theme: str) -> list[dict[str, Any]]:
 
 
 def _denying(rng: Random, name: str) -> PolicyText:
-    row = {"Effect": "Deny", "Action": rng.choice(DENIED_ACTIONS)}
+    row: dict[str, Any] = {"Effect": "Deny", "Action": rng.choice(DENIED_ACTIONS)}
     if rng.random() < 0.1:
         row["NotResource"] = f"{ARN}/other/*"
     else:

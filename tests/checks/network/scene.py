@@ -18,7 +18,8 @@ from opskit.facts.subnets import NetworkAcls, Subnet, acl_of
 from opskit.facts.vpc_scope import Peerings, peering_of
 from opskit.reachability.group_members import GroupMembers, Member, MemberKind
 from opskit.reachability.path import Network, Path, PathEndpoint, PathOutcome, trace
-from opskit.workload.interface import NetworkInterface, Workload
+from opskit.workload.ec2_instance import Ec2InstanceWorkload
+from opskit.workload.interface import NetworkInterface
 from tests import builders as b
 from tests.reachability import oracle
 from tests.reachability.oracle import Case
@@ -114,7 +115,7 @@ def subnet(name: str, address: str, vpc: str) -> Subnet:
 
 def members_of(case: Case, rng: random.Random) -> GroupMembers:
     """The two ends, and others that carry some of the groups."""
-    healthy: Workload = b.linkbox()[Workload].value  # type: ignore[union-attr]
+    healthy = b.healthy(Ec2InstanceWorkload)
     v6 = (case.source,) if ":" in case.source else ()
     own = NetworkInterface("eni-app", 0, case.source, v6, "subnet-s", tuple(case.source_groups))
     instance = replace(healthy.instance, interfaces=(own,), group_ids=own.group_ids, vpc_id="vpc-s")

@@ -18,16 +18,20 @@ from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller
 from opskit.commands import AwsCall
 from opskit.facts.app_subnets import AppSubnets
+from opskit.facts.database import Database
 from opskit.facts.dns import DatabaseHost
 from opskit.facts.instances import Instances
+from opskit.facts.interface import known_value
 from opskit.facts.load_balancer import LoadBalancer
+from opskit.facts.probe import InstanceProbe
+from opskit.facts.rds import DbSubnet
 from opskit.facts.snapshot import Snapshot
-from opskit.facts.subnets import NetworkAcls
+from opskit.facts.subnets import NetworkAcls, Subnets
 from opskit.facts.target_health import TargetHealth, TargetHealths
 from opskit.facts.vpc_scope import Peerings
 from opskit.probe.response import Resolution
 from opskit.reachability.database_paths import DatabasePaths
-from opskit.workload.interface import Workload
+from opskit.workload.ec2_instance import Ec2InstanceWorkload
 from tests import builders as b
 
 GONE = b.probe(connections=(b.connection("timeout"),))
@@ -90,14 +94,14 @@ def test_one_acl_for_both_subnets_gets_entries_with_different_numbers() -> None:
 def test_what_one_entry_allows_needs_no_second() -> None:
     """Replies and requests in one range and direction are the same need."""
     same = b.acl("all", (*APP, *DB), ALL_OUT)
-    home = {s.subnet_id: s for s in b.linkbox()[b.Subnets].value.all}  # type: ignore[union-attr]
-    wide = b.Subnets(
+    home = {s.subnet_id: s for s in b.healthy(Subnets).all}
+    wide = Subnets(
         tuple(
             replace(s, cidr="10.0.0.0/16") if s.subnet_id in (*APP[:1], DB[0]) else s
             for s in home.values()
         )
     )
-    database = b.database(subnets=(b.DbSubnet("subnet-db-a", "a"),))
+    database = b.database(subnets=(DbSubnet("subnet-db-a", "a"),))
     ported = replace(database, port=1024), DatabaseHost(b.HOST, 1024, "x")
     fix = fix_of("NET004", NetworkAcls((same,)), wide, *ported)
     ports = [(p["PortRange"]["From"], p["PortRange"]["To"]) for _, p in rows(fix.commands)]
@@ -296,8 +300,8 @@ def test_every_place_that_a_failover_may_reach_is_opened() -> None:
             b.acl("peer", ("subnet-peer",), ALL_OUT),
         )
     )
-    places = tuple(b.DbSubnet(s, "a") for s in (*DB, "subnet-peer"))
-    subnets = b.linkbox()[b.Subnets].value  # type: ignore[union-attr]
+    places = tuple(DbSubnet(s, "a") for s in (*DB, "subnet-peer"))
+    subnets = b.healthy(Subnets)
     near = replace(subnets, all=tuple(replace(s, vpc_id="vpc-1") for s in subnets.all))
     tables = b.tables(b.table("main", LOCAL, ("10.1.0.0/16", "local"), main=True))
     finding, _ = judged("NET012", three, b.database(subnets=places), near, tables, b.probe())
@@ -333,7 +337,7 @@ def test_nothing_is_attached_to_what_does_not_exist_yet() -> None:
     narrow = b.groups((b.rule(5432, "sg-backend", cidrs=("10.0.2.0/24",)),))
     backend = replace(narrow.by_id["sg-web"], group_id="sg-backend", name="backend")
     groups = replace(narrow, by_id={**narrow.by_id, "sg-backend": backend})
-    app = b.linkbox()[Workload].value.instance  # type: ignore[union-attr]
+    app = b.healthy(Ec2InstanceWorkload).instance
     finding, _ = judged("NET013", groups, Instances((app,)), b.probe())
     assert finding.fix is not None
     assert [o for o, _ in rows(finding.fix.commands)] == ["AuthorizeSecurityGroupIngress"]
@@ -405,7 +409,10 @@ def test_a_rule_that_a_connection_contradicts_is_left_alone() -> None:
     assert finding.status is Status.WARN
     assert finding.fix is None
     assert "10.0.5.10:5432 from 10.0.2.45" in finding.advice
-    assert connection(snapshot.value(DatabasePaths), snapshot.get(b.InstanceProbe)) is not None
+    assert (
+        connection(known_value(snapshot.get(DatabasePaths)), snapshot.get(InstanceProbe))
+        is not None
+    )
 
 
 @pytest.mark.parametrize(
@@ -424,7 +431,7 @@ def test_silence_is_followed_to_its_place(replaced: tuple[Any, ...], words: str)
     finding, _ = judged("TCP001", *replaced)
     assert finding.status is Status.FAIL
     assert words in finding.advice
-    blind, _ = judged("TCP001", unknown=(NetworkAcls, b.Database))
+    blind, _ = judged("TCP001", unknown=(NetworkAcls, Database))
     assert "not judged" in blind.advice
 
 
@@ -441,7 +448,7 @@ def test_a_refusal_is_followed_to_its_cause(replaced: tuple[Any, ...], words: st
     finding, _ = judged("TCP002", refused, *replaced)
     assert finding.status is Status.FAIL
     assert words in finding.advice
-    blind, _ = judged("TCP002", refused, unknown=(b.Database,))
+    blind, _ = judged("TCP002", refused, unknown=(Database,))
     assert "Compare" in blind.advice
 
 

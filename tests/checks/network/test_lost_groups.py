@@ -15,17 +15,18 @@ from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller
 from opskit.config import Target
 from opskit.facts.instances import Instances
+from opskit.facts.interface import known_value
 from opskit.facts.load_balancer import LoadBalancer
 from opskit.facts.rds import DbInstances
 from opskit.facts.security_groups import IpPermission, SecurityGroup, SecurityGroups
 from opskit.facts.target_health import TargetHealths
 from opskit.reachability.group_members import GroupMembers, is_sibling
 from opskit.workload.ec2_instance import Ec2InstanceWorkload, Instance
-from opskit.workload.interface import NetworkInterface, Workload
+from opskit.workload.interface import NetworkInterface
 from tests import builders as b
 
 GONE = b.probe(connections=(b.connection("timeout"),))
-APP: Instance = b.linkbox()[Workload].value.instance  # type: ignore[union-attr]
+APP: Instance = b.healthy(Ec2InstanceWorkload).instance
 OTHER_DB = b.db_instance(identifier="orders-db", security_group_ids=("sg-shared",))
 SSH = b.rule(22, "sg-alb")
 
@@ -119,7 +120,7 @@ WRITES_A_RULE: dict[str, tuple[tuple[Any, ...], tuple[type, ...]]] = {
     "another scaling group carries it": (
         (app("sg-web", scaling_group="asg-app"), Instances((APP, other("x", "sg-backend", scaling_group="asg-b", profile_arn=APP.profile_arn)))), ()),
     "the siblings do not carry it either": ((Instances((APP, sibling("sg-web"))),), ()),
-    "the load balancer carries it": ((replace(b.linkbox()[LoadBalancer].value, group_ids=("sg-backend",)),), ()),
+    "the load balancer carries it": ((replace(b.healthy(LoadBalancer), group_ids=("sg-backend",)),), ()),
     "which load balancer there is was not read": ((), (LoadBalancer, TargetHealths)),
     "a database carries it": ((DbInstances((b.db_instance(), replace(OTHER_DB, security_group_ids=("sg-backend",)))),), ()),
     "it is open to everyone": ((groups(group("backend", b.rule(443, cidrs=("0.0.0.0/0",))), db=(b.rule(5432, "sg-backend"),)),), ()),
@@ -350,9 +351,7 @@ def test_an_app_that_its_load_balancer_lost_with_its_group() -> None:
     known = groups(
         group("backend", b.rule(3000, "sg-alb")), group("base"), db=(b.rule(5432, "sg-base"),)
     )
-    unhealthy = TargetHealths(
-        (replace(b.linkbox()[TargetHealths].value.all[0], state="unhealthy"),)
-    )
+    unhealthy = TargetHealths((replace(b.healthy(TargetHealths).all[0], state="unhealthy"),))
     fleet = Instances((APP, sibling("sg-base", "sg-backend")))
     fix = fix_of(judged("NET014", known, app("sg-base"), unhealthy, fleet))
     assert the_call(fix)[1]["Groups"] == ["sg-base", "sg-backend"]
@@ -388,24 +387,23 @@ def test_where_references_do_not_count_the_rule_names_the_address() -> None:
 )
 def test_siblings(changes: dict[str, Any], expected: bool) -> None:
     one = replace(APP, **({"profile_arn": None, "instance_id": "i-2"} | changes))
-    assert is_sibling(APP, one, ("linkbox",)) is expected
+    assert is_sibling(app(), one, ("linkbox",)) is expected
 
 
 def test_scaling_groups_decide_before_profiles() -> None:
-    mine = replace(APP, scaling_group="asg-1")
+    mine = app(scaling_group="asg-1")
     assert is_sibling(
         mine, replace(APP, scaling_group="asg-1", profile_arn=None, searchable_text=""), ()
     )
     assert not is_sibling(mine, replace(APP, scaling_group="asg-2"), ("linkbox",))
-    assert not is_sibling(APP, replace(APP, profile_arn=None), ()), "no words, no profile"
-    assert not is_sibling(replace(APP, profile_arn=None), replace(APP, profile_arn=None), ())
+    assert not is_sibling(app(), replace(APP, profile_arn=None), ()), "no words, no profile"
+    assert not is_sibling(app(profile_arn=None), replace(APP, profile_arn=None), ())
 
 
 def test_members_know_what_was_not_read() -> None:
-    members: GroupMembers = b.snapshot(Instances((APP,)), unknown=(DbInstances,)).value(
-        GroupMembers
-    )
+    snapshot = b.snapshot(Instances((APP,)), unknown=(DbInstances,))
+    members = known_value(snapshot.get(GroupMembers))
     assert not members.is_complete
     assert members.knows_load_balancer
     assert [m.label for m in members.of("sg-web")] == [APP.label]
-    assert b.snapshot().value(Target).name
+    assert known_value(b.snapshot().get(Target)).name

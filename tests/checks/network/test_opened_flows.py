@@ -11,6 +11,7 @@ from opskit.checks.network.attachments import attach
 from opskit.checks.network.fix_context import to_database
 from opskit.checks.network.opened_flows import opened_by
 from opskit.facts.instances import Instances
+from opskit.facts.interface import known_value
 from opskit.facts.security_groups import IpPermission, SecurityGroup, SecurityGroups
 from opskit.reachability.database_paths import DatabasePaths
 from opskit.reachability.group_members import GroupMembers
@@ -29,7 +30,7 @@ def scene(*more: SecurityGroup, **known: SecurityGroup) -> tuple[SecurityGroups,
     by_id = {**b.groups(()).by_id, **{g.group_id: g for g in more}}
     by_id |= {f"sg-{name}": g for name, g in known.items()}
     groups = SecurityGroups(by_id)
-    paths: DatabasePaths = b.snapshot(groups, b.probe(connections=())).value(DatabasePaths)
+    paths = known_value(b.snapshot(groups, b.probe(connections=())).get(DatabasePaths))
     return groups, paths.current
 
 
@@ -93,12 +94,13 @@ def test_a_vpc_full_of_groups_is_searched_in_time() -> None:
     ]
     groups, path = scene(*many)
     snapshot = b.snapshot(groups, Instances(()))
-    members: GroupMembers = snapshot.value(GroupMembers)
+    members = known_value(snapshot.get(GroupMembers))
+    paths = known_value(snapshot.get(DatabasePaths))
     started = time.thread_time()
     assert (
         attach(
             to_database(members),
-            snapshot.value(DatabasePaths).network,
+            paths.network,
             path,
             CheckpointKind.INGRESS,
         )

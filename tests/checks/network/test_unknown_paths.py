@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from opskit.checks.network.path_check import needs_of
+from opskit.facts.interface import known_value
 from opskit.facts.routes import RouteTables
 from opskit.facts.subnets import NetworkAcls
 from opskit.facts.vpc_scope import Peerings
@@ -60,7 +61,7 @@ TO_PREFIX_LIST = b.groups((b.rule(5432, "sg-web"),), (b.rule(5432, lists=("pl-1"
 def test_an_unknown_checkpoint_has_a_reason_and_a_need(
     replaced: tuple[Any, ...], kind: CheckpointKind, because: UnknownBecause, missing: str
 ) -> None:
-    path = b.snapshot(*replaced).facts[DatabasePaths].value.current
+    path = known_value(b.snapshot(*replaced).get(DatabasePaths)).current
     checkpoint = next(c for c in path.checkpoints if c.kind is kind)
     assert checkpoint.outcome is PathOutcome.UNKNOWN
     assert checkpoint.unknown_because is because
@@ -68,12 +69,12 @@ def test_an_unknown_checkpoint_has_a_reason_and_a_need(
 
 
 def test_a_known_checkpoint_has_no_reason_to_be_unknown() -> None:
-    path = b.snapshot().facts[DatabasePaths].value.current
+    path = known_value(b.snapshot().get(DatabasePaths)).current
     assert {c.unknown_because for c in path.checkpoints} == {None}
 
 
 def test_a_description_does_not_decide_what_is_needed() -> None:
-    path = b.snapshot(RouteTables(())).facts[DatabasePaths].value.current
+    path = known_value(b.snapshot(RouteTables(())).get(DatabasePaths)).current
     checkpoint = next(c for c in path.checkpoints if c.kind is CheckpointKind.ROUTE)
     renamed = replace(checkpoint, decided_by="the reference table is not modelled")
     assert needs_of(renamed) == "ec2:DescribeRouteTables"

@@ -61,7 +61,7 @@ def run_here(command: str) -> None:
 
 def connect(answer: dict[str, str], asked: dict[str, object], region: str, profile: str) -> None:
     """Carry the session."""
-    from opskit.aws import Aws
+    from opskit.aws import Aws, MessageGateway
     from opskit.config import Target
     from opskit.transport.session_manager.channel import Data, ExitCode
     from opskit.transport.session_manager.session import Session
@@ -70,9 +70,10 @@ def connect(answer: dict[str, str], asked: dict[str, object], region: str, profi
     aws = Aws(Target("x", {}, region=region, profile=profile or None))
     parameters = asked["Parameters"]
     assert isinstance(parameters, dict)
-    session = Session(
-        aws.client("ssm"), aws.client("ssmmessages"), str(asked["Target"]), "", {}, None, lambda: answer
-    )  # fmt: skip
+    ssm = aws.client("ssm")
+    assert not isinstance(ssm, MessageGateway)
+    gateway = MessageGateway(aws)
+    session = Session(ssm, gateway, str(asked["Target"]), "", {}, None, lambda: answer)
     if "portNumber" in parameters:
         tunnel = SessionTunnel(
             session,

@@ -29,6 +29,7 @@ from opskit.transport.session_manager.commands import (
     SessionManager,
     wrap_script,
 )
+from tests.fake_aws import FakeClient
 
 MARKED = b"hello\nworld\n\nopskit-exit:3\n"
 
@@ -128,11 +129,14 @@ def test_a_line_is_whole_as_soon_as_it_came() -> None:
     assert message == [b"a line\n"]
 
 
-class Ssm:
+class Ssm(FakeClient):
     """A service that answers StartSession with what it is given."""
 
     def __init__(self, start: Any) -> None:
-        self.start, self.asked, self.ended, self.resumed = start, [], [], []
+        self.start = start
+        self.asked: list[dict[str, Any]] = []
+        self.ended: list[str] = []
+        self.resumed: list[str] = []
 
     def start_session(self, **arguments: Any) -> Any:
         self.asked.append(arguments)
@@ -187,7 +191,7 @@ def test_a_target_that_is_not_connected_is_told_with_its_reason(nodes: Any, word
         SessionManager(ssm, Unsigned(), ssm, "i-1").run("true", timeout_s=5)
     assert re.search(words, caught.value.sentence)
     assert "opskit diagnose operator" in caught.value.next_step
-    assert "an online SSM agent on i-1" in caught.value.missing
+    assert "an online SSM agent on i-1" in str(caught.value.missing)
     assert len(ssm.asked) == 1
 
 
@@ -217,7 +221,7 @@ def test_refusals(code: str, words: str, missing: str) -> None:
     with pytest.raises(NotExecuted) as caught:
         SessionManager(ssm, Unsigned(), ssm, "i-1").run("true", timeout_s=5)
     assert words in caught.value.sentence
-    assert missing in caught.value.missing
+    assert missing in str(caught.value.missing)
     assert len(ssm.asked) == 1
 
 
@@ -236,7 +240,7 @@ def test_a_gateway_that_cannot_be_reached_ends_the_session() -> None:
     ssm = Ssm(reply)
     with pytest.raises(NotExecuted) as caught:
         SessionManager(ssm, Unsigned(), ssm, "i-1").run("true", timeout_s=5)
-    assert "127.0.0.1" in caught.value.missing
+    assert "127.0.0.1" in str(caught.value.missing)
     assert ssm.ended == ["s-1"]
 
 
@@ -245,7 +249,11 @@ def test_silence_after_the_start_is_named(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(session_module, "READY_WITHIN_S", 0.3)
     is_over = threading.Event()
-    with serve(lambda _: is_over.wait(60), "127.0.0.1", 0) as server:
+
+    def wait(_: object) -> None:
+        is_over.wait(60)
+
+    with serve(wait, "127.0.0.1", 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         port = server.socket.getsockname()[1]
         reply = {"SessionId": "s-1", "TokenValue": "t", "StreamUrl": f"ws://127.0.0.1:{port}/x"}
@@ -282,7 +290,7 @@ def test_a_gateway_that_hangs_up_at_once_is_told(monkeypatch: pytest.MonkeyPatch
     assert ssm.ended == ["s-1"]
 
 
-class SlowKms:
+class SlowKms(FakeClient):
     """A KMS that answers only after the agent has ended the session."""
 
     def __init__(self) -> None:
@@ -317,7 +325,7 @@ def test_the_last_word_of_an_agent_is_read_also_when_nothing_can_be_written_any_
         with pytest.raises(NotExecuted, match="may not use") as caught:
             SessionManager(ssm, Unsigned(), kms, "i-1").run("true", timeout_s=40)
         server.shutdown()
-    assert caught.value.missing.startswith("kms:Decrypt on arn:aws:kms:")
+    assert str(caught.value.missing).startswith("kms:Decrypt on arn:aws:kms:")
     assert ssm.resumed == []
 
 

@@ -17,6 +17,7 @@ from opskit.transport.session_manager import plugin as plugin_module
 from opskit.transport.session_manager import plugin_tunnel
 from opskit.transport.session_manager.plugin import PROGRAM, Plugin, find
 from opskit.transport.session_manager.plugin_tunnel import PluginTunnel
+from tests.fake_aws import FakeClient
 from tests.pace import scaled
 
 STANDIN = Path(__file__).with_name("standin_plugin.py")
@@ -31,11 +32,13 @@ def install(directory: Path, path_before: str) -> str:
     return f"{directory}:{path_before}"
 
 
-class Ssm:
+class Ssm(FakeClient):
     """A service that starts sessions and notes their ends."""
 
     def __init__(self, error: AwsError | None = None) -> None:
-        self.error, self.asked, self.ended = error, [], []
+        self.error = error
+        self.asked: list[dict[str, Any]] = []
+        self.ended: list[str] = []
 
     def start_session(self, **arguments: Any) -> Any:
         self.asked.append(arguments)

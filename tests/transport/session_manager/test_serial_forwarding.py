@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -208,10 +210,18 @@ def three_in_turn(seed: int) -> None:
     """Three connections over a link of a random kind; some leave in the middle of an answer."""
     rng = random.Random(seed)
     loss = rng.choice((0, 0, 0.1))
-    link = {"loss": loss, "double": rng.choice((0, 0.2)), "delay_s": rng.choice((0, 0.05, 0.4))}
+    link: dict[str, Any] = {
+        "loss": loss,
+        "double": rng.choice((0, 0.2)),
+        "delay_s": rng.choice((0, 0.05, 0.4)),
+    }
     both, _ = wired("Port", seed, **link)
     scene = Scene(both, rng)
     both.agent._on_input = scene.asked
+
+    def has_echo(number: int, data: bytes) -> bool:
+        return scene.echo_of(number) == data
+
     assert scene.wait(lambda: both.channel.is_ready, 60), (seed, link)
     for number in range(1, 4):
         assert scene.wait(scene.may_begin, 120), (seed, link)
@@ -221,7 +231,8 @@ def three_in_turn(seed: int) -> None:
         both.channel.send(asked, both.now)
         # Leaving early leaves answers under way; where frames are lost these come late beyond measure.
         stays = loss or rng.random() < 0.7
-        echoed = scene.wait(lambda n=number, a=asked: scene.echo_of(n) == a, 60 if stays else 0.3)
+        is_echoed = partial(has_echo, number, asked)
+        echoed = scene.wait(is_echoed, 60 if stays else 0.3)
         assert echoed or not stays, (seed, link, number)
         assert asked.startswith(scene.echo_of(number)), (seed, link, number)
         both.channel.send_flag(DISCONNECT, both.now)

@@ -31,7 +31,7 @@ def test_each_reason_has_its_sentence(
     found = not_opened("i-1", KEY, error, reason)
     assert type(found) is NotExecuted, "nothing has run"
     assert words in found.sentence
-    assert missing in found.missing
+    assert missing in str(found.missing)
     if missing:
         assert '"Effect": "Allow"' in found.next_step
         assert KEY in found.next_step

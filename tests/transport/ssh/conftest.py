@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ def _listening(keys: Keys, name: str) -> Iterator[int]:
         with suppress(OSError):
             while True:
                 connection, _ = listener.accept()
-                arguments = (connection, keys, name, {})
+                arguments: tuple[Any, ...] = (connection, keys, name, {})
                 threading.Thread(target=sshd._serve, args=arguments, daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()

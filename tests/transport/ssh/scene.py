@@ -11,11 +11,12 @@ from opskit.errors import AwsError
 from opskit.sandbox.session_manager.gateway import Sessions
 from opskit.sandbox.ssh.keys import Keys
 from opskit.transport.ssh.dialers import DirectDialer, SessionDialer
+from tests.fake_aws import FakeClient
 from tests.transport.session_manager.scene import Api, Unsigned
 
 
 @dataclass
-class Aws:
+class Aws(FakeClient):
     """EC2 and EC2 Instance Connect, as clients see them."""
 
     keys: Keys

@@ -132,7 +132,7 @@ class TestSession:
 
     def test_a_missing_right_is_named(self, scene: Scene) -> None:
         scene.aws.denied = {"ec2-instance-connect:SendSSHPublicKey"}
-        assert "ec2:osuser ec2-user" in refused(scene.over_session()).missing
+        assert "ec2:osuser ec2-user" in str(refused(scene.over_session()).missing)
 
     def test_a_named_key_file_is_used_instead(self, scene: Scene) -> None:
         named = str(scene.home / "keys/id_ed25519")
@@ -263,7 +263,12 @@ def test_the_private_key_reaches_neither_log_nor_aws_nor_disk(
 
     made: list[Ed25519PrivateKey] = []
     generate = Ed25519PrivateKey.generate
-    monkeypatch.setattr(Ed25519PrivateKey, "generate", lambda: made.append(generate()) or made[-1])
+
+    def recorded() -> Ed25519PrivateKey:
+        made.append(generate())
+        return made[-1]
+
+    monkeypatch.setattr(Ed25519PrivateKey, "generate", recorded)
     caplog.set_level(logging.DEBUG)
     with scene.over_session().open() as connection:
         assert connection.transport.is_authenticated()

@@ -15,7 +15,7 @@ from opskit.sandbox.loopback import free_port
 from opskit.sandbox.ssh.server import SshServer
 from opskit.transport.interface import Tunnel
 from opskit.transport.ssh.tunnel import SshTunnel
-from tests.transport.session_manager.test_tunnel import echo, exchange, server
+from tests.transport.session_manager.scene import echo, exchange, server
 from tests.transport.ssh.scene import Scene
 
 OVERS = ["session", "plain"]
