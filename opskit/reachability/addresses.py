@@ -63,7 +63,7 @@ def intersect(ranges: tuple[PortRange, ...], other: tuple[PortRange, ...]) -> tu
 
 
 def without(whole: PortRange, parts: tuple[PortRange, ...]) -> tuple[PortRange, ...]:
-    """The ports of a range that are in none of the parts, which are sorted and disjoint."""
+    """The ports of a range that are in none of its parts, which are sorted and disjoint."""
     remaining, start = [], whole[0]
     for first, last in parts:
         if first > start:
