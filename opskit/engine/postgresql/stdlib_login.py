@@ -26,6 +26,7 @@ class ServerError(Exception):
 
 
 NOT_ALLOWED = "authentication method not allowed: "
+NOT_POSTGRESQL = "the answer is not PostgreSQL's"
 CLEAR_TEXT = "the server asks for the password in clear text, as for IAM's tokens (rds_iam)"
 FEWEST_ROUNDS = 4096
 """RFC 7677: with fewer, an unverified server could search for the password in the proof that it gets."""
@@ -111,7 +112,7 @@ def _authenticate(connection, user, password, database, verified):
         if kind != b"R":
             continue
         if len(payload) < 4:
-            raise ServerError("", "the answer is not PostgreSQL's")
+            raise ServerError("", NOT_POSTGRESQL)
         code, rest = struct.unpack("!i", payload[:4])[0], payload[4:]
         if code == 0:
             if not proven:
@@ -156,16 +157,19 @@ class _Scram:
         return ("n,," + self._bare).encode("ascii")
 
     def final(self, challenge):
-        text = challenge.decode("ascii")
-        fields = dict(part.split("=", 1) for part in text.split(","))
-        if not fields["r"].startswith(self._nonce):
+        try:
+            text = challenge.decode("ascii")
+            fields = dict(part.split("=", 1) for part in text.split(","))
+            nonce, salt, rounds = fields["r"], base64.b64decode(fields["s"]), int(fields["i"])
+        except (KeyError, ValueError):
+            raise ServerError("", NOT_POSTGRESQL)
+        if not nonce.startswith(self._nonce):
             raise ServerError("", "the server answered another client's nonce")
-        salt, rounds = base64.b64decode(fields["s"]), int(fields["i"])
         if not self._fewest_rounds <= rounds <= MOST_ROUNDS:
             raise ServerError("", NOT_ALLOWED + "SCRAM with %d rounds" % rounds)
         salted = hashlib.pbkdf2_hmac("sha256", self._password, salt, rounds)
         client_key = _hmac(salted, b"Client Key")
-        without_proof = "c=biws,r=" + fields["r"]
+        without_proof = "c=biws,r=" + nonce
         message = (self._bare + "," + text + "," + without_proof).encode("ascii")
         signature = _hmac(hashlib.sha256(client_key).digest(), message)
         proof = bytes(a ^ b for a, b in zip(client_key, signature))
@@ -173,9 +177,12 @@ class _Scram:
         return (without_proof + ",p=" + base64.b64encode(proof).decode("ascii")).encode("ascii")
 
     def verify(self, answer):
-        fields = dict(part.split("=", 1) for part in answer.decode("ascii").split(","))
+        try:
+            fields = dict(part.split("=", 1) for part in answer.decode("ascii").split(","))
+            given = base64.b64decode(fields.get("v", ""))
+        except ValueError:
+            raise ServerError("", NOT_POSTGRESQL)
         # Without a challenge there is no signature, which an empty one would match.
-        given = base64.b64decode(fields.get("v", ""))
         return bool(self._signature) and hmac.compare_digest(given, self._signature)
 
 
@@ -191,7 +198,7 @@ def _message(connection):
     head = _exactly(connection, 5)
     length = struct.unpack("!i", head[1:])[0] - 4
     if not 0 <= length <= 1000000:
-        raise ServerError("", "the answer is not PostgreSQL's")
+        raise ServerError("", NOT_POSTGRESQL)
     return head[:1], _exactly(connection, length)
 
 

@@ -1,0 +1,244 @@
+"""The login with Python's library alone, message by message: no socket, no server."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib
+import struct
+from typing import Any
+
+import pytest
+
+from tests.engine.servers import OK, PASSWORD, READY, USER, message, request
+
+wire: Any = importlib.import_module("opskit.engine.postgresql.stdlib_login")
+
+ASKS_SCRAM = request(10, b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0")
+NOT_POSTGRESQL = "the answer is not PostgreSQL's"
+
+
+class Connection:
+    """A server that has written all its messages beforehand, and keeps what the client sends."""
+
+    def __init__(self, *messages: bytes, at_once: int = 65536) -> None:
+        self._rest, self._at_once = b"".join(messages), at_once
+        self.sent: list[bytes] = []
+
+    def recv(self, count: int) -> bytes:
+        part = self._rest[: min(count, self._at_once)]
+        self._rest = self._rest[len(part) :]
+        return part
+
+    def sendall(self, data: bytes) -> None:
+        self.sent.append(data)
+
+
+def authenticate(*messages: bytes, verified: bool = False, **more: Any) -> Connection:
+    connection = Connection(*messages, **more)
+    wire._authenticate(connection, USER, PASSWORD, "linkbox", verified)
+    return connection
+
+
+def refusal(*messages: bytes, verified: bool = False) -> str:
+    """The message of the error with which a login ends; the password is never sent."""
+    connection = Connection(*messages)
+    with pytest.raises(wire.ServerError) as caught:
+        wire._authenticate(connection, USER, PASSWORD, "linkbox", verified)
+    assert PASSWORD.encode() not in b"".join(connection.sent)
+    return str(caught.value.message)
+
+
+class TestScram:
+    """RFC 7677, section 3, whose client names its user."""
+
+    NONCE = "rOprNGfwEbeRWgbNEkqO"
+    CHALLENGE = (
+        b"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
+    )
+    SIGNATURE = b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
+
+    def scram(self) -> Any:
+        scram = wire._Scram("pencil", 4096)
+        scram._nonce, scram._bare = self.NONCE, f"n=user,r={self.NONCE}"
+        return scram
+
+    def test_the_example_of_the_rfc(self) -> None:
+        scram = self.scram()
+        assert scram.first() == b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO"
+        assert scram.final(self.CHALLENGE) == (
+            b"c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"
+            b"p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
+        )
+        assert scram.verify(self.SIGNATURE)
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            b"v=",
+            b"e=invalid-proof",
+            b"v=AAAATRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=",
+        ],
+    )
+    def test_a_server_that_does_not_know_the_verifier(self, answer: bytes) -> None:
+        scram = self.scram()
+        scram.final(self.CHALLENGE)
+        assert not scram.verify(answer)
+
+    def test_no_signature_is_right_before_the_challenge(self) -> None:
+        assert not self.scram().verify(b"v=")
+        assert not self.scram().verify(self.SIGNATURE)
+
+    @pytest.mark.parametrize(
+        "challenge",
+        [
+            b"",
+            b"r=a",
+            b"r=a,s=W22Z,i=many",
+            b"r=a,s=not base64!,i=4096",
+            b"no fields",
+            "r=ä,s=W22Z,i=4096".encode(),
+        ],
+    )
+    def test_a_challenge_of_another_form(self, challenge: bytes) -> None:
+        with pytest.raises(wire.ServerError, match=NOT_POSTGRESQL):
+            self.scram().final(challenge)
+
+    @pytest.mark.parametrize("answer", [b"v", b"v=A", b"\xff"])
+    def test_a_signature_of_another_form(self, answer: bytes) -> None:
+        scram = self.scram()
+        scram.final(self.CHALLENGE)
+        with pytest.raises(wire.ServerError, match=NOT_POSTGRESQL):
+            scram.verify(answer)
+
+    def test_a_challenge_for_another_client(self) -> None:
+        with pytest.raises(wire.ServerError, match="another client's nonce"):
+            self.scram().final(self.CHALLENGE.replace(b"r=rOpr", b"r=xOpr"))
+
+    @pytest.mark.parametrize(
+        ("fewest", "rounds", "is_accepted"),
+        [(4096, 4095, False), (4096, 4096, True), (1, 1, True), (1, 0, False), (1, -5, False)],
+    )
+    def test_the_least_rounds(self, fewest: int, rounds: int, is_accepted: bool) -> None:
+        scram = self.scram()
+        scram._fewest_rounds = fewest
+        challenge = self.CHALLENGE.replace(b"i=4096", b"i=%d" % rounds)
+        if is_accepted:
+            assert scram.final(challenge)
+        else:
+            with pytest.raises(wire.ServerError, match=f"SCRAM with {rounds} rounds"):
+                scram.final(challenge)
+
+    def test_every_login_has_a_nonce_of_its_own(self) -> None:
+        first, second = (wire._Scram("pencil", 4096).first() for _ in range(2))
+        assert first != second
+        assert len(base64.b64decode(first.rpartition(b"r=")[2])) >= 18
+
+
+class TestMessages:
+    def test_the_start_names_user_and_database(self) -> None:
+        connection = Connection()
+        with pytest.raises(wire.ServerError, match="closed the connection unexpectedly"):
+            wire._authenticate(connection, USER, PASSWORD, "linkbox", False)
+        [start] = connection.sent
+        length, version = struct.unpack("!ii", start[:8])
+        assert (length, version) == (len(start), 3 << 16)
+        words = start[8:].split(b"\0")
+        assert words == [
+            *(b"user", USER.encode(), b"database", b"linkbox"),
+            *(b"application_name", b"opskit", b"", b""),
+        ]
+
+    @pytest.mark.parametrize("at_once", [1, 3, 65536])
+    def test_a_login_by_hash_byte_by_byte(self, at_once: int) -> None:
+        notice = message(b"N", b"SNOTICE\0Mhello\0\0")
+        status = message(b"S", b"server_version\x0017.4\0")
+        key = message(b"K", b"\0" * 8)
+        connection = authenticate(
+            notice, request(5, b"salt"), OK, status, key, READY, verified=True, at_once=at_once
+        )
+        inner = hashlib.md5((PASSWORD + USER).encode()).hexdigest().encode()
+        hashed = b"md5" + hashlib.md5(inner + b"salt").hexdigest().encode() + b"\0"
+        assert connection.sent[1:] == [message(b"p", hashed), message(b"X")]
+
+    def test_the_server_s_error(self) -> None:
+        fields = b"SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for \xff\0\0"
+        with pytest.raises(wire.ServerError) as caught:
+            authenticate(message(b"E", fields))
+        assert caught.value.sqlstate == "28P01"
+        assert (
+            caught.value.message == "password authentication failed for \N{REPLACEMENT CHARACTER}"
+        )
+
+    def test_an_error_without_fields(self) -> None:
+        assert refusal(message(b"E", b"\0")) == ""
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            b"HTTP/1.1 400 Bad Request\r\n\r\n",
+            b"R" + struct.pack("!i", 3),
+            b"R" + struct.pack("!i", -1),
+            message(b"R", b"\0\0"),
+        ],
+    )
+    def test_another_protocol(self, answer: bytes) -> None:
+        assert refusal(answer) == NOT_POSTGRESQL
+
+    @pytest.mark.parametrize("answer", [b"", b"R\0", message(b"R", b"\0\0\0\5salt")[:-2]])
+    def test_a_server_that_leaves(self, answer: bytes) -> None:
+        assert "closed the connection" in refusal(answer)
+
+    def test_a_server_that_never_comes_to_an_end(self) -> None:
+        assert refusal(*[message(b"N", b"\0")] * 200) == "the server did not finish the login"
+
+
+class TestProofs:
+    @pytest.mark.parametrize("verified", [True, False])
+    def test_a_server_that_wants_none_is_not_believed(self, verified: bool) -> None:
+        assert "wants no proof" in refusal(OK, READY, verified=verified)
+
+    @pytest.mark.parametrize("verified", [True, False])
+    def test_clear_text_is_never_sent(self, verified: bool) -> None:
+        assert "in clear text" in refusal(request(3), OK, READY, verified=verified)
+
+    def test_a_hash_goes_to_a_verified_server_only(self) -> None:
+        assert "was not verified" in refusal(request(5, b"salt"), OK, READY)
+
+    def test_ready_before_the_login_is_not_the_end(self) -> None:
+        assert "closed the connection" in refusal(READY)
+
+    @pytest.mark.parametrize(
+        ("asked", "code"),
+        [
+            ((request(7),), 7),
+            ((request(9),), 9),
+            ((request(10, b"SCRAM-SHA-256-PLUS\0\0"),), 10),
+            ((ASKS_SCRAM, ASKS_SCRAM), 10),
+            ((request(11, TestScram.CHALLENGE),), 11),
+            ((request(12, TestScram.SIGNATURE),), 12),
+            ((request(99),), 99),
+        ],
+    )
+    def test_other_methods_and_steps_out_of_order(
+        self, asked: tuple[bytes, ...], code: int
+    ) -> None:
+        assert refusal(*asked, OK, READY) == (
+            f"authentication method not allowed: the server asks for code {code}"
+        )
+
+    def test_scram_that_ends_without_a_signature(self) -> None:
+        assert "wants no proof" in refusal(ASKS_SCRAM, OK, READY)
+
+    def test_scram_with_a_signature_before_the_challenge(self) -> None:
+        answer = refusal(ASKS_SCRAM, request(12, b"v="), OK, READY)
+        assert answer == "the server does not know the password's verifier"
+
+    def test_scram_s_first_message(self) -> None:
+        connection = Connection(ASKS_SCRAM)
+        with pytest.raises(wire.ServerError, match="closed"):
+            wire._authenticate(connection, USER, PASSWORD, "linkbox", False)
+        method, _, rest = connection.sent[1][5:].partition(b"\0")
+        assert method == b"SCRAM-SHA-256", "without channel binding"
+        assert struct.unpack("!i", rest[:4])[0] == len(rest) - 4
+        assert rest[4:].startswith(b"n,,n=,r="), "the server knows the user from the start"
