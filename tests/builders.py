@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from opskit.analysis import analyze_all
 from opskit.ca_bundles import trust_for
+from opskit.commands import AwsCall, Command
 from opskit.config import Target
 from opskit.credential_source.interface import LocationDescription
 from opskit.engine import UnknownEngine
@@ -380,6 +381,12 @@ def linkbox() -> dict[type, Fact[Any]]:
         ),
     )  # fmt: skip
     return {fact_type(value): known(value) for value in values}
+
+
+def aws_call(command: Command) -> AwsCall:
+    """The command of a fix, which has to be a call of AWS."""
+    assert isinstance(command, AwsCall), command
+    return command
 
 
 def healthy(kind: type[T]) -> T:

@@ -1,4 +1,4 @@
-"""Clients of AWS for tests: a base for those that are made up, and a typed one for the sandbox's."""
+"""AWS clients for tests: the base class of fakes, and a typed client of the local AWS server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from opskit.aws import Aws, Client
 
 
 class FakeClient:
-    """A client with the operations that a test needs; others are none of it."""
+    """Base class of fake clients: a subclass defines the operations that its test needs."""
 
     def __getattr__(self, operation: str) -> Any:
         raise AttributeError(f"{type(self).__name__} has no {operation}")

@@ -88,8 +88,8 @@ def _code(node: ast.expr) -> str:
 
 def _phrase(node: ast.expr) -> str:
     """A text of several words that something is searched for; empty for others."""
-    is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
-    return f"'{node.value}'" if is_text and PHRASE.search(node.value) else ""  # type: ignore[attr-defined]
+    text = node.value if isinstance(node, ast.Constant) else None
+    return f"'{text}'" if isinstance(text, str) and PHRASE.search(text) else ""
 
 
 def _is_list(node: ast.expr) -> bool:

@@ -13,7 +13,7 @@ import pytest
 
 from opskit.analysis import ANALYSES
 from opskit.checks.catalogue import CODES, HEADINGS, RETIRED, all_checks
-from opskit.checks.interface import LAYERS
+from opskit.checks.interface import LAYERS, Check
 from opskit.facts.binding import inputs_of, outputs_of
 from opskit.facts.gather import READERS, SECRET_FACTS, readers_for
 from opskit.facts.interface import CLIENTS
@@ -30,14 +30,14 @@ def parsed(path: Path) -> ast.Module:
 
 
 @pytest.mark.parametrize("check", all_checks(), ids=lambda c: c.code)
-def test_check_has_a_page_and_known_inputs(check: object) -> None:
-    assert check.layer in LAYERS  # type: ignore[attr-defined]
-    assert [h for h in HEADINGS if f"\n{h}" not in check.page] == []  # type: ignore[attr-defined]
+def test_check_has_a_page_and_known_inputs(check: Check) -> None:
+    assert check.layer in LAYERS
+    assert [h for h in HEADINGS if f"\n{h}" not in check.page] == []
     known = {kind for work in (*READERS, *ANALYSES) for kind in outputs_of(work)}
-    for item in inputs_of(check.judge):  # type: ignore[attr-defined]
+    for item in inputs_of(check.judge):
         assert item.type in known or item.type.__name__ in GIVEN, item
         assert item.type not in SECRET_FACTS, "a check is handed a secret"
-    for name in check.explains:  # type: ignore[attr-defined]
+    for name in check.explains:
         assert name in LAYERS or name in CODES, name
 
 
@@ -127,10 +127,9 @@ def test_printing_and_sizes() -> None:
         assert ast.get_docstring(tree), f"{name} does not say what it is for"
         if name.startswith(("cli/", "sandbox/")):
             continue
-        calls = [
-            n for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
-        ]
-        assert not [c for c in calls if c.func.id == "print"], f"{name} prints"  # type: ignore[attr-defined]
+        called = [n.func for n in ast.walk(tree) if isinstance(n, ast.Call)]
+        names = {function.id for function in called if isinstance(function, ast.Name)}
+        assert "print" not in names, f"{name} prints"
         assert len(path.read_text().splitlines()) <= 450, name
 
 

@@ -625,9 +625,7 @@ def test_a_shadowing_zone_is_named_and_taken_away() -> None:
     finding = run_check(check_of("DNS001"), b.snapshot(zone, gone))
     assert "Z1" in finding.summary
     assert finding.fix is not None
-    call = finding.fix.commands[0]
-    assert isinstance(call, AwsCall)
-    assert call.operation == "DisassociateVPCFromHostedZone"
+    assert b.aws_call(finding.fix.commands[0]).operation == "DisassociateVPCFromHostedZone"
     alone = PrivateZones("vpc-1", "us-east-1", (PrivateZone("Z1", "rds.amazonaws.com", 1, False),))
     assert run_check(check_of("DNS001"), b.snapshot(alone, gone)).fix is None, "it holds records"
 

@@ -47,7 +47,8 @@ def proven(*facts: Any, unknown: tuple[type, ...] = ()) -> Finding:
 
 def commands(finding: Finding) -> list[tuple[str, dict[str, Any]]]:
     assert finding.fix is not None, finding.advice
-    return [(c.operation, dict(c.parameters)) for c in (*finding.fix.commands, *finding.fix.undo)]  # type: ignore[union-attr]
+    calls = [b.aws_call(c) for c in (*finding.fix.commands, *finding.fix.undo)]
+    return [(c.operation, dict(c.parameters)) for c in calls]
 
 
 def test_the_missing_rights_are_given_and_taken_back() -> None:

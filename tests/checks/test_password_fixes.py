@@ -161,8 +161,8 @@ class TestValues:
         user = b.parameter("username", value=raw, raw=raw, format_problems=("quotes around it",))
         finding = found("PAR006", b.parameters(username=user), refused())
         assert finding.fix is not None
-        assert finding.fix.commands[0].parameters["Value"] == "link'box"  # type: ignore[union-attr]
-        assert finding.fix.undo[0].parameters["Value"] == raw  # type: ignore[union-attr]
+        assert b.aws_call(finding.fix.commands[0]).parameters["Value"] == "link'box"
+        assert b.aws_call(finding.fix.undo[0]).parameters["Value"] == raw
 
     def test_a_quote_inside_stays(self) -> None:
         raw = "link'box' "
@@ -171,8 +171,8 @@ class TestValues:
         )
         finding = found("PAR006", b.parameters(username=user), refused())
         assert finding.fix is not None
-        assert finding.fix.commands[0].parameters["Value"] == "link'box'"  # type: ignore[union-attr]
-        assert finding.fix.undo[0].parameters["Value"] == raw  # type: ignore[union-attr]
+        assert b.aws_call(finding.fix.commands[0]).parameters["Value"] == "link'box'"
+        assert b.aws_call(finding.fix.undo[0]).parameters["Value"] == raw
 
     def test_all_values_with_a_newline_are_one_fix(self) -> None:
         """`echo` for all of them: the proof must not take the password's repair for missing."""
@@ -225,7 +225,7 @@ class TestOthers:
         )
         finding = found("AUT002", login, held)
         assert finding.fix is not None
-        assert finding.fix.commands[0].parameters["Value"] == "linkbox"  # type: ignore[union-attr]
+        assert b.aws_call(finding.fix.commands[0]).parameters["Value"] == "linkbox"
         assert "--value linkbox-db" in render(finding.fix.undo[0], CALLER)
 
     @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -129,17 +130,17 @@ def test_version_and_schema() -> None:
 
 
 def test_colour_follows_the_conventions(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal:
+    class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
 
     for name in ("NO_COLOR", "CLICOLOR_FORCE", "TERM"):
         monkeypatch.delenv(name, raising=False)
     terminal = Terminal()
-    assert wants_color(terminal, "auto")  # type: ignore[arg-type]
+    assert wants_color(terminal, "auto")
     monkeypatch.setenv("NO_COLOR", "1")
-    assert not wants_color(terminal, "auto")  # type: ignore[arg-type]
-    assert wants_color(terminal, "always")  # type: ignore[arg-type]
+    assert not wants_color(terminal, "auto")
+    assert wants_color(terminal, "always")
 
 
 @pytest.mark.speed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -27,11 +28,11 @@ ALL = DbInstances((OTHER, b.db_instance()))
 def choose(
     target: Target = TARGET,
     instances: DbInstances = ALL,
-    clusters: object = NONE,
-    parameters: object = None,
+    clusters: Any = NONE,
+    parameters: Any = None,
 ) -> str:
     known = b.known(b.parameters()) if parameters is None else parameters
-    return database.select(target, instances, clusters, known).instance.identifier  # type: ignore[arg-type]
+    return database.select(target, instances, clusters, known).instance.identifier
 
 
 def test_the_endpoint_names_the_database() -> None:
@@ -86,9 +87,9 @@ def instance(number: int, name: str, group: str = "sg-web", state: str = "runnin
     )
 
 
-def find(*instances: Instance, target: Target = TARGET, groups: object = None) -> str:
+def find(*instances: Instance, target: Target = TARGET, groups: Any = None) -> str:
     known = b.known(b.groups((b.rule(5432, "sg-web"),))) if groups is None else groups
-    return app_instance.select(target, Instances(instances), b.database(), known).identifier  # type: ignore[arg-type]
+    return app_instance.select(target, Instances(instances), b.database(), known).identifier
 
 
 BATCH = instance(9, "batch-worker", "sg-batch")

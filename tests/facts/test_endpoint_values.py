@@ -31,6 +31,7 @@ from opskit.secret import Secret
 from opskit.transport.database_connector import DatabaseConnector
 from opskit.workload.interface import Workload
 from tests import builders as b
+from tests.fake_aws import FakeClient
 
 NO_HOSTS = [
     "file:///etc/passwd",
@@ -237,7 +238,7 @@ def test_a_password_in_the_endpoints_url_is_a_secret() -> None:
 def read_with_url(value: str) -> None:
     from opskit.facts import parameters
 
-    class Ssm:
+    class Ssm(FakeClient):
         def get_parameters(self, **_: Any) -> Any:
             rows = [(name, value if p == "endpoint" else p) for p, name in b.NAMES.items()]
             return {
@@ -246,4 +247,4 @@ def read_with_url(value: str) -> None:
                 ]
             }
 
-    parameters.read(Ssm(), Target("linkbox", b.NAMES), FingerprintKey("k"))  # type: ignore[arg-type]
+    parameters.read(Ssm(), Target("linkbox", b.NAMES), FingerprintKey("k"))

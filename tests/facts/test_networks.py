@@ -78,7 +78,9 @@ def test_active_peers_belong_to_the_neighbourhood() -> None:
     assert one is not None
     assert one.ranges_of("vpc-1") == ("10.0.0.0/16", "10.9.0.0/16", "2001:db8::/56")
     assert one.ranges_of("vpc-2") == ("10.1.0.0/16",)
-    assert found.between("vpc-1", "vpc-3").status == "deleted"  # type: ignore[union-attr]
+    deleted = found.between("vpc-1", "vpc-3")
+    assert deleted is not None
+    assert deleted.status == "deleted"
 
 
 def test_without_the_right_to_see_peerings_the_own_vpc_is_left() -> None:

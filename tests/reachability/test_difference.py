@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import replace
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -83,8 +84,8 @@ def test_a_change_within_the_wanted_flow_only() -> None:
     old = b.acl("x", (), b.entry(50, "in", "10.0.2.0/24", (5432, 5432), "deny"))
     made = b.entry(49, "in", "10.0.2.0/24", (5432, 5432))
     (change,) = acl_changes(old, replace(old, entries=(made, *old.entries)))
-    wanted = {"is_egress": False, "cidr": "10.0.2.0/24", "ports": (5432, 5432)}
-    assert change.is_within(**wanted)  # type: ignore[arg-type]
+    wanted: dict[str, Any] = {"is_egress": False, "cidr": "10.0.2.0/24", "ports": (5432, 5432)}
+    assert change.is_within(**wanted)
     for other in (
         {"is_egress": True},
         {"cidr": "10.0.2.0/25"},
@@ -92,9 +93,9 @@ def test_a_change_within_the_wanted_flow_only() -> None:
         {"ports": (5433, 5440)},
         {"ports": (5432, 5431)},
     ):
-        assert not change.is_within(**{**wanted, **other})  # type: ignore[arg-type]
-    assert not replace(change, protocol="17").is_within(**wanted)  # type: ignore[arg-type]
-    assert not replace(change, new=None).is_within(**wanted)  # type: ignore[arg-type]
+        assert not change.is_within(**{**wanted, **other})
+    assert not replace(change, protocol="17").is_within(**wanted)
+    assert not replace(change, new=None).is_within(**wanted)
 
 
 rules = st.lists(

@@ -23,7 +23,7 @@ from opskit.rotation.protocol.journal import Journal, parse_opening, write_openi
 from opskit.rotation.protocol.state_machine import CallOutcome, Direction, ParameterState
 from opskit.rotation.steps.parameter import ParameterWriter
 from opskit.secret import Secret
-from tests.fake_aws import client_of
+from tests.fake_aws import FakeClient, client_of
 
 NAME = "/linkbox/db-password"
 OLD, NEW = Secret("Old-password-1234"), Secret("New-password-5678")
@@ -349,7 +349,7 @@ class TestParameters:
 def test_a_listing_has_no_end_before_the_last_record(aws: Aws) -> None:
     """Earlier it ended silently at 1,000 records."""
 
-    class Pages:
+    class Pages(FakeClient):
         asked = 0
 
         def get_parameters_by_path(self, **_: Any) -> dict[str, Any]:
@@ -359,7 +359,7 @@ def test_a_listing_has_no_end_before_the_last_record(aws: Aws) -> None:
             return {"Parameters": [], "ResponseMetadata": at, **more}
 
     pages = Pages()
-    Journal(pages, pages, NAME).latest()  # type: ignore[arg-type]
+    Journal(pages, pages, NAME).latest()
     assert pages.asked == 150
 
 
@@ -422,14 +422,14 @@ def test_who_wrote_a_parameter_is_told_with_version_and_time() -> None:
         "LastModifiedUser": "arn:her",
     }
 
-    class Reading:
+    class Reading(FakeClient):
         def describe_parameters(self, **_: Any) -> dict[str, Any]:
             return {"Parameters": [row]}
 
-    class Denied:
+    class Denied(FakeClient):
         def describe_parameters(self, **_: Any) -> None:
             raise AwsError("ssm:DescribeParameters", "AccessDenied", "")
 
-    told = last_write(Reading(), NAME)  # type: ignore[arg-type]
+    told = last_write(Reading(), NAME)
     assert told == f"{NAME}: version 7 was written at 2026-01-02 03:04:05 UTC by arn:her"
-    assert last_write(Denied(), NAME) == ""  # type: ignore[arg-type]
+    assert last_write(Denied(), NAME) == ""

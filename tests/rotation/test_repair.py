@@ -28,6 +28,7 @@ from opskit.rotation.repair import MOST_TRIES, Repair, new_login, propose, propo
 from opskit.rotation.repair_changes import Changes, apply_repair, changes_of
 from opskit.rotation.steps.parameter_key import keys_allowed, select_key
 from opskit.secret import Secret
+from opskit.transport.database_connector import DatabaseConnector
 from tests import builders as b
 from tests.fake_aws import client_of
 from tests.rotation.test_preflight import context as context
@@ -39,8 +40,8 @@ RIGHT = "Lk'9 \"mid q7_T2xy"
 """Public case p44: only the newline behind it may be removed."""
 
 
-class FakeConnector:
-    """Connector to a database that accepts one password of one user."""
+class FakeConnector(DatabaseConnector):
+    """Connector to a database that accepts one password of one user; it opens no connection."""
 
     description = "through linkbox-backend-1"
 
@@ -86,7 +87,7 @@ def proposed(
     *earlier: str,
     new: DatabaseCredential | None = None,
 ) -> Repair:
-    return propose(around, connector, known(around, *earlier), "us-east-1", new)  # type: ignore[arg-type]
+    return propose(around, connector, known(around, *earlier), "us-east-1", new)
 
 
 class TestPropose:
@@ -209,12 +210,12 @@ class TestPropose:
     def test_a_supplied_password_is_tried_and_nothing_else_done(self) -> None:
         around, connector = holding("good-Password_1"), FakeConnector()
         login = DatabaseCredential("linkbox", Secret("Supplied-12345"))
-        found = propose_supplied(around, connector, login, "us-east-1")  # type: ignore[arg-type]
+        found = propose_supplied(around, connector, login, "us-east-1")
         assert found.proposal == ""
         assert "nothing was changed" in found.sentence
         assert connector.tried == ["good-Password_1", "Supplied-12345"]
         connector.accepted = "Supplied-12345"
-        assert propose_supplied(around, connector, login, "us-east-1").writes_parameter  # type: ignore[arg-type]
+        assert propose_supplied(around, connector, login, "us-east-1").writes_parameter
 
 
 class Master:
@@ -258,7 +259,7 @@ def apply(
 
     changes = Changes(write, write, master, lambda: order.append("look"), quiet_s=20.0)
     apply_repair(
-        repair, around, changes, connector, 600.0, lambda _: None, lambda: float(next(clock))  # type: ignore[arg-type]
+        repair, around, changes, connector, 600.0, lambda _: None, lambda: float(next(clock))
     )  # fmt: skip
 
 
@@ -372,7 +373,7 @@ def test_a_parameter_is_written_with_its_key_tier_and_labels(aws: Aws) -> None:
     around, connector = holding(RIGHT + "\n", properties=properties), FakeConnector(RIGHT)
     fence = Fence(1200)
     changes = changes_of(around, aws, fence)
-    apply_repair(proposed(around, connector), around, changes, connector, 1.0)  # type: ignore[arg-type]
+    apply_repair(proposed(around, connector), around, changes, connector, 1.0)
     held = ssm.get_parameter(Name=f"{NAME}:live", WithDecryption=True)["Parameter"]
     assert (held["Value"], held["Version"]) == (RIGHT, 2)
     [described] = ssm.describe_parameters()["Parameters"]
@@ -388,11 +389,11 @@ def test_a_missing_parameter_is_created_under_the_chosen_key(aws: Aws) -> None:
     around, connector = missing(), FakeConnector(RIGHT)
     around = replace(around, properties=replace(around.properties, key_id=key))
     found = proposed(around, connector, RIGHT)
-    apply_repair(found, around, changes_of(around, aws, Fence(1200)), connector, 1.0)  # type: ignore[arg-type]
+    apply_repair(found, around, changes_of(around, aws, Fence(1200)), connector, 1.0)
     assert ssm.get_parameter(Name=NAME, WithDecryption=True)["Parameter"]["Value"] == RIGHT
     assert ssm.describe_parameters()["Parameters"][0]["KeyId"] == key
     with pytest.raises(CannotProceed, match="refused") as caught:
-        apply_repair(found, around, changes_of(around, aws, Fence(1200)), connector, 1.0)  # type: ignore[arg-type]
+        apply_repair(found, around, changes_of(around, aws, Fence(1200)), connector, 1.0)
     assert RIGHT not in str(caught.value)
 
 
@@ -403,7 +404,7 @@ def test_a_lost_reply_is_not_called_a_refusal() -> None:
         lambda _: ChangeOutcome.by(lost), lambda _: ChangeOutcome.by(lost), Master(connector)
     )
     with pytest.raises(CannotProceed, match="may not have been made"):
-        apply_repair(proposed(around, connector), around, changes, connector, 1.0)  # type: ignore[arg-type]
+        apply_repair(proposed(around, connector), around, changes, connector, 1.0)
 
 
 def test_a_doubted_database_is_not_touched(monkeypatch: pytest.MonkeyPatch, aws: Aws) -> None:

@@ -23,6 +23,7 @@ from opskit.rotation.protocol.state_machine import (
     decide,
     record_outcome,
 )
+from tests.fake_aws import FakeClient
 from tests.rotation.test_records import NAME, intent, published
 
 SIGHT = Observation(
@@ -196,11 +197,11 @@ def test_the_fence_goes_by_a_clock_that_runs_while_the_machine_sleeps(
 def test_the_record_of_both_passwords_is_under_the_parameters_own_key(key_id: str | None) -> None:
     sent: list[dict[str, Any]] = []
 
-    class Changing:
+    class Changing(FakeClient):
         def put_parameter(self, **named: Any) -> None:
             sent.append(named)
 
-    journal = Journal(None, Changing(), NAME)  # type: ignore[arg-type]
+    journal = Journal(FakeClient(), Changing(), NAME)
     journal.open(1, intent(published=(published(key_id=key_id),)))
     [named] = sent
     assert named["Type"] == "SecureString"

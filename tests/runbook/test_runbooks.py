@@ -6,7 +6,7 @@ import pytest
 
 from opskit.checks.catalogue import CODES
 from opskit.errors import UsageError
-from opskit.runbook.catalogue import all_runbooks, find, for_code
+from opskit.runbook.catalogue import Runbook, all_runbooks, find, for_code
 from opskit.runbook.parse import Block, blocks, lint
 from opskit.sandbox import lifecycle, topology
 from opskit.sandbox.faults import FAULTS
@@ -31,8 +31,8 @@ SAMPLE = {
 
 
 @pytest.mark.parametrize("runbook", all_runbooks(), ids=lambda r: r.name)
-def test_form(runbook: object) -> None:
-    assert lint(runbook) == []  # type: ignore[arg-type]
+def test_form(runbook: Runbook) -> None:
+    assert lint(runbook) == []
 
 
 def test_every_runbook_is_there_and_codes_are_given_once() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -34,7 +34,7 @@ def task_ids(operator: Operator) -> list[str]:
 
 
 @pytest.fixture
-def rights(operator: Operator) -> Iterator[object]:
+def rights(operator: Operator) -> Iterator[Callable[..., None]]:
     """Take rights from the operator until the end of the test."""
 
     def put(*statements: object) -> None:
@@ -150,9 +150,9 @@ def sessions(operator: Operator) -> list[str]:
     ],
 )
 def test_missing_rights_are_named(
-    operator: Operator, rights: object, action: str, command: str, missing: str
+    operator: Operator, rights: Callable[..., None], action: str, command: str, missing: str
 ) -> None:
-    rights(action, "arn:aws:ecs:*:*:task/linkbox/*")  # type: ignore[operator]
+    rights(action, "arn:aws:ecs:*:*:task/linkbox/*")
     done = ask(operator, "opskit", command, *TASK, "--", "true")
     assert done.returncode == 3
     assert missing in done.stderr
@@ -164,14 +164,16 @@ def test_a_rotation_says_that_it_cannot_restart_tasks(operator: Operator) -> Non
     assert "cannot restart ECS tasks" in done.stderr
 
 
-def test_the_documented_policies_are_enough(operator: Operator, rights: object) -> None:
+def test_the_documented_policies_are_enough(
+    operator: Operator, rights: Callable[..., None]
+) -> None:
     lifecycle.send_command(operator.running, "rights", [policy_of(operator)])
     try:
         ran = ask(operator, "opskit", "run", *TASK, "--", "echo", "here")
         tunnelled = ask(operator, "opskit", "tunnel", *TASK, "--", "true")
         found, status = operator.diagnose(*TASK[2:], layer="operator")
     finally:
-        rights("nothing:*")  # type: ignore[operator]
+        rights("nothing:*")
     by_code = {c["code"]: c["status"] for c in found["checks"]}
     assert (ran.stdout, ran.returncode) == ("here\n", 0), ran.stderr
     assert tunnelled.returncode == 0, tunnelled.stderr

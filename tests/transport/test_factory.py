@@ -37,9 +37,9 @@ class Denied:
 TASK = TaskLocation("c", "t", "app", "r", "", is_enabled=True, agent="RUNNING")
 
 
-def context(aws: object, location: Location | None = None, **settings: str) -> TransportContext:
+def context(aws: object, location: Location | None = None, **settings: Any) -> TransportContext:
     """The inputs for a transport, with one client for every service."""
-    target = Target("linkbox", {}, **settings)  # type: ignore[arg-type]
+    target = Target("linkbox", {}, **settings)
     return TransportContext(target, lambda _: aws, location or InstanceLocation("i-1"))
 
 

@@ -6,7 +6,7 @@ import json
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -133,7 +133,7 @@ EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 
 
 @pytest.fixture
-def without(operator: Operator) -> Iterator[object]:
+def without(operator: Operator) -> Iterator[Callable[..., None]]:
     """Take rights from the operator until the end of the test."""
 
     def put(*statements: object) -> None:
@@ -149,8 +149,10 @@ def without(operator: Operator) -> Iterator[object]:
 class TestRights:
     """What is done, and said, where a right is missing."""
 
-    def test_a_session_stands_in_for_a_command(self, operator: Operator, without: object) -> None:
-        without("ssm:SendCommand")  # type: ignore[operator]
+    def test_a_session_stands_in_for_a_command(
+        self, operator: Operator, without: Callable[..., None]
+    ) -> None:
+        without("ssm:SendCommand")
         found, status = operator.diagnose()
         assert status == 0, found["root_causes"]
         assert found["target"]["via"] == "session-manager"
@@ -205,18 +207,20 @@ class TestRights:
         assert "ec2:osuser" in check["advice"]
 
     def test_without_either_both_reasons_are_told(
-        self, operator: Operator, without: object
+        self, operator: Operator, without: Callable[..., None]
     ) -> None:
-        without("ssm:SendCommand", "ssm:StartSession")  # type: ignore[operator]
+        without("ssm:SendCommand", "ssm:StartSession")
         found, status = operator.diagnose(layer="tcp")
         assert status == 3
         missing = " ".join(m for c in found["checks"] for m in c["missing"])
         assert "ssm:SendCommand" in missing
         assert "ssm:StartSession" in missing
 
-    def test_a_refused_data_channel_is_named(self, operator: Operator, without: object) -> None:
+    def test_a_refused_data_channel_is_named(
+        self, operator: Operator, without: Callable[..., None]
+    ) -> None:
         before = active(operator)
-        without("ssmmessages:OpenDataChannel")  # type: ignore[operator]
+        without("ssmmessages:OpenDataChannel")
         done = run(operator, "session-manager", "true")
         assert done.returncode != 0
         assert "HTTP 403" in done.stderr

@@ -79,8 +79,9 @@ def fix_of(finding: Finding) -> Fix:
 
 
 def the_call(fix: Fix) -> tuple[str, dict[str, Any]]:
-    (call,) = fix.commands
-    return call.operation, dict(call.parameters)  # type: ignore[union-attr]
+    (command,) = fix.commands
+    call = b.aws_call(command)
+    return call.operation, dict(call.parameters)
 
 
 BACKEND = group("backend", SSH)
@@ -95,7 +96,8 @@ def test_the_group_that_a_sibling_carries_is_attached() -> None:
         {"NetworkInterfaceId": "eni-1", "Groups": ["sg-web", "sg-backend"]},
     )
     (undo,) = fix.undo
-    assert undo.parameters == {"NetworkInterfaceId": "eni-1", "Groups": ["sg-web"]}  # type: ignore[union-attr]
+    removed = {"NetworkInterfaceId": "eni-1", "Groups": ["sg-web"]}
+    assert b.aws_call(undo).parameters == removed
     assert "linkbox-backend-2 (i-linkbox-backend-2)" in fix.caution
     assert "Opens besides: tcp 22 in, from alb-public-sg (sg-alb)." in fix.caution
     assert not fix.ask
@@ -208,7 +210,7 @@ def test_a_restored_database_gets_the_group_of_the_others() -> None:
         },
     )
     (undo,) = fix.undo
-    assert undo.parameters["VpcSecurityGroupIds"] == ["sg-default"]  # type: ignore[union-attr]
+    assert b.aws_call(undo).parameters["VpcSecurityGroupIds"] == ["sg-default"]
     assert "carried by orders-db" in fix.caution
     assert Danger.WIDENS_ACCESS in fix.dangers
     assert Danger.INTERRUPTS_DATABASE not in fix.dangers

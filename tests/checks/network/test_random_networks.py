@@ -7,6 +7,7 @@ import os
 import random
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -104,9 +105,9 @@ def is_wanted(case: Case, number: int, egress: bool, protocol: str, peer: str, p
     return protocol == plain.TCP and any(connections)
 
 
-def acl_packets(case: Case, *acls: object) -> Iterator[tuple[bool, str, str, int]]:
+def acl_packets(case: Case, *acls: dict[str, Any]) -> Iterator[tuple[bool, str, str, int]]:
     """Packets at the edges of every entry of two ACLs, and around the wanted connection."""
-    entries = [e for acl in acls for e in acl["Entries"]]  # type: ignore[index]
+    entries = [e for acl in acls for e in acl["Entries"]]
     family = 6 if ":" in case.source else 4
     peers = {near(a, d) for a in (case.source, case.destination) for d in (-1, 0, 1, 256, 70_000)}
     for entry in entries:

@@ -339,7 +339,8 @@ class FakeTransport:
         self.runs += 1
         if isinstance(self.end, Exception):
             raise self.end
-        return self.end  # type: ignore[no-any-return]
+        assert isinstance(self.end, CommandResult)
+        return self.end
 
 
 FINE = CommandResult(0, "", "")

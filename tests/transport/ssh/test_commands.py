@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,9 +79,9 @@ def test_a_broken_connection_is_lost_and_not_repeated(scene: Scene, tmp_path: Pa
     proof = tmp_path / "proof"
     route = scene.plain()
     opened = route.open
-    connections = []
+    connections: list[Any] = []
 
-    def open_and_keep():  # type: ignore[no-untyped-def]
+    def open_and_keep() -> Any:
         connections.append(opened())
         return connections[-1]
 
