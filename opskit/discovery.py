@@ -6,7 +6,7 @@ from opskit.config import Target
 from opskit.errors import CannotProceed
 from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
-from opskit.facts.given import given_facts
+from opskit.facts.given_facts import given_facts
 from opskit.facts.interface import Unknown, refuse_bug
 from opskit.facts.transport_choice import TransportChoice
 from opskit.transport.interface import Transport

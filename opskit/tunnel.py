@@ -14,7 +14,7 @@ from opskit.engine.interface import Engine, ServerTrust
 from opskit.errors import CannotProceed, UsageError
 from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
-from opskit.facts.given import FingerprintKey
+from opskit.facts.given_facts import FingerprintKey
 from opskit.facts.interface import Unknown, refuse_bug
 from opskit.facts.parameters import Parameters, read
 from opskit.facts.region import Region

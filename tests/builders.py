@@ -20,7 +20,7 @@ from opskit.facts.certificate import Certificate
 from opskit.facts.database import Database, DatabaseEvidence
 from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.dns import DatabaseHost, OperatorDns
-from opskit.facts.given import Now
+from opskit.facts.given_facts import Now
 from opskit.facts.identity import Identity
 from opskit.facts.instances import TargetGroup
 from opskit.facts.interface import Fact, Known, Unknown, fact_type

@@ -43,8 +43,8 @@ def test_a_bug_in_a_reader_is_none_of_the_operators_rights() -> None:
     found = diagnose(*default_checks())
     # Both readers run at once, and either may be first.
     assert sorted(bug.split(":")[0] for bug in found.bugs) == [
-        "KeyError at parameter_reading.py",
         "KeyError at rds.py",
+        "KeyError at ssm_reading.py",
     ]
     assert found.exit_status is ExitStatus.BUG
     [judged] = [j for j in found.judged if j.check.code == "PAR001"]
@@ -94,7 +94,7 @@ def test_a_bug_in_what_is_derived_is_one_too(monkeypatch: pytest.MonkeyPatch) ->
     ids=lambda f: f.__name__,
 )
 def test_what_needs_the_fact_ends_with_the_bug(function: Any) -> None:
-    with pytest.raises(Bug, match=r"KeyError at (rds|parameter_reading)\.py"):
+    with pytest.raises(Bug, match=r"KeyError at (rds|ssm_reading)\.py"):
         function(TARGET, Clients(answers), "us-east-1")
 
 

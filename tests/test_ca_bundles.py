@@ -17,7 +17,7 @@ from opskit.ca_bundles import AMAZON_ROOTS, RDS_BUNDLE, bundle_for, trust_for
 from opskit.config import Target, load
 from opskit.facts import probe
 from opskit.facts.dns import DatabaseHost
-from opskit.facts.given import FingerprintKey
+from opskit.facts.given_facts import FingerprintKey
 from opskit.facts.interface import Known, Unknown
 from opskit.facts.region import Region
 from opskit.workload.interface import Workload

@@ -21,7 +21,7 @@ from opskit import redaction
 from opskit.cli import main
 from opskit.escaping import ERASE_LINE
 from opskit.secret import Secret
-from opskit.transport.session_manager.session_lifecycle import guarded
+from opskit.transport.session_manager.managed_session import guarded
 
 PASSWORD = 'Never "seen", 100 % & ünlike/any/other'
 FORMS = (

@@ -23,7 +23,7 @@ CODES: dict[str, str] = {
     "PAR008": "parameters.key_not_pending_deletion",
     "PAR009": "parameters.no_unfinished_rotation",
     "PAR010": "parameters.database_confirmed",
-    "IAM001": "iam.profile",
+    "IAM001": "iam.role_attached",
     "IAM002": "iam.may_read",
     "IAM003": "iam.may_decrypt",
     "IAM004": "iam.uses_instance_role",

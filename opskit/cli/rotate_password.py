@@ -221,7 +221,7 @@ def repair(**options: Any) -> int:
     options = _with_parents(options)
 
     def work(service: Service, terminal: RotationTerminal) -> ExitStatus:
-        from opskit.rotation.repair_workflow import RepairRequest, repair_password
+        from opskit.rotation.repair.workflow import RepairRequest, repair_password
 
         request = RepairRequest(
             password_from_stdin=options["password_stdin"],
@@ -250,7 +250,7 @@ def create_combined_parameter(**options: Any) -> int:
     options = _with_parents(options)
 
     def work(service: Service, terminal: RotationTerminal) -> ExitStatus:
-        from opskit.rotation.repair_workflow import create_combined_parameter
+        from opskit.rotation.repair.workflow import create_combined_parameter
 
         return create_combined_parameter(service, options["name"], terminal, terminal)
 

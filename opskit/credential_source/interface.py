@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, Self, TypeAlias
 
-from opskit.aws_client import AwsClient
+from opskit.aws_protocols import AwsClient
 from opskit.commands import AwsCall
 from opskit.config import Target
 from opskit.secret import Secret

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Self
 
 from opskit import parameter_reference
-from opskit.aws_client import AwsClient, paginate
+from opskit.aws_protocols import AwsClient, paginate
 from opskit.commands import AwsCall
 from opskit.config import Target
-from opskit.credential_source import combined_value, parameter_reading, parameter_store
+from opskit.credential_source import combined_value, ssm_reading, ssm_store
 from opskit.credential_source.interface import (
     CredentialLocation,
     CredentialSource,
@@ -20,7 +20,7 @@ from opskit.credential_source.interface import (
     SourceReading,
     StoredValue,
 )
-from opskit.credential_source.parameter_store import ENCRYPTED, PLAIN, ParameterStore
+from opskit.credential_source.ssm_store import ENCRYPTED, PLAIN, ParameterStore
 from opskit.errors import TargetError
 from opskit.parameter_reference import ParameterReference
 from opskit.secret import Secret
@@ -109,7 +109,7 @@ class SsmParameters(CredentialSource):
 
     def read(self, client: AwsClient) -> SourceReading:
         """Read every parameter."""
-        reading = parameter_reading.read_all(client, self._located)
+        reading = ssm_reading.read_all(client, self._located)
         if len(reading.missing) == len(self._located):
             names = ", ".join(location.reference for location in self.locations)
             raise TargetError(
@@ -135,15 +135,15 @@ class SsmParameters(CredentialSource):
 
     def inspect(self, client: AwsClient, purpose: str) -> tuple[Secret, LocationProperties] | None:
         """The parameter's newest value, description and labels."""
-        return parameter_store.inspect(client, self.location(purpose).name)
+        return ssm_store.inspect(client, self.location(purpose).name)
 
     def history(self, client: AwsClient, purpose: str) -> tuple[StoredValue, ...]:
         """The versions of the parameter; a label or version in its reference does not matter."""
-        return parameter_store.history(client, self.location(purpose))
+        return ssm_store.history(client, self.location(purpose))
 
     def last_write(self, client: AwsClient, name: str) -> str:
         """The version, the time and the user of the last write."""
-        return parameter_store.last_write(client, name)
+        return ssm_store.last_write(client, name)
 
     def tags(self, client: AwsClient, name: str) -> Mapping[str, str]:
         """The parameter's tags."""
@@ -179,7 +179,7 @@ class SsmParameters(CredentialSource):
 
     def create(self, client: AwsClient, name: str, text: Secret, key_id: str | None) -> None:
         """Create a SecureString."""
-        parameter_store.create(client, name, text, key_id)
+        ssm_store.create(client, name, text, key_id)
 
     def is_encrypted(self, kind: str) -> bool:
         """Whether the type is SecureString."""

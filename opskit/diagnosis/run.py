@@ -17,7 +17,7 @@ from opskit.errors import TargetError
 from opskit.facts.binding import inputs_of
 from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
-from opskit.facts.given import given_facts
+from opskit.facts.given_facts import given_facts
 from opskit.facts.identity import Identity
 from opskit.facts.interface import Unknown
 from opskit.facts.login import TunnelLogin

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from opskit.engine.advice import EngineAdvice
 from opskit.engine.environment import ConnectionEnvironment
-from opskit.engine.tls import TlsVocabulary
+from opskit.engine.tls_modes import TlsVocabulary
 from opskit.secret import Secret
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from opskit.aws_client import paginate
+from opskit.aws_protocols import paginate
 from opskit.config import Target
 from opskit.errors import AwsError, TargetError
 from opskit.facts.interface import Ec2, Ecs, Fact, FactUnavailable, Known

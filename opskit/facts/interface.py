@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
-from opskit.aws_client import AwsClient
+from opskit.aws_protocols import AwsClient
 from opskit.errors import Bug, Missing, bug_text
 from opskit.workload.interface import Workload, WorkloadRole
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from opskit.aws_client import paginate
+from opskit.aws_protocols import paginate
 from opskit.facts.interface import Kms
 from opskit.facts.key import Key
 from opskit.facts.operator_policies import OperatorPolicies

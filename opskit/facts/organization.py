@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from opskit.aws_client import paginate
+from opskit.aws_protocols import paginate
 from opskit.errors import AwsError
 from opskit.facts.identity import Identity
 from opskit.facts.interface import Organizations, run_concurrently

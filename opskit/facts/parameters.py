@@ -18,7 +18,7 @@ from opskit.credential_source.interface import (
     StoredValue,
     Version,
 )
-from opskit.facts.given import FingerprintKey
+from opskit.facts.given_facts import FingerprintKey
 from opskit.facts.interface import SourceClient
 from opskit.facts.value_form import SOUND, PasswordForm, flaws, form_of, hold_password_of_url
 from opskit.secret import Secret

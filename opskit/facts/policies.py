@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from opskit.aws_client import paginate
+from opskit.aws_protocols import paginate
 from opskit.errors import Alternatives
 from opskit.facts.interface import FactUnavailable, Iam, run_concurrently
 from opskit.workload.interface import WorkloadRole

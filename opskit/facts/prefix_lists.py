@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from opskit.aws_client import paginate
+from opskit.aws_protocols import paginate
 from opskit.facts.database import Database
 from opskit.facts.interface import Ec2, Fact, Known, run_concurrently
 from opskit.facts.routes import RouteTables

@@ -13,7 +13,7 @@ from opskit.engine.interface import Engine, Exchange, ServerHandshake
 from opskit.errors import TransportError
 from opskit.facts.database import Database
 from opskit.facts.dns import DatabaseHost
-from opskit.facts.given import FingerprintKey
+from opskit.facts.given_facts import FingerprintKey
 from opskit.facts.instances import TargetGroups
 from opskit.facts.interface import Fact, FactUnavailable, Known
 from opskit.facts.parameters import Parameters

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from opskit.aws_client import paginate
+from opskit.aws_protocols import paginate
 from opskit.facts.interface import Ec2
 from opskit.facts.subnets import name_of
 from opskit.facts.vpc_scope import VpcScope

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from opskit.aws_client import paginate
+from opskit.aws_protocols import paginate
 from opskit.facts.interface import Ec2
 from opskit.facts.vpc_scope import VpcScope
 

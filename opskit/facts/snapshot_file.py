@@ -21,7 +21,7 @@ from opskit.errors import UsageError
 from opskit.facts.binding import producers
 from opskit.facts.codec import CodecError, decode, encode
 from opskit.facts.gather import READERS, SECRET_FACTS
-from opskit.facts.given import FingerprintKey, Now
+from opskit.facts.given_facts import FingerprintKey, Now
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.region import Region
 from opskit.facts.snapshot import Snapshot

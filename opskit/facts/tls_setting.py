@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from opskit.aws_client import paginate
+from opskit.aws_protocols import paginate
 from opskit.facts.database import Database
 from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.interface import FactUnavailable, Rds

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from opskit.aws_client import paginate
+from opskit.aws_protocols import paginate
 from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.facts.interface import Ssm

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from opskit.aws_client import paginate
+from opskit.aws_protocols import paginate
 from opskit.config import Target
 from opskit.facts.database import Database
 from opskit.facts.interface import Ec2, Fact, FactUnavailable, Known

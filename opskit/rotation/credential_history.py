@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from opskit.config import Target
 from opskit.credential_source import source_of
-from opskit.credential_source.parameter_reading import NOT_FOUND
+from opskit.credential_source.ssm_reading import NOT_FOUND
 from opskit.errors import AwsError, CannotProceed
 from opskit.facts.value_form import readings
 from opskit.rotation.planning.context import RotationContext

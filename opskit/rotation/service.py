@@ -16,7 +16,6 @@ from opskit.facts import identity
 from opskit.rotation.composition import RotationFactory, create_restarter
 from opskit.rotation.connections import TargetConnections
 from opskit.rotation.credential_history import CredentialHistory
-from opskit.rotation.password_repair import PasswordRepair
 from opskit.rotation.planning.context import RotationContext, load_context
 from opskit.rotation.planning.plan import Plan, RotationOptions
 from opskit.rotation.planning.preflight import make_plan
@@ -27,7 +26,8 @@ from opskit.rotation.protocol.journal import Journal, Record
 from opskit.rotation.protocol.record_verification import RecordVerification, verify_record
 from opskit.rotation.protocol.services import Event, RotationResult
 from opskit.rotation.protocol.state_machine import Direction, RunnerState, StopReason
-from opskit.rotation.repair import Repair
+from opskit.rotation.repair.proposals import Repair
+from opskit.rotation.repair.service import PasswordRepair
 from opskit.rotation.start import RotationStart
 from opskit.rotation.status import OpenWork, RotationStatus, read_status, stop_advice
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from opskit.aws_protocols import AwsClient
 from opskit.errors import AwsError, NotExecuted, OutcomeUnknown, TransportError, UsageError
 from opskit.transport.interface import (
     CommandResult,
@@ -19,14 +20,13 @@ from opskit.transport.interface import (
     TransportContext,
     discard_output,
 )
-from opskit.transport.run_command import SendCommandClient
 from opskit.transport.session_manager.base64_framing import (
     Demultiplexer,
     command_for_input,
     input_of,
 )
-from opskit.transport.session_manager.channel import Closed, Data
 from opskit.transport.session_manager.commands import OutputCollector, key_maker
+from opskit.transport.session_manager.data_channel import Closed, Data
 from opskit.transport.session_manager.session import Session, SessionGateway
 from opskit.transport.session_manager.session_errors import not_opened
 from opskit.workload.ecs_task import TaskLocation
@@ -41,10 +41,10 @@ class EcsExec:
 
     def __init__(
         self,
-        ecs: SendCommandClient,
-        ssm: SendCommandClient,
+        ecs: AwsClient,
+        ssm: AwsClient,
         gateway: SessionGateway,
-        kms: SendCommandClient,
+        kms: AwsClient,
         location: TaskLocation,
     ) -> None:
         self._ecs, self._ssm, self._gateway, self._kms = ecs, ssm, gateway, kms

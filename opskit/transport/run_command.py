@@ -9,8 +9,9 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
+from opskit.aws_protocols import AwsClient
 from opskit.errors import AwsError, NotExecuted, OutcomeUnknown, TransportError
 from opskit.transport.interface import (
     CommandResult,
@@ -50,20 +51,13 @@ ENDED = frozenset(
 NEVER_RAN = frozenset({"DeliveryTimedOut", "Undeliverable", "InvalidPlatform", "AccessDenied"})
 
 
-class SendCommandClient(Protocol):
-    """The operations of Systems Manager that are used here."""
-
-    def __getattr__(self, operation: str) -> Callable[..., Mapping[str, Any]]:
-        """The operation."""
-
-
 class RunCommand:
     """Transport through SendCommand."""
 
     name = "run-command"
 
     def __init__(
-        self, ssm: SendCommandClient, instance_id: str, sleep: Callable[[float], None] = time.sleep
+        self, ssm: AwsClient, instance_id: str, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._ssm = ssm
         self._instance_id = instance_id

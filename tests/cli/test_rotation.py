@@ -17,11 +17,12 @@ from opskit.cli.rotation_terminal import RotationTerminal
 from opskit.cli.terminal import Spinner
 from opskit.config import Target
 from opskit.errors import ExitStatus, UsageError
-from opskit.rotation import repair_workflow, workflow
+from opskit.rotation import workflow
 from opskit.rotation.interaction import Declined
 from opskit.rotation.protocol.fence import DEFAULT_S
 from opskit.rotation.protocol.services import Event, RotationResult
 from opskit.rotation.protocol.state_machine import Direction
+from opskit.rotation.repair import workflow as repair_workflow
 from opskit.rotation.service import Service
 from opskit.rotation.status import OpenWork
 from opskit.rotation.workflow import RequestedAction, RotationRequest

@@ -13,7 +13,7 @@ from opskit.checks.app.healthy import ABOUT_LOGIN
 from opskit.engine import ENGINES
 from opskit.engine.advice import EngineAdvice
 from opskit.engine.interface import Engine, LoginFailure, ServerTrust
-from opskit.engine.tls import TlsMode
+from opskit.engine.tls_modes import TlsMode
 from opskit.redaction import redact
 from opskit.secret import Secret
 

@@ -21,7 +21,7 @@ from opskit.engine.postgresql.engine import ENGINE, PostgreSql
 from opskit.errors import TargetError
 from opskit.facts import database, login, probe
 from opskit.facts.dns import DatabaseHost, OperatorDns, select_host
-from opskit.facts.given import FingerprintKey
+from opskit.facts.given_facts import FingerprintKey
 from opskit.facts.interface import FactUnavailable, Unknown
 from opskit.facts.parameters import Credential, Parameters
 from opskit.facts.rds import DbClusters, DbInstances

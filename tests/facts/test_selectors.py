@@ -16,7 +16,7 @@ from opskit.config import Target, load
 from opskit.engine.interface import LoginFailure
 from opskit.errors import AwsError, ExitStatus, UsageError
 from opskit.facts import identity, parameter_metadata, parameters
-from opskit.facts.given import FingerprintKey
+from opskit.facts.given_facts import FingerprintKey
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameters
 from opskit.facts.probe import _by_plain_name

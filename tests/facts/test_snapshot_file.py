@@ -13,7 +13,7 @@ from opskit.diagnosis.run import judge
 from opskit.errors import UsageError
 from opskit.facts import snapshot_file
 from opskit.facts.binding import inputs_of
-from opskit.facts.given import FingerprintKey
+from opskit.facts.given_facts import FingerprintKey
 from opskit.facts.interface import Known
 from opskit.facts.parameters import Credential
 from opskit.facts.probe import InstanceProbe

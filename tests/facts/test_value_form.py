@@ -9,7 +9,7 @@ import pytest
 from opskit.aws import Aws
 from opskit.config import Target
 from opskit.facts import parameters
-from opskit.facts.given import FingerprintKey
+from opskit.facts.given_facts import FingerprintKey
 from opskit.facts.value_form import flaws, form_of, readings, trimmed, unsuitable
 from opskit.redaction import OWN_WORDS, redact
 from opskit.secret import Secret

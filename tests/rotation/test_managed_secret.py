@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from opskit.credential_source.interface import CredentialUpdate
-from opskit.credential_source.parameter_store import ParameterStore
+from opskit.credential_source.ssm_store import ParameterStore
 from opskit.engine.interface import LoginFailure, LoginResult
 from opskit.errors import AwsError, CannotProceed, RotationUnfinished
 from opskit.rotation.protocol.fence import Fence, StaleObservation

@@ -12,7 +12,7 @@ import pytest
 from opskit.aws import CLOCK_CODE, Aws, translate
 from opskit.config import Target
 from opskit.credential_source.interface import CredentialUpdate
-from opskit.credential_source.parameter_store import ParameterStore, last_write
+from opskit.credential_source.ssm_store import ParameterStore, last_write
 from opskit.errors import AwsError, CannotProceed, TargetError
 from opskit.facts import unfinished_rotation
 from opskit.rotation.credential_history import CredentialHistory

@@ -24,8 +24,14 @@ from opskit.rotation.protocol.fence import Fence
 from opskit.rotation.protocol.interface import ChangeOutcome, ControlPlaneState, DatabaseCredential
 from opskit.rotation.protocol.journal import Journal
 from opskit.rotation.protocol.state_machine import CallOutcome, Direction
-from opskit.rotation.repair import MOST_TRIES, Repair, new_login, propose, propose_supplied
-from opskit.rotation.repair_changes import Changes, apply_repair, changes_of
+from opskit.rotation.repair.changes import Changes, apply_repair, changes_of
+from opskit.rotation.repair.proposals import (
+    MOST_TRIES,
+    Repair,
+    new_login,
+    propose,
+    propose_supplied,
+)
 from opskit.rotation.steps.parameter_key import keys_allowed, select_key
 from opskit.secret import Secret
 from opskit.transport.database_connector import DatabaseConnector

@@ -15,8 +15,8 @@ from opskit.rotation.planning.context import RotationContext
 from opskit.rotation.protocol.interface import DatabaseCredential
 from opskit.rotation.protocol.journal import Record
 from opskit.rotation.protocol.record_verification import RecordVerification
-from opskit.rotation.repair import Repair
-from opskit.rotation.repair_workflow import (
+from opskit.rotation.repair.proposals import Repair
+from opskit.rotation.repair.workflow import (
     RepairRequest,
     create_combined_parameter,
     repair_password,

@@ -6,7 +6,7 @@ import pytest
 
 from opskit.aws import CLOCK_CODE
 from opskit.config import Target
-from opskit.credential_source.parameter_store import EXISTS
+from opskit.credential_source.ssm_store import EXISTS
 from opskit.errors import AwsError, CannotProceed
 from opskit.rotation.planning.plan import ParameterOvertaken, Plan
 from opskit.rotation.protocol.fence import Fence

@@ -26,7 +26,7 @@ from opskit.checks.interface import (
 )
 from opskit.config import Target
 from opskit.engine.interface import LoginFailure
-from opskit.engine.tls import TlsMode
+from opskit.engine.tls_modes import TlsMode
 from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.probe import InstanceProbe

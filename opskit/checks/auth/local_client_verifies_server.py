@@ -25,7 +25,7 @@ from opskit.checks.interface import (
 )
 from opskit.commands import LocalCommand, OpskitCommand
 from opskit.engine.interface import LoginFailure
-from opskit.engine.tls import TlsMode
+from opskit.engine.tls_modes import TlsMode
 from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.dns import DatabaseHost
 from opskit.facts.interface import Fact, Known

@@ -13,7 +13,7 @@ from __future__ import annotations
 from opskit.checks.fix import Advice
 from opskit.checks.fix_commands import RDS_BUNDLE
 from opskit.checks.interface import Finding, observed, passed, skipped, undecided, warned
-from opskit.engine.tls import TlsMode, TlsVocabulary
+from opskit.engine.tls_modes import TlsMode, TlsVocabulary
 from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.probe import InstanceProbe
 from opskit.probe.response import ConnectionSetting, Container

@@ -25,7 +25,7 @@ from opskit.checks.interface import (
     skipped,
     undecided,
 )
-from opskit.engine.tls import TlsMode, TlsVocabulary
+from opskit.engine.tls_modes import TlsMode, TlsVocabulary
 from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.interface import Fact, Known
 from opskit.facts.probe import InstanceProbe

@@ -25,7 +25,7 @@ from opskit.checks.interface import (
 )
 from opskit.facts.certificate import Certificate
 from opskit.facts.database import Database
-from opskit.facts.given import Now
+from opskit.facts.given_facts import Now
 from opskit.facts.interface import Fact, Known
 
 explains = ("auth", "app")

@@ -15,7 +15,7 @@ from opskit.checks.fix import Advice
 from opskit.checks.fix_commands import RDS_BUNDLE
 from opskit.checks.interface import Finding, failed, observed, passed, skipped, warned
 from opskit.engine.interface import LoginFailure
-from opskit.engine.tls import TlsMode, TlsVocabulary
+from opskit.engine.tls_modes import TlsMode, TlsVocabulary
 from opskit.facts.certificate import Certificate
 from opskit.facts.database import Database
 from opskit.facts.database_engine import DatabaseEngine

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from opskit.engine.environment import ConnectionEnvironment
 from opskit.engine.postgresql.tls_modes import TLS
-from opskit.engine.tls import TlsMode
+from opskit.engine.tls_modes import TlsMode
 
 DEFAULT_PORT = 5432
 

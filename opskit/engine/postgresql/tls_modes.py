@@ -5,7 +5,7 @@ Source: PostgreSQL documentation, `sslmode` and `sslrootcert`; RDS user guide, r
 
 from __future__ import annotations
 
-from opskit.engine.tls import TlsMode, TlsVocabulary
+from opskit.engine.tls_modes import TlsMode, TlsVocabulary
 
 TLS = TlsVocabulary(
     parameter="rds.force_ssl",

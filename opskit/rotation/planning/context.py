@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from opskit import engine
 from opskit.analysis import analyze_all, required_facts
-from opskit.aws_client import AwsClient
+from opskit.aws_protocols import AwsClient
 from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.credential_source.interface import CredentialSource, LocationProperties
@@ -16,7 +16,7 @@ from opskit.engine.interface import Engine
 from opskit.errors import AwsError, CannotProceed, TargetError, UsageError
 from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
-from opskit.facts.given import given_facts
+from opskit.facts.given_facts import given_facts
 from opskit.facts.identity import Identity
 from opskit.facts.interface import Fact, Unknown, refuse_bug, run_concurrently
 from opskit.facts.parameters import Parameters

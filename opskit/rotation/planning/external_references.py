@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from opskit.aws_client import AwsClient, paginate
+from opskit.aws_protocols import AwsClient, paginate
 from opskit.credential_source.combined_value import member
 from opskit.credential_source.interface import CredentialSource
 from opskit.errors import AwsError

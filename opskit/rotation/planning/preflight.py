@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from opskit.credential_source.parameter_store import MOST_VERSIONS
+from opskit.credential_source.ssm_store import MOST_VERSIONS
 from opskit.engine.interface import LoginFailure
 from opskit.errors import UsageError
 from opskit.facts.interface import Unknown

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from opskit.aws_client import AwsClient
+from opskit.aws_protocols import AwsClient
 from opskit.errors import CannotProceed, UsageError
 from opskit.facts.probe import InstanceProbe
 from opskit.probe.response import Container

@@ -18,7 +18,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from opskit.credential_source.interface import CredentialUpdate
-from opskit.credential_source.parameter_store import EXISTS, PAUSE_S, STALE_FOR_S
+from opskit.credential_source.ssm_store import EXISTS, PAUSE_S, STALE_FOR_S
 from opskit.errors import AwsError, CannotProceed
 from opskit.facts.interface import Ssm
 from opskit.facts.unfinished_rotation import journal_of, record_of

@@ -15,12 +15,12 @@ from typing import Any
 from opskit.analysis import analyze_all, required_facts
 from opskit.config import Target
 from opskit.credential_source import source_of
-from opskit.credential_source.parameter_store import describe
+from opskit.credential_source.ssm_store import describe
 from opskit.errors import AwsError
 from opskit.facts import identity
 from opskit.facts.database import Database
 from opskit.facts.gather import gather
-from opskit.facts.given import given_facts
+from opskit.facts.given_facts import given_facts
 from opskit.facts.interface import Fact, Unknown, run_concurrently
 from opskit.facts.rds import DbClusters, DbInstances
 from opskit.facts.snapshot import Snapshot

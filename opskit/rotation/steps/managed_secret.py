@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from opskit.aws_client import AwsClient
+from opskit.aws_protocols import AwsClient
 from opskit.credential_source.interface import CredentialUpdate
 from opskit.errors import AwsError, CannotProceed, OpskitError, RotationUnfinished
 from opskit.facts.interface import Rds

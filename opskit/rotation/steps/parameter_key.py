@@ -11,7 +11,7 @@ from opskit.credential_source import source_of
 from opskit.credential_source.interface import DECRYPT
 from opskit.errors import CannotProceed
 from opskit.facts.gather import gather
-from opskit.facts.given import given_facts
+from opskit.facts.given_facts import given_facts
 from opskit.facts.policies import RolePolicies
 from opskit.policy.document import MalformedPolicy, parse
 from opskit.policy.pattern import glob

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from opskit.aws_client import AwsClient
+from opskit.aws_protocols import AwsClient
 from opskit.checks.fix_commands import is_fixed, recreate
 from opskit.checks.shell_rendering import join
 from opskit.errors import AwsError, CannotProceed, TransportError

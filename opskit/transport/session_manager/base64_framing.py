@@ -10,8 +10,8 @@ from __future__ import annotations
 import base64
 import binascii
 
-from opskit.transport.session_manager.channel import Stream
 from opskit.transport.session_manager.commands import OutputCollector, as_root
+from opskit.transport.session_manager.data_channel import Stream
 
 READY, OUT, ERR, END, CANNOT = (
     f"opskit-{event}" for event in ("ready", "out", "err", "end", "cannot-base64")

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Mapping
 
+from opskit.aws_protocols import AwsClient
 from opskit.errors import NotExecuted, OutcomeUnknown
 from opskit.transport.interface import (
     CommandResult,
@@ -19,8 +20,7 @@ from opskit.transport.interface import (
     discard_output,
 )
 from opskit.transport.remote_timeout import limit_in_t
-from opskit.transport.run_command import SendCommandClient
-from opskit.transport.session_manager.channel import (
+from opskit.transport.session_manager.data_channel import (
     Closed,
     Data,
     ExitCode,
@@ -54,9 +54,9 @@ class SessionManager:
 
     def __init__(
         self,
-        ssm: SendCommandClient,
+        ssm: AwsClient,
         gateway: SessionGateway,
-        kms: SendCommandClient,
+        kms: AwsClient,
         instance_id: str,
     ) -> None:
         self._ssm, self._gateway, self._kms = ssm, gateway, kms
@@ -110,7 +110,7 @@ class SessionManager:
         )
 
 
-def key_maker(kms: SendCommandClient) -> MakeKey:
+def key_maker(kms: AwsClient) -> MakeKey:
     """Return the function that fetches the key of an encrypted session from KMS."""
 
     def make(key_id: str, context: Mapping[str, str]) -> tuple[bytes, bytes]:

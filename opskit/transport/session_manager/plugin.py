@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
+from opskit.aws_protocols import AwsClient
 from opskit.errors import NotExecuted, OutcomeUnknown
 from opskit.transport.interface import (
     CommandResult,
@@ -27,11 +28,10 @@ from opskit.transport.interface import (
     TransportContext,
     discard_output,
 )
-from opskit.transport.run_command import SendCommandClient
 from opskit.transport.session_manager.base64_framing import Demultiplexer, command
 from opskit.transport.session_manager.commands import INTERACTIVE, NON_INTERACTIVE, OutputCollector
+from opskit.transport.session_manager.managed_session import ManagedSession, start
 from opskit.transport.session_manager.session_errors import UnknownDocument
-from opskit.transport.session_manager.session_lifecycle import ManagedSession, start
 
 PROGRAM = "session-manager-plugin"
 WHERE = (
@@ -102,7 +102,7 @@ class PluginProcess:
     def __init__(
         self,
         path: str,
-        ssm: SendCommandClient,
+        ssm: AwsClient,
         gateway: PluginGateway,
         request: Mapping[str, Any],
         on_text: Callable[[bytes], None],
@@ -172,7 +172,7 @@ class Plugin:
 
     name = "plugin"
 
-    def __init__(self, ssm: SendCommandClient, gateway: PluginGateway, instance_id: str) -> None:
+    def __init__(self, ssm: AwsClient, gateway: PluginGateway, instance_id: str) -> None:
         self._ssm, self._gateway, self._instance_id = ssm, gateway, instance_id
 
     def run(

@@ -8,9 +8,9 @@ import threading
 import time
 from collections.abc import Callable
 
+from opskit.aws_protocols import AwsClient
 from opskit.errors import OutcomeUnknown
 from opskit.transport.interface import ProblemCallback, TransportContext
-from opskit.transport.run_command import SendCommandClient
 from opskit.transport.session_manager.plugin import (
     PROGRAM,
     READY_WITHIN_S,
@@ -36,7 +36,7 @@ class PluginTunnel:
 
     def __init__(
         self,
-        ssm: SendCommandClient,
+        ssm: AwsClient,
         gateway: PluginGateway,
         target: str,
         host: str,

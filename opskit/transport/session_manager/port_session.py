@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from opskit.transport.session_manager.channel import Event
+from opskit.transport.session_manager.data_channel import Event
 from opskit.transport.session_manager.session import Session
 
 TICK_S = 0.05

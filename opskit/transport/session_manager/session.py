@@ -14,12 +14,12 @@ from contextlib import ExitStack
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from opskit.aws_protocols import AwsClient
 from opskit.errors import AwsError, NotExecuted, OutcomeUnknown, TargetError, TransportError
-from opskit.transport.run_command import SendCommandClient
-from opskit.transport.session_manager.channel import Channel, Closed, Event
+from opskit.transport.session_manager.data_channel import Channel, Closed, Event
 from opskit.transport.session_manager.encryption import MakeKey
+from opskit.transport.session_manager.managed_session import ManagedSession, guarded, start
 from opskit.transport.session_manager.message import LARGEST_MESSAGE
-from opskit.transport.session_manager.session_lifecycle import ManagedSession, guarded, start
 
 OPEN_WITHIN_S, CLOSE_WITHIN_S = 10, 2
 READY_WITHIN_S = 20.0
@@ -59,7 +59,7 @@ class Session:
 
     def __init__(
         self,
-        ssm: SendCommandClient,
+        ssm: AwsClient,
         gateway: SessionGateway,
         target: str,
         document: str,

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from opskit.aws_protocols import AwsClient
 from opskit.errors import AwsError, NotExecuted, OpskitError, TransportError
-from opskit.transport.run_command import SendCommandClient
-from opskit.transport.session_manager.channel import in_one_line
+from opskit.transport.session_manager.data_channel import in_one_line
 
 TELLS = (
     "opskit diagnose operator   tells more (OPR008): the agent is stopped, or lacks its profile, its "
@@ -38,7 +38,7 @@ def not_started(error: AwsError, target: str, document: str) -> TransportError:
     return NotExecuted(f"ssm:StartSession failed: {error.code} {error.message[:200]}".strip())
 
 
-def not_connected(ssm: SendCommandClient, target: str) -> TransportError | None:
+def not_connected(ssm: AwsClient, target: str) -> TransportError | None:
     """The error for a target that is not connected, with the reason; None when it is connected by now.
 
     It is called only after StartSession reported this, and takes one round trip: a session that can be

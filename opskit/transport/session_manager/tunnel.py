@@ -12,10 +12,10 @@ import threading
 import time
 from collections.abc import Callable
 
+from opskit.aws_protocols import AwsClient
 from opskit.errors import OpskitError, OutcomeUnknown
 from opskit.transport.interface import ProblemCallback, TransportContext
-from opskit.transport.run_command import SendCommandClient
-from opskit.transport.session_manager.channel import (
+from opskit.transport.session_manager.data_channel import (
     SMUX_AFTER,
     TERMINATE,
     Closed,
@@ -42,7 +42,7 @@ SILENCE_AFTER = (3, 1, 1511, 0)
 
 
 def start_session(
-    ssm: SendCommandClient, gateway: SessionGateway, instance_id: str, host: str, port: int
+    ssm: AwsClient, gateway: SessionGateway, instance_id: str, host: str, port: int
 ) -> Session:
     """Start a session that forwards connections from the instance to a host and port.
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, Protocol
 
+from opskit.aws_protocols import AwsClient
 from opskit.config import Target
 from opskit.errors import AwsError, NotExecuted
 from opskit.transport.interface import TransportContext
-from opskit.transport.run_command import SendCommandClient
 from opskit.transport.session_manager.session import SessionGateway
 from opskit.transport.ssh.connection import (
     SshConnection,
@@ -18,9 +18,9 @@ from opskit.transport.ssh.connection import (
     dial_through,
     verify_server,
 )
-from opskit.transport.ssh.host_keys import ConsoleFingerprints, ConsoleOutputClient, read_console
+from opskit.transport.ssh.host_keys import ConsoleFingerprints, read_console
 from opskit.transport.ssh.jump_hosts import resolve_jump_hosts, resolve_session_host
-from opskit.transport.ssh.keys import InstanceConnectClient, identities, send_public_key
+from opskit.transport.ssh.keys import identities, send_public_key
 from opskit.transport.ssh.session_stream import SessionStream
 
 NO_CONSOLE = ConsoleFingerprints(frozenset())
@@ -48,10 +48,10 @@ class SessionDialer:
     def __init__(
         self,
         target: Target,
-        ssm: SendCommandClient,
+        ssm: AwsClient,
         gateway: SessionGateway,
-        connect: InstanceConnectClient,
-        ec2: ConsoleOutputClient,
+        connect: AwsClient,
+        ec2: AwsClient,
         instance_id: str,
     ) -> None:
         self._target, self._ssm, self._gateway = target, ssm, gateway
@@ -100,7 +100,7 @@ class DirectDialer:
 
     name = "ssh"
 
-    def __init__(self, target: Target, ec2: ConsoleOutputClient, instance_id: str) -> None:
+    def __init__(self, target: Target, ec2: AwsClient, instance_id: str) -> None:
         self._target, self._ec2, self._instance_id = target, ec2, instance_id
 
     def open(self) -> SshConnection:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+from opskit.aws_protocols import AwsClient
 from opskit.errors import AwsError, NotExecuted
 from opskit.transport.ssh.jump_hosts import SshHost
 
@@ -22,13 +23,6 @@ BLOCK = re.compile(
     re.DOTALL,
 )
 """The block that cloud-init prints to the console at an instance's first boot."""
-
-
-class ConsoleOutputClient(Protocol):
-    """The operations of EC2 that are used here."""
-
-    def __getattr__(self, operation: str) -> Callable[..., Mapping[str, Any]]:
-        """The operation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +38,7 @@ class ConsoleFingerprints:
     why_none: str = ""
 
 
-def read_console(ec2: ConsoleOutputClient, instance_id: str) -> ConsoleFingerprints:
+def read_console(ec2: AwsClient, instance_id: str) -> ConsoleFingerprints:
     """Read the host key fingerprints that the instance printed when it first booted.
 
     Source: EC2 API Reference, GetConsoleOutput; cloud-init, module keys-to-console.

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+from opskit.aws_protocols import AwsClient
 from opskit.errors import AwsError, NotExecuted
 from opskit.transport.ssh.jump_hosts import SshHost
 
 
-class InstanceConnectClient(Protocol):
-    """The operations of EC2 Instance Connect that are used here."""
-
-    def __getattr__(self, operation: str) -> Callable[..., Mapping[str, Any]]:
-        """The operation."""
-
-
-def send_public_key(connect: InstanceConnectClient, instance_id: str, user: str) -> Any:
+def send_public_key(connect: AwsClient, instance_id: str, user: str) -> Any:
     """Generate a key that exists in this process only, and push it to the instance for 60 seconds.
 
     Raises:

@@ -10,9 +10,9 @@ import contextlib
 import socket
 import threading
 
+from opskit.aws_protocols import AwsClient
 from opskit.errors import OpskitError
-from opskit.transport.run_command import SendCommandClient
-from opskit.transport.session_manager.channel import Closed, Data
+from opskit.transport.session_manager.data_channel import Closed, Data
 from opskit.transport.session_manager.port_session import PortSession
 from opskit.transport.session_manager.session import Session, SessionGateway
 
@@ -30,7 +30,7 @@ class SessionStream:
     """
 
     def __init__(
-        self, ssm: SendCommandClient, gateway: SessionGateway, instance_id: str, port: int
+        self, ssm: AwsClient, gateway: SessionGateway, instance_id: str, port: int
     ) -> None:
         self._session = Session(ssm, gateway, instance_id, DOCUMENT, {"portNumber": [str(port)]})
         self._ours, self.socket = socket.socketpair()

@@ -63,7 +63,7 @@ def connect(answer: dict[str, str], asked: dict[str, object], region: str, profi
     """Carry the session."""
     from opskit.aws import Aws, MessageGateway
     from opskit.config import Target
-    from opskit.transport.session_manager.channel import Data, ExitCode
+    from opskit.transport.session_manager.data_channel import Data, ExitCode
     from opskit.transport.session_manager.session import Session
     from opskit.transport.session_manager.tunnel import SessionTunnel
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from opskit.sandbox.session_manager.agent import AgentSide, pack, pack_closed
-from opskit.transport.session_manager.channel import (
+from opskit.transport.session_manager.data_channel import (
     CLIENT_VERSION,
     GIVE_UP_AFTER_S,
     WITHOUT_SMUX,

@@ -22,13 +22,13 @@ from opskit.transport.fallback import FallbackTransport
 from opskit.transport.interface import CommandResult
 from opskit.transport.session_manager import base64_framing
 from opskit.transport.session_manager import session as session_module
-from opskit.transport.session_manager.channel import Channel, Stream
 from opskit.transport.session_manager.commands import (
     MOST_OUTPUT,
     OutputCollector,
     SessionManager,
     wrap_script,
 )
+from opskit.transport.session_manager.data_channel import Channel, Stream
 from tests.fake_aws import FakeClient
 
 MARKED = b"hello\nworld\n\nopskit-exit:3\n"

@@ -15,7 +15,7 @@ import pytest
 
 from opskit.sandbox.loopback import free_port
 from opskit.transport.session_manager import serial_forwarding
-from opskit.transport.session_manager.channel import Data
+from opskit.transport.session_manager.data_channel import Data
 from opskit.transport.session_manager.serial_forwarding import DISCONNECT, TurnGate
 from tests.transport.session_manager.scene import echo, exchange, server, tunnel
 from tests.transport.session_manager.test_channel import Wired, wired

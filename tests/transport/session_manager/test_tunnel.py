@@ -14,8 +14,8 @@ import pytest
 from opskit.errors import TargetError
 from opskit.sandbox.loopback import free_port
 from opskit.sandbox.session_manager.smux_port import Ports
-from opskit.transport.session_manager import channel, port_session, smux_forwarding
-from opskit.transport.session_manager.channel import GIVE_UP_AFTER_S, Channel
+from opskit.transport.session_manager import data_channel, port_session, smux_forwarding
+from opskit.transport.session_manager.data_channel import GIVE_UP_AFTER_S, Channel
 from opskit.transport.session_manager.tunnel import speaks_smux
 from tests.transport.session_manager import figures
 from tests.transport.session_manager.scene import echo, exchange, server, tunnel
@@ -216,7 +216,7 @@ def test_a_connection_that_nobody_reads_does_not_end_the_others(
             connection.sendall(bytes(65536))
 
     monkeypatch.setattr(port_session, "MOST_HELD", 65536)
-    monkeypatch.setattr(channel, "GIVE_UP_AFTER_S", 3.0)
+    monkeypatch.setattr(data_channel, "GIVE_UP_AFTER_S", 3.0)
     with (
         server(pour) as there,
         tunnel(there, monkeypatch) as (port, *_, carried),

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from opskit import denial_message
-from opskit.aws_client import AwsClient
+from opskit.aws_protocols import AwsClient
 from opskit.credential_source.interface import (
     DECRYPT,
     KEY_ERRORS,

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from opskit.aws_client import AwsClient, paginate
+from opskit.aws_protocols import AwsClient, paginate
 from opskit.credential_source.interface import (
     CredentialLocation,
     CredentialStore,
@@ -15,7 +15,7 @@ from opskit.credential_source.interface import (
     LocationProperties,
     StoredValue,
 )
-from opskit.credential_source.parameter_reading import NOT_FOUND, NOT_FOUND_CODES
+from opskit.credential_source.ssm_reading import NOT_FOUND, NOT_FOUND_CODES
 from opskit.errors import AwsError
 from opskit.secret import Secret
 

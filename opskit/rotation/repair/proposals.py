@@ -11,7 +11,7 @@ from opskit.facts.value_form import JSON_OBJECT, suspicions, unsuitable
 from opskit.rotation.planning import password as passwords
 from opskit.rotation.planning.context import RotationContext
 from opskit.rotation.protocol.interface import DatabaseCredential
-from opskit.rotation.repair_advice import advise
+from opskit.rotation.repair.advice import advise
 from opskit.transport.database_connector import DatabaseConnector
 
 MOST_TRIES = 20

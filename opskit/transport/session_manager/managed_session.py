@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
+from opskit.aws_protocols import AwsClient
 from opskit.errors import AwsError, NotExecuted, OpskitError, TargetError
 from opskit.redaction import register_secret
-from opskit.transport.run_command import SendCommandClient
 from opskit.transport.session_manager.session_errors import TELLS, not_connected, not_started
 
 START_WITHIN_S = 5.0
@@ -30,7 +30,7 @@ class ManagedSession:
         NotExecuted: the session could not be started.
     """
 
-    def __init__(self, ssm: SendCommandClient, begin: Callable[[], Mapping[str, Any]]) -> None:
+    def __init__(self, ssm: AwsClient, begin: Callable[[], Mapping[str, Any]]) -> None:
         self._ssm = ssm
         self._beginning: Future[Mapping[str, Any]] = Future()
         atexit.register(self._abandon)
@@ -70,7 +70,7 @@ def guarded(reply: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def start(
-    ssm: SendCommandClient, target: str, document: str, parameters: Mapping[str, list[str]]
+    ssm: AwsClient, target: str, document: str, parameters: Mapping[str, list[str]]
 ) -> Mapping[str, Any]:
     """Start a session: its id, its token and the address of its data channel.
 

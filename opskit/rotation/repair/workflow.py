@@ -8,7 +8,7 @@ from opskit.errors import CannotProceed, ExitStatus, RotationUnfinished, UsageEr
 from opskit.rotation.interaction import Prompter, Reporter
 from opskit.rotation.planning.context import RotationContext
 from opskit.rotation.protocol.journal import Record
-from opskit.rotation.repair import Repair
+from opskit.rotation.repair.proposals import Repair
 from opskit.rotation.service import Service
 
 

@@ -16,8 +16,8 @@ from opskit.rotation.planning.plan import published
 from opskit.rotation.protocol.fence import Fence
 from opskit.rotation.protocol.interface import AwsClients, ChangeOutcome, Strategy
 from opskit.rotation.protocol.state_machine import CallOutcome, ParameterState
-from opskit.rotation.repair import Repair
-from opskit.rotation.repair_advice import advise_after_reset
+from opskit.rotation.repair.advice import advise_after_reset
+from opskit.rotation.repair.proposals import Repair
 from opskit.rotation.steps.master_user import MasterUserStrategy
 from opskit.rotation.steps.parameter import ParameterWriter
 from opskit.secret import Secret

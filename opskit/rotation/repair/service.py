@@ -11,8 +11,14 @@ from opskit.rotation.credential_history import CredentialHistory
 from opskit.rotation.planning.context import RotationContext
 from opskit.rotation.protocol.fence import Fence
 from opskit.rotation.protocol.interface import AwsClients, DatabaseCredential
-from opskit.rotation.repair import Repair, may_set_master, new_login, propose, propose_supplied
-from opskit.rotation.repair_changes import apply_repair, changes_of, create_combined_parameter
+from opskit.rotation.repair.changes import apply_repair, changes_of, create_combined_parameter
+from opskit.rotation.repair.proposals import (
+    Repair,
+    may_set_master,
+    new_login,
+    propose,
+    propose_supplied,
+)
 from opskit.rotation.steps.parameter_key import KeySelection, find_key
 from opskit.secret import Secret
 

@@ -1,0 +1,1 @@
+"""Repairs where parameter and database disagree and no rotation is unfinished."""
