@@ -12,15 +12,16 @@ unexport PYTHONDONTWRITEBYTECODE
 # What `make test` and `make unit` run: `make test T=tests/cli`, `make unit T=tests/policy/test_change.py`.
 T ?= tests
 
-.PHONY: help demo test unit test-all lint format bench coverage mutants docs build system clean
+.PHONY: help snapshots demo test unit test-all lint format bench coverage mutants docs build system clean
 
 help:
-	@echo "make demo    watch a fault being found and mended, without an AWS account"
+	@echo "make demo    watch a fault being found and fixed, without an AWS account"
 	@echo "make test    run the tests (T=path: only those of a file or directory)"
 	@echo "make unit    those that need no sandbox"
 	@echo "make test-all  also what takes minutes"
 	@echo "make lint    ruff, mypy, import rules"
 	@echo "make format  format the code, and put right what ruff can"
+	@echo "make snapshots  record the snapshots of the sandbox's faults again"
 	@echo "make bench   print how fast it is, as ratios"
 	@echo "make coverage  lines and branches per package, against their floors"
 	@echo "make mutants S=policy  change the code, and count the changes that no test notices"
@@ -52,6 +53,10 @@ lint: $(STAMP)dev
 format: $(STAMP)dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# The sandbox's faults as files, all from one sandbox. They are recorded again when a fact's type changes.
+snapshots: $(STAMP)dev system
+	$(BIN)/python -m tests.recorded
 
 bench: $(STAMP)dev system
 	$(BIN)/python -m tests.bench

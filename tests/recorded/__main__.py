@@ -1,0 +1,67 @@
+"""Records the healthy app and the faults that are named, or all: `python -m tests.recorded [FAULT ...]`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+from opskit.sandbox import lifecycle
+from opskit.sandbox.faults import FAULTS
+from tests.conftest import Operator
+from tests.recorded import HEALTHY, difference, path_of
+
+PASSWORD = ("ssm", "get-parameter", "--name", "/linkbox/db-password", "--with-decryption")
+
+
+def main() -> None:
+    """Record from one sandbox, so that all files speak of the same resources.
+
+    One fault alone is recorded together with the healthy app: its ids are those of another sandbox.
+    """
+    names = sys.argv[1:] or sorted(FAULTS)
+    if sys.argv[1:] and path_of(HEALTHY).exists():
+        raise SystemExit("all files speak of one sandbox: record all of them")
+    with lifecycle.temporary(0) as running:
+        operator = Operator(running)
+        operator.wait_until_healthy()
+        healthy = read(operator)
+        write(HEALTHY, healthy)
+        for name in names:
+            record(operator, name, healthy)
+
+
+def record(operator: Operator, name: str, healthy: dict[str, Any]) -> None:
+    """Inject a fault, write the facts that differ, and revert it."""
+    operator.wait_until_healthy()
+    lifecycle.send_command(operator.running, "inject", [name])
+    time.sleep(FAULTS[name].shows_after_s)
+    document = difference(healthy, read(operator))
+    lifecycle.send_command(operator.running, "revert", [name])
+    write(name, document)
+    print(f"{name}: {', '.join(document['facts'])}", flush=True)
+
+
+def read(operator: Operator) -> dict[str, Any]:
+    """The snapshot of this moment, without the password in force."""
+    process = operator.run(sys.executable, "-m", "tests.recorded.read", is_warm=False)
+    assert process.returncode == 0, process.stderr
+    query = ("--query", "Parameter.Value", "--output", "text")
+    password = operator.run("aws", *PASSWORD, *query).stdout.strip()
+    assert not password or password not in process.stdout
+    document: dict[str, Any] = json.loads(process.stdout)
+    return document
+
+
+def write(name: str, document: dict[str, Any]) -> None:
+    """Write a file, with one fact a line."""
+    head = json.dumps({k: v for k, v in document.items() if k != "facts"})[1:-1]
+    lines = ",\n".join(
+        f"{json.dumps(kind)}: {json.dumps(fact)}" for kind, fact in document["facts"].items()
+    )
+    path_of(name).write_text(f'{{{head + ", " if head else ""}"facts": {{\n{lines}\n}}}}\n')
+
+
+if __name__ == "__main__":
+    main()

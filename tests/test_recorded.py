@@ -1,0 +1,48 @@
+"""Every fault is judged rightly from its recorded snapshot: no sandbox, no AWS."""
+
+from __future__ import annotations
+
+import pytest
+
+from opskit.checks.catalogue import default_checks
+from opskit.config import Target
+from opskit.diagnosis.result import Diagnosis, Verdict
+from opskit.diagnosis.run import judge
+from opskit.facts import snapshot_file
+from opskit.facts.region import Region
+from opskit.facts.snapshot import Snapshot
+from opskit.sandbox.faults import FAULTS
+from tests import recorded
+
+
+def judged(snapshot: Snapshot) -> Diagnosis:
+    target, region = snapshot.value(Target), snapshot.value(Region)
+    assert target is not None
+    assert region is not None
+    return judge(snapshot, target, region.name, default_checks())
+
+
+def test_the_healthy_app_has_no_fault() -> None:
+    diagnosis = judged(recorded.load(recorded.HEALTHY))
+    assert diagnosis.verdict is Verdict.HEALTHY
+    assert diagnosis.bugs == ()
+    assert [j.check.code for j in diagnosis.judged if j.finding.status in ("fail", "unknown")] == []
+
+
+def test_every_fault_is_recorded() -> None:
+    assert recorded.names() == sorted(FAULTS)
+
+
+@pytest.mark.parametrize("name", sorted(FAULTS))
+def test_a_fault_is_the_one_root_cause(name: str) -> None:
+    snapshot = recorded.load(name)
+    diagnosis = judged(snapshot)
+    fault = FAULTS[name]
+    if fault.status == "fail":
+        codes = [j.check.code for j in diagnosis.root_causes]
+    else:
+        warned = [j for j in diagnosis.judged if j.finding.status == fault.status]
+        codes = [j.check.code for j in warned if j.check.layer != "hygiene"]
+    assert codes == [fault.code]
+    assert diagnosis.bugs == ()
+    assert snapshot_file.load(snapshot_file.dump(snapshot)) == snapshot
