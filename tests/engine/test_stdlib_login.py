@@ -1,16 +1,20 @@
-"""The login with Python's library alone, message by message: no socket, no server."""
+"""The login with Python's library alone, message by message."""
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import importlib
+import socket
 import struct
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from tests.engine.servers import OK, PASSWORD, READY, USER, message, request
+from tests.engine.servers import HOST, OK, PASSWORD, READY, USER, message, request
 
 wire: Any = importlib.import_module("opskit.engine.postgresql.stdlib_login")
 
@@ -242,3 +246,81 @@ class TestProofs:
         assert method == b"SCRAM-SHA-256", "without channel binding"
         assert struct.unpack("!i", rest[:4])[0] == len(rest) - 4
         assert rest[4:].startswith(b"n,,n=,r="), "the server knows the user from the start"
+
+
+Serve = Callable[..., int]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Start a server on loopback that reads one message, answers and keeps the connection; its port."""
+    listeners: list[socket.socket] = []
+
+    def start(answer: bytes) -> int:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listeners.append(listener)
+
+        def talk() -> None:
+            with contextlib.suppress(OSError):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.settimeout(5)
+                    connection.recv(65536)
+                    connection.sendall(answer)
+                    while connection.recv(65536):
+                        pass
+
+        threading.Thread(target=talk, daemon=True).start()
+        return int(listener.getsockname()[1])
+
+    yield start
+    for listener in listeners:
+        listener.close()
+
+
+def login(port: int, mode: str, ca_file: str = "", timeout_s: float = 5.0) -> dict[str, Any]:
+    done = wire.login(HOST, "127.0.0.1", port, USER, PASSWORD, "linkbox", mode, ca_file, timeout_s)
+    assert set(done) == {"ok", "code", "message", "ms", "tls"}
+    return dict(done)
+
+
+class TestConnection:
+    ERROR = message(b"E", b"SFATAL\0C28000\0Mno pg_hba.conf entry\0\0")
+
+    @pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
+    def test_a_server_without_tls(self, serve: Serve, mode: str) -> None:
+        done = login(serve(b"N"), mode, "bundle.pem")
+        assert (done["ok"], done["message"]) == (
+            False,
+            "server does not support SSL, but SSL was required",
+        )
+
+    @pytest.mark.parametrize("mode", ["allow", "prefer"])
+    def test_modes_that_go_on_without(self, serve: Serve, mode: str) -> None:
+        done = login(serve(b"N" + self.ERROR), mode)
+        assert (done["code"], done["tls"]) == ("28000", "")
+
+    def test_without_tls_it_is_not_asked_for(self, serve: Serve) -> None:
+        done = login(serve(self.ERROR), "disable")
+        assert (done["code"], done["message"]) == ("28000", "no pg_hba.conf entry")
+
+    @pytest.mark.parametrize("mode", ["verify-ca", "verify-full"])
+    def test_to_verify_it_needs_a_file(self, serve: Serve, mode: str) -> None:
+        assert login(serve(b"S"), mode)["message"] == "root certificate file is not named"
+
+    def test_a_file_that_does_not_exist(self, serve: Serve) -> None:
+        done = login(serve(b"S"), "verify-full", "/nowhere/bundle.pem")
+        assert done["message"] == "No such file or directory"
+
+    def test_what_is_no_tls(self, serve: Serve) -> None:
+        done = login(serve(b"SHTTP/1.1 400 Bad Request\r\n\r\n"), "require")
+        assert done["message"].startswith("SSL error: ")
+
+    def test_nothing_listens(self) -> None:
+        listener = socket.create_server(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        listener.close()
+        assert login(port, "disable")["message"] == "Connection refused"
+
+    def test_a_server_that_does_not_answer(self, serve: Serve) -> None:
+        assert login(serve(b""), "disable", timeout_s=0.05)["message"] == "timeout expired"

@@ -72,7 +72,15 @@ def login(host, address, port, user, password, database, sslmode, ca_file, timeo
 def open_connection(host, address, port, sslmode, ca_file, timeout_s):
     """A connection, and its TLS version; `host` is the name that is verified."""
     connection = socket.create_connection((address, port), timeout_s)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    try:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return _negotiate_tls(connection, host, sslmode, ca_file)
+    except Exception:
+        connection.close()
+        raise
+
+
+def _negotiate_tls(connection, host, sslmode, ca_file):
     if sslmode == "disable":
         return connection, ""
     connection.sendall(struct.pack("!ii", 8, 80877103))
