@@ -46,11 +46,11 @@ class OpskitCommand:
     """An opskit command for the same target; it verifies its own effect.
 
     Attributes:
-        words: the command, such as `("rotate-password", "repair")`.
+        arguments: the command, such as `("rotate-password", "repair")`.
         options: placed after the options that name the target.
     """
 
-    words: tuple[str, ...]
+    arguments: tuple[str, ...]
     options: tuple[str, ...] = ()
 
 
@@ -58,7 +58,7 @@ class OpskitCommand:
 class LocalCommand:
     """A program on the operator's machine."""
 
-    words: tuple[str, ...]
+    arguments: tuple[str, ...]
 
 
 Command = AwsCall | AwsWait | InstanceCommand | OpskitCommand | LocalCommand

@@ -253,15 +253,6 @@ VAGUE = frozenset(
     | {"word", "words"}
 )
 """Words that name no thing: a variable has the noun of what it holds."""
-VAGUE_STILL = {
-    "commands.py": {"words"},
-    "facts/parameter_metadata.py": {"found"},
-    "facts/parameters.py": {"found"},
-    "probe/": {"done", "found", "held", "one", "word", "words"},
-    "rotation/": {"done", "found", "held", "one", "word", "words"},
-    "sandbox/aws/fault_injection.py": {"held"},
-}
-"""The modules that still have some of them; entries are only taken away."""
 
 
 def variables_of(tree: ast.AST) -> Iterator[tuple[str, int]]:
@@ -277,9 +268,8 @@ def test_a_variable_has_the_noun_of_what_it_holds() -> None:
     vague: dict[str, list[tuple[str, int]]] = {}
     for path in (ROOT / "opskit").rglob("*.py"):
         name = path.relative_to(ROOT / "opskit").as_posix()
-        allowed = {w for entry, ws in VAGUE_STILL.items() if name.startswith(entry) for w in ws}
         variables = variables_of(ast.parse(path.read_text()))
-        if wrong := [(n, line) for n, line in variables if n in VAGUE - allowed]:
+        if wrong := [(n, line) for n, line in variables if n in VAGUE]:
             vague[name] = wrong
     assert vague == {}
 

@@ -143,7 +143,7 @@ def _doubt(fix: Fix, snapshot: Snapshot) -> str:
 def _touches(database: Database, command: Command, snapshot: Snapshot) -> bool:
     """Whether a command changes the database, or rules that protect it."""
     if isinstance(command, OpskitCommand):
-        return command.words[:1] == ("rotate-password",)
+        return command.arguments[:1] == ("rotate-password",)
     if not isinstance(command, AwsCall):
         return False
     instance = database.instance

@@ -97,12 +97,12 @@ def _text(command: Command, caller: Caller) -> str:
         case InstanceCommand():
             return _text(_send_command(command), caller)
         case OpskitCommand():
-            arguments = ["opskit", *command.words]
+            arguments = ["opskit", *command.arguments]
             named = f" {caller.target}" if caller.target else ""
             options = f" {join(command.options)}" if command.options else ""
             return f"{join(arguments)}{named}{options}"
         case LocalCommand():
-            return join(command.words)
+            return join(command.arguments)
         case _:
             assert_never(command)
 

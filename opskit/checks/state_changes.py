@@ -230,8 +230,8 @@ def _listed(document: Mapping[str, Any] | None) -> list[str]:
 
 def _parameters(old: Parameters, new: Parameters, _: Label) -> Iterator[Change]:
     """Changed values in clear text, except the password's, which no snapshot holds."""
-    before = {p.name: p.value or f"version {p.version}" for p in old.found}
-    after = {p.name: p.value or f"version {p.version}" for p in new.found}
+    before = {p.name: p.value or f"version {p.version}" for p in old.existing}
+    after = {p.name: p.value or f"version {p.version}" for p in new.existing}
     for name, old_parameter, new_parameter in _pairs(before, after):
         yield Change(name, old_parameter or "", new_parameter or "", "parameter")
 

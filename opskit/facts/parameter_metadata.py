@@ -14,15 +14,15 @@ from opskit.facts.interface import SourceClient
 class ParametersMetadata:
     """The descriptions of the locations that exist."""
 
-    found: tuple[LocationDescription, ...]
+    all: tuple[LocationDescription, ...]
 
     def key_id(self, name: str) -> str | None:
         """The key of a location; None when it has none or does not exist."""
-        return next((m.key_id for m in self.found if m.name == name), None)
+        return next((m.key_id for m in self.all if m.name == name), None)
 
     def is_plain(self, name: str) -> bool:
         """Whether a location exists and is not encrypted."""
-        return any(m.name == name and not m.is_encrypted for m in self.found)
+        return any(m.name == name and not m.is_encrypted for m in self.all)
 
 
 def read(client: SourceClient, target: Target) -> ParametersMetadata:

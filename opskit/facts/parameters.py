@@ -57,14 +57,14 @@ class Parameter:
 class Parameters:
     """The four parameters, as far as the operator can read them."""
 
-    found: tuple[Parameter, ...]
+    existing: tuple[Parameter, ...]
     missing: tuple[tuple[str, str], ...]
     """(purpose, requested name) of those that do not exist."""
     refused: tuple[ReadFailure, ...]
 
     def get(self, purpose: str) -> Parameter | None:
         """The parameter of a purpose, if it was read."""
-        return next((p for p in self.found if p.purpose == purpose), None)
+        return next((p for p in self.existing if p.purpose == purpose), None)
 
     def value(self, purpose: str) -> str | None:
         """The value of a purpose, if it was read."""
@@ -73,7 +73,7 @@ class Parameters:
 
     def is_shared(self, parameter: Parameter) -> bool:
         """Whether the same parameter holds another value as well."""
-        return sum(p.name == parameter.name for p in self.found) > 1
+        return sum(p.name == parameter.name for p in self.existing) > 1
 
     @property
     def host(self) -> str | None:
@@ -153,8 +153,8 @@ def _parameter(
 def _with_form(parameters: Parameters, password: Secret) -> Parameters:
     """The parameters with the password's form; a JSON value of another user holds no password."""
     form = form_of(password, parameters.value("username") or "")
-    rows = (replace(p, form=form) if p.purpose == "password" else p for p in parameters.found)
-    return replace(parameters, found=tuple(rows))
+    rows = (replace(p, form=form) if p.purpose == "password" else p for p in parameters.existing)
+    return replace(parameters, existing=tuple(rows))
 
 
 def version_after(parameter: Parameter) -> Version:

@@ -200,7 +200,7 @@ def parse(stdout: str) -> ProbeResult:
     caller = next(iter(rows("caller", 2)), ["", ""])
     ports = next(iter(rows("ports", 2)), ["", ""])
     clock = next(iter(rows("clock", 1)), [""])
-    serves = {name: word == "yes" for name, word in rows("serves", 2)}
+    serves = {name: answer == "yes" for name, answer in rows("serves", 2)}
     return ProbeResult(
         is_complete="end" in by_topic,
         with_python=mode[1] == "python",
@@ -267,19 +267,19 @@ def _heard(row: list[str]) -> ExchangeResult:
 def _containers(
     rows: list[list[str]], settings: list[list[str]], serves: Mapping[str, bool]
 ) -> tuple[Container, ...]:
-    found = []
+    containers = []
     for name, status, started, restarts, network, directory, service, *end in rows:
         image, code, finished, policy, created = end
         # The process's environment comes after the container's configuration, and overrides it.
         own = {s[2]: _setting(s) for s in settings if s[0] == name}
-        found.append(
+        containers.append(
             Container(
                 name, status, started, restarts, network, directory, service,
                 tuple(own.values()), image, _whole(code), finished, policy, created,
                 serves.get(name),
             )
         )  # fmt: skip
-    return tuple(found)
+    return tuple(containers)
 
 
 def _setting(row: list[str]) -> ConnectionSetting:
@@ -293,5 +293,5 @@ def _health(row: list[str]) -> Health:
 
 
 def _attempt(row: list[str]) -> LoginAttempt:
-    who, word, code, message, took, tls, mode = row
-    return LoginAttempt(who, word == "yes", code, message[:300], _number(took) or 0.0, tls, mode)
+    who, answer, code, message, took, tls, mode = row
+    return LoginAttempt(who, answer == "yes", code, message[:300], _number(took) or 0.0, tls, mode)

@@ -484,7 +484,7 @@ def handle_command(sandbox: Sandbox, request: dict[str, Any]) -> dict[str, Any]:
         "health": sandbox.health,
         "health_checks": sandbox.health_checks,
         "commands": sandbox.agent.running,
-        "held": len(sandbox.emulated_aws.fault_injector.held),
+        "held": len(sandbox.emulated_aws.fault_injector.paused),
     }
 
 

@@ -486,7 +486,7 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("OPR009", PASS, (WANTS_ALL, b.operator_policies(ONLY_EC2, SESSIONS, KEY_FOR_US))),
     ("OPR009", WARN, (WANTS_ALL, b.operator_policies(ONLY_EC2, SESSIONS, KEY_FOR_OTHERS))),
     ("IDN001", PASS, (Identity("1", "a", -119.9),)),
-    ("PAR001", PASS, (Parameters(b.parameters().found[:2], (), (ReadFailure("/linkbox/db-password", "password", "AccessDeniedException", "no", "ssm:GetParameter", None),)),)),
+    ("PAR001", PASS, (Parameters(b.parameters().existing[:2], (), (ReadFailure("/linkbox/db-password", "password", "AccessDeniedException", "no", "ssm:GetParameter", None),)),)),
     ("PAR002", PASS, (b.parameters(database=None),)),
     ("PAR003", PASS, (replace(KEY, state="Enabled"), Parameters((), (), (ReadFailure("/linkbox/db-password", "password", "AccessDeniedException", "no", "ssm:GetParameter", None),)))),
     ("PAR007", PASS, (at("db.internal"),)),

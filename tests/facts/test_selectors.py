@@ -101,7 +101,7 @@ def test_the_named_version_is_read(text: str, version: int, in_batch: bool) -> N
     assert password is not None
     assert (password.name, password.version) == (NAME, version)
     assert credential.password.reveal() == f"Value-number-{version}"
-    assert len(found.found) == 4
+    assert len(found.existing) == 4
 
 
 def test_two_versions_of_one_parameter_are_two_values() -> None:

@@ -45,7 +45,7 @@ def apply(
     state = State(dict(snapshot.facts), origin)
     commands = tuple(commands)
     calls = [c for c in commands if isinstance(c, AwsCall)]
-    if calls and any(isinstance(c, OpskitCommand) and c.words == REPAIR for c in commands):
+    if calls and any(isinstance(c, OpskitCommand) and c.arguments == REPAIR for c in commands):
         parameters.repair_password(state)
     for call in calls:
         effect = EFFECTS.get((call.service, call.operation))

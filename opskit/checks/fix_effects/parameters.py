@@ -21,31 +21,33 @@ from opskit.facts.value_form import SOUND
 def _put_parameter(state: State, arguments: Mapping[str, Any]) -> None:
     known: Parameters = state.value(Parameters)
     name, value = arguments["Name"], arguments["Value"]
-    exists = any(p.name == name for p in known.found)
+    exists = any(p.name == name for p in known.existing)
     if exists and not arguments.get("Overwrite"):
         raise CallRejected(f"{name} exists")
     absent = [purpose for purpose, missing in known.missing if missing == name]
     if not exists and not absent:
         raise CallRejected(f"{name} was not read")
-    rows = [rewritten(p, value) if p.name == name else p for p in known.found]
+    rows = [rewritten(p, value) if p.name == name else p for p in known.existing]
     rows += [
         rewritten(Parameter(name, "", p, arguments["Type"], 0, None, value, "", ()), value)
         for p in absent
     ]
     missing = tuple(row for row in known.missing if row[1] != name)
-    parameters = replace(known, found=tuple(sorted(rows, key=lambda p: p.purpose)), missing=missing)
+    parameters = replace(
+        known, existing=tuple(sorted(rows, key=lambda p: p.purpose)), missing=missing
+    )
     state.set(parameters)
     _choose_again(state)
 
 
 def _delete_parameter(state: State, arguments: Mapping[str, Any]) -> None:
     known: Parameters = state.value(Parameters)
-    gone = [p for p in known.found if p.name == arguments["Name"]]
+    gone = [p for p in known.existing if p.name == arguments["Name"]]
     if not gone:
         raise CallRejected(f"{arguments['Name']} does not exist")
     missing = tuple(sorted((*known.missing, *((p.purpose, p.name) for p in gone))))
-    kept = tuple(p for p in known.found if p not in gone)
-    state.set(replace(known, found=kept, missing=missing))
+    kept = tuple(p for p in known.existing if p not in gone)
+    state.set(replace(known, existing=kept, missing=missing))
 
 
 def repair_password(state: State) -> None:
@@ -57,10 +59,12 @@ def repair_password(state: State) -> None:
         replace(p, version=version_after(p), format_problems=(), form=SOUND)
         if p.purpose == "password"
         else p
-        for p in (*known.found, *created)
+        for p in (*known.existing, *created)
     ]
     missing = tuple(row for row in known.missing if row[0] != "password")
-    state.set(replace(known, found=tuple(sorted(rows, key=lambda p: p.purpose)), missing=missing))
+    state.set(
+        replace(known, existing=tuple(sorted(rows, key=lambda p: p.purpose)), missing=missing)
+    )
 
 
 def _choose_again(state: State) -> None:

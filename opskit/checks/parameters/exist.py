@@ -36,11 +36,11 @@ def check(
 ) -> Finding:
     """Name the missing parameters."""
     if not parameters.missing:
-        names = len(parameters.found) + len(parameters.refused)
+        names = len(parameters.existing) + len(parameters.refused)
         return passed(f"{names} parameters exist")
     names_text = " and ".join(name for _, name in parameters.missing)
     verb = "does" if len(parameters.missing) == 1 else "do"
-    present = ", ".join(p.name for p in parameters.found)
+    present = ", ".join(p.name for p in parameters.existing)
     known = database.value if isinstance(database, Known) else None
     source = source_of(target)
     return failed(

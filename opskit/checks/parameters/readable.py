@@ -17,7 +17,7 @@ from opskit.facts.parameters import Parameters
 def check(parameters: Parameters) -> Finding:
     """Name the refused reads and the missing permissions."""
     if not parameters.refused:
-        return passed(f"{len(parameters.found)} parameters are readable by you")
+        return passed(f"{len(parameters.existing)} parameters are readable by you")
     names = ", ".join(r.name for r in parameters.refused)
     missing = tuple(sorted({f"{r.permission} on {r.name}" for r in parameters.refused}))
     codes = ", ".join(sorted({r.code for r in parameters.refused}))

@@ -50,7 +50,7 @@ def check(
     """Name the flaw of each value."""
     tried = login.value if isinstance(login, Known) else None
     is_refused = tried is not None and tried.is_wrong_password
-    stained = [p for p in parameters.found if _flaws(p, is_refused=is_refused)]
+    stained = [p for p in parameters.existing if _flaws(p, is_refused=is_refused)]
     if not stained:
         return passed("the values carry no stray newline, blank or quote")
     text = "; ".join(f"{p.name} {_flaws(p, is_refused=is_refused)}" for p in stained)

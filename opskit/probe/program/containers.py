@@ -67,13 +67,13 @@ def emit_setting(probe, name, source, field, value, variable, path, defined, is_
     """Emit one setting; a password as its fingerprint, here and in the file."""
     if field == "password":
         value, defined = probe.secret(value), defined and probe.secret(defined)
-    word = "plain" if is_plain else ""
-    probe.emit("setting", name, source, field, value, variable, path, defined, word)
+    form = "plain" if is_plain else ""
+    probe.emit("setting", name, source, field, value, variable, path, defined, form)
 
 
 def output(command):
     """A command's standard output; the wait is three seconds at most."""
-    done = subprocess.run(
+    process = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=3, check=True
     )
-    return done.stdout.decode("utf-8", "replace")
+    return process.stdout.decode("utf-8", "replace")

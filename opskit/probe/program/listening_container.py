@@ -68,10 +68,10 @@ class SocketOwners:
         while waiting and self.sockets:
             process = waiting.pop()
             waiting += self.children.get(process, [])
-            held = open_files(process)
-            if held is None:
+            sockets = open_files(process)
+            if sockets is None:
                 is_hidden = True
-            elif self.sockets & held:
+            elif self.sockets & sockets:
                 return True
         return None if is_hidden else False
 

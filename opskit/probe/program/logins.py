@@ -70,6 +70,15 @@ def emit_login(probe, who, host, port, user, password, database, mode, ca_file, 
     if mode in environment["verifying_tls_modes"] and not ca_file:
         mode = environment["encrypting_tls_mode"]
     name = tls_name or host
-    done = login(name, address, port, user, password, database, mode, ca_file, CONNECT_S)  # noqa: F821
-    word = "yes" if done["ok"] else "no"
-    probe.emit("login", who, word, done["code"], done["message"], done["ms"], done["tls"], mode)
+    result = login(name, address, port, user, password, database, mode, ca_file, CONNECT_S)  # noqa: F821
+    succeeded = "yes" if result["ok"] else "no"
+    probe.emit(
+        "login",
+        who,
+        succeeded,
+        result["code"],
+        result["message"],
+        result["ms"],
+        result["tls"],
+        mode,
+    )

@@ -21,12 +21,12 @@ def probe_name(probe, name):
         addresses = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
         probe.emit("name", name, ",".join(sorted(set(item[4][0] for item in addresses))), "")
     except socket.gaierror as error:
-        words = {
+        error_texts = {
             socket.EAI_NONAME: "the name does not exist",
             socket.EAI_AGAIN: "the resolver did not answer",
             getattr(socket, "EAI_NODATA", -5): "the name has no address",
         }
-        probe.emit("name", name, "", words.get(error.errno, "error %s" % error.errno))
+        probe.emit("name", name, "", error_texts.get(error.errno, "error %s" % error.errno))
 
 
 class Forbidden(Exception):

@@ -84,7 +84,7 @@ class Probe:
         """A message without the pieces of secrets, which a client that misreads a URL takes for a host."""
         names = [value for purpose, value in self.values.items() if purpose != "password"]
         names += self.request["hostnames"]
-        shown = set(word for name in names for word in [name] + re.split(r"[\W_]+", name))
+        shown = set(piece for name in names for piece in [name] + re.split(r"[\W_]+", name))
         for part in sorted(self.parts - shown, key=len, reverse=True):
             pattern = re.escape(part)
             if part.isalpha() or part.isdigit():

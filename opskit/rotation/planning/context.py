@@ -207,9 +207,9 @@ def _read_password(
     """
     name = source.location("password").name
     try:
-        found = source.inspect(client, "password")
+        password = source.inspect(client, "password")
     except AwsError as error:
         raise CannotProceed(f"{name} cannot be read: {error.permission}: {error.code}") from None
-    if found is None and not may_be_missing:
+    if password is None and not may_be_missing:
         raise TargetError(f"there is no parameter {name}")
-    return found or (Secret(""), source.absent)
+    return password or (Secret(""), source.absent)

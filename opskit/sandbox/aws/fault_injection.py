@@ -90,7 +90,7 @@ class FaultInjector:
     latency_s: float = 0.0
     injections: list[Injection] = field(default_factory=list)
     calls: list[tuple[float, str, str]] = field(default_factory=list)
-    held: list[PausedCall] = field(default_factory=list)
+    paused: list[PausedCall] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
     """The kinds of applied calls that write a password or a record, never their values."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -111,13 +111,13 @@ class FaultInjector:
         """Pause the current call until it is released; returns whether it continues."""
         call = PausedCall()
         with self._lock:
-            self.held.append(call)
+            self.paused.append(call)
         return call.wait()
 
     def release(self, *, is_dropped: bool) -> None:
         """Release every paused call."""
         with self._lock:
-            calls, self.held = self.held, []
+            calls, self.paused = self.paused, []
         for call in calls:
             call.release(is_dropped=is_dropped)
 

@@ -31,7 +31,7 @@ def login(failure: LoginFailure) -> LoginAttemptResult:
 def advice(finding: Finding, *words: str) -> None:
     assert finding.status in (Status.FAIL, Status.WARN)
     assert finding.fix is None, finding.fix
-    commands = [" ".join(c.words) for c in finding.advice_commands]
+    commands = [" ".join(c.arguments) for c in finding.advice_commands]
     for word in words:
         assert word in " ".join([finding.advice, *commands])
 
