@@ -22,9 +22,9 @@ class Certificate:
     def names_host(self, host: str) -> bool:
         """Whether the certificate was issued for a host, wildcards of one label included."""
         wanted = host.lower()
+        _, dot, parent = wanted.partition(".")
         return any(
-            name.lower() == wanted
-            or (name.startswith("*.") and wanted.split(".", 1)[-1] == name[2:].lower())
+            name.lower() == wanted or (bool(dot) and name.lower() == f"*.{parent}")
             for name in self.names
         )
 
