@@ -1,7 +1,7 @@
 """The option `--debug`: logs AWS calls, readers, transports and rotation steps to stderr.
 
 Every line begins with the milliseconds since the start, so that a hang can be read from a report: the last
-line names what was begun. The stream redacts secrets; foreign text is made visible.
+line names the step that has not ended. The stream redacts secrets; foreign text is made visible.
 """
 
 from __future__ import annotations

@@ -130,7 +130,7 @@ class SecurityGroups:
         rules = [r for r in self.ingress_of(group_ids) if r.covers(port)]
         named = [self.label(g) for r in rules for g in r.group_ids]
         ranges = [c for r in rules for c in (*r.cidrs, *r.prefix_list_ids)]
-        return ", ".join(dict.fromkeys(named + ranges)) or "nobody"
+        return ", ".join(dict.fromkeys(named + ranges)) or "no source"
 
     def label(self, group_id: str) -> str:
         """A group's label; the id alone for a group that was not read."""

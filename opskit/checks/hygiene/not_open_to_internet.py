@@ -29,7 +29,7 @@ def check(database: Database, groups: SecurityGroups) -> Finding:
                     reported("ec2:DescribeSecurityGroups"),
                     fix=_fix(group_id, rule, wide[0]),
                 )
-    return passed("no rule of the database admits everybody")
+    return passed("no rule of the database admits every address")
 
 
 def _fix(group_id: str, rule: IpPermission, cidr: str) -> Fix:

@@ -30,9 +30,9 @@ def check(paths: DatabasePaths, subnets: Fact[AppSubnets], members: GroupMembers
         return skipped("the way is not open today")
     blocked = latent_path_check.blocked(paths, paths.from_other_subnets)
     if not blocked:
-        return passed(
-            f"the way is open from {len(paths.from_other_subnets)} more subnets of the app"
-        )
+        count = len(paths.from_other_subnets)
+        noun = "subnet" if count == 1 else "subnets"
+        return passed(f"the way is open from {count} more {noun} of the app")
     first = blocked[0]
     broken = latent_path_check.newly_broken(paths, first.path)
     return warned(
