@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from types import MappingProxyType
 from typing import Any, TypeVar
 
-from opskit.analysis import analyze_all
+from opskit import analysis
 from opskit.ca_bundles import trust_for
 from opskit.commands import AwsCall, Command
 from opskit.config import Target
@@ -16,6 +19,7 @@ from opskit.engine.interface import ServerAnswer, ServerHandshake
 from opskit.facts import database_engine
 from opskit.facts.agent import SsmAgent
 from opskit.facts.app_subnets import AppSubnets
+from opskit.facts.binding import inputs_of
 from opskit.facts.certificate import Certificate
 from opskit.facts.database import Database, DatabaseEvidence
 from opskit.facts.database_engine import DatabaseEngine
@@ -312,7 +316,8 @@ def operator_policies(*statements: dict[str, Any]) -> OperatorPolicies:
     return OperatorPolicies(arn, "", False, (own,), None, {}, NOW)
 
 
-def linkbox() -> dict[type, Fact[Any]]:
+@cache
+def linkbox() -> Mapping[type, Fact[Any]]:
     """Every fact that a check may ask for, healthy."""
     instance = Instance(
         "i-1", "linkbox-backend-1", "running", "10.0.2.45", "subnet-app", ("sg-web",),
@@ -380,7 +385,7 @@ def linkbox() -> dict[type, Fact[Any]]:
             TARGETS,
         ),
     )  # fmt: skip
-    return {fact_type(value): known(value) for value in values}
+    return MappingProxyType({fact_type(value): known(value) for value in values})
 
 
 def aws_call(command: Command) -> AwsCall:
@@ -409,4 +414,19 @@ def snapshot(*replaced: Any, unknown: tuple[type, ...] = ()) -> Snapshot:
     facts.update({fact_type(value): known(value) for value in replaced})
     facts.update({kind: Unknown("you may not call x:Y", ("x:Y",)) for kind in unknown})
     facts[DatabaseEngine] = _engine_of(facts[Database])
-    return analyze_all(Snapshot(facts))
+    return _analyzed(facts)
+
+
+_DERIVED: dict[tuple[object, ...], tuple[object, dict[type, Fact[Any]]]] = {}
+"""An analysis and the identities of its inputs -> those inputs, which keeps them alive, and its results."""
+
+
+def _analyzed(facts: dict[type, Fact[Any]]) -> Snapshot:
+    """The facts with the results of all analyses; an analysis with the same inputs runs once."""
+    for work in analysis.ANALYSES:
+        inputs = [facts.get(item.type) for item in inputs_of(work)]
+        key = (work, *map(id, inputs))
+        if key not in _DERIVED:
+            _DERIVED[key] = inputs, analysis._derive(work, Snapshot(facts))
+        facts.update(_DERIVED[key][1])
+    return Snapshot(facts)

@@ -44,6 +44,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell gives it to what it starts in the background, and every command under test would inherit
     # it: Ctrl-C would never come.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    # nohup ignores it, also for every command under test.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 class StrayPacket(AssertionError):

@@ -178,6 +178,7 @@ def one_of_each() -> list[AwsCall]:
     return [*{(c.service, c.operation): c for c in calls()}.values(), STRANGE, FETCHED, DASHED]
 
 
+@pytest.mark.full
 def test_version_1_of_the_cli_sends_what_was_meant() -> None:
     read_back(sys.executable, one_of_each())
 

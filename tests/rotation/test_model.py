@@ -30,22 +30,23 @@ def check(rules: Rules, size: tuple[int, int, int, int], endings: set[str]) -> N
 @pytest.mark.parametrize(
     "rules",
     [
-        Rules(),
-        Rules(busy="sync"),
-        Rules(busy="queue"),
-        Rules(shows_late=True),
-        Rules(shows_late=True, busy="queue"),
+        pytest.param(Rules(), id="rds refuses while busy", marks=pytest.mark.full),
+        pytest.param(Rules(busy="sync"), id="sql"),
+        pytest.param(Rules(busy="queue"), id="rds queues"),
+        pytest.param(Rules(shows_late=True), id="shows late"),
+        pytest.param(Rules(shows_late=True, busy="queue"), id="shows late and queues"),
     ],
-    ids=["rds refuses while busy", "sql", "rds queues", "shows late", "shows late and queues"],
 )
 def test_one_runner_at_a_time(rules: Rules) -> None:
     check(rules, ONE, {"forward", "rollback", *ORDERS_OF_TWO})
 
 
+@pytest.mark.full
 def test_many_kills_and_late_requests() -> None:
     check(Rules(rotations=1), (1, 2, 2, 2), {"forward", "rollback"})
 
 
+@pytest.mark.full
 def test_two_runners_at_once() -> None:
     check(Rules(can_be_ill=False), (2, 0, 0, 0), {"forward", "rollback", *ORDERS_OF_TWO})
 
@@ -120,7 +121,9 @@ DELETED = Rules(rotations=1, deletions=1)
             replace(BY_HAND, person="DPA"), {"superseded"}, id="database first",
             marks=pytest.mark.full,
         ),
-        pytest.param(replace(BY_HAND, busy="sync"), {"superseded"}, id="sql"),
+        pytest.param(
+            replace(BY_HAND, busy="sync"), {"superseded"}, id="sql", marks=pytest.mark.full
+        ),
         pytest.param(DELETED, set(), id="the parameter is deleted"),
         pytest.param(
             replace(DELETED, person="P"), set(), id="deleted and created again",
@@ -166,8 +169,12 @@ def test_every_rule_of_the_app_and_of_others_is_needed(
 
 @pytest.mark.parametrize(
     "rules",
-    [replace(BY_HAND, supersedes=False), replace(DELETED, recreates=False)],
-    ids=["others only stop it", "a deleted parameter only stops it"],
+    [
+        pytest.param(
+            replace(BY_HAND, supersedes=False), id="others only stop it", marks=pytest.mark.full
+        ),
+        pytest.param(replace(DELETED, recreates=False), id="a deleted parameter only stops it"),
+    ],
 )
 def test_without_these_rules_a_rotation_never_ends(rules: Rules) -> None:
     explored = explore(rules, *ONE)

@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,14 +28,18 @@ from opskit.rotation.planning.password import (
 from opskit.secret import Secret
 
 ENGINES = ["postgres", "aurora-postgresql", "mysql", "mariadb", "aurora-mysql"]
-DRAWN = [generate(length).reveal() for length in range(SHORTEST, 42) for _ in range(20)]
-"""Hundreds of passwords, of every length that all engines allow."""
+
+
+@cache
+def drawn() -> list[str]:
+    """Hundreds of passwords, of every length that all engines allow."""
+    return [generate(length).reveal() for length in range(SHORTEST, 42) for _ in range(20)]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_rds_takes_them(engine: str) -> None:
     """RDS's documented rule: printable ASCII except slash, quote, at and space, and a length."""
-    for value in DRAWN:
+    for value in drawn():
         assert not problems(Secret(value), rules_of(engine, in_cluster=False))
         assert re.fullmatch(r"[!-~]+", value)
         assert not set(value) & set("/\"@ '\\")
@@ -42,7 +47,7 @@ def test_rds_takes_them(engine: str) -> None:
 
 
 def test_they_have_every_class_and_no_symbol_at_an_end() -> None:
-    for value in DRAWN:
+    for value in drawn():
         assert value[0].isalnum()
         assert value[-1].isalnum()
         for kind in ("[a-z]", "[A-Z]", "[0-9]", "[-_]"):
@@ -50,8 +55,8 @@ def test_they_have_every_class_and_no_symbol_at_an_end() -> None:
 
 
 def test_they_are_all_different_and_use_the_whole_alphabet() -> None:
-    assert len(set(DRAWN)) == len(DRAWN)
-    seen = Counter("".join(DRAWN))
+    assert len(set(drawn())) == len(drawn())
+    seen = Counter("".join(drawn()))
     assert set(seen) == set(ALPHABET)
     expected = sum(seen.values()) / len(ALPHABET)
     assert all(0.5 * expected < count < 2 * expected for count in seen.values())
@@ -65,25 +70,25 @@ def test_the_shortest_is_beyond_guessing() -> None:
 @pytest.mark.parametrize("quote", ["'{}'", '"{}"', "{}"], ids=["single", "double", "bare"])
 def test_a_shell_leaves_them_alone(quote: str) -> None:
     script = "\n".join(
-        f"A={quote.format(v)}; printf '%s\\n' \"$A\" {quote.format(v)}" for v in DRAWN
+        f"A={quote.format(v)}; printf '%s\\n' \"$A\" {quote.format(v)}" for v in drawn()
     )
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == [v for v in DRAWN for _ in range(2)]
+    assert done.stdout.splitlines() == [v for v in drawn() for _ in range(2)]
 
 
 def test_a_shell_leaves_them_alone_in_an_unquoted_url() -> None:
-    script = "\n".join(f"U=postgresql://u:{v}@h/d; printf '%s\\n' $U" for v in DRAWN)
+    script = "\n".join(f"U=postgresql://u:{v}@h/d; printf '%s\\n' $U" for v in drawn())
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == [f"postgresql://u:{v}@h/d" for v in DRAWN]
+    assert done.stdout.splitlines() == [f"postgresql://u:{v}@h/d" for v in drawn()]
 
 
 def test_a_sourced_env_file_leaves_them_alone(tmp_path: Path) -> None:
     file = tmp_path / ".env"
-    file.write_text("".join(f"P{i}={v}\n" for i, v in enumerate(DRAWN)))
-    names = " ".join(f'"$P{i}"' for i in range(len(DRAWN)))
+    file.write_text("".join(f"P{i}={v}\n" for i, v in enumerate(drawn())))
+    names = " ".join(f'"$P{i}"' for i in range(len(drawn())))
     script = f"set -a; . {shlex.quote(str(file))}; printf '%s\\n' {names}"
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == DRAWN
+    assert done.stdout.splitlines() == drawn()
 
 
 def docker_env_file(text: str) -> dict[str, str]:
@@ -120,12 +125,12 @@ def systemd_environment_file(text: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("read", [docker_env_file, systemd_environment_file])
 def test_env_files_leave_them_alone(read: object) -> None:
-    text = "".join(f"P{i}={v}\n" for i, v in enumerate(DRAWN))
-    assert read(text) == {f"P{i}": v for i, v in enumerate(DRAWN)}  # type: ignore[operator]
+    text = "".join(f"P{i}={v}\n" for i, v in enumerate(drawn()))
+    assert read(text) == {f"P{i}": v for i, v in enumerate(drawn())}  # type: ignore[operator]
 
 
 def test_urls_need_no_escaping() -> None:
-    for value in DRAWN:
+    for value in drawn():
         url = f"postgresql://user:{value}@host.example:5432/name"
         assert psycopg.conninfo.conninfo_to_dict(url)["password"] == value
         parts = urlsplit(url)
@@ -133,9 +138,9 @@ def test_urls_need_no_escaping() -> None:
 
 
 def test_a_process_environment_leaves_them_alone() -> None:
-    env = {**os.environ, **{f"P{i}": v for i, v in enumerate(DRAWN)}}
+    env = {**os.environ, **{f"P{i}": v for i, v in enumerate(drawn())}}
     done = subprocess.run(["env"], env=env, capture_output=True, text=True, check=True)
-    assert {f"P{i}={v}" for i, v in enumerate(DRAWN)} <= set(done.stdout.splitlines())
+    assert {f"P{i}={v}" for i, v in enumerate(drawn())} <= set(done.stdout.splitlines())
 
 
 @given(st.text(st.characters(codec="ascii"), max_size=140))

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from opskit import engine
-from opskit.analysis import analyze_all
 from opskit.config import Target
 from opskit.credential_source.interface import LocationProperties
 from opskit.engine.interface import LoginFailure, LoginResult, RoleFacts
@@ -78,7 +77,7 @@ class Journal:
 
 
 def context(role: RoleFacts = ROLE, **changes: Any) -> RotationContext:
-    snapshot = analyze_all(b.snapshot())
+    snapshot = b.snapshot()
     made = RotationContext(
         target=known_value(snapshot.get(Target)),
         identity=known_value(snapshot.get(Identity)),

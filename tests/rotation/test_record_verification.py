@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from opskit.analysis import analyze_all
 from opskit.config import Target
 from opskit.facts.database import Database
 from opskit.facts.interface import known_value
@@ -45,7 +44,7 @@ class Account:
 
 def honest(**values: Any) -> RotationIntent:
     """Return the record that opskit itself would have written about LinkBox."""
-    snapshot = analyze_all(b.snapshot())
+    snapshot = b.snapshot()
     database, app = known_value(snapshot.get(Database)), b.healthy(Ec2InstanceWorkload)
     return intent(**{
         "published": (published(PASSWORD, key_id="key-1"),),

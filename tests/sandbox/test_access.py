@@ -335,7 +335,7 @@ def test_a_record_that_others_could_have_written_is_not_read(
     assert (path.is_symlink(), other.read_text() == before) == (False, True)
 
 
-@pytest.mark.parametrize("mode", ["auto", "loopback"])
+@pytest.mark.parametrize("mode", ["auto", pytest.param("loopback", marks=pytest.mark.full)])
 def test_files_are_for_their_owner_whatever_the_umask(mode: str, tmp_path: Path) -> None:
     listing = 'find "${SANDBOX_SSH%/ssh}" "$XDG_STATE_HOME/opskit" -printf "%m %y %p\\n"'
     started = ("-m", "opskit", "sandbox", "run", "--mode", mode, "--", "sh", "-c", listing)
