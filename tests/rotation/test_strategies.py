@@ -313,7 +313,8 @@ def test_two_parameters_have_a_window_that_is_reported(fresh: Place) -> None:
     assert fresh.scene.verdict() == []
 
 
-@pytest.mark.parametrize("rotations", [1, pytest.param(3, marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("rotations", [1, 3])
 def test_one_parameter_has_none(fresh: Place, rotations: int) -> None:
     """Two app instances are restarted one after the other, and no login ever fails; twice, so that
     both users have their turn, and once more back from the middle."""
