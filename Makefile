@@ -37,7 +37,7 @@ test: $(STAMP)dev system
 
 # Pure work for the processor: one process a core, and a process that has no work left takes some of another's.
 unit: $(STAMP)dev
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not sandbox and not full" $(T)
+	$(BIN)/python -m pytest -n 4 --dist worksteal -m "not sandbox and not full" $(T)
 
 # What `make test` leaves out for its length: every call of a rotation killed, two runners in the model.
 test-all: test
