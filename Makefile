@@ -35,7 +35,7 @@ demo: $(STAMP)sandbox system
 test: $(STAMP)dev system
 	$(BIN)/python -m pytest -n 4 --dist loadgroup $(T)
 
-# Pure work for the processor: one process a core, and a process that has no work left takes some of another's.
+# Four at once: some wait for real limits. A process that has no work left takes some of another's.
 unit: $(STAMP)dev
 	$(BIN)/python -m pytest -n 4 --dist worksteal -m "not sandbox and not full" $(T)
 
