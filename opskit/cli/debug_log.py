@@ -28,7 +28,7 @@ def debug_option(function: F) -> F:
     )(function)
 
 
-def start(*, is_on: bool) -> None:
+def start_log(*, is_on: bool) -> None:
     """Begin to log, if `--debug` was given."""
     if not is_on:
         return

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from opskit.cli.debug_log import debug_option
-from opskit.cli.debug_log import start as start_log
+from opskit.cli.debug_log import debug_option, start_log
 from opskit.cli.options import Seconds, check_ca_file, make_target, target_options
 from opskit.errors import Bug, ExitStatus, OpskitError
 from opskit.report import FORMATS

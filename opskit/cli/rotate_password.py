@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from opskit.cli.debug_log import debug_option
-from opskit.cli.debug_log import start as start_log
+from opskit.cli.debug_log import debug_option, start_log
 from opskit.cli.options import Seconds, check_ca_file, make_target, target_options
 from opskit.errors import ExitStatus, UsageError
 from opskit.report import ROTATION_FORMATS

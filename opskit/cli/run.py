@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from opskit.cli.debug_log import debug_option
-from opskit.cli.debug_log import start as start_log
+from opskit.cli.debug_log import debug_option, start_log
 from opskit.cli.options import Seconds, make_target, target_options
 from opskit.errors import ExitStatus
 

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from opskit.cli.debug_log import debug_option
-from opskit.cli.debug_log import start as start_log
+from opskit.cli.debug_log import debug_option, start_log
 from opskit.cli.options import check_ca_file, make_target, target_options
 from opskit.errors import UsageError
 from opskit.escaping import visible

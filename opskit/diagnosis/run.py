@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from opskit.analysis import analyze_all, required_facts
 from opskit.checks.fix_verification import verify_fix
@@ -60,7 +61,8 @@ def diagnose(
     given = given_facts(target, region)
     snapshot = gather(wanted, clients, given, deadline_s=timeout_s, on_wait=on_wait)
     raise_if_unreachable(snapshot, region)
-    return judge(snapshot, target, region, checks, lambda: time.monotonic() - started)
+    diagnosis = judge(snapshot, target, region, checks)
+    return replace(diagnosis, seconds=time.monotonic() - started)
 
 
 def judge(
@@ -68,13 +70,11 @@ def judge(
     target: Target,
     region: str,
     checks: Sequence[Check],
-    seconds: Callable[[], float] = lambda: 0.0,
 ) -> Diagnosis:
-    """Judge a snapshot of what was read, without AWS and without a clock.
+    """Judge a snapshot of what was read, without AWS and without a clock; `seconds` of the result is 0.
 
     Args:
         checks: in causal order.
-        seconds: answers, at the end, how long the diagnosis has taken.
     """
     snapshot = analyze_all(snapshot)
     caller = Caller(region, target.profile or "", target.flags)
@@ -87,7 +87,7 @@ def judge(
         network_paths(snapshot),
         snapshot.calls,
         snapshot.rounds,
-        seconds(),
+        0.0,
         notices_of(snapshot),
         caller,
         bugs_of(snapshot, findings),

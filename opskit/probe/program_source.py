@@ -10,6 +10,7 @@ import ast
 import base64
 import importlib.resources
 import zlib
+from functools import cache
 
 PACKAGE = "opskit.probe.program"
 PARTS = (
@@ -58,6 +59,7 @@ def shell_variant() -> str:
     return "\n".join(line for line in lines if line and not line.startswith("#")) + "\n"
 
 
+@cache
 def _without_imports_and_docstrings(source: str) -> str:
     """A part's source without its imports of other parts, and without docstrings, a fifth of the text."""
     lines = source.splitlines()

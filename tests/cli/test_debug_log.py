@@ -39,14 +39,14 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     root = logging.getLogger("opskit")
     before = root.handlers[:], root.propagate, root.level
     monkeypatch.setattr("sys.stderr", RedactingStream(stream))
-    debug_log.start(is_on=True)
+    debug_log.start_log(is_on=True)
     yield stream
     root.handlers[:], root.propagate = before[:2]
     root.setLevel(before[2])
 
 
 def test_without_the_option_nothing_is_logged() -> None:
-    debug_log.start(is_on=False)
+    debug_log.start_log(is_on=False)
     transport = Echo(CommandResult(0, "", ""))
     assert logged(transport) is transport
 

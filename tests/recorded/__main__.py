@@ -1,4 +1,4 @@
-"""Records the healthy app and the faults that are named, or all: `python -m tests.recorded [FAULT ...]`."""
+"""Records the healthy app and every fault: `python -m tests.recorded`."""
 
 from __future__ import annotations
 
@@ -16,19 +16,13 @@ PASSWORD = ("ssm", "get-parameter", "--name", "/linkbox/db-password", "--with-de
 
 
 def main() -> None:
-    """Record from one sandbox, so that all files speak of the same resources.
-
-    One fault alone is recorded together with the healthy app: its ids are those of another sandbox.
-    """
-    names = sys.argv[1:] or sorted(FAULTS)
-    if sys.argv[1:] and path_of(HEALTHY).exists():
-        raise SystemExit("all files speak of one sandbox: record all of them")
+    """Record all from one sandbox, so that all files speak of the same resources."""
     with lifecycle.temporary(0) as running:
         operator = Operator(running)
         operator.wait_until_healthy()
         healthy = read(operator)
         write(HEALTHY, healthy)
-        for name in names:
+        for name in sorted(FAULTS):
             record(operator, name, healthy)
 
 

@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
+from opskit.errors import OutcomeUnknown
 from opskit.sandbox.loopback import free_port
 from opskit.transport.session_manager import serial_forwarding
 from opskit.transport.session_manager.data_channel import Data
 from opskit.transport.session_manager.serial_forwarding import DISCONNECT, TurnGate
+from tests.pace import scaled
 from tests.transport.session_manager.scene import echo, exchange, server, tunnel
 from tests.transport.session_manager.test_channel import Wired, wired
 
@@ -27,8 +29,8 @@ RUNS = 1_000
 
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On loopback nothing is under way for long."""
-    monkeypatch.setattr(serial_forwarding, "SETTLE_S", 0.1)
+    """On loopback nothing is under way for long, unless the machine is busy."""
+    monkeypatch.setattr(serial_forwarding, "SETTLE_S", scaled(0.1))
 
 
 def test_one_after_the_other_and_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,9 +131,14 @@ def test_a_server_that_closes_is_not_told_but_said(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_refused_port_ends_the_session_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    with tunnel(free_port(), monkeypatch, version=OLD) as (_, _, carried):
-        assert carried.is_closed.wait(60)
-    assert carried.failure == "the agent ended the session: it could not connect to the database"
+    try:
+        with tunnel(free_port(), monkeypatch, version=OLD) as (_, _, carried):
+            assert carried.is_closed.wait(60)
+        failure = carried.failure
+    except OutcomeUnknown as error:
+        # On a busy machine the session is over before the tunnel has started.
+        failure = error.sentence
+    assert failure == "the agent ended the session: it could not connect to the database"
 
 
 @pytest.mark.parametrize("kind", ["lost", "disorder"])
