@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
+from opskit.checks import database_doubt
 from opskit.checks.catalogue import default_checks as default_checks
 from opskit.checks.fix import Danger, Fix
 from opskit.checks.fix_effects import CallRejected, apply
@@ -13,11 +12,8 @@ from opskit.checks.interface import Check, Finding, Status
 from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller, Unprintable, chain
 from opskit.checks.state_changes import describe_changes
-from opskit.commands import AwsCall, Command, InstanceCommand, OpskitCommand
-from opskit.facts.database import Database
-from opskit.facts.login import LoginAttemptResult
+from opskit.commands import AwsCall, Command, InstanceCommand
 from opskit.facts.snapshot import Snapshot
-from opskit.facts.subnets import NetworkAcls
 
 OBSERVED_LAYERS = frozenset({"dns", "tcp", "tls", "auth", "app"})
 """Layers whose findings rest on observations; after a change they are unknown until the next probe."""
@@ -54,13 +50,15 @@ def verify_fix(check: Check, finding: Finding, snapshot: Snapshot, caller: Calle
         chain(fix.undo, caller)
     except Unprintable:
         return _without(finding, INVISIBLE)
-    doubt = _doubt(fix, snapshot)
-    if doubt:
+    doubt = database_doubt.of(snapshot)
+    if doubt and any(database_doubt.concerns(snapshot, c) for c in fix.commands):
         return _without(finding, doubt)
     try:
         after = apply(snapshot, fix.commands)
     except CallRejected as refusal:
         return _without(finding, f"AWS would not accept it: {refusal}")
+    if doubt and database_doubt.changes_paths(snapshot, after):
+        return _without(finding, doubt)
     if any(isinstance(c, AwsCall) for c in fix.commands) and not _is_gone(check, after):
         return _without(finding, "evaluated on the state that it leads to, it does not end this")
     broken = _broken_by(snapshot, after)
@@ -126,42 +124,3 @@ def _without(finding: Finding, why: str) -> Finding:
     fix = finding.fix
     does = f" ({fix.does})" if fix is not None and fix.does else ""
     return replace(finding, fix=None, advice=f"No command is offered{does}: {why}.")
-
-
-def _doubt(fix: Fix, snapshot: Snapshot) -> str:
-    """Why the database that a fix changes may be another team's; empty with enough evidence."""
-    database: Database | None = snapshot.value(Database)
-    login: LoginAttemptResult | None = snapshot.value(LoginAttemptResult)
-    if database is None or not database.doubt or (login is not None and login.succeeded):
-        return ""
-    if not any(_touches(database, command, snapshot) for command in fix.commands):
-        return ""
-    name = database.instance.identifier
-    return f"{database.doubt}. If {name} is meant, --db-instance {name} confirms it"
-
-
-def _touches(database: Database, command: Command, snapshot: Snapshot) -> bool:
-    """Whether a command changes the database, or rules that protect it."""
-    if isinstance(command, OpskitCommand):
-        return command.arguments[:1] == ("rotate-password",)
-    if not isinstance(command, AwsCall):
-        return False
-    instance = database.instance
-    subnets = {s.subnet_id for s in instance.subnets}
-    acls: NetworkAcls | None = snapshot.value(NetworkAcls)
-    own: set[Any] = {
-        instance.identifier,
-        *instance.security_group_ids,
-        *subnets,
-        *(a.acl_id for a in (acls.all if acls else ()) if subnets & set(a.subnet_ids)),
-    }
-    return bool(own & set(_values(command.parameters.values())))
-
-
-def _values(values: Iterable[Any]) -> Iterable[Any]:
-    """The strings in a call's parameters, those in lists included."""
-    for value in values:
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, (list, tuple)):
-            yield from (item for item in value if isinstance(item, str))

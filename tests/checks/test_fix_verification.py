@@ -20,13 +20,16 @@ from opskit.checks.state_changes import describe_changes, summary
 from opskit.commands import AwsCall, InstanceCommand, OpskitCommand
 from opskit.config import Target
 from opskit.engine.interface import LoginFailure
-from opskit.facts.database import Database
+from opskit.facts.database import Database, select, weigh
 from opskit.facts.interface import known_value
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.private_zones import PrivateZone, PrivateZones
+from opskit.facts.rds import DbClusters, DbInstances
 from opskit.facts.snapshot import Snapshot
 from opskit.facts.vpc import VpcDns
 from opskit.probe.response import Resolution
+from opskit.workload.ec2_instance import Ec2InstanceWorkload
+from opskit.workload.interface import NetworkInterface
 from tests import builders as b
 
 CALLER = Caller("us-east-1", "", "--prefix /linkbox")
@@ -49,6 +52,13 @@ RULE = [
 def ingress(verb: str = "Authorize", group: str = "sg-db", rule: Any = RULE) -> AwsCall:
     asked = {"GroupId": group, "IpPermissions": rule}
     return AwsCall("ec2", f"{verb}SecurityGroupIngress", asked)
+
+
+def attachable(*group_ids: str) -> Ec2InstanceWorkload:
+    """The app with one known interface."""
+    healthy = b.healthy(Ec2InstanceWorkload)
+    own = NetworkInterface("eni-1", 0, "10.0.2.45", (), "subnet-app", group_ids)
+    return replace(healthy, instance=replace(healthy.instance, interfaces=(own,)))
 
 
 def proven(fix: Fix, snapshot: Snapshot = CLOSED, code: str = "NET001") -> Finding:
@@ -132,13 +142,89 @@ class TestDoubt:
             AwsCall("rds", "RebootDBInstance", {"DBInstanceIdentifier": "linkbox-db"}),
             AwsCall("ec2", "CreateNetworkAclEntry", {"NetworkAclId": "acl-db"}),
             AwsCall("ec2", "AssociateRouteTable", {"SubnetId": "subnet-db-b"}),
+            AwsCall("ec2", "DeleteRoute", {"RouteTableId": "rtb-db"}),
+            AwsCall("route53", "DeleteHostedZone", {"Id": "Z1"}),
+            AwsCall(
+                "ssm", "PutParameter", {"Name": b.NAMES["endpoint"], "Value": f"{b.HOST}:5432"}
+            ),
+            AwsCall("ssm", "PutParameter", {"Name": b.NAMES["username"], "Value": "linkbox"}),
             OpskitCommand(("rotate-password", "repair")),
         ],
     )
     def test_no_command(self, command: Any) -> None:
-        found = proven(Fix((command,)), self.SNAPSHOT)
+        zone = PrivateZone("Z1", "rds.amazonaws.com", 1, is_empty=True)
+        routes = b.tables(b.table("db", ("10.0.0.0/16", "local"), subnets=("subnet-db-a",)))
+        zones = PrivateZones("vpc-1", "us-east-1", (zone,))
+        more = {type(fact): b.known(fact) for fact in (routes, zones)}
+        found = proven(Fix((command,)), Snapshot({**self.SNAPSHOT.facts, **more}))
         assert found.fix is None
         assert "--db-instance linkbox-db confirms it" in found.advice
+
+    @pytest.mark.parametrize(
+        ("code", "replaced", "call"),
+        [
+            (
+                "NET002",
+                (b.groups((b.rule(5432, "sg-alb"),)), attachable("sg-web")),
+                AwsCall(
+                    "ec2",
+                    "ModifyNetworkInterfaceAttribute",
+                    {"NetworkInterfaceId": "eni-1", "Groups": ["sg-web", "sg-alb"]},
+                ),
+            ),
+            (
+                "NET005",
+                (b.groups((b.rule(5432, "sg-web"),), egress=()),),
+                AwsCall(
+                    "ec2",
+                    "AuthorizeSecurityGroupEgress",
+                    {
+                        "GroupId": "sg-web",
+                        "IpPermissions": [{**RULE[0], "UserIdGroupPairs": [{"GroupId": "sg-db"}]}],
+                    },
+                ),
+            ),
+        ],
+    )
+    def test_no_change_of_the_app_lets_it_into_another_teams_database(
+        self, code: str, replaced: Any, call: AwsCall
+    ) -> None:
+        """Attached to the app, a group that the other database admits opens that database."""
+        doubtful = b.snapshot(GONE, self.DOUBTFUL, *replaced, unknown=(LoginAttemptResult,))
+        found = proven(Fix((call,)), doubtful, code)
+        assert found.fix is None
+        assert "--db-instance linkbox-db confirms it" in found.advice
+        certain = b.snapshot(GONE, *replaced, unknown=(LoginAttemptResult,))
+        assert proven(Fix((call,)), certain, code).fix is not None
+
+    def test_what_points_to_the_other_database_is_shown(self) -> None:
+        """The app's own paths change with its database."""
+        right = b.db_instance(identifier="right-db", host=f"right-{b.HOST}")
+        endpoint = b.parameter("endpoint", value=f"wrong-{b.HOST}")
+        wrong = b.db_instance(
+            host=f"wrong-{b.HOST}",
+            database_name="orders",
+            master_username="o",
+            searchable_text="orders",
+        )
+        listed = DbInstances((wrong, right))
+        parameters = b.parameters(endpoint=endpoint)
+        target = b.healthy(Target)
+        chosen = select(target, listed, b.known(DbClusters(())), b.known(parameters))
+        assert chosen.doubt
+        doubtful = b.snapshot(
+            GONE,
+            chosen,
+            listed,
+            parameters,
+            weigh(target, listed, parameters),
+            unknown=(LoginAttemptResult,),
+        )
+        check = check_of("PAR010")
+        found = verify_fix(check, run_check(check, doubtful), doubtful, CALLER)
+        assert found.fix is not None, found
+        change = found.fix.changes[0].text
+        assert change == f"/linkbox/db-endpoint: wrong-{b.HOST} -> right-{b.HOST}"
 
     def test_what_changes_another_resource_is_shown(self) -> None:
         key = AwsCall("kms", "EnableKey", {"KeyId": "k"})
