@@ -24,7 +24,7 @@ help:
 	@echo "make snapshots  record the snapshots of the sandbox's faults again"
 	@echo "make bench   print how fast it is, as ratios"
 	@echo "make coverage  lines and branches per package, against their floors"
-	@echo "make mutants S=policy  change the code, and count the changes that no test notices"
+	@echo "make mutants S=policy  change the code, and count the changes that no test notices (S=\"policy --sample 200\": of 200)"
 	@echo "make docs    write the pages that follow from the code, and the site in build/site"
 	@echo "make build   wheel and sdist in dist/, checked"
 
@@ -69,7 +69,7 @@ coverage: $(STAMP)coverage
 	$(BIN)/coverage json --quiet
 	$(BIN)/python -m tests.coverage_floors
 
-# A section of tests/mutants.toml.
+# A section of tests/mutants.toml; S="policy --sample 200 --seed 7" runs 200 of its mutants, chosen at random.
 S ?=
 mutants: $(STAMP)mutants
 	$(BIN)/python -m tests.mutants $(S)

@@ -1,20 +1,27 @@
 """Changes one thing at a time in the modules of a section, and counts the changes that its tests notice.
 
-`make mutants S=policy`, or `python -m tests.mutants policy`. The sections are in `tests/mutants.toml`. mutmut works in a copy,
-`build/mutants/SECTION`, which every call makes again: its memory does not notice every change of a test.
+`make mutants S=policy`, or `python -m tests.mutants policy --sample 200 --seed 7`. The sections are in `tests/mutants.toml`, changes
+without effect in `tests/equivalent_mutants.toml`. mutmut works in a copy, `build/mutants/SECTION`, which every call makes again: its
+memory does not notice every change of a test.
 """
 
 from __future__ import annotations
 
+import argparse
+import ast
 import configparser
+import contextlib
 import json
+import random
 import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 WANTED_PERCENT = 90.0
@@ -22,23 +29,37 @@ COPIED = ("opskit", "tests", "docs", "runbooks", ".ci", ".github")
 """What the tests read, besides the files of the root directory."""
 SURVIVED = (0, 5, 33)
 """mutmut's exit codes: all tests passed; no test runs the function."""
+KILLED = (1, 3)
+"""A test failed, or mutmut's own error in a test."""
 NOT_RUN = (None, 2, 34)
 """Not begun, interrupted, skipped."""
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change that a mutant makes: the lines of a function, stripped, and what they become."""
+
+    module: str
+    function: str
+    lines: tuple[str, ...]
+    become: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class Score:
-    """The mutants of a module."""
+    """The mutants of a module: `total` of them exist, the others were chosen."""
 
     killed: int = 0
     survivors: tuple[str, ...] = ()
     not_run: int = 0
+    equivalent: int = 0
+    total: int = 0
 
     @property
     def percent(self) -> float:
-        """The share of killed ones among those that were run."""
+        """The share of killed ones among those that were run and have an effect."""
         run = self.killed + len(self.survivors)
-        return 100.0 * self.killed / run if run else 0.0
+        return 100.0 * self.killed / run if run else 100.0
 
 
 def settings(section: Mapping[str, list[str]]) -> dict[str, str]:
@@ -57,8 +78,10 @@ def settings(section: Mapping[str, list[str]]) -> dict[str, str]:
         "also_copy": lines(name for name in copied() if name not in ("opskit", "tests")),
         "pytest_add_cli_args": lines(arguments),
         "pytest_add_cli_args_test_selection": lines(f"tests/{test}" for test in section["tests"]),
-        # On a busy machine a test takes many times as long as when it was timed.
-        "timeout_constant": "30",
+        # A mutant has (its tests' seconds + 3) * 8. On a busy machine a test takes many times as long as
+        # when it was timed; a loop without an end fills the memory until then.
+        "timeout_constant": "3",
+        "timeout_multiplier": "8",
     }
 
 
@@ -90,27 +113,136 @@ def prepare(section: Mapping[str, list[str]], directory: Path) -> None:
         setup.write(file)
 
 
-def scores(directory: Path) -> dict[str, Score]:
-    """The score of every module that has mutants, from mutmut's files."""
+def mutants_of(section: Mapping[str, list[str]], directory: Path) -> dict[str, list[str]]:
+    """The names of a section's mutants by module; only mutmut's environment has mutmut."""
+    from mutmut.mutation.file_mutation import mutate_file_contents
+    from mutmut.utils.format_utils import get_mutant_name
+
+    by_module = {}
+    with contextlib.chdir(directory):
+        for path in sorted(Path("opskit").rglob("*.py")):
+            if any(fnmatch(str(path), f"opskit/{module}") for module in section["modules"]):
+                names = mutate_file_contents(str(path), path.read_text("utf-8")).mutant_names
+                by_module[str(path)] = [get_mutant_name(path, name) for name in names]
+    return by_module
+
+
+def sample(by_module: Mapping[str, Sequence[str]], size: int, seed: int) -> list[str]:
+    """Choose `size` mutants of a section at random; all of them if there are no more."""
+    names = [name for names in by_module.values() for name in names]
+    return sorted(random.Random(seed).sample(names, min(size, len(names))))
+
+
+def function_name(mutant: str) -> str:
+    """`Class.method` or `function`, of a mutant's name such as `opskit.secret.x_shown__mutmut_3`."""
+    name = mutant.rpartition(".")[2].partition("__mutmut_")[0]
+    return ".".join(name.split("ǁ")[1:]) if "ǁ" in name else name.removeprefix("x_")
+
+
+def change_of(module: str, mutant: str, diff: str) -> Change:
+    """The change that a unified diff shows, without lines that only their neighbours moved."""
+    rows = [row for row in diff.splitlines() if row[:1] in "+-" and row[:3] not in ("+++", "---")]
+    old = [row[1:].strip() for row in rows if row[0] == "-"]
+    new = [row[1:].strip() for row in rows if row[0] == "+"]
+    both = set(old) & set(new)
+    return Change(
+        module.removeprefix("opskit/"),
+        function_name(mutant),
+        tuple(row for row in old if row not in both),
+        tuple(row for row in new if row not in both),
+    )
+
+
+def equivalents() -> dict[Change, str]:
+    """The changes without effect, and the reason of each."""
+    text = Path(__file__).with_name("equivalent_mutants.toml").read_text(encoding="utf-8")
+    return {
+        Change(
+            module,
+            entry["function"],
+            tuple(entry["line"].splitlines()),
+            tuple(entry["becomes"].splitlines()),
+        ): entry["reason"]
+        for module, entries in tomllib.loads(text).items()
+        for entry in entries
+    }
+
+
+def source_lines(module: str, function: str) -> list[str]:
+    """The lines of a function of `opskit/`, stripped; none if it does not exist."""
+    source = (ROOT / "opskit" / module).read_text(encoding="utf-8")
+    body: Any = ast.parse(source)
+    for name in function.split("."):
+        matches = [node for node in body.body if getattr(node, "name", None) == name]
+        if not matches:
+            return []
+        body = matches[0]
+    return [line.strip() for line in source.splitlines()[body.lineno - 1 : body.end_lineno]]
+
+
+def without_effect(
+    directory: Path, by_module: Mapping[str, Sequence[str]]
+) -> tuple[set[str], list[str]]:
+    """The mutants that are listed as equivalent, and what the list has wrong about these modules."""
+    from mutmut.mutation.diff_apply import get_diff_for_mutant
+
+    listed = equivalents()
+    functions = {(change.module, change.function) for change in listed}
+    names, changes, problems = set(), set(), []
+    with contextlib.chdir(directory):
+        for module, mutants in by_module.items():
+            for name in mutants:
+                if (module.removeprefix("opskit/"), function_name(name)) in functions:
+                    diff = get_diff_for_mutant(name, path=module)
+                    change = change_of(module, name, diff)
+                    if change in listed:
+                        names.add(name)
+                        changes.add(change)
+                        if exit_codes(directory, module).get(name) in KILLED:
+                            problems.append(f"a test fails on {change}")
+    modules = {module.removeprefix("opskit/") for module in by_module}
+    missing = [c for c in listed if c.module in modules and c not in changes]
+    return names, [*problems, *(f"no mutant is {change}" for change in missing)]
+
+
+def exit_codes(directory: Path, module: str) -> dict[str, int | None]:
+    """mutmut's exit codes of the mutants of `opskit/...`."""
+    text = (directory / "mutants" / f"{module}.meta").read_text(encoding="utf-8")
+    codes: dict[str, int | None] = json.loads(text)["exit_code_by_key"]
+    return codes
+
+
+def scores(
+    directory: Path, chosen: Collection[str] | None = None, equivalent: Collection[str] = ()
+) -> dict[str, Score]:
+    """The score of every module that has mutants, from mutmut's files; of the chosen ones only."""
     by_module = {}
     for path in sorted(directory.glob("mutants/opskit/**/*.meta")):
-        codes = json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"]
-        if codes:
-            survivors = tuple(name for name, code in codes.items() if code in SURVIVED)
-            not_run = sum(code in NOT_RUN for code in codes.values())
-            killed = len(codes) - len(survivors) - not_run
-            name = str(path.relative_to(directory / "mutants")).removesuffix(".meta")
-            by_module[name] = Score(killed, survivors, not_run)
+        name = str(path.relative_to(directory / "mutants")).removesuffix(".meta")
+        codes = exit_codes(directory, name)
+        of_interest = {n: code for n, code in codes.items() if chosen is None or n in chosen}
+        if of_interest:
+            not_killed = [n for n, code in of_interest.items() if code in SURVIVED]
+            survivors = tuple(n for n in not_killed if n not in equivalent)
+            not_run = sum(code in NOT_RUN for code in of_interest.values())
+            killed = len(of_interest) - len(not_killed) - not_run
+            by_module[name] = Score(
+                killed, survivors, not_run, len(not_killed) - len(survivors), len(codes)
+            )
     return by_module
 
 
 def report(by_module: Mapping[str, Score]) -> str:
     """One line a module, then the names of the survivors."""
-    rows = [
-        f"{name:45} {score.killed:5} killed {len(score.survivors):5} survived {score.percent:6.1f}%"
-        + (f"  {score.not_run} not run" if score.not_run else "")
-        for name, score in by_module.items()
-    ]
+    rows = []
+    for name, score in by_module.items():
+        run = score.killed + len(score.survivors) + score.equivalent + score.not_run
+        rows.append(
+            f"{name:45} {score.killed:5} killed {len(score.survivors):5} survived {score.percent:6.1f}%"
+            + (f"  {score.equivalent} equivalent" if score.equivalent else "")
+            + (f"  {score.not_run} not run" if score.not_run else "")
+            + (f"  {run} of {score.total} sampled" if run < score.total else "")
+        )
     survivors = [f"  {name}" for score in by_module.values() for name in score.survivors]
     return "\n".join([*(["survivors:", *survivors, ""] if survivors else []), *rows])
 
@@ -118,19 +250,29 @@ def report(by_module: Mapping[str, Score]) -> str:
 def main(arguments: list[str]) -> int:
     """Run one section; the exit status is 1 if a module is below what is wanted."""
     sections = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
-    if len(arguments) != 1 or arguments[0] not in sections:
-        print(f"one section of: {', '.join(sections)}", file=sys.stderr)
-        return 2
-    directory = ROOT / "build" / "mutants" / arguments[0]
-    prepare(sections[arguments[0]], directory)
-    done = subprocess.run([sys.executable, "-m", "mutmut", "run"], cwd=directory, check=False)
-    by_module = scores(directory)
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants")
+    parser.add_argument("section", choices=sections)
+    parser.add_argument("--sample", type=int, metavar="N", help="run N mutants, chosen at random")
+    parser.add_argument("--seed", type=int, default=1, help="of the choice")
+    options = parser.parse_args(arguments)
+    section = sections[options.section]
+    directory = ROOT / "build" / "mutants" / options.section
+    prepare(section, directory)
+    mutants = mutants_of(section, directory)
+    chosen = None if options.sample is None else sample(mutants, options.sample, options.seed)
+    done = subprocess.run(
+        [sys.executable, "-m", "mutmut", "run", *(chosen or ())], cwd=directory, check=False
+    )
+    equivalent, problems = without_effect(directory, mutants)
+    by_module = scores(directory, chosen, equivalent)
     print(report(by_module))
+    for problem in problems:
+        print(f"tests/equivalent_mutants.toml: {problem}")
     print(f"a survivor: cd {directory.relative_to(ROOT)} && {sys.executable} -m mutmut show NAME")
     is_enough = all(
         score.percent >= WANTED_PERCENT and not score.not_run for score in by_module.values()
     )
-    return 0 if done.returncode == 0 and by_module and is_enough else 1
+    return 0 if done.returncode == 0 and by_module and is_enough and not problems else 1
 
 
 if __name__ == "__main__":

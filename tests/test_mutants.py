@@ -10,7 +10,19 @@ from pathlib import Path
 import pytest
 
 from tests import mutants
-from tests.mutants import ROOT, Score, prepare, report, scores
+from tests.mutants import (
+    ROOT,
+    Change,
+    Score,
+    change_of,
+    equivalents,
+    function_name,
+    prepare,
+    report,
+    sample,
+    scores,
+    source_lines,
+)
 
 SECTIONS = tomllib.loads((ROOT / "tests" / "mutants.toml").read_text())
 
@@ -44,12 +56,61 @@ def test_survivors_are_counted(tmp_path: Path) -> None:
     (folder / "x.py.meta").write_text(json.dumps({"exit_code_by_key": codes}))
     (folder / "empty.py.meta").write_text(json.dumps({"exit_code_by_key": {}}))
     by_module = scores(tmp_path)
-    assert by_module == {"opskit/policy/x.py": Score(3, ("b", "c"), 2)}
+    assert by_module == {"opskit/policy/x.py": Score(3, ("b", "c"), 2, 0, 7)}
     assert by_module["opskit/policy/x.py"].percent == 60.0
     assert report(by_module).splitlines()[:3] == ["survivors:", "  b", "  c"]
     assert report(by_module).endswith("3 killed     2 survived   60.0%  2 not run")
 
 
+def test_only_the_chosen_ones_are_counted_and_none_without_effect(tmp_path: Path) -> None:
+    folder = tmp_path / "mutants" / "opskit" / "policy"
+    folder.mkdir(parents=True)
+    codes = {"a": 1, "b": 0, "c": 33, "d": 0, "e": None}
+    (folder / "x.py.meta").write_text(json.dumps({"exit_code_by_key": codes}))
+    by_module = scores(tmp_path, {"a", "b", "c"}, {"b", "d"})
+    assert by_module == {"opskit/policy/x.py": Score(1, ("c",), 0, 1, 5)}
+    assert report(by_module).endswith("50.0%  1 equivalent  3 of 5 sampled")
+
+
+def test_a_sample_is_the_same_for_a_seed() -> None:
+    by_module = {"x": [f"x{n}" for n in range(50)], "y": [f"y{n}" for n in range(50)]}
+    chosen = sample(by_module, 20, 7)
+    assert len(set(chosen)) == 20
+    assert sample(by_module, 20, 7) == chosen != sample(by_module, 20, 8)
+    assert len(sample(by_module, 1000, 7)) == 100
+
+
+def test_a_change_is_told_by_its_lines() -> None:
+    diff = """--- opskit/secret.py
++++ opskit/secret.py
+@@ -1,4 +1,3 @@
+ def shown(self):
+-    return text(
+-        self.value,
+-        1 )
++    return text(
++        None,
++        1 )"""
+    name = "opskit.secret.xǁSecretǁshown__mutmut_3"
+    assert change_of("opskit/secret.py", name, diff) == Change(
+        "secret.py", "Secret.shown", ("self.value,",), ("None,",)
+    )
+    assert function_name("opskit.secret.x__plain__mutmut_12") == "_plain"
+
+
+@pytest.mark.parametrize("change", equivalents(), ids=str)
+def test_what_is_listed_as_equivalent_is_in_the_code(change: Change) -> None:
+    assert set(change.lines) <= set(source_lines(change.module, change.function))
+    assert change.lines != change.become
+    assert equivalents()[change]
+    assert any(
+        Path(change.module).match(module)
+        for section in SECTIONS.values()
+        for module in section["modules"]
+    )
+
+
 def test_an_unknown_section_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert mutants.main(["nothing"]) == 2
-    assert "reachability, policy" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        mutants.main(["nothing"])
+    assert "'reachability', 'policy'" in capsys.readouterr().err

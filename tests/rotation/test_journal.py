@@ -93,6 +93,17 @@ class TestRecord:
 class TestReading:
     def test_an_empty_journal(self, journal: Journal) -> None:
         assert (journal.latest().number, journal.unfinished(), journal.all()) == (0, None, [])
+        assert journal.latest().entries == journal.read(7).entries == ()
+        assert journal.read(7).number == 7
+
+    def test_the_newest_one_is_unfinished_until_it_is_closed(self, journal: Journal) -> None:
+        for number in (1, 2):
+            journal.open(number, intent())
+        unfinished = journal.unfinished()
+        assert unfinished
+        assert unfinished.number == 2
+        journal.write(2, "done", {"direction": "forward"})
+        assert journal.unfinished() is None
 
     def test_every_page_of_a_listing_is_read(self, journal: Journal) -> None:
         for number in range(1, 8):
@@ -120,6 +131,8 @@ class TestReading:
             "Name": f"{ROOT}/{name}", "Value": "no JSON", "LastModifiedDate": NOW,
         }  # fmt: skip
         assert journal.all() == []
+        journal.open(8, intent())
+        assert [r.number for r in journal.all()] == [8]
 
     @pytest.mark.parametrize(
         ("name", "body"),
@@ -183,6 +196,17 @@ class TestIntent:
         with pytest.raises(AwsError, match="ParameterNotFound"):
             journal.intent(1, is_listed=True)
         assert 10 < len(store.calls) < 100
+
+    def test_an_unfinished_rotation_that_is_listed_is_read_until_it_shows(
+        self, journal: Journal, store: ParameterStoreInMemory
+    ) -> None:
+        journal.open(1, intent(run="first"))
+        journal.open(2, intent(run="second"))
+        store.fails["GetParameter"] = ["ParameterNotFound"] * 2
+        assert journal.intent_of(journal.latest()).run == "second"
+        store.fails["GetParameter"] = ["ParameterNotFound"]
+        with pytest.raises(CannotProceed, match="ParameterNotFound"):
+            journal.intent_of(record(opened_at=None))
 
     def test_another_error_is_not_repeated(
         self, journal: Journal, store: ParameterStoreInMemory
@@ -259,7 +283,8 @@ class TestPrune:
 
     def test_the_last_ten_are_kept(self, journal: Journal, store: ParameterStoreInMemory) -> None:
         self.filled(journal, store, 12)
-        assert journal.prune() == [1, 2]
+        store.now -= timedelta(days=1)
+        assert journal.prune() == [1, 2], "they are 30 days old to the second"
         assert {int(name.removeprefix(ROOT).split("/")[1]) for name in store.rows} == set(
             range(3, 13)
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from opskit import redaction
 from opskit.aws import CLOCK_CODE, Aws, translate
 from opskit.config import Target
 from opskit.credential_source.interface import CredentialUpdate
@@ -70,11 +71,25 @@ def test_an_opening_comes_back_as_it_was_and_shows_no_password() -> None:
     assert "password-" not in repr(before)
 
 
+def test_a_user_name_of_an_opening_may_be_shown_and_a_password_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    user = published("/u", kind="String", old=Secret("opening_app"), new=Secret("opening_two"))
+    text = write_opening(intent(published=(published(), user)))
+    for name, nothing in (("_forms", ()), ("_passwords", ()), ("_names", frozenset())):
+        monkeypatch.setattr(redaction, name, nothing)
+    parse_opening(text)
+    shown = f"opening_app, opening_two, {OLD.reveal()}"
+    assert redaction.redact(shown) == f"opening_app, opening_two, {redaction.PLACEHOLDER}"
+
+
 @pytest.mark.parametrize(
     "text", ["", "{}", "[]", '{"format": 2}', '{"format": 1, "old": "Old-password"}']
 )
 def test_a_foreign_opening_is_refused_without_being_shown(text: str) -> None:
-    with pytest.raises(CannotProceed) as caught:
+    with pytest.raises(
+        CannotProceed, match=r"^the unfinished rotation was written by another"
+    ) as caught:
         parse_opening(text)
     assert "Old-password" not in str(caught.value) + caught.value.next_step
 

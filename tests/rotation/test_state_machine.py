@@ -177,6 +177,138 @@ def test_without_a_restart_nothing_is_said_of_the_app() -> None:
     assert "runs" not in then(NEW, FORWARD, restarts=False).why
 
 
+def wait(why: str, to: ParameterState | None = None) -> Action:
+    return Action(ActionKind.WAIT, to, why=why)
+
+
+def stop(reason: StopReason) -> Action:
+    return Action(ActionKind.STOP, stop=reason)
+
+
+def change(to: ParameterState, direction: Direction) -> Action:
+    return Action(ActionKind.CHANGE, to, direction)
+
+
+def publish(to: ParameterState, direction: Direction) -> Action:
+    return Action(ActionKind.PUBLISH, to, direction)
+
+
+def decision(direction: Direction, why: str, fingerprint: str = "") -> Action:
+    return Action(ActionKind.DECIDE, direction=direction, why=why, fingerprint=fingerprint)
+
+
+NEW_UNPUBLISHED = replace(NEW, parameter=ParameterState.OLD, was_published=False)
+SUPERSEDED = replace(BY_HAND, decision=Direction.SUPERSEDED)
+PENDING = "the database applies a change"
+NOT_APPLIED_YET = "the database has not applied the change yet"
+MAY_NOT_SHOW = "an accepted change may not show yet"
+RUNS, NOT_RESTARTED = "the app runs on the new one", "the app is not restarted by opskit"
+
+
+@pytest.mark.parametrize(
+    ("observation", "state", "expected"),
+    [
+        pytest.param(replace(SIGHT, is_closed=True), RunnerState(Direction.FORWARD), Action(ActionKind.FINISHED), id="closed, also for who has not joined"),
+        pytest.param(SIGHT, RunnerState(Direction.FORWARD), Action(ActionKind.JOIN), id="joins before anything else"),
+        pytest.param(replace(SIGHT, database=DatabaseState.UNJUDGED), FORWARD, wait("no login can be judged"), id="no login can be judged"),
+        pytest.param(replace(SIGHT, is_pending=True), FORWARD, wait(PENDING), id="forward, pending, the old one logs in"),
+        pytest.param(replace(BACK, database=DatabaseState.NEW, is_pending=True), GOES_BACK, wait(PENDING), id="back, pending, the new one logs in"),
+        pytest.param(replace(NEW_UNPUBLISHED, is_pending=True), FORWARD, publish(ParameterState.NEW, Direction.FORWARD), id="what logs in is published while the database is busy"),
+        pytest.param(replace(NEW, is_pending=True, decision=Direction.FORWARD, is_app_current=True), FORWARD, wait(PENDING), id="not closed while the database is busy"),
+        pytest.param(replace(SIGHT, database=DatabaseState.OTHER), FORWARD, stop(StopReason.CHANGED), id="an earlier password was set"),
+        pytest.param(BY_HAND, FORWARD, stop(StopReason.REPLACED), id="replaced by hand"),
+        pytest.param(BY_HAND, replace(FORWARD, takes_over=True), decision(Direction.SUPERSEDED, "another user has replaced the password"), id="replaced by hand, with consent"),
+        pytest.param(SIGHT, FORWARD, CHANGE, id="forward begins with the database"),
+        pytest.param(SIGHT, replace(FORWARD, sent=ParameterState.NEW), CHANGE, id="a stable observation shows that a sent change is not applied"),
+        pytest.param(replace(SIGHT, is_stable=False), FORWARD, CHANGE, id="nothing was sent: nothing to wait for"),
+        pytest.param(replace(SIGHT, is_stable=False), replace(FORWARD, sent=ParameterState.NEW), wait(NOT_APPLIED_YET, ParameterState.NEW), id="a sent change may still show"),
+        pytest.param(replace(SIGHT, is_stable=False), replace(FORWARD, sent=ParameterState.OLD), CHANGE, id="what was sent was the other one"),
+        pytest.param(NEW_UNPUBLISHED, FORWARD, publish(ParameterState.NEW, Direction.FORWARD), id="forward: the parameter is second"),
+        pytest.param(NEW, FORWARD, Action(ActionKind.RESTART, ParameterState.NEW, fingerprint="2@b"), id="forward: the app is third"),
+        pytest.param(NEW, replace(FORWARD, restarted_on="2@b"), decision(Direction.FORWARD, RUNS, "2@b"), id="forward is decided when the app runs"),
+        pytest.param(replace(NEW, decision=Direction.FORWARD), replace(FORWARD, restarted_on="2@b"), Action(ActionKind.CLOSE, direction=Direction.FORWARD), id="forward is closed"),
+        pytest.param(replace(NEW, decision=Direction.FORWARD, fence_is_over=False), replace(FORWARD, restarted_on="2@b"), Action(ActionKind.CLOSE, direction=Direction.FORWARD), id="forward is closed without the fence"),
+        pytest.param(replace(NEW, is_app_current=True), replace(FORWARD, wants=Direction.ROLLBACK), decision(Direction.ROLLBACK, "it was asked for"), id="a way back that is asked for is decided first"),
+        pytest.param(SIGHT, replace(FORWARD, change_refused=True), decision(Direction.ROLLBACK, str(StopReason.CHANGE_REFUSED)), id="turns back: the database refused"),
+        pytest.param(NEW_UNPUBLISHED, replace(FORWARD, change_refused=True), publish(ParameterState.NEW, Direction.FORWARD), id="a refused change was applied after all"),
+        pytest.param(NEW_UNPUBLISHED, replace(FORWARD, publish_refused=True), decision(Direction.ROLLBACK, str(StopReason.PUBLISH_REFUSED)), id="turns back: the parameter refused"),
+        pytest.param(replace(NEW, is_app_current=True), replace(FORWARD, publish_refused=True), decision(Direction.FORWARD, RUNS, "2@b"), id="a refused write was applied after all"),
+        pytest.param(NEW, replace(FORWARD, unhealthy_on="2@b"), decision(Direction.ROLLBACK, str(StopReason.NEW_UNHEALTHY)), id="turns back: the app is not healthy"),
+        pytest.param(NEW, replace(FORWARD, unhealthy_on="2@b", stops_on_unhealthy=True), stop(StopReason.NEW_UNHEALTHY), id="stops in place of turning back"),
+        pytest.param(SIGHT, replace(FORWARD, change_refused=True, stops_on_unhealthy=True), decision(Direction.ROLLBACK, str(StopReason.CHANGE_REFUSED)), id="the app was healthy: a refusal turns back all the same"),
+        pytest.param(NEW, replace(FORWARD, unhealthy_on="1@a"), Action(ActionKind.RESTART, ParameterState.NEW, fingerprint="2@b"), id="the app was unhealthy on an earlier value"),
+        pytest.param(NEW_UNPUBLISHED, replace(FORWARD, unhealthy_on="2@b"), publish(ParameterState.NEW, Direction.FORWARD), id="the app was unhealthy on the old one"),
+        pytest.param(BACK, replace(GOES_BACK, undo_refused=True), stop(StopReason.ROLLBACK_REFUSED), id="the way back was refused"),
+        pytest.param(replace(BACK, database=DatabaseState.NEW), GOES_BACK, change(ParameterState.OLD, Direction.ROLLBACK), id="back begins with the database"),
+        pytest.param(replace(BACK, database=DatabaseState.NEW, is_stable=False), replace(GOES_BACK, sent=ParameterState.OLD), wait(NOT_APPLIED_YET, ParameterState.OLD), id="the way back may still show"),
+        pytest.param(replace(BACK, parameter=ParameterState.NEW), GOES_BACK, publish(ParameterState.OLD, Direction.ROLLBACK), id="back: the parameter is second"),
+        pytest.param(replace(BACK, was_published=False), GOES_BACK, Action(ActionKind.CLOSE, direction=Direction.ROLLBACK), id="the app never saw the new one"),
+        pytest.param(replace(BACK, was_published=False, is_stable=False), GOES_BACK, wait(MAY_NOT_SHOW), id="back waits until the description is stable"),
+        pytest.param(replace(BACK, was_published=False, fence_is_over=False), GOES_BACK, Action(ActionKind.AWAIT_FENCE), id="back waits for the fence"),
+        pytest.param(replace(SUPERSEDED, parameter=ParameterState.ABSENT), FORWARD, stop(StopReason.DELETED), id="deleted after it was replaced by hand"),
+        pytest.param(replace(SUPERSEDED, parameter=ParameterState.MIXED), FORWARD, stop(StopReason.DELETED), id="two parameters disagree"),
+        pytest.param(SUPERSEDED, replace(FORWARD, undo_refused=True), stop(StopReason.FOLLOW_REFUSED), id="the database refused what the parameter holds"),
+        pytest.param(SUPERSEDED, FORWARD, Action(ActionKind.RESTART, ParameterState.OTHER, fingerprint="3@c"), id="the app follows the parameter"),
+        pytest.param(SUPERSEDED, replace(FORWARD, unhealthy_on="3@c"), stop(StopReason.UNHEALTHY), id="the app is unhealthy on what the parameter holds"),
+        pytest.param(SUPERSEDED, replace(FORWARD, restarted_on="3@c"), Action(ActionKind.CLOSE, direction=Direction.SUPERSEDED), id="superseded is closed"),
+        pytest.param(replace(NEW, decision=Direction.SUPERSEDED), replace(FORWARD, restarted_on="2@b"), Action(ActionKind.CLOSE, direction=Direction.SUPERSEDED), id="both hold the new one: nothing to follow"),
+        pytest.param(replace(NEW, decision=Direction.SUPERSEDED, database=DatabaseState.OLD), FORWARD, change(ParameterState.NEW, Direction.SUPERSEDED), id="a delayed request wrote the parameter"),
+        pytest.param(replace(SUPERSEDED, database=DatabaseState.OLD, is_stable=False), replace(FORWARD, sent=ParameterState.OTHER), wait(NOT_APPLIED_YET, ParameterState.OTHER), id="what was sent to follow may still show"),
+    ],
+)  # fmt: skip
+def test_the_next_action(observation: Observation, state: RunnerState, expected: Action) -> None:
+    assert then(observation, state) == expected
+
+
+@pytest.mark.parametrize(
+    ("observation", "state", "expected"),
+    [
+        (NEW, FORWARD, decision(Direction.FORWARD, NOT_RESTARTED, "2@b")),
+        (SUPERSEDED, FORWARD, Action(ActionKind.CLOSE, direction=Direction.SUPERSEDED)),
+        (BACK, GOES_BACK, Action(ActionKind.CLOSE, direction=Direction.ROLLBACK)),
+    ],
+)
+def test_an_app_that_is_not_restarted_holds_nothing_up(
+    observation: Observation, state: RunnerState, expected: Action
+) -> None:
+    assert then(observation, state, restarts=False) == expected
+
+
+JOIN = Action(ActionKind.JOIN)
+BACKWARD = change(ParameterState.OLD, Direction.ROLLBACK)
+PUBLISH_NEW = publish(ParameterState.NEW, Direction.FORWARD)
+PUBLISH_OLD = publish(ParameterState.OLD, Direction.ROLLBACK)
+UNHEALTHY = replace(FORWARD, unhealthy_on="1@a")
+
+
+@pytest.mark.parametrize(
+    ("state", "action", "outcome", "changes"),
+    [
+        pytest.param(RunnerState(Direction.FORWARD), JOIN, CallOutcome.APPLIED, {"joined": True}, id="joined"),
+        pytest.param(RunnerState(Direction.FORWARD), JOIN, CallOutcome.EXISTS, {}, id="the name was taken"),
+        pytest.param(FORWARD, JOIN, CallOutcome.UNKNOWN, {}, id="who has joined stays joined"),
+        pytest.param(UNHEALTHY, CHANGE, CallOutcome.APPLIED, {"sent": ParameterState.NEW, "unhealthy_on": ""}, id="the missing change may have made the app unhealthy"),
+        pytest.param(UNHEALTHY, CHANGE, CallOutcome.REFUSED, {"change_refused": True}, id="a refused change heals nothing"),
+        pytest.param(FORWARD, BACKWARD, CallOutcome.REFUSED, {"undo_refused": True}, id="the way back was refused"),
+        pytest.param(FORWARD, PUBLISH_NEW, CallOutcome.APPLIED, {}, id="published"),
+        pytest.param(FORWARD, PUBLISH_NEW, CallOutcome.UNKNOWN, {"is_clean": False}, id="a write without an answer"),
+        pytest.param(replace(FORWARD, is_clean=False), PUBLISH_NEW, CallOutcome.APPLIED, {}, id="an answer does not clean what was before"),
+        pytest.param(FORWARD, PUBLISH_NEW, CallOutcome.REFUSED, {"publish_refused": True}, id="the parameter refused the new one"),
+        pytest.param(FORWARD, PUBLISH_OLD, CallOutcome.REFUSED, {"undo_refused": True}, id="the parameter refused the old one"),
+        pytest.param(FORWARD, PUBLISH_OLD, CallOutcome.APPLIED, {}, id="published the old one"),
+        pytest.param(replace(FORWARD, publish_refused=True, undo_refused=True), PUBLISH_NEW, CallOutcome.APPLIED, {}, id="a refusal is remembered"),
+        pytest.param(UNHEALTHY, RESTART, CallOutcome.APPLIED, {"restarted_on": "1@a", "unhealthy_on": ""}, id="healthy again"),
+        pytest.param(FORWARD, RESTART, CallOutcome.UNHEALTHY, {"unhealthy_on": "1@a"}, id="not healthy"),
+        pytest.param(UNHEALTHY, RESTART, CallOutcome.UNKNOWN, {}, id="a restart that nobody saw"),
+        pytest.param(FORWARD, Action(ActionKind.CLOSE), CallOutcome.UNKNOWN, {}, id="a close is judged by the next observation"),
+    ],
+)  # fmt: skip
+def test_what_a_runner_remembers(
+    state: RunnerState, action: Action, outcome: CallOutcome, changes: dict[str, Any]
+) -> None:
+    assert record_outcome(state, action, outcome) == replace(state, **changes)
+
+
 def test_the_fence_goes_by_a_clock_that_runs_while_the_machine_sleeps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
