@@ -29,6 +29,7 @@ NEVER = frozenset(
 )  # fmt: skip
 """Condition keys that an instance role's requests to Parameter Store do not carry."""
 KEY_POLICY = "key policy"
+SERVICE_CONTROL_POLICIES = "service control policies"
 WHOLE = ("aws:principaltag/", "aws:requesttag/", "kms:encryptioncontext:")
 
 
@@ -95,7 +96,7 @@ def analyze(
         parsed(own.boundary, "permissions boundary") if own.boundary else None,
         tuple(tuple(parsed(p, "service control policy") for p in level) for level in levels),
     )
-    unread = () if isinstance(organization, Known) else ("service control policies",)
+    unread = () if isinstance(organization, Known) else (SERVICE_CONTROL_POLICIES,)
     actions = source.actions
     reads = [asking.read(a, name, policies) for name in source.names for a in actions.read]
     reads += [asking.read(actions.read_path, path, policies) for path in source.paths]

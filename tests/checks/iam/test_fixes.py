@@ -604,6 +604,66 @@ def test_a_message_alone_leads_to_its_own_advice(code: str, reason: str, words: 
         assert "No command is offered" in finding.advice
 
 
+# Several layers
+
+SCP_DENY = {"Sid": "Guard", "Effect": "Deny", "Action": "ssm:*", "Resource": "*"}
+FULL = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+GUARDED = Organization(((PolicyText("guardrail", "p-123", b.document(FULL, SCP_DENY)),),), ("r-1",))
+ORGANIZATION_FIRST = "1. the organization's administrators (statement Guard of guardrail"
+LOW = boundary({**S3, "Sid": "Low"})
+KEY_FOR_ONCALL = KeyPolicy(b.document(ONCALL))
+
+
+@pytest.mark.parametrize(
+    ("code", "facts", "words"),
+    [
+        ("IAM011", (GUARDED, LOW), (
+            "2 layers", ORGANIZATION_FIRST,
+            "2. the owner of the permissions boundary ceiling (the permissions boundary ceiling does not allow "
+            "ssm:GetParameter)")),
+        ("IAM010", (GUARDED, denying({"Action": READ, "Resource": "*"})), (
+            "2 layers", ORGANIZATION_FIRST, "2. the administrators of app-role (statement No of hardening denies it)")),
+        ("IAM011", (GUARDED, replace(LOW, identity=(inline("app", b.DECRYPTS),))), (
+            "3 layers", ORGANIZATION_FIRST, "2. the owner of the permissions boundary", "3. the administrators of app-role (")),
+        ("IAM002", (replace(LOW, identity=(inline("app", b.DECRYPTS),)),), (
+            "2 layers", "1. the owner of the permissions boundary ceiling", "2. the administrators of app-role (no statement allows")),
+        ("IAM012", (KEY_FOR_ONCALL, boundary(b.READS)), (
+            "2 layers", "1. the administrators of key alias/linkbox (", "2. the owner of the permissions boundary ceiling (")),
+    ],
+)  # fmt: skip
+def test_every_layer_that_refuses_is_named_with_its_owner_in_order(
+    code: str, facts: tuple[Any, ...], words: tuple[str, ...]
+) -> None:
+    finding = proven(code, *facts)
+    assert finding.fix is None
+    positions = [finding.advice.find(w) for w in words]
+    assert -1 not in positions, finding.advice
+    assert positions == sorted(positions)
+
+
+def test_one_layer_that_refuses_is_not_counted() -> None:
+    for code, facts in (("IAM009", (LOW,)), ("IAM012", (KEY_FOR_ONCALL,))):
+        assert proven(code, *facts).fix is not None
+    assert "layers" not in proven("IAM011", GUARDED).advice
+
+
+def test_a_policy_that_only_the_message_names_is_a_layer_too() -> None:
+    """An allow in the role's policies ends nothing while the VPC endpoint refuses as well."""
+    own = policies(inline("app", b.DECRYPTS))
+    refused = b.refused("ssm:GetParameter", "because no VPC endpoint policy allows it")
+    snapshot, check = b.snapshot(refused, own), check_of("IAM002")
+    finding = verify_fix(check, run_check(check, snapshot), snapshot, CALLER)
+    assert finding.fix is None
+    assert (
+        "1. the owner of the VPC endpoint (AWS's message names a VPC endpoint policy"
+        in finding.advice
+    )
+    assert (
+        "2. the administrators of app-role (no statement allows ssm:GetParameter)" in finding.advice
+    )
+    assert "a change of one layer does not end this" in finding.advice
+
+
 @pytest.mark.parametrize(
     ("arn", "words"),
     [

@@ -12,6 +12,7 @@ from opskit.checks.iam.fixes.boundary import widen_boundary
 from opskit.checks.iam.fixes.deny import narrow_deny
 from opskit.checks.iam.fixes.key_policy import add_role_to_key_policy
 from opskit.checks.iam.fixes.organization import ask_organization
+from opskit.checks.iam.fixes.several_layers import name_all_layers
 from opskit.policy.explanation import DenialReason
 
 BUILDERS: dict[DenialReason, Callable[[IamFixContext, Sequence[AccessDenied]], Remedy]] = {
@@ -29,4 +30,5 @@ def build_fix(context: IamFixContext, denials: Sequence[AccessDenied]) -> Remedy
     Args:
         denials: at least one; they share their reason, or all lack a statement.
     """
-    return BUILDERS.get(denials[0].denial.denial, grant)(context, denials)
+    remedy = BUILDERS.get(denials[0].denial.denial, grant)(context, denials)
+    return name_all_layers(context, denials, remedy)
