@@ -59,8 +59,8 @@ from opskit.probe.response import (
     ConnectionSetting,
     Container,
     Health,
+    LocationRead,
     LoginAttempt,
-    ParameterRead,
     ProbeResult,
     Resolution,
     TcpResult,
@@ -165,7 +165,7 @@ def probe(greeting: ServerHandshake | None = None, **changes: Any) -> InstancePr
         resolutions=(Resolution(HOST, ("10.0.5.10",), ""),),
         connections=(connection(),),
         caller_arn="arn:aws:sts::123456789012:assumed-role/app-role/i-1",
-        reads=tuple(ParameterRead(name, "aaaaaa", "", "") for name in NAMES.values()),
+        reads=tuple(LocationRead(name, "aaaaaa", "", "") for name in NAMES.values()),
         asked_containers=True,
         containers=(container(),),
         health=Health("http://127.0.0.1:3000/health", 200, 3.0, ""),
@@ -291,7 +291,7 @@ def refused(action: str, reason: str = "") -> InstanceProbe:
     """The instance was refused its reads, with a reason as AWS words it."""
     text = f"User: x is not authorized to perform: {action} on resource: y {reason}"
     return probe(
-        reads=tuple(ParameterRead(n, "", "AccessDeniedException", text) for n in NAMES.values())
+        reads=tuple(LocationRead(n, "", "AccessDeniedException", text) for n in NAMES.values())
     )
 
 

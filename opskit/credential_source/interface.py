@@ -61,6 +61,27 @@ class StoredValue:
 
 
 @dataclass(frozen=True, slots=True)
+class InstanceRead:
+    """The read of a location by the probe: on the app's machine, under the app's role.
+
+    Attributes:
+        reference: as in `CredentialLocation.reference`.
+        call: an operation of the JSON 1.1 protocol of AWS, without the parameter that names the location.
+        reference_parameter: that parameter.
+        amz_target: the value of its header `X-Amz-Target`.
+        reply_path: the members of the reply that lead to the text.
+        members: purpose -> the member of the text that holds the piece; None: the whole text is it.
+    """
+
+    reference: str
+    call: AwsCall
+    reference_parameter: str
+    amz_target: str
+    reply_path: tuple[str, ...]
+    members: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
 class ReadFailure:
     """A location that could not be read, and AWS's message.
 
@@ -257,6 +278,10 @@ class CredentialSource(Protocol):
 
     def text_with(self, text: Secret, user: str, password: Secret) -> Secret:
         """The text of the password's location with another login in it, the rest unchanged."""
+
+    @property
+    def instance_reads(self) -> tuple[InstanceRead, ...]:
+        """The reads of every location that the probe on the instance makes."""
 
     def read(self, client: AwsClient) -> SourceReading:
         """Read every location.

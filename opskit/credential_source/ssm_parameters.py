@@ -14,6 +14,7 @@ from opskit.credential_source.interface import (
     CredentialLocation,
     CredentialSource,
     CredentialStore,
+    InstanceRead,
     LocationDescription,
     LocationProperties,
     SourceActions,
@@ -107,6 +108,11 @@ class SsmParameters(CredentialSource):
             return password
         return combined_value.with_login(text, user, password)
 
+    @property
+    def instance_reads(self) -> tuple[InstanceRead, ...]:
+        """GetParameter of each parameter."""
+        return tuple(self._instance_read(location) for location in self.locations)
+
     def read(self, client: AwsClient) -> SourceReading:
         """Read every parameter."""
         reading = ssm_reading.read_all(client, self._located)
@@ -196,6 +202,16 @@ class SsmParameters(CredentialSource):
     def delete_call(self, name: str) -> AwsCall:
         """DeleteParameter."""
         return self._call("DeleteParameter", Name=name)
+
+    def _instance_read(self, location: CredentialLocation) -> InstanceRead:
+        return InstanceRead(
+            location.reference,
+            self._call("GetParameter", WithDecryption=True),
+            "Name",
+            "AmazonSSM.GetParameter",
+            ("Parameter", "Value"),
+            {p: p if location.is_combined else None for p in location.purposes},
+        )
 
     def _is_combined(self, purpose: str) -> bool:
         return purpose in self._by_purpose and self._by_purpose[purpose].is_combined

@@ -14,22 +14,17 @@ from opskit.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One step of an exchange: `send` bytes, `read` at most that many, or start `tls` if the last byte
-    read is this one.
+class Exchange:
+    """A conversation with the server, without any password, to learn how it answers.
+
+    Attributes:
+        arguments: for the engine's `converse` in Python, as JSON.
+        shell_argument: one word for the engine's `converse` in `sh`; empty where `sh` cannot hold it.
     """
 
-    action: str
-    data: bytes = b""
-    count: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """Bytes to send to the server, without any password, to learn how it answers."""
-
     name: str
-    steps: tuple[Step, ...]
+    arguments: Mapping[str, object]
+    shell_argument: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +32,9 @@ class ExchangeResult:
     """The server's replies in one exchange.
 
     Attributes:
-        parts: the bytes received at each read step.
+        parts: the bytes received, as the engine's `converse` divides them.
         certificates: the server's chain in DER, its own certificate first.
-        error: the reason why the exchange ended early, such as `timeout` or `reset`.
+        error: the reason why the exchange ended early, such as `timeout` or `refused`.
     """
 
     name: str
@@ -47,6 +42,24 @@ class ExchangeResult:
     tls_version: str = ""
     certificates: tuple[bytes, ...] = ()
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceProgram:
+    """An engine's part of the probe's program, in Python and in `sh`.
+
+    Attributes:
+        python: source for Python 3.6 and its standard library with two functions. `login(host, address,
+            port, user, password, database, tls_mode, ca_file, timeout_s)` returns a dict of `ok`, `code`,
+            `message`, `ms` and `tls`. `converse(conversation, arguments)` holds one exchange on
+            `conversation.connection`, appends each reply to `conversation.parts`, and may call
+            `conversation.start_tls()`; its OSError ends the exchange.
+        shell: source for `sh` that defines `converse ADDRESS PORT ARGUMENT`: it prints the first reply in
+            base64 on one line, or fails and prints which programs are missing. It may use `have PROGRAM`.
+    """
+
+    python: str
+    shell: str
 
 
 class LoginFailure(StrEnum):
@@ -339,5 +352,5 @@ class Engine(Protocol):
     ) -> Secret:
         """The content of a client's password file."""
 
-    def instance_login_source(self) -> str:
-        """Python 3.6 source that defines `login(...)` for the probe on the instance."""
+    def instance_program(self) -> InstanceProgram:
+        """The functions by which the probe on the instance talks to the server."""

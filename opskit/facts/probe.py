@@ -23,8 +23,8 @@ from opskit.probe.request import ProbeRequest, script
 from opskit.probe.response import (
     Container,
     Health,
+    LocationRead,
     LoginAttempt,
-    ParameterRead,
     ProbeResult,
     Resolution,
     TcpResult,
@@ -53,8 +53,8 @@ class InstanceProbe:
     workload_noun: str = field(kw_only=True)
 
     @property
-    def reads(self) -> tuple[ParameterRead, ...]:
-        """The instance's own reads of the parameters."""
+    def reads(self) -> tuple[LocationRead, ...]:
+        """The instance's own reads of the credential's locations."""
         return self.result.reads
 
     @property
@@ -144,16 +144,12 @@ def request(
         tcp_targets=tuple(places) if _may_connect_bare(database_engine) else (),
         exchange_with=places[0] if places else None,
         exchanges=_exchanges(database_engine, known, parameters),
-        parameters={
-            p: location.reference
-            for location in source_of(target).locations
-            for p in location.purposes
-        },
+        reads=source_of(target).instance_reads,
         container=target.container,
         environment=(database_engine or engine.for_rds_engine(engine.ASSUMED)).environment,
         health_url=_health_url(target, groups, app),
         login_to=places[0] if places else None,
-        login_source=database_engine.instance_login_source() if database_engine else "",
+        engine_program=database_engine.instance_program() if database_engine else None,
         ca_file=instance_ca_file(tls_name),
         tls_name=tls_name,
         unlisted=unlisted,

@@ -20,7 +20,7 @@ PARTS = (
     "machine",
     "network",
     "aws_calls",
-    "parameters",
+    "credential_reads",
     "connection_settings",
     "containers",
     "listening_container",
@@ -36,14 +36,14 @@ def read_part(name: str) -> str:
     return (importlib.resources.files(PACKAGE) / name).read_text(encoding="utf-8")
 
 
-def joined(login_source: str, request: str) -> str:
+def joined(engine_source: str, request: str) -> str:
     """The whole program, which answers a request as soon as it is executed.
 
     Args:
-        login_source: source of the engine's `login`; empty for none.
+        engine_source: source of the engine's `login` and `converse`; empty for none.
         request: the request in JSON.
     """
-    sources = [login_source, *(read_part(f"{part}.py") for part in PARTS)]
+    sources = [engine_source, *(read_part(f"{part}.py") for part in PARTS)]
     return "\n".join([*map(_without_imports_and_docstrings, sources), f"run({request!r})\n"])
 
 
@@ -54,8 +54,13 @@ def packed(program: str) -> str:
 
 
 def shell_variant() -> str:
-    """The variant for instances without Python, as a template, without comments and indentation."""
-    lines = (line.strip() for line in read_part("program.sh").splitlines())
+    """The variant for instances without Python, as a template."""
+    return shell_lines(read_part("program.sh"))
+
+
+def shell_lines(source: str) -> str:
+    """Source for `sh` without comments and indentation."""
+    lines = (line.strip() for line in source.splitlines())
     return "\n".join(line for line in lines if line and not line.startswith("#")) + "\n"
 
 

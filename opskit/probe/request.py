@@ -6,15 +6,16 @@ that it could not answer. Where the instance has Python, it runs the program of 
 
 from __future__ import annotations
 
-import base64
 import json
+import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from opskit import engine, url_userinfo
+from opskit.credential_source.interface import InstanceRead
 from opskit.engine.environment import FIELDS, ConnectionEnvironment
-from opskit.engine.interface import Exchange
+from opskit.engine.interface import Exchange, InstanceProgram
 from opskit.probe import program_source
 
 TOOLS = ("sh", "bash", "python3", "aws", "docker", "podman", "openssl", "curl", "nc")
@@ -31,12 +32,13 @@ class ProbeRequest:
         key: key of the fingerprints, made for this run.
         hostnames: names to resolve.
         tcp_targets: (host, port) to connect to.
-        exchange_with: (host, port) with which the exchanges are held; None for none.
-        parameters: purpose -> name, perhaps with a selector, to read under the instance's own role.
+        exchange_with: (host, port) with which the exchanges are held; None for none. If it is no TCP
+            target, the first exchange reports its connection.
+        reads: the source's locations, to read under the instance's own role.
         container: the app's container; None: those that have connection settings.
         environment: names of the connection settings to report; None: none is reported.
-        login_to: (host, port) for a login with the parameters' values; None for none.
-        login_source: source of the engine's login on the instance; empty: no login is tried.
+        login_to: (host, port) for a login with the values of the locations; None for none.
+        engine_program: the engine's functions on the instance; None: no login and no exchange is tried.
         ca_file: a CA bundle on the instance, used if it exists; or `system`.
         tls_name: the name required in the server's certificate.
         unlisted: hosts that RDS does not name; one that resolves to the instance itself is not connected to.
@@ -44,16 +46,16 @@ class ProbeRequest:
 
     key: str
     region: str
-    hostnames: tuple[str, ...]
-    tcp_targets: tuple[tuple[str, int], ...]
-    exchange_with: tuple[str, int] | None
-    exchanges: tuple[Exchange, ...]
-    parameters: Mapping[str, str]
-    container: str | None
-    environment: ConnectionEnvironment | None
-    health_url: str | None
-    login_to: tuple[str, int] | None
-    login_source: str
+    hostnames: tuple[str, ...] = ()
+    tcp_targets: tuple[tuple[str, int], ...] = ()
+    exchange_with: tuple[str, int] | None = None
+    exchanges: tuple[Exchange, ...] = ()
+    reads: tuple[InstanceRead, ...] = ()
+    container: str | None = None
+    environment: ConnectionEnvironment | None = None
+    health_url: str | None = None
+    login_to: tuple[str, int] | None = None
+    engine_program: InstanceProgram | None = None
     ca_file: str = ""
     tls_name: str = ""
     unlisted: tuple[str, ...] = ()
@@ -61,9 +63,10 @@ class ProbeRequest:
 
 def script(request: ProbeRequest) -> str:
     """The one command, to be run by `sh`."""
-    program = program_source.joined(request.login_source, json.dumps(_for_python(request)))
+    engine_source = request.engine_program.python if request.engine_program else ""
+    program = program_source.joined(engine_source, json.dumps(_for_python(request)))
     shell = program_source.shell_variant()
-    for name, text in _shell_tables(request.environment).items():
+    for name, text in _shell_parts(request).items():
         shell = shell.replace(f"@{name}@", text)
     variables = _for_shell(request)
     # Variables that the environment exports already would pass their new values to every child.
@@ -74,38 +77,26 @@ def script(request: ProbeRequest) -> str:
 
 def _for_python(request: ProbeRequest) -> dict[str, object]:
     login = None
-    if request.login_to and request.login_source and request.environment:
+    if request.login_to and request.engine_program and request.environment:
         login = {
             "host": request.login_to[0],
             "port": request.login_to[1],
             "ca_file": request.ca_file,
             "tls_name": request.tls_name or request.login_to[0],
         }
-    exchanges = []
-    if request.exchange_with:
-        host, port = request.exchange_with
-        exchanges = [
-            {
-                "name": e.name,
-                "host": host,
-                "port": port,
-                "steps": [(s.action, base64.b64encode(s.data).decode(), s.count) for s in e.steps],
-            }
-            for e in request.exchanges
-        ]
     every = [e.environment for e in engine.all_engines()]
     return {
         "key": request.key,
         "region": request.region,
         "hostnames": request.hostnames,
         "tcp_targets": request.tcp_targets,
-        "exchanges": exchanges,
-        "parameters": dict(request.parameters),
+        "exchanges": _exchanges(request),
+        "reads": [asdict(read) for read in request.reads],
         "container": request.container or "",
         "environment": asdict(request.environment) if request.environment else None,
         "health_url": request.health_url or "",
         "login": login,
-        "has_login": bool(request.login_source),
+        "has_login": request.engine_program is not None,
         "unlisted": request.unlisted,
         "tools": _tools(),
         "credential_variables": CREDENTIAL_VARIABLES,
@@ -126,7 +117,7 @@ def _for_shell(request: ProbeRequest) -> dict[str, str]:
         "HOSTNAMES": " ".join(_plain(n) for n in request.hostnames),
         "TCP_TARGETS": " ".join(f"{_plain(h)}:{p}" for h, p in request.tcp_targets),
         "EXCHANGES": "\n".join(_exchange_lines(request)),
-        "PARAMETERS": " ".join(_plain(n) for n in sorted(set(request.parameters.values()))),
+        "READS": "\n".join(map(_read_line, request.reads)),
         "CONTAINER": request.container or "",
         "HEALTH_URL": request.health_url or "",
         "UNLISTED": " ".join(_plain(n) for n in request.unlisted),
@@ -140,13 +131,15 @@ def _for_shell(request: ProbeRequest) -> dict[str, str]:
     }
 
 
-def _shell_tables(environment: ConnectionEnvironment | None) -> dict[str, str]:
-    """The branches of `case` for the variables and URLs of an engine.
+def _shell_parts(request: ProbeRequest) -> dict[str, str]:
+    """The engine's `converse`, and the branches of `case` for its variables and URLs.
 
     The number of a variable is its rank in the table; URLs have rank 0.
     """
+    program, environment = request.engine_program, request.environment
+    converse = program_source.shell_lines(program.shell) if program else ""
     if environment is None:
-        return {"VARIABLES": "", "URLS": ""}
+        return {"CONVERSE": converse, "VARIABLES": "", "URLS": ""}
     variables = (
         f'{name}) keep {field} {rank} "$value" ;;'
         for field, names in environment.variables.items()
@@ -154,22 +147,62 @@ def _shell_tables(environment: ConnectionEnvironment | None) -> dict[str, str]:
     )
     schemes = ["".join(f"[{c.upper()}{c}]" for c in s) for s in environment.url_schemes]
     urls = " | ".join(f"{scheme}{driver}://*" for scheme in schemes for driver in ("", "+*"))
-    return {"VARIABLES": "\n".join(variables), "URLS": f"{urls}) from_url ;;"}
+    return {
+        "CONVERSE": converse,
+        "VARIABLES": "\n".join(variables),
+        "URLS": f"{urls}) from_url ;;",
+    }
 
 
 def _tools() -> list[str]:
     return [*TOOLS, *sorted({e.environment.client_program for e in engine.all_engines()})]
 
 
+def _exchanges(request: ProbeRequest) -> list[dict[str, object]]:
+    if request.exchange_with is None:
+        return []
+    host, port = request.exchange_with
+    is_tried = request.exchange_with in request.tcp_targets
+    return [
+        {
+            "name": exchange.name,
+            "host": host,
+            "port": port,
+            "arguments": exchange.arguments,
+            "reports_tcp": rank == 0 and not is_tried,
+        }
+        for rank, exchange in enumerate(request.exchanges)
+    ]
+
+
 def _exchange_lines(request: ProbeRequest) -> Iterator[str]:
-    """Name, peer and first message in base64, for a shell without Python."""
+    """Name, peer and argument of each exchange, for a shell without Python."""
     if request.exchange_with is None:
         return
     peer = f"{_plain(request.exchange_with[0])}:{request.exchange_with[1]}"
     for exchange in request.exchanges:
-        yield f"{exchange.name} {peer} {base64.b64encode(exchange.steps[0].data).decode()}"
+        if exchange.shell_argument:
+            yield f"{exchange.name} {peer} {exchange.shell_argument}"
+
+
+def _read_line(read: InstanceRead) -> str:
+    """Reference, path in the reply, option of the reference and the call, in words of the AWS CLI."""
+    call = [read.call.service, _cli_name(read.call.operation)]
+    for name, value in read.call.parameters.items():
+        call += [_option(name)] if value is True else [_option(name), _plain(str(value))]
+    path, option = ".".join(read.reply_path), _option(read.reference_parameter)
+    return " ".join([_plain(read.reference), path, option, *call])
+
+
+def _option(parameter: str) -> str:
+    return f"--{_cli_name(parameter)}"
+
+
+def _cli_name(name: str) -> str:
+    """The AWS CLI's name of an operation or a parameter without abbreviations in it."""
+    return re.sub(r"(?<=.)(?=[A-Z])", "-", name).lower()
 
 
 def _plain(text: str) -> str:
-    """A host or parameter name as a single shell word: neither contains other characters."""
+    """A host or the name of a location as a single shell word: neither contains other characters."""
     return "".join(c for c in text if c.isalnum() or c in "._-/:")

@@ -51,8 +51,8 @@ class TcpResult:
 
 
 @dataclass(frozen=True, slots=True)
-class ParameterRead:
-    """The instance's own read of one parameter: a fingerprint, or the error."""
+class LocationRead:
+    """The instance's own read of one location of the credential: a fingerprint, or the error."""
 
     name: str
     fingerprint: str
@@ -176,7 +176,7 @@ class ProbeResult:
     caller_arn: str = ""
     caller_error: str = ""
     other_credentials: tuple[str, ...] = ()
-    reads: tuple[ParameterRead, ...] = ()
+    reads: tuple[LocationRead, ...] = ()
     asked_containers: bool = False
     containers: tuple[Container, ...] = ()
     serving: tuple[str, ...] = ()
@@ -215,7 +215,7 @@ def parse(stdout: str) -> ProbeResult:
         caller_arn=caller[0],
         caller_error=caller[1],
         other_credentials=tuple(row[0] for row in rows("other-credentials", 1)),
-        reads=tuple(ParameterRead(*row) for row in rows("read", 4)),
+        reads=tuple(LocationRead(*row) for row in rows("read", 4)),
         asked_containers="asked" in by_topic,
         containers=_containers(list(rows("container", 12)), list(rows("setting", 8)), serves),
         serving=tuple(name for name, is_so in serves.items() if is_so),

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from opskit.ca_bundles import instance_ca_file, trust_for
 from opskit.config import Target
+from opskit.credential_source import source_of
 from opskit.engine.interface import Engine, LoginFailure
 from opskit.errors import TransportError
 from opskit.facts.interface import Fact, Known
@@ -72,16 +73,11 @@ class TargetConnections:
         request = ProbeRequest(
             key=secrets.token_hex(8),
             region=self._aws.region,
-            hostnames=(),
-            tcp_targets=(),
-            exchange_with=None,
-            exchanges=(),
-            parameters=self._target.parameters,
+            reads=source_of(self._target).instance_reads,
             container=self._target.container or "-",
             environment=engine.environment,
-            health_url=None,
             login_to=(host, port),
-            login_source=engine.instance_login_source(),
+            engine_program=engine.instance_program(),
             tls_name=host,
             ca_file=instance_ca_file(host),
         )

@@ -48,8 +48,8 @@ from opskit.facts.vpc import Vpc, VpcDns
 from opskit.probe.response import (
     ConnectionSetting,
     Health,
+    LocationRead,
     LoginAttempt,
-    ParameterRead,
     Resolution,
 )
 from opskit.secret import Secret
@@ -222,8 +222,8 @@ def client_login(failure: LoginFailure | None, ca_file: str | None = "bundle.pem
     )
 
 
-def reads(code: str, message: str) -> tuple[ParameterRead, ...]:
-    return tuple(ParameterRead(name, "", code, message) for name in b.NAMES.values())
+def reads(code: str, message: str) -> tuple[LocationRead, ...]:
+    return tuple(LocationRead(name, "", code, message) for name in b.NAMES.values())
 
 
 def settings(**values: str) -> tuple[Any, ...]:

@@ -12,6 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore import xform_name
+from botocore.session import Session
 
 from opskit.aws import Aws
 from opskit.config import PURPOSES, Target
@@ -22,6 +24,7 @@ from opskit.credential_source.interface import (
     LocationOvertaken,
 )
 from opskit.errors import AwsError, TargetError
+from opskit.probe.request import _read_line
 from opskit.secret import Secret
 from tests import builders as b
 
@@ -107,6 +110,40 @@ def test_every_piece_is_read_and_belongs_to_its_location(
         assert value.name == location.name
         assert value.arn
         assert source.is_encrypted(value.kind) == ("password" in location.purposes)
+
+
+def test_the_instance_reads_every_piece_by_the_sources_own_call(
+    name: str, source: CredentialSource, client: Any
+) -> None:
+    STORE[name](client, stored(source))
+    values = {}
+    for read in source.instance_reads:
+        assert read.call.service == source.service
+        service = Session().get_service_model(read.call.service).metadata
+        assert (service["protocol"], service["jsonVersion"]) == ("json", "1.1")
+        assert read.amz_target == f"{service['targetPrefix']}.{read.call.operation}"
+        reply = getattr(client, xform_name(read.call.operation))(
+            **read.call.parameters, **{read.reference_parameter: read.reference}
+        )
+        for member in read.reply_path:
+            reply = reply[member]
+        for purpose, key in read.members.items():
+            values[purpose] = reply if key is None else json.loads(reply)[key]
+    assert values == VALUES
+    assert [read.reference for read in source.instance_reads] == [
+        location.reference for location in source.locations
+    ]
+
+
+def test_the_instance_reads_in_the_words_of_the_aws_cli(source: CredentialSource) -> None:
+    for read in source.instance_reads:
+        model = Session().get_service_model(read.call.service)
+        parameters = model.operation_model(read.call.operation).input_shape.members
+        reference, path, option, service, operation, *options = _read_line(read).split()
+        assert (reference, path) == (read.reference, ".".join(read.reply_path))
+        assert (service, operation) == (read.call.service, xform_name(read.call.operation, "-"))
+        names = {f"--{xform_name(name, '-')}" for name in parameters}
+        assert {option, *(word for word in options if word.startswith("--"))} <= names
 
 
 def test_a_missing_location_is_named_and_the_others_are_read(

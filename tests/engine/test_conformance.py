@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import json
+import re
 from importlib.metadata import packages_distributions
 from typing import Any
 
@@ -131,12 +133,27 @@ def test_a_bare_exchange_proves_nothing(database_engine: Engine) -> None:
 
 
 @every_engine
-def test_the_login_on_the_instance_is_python_of_the_standard_library(
+def test_the_program_on_the_instance_is_python_of_the_standard_library(
     database_engine: Engine,
 ) -> None:
-    names: dict[str, object] = {}
-    exec(compile(database_engine.instance_login_source(), "login", "exec"), names)
-    assert callable(names["login"])
+    namespace: dict[str, Any] = {}
+    exec(compile(database_engine.instance_program().python, "program", "exec"), namespace)
+    assert list(inspect.signature(namespace["converse"]).parameters) == [
+        "conversation",
+        "arguments",
+    ]
+    assert list(inspect.signature(namespace["login"]).parameters)[:2] == ["host", "address"]
+    assert len(inspect.signature(namespace["login"]).parameters) == 9
+
+
+@every_engine
+def test_an_exchange_can_be_sent_as_json_and_as_words(database_engine: Engine) -> None:
+    exchanges = database_engine.exchanges(USER, DATABASE)
+    assert len({exchange.name for exchange in exchanges}) == len(exchanges) > 0
+    for exchange in exchanges:
+        assert json.loads(json.dumps(exchange.arguments)) == exchange.arguments
+        assert len(f"{exchange.name} {exchange.shell_argument}".split()) <= 2
+    assert re.search(r"(?m)^converse\(\)", database_engine.instance_program().shell)
 
 
 def test_an_app_s_message_has_a_meaning_whatever_the_failure() -> None:

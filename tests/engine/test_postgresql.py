@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import socket
 import struct
 import threading
@@ -32,11 +33,14 @@ PLAIN_REFUSED = error(
 
 def test_the_bytes_are_those_of_the_protocol() -> None:
     tls, plain = ENGINE.exchanges("u", "d")
-    assert tls.steps[0].data.hex() == "0000000804d2162f"
-    start = plain.steps[0].data
+    arguments = {name: base64.b64decode(str(text)) for name, text in tls.arguments.items()}
+    assert arguments["ssl_request"].hex() == "0000000804d2162f"
+    start = arguments["startup"]
     assert struct.unpack("!i", start[:4])[0] == len(start)
     assert start[4:] == bytes.fromhex("00030000") + b"user\0u\0database\0d\0\0"
-    assert tls.steps[3].data == start
+    assert plain.arguments == {"startup": tls.arguments["startup"]}
+    assert base64.b64decode(tls.shell_argument) == arguments["ssl_request"]
+    assert base64.b64decode(plain.shell_argument) == start
 
 
 def heard(tls: tuple[bytes, ...], plain: tuple[bytes, ...]) -> dict[str, ExchangeResult]:

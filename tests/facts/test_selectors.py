@@ -22,7 +22,7 @@ from opskit.facts.parameters import Parameters
 from opskit.facts.probe import _by_plain_name
 from opskit.facts.region import Region
 from opskit.parameter_reference import parse
-from opskit.probe.response import ParameterRead, ProbeResult
+from opskit.probe.response import LocationRead, ProbeResult
 from tests import builders as b
 from tests.fake_aws import FakeClient
 
@@ -157,7 +157,7 @@ def test_a_parameter_of_somebody_else_is_refused(arn: str, is_refused: bool) -> 
 
 
 def test_the_instances_reads_come_back_under_the_plain_name() -> None:
-    message = ProbeResult(True, True, reads=(ParameterRead(f"{NAME}:live", "aaaaaa", "", ""),))
+    message = ProbeResult(True, True, reads=(LocationRead(f"{NAME}:live", "aaaaaa", "", ""),))
     [read] = _by_plain_name(message, target(f"{NAME}:live")).reads
     assert read.name == NAME
 

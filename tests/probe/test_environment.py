@@ -65,8 +65,8 @@ def settings_of(
     (directory / "ids").write_text("".join(f"{name}\n" for name in environments))
     (directory / "all.json").write_text(json.dumps(described))
     text = script(
-        request(hostnames=(), tcp_targets=(), exchange_with=None, exchanges=(), parameters={},
-                login_source="")
+        request(hostnames=(), tcp_targets=(), exchange_with=None, exchanges=(), reads=(),
+                engine_program=None)
     )  # fmt: skip
     answers = []
     for tools in (("python3", "cat"), SHELL):

@@ -10,6 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opskit.config import Target
+from opskit.credential_source import source_of
+from opskit.credential_source.interface import InstanceRead
 from opskit.engine.postgresql.engine import ENGINE
 from opskit.probe.request import ProbeRequest, script
 from opskit.probe.response import parse
@@ -28,14 +31,16 @@ def request(**changes: object) -> ProbeRequest:
         "tcp_targets": (("127.0.0.1", 1),),
         "exchange_with": ("127.0.0.1", 1),
         "exchanges": ENGINE.exchanges("u", "d"),
-        "parameters": {"password": "/a/db-password"},
-        "container": None,
+        "reads": reads_of({"password": "/a/db-password"}),
         "environment": ENGINE.environment,
-        "health_url": None,
-        "login_to": None,
-        "login_source": ENGINE.instance_login_source(),
+        "engine_program": ENGINE.instance_program(),
     }
     return ProbeRequest(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def reads_of(parameters: dict[str, str]) -> tuple[InstanceRead, ...]:
+    """The reads of a target's parameters, by their purposes."""
+    return source_of(Target("shop", parameters)).instance_reads
 
 
 def run(
@@ -72,7 +77,7 @@ def test_it_works_with_nothing_but_sh(tmp_path: Path) -> None:
     assert result.is_complete
     assert not result.with_python
     asked = {what.split()[0] for what, _ in result.unavailable}
-    assert asked >= {"name", "tcp", "exchange", "parameters", "containers", "login"}
+    assert asked >= {"name", "tcp", "exchange", "reads", "containers", "login"}
 
 
 def test_with_a_shell_and_ordinary_tools_it_learns_more(tmp_path: Path) -> None:

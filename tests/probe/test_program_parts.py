@@ -19,12 +19,12 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from opskit.engine.postgresql.environment import ENVIRONMENT
-from opskit.probe.program import aws_calls, logins, machine, parameters
+from opskit.probe.program import aws_calls, credential_reads, logins, machine
 from opskit.probe.program.jobs import isolated, run_all
 from opskit.probe.program.probe import Probe
 from opskit.probe.request import CREDENTIAL_VARIABLES, _for_python
 from opskit.secret import fingerprint
-from tests.probe.test_probe import KEY, PASSWORD, request
+from tests.probe.test_probe import KEY, PASSWORD, reads_of, request
 
 ROLE = {"AccessKeyId": "AKIDEXAMPLE", "SecretAccessKey": "wJalrXUtnFEMI", "Token": "session-token"}
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -121,28 +121,55 @@ def test_a_read_that_fails_is_reported_with_its_code(
     def fail(*_: object) -> str:
         raise error
 
-    monkeypatch.setattr(parameters, "aws_call", fail)
+    monkeypatch.setattr(credential_reads, "aws_call", fail)
     run = probe()
-    parameters.probe_parameter(run, "password", "/a/db-password", ROLE)
+    credential_reads.probe_location(run, run.request["reads"][0], ROLE)
     assert printed(run, capsys) == [["read", "/a/db-password", "", code, message]]
     assert run.values == {}
 
 
-def test_one_parameter_can_hold_two_values(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    value = json.dumps({"username": "app", "password": PASSWORD})
-    answer = json.dumps({"Parameter": {"Value": value}})
-    monkeypatch.setattr(parameters, "aws_call", lambda *_: answer)
-    run = probe(parameters={"username": "/a/both", "password": "/a/both", "database": "/a/both"})
-    for purpose in ("username", "password", "database"):
-        parameters.probe_parameter(run, purpose, "/a/both", ROLE)
-    assert run.values == {"username": "app", "password": PASSWORD}
+@pytest.mark.parametrize(
+    ("text", "values", "flaw"),
+    [
+        (json.dumps({"username": "app", "password": PASSWORD, "database": "shop"}),
+         {"username": "app", "password": PASSWORD, "database": "shop"}, ""),
+        (json.dumps({"username": "app", "password": PASSWORD, "port": 1}),
+         {"username": "app", "password": PASSWORD}, "it holds no JSON with the key database"),
+        (f"app:{PASSWORD}", {}, "it holds no JSON with the key database and password and username"),
+    ],
+    ids=["all", "one missing", "no JSON"],
+)  # fmt: skip
+def test_one_location_can_hold_several_pieces(
+    text: str, values: dict[str, str], flaw: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """It is read once; a text without a piece was read all the same, and stays secret."""
+    calls: list[object] = []
+
+    def answer(*arguments: object) -> str:
+        calls.append(arguments)
+        return json.dumps({"Parameter": {"Value": text}})
+
+    monkeypatch.setattr(credential_reads, "aws_call", answer)
+    run = probe(reads=reads_of(dict.fromkeys(("username", "password", "database"), "/a/all")))
+    for read in run.request["reads"]:
+        credential_reads.probe_location(run, read, ROLE)
+    assert len(calls) == 1
+    assert run.values == values
     assert printed(run, capsys) == [
-        ["read", "/a/both", fingerprint(KEY, "app"), "", ""],
-        ["read", "/a/both", fingerprint(KEY, PASSWORD), "", ""],
-        ["read", "/a/both", "", "Malformed", "it holds no JSON with the key database"],
+        ["read", "/a/all", fingerprint(KEY, text), flaw and "Malformed", flaw]
     ]
+    assert PASSWORD not in run.clean(f"the app says {text} and {PASSWORD}")
+
+
+@pytest.mark.parametrize("reply", ["[]", "{}", '{"Parameter": {"Value": 1}}', "<html>"])
+def test_a_reply_without_a_text_is_malformed(
+    reply: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(credential_reads, "aws_call", lambda *_: reply)
+    run = probe()
+    credential_reads.probe_location(run, run.request["reads"][0], ROLE)
+    assert [line[2:4] for line in printed(run, capsys)] == [["", "Malformed"]]
 
 
 class Logins:
@@ -190,7 +217,7 @@ def test_a_container_logs_in_with_its_own_settings_and_the_tables_defaults(
 
 def test_without_the_engines_login_none_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     own = Logins(monkeypatch)
-    run = probe(login_source="", login_to=("127.0.0.2", 5432))
+    run = probe(engine_program=None, login_to=("127.0.0.2", 5432))
     run.values = {"username": "app", "password": PASSWORD, "database": "shop"}
     run.containers = [("app", {"host": "127.0.0.2", "user": "u", "password": "p", "database": "d"})]
     run.reads_done.set()

@@ -12,22 +12,24 @@ from pathlib import Path
 
 import pytest
 
-from opskit.engine.postgresql.engine import ENGINE
+from opskit.engine import all_engines
+from opskit.engine.interface import Engine
 from opskit.probe import program_source
 from opskit.probe.request import ProbeRequest, script
 from opskit.transport.session_manager.commands import wrap_script
-from tests.probe.test_probe import KEY, request, run
+from tests.probe.test_probe import KEY, reads_of, request, run
 
 PROGRAM = Path(program_source.__file__).parent / "program"
 LONGEST_TEXT = 45_000
 LONGEST_SESSION_PARAMETER = 65_535
 """Systems Manager API Reference, StartSession: a value of `Parameters`."""
 SCRAMBLER = random.Random(1)
-LOGIN = ENGINE.instance_login_source()
+every_engine = pytest.mark.parametrize("database_engine", all_engines(), ids=lambda e: e.name)
 
 
-def joined() -> ast.Module:
-    return ast.parse(program_source.joined(LOGIN, "{}"), feature_version=(3, 6))
+def joined(database_engine: Engine) -> ast.Module:
+    source = database_engine.instance_program().python
+    return ast.parse(program_source.joined(source, "{}"), feature_version=(3, 6))
 
 
 def defined(tree: ast.Module) -> list[str]:
@@ -46,7 +48,7 @@ def scrambled(length: int) -> str:
     return "".join(SCRAMBLER.choices(string.ascii_letters, k=length))
 
 
-def largest_request() -> ProbeRequest:
+def largest_request(database_engine: Engine) -> ProbeRequest:
     """Every field as long as AWS, DNS and Docker allow, and a health URL of 500 characters."""
     configured, listed = (
         scrambled(253),
@@ -57,8 +59,10 @@ def largest_request() -> ProbeRequest:
         hostnames=(configured, listed),
         tcp_targets=((configured, 15432), (listed, 15432)),
         exchange_with=(configured, 15432),
-        exchanges=ENGINE.exchanges(scrambled(63), scrambled(63)),
-        parameters={p: f"/{p}/{scrambled(950)}" for p in purposes},
+        exchanges=database_engine.exchanges(scrambled(63), scrambled(63)),
+        environment=database_engine.environment,
+        engine_program=database_engine.instance_program(),
+        reads=reads_of({p: f"/{p}/{scrambled(950)}" for p in purposes}),
         container=scrambled(255),
         health_url=f"http://127.0.0.1:3000/{scrambled(478)}",
         login_to=(configured, 15432),
@@ -75,13 +79,18 @@ def test_every_part_is_sent_once_and_is_short() -> None:
         assert len(path.read_text().splitlines()) <= 200, path
 
 
-def test_the_parts_share_one_namespace_without_clashes() -> None:
-    twice = [name for name, count in Counter(defined(joined())).items() if count > 1]
+@every_engine
+def test_the_parts_share_one_namespace_without_clashes(database_engine: Engine) -> None:
+    names = Counter(defined(joined(database_engine)))
+    twice = [name for name, count in names.items() if count > 1]
     assert twice == []
 
 
-def test_the_joined_text_needs_nothing_of_opskit_and_names_nothing_unknown() -> None:
-    tree = joined()
+@every_engine
+def test_the_joined_text_needs_nothing_of_opskit_and_names_nothing_unknown(
+    database_engine: Engine,
+) -> None:
+    tree = joined(database_engine)
     known = {*defined(tree), *dir(builtins), "__name__"}
     used: set[str] = set()
     for node in ast.walk(tree):
@@ -116,8 +125,9 @@ def test_packed_code_unpacks_itself() -> None:
     assert namespace["x"] == "é'"
 
 
-def test_the_largest_request_is_within_the_limits() -> None:
-    text = script(largest_request())
+@every_engine
+def test_the_largest_request_is_within_the_limits(database_engine: Engine) -> None:
+    text = script(largest_request(database_engine))
     assert len(text) < LONGEST_TEXT
     assert len(wrap_script(text, 25)) < LONGEST_SESSION_PARAMETER
 
@@ -126,11 +136,11 @@ def test_an_ordinary_request_leaves_room_for_more_in_a_session() -> None:
     assert len(wrap_script(script(request()), 25)) < LONGEST_TEXT
 
 
-@pytest.mark.parametrize("name", ["VARIABLES", "URLS", "PROGRAM"])
+@pytest.mark.parametrize("name", ["CONVERSE", "VARIABLES", "URLS", "PROGRAM"])
 def test_no_placeholder_is_left(name: str) -> None:
     assert f"@{name}@" in program_source.shell_variant()
     assert f"@{name}@" not in script(request())
-    assert f"@{name}@" not in script(request(environment=None))
+    assert f"@{name}@" not in script(request(environment=None, engine_program=None))
 
 
 PYTHON = """#!/bin/sh
@@ -148,7 +158,7 @@ def test_python_gets_the_program_on_its_input_alone(tmp_path: Path) -> None:
     tools.mkdir()
     (tools / "python3").write_text(PYTHON)
     (tools / "python3").chmod(0o755)
-    exported = {"KEY": "x", "PARAMETERS": "y", "value": "z", "RECORD": str(record)}
+    exported = {"KEY": "x", "READS": "y", "value": "z", "RECORD": str(record)}
     done = run(script(request()), tools, "env", "cat", **exported)
     arguments, *environment = record.read_text().splitlines()
     assert arguments == "-"

@@ -10,8 +10,8 @@ from opskit.engine.interface import ExchangeResult
 from opskit.probe.response import (
     BODY,
     Health,
+    LocationRead,
     LoginAttempt,
-    ParameterRead,
     Resolution,
     TcpResult,
     parse,
@@ -69,7 +69,7 @@ def test_every_topic_is_parsed() -> None:
     }
     assert result.caller_arn == "arn:aws:sts::1:assumed-role/app/i-1"
     assert result.other_credentials == ("variable X",)
-    assert result.reads == (ParameterRead("/a/password", "abcdef", "", ""),)
+    assert result.reads == (LocationRead("/a/password", "abcdef", "", ""),)
     assert (result.asked_containers, result.serving) == (True, ("proxy",))
     assert result.health == Health("http://127.0.0.1/health", 503, 7.5, "x" * BODY)
     assert result.attempts == (

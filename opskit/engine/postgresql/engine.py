@@ -7,6 +7,7 @@ Source: PostgreSQL documentation, chapter Frontend/Backend Protocol, message for
 
 from __future__ import annotations
 
+import base64
 import re
 import shlex
 import struct
@@ -19,6 +20,7 @@ from opskit.engine.interface import (
     ClientSettings,
     Exchange,
     ExchangeResult,
+    InstanceProgram,
     LoginFailure,
     LoginResult,
     RoleFacts,
@@ -26,7 +28,6 @@ from opskit.engine.interface import (
     ServerAnswer,
     ServerHandshake,
     ServerTrust,
-    Step,
 )
 from opskit.engine.postgresql import ownership
 from opskit.engine.postgresql.advice import PostgreSqlAdvice
@@ -36,8 +37,6 @@ from opskit.secret import Secret
 
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 PROTOCOL = 196608
-REPLY_BYTES = 2048
-"""The longest first answer is an error of a few hundred bytes."""
 
 METHODS = {0: "trust", 3: "cleartext", 5: "md5", 10: "sasl"}
 
@@ -104,17 +103,11 @@ class PostgreSql:
         """A startup message with TLS and one without; nothing else is sent."""
         body = b"user\0" + user.encode() + b"\0database\0" + database.encode() + b"\0\0"
         start = struct.pack("!ii", len(body) + 8, PROTOCOL) + body
-        reply = Step("read", count=REPLY_BYTES)
-        with_tls = (
-            Step("send", SSL_REQUEST),
-            Step("read", count=1),
-            Step("tls", b"S"),
-            Step("send", start),
-            reply,
-        )
+        startup = base64.b64encode(start).decode()
+        ssl_request = base64.b64encode(SSL_REQUEST).decode()
         return (
-            Exchange("tls", with_tls),
-            Exchange("plain", (Step("send", start), reply)),
+            Exchange("tls", {"ssl_request": ssl_request, "startup": startup}, ssl_request),
+            Exchange("plain", {"startup": startup}, startup),
         )
 
     def greeting(self, heard: Mapping[str, ExchangeResult]) -> ServerHandshake:
@@ -269,12 +262,16 @@ class PostgreSql:
         escaped = (part.replace("\\", "\\\\").replace(":", "\\:") for part in parts)
         return Secret(":".join(escaped) + "\n", is_document=True)
 
-    def instance_login_source(self) -> str:
-        """The source of `stdlib_login`, which uses only Python's standard library."""
+    def instance_program(self) -> InstanceProgram:
+        """The sources of `stdlib_login`, `stdlib_exchange` and `exchange.sh`."""
         import importlib.resources
 
         package = importlib.resources.files("opskit.engine.postgresql")
-        return (package / "stdlib_login.py").read_text(encoding="utf-8")
+        login, exchange, shell = (
+            (package / name).read_text(encoding="utf-8")
+            for name in ("stdlib_login.py", "stdlib_exchange.py", "exchange.sh")
+        )
+        return InstanceProgram(f"{login}\n{exchange}", shell)
 
 
 ENGINE = PostgreSql()

@@ -1,4 +1,4 @@
-"""Logins with the parameters' values, and with each container's settings.
+"""Logins with the values of the locations, and with each container's settings.
 
 A part of the probe's program, so it keeps to Python 3.6 and the standard library. The engine's own source
 comes before it and defines `login`.
@@ -10,7 +10,7 @@ from opskit.probe.program.network import CONNECT_S, Forbidden, address_of
 
 
 def probe_parameter_login(probe):
-    """Log in with the parameters' values, and with the container's where they differ."""
+    """Log in with the values that were read."""
     aim = probe.request["login"]
     if not aim:
         return

@@ -8,13 +8,13 @@ import json
 import os
 
 from opskit.probe.program.containers import probe_containers
+from opskit.probe.program.credential_reads import probe_aws
 from opskit.probe.program.health import probe_health
 from opskit.probe.program.jobs import isolated, run_all
 from opskit.probe.program.listening_container import emit_serving
 from opskit.probe.program.logins import probe_container_logins, probe_parameter_login
 from opskit.probe.program.machine import probe_machine
 from opskit.probe.program.network import probe_exchange, probe_name, probe_tcp
-from opskit.probe.program.parameters import probe_aws
 from opskit.probe.program.probe import Probe
 
 LIMIT_S = 12

@@ -1,6 +1,7 @@
-"""Names, TCP connections and the first messages of the database server.
+"""Names, TCP connections and conversations with the database server.
 
-A part of the probe's program, so it keeps to Python 3.6 and the standard library.
+A part of the probe's program, so it keeps to Python 3.6 and the standard library. The engine's own source
+comes before it and defines `converse`.
 """
 
 import base64
@@ -45,15 +46,20 @@ def address_of(probe, host):
 
 def probe_tcp(probe, host, port):
     """Connect, and report the outcome and the time."""
-    started = time.time()
+    connection, row = connect_to(probe, host, port)
+    if connection is not None:
+        connection.close()
+    probe.emit("tcp", host, *row)
+
+
+def connect_to(probe, host, port):
+    """The connection, None where there is none, and the fields of its `tcp` line after the host."""
     try:
         address = address_of(probe, host)
     except OSError:
-        probe.emit("tcp", host, "", port, "unresolved", 0, "")
-        return
+        return None, ("", port, "unresolved", 0, "")
     except Forbidden as why:
-        probe.emit("tcp", host, "", port, why, 0, "")
-        return
+        return None, ("", port, why, 0, "")
     outcome, local = "connected", ""
     connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     connection.settimeout(CONNECT_S)
@@ -67,47 +73,66 @@ def probe_tcp(probe, host, port):
         outcome = "refused"
     except OSError as error:
         outcome = os.strerror(error.errno) if error.errno else type(error).__name__
-    finally:
+    took = ms_since(started)
+    if outcome != "connected":
         connection.close()
-    probe.emit("tcp", host, address, port, outcome, ms_since(started), local)
+        connection = None
+    return connection, (address, port, outcome, took, local)
+
+
+class Conversation:
+    """A connection to the server for the engine's `converse`, which adds each reply to `parts`."""
+
+    def __init__(self, connection, host):
+        self.connection = connection
+        self.host = host
+        self.parts = []
+        self.version = ""
+        self.chain = []
+
+    def start_tls(self):
+        """TLS without verification: opskit judges the certificate."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        self.connection = context.wrap_socket(self.connection, server_hostname=self.host)
+        self.version = self.connection.version()
+        self.chain = certificates_of(self.connection)
 
 
 def probe_exchange(probe, exchange):
-    """Hold one exchange; opskit chooses the bytes and judges the reply."""
-    parts, version, chain, error = [], "", [], ""
-    connection = None
+    """Hold one exchange; the engine chooses the bytes and judges the replies."""
+    host = exchange["host"]
+    connection, row = connect_to(probe, host, exchange["port"])
+    if exchange["reports_tcp"]:
+        probe.emit("tcp", host, *row)
+    talk, error = Conversation(connection, host), ""
+    if connection is None:
+        error = row[2]
+    else:
+        error = held(talk, exchange["arguments"])
+    probe.emit(
+        "exchange",
+        exchange["name"],
+        error,
+        talk.version,
+        b64_list(talk.parts),
+        b64_list(talk.chain),
+    )
+
+
+def held(talk, arguments):
+    """Hold a conversation and end its connection; the reason why it ended early, or nothing."""
     try:
-        address = address_of(probe, exchange["host"])
-        connection = socket.create_connection((address, exchange["port"]), CONNECT_S)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for action, data, count in exchange["steps"]:
-            if action == "send":
-                connection.sendall(base64.b64decode(data))
-            elif action == "read":
-                parts.append(connection.recv(count))
-            elif parts and parts[-1] == base64.b64decode(data):
-                connection, version, chain = start_tls(connection, exchange["host"])
-            else:
-                break
+        talk.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        converse(talk, arguments)  # noqa: F821
     except TimeoutError:
-        error = "timeout"
+        return "timeout"
     except OSError as problem:
-        error = os.strerror(problem.errno) if problem.errno else type(problem).__name__
-    except Forbidden as why:
-        error = why
+        return os.strerror(problem.errno) if problem.errno else type(problem).__name__
     finally:
-        if connection is not None:
-            connection.close()
-    probe.emit("exchange", exchange["name"], error, version, b64_list(parts), b64_list(chain))
-
-
-def start_tls(connection, host):
-    """TLS without verification: opskit judges the certificate."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    wrapped = context.wrap_socket(connection, server_hostname=host)
-    return wrapped, wrapped.version(), certificates_of(wrapped)
+        talk.connection.close()
+    return ""
 
 
 def certificates_of(connection):

@@ -18,7 +18,7 @@ class Probe:
     """One run. Passwords stay in this process: an answer holds a fingerprint.
 
     Attributes:
-        values: purpose of a parameter -> its value, as soon as it is read.
+        values: purpose -> piece of the credential, as soon as it is read.
         containers: (name, field -> value) of each container with connection settings.
     """
 

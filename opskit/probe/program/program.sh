@@ -81,28 +81,26 @@ for peer in $TCP_TARGETS; do
   else emit unavailable "tcp $peer" 'neither bash with timeout nor nc nor python3 on this machine'; fi
 done
 
-if have bash && have timeout && have base64 && have dd; then
-  # Without python: only the first message of each exchange, no TLS.
-  printf '%s\n' "$EXCHANGES" | while read -r exchange peer bytes; do
-    [ -n "$bytes" ] && reachable "${peer%:*}" || continue
-    heard=$(timeout 4 bash -c "exec 3<>/dev/tcp/$address/${peer##*:} && printf %s '$bytes' | base64 -d >&3 &&
-      dd bs=2048 count=1 <&3 2>/dev/null" 2>/dev/null | base64 | tr -d '\n')
-    emit exchange "$exchange" '' '' "$heard" ''
-  done
-else emit unavailable exchange 'no bash, timeout, dd and base64 on this machine'; fi
+# The engine's conversation, which prints the first reply in base64.
+@CONVERSE@
+printf '%s\n' "$EXCHANGES" | while read -r exchange peer argument; do
+  [ -n "$argument" ] && reachable "${peer%:*}" || continue
+  if reply=$(converse "$address" "${peer##*:}" "$argument"); then emit exchange "$exchange" '' '' "$reply" ''
+  else emit unavailable "exchange $exchange" "$reply"; fi
+done
 
 if have aws; then
   arn=$(AWS_DEFAULT_REGION=$REGION limited 8 aws sts get-caller-identity --query Arn --output text 2>/dev/null)
   if [ -n "$arn" ]; then emit caller "$arn" ''; else emit caller '' 'sts:GetCallerIdentity failed'; fi
-  for name in $PARAMETERS; do
-    if value=$(AWS_DEFAULT_REGION=$REGION limited 8 aws ssm get-parameter --name "$name" \
-        --with-decryption --query Parameter.Value --output text 2>/dev/null; s=$?; printf x; exit $s); then
+  read_aws() { AWS_DEFAULT_REGION=$REGION limited 8 aws $call "$option" "$name" --query "$path" --output text </dev/null; }
+  printf '%s\n' "$READS" | while read -r name path option call; do
+    [ -n "$call" ] || continue
+    if value=$(read_aws 2>/dev/null; s=$?; printf x; exit $s); then
       value=${value%x}; value=${value%
 }
       emit read "$name" "$(digest "$value")" '' ''
     else
-      message=$(AWS_DEFAULT_REGION=$REGION limited 8 aws ssm get-parameter --name "$name" \
-        --with-decryption --query Parameter.Version --output text 2>&1 >/dev/null | one_line)
+      message=$(read_aws 2>&1 >/dev/null | one_line)
       code=${message#*\(}; code=${code%%\)*}
       case $message in *'nable to locate credentials'*) code=NoCredentials ;; esac
       emit read "$name" '' "$code" "${message#*operation: }"
@@ -111,7 +109,7 @@ if have aws; then
   done
 else
   emit caller '' 'neither python3 nor aws on this machine'
-  emit unavailable parameters 'neither python3 nor aws on this machine'
+  emit unavailable reads 'neither python3 nor aws on this machine'
 fi
 
 # The settings of a container: each field from the first variable of the engine's table that has a value.

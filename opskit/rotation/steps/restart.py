@@ -167,16 +167,8 @@ class Containers:
         return ProbeRequest(
             key=secrets.token_hex(8),
             region=self.region,
-            hostnames=(),
-            tcp_targets=(),
-            exchange_with=None,
-            exchanges=(),
-            parameters={},
             container=restart_target.name,
-            environment=None,
             health_url=restart_target.health_url or None,
-            login_to=None,
-            login_source="",
         )
 
     def _complaint(self, restart_target: RestartTarget, transport: Transport) -> tuple[str, str]:
