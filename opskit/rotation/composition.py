@@ -31,15 +31,12 @@ from opskit.rotation.steps.database_role import RoleStrategy
 from opskit.rotation.steps.managed_secret import ManagedRotation, ManagedRotationServices
 from opskit.rotation.steps.master_user import MasterUserStrategy
 from opskit.rotation.steps.parameter import ParameterWriter
-from opskit.rotation.steps.restart import (
-    Containers,
-    EcsServices,
-    RestartResult,
-    RestartTarget,
-    read,
-)
+from opskit.rotation.steps.restart import HostRestarter, RestartResult, ServiceRestarter, read
 from opskit.transport.database_connector import DatabaseConnector
 from opskit.transport.interface import Transport
+from opskit.workload import RESTARTS, read_location
+from opskit.workload.interface import Location, RestartTarget
+from opskit.workload.restart import HostRestart, ServiceRestart
 
 BELONGS_TO_LOGIN = frozenset({LoginFailure.PASSWORD, LoginFailure.OTHER, LoginFailure.ROLE_REFUSED})
 
@@ -79,11 +76,13 @@ class RotationFactory:
         database_engine = engine.for_rds_engine(intent.engine)
 
         def connect(host: str) -> DatabaseConnector:
+            label = location.target if location else ""
             return self.connections.connector(
-                database_engine, host, intent.port, intent.database,
-                intent.instance, intent.instance or "",
-            )  # fmt: skip
+                database_engine, host, intent.port, intent.database, location, label
+            )
 
+        # A location of another form is an objection of `verify`; nothing is sent to it.
+        location = read_location(intent.location) if intent.location else None
         connector = connect(intent.host)
         source = source_of(self.target)
         services = RotationServices(
@@ -99,7 +98,7 @@ class RotationFactory:
             ),
             restart=self.restarter(database_engine),
             ask_instance=lambda: self.connections.ask_instance(
-                intent.instance, intent.host, intent.port, database_engine
+                location, intent.host, intent.port, database_engine
             ),
             on_event=self.on_event,
             sleep=self.sleep,
@@ -113,7 +112,7 @@ class RotationFactory:
 
     def managed_rotation(self, plan: Plan, context: RotationContext) -> ManagedRotation:
         """Create the runner of a rotation that RDS makes in Secrets Manager."""
-        app = context.app.value.identifier if isinstance(context.app, Known) else None
+        app = context.app.value.location if isinstance(context.app, Known) else None
         services = ManagedRotationServices(
             rds=self.aws.client("rds"),
             write_client=self.aws.write_client("rds", self.fence.check),
@@ -178,19 +177,19 @@ class RotationFactory:
 def create_restarter(
     aws: AwsClients,
     fence: Fence,
-    transport: Callable[[str], Transport],
+    transport: Callable[[Location], Transport],
     health_timeout_s: float,
     sleep: Callable[[float], None],
     clock: Callable[[], float],
     database: Engine,
 ) -> Callable[[RestartTarget], RestartResult]:
-    """Create the function that restarts one target: an ECS service, or a container on an instance.
+    """Create the function that restarts one target, by its kind: by a program on its machine or by AWS.
 
     Args:
-        transport: instance id -> the transport to it.
+        transport: location of a machine -> the transport to it.
         database: classifies an unhealthy app's message about its login.
     """
-    containers = Containers(
+    on_hosts = HostRestarter(
         transport,
         aws.region,
         lambda text: database.classify(text) in BELONGS_TO_LOGIN,
@@ -200,10 +199,13 @@ def create_restarter(
     )
 
     def restart(target: RestartTarget) -> RestartResult:
-        if target.kind != "ecs":
-            return containers.restart(target)
+        kind = RESTARTS[target.kind]
+        if isinstance(kind, HostRestart):
+            return on_hosts.restart(target, kind)
+        assert isinstance(kind, ServiceRestart)  # noqa: S101  there is no third way
         fence.mark_observed()
-        writing = aws.write_client("ecs", fence.check)
-        return EcsServices(aws.client("ecs"), writing, sleep, clock).restart(target)
+        writing = aws.write_client(kind.service, fence.check)
+        restarter = ServiceRestarter(aws.client(kind.service), writing, sleep, clock)
+        return restarter.restart(target, kind)
 
     return restart

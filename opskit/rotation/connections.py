@@ -1,4 +1,4 @@
-"""Opens and caches the connections of one target: transports to its instances, connectors to its database."""
+"""Opens and caches the connections of one target: transports to its machines, connectors to its database."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from opskit.transport.interface import (
     TransportContext,
     Tunnel,
 )
-from opskit.workload.ec2_instance import InstanceLocation
+from opskit.workload.interface import Location
 
 
 class TargetConnections:
@@ -41,7 +41,7 @@ class TargetConnections:
         self._target, self._aws, self._on_event = target, aws, on_event
         self._notices = set[str]()
         self._connectors: dict[tuple[object, ...], DatabaseConnector] = {}
-        self._app_id = ""
+        self._app_location: Location | None = None
 
     def close(self) -> None:
         """Close all connectors."""
@@ -61,14 +61,14 @@ class TargetConnections:
                 self.note(notice)
 
     def ask_instance(
-        self, instance: str | None, host: str, port: int, engine: Engine
+        self, location: Location | None, host: str, port: int, engine: Engine
     ) -> tuple[bool | None, str]:
-        """Let the instance read the parameters itself, and log in with their values.
+        """Let the app's machine read the credential itself, and log in with it.
 
         Returns:
             Whether the login succeeded, and why not; None: it could not be judged.
         """
-        if instance is None or self._target.via == "none":
+        if location is None or self._target.via == "none":
             return None, "no instance was asked"
         request = ProbeRequest(
             key=secrets.token_hex(8),
@@ -82,7 +82,7 @@ class TargetConnections:
             ca_file=instance_ca_file(host),
         )
         try:
-            reply = self.transport(instance).run(script(request), timeout_s=PROBE_LIMIT_S)
+            reply = self.transport(location).run(script(request), timeout_s=PROBE_LIMIT_S)
         except TransportError as error:
             return None, error.sentence
         response = parse(reply.stdout)
@@ -97,39 +97,42 @@ class TargetConnections:
         wrong = engine.classify(attempt.message, attempt.code) is LoginFailure.PASSWORD
         return (False if wrong else None), attempt.message
 
-    def transport(self, instance_id: str) -> Transport:
-        """Create the transport to an instance."""
+    def transport(self, location: Location) -> Transport:
+        """Create the transport to a machine or a container."""
         target = self._target
-        if instance_id != self._app_id and target.ssh_host:
+        if location != self._app_location and target.ssh_host:
             # `ssh_host` names one host; another instance is reached by its own address.
             target = replace(target, ssh_host=None)
-        return create_transport(
-            TransportContext(target, self._aws.client, InstanceLocation(instance_id))
-        )
+        return create_transport(TransportContext(target, self._aws.client, location))
 
     def connector_of(self, context: RotationContext) -> DatabaseConnector:
         """Return the connector to the target's database."""
         app = context.app.value if isinstance(context.app, Known) else None
         return self.connector(
             context.engine, context.host, context.port, context.name,
-            app.identifier if app else None, app.label if app else "",
+            app.location if app else None, app.label if app else "",
         )  # fmt: skip
 
     def connector(
-        self, engine: Engine, host: str, port: int, database: str, instance: str | None, label: str
+        self,
+        engine: Engine,
+        host: str,
+        port: int,
+        database: str,
+        location: Location | None,
+        label: str,
     ) -> DatabaseConnector:
         """Return the connector to a database; callers with the same arguments share it."""
 
         def open_tunnel(on_problem: ProblemCallback) -> Tunnel:
-            assert instance is not None  # noqa: S101  not used without an instance
-            location = InstanceLocation(instance)
+            assert location is not None  # noqa: S101  not used without a location
             context = TransportContext(self._target, self._aws.client, location)
             return create_tunnel(context, host, port, on_problem)
 
-        self._app_id = instance or self._app_id
-        key = (host, port, database, instance)
+        self._app_location = location or self._app_location
+        key = (host, port, database, location)
         if key not in self._connectors:
-            opener = open_tunnel if instance and self._target.via != "none" else None
+            opener = open_tunnel if location and self._target.via != "none" else None
             trust = trust_for(host, ca_file=self._target.ca_file)
             self._connectors[key] = DatabaseConnector(
                 engine, host, port, database, trust, opener, label, self.note

@@ -1,4 +1,7 @@
-"""Workloads: where the app runs. A new kind is a file here, a line in `WORKLOADS`, and its readers."""
+"""Workloads: where the app runs. A new kind is a file here, a line in `WORKLOADS`, and its readers.
+
+What a rotation restarts is a line in `RESTARTS`.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,18 @@ from collections.abc import Mapping
 
 from opskit.errors import UsageError
 from opskit.workload import ec2_instance, ecs_task
-from opskit.workload.interface import Workload, WorkloadKind
+from opskit.workload.interface import Location, Workload, WorkloadKind
+from opskit.workload.restart import RestartKind
 
 WORKLOADS: dict[str, type[Workload]] = {
     workload.kind.name: workload
     for workload in (ec2_instance.Ec2InstanceWorkload, ecs_task.EcsTaskWorkload)
 }
 """Name of a kind -> its workload; the first is searched where no setting names a workload."""
+RESTARTS: dict[str, RestartKind] = {
+    kind.name: kind for kind in (ec2_instance.ContainerRestart(), ecs_task.ServiceDeployment())
+}
+"""Name of a kind -> its restart by a rotation."""
 SETTINGS = tuple(workload.kind.setting for workload in WORKLOADS.values())
 """The settings that name a workload, one for each kind."""
 ANY_TRANSPORT = ("auto", "none")
@@ -32,6 +40,17 @@ def kind_of(settings: Mapping[str, str | None]) -> WorkloadKind:
             f"{named[1].option} and {named[0].option} name two places where the app would run"
         )
     return named[0] if named else kinds[0]
+
+
+def write_location(app: Workload) -> str:
+    """The location of a workload as text for the journal: its kind, a colon and the location's text."""
+    return f"{app.kind.name}:{app.location.text}"
+
+
+def read_location(text: str) -> Location | None:
+    """The location in a record of the journal; None where it is none that this version writes."""
+    kind, _, rest = text.partition(":")
+    return WORKLOADS[kind].read_location(rest) if kind in WORKLOADS else None
 
 
 def check_settings(settings: Mapping[str, str | None]) -> None:

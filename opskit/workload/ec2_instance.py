@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -11,10 +12,12 @@ from opskit.workload.interface import (
     Location,
     MissingRole,
     NetworkInterface,
+    RestartTarget,
     Workload,
     WorkloadKind,
     WorkloadRole,
 )
+from opskit.workload.restart import HostRestart
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,27 @@ class InstanceLocation(Location):
     instance_id: str
 
     @property
+    def text(self) -> str:
+        """The instance's id."""
+        return self.instance_id
+
+    @property
     def target(self) -> str:
         """The instance's id."""
         return self.instance_id
+
+
+class ContainerRestart(HostRestart):
+    """A container on an instance."""
+
+    name = "container"
+    noun = "a container"
+    name_form = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
+    place_form = re.compile(r"m?i-[0-9a-f]{1,17}")
+
+    def location(self, place: str) -> Location:
+        """The instance."""
+        return InstanceLocation(place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +158,11 @@ class Ec2InstanceWorkload(Workload):
     def location(self) -> Location:
         """The instance."""
         return InstanceLocation(self.instance.instance_id)
+
+    @classmethod
+    def read_location(cls, text: str) -> Location | None:
+        """The instance with this id."""
+        return InstanceLocation(text) if ContainerRestart.place_form.fullmatch(text) else None
 
     @property
     def searchable_text(self) -> str:
@@ -222,6 +248,15 @@ class Ec2InstanceWorkload(Workload):
         """A restart of each container."""
         restarts = [self.host_commands(("docker", "restart", name)) for name in containers]
         return tuple(command for commands in restarts for command in commands)
+
+    def restart_targets(
+        self, containers: Sequence[str], health_url: str
+    ) -> tuple[RestartTarget, ...]:
+        """The containers."""
+        return tuple(
+            RestartTarget(ContainerRestart.name, name, self.identifier, health_url)
+            for name in containers
+        )
 
     def restart_names(self, containers: Sequence[str]) -> tuple[str, ...]:
         """The containers."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from opskit.commands import AwsCall, Command
 from opskit.errors import NotExecuted, UsageError
@@ -13,13 +14,16 @@ from opskit.workload.interface import (
     MissingRole,
     NetworkInterface,
     ReportedState,
+    RestartTarget,
     Workload,
     WorkloadKind,
     WorkloadRole,
 )
+from opskit.workload.restart import ServiceRestart
 
 TASK_FORM = "CLUSTER/TASK[/CONTAINER] or CLUSTER/service:NAME[/CONTAINER]"
 SERVICE = "service:"
+ECS_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,11 @@ class TaskLocation(Location):
     agent: str
 
     @property
+    def text(self) -> str:
+        """Cluster, task, container and the container's id, with slashes between them."""
+        return "/".join((self.cluster, self.task_id, self.container, self.runtime_id))
+
+    @property
     def target(self) -> str:
         """The container's name as a target of Session Manager."""
         return f"ecs:{self.cluster}_{self.task_id}_{self.runtime_id}"
@@ -122,6 +131,53 @@ class TaskLocation(Location):
             f"aws ecs update-service --cluster {self.cluster} --service {self.service} "
             "--enable-execute-command --force-new-deployment"
         )
+
+
+class ServiceDeployment(ServiceRestart):
+    """An ECS service, whose tasks a new deployment replaces step by step."""
+
+    name = "ecs"
+    noun = "a service"
+    name_form = ECS_NAME
+    place_form = ECS_NAME
+    service = "ecs"
+    missing: ClassVar = {
+        "ClusterNotFoundException": "the cluster is not there",
+        "ServiceNotFoundException": "the service is not there",
+        "ServiceNotActiveException": "the service was deleted",
+    }
+
+    def parse(self, text: str) -> tuple[str, str]:
+        """A service, and its cluster; without a cluster it is in the default one."""
+        cluster, _, service = text.rpartition("/")
+        return service, cluster or "default"
+
+    def restart_call(self, name: str, place: str) -> AwsCall:
+        """Force a deployment of the same definition."""
+        named = {"cluster": place, "service": name}
+        return AwsCall("ecs", "UpdateService", {**named, "forceNewDeployment": True})
+
+    def describe_call(self, name: str, place: str) -> AwsCall:
+        """Describe the service."""
+        return AwsCall("ecs", "DescribeServices", {"cluster": place, "services": [name]})
+
+    def progress(self, reply: Mapping[str, Any]) -> tuple[str, bool]:
+        """The deployment has to be the only one, and complete."""
+        services = reply.get("services")
+        if not isinstance(services, list) or not services:
+            return self.missing["ServiceNotFoundException"], True
+        service = services[0]
+        deployments: list[Mapping[str, Any]] = service["deployments"]
+        primary = next((d for d in deployments if d.get("status") == "PRIMARY"), {})
+        if primary.get("rolloutState") == "FAILED":
+            return f"the deployment failed: {primary.get('rolloutStateReason', '')}", True
+        counts = f"{service.get('runningCount')} of {service.get('desiredCount')} tasks run"
+        is_complete = (
+            len(deployments) == 1
+            and primary.get("rolloutState", "COMPLETED") == "COMPLETED"
+            and service.get("runningCount") == service.get("desiredCount")
+        )
+        return ("", True) if is_complete else (f"the deployment is not complete: {counts}", False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +266,17 @@ class EcsTaskWorkload(Workload):
         """The app's container."""
         return self.task.location
 
+    @classmethod
+    def read_location(cls, text: str) -> Location | None:
+        """The container with this text; whether it has ECS Exec is not in it and shows when it is asked."""
+        parts = text.split("/")
+        if len(parts) != 4 or not all(map(ECS_NAME.fullmatch, parts)):
+            return None
+        cluster, task_id, container, runtime_id = parts
+        return TaskLocation(
+            cluster, task_id, container, runtime_id, service="", is_enabled=True, agent="RUNNING"
+        )
+
     @property
     def searchable_text(self) -> str:
         """Cluster, service, task definition and container in lower case."""
@@ -259,11 +326,19 @@ class EcsTaskWorkload(Workload):
 
     def restart_commands(self, containers: Sequence[str]) -> tuple[Command, ...]:
         """A new deployment of the same definition; a task without a service has no restart command."""
+        return tuple(
+            ServiceDeployment().restart_call(target.name, target.where)
+            for target in self.restart_targets(containers, "")
+        )
+
+    def restart_targets(
+        self, containers: Sequence[str], health_url: str
+    ) -> tuple[RestartTarget, ...]:
+        """The service; its own health checks decide whether its tasks are healthy."""
         location = self.task.location
         if not location.service:
             return ()
-        named = {"cluster": location.cluster, "service": location.service}
-        return (AwsCall("ecs", "UpdateService", {**named, "forceNewDeployment": True}),)
+        return (RestartTarget(ServiceDeployment.name, location.service, location.cluster),)
 
     def restart_names(self, containers: Sequence[str]) -> tuple[str, ...]:
         """The service."""

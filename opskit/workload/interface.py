@@ -70,6 +70,11 @@ class Location(ABC):
 
     @property
     @abstractmethod
+    def text(self) -> str:
+        """The location in the journal of a rotation, from which `Workload.read_location` makes it again."""
+
+    @property
+    @abstractmethod
     def target(self) -> str:
         """Its name as a target of Session Manager."""
 
@@ -99,6 +104,25 @@ class ReportedState:
 
     summary: str
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class RestartTarget:
+    """A thing that a rotation restarts.
+
+    Attributes:
+        kind: a name of `opskit.workload.RESTARTS`.
+        name: of the container or the service; where: its instance or its cluster.
+        health_url: as reachable on the instance; empty: a container that runs counts as healthy.
+    """
+
+    kind: str
+    name: str
+    where: str
+    health_url: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name} on {self.where}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +194,11 @@ class Workload(ABC):
     @abstractmethod
     def location(self) -> Location:
         """The place where its commands run."""
+
+    @classmethod
+    @abstractmethod
+    def read_location(cls, text: str) -> Location | None:
+        """The location with this text; None where it is not one of this kind."""
 
     @property
     @abstractmethod
@@ -249,6 +278,17 @@ class Workload(ABC):
 
         Args:
             containers: the app's containers that are known and may be restarted.
+        """
+
+    @abstractmethod
+    def restart_targets(
+        self, containers: Sequence[str], health_url: str
+    ) -> tuple[RestartTarget, ...]:
+        """The things that a rotation restarts one after the other; none where it cannot restart the app.
+
+        Args:
+            containers: the app's containers that are known.
+            health_url: the app's health URL as reachable on the instance; empty for none.
         """
 
     @abstractmethod

@@ -27,8 +27,9 @@ from opskit.rotation.protocol.interface import DatabaseCredential, RotationInten
 from opskit.rotation.protocol.services import RotationResult
 from opskit.rotation.protocol.state_machine import REPAIRABLE, Direction, StopReason
 from opskit.rotation.service import Service
-from opskit.rotation.steps.restart import RestartResult, RestartTarget, read
+from opskit.rotation.steps.restart import RestartResult, read
 from opskit.secret import Secret
+from opskit.workload.interface import RestartTarget
 
 NAME = "/linkbox/db-password"
 TARGET = Target("linkbox", {"password": NAME, "username": "/linkbox/db-username"}, "/linkbox")
@@ -441,7 +442,7 @@ def make_opening(world: World, process: Process, number: int, held: str) -> Rota
         run=process.name, by="arn:me", where="here", tool="0",
         strategy="master" if world.is_master else "role", old=DatabaseCredential(USER, old), new=DatabaseCredential(USER, new),
         published=(published,), engine="postgres", host="h", port=5432, database="d",
-        db_instance="db", cluster=None, resource="db-X", instance="i-1", restart_targets=BATCHES,
+        db_instance="db", cluster=None, resource="db-X", location="ec2-instance:i-1", restart_targets=BATCHES,
         was_healthy=True,
     )  # fmt: skip
 

@@ -19,8 +19,9 @@ from opskit.rotation.protocol.services import Event
 from opskit.rotation.protocol.state_machine import Direction
 from opskit.rotation.steps.managed_secret import ManagedRotation, ManagedRotationServices
 from opskit.rotation.steps.parameter import ParameterWriter
-from opskit.rotation.steps.restart import RestartResult, RestartTarget, read
+from opskit.rotation.steps.restart import RestartResult, read
 from opskit.sandbox import lifecycle
+from opskit.workload.interface import RestartTarget
 from tests import builders as b
 from tests.conftest import LIMIT_S, Operator
 from tests.fake_aws import FakeClient

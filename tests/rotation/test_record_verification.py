@@ -49,7 +49,7 @@ def honest(**values: Any) -> RotationIntent:
     return intent(**{
         "published": (published(PASSWORD, key_id="key-1"),),
         "host": database.host, "port": database.port, "resource": database.instance.resource_id,
-        "instance": app.instance.instance_id, **values,
+        "location": f"ec2-instance:{app.identifier}", **values,
     })  # fmt: skip
 
 
@@ -101,7 +101,7 @@ def test_what_does_not_fit_the_target_is_not_obeyed(
     ("values", "part"),
     [
         ({"published": (published(PASSWORD, key_id="key-2"),)}, "under the key key-2"),
-        ({"instance": "i-0bad"}, "goes through i-0bad"),
+        ({"location": "ec2-instance:i-0bad"}, "goes through ec2-instance:i-0bad"),
         ({"readers": ("evil.example.org",)}, "logs in at evil.example.org too"),
         ({"admin_parameter": "/other/secret"}, "what /other/secret holds"),
         ({"restart_targets": ("container\tweb; id\ti-1\t",)}, "neither a container nor a service"),

@@ -59,7 +59,7 @@ def intent(**values: Any) -> RotationIntent:
         "run": "r1", "by": "arn:a", "where": "laptop", "tool": "0", "strategy": "master",
         "old": DatabaseCredential("linkbox", OLD), "new": DatabaseCredential("linkbox", NEW), "published": (published(),),
         "engine": "postgres", "host": "h", "port": 5432, "database": "d", "db_instance": "db",
-        "cluster": None, "resource": "db-X", "instance": "i-1", "restart_targets": ("container\tweb\ti-1\thttp://127.0.0.1:3000/health",),
+        "cluster": None, "resource": "db-X", "location": "ec2-instance:i-1", "restart_targets": ("container\tweb\ti-1\thttp://127.0.0.1:3000/health",),
         "was_healthy": True,
     }  # fmt: skip
     return RotationIntent(**{**fields, **values})

@@ -14,21 +14,23 @@ from opskit.rotation.steps.restart import (
     DEPLOYED_WITHIN_S,
     POLL_S,
     SLOW_POLL_S,
-    Containers,
-    EcsServices,
-    RestartTarget,
+    HostRestarter,
+    ServiceRestarter,
     command_of,
     read,
     write,
 )
 from opskit.transport.interface import CommandResult
-from opskit.workload.interface import Workload
+from opskit.workload.ec2_instance import ContainerRestart
+from opskit.workload.ecs_task import ServiceDeployment
+from opskit.workload.interface import RestartTarget, Workload
 from tests import builders as b
 from tests.conftest import Operator
 from tests.fake_aws import FakeClient
 from tests.rotation.scene import Scene
 
 URL = "http://127.0.0.1:3000/health"
+CONTAINER, SERVICE = ContainerRestart(), ServiceDeployment()
 BATCH = RestartTarget("container", "web", "i-1", URL)
 
 
@@ -55,8 +57,8 @@ class FakeTransport:
         return CommandResult(0, self.probes.pop(0) if len(self.probes) > 1 else self.probes[0], "")
 
 
-def containers(transport: FakeTransport, within_s: float = 0.05) -> Containers:
-    return Containers(
+def containers(transport: FakeTransport, within_s: float = 0.05) -> HostRestarter:
+    return HostRestarter(
         lambda _: transport, "us-east-1", lambda text: "password" in text, within_s, lambda _: None
     )
 
@@ -68,7 +70,7 @@ def test_it_waits_until_the_app_is_healthy() -> None:
         lines("running", "503\t1\tstarting"),
         lines("running", "200\t1\tok"),
     )
-    assert containers(transport, 5).restart(BATCH).is_healthy
+    assert containers(transport, 5).restart(BATCH, CONTAINER).is_healthy
     assert transport.scripts[1] == "docker restart web"
     assert len(transport.scripts) == 5
 
@@ -78,14 +80,16 @@ def test_it_waits_until_the_app_is_healthy() -> None:
     [("password authentication failed", True), ("disk full", False)],
 )
 def test_an_app_that_stays_ill_says_why(text: str, is_about_login: bool) -> None:
-    done = containers(FakeTransport(0, lines("running", f"503\t1\t{text}"))).restart(BATCH)
+    done = containers(FakeTransport(0, lines("running", f"503\t1\t{text}"))).restart(
+        BATCH, CONTAINER
+    )
     assert not done.is_healthy
     assert text in done.why
     assert done.is_about_login is is_about_login
 
 
 def test_a_command_that_fails_is_no_matter_of_logins() -> None:
-    done = containers(FakeTransport(1, "")).restart(BATCH)
+    done = containers(FakeTransport(1, "")).restart(BATCH, CONTAINER)
     assert not done.is_healthy
     assert not done.is_about_login
     assert "no such container" in done.why
@@ -98,7 +102,7 @@ def test_a_road_that_is_closed_says_nothing_of_the_app() -> None:
         def run(self, script: str, **_: Any) -> CommandResult:
             raise NotExecuted("the agent is offline")
 
-    done = containers(Closed(0)).restart(BATCH)
+    done = containers(Closed(0)).restart(BATCH, CONTAINER)
     assert (done.is_healthy, done.is_about_login, done.is_unknown, done.why) == (
         False,
         False,
@@ -178,8 +182,8 @@ def look(deployments: int, running: int, state: str = "COMPLETED") -> dict[str, 
 def test_a_service_is_deployed_when_one_deployment_is_left() -> None:
     ecs = Ecs(look(2, 2, "IN_PROGRESS"), look(2, 2), look(1, 1), look(1, 2))
     assert (
-        EcsServices(ecs, ecs, sleep=lambda _: None)
-        .restart(restart_targets.ecs("ecs:c/s"))
+        ServiceRestarter(ecs, ecs, sleep=lambda _: None)
+        .restart(restart_targets.service("ecs:c/s"), SERVICE)
         .is_healthy
     )
     assert ecs.forced == [{"cluster": "c", "service": "s", "forceNewDeployment": True}]
@@ -187,10 +191,14 @@ def test_a_service_is_deployed_when_one_deployment_is_left() -> None:
 
 def test_a_deployment_that_fails_or_is_not_there() -> None:
     failing = Ecs(look(2, 1, "FAILED"))
-    done = EcsServices(failing, failing, sleep=lambda _: None).restart(restart_targets.ecs("ecs:s"))
+    done = ServiceRestarter(failing, failing, sleep=lambda _: None).restart(
+        restart_targets.service("ecs:s"), SERVICE
+    )
     assert "tasks fail" in done.why
     assert (
-        EcsServices(Ecs(), Ecs(), sleep=lambda _: None).restart(restart_targets.ecs("ecs:s")).why
+        ServiceRestarter(Ecs(), Ecs(), sleep=lambda _: None)
+        .restart(restart_targets.service("ecs:s"), SERVICE)
+        .why
         == "the service is not there"
     )
 
@@ -204,14 +212,16 @@ def virtual_time() -> tuple[Callable[[float], None], Callable[[], float]]:
 def test_each_wait_ends_at_its_limit() -> None:
     sleep, clock = virtual_time()
     ecs = Ecs(*[look(2, 1, "IN_PROGRESS")] * 1000)
-    result = EcsServices(ecs, ecs, sleep, clock).restart(restart_targets.ecs("ecs:s"))
+    result = ServiceRestarter(ecs, ecs, sleep, clock).restart(
+        restart_targets.service("ecs:s"), SERVICE
+    )
     assert "not complete: 1 of 2" in result.why
     assert DEPLOYED_WITHIN_S <= clock() <= DEPLOYED_WITHIN_S + 2 * SLOW_POLL_S
     sleep, clock = virtual_time()
     transport = FakeTransport(0, lines("running", "503\tpassword\t"))
-    result = Containers(
+    result = HostRestarter(
         lambda _: transport, "us-east-1", lambda text: "password" in text, 2.0, sleep, clock
-    ).restart(BATCH)
+    ).restart(BATCH, CONTAINER)
     assert not result.is_healthy
     assert 2.0 <= clock() <= 2.0 + 2 * POLL_S
 

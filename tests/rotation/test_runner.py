@@ -20,8 +20,9 @@ from opskit.rotation.protocol.state_machine import (
     StopReason,
 )
 from opskit.rotation.steps.parameter import ParameterSnapshot
-from opskit.rotation.steps.restart import RestartResult, RestartTarget
+from opskit.rotation.steps.restart import RestartResult
 from opskit.secret import Secret
+from opskit.workload.interface import RestartTarget
 from tests.rotation.test_readers import NOW, Journal, Strategy
 from tests.rotation.test_records import NEW, OLD, intent
 

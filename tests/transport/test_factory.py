@@ -114,8 +114,8 @@ def test_the_named_host_is_one_instance(instance: str, host: str | None) -> None
         Accounts(),  # type: ignore[arg-type]
         lambda _: None,
     )
-    connections.connector(None, "db", 5432, "linkbox", "i-app", "app")  # type: ignore[arg-type]
-    transport = connections.transport(instance)
+    connections.connector(None, "db", 5432, "linkbox", InstanceLocation("i-app"), "app")  # type: ignore[arg-type]
+    transport = connections.transport(InstanceLocation(instance))
     assert isinstance(transport, Ssh)
     assert transport._route._target.ssh_host == host  # type: ignore[attr-defined]
 

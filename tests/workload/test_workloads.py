@@ -22,14 +22,24 @@ from opskit.facts.binding import inputs_of
 from opskit.facts.interface import FactUnavailable, Unknown, fact_type
 from opskit.facts.operator_simulation import BY_KIND
 from opskit.probe.response import Health
+from opskit.rotation.steps.restart import read, write
 from opskit.transport import CHOICES, TRANSPORTS, TUNNELS
-from opskit.workload import ANY_TRANSPORT, WORKLOADS, check_settings, kind_of
+from opskit.workload import (
+    ANY_TRANSPORT,
+    RESTARTS,
+    WORKLOADS,
+    check_settings,
+    kind_of,
+    read_location,
+    write_location,
+)
 from opskit.workload.ec2_instance import Ec2InstanceWorkload, InstanceRole
 from opskit.workload.ecs_task import TaskRole
 from opskit.workload.interface import (
     Location,
     MissingRole,
     NetworkInterface,
+    RestartTarget,
     Workload,
     WorkloadKind,
     WorkloadRole,
@@ -73,6 +83,10 @@ class ThisMachine(Location):
     tunnels: ClassVar = ()
 
     @property
+    def text(self) -> str:
+        return "here"
+
+    @property
     def target(self) -> str:
         return ""
 
@@ -108,6 +122,15 @@ class ComposeProject(Workload):
 
     def restart_commands(self, containers: Sequence[str]) -> tuple[Command, ...]:
         return self.host_commands(("docker", "compose", "restart", *containers))
+
+    def restart_targets(
+        self, containers: Sequence[str], health_url: str
+    ) -> tuple[RestartTarget, ...]:
+        return (RestartTarget("compose", "shop", "here", health_url),)
+
+    @classmethod
+    def read_location(cls, text: str) -> Location | None:
+        return ThisMachine() if text == "here" else None
 
     def restart_names(self, containers: Sequence[str]) -> tuple[str, ...]:
         return tuple(containers)
@@ -212,6 +235,26 @@ def test_a_restart_is_named_and_can_be_pasted(name: str) -> None:
     assert " --region us-east-1 " in render(commands[0], CALLER)
     assert restart_commands(Unknown("no"), probe) == ()
     assert restart_names(Unknown("no"), probe) == ()
+
+
+@every_kind
+def test_a_rotation_finds_the_place_again_and_restarts_the_app(name: str) -> None:
+    app = SAMPLES[name].workload
+    location = read_location(write_location(app))
+    assert location is not None
+    assert (location.target, location.tunnels) == (app.location.target, app.location.tunnels)
+    location.require()
+    [target] = app.restart_targets(["linkbox-backend"], "http://127.0.0.1:3000/health")
+    assert target.kind in RESTARTS
+    assert read(write(target)) == target
+    assert RESTARTS[target.kind].noun in ("a container", "a service")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "i-1", "ec2-instance:", "ec2-instance:i-1; id", "ecs-task:a/b", "rocket:i-1"]
+)
+def test_a_place_of_another_form_is_none(text: str) -> None:
+    assert read_location(text) is None
 
 
 @every_kind

@@ -16,9 +16,11 @@ from opskit.rotation.planning.context import RotationContext
 from opskit.rotation.planning.restart_targets import describe_command
 from opskit.rotation.protocol.interface import DatabaseCredential, RotationIntent
 from opskit.rotation.protocol.journal import Journal
-from opskit.rotation.steps.restart import RestartTarget, write
+from opskit.rotation.steps.restart import write
 from opskit.secret import Secret
 from opskit.transport.database_connector import DatabaseConnector
+from opskit.workload import write_location
+from opskit.workload.interface import RestartTarget
 
 
 class ParameterOvertaken(RotationUnfinished):
@@ -82,7 +84,7 @@ def make_opening(
     options: RotationOptions,
 ) -> RotationIntent:
     """Create the intent that the journal records."""
-    app = context.app.value.identifier if isinstance(context.app, Known) else None
+    app = write_location(context.app.value) if isinstance(context.app, Known) else None
     return RotationIntent(
         run=secrets.token_hex(8),
         by=context.identity.arn,
@@ -101,7 +103,7 @@ def make_opening(
         db_instance=context.database.identifier,
         cluster=context.cluster.identifier if context.cluster else None,
         resource=(context.cluster.resource_id if context.cluster else context.database.resource_id),
-        instance=app,
+        location=app,
         restart_targets=tuple(write(b) for b in plan.restart_targets),
         was_healthy=any(restart_target.health_url for restart_target in plan.restart_targets),
     )

@@ -301,7 +301,7 @@ def _plan_restart(
         )
         return
     if not restart_targets.needs_instance(options.restart):
-        plan.restart_targets = tuple(restart_targets.ecs(option) for option in options.restart)
+        plan.restart_targets = tuple(restart_targets.service(option) for option in options.restart)
         return
     unknown = next((f for f in (context.app, context.probe) if isinstance(f, Unknown)), None)
     if unknown is not None:

@@ -9,8 +9,10 @@ from opskit.aws_protocols import AwsClient
 from opskit.errors import CannotProceed, UsageError
 from opskit.facts.probe import InstanceProbe
 from opskit.probe.response import Container
-from opskit.rotation.steps.restart import RestartTarget, command_of
-from opskit.workload.interface import Workload
+from opskit.rotation.steps.restart import command_of
+from opskit.workload import RESTARTS
+from opskit.workload.interface import RestartTarget, Workload
+from opskit.workload.restart import ServiceRestart
 
 FORMS = "auto, none, container:NAME, container:NAME=HEALTH_URL, ecs:CLUSTER/SERVICE, asg:NAME"
 NOTHING = ("none",)
@@ -32,34 +34,37 @@ def select(
     Raises:
         UsageError: an option has another format, or names a target that does not exist.
     """
-    users = [
-        _container(c, app.identifier, probe) for c in probe.containers if _uses(c, fingerprint)
-    ]
+    names = [c.name for c in probe.containers if _uses(c, fingerprint)]
+    users = app.restart_targets(names, _health_url(probe))
     targets: list[RestartTarget] = []
     for option in options:
         kind, _, name = option.partition(":")
         if option == "auto":
             targets += users
         elif kind == "container" and name:
-            targets.append(_named(name, app, probe))
+            targets += _named(name, app, probe)
         elif kind == "asg" and name:
             targets += [replace(user, where=m) for m in group_members(name) for user in users]
-        elif kind == "ecs" and name:
-            targets.append(ecs(option))
+        elif name and isinstance(RESTARTS.get(kind), ServiceRestart):
+            targets.append(service(option))
         else:
             raise UsageError(f"--restart '{option}' is none of {FORMS}")
     return tuple(targets)
 
 
 def needs_instance(options: Sequence[str]) -> bool:
-    """Return whether an option names something else than an ECS service."""
-    return any(option.partition(":")[0] != "ecs" for option in options)
+    """Return whether an option names something that no AWS service restarts."""
+    return any(
+        not isinstance(RESTARTS.get(option.partition(":")[0]), ServiceRestart) for option in options
+    )
 
 
-def ecs(option: str) -> RestartTarget:
-    """Parse an ECS service; without a cluster it is in the default one."""
-    cluster, _, service = option.partition(":")[2].rpartition("/")
-    return RestartTarget("ecs", service, cluster or "default")
+def service(option: str) -> RestartTarget:
+    """Parse a thing that an AWS service restarts, such as `ecs:CLUSTER/SERVICE`."""
+    kind, _, text = option.partition(":")
+    restart = RESTARTS[kind]
+    assert isinstance(restart, ServiceRestart)  # noqa: S101  the options were told apart before
+    return RestartTarget(kind, *restart.parse(text))
 
 
 def _uses(container: Container, fingerprint: str) -> bool:
@@ -67,7 +72,7 @@ def _uses(container: Container, fingerprint: str) -> bool:
     return own is not None and own.value == fingerprint
 
 
-def _named(text: str, app: Workload, probe: InstanceProbe) -> RestartTarget:
+def _named(text: str, app: Workload, probe: InstanceProbe) -> tuple[RestartTarget, ...]:
     name, _, url = text.partition("=")
     container = next((c for c in probe.containers if c.name == name), None)
     if container is None:
@@ -75,8 +80,7 @@ def _named(text: str, app: Workload, probe: InstanceProbe) -> RestartTarget:
             f"{app.label} has no container {name} with database settings",
             f"containers there: {', '.join(c.name for c in probe.containers) or 'none'}",
         )
-    restart_target = _container(container, app.identifier, probe)
-    return replace(restart_target, health_url=url) if url else restart_target
+    return app.restart_targets((name,), url or _health_url(probe))
 
 
 def in_service(autoscaling: AwsClient, name: str) -> Sequence[str]:
@@ -102,7 +106,5 @@ def describe_command(restart_target: RestartTarget, probe: InstanceProbe) -> str
     return next((command_of(c) for c in same), "")
 
 
-def _container(container: Container, instance_id: str, probe: InstanceProbe) -> RestartTarget:
-    return RestartTarget(
-        "container", container.name, instance_id, probe.health.url if probe.health else ""
-    )
+def _health_url(probe: InstanceProbe) -> str:
+    return probe.health.url if probe.health else ""

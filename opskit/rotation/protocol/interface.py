@@ -39,7 +39,8 @@ class RotationIntent:
         old, new: the credential that the database accepts before and after.
         published: the parameters to write, in this order going forward.
         resource: AWS's immutable id of the DB instance or cluster, which a namesake does not share.
-        instance: the app's instance, through which the database is reached; None: directly only.
+        location: where the app runs, through which the database is reached; format: see
+            `opskit.workload.write_location`; None: directly only.
         restart_targets: restarted one after the other; format: see `steps.restart.write`.
         was_healthy: whether the app was healthy before.
         admin_parameter: the parameter that holds an administrator's login; empty for none.
@@ -61,7 +62,7 @@ class RotationIntent:
     db_instance: str
     cluster: str | None
     resource: str
-    instance: str | None
+    location: str | None
     restart_targets: tuple[str, ...]
     was_healthy: bool
     admin_parameter: str = ""

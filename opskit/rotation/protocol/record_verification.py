@@ -27,6 +27,7 @@ from opskit.facts.snapshot import Snapshot
 from opskit.rotation.planning.context import DEADLINE_S
 from opskit.rotation.protocol.interface import AwsClients, RotationIntent
 from opskit.rotation.steps.restart import is_readable
+from opskit.workload import write_location
 from opskit.workload.interface import Workload
 
 NEEDED: frozenset[type] = frozenset({Database, DbInstances, DbClusters, Workload})
@@ -143,8 +144,8 @@ def _not_compared(snapshot: Snapshot, intent: RotationIntent) -> Iterator[str]:
     elif database.value.doubt:
         yield database.value.doubt
     app = snapshot.value(Workload)
-    if app is None or app.identifier != intent.instance:
-        yield f"it goes through {intent.instance or 'no instance'}, which is not known to be the app's"
+    if app is None or write_location(app) != intent.location:
+        yield f"it goes through {intent.location or 'no instance'}, which is not known to be the app's"
     instances = snapshot.value(DbInstances)
     known = {i.host for i in instances.all} if instances else set()
     for host in intent.readers:

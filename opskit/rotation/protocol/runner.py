@@ -32,7 +32,8 @@ from opskit.rotation.protocol.state_machine import (
     decide,
     record_outcome,
 )
-from opskit.rotation.steps.restart import RestartResult, RestartTarget
+from opskit.rotation.steps.restart import RestartResult
+from opskit.workload.interface import RestartTarget
 
 log = logging.getLogger("opskit.rotation")
 POLL_S = 0.5

@@ -13,8 +13,9 @@ from opskit.rotation.protocol.interface import DatabaseCredential, Strategy
 from opskit.rotation.protocol.journal import Journal
 from opskit.rotation.protocol.state_machine import Direction, StopReason
 from opskit.rotation.steps.parameter import ParameterWriter
-from opskit.rotation.steps.restart import RestartResult, RestartTarget
+from opskit.rotation.steps.restart import RestartResult
 from opskit.transport.database_connector import DatabaseConnector
+from opskit.workload.interface import RestartTarget
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,9 @@ from opskit.rotation.protocol.state_machine import (
 )
 from opskit.rotation.steps.master_user import BUSY
 from opskit.rotation.steps.parameter import ParameterWriter
-from opskit.rotation.steps.restart import RestartResult, RestartTarget
+from opskit.rotation.steps.restart import RestartResult
 from opskit.transport.database_connector import DatabaseConnector
+from opskit.workload.interface import RestartTarget
 
 IMPAIRED = "impaired"
 POLL_S = 0.5

@@ -12,10 +12,14 @@ from typing import Any
 from opskit.aws_protocols import AwsClient
 from opskit.checks.fix_commands import is_fixed, recreate
 from opskit.checks.shell_rendering import join
+from opskit.commands import AwsCall
 from opskit.errors import AwsError, CannotProceed, TransportError
 from opskit.probe.request import ProbeRequest, script
 from opskit.probe.response import Container, Health, parse
 from opskit.transport.interface import Transport
+from opskit.workload import RESTARTS
+from opskit.workload.interface import Location, RestartTarget
+from opskit.workload.restart import HostRestart, ServiceRestart
 
 COMMAND_LIMIT_S = 120.0
 PROBE_LIMIT_S = 25.0
@@ -24,31 +28,7 @@ DEPLOYED_WITHIN_S = 900.0
 """A service of a few tasks with slow health checks needs minutes."""
 POLL_S = 0.5
 SLOW_POLL_S = 5.0
-CONTAINER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
-INSTANCE = re.compile(r"m?i-[0-9a-f]{1,17}")
-ECS_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 HEALTH_URL = re.compile(r"https?://[!-~]{1,2000}")
-NAMES = {"container": (CONTAINER, INSTANCE), "ecs": (ECS_NAME, ECS_NAME)}
-"""Kind -> the formats of a target's name and location."""
-
-
-@dataclass(frozen=True, slots=True)
-class RestartTarget:
-    """A restart target: a container or an ECS service.
-
-    Attributes:
-        kind: container or ecs.
-        name: of the container or the service; where: its instance or its cluster.
-        health_url: as reachable on the instance; empty: a container that runs counts as healthy.
-    """
-
-    kind: str
-    name: str
-    where: str
-    health_url: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.name} on {self.where}"
 
 
 def write(restart_target: RestartTarget) -> str:
@@ -65,16 +45,19 @@ def read(text: str) -> RestartTarget:
         CannotProceed: it does not name a container or a service.
     """
     parts = text.split("\t")
-    kind, name, where, url = parts if len(parts) == 4 else ("", "", "", "")
-    is_name, is_place = NAMES.get(kind, (CONTAINER, INSTANCE))
+    name, place, where, url = parts if len(parts) == 4 else ("", "", "", "")
+    kind = RESTARTS.get(name)
     is_url = not url or HEALTH_URL.fullmatch(url)
-    if kind not in NAMES or not (is_name.fullmatch(name) and is_place.fullmatch(where) and is_url):
+    if not (
+        kind and kind.name_form.fullmatch(place) and kind.place_form.fullmatch(where) and is_url
+    ):
+        nouns = " nor ".join(other.noun for other in RESTARTS.values())
         raise CannotProceed(
-            f"the unfinished rotation's record names {text!r} to be restarted, which is neither a container "
-            "nor a service: it was not written by this version of opskit, and is not obeyed",
+            f"the unfinished rotation's record names {text!r} to be restarted, which is neither {nouns}: "
+            "it was not written by this version of opskit, and is not obeyed",
             "--restart none   goes on without restarting anything",
         )
-    return RestartTarget(kind, name, where, url)
+    return RestartTarget(kind.name, place, where, url)
 
 
 def is_readable(text: str) -> bool:
@@ -107,31 +90,34 @@ class RestartResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Containers:
-    """Restarts containers on instances, through a transport to each.
+class HostRestarter:
+    """Restarts things by a program on their machine, through a transport to each.
 
     Attributes:
-        transports: instance id -> the transport to it.
+        transports: location of a machine -> the transport to it.
         about_login: whether an app's message may be about its login.
     """
 
-    transports: Callable[[str], Transport]
+    transports: Callable[[Location], Transport]
     region: str
     about_login: Callable[[str], bool]
     health_timeout_s: float = HEALTH_TIMEOUT_S
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
 
-    def restart(self, restart_target: RestartTarget) -> RestartResult:
-        """Restart the container by the command for its configuration; wait until it is healthy."""
-        transport = self.transports(restart_target.where)
+    def restart(self, restart_target: RestartTarget, kind: HostRestart) -> RestartResult:
+        """Run the kind's program, of a container that of its configuration; wait until it is healthy."""
+        transport = self.transports(kind.location(restart_target.where))
+        command = join(kind.program(restart_target.name))
+        is_container = not command
         try:
-            container = self._find(restart_target, transport)
-            if container is None:
-                return RestartResult(
-                    False, f"{restart_target.name} is not there", is_about_login=False
-                )
-            command = command_of(container)
+            if is_container:
+                container = self._find(restart_target, transport)
+                if container is None:
+                    return RestartResult(
+                        False, f"{restart_target.name} is not there", is_about_login=False
+                    )
+                command = command_of(container)
             result = transport.run(command, timeout_s=COMMAND_LIMIT_S)
         except TransportError as error:
             return RestartResult.lost(error.sentence)
@@ -140,7 +126,7 @@ class Containers:
             return RestartResult(
                 False, f"{command}: exit {result.exit_status}: {message}", is_about_login=False
             )
-        return self._wait(restart_target, transport)
+        return self._wait(restart_target, transport, is_container=is_container)
 
     def _find(self, restart_target: RestartTarget, transport: Transport) -> Container | None:
         """Find the container on its instance."""
@@ -149,11 +135,13 @@ class Containers:
         )
         return next((c for c in response.containers if c.name == restart_target.name), None)
 
-    def _wait(self, restart_target: RestartTarget, transport: Transport) -> RestartResult:
+    def _wait(
+        self, restart_target: RestartTarget, transport: Transport, *, is_container: bool
+    ) -> RestartResult:
         limit = self.clock() + self.health_timeout_s
         while True:
             try:
-                why, text = self._complaint(restart_target, transport)
+                why, text = self._complaint(restart_target, transport, is_container=is_container)
                 ill = RestartResult(False, why, self.about_login(text))
             except TransportError as error:
                 why, ill = error.sentence, RestartResult.lost(error.sentence)
@@ -171,13 +159,15 @@ class Containers:
             health_url=restart_target.health_url or None,
         )
 
-    def _complaint(self, restart_target: RestartTarget, transport: Transport) -> tuple[str, str]:
+    def _complaint(
+        self, restart_target: RestartTarget, transport: Transport, *, is_container: bool
+    ) -> tuple[str, str]:
         """Return the problem and the app's message; empty if there is none."""
         response = parse(
             transport.run(script(self._asked(restart_target)), timeout_s=PROBE_LIMIT_S).stdout
         )
         running = next((c for c in response.containers if c.name == restart_target.name), None)
-        if running is None or running.status != "running":
+        if is_container and (running is None or running.status != "running"):
             return f"{restart_target.name} is {running.status if running else 'not there'}", ""
         if not restart_target.health_url:
             return "", ""
@@ -195,65 +185,42 @@ def unhealthy(health: Health | None) -> tuple[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class EcsServices:
-    """Restarts ECS services by a new deployment of the same tasks, which ECS rolls out step by step.
+class ServiceRestarter:
+    """Restarts things that an AWS service restarts, and waits for the end of it.
 
     Attributes:
-        ecs: client for reads; write_client: client for writes, which repeats no call.
+        client: for reads; write_client: for writes, repeats no call.
     """
 
-    ecs: AwsClient
+    client: AwsClient
     write_client: AwsClient
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
 
-    def restart(self, restart_target: RestartTarget) -> RestartResult:
-        """Force a deployment, and wait until it is the only one and complete."""
+    def restart(self, restart_target: RestartTarget, kind: ServiceRestart) -> RestartResult:
+        """Send the call, and wait until its progress is final."""
+        name, place = restart_target.name, restart_target.where
         try:
-            self.write_client.update_service(
-                cluster=restart_target.where, service=restart_target.name, forceNewDeployment=True
-            )
+            _send(self.write_client, kind.restart_call(name, place))
             limit = self.clock() + DEPLOYED_WITHIN_S
             while True:
-                reply = self.ecs.describe_services(
-                    cluster=restart_target.where, services=[restart_target.name]
-                )
-                why, is_over = _rollout(reply)
+                reply = _send(self.client, kind.describe_call(name, place))
+                why, is_over = kind.progress(reply)
                 if is_over or self.clock() > limit:
                     return RestartResult(not why, why)
                 self.sleep(SLOW_POLL_S)
         except AwsError as error:
-            why = MISSING.get(error.code, f"{error.permission}: {error.code}")
+            why = kind.missing.get(error.code, f"{error.permission}: {error.code}")
             if error.may_have_been_applied:
                 return RestartResult.lost(why)
             return RestartResult(False, why, is_about_login=False)
 
 
-MISSING = {
-    "ClusterNotFoundException": "the cluster is not there",
-    "ServiceNotFoundException": "the service is not there",
-    "ServiceNotActiveException": "the service was deleted",
-}
-"""Plain sentences for error codes of UpdateService and DescribeServices."""
-
-
-def _rollout(reply: Mapping[str, object]) -> tuple[str, bool]:
-    """Return why a service is not yet deployed (empty if it is), and whether that is final."""
-    services = reply.get("services")
-    if not isinstance(services, list) or not services:
-        return MISSING["ServiceNotFoundException"], True
-    service = services[0]
-    deployments: list[Mapping[str, Any]] = service["deployments"]
-    primary = next((d for d in deployments if d.get("status") == "PRIMARY"), {})
-    if primary.get("rolloutState") == "FAILED":
-        return f"the deployment failed: {primary.get('rolloutStateReason', '')}", True
-    counts = f"{service.get('runningCount')} of {service.get('desiredCount')} tasks run"
-    is_complete = (
-        len(deployments) == 1
-        and primary.get("rolloutState", "COMPLETED") == "COMPLETED"
-        and service.get("runningCount") == service.get("desiredCount")
-    )
-    return ("", True) if is_complete else (f"the deployment is not complete: {counts}", False)
+def _send(client: AwsClient, call: AwsCall) -> Mapping[str, Any]:
+    """Send a call; operations are methods in snake case."""
+    method = re.sub("(?<!^)(?=[A-Z])", "_", call.operation).lower()
+    reply: Mapping[str, Any] = getattr(client, method)(**call.parameters)
+    return reply
 
 
 def command_of(container: Container) -> str:
