@@ -28,6 +28,7 @@ from opskit.facts.given_facts import Now
 from opskit.facts.identity import Identity
 from opskit.facts.instances import TargetGroup
 from opskit.facts.interface import Fact, Known, Unknown, fact_type
+from opskit.facts.interface_owners import InterfaceOwners
 from opskit.facts.key import Key
 from opskit.facts.key_policy import KeyGrants, KeyPolicy, OperatorGrants
 from opskit.facts.load_balancer import LoadBalancer
@@ -345,6 +346,7 @@ def linkbox() -> Mapping[type, Fact[Any]]:
             {"linkbox-db": ("database name", "master user", "name or tags")}
         ),
         DbInstances((db_instance(),)),
+        InterfaceOwners(()),
         Ec2InstanceWorkload(instance, selection_reason="it carries the name linkbox"),
         SsmAgent("Online", NOW, "3.3.987.0", takes_sessions=True),
         InstanceRole("app-role", ROLE_ARN, "p"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -10,6 +11,7 @@ from opskit.config import Target
 from opskit.facts.database import Database
 from opskit.facts.instances import Instances
 from opskit.facts.interface import Fact, Known
+from opskit.facts.interface_owners import InterfaceOwners
 from opskit.facts.load_balancer import LoadBalancer
 from opskit.facts.rds import DbInstance, DbInstances
 from opskit.facts.target_health import TargetHealths
@@ -26,6 +28,7 @@ class MemberKind(Enum):
     DATABASE = auto()
     OTHER_DATABASE = auto()
     LOAD_BALANCER = auto()
+    OTHER_INTERFACE = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class GroupMembers:
         app, database: the diagnosed workload and database.
         is_complete: instances and databases were read; otherwise a missing member proves nothing.
         knows_load_balancer: the app's load balancer, or that it has none, was read.
+        knows_interfaces: the owners of all other network interfaces were read.
     """
 
     app: Workload
@@ -52,6 +56,7 @@ class GroupMembers:
     members: tuple[Member, ...]
     is_complete: bool
     knows_load_balancer: bool
+    knows_interfaces: bool = True
 
     def of(self, group_id: str) -> tuple[Member, ...]:
         """The members of a group."""
@@ -70,6 +75,7 @@ def analyze(
     databases: Fact[DbInstances],
     load_balancer: Fact[LoadBalancer],
     targets: Fact[TargetHealths],
+    owners: Fact[InterfaceOwners],
 ) -> GroupMembers:
     """List every known member."""
     name_words = _words(target.value) if isinstance(target, Known) else ()
@@ -83,6 +89,8 @@ def analyze(
     if isinstance(load_balancer, Known):
         balancer = load_balancer.value
         members.append(Member(MemberKind.LOAD_BALANCER, balancer.name, balancer.group_ids))
+    if isinstance(owners, Known):
+        members += _others(app, owners.value, tuple(members))
     has_none = isinstance(targets, Known) and not any(
         t.group.load_balancer_arns for t in targets.value.all
     )
@@ -92,6 +100,7 @@ def analyze(
         tuple(members),
         isinstance(instances, Known) and isinstance(databases, Known),
         isinstance(load_balancer, Known) or has_none,
+        isinstance(owners, Known),
     )
 
 
@@ -124,6 +133,18 @@ def _role_words(named: Instance | Workload, name_words: tuple[str, ...]) -> set[
 def _instance(app: Workload, other: Instance, name_words: tuple[str, ...]) -> Member:
     kind = MemberKind.SIBLING if is_sibling(app, other, name_words) else MemberKind.OTHER_INSTANCE
     return Member(kind, other.label, other.group_ids)
+
+
+def _others(app: Workload, owners: InterfaceOwners, known: tuple[Member, ...]) -> Iterator[Member]:
+    """The other interfaces' owners; the tasks of the app's own ECS service are its siblings."""
+    own = {i.interface_id for i in app.interfaces}
+    balancers = {f"load balancer {m.label}" for m in known if m.kind is MemberKind.LOAD_BALANCER}
+    for owner in owners.all:
+        if owner.interface_id in own or owner.label in balancers:
+            continue
+        is_sibling_task = owner.ecs_service != "" and owner.ecs_service == app.ecs_service
+        kind = MemberKind.SIBLING if is_sibling_task else MemberKind.OTHER_INTERFACE
+        yield Member(kind, owner.label, owner.group_ids)
 
 
 def _database(own: DbInstance, other: DbInstance) -> Member:

@@ -304,6 +304,12 @@ class EcsTaskWorkload(Workload):
         """The VPC of the task's own interface."""
         return self.interface.vpc_id if self.interface else ""
 
+    @property
+    def ecs_service(self) -> str:
+        """CLUSTER/SERVICE of the task; empty for a task without a service."""
+        location = self.task.location
+        return f"{location.cluster}/{location.service}" if location.service else ""
+
     def with_groups(self, interface_id: str, group_ids: tuple[str, ...]) -> Workload:
         """The workload once its interface has other security groups."""
         if self.interface is None or interface_id != self.task.interface_id:

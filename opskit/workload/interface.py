@@ -249,6 +249,11 @@ class Workload(ABC):
         return None
 
     @property
+    def ecs_service(self) -> str:
+        """CLUSTER/SERVICE of the ECS service that started it; empty where there is none."""
+        return ""
+
+    @property
     def managed_node_id(self) -> str | None:
         """Its id as a managed node of Systems Manager; None where it is none."""
         return None

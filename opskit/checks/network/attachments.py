@@ -12,7 +12,12 @@ from dataclasses import dataclass, replace
 from opskit.checks.fix import Advice, Danger, Fix, Remedy
 from opskit.checks.fix_commands import call
 from opskit.checks.fix_effects.security_groups import MOST_GROUPS
-from opskit.checks.network.fix_context import DEFAULT_GROUP, EndpointRole, NetworkFixContext
+from opskit.checks.network.fix_context import (
+    DEFAULT_GROUP,
+    MEMBERS_OF_INTERFACES,
+    EndpointRole,
+    NetworkFixContext,
+)
 from opskit.checks.network.opened_flows import opened_by
 from opskit.commands import AwsCall
 from opskit.facts.security_groups import SecurityGroup
@@ -158,7 +163,7 @@ def _to_app(members: GroupMembers, candidate: _Candidate) -> Remedy:
     return Fix(
         (call("ec2", operation, **location, Groups=groups),),
         undo=(call("ec2", operation, **location, Groups=present),),
-        ask=_ask(candidate, "app"),
+        ask=_ask(members, candidate, "app"),
         caution=_carried(candidate),
     )
 
@@ -191,7 +196,7 @@ def _to_database(members: GroupMembers, candidate: _Candidate) -> Remedy:
         (_modify(location, groups),),
         undo=(_modify(location, present),),
         dangers=(*interrupts, Danger.WIDENS_ACCESS),
-        ask=_ask(candidate, "database"),
+        ask=_ask(members, candidate, "database"),
         caution=" ".join(filter(None, (_carried(candidate), note))),
     )
 
@@ -210,10 +215,13 @@ def _carried(candidate: _Candidate) -> str:
     )
 
 
-def _ask(candidate: _Candidate, whose: str) -> str:
+def _ask(members: GroupMembers, candidate: _Candidate, whose: str) -> str:
     if candidate.kin:
         return ""
+    confirm = f"Confirm that {candidate.group.label} is the {whose}'s own group: "
+    if members.knows_interfaces:
+        return f"{confirm}no network interface that is known here carries it"
     return (
-        f"Confirm that {candidate.group.label} is the {whose}'s own group: no instance, database or load "
-        "balancer that is known here carries it"
+        f"{confirm}no instance, database or load balancer that is known here carries it; whether "
+        f"{MEMBERS_OF_INTERFACES} do was not read (ec2:DescribeNetworkInterfaces)"
     )

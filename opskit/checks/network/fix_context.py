@@ -24,6 +24,7 @@ OWN = {
     EndpointRole.LOAD_BALANCER: {MemberKind.LOAD_BALANCER},
 }
 """Role -> the members of its groups for which a rule is intended."""
+MEMBERS_OF_INTERFACES = "Lambda functions, ECS tasks or other interfaces"
 DEFAULT_GROUP = "default"
 """The group that a VPC assigns to every resource without another one."""
 
@@ -61,6 +62,11 @@ class NetworkFixContext:
             return ()
         carriers = self.members.of(group_id)
         return tuple(dict.fromkeys(m.label for m in carriers if m.kind not in OWN[role]))
+
+    @property
+    def knows_interfaces(self) -> bool:
+        """Whether Lambda functions, ECS tasks and other interfaces are among the known members."""
+        return self.members is not None and self.members.knows_interfaces
 
 
 def to_database(members: GroupMembers | None, *, may_attach: bool = True) -> NetworkFixContext:

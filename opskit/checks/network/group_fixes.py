@@ -9,7 +9,12 @@ from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.fix_commands import call
 from opskit.checks.fix_effects import apply_to
 from opskit.checks.network.attachments import attach
-from opskit.checks.network.fix_context import DEFAULT_GROUP, EndpointRole, NetworkFixContext
+from opskit.checks.network.fix_context import (
+    DEFAULT_GROUP,
+    MEMBERS_OF_INTERFACES,
+    EndpointRole,
+    NetworkFixContext,
+)
 from opskit.commands import AwsCall
 from opskit.facts.security_groups import SecurityGroup, SecurityGroups
 from opskit.reachability.path import (
@@ -22,6 +27,8 @@ from opskit.reachability.path import (
     trace,
 )
 
+MOST_NAMED = 6
+"""Members of a group that a sentence names; a large group has hundreds."""
 NO_RANGE = "An address range, or 0.0.0.0/0, is not the fix: it admits more than the app."
 OPERATIONS = {
     CheckpointKind.INGRESS: ("AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress"),
@@ -50,9 +57,11 @@ class _Choice:
     def others(self) -> str:
         """A description of the group's other members; empty when none is known."""
         if self.group.name == DEFAULT_GROUP:
-            known = ", ".join(self.outsiders)
+            known = ", ".join(self.outsiders[:MOST_NAMED])
             return f"everything without a group of its own{f', such as {known}' if known else ''}"
-        return " and ".join(self.outsiders)
+        more = len(self.outsiders) - MOST_NAMED
+        rest = (f"{more} more",) if more > 0 else ()
+        return " and ".join((*self.outsiders[:MOST_NAMED], *rest))
 
 
 def _rule(context: NetworkFixContext, network: Network, path: Path, kind: CheckpointKind) -> Remedy:
@@ -64,7 +73,11 @@ def _rule(context: NetworkFixContext, network: Network, path: Path, kind: Checkp
     for chosen in (peer, None):
         fix = _commands(kind, own.group, path.port, _peer(chosen, peer_end))
         if _opens(network, path, kind, fix):
-            return _labelled(fix, kind, path.port, own, chosen, peer_end)
+            labelled = _labelled(fix, kind, path.port, own, chosen, peer_end)
+            if context.knows_interfaces:
+                return labelled
+            unread = _unread_members([own, *([chosen] if chosen else [])])
+            return replace(labelled, caution=f"{labelled.caution} {unread}".strip())
     return Advice(
         f"No command is offered: a rule of {own.group.label} for {peer_end.name} would not decide."
     )
@@ -135,6 +148,11 @@ def _labelled(
     elif kind is CheckpointKind.INGRESS:
         notes.append(NO_RANGE)
     return replace(fix, caution=" ".join(notes))
+
+
+def _unread_members(choices: list[_Choice]) -> str:
+    labels = " or ".join(c.group.label for c in choices)
+    return f"Whether {MEMBERS_OF_INTERFACES} carry {labels} too is not known (ec2:DescribeNetworkInterfaces)."
 
 
 def _no_group(end: PathEndpoint, path: Path, kind: CheckpointKind) -> Advice:

@@ -16,11 +16,12 @@ from opskit.checks.shell_rendering import Caller
 from opskit.config import Target
 from opskit.facts.instances import Instances
 from opskit.facts.interface import known_value
+from opskit.facts.interface_owners import InterfaceOwner, InterfaceOwners
 from opskit.facts.load_balancer import LoadBalancer
 from opskit.facts.rds import DbInstances
 from opskit.facts.security_groups import IpPermission, SecurityGroup, SecurityGroups
 from opskit.facts.target_health import TargetHealths
-from opskit.reachability.group_members import GroupMembers, is_sibling
+from opskit.reachability.group_members import GroupMembers, MemberKind, is_sibling
 from opskit.workload.ec2_instance import Ec2InstanceWorkload, Instance
 from opskit.workload.interface import NetworkInterface
 from tests import builders as b
@@ -28,6 +29,7 @@ from tests import builders as b
 GONE = b.probe(connections=(b.connection("timeout"),))
 APP: Instance = b.healthy(Ec2InstanceWorkload).instance
 OTHER_DB = b.db_instance(identifier="orders-db", security_group_ids=("sg-shared",))
+LAMBDA = InterfaceOwner("eni-l", "Lambda report", ("sg-web",))
 SSH = b.rule(22, "sg-alb")
 
 
@@ -124,6 +126,8 @@ WRITES_A_RULE: dict[str, tuple[tuple[Any, ...], tuple[type, ...]]] = {
     "the siblings do not carry it either": ((Instances((APP, sibling("sg-web"))),), ()),
     "the load balancer carries it": ((replace(b.healthy(LoadBalancer), group_ids=("sg-backend",)),), ()),
     "which load balancer there is was not read": ((), (LoadBalancer, TargetHealths)),
+    "a Lambda function carries it": (
+        (InterfaceOwners((replace(LAMBDA, group_ids=("sg-backend",)),)),), ()),
     "a database carries it": ((DbInstances((b.db_instance(), replace(OTHER_DB, security_group_ids=("sg-backend",)))),), ()),
     "it is open to everyone": ((groups(group("backend", b.rule(443, cidrs=("0.0.0.0/0",))), db=(b.rule(5432, "sg-backend"),)),), ()),
     "it is of another VPC": ((groups(group("backend", vpc="vpc-2"), db=(b.rule(5432, "sg-backend"),)),), ()),
@@ -323,6 +327,49 @@ def test_a_shared_peer_is_named_with_the_others() -> None:
         "web-sg (sg-web) is carried by batch-1 (i-batch-1) too, which then may connect"
         in fix.caution
     )
+
+
+def test_functions_and_tasks_that_carry_a_group_are_named() -> None:
+    """Neither is an instance or a database, and the rule lets each in."""
+    of_database = InterfaceOwner("eni-p", "RDS Proxy shop", ("sg-db",))
+    tasks = [InterfaceOwner(f"eni-t{n}", f"ECS service prod/s{n}", ("sg-web",)) for n in range(8)]
+    owners = InterfaceOwners((LAMBDA, LAMBDA, of_database, *tasks))
+    fix = fix_of(judged("NET001", groups(), app("sg-web"), owners))
+    assert "database-sg (sg-db) is carried by RDS Proxy shop too" in fix.caution
+    assert "web-sg (sg-web) is carried by Lambda report and ECS service prod/s0" in fix.caution
+    assert "and ECS service prod/s4 and 3 more too, which then may connect as well" in fix.caution
+    assert "not known" not in fix.caution
+
+
+def test_the_apps_own_interfaces_are_no_others() -> None:
+    own = InterfaceOwner("eni-1", "an ECS task", ("sg-web",))
+    balancer = InterfaceOwner("eni-2", "load balancer linkbox-alb", ("sg-alb",))
+    members = known_value(
+        b.snapshot(app("sg-web"), InterfaceOwners((own, balancer))).get(GroupMembers)
+    )
+    assert not members.has(MemberKind.OTHER_INTERFACE)
+
+
+def test_tasks_of_the_apps_own_service_are_its_siblings() -> None:
+    same = InterfaceOwner("eni-2", "ECS service prod/shop", ("sg-web",), "prod/shop")
+    other = InterfaceOwner("eni-3", "ECS service dev/shop", ("sg-web",), "dev/shop")
+    unknown = InterfaceOwner("eni-4", "an ECS task", ("sg-web",))
+    snapshot = b.snapshot(b.task(), InterfaceOwners((same, other, unknown)))
+    found = {m.label: m.kind for m in known_value(snapshot.get(GroupMembers)).of("sg-web")}
+    assert found["ECS service prod/shop"] is MemberKind.SIBLING
+    assert found["ECS service dev/shop"] is MemberKind.OTHER_INTERFACE
+    assert found["an ECS task"] is MemberKind.OTHER_INTERFACE
+
+
+def test_who_carries_a_group_is_said_to_be_unknown_where_interfaces_were_not_read() -> None:
+    rule = fix_of(judged("NET001", groups(), app("sg-web"), unknown=(InterfaceOwners,)))
+    assert (
+        "Whether Lambda functions, ECS tasks or other interfaces carry database-sg (sg-db) or web-sg (sg-web) "
+        "too is not known (ec2:DescribeNetworkInterfaces)."
+    ) in rule.caution
+    attached = fix_of(judged("NET002", NAMES_BACKEND, app("sg-web"), unknown=(InterfaceOwners,)))
+    assert the_call(attached)[0] == "ModifyNetworkInterfaceAttribute"
+    assert "was not read (ec2:DescribeNetworkInterfaces)" in attached.ask
 
 
 def test_the_default_group_as_the_only_peer_is_labelled() -> None:
