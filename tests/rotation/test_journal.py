@@ -10,8 +10,9 @@ import pytest
 
 from opskit.aws import CLOCK_CODE
 from opskit.errors import AwsError, CannotProceed
-from opskit.rotation.protocol.journal import Journal, JournalEntry, Record
+from opskit.rotation.protocol.journal import Journal, JournalEntry, Record, write_opening
 from opskit.rotation.protocol.state_machine import CallOutcome, Direction
+from tests.fake_aws import FakeClient
 from tests.rotation.memory import NOW, ParameterStoreInMemory
 from tests.rotation.test_records import NAME, intent, published
 
@@ -159,13 +160,23 @@ class TestReading:
         self, journal: Journal, store: ParameterStoreInMemory, date: str | None
     ) -> None:
         store.date = date
-        with pytest.raises(CannotProceed, match="carry no time"):
+        with pytest.raises(CannotProceed, match=r"^AWS's replies carry no time"):
             journal.all()
 
+    @pytest.mark.parametrize("reply", [{}, {"ResponseMetadata": {}}])
+    def test_a_reply_without_headers_has_no_time(self, reply: dict[str, Any]) -> None:
+        class Bare(FakeClient):
+            def get_parameters_by_path(self, **_: Any) -> dict[str, Any]:
+                return {"Parameters": [], **reply}
+
+        with pytest.raises(CannotProceed, match="carry no time"):
+            Journal(Bare(), Bare(), NAME).all()
+
+    @pytest.mark.parametrize("zone", ["03:04:05 -0000", "03:04:05 GMT", "04:04:05 +0100"])
     def test_a_time_without_zone_is_utc(
-        self, journal: Journal, store: ParameterStoreInMemory
+        self, journal: Journal, store: ParameterStoreInMemory, zone: str
     ) -> None:
-        store.date = "Fri, 02 Jan 2026 03:04:05 -0000"
+        store.date = f"Fri, 02 Jan 2026 {zone}"
         assert journal.latest().read_at == NOW
 
     def test_a_stale_listing_hides_nothing_that_was_read(
@@ -233,6 +244,7 @@ class TestWriting:
         journal.open(2, intent())
         journal.write(1, "slot-2", {"kind": "join"})
         kinds = {n.removeprefix(ROOT): (r["Type"], r.get("KeyId")) for n, r in store.rows.items()}
+        assert {row["Overwrite"] for row in store.rows.values()} == {False}
         assert kinds == {
             "/1/open": ("SecureString", "alias/linkbox"),
             "/2/open": ("SecureString", None),
@@ -243,9 +255,15 @@ class TestWriting:
     def test_an_opening_that_no_parameter_holds_is_not_sent(
         self, journal: Journal, store: ParameterStoreInMemory
     ) -> None:
-        with pytest.raises(CannotProceed, match="too long for a journal record"):
-            journal.open(1, intent(where="x" * 4096))
+        size = len(write_opening(intent(where="")))
+        with pytest.raises(CannotProceed, match=f"{NAME} are too long for a journal record"):
+            journal.open(1, intent(where="x" * (4097 - size)))
         assert store.calls == []
+        assert journal.open(1, intent(where="x" * (4096 - size))) is CallOutcome.APPLIED
+
+    def test_an_opening_takes_no_room_for_blanks(self) -> None:
+        text = write_opening(intent())
+        assert text == json.dumps(json.loads(text), separators=(",", ":"))
 
     @pytest.mark.parametrize(
         ("code", "outcome"),
