@@ -62,13 +62,15 @@ class Score:
         return 100.0 * self.killed / run if run else 100.0
 
 
-def settings(section: Mapping[str, list[str]]) -> dict[str, str]:
-    """mutmut's settings for a section."""
+def settings(section: Mapping[str, list[str]], tests: Sequence[str]) -> dict[str, str]:
+    """mutmut's settings for a section and tests."""
     arguments = (
         "-p",
         "no:randomly",
         "-p",
         "no:xdist",
+        "-p",
+        "tests.fresh_caches",
         "-m",
         "not sandbox and not full and not speed",
     )
@@ -77,7 +79,7 @@ def settings(section: Mapping[str, list[str]]) -> dict[str, str]:
         "only_mutate": lines(f"opskit/{module}" for module in section["modules"]),
         "also_copy": lines(name for name in copied() if name not in ("opskit", "tests")),
         "pytest_add_cli_args": lines(arguments),
-        "pytest_add_cli_args_test_selection": lines(f"tests/{test}" for test in section["tests"]),
+        "pytest_add_cli_args_test_selection": lines(f"tests/{test}" for test in tests),
         # A mutant has (its tests' seconds + 3) * 8. On a busy machine a test takes many times as long as
         # when it was timed; a loop without an end fills the memory until then.
         "timeout_constant": "3",
@@ -96,7 +98,7 @@ def copied() -> list[str]:
     return [*(name for name in COPIED if (ROOT / name).exists()), *files]
 
 
-def prepare(section: Mapping[str, list[str]], directory: Path) -> None:
+def prepare(section: Mapping[str, list[str]], tests: Sequence[str], directory: Path) -> None:
     """Copy the working tree, and write mutmut's settings into the copy."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
@@ -108,7 +110,7 @@ def prepare(section: Mapping[str, list[str]], directory: Path) -> None:
             shutil.copy2(ROOT / name, target)
     setup = configparser.ConfigParser()
     setup.read(directory / "setup.cfg", encoding="utf-8")
-    setup["mutmut"] = settings(section)
+    setup["mutmut"] = settings(section, tests)
     with (directory / "setup.cfg").open("w", encoding="utf-8") as file:
         setup.write(file)
 
@@ -181,7 +183,7 @@ def source_lines(module: str, function: str) -> list[str]:
 
 
 def without_effect(
-    directory: Path, by_module: Mapping[str, Sequence[str]]
+    directory: Path, codes: Mapping[str, Mapping[str, int | None]]
 ) -> tuple[set[str], list[str]]:
     """The mutants that are listed as equivalent, and what the list has wrong about these modules."""
     from mutmut.mutation.diff_apply import get_diff_for_mutant
@@ -190,46 +192,54 @@ def without_effect(
     functions = {(change.module, change.function) for change in listed}
     names, changes, problems = set(), set(), []
     with contextlib.chdir(directory):
-        for module, mutants in by_module.items():
-            for name in mutants:
+        for module, by_name in codes.items():
+            for name, code in by_name.items():
                 if (module.removeprefix("opskit/"), function_name(name)) in functions:
                     diff = get_diff_for_mutant(name, path=module)
                     change = change_of(module, name, diff)
                     if change in listed:
                         names.add(name)
                         changes.add(change)
-                        if exit_codes(directory, module).get(name) in KILLED:
+                        if code in KILLED:
                             problems.append(f"a test fails on {change}")
-    modules = {module.removeprefix("opskit/") for module in by_module}
+    modules = {module.removeprefix("opskit/") for module in codes}
     missing = [c for c in listed if c.module in modules and c not in changes]
     return names, [*problems, *(f"no mutant is {change}" for change in missing)]
 
 
-def exit_codes(directory: Path, module: str) -> dict[str, int | None]:
-    """mutmut's exit codes of the mutants of `opskit/...`."""
-    text = (directory / "mutants" / f"{module}.meta").read_text(encoding="utf-8")
-    codes: dict[str, int | None] = json.loads(text)["exit_code_by_key"]
+def exit_codes(directory: Path) -> dict[str, dict[str, int | None]]:
+    """mutmut's exit codes by module and mutant."""
+    codes = {}
+    for path in sorted(directory.glob("mutants/opskit/**/*.meta")):
+        module = str(path.relative_to(directory / "mutants")).removesuffix(".meta")
+        codes[module] = json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"]
     return codes
 
 
 def scores(
-    directory: Path, chosen: Collection[str] | None = None, equivalent: Collection[str] = ()
+    codes: Mapping[str, Mapping[str, int | None]],
+    chosen: Collection[str] | None = None,
+    equivalent: Collection[str] = (),
 ) -> dict[str, Score]:
-    """The score of every module that has mutants, from mutmut's files; of the chosen ones only."""
+    """The score of every module that has mutants; of the chosen ones only."""
     by_module = {}
-    for path in sorted(directory.glob("mutants/opskit/**/*.meta")):
-        name = str(path.relative_to(directory / "mutants")).removesuffix(".meta")
-        codes = exit_codes(directory, name)
-        of_interest = {n: code for n, code in codes.items() if chosen is None or n in chosen}
+    for module, by_name in codes.items():
+        of_interest = {n: code for n, code in by_name.items() if chosen is None or n in chosen}
         if of_interest:
             not_killed = [n for n, code in of_interest.items() if code in SURVIVED]
             survivors = tuple(n for n in not_killed if n not in equivalent)
             not_run = sum(code in NOT_RUN for code in of_interest.values())
             killed = len(of_interest) - len(not_killed) - not_run
-            by_module[name] = Score(
-                killed, survivors, not_run, len(not_killed) - len(survivors), len(codes)
+            by_module[module] = Score(
+                killed, survivors, not_run, len(not_killed) - len(survivors), len(by_name)
             )
     return by_module
+
+
+def run(directory: Path, names: Sequence[str]) -> bool:
+    """Run mutants of a prepared directory, all if none is named; whether mutmut came to its end."""
+    command = [sys.executable, "-m", "mutmut", "run", *names]
+    return subprocess.run(command, cwd=directory, check=False).returncode == 0
 
 
 def report(by_module: Mapping[str, Score]) -> str:
@@ -257,14 +267,20 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     section = sections[options.section]
     directory = ROOT / "build" / "mutants" / options.section
-    prepare(section, directory)
-    mutants = mutants_of(section, directory)
-    chosen = None if options.sample is None else sample(mutants, options.sample, options.seed)
-    done = subprocess.run(
-        [sys.executable, "-m", "mutmut", "run", *(chosen or ())], cwd=directory, check=False
-    )
-    equivalent, problems = without_effect(directory, mutants)
-    by_module = scores(directory, chosen, equivalent)
+    prepare(section, section["tests"], directory)
+    chosen = None
+    if options.sample is not None:
+        chosen = sample(mutants_of(section, directory), options.sample, options.seed)
+    is_whole = run(directory, chosen or ())
+    codes = exit_codes(directory)
+    left = [n for s in scores(codes, chosen).values() for n in s.survivors]
+    if left and "slower_tests" in section:
+        prepare(section, [*section["tests"], *section["slower_tests"]], directory)
+        is_whole = run(directory, left) and is_whole
+        for module, by_name in exit_codes(directory).items():
+            codes[module].update({name: by_name[name] for name in left if name in by_name})
+    equivalent, problems = without_effect(directory, codes)
+    by_module = scores(codes, chosen, equivalent)
     print(report(by_module))
     for problem in problems:
         print(f"tests/equivalent_mutants.toml: {problem}")
@@ -272,7 +288,7 @@ def main(arguments: list[str]) -> int:
     is_enough = all(
         score.percent >= WANTED_PERCENT and not score.not_run for score in by_module.values()
     )
-    return 0 if done.returncode == 0 and by_module and is_enough and not problems else 1
+    return 0 if is_whole and by_module and is_enough and not problems else 1
 
 
 if __name__ == "__main__":

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from tests import mutants
+from opskit.policy import pattern
+from opskit.policy.pattern import glob
+from tests import fresh_caches, mutants
 from tests.mutants import (
     ROOT,
     Change,
     Score,
     change_of,
     equivalents,
+    exit_codes,
     function_name,
     prepare,
     report,
@@ -30,19 +33,22 @@ SECTIONS = tomllib.loads((ROOT / "tests" / "mutants.toml").read_text())
 @pytest.mark.parametrize("name", SECTIONS)
 def test_a_section_names_modules_and_tests_that_exist(name: str) -> None:
     section = SECTIONS[name]
-    assert set(section) == {"modules", "tests"}
+    assert set(section) - {"slower_tests"} == {"modules", "tests"}
     for module in section["modules"]:
         assert list((ROOT / "opskit").glob(module)), module
-    assert [test for test in section["tests"] if not (ROOT / "tests" / test).exists()] == []
+    tests = [*section["tests"], *section.get("slower_tests", ())]
+    assert [test for test in tests if not (ROOT / "tests" / test).exists()] == []
 
 
 def test_a_copy_has_its_settings(tmp_path: Path) -> None:
     (tmp_path / "mutants").mkdir()
-    prepare({"modules": ["redaction.py"], "tests": ["test_redaction.py"]}, tmp_path)
+    prepare({"modules": ["redaction.py"]}, ["test_redaction.py", "rotation"], tmp_path)
     assert not (tmp_path / "mutants").exists(), "nothing is left of an earlier call"
     setup = configparser.ConfigParser()
     setup.read(tmp_path / "setup.cfg")
     assert setup["mutmut"]["only_mutate"] == "\nopskit/redaction.py"
+    selection = setup["mutmut"]["pytest_add_cli_args_test_selection"]
+    assert selection == "\ntests/test_redaction.py\ntests/rotation"
     assert setup["tool:pytest"]["testpaths"] == "tests"
     for name in ("opskit/redaction.py", "opskit/runbooks", "tests/conftest.py", "README.md"):
         assert (tmp_path / name).exists(), name
@@ -55,21 +61,25 @@ def test_survivors_are_counted(tmp_path: Path) -> None:
     codes = {"a": 1, "b": 0, "c": 33, "d": 36, "e": 3, "f": None, "g": 2}
     (folder / "x.py.meta").write_text(json.dumps({"exit_code_by_key": codes}))
     (folder / "empty.py.meta").write_text(json.dumps({"exit_code_by_key": {}}))
-    by_module = scores(tmp_path)
+    by_module = scores(exit_codes(tmp_path))
     assert by_module == {"opskit/policy/x.py": Score(3, ("b", "c"), 2, 0, 7)}
     assert by_module["opskit/policy/x.py"].percent == 60.0
     assert report(by_module).splitlines()[:3] == ["survivors:", "  b", "  c"]
     assert report(by_module).endswith("3 killed     2 survived   60.0%  2 not run")
 
 
-def test_only_the_chosen_ones_are_counted_and_none_without_effect(tmp_path: Path) -> None:
-    folder = tmp_path / "mutants" / "opskit" / "policy"
-    folder.mkdir(parents=True)
-    codes = {"a": 1, "b": 0, "c": 33, "d": 0, "e": None}
-    (folder / "x.py.meta").write_text(json.dumps({"exit_code_by_key": codes}))
-    by_module = scores(tmp_path, {"a", "b", "c"}, {"b", "d"})
+def test_only_the_chosen_ones_are_counted_and_none_without_effect() -> None:
+    codes = {"opskit/policy/x.py": {"a": 1, "b": 0, "c": 33, "d": 0, "e": None}}
+    by_module = scores(codes, {"a", "b", "c"}, {"b", "d"})
     assert by_module == {"opskit/policy/x.py": Score(1, ("c",), 0, 1, 5)}
     assert report(by_module).endswith("50.0%  1 equivalent  3 of 5 sampled")
+
+
+def test_a_mutant_starts_with_empty_caches() -> None:
+    glob("ssm:*", "ssm:GetParameter")
+    assert pattern._expression.cache_info().currsize
+    fresh_caches.pytest_sessionstart()
+    assert not pattern._expression.cache_info().currsize
 
 
 def test_a_sample_is_the_same_for_a_seed() -> None:
