@@ -70,7 +70,7 @@ def settings(section: Mapping[str, list[str]], tests: Sequence[str]) -> dict[str
         "-p",
         "no:xdist",
         "-p",
-        "tests.fresh_caches",
+        "tests.mutants_plugin",
         "-m",
         "not sandbox and not full and not speed",
     )

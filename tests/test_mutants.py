@@ -11,7 +11,7 @@ import pytest
 
 from opskit.policy import pattern
 from opskit.policy.pattern import glob
-from tests import fresh_caches, mutants
+from tests import mutants, mutants_plugin
 from tests.mutants import (
     ROOT,
     Change,
@@ -78,7 +78,7 @@ def test_only_the_chosen_ones_are_counted_and_none_without_effect() -> None:
 def test_a_mutant_starts_with_empty_caches() -> None:
     glob("ssm:*", "ssm:GetParameter")
     assert pattern._expression.cache_info().currsize
-    fresh_caches.pytest_sessionstart()
+    mutants_plugin.pytest_sessionstart()
     assert not pattern._expression.cache_info().currsize
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
+from operator import eq, ge, gt, le, lt
 
 from opskit.policy.document import Condition
 from opskit.policy.pattern import Pattern, fill, fits, fits_arn
@@ -56,24 +58,18 @@ def _operator(operator: str) -> tuple[Compare | None, bool]:
     return OPERATORS.get(operator.replace("not", "", 1)), True
 
 
-def _numbers(decide: Callable[[float, float], bool]) -> Compare:
-    def compare(value: str, pattern: Pattern) -> bool:
-        try:
-            return decide(float(value), float(pattern.text))
-        except ValueError:
-            return False
-
-    return compare
+def _numbers(decide: Callable[[float, float], bool], value: str, pattern: Pattern) -> bool:
+    try:
+        return decide(float(value), float(pattern.text))
+    except ValueError:
+        return False
 
 
-def _dates(decide: Callable[[datetime, datetime], bool]) -> Compare:
-    def compare(value: str, pattern: Pattern) -> bool:
-        try:
-            return decide(_moment(value), _moment(pattern.text))
-        except (ValueError, OverflowError):
-            return False
-
-    return compare
+def _dates(decide: Callable[[datetime, datetime], bool], value: str, pattern: Pattern) -> bool:
+    try:
+        return decide(_moment(value), _moment(pattern.text))
+    except (ValueError, OverflowError):
+        return False
 
 
 def _moment(text: str) -> datetime:
@@ -103,15 +99,15 @@ OPERATORS: dict[str, Compare] = {
     "bool": lambda value, p: value.lower() == p.text.lower(),
     "binaryequals": lambda value, p: value == p.text,
     "ipaddress": _in_range,
-    "numericequals": _numbers(lambda a, b: a == b),
-    "numericlessthan": _numbers(lambda a, b: a < b),
-    "numericlessthanequals": _numbers(lambda a, b: a <= b),
-    "numericgreaterthan": _numbers(lambda a, b: a > b),
-    "numericgreaterthanequals": _numbers(lambda a, b: a >= b),
-    "dateequals": _dates(lambda a, b: a == b),
-    "datelessthan": _dates(lambda a, b: a < b),
-    "datelessthanequals": _dates(lambda a, b: a <= b),
-    "dategreaterthan": _dates(lambda a, b: a > b),
-    "dategreaterthanequals": _dates(lambda a, b: a >= b),
+    "numericequals": partial(_numbers, eq),
+    "numericlessthan": partial(_numbers, lt),
+    "numericlessthanequals": partial(_numbers, le),
+    "numericgreaterthan": partial(_numbers, gt),
+    "numericgreaterthanequals": partial(_numbers, ge),
+    "dateequals": partial(_dates, eq),
+    "datelessthan": partial(_dates, lt),
+    "datelessthanequals": partial(_dates, le),
+    "dategreaterthan": partial(_dates, gt),
+    "dategreaterthanequals": partial(_dates, ge),
 }
 """Operator in lower case -> comparison; `Not` within a name means the opposite."""

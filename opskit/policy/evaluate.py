@@ -251,6 +251,7 @@ def _allowing(request: Request, policies: Policies, value: bool | None) -> Match
     if policies.key is not None:
         everybody = (*request.principal.names, *request.principal.account_names)
         for statement in policies.key.statements:
-            if statement.allows and one.names(statement, request, everybody).value:
+            names = one.names(statement, request, everybody)
+            if statement.allows and all_of((names, _applies(statement, request))).value is value:
                 return MatchedStatement(policies.key, statement)
     return None

@@ -8,6 +8,13 @@ from __future__ import annotations
 
 import sys
 
+import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Know the mark of pytest-xdist, which is not loaded."""
+    config.addinivalue_line("markers", "xdist_group: one worker runs them all")
+
 
 def pytest_sessionstart() -> None:
     """Empty the caches of opskit's functions."""
