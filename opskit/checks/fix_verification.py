@@ -11,8 +11,9 @@ from opskit.checks.fix_effects import CallRejected, apply
 from opskit.checks.interface import Check, Finding, Status
 from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller, Unprintable, chain
-from opskit.checks.state_changes import describe_changes
+from opskit.checks.state_changes import INSTANCE_FIELDS, describe_changes
 from opskit.commands import AwsCall, Command, InstanceCommand
+from opskit.facts.database import Database
 from opskit.facts.snapshot import Snapshot
 
 OBSERVED_LAYERS = frozenset({"dns", "tcp", "tls", "auth", "app"})
@@ -68,8 +69,12 @@ def verify_fix(check: Check, finding: Finding, snapshot: Snapshot, caller: Calle
     undo, no_undo = fix.undo, fix.no_undo
     if not _restores(snapshot, after, undo):
         undo, no_undo = (), NOT_RESTORED
-    dangers = _dangers(fix)
-    proven = replace(fix, undo=undo, no_undo=no_undo, changes=changes, dangers=dangers)
+    waiting = _applied_too(fix, snapshot)
+    caution = " ".join(filter(None, (fix.caution, waiting)))
+    dangers = _dangers(fix, interrupts=bool(waiting))
+    proven = replace(
+        fix, undo=undo, no_undo=no_undo, changes=changes, dangers=dangers, caution=caution
+    )
     return replace(finding, fix=proven)
 
 
@@ -97,13 +102,26 @@ def _restores(before: Snapshot, after: Snapshot, undo: tuple[Command, ...]) -> b
     if not undo:
         return True
     try:
-        return not describe_changes(before, apply(after, undo, origin=before))
+        remaining = describe_changes(before, apply(after, undo, origin=before))
     except CallRejected:
         return False
+    return all(change.subject.endswith(INSTANCE_FIELDS["pending"]) for change in remaining)
 
 
-def _dangers(fix: Fix) -> tuple[Danger, ...]:
-    dangers = set(fix.dangers)
+def _applied_too(fix: Fix, snapshot: Snapshot) -> str:
+    """The pending changes of the database that a fix applies as well, as a sentence; empty without any."""
+    database: Database | None = snapshot.value(Database)
+    is_immediate = any(
+        isinstance(c, AwsCall) and c.parameters.get("ApplyImmediately") for c in fix.commands
+    )
+    if database is None or not database.instance.pending or not is_immediate:
+        return ""
+    pending = ", ".join(database.instance.pending)
+    return f"Its pending changes are applied at once too, which no undo takes back: {pending}."
+
+
+def _dangers(fix: Fix, *, interrupts: bool) -> tuple[Danger, ...]:
+    dangers = set(fix.dangers) | ({Danger.INTERRUPTS_DATABASE} if interrupts else set())
     for command in fix.commands:
         if isinstance(command, AwsCall):
             dangers |= DANGERS.get((command.service, command.operation), set())

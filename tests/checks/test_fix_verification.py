@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from opskit.checks.state_changes import describe_changes, summary
 from opskit.commands import AwsCall, InstanceCommand, OpskitCommand
 from opskit.config import Target
 from opskit.engine.interface import LoginFailure
+from opskit.facts.certificate import Certificate
 from opskit.facts.database import Database, select, weigh
 from opskit.facts.interface import known_value
 from opskit.facts.login import LoginAttemptResult
@@ -127,6 +129,34 @@ def test_restarts_are_named_as_such() -> None:
     found = proven(Fix((ingress(), InstanceCommand("i-1", (("docker", "restart", "a"),)))))
     assert found.fix is not None
     assert found.fix.dangers == (Danger.RESTARTS_APP, Danger.WIDENS_ACCESS)
+
+
+@pytest.mark.parametrize(
+    ("code", "changes"),
+    [
+        ("HYG001", {"is_public": True}),
+        ("HYG004", {"backup_days": 1}),
+        ("RDS002", {"status": "storage-full"}),
+        ("TLS002", {"certificate_valid_till": b.NOW + timedelta(days=5)}),
+    ],
+)
+def test_pending_changes_that_are_applied_too_are_a_danger(
+    code: str, changes: dict[str, Any]
+) -> None:
+    """`ApplyImmediately` does not choose: an upgrade that waits for the night begins as well."""
+    for pending in ((), ("EngineVersion",)):
+        changed = b.database(**changes, pending=pending)
+        snapshot = b.snapshot(changed, unknown=(Certificate,))
+        check = check_of(code)
+        fix = verify_fix(check, run_check(check, snapshot), snapshot, CALLER).fix
+        assert fix is not None
+        is_told = (
+            "pending changes are applied at once too, which no undo takes back: EngineVersion"
+            in fix.caution
+        )
+        assert is_told is bool(pending)
+        assert pending == () or Danger.INTERRUPTS_DATABASE in fix.dangers
+        assert bool(fix.undo) is (code in ("HYG001", "HYG004"))
 
 
 class TestDoubt:

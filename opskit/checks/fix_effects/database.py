@@ -19,6 +19,9 @@ STARTABLE = ("stopped", "stopping", "inaccessible-encryption-credentials-recover
 
 def _modify_instance(state: State, arguments: Mapping[str, Any]) -> None:
     changes: dict[str, Any] = {}
+    if arguments.get("ApplyImmediately"):
+        # Changes that wait for the maintenance window are applied too (RDS User Guide, modifying).
+        changes["pending"] = ()
     if "PubliclyAccessible" in arguments:
         changes["is_public"] = arguments["PubliclyAccessible"]
     if "BackupRetentionPeriod" in arguments:

@@ -189,15 +189,12 @@ def _to_database(members: GroupMembers, candidate: _Candidate) -> Remedy:
     location = {"DBInstanceIdentifier": database.identifier}
     present = list(candidate.end.group_ids)
     groups = [*present, candidate.group.group_id]
-    pending = ", ".join(database.pending)
-    interrupts = (Danger.INTERRUPTS_DATABASE,) if pending else ()
-    note = f"Its pending changes are applied at once too: {pending}." if pending else ""
     return Fix(
         (_modify(location, groups),),
         undo=(_modify(location, present),),
-        dangers=(*interrupts, Danger.WIDENS_ACCESS),
+        dangers=(Danger.WIDENS_ACCESS,),
         ask=_ask(members, candidate, "database"),
-        caution=" ".join(filter(None, (_carried(candidate), note))),
+        caution=_carried(candidate),
     )
 
 
