@@ -252,6 +252,10 @@ class Operator:
                 return status
             time.sleep(0.03)
 
+    def reset(self) -> None:
+        """Restore the sandbox as it was at the end of its start, with a healthy app."""
+        lifecycle.send_command(self.running, "reset")
+
     def need_packets(self) -> None:
         """Leave the test out where packets cannot be filtered; in CI that is a failure."""
         if self.running.dns_server:
@@ -327,4 +331,4 @@ def operator(shared_sandbox: Operator) -> Iterator[Operator]:
     yield shared_sandbox
     shared_sandbox.inject()
     if lifecycle.send_command(shared_sandbox.running, "status")["broken"]:
-        lifecycle.send_command(shared_sandbox.running, "revert")
+        shared_sandbox.reset()

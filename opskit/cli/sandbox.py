@@ -136,6 +136,21 @@ def down(name: str | None) -> None:
 
 @sandbox.command()
 @NAME
+def reset(name: str | None) -> None:
+    """Restore the sandbox to its state at the end of `up`, in under a second.
+
+    It restores the AWS account, the database with its roles and settings, packet rules, the instance's files
+    and containers. It ends sessions, commands and processes on the instance. It leaves alone the operator's
+    processes, and files outside the sandbox's own directory and /srv.
+    """
+    lifecycle = _lifecycle()
+    running = lifecycle.get(name)
+    lifecycle.send_command(running, "reset")
+    click.echo(f"sandbox '{running.name}' is as it was after `up`")
+
+
+@sandbox.command()
+@NAME
 def status(name: str | None) -> None:
     """Show the status of the sandbox and its injected faults."""
     lifecycle = _lifecycle()

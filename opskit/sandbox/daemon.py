@@ -6,6 +6,7 @@ on command or when the process at the other end of its pipe is gone.
 
 from __future__ import annotations
 
+import gc
 import http.client
 import json
 import os
@@ -27,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from opskit.sandbox import fixture, instance, loopback, topology
+from opskit.sandbox import fixture, initial_state, instance, loopback, topology
 from opskit.sandbox.faults import ALL
 from opskit.sandbox.faults.interface import FaultContext
 from opskit.sandbox.network import allowed_hosts, namespaces, packet_filter
@@ -102,8 +103,11 @@ class Sandbox:
         self._serve_ssh()
         preparing.result()
         self.ids = fixture.seed(self.client, self.password)
+        saving = Background(lambda: self.postgres.save(self.directory / initial_state.SAVED / "pg"))
         self.network_changed()
+        saving.result()
         self.start_app()
+        self.save()
 
     def start_app(self) -> None:
         """Create the app's container and wait until it is healthy."""
@@ -115,17 +119,41 @@ class Sandbox:
                 raise RuntimeError(f"the app did not become healthy: {self.complaint}")
             time.sleep(0.02)
 
+    def save(self) -> None:
+        """Make this the state that `reset` restores."""
+        hosts = [host.pid for host in self.hosts.values()]
+        self._initial = initial_state.InitialState(
+            self.directory,
+            self.hosts,
+            self.postgres,
+            self.emulated_aws,
+            self._control_plane,
+            self._services,
+            # The machines' own processes, and the SSH servers.
+            lambda: {*hosts, *(a.pid for a in self._ssh_servers if a.pid is not None)},
+        )
+
+    def reset(self) -> None:
+        """Restore the state at the end of the start, and wait until the app is healthy."""
+        self._initial.restore()
+        self.broken = []
+        if not self._wait_healthy(UP_WITHIN_S):
+            raise RuntimeError(f"the app did not become healthy: {self.complaint}")
+
+    def _wait_healthy(self, within_s: float) -> bool:
+        """Look until the app is healthy; a look that was under way says nothing of the present state."""
+        before, limit = self.health_checks, time.monotonic() + within_s
+        while self.health != 200 or self.health_checks < before + 2:
+            if time.monotonic() > limit:
+                return False
+            self.look.set()
+            time.sleep(0.02)
+        return True
+
     def _restart_app(self) -> bool:
         """Start the app again as a deployment does; whether it became healthy."""
         process = self.run_on_instance(f"docker restart {topology.CONTAINER}", HEALTH_TIMEOUT_S)
-        # A look that was under way says nothing of the new one.
-        before, limit = self.health_checks, time.monotonic() + HEALTH_TIMEOUT_S
-        while self.health != 200 or self.health_checks < before + 2:
-            if process.exit_status != 0 or time.monotonic() > limit:
-                return False
-            self.look.set()
-            time.sleep(0.05)
-        return True
+        return process.exit_status == 0 and self._wait_healthy(HEALTH_TIMEOUT_S)
 
     def client(self, service: str) -> Any:
         """A client of the sandbox's own, created once."""
@@ -264,7 +292,8 @@ class Sandbox:
         self.credentials = Credentials()
         self._nsenter = shutil.which("nsenter") or "/usr/bin/nsenter"
         self._session, self._clients = boto3.Session(), dict[str, Any]()
-        rds.install(rds.ControlPlane(self.postgres), self.postgres)
+        self._control_plane = rds.ControlPlane(self.postgres)
+        rds.install(self._control_plane, self.postgres)
         iam.install()
         ec2.install(lambda at: self.keys.console() if at == topology.INSTANCE_ADDRESS else "")
         organization.install()
@@ -299,6 +328,8 @@ class Sandbox:
         service = metadata.MetadataService(
             self._emulated_instance, urlsplit(self.metadata_url).path
         )
+        injector = self.emulated_aws.fault_injector
+        self._services = (injector, self.agent, sessions, tasks, service)
         location = self._metadata_place()
         # Without namespaces, the metadata service's port serves a task's credentials.
         more = [] if topology.IS_LOOPBACK else [(topology.TASK_ADDRESS, 80)]
@@ -329,7 +360,7 @@ class Sandbox:
         python_path = {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
         ssh = f"{topology.INSTANCE_ADDRESS}:{SSH_PORT}"
         self.keys.make()
-        Activation(
+        on_app = Activation(
             "app",
             ("127.0.0.1" if topology.IS_LOOPBACK else "0.0.0.0", topology.SSH_PORT),
             self.directory / "ssh",
@@ -339,8 +370,8 @@ class Sandbox:
             command=lambda a: list(a) if topology.IS_LOOPBACK else self.hosts["app"].command(a),
             environment={**on_instance, **python_path},
             elsewhere={},
-        ).start()
-        Activation(
+        )
+        bastion = Activation(
             "bastion",
             (topology.BASTION_ADDRESS, topology.BASTION_PORT),
             self.directory / "ssh",
@@ -348,7 +379,10 @@ class Sandbox:
             command=list,
             environment=here,
             elsewhere={ssh: ("127.0.0.1", topology.SSH_PORT)} if topology.IS_LOOPBACK else {},
-        ).start()
+        )
+        self._ssh_servers = (on_app, bastion)
+        for server in self._ssh_servers:
+            server.start()
 
     def _metadata_place(self) -> tuple[str, int]:
         if topology.IS_LOOPBACK:
@@ -463,6 +497,8 @@ def handle_command(sandbox: Sandbox, request: dict[str, Any]) -> dict[str, Any]:
     elif command == "revert":
         for name in request["names"] or list(sandbox.broken):
             sandbox.revert(name)
+    elif command == "reset":
+        sandbox.reset()
     elif command == "rights":
         sandbox.client("iam").put_user_policy(
             UserName="oncall", PolicyName="everything", PolicyDocument=request["names"][0]
@@ -522,6 +558,10 @@ def main() -> None:
     sandbox = Sandbox(directory, latency_ms / 1000)
     try:
         sandbox.start()
+        # A restore drops a whole account, which is full of cycles: the collector need not look at all of
+        # moto then.
+        gc.collect()
+        gc.freeze()
         serve_control(sandbox, directory / "control")
     except BaseException as error:
         traceback.print_exc(file=sys.stderr)

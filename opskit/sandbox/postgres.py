@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 import stat
 import subprocess
 import time
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 from opskit import DISTRIBUTION
 from opskit.sandbox import topology
 from opskit.sandbox.network.namespaces import end
+from opskit.sandbox.saved_files import SavedFiles
 
 if TYPE_CHECKING:
     import psycopg
@@ -51,6 +53,7 @@ class Postgres:
         self.port = port
         self._process: subprocess.Popen[bytes] | None = None
         self._force_tls = True
+        self._saved: tuple[SavedFiles, int, bool] | None = None
         self.ca_pem = b""
         self.certificate_ends = datetime.now(UTC)
 
@@ -130,6 +133,23 @@ class Postgres:
             self._run("pg_ctl", "stop", "-D", str(self._data), "-m", "fast", "-s", check=False)
             end(self._process)
             self._process = None
+
+    def save(self, copy: Path) -> None:
+        """Save the whole cluster: contents, roles, passwords and settings. The server is restarted."""
+        self.stop()
+        self._saved = SavedFiles(self._data, copy), self.port, self._force_tls
+        self.start()
+
+    def restore(self) -> None:
+        """Put the saved cluster back, whatever state the present one is in."""
+        assert self._saved is not None
+        if self._process is not None:
+            # An immediate shutdown: what it would have written is thrown away.
+            end(self._process, signal_number=signal.SIGQUIT)
+            self._process = None
+        files, self.port, self._force_tls = self._saved
+        files.restore()
+        self.start()
 
     def create(self, user: str, password: str, database: str) -> None:
         """Create the master role and its first database, as CreateDBInstance does."""

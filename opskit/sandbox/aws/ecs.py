@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from opskit.sandbox import topology
@@ -66,10 +66,16 @@ class Tasks:
         self._instance = instance
         self._is_role_right = is_role_right
         self._restart_app = restart_app
+        self._is_enabled = True
+        self._first = self._new()
+        self.sessions: Sessions | None = None
+        self.reset()
+
+    def reset(self) -> None:
+        """Run only the first task, as at the start."""
         self._rollout = "COMPLETED"
         self._is_enabled = True
-        self._tasks = [self._new()]
-        self.sessions: Sessions | None = None
+        self._tasks = [replace(self._first)]
 
     def answer(self, operation: str, body: Mapping[str, Any], owner: str) -> Answer | None:
         """The answer to an operation that this module implements; None for all others."""

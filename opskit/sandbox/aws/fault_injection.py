@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,7 +93,27 @@ class FaultInjector:
     paused: list[PausedCall] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
     """The kinds of applied calls that write a password or a record, never their values."""
+    _late: list[threading.Timer] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def apply_late(self, seconds: float, apply: Callable[[], object]) -> None:
+        """Apply a call after its client has been told that it failed."""
+        timer = threading.Timer(seconds, apply)
+        timer.daemon = True
+        with self._lock:
+            self._late = [t for t in self._late if t.is_alive()]
+            self._late.append(timer)
+        timer.start()
+
+    def reset(self) -> None:
+        """Forget the injections and the calls; what is paused or late is never applied."""
+        self.replace([])
+        self.release(is_dropped=True)
+        with self._lock:
+            for timer in self._late:
+                timer.cancel()
+            self._late = []
+            self.calls, self.changes = [], []
 
     def take(self, service: str, action: str, name: str = "") -> Injection | None:
         """The injection that hits this call; decrements its counter."""

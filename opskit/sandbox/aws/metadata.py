@@ -50,6 +50,11 @@ class MetadataService:
         text = self._find(path.removeprefix("/latest/"))
         return _reply(start, text) if text is not None else _reply(start, "", "404 Not Found")
 
+    def reset(self) -> None:
+        """Issue new credentials at the next request: the issued ones are forgotten with all sessions."""
+        self._issued.clear()
+        self._tokens.clear()
+
     def _give_token(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         """Issue a token for the requested time; none to a proxy, as on AWS."""
         if "HTTP_X_FORWARDED_FOR" in environ:

@@ -27,6 +27,7 @@ class ControlPlane:
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
         self._lock = threading.Lock()
+        self._pending: list[threading.Thread] = []
 
     def is_ours(self, instance: Any) -> bool:
         """Whether an emulated instance is the one with a real server."""
@@ -97,7 +98,14 @@ class ControlPlane:
             with self._lock:
                 work(*arguments)
 
-        threading.Thread(target=run, daemon=True).start()
+        self._pending = [thread for thread in self._pending if thread.is_alive()]
+        self._pending.append(threading.Thread(target=run, daemon=True))
+        self._pending[-1].start()
+
+    def settle(self) -> None:
+        """Wait until every accepted change has been applied."""
+        for thread in self._pending:
+            thread.join()
 
     def _reset_password(self, instance: Any, password: str) -> None:
         time.sleep(SHOWS_AFTER_S)

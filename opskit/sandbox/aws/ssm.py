@@ -56,6 +56,10 @@ class AgentConnection:
         self._instance = instance
         self._commands: dict[str, dict[str, Any]] = {}
 
+    def reset(self) -> None:
+        """Forget all commands."""
+        self._commands = {}
+
     @property
     def running(self) -> int:
         """The number of commands that have not ended yet."""
@@ -292,6 +296,17 @@ def seen_late(seconds: float) -> Iterator[None]:
 
 _writers: dict[str, str] = {}
 """Parameter -> the last writer, which moto does not store."""
+
+
+def saved_writers() -> dict[str, str]:
+    """The parameters' last writers at this moment."""
+    return dict(_writers)
+
+
+def restore_writers(saved: Mapping[str, str]) -> None:
+    """Make these the last writers."""
+    _writers.clear()
+    _writers.update(saved)
 
 
 class Answers:

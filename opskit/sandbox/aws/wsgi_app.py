@@ -21,6 +21,7 @@ from opskit.sandbox.aws import ecs, fault_injection, identity, signature, ssm
 from opskit.sandbox.aws.credentials import INTERNAL, Credentials, Rejected
 from opskit.sandbox.aws.fault_injection import FaultInjector, Injection
 from opskit.sandbox.aws.identity import CallerIdentity
+from opskit.sandbox.aws.saved_backends import SavedBackends
 from opskit.sandbox.aws.signature import Signed, SignedRequest
 from opskit.sandbox.session_manager.gateway import Sessions
 
@@ -197,6 +198,11 @@ class EmulatedAws:
             return self._go_wrong(injected, call, environ, start)
         return self._answer(call, environ, start)
 
+    def restore(self, saved: SavedBackends) -> None:
+        """Put the account back, between two calls."""
+        with self._lock:
+            saved.restore()
+
     def _go_wrong(
         self, injected: Injection, call: Call, environ: dict[str, Any], start: Any
     ) -> Iterable[bytes]:
@@ -204,9 +210,9 @@ class EmulatedAws:
         if kind in ("throttle", "expired", "error"):
             return _fail(start, call, kind)
         if kind == "late":
-            work = threading.Timer(injected.seconds, self._answer, (call, environ, lambda *_: None))
-            work.daemon = True
-            work.start()
+            self.fault_injector.apply_late(
+                injected.seconds, lambda: self._answer(call, environ, lambda *_: None)
+            )
             return _fail(start, call, "error")
         if kind == "slow":
             time.sleep(injected.seconds)

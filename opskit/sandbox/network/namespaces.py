@@ -179,9 +179,30 @@ def join_network(host: NamespaceHost) -> None:
             raise OSError(ctypes.get_errno(), f"cannot enter the network of {host.name}")
 
 
-def load_rules(text: str) -> None:
-    """Replace all packet rules of the router at once."""
-    subprocess.run(["nft", "-f", "-"], input=text, text=True, check=True, capture_output=True)
+def network_of(host: NamespaceHost | None) -> str:
+    """The name of a machine's network namespace, as in /proc; of the router without a machine."""
+    return str(Path(f"/proc/{host.pid if host else 'self'}/ns/net").readlink())
+
+
+def rules(host: NamespaceHost | None) -> str:
+    """All packet rules of a machine, or of the router."""
+    command = ["nft", "list", "ruleset"]
+    process = subprocess.run(
+        host.command(command) if host else command, text=True, check=True, capture_output=True
+    )
+    return process.stdout
+
+
+def load_rules(text: str, host: NamespaceHost | None = None) -> None:
+    """Apply packet rules at once, on a machine or on the router."""
+    command = ["nft", "-f", "-"]
+    subprocess.run(
+        host.command(command) if host else command,
+        input=text,
+        text=True,
+        check=True,
+        capture_output=True,
+    )
 
 
 def enter(first_pid: int, host_pid: int, argv: Sequence[str], directory: str) -> list[str]:
@@ -210,10 +231,12 @@ def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return kept
 
 
-def end(process: subprocess.Popen[bytes], limit_s: float = 5) -> None:
+def end(
+    process: subprocess.Popen[bytes], limit_s: float = 5, signal_number: int = signal.SIGTERM
+) -> None:
     """End one process that this process has started, and wait for it."""
     if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal_number)
         try:
             process.wait(limit_s)
         except subprocess.TimeoutExpired:

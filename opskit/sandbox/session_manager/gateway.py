@@ -255,6 +255,12 @@ class Sessions:
         self._all[session.session_id] = session
         return self._reply(session)
 
+    def reset(self) -> None:
+        """End and forget all sessions."""
+        for session in list(self._all.values()):
+            self.end(session)
+        self._all.clear()
+
     def end_target(self, target: str) -> None:
         """End all sessions with a target that no longer exists."""
         for session in self._all.values():

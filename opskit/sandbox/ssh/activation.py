@@ -38,6 +38,8 @@ class Activation:
         self._elsewhere = json.dumps(elsewhere)
         self._is_bound = threading.Event()
         self._error: OSError | None = None
+        self.pid: int | None = None
+        """The server's process, once it has started."""
 
     def start(self) -> None:
         """Accept connections from now on.
@@ -72,5 +74,6 @@ class Activation:
             # The instance's own PATH does not have it.
             executable=shutil.which(command[0]),
         )
+        self.pid = process.pid
         listener.close()
         process.wait()
