@@ -238,7 +238,7 @@ def peered() -> tuple[Any, ...]:
         Peerings((PEERING,)),
         probe(
             resolutions=(Resolution(HOST, ("10.1.5.10",), ""),),
-            connections=(connection("timeout"),),
+            connections=(replace(connection("timeout"), address="10.1.5.10"),),
         ),
     )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from opskit.checks.catalogue import default_checks
@@ -9,6 +12,8 @@ from opskit.config import Target
 from opskit.diagnosis.result import Diagnosis, Verdict
 from opskit.diagnosis.run import judge
 from opskit.facts import snapshot_file
+from opskit.facts.interface import Known
+from opskit.facts.probe import InstanceProbe
 from opskit.facts.region import Region
 from opskit.facts.snapshot import Snapshot
 from opskit.sandbox.faults import FAULTS
@@ -46,3 +51,24 @@ def test_a_fault_is_the_one_root_cause(name: str) -> None:
     assert codes == [fault.code]
     assert diagnosis.bugs == ()
     assert snapshot_file.load(snapshot_file.dump(snapshot)) == snapshot
+
+
+CONCURRENT = ("unavailable", "resolutions", "connections", "heard", "reads", "attempts")
+"""The probe's answers whose questions run at the same time."""
+
+
+@pytest.mark.parametrize("name", [recorded.HEALTHY, *sorted(FAULTS)])
+def test_the_order_in_which_facts_and_answers_arrive_changes_nothing(name: str) -> None:
+    snapshot = recorded.load(name)
+    facts = dict(reversed(snapshot.facts.items()))
+    probe = facts.get(InstanceProbe)
+    if isinstance(probe, Known):
+        result = probe.value.result
+        backwards = {n: type(v)(_reversed(v)) for n in CONCURRENT if (v := getattr(result, n))}
+        turned = replace(probe.value, result=replace(result, **backwards))
+        facts[InstanceProbe] = replace(probe, value=turned)
+    assert judged(replace(snapshot, facts=facts)) == judged(snapshot)
+
+
+def _reversed(several: Any) -> Any:
+    return reversed(several.items() if isinstance(several, dict) else several)

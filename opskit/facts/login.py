@@ -242,7 +242,10 @@ def read(
         raise FactUnavailable(f"no login was tried: {probe.reason}", *probe.missing)
     attempt = probe.value.attempt
     if attempt is None:
-        why = probe.value.why_not("login") or f"{probe.value.workload_noun} did not try"
+        why = (
+            probe.value.why_not("login parameters", "login")
+            or f"{probe.value.workload_noun} did not try"
+        )
         raise FactUnavailable(
             f"no login was tried: {why}", f"a login from {probe.value.workload_noun}"
         )

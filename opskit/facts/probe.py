@@ -106,13 +106,25 @@ class InstanceProbe:
         resolution = self.resolution(name)
         return resolution.addresses if resolution else ()
 
-    def connection(self, port: int) -> TcpResult | None:
-        """The TCP connect to a port, that of the app's own host first."""
-        return next((c for c in self.result.connections if c.port == port), None)
+    def connection(self, host: str | None, port: int) -> TcpResult | None:
+        """The TCP connect to a host, by its name as it was asked for, and a port; None when none was tried."""
+        wanted = (host or "").lower()
+        tried = (c for c in self.result.connections if c.port == port)
+        return next((c for c in tried if c.host.lower() == wanted), None)
 
-    def why_not(self, what: str) -> str:
-        """Why a probe could not be run; empty when it could."""
-        return next((why for topic, why in self.result.unavailable if topic.startswith(what)), "")
+    def connection_to(self, address: str, port: int) -> TcpResult | None:
+        """The TCP connect to an address and a port, by whatever name; None when none was tried."""
+        tried = (c for c in self.result.connections if c.port == port)
+        return next((c for c in tried if c.address == address), None)
+
+    def why_not(self, *topics: str) -> str:
+        """Why a question was not answered, by its topic, or by a wider one; empty when none is given.
+
+        Args:
+            topics: the narrow one first, such as `tcp db.example:5432` and `tcp`.
+        """
+        why = dict(self.result.unavailable)
+        return next((why[topic] for topic in (*topics, "everything") if topic in why), "")
 
 
 def request(

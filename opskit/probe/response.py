@@ -24,7 +24,10 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True)
 class TcpResult:
-    """A TCP connect. `outcome`: connected, timeout, refused, unresolved, or the system's message."""
+    """A TCP connect. `outcome`: connected, timeout, refused, unresolved, or the system's message.
+
+    Where the instance has only nc, it is `not connected` for a refusal and for silence.
+    """
 
     host: str
     address: str
@@ -37,6 +40,11 @@ class TcpResult:
     def is_connected(self) -> bool:
         """Whether the TCP connection was established."""
         return self.outcome == "connected"
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the outcome shows an answer, a refusal, or that there is no way: a packet was sent."""
+        return self.outcome not in ("", "unresolved", "not connected")
 
     @property
     def words(self) -> str:
@@ -196,6 +204,10 @@ def parse(stdout: str) -> ProbeResult:
         for row in by_topic.get(topic, ()):
             yield (row + [""] * width)[:width]
 
+    def concurrent(topic: str, width: int) -> list[list[str]]:
+        """The rows of a topic whose questions run at the same time, in an order that their ends do not change."""
+        return sorted(rows(topic, width))
+
     mode = next(iter(rows("opskit-probe", 2)), ["", ""])
     caller = next(iter(rows("caller", 2)), ["", ""])
     ports = next(iter(rows("ports", 2)), ["", ""])
@@ -205,22 +217,22 @@ def parse(stdout: str) -> ProbeResult:
         is_complete="end" in by_topic,
         with_python=mode[1] == "python",
         tools=tuple(row[0] for row in rows("tool", 1)),
-        unavailable=tuple((row[0], row[1]) for row in rows("unavailable", 2)),
+        unavailable=tuple((row[0], row[1]) for row in concurrent("unavailable", 2)),
         clock=_whole(clock[0]),
         resolvers=tuple(row[0] for row in rows("resolver", 1)),
         ephemeral_ports=_port_range(ports),
-        resolutions=tuple(Resolution(n, _listed(a), e) for n, a, e in rows("name", 3)),
-        connections=tuple(_connection(row) for row in rows("tcp", 6) if _whole(row[2])),
-        heard={row[0]: _heard(row) for row in rows("exchange", 5)},
+        resolutions=tuple(Resolution(n, _listed(a), e) for n, a, e in concurrent("name", 3)),
+        connections=tuple(_connection(row) for row in concurrent("tcp", 6) if _whole(row[2])),
+        heard={row[0]: _heard(row) for row in concurrent("exchange", 5)},
         caller_arn=caller[0],
         caller_error=caller[1],
         other_credentials=tuple(row[0] for row in rows("other-credentials", 1)),
-        reads=tuple(LocationRead(*row) for row in rows("read", 4)),
+        reads=tuple(LocationRead(*row) for row in concurrent("read", 4)),
         asked_containers="asked" in by_topic,
         containers=_containers(list(rows("container", 12)), list(rows("setting", 8)), serves),
         serving=tuple(name for name, is_so in serves.items() if is_so),
         health=next((_health(row) for row in rows("health", 4)), None),
-        attempts=tuple(_attempt(row) for row in rows("login", 7)),
+        attempts=tuple(_attempt(row) for row in concurrent("login", 7)),
     )
 
 

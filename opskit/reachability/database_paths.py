@@ -229,5 +229,5 @@ def _local_address(database: Database, probe: Fact[InstanceProbe]) -> str:
     """The address from which the instance was observed to connect; empty when it was not."""
     if not isinstance(probe, Known):
         return ""
-    connection = probe.value.connection(database.port)
+    connection = probe.value.connection(database.host, database.port)
     return connection.local_address if connection is not None else ""

@@ -231,7 +231,7 @@ def test_a_login_waits_for_all_three_values(capsys: pytest.CaptureFixture[str]) 
     run.values = {"username": "app"}
     run.reads_done.set()
     logins.probe_parameter_login(run)
-    assert [line[:2] for line in printed(run, capsys)] == [["unavailable", "login"]]
+    assert [line[:2] for line in printed(run, capsys)] == [["unavailable", "login parameters"]]
 
 
 def test_other_credentials_are_named_and_not_shown(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+from itertools import permutations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from opskit.engine.interface import ExchangeResult
 from opskit.probe.response import (
@@ -16,6 +19,7 @@ from opskit.probe.response import (
     TcpResult,
     parse,
 )
+from tests import builders as b
 
 
 def b64(data: bytes) -> str:
@@ -76,6 +80,44 @@ def test_every_topic_is_parsed() -> None:
         LoginAttempt("parameters", False, "28P01", "wrong", 4.0, "TLSv1.3", "verify-full"),
     )
     assert result.unavailable == (("containers", "no docker"),)
+
+
+JOBS = (
+    LINES[1:6],
+    *([line] for line in LINES[6:13]),
+    LINES[13:22],
+    *([line] for line in LINES[22:26]),
+    ["tcp\tdb.internal\t10.0.2.9\t5432\tconnected\t1\t10.0.1.5"],
+    ["login\tcontainer:app\tyes\t\t\t4\tTLSv1.3\trequire"],
+    ["read\t/a/name\tbcdefa\t\t"],
+    ["unavailable\ttcp db.example:5433\tOSError"],
+)
+"""The lines of each of the probe's threads, which end in any order."""
+
+
+@given(st.permutations([i for i, job in enumerate(JOBS) for _ in job]))
+def test_the_order_in_which_the_threads_end_changes_nothing(turns: list[int]) -> None:
+    left = [list(job) for job in JOBS]
+    interleaved = [left[turn].pop(0) for turn in turns]
+    whole = [LINES[0], *(line for job in JOBS for line in job), LINES[-1]]
+    expected = parse("\n".join(whole))
+    found = parse("\n".join([LINES[0], *interleaved, LINES[-1]]))
+    assert found == expected
+    assert list(found.heard) == list(expected.heard)
+
+
+def test_a_connection_is_found_by_its_host_and_port() -> None:
+    tried = (
+        TcpResult("db.internal", "10.0.2.9", 5432, "connected", 1.0, ""),
+        TcpResult("db.example", "10.0.2.1", 5432, "timeout", 3000.5, ""),
+    )
+    for connections in permutations(tried):
+        probe = b.probe(connections=connections)
+        assert probe.connection("DB.example", 5432) == tried[1]
+        assert probe.connection("db.example", 5433) is None
+        assert probe.connection(None, 5432) is None
+        assert probe.connection_to("10.0.2.9", 5432) == tried[0]
+        assert probe.connection_to("10.0.2.1", 5433) is None
 
 
 def test_a_process_overrides_the_containers_configuration() -> None:

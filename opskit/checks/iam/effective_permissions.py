@@ -120,14 +120,14 @@ def analyze(
 
 
 def attempts_denied(probe: Fact[InstanceProbe], action: str) -> list[tuple[str, str]]:
-    """(parameter, message) of the instance's own reads that were denied for `action`."""
+    """(parameter, message) of the instance's own reads that were denied for `action`, by name."""
     if not isinstance(probe, Known):
         return []
-    return [
+    return sorted(
         (read.name, read.message)
         for read in probe.value.reads
         if read.code in DENIED and _denies(denial_message.parse(read.message), action)
-    ]
+    )
 
 
 def _denies(message: DenialMessage, action: str) -> bool:

@@ -121,8 +121,10 @@ def needs_of(unknown: Checkpoint) -> str:
 
 
 def connection(paths: DatabasePaths, probe: Fact[InstanceProbe]) -> TcpResult | None:
-    """The instance's own connect to the database's port; None when it was not tried."""
-    return probe.value.connection(paths.current.port) if isinstance(probe, Known) else None
+    """The instance's own connect to the address and port that the path leads to; None when it was not tried."""
+    if not isinstance(probe, Known):
+        return None
+    return probe.value.connection_to(paths.current.destination.address, paths.current.port)
 
 
 def rules_of(path: Path, broken: Sequence[Checkpoint]) -> tuple[Evidence, ...]:

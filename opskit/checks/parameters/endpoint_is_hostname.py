@@ -85,5 +85,5 @@ def check(
 
 def _answers(host: str, port: int, probe: Fact[InstanceProbe]) -> bool:
     """Whether the instance connected to the address that the parameter holds."""
-    connection = probe.value.connection(port) if isinstance(probe, Known) else None
-    return connection is not None and connection.host == host and connection.is_connected
+    connection = probe.value.connection(host, port) if isinstance(probe, Known) else None
+    return connection is not None and connection.is_connected

@@ -112,8 +112,8 @@ def _stands_elsewhere(
             "a login that succeeds there",
         )
     if isinstance(probe, Known):
-        connection = probe.value.connection(parameters.port or database.port)
-        if connection is not None and connection.host.lower() == host and connection.is_connected:
+        connection = probe.value.connection(host, parameters.port or database.port)
+        if connection is not None and connection.is_connected:
             return undecided(
                 f"{host} answers on {probe.value.workload_noun} although RDS does not list it",
                 "a login that succeeds there",

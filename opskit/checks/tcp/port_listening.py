@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from opskit.checks.fix import Advice
 from opskit.checks.interface import Finding, failed, observed, passed, undecided
+from opskit.checks.tcp.port_reachable import not_told
 from opskit.config import Target
 from opskit.facts.database import Database
 from opskit.facts.dns import DatabaseHost
@@ -29,11 +30,9 @@ def check(
         return undecided(
             f"not tried from {target.workload_kind.definite}: {probe.reason}", *probe.missing
         )
-    connection = probe.value.connection(host.port)
-    if connection is None:
-        return undecided(
-            "no connection was tried", f"an address on {target.workload_kind.definite}"
-        )
+    connection = probe.value.connection(host.name, host.port)
+    if connection is None or not connection.is_told:
+        return not_told(target, host, probe.value, connection)
     if connection.outcome == "refused":
         return failed(
             f"nothing listens on {connection.address}:{connection.port}: the connection was refused at once",
@@ -50,12 +49,12 @@ def check(
 
 
 def _advice(host: DatabaseHost, connection: TcpResult, database: Fact[Database]) -> Advice:
-    """Advice on what to correct, by the port and status that RDS reports."""
-    if not isinstance(database, Known):
+    """Advice on what to correct, by the host, port and status that RDS reports."""
+    tried = f"{connection.address or connection.host}:{connection.port}"
+    if not (isinstance(database, Known) and host.is_from_rds):
         return Advice(
-            f"Compare {host.source} with the endpoint and port of the database: "
-            f"{connection.address}:{connection.port} "
-            "is a host that is up, without a database on that port."
+            f"Compare {host.source} with the endpoint and port of the database: {tried} is a host that is "
+            "up, without a server on that port."
         )
     instance, port = database.value.instance, database.value.port
     if port != connection.port:
@@ -71,7 +70,7 @@ def _advice(host: DatabaseHost, connection: TcpResult, database: Fact[Database])
         )
     return Advice(
         f"The engine of {instance.identifier} does not accept connections although RDS says available: it "
-        f"restarts, or {connection.address} is no longer its address. Look at its events (aws rds "
+        f"restarts, or {connection.address or 'that'} is no longer its address. Look at its events (aws rds "
         "describe-events "
         f"--source-type db-instance --source-identifier {instance.identifier}) and try again in a minute."
     )

@@ -20,7 +20,7 @@ from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.probe import InstanceProbe
 from opskit.probe.response import TcpResult
 from opskit.reachability.database_paths import DatabasePaths
-from opskit.reachability.path import PathOutcome
+from opskit.reachability.path import Path, PathOutcome
 
 explains = ("tls", "auth", "app")
 is_essential = True
@@ -34,12 +34,9 @@ def check(
         return undecided(
             f"not tried from {target.workload_kind.definite}: {probe.reason}", *probe.missing
         )
-    connection = probe.value.connection(host.port)
-    if connection is None or connection.outcome == "unresolved":
-        why = probe.value.why_not("tcp") or "the name was not resolved there"
-        return undecided(
-            f"no connection was tried: {why}", f"an address on {target.workload_kind.definite}"
-        )
+    connection = probe.value.connection(host.name, host.port)
+    if connection is None or not connection.is_told:
+        return not_told(target, host, probe.value, connection)
     if connection.is_connected:
         took = (
             f" in {max(1, connection.milliseconds):.0f} ms"
@@ -53,28 +50,65 @@ def check(
         )
     if connection.outcome == "refused":
         return skipped(f"{connection.address}:{connection.port} refused, which is an answer")
+    drop = "; a drop by a security group, an ACL or a route looks so"
     seen = observed(
-        f"tried on {target.workload_kind.definite}; a drop by a security group, an ACL or a route looks so"
+        f"tried on {target.workload_kind.definite}{drop if connection.outcome == 'timeout' else ''}"
     )
-    if isinstance(paths, Known) and paths.value.current.outcome is PathOutcome.PASS:
+    if not isinstance(paths, Known):
+        return failed(connection.words, seen, fix=_advice_unjudged(paths))
+    current = paths.value.current
+    if not _leads_to(current, connection):
+        return failed(connection.words, seen, fix=_advice_elsewhere(host, connection, paths.value))
+    if current.outcome is PathOutcome.PASS:
         return failed(
             f"{connection.words}, although every group, ACL and route lets it pass",
             seen,
-            derived(paths.value.current.line),
-            fix=_advice_where_open(host, connection, paths.value),
+            derived(current.line),
+            fix=_advice_where_open(connection, paths.value),
         )
-    return failed(connection.words, seen, fix=_advice(paths))
+    return failed(connection.words, seen, fix=_advice(current))
 
 
-def _advice_where_open(host: DatabaseHost, connection: TcpResult, paths: DatabasePaths) -> Advice:
+def not_told(
+    target: Target, host: DatabaseHost, probe: InstanceProbe, connection: TcpResult | None
+) -> Finding:
+    """The finding where no connection was tried, or where its outcome is not told."""
+    noun, place = target.workload_kind.definite, f"{host.name}:{host.port}"
+    if connection is None:
+        why = probe.why_not(f"tcp {place}", "tcp") or f"{noun} did not try it"
+        return undecided(
+            f"no connection to {place} was tried: {why}", f"a connection tried from {noun}"
+        )
+    if connection.outcome == "unresolved":
+        return undecided(
+            f"no connection to {place} was tried: the name was not resolved there",
+            f"an address on {noun}",
+        )
+    return undecided(
+        f"{connection.words}; its tools there do not tell a refusal from silence",
+        f"bash with timeout, or python3, on {noun}",
+    )
+
+
+def _leads_to(path: Path, connection: TcpResult) -> bool:
+    """Whether the judged path leads to the address and port that were tried."""
+    return (connection.address, connection.port) == (path.destination.address, path.port)
+
+
+def _advice_elsewhere(host: DatabaseHost, connection: TcpResult, paths: DatabasePaths) -> Advice:
+    """Advice where the connection went to another address or port than the database's."""
+    tried = f"{connection.address or connection.host}:{connection.port}"
+    current = paths.current
+    return Advice(
+        f"{paths.workload_noun.capitalize()} tried {tried}, but the rules were judged for "
+        f"{current.destination.name} at {current.destination.address}:{current.port}. If that is the app's "
+        f"database, correct what names {tried} ({host.source}, /etc/hosts, a resolver's cache), then "
+        "restart the app."
+    )
+
+
+def _advice_where_open(connection: TcpResult, paths: DatabasePaths) -> Advice:
     """Advice where the rules allow a connection that got no answer."""
-    current = paths.current.destination.address
-    if connection.address and connection.address != current:
-        return Advice(
-            f"{paths.workload_noun.capitalize()} tried {connection.address}, but the database was found at "
-            f"{current}. Correct what names {connection.address} ({host.source}, /etc/hosts, "
-            "a resolver's cache), then restart the app."
-        )
     return Advice(
         f"On {paths.workload_noun}, look at its own firewall (nft list ruleset, iptables -S OUTPUT), at the "
         "network of the container, and at conntrack_allowance_exceeded (ethtool -S). If rules were changed "
@@ -82,15 +116,17 @@ def _advice_where_open(host: DatabaseHost, connection: TcpResult, paths: Databas
     )
 
 
-def _advice(paths: Fact[DatabasePaths]) -> Advice:
-    """Advice where a rule blocks the path, or the rules were not judged."""
-    if isinstance(paths, Unknown):
-        return Advice(
-            f"The rules on the path were not judged: {paths.reason}. The diagnosis of your own rights says "
-            "which are missing; check security groups, network ACLs and routes by hand.",
-            (OpskitCommand(("diagnose", "operator")),),
-        )
-    today = paths.value.current
+def _advice_unjudged(paths: Unknown) -> Advice:
+    """Advice where the rules were not judged."""
+    return Advice(
+        f"The rules on the path were not judged: {paths.reason}. The diagnosis of your own rights says "
+        "which are missing; check security groups, network ACLs and routes by hand.",
+        (OpskitCommand(("diagnose", "operator")),),
+    )
+
+
+def _advice(today: Path) -> Advice:
+    """Advice where a rule blocks the path, or is not known."""
     if today.broken:
         return Advice(f"{today.broken[0].location} stands in the way: see the finding on it.")
     unknown = next(c for c in today.checkpoints if c.outcome is PathOutcome.UNKNOWN)

@@ -18,7 +18,9 @@ def probe_parameter_login(probe):
     values = dict(probe.values)
     if not all(values.get(p) for p in ("username", "password", "database")):
         probe.emit(
-            "unavailable", "login", "user, password and database name could not be read there"
+            "unavailable",
+            "login parameters",
+            "user, password and database name could not be read there",
         )
         return
     emit_login(
@@ -63,7 +65,7 @@ def emit_login(probe, who, host, port, user, password, database, mode, ca_file, 
         probe.emit("login", who, "no", "", "could not translate host name", 0, "", mode)
         return
     except Forbidden as why:
-        probe.emit("unavailable", "login", why)
+        probe.emit("unavailable", "login " + who, "not tried: %s" % why)
         return
     ca_file = ca_file if ca_file == "system" or os.path.exists(ca_file) else ""
     environment = probe.request["environment"]

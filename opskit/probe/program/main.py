@@ -36,13 +36,15 @@ def main(text):
     probe.emit("opskit-probe", 1, "python")
     jobs = [isolated(probe, "machine", probe_machine), isolated(probe, "aws", probe_aws)]
     jobs += [isolated(probe, "name " + n, probe_name, n) for n in request["hostnames"]]
-    jobs += [isolated(probe, "tcp", probe_tcp, h, p) for h, p in request["tcp_targets"]]
+    jobs += [
+        isolated(probe, "tcp %s:%s" % (h, p), probe_tcp, h, p) for h, p in request["tcp_targets"]
+    ]
     jobs += [
         isolated(probe, "exchange " + e["name"], probe_exchange, e) for e in request["exchanges"]
     ]
     jobs += [
         isolated(probe, "containers", containers_then_logins),
-        isolated(probe, "login", probe_parameter_login),
+        isolated(probe, "login parameters", probe_parameter_login),
     ]
     if request["health_url"]:
         jobs.append(isolated(probe, "health", probe_health, request["health_url"]))

@@ -31,7 +31,7 @@ def probe_name(probe, name):
 
 
 class Forbidden(Exception):
-    """An address at which no RDS database can be: it is not connected to."""
+    """No RDS database can be at the address: it is not connected to."""
 
 
 def address_of(probe, host):
@@ -40,26 +40,32 @@ def address_of(probe, host):
     number = ipaddress.ip_address(address)
     is_own = number.is_loopback and host in probe.request.get("unlisted", ())
     if is_own or number.is_link_local or number.is_unspecified or number.is_multicast:
-        raise Forbidden("not tried: %s is no database's address" % address)
+        raise Forbidden("%s is no database's address" % address)
     return address
 
 
 def probe_tcp(probe, host, port):
     """Connect, and report the outcome and the time."""
-    connection, row = connect_to(probe, host, port)
+    try:
+        connection, row = connect_to(probe, host, port)
+    except Forbidden as why:
+        probe.emit("unavailable", "tcp %s:%s" % (host, port), why)
+        return
     if connection is not None:
         connection.close()
     probe.emit("tcp", host, *row)
 
 
 def connect_to(probe, host, port):
-    """The connection, None where there is none, and the fields of its `tcp` line after the host."""
+    """The connection, None where there is none, and the fields of its `tcp` line after the host.
+
+    Raises:
+        Forbidden: it was not tried.
+    """
     try:
         address = address_of(probe, host)
     except OSError:
         return None, ("", port, "unresolved", 0, "")
-    except Forbidden as why:
-        return None, ("", port, why, 0, "")
     outcome, local = "connected", ""
     connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     connection.settimeout(CONNECT_S)
@@ -103,7 +109,12 @@ class Conversation:
 def probe_exchange(probe, exchange):
     """Hold one exchange; the engine chooses the bytes and judges the replies."""
     host = exchange["host"]
-    connection, row = connect_to(probe, host, exchange["port"])
+    try:
+        connection, row = connect_to(probe, host, exchange["port"])
+    except Forbidden as why:
+        topic = "tcp %s:%s" % (host, exchange["port"])
+        probe.emit("unavailable", topic if exchange["reports_tcp"] else "exchange", why)
+        return
     if exchange["reports_tcp"]:
         probe.emit("tcp", host, *row)
     talk, error = Conversation(connection, host), ""

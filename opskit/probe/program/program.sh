@@ -59,9 +59,10 @@ reachable() { # sets address
 for peer in $TCP_TARGETS; do
   host=${peer%:*}; port=${peer##*:}
   if ! reachable "$host"; then
-    emit tcp "$host" '' "$port" "not tried: $address is no database's address" '' ''
+    emit unavailable "tcp $peer" "$address is no database's address"
     continue
   fi
+  case $address in *[!0-9.]*) address_or_none= ;; *) address_or_none=$address ;; esac
   if have bash && have timeout; then
     message=$(timeout 3 bash -c "exec 3<>/dev/tcp/$address/$port" 2>&1); status=$?
     outcome=connected
@@ -74,10 +75,10 @@ for peer in $TCP_TARGETS; do
         *) outcome='not connected' ;;
       esac
     fi
-    emit tcp "$host" '' "$port" "$outcome" '' ''
+    emit tcp "$host" "$address_or_none" "$port" "$outcome" '' ''
   elif have nc; then
-    if limited 4 nc -z -w 3 "$address" "$port" 2>/dev/null; then emit tcp "$host" '' "$port" connected '' ''
-    else emit tcp "$host" '' "$port" 'not connected' '' ''; fi
+    if limited 4 nc -z -w 3 "$address" "$port" 2>/dev/null; then emit tcp "$host" "$address_or_none" "$port" connected '' ''
+    else emit tcp "$host" "$address_or_none" "$port" 'not connected' '' ''; fi
   else emit unavailable "tcp $peer" 'neither bash with timeout nor nc nor python3 on this machine'; fi
 done
 

@@ -458,5 +458,7 @@ def test_a_stale_address_is_told_from_the_present_one() -> None:
         connections=(replace(b.connection("timeout"), address="10.0.5.11"),),
     )
     finding, _ = judged("TCP001", resolved)
-    assert "tried 10.0.5.11, but the database was found at 10.0.5.10" in finding.advice
+    assert "tried 10.0.5.11:5432, but the rules were judged for" in finding.advice
+    assert "at 10.0.5.10:5432" in finding.advice
+    assert "lets it pass" not in finding.summary, "no rule was judged for 10.0.5.11"
     assert AppSubnets({}).why_by_id == {}
