@@ -60,7 +60,7 @@ CONCURRENT = ("unavailable", "resolutions", "connections", "heard", "reads", "at
 @pytest.mark.parametrize("name", [recorded.HEALTHY, *sorted(FAULTS)])
 def test_the_order_in_which_facts_and_answers_arrive_changes_nothing(name: str) -> None:
     snapshot = recorded.load(name)
-    facts = dict(reversed(snapshot.facts.items()))
+    facts = dict(reversed(list(snapshot.facts.items())))
     probe = facts.get(InstanceProbe)
     if isinstance(probe, Known):
         result = probe.value.result
@@ -71,4 +71,4 @@ def test_the_order_in_which_facts_and_answers_arrive_changes_nothing(name: str) 
 
 
 def _reversed(several: Any) -> Any:
-    return reversed(several.items() if isinstance(several, dict) else several)
+    return reversed(list(several.items()) if isinstance(several, dict) else several)

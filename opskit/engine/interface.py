@@ -94,6 +94,19 @@ class LoginFailure(StrEnum):
     OTHER = "other"
 
 
+AFTER_AUTHENTICATION = frozenset(
+    {LoginFailure.ROLE_REFUSED, LoginFailure.DATABASE_MISSING, LoginFailure.DATABASE_DENIED}
+)
+"""Failures that a server reports only after it has accepted the proof of the password."""
+AFTER_SLOTS = frozenset({LoginFailure.DATABASE_MISSING, LoginFailure.DATABASE_DENIED})
+"""Failures that a server reports only after it has given the login a slot, since the database is opened in
+it; the limits of a role and the reserved slots come between the password and the database."""
+NO_SERVICE = frozenset({LoginFailure.SLOTS, LoginFailure.NOT_READY})
+"""Failures that concern every login, which a server can report before any password."""
+NO_PROOF = "no proof"
+"""The method of a server that lets the user in without a password."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServerAnswer:
     """A server's answer to the first message.
@@ -101,7 +114,7 @@ class ServerAnswer:
     Attributes:
         allows_authentication: it requests authentication, so the address, user and database are allowed;
             False: it rejects them; None: the answer does not show it.
-        method: the requested authentication method.
+        method: the requested authentication method, or `NO_PROOF`.
         code: the server's own error code, such as an error number.
     """
 

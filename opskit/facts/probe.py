@@ -107,7 +107,7 @@ class InstanceProbe:
         return resolution.addresses if resolution else ()
 
     def connection(self, host: str | None, port: int) -> TcpResult | None:
-        """The TCP connect to a host, by its name as it was asked for, and a port; None when none was tried."""
+        """The TCP connect to a host, by the name that was asked for, and a port; None when none was tried."""
         wanted = (host or "").lower()
         tried = (c for c in self.result.connections if c.port == port)
         return next((c for c in tried if c.host.lower() == wanted), None)
@@ -123,8 +123,8 @@ class InstanceProbe:
         Args:
             topics: the narrow one first, such as `tcp db.example:5432` and `tcp`.
         """
-        why = dict(self.result.unavailable)
-        return next((why[topic] for topic in (*topics, "everything") if topic in why), "")
+        reasons = dict(self.result.unavailable)
+        return next((reasons[t] for t in (*topics, "everything") if t in reasons), "")
 
 
 def request(

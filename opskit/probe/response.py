@@ -205,7 +205,7 @@ def parse(stdout: str) -> ProbeResult:
             yield (row + [""] * width)[:width]
 
     def concurrent(topic: str, width: int) -> list[list[str]]:
-        """The rows of a topic whose questions run at the same time, in an order that their ends do not change."""
+        """The rows of a topic whose questions run at the same time, sorted: they end in any order."""
         return sorted(rows(topic, width))
 
     mode = next(iter(rows("opskit-probe", 2)), ["", ""])

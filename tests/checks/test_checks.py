@@ -20,7 +20,7 @@ from opskit.checks.shell_rendering import Caller, render
 from opskit.checks.state_changes import summary
 from opskit.commands import AwsCall
 from opskit.credential_source.interface import ReadFailure
-from opskit.engine.interface import LoginFailure, ServerAnswer, ServerTrust
+from opskit.engine.interface import NO_PROOF, LoginFailure, ServerAnswer, ServerTrust
 from opskit.facts.agent import SsmAgent
 from opskit.facts.app_subnets import AppSubnets
 from opskit.facts.certificate import Certificate
@@ -42,6 +42,7 @@ from opskit.facts.rds import DbInstances, DbSubnet
 from opskit.facts.simulation import SimulatedDecision, Simulation, SimulatorLimit
 from opskit.facts.subnets import NetworkAcls
 from opskit.facts.target_health import TargetHealth, TargetHealths
+from opskit.facts.tls_setting import TlsSetting
 from opskit.facts.unfinished_rotation import UnfinishedRotation
 from opskit.facts.value_form import form_of
 from opskit.facts.vpc import Vpc, VpcDns
@@ -260,8 +261,26 @@ def pw(text: str, **changes: Any) -> Any:
     return b.parameter("password", form=form_of(Secret(text), "linkbox"), **changes)
 
 
-def as_user(name: str) -> LoginAttemptResult:
-    return replace(WRONG, user=name)
+def as_user(name: str, **changes: Any) -> LoginAttemptResult:
+    return replace(WRONG, user=name, **changes)
+
+
+def answering(**changes: Any) -> InstanceProbe:
+    """A server that answers otherwise before any password."""
+    return b.probe(replace(b.probe().greeting, **changes))
+
+
+SILENT_SERVER = answering(
+    is_engine=None, offers_tls=None, tls_version="", with_tls=None, without_tls=None
+)
+FULL = ServerAnswer(None, "", "53300", "sorry, too many clients already")
+NO_SLOT = answering(with_tls=FULL, without_tls=FULL)
+STARTS = ServerAnswer(None, "", "57P03", "the database system is starting up")
+STARTING = answering(with_tls=STARTS, without_tls=STARTS)
+NOT_RESOLVED = b.probe(resolutions=())
+UNREADABLE = ReadFailure(
+    "/linkbox/db-password", "password", "AccessDeniedException", "no", "ssm:GetParameter", None
+)
 
 
 NOBODY_ANSWERS = login(LoginFailure.NO_ANSWER)
@@ -360,9 +379,16 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("IAM014", WARN, (b.role_policies(b.DECRYPTS),)),
     ("IAM014", WARN, (b.NOT_ASKED, b.role_policies(b.DECRYPTS), SIMULATOR_ALLOWS)),
     ("IAM004", WARN, (b.probe(caller_arn="arn:aws:iam::1:user/somebody"),)),
-    ("RDS001", FAIL, (b.database(status="stopped"),)),
+    ("RDS001", FAIL, (b.database(status="stopped"), NOBODY_ANSWERS)),
+    ("RDS001", FAIL, (b.database(status="incompatible-create"), NOBODY_ANSWERS)),
+    ("RDS001", FAIL, (b.database(status="stopped"), DatabaseHost("pooler.internal", 6432, "x"))),
+    ("RDS001", WARN, (b.database(status="stopped"),)),
+    ("RDS001", WARN, (b.database(status="rebooting"), NOBODY_ANSWERS)),
     ("RDS001", WARN, (b.database(status="rebooting"),)),
-    ("RDS001", UNKNOWN, (b.database(status="something-new"),)),
+    ("RDS001", WARN, (b.database(status="something-new"),)),
+    ("RDS001", WARN, (b.database(status="something-new"), NOBODY_ANSWERS)),
+    ("RDS001", UNKNOWN, (b.database(status=""),)),
+    ("RDS001", PASS, (b.database(status="storage-config-upgrade"), NOBODY_ANSWERS)),
     ("RDS001", PASS, (b.database(status="backing-up"),)),
     ("RDS002", FAIL, (b.database(status="storage-full"),)),
     ("RDS003", WARN, (b.database(managed_secret_arn="arn:s"),)),
@@ -486,7 +512,7 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("OPR009", PASS, (WANTS_ALL, b.operator_policies(ONLY_EC2, SESSIONS, KEY_FOR_US))),
     ("OPR009", WARN, (WANTS_ALL, b.operator_policies(ONLY_EC2, SESSIONS, KEY_FOR_OTHERS))),
     ("IDN001", PASS, (Identity("1", "a", -119.9),)),
-    ("PAR001", PASS, (Parameters(b.parameters().existing[:2], (), (ReadFailure("/linkbox/db-password", "password", "AccessDeniedException", "no", "ssm:GetParameter", None),)),)),
+    ("PAR001", PASS, (Parameters(tuple(p for p in b.parameters().existing if p.purpose != "password"), (), (replace(UNREADABLE, exists=True),)),)),
     ("PAR002", PASS, (b.parameters(database=None),)),
     ("PAR003", PASS, (replace(KEY, state="Enabled"), Parameters((), (), (ReadFailure("/linkbox/db-password", "password", "AccessDeniedException", "no", "ssm:GetParameter", None),)))),
     ("PAR007", PASS, (at("db.internal"),)),
@@ -520,7 +546,58 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("TLS002", PASS, (Certificate("s", "i", (b.HOST,), b.NOW, b.NOW + timedelta(days=30)),)),
     ("TLS003", PASS, (Certificate("s", "i", ("other.host", "*." + b.HOST.split(".", 1)[1]), b.NOW, b.NOW),)),
     ("AUT001", PASS, (b.parameters(password=pw("changeme1")),)),
-    ("AUT002", PASS, (WRONG,)),
+    ("AUT002", UNKNOWN, (WRONG,)),
+    ("AUT002", UNKNOWN, (login(LoginFailure.SLOTS),)),
+    ("AUT002", PASS, (as_user("reports", succeeded=True, failure=None),)),
+    ("AUT001", PASS, (login(LoginFailure.DATABASE_MISSING),)),
+    ("AUT001", PASS, (login(LoginFailure.ROLE_REFUSED),)),
+    ("AUT001", UNKNOWN, (login(LoginFailure.SLOTS),)),
+    ("AUT003", UNKNOWN, (WRONG,)),
+    ("AUT003", UNKNOWN, (login(LoginFailure.ROLE_REFUSED),)),
+    ("AUT003", FAIL, (WRONG, NO_SLOT)),
+    ("AUT003", FAIL, (NOBODY_ANSWERS, STARTING)),
+    ("AUT003", WARN, (NO_SLOT,)),
+    ("AUT003", PASS, (STARTING,)),
+    ("AUT004", UNKNOWN, (NO_SLOT,)),
+    ("AUT004", UNKNOWN, (STARTING,)),
+    ("AUT004", UNKNOWN, (b.parameters(username=None),)),
+    ("AUT004", PASS, (answering(with_tls=None, offers_tls=False, without_tls=ServerAnswer(True, NO_PROOF)),)),
+    ("AUT004", FAIL, (answering(with_tls=None, offers_tls=False, without_tls=ServerAnswer(False, "", "28000", "no pg_hba.conf entry")),)),
+    ("TLS001", UNKNOWN, (SILENT_SERVER,)),
+    ("TLS001", UNKNOWN, (STARTING, replace(b.healthy(TlsSetting), apply_status="pending-reboot"))),
+    ("TLS001", UNKNOWN, (SILENT_SERVER, replace(b.healthy(TlsSetting), value=None, is_forced=False))),
+    ("TLS001", SKIP, (replace(SILENT_SERVER, result=replace(SILENT_SERVER.result, containers=settings(tls_mode="disable"))), replace(b.healthy(TlsSetting), value="0", is_forced=False))),
+    ("TLS001", FAIL, (replace(SILENT_SERVER, result=replace(SILENT_SERVER.result, containers=settings(tls_mode="disable"))),)),
+    ("TLS001", UNKNOWN, (b.probe(containers=settings(host=b.HOST)),)),
+    ("TLS001", UNKNOWN, (b.probe(containers=settings(tls_mode="no-such-mode")),)),
+    ("TLS002", FAIL, (Certificate("s", "i", (b.HOST,), b.NOW + timedelta(days=1), b.NOW + timedelta(days=300)),)),
+    ("TLS002", FAIL, (Certificate("s", "i", ("pooler.internal",), b.NOW, b.NOW - timedelta(days=1)), DatabaseHost("pooler.internal", 6432, "x"))),
+    ("DNS001", UNKNOWN, (NOT_RESOLVED,)),
+    ("DNS001", UNKNOWN, (NOT_RESOLVED, DatabaseHost("db.internal", 5432, "x"), asked("db.internal"))),
+    ("DNS001", FAIL, (NOT_RESOLVED, asked(b.HOST))),
+    ("DNS002", UNKNOWN, (NOT_RESOLVED,)),
+    ("DNS003", UNKNOWN, (NOT_RESOLVED, asked(b.HOST))),
+    ("DNS003", UNKNOWN, (OperatorDns(b.HOST, "TIMEOUT", (b.HOST,), (), ()),)),
+    ("RDS002", SKIP, (b.database(status="stopped"),)),
+    ("RDS003", UNKNOWN, (b.database(managed_secret_arn="arn:s"), b.parameters(username=None), login(LoginFailure.PASSWORD))),
+    ("PAR001", UNKNOWN, (Parameters(b.parameters().existing[:3], (), ()),)),
+    ("PAR001", UNKNOWN, (Parameters(b.parameters().existing[:3], (), (UNREADABLE,)),)),
+    ("PAR002", SKIP, (Parameters((), tuple(b.NAMES.items()), ()),)),
+    ("PAR006", UNKNOWN, (Parameters(b.parameters().existing[:3], (), (UNREADABLE,)),)),
+    ("PAR010", UNKNOWN, (DatabaseEvidence({}), NOBODY_ANSWERS)),
+    ("PAR010", PASS, (DatabaseEvidence({}),)),
+    ("TCP001", UNKNOWN, (b.probe(connections=(b.connection("not connected"),)),)),
+    ("TCP002", UNKNOWN, (b.probe(connections=(b.connection("not connected"),)),)),
+    ("TCP001", UNKNOWN, (b.probe(connections=(replace(b.connection(), host="other.host"),)),)),
+    ("TCP001", FAIL, (b.probe(connections=(replace(b.connection(), host="other.host"), GONE)),)),
+    ("NET002", UNKNOWN, (b.groups((b.rule(5432, lists=("pl-1",)),)), b.probe(connections=(replace(b.connection(), address="10.0.9.9"),)))),
+    ("NET004", SKIP, (b.acls(db=NARROW),)),
+    ("NET012", UNKNOWN, (b.groups((b.rule(5432, lists=("pl-1",)),)),)),
+    ("NET013", UNKNOWN, (b.groups((b.rule(5432, lists=("pl-1",)),)),)),
+    ("APP004", SKIP, (b.probe(containers=settings(tls_mode="require")),)),
+    ("HYG002", UNKNOWN, (b.database(security_group_ids=("sg-elsewhere",)),)),
+    ("HYG006", UNKNOWN, (Parameters(b.parameters().existing[:2], (), (UNREADABLE,)),)),
+    ("IAM014", SKIP, (b.NOT_ASKED,)),
     ("AUT003", PASS, (login(LoginFailure.DATABASE_MISSING),)),
     ("AUT004", FAIL, (b.probe(replace(b.probe().greeting, with_tls=ServerAnswer(False, "", "28000", 'no pg_hba.conf entry for host "10.0.2.45"'))),)),
     ("AUT004", PASS, (b.probe(replace(b.probe().greeting, with_tls=ServerAnswer(True, "MD5"))), WRONG)),

@@ -274,5 +274,5 @@ def test_a_shell_holds_the_toys_conversation_and_reads_its_store(
 def test_a_shell_without_the_engines_tools_says_so(toys: None, tmp_path: Path) -> None:
     with database_server() as (port, lines):
         result = probed(ThisMachine(tmp_path), port)
-    assert result.why_not("exchange") == "no bash and base64"
+    assert result.why_not("exchange hello") == "no bash and base64"
     assert lines == []

@@ -13,12 +13,24 @@ Not the fix: the old password back in the database.
 from __future__ import annotations
 
 from opskit.checks.fix import Advice
-from opskit.checks.interface import Evidence, Finding, failed, observed, passed, skipped, warned
+from opskit.checks.interface import (
+    Evidence,
+    Finding,
+    failed,
+    observed,
+    passed,
+    skipped,
+    undecided,
+    warned,
+)
+from opskit.checks.parameters.unread import unread
 from opskit.checks.settings_reload import CorrectSettings, SettingDifference, choose_fix
 from opskit.commands import OpskitCommand
+from opskit.config import Target
+from opskit.credential_source import source_of
 from opskit.facts.database import Database
 from opskit.facts.dns import OperatorDns
-from opskit.facts.interface import Fact, Known
+from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameter, Parameters
 from opskit.facts.probe import InstanceProbe
@@ -29,6 +41,7 @@ explains = ("APP003",)
 
 
 def check(
+    target: Target,
     parameters: Parameters,
     login: Fact[LoginAttemptResult],
     app: Fact[Workload],
@@ -38,8 +51,13 @@ def check(
 ) -> Finding:
     """Compare the fingerprints of every running container with the parameter's."""
     password = parameters.get("password")
-    if not (isinstance(probe, Known) and isinstance(app, Known)) or password is None:
-        return skipped("the container or the parameter was not read")
+    if password is None:
+        return unread(source_of(target), parameters, "password")
+    for fact in (app, probe):
+        if isinstance(fact, Unknown):
+            return undecided(f"no container was asked: {fact.reason}", *fact.missing)
+    assert isinstance(probe, Known)  # noqa: S101  the loop has returned otherwise
+    assert isinstance(app, Known)  # noqa: S101  as above
     named = [c for c in probe.value.running if c.setting("password")]
     if not named:
         return skipped("no running container shows a database password")

@@ -10,11 +10,11 @@ Not the fix: changing the parameters to an old container's values.
 
 from __future__ import annotations
 
-from opskit.checks.interface import Finding, failed, observed, passed, skipped
+from opskit.checks.interface import Finding, failed, observed, passed, skipped, undecided
 from opskit.checks.settings_reload import CorrectSettings, SettingDifference, choose_fix
 from opskit.facts.database import Database
 from opskit.facts.dns import OperatorDns
-from opskit.facts.interface import Fact, Known
+from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
@@ -36,8 +36,11 @@ def check(
     login: Fact[LoginAttemptResult],
 ) -> Finding:
     """Name every setting of every running container that differs from its parameter."""
-    if not (isinstance(probe, Known) and isinstance(app, Known)) or not probe.value.running:
-        return skipped("no running container was read")
+    for fact in (app, probe):
+        if isinstance(fact, Unknown):
+            return undecided(f"no container was asked: {fact.reason}", *fact.missing)
+    assert isinstance(probe, Known)  # noqa: S101  the loop has returned otherwise
+    assert isinstance(app, Known)  # noqa: S101  as above
     port = parameters.port or (database.value.port if isinstance(database, Known) else None)
     wanted = {
         "host": parameters.host,
@@ -46,6 +49,8 @@ def check(
         "database": parameters.value("database"),
     }
     differing = {c: d for c in probe.value.running if (d := _differences(c, wanted, parameters))}
+    if not differing and not any(_comparable(c, wanted) for c in probe.value.running):
+        return skipped("no running container shows a host, port, user or database to compare")
     if not differing:
         return passed("the app's settings agree with the parameters")
     texts = [
@@ -56,6 +61,11 @@ def check(
         *(observed(f"environment of {c.name}, started at {c.started_at[:19]}") for c in differing),
         fix=choose_fix(differing, app.value, CorrectSettings(parameters, database, dns, login)),
     )
+
+
+def _comparable(container: Container, wanted: dict[str, str | None]) -> bool:
+    """Whether the container has a setting whose right value is known."""
+    return any(value is not None and container.setting(name) for name, value in wanted.items())
 
 
 def _differences(

@@ -11,21 +11,33 @@ from __future__ import annotations
 
 from opskit.checks.fix import Advice
 from opskit.checks.interface import Finding, failed, observed, passed, undecided
+from opskit.engine.interface import NO_PROOF
 from opskit.facts.database_engine import DatabaseEngine
+from opskit.facts.interface import Fact, Known
+from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
 
 explains = ("AUT001", "AUT002", "AUT003", "app")
 
 
-def check(probe: InstanceProbe, database_engine: DatabaseEngine) -> Finding:
-    """Judge the server's answer over TLS."""
-    answer = probe.greeting.with_tls
+def check(
+    probe: InstanceProbe, database_engine: DatabaseEngine, parameters: Fact[Parameters]
+) -> Finding:
+    """Judge the server's answer over TLS; without TLS where the server has none."""
+    greeting = probe.greeting
+    answer = greeting.with_tls if greeting.offers_tls is not False else greeting.without_tls
     if answer is None:
         return undecided(
             "the server gave no answer over TLS", f"a TLS handshake on {probe.workload_noun}"
         )
+    if answer.allows_authentication is not None and not _is_of_app(parameters):
+        return undecided(
+            "the server was asked for another user or database than the parameters', which were not read",
+            "the parameters with user and database",
+        )
     if answer.allows_authentication:
-        return passed(f"the server asks for a password ({answer.method})")
+        how = "no proof" if answer.method == NO_PROOF else f"a password ({answer.method})"
+        return passed(f"the server asks for {how}")
     if answer.allows_authentication is None:
         return undecided(
             f"the server did not get as far as the client: {answer.message or answer.code}",
@@ -33,6 +45,13 @@ def check(probe: InstanceProbe, database_engine: DatabaseEngine) -> Finding:
         )
     return failed(
         f"the server turns the app away before any password: {answer.message}",
-        observed(f"its first answer over TLS, seen from {probe.workload_noun}"),
+        observed(f"its first answer, before any password, seen from {probe.workload_noun}"),
         fix=Advice(database_engine.engine.advice.not_admitted()),
+    )
+
+
+def _is_of_app(parameters: Fact[Parameters]) -> bool:
+    """Whether user and database of the parameters were known when the server was asked."""
+    return isinstance(parameters, Known) and all(
+        parameters.value.value(purpose) for purpose in ("username", "database")
     )

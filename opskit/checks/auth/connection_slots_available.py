@@ -1,7 +1,8 @@
 """The database has connection slots free and is ready.
 
 Means: the server is up but accepts no new connections, or not yet.
-Found by: the login's answer: 53300, 57P03. The password-less probe does not see exhausted slots.
+Found by: the login's answer, or the server's first answer before any password: 53300, 57P03. That one
+does not show that the slots of ordinary users are exhausted, as long as reserved ones are free.
 Looks alike: an app whose own pool is exhausted: there the server has free slots.
 Fix: end idle sessions, make pools smaller; wait while it starts.
 Not the fix: restarting the app in a loop, which takes more slots.
@@ -10,10 +11,20 @@ Not the fix: restarting the app in a loop, which takes more slots.
 from __future__ import annotations
 
 from opskit.checks.fix import Advice
-from opskit.checks.interface import Finding, failed, observed, passed
-from opskit.engine.interface import LoginFailure
+from opskit.checks.interface import (
+    Evidence,
+    Finding,
+    failed,
+    observed,
+    passed,
+    undecided,
+    warned,
+)
+from opskit.engine.interface import AFTER_SLOTS, NO_SERVICE, LoginFailure
 from opskit.facts.database_engine import DatabaseEngine
+from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.login import LoginAttemptResult
+from opskit.facts.probe import InstanceProbe
 
 explains = ("app",)
 NOT_READY = (
@@ -22,16 +33,54 @@ NOT_READY = (
 )
 
 
-def check(login: LoginAttemptResult, database_engine: DatabaseEngine) -> Finding:
-    """Judge the login's failure."""
-    if login.failure is LoginFailure.SLOTS:
-        remedy = database_engine.engine.advice.slots()
-    elif login.failure is LoginFailure.NOT_READY:
-        remedy = NOT_READY
-    else:
+def check(
+    login: Fact[LoginAttemptResult], probe: Fact[InstanceProbe], database_engine: DatabaseEngine
+) -> Finding:
+    """Judge the login, and the server's first answers where the login did not get that far."""
+    engine, tried = database_engine.engine, login.value if isinstance(login, Known) else None
+    if tried is not None and tried.failure in NO_SERVICE:
+        seen = observed(f"a login from {tried.tried_from}")
+        return _no_service(tried.failure, tried.message, seen, database_engine)
+    refusal = _first_refusal(probe, database_engine)
+    if tried is not None and (tried.succeeded or tried.failure in AFTER_SLOTS):
+        if refusal is not None and refusal[0] is LoginFailure.SLOTS:
+            return warned(
+                f"a login from {tried.tried_from} got a slot, yet at the same time the server took no "
+                f"connection: {refusal[1]}",
+                refusal[2],
+                fix=Advice(engine.advice.slots()),
+            )
         return passed("a connection slot was free")
-    return failed(
-        f"the server takes no connection: {login.message}",
-        observed(f"a login from {login.tried_from}"),
-        fix=Advice(remedy),
+    if refusal is not None:
+        return _no_service(*refusal, database_engine)
+    if isinstance(login, Unknown):
+        return undecided(login.reason, *login.missing)
+    return undecided(
+        f"a login from {login.value.tried_from} did not get as far as a slot: {login.value.message}",
+        "a login with the right password",
     )
+
+
+def _no_service(
+    failure: LoginFailure, message: str, seen: Evidence, database_engine: DatabaseEngine
+) -> Finding:
+    advice = database_engine.engine.advice
+    remedy = advice.slots() if failure is LoginFailure.SLOTS else NOT_READY
+    return failed(f"the server takes no connection: {message}", seen, fix=Advice(remedy))
+
+
+def _first_refusal(
+    probe: Fact[InstanceProbe], database_engine: DatabaseEngine
+) -> tuple[LoginFailure, str, Evidence] | None:
+    """The refusal of every login in the server's first answers; None without one."""
+    if not isinstance(probe, Known):
+        return None
+    greeting = probe.value.greeting
+    for answer in (greeting.with_tls, greeting.without_tls):
+        if answer is None or answer.allows_authentication is not None:
+            continue
+        failure = database_engine.engine.classify(answer.message, answer.code)
+        if failure in NO_SERVICE:
+            where = f"its first answer, before any password, seen from {probe.value.workload_noun}"
+            return failure, answer.message or answer.code, observed(where)
+    return None

@@ -29,7 +29,7 @@ from opskit.commands import Command
 from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.credential_source.interface import CredentialSource
-from opskit.engine.interface import LoginFailure
+from opskit.engine.interface import AFTER_AUTHENTICATION, LoginFailure
 from opskit.facts.database import Database
 from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.interface import Fact, Known
@@ -57,6 +57,12 @@ def check(
         return passed(
             f"{login.user} logs in from {login.tried_from}{tls} in {login.milliseconds:.0f} ms",
             observed(f"a login from {login.tried_from} and one question"),
+        )
+    if login.failure in AFTER_AUTHENTICATION:
+        return passed(
+            f"{database.instance.identifier} accepts the password of {login.user}, and refuses the login "
+            "for another reason",
+            observed(f"a login from {login.tried_from}: {login.message}"),
         )
     if login.failure not in (LoginFailure.PASSWORD, LoginFailure.IAM_AUTH):
         return undecided(

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from opskit.checks.fix import Advice, Remedy
 from opskit.checks.fix_commands import restart_commands
-from opskit.checks.interface import Finding, failed, observed, passed, reported
+from opskit.checks.interface import Finding, failed, observed, passed, reported, undecided
 from opskit.checks.parameter_value_fixes import put_values
 from opskit.config import Target
 from opskit.credential_source import source_of
-from opskit.engine.interface import LoginFailure
+from opskit.engine.interface import AFTER_AUTHENTICATION, LoginFailure
 from opskit.facts.database import Database
 from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.interface import Fact, Known
@@ -25,12 +25,6 @@ from opskit.facts.probe import InstanceProbe
 from opskit.workload.interface import Workload
 
 explains = ("app",)
-
-REASONS = (
-    LoginFailure.DATABASE_MISSING,
-    LoginFailure.DATABASE_DENIED,
-    LoginFailure.ROLE_REFUSED,
-)
 
 
 def check(
@@ -43,8 +37,13 @@ def check(
     probe: Fact[InstanceProbe],
 ) -> Finding:
     """Judge the login's failure."""
-    if login.failure not in REASONS:
-        return passed("role and database were not refused")
+    if login.succeeded:
+        return passed(f"{login.user} may log in, and the database exists")
+    if login.failure not in AFTER_AUTHENTICATION:
+        return undecided(
+            f"a login from {login.tried_from} did not get as far as role and database: {login.message}",
+            "a login with the right password",
+        )
     text = f"the server does not let {login.user} in: {login.message}"
     seen = observed(f"a login from {login.tried_from}")
     known = parameters.value if isinstance(parameters, Known) else Parameters((), (), ())

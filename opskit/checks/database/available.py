@@ -1,8 +1,8 @@
 """The database instance is available.
 
 Means: in most other states no one can log in, even over an open network path.
-Found by: rds:DescribeDBInstances. The status is the control plane's view: `available` does not
-prove that logins work.
+Found by: rds:DescribeDBInstances, and a login. The status is the control plane's view: `available` does
+not prove that logins work, and a login that works outweighs every other status.
 Looks alike: a security group that drops: a stopped instance gives no answer either.
 Fix: start the instance, or wait for its running operation.
 Not the fix: restarting the app repeatedly.
@@ -10,12 +10,15 @@ Not the fix: restarting the app repeatedly.
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.fix_commands import call
 from opskit.checks.interface import (
     Evidence,
     Finding,
     failed,
+    observed,
     passed,
     reported,
     undecided,
@@ -23,6 +26,9 @@ from opskit.checks.interface import (
 )
 from opskit.commands import AwsWait, Command
 from opskit.facts.database import Database
+from opskit.facts.dns import DatabaseHost
+from opskit.facts.interface import Fact, Known
+from opskit.facts.login import LoginAttemptResult
 from opskit.facts.rds import DbInstance
 
 explains = ("dns", "tcp", "tls", "auth", "app")
@@ -34,6 +40,7 @@ WORKING = frozenset(
         "backing-up",
         "configuring-enhanced-monitoring",
         "configuring-log-exports",
+        "storage-config-upgrade",
         "storage-optimization",
         "storage-initialization",
         "delete-precheck",
@@ -61,6 +68,7 @@ BROKEN = frozenset(
         "deleting",
         "failed",
         "restore-error",
+        "incompatible-create",
         "incompatible-parameters",
         "incompatible-network",
         "incompatible-option-group",
@@ -70,29 +78,60 @@ BROKEN = frozenset(
         "inaccessible-encryption-credentials-recoverable",
     ]
 )
-"""Source: Amazon RDS User Guide, viewing DB instance status. AWS adds statuses: a new one is judged
-unknown, not broken."""
+"""Source: Amazon RDS User Guide, viewing DB instance status. AWS adds statuses: a new one is a warning,
+since it shows neither that the database works nor that it does not."""
 
 
-def check(database: Database) -> Finding:
-    """Judge the status."""
+def check(database: Database, login: Fact[LoginAttemptResult], host: Fact[DatabaseHost]) -> Finding:
+    """Judge the status, and weigh it against a login."""
     instance = database.instance
+    if not instance.status:
+        return undecided(f"RDS reports no status of {instance.identifier}", "its DBInstanceStatus")
     message = reported(f"rds:DescribeDBInstances says {instance.status} of {instance.identifier}")
     label = f"{instance.identifier} ({instance.engine} {instance.engine_version})"
     if instance.status in WORKING or instance.status == "storage-full":
         return passed(f"{label} is {instance.status}", message)
+    is_known = instance.status in PASSING or instance.status in BROKEN
+    text = (
+        f"{label} is {instance.status}{'' if is_known else ', a status that opskit does not know'}"
+    )
+    if _logs_in(login, host):
+        return warned(
+            f"{text}; yet {login.value.user} logs in from {login.value.tried_from}",
+            message,
+            observed(f"a login from {login.value.tried_from}"),
+            fix=_events(instance, "Nothing has to be changed for the app now. "),
+        )
     if instance.status in PASSING:
         return warned(
-            f"{label} is {instance.status}; logins fail until it is available",
+            f"{text}; logins can fail until it is available",
             message,
             fix=Advice(
                 f"Wait: aws rds wait db-instance-available --db-instance-identifier {instance.identifier}"
             ),
         )
-    if instance.status not in BROKEN:
-        return undecided(f"{label} is in a state opskit does not know: {instance.status}")
-    return failed(
-        f"{label} is {instance.status}", message, *_restart_time(instance), fix=_fix(instance)
+    if not is_known:
+        return warned(text, message, fix=_events(instance))
+    return failed(text, message, *_restart_time(instance), fix=_fix(instance))
+
+
+def _logs_in(
+    login: Fact[LoginAttemptResult], host: Fact[DatabaseHost]
+) -> TypeGuard[Known[LoginAttemptResult]]:
+    """Whether a login at the endpoint that RDS names succeeded."""
+    return (
+        isinstance(login, Known)
+        and login.value.succeeded
+        and isinstance(host, Known)
+        and host.value.is_from_rds
+    )
+
+
+def _events(instance: DbInstance, before: str = "") -> Advice:
+    """Advice to look at the instance's events, which explain its status."""
+    return Advice(
+        f"{before}The events of {instance.identifier} say what the status means: aws rds describe-events "
+        f"--source-type db-instance --source-identifier {instance.identifier} --duration 1440"
     )
 
 
@@ -115,6 +154,10 @@ ADVICE = {
         "The subnets of its subnet group have no address left, or are gone: add a subnet, then modify it."
     ),
     "incompatible-option-group": "Its option group does not fit the engine; the events name the option.",
+    "incompatible-create": (
+        "RDS cannot create it with the resources that it names; its events name the one. Correct that, or "
+        "delete it and create it again."
+    ),
     "incompatible-restore": "It cannot be restored; the events say why. Restore another snapshot.",
     "restore-error": "The restore failed; the events say why. Restore again from the snapshot.",
     "insufficient-capacity": "AWS has no capacity for this instance class in the zone: use another one.",

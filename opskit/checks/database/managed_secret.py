@@ -13,7 +13,15 @@ from __future__ import annotations
 
 from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.fix_commands import restart_commands
-from opskit.checks.interface import Finding, failed, observed, passed, reported, warned
+from opskit.checks.interface import (
+    Finding,
+    failed,
+    observed,
+    passed,
+    reported,
+    undecided,
+    warned,
+)
 from opskit.checks.parameter_value_fixes import REPAIR, selected
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known
@@ -37,7 +45,13 @@ def check(
     if instance.managed_secret_arn is None:
         return passed(f"the master password of {instance.identifier} is not managed by RDS")
     user = parameters.value.value("username") if isinstance(parameters, Known) else None
-    if user is not None and user != instance.master_username:
+    if user is None:
+        return undecided(
+            f"RDS manages the password of {instance.master_username}; whether the app is that user is not "
+            "known",
+            "the parameter with the user",
+        )
+    if user != instance.master_username:
         return passed(f"{user} is not the master user, whose password RDS manages")
     text = (
         f"RDS manages the password of {instance.master_username} in {instance.managed_secret_arn} and "

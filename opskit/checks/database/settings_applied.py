@@ -28,6 +28,12 @@ def check(database: Database) -> Finding:
     if not waiting:
         return passed(f"no change of {instance.identifier} is pending")
     needs_reboot = any(status == "pending-reboot" for _, status in instance.parameter_groups)
+    advice = Advice(
+        "RDS applies what is pending in the maintenance window, or at once with --apply-immediately."
+        if instance.pending
+        else f"RDS's events say more: aws rds describe-events --source-type db-instance "
+        f"--source-identifier {instance.identifier} --duration 1440"
+    )
     reboot = call("rds", "RebootDBInstance", DBInstanceIdentifier=instance.identifier)
     return warned(
         f"{instance.identifier} does not run with all its settings yet: {'; '.join(waiting)}",
@@ -38,7 +44,5 @@ def check(database: Database) -> Finding:
             no_undo="the settings that are applied by it were chosen before",
         )
         if needs_reboot
-        else Advice(
-            "RDS applies it in the maintenance window, or at once with --apply-immediately."
-        ),
+        else advice,
     )

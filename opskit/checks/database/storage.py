@@ -9,9 +9,10 @@ Not the fix: a reboot.
 
 from __future__ import annotations
 
+from opskit.checks.database.available import WORKING
 from opskit.checks.fix import Danger, Fix
 from opskit.checks.fix_commands import call
-from opskit.checks.interface import Finding, failed, passed, reported
+from opskit.checks.interface import Finding, failed, passed, reported, skipped
 from opskit.facts.database import Database
 
 explains = ("tcp", "tls", "auth", "app")
@@ -23,8 +24,10 @@ GROWTH = 1.2
 def check(database: Database) -> Finding:
     """Judge the status."""
     instance = database.instance
-    if instance.status != "storage-full":
+    if instance.status in WORKING:
         return passed(f"{instance.identifier} is not out of storage")
+    if instance.status != "storage-full":
+        return skipped(f"its status, {instance.status or 'none'}, is judged under another code")
     size = int((instance.allocated_gib or 20) * GROWTH) + 1
     return failed(
         f"{instance.identifier} is out of storage ({instance.allocated_gib} GiB allocated)",

@@ -29,7 +29,7 @@ from opskit.commands import Command
 from opskit.config import Target
 from opskit.endpoint import address_flaw, may_connect
 from opskit.facts.database import Database
-from opskit.facts.dns import DatabaseHost, OperatorDns
+from opskit.facts.dns import DatabaseHost
 from opskit.facts.interface import Fact, Known
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.vpc import Vpc, VpcDns
@@ -42,18 +42,17 @@ def check(
     host: DatabaseHost,
     database: Database,
     probe: Fact[InstanceProbe],
-    dns: Fact[OperatorDns],
     vpc: Fact[Vpc],
     vpc_dns: Fact[VpcDns],
 ) -> Finding:
-    """Judge the addresses, the instance's own view first."""
+    """Judge the addresses that the instance gets."""
     if host.is_address:
         return skipped("the endpoint parameter holds an address")
-    addresses, seen_by = _addresses(target, host, probe, dns)
+    noun = target.workload_kind.definite
+    addresses = probe.value.addresses_of(host.name) if isinstance(probe, Known) else ()
+    seen_by = f"on {noun}"
     if not addresses:
-        return undecided(
-            "no address is known", f"the name as {target.workload_kind.definite} sees it"
-        )
+        return undecided(f"no address is known on {noun}", f"the name as {noun} sees it")
     own = [a for a in addresses if not may_connect(a, is_from_rds=host.is_from_rds)]
     if own:
         return failed(
@@ -109,19 +108,6 @@ def _public(database: Database, *, is_public: bool) -> Command:
         PubliclyAccessible=is_public,
         ApplyImmediately=True,
     )
-
-
-def _addresses(
-    target: Target, host: DatabaseHost, probe: Fact[InstanceProbe], dns: Fact[OperatorDns]
-) -> tuple[tuple[str, ...], str]:
-    if isinstance(probe, Known) and probe.value.addresses_of(host.name):
-        return probe.value.addresses_of(host.name), f"on {target.workload_kind.definite}"
-    # Outside the VPC the name of a public instance rightly resolves to a public address.
-    if isinstance(dns, Known) and all(
-        ipaddress.ip_address(a).is_private for a in dns.value.addresses
-    ):
-        return dns.value.addresses, "by your resolver"
-    return (), ""
 
 
 def _is_private(address: str, vpc: Fact[Vpc]) -> bool:

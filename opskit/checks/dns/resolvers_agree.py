@@ -11,7 +11,7 @@ Not the fix: an entry in /etc/hosts on either side.
 from __future__ import annotations
 
 from opskit.checks.fix import Advice
-from opskit.checks.interface import Finding, observed, passed, skipped, warned
+from opskit.checks.interface import Finding, observed, passed, skipped, undecided, warned
 from opskit.commands import OpskitCommand
 from opskit.config import Target
 from opskit.facts.dns import DatabaseHost, OperatorDns
@@ -22,7 +22,12 @@ def check(target: Target, host: DatabaseHost, dns: OperatorDns, probe: InstanceP
     """Compare the two answers."""
     if host.is_address:
         return skipped("the endpoint parameter holds an address")
-    noun, addresses = target.workload_kind.definite, probe.addresses_of(host.name)
+    noun, seen = target.workload_kind.definite, probe.resolution(host.name)
+    if seen is None:
+        return undecided(f"the name was not resolved on {noun}", f"the name as {noun} sees it")
+    addresses = seen.addresses
+    if not dns.addresses and dns.rcode not in ("NOERROR", "NXDOMAIN"):
+        return undecided(f"your resolver gives no answer ({dns.rcode})", "a resolver that answers")
     if set(addresses) == set(dns.addresses):
         return passed(f"your resolver and {noun}'s agree")
     mine = ", ".join(dns.addresses) or dns.rcode

@@ -1,8 +1,8 @@
 """The database's name resolves on the instance.
 
 Means: the app gets no address to connect to.
-Found by: resolving the name on the instance as programs there do; without the instance, by your
-own resolver.
+Found by: resolving the name on the instance as programs there do. Without the instance your own
+resolver shows only that a name of RDS does not exist.
 Looks alike: a resolver that does not answer is not a name that does not exist: the first is
 SERVFAIL or a time-out, the second NXDOMAIN.
 Fix: for NXDOMAIN look for a private hosted zone that shadows the name; without an answer check the
@@ -17,11 +17,11 @@ from opskit.checks.fix_commands import call
 from opskit.checks.interface import (
     Evidence,
     Finding,
+    Status,
     failed,
     observed,
     passed,
     reported,
-    undecided,
 )
 from opskit.config import Target
 from opskit.facts.database import Database
@@ -65,14 +65,14 @@ def check(
         return _does_not(host, f"on {noun}: {seen.error}", vpc_dns, zones, here, database, advice)
     reason = probe.reason if isinstance(probe, Unknown) else f"{noun} could not resolve names"
     missing = probe.missing if isinstance(probe, Unknown) else (f"the name as {noun} sees it",)
-    if isinstance(dns, Known) and dns.value.addresses:
-        return passed(f"{host.name} is {', '.join(dns.value.addresses)} for your resolver", *here)
-    if isinstance(dns, Known) and dns.value.rcode == "NXDOMAIN":
+    # RDS's names are in the public DNS, so that no one else can resolve one that does not exist there.
+    is_public_name = host.name.endswith(RDS_SUFFIXES)
+    if isinstance(dns, Known) and dns.value.rcode == "NXDOMAIN" and is_public_name:
         advice = _by_error(host, NO_NAME, probe)
         return _does_not(
             host, "for your resolver: NXDOMAIN", vpc_dns, zones, here, database, advice
         )
-    return undecided(reason, *missing)
+    return Finding(Status.UNKNOWN, reason, here, missing=missing)
 
 
 def _does_not(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from opskit.checks.fix import Fix
 from opskit.checks.fix_commands import call
-from opskit.checks.interface import Finding, passed, reported, warned
+from opskit.checks.interface import Finding, passed, reported, undecided, warned
 from opskit.facts.database import Database
 from opskit.facts.security_groups import IpPermission, SecurityGroups
 
@@ -29,6 +29,12 @@ def check(database: Database, groups: SecurityGroups) -> Finding:
                     reported("ec2:DescribeSecurityGroups"),
                     fix=_fix(group_id, rule, wide[0]),
                 )
+    unread = [i for i in database.instance.security_group_ids if i not in groups.by_id]
+    if unread or not database.instance.security_group_ids:
+        return undecided(
+            f"the rules of {' and '.join(unread) or 'the database'} were not read",
+            "ec2:DescribeSecurityGroups",
+        )
     return passed("no rule of the database admits every address")
 
 

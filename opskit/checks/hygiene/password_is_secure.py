@@ -11,7 +11,8 @@ Not the fix: a secret name.
 from __future__ import annotations
 
 from opskit.checks.fix import Advice
-from opskit.checks.interface import Finding, passed, reported, skipped, warned
+from opskit.checks.interface import Finding, passed, reported, warned
+from opskit.checks.parameters.unread import unread
 from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.facts.parameters import Parameters
@@ -20,9 +21,9 @@ from opskit.facts.parameters import Parameters
 def check(target: Target, parameters: Parameters) -> Finding:
     """Judge the type."""
     password = parameters.get("password")
-    if password is None:
-        return skipped("the password parameter was not read")
     source = source_of(target)
+    if password is None:
+        return unread(source, parameters, "password")
     if source.is_encrypted(password.kind):
         return passed(f"{password.name} is a {password.kind}")
     return warned(

@@ -43,7 +43,8 @@ def check(probe: InstanceProbe, database_engine: DatabaseEngine) -> Finding:
             return undecided(f"{text}, which is not known here", "the meaning of this mode")
         if not mode.is_verified:
             return skipped(f"{text}: without TLS there is no certificate to verify")
-    return passed("the app verifies the server's certificate")
+    names = ", ".join(container.name for container, _ in named)
+    return passed(f"{names} {'verify' if len(named) > 1 else 'verifies'} the server's certificate")
 
 
 def _verify(container: Container, mode: ConnectionSetting, tls: TlsVocabulary) -> Advice:

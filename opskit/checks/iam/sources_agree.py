@@ -13,7 +13,7 @@ from __future__ import annotations
 from opskit.checks.fix import Advice
 from opskit.checks.iam.effective_permissions import EffectivePermission, EffectivePermissions
 from opskit.checks.iam.permission_check import name_of
-from opskit.checks.interface import Finding, passed, undecided, warned
+from opskit.checks.interface import Finding, passed, skipped, undecided, warned
 from opskit.config import Target
 from opskit.facts.interface import Fact
 from opskit.workload.interface import WorkloadRole
@@ -32,7 +32,9 @@ def check(target: Target, standing: EffectivePermissions, role: Fact[WorkloadRol
         missing = tuple(dict.fromkeys(m for s in stands for m in s.missing))
         return undecided("no source could say anything", *(missing or ("any of the three",)))
     sources = max(len({e.basis for e in s.evidence}) for s in decided)
-    count = {0: "none", 1: "one source", 2: "two sources", 3: "three sources"}[sources]
+    if sources < 2:
+        return skipped("only one source could say anything, so there is nothing to compare")
+    count = {2: "two sources", 3: "three sources"}[sources]
     return passed(f"{count} asked of {name_of(role, target)}'s rights, no contradiction")
 
 

@@ -60,6 +60,8 @@ def check(
             return undecided(
                 f"{checkpoint.location}: {checkpoint.decided_by}", needs_of(checkpoint)
             )
+        if not load_balancer_paths.to_app:
+            return undecided(f"no subnet of {name} is known", "ec2:DescribeSubnets")
         port = load_balancer_paths.to_app[0].port
         return passed(
             f"{name} reaches the app on {port}",

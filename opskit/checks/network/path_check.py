@@ -85,7 +85,7 @@ def check_path(
         )
     if unknown:
         return undecided(f"{unknown[0].location}: {unknown[0].decided_by}", needs_of(unknown[0]))
-    if any(c.outcome is PathOutcome.DROP for c in here):
+    if any(c.outcome in (PathOutcome.DROP, PathOutcome.PART) for c in here):
         return skipped("that rule is judged under another code")
     if not here:
         return skipped("app and database share a subnet, so none is passed")
@@ -121,7 +121,7 @@ def needs_of(unknown: Checkpoint) -> str:
 
 
 def connection(paths: DatabasePaths, probe: Fact[InstanceProbe]) -> TcpResult | None:
-    """The instance's own connect to the address and port that the path leads to; None when it was not tried."""
+    """The instance's own connect to the address and port of the path's end; None when it was not tried."""
     if not isinstance(probe, Known):
         return None
     return probe.value.connection_to(paths.current.destination.address, paths.current.port)

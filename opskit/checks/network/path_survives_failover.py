@@ -11,7 +11,7 @@ Not the fix: pinning the database to one Availability Zone.
 
 from __future__ import annotations
 
-from opskit.checks.interface import Finding, derived, passed, skipped, warned
+from opskit.checks.interface import Finding, derived, skipped, undecided, warned
 from opskit.checks.network import latent_path_check
 from opskit.reachability.database_paths import DatabasePaths
 from opskit.reachability.group_members import GroupMembers
@@ -22,10 +22,13 @@ def check(paths: DatabasePaths, members: GroupMembers) -> Finding:
     """Judge the paths after a failover; a fault of the current path has its own code."""
     if paths.current.outcome is PathOutcome.DROP:
         return skipped("the way is not open today")
+    if not paths.after_failover:
+        return undecided("the subnets of the database are not known", "ec2:DescribeSubnets")
     blocked = latent_path_check.blocked(paths, paths.after_failover)
     if not blocked:
         count = len({e.subnet.subnet_id for e in paths.after_failover})
-        return passed(f"the way is open to all {count} subnets of the database")
+        good = f"the way is open to all {count} subnets of the database"
+        return latent_path_check.open_or_unknown(paths.after_failover, good)
     first = blocked[0]
     broken = latent_path_check.newly_broken(paths, first.path)
     return warned(

@@ -12,8 +12,9 @@ Not the fix: opening the other database to the app, or giving it the app's passw
 from __future__ import annotations
 
 from opskit.checks.fix import Advice, Remedy
-from opskit.checks.interface import Finding, failed, passed, reported, skipped, warned
+from opskit.checks.interface import Finding, failed, observed, passed, reported, undecided, warned
 from opskit.checks.parameter_value_fixes import put_and_restart
+from opskit.checks.parameters.unread import unread
 from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.credential_source.interface import CredentialSource
@@ -41,7 +42,7 @@ def check(
     """Weigh the evidence."""
     name, endpoint = database.instance.identifier, parameters.get("endpoint")
     if endpoint is None:
-        return skipped("the endpoint parameter was not read")
+        return unread(source_of(target), parameters, "endpoint")
     logs_in = isinstance(login, Known) and login.value.succeeded
     better = evidence.better_than(name)
     seen = reported(f"besides the endpoint {name} fits by {evidence.text(name)}")
@@ -71,7 +72,16 @@ def check(
                 "restored copy, tag or delete the one that is not used."
             ),
         )
-    return passed(f"{name} fits by {evidence.text(name)}", seen)
+    if evidence.of(name):
+        return passed(f"{name} fits by {evidence.text(name)}", seen)
+    if isinstance(login, Known) and login.value.succeeded:
+        tried = observed(f"a login from {login.value.tried_from}")
+        return passed(f"{login.value.user} logs in at {name}", tried)
+    if target.db_instance == name:
+        return passed(f"{name} was named: --db-instance")
+    return undecided(
+        f"nothing besides {endpoint.name} points to {name}", "a login that succeeds there"
+    )
 
 
 def _point_to(

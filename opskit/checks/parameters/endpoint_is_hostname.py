@@ -21,6 +21,7 @@ from opskit.checks.interface import (
     warned,
 )
 from opskit.checks.parameter_value_fixes import put_and_restart
+from opskit.checks.parameters.unread import unread
 from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.endpoint import address_flaw, is_address
@@ -42,8 +43,10 @@ def check(
 ) -> Finding:
     """Judge the address by whether it is still the database's."""
     endpoint, host = parameters.get("endpoint"), parameters.host
-    if endpoint is None or host is None:
-        return skipped("the endpoint parameter was not read, or names no host")
+    if endpoint is None:
+        return unread(source_of(target), parameters, "endpoint")
+    if host is None:
+        return skipped(f"{endpoint.name} names no host")
     flaw = None if database.host and host == database.host.lower() else address_flaw(host)
     if not (flaw or is_address(host)):
         return passed(f"{endpoint.name} holds a name")

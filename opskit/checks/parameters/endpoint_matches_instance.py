@@ -23,6 +23,7 @@ from opskit.checks.interface import (
     undecided,
 )
 from opskit.checks.parameter_value_fixes import put_and_restart
+from opskit.checks.parameters.unread import unread
 from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.endpoint import address_flaw, is_address
@@ -55,8 +56,10 @@ def check(
 ) -> Finding:
     """Compare the two names."""
     endpoint, host = parameters.get("endpoint"), parameters.host
-    if endpoint is None or host is None:
-        return skipped("the endpoint parameter was not read, or names no host")
+    if endpoint is None:
+        return unread(source_of(target), parameters, "endpoint")
+    if host is None:
+        return skipped(f"{endpoint.name} names no host")
     if is_address(host):
         return skipped("the endpoint parameter holds an address")
     if database.host is None:

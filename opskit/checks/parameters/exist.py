@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.fix_commands import restart_if_unhealthy
-from opskit.checks.interface import Finding, failed, passed, reported
+from opskit.checks.interface import Finding, failed, passed, reported, undecided
 from opskit.commands import Command, OpskitCommand
 from opskit.config import Target
 from opskit.credential_source import source_of
@@ -36,8 +36,7 @@ def check(
 ) -> Finding:
     """Name the missing parameters."""
     if not parameters.missing:
-        names = len(parameters.existing) + len(parameters.refused)
-        return passed(f"{names} parameters exist")
+        return _all_exist(source_of(target), parameters)
     names_text = " and ".join(name for _, name in parameters.missing)
     verb = "does" if len(parameters.missing) == 1 else "do"
     present = ", ".join(p.name for p in parameters.existing)
@@ -46,9 +45,23 @@ def check(
     return failed(
         f"parameter {names_text} {verb} not exist",
         reported(f"{source.actions.read[0]} answered ParameterNotFound for it"),
-        reported(f"its neighbours are there: {present}"),
+        *([reported(f"its neighbours are there: {present}")] if present else []),
         fix=_creation(source, parameters, known, restart_if_unhealthy(app, probe)),
     )
+
+
+def _all_exist(source: CredentialSource, parameters: Parameters) -> Finding:
+    """The finding where none is known to be missing: a refused read does not show that there is one."""
+    unsure = [r for r in parameters.refused if r.exists is None]
+    if unsure:
+        names = " and ".join(dict.fromkeys(r.name for r in unsure))
+        missing = sorted({f"{r.permission} on {r.name}" for r in unsure})
+        return undecided(f"whether {names} exists is not known: you could not read it", *missing)
+    answered = {p.name for p in parameters.existing} | {r.name for r in parameters.refused}
+    unread = [location.name for location in source.locations if location.name not in answered]
+    if unread:
+        return undecided(f"{' and '.join(unread)} was not read", source.actions.read[0])
+    return passed(f"{len(parameters.existing) + len(parameters.refused)} parameters exist")
 
 
 def _creation(

@@ -52,7 +52,7 @@ def check(
             ),
         )
     if parameters.get("password"):
-        return passed("the password was decrypted")
+        return passed("the password was read")
     return undecided(key.reason, *key.missing)
 
 

@@ -32,7 +32,7 @@ def check(
     """Judge the key's state; a key that decrypts is not pending deletion."""
     if isinstance(described, Unknown):
         if isinstance(parameters, Known) and parameters.value.get("password"):
-            return passed("the password was decrypted, or is not encrypted")
+            return passed("the password was read")
         return undecided(described.reason, *described.missing)
     key = described.value
     if key.state != PENDING:

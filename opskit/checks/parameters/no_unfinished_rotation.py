@@ -54,7 +54,7 @@ def check(
     if isinstance(login, Known) and login.value.is_wrong_password:
         tried = observed(f"a login from {login.value.tried_from}: {login.value.message}")
         return failed(
-            f"{text}: the database has one of its passwords and {name} the other",
+            f"{text}, and the database refuses the password that {name} holds",
             evidence,
             tried,
             fix=fix,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from opskit.checks.interface import Finding, failed, passed, reported, skipped
 from opskit.checks.parameter_value_fixes import put_and_restart
+from opskit.checks.parameters.unread import unread
 from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.facts.database import Database
@@ -32,7 +33,7 @@ def check(
     """Compare the two ports."""
     endpoint = parameters.get("endpoint")
     if endpoint is None:
-        return skipped("the endpoint parameter was not read")
+        return unread(source_of(target), parameters, "endpoint")
     if parameters.port is None:
         return passed(f"{endpoint.name} names no port, so the default {database.port} is used")
     if parameters.host != (database.host or "").lower():

@@ -10,12 +10,14 @@ Not the fix: copying the password to a place where you can read it.
 
 from __future__ import annotations
 
-from opskit.checks.interface import Finding, passed, undecided
+from opskit.checks.interface import Finding, passed, skipped, undecided
 from opskit.facts.parameters import Parameters
 
 
 def check(parameters: Parameters) -> Finding:
     """Name the refused reads and the missing permissions."""
+    if not parameters.refused and not parameters.existing:
+        return skipped("none of them exists")
     if not parameters.refused:
         return passed(f"{len(parameters.existing)} parameters are readable by you")
     names = ", ".join(r.name for r in parameters.refused)

@@ -19,7 +19,7 @@ from functools import partial
 
 from opskit.checks.fix import Advice, Remedy
 from opskit.checks.fix_commands import restart_commands
-from opskit.checks.interface import Finding, failed, passed, reported, warned
+from opskit.checks.interface import Finding, failed, passed, reported, skipped, undecided, warned
 from opskit.checks.parameter_value_fixes import password_remedy, put_values
 from opskit.commands import Command
 from opskit.config import Target
@@ -52,7 +52,7 @@ def check(
     is_refused = tried is not None and tried.is_wrong_password
     stained = [p for p in parameters.existing if _flaws(p, is_refused=is_refused)]
     if not stained:
-        return passed("the values carry no stray newline, blank or quote")
+        return _clean(parameters)
     text = "; ".join(f"{p.name} {_flaws(p, is_refused=is_refused)}" for p in stained)
     public = [p for p in stained if p.value is not None]
     password = next((p for p in stained if p.value is None), None)
@@ -74,6 +74,17 @@ def check(
         remedy = _both(correct(()), remedy) if public else remedy
     looked = (reported(f"{p.name}, version {p.version}, was read and looked at") for p in stained)
     return failed(text, *looked, fix=remedy)
+
+
+def _clean(parameters: Parameters) -> Finding:
+    """The finding where no value that was read has a flaw."""
+    if parameters.refused:
+        missing = sorted({f"{r.permission} on {r.name}" for r in parameters.refused})
+        names = " and ".join(dict.fromkeys(r.name for r in parameters.refused))
+        return undecided(f"you could not read {names}", *missing)
+    if not parameters.existing:
+        return skipped("there is no value: none of the parameters exists")
+    return passed("the values carry no stray newline, blank or quote")
 
 
 def _flaws(parameter: Parameter, *, is_refused: bool) -> str:

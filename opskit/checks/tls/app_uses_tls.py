@@ -46,24 +46,23 @@ def check(
     app: Workload,
 ) -> Finding:
     """Compare the server's TLS requirement with the app's TLS mode."""
-    tls = database_engine.engine.tls
-    required = probe.greeting.requires_tls
-    forced = setting.value.is_forced if isinstance(setting, Known) else None
-    if required is None and forced is None:
+    tls, greeting = database_engine.engine.tls, probe.greeting
+    required = greeting.requires_tls
+    if required is None:
+        required = _is_forced(setting)
+    if required is None:
         return undecided("whether TLS is required was not learnt", "the server's answer")
-    if required is False:
+    if not required:
         return skipped("the database also admits clients without TLS")
     server: list[Evidence] = []
-    if probe.greeting.without_tls is not None:
-        server.append(
-            observed(f"without TLS the server says: {probe.greeting.without_tls.message}")
-        )
+    if greeting.without_tls is not None and greeting.without_tls.message:
+        server.append(observed(f"without TLS the server says: {greeting.without_tls.message}"))
     if isinstance(setting, Known):
         value = f"{setting.value.parameter}={setting.value.value}"
         server.append(reported(f"{setting.value.group} has {value} ({setting.value.apply_status})"))
-    for container in probe.running:
-        mode = container.setting("tls_mode")
-        if mode is not None and tls.mode_of(mode.value) is TlsMode.DISABLED:
+    modes = [(c, m) for c in probe.running if (m := c.setting("tls_mode")) is not None]
+    for container, mode in modes:
+        if tls.mode_of(mode.value) is TlsMode.DISABLED:
             message = probe.attempt_of(container.name)
             if message is not None and not message.succeeded:
                 server.insert(
@@ -75,8 +74,29 @@ def check(
                 *server,
                 fix=_fix(container, mode, tls, app),
             )
-    version = probe.greeting.tls_version
-    return passed(f"TLS is required and offered{f' ({version})' if version else ''}", *server)
+    if not (greeting.is_engine and greeting.offers_tls):
+        return undecided(
+            "whether the server offers TLS was not seen",
+            f"a TLS handshake on {probe.workload_noun}",
+        )
+    strange = next((f"{m.variable}={m.value}" for _, m in modes if not tls.mode_of(m.value)), "")
+    if strange or not modes:
+        why = f"{strange} is not known here" if strange else "no running container names it"
+        return undecided(
+            f"whether the app uses TLS is not known: {why}", f"the app's {tls.mode_option}"
+        )
+    version = f" ({greeting.tls_version})" if greeting.tls_version else ""
+    named = (f"{c.name} has {tls.mode_option}={m.value}" for c, m in modes)
+    return passed(
+        f"TLS is required and offered{version}", *server, *(observed(text) for text in named)
+    )
+
+
+def _is_forced(setting: Fact[TlsSetting]) -> bool | None:
+    """Whether the parameter group forces TLS; None where that is not known or not applied yet."""
+    if not isinstance(setting, Known) or setting.value.apply_status != "in-sync":
+        return None
+    return None if setting.value.value is None else setting.value.is_forced
 
 
 def _fix(

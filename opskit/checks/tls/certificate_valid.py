@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from opskit.checks.fix import Danger, Fix
+from opskit.checks.fix import Advice, Danger, Fix, Remedy
 from opskit.checks.fix_commands import call
 from opskit.checks.interface import (
     Finding,
@@ -25,6 +25,7 @@ from opskit.checks.interface import (
 )
 from opskit.facts.certificate import Certificate
 from opskit.facts.database import Database
+from opskit.facts.dns import DatabaseHost
 from opskit.facts.given_facts import Now
 from opskit.facts.interface import Fact, Known
 
@@ -33,18 +34,43 @@ explains = ("auth", "app")
 SOON = timedelta(days=30)
 
 
-def check(now: Now, database: Database, certificate: Fact[Certificate]) -> Finding:
-    """Judge the certificate's dates."""
+def check(
+    now: Now, database: Database, certificate: Fact[Certificate], host: Fact[DatabaseHost]
+) -> Finding:
+    """Judge the dates of the certificate that the app's host shows, else of the one that RDS reports."""
+    name, begins = database.instance.identifier, None
     ends, basis = (
         database.instance.certificate_valid_till,
         reported("rds:DescribeDBInstances says so"),
     )
+    remedy = _renewal(database)
     if isinstance(certificate, Known):
-        ends, basis = certificate.value.not_after, observed("the server shows this certificate")
+        begins, ends = certificate.value.not_before, certificate.value.not_after
+        basis = observed("the server shows this certificate")
+        if isinstance(host, Known) and not host.value.is_from_rds:
+            name = host.value.name
+            remedy = Advice(f"Let the owner of {name} renew its certificate.")
     if ends is None:
         return undecided("the certificate was not seen", "a TLS handshake with the server")
+    if ends < now.moment:
+        return failed(f"the certificate of {name} expired on {ends:%Y-%m-%d}", basis, fix=remedy)
+    if begins is not None and begins > now.moment:
+        return failed(
+            f"the certificate of {name} is not valid before {begins:%Y-%m-%d %H:%M} UTC",
+            basis,
+            fix=Advice(
+                "Compare the clocks of this machine and of the clients with AWS's; if they are right, wait."
+            ),
+        )
+    if ends < now.moment + SOON:
+        return warned(f"the certificate of {name} expires on {ends:%Y-%m-%d}", basis, fix=remedy)
+    return passed(f"server certificate until {ends:%Y-%m-%d}", basis)
+
+
+def _renewal(database: Database) -> Remedy:
+    """The fix that renews the certificate of an RDS database."""
     name = database.instance.identifier
-    fix = Fix(
+    return Fix(
         (
             call(
                 "rds",
@@ -59,8 +85,3 @@ def check(now: Now, database: Database, certificate: Fact[Certificate]) -> Findi
         dangers=(Danger.INTERRUPTS_DATABASE,),
         caution="Engine versions that cannot rotate a certificate in place restart for it.",
     )
-    if ends < now.moment:
-        return failed(f"the certificate of {name} expired on {ends:%Y-%m-%d}", basis, fix=fix)
-    if ends < now.moment + SOON:
-        return warned(f"the certificate of {name} expires on {ends:%Y-%m-%d}", basis, fix=fix)
-    return passed(f"server certificate until {ends:%Y-%m-%d}", basis)

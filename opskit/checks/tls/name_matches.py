@@ -1,4 +1,4 @@
-"""The server's certificate is issued for the name that the app uses, and the app's bundle trusts it.
+"""The server's certificate is issued for the name that the app uses, and no login of the app rejects it.
 
 Means: clients with sslmode=verify-full refuse to connect: `does not match host name`, or `certificate
 verify failed`.
@@ -57,7 +57,16 @@ def check(
             observed(f"clients with {tls.setting(TlsMode.VERIFY_IDENTITY)} turn away"),
             fix=_named(host.source, certificate, database),
         )
-    return passed(f"the certificate names {host.name}")
+    verified = [
+        c.name
+        for c in probe.running
+        if (a := probe.attempt_of(c.name)) is not None
+        and a.succeeded
+        and (mode := tls.mode_of(a.tls_mode)) is not None
+        and mode.is_verified
+    ]
+    tried = (observed(f"a login as {name} does it verified the server") for name in verified)
+    return passed(f"the certificate names {host.name}", *tried)
 
 
 def _trust(

@@ -43,9 +43,9 @@ class PostgreSqlAdvice:
     def slots(self) -> str:
         """`pg_stat_activity` shows the sessions that hold the slots."""
         return (
-            "The master user can still connect, in slots that are kept for it. In psql: select usename, "
+            "Some slots are kept for the master user: connect as it. In psql: select usename, "
             "application_name, client_addr, state, count(*) from pg_stat_activity group by 1, 2, 3, 4 order "
-            "by 5 desc; shows who holds them. Make the pool of the largest smaller (all pools together "
+            "by 5 desc; shows who holds the slots. Make the pool of the largest smaller (all pools together "
             "below max_connections), or end its idle sessions: select pg_terminate_backend(pid) from "
             "pg_stat_activity where state = 'idle' and application_name = '...';"
         )

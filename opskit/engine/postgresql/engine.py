@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 
 from opskit.engine.advice import EngineAdvice
 from opskit.engine.interface import (
+    NO_PROOF,
     ChangeResult,
     ClientSettings,
     Exchange,
@@ -38,7 +39,7 @@ from opskit.secret import Secret
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 PROTOCOL = 196608
 
-METHODS = {0: "trust", 3: "cleartext", 5: "md5", 10: "sasl"}
+METHODS = {0: NO_PROOF, 3: "cleartext", 5: "md5", 10: "sasl"}
 
 INVALID_AUTHORIZATION = "28"
 """The class of SQLSTATEs for a client that is rejected for its address, user, database or missing TLS."""

@@ -1,0 +1,17 @@
+"""The finding of a check whose parameter has no value here: it is refused, or it does not exist."""
+
+from __future__ import annotations
+
+from opskit.checks.interface import Finding, skipped, undecided
+from opskit.credential_source.interface import CredentialSource
+from opskit.facts.parameters import Parameters
+
+
+def unread(source: CredentialSource, parameters: Parameters, purpose: str) -> Finding:
+    """Unknown where the read was refused; skipped where there is none, which has its own code."""
+    name = source.location(purpose).name
+    refused = [r for r in parameters.refused if r.name == name]
+    if refused:
+        missing = tuple(sorted({f"{r.permission} on {r.name}" for r in refused}))
+        return undecided(f"you could not read {name}", *missing)
+    return skipped(f"{name} was not read")
