@@ -20,6 +20,21 @@ def call(service: str, operation: str, /, **parameters: Any) -> AwsCall:
     return AwsCall(service, operation, parameters)
 
 
+OUTSIDE_LOSES = "Clients outside the VPC lose their way to it."
+"""The caution for taking a database's public address away."""
+
+
+def set_public(identifier: str, *, is_public: bool) -> AwsCall:
+    """The call that gives a database a public address, or takes it away."""
+    return call(
+        "rds",
+        "ModifyDBInstance",
+        DBInstanceIdentifier=identifier,
+        PubliclyAccessible=is_public,
+        ApplyImmediately=True,
+    )
+
+
 def docker(app: Workload, verb: str, container: Container) -> tuple[Command, ...]:
     """The docker command for a container: start, stop, pause or unpause."""
     return app.host_commands(("docker", verb, container.name))

@@ -36,6 +36,15 @@ def test_what_to_look_at_depends_on_the_answer(seen: Resolution, words: str) -> 
     assert "192.0.2.53" in found.advice
 
 
+def test_who_else_is_concerned_is_told() -> None:
+    found = judge(
+        "DNS002", b.probe(resolutions=(PUBLIC,)), b.database(is_public=True), VpcDns(True, False)
+    )
+    assert found.fix is not None
+    assert "Clients outside the VPC lose their way to it." in found.fix.caution
+    assert "that of the whole VPC" in found.fix.caution
+
+
 def test_a_public_address_that_aws_does_not_explain() -> None:
     found = judge("DNS002", b.probe(resolutions=(PUBLIC,)))
     assert (found.status, found.fix) == (Status.FAIL, None)

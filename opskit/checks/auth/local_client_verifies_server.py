@@ -65,7 +65,8 @@ def check(
             ),
             "fetches the present bundle, which has every authority of RDS, and verifies by it",
             undo=(LocalCommand(("rm", "global-bundle.pem")),),
-            caution=f"{engine.tls.setting(TlsMode.REQUIRED)} is not the fix: it verifies nothing.",
+            caution=f"{engine.tls.setting(TlsMode.REQUIRED)} is not the fix: it verifies nothing. A file "
+            "global-bundle.pem in the present directory is replaced.",
         )
         return failed(
             f"{engine.client_name} does not accept the certificate of {host.name} by {trust.basis}",

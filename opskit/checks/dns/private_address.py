@@ -14,7 +14,7 @@ from __future__ import annotations
 import ipaddress
 
 from opskit.checks.fix import Advice, Fix, Remedy
-from opskit.checks.fix_commands import call
+from opskit.checks.fix_commands import OUTSIDE_LOSES, call, set_public
 from opskit.checks.interface import (
     Evidence,
     Finding,
@@ -80,34 +80,27 @@ def _fix(host: DatabaseHost, database: Database, vpc_dns: Fact[VpcDns]) -> Remed
     """The fix that makes RDS and the VPC answer with the private address."""
     commands: list[Command] = []
     undo: list[Command] = []
+    identifier, cautions = database.instance.identifier, []
     if isinstance(vpc_dns, Known) and not vpc_dns.value.gives_hostnames:
         commands.append(_hostnames(database, is_on=True))
         undo.append(_hostnames(database, is_on=False))
+        cautions.append("The attribute is that of the whole VPC.")
     if database.instance.is_public:
-        commands.append(_public(database, is_public=False))
-        undo.append(_public(database, is_public=True))
+        commands.append(set_public(identifier, is_public=False))
+        undo.append(set_public(identifier, is_public=True))
+        cautions.append(OUTSIDE_LOSES)
     if not commands:
         return Advice(
             f"RDS and the VPC are set to answer privately, so {host.name} is answered by something else: "
             f"compare it with {database.host}, and look for a resolver that is not the VPC's."
         )
     does = "lets the name resolve privately again"
-    return Fix(tuple(commands), does, undo=tuple(reversed(undo)))
+    return Fix(tuple(commands), does, undo=tuple(reversed(undo)), caution=" ".join(cautions))
 
 
 def _hostnames(database: Database, *, is_on: bool) -> Command:
     vpc = database.instance.vpc_id
     return call("ec2", "ModifyVpcAttribute", VpcId=vpc, EnableDnsHostnames={"Value": is_on})
-
-
-def _public(database: Database, *, is_public: bool) -> Command:
-    return call(
-        "rds",
-        "ModifyDBInstance",
-        DBInstanceIdentifier=database.instance.identifier,
-        PubliclyAccessible=is_public,
-        ApplyImmediately=True,
-    )
 
 
 def _is_private(address: str, vpc: Fact[Vpc]) -> bool:

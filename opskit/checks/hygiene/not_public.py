@@ -10,7 +10,7 @@ Not the fix: leaving it on for one laptop; use a Session Manager tunnel.
 from __future__ import annotations
 
 from opskit.checks.fix import Fix
-from opskit.checks.fix_commands import call
+from opskit.checks.fix_commands import OUTSIDE_LOSES, set_public
 from opskit.checks.interface import Finding, passed, reported, warned
 from opskit.facts.database import Database
 
@@ -20,23 +20,13 @@ def check(database: Database) -> Finding:
     name = database.instance.identifier
     if not database.instance.is_public:
         return passed(f"{name} has no public address")
-    change, undo = (
-        call(
-            "rds",
-            "ModifyDBInstance",
-            DBInstanceIdentifier=name,
-            PubliclyAccessible=is_public,
-            ApplyImmediately=True,
-        )
-        for is_public in (False, True)
-    )
     return warned(
         f"{name} has a public address",
         reported("rds:DescribeDBInstances says PubliclyAccessible"),
         fix=Fix(
-            (change,),
+            (set_public(name, is_public=False),),
             "takes the public address away",
-            undo=(undo,),
-            caution="Clients outside the VPC lose their way to it.",
+            undo=(set_public(name, is_public=True),),
+            caution=OUTSIDE_LOSES,
         ),
     )

@@ -71,6 +71,16 @@ def _listed(changes: tuple[RouteChange, ...]) -> str:
     return f"Destinations with another next hop: {'; '.join(c.text for c in changes)}."
 
 
+def _caution(table: RouteTable, here: PathEndpoint, changes: tuple[RouteChange, ...]) -> str:
+    """The changed destinations, and the other subnets whose packets follow the table."""
+    own = here.subnet.subnet_id if here.subnet else ""
+    others = [s for s in table.subnet_ids if s != own]
+    if table.is_main:
+        others.append(f"every subnet of {table.vpc_id} without a table of its own")
+    applies = f" {table.label} applies to {', '.join(others)} too." if others else ""
+    return _listed(changes) + applies
+
+
 def _without_dead(
     network: Network, table: RouteTable, dead: Route, here: PathEndpoint, destination: PathEndpoint
 ) -> Fix | None:
@@ -87,7 +97,7 @@ def _without_dead(
     return Fix(
         (command,),
         no_undo=NO_ROUTE_UNDO,
-        caution=_listed(changes),
+        caution=_caution(table, here, changes),
     )
 
 
@@ -131,7 +141,7 @@ def _over_peering(
         after = _after(table, next(c for c in fix.commands if isinstance(c, AwsCall)))
         changes = route_changes(table, after, network.lists.cidrs_of)
         if _arrives(network, after, here, other_end) and _spares_living(changes, wanted):
-            return replace(fix, caution=_listed(changes))
+            return replace(fix, caution=_caution(table, here, changes))
     return Advice(
         f"No command is offered: a route to {peering.peering_id} for {wanted} would not decide in "
         f"{table.label}, or would take other packets from a living route. Compare them with its owner."

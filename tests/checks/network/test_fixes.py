@@ -25,6 +25,7 @@ from opskit.facts.interface import known_value
 from opskit.facts.load_balancer import LoadBalancer
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbSubnet
+from opskit.facts.routes import RouteTables
 from opskit.facts.snapshot import Snapshot
 from opskit.facts.subnets import NetworkAcls, Subnets
 from opskit.facts.target_health import TargetHealth, TargetHealths
@@ -262,6 +263,17 @@ def test_a_living_route_to_other_destinations_is_left_alone() -> None:
             },
         )
     ]
+
+
+def test_the_other_subnets_of_a_route_table_are_named() -> None:
+    shared = app_table(("10.1.0.0/16", "pcx-gone"))
+    own, *rest = shared.all
+    both = RouteTables((replace(own, subnet_ids=("subnet-app", "subnet-app-b")), *rest))
+    fix = fix_of("NET009", *b.peered(), both)
+    assert "app (rtb-app) applies to subnet-app-b too." in fix.caution
+    main = fix_of("NET010", *b.peered(), b.tables(BACK))
+    assert "applies to every subnet of vpc-1 without a table of its own too." in main.caution
+    assert "applies to" not in fix_of("NET009", *b.peered(), shared).caution
 
 
 def test_the_way_back_gets_its_route_in_the_other_table() -> None:
