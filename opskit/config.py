@@ -76,6 +76,11 @@ class Target:
         return self.references.get(purpose, ParameterReference(name, name))
 
     @property
+    def name_words(self) -> tuple[str, ...]:
+        """The words of the prefix, else of the name, in lower case: resources of the app carry them."""
+        return tuple(w for w in (self.prefix or self.name).lower().split("/") if w)
+
+    @property
     def workload_kind(self) -> WorkloadKind:
         """The kind of workload that the settings name, else the kind that is searched."""
         return workload.kind_of({name: getattr(self, name) for name in workload.SETTINGS})

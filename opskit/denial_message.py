@@ -12,8 +12,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 ACTION = re.compile(r"not authorized to perform: *([a-z0-9-]+:\w+)|\b((?:kms|ssm):[A-Z]\w+)")
+PRINCIPAL = re.compile(r"\bUser: (arn:\S+) is not authorized")
 DENIED = "AccessDenied"
 """The error name for a denial in every AWS SDK."""
+
+
+YOU = "you"
+"""The caller, where a message names no identity."""
 
 
 class PolicyType(StrEnum):
@@ -37,12 +42,28 @@ class DenialMessage:
         policy_type: the type of the denying policy; None where the message names none.
         is_explicit: whether a statement denies it explicitly.
         concerns_key: whether KMS denied it, not the service that was called.
+        principal: the ARN of the identity that was denied; empty where the message names none.
     """
 
     action: str
     policy_type: PolicyType | None
     is_explicit: bool
     concerns_key: bool
+    principal: str = ""
+
+    @property
+    def who(self) -> str:
+        """The identity that was denied, such as `user/oncall`; `you` where the message names none."""
+        return self.principal.split(":", 5)[-1] or YOU
+
+    @property
+    def why(self) -> str:
+        """The type of the denying policy in brackets, with a blank before it; empty where not named."""
+        if self.policy_type is None:
+            return ""
+        if self.is_explicit:
+            return f" (explicit deny in a {self.policy_type})"
+        return f" (no {self.policy_type} allows it)"
 
 
 def parse(text: str) -> DenialMessage:
@@ -54,6 +75,7 @@ def parse(text: str) -> DenialMessage:
         next((kind for kind in PolicyType if kind.value in text), None),
         "explicit deny" in text,
         action.startswith("kms:") or (not action and "kms:" in text),
+        principal[1] if (principal := PRINCIPAL.search(text)) else "",
     )
 
 

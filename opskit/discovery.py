@@ -7,7 +7,7 @@ from opskit.errors import CannotProceed
 from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
 from opskit.facts.given_facts import given_facts
-from opskit.facts.interface import Unknown, refuse_bug
+from opskit.facts.interface import Known, Unknown, refuse_bug
 from opskit.facts.transport_choice import TransportChoice
 from opskit.transport.interface import Transport
 from opskit.workload.interface import Workload
@@ -27,6 +27,8 @@ def connect_to_workload(target: Target, clients: Clients, region: str) -> Transp
     choice = snapshot.get(TransportChoice)
     if isinstance(choice, Unknown):
         refuse_bug(choice)
+        if isinstance(snapshot.get(Workload), Known):
+            raise CannotProceed(choice.reason)
         raise CannotProceed(
             f"where the app runs is not known: {choice.reason}",
             target.workload_kind.naming_hint,

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 import traceback
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -139,6 +140,12 @@ def alternatives_of(missing: Missing) -> tuple[str, ...]:
     if isinstance(missing, Alternatives):
         return missing.all
     return (missing,) if missing else ()
+
+
+def or_option(missing: Iterable[Missing], option: str) -> tuple[Missing, ...]:
+    """What is missing, in whose place an option is enough."""
+    needed = " and ".join(dict.fromkeys(str(m) for m in missing if m))
+    return (Alternatives((needed, option)),) if needed else (option,)
 
 
 class TransportError(OpskitError):

@@ -243,6 +243,12 @@ def peered() -> tuple[Any, ...]:
     )
 
 
+def instance(**changes: Any) -> Ec2InstanceWorkload:
+    """The app's instance with some of its fields changed."""
+    app = healthy(Ec2InstanceWorkload)
+    return replace(app, instance=replace(app.instance, **changes))
+
+
 def task() -> EcsTaskWorkload:
     """The app as an ECS task, with the address of the instance."""
     location = TaskLocation("prod", "0123", "web", "0123-1", "shop", True, "RUNNING")

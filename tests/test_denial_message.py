@@ -4,7 +4,8 @@ import pytest
 
 from opskit.denial_message import DenialMessage, PolicyType, find_action, names_denial, parse
 
-USER = "User: arn:aws:sts::123456789012:assumed-role/app-role/i-1 is not authorized to perform: "
+ROLE = "arn:aws:sts::123456789012:assumed-role/app-role/i-1"
+USER = f"User: {ROLE} is not authorized to perform: "
 PARAMETER = "ssm:GetParameter on resource: arn:aws:ssm:us-east-1:123456789012:parameter/a "
 KEY = "kms:Decrypt on resource: arn:aws:kms:us-east-1:123456789012:key/k "
 
@@ -13,20 +14,20 @@ KEY = "kms:Decrypt on resource: arn:aws:kms:us-east-1:123456789012:key/k "
     ("text", "expected"),
     [
         ("", DenialMessage("", None, False, False)),
-        (USER + PARAMETER, DenialMessage("ssm:GetParameter", None, False, False)),
+        (USER + PARAMETER, DenialMessage("ssm:GetParameter", None, False, False, ROLE)),
         (
             USER
             + PARAMETER
             + "because no identity-based policy allows the ssm:GetParameter action",
-            DenialMessage("ssm:GetParameter", PolicyType.IDENTITY, False, False),
+            DenialMessage("ssm:GetParameter", PolicyType.IDENTITY, False, False, ROLE),
         ),
         (
             USER + PARAMETER + "with an explicit deny in a service control policy",
-            DenialMessage("ssm:GetParameter", PolicyType.SERVICE_CONTROL, True, False),
+            DenialMessage("ssm:GetParameter", PolicyType.SERVICE_CONTROL, True, False, ROLE),
         ),
         (
             USER + KEY + "because no resource-based policy allows the kms:Decrypt action",
-            DenialMessage("kms:Decrypt", PolicyType.RESOURCE, False, True),
+            DenialMessage("kms:Decrypt", PolicyType.RESOURCE, False, True, ROLE),
         ),
         (
             "An error occurred (AccessDeniedException): no access to arn:aws:kms:us-east-1:1:key/k",
@@ -34,7 +35,7 @@ KEY = "kms:Decrypt on resource: arn:aws:kms:us-east-1:123456789012:key/k "
         ),
         (
             USER + PARAMETER + "because no permissions boundary allows the ssm:GetParameter action",
-            DenialMessage("ssm:GetParameter", PolicyType.BOUNDARY, False, False),
+            DenialMessage("ssm:GetParameter", PolicyType.BOUNDARY, False, False, ROLE),
         ),
     ],
 )
@@ -59,3 +60,19 @@ def test_an_operation_is_found_as_a_whole_word(text: str, found: str | None) -> 
 def test_a_denial_is_told_from_another_failure() -> None:
     assert names_denial("AccessDeniedException: GetParameter")
     assert not names_denial("ParameterNotFound: GetParameter")
+
+
+@pytest.mark.parametrize(
+    ("text", "who", "why"),
+    [
+        (USER + PARAMETER, "assumed-role/app-role/i-1", ""),
+        (USER + PARAMETER + "because no identity-based policy allows the ssm:GetParameter action",
+         "assumed-role/app-role/i-1", " (no identity-based policy allows it)"),
+        ("You are not authorized to perform this operation. User: arn:aws:iam::1:user/oncall is not "
+         "authorized to perform: ec2:DescribeInstances with an explicit deny in a service control policy",
+         "user/oncall", " (explicit deny in a service control policy)"),
+        ("You are not authorized to perform this operation.", "you", ""),
+    ],
+)  # fmt: skip
+def test_the_identity_that_lacks_a_right_and_what_denies_it(text: str, who: str, why: str) -> None:
+    assert (parse(text).who, parse(text).why) == (who, why)

@@ -161,7 +161,7 @@ def test_a_code_has_the_text_that_explain_prints(code: str) -> None:
     [
         ("Subnets", "`ec2:DescribeSubnets`"),
         ("LoadBalancer", "`elasticloadbalancing:DescribeListeners`<br>"),
-        ("VpcScope", "computed from `Database`"),
+        ("VpcScope", "computed from `Target`, `Database`"),
         ("Identity", "`sts:GetCallerIdentity`"),
         ("InstanceProbe", "a probe"),
     ],

@@ -38,12 +38,14 @@ def test_wrong_region(operator: Operator) -> None:
 
 def test_unknown_instance(operator: Operator) -> None:
     done = operator.run(*DIAGNOSE, "--prefix", "/linkbox", "--instance", "i-0123")
-    ended(done, ExitStatus.NO_TARGET, "i-0123", "linkbox-backend-1")
+    ended(
+        done, ExitStatus.USAGE, "--instance 'i-0123'", "account 123456789012", "linkbox-backend-1"
+    )
 
 
 def test_unknown_database(operator: Operator) -> None:
     done = operator.run(*DIAGNOSE, "--prefix", "/linkbox", "--db-instance", "nope")
-    ended(done, ExitStatus.NO_TARGET, "nope", "linkbox-db")
+    ended(done, ExitStatus.USAGE, "--db-instance 'nope'", "account 123456789012", "linkbox-db")
 
 
 def test_unknown_credentials(operator: Operator) -> None:

@@ -18,6 +18,8 @@ from opskit.facts.snapshot import Snapshot
 
 OBSERVED_LAYERS = frozenset({"dns", "tcp", "tls", "auth", "app"})
 """Layers whose findings rest on observations; after a change they are unknown until the next probe."""
+AGENT_CONNECTED = "OPR008"
+"""The one finding about the operator that rests on an observation: the agent's last connection."""
 DANGERS: dict[tuple[str, str], set[Danger]] = {
     ("ec2", "AuthorizeSecurityGroupIngress"): {Danger.WIDENS_ACCESS},
     ("ec2", "AuthorizeSecurityGroupEgress"): {Danger.WIDENS_ACCESS},
@@ -81,7 +83,7 @@ def verify_fix(check: Check, finding: Finding, snapshot: Snapshot, caller: Calle
 def _is_gone(check: Check, after: Snapshot) -> bool:
     status = run_check(check, after).status
     if status is Status.UNKNOWN:
-        return check.layer in OBSERVED_LAYERS
+        return check.layer in OBSERVED_LAYERS or check.code == AGENT_CONNECTED
     return status in (Status.PASS, Status.SKIP)
 
 

@@ -21,6 +21,7 @@ from opskit.facts.security_groups import IpPermission, SecurityGroups
 from opskit.facts.snapshot import Snapshot
 from opskit.facts.subnets import AclEntry, NetworkAcls
 from opskit.facts.vpc import VpcDns
+from opskit.workload.ec2_instance import Ec2InstanceWorkload
 from opskit.workload.interface import Workload, WorkloadRole
 
 T = TypeVar("T")
@@ -143,6 +144,10 @@ def _targets(tables: RouteTables) -> dict[tuple[str, str], str]:
 
 
 def _app(old: Workload, new: Workload, label: Label) -> Iterator[Change]:
+    if isinstance(old, Ec2InstanceWorkload) and isinstance(new, Ec2InstanceWorkload):
+        states = old.instance.state, new.instance.state
+        if states[0] != states[1]:
+            yield Change(f"state of {old.label}", *states)
     before = {i.interface_id: i.group_ids for i in old.interfaces}
     after = {i.interface_id: i.group_ids for i in new.interfaces}
     for interface, old_groups, new_groups in _pairs(before, after):

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from opskit import denial_message
 from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.endpoint import form_flaw
-from opskit.errors import TargetError
+from opskit.errors import TargetError, UsageError, or_option
+from opskit.facts.identity import Identity, account_words
 from opskit.facts.interface import Fact, FactUnavailable, Known, Unknown
 from opskit.facts.parameters import Parameters
 from opskit.facts.rds import DbClusters, DbInstance, DbInstances
+from opskit.facts.region import Region
+
+OPTION = "--db-instance ID"
+CLUSTER = ".cluster-"
+"""A part of the names of every endpoint of a cluster."""
+RDS_REGION = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-\d)\.rds\.amazonaws\.com")
+"""The Region in the name of an RDS endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +74,7 @@ class DatabaseEvidence:
 def weigh(target: Target, instances: DbInstances, parameters: Parameters) -> DatabaseEvidence:
     """Compare every database with the parameters except the endpoint, and with the target's name."""
     name, user = parameters.value("database"), parameters.value("username")
-    name_words = [w for w in (target.prefix or target.name).lower().split("/") if w]
+    name_words = target.name_words
     evidence: dict[str, tuple[str, ...]] = {}
     twins: list[DbInstance] = []
     for instance in instances.all:
@@ -92,30 +102,47 @@ def _is_copy(instance: DbInstance, other: DbInstance) -> bool:
 
 
 def select(
-    target: Target, instances: DbInstances, clusters: Fact[DbClusters], parameters: Fact[Parameters]
+    target: Target,
+    region: Region,
+    identity: Fact[Identity],
+    instances: DbInstances,
+    clusters: Fact[DbClusters],
+    parameters: Fact[Parameters],
 ) -> Database:
     """Find the database by name, by the endpoint parameter, or by database and user name.
 
     The last method is for an endpoint parameter that is missing or stale; it is used only if exactly
-    one database matches. A database that only the endpoint points to is diagnosed, but carries a
-    doubt: the parameter itself may be wrong.
+    one database matches. Where no parameter could be read, the one that carries the target's name is
+    taken. A database that only one piece of evidence points to is diagnosed, but carries a doubt.
 
     Raises:
-        TargetError: the named database does not exist, or none or several match.
-        FactUnavailable: nothing is known that identifies a database.
+        UsageError: the named database does not exist.
+        TargetError: several match.
+        FactUnavailable: none matches, or nothing is known that identifies a database.
     """
+    where = account_words(identity, region)
     if target.db_instance:
-        return _named(target.db_instance, instances)
-    if isinstance(parameters, Unknown):
-        raise FactUnavailable(
-            f"the endpoint parameter is not known: {parameters.reason}", *parameters.missing
-        )
-    host = parameters.value.host
+        return _named(target, instances, where)
+    known = parameters.value if isinstance(parameters, Known) else None
+    host = known.host if known else None
     by_endpoint = _by_endpoint(host, instances, clusters) if host else None
-    if by_endpoint:
-        evidence = weigh(target, instances, parameters.value)
+    if known and by_endpoint:
+        evidence = weigh(target, instances, known)
         return replace(by_endpoint, doubt=_doubt(target, by_endpoint.instance, evidence))
-    return _by_names(target, parameters.value, instances.all)
+    if host and CLUSTER in host and isinstance(clusters, Unknown):
+        raise FactUnavailable(
+            f"no RDS instance in {where} has the endpoint {host}, and whether a cluster has it is not "
+            f"known: {clusters.reason}",
+            *or_option(clusters.missing, OPTION),
+        )
+    names = (known.value("database"), known.value("username")) if known else (None, None)
+    if any(names):
+        database = _by_names(target, names, instances.all)
+    else:
+        database = _by_tags(target, instances.all)
+    if database is None:
+        raise _unmatched(target, instances, where, parameters)
+    return database
 
 
 def _doubt(target: Target, instance: DbInstance, evidence: DatabaseEvidence) -> str:
@@ -133,14 +160,14 @@ def _doubt(target: Target, instance: DbInstance, evidence: DatabaseEvidence) -> 
     return ""
 
 
-def _named(identifier: str, instances: DbInstances) -> Database:
+def _named(target: Target, instances: DbInstances, where: str) -> Database:
     for instance in instances.all:
-        if instance.identifier == identifier:
+        if instance.identifier == target.db_instance:
             return Database(instance, instance.host, instance.port, "it was named")
-    names = ", ".join(sorted(i.identifier for i in instances.all)) or "none"
-    raise TargetError(
-        f"there is no RDS instance '{identifier}' in this account and Region",
-        f"instances there: {names}",
+    origin = target.origins.get("db_instance", "--db-instance")
+    raise UsageError(
+        f"{origin} '{target.db_instance}': there is no such RDS instance in {where}",
+        f"instances there: {_listed(instances.all)}",
     )
 
 
@@ -160,34 +187,80 @@ def _by_endpoint(host: str, instances: DbInstances, clusters: Fact[DbClusters]) 
     return None
 
 
-def _by_names(target: Target, parameters: Parameters, instances: Iterable[DbInstance]) -> Database:
-    name, user = parameters.value("database"), parameters.value("username")
+def _by_names(
+    target: Target, names: tuple[str | None, str | None], instances: Iterable[DbInstance]
+) -> Database | None:
+    name, user = names
     fitting = [
         i
         for i in instances
-        if (name is None or i.database_name == name)
-        and (user is None or i.master_username == user)
-        and (name is not None or user is not None)
+        if (name is None or i.database_name == name) and (user is None or i.master_username == user)
     ]
-    if len(fitting) == 1:
-        why = f"it alone has {_pair(name, user)}"
-        return Database(fitting[0], fitting[0].host, fitting[0].port, why)
-    endpoint = source_of(target).location("endpoint").name
-    what = _endpoint_words(endpoint, parameters.value("endpoint"))
-    listed = ", ".join(sorted(i.identifier for i in instances)) or "none"
-    raise TargetError(
-        f"no RDS instance belongs to {target.name}: {what}",
-        f"Is it another Region? Try --region, or name the database: --db-instance ID\n"
-        f"instances here: {listed}",
+    if len(fitting) > 1:
+        raise _several(target, fitting, f"have {_pair(name, user)}")
+    if not fitting:
+        return None
+    return Database(
+        fitting[0], fitting[0].host, fitting[0].port, f"it alone has {_pair(name, user)}"
     )
 
 
-def _endpoint_words(name: str, value: str | None) -> str:
+def _by_tags(target: Target, instances: Iterable[DbInstance]) -> Database | None:
+    """The database that carries the target's name, where no parameter's value is known."""
+    fitting = [
+        i
+        for i in instances
+        if target.name_words and all(part in i.searchable_text for part in target.name_words)
+    ]
+    if len(fitting) > 1:
+        raise _several(target, fitting, f"carry the name {target.name}")
+    if not fitting:
+        return None
+    instance = fitting[0]
+    why = f"its name or tags alone carry {target.name}"
+    doubt = f"only its name or tags point to {instance.identifier}: no parameter could be read"
+    return Database(instance, instance.host, instance.port, why, doubt)
+
+
+def _several(target: Target, fitting: list[DbInstance], why: str) -> TargetError:
+    return TargetError(
+        f"{len(fitting)} RDS instances may be the database of {target.name}: they {why}",
+        f"--db-instance ID   names one of {_listed(fitting)}",
+    )
+
+
+def _unmatched(
+    target: Target, instances: DbInstances, where: str, parameters: Fact[Parameters]
+) -> FactUnavailable:
+    """The error where no database fits: the refused reads first, then what the endpoint names."""
+    listed = f"RDS instances in {where}: {_listed(instances.all)}"
+    if isinstance(parameters, Unknown):
+        reason = f"the parameters are not known: {parameters.reason}; {listed}"
+        return FactUnavailable(reason, *or_option(parameters.missing, OPTION))
+    endpoint = source_of(target).location("endpoint").name
+    failure = next((f for f in parameters.value.refused if "endpoint" in f.purpose), None)
+    if failure is not None:
+        who = denial_message.parse(failure.message).who
+        reason = f"{who} may not read {endpoint} ({failure.code}); {listed}"
+        return FactUnavailable(reason, *or_option((failure.permission,), OPTION))
+    what = _endpoint_words(endpoint, parameters.value.value("endpoint"), where)
+    return FactUnavailable(f"{what}; {listed}", OPTION)
+
+
+def _endpoint_words(name: str, value: str | None, where: str) -> str:
     """Why the endpoint parameter names no known database; a value that is no host is not repeated."""
     if value is None:
-        return f"{name} was not read"
+        return f"{name} does not exist"
     flaw = form_flaw(value)
-    return f"{name} {flaw}" if flaw else f"{name} says {value}, which does not exist here"
+    if flaw:
+        return f"{name} {flaw}"
+    other = RDS_REGION.search(value)
+    elsewhere = f" (its name is of {other[1]}: --region {other[1]})" if other else ""
+    return f"{name} says {value}, which no RDS instance or cluster in {where} has{elsewhere}"
+
+
+def _listed(instances: Iterable[DbInstance]) -> str:
+    return ", ".join(sorted(i.identifier for i in instances)) or "none"
 
 
 def _pair(name: str | None, user: str | None) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from opskit.config import Target
 from opskit.endpoint import address_flaw, is_address
+from opskit.engine import ASSUMED, ENGINES
 from opskit.errors import UsageError
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, FactUnavailable, Known
@@ -41,12 +42,14 @@ class DatabaseHost:
 
     Attributes:
         is_from_rds: RDS itself names the host; only then may it be on the machine that connects.
+        is_port_assumed: neither the parameter nor RDS names the port, so it is the engine's default.
     """
 
     name: str
     port: int
     source: str
     is_from_rds: bool = False
+    is_port_assumed: bool = False
 
     @property
     def is_address(self) -> bool:
@@ -64,8 +67,14 @@ def select_host(database: Fact[Database], parameters: Fact[Parameters]) -> Datab
     if isinstance(parameters, Known) and parameters.value.host:
         endpoint, host = parameters.value.get("endpoint"), parameters.value.host
         port = parameters.value.port or (known.port if known else None)
-        if endpoint and port and (host == own or not address_flaw(host)):
-            return DatabaseHost(host, port, endpoint.name, is_from_rds=host == own)
+        if endpoint and (host == own or not address_flaw(host)):
+            return DatabaseHost(
+                host,
+                port or ENGINES[ASSUMED].default_port,
+                endpoint.name,
+                is_from_rds=host == own,
+                is_port_assumed=not port,
+            )
     if known and known.host:
         return DatabaseHost(known.host, known.port, known.instance.identifier, is_from_rds=True)
     raise FactUnavailable(

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from opskit import denial_message
 from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.engine import UnknownEngine
@@ -46,6 +47,7 @@ from opskit.facts import (
     private_zones,
     probe,
     rds,
+    region_instances,
     routes,
     security_group_rule_ids,
     security_groups,
@@ -111,7 +113,7 @@ READERS: tuple[Function, ...] = (
     login.read_tunnel,
     login.read_client,
     vpc_scope.select,
-    vpc_scope.read_named,
+    region_instances.read,
     vpc_scope.read_peerings,
     unfinished_rotation.read,
     operator_policies.read,
@@ -349,7 +351,10 @@ def _is_client(kind: type) -> bool:
 def unknown_from(error: AwsError) -> Unknown:
     """The unknown fact for an AWS error: the missing permission, or the service that did not answer."""
     if error.is_denied:
-        return Unknown(f"you may not call {error.permission}", (error.permission,))
+        denial = denial_message.parse(error.message)
+        return Unknown(
+            f"{denial.who} may not call {error.permission}{denial.why}", (error.permission,)
+        )
     if error.is_throttled:
         return Unknown(f"AWS throttled {error.permission} ({error.code})", ("a later try",))
     reason = f"{error.permission} failed: {error.code} {error.excerpt}".strip()

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 
 from opskit.config import Target
 from opskit.errors import UsageError
-from opskit.facts.interface import Sts
+from opskit.facts.interface import Fact, Known, Sts
 from opskit.facts.region import Region
 
 
@@ -44,6 +44,12 @@ def read_confirmed(sts: Sts, target: Target, region: Region) -> Identity:
                 "opskit reads parameters of its own account and Region: --profile, --region",
             )
     return identity
+
+
+def account_words(identity: Fact[Identity], region: Region) -> str:
+    """The account and Region in which something is or is not, for a sentence."""
+    account = identity.value.account if isinstance(identity, Known) else "unknown"
+    return f"account {account}, {region.name}"
 
 
 def read(sts: Sts) -> Identity:

@@ -1,24 +1,26 @@
-"""The EC2 instances near the database, and the load balancer's target groups."""
+"""The EC2 instances among which the app's is searched, and the load balancer's target groups."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from opskit.aws_protocols import paginate
-from opskit.facts.interface import Ec2, Elbv2
-from opskit.facts.subnets import name_of
+from opskit.facts.interface import Ec2, Elbv2, Fact, Unknown
+from opskit.facts.region_instances import RegionInstances, instances_of
 from opskit.facts.vpc_scope import VpcScope
 from opskit.workload.ec2_instance import Instance
-from opskit.workload.interface import NetworkInterface
 
 
 @dataclass(frozen=True, slots=True)
 class Instances:
-    """All instances of those VPCs that are not terminated."""
+    """The instances of the account and Region, whatever their state.
+
+    Attributes:
+        is_complete: all of them; otherwise those of the VPCs in scope, and some others.
+    """
 
     all: tuple[Instance, ...]
+    is_complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +43,15 @@ class TargetGroups:
     all: tuple[TargetGroup, ...]
 
 
-def read(ec2: Ec2, scope: VpcScope) -> Instances:
-    """Describe every instance of the database's VPC and its peers."""
-    filters = [
-        *scope.filter,
-        {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]},
-    ]
-    reservations = paginate(
-        ec2.describe_instances, "Reservations", Filters=filters, MaxResults=1000
+def read(ec2: Ec2, region: RegionInstances, scope: Fact[VpcScope]) -> Instances:
+    """Take the instances of the Region; of a large account, add those of the VPCs in scope."""
+    if region.is_complete or isinstance(scope, Unknown):
+        return Instances(region.all, region.is_complete)
+    rows = paginate(
+        ec2.describe_instances, "Reservations", Filters=scope.value.filter, MaxResults=1000
     )
-    return Instances(tuple(_instance(raw) for r in reservations for raw in r["Instances"]))
+    by_id = {i.instance_id: i for i in (*region.all, *instances_of(rows))}
+    return Instances(tuple(by_id.values()), is_complete=False)
 
 
 def read_target_groups(elbv2: Elbv2) -> TargetGroups:
@@ -70,43 +71,3 @@ def read_target_groups(elbv2: Elbv2) -> TargetGroups:
             for g in rows
         )
     )
-
-
-def _instance(raw: Mapping[str, Any]) -> Instance:
-    groups = [g["GroupId"] for g in raw.get("SecurityGroups", ())]
-    for interface in raw.get("NetworkInterfaces", ()):
-        groups += [g["GroupId"] for g in interface.get("Groups", ()) if g["GroupId"] not in groups]
-    profile = (raw.get("IamInstanceProfile") or {}).get("Arn")
-    options = raw.get("MetadataOptions") or {}
-    named = {str(t["Key"]): str(t["Value"]) for t in raw.get("Tags", ())}
-    tags = " ".join(named.values())
-    return Instance(
-        instance_id=raw["InstanceId"],
-        name=name_of(raw),
-        state=raw["State"]["Name"],
-        address=raw.get("PrivateIpAddress"),
-        subnet_id=raw.get("SubnetId"),
-        group_ids=tuple(groups),
-        profile_arn=profile,
-        metadata_tokens=options.get("HttpTokens", ""),
-        metadata_hop_limit=int(options.get("HttpPutResponseHopLimit") or 1),
-        searchable_text=f"{tags} {profile or ''}".lower(),
-        vpc_id=raw.get("VpcId", ""),
-        interfaces=_interfaces(raw),
-        scaling_group=named.get("aws:autoscaling:groupName"),
-    )
-
-
-def _interfaces(raw: Mapping[str, Any]) -> tuple[NetworkInterface, ...]:
-    interfaces = [
-        NetworkInterface(
-            row.get("NetworkInterfaceId", ""),
-            int((row.get("Attachment") or {}).get("DeviceIndex", position)),
-            row.get("PrivateIpAddress", ""),
-            tuple(a["Ipv6Address"] for a in row.get("Ipv6Addresses", ())),
-            row.get("SubnetId", ""),
-            tuple(g["GroupId"] for g in row.get("Groups", ())),
-        )
-        for position, row in enumerate(raw.get("NetworkInterfaces", ()))
-    ]
-    return tuple(sorted(interfaces, key=lambda i: i.index))

@@ -8,7 +8,7 @@ from typing import Any
 
 from opskit.aws_protocols import paginate
 from opskit.facts.interface import Ec2
-from opskit.facts.subnets import name_of
+from opskit.facts.tags import name_of
 from opskit.facts.vpc_scope import VpcScope
 
 LOCAL = "local"

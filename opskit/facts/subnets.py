@@ -9,6 +9,7 @@ from typing import Any
 
 from opskit.aws_protocols import paginate
 from opskit.facts.interface import Ec2
+from opskit.facts.tags import name_of
 from opskit.facts.vpc_scope import VpcScope
 
 
@@ -128,11 +129,6 @@ def subnet_of(raw: Mapping[str, Any]) -> Subnet:
             if a.get("Ipv6CidrBlockState", {}).get("State", "associated") == "associated"
         ),
     )
-
-
-def name_of(raw: Mapping[str, Any]) -> str:
-    """The Name tag of an EC2 object; empty when it has none."""
-    return next((str(t["Value"]) for t in raw.get("Tags", ()) if t["Key"] == "Name"), "")
 
 
 def acl_of(raw: Mapping[str, Any]) -> NetworkAcl:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from opskit.facts.database import Database
 from opskit.facts.instances import TargetGroup, TargetGroups
-from opskit.facts.interface import Elbv2
+from opskit.facts.interface import Elbv2, Fact, Known
 from opskit.workload.interface import Workload
 
 MOST_GROUPS = 10
@@ -30,9 +30,16 @@ class TargetHealths:
     all: tuple[TargetHealth, ...]
 
 
-def read(elbv2: Elbv2, groups: TargetGroups, app: Workload, database: Database) -> TargetHealths:
-    """Read the instance's health in the VPC's target groups, those that share a word with it first."""
-    here = [g for g in groups.all if g.vpc_id == database.instance.vpc_id]
+def read(
+    elbv2: Elbv2, groups: TargetGroups, app: Workload, database: Fact[Database]
+) -> TargetHealths:
+    """Read the app's health in the target groups of its VPC, those that share a word with it first.
+
+    Where its VPC is not known, the database's takes its place, else every target group may have it.
+    """
+    near = database.value.instance.vpc_id if isinstance(database, Known) else ""
+    vpc_id = app.vpc_id or near
+    here = [g for g in groups.all if not vpc_id or g.vpc_id == vpc_id]
     here.sort(
         key=lambda g: (
             not any(name_word in app.searchable_text for name_word in g.name.lower().split("-"))

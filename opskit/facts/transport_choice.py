@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from opskit.config import Target
-from opskit.facts.interface import ClientFactory
+from opskit.facts.interface import ClientFactory, FactUnavailable
 from opskit.transport.factory import create_transport, named_transport
 from opskit.transport.interface import Transport, TransportContext
 from opskit.workload.interface import Workload
@@ -20,7 +20,14 @@ class TransportChoice:
 
 
 def select(target: Target, clients: ClientFactory, app: Workload) -> TransportChoice:
-    """Select the transport that `--via` names; `auto` tries them in order until one is not refused."""
+    """Select the transport that `--via` names; `auto` tries them in order until one is not refused.
+
+    Raises:
+        FactUnavailable: the app does not run, so that nothing can be asked there.
+    """
     if named_transport(target) == "none":
         return TransportChoice(None, f"{target.workload_kind.definite} was not asked (--via none)")
+    state = app.reported_state
+    if state is not None and not state.is_running:
+        raise FactUnavailable(state.summary)
     return TransportChoice(create_transport(TransportContext(target, clients.client, app.location)))

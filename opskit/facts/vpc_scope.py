@@ -1,4 +1,4 @@
-"""The VPCs in which the app may be: the database's own and those peered with it."""
+"""The VPCs whose rules are read: the database's own, those peered with it, and the app's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 from opskit.aws_protocols import paginate
 from opskit.config import Target
 from opskit.facts.database import Database
-from opskit.facts.interface import Ec2, Fact, FactUnavailable, Known
+from opskit.facts.interface import Ec2, Fact, FactUnavailable, Known, known_value
+from opskit.facts.region_instances import RegionInstances
+from opskit.workload.ec2_instance import Instance
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +67,6 @@ class VpcScope:
         return [{"Name": "vpc-id", "Values": [self.vpc_id, *self.peered_vpc_ids]}]
 
 
-@dataclass(frozen=True, slots=True)
-class NamedInstance:
-    """The VPC of the instance that the user named; None without one, or when it does not exist."""
-
-    vpc_id: str | None
-
-
 MOST_PEERED = 20
 """A hub with more peers is not searched: EC2 accepts 200 filter values, and every describe call
 would return the resources of all of them."""
@@ -83,35 +78,51 @@ def read_peerings(ec2: Ec2) -> Peerings:
     return Peerings(tuple(peering_of(raw) for raw in rows))
 
 
-def read_named(ec2: Ec2, target: Target) -> NamedInstance:
-    """Find the named instance in any VPC; it may be connected by other means than peering."""
-    if not target.instance:
-        return NamedInstance(None)
-    by_id = target.instance.startswith("i-")
-    name = "instance-id" if by_id else "tag:Name"
-    filters = [{"Name": name, "Values": [target.instance]}]
-    reservations = paginate(ec2.describe_instances, "Reservations", Filters=filters, MaxResults=100)
-    vpcs = [i.get("VpcId") for r in reservations for i in r["Instances"]]
-    return NamedInstance(next((v for v in vpcs if v), None))
+def select(
+    target: Target,
+    database: Fact[Database],
+    peerings: Fact[Peerings],
+    region: Fact[RegionInstances],
+) -> VpcScope:
+    """Select the database's VPC, its active peers, and the VPC of the app's instance if it is elsewhere.
 
+    Where the database is not known, the VPC of the app's instance takes its place.
 
-def select(database: Database, peerings: Fact[Peerings], named: Fact[NamedInstance]) -> VpcScope:
-    """Select the database's VPC, its active peers, and the VPC of the named instance."""
-    own = database.instance.vpc_id
+    Raises:
+        FactUnavailable: neither is known.
+    """
+    known = database.value.instance if isinstance(database, Known) else None
+    named = (
+        [i for i in region.value.all if i.vpc_id and _is_meant(i, target)]
+        if isinstance(region, Known)
+        else []
+    )
+    homes = list(dict.fromkeys(i.vpc_id for i in named))
+    own = known.vpc_id if known else next(iter(homes), "")
     if not own:
-        raise FactUnavailable(f"{database.instance.identifier} is in no VPC")
-    known = peerings.value.all if isinstance(peerings, Known) else ()
+        if known:
+            raise FactUnavailable(f"{known.identifier} is in no VPC")
+        known_value(database)
+    connections = peerings.value.all if isinstance(peerings, Known) else ()
     peers = {
         vpc
-        for p in known
+        for p in connections
         if p.status == "active" and own in (p.ends[0][0], p.ends[1][0])
         for vpc, _, _ in p.ends
         if vpc != own
     }
-    home = named.value.vpc_id if isinstance(named, Known) else None
-    if home and home != own:
-        return VpcScope(own, tuple(dict.fromkeys((home, *sorted(peers))))[:MOST_PEERED])
-    return VpcScope(own, tuple(sorted(peers)[:MOST_PEERED]))
+    # An instance that only carries the name is searched elsewhere if none of them is near.
+    if not target.instance and any(home == own or home in peers for home in homes):
+        homes = []
+    others = dict.fromkeys((*(home for home in homes if home != own), *sorted(peers)))
+    return VpcScope(own, tuple(others)[:MOST_PEERED])
+
+
+def _is_meant(instance: Instance, target: Target) -> bool:
+    """Whether the settings name an instance, or else its name, tags or profile contain the target's."""
+    if target.instance:
+        return target.instance in (instance.instance_id, instance.name)
+    return instance.carries(target.name_words)
 
 
 def peering_of(raw: Mapping[str, Any]) -> Peering:

@@ -113,10 +113,7 @@ def source_of(
     """
     interfaces = app.interfaces
     if not interfaces:
-        raise FactUnavailable(
-            f"the network interface of {app.label} is not known, or it has none of its own",
-            "ec2:DescribeNetworkInterfaces",
-        )
+        raise FactUnavailable(*app.no_interface)
     chosen = next((i for i in interfaces if local_address in (i.address, *i.ipv6_addresses)), None)
     if chosen is None and destination is not None:
         chosen = next((i for i in interfaces if i.subnet_id == destination.subnet_id), None)

@@ -78,7 +78,7 @@ def analyze(
     owners: Fact[InterfaceOwners],
 ) -> GroupMembers:
     """List every known member."""
-    name_words = _words(target.value) if isinstance(target, Known) else ()
+    name_words = target.value.name_words if isinstance(target, Known) else ()
     known = instances.value.all if isinstance(instances, Known) else ()
     own = database.instance
     members = [Member(MemberKind.APP, app.label, app.group_ids)]
@@ -116,10 +116,6 @@ def is_sibling(app: Workload, other: Instance, name_words: tuple[str, ...]) -> b
         return True
     named = bool(name_words) and all(part in other.searchable_text for part in name_words)
     return named and _role_words(other, name_words) <= _role_words(app, name_words)
-
-
-def _words(target: Target) -> tuple[str, ...]:
-    return tuple(w for w in (target.prefix or target.name).lower().split("/") if w)
 
 
 def _role_words(named: Instance | Workload, name_words: tuple[str, ...]) -> set[str]:

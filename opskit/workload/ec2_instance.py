@@ -12,6 +12,7 @@ from opskit.workload.interface import (
     Location,
     MissingRole,
     NetworkInterface,
+    ReportedState,
     RestartTarget,
     Workload,
     WorkloadKind,
@@ -32,6 +33,9 @@ class Instance:
         profile_arn: of the instance profile; None when it has none.
         metadata_tokens: `required` when only IMDSv2 answers.
         searchable_text: its name, tags and profile in lower case, searched for the target's name.
+        state: EC2's word for it, such as `running`; empty where EC2 could not be asked, so that only
+            the id is known.
+        state_reason: EC2's sentence on why it is in a state other than running.
     """
 
     instance_id: str
@@ -47,11 +51,27 @@ class Instance:
     vpc_id: str = ""
     interfaces: tuple[NetworkInterface, ...] = ()
     scaling_group: str | None = None
+    state_reason: str = ""
 
     @property
     def label(self) -> str:
         """Name first, id in brackets."""
         return f"{self.name} ({self.instance_id})" if self.name else self.instance_id
+
+    def carries(self, name_words: Sequence[str]) -> bool:
+        """Whether its name, tags or profile contain every word of a name."""
+        return bool(name_words) and all(part in self.searchable_text for part in name_words)
+
+
+def undescribed(instance_id: str) -> Instance:
+    """An instance of which only the id is known."""
+    return Instance(instance_id, "", "", None, None, (), None, "", 1, "")
+
+
+RUNNING = "running"
+ENDED = ("shutting-down", "terminated")
+"""The states that an instance does not leave again; its interfaces are gone, or go."""
+DESCRIBE = "ec2:DescribeInstances"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +191,13 @@ class Ec2InstanceWorkload(Workload):
 
     @property
     def interfaces(self) -> tuple[NetworkInterface, ...]:
-        """The instance's interfaces; where EC2 listed none, the primary one by the instance's own fields."""
+        """The instance's interfaces; where EC2 listed none, the primary one by the instance's own fields.
+
+        None where EC2 could not be asked, or the instance is terminated.
+        """
         own = self.instance
+        if own.address is None and not own.interfaces:
+            return ()
         primary = NetworkInterface("", 0, own.address or "", (), own.subnet_id or "", own.group_ids)
         return own.interfaces or (primary,)
 
@@ -222,8 +247,53 @@ class Ec2InstanceWorkload(Workload):
         return self.instance.instance_id
 
     @property
+    def is_described(self) -> bool:
+        """Whether EC2 described it; otherwise only its id is known."""
+        return bool(self.instance.state)
+
+    @property
+    def no_interface(self) -> tuple[str, ...]:
+        """EC2 was not asked, or a terminated instance has lost its interface."""
+        if not self.is_described:
+            return f"the network interface of {self.label} is not known", DESCRIBE
+        return (f"{self.label} is {self.instance.state}: it has no network interface",)
+
+    @property
+    def reported_state(self) -> ReportedState | None:
+        """The instance's state where it does not run; its containers cannot run either."""
+        own = self.instance
+        if own.state in ("", RUNNING):
+            return None
+        state = ReportedState(
+            f"{self.label}, on which the app runs, is {own.state}",
+            f"{DESCRIBE} says {own.state}{f': {own.state_reason}' if own.state_reason else ''}",
+            is_running=False,
+        )
+        if own.state == "stopped":
+            start = AwsCall("ec2", "StartInstances", {"InstanceIds": [own.instance_id]})
+            stop = AwsCall("ec2", "StopInstances", {"InstanceIds": [own.instance_id]})
+            return replace(state, command=start, undo=stop, does="starts it")
+        advice = {
+            "pending": f"Wait until {self.label} has started, then run the diagnosis again.",
+            "stopping": f"Wait until {self.label} has stopped, then start it: "
+            f"aws ec2 start-instances --instance-ids {own.instance_id}",
+        }
+        replacement = (
+            f"Auto Scaling group {own.scaling_group} starts another one, if its desired capacity says so"
+            if own.scaling_group
+            else "Start another one from the app's launch template or image"
+        )
+        gone = (
+            f"No command is offered: {self.label} cannot be started again. {replacement}; who ended it "
+            f"is in CloudTrail (TerminateInstances)."
+        )
+        return replace(state, advice=advice.get(own.state, gone))
+
+    @property
     def agent_evidence(self) -> tuple[str, ...]:
         """The profile, from which the agent has its credentials, and the instance's state."""
+        if not self.is_described:
+            return ()
         arn = self.instance.profile_arn
         profile = (
             "it has no instance profile: the agent has no credentials (IAM001)"
@@ -235,6 +305,8 @@ class Ec2InstanceWorkload(Workload):
     @property
     def condition_values(self) -> Mapping[str, str]:
         """The condition keys of credentials that the instance's metadata service issued."""
+        if not self.is_described:
+            return {}
         return {
             "aws:ec2instancesourcevpc": self.instance.vpc_id,
             "aws:ec2instancesourceprivateipv4": self.instance.address or "",

@@ -100,10 +100,21 @@ class NetworkInterface:
 
 @dataclass(frozen=True, slots=True)
 class ReportedState:
-    """A state that AWS reports of the app: a sentence without its full stop, and its source."""
+    """A state that AWS reports of the app: a sentence without its full stop, and its source.
+
+    Attributes:
+        command, undo, does: the call that makes it run again, the call that takes it back, and its
+            purpose; None where none does.
+        advice: the change to make where there is no command.
+    """
 
     summary: str
     source: str
+    is_running: bool = True
+    command: AwsCall | None = None
+    undo: AwsCall | None = None
+    does: str = ""
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +220,14 @@ class Workload(ABC):
     @abstractmethod
     def interfaces(self) -> tuple[NetworkInterface, ...]:
         """Its network interfaces, the primary one first; empty where they are not known."""
+
+    @property
+    def no_interface(self) -> tuple[str, ...]:
+        """Why it has no interfaces, and the permission that would make them known, if one does."""
+        return (
+            f"the network interface of {self.label} is not known, or it has none of its own",
+            "ec2:DescribeNetworkInterfaces",
+        )
 
     @property
     def group_ids(self) -> tuple[str, ...]:

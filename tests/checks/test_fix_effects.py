@@ -9,6 +9,7 @@ import pytest
 
 from opskit.checks.fix_effects import EFFECTS, CallRejected, apply, apply_to
 from opskit.commands import AwsCall, OpskitCommand
+from opskit.facts.agent import SsmAgent
 from opskit.facts.certificate import Certificate
 from opskit.facts.dns import DatabaseHost, OperatorDns
 from opskit.facts.interface import Known, Unknown
@@ -302,3 +303,28 @@ def test_a_deployment_changes_nothing_that_aws_describes() -> None:
     assert ("ecs", "UpdateService") in EFFECTS
     changed = after(call("ecs", "UpdateService", **asked), before=task)
     assert changed.value(Workload) == task.value(Workload)
+
+
+class TestInstances:
+    START = call("ec2", "StartInstances", InstanceIds=["i-1"])
+    STOP = call("ec2", "StopInstances", InstanceIds=["i-1"])
+
+    def test_a_stopped_one_is_started_and_stopped_again(self) -> None:
+        stopped = b.snapshot(b.instance(state="stopped", state_reason="User initiated"))
+        started = after(self.START, before=stopped)
+        app = started.value(Workload)
+        assert app is not None
+        assert app.reported_state is None
+        assert isinstance(started.get(SsmAgent), Unknown), "its agent has yet to connect"
+        app = after(self.STOP, before=started).value(Workload)
+        assert app is not None
+        assert app.reported_state is not None
+
+    @pytest.mark.parametrize("state", ["running", "terminated", "pending", "stopping"])
+    def test_no_other_is_started(self, state: str) -> None:
+        with pytest.raises(CallRejected, match=state):
+            after(self.START, before=b.snapshot(b.instance(state=state)))
+
+    def test_only_the_one_that_was_judged(self) -> None:
+        with pytest.raises(CallRejected, match="i-2"):
+            after(call("ec2", "StartInstances", InstanceIds=["i-2"]))

@@ -23,10 +23,12 @@ from opskit.config import Target
 from opskit.engine.interface import LoginFailure
 from opskit.facts.certificate import Certificate
 from opskit.facts.database import Database, select, weigh
+from opskit.facts.identity import Identity
 from opskit.facts.interface import known_value
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.private_zones import PrivateZone, PrivateZones
 from opskit.facts.rds import DbClusters, DbInstances
+from opskit.facts.region import Region
 from opskit.facts.snapshot import Snapshot
 from opskit.facts.vpc import VpcDns
 from opskit.probe.response import Resolution
@@ -240,7 +242,9 @@ class TestDoubt:
         listed = DbInstances((wrong, right))
         parameters = b.parameters(endpoint=endpoint)
         target = b.healthy(Target)
-        chosen = select(target, listed, b.known(DbClusters(())), b.known(parameters))
+        region, identity = b.healthy(Region), b.known(b.healthy(Identity))
+        none = b.known(DbClusters(()))
+        chosen = select(target, region, identity, listed, none, b.known(parameters))
         assert chosen.doubt
         doubtful = b.snapshot(
             GONE,

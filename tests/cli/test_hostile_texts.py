@@ -137,8 +137,9 @@ def test_the_list_of_instances_in_an_error() -> None:
     """Their names are tags; a line of the list is a suggestion."""
     instance = b.healthy(Ec2InstanceWorkload).instance
     named = replace(instance, name=f"web\n{FORGED}")
-    with pytest.raises(TargetError) as caught:
-        _named("i-2", Instances((named,)))
+    target = replace(b.healthy(Target), instance="i-2")
+    with pytest.raises(UsageError) as caught:
+        _named(target, Instances((named,)), "account 1, us-east-1")
     assert len(caught.value.next_step.splitlines()) == len(("above it", "head", "the instance"))
 
 

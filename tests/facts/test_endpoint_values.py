@@ -18,10 +18,10 @@ from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller
 from opskit.config import Target
 from opskit.engine.postgresql.engine import ENGINE, PostgreSql
-from opskit.errors import TargetError
 from opskit.facts import database, login, probe
 from opskit.facts.dns import DatabaseHost, OperatorDns, select_host
 from opskit.facts.given_facts import FingerprintKey
+from opskit.facts.identity import Identity
 from opskit.facts.interface import FactUnavailable, Unknown
 from opskit.facts.parameters import Credential, Parameters
 from opskit.facts.rds import DbClusters, DbInstances
@@ -225,12 +225,12 @@ def test_a_name_that_resolves_to_the_instance_is_a_finding() -> None:
 def test_a_password_in_the_endpoints_url_is_a_secret() -> None:
     """It is neither in the sentence that no database was found, nor in anything else that is written."""
     value = "postgres://other:in-the-url-78@db.example/x"
-    with pytest.raises(TargetError) as caught:
+    with pytest.raises(FactUnavailable) as caught:
         database.select(
-            Target("linkbox", b.NAMES), DbInstances(()), b.known(DbClusters(())),
-            b.known(holding(value)),
+            Target("linkbox", b.NAMES), Region("us-east-1"), b.known(b.healthy(Identity)),
+            DbInstances(()), b.known(DbClusters(())), b.known(holding(value)),
         )  # fmt: skip
-    assert "in-the-url-78" not in caught.value.sentence
+    assert "in-the-url-78" not in caught.value.unknown.reason
     read_with_url(value)
     assert "in-the-url-78" not in redaction.redact(f"endpoint was {value}")
 

@@ -10,24 +10,40 @@ import pytest
 from opskit.config import Target
 from opskit.facts import (
     app_subnets,
+    instances,
     load_balancer,
     prefix_lists,
     routes,
     security_group_rule_ids,
     vpc_scope,
 )
-from opskit.facts.instances import Instances, read
-from opskit.facts.interface import FactUnavailable, Unknown
+from opskit.facts import region_instances as region_reader
+from opskit.facts.instances import Instances
+from opskit.facts.interface import FactUnavailable, Known, Unknown
+from opskit.facts.region_instances import RegionInstances
 from opskit.facts.routes import RouteTables
 from opskit.facts.security_groups import group_of
 from opskit.facts.subnets import acl_of, subnet_of
 from opskit.facts.target_health import TargetHealth, TargetHealths
-from opskit.facts.vpc_scope import NamedInstance, Peerings, VpcScope
+from opskit.facts.vpc_scope import Peerings, VpcScope
 from opskit.workload.ec2_instance import Ec2InstanceWorkload
 from opskit.workload.interface import Workload
 from tests import builders as b
 
-NOBODY = b.known(NamedInstance(None))
+NOBODY = b.known(RegionInstances((), is_complete=True))
+TARGET = Target("linkbox", b.NAMES, "/linkbox")
+
+
+def region_instances(**homes: str) -> Known[RegionInstances]:
+    """Instances with a name each, in a VPC each."""
+    app = b.healthy(Ec2InstanceWorkload).instance
+    rows = (
+        replace(app, instance_id=f"i-{name}", name=name, searchable_text=name, vpc_id=vpc)
+        for name, vpc in homes.items()
+    )
+    return b.known(RegionInstances(tuple(rows), is_complete=True))
+
+
 HERE = VpcScope("vpc-1", ("vpc-2",))
 
 
@@ -71,7 +87,7 @@ def test_active_peers_belong_to_the_neighbourhood() -> None:
             peering("active", "vpc-4", "vpc-5"), peering("active", "vpc-6", "vpc-1")]  # fmt: skip
     fake = Fake(describe_vpc_peering_connections={"VpcPeeringConnections": rows})
     found = vpc_scope.read_peerings(fake)
-    near = vpc_scope.select(b.database(), b.known(found), NOBODY)
+    near = vpc_scope.select(TARGET, b.known(b.database()), b.known(found), NOBODY)
     assert near == VpcScope("vpc-1", ("vpc-2", "vpc-6"))
     assert near.filter == [{"Name": "vpc-id", "Values": ["vpc-1", "vpc-2", "vpc-6"]}]
     one = found.between("vpc-2", "vpc-1")
@@ -84,24 +100,81 @@ def test_active_peers_belong_to_the_neighbourhood() -> None:
 
 
 def test_without_the_right_to_see_peerings_the_own_vpc_is_left() -> None:
-    near = vpc_scope.select(
-        b.database(), Unknown("no", ("ec2:DescribeVpcPeeringConnections",)), NOBODY
-    )
+    database, denied = b.known(b.database()), Unknown("no", ("ec2:DescribeVpcPeeringConnections",))
+    near = vpc_scope.select(TARGET, database, denied, NOBODY)
     assert near == VpcScope("vpc-1", ())
     with pytest.raises(FactUnavailable, match="no VPC"):
-        vpc_scope.select(b.database(vpc_id=""), b.known(Peerings(())), NOBODY)
+        vpc_scope.select(TARGET, b.known(b.database(vpc_id="")), denied, NOBODY)
+
+
+@pytest.mark.parametrize(
+    ("named", "homes", "others"),
+    [
+        ("web", {"web": "vpc-9"}, ("vpc-9", "vpc-2")),
+        ("i-web", {"web": "vpc-9", "linkbox": "vpc-1"}, ("vpc-9", "vpc-2")),
+        (None, {"linkbox": "vpc-9"}, ("vpc-9", "vpc-2")),
+        (None, {"linkbox": "vpc-9", "linkbox-2": "vpc-1"}, ("vpc-2",)),
+        (None, {"linkbox": "vpc-9", "linkbox-2": "vpc-2"}, ("vpc-2",)),
+        (None, {"linkbox": ""}, ("vpc-2",)),
+        (None, {"other": "vpc-9"}, ("vpc-2",)),
+    ],
+)
+def test_the_vpc_of_an_app_that_is_elsewhere_belongs_to_the_scope(
+    named: str | None, homes: dict[str, str], others: tuple[str, ...]
+) -> None:
+    target = replace(TARGET, instance=named)
+    peerings = b.known(Peerings((b.PEERING,)))
+    scope = vpc_scope.select(target, b.known(b.database()), peerings, region_instances(**homes))
+    assert scope == VpcScope("vpc-1", others)
+
+
+def test_without_the_database_the_app_s_vpc_takes_its_place() -> None:
+    denied = Unknown(
+        "user/oncall may not call rds:DescribeDBInstances", ("rds:DescribeDBInstances",)
+    )
+    peerings = b.known(Peerings((b.PEERING,)))
+    scope = vpc_scope.select(TARGET, denied, peerings, region_instances(linkbox="vpc-2"))
+    assert scope == VpcScope("vpc-2", ("vpc-1",))
+    with pytest.raises(FactUnavailable, match="rds:DescribeDBInstances"):
+        vpc_scope.select(TARGET, denied, peerings, region_instances(other="vpc-2"))
+
+
+def described(number: int, vpc: str = "vpc-1") -> dict[str, Any]:
+    """A reservation with one instance."""
+    raw = {"InstanceId": f"i-{number}", "State": {"Name": "running"}, "VpcId": vpc}
+    return {"Instances": [raw]}
+
+
+def test_all_instances_of_the_region_are_listed_once() -> None:
+    fake = Fake(describe_instances={"Reservations": [described(1), described(2, "vpc-9")]})
+    region = region_reader.read(fake, TARGET)
+    assert ([i.instance_id for i in region.all], region.is_complete) == (["i-1", "i-2"], True)
+    near = instances.read(fake, region, b.known(HERE))
+    assert near == Instances(region.all)
+    assert len(fake.asked) == 1
 
 
 @pytest.mark.parametrize(("name", "field"), [("i-9", "instance-id"), ("web-1", "tag:Name")])
-def test_a_named_instance_is_looked_up_wherever_it_is(name: str, field: str) -> None:
-    reply = {"Reservations": [{"Instances": [{"VpcId": "vpc-9"}]}]}
-    fake = Fake(describe_instances=reply)
-    target = Target("x", b.NAMES, instance=name)
-    found = vpc_scope.read_named(fake, target)
-    assert fake.asked[0][1]["Filters"] == [{"Name": field, "Values": [name]}]
-    near = vpc_scope.select(b.database(), b.known(Peerings(())), b.known(found))
-    assert near == VpcScope("vpc-1", ("vpc-9",))
-    assert vpc_scope.read_named(Fake(), Target("x", b.NAMES)).vpc_id is None
+def test_of_a_large_account_the_named_one_and_those_in_scope_are_added(
+    monkeypatch: pytest.MonkeyPatch, name: str, field: str
+) -> None:
+    monkeypatch.setattr(region_reader, "MOST", 1)
+
+    def describe(Filters: Any = (), **_: Any) -> Any:  # noqa: N803
+        if not Filters:
+            return {"Reservations": [described(1), described(2), described(3)]}
+        return {"Reservations": [described(9 if Filters[0]["Name"] == field else 10)]}
+
+    fake = Fake(describe_instances=describe)
+    region = region_reader.read(fake, replace(TARGET, instance=name))
+    assert ([i.instance_id for i in region.all], region.is_complete) == (
+        ["i-1", "i-2", "i-9"],
+        False,
+    )
+    near = instances.read(fake, region, b.known(HERE))
+    assert [i.instance_id for i in near.all] == ["i-1", "i-2", "i-9", "i-10"]
+    assert not near.is_complete
+    assert instances.read(fake, region, Unknown("no database")).all == region.all
 
 
 def test_route_tables_with_every_kind_of_target() -> None:
@@ -199,12 +272,15 @@ def test_interfaces_are_read_in_their_order_and_the_scaling_group_from_its_tag()
         "Tags": [{"Key": "aws:autoscaling:groupName", "Value": "web"}],
         "NetworkInterfaces": [interface(1, "10.0.3.9", "sg-b"), interface(0, "10.0.2.45", "sg-a")],
     }  # fmt: skip
-    fake = Fake(describe_instances={"Reservations": [{"Instances": [raw]}]})
-    found = read(fake, HERE).all[0]
+    found = region_reader.instance_of(raw)
     assert [i.interface_id for i in found.interfaces] == ["eni-0", "eni-1"]
     assert found.group_ids == ("sg-a", "sg-b")
-    assert found.scaling_group == "web"
-    assert fake.asked[0][1]["Filters"][0]["Values"] == ["vpc-1", "vpc-2"]
+    assert (found.scaling_group, found.state_reason) == ("web", "")
+    stopped = {"Name": "stopped"}, {"Code": "x", "Message": "User initiated"}
+    found = region_reader.instance_of(
+        raw | dict(zip(("State", "StateReason"), stopped, strict=True))
+    )
+    assert (found.state, found.state_reason) == ("stopped", "User initiated")
 
 
 def test_only_prefix_lists_that_matter_are_read_page_by_page() -> None:

@@ -120,7 +120,8 @@ class TestTargetHealth:
     def read(self, groups: Sequence[TargetGroup], *targets: tuple[str, dict[str, str]]) -> Any:
         rows = [{"Target": {"Id": i}, "TargetHealth": health} for i, health in targets]
         self.elb = Client(describe_target_health={"TargetHealthDescriptions": rows})
-        return target_health.read(self.elb, TargetGroups(tuple(groups)), app(), b.database()).all
+        near = b.known(b.database())
+        return target_health.read(self.elb, TargetGroups(tuple(groups)), app(), near).all
 
     def test_the_app_by_id_or_address(self) -> None:
         healths = self.read(

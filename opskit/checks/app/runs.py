@@ -1,10 +1,11 @@
-"""The app's container runs.
+"""The app's container runs, and the instance or task that holds it.
 
 Means: nothing serves requests, whatever the database does.
-Found by: the container engine on the instance, and the process on the health URL's port there.
-Looks alike: a load balancer that finds no healthy target; a container that ended beside a running app,
-such as last week's release or a migration, which is no fault.
-Fix: start the container; if it stops again, its log shows why.
+Found by: the instance's state in EC2 or the task's in ECS; the container engine on the instance, and the
+process on the health URL's port there.
+Looks alike: an instance whose agent is offline; a load balancer that finds no healthy target; a container
+that ended beside a running app, such as last week's release or a migration, which is no fault.
+Fix: start the instance or the container; if it stops again, its log shows why.
 Not the fix: a restart policy that hides a crash loop.
 """
 
@@ -18,11 +19,12 @@ from opskit.checks.interface import (
     failed,
     observed,
     passed,
-    reported,
     skipped,
     undecided,
 )
+from opskit.checks.workload_state import judge_state
 from opskit.config import Target
+from opskit.facts.interface import Fact, Unknown
 from opskit.facts.probe import InstanceProbe
 from opskit.probe.response import Container
 from opskit.workload.interface import Workload
@@ -32,11 +34,17 @@ explains = ("APP002", "APP003", "APP004")
 STARTABLE = ("exited", "created")
 
 
-def check(target: Target, app: Workload, probe: InstanceProbe) -> Finding:
-    """Judge the containers with database settings."""
+def check(target: Target, app: Workload, probe: Fact[InstanceProbe]) -> Finding:
+    """Judge the state of the instance or task, then the containers with database settings."""
     state = app.reported_state
     if state is not None:
-        return passed(state.summary, reported(state.source))
+        return judge_state(state)
+    if isinstance(probe, Unknown):
+        return undecided(probe.reason, *probe.missing)
+    return _containers(target, app, probe.value)
+
+
+def _containers(target: Target, app: Workload, probe: InstanceProbe) -> Finding:
     if not probe.result.asked_containers:
         return skipped(f"containers were not asked: {probe.why_not('containers') or 'no engine'}")
     if not probe.containers:

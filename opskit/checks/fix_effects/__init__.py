@@ -13,7 +13,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from opskit.analysis import analyze_all
-from opskit.checks.fix_effects import access, database, network, parameters, security_groups
+from opskit.checks.fix_effects import (
+    access,
+    database,
+    instances,
+    network,
+    parameters,
+    security_groups,
+)
 from opskit.checks.fix_effects.state import STALE, CallRejected, Effects, Facts, State
 from opskit.commands import AwsCall, Command, OpskitCommand
 from opskit.facts.agent import SsmAgent
@@ -116,6 +123,7 @@ def _leave(_: State, __: Mapping[str, Any]) -> None:
 EFFECTS: Effects = {
     **access.EFFECTS,
     **database.EFFECTS,
+    **instances.EFFECTS,
     **network.EFFECTS,
     **parameters.EFFECTS,
     **security_groups.EFFECTS,

@@ -8,13 +8,16 @@ from typing import Any
 
 from opskit.checks.fix_effects.state import STALE, CallRejected, Effects, State
 from opskit.config import Target
+from opskit.errors import TargetError
 from opskit.facts import database as databases
 from opskit.facts.certificate import Certificate
 from opskit.facts.database import Database
 from opskit.facts.dns import DatabaseHost, OperatorDns, select_host
-from opskit.facts.interface import Known
+from opskit.facts.identity import Identity
+from opskit.facts.interface import FactUnavailable, Known
 from opskit.facts.parameters import Parameter, Parameters, rewritten, version_after
 from opskit.facts.rds import DbClusters, DbInstances
+from opskit.facts.region import Region
 from opskit.facts.value_form import SOUND
 
 
@@ -72,11 +75,24 @@ def _choose_again(state: State) -> None:
     facts = state.facts
     target, instances = facts.get(Target), facts.get(DbInstances)
     if isinstance(target, Known) and isinstance(instances, Known):
+        region, identity = state.value(Region), facts.get(Identity, STALE)
         clusters = facts.get(DbClusters, STALE)
-        chosen = databases.select(target.value, instances.value, clusters, facts[Parameters])
-        state.set(chosen)
-    host = select_host(facts.get(Database, STALE), facts[Parameters])
+        try:
+            chosen = databases.select(
+                target.value, region, identity, instances.value, clusters, facts[Parameters]
+            )
+        except FactUnavailable as unavailable:
+            facts[Database] = unavailable.unknown
+        except TargetError as error:
+            raise CallRejected(error.sentence) from None
+        else:
+            facts[Database] = replace(instances, value=chosen)
     present = facts.get(DatabaseHost)
+    try:
+        host = select_host(facts.get(Database, STALE), facts[Parameters])
+    except FactUnavailable as unavailable:
+        facts[DatabaseHost] = unavailable.unknown
+        return
     if isinstance(present, Known) and present.value != host:
         state.set(host)
         facts[OperatorDns] = STALE

@@ -30,7 +30,8 @@ def check(target: Target, standing: EffectivePermissions, role: Fact[WorkloadRol
     decided = [s for s in stands if s.is_allowed is not None]
     if not decided:
         missing = tuple(dict.fromkeys(m for s in stands for m in s.missing))
-        return undecided("no source could say anything", *(missing or ("any of the three",)))
+        reasons = "; ".join(dict.fromkeys(s.unknown_reason for s in stands if s.unknown_reason))
+        return undecided(reasons or "none of the three was asked", *missing)
     sources = max(len({e.basis for e in s.evidence}) for s in decided)
     if sources < 2:
         return skipped("only one source could say anything, so there is nothing to compare")

@@ -16,6 +16,7 @@ from __future__ import annotations
 from opskit.checks.fix import Advice, Fix
 from opskit.checks.fix_commands import call
 from opskit.checks.interface import Finding, failed, passed, reported, warned
+from opskit.checks.workload_state import judge_state
 from opskit.facts.agent import SsmAgent
 from opskit.workload.interface import Workload
 
@@ -27,7 +28,9 @@ ONE_STREAM_UP_TO = (3, 0, 196, 0)
 
 def check(app: Workload, agent: SsmAgent) -> Finding:
     """Judge the agent's registration and connection."""
-    label = app.label
+    label, state = app.label, app.reported_state
+    if state is not None and not state.is_running:
+        return judge_state(state)
     known = tuple(reported(text) for text in app.agent_evidence)
     if agent.takes_sessions:
         if _is_old(agent.version):

@@ -10,7 +10,9 @@ Not the fix: copying the password to a place where you can read it.
 
 from __future__ import annotations
 
+from opskit import denial_message
 from opskit.checks.interface import Finding, passed, skipped, undecided
+from opskit.denial_message import YOU
 from opskit.facts.parameters import Parameters
 
 
@@ -23,4 +25,5 @@ def check(parameters: Parameters) -> Finding:
     names = ", ".join(r.name for r in parameters.refused)
     missing = tuple(sorted({f"{r.permission} on {r.name}" for r in parameters.refused}))
     codes = ", ".join(sorted({r.code for r in parameters.refused}))
-    return undecided(f"you could not read {names} ({codes})", *missing)
+    who = {denial_message.parse(r.message).who for r in parameters.refused} - {YOU}
+    return undecided(f"{', '.join(sorted(who)) or YOU} could not read {names} ({codes})", *missing)

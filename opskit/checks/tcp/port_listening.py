@@ -33,6 +33,12 @@ def check(
     connection = probe.value.connection(host.name, host.port)
     if connection is None or not connection.is_told:
         return not_told(target, host, probe.value, connection)
+    if host.is_port_assumed and not connection.is_connected:
+        return undecided(
+            f"{connection.words}, but port {host.port} is only the default: neither {host.source} nor RDS "
+            "names the database's port",
+            "rds:DescribeDBInstances",
+        )
     if connection.outcome == "refused":
         return failed(
             f"nothing listens on {connection.address}:{connection.port}: the connection was refused at once",

@@ -48,6 +48,12 @@ def check(
             f"{target.workload_kind.definite}{took}",
             observed(f"from {connection.local_address or target.workload_kind.definite}"),
         )
+    if host.is_port_assumed and not connection.is_connected:
+        return undecided(
+            f"{connection.words}, but port {host.port} is only the default: neither {host.source} nor RDS "
+            "names the database's port",
+            "rds:DescribeDBInstances",
+        )
     if connection.outcome == "refused":
         return skipped(f"{connection.address}:{connection.port} refused, which is an answer")
     drop = "; a drop by a security group, an ACL or a route looks so"
