@@ -98,8 +98,8 @@ def copied() -> list[str]:
     return [*(name for name in COPIED if (ROOT / name).exists()), *files]
 
 
-def prepare(section: Mapping[str, list[str]], tests: Sequence[str], directory: Path) -> None:
-    """Copy the working tree, and write mutmut's settings into the copy."""
+def prepare(directory: Path) -> None:
+    """Copy the working tree."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     for name in copied():
@@ -108,6 +108,10 @@ def prepare(section: Mapping[str, list[str]], tests: Sequence[str], directory: P
             shutil.copytree(ROOT / name, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy2(ROOT / name, target)
+
+
+def configure(section: Mapping[str, list[str]], tests: Sequence[str], directory: Path) -> None:
+    """Write mutmut's settings into a copy."""
     setup = configparser.ConfigParser()
     setup.read(directory / "setup.cfg", encoding="utf-8")
     setup["mutmut"] = settings(section, tests)
@@ -267,7 +271,8 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     section = sections[options.section]
     directory = ROOT / "build" / "mutants" / options.section
-    prepare(section, section["tests"], directory)
+    prepare(directory)
+    configure(section, section["tests"], directory)
     chosen = None
     if options.sample is not None:
         chosen = sample(mutants_of(section, directory), options.sample, options.seed)
@@ -275,7 +280,7 @@ def main(arguments: list[str]) -> int:
     codes = exit_codes(directory)
     left = [n for s in scores(codes, chosen).values() for n in s.survivors]
     if left and "slower_tests" in section:
-        prepare(section, [*section["tests"], *section["slower_tests"]], directory)
+        configure(section, [*section["tests"], *section["slower_tests"]], directory)
         is_whole = run(directory, left) and is_whole
         for module, by_name in exit_codes(directory).items():
             codes[module].update({name: by_name[name] for name in left if name in by_name})

@@ -17,6 +17,7 @@ from tests.mutants import (
     Change,
     Score,
     change_of,
+    configure,
     equivalents,
     exit_codes,
     function_name,
@@ -42,7 +43,8 @@ def test_a_section_names_modules_and_tests_that_exist(name: str) -> None:
 
 def test_a_copy_has_its_settings(tmp_path: Path) -> None:
     (tmp_path / "mutants").mkdir()
-    prepare({"modules": ["redaction.py"]}, ["test_redaction.py", "rotation"], tmp_path)
+    prepare(tmp_path)
+    configure({"modules": ["redaction.py"]}, ["test_redaction.py", "rotation"], tmp_path)
     assert not (tmp_path / "mutants").exists(), "nothing is left of an earlier call"
     setup = configparser.ConfigParser()
     setup.read(tmp_path / "setup.cfg")

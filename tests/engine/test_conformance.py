@@ -88,7 +88,14 @@ def test_advice_names_the_user_and_quotes_it_in_statements(database_engine: Engi
     assert all((advice.not_admitted(), advice.slots(), advice.iam_login, advice.iam_revocation))
     assert all((advice.password_expiry, advice.session_list, advice.change_restriction))
     hostile = 'x"; drop role "y'
-    assert f'"{hostile}"' not in advice.role_refused(hostile)
+    for text in (
+        advice.role_refused(hostile),
+        advice.database_denied(hostile, hostile),
+        advice.database_missing(hostile, hostile),
+        advice.set_password(hostile, "a new one"),
+        advice.change_permission(hostile),
+    ):
+        assert hostile not in text, "a name cannot end its quotes"
 
 
 @every_engine

@@ -6,6 +6,8 @@ RDS user guide, IAM database authentication.
 
 from __future__ import annotations
 
+from opskit.engine.postgresql.quoting import quoted
+
 
 class PostgreSqlAdvice:
     """Implements `opskit.engine.advice.EngineAdvice`."""
@@ -21,7 +23,7 @@ class PostgreSqlAdvice:
 
     def change_permission(self, user: str) -> str:
         """GRANT rds_password."""
-        return f"as an administrator: grant rds_password to {user}"
+        return f"as an administrator: grant rds_password to {quoted(user)}"
 
     def iam_auth(self, user: str) -> str:
         """RDS lets members of `rds_iam` log in by token only."""
@@ -76,8 +78,3 @@ class PostgreSqlAdvice:
             "exist, may not be allowed to log in, may be a member of rds_iam, or may have a password that "
             f"was valid until a date in the past; \\password {role} sets {password}."
         )
-
-
-def quoted(name: str) -> str:
-    """A name as an SQL identifier in double quotes, with its case preserved."""
-    return '"' + name.replace('"', '""') + '"'

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from opskit.engine.postgresql.quoting import literal, quoted
+
 CLONE = "_clone"
 
 
@@ -43,8 +45,8 @@ def ownership_warnings(user: str, own: Ownership, other: str, others: Ownership)
         return ()
     first, second = (other, user) if user.endswith(CLONE) else (user, other)
     statement = (
-        f"as an administrator: alter role {second} set role = '{first}'; what {second} owns already: "
-        f"reassign owned by {second} to {first}"
+        f"as an administrator: alter role {quoted(second)} set role = {literal(first)}; "
+        f"what {second} owns already: reassign owned by {quoted(second)} to {quoted(first)}"
     )
     if others.owns:
         return (
