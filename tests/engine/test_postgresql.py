@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import shlex
 import socket
 import struct
 import threading
@@ -11,7 +12,15 @@ import psycopg
 import pytest
 
 from opskit import engine
-from opskit.engine.interface import ExchangeResult, LoginFailure, Server, ServerTrust
+from opskit.engine.interface import (
+    ClientSettings,
+    ExchangeResult,
+    LoginFailure,
+    Server,
+    ServerAnswer,
+    ServerHandshake,
+    ServerTrust,
+)
 from opskit.engine.postgresql import roles
 from opskit.engine.postgresql.engine import ENGINE, parse_answer
 from opskit.secret import Secret
@@ -64,6 +73,152 @@ def test_greeting(
     greeting = ENGINE.greeting(heard(tls, plain))
     assert greeting.requires_tls is required
     assert greeting.is_engine is is_engine
+
+
+REQUEST = ServerAnswer(True, "SCRAM-SHA-256-PLUS, SCRAM-SHA-256")
+STARTING = error("57P03", "starting up")
+
+
+def test_both_exchanges_are_read() -> None:
+    with_tls = ExchangeResult("tls", (b"S", ASKS), "TLSv1.3", (b"certificate",))
+    plain = ExchangeResult("plain", (PLAIN_REFUSED,))
+    assert ENGINE.greeting({"tls": with_tls, "plain": plain}) == ServerHandshake(
+        is_engine=True,
+        offers_tls=True,
+        tls_version="TLSv1.3",
+        certificates=(b"certificate",),
+        with_tls=REQUEST,
+        without_tls=parse_answer(PLAIN_REFUSED),
+    )
+
+
+@pytest.mark.parametrize(
+    ("tls", "plain", "is_engine", "offers_tls"),
+    [
+        ((b"S",), (), True, True),
+        ((b"N",), (), True, False),
+        ((b"H",), (), False, None),
+        ((), (ASKS,), True, None),
+        ((), (b"HTTP/1.1 400",), False, None),
+        ((b"H",), (ASKS,), True, None),
+        ((), (), None, None),
+    ],
+)
+def test_each_exchange_alone(
+    tls: tuple[bytes, ...], plain: tuple[bytes, ...], is_engine: object, offers_tls: object
+) -> None:
+    greeting = ENGINE.greeting(heard(tls, plain))
+    assert (greeting.is_engine, greeting.offers_tls) == (is_engine, offers_tls)
+    assert greeting.with_tls is None
+
+
+def request(code: int, *more: bytes) -> bytes:
+    body = struct.pack("!i", code) + b"".join(more)
+    return b"R" + struct.pack("!i", len(body) + 4) + body
+
+
+@pytest.mark.parametrize(
+    ("reply", "answer"),
+    [
+        (ASKS, REQUEST),
+        (request(0), ServerAnswer(True, "trust")),
+        (request(3), ServerAnswer(True, "cleartext")),
+        (request(5, b"salt"), ServerAnswer(True, "md5")),
+        (request(7), ServerAnswer(True, "7")),
+        (request(10, b"SCR\xc4M\0\0"), ServerAnswer(True, "SCR\ufffdM")),
+        (PLAIN_REFUSED, ServerAnswer(False, "", "28000", 'no pg_hba.conf entry for host "a", user "u", database "d", no encryption')),
+        (error("28P01", "no"), ServerAnswer(False, "", "28P01", "no")),
+        (STARTING, ServerAnswer(None, "", "57P03", "starting up")),
+        (b"E\0\0\0\x08M\xfc\0", ServerAnswer(None, "", "", "\ufffd")),
+        (b"E\0\0\0\x05M", ServerAnswer(None, "", "", "")),
+        (b"E\0\0\0\x04", None),
+        (request(0)[:8], None),
+        (b"S" + request(0)[1:], None),
+        (b"X" + STARTING[1:], None),
+    ],
+)  # fmt: skip
+def test_an_answer(reply: bytes, answer: ServerAnswer | None) -> None:
+    assert parse_answer(reply) == answer
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "failure"),
+    [
+        ("28P01", "certificate", LoginFailure.PASSWORD),
+        ("53300", "", LoginFailure.SLOTS),
+        ("28000", "no pg_hba.conf entry for host", LoginFailure.NOT_ADMITTED),
+        ("XX000", "starting up", LoginFailure.NOT_READY),
+        ("", "\n  something\nstarting up", LoginFailure.OTHER),
+    ],
+)
+def test_a_code_that_has_one_meaning_decides_before_the_text(
+    code: str, message: str, failure: LoginFailure
+) -> None:
+    assert ENGINE.classify(message, code) is failure
+
+
+class TestClient:
+    def settings(self, trust: ServerTrust, **more: Any) -> Any:
+        place = {
+            "host": "db.ex",
+            "address": "10.0.0.5",
+            "port": 5433,
+            "user": "app",
+            "database": "shop",
+        }
+        return ENGINE.client(trust=trust, **{**place, **more})
+
+    def test_a_verified_server(self) -> None:
+        client = self.settings(ServerTrust(("db.ex",), "/ca.pem"))
+        assert client.environment == {
+            "PGHOST": "db.ex",
+            "PGHOSTADDR": "10.0.0.5",
+            "PGPORT": "5433",
+            "PGUSER": "app",
+            "PGDATABASE": "shop",
+            "PGSSLMODE": "verify-full",
+            "PGSSLROOTCERT": "/ca.pem",
+        }
+        assert client.example == (
+            "psql 'host=db.ex hostaddr=10.0.0.5 port=5433 user=app dbname=shop sslmode=verify-full "
+            "sslrootcert=/ca.pem'"
+        )
+
+    def test_an_unverified_server(self) -> None:
+        client = self.settings(UNVERIFIED)
+        assert (
+            client.environment["PGCHANNELBINDING"] == client.environment["PGSSLMODE"] == "require"
+        )
+        assert "PGSSLROOTCERT" not in client.environment
+        assert client.example.endswith("sslmode=require channel_binding=require'")
+
+    @pytest.mark.parametrize(
+        ("user", "quoted"),
+        [("app", "app"), ("", "''"), ("a b", "'a b'"), ("a'b", "'a\\'b'"), ("a\\b", "'a\\\\b'")],
+    )
+    def test_values_are_quoted_for_libpq(self, user: str, quoted: str) -> None:
+        [psql, text] = shlex.split(self.settings(UNVERIFIED, user=user).example)
+        assert psql == "psql"
+        assert f" user={quoted} dbname=" in text
+
+    def test_the_password_file_is_one_line_with_its_signs_escaped(self) -> None:
+        content = ENGINE.password_file(
+            host="db.ex", port=5433, user="a:b", database="shop", password=Secret("c\\d:e")
+        )
+        assert content.reveal() == "db.ex:5433:shop:a\\:b:c\\\\d\\:e\n"
+
+    def test_a_command_gets_the_variables_and_perhaps_the_file(self) -> None:
+        client = ClientSettings({"PGHOST": "h"}, "")
+        command, variables = ENGINE.client_command(client, ("pg_dump", "-s"), "/f")
+        assert (command, variables) == (("pg_dump", "-s"), {"PGHOST": "h", "PGPASSFILE": "/f"})
+        assert ENGINE.client_command(client, ("pg_dump",), "")[1] == {"PGHOST": "h"}
+
+
+def test_a_port_is_reachable_while_it_is_listened_on() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        assert ENGINE.is_reachable("127.0.0.1", port, timeout_s=5)
+    assert not ENGINE.is_reachable("127.0.0.1", port, timeout_s=5)
 
 
 @pytest.mark.parametrize("junk", [b"", b"R", b"E\0\0", b"R\0\0\0\x08\0\0", b"\xff" * 40])
@@ -127,6 +282,7 @@ def test_a_failed_login_shows_no_password() -> None:
 
 def test_an_engine_that_is_not_spoken() -> None:
     assert engine.for_rds_engine("aurora-postgresql").default_port == 5432
+    assert [*engine.all_engines()] == [*dict.fromkeys(engine.ENGINES.values())]
     with pytest.raises(engine.UnknownEngine):
         engine.for_rds_engine("oracle-ee")
 
