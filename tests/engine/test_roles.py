@@ -175,7 +175,7 @@ class TestChange:
         assert change() == ChangeResult(None, message="the connection is closed")
 
 
-ROW = ("", -1, False, False, False, False, False, 0, [], "", 0, False, "", 0)
+ROW: tuple[Any, ...] = ("", -1, False, False, False, False, False, 0, [], "", 0, False, "", 0)
 PLAIN = RoleFacts(
     uses_iam=False, password_expires="", connection_limit=-1, may_change_own=True, is_replica=False,
     other_exists=False, other_sessions=0, other_differs=(),
