@@ -12,6 +12,7 @@ from opskit.facts.security_group_rule_ids import RuleIds
 from opskit.facts.security_groups import SecurityGroups
 from opskit.facts.subnets import NetworkAcls, Subnets
 from opskit.facts.vpc_scope import Peerings
+from opskit.reachability.network_acl import PortRangeDecision
 from opskit.reachability.path import (
     Checkpoint,
     CheckpointKind,
@@ -214,6 +215,144 @@ def test_a_location_is_short_where_it_has_a_name() -> None:
     made = Checkpoint(CheckpointKind.ACL_IN, "db-acl (acl-0a1b) in", PathOutcome.PASS, "")
     assert made.short == "db-acl in"
     assert replace(made, location="acl-0a1b in").short == "acl-0a1b in"
+
+
+class TestCheckpoint:
+    """Everything that a check and a fix read of a checkpoint."""
+
+    def test_groups(self) -> None:
+        path = traced()
+        assert at(path, CheckpointKind.EGRESS) == Checkpoint(
+            CheckpointKind.EGRESS, "web-sg (sg-web) egress", PathOutcome.PASS,
+            "a rule of web-sg allows everything 0.0.0.0/0", ids=("sg-web",),
+        )  # fmt: skip
+        assert at(path, CheckpointKind.INGRESS) == Checkpoint(
+            CheckpointKind.INGRESS, "database-sg (sg-db) ingress", PathOutcome.PASS,
+            "a rule of database-sg allows tcp 5432 web-sg (sg-web)", ids=("sg-db",),
+        )  # fmt: skip
+
+    def test_groups_that_admit_nothing(self) -> None:
+        two = replace(APP, group_ids=("sg-web", "sg-alb"))
+        path = traced(source=two, groups=b.groups((), egress=()))
+        assert at(path, CheckpointKind.INGRESS) == Checkpoint(
+            CheckpointKind.INGRESS, "database-sg (sg-db) ingress", PathOutcome.DROP,
+            "no rule admits web-sg (sg-web), alb-public-sg (sg-alb) (10.0.2.45) on 5432",
+            Reason.NO_RULE, ids=("sg-db",),
+        )  # fmt: skip
+        bare = traced(source=replace(APP, group_ids=()), groups=b.groups(()))
+        assert at(bare, CheckpointKind.INGRESS).decided_by == (
+            "no rule admits 10.0.2.45 (10.0.2.45) on 5432"
+        )
+        closed = traced(groups=b.groups((), egress=()))
+        assert at(closed, CheckpointKind.EGRESS) == Checkpoint(
+            CheckpointKind.EGRESS, "web-sg (sg-web) egress", PathOutcome.DROP,
+            "no rule lets out to database-sg (sg-db) (10.0.5.10) on 5432", Reason.EGRESS,
+            ids=("sg-web",),
+        )  # fmt: skip
+
+    def test_an_egress_rule_is_named_by_its_own_id(self) -> None:
+        ids = RuleIds({("sg-web", True, "-1", None, None, "0.0.0.0/0"): "sgr-out"})
+        checkpoint = at(traced(rule_ids=ids), CheckpointKind.EGRESS)
+        assert checkpoint.decided_by == "rule sgr-out of web-sg allows everything 0.0.0.0/0"
+
+    def test_unread_groups_and_references_are_named_together(self) -> None:
+        both = replace(PEERED, group_ids=("sg-db", "sg-foreign"))
+        checkpoint = at(traced(destination=both, peerings=None), CheckpointKind.INGRESS)
+        assert checkpoint == Checkpoint(
+            CheckpointKind.INGRESS, "database-sg (sg-db), sg-foreign ingress", PathOutcome.UNKNOWN,
+            "depends on the reference to sg-web, sg-foreign, which is not known", Reason.NOT_KNOWN,
+            unknown_because=UnknownBecause.NOT_MODELLED,
+        )  # fmt: skip
+
+    def test_acls(self) -> None:
+        two = b.acl("db", ("subnet-db-a",), IN, b.entry(90, "out", "0.0.0.0/0", (1024, 40000)), OUT)
+        path = traced(acls=b.acls(db=two))
+        assert at(path, CheckpointKind.ACL_IN) == Checkpoint(
+            CheckpointKind.ACL_IN, "db-acl (acl-db) in", PathOutcome.PASS,
+            "port 5432: entry 100 allows it", ids=("acl-db",),
+        )  # fmt: skip
+        assert at(path, CheckpointKind.REPLY_ACL_OUT) == Checkpoint(
+            CheckpointKind.REPLY_ACL_OUT, "db-acl (acl-db) out", PathOutcome.PASS,
+            "ports 32768-60999: entry 90 allows it, entry 100 allows it", ids=("acl-db",),
+        )  # fmt: skip
+
+    def test_an_acl_that_drops(self) -> None:
+        entries = [b.entry(n, "in", "0.0.0.0/0", (n, n), "deny") for n in (5431, 5432)]
+        acls = b.acls(db=b.acl("db", ("subnet-db-a",), *entries, OUT))
+        path = traced(acls=acls, ports=(1024, 65535))
+        [checkpoint] = path.broken
+        assert checkpoint == Checkpoint(
+            CheckpointKind.ACL_IN, "db-acl (acl-db) in", PathOutcome.DROP,
+            "port 5432: entry 5432 denies it", Reason.DENY_ENTRY,
+            (PortRangeDecision((5432, 5432), entries[1]),), ("acl-db",),
+        )  # fmt: skip
+        assert path.open_ports == ((1024, 65535),), "replies come back to every port"
+
+    def test_three_dropped_ranges_are_named(self) -> None:
+        starts = (33000, 35000, 37000, 39000)
+        entries = [
+            b.entry(n, "out", "0.0.0.0/0", (start, start + 999), "deny")
+            for n, start in enumerate(starts, 1)
+        ]
+        path = traced(acls=b.acls(db=b.acl("db", ("subnet-db-a",), *entries, IN, OUT)))
+        [checkpoint] = path.broken
+        assert checkpoint.decided_by == (
+            "ports 33000-33999: entry 1 denies it; ports 35000-35999: entry 2 denies it; "
+            "ports 37000-37999: entry 3 denies it"
+        )
+        assert [d.ports for d in checkpoint.dropped] == [(s, s + 999) for s in starts]
+        assert checkpoint.ids == ("acl-db",)
+        assert len(path.open_ports) == 5
+
+    def test_unread_acls_and_tables(self) -> None:
+        path = traced(acls=None, tables=None)
+        assert at(path, CheckpointKind.ACL_OUT) == Checkpoint(
+            CheckpointKind.ACL_OUT, "ACL of app-a (subnet-app) out", PathOutcome.UNKNOWN,
+            "the ACL of app-a (subnet-app) could not be read", Reason.NOT_KNOWN,
+            unknown_because=UnknownBecause.NOT_READ,
+        )  # fmt: skip
+        assert at(path, CheckpointKind.ACL_IN).location == "ACL of db-a (subnet-db-a) in"
+        assert at(path, CheckpointKind.ROUTE) == Checkpoint(
+            CheckpointKind.ROUTE, "route of app-a (subnet-app)", PathOutcome.UNKNOWN,
+            "the route table of app-a (subnet-app) could not be read", Reason.NOT_KNOWN,
+            unknown_because=UnknownBecause.NOT_READ,
+        )  # fmt: skip
+
+    def test_routes(self) -> None:
+        checkpoint = at(traced(), CheckpointKind.ROUTE)
+        assert checkpoint.route is not None
+        assert checkpoint == Checkpoint(
+            CheckpointKind.ROUTE, "main (rtb-main) route", PathOutcome.PASS,
+            "route 10.0.0.0/16 -> local", ids=("rtb-main",), route=checkpoint.route,
+        )  # fmt: skip
+        hole = b.table("app", LOCAL, ("10.0.5.0/24", "eni-gone"), subnets=("subnet-app",))
+        checkpoint = at(traced(tables=b.tables(hole)), CheckpointKind.ROUTE)
+        assert checkpoint.route is not None
+        assert checkpoint == Checkpoint(
+            CheckpointKind.ROUTE, "app (rtb-app) route", PathOutcome.DROP,
+            "route 10.0.5.0/24 -> eni-gone is a black hole", Reason.BLACKHOLE, ids=("rtb-app",),
+            route=checkpoint.route,
+        )  # fmt: skip
+
+    def test_the_main_table_s_route_is_told_with_the_table_that_leads_there(self) -> None:
+        there = b.table("app", LOCAL, ("10.1.0.0/16", "pcx-1"))
+        path = traced(destination=PEERED, peerings=Peerings((b.PEERING,)), tables=b.tables(there))
+        checkpoint = at(path, CheckpointKind.ROUTE)
+        assert checkpoint.decided_by == (
+            "no route to 10.1.5.10; app-a (subnet-app) has no table of its own, app (rtb-app) "
+            "leads there"
+        )
+        assert checkpoint.route is not None
+        assert checkpoint.outcome is PathOutcome.DROP
+        foreign = b.tables(replace(there, vpc_id="vpc-3"))
+        path = traced(destination=PEERED, peerings=Peerings((b.PEERING,)), tables=foreign)
+        assert at(path, CheckpointKind.ROUTE).reason is Reason.NO_ROUTE, "of another VPC"
+
+
+def test_an_end_outside_has_no_route_to_it() -> None:
+    outside = PathEndpoint("office", "198.51.100.7", None, ())
+    kinds = [c.kind for c in traced(destination=outside).checkpoints]
+    assert kinds == [CheckpointKind.EGRESS, CheckpointKind.ACL_OUT, CheckpointKind.REPLY_ACL_IN]
 
 
 def test_unknown_does_not_hide_what_drops() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from opskit.facts.routes import Route, RouteTable, RouteTables
 from opskit.facts.vpc_scope import Peerings
-from opskit.reachability.route import RouteDecision, RouteResult, decide, kind_of, select
+from opskit.reachability.route import RouteDecision, RouteResult, decide, kind_of, ranges_of, select
 from tests import builders as b
 
 LOCAL = Route("10.0.0.0/16", "local", "active", False)
@@ -138,12 +138,37 @@ class TestPeering:
         ("i-0a1b", "instance (an appliance)"),
         ("igw-0a1b", "internet gateway"),
         ("vpce-0a1b", "gateway endpoint"),
+        ("nat-0a1b", "NAT gateway"),
+        ("eni-0a1b", "network interface (an appliance)"),
+        ("vgw-0a1b", "virtual private gateway"),
+        ("lgw-0a1b", "local gateway"),
+        ("cagw-0a1b", "carrier gateway"),
+        ("eigw-0a1b", "egress-only internet gateway"),
         ("arn:aws:networkmanager::1:core-network/core-network-1", "core network"),
         ("xyz-1", "xyz-1"),
     ],
 )
 def test_a_target_is_called_by_its_kind(target: str, kind: str) -> None:
     assert kind_of(target) == kind
+
+
+@pytest.mark.parametrize(
+    ("result", "description"),
+    [
+        (RouteResult.ARRIVES, "route 10.0.0.0/8 -> tgw-1"),
+        (RouteResult.NO_ROUTE, "route 10.0.0.0/8 -> tgw-1"),
+        (RouteResult.BLACKHOLE, "route 10.0.0.0/8 -> tgw-1 is a black hole"),
+        (RouteResult.WRONG_TARGET, "route 10.0.0.0/8 -> tgw-1 does not lead there"),
+        (RouteResult.NOT_MODELLED, "route 10.0.0.0/8 -> tgw-1 (transit gateway) is not modelled"),
+    ],
+)
+def test_a_decision_is_described(result: RouteResult, description: str) -> None:
+    route = Route("10.0.0.0/8", "tgw-1", "active", False)
+    assert RouteDecision(result, route).description == description
+
+
+def test_a_prefix_list_that_was_not_read_has_no_ranges() -> None:
+    assert ranges_of(Route("pl-1", "tgw-1", "active", False), {}) == ()
 
 
 def test_a_subnet_has_its_own_table_or_the_main_one_of_its_vpc() -> None:
