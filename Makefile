@@ -48,7 +48,7 @@ lint: $(STAMP)dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --config setup.cfg
+	$(BIN)/lint-imports
 
 format: $(STAMP)dev
 	$(BIN)/ruff format .
