@@ -16,8 +16,8 @@ from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
 from opskit.facts.given_facts import FingerprintKey
 from opskit.facts.interface import Unknown, refuse_bug
-from opskit.facts.parameters import Parameters, read
 from opskit.facts.region import Region
+from opskit.facts.stored_credential import StoredCredential, read
 from opskit.secret import Secret
 from opskit.transport import TUNNELS
 from opskit.transport.factory import create_tunnel, named_transport
@@ -103,5 +103,5 @@ def open_tunnel(
     return create_tunnel(context, destination.host, destination.port, on_problem)
 
 
-def _name(parameters: Parameters, database: Database, default: str) -> str:
+def _name(parameters: StoredCredential, database: Database, default: str) -> str:
     return parameters.value("database") or database.instance.database_name or default

@@ -32,12 +32,11 @@ from opskit.facts.interface_owners import InterfaceOwners
 from opskit.facts.key import Key
 from opskit.facts.key_policy import KeyGrants, KeyPolicy, OperatorGrants
 from opskit.facts.load_balancer import LoadBalancer
+from opskit.facts.location_descriptions import LocationDescriptions
 from opskit.facts.login import ClientLogin, LoginAttemptResult
 from opskit.facts.operator_policies import OperatorPolicies
 from opskit.facts.operator_simulation import OperatorNeeds, OperatorSimulation
 from opskit.facts.organization import Organization
-from opskit.facts.parameter_metadata import ParametersMetadata
-from opskit.facts.parameters import Parameter, Parameters
 from opskit.facts.permissions import PermissionGroup, ResourceScope, all_permissions
 from opskit.facts.policies import PolicyText, RolePolicies
 from opskit.facts.prefix_lists import PrefixLists
@@ -50,6 +49,7 @@ from opskit.facts.security_group_rule_ids import RuleIds
 from opskit.facts.security_groups import IpPermission, SecurityGroup, SecurityGroups
 from opskit.facts.simulation import Simulation
 from opskit.facts.snapshot import Snapshot
+from opskit.facts.stored_credential import CredentialPiece, StoredCredential
 from opskit.facts.subnets import AclEntry, NetworkAcl, NetworkAcls, Subnet, Subnets
 from opskit.facts.target_health import TargetHealth, TargetHealths
 from opskit.facts.tls_setting import TlsSetting
@@ -98,18 +98,18 @@ ALL_OUT = IpPermission("-1", None, None, (), ("0.0.0.0/0",), ())
 FROM_ALL = (rule(443, cidrs=("0.0.0.0/0",)),)
 
 
-def parameter(purpose: str, **changes: Any) -> Parameter:
+def parameter(purpose: str, **changes: Any) -> CredentialPiece:
     kind = "SecureString" if purpose == "password" else "String"
     name = NAMES[purpose]
     arn = f"arn:aws:ssm:us-east-1:123456789012:parameter{name}"
-    made = Parameter(name, arn, purpose, kind, 1, NOW, VALUES[purpose], "aaaaaa", ())
+    made = CredentialPiece(name, arn, purpose, kind, 1, NOW, VALUES[purpose], "aaaaaa", ())
     return replace(made, **changes)
 
 
-def parameters(**changes: Parameter | None) -> Parameters:
+def parameters(**changes: CredentialPiece | None) -> StoredCredential:
     found = [changes.get(p, parameter(p)) for p in NAMES]
     missing = tuple((p, NAMES[p]) for p in NAMES if p in changes and changes[p] is None)
-    return Parameters(tuple(p for p in found if p), missing, ())
+    return StoredCredential(tuple(p for p in found if p), missing, ())
 
 
 def db_instance(**changes: Any) -> DbInstance:
@@ -361,7 +361,7 @@ def linkbox() -> Mapping[type, Fact[Any]]:
         key_policy({"AWS": "arn:aws:iam::123456789012:root"}),
         KeyGrants(()),
         OperatorGrants(()),
-        ParametersMetadata((LocationDescription(NAMES["password"], "SecureString", "alias/linkbox", ""),)),
+        LocationDescriptions((LocationDescription(NAMES["password"], "SecureString", "alias/linkbox", ""),)),
         OPERATOR_NEEDS,
         operator_policies({"Effect": "Allow", "Action": "*", "Resource": "*"}),
         OperatorSimulation(Simulation(())),

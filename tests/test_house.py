@@ -158,7 +158,7 @@ READS_TEXTS = {
     "parameter_reference.py": "a reference's text is a parameter's name",
     "policy/condition.py": "a pattern's text is a policy's value",
     "policy/pattern.py": "a pattern's text is a policy's value",
-    "rotation/steps/parameter.py": "compares a credential's text with the one to write",
+    "rotation/steps/credential_writer.py": "compares a credential's text with the one to write",
     "rotation/protocol/runner.py": "a stop's reason is a constant of the state machine",
     "runbook/parse.py": "reads Markdown",
 }

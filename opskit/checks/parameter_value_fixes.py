@@ -12,9 +12,9 @@ from opskit.credential_source.interface import CredentialSource
 from opskit.engine.advice import EngineAdvice
 from opskit.engine.interface import LoginFailure
 from opskit.facts.interface import Fact, Known
-from opskit.facts.parameters import Parameter, Parameters
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbInstance
+from opskit.facts.stored_credential import CredentialPiece, StoredCredential
 from opskit.facts.value_form import JSON_OBJECT
 from opskit.workload.interface import Workload
 
@@ -31,8 +31,8 @@ GENERATED = OpskitCommand(("rotate-password", "repair"), ("--new-password",))
 
 def put_values(
     source: CredentialSource,
-    parameters: Parameters,
-    values: Sequence[tuple[Parameter, str]],
+    parameters: StoredCredential,
+    values: Sequence[tuple[CredentialPiece, str]],
     does: str,
     more: tuple[Command, ...] = (),
     caution: str = "",
@@ -66,12 +66,12 @@ def put_values(
 
 
 def _writes(
-    source: CredentialSource, values: Sequence[tuple[Parameter, str]]
+    source: CredentialSource, values: Sequence[tuple[CredentialPiece, str]]
 ) -> tuple[Command, ...]:
     return tuple(source.write_call(p.name, p.kind, text) for p, text in values)
 
 
-def selected(parameter: Parameter) -> str:
+def selected(parameter: CredentialPiece) -> str:
     """Why no command is offered that writes a parameter which is referenced by version or label."""
     return (
         f"{parameter.name} is read by its version or label {parameter.selector}, which no command can "
@@ -81,8 +81,8 @@ def selected(parameter: Parameter) -> str:
 
 def put_and_restart(
     source: CredentialSource,
-    parameters: Parameters,
-    change: tuple[Parameter, str],
+    parameters: StoredCredential,
+    change: tuple[CredentialPiece, str],
     app: Fact[Workload],
     probe: Fact[InstanceProbe],
     does: str,
@@ -109,7 +109,7 @@ def password_remedy(
     failure: LoginFailure | None,
     advice: EngineAdvice | None,
     instance: DbInstance | None,
-    password: Parameter | None,
+    password: CredentialPiece | None,
     app: Fact[Workload],
     probe: Fact[InstanceProbe],
 ) -> Remedy:
@@ -149,7 +149,7 @@ def _is_master(user: str, instance: DbInstance | None) -> bool:
     return instance is not None and user == instance.master_username
 
 
-def _may_help(password: Parameter, user: str, instance: DbInstance | None) -> bool:
+def _may_help(password: CredentialPiece, user: str, instance: DbInstance | None) -> bool:
     """Whether a known password may log in, or RDS can set the one that the parameter holds."""
     if password.version != FIRST_VERSION or password.form.readings or password.format_problems:
         return True
@@ -159,7 +159,7 @@ def _may_help(password: Parameter, user: str, instance: DbInstance | None) -> bo
 
 
 def _repair(
-    password: Parameter, user: str, instance: DbInstance | None, restart: tuple[Command, ...]
+    password: CredentialPiece, user: str, instance: DbInstance | None, restart: tuple[Command, ...]
 ) -> Fix:
     is_sound = not (password.form.unsuitable or password.format_problems)
     sets_it = _is_master(user, instance) and is_sound
@@ -179,7 +179,7 @@ def _repair(
 
 
 def _by_people(
-    password: Parameter, user: str, instance: DbInstance | None, advice: EngineAdvice | None
+    password: CredentialPiece, user: str, instance: DbInstance | None, advice: EngineAdvice | None
 ) -> Advice:
     """Advice where no command can be expected to help."""
     odd = password.form.unsuitable

@@ -20,7 +20,7 @@ from opskit.facts.database import Database
 from opskit.facts.dns import OperatorDns
 from opskit.facts.interface import Fact, Known
 from opskit.facts.login import LoginAttemptResult
-from opskit.facts.parameters import Parameter, Parameters
+from opskit.facts.stored_credential import CredentialPiece, StoredCredential
 from opskit.probe.response import ConnectionSetting, Container
 from opskit.workload.interface import Workload
 
@@ -46,14 +46,14 @@ class SettingDifference:
 
     setting: ConnectionSetting
     wanted: str
-    parameter: Parameter
+    parameter: CredentialPiece
 
 
 @dataclass(frozen=True, slots=True)
 class CorrectSettings:
     """Evidence that confirms or contradicts the parameters' values."""
 
-    parameters: Parameters
+    parameters: StoredCredential
     database: Fact[Database]
     dns: Fact[OperatorDns]
     login: Fact[LoginAttemptResult]
@@ -186,7 +186,7 @@ def _of_process(container: Container, difference: SettingDifference, truth: Corr
     return ""
 
 
-def _is_younger(container: Container, parameter: Parameter) -> bool:
+def _is_younger(container: Container, parameter: CredentialPiece) -> bool:
     """Whether the container was definitely started after the parameter's last write."""
     try:
         started = datetime.fromisoformat(container.started_at[:19]).replace(tzinfo=UTC)

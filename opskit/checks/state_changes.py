@@ -12,13 +12,13 @@ from opskit.facts.database import Database
 from opskit.facts.key import Key
 from opskit.facts.key_policy import KeyPolicy
 from opskit.facts.operator_policies import OperatorPolicies
-from opskit.facts.parameters import Parameters
 from opskit.facts.policies import PolicyText, RolePolicies
 from opskit.facts.private_zones import PrivateZones
 from opskit.facts.rds import DbInstance
 from opskit.facts.routes import RouteTables
 from opskit.facts.security_groups import IpPermission, SecurityGroups
 from opskit.facts.snapshot import Snapshot
+from opskit.facts.stored_credential import StoredCredential
 from opskit.facts.subnets import AclEntry, NetworkAcls
 from opskit.facts.vpc import VpcDns
 from opskit.workload.ec2_instance import Ec2InstanceWorkload
@@ -233,7 +233,7 @@ def _listed(document: Mapping[str, Any] | None) -> list[str]:
     return [json.dumps(row, separators=(", ", ": "), sort_keys=False) for row in rows]
 
 
-def _parameters(old: Parameters, new: Parameters, _: Label) -> Iterator[Change]:
+def _parameters(old: StoredCredential, new: StoredCredential, _: Label) -> Iterator[Change]:
     """Changed values in clear text, except the password's, which no snapshot holds."""
     before = {p.name: p.value or f"version {p.version}" for p in old.existing}
     after = {p.name: p.value or f"version {p.version}" for p in new.existing}
@@ -273,7 +273,7 @@ def _agent(old: SsmAgent, _: SsmAgent, __: Label) -> Iterator[Change]:
 
 
 COMPARED: dict[type[Any], Callable[[Any, Any, Label], Iterator[Change]]] = {
-    Parameters: _parameters,
+    StoredCredential: _parameters,
     RolePolicies: _role,
     OperatorPolicies: _operator,
     Key: _key,

@@ -22,10 +22,10 @@ from opskit.facts.given_facts import given_facts
 from opskit.facts.identity import Identity
 from opskit.facts.interface import Unknown
 from opskit.facts.login import TunnelLogin
-from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbInstances
 from opskit.facts.snapshot import Snapshot
+from opskit.facts.stored_credential import StoredCredential
 from opskit.facts.target_health import TargetHealths
 from opskit.reachability.database_paths import DatabasePaths
 from opskit.reachability.load_balancer_paths import LoadBalancerPaths
@@ -102,7 +102,7 @@ def raise_if_unreachable(snapshot: Snapshot, region: str) -> None:
     """
     first_facts = [
         snapshot.facts[kind]
-        for kind in (Identity, DbInstances, Parameters)
+        for kind in (Identity, DbInstances, StoredCredential)
         if kind in snapshot.facts
     ]
     unreachable = [f for f in first_facts if isinstance(f, Unknown) and f.is_unreachable]

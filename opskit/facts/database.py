@@ -13,9 +13,9 @@ from opskit.endpoint import form_flaw
 from opskit.errors import TargetError, UsageError, or_option
 from opskit.facts.identity import Identity, account_words
 from opskit.facts.interface import Fact, FactUnavailable, Known, Unknown
-from opskit.facts.parameters import Parameters
 from opskit.facts.rds import DbClusters, DbInstance, DbInstances
 from opskit.facts.region import Region
+from opskit.facts.stored_credential import StoredCredential
 
 OPTION = "--db-instance ID"
 CLUSTER = ".cluster-"
@@ -71,7 +71,7 @@ class DatabaseEvidence:
         return tuple(i for i, evidence in self.by_identifier.items() if len(evidence) > own)
 
 
-def weigh(target: Target, instances: DbInstances, parameters: Parameters) -> DatabaseEvidence:
+def weigh(target: Target, instances: DbInstances, parameters: StoredCredential) -> DatabaseEvidence:
     """Compare every database with the parameters except the endpoint, and with the target's name."""
     name, user = parameters.value("database"), parameters.value("username")
     name_words = target.name_words
@@ -107,7 +107,7 @@ def select(
     identity: Fact[Identity],
     instances: DbInstances,
     clusters: Fact[DbClusters],
-    parameters: Fact[Parameters],
+    parameters: Fact[StoredCredential],
 ) -> Database:
     """Find the database by name, by the endpoint parameter, or by database and user name.
 
@@ -230,7 +230,7 @@ def _several(target: Target, fitting: list[DbInstance], why: str) -> TargetError
 
 
 def _unmatched(
-    target: Target, instances: DbInstances, where: str, parameters: Fact[Parameters]
+    target: Target, instances: DbInstances, where: str, parameters: Fact[StoredCredential]
 ) -> FactUnavailable:
     """The error where no database fits: the refused reads first, then what the endpoint names."""
     listed = f"RDS instances in {where}: {_listed(instances.all)}"

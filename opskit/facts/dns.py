@@ -11,7 +11,7 @@ from opskit.engine import ASSUMED, ENGINES
 from opskit.errors import UsageError
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, FactUnavailable, Known
-from opskit.facts.parameters import Parameters
+from opskit.facts.stored_credential import StoredCredential
 
 if TYPE_CHECKING:
     from dns.resolver import Resolver
@@ -57,7 +57,7 @@ class DatabaseHost:
         return is_address(self.name)
 
 
-def select_host(database: Fact[Database], parameters: Fact[Parameters]) -> DatabaseHost:
+def select_host(database: Fact[Database], parameters: Fact[StoredCredential]) -> DatabaseHost:
     """Select the host of the endpoint parameter, else the database's own endpoint.
 
     The second is used where the parameter names no host at which an RDS database can be.

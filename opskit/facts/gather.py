@@ -36,12 +36,11 @@ from opskit.facts import (
     key,
     key_policy,
     load_balancer,
+    location_descriptions,
     login,
     operator_policies,
     operator_simulation,
     organization,
-    parameter_metadata,
-    parameters,
     policies,
     prefix_lists,
     private_zones,
@@ -52,6 +51,7 @@ from opskit.facts import (
     security_group_rule_ids,
     security_groups,
     simulation,
+    stored_credential,
     subnets,
     target_health,
     tls_setting,
@@ -79,8 +79,8 @@ from opskit.facts.interface import (
     Unknown,
     unknown_by_bug,
 )
-from opskit.facts.parameters import Credential
 from opskit.facts.snapshot import Snapshot
+from opskit.facts.stored_credential import Credential
 
 READERS: tuple[Function, ...] = (
     agent.read,
@@ -120,8 +120,8 @@ READERS: tuple[Function, ...] = (
     operator_simulation.select,
     operator_simulation.read,
     organization.read,
-    parameter_metadata.read,
-    parameters.read,
+    location_descriptions.read,
+    stored_credential.read,
     policies.read,
     prefix_lists.read,
     private_zones.read,

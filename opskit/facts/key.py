@@ -8,7 +8,7 @@ from datetime import datetime
 from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.facts.interface import FactUnavailable, Kms
-from opskit.facts.parameter_metadata import ParametersMetadata
+from opskit.facts.location_descriptions import LocationDescriptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Key:
     deleted_at: datetime | None
 
 
-def read(kms: Kms, metadata: ParametersMetadata, target: Target) -> Key:
+def read(kms: Kms, metadata: LocationDescriptions, target: Target) -> Key:
     """Describe the password's key."""
     source = source_of(target)
     name = source.location("password").name

@@ -26,8 +26,8 @@ from opskit.facts.interface import (
     SsmMessages,
     Unknown,
 )
-from opskit.facts.parameters import Credential, Parameters
 from opskit.facts.probe import InstanceProbe
+from opskit.facts.stored_credential import Credential, StoredCredential
 from opskit.secret import Secret
 from opskit.transport.database_connector import DatabaseConnector
 from opskit.transport.factory import create_tunnel
@@ -71,7 +71,7 @@ def read_direct(
     dns: OperatorDns,
     host: DatabaseHost,
     database: Database,
-    parameters: Parameters,
+    parameters: StoredCredential,
     credential: Credential,
 ) -> DirectLogin:
     """Log in directly, if this machine can open a connection to the database."""
@@ -188,7 +188,7 @@ def read_tunnel(
     app: Workload,
     host: DatabaseHost,
     database: Database,
-    parameters: Parameters,
+    parameters: StoredCredential,
     credential: Credential,
     probe: Fact[InstanceProbe],
     direct: Fact[DirectLogin],
@@ -223,7 +223,7 @@ def _has_judged(probe: Fact[InstanceProbe], database_engine: Engine) -> bool:
 
 def read(
     database: Database,
-    parameters: Fact[Parameters],
+    parameters: Fact[StoredCredential],
     probe: Fact[InstanceProbe],
     direct: Fact[DirectLogin],
     tunnel: Fact[TunnelLogin],
@@ -296,7 +296,7 @@ def read_client(
     app: Workload,
     host: DatabaseHost,
     database: Database,
-    parameters: Parameters,
+    parameters: StoredCredential,
     credential: Credential,
     probe: Fact[InstanceProbe],
 ) -> ClientLogin:

@@ -16,8 +16,8 @@ from opskit.facts.dns import DatabaseHost
 from opskit.facts.given_facts import FingerprintKey
 from opskit.facts.instances import TargetGroups
 from opskit.facts.interface import Fact, FactUnavailable, Known
-from opskit.facts.parameters import Parameters
 from opskit.facts.region import Region
+from opskit.facts.stored_credential import StoredCredential
 from opskit.facts.transport_choice import TransportChoice
 from opskit.probe.request import ProbeRequest, script
 from opskit.probe.response import (
@@ -133,7 +133,7 @@ def request(
     region: Region,
     host: Fact[DatabaseHost],
     database: Fact[Database],
-    parameters: Fact[Parameters],
+    parameters: Fact[StoredCredential],
     groups: Fact[TargetGroups],
     app: Workload,
 ) -> ProbeRequest:
@@ -175,7 +175,7 @@ def read(
     transport: TransportChoice,
     host: Fact[DatabaseHost],
     database: Fact[Database],
-    parameters: Fact[Parameters],
+    parameters: Fact[StoredCredential],
     groups: Fact[TargetGroups],
     app: Workload,
 ) -> InstanceProbe:
@@ -232,7 +232,7 @@ def _may_connect_bare(database_engine: Engine | None) -> bool:
 
 
 def _exchanges(
-    database_engine: Engine | None, database: Database | None, parameters: Fact[Parameters]
+    database_engine: Engine | None, database: Database | None, parameters: Fact[StoredCredential]
 ) -> tuple[Exchange, ...]:
     if database_engine is None:
         return ()

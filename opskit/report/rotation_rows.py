@@ -10,7 +10,7 @@ from opskit.config import Target
 from opskit.rotation.planning.plan import Plan
 from opskit.rotation.protocol.journal import Record
 from opskit.rotation.protocol.record_verification import RecordVerification
-from opskit.rotation.protocol.state_machine import DatabaseState, ParameterState
+from opskit.rotation.protocol.state_machine import CredentialState, DatabaseState
 from opskit.rotation.status import RotationStatus
 from opskit.rotation.steps.restart import is_readable, read
 
@@ -22,12 +22,12 @@ DATABASE_STATES = {
     DatabaseState.NONE: "accepts no password that is known",
     DatabaseState.UNJUDGED: "could not be asked",
 }
-PARAMETER_STATES = {
-    ParameterState.NEW: "holds the new password",
-    ParameterState.OLD: "holds the old password",
-    ParameterState.MIXED: "holds one half of each",
-    ParameterState.OTHER: "holds another password: another user has written it",
-    ParameterState.ABSENT: "does not exist: it was deleted, and is created again from the journal",
+CREDENTIAL_STATES = {
+    CredentialState.NEW: "holds the new password",
+    CredentialState.OLD: "holds the old password",
+    CredentialState.MIXED: "holds one half of each",
+    CredentialState.OTHER: "holds another password: another user has written it",
+    CredentialState.ABSENT: "does not exist: it was deleted, and is created again from the journal",
 }
 
 
@@ -42,7 +42,7 @@ def status_rows(status: RotationStatus, verification: RecordVerification) -> lis
     record, intent, observation = status.record, status.intent, status.observation
     busy = f" ({status.control.description})" if observation.is_pending else ""
     targets = ", ".join(_describe_target(text) for text in intent.restart_targets)
-    parameter = f"{intent.published[0].name} {PARAMETER_STATES[observation.parameter]}"
+    parameter = f"{intent.published[0].name} {CREDENTIAL_STATES[observation.stored]}"
     return [
         ("opened", f"{moment(record.opened_at)} by {intent.by} on {intent.where}"),
         ("strategy", intent.strategy),

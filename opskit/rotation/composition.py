@@ -27,10 +27,10 @@ from opskit.rotation.protocol.journal import Journal
 from opskit.rotation.protocol.runner import Rotation
 from opskit.rotation.protocol.services import Event, RotationServices
 from opskit.rotation.protocol.state_machine import Direction, RunnerState
+from opskit.rotation.steps.credential_writer import CredentialWriter
 from opskit.rotation.steps.database_role import RoleStrategy
 from opskit.rotation.steps.managed_secret import ManagedRotation, ManagedRotationServices
 from opskit.rotation.steps.master_user import MasterUserStrategy
-from opskit.rotation.steps.parameter import ParameterWriter
 from opskit.rotation.steps.restart import HostRestarter, RestartResult, ServiceRestarter, read
 from opskit.transport.database_connector import DatabaseConnector
 from opskit.transport.interface import Transport
@@ -87,7 +87,7 @@ class RotationFactory:
         source = source_of(self.target)
         services = RotationServices(
             journal=self.journal,
-            parameters=self._parameters(intent.published),
+            writer=self._writer(intent.published),
             strategy=self._strategy(number, intent, connector),
             connector=connector,
             fence=self.fence,
@@ -117,7 +117,7 @@ class RotationFactory:
             rds=self.aws.client("rds"),
             write_client=self.aws.write_client("rds", self.fence.check),
             secrets=self.aws.client("secretsmanager"),
-            parameters=lambda update: self._parameters((update,)),
+            writer=lambda update: self._writer((update,)),
             connector=self.connections.connector_of(context),
             fence=self.fence,
             restart=self.restarter(context.engine),
@@ -132,13 +132,13 @@ class RotationFactory:
             services, context, plan.managed, plan.restart_targets, self.stall_timeout_s
         )
 
-    def _parameters(self, published: Sequence[CredentialUpdate]) -> ParameterWriter:
+    def _writer(self, published: Sequence[CredentialUpdate]) -> CredentialWriter:
         """Create a writer; each has its own memory of what it wrote."""
         source = source_of(self.target)
         reader = self.aws.client(source.service)
         writer = self.aws.write_client(source.service, self.fence.check)
         store = source.store(reader, writer, self.sleep, self.clock)
-        return ParameterWriter(store, published)
+        return CredentialWriter(store, published)
 
     def _strategy(
         self, number: int, intent: RotationIntent, connector: DatabaseConnector

@@ -115,7 +115,7 @@ class Service:
         """Start the rotation, and go forward.
 
         Raises:
-            ParameterOvertaken: another process has just started one.
+            RotationOvertaken: another process has just started one.
             CannotProceed: the journal cannot be written.
         """
         intent, number = plan.intent, plan.number

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from opskit.errors import AwsError, CannotProceed
-from opskit.rotation.planning.plan import ParameterOvertaken
+from opskit.rotation.planning.plan import RotationOvertaken
 from opskit.rotation.protocol.fence import Fence, StaleObservation
 from opskit.rotation.protocol.interface import RotationIntent
 from opskit.rotation.protocol.journal import Journal
@@ -40,7 +40,7 @@ class RotationStart:
             like any other.
 
         Raises:
-            ParameterOvertaken: another process has just started a rotation.
+            RotationOvertaken: another process has just started a rotation.
             CannotProceed: the record cannot be written.
         """
         outcome = CallOutcome.UNKNOWN
@@ -55,7 +55,7 @@ class RotationStart:
             return not self.may_exist
         if outcome is CallOutcome.EXISTS:
             self.may_exist = False
-            raise ParameterOvertaken
+            raise RotationOvertaken
         raise CannotProceed(
             "AWS did not say whether the rotation was opened",
             "opskit rotate-password --status   shows it",

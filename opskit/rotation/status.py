@@ -12,10 +12,10 @@ from opskit.rotation.protocol.journal import Record
 from opskit.rotation.protocol.runner import Rotation
 from opskit.rotation.protocol.state_machine import (
     REPAIRABLE,
+    CredentialState,
     DatabaseState,
     Direction,
     Observation,
-    ParameterState,
     RunnerState,
     StopReason,
 )
@@ -55,7 +55,7 @@ class RotationStatus:
     @property
     def needs_repair(self) -> bool:
         """Whether the rotation cannot be resumed before `repair` was run."""
-        return self.stop in REPAIRABLE or self.observation.parameter is ParameterState.ABSENT
+        return self.stop in REPAIRABLE or self.observation.stored is CredentialState.ABSENT
 
 
 def read_status(
@@ -87,11 +87,11 @@ def read_status(
 
 def logins_fail_now(situation: RotationStatus) -> bool:
     """Whether the parameters' values do not log in now."""
-    database, parameter = situation.observation.database, situation.observation.parameter
-    if parameter is ParameterState.ABSENT:
+    database, parameter = situation.observation.database, situation.observation.stored
+    if parameter is CredentialState.ABSENT:
         return True
     if situation.intent.is_alternating:
-        return parameter is ParameterState.MIXED
+        return parameter is CredentialState.MIXED
     return database in (DatabaseState.NEW, DatabaseState.OLD) and str(database) != str(parameter)
 
 
@@ -109,7 +109,7 @@ def resume_words(situation: RotationStatus) -> str:
         return "checks everything once more and closes it"
     if observation.is_pending and observation.database is not DatabaseState.NEW:
         return f"waits until {situation.control.database} is available, and goes on"
-    if observation.database is DatabaseState.NEW and observation.parameter is ParameterState.NEW:
+    if observation.database is DatabaseState.NEW and observation.stored is CredentialState.NEW:
         return f"restarts the app on the new password of {user}, and closes"
     if observation.database is DatabaseState.NEW:
         return f"writes the new password to {name}, restarts the app, and closes"
@@ -130,7 +130,7 @@ def rollback_words(situation: RotationStatus, fence_s: float) -> str:
         return "is too late: others have replaced the password"
     closes = f"and closes after {_duration(fence_s)}"
     is_untouched = observation.database is DatabaseState.OLD or intent.is_alternating
-    if is_untouched and observation.parameter is ParameterState.OLD:
+    if is_untouched and observation.stored is CredentialState.OLD:
         return f"decides to go back; nothing has to be undone; {closes}"
     parts = []
     if observation.database is not DatabaseState.OLD and not intent.is_alternating:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from opskit.errors import AwsError, ExitStatus, OpskitError, RotationUnfinished, UsageError
 from opskit.rotation.interaction import Prompter, Reporter
 from opskit.rotation.planning.password import DEFAULT_LENGTH
-from opskit.rotation.planning.plan import ParameterOvertaken, Plan, RotationOptions
+from opskit.rotation.planning.plan import Plan, RotationOptions, RotationOvertaken
 from opskit.rotation.protocol.fence import DEFAULT_S
 from opskit.rotation.protocol.journal import Record
 from opskit.rotation.protocol.record_verification import RecordVerification
@@ -98,7 +98,7 @@ class RotationWorkflow:
             return self._report_status(unfinished)
         try:
             return self._rotate()
-        except ParameterOvertaken as error:
+        except RotationOvertaken as error:
             return self._report_overtaken(error)
 
     def _warn_of_short_fence(self) -> None:

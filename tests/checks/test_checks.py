@@ -32,7 +32,6 @@ from opskit.facts.load_balancer import LoadBalancer
 from opskit.facts.login import ClientLogin, LoginAttemptResult
 from opskit.facts.operator_simulation import OperatorNeeds
 from opskit.facts.organization import Organization
-from opskit.facts.parameters import Parameters
 from opskit.facts.permissions import ResourceScope
 from opskit.facts.policies import PolicyText
 from opskit.facts.prefix_lists import PrefixLists
@@ -40,6 +39,7 @@ from opskit.facts.private_zones import PrivateZone, PrivateZones
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbInstances, DbSubnet
 from opskit.facts.simulation import SimulatedDecision, Simulation, SimulatorLimit
+from opskit.facts.stored_credential import StoredCredential
 from opskit.facts.subnets import NetworkAcls
 from opskit.facts.target_health import TargetHealth, TargetHealths
 from opskit.facts.tls_setting import TlsSetting
@@ -232,7 +232,7 @@ def settings(**values: str) -> tuple[Any, ...]:
     return (b.container(settings=made),)
 
 
-def at(host: str) -> Parameters:
+def at(host: str) -> StoredCredential:
     return b.parameters(endpoint=b.parameter("endpoint", value=host))
 
 
@@ -290,7 +290,7 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("IDN001", SKIP, (Identity("1", "a", None),)),
     ("PAR001", FAIL, (b.parameters(database=None),)),
     ("PAR001", FAIL, (b.parameters(password=None),)),
-    ("PAR002", UNKNOWN, (Parameters((), (), (ReadFailure("/a", "password", "AccessDeniedException", "no", "ssm:GetParameter", None),)),)),
+    ("PAR002", UNKNOWN, (StoredCredential((), (), (ReadFailure("/a", "password", "AccessDeniedException", "no", "ssm:GetParameter", None),)),)),
     ("PAR003", FAIL, (KEY,)),
     ("PAR003", SKIP, (replace(KEY, state="PendingDeletion", deleted_at=b.NOW),)),
     ("PAR009", WARN, (UnfinishedRotation(7, b.NOW),)),
@@ -516,9 +516,9 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("OPR009", PASS, (WANTS_ALL, b.operator_policies(ONLY_EC2, SESSIONS, KEY_FOR_US))),
     ("OPR009", WARN, (WANTS_ALL, b.operator_policies(ONLY_EC2, SESSIONS, KEY_FOR_OTHERS))),
     ("IDN001", PASS, (Identity("1", "a", -119.9),)),
-    ("PAR001", PASS, (Parameters(tuple(p for p in b.parameters().existing if p.purpose != "password"), (), (replace(UNREADABLE, exists=True),)),)),
+    ("PAR001", PASS, (StoredCredential(tuple(p for p in b.parameters().existing if p.purpose != "password"), (), (replace(UNREADABLE, exists=True),)),)),
     ("PAR002", PASS, (b.parameters(database=None),)),
-    ("PAR003", PASS, (replace(KEY, state="Enabled"), Parameters((), (), (ReadFailure("/linkbox/db-password", "password", "AccessDeniedException", "no", "ssm:GetParameter", None),)))),
+    ("PAR003", PASS, (replace(KEY, state="Enabled"), StoredCredential((), (), (ReadFailure("/linkbox/db-password", "password", "AccessDeniedException", "no", "ssm:GetParameter", None),)))),
     ("PAR007", PASS, (at("db.internal"),)),
     ("PAR008", PASS, (KEY,)),
     ("PAR009", PASS, (UnfinishedRotation(0), WRONG)),
@@ -584,10 +584,10 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("DNS003", UNKNOWN, (OperatorDns(b.HOST, "TIMEOUT", (b.HOST,), (), ()),)),
     ("RDS002", SKIP, (b.database(status="stopped"),)),
     ("RDS003", UNKNOWN, (b.database(managed_secret_arn="arn:s"), b.parameters(username=None), login(LoginFailure.PASSWORD))),
-    ("PAR001", UNKNOWN, (Parameters(b.parameters().existing[:3], (), ()),)),
-    ("PAR001", UNKNOWN, (Parameters(b.parameters().existing[:3], (), (UNREADABLE,)),)),
-    ("PAR002", SKIP, (Parameters((), tuple(b.NAMES.items()), ()),)),
-    ("PAR006", UNKNOWN, (Parameters(b.parameters().existing[:3], (), (UNREADABLE,)),)),
+    ("PAR001", UNKNOWN, (StoredCredential(b.parameters().existing[:3], (), ()),)),
+    ("PAR001", UNKNOWN, (StoredCredential(b.parameters().existing[:3], (), (UNREADABLE,)),)),
+    ("PAR002", SKIP, (StoredCredential((), tuple(b.NAMES.items()), ()),)),
+    ("PAR006", UNKNOWN, (StoredCredential(b.parameters().existing[:3], (), (UNREADABLE,)),)),
     ("PAR010", UNKNOWN, (DatabaseEvidence({}), NOBODY_ANSWERS)),
     ("PAR010", PASS, (DatabaseEvidence({}),)),
     ("TCP001", UNKNOWN, (b.probe(connections=(b.connection("not connected"),)),)),
@@ -600,7 +600,7 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("NET013", UNKNOWN, (b.groups((b.rule(5432, lists=("pl-1",)),)),)),
     ("APP004", SKIP, (b.probe(containers=settings(tls_mode="require")),)),
     ("HYG002", UNKNOWN, (b.database(security_group_ids=("sg-elsewhere",)),)),
-    ("HYG006", UNKNOWN, (Parameters(b.parameters().existing[:2], (), (UNREADABLE,)),)),
+    ("HYG006", UNKNOWN, (StoredCredential(b.parameters().existing[:2], (), (UNREADABLE,)),)),
     ("IAM014", SKIP, (b.NOT_ASKED,)),
     ("AUT003", PASS, (login(LoginFailure.DATABASE_MISSING),)),
     ("AUT004", FAIL, (b.probe(replace(b.probe().greeting, with_tls=ServerAnswer(False, "", "28000", 'no pg_hba.conf entry for host "10.0.2.45"'))),)),

@@ -15,7 +15,6 @@ from opskit.facts.dns import DatabaseHost, OperatorDns
 from opskit.facts.interface import Known, Unknown
 from opskit.facts.key import Key
 from opskit.facts.login import ClientLogin, LoginAttemptResult
-from opskit.facts.parameters import Parameters
 from opskit.facts.policies import RolePolicies
 from opskit.facts.private_zones import PrivateZone, PrivateZones
 from opskit.facts.probe import InstanceProbe
@@ -23,6 +22,7 @@ from opskit.facts.routes import RouteTables
 from opskit.facts.security_groups import SecurityGroups
 from opskit.facts.simulation import Simulation
 from opskit.facts.snapshot import Snapshot
+from opskit.facts.stored_credential import StoredCredential
 from opskit.facts.subnets import NetworkAcls
 from opskit.facts.target_health import TargetHealths
 from opskit.facts.vpc import VpcDns
@@ -216,7 +216,7 @@ class TestParameters:
     def test_a_missing_one_is_created_once(self) -> None:
         create = put("linkbox", "database")
         changed = after(create, before=b.snapshot(b.parameters(database=None)))
-        parameters = changed.value(Parameters)
+        parameters = changed.value(StoredCredential)
         assert parameters is not None
         assert (parameters.value("database"), parameters.missing) == ("linkbox", ())
         with pytest.raises(CallRejected):
@@ -224,8 +224,8 @@ class TestParameters:
 
     def test_a_repair_counts_as_done_only_beside_other_calls(self) -> None:
         repair, before = OpskitCommand(("rotate-password", "repair")), b.parameters(password=None)
-        alone = apply(b.snapshot(before), (repair,)).value(Parameters)
-        beside = apply(b.snapshot(before), (hostnames(True), repair)).value(Parameters)
+        alone = apply(b.snapshot(before), (repair,)).value(StoredCredential)
+        beside = apply(b.snapshot(before), (hostnames(True), repair)).value(StoredCredential)
         assert alone is not None
         assert beside is not None
         assert (alone.get("password"), bool(beside.get("password"))) == (None, True)

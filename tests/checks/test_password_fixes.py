@@ -16,7 +16,7 @@ from opskit.checks.shell_rendering import Caller, chain, render
 from opskit.commands import AwsCall, OpskitCommand
 from opskit.engine.interface import LoginFailure
 from opskit.facts.login import LoginAttemptResult
-from opskit.facts.parameters import Parameter, Parameters
+from opskit.facts.stored_credential import CredentialPiece, StoredCredential
 from opskit.facts.value_form import form_of
 from opskit.probe.response import Health
 from opskit.secret import Secret
@@ -39,7 +39,7 @@ def refused(
     return LoginAttemptResult(False, failure, "refused", 8.0, "", "the instance", user)
 
 
-def password(text: str, user: str = "linkbox", **changes: Any) -> Parameter:
+def password(text: str, user: str = "linkbox", **changes: Any) -> CredentialPiece:
     return b.parameter("password", form=form_of(Secret(text), user), **changes)
 
 
@@ -273,6 +273,6 @@ class TestOthers:
 
 def test_no_advice_shows_a_value() -> None:
     text = "postgres://other:Hidden-12345@h/d"
-    held: Parameters = b.parameters(password=password(text))
+    held: StoredCredential = b.parameters(password=password(text))
     for code in ("AUT001", "PAR006"):
         assert "Hidden" not in repr(found(code, held, refused(), ILL))

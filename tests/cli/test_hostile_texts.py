@@ -38,10 +38,10 @@ from opskit.rotation.protocol.journal import JournalEntry, Record
 from opskit.rotation.protocol.record_verification import RecordVerification
 from opskit.rotation.protocol.services import Event, RotationResult
 from opskit.rotation.protocol.state_machine import (
+    CredentialState,
     DatabaseState,
     Direction,
     Observation,
-    ParameterState,
 )
 from opskit.rotation.status import RotationStatus
 from opskit.workload.ec2_instance import Ec2InstanceWorkload
@@ -62,7 +62,15 @@ CLOSE = {
     "versions": [HOSTILE],
 }
 SIGHT = Observation(
-    Direction.ROLLBACK, False, True, DatabaseState.NEW, True, False, ParameterState.OLD, True, False
+    Direction.ROLLBACK,
+    False,
+    True,
+    DatabaseState.NEW,
+    True,
+    False,
+    CredentialState.OLD,
+    True,
+    False,
 )
 
 

@@ -15,9 +15,9 @@ from opskit.facts import app_instance, database
 from opskit.facts.identity import Identity
 from opskit.facts.instances import Instances
 from opskit.facts.interface import FactUnavailable, Unknown
-from opskit.facts.parameters import Parameters
 from opskit.facts.rds import DbCluster, DbClusters, DbInstance, DbInstances
 from opskit.facts.region import Region
+from opskit.facts.stored_credential import StoredCredential
 from opskit.facts.vpc_scope import VpcScope
 from opskit.workload.ec2_instance import Ec2InstanceWorkload, Instance
 from tests import builders as b
@@ -109,7 +109,7 @@ def test_without_parameters_the_name_points_to_a_database_that_stays_doubtful() 
         (DENIED, NONE, "user/oncall may not call ssm:GetParameters; ", "ssm:GetParameters"),
         (
             b.known(
-                Parameters(
+                StoredCredential(
                     (),
                     (),
                     (

@@ -23,9 +23,9 @@ from opskit.facts.dns import DatabaseHost, OperatorDns, select_host
 from opskit.facts.given_facts import FingerprintKey
 from opskit.facts.identity import Identity
 from opskit.facts.interface import FactUnavailable, Unknown
-from opskit.facts.parameters import Credential, Parameters
 from opskit.facts.rds import DbClusters, DbInstances
 from opskit.facts.region import Region
+from opskit.facts.stored_credential import Credential, StoredCredential
 from opskit.probe.response import Resolution
 from opskit.secret import Secret
 from opskit.transport.database_connector import DatabaseConnector
@@ -53,7 +53,7 @@ OWN = [
 GOOD = [b.HOST, f"{b.HOST}:5432", "10.0.5.10", "db", "my_db.internal", "[2001:db8::1]:5432"]
 
 
-def holding(value: str) -> Parameters:
+def holding(value: str) -> StoredCredential:
     return b.parameters(endpoint=b.parameter("endpoint", value=value, raw=value))
 
 
@@ -236,7 +236,7 @@ def test_a_password_in_the_endpoints_url_is_a_secret() -> None:
 
 
 def read_with_url(value: str) -> None:
-    from opskit.facts import parameters
+    from opskit.facts import stored_credential
 
     class Ssm(FakeClient):
         def get_parameters(self, **_: Any) -> Any:
@@ -247,4 +247,4 @@ def read_with_url(value: str) -> None:
                 ]
             }
 
-    parameters.read(Ssm(), Target("linkbox", b.NAMES), FingerprintKey("k"))
+    stored_credential.read(Ssm(), Target("linkbox", b.NAMES), FingerprintKey("k"))

@@ -15,8 +15,8 @@ from opskit.facts import login
 from opskit.facts.dns import DatabaseHost, OperatorDns
 from opskit.facts.interface import Fact, Known
 from opskit.facts.login import DirectLogin, LoginAttemptResult, TunnelLogin
-from opskit.facts.parameters import Credential
 from opskit.facts.probe import InstanceProbe
+from opskit.facts.stored_credential import Credential
 from opskit.probe.response import LoginAttempt
 from opskit.secret import Secret
 from opskit.transport.database_connector import DatabaseConnector

@@ -30,7 +30,7 @@ from opskit.facts.dns import DatabaseHost
 from opskit.facts.identity import Identity
 from opskit.facts.instances import TargetGroup, TargetGroups
 from opskit.facts.interface import FactUnavailable
-from opskit.facts.parameter_metadata import ParametersMetadata
+from opskit.facts.location_descriptions import LocationDescriptions
 from opskit.facts.region import Region
 from opskit.facts.simulation import SimulatedDecision, SimulatorLimit
 from opskit.facts.unfinished_rotation import UnfinishedRotation
@@ -71,7 +71,7 @@ class TestKey:
         location = LocationDescription(b.NAMES["password"], "SecureString", key_id, "")
         usual = {"Arn": b.KEY_ARN, "KeyId": "k", "KeyState": "Enabled"}
         kms = Client(describe_key={"KeyMetadata": {**usual, **row}})
-        made = key.read(kms, ParametersMetadata((location,)), TARGET)
+        made = key.read(kms, LocationDescriptions((location,)), TARGET)
         assert kms.asked == [{"KeyId": key_id}]
         return made
 
@@ -93,7 +93,7 @@ class TestKey:
 
     def test_a_parameter_without_a_key(self) -> None:
         with pytest.raises(FactUnavailable, match="is not encrypted, or does not exist"):
-            key.read(Client(), ParametersMetadata(()), TARGET)
+            key.read(Client(), LocationDescriptions(()), TARGET)
 
 
 class TestPrivateZones:

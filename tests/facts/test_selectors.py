@@ -15,12 +15,12 @@ from opskit.cli import main
 from opskit.config import Target, load
 from opskit.engine.interface import LoginFailure
 from opskit.errors import AwsError, ExitStatus, UsageError
-from opskit.facts import identity, parameter_metadata, parameters
+from opskit.facts import identity, location_descriptions, stored_credential
 from opskit.facts.given_facts import FingerprintKey
 from opskit.facts.login import LoginAttemptResult
-from opskit.facts.parameters import Parameters
 from opskit.facts.probe import _by_plain_name
 from opskit.facts.region import Region
+from opskit.facts.stored_credential import StoredCredential
 from opskit.parameter_reference import parse
 from opskit.probe.response import LocationRead, ProbeResult
 from tests import builders as b
@@ -92,7 +92,7 @@ class Ssm(FakeClient):
     ],
 )
 def test_the_named_version_is_read(text: str, version: int, in_batch: bool) -> None:
-    found, credential = parameters.read(
+    found, credential = stored_credential.read(
         Ssm(in_batch=in_batch),
         target(text),
         FingerprintKey("k"),
@@ -106,21 +106,21 @@ def test_the_named_version_is_read(text: str, version: int, in_batch: bool) -> N
 
 def test_two_versions_of_one_parameter_are_two_values() -> None:
     both = target(f"{NAME}:2", parameter_username=f"{NAME}:3")
-    found, credential = parameters.read(Ssm(), both, FingerprintKey("k"))
+    found, credential = stored_credential.read(Ssm(), both, FingerprintKey("k"))
     assert found.value("username") == "Value-number-3"
     assert credential.password.reveal() == "Value-number-2"
 
 
 def test_what_describes_and_protects_takes_the_plain_name() -> None:
     ssm, chosen = Ssm(), target(f"{ACCOUNT}{NAME}:live")
-    parameter_metadata.read(ssm, chosen)
+    location_descriptions.read(ssm, chosen)
     assert NAME in ssm.described
     assert chosen.parameters["password"] == NAME
     assert f"--parameter-password {ACCOUNT}{NAME}:live" in chosen.flags
 
 
 def test_a_version_that_is_not_there_is_missing_and_not_a_bug() -> None:
-    found, _ = parameters.read(Ssm(), target(f"{NAME}:99"), FingerprintKey("k"))
+    found, _ = stored_credential.read(Ssm(), target(f"{NAME}:99"), FingerprintKey("k"))
     assert found.missing == (("password", f"{NAME}:99"),)
     finding = run_check(check_of("PAR001"), b.snapshot(found))
     assert (finding.status, finding.fix) == (Status.FAIL, None)
@@ -165,7 +165,7 @@ def test_the_instances_reads_come_back_under_the_plain_name() -> None:
 WRONG = LoginAttemptResult(False, LoginFailure.PASSWORD, "no", 1.0, "", "here", "linkbox")
 
 
-def selected(purpose: str, **changes: Any) -> Parameters:
+def selected(purpose: str, **changes: Any) -> StoredCredential:
     return b.parameters(**{purpose: b.parameter(purpose, selector="live", **changes)})
 
 

@@ -15,11 +15,11 @@ from opskit.facts import snapshot_file
 from opskit.facts.binding import inputs_of
 from opskit.facts.given_facts import FingerprintKey
 from opskit.facts.interface import Known
-from opskit.facts.parameters import Credential
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.region import Region
 from opskit.facts.security_groups import SecurityGroups
 from opskit.facts.snapshot import Snapshot
+from opskit.facts.stored_credential import Credential
 from opskit.secret import Secret
 from tests import builders as b
 

@@ -8,7 +8,7 @@ import pytest
 
 from opskit.aws import Aws
 from opskit.config import Target
-from opskit.facts import parameters
+from opskit.facts import stored_credential
 from opskit.facts.given_facts import FingerprintKey
 from opskit.facts.value_form import flaws, form_of, readings, trimmed, unsuitable
 from opskit.redaction import OWN_WORDS, redact
@@ -134,7 +134,7 @@ def test_the_reader_keeps_public_values_exactly_and_the_passwords_form(
     for purpose, text in held.items():
         kind = "SecureString" if purpose == "password" else "String"
         client_of(aws, "ssm").put_parameter(Name=b.NAMES[purpose], Value=text, Type=kind)
-    found, _ = parameters.read(
+    found, _ = stored_credential.read(
         client_of(aws, "ssm"), Target("linkbox", b.NAMES), FingerprintKey("k")
     )
     user, password = found.get("username"), found.get("password")

@@ -24,10 +24,11 @@ from opskit.rotation.protocol.state_machine import (
     Action,
     ActionKind,
     CallOutcome,
+    CredentialState,
     DatabaseState,
     Direction,
     Observation,
-    ParameterState,
+    PasswordVersion,
     RunnerState,
     StopReason,
     decide,
@@ -204,10 +205,10 @@ FORWARD, ROLLBACK, SUPERSEDED = (str(d) for d in Direction)
 NEW, OLD, OTHER, ABSENT = (
     str(s)
     for s in (
-        ParameterState.NEW,
-        ParameterState.OLD,
-        ParameterState.OTHER,
-        ParameterState.ABSENT,
+        CredentialState.NEW,
+        CredentialState.OLD,
+        CredentialState.OTHER,
+        CredentialState.ABSENT,
     )
 )
 HELD, NONE = str(DatabaseState.HELD), str(DatabaseState.NONE)
@@ -238,7 +239,7 @@ def _decide(
         DatabaseState(database),
         is_pending,
         is_stable,
-        ParameterState(parameter),
+        CredentialState(parameter),
         was_published,
         fence_is_over,
         held,
@@ -260,13 +261,13 @@ def _decide_observed(observation: Observation, state: RunnerState, rules: Rules)
         )  # fmt: skip
     if (
         not rules.probes
-        and state.sent is ParameterState.NEW
+        and state.sent is PasswordVersion.NEW
         and observation.database is DatabaseState.OLD
     ):
         observation = replace(observation, database=DatabaseState.NEW)
     if not rules.supersedes:
         state = replace(state, takes_over=False)
-    if not rules.recreates and observation.parameter is ParameterState.ABSENT:
+    if not rules.recreates and observation.stored is CredentialState.ABSENT:
         return Action(ActionKind.STOP, why="the parameter does not exist")
     return decide(observation, state, restarts=rules.restarts, needs_no_login=rules.busy != "sync")
 
@@ -290,7 +291,7 @@ def _counts_as_done(action: Action, outcome: CallOutcome, rules: Rules) -> bool:
     if outcome is CallOutcome.NOT_APPLIED:
         return not rules.lost_is_not_done
     is_ill = outcome is CallOutcome.UNHEALTHY
-    return is_ill and action.to is not ParameterState.NEW and not rules.restart_must_succeed
+    return is_ill and action.to is not PasswordVersion.NEW and not rules.restart_must_succeed
 
 
 def arrive(state: State, request: Request, rules: Rules) -> tuple[State, str]:
@@ -624,8 +625,8 @@ def _request(state: State, number: int, numbered: int) -> Request:
     if action.kind is ActionKind.DECIDE and action.direction is Direction.SUPERSEDED:
         return Request("supersede", "", number, "")
     if action.kind in SENDS:
-        values = {ParameterState.NEW: record.new, ParameterState.OLD: record.old}
-        value = values.get(action.to or ParameterState.OTHER, state.parameter)
+        values = {PasswordVersion.NEW: record.new, PasswordVersion.OLD: record.old}
+        value = values.get(action.to or PasswordVersion.OTHER, state.parameter)
         return Request(
             "mod" if action.kind is ActionKind.CHANGE else "put", value, number, _direction(action)
         )

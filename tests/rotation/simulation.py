@@ -20,7 +20,7 @@ from opskit.config import Target
 from opskit.credential_source.interface import CredentialUpdate
 from opskit.engine.interface import LoginFailure, LoginResult
 from opskit.errors import AwsError, OpskitError
-from opskit.rotation.planning.plan import ParameterOvertaken, Plan
+from opskit.rotation.planning.plan import Plan, RotationOvertaken
 from opskit.rotation.planning.preflight import check_previous
 from opskit.rotation.protocol.fence import Fence
 from opskit.rotation.protocol.interface import DatabaseCredential, RotationIntent
@@ -455,7 +455,7 @@ def rotate(process: Process) -> str:
     record, plan = service.journal.latest(), Plan()
     try:
         check_previous(record, FENCE_S, plan)
-    except ParameterOvertaken:
+    except RotationOvertaken:
         return "overtaken"
     process.pause(plan.wait_s)
     held = world.parameter
@@ -467,7 +467,7 @@ def rotate(process: Process) -> str:
     plan.intent = make_opening(world, process, plan.number, held)
     try:
         return _message(service.begin(plan))
-    except ParameterOvertaken:
+    except RotationOvertaken:
         return "overtaken"
     except OpskitError as error:
         return f"failed: {error.sentence}"

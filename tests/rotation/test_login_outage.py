@@ -12,17 +12,17 @@ from opskit.rotation.protocol.interface import ControlPlaneState, DatabaseCreden
 from opskit.rotation.protocol.journal import Record
 from opskit.rotation.protocol.login_outage import LoginOutage
 from opskit.rotation.protocol.state_machine import (
+    CredentialState,
     DatabaseState,
     Direction,
     Observation,
-    ParameterState,
 )
 from opskit.rotation.status import RotationStatus, logins_fail_now, resume_words, rollback_words
 from opskit.secret import Secret
 from tests.rotation.test_records import intent
 
-SOUND = (DatabaseState.OLD, ParameterState.OLD)
-APART = (DatabaseState.NEW, ParameterState.OLD)
+SOUND = (DatabaseState.OLD, CredentialState.OLD)
+APART = (DatabaseState.NEW, CredentialState.OLD)
 
 
 def test_it_begins_with_the_last_login_that_was_sound() -> None:
@@ -73,7 +73,7 @@ def test_who_comes_later_has_not_seen_the_beginning() -> None:
 def situation(**changes: Any) -> RotationStatus:
     observation = Observation(
         decision=None, is_closed=False, has_joiners=False, database=DatabaseState.OLD, is_pending=False,
-        is_stable=True, parameter=ParameterState.OLD, was_published=False, fence_is_over=False,
+        is_stable=True, stored=CredentialState.OLD, was_published=False, fence_is_over=False,
     )  # fmt: skip
     record = Record(3, datetime.now(UTC), (), datetime.now(UTC))
     return RotationStatus(
@@ -84,7 +84,7 @@ def situation(**changes: Any) -> RotationStatus:
     )
 
 
-NEW_NEW = {"database": DatabaseState.NEW, "parameter": ParameterState.NEW, "was_published": True}
+NEW_NEW = {"database": DatabaseState.NEW, "stored": CredentialState.NEW, "was_published": True}
 
 
 @pytest.mark.parametrize(
@@ -116,5 +116,5 @@ def test_two_users_need_no_undoing() -> None:
     assert not logins_fail_now(found)
     assert "nothing has to be undone" in rollback_words(found, 60)
     assert logins_fail_now(
-        replace(found, observation=replace(found.observation, parameter=ParameterState.MIXED))
+        replace(found, observation=replace(found.observation, stored=CredentialState.MIXED))
     )

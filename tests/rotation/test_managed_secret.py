@@ -17,8 +17,8 @@ from opskit.errors import AwsError, CannotProceed, RotationUnfinished
 from opskit.rotation.protocol.fence import Fence, StaleObservation
 from opskit.rotation.protocol.services import Event
 from opskit.rotation.protocol.state_machine import Direction
+from opskit.rotation.steps.credential_writer import CredentialWriter
 from opskit.rotation.steps.managed_secret import ManagedRotation, ManagedRotationServices
-from opskit.rotation.steps.parameter import ParameterWriter
 from opskit.rotation.steps.restart import RestartResult, read
 from opskit.sandbox import lifecycle
 from opskit.workload.interface import RestartTarget
@@ -89,8 +89,8 @@ def rotation(
     clock = iter(range(10_000))
     fence = Fence(1200.0)
 
-    def parameters(one: CredentialUpdate) -> ParameterWriter:
-        return ParameterWriter(
+    def writer(one: CredentialUpdate) -> CredentialWriter:
+        return CredentialWriter(
             ParameterStore(account, account, lambda _: None, time.monotonic), (one,)
         )
 
@@ -98,7 +98,7 @@ def rotation(
         rds=account,
         write_client=account,
         secrets=account,
-        parameters=parameters,
+        writer=writer,
         connector=account,  # type: ignore[arg-type]
         fence=fence,
         restart=restart or (lambda batch: RestartResult(healthy, "" if healthy else "HTTP 503")),

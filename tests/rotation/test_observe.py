@@ -21,12 +21,13 @@ from opskit.rotation.protocol.journal import Journal
 from opskit.rotation.protocol.login_outage import LoginOutage
 from opskit.rotation.protocol.observe import Observer
 from opskit.rotation.protocol.state_machine import (
+    CredentialState,
     DatabaseState,
     Direction,
     Observation,
-    ParameterState,
+    PasswordVersion,
 )
-from opskit.rotation.steps.parameter import ParameterSnapshot
+from opskit.rotation.steps.credential_writer import CredentialSnapshot
 from opskit.secret import Secret
 from tests.rotation.memory import NOW, ParameterStoreInMemory
 from tests.rotation.test_records import NAME, NEW, OLD, intent
@@ -44,7 +45,7 @@ class Scene:
         self.failure = LoginFailure.PASSWORD
         self.tried: list[tuple[str, Secret]] = []
         self.others: list[tuple[str, DatabaseCredential]] = []
-        self.parameters = ParameterSnapshot(ParameterState.OLD, (1,), (OLD,))
+        self.stored = CredentialSnapshot(CredentialState.OLD, (1,), (OLD,))
         self.control = ControlPlaneState(False, "")
         self.store = ParameterStoreInMemory()
         self.journal = Journal(self.store, self.store, NAME)  # type: ignore[arg-type]
@@ -53,7 +54,7 @@ class Scene:
         self.fence = Fence(FENCE_S, clock=lambda: self.now)
         services: Any = SimpleNamespace(
             clock=lambda: self.now,
-            parameters=SimpleNamespace(read=lambda: self.parameters),
+            writer=SimpleNamespace(read=lambda: self.stored),
             strategy=SimpleNamespace(control=lambda: self.control, is_synchronous=is_synchronous),
             connector=SimpleNamespace(try_login=self._login),
             fence=self.fence,
@@ -71,8 +72,8 @@ class Scene:
     def observe(self, wants: Direction = Direction.FORWARD) -> Observation:
         return self.observer.observe(wants)
 
-    def hold(self, *values: Secret, state: ParameterState = ParameterState.OTHER) -> None:
-        self.parameters = ParameterSnapshot(state, (2,), values)
+    def hold(self, *values: Secret, state: CredentialState = CredentialState.OTHER) -> None:
+        self.stored = CredentialSnapshot(state, (2,), values)
 
 
 class TestDatabase:
@@ -231,7 +232,7 @@ class TestRecord:
         self, runs_on: str, is_current: bool
     ) -> None:
         scene = Scene()
-        scene.hold(NEW, state=ParameterState.NEW)
+        scene.hold(NEW, state=CredentialState.NEW)
         scene.journal.write(1, "decision", {"direction": "forward", "app_runs_on": runs_on})
         seen = scene.observe()
         assert seen.fingerprint == "2@None"
@@ -248,7 +249,7 @@ class TestParameters:
     ) -> None:
         scene = Scene()
         at = None if minutes is None else NOW + timedelta(minutes=minutes)
-        scene.parameters = ParameterSnapshot(ParameterState.OLD, (version,), (OLD,), (at,))
+        scene.stored = CredentialSnapshot(CredentialState.OLD, (version,), (OLD,), (at,))
         assert scene.observe().was_published is was_published
 
     def test_their_versions(self) -> None:
@@ -260,24 +261,24 @@ class TestParameters:
     def test_the_credential_of_each_state(self) -> None:
         scene = Scene()
         with pytest.raises(OpskitError, match="is no login"):
-            scene.observer.credential_of(ParameterState.OTHER)
+            scene.observer.credential_of(PasswordVersion.OTHER)
         scene.hold(FOREIGN)
         scene.observe()
-        states: Sequence[ParameterState] = (
-            ParameterState.NEW, ParameterState.OLD, ParameterState.OTHER,
+        states: Sequence[PasswordVersion] = (
+            PasswordVersion.NEW, PasswordVersion.OLD, PasswordVersion.OTHER,
         )  # fmt: skip
         held = [scene.observer.credential_of(state).password for state in states]
         assert held == [NEW, OLD, FOREIGN]
 
     def test_what_they_hold_at_the_end(self) -> None:
         scene = Scene()
-        assert scene.observer.parameter_after(Direction.SUPERSEDED) is ParameterState.OTHER
-        scene.hold(FOREIGN, state=ParameterState.MIXED)
+        assert scene.observer.password_after(Direction.SUPERSEDED) is PasswordVersion.OTHER
+        scene.hold(FOREIGN, state=CredentialState.MIXED)
         scene.observe()
-        after = [scene.observer.parameter_after(direction) for direction in Direction]
+        after = [scene.observer.password_after(direction) for direction in Direction]
         by_direction = dict(zip(Direction, after, strict=True))
         assert by_direction == {
-            Direction.FORWARD: ParameterState.NEW,
-            Direction.ROLLBACK: ParameterState.OLD,
-            Direction.SUPERSEDED: ParameterState.MIXED,
+            Direction.FORWARD: PasswordVersion.NEW,
+            Direction.ROLLBACK: PasswordVersion.OLD,
+            Direction.SUPERSEDED: None,
         }

@@ -10,12 +10,12 @@ from opskit.rotation.protocol.runner import Rotation
 from opskit.rotation.protocol.services import RotationResult, RotationServices
 from opskit.rotation.protocol.state_machine import (
     CallOutcome,
+    CredentialState,
     Direction,
-    ParameterState,
     RunnerState,
     StopReason,
 )
-from opskit.rotation.steps.parameter import ParameterSnapshot
+from opskit.rotation.steps.credential_writer import CredentialSnapshot
 from opskit.secret import Secret
 from tests.rotation.test_readers import Journal, Strategy
 from tests.rotation.test_records import OLD, intent
@@ -31,11 +31,11 @@ class FakeConnector:
         return LoginResult(has, None if has else LoginFailure.PASSWORD, "", 1.0)
 
 
-class Parameters:
+class OldWriter:
     """Parameters that hold the old password."""
 
-    def read(self) -> ParameterSnapshot:
-        return ParameterSnapshot(ParameterState.OLD, (1,))
+    def read(self) -> CredentialSnapshot:
+        return CredentialSnapshot(CredentialState.OLD, (1,))
 
 
 class Slow(Journal):
@@ -46,7 +46,7 @@ class Slow(Journal):
 
 
 def go_back(
-    journal: Journal, stall_timeout_s: float, parameters: Parameters | None = None
+    journal: Journal, stall_timeout_s: float, parameters: OldWriter | None = None
 ) -> RotationResult:
     now = [100.0]
 
@@ -55,7 +55,7 @@ def go_back(
 
     journal.entries = [e for e in journal.entries if e.name != "decision"]
     made: dict[str, Any] = {
-        "journal": journal, "parameters": parameters or Parameters(), "strategy": Strategy(), "connector": FakeConnector(),
+        "journal": journal, "writer": parameters or OldWriter(), "strategy": Strategy(), "connector": FakeConnector(),
         "fence": Fence(1200), "other_candidates": lambda: [], "restart": lambda _: None,
         "ask_instance": lambda: (True, ""), "on_event": lambda _: None, "readers": {},
         "sleep": sleep, "clock": lambda: now[0],
@@ -87,10 +87,10 @@ def test_what_is_over_is_no_reason_any_more() -> None:
     """The decision's reason is not the reason of a later stop."""
     journal = Journal()
 
-    class Overwritten(Parameters):
-        def read(self) -> ParameterSnapshot:
-            return ParameterSnapshot(
-                ParameterState.OTHER if journal.entries else ParameterState.OLD, (1,)
+    class Overwritten(OldWriter):
+        def read(self) -> CredentialSnapshot:
+            return CredentialSnapshot(
+                CredentialState.OTHER if journal.entries else CredentialState.OLD, (1,)
             )
 
     assert go_back(journal, 60, Overwritten()).why == StopReason.OVERWRITTEN

@@ -18,9 +18,9 @@ from opskit.engine.postgresql.engine import PostgreSql
 from opskit.errors import CannotProceed, UsageError
 from opskit.facts.identity import Identity
 from opskit.facts.interface import Unknown, known_value
-from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbCluster
+from opskit.facts.stored_credential import StoredCredential
 from opskit.policy.operator_access import OperatorAccess
 from opskit.probe.response import Health
 from opskit.rotation.planning.context import RotationContext
@@ -81,7 +81,7 @@ def context(role: RoleFacts = ROLE, **changes: Any) -> RotationContext:
     made = RotationContext(
         target=known_value(snapshot.get(Target)),
         identity=known_value(snapshot.get(Identity)),
-        parameters=known_value(snapshot.get(Parameters)),
+        parameters=known_value(snapshot.get(StoredCredential)),
         database=b.db_instance(),
         cluster=None,
         readers=(),

@@ -13,11 +13,11 @@ from opskit.rotation.protocol.runner import Rotation
 from opskit.rotation.protocol.services import RotationServices
 from opskit.rotation.protocol.state_machine import (
     CallOutcome,
+    CredentialState,
     Direction,
-    ParameterState,
     RunnerState,
 )
-from opskit.rotation.steps.parameter import ParameterSnapshot
+from opskit.rotation.steps.credential_writer import CredentialSnapshot
 from opskit.secret import Secret
 from tests.rotation.test_records import NEW, intent
 
@@ -54,11 +54,11 @@ class Journal:
         return CallOutcome.APPLIED
 
 
-class Parameters:
+class NewWriter:
     """Parameters that hold the new password."""
 
-    def read(self) -> ParameterSnapshot:
-        return ParameterSnapshot(ParameterState.NEW, (2,))
+    def read(self) -> CredentialSnapshot:
+        return CredentialSnapshot(CredentialState.NEW, (2,))
 
 
 class Strategy:
@@ -73,7 +73,7 @@ class Strategy:
 def run(**readers: FakeConnector) -> tuple[Journal, list[float]]:
     journal, slept = Journal(), list[float]()
     made: dict[str, Any] = {
-        "journal": journal, "parameters": Parameters(), "strategy": Strategy(), "connector": FakeConnector(),
+        "journal": journal, "writer": NewWriter(), "strategy": Strategy(), "connector": FakeConnector(),
         "fence": Fence(1200), "other_candidates": lambda: [], "restart": lambda _: None,
         "ask_instance": lambda: (True, ""), "on_event": lambda _: None, "readers": readers,
         "sleep": slept.append,

@@ -21,8 +21,13 @@ from opskit.rotation.protocol import journal as journals
 from opskit.rotation.protocol.fence import Fence, StaleObservation
 from opskit.rotation.protocol.interface import DatabaseCredential, RotationIntent
 from opskit.rotation.protocol.journal import Journal, parse_opening, write_opening
-from opskit.rotation.protocol.state_machine import CallOutcome, Direction, ParameterState
-from opskit.rotation.steps.parameter import ParameterWriter
+from opskit.rotation.protocol.state_machine import (
+    CallOutcome,
+    CredentialState,
+    Direction,
+    PasswordVersion,
+)
+from opskit.rotation.steps.credential_writer import CredentialWriter
 from opskit.secret import Secret
 from tests.fake_aws import FakeClient, client_of
 
@@ -252,14 +257,14 @@ def test_what_is_the_last_word(code: str, is_open: bool) -> None:
 class TestParameters:
     """One parameter or two, with labels or without."""
 
-    def make(self, aws: Aws, fence: Fence, *all_published: CredentialUpdate) -> ParameterWriter:
+    def make(self, aws: Aws, fence: Fence, *all_published: CredentialUpdate) -> CredentialWriter:
         store = ParameterStore(
             client_of(aws, "ssm"),
             aws.write_client("ssm", fence.check),
             lambda _: None,
             time.monotonic,
         )
-        return ParameterWriter(store, all_published)
+        return CredentialWriter(store, all_published)
 
     def put(self, aws: Aws, name: str, value: str) -> None:
         client_of(aws, "ssm").put_parameter(
@@ -269,15 +274,15 @@ class TestParameters:
     def test_forward_and_back(self, aws: Aws, fence: Fence) -> None:
         self.put(aws, NAME, OLD.reveal())
         found = self.make(aws, fence, published())
-        assert found.read().state is ParameterState.OLD
-        assert found.publish(ParameterState.NEW).outcome is CallOutcome.APPLIED
-        assert (found.read().state, found.read().versions) == (ParameterState.NEW, (2,))
-        assert found.publish(ParameterState.NEW).outcome is CallOutcome.APPLIED
+        assert found.read().state is CredentialState.OLD
+        assert found.publish(PasswordVersion.NEW).outcome is CallOutcome.APPLIED
+        assert (found.read().state, found.read().versions) == (CredentialState.NEW, (2,))
+        assert found.publish(PasswordVersion.NEW).outcome is CallOutcome.APPLIED
         assert found.read().versions == (2,), "what is there already is not written again"
-        assert found.publish(ParameterState.OLD).outcome is CallOutcome.APPLIED
-        assert (found.read().state, found.read().versions) == (ParameterState.OLD, (3,))
+        assert found.publish(PasswordVersion.OLD).outcome is CallOutcome.APPLIED
+        assert (found.read().state, found.read().versions) == (CredentialState.OLD, (3,))
         self.put(aws, NAME, "foreign")
-        assert found.read().state is ParameterState.OTHER
+        assert found.read().state is CredentialState.OTHER
 
     def test_a_deleted_one_is_created_again(self, aws: Aws, fence: Fence) -> None:
         """Its versions restart at 1, so a read that expects the earlier version waits once."""
@@ -287,20 +292,20 @@ class TestParameters:
         slept: list[float] = []
         changing = aws.write_client("ssm", fence.check)
         store = ParameterStore(ssm, changing, slept.append, lambda: sum(slept))
-        found = ParameterWriter(store, [published(old_version=2)])
+        found = CredentialWriter(store, [published(old_version=2)])
         ssm.delete_parameter(Name=NAME)
-        assert found.read().state is ParameterState.ABSENT
+        assert found.read().state is CredentialState.ABSENT
         assert 0 < sum(slept) < 11
         slept.clear()
-        assert found.publish(ParameterState.NEW).outcome is CallOutcome.APPLIED
-        assert (found.read().state, found.read().versions) == (ParameterState.NEW, (1,))
+        assert found.publish(PasswordVersion.NEW).outcome is CallOutcome.APPLIED
+        assert (found.read().state, found.read().versions) == (CredentialState.NEW, (1,))
         assert slept == []
 
     def test_somebody_who_creates_it_first_is_not_written_over(
         self, aws: Aws, fence: Fence
     ) -> None:
         found = self.make(aws, fence, published(old_version=0))
-        assert found.read().state is ParameterState.ABSENT
+        assert found.read().state is CredentialState.ABSENT
         store: Any = found._store
         reading = store._reading
         missing = AwsError("ssm:GetParameter", "ParameterNotFound", "")
@@ -311,9 +316,9 @@ class TestParameters:
 
         store._reading = Late()
         self.put(aws, NAME, "by-hand")
-        assert found.publish(ParameterState.NEW).outcome is CallOutcome.NOT_APPLIED
+        assert found.publish(PasswordVersion.NEW).outcome is CallOutcome.NOT_APPLIED
         store._reading = reading
-        assert found.read().state is ParameterState.OTHER
+        assert found.read().state is CredentialState.OTHER
 
     def test_labels_move_along(self, aws: Aws, fence: Fence) -> None:
         ssm: Any = client_of(aws, "ssm")
@@ -321,11 +326,11 @@ class TestParameters:
         ssm.label_parameter_version(Name=NAME, ParameterVersion=1, Labels=["live"])
         found = self.make(aws, fence, published(labels=("live",)))
         self.put(aws, NAME, NEW.reveal())
-        assert found.read().state is ParameterState.MIXED, (
+        assert found.read().state is CredentialState.MIXED, (
             "whoever reads by label still gets the old one"
         )
-        assert found.publish(ParameterState.NEW).outcome is CallOutcome.APPLIED
-        assert found.read().state is ParameterState.NEW
+        assert found.publish(PasswordVersion.NEW).outcome is CallOutcome.APPLIED
+        assert found.read().state is CredentialState.NEW
         reply = ssm.get_parameter(Name=f"{NAME}:live", WithDecryption=True)
         assert reply["Parameter"]["Value"] == NEW.reveal()
 
@@ -334,9 +339,9 @@ class TestParameters:
         self.put(aws, NAME, NEW.reveal())
         self.put(aws, "/linkbox/db-username", "a")
         found = self.make(aws, fence, published(), user)
-        assert found.read().state is ParameterState.MIXED
-        assert found.publish(ParameterState.NEW).outcome is CallOutcome.APPLIED
-        assert found.read().state is ParameterState.NEW
+        assert found.read().state is CredentialState.MIXED
+        assert found.publish(PasswordVersion.NEW).outcome is CallOutcome.APPLIED
+        assert found.read().state is CredentialState.NEW
 
     @pytest.mark.parametrize(
         ("code", "outcome"),
@@ -355,8 +360,8 @@ class TestParameters:
         self.put(aws, NAME, OLD.reveal())
         refuses: Any = Refuses()
         store = ParameterStore(client_of(aws, "ssm"), refuses, lambda _: None, time.monotonic)
-        found = ParameterWriter(store, [published()])
-        done = found.publish(ParameterState.NEW)
+        found = CredentialWriter(store, [published()])
+        done = found.publish(PasswordVersion.NEW)
         assert done.outcome is outcome
         assert code in done.why
 

@@ -14,12 +14,12 @@ from opskit.rotation.protocol.journal import JournalEntry
 from opskit.rotation.protocol.runner import Rotation
 from opskit.rotation.protocol.services import RotationResult, RotationServices
 from opskit.rotation.protocol.state_machine import (
+    CredentialState,
     Direction,
-    ParameterState,
     RunnerState,
     StopReason,
 )
-from opskit.rotation.steps.parameter import ParameterSnapshot
+from opskit.rotation.steps.credential_writer import CredentialSnapshot
 from opskit.rotation.steps.restart import RestartResult
 from opskit.secret import Secret
 from opskit.workload.interface import RestartTarget
@@ -43,13 +43,13 @@ class FakeConnector:
         return LoginResult(has, None if has else LoginFailure.PASSWORD, "", 1.0)
 
 
-class Parameters:
+class FakeWriter:
     """Parameters that hold one value."""
 
-    def __init__(self, which: ParameterState, version: int = 3, value: Secret = OLD) -> None:
-        self.seen = ParameterSnapshot(which, (version,), (value,))
+    def __init__(self, which: CredentialState, version: int = 3, value: Secret = OLD) -> None:
+        self.seen = CredentialSnapshot(which, (version,), (value,))
 
-    def read(self) -> ParameterSnapshot:
+    def read(self) -> CredentialSnapshot:
         return self.seen
 
 
@@ -73,7 +73,7 @@ def run(
     journal = Journal()
     journal.entries = [JournalEntry("decision", {"direction": decision}, NOW)] if decision else []
     made: dict[str, Any] = {
-        "journal": journal, "parameters": Parameters(ParameterState.OLD if is_back else ParameterState.NEW),
+        "journal": journal, "writer": FakeWriter(CredentialState.OLD if is_back else CredentialState.NEW),
         "strategy": Sql(), "connector": FakeConnector(OLD if is_back else NEW), "fence": Fence(1200),
         "other_candidates": lambda: [], "restart": restart, "ask_instance": lambda: (True, ""),
         "on_event": lambda _: None, "sleep": lambda s: now.__setitem__(0, now[0] + s),
@@ -109,11 +109,11 @@ def test_only_what_is_not_healthy_is_repeated() -> None:
 
 def test_what_was_healthy_on_an_earlier_version_is_restarted_again() -> None:
     """A delayed request wrote the parameter while the second target started."""
-    parameters = Parameters(ParameterState.OLD)
-    before, after = parameters.seen, replace(parameters.seen, versions=(4,))
+    writer = FakeWriter(CredentialState.OLD)
+    before, after = writer.seen, replace(writer.seen, versions=(4,))
     seen = [before, before]
-    parameters.read = lambda: seen.pop() if seen else after  # type: ignore[method-assign]
-    result, went = run(*[RestartResult(True)] * 4, parameters=parameters)
+    writer.read = lambda: seen.pop() if seen else after  # type: ignore[method-assign]
+    result, went = run(*[RestartResult(True)] * 4, writer=writer)
     assert went == [WEB, WORKER, WEB, WORKER] or went[-2:] == [WEB, WORKER]
     assert result.direction is Direction.ROLLBACK
 
@@ -141,8 +141,8 @@ def test_a_transport_that_stays_away_leaves_it_open() -> None:
 
 def test_before_the_decision_the_first_that_is_ill_turns_it_back() -> None:
     """The other targets still run on the password that is restored."""
-    parameters = Parameters(ParameterState.NEW)
-    result, went = run(ILL, decision="", parameters=parameters, strategy=Refuses())
+    writer = FakeWriter(CredentialState.NEW)
+    result, went = run(ILL, decision="", writer=writer, strategy=Refuses())
     assert went == [WEB]
     assert result.direction is None
     assert "the way back was refused" in result.why
@@ -190,8 +190,8 @@ def test_where_no_password_logs_in_the_candidates_are_named() -> None:
 
 
 def test_somebody_elses_write_is_told_with_its_writer() -> None:
-    parameters = Parameters(ParameterState.OTHER, value=Secret("by-hand"))
-    result, _ = run(parameters=parameters, describe_writer=lambda: "version 7 by her")
+    writer = FakeWriter(CredentialState.OTHER, value=Secret("by-hand"))
+    result, _ = run(writer=writer, describe_writer=lambda: "version 7 by her")
     assert result.stop is StopReason.OVERWRITTEN
     assert "version 7 by her" in result.why
 
@@ -201,8 +201,8 @@ def test_a_parameter_that_was_created_again_counts_as_written(
     written_at: Any, restarted: list[RestartTarget]
 ) -> None:
     """Its version tells nothing: versions restart at 1."""
-    parameters = Parameters(ParameterState.OLD, version=1)
-    parameters.seen = replace(parameters.seen, written_at=(written_at,))
-    result, went = run(RestartResult(True), restart_targets=(WEB,), parameters=parameters)
+    writer = FakeWriter(CredentialState.OLD, version=1)
+    writer.seen = replace(writer.seen, written_at=(written_at,))
+    result, went = run(RestartResult(True), restart_targets=(WEB,), writer=writer)
     assert result.direction is Direction.ROLLBACK
     assert went == restarted

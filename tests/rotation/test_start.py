@@ -8,7 +8,7 @@ from opskit.aws import CLOCK_CODE
 from opskit.config import Target
 from opskit.credential_source.ssm_store import EXISTS
 from opskit.errors import AwsError, CannotProceed
-from opskit.rotation.planning.plan import ParameterOvertaken, Plan
+from opskit.rotation.planning.plan import Plan, RotationOvertaken
 from opskit.rotation.protocol.fence import Fence
 from opskit.rotation.service import Service
 from opskit.rotation.status import OpenWork
@@ -71,6 +71,6 @@ def test_only_a_call_without_a_reply_may_have_opened_it(
 @pytest.mark.parametrize("codes", [(EXISTS,), (LOST, EXISTS)])
 def test_another_users_record_is_not_ours(codes: tuple[str, ...]) -> None:
     service = start(*codes)
-    with pytest.raises(ParameterOvertaken):
+    with pytest.raises(RotationOvertaken):
         service.begin(Plan(intent=intent(), number=1))
     assert service.open_work is OpenWork.NOTHING

@@ -14,10 +14,11 @@ from opskit.rotation.protocol.state_machine import (
     Action,
     ActionKind,
     CallOutcome,
+    CredentialState,
     DatabaseState,
     Direction,
     Observation,
-    ParameterState,
+    PasswordVersion,
     RunnerState,
     StopReason,
     decide,
@@ -33,7 +34,7 @@ SIGHT = Observation(
     DatabaseState.OLD,
     False,
     True,
-    ParameterState.OLD,
+    CredentialState.OLD,
     False,
     True,
     fingerprint="1@a",
@@ -42,19 +43,17 @@ BACK = replace(SIGHT, decision=Direction.ROLLBACK, was_published=True)
 NEW = replace(
     SIGHT,
     database=DatabaseState.NEW,
-    parameter=ParameterState.NEW,
+    stored=CredentialState.NEW,
     was_published=True,
     fingerprint="2@b",
 )
-BY_HAND = replace(
-    NEW, database=DatabaseState.HELD, parameter=ParameterState.OTHER, fingerprint="3@c"
-)
+BY_HAND = replace(NEW, database=DatabaseState.HELD, stored=CredentialState.OTHER, fingerprint="3@c")
 FORWARD, GOES_BACK = (
     RunnerState(Direction.FORWARD, joined=True),
     RunnerState(Direction.ROLLBACK, joined=True),
 )
-CHANGE = Action(ActionKind.CHANGE, ParameterState.NEW, Direction.FORWARD)
-RESTART = Action(ActionKind.RESTART, ParameterState.OLD, fingerprint="1@a")
+CHANGE = Action(ActionKind.CHANGE, PasswordVersion.NEW, Direction.FORWARD)
+RESTART = Action(ActionKind.RESTART, PasswordVersion.OLD, fingerprint="1@a")
 
 
 def then(
@@ -71,11 +70,11 @@ def then(
     ("needs_no_login", "kind", "stop"),
     [(True, ActionKind.CHANGE, None), (False, ActionKind.STOP, StopReason.LOCKED_OUT)],
 )
-@pytest.mark.parametrize("parameter", [ParameterState.OLD, ParameterState.ABSENT])
+@pytest.mark.parametrize("stored", [CredentialState.OLD, CredentialState.ABSENT])
 def test_only_who_needs_no_login_goes_on_without_one(
-    parameter: ParameterState, needs_no_login: bool, kind: ActionKind, stop: StopReason | None
+    stored: CredentialState, needs_no_login: bool, kind: ActionKind, stop: StopReason | None
 ) -> None:
-    observation = replace(SIGHT, database=DatabaseState.NONE, parameter=parameter)
+    observation = replace(SIGHT, database=DatabaseState.NONE, stored=stored)
     found = then(observation, FORWARD, needs_no_login=needs_no_login)
     assert (found.kind, found.stop) == (kind, stop)
 
@@ -84,13 +83,13 @@ def test_only_who_needs_no_login_goes_on_without_one(
     ("outcome", "sent", "is_clean"),
     [
         (CallOutcome.NOT_APPLIED, None, True),
-        (CallOutcome.APPLIED, ParameterState.NEW, True),
-        (CallOutcome.UNKNOWN, ParameterState.NEW, False),
+        (CallOutcome.APPLIED, PasswordVersion.NEW, True),
+        (CallOutcome.UNKNOWN, PasswordVersion.NEW, False),
         (CallOutcome.REFUSED, None, True),
     ],
 )
 def test_a_change_that_was_not_applied_was_not_sent(
-    outcome: CallOutcome, sent: ParameterState | None, is_clean: bool
+    outcome: CallOutcome, sent: PasswordVersion | None, is_clean: bool
 ) -> None:
     state = record_outcome(FORWARD, CHANGE, outcome)
     assert (state.sent, state.is_clean) == (sent, is_clean)
@@ -139,7 +138,7 @@ def test_what_is_superseded_follows_the_parameter_and_waits_for_the_fence() -> N
     observation = replace(BY_HAND, decision=Direction.SUPERSEDED)
     late = replace(observation, database=DatabaseState.NEW)
     assert then(late, FORWARD) == Action(
-        ActionKind.CHANGE, ParameterState.OTHER, Direction.SUPERSEDED
+        ActionKind.CHANGE, PasswordVersion.OTHER, Direction.SUPERSEDED
     )
     state = replace(FORWARD, restarted_on="3@c", opened=True)
     assert then(replace(observation, has_joiners=False), state).kind is ActionKind.CLOSE
@@ -148,9 +147,11 @@ def test_what_is_superseded_follows_the_parameter_and_waits_for_the_fence() -> N
 
 @pytest.mark.parametrize(
     ("observation", "to"),
-    [(replace(NEW, parameter=ParameterState.ABSENT), ParameterState.NEW), (replace(BACK, parameter=ParameterState.ABSENT), ParameterState.OLD)],
+    [(replace(NEW, stored=CredentialState.ABSENT), PasswordVersion.NEW), (replace(BACK, stored=CredentialState.ABSENT), PasswordVersion.OLD)],
 )  # fmt: skip
-def test_a_deleted_parameter_is_written_again(observation: Observation, to: ParameterState) -> None:
+def test_a_deleted_parameter_is_written_again(
+    observation: Observation, to: PasswordVersion
+) -> None:
     found = then(observation, FORWARD)
     assert (found.kind, found.to) == (ActionKind.PUBLISH, to)
 
@@ -177,7 +178,7 @@ def test_without_a_restart_nothing_is_said_of_the_app() -> None:
     assert "runs" not in then(NEW, FORWARD, restarts=False).why
 
 
-def wait(why: str, to: ParameterState | None = None) -> Action:
+def wait(why: str, to: PasswordVersion | None = None) -> Action:
     return Action(ActionKind.WAIT, to, why=why)
 
 
@@ -185,11 +186,11 @@ def stop(reason: StopReason) -> Action:
     return Action(ActionKind.STOP, stop=reason)
 
 
-def change(to: ParameterState, direction: Direction) -> Action:
+def change(to: PasswordVersion, direction: Direction) -> Action:
     return Action(ActionKind.CHANGE, to, direction)
 
 
-def publish(to: ParameterState, direction: Direction) -> Action:
+def publish(to: PasswordVersion, direction: Direction) -> Action:
     return Action(ActionKind.PUBLISH, to, direction)
 
 
@@ -197,7 +198,7 @@ def decision(direction: Direction, why: str, fingerprint: str = "") -> Action:
     return Action(ActionKind.DECIDE, direction=direction, why=why, fingerprint=fingerprint)
 
 
-NEW_UNPUBLISHED = replace(NEW, parameter=ParameterState.OLD, was_published=False)
+NEW_UNPUBLISHED = replace(NEW, stored=CredentialState.OLD, was_published=False)
 SUPERSEDED = replace(BY_HAND, decision=Direction.SUPERSEDED)
 PENDING = "the database applies a change"
 NOT_APPLIED_YET = "the database has not applied the change yet"
@@ -213,47 +214,47 @@ RUNS, NOT_RESTARTED = "the app runs on the new one", "the app is not restarted b
         pytest.param(replace(SIGHT, database=DatabaseState.UNJUDGED), FORWARD, wait("no login can be judged"), id="no login can be judged"),
         pytest.param(replace(SIGHT, is_pending=True), FORWARD, wait(PENDING), id="forward, pending, the old one logs in"),
         pytest.param(replace(BACK, database=DatabaseState.NEW, is_pending=True), GOES_BACK, wait(PENDING), id="back, pending, the new one logs in"),
-        pytest.param(replace(NEW_UNPUBLISHED, is_pending=True), FORWARD, publish(ParameterState.NEW, Direction.FORWARD), id="what logs in is published while the database is busy"),
+        pytest.param(replace(NEW_UNPUBLISHED, is_pending=True), FORWARD, publish(PasswordVersion.NEW, Direction.FORWARD), id="what logs in is published while the database is busy"),
         pytest.param(replace(NEW, is_pending=True, decision=Direction.FORWARD, is_app_current=True), FORWARD, wait(PENDING), id="not closed while the database is busy"),
         pytest.param(replace(SIGHT, database=DatabaseState.OTHER), FORWARD, stop(StopReason.CHANGED), id="an earlier password was set"),
         pytest.param(BY_HAND, FORWARD, stop(StopReason.REPLACED), id="replaced by hand"),
         pytest.param(BY_HAND, replace(FORWARD, takes_over=True), decision(Direction.SUPERSEDED, "another user has replaced the password"), id="replaced by hand, with consent"),
         pytest.param(SIGHT, FORWARD, CHANGE, id="forward begins with the database"),
-        pytest.param(SIGHT, replace(FORWARD, sent=ParameterState.NEW), CHANGE, id="a stable observation shows that a sent change is not applied"),
+        pytest.param(SIGHT, replace(FORWARD, sent=PasswordVersion.NEW), CHANGE, id="a stable observation shows that a sent change is not applied"),
         pytest.param(replace(SIGHT, is_stable=False), FORWARD, CHANGE, id="nothing was sent: nothing to wait for"),
-        pytest.param(replace(SIGHT, is_stable=False), replace(FORWARD, sent=ParameterState.NEW), wait(NOT_APPLIED_YET, ParameterState.NEW), id="a sent change may still show"),
-        pytest.param(replace(SIGHT, is_stable=False), replace(FORWARD, sent=ParameterState.OLD), CHANGE, id="what was sent was the other one"),
-        pytest.param(NEW_UNPUBLISHED, FORWARD, publish(ParameterState.NEW, Direction.FORWARD), id="forward: the parameter is second"),
-        pytest.param(NEW, FORWARD, Action(ActionKind.RESTART, ParameterState.NEW, fingerprint="2@b"), id="forward: the app is third"),
+        pytest.param(replace(SIGHT, is_stable=False), replace(FORWARD, sent=PasswordVersion.NEW), wait(NOT_APPLIED_YET, PasswordVersion.NEW), id="a sent change may still show"),
+        pytest.param(replace(SIGHT, is_stable=False), replace(FORWARD, sent=PasswordVersion.OLD), CHANGE, id="what was sent was the other one"),
+        pytest.param(NEW_UNPUBLISHED, FORWARD, publish(PasswordVersion.NEW, Direction.FORWARD), id="forward: the parameter is second"),
+        pytest.param(NEW, FORWARD, Action(ActionKind.RESTART, PasswordVersion.NEW, fingerprint="2@b"), id="forward: the app is third"),
         pytest.param(NEW, replace(FORWARD, restarted_on="2@b"), decision(Direction.FORWARD, RUNS, "2@b"), id="forward is decided when the app runs"),
         pytest.param(replace(NEW, decision=Direction.FORWARD), replace(FORWARD, restarted_on="2@b"), Action(ActionKind.CLOSE, direction=Direction.FORWARD), id="forward is closed"),
         pytest.param(replace(NEW, decision=Direction.FORWARD, fence_is_over=False), replace(FORWARD, restarted_on="2@b"), Action(ActionKind.CLOSE, direction=Direction.FORWARD), id="forward is closed without the fence"),
         pytest.param(replace(NEW, is_app_current=True), replace(FORWARD, wants=Direction.ROLLBACK), decision(Direction.ROLLBACK, "it was asked for"), id="a way back that is asked for is decided first"),
         pytest.param(SIGHT, replace(FORWARD, change_refused=True), decision(Direction.ROLLBACK, str(StopReason.CHANGE_REFUSED)), id="turns back: the database refused"),
-        pytest.param(NEW_UNPUBLISHED, replace(FORWARD, change_refused=True), publish(ParameterState.NEW, Direction.FORWARD), id="a refused change was applied after all"),
+        pytest.param(NEW_UNPUBLISHED, replace(FORWARD, change_refused=True), publish(PasswordVersion.NEW, Direction.FORWARD), id="a refused change was applied after all"),
         pytest.param(NEW_UNPUBLISHED, replace(FORWARD, publish_refused=True), decision(Direction.ROLLBACK, str(StopReason.PUBLISH_REFUSED)), id="turns back: the parameter refused"),
         pytest.param(replace(NEW, is_app_current=True), replace(FORWARD, publish_refused=True), decision(Direction.FORWARD, RUNS, "2@b"), id="a refused write was applied after all"),
         pytest.param(NEW, replace(FORWARD, unhealthy_on="2@b"), decision(Direction.ROLLBACK, str(StopReason.NEW_UNHEALTHY)), id="turns back: the app is not healthy"),
         pytest.param(NEW, replace(FORWARD, unhealthy_on="2@b", stops_on_unhealthy=True), stop(StopReason.NEW_UNHEALTHY), id="stops in place of turning back"),
         pytest.param(SIGHT, replace(FORWARD, change_refused=True, stops_on_unhealthy=True), decision(Direction.ROLLBACK, str(StopReason.CHANGE_REFUSED)), id="the app was healthy: a refusal turns back all the same"),
-        pytest.param(NEW, replace(FORWARD, unhealthy_on="1@a"), Action(ActionKind.RESTART, ParameterState.NEW, fingerprint="2@b"), id="the app was unhealthy on an earlier value"),
-        pytest.param(NEW_UNPUBLISHED, replace(FORWARD, unhealthy_on="2@b"), publish(ParameterState.NEW, Direction.FORWARD), id="the app was unhealthy on the old one"),
+        pytest.param(NEW, replace(FORWARD, unhealthy_on="1@a"), Action(ActionKind.RESTART, PasswordVersion.NEW, fingerprint="2@b"), id="the app was unhealthy on an earlier value"),
+        pytest.param(NEW_UNPUBLISHED, replace(FORWARD, unhealthy_on="2@b"), publish(PasswordVersion.NEW, Direction.FORWARD), id="the app was unhealthy on the old one"),
         pytest.param(BACK, replace(GOES_BACK, undo_refused=True), stop(StopReason.ROLLBACK_REFUSED), id="the way back was refused"),
-        pytest.param(replace(BACK, database=DatabaseState.NEW), GOES_BACK, change(ParameterState.OLD, Direction.ROLLBACK), id="back begins with the database"),
-        pytest.param(replace(BACK, database=DatabaseState.NEW, is_stable=False), replace(GOES_BACK, sent=ParameterState.OLD), wait(NOT_APPLIED_YET, ParameterState.OLD), id="the way back may still show"),
-        pytest.param(replace(BACK, parameter=ParameterState.NEW), GOES_BACK, publish(ParameterState.OLD, Direction.ROLLBACK), id="back: the parameter is second"),
+        pytest.param(replace(BACK, database=DatabaseState.NEW), GOES_BACK, change(PasswordVersion.OLD, Direction.ROLLBACK), id="back begins with the database"),
+        pytest.param(replace(BACK, database=DatabaseState.NEW, is_stable=False), replace(GOES_BACK, sent=PasswordVersion.OLD), wait(NOT_APPLIED_YET, PasswordVersion.OLD), id="the way back may still show"),
+        pytest.param(replace(BACK, stored=CredentialState.NEW), GOES_BACK, publish(PasswordVersion.OLD, Direction.ROLLBACK), id="back: the parameter is second"),
         pytest.param(replace(BACK, was_published=False), GOES_BACK, Action(ActionKind.CLOSE, direction=Direction.ROLLBACK), id="the app never saw the new one"),
         pytest.param(replace(BACK, was_published=False, is_stable=False), GOES_BACK, wait(MAY_NOT_SHOW), id="back waits until the description is stable"),
         pytest.param(replace(BACK, was_published=False, fence_is_over=False), GOES_BACK, Action(ActionKind.AWAIT_FENCE), id="back waits for the fence"),
-        pytest.param(replace(SUPERSEDED, parameter=ParameterState.ABSENT), FORWARD, stop(StopReason.DELETED), id="deleted after it was replaced by hand"),
-        pytest.param(replace(SUPERSEDED, parameter=ParameterState.MIXED), FORWARD, stop(StopReason.DELETED), id="two parameters disagree"),
+        pytest.param(replace(SUPERSEDED, stored=CredentialState.ABSENT), FORWARD, stop(StopReason.DELETED), id="deleted after it was replaced by hand"),
+        pytest.param(replace(SUPERSEDED, stored=CredentialState.MIXED), FORWARD, stop(StopReason.DELETED), id="two parameters disagree"),
         pytest.param(SUPERSEDED, replace(FORWARD, undo_refused=True), stop(StopReason.FOLLOW_REFUSED), id="the database refused what the parameter holds"),
-        pytest.param(SUPERSEDED, FORWARD, Action(ActionKind.RESTART, ParameterState.OTHER, fingerprint="3@c"), id="the app follows the parameter"),
+        pytest.param(SUPERSEDED, FORWARD, Action(ActionKind.RESTART, PasswordVersion.OTHER, fingerprint="3@c"), id="the app follows the parameter"),
         pytest.param(SUPERSEDED, replace(FORWARD, unhealthy_on="3@c"), stop(StopReason.UNHEALTHY), id="the app is unhealthy on what the parameter holds"),
         pytest.param(SUPERSEDED, replace(FORWARD, restarted_on="3@c"), Action(ActionKind.CLOSE, direction=Direction.SUPERSEDED), id="superseded is closed"),
         pytest.param(replace(NEW, decision=Direction.SUPERSEDED), replace(FORWARD, restarted_on="2@b"), Action(ActionKind.CLOSE, direction=Direction.SUPERSEDED), id="both hold the new one: nothing to follow"),
-        pytest.param(replace(NEW, decision=Direction.SUPERSEDED, database=DatabaseState.OLD), FORWARD, change(ParameterState.NEW, Direction.SUPERSEDED), id="a delayed request wrote the parameter"),
-        pytest.param(replace(SUPERSEDED, database=DatabaseState.OLD, is_stable=False), replace(FORWARD, sent=ParameterState.OTHER), wait(NOT_APPLIED_YET, ParameterState.OTHER), id="what was sent to follow may still show"),
+        pytest.param(replace(NEW, decision=Direction.SUPERSEDED, database=DatabaseState.OLD), FORWARD, change(PasswordVersion.NEW, Direction.SUPERSEDED), id="a delayed request wrote the parameter"),
+        pytest.param(replace(SUPERSEDED, database=DatabaseState.OLD, is_stable=False), replace(FORWARD, sent=PasswordVersion.OTHER), wait(NOT_APPLIED_YET, PasswordVersion.OTHER), id="what was sent to follow may still show"),
     ],
 )  # fmt: skip
 def test_the_next_action(observation: Observation, state: RunnerState, expected: Action) -> None:
@@ -275,9 +276,9 @@ def test_an_app_that_is_not_restarted_holds_nothing_up(
 
 
 JOIN = Action(ActionKind.JOIN)
-BACKWARD = change(ParameterState.OLD, Direction.ROLLBACK)
-PUBLISH_NEW = publish(ParameterState.NEW, Direction.FORWARD)
-PUBLISH_OLD = publish(ParameterState.OLD, Direction.ROLLBACK)
+BACKWARD = change(PasswordVersion.OLD, Direction.ROLLBACK)
+PUBLISH_NEW = publish(PasswordVersion.NEW, Direction.FORWARD)
+PUBLISH_OLD = publish(PasswordVersion.OLD, Direction.ROLLBACK)
 UNHEALTHY = replace(FORWARD, unhealthy_on="1@a")
 
 
@@ -287,7 +288,7 @@ UNHEALTHY = replace(FORWARD, unhealthy_on="1@a")
         pytest.param(RunnerState(Direction.FORWARD), JOIN, CallOutcome.APPLIED, {"joined": True}, id="joined"),
         pytest.param(RunnerState(Direction.FORWARD), JOIN, CallOutcome.EXISTS, {}, id="the name was taken"),
         pytest.param(FORWARD, JOIN, CallOutcome.UNKNOWN, {}, id="who has joined stays joined"),
-        pytest.param(UNHEALTHY, CHANGE, CallOutcome.APPLIED, {"sent": ParameterState.NEW, "unhealthy_on": ""}, id="the missing change may have made the app unhealthy"),
+        pytest.param(UNHEALTHY, CHANGE, CallOutcome.APPLIED, {"sent": PasswordVersion.NEW, "unhealthy_on": ""}, id="the missing change may have made the app unhealthy"),
         pytest.param(UNHEALTHY, CHANGE, CallOutcome.REFUSED, {"change_refused": True}, id="a refused change heals nothing"),
         pytest.param(FORWARD, BACKWARD, CallOutcome.REFUSED, {"undo_refused": True}, id="the way back was refused"),
         pytest.param(FORWARD, PUBLISH_NEW, CallOutcome.APPLIED, {}, id="published"),

@@ -10,10 +10,10 @@ import pytest
 from opskit.rotation.protocol.interface import ControlPlaneState
 from opskit.rotation.protocol.journal import Record
 from opskit.rotation.protocol.state_machine import (
+    CredentialState,
     DatabaseState,
     Direction,
     Observation,
-    ParameterState,
     StopReason,
 )
 from opskit.rotation.status import (
@@ -27,7 +27,7 @@ from tests.rotation.test_records import intent
 
 RECORD = Record(1, None, (), datetime(2026, 1, 1, tzinfo=UTC))
 SIGHT = Observation(
-    None, False, False, DatabaseState.NEW, False, True, ParameterState.NEW, True, False
+    None, False, False, DatabaseState.NEW, False, True, CredentialState.NEW, True, False
 )
 HERE = RotationStatus(RECORD, intent(), SIGHT, ControlPlaneState(False, ""))
 
@@ -58,9 +58,7 @@ def test_every_stop_has_a_way_on(stop: StopReason, parts: tuple[str, ...]) -> No
 
 
 def test_a_deleted_parameter_is_urgent() -> None:
-    assert logins_fail_now(
-        replace(HERE, observation=replace(SIGHT, parameter=ParameterState.ABSENT))
-    )
+    assert logins_fail_now(replace(HERE, observation=replace(SIGHT, stored=CredentialState.ABSENT)))
     assert not logins_fail_now(HERE)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from opskit.errors import AwsError, ExitStatus, OpskitError, RotationUnfinished, UsageError
 from opskit.rotation.interaction import Declined
-from opskit.rotation.planning.plan import ParameterOvertaken, Plan, RotationOptions
+from opskit.rotation.planning.plan import Plan, RotationOptions, RotationOvertaken
 from opskit.rotation.protocol.journal import JournalEntry, Record
 from opskit.rotation.protocol.record_verification import RecordVerification
 from opskit.rotation.protocol.services import Event, RotationResult
@@ -315,7 +315,7 @@ def test_two_users_seconds_apart(is_over: bool) -> None:
 
     class Overtaken(FakeService):
         def begin(self, plan: Plan) -> RotationResult:
-            raise ParameterOvertaken
+            raise RotationOvertaken
 
     service, reporter = Overtaken(records=[None, None if is_over else RECORD]), FakeReporter()
     if is_over:

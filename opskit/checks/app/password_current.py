@@ -32,8 +32,8 @@ from opskit.facts.database import Database
 from opskit.facts.dns import OperatorDns
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.login import LoginAttemptResult
-from opskit.facts.parameters import Parameter, Parameters
 from opskit.facts.probe import InstanceProbe
+from opskit.facts.stored_credential import CredentialPiece, StoredCredential
 from opskit.probe.response import Container
 from opskit.workload.interface import Workload
 
@@ -42,7 +42,7 @@ explains = ("APP003",)
 
 def check(
     target: Target,
-    parameters: Parameters,
+    parameters: StoredCredential,
     login: Fact[LoginAttemptResult],
     app: Fact[Workload],
     probe: Fact[InstanceProbe],
@@ -76,7 +76,7 @@ def check(
     return failed(text, *evidence, fix=choose_fix(stale, app.value, truth))
 
 
-def _difference(container: Container, password: Parameter) -> SettingDifference | None:
+def _difference(container: Container, password: CredentialPiece) -> SettingDifference | None:
     own = container.setting("password")
     if own is None or own.value == password.fingerprint:
         return None
@@ -99,7 +99,7 @@ def _seen(container: Container, probe: InstanceProbe) -> list[Evidence]:
     return [observed(started), observed(f"a login as {container.name} does it {outcome}")]
 
 
-def _keep(password: Parameter) -> Advice:
+def _keep(password: CredentialPiece) -> Advice:
     return Advice(
         f"A restart is not offered: it would take the password of {password.name}, which is not known to "
         "log in, in place of one that does. Bring the right password into the parameter first: repair finds "

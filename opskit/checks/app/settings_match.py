@@ -16,8 +16,8 @@ from opskit.facts.database import Database
 from opskit.facts.dns import OperatorDns
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.login import LoginAttemptResult
-from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
+from opskit.facts.stored_credential import StoredCredential
 from opskit.probe.response import Container
 from opskit.workload.interface import Workload
 
@@ -28,7 +28,7 @@ PURPOSES = {"host": "endpoint", "port": "endpoint", "user": "username", "databas
 
 
 def check(
-    parameters: Parameters,
+    parameters: StoredCredential,
     database: Fact[Database],
     app: Fact[Workload],
     probe: Fact[InstanceProbe],
@@ -69,7 +69,7 @@ def _comparable(container: Container, wanted: dict[str, str | None]) -> bool:
 
 
 def _differences(
-    container: Container, wanted: dict[str, str | None], parameters: Parameters
+    container: Container, wanted: dict[str, str | None], parameters: StoredCredential
 ) -> list[SettingDifference]:
     differences = []
     for name, value in wanted.items():

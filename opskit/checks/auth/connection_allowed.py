@@ -14,14 +14,14 @@ from opskit.checks.interface import Finding, failed, observed, passed, undecided
 from opskit.engine.interface import NO_PROOF
 from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.interface import Fact, Known
-from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
+from opskit.facts.stored_credential import StoredCredential
 
 explains = ("AUT001", "AUT002", "AUT003", "app")
 
 
 def check(
-    probe: InstanceProbe, database_engine: DatabaseEngine, parameters: Fact[Parameters]
+    probe: InstanceProbe, database_engine: DatabaseEngine, parameters: Fact[StoredCredential]
 ) -> Finding:
     """Judge the server's answer over TLS; without TLS where the server has none."""
     greeting = probe.greeting
@@ -50,7 +50,7 @@ def check(
     )
 
 
-def _is_of_app(parameters: Fact[Parameters]) -> bool:
+def _is_of_app(parameters: Fact[StoredCredential]) -> bool:
     """Whether user and database of the parameters were known when the server was asked."""
     return isinstance(parameters, Known) and all(
         parameters.value.value(purpose) for purpose in ("username", "database")

@@ -34,8 +34,8 @@ from opskit.facts.database import Database
 from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.interface import Fact, Known
 from opskit.facts.login import LoginAttemptResult
-from opskit.facts.parameters import Parameter, Parameters
 from opskit.facts.probe import InstanceProbe
+from opskit.facts.stored_credential import CredentialPiece, StoredCredential
 from opskit.workload.interface import Workload
 
 explains = ("app", "AUT002", "AUT003", "AUT004")
@@ -47,7 +47,7 @@ def check(
     login: LoginAttemptResult,
     database: Database,
     database_engine: DatabaseEngine,
-    parameters: Fact[Parameters],
+    parameters: Fact[StoredCredential],
     app: Fact[Workload],
     probe: Fact[InstanceProbe],
 ) -> Finding:
@@ -69,7 +69,7 @@ def check(
             f"a login from {login.tried_from} did not get as far as the password: {login.message}",
             "a login that reaches the password",
         )
-    known = parameters.value if isinstance(parameters, Known) else Parameters((), (), ())
+    known = parameters.value if isinstance(parameters, Known) else StoredCredential((), (), ())
     user, password = known.get("username"), known.get("password")
     name, master = database.instance.identifier, database.instance.master_username
     remedy = password_remedy(
@@ -103,11 +103,11 @@ def check(
     )
 
 
-def _named(password: Parameter | None) -> str:
+def _named(password: CredentialPiece | None) -> str:
     return f"{password.name}, version {password.version}," if password else "the password parameter"
 
 
-def _seen(password: Parameter | None) -> list[Evidence]:
+def _seen(password: CredentialPiece | None) -> list[Evidence]:
     """Evidence of the password's last write and of its value's form."""
     if password is None:
         return []
@@ -120,15 +120,15 @@ def _seen(password: Parameter | None) -> list[Evidence]:
     return [*evidence, *(reported(f"the value of {password.name} {text}") for text in predicates)]
 
 
-def _differs_in_case(user: Parameter, master: str) -> bool:
+def _differs_in_case(user: CredentialPiece, master: str) -> bool:
     name = user.value or ""
     return name != master and name.lower() == master.lower()
 
 
 def _master_name(
     source: CredentialSource,
-    parameters: Parameters,
-    user: Parameter,
+    parameters: StoredCredential,
+    user: CredentialPiece,
     master: str,
     restart: tuple[Command, ...],
 ) -> Remedy:

@@ -20,8 +20,8 @@ from opskit.facts.database import Database
 from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.interface import Fact, Known
 from opskit.facts.login import LoginAttemptResult
-from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
+from opskit.facts.stored_credential import StoredCredential
 from opskit.workload.interface import Workload
 
 explains = ("app",)
@@ -32,7 +32,7 @@ def check(
     login: LoginAttemptResult,
     database_engine: DatabaseEngine,
     database: Fact[Database],
-    parameters: Fact[Parameters],
+    parameters: Fact[StoredCredential],
     app: Fact[Workload],
     probe: Fact[InstanceProbe],
 ) -> Finding:
@@ -46,7 +46,7 @@ def check(
         )
     text = f"the server does not let {login.user} in: {login.message}"
     seen = observed(f"a login from {login.tried_from}")
-    known = parameters.value if isinstance(parameters, Known) else Parameters((), (), ())
+    known = parameters.value if isinstance(parameters, Known) else StoredCredential((), (), ())
     advice = database_engine.engine.advice
     if login.failure is LoginFailure.ROLE_REFUSED:
         return failed(text, seen, fix=Advice(advice.role_refused(login.user)))

@@ -26,8 +26,8 @@ from opskit.checks.parameter_value_fixes import REPAIR, selected
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known
 from opskit.facts.login import LoginAttemptResult
-from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
+from opskit.facts.stored_credential import StoredCredential
 from opskit.workload.interface import Workload
 
 explains = ("auth", "app")
@@ -35,7 +35,7 @@ explains = ("auth", "app")
 
 def check(
     database: Database,
-    parameters: Fact[Parameters],
+    parameters: Fact[StoredCredential],
     login: Fact[LoginAttemptResult],
     app: Fact[Workload],
     probe: Fact[InstanceProbe],

@@ -15,14 +15,19 @@ from opskit.facts.database import Database
 from opskit.facts.dns import DatabaseHost, OperatorDns, select_host
 from opskit.facts.identity import Identity
 from opskit.facts.interface import FactUnavailable, Known
-from opskit.facts.parameters import Parameter, Parameters, rewritten, version_after
 from opskit.facts.rds import DbClusters, DbInstances
 from opskit.facts.region import Region
+from opskit.facts.stored_credential import (
+    CredentialPiece,
+    StoredCredential,
+    rewritten,
+    version_after,
+)
 from opskit.facts.value_form import SOUND
 
 
 def _put_parameter(state: State, arguments: Mapping[str, Any]) -> None:
-    known: Parameters = state.value(Parameters)
+    known: StoredCredential = state.value(StoredCredential)
     name, value = arguments["Name"], arguments["Value"]
     exists = any(p.name == name for p in known.existing)
     if exists and not arguments.get("Overwrite"):
@@ -32,7 +37,7 @@ def _put_parameter(state: State, arguments: Mapping[str, Any]) -> None:
         raise CallRejected(f"{name} was not read")
     rows = [rewritten(p, value) if p.name == name else p for p in known.existing]
     rows += [
-        rewritten(Parameter(name, "", p, arguments["Type"], 0, None, value, "", ()), value)
+        rewritten(CredentialPiece(name, "", p, arguments["Type"], 0, None, value, "", ()), value)
         for p in absent
     ]
     missing = tuple(row for row in known.missing if row[1] != name)
@@ -44,7 +49,7 @@ def _put_parameter(state: State, arguments: Mapping[str, Any]) -> None:
 
 
 def _delete_parameter(state: State, arguments: Mapping[str, Any]) -> None:
-    known: Parameters = state.value(Parameters)
+    known: StoredCredential = state.value(StoredCredential)
     gone = [p for p in known.existing if p.name == arguments["Name"]]
     if not gone:
         raise CallRejected(f"{arguments['Name']} does not exist")
@@ -55,9 +60,11 @@ def _delete_parameter(state: State, arguments: Mapping[str, Any]) -> None:
 
 def repair_password(state: State) -> None:
     """The effect of a successful `opskit rotate-password repair`: the parameter's value logs in."""
-    known: Parameters = state.value(Parameters)
+    known: StoredCredential = state.value(StoredCredential)
     absent = [name for purpose, name in known.missing if purpose == "password"]
-    created = [Parameter(n, "", "password", "SecureString", 0, None, None, "", ()) for n in absent]
+    created = [
+        CredentialPiece(n, "", "password", "SecureString", 0, None, None, "", ()) for n in absent
+    ]
     rows = [
         replace(p, version=version_after(p), format_problems=(), form=SOUND)
         if p.purpose == "password"
@@ -79,7 +86,7 @@ def _choose_again(state: State) -> None:
         clusters = facts.get(DbClusters, STALE)
         try:
             chosen = databases.select(
-                target.value, region, identity, instances.value, clusters, facts[Parameters]
+                target.value, region, identity, instances.value, clusters, facts[StoredCredential]
             )
         except FactUnavailable as unavailable:
             facts[Database] = unavailable.unknown
@@ -89,7 +96,7 @@ def _choose_again(state: State) -> None:
             facts[Database] = replace(instances, value=chosen)
     present = facts.get(DatabaseHost)
     try:
-        host = select_host(facts.get(Database, STALE), facts[Parameters])
+        host = select_host(facts.get(Database, STALE), facts[StoredCredential])
     except FactUnavailable as unavailable:
         facts[DatabaseHost] = unavailable.unknown
         return

@@ -15,10 +15,10 @@ from opskit.checks.interface import Finding, passed, reported, warned
 from opskit.checks.parameters.unread import unread
 from opskit.config import Target
 from opskit.credential_source import source_of
-from opskit.facts.parameters import Parameters
+from opskit.facts.stored_credential import StoredCredential
 
 
-def check(target: Target, parameters: Parameters) -> Finding:
+def check(target: Target, parameters: StoredCredential) -> Finding:
     """Judge the type."""
     password = parameters.get("password")
     source = source_of(target)

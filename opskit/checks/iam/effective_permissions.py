@@ -17,7 +17,7 @@ from opskit.denial_message import DenialMessage, PolicyType
 from opskit.errors import Missing
 from opskit.facts.interface import Fact, FactUnavailable, Known, Unknown
 from opskit.facts.key import Key
-from opskit.facts.parameter_metadata import ParametersMetadata
+from opskit.facts.location_descriptions import LocationDescriptions
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.simulation import (
     SimulatedDecision,
@@ -92,7 +92,7 @@ def analyze(
     simulation: Fact[Simulation],
     probe: Fact[InstanceProbe],
     key: Fact[Key],
-    metadata: Fact[ParametersMetadata],
+    metadata: Fact[LocationDescriptions],
     target: Target,
 ) -> EffectivePermissions:
     """Combine the sources into the effective permissions."""

@@ -21,9 +21,9 @@ from opskit.credential_source.interface import CredentialSource
 from opskit.facts.database import Database, DatabaseEvidence
 from opskit.facts.interface import Fact, Known
 from opskit.facts.login import LoginAttemptResult
-from opskit.facts.parameters import Parameter, Parameters
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbInstances
+from opskit.facts.stored_credential import CredentialPiece, StoredCredential
 from opskit.workload.interface import Workload
 
 explains = ("database", "dns", "network", "tcp", "tls", "auth", "app")
@@ -33,7 +33,7 @@ def check(
     target: Target,
     database: Database,
     evidence: DatabaseEvidence,
-    parameters: Parameters,
+    parameters: StoredCredential,
     instances: DbInstances,
     login: Fact[LoginAttemptResult],
     app: Fact[Workload],
@@ -86,8 +86,8 @@ def check(
 
 def _point_to(
     source: CredentialSource,
-    parameters: Parameters,
-    endpoint: Parameter,
+    parameters: StoredCredential,
+    endpoint: CredentialPiece,
     host: str | None,
     identifier: str,
     app: Fact[Workload],

@@ -27,8 +27,8 @@ from opskit.credential_source import source_of
 from opskit.endpoint import address_flaw, is_address
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known
-from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
+from opskit.facts.stored_credential import StoredCredential
 from opskit.workload.interface import Workload
 
 explains = ("network", "tcp", "tls", "auth", "app")
@@ -36,7 +36,7 @@ explains = ("network", "tcp", "tls", "auth", "app")
 
 def check(
     target: Target,
-    parameters: Parameters,
+    parameters: StoredCredential,
     database: Database,
     app: Fact[Workload],
     probe: Fact[InstanceProbe],

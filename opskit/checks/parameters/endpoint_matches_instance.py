@@ -31,8 +31,8 @@ from opskit.facts.database import Database
 from opskit.facts.dns import OperatorDns
 from opskit.facts.interface import Fact, Known
 from opskit.facts.login import LoginAttemptResult
-from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
+from opskit.facts.stored_credential import StoredCredential
 from opskit.workload.interface import Workload
 
 explains = ("dns", "network", "tcp", "tls", "auth", "app")
@@ -47,7 +47,7 @@ RDS_INSTANCE_NAME = re.compile(
 
 def check(
     target: Target,
-    parameters: Parameters,
+    parameters: StoredCredential,
     database: Database,
     dns: Fact[OperatorDns],
     login: Fact[LoginAttemptResult],
@@ -89,7 +89,7 @@ def check(
 def _stands_elsewhere(
     host: str,
     database: Database,
-    parameters: Parameters,
+    parameters: StoredCredential,
     login: Fact[LoginAttemptResult],
     probe: Fact[InstanceProbe],
 ) -> Finding | None:

@@ -20,8 +20,8 @@ from opskit.credential_source import source_of
 from opskit.credential_source.interface import CredentialSource
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known
-from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
+from opskit.facts.stored_credential import StoredCredential
 from opskit.workload.interface import Workload
 
 explains = ("iam", "auth", "app")
@@ -29,7 +29,7 @@ explains = ("iam", "auth", "app")
 
 def check(
     target: Target,
-    parameters: Parameters,
+    parameters: StoredCredential,
     database: Fact[Database],
     app: Fact[Workload],
     probe: Fact[InstanceProbe],
@@ -50,7 +50,7 @@ def check(
     )
 
 
-def _all_exist(source: CredentialSource, parameters: Parameters) -> Finding:
+def _all_exist(source: CredentialSource, parameters: StoredCredential) -> Finding:
     """The finding where none is known to be missing: a refused read does not show that there is one."""
     unsure = [r for r in parameters.refused if r.exists is None]
     if unsure:
@@ -66,7 +66,7 @@ def _all_exist(source: CredentialSource, parameters: Parameters) -> Finding:
 
 def _creation(
     source: CredentialSource,
-    parameters: Parameters,
+    parameters: StoredCredential,
     database: Database | None,
     restart: tuple[Command, ...],
 ) -> Remedy:

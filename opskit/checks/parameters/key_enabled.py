@@ -19,8 +19,8 @@ from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.facts.interface import Fact, Known
 from opskit.facts.key import Key
-from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
+from opskit.facts.stored_credential import StoredCredential
 from opskit.workload.interface import Workload
 
 explains = ("iam", "auth", "app", "PAR002")
@@ -29,7 +29,7 @@ PENDING = "PendingDeletion"
 
 def check(
     target: Target,
-    parameters: Parameters,
+    parameters: StoredCredential,
     key: Fact[Key],
     app: Fact[Workload],
     probe: Fact[InstanceProbe],

@@ -16,8 +16,8 @@ from opskit.checks.interface import Finding, failed, passed, reported, undecided
 from opskit.checks.parameters.key_enabled import PENDING
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.key import Key
-from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
+from opskit.facts.stored_credential import StoredCredential
 from opskit.workload.interface import Workload
 
 explains = ("iam", "auth", "app", "PAR002", "PAR003")
@@ -25,7 +25,7 @@ explains = ("iam", "auth", "app", "PAR002", "PAR003")
 
 def check(
     described: Fact[Key],
-    parameters: Fact[Parameters],
+    parameters: Fact[StoredCredential],
     app: Fact[Workload],
     probe: Fact[InstanceProbe],
 ) -> Finding:

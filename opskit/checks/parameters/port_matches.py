@@ -16,8 +16,8 @@ from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact
-from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
+from opskit.facts.stored_credential import StoredCredential
 from opskit.workload.interface import Workload
 
 explains = ("tcp", "tls", "auth", "app")
@@ -25,7 +25,7 @@ explains = ("tcp", "tls", "auth", "app")
 
 def check(
     target: Target,
-    parameters: Parameters,
+    parameters: StoredCredential,
     database: Database,
     app: Fact[Workload],
     probe: Fact[InstanceProbe],

@@ -13,10 +13,10 @@ from __future__ import annotations
 from opskit import denial_message
 from opskit.checks.interface import Finding, passed, skipped, undecided
 from opskit.denial_message import YOU
-from opskit.facts.parameters import Parameters
+from opskit.facts.stored_credential import StoredCredential
 
 
-def check(parameters: Parameters) -> Finding:
+def check(parameters: StoredCredential) -> Finding:
     """Name the refused reads and the missing permissions."""
     if not parameters.refused and not parameters.existing:
         return skipped("none of them exists")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from opskit.checks.interface import Finding, skipped, undecided
 from opskit.credential_source.interface import CredentialSource
-from opskit.facts.parameters import Parameters
+from opskit.facts.stored_credential import StoredCredential
 
 
-def unread(source: CredentialSource, parameters: Parameters, purpose: str) -> Finding:
+def unread(source: CredentialSource, parameters: StoredCredential, purpose: str) -> Finding:
     """Unknown where the read was refused; skipped where there is none, which has its own code."""
     name = source.location(purpose).name
     refused = [r for r in parameters.refused if r.name == name]

@@ -30,8 +30,8 @@ from opskit.facts.database import Database
 from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.interface import Fact, Known
 from opskit.facts.login import LoginAttemptResult
-from opskit.facts.parameters import Parameter, Parameters
 from opskit.facts.probe import InstanceProbe
+from opskit.facts.stored_credential import CredentialPiece, StoredCredential
 from opskit.facts.value_form import trimmed
 from opskit.workload.interface import Workload
 
@@ -40,7 +40,7 @@ explains = ("dns", "auth", "app")
 
 def check(
     target: Target,
-    parameters: Parameters,
+    parameters: StoredCredential,
     login: Fact[LoginAttemptResult],
     database: Fact[Database],
     database_engine: Fact[DatabaseEngine],
@@ -76,7 +76,7 @@ def check(
     return failed(text, *looked, fix=remedy)
 
 
-def _clean(parameters: Parameters) -> Finding:
+def _clean(parameters: StoredCredential) -> Finding:
     """The finding where no value that was read has a flaw."""
     if parameters.refused:
         missing = sorted({f"{r.permission} on {r.name}" for r in parameters.refused})
@@ -87,23 +87,23 @@ def _clean(parameters: Parameters) -> Finding:
     return passed("the values carry no stray newline, blank or quote")
 
 
-def _flaws(parameter: Parameter, *, is_refused: bool) -> str:
+def _flaws(parameter: CredentialPiece, *, is_refused: bool) -> str:
     """The flaw of a value, as a predicate; its form counts only where the database rejects it."""
     ends = f"has {' and '.join(parameter.format_problems)}" if parameter.format_problems else ""
     odd = parameter.form.suspicions if is_refused else (_endpoint_flaw(parameter),)
     return " and ".join(filter(None, (ends, *odd)))
 
 
-def _endpoint_flaw(parameter: Parameter) -> str:
+def _endpoint_flaw(parameter: CredentialPiece) -> str:
     """Why the endpoint's trimmed value is no host; empty for every other parameter."""
     return form_flaw(_trimmed(parameter)) if parameter.purpose == "endpoint" else ""
 
 
-def _trimmed(parameter: Parameter) -> str:
+def _trimmed(parameter: CredentialPiece) -> str:
     return trimmed(parameter.raw if parameter.raw is not None else parameter.value or "")
 
 
-def _of_working(password: Parameter) -> Remedy:
+def _of_working(password: CredentialPiece) -> Remedy:
     return Advice(
         f"The database accepts the password as {password.name} holds it, so it stays as it is. The next "
         "`opskit rotate-password` makes one that no shell and no editor changes."
@@ -112,8 +112,8 @@ def _of_working(password: Parameter) -> Remedy:
 
 def _correct(
     source: CredentialSource,
-    parameters: Parameters,
-    public: Sequence[Parameter],
+    parameters: StoredCredential,
+    public: Sequence[CredentialPiece],
     database: Database | None,
     more: tuple[Command, ...],
 ) -> Remedy:

@@ -19,10 +19,10 @@ from opskit.facts.gather import Clients, gather
 from opskit.facts.given_facts import given_facts
 from opskit.facts.identity import Identity
 from opskit.facts.interface import Fact, Unknown, refuse_bug, run_concurrently
-from opskit.facts.parameters import Parameters
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbCluster, DbClusters, DbInstance, DbInstances
 from opskit.facts.snapshot import Snapshot
+from opskit.facts.stored_credential import StoredCredential
 from opskit.policy.operator_access import OperatorAccess
 from opskit.rotation.planning.external_references import Proxy, read_proxies, read_stack
 from opskit.rotation.protocol.interface import DatabaseCredential
@@ -34,7 +34,7 @@ T = TypeVar("T")
 NEEDED: frozenset[type] = frozenset(
     {
         Identity,
-        Parameters,
+        StoredCredential,
         Database,
         DbInstances,
         DbClusters,
@@ -60,7 +60,7 @@ class RotationContext:
 
     target: Target
     identity: Identity
-    parameters: Parameters
+    parameters: StoredCredential
     database: DbInstance
     cluster: DbCluster | None
     readers: tuple[str, ...]
@@ -131,7 +131,7 @@ def load_context(
     wanted = required_facts(NEEDED)
     given = given_facts(target, region)
     snapshot = analyze_all(gather(wanted, clients, given, deadline_s=DEADLINE_S, on_wait=on_wait))
-    parameters: Parameters = _needed(snapshot, Parameters, "the parameters")
+    parameters: StoredCredential = _needed(snapshot, StoredCredential, "the parameters")
     database: Database = _needed(snapshot, Database, "the database")
     identity: Identity = _needed(snapshot, Identity, "who you are")
     instance = database.instance

@@ -23,7 +23,7 @@ from opskit.workload import write_location
 from opskit.workload.interface import RestartTarget
 
 
-class ParameterOvertaken(RotationUnfinished):
+class RotationOvertaken(RotationUnfinished):
     """Another process has started a rotation since this one observed the journal."""
 
     def __init__(self) -> None:

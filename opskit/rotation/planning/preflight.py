@@ -22,9 +22,9 @@ from opskit.rotation.planning.dependents import (
     find_password_setter,
 )
 from opskit.rotation.planning.plan import (
-    ParameterOvertaken,
     Plan,
     RotationOptions,
+    RotationOvertaken,
     describe,
     make_opening,
 )
@@ -53,7 +53,7 @@ def make_plan(
         group_members: name of an Auto Scaling group -> ids of its instances in service.
 
     Raises:
-        ParameterOvertaken: another rotation is unfinished by now.
+        RotationOvertaken: another rotation is unfinished by now.
     """
     plan = Plan()
     strategy = _strategy(context, options, plan)
@@ -109,10 +109,10 @@ def check_previous(record: Record, fence_s: float, plan: Plan) -> None:
     """Note how long to wait for the previous rotation's fence.
 
     Raises:
-        ParameterOvertaken: it is unfinished.
+        RotationOvertaken: it is unfinished.
     """
     if record.number and record.close is None:
-        raise ParameterOvertaken
+        raise RotationOvertaken
     if record.close is not None and not record.is_closed_clean:
         plan.wait_s = max(0.0, fence_s + 1 - record.age_s(record.close.at))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from opskit.rotation.protocol.state_machine import DatabaseState, ParameterState
+from opskit.rotation.protocol.state_machine import CredentialState, DatabaseState
 
 
 @dataclass
@@ -23,7 +23,7 @@ class LoginOutage:
     _began: float | None = None
 
     def observed(
-        self, database: DatabaseState, parameter: ParameterState, began: float, now: float
+        self, database: DatabaseState, parameter: CredentialState, began: float, now: float
     ) -> None:
         """Record an observation: the password that logs in, and the parameters' state.
 

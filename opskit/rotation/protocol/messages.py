@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opskit.rotation.protocol.interface import RotationIntent
-from opskit.rotation.protocol.state_machine import Action, ActionKind, CallOutcome, ParameterState
+from opskit.rotation.protocol.state_machine import Action, ActionKind, CallOutcome, PasswordVersion
 
 DONE_WORDS = {
     ActionKind.JOIN: "joined the unfinished rotation",
@@ -34,7 +34,7 @@ OUTCOME_WORDS = {
 
 def describe(action: Action, outcome: CallOutcome, intent: RotationIntent, why: str) -> str:
     """Describe a step and its outcome."""
-    login = intent.new if action.to is ParameterState.NEW else intent.old
+    login = intent.new if action.to is PasswordVersion.NEW else intent.old
     values = {
         "user": login.user,
         "to": action.to,

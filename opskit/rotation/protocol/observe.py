@@ -18,12 +18,13 @@ from opskit.rotation.protocol.journal import Record
 from opskit.rotation.protocol.login_outage import LoginOutage
 from opskit.rotation.protocol.services import RotationServices
 from opskit.rotation.protocol.state_machine import (
+    CredentialState,
     DatabaseState,
     Direction,
     Observation,
-    ParameterState,
+    PasswordVersion,
 )
-from opskit.rotation.steps.parameter import ParameterSnapshot
+from opskit.rotation.steps.credential_writer import CredentialSnapshot
 
 OURS = ((DatabaseState.NEW, "the new password"), (DatabaseState.OLD, "the old password"))
 
@@ -33,7 +34,7 @@ class Observer:
 
     Attributes:
         record: the journal's records; None before the first observation.
-        parameters: the parameters' state and versions; None before the first observation.
+        stored: the state of the credential's locations; None before the first observation.
         control: the control plane's state.
         candidates: the passwords that were tried.
         change_sent_at: when this runner sent its last change; None: none.
@@ -46,7 +47,7 @@ class Observer:
         self._outage = outage
         self._quiet_since: float | None = None
         self.record: Record | None = None
-        self.parameters: ParameterSnapshot | None = None
+        self.stored: CredentialSnapshot | None = None
         self.control = ControlPlaneState(False, "")
         self.candidates = PasswordCandidates(services, intent)
         self.change_sent_at: float | None = None
@@ -54,7 +55,7 @@ class Observer:
     @property
     def versions(self) -> tuple[Version, ...]:
         """The parameters' versions; empty before the first observation."""
-        return self.parameters.versions if self.parameters else ()
+        return self.stored.versions if self.stored else ()
 
     def observe(self, wants: Direction) -> Observation:
         """Observe database and parameters first, then the decision: the next request must not miss one.
@@ -68,19 +69,19 @@ class Observer:
         services = self._services
         began = services.clock()
         reads: list[Callable[[], Any]] = [
-            services.parameters.read,
+            services.writer.read,
             services.strategy.control,
             self.candidates.try_ours,
         ]
-        parameters: ParameterSnapshot
+        stored: CredentialSnapshot
         control: ControlPlaneState
         ours: DatabaseState | None
-        parameters, control, ours = run_concurrently(reads)
-        database = ours or self.candidates.try_others(parameters)
-        self.parameters, self.control = parameters, control
+        stored, control, ours = run_concurrently(reads)
+        database = ours or self.candidates.try_others(stored)
+        self.stored, self.control = stored, control
         now = services.clock()
         if not self._intent.is_alternating:
-            self._outage.observed(database, parameters.state, began, now)
+            self._outage.observed(database, stored.state, began, now)
         is_stable = self._is_stable(control, now)
         services.fence.mark_observed()
         record = self.record = services.journal.read(self._number)
@@ -95,13 +96,13 @@ class Observer:
             database=database,
             is_pending=control.is_pending,
             is_stable=is_stable,
-            parameter=parameters.state,
-            was_published=self._was_published(parameters, record),
+            stored=stored.state,
+            was_published=self._was_published(stored, record),
             fence_is_over=decision is not None
             and record.age_s(decision.at) > services.fence.seconds + 1,
-            fingerprint=parameters.fingerprint,
+            fingerprint=stored.fingerprint,
             is_app_current=decision is not None
-            and decision.body.get("app_runs_on") == parameters.fingerprint,
+            and decision.body.get("app_runs_on") == stored.fingerprint,
         )
 
     def _is_stable(self, control: ControlPlaneState, now: float) -> bool:
@@ -117,37 +118,37 @@ class Observer:
         quiet_since = max(self._quiet_since, self.change_sent_at or 0.0)
         return now - quiet_since >= self._services.fence.hold_down_s
 
-    def _was_published(self, parameters: ParameterSnapshot, record: Record) -> bool:
+    def _was_published(self, stored: CredentialSnapshot, record: Record) -> bool:
         """Whether any parameter was written since the start; a recreated one's versions restart at 1."""
         if any(
             version != update.old_version
-            for version, update in zip(parameters.versions, self._intent.published, strict=True)
+            for version, update in zip(stored.versions, self._intent.published, strict=True)
         ):
             return True
         opened_at = record.opened_at
-        return opened_at is not None and any(at and at > opened_at for at in parameters.written_at)
+        return opened_at is not None and any(at and at > opened_at for at in stored.written_at)
 
-    def credential_of(self, which: ParameterState) -> DatabaseCredential:
-        """Return the credential for a state; for all but NEW and OLD, the one that the parameters hold.
+    def credential_of(self, which: PasswordVersion) -> DatabaseCredential:
+        """Return the credential with a password; for OTHER, the one that the locations hold.
 
         Raises:
             OpskitError: they hold none.
         """
-        if which is ParameterState.NEW:
+        if which is PasswordVersion.NEW:
             return self._intent.new
-        if which is ParameterState.OLD:
+        if which is PasswordVersion.OLD:
             return self._intent.old
-        values = self.parameters.values if self.parameters else ()
+        values = self.stored.values if self.stored else ()
         credential = self._intent.login_in(values) if values else None
         if credential is None:
             raise OpskitError("what the parameter holds is no login")
         return credential
 
-    def parameter_after(self, direction: Direction) -> ParameterState:
-        """Return what the parameters hold once the direction is completed."""
+    def password_after(self, direction: Direction) -> PasswordVersion | None:
+        """Return the password that is stored once the direction is completed; None for no single one."""
         if direction is Direction.SUPERSEDED:
-            return self.parameters.state if self.parameters else ParameterState.OTHER
-        return ParameterState.NEW if direction is Direction.FORWARD else ParameterState.OLD
+            return self.stored.state.password if self.stored else PasswordVersion.OTHER
+        return PasswordVersion.NEW if direction is Direction.FORWARD else PasswordVersion.OLD
 
 
 class PasswordCandidates:
@@ -175,10 +176,10 @@ class PasswordCandidates:
                 return accepted
         return None
 
-    def try_others(self, parameters: ParameterSnapshot) -> DatabaseState:
+    def try_others(self, stored: CredentialSnapshot) -> DatabaseState:
         """Try the parameters' password, if it is neither of the two, then all other stored ones."""
-        if parameters.state is ParameterState.OTHER:
-            login = self._intent.login_in(parameters.values)
+        if stored.state is CredentialState.OTHER:
+            login = self._intent.login_in(stored.values)
             where = "what the parameter holds"
             accepted = self._try(DatabaseState.HELD, where, login) if login else None
             if accepted is not None:

@@ -26,7 +26,7 @@ from opskit.rotation.protocol.state_machine import (
     CallOutcome,
     Direction,
     Observation,
-    ParameterState,
+    PasswordVersion,
     RunnerState,
     StopReason,
     decide,
@@ -74,7 +74,7 @@ class Rotation:
         # With less, a rotation that is rolled back could never be closed.
         self._stall_timeout_s = max(stall_timeout_s, 1.5 * services.fence.hold_down_s)
         self._publish_tries = 0
-        self._verified: dict[ParameterState, list[str]] = {}
+        self._verified: dict[PasswordVersion, list[str]] = {}
         self._healthy: dict[RestartTarget, str] = {}
         self._why = ""
         self._outage = LoginOutage()
@@ -190,7 +190,7 @@ class Rotation:
         if kind is ActionKind.CHANGE:
             return self._change(action)
         if kind is ActionKind.PUBLISH:
-            return self._publish(action.to or ParameterState.NEW)
+            return self._publish(action.to or PasswordVersion.NEW)
         if kind is ActionKind.RESTART:
             return self._restart(action)
         if kind is ActionKind.DECIDE and direction is not None:
@@ -206,15 +206,15 @@ class Rotation:
 
     def _change(self, action: Action) -> CallOutcome:
         self._outage.change_sent(self._services.clock())
-        login = self._observer.credential_of(action.to or ParameterState.NEW)
+        login = self._observer.credential_of(action.to or PasswordVersion.NEW)
         direction = action.direction or Direction.FORWARD
         change = self._services.strategy.change(login, direction, self._observer.candidates.works)
         self._observer.change_sent_at = self._services.clock()
         return self._heard(change)
 
-    def _publish(self, to: ParameterState) -> CallOutcome:
+    def _publish(self, to: PasswordVersion) -> CallOutcome:
         began = self._services.clock()
-        outcome = self._heard(self._services.parameters.publish(to))
+        outcome = self._heard(self._services.writer.publish(to))
         if outcome is CallOutcome.APPLIED and self._intent.is_alternating:
             # Both users can log in all the time. Only with two parameters may a reader mix the logins.
             is_single = len(self._intent.published) == 1
@@ -233,7 +233,7 @@ class Rotation:
 
         An unhealthy target does not stop the remaining restarts, unless it causes a rollback.
         """
-        to, fingerprint = action.to or ParameterState.NEW, action.fingerprint
+        to, fingerprint = action.to or PasswordVersion.NEW, action.fingerprint
         ill, lost = list[str](), list[str]()
         for restart_target in self._restart_targets:
             if self._healthy.get(restart_target) == fingerprint:
@@ -253,7 +253,7 @@ class Rotation:
         self._verified.setdefault(to, []).append("the app is healthy")
         return CallOutcome.APPLIED
 
-    def _goes_back_after(self, result: RestartResult, to: ParameterState) -> bool:
+    def _goes_back_after(self, result: RestartResult, to: PasswordVersion) -> bool:
         """Whether an unhealthy app is a reason for a rollback."""
         if not result.is_about_login or not self._intent.was_healthy:
             # Another cause than the password: a rollback would not fix it.
@@ -261,11 +261,12 @@ class Rotation:
         is_decided = (
             self._observer.record is not None and self._observer.record.decision is not None
         )
-        return to is ParameterState.NEW and not is_decided and not self.state.stops_on_unhealthy
+        return to is PasswordVersion.NEW and not is_decided and not self.state.stops_on_unhealthy
 
     def _close(self, action: Action) -> CallOutcome:
         assert action.direction is not None  # noqa: S101  every close action has one
-        password = self._observer.parameter_after(action.direction)
+        password = self._observer.password_after(action.direction)
+        assert password is not None  # noqa: S101  a runner stops where the locations disagree
         problem, logins = verify_logins(
             self._services, self._observer.credential_of(password), f"the {password} password"
         )
@@ -337,8 +338,8 @@ class Rotation:
         direction = Direction(close.body["direction"]) if close else Direction.FORWARD
         decision = record.decided_by if record else None
         why = str(decision.body.get("why", "")) if decision else ""
-        password = self._observer.parameter_after(direction)
-        verified = tuple(self._verified.get(password, ()))
+        password = self._observer.password_after(direction)
+        verified = tuple(self._verified.get(password, ())) if password else ()
         is_app_verified = bool(self._restart_targets)
         if not verified and close is not None:
             verified = tuple(close.body.get("verified", ()))

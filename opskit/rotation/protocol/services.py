@@ -12,7 +12,7 @@ from opskit.rotation.protocol.fence import Fence
 from opskit.rotation.protocol.interface import DatabaseCredential, Strategy
 from opskit.rotation.protocol.journal import Journal
 from opskit.rotation.protocol.state_machine import Direction, StopReason
-from opskit.rotation.steps.parameter import ParameterWriter
+from opskit.rotation.steps.credential_writer import CredentialWriter
 from opskit.rotation.steps.restart import RestartResult
 from opskit.transport.database_connector import DatabaseConnector
 from opskit.workload.interface import RestartTarget
@@ -87,7 +87,7 @@ class RotationServices:
     """
 
     journal: Journal
-    parameters: ParameterWriter
+    writer: CredentialWriter
     strategy: Strategy
     connector: DatabaseConnector
     fence: Fence

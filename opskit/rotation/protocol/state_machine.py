@@ -49,10 +49,21 @@ class Direction(StrEnum):
     SUPERSEDED = "superseded"
 
 
-class ParameterState(StrEnum):
-    """The password that the parameters hold, or are to hold.
+class PasswordVersion(StrEnum):
+    """A password that a runner sends to the database or the source, or restarts the app with.
 
-    MIXED: two parameters disagree. OTHER: neither of the rotation's two. ABSENT: a parameter does not exist.
+    OTHER: the one that another user has stored, which the database follows.
+    """
+
+    NEW = "new"
+    OLD = "old"
+    OTHER = "other"
+
+
+class CredentialState(StrEnum):
+    """The password that the locations of the credential hold.
+
+    MIXED: two locations disagree. OTHER: neither of the rotation's two. ABSENT: a location does not exist.
     """
 
     NEW = "new"
@@ -60,6 +71,12 @@ class ParameterState(StrEnum):
     MIXED = "mixed"
     OTHER = "other"
     ABSENT = "absent"
+
+    @property
+    def password(self) -> PasswordVersion | None:
+        """The password that every location holds; None where they disagree or one does not exist."""
+        is_one = self not in (CredentialState.MIXED, CredentialState.ABSENT)
+        return PasswordVersion(self.value) if is_one else None
 
 
 class DatabaseState(StrEnum):
@@ -122,7 +139,7 @@ class Action:
     """
 
     kind: ActionKind
-    to: ParameterState | None = None
+    to: PasswordVersion | None = None
     direction: Direction | None = None
     why: str = ""
     fingerprint: str = ""
@@ -150,7 +167,7 @@ class Observation:
     database: DatabaseState
     is_pending: bool
     is_stable: bool
-    parameter: ParameterState
+    stored: CredentialState
     was_published: bool
     fence_is_over: bool
     fingerprint: str = ""
@@ -179,7 +196,7 @@ class RunnerState:
     opened: bool = False
     joined: bool = False
     is_clean: bool = True
-    sent: ParameterState | None = None
+    sent: PasswordVersion | None = None
     change_refused: bool = False
     publish_refused: bool = False
     undo_refused: bool = False
@@ -236,14 +253,14 @@ def _stuck(
 def _overtaken(observation: Observation, state: RunnerState) -> Action | None:
     """Return the action if another user has changed the password or the parameter."""
     if (
-        observation.parameter is ParameterState.OTHER
+        observation.stored is CredentialState.OTHER
         and observation.database is not DatabaseState.HELD
     ):
         return Action(ActionKind.STOP, stop=StopReason.OVERWRITTEN)
-    if observation.parameter is ParameterState.OTHER and state.takes_over:
+    if observation.stored is CredentialState.OTHER and state.takes_over:
         why = "another user has replaced the password"
         return Action(ActionKind.DECIDE, direction=Direction.SUPERSEDED, why=why)
-    if observation.parameter is ParameterState.OTHER:
+    if observation.stored is CredentialState.OTHER:
         return Action(ActionKind.STOP, stop=StopReason.REPLACED)
     if observation.database is DatabaseState.OTHER:
         return Action(ActionKind.STOP, stop=StopReason.CHANGED)
@@ -258,9 +275,9 @@ def _forward(observation: Observation, state: RunnerState, restarts: bool) -> Ac
         if reason:
             return Action(ActionKind.DECIDE, direction=Direction.ROLLBACK, why=str(reason))
     if observation.database is not DatabaseState.NEW:
-        return _change(observation, state, ParameterState.NEW, Direction.FORWARD)
-    if observation.parameter is not ParameterState.NEW:
-        return Action(ActionKind.PUBLISH, ParameterState.NEW, Direction.FORWARD)
+        return _change(observation, state, PasswordVersion.NEW, Direction.FORWARD)
+    if observation.stored is not CredentialState.NEW:
+        return Action(ActionKind.PUBLISH, PasswordVersion.NEW, Direction.FORWARD)
     if (
         restarts
         and not observation.is_app_current
@@ -285,10 +302,10 @@ def _turns_back(observation: Observation, state: RunnerState) -> StopReason | No
     """
     if state.change_refused and observation.database is DatabaseState.OLD:
         return StopReason.CHANGE_REFUSED
-    if state.publish_refused and observation.parameter is not ParameterState.NEW:
+    if state.publish_refused and observation.stored is not CredentialState.NEW:
         return StopReason.PUBLISH_REFUSED
     if (
-        observation.parameter is ParameterState.NEW
+        observation.stored is CredentialState.NEW
         and state.unhealthy_on
         and state.unhealthy_on == observation.fingerprint
     ):
@@ -302,9 +319,9 @@ def _back(observation: Observation, state: RunnerState, restarts: bool) -> Actio
     if state.undo_refused:
         return Action(ActionKind.STOP, stop=StopReason.ROLLBACK_REFUSED)
     if observation.database is not DatabaseState.OLD:
-        return _change(observation, state, ParameterState.OLD, Direction.ROLLBACK)
-    if observation.parameter is not ParameterState.OLD:
-        return Action(ActionKind.PUBLISH, ParameterState.OLD, Direction.ROLLBACK)
+        return _change(observation, state, PasswordVersion.OLD, Direction.ROLLBACK)
+    if observation.stored is not CredentialState.OLD:
+        return Action(ActionKind.PUBLISH, PasswordVersion.OLD, Direction.ROLLBACK)
     if restarts and observation.was_published and state.restarted_on != observation.fingerprint:
         return _restart(observation, state)
     return _settle(observation)
@@ -312,17 +329,14 @@ def _back(observation: Observation, state: RunnerState, restarts: bool) -> Actio
 
 def _follow(observation: Observation, state: RunnerState, restarts: bool) -> Action | None:
     """Bring the database to what the parameter holds, also after a delayed request changed either."""
-    if observation.parameter in (ParameterState.ABSENT, ParameterState.MIXED):
+    to = observation.stored.password
+    if to is None:
         return Action(ActionKind.STOP, stop=StopReason.DELETED)
     if state.undo_refused:
         return Action(ActionKind.STOP, stop=StopReason.FOLLOW_REFUSED)
-    logs_in = (
-        DatabaseState.HELD
-        if observation.parameter is ParameterState.OTHER
-        else DatabaseState(observation.parameter)
-    )
+    logs_in = DatabaseState.HELD if to is PasswordVersion.OTHER else DatabaseState(to)
     if observation.database is not logs_in:
-        return _change(observation, state, observation.parameter, Direction.SUPERSEDED)
+        return _change(observation, state, to, Direction.SUPERSEDED)
     if restarts and state.restarted_on != observation.fingerprint:
         return _restart(observation, state)
     return _settle(observation)
@@ -335,7 +349,7 @@ def _settle(observation: Observation) -> Action | None:
 
 
 def _change(
-    observation: Observation, state: RunnerState, to: ParameterState, direction: Direction
+    observation: Observation, state: RunnerState, to: PasswordVersion, direction: Direction
 ) -> Action:
     if state.sent is to and not observation.is_stable:
         return Action(ActionKind.WAIT, to, why="the database has not applied the change yet")
@@ -346,7 +360,8 @@ def _restart(observation: Observation, state: RunnerState) -> Action:
     """Restart once per value; a process that joins later may try again."""
     if state.unhealthy_on == observation.fingerprint:
         return Action(ActionKind.STOP, stop=StopReason.UNHEALTHY)
-    return Action(ActionKind.RESTART, observation.parameter, fingerprint=observation.fingerprint)
+    to = observation.stored.password
+    return Action(ActionKind.RESTART, to, fingerprint=observation.fingerprint)
 
 
 def _close(observation: Observation, state: RunnerState, direction: Direction) -> Action:
@@ -381,7 +396,7 @@ def record_outcome(state: RunnerState, action: Action, outcome: CallOutcome) -> 
         )
     if action.kind is ActionKind.PUBLISH:
         state = replace(state, is_clean=state.is_clean and definite)
-        is_new = action.to is ParameterState.NEW
+        is_new = action.to is PasswordVersion.NEW
         return replace(
             state,
             publish_refused=state.publish_refused or (refused and is_new),

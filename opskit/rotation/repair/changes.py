@@ -15,11 +15,11 @@ from opskit.rotation.planning.context import RotationContext
 from opskit.rotation.planning.plan import published
 from opskit.rotation.protocol.fence import Fence
 from opskit.rotation.protocol.interface import AwsClients, ChangeOutcome, Strategy
-from opskit.rotation.protocol.state_machine import CallOutcome, ParameterState
+from opskit.rotation.protocol.state_machine import CallOutcome, PasswordVersion
 from opskit.rotation.repair.advice import advise_after_reset
 from opskit.rotation.repair.proposals import Repair
+from opskit.rotation.steps.credential_writer import CredentialWriter
 from opskit.rotation.steps.master_user import MasterUserStrategy
-from opskit.rotation.steps.parameter import ParameterWriter
 from opskit.secret import Secret
 from opskit.transport.database_connector import DatabaseConnector
 
@@ -75,7 +75,7 @@ def changes_of(context: RotationContext, aws: AwsClients, fence: Fence) -> Chang
         return ChangeOutcome(CallOutcome.APPLIED)
 
     def write(update: CredentialUpdate) -> ChangeOutcome:
-        return ParameterWriter(store, (update,)).publish(ParameterState.NEW)
+        return CredentialWriter(store, (update,)).publish(PasswordVersion.NEW)
 
     master = MasterUserStrategy(aws.client("rds"), aws.write_client("rds", fence.check), location)
     return Changes(create, write, master, fence.mark_observed, fence.hold_down_s)

@@ -27,12 +27,13 @@ from opskit.rotation.protocol.login_outage import LoginOutage
 from opskit.rotation.protocol.services import Event, RotationResult, Verifier
 from opskit.rotation.protocol.state_machine import (
     CallOutcome,
+    CredentialState,
     DatabaseState,
     Direction,
-    ParameterState,
+    PasswordVersion,
 )
+from opskit.rotation.steps.credential_writer import CredentialWriter
 from opskit.rotation.steps.master_user import BUSY
-from opskit.rotation.steps.parameter import ParameterWriter
 from opskit.rotation.steps.restart import RestartResult
 from opskit.transport.database_connector import DatabaseConnector
 from opskit.workload.interface import RestartTarget
@@ -79,7 +80,7 @@ class ManagedRotationServices:
 
     Attributes:
         rds: client for reads; write_client: client for writes, which repeats no call.
-        parameters: creates the writer of the parameter.
+        writer: creates the writer of a location.
         restart: restarts one target.
         ask_instance: logs in from where the app runs.
     """
@@ -87,7 +88,7 @@ class ManagedRotationServices:
     rds: Rds
     write_client: Rds
     secrets: AwsClient
-    parameters: Callable[[CredentialUpdate], ParameterWriter]
+    writer: Callable[[CredentialUpdate], CredentialWriter]
     connector: DatabaseConnector
     fence: Fence
     restart: Callable[[RestartTarget], RestartResult]
@@ -194,7 +195,7 @@ class ManagedRotation:
             elif self._logs_in(before.login):
                 database_state = DatabaseState.OLD
             self._outage.observed(
-                database_state, ParameterState.OLD, looked_at, self._world.clock()
+                database_state, CredentialState.OLD, looked_at, self._world.clock()
             )
             if database_state is DatabaseState.NEW:
                 took = self._world.clock() - began
@@ -225,11 +226,11 @@ class ManagedRotation:
         update = replace(
             published(self._context, kept.login), old=self._text, old_version=self._version
         )
-        parameters = self._world.parameters(update)
+        writer = self._world.writer(update)
         while True:
             self._world.fence.mark_observed()
             try:
-                change = parameters.publish(ParameterState.NEW)
+                change = writer.publish(PasswordVersion.NEW)
             except StaleObservation as error:
                 # The request was not sent.
                 change = ChangeOutcome(CallOutcome.NOT_APPLIED, error.sentence)
@@ -244,7 +245,7 @@ class ManagedRotation:
                 )
             self._world.sleep(POLL_S)
         self._outage.parameter_written(self._world.clock())
-        self._version, self._text = parameters.read().versions[0], update.new
+        self._version, self._text = writer.read().versions[0], update.new
         took = self._world.clock() - began
         text = f"{update.name} holds it: version {self._version}"
         self._tell("step", "publish", text, took)

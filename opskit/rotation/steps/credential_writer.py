@@ -15,13 +15,13 @@ from opskit.credential_source.interface import (
 )
 from opskit.errors import AwsError
 from opskit.rotation.protocol.interface import ChangeOutcome
-from opskit.rotation.protocol.state_machine import CallOutcome, ParameterState
+from opskit.rotation.protocol.state_machine import CallOutcome, CredentialState, PasswordVersion
 from opskit.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
-class ParameterSnapshot:
-    """The state of the parameters.
+class CredentialSnapshot:
+    """The state of the credential's locations.
 
     Attributes:
         versions: of each, in order; 0 if it does not exist.
@@ -29,19 +29,19 @@ class ParameterSnapshot:
         written_at: when each was last written, by AWS's clock.
     """
 
-    state: ParameterState
+    state: CredentialState
     versions: tuple[Version, ...]
     values: tuple[Secret, ...] = ()
     written_at: tuple[datetime | None, ...] = ()
 
     @property
     def fingerprint(self) -> str:
-        """Versions and times of the values; a recreated parameter restarts at version 1."""
+        """Versions and times of the values; a recreated location restarts at version 1."""
         at = self.written_at or (None,) * len(self.versions)
         return " ".join(f"{v}@{w}" for v, w in zip(self.versions, at, strict=True))
 
 
-class ParameterWriter:
+class CredentialWriter:
     """Reads and writes all locations of one rotation.
 
     Args:
@@ -52,7 +52,7 @@ class ParameterWriter:
         self._store = store
         self._published = tuple(published)
 
-    def read(self) -> ParameterSnapshot:
+    def read(self) -> CredentialSnapshot:
         """Read the locations' current state.
 
         Raises:
@@ -63,19 +63,19 @@ class ParameterWriter:
             self._state(update, value)
             for update, value in zip(self._published, stored, strict=True)
         ]
-        return ParameterSnapshot(
+        return CredentialSnapshot(
             _combined(states),
             tuple(value.version if value else 0 for value in stored),
             tuple(value.text if value else Secret("") for value in stored),
             tuple(value.modified_at if value else None for value in stored),
         )
 
-    def publish(self, to: ParameterState) -> ChangeOutcome:
+    def publish(self, to: PasswordVersion) -> ChangeOutcome:
         """Write the locations that do not hold the value yet; a rollback uses the reverse order."""
-        ordered = self._published if to is ParameterState.NEW else tuple(reversed(self._published))
+        ordered = self._published if to is PasswordVersion.NEW else tuple(reversed(self._published))
         for update in ordered:
             try:
-                self._store.publish(update, update.new if to is ParameterState.NEW else update.old)
+                self._store.publish(update, update.new if to is PasswordVersion.NEW else update.old)
             except LocationOvertaken:
                 return ChangeOutcome(
                     CallOutcome.NOT_APPLIED, f"another user has just created {update.name}"
@@ -84,19 +84,19 @@ class ParameterWriter:
                 return ChangeOutcome.by(error)
         return ChangeOutcome(CallOutcome.APPLIED)
 
-    def _state(self, update: CredentialUpdate, stored: StoredValue | None) -> ParameterState:
+    def _state(self, update: CredentialUpdate, stored: StoredValue | None) -> CredentialState:
         if stored is None:
-            return ParameterState.ABSENT
+            return CredentialState.ABSENT
         if stored.text not in (update.old, update.new):
-            return ParameterState.OTHER
+            return CredentialState.OTHER
         if not self._store.is_complete(update, stored):
-            return ParameterState.MIXED
-        return ParameterState.OLD if stored.text == update.old else ParameterState.NEW
+            return CredentialState.MIXED
+        return CredentialState.OLD if stored.text == update.old else CredentialState.NEW
 
 
-def _combined(states: Sequence[ParameterState]) -> ParameterState:
-    """Combine several parameters' states: OTHER or ABSENT if one is, MIXED if they differ."""
-    for state in (ParameterState.OTHER, ParameterState.ABSENT):
+def _combined(states: Sequence[CredentialState]) -> CredentialState:
+    """Combine several locations' states: OTHER or ABSENT if one is, MIXED if they differ."""
+    for state in (CredentialState.OTHER, CredentialState.ABSENT):
         if state in states:
             return state
-    return states[0] if len(set(states)) == 1 else ParameterState.MIXED
+    return states[0] if len(set(states)) == 1 else CredentialState.MIXED

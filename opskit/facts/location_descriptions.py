@@ -1,4 +1,4 @@
-"""Each parameter's key and last writer, which GetParameters does not return."""
+"""Each location's key and last writer, which a read of its value does not return."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from opskit.facts.interface import SourceClient
 
 
 @dataclass(frozen=True, slots=True)
-class ParametersMetadata:
+class LocationDescriptions:
     """The descriptions of the locations that exist."""
 
     all: tuple[LocationDescription, ...]
@@ -25,6 +25,6 @@ class ParametersMetadata:
         return any(m.name == name and not m.is_encrypted for m in self.all)
 
 
-def read(client: SourceClient, target: Target) -> ParametersMetadata:
+def read(client: SourceClient, target: Target) -> LocationDescriptions:
     """Describe the locations by name."""
-    return ParametersMetadata(source_of(target).describe(client))
+    return LocationDescriptions(source_of(target).describe(client))

@@ -1,4 +1,4 @@
-"""The four SSM parameters: their values, and the problems of their form.
+"""The pieces of the stored credential: their values, and the problems of their form.
 
 The password's value leaves this reader only as a `Credential`, which the snapshot drops.
 """
@@ -25,8 +25,8 @@ from opskit.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
-    """One SSM parameter that was read.
+class CredentialPiece:
+    """One piece of the credential as it was read from its location.
 
     Attributes:
         purpose: endpoint, username, password or database.
@@ -35,7 +35,8 @@ class Parameter:
         format_problems: descriptions of what is wrong with the value's form ("a trailing newline").
         raw: the exact value; None for the password.
         form: of the password's value; meaningless for the others.
-        selector: the requested version or label; empty for the newest. A parameter with a selector
+        name: the plain name of the location, which may hold other pieces as well.
+        selector: the requested version or label; empty for the newest. A location with a selector
             cannot be written: a write makes a new version.
     """
 
@@ -54,16 +55,16 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
-class Parameters:
-    """The four parameters, as far as the operator can read them."""
+class StoredCredential:
+    """The pieces of the credential, as far as the operator can read them."""
 
-    existing: tuple[Parameter, ...]
+    existing: tuple[CredentialPiece, ...]
     missing: tuple[tuple[str, str], ...]
     """(purpose, requested name) of those that do not exist."""
     refused: tuple[ReadFailure, ...]
 
-    def get(self, purpose: str) -> Parameter | None:
-        """The parameter of a purpose, if it was read."""
+    def get(self, purpose: str) -> CredentialPiece | None:
+        """The piece of a purpose, if it was read."""
         return next((p for p in self.existing if p.purpose == purpose), None)
 
     def value(self, purpose: str) -> str | None:
@@ -71,18 +72,18 @@ class Parameters:
         parameter = self.get(purpose)
         return parameter.value if parameter else None
 
-    def is_shared(self, parameter: Parameter) -> bool:
-        """Whether the same parameter holds another value as well."""
+    def is_shared(self, parameter: CredentialPiece) -> bool:
+        """Whether the same location holds another piece as well."""
         return sum(p.name == parameter.name for p in self.existing) > 1
 
     @property
     def host(self) -> str | None:
-        """The host that the endpoint parameter names, without a port; None where it names none."""
+        """The host that the endpoint names, without a port; None where it names none."""
         return self._endpoint[0] or None
 
     @property
     def port(self) -> int | None:
-        """The port that the endpoint parameter names, if it names one."""
+        """The port that the endpoint names, if it names one."""
         return self._endpoint[1]
 
     @property
@@ -100,7 +101,7 @@ class Credential:
 
 def read(
     client: SourceClient, target: Target, key: FingerprintKey
-) -> tuple[Parameters, Credential]:
+) -> tuple[StoredCredential, Credential]:
     """Read every location of the target's credential source.
 
     Raises:
@@ -117,7 +118,7 @@ def read(
     missing = ((p, location.reference) for location in reading.missing for p in location.purposes)
     texts = (stored.text.reveal() for _, stored, purpose in pieces if purpose == "password")
     password = Secret(next((source.piece(text, "password") for text in texts), "") or "")
-    parameters = Parameters(
+    parameters = StoredCredential(
         tuple(sorted(rows, key=lambda p: p.purpose)), tuple(sorted(missing)), reading.refused
     )
     return _with_form(parameters, password), Credential(password)
@@ -129,13 +130,13 @@ def _parameter(
     stored: StoredValue,
     purpose: str,
     key: FingerprintKey,
-) -> Parameter:
+) -> CredentialPiece:
     text = source.piece(stored.text.reveal(), purpose)
     secret = Secret(text or "", is_public=purpose != "password")
     if purpose != "password":
         hold_password_of_url(secret.reveal())
     missing = (f"no text under the key {purpose}",) if text is None else ()
-    return Parameter(
+    return CredentialPiece(
         name=location.name,
         selector=location.selector,
         arn=stored.arn,
@@ -150,20 +151,20 @@ def _parameter(
     )
 
 
-def _with_form(parameters: Parameters, password: Secret) -> Parameters:
-    """The parameters with the password's form; a JSON value of another user holds no password."""
+def _with_form(parameters: StoredCredential, password: Secret) -> StoredCredential:
+    """The pieces with the password's form; a JSON value of another user holds no password."""
     form = form_of(password, parameters.value("username") or "")
     rows = (replace(p, form=form) if p.purpose == "password" else p for p in parameters.existing)
     return replace(parameters, existing=tuple(rows))
 
 
-def version_after(parameter: Parameter) -> Version:
+def version_after(parameter: CredentialPiece) -> Version:
     """The version after a write; a source that does not count its versions gives a new text."""
     return parameter.version + 1 if isinstance(parameter.version, int) else "changed"
 
 
-def rewritten(parameter: Parameter, text: str) -> Parameter:
-    """A parameter other than the password's, after a new value was written."""
+def rewritten(parameter: CredentialPiece, text: str) -> CredentialPiece:
+    """A piece other than the password, after a new value was written."""
     return replace(
         parameter,
         value=text.strip(),
