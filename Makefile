@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # What `make test` and `make unit` run: `make test T=tests/cli`, `make unit T=tests/policy/test_change.py`.
 T ?= tests
 
-.PHONY: help snapshots demo test unit test-all lint format bench coverage mutants docs build system clean
+.PHONY: help snapshots accuracy demo test unit test-all lint format bench coverage mutants docs build system clean
 
 help:
 	@echo "make demo    watch a fault being found and fixed, without an AWS account"
@@ -22,6 +22,7 @@ help:
 	@echo "make lint    ruff, mypy, import rules"
 	@echo "make format  format the code, and put right what ruff can"
 	@echo "make snapshots  record the snapshots of the sandbox's faults again"
+	@echo "make accuracy  how often the right cause is named, on hundreds of faults (A='--kind single' for a part)"
 	@echo "make bench   print how fast it is, as ratios"
 	@echo "make coverage  lines and branches per package, against their floors"
 	@echo "make mutants S=policy  change the code, and count the changes that no test notices (S=\"policy --sample 200\": of 200)"
@@ -57,6 +58,11 @@ format: $(STAMP)dev
 # The sandbox's faults as files, all from one sandbox. They are recorded again when a fact's type changes.
 snapshots: $(STAMP)dev system
 	$(BIN)/python -m tests.recorded
+
+# Arguments of the matrix: `--kind single`, `--only TEXT`, `--again`, `--write` for docs/accuracy.md.
+A ?=
+accuracy: $(STAMP)dev system
+	$(BIN)/python -m tests.accuracy $(A)
 
 bench: $(STAMP)dev system
 	$(BIN)/python -m tests.bench

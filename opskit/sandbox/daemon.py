@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 UP_WITHIN_S = 180
 """So long the app may take to become healthy at first, on a machine that is busy with other work."""
 HEALTH_TIMEOUT_S = 15
+SHELL_LIMIT_S = 30
 HEALTH_EVERY_S = 0.7
 NOBODY = 65534
 DIAL_LIMIT_S = 10
@@ -240,7 +241,7 @@ class Sandbox:
             client=self.client,
             sql=self.postgres.execute,
             set_password=self.postgres.set_password,
-            shell=lambda script: self.run_on_instance(script, 30),
+            shell=lambda script: self.run_on_instance(script, SHELL_LIMIT_S),
             ids=self.ids,
             project=str(self.project),
         )
@@ -507,6 +508,17 @@ def handle_command(sandbox: Sandbox, request: dict[str, Any]) -> dict[str, Any]:
         sandbox.emulated_aws.fault_injector.replace(request["rows"])
     elif command == "release":
         sandbox.emulated_aws.fault_injector.release(is_dropped="drop" in request["names"])
+    elif command == "sql":
+        sandbox.postgres.execute(request["names"][0])
+    elif command == "set-password":
+        sandbox.postgres.set_password(*request["names"])
+    elif command == "shell":
+        process = sandbox.run_on_instance(request["names"][0], SHELL_LIMIT_S)
+        return {
+            "exit_status": process.exit_status,
+            "stdout": process.stdout.decode("utf-8", "replace"),
+            "stderr": process.stderr.decode("utf-8", "replace"),
+        }
     elif command == "look":
         sandbox.look.set()
     elif command == "down":
