@@ -270,6 +270,9 @@ class Sandbox:
         self.postgres.create(topology.DATABASE_USER, self.password, topology.DATABASE_NAME)
 
     def _serve_aws(self) -> None:
+        from opskit.sandbox.aws import service_models
+
+        service_models.parse_once()
         import boto3
         from moto.moto_server.werkzeug_app import MotoRequestHandler
         from werkzeug.serving import make_server

@@ -27,12 +27,11 @@ def main() -> None:
 
 
 def record(operator: Operator, name: str, healthy: dict[str, Any]) -> None:
-    """Inject a fault, write the facts that differ, and revert it."""
-    operator.wait_until_healthy()
+    """Inject a fault, write the facts that differ, and reset the sandbox."""
     lifecycle.send_command(operator.running, "inject", [name])
     time.sleep(FAULTS[name].shows_after_s)
     document = difference(healthy, read(operator))
-    lifecycle.send_command(operator.running, "revert", [name])
+    operator.reset()
     write(name, document)
     print(f"{name}: {', '.join(document['facts'])}", flush=True)
 

@@ -20,7 +20,6 @@ from opskit.rotation.protocol.state_machine import Direction
 from opskit.rotation.steps.credential_writer import CredentialWriter
 from opskit.rotation.steps.managed_secret import ManagedRotation, ManagedRotationServices
 from opskit.rotation.steps.restart import RestartResult, read
-from opskit.sandbox import lifecycle
 from opskit.workload.interface import RestartTarget
 from tests import builders as b
 from tests.conftest import LIMIT_S, Operator
@@ -247,22 +246,22 @@ in_one_sandbox = pytest.mark.xdist_group("managed")
 
 
 @pytest.fixture(scope="module")
-def managed() -> Iterator[Scene]:
+def managed(shared_sandbox: Operator) -> Iterator[Scene]:
     """A sandbox whose RDS manages the password, with a parameter that holds a copy."""
-    with lifecycle.temporary(0) as running:
-        scene = Scene(Operator(running))
-        scene.operator.wait_until_healthy()
-        aws(
-            scene, "rds", "modify-db-instance", "--db-instance-identifier", "linkbox-db",
-            "--manage-master-user-password",
-        )  # fmt: skip
-        limit = time.monotonic() + LIMIT_S
-        while "active" not in aws(
-            scene, "rds", "describe-db-instances", "--query", "DBInstances[].MasterUserSecret"
-        ):
-            assert time.monotonic() < limit
-            time.sleep(0.2)
-        yield scene
+    shared_sandbox.reset()
+    scene = Scene(shared_sandbox)
+    aws(
+        scene, "rds", "modify-db-instance", "--db-instance-identifier", "linkbox-db",
+        "--manage-master-user-password",
+    )  # fmt: skip
+    limit = time.monotonic() + LIMIT_S
+    while "active" not in aws(
+        scene, "rds", "describe-db-instances", "--query", "DBInstances[].MasterUserSecret"
+    ):
+        assert time.monotonic() < limit
+        time.sleep(0.2)
+    yield scene
+    shared_sandbox.reset()
 
 
 def repair(scene: Scene) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from opskit.sandbox import lifecycle, topology
+from opskit.sandbox import topology
 from tests.conftest import LIMIT_S, Operator
 from tests.pace import scaled
 from tests.rotation.scene import Scene
@@ -156,28 +156,27 @@ class Place:
                 saw.tries, saw.failures = found["tries"], found["failures"]
 
 
-@contextmanager
-def new_place() -> Iterator[Place]:
-    """Yield a sandbox in which the app uses a role of its own."""
-    with lifecycle.temporary(0) as running:
-        found = Place(Scene(Operator(running)))
-        master = found.value("/linkbox/db-password")
-        found.put(ADMIN, json.dumps({"username": "linkbox", "password": master}), "SecureString")
-        found.sql(f"create role linkbox_app login password '{FIRST}'", master)
-        found.put("/linkbox/db-username", "linkbox_app", "String")
-        found.put("/linkbox/db-password", FIRST, "SecureString")
-        found.shell("docker restart linkbox-backend")
-        found.scene.operator.wait_until_healthy()
-        yield found
+def give_own_role(operator: Operator) -> Place:
+    """Reset the sandbox, and let the app use a role of its own."""
+    operator.reset()
+    found = Place(Scene(operator))
+    master = found.value("/linkbox/db-password")
+    found.put(ADMIN, json.dumps({"username": "linkbox", "password": master}), "SecureString")
+    found.sql(f"create role linkbox_app login password '{FIRST}'", master)
+    found.put("/linkbox/db-username", "linkbox_app", "String")
+    found.put("/linkbox/db-password", FIRST, "SecureString")
+    found.shell("docker restart linkbox-backend")
+    operator.wait_until_healthy()
+    return found
 
 
 pytestmark = pytest.mark.xdist_group("strategies")
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[Place]:
-    with new_place() as found:
-        yield found
+def shared(shared_sandbox: Operator) -> Iterator[Place]:
+    yield give_own_role(shared_sandbox)
+    shared_sandbox.reset()
 
 
 @pytest.fixture
@@ -191,10 +190,10 @@ def location(shared: Place) -> Iterator[Place]:
 
 
 @pytest.fixture
-def fresh() -> Iterator[Place]:
+def fresh(shared: Place) -> Iterator[Place]:
     """A place for tests that leave the app with another user."""
-    with new_place() as found:
-        yield found
+    yield give_own_role(shared.scene.operator)
+    give_own_role(shared.scene.operator)
 
 
 def inside(location: Place) -> dict[str, object]:

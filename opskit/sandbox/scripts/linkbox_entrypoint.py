@@ -39,18 +39,16 @@ def main():
 
 def fetch(prefix):
     """The database settings, under the credentials of the instance's role."""
-    import boto3
-    from botocore.config import Config
+    import aws_request
 
-    limits = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 1})
-    ssm = boto3.client("ssm", region_name=os.environ["AWS_REGION"], config=limits)
     names = {
         key: "%s/db-%s" % (prefix, key) for key in ("endpoint", "username", "password", "name")
     }
     both = os.environ.get("CREDENTIALS_PARAMETER")
     if both:
         names["username"] = names["password"] = both
-    reply = ssm.get_parameters(Names=sorted(set(names.values())), WithDecryption=True)
+    request = {"Names": sorted(set(names.values())), "WithDecryption": True}
+    reply = aws_request.call("ssm", "AmazonSSM.GetParameters", request)
     if reply["InvalidParameters"]:
         raise LookupError("parameters do not exist: " + ", ".join(reply["InvalidParameters"]))
     values = {row["Name"]: row["Value"] for row in reply["Parameters"]}
