@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 import click
 
+from opskit.cli.terminal import Spinner
 from opskit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,6 +37,15 @@ MODE = click.option(
     show_default=True,
     help="Filter real packets, or run everything on 127.0.0.1.",
 )
+WAIT = click.option(
+    "--wait",
+    "limit_s",
+    metavar="SECONDS",
+    type=click.IntRange(1, 3600),
+    default=240,
+    show_default=True,
+    help="Limit for the start, which is slow on a busy machine.",
+)
 PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
@@ -49,6 +60,11 @@ def sandbox() -> None:
     """
 
 
+def _shows(spinner: Spinner, limit_s: int) -> Callable[[str], None]:
+    """Return the callback that shows what a start waits for."""
+    return lambda stage: spinner.update(f"the sandbox waits for {stage}, at most {limit_s} s")
+
+
 def _lifecycle() -> ModuleType:
     from opskit.sandbox import lifecycle
 
@@ -59,8 +75,9 @@ def _lifecycle() -> ModuleType:
 @sandbox.command(context_settings=PASS_ON)
 @LATENCY
 @MODE
+@WAIT
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-def run(latency_ms: int, mode: str, command: tuple[str, ...]) -> int:
+def run(latency_ms: int, mode: str, limit_s: int, command: tuple[str, ...]) -> int:
     """Run COMMAND as the operator in a temporary sandbox; return its exit status.
 
     \b
@@ -68,19 +85,27 @@ def run(latency_ms: int, mode: str, command: tuple[str, ...]) -> int:
       opskit sandbox run -- opskit diagnose db --prefix /linkbox
       opskit sandbox run --latency-ms 50 -- sh
     """
-    with _lifecycle().temporary(latency_ms, mode) as running:
+    lifecycle = _lifecycle()
+    with contextlib.ExitStack() as stack:
+        with Spinner(quiet=False) as spinner:
+            starting = lifecycle.temporary(latency_ms, mode, limit_s, _shows(spinner, limit_s))
+            running = stack.enter_context(starting)
         return _execute(running, command)
 
 
 @sandbox.command()
 @LATENCY
 @MODE
+@WAIT
 @click.option("--json", "as_json", is_flag=True, help="Print the sandbox as one JSON object.")
 @NAME
-def up(latency_ms: int, mode: str, as_json: bool, name: str | None) -> None:
-    """Start a sandbox in the background."""
+def up(latency_ms: int, mode: str, limit_s: int, as_json: bool, name: str | None) -> None:
+    """Start a sandbox in the background; a terminal shows what the start waits for."""
     lifecycle = _lifecycle()
-    running = lifecycle.up(name or lifecycle.DEFAULT_NAME, latency_ms, mode)
+    with Spinner(quiet=False) as spinner:
+        running = lifecycle.up(
+            name or lifecycle.DEFAULT_NAME, latency_ms, mode, limit_s, _shows(spinner, limit_s)
+        )
     if as_json:
         shown = {"schema": "opskit.sandbox/1", "name": running.name, "ids": running.ids}
         click.echo(json.dumps(shown, indent=2))

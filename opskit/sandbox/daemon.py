@@ -41,8 +41,8 @@ from opskit.sandbox.topology import CompletedCommand
 if TYPE_CHECKING:
     from opskit.sandbox.aws.credentials import Credentials
 
-UP_WITHIN_S = 180
-"""So long the app may take to become healthy at first, on a machine that is busy with other work."""
+UP_WITHIN_S = 240
+"""So long the app may take to become healthy, on a machine that is busy with other work."""
 HEALTH_TIMEOUT_S = 15
 SHELL_LIMIT_S = 30
 HEALTH_EVERY_S = 0.7
@@ -55,7 +55,7 @@ OPERATOR_API = f"http://{topology.OPERATOR_GATEWAY}:{topology.API_PORT}"
 class Sandbox:
     """A running sandbox, and the actions that inject and revert faults in it."""
 
-    def __init__(self, directory: Path, latency_s: float) -> None:
+    def __init__(self, directory: Path, latency_s: float, limit_s: float = UP_WITHIN_S) -> None:
         self.directory = directory
         self.root = directory / "instance"
         self.root.mkdir(mode=0o700)
@@ -64,6 +64,7 @@ class Sandbox:
         usable = Path("/srv").is_dir() and not own and not topology.IS_LOOPBACK
         self.project = Path(topology.PROJECT_DIRECTORY) if usable else self.root / "srv/linkbox"
         self.latency_s = latency_s
+        self.limit_s = limit_s
         self.address = "127.0.0.1" if topology.IS_LOOPBACK else topology.RESOLVER_ADDRESS
         self.api_url = f"http://{self.address}:{topology.API_PORT}"
         # Every local user can reach that port, so the path is a secret of the instance's processes.
@@ -88,6 +89,7 @@ class Sandbox:
     def start(self) -> None:
         """Start everything, concurrently where possible."""
         (self.root / "srv").mkdir()
+        report_stage("its machines")
         if not topology.IS_LOOPBACK:
             self.hosts = namespaces.build(self.directory, self.root, self.project)
         self.postgres = Postgres(
@@ -100,13 +102,17 @@ class Sandbox:
             NOBODY if topology.IS_LOOPBACK and os.geteuid() == 0 else None,
         )
         preparing = Background(self._prepare_database)
+        report_stage("the emulated AWS")
         self._serve_aws()
         self._serve_ssh()
+        report_stage("PostgreSQL")
         preparing.result()
+        report_stage("LinkBox's resources")
         self.ids = fixture.seed(self.client, self.password)
         saving = Background(lambda: self.postgres.save(self.directory / initial_state.SAVED / "pg"))
         self.network_changed()
         saving.result()
+        report_stage("a healthy app")
         self.start_app()
         self.save()
 
@@ -114,7 +120,7 @@ class Sandbox:
         """Create the app's container and wait until it is healthy."""
         self.fault_context().recreate_app()
         threading.Thread(target=self._watch_health, daemon=True).start()
-        limit = time.monotonic() + UP_WITHIN_S
+        limit = time.monotonic() + self.limit_s
         while self.health != 200:
             if time.monotonic() > limit:
                 raise RuntimeError(f"the app did not become healthy: {self.complaint}")
@@ -138,7 +144,7 @@ class Sandbox:
         """Restore the state at the end of the start, and wait until the app is healthy."""
         self._initial.restore()
         self.broken = []
-        if not self._wait_healthy(UP_WITHIN_S):
+        if not self._wait_healthy(self.limit_s):
             raise RuntimeError(f"the app did not become healthy: {self.complaint}")
 
     def _wait_healthy(self, within_s: float) -> bool:
@@ -539,6 +545,11 @@ def handle_command(sandbox: Sandbox, request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def report_stage(text: str) -> None:
+    """Print what the start waits for now, for the process that started this one."""
+    print(json.dumps({"stage": text}), flush=True)
+
+
 def _ask(opener: urllib.request.OpenerDirector, url: str) -> tuple[int, str]:
     """The status of an answer, and the reason for a failure; 0 where there is no answer.
 
@@ -561,7 +572,8 @@ def main() -> None:
     # Files hold keys and passwords, and the database's user may enter root's directory.
     os.umask(0o077)
     directory, latency_ms, mode = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-    lifeline, note = (int(sys.argv[4]), Path(sys.argv[5])) if len(sys.argv) > 4 else (None, None)
+    limit_s, kept = float(sys.argv[4]), sys.argv[5:]
+    lifeline, note = (int(kept[0]), Path(kept[1])) if kept else (None, None)
     if mode == "loopback":
         topology.use_loopback(loopback.free_port)
         command = [sys.executable, "-m", "opskit.sandbox.loopback", str(directory)]
@@ -570,7 +582,7 @@ def main() -> None:
         assert watcher.stdin is not None
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    sandbox = Sandbox(directory, latency_ms / 1000)
+    sandbox = Sandbox(directory, latency_ms / 1000, limit_s)
     try:
         sandbox.start()
         # A restore drops a whole account, which is full of cycles: the collector need not look at all of

