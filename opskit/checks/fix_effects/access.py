@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from opskit.checks.fix_effects.state import CallRejected, Effect, Effects, State
+from opskit.checks.fix_effects.state import CallRejected, Effects, State
 from opskit.facts.interface import Known
 from opskit.facts.key import Key
 from opskit.facts.key_policy import KeyPolicy
@@ -78,14 +79,11 @@ def _put_key_policy(state: State, arguments: Mapping[str, Any]) -> None:
     state.set(KeyPolicy(arguments["Policy"]))
 
 
-def _set_key_state(key_state: str) -> Effect:
-    def effect(state: State, _: Mapping[str, Any]) -> None:
-        key: Key = state.value(Key)
-        if key_state == "Enabled" and key.state == "PendingDeletion":
-            raise CallRejected("a key that waits for its deletion cannot be enabled")
-        state.set(replace(key, state=key_state, deleted_at=None))
-
-    return effect
+def _set_key_state(key_state: str, state: State, _: Mapping[str, Any]) -> None:
+    key: Key = state.value(Key)
+    if key_state == "Enabled" and key.state == "PendingDeletion":
+        raise CallRejected("a key that waits for its deletion cannot be enabled")
+    state.set(replace(key, state=key_state, deleted_at=None))
 
 
 def _associate_profile(state: State, arguments: Mapping[str, Any]) -> None:
@@ -111,8 +109,8 @@ EFFECTS: Effects = {
     ("iam", "PutRolePolicy"): _put_inline_policy,
     ("iam", "PutUserPolicy"): _put_inline_policy,
     ("iam", "SetDefaultPolicyVersion"): _set_default_version,
-    ("kms", "CancelKeyDeletion"): _set_key_state("Disabled"),
-    ("kms", "DisableKey"): _set_key_state("Disabled"),
-    ("kms", "EnableKey"): _set_key_state("Enabled"),
+    ("kms", "CancelKeyDeletion"): partial(_set_key_state, "Disabled"),
+    ("kms", "DisableKey"): partial(_set_key_state, "Disabled"),
+    ("kms", "EnableKey"): partial(_set_key_state, "Enabled"),
     ("kms", "PutKeyPolicy"): _put_key_policy,
 }
