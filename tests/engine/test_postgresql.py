@@ -121,7 +121,7 @@ def request(code: int, *more: bytes) -> bytes:
     ("reply", "answer"),
     [
         (ASKS, REQUEST),
-        (request(0), ServerAnswer(True, "trust")),
+        (request(0), ServerAnswer(True, "no proof")),
         (request(3), ServerAnswer(True, "cleartext")),
         (request(5, b"salt"), ServerAnswer(True, "md5")),
         (request(7), ServerAnswer(True, "7")),
