@@ -584,7 +584,7 @@ class TestParameters:
         message = refusal((b.parameters(),), "ssm", "PutParameter", **asked)
         assert message == f"{b.NAMES['database']} exists"
         after = changed((b.parameters(),), "ssm", "PutParameter", **asked, Overwrite=True)[
-            Parameters
+            StoredCredential
         ]
         written = after.get("database")
         assert written is not None
