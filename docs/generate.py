@@ -77,6 +77,8 @@ def code_page(check: Check) -> str:
     ]
     module = CODES[check.code].replace(".", "/")
     rows = [f"Layer: {check.layer}", f"Source: [{module}.py](../../opskit/checks/{module}.py)"]
+    ways = (" and ".join(f"`{seen.name}`" for seen in way) for way in check.passes_on)
+    rows.append(f"Passes only on what was seen: {', or '.join(ways)}")
     if check.explains:
         explained = [code_link(name) for name in check.explains]
         rows.append(f"Its failure can explain: {', '.join(explained)}")

@@ -110,6 +110,7 @@ def check_of(code: str) -> Check:
         page=page,
         judge=module.check,
         explains=getattr(module, "explains", ()),
+        passes_on=module.passes_on,
         is_essential=getattr(module, "is_essential", False),
         is_opt_in=getattr(module, "is_opt_in", False),
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from opskit.checks.fix import Advice, Fix, Remedy
+from opskit.checks.seen import EvidenceChoice
 from opskit.commands import OpskitCommand
 from opskit.errors import Missing, bug_text
 
@@ -140,6 +141,7 @@ class Check:
         title: the healthy state, from the first line of the check's page.
         page: the whole page that `opskit explain CODE` prints.
         explains: codes and layers whose failures a failure of this check explains.
+        passes_on: the evidence that it must have seen to pass.
         is_essential: without its result the app's path to the database is not judged.
         is_opt_in: run only when its layer is requested by name.
     """
@@ -150,6 +152,7 @@ class Check:
     page: str
     judge: Callable[..., Finding]
     explains: tuple[str, ...]
+    passes_on: EvidenceChoice
     is_essential: bool
     is_opt_in: bool = False
 

@@ -41,7 +41,7 @@ def read(iam: Iam, identity: Identity) -> OperatorPolicies:
     Raises:
         FactUnavailable: a federated user has policies that IAM does not show.
     """
-    kind, _, rest = identity.arn.split(":", 5)[5].partition("/")
+    kind, _, rest = identity.arn.split(":", 5)[-1].partition("/")
     if kind == "root":
         return OperatorPolicies(identity.arn, "", True, (), None, {}, datetime.now(UTC))
     if kind == "user":

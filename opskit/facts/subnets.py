@@ -43,7 +43,7 @@ class Subnets:
             s
             for s in self.all
             for cidr in (s.cidr, *s.ipv6_cidrs)
-            if wanted in ipaddress.ip_network(cidr)
+            if cidr and wanted in ipaddress.ip_network(cidr)
         ]
         return subnets[0] if subnets else None
 
@@ -120,7 +120,7 @@ def subnet_of(raw: Mapping[str, Any]) -> Subnet:
     return Subnet(
         raw["SubnetId"],
         name_of(raw),
-        raw["CidrBlock"],
+        raw.get("CidrBlock", ""),
         raw.get("AvailabilityZone", ""),
         raw.get("VpcId", ""),
         tuple(

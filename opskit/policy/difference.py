@@ -230,7 +230,7 @@ def _varied(
 
 def _of_others(base: Request, actions: Sequence[str]) -> Iterator[Request]:
     """The same calls by other callers: another role, a user, and another account's role."""
-    partition, account = base.principal.arn.split(":")[1], base.principal.account
+    partition, account = base.principal.partition, base.principal.account
     for owner, name in ((account, "role"), (account, "user"), ("999999999999", "role")):
         caller = Principal(f"arn:{partition}:iam::{owner}:{name}/{OTHER}", owner)
         for action in actions:

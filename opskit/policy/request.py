@@ -36,8 +36,12 @@ class Principal:
     @property
     def account_names(self) -> tuple[str, ...]:
         """The names by which a policy may refer to the principal's account."""
-        partition = self.arn.split(":")[1]
-        return (self.account, f"arn:{partition}:iam::{self.account}:root")
+        return (self.account, f"arn:{self.partition}:iam::{self.account}:root")
+
+    @property
+    def partition(self) -> str:
+        """AWS's partition in the principal's ARN, such as `aws`."""
+        return self.arn.partition(":")[2].partition(":")[0]
 
 
 @dataclass(frozen=True, slots=True)

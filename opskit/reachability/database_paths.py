@@ -144,6 +144,11 @@ class _PathAnalysis:
         if address is not None:
             return self._trace(source, self._end(address, subnet))
         paths = [self._trace(source, self._end(a, subnet)) for a in self._parts(source, subnet)]
+        if not paths:
+            raise FactUnavailable(
+                f"{subnet.label} has no address that {source.name} can connect to",
+                "a look-up there",
+            )
         return next((p for p in paths if p.outcome is PathOutcome.PASS), paths[0])
 
     def after_move(
@@ -182,7 +187,7 @@ class _PathAnalysis:
         cidr = next(iter(subnet.ipv6_cidrs), subnet.cidr) if is_ipv6 else subnet.cidr
         groups = {*other.group_ids, *self.database.instance.security_group_ids}
         cuts = set(_ranges(self.network, groups))
-        return representatives(cidr, cuts)[:MOST_PARTS]
+        return representatives(cidr, cuts)[:MOST_PARTS] if cidr else ()
 
 
 def _ranges(network: Network, group_ids: Iterable[str]) -> Iterable[str]:

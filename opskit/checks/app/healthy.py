@@ -24,6 +24,7 @@ from opskit.checks.interface import (
     undecided,
     warned,
 )
+from opskit.checks.seen import Seen, is_true, one_of
 from opskit.config import Target
 from opskit.engine.interface import LoginFailure
 from opskit.engine.tls_modes import TlsMode
@@ -108,6 +109,10 @@ STATES = {
     "unavailable": "Health checks are switched off for the group: switch them on.",
 }
 """Descriptions of a target's other states than healthy and unhealthy."""
+passes_on = one_of(
+    Seen(InstanceProbe, "health.is_good", is_true),
+    Seen(TargetHealths, "all", lambda rows: any(t.state == "healthy" for t in rows)),
+)
 
 
 def check(

@@ -23,7 +23,8 @@ from opskit.checks.interface import (
     undecided,
     warned,
 )
-from opskit.checks.parameters.unread import unread
+from opskit.checks.parameters.unread import parameter_was_read, unread
+from opskit.checks.seen import Seen, one_of
 from opskit.checks.settings_reload import CorrectSettings, SettingDifference, choose_fix
 from opskit.commands import OpskitCommand
 from opskit.config import Target
@@ -38,6 +39,12 @@ from opskit.probe.response import Container
 from opskit.workload.interface import Workload
 
 explains = ("APP003",)
+passes_on = one_of(
+    (
+        parameter_was_read("password"),
+        Seen(InstanceProbe, "running", lambda rows: any(c.setting("password") for c in rows)),
+    )
+)
 
 
 def check(

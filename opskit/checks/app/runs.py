@@ -22,6 +22,7 @@ from opskit.checks.interface import (
     skipped,
     undecided,
 )
+from opskit.checks.seen import Seen, is_true, one_of
 from opskit.checks.workload_state import judge_state
 from opskit.config import Target
 from opskit.facts.interface import Fact, Unknown
@@ -32,6 +33,12 @@ from opskit.workload.interface import Workload
 explains = ("APP002", "APP003", "APP004")
 
 STARTABLE = ("exited", "created")
+passes_on = one_of(
+    Seen(Workload, "reported_state"),
+    Seen(InstanceProbe, "running"),
+    Seen(InstanceProbe, "result.serving"),
+    Seen(InstanceProbe, "health.is_good", is_true),
+)
 
 
 def check(target: Target, app: Workload, probe: Fact[InstanceProbe]) -> Finding:

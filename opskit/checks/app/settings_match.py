@@ -11,6 +11,7 @@ Not the fix: changing the parameters to an old container's values.
 from __future__ import annotations
 
 from opskit.checks.interface import Finding, failed, observed, passed, skipped, undecided
+from opskit.checks.seen import Seen, one_of
 from opskit.checks.settings_reload import CorrectSettings, SettingDifference, choose_fix
 from opskit.facts.database import Database
 from opskit.facts.dns import OperatorDns
@@ -25,6 +26,12 @@ explains = ("APP003",)
 
 PURPOSES = {"host": "endpoint", "port": "endpoint", "user": "username", "database": "database"}
 """Setting -> the purpose of its parameter."""
+passes_on = one_of(
+    (
+        Seen(StoredCredential, "existing"),
+        Seen(InstanceProbe, "running", lambda rows: any(c.settings for c in rows)),
+    )
+)
 
 
 def check(

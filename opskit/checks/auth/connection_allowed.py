@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from opskit.checks.fix import Advice
 from opskit.checks.interface import Finding, failed, observed, passed, undecided
+from opskit.checks.seen import Seen, is_true, one_of
 from opskit.engine.interface import NO_PROOF
 from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.interface import Fact, Known
@@ -18,6 +19,10 @@ from opskit.facts.probe import InstanceProbe
 from opskit.facts.stored_credential import StoredCredential
 
 explains = ("AUT001", "AUT002", "AUT003", "app")
+passes_on = one_of(
+    Seen(InstanceProbe, "greeting.with_tls.allows_authentication", is_true),
+    Seen(InstanceProbe, "greeting.without_tls.allows_authentication", is_true),
+)
 
 
 def check(

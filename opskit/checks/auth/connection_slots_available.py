@@ -20,6 +20,7 @@ from opskit.checks.interface import (
     undecided,
     warned,
 )
+from opskit.checks.seen import Seen, is_true, one_of
 from opskit.engine.interface import AFTER_SLOTS, NO_SERVICE, LoginFailure
 from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.interface import Fact, Known, Unknown
@@ -30,6 +31,10 @@ explains = ("app",)
 NOT_READY = (
     "The server is starting, stopping or recovering: wait a minute, then diagnose again. If it stays so, "
     "RDS's events say why: aws rds describe-events --source-type db-instance --duration 60."
+)
+passes_on = one_of(
+    Seen(LoginAttemptResult, "succeeded", is_true),
+    Seen(LoginAttemptResult, "failure", lambda failure: failure in AFTER_SLOTS),
 )
 
 

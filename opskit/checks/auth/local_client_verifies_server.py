@@ -23,6 +23,7 @@ from opskit.checks.interface import (
     undecided,
     warned,
 )
+from opskit.checks.seen import Seen, is_true, one_of
 from opskit.commands import LocalCommand, OpskitCommand
 from opskit.engine.interface import LoginFailure
 from opskit.engine.tls_modes import TlsMode
@@ -32,6 +33,7 @@ from opskit.facts.interface import Fact, Known
 from opskit.facts.login import ClientLogin, LoginAttemptResult
 
 is_opt_in = True
+passes_on = one_of(Seen(ClientLogin, "login.succeeded", is_true))
 
 
 def check(

@@ -25,6 +25,7 @@ from opskit.checks.interface import (
     undecided,
 )
 from opskit.checks.parameter_value_fixes import password_remedy, put_values
+from opskit.checks.seen import Seen, is_true, one_of
 from opskit.commands import Command
 from opskit.config import Target
 from opskit.credential_source import source_of
@@ -40,6 +41,10 @@ from opskit.workload.interface import Workload
 
 explains = ("app", "AUT002", "AUT003", "AUT004")
 is_essential = True
+passes_on = one_of(
+    Seen(LoginAttemptResult, "succeeded", is_true),
+    Seen(LoginAttemptResult, "failure", lambda failure: failure in AFTER_AUTHENTICATION),
+)
 
 
 def check(

@@ -13,6 +13,7 @@ from opskit.checks.fix import Advice, Remedy
 from opskit.checks.fix_commands import restart_commands
 from opskit.checks.interface import Finding, failed, observed, passed, reported, undecided
 from opskit.checks.parameter_value_fixes import put_values
+from opskit.checks.seen import Seen, is_true, one_of
 from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.engine.interface import AFTER_AUTHENTICATION, LoginFailure
@@ -25,6 +26,7 @@ from opskit.facts.stored_credential import StoredCredential
 from opskit.workload.interface import Workload
 
 explains = ("app",)
+passes_on = one_of(Seen(LoginAttemptResult, "succeeded", is_true))
 
 
 def check(

@@ -24,6 +24,7 @@ from opskit.checks.interface import (
     undecided,
     warned,
 )
+from opskit.checks.seen import Seen, one_of
 from opskit.commands import AwsWait, Command
 from opskit.facts.database import Database
 from opskit.facts.dns import DatabaseHost
@@ -80,6 +81,7 @@ BROKEN = frozenset(
 )
 """Source: Amazon RDS User Guide, viewing DB instance status. AWS adds statuses: a new one is a warning,
 since it shows neither that the database works nor that it does not."""
+passes_on = one_of(Seen(Database, "instance.status", lambda s: s in WORKING or s == "storage-full"))
 
 
 def check(database: Database, login: Fact[LoginAttemptResult], host: Fact[DatabaseHost]) -> Finding:

@@ -23,6 +23,8 @@ from opskit.checks.interface import (
     warned,
 )
 from opskit.checks.parameter_value_fixes import REPAIR, selected
+from opskit.checks.parameters.unread import parameter_was_read
+from opskit.checks.seen import Seen, one_of
 from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known
 from opskit.facts.login import LoginAttemptResult
@@ -31,6 +33,10 @@ from opskit.facts.stored_credential import StoredCredential
 from opskit.workload.interface import Workload
 
 explains = ("auth", "app")
+passes_on = one_of(
+    Seen(Database, "instance.managed_secret_arn", lambda arn: arn is None),
+    parameter_was_read("username"),
+)
 
 
 def check(

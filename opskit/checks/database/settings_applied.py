@@ -11,8 +11,11 @@ from __future__ import annotations
 
 from opskit.checks.fix import Advice, Fix
 from opskit.checks.fix_commands import call
-from opskit.checks.interface import Finding, passed, reported, warned
+from opskit.checks.interface import Finding, passed, reported, undecided, warned
+from opskit.checks.seen import Seen, one_of
 from opskit.facts.database import Database
+
+passes_on = one_of(Seen(Database, "instance.parameter_groups"))
 
 
 def check(database: Database) -> Finding:
@@ -25,6 +28,10 @@ def check(database: Database) -> Finding:
     ]
     if instance.pending:
         waiting.append("pending: " + ", ".join(instance.pending))
+    if not waiting and not instance.parameter_groups:
+        return undecided(
+            f"RDS names no parameter group of {instance.identifier}", "its DBParameterGroups"
+        )
     if not waiting:
         return passed(f"no change of {instance.identifier} is pending")
     needs_reboot = any(status == "pending-reboot" for _, status in instance.parameter_groups)

@@ -13,12 +13,14 @@ from opskit.checks.database.available import WORKING
 from opskit.checks.fix import Danger, Fix
 from opskit.checks.fix_commands import call
 from opskit.checks.interface import Finding, failed, passed, reported, skipped
+from opskit.checks.seen import Seen, one_of
 from opskit.facts.database import Database
 
 explains = ("tcp", "tls", "auth", "app")
 
 GROWTH = 1.2
 """RDS requires at least 10 % more; 20 % leaves time to find the cause."""
+passes_on = one_of(Seen(Database, "instance.status", lambda status: status in WORKING))
 
 
 def check(database: Database) -> Finding:

@@ -25,6 +25,7 @@ from opskit.checks.interface import (
     skipped,
     undecided,
 )
+from opskit.checks.seen import Seen, one_of
 from opskit.commands import Command
 from opskit.config import Target
 from opskit.endpoint import address_flaw, may_connect
@@ -35,6 +36,9 @@ from opskit.facts.probe import InstanceProbe
 from opskit.facts.vpc import Vpc, VpcDns
 
 explains = ("network", "tcp", "tls", "auth", "app", "DNS003")
+passes_on = one_of(
+    Seen(InstanceProbe, "result.resolutions", lambda names: any(n.addresses for n in names))
+)
 
 
 def check(

@@ -12,10 +12,13 @@ from __future__ import annotations
 
 from opskit.checks.fix import Advice
 from opskit.checks.interface import Finding, observed, passed, skipped, undecided, warned
+from opskit.checks.seen import Seen, one_of
 from opskit.commands import OpskitCommand
 from opskit.config import Target
 from opskit.facts.dns import DatabaseHost, OperatorDns
 from opskit.facts.probe import InstanceProbe
+
+passes_on = one_of((Seen(InstanceProbe, "result.resolutions"), Seen(OperatorDns, "rcode")))
 
 
 def check(target: Target, host: DatabaseHost, dns: OperatorDns, probe: InstanceProbe) -> Finding:
@@ -26,8 +29,9 @@ def check(target: Target, host: DatabaseHost, dns: OperatorDns, probe: InstanceP
     if seen is None:
         return undecided(f"the name was not resolved on {noun}", f"the name as {noun} sees it")
     addresses = seen.addresses
-    if not dns.addresses and dns.rcode not in ("NOERROR", "NXDOMAIN"):
-        return undecided(f"your resolver gives no answer ({dns.rcode})", "a resolver that answers")
+    if dns.rcode not in ("NOERROR", "NXDOMAIN"):
+        why = f" ({dns.rcode})" if dns.rcode else ""
+        return undecided(f"your resolver gives no answer{why}", "a resolver that answers")
     if set(addresses) == set(dns.addresses):
         return passed(f"your resolver and {noun}'s agree")
     mine = ", ".join(dns.addresses) or dns.rcode

@@ -23,6 +23,7 @@ from opskit.checks.interface import (
     passed,
     reported,
 )
+from opskit.checks.seen import Seen, is_true, one_of
 from opskit.config import Target
 from opskit.facts.database import Database
 from opskit.facts.dns import DatabaseHost, OperatorDns
@@ -37,6 +38,10 @@ is_essential = True
 
 NO_NAME = "the name does not exist"
 """The probe's message for NXDOMAIN."""
+passes_on = one_of(
+    Seen(DatabaseHost, "is_address", is_true),
+    Seen(InstanceProbe, "result.resolutions", lambda names: any(n.addresses for n in names)),
+)
 
 
 def check(

@@ -12,10 +12,12 @@ from __future__ import annotations
 from opskit.checks.fix import Danger, Fix
 from opskit.checks.fix_commands import call
 from opskit.checks.interface import Finding, passed, reported, warned
+from opskit.checks.seen import Seen, one_of
 from opskit.facts.database import Database
 
 ENOUGH_DAYS = 7
 """Data that was damaged on a Friday is noticed on Monday, which leaves some days to restore it."""
+passes_on = one_of(Seen(Database, "instance.backup_days"))
 
 
 def check(database: Database) -> Finding:

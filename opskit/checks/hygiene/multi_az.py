@@ -11,7 +11,10 @@ from __future__ import annotations
 
 from opskit.checks.fix import Advice
 from opskit.checks.interface import Finding, passed, skipped, warned
+from opskit.checks.seen import Seen, one_of
 from opskit.facts.database import Database
+
+passes_on = one_of(Seen(Database, "instance.is_multi_az"))
 
 
 def check(database: Database) -> Finding:

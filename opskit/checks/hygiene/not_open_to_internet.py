@@ -12,10 +12,12 @@ from __future__ import annotations
 from opskit.checks.fix import Fix
 from opskit.checks.fix_commands import call
 from opskit.checks.interface import Finding, passed, reported, undecided, warned
+from opskit.checks.seen import Seen, one_of
 from opskit.facts.database import Database
 from opskit.facts.security_groups import IpPermission, SecurityGroups
 
 EVERYBODY = ("0.0.0.0/0", "::/0")
+passes_on = one_of((Seen(Database, "instance.security_group_ids"), Seen(SecurityGroups, "by_id")))
 
 
 def check(database: Database, groups: SecurityGroups) -> Finding:

@@ -12,7 +12,10 @@ from __future__ import annotations
 from opskit.checks.fix import Fix
 from opskit.checks.fix_commands import OUTSIDE_LOSES, set_public
 from opskit.checks.interface import Finding, passed, reported, warned
+from opskit.checks.seen import Seen, one_of
 from opskit.facts.database import Database
+
+passes_on = one_of(Seen(Database, "instance.is_public"))
 
 
 def check(database: Database) -> Finding:

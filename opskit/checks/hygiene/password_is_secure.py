@@ -12,10 +12,13 @@ from __future__ import annotations
 
 from opskit.checks.fix import Advice
 from opskit.checks.interface import Finding, passed, reported, warned
-from opskit.checks.parameters.unread import unread
+from opskit.checks.parameters.unread import parameter_was_read, unread
+from opskit.checks.seen import one_of
 from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.facts.stored_credential import StoredCredential
+
+passes_on = one_of(parameter_was_read("password"))
 
 
 def check(target: Target, parameters: StoredCredential) -> Finding:

@@ -13,12 +13,16 @@ from __future__ import annotations
 from opskit.checks.fix import Advice
 from opskit.checks.fix_commands import RDS_BUNDLE
 from opskit.checks.interface import Finding, observed, passed, skipped, undecided, warned
+from opskit.checks.seen import Seen, one_of
 from opskit.engine.tls_modes import TlsMode, TlsVocabulary
 from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.probe import InstanceProbe
 from opskit.probe.response import ConnectionSetting, Container
 
 UNVERIFIED = (TlsMode.PREFERRED, TlsMode.REQUIRED)
+passes_on = one_of(
+    Seen(InstanceProbe, "running", lambda rows: any(c.setting("tls_mode") for c in rows))
+)
 
 
 def check(probe: InstanceProbe, database_engine: DatabaseEngine) -> Finding:

@@ -25,6 +25,7 @@ from opskit.checks.interface import (
     skipped,
     undecided,
 )
+from opskit.checks.seen import Seen, one_of
 from opskit.denial_message import find_action, names_denial, parse
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.probe import InstanceProbe
@@ -34,6 +35,7 @@ from opskit.policy.role_access import RoleAccess
 from opskit.workload.interface import WorkloadRole
 
 explains = ("auth", "app")
+passes_on = one_of(Seen(InstanceProbe, "health"), Seen(InstanceProbe, "containers"))
 
 
 def check(
@@ -56,6 +58,8 @@ def check(
         # The app's message names no operation: apart from GetParameter, apps call GetParameters.
         action = next((a for a in refused if a in reading), None)
     name = name_of(role, context.target)
+    if action is None and not message and not _has_password(probe):
+        return skipped("what the app calls is not known")
     if action is None:
         reasons = "; ".join(m.description for m in refused.values())
         return passed(f"{name} is allowed what the app calls", derived(reasons))
@@ -98,5 +102,13 @@ def _complaint(probe: Fact[InstanceProbe]) -> str:
     if not isinstance(probe, Known) or probe.value.health is None:
         return ""
     health = probe.value.health
-    has_password = any(c.setting("password") for c in probe.value.containers)
-    return "" if has_password or health.status == 200 else health.body
+    return "" if _has_password(probe) else health.body
+
+
+def _has_password(probe: Fact[InstanceProbe]) -> bool:
+    """Whether the app shows that it could read its password."""
+    if not isinstance(probe, Known):
+        return False
+    health = probe.value.health
+    is_healthy = health is not None and health.status == 200
+    return is_healthy or any(c.setting("password") for c in probe.value.containers)

@@ -14,12 +14,14 @@ from opskit.checks.iam.effective_permissions import EffectivePermissions
 from opskit.checks.iam.fix_context import IamFixContext
 from opskit.checks.iam.permission_check import check_permission
 from opskit.checks.interface import Finding
+from opskit.checks.seen import Seen, is_true, one_of
 from opskit.facts.interface import Fact
 from opskit.policy.explanation import DenialReason
 from opskit.workload.interface import WorkloadRole
 
 explains = ("auth", "app", "IAM003")
 is_essential = True
+passes_on = one_of(Seen(EffectivePermissions, "read.is_allowed", is_true))
 
 
 def check(

@@ -14,9 +14,14 @@ from opskit.checks.fix import Advice
 from opskit.checks.iam.effective_permissions import EffectivePermission, EffectivePermissions
 from opskit.checks.iam.permission_check import name_of
 from opskit.checks.interface import Finding, passed, skipped, undecided, warned
+from opskit.checks.seen import Seen, one_of
 from opskit.config import Target
 from opskit.facts.interface import Fact
 from opskit.workload.interface import WorkloadRole
+
+passes_on = one_of(
+    Seen(EffectivePermissions, "read.is_allowed"), Seen(EffectivePermissions, "decrypt.is_allowed")
+)
 
 
 def check(target: Target, standing: EffectivePermissions, role: Fact[WorkloadRole]) -> Finding:

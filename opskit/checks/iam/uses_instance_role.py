@@ -12,8 +12,11 @@ from __future__ import annotations
 
 from opskit.checks.fix import Advice
 from opskit.checks.interface import Finding, observed, passed, skipped, undecided, warned
+from opskit.checks.seen import Seen, one_of
 from opskit.facts.probe import InstanceProbe
 from opskit.workload.interface import WorkloadRole
+
+passes_on = one_of(Seen(InstanceProbe, "caller_arn"))
 
 
 def check(role: WorkloadRole, probe: InstanceProbe) -> Finding:

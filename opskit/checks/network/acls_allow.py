@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from opskit.checks.interface import Finding
 from opskit.checks.network.fixes import ACLS
-from opskit.checks.network.path_check import check_path
+from opskit.checks.network.path_check import PATH_OR_CONNECTION, check_path
 from opskit.facts.interface import Fact
 from opskit.facts.probe import InstanceProbe
 from opskit.reachability.database_paths import DatabasePaths
@@ -26,6 +26,7 @@ WHOSE = {
     CheckpointKind.REPLY_ACL_OUT: "the database's replies",
     CheckpointKind.REPLY_ACL_IN: "the database's replies",
 }
+passes_on = PATH_OR_CONNECTION
 
 
 def check(paths: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:

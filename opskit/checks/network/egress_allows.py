@@ -12,7 +12,7 @@ Not the fix: egress to 0.0.0.0/0 on all ports, if it was narrowed on purpose.
 from __future__ import annotations
 
 from opskit.checks.interface import Finding
-from opskit.checks.network.path_check import check_path
+from opskit.checks.network.path_check import PATH_OR_CONNECTION, check_path
 from opskit.facts.interface import Fact
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.security_groups import SecurityGroups
@@ -21,6 +21,7 @@ from opskit.reachability.group_members import GroupMembers
 from opskit.reachability.path import Checkpoint, CheckpointKind, Path, Reason
 
 explains = ("tcp", "tls", "auth", "app")
+passes_on = PATH_OR_CONNECTION
 
 
 def check(

@@ -13,7 +13,7 @@ Not the fix: 0.0.0.0/0, a public address, or the whole VPC's range.
 from __future__ import annotations
 
 from opskit.checks.interface import Finding
-from opskit.checks.network.path_check import at_ingress
+from opskit.checks.network.path_check import PATH_OR_CONNECTION, at_ingress
 from opskit.facts.interface import Fact
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.security_groups import SecurityGroups
@@ -22,6 +22,7 @@ from opskit.reachability.group_members import GroupMembers
 from opskit.reachability.path import Path, Reason
 
 explains = ("tcp", "tls", "auth", "app")
+passes_on = PATH_OR_CONNECTION
 
 
 def check(

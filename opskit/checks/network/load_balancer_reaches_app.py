@@ -25,6 +25,7 @@ from opskit.checks.interface import (
 from opskit.checks.network.fix_context import to_app
 from opskit.checks.network.fixes import open_paths
 from opskit.checks.network.path_check import needs_of
+from opskit.checks.seen import Seen, one_of
 from opskit.facts.interface import Fact, Known
 from opskit.facts.load_balancer import LoadBalancer
 from opskit.facts.target_health import TargetHealths
@@ -34,6 +35,7 @@ from opskit.reachability.load_balancer_paths import LoadBalancerPaths
 from opskit.reachability.path import PathOutcome
 
 explains = ("APP003",)
+passes_on = one_of(Seen(LoadBalancerPaths, "to_app"))
 
 
 def check(

@@ -18,6 +18,7 @@ from opskit.checks.interface import (
 )
 from opskit.checks.network.fix_context import to_database
 from opskit.checks.network.fixes import open_paths
+from opskit.checks.seen import Seen, one_of
 from opskit.facts.interface import Fact, Known
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.security_groups import SecurityGroups
@@ -40,6 +41,12 @@ NEEDS = {
     CheckpointKind.REPLY_ROUTE: "ec2:DescribeRouteTables",
 }
 """Checkpoint -> the permission that would make it known; ec2:DescribeNetworkAcls for an ACL."""
+
+PATH_OR_CONNECTION = one_of(
+    Seen(DatabasePaths, "current.checkpoints"),
+    Seen(InstanceProbe, "result.connections", lambda rows: any(c.is_connected for c in rows)),
+)
+"""The evidence of a check of the current path: the path as it was judged, or a connection over it."""
 
 Describe = Callable[[Path, Checkpoint], str]
 

@@ -13,11 +13,14 @@ from __future__ import annotations
 
 from opskit.checks.interface import Finding, derived, reported, skipped, undecided, warned
 from opskit.checks.network import latent_path_check
+from opskit.checks.seen import Seen, one_of
 from opskit.facts.app_subnets import AppSubnets
 from opskit.facts.interface import Fact, Unknown
 from opskit.reachability.database_paths import DatabasePaths
 from opskit.reachability.group_members import GroupMembers
 from opskit.reachability.path import PathOutcome
+
+passes_on = one_of(Seen(DatabasePaths, "from_other_subnets"))
 
 
 def check(paths: DatabasePaths, subnets: Fact[AppSubnets], members: GroupMembers) -> Finding:

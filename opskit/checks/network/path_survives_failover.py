@@ -13,9 +13,12 @@ from __future__ import annotations
 
 from opskit.checks.interface import Finding, derived, skipped, undecided, warned
 from opskit.checks.network import latent_path_check
+from opskit.checks.seen import Seen, one_of
 from opskit.reachability.database_paths import DatabasePaths
 from opskit.reachability.group_members import GroupMembers
 from opskit.reachability.path import PathOutcome
+
+passes_on = one_of(Seen(DatabasePaths, "after_failover"))
 
 
 def check(paths: DatabasePaths, members: GroupMembers) -> Finding:

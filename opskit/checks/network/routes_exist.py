@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from opskit.checks.interface import Finding
 from opskit.checks.network.fixes import ROUTES
-from opskit.checks.network.path_check import check_path
+from opskit.checks.network.path_check import PATH_OR_CONNECTION, check_path
 from opskit.facts.interface import Fact
 from opskit.facts.probe import InstanceProbe
 from opskit.reachability.database_paths import DatabasePaths
 from opskit.reachability.path import Checkpoint, CheckpointKind, Path, Reason
 
 explains = ("tcp", "tls", "auth", "app")
+passes_on = PATH_OR_CONNECTION
 
 
 def check(paths: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from opskit.checks.fix import Advice, Fix
 from opskit.checks.fix_commands import call
 from opskit.checks.interface import Finding, failed, passed, reported, warned
+from opskit.checks.seen import Seen, is_true, one_of
 from opskit.checks.workload_state import judge_state
 from opskit.facts.agent import SsmAgent
 from opskit.workload.interface import Workload
@@ -24,6 +25,7 @@ explains: tuple[str, ...] = ()
 
 ONE_STREAM_UP_TO = (3, 0, 196, 0)
 """Agents up to this version forward one connection at a time, and have no non-interactive sessions."""
+passes_on = one_of(Seen(SsmAgent, "takes_sessions", is_true))
 
 
 def check(app: Workload, agent: SsmAgent) -> Finding:

@@ -12,11 +12,12 @@ Not the fix: IAMFullAccess.
 from __future__ import annotations
 
 from opskit.checks.interface import Finding
-from opskit.checks.operator.permission_group_check import check_group
+from opskit.checks.operator.permission_group_check import NEEDS_DECIDED, check_group
 from opskit.facts.permissions import PermissionGroup
 from opskit.policy.operator_access import OperatorAccess
 
 explains: tuple[str, ...] = ()
+passes_on = NEEDS_DECIDED
 
 
 def check(access: OperatorAccess) -> Finding:

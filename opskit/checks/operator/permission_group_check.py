@@ -19,6 +19,7 @@ from opskit.checks.interface import (
     undecided,
     warned,
 )
+from opskit.checks.seen import Seen, one_of
 from opskit.errors import Alternatives, Missing
 from opskit.facts.permissions import PermissionGroup
 from opskit.policy.difference import WantedAccess, refused, unwanted_changes
@@ -32,6 +33,10 @@ from opskit.policy.role_access import parsed
 from opskit.policy.unmet_conditions import unmet_conditions
 
 Conditions = tuple[tuple[str, str], ...]
+NEEDS_DECIDED = one_of(
+    Seen(OperatorAccess, "needs", lambda needs: any(n.is_allowed for n in needs))
+)
+"""The evidence of a check of the operator's rights: needs that the policies or the simulator allow."""
 MOST_NAMED = 6
 """Permissions that the sentence names at most; the fix contains all of them."""
 VIA_SERVICE = "kms:ViaService"
@@ -59,7 +64,7 @@ def check_group(access: OperatorAccess, group: PermissionGroup, *, is_needed: bo
     judged = [n for n in access.needs if n.permission.group is group]
     lacking = [n for n in judged if n.is_allowed is False]
     unknown = [n for n in judged if n.is_allowed is None]
-    who = access.who.split(":", 5)[5]
+    who = access.who.split(":", 5)[-1]
     if lacking:
         layers = dict.fromkeys(layer for n in lacking for layer in n.permission.needed_by)
         text = f"{who} may not {_named(lacking)}: not wholly judged without: {', '.join(layers)}"
@@ -142,7 +147,7 @@ def _remedy(access: OperatorAccess, needs: list[OperatorNeed]) -> Remedy:
 
 def _holder(access: OperatorAccess) -> PolicyHolder | None:
     """The user or role; None where its policies, and so the used policy names, are not known."""
-    kind, _, path = access.who.split(":", 5)[5].partition("/")
+    kind, _, path = access.who.split(":", 5)[-1].partition("/")
     if access.own is None or kind not in INLINE_SIZE:
         return None
     return PolicyHolder(kind, path.rsplit("/", 1)[-1], access.own.identity)
@@ -173,7 +178,7 @@ def _obstacle(access: OperatorAccess, needs: list[OperatorNeed]) -> str:
 def _advice(access: OperatorAccess, policy: Mapping[str, Any], why: str) -> Advice:
     statements = ", ".join(json.dumps(s, separators=(", ", ": ")) for s in policy["Statement"])
     return Advice(
-        f"Ask an administrator to allow {access.who.split(':', 5)[5]} this, in its own policies or in the "
+        f"Ask an administrator to allow {access.who.split(':', 5)[-1]} this, in its own policies or in the "
         f"permission set of IAM Identity Center: {statements}. No command is offered: {why}."
     )
 

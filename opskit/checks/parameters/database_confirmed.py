@@ -15,6 +15,7 @@ from opskit.checks.fix import Advice, Remedy
 from opskit.checks.interface import Finding, failed, observed, passed, reported, undecided, warned
 from opskit.checks.parameter_value_fixes import put_and_restart
 from opskit.checks.parameters.unread import unread
+from opskit.checks.seen import Seen, is_true, one_of
 from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.credential_source.interface import CredentialSource
@@ -27,6 +28,11 @@ from opskit.facts.stored_credential import CredentialPiece, StoredCredential
 from opskit.workload.interface import Workload
 
 explains = ("database", "dns", "network", "tcp", "tls", "auth", "app")
+passes_on = one_of(
+    Seen(DatabaseEvidence, "by_identifier"),
+    Seen(LoginAttemptResult, "succeeded", is_true),
+    Seen(Target, "db_instance"),
+)
 
 
 def check(

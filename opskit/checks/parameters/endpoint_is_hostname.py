@@ -21,7 +21,8 @@ from opskit.checks.interface import (
     warned,
 )
 from opskit.checks.parameter_value_fixes import put_and_restart
-from opskit.checks.parameters.unread import unread
+from opskit.checks.parameters.unread import parameter_was_read, unread
+from opskit.checks.seen import one_of
 from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.endpoint import address_flaw, is_address
@@ -32,6 +33,7 @@ from opskit.facts.stored_credential import StoredCredential
 from opskit.workload.interface import Workload
 
 explains = ("network", "tcp", "tls", "auth", "app")
+passes_on = one_of(parameter_was_read("endpoint"))
 
 
 def check(

@@ -23,7 +23,8 @@ from opskit.checks.interface import (
     undecided,
 )
 from opskit.checks.parameter_value_fixes import put_and_restart
-from opskit.checks.parameters.unread import unread
+from opskit.checks.parameters.unread import parameter_was_read, unread
+from opskit.checks.seen import one_of
 from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.endpoint import address_flaw, is_address
@@ -43,6 +44,7 @@ RDS_INSTANCE_NAME = re.compile(
 )
 """`ID.HASH.REGION.rds.amazonaws.com`; in a cluster's and a proxy's name the second part begins with
 `cluster-` or `proxy-` (RDS User Guide, connecting)."""
+passes_on = one_of(parameter_was_read("endpoint"))
 
 
 def check(

@@ -14,6 +14,7 @@ from __future__ import annotations
 from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.fix_commands import restart_if_unhealthy
 from opskit.checks.interface import Finding, failed, passed, reported, undecided
+from opskit.checks.seen import Seen, one_of
 from opskit.commands import Command, OpskitCommand
 from opskit.config import Target
 from opskit.credential_source import source_of
@@ -25,6 +26,7 @@ from opskit.facts.stored_credential import StoredCredential
 from opskit.workload.interface import Workload
 
 explains = ("iam", "auth", "app")
+passes_on = one_of(Seen(StoredCredential, "existing"), Seen(StoredCredential, "refused"))
 
 
 def check(

@@ -14,6 +14,8 @@ from __future__ import annotations
 from opskit.checks.fix import Advice, Fix
 from opskit.checks.fix_commands import call, restart_if_unhealthy
 from opskit.checks.interface import Finding, failed, passed, reported, skipped, undecided
+from opskit.checks.parameters.unread import parameter_was_read
+from opskit.checks.seen import Seen, one_of
 from opskit.commands import Command
 from opskit.config import Target
 from opskit.credential_source import source_of
@@ -25,6 +27,10 @@ from opskit.workload.interface import Workload
 
 explains = ("iam", "auth", "app", "PAR002")
 PENDING = "PendingDeletion"
+passes_on = one_of(
+    Seen(Key, "state"),
+    parameter_was_read("password"),
+)
 
 
 def check(

@@ -14,6 +14,8 @@ from opskit.checks.fix import Fix
 from opskit.checks.fix_commands import call, restart_if_unhealthy
 from opskit.checks.interface import Finding, failed, passed, reported, undecided
 from opskit.checks.parameters.key_enabled import PENDING
+from opskit.checks.parameters.unread import parameter_was_read
+from opskit.checks.seen import Seen, one_of
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.key import Key
 from opskit.facts.probe import InstanceProbe
@@ -21,6 +23,10 @@ from opskit.facts.stored_credential import StoredCredential
 from opskit.workload.interface import Workload
 
 explains = ("iam", "auth", "app", "PAR002", "PAR003")
+passes_on = one_of(
+    Seen(Key, "state"),
+    parameter_was_read("password"),
+)
 
 
 def check(

@@ -23,6 +23,7 @@ from opskit.checks.interface import (
     undecided,
     warned,
 )
+from opskit.checks.seen import Seen, one_of
 from opskit.commands import OpskitCommand
 from opskit.config import Target
 from opskit.credential_source import source_of
@@ -31,6 +32,7 @@ from opskit.facts.login import LoginAttemptResult
 from opskit.facts.unfinished_rotation import UnfinishedRotation
 
 explains = ("auth", "app")
+passes_on = one_of(Seen(UnfinishedRotation))
 
 
 def check(

@@ -12,8 +12,11 @@ from __future__ import annotations
 
 from opskit import denial_message
 from opskit.checks.interface import Finding, passed, skipped, undecided
+from opskit.checks.seen import Seen, one_of
 from opskit.denial_message import YOU
 from opskit.facts.stored_credential import StoredCredential
+
+passes_on = one_of(Seen(StoredCredential, "existing"))
 
 
 def check(parameters: StoredCredential) -> Finding:

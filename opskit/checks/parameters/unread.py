@@ -1,10 +1,16 @@
-"""The finding of a check whose parameter has no value here: it is refused, or it does not exist."""
+"""A parameter as the evidence of a check, and the finding where it has no value here."""
 
 from __future__ import annotations
 
 from opskit.checks.interface import Finding, skipped, undecided
+from opskit.checks.seen import Seen
 from opskit.credential_source.interface import CredentialSource
 from opskit.facts.stored_credential import StoredCredential
+
+
+def parameter_was_read(purpose: str) -> Seen:
+    """The evidence of a check that passes on a parameter's value."""
+    return Seen(StoredCredential, "existing", lambda rows: any(p.purpose == purpose for p in rows))
 
 
 def unread(source: CredentialSource, parameters: StoredCredential, purpose: str) -> Finding:

@@ -21,6 +21,7 @@ from opskit.checks.fix import Advice, Remedy
 from opskit.checks.fix_commands import restart_commands
 from opskit.checks.interface import Finding, failed, passed, reported, skipped, undecided, warned
 from opskit.checks.parameter_value_fixes import password_remedy, put_values
+from opskit.checks.seen import Seen, one_of
 from opskit.commands import Command
 from opskit.config import Target
 from opskit.credential_source import source_of
@@ -36,6 +37,7 @@ from opskit.facts.value_form import trimmed
 from opskit.workload.interface import Workload
 
 explains = ("dns", "auth", "app")
+passes_on = one_of(Seen(StoredCredential, "existing"))
 
 
 def check(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from opskit.checks.fix import Advice
 from opskit.checks.interface import Finding, failed, observed, passed, undecided
+from opskit.checks.seen import Seen, one_of
 from opskit.checks.tcp.port_reachable import not_told
 from opskit.config import Target
 from opskit.facts.database import Database
@@ -20,6 +21,9 @@ from opskit.facts.probe import InstanceProbe
 from opskit.probe.response import TcpResult
 
 explains = ("tls", "auth", "app")
+passes_on = one_of(
+    Seen(InstanceProbe, "result.connections", lambda rows: any(c.is_connected for c in rows))
+)
 
 
 def check(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from opskit.checks.fix import Advice
 from opskit.checks.interface import Finding, derived, failed, observed, passed, skipped, undecided
+from opskit.checks.seen import Seen, one_of
 from opskit.commands import OpskitCommand
 from opskit.config import Target
 from opskit.facts.dns import DatabaseHost
@@ -24,6 +25,9 @@ from opskit.reachability.path import Path, PathOutcome
 
 explains = ("tls", "auth", "app")
 is_essential = True
+passes_on = one_of(
+    Seen(InstanceProbe, "result.connections", lambda rows: any(c.is_connected for c in rows))
+)
 
 
 def check(

@@ -25,6 +25,7 @@ from opskit.checks.interface import (
     skipped,
     undecided,
 )
+from opskit.checks.seen import Seen, is_true, one_of
 from opskit.engine.tls_modes import TlsMode, TlsVocabulary
 from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.interface import Fact, Known
@@ -37,6 +38,12 @@ explains = ("auth", "app")
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 """A variable's name without characters that are special to sed."""
+passes_on = one_of(
+    (
+        Seen(InstanceProbe, "greeting.offers_tls", is_true),
+        Seen(InstanceProbe, "running", lambda rows: any(c.setting("tls_mode") for c in rows)),
+    )
+)
 
 
 def check(

@@ -23,6 +23,7 @@ from opskit.checks.interface import (
     undecided,
     warned,
 )
+from opskit.checks.seen import Seen, one_of
 from opskit.facts.certificate import Certificate
 from opskit.facts.database import Database
 from opskit.facts.dns import DatabaseHost
@@ -32,6 +33,9 @@ from opskit.facts.interface import Fact, Known
 explains = ("auth", "app")
 
 SOON = timedelta(days=30)
+passes_on = one_of(
+    Seen(Certificate, "not_after"), Seen(Database, "instance.certificate_valid_till")
+)
 
 
 def check(

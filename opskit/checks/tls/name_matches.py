@@ -14,6 +14,7 @@ from __future__ import annotations
 from opskit.checks.fix import Advice
 from opskit.checks.fix_commands import RDS_BUNDLE
 from opskit.checks.interface import Finding, failed, observed, passed, skipped, warned
+from opskit.checks.seen import Seen, one_of
 from opskit.engine.interface import LoginFailure
 from opskit.engine.tls_modes import TlsMode, TlsVocabulary
 from opskit.facts.certificate import Certificate
@@ -24,6 +25,7 @@ from opskit.facts.probe import InstanceProbe
 from opskit.probe.response import Container
 
 explains = ("auth", "app")
+passes_on = one_of(Seen(Certificate, "names"))
 
 
 def check(
