@@ -81,23 +81,34 @@ def test_the_right_rule_is_shown_with_what_it_changes_and_its_danger() -> None:
 
 
 @pytest.mark.parametrize(
-    "call",
+    ("call", "why"),
     [
-        ingress(group="sg-web"),
-        ingress(rule=[{**RULE[0], "FromPort": 3306, "ToPort": 3306}]),
-        ingress(rule=[{**RULE[0], "UserIdGroupPairs": [{"GroupId": "sg-alb"}]}]),
+        (ingress(group="sg-web"), "it does not end this"),
+        (
+            ingress(rule=[{**RULE[0], "FromPort": 3306, "ToPort": 3306}]),
+            "this fails: NET003, database-sg (sg-db) admits the app on tcp 3306 only, not on 5432",
+        ),
+        (
+            ingress(rule=[{**RULE[0], "UserIdGroupPairs": [{"GroupId": "sg-alb"}]}]),
+            "this fails: NET002, database-sg (sg-db) admits 5432 from alb-public-sg (sg-alb) only, "
+            "not from web-sg (sg-web)",
+        ),
     ],
 )
-def test_a_change_that_leaves_the_finding_is_not_shown(call: AwsCall) -> None:
-    found = proven(Fix((call,)))
+def test_a_change_that_leaves_the_finding_is_not_shown(call: AwsCall, why: str) -> None:
+    found = proven(Fix((call,), does="let the app in"))
     assert found.fix is None
-    assert "evaluated on the state that it leads to" in found.advice
+    assert found.advice == (
+        f"No command is offered (let the app in): evaluated on the state that it leads to, {why}."
+    )
 
 
 def test_a_change_that_aws_would_refuse_is_not_shown() -> None:
     found = proven(Fix((ingress(), ingress())))
     assert found.fix is None
-    assert "AWS would not accept it" in found.advice
+    assert found.advice == (
+        "No command is offered: AWS would not accept it: database-sg (sg-db) has that rule already."
+    )
 
 
 def test_a_change_that_breaks_what_works_is_not_shown() -> None:
@@ -109,8 +120,8 @@ def test_a_change_that_breaks_what_works_is_not_shown() -> None:
     assert finding.fix is not None
     found = verify_fix(check, finding, wide, CALLER)
     assert found.fix is None
-    assert "this fails" in found.advice
-    assert "NET001" in found.advice
+    assert found.advice.startswith("No command is offered (")
+    assert "): evaluated on the state that it leads to, this fails: NET001, " in found.advice
 
 
 def test_an_undo_that_does_not_lead_back_is_left_out() -> None:
@@ -118,13 +129,54 @@ def test_an_undo_that_does_not_lead_back_is_left_out() -> None:
     found = proven(Fix((ingress(),), undo=(wrong,)))
     assert found.fix is not None
     assert found.fix.undo == ()
+    assert found.fix.no_undo == "evaluated, it would not restore the state before"
+    refused = proven(Fix((ingress(),), undo=(ingress("Revoke"), ingress("Revoke"))))
+    assert refused.fix is not None
+    assert (refused.fix.undo, refused.fix.no_undo) == ((), found.fix.no_undo)
+
+
+def test_what_a_fix_says_itself_stays() -> None:
+    own = Fix(
+        (ingress(),),
+        no_undo="it is meant to stay",
+        caution="Look first.",
+        dangers=(Danger.IRREVERSIBLE,),
+    )
+    found = proven(own).fix
+    assert found is not None
+    assert (found.undo, found.no_undo, found.caution) == ((), "it is meant to stay", "Look first.")
+    assert found.dangers == (Danger.WIDENS_ACCESS, Danger.IRREVERSIBLE)
+    nothing = verify_fix(check_of("NET001"), failed("it is so"), CLOSED, CALLER)
+    assert nothing == failed("it is so")
 
 
 def test_a_value_that_a_terminal_does_not_show_gives_no_command() -> None:
     found = proven(Fix((InstanceCommand("i-1", (("docker", "restart", "a\x1b[2Jb"),)),)))
     assert found.fix is None
-    assert "invisible" in found.advice
-    assert "\x1b" not in found.advice
+    assert found.advice == (
+        "No command is offered: a value in it has a control character or another invisible one."
+    )
+    undo = proven(Fix((ingress(),), undo=(InstanceCommand("i-1", (("a\x1b[2Jb",),)),)))
+    assert (undo.fix, undo.advice) == (None, found.advice)
+
+
+@pytest.mark.parametrize(
+    ("fix", "restarts"),
+    [
+        (Fix((InstanceCommand("i-1", (("docker", "compose", "up", "--force-recreate"),)),)), True),
+        (
+            Fix((InstanceCommand("i-1", (("docker", "start", "a"), ("docker", "restart", "a"))),)),
+            True,
+        ),
+        (Fix((InstanceCommand("i-1", (("docker", "start", "a"),)),)), False),
+        (Fix((InstanceCommand("i-1", (("docker", "start", "a"),)),), restarts=("a",)), True),
+    ],
+)
+def test_a_fix_that_restarts_the_app_is_dangerous(fix: Fix, restarts: bool) -> None:
+    found = proven(fix)
+    assert found.fix is not None
+    assert found.fix.dangers == ((Danger.RESTARTS_APP,) if restarts else ())
+    assert found.fix.changes == ()
 
 
 def test_restarts_are_named_as_such() -> None:
