@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from opskit.checks import resolved_database
 from opskit.checks.iam import effective_permissions, fix_context
 from opskit.facts.binding import (
     Function,
@@ -22,6 +23,7 @@ from opskit.policy import operator_access, role_access
 from opskit.reachability import database_paths, group_members, load_balancer_paths
 
 ANALYSES: tuple[Function, ...] = (
+    resolved_database.analyze,
     database_paths.analyze,
     load_balancer_paths.analyze,
     group_members.analyze,

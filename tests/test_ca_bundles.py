@@ -122,7 +122,7 @@ class TestNamesOfOnesOwn:
             asked = probe.request(
                 Target("linkbox", b.NAMES), FingerprintKey("k"), Region("us-east-1"),
                 b.known(DatabaseHost(host, 5432, "p")), b.known(b.database()), b.known(b.parameters()), groups,
-                app.value,
+                app.value, Unknown("x"),
             )  # fmt: skip
             assert (asked.tls_name, asked.ca_file) == (name, bundle)
 

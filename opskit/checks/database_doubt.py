@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from opskit.checks.resolved_database import ResolvedDatabase
 from opskit.commands import AwsCall, Command, OpskitCommand
+from opskit.config import Target
 from opskit.facts.database import Database
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.private_zones import PrivateZones
@@ -26,10 +28,24 @@ def of(snapshot: Snapshot) -> str:
     """Why the diagnosed database may be another team's; empty with enough evidence."""
     database: Database | None = snapshot.value(Database)
     login: LoginAttemptResult | None = snapshot.value(LoginAttemptResult)
-    if database is None or not database.doubt or (login is not None and login.succeeded):
+    doubt = leads_elsewhere(snapshot)
+    if database is None:
         return ""
+    if not doubt and not (login is not None and login.succeeded):
+        doubt = database.doubt
     name = database.instance.identifier
-    return f"{database.doubt}. If {name} is meant, --db-instance {name} confirms it"
+    return f"{doubt}. If {name} is meant, --db-instance {name} confirms it" if doubt else ""
+
+
+def leads_elsewhere(snapshot: Snapshot) -> str:
+    """Why the app's host is another database's; empty where it is not, or the user named the database.
+
+    A login that succeeds there confirms the other database, not the diagnosed one.
+    """
+    target: Target | None = snapshot.value(Target)
+    resolved: ResolvedDatabase | None = snapshot.value(ResolvedDatabase)
+    is_named = target is not None and target.db_instance
+    return resolved.doubt if resolved is not None and not is_named else ""
 
 
 def concerns(snapshot: Snapshot, command: Command) -> bool:
@@ -41,6 +57,8 @@ def concerns(snapshot: Snapshot, command: Command) -> bool:
         return False
     instance = database.instance
     if command.operation == "PutParameter":
+        if leads_elsewhere(snapshot):
+            return False
         copied = (database.host, f"{database.host}:{database.port}", instance.master_username)
         return command.parameters.get("Value") in {*copied, instance.database_name}
     return bool(_network_of(instance, snapshot) & set(_values(command.parameters.values())))

@@ -16,6 +16,7 @@ from opskit.facts.dns import DatabaseHost
 from opskit.facts.given_facts import FingerprintKey
 from opskit.facts.instances import TargetGroups
 from opskit.facts.interface import Fact, FactUnavailable, Known
+from opskit.facts.rds import DbInstances
 from opskit.facts.region import Region
 from opskit.facts.stored_credential import StoredCredential
 from opskit.facts.transport_choice import TransportChoice
@@ -32,6 +33,8 @@ from opskit.probe.response import (
 )
 from opskit.workload.interface import Workload
 
+MOST_HOSTS = 4
+"""Hosts of other databases that the instance resolves; without Python it does so one after another."""
 PROBE_LIMIT_S = 25
 """The probe ends itself after 12 s; a slow agent may need the same time again to start it."""
 
@@ -136,6 +139,7 @@ def request(
     parameters: Fact[StoredCredential],
     groups: Fact[TargetGroups],
     app: Workload,
+    instances: Fact[DbInstances],
 ) -> ProbeRequest:
     """Build the probe request: the host and port that the app is configured with, and those of RDS."""
     known = database.value if isinstance(database, Known) else None
@@ -145,6 +149,7 @@ def request(
     if known and known.host:
         places.append((known.host, known.port))
     places = list(dict.fromkeys(places))
+    others = _other_hosts(host, known, instances)
     unlisted = (host.value.name,) if isinstance(host, Known) and not host.value.is_from_rds else ()
     database_engine = _engine_of(known)
     at = places[0][0] if places else ""
@@ -152,7 +157,7 @@ def request(
     return ProbeRequest(
         key=key.text,
         region=region.name,
-        hostnames=tuple(dict.fromkeys(name for name, _ in places)),
+        hostnames=tuple(dict.fromkeys((*(name for name, _ in places), *others))),
         tcp_targets=tuple(places) if _may_connect_bare(database_engine) else (),
         exchange_with=places[0] if places else None,
         exchanges=_exchanges(database_engine, known, parameters),
@@ -178,13 +183,14 @@ def read(
     parameters: Fact[StoredCredential],
     groups: Fact[TargetGroups],
     app: Workload,
+    instances: Fact[DbInstances],
 ) -> InstanceProbe:
     """Run the probe command on the instance and parse its answers."""
     if transport.transport is None:
         raise FactUnavailable(
             transport.why_none, f"a transport to {target.workload_kind.definite} (--via)"
         )
-    probe_request = request(target, key, region, host, database, parameters, groups, app)
+    probe_request = request(target, key, region, host, database, parameters, groups, app, instances)
     try:
         output = transport.transport.run(script(probe_request), timeout_s=PROBE_LIMIT_S)
     except TransportError as error:
@@ -209,6 +215,17 @@ def read(
         output.notices,
         workload_noun=app.kind.definite,
     )
+
+
+def _other_hosts(
+    host: Fact[DatabaseHost], database: Database | None, instances: Fact[DbInstances]
+) -> tuple[str, ...]:
+    """The hosts of other databases to resolve, so that one behind a name of the user's own is known."""
+    if not (isinstance(host, Known) and isinstance(instances, Known)) or host.value.is_from_rds:
+        return ()
+    vpc = database.instance.vpc_id if database else ""
+    near = sorted(instances.value.all, key=lambda i: (i.vpc_id != vpc, i.identifier))
+    return tuple(i.host for i in near if i.host)[:MOST_HOSTS]
 
 
 def _by_plain_name(result: ProbeResult, target: Target) -> ProbeResult:

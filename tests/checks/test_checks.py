@@ -327,7 +327,7 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("PAR007", WARN, (at("10.0.5.99"), b.probe(connections=(replace(b.connection(), host="10.0.5.99"),)))),
     ("PAR010", FAIL, (ORDERS, TWO_DATABASES, login(LoginFailure.PASSWORD), at(ORDERS_HOST))),
     ("PAR010", PASS, (ORDERS, TWO_DATABASES, at(ORDERS_HOST))),
-    ("PAR010", WARN, (replace(ORDERS, doubt="only /linkbox/db-endpoint points to orders-db"), DatabaseEvidence({}), NOBODY_ANSWERS)),
+    ("PAR010", WARN, (replace(ORDERS, doubt="only /linkbox/db-endpoint points to orders-db"), DatabaseEvidence({}), NOBODY_ANSWERS, at(ORDERS_HOST))),
     ("PAR010", WARN, (DatabaseEvidence({"linkbox-db": ALL_FIT}, {"linkbox-db": ("linkbox-db-restored",)}),)),
     ("IAM001", FAIL, (InstanceRole(None, None, "p"),)),
     ("IAM002", FAIL, (b.refused(GET), b.role_policies(b.DECRYPTS))),

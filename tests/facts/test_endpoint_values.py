@@ -111,7 +111,7 @@ def test_the_probe_is_asked_about_no_such_place(value: str) -> None:
     asked = probe.request(
         Target("linkbox", b.NAMES), FingerprintKey("k"), Region("us-east-1"),
         b.known(select_host(known, parameters)), known, parameters, Unknown("x"),
-        b.healthy(Workload),
+        b.healthy(Workload), Unknown("x"),
     )  # fmt: skip
     assert {host for host, _ in asked.tcp_targets} == {b.HOST} == set(asked.hostnames)
     assert asked.unlisted == ()
@@ -125,7 +125,7 @@ def test_the_probe_connects_bare_only_where_the_engine_allows_it(
     asked = probe.request(
         Target("linkbox", b.NAMES), FingerprintKey("k"), Region("us-east-1"),
         b.known(DatabaseHost(b.HOST, 5432, "p")), b.known(b.database()), b.known(b.parameters()),
-        Unknown("x"), b.healthy(Workload),
+        Unknown("x"), b.healthy(Workload), Unknown("x"),
     )  # fmt: skip
     assert bool(asked.tcp_targets) is is_safe
     assert asked.exchange_with == (b.HOST, 5432)
@@ -135,7 +135,7 @@ def test_the_probe_is_told_which_hosts_rds_does_not_name() -> None:
     asked = probe.request(
         Target("linkbox", b.NAMES), FingerprintKey("k"), Region("us-east-1"),
         b.known(DatabaseHost("db.example", 5432, "p")), b.known(b.database()), b.known(b.parameters()),
-        Unknown("x"), b.healthy(Workload),
+        Unknown("x"), b.healthy(Workload), Unknown("x"),
     )  # fmt: skip
     assert asked.unlisted == ("db.example",)
 

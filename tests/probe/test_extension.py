@@ -217,6 +217,7 @@ def probed(transport: Transport, port: int) -> InstanceProbe:
         Target("shop", {}), FingerprintKey(KEY), Region("us-east-1"),
         TransportChoice(transport, ""), b.known(DatabaseHost("127.0.0.1", port, "rds", True)),
         b.known(database), Unknown("not read"), Unknown("none"), b.healthy(Workload),
+        Unknown("not listed"),
     )  # fmt: skip
 
 

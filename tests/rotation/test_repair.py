@@ -16,8 +16,9 @@ from opskit.credential_source.interface import LocationProperties
 from opskit.engine.interface import LoginFailure, LoginResult
 from opskit.errors import AwsError, CannotProceed
 from opskit.facts.policies import PolicyText
-from opskit.facts.rds import DbCluster
+from opskit.facts.rds import DbCluster, DbInstances
 from opskit.facts.value_form import readings
+from opskit.probe.response import Resolution
 from opskit.rotation.credential_history import CredentialHistory
 from opskit.rotation.planning.context import RotationContext, load_context
 from opskit.rotation.protocol.fence import Fence
@@ -422,6 +423,26 @@ def test_a_doubted_database_is_not_touched(monkeypatch: pytest.MonkeyPatch, aws:
     )
     target = Target("linkbox", b.NAMES, "/linkbox")
     with pytest.raises(CannotProceed, match="only shares its names") as caught:
+        load_context(target, aws, "us-east-1", may_be_missing=True)
+    assert "--db-instance linkbox-db" in caught.value.next_step
+
+
+def test_a_database_to_which_the_apps_name_does_not_lead_is_not_touched(
+    monkeypatch: pytest.MonkeyPatch, aws: Aws
+) -> None:
+    """Its password would be published to an app that uses another database."""
+    other = b.db_instance(identifier="orders-db", host=f"orders-{b.HOST}")
+    here = [Resolution(name, ("10.0.5.99",), "") for name in ("db.internal", f"orders-{b.HOST}")]
+    facts = (
+        b.parameters(endpoint=b.parameter("endpoint", value="db.internal")),
+        DbInstances((b.db_instance(), other)),
+        b.probe(resolutions=(*here, Resolution(b.HOST, ("10.0.5.10",), ""))),
+    )
+    monkeypatch.setattr(
+        "opskit.rotation.planning.context.gather", lambda *_, **__: b.snapshot(*facts)
+    )
+    target = Target("linkbox", b.NAMES, "/linkbox")
+    with pytest.raises(CannotProceed, match="leads to orders-db and not to linkbox-db") as caught:
         load_context(target, aws, "us-east-1", may_be_missing=True)
     assert "--db-instance linkbox-db" in caught.value.next_step
 

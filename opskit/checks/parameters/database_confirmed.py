@@ -3,7 +3,8 @@
 Means: the endpoint parameter may name another app's database, or an old one beside a restored copy. The
 app then fails there, or works on the wrong data, and a fix would change another team's rules.
 Found by: database name, master user, identifier and tags of every database of the account, compared with
-the other parameters and the target's name; a successful login confirms the database.
+the other parameters and the target's name; the addresses that the instance resolves; a successful login
+confirms the database.
 Looks alike: an endpoint that names no database at all (PAR004).
 Fix: write the right database's endpoint into the parameter; --db-instance confirms the named one.
 Not the fix: opening the other database to the app, or giving it the app's password.
@@ -15,6 +16,7 @@ from opskit.checks.fix import Advice, Remedy
 from opskit.checks.interface import Finding, failed, observed, passed, reported, undecided, warned
 from opskit.checks.parameter_value_fixes import put_and_restart
 from opskit.checks.parameters.unread import unread
+from opskit.checks.resolved_database import ResolvedDatabase
 from opskit.checks.seen import Seen, is_true, one_of
 from opskit.config import Target
 from opskit.credential_source import source_of
@@ -39,6 +41,7 @@ def check(
     target: Target,
     database: Database,
     evidence: DatabaseEvidence,
+    resolved: ResolvedDatabase,
     parameters: StoredCredential,
     instances: DbInstances,
     login: Fact[LoginAttemptResult],
@@ -52,6 +55,12 @@ def check(
     logs_in = isinstance(login, Known) and login.value.succeeded
     better = evidence.better_than(name)
     seen = reported(f"besides the endpoint {name} fits by {evidence.text(name)}")
+    if resolved.doubt:
+        at = observed(resolved.seen)
+        if logs_in or database.doubt:
+            return warned(resolved.doubt, at, seen, fix=_which(name, resolved.identifier))
+        change = (source_of(target), parameters, endpoint, database.host, name, app, probe)
+        return failed(resolved.doubt, at, seen, fix=_point_to(*change))
     if database.doubt and better and not logs_in:
         other = next(i for i in instances.all if i.identifier == better[0])
         return failed(
@@ -87,6 +96,14 @@ def check(
         return passed(f"{name} was named: --db-instance")
     return undecided(
         f"nothing besides {endpoint.name} points to {name}", "a login that succeeds there"
+    )
+
+
+def _which(name: str, other: str) -> Advice:
+    """Advice where the app may use either database."""
+    return Advice(
+        f"Find out whether {name} or {other} holds the app's data. If {other} does, --db-instance {other} "
+        f"diagnoses it; else let the name lead to {name}, or write {name}'s own endpoint into the parameter."
     )
 
 

@@ -24,6 +24,7 @@ from opskit.checks.interface import (
 )
 from opskit.checks.parameter_value_fixes import put_and_restart
 from opskit.checks.parameters.unread import parameter_was_read, unread
+from opskit.checks.resolved_database import ResolvedDatabase
 from opskit.checks.seen import one_of
 from opskit.config import Target
 from opskit.credential_source import source_of
@@ -51,6 +52,7 @@ def check(
     target: Target,
     parameters: StoredCredential,
     database: Database,
+    resolved: ResolvedDatabase,
     dns: Fact[OperatorDns],
     login: Fact[LoginAttemptResult],
     app: Fact[Workload],
@@ -72,6 +74,10 @@ def check(
         return skipped(f"{endpoint.name} holds {host}, which is {address_flaw(host)}")
     if isinstance(dns, Known) and database.host.lower() in (n.lower() for n in dns.value.chain):
         return passed(f"{endpoint.name} is an alias of {database.host}")
+    if resolved.identifier == database.instance.identifier:
+        return passed(f"{endpoint.name} leads to {resolved.identifier}", observed(resolved.seen))
+    if resolved.doubt:
+        return skipped("the database that it leads to is judged under another code")
     standing = _stands_elsewhere(host, database, parameters, login, probe)
     if standing is not None:
         return standing

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 from opskit import engine
 from opskit.analysis import analyze_all, required_facts
 from opskit.aws_protocols import AwsClient
+from opskit.checks import database_doubt
+from opskit.checks.resolved_database import ResolvedDatabase
 from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.credential_source.interface import CredentialSource, LocationProperties
@@ -41,6 +43,7 @@ NEEDED: frozenset[type] = frozenset(
         Workload,
         InstanceProbe,
         OperatorAccess,
+        ResolvedDatabase,
     }
 )
 DEADLINE_S = 60.0
@@ -135,9 +138,10 @@ def load_context(
     database: Database = _needed(snapshot, Database, "the database")
     identity: Identity = _needed(snapshot, Identity, "who you are")
     instance = database.instance
-    if database.doubt:
+    doubt = database.doubt or database_doubt.leads_elsewhere(snapshot)
+    if doubt:
         raise CannotProceed(
-            f"{database.doubt}; nothing is changed at a database that may not be the app's",
+            f"{doubt}; nothing is changed at a database that may not be the app's",
             f"--db-instance {instance.identifier}   confirms that it is",
         )
     source = source_of(target)
