@@ -50,6 +50,7 @@ def refusal(*messages: bytes, verified: bool = False) -> str:
     with pytest.raises(wire.ServerError) as caught:
         wire._authenticate(connection, USER, PASSWORD, "linkbox", verified)
     assert PASSWORD.encode() not in b"".join(connection.sent)
+    assert caught.value.sqlstate == "", "the refusal is the client's own"
     return str(caught.value.message)
 
 
@@ -116,8 +117,11 @@ class TestScram:
             scram.verify(answer)
 
     def test_a_challenge_for_another_client(self) -> None:
-        with pytest.raises(wire.ServerError, match="another client's nonce"):
+        with pytest.raises(wire.ServerError) as caught:
             self.scram().final(self.CHALLENGE.replace(b"r=rOpr", b"r=xOpr"))
+        assert (caught.value.sqlstate, caught.value.message) == (
+            "", "the server answered another client's nonce",
+        )  # fmt: skip
 
     @pytest.mark.parametrize(
         ("fewest", "rounds", "is_accepted"),
@@ -130,8 +134,10 @@ class TestScram:
         if is_accepted:
             assert scram.final(challenge)
         else:
-            with pytest.raises(wire.ServerError, match=f"SCRAM with {rounds} rounds"):
+            with pytest.raises(wire.ServerError) as caught:
                 scram.final(challenge)
+            text = f"authentication method not allowed: SCRAM with {rounds} rounds"
+            assert (caught.value.sqlstate, caught.value.message) == ("", text)
 
     def test_every_login_has_a_nonce_of_its_own(self) -> None:
         first, second = (wire._Scram("pencil", 4096).first() for _ in range(2))
@@ -196,18 +202,30 @@ class TestMessages:
     def test_a_server_that_never_comes_to_an_end(self) -> None:
         assert refusal(*[message(b"N", b"\0")] * 200) == "the server did not finish the login"
 
+    @pytest.mark.parametrize(("notices", "is_read"), [(99, True), (100, False)])
+    def test_the_hundredth_message_is_the_last(self, notices: int, is_read: bool) -> None:
+        answer = refusal(*[message(b"N", b"\0")] * notices, request(3))
+        assert ("in clear text" in answer) is is_read
+
 
 class TestProofs:
     @pytest.mark.parametrize("verified", [True, False])
     def test_a_server_that_wants_none_is_not_believed(self, verified: bool) -> None:
-        assert "wants no proof" in refusal(OK, READY, verified=verified)
+        assert refusal(OK, READY, verified=verified) == (
+            "authentication method not allowed: the server wants no proof of the password"
+        )
 
     @pytest.mark.parametrize("verified", [True, False])
     def test_clear_text_is_never_sent(self, verified: bool) -> None:
-        assert "in clear text" in refusal(request(3), OK, READY, verified=verified)
+        assert refusal(request(3), OK, READY, verified=verified) == (
+            "authentication method not allowed: the server asks for the password in clear text, as "
+            "for IAM's tokens (rds_iam)"
+        )
 
     def test_a_hash_goes_to_a_verified_server_only(self) -> None:
-        assert "was not verified" in refusal(request(5, b"salt"), OK, READY)
+        assert refusal(request(5, b"salt"), OK, READY) == (
+            "authentication method not allowed: the server asks for an MD5 hash and was not verified"
+        )
 
     def test_ready_before_the_login_is_not_the_end(self) -> None:
         assert "closed the connection" in refusal(READY)
