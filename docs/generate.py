@@ -79,9 +79,10 @@ def code_page(check: Check) -> str:
     rows = [f"Layer: {check.layer}", f"Source: [{module}.py](../../opskit/checks/{module}.py)"]
     ways = (" and ".join(f"`{seen.name}`" for seen in way) for way in check.passes_on)
     rows.append(f"Passes only on what was seen: {', or '.join(ways)}")
-    if check.explains:
-        explained = [code_link(name) for name in check.explains]
-        rows.append(f"Its failure can explain: {', '.join(explained)}")
+    if check.leads_to:
+        rows.append(f"Its fault leads to: {', '.join(check.leads_to)}")
+    if check.symptoms:
+        rows.append(f"Its failure can be the symptom: {', '.join(check.symptoms)}")
     runbook = for_code(check.code)
     if runbook is not None:
         rows.append(f"Runbook: [{runbook.title}](../../runbooks/{runbook.name}.md)")

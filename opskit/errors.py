@@ -23,6 +23,8 @@ from enum import IntEnum
 from pathlib import Path
 from typing import TypeAlias
 
+from opskit.symptom import Kinds
+
 
 class ExitStatus(IntEnum):
     """The exit statuses of every opskit command, the same in every output format."""
@@ -154,11 +156,15 @@ class TransportError(OpskitError):
     Args:
         missing: the missing permission or condition, such as `ssm:SendCommand`, or the alternatives;
             empty when unknown.
+        symptoms: what is seen of the transport's other end, such as an agent that is offline.
     """
 
-    def __init__(self, sentence: str, next_step: str = "", missing: Missing = "") -> None:
+    def __init__(
+        self, sentence: str, next_step: str = "", missing: Missing = "", symptoms: Kinds = ()
+    ) -> None:
         super().__init__(sentence, next_step)
         self.missing = missing
+        self.symptoms = symptoms
 
 
 class NotExecuted(TransportError):

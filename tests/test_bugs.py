@@ -67,14 +67,14 @@ def broken_check(*, is_essential: bool) -> Check:
     def judge() -> Any:
         raise KeyError(SECRET)
 
-    return Check("XXX001", "parameters", "t", "p", judge, (), one_of(Seen(Target)), is_essential)
+    seen = one_of(Seen(Target))
+    return Check("XXX001", "parameters", "t", "p", judge, seen, (), (), is_essential)
 
 
 @pytest.mark.parametrize("is_essential", [True, False])
 def test_a_bug_in_a_check_counts_even_where_all_else_is_well(is_essential: bool) -> None:
-    fine = Check(
-        "XXX002", "parameters", "t", "p", lambda: passed("well"), (), one_of(Seen(Target)), True
-    )
+    seen = one_of(Seen(Target))
+    fine = Check("XXX002", "parameters", "t", "p", lambda: passed("well"), seen, (), (), True)
     found = diagnose(broken_check(is_essential=is_essential), fine)
     assert found.exit_status is ExitStatus.BUG
     assert "KeyError at" in found.bugs[0]

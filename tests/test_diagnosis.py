@@ -8,7 +8,7 @@ import pytest
 
 from opskit.checks.catalogue import all_checks, check_of
 from opskit.checks.fix import Fix
-from opskit.checks.interface import CheckResult, failed, passed, undecided
+from opskit.checks.interface import CheckResult, failed, not_reached, passed, undecided
 from opskit.checks.run import run_check
 from opskit.commands import AwsCall
 from opskit.config import Target
@@ -21,7 +21,11 @@ from opskit.facts.identity import Identity
 from opskit.facts.interface import Unknown
 from opskit.facts.rds import DbInstances
 from opskit.facts.region import Region
+from opskit.symptom import NO_CONNECTION, NO_DATABASE, SymptomKind, symptom
 from tests import builders as b
+
+DROPPED = symptom(SymptomKind.DROPPED)
+UNHEALTHY = symptom(SymptomKind.UNHEALTHY, through=NO_DATABASE)
 
 
 def judged(code: str, finding: Any) -> CheckResult:
@@ -31,9 +35,9 @@ def judged(code: str, finding: Any) -> CheckResult:
 def test_consequences_point_at_their_cause_and_are_no_causes() -> None:
     rows = (
         judged("NET002", failed("closed")),
-        judged("TCP001", failed("no answer")),
-        judged("AUT001", undecided("not reached", "a login")),
-        judged("APP003", failed("503")),
+        judged("TCP001", failed("no answer", symptom=DROPPED)),
+        judged("AUT001", not_reached("not reached", NO_CONNECTION, "a login")),
+        judged("APP003", failed("503", symptom=UNHEALTHY)),
     )
     ordered = find_root_causes(rows)
     assert [j.caused_by for j in ordered] == [None, "NET002", "NET002", "NET002"]
@@ -48,9 +52,9 @@ def test_two_independent_faults_are_two_causes() -> None:
 
 def test_a_chain_ends_at_its_root() -> None:
     rows = (
-        judged("TCP001", failed("x")),
-        judged("AUT003", failed("y")),
-        judged("APP003", failed("z")),
+        judged("TCP001", failed("x", symptom=DROPPED)),
+        judged("AUT003", not_reached("y", NO_CONNECTION)),
+        judged("APP003", failed("z", symptom=UNHEALTHY)),
     )
     assert [j.caused_by for j in find_root_causes(rows)] == [None, "TCP001", "TCP001"]
 
@@ -71,6 +75,7 @@ def test_what_the_same_commands_end_is_one_cause() -> None:
     ("rows", "verdict"),
     [
         ((("NET002", failed("x")),), Verdict.BROKEN),
+        ((("TCP001", failed("x", symptom=DROPPED)),), Verdict.CAUSE_NOT_DETERMINED),
         ((("PAR003", failed("x")), ("APP003", passed("ok"))), Verdict.DEGRADED),
         ((("TCP001", undecided("x", "y")), ("PAR001", passed("x"))), Verdict.UNDETERMINED),
         ((("PAR002", undecided("x", "y")), ("PAR001", passed("x"))), Verdict.HEALTHY),

@@ -109,8 +109,9 @@ def check_of(code: str) -> Check:
         title=page.split("\n", 1)[0].rstrip("."),
         page=page,
         judge=module.check,
-        explains=getattr(module, "explains", ()),
         passes_on=module.passes_on,
+        leads_to=getattr(module, "leads_to", ()),
+        symptoms=getattr(module, "symptoms", ()),
         is_essential=getattr(module, "is_essential", False),
         is_opt_in=getattr(module, "is_opt_in", False),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opskit.checks.interface import Check, Finding, Status, undecided, undecided_by_bug
+from opskit.checks.interface import Check, Finding, Status, not_reached, undecided, undecided_by_bug
 from opskit.checks.seen import has_evidence
 from opskit.errors import Alternatives
 from opskit.facts.binding import bind, blocking_input
@@ -16,7 +16,7 @@ def run_check(check: Check, snapshot: Snapshot) -> Finding:
     """
     unknown = blocking_input(check.judge, snapshot.get)
     if unknown is not None:
-        return undecided(unknown.reason, *unknown.missing)
+        return not_reached(unknown.reason, unknown.waits_for, *unknown.missing)
     try:
         finding = check.judge(**bind(check.judge, snapshot.get))
         if finding.status is Status.PASS and not has_evidence(check.passes_on, snapshot):

@@ -6,6 +6,7 @@ import json
 import pkgutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -166,6 +167,7 @@ def _diagnose(name: str, options: dict[str, Any]) -> int:
         diagnosis = run(
             target, aws, aws.region, checks, timeout_s=options["timeout"], on_wait=spinner.update
         )
+    diagnosis = replace(diagnosis, fails_on_warning=options["fail_on"] == "warning")
     for notice in diagnosis.notices:
         say(notice)
     for bug in diagnosis.bugs:
@@ -175,9 +177,6 @@ def _diagnose(name: str, options: dict[str, Any]) -> int:
     style = _style(name, options, target, Style)
     render = pkgutil.resolve_name(FORMATS[options["output"] or "text"])
     click.echo(render(diagnosis, style), color=True)
-    warned = any(j.finding.status == "warn" for j in diagnosis.judged)
-    if options["fail_on"] == "warning" and warned and diagnosis.exit_status == 0:
-        return 1
     return int(diagnosis.exit_status)
 
 

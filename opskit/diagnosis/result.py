@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from opskit.checks.interface import CheckResult, Status
 from opskit.checks.shell_rendering import Caller
+from opskit.diagnosis.unexplained import UnexplainedSymptom, unexplained_symptoms
 from opskit.errors import ExitStatus
 from opskit.facts.target_health import TargetHealth
 from opskit.reachability.database_paths import DatabasePaths
@@ -19,6 +21,7 @@ class Verdict(StrEnum):
     HEALTHY = "healthy"
     DEGRADED = "degraded"
     BROKEN = "broken"
+    CAUSE_NOT_DETERMINED = "cause_not_determined"
     UNDETERMINED = "undetermined"
 
 
@@ -58,6 +61,8 @@ class Diagnosis:
         notices: messages of the transport to the instance, for the terminal.
         caller: the command-line context for which commands are rendered.
         bugs: errors of opskit's own, by kind and place.
+        fails_on_warning: a warning alone gives exit status 1 too.
+        judged_at: the moment at which the facts were read; None where it is not known.
     """
 
     target: TargetSummary
@@ -70,17 +75,33 @@ class Diagnosis:
     notices: tuple[str, ...] = ()
     caller: Caller = field(default_factory=Caller)
     bugs: tuple[str, ...] = ()
+    fails_on_warning: bool = False
+    judged_at: datetime | None = None
 
     @property
     def root_causes(self) -> tuple[CheckResult, ...]:
-        """The failures that no other failure explains."""
-        return tuple(j for j in self.judged if j.finding.status is Status.FAIL and not j.caused_by)
+        """The faults that no other failure explains."""
+        return tuple(j for j in self.judged if j.is_root_cause)
+
+    @property
+    def unexplained(self) -> tuple[UnexplainedSymptom, ...]:
+        """The symptoms of which no cause was determined."""
+        return unexplained_symptoms(self.judged)
+
+    @property
+    def not_judged(self) -> tuple[CheckResult, ...]:
+        """The results that are unknown."""
+        return tuple(j for j in self.judged if j.finding.status is Status.UNKNOWN)
 
     @property
     def exit_status(self) -> ExitStatus:
-        """The exit status for the verdict."""
-        if self.verdict in (Verdict.BROKEN, Verdict.DEGRADED):
+        """The exit status for the verdict, the same in every format."""
+        statuses = {j.finding.status for j in self.judged}
+        if Status.FAIL in statuses:
             return ExitStatus.FAULT
         if self.bugs:
             return ExitStatus.BUG
-        return ExitStatus.NOT_JUDGED if self.verdict is Verdict.UNDETERMINED else ExitStatus.HEALTHY
+        if self.verdict is Verdict.UNDETERMINED:
+            return ExitStatus.NOT_JUDGED
+        is_refused = self.fails_on_warning and Status.WARN in statuses
+        return ExitStatus.FAULT if is_refused else ExitStatus.HEALTHY

@@ -13,15 +13,15 @@ from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller
 from opskit.config import Target
 from opskit.diagnosis.result import Diagnosis, NetworkPaths, TargetSummary
-from opskit.diagnosis.root_causes import find_root_causes, verdict_of
+from opskit.diagnosis.root_causes import find_root_causes, of_other_database, verdict_of
 from opskit.errors import TargetError
 from opskit.facts.binding import inputs_of
 from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
-from opskit.facts.given_facts import given_facts
+from opskit.facts.given_facts import Now, given_facts
 from opskit.facts.identity import Identity
 from opskit.facts.interface import Unknown
-from opskit.facts.login import TunnelLogin
+from opskit.facts.login import LoginAttemptResult, TunnelLogin
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbInstances
 from opskit.facts.snapshot import Snapshot
@@ -78,7 +78,12 @@ def judge(
     """
     snapshot = analyze_all(snapshot)
     caller = Caller(region, target.profile or "", target.flags)
-    findings = [verify_fix(c, run_check(c, snapshot), snapshot, caller) for c in checks]
+    doubted = doubted_database(snapshot)
+    findings = [
+        of_other_database(c, verify_fix(c, run_check(c, snapshot), snapshot, caller), doubted)
+        for c in checks
+    ]
+    now: Now | None = snapshot.value(Now)
     judged = find_root_causes([CheckResult(c, f) for c, f in zip(checks, findings, strict=True)])
     return Diagnosis(
         target_summary(target, region, snapshot),
@@ -91,7 +96,17 @@ def judge(
         notices_of(snapshot),
         caller,
         bugs_of(snapshot, findings),
+        judged_at=now.moment if now else None,
     )
+
+
+def doubted_database(snapshot: Snapshot) -> str:
+    """The identifier of the database, where it may be another app's and no login succeeded; else empty."""
+    database: Database | None = snapshot.value(Database)
+    login: LoginAttemptResult | None = snapshot.value(LoginAttemptResult)
+    if database is None or not database.doubt or (login is not None and login.succeeded):
+        return ""
+    return database.instance.identifier
 
 
 def raise_if_unreachable(snapshot: Snapshot, region: str) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from opskit.facts.interface import FactUnavailable
 from opskit.facts.probe import InstanceProbe
+from opskit.symptom import NO_HANDSHAKE
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,11 @@ class Certificate:
 def read(probe: InstanceProbe) -> Certificate:
     """Read the first certificate of the chain that the probe returned."""
     if not probe.greeting.certificates:
-        raise FactUnavailable("the server showed no certificate", "a TLS handshake with the server")
+        raise FactUnavailable(
+            "the server showed no certificate",
+            "a TLS handshake with the server",
+            waits_for=NO_HANDSHAKE,
+        )
     from cryptography import x509
 
     try:

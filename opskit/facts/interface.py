@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from opskit.aws_protocols import AwsClient
 from opskit.errors import Bug, Missing, bug_text
+from opskit.symptom import Kinds, SymptomKind
 from opskit.workload.interface import Workload, WorkloadRole
 
 T = TypeVar("T")
@@ -34,12 +35,15 @@ class Unknown:
         missing: the permissions or conditions that together would make the fact known.
         bug: the kind and place of opskit's own error that prevented the read; empty otherwise.
         is_unreachable: whether no connection to AWS could be opened for the read.
+        waits_for: the symptoms of which one has to end before the fact can be known; empty where it is
+            a permission or an input that is missing.
     """
 
     reason: str
     missing: tuple[Missing, ...] = ()
     bug: str = ""
     is_unreachable: bool = False
+    waits_for: tuple[SymptomKind, ...] = ()
 
 
 def unknown_by_bug(error: Exception) -> Unknown:
@@ -64,9 +68,9 @@ Fact: TypeAlias = Known[T] | Unknown
 class FactUnavailable(Exception):
     """Raised by a reader that cannot determine its fact although no call failed."""
 
-    def __init__(self, reason: str, *missing: Missing) -> None:
+    def __init__(self, reason: str, *missing: Missing, waits_for: Kinds = ()) -> None:
         super().__init__(reason)
-        self.unknown = Unknown(reason, missing)
+        self.unknown = Unknown(reason, missing, waits_for=tuple(waits_for))
 
 
 def known_value(fact: Fact[T]) -> T:

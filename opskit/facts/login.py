@@ -29,6 +29,7 @@ from opskit.facts.interface import (
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.stored_credential import Credential, StoredCredential
 from opskit.secret import Secret
+from opskit.symptom import SymptomKind
 from opskit.transport.database_connector import DatabaseConnector
 from opskit.transport.factory import create_tunnel
 from opskit.transport.interface import ProblemCallback, TransportContext, Tunnel
@@ -127,7 +128,9 @@ class _LocalLogin:
             result = connector.try_login(user, password)
         except TransportError as error:
             raise FactUnavailable(
-                error.sentence, *([error.missing] if error.missing else [])
+                error.sentence,
+                *([error.missing] if error.missing else []),
+                waits_for=error.symptoms,
             ) from None
         finally:
             connector.close()
@@ -239,15 +242,20 @@ def read(
     if judged or (from_here and not _has_judged(probe, database_engine)):
         return (judged or from_here)[0]
     if isinstance(probe, Unknown):
-        raise FactUnavailable(f"no login was tried: {probe.reason}", *probe.missing)
+        raise FactUnavailable(
+            f"no login was tried: {probe.reason}", *probe.missing, waits_for=probe.waits_for
+        )
     attempt = probe.value.attempt
     if attempt is None:
         why = (
             probe.value.why_not("login parameters", "login")
             or f"{probe.value.workload_noun} did not try"
         )
+        is_unread = any(not read.fingerprint for read in probe.value.reads)
         raise FactUnavailable(
-            f"no login was tried: {why}", f"a login from {probe.value.workload_noun}"
+            f"no login was tried: {why}",
+            f"a login from {probe.value.workload_noun}",
+            waits_for=(SymptomKind.CREDENTIAL_UNREADABLE,) if is_unread else (),
         )
     failure = None if attempt.succeeded else database_engine.classify(attempt.message, attempt.code)
     user = parameters.value.value("username") if isinstance(parameters, Known) else None

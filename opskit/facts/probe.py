@@ -188,13 +188,19 @@ def read(
     """Run the probe command on the instance and parse its answers."""
     if transport.transport is None:
         raise FactUnavailable(
-            transport.why_none, f"a transport to {target.workload_kind.definite} (--via)"
+            transport.why_none,
+            f"a transport to {target.workload_kind.definite} (--via)",
+            waits_for=transport.waits_for,
         )
     probe_request = request(target, key, region, host, database, parameters, groups, app, instances)
     try:
         output = transport.transport.run(script(probe_request), timeout_s=PROBE_LIMIT_S)
     except TransportError as error:
-        raise FactUnavailable(error.sentence, *([error.missing] if error.missing else [])) from None
+        raise FactUnavailable(
+            error.sentence,
+            *([error.missing] if error.missing else []),
+            waits_for=error.symptoms,
+        ) from None
     result = _by_plain_name(parse(output.stdout), target)
     if not result.tools and not result.is_complete:
         raise FactUnavailable(

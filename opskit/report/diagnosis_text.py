@@ -11,6 +11,7 @@ from opskit.checks.shell_rendering import Caller, chain
 from opskit.checks.state_changes import summary
 from opskit.commands import Command
 from opskit.diagnosis.result import Diagnosis, Verdict
+from opskit.diagnosis.unexplained import UnexplainedSymptom
 from opskit.errors import Missing, alternatives_of
 from opskit.escaping import visible, visible_lines
 from opskit.reachability.path import PathOutcome
@@ -50,6 +51,8 @@ def render(diagnosis: Diagnosis, style: Style) -> str:
         parts += ["", *_path(diagnosis, style)]
     for cause in diagnosis.root_causes:
         parts += ["", *_cause(cause, "ROOT CAUSE", diagnosis.caller, style)]
+    for symptom in diagnosis.unexplained:
+        parts += ["", *_unexplained(symptom, diagnosis, style)]
     for warning in _mendable(diagnosis) if style.detail > 0 else ():
         parts += ["", *_cause(warning, "WARNING", diagnosis.caller, style)]
     parts += ["", *_result(diagnosis, style)]
@@ -73,7 +76,7 @@ def _head(diagnosis: Diagnosis, style: Style) -> str:
 def _layers(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
     rows = []
     room = max(40, style.width - 18)
-    roots = {j.check.code: j.check.layer for j in diagnosis.root_causes}
+    roots = {j.check.code: j.check.layer for j in diagnosis.judged}
     shared = _shared(diagnosis)
     for layer in LAYERS:
         judged = [j for j in diagnosis.judged if j.check.layer == layer]
@@ -197,12 +200,24 @@ def _mendable(diagnosis: Diagnosis) -> Iterator[CheckResult]:
             yield result
 
 
-def _cause(cause: CheckResult, heading: str, caller: Caller, style: Style) -> Iterator[str]:
+def _unexplained(symptom: UnexplainedSymptom, diagnosis: Diagnosis, style: Style) -> Iterator[str]:
+    """Render a symptom without a cause: why none is determined comes before the advice."""
+    is_alone = diagnosis.verdict is Verdict.CAUSE_NOT_DETERMINED
+    heading = "CAUSE NOT DETERMINED" if is_alone else "NOT EXPLAINED"
+    why = symptom.sentence(diagnosis.target.operator)
+    yield from _cause(symptom.result, heading, diagnosis.caller, style, why)
+
+
+def _cause(
+    cause: CheckResult, heading: str, caller: Caller, style: Style, why: str = ""
+) -> Iterator[str]:
     finding, check = cause.finding, cause.check
     for line in _wrapped(f"{heading}  {check.code}  {finding.summary}.", "", style):
         yield _color(line, "31;1" if finding.status is Status.FAIL else "33;1", style)
     for evidence in finding.evidence:
         yield from _wrapped(f"{evidence.basis}: {evidence.text}", "  ", style)
+    if why:
+        yield from _wrapped(f"{why}.", "  ", style)
     yield ""
     if finding.fix is not None:
         yield from _fix(finding.fix, caller, style)
@@ -259,7 +274,7 @@ def _every_check(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
 
 def _result(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
     by_status = {s: sum(j.finding.status is s for j in diagnosis.judged) for s in Status}
-    unknown, warnings = by_status[Status.UNKNOWN], by_status[Status.WARN]
+    unknown, warnings = len(diagnosis.not_judged), by_status[Status.WARN]
     if diagnosis.verdict is Verdict.HEALTHY:
         note = f" · {warnings} {'warning' if warnings == 1 else 'warnings'}" if warnings else ""
         yield _color(

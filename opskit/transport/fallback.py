@@ -48,5 +48,8 @@ def merge_refusals(refusals: Sequence[NotExecuted]) -> NotExecuted:
     missing = dict.fromkeys(m for e in refusals for m in alternatives_of(e.missing))
     steps = dict.fromkeys(e.next_step for e in refusals if e.next_step)
     return NotExecuted(
-        "; ".join(sentences), "\n".join(steps), Alternatives(tuple(missing)) if missing else ""
+        "; ".join(sentences),
+        "\n".join(steps),
+        Alternatives(tuple(missing)) if missing else "",
+        tuple(dict.fromkeys(kind for e in refusals for kind in e.symptoms)),
     )

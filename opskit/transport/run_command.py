@@ -13,6 +13,7 @@ from typing import Any
 
 from opskit.aws_protocols import AwsClient
 from opskit.errors import AwsError, NotExecuted, OutcomeUnknown, TransportError
+from opskit.symptom import SymptomKind
 from opskit.transport.interface import (
     CommandResult,
     OnOutput,
@@ -172,6 +173,7 @@ def _refusal(error: AwsError, instance_id: str) -> TransportError:
             "aws ssm describe-instance-information --filters "
             f"Key=InstanceIds,Values={instance_id}   shows its last ping",
             missing=f"an online SSM agent on {instance_id}",
+            symptoms=(SymptomKind.AGENT_OFFLINE,),
         )
     return NotExecuted(f"ssm:SendCommand failed: {error.code} {error.message[:200]}")
 

@@ -17,14 +17,15 @@ from opskit.checks.interface import (
     Evidence,
     Finding,
     failed,
+    not_reached,
     observed,
     passed,
     reported,
     skipped,
-    undecided,
     warned,
 )
 from opskit.checks.seen import Seen, is_true, one_of
+from opskit.checks.symptoms import app_place, kinds_of
 from opskit.config import Target
 from opskit.engine.interface import LoginFailure
 from opskit.engine.tls_modes import TlsMode
@@ -33,10 +34,11 @@ from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.target_health import TargetHealth, TargetHealths
 from opskit.probe.response import Health
+from opskit.symptom import NO_DATABASE, Kinds, Symptom, SymptomKind, symptom
 from opskit.workload.ec2_instance import container_logs
 from opskit.workload.interface import Workload
 
-explains: tuple[str, ...] = ()
+symptoms = (SymptomKind.UNHEALTHY, SymptomKind.TARGET_UNHEALTHY)
 
 SHOWN = 200
 """Characters of the app's answer in the sentence; the evidence contains all of it."""
@@ -133,11 +135,17 @@ def check(
         advice = Advice(f"{_meaning(health, database_engine)} {_log(probe.value, app)}".strip())
         rest = f": {health.body}" if len(health.body) > SHOWN else ""
         source = observed(f"asked on {target.workload_kind.definite}{rest}")
-        return failed(f"{health.url} {answer}{body}", source, *load_balancer, fix=advice)
+        return failed(
+            f"{health.url} {answer}{body}",
+            source,
+            *load_balancer,
+            fix=advice,
+            symptom=_symptom(probe.value, health, database_engine),
+        )
     if isinstance(targets, Known) and targets.value.all:
         return _by_balancer(targets.value.all, load_balancer, target)
     if isinstance(probe, Unknown):
-        return undecided(probe.reason, *probe.missing)
+        return not_reached(probe.reason, probe.waits_for, *probe.missing)
     return skipped("no health path is known (--health-url)")
 
 
@@ -151,7 +159,10 @@ def _by_balancer(
             f"http://127.0.0.1:{bad.group.port or 'PORT'}{bad.group.health_path or '/'}"
         )
         text = f"{bad.group.name} finds the app unhealthy ({bad.reason} {bad.description})"
-        return failed(text, *load_balancer, fix=advice)
+        shown = symptom(
+            SymptomKind.TARGET_UNHEALTHY, through=(*NO_DATABASE, SymptomKind.NOT_RUNNING)
+        )
+        return failed(text, *load_balancer, fix=advice, symptom=shown)
     states = ", ".join(f"{t.group.name} {t.state}" for t in targets)
     others = dict.fromkeys(t.state for t in targets if t.state != "healthy")
     if not others:
@@ -160,6 +171,32 @@ def _by_balancer(
     return warned(
         states, *load_balancer, fix=Advice(" ".join(STATES.get(state, unknown) for state in others))
     )
+
+
+def _symptom(
+    probe: InstanceProbe, health: Health, database_engine: Fact[DatabaseEngine]
+) -> Symptom:
+    """The symptom of an unhealthy app, through what its answer names; through all where it names nothing."""
+    failure = _failure(health, database_engine)
+    through: Kinds = NO_DATABASE if failure is None else kinds_of(failure)
+    if health.status is None:
+        through = (*NO_DATABASE, SymptomKind.NOT_RUNNING)
+    elif _about_aws(health):
+        through = (SymptomKind.CREDENTIAL_UNREADABLE,)
+    return symptom(SymptomKind.UNHEALTHY, app_place(probe, failure), through)
+
+
+def _failure(health: Health, database_engine: Fact[DatabaseEngine]) -> LoginFailure | None:
+    """The failure of a login that the app's answer names; None where it names none."""
+    if not isinstance(database_engine, Known) or database_engine.value.is_assumed:
+        return None
+    failure = database_engine.value.engine.classify(health.body)
+    return None if failure is LoginFailure.OTHER else failure
+
+
+def _about_aws(health: Health) -> str:
+    """The meaning of an answer that quotes AWS; empty for another one."""
+    return next((text for pattern, text in ABOUT_AWS if re.search(pattern, health.body)), "")
 
 
 def _load_balancer(targets: Fact[TargetHealths]) -> tuple[Evidence, ...]:
@@ -175,14 +212,11 @@ def _meaning(health: Health, database_engine: Fact[DatabaseEngine]) -> str:
     """The cause that the app's answer names; empty where it is not recognized."""
     if health.status is None:
         return "The app has to listen at that address and to answer within 5 s; it does not."
-    for pattern, meaning in ABOUT_AWS:
-        if re.search(pattern, health.body):
-            return meaning
-    if not isinstance(database_engine, Known) or database_engine.value.is_assumed:
-        return ""
-    engine = database_engine.value.engine
-    meaning = ABOUT_LOGIN.get(engine.classify(health.body), "")
-    return meaning.format(verifying=engine.tls.setting(TlsMode.VERIFY_IDENTITY))
+    about_aws, failure = _about_aws(health), _failure(health, database_engine)
+    if about_aws or failure is None or not isinstance(database_engine, Known):
+        return about_aws
+    verifying = database_engine.value.engine.tls.setting(TlsMode.VERIFY_IDENTITY)
+    return ABOUT_LOGIN.get(failure, "").format(verifying=verifying)
 
 
 def _log(probe: InstanceProbe, app: Fact[Workload]) -> str:

@@ -12,20 +12,23 @@ Not the fix: the old password back in the database.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from opskit.checks.fix import Advice
 from opskit.checks.interface import (
     Evidence,
     Finding,
     failed,
+    not_reached,
     observed,
     passed,
     skipped,
-    undecided,
     warned,
 )
 from opskit.checks.parameters.unread import parameter_was_read, unread
 from opskit.checks.seen import Seen, one_of
 from opskit.checks.settings_reload import CorrectSettings, SettingDifference, choose_fix
+from opskit.checks.symptoms import CREDENTIAL, containers_place
 from opskit.commands import OpskitCommand
 from opskit.config import Target
 from opskit.credential_source import source_of
@@ -36,15 +39,17 @@ from opskit.facts.login import LoginAttemptResult
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.stored_credential import CredentialPiece, StoredCredential
 from opskit.probe.response import Container
+from opskit.symptom import Place, Symptom, SymptomKind, symptom
 from opskit.workload.interface import Workload
 
-explains = ("APP003",)
 passes_on = one_of(
     (
         parameter_was_read("password"),
         Seen(InstanceProbe, "running", lambda rows: any(c.setting("password") for c in rows)),
     )
 )
+leads_to = (SymptomKind.LOGIN_REFUSED,)
+symptoms = (SymptomKind.SETTINGS_DIFFER,)
 
 
 def check(
@@ -62,7 +67,8 @@ def check(
         return unread(source_of(target), parameters, "password")
     for fact in (app, probe):
         if isinstance(fact, Unknown):
-            return undecided(f"no container was asked: {fact.reason}", *fact.missing)
+            text = f"no container was asked: {fact.reason}"
+            return not_reached(text, fact.waits_for, *fact.missing)
     assert isinstance(probe, Known)  # noqa: S101  the loop has returned otherwise
     assert isinstance(app, Known)  # noqa: S101  as above
     named = [c for c in probe.value.running if c.setting("password")]
@@ -80,7 +86,22 @@ def check(
     ):
         return warned(text + "; its own still works", *evidence, fix=_keep(password))
     truth = CorrectSettings(parameters, database, dns, login)
-    return failed(text, *evidence, fix=choose_fix(stale, app.value, truth))
+    clients = containers_place(*stale)
+    attempts = [probe.value.attempt_of(c.name) for c in stale]
+    is_refused = any(a is not None and not a.succeeded for a in attempts)
+    return failed(
+        text,
+        *evidence,
+        fix=choose_fix(stale, app.value, truth),
+        place=replace(clients, parameters=frozenset(CREDENTIAL)),
+        symptom=None if is_refused else _differs(clients),
+    )
+
+
+def _differs(clients: Place) -> Symptom:
+    """The symptom of a password that was not tried: where the parameter is wrong, it may be right."""
+    where = replace(clients, parameters=frozenset(["password"]))
+    return symptom(SymptomKind.SETTINGS_DIFFER, where, is_fault=True)
 
 
 def _difference(container: Container, password: CredentialPiece) -> SettingDifference | None:

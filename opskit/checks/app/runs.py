@@ -17,20 +17,24 @@ from opskit.checks.fix_commands import docker
 from opskit.checks.interface import (
     Finding,
     failed,
+    not_reached,
     observed,
     passed,
     skipped,
     undecided,
 )
 from opskit.checks.seen import Seen, is_true, one_of
+from opskit.checks.symptoms import containers_place
 from opskit.checks.workload_state import judge_state
 from opskit.config import Target
 from opskit.facts.interface import Fact, Unknown
 from opskit.facts.probe import InstanceProbe
 from opskit.probe.response import Container
+from opskit.symptom import NO_DATABASE, Symptom, SymptomKind, symptom
 from opskit.workload.interface import Workload
 
-explains = ("APP002", "APP003", "APP004")
+leads_to = (SymptomKind.NOT_RUNNING, SymptomKind.AGENT_OFFLINE)
+symptoms = (SymptomKind.NOT_RUNNING,)
 
 STARTABLE = ("exited", "created")
 passes_on = one_of(
@@ -39,6 +43,8 @@ passes_on = one_of(
     Seen(InstanceProbe, "result.serving"),
     Seen(InstanceProbe, "health.is_good", is_true),
 )
+SIGNALS_FROM = 125
+"""Exit codes from here on are the engine's own, of a program that cannot be started, or of a signal."""
 
 
 def check(target: Target, app: Workload, probe: Fact[InstanceProbe]) -> Finding:
@@ -47,7 +53,7 @@ def check(target: Target, app: Workload, probe: Fact[InstanceProbe]) -> Finding:
     if state is not None:
         return judge_state(state)
     if isinstance(probe, Unknown):
-        return undecided(probe.reason, *probe.missing)
+        return not_reached(probe.reason, probe.waits_for, *probe.missing)
     return _containers(target, app, probe.value)
 
 
@@ -94,7 +100,20 @@ def _stopped(stopped: tuple[Container, ...], app: Workload) -> Finding:
             for c in stopped
         ),
         fix=_remedy(stopped[0], app) if len(stopped) == 1 else _which(stopped),
+        place=containers_place(*stopped),
+        symptom=_ended(stopped),
     )
+
+
+def _ended(stopped: tuple[Container, ...]) -> Symptom | None:
+    """The symptom of an app that gave up by itself; None for one that was stopped or killed.
+
+    An app that finds no settings or no database at its start ends with an error of its own.
+    """
+    if all(c.exit_code is not None and 0 < c.exit_code < SIGNALS_FROM for c in stopped):
+        where = containers_place(*stopped)
+        return symptom(SymptomKind.NOT_RUNNING, where, NO_DATABASE, is_fault=True)
+    return None
 
 
 def _remedy(container: Container, app: Workload) -> Remedy:

@@ -10,7 +10,16 @@ Not the fix: changing the parameters to an old container's values.
 
 from __future__ import annotations
 
-from opskit.checks.interface import Finding, failed, observed, passed, skipped, undecided
+from collections.abc import Iterable, Mapping, Sequence
+
+from opskit.checks.interface import (
+    Finding,
+    failed,
+    not_reached,
+    observed,
+    passed,
+    skipped,
+)
 from opskit.checks.seen import Seen, one_of
 from opskit.checks.settings_reload import CorrectSettings, SettingDifference, choose_fix
 from opskit.facts.database import Database
@@ -20,9 +29,11 @@ from opskit.facts.login import LoginAttemptResult
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.stored_credential import StoredCredential
 from opskit.probe.response import Container
+from opskit.symptom import NO_LOGIN, Place, SymptomKind, place, symptom
 from opskit.workload.interface import Workload
 
-explains = ("APP003",)
+leads_to = NO_LOGIN
+symptoms = (SymptomKind.SETTINGS_DIFFER,)
 
 PURPOSES = {"host": "endpoint", "port": "endpoint", "user": "username", "database": "database"}
 """Setting -> the purpose of its parameter."""
@@ -45,7 +56,8 @@ def check(
     """Name every setting of every running container that differs from its parameter."""
     for fact in (app, probe):
         if isinstance(fact, Unknown):
-            return undecided(f"no container was asked: {fact.reason}", *fact.missing)
+            text = f"no container was asked: {fact.reason}"
+            return not_reached(text, fact.waits_for, *fact.missing)
     assert isinstance(probe, Known)  # noqa: S101  the loop has returned otherwise
     assert isinstance(app, Known)  # noqa: S101  as above
     port = parameters.port or (database.value.port if isinstance(database, Known) else None)
@@ -67,7 +79,26 @@ def check(
         "; ".join(texts),
         *(observed(f"environment of {c.name}, started at {c.started_at[:19]}") for c in differing),
         fix=choose_fix(differing, app.value, CorrectSettings(parameters, database, dns, login)),
+        place=_place(differing, hosts=[_host(c) for c in differing]),
+        symptom=symptom(
+            SymptomKind.SETTINGS_DIFFER,
+            _place(differing, hosts=[*map(_host, differing), parameters.host or ""]),
+            is_fault=True,
+        ),
     )
+
+
+def _host(container: Container) -> str:
+    setting = container.setting("host")
+    return setting.value if setting is not None else ""
+
+
+def _place(
+    differing: Mapping[Container, Sequence[SettingDifference]], hosts: Iterable[str]
+) -> Place:
+    """The place of containers with other settings than the parameters."""
+    purposes = [d.parameter.purpose for several in differing.values() for d in several]
+    return place(hosts=hosts, parameters=purposes, clients=[c.name for c in differing])
 
 
 def _comparable(container: Container, wanted: dict[str, str | None]) -> bool:

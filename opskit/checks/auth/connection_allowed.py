@@ -10,19 +10,21 @@ Not the fix: forced TLS switched off.
 from __future__ import annotations
 
 from opskit.checks.fix import Advice
-from opskit.checks.interface import Finding, failed, observed, passed, undecided
+from opskit.checks.interface import Finding, failed, not_reached, observed, passed, undecided
 from opskit.checks.seen import Seen, is_true, one_of
-from opskit.engine.interface import NO_PROOF
+from opskit.checks.symptoms import login_place
+from opskit.engine.interface import NO_PROOF, LoginFailure
 from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.interface import Fact, Known
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.stored_credential import StoredCredential
+from opskit.symptom import NO_HANDSHAKE, SymptomKind, symptom
 
-explains = ("AUT001", "AUT002", "AUT003", "app")
 passes_on = one_of(
     Seen(InstanceProbe, "greeting.with_tls.allows_authentication", is_true),
     Seen(InstanceProbe, "greeting.without_tls.allows_authentication", is_true),
 )
+symptoms = (SymptomKind.LOGIN_REFUSED,)
 
 
 def check(
@@ -32,8 +34,10 @@ def check(
     greeting = probe.greeting
     answer = greeting.with_tls if greeting.offers_tls is not False else greeting.without_tls
     if answer is None:
-        return undecided(
-            "the server gave no answer over TLS", f"a TLS handshake on {probe.workload_noun}"
+        return not_reached(
+            "the server gave no answer over TLS",
+            NO_HANDSHAKE,
+            f"a TLS handshake on {probe.workload_noun}",
         )
     if answer.allows_authentication is not None and not _is_of_app(parameters):
         return undecided(
@@ -44,14 +48,21 @@ def check(
         how = "no proof" if answer.method == NO_PROOF else f"a password ({answer.method})"
         return passed(f"the server asks for {how}")
     if answer.allows_authentication is None:
-        return undecided(
+        return not_reached(
             f"the server did not get as far as the client: {answer.message or answer.code}",
+            (SymptomKind.NOT_READY, SymptomKind.NO_SLOT),
             "an answer to a login",
         )
     return failed(
         f"the server turns the app away before any password: {answer.message}",
         observed(f"its first answer, before any password, seen from {probe.workload_noun}"),
         fix=Advice(database_engine.engine.advice.not_admitted()),
+        symptom=symptom(
+            SymptomKind.LOGIN_REFUSED,
+            login_place(LoginFailure.NOT_ADMITTED, None),
+            (SymptomKind.WRONG_ADDRESS,),
+            is_fault=True,
+        ),
     )
 
 

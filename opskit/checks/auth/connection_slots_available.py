@@ -15,19 +15,22 @@ from opskit.checks.interface import (
     Evidence,
     Finding,
     failed,
+    not_reached,
     observed,
     passed,
-    undecided,
     warned,
 )
 from opskit.checks.seen import Seen, is_true, one_of
+from opskit.checks.symptoms import kinds_of, login_place
 from opskit.engine.interface import AFTER_SLOTS, NO_SERVICE, LoginFailure
 from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.probe import InstanceProbe
+from opskit.symptom import SymptomKind, symptom
 
-explains = ("app",)
+leads_to = (SymptomKind.NO_SLOT,)
+symptoms = (SymptomKind.NOT_READY,)
 NOT_READY = (
     "The server is starting, stopping or recovering: wait a minute, then diagnose again. If it stays so, "
     "RDS's events say why: aws rds describe-events --source-type db-instance --duration 60."
@@ -59,10 +62,12 @@ def check(
     if refusal is not None:
         return _no_service(*refusal, database_engine)
     if isinstance(login, Unknown):
-        return undecided(login.reason, *login.missing)
-    return undecided(
+        return not_reached(login.reason, login.waits_for, *login.missing)
+    return not_reached(
         f"a login from {login.value.tried_from} did not get as far as a slot: {login.value.message}",
+        kinds_of(login.value.failure),
         "a login with the right password",
+        place=login_place(login.value.failure, None),
     )
 
 
@@ -71,7 +76,14 @@ def _no_service(
 ) -> Finding:
     advice = database_engine.engine.advice
     remedy = advice.slots() if failure is LoginFailure.SLOTS else NOT_READY
-    return failed(f"the server takes no connection: {message}", seen, fix=Advice(remedy))
+    # The state of the database may say why it is not ready; nothing else says why it is full.
+    not_ready = symptom(SymptomKind.NOT_READY, is_fault=True)
+    return failed(
+        f"the server takes no connection: {message}",
+        seen,
+        fix=Advice(remedy),
+        symptom=None if failure is LoginFailure.SLOTS else not_ready,
+    )
 
 
 def _first_refusal(

@@ -18,12 +18,14 @@ from opskit.checks.fix import Advice, Fix
 from opskit.checks.interface import (
     Finding,
     failed,
+    not_reached,
     observed,
     passed,
     undecided,
     warned,
 )
 from opskit.checks.seen import Seen, is_true, one_of
+from opskit.checks.symptoms import connection_place, kinds_of, login_place
 from opskit.commands import LocalCommand, OpskitCommand
 from opskit.engine.interface import LoginFailure
 from opskit.engine.tls_modes import TlsMode
@@ -31,7 +33,9 @@ from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.dns import DatabaseHost
 from opskit.facts.interface import Fact, Known
 from opskit.facts.login import ClientLogin, LoginAttemptResult
+from opskit.symptom import SymptomKind, symptom
 
+symptoms = (SymptomKind.CERTIFICATE_REJECTED,)
 is_opt_in = True
 passes_on = one_of(Seen(ClientLogin, "login.succeeded", is_true))
 
@@ -74,6 +78,9 @@ def check(
             f"{engine.client_name} does not accept the certificate of {host.name} by {trust.basis}",
             tried,
             fix=fix,
+            symptom=symptom(
+                SymptomKind.CERTIFICATE_REJECTED, connection_place(host), is_fault=True
+            ),
         )
     if isinstance(login, Known) and login.value.succeeded:
         return warned(
@@ -89,8 +96,10 @@ def check(
                 (OpskitCommand(("tunnel",)),),
             ),
         )
-    return undecided(
+    return not_reached(
         f"the login from {client_login.tried_from} did not get as far as the certificate: "
         f"{client_login.message}",
+        kinds_of(client_login.failure),
         "a login that reaches the database",
+        place=login_place(client_login.failure, host.name),
     )

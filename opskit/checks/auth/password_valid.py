@@ -19,13 +19,14 @@ from opskit.checks.interface import (
     Evidence,
     Finding,
     failed,
+    not_reached,
     observed,
     passed,
     reported,
-    undecided,
 )
 from opskit.checks.parameter_value_fixes import password_remedy, put_values
 from opskit.checks.seen import Seen, is_true, one_of
+from opskit.checks.symptoms import kinds_of, login_place
 from opskit.commands import Command
 from opskit.config import Target
 from opskit.credential_source import source_of
@@ -37,9 +38,11 @@ from opskit.facts.interface import Fact, Known
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.stored_credential import CredentialPiece, StoredCredential
+from opskit.symptom import SymptomKind, place, symptom
 from opskit.workload.interface import Workload
 
-explains = ("app", "AUT002", "AUT003", "AUT004")
+leads_to = (SymptomKind.SETTINGS_DIFFER,)
+symptoms = (SymptomKind.LOGIN_REFUSED,)
 is_essential = True
 passes_on = one_of(
     Seen(LoginAttemptResult, "succeeded", is_true),
@@ -70,11 +73,19 @@ def check(
             observed(f"a login from {login.tried_from}: {login.message}"),
         )
     if login.failure not in (LoginFailure.PASSWORD, LoginFailure.IAM_AUTH):
-        return undecided(
+        return not_reached(
             f"a login from {login.tried_from} did not get as far as the password: {login.message}",
+            kinds_of(login.failure),
             "a login that reaches the password",
+            place=login_place(login.failure, None),
         )
     known = parameters.value if isinstance(parameters, Known) else StoredCredential((), (), ())
+    refused = symptom(
+        SymptomKind.LOGIN_REFUSED,
+        login_place(login.failure, known.host or database.host),
+        (SymptomKind.WRONG_ADDRESS,),
+        is_fault=True,
+    )
     user, password = known.get("username"), known.get("password")
     name, master = database.instance.identifier, database.instance.master_username
     remedy = password_remedy(
@@ -91,6 +102,8 @@ def check(
             f"{name} wants a token of IAM from {login.user}, no password",
             observed(f"a login from {login.tried_from}: {login.message}"),
             fix=remedy,
+            place=place(parameters=["username", "password"]),
+            symptom=refused,
         )
     evidence = [observed(f"a login from {login.tried_from}: {login.message}"), *_seen(password)]
     if user and _differs_in_case(user, master):
@@ -100,11 +113,15 @@ def check(
             *evidence,
             reported(f"the master user of {name} is {master}"),
             fix=_master_name(source_of(target), known, user, master, restart_commands(app, probe)),
+            place=place(parameters=["username"]),
+            symptom=refused,
         )
     return failed(
         f"{name} refuses the password of {login.user} that {_named(password)} holds",
         *evidence,
         fix=remedy,
+        place=place(parameters=["password"]),
+        symptom=refused,
     )
 
 

@@ -31,8 +31,14 @@ from opskit.facts.dns import DatabaseHost
 from opskit.facts.interface import Fact, Known
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.rds import DbInstance
+from opskit.symptom import SymptomKind, place
 
-explains = ("dns", "tcp", "tls", "auth", "app")
+leads_to = (
+    SymptomKind.DROPPED,
+    SymptomKind.UNREACHABLE,
+    SymptomKind.REFUSED,
+    SymptomKind.NOT_READY,
+)
 is_essential = True
 
 WORKING = frozenset(
@@ -114,7 +120,13 @@ def check(database: Database, login: Fact[LoginAttemptResult], host: Fact[Databa
         )
     if not is_known:
         return warned(text, message, fix=_events(instance))
-    return failed(text, message, *_restart_time(instance), fix=_fix(instance))
+    return failed(
+        text,
+        message,
+        *_restart_time(instance),
+        fix=_fix(instance),
+        place=place(databases=[instance.identifier]),
+    )
 
 
 def _logs_in(

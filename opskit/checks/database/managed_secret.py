@@ -30,13 +30,14 @@ from opskit.facts.interface import Fact, Known
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.stored_credential import StoredCredential
+from opskit.symptom import SymptomKind, place
 from opskit.workload.interface import Workload
 
-explains = ("auth", "app")
 passes_on = one_of(
     Seen(Database, "instance.managed_secret_arn", lambda arn: arn is None),
     parameter_was_read("username"),
 )
+leads_to = (SymptomKind.LOGIN_REFUSED, SymptomKind.SETTINGS_DIFFER)
 
 
 def check(
@@ -76,6 +77,7 @@ def check(
         if password is not None and password.selector:
             fix = Advice(selected(password))
         tried = observed(f"a login from {login.value.tried_from}: {login.value.message}")
-        return failed(text, evidence, tried, fix=fix)
+        where = place(databases=[instance.identifier], parameters=["password"])
+        return failed(text, evidence, tried, fix=fix, place=where)
     advice = Advice("Let the app read the secret, or give it a database role of its own.")
     return warned(text, evidence, fix=advice)

@@ -15,8 +15,9 @@ from opskit.checks.fix_commands import call
 from opskit.checks.interface import Finding, failed, passed, reported, skipped
 from opskit.checks.seen import Seen, one_of
 from opskit.facts.database import Database
+from opskit.symptom import SymptomKind, place
 
-explains = ("tcp", "tls", "auth", "app")
+leads_to = (SymptomKind.DROPPED, SymptomKind.REFUSED, SymptomKind.NOT_READY)
 
 GROWTH = 1.2
 """RDS requires at least 10 % more; 20 % leaves time to find the cause."""
@@ -48,4 +49,5 @@ def check(database: Database) -> Finding:
             no_undo="allocated storage cannot be made smaller",
             dangers=(Danger.IRREVERSIBLE,),
         ),
+        place=place(databases=[instance.identifier]),
     )

@@ -12,6 +12,8 @@ Not the fix: opening the security group for the NAT gateway's address.
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
+from dataclasses import replace
 
 from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.fix_commands import OUTSIDE_LOSES, call, set_public
@@ -19,26 +21,29 @@ from opskit.checks.interface import (
     Evidence,
     Finding,
     failed,
+    not_reached,
     observed,
     passed,
     reported,
     skipped,
-    undecided,
 )
 from opskit.checks.seen import Seen, one_of
+from opskit.checks.symptoms import connection_place
 from opskit.commands import Command
 from opskit.config import Target
 from opskit.endpoint import address_flaw, may_connect
 from opskit.facts.database import Database
 from opskit.facts.dns import DatabaseHost
-from opskit.facts.interface import Fact, Known
+from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.vpc import Vpc, VpcDns
+from opskit.symptom import NO_LOGIN_THERE, Symptom, SymptomKind, symptom
 
-explains = ("network", "tcp", "tls", "auth", "app", "DNS003")
 passes_on = one_of(
     Seen(InstanceProbe, "result.resolutions", lambda names: any(n.addresses for n in names))
 )
+leads_to = NO_LOGIN_THERE
+symptoms = (SymptomKind.WRONG_ADDRESS,)
 
 
 def check(
@@ -56,7 +61,12 @@ def check(
     addresses = probe.value.addresses_of(host.name) if isinstance(probe, Known) else ()
     seen_by = f"on {noun}"
     if not addresses:
-        return undecided(f"no address is known on {noun}", f"the name as {noun} sees it")
+        return not_reached(
+            f"no address is known on {noun}",
+            probe.waits_for if isinstance(probe, Unknown) else (SymptomKind.NOT_RESOLVED,),
+            f"the name as {noun} sees it",
+            place=connection_place(host),
+        )
     own = [a for a in addresses if not may_connect(a, is_from_rds=host.is_from_rds)]
     if own:
         return failed(
@@ -66,6 +76,7 @@ def check(
                 f"No database of RDS is there, and nothing was connected to it. Look for {host.name} in "
                 "/etc/hosts, and for a record of your own with that address."
             ),
+            symptom=_wrong(host, own),
         )
     public = [a for a in addresses if not _is_private(a, vpc)]
     if not public:
@@ -77,7 +88,14 @@ def check(
         reported(f"{database.instance.identifier} is {why}"),
         *_attributes(vpc_dns),
         fix=_fix(host, database, vpc_dns),
+        symptom=_wrong(host, public),
     )
+
+
+def _wrong(host: DatabaseHost, addresses: Iterable[str]) -> Symptom:
+    """The symptom of a name with addresses that are not the database's."""
+    where = replace(connection_place(host), addresses=frozenset(addresses))
+    return symptom(SymptomKind.WRONG_ADDRESS, where, is_fault=True)
 
 
 def _fix(host: DatabaseHost, database: Database, vpc_dns: Fact[VpcDns]) -> Remedy:

@@ -12,18 +12,21 @@ Not the fix: an entry in /etc/hosts: the address changes at the next failover.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.fix_commands import call
 from opskit.checks.interface import (
     Evidence,
     Finding,
-    Status,
     failed,
+    not_reached,
     observed,
     passed,
     reported,
 )
 from opskit.checks.seen import Seen, is_true, one_of
+from opskit.checks.symptoms import connection_place
 from opskit.config import Target
 from opskit.facts.database import Database
 from opskit.facts.dns import DatabaseHost, OperatorDns
@@ -31,8 +34,9 @@ from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.private_zones import PrivateZone, PrivateZones
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.vpc import VpcDns
+from opskit.symptom import SymptomKind, symptom
 
-explains = ("tcp", "tls", "auth", "app", "DNS002", "DNS003")
+leads_to = symptoms = (SymptomKind.NOT_RESOLVED,)
 RDS_SUFFIXES = (".rds.amazonaws.com", ".rds.amazonaws.com.cn")
 is_essential = True
 
@@ -77,7 +81,8 @@ def check(
         return _does_not(
             host, "for your resolver: NXDOMAIN", vpc_dns, zones, here, database, advice
         )
-    return Finding(Status.UNKNOWN, reason, here, missing=missing)
+    waits_for = probe.waits_for if isinstance(probe, Unknown) else ()
+    return replace(not_reached(reason, waits_for, *missing), evidence=here)
 
 
 def _does_not(
@@ -91,7 +96,15 @@ def _does_not(
 ) -> Finding:
     cause, seen, remedy = _cause(host, vpc_dns, zones, database)
     text = f"{host.name} does not resolve {where}{cause}"
-    return failed(text, observed(f"{host.name} {where}"), *here, *seen, fix=remedy or advice)
+    return failed(
+        text,
+        observed(f"{host.name} {where}"),
+        *here,
+        *seen,
+        fix=remedy or advice,
+        place=connection_place(host),
+        symptom=None if cause else symptom(SymptomKind.NOT_RESOLVED, connection_place(host)),
+    )
 
 
 def _cause(

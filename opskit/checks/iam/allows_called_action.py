@@ -32,10 +32,11 @@ from opskit.facts.probe import InstanceProbe
 from opskit.policy.difference import WantedAccess
 from opskit.policy.explanation import DenialExplanation, DenialReason
 from opskit.policy.role_access import RoleAccess
+from opskit.symptom import SymptomKind
 from opskit.workload.interface import WorkloadRole
 
-explains = ("auth", "app")
 passes_on = one_of(Seen(InstanceProbe, "health"), Seen(InstanceProbe, "containers"))
+leads_to = (SymptomKind.CREDENTIAL_UNREADABLE,)
 
 
 def check(

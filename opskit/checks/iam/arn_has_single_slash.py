@@ -17,10 +17,11 @@ from opskit.checks.interface import Finding
 from opskit.checks.seen import Seen, is_true, one_of
 from opskit.facts.interface import Fact
 from opskit.policy.explanation import DenialReason
+from opskit.symptom import SymptomKind
 from opskit.workload.interface import WorkloadRole
 
-explains = ("auth", "app", "IAM003")
 passes_on = one_of(Seen(EffectivePermissions, "read.is_allowed", is_true))
+leads_to = (SymptomKind.CREDENTIAL_UNREADABLE,)
 
 
 def check(

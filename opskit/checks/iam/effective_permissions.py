@@ -27,6 +27,7 @@ from opskit.facts.simulation import (
 from opskit.policy.evaluate import EvaluationResult
 from opskit.policy.explanation import DenialExplanation, DenialReason
 from opskit.policy.role_access import KEY_POLICY, RequiredPermission, RoleAccess
+from opskit.symptom import SymptomKind
 from opskit.workload.interface import WorkloadRole
 
 ATTEMPT = "an attempt from where the app runs"
@@ -97,7 +98,11 @@ def analyze(
 ) -> EffectivePermissions:
     """Combine the sources into the effective permissions."""
     if isinstance(role, Known) and role.value.role_name is None:
-        raise FactUnavailable(f"{target.workload_kind.definite} has no role", "a role")
+        raise FactUnavailable(
+            f"{target.workload_kind.definite} has no role",
+            "a role",
+            waits_for=(SymptomKind.NO_CREDENTIALS,),
+        )
     noun = target.workload_kind.definite
     needs = access.value.reads if isinstance(access, Known) else ()
     source = source_of(target)

@@ -17,9 +17,10 @@ from opskit.checks.interface import Finding
 from opskit.checks.seen import Seen, is_true, one_of
 from opskit.facts.interface import Fact
 from opskit.policy.explanation import DenialReason
+from opskit.symptom import SymptomKind
 from opskit.workload.interface import WorkloadRole
 
-explains = ("auth", "app", "IAM003")
+leads_to = (SymptomKind.CREDENTIAL_UNREADABLE,)
 is_essential = True
 passes_on = one_of(Seen(EffectivePermissions, "read.is_allowed", is_true))
 

@@ -9,11 +9,20 @@ from opskit.checks.iam.denial import AccessDenied
 from opskit.checks.iam.effective_permissions import EffectivePermission, EffectivePermissions
 from opskit.checks.iam.fix_context import IamFixContext
 from opskit.checks.iam.fixes import build_fix
-from opskit.checks.interface import Evidence, Finding, failed, passed, skipped, undecided
+from opskit.checks.interface import (
+    Evidence,
+    Finding,
+    failed,
+    not_reached,
+    passed,
+    skipped,
+    undecided,
+)
 from opskit.config import Target
 from opskit.facts.interface import Fact, Known
 from opskit.policy.difference import WantedAccess
 from opskit.policy.explanation import DenialReason
+from opskit.symptom import SymptomKind, place
 from opskit.workload.interface import WorkloadRole
 
 
@@ -55,13 +64,19 @@ def check_permission(
         reading, decrypting: the reasons for each of the two.
     """
     if isinstance(role, Known) and role.value.role_name is None:
-        return undecided(f"{context.target.workload_kind.definite} has no role", "a role")
+        text = f"{context.target.workload_kind.definite} has no role"
+        return not_reached(text, (SymptomKind.NO_CREDENTIALS,), "a role")
     name = name_of(role, context.target)
     rows = _rows(standing, context, reading, decrypting)
     denials = [d for d in (row.denial(name) for row in rows) if d is not None]
     if denials:
         evidence = _evidence(d.permission for d in denials)
-        return failed(denials[0].sentence, *evidence, fix=build_fix(context, denials))
+        return failed(
+            denials[0].sentence,
+            *evidence,
+            fix=build_fix(context, denials),
+            place=place(roles=[name]),
+        )
     for row in rows:
         if row.permission.is_allowed is None:
             return undecided(row.permission.unknown_reason, *row.permission.missing)

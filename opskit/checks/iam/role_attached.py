@@ -13,10 +13,15 @@ from __future__ import annotations
 from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.interface import Finding, failed, passed, reported
 from opskit.checks.seen import Seen, one_of
+from opskit.symptom import SymptomKind
 from opskit.workload.interface import Workload, WorkloadRole
 
-explains = ("iam", "tcp", "tls", "auth", "app", "dns")
 passes_on = one_of(Seen(WorkloadRole, "role_name"))
+leads_to = (
+    SymptomKind.NO_CREDENTIALS,
+    SymptomKind.AGENT_OFFLINE,
+    SymptomKind.CREDENTIAL_UNREADABLE,
+)
 
 
 def check(app: Workload, role: WorkloadRole) -> Finding:

@@ -17,8 +17,9 @@ from opskit.facts.interface import Fact
 from opskit.facts.probe import InstanceProbe
 from opskit.reachability.database_paths import DatabasePaths
 from opskit.reachability.path import Checkpoint, CheckpointKind, Path, Reason
+from opskit.symptom import SymptomKind
 
-explains = ("tcp", "tls", "auth", "app")
+leads_to = (SymptomKind.DROPPED,)
 WHOSE = {
     CheckpointKind.ACL_OUT: "the app's packets",
     CheckpointKind.ACL_IN: "the app's packets",

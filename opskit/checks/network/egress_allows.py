@@ -19,9 +19,10 @@ from opskit.facts.security_groups import SecurityGroups
 from opskit.reachability.database_paths import DatabasePaths
 from opskit.reachability.group_members import GroupMembers
 from opskit.reachability.path import Checkpoint, CheckpointKind, Path, Reason
+from opskit.symptom import SymptomKind
 
-explains = ("tcp", "tls", "auth", "app")
 passes_on = PATH_OR_CONNECTION
+leads_to = (SymptomKind.DROPPED,)
 
 
 def check(

@@ -33,9 +33,10 @@ from opskit.reachability.database_paths import DatabasePaths
 from opskit.reachability.group_members import GroupMembers
 from opskit.reachability.load_balancer_paths import LoadBalancerPaths
 from opskit.reachability.path import PathOutcome
+from opskit.symptom import SymptomKind
 
-explains = ("APP003",)
 passes_on = one_of(Seen(LoadBalancerPaths, "to_app"))
+leads_to = (SymptomKind.TARGET_UNHEALTHY,)
 
 
 def check(

@@ -17,9 +17,10 @@ from opskit.facts.interface import Fact
 from opskit.facts.probe import InstanceProbe
 from opskit.reachability.database_paths import DatabasePaths
 from opskit.reachability.path import Checkpoint, CheckpointKind, Path, Reason
+from opskit.symptom import SymptomKind
 
-explains = ("tcp", "tls", "auth", "app")
 passes_on = PATH_OR_CONNECTION
+leads_to = (SymptomKind.DROPPED,)
 
 
 def check(paths: DatabasePaths, probe: Fact[InstanceProbe]) -> Finding:

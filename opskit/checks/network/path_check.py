@@ -19,6 +19,7 @@ from opskit.checks.interface import (
 from opskit.checks.network.fix_context import to_database
 from opskit.checks.network.fixes import open_paths
 from opskit.checks.seen import Seen, one_of
+from opskit.checks.symptoms import path_place
 from opskit.facts.interface import Fact, Known
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.security_groups import SecurityGroups
@@ -162,7 +163,7 @@ def _broken(
         return warned(
             f"{cause}, if {paths.workload_noun} connects from such ports", *rules, fix=fix
         )
-    return failed(cause, *rules, fix=fix)
+    return failed(cause, *rules, fix=fix, place=path_place(paths.current))
 
 
 def _not_known(paths: DatabasePaths, seen: TcpResult, broken: Checkpoint) -> Advice:

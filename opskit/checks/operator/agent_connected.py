@@ -21,8 +21,6 @@ from opskit.checks.workload_state import judge_state
 from opskit.facts.agent import SsmAgent
 from opskit.workload.interface import Workload
 
-explains: tuple[str, ...] = ()
-
 ONE_STREAM_UP_TO = (3, 0, 196, 0)
 """Agents up to this version forward one connection at a time, and have no non-interactive sessions."""
 passes_on = one_of(Seen(SsmAgent, "takes_sessions", is_true))

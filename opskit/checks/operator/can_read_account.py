@@ -15,7 +15,6 @@ from opskit.checks.operator.permission_group_check import NEEDS_DECIDED, check_g
 from opskit.facts.permissions import PermissionGroup
 from opskit.policy.operator_access import OperatorAccess
 
-explains: tuple[str, ...] = ()
 passes_on = NEEDS_DECIDED
 
 

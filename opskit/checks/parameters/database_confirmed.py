@@ -27,14 +27,15 @@ from opskit.facts.login import LoginAttemptResult
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbInstances
 from opskit.facts.stored_credential import CredentialPiece, StoredCredential
+from opskit.symptom import NO_LOGIN, SymptomKind, place
 from opskit.workload.interface import Workload
 
-explains = ("database", "dns", "network", "tcp", "tls", "auth", "app")
 passes_on = one_of(
     Seen(DatabaseEvidence, "by_identifier"),
     Seen(LoginAttemptResult, "succeeded", is_true),
     Seen(Target, "db_instance"),
 )
+leads_to = (*NO_LOGIN, SymptomKind.SETTINGS_DIFFER, SymptomKind.OTHER_DATABASE)
 
 
 def check(
@@ -69,6 +70,7 @@ def check(
             fix=_point_to(
                 source_of(target), parameters, endpoint, other.host, other.identifier, app, probe
             ),
+            place=place(hosts=[parameters.host or ""], databases=[name], parameters=["endpoint"]),
         )
     if database.doubt and not logs_in:
         advice = (

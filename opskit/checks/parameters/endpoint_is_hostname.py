@@ -30,10 +30,11 @@ from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.stored_credential import StoredCredential
+from opskit.symptom import NO_LOGIN_THERE, SymptomKind, place
 from opskit.workload.interface import Workload
 
-explains = ("network", "tcp", "tls", "auth", "app")
 passes_on = one_of(parameter_was_read("endpoint"))
+leads_to = (*NO_LOGIN_THERE, SymptomKind.SETTINGS_DIFFER)
 
 
 def check(
@@ -58,11 +59,13 @@ def check(
     change = (endpoint, database.host)
     fix = put_and_restart(source_of(target), parameters, change, app, probe, "writes the name")
     identifier = database.instance.identifier
+    where = place(hosts=[host], parameters=["endpoint"])
     if flaw:
         return failed(
             f"{endpoint.name} holds {host}, {flaw}; {identifier} is at {database.host}",
             reported(f"RDS says that {identifier} is at {database.host}"),
             fix=fix,
+            place=where,
         )
     if not today or host in today:
         return warned(
@@ -85,6 +88,7 @@ def check(
         f"{endpoint.name} holds the address {host}, which is no longer {identifier}'s: that is {others}",
         seen,
         fix=fix,
+        place=where,
     )
 
 

@@ -35,9 +35,10 @@ from opskit.facts.interface import Fact, Known
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.stored_credential import StoredCredential
+from opskit.symptom import NO_LOGIN, SymptomKind, place
 from opskit.workload.interface import Workload
 
-explains = ("dns", "network", "tcp", "tls", "auth", "app")
+leads_to = (*NO_LOGIN, SymptomKind.SETTINGS_DIFFER)
 
 RDS_SUFFIXES = (".rds.amazonaws.com", ".rds.amazonaws.com.cn")
 RDS_INSTANCE_NAME = re.compile(
@@ -91,6 +92,7 @@ def check(
         fix=put_and_restart(
             source_of(target), parameters, change, app, probe, "writes the present endpoint"
         ),
+        place=place(hosts=[host], parameters=["endpoint"]),
     )
 
 

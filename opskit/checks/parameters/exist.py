@@ -23,10 +23,11 @@ from opskit.facts.database import Database
 from opskit.facts.interface import Fact, Known
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.stored_credential import StoredCredential
+from opskit.symptom import SymptomKind, place
 from opskit.workload.interface import Workload
 
-explains = ("iam", "auth", "app")
 passes_on = one_of(Seen(StoredCredential, "existing"), Seen(StoredCredential, "refused"))
+leads_to = (SymptomKind.CREDENTIAL_UNREADABLE,)
 
 
 def check(
@@ -49,6 +50,7 @@ def check(
         reported(f"{source.actions.read[0]} answered ParameterNotFound for it"),
         *([reported(f"its neighbours are there: {present}")] if present else []),
         fix=_creation(source, parameters, known, restart_if_unhealthy(app, probe)),
+        place=place(parameters=[purpose for purpose, _ in parameters.missing]),
     )
 
 

@@ -23,9 +23,10 @@ from opskit.facts.interface import Fact, Known
 from opskit.facts.key import Key
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.stored_credential import StoredCredential
+from opskit.symptom import SymptomKind, place
 from opskit.workload.interface import Workload
 
-explains = ("iam", "auth", "app", "PAR002")
+leads_to = (SymptomKind.CREDENTIAL_UNREADABLE,)
 PENDING = "PendingDeletion"
 passes_on = one_of(
     Seen(Key, "state"),
@@ -56,6 +57,7 @@ def check(
             fix=Advice(
                 "kms:DescribeKey on its key would tell which state it is in, and the command."
             ),
+            place=place(parameters=["password"]),
         )
     if parameters.get("password"):
         return passed("the password was read")
@@ -78,4 +80,5 @@ def _unusable(key: Key, messages: list[str], restart: tuple[Command, ...]) -> Fi
         else Advice(
             f"KMS does not enable a key in state {key.state}; its owner has to bring it back."
         ),
+        place=place(parameters=["password"]),
     )

@@ -20,13 +20,14 @@ from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.key import Key
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.stored_credential import StoredCredential
+from opskit.symptom import SymptomKind, place
 from opskit.workload.interface import Workload
 
-explains = ("iam", "auth", "app", "PAR002", "PAR003")
 passes_on = one_of(
     Seen(Key, "state"),
     parameter_was_read("password"),
 )
+leads_to = (SymptomKind.CREDENTIAL_UNREADABLE,)
 
 
 def check(
@@ -58,4 +59,5 @@ def check(
             ask="The person who scheduled the deletion meant something by it: say that the key is in use",
             caution="After that day the values under this key are lost for ever.",
         ),
+        place=place(parameters=["password"]),
     )

@@ -30,9 +30,10 @@ from opskit.credential_source import source_of
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.login import LoginAttemptResult
 from opskit.facts.unfinished_rotation import UnfinishedRotation
+from opskit.symptom import SymptomKind, place
 
-explains = ("auth", "app")
 passes_on = one_of(Seen(UnfinishedRotation))
+leads_to = (SymptomKind.LOGIN_REFUSED, SymptomKind.SETTINGS_DIFFER)
 
 
 def check(
@@ -60,5 +61,6 @@ def check(
             evidence,
             tried,
             fix=fix,
+            place=place(parameters=["password"]),
         )
     return warned(text, evidence, fix=fix)

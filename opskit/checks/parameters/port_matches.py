@@ -19,10 +19,11 @@ from opskit.facts.database import Database
 from opskit.facts.interface import Fact
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.stored_credential import StoredCredential
+from opskit.symptom import NO_LOGIN_THERE, SymptomKind, place
 from opskit.workload.interface import Workload
 
-explains = ("tcp", "tls", "auth", "app")
 passes_on = one_of(parameter_was_read("endpoint"))
+leads_to = (*NO_LOGIN_THERE, SymptomKind.SETTINGS_DIFFER)
 
 
 def check(
@@ -50,5 +51,8 @@ def check(
         reported(f"RDS says {database.host}:{database.port}"),
         fix=put_and_restart(
             source_of(target), parameters, (endpoint, right), app, probe, "writes the right port"
+        ),
+        place=place(
+            hosts=[parameters.host or ""], ports=[parameters.port], parameters=["endpoint"]
         ),
     )

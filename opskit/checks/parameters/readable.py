@@ -11,7 +11,8 @@ Not the fix: copying the password to a place where you can read it.
 from __future__ import annotations
 
 from opskit import denial_message
-from opskit.checks.interface import Finding, passed, skipped, undecided
+from opskit.checks.interface import Finding, passed, skipped
+from opskit.checks.parameters.unread import unreadable
 from opskit.checks.seen import Seen, one_of
 from opskit.denial_message import YOU
 from opskit.facts.stored_credential import StoredCredential
@@ -26,7 +27,7 @@ def check(parameters: StoredCredential) -> Finding:
     if not parameters.refused:
         return passed(f"{len(parameters.existing)} parameters are readable by you")
     names = ", ".join(r.name for r in parameters.refused)
-    missing = tuple(sorted({f"{r.permission} on {r.name}" for r in parameters.refused}))
     codes = ", ".join(sorted({r.code for r in parameters.refused}))
     who = {denial_message.parse(r.message).who for r in parameters.refused} - {YOU}
-    return undecided(f"{', '.join(sorted(who)) or YOU} could not read {names} ({codes})", *missing)
+    text = f"{', '.join(sorted(who)) or YOU} could not read {names} ({codes})"
+    return unreadable(text, parameters.refused)

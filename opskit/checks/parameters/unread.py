@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from opskit.checks.interface import Finding, skipped, undecided
+from collections.abc import Sequence
+
+from opskit.checks.interface import Finding, not_reached, skipped
 from opskit.checks.seen import Seen
-from opskit.credential_source.interface import CredentialSource
+from opskit.credential_source.interface import CredentialSource, ReadFailure
 from opskit.facts.stored_credential import StoredCredential
+from opskit.symptom import OPERATOR, SymptomKind, place
 
 
 def parameter_was_read(purpose: str) -> Seen:
@@ -18,6 +21,13 @@ def unread(source: CredentialSource, parameters: StoredCredential, purpose: str)
     name = source.location(purpose).name
     refused = [r for r in parameters.refused if r.name == name]
     if refused:
-        missing = tuple(sorted({f"{r.permission} on {r.name}" for r in refused}))
-        return undecided(f"you could not read {name}", *missing)
+        return unreadable(f"you could not read {name}", refused)
     return skipped(f"{name} was not read")
+
+
+def unreadable(text: str, refused: Sequence[ReadFailure]) -> Finding:
+    """Unknown for lack of the operator's rights, or by a key that no one can use, which has its own code."""
+    missing = sorted({f"{r.permission} on {r.name}" for r in refused})
+    is_by_key = all(r.is_by_key for r in refused)
+    kinds = (SymptomKind.CREDENTIAL_UNREADABLE,) if is_by_key else ()
+    return not_reached(text, kinds, *missing, place=place(roles=[OPERATOR]))

@@ -19,8 +19,9 @@ from functools import partial
 
 from opskit.checks.fix import Advice, Remedy
 from opskit.checks.fix_commands import restart_commands
-from opskit.checks.interface import Finding, failed, passed, reported, skipped, undecided, warned
+from opskit.checks.interface import Finding, failed, passed, reported, skipped, warned
 from opskit.checks.parameter_value_fixes import password_remedy, put_values
+from opskit.checks.parameters.unread import unreadable
 from opskit.checks.seen import Seen, one_of
 from opskit.commands import Command
 from opskit.config import Target
@@ -34,10 +35,11 @@ from opskit.facts.login import LoginAttemptResult
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.stored_credential import CredentialPiece, StoredCredential
 from opskit.facts.value_form import trimmed
+from opskit.symptom import Place, SymptomKind, place
 from opskit.workload.interface import Workload
 
-explains = ("dns", "auth", "app")
 passes_on = one_of(Seen(StoredCredential, "existing"))
+leads_to = (SymptomKind.NOT_RESOLVED, SymptomKind.LOGIN_REFUSED, SymptomKind.SETTINGS_DIFFER)
 
 
 def check(
@@ -75,15 +77,21 @@ def check(
         remedy = password_remedy(user, failure, advice, instance, password, app, probe)
         remedy = _both(correct(()), remedy) if public else remedy
     looked = (reported(f"{p.name}, version {p.version}, was read and looked at") for p in stained)
-    return failed(text, *looked, fix=remedy)
+    return failed(text, *looked, fix=remedy, place=_place(stained))
+
+
+def _place(stained: Sequence[CredentialPiece]) -> Place:
+    """The parameters; for the endpoint alone also its value, which no host that works has."""
+    purposes = [p.purpose for p in stained]
+    hosts = [stained[0].raw or ""] if purposes == ["endpoint"] else []
+    return place(hosts=hosts, parameters=purposes)
 
 
 def _clean(parameters: StoredCredential) -> Finding:
     """The finding where no value that was read has a flaw."""
     if parameters.refused:
-        missing = sorted({f"{r.permission} on {r.name}" for r in parameters.refused})
         names = " and ".join(dict.fromkeys(r.name for r in parameters.refused))
-        return undecided(f"you could not read {names}", *missing)
+        return unreadable(f"you could not read {names}", parameters.refused)
     if not parameters.existing:
         return skipped("there is no value: none of the parameters exists")
     return passed("the values carry no stray newline, blank or quote")

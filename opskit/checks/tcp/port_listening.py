@@ -10,8 +10,9 @@ Not the fix: security groups, ACLs and routes: the refusal proves that they are 
 from __future__ import annotations
 
 from opskit.checks.fix import Advice
-from opskit.checks.interface import Finding, failed, observed, passed, undecided
+from opskit.checks.interface import Finding, failed, not_reached, observed, passed, undecided
 from opskit.checks.seen import Seen, one_of
+from opskit.checks.symptoms import connection_place
 from opskit.checks.tcp.port_reachable import not_told
 from opskit.config import Target
 from opskit.facts.database import Database
@@ -19,11 +20,12 @@ from opskit.facts.dns import DatabaseHost
 from opskit.facts.interface import Fact, Known, Unknown
 from opskit.facts.probe import InstanceProbe
 from opskit.probe.response import TcpResult
+from opskit.symptom import NO_CONNECTION, SymptomKind, symptom
 
-explains = ("tls", "auth", "app")
 passes_on = one_of(
     Seen(InstanceProbe, "result.connections", lambda rows: any(c.is_connected for c in rows))
 )
+symptoms = (SymptomKind.REFUSED,)
 
 
 def check(
@@ -31,9 +33,8 @@ def check(
 ) -> Finding:
     """Judge the connection to the host that the app is configured with."""
     if isinstance(probe, Unknown):
-        return undecided(
-            f"not tried from {target.workload_kind.definite}: {probe.reason}", *probe.missing
-        )
+        text = f"not tried from {target.workload_kind.definite}: {probe.reason}"
+        return not_reached(text, probe.waits_for, *probe.missing)
     connection = probe.value.connection(host.name, host.port)
     if connection is None or not connection.is_told:
         return not_told(target, host, probe.value, connection)
@@ -50,11 +51,19 @@ def check(
                 f"from {connection.local_address or target.workload_kind.definite}; so the way there is open"
             ),
             fix=_advice(host, connection, database),
+            symptom=symptom(
+                SymptomKind.REFUSED,
+                connection_place(host, connection),
+                (SymptomKind.WRONG_ADDRESS,),
+            ),
         )
     if connection.is_connected:
         return passed(f"a server listens on port {connection.port}")
-    return undecided(
-        "whether a server listens cannot be seen without an answer", "an answer on the port"
+    return not_reached(
+        "whether a server listens cannot be seen without an answer",
+        NO_CONNECTION,
+        "an answer on the port",
+        place=connection_place(host, connection),
     )
 
 

@@ -12,8 +12,18 @@ Not the fix: a longer time-out in the app.
 from __future__ import annotations
 
 from opskit.checks.fix import Advice
-from opskit.checks.interface import Finding, derived, failed, observed, passed, skipped, undecided
+from opskit.checks.interface import (
+    Finding,
+    derived,
+    failed,
+    not_reached,
+    observed,
+    passed,
+    skipped,
+    undecided,
+)
 from opskit.checks.seen import Seen, one_of
+from opskit.checks.symptoms import connection_place
 from opskit.commands import OpskitCommand
 from opskit.config import Target
 from opskit.facts.dns import DatabaseHost
@@ -22,8 +32,9 @@ from opskit.facts.probe import InstanceProbe
 from opskit.probe.response import TcpResult
 from opskit.reachability.database_paths import DatabasePaths
 from opskit.reachability.path import Path, PathOutcome
+from opskit.symptom import Symptom, SymptomKind, symptom
 
-explains = ("tls", "auth", "app")
+symptoms = (SymptomKind.DROPPED, SymptomKind.UNREACHABLE)
 is_essential = True
 passes_on = one_of(
     Seen(InstanceProbe, "result.connections", lambda rows: any(c.is_connected for c in rows))
@@ -35,9 +46,8 @@ def check(
 ) -> Finding:
     """Judge the connection to the app's configured host, together with the path model."""
     if isinstance(probe, Unknown):
-        return undecided(
-            f"not tried from {target.workload_kind.definite}: {probe.reason}", *probe.missing
-        )
+        text = f"not tried from {target.workload_kind.definite}: {probe.reason}"
+        return not_reached(text, probe.waits_for, *probe.missing)
     connection = probe.value.connection(host.name, host.port)
     if connection is None or not connection.is_told:
         return not_told(target, host, probe.value, connection)
@@ -64,35 +74,50 @@ def check(
     seen = observed(
         f"tried on {target.workload_kind.definite}{drop if connection.outcome == 'timeout' else ''}"
     )
+    shown = _symptom(host, connection)
     if not isinstance(paths, Known):
-        return failed(connection.words, seen, fix=_advice_unjudged(paths))
+        advice = _advice_unjudged(paths)
+        return failed(connection.words, seen, fix=advice, symptom=shown, missing=paths.missing)
     current = paths.value.current
     if not _leads_to(current, connection):
-        return failed(connection.words, seen, fix=_advice_elsewhere(host, connection, paths.value))
+        advice = _advice_elsewhere(host, connection, paths.value)
+        return failed(connection.words, seen, fix=advice, symptom=shown)
     if current.outcome is PathOutcome.PASS:
         return failed(
             f"{connection.words}, although every group, ACL and route lets it pass",
             seen,
             derived(current.line),
             fix=_advice_where_open(connection, paths.value),
+            symptom=shown,
         )
-    return failed(connection.words, seen, fix=_advice(current))
+    return failed(connection.words, seen, fix=_advice(current), symptom=shown)
+
+
+def _symptom(host: DatabaseHost, connection: TcpResult) -> Symptom:
+    """The symptom of a connection without an answer, or with an error of the system."""
+    kind = SymptomKind.DROPPED if connection.outcome == "timeout" else SymptomKind.UNREACHABLE
+    return symptom(kind, connection_place(host, connection), (SymptomKind.WRONG_ADDRESS,))
 
 
 def not_told(
     target: Target, host: DatabaseHost, probe: InstanceProbe, connection: TcpResult | None
 ) -> Finding:
     """The finding where no connection was tried, or where its outcome is not told."""
-    noun, place = target.workload_kind.definite, f"{host.name}:{host.port}"
+    noun, there = target.workload_kind.definite, f"{host.name}:{host.port}"
     if connection is None:
-        why = probe.why_not(f"tcp {place}", "tcp") or f"{noun} did not try it"
-        return undecided(
-            f"no connection to {place} was tried: {why}", f"a connection tried from {noun}"
+        why = probe.why_not(f"tcp {there}", "tcp") or f"{noun} did not try it"
+        return not_reached(
+            f"no connection to {there} was tried: {why}",
+            (SymptomKind.WRONG_ADDRESS,),
+            f"a connection tried from {noun}",
+            place=connection_place(host),
         )
     if connection.outcome == "unresolved":
-        return undecided(
-            f"no connection to {place} was tried: the name was not resolved there",
+        return not_reached(
+            f"no connection to {there} was tried: the name was not resolved there",
+            (SymptomKind.NOT_RESOLVED,),
             f"an address on {noun}",
+            place=connection_place(host),
         )
     return undecided(
         f"{connection.words}; its tools there do not tell a refusal from silence",

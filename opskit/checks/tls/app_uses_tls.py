@@ -19,6 +19,7 @@ from opskit.checks.interface import (
     Evidence,
     Finding,
     failed,
+    not_reached,
     observed,
     passed,
     reported,
@@ -26,15 +27,17 @@ from opskit.checks.interface import (
     undecided,
 )
 from opskit.checks.seen import Seen, is_true, one_of
+from opskit.checks.symptoms import containers_place
 from opskit.engine.tls_modes import TlsMode, TlsVocabulary
 from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.interface import Fact, Known
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.tls_setting import TlsSetting
 from opskit.probe.response import ConnectionSetting, Container
+from opskit.symptom import NO_HANDSHAKE, SymptomKind
 from opskit.workload.interface import Workload
 
-explains = ("auth", "app")
+leads_to = (SymptomKind.TLS_REQUIRED,)
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 """A variable's name without characters that are special to sed."""
@@ -58,7 +61,8 @@ def check(
     if required is None:
         required = _is_forced(setting)
     if required is None:
-        return undecided("whether TLS is required was not learnt", "the server's answer")
+        text = "whether TLS is required was not learnt"
+        return not_reached(text, NO_HANDSHAKE, "the server's answer")
     if not required:
         return skipped("the database also admits clients without TLS")
     server: list[Evidence] = []
@@ -80,10 +84,12 @@ def check(
                 "which the database does not admit",
                 *server,
                 fix=_fix(container, mode, tls, app),
+                place=containers_place(container),
             )
     if not (greeting.is_engine and greeting.offers_tls):
-        return undecided(
+        return not_reached(
             "whether the server offers TLS was not seen",
+            NO_HANDSHAKE,
             f"a TLS handshake on {probe.workload_noun}",
         )
     strange = next((f"{m.variable}={m.value}" for _, m in modes if not tls.mode_of(m.value)), "")

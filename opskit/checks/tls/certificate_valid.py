@@ -17,10 +17,10 @@ from opskit.checks.fix_commands import call
 from opskit.checks.interface import (
     Finding,
     failed,
+    not_reached,
     observed,
     passed,
     reported,
-    undecided,
     warned,
 )
 from opskit.checks.seen import Seen, one_of
@@ -29,8 +29,9 @@ from opskit.facts.database import Database
 from opskit.facts.dns import DatabaseHost
 from opskit.facts.given_facts import Now
 from opskit.facts.interface import Fact, Known
+from opskit.symptom import NO_HANDSHAKE, SymptomKind, place
 
-explains = ("auth", "app")
+leads_to = (SymptomKind.CERTIFICATE_REJECTED,)
 
 SOON = timedelta(days=30)
 passes_on = one_of(
@@ -47,17 +48,20 @@ def check(
         database.instance.certificate_valid_till,
         reported("rds:DescribeDBInstances says so"),
     )
-    remedy = _renewal(database)
+    remedy, where = _renewal(database), place(databases=[name])
     if isinstance(certificate, Known):
         begins, ends = certificate.value.not_before, certificate.value.not_after
         basis = observed("the server shows this certificate")
         if isinstance(host, Known) and not host.value.is_from_rds:
             name = host.value.name
+            where = place(hosts=[name])
             remedy = Advice(f"Let the owner of {name} renew its certificate.")
     if ends is None:
-        return undecided("the certificate was not seen", "a TLS handshake with the server")
+        needed = "a TLS handshake with the server"
+        return not_reached("the certificate was not seen", NO_HANDSHAKE, needed)
     if ends < now.moment:
-        return failed(f"the certificate of {name} expired on {ends:%Y-%m-%d}", basis, fix=remedy)
+        text = f"the certificate of {name} expired on {ends:%Y-%m-%d}"
+        return failed(text, basis, fix=remedy, place=where)
     if begins is not None and begins > now.moment:
         return failed(
             f"the certificate of {name} is not valid before {begins:%Y-%m-%d %H:%M} UTC",
@@ -65,6 +69,7 @@ def check(
             fix=Advice(
                 "Compare the clocks of this machine and of the clients with AWS's; if they are right, wait."
             ),
+            place=where,
         )
     if ends < now.moment + SOON:
         return warned(f"the certificate of {name} expires on {ends:%Y-%m-%d}", basis, fix=remedy)

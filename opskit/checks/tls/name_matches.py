@@ -11,10 +11,13 @@ Not the fix: sslmode=require, which verifies nothing, nor rejectUnauthorized: fa
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from opskit.checks.fix import Advice
 from opskit.checks.fix_commands import RDS_BUNDLE
 from opskit.checks.interface import Finding, failed, observed, passed, skipped, warned
 from opskit.checks.seen import Seen, one_of
+from opskit.checks.symptoms import containers_place
 from opskit.engine.interface import LoginFailure
 from opskit.engine.tls_modes import TlsMode, TlsVocabulary
 from opskit.facts.certificate import Certificate
@@ -23,9 +26,10 @@ from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.dns import DatabaseHost
 from opskit.facts.probe import InstanceProbe
 from opskit.probe.response import Container
+from opskit.symptom import Symptom, SymptomKind, symptom
 
-explains = ("auth", "app")
 passes_on = one_of(Seen(Certificate, "names"))
+symptoms = (SymptomKind.CERTIFICATE_REJECTED,)
 
 
 def check(
@@ -50,6 +54,7 @@ def check(
                 ),
                 observed(f"the server's certificate was issued by {certificate.issuer}"),
                 fix=_trust(container, certificate, database, tls),
+                symptom=_rejected(container),
             )
     if host.is_address:
         return skipped("the endpoint parameter holds an address, which no certificate names")
@@ -69,6 +74,15 @@ def check(
     ]
     tried = (observed(f"a login as {name} does it verified the server") for name in verified)
     return passed(f"the certificate names {host.name}", *tried)
+
+
+def _rejected(container: Container) -> Symptom:
+    """The symptom of a client that does not accept the certificate of the host that it names."""
+    host = container.setting("host")
+    where = replace(
+        containers_place(container), hosts=frozenset([host.value.lower()] if host else [])
+    )
+    return symptom(SymptomKind.CERTIFICATE_REJECTED, where, is_fault=True)
 
 
 def _trust(

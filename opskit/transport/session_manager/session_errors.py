@@ -10,6 +10,7 @@ from typing import Any
 
 from opskit.aws_protocols import AwsClient
 from opskit.errors import AwsError, NotExecuted, OpskitError, TransportError
+from opskit.symptom import SymptomKind
 from opskit.transport.session_manager.data_channel import in_one_line
 
 TELLS = (
@@ -62,6 +63,7 @@ def not_connected(ssm: AwsClient, target: str) -> TransportError | None:
         f"Session Manager cannot reach {target}: {_why(node)}",
         TELLS,
         missing=f"an online SSM agent on {target} (why: opskit diagnose operator, OPR008)",
+        symptoms=(SymptomKind.AGENT_OFFLINE,),
     )
 
 

@@ -152,7 +152,7 @@ def _because(error: NotExecuted, why: str) -> NotExecuted:
     """The same error, with the session's explanation added."""
     if not why:
         return error
-    return NotExecuted(f"{error.sentence}; {why}", error.next_step, error.missing)
+    return NotExecuted(f"{error.sentence}; {why}", error.next_step, error.missing, error.symptoms)
 
 
 def create_direct_dialer(context: TransportContext) -> DirectDialer:
