@@ -188,9 +188,7 @@ def read(
     """Run the probe command on the instance and parse its answers."""
     if transport.transport is None:
         raise FactUnavailable(
-            transport.why_none,
-            f"a transport to {target.workload_kind.definite} (--via)",
-            waits_for=transport.waits_for,
+            transport.why_none, f"a transport to {target.workload_kind.definite} (--via)"
         )
     probe_request = request(target, key, region, host, database, parameters, groups, app, instances)
     try:

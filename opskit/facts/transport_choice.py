@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from opskit.config import Target
 from opskit.facts.interface import ClientFactory, FactUnavailable
+from opskit.symptom import SymptomKind
 from opskit.transport.factory import create_transport, named_transport
 from opskit.transport.interface import Transport, TransportContext
 from opskit.workload.interface import Workload
@@ -29,5 +30,5 @@ def select(target: Target, clients: ClientFactory, app: Workload) -> TransportCh
         return TransportChoice(None, f"{target.workload_kind.definite} was not asked (--via none)")
     state = app.reported_state
     if state is not None and not state.is_running:
-        raise FactUnavailable(state.summary)
+        raise FactUnavailable(state.summary, waits_for=(SymptomKind.NOT_RUNNING,))
     return TransportChoice(create_transport(TransportContext(target, clients.client, app.location)))

@@ -33,7 +33,7 @@ from opskit.probe.response import Container
 from opskit.symptom import NO_DATABASE, Symptom, SymptomKind, symptom
 from opskit.workload.interface import Workload
 
-leads_to = (SymptomKind.NOT_RUNNING, SymptomKind.AGENT_OFFLINE)
+leads_to = (SymptomKind.NOT_RUNNING,)
 symptoms = (SymptomKind.NOT_RUNNING,)
 
 STARTABLE = ("exited", "created")

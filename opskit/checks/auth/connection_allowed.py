@@ -10,7 +10,7 @@ Not the fix: forced TLS switched off.
 from __future__ import annotations
 
 from opskit.checks.fix import Advice
-from opskit.checks.interface import Finding, failed, not_reached, observed, passed, undecided
+from opskit.checks.interface import Finding, failed, not_reached, observed, passed
 from opskit.checks.seen import Seen, is_true, one_of
 from opskit.checks.symptoms import login_place
 from opskit.engine.interface import NO_PROOF, LoginFailure
@@ -18,7 +18,7 @@ from opskit.facts.database_engine import DatabaseEngine
 from opskit.facts.interface import Fact, Known
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.stored_credential import StoredCredential
-from opskit.symptom import NO_HANDSHAKE, SymptomKind, symptom
+from opskit.symptom import NO_HANDSHAKE, OPERATOR, SymptomKind, place, symptom
 
 passes_on = one_of(
     Seen(InstanceProbe, "greeting.with_tls.allows_authentication", is_true),
@@ -40,9 +40,11 @@ def check(
             f"a TLS handshake on {probe.workload_noun}",
         )
     if answer.allows_authentication is not None and not _is_of_app(parameters):
-        return undecided(
+        return not_reached(
             "the server was asked for another user or database than the parameters', which were not read",
+            (SymptomKind.CREDENTIAL_UNREADABLE,) if isinstance(parameters, Known) else (),
             "the parameters with user and database",
+            place=place(parameters=["username", "database"], roles=[OPERATOR]),
         )
     if answer.allows_authentication:
         how = "no proof" if answer.method == NO_PROOF else f"a password ({answer.method})"

@@ -103,18 +103,18 @@ def not_told(
     target: Target, host: DatabaseHost, probe: InstanceProbe, connection: TcpResult | None
 ) -> Finding:
     """The finding where no connection was tried, or where its outcome is not told."""
-    noun, there = target.workload_kind.definite, f"{host.name}:{host.port}"
+    noun, destination = target.workload_kind.definite, f"{host.name}:{host.port}"
     if connection is None:
-        why = probe.why_not(f"tcp {there}", "tcp") or f"{noun} did not try it"
+        why = probe.why_not(f"tcp {destination}", "tcp") or f"{noun} did not try it"
         return not_reached(
-            f"no connection to {there} was tried: {why}",
+            f"no connection to {destination} was tried: {why}",
             (SymptomKind.WRONG_ADDRESS,),
             f"a connection tried from {noun}",
             place=connection_place(host),
         )
     if connection.outcome == "unresolved":
         return not_reached(
-            f"no connection to {there} was tried: the name was not resolved there",
+            f"no connection to {destination} was tried: the name was not resolved there",
             (SymptomKind.NOT_RESOLVED,),
             f"an address on {noun}",
             place=connection_place(host),

@@ -24,7 +24,6 @@ from opskit.checks.interface import (
     passed,
     reported,
     skipped,
-    undecided,
 )
 from opskit.checks.seen import Seen, is_true, one_of
 from opskit.checks.symptoms import containers_place
@@ -95,8 +94,11 @@ def check(
     strange = next((f"{m.variable}={m.value}" for _, m in modes if not tls.mode_of(m.value)), "")
     if strange or not modes:
         why = f"{strange} is not known here" if strange else "no running container names it"
-        return undecided(
-            f"whether the app uses TLS is not known: {why}", f"the app's {tls.mode_option}"
+        return not_reached(
+            f"whether the app uses TLS is not known: {why}",
+            () if probe.running else (SymptomKind.NOT_RUNNING,),
+            f"the app's {tls.mode_option}",
+            place=containers_place(*probe.containers),
         )
     version = f" ({greeting.tls_version})" if greeting.tls_version else ""
     named = (f"{c.name} has {tls.mode_option}={m.value}" for c, m in modes)
