@@ -20,6 +20,8 @@ from opskit.workload.interface import WorkloadKind
 
 DEFAULT_SSH_USER = "ec2-user"
 """The default user of Amazon Linux; Ubuntu's is `ubuntu`."""
+CONNECT_TIMEOUT_S, LONGEST_CONNECT_TIMEOUT_S = 3, 10
+"""Linux sends the first packet of a connection again after one second; the probe ends after twelve."""
 FILE_VERSION = 1
 PURPOSES = ("endpoint", "username", "password", "database")
 """The purposes of the four parameters, in the order in which they are shown."""
@@ -44,6 +46,7 @@ class Target:
         table: the target's name in opskit.toml, if it has one.
         config_file: the opskit.toml that supplied a value.
         named_config_file: the same file, if the user named it.
+        connect_timeout: whole seconds for each TCP connection from the app's machine.
         ca_file: the CA bundle by which clients here verify the database, in place of the included ones.
     """
 
@@ -64,6 +67,7 @@ class Target:
     ssh_key_file: str | None = None
     ssh_bastion: str | None = None
     ca_file: str | None = None
+    connect_timeout: int = CONNECT_TIMEOUT_S
     origins: Mapping[str, str] = field(default_factory=dict)
     table: str | None = None
     references: Mapping[str, ParameterReference] = field(default_factory=dict)
@@ -116,6 +120,7 @@ SETTINGS = (
     "ssh_key_file",
     "ssh_bastion",
     "ca_file",
+    "connect_timeout",
     *(f"parameter_{purpose}" for purpose in PURPOSES),
 )
 """The settings of a flag, of OPSKIT_<NAME> and of a target in opskit.toml, under one name each."""
@@ -193,7 +198,7 @@ def _build(
         )
     workload.check_settings(values)
     _check_health_url(values, origins)
-    known = {f.name for f in fields(Target)} & set(SETTINGS) - {"prefix"}
+    known = {f.name for f in fields(Target)} & set(SETTINGS) - {"prefix", "connect_timeout"}
     return Target(
         name=table_name or (prefix or names["endpoint"].rsplit("/", 1)[0] or "target").strip("/"),
         parameters=names,
@@ -202,6 +207,7 @@ def _build(
         table=table_name,
         config_file=files[0],
         named_config_file=files[1],
+        connect_timeout=_connect_timeout(values, origins),
         references={p: r for p, r in references.items() if r.text != r.name},
         **{key: value for key, value in values.items() if key in known},
     )
@@ -214,6 +220,17 @@ def _check_health_url(values: Mapping[str, str], origins: Mapping[str, str]) -> 
             f"health_url (from {origins['health_url']}) {flaw}",
             f"it is asked on {workload.kind_of(values).definite}, such as http://127.0.0.1:3000/health",
         )
+
+
+def _connect_timeout(values: Mapping[str, str], origins: Mapping[str, str]) -> int:
+    allowed = {str(seconds): seconds for seconds in range(1, LONGEST_CONNECT_TIMEOUT_S + 1)}
+    text = values.get("connect_timeout", str(CONNECT_TIMEOUT_S))
+    if text not in allowed:
+        raise UsageError(
+            f"connect_timeout (from {origins['connect_timeout']}) must be whole seconds from 1 to "
+            f"{LONGEST_CONNECT_TIMEOUT_S}"
+        )
+    return allowed[text]
 
 
 def _read_target(

@@ -189,7 +189,9 @@ class Operator:
             check=False,
         )
 
-    def diagnose(self, *options: str, layer: str = "db") -> tuple[dict[str, Any], int]:
+    def diagnose(
+        self, *options: str, layer: str = "db", **environment: Any
+    ) -> tuple[dict[str, Any], int]:
         """The JSON of a diagnosis and its exit status."""
         command = [
             "opskit",
@@ -201,7 +203,7 @@ class Operator:
             "json",
             *options,
         ]
-        done = self.run(*command)
+        done = self.run(*command, **environment)
         assert "Traceback" not in done.stderr, done.stderr
         return json.loads(done.stdout), done.returncode
 

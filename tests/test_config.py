@@ -81,3 +81,13 @@ def test_region_as_the_aws_tools_have_it(tmp_path: Path) -> None:
     target = load({"prefix": "/a"}, {}, tmp_path)
     assert aws_region(target, {"AWS_DEFAULT_REGION": "b"}) == "b"
     assert aws_region(target, {"AWS_DEFAULT_REGION": "b", "AWS_REGION": "c"}) == "c"
+
+
+def test_the_limit_for_a_connection_is_whole_seconds(tmp_path: Path) -> None:
+    def limit(**environment: str) -> int:
+        return load({"prefix": "/a"}, environment, tmp_path).connect_timeout
+
+    assert (limit(), limit(OPSKIT_CONNECT_TIMEOUT="10")) == (3, 10)
+    for wrong in ("0", "11", "1.5", "01", "x"):
+        with pytest.raises(UsageError, match="OPSKIT_CONNECT_TIMEOUT"):
+            limit(OPSKIT_CONNECT_TIMEOUT=wrong)

@@ -170,6 +170,7 @@ def request(
         ca_file=instance_ca_file(tls_name),
         tls_name=tls_name,
         unlisted=unlisted,
+        connect_timeout_s=target.connect_timeout,
     )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from opskit import engine, url_userinfo
+from opskit.config import CONNECT_TIMEOUT_S
 from opskit.credential_source.interface import InstanceRead
 from opskit.engine.environment import FIELDS, ConnectionEnvironment
 from opskit.engine.interface import Exchange, InstanceProgram
@@ -41,6 +42,7 @@ class ProbeRequest:
         engine_program: the engine's functions on the instance; None: no login and no exchange is tried.
         ca_file: a CA bundle on the instance, used if it exists; or `system`.
         tls_name: the name required in the server's certificate.
+        connect_timeout_s: limit for each TCP connection.
         unlisted: hosts that RDS does not name; one that resolves to the instance itself is not connected to.
     """
 
@@ -59,6 +61,7 @@ class ProbeRequest:
     ca_file: str = ""
     tls_name: str = ""
     unlisted: tuple[str, ...] = ()
+    connect_timeout_s: int = CONNECT_TIMEOUT_S
 
 
 def script(request: ProbeRequest) -> str:
@@ -98,6 +101,7 @@ def _for_python(request: ProbeRequest) -> dict[str, object]:
         "login": login,
         "has_login": request.engine_program is not None,
         "unlisted": request.unlisted,
+        "connect_timeout_s": request.connect_timeout_s,
         "tools": _tools(),
         "credential_variables": CREDENTIAL_VARIABLES,
         "password_variables": sorted({v for e in every for v in e.variables["password"]}),
@@ -120,6 +124,7 @@ def _for_shell(request: ProbeRequest) -> dict[str, str]:
         "READS": "\n".join(map(_read_line, request.reads)),
         "CONTAINER": request.container or "",
         "HEALTH_URL": request.health_url or "",
+        "CONNECT_TIMEOUT_S": str(request.connect_timeout_s),
         "UNLISTED": " ".join(_plain(n) for n in request.unlisted),
         "TOOLS": " ".join(_tools()),
         "CREDENTIAL_VARIABLES": " ".join(CREDENTIAL_VARIABLES),

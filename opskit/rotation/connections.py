@@ -80,6 +80,7 @@ class TargetConnections:
             engine_program=engine.instance_program(),
             tls_name=host,
             ca_file=instance_ca_file(host),
+            connect_timeout_s=self._target.connect_timeout,
         )
         try:
             reply = self.transport(location).run(script(request), timeout_s=PROBE_LIMIT_S)

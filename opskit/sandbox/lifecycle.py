@@ -122,6 +122,8 @@ class RunningSandbox:
             "NO_PROXY": "*",
             # A little longer than the emulated AWS accepts an old signature.
             "OPSKIT_ROTATION_FENCE": "2",
+            # No packet takes longer here, or is lost: what is dropped need not be waited for.
+            "OPSKIT_CONNECT_TIMEOUT": "1",
             "PGSSLROOTCERT": f"{self.directory}/rds-bundle.pem",
             "OPSKIT_SANDBOX": self.name,
             # The operator's key and the bastion's address, for users who connect by plain SSH.

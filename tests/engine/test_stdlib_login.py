@@ -340,5 +340,10 @@ class TestConnection:
         listener.close()
         assert login(port, "disable")["message"] == "Connection refused"
 
-    def test_a_server_that_does_not_answer(self, serve: Serve) -> None:
-        assert login(serve(b""), "disable", timeout_s=0.05)["message"] == "timeout expired"
+    def test_a_server_that_does_not_answer(
+        self, serve: Serve, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(wire, "REPLY_S", 0.1)
+        answer = login(serve(b""), "disable", timeout_s=0.05)
+        assert answer["message"] == "timeout expired"
+        assert answer["ms"] >= 100, "the limit of a connection is not that of a reply"

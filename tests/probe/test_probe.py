@@ -118,6 +118,25 @@ def test_with_python_it_asks_everything_and_finds_no_role(tmp_path: Path) -> Non
     assert result.heard["plain"].error
 
 
+@pytest.mark.parametrize("tools", [("bash", "timeout", "getent", "cut"), ("python3",)])
+def test_a_dropped_connection_is_given_up_after_the_set_time(
+    tools: tuple[str, ...], tmp_path: Path
+) -> None:
+    """A full queue of a server drops the first packet as a security group does."""
+    with socket.socket() as server, socket.socket() as first, socket.socket() as second:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for client in (first, second):
+            client.setblocking(False)
+            client.connect_ex(server.getsockname())
+        target = server.getsockname()
+        asked = request(tcp_targets=(target,), connect_timeout_s=1, exchange_with=None)
+        done = run(script(asked), tmp_path / "bin", *tools)
+    [connection] = parse(done.stdout).connections
+    assert connection.outcome == "timeout"
+    assert connection.milliseconds is None or 900 < connection.milliseconds < 2900
+
+
 def test_its_size_and_that_it_holds_no_secret() -> None:
     text = script(request())
     assert len(text) < 60_000

@@ -1,8 +1,8 @@
 """The database's port answers the instance.
 
 Means: packets or replies are dropped on the path: AWS drops silently.
-Found by: a connection from the instance, with a limit of three seconds, in which Linux has sent its
-first packet twice.
+Found by: a connection from the instance, with a limit of three seconds (connect_timeout), in which
+Linux has sent its first packet twice.
 Looks alike: a port without a listener refuses at once (TCP002), which proves that the path is open.
 Fix: see the network checks; if they all pass, rules and packets contradict each other: check the
 instance's own firewall, the container's network, a stale address, and rules changed this minute.

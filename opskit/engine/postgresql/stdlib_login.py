@@ -31,12 +31,14 @@ CLEAR_TEXT = "the server asks for the password in clear text, as for IAM's token
 FEWEST_ROUNDS = 4096
 """RFC 7677: with fewer, an unverified server could search for the password in the proof that it gets."""
 MOST_ROUNDS = 1000000
+REPLY_S = 3
+"""The least limit for a reply of a server that has accepted the connection."""
 
 
 def login(host, address, port, user, password, database, sslmode, ca_file, timeout_s):
     """Log in as a client with this `sslmode` would, but for the allowed proofs.
 
-    Only `verify-full` counts as verified.
+    Only `verify-full` counts as verified. `timeout_s` is the limit for the connection.
 
     Returns:
         A dict: ok, code (the SQLSTATE), message, ms, tls.
@@ -72,6 +74,7 @@ def login(host, address, port, user, password, database, sslmode, ca_file, timeo
 def open_connection(host, address, port, sslmode, ca_file, timeout_s):
     """A connection, and its TLS version; `host` is the name that is verified."""
     connection = socket.create_connection((address, port), timeout_s)
+    connection.settimeout(max(timeout_s, REPLY_S))
     try:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return _negotiate_tls(connection, host, sslmode, ca_file)

@@ -6,7 +6,7 @@ comes before it and defines `login`.
 
 import os
 
-from opskit.probe.program.network import CONNECT_S, Forbidden, address_of
+from opskit.probe.program.network import Forbidden, address_of
 
 
 def probe_parameter_login(probe):
@@ -72,7 +72,8 @@ def emit_login(probe, who, host, port, user, password, database, mode, ca_file, 
     if mode in environment["verifying_tls_modes"] and not ca_file:
         mode = environment["encrypting_tls_mode"]
     name = tls_name or host
-    result = login(name, address, port, user, password, database, mode, ca_file, CONNECT_S)  # noqa: F821
+    limit_s = probe.request["connect_timeout_s"]
+    result = login(name, address, port, user, password, database, mode, ca_file, limit_s)  # noqa: F821
     succeeded = "yes" if result["ok"] else "no"
     probe.emit(
         "login",

@@ -13,7 +13,8 @@ import time
 
 from opskit.probe.program.jobs import ms_since
 
-CONNECT_S = 3
+ANSWER_S = 3
+"""Limit for a reply of a server that has accepted the connection."""
 
 
 def probe_name(probe, name):
@@ -68,11 +69,12 @@ def connect_to(probe, host, port):
         return None, ("", port, "unresolved", 0, "")
     outcome, local = "connected", ""
     connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    connection.settimeout(CONNECT_S)
+    connection.settimeout(probe.request["connect_timeout_s"])
     started = time.time()
     try:
         connection.connect((address, port))
         local = connection.getsockname()[0]
+        connection.settimeout(ANSWER_S)
     except TimeoutError:
         outcome = "timeout"
     except ConnectionRefusedError:

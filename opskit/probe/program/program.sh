@@ -64,7 +64,7 @@ for peer in $TCP_TARGETS; do
   fi
   case $address in *[!0-9.]*) address_or_none= ;; *) address_or_none=$address ;; esac
   if have bash && have timeout; then
-    message=$(timeout 3 bash -c "exec 3<>/dev/tcp/$address/$port" 2>&1); status=$?
+    message=$(timeout "$CONNECT_TIMEOUT_S" bash -c "exec 3<>/dev/tcp/$address/$port" 2>&1); status=$?
     outcome=connected
     if [ $status -eq 124 ]; then outcome=timeout
     elif [ $status -ne 0 ]; then
@@ -77,7 +77,7 @@ for peer in $TCP_TARGETS; do
     fi
     emit tcp "$host" "$address_or_none" "$port" "$outcome" '' ''
   elif have nc; then
-    if limited 4 nc -z -w 3 "$address" "$port" 2>/dev/null; then emit tcp "$host" "$address_or_none" "$port" connected '' ''
+    if limited $((CONNECT_TIMEOUT_S + 1)) nc -z -w "$CONNECT_TIMEOUT_S" "$address" "$port" 2>/dev/null; then emit tcp "$host" "$address_or_none" "$port" connected '' ''
     else emit tcp "$host" "$address_or_none" "$port" 'not connected' '' ''; fi
   else emit unavailable "tcp $peer" 'neither bash with timeout nor nc nor python3 on this machine'; fi
 done
