@@ -130,6 +130,13 @@ class TestSplitDeny:
         assert [s["Condition"]["Bool"] for s in statements] == [own["Bool"]] * 3
         assert own == {"Bool": {"aws:SecureTransport": "false"}}
 
+    def test_a_comparison_of_another_key_stays_beside_the_exemption(self) -> None:
+        own = {"StringNotEquals": {"aws:PrincipalTag/a": "b"}}
+        statements = split(deny("kms:Decrypt", Condition=own), DECRYPT)
+        assert statements is not None
+        both = {"aws:PrincipalTag/a": "b", **DECRYPT.conditions}
+        assert [s["Condition"] for s in statements] == [own, {"StringNotEquals": both}]
+
     @pytest.mark.parametrize(
         ("condition", "wanted"),
         [
