@@ -280,6 +280,30 @@ class TestObservations:
         rows = ("reads", "connections", "resolutions")
         assert {row for row in rows if getattr(probe.result, row)} == kept
 
+    @pytest.mark.parametrize(
+        ("there", "kept"),
+        [
+            (call("route53", "DeleteHostedZone", Id="Z1"), {"reads"}),
+            (
+                call("rds", "ModifyDBInstance", DBInstanceIdentifier="linkbox-db", PubliclyAccessible=True),
+                {"reads"},
+            ),
+            (
+                call("rds", "ModifyDBInstance", DBInstanceIdentifier="linkbox-db", BackupRetentionPeriod=1),
+                {"reads", "resolutions"},
+            ),
+        ],
+    )  # fmt: skip
+    def test_names_resolve_differently_after_a_zone_or_a_public_address(
+        self, there: AwsCall, kept: set[str]
+    ) -> None:
+        changed = after(there, before=b.snapshot(SHADOW))
+        probe = changed.value(InstanceProbe)
+        assert probe is not None
+        rows = ("reads", "connections", "resolutions")
+        assert {row for row in rows if getattr(probe.result, row)} == kept
+        assert isinstance(changed.get(OperatorDns), Known) is ("resolutions" in kept)
+
     def test_the_simulator_answered_for_other_policies(self) -> None:
         assert isinstance(after(policy("Put")).get(Simulation), Unknown)
         assert isinstance(after(ingress("Authorize", rule())).get(Simulation), Known)
