@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from opskit import utc
 from opskit.facts.probe import InstanceProbe
 from opskit.probe.response import Container
 
@@ -39,13 +40,14 @@ def is_finished_job(container: Container) -> bool:
 
 def _is_replaced(container: Container, running: tuple[Container, ...]) -> bool:
     """Whether a running container was created after this one had ended, as a deployment does."""
-    ended = container.finished_at[:19]
-    return bool(ended) and any(ended < other.created_at[:19] for other in running)
+    ended = utc.moment_of(container.finished_at)
+    created = [utc.moment_of(other.created_at) for other in running]
+    return ended is not None and any(moment and ended < moment for moment in created)
 
 
 def described(container: Container) -> str:
     """The description of a stopped container: name, image, end time and exit code."""
-    known = [container.image, f"{container.status} since {container.finished_at[:19]}"]
+    known = [container.image, f"{container.status} since {utc.second_of(container.finished_at)}"]
     if container.exit_code is not None:
         known.append(f"exit code {container.exit_code}")
     return f"{container.name} ({', '.join(k for k in known if k)})"

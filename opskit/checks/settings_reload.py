@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
+from opskit import utc
 from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.fix_commands import recreate
 from opskit.checks.shell_rendering import join
@@ -188,8 +189,5 @@ def _of_process(container: Container, difference: SettingDifference, truth: Corr
 
 def _is_younger(container: Container, parameter: CredentialPiece) -> bool:
     """Whether the container was definitely started after the parameter's last write."""
-    try:
-        started = datetime.fromisoformat(container.started_at[:19]).replace(tzinfo=UTC)
-    except ValueError:
-        return False
-    return parameter.modified_at is not None and started > parameter.modified_at + SKEW
+    started, written = utc.moment_of(container.started_at), parameter.modified_at
+    return started is not None and written is not None and started > written + SKEW

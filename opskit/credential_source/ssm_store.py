@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from opskit import utc
 from opskit.aws_protocols import AwsClient, paginate
 from opskit.credential_source.interface import (
     CredentialLocation,
@@ -206,6 +207,6 @@ def last_write(client: AwsClient, name: str) -> str:
     if not row:
         return ""
     at = row.get("LastModifiedDate")
-    when = f" at {at:%Y-%m-%d %H:%M:%S %Z}".rstrip() if at else ""
+    when = f" at {utc.second(at)}" if at else ""
     who = row.get("LastModifiedUser") or "an unknown user"
     return f"{name}: version {row.get('Version', '?')} was written{when} by {who}"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from opskit import utc
 from opskit.config import Target
 from opskit.rotation.planning.plan import Plan
 from opskit.rotation.protocol.journal import Record
@@ -90,7 +91,7 @@ def diagnose_command(target: Target) -> str:
 
 def moment(at: datetime | None) -> str:
     """Return a time to the second, with its zone; `?` if it is unknown."""
-    return at.strftime("%Y-%m-%d %H:%M:%S %Z").strip() if at is not None else "?"
+    return utc.second(at) if at is not None else "?"
 
 
 def rounded(seconds: Any) -> float | None:

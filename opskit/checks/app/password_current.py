@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from opskit import utc
 from opskit.checks.fix import Advice
 from opskit.checks.interface import (
     Evidence,
@@ -117,9 +118,8 @@ def _logs_in(container: Container, probe: InstanceProbe) -> bool:
 
 
 def _seen(container: Container, probe: InstanceProbe) -> list[Evidence]:
-    started = (
-        f"{container.name} was started at {container.started_at[:19]}; the fingerprints differ"
-    )
+    since = utc.second_of(container.started_at)
+    started = f"{container.name} was started at {since}; the fingerprints differ"
     attempt = probe.attempt_of(container.name)
     if attempt is None:
         return [observed(started)]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from opskit import utc
 from opskit.checks.interface import (
     Finding,
     failed,
@@ -77,7 +78,10 @@ def check(
     ]
     return failed(
         "; ".join(texts),
-        *(observed(f"environment of {c.name}, started at {c.started_at[:19]}") for c in differing),
+        *(
+            observed(f"environment of {c.name}, started at {utc.second_of(c.started_at)}")
+            for c in differing
+        ),
         fix=choose_fix(differing, app.value, CorrectSettings(parameters, database, dns, login)),
         place=_place(differing, hosts=[_host(c) for c in differing]),
         symptom=symptom(

@@ -13,6 +13,7 @@ Not the fix: a hand-typed password in the app's environment, nor forced TLS swit
 
 from __future__ import annotations
 
+from opskit import utc
 from opskit.checks.fix import Remedy
 from opskit.checks.fix_commands import restart_commands
 from opskit.checks.interface import (
@@ -135,7 +136,7 @@ def _seen(password: CredentialPiece | None) -> list[Evidence]:
         return []
     evidence = []
     if password.modified_at:
-        when = f"{password.modified_at:%Y-%m-%d %H:%M} UTC"
+        when = utc.minute(password.modified_at)
         evidence.append(reported(f"{password.name} was last written on {when}"))
     form = password.form
     predicates = form.suspicions or ((form.unsuitable,) if form.unsuitable else ())

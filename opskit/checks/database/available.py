@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TypeGuard
 
+from opskit import utc
 from opskit.checks.fix import Advice, Fix, Remedy
 from opskit.checks.fix_commands import call
 from opskit.checks.interface import (
@@ -152,7 +153,7 @@ def _events(instance: DbInstance, before: str = "") -> Advice:
 def _restart_time(instance: DbInstance) -> tuple[Evidence, ...]:
     if instance.restarts_at is None:
         return ()
-    return (reported(f"RDS will start it by itself at {instance.restarts_at:%Y-%m-%d %H:%M} UTC"),)
+    return (reported(f"RDS will start it by itself at {utc.minute(instance.restarts_at)}"),)
 
 
 ADVICE = {

@@ -13,6 +13,7 @@ Not the fix: opening port 22 to the internet.
 
 from __future__ import annotations
 
+from opskit import utc
 from opskit.checks.fix import Advice, Fix
 from opskit.checks.fix_commands import call
 from opskit.checks.interface import Finding, failed, passed, reported, warned
@@ -71,7 +72,7 @@ def check(app: Workload, agent: SsmAgent) -> Finding:
                 "(AmazonSSMManagedInstanceCore) and at port 443 of ssmmessages."
             ),
         )
-    heard = f"{agent.last_ping_at:%Y-%m-%d %H:%M} UTC" if agent.last_ping_at else "never"
+    heard = utc.minute(agent.last_ping_at) if agent.last_ping_at else "never"
     return failed(
         f"the agent of {label} is offline ({agent.ping}), last heard {heard}",
         *known,

@@ -10,6 +10,7 @@ Not the fix: a new parameter under another key, as long as this deletion can be 
 
 from __future__ import annotations
 
+from opskit import utc
 from opskit.checks.fix import Fix
 from opskit.checks.fix_commands import call, restart_if_unhealthy
 from opskit.checks.interface import Finding, failed, passed, reported, undecided
@@ -44,7 +45,7 @@ def check(
     key = described.value
     if key.state != PENDING:
         return passed(f"{key.named_as} is not waiting for its deletion")
-    until = f" until {key.deleted_at:%Y-%m-%d %H:%M} UTC" if key.deleted_at else ""
+    until = f" until {utc.minute(key.deleted_at)}" if key.deleted_at else ""
     return failed(
         f"the key of the password, {key.named_as} ({key.key_id}), waits for its deletion{until}",
         reported(f"kms:DescribeKey says {key.state} of {key.arn}"),

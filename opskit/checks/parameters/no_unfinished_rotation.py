@@ -13,6 +13,7 @@ Not the fix: setting one of the two passwords by hand, or deleting the journal's
 
 from __future__ import annotations
 
+from opskit import utc
 from opskit.checks.fix import Fix
 from opskit.checks.interface import (
     Finding,
@@ -51,7 +52,7 @@ def check(
         no_undo="--rollback in place of --resume leads to the earlier password",
         caution="Setting one of the two passwords by hand is not the fix: the rotation knows both.",
     )
-    when = f", opened {unfinished.opened_at:%Y-%m-%d %H:%M} UTC," if unfinished.opened_at else ""
+    when = f", opened {utc.minute(unfinished.opened_at)}," if unfinished.opened_at else ""
     text = f"rotation {unfinished.number} of {name}{when} was never finished"
     evidence = reported("the journal holds its beginning and no end")
     if isinstance(login, Known) and login.value.is_wrong_password:

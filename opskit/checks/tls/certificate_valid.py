@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from opskit import utc
 from opskit.checks.fix import Advice, Danger, Fix, Remedy
 from opskit.checks.fix_commands import call
 from opskit.checks.interface import (
@@ -60,11 +61,11 @@ def check(
         needed = "a TLS handshake with the server"
         return not_reached("the certificate was not seen", NO_HANDSHAKE, needed)
     if ends < now.moment:
-        text = f"the certificate of {name} expired on {ends:%Y-%m-%d}"
+        text = f"the certificate of {name} expired on {utc.day(ends)}"
         return failed(text, basis, fix=remedy, place=where)
     if begins is not None and begins > now.moment:
         return failed(
-            f"the certificate of {name} is not valid before {begins:%Y-%m-%d %H:%M} UTC",
+            f"the certificate of {name} is not valid before {utc.minute(begins)}",
             basis,
             fix=Advice(
                 "Compare the clocks of this machine and of the clients with AWS's; if they are right, wait."
@@ -72,8 +73,8 @@ def check(
             place=where,
         )
     if ends < now.moment + SOON:
-        return warned(f"the certificate of {name} expires on {ends:%Y-%m-%d}", basis, fix=remedy)
-    return passed(f"server certificate until {ends:%Y-%m-%d}", basis)
+        return warned(f"the certificate of {name} expires on {utc.day(ends)}", basis, fix=remedy)
+    return passed(f"server certificate until {utc.day(ends)}", basis)
 
 
 def _renewal(database: Database) -> Remedy:

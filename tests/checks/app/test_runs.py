@@ -64,7 +64,7 @@ def test_of_several_none_is_started() -> None:
     found = judge("APP001", probe(ended("v1"), ended("v2", image="x:2"), health=SILENT))
     assert found.status is Status.FAIL
     assert found.fix is None
-    for name in ("v1", "v2", "x:2", "exit code 1", "2026-01-01T09:00:00", "--container NAME"):
+    for name in ("v1", "v2", "x:2", "exit code 1", "2026-01-01 09:00:00 UTC", "--container NAME"):
         assert name in found.advice
 
 
