@@ -26,7 +26,7 @@ def connect_to_workload(target: Target, clients: Clients, region: str) -> Transp
     snapshot = gather((TransportChoice,), clients, given, deadline_s=DEADLINE_S)
     choice = snapshot.get(TransportChoice)
     if isinstance(choice, Unknown):
-        refuse_bug(choice)
+        snapshot.refuse_bugs()
         if isinstance(snapshot.get(Workload), Known):
             raise CannotProceed(choice.reason)
         raise CannotProceed(

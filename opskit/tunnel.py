@@ -15,7 +15,7 @@ from opskit.errors import CannotProceed, UsageError
 from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
 from opskit.facts.given_facts import FingerprintKey
-from opskit.facts.interface import Unknown, refuse_bug
+from opskit.facts.interface import Unknown
 from opskit.facts.region import Region
 from opskit.facts.stored_credential import StoredCredential, read
 from opskit.secret import Secret
@@ -63,7 +63,7 @@ def find(target: Target, clients: Clients, region: str) -> Destination:
     for kind in (Workload, Database):
         fact = snapshot.get(kind)
         if isinstance(fact, Unknown):
-            refuse_bug(fact)
+            snapshot.refuse_bugs()
             raise CannotProceed(f"a tunnel needs to know where to go: {fact.reason}")
         values[kind] = fact.value
     database: Database = values[Database]

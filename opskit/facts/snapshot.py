@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from opskit.errors import Bug
 from opskit.facts.interface import Fact, Unknown
 
 T = TypeVar("T")
@@ -34,6 +35,15 @@ class Snapshot:
         """The errors of opskit's own that prevented reads, each once."""
         bugs = (f.bug for f in self.facts.values() if isinstance(f, Unknown) and f.bug)
         return tuple(dict.fromkeys(bugs))
+
+    def refuse_bugs(self) -> None:
+        """Raise an error of opskit's own, for a caller whose fact is unknown: it may be the reason.
+
+        Raises:
+            Bug: an error of opskit's own prevented a read.
+        """
+        if self.bugs:
+            raise Bug(self.bugs[0])
 
     def value(self, kind: type[T]) -> T | None:
         """The value of a fact; None when it is unknown."""
