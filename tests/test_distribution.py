@@ -78,7 +78,8 @@ def test_every_version_of_python_is_declared_and_tested() -> None:
     workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
     tested = re.search(r"python: \[(.*)\]", workflow)
     assert tested
-    assert re.findall(r"3\.\d+", tested[1]) == declared
+    # A newer version may be tested before it is declared.
+    assert re.findall(r"3\.\d+", tested[1])[: len(declared)] == declared
 
 
 def test_the_workflow_and_the_templates_call_targets_that_exist() -> None:
