@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
 from opskit.config import Target, aws_region
-from opskit.errors import THROTTLING_CODES, TIMEOUT, UNREACHABLE, AwsError, TargetError
+from opskit.errors import THROTTLING_CODES, TIMEOUT, UNREACHABLE, AwsError, TargetError, UsageError
 from opskit.progress import Progress, Silent
 from opskit.redaction import register_secret
 
@@ -160,9 +160,8 @@ class Aws:
                     profile_name=self._target.profile, region_name=aws_region(self._target)
                 )
             except ProfileNotFound as error:
-                raise TargetError(
-                    f"{error}", "aws configure list-profiles   lists those there are"
-                ) from None
+                profiles = ", ".join(boto3.Session().available_profiles) or "none"
+                raise UsageError(f"{error}", f"profiles there: {profiles}") from None
             except BotoCoreError as error:
                 raise TargetError(f"the AWS configuration cannot be used: {error}") from None
             if not session.region_name:
@@ -309,6 +308,19 @@ def translate(permission: str, error: Exception, *, is_write: bool = False) -> E
     if isinstance(error, exceptions.BotoCoreError):
         return AwsError(permission, UNREACHABLE, type(error).__name__)
     return error
+
+
+def region_names() -> tuple[str, ...]:
+    """The Regions of every partition that this version of the AWS SDK knows; AWS may have newer ones."""
+    from botocore.session import Session
+
+    session = Session()
+    partitions = session.get_available_partitions()
+    return tuple(
+        region
+        for partition in partitions
+        for region in session.get_available_regions("ec2", partition_name=partition)
+    )
 
 
 def clock_skew_error(message: str) -> TargetError:

@@ -95,6 +95,10 @@ class TargetError(OpskitError):
     exit_status = ExitStatus.NO_TARGET
 
 
+class AmbiguousTarget(TargetError):
+    """Several resources may be the target's; the user has to say which one is meant."""
+
+
 class CannotProceed(OpskitError):
     """Something essential could not be judged or done."""
 

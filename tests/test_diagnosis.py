@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,8 @@ from opskit.config import Target
 from opskit.diagnosis.result import Verdict
 from opskit.diagnosis.root_causes import find_root_causes, verdict_of
 from opskit.diagnosis.run import raise_if_unreachable
-from opskit.errors import UNREACHABLE, AwsError, TargetError
+from opskit.errors import UNREACHABLE, AmbiguousTarget, AwsError, TargetError, UsageError
+from opskit.facts.database import Database
 from opskit.facts.gather import gather
 from opskit.facts.identity import Identity
 from opskit.facts.interface import Unknown
@@ -153,7 +155,32 @@ def test_only_calls_that_do_not_reach_aws_end_the_run(
 ) -> None:
     snapshot = gather([Identity], failing(code, message), GIVEN, deadline_s=5)
     with pytest.raises(TargetError) if is_unreachable else contextlib.nullcontext():
-        raise_if_unreachable(snapshot, "us-east-1")
+        raise_if_unreachable(snapshot, GIVEN[0], "us-east-1")
+
+
+def test_a_region_that_does_not_exist_is_a_usage_error_with_the_nearest() -> None:
+    target = replace(GIVEN[0], origins={"region": "--region"})
+    snapshot = gather([Identity], failing(UNREACHABLE, "x"), GIVEN, deadline_s=5)
+    with pytest.raises(UsageError) as caught:
+        raise_if_unreachable(snapshot, target, "us-esat-1")
+    assert caught.value.sentence.startswith("--region 'us-esat-1'")
+    assert "us-east-1" in caught.value.next_step
+
+
+@pytest.mark.parametrize("allows_ambiguity", [True, False])
+def test_of_several_databases_only_the_operator_s_rights_do_without_one(
+    monkeypatch: pytest.MonkeyPatch, allows_ambiguity: bool
+) -> None:
+    def select(target: Target) -> Database:
+        raise AmbiguousTarget(f"2 RDS instances may be {target.name}")
+
+    monkeypatch.setattr("opskit.facts.gather.READERS", (select,))
+    end = contextlib.nullcontext() if allows_ambiguity else pytest.raises(AmbiguousTarget)
+    with end:
+        snapshot = gather(
+            [Database], failing("x", "y"), GIVEN, deadline_s=5, allows_ambiguity=allows_ambiguity
+        )
+        assert snapshot.get(Database) == Unknown("2 RDS instances may be x")
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ DENIED = Unknown("you may not", ("x:Y",))
 class TestUnreachable:
     def test_it_is_one_error_with_its_reason(self) -> None:
         with pytest.raises(TargetError) as caught:
-            raise_if_unreachable(Snapshot({Identity: UNREACHABLE}), "eu-west-1")
+            raise_if_unreachable(Snapshot({Identity: UNREACHABLE}), TARGET, "eu-west-1")
         assert caught.value.sentence == "AWS does not answer in eu-west-1: no connection"
         assert "HTTPS_PROXY" in caught.value.next_step
 
@@ -146,7 +146,7 @@ class TestUnreachable:
         ],
     )
     def test_one_answer_is_enough(self, facts: Any) -> None:
-        raise_if_unreachable(Snapshot(facts), "eu-west-1")
+        raise_if_unreachable(Snapshot(facts), TARGET, "eu-west-1")
 
 
 def test_notices_of_both_transports_are_told_once() -> None:

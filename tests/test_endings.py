@@ -28,12 +28,14 @@ def ended(done: subprocess.CompletedProcess[str], status: ExitStatus, *words: st
 
 def test_unknown_prefix(operator: Operator) -> None:
     done = operator.run(*DIAGNOSE, "--prefix", "/nowhere")
-    ended(done, ExitStatus.NO_TARGET, "/nowhere/db-endpoint", "--region")
+    ended(
+        done, ExitStatus.USAGE, "--prefix /nowhere", "account 123456789012", "exist there: /linkbox"
+    )
 
 
 def test_wrong_region(operator: Operator) -> None:
     done = operator.run(*DIAGNOSE, "--prefix", "/linkbox", "--region", "eu-west-1")
-    ended(done, ExitStatus.NO_TARGET, "/linkbox/db-endpoint")
+    ended(done, ExitStatus.USAGE, "/linkbox/db-endpoint", "eu-west-1", "--region")
 
 
 def test_unknown_instance(operator: Operator) -> None:
@@ -75,7 +77,16 @@ def test_missing_credentials(operator: Operator) -> None:
 
 def test_json_is_json_at_a_bad_ending_too(operator: Operator) -> None:
     done = operator.run(*DIAGNOSE, "--prefix", "/nowhere", "--output", "json")
-    assert json.loads(done.stdout)["exit_code"] == done.returncode == ExitStatus.NO_TARGET
+    assert json.loads(done.stdout)["exit_code"] == done.returncode == ExitStatus.USAGE
+
+
+def test_a_wrong_container_or_health_path(operator: Operator) -> None:
+    operator.wait_until_healthy()
+    done = operator.run(*DIAGNOSE, "--prefix", "/linkbox", "--container", "nope")
+    ended(done, ExitStatus.USAGE, "--container 'nope'", "linkbox-backend")
+    url = "http://127.0.0.1:3000/helth"
+    done = operator.run(*DIAGNOSE, "--prefix", "/linkbox", "--health-url", url)
+    ended(done, ExitStatus.USAGE, url, "404", "http://127.0.0.1:3000/health")
 
 
 def test_some_throttling_is_waited_for(operator: Operator) -> None:

@@ -106,11 +106,16 @@ class ReadFailure:
 
 @dataclass(frozen=True, slots=True)
 class SourceReading:
-    """All locations of a target, as far as they could be read."""
+    """All locations of a target, as far as they could be read.
+
+    Attributes:
+        other_paths: where none of them exists: the paths under which locations of the same names do.
+    """
 
     values: tuple[tuple[CredentialLocation, StoredValue], ...]
     missing: tuple[CredentialLocation, ...]
     refused: tuple[ReadFailure, ...]
+    other_paths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +293,6 @@ class CredentialSource(Protocol):
 
         Raises:
             AwsError: the service cannot be reached.
-            TargetError: none of the locations exists.
         """
 
     def describe(self, client: AwsClient) -> tuple[LocationDescription, ...]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from itertools import islice
 from typing import Self
 
 from opskit import parameter_reference
@@ -22,9 +24,12 @@ from opskit.credential_source.interface import (
     StoredValue,
 )
 from opskit.credential_source.ssm_store import ENCRYPTED, PLAIN, ParameterStore
-from opskit.errors import TargetError
+from opskit.errors import AwsError
 from opskit.parameter_reference import ParameterReference
 from opskit.secret import Secret
+
+MOST_LISTED = 20
+"""Paths that are listed at most where none of the parameters exists."""
 
 
 class SsmParameters(CredentialSource):
@@ -32,7 +37,6 @@ class SsmParameters(CredentialSource):
 
     Args:
         references: purpose -> the parameter to read.
-        target_name: for messages.
     """
 
     service = "ssm"
@@ -49,8 +53,7 @@ class SsmParameters(CredentialSource):
     default_key = "alias/aws/ssm"
     absent = LocationProperties(ENCRYPTED, 0)
 
-    def __init__(self, references: Mapping[str, ParameterReference], target_name: str) -> None:
-        self._target_name = target_name
+    def __init__(self, references: Mapping[str, ParameterReference]) -> None:
         purposes: dict[ParameterReference, list[str]] = {}
         for purpose, reference in references.items():
             purposes.setdefault(reference, []).append(purpose)
@@ -65,7 +68,7 @@ class SsmParameters(CredentialSource):
         """The parameters that the prefix or the settings of single parameters name."""
         if not target.parameters:
             return None
-        return cls({p: target.reference(p) for p in target.parameters}, target.name)
+        return cls({p: target.reference(p) for p in target.parameters})
 
     @property
     def locations(self) -> tuple[CredentialLocation, ...]:
@@ -114,15 +117,22 @@ class SsmParameters(CredentialSource):
         return tuple(self._instance_read(location) for location in self.locations)
 
     def read(self, client: AwsClient) -> SourceReading:
-        """Read every parameter."""
+        """Read every parameter; where none exists, look for paths that have one of the same name."""
         reading = ssm_reading.read_all(client, self._located)
-        if len(reading.missing) == len(self._located):
-            names = ", ".join(location.reference for location in self.locations)
-            raise TargetError(
-                f"none of the parameters of {self._target_name} exists here: {names}",
-                "Is it another prefix, Region or account? Try --prefix, --region or --profile.",
-            )
-        return reading
+        if len(reading.missing) < len(self._located):
+            return reading
+        return replace(reading, other_paths=self._other_paths(client))
+
+    def _other_paths(self, client: AwsClient) -> tuple[str, ...]:
+        """Paths under which the endpoint's name exists; none where they cannot be listed."""
+        wanted = "/" + self.location("endpoint").name.rpartition("/")[2]
+        name_filter = {"Key": "Name", "Option": "Contains", "Values": [wanted]}
+        rows = paginate(client.describe_parameters, "Parameters", ParameterFilters=[name_filter])
+        try:
+            names = [str(row["Name"]) for row in islice(rows, MOST_LISTED)]
+        except AwsError:
+            return ()
+        return tuple(sorted(n.removesuffix(wanted) for n in names if n.endswith(wanted)))
 
     def describe(self, client: AwsClient) -> tuple[LocationDescription, ...]:
         """Describe the existing parameters."""

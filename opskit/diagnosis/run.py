@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 
 from opskit.analysis import analyze_all, required_facts
+from opskit.aws import region_names
 from opskit.checks.fix_verification import verify_fix
 from opskit.checks.interface import Check, CheckResult, Finding
 from opskit.checks.run import run_check
@@ -14,7 +16,7 @@ from opskit.checks.shell_rendering import Caller
 from opskit.config import Target
 from opskit.diagnosis.result import Diagnosis, NetworkPaths, TargetSummary
 from opskit.diagnosis.root_causes import find_root_causes, of_other_database, verdict_of
-from opskit.errors import TargetError
+from opskit.errors import TargetError, UsageError
 from opskit.facts.binding import inputs_of
 from opskit.facts.database import Database
 from opskit.facts.gather import Clients, gather
@@ -59,8 +61,15 @@ def diagnose(
         {i.type for check in checks for i in inputs_of(check.judge)} | {Identity}
     )
     given = given_facts(target, region)
-    snapshot = gather(wanted, clients, given, deadline_s=timeout_s, on_wait=on_wait)
-    raise_if_unreachable(snapshot, region)
+    snapshot = gather(
+        wanted,
+        clients,
+        given,
+        deadline_s=timeout_s,
+        on_wait=on_wait,
+        allows_ambiguity=all(check.layer == "operator" for check in checks),
+    )
+    raise_if_unreachable(snapshot, target, region)
     diagnosis = judge(snapshot, target, region, checks)
     return replace(diagnosis, seconds=time.monotonic() - started)
 
@@ -109,10 +118,11 @@ def doubted_database(snapshot: Snapshot) -> str:
     return database.instance.identifier
 
 
-def raise_if_unreachable(snapshot: Snapshot, region: str) -> None:
+def raise_if_unreachable(snapshot: Snapshot, target: Target, region: str) -> None:
     """Raise one error when no call reached AWS, in place of forty unknown findings.
 
     Raises:
+        UsageError: the AWS SDK knows no Region of that name either.
         TargetError: no call reached AWS.
     """
     first_facts = [
@@ -122,6 +132,14 @@ def raise_if_unreachable(snapshot: Snapshot, region: str) -> None:
     ]
     unreachable = [f for f in first_facts if isinstance(f, Unknown) and f.is_unreachable]
     if first_facts and len(unreachable) == len(first_facts):
+        regions = region_names()
+        if region not in regions:
+            near = get_close_matches(region, regions, n=3) or regions
+            raise UsageError(
+                f"{target.origins.get('region', '--region')} '{region}': AWS does not answer there, and no "
+                "such Region is known",
+                f"Regions: {', '.join(near)}",
+            )
         raise TargetError(
             f"AWS does not answer in {region}: {unreachable[0].reason}",
             "Is this machine online, is the Region right, does it need a proxy (HTTPS_PROXY)?",

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from tabulate import tabulate
 
 from opskit.config import Target
-from opskit.errors import TargetError, UsageError, or_option
+from opskit.errors import AmbiguousTarget, UsageError, or_option
 from opskit.escaping import visible
 from opskit.facts.database import Database
 from opskit.facts.identity import Identity, account_words
@@ -43,7 +43,7 @@ def select(
 
     Raises:
         UsageError: the named instance does not exist.
-        TargetError: several fit.
+        AmbiguousTarget: several fit.
         FactUnavailable: none fits, or the settings name another kind of workload.
     """
     kind = target.workload_kind
@@ -143,8 +143,8 @@ def _is_admitted(
     return admits(rules, database.value.port, instance.group_ids, instance.address) is True
 
 
-def _several(candidates: list[Instance], target: Target) -> TargetError:
-    return TargetError(
+def _several(candidates: list[Instance], target: Target) -> AmbiguousTarget:
+    return AmbiguousTarget(
         f"{len(candidates)} instances may run {target.name}; say which one is meant with --instance",
         _table(candidates),
     )

@@ -10,9 +10,9 @@ from opskit import denial_message
 from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.endpoint import form_flaw
-from opskit.errors import TargetError, UsageError, or_option
+from opskit.errors import AmbiguousTarget, UsageError, or_option
 from opskit.facts.identity import Identity, account_words
-from opskit.facts.interface import Fact, FactUnavailable, Known, Unknown
+from opskit.facts.interface import Fact, FactUnavailable, Known, Unknown, known_value
 from opskit.facts.rds import DbClusters, DbInstance, DbInstances
 from opskit.facts.region import Region
 from opskit.facts.stored_credential import StoredCredential
@@ -105,7 +105,7 @@ def select(
     target: Target,
     region: Region,
     identity: Fact[Identity],
-    instances: DbInstances,
+    listed: Fact[DbInstances],
     clusters: Fact[DbClusters],
     parameters: Fact[StoredCredential],
 ) -> Database:
@@ -116,11 +116,14 @@ def select(
     taken. A database that only one piece of evidence points to is diagnosed, but carries a doubt.
 
     Raises:
-        UsageError: the named database does not exist.
-        TargetError: several match.
+        UsageError: the named database does not exist, or none of the parameters does.
+        AmbiguousTarget: several match.
         FactUnavailable: none matches, or nothing is known that identifies a database.
     """
     where = account_words(identity, region)
+    if isinstance(parameters, Known):
+        _refuse_absent(target, parameters.value, where)
+    instances = known_value(listed)
     if target.db_instance:
         return _named(target, instances, where)
     known = parameters.value if isinstance(parameters, Known) else None
@@ -158,6 +161,20 @@ def _doubt(target: Target, instance: DbInstance, evidence: DatabaseEvidence) -> 
             f"tags fit {target.name}"
         )
     return ""
+
+
+def _refuse_absent(target: Target, parameters: StoredCredential, where: str) -> None:
+    """Raise where not one of the parameters exists: the settings name another place than the app's."""
+    if parameters.existing or parameters.refused or not parameters.missing:
+        return
+    origin = target.origins.get("prefix", "--prefix")
+    names = ", ".join(name for _, name in parameters.missing)
+    listed = ", ".join(parameters.other_paths)
+    raise UsageError(
+        f"{origin} {target.prefix or target.name}: none of these parameters exists in {where}: {names}",
+        (f"{origin} that exist there: {listed}\n" if listed else "")
+        + "Is it another Region or account? Try --region or --profile.",
+    )
 
 
 def _named(target: Target, instances: DbInstances, where: str) -> Database:
@@ -222,8 +239,8 @@ def _by_tags(target: Target, instances: Iterable[DbInstance]) -> Database | None
     return Database(instance, instance.host, instance.port, why, doubt)
 
 
-def _several(target: Target, fitting: list[DbInstance], why: str) -> TargetError:
-    return TargetError(
+def _several(target: Target, fitting: list[DbInstance], why: str) -> AmbiguousTarget:
+    return AmbiguousTarget(
         f"{len(fitting)} RDS instances may be the database of {target.name}: they {why}",
         f"--db-instance ID   names one of {_listed(fitting)}",
     )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from opskit.aws_protocols import paginate
 from opskit.config import Target
-from opskit.errors import AwsError, TargetError
-from opskit.facts.interface import Ec2, Ecs, Fact, FactUnavailable, Known
+from opskit.errors import AmbiguousTarget, AwsError, TargetError, UsageError
+from opskit.facts.interface import ClientFactory, Ec2, Ecs, Fact, FactUnavailable, Known
+from opskit.facts.region import Region
 from opskit.workload.ecs_task import (
     EcsTask,
     EcsTaskWorkload,
@@ -30,19 +32,35 @@ def named(target: Target) -> TaskName:
     return task_name(target.ecs_task)
 
 
-def read(ecs: Ecs, name: TaskName) -> EcsTask:
+def read(ecs: Ecs, name: TaskName, region: Region, clients: ClientFactory) -> EcsTask:
     """Find the task and its container.
 
     Raises:
-        TargetError: the task does not exist, does not run, or several match.
+        UsageError: the cluster, the service, the task or the container does not exist.
+        TargetError: the task does not run.
+        AmbiguousTarget: several match.
     """
+    try:
+        return _read(ecs, name)
+    except UsageError as error:
+        try:
+            account = clients.client("sts").get_caller_identity()["Account"]
+        except AwsError:
+            account = "unknown"
+        raise UsageError(
+            f"{error.sentence} (account {account}, {region.name})", error.next_step
+        ) from None
+
+
+def _read(ecs: Ecs, name: TaskName) -> EcsTask:
     task_id = name.task or _only_task(ecs, name)
     reply = _asked(name, lambda: ecs.describe_tasks(cluster=name.cluster, tasks=[task_id]))
     if not reply.get("tasks"):
-        raise TargetError(
+        tasks = list(islice(_listed(ecs, cluster=name.cluster), MOST_LISTED))
+        raise UsageError(
             f"there is no task {task_id} in cluster {name.cluster}; ECS forgets a task an hour after "
             "its end",
-            f"aws ecs list-tasks --cluster {name.cluster}",
+            f"tasks there: {', '.join(tasks) or 'none'}",
         )
     raw = reply["tasks"][0]
     if raw["lastStatus"] != "RUNNING":
@@ -85,10 +103,7 @@ def select(task: EcsTask, interface: Fact[TaskInterface]) -> EcsTaskWorkload:
 def _only_task(ecs: Ecs, name: TaskName) -> str:
     """The one task of a service; one of several is never chosen silently."""
     arguments = {"cluster": name.cluster, "serviceName": name.service, "desiredStatus": "RUNNING"}
-    arns = _asked(
-        name, lambda: list(paginate(ecs.list_tasks, "taskArns", token="nextToken", **arguments))
-    )
-    ids = [str(arn).rsplit("/", 1)[-1] for arn in arns]
+    ids: list[str] = _asked(name, lambda: list(_listed(ecs, **arguments)))
     if not ids:
         raise TargetError(
             f"service {name.service} in cluster {name.cluster} runs no task",
@@ -97,15 +112,21 @@ def _only_task(ecs: Ecs, name: TaskName) -> str:
         )
     if len(ids) > 1:
         more = f"\nand {len(ids) - MOST_LISTED} more" if len(ids) > MOST_LISTED else ""
-        raise TargetError(
+        raise AmbiguousTarget(
             f"{len(ids)} tasks of service {name.service} run; say which one is meant",
             "\n".join(f"--ecs-task {name.cluster}/{i}" for i in ids[:MOST_LISTED]) + more,
         )
     return ids[0]
 
 
+def _listed(ecs: Ecs, **arguments: Any) -> Iterator[str]:
+    """The ids of the tasks that ECS lists."""
+    for arn in paginate(ecs.list_tasks, "taskArns", token="nextToken", **arguments):
+        yield str(arn).rsplit("/", 1)[-1]
+
+
 def _asked(name: TaskName, call: Callable[[], Any]) -> Any:
-    """The reply, or a TargetError that says which resource does not exist."""
+    """The reply, or a UsageError that says which resource does not exist."""
     try:
         return call()
     except AwsError as error:
@@ -114,11 +135,11 @@ def _asked(name: TaskName, call: Callable[[], Any]) -> Any:
         is_service = error.code == "ServiceNotFoundException"
         what = f"service {name.service}" if is_service else f"task {name.task}"
         message = (
-            f"there is no ECS cluster {name.cluster} here"
+            f"there is no ECS cluster {name.cluster}"
             if error.code == GONE[0]
             else f"there is no {what} in cluster {name.cluster}: {error.message[:200]}"
         )
-        raise TargetError(
+        raise UsageError(
             message, "aws ecs list-clusters   and --region say where it may be"
         ) from None
 
@@ -128,12 +149,12 @@ def _container(raw: Mapping[str, Any], name: TaskName) -> Mapping[str, Any]:
     if name.container in containers:
         return dict(containers[name.container])
     if name.container:
-        raise TargetError(
+        raise UsageError(
             f"{name.words} has no container {name.container}",
             f"containers there: {', '.join(containers) or 'none'}",
         )
     if len(containers) != 1:
-        raise TargetError(
+        raise AmbiguousTarget(
             f"{name.words} has {len(containers)} containers; say which one is meant",
             "\n".join(f"--ecs-task {name.words}/{container}" for container in containers),
         )

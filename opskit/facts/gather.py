@@ -10,7 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -18,7 +18,7 @@ from opskit import denial_message
 from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.engine import UnknownEngine
-from opskit.errors import AwsError, OpskitError
+from opskit.errors import AmbiguousTarget, AwsError, OpskitError
 from opskit.facts import (
     agent,
     app_instance,
@@ -210,6 +210,7 @@ def gather(
     *,
     deadline_s: float,
     on_wait: Callable[[str], None] = lambda _: None,
+    allows_ambiguity: bool = False,
 ) -> Snapshot:
     """Read the wanted facts and their inputs.
 
@@ -217,6 +218,8 @@ def gather(
         given: values that readers may declare by their type: the target, the Region, the run's key.
         deadline_s: seconds from now; facts that are not read by then are unknown.
         on_wait: called with a description of the running readers.
+        allows_ambiguity: what is read is of use without the app and its database, so several that may
+            be meant make them unknown and do not end the run.
 
     Raises:
         OpskitError: no reader can work: no credentials, no Region, an ambiguous target.
@@ -233,7 +236,10 @@ def gather(
             run.give_up(f"no answer within {deadline_s:.0f} s (--timeout)")
             break
         if outcome.fatal is not None:
-            raise outcome.fatal
+            if not (allows_ambiguity and isinstance(outcome.fatal, AmbiguousTarget)):
+                raise outcome.fatal
+            unknown = Unknown(outcome.fatal.sentence)
+            outcome = replace(outcome, facts=dict.fromkeys(outputs_of(outcome.reader), unknown))
         run.accept(outcome)
         run.start_ready()
     public = {kind: fact for kind, fact in run.facts.items() if kind not in SECRET_FACTS}

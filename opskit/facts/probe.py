@@ -10,7 +10,7 @@ from opskit.ca_bundles import instance_ca_file, trust_for
 from opskit.config import Target
 from opskit.credential_source import source_of
 from opskit.engine.interface import Engine, Exchange, ServerHandshake
-from opskit.errors import TransportError
+from opskit.errors import TransportError, UsageError
 from opskit.facts.database import Database
 from opskit.facts.dns import DatabaseHost
 from opskit.facts.given_facts import FingerprintKey
@@ -33,6 +33,7 @@ from opskit.probe.response import (
 )
 from opskit.workload.interface import Workload
 
+NOT_FOUND = 404
 MOST_HOSTS = 4
 """Hosts of other databases that the instance resolves; without Python it does so one after another."""
 PROBE_LIMIT_S = 25
@@ -186,7 +187,12 @@ def read(
     app: Workload,
     instances: Fact[DbInstances],
 ) -> InstanceProbe:
-    """Run the probe command on the instance and parse its answers."""
+    """Run the probe command on the instance and parse its answers.
+
+    Raises:
+        UsageError: a setting names a container or a health path that is not there.
+        FactUnavailable: it could not be run, or gave no answer.
+    """
     if transport.transport is None:
         raise FactUnavailable(
             transport.why_none, f"a transport to {target.workload_kind.definite} (--via)"
@@ -205,6 +211,7 @@ def read(
         raise FactUnavailable(
             f"the probe on {app.label} gave no answer (exit {output.exit_status})"
         )
+    _refuse_wrong_names(target, result, groups, app)
     known = database.value if isinstance(database, Known) else None
     database_engine = _engine_of(known)
     greeting = (
@@ -231,6 +238,31 @@ def _other_hosts(
     vpc = database.instance.vpc_id if database else ""
     near = sorted(instances.value.all, key=lambda i: (i.vpc_id != vpc, i.identifier))
     return tuple(i.host for i in near if i.host)[:MOST_HOSTS]
+
+
+def _refuse_wrong_names(
+    target: Target, result: ProbeResult, groups: Fact[TargetGroups], app: Workload
+) -> None:
+    """Raise where a setting names a container or a health path that is not there.
+
+    A path that the load balancer checks too is the app's: there it is the app that lost it.
+    """
+    names = {c.name for c in result.containers}
+    if target.container and result.present and target.container not in names:
+        origin = target.origins.get("container", "--container")
+        raise UsageError(
+            f"{origin} '{target.container}': there is no such container on {app.label}",
+            f"containers there: {', '.join(sorted(result.present))}",
+        )
+    if target.health_url and result.health is not None and result.health.status == NOT_FOUND:
+        checked = _health_url(replace(target, health_url=None), groups, app)
+        if checked != target.health_url:
+            origin = target.origins.get("health_url", "--health-url")
+            raise UsageError(
+                f"{origin} '{target.health_url}': the app on {app.label} answers {NOT_FOUND}, it has no such "
+                "path",
+                f"the load balancer checks {checked}" if checked else "",
+            )
 
 
 def _by_plain_name(result: ProbeResult, target: Target) -> ProbeResult:

@@ -62,6 +62,8 @@ class StoredCredential:
     missing: tuple[tuple[str, str], ...]
     """(purpose, requested name) of those that do not exist."""
     refused: tuple[ReadFailure, ...]
+    other_paths: tuple[str, ...] = ()
+    """Where none of them exists: the paths under which parameters of the same names do."""
 
     def get(self, purpose: str) -> CredentialPiece | None:
         """The piece of a purpose, if it was read."""
@@ -102,11 +104,7 @@ class Credential:
 def read(
     client: SourceClient, target: Target, key: FingerprintKey
 ) -> tuple[StoredCredential, Credential]:
-    """Read every location of the target's credential source.
-
-    Raises:
-        TargetError: none of them exists.
-    """
+    """Read every location of the target's credential source."""
     source = source_of(target)
     reading = source.read(client)
     pieces = [
@@ -119,7 +117,10 @@ def read(
     texts = (stored.text.reveal() for _, stored, purpose in pieces if purpose == "password")
     password = Secret(next((source.piece(text, "password") for text in texts), "") or "")
     parameters = StoredCredential(
-        tuple(sorted(rows, key=lambda p: p.purpose)), tuple(sorted(missing)), reading.refused
+        tuple(sorted(rows, key=lambda p: p.purpose)),
+        tuple(sorted(missing)),
+        reading.refused,
+        reading.other_paths,
     )
     return _with_form(parameters, password), Credential(password)
 

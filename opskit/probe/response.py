@@ -168,6 +168,7 @@ class ProbeResult:
     Attributes:
         is_complete: the end mark arrived; otherwise the output was cut.
         unavailable: (question, reason) of each unanswered question.
+        present: the names of all containers, where a named one was asked for.
         serving: containers that listen on the health URL's port, also those without database settings.
     """
 
@@ -187,6 +188,7 @@ class ProbeResult:
     reads: tuple[LocationRead, ...] = ()
     asked_containers: bool = False
     containers: tuple[Container, ...] = ()
+    present: tuple[str, ...] = ()
     serving: tuple[str, ...] = ()
     health: Health | None = None
     attempts: tuple[LoginAttempt, ...] = ()
@@ -230,6 +232,7 @@ def parse(stdout: str) -> ProbeResult:
         reads=tuple(LocationRead(*row) for row in concurrent("read", 4)),
         asked_containers="asked" in by_topic,
         containers=_containers(list(rows("container", 12)), list(rows("setting", 8)), serves),
+        present=tuple(row[0] for row in rows("present", 1)),
         serving=tuple(name for name, is_so in serves.items() if is_so),
         health=next((_health(row) for row in rows("health", 4)), None),
         attempts=tuple(_attempt(row) for row in concurrent("login", 7)),

@@ -95,7 +95,11 @@ class PathEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The network's rules and routes; None where they could not be read."""
+    """The network's rules and routes; None where they could not be read.
+
+    Attributes:
+        acls_unread, tables_unread: why they could not, as a clause.
+    """
 
     groups: SecurityGroups
     acls: NetworkAcls | None
@@ -103,6 +107,8 @@ class Network:
     peerings: Peerings | None = None
     lists: PrefixLists = field(default_factory=lambda: PrefixLists({}))
     rule_ids: RuleIds | None = None
+    acls_unread: str = ""
+    tables_unread: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +311,7 @@ def _acl(leg: _Leg, kind: CheckpointKind, ports: PortRange) -> Checkpoint | None
     acl = leg.network.acls.of_subnet(subnet.subnet_id) if leg.network.acls else None
     paths = "out" if is_out else "in"
     if acl is None:
-        description = f"the ACL of {subnet.label} could not be read"
+        description = _unread(f"the ACL of {subnet.label}", leg.network.acls_unread)
         return _unknown(
             kind, f"ACL of {subnet.label} {paths}", description, UnknownBecause.NOT_READ
         )
@@ -343,7 +349,7 @@ def _route(leg: _Leg, kind: CheckpointKind) -> Checkpoint | None:
     tables = leg.network.tables
     table = tables.of_subnet(here.subnet_id, here.vpc_id) if tables else None
     if tables is None or table is None:
-        description = f"the route table of {here.label} could not be read"
+        description = _unread(f"the route table of {here.label}", leg.network.tables_unread)
         return _unknown(kind, f"route of {here.label}", description, UnknownBecause.NOT_READ)
     if destination is None:
         return None
@@ -375,6 +381,10 @@ def _route(leg: _Leg, kind: CheckpointKind) -> Checkpoint | None:
     return Checkpoint(
         kind, location, PathOutcome.DROP, description, reason, ids=(table.table_id,), route=message
     )
+
+
+def _unread(label: str, why: str) -> str:
+    return f"{label} could not be read{f': {why}' if why else ''}"
 
 
 def _unknown(

@@ -118,7 +118,8 @@ def _not_judged(judged: Sequence[CheckResult], style: Style) -> Iterator[str]:
     ordered = sorted(judged, key=lambda j: not j.check.is_essential)
     named = [j.check.code for j in ordered if j.check.is_essential] or [ordered[0].check.code]
     more = f" and {len(ordered) - len(named)} more" if len(ordered) > len(named) else ""
-    finding = min((j.finding for j in ordered), key=lambda f: len(f.summary))
+    # The first in causal order is nearest to what is missing; later ones only say what they need it for.
+    finding = ordered[0].finding
     yield from _wrapped(f"{', '.join(named)}{more}: {finding.summary}", "  ", style)
     conjunction = "needs"
     for missing in finding.missing:

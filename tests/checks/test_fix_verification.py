@@ -296,7 +296,7 @@ class TestDoubt:
         target = b.healthy(Target)
         region, identity = b.healthy(Region), b.known(b.healthy(Identity))
         none = b.known(DbClusters(()))
-        chosen = select(target, region, identity, listed, none, b.known(parameters))
+        chosen = select(target, region, identity, b.known(listed), none, b.known(parameters))
         assert chosen.doubt
         doubtful = b.snapshot(
             GONE,

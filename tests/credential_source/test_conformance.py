@@ -159,10 +159,24 @@ def test_a_missing_location_is_named_and_the_others_are_read(
     assert {location.name for location, _ in reading.values} == set(kept)
 
 
-def test_nothing_there_is_an_error_of_the_target(source: CredentialSource, client: Any) -> None:
-    with pytest.raises(TargetError) as caught:
-        source.read(client)
-    assert source.location("password").reference in caught.value.sentence
+def test_where_nothing_is_there_everything_is_missing(
+    source: CredentialSource, client: Any
+) -> None:
+    reading = source.read(client)
+    assert (reading.values, reading.missing) == ((), source.locations)
+    assert reading.other_paths == ()
+
+
+def test_paths_with_the_same_names_are_listed_where_nothing_is_there(
+    name: str, source: CredentialSource, client: Any
+) -> None:
+    if len(source.locations) == 1:
+        pytest.skip("the source has one location")
+    other = {
+        location.replace("linkbox", "orders"): text for location, text in stored(source).items()
+    }
+    STORE[name](client, other)
+    assert source.read(client).other_paths == ("/orders",)
 
 
 def test_descriptions_name_kind_and_key(name: str, source: CredentialSource, client: Any) -> None:
@@ -207,8 +221,7 @@ def test_printed_calls_do_what_they_say(source: CredentialSource, client: Any) -
     assert (created.text.reveal(), written.text.reveal()) == ("first", "second")
     assert written.version != created.version
     run(source.delete_call(location.name))
-    with pytest.raises(TargetError):
-        source.read(client)
+    assert source.read(client).values == ()
 
 
 def test_a_location_is_inspected_before_a_write(

@@ -10,7 +10,7 @@ import pytest
 from opskit import endpoint
 from opskit.config import Target
 from opskit.credential_source.interface import ReadFailure
-from opskit.errors import Alternatives, TargetError, UsageError
+from opskit.errors import Alternatives, AmbiguousTarget, UsageError
 from opskit.facts import app_instance, database
 from opskit.facts.identity import Identity
 from opskit.facts.instances import Instances
@@ -43,7 +43,9 @@ def choose(
     parameters: Any = None,
 ) -> str:
     known = b.known(b.parameters()) if parameters is None else parameters
-    return database.select(target, REGION, WHO, instances, clusters, known).instance.identifier
+    return database.select(
+        target, REGION, WHO, b.known(instances), clusters, known
+    ).instance.identifier
 
 
 def test_the_endpoint_names_the_database() -> None:
@@ -54,7 +56,7 @@ def test_a_stale_endpoint_is_found_by_names_if_only_one_fits() -> None:
     stale = b.known(b.parameters(endpoint=b.parameter("endpoint", value="gone.x")))
     assert choose(parameters=stale) == "linkbox-db"
     twin = DbInstances((*ALL.all, b.db_instance(identifier="linkbox-copy", host="copy.x")))
-    with pytest.raises(TargetError) as caught:
+    with pytest.raises(AmbiguousTarget) as caught:
         choose(instances=twin, parameters=stale)
     assert "2 RDS instances may be the database of linkbox" in caught.value.sentence
     assert "linkbox-copy" in caught.value.next_step
@@ -93,13 +95,13 @@ DENIED = Unknown("user/oncall may not call ssm:GetParameters", ("ssm:GetParamete
 
 
 def test_without_parameters_the_name_points_to_a_database_that_stays_doubtful() -> None:
-    chosen = database.select(TARGET, REGION, WHO, ALL, NONE, DENIED)
+    chosen = database.select(TARGET, REGION, WHO, b.known(ALL), NONE, DENIED)
     assert chosen.instance.identifier == "linkbox-db"
     assert chosen.doubt == "only its name or tags point to linkbox-db: no parameter could be read"
     twin = DbInstances(
         (*ALL.all, b.db_instance(identifier="linkbox-2", searchable_text="linkbox-2"))
     )
-    with pytest.raises(TargetError):
+    with pytest.raises(AmbiguousTarget):
         choose(instances=twin, parameters=DENIED)
 
 
@@ -145,6 +147,21 @@ def test_a_missing_right_is_named_where_no_database_fits(
     assert reason in caught.value.unknown.reason
     assert "account 123456789012, us-east-1" in caught.value.unknown.reason
     assert caught.value.unknown.missing == (Alternatives((missing, "--db-instance ID")),)
+
+
+def test_a_prefix_without_parameters_names_those_that_exist() -> None:
+    wrong = replace(TARGET, prefix="/linkbx", origins={"prefix": "--prefix"})
+    absent = StoredCredential((), tuple(b.NAMES.items()), (), ("/linkbox", "/orders"))
+    denied = Unknown(
+        "user/oncall may not call rds:DescribeDBInstances", ("rds:DescribeDBInstances",)
+    )
+    for listed in (b.known(ALL), denied):
+        with pytest.raises(UsageError) as caught:
+            database.select(wrong, REGION, WHO, listed, NONE, b.known(absent))
+        assert caught.value.sentence.startswith(
+            "--prefix /linkbx: none of these parameters exists in account 123456789012, us-east-1: "
+        )
+        assert caught.value.next_step.startswith("--prefix that exist there: /linkbox, /orders")
 
 
 def test_an_endpoint_of_another_region_names_that_region() -> None:
@@ -207,7 +224,7 @@ def test_a_rule_tells_where_names_do_not() -> None:
 
 
 def test_of_several_none_is_picked() -> None:
-    with pytest.raises(TargetError) as caught:
+    with pytest.raises(AmbiguousTarget) as caught:
         find(APP, instance(2, "linkbox-backend-2"))
     assert "--instance" in caught.value.sentence
     assert "i-2" in caught.value.next_step
@@ -246,7 +263,7 @@ def test_the_app_may_be_stopped_terminated_or_elsewhere(
 
 
 def test_of_several_stopped_ones_none_is_picked() -> None:
-    with pytest.raises(TargetError) as caught:
+    with pytest.raises(AmbiguousTarget) as caught:
         find(STOPPED, instance(2, "linkbox-backend-2", state="stopped"))
     assert "stopped" in caught.value.next_step
 
@@ -283,7 +300,7 @@ def test_a_named_instance_must_exist_and_be_one() -> None:
     )
     assert "linkbox-backend-1" in caught.value.next_step
     twins = (instance(7, "web"), instance(8, "web"))
-    with pytest.raises(TargetError):
+    with pytest.raises(AmbiguousTarget):
         find(*twins, target=replace(TARGET, instance="web"))
     assert (
         find(twins[0], replace(twins[1], state="stopped"), target=replace(TARGET, instance="web"))
@@ -328,7 +345,7 @@ ORDERS = b.db_instance(
 
 def chosen(endpoint: str, *instances: DbInstance, target: Target = TARGET) -> database.Database:
     parameters = b.known(b.parameters(endpoint=b.parameter("endpoint", value=endpoint)))
-    return database.select(target, REGION, WHO, DbInstances(instances), NONE, parameters)
+    return database.select(target, REGION, WHO, b.known(DbInstances(instances)), NONE, parameters)
 
 
 def test_another_teams_endpoint_is_doubted() -> None:

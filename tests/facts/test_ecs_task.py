@@ -10,6 +10,7 @@ from opskit.config import load
 from opskit.errors import AwsError, NotExecuted, OpskitError, TargetError, UsageError
 from opskit.facts import ecs_task
 from opskit.facts.interface import FactUnavailable, Unknown
+from opskit.facts.region import Region
 from opskit.transport.ecs_exec import EcsExec
 from opskit.transport.session_manager.base64_framing import Demultiplexer
 from opskit.transport.session_manager.commands import OutputCollector
@@ -70,10 +71,23 @@ class Ecs(FakeClient):
             raise self.error
 
 
+class Sts(FakeClient):
+    def get_caller_identity(self) -> Any:
+        return {"Account": "123456789012"}
+
+
+class Clients:
+    """A factory for the one client that an error asks for the account."""
+
+    def client(self, service: str) -> Any:
+        assert service == "sts"
+        return Sts()
+
+
 def read(
     *tasks: dict[str, Any], name: str = f"prod/{ID}", error: AwsError | None = None
 ) -> EcsTask:
-    return ecs_task.read(Ecs(*tasks, error=error), task_name(name))
+    return ecs_task.read(Ecs(*tasks, error=error), task_name(name), Region("eu-west-1"), Clients())
 
 
 def two() -> list[dict[str, Any]]:
@@ -97,7 +111,7 @@ def test_other_forms_are_usage_errors(name: str) -> None:
 @pytest.mark.parametrize(
     ("tasks", "name", "words", "next_step"),
     [
-        ((), f"prod/{ID}", "there is no task", "list-tasks"),
+        ((), f"prod/{ID}", r"there is no task .* \(account 123456789012, eu-west-1\)", "tasks there: none"),
         ((), "prod/service:shop", "runs no task", "describe-services"),
         ((raw(), raw()), "prod/service:shop", "2 tasks of service shop run", f"--ecs-task prod/{ID}"),
         ((raw(lastStatus="STOPPED", stoppedReason="OutOfMemory"),), f"prod/{ID}", "OutOfMemory", "list-tasks"),
@@ -108,7 +122,7 @@ def test_other_forms_are_usage_errors(name: str) -> None:
 def test_what_is_not_clear_is_one_sentence(
     tasks: tuple[dict[str, Any], ...], name: str, words: str, next_step: str
 ) -> None:
-    with pytest.raises(TargetError, match=words) as caught:
+    with pytest.raises((TargetError, UsageError), match=words) as caught:
         read(*tasks, name=name)
     assert next_step in caught.value.next_step
 
@@ -122,7 +136,7 @@ def test_what_is_not_clear_is_one_sentence(
     ],
 )
 def test_what_does_not_exist(code: str, words: str) -> None:
-    with pytest.raises(TargetError, match=words):
+    with pytest.raises(UsageError, match=rf"{words}.*eu-west-1"):
         read(name="prod/service:shop", error=AwsError("ecs:ListTasks", code, ""))
 
 

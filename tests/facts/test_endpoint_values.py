@@ -228,7 +228,7 @@ def test_a_password_in_the_endpoints_url_is_a_secret() -> None:
     with pytest.raises(FactUnavailable) as caught:
         database.select(
             Target("linkbox", b.NAMES), Region("us-east-1"), b.known(b.healthy(Identity)),
-            DbInstances(()), b.known(DbClusters(())), b.known(holding(value)),
+            b.known(DbInstances(())), b.known(DbClusters(())), b.known(holding(value)),
         )  # fmt: skip
     assert "in-the-url-78" not in caught.value.unknown.reason
     read_with_url(value)

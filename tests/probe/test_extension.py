@@ -103,7 +103,7 @@ class ToyStore(SsmParameters):
 
     @classmethod
     def select(cls, target: Target) -> Any:
-        return cls({}, target.name)
+        return cls({})
 
     @property
     def locations(self) -> tuple[CredentialLocation, ...]:

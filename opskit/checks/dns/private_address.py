@@ -58,12 +58,15 @@ def check(
     if host.is_address:
         return skipped("the endpoint parameter holds an address")
     noun = target.workload_kind.definite
-    addresses = probe.value.addresses_of(host.name) if isinstance(probe, Known) else ()
+    if isinstance(probe, Unknown):
+        why = f"not resolved on {noun}: {probe.reason}"
+        return not_reached(why, probe.waits_for, *probe.missing, place=connection_place(host))
+    addresses = probe.value.addresses_of(host.name)
     seen_by = f"on {noun}"
     if not addresses:
         return not_reached(
             f"no address is known on {noun}",
-            probe.waits_for if isinstance(probe, Unknown) else (SymptomKind.NOT_RESOLVED,),
+            (SymptomKind.NOT_RESOLVED,),
             f"the name as {noun} sees it",
             place=connection_place(host),
         )

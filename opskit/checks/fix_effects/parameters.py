@@ -86,7 +86,7 @@ def _choose_again(state: State) -> None:
         clusters = facts.get(DbClusters, STALE)
         try:
             chosen = databases.select(
-                target.value, region, identity, instances.value, clusters, facts[StoredCredential]
+                target.value, region, identity, instances, clusters, facts[StoredCredential]
             )
         except FactUnavailable as unavailable:
             facts[Database] = unavailable.unknown

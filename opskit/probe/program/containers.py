@@ -32,9 +32,11 @@ def probe_containers(probe):
         )
         return []
     probe.emit("asked", "containers")
+    wanted = probe.request["container"]
     for raw in described:
         name = raw["Name"].lstrip("/")
-        wanted = probe.request["container"]
+        if wanted:
+            probe.emit("present", name)
         if wanted and wanted != name:
             continue
         settings = settings_of(probe, raw)

@@ -41,8 +41,10 @@ def ask_database():
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        if self.path != "/health":
+        if self.path == "/":
             return self.answer(200, {"app": "linkbox"})
+        if self.path != "/health":
+            return self.answer(404, {"error": "no such page"})
         error = os.environ.get("LINKBOX_ERROR") or ask_database()
         if error:
             return self.answer(503, {"status": "error", "error": error})
