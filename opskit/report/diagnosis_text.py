@@ -179,10 +179,8 @@ def _path(diagnosis: Diagnosis, style: Style) -> Iterator[str]:
     if diagnosis.network_paths is None:
         yield "The way could not be judged: see what is not judged above."
         return
-    if style.path_from == "alb" and diagnosis.network_paths.load_balancer_paths is None:
-        yield "No load balancer sends to the app that could be judged; the way begins at the app."
     for row in network_path.rows(diagnosis.network_paths, whole=style.path_from == "alb"):
-        status = OUTCOMES[row.outcome]
+        status = OUTCOMES[row.outcome] if row.outcome else Status.SKIP
         mark = _color(_glyph(status, style), MARKS[status][2], style)
         indent = " " * (33 if style.unicode else 39)
         first, *rest = _fold(row.text, max(40, style.width - len(indent)), break_long_words=True)

@@ -42,12 +42,15 @@ ELEVEN: tuple[tuple[str, tuple[tuple[int, CheckpointKind], ...]], ...] = (
 """The eleven checkpoints of a three-tier app, and the routes between them."""
 
 
+GROUPS = (CheckpointKind.EGRESS, CheckpointKind.INGRESS)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table."""
+    """One line of the table; without an outcome, the path does not pass there, and the text says why."""
 
     name: str
-    outcome: PathOutcome
+    outcome: PathOutcome | None
     text: str
 
 
@@ -72,6 +75,8 @@ def rows(network_paths: NetworkPaths, *, whole: bool) -> Iterator[Row]:
         ]
         if checkpoints:
             yield _row(name, checkpoints)
+        elif name[0].isdigit():
+            yield Row(name, None, _why_not_passed(places, legs))
     for target in network_paths.targets:
         outcome = PathOutcome.PASS if target.state == "healthy" else PathOutcome.DROP
         reason = f"{target.reason} {target.description}".strip()
@@ -98,6 +103,16 @@ def document(network_paths: NetworkPaths) -> dict[str, Any]:
         "line": paths.current.line,
         "legs": [_leg(path) for leg in legs_of(network_paths) for path in leg],
     }
+
+
+def _why_not_passed(
+    places: Sequence[tuple[int, CheckpointKind]], legs: Sequence[Sequence[Path]]
+) -> str:
+    if not any(legs[leg] for leg, _ in places):
+        return "not judged: no load balancer is known that sends to the app"
+    if all(kind in GROUPS for _, kind in places):
+        return "not passed: no security group is there"
+    return "not passed: both ends are in one subnet"
 
 
 def _row(name: str, checkpoints: list[Checkpoint]) -> Row:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from opskit.analysis import analyze_all
-from opskit.checks.catalogue import default_checks
+from opskit.checks.catalogue import checks_of_layer, default_checks
 from opskit.checks.fix_verification import verify_fix
-from opskit.checks.interface import CheckResult
+from opskit.checks.interface import Check, CheckResult
 from opskit.checks.run import run_check
 from opskit.checks.shell_rendering import Caller
 from opskit.diagnosis.result import Diagnosis, TargetSummary
@@ -20,7 +21,10 @@ from opskit.diagnosis.root_causes import find_root_causes, verdict_of
 from opskit.diagnosis.run import network_paths
 from opskit.errors import Alternatives
 from opskit.facts.interface import Unknown
+from opskit.facts.load_balancer import LoadBalancer
+from opskit.facts.rds import DbSubnet
 from opskit.facts.snapshot import Snapshot
+from opskit.probe.response import Resolution
 from opskit.report.diagnosis_text import render
 from opskit.report.interface import Style
 from tests import builders as b
@@ -41,11 +45,11 @@ COMMAND = "opskit diagnose db --prefix /linkbox"
 RUNBOOKS = {"NET002": "could-not-connect"}
 
 
-def diagnosis(snapshot: Snapshot) -> Diagnosis:
+def diagnosis(snapshot: Snapshot, checks: Sequence[Check] = ()) -> Diagnosis:
     caller = Caller("us-east-1", "", "--prefix /linkbox")
     judged = find_root_causes(
         CheckResult(c, verify_fix(c, run_check(c, snapshot), snapshot, caller))
-        for c in default_checks()
+        for c in checks or default_checks()
     )
     return Diagnosis(
         PLACE, judged, verdict_of(judged), network_paths(snapshot), 24, 4, 1.23, caller=caller
@@ -74,6 +78,35 @@ def test_golden(name: str) -> None:
     if os.environ.get("OPSKIT_GOLDEN") == "renew":
         path.write_text(text)
     assert text == path.read_text()
+
+
+IN_ONE_SUBNET = (
+    b.database(subnets=(DbSubnet("subnet-app", "a"),)),
+    b.probe(
+        resolutions=(Resolution(b.HOST, ("10.0.2.99",), ""),),
+        connections=(replace(b.connection("connected"), address="10.0.2.99"),),
+    ),
+)
+NO_REPLY = b.acl("db", ("subnet-db-a", "subnet-db-b"), b.entry(100, "in", "0.0.0.0/0", None))
+PATHS = {
+    "path-open": b.snapshot(),
+    "path-drops-replies": b.snapshot(b.acls(db=NO_REPLY), GONE),
+    "path-in-one-subnet": b.snapshot(*IN_ONE_SUBNET),
+    "path-without-balancer": b.snapshot(unknown=(LoadBalancer,)),
+}
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_the_path_from_the_load_balancer(name: str) -> None:
+    """`diagnose network --from alb`: eleven numbered checkpoints of a three-tier app, there and back."""
+    style = Style(path_from="alb", command=f"{COMMAND} --from alb", runbooks=RUNBOOKS)
+    text = without_counts(render(diagnosis(PATHS[name], checks_of_layer("network")), style)) + "\n"
+    path = GOLDEN / f"{name}.txt"
+    if os.environ.get("OPSKIT_GOLDEN") == "renew":
+        path.write_text(text)
+    assert text == path.read_text()
+    numbers = [int(n) for n in re.findall(r"^  (\d+) +\S", text, re.MULTILINE)]
+    assert numbers == list(range(1, 12))
 
 
 def without_counts(text: str) -> str:
