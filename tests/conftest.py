@@ -213,6 +213,17 @@ class Operator:
         """Run a shell script, whose `opskit` and `aws` are forks."""
         return self.run("sh", flags, text, **warm.for_scripts(self.running), **environment)
 
+    def sql(self, statement: str) -> None:
+        """Run a statement as an administrator of the database, who sits at the server."""
+        import psycopg
+
+        socket_directory = f"{self.running.directory}/pg"
+        [port] = [p.name.rsplit(".", 1)[1] for p in Path(socket_directory).glob(".s.PGSQL.*[0-9]")]
+        with psycopg.connect(
+            host=socket_directory, port=port, user="postgres", dbname="postgres", autocommit=True
+        ) as connection:
+            connection.execute(statement.encode())
+
     def paste(self, check: dict[str, Any]) -> None:
         """Run a finding's fix as it is printed: each command only if the one before succeeded."""
         script = " &&\n".join(check["fix"]["commands"])

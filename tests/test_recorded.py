@@ -43,12 +43,21 @@ def test_a_fault_is_the_one_root_cause(name: str) -> None:
     snapshot = recorded.load(name)
     diagnosis = judged(snapshot)
     fault = FAULTS[name]
-    if fault.status == "fail":
+    if fault.is_symptom:
+        assert diagnosis.root_causes == ()
+        fails = [j for j in diagnosis.judged if j.finding.status == "fail"]
+        codes = [j.check.code for j in fails if j.caused_by is None]
+        # What it leads to are symptoms too.
+        codes = codes[:1]
+    elif fault.status == "fail":
         codes = [j.check.code for j in diagnosis.root_causes]
     else:
         warned = [j for j in diagnosis.judged if j.finding.status == fault.status]
         codes = [j.check.code for j in warned if j.check.layer != "hygiene"]
     assert codes == [fault.code]
+    assert {j.check.code for j in diagnosis.judged if j.finding.status == "warn"} >= set(
+        fault.warnings
+    )
     assert diagnosis.bugs == ()
     assert snapshot_file.load(snapshot_file.dump(snapshot)) == snapshot
 

@@ -11,6 +11,7 @@ import http.client
 import json
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import socket
@@ -24,13 +25,14 @@ import traceback
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from opskit.sandbox import fixture, initial_state, instance, loopback, topology
+from opskit.sandbox import fixture, initial_state, instance, loopback, processes, topology
 from opskit.sandbox.faults import ALL
-from opskit.sandbox.faults.interface import FaultContext
+from opskit.sandbox.faults.interface import EVENTS, DatabaseEvents, FaultContext
 from opskit.sandbox.network import allowed_hosts, namespaces, packet_filter
 from opskit.sandbox.postgres import Postgres, new_password
 from opskit.sandbox.session_manager.gateway import Sessions
@@ -48,6 +50,7 @@ SHELL_LIMIT_S = 30
 HEALTH_EVERY_S = 0.7
 NOBODY = 65534
 DIAL_LIMIT_S = 10
+SHELL_LIMIT_S = 30
 SSH_PORT = 22
 OPERATOR_API = f"http://{topology.OPERATOR_GATEWAY}:{topology.API_PORT}"
 
@@ -142,7 +145,9 @@ class Sandbox:
 
     def reset(self) -> None:
         """Restore the state at the end of the start, and wait until the app is healthy."""
+        self._machine.settle()
         self._initial.restore()
+        self._ssh_servers[0].start()
         self.broken = []
         if not self._wait_healthy(self.limit_s):
             raise RuntimeError(f"the app did not become healthy: {self.complaint}")
@@ -247,10 +252,45 @@ class Sandbox:
             client=self.client,
             sql=self.postgres.execute,
             set_password=self.postgres.set_password,
-            shell=lambda script: self.run_on_instance(script, SHELL_LIMIT_S),
+            shell=self.shell,
             ids=self.ids,
             project=str(self.project),
+            events=DatabaseEvents(
+                enter=self._control_plane.enter_status,
+                age_certificate=self._control_plane.age_certificate,
+                renew_certificate=self.postgres.renew_certificate,
+                crash=self.postgres.stop,
+                recover=self.postgres.start,
+            ),
         )
+
+    def shell(self, script: str) -> CompletedCommand:
+        """Run a person's script on the instance.
+
+        Raises:
+            RuntimeError: the instance is not running.
+        """
+        if not self.agent.is_running(self._emulated_instance().id):
+            raise RuntimeError("the instance is not running")
+        return self.run_on_instance(script, SHELL_LIMIT_S)
+
+    def _shut_down(self) -> None:
+        """End everything that runs on the instance, as its system does before it stops."""
+        self._sessions.end_target(self._emulated_instance().id)
+        self._ssh_servers[0].stop()
+        if topology.IS_LOOPBACK:
+            file = str(self.root / "var/containers.json")
+            processes.kill(processes.with_variable("LINKBOX_CONTAINERS", file))
+            return
+        host = self.hosts["app"]
+        processes.kill(processes.inside_network(namespaces.network_of(host)) - {host.pid})
+        namespaces.load_rules("flush ruleset", host)
+
+    def _boot(self) -> None:
+        """Start what the instance's system starts by itself."""
+        self._ssh_servers[0].start()
+        program = (sys.executable, str(instance.SCRIPTS / "boot.py"))
+        self.run_on_instance(shlex.join(program), SHELL_LIMIT_S)
 
     def inject(self, name: str) -> None:
         """Inject a fault."""
@@ -270,8 +310,8 @@ class Sandbox:
         self.postgres.prepare()
         ports = {"LISTEN": "127.0.0.1", "DATABASE_PORT": str(topology.DATABASE_PORT)}
         extra = ports if topology.IS_LOOPBACK else {}
-        instance.prepare(self.root, self.project, ca_pem=self.postgres.ca_pem, extra=extra)
-        (self.directory / "rds-bundle.pem").write_bytes(self.postgres.ca_pem)
+        instance.prepare(self.root, self.project, ca_pem=self.postgres.bundle, extra=extra)
+        (self.directory / "rds-bundle.pem").write_bytes(self.postgres.bundle)
         self.postgres.start()
         self.postgres.create(topology.DATABASE_USER, self.password, topology.DATABASE_NAME)
 
@@ -288,6 +328,7 @@ class Sandbox:
             ecs,
             elbv2,
             iam,
+            instance_state,
             metadata,
             organization,
             rds,
@@ -297,15 +338,18 @@ class Sandbox:
         )
         from opskit.sandbox.aws.credentials import Credentials
         from opskit.sandbox.aws.dns_records import resolve
+        from opskit.sandbox.aws.rds_control_plane import ControlPlane
         from opskit.sandbox.network import dns_server
 
         self.credentials = Credentials()
         self._nsenter = shutil.which("nsenter") or "/usr/bin/nsenter"
         self._session, self._clients = boto3.Session(), dict[str, Any]()
-        self._control_plane = rds.ControlPlane(self.postgres)
+        self._control_plane = ControlPlane(self.postgres)
         rds.install(self._control_plane, self.postgres)
         iam.install()
         ec2.install(lambda at: self.keys.console() if at == topology.INSTANCE_ADDRESS else "")
+        self._machine = instance_state.Machine(self._shut_down, self._boot, self.network_changed)
+        instance_state.install(self._machine)
         organization.install()
         elbv2.install(lambda: self.health)
         self.agent = ssm.AgentConnection(
@@ -313,7 +357,7 @@ class Sandbox:
         )
         gateway_host = "127.0.0.1" if topology.IS_LOOPBACK else topology.OPERATOR_GATEWAY
         tasks = ecs.Tasks(self._emulated_instance, self.agent.is_online, self._restart_app)
-        sessions = tasks.sessions = Sessions(
+        sessions = self._sessions = tasks.sessions = Sessions(
             self._start_on_instance,
             self._dial_from_instance,
             lambda t: tasks.is_online(t) if t.startswith("ecs:") else self.agent.is_online(t),
@@ -521,8 +565,14 @@ def handle_command(sandbox: Sandbox, request: dict[str, Any]) -> dict[str, Any]:
         sandbox.postgres.execute(request["names"][0])
     elif command == "set-password":
         sandbox.postgres.set_password(*request["names"])
+    elif command in EVENTS:
+        arguments = [
+            datetime.fromisoformat(w) if command == "age-certificate" else w
+            for w in request["names"]
+        ]
+        getattr(sandbox.fault_context().events, EVENTS[command])(*arguments)
     elif command == "shell":
-        process = sandbox.run_on_instance(request["names"][0], SHELL_LIMIT_S)
+        process = sandbox.shell(request["names"][0])
         return {
             "exit_status": process.exit_status,
             "stdout": process.stdout.decode("utf-8", "replace"),
@@ -569,7 +619,7 @@ def _ask(opener: urllib.request.OpenerDirector, url: str) -> tuple[int, str]:
 
 def main() -> None:
     """Start the sandbox, report it, and serve until the end."""
-    # Files hold keys and passwords, and the database's user may enter root's directory.
+    # Files hold keys and passarguments, and the database's user may enter root's directory.
     os.umask(0o077)
     directory, latency_ms, mode = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     limit_s, kept = float(sys.argv[4]), sys.argv[5:]

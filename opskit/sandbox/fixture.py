@@ -46,7 +46,7 @@ def seed(client: Make, password: str) -> ResourceIds:
     key = _key(client("kms"))
     _roles(client("iam"), key)
     instance = _instances(ec2, subnets, groups)
-    _database(client("rds"), subnets, groups, password)
+    _database(client("rds"), subnets, groups, password, _storage_key(client("kms")))
     _load_balancer(client("elbv2"), vpc, subnets, groups, instance)
     _parameters(client("ssm"), password)
     return ResourceIds(
@@ -191,6 +191,13 @@ def _key(kms: Any) -> str:
     return key
 
 
+def _storage_key(kms: Any) -> str:
+    """The key of the database's storage."""
+    key: dict[str, Any] = kms.create_key(Description="LinkBox database")["KeyMetadata"]
+    kms.create_alias(AliasName="alias/linkbox-database", TargetKeyId=key["KeyId"])
+    return str(key["Arn"])
+
+
 def write_key_policy(kms: Any, key: str) -> None:
     """Write the console's default key policy: it leaves access to the account's policies."""
     statement = {
@@ -288,7 +295,9 @@ def _instances(ec2: Any, subnets: dict[str, str], groups: dict[str, str]) -> str
     return ids[0]
 
 
-def _database(rds: Any, subnets: dict[str, str], groups: dict[str, str], password: str) -> None:
+def _database(
+    rds: Any, subnets: dict[str, str], groups: dict[str, str], password: str, key_arn: str
+) -> None:
     rds.create_db_subnet_group(
         DBSubnetGroupName="linkbox-db-subnets",
         DBSubnetGroupDescription="LinkBox",
@@ -318,6 +327,7 @@ def _database(rds: Any, subnets: dict[str, str], groups: dict[str, str], passwor
         VpcSecurityGroupIds=[groups["database-sg"]],
         DBParameterGroupName="linkbox-postgres17",
         BackupRetentionPeriod=7,
+        KmsKeyId=key_arn,
         AvailabilityZone=f"{topology.REGION}a",
         Port=topology.DATABASE_PORT,
         **common,

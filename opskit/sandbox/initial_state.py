@@ -15,7 +15,7 @@ from opskit.sandbox.saved_containers import SavedContainers
 from opskit.sandbox.saved_files import SavedFiles
 
 if TYPE_CHECKING:
-    from opskit.sandbox.aws.rds import ControlPlane
+    from opskit.sandbox.aws.rds_control_plane import ControlPlane
     from opskit.sandbox.aws.wsgi_app import EmulatedAws
     from opskit.sandbox.postgres import Postgres
 

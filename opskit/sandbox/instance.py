@@ -42,6 +42,7 @@ ORDINARY_TOOLS = [
     "mkdir",
     "mktemp",
     "mv",
+    "nft",
     "od",
     "openssl",
     "printf",
@@ -96,6 +97,7 @@ def prepare(root: Path, project: Path, *, ca_pem: bytes, extra: Mapping[str, str
         "PORT": str(topology.APP_PORT),
         "PGSSLMODE": "verify-full",
         "PGSSLROOTCERT": str(project / "rds-bundle.pem"),
+        "MAINTENANCE_FILE": str(project / "maintenance"),
         **extra,
     }
     (here / ".env").write_text("".join(f"{k}={v}\n" for k, v in settings.items()), encoding="utf-8")
@@ -106,6 +108,7 @@ def prepare(root: Path, project: Path, *, ca_pem: bytes, extra: Mapping[str, str
         f"    container_name: {topology.CONTAINER}\n"
         "    env_file: .env\n"
         "    network_mode: host\n"
+        "    restart: unless-stopped\n"
     )
     (here / "compose.yaml").write_text(compose, encoding="utf-8")
 

@@ -9,13 +9,14 @@ import signal
 import stat
 import subprocess
 import time
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opskit import DISTRIBUTION
 from opskit.sandbox import topology
+from opskit.sandbox.certificates import AUTHORITIES, Authorities, ends_at
 from opskit.sandbox.network.namespaces import end
 from opskit.sandbox.saved_files import SavedFiles
 
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     import psycopg
 
 START_LIMIT_S = 60
-CERTIFICATE_DAYS = 365
+KEPT_CERTIFICATE = "server.pem.kept"
+GROUP_FILE = "parameter-group.conf"
+"""The settings of the parameter group, in the data directory."""
 Place = Callable[[Sequence[str]], list[str]]
 
 
@@ -52,10 +55,8 @@ class Postgres:
         self._binaries = binaries()
         self.port = port
         self._process: subprocess.Popen[bytes] | None = None
-        self._force_tls = True
-        self._saved: tuple[SavedFiles, int, bool] | None = None
-        self.ca_pem = b""
-        self.certificate_ends = datetime.now(UTC)
+        self._saved: tuple[SavedFiles, int] | None = None
+        self._authorities = Authorities(directory / "authorities")
 
     def prepare(self) -> None:
         """Create the cluster and its certificates."""
@@ -70,15 +71,8 @@ class Postgres:
                 raise
             self._bring_within_reach(self._directory.parent / "postgresql")
             self._make_cluster()
-        import trustme
-
-        authority = trustme.CA(organization_name="LinkBox sandbox RDS")
-        ends = datetime.now(UTC) + timedelta(days=CERTIFICATE_DAYS)
-        server = authority.issue_cert(topology.DATABASE_HOST, not_after=ends)
-        server.private_key_and_cert_chain_pem.write_to_path(str(self._data / "server.pem"))
-        self.certificate_ends = ends
-        self.ca_pem = authority.cert_pem.bytes()
-        (self._data / "server.pem").chmod(0o600)
+        self._authorities.make()
+        self._write_certificate(AUTHORITIES[0], topology.DATABASE_HOST)
         settings = {
             "listen_addresses": f"'{self._address}'",
             "unix_socket_directories": f"'{self._directory}'",
@@ -97,14 +91,12 @@ class Postgres:
         }
         text = "\n".join(f"{name} = {value}" for name, value in settings.items())
         with (self._data / "postgresql.conf").open("a", encoding="utf-8") as file:
-            file.write(text + "\n")
-        self._write_hba()
-        if self._owner is not None:
-            os.chown(self._data / "server.pem", self._owner, self._owner)
+            file.write(f"{text}\ninclude_if_exists = '{GROUP_FILE}'\n")
+        self._write_hba(force_tls=True)
 
     def start(self) -> None:
         """Start the server and wait until it accepts connections."""
-        if self._process is not None and self._process.poll() is None:
+        if self.is_running:
             return
         with (self._directory / "postgres.log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -137,7 +129,7 @@ class Postgres:
     def save(self, copy: Path) -> None:
         """Save the whole cluster: contents, roles, passwords and settings. The server is restarted."""
         self.stop()
-        self._saved = SavedFiles(self._data, copy), self.port, self._force_tls
+        self._saved = SavedFiles(self._data, copy), self.port
         self.start()
 
     def restore(self) -> None:
@@ -147,7 +139,7 @@ class Postgres:
             # An immediate shutdown: what it would have written is thrown away.
             end(self._process, signal_number=signal.SIGQUIT)
             self._process = None
-        files, self.port, self._force_tls = self._saved
+        files, self.port = self._saved
         files.restore()
         self.start()
 
@@ -168,11 +160,55 @@ class Postgres:
             connection.execute("set log_statement = 'none'")
             connection.execute(change)
 
-    def set_force_tls(self, forced: bool) -> None:
-        """Require TLS or not, as `rds.force_ssl` does."""
-        self._force_tls = forced
-        self._write_hba()
-        self.execute("select pg_reload_conf()")
+    @property
+    def is_running(self) -> bool:
+        """Whether the server's process runs."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def bundle(self) -> bytes:
+        """The RDS bundle, which verifies the server."""
+        return self._authorities.bundle
+
+    @property
+    def certificate_ends(self) -> datetime:
+        """The expiry of the server's certificate."""
+        return ends_at(self._data / "server.pem")
+
+    def certify(
+        self, authority: str, name: str | None = None, ends: datetime | None = None
+    ) -> None:
+        """Give the server a new certificate, by default for its endpoint; it shows at the next connection."""
+        self._write_certificate(authority, name or topology.DATABASE_HOST, ends)
+        self.reload()
+
+    def age_certificate(self, ends: datetime, authority: str) -> None:
+        """Let the server show a certificate that ends at a moment, as if it had been issued earlier."""
+        present = self._data / "server.pem"
+        kept = self._data / KEPT_CERTIFICATE
+        if not kept.exists():
+            kept.write_bytes(present.read_bytes())
+        self.certify(authority, ends=ends)
+
+    def renew_certificate(self) -> None:
+        """Let the server show the certificate again that it had before `age_certificate`."""
+        kept = self._data / KEPT_CERTIFICATE
+        if kept.exists():
+            self._write("server.pem", kept.read_bytes())
+            kept.unlink()
+            self.reload()
+
+    def configure(self, settings: Mapping[str, str], *, force_tls: bool) -> None:
+        """Write the settings of the parameter group; those that need no restart apply at once."""
+        lines = [f"{name} = '{value}'\n" for name, value in settings.items()]
+        self._write(GROUP_FILE, "".join(lines).encode())
+        self._write_hba(force_tls=force_tls)
+        self.reload()
+
+    def reload(self) -> None:
+        """Let a running server read its files again."""
+        if self.is_running:
+            self.execute("select pg_reload_conf()")
 
     def execute(self, statement: str) -> list[tuple[object, ...]]:
         """Run SQL as the administrator and return all rows."""
@@ -191,12 +227,26 @@ class Postgres:
             autocommit=True,
         )
 
-    def _write_hba(self) -> None:
+    def _write_hba(self, *, force_tls: bool) -> None:
         # The socket's directory admits only the server's user, who could read the data anyway.
-        lines = ["local all postgres trust", "hostssl all all all scram-sha-256"]
-        if not self._force_tls:
+        # RDS keeps the database `rdsadmin` for itself.
+        lines = ["local all postgres trust", "host rdsadmin all all reject"]
+        lines.append("hostssl all all all scram-sha-256")
+        if not force_tls:
             lines.append("host all all all scram-sha-256")
-        (self._data / "pg_hba.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        self._write("pg_hba.conf", ("\n".join(lines) + "\n").encode())
+
+    def _write_certificate(self, authority: str, name: str, ends: datetime | None = None) -> None:
+        self._write("server.pem", self._authorities.issue(authority, name, ends))
+
+    def _write(self, name: str, data: bytes) -> None:
+        """Replace a file of the data directory at once: the server, or a call, may read it meanwhile."""
+        new = self._data / f"{name}.new"
+        new.write_bytes(data)
+        new.chmod(0o600)
+        if self._owner is not None:
+            os.chown(new, self._owner, self._owner)
+        new.replace(self._data / name)
 
     def _command(self, tool: str, *arguments: str) -> list[str]:
         # PostgreSQL refuses to run as uid 0, which every process has in a user namespace.

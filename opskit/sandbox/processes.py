@@ -37,6 +37,16 @@ class ProcessIdentity:
         return bool(fields) and fields[19] == self.started and fields[0] not in "ZXTt"
 
 
+def inside_network(network: str) -> set[int]:
+    """The processes in a network namespace (`net:[...]`), as far as this process may see."""
+    pids = set()
+    for pid in _all():
+        with contextlib.suppress(OSError):
+            if str(Path(f"/proc/{pid}/ns/net").readlink()) == network:
+                pids.add(pid)
+    return pids
+
+
 def outside_networks(networks: Collection[str]) -> set[int]:
     """The processes in other network namespaces than these (`net:[...]`), as far as this process may see."""
     pids = set()

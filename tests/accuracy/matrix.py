@@ -16,7 +16,18 @@ PASTED_PAIRS = 40
 OTHER_PAIRS = 300
 RIGHTS_BESIDE = 2
 """So many faults are tried beside each right that the operator lacks."""
-OWNED_BY_OTHERS = {"organization-denies"}
+OWNED_BY_OTHERS = {
+    *(
+        "access-keys",
+        "access-keys-env",
+        "access-keys-powerless",
+        "bundle-outdated",
+        "connect-revoked",
+    ),
+    *("database-dropped", "database-key-disabled", "database-network", "database-parameters"),
+    *("database-public", "database-rdsadmin", "endpoint-policy", "env-other-host"),
+    *("organization-denies", "role-no-login", "slots-taken"),
+}
 CONNECTION = ("TCP", "TLS", "AUT")
 """Layers that are seen only over a connection that is open."""
 SOLE = {"peer-route-missing", "peer-route-back-missing", "main-table"}
@@ -26,6 +37,7 @@ SOLE = {"peer-route-missing", "peer-route-back-missing", "main-table"}
 @functools.cache
 def singles() -> tuple[Case, ...]:
     """The sandbox's own faults, and those of this package."""
+    named = {case.name for case in CASES}
     own = (
         Case(
             name=fault.name,
@@ -39,6 +51,7 @@ def singles() -> tuple[Case, ...]:
             shows_after_s=fault.shows_after_s,
         )
         for fault in FAULTS.values()
+        if not fault.is_symptom and fault.name not in named
     )
     return (*own, *CASES)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from opskit.sandbox import lifecycle
-from opskit.sandbox.faults.interface import FaultContext
+from opskit.sandbox.faults.interface import DatabaseEvents, FaultContext
 from opskit.sandbox.fixture import ResourceIds
 from opskit.sandbox.lifecycle import RunningSandbox
 
@@ -43,6 +43,9 @@ def context_of(running: RunningSandbox) -> FaultContext:
     def set_password(role: str, password: str) -> None:
         lifecycle.send_command(running, "set-password", [role, password])
 
+    def send(event: str, *words: str) -> None:
+        lifecycle.send_command(running, event, words)
+
     return FaultContext(
         client=client,
         sql=lambda statement: lifecycle.send_command(running, "sql", [statement]),
@@ -50,6 +53,13 @@ def context_of(running: RunningSandbox) -> FaultContext:
         shell=shell,
         ids=ResourceIds(**running.ids),
         project=running.project,
+        events=DatabaseEvents(
+            enter=lambda status: send("enter-status", status),
+            age_certificate=lambda ends: send("age-certificate", ends.isoformat()),
+            renew_certificate=lambda: send("renew-certificate"),
+            crash=lambda: send("crash"),
+            recover=lambda: send("recover"),
+        ),
     )
 
 

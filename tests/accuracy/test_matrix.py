@@ -16,13 +16,7 @@ NO_CAUSES = SYMPTOMS | {"PAR002", "AUT005", "DNS003"}
 WITHOUT_A_FAULT = {
     "IDN001",
     "PAR009",
-    "IAM004",
     "IAM014",
-    "RDS002",
-    "RDS003",
-    "RDS004",
-    "TLS002",
-    "AUT004",
 }
 """Codes for which the matrix has no fault yet; it may only become shorter."""
 

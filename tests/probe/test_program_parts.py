@@ -19,7 +19,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from opskit.engine.postgresql.environment import ENVIRONMENT
-from opskit.probe.program import aws_calls, credential_reads, logins, machine
+from opskit.probe.program import aws_calls, containers, credential_reads, logins, machine
 from opskit.probe.program.jobs import isolated, run_all
 from opskit.probe.program.probe import Probe
 from opskit.probe.request import CREDENTIAL_VARIABLES, _for_python
@@ -251,6 +251,16 @@ def test_other_credentials_are_named_and_not_shown(
         f"{tmp_path}/.aws/credentials",
     ]
     assert "AKIA-not-shown" not in str(lines)
+
+
+def test_credentials_of_a_container_are_named_and_not_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = probe()
+    containers.emit_credentials(run, "app", ["PORT=1", f"{CREDENTIAL_VARIABLES[0]}=AKIA-not-shown"])
+    assert printed(run, capsys) == [
+        ["other-credentials", f"variable {CREDENTIAL_VARIABLES[0]} of app"]
+    ]
 
 
 def test_a_job_that_fails_ends_only_itself(capsys: pytest.CaptureFixture[str]) -> None:

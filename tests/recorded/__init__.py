@@ -23,6 +23,11 @@ IDS = (
     *("destination", "number", "is_egress", "name", "who", "host", "port", "purpose"),
 )
 """Fields that tell the items of a list apart."""
+ID = re.compile(
+    r"\b((?:[a-z]+-)?)(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{17})\b"
+    r"|(opskit-sandbox-)\w{8}\b|\b(db-)[A-Z0-9]{26}\b"
+)
+"""The ids of EC2 with their prefix, UUIDs, a sandbox's directory, and the ids of RDS."""
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(\+00:00|Z)")
 
 
@@ -138,6 +143,32 @@ def difference(healthy: dict[str, Any], faulty: dict[str, Any]) -> dict[str, Any
         if content_of(before) != content_of(after):
             facts[name] = after
     return {"facts": facts}
+
+
+def renaming(new: Any, old: Any) -> dict[str, str]:
+    """The ids by which two documents of the same structure differ: those of the new one, and of the old.
+
+    Each sandbox has other ids. With this, a fault that is recorded from a new one speaks of the resources of
+    the files that were recorded earlier.
+    """
+    if isinstance(new, dict) and isinstance(old, dict):
+        pairs = [(new[key], old[key]) for key in new if key in old]
+    elif isinstance(new, list) and isinstance(old, list):
+        pairs = list(zip(new, old, strict=False))
+    elif isinstance(new, str) and isinstance(old, str):
+        ids = zip(ID.finditer(new), ID.finditer(old), strict=False)
+        return {a[0]: b[0] for a, b in ids if a.groups() == b.groups()}
+    else:
+        pairs = []
+    names: dict[str, str] = {}
+    for pair in pairs:
+        names = {**renaming(*pair), **names}
+    return names
+
+
+def renamed(text: str, names: dict[str, str]) -> str:
+    """A text with its ids renamed."""
+    return ID.sub(lambda match: names.get(match[0], match[0]), text)
 
 
 def content_of(raw: Any) -> object:

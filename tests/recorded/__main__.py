@@ -1,4 +1,6 @@
-"""Records the healthy app and every fault: `python -m tests.recorded`."""
+"""Records the healthy app and every fault: `python -m tests.recorded`. With names of faults, only those,
+in the words of the files that exist.
+"""
 
 from __future__ import annotations
 
@@ -10,29 +12,32 @@ from typing import Any
 from opskit.sandbox import lifecycle
 from opskit.sandbox.faults import FAULTS
 from tests.conftest import Operator
-from tests.recorded import HEALTHY, difference, path_of
+from tests.recorded import HEALTHY, difference, path_of, renamed, renaming
 
 PASSWORD = ("ssm", "get-parameter", "--name", "/linkbox/db-password", "--with-decryption")
 
 
-def main() -> None:
+def main(names: list[str]) -> None:
     """Record all from one sandbox, so that all files speak of the same resources."""
     with lifecycle.temporary(0) as running:
         operator = Operator(running)
         operator.wait_until_healthy()
-        healthy = read(operator)
-        write(HEALTHY, healthy)
-        for name in sorted(FAULTS):
-            record(operator, name, healthy)
+        healthy, words = read(operator), dict[str, str]()
+        if names:
+            words = renaming(healthy, json.loads(path_of(HEALTHY).read_text()))
+        else:
+            write(HEALTHY, healthy)
+        for name in sorted(names or FAULTS):
+            record(operator, name, healthy, words)
 
 
-def record(operator: Operator, name: str, healthy: dict[str, Any]) -> None:
+def record(operator: Operator, name: str, healthy: dict[str, Any], words: dict[str, str]) -> None:
     """Inject a fault, write the facts that differ, and reset the sandbox."""
     lifecycle.send_command(operator.running, "inject", [name])
     time.sleep(FAULTS[name].shows_after_s)
     document = difference(healthy, read(operator))
     operator.reset()
-    write(name, document)
+    write(name, json.loads(renamed(json.dumps(document), words)))
     print(f"{name}: {', '.join(document['facts'])}", flush=True)
 
 
@@ -43,7 +48,9 @@ def read(operator: Operator) -> dict[str, Any]:
     query = ("--query", "Parameter.Value", "--output", "text")
     password = operator.run("aws", *PASSWORD, *query).stdout.strip()
     assert not password or password not in process.stdout
-    document: dict[str, Any] = json.loads(process.stdout)
+    # The home of the instance's user is a temporary directory of this machine.
+    home = f"{operator.running.directory}/instance/var"
+    document: dict[str, Any] = json.loads(process.stdout.replace(home, "/root"))
     return document
 
 
@@ -57,4 +64,4 @@ def write(name: str, document: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

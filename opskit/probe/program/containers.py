@@ -43,6 +43,7 @@ def probe_containers(probe):
         if not (wanted or settings):
             continue
         state, config = raw["State"], raw["Config"]
+        emit_credentials(probe, name, config.get("Env") or ())
         labels = config.get("Labels") or {}
         probe.emit(
             "container",
@@ -63,6 +64,14 @@ def probe_containers(probe):
             emit_setting(probe, name, *setting)
         probe.containers.append((name, dict((s[1], s[2]) for s in settings)))
     return described
+
+
+def emit_credentials(probe, name, environment):
+    """Name the variables of a container that hold credentials of AWS; never their values."""
+    for pair in environment:
+        variable = pair.split("=", 1)[0]
+        if variable in probe.request["credential_variables"]:
+            probe.emit("other-credentials", "variable %s of %s" % (variable, name))
 
 
 def emit_setting(probe, name, source, field, value, variable, path, defined, is_plain):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from opskit.sandbox import topology
-from opskit.sandbox.aws import fault_injection, signature
+from opskit.sandbox.aws import fault_injection, identity, signature
 from opskit.sandbox.aws.identity import CallerIdentity
 from opskit.sandbox.aws.signature import Signed, SignedRequest
 
@@ -48,7 +48,7 @@ class AccessKey:
 
 
 class Credentials:
-    """The accepted keys: the operator's, the sandbox's own, and those of role sessions."""
+    """The accepted keys: the operator's, the sandbox's own, and those of IAM users and role sessions."""
 
     def __init__(self) -> None:
         self.operator, self.internal = _new(), _new()
@@ -86,6 +86,12 @@ class Credentials:
             return self._long_lived[key_id]
         from moto.sts.models import sts_backends
 
+        for user in identity.iam().users.values():
+            for own in user.access_keys:
+                if own.access_key_id == key_id and own.status == "Active":
+                    arn = f"arn:aws:iam::{topology.ACCOUNT}:user/{user.name}"
+                    key = AccessKey(key_id, own.secret_access_key)
+                    return key, CallerIdentity(arn, "user", user.name)
         assumed = sts_backends[topology.ACCOUNT]["aws"].get_assumed_role_from_access_key(key_id)
         if assumed is None:
             return None

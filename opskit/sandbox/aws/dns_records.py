@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from opskit.sandbox import topology
+from opskit.sandbox.aws.rds_control_plane import ours
 from opskit.sandbox.network.dns_server import Answer
 
 PUBLIC_NAME = "ec2-203-0-113-25.compute-1.amazonaws.com"
@@ -53,10 +54,11 @@ def _private_zone(name: str) -> Answer | None:
 def _database(name: str, *, inside: bool) -> Answer:
     from moto.rds.models import rds_backends
 
-    for instance in rds_backends[topology.ACCOUNT][topology.REGION].databases.values():
+    databases = rds_backends[topology.ACCOUNT][topology.REGION].databases.values()
+    for instance in databases:
         if instance.address != name:
             continue
-        if instance.db_name != topology.DATABASE_NAME:
+        if instance is not ours(databases):
             return "NOERROR", [(name, "A", "10.0.6.77")]
         if not instance.publicly_accessible:
             return "NOERROR", [(name, "A", _private_address(instance))]

@@ -23,6 +23,7 @@ from opskit.sandbox.aws.fault_injection import FaultInjector, Injection
 from opskit.sandbox.aws.identity import CallerIdentity
 from opskit.sandbox.aws.saved_backends import SavedBackends
 from opskit.sandbox.aws.signature import Signed, SignedRequest
+from opskit.sandbox.aws.vpc_endpoints import endpoint_decision
 from opskit.sandbox.session_manager.gateway import Sessions
 
 INSTANCE_CONNECT = "ec2-instance-connect"
@@ -30,7 +31,7 @@ JSON_SERVICES = ("ssm", "kms", "secretsmanager", "logs", "ecs", "organizations",
 UNCHECKED = {"sts"}
 """sts:GetCallerIdentity is allowed regardless of policies."""
 CHANGES_PACKETS = re.compile(
-    "Authorize|Revoke|NetworkAcl|Route|ModifyNetworkInterface|ModifyInstance|PrefixList|ModifyDBInstance|SecurityGroup"
+    "Authorize|Revoke|NetworkAcl|Route|ModifyNetworkInterface|ModifyInstance|PrefixList|DBInstance|SecurityGroup"
 )
 READS_ONLY = re.compile("^(Describe|Get|List|Simulate)")
 MOTO_PATHS = ("/moto-api", "/latest/")
@@ -273,6 +274,8 @@ class EmulatedAws:
             return _key_denied(principal, action, call.fields)
         for resource in call.resources:
             message = identity.decision(principal, action, resource, call.context)
+            if message.is_allowed and principal.kind == "role":
+                message = endpoint_decision(action, resource, call.context)
             if not message.is_allowed:
                 return (
                     f"User: {principal.arn} is not authorized to perform: {action} on resource: "

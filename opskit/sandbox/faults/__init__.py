@@ -7,16 +7,33 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from opskit.sandbox.faults import access, application, network, transport, vpc_peering
+from opskit.sandbox.faults import (
+    access,
+    application,
+    database,
+    instance,
+    network,
+    transport,
+    vpc_peering,
+)
 from opskit.sandbox.faults.interface import Fault
 
-LAYERS = ("PAR", "IAM", "RDS", "DNS", "NET", "TLS", "AUT", "APP")
+LAYERS = ("PAR", "IAM", "RDS", "DNS", "NET", "TCP", "TLS", "AUT", "APP")
 """The prefixes of finding codes, in causal order."""
 
 FAULTS: dict[str, Fault] = {
-    fault.name: replace(fault, needs_packets=fault.code.startswith(("NET", "DNS")))
+    fault.name: replace(
+        fault, needs_packets=fault.needs_packets or fault.code.startswith(("NET", "DNS"))
+    )
     for fault in sorted(
-        (*application.FAULTS, *access.FAULTS, *network.FAULTS, *vpc_peering.FAULTS),
+        (
+            *application.FAULTS,
+            *access.FAULTS,
+            *database.FAULTS,
+            *instance.FAULTS,
+            *network.FAULTS,
+            *vpc_peering.FAULTS,
+        ),
         key=lambda fault: (LAYERS.index(fault.code[:3]), fault.code),
     )
 }

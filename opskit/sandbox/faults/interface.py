@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from opskit.sandbox import topology
@@ -13,8 +14,38 @@ PREFIX = "/linkbox/db-"
 
 
 @dataclass(frozen=True, slots=True)
+class DatabaseEvents:
+    """What happens to the database without a call or a statement: by RDS itself, or with time.
+
+    Attributes:
+        enter: gives the instance a status that no call sets, and the server what the status means.
+        age_certificate: lets the server's certificate be one that ends at a moment.
+        renew_certificate: lets it be again the one before.
+        crash, recover: end and start the server's process, which RDS does not notice.
+    """
+
+    enter: Callable[[str], None]
+    age_certificate: Callable[[datetime], None]
+    renew_certificate: Callable[[], None]
+    crash: Callable[[], None]
+    recover: Callable[[], None]
+
+
+EVENTS = {
+    "enter-status": "enter",
+    "age-certificate": "age_certificate",
+    "renew-certificate": "renew_certificate",
+    "crash": "crash",
+    "recover": "recover",
+}
+"""Commands of the control socket -> fields of `DatabaseEvents`."""
+
+
+@dataclass(frozen=True, slots=True)
 class FaultContext:
-    """The means of a person: the API, SQL as the administrator, and a shell on the instance."""
+    """The means of a person: the API, SQL as the administrator, and a shell on the instance; and what
+    happens to the database by itself.
+    """
 
     client: Callable[[str], Any]
     sql: Callable[[str], object]
@@ -22,10 +53,13 @@ class FaultContext:
     shell: Callable[[str], object]
     ids: ResourceIds
     project: str
+    events: DatabaseEvents
 
     def restart_app(self) -> None:
-        """Restart the app, as a deploy or a reboot does sooner or later."""
-        self.shell(f"docker restart {topology.CONTAINER}")
+        """Restart the app, as a deploy or a reboot does sooner or later; a stopped instance has none."""
+        rows = self.client("ec2").describe_instances(InstanceIds=[self.ids.instance])
+        if rows["Reservations"][0]["Instances"][0]["State"]["Name"] == "running":
+            self.shell(f"docker restart {topology.CONTAINER}")
 
     def recreate_app(self) -> None:
         """Recreate the container from its `.env`."""
@@ -65,5 +99,9 @@ class Fault:
     """Whether it shows only with real packet filters and DNS names."""
     status: str = "fail"
     """The status of its finding: `warn` for a fault without harm yet."""
+    is_symptom: bool = False
+    """Whether its finding is a symptom, whose cause no fact shows: the diagnosis names no root cause."""
+    warnings: tuple[str, ...] = ()
+    """The codes of warnings beside the finding."""
     shows_after_s: float = 1.0
     """The time within which the packets follow a changed rule, and the app's pool is replaced."""

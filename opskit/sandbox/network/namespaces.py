@@ -82,6 +82,10 @@ def build(directory: Path, instance_root: Path, project: Path) -> dict[str, Name
     """
     lines = ["link set lo up"]
     lines += [f"addr add {a}/32 dev lo" for a in topology.SERVICE_ADDRESSES]
+    # An address that no machine has gets no answer, as in a VPC, not a message of the router.
+    lines += ["link add v-nowhere type veth peer name v-nobody", "link set v-nowhere up"]
+    lines += ["link set v-nobody up"]
+    lines += [f"route add {c} dev v-nowhere" for c in (topology.VPC_CIDR, topology.DATA_CIDR)]
     _ip(lines)
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
     hosts = {name: _make_host(name) for name in HOSTS}

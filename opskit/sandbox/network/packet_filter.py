@@ -42,15 +42,24 @@ def compile_rules(client: Callable[[str], Client]) -> str:
         ec2.describe_vpc_peering_connections()["VpcPeeringConnections"],
         subnets,
     )
-    return _file(names, chains, routes.drops(list(names.values())))
+    first = routes.drops(list(names.values()))
+    # The router is the bastion too, and what it sends passes no forward chain.
+    off = [] if topology.INSTANCE_ADDRESS in carried else [f"ip daddr {names['app']} drop"]
+    return _file(names, chains, first, off)
+
+
+def _database(client: Callable[[str], Client]) -> Mapping[str, Any] | None:
+    """The instance with the real server: the oldest one with LinkBox's database."""
+    rows: Rows = client("rds").describe_db_instances()["DBInstances"]
+    named = [d for d in rows if d.get("DBName") == topology.DATABASE_NAME]
+    return min(named, key=lambda d: d["InstanceCreateTime"], default=None)
 
 
 def _database_address(client: Callable[[str], Client], subnets: Rows) -> str:
     """The database's address, which depends on the VPC of its subnet group."""
-    databases: Rows = client("rds").describe_db_instances()["DBInstances"]
-    ours = next(d for d in databases if d["DBName"] == topology.DATABASE_NAME)
+    database = _database(client)
     home = _subnet_of(topology.DATABASE_ADDRESS, subnets)["VpcId"]
-    moved = ours["DBSubnetGroup"]["VpcId"] != home
+    moved = database is not None and database["DBSubnetGroup"]["VpcId"] != home
     return topology.DATA_ADDRESS if moved else topology.DATABASE_ADDRESS
 
 
@@ -64,10 +73,10 @@ def _carried(client: Callable[[str], Client]) -> dict[str, list[str]]:
                     carried[interface["PrivateIpAddress"]] = [
                         g["GroupId"] for g in interface["Groups"]
                     ]
-    for database in client("rds").describe_db_instances()["DBInstances"]:
-        if database["DBName"] == topology.DATABASE_NAME:
-            own = [g["VpcSecurityGroupId"] for g in database["VpcSecurityGroups"]]
-            carried[topology.DATABASE_ADDRESS] = carried[topology.DATA_ADDRESS] = own
+    database = _database(client)
+    if database is not None:
+        own = [g["VpcSecurityGroupId"] for g in database["VpcSecurityGroups"]]
+        carried[topology.DATABASE_ADDRESS] = carried[topology.DATA_ADDRESS] = own
     for load_balancer in client("elbv2").describe_load_balancers()["LoadBalancers"]:
         carried[topology.BALANCER_ADDRESS] = load_balancer["SecurityGroups"]
     return carried
@@ -124,7 +133,9 @@ def _table_of(subnet: Mapping[str, Any], tables: Rows) -> Mapping[str, Any]:
     return next(t for t in here if any(a.get("Main") for a in t["Associations"]))
 
 
-def _file(names: Mapping[str, str], chains: Iterable[str], first: Iterable[str]) -> str:
+def _file(
+    names: Mapping[str, str], chains: Iterable[str], first: Iterable[str], output: Iterable[str]
+) -> str:
     every = ", ".join(names.values())
     jumps = ['iifname "v-ops" drop', *first]
     for name, address in names.items():
@@ -136,7 +147,15 @@ def _file(names: Mapping[str, str], chains: Iterable[str], first: Iterable[str])
     for name, address in names.items():
         jumps += [f"ip saddr {address} jump sg_{name}_out", f"ip daddr {address} jump sg_{name}_in"]
     jumps.append(f"ip saddr {{ {every} }} ip daddr {{ {every} }} accept")
-    head = ["table ip box", "delete table ip box", "table ip box {", *chains, "chain forward {"]
+    own = ["chain output {", "type filter hook output priority 0; policy accept;", *output, "}"]
+    head = [
+        "table ip box",
+        "delete table ip box",
+        "table ip box {",
+        *chains,
+        *own,
+        "chain forward {",
+    ]
     hook = "type filter hook forward priority 0; policy drop;"
     return "\n".join([*head, hook, *jumps, "}", "}"]) + "\n"
 

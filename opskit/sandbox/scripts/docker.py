@@ -36,6 +36,8 @@ def main(arguments):
         "logs": logs,
         "exec": execute,
         "compose": compose,
+        # No command: the engine does it when it starts.
+        "boot": boot,
         "version": lambda _, __: print("Docker version 27.3.1 (stand-in)") or 0,
     }
     if command not in known:
@@ -197,6 +199,7 @@ def run_process(container):
             close_fds=True,
         )
     container["Pid"] = process.pid
+    container["StoppedByHand"] = False
     container["StartedAt"] = now()
     return process
 
@@ -244,7 +247,20 @@ def start(containers, rest):
 
 
 def stop(containers, rest):
-    return each(containers, rest, end_process)
+    def action(container):
+        end_process(container)
+        container["StoppedByHand"] = True
+
+    return each(containers, rest, action)
+
+
+def boot(containers, rest):
+    """Start containers by their restart policy; `unless-stopped` leaves those that a person stopped."""
+    for container in containers.values():
+        policy = container["Restart"]
+        if policy == "always" or (policy == "unless-stopped" and not container["StoppedByHand"]):
+            run_process(container)
+    return 0
 
 
 def remove(containers, rest):

@@ -39,13 +39,19 @@ def ask_database():
     return ""
 
 
+def maintenance():
+    """The reason why the app turns its users away; empty when it does not."""
+    file = os.environ.get("MAINTENANCE_FILE", "")
+    return "down for maintenance (%s exists)" % file if file and os.path.exists(file) else ""
+
+
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/":
             return self.answer(200, {"app": "linkbox"})
         if self.path != "/health":
             return self.answer(404, {"error": "no such page"})
-        error = os.environ.get("LINKBOX_ERROR") or ask_database()
+        error = os.environ.get("LINKBOX_ERROR") or maintenance() or ask_database()
         if error:
             return self.answer(503, {"status": "error", "error": error})
         return self.answer(200, {"status": "ok"})

@@ -14,6 +14,7 @@ PROGRAMS = {
     "serve": "linkbox_app.py",
     "worker": "linkbox_worker.py",
     "migrate": "linkbox_worker.py",
+    "report": "linkbox_worker.py",
 }
 
 
@@ -23,7 +24,9 @@ def main():
     error = ""
     for attempt in range(TRIES):
         try:
-            environment.update(fetch(environment["PARAMETER_PREFIX"]))
+            # What the container's configuration sets itself has precedence, as with most frameworks.
+            environment = {**fetch(environment["PARAMETER_PREFIX"]), **os.environ}
+            environment.setdefault("DATABASE_URL", url(environment))
             error = ""
             break
         except Exception as problem:
@@ -58,15 +61,20 @@ def fetch(prefix):
         pair = json.loads(values[both])
         user, password = pair["username"], pair["password"]
     database, port = values[names["name"]], port or os.environ.get("DATABASE_PORT", "5432")
-    login = "%s:%s" % (urllib.parse.quote(user, safe=""), urllib.parse.quote(password, safe=""))
     return {
         "PGHOST": host,
         "PGPORT": port,
         "PGUSER": user,
         "PGPASSWORD": password,
         "PGDATABASE": database,
-        "DATABASE_URL": "postgresql://%s@%s:%s/%s" % (login, host, port, database),
     }
+
+
+def url(settings):
+    """The connection URL of libpq's variables."""
+    user, password = (urllib.parse.quote(settings[n], safe="") for n in ("PGUSER", "PGPASSWORD"))
+    place = "%s:%s/%s" % (settings["PGHOST"], settings["PGPORT"], settings["PGDATABASE"])
+    return "postgresql://%s:%s@%s" % (user, password, place)
 
 
 main()

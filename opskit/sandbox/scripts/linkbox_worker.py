@@ -1,9 +1,13 @@
-"""LinkBox without its web server: the worker beside the app, and the migration before a release."""
+"""LinkBox without its web server: the worker beside the app, the migration before a release, and the report
+that opens as many connections as it can get.
+"""
 
 import sys
 import time
 
 EVERY_S = 1.0
+TOO_MANY = 200
+"""The size of the report's pool: more than the server has."""
 
 
 def ask_database():
@@ -19,8 +23,23 @@ def ask_database():
     return ""
 
 
+def report():
+    """Hold every connection that the server gives, and ask for more."""
+    import psycopg
+
+    pool = []
+    while True:
+        try:
+            while len(pool) < TOO_MANY:
+                pool.append(psycopg.connect(connect_timeout=2, application_name="linkbox-report"))
+        except psycopg.Error:
+            time.sleep(EVERY_S / 10)
+
+
 def main(command):
     """Migrate once and end, or work until it is stopped."""
+    if command == "report":
+        report()
     while True:
         error = ask_database()
         if error or command == "migrate":

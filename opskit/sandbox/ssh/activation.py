@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+STOP_WITHIN_S = 5
 
 
 class Activation:
@@ -37,22 +43,42 @@ class Activation:
         self._join, self._command, self._environment = join, command, environment
         self._elsewhere = json.dumps(elsewhere)
         self._is_bound = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._waker: socket.socket
         self._error: OSError | None = None
         self.pid: int | None = None
         """The server's process, once it has started."""
 
     def start(self) -> None:
-        """Accept connections from now on.
+        """Accept connections from now on; nothing if it does already.
 
         Raises:
             OSError: the port is taken.
         """
-        threading.Thread(target=self._work, daemon=True).start()
+        if self._thread is not None and self._thread.is_alive():
+            return
+        self._is_bound.clear()
+        self._error, self.pid = None, None
+        wake, self._waker = socket.socketpair()
+        self._thread = threading.Thread(target=self._work, args=(wake,), daemon=True)
+        self._thread.start()
         self._is_bound.wait(5)
         if self._error is not None:
             raise self._error
 
-    def _work(self) -> None:
+    def stop(self) -> None:
+        """Accept no more connections, and end the server."""
+        if self._thread is None:
+            return
+        self._waker.close()
+        limit = time.monotonic() + STOP_WITHIN_S
+        while self._thread.is_alive() and time.monotonic() < limit:
+            if self.pid is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self.pid, signal.SIGKILL)
+            self._thread.join(0.02)
+
+    def _work(self, wake: socket.socket) -> None:
         try:
             self._join()
             listener = socket.create_server(self._address)
@@ -61,7 +87,10 @@ class Activation:
             return
         finally:
             self._is_bound.set()
-        select.select([listener], [], [])
+        ready, _, _ = select.select([listener, wake], [], [])
+        if wake in ready:
+            listener.close()
+            return
         number = listener.fileno()
         program = [sys.executable, "-m", "opskit.sandbox.ssh.server", str(number)]
         command = self._command([*program, str(self._directory), self._name, self._elsewhere])

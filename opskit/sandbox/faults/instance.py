@@ -1,0 +1,172 @@
+"""Faults on the app's instance: its firewall, its credentials, the files of the app; and the way to AWS."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from opskit.sandbox import topology
+from opskit.sandbox.faults.interface import Fault, FaultAction, FaultContext
+
+USER, USER_POLICY = "legacy-deploy", "parameters"
+FIREWALL = "$HOME/nftables.conf"
+"""The firewall's file, which the system loads when it boots."""
+RULES = (
+    "table inet hardening {",
+    "  chain output {",
+    "    type filter hook output priority 0; policy accept;",
+    "    tcp dport 5432 drop",
+    "  }",
+    "}",
+)
+ENDPOINT_SERVICE = f"com.amazonaws.{topology.REGION}.ssm"
+
+
+_READS = ("ssm:GetParameter*", "kms:Decrypt")
+
+
+def set_environment(h: FaultContext, **values: str) -> None:
+    """Write lines of the app's `.env`, and create its container again; an empty value removes one."""
+    file = f"{h.project}/.env"
+    for name, value in values.items():
+        h.shell(f"sed -i '/^{name}=/d' {file}")
+        if value:
+            h.shell(f"echo '{name}={value}' >>{file}")
+    h.recreate_app()
+
+
+def _address(address: str, *, tls_mode: str) -> FaultAction:
+    """Store an address, in an app that does not verify the server's name."""
+
+    def action(h: FaultContext) -> None:
+        h.put("endpoint", address)
+        set_environment(h, PGSSLMODE=tls_mode)
+
+    return action
+
+
+def _firewall_on(h: FaultContext) -> None:
+    lines = " ".join(f"'{line}'" for line in RULES)
+    h.shell(f"printf '%s\\n' {lines} >{FIREWALL} && nft -f {FIREWALL}")
+
+
+def _firewall_off(h: FaultContext) -> None:
+    h.shell(f"rm -f {FIREWALL}; nft flush ruleset")
+
+
+def _new_keys(h: FaultContext, *actions: str) -> tuple[str, str]:
+    """The access key of a new user who may call these actions: its id and its secret."""
+    iam = h.client("iam")
+    iam.create_user(UserName=USER)
+    if actions:
+        statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.put_user_policy(UserName=USER, PolicyName=USER_POLICY, PolicyDocument=document)
+    key: dict[str, Any] = iam.create_access_key(UserName=USER)["AccessKey"]
+    return key["AccessKeyId"], key["SecretAccessKey"]
+
+
+def _access_keys(*actions: str) -> FaultAction:
+    """Leave the keys of a user in the credentials file of the instance."""
+
+    def action(h: FaultContext) -> None:
+        key_id, secret = _new_keys(h, *actions)
+        pair = (f"aws_access_key_id = {key_id}", f"aws_secret_access_key = {secret}")
+        lines = " ".join(f"'{line}'" for line in ("[default]", *pair))
+        h.shell(f"mkdir -p $HOME/.aws && printf '%s\\n' {lines} >$HOME/.aws/credentials")
+        h.restart_app()
+
+    return action
+
+
+def _no_access_keys(h: FaultContext) -> None:
+    iam = h.client("iam")
+    h.shell("rm -f $HOME/.aws/credentials")
+    for row in iam.list_access_keys(UserName=USER)["AccessKeyMetadata"]:
+        iam.delete_access_key(UserName=USER, AccessKeyId=row["AccessKeyId"])
+    for name in iam.list_user_policies(UserName=USER)["PolicyNames"]:
+        iam.delete_user_policy(UserName=USER, PolicyName=name)
+    iam.delete_user(UserName=USER)
+    h.restart_app()
+
+
+def _keys_in_environment(h: FaultContext) -> None:
+    key_id, secret = _new_keys(h, *_READS)
+    set_environment(h, AWS_ACCESS_KEY_ID=key_id, AWS_SECRET_ACCESS_KEY=secret)
+
+
+def _no_keys_in_environment(h: FaultContext) -> None:
+    set_environment(h, AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+    _no_access_keys(h)
+
+
+def _endpoint(h: FaultContext) -> None:
+    """Add an interface endpoint for Systems Manager whose policy forgets Parameter Store."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": ["ssm:UpdateInstanceInformation", "ssm:ListAssociations"],
+        "Resource": "*",
+    }
+    h.client("ec2").create_vpc_endpoint(
+        VpcId=h.ids.vpc,
+        VpcEndpointType="Interface",
+        ServiceName=ENDPOINT_SERVICE,
+        SubnetIds=[h.ids.app_subnet],
+        SecurityGroupIds=[h.ids.web_group],
+        PrivateDnsEnabled=True,
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )
+    h.restart_app()
+
+
+def _no_endpoint(h: FaultContext) -> None:
+    ec2 = h.client("ec2")
+    filters = [{"Name": "service-name", "Values": [ENDPOINT_SERVICE]}]
+    rows = ec2.describe_vpc_endpoints(Filters=filters)["VpcEndpoints"]
+    ec2.delete_vpc_endpoints(VpcEndpointIds=[r["VpcEndpointId"] for r in rows])
+    h.restart_app()
+
+
+def _maintenance(h: FaultContext) -> None:
+    h.shell(f"touch {h.project}/maintenance")
+
+
+def _no_maintenance(h: FaultContext) -> None:
+    h.shell(f"rm -f {h.project}/maintenance")
+
+
+def _other_host(h: FaultContext) -> None:
+    set_environment(h, PGHOST=f"reporting-db.{topology.HOST_SUFFIX}")
+
+
+def _own_host(h: FaultContext) -> None:
+    set_environment(h, PGHOST="")
+
+
+def _name_back(h: FaultContext) -> None:
+    h.put("endpoint", topology.DATABASE_HOST)
+    set_environment(h, PGSSLMODE="verify-full")
+
+
+FAULTS = (
+    Fault("parameter-address", "the endpoint parameter holds today's address of the database", "PAR007",
+          _address(topology.DATABASE_ADDRESS, tls_mode="require"), _name_back,
+          needs_packets=True, status="warn"),
+    Fault("parameter-old-address", "the endpoint parameter holds an address of earlier", "PAR007",
+          _address("10.0.5.77", tls_mode="require"), _name_back, needs_packets=True),
+    Fault("access-keys", "the keys of a user are in the credentials file of the instance", "IAM004",
+          _access_keys(*_READS), _no_access_keys, status="warn"),
+    Fault("access-keys-powerless", "the same, and the user may read no parameter", "IAM004",
+          _access_keys(), _no_access_keys),
+    Fault("access-keys-env", "the keys of a user are in the app's .env", "IAM004",
+          _keys_in_environment, _no_keys_in_environment, status="warn"),
+    Fault("endpoint-policy", "an interface endpoint's policy does not allow to read parameters", "IAM002",
+          _endpoint, _no_endpoint, warnings=("IAM014",)),
+    Fault("host-firewall", "a hardening script closed the database's port in the instance's firewall",
+          "TCP001", _firewall_on, _firewall_off, needs_packets=True, is_symptom=True),
+    Fault("maintenance-mode", "someone left the app in maintenance", "APP003",
+          _maintenance, _no_maintenance, is_symptom=True),
+    Fault("env-other-host", "the app's .env names the database of another team", "APP004",
+          _other_host, _own_host, needs_packets=True),
+)  # fmt: skip
