@@ -278,13 +278,13 @@ def main(arguments: list[str]) -> int:
         chosen = sample(mutants_of(section, directory), options.sample, options.seed)
     is_whole = run(directory, chosen or ())
     codes = exit_codes(directory)
-    left = [n for s in scores(codes, chosen).values() for n in s.survivors]
+    equivalent, problems = without_effect(directory, codes)
+    left = [n for s in scores(codes, chosen, equivalent).values() for n in s.survivors]
     if left and "slower_tests" in section:
         configure(section, [*section["tests"], *section["slower_tests"]], directory)
         is_whole = run(directory, left) and is_whole
         for module, by_name in exit_codes(directory).items():
             codes[module].update({name: by_name[name] for name in left if name in by_name})
-    equivalent, problems = without_effect(directory, codes)
     by_module = scores(codes, chosen, equivalent)
     print(report(by_module))
     for problem in problems:
