@@ -54,6 +54,12 @@ FOR_OTHERS = {
 }
 OTHER_PAIR = {"StringEquals": {"kms:EncryptionContext:PARAMETER_ARN": "other"}}
 FOR_ROLE = {**FOR_OTHERS, "Principal": {"AWS": ROLE}}
+FOR_NO_ONE_HERE = {
+    "Effect": "Allow",
+    "NotPrincipal": {"AWS": [ROLE, ROOT]},
+    "Action": "kms:*",
+    "Resource": "*",
+}
 NEITHER = "the key policy neither names app nor leaves it to the account's policies"
 WITH_KEY = allow(Action=DECRYPT, Resource=KEY)
 NO_SSM_AT_ALL = "the permissions boundary boundary does not allow ssm:GetParameter"
@@ -103,12 +109,15 @@ NO_SSM_AT_ALL = "the permissions boundary boundary does not allow ssm:GetParamet
         (reading(allow(), boundary=allow(Sid="Top", Resource=BASE)), DenialReason.BOUNDARY, "statement Top of boundary", NO_SSM_AT_ALL),
         (reading(allow(), boundary=deny()), DenialReason.BOUNDARY, "statement 1 of boundary", "denies it, which is the permissions boundary"),
         (reading(allow(), scps=((allow(Action="s3:*"),),)), DenialReason.ORGANIZATION, None, "no service control policy allows ssm:GetParameter"),
+        (reading(allow(), scps=((allow(Action="s3:*"),),), boundary=allow()), DenialReason.ORGANIZATION, None,
+         "no service control policy allows ssm:GetParameter"),
         (reading(allow(), scps=((deny(Sid="Guard"),),)), DenialReason.ORGANIZATION, "statement Guard of scp", "denies it, a service control policy"),
         (key_case("x", "", "", (), KEY_POLICY), DenialReason.NO_STATEMENT, None, "no statement allows kms:Decrypt"),
         (key_case("x", "", "", WITH_KEY, policy({**FOR_ROLE, "Effect": "Deny"})), DenialReason.KEY_POLICY, OF_KEY, "denies it"),
         (key_case("x", "", "", WITH_KEY, policy(FOR_OTHERS)), DenialReason.KEY_POLICY, None, NEITHER),
         (key_case("x", "", "", WITH_KEY, policy({**FOR_OTHERS, "Condition": OTHER_PAIR})), DenialReason.KEY_POLICY, None, NEITHER),
         (key_case("x", "", "", WITH_KEY, policy({**FOR_ROLE, "Effect": "Deny", "Condition": OTHER_PAIR})), DenialReason.KEY_POLICY, None, NEITHER),
+        (key_case("x", "", "", WITH_KEY, policy(FOR_NO_ONE_HERE)), DenialReason.KEY_POLICY, None, NEITHER),
         (key_case("x", "", "", WITH_KEY, policy({**FOR_ROLE, "Action": "kms:Encrypt"})), DenialReason.KEY_POLICY, None, NEITHER),
         (key_case("x", "", "", (), policy({**FOR_ROLE, "Condition": OTHER_PAIR})), DenialReason.KEY_POLICY, OF_KEY,
          f"allows it only where kms:EncryptionContext:PARAMETER_ARN StringEquals other; the call carries {PASSWORD}"),
