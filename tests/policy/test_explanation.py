@@ -18,6 +18,7 @@ from tests.policy.cases import (
     READ,
     ROLE,
     ROOT,
+    SESSION,
     Case,
     allow,
     deny,
@@ -56,7 +57,7 @@ OTHER_PAIR = {"StringEquals": {"kms:EncryptionContext:PARAMETER_ARN": "other"}}
 FOR_ROLE = {**FOR_OTHERS, "Principal": {"AWS": ROLE}}
 FOR_NO_ONE_HERE = {
     "Effect": "Allow",
-    "NotPrincipal": {"AWS": [ROLE, ROOT]},
+    "NotPrincipal": {"AWS": [ROLE, SESSION, ROOT]},
     "Action": "kms:*",
     "Resource": "*",
 }
