@@ -160,7 +160,7 @@ def test_a_layer_alone_names_the_layers_that_would_tell_the_cause() -> None:
     [unexplained] = diagnosis.unexplained
     assert {"NET002", "NET004", "RDS001"} <= {c.code for c in unexplained.not_run}
     assert unexplained.sentence(None).endswith(
-        "(parameters, database, dns, network) were not part of this diagnosis: opskit diagnose db"
+        "(parameters, database, dns, network) were not part of this diagnosis"
     )
 
 

@@ -11,7 +11,7 @@ from opskit.checks.interface import Check, CheckResult, Status
 from opskit.errors import Missing
 from opskit.symptom import Place, Symptom, SymptomKind
 
-ACTION = re.compile(r"[a-z0-9-]+:[A-Z]\w+")
+ACTION = re.compile(r"[a-z0-9-]+:[A-Z]\w*")
 """The form of an IAM action, which an operator lacks; anything else is needed."""
 
 
@@ -56,7 +56,7 @@ class UnexplainedSymptom:
             return f"its causes could not be judged without {', '.join(map(str, self.missing))}"
         if self.not_run:
             layers = ", ".join(dict.fromkeys(c.layer for c in self.not_run))
-            return f"its causes ({layers}) were not part of this diagnosis: opskit diagnose db"
+            return f"its causes ({layers}) were not part of this diagnosis"
         return "every check of its causes was judged, and none failed"
 
 

@@ -9,7 +9,7 @@ from opskit.checks.fix import Fix
 from opskit.checks.interface import LAYERS, CheckResult, Status
 from opskit.checks.shell_rendering import Caller, chain
 from opskit.checks.state_changes import summary
-from opskit.commands import Command
+from opskit.commands import Command, OpskitCommand
 from opskit.diagnosis.result import Diagnosis, Verdict
 from opskit.diagnosis.unexplained import UnexplainedSymptom
 from opskit.errors import Missing, alternatives_of
@@ -204,12 +204,24 @@ def _unexplained(symptom: UnexplainedSymptom, diagnosis: Diagnosis, style: Style
     is_alone = diagnosis.verdict is Verdict.CAUSE_NOT_DETERMINED
     heading = "CAUSE NOT DETERMINED" if is_alone else "NOT EXPLAINED"
     why = symptom.sentence(diagnosis.target.operator)
-    yield from _cause(symptom.result, heading, diagnosis.caller, style, why)
+    command = OpskitCommand(("diagnose", "db")) if symptom.not_run else None
+    yield from _cause(symptom.result, heading, diagnosis.caller, style, why, command)
 
 
 def _cause(
-    cause: CheckResult, heading: str, caller: Caller, style: Style, why: str = ""
+    cause: CheckResult,
+    heading: str,
+    caller: Caller,
+    style: Style,
+    why: str = "",
+    next_command: Command | None = None,
 ) -> Iterator[str]:
+    """Render a root cause, a warning or a symptom, with its evidence, its fix and the next steps.
+
+    Args:
+        why: after the evidence, why the cause of a symptom is not determined.
+        next_command: before the fix, the command that tells more of the cause.
+    """
     finding, check = cause.finding, cause.check
     for line in _wrapped(f"{heading}  {check.code}  {finding.summary}.", "", style):
         yield _color(line, "31;1" if finding.status is Status.FAIL else "33;1", style)
@@ -217,6 +229,8 @@ def _cause(
         yield from _wrapped(f"{evidence.basis}: {evidence.text}", "  ", style)
     if why:
         yield from _wrapped(f"{why}.", "  ", style)
+    if next_command:
+        yield from _commands([next_command], caller, style)
     yield ""
     if finding.fix is not None:
         yield from _fix(finding.fix, caller, style)

@@ -23,6 +23,7 @@ from opskit.errors import Alternatives
 from opskit.facts.interface import Unknown
 from opskit.facts.load_balancer import LoadBalancer
 from opskit.facts.rds import DbSubnet
+from opskit.facts.security_groups import SecurityGroups
 from opskit.facts.snapshot import Snapshot
 from opskit.probe.response import Resolution
 from opskit.report.diagnosis_text import render
@@ -107,6 +108,24 @@ def test_the_path_from_the_load_balancer(name: str) -> None:
     assert text == path.read_text()
     numbers = [int(n) for n in re.findall(r"^  (\d+) +\S", text, re.MULTILINE)]
     assert numbers == list(range(1, 12))
+
+
+NOT_DETERMINED = {
+    "cause-not-determined": (b.snapshot(GONE, unknown=(SecurityGroups,)), default_checks()),
+    "tcp-alone": (b.snapshot(GONE), checks_of_layer("tcp")),
+}
+
+
+@pytest.mark.parametrize("name", NOT_DETERMINED)
+def test_a_symptom_without_a_cause_says_why_there_is_none(name: str) -> None:
+    snapshot, checks = NOT_DETERMINED[name]
+    style = Style(command=COMMAND, runbooks=RUNBOOKS)
+    text = without_counts(render(diagnosis(snapshot, checks), style)) + "\n"
+    path = GOLDEN / f"{name}.txt"
+    if os.environ.get("OPSKIT_GOLDEN") == "renew":
+        path.write_text(text)
+    assert text == path.read_text()
+    assert "ROOT CAUSE" not in text
 
 
 def without_counts(text: str) -> str:
