@@ -106,6 +106,9 @@ def endpoint_moved(h: FaultContext) -> None:
     """Correct the endpoint's parameter and forget the app."""
     h.put("endpoint", f"linkbox-old.{topology.HOST_SUFFIX}")
     h.restart_app()
+    # The entry point has read the parameter when the app has started.
+    process = f"/proc/$(docker inspect --format '{{{{.State.Pid}}}}' {CONTAINER})/environ"
+    h.shell(f'timeout 10 sh -c "until grep -q PGHOST {process}; do sleep 0.1; done"')
     h.put("endpoint", topology.DATABASE_HOST)
 
 

@@ -158,7 +158,7 @@ def balancer(port: int) -> Action:
 CASES = (
     fault("ingress-ports-below", "NET003", from_web(5000, 5431)),
     fault("ingress-ssh-only", "NET003", from_web(22)),
-    fault("ingress-udp", "NET003", udp_from_web),
+    fault("ingress-udp", "NET001", udp_from_web),
     fault("ingress-from-itself", "NET002", from_itself),
     fault("ingress-second-subnet-only", "NET006", admitting(rule(PORT, ranges("10.0.3.0/24")))),
     fault("ingress-neighbour-address", "NET006", admitting(rule(PORT, ranges("10.0.2.44/32")))),
@@ -183,7 +183,7 @@ CASES = (
     fault("acl-database-denies-replies", "NET007",
           entry("db", 30, "deny", (1024, 65535), "10.0.2.0/24", egress=True)),
     fault("acl-replies-narrow-at-app", "NET008",
-          entry("app", 110, "allow", (1024, 4999), "10.0.5.0/24", egress=False)),
+          entry("app", 110, "allow", (1024, 40000), "10.0.5.0/24", egress=False)),
     fault("acl-new-on-app-subnet", "NET004", new_acl),
-    fault("balancer-other-port", "NET014", balancer(8080)),
+    fault("balancer-other-port", "NET014", balancer(8080), shows_after_s=3),
 )  # fmt: skip
