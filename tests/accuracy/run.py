@@ -95,7 +95,7 @@ def run(case: Case, hands: Person) -> Result:
         report, status = operator.diagnose(*case.options)
         seen = seen_of(report, status, case.denied)
         if case.is_pasted:
-            repair = _repair(operator, report, seen)
+            repair = _repair(case, operator, report, seen)
     except (RuntimeError, AssertionError, ValueError, subprocess.SubprocessError) as problem:
         error = f"{type(problem).__name__}: {problem}"[:1500]
     finally:
@@ -116,9 +116,9 @@ def run(case: Case, hands: Person) -> Result:
     )
 
 
-def _repair(operator: Operator, report: dict[str, Any], first: Seen) -> Repair:
+def _repair(case: Case, operator: Operator, report: dict[str, Any], first: Seen) -> Repair:
     """Run the first cause's fix as it is printed, then that of what is left."""
-    before = first
+    before, expected = first, {*first.failures, *case.codes}
     for number in range(FIXES):
         cause = _first_cause(report)
         commands = (cause or {}).get("fix") or {}
@@ -128,7 +128,7 @@ def _repair(operator: Operator, report: dict[str, Any], first: Seen) -> Repair:
         if operator.script(script).returncode != 0:
             return Repair(had_command=True, ran=False)
         report, seen, is_healthy = _wait(operator, before)
-        broke = tuple(c for c in seen.failures if c in before.passes and c not in first.failures)
+        broke = tuple(c for c in seen.failures if c in before.passes and c not in expected)
         if is_healthy or broke or seen.causes == before.causes:
             return Repair(had_command=True, heals=is_healthy, broke=broke)
         before = seen
