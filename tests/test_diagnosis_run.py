@@ -14,12 +14,19 @@ from opskit.checks.shell_rendering import Caller
 from opskit.config import Target
 from opskit.diagnosis import run
 from opskit.diagnosis.result import Diagnosis, TargetSummary, Verdict
-from opskit.diagnosis.run import bugs_of, judge, network_paths, notices_of, raise_if_unreachable
+from opskit.diagnosis.run import (
+    bugs_of,
+    doubted_database,
+    judge,
+    network_paths,
+    notices_of,
+    raise_if_unreachable,
+)
 from opskit.errors import ExitStatus, TargetError
 from opskit.facts.database import Database
 from opskit.facts.identity import Identity
 from opskit.facts.interface import Unknown
-from opskit.facts.login import TunnelLogin
+from opskit.facts.login import LoginAttemptResult, TunnelLogin
 from opskit.facts.probe import InstanceProbe
 from opskit.facts.rds import DbInstances
 from opskit.facts.snapshot import Snapshot
@@ -184,20 +191,43 @@ class TestNetworkPaths:
         assert network_paths(Snapshot()) is None
 
 
+FAILED, WARNED = failed("x"), Finding(Status.WARN, "x")
+
+
 @pytest.mark.parametrize(
-    ("verdict", "bugs", "status"),
+    ("finding", "changes", "status"),
     [
-        (Verdict.HEALTHY, (), ExitStatus.HEALTHY),
-        (Verdict.DEGRADED, (), ExitStatus.FAULT),
-        (Verdict.BROKEN, ("x",), ExitStatus.FAULT),
-        (Verdict.HEALTHY, ("x",), ExitStatus.BUG),
-        (Verdict.UNDETERMINED, ("x",), ExitStatus.BUG),
-        (Verdict.UNDETERMINED, (), ExitStatus.NOT_JUDGED),
+        (passed("ok"), {}, ExitStatus.HEALTHY),
+        (FAILED, {}, ExitStatus.FAULT),
+        (FAILED, {"bugs": ("x",), "verdict": Verdict.UNDETERMINED}, ExitStatus.FAULT),
+        (passed("ok"), {"bugs": ("x",)}, ExitStatus.BUG),
+        (passed("ok"), {"bugs": ("x",), "verdict": Verdict.UNDETERMINED}, ExitStatus.BUG),
+        (passed("ok"), {"verdict": Verdict.UNDETERMINED}, ExitStatus.NOT_JUDGED),
+        (WARNED, {}, ExitStatus.HEALTHY),
+        (WARNED, {"fails_on_warning": True}, ExitStatus.FAULT),
+        (passed("ok"), {"fails_on_warning": True}, ExitStatus.HEALTHY),
     ],
 )
-def test_the_exit_status(verdict: Verdict, bugs: tuple[str, ...], status: ExitStatus) -> None:
-    found = replace(diagnosis(b.snapshot()), verdict=verdict, bugs=bugs)
+def test_the_exit_status(finding: Finding, changes: dict[str, Any], status: ExitStatus) -> None:
+    rows = (CheckResult(check_of("PAR001"), finding),)
+    found = replace(diagnosis(b.snapshot()), judged=rows, **changes)
     assert found.exit_status is status
+
+
+@pytest.mark.parametrize(
+    ("doubt", "login", "doubted"),
+    [("", None, ""), ("it may be another's", None, "linkbox-db"), ("it may be another's", False, "linkbox-db"), ("it may be another's", True, "")],
+)  # fmt: skip
+def test_a_database_is_doubted_until_a_login_succeeds(
+    doubt: str, login: bool | None, doubted: str
+) -> None:
+    database = replace(b.database(), doubt=doubt)
+    facts = [b.known(database)]
+    if login is not None:
+        facts.append(b.known(replace(b.healthy(LoginAttemptResult), succeeded=login)))
+    snapshot = Snapshot({type(fact.value): fact for fact in facts})
+    assert doubted_database(snapshot) == doubted
+    assert doubted_database(Snapshot()) == ""
 
 
 def test_a_finding_with_a_cause_is_no_cause() -> None:
