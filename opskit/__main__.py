@@ -7,8 +7,12 @@ import gc
 import signal
 import sys
 import threading
+import time
+from types import FrameType
 
 REPEAT_AFTER_S = 0.02
+MOST_WAITS = 500
+"""Ten seconds; a machine that does not leave the hook within them is not interrupted by this."""
 
 
 def main() -> None:
@@ -37,12 +41,28 @@ def deliver_interrupt_again(unraisable: sys.UnraisableHookArgs) -> None:
     if not issubclass(unraisable.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(unraisable)
         return
-    main_thread = threading.main_thread().ident
     # At the very end of the process no thread can be started, and nothing is left to interrupt.
     with contextlib.suppress(RuntimeError):
-        timer = threading.Timer(REPEAT_AFTER_S, signal.pthread_kill, (main_thread, signal.SIGINT))
-        timer.daemon = True
-        timer.start()
+        threading.Thread(target=_interrupt_main_thread, daemon=True).start()
+
+
+def _interrupt_main_thread() -> None:
+    """Interrupt the main thread once it has left the hook, which on a busy machine takes a while."""
+    main_thread = threading.main_thread().ident
+    assert main_thread is not None  # noqa: S101  it has been started
+    for _ in range(MOST_WAITS):
+        time.sleep(REPEAT_AFTER_S)
+        if not _is_in_hook(sys._current_frames().get(main_thread)):
+            break
+    signal.pthread_kill(main_thread, signal.SIGINT)
+
+
+def _is_in_hook(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code is deliver_interrupt_again.__code__:
+            return True
+        frame = frame.f_back
+    return False
 
 
 if __name__ == "__main__":

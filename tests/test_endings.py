@@ -161,7 +161,7 @@ def test_ctrl_c_at_any_time(operator: Operator, after_s: float) -> None:
 
 
 IN_A_CALLBACK = """
-import signal, sys, time, weakref
+import signal, sys, threading, time, weakref
 from opskit import __main__
 from opskit.cli import main
 
@@ -178,13 +178,23 @@ def run(_):
         return 130
 
 main.run = run
-__main__.main()
+"""
+SLOW_START = """
+start = threading.Thread.start
+
+def slowly(thread):
+    start(thread)
+    time.sleep(0.3)
+
+threading.Thread.start = slowly
 """
 
 
-def test_ctrl_c_is_not_lost_in_a_callback_of_the_interpreter() -> None:
+@pytest.mark.parametrize("load", ["", SLOW_START], ids=["quiet", "busy"])
+def test_ctrl_c_is_not_lost_in_a_callback_of_the_interpreter(load: str) -> None:
+    """On a busy machine the hook itself takes longer than the wait before the repetition."""
     done = subprocess.run(
-        [sys.executable, "-c", IN_A_CALLBACK],
+        [sys.executable, "-c", f"{IN_A_CALLBACK}\n{load}\n__main__.main()"],
         capture_output=True, text=True, timeout=LIMIT_S, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (ExitStatus.INTERRUPTED, "")
