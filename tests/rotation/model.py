@@ -826,22 +826,25 @@ def resumes(explored: Explored, rules: Rules) -> tuple[int, list[State]]:
                 actors=(Actor("idle"),), kills=0, delays=0, restarts=0, person="", deletions=0
             )
             roots.setdefault(alone, state)
-    todo, after = list(roots), dict[State, list[State]]()
-    while todo:
-        state = todo.pop()
-        if state in after:
-            continue
-        after[state] = [n for _, n in steps(state, rules, lone=True)]
-        todo += [n for n in after[state] if n not in after]
-    before: dict[State, list[State]] = {}
-    for state, following in after.items():
-        for one in following:
-            before.setdefault(one, []).append(state)
-    good = _backwards(
-        [s for s, following in after.items() if not following and _is_good(s)], before
-    )
-    bad = _backwards([s for s in after if s not in good], before)
-    return len(roots), [roots[r] for r in roots if r in bad]
+    # From here on a state is its place in this list: each is hashed once for every step that leads to it.
+    states = list(roots)
+    places = {state: place for place, state in enumerate(states)}
+    before: list[list[int]] = [[] for _ in states]
+    last = []
+    for place, state in enumerate(states):
+        is_last = True
+        for _, after in steps(state, rules, lone=True):
+            is_last = False
+            following = places.setdefault(after, len(states))
+            if following == len(states):
+                states.append(after)
+                before.append([])
+            before[following].append(place)
+        if is_last:
+            last.append(place)
+    good = _backwards([place for place in last if _is_good(states[place])], before)
+    bad = _backwards([place for place in range(len(states)) if place not in good], before)
+    return len(roots), [root for place, root in enumerate(roots.values()) if place in bad]
 
 
 def _is_good(state: State) -> bool:
@@ -857,10 +860,10 @@ def _is_good(state: State) -> bool:
     return state.actors[0].state == "finished" and is_over
 
 
-def _backwards(found: list[State], before: dict[State, list[State]]) -> set[State]:
+def _backwards(found: list[int], before: list[list[int]]) -> set[int]:
     seen, todo = set(found), list(found)
     while todo:
-        for one in before.get(todo.pop(), ()):
+        for one in before[todo.pop()]:
             if one not in seen:
                 seen.add(one)
                 todo.append(one)
