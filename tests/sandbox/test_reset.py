@@ -14,42 +14,55 @@ from tests.recorded import difference
 from tests.recorded.__main__ import read
 
 AS_OPERATOR = """
-set -e
-prefix=/linkbox/db
-aws ssm put-parameter --overwrite --name $prefix-endpoint --value elsewhere.example.com >/dev/null
-aws ssm delete-parameter --name $prefix-name
-aws ssm put-parameter --type String --name /linkbox/more --value more >/dev/null
-aws ssm label-parameter-version --name $prefix-username --labels old >/dev/null
-web=$(aws ec2 describe-security-groups --filters Name=group-name,Values=web-sg \
-    --query 'SecurityGroups[0].GroupId' --output text)
-aws ec2 authorize-security-group-ingress --group-id $web --protocol tcp --port 22 --cidr 0.0.0.0/0 >/dev/null
-vpc=$(aws ec2 describe-vpcs --filters Name=tag:Name,Values=linkbox-vpc --query 'Vpcs[0].VpcId' --output text)
-new=$(aws ec2 create-security-group --group-name new --description new --vpc-id $vpc --query GroupId --output text)
-instance=$(aws ec2 describe-instances --filters Name=tag:Name,Values=linkbox-backend-1 \
-    --query 'Reservations[0].Instances[0].InstanceId' --output text)
-aws ec2 modify-instance-attribute --instance-id $instance --groups $new
-acl=$(aws ec2 describe-network-acls --filters Name=tag:Name,Values=linkbox-app-acl \
-    --query 'NetworkAcls[0].NetworkAclId' --output text)
-aws ec2 create-network-acl-entry --network-acl-id $acl --ingress --rule-number 5 --protocol -1 \
-    --rule-action deny --cidr-block 0.0.0.0/0
-table=$(aws ec2 describe-route-tables --filters Name=tag:Name,Values=linkbox-app-rt \
-    --query 'RouteTables[0].RouteTableId' --output text)
-gateway=$(aws ec2 describe-internet-gateways --query 'InternetGateways[0].InternetGatewayId' --output text)
-aws ec2 create-route --route-table-id $table --destination-cidr-block 0.0.0.0/0 --gateway-id $gateway >/dev/null
-aws iam delete-role-policy --role-name linkbox-backend-role --policy-name linkbox-parameters
-key=$(aws kms describe-key --key-id alias/linkbox --query KeyMetadata.KeyId --output text)
-aws kms disable-key --key-id $key
-aws rds modify-db-parameter-group --db-parameter-group-name linkbox-postgres17 --parameters \
-    ParameterName=rds.force_ssl,ParameterValue=0,ApplyMethod=immediate >/dev/null
-aws rds modify-db-instance --db-instance-identifier linkbox-db --backup-retention-period 0 >/dev/null
-aws rds modify-db-instance --db-instance-identifier linkbox-db --master-user-password Another-password >/dev/null
-aws route53 create-hosted-zone --name c123xyz.us-east-1.rds.amazonaws.com --caller-reference r \
-    --vpc VPCRegion=us-east-1,VPCId=$vpc --hosted-zone-config PrivateZone=true >/dev/null
-target=$(aws elbv2 describe-target-groups --query 'TargetGroups[0].TargetGroupArn' --output text)
-aws elbv2 deregister-targets --target-group-arn $target --targets Id=$instance,Port=3000
-aws ecs update-service --cluster linkbox --service linkbox-backend --desired-count 3 >/dev/null
-aws iam put-user-policy --user-name oncall --policy-name less --policy-document \
-    '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"ssm:DescribeParameters","Resource":"*"}]}'
+import boto3, json
+ssm, ec2, iam, kms, rds = map(boto3.client, ("ssm", "ec2", "iam", "kms", "rds"))
+named = lambda name: [{"Name": "tag:Name", "Values": [name]}]
+ssm.put_parameter(Name="/linkbox/db-endpoint", Value="elsewhere.example.com", Overwrite=True)
+ssm.delete_parameter(Name="/linkbox/db-name")
+ssm.put_parameter(Name="/linkbox/more", Type="String", Value="more")
+ssm.label_parameter_version(Name="/linkbox/db-username", Labels=["old"])
+web = ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": ["web-sg"]}])
+web = web["SecurityGroups"][0]["GroupId"]
+ec2.authorize_security_group_ingress(
+    GroupId=web, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0")
+vpc = ec2.describe_vpcs(Filters=named("linkbox-vpc"))["Vpcs"][0]["VpcId"]
+new = ec2.create_security_group(GroupName="new", Description="new", VpcId=vpc)["GroupId"]
+instance = ec2.describe_instances(Filters=named("linkbox-backend-1"))
+instance = instance["Reservations"][0]["Instances"][0]["InstanceId"]
+ec2.modify_instance_attribute(InstanceId=instance, Groups=[new])
+acl = ec2.describe_network_acls(Filters=named("linkbox-app-acl"))["NetworkAcls"][0]["NetworkAclId"]
+ec2.create_network_acl_entry(NetworkAclId=acl, Egress=False, RuleNumber=5, Protocol="-1",
+                             RuleAction="deny", CidrBlock="0.0.0.0/0")
+table = ec2.describe_route_tables(Filters=named("linkbox-app-rt"))["RouteTables"][0]["RouteTableId"]
+gateway = ec2.describe_internet_gateways()["InternetGateways"][0]["InternetGatewayId"]
+ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
+iam.delete_role_policy(RoleName="linkbox-backend-role", PolicyName="linkbox-parameters")
+kms.disable_key(KeyId=kms.describe_key(KeyId="alias/linkbox")["KeyMetadata"]["KeyId"])
+rds.modify_db_parameter_group(DBParameterGroupName="linkbox-postgres17", Parameters=[
+    {"ParameterName": "rds.force_ssl", "ParameterValue": "0", "ApplyMethod": "immediate"}])
+rds.modify_db_instance(DBInstanceIdentifier="linkbox-db", BackupRetentionPeriod=0)
+rds.modify_db_instance(DBInstanceIdentifier="linkbox-db", MasterUserPassword="Another-password")
+boto3.client("route53").create_hosted_zone(
+    Name="c123xyz.us-east-1.rds.amazonaws.com", CallerReference="r",
+    VPC={"VPCRegion": "us-east-1", "VPCId": vpc}, HostedZoneConfig={"PrivateZone": True})
+elbv2 = boto3.client("elbv2")
+target = elbv2.describe_target_groups()["TargetGroups"][0]["TargetGroupArn"]
+elbv2.deregister_targets(TargetGroupArn=target, Targets=[{"Id": instance, "Port": 3000}])
+boto3.client("ecs").update_service(cluster="linkbox", service="linkbox-backend", desiredCount=3)
+less = {"Effect": "Deny", "Action": "ssm:DescribeParameters", "Resource": "*"}
+iam.put_user_policy(UserName="oncall", PolicyName="less", PolicyDocument=json.dumps(
+    {"Version": "2012-10-17", "Statement": [less]}))
+"""
+SERVICES = """
+import boto3, botocore
+ssm = boto3.client("ssm")
+print(sorted(boto3.client("ecs").list_tasks(cluster="linkbox")["taskArns"]))
+for read in (lambda: ssm.get_parameters_by_path(Path="/linkbox", WithDecryption=True),
+             lambda: ssm.describe_parameters()):
+    try:
+        print(read()["Parameters"])
+    except botocore.exceptions.ClientError as error:
+        print(error)
 """
 ON_INSTANCE = """
 cd /srv/linkbox
@@ -91,7 +104,7 @@ def test_whatever_was_changed_is_restored(operator: Operator) -> None:
     healthy, before = facts(operator), seen(operator)
     change(operator)
     changed, after_change = facts(operator), seen(operator)
-    assert {"Parameters", "SecurityGroups", "NetworkAcls", "DbInstances"} <= set(
+    assert {"StoredCredential", "SecurityGroups", "NetworkAcls", "DbInstances"} <= set(
         difference(healthy, changed)["facts"]
     )
     assert all(before[name] != after_change[name] for name in before)
@@ -108,8 +121,7 @@ def test_whatever_was_changed_is_restored(operator: Operator) -> None:
 
 def change(operator: Operator) -> None:
     """Change something of every kind, as people do."""
-    done = operator.script(AS_OPERATOR)
-    assert done.returncode == 0, done.stderr
+    script(operator, AS_OPERATOR)
     lifecycle.send_command(operator.running, "inject", ["container-stopped"])
     words = ("opskit", "sandbox", "shell", "--on", "instance")
     subprocess.run(
@@ -145,12 +157,8 @@ def facts(operator: Operator) -> dict[str, Any]:
 
 def seen(operator: Operator) -> dict[str, str]:
     """What no fact shows, or not all of it."""
-    services = operator.script(
-        "aws ecs list-tasks --cluster linkbox --output text; aws ssm get-parameters-by-path"
-        " --path /linkbox --with-decryption; aws ssm describe-parameters 2>&1"
-    )
     return {
-        "services": services.stdout,
+        "services": script(operator, SERVICES),
         "database": sql(operator, CONTENT),
         "files": on(
             operator, "app", "sh", "-c", "cd /srv/linkbox && ls -la --time-style=+ . && cat .env"
@@ -167,6 +175,13 @@ def seen(operator: Operator) -> dict[str, str]:
         "rules of the router": on(operator, "", "nft", "list", "ruleset"),
         "rules of the instance": on(operator, "app", "nft", "list", "ruleset"),
     }
+
+
+def script(operator: Operator, text: str) -> str:
+    """The output of a program of the operator's."""
+    done = operator.run(sys.executable, "-c", text, is_warm=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def sql(operator: Operator, statements: str) -> str:
