@@ -620,6 +620,8 @@ CASES: list[tuple[str, Status, tuple[Any, ...]]] = [
     ("OPR001", PASS, (WANTS_ALL, b.operator_policies(READ_ONLY))),
     ("OPR003", PASS, (WANTS_ALL, b.operator_policies({"Effect": "Allow", "Action": "ssm:*", "Resource": "*"}))),
     ("OPR004", PASS, (WANTS_ALL, b.operator_policies(READS_POLICIES))),
+    ("RDS001", FAIL, (b.database(status="inaccessible-encryption-credentials"), NOBODY_ANSWERS)),
+    ("RDS001", FAIL, (b.database(status="inaccessible-encryption-credentials-recoverable"), NOBODY_ANSWERS)),
 ]  # fmt: skip
 
 
