@@ -46,7 +46,8 @@ WAIT = click.option(
     show_default=True,
     help="Limit for the start, which is slow on a busy machine.",
 )
-PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+PASS_ON = {"allow_interspersed_args": False}
+"""From its first word on, the rest is the command's."""
 
 
 @click.group()
@@ -76,8 +77,11 @@ def _lifecycle() -> ModuleType:
 @LATENCY
 @MODE
 @WAIT
+@click.option("--name", metavar="NAME", help="Name of the sandbox, for other commands meanwhile.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-def run(latency_ms: int, mode: str, limit_s: int, command: tuple[str, ...]) -> int:
+def run(
+    latency_ms: int, mode: str, limit_s: int, name: str | None, command: tuple[str, ...]
+) -> int:
     """Run COMMAND as the operator in a temporary sandbox; return its exit status.
 
     \b
@@ -88,7 +92,9 @@ def run(latency_ms: int, mode: str, limit_s: int, command: tuple[str, ...]) -> i
     lifecycle = _lifecycle()
     with contextlib.ExitStack() as stack:
         with Spinner(quiet=False) as spinner:
-            starting = lifecycle.temporary(latency_ms, mode, limit_s, _shows(spinner, limit_s))
+            starting = lifecycle.temporary(
+                latency_ms, mode, limit_s, _shows(spinner, limit_s), name
+            )
             running = stack.enter_context(starting)
         return _execute(running, command)
 

@@ -85,6 +85,9 @@ class Sandbox:
         self.look = threading.Event()
         """Set to ask for the next health check at once."""
         self.complaint = "it did not answer"
+        self._rules_lock = threading.Lock()
+        self.changing = threading.Lock()
+        """Held while a fault is injected or reverted: they change the same things."""
         self.password = new_password()
         self.keys = Keys(directory / "ssh")
         self.credentials: Credentials
@@ -243,7 +246,9 @@ class Sandbox:
         """Update the packet rules to the API's current state."""
         if self.ids is None or topology.IS_LOOPBACK:
             return
-        namespaces.load_rules(packet_filter.compile_rules(self.client))
+        # Of two changes at once, the rules that were read last are loaded last.
+        with self._rules_lock:
+            namespaces.load_rules(packet_filter.compile_rules(self.client))
 
     def fault_context(self) -> FaultContext:
         """The context of a fault's actions."""
@@ -546,13 +551,14 @@ def handle_command(sandbox: Sandbox, request: dict[str, Any]) -> dict[str, Any]:
     """Run one command of the control socket."""
     command = request["command"]
     if command == "inject":
-        for name in request["names"]:
-            sandbox.inject(name)
+        with sandbox.changing:
+            for name in request["names"]:
+                sandbox.inject(name)
     elif command == "revert":
-        for name in request["names"] or list(sandbox.broken):
-            sandbox.revert(name)
-    elif command == "reset":
-        sandbox.reset()
+        with sandbox.changing:
+            # The last fault first: it may have been injected into what the one before had left.
+            for name in request["names"] or list(reversed(sandbox.broken)):
+                sandbox.revert(name)
     elif command == "rights":
         sandbox.client("iam").put_user_policy(
             UserName="oncall", PolicyName="everything", PolicyDocument=request["names"][0]

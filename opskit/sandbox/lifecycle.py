@@ -119,7 +119,6 @@ class RunningSandbox:
             "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
             "AWS_PAGER": "",
             "AWS_DATA_PATH": f"{self.directory}/models",
-            "NO_PROXY": "*",
             # A little longer than the emulated AWS accepts an old signature.
             "OPSKIT_ROTATION_FENCE": "2",
             # No packet takes longer here, or is lost: what is dropped need not be waited for.
@@ -160,17 +159,23 @@ def temporary(
     mode: str = "auto",
     limit_s: int = UP_WITHIN_S,
     on_stage: StageCallback = _ignore,
+    name: str | None = None,
 ) -> Iterator[RunningSandbox]:
     """A sandbox that lasts as long as the block, and ends also if this process is killed.
 
     Args:
         limit_s: for the start.
         on_stage: called with what the start waits for.
+        name: a new one by default.
+
+    Raises:
+        UsageError: one of that name is already up.
     """
+    name = name or f"run-{os.getpid()}-{next(_numbers)}"
+    _require_free(name)
     ours, theirs = os.pipe()
     running = None
     try:
-        name = f"run-{os.getpid()}-{next(_numbers)}"
         running = _start(name, latency_ms, mode, ours, limit_s, on_stage)
         os.close(ours)
         _write(running)
@@ -199,12 +204,15 @@ def up(
         UsageError: one of that name is already up.
         CannotProceed: it did not come up, or not within the limit.
     """
-    present = find(name)
-    if present is not None:
-        raise UsageError(f"the sandbox '{name}' is up already", "opskit sandbox down   ends it")
+    _require_free(name)
     running = _start(name, latency_ms, mode, None, limit_s, on_stage)
     _write(running)
     return running
+
+
+def _require_free(name: str) -> None:
+    if find(name) is not None:
+        raise UsageError(f"the sandbox '{name}' is up already", "opskit sandbox down   ends it")
 
 
 def find(name: str) -> RunningSandbox | None:

@@ -17,21 +17,16 @@ OTHER_PAIRS = 300
 RIGHTS_BESIDE = 2
 """So many faults are tried beside each right that the operator lacks."""
 OWNED_BY_OTHERS = {
-    *(
-        "access-keys",
-        "access-keys-env",
-        "access-keys-powerless",
-        "bundle-outdated",
-        "connect-revoked",
-    ),
+    *("access-keys", "access-keys-env", "access-keys-powerless", "bundle-outdated"),
     *("database-dropped", "database-key-disabled", "database-network", "database-parameters"),
-    *("database-public", "database-rdsadmin", "endpoint-policy", "env-other-host"),
-    *("organization-denies", "role-no-login", "slots-taken"),
+    *("database-public", "database-rdsadmin", "endpoint-alias", "endpoint-policy"),
+    *("env-other-host", "organization-denies", "role-no-login", "slots-taken"),
 }
 CONNECTION = ("TCP", "TLS", "AUT")
 """Layers that are seen only over a connection that is open."""
-SOLE = {"peer-route-missing", "peer-route-back-missing", "main-table"}
-"""Faults that move the database: what another fault changes is not where the database is then."""
+SOLE = {"peer-route-missing", "peer-route-back-missing", "main-table", "instance-stopped"}
+"""Faults that move the database, so that another fault changes what is elsewhere, or that leave no instance on
+which a person could change anything."""
 
 
 @functools.cache

@@ -129,16 +129,41 @@ def test_streams_and_status_pass_through_and_nothing_is_left() -> None:
     assert not (lifecycle.state_directory() / f"{name}.json").exists()
 
 
+@pytest.mark.parametrize("command", ["run", "exec"])
+def test_an_unknown_option_is_no_command(command: str) -> None:
+    done = subprocess.run(
+        [*OPSKIT, "sandbox", command, "--latencyms", "5", "--", "true"],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--latencyms" in done.stderr
+
+
 @pytest.mark.sandbox
 def test_nothing_survives_a_kill() -> None:
+    own = f"killed-{os.getpid()}"
     process = subprocess.Popen(
-        [*OPSKIT, "sandbox", "run", "--", "sh", "-c", "echo $OPSKIT_SANDBOX; sleep 60"],
+        [
+            *OPSKIT,
+            "sandbox",
+            "run",
+            "--name",
+            own,
+            "--",
+            "sh",
+            "-c",
+            "echo $OPSKIT_SANDBOX; sleep 60",
+        ],
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
     assert process.stdout is not None
     name = process.stdout.readline().strip()
+    assert name == own
     running = lifecycle.find(name)
     assert running is not None
     os.kill(process.pid, signal.SIGKILL)

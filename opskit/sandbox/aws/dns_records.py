@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from opskit.sandbox import topology
@@ -11,16 +12,36 @@ from opskit.sandbox.network.dns_server import Answer
 PUBLIC_NAME = "ec2-203-0-113-25.compute-1.amazonaws.com"
 
 
-def resolve(name: str, *, inside: bool) -> Answer:
-    """Answer a query of a machine inside the VPC, or of the operator outside."""
-    if inside:
-        vpc = _vpc()
-        if vpc is not None and not vpc.enable_dns_support:
-            return "SILENT", []
-        shadowed = _private_zone(name)
-        if shadowed is not None:
-            return shadowed
-    return _database(name, inside=inside)
+MOST_ALIASES = 8
+"""A chain of CNAMEs that is longer is a loop."""
+
+
+def resolve(name: str, *, inside: bool, most: int = MOST_ALIASES) -> Answer:
+    """Answer a query of a machine inside the VPC, or of the operator outside.
+
+    CNAMEs are followed, as a resolver does: a client asks once.
+
+    Args:
+        most: the names to look up; one that leads further is a loop.
+    """
+    vpc = _vpc()
+    if inside and vpc is not None and not vpc.enable_dns_support:
+        return "SILENT", []
+    chain: list[tuple[str, str, str]] = []
+    wanted = name
+    for left in range(most, 0, -1):
+        rcode, records = _lookup(wanted, inside=inside, most=left - 1)
+        chain += records
+        if not records or records[-1][1] != "CNAME":
+            return rcode, chain
+        wanted = records[-1][2].lower()
+    return "SERVFAIL", []
+
+
+def _lookup(name: str, *, inside: bool, most: int) -> Answer:
+    """The answer about one name: by a private zone, which hides all others, a public one, or RDS."""
+    answer = _zone(name, most, is_private=True) if inside else None
+    return answer or _zone(name, most, is_private=False) or _database(name, inside=inside)
 
 
 def _vpc() -> Any:
@@ -30,25 +51,42 @@ def _vpc() -> Any:
     return next((v for v in backend.vpcs.values() if v.cidr_block == topology.VPC_CIDR), None)
 
 
-def _private_zone(name: str) -> Answer | None:
-    """The answer of the VPC's longest matching private zone, which hides all other answers."""
+def _zone(name: str, most: int, *, is_private: bool) -> Answer | None:
+    """The answer of the longest matching zone of a kind; None where there is none.
+
+    Private zones are those of the VPC.
+    """
     from moto.route53.models import route53_backends
 
     vpc = _vpc()
     zones = [
         z
         for z in route53_backends[topology.ACCOUNT]["aws"].zones.values()
-        if z.private_zone
-        and any(v["vpc_id"] == vpc.id for v in z.vpcs)
-        and f".{name}.".endswith(f".{z.name.rstrip('.')}.")
+        if z.private_zone == is_private
+        and (not is_private or (vpc is not None and any(v["vpc_id"] == vpc.id for v in z.vpcs)))
+        and f".{name}.".endswith(f".{z.name.rstrip('.').lower()}.")
     ]
     if not zones:
         return None
-    zone = max(zones, key=lambda z: len(z.name))
-    for record in zone.rrsets:
-        if record.name.rstrip(".").lower() == name and record.type_ in ("A", "CNAME"):
-            return "NOERROR", [(name, record.type_, value.rstrip(".")) for value in record.records]
-    return "NXDOMAIN", []
+    zone = max(zones, key=lambda z: len(z.name)).rrsets
+    at = _owned(zone, name) or _owned(zone, f"*.{name.partition('.')[2]}")
+    if not at:
+        return "NXDOMAIN", []
+    for record in at:
+        if record.alias_target:
+            # Of an alias, a client sees only the addresses.
+            target = record.alias_target["DNSName"].rstrip(".").lower()
+            rcode, records = resolve(target, inside=is_private, most=most)
+            return rcode, [(name, "A", data) for _, kind, data in records if kind == "A"]
+        if record.type in ("A", "CNAME"):
+            return "NOERROR", [(name, record.type, value.rstrip(".")) for value in record.records]
+    # The name exists, with records of other types.
+    return "NOERROR", []
+
+
+def _owned(zone: Iterable[Any], name: str) -> list[Any]:
+    """The records of a name; Route 53 shows an asterisk as an octal escape."""
+    return [r for r in zone if r.name.rstrip(".").replace("\\052", "*").lower() == name]
 
 
 def _database(name: str, *, inside: bool) -> Answer:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 from opskit.sandbox import topology
 from opskit.sandbox.faults.interface import Fault, FaultAction, FaultContext
 
+ALIAS_ZONE, ALIAS = "linkbox.internal", "db.linkbox.internal"
+WAITS, EVERY_S = 200, 0.1
 USER, USER_POLICY = "legacy-deploy", "parameters"
 FIREWALL = "$HOME/nftables.conf"
 """The firewall's file, which the system loads when it boots."""
@@ -41,6 +44,63 @@ def _address(address: str, *, tls_mode: str) -> FaultAction:
     def action(h: FaultContext) -> None:
         h.put("endpoint", address)
         set_environment(h, PGSSLMODE=tls_mode)
+
+    return action
+
+
+def _alias(h: FaultContext) -> None:
+    """Give the database a short name of our own, which its certificate does not have."""
+    route53 = h.client("route53")
+    zone = route53.create_hosted_zone(
+        Name=ALIAS_ZONE,
+        VPC={"VPCRegion": topology.REGION, "VPCId": h.ids.vpc},
+        CallerReference=ALIAS_ZONE,
+        HostedZoneConfig={"PrivateZone": True, "Comment": "short names"},
+    )["HostedZone"]["Id"]
+    record = {
+        "Name": ALIAS,
+        "Type": "CNAME",
+        "TTL": 60,
+        "ResourceRecords": [{"Value": topology.DATABASE_HOST}],
+    }
+    change = {"Action": "CREATE", "ResourceRecordSet": record}
+    route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": [change]})
+    h.put("endpoint", ALIAS)
+    h.restart_app()
+
+
+def _no_alias(h: FaultContext) -> None:
+    h.put("endpoint", topology.DATABASE_HOST)
+    route53 = h.client("route53")
+    for zone in route53.list_hosted_zones_by_name(DNSName=ALIAS_ZONE)["HostedZones"]:
+        if zone["Name"].rstrip(".") != ALIAS_ZONE:
+            continue
+        rows = route53.list_resource_record_sets(HostedZoneId=zone["Id"])["ResourceRecordSets"]
+        changes = [
+            {"Action": "DELETE", "ResourceRecordSet": row} for row in rows if row["Type"] == "CNAME"
+        ]
+        if changes:
+            route53.change_resource_record_sets(
+                HostedZoneId=zone["Id"], ChangeBatch={"Changes": changes}
+            )
+        route53.delete_hosted_zone(Id=zone["Id"])
+    h.restart_app()
+
+
+def _changing_to(operation: str, state: str) -> FaultAction:
+    """Stop or start the instance, and wait until it has the state."""
+
+    def action(h: FaultContext) -> None:
+        ec2, ids = h.client("ec2"), [h.ids.instance]
+        for _ in range(WAITS):
+            rows = ec2.describe_instances(InstanceIds=ids)["Reservations"]
+            present = rows[0]["Instances"][0]["State"]["Name"]
+            if present == state:
+                return
+            if present in ("running", "stopped"):
+                getattr(ec2, operation)(InstanceIds=ids)
+            time.sleep(EVERY_S)
+        raise TimeoutError(f"the instance is {present}, not {state}")
 
     return action
 
@@ -155,6 +215,8 @@ FAULTS = (
           needs_packets=True, status="warn"),
     Fault("parameter-old-address", "the endpoint parameter holds an address of earlier", "PAR007",
           _address("10.0.5.77", tls_mode="require"), _name_back, needs_packets=True),
+    Fault("endpoint-alias", "the app connects to a CNAME of our own, which the certificate does not name",
+          "TLS003", _alias, _no_alias, needs_packets=True),
     Fault("access-keys", "the keys of a user are in the credentials file of the instance", "IAM004",
           _access_keys(*_READS), _no_access_keys, status="warn"),
     Fault("access-keys-powerless", "the same, and the user may read no parameter", "IAM004",
@@ -165,6 +227,8 @@ FAULTS = (
           _endpoint, _no_endpoint, warnings=("IAM014",)),
     Fault("host-firewall", "a hardening script closed the database's port in the instance's firewall",
           "TCP001", _firewall_on, _firewall_off, needs_packets=True, is_symptom=True),
+    Fault("instance-stopped", "someone stopped the app's instance to save money", "APP001",
+          _changing_to("stop_instances", "stopped"), _changing_to("start_instances", "running")),
     Fault("maintenance-mode", "someone left the app in maintenance", "APP003",
           _maintenance, _no_maintenance, is_symptom=True),
     Fault("env-other-host", "the app's .env names the database of another team", "APP004",

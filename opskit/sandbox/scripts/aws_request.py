@@ -1,8 +1,9 @@
-"""LinkBox's AWS client: one signed call, with the credentials of its environment or of the instance's role.
+"""LinkBox's AWS client: one signed call, with the credentials of its environment, its file or its role.
 
 An SDK takes longer to import than the app takes to start. The signature is AWS's Signature Version 4.
 """
 
+import configparser
 import hashlib
 import hmac
 import json
@@ -71,10 +72,16 @@ def described(error, operation):
 
 
 def credentials():
-    """Access key, secret key and session token: those of the environment first, as in every SDK."""
+    """Access key, secret key and session token: the environment first, then the file, as in every SDK."""
     if "AWS_ACCESS_KEY_ID" in os.environ:
         token = os.environ.get("AWS_SESSION_TOKEN", "")
         return os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"], token
+    profile = configparser.ConfigParser(interpolation=None)
+    profile.read(os.path.expanduser("~/.aws/credentials"))
+    if profile.has_section("default"):
+        own = profile["default"]
+        token = own.get("aws_session_token", "")
+        return own["aws_access_key_id"], own["aws_secret_access_key"], token
     base = os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT", METADATA).rstrip("/") + "/latest/"
     path = base + "meta-data/iam/security-credentials/"
     try:
